@@ -1,0 +1,181 @@
+"""The whole tree of errors a user can meet, each with its HTTP status, type and code.
+
+    HoshikageError                    500 server_error             internal_error
+      InvalidRequest                  400 invalid_request_error    validation_error
+        ContextLengthExceeded         400 exceed_context_size_error context_length_exceeded
+        TemplateRefused               400 invalid_request_error    template_refused
+        ModelLoadFailed               400 invalid_request_error    model_load_failed
+      AuthenticationFailed            401 authentication_error     invalid_api_key
+      PermissionRefused               403 permission_error         permission_denied
+      NotFound                        404 not_found_error          not_found
+        ModelNotFound                 404 not_found_error          model_not_found
+      MethodNotAllowed                405 invalid_request_error    method_not_allowed
+      BodyTooLarge                    413 invalid_request_error    body_too_large
+      UnsupportedMediaType            415 invalid_request_error    unsupported_media_type
+      QueueFull                       429 rate_limit_error         queue_full
+      InferenceFailed                 500 server_error             inference_failed
+        ModelCrashed                  500 server_error             model_crashed
+      NotSupported                    501 not_supported_error      not_supported
+      Unavailable                     503 unavailable_error        unavailable
+        QueueTimeout                  503 unavailable_error        processing_timeout
+        LibraryUnavailable            503 unavailable_error        library_unavailable
+        OutOfMemory                   503 unavailable_error        out_of_memory
+        ModelQuarantined              503 unavailable_error        model_quarantined
+        ShuttingDown                  503 unavailable_error        shutting_down
+      UsageError                      (commands only; exit status 2)
+        SettingInvalid
+        RegistryDamaged
+        GgufInvalid
+        InstallFailed
+
+An error holds a key of the message catalogue and the values to fill in, never finished text: the language is
+chosen where the text is shown (`hoshikage.messages.text(language, error.key, **error.details)`).
+A damaged model file is deterministic, so it is a 400: SDKs retry every 5xx.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+Detail = str | int | float
+
+
+class HoshikageError(Exception):
+    """Root of the tree. `key` names the text, `details` fill it, `param` is the request field at fault."""
+
+    status: ClassVar[int] = 500
+    type: ClassVar[str] = "server_error"
+    code: ClassVar[str] = "internal_error"
+
+    def __init__(
+        self, key: str, /, *, param: str | None = None, retry_after: int | None = None, **details: Detail
+    ) -> None:
+        super().__init__(key)
+        self.key = key
+        self.param = param
+        self.retry_after = retry_after
+        self.details: dict[str, Detail] = details
+
+    def __str__(self) -> str:
+        filled = " ".join(f"{name}={value!r}" for name, value in self.details.items())
+        return f"{self.key} {filled}".rstrip()
+
+
+class InvalidRequest(HoshikageError):
+    status, type, code = 400, "invalid_request_error", "validation_error"
+
+
+class ContextLengthExceeded(InvalidRequest):
+    """Details `n_prompt_tokens` and `n_ctx` are copied into the error body."""
+
+    type, code = "exceed_context_size_error", "context_length_exceeded"
+
+
+class TemplateRefused(InvalidRequest):
+    code = "template_refused"
+
+
+class ModelLoadFailed(InvalidRequest):
+    code = "model_load_failed"
+
+
+class AuthenticationFailed(HoshikageError):
+    status, type, code = 401, "authentication_error", "invalid_api_key"
+
+
+class PermissionRefused(HoshikageError):
+    status, type, code = 403, "permission_error", "permission_denied"
+
+
+class NotFound(HoshikageError):
+    status, type, code = 404, "not_found_error", "not_found"
+
+
+class ModelNotFound(NotFound):
+    code = "model_not_found"
+
+
+class MethodNotAllowed(HoshikageError):
+    status, type, code = 405, "invalid_request_error", "method_not_allowed"
+
+
+class BodyTooLarge(HoshikageError):
+    status, type, code = 413, "invalid_request_error", "body_too_large"
+
+
+class UnsupportedMediaType(HoshikageError):
+    status, type, code = 415, "invalid_request_error", "unsupported_media_type"
+
+
+class QueueFull(HoshikageError):
+    status, type, code = 429, "rate_limit_error", "queue_full"
+
+
+class InferenceFailed(HoshikageError):
+    code = "inference_failed"
+
+
+class ModelCrashed(InferenceFailed):
+    code = "model_crashed"
+
+
+class NotSupported(HoshikageError):
+    status, type, code = 501, "not_supported_error", "not_supported"
+
+
+class Unavailable(HoshikageError):
+    status, type, code = 503, "unavailable_error", "unavailable"
+
+
+class QueueTimeout(Unavailable):
+    code = "processing_timeout"
+
+
+class LibraryUnavailable(Unavailable):
+    code = "library_unavailable"
+
+
+class OutOfMemory(Unavailable):
+    code = "out_of_memory"
+
+
+class ModelQuarantined(Unavailable):
+    code = "model_quarantined"
+
+
+class ShuttingDown(Unavailable):
+    code = "shutting_down"
+
+
+class UsageError(HoshikageError):
+    """Raised for commands; `exit_status` is the process's."""
+
+    exit_status: ClassVar[int] = 2
+
+
+class SettingInvalid(UsageError):
+    code = "setting_invalid"
+
+
+class RegistryDamaged(UsageError):
+    code = "registry_damaged"
+
+
+class GgufInvalid(UsageError):
+    status, type, code = 400, "invalid_request_error", "gguf_invalid"
+
+
+class InstallFailed(UsageError):
+    code = "install_failed"
+    exit_status = 1
+
+
+def by_name(name: str) -> type[HoshikageError]:
+    """The class of that name in the tree; the root for a name that is not in it (a runner is not trusted)."""
+    pending = [HoshikageError]
+    while pending:
+        kind = pending.pop()
+        if kind.__name__ == name:
+            return kind
+        pending.extend(kind.__subclasses__())
+    return HoshikageError

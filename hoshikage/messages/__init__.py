@@ -1,0 +1,55 @@
+"""The catalogue of every text a user sees, in Japanese and English, by key. Any thread; no state but imports.
+
+A key is `area.name`; the area names the module of this package whose TEXTS holds it as a pair (Japanese, English).
+An area is imported when one of its texts is first asked for, so that a server starts without the commands' texts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Literal
+
+Language = Literal["ja", "en"]
+LANGUAGES: tuple[Language, ...] = ("ja", "en")
+AREAS = ("cli", "doctor", "engine", "http", "library", "model", "settings")
+
+
+def text(language: Language, key: str, /, **details: object) -> str:
+    """The text of `key` in `language`, its {names} filled from `details`. KeyError for a key that does not exist."""
+    area, _, name = key.partition(".")
+    if area not in AREAS:
+        raise KeyError(key)
+    pair: tuple[str, str] = import_module(f"hoshikage.messages.{area}").TEXTS[name]
+    return pair[LANGUAGES.index(language)].format_map(details)
+
+
+def language_of(environ: Mapping[str, str]) -> Language:
+    """HOSHIKAGE_LANG, then the locale's variables in POSIX order; Japanese where they say nothing known.
+
+    `C` and `POSIX` say nothing about a language, so a bare container speaks Japanese.
+    """
+    for name in ("HOSHIKAGE_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
+        value = environ.get(name, "").lower()
+        if value.startswith("ja"):
+            return "ja"
+        if value.startswith("en"):
+            return "en"
+    return "ja"
+
+
+def accepted_language(header: str | None, default: Language) -> Language:
+    """The better of `ja` and `en` in an Accept-Language header (RFC 9110, 12.5.4), else `default`."""
+    best: tuple[float, Language] | None = None
+    for item in (header or "").split(","):
+        tag, _, weight = item.partition(";")
+        primary = tag.strip().lower().split("-")[0]
+        if primary not in LANGUAGES:
+            continue
+        try:
+            quality = float(weight.strip().removeprefix("q=")) if weight.strip() else 1.0
+        except ValueError:
+            continue
+        if quality > 0 and (best is None or quality > best[0]):
+            best = (quality, "ja" if primary == "ja" else "en")
+    return best[1] if best else default

@@ -1,0 +1,6 @@
+"""Texts of the cli area: key -> (Japanese, English)."""
+
+from typing import Final
+
+TEXTS: Final[dict[str, tuple[str, str]]] = {
+}

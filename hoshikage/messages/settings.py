@@ -1,0 +1,6 @@
+"""Texts of the settings area: key -> (Japanese, English)."""
+
+from typing import Final
+
+TEXTS: Final[dict[str, tuple[str, str]]] = {
+}
