@@ -2,5 +2,4 @@
 
 from typing import Final
 
-TEXTS: Final[dict[str, tuple[str, str]]] = {
-}
+TEXTS: Final[dict[str, tuple[str, str]]] = {}

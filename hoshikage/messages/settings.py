@@ -3,4 +3,8 @@
 from typing import Final
 
 TEXTS: Final[dict[str, tuple[str, str]]] = {
+    "invalid": (
+        "設定 {name} の値「{value}」は使えません（指定元: {source}）。使える値: {allowed}",
+        "Setting {name} cannot be “{value}” (from: {source}). Allowed: {allowed}",
+    ),
 }

@@ -1,0 +1,184 @@
+"""Settings: flags over environment over .env files over defaults, read once at start. Any thread; frozen.
+
+One row of ROWS is one setting: its variable, the field it fills, its default and what is allowed. `.env` is read
+from the working directory first, then from the config directory; an earlier source wins. A bad value stops the
+start with its name, its value and what is allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import platformdirs
+from dotenv import dotenv_values
+
+from hoshikage.errors import SettingInvalid
+from hoshikage.messages import Language, language_of
+
+APP: Final = "hoshikage"
+
+
+def config_dir() -> Path:
+    """`~/.config/hoshikage` on Linux, `%APPDATA%\\hoshikage` on Windows, `~/Library/Application Support/hoshikage`."""
+    return Path(platformdirs.user_config_dir(APP, appauthor=False, roaming=True))
+
+
+def cache_dir() -> Path:
+    return Path(platformdirs.user_cache_dir(APP, appauthor=False))
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    host: str
+    port: int
+    lang: Language
+    lib_path: Path | None
+    model_map_file: Path
+    n_ctx: int
+    n_batch: int
+    n_threads: int
+    n_gpu_layers: int
+    temperature: float
+    top_p: float
+    idle_timeout: float
+    queue_timeout: float
+    queue_size: int
+    engine: str
+    log_level: str
+
+    @property
+    def lib_dir(self) -> Path:
+        """The config directory's library folder, where `hoshikage lib install` puts the library."""
+        return config_dir() / "lib"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One setting. `parse` raises ValueError; `allowed` says in one line, for both languages, what it takes."""
+
+    variable: str
+    field: str
+    default: str
+    parse: Callable[[str], Any]
+    allowed: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    settings: Settings
+    sources: dict[str, str]
+    """Variable -> `flag`, `environment`, a .env file's path, or `default`."""
+
+
+def whole(least: int, most: int) -> Callable[[str], int]:
+    def parse(value: str) -> int:
+        number = int(value)
+        if not least <= number <= most:
+            raise ValueError(value)
+        return number
+
+    return parse
+
+
+def decimal(least: float, most: float) -> Callable[[str], float]:
+    def parse(value: str) -> float:
+        number = float(value)
+        if not least <= number <= most:  # refuses NaN too
+            raise ValueError(value)
+        return number
+
+    return parse
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if value.lower() not in choices:
+            raise ValueError(value)
+        return value.lower()
+
+    return parse
+
+
+def path(value: str) -> Path:
+    """An absolute path; a relative one is taken from the working directory, once, at start."""
+    if not value.strip():
+        raise ValueError(value)
+    return Path(value).expanduser().absolute()
+
+
+def optional_path(value: str) -> Path | None:
+    return path(value) if value.strip() else None
+
+
+def host(value: str) -> str:
+    if not value.strip() or any(c.isspace() or c in "/@?#" for c in value.strip()):
+        raise ValueError(value)
+    return value.strip()
+
+
+ROWS: Final = (
+    Row("HOST", "host", "127.0.0.1", host, "IP address | host name"),
+    Row("PORT", "port", "3030", whole(0, 65535), "0 … 65535"),
+    Row("HOSHIKAGE_LIB_PATH", "lib_path", "", optional_path, "path of libllama or of its folder"),
+    Row("MODEL_MAP_FILE", "model_map_file", "", optional_path, "path of model_map.json"),
+    Row("N_CTX", "n_ctx", "4096", whole(16, 16_777_216), "16 … 16777216"),
+    Row("N_BATCH", "n_batch", "512", whole(1, 65_536), "1 … 65536"),
+    Row("N_THREADS", "n_threads", "0", whole(0, 1024), "0 (= auto) … 1024"),
+    Row("N_GPU_LAYERS", "n_gpu_layers", "-1", whole(-1, 100_000), "-1 (= all) … 100000"),
+    Row("TEMPERATURE", "temperature", "0.2", decimal(0.0, 2.0), "0.0 … 2.0"),
+    Row("TOP_P", "top_p", "0.8", decimal(0.0, 1.0), "0.0 … 1.0"),
+    Row("IDLE_TIMEOUT", "idle_timeout", "300", decimal(0.0, 31_536_000.0), "0 (= off) … 31536000 s"),
+    Row("QUEUE_TIMEOUT", "queue_timeout", "180", decimal(1.0, 86_400.0), "1 … 86400 s"),
+    Row("QUEUE_SIZE", "queue_size", "64", whole(0, 100_000), "0 … 100000"),
+    Row("ENGINE", "engine", "process", one_of("process", "thread"), "process | thread"),
+    Row("LOG_LEVEL", "log_level", "info", one_of("debug", "info", "warning", "error"),
+        "debug | info | warning | error"),
+)  # fmt: skip
+LANGUAGE_VARIABLE: Final = "HOSHIKAGE_LANG"
+
+
+def load(flags: Mapping[str, str], environ: Mapping[str, str], working_dir: Path) -> Loaded:
+    """Settings and where each came from.
+
+    `flags` maps variable names to values given on the command line. Raises SettingInvalid.
+    """
+    layers: list[tuple[str, Mapping[str, str | None]]] = [("flag", flags), ("environment", environ)]
+    for file in (working_dir / ".env", config_dir() / ".env"):
+        if file.is_file():
+            layers.append((str(file), dotenv_values(file, encoding="utf-8")))
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for row in ROWS:
+        source, value = _lookup(row.variable, layers) or ("default", row.default)
+        try:
+            values[row.field] = row.parse(value)
+        except ValueError:
+            raise SettingInvalid(
+                "settings.invalid", name=row.variable, value=value, allowed=row.allowed, source=source
+            ) from None
+        sources[row.variable] = source
+    if values["model_map_file"] is None:
+        values["model_map_file"] = config_dir() / "model_map.json"
+    values["lang"], sources[LANGUAGE_VARIABLE] = _language(layers)
+    return Loaded(Settings(**values), sources)
+
+
+def _lookup(variable: str, layers: list[tuple[str, Mapping[str, str | None]]]) -> tuple[str, str] | None:
+    for source, layer in layers:
+        value = layer.get(variable)
+        if value is not None:
+            return source, value
+    return None
+
+
+def _language(layers: list[tuple[str, Mapping[str, str | None]]]) -> tuple[Language, str]:
+    source, value = _lookup(LANGUAGE_VARIABLE, layers) or ("default", "")
+    if value and value.lower() not in ("ja", "en"):
+        raise SettingInvalid(
+            "settings.invalid", name=LANGUAGE_VARIABLE, value=value, allowed="ja | en", source=source
+        )
+    environ = {name: text for name, text in layers[1][1].items() if text is not None}
+    return language_of({**environ, LANGUAGE_VARIABLE: value}), source

@@ -1,0 +1,173 @@
+"""The frames between server and runner: typed, length-prefixed, size-limited. Any thread.
+
+A frame is a 4-byte little-endian length and that many bytes of MessagePack. Commands go to the runner, events come
+from it. The server does not trust a runner that has read a hostile file: every frame is checked against its type,
+and one that is too long or does not decode raises `FrameError`.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+
+from hoshikage.errors import Detail, HoshikageError, by_name
+from hoshikage.params import GenerationRequest, LibraryInfo, LoadParams, ModelInfo, Timings
+
+HEADER_BYTES: Final = 4
+MAX_FRAME_BYTES: Final = 16 * 1024 * 1024
+
+
+class FrameError(ValueError):
+    """Bytes that are no frame of this protocol."""
+
+
+class Frame(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Base of all frames; each has a tag of its own."""
+
+
+# Commands, server to runner.
+
+
+class Load(Frame, frozen=True, tag="load"):
+    """Load a model. Answered by Loading events, then Loaded or Failed(job=None)."""
+
+    params: LoadParams
+
+
+class Generate(Frame, frozen=True, tag="generate"):
+    """Run one job. Answered by Started, Prefill and Token events, and exactly one Finished or Failed."""
+
+    job: int
+    request: GenerationRequest
+
+
+class Cancel(Frame, frozen=True, tag="cancel"):
+    """End a job soon; its end event still comes (Finished with reason `cancelled`), unless it has come already."""
+
+    job: int
+
+
+class Stop(Frame, frozen=True, tag="stop"):
+    """Free everything and leave."""
+
+
+# Events, runner to server.
+
+
+class Ready(Frame, frozen=True, tag="ready"):
+    """The library is loaded and recognised."""
+
+    library: LibraryInfo
+
+
+class Loading(Frame, frozen=True, tag="loading"):
+    """Model load progress, 0.0 to 1.0."""
+
+    progress: float
+
+
+class Loaded(Frame, frozen=True, tag="loaded"):
+    model: ModelInfo
+
+
+class Started(Frame, frozen=True, tag="started"):
+    """The prompt is rendered, fits, and its processing begins."""
+
+    job: int
+    prompt_tokens: int
+
+
+class Prefill(Frame, frozen=True, tag="prefill"):
+    """`done` of the prompt's tokens are in KV memory."""
+
+    job: int
+    done: int
+
+
+class Token(Frame, frozen=True, tag="token"):
+    """Text that is certain: whole characters, no part of a stop string. Never empty."""
+
+    job: int
+    text: str
+    completion_tokens: int
+    """Generated so far, those held back included."""
+
+
+FinishReason = Literal["stop", "length", "cancelled"]
+
+
+class Finished(Frame, frozen=True, tag="finished"):
+    """The one good end of a job. All text has come in Token events before it."""
+
+    job: int
+    reason: FinishReason
+    prompt_tokens: int
+    completion_tokens: int
+    """Every sampled token, an end-of-generation token included."""
+    timings: Timings
+
+
+class Failed(Frame, frozen=True, tag="failed"):
+    """The one bad end of a job, or of a load where `job` is None."""
+
+    job: int | None
+    kind: str
+    key: str
+    param: str | None = None
+    details: dict[str, Detail] = {}
+
+    @classmethod
+    def of(cls, error: HoshikageError, job: int | None) -> Failed:
+        return cls(job, type(error).__name__, error.key, error.param, error.details)
+
+    def error(self) -> HoshikageError:
+        error = by_name(self.kind)(self.key, param=self.param)
+        error.details = self.details
+        return error
+
+
+class Log(Frame, frozen=True, tag="log"):
+    """One line of the library's log. `level` is a `logging` level number."""
+
+    level: int
+    line: str
+
+
+Command = Load | Generate | Cancel | Stop
+Event = Ready | Loading | Loaded | Started | Prefill | Token | Finished | Failed | Log
+JobEvent = Started | Prefill | Token | Finished | Failed
+
+_encoder = msgspec.msgpack.Encoder()
+_command_decoder: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)
+_event_decoder: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(Event)
+
+
+def encode(frame: Command | Event) -> bytes:
+    """The frame with its length in front."""
+    buffer = bytearray(HEADER_BYTES)
+    _encoder.encode_into(frame, buffer, HEADER_BYTES)
+    buffer[:HEADER_BYTES] = (len(buffer) - HEADER_BYTES).to_bytes(HEADER_BYTES, "little")
+    return bytes(buffer)
+
+
+def body_length(header: bytes) -> int:
+    """Length of the body that follows this header. FrameError where it is over the limit."""
+    length = int.from_bytes(header, "little")
+    if length > MAX_FRAME_BYTES:
+        raise FrameError(f"a frame of {length} bytes; the limit is {MAX_FRAME_BYTES}")
+    return length
+
+
+def decode_command(body: bytes) -> Command:
+    try:
+        return _command_decoder.decode(body)
+    except msgspec.DecodeError as error:
+        raise FrameError(str(error)) from None
+
+
+def decode_event(body: bytes) -> Event:
+    try:
+        return _event_decoder.decode(body)
+    except msgspec.DecodeError as error:
+        raise FrameError(str(error)) from None
