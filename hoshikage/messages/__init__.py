@@ -12,7 +12,7 @@ from typing import Literal
 
 Language = Literal["ja", "en"]
 LANGUAGES: tuple[Language, ...] = ("ja", "en")
-AREAS = ("cli", "doctor", "engine", "http", "library", "model", "settings")
+AREAS = ("cli", "dispatch", "doctor", "engine", "http", "library", "model", "settings")
 
 
 def text(language: Language, key: str, /, **details: object) -> str:

@@ -1,0 +1,42 @@
+"""From a request to the tokens the model is given. Engine thread."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from hoshikage.engine.session import Prompt
+from hoshikage.errors import ContextLengthExceeded, InvalidRequest
+from hoshikage.llama.template import ChatTemplate, Deadline
+from hoshikage.llama.vocab import Vocab
+from hoshikage.params import GenerationRequest
+
+TEMPLATE_DEADLINE_S = 2.0
+
+
+def prepare(request: GenerationRequest, template: ChatTemplate, vocab: Vocab, n_ctx: int) -> Prompt:
+    """Renders, tokenizes and measures the request's prompt.
+
+    Raises TemplateRefused, InvalidRequest for a prompt without a token, ContextLengthExceeded where no room is left
+    for one generated token.
+    """
+    with Deadline(TEMPLATE_DEADLINE_S):
+        parts = template.render(request.prompt, datetime.now())
+    tokens: list[int] = []
+    for part in parts:
+        tokens += vocab.tokenize(part.text, parse_special=part.parse_special)
+    if vocab.add_bos and vocab.bos is not None and tokens[:1] != [vocab.bos]:
+        tokens.insert(0, vocab.bos)
+    if not tokens:
+        raise InvalidRequest("engine.prompt_empty", param="messages")
+    room = n_ctx - len(tokens)
+    if room < 1:
+        raise ContextLengthExceeded(
+            "engine.context_exceeded", param="messages", n_prompt_tokens=len(tokens), n_ctx=n_ctx
+        )
+    known = (vocab.control_token(text) for text in request.stop_tokens)
+    return Prompt(
+        tokens=tokens,
+        limit=room if request.max_tokens is None else min(room, request.max_tokens),
+        stop=request.stop,
+        stop_tokens=frozenset(token for token in known if token is not None),
+    )

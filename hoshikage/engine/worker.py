@@ -1,0 +1,184 @@
+"""The engine thread: owns library, model and context, takes commands from one queue, hands events to one callable."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from hoshikage import wire
+from hoshikage._ffi.library import Library, load
+from hoshikage.engine.cancels import Cancels
+from hoshikage.engine.prompt import prepare
+from hoshikage.engine.scheduler import Scheduler
+from hoshikage.engine.session import Session
+from hoshikage.errors import HoshikageError, InferenceFailed, ModelLoadFailed
+from hoshikage.llama.context import Context
+from hoshikage.llama.model import Model
+from hoshikage.llama.sampler import Sampler
+from hoshikage.llama.template import ChatTemplate
+from hoshikage.params import LoadParams, ModelInfo
+
+Emit = Callable[[wire.Event], None]
+
+
+class Worker(threading.Thread):
+    """Runs until `stop`. `emit` is called on this thread (and, for Log events, on the library's own threads)."""
+
+    def __init__(self, library: Path, emit: Emit, log_level: int) -> None:
+        super().__init__(name="engine", daemon=True)
+        self._library_file = library
+        self._emit = emit
+        self._log_level = log_level
+        self._commands: queue.SimpleQueue[wire.Load | wire.Generate | None] = queue.SimpleQueue()
+        self._cancels = Cancels()
+        self._stopping = False
+        self._loaded: _Loaded | None = None
+
+    def submit(self, command: wire.Load | wire.Generate) -> None:
+        """Any thread."""
+        if isinstance(command, wire.Generate):
+            self._cancels.opened(command.job)
+        self._commands.put(command)
+
+    def cancel(self, job: int) -> None:
+        """Any thread. The job's end event still comes."""
+        self._cancels.cancel(job)
+
+    def stop(self) -> None:
+        """Any thread. Ends running jobs, a load in progress and then the thread."""
+        self._stopping = True
+        self._cancels.cancel_all()
+        self._commands.put(None)
+
+    def run(self) -> None:
+        try:
+            library = load(self._library_file, self._log)
+        except HoshikageError as error:
+            self._emit(wire.Failed.of(error, None))
+            return
+        try:
+            self._emit(wire.Ready(library.info()))
+            self._loop(library)
+        finally:
+            self._unload()
+            library.close()
+
+    def _loop(self, library: Library) -> None:
+        while not self._stopping:
+            command = self._commands.get()
+            if isinstance(command, wire.Load):
+                self._guard(None, lambda params=command.params: self._load(library, params))  # type: ignore[misc]
+            elif command is not None:
+                self._generate(command)
+
+    def _generate(self, first: wire.Generate) -> None:
+        """Steps until no job is left; jobs that arrive meanwhile join."""
+        if self._loaded is None:
+            self._cancels.ended(first.job)
+            self._emit(wire.Failed.of(InferenceFailed("engine.no_model"), first.job))
+            return
+        scheduler = self._loaded.scheduler
+        scheduler.submit(first)
+        commands = self._commands
+        while scheduler.busy and not self._stopping:
+            while not commands.empty():
+                command = commands.get_nowait()
+                if isinstance(command, wire.Generate):
+                    scheduler.submit(command)
+            try:
+                scheduler.step()
+            except HoshikageError as error:
+                scheduler.fail(error)
+            except Exception as error:
+                self._report(error)
+                scheduler.fail(InferenceFailed("engine.internal"))
+
+    def _guard(self, job: int | None, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except HoshikageError as error:
+            self._emit(wire.Failed.of(error, job))
+        except Exception as error:
+            self._report(error)
+            self._emit(wire.Failed.of(ModelLoadFailed("engine.internal"), job))
+
+    def _load(self, library: Library, params: LoadParams) -> None:
+        self._unload()
+        begun = time.perf_counter()
+        model = Model.load(library, params, self._progress)
+        try:
+            context = Context.open(model, params)
+        except BaseException:
+            model.close()
+            raise
+        self._loaded = loaded = _Loaded(model, context, self._cancels, self._emit)
+        self._emit(wire.Loaded(loaded.info((time.perf_counter() - begun) * 1e3)))
+
+    def _unload(self) -> None:
+        if self._loaded is not None:
+            self._loaded.close()
+            self._loaded = None
+
+    def _progress(self, progress: float) -> bool:
+        self._emit(wire.Loading(progress))
+        return not self._stopping
+
+    def _log(self, level: int, line: str) -> None:
+        if level >= self._log_level:
+            self._emit(wire.Log(level, line))
+
+    def _report(self, error: Exception) -> None:
+        """The traceback for the log, without the exception's own words: they may quote a prompt."""
+        for line in traceback.format_tb(error.__traceback__):
+            self._emit(wire.Log(logging.ERROR, line.rstrip()))
+        self._emit(wire.Log(logging.ERROR, type(error).__qualname__))
+
+
+class _Loaded:
+    """A model with its context, template and scheduler; closed in that order's reverse."""
+
+    def __init__(self, model: Model, context: Context, cancels: Cancels, emit: Emit) -> None:
+        self._model = model
+        self._context = context
+        self._emit = emit
+        vocab = model.vocab
+        self._template = ChatTemplate(
+            model.chat_template,
+            vocab.text(vocab.bos) if vocab.bos is not None else "",
+            vocab.text(vocab.eos) if vocab.eos is not None else "",
+            vocab.control_texts(),
+        )
+        self.scheduler = Scheduler(context, self._open, cancels, emit)
+
+    def info(self, load_ms: float) -> ModelInfo:
+        model = self._model
+        return ModelInfo(
+            description=model.description,
+            n_params=model.n_params,
+            size_bytes=model.size_bytes,
+            n_ctx_train=model.n_ctx_train,
+            n_ctx=self._context.n_ctx,
+            n_vocab=model.vocab.n_tokens,
+            template_source=self._template.source_name,
+            load_ms=load_ms,
+        )
+
+    def close(self) -> None:
+        self.scheduler.close()
+        self._context.close()
+        self._model.close()
+
+    def _open(self, job: wire.Generate) -> Session:
+        begun = time.perf_counter()
+        request, vocab = job.request, self._model.vocab
+        prompt = prepare(request, self._template, vocab, self._context.n_ctx)
+        self._emit(wire.Started(job.job, len(prompt.tokens)))
+        sampler = Sampler.open(self._model, self._context, request.sampling)
+        for token in prompt.tokens:
+            sampler.accept(token)
+        return Session(job.job, prompt, sampler, vocab, self._emit, begun)

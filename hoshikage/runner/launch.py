@@ -1,0 +1,18 @@
+"""How a child process of this program is started. Any thread; imports nothing of the runner."""
+
+from __future__ import annotations
+
+import sys
+
+
+def command(module: str, *arguments: str) -> list[str]:
+    """Command line that runs `module.main(arguments)` in a fresh interpreter with this one's import path.
+
+    `python -m` would put the working directory, where anybody may have left a `numpy.py`, in front of the path,
+    and `-I` would lose a package installed for one user; the parent's own path has neither fault.
+    """
+    code = (
+        f"import sys; sys.path[:] = {sys.path!r}; "
+        f"from {module} import main; sys.exit(main({list(arguments)!r}))"
+    )
+    return [sys.executable, "-c", code]
