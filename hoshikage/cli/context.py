@@ -1,0 +1,22 @@
+"""What every command is handed: settings, where they came from, language, environment. Main thread; frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hoshikage.messages import Language, text
+from hoshikage.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    settings: Settings
+    sources: Mapping[str, str]
+    """As `settings.Loaded.sources`."""
+    language: Language
+    environ: Mapping[str, str]
+
+    def text(self, key: str, /, **details: object) -> str:
+        """A text of the catalogue in the user's language."""
+        return text(self.language, key, **details)

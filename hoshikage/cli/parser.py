@@ -1,0 +1,108 @@
+"""The command line's parser: argparse with its words, its help and its errors in the user's language. Main thread."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import unicodedata
+from collections.abc import Iterable
+from functools import partial
+from typing import Any, Final, NoReturn
+
+from hoshikage.errors import UsageError
+from hoshikage.messages import Language, text
+
+REASONS: Final = (
+    (re.compile(r"the following arguments are required: (?P<names>.+)"), "cli.missing_arguments"),
+    (re.compile(r"unrecognized arguments: (?P<names>.+)"), "cli.unknown_arguments"),
+    (re.compile(r"argument (?P<name>.+): expected .+"), "cli.missing_value"),
+    (re.compile(r"argument (?P<name>.+): invalid \w+ value: '(?P<value>.*)'"), "cli.wrong_value"),
+    (re.compile(r"argument (?P<name>.+): invalid choice: '(?P<value>.*)' \((?:choose from|.*:) (?P<allowed>.+)\)"),
+     "cli.wrong_choice"),
+)  # fmt: skip
+"""argparse's error texts (3.10 to 3.14), which it offers in no other form. One not listed is shown as it is."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser of one command. Wrong use raises UsageError instead of leaving the process."""
+
+    def __init__(self, *, language: Language, **options: Any) -> None:
+        formatter = partial(Formatter, language=language)
+        super().__init__(**options, add_help=False, allow_abbrev=False, formatter_class=formatter)
+        self.language = language
+        self._positionals.title = self.text("cli.help_arguments")
+        self._optionals.title = self.text("cli.help_options")
+
+    def text(self, key: str, /, **details: object) -> str:
+        return text(self.language, key, **details)
+
+    def offer_help(self) -> None:
+        self.add_argument("-h", "--help", action="help", help=self.text("cli.help_help"))
+
+    def add_json(self) -> None:
+        """`--json`: main prints the result's data instead of its view."""
+        self.add_argument("--json", action="store_true", help=self.text("cli.help_json"))
+
+    def commands(self, *, dest: str) -> Commands:
+        """The verbs under this parser; `dest` is the attribute of the parsed arguments that names the chosen one."""
+        action = self.add_subparsers(
+            dest=dest, metavar=self.text("cli.help_command"), title=self.text("cli.help_commands")
+        )
+        return Commands(action, self.language)
+
+    def error(self, message: str) -> NoReturn:
+        for pattern, key in REASONS:
+            if found := pattern.fullmatch(message):
+                message = self.text(key, **found.groupdict())
+                break
+        raise UsageError("cli.usage", reason=message, help=f"{self.prog} --help")
+
+
+class Commands:
+    """Where a command's `register` adds its parser."""
+
+    def __init__(self, action: argparse._SubParsersAction[Parser], language: Language) -> None:
+        self._action = action
+        self.language = language
+
+    def text(self, key: str, /, **details: object) -> str:
+        return text(self.language, key, **details)
+
+    def add(self, name: str, summary: str, *, aliases: Iterable[str] = ()) -> Parser:
+        """A new verb's parser. `summary` is its line in the list of verbs and the head of its own help."""
+        parser = self._action.add_parser(
+            name, language=self.language, help=summary, description=summary, aliases=tuple(aliases)
+        )
+        parser.offer_help()
+        return parser
+
+
+class Formatter(argparse.HelpFormatter):
+    """Help whose lines are wrapped by the columns they take: a Japanese character takes two."""
+
+    def __init__(self, *args: Any, language: Language, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._language = language
+
+    def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: str | None = None) -> None:
+        super().add_usage(usage, actions, groups, prefix or text(self._language, "cli.help_usage") + ": ")
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return wrap(text, width)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return "\n".join(indent + line for part in text.splitlines() for line in wrap(part, width - len(indent)))
+
+
+def wrap(words: str, width: int) -> list[str]:
+    """Lines of at most `width` columns, broken at spaces and between wide characters."""
+    lines, line, columns = [], "", 0
+    for piece in re.findall(r"[\u3000-\u9fff\uff00-\uffef]|[^\s\u3000-\u9fff\uff00-\uffef]+|\s+", words):
+        size = sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in piece)
+        if columns + size > width and line.strip():
+            lines.append(line.rstrip())
+            line, columns = "", 0
+            if piece.isspace():
+                continue
+        line, columns = line + piece, columns + size
+    return [*lines, line.rstrip()]

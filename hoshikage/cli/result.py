@@ -1,0 +1,96 @@
+"""What a command gives back, and the one place that prints. Main thread.
+
+Answers go to stdout; errors, notes and progress go to stderr. rich is imported when something is drawn with it.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from hoshikage.errors import HoshikageError, UsageError
+from hoshikage.messages import Language, text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+WIDE: Final = 400
+"""Columns for output that is not a terminal: a pipe or a file gets whole lines, not lines cut at 80."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandResult:
+    """`data` is printed for `--json`, else `view` draws on the console it is given; neither of them prints nothing."""
+
+    exit_status: int = 0
+    data: Any = None
+    view: Callable[[Console], None] | None = None
+
+
+def show(result: CommandResult, *, as_json: bool) -> int:
+    """Prints a result and gives its exit status."""
+    if as_json:
+        print(json.dumps(result.data, ensure_ascii=False, indent=2))
+    elif result.view is not None:
+        result.view(console())
+    sys.stdout.flush()
+    return result.exit_status
+
+
+def show_error(error: HoshikageError, language: Language) -> int:
+    """One message on stderr; the exit status is the error's, 1 where it has none of its own."""
+    mark = text(language, "cli.error")
+    print(f"{mark}: {text(language, error.key, **error.details)}", file=sys.stderr)
+    return error.exit_status if isinstance(error, UsageError) else 1
+
+
+def show_unexpected(error: BaseException, language: Language, *, debug: bool) -> int:
+    """An error nobody foresaw: its traceback for `LOG_LEVEL=debug`, else how to see it."""
+    if debug:
+        traceback.print_exception(type(error), error, error.__traceback__)
+    shown = f"{type(error).__name__}: {error}"
+    print(f"{text(language, 'cli.error')}: {text(language, 'cli.unexpected', error=shown)}", file=sys.stderr)
+    return 1
+
+
+def console(*, progress: bool = False) -> Console:
+    """A console on stdout, or on stderr for progress. Square brackets in texts are texts, not markup."""
+    from rich.console import Console
+
+    file = sys.stderr if progress else sys.stdout
+    narrow = file.isatty() or "COLUMNS" in os.environ
+    return Console(file=file, markup=False, highlight=False, emoji=False, width=None if narrow else WIDE)
+
+
+def write(words: str) -> None:
+    """A piece of an answer, at once, without a line's end."""
+    sys.stdout.write(printable(words) if sys.stdout.isatty() else words)
+    sys.stdout.flush()
+
+
+def note(line: str) -> None:
+    """A line for the person, beside the answer."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def printable(words: str) -> str:
+    """The text without control characters, with which a model or a file could drive the terminal."""
+    return "".join(c if c.isprintable() or c in "\n\t\u3000\xa0" else "\ufffd" for c in words if c != "\r")
+
+
+def prepare_streams() -> None:
+    """A character that the terminal's encoding lacks becomes a question mark instead of an exception."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def drop_stdout() -> None:
+    """After a reader such as `head` has gone: what is left to flush at exit goes nowhere, without a traceback."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,36 @@
+"""`hoshikage` and `hoshikage serve`: runs the server until it is told to stop. Main thread."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import socket
+
+from hoshikage.cli.context import Context
+from hoshikage.cli.parser import Commands
+from hoshikage.cli.result import CommandResult
+from hoshikage.errors import Unavailable
+
+
+def register(commands: Commands) -> None:
+    commands.add("serve", commands.text("cli.serve_summary"))
+
+
+def run(args: argparse.Namespace, context: Context) -> CommandResult:
+    from hoshikage.api.app import serve
+
+    host, port = context.settings.host, context.settings.port
+    try:
+        serve(context.settings, context.environ)
+    except socket.gaierror:
+        raise Unavailable("cli.host_unknown", host=host) from None
+    except OSError as error:
+        keys = {
+            errno.EADDRINUSE: "cli.port_in_use",
+            errno.EACCES: "cli.port_refused",
+            errno.EADDRNOTAVAIL: "cli.host_unknown",
+        }
+        if error.errno not in keys:
+            raise
+        raise Unavailable(keys[error.errno], host=host, port=port, other=port + 1) from None
+    return CommandResult()
