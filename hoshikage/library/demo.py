@@ -1,0 +1,34 @@
+"""Finds the built-in model of the hoshikage-demo distribution, if it is installed. Any thread; imports none of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+LABEL: Final = "hoshikage-tiny"
+_PACKAGE: Final = "hoshikage_demo"
+
+
+@dataclass(frozen=True, slots=True)
+class DemoModel:
+    label: str
+    model: Path
+    golden: Path
+    """Prompts and the greedy token ids that any sound library gives for them."""
+
+
+def find() -> DemoModel | None:
+    """The built-in model, or None where the distribution or one of its two files is missing."""
+    spec = find_spec(_PACKAGE)
+    for folder in (spec.submodule_search_locations if spec else None) or ():
+        found = in_folder(Path(folder))
+        if found is not None:
+            return found
+    return None
+
+
+def in_folder(folder: Path) -> DemoModel | None:
+    model, golden = folder / f"{LABEL}.gguf", folder / "golden.json"
+    return DemoModel(LABEL, model, golden) if model.is_file() and golden.is_file() else None

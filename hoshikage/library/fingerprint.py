@@ -1,0 +1,75 @@
+"""Identifies a library set by its content: libllama and the libggml files beside it. Any thread; blocking.
+
+Hashing a CUDA set takes about a second, so that file hashes are remembered under (path, size, mtime, inode).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import secrets
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+from hoshikage.library import names
+
+_MEMO: Final = "hashes.json"
+_MEMO_ENTRIES: Final = 512
+_SETTLED_NS: Final = 2_000_000_000
+"""A file changed within the clock step of a file system could change again unseen; it is not remembered."""
+
+
+def members(file: Path) -> tuple[Path, ...]:
+    """libllama and the libggml files in its folder and, behind a link, in the folder the link leads to."""
+    folders = dict.fromkeys((file.parent, file.resolve().parent))
+    ggml = {path for folder in folders for path in folder.iterdir() if names.is_ggml(path.name) and path.is_file()}
+    return file, *sorted(ggml - {file})
+
+
+def of(files: Iterable[Path], folder: Path) -> str:
+    """One SHA-256 over names and contents. `folder` holds the memo, which may be damaged or not writable."""
+    memo = _read(folder / _MEMO)
+    total, changed = hashlib.sha256(), False
+    for file in files:
+        status = file.stat()
+        known = f"{file}|{status.st_size}|{status.st_mtime_ns}|{status.st_ino}"
+        digest = memo.pop(known, None)
+        if not isinstance(digest, str):
+            digest, changed = sha256(file), True
+        if time.time_ns() - status.st_mtime_ns > _SETTLED_NS:
+            memo[known] = digest  # at the end: the newest entries survive
+        total.update(f"{file.name}\0{digest}\n".encode("utf-8", "surrogateescape"))
+    if changed:
+        write_atomically(folder / _MEMO, json.dumps(dict(list(memo.items())[-_MEMO_ENTRIES:])))
+    return total.hexdigest()
+
+
+def sha256(file: Path) -> str:
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while chunk := stream.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def write_atomically(file: Path, content: str) -> None:
+    """Other processes read the former content or the new one. A cache that cannot be written is left as it is."""
+    with contextlib.suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part = file.with_name(f".{file.name}-{secrets.token_hex(8)}")
+        try:
+            part.write_text(content, encoding="utf-8")
+            part.replace(file)
+        except OSError:
+            part.unlink(missing_ok=True)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        memo = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return memo if isinstance(memo, dict) else {}

@@ -1,0 +1,175 @@
+"""Finds the user's libllama: HOSHIKAGE_LIB_PATH, the config folder's lib, then the system's own search.
+
+Reads names and first bytes, never loads anything. Any thread; blocking (a few directory listings).
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from hoshikage.errors import LibraryUnavailable
+from hoshikage.library import binary, names, place
+
+VARIABLE: Final = "HOSHIKAGE_LIB_PATH"
+INSTALL_COMMAND: Final = "hoshikage lib install"
+NESTED: Final = ("bin", "lib", "lib64", "build/bin", "bins/*", "llama-*", "llama-*/bin", "llama-*/lib")
+"""Where archives and builds put the library below the folder that a person names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    file: Path
+    source: str
+    """`HOSHIKAGE_LIB_PATH`, `config` or `system`."""
+
+
+def find(
+    lib_path: Path | None,
+    lib_dir: Path,
+    environ: Mapping[str, str],
+    *,
+    platform: str = sys.platform,
+    linker_files: Callable[[], Iterable[Path]] | None = None,
+) -> Found:
+    """The library to use. Raises LibraryUnavailable, naming every place looked at and the command that mends it.
+
+    A `lib_path` that is given but unusable is an error of its own: nothing else is taken in its stead. In the
+    later places a libllama that is no library file is an error too, so that a damaged installation is not
+    silently replaced by another one.
+    """
+    if lib_path is not None:
+        return Found(_given(lib_path, platform), VARIABLE)
+    place.tidy(lib_dir)
+    try:
+        file = in_folder(lib_dir, platform)
+    except OSError as error:
+        raise LibraryUnavailable(
+            "library.folder_unreadable", path=str(lib_dir), reason=_words(error), command=INSTALL_COMMAND
+        ) from None
+    if file is not None:
+        return Found(_checked(file, platform), "config")
+    looked = [lib_dir]
+    for folder in _search_folders(environ, platform):
+        looked.append(folder)
+        try:
+            file = in_folder(folder, platform, nested=())
+        except OSError:  # a folder of the system's search that cannot be read is none of ours to mend
+            continue
+        if file is not None:
+            return Found(_checked(file, platform), "system")
+    for file in (linker_files or (lambda: _linker_files(platform)))():
+        if names.is_library(file.name, platform) and file.is_file():
+            return Found(_checked(file, platform), "system")
+    raise LibraryUnavailable(
+        "library.missing",
+        looked="\n".join(f"  {folder}" for folder in dict.fromkeys(looked)),
+        variable=VARIABLE,
+        command=INSTALL_COMMAND,
+    )
+
+
+def in_folder(folder: Path, platform: str = sys.platform, *, nested: Iterable[str] = NESTED) -> Path | None:
+    """The preferred libllama in `folder` or, if it holds none, below it; None where there is none.
+
+    Raises OSError when an existing folder cannot be listed.
+    """
+    if not folder.is_dir():
+        return None
+    folders = [folder]
+    for inner in nested:
+        folders.extend(sorted(path for path in folder.glob(inner) if path.is_dir()))
+    for candidate in folders:
+        files = [path for path in candidate.iterdir() if names.is_library(path.name, platform) and path.is_file()]
+        files.sort(key=lambda path: names.preference(path.name, platform))
+        if files:
+            return next((file for file in files if _is_sound(file, platform)), files[0])
+    return None
+
+
+def _is_sound(file: Path, platform: str) -> bool:
+    try:
+        return binary.fault(file, platform) is None
+    except OSError:
+        return False
+
+
+def _given(path: Path, platform: str) -> Path:
+    try:
+        if path.is_dir():
+            file = in_folder(path, platform)
+            if file is None:
+                raise LibraryUnavailable(
+                    "library.path_empty", path=str(path), variable=VARIABLE, command=INSTALL_COMMAND
+                )
+            return _checked(file, platform)
+        path.stat()
+    except FileNotFoundError:
+        key = "library.path_dangling" if path.is_symlink() else "library.path_missing"
+        raise LibraryUnavailable(key, path=str(path), variable=VARIABLE, command=INSTALL_COMMAND) from None
+    except OSError as error:
+        raise LibraryUnavailable(
+            "library.path_unreadable", path=str(path), variable=VARIABLE, reason=_words(error)
+        ) from None
+    return _checked(path, platform)
+
+
+def _checked(file: Path, platform: str) -> Path:
+    """`file`, if its first bytes are those of a shared library of this system."""
+    try:
+        found = binary.fault(file, platform)
+    except OSError as error:
+        raise LibraryUnavailable("library.file_unreadable", path=str(file), reason=_words(error)) from None
+    if found is not None:
+        raise LibraryUnavailable(
+            "library.not_a_library",
+            path=str(file),
+            expected=binary.expected(platform),
+            found=found,
+            command=INSTALL_COMMAND,
+        )
+    return file.absolute()
+
+
+def _search_folders(environ: Mapping[str, str], platform: str) -> Iterator[Path]:
+    """The system's search path, in its order. Empty entries (they mean the working directory) are left out."""
+    if platform == "win32":
+        variables: tuple[str, ...] = ("PATH",)
+        standard: tuple[str, ...] = ()
+    elif platform == "darwin":
+        variables = ("DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH")
+        standard = ("/opt/homebrew/lib", "/usr/local/lib", "/usr/lib")
+    else:
+        variables = ("LD_LIBRARY_PATH",)
+        standard = ("/usr/local/lib", "/usr/local/lib64", "/lib", "/lib64", "/usr/lib", "/usr/lib64")
+    separators = ";" if platform == "win32" else ":;" if platform == "linux" else ":"
+    for variable in variables:
+        for entry in re.split(f"[{separators}]", environ.get(variable, "")):
+            if entry.strip():
+                yield Path(entry.strip().strip('"'))
+    yield from map(Path, standard)
+
+
+def _linker_files(platform: str) -> list[Path]:
+    """What the dynamic linker's cache lists, on Linux; it also knows the folders of /etc/ld.so.conf."""
+    if platform != "linux":
+        return []
+    for program in ("/sbin/ldconfig", "/usr/sbin/ldconfig"):
+        try:
+            listing = subprocess.run(
+                [program, "-p"], capture_output=True, timeout=10, check=True, stdin=subprocess.DEVNULL
+            ).stdout
+        except (OSError, subprocess.SubprocessError):
+            continue
+        lines = listing.decode("utf-8", "replace").splitlines()
+        return [Path(line.rpartition(" => ")[2]) for line in lines if line.lstrip().startswith("libllama")]
+    return []
+
+
+def _words(error: OSError) -> str:
+    return error.strerror or type(error).__name__

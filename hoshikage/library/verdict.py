@@ -1,0 +1,204 @@
+"""Judges a library file: `hoshikage.runner.check` examines it in a child process, and a good verdict is kept.
+
+A verdict is filed under the content of libllama and the libggml files beside it, Hoshikage's version and the golden
+run. Only acceptances are filed: a refusal may come from the machine (a missing CUDA library, too little memory) and
+must be lifted as soon as that is mended. Any thread; blocking.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from hoshikage import __version__
+from hoshikage.errors import Detail, LibraryUnavailable
+from hoshikage.library import fingerprint
+from hoshikage.library.demo import DemoModel
+from hoshikage.messages import text
+from hoshikage.params import DeviceInfo
+
+CHECK: Final = ("-m", "hoshikage.runner.check")
+_ANSWER_BYTES: Final = 1 << 20
+_LOG_BYTES: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the check process found. Where `ok` is false, `key` and `details` are the message of the refusal."""
+
+    ok: bool
+    file: Path
+    key: str = ""
+    details: dict[str, Detail] = field(default_factory=dict)
+    version: str = "unknown"
+    model_layout: str = ""
+    context_layout: str = ""
+    devices: tuple[DeviceInfo, ...] = ()
+    """As at the time of the check; `cached` tells that this was some time ago."""
+    system_info: str = ""
+    golden: str = "not_run"
+    """`passed`, `failed` or `not_run`."""
+    handshake: dict[str, str] = field(default_factory=dict)
+    fingerprint: str = ""
+    cached: bool = False
+
+    def require(self) -> None:
+        """Raises LibraryUnavailable for a refused library."""
+        if not self.ok:
+            error = LibraryUnavailable(self.key)
+            error.details = dict(self.details)  # not as keywords: a name of the child's must not become `param`
+            raise error
+
+
+def judge(
+    file: Path,
+    *,
+    cache_dir: Path,
+    demo: DemoModel | None,
+    timeout_s: float = 60,
+    fresh: bool = False,
+    command: Sequence[str] | None = None,
+) -> Verdict:
+    """The verdict on `file`, from the cache where it has one and `fresh` is not asked for.
+
+    `command` stands for the check program in tests. Raises LibraryUnavailable only for files that cannot be read;
+    every other fault is a refusing verdict.
+    """
+    verdicts = cache_dir / "verdicts"
+    try:
+        content = fingerprint.of(fingerprint.members(file), verdicts)
+        golden = fingerprint.of((demo.model, demo.golden), verdicts) if demo else "none"
+    except OSError as error:
+        raise LibraryUnavailable(
+            "library.file_unreadable", path=str(error.filename or file), reason=error.strerror or ""
+        ) from None
+    key = f"{content} {__version__} {golden} {platform.machine()}"
+    entry = verdicts / f"{hashlib.sha256(key.encode()).hexdigest()}.json"
+    if not fresh:
+        known = _read(entry, file, content)
+        if known is not None:
+            return known
+    arguments = [*(command or (sys.executable, *CHECK)), str(file)]
+    if demo is not None:
+        arguments += ["--model", str(demo.model), "--golden", str(demo.golden)]
+    answer = _examine(arguments, file, timeout_s)
+    if isinstance(answer, Verdict):
+        return answer
+    verdict = _parse(answer, file, content, cached=False)
+    if verdict is None:
+        return _refusal("library.crashed", file, reason=f"answer: {str(answer)[:200]}")
+    if verdict.ok:
+        fingerprint.write_atomically(entry, json.dumps(answer, ensure_ascii=False))
+    return verdict
+
+
+def _examine(arguments: list[str], file: Path, timeout_s: float) -> Any:
+    """The JSON value that the check process printed, or the refusal that its end amounts to."""
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as log:
+        try:
+            status = subprocess.run(
+                arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=log,
+                timeout=timeout_s,
+                check=False,
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            ).returncode
+        except subprocess.TimeoutExpired:
+            return _refusal("library.hung", file, seconds=timeout_s)
+        except OSError as error:
+            return _refusal("library.crashed", file, reason=str(error))
+        output.seek(0)
+        answer = output.read(_ANSWER_BYTES).decode("utf-8", "replace")
+        if status in (0, 1):
+            try:
+                return json.loads(answer)
+            except ValueError:
+                pass
+        last = log.seek(max(0, log.seek(0, 2) - _LOG_BYTES))
+        lines = log.read(_LOG_BYTES).decode("utf-8", "replace").split("\n")[bool(last) :]
+    said = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return _refusal("library.crashed", file, reason=f"{_end(status)}: {said}" if said else _end(status))
+
+
+def _end(status: int) -> str:
+    """How a process ended, in words that need no translation."""
+    if status < 0:
+        try:
+            return signal.Signals(-status).name
+        except ValueError:
+            return f"signal {-status}"
+    return f"exit status 0x{status:08X}" if status > 255 else f"exit status {status}"
+
+
+def _refusal(key: str, file: Path, **details: Detail) -> Verdict:
+    return Verdict(ok=False, file=file, key=key, details={"path": str(file), **details})
+
+
+def _read(entry: Path, file: Path, content: str) -> Verdict | None:
+    try:
+        answer = json.loads(entry.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    verdict = _parse(answer, file, content, cached=True)
+    return verdict if verdict is not None and verdict.ok else None
+
+
+def _parse(answer: Any, file: Path, content: str, *, cached: bool) -> Verdict | None:
+    """The verdict that an answer of the check process means; None for an answer that is out of shape."""
+    try:
+        verdict = Verdict(
+            ok=_is(bool, answer["ok"]),
+            file=file,
+            key=_is(str, answer.get("key") or ""),
+            details={
+                _is(str, name): value if isinstance(value, (int, float)) else _is(str, value)
+                for name, value in (answer.get("details") or {}).items()
+            },
+            version=_is(str, answer.get("version") or "unknown"),
+            model_layout=_is(str, answer.get("model_layout") or ""),
+            context_layout=_is(str, answer.get("context_layout") or ""),
+            devices=tuple(_device(device) for device in answer.get("devices") or ()),
+            system_info=_is(str, answer.get("system_info") or ""),
+            golden=_is(str, answer.get("golden") or "not_run"),
+            handshake={_is(str, k): _is(str, v) for k, v in (answer.get("handshake") or {}).items()},
+            fingerprint=content,
+            cached=cached,
+        )
+    except (KeyError, TypeError, AttributeError):
+        return None
+    return verdict if verdict.ok or _is_text(verdict) else None
+
+
+def _is_text(refusal: Verdict) -> bool:
+    """Whether the catalogue has the text of a refusal and its details fill it."""
+    try:
+        return bool(text("en", refusal.key, **refusal.details))
+    except (KeyError, IndexError, ValueError):
+        return False
+
+
+def _device(value: Any) -> DeviceInfo:
+    return DeviceInfo(
+        name=_is(str, value["name"]),
+        description=_is(str, value["description"]),
+        kind=_is(str, value["kind"]),
+        memory_free=_is(int, value["memory_free"]),
+        memory_total=_is(int, value["memory_total"]),
+    )
+
+
+def _is(kind: type[Any], value: Any) -> Any:
+    if not isinstance(value, kind):
+        raise TypeError(value)
+    return value
