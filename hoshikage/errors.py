@@ -35,9 +35,11 @@ A damaged model file is deterministic, so it is a 400: SDKs retry every 5xx.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import ClassVar, TypeVar
 
 Detail = str | int | float
+Kind = TypeVar("Kind", bound="HoshikageError")
 
 
 class HoshikageError(Exception):
@@ -55,6 +57,13 @@ class HoshikageError(Exception):
         self.param = param
         self.retry_after = retry_after
         self.details: dict[str, Detail] = details
+
+    @classmethod
+    def of(cls: type[Kind], key: str, details: Mapping[str, Detail], *, param: str | None = None) -> Kind:
+        """An error whose details are already in a mapping, as they come from a file or another process."""
+        error = cls(key, param=param)
+        error.details = dict(details)
+        return error
 
     def __str__(self) -> str:
         filled = " ".join(f"{name}={value!r}" for name, value in self.details.items())

@@ -122,9 +122,7 @@ class Failed(Frame, frozen=True, tag="failed"):
         return cls(job, type(error).__name__, error.key, error.param, error.details)
 
     def error(self) -> HoshikageError:
-        error = by_name(self.kind)(self.key, param=self.param)
-        error.details = self.details
-        return error
+        return by_name(self.kind).of(self.key, self.details, param=self.param)
 
 
 class Log(Frame, frozen=True, tag="log"):
@@ -151,7 +149,7 @@ def encode(frame: Command | Event) -> bytes:
     return bytes(buffer)
 
 
-def body_length(header: bytes) -> int:
+def body_length(header: bytes | bytearray) -> int:
     """Length of the body that follows this header. FrameError where it is over the limit."""
     length = int.from_bytes(header, "little")
     if length > MAX_FRAME_BYTES:

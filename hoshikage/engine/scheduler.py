@@ -11,7 +11,7 @@ from collections.abc import Callable
 from hoshikage import wire
 from hoshikage.engine.cancels import Cancels
 from hoshikage.engine.session import Session
-from hoshikage.errors import HoshikageError
+from hoshikage.errors import HoshikageError, ShuttingDown
 from hoshikage.llama.context import Context
 
 OpenSession = Callable[[wire.Generate], Session]
@@ -78,11 +78,14 @@ class Scheduler:
             self._emit(wire.Failed.of(error, session.job))
 
     def close(self) -> None:
-        """Ends everything as cancelled."""
+        """Ends the running sessions as cancelled and refuses those that wait."""
         for session in tuple(self._running):
             session.cancel()
             self._remove(session)
-        self._waiting.clear()
+        while self._waiting:
+            job = self._waiting.popleft().job
+            self._cancels.ended(job)
+            self._emit(wire.Failed.of(ShuttingDown("dispatch.shutting_down"), job))
 
     def _admit(self) -> None:
         job = self._waiting.popleft()

@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hoshikage import wire
@@ -21,7 +21,7 @@ from hoshikage.llama.context import Context
 from hoshikage.llama.model import Model
 from hoshikage.llama.sampler import Sampler
 from hoshikage.llama.template import ChatTemplate
-from hoshikage.params import LoadParams, ModelInfo
+from hoshikage.params import LoadParams, ModelInfo, SamplingParams
 
 Emit = Callable[[wire.Event], None]
 
@@ -179,6 +179,13 @@ class _Loaded:
         prompt = prepare(request, self._template, vocab, self._context.n_ctx)
         self._emit(wire.Started(job.job, len(prompt.tokens)))
         sampler = Sampler.open(self._model, self._context, request.sampling)
-        for token in prompt.tokens:
+        for token in _penalised(prompt.tokens, request.sampling):
             sampler.accept(token)
         return Session(job.job, prompt, sampler, vocab, self._emit, begun)
+
+
+def _penalised(tokens: Sequence[int], sampling: SamplingParams) -> Sequence[int]:
+    """The prompt tokens that the penalties look at; none where there are no penalties."""
+    if sampling.repeat_penalty == 1.0 and not sampling.frequency_penalty and not sampling.presence_penalty:
+        return ()
+    return tokens if sampling.repeat_last_n < 0 else tokens[max(0, len(tokens) - sampling.repeat_last_n) :]

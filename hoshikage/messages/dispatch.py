@@ -28,7 +28,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "モデル {label} を読み込みました（{ms:.0f} ms、コンテキスト {n_ctx} トークン、ライブラリ {version}）",
         "Model {label} is loaded ({ms:.0f} ms, context {n_ctx} tokens, library {version})",
     ),
-    "log_load_failed": ("モデル {label} を読み込めませんでした: {reason}", "Model {label} could not be loaded: {reason}"),
+    "log_load_failed": (
+        "モデル {label} を読み込めませんでした: {reason}",
+        "Model {label} could not be loaded: {reason}",
+    ),
     "log_unloaded": (
         "モデル {label} を解放しました（{why}）。システムに戻ったメモリ: {mib:.0f} MiB",
         "Model {label} is unloaded ({why}). Memory returned to the system: {mib:.0f} MiB",
@@ -36,5 +39,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "why_idle": ("待機時間を過ぎたため", "idle"),
     "why_switch": ("別のモデルに切り替えるため", "switching to another model"),
     "why_stop": ("サーバーの終了のため", "the server stops"),
-    "log_crashed": ("モデル {label} のプロセスが落ちました: {reason}", "The process of model {label} crashed: {reason}"),
+    "log_crashed": (
+        "モデル {label} のプロセスが落ちました: {reason}",
+        "The process of model {label} crashed: {reason}",
+    ),
 }

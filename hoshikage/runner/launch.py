@@ -11,8 +11,5 @@ def command(module: str, *arguments: str) -> list[str]:
     `python -m` would put the working directory, where anybody may have left a `numpy.py`, in front of the path,
     and `-I` would lose a package installed for one user; the parent's own path has neither fault.
     """
-    code = (
-        f"import sys; sys.path[:] = {sys.path!r}; "
-        f"from {module} import main; sys.exit(main({list(arguments)!r}))"
-    )
+    code = f"import sys; sys.path[:] = {sys.path!r}; from {module} import main; sys.exit(main({list(arguments)!r}))"
     return [sys.executable, "-c", code]

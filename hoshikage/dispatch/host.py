@@ -1,0 +1,37 @@
+"""What dispatch needs of the place where the engine thread runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from hoshikage import wire
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """Why a runner is gone. `log` is what it last wrote to its standard error; it holds no prompt text."""
+
+    reason: str
+    log: tuple[str, ...]
+
+
+class Host(Protocol):
+    """Events and the exit come through callbacks on the event loop's thread."""
+
+    @property
+    def pid(self) -> int: ...
+
+    async def start(self) -> None: ...
+
+    def send(self, command: wire.Command) -> None:
+        """Never waits. A command to a host that has ended is dropped: its exit has been or will be told."""
+
+    async def stop(self) -> None:
+        """Ends the host and waits until it is gone; its exit is not told."""
+
+
+HostFactory = Callable[[Path, Callable[[wire.Event], None], Callable[[Exit], None]], Host]
+"""(library file, on_event, on_exit) -> Host, not yet started."""

@@ -1,0 +1,124 @@
+"""Hosts the engine thread in a runner process, over its pipes. Event loop only, on the main thread: Linux ends a
+child when the thread that started it ends (`PR_SET_PDEATHSIG`)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, cast
+
+from hoshikage import wire
+from hoshikage.dispatch.host import Exit
+from hoshikage.runner.launch import command as launch_command
+
+STOP_PATIENCE_S: Final = 5.0
+KEPT_LINES: Final = 40
+STDIN, STDOUT, STDERR = 0, 1, 2
+
+
+class ProcessHost(asyncio.SubprocessProtocol):
+    """One runner process, from start to exit."""
+
+    def __init__(
+        self,
+        library: Path,
+        log_level: int,
+        on_event: Callable[[wire.Event], None],
+        on_exit: Callable[[Exit], None],
+    ) -> None:
+        self._library = library
+        self._log_level = log_level
+        self._on_event = on_event
+        self._on_exit = on_exit
+        self._buffer = bytearray()
+        self._log: deque[str] = deque(maxlen=KEPT_LINES)
+        self._log_rest = b""
+        self._garbage: str | None = None
+        self._stopping = False
+        self._gone = asyncio.Event()
+        self._process: asyncio.SubprocessTransport | None = None
+        self._commands: asyncio.WriteTransport | None = None
+
+    @property
+    def pid(self) -> int:
+        return self._process.get_pid() if self._process is not None else 0
+
+    async def start(self) -> None:
+        arguments = launch_command("hoshikage.runner.main", str(self._library), str(self._log_level), str(os.getpid()))
+        await asyncio.get_running_loop().subprocess_exec(lambda: self, *arguments)
+
+    def send(self, command: wire.Command) -> None:
+        if self._commands is not None and not self._commands.is_closing():
+            self._commands.write(wire.encode(command))
+
+    async def stop(self) -> None:
+        self._stopping = True
+        if self._process is None:
+            return
+        self.send(wire.Stop())
+        try:
+            await asyncio.wait_for(self._gone.wait(), STOP_PATIENCE_S)
+        except asyncio.TimeoutError:
+            self._kill()
+            await self._gone.wait()
+
+    # asyncio.SubprocessProtocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._process = cast(asyncio.SubprocessTransport, transport)
+        self._commands = cast(asyncio.WriteTransport, self._process.get_pipe_transport(STDIN))
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        if fd == STDERR:
+            *lines, self._log_rest = (self._log_rest + data).split(b"\n")
+            self._log.extend(line.decode("utf-8", "replace") for line in lines)
+            self._log_rest = self._log_rest[-4096:]
+            return
+        self._buffer += data
+        try:
+            for event in self._events():
+                self._on_event(event)
+        except wire.FrameError as error:
+            self._garbage = str(error)
+            self._buffer.clear()
+            self._kill()
+
+    def process_exited(self) -> None:
+        """The pipes may still hold events: the exit is told in `connection_lost`, after the last of them."""
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._gone.set()
+        if not self._stopping:
+            self._on_exit(Exit(self._reason(), tuple(self._log)))
+
+    def _events(self) -> list[wire.Event]:
+        """Decodes what is whole in the buffer."""
+        buffer, events, begin = self._buffer, [], 0
+        while len(buffer) - begin >= wire.HEADER_BYTES:
+            body = begin + wire.HEADER_BYTES
+            end = body + wire.body_length(buffer[begin:body])
+            if len(buffer) < end:
+                break
+            events.append(wire.decode_event(bytes(buffer[body:end])))
+            begin = end
+        del buffer[:begin]
+        return events
+
+    def _kill(self) -> None:
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+
+    def _reason(self) -> str:
+        if self._garbage is not None:
+            return f"bad frame: {self._garbage}"
+        code = self._process.get_returncode() if self._process is not None else None
+        if code is not None and code < 0:
+            with contextlib.suppress(ValueError):
+                return signal.Signals(-code).name
+        return f"exit status {code}"
