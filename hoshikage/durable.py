@@ -1,0 +1,70 @@
+"""Replacing small files so that a kill or a power cut leaves the old or the new one, never a torn one. Any thread.
+
+A write goes to a temporary file beside the target, is flushed to the disk, and takes the target's name; then the
+folder is flushed too. Writers of one file exclude each other by a lock of their own; readers need none.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+WINDOWS: Final = os.name == "nt"
+SUFFIX: Final = ".tmp"
+BUSY_S: Final = 1.0
+
+
+def replace(file: Path, data: bytes) -> None:
+    """Makes `data` the whole content of `file`, which keeps its permissions. OSError where that fails."""
+    temporary = file.with_name(f"{_prefix(file)}{secrets.token_hex(8)}{SUFFIX}")
+    try:
+        # O_BINARY exists on Windows only, where text mode would turn line ends.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        with os.fdopen(os.open(temporary, flags, 0o666), "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        with suppress(FileNotFoundError):
+            temporary.chmod(stat.S_IMODE(file.stat().st_mode))
+        _rename(temporary, file)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    if not WINDOWS:
+        folder = os.open(file.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def sweep(file: Path) -> None:
+    """Removes what killed writers of `file` left behind. The caller holds the writers' lock."""
+    for stray in file.parent.iterdir():
+        if stray.name.startswith(_prefix(file)) and stray.name.endswith(SUFFIX):
+            stray.unlink(missing_ok=True)
+
+
+def _prefix(file: Path) -> str:
+    return f".{file.name}."
+
+
+def _rename(temporary: Path, file: Path) -> None:
+    until = time.monotonic() + (BUSY_S if WINDOWS else 0)
+    while not _renamed(temporary, file, last=time.monotonic() >= until):
+        time.sleep(0.01)
+
+
+def _renamed(temporary: Path, file: Path, *, last: bool) -> bool:
+    try:
+        temporary.replace(file)
+    except PermissionError:  # on Windows also while a reader has the target open
+        if last:
+            raise
+        return False
+    return True

@@ -1,0 +1,348 @@
+"""The registry of models: model_map.json, label -> GGUF file and stop strings. Any thread; many processes at once.
+
+    {"label": {"path": "folder", "model": "file.gguf", "stop": ["</s>"], "created": 1735689600}}
+
+`stop` and `created` (Unix time; else the GGUF's own) may be absent. A relative `path` is taken from the working
+directory; where no such model is there, from the folder of model_map.json. What this program does not know in an
+entry, and entries it cannot use, survive every write.
+
+Readers take no lock: a write replaces the file as a whole. A file that cannot be read is never written over: a copy
+of it is kept aside under a dated name, and the last good state (this process's, else the one kept at the last
+write) is used until it is mended.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import re
+import stat
+import time
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, NoReturn, TypeVar
+
+from hoshikage import durable
+from hoshikage.errors import Detail, InvalidRequest, ModelNotFound, RegistryDamaged, Unavailable, UsageError
+
+DEFAULT_STOPS: Final = ("<|im_start|>", "<|im_end|>", "</s>", "<|eot_id|>", "<|endoftext|>")
+"""Control tokens that end every model's answer, matched by token; a model's own stops come beside them."""
+LABEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+-]{0,127}")
+MAX_STOP_BYTES: Final = 256
+MAX_FILE_BYTES: Final = 16 * 1024 * 1024
+MAX_KEPT_ASIDE: Final = 10
+LOCK_TIMEOUT_S: Final = 30
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """One registered model."""
+
+    label: str
+    file: Path
+    """Absolute; it need not exist."""
+    stop: tuple[str, ...]
+    """The model's own stop strings, without DEFAULT_STOPS."""
+    created: int
+    """Unix time of its registration."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something in the file that was passed over, as a text of the catalogue."""
+
+    key: str
+    details: dict[str, Detail]
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    label: str
+    path: str
+    model: str
+    stop: tuple[str, ...]
+    created: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    """What one state of the file says. `signature` is None where there is no file."""
+
+    signature: tuple[int, int, int] | None
+    entries: dict[str, _Entry]
+    problems: tuple[Problem, ...] = ()
+
+
+class Registry:
+    """model_map.json, looked at anew whenever it has changed, by whichever process."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._snapshot = _Snapshot(None, {})
+
+    def specs(self) -> tuple[ModelSpec, ...]:
+        """All usable entries, in the file's order. Never raises for what the file holds."""
+        return tuple(self._spec(entry) for entry in self._current().entries.values())
+
+    def problems(self) -> tuple[Problem, ...]:
+        """What is wrong with the file as it is now: a damage of the whole, or entries that were skipped."""
+        return self._current().problems
+
+    def resolve(self, label: str) -> ModelSpec:
+        """The model of that label. Raises ModelNotFound, which names the known ones."""
+        entries = self._current().entries
+        entry = entries.get(unicodedata.normalize("NFC", label))
+        if entry is None:
+            _not_found(label, entries)
+        return self._spec(entry)
+
+    def add(self, label: str, file: Path, stop: Iterable[str] = ()) -> bool:
+        """Registers `file` under `label`, durably; True where the label existed and was replaced.
+
+        The same file again keeps the time of its registration and the settings that were made for it.
+        Raises InvalidRequest for a label, path or stop that cannot be, RegistryDamaged, Unavailable, UsageError.
+        """
+        label = checked_label(label)
+        file = file.expanduser().absolute()
+        entry: dict[str, Any] = {"path": str(file.parent), "model": file.name, "stop": list(dict.fromkeys(stop))}
+        entry["created"] = int(time.time())
+        if problem := _parse_entry(label, entry)[1]:
+            raise InvalidRequest(problem.key, label=label)
+
+        def change(entries: dict[str, Any]) -> bool:
+            old = entries.get(label)
+            entries[label] = entry
+            if isinstance(old, dict) and all(old.get(name) == entry[name] for name in ("path", "model")):
+                entries[label] = {**entry, **old, "stop": entry["stop"]}
+            return old is not None
+
+        return self._update(change)
+
+    def remove(self, label: str) -> None:
+        """Takes the label out, durably; the GGUF stays. Raises ModelNotFound, RegistryDamaged, Unavailable."""
+        label = unicodedata.normalize("NFC", label)
+
+        def change(entries: dict[str, Any]) -> None:
+            if entries.pop(label, None) is None:
+                _not_found(label, entries)
+
+        self._update(change)
+
+    @property
+    def last_good(self) -> Path:
+        """The copy of what was last written."""
+        return self.file.with_name(f"{self.file.name}.last-good")
+
+    def _spec(self, entry: _Entry) -> ModelSpec:
+        file = self._locate(entry)
+        created = entry.created
+        if created is None:
+            try:
+                created = int(file.stat().st_mtime)
+            except OSError:
+                created = 0
+        return ModelSpec(entry.label, file, entry.stop, created)
+
+    def _locate(self, entry: _Entry) -> Path:
+        folder = Path(entry.path).expanduser()
+        if folder.is_absolute():
+            return folder / entry.model
+        here = (folder / entry.model).absolute()
+        beside = self.file.parent.absolute() / folder / entry.model
+        return beside if not here.exists() and beside.exists() else here
+
+    def _current(self) -> _Snapshot:
+        before = self._snapshot
+        try:
+            found = self.file.stat()
+        except FileNotFoundError:
+            after = _Snapshot(None, {})
+        except OSError as error:
+            after = self._damaged(None, _unreadable(self.file, error))
+        else:
+            if before.signature == _signature(found):
+                return before
+            after = self._read()
+        self._snapshot = after
+        return after
+
+    def _read(self) -> _Snapshot:
+        signature, content = None, b""
+        try:
+            signature, content = _content(self.file)
+            raw, duplicates = _parse(content, self.file)
+        except FileNotFoundError:
+            return _Snapshot(None, {})
+        except RegistryDamaged as error:
+            self._keep_aside(content)
+            return self._damaged(signature, error)
+        entries, problems = _usable(raw)
+        doubled = [Problem("model.entry_duplicate", {"label": label}) for label in duplicates]
+        return _Snapshot(signature, entries, (*doubled, *problems))
+
+    def _damaged(self, signature: tuple[int, int, int] | None, error: RegistryDamaged) -> _Snapshot:
+        entries = self._snapshot.entries
+        if self._snapshot.signature is None:
+            with suppress(RegistryDamaged, FileNotFoundError):
+                entries = _usable(_parse(_content(self.last_good)[1], self.last_good)[0])[0]
+        return _Snapshot(signature, entries, (Problem(error.key, error.details),))
+
+    def _keep_aside(self, content: bytes) -> None:
+        """One copy of each damaged content, a few at most. Best effort: a folder may be read-only."""
+        end = hashlib.sha256(content).hexdigest()[:8]
+        start = f"{self.file.name}.damaged-"
+        with suppress(OSError):
+            kept = [other.name for other in self.file.parent.iterdir() if other.name.startswith(start)]
+            if content and len(kept) < MAX_KEPT_ASIDE and not any(name.endswith(end) for name in kept):
+                durable.replace(self.file.with_name(f"{start}{time.strftime('%Y%m%d-%H%M%S')}-{end}"), content)
+
+    def _update(self, change: Callable[[dict[str, Any]], T]) -> T:
+        """Applies `change` to the file's entries under the writers' lock and makes the outcome durable."""
+        from filelock import FileLock, Timeout
+
+        # A link, as dotfile managers make them, stays a link: its target is replaced and locked.
+        target = Path(os.path.realpath(self.file))
+        lock = target.with_name(f"{target.name}.lock")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(lock, timeout=LOCK_TIMEOUT_S, poll_interval=0.01):
+                durable.sweep(target)
+                try:
+                    entries, duplicates = _parse(_content(target)[1], target)
+                except FileNotFoundError:
+                    entries, duplicates = {}, ()
+                if duplicates:
+                    raise RegistryDamaged("model.registry_duplicate", file=str(self.file), label=duplicates[0])
+                outcome = change(entries)
+                data = _dump(entries)
+                durable.replace(target, data)
+                durable.replace(self.last_good, data)
+                return outcome
+        except RecursionError:
+            raise RegistryDamaged("model.registry_no_json", file=str(self.file)) from None
+        except Timeout:
+            raise Unavailable("model.registry_busy", file=str(lock), seconds=LOCK_TIMEOUT_S) from None
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise UsageError("model.registry_unwritable", file=str(self.file), reason=reason) from None
+
+
+def checked_label(label: str) -> str:
+    """The label in its normal form. Raises InvalidRequest."""
+    label = unicodedata.normalize("NFC", label)
+    if not LABEL.fullmatch(label):
+        raise InvalidRequest("model.label_invalid", label=label)
+    return label
+
+
+def _not_found(label: str, known: Iterable[str]) -> NoReturn:
+    raise ModelNotFound("http.model_not_found", param="model", model=label, known=", ".join(known))
+
+
+def _signature(found: os.stat_result) -> tuple[int, int, int]:
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _content(file: Path) -> tuple[tuple[int, int, int], bytes]:
+    """The file's bytes and the signature of exactly them. Raises FileNotFoundError, RegistryDamaged."""
+    try:
+        # A pipe of that name would block the open for ever.
+        descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with os.fdopen(descriptor, "rb") as stream:
+            found = os.fstat(stream.fileno())
+            if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_FILE_BYTES:
+                raise RegistryDamaged("model.registry_no_file", file=str(file))
+            return _signature(found), stream.read()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise _unreadable(file, error) from None
+
+
+def _unreadable(file: Path, error: OSError) -> RegistryDamaged:
+    return RegistryDamaged("model.registry_unreadable", file=str(file), reason=error.strerror or str(error))
+
+
+def _parse(content: bytes, file: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The raw entries and the labels that stand twice, the last of which counts. Raises RegistryDamaged."""
+    pairs: list[tuple[str, Any]] = []
+
+    def collect(found: list[tuple[str, Any]]) -> dict[str, Any]:
+        pairs[:] = found  # objects end from the inside out, so the outermost is the last
+        return dict(found)
+
+    try:
+        words = content.decode("utf-8-sig")
+        raw = json.loads(words, object_pairs_hook=collect, parse_float=_finite, parse_constant=_finite)
+    except json.JSONDecodeError as error:
+        raise RegistryDamaged(
+            "model.registry_damaged", file=str(file), line=error.lineno, column=error.colno
+        ) from None
+    except (ValueError, RecursionError):
+        raise RegistryDamaged("model.registry_no_json", file=str(file)) from None
+    if not isinstance(raw, dict):
+        raise RegistryDamaged("model.registry_no_object", file=str(file))
+    return raw, tuple(label for label, count in Counter(label for label, _ in pairs).items() if count > 1)
+
+
+def _finite(word: str) -> float:
+    number = float(word)
+    if not math.isfinite(number):  # it could not be written as JSON again
+        raise ValueError(word)
+    return number
+
+
+def _dump(entries: dict[str, Any]) -> bytes:
+    try:
+        return (json.dumps(entries, ensure_ascii=False, indent=2) + "\n").encode()
+    except UnicodeEncodeError:  # half of a surrogate pair in an entry that was written by hand
+        return (json.dumps(entries, indent=2) + "\n").encode()
+
+
+def _usable(raw: dict[str, Any]) -> tuple[dict[str, _Entry], tuple[Problem, ...]]:
+    entries, problems = {}, []
+    for label, value in raw.items():
+        entry, problem = _parse_entry(label, value)
+        if problem:
+            problems.append(problem)
+        elif entry:
+            entries[label] = entry
+    return entries, tuple(problems)
+
+
+def _parse_entry(label: str, value: Any) -> tuple[_Entry | None, Problem | None]:
+    """The entry, or what is wrong with it."""
+
+    def bad(key: str) -> tuple[None, Problem]:
+        return None, Problem(key, {"label": label})
+
+    if not LABEL.fullmatch(label):
+        return bad("model.label_invalid")
+    if not isinstance(value, dict):
+        return bad("model.entry_no_object")
+    path, model, stop, created = (value.get(name) for name in ("path", "model", "stop", "created"))
+    if not (isinstance(path, str) and isinstance(model, str) and _is_text(path) and _is_text(model)):
+        return bad("model.entry_path_invalid")
+    stop = [] if stop is None else stop
+    if not isinstance(stop, list) or not all(map(_is_stop, stop)):
+        return bad("model.entry_stop_invalid")
+    if created is not None and (type(created) is not int or not 0 <= created < 2**53):
+        return bad("model.entry_created_invalid")
+    return _Entry(label, path, model, tuple(dict.fromkeys(stop)), created), None
+
+
+def _is_stop(value: Any) -> bool:
+    return isinstance(value, str) and _is_text(value) and len(value.encode()) <= MAX_STOP_BYTES
+
+
+def _is_text(value: str) -> bool:
+    """Whether it can name a file and be sent on: not empty, no NUL, no half of a surrogate pair."""
+    return value != "" and not re.search("[\0\ud800-\udfff]", value)
