@@ -35,6 +35,7 @@ A damaged model file is deterministic, so it is a 400: SDKs retry every 5xx.
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Mapping
 from typing import ClassVar, TypeVar
 
@@ -59,7 +60,7 @@ class HoshikageError(Exception):
         self.details: dict[str, Detail] = details
 
     @classmethod
-    def of(cls: type[Kind], key: str, details: Mapping[str, Detail], *, param: str | None = None) -> Kind:
+    def of(cls: builtins.type[Kind], key: str, details: Mapping[str, Detail], *, param: str | None = None) -> Kind:
         """An error whose details are already in a mapping, as they come from a file or another process."""
         error = cls(key, param=param)
         error.details = dict(details)

@@ -72,7 +72,7 @@ class Worker(threading.Thread):
         while not self._stopping:
             command = self._commands.get()
             if isinstance(command, wire.Load):
-                self._guard(None, lambda params=command.params: self._load(library, params))  # type: ignore[misc]
+                self._try_load(library, command.params)
             elif command is not None:
                 self._generate(command)
 
@@ -94,18 +94,18 @@ class Worker(threading.Thread):
                 scheduler.step()
             except HoshikageError as error:
                 scheduler.fail(error)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - a fault in one job must not end the thread of all
                 self._report(error)
                 scheduler.fail(InferenceFailed("engine.internal"))
 
-    def _guard(self, job: int | None, action: Callable[[], None]) -> None:
+    def _try_load(self, library: Library, params: LoadParams) -> None:
         try:
-            action()
+            self._load(library, params)
         except HoshikageError as error:
-            self._emit(wire.Failed.of(error, job))
-        except Exception as error:
+            self._emit(wire.Failed.of(error, None))
+        except Exception as error:  # noqa: BLE001 - as above, for a load
             self._report(error)
-            self._emit(wire.Failed.of(ModelLoadFailed("engine.internal"), job))
+            self._emit(wire.Failed.of(ModelLoadFailed("engine.internal"), None))
 
     def _load(self, library: Library, params: LoadParams) -> None:
         self._unload()

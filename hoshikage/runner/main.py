@@ -86,7 +86,7 @@ def _take_pipes() -> tuple[BinaryIO, int]:
 
         msvcrt.setmode(commands, os.O_BINARY)
         msvcrt.setmode(events, os.O_BINARY)
-    return open(commands, "rb"), events
+    return os.fdopen(commands, "rb"), events
 
 
 def _offer_to_oom_killer() -> None:
