@@ -18,7 +18,7 @@ from hoshikage.dispatch.host import Exit, Host, HostFactory
 from hoshikage.dispatch.mailbox import Mailbox
 from hoshikage.dispatch.memory import resident_bytes
 from hoshikage.errors import HoshikageError, ModelCrashed
-from hoshikage.messages import Language, text
+from hoshikage.messages import Language, describe, text
 from hoshikage.params import GenerationRequest, LibraryInfo, LoadParams, ModelInfo
 
 logger = logging.getLogger("hoshikage.dispatch")
@@ -194,11 +194,7 @@ class Lifecycle:
         error = task.exception()  # also marks it as seen when nobody waits any more
         if error is None or task is not self._loading:
             return
-        reason = (
-            text(self._language, error.key, **error.details)
-            if isinstance(error, HoshikageError)
-            else type(error).__name__
-        )
+        reason = describe(self._language, error) if isinstance(error, HoshikageError) else type(error).__name__
         label = self._wanted.label if self._wanted is not None else ""
         logger.error(self._say("log_load_failed", label=label, reason=reason))
         self._loading = None

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Literal
 
+from hoshikage.errors import HoshikageError
+
 Language = Literal["ja", "en"]
 LANGUAGES: tuple[Language, ...] = ("ja", "en")
 AREAS = ("cli", "dispatch", "doctor", "engine", "http", "library", "model", "settings")
@@ -22,6 +24,14 @@ def text(language: Language, key: str, /, **details: object) -> str:
         raise KeyError(key)
     pair: tuple[str, str] = import_module(f"hoshikage.messages.{area}").TEXTS[name]
     return pair[LANGUAGES.index(language)].format_map(details)
+
+
+def describe(language: Language, error: HoshikageError) -> str:
+    """The error's text. One whose key or details are not the catalogue's (a runner is not trusted) shows as it is."""
+    try:
+        return text(language, error.key, **error.details)
+    except (KeyError, ValueError, AttributeError):
+        return str(error)
 
 
 def language_of(environ: Mapping[str, str]) -> Language:

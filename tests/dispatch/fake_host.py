@@ -1,0 +1,87 @@
+"""A host whose faults the test brings about: a runner that crashes at a chosen moment cannot be had otherwise."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from hoshikage import wire
+from hoshikage.dispatch.host import Exit
+from hoshikage.params import LibraryInfo, ModelInfo, Timings
+
+LIBRARY = LibraryInfo("libllama.so", "mdl-J", "ctx-I", "v0.5.0", "", ())
+MODEL = ModelInfo("llama", 1, 1, 1024, 1024, 300, "model", 1.0)
+TIMINGS = Timings(1.0, 1.0, 1.0)
+
+
+class FakeHost:
+    """Answers a load by itself unless `hold_load`; jobs are answered by the test."""
+
+    pid = 0
+
+    def __init__(self, house: FakeHouse, on_event: Callable[[wire.Event], None], on_exit: Callable[[Exit], None]):
+        self._house = house
+        self.emit = on_event
+        self._on_exit = on_exit
+        self.commands: list[wire.Command] = []
+        self.generates: asyncio.Queue[wire.Generate] = asyncio.Queue()
+        self.stopped = False
+
+    async def start(self) -> None:
+        self.emit(wire.Ready(LIBRARY))
+
+    def send(self, command: wire.Command) -> None:
+        self.commands.append(command)
+        if isinstance(command, wire.Load):
+            self._house.loads.append(command.params.model_path)
+            self._house.load_began.set()
+            if not self._house.hold_load:
+                self.finish_load()
+        elif isinstance(command, wire.Generate):
+            self.generates.put_nowait(command)
+
+    def finish_load(self) -> None:
+        self.emit(wire.Loaded(MODEL))
+
+    def crash(self, reason: str = "SIGSEGV") -> None:
+        self._on_exit(Exit(reason, ("ggml said something",)))
+
+    async def stop(self) -> None:
+        self.stopped = True
+
+    async def answer(self, *texts: str, end: bool = True) -> int:
+        """Takes the next job and answers it; returns its number."""
+        job = (await self.generates.get()).job
+        self.emit(wire.Started(job, 3))
+        for count, text in enumerate(texts, start=1):
+            self.emit(wire.Token(job, text, count))
+        if end:
+            self.emit(wire.Finished(job, "stop", 3, len(texts) + 1, TIMINGS))
+        return job
+
+
+class FakeHouse:
+    """Makes the hosts and keeps them in order."""
+
+    def __init__(self) -> None:
+        self.hosts: list[FakeHost] = []
+        self.loads: list[str] = []
+        self.hold_load = False
+        self.load_began = asyncio.Event()
+        self._made = asyncio.Event()
+
+    def __call__(
+        self, library: Path, on_event: Callable[[wire.Event], None], on_exit: Callable[[Exit], None]
+    ) -> FakeHost:
+        host = FakeHost(self, on_event, on_exit)
+        self.hosts.append(host)
+        self._made.set()
+        return host
+
+    async def host(self, number: int) -> FakeHost:
+        """The host of that number, once it is made."""
+        while len(self.hosts) <= number:
+            self._made.clear()
+            await self._made.wait()
+        return self.hosts[number]
