@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -42,17 +42,12 @@ Note = Waiting | wire.Loading | wire.Started | wire.Prefill | wire.Token | wire.
 
 
 class Dispatcher:
-    """Made once by the server, closed with `stop`."""
+    """Made once by the server (`create`), closed with `stop`."""
 
-    def __init__(self, settings: Settings, environ: dict[str, str]) -> None:
+    def __init__(self, settings: Settings, lifecycle: Lifecycle) -> None:
         self._settings = settings
+        self._lifecycle = lifecycle
         self._queue = Queue(SLOTS, settings.queue_size, settings.queue_timeout)
-        self._lifecycle = Lifecycle(
-            partial(prepare_load, settings, environ),
-            embedded_host if settings.engine == "thread" else process_host,
-            settings.idle_timeout,
-            settings.lang,
-        )
         self._stopping = False
         self._last_finished: wire.Finished | None = None
 
@@ -148,6 +143,17 @@ class Dispatcher:
             self._lifecycle.forget(job)
 
 
+def create(settings: Settings, environ: Mapping[str, str]) -> Dispatcher:
+    """The dispatcher of a server. `environ` is where the system's own library search is described."""
+    lifecycle = Lifecycle(
+        partial(prepare_load, settings, environ),
+        embedded_host if settings.engine == "thread" else process_host,
+        settings.idle_timeout,
+        settings.lang,
+    )
+    return Dispatcher(settings, lifecycle)
+
+
 def wanted_load(spec: ModelSpec, settings: Settings) -> Wanted:
     """What loading this model means now. Raises ModelLoadFailed where its file is missing. Blocks on the disk."""
     try:
@@ -174,7 +180,7 @@ def check_model(path: Path) -> None:
         raise ModelLoadFailed.of(error.key, error.details, param="model") from None
 
 
-def prepare_load(settings: Settings, environ: dict[str, str], wanted: Wanted) -> Path:
+def prepare_load(settings: Settings, environ: Mapping[str, str], wanted: Wanted) -> Path:
     """The library to load now, judged, for a model file that was checked. Raises ModelLoadFailed, LibraryUnavailable.
 
     Blocks on the disk and perhaps on a child process.

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from hoshikage import wire
@@ -88,6 +89,10 @@ class Lifecycle:
         self._returned = 0
         self._idle: asyncio.TimerHandle | None = None
         self._ending: asyncio.Task[None] | None = None
+        self._changing = asyncio.Lock()
+        """Held while one runner makes way for the next, so that two never hold memory at once."""
+        self._uses = 0
+        """Counts calls for the runner: an idle end that finds it moved on comes too late."""
 
     def snapshot(self) -> Snapshot:
         state = "ready" if self._model is not None else "loading" if self._loading is not None else "unloaded"
@@ -105,12 +110,13 @@ class Lifecycle:
     async def ready(self, wanted: Wanted) -> AsyncGenerator[wire.Loading, None]:
         """Ends when `wanted` is loaded; yields the progress of its load. Raises what the load raises."""
         self._hold()
-        if self._loading is None or self._wanted != wanted:
-            await self._end("why_switch")
-            self._wanted = wanted
-            self._loading = asyncio.create_task(self._load(wanted))
-            self._loading.add_done_callback(self._load_ended)
-        loading = self._loading
+        async with self._changing:
+            if self._loading is None or self._wanted != wanted:
+                await self._end("why_switch")
+                self._wanted = wanted
+                self._loading = asyncio.create_task(self._load(wanted))
+                self._loading.add_done_callback(self._load_ended)
+            loading = self._loading
         if not loading.done():
             inbox: Mailbox[wire.Loading | None] = Mailbox()
             self._watchers.add(inbox)
@@ -147,34 +153,41 @@ class Lifecycle:
     async def stop(self) -> None:
         """Ends the runner for good."""
         self._hold()
-        await self._end("why_stop")
+        async with self._changing:
+            await self._end("why_stop")
 
     def _hold(self) -> None:
+        self._uses += 1
         if self._idle is not None:
             self._idle.cancel()
             self._idle = None
 
     def _idle_out(self) -> None:
         self._idle = None
-        self._ending = asyncio.create_task(self._end("why_idle"))
+        self._ending = asyncio.create_task(self._end_idle(self._uses))
+
+    async def _end_idle(self, uses: int) -> None:
+        async with self._changing:
+            if uses == self._uses:
+                await self._end("why_idle")
 
     # Loading
 
     async def _load(self, wanted: Wanted) -> None:
         logger.info(self._say("log_loading", label=wanted.label, file=wanted.params.model_path))
         library = await asyncio.to_thread(self._prepare, wanted)
-        host = self._make_host(library, self._on_event, self._on_exit)
-        self._answer = asyncio.get_running_loop().create_future()
-        self._host = host
-        await host.start()
-        ready = await self._answer
-        assert isinstance(ready, wire.Ready)
-        self._library = ready.library
-        self._answer = asyncio.get_running_loop().create_future()
-        host.send(wire.Load(wanted.params))
-        loaded = await self._answer
-        assert isinstance(loaded, wire.Loaded)
-        self._model = loaded.model
+        host = self._host = self._make_host(library, self._on_event, self._on_exit)
+        try:
+            ready = await self._answer_to(host.start)
+            assert isinstance(ready, wire.Ready)
+            loaded = await self._answer_to(partial(host.send, wire.Load(wanted.params)))
+            assert isinstance(loaded, wire.Loaded)
+        except BaseException:
+            if self._host is host:
+                self._host = None
+            await host.stop()
+            raise
+        self._library, self._model = ready.library, loaded.model
         logger.info(
             self._say(
                 "log_loaded",
@@ -185,8 +198,19 @@ class Lifecycle:
             )
         )
 
+    async def _answer_to(self, ask: Callable[[], Awaitable[None] | None]) -> wire.Event:
+        """The runner's answer to `ask`. Raises what the runner failed with, or ModelCrashed."""
+        answer: asyncio.Future[wire.Event] = asyncio.get_running_loop().create_future()
+        self._answer = answer
+        try:
+            if (asked := ask()) is not None:
+                await asked
+            return await answer
+        finally:
+            self._answer = None
+            answer.cancel()
+
     def _load_ended(self, task: asyncio.Task[None]) -> None:
-        self._answer = None
         for inbox in self._watchers:
             inbox.put(None)
         if task.cancelled():
@@ -198,10 +222,9 @@ class Lifecycle:
         label = self._wanted.label if self._wanted is not None else ""
         logger.error(self._say("log_load_failed", label=label, reason=reason))
         self._loading = None
-        self._ending = asyncio.create_task(self._end(None))
 
-    async def _end(self, why: str | None) -> None:
-        """Ends runner and load; `why` is the reason's text key, None where there is nothing to tell."""
+    async def _end(self, why: str) -> None:
+        """Ends runner and load; `why` is the key of the reason's text."""
         host, label = self._host, self._wanted.label if self._wanted is not None else ""
         loading, loaded = self._loading, self._model is not None
         self._host = self._wanted = self._loading = self._model = None
@@ -214,7 +237,7 @@ class Lifecycle:
         returned = resident_bytes(host.pid)
         await host.stop()
         self._fail_jobs(ModelCrashed("dispatch.crashed", reason="stopped"))
-        if loaded and why is not None:
+        if loaded:
             self._returned = returned
             logger.info(self._say("log_unloaded", label=label, why=self._say(why), mib=returned / 2**20))
 

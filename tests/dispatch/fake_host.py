@@ -27,6 +27,7 @@ class FakeHost:
         self.commands: list[wire.Command] = []
         self.generates: asyncio.Queue[wire.Generate] = asyncio.Queue()
         self.stopped = False
+        self.gone = asyncio.Event()
 
     async def start(self) -> None:
         self.emit(wire.Ready(LIBRARY))
@@ -49,6 +50,7 @@ class FakeHost:
 
     async def stop(self) -> None:
         self.stopped = True
+        self.gone.set()
 
     async def answer(self, *texts: str, end: bool = True) -> int:
         """Takes the next job and answers it; returns its number."""

@@ -152,3 +152,15 @@ async def test_rest_ends_the_runner_after_the_idle_time_and_work_holds_it() -> N
     assert [delay for delay, _ in timers] == [100.0]
     cycle.submit(REQUEST)
     assert timers[0][1].cancelled()
+
+
+async def test_an_idle_runner_is_ended_and_the_next_request_loads_again() -> None:
+    house = FakeHouse()
+    cycle = lifecycle(house, idle_timeout=0.001)
+    await load(cycle, "a")
+    host = house.hosts[0]
+    cycle.rest()
+    await host.gone.wait()
+    assert cycle.snapshot().state == "unloaded"
+    await load(cycle, "a")
+    assert house.loads == ["/models/a.gguf"] * 2
