@@ -1,0 +1,98 @@
+"""Fixtures that every test may ask for: real libraries, the built-in model, and an empty home.
+
+`scripts/test.py` brings the libraries and names their folder in HOSHIKAGE_TEST_LIBS. What is missing is an error with
+its remedy, never a skip: a suite that skips its subject would be green for nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from hoshikage.library import demo, names
+from hoshikage.settings import LANGUAGE_VARIABLE, ROWS
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+RELEASES: Final = ("b4529", "b6301", "b8390", "b10361", "v0.5.0")
+"""The llama.cpp releases that every test of the library's layer runs with: one of each generation of layouts."""
+NEWEST: Final = RELEASES[-1]
+TEST_LIBS: Final = "HOSHIKAGE_TEST_LIBS"
+LOCALE_VARIABLES: Final = ("LC_ALL", "LC_MESSAGES", "LANG")
+SEARCH_VARIABLES: Final = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+
+
+@pytest.fixture(scope="session")
+def libraries() -> dict[str, Path]:
+    """Release -> its libllama file, in the order of RELEASES."""
+    folder = Path(os.environ.get(TEST_LIBS) or ROOT / ".cache" / "test-libs")
+    found = {}
+    for metadata in folder.glob("*/bins/*/_nlcBuildMetadata.json"):
+        release = json.loads(metadata.read_bytes())["buildOptions"]["llamaCpp"]["release"]
+        files = [file for file in metadata.parent.iterdir() if names.is_library(file.name, sys.platform)]
+        if files:
+            found[release] = min(files, key=lambda file: names.preference(file.name, sys.platform))
+    missing = [release for release in RELEASES if release not in found]
+    if missing:
+        pytest.fail(
+            f"no libllama of {', '.join(missing)} in {folder}. Run the tests with `python3 scripts/test.py`, "
+            f"which brings them, or name their folder in {TEST_LIBS}.",
+            pytrace=False,
+        )
+    return {release: found[release] for release in RELEASES}
+
+
+@pytest.fixture(scope="session")
+def library_file(libraries: dict[str, Path]) -> Path:
+    """The newest of the libraries."""
+    return libraries[NEWEST]
+
+
+@pytest.fixture(scope="session")
+def _demo() -> demo.DemoModel:
+    found = demo.find() or demo.in_folder(ROOT / "demo" / "hoshikage_demo")
+    if found is None:
+        pytest.fail("the built-in model is not installed: `pip install ./demo`", pytrace=False)
+    return found
+
+
+@pytest.fixture(scope="session")
+def demo_model(_demo: demo.DemoModel) -> Path:
+    """The built-in model's GGUF file."""
+    return _demo.model
+
+
+@pytest.fixture(scope="session")
+def golden(_demo: demo.DemoModel) -> Path:
+    """The prompts and greedy ids that any sound library gives for the built-in model."""
+    return _demo.golden
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home with no setting of Hoshikage in the environment, for this process and its children."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    for variable in (
+        *(row.variable for row in ROWS),
+        *(name for name in os.environ if name.startswith("HOSHIKAGE_") and name != TEST_LIBS),
+        *LOCALE_VARIABLES,
+        *SEARCH_VARIABLES,
+    ):
+        monkeypatch.delenv(variable, raising=False)
+    for variable, value in {
+        "HOME": folder,
+        "USERPROFILE": folder,
+        "XDG_CONFIG_HOME": folder / ".config",
+        "XDG_CACHE_HOME": folder / ".cache",
+        "XDG_DATA_HOME": folder / ".local" / "share",
+        "APPDATA": folder / "AppData" / "Roaming",
+        "LOCALAPPDATA": folder / "AppData" / "Local",
+        LANGUAGE_VARIABLE: "en",
+    }.items():
+        monkeypatch.setenv(variable, str(value))
+    return folder
