@@ -146,7 +146,7 @@ async def test_rest_ends_the_runner_after_the_idle_time_and_work_holds_it() -> N
         timers.append((delay, handle))
         return handle
 
-    loop.call_later = watched  # type: ignore[method-assign, assignment]
+    loop.call_later = watched  # type: ignore[method-assign]
     await load(cycle, "a")
     cycle.rest()
     assert [delay for delay, _ in timers] == [100.0]

@@ -1,0 +1,142 @@
+"""The async face: one end per request, one more try after a silent crash, cancel when the reader leaves."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+from hoshikage import settings as settings_module
+from hoshikage import wire
+from hoshikage.dispatch.client import Dispatcher, Note, Waiting
+from hoshikage.dispatch.lifecycle import Lifecycle
+from hoshikage.errors import ModelCrashed, ModelLoadFailed, ShuttingDown
+from hoshikage.params import ChatPrompt, GenerationRequest, Message
+from hoshikage.registry import ModelSpec
+from tests.dispatch.fake_host import FakeHouse
+
+REQUEST = GenerationRequest(ChatPrompt((Message("user", "hi"),)))
+
+
+@pytest.fixture
+def house() -> FakeHouse:
+    return FakeHouse()
+
+
+@pytest.fixture
+def dispatcher(house: FakeHouse, tmp_path: Path) -> Dispatcher:
+    settings = settings_module.load({}, {}, tmp_path).settings
+    return Dispatcher(settings, Lifecycle(lambda _: Path("libllama.so"), house, 0, "en"))
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> ModelSpec:
+    file = tmp_path / "a.gguf"
+    file.write_bytes(b"GGUF")
+    return ModelSpec(label="a", file=file, stop=(), created=0)
+
+
+async def collect(dispatcher: Dispatcher, spec: ModelSpec) -> list[Note]:
+    return [note async for note in dispatcher.generate(spec, REQUEST)]
+
+
+def texts(notes: list[Note]) -> list[str]:
+    return [note.text for note in notes if isinstance(note, wire.Token)]
+
+
+async def test_events_come_in_order_and_end_with_finished(
+    dispatcher: Dispatcher, house: FakeHouse, spec: ModelSpec
+) -> None:
+    request = asyncio.create_task(collect(dispatcher, spec))
+    await (await house.host(0)).answer("星", "影")
+    notes = await request
+    assert [type(note) for note in notes] == [wire.Started, wire.Token, wire.Token, wire.Finished]
+    assert dispatcher.status()["last_request"]["completion_tokens"] == 3
+
+
+async def test_a_second_request_waits_its_turn_and_sees_its_place(
+    dispatcher: Dispatcher, house: FakeHouse, spec: ModelSpec
+) -> None:
+    first = asyncio.create_task(collect(dispatcher, spec))
+    host = await house.host(0)
+    job = (await host.generates.get()).job
+    second = dispatcher.generate(spec, REQUEST)
+    assert await second.__anext__() == Waiting(1)
+    host.emit(wire.Failed.of(ModelLoadFailed("engine.x"), job))
+    with pytest.raises(ModelLoadFailed):
+        await first
+    rest = asyncio.create_task(anext_until_end(second))
+    await host.answer("b")
+    assert texts(await rest) == ["b"]
+
+
+async def anext_until_end(notes: object) -> list[Note]:
+    return [note async for note in notes]  # type: ignore[attr-defined]
+
+
+async def test_a_crash_before_any_text_is_tried_once_more_and_not_seen(
+    dispatcher: Dispatcher, house: FakeHouse, spec: ModelSpec
+) -> None:
+    request = asyncio.create_task(collect(dispatcher, spec))
+    first = await house.host(0)
+    await first.answer(end=False)
+    first.crash()
+    await (await house.host(1)).answer("ok")
+    notes = await request
+    assert [type(note) for note in notes] == [wire.Started, wire.Token, wire.Finished]
+
+
+async def test_a_second_crash_is_told(dispatcher: Dispatcher, house: FakeHouse, spec: ModelSpec) -> None:
+    request = asyncio.create_task(collect(dispatcher, spec))
+    for number in (0, 1):
+        host = await house.host(number)
+        await host.answer(end=False)
+        host.crash("SIGABRT")
+    with pytest.raises(ModelCrashed) as crashed:
+        await request
+    assert crashed.value.details["reason"] == "SIGABRT"
+    assert len(house.hosts) == 2
+
+
+async def test_a_crash_after_text_is_not_tried_again(dispatcher: Dispatcher, house: FakeHouse, spec: ModelSpec) -> None:
+    request = asyncio.create_task(collect(dispatcher, spec))
+    host = await house.host(0)
+    await host.answer("half", end=False)
+    host.crash()
+    with pytest.raises(ModelCrashed):
+        await request
+    assert len(house.hosts) == 1
+
+
+async def test_a_reader_that_leaves_cancels_its_job_and_frees_the_slot(
+    dispatcher: Dispatcher, house: FakeHouse, spec: ModelSpec
+) -> None:
+    async with aclosing(dispatcher.generate(spec, REQUEST)) as notes:
+        answer = asyncio.create_task(answer_next(house, "x"))
+        assert isinstance(await notes.__anext__(), wire.Started)
+        job = await answer
+    assert house.hosts[0].commands[-1] == wire.Cancel(job)
+    assert dispatcher.status()["queue"] == {"running": 0, "waiting": 0}
+
+
+async def answer_next(house: FakeHouse, text: str) -> int:
+    return await (await house.host(0)).answer(text, end=False)
+
+
+async def test_a_missing_model_file_is_a_client_error_that_names_it(
+    dispatcher: Dispatcher, house: FakeHouse, tmp_path: Path
+) -> None:
+    spec = ModelSpec(label="gone", file=tmp_path / "gone.gguf", stop=(), created=0)
+    with pytest.raises(ModelLoadFailed) as missing:
+        await collect(dispatcher, spec)
+    assert missing.value.status == 400
+    assert missing.value.details["file"] == str(spec.file)
+    assert house.hosts == []
+
+
+async def test_a_stopped_dispatcher_takes_no_request(dispatcher: Dispatcher, spec: ModelSpec) -> None:
+    await dispatcher.stop()
+    with pytest.raises(ShuttingDown):
+        await collect(dispatcher, spec)
