@@ -2,4 +2,126 @@
 
 from typing import Final
 
-TEXTS: Final[dict[str, tuple[str, str]]] = {}
+TEXTS: Final[dict[str, tuple[str, str]]] = {
+    # The server's life.
+    "ready": (
+        "星影の準備ができました: {url}（Ctrl-C で終了）",
+        "Hoshikage is ready: {url} (Ctrl-C to stop)",
+    ),
+    "stopping": (
+        "終了します。処理中のリクエストが終わるのを待っています（もう一度 Ctrl-C ですぐに終了）。",
+        "Stopping once running requests have finished (Ctrl-C again to stop at once).",
+    ),
+    "not_loopback": (
+        "{host} では待ち受けできません。アクセストークンにまだ対応していないため、"
+        "このバージョンはこのマシンからだけ使えます。HOST を 127.0.0.1（または ::1、localhost）にしてください。",
+        "Cannot serve on {host}: there are no access tokens yet, so this version serves this machine only. "
+        "Set HOST to 127.0.0.1 (or ::1, localhost).",
+    ),
+    # Routes and access.
+    "route_not_found": ("この URL はありません。", "There is nothing at this URL."),
+    "method_not_allowed": (
+        "この URL ではそのメソッドは使えません（使えるもの: {allowed}）。",
+        "That method cannot be used at this URL (allowed: {allowed}).",
+    ),
+    "bad_request": ("リクエストを解釈できませんでした。", "The request could not be understood."),
+    "host_refused": (
+        "Host ヘッダーが許可されていません。http://127.0.0.1 か http://localhost で接続してください。",
+        "The Host header is not allowed. Connect by http://127.0.0.1 or http://localhost.",
+    ),
+    "origin_refused": (
+        "別のサイトのページからのリクエストは受け付けません。",
+        "Requests from pages of other sites are refused.",
+    ),
+    "internal": (
+        "サーバー内部でエラーが起きました。ログをリクエスト ID {request_id} で調べてください。",
+        "An internal error occurred. The log has it under request id {request_id}.",
+    ),
+    "answer_cut": (
+        "回答が最後まで生成されませんでした。もう一度送ってください。",
+        "The answer did not reach its end. Send the request again.",
+    ),
+    "model_not_found": (
+        "モデル「{model}」は登録されていません。登録済み: {known}",
+        "Model “{model}” is not registered. Registered: {known}",
+    ),
+    # The body as JSON.
+    "content_type": (
+        "リクエスト本文は Content-Type: application/json（UTF-8）で送ってください。",
+        "Send the request body as Content-Type: application/json (UTF-8).",
+    ),
+    "body_too_large": (
+        "リクエスト本文が大きすぎます。上限は {limit} バイトです。",
+        "The request body is too large; the limit is {limit} bytes.",
+    ),
+    "body_encoding": (
+        "リクエスト本文が UTF-8 ではありません（{position} バイト目）。",
+        "The request body is not UTF-8 (at byte {position}).",
+    ),
+    "body_empty": ("リクエスト本文が空です。JSON が必要です。", "The request body is empty; JSON is needed."),
+    "body_bom": (
+        "リクエスト本文の先頭に BOM があります。BOM なしの UTF-8 で送ってください。",
+        "The request body starts with a byte order mark. Send UTF-8 without one.",
+    ),
+    "body_syntax": (
+        "リクエスト本文が正しい JSON ではありません（{line} 行 {column} 文字目）。",
+        "The request body is not valid JSON (line {line}, column {column}).",
+    ),
+    "body_depth": (
+        "{place}: JSON の入れ子が深すぎます。上限は {limit} 段です。",
+        "{place}: the JSON is nested too deeply; the limit is {limit} levels.",
+    ),
+    "duplicate_key": (
+        "{place}: 同じオブジェクトに名前「{shown}」が 2 回以上あります。",
+        "{place}: the name “{shown}” appears more than once in the same object.",
+    ),
+    "not_finite": (
+        "{place}: {shown} は使えません。有限の数が必要です。",
+        "{place}: {shown} cannot be used; a finite number is needed.",
+    ),
+    "integer_size": (
+        "{place}: 整数が大きすぎます（64 ビットまで）: {shown}",
+        "{place}: the integer is too large (64 bits at most): {shown}",
+    ),
+    "surrogate": (
+        "{place}: 対になっていないサロゲート文字は使えません。",
+        "{place}: unpaired surrogate characters cannot be used.",
+    ),
+    # The body as a request.
+    "field_missing": ("{place} が必要です。", "{place} is required."),
+    "wrong_type": (
+        "{place} の型が違います。必要: {expected}、実際: {got}",
+        "{place} has the wrong type. Expected: {expected}; got: {got}",
+    ),
+    "out_of_bounds": ("{place} は {relation} の数にしてください。", "{place} must be a number {relation}."),
+    "wrong_length": ("{place} の長さは {relation} にしてください。", "The length of {place} must be {relation}."),
+    "not_a_choice": (
+        "{place} の値が使えません。使える値: {allowed}",
+        "The value of {place} cannot be used. Allowed: {allowed}",
+    ),
+    "invalid_value": ("{place} の値が使えません。", "The value of {place} cannot be used."),
+    "unsupported_parameter": (
+        "このバージョンは {place} に指定された値に対応していません。指定を外してください。",
+        "This version does not support the value given for {place}; leave it out.",
+    ),
+    "part_unsupported": (
+        "このバージョンが対応している内容は文字だけです（{place} は text にしてください）。",
+        "This version supports text only ({place} must be text).",
+    ),
+    "content_missing": (
+        "{place} が必要です。null にできるのは tool_calls のある assistant だけです。",
+        "{place} is required; only an assistant message with tool_calls may leave it null.",
+    ),
+    "tool_calls_role": (
+        "{place} は role が assistant のメッセージでだけ使えます。",
+        "{place} belongs to messages of role assistant only.",
+    ),
+    "max_tokens_differ": (
+        "max_tokens と max_completion_tokens は同じ意味です。値が違うときはどちらか一方だけを指定してください。",
+        "max_tokens and max_completion_tokens mean the same; give only one of them where they differ.",
+    ),
+    "stop_bytes": (
+        "{place} が長すぎます。UTF-8 で {limit} バイトまでです。",
+        "{place} is too long; at most {limit} bytes of UTF-8.",
+    ),
+}

@@ -1,0 +1,153 @@
+"""Strict JSON request bodies: what is refused before a schema sees it. Event loop thread; large bodies in a worker.
+
+Refused: another media type, more than 4 MiB, bytes that are not UTF-8, a byte order mark, a name twice in one object,
+NaN and infinities, integers beyond 64 bits, nesting beyond 32 levels, lone surrogates.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aiohttp import web
+
+from hoshikage.errors import BodyTooLarge, Detail, InvalidRequest, UnsupportedMediaType
+
+MAX_BYTES: Final = 4 * 1024 * 1024
+MAX_DEPTH: Final = 32
+WORKER_BYTES: Final = 128 * 1024
+"""From this size on parsing would hold up other clients; it runs in a worker thread."""
+LEAST_INTEGER: Final = -(2**63)
+MOST_INTEGER: Final = 2**64 - 1
+SHOWN_CHARACTERS: Final = 60
+
+Link = tuple[Any, str | int]
+"""Where a value stands: its container's link, and its name or index there."""
+
+
+async def read_json(request: web.Request) -> Any:
+    """The body as Python values. Raises UnsupportedMediaType, BodyTooLarge or InvalidRequest."""
+    charset = (request.charset or "utf-8").lower()
+    if request.content_type != "application/json" or charset not in ("utf-8", "utf8"):
+        raise UnsupportedMediaType("http.content_type")
+    if (request.content_length or 0) > MAX_BYTES:
+        raise BodyTooLarge("http.body_too_large", limit=MAX_BYTES)
+    try:
+        raw = await request.read()
+    except web.HTTPRequestEntityTooLarge:  # met while reading, where no length was announced
+        raise BodyTooLarge("http.body_too_large", limit=MAX_BYTES) from None
+    return await asyncio.to_thread(parse, raw) if len(raw) >= WORKER_BYTES else parse(raw)
+
+
+def parse(raw: bytes) -> Any:
+    """Strict JSON. Raises InvalidRequest that names the place."""
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidRequest("http.body_encoding", position=error.start) from None
+    if not text.strip():
+        raise InvalidRequest("http.body_empty")
+    if text.startswith("\ufeff"):
+        raise InvalidRequest("http.body_bom")
+    try:
+        tree = json.loads(
+            text,
+            object_pairs_hook=_object,
+            parse_constant=_constant,
+            parse_float=_float,
+            parse_int=_integer,
+        )
+    except json.JSONDecodeError as error:
+        raise InvalidRequest("http.body_syntax", line=error.lineno, column=error.colno) from None
+    except RecursionError:
+        raise InvalidRequest("http.body_depth", place="body", limit=MAX_DEPTH) from None
+    _examine(tree)
+    return tree
+
+
+@dataclass(frozen=True, slots=True)
+class _Flaw:
+    """Stands in the tree for a value that is refused, until its place is known."""
+
+    key: str
+    shown: str
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Flaw:
+    made = dict(pairs)
+    if len(made) == len(pairs):
+        return made
+    seen: set[str] = set()
+    twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+    return _Flaw("http.duplicate_key", twice)
+
+
+def _constant(name: str) -> _Flaw:
+    return _Flaw("http.not_finite", name)
+
+
+def _float(digits: str) -> float | _Flaw:
+    number = float(digits)
+    return number if math.isfinite(number) else _Flaw("http.not_finite", digits)
+
+
+def _integer(digits: str) -> int | _Flaw:
+    if len(digits) <= 20 and LEAST_INTEGER <= (number := int(digits)) <= MOST_INTEGER:
+        return number
+    return _Flaw("http.integer_size", digits)
+
+
+def _examine(tree: Any) -> None:
+    """Raises InvalidRequest for the first refused value. Iterative: depth is what it guards against."""
+    pending: list[tuple[Any, Link | None, int]] = [([tree], None, 0)]
+    while pending:
+        container, link, depth = pending.pop()
+        if depth > MAX_DEPTH:
+            raise _refusal("http.body_depth", link, limit=MAX_DEPTH)
+        named = type(container) is dict
+        for name, value in container.items() if named else enumerate(container):
+            kind = type(value)
+            if kind is dict or kind is list:
+                pending.append((value, (link, name), depth + 1))
+            elif kind is _Flaw:
+                raise _refusal(value.key, (link, name), shown=_printable(value.shown))
+            elif kind is str and not _encodable(value):
+                raise _refusal("http.surrogate", (link, name))
+        if named and not all(map(_encodable, container)):
+            raise _refusal("http.surrogate", link)
+
+
+def _encodable(text: str) -> bool:
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _refusal(key: str, link: Link | None, **details: Detail) -> InvalidRequest:
+    place = _place(link)
+    return InvalidRequest.of(key, {"place": place or "body", **details}, param=place or None)
+
+
+def _place(link: Link | None) -> str:
+    """`messages[0].content`; empty for the body itself."""
+    names: list[str | int] = []
+    while link is not None:
+        link, name = link
+        names.append(name)
+    path = ""
+    for name in reversed(names[:-1]):  # the last is the wrapping list's index
+        path += f"[{name}]" if isinstance(name, int) else f".{_printable(name)}"
+    return path.removeprefix(".")
+
+
+def _printable(text: str) -> str:
+    """A client's own word, short and safe to quote in an answer."""
+    short = text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…"
+    return short.encode("utf-8", "replace").decode()

@@ -1,0 +1,65 @@
+"""What surrounds every handler: the request's id, access rules, errors as answers, one log line. Event loop thread."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from typing import Final
+
+from aiohttp import web
+from aiohttp.abc import AbstractAccessLogger
+from aiohttp.typedefs import Handler
+from aiohttp.web_request import BaseRequest
+
+from hoshikage.api import access, problem
+from hoshikage.api.keys import REQUEST_ID, SETTINGS
+
+REQUEST_ID_HEADER: Final = "x-request-id"
+log: Final = logging.getLogger("hoshikage.access")
+
+
+@web.middleware
+async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Names the request and turns every exception into an OpenAI-shaped answer."""
+    REQUEST_ID.set(new_request_id())
+    try:
+        return await handler(request)
+    except asyncio.CancelledError:
+        log.info("%s %s client left %s", request.method, request.rel_url.raw_path, REQUEST_ID.get())
+        raise
+    except Exception as error:  # noqa: BLE001 - the outermost border: everything becomes an answer and a log line
+        answer = problem.response(problem.record(error), problem.language(request))
+        if isinstance(error, web.HTTPMethodNotAllowed):
+            answer.headers["Allow"] = error.headers["Allow"]
+        return answer
+
+
+@web.middleware
+async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Access rules, on every route and before any body is read."""
+    access.check(request, request.config_dict[SETTINGS].host)
+    return await handler(request)
+
+
+async def add_request_id(_request: web.Request, response: web.StreamResponse) -> None:
+    """Sets x-request-id as the headers of any answer go out."""
+    response.headers[REQUEST_ID_HEADER] = REQUEST_ID.get() or new_request_id()
+
+
+def new_request_id() -> str:
+    return f"req_{secrets.token_hex(12)}"
+
+
+class AccessLog(AbstractAccessLogger):
+    """One line a request: method, path, status, milliseconds, id. Never a query, a header or a body."""
+
+    def log(self, request: BaseRequest, response: web.StreamResponse, time: float) -> None:
+        self.logger.info(
+            "%s %s %d %.0f ms %s",
+            request.method,
+            request.rel_url.raw_path,  # still percent-encoded: a path cannot forge a line
+            response.status,
+            time * 1000,
+            response.headers.get(REQUEST_ID_HEADER, "-"),
+        )

@@ -1,0 +1,62 @@
+"""Plain JSON values to typed requests, with refusals in the catalogue's words. Any thread.
+
+msgspec judges; its English sentence is only read for its kind, numbers and type names, so that every message exists
+in both languages. Status, type and code do not depend on it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from hoshikage.errors import InvalidRequest
+
+T = TypeVar("T")
+
+_PLACE: Final = re.compile(r"^(?P<problem>.*?)(?: - at `(?:key in )?\$(?P<place>[^`]*)`)?$", re.DOTALL)
+_MISSING: Final = re.compile(r"Object missing required field `(?P<name>[^`]+)`")
+_TYPE: Final = re.compile(r"Expected `(?P<expected>[^`]+)`, got `(?P<got>[^`]+)`")
+_BOUND: Final = re.compile(r"Expected `[^`]+` (?P<relation>[<>]=?) (?P<limit>\S+)")
+_LENGTH: Final = re.compile(r"Expected `[^`]+` of length (?P<relation>[<>]=?) (?P<limit>\d+)")
+_INDEX: Final = re.compile(r"\[\d+\]")
+_JSON_NAMES: Final = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
+_SIGNS: Final = {"<=": "≤", ">=": "≥", "<": "<", ">": ">"}
+
+
+def convert(tree: Any, kind: type[T], choices: Mapping[str, tuple[str, ...]]) -> T:
+    """`tree` as a `kind`. Raises InvalidRequest whose `param` is the path of the value at fault.
+
+    `choices` maps a path without indices (`messages[].role`) to the words that are allowed there.
+    """
+    try:
+        return msgspec.convert(tree, kind, strict=True)
+    except msgspec.ValidationError as error:
+        raise refusal(str(error), choices) from None
+
+
+def refusal(sentence: str, choices: Mapping[str, tuple[str, ...]]) -> InvalidRequest:
+    """msgspec's sentence as an error of ours."""
+    parts = _PLACE.match(sentence)
+    problem, path = (parts["problem"], parts["place"] or "") if parts else (sentence, "")
+    path = path.removeprefix(".")
+    place = path or "body"
+    param = path or None
+    if found := _MISSING.fullmatch(problem):
+        path = f"{path}.{found['name']}".removeprefix(".")
+        return InvalidRequest("http.field_missing", param=path, place=path)
+    if found := _TYPE.fullmatch(problem):
+        expected = [_JSON_NAMES.get(name, name) for name in found["expected"].split(" | ") if name != "null"]
+        got = _JSON_NAMES.get(found["got"], found["got"])
+        return InvalidRequest("http.wrong_type", param=param, place=place, expected=" | ".join(expected), got=got)
+    if found := _BOUND.fullmatch(problem):
+        relation = f"{_SIGNS[found['relation']]} {found['limit'].removesuffix('.0')}"
+        return InvalidRequest("http.out_of_bounds", param=param, place=place, relation=relation)
+    if found := _LENGTH.fullmatch(problem):
+        relation = f"{_SIGNS[found['relation']]} {found['limit']}"
+        return InvalidRequest("http.wrong_length", param=param, place=place, relation=relation)
+    if allowed := choices.get(_INDEX.sub("[]", path)):
+        return InvalidRequest("http.not_a_choice", param=param, place=place, allowed=", ".join(allowed))
+    return InvalidRequest("http.invalid_value", param=param, place=place)

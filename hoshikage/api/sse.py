@@ -1,0 +1,83 @@
+"""One answer as Server-Sent Events: a late commitment to status 200, and comments in silence. Event loop thread."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from types import TracebackType
+from typing import Final
+
+from aiohttp import web
+
+from hoshikage.api.keys import Pace
+
+HEADERS: Final = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-cache",
+    "X-Accel-Buffering": "no",
+}
+
+
+class EventStream:
+    """An async context; leaving it stops the comments. Nothing is sent before `send`, or before the pace commits.
+
+    `comment` is what a silent stream says next, without a line break; SDKs ignore comments.
+    """
+
+    def __init__(self, request: web.Request, pace: Pace) -> None:
+        self._request = request
+        self._pace = pace
+        self._response = web.StreamResponse(headers=HEADERS)
+        self._opening = asyncio.Lock()
+        self._open = False
+        self._clock = asyncio.get_running_loop().time
+        self._last_sent = 0.0
+        self._filler: asyncio.Task[None] | None = None
+        self.committed = False
+        """True once the status can no longer be changed."""
+        self.comment = "waiting"
+
+    async def __aenter__(self) -> EventStream:
+        self._filler = asyncio.create_task(self._fill_silence())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._filler is not None:
+            self._filler.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._filler
+
+    async def send(self, frames: bytes) -> None:
+        """Writes whole frames; waits while the client reads too slowly. ConnectionError where it is gone."""
+        if not self._open:
+            await self._commit()
+        self._last_sent = self._clock()
+        await self._response.write(frames)
+
+    async def close(self) -> web.StreamResponse:
+        """Ends the answer; no more can be sent."""
+        await self._response.write_eof()
+        return self._response
+
+    def abandoned(self) -> web.StreamResponse:
+        """For the handler to return where the client is gone."""
+        return self._response
+
+    async def _commit(self) -> None:
+        self.committed = True
+        async with self._opening:  # the filler may be at it already
+            if not self._open:
+                await self._response.prepare(self._request)
+                self._open = True
+
+    async def _fill_silence(self) -> None:
+        await asyncio.sleep(self._pace.commit_after)
+        with suppress(ConnectionError):  # the handler is told by its own write, or by being cancelled
+            while True:
+                silent = self._clock() - self._last_sent
+                if not self._open or silent >= self._pace.comment_every:
+                    await self.send(f": {self.comment}\n\n".encode())
+                    silent = 0.0
+                await asyncio.sleep(self._pace.comment_every - silent)
