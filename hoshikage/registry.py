@@ -216,7 +216,7 @@ class Registry:
             with FileLock(lock, timeout=LOCK_TIMEOUT_S, poll_interval=0.01):
                 durable.sweep(target)
                 try:
-                    entries, duplicates = _parse(_content(target)[1], target)
+                    entries, duplicates = _parse(_content(target)[1], self.file)
                 except FileNotFoundError:
                     entries, duplicates = {}, ()
                 if duplicates:

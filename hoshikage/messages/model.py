@@ -55,4 +55,151 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "ほかのプログラムが登録を書き換えている最中です（{seconds} 秒待ちました: {file}）。もう一度お試しください。",
         "Another program is writing the registry (waited {seconds} s: {file}). Please try again.",
     ),
+    # The GGUF file.
+    "file_missing": ("ファイルがありません: {file}", "There is no such file: {file}"),
+    "file_is_folder": (
+        "{file} はフォルダーです。中の GGUF ファイルを指定してください。",
+        "{file} is a folder. Name the GGUF file in it.",
+    ),
+    "file_not_regular": ("{file} は普通のファイルではありません。", "{file} is not a regular file."),
+    "file_unreadable": ("{file} を読めません（{reason}）。", "{file} cannot be read ({reason})."),
+    "file_empty": (
+        "{file} は空です。ダウンロードし直してください。",
+        "{file} is empty. Download it again.",
+    ),
+    "file_lfs_pointer": (
+        "{file} は Git LFS の目印で、モデル本体ではありません。`git lfs pull` などで本体を取得してください。",
+        "{file} is a Git LFS pointer, not the model itself. Fetch the model, for instance with `git lfs pull`.",
+    ),
+    "file_web_page": (
+        "{file} はウェブページです。モデルのページではなく、ファイル本体をダウンロードしてください。",
+        "{file} is a web page. Download the file itself, not the page about it.",
+    ),
+    "file_not_gguf": (
+        "{file} は GGUF ファイルではありません（先頭が GGUF で始まっていません）。",
+        "{file} is not a GGUF file (it does not begin with GGUF).",
+    ),
+    "gguf_cut": (
+        "{file} は {offset} バイト目から先が足りません（全体で {size} バイト）。"
+        "壊れているか、ダウンロードが途中で終わっています。",
+        "{file} ends too early for what stands at byte {offset} (the file has {size} bytes). "
+        "It is damaged, or its download did not finish.",
+    ),
+    "gguf_incomplete": (
+        "{file} は途中までしかありません（{need} バイト必要なところ {size} バイト）。ダウンロードし直してください。",
+        "{file} is incomplete: it has {size} of at least {need} bytes. Download it again.",
+    ),
+    "gguf_version": (
+        "{file} は GGUF のバージョン {version} です。使えるのは 2 と 3 です。",
+        "{file} is GGUF version {version}; versions 2 and 3 can be used.",
+    ),
+    "gguf_big_endian": (
+        "{file} はビッグエンディアンの GGUF です。リトルエンディアンのものを使ってください。",
+        "{file} is a big-endian GGUF. Use a little-endian one.",
+    ),
+    "gguf_tensor_count": (
+        "{file} は壊れています: テンソルの数が {count} です（最大 {most}、{offset} バイト目）。",
+        "{file} is damaged: it claims {count} tensors (at most {most}; byte {offset}).",
+    ),
+    "gguf_pair_count": (
+        "{file} は壊れています: メタデータの数が {count} です（最大 {most}、{offset} バイト目）。",
+        "{file} is damaged: it claims {count} metadata pairs (at most {most}; byte {offset}).",
+    ),
+    "gguf_header_too_large": (
+        "{file} のヘッダーが大きすぎます（最大 {most} バイト）。",
+        "The header of {file} is too large (at most {most} bytes).",
+    ),
+    "gguf_key_length": (
+        "{file} は壊れています: メタデータの名前の長さが {count} です（最大 {most}、{offset} バイト目）。",
+        "{file} is damaged: a metadata key claims {count} bytes (at most {most}; byte {offset}).",
+    ),
+    "gguf_key_text": (
+        "{file} は壊れています: メタデータの名前が文字として読めません（{offset} バイト目）。",
+        "{file} is damaged: a metadata key is not text (byte {offset}).",
+    ),
+    "gguf_key_twice": (
+        "{file} は壊れています: メタデータ {name} が二度あります（{offset} バイト目）。",
+        "{file} is damaged: metadata key {name} stands twice (byte {offset}).",
+    ),
+    "gguf_string_length": (
+        "{file} は壊れています: 文字列の長さが {count} です（最大 {most}、{offset} バイト目）。",
+        "{file} is damaged: a string claims {count} bytes (at most {most}; byte {offset}).",
+    ),
+    "gguf_value_type": (
+        "{file} は壊れているか新しすぎます: {name} の値の型 {type} を知りません（{offset} バイト目）。",
+        "{file} is damaged or too new: {name} has the unknown value type {type} (byte {offset}).",
+    ),
+    "gguf_bool": (
+        "{file} は壊れています: {name} の真偽値が {value} です（{offset} バイト目）。",
+        "{file} is damaged: {name} has the truth value {value} (byte {offset}).",
+    ),
+    "gguf_array_count": (
+        "{file} は壊れています: 配列の要素数が {count} です（最大 {most}、{offset} バイト目）。",
+        "{file} is damaged: an array claims {count} elements (at most {most}; byte {offset}).",
+    ),
+    "gguf_nesting": (
+        "{file} は壊れています: {name} の配列の入れ子が {most} 段を超えています（{offset} バイト目）。",
+        "{file} is damaged: {name} nests arrays deeper than {most} (byte {offset}).",
+    ),
+    "gguf_token_twice": (
+        "{file} は壊れています: 語彙に同じトークン「{token}」が二つあります（{offset} バイト目からの配列）。",
+        "{file} is damaged: its vocabulary has the token “{token}” twice (in the array at byte {offset}).",
+    ),
+    "gguf_token_arrays": (
+        "{file} は壊れています: {name} が {count} 個で、トークンの数 {tokens} と合いません（{offset} バイト目）。",
+        "{file} is damaged: {name} has {count} values for {tokens} tokens (byte {offset}).",
+    ),
+    "gguf_alignment": (
+        "{file} は壊れています: general.alignment が {alignment} です（2 の累乗でなければなりません）。",
+        "{file} is damaged: general.alignment is {alignment}; it must be a power of two.",
+    ),
+    "gguf_tensor_name": (
+        "{file} は壊れています: テンソル名の長さが {count} です（最大 {most}、{offset} バイト目）。",
+        "{file} is damaged: a tensor's name claims {count} bytes (at most {most}; byte {offset}).",
+    ),
+    "gguf_tensor_twice": (
+        "{file} は壊れています: テンソル {name} が二つあります（{offset} バイト目）。",
+        "{file} is damaged: tensor {name} stands twice (byte {offset}).",
+    ),
+    "gguf_dimensions": (
+        "{file} は壊れています: テンソル {name} の次元が {count} です（1～{most}、{offset} バイト目）。",
+        "{file} is damaged: tensor {name} has {count} dimensions (1 to {most}; byte {offset}).",
+    ),
+    "gguf_shape": (
+        "{file} は壊れています: テンソル {name} の大きさ {size} がありえません（{offset} バイト目）。",
+        "{file} is damaged: tensor {name} has the impossible size {size} (byte {offset}).",
+    ),
+    "gguf_tensor_type": (
+        "{file} は壊れているか新しすぎます: テンソル {name} の型 {type} を知りません（{offset} バイト目）。",
+        "{file} is damaged or too new: tensor {name} has the unknown type {type} (byte {offset}).",
+    ),
+    "gguf_tensor_type_removed": (
+        "{file} は古い形式です: テンソル {name} の型 {type} は llama.cpp から無くなりました。新しい GGUF を使ってください。",
+        "{file} is outdated: tensor {name} has type {type}, which llama.cpp no longer reads. Use a newer GGUF.",
+    ),
+    "gguf_block": (
+        "{file} は壊れています: テンソル {name} の列数 {size} が {type} の単位 {block} で割り切れません"
+        "（{offset} バイト目）。",
+        "{file} is damaged: the row of tensor {name}, {size}, is no multiple of {type}'s block {block} (byte {offset}).",
+    ),
+    "gguf_offset": (
+        "{file} は壊れています: テンソル {name} の位置 {value} が {alignment} の倍数ではありません。",
+        "{file} is damaged: the place of tensor {name}, {value}, is no multiple of {alignment}.",
+    ),
+    "gguf_no_architecture": (
+        "{file} にモデルの種類（general.architecture）が書かれていません。",
+        "{file} does not say what model it is (general.architecture).",
+    ),
+    "gguf_number": (
+        "{file} は壊れています: {name} が {value} です。",
+        "{file} is damaged: {name} is {value}.",
+    ),
+    "gguf_split": (
+        "{file} は壊れています: 分割の番号（split.no、split.count）がありえません。",
+        "{file} is damaged: its numbers as a split file (split.no, split.count) are impossible.",
+    ),
+    "gguf_no_tensors": (
+        "{file} には重みが入っていません（語彙だけのファイルなど）。",
+        "{file} holds no weights (it may be a vocabulary only).",
+    ),
 }

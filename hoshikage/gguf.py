@@ -1,0 +1,351 @@
+"""The header of a GGUF file, read and judged without libllama, which some damaged files kill. Any thread; blocking.
+
+The format is ggml/docs/gguf.md, versions 2 and 3, little-endian. What is checked: magic, version and byte order;
+counts, types, lengths and nesting against bounds and the file's length; keys and tensor names without duplicates;
+dimensions, tensor types and block sizes; alignment, and every tensor's data inside the file; a vocabulary without
+duplicates whose scores and types are as many as its tokens. Whether the numbers make a working model is the
+library's to say.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from hoshikage.errors import GgufInvalid
+from hoshikage.ggml_types import FILE_TYPES, REMOVED_TENSOR_TYPES, TENSOR_TYPES
+from hoshikage.gguf_cursor import MAX_HEADER_BYTES, Cursor
+
+VERSIONS: Final = (2, 3)
+DEFAULT_ALIGNMENT: Final = 32
+MAX_PAIRS: Final = 65_536
+MAX_TENSORS: Final = 65_536
+MAX_KEY_BYTES: Final = 65_535
+MAX_TENSOR_NAME_BYTES: Final = 63
+"""GGML_MAX_NAME less its ending zero."""
+MAX_DIMENSIONS: Final = 4
+MAX_ELEMENTS: Final = 2**63 - 1
+MAX_STRINGS: Final = 4_000_000
+"""In one array: sixteen times the largest vocabularies of today."""
+MAX_NESTING: Final = 4
+MAX_ALIGNMENT: Final = 2**30
+
+STRING, ARRAY = 8, 9
+NUMBERS: Final = {
+    0: struct.Struct("<B"), 1: struct.Struct("<b"), 2: struct.Struct("<H"), 3: struct.Struct("<h"),
+    4: struct.Struct("<I"), 5: struct.Struct("<i"), 6: struct.Struct("<f"), 7: struct.Struct("<B"),
+    10: struct.Struct("<Q"), 11: struct.Struct("<q"), 12: struct.Struct("<d"),
+}  # fmt: skip
+"""gguf_metadata_value_type -> how it lies in the file."""
+BOOL: Final = 7
+
+TOKENS: Final = "tokenizer.ggml.tokens"
+BESIDE_TOKENS: Final = ("tokenizer.ggml.scores", "tokenizer.ggml.token_type")
+"""Arrays that the library indexes by token without looking at their length."""
+
+Scalar = int | float | bool | str
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """One of the files of a model that was split."""
+
+    number: int
+    """From 0."""
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class GgufHeader:
+    version: int
+    size_bytes: int
+    """Of the file."""
+    architecture: str
+    kind: str
+    """`general.type`: `model`, or `adapter`, `mmproj` and others that cannot chat by themselves."""
+    name: str
+    """Empty where the file has none."""
+    n_params: int
+    """Elements of all tensors of this file."""
+    n_tensors: int
+    file_type: str
+    """Such as `Q4_K_M`; where the file does not say, the type that holds most of its bytes."""
+    context_length: int
+    """Tokens the model was trained on; 0 where the file does not say."""
+    n_vocab: int
+    chat_template: str | None
+    split: Split | None
+    values: Mapping[str, Scalar]
+    """Every number and string of the metadata; arrays are left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Array:
+    kind: int
+    count: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Tensor:
+    name: str
+    kind: int
+    elements: int
+    size: int
+    offset: int
+    """From the start of the data, as the file says."""
+
+
+def read(path: Path) -> GgufHeader:
+    """The header of the file. Raises GgufInvalid, which names the file, what is wrong, and the byte where."""
+    with _opened(path) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        try:
+            return _Reader(Cursor(path, stream, size)).header()
+        except OSError as error:
+            raise _unreadable(path, error) from None
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        found = path.stat()
+        if stat.S_ISDIR(found.st_mode):
+            raise GgufInvalid("model.file_is_folder", file=str(path))
+        if not stat.S_ISREG(found.st_mode):
+            raise GgufInvalid("model.file_not_regular", file=str(path))
+        return path.open("rb", buffering=0)
+    except FileNotFoundError:
+        raise GgufInvalid("model.file_missing", file=str(path)) from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: Exception) -> GgufInvalid:
+    return GgufInvalid("model.file_unreadable", file=str(path), reason=getattr(error, "strerror", None) or str(error))
+
+
+class _Reader:
+    """Walks the sections in the file's order."""
+
+    def __init__(self, cursor: Cursor) -> None:
+        self._cursor = cursor
+
+    def header(self) -> GgufHeader:
+        version = self._version()
+        n_tensors = self._cursor.count("model.gguf_tensor_count", MAX_TENSORS)
+        n_pairs = self._cursor.count("model.gguf_pair_count", MAX_PAIRS)
+        values: dict[str, Scalar] = {}
+        arrays: dict[str, _Array] = {}
+        for _ in range(n_pairs):
+            self._pair(values, arrays)
+        alignment = self._alignment(values)
+        tensors = self._tensors(n_tensors)
+        self._check_data(tensors, alignment)
+        architecture = self._architecture(values)
+        split = self._split(values)
+        if not tensors and split is None:
+            self._cursor.refuse("model.gguf_no_tensors")
+        template = values.get("tokenizer.chat_template")
+        return GgufHeader(
+            version=version,
+            size_bytes=self._cursor.size,
+            architecture=architecture,
+            kind=str(values.get("general.type", "model")),
+            name=str(values.get("general.name", "")),
+            n_params=sum(tensor.elements for tensor in tensors),
+            n_tensors=n_tensors,
+            file_type=_file_type(values, tensors),
+            context_length=self._positive(values, f"{architecture}.context_length"),
+            n_vocab=self._vocabulary(arrays),
+            chat_template=template if isinstance(template, str) else None,
+            split=split,
+            values=values,
+        )
+
+    def _version(self) -> int:
+        start = self._cursor.start(64)
+        if start[:4] != b"GGUF":
+            self._cursor.refuse(_not_gguf(start))
+        self._cursor.take(4)
+        version = self._cursor.u32()
+        if version not in VERSIONS:
+            swapped = int.from_bytes(version.to_bytes(4, "little"), "big")
+            key = "model.gguf_big_endian" if swapped in VERSIONS else "model.gguf_version"
+            self._cursor.refuse(key, at=4, version=version)
+        return version
+
+    def _pair(self, values: dict[str, Scalar], arrays: dict[str, _Array]) -> None:
+        at = self._cursor.at
+        key = _text(self._cursor.string("model.gguf_key_length", MAX_KEY_BYTES))
+        if not key or "\ufffd" in key:
+            self._cursor.refuse("model.gguf_key_text", at=at)
+        if key in values or key in arrays:
+            self._cursor.refuse("model.gguf_key_twice", at=at, name=key)
+        kind = self._cursor.u32()
+        if kind == STRING:
+            values[key] = _text(self._cursor.string("model.gguf_string_length", MAX_HEADER_BYTES))
+        elif kind == ARRAY:
+            arrays[key] = self._array(key, 1)
+        else:
+            values[key] = self._scalar(key, kind)
+
+    def _scalar(self, key: str, kind: int) -> Scalar:
+        layout = self._layout(key, kind)
+        at = self._cursor.at
+        number: int | float = layout.unpack(self._cursor.take(layout.size))[0]
+        if kind != BOOL:
+            return number
+        if number > 1:
+            self._cursor.refuse("model.gguf_bool", at=at, name=key, value=number)
+        return bool(number)
+
+    def _array(self, key: str, depth: int) -> _Array:
+        cursor = self._cursor
+        at = cursor.at
+        kind = cursor.u32()
+        if kind == STRING:
+            count = cursor.count("model.gguf_array_count", MAX_STRINGS)
+            self._check_unique(cursor.strings(count, keep=key == TOKENS), at)
+        elif kind == ARRAY:
+            if depth == MAX_NESTING:
+                cursor.refuse("model.gguf_nesting", at=at, name=key, most=MAX_NESTING)
+            count = cursor.count("model.gguf_array_count", MAX_PAIRS)
+            for _ in range(count):
+                self._array(key, depth + 1)
+        else:
+            size = self._layout(key, kind).size
+            count = cursor.count("model.gguf_array_count", max(0, cursor.size - cursor.at - 8) // size)
+            cursor.at += count * size
+        return _Array(kind, count, at)
+
+    def _layout(self, key: str, kind: int) -> struct.Struct:
+        layout = NUMBERS.get(kind)
+        if layout is None:
+            self._cursor.refuse("model.gguf_value_type", at=self._cursor.at - 4, name=key, type=kind)
+        return layout
+
+    def _check_unique(self, tokens: list[bytes], at: int) -> None:
+        if len(set(tokens)) < len(tokens):
+            for token, times in Counter(tokens).items():
+                if times > 1 and token:  # the library names empty tokens by their index, so they are no duplicates
+                    self._cursor.refuse("model.gguf_token_twice", at=at, token=_text(token))
+
+    def _alignment(self, values: Mapping[str, Scalar]) -> int:
+        alignment = values.get("general.alignment", DEFAULT_ALIGNMENT)
+        if type(alignment) is not int or not 1 <= alignment <= MAX_ALIGNMENT or alignment & (alignment - 1):
+            self._cursor.refuse("model.gguf_alignment", alignment=alignment)
+        return alignment
+
+    def _tensors(self, count: int) -> list[_Tensor]:
+        tensors: list[_Tensor] = []
+        names: set[bytes] = set()
+        for _ in range(count):
+            at = self._cursor.at
+            raw = self._cursor.string("model.gguf_tensor_name", MAX_TENSOR_NAME_BYTES)
+            if raw in names:
+                self._cursor.refuse("model.gguf_tensor_twice", at=at, name=_text(raw))
+            names.add(raw)
+            tensors.append(self._tensor(_text(raw)))
+        return tensors
+
+    def _tensor(self, name: str) -> _Tensor:
+        cursor = self._cursor
+        at = cursor.at
+        n_dims = cursor.u32()
+        if not 1 <= n_dims <= MAX_DIMENSIONS:
+            cursor.refuse("model.gguf_dimensions", at=at, name=name, count=n_dims, most=MAX_DIMENSIONS)
+        elements, row = 1, 0
+        for index in range(n_dims):
+            at = cursor.at
+            size = cursor.u64()
+            row = row if index else size
+            elements *= size
+            if not 1 <= elements <= MAX_ELEMENTS:
+                cursor.refuse("model.gguf_shape", at=at, name=name, size=size)
+        at = cursor.at
+        kind = cursor.u32()
+        if kind in REMOVED_TENSOR_TYPES:
+            cursor.refuse("model.gguf_tensor_type_removed", at=at, name=name, type=REMOVED_TENSOR_TYPES[kind])
+        if kind not in TENSOR_TYPES:
+            cursor.refuse("model.gguf_tensor_type", at=at, name=name, type=kind)
+        type_name, block, block_bytes = TENSOR_TYPES[kind]
+        if row % block:
+            cursor.refuse("model.gguf_block", at=at, name=name, type=type_name, size=row, block=block)
+        return _Tensor(name, kind, elements, elements // block * block_bytes, cursor.u64())
+
+    def _check_data(self, tensors: list[_Tensor], alignment: int) -> None:
+        start = -(-self._cursor.at // alignment) * alignment
+        for tensor in tensors:
+            if tensor.offset % alignment:
+                self._cursor.refuse(
+                    "model.gguf_offset", name=tensor.name, value=tensor.offset, alignment=alignment
+                )
+        need = max((start + tensor.offset + tensor.size for tensor in tensors), default=0)
+        if need > self._cursor.size:
+            self._cursor.refuse("model.gguf_incomplete", size=self._cursor.size, need=need)
+
+    # What the metadata says.
+
+    def _architecture(self, values: Mapping[str, Scalar]) -> str:
+        architecture = values.get("general.architecture")
+        if not isinstance(architecture, str) or not architecture:
+            self._cursor.refuse("model.gguf_no_architecture")
+        return architecture
+
+    def _positive(self, values: Mapping[str, Scalar], name: str) -> int:
+        number = values.get(name, 0)
+        if type(number) is not int or not 0 <= number < 2**32 or (name in values and number == 0):
+            self._cursor.refuse("model.gguf_number", name=name, value=number)
+        return number
+
+    def _split(self, values: Mapping[str, Scalar]) -> Split | None:
+        number, count = (values.get(name, 0) for name in ("split.no", "split.count"))
+        if type(number) is not int or type(count) is not int or not 0 <= number < max(count, 1):
+            self._cursor.refuse("model.gguf_split")
+        return Split(number, count) if count > 1 else None
+
+    def _vocabulary(self, arrays: Mapping[str, _Array]) -> int:
+        tokens = arrays.get(TOKENS)
+        if tokens is None:
+            return 0
+        if tokens.kind != STRING:
+            self._cursor.refuse("model.gguf_value_type", at=tokens.offset, name=TOKENS, type=tokens.kind)
+        for name in BESIDE_TOKENS:
+            array = arrays.get(name)
+            if array is not None and (array.count != tokens.count or array.kind in (STRING, ARRAY)):
+                self._cursor.refuse(
+                    "model.gguf_token_arrays", at=array.offset, name=name, count=array.count, tokens=tokens.count
+                )
+        return tokens.count
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", errors="replace")
+
+
+def _not_gguf(start: bytes) -> str:
+    """The text for a file that begins otherwise, by what people most often have instead."""
+    head = start[:64].lstrip().lower()
+    if not start:
+        return "model.file_empty"
+    if head.startswith(b"version https://git-lfs"):
+        return "model.file_lfs_pointer"
+    if head.startswith((b"<!doctype", b"<html", b"<?xml")):
+        return "model.file_web_page"
+    return "model.file_not_gguf"
+
+
+def _file_type(values: Mapping[str, Scalar], tensors: list[_Tensor]) -> str:
+    number = values.get("general.file_type")
+    if type(number) is int and number in FILE_TYPES:
+        return FILE_TYPES[number]
+    sizes: Counter[int] = Counter()
+    for tensor in tensors:
+        sizes[tensor.kind] += tensor.size
+    return TENSOR_TYPES[sizes.most_common(1)[0][0]][0] if sizes else ""
