@@ -174,13 +174,15 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{file} is damaged or too new: tensor {name} has the unknown type {type} (byte {offset}).",
     ),
     "gguf_tensor_type_removed": (
-        "{file} は古い形式です: テンソル {name} の型 {type} は llama.cpp から無くなりました。新しい GGUF を使ってください。",
+        "{file} は古い形式です: テンソル {name} の型 {type} は llama.cpp から無くなりました。"
+        "新しい GGUF を使ってください。",
         "{file} is outdated: tensor {name} has type {type}, which llama.cpp no longer reads. Use a newer GGUF.",
     ),
     "gguf_block": (
         "{file} は壊れています: テンソル {name} の列数 {size} が {type} の単位 {block} で割り切れません"
         "（{offset} バイト目）。",
-        "{file} is damaged: the row of tensor {name}, {size}, is no multiple of {type}'s block {block} (byte {offset}).",
+        "{file} is damaged: the row of tensor {name}, {size}, is no multiple of the block of {type}, {block} "
+        "(byte {offset}).",
     ),
     "gguf_offset": (
         "{file} は壊れています: テンソル {name} の位置 {value} が {alignment} の倍数ではありません。",
