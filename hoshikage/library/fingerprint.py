@@ -8,12 +8,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import secrets
 import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
+from hoshikage import durable
 from hoshikage.library import names
 
 _MEMO: Final = "hashes.json"
@@ -43,7 +43,7 @@ def of(files: Iterable[Path], folder: Path) -> str:
             memo[known] = digest  # at the end: the newest entries survive
         total.update(f"{file.name}\0{digest}\n".encode("utf-8", "surrogateescape"))
     if changed:
-        write_atomically(folder / _MEMO, json.dumps(dict(list(memo.items())[-_MEMO_ENTRIES:])))
+        remember(folder / _MEMO, json.dumps(dict(list(memo.items())[-_MEMO_ENTRIES:])))
     return total.hexdigest()
 
 
@@ -55,16 +55,11 @@ def sha256(file: Path) -> str:
     return digest.hexdigest()
 
 
-def write_atomically(file: Path, content: str) -> None:
-    """Other processes read the former content or the new one. A cache that cannot be written is left as it is."""
+def remember(file: Path, content: str) -> None:
+    """Writes a file of the cache, whose loss costs only time: one that cannot be written is left as it is."""
     with contextlib.suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_name(f".{file.name}-{secrets.token_hex(8)}")
-        try:
-            part.write_text(content, encoding="utf-8")
-            part.replace(file)
-        except OSError:
-            part.unlink(missing_ok=True)
+        durable.replace(file, content.encode())
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ _LIBRARY: Final = {
     "win32": re.compile(r"(?:lib)?llama(?P<dash>-(?!common)[A-Za-z0-9_]+)?(?P<tag>\.[^/]+?)?\.dll(?P<tail>)", re.I),
 }
 _RELEASE: Final = re.compile(r"(?:^|[.\-_/])(?P<release>b\d{3,6}|v\d+\.\d+(?:\.\d+)*)(?=$|[.\-_/])")
+_NUMBERED: Final = re.compile(r"\.0\.0\.(?P<build>\d{4,6})(?=$|\.)")
 _GGML: Final = re.compile(r"(?:lib)?ggml(?:[-.].+)?\.(?:so(?:\.\d+)*|dylib|dll)", re.I)
 
 
@@ -44,9 +45,11 @@ def preference(name: str, platform: str) -> tuple[int, tuple[int, ...], str]:
 
 
 def release_of(name: str) -> str | None:
-    """`b8390` or `v0.5.0` where the text holds one between separators."""
-    match = _RELEASE.search(name)
-    return match["release"] if match else None
+    """`b8390` or `v0.5.0` where the text holds one between separators; upstream's libllama.so.0.0.8390 is b8390."""
+    if match := _RELEASE.search(name):
+        return match["release"]
+    match = _NUMBERED.search(name)
+    return f"b{match['build']}" if match else None
 
 
 def version_key(release: str) -> tuple[int, ...]:

@@ -14,29 +14,49 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from hoshikage.errors import InstallFailed
 
 RECORD: Final = "library.json"
-"""Written into an installed folder: where it came from and which files it has."""
 _SWAP_S: Final = 10.0
 """The two renames of a running installation take milliseconds; a reader waits for them this long at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Written into an installed folder as `library.json`: where it came from and which files it has."""
+
+    source: str
+    """`npm`, `github`, `url`, `archive` or `folder`."""
+    origin: str
+    release: str
+    backends: tuple[str, ...]
+    installed_at: str
+    """UTC, ISO 8601."""
+    files: dict[str, str]
+    """Path below the folder -> SHA-256."""
+    size_bytes: int
 
 
 @contextmanager
 def installing(lib_dir: Path) -> Iterator[None]:
     """The right to change `lib_dir`, for one process at a time; leftovers are gone. Raises InstallFailed."""
+    lib_dir.parent.mkdir(parents=True, exist_ok=True)
+    lock = _lock(lib_dir)
     try:
-        lib_dir.parent.mkdir(parents=True, exist_ok=True)
-        with _lock(lib_dir).acquire(timeout=0):
-            _mend(lib_dir)
-            yield
-    except TimeoutError:  # filelock's Timeout is one
+        lock.acquire(timeout=0)
+    except Timeout:
         raise InstallFailed("library.install_running", path=str(lib_dir)) from None
+    try:
+        _mend(lib_dir)
+        yield
+    finally:
+        lock.release()
 
 
 def staging(lib_dir: Path) -> Path:
@@ -44,6 +64,20 @@ def staging(lib_dir: Path) -> Path:
     folder = _beside(lib_dir, "new")
     folder.mkdir()
     return folder
+
+
+def make_durable(folder: Path) -> None:
+    """Returns when the folder's files are on the disk, so that a power cut cannot leave a new folder of empty files."""
+    for path in [folder, *folder.rglob("*")]:
+        if path.is_dir():
+            if os.name == "nt":
+                continue
+            handle = os.open(path, os.O_RDONLY)
+            os.fsync(handle)
+            os.close(handle)
+        elif not path.is_symlink():
+            with path.open("r+b") as stream:
+                os.fsync(stream.fileno())
 
 
 def swap(new: Path, lib_dir: Path) -> Path | None:
@@ -85,13 +119,26 @@ def discard(folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def read_record(folder: Path) -> dict[str, object]:
-    """`library.json` of an installed folder; empty where there is none or it is damaged."""
+def read_record(folder: Path) -> Record | None:
+    """What is written of an installed folder; None where nothing is, or something damaged."""
     try:
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return record if isinstance(record, dict) else {}
+        said = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        return Record(
+            source=str(said["source"]),
+            origin=str(said["origin"]),
+            release=str(said["release"]),
+            backends=tuple(str(name) for name in said["backends"]),
+            installed_at=str(said["installed_at"]),
+            files={str(name): str(digest) for name, digest in said["files"].items()},
+            size_bytes=int(said["size_bytes"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def write_record(folder: Path, record: Record) -> None:
+    text = json.dumps(asdict(record), ensure_ascii=False, indent=2)
+    (folder / RECORD).write_text(text + "\n", encoding="utf-8")
 
 
 def _retire(old: Path, lib_dir: Path) -> Path | None:
@@ -111,9 +158,9 @@ def _all_ours(folder: Path) -> bool:
     """Whether every file in the folder is one that an installation put there (it holds the record of them)."""
     if folder.is_symlink() or not folder.is_dir():
         return False
-    listed = read_record(folder).get("files", {})
+    record = read_record(folder)
     present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()} - {RECORD}
-    return isinstance(listed, dict) and present <= set(listed)
+    return present <= set(record.files if record else ())
 
 
 def _mend(lib_dir: Path) -> None:

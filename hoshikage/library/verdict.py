@@ -97,7 +97,7 @@ def judge(
     if verdict is None:
         return _refusal("library.crashed", file, reason=f"answer: {str(answer)[:200]}")
     if verdict.ok:
-        fingerprint.write_atomically(entry, json.dumps(answer, ensure_ascii=False))
+        fingerprint.remember(entry, json.dumps(answer, ensure_ascii=False))
     return verdict
 
 

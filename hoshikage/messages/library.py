@@ -71,4 +71,167 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "新しいライブラリを {path} に置けませんでした（{reason}）。元のライブラリはそのまま残っています。",
         "The new library could not be put into {path} ({reason}). The former library is still in its place.",
     ),
+    # bringing
+    "step_downloading": ("ダウンロード中: {subject}", "Downloading {subject}"),
+    "step_unpacking": ("展開中: {subject}", "Unpacking {subject}"),
+    "step_trying": ("動作を確認中: {subject}", "Trying {subject}"),
+    "release_unclear": (
+        "--release {release} が分かりません。llama.cpp の版（例: b8390、v0.5.0）か npm の版（例: 3.18.1）を"
+        "指定してください。",
+        "--release {release} is not understood. Give an llama.cpp release (b8390, v0.5.0) or an npm version (3.18.1).",
+    ),
+    "from_alone": (
+        "--from は --backend や --release と一緒には使えません。",
+        "--from cannot be used together with --backend or --release.",
+    ),
+    "no_build": (
+        "このコンピューター（{machine}）用の {backend} 版は配布されていません（あるもの: {allowed}）。"
+        "自分で用意したものは `hoshikage lib install --from 場所` で入れられます。",
+        "No {backend} build is published for this machine ({machine}; there is: {allowed}). A build of your own can be "
+        "installed with `hoshikage lib install --from PLACE`.",
+    ),
+    "npm_failed": (
+        "npm から {package} を取得できませんでした（{reason}）。ネットワークと版を確かめてください。"
+        "手元のファイルは `hoshikage lib install --from 場所` で入れられます。",
+        "npm could not bring {package} ({reason}). Check the network and the release. Files at hand can be installed "
+        "with `hoshikage lib install --from PLACE`.",
+    ),
+    "npm_needed": (
+        "npm の版 {release} を入れるには npm が必要です。Node.js を入れるか、llama.cpp の版（例: b8390）を"
+        "指定してください。",
+        "The npm version {release} needs the npm client. Install Node.js, or name an llama.cpp release such as b8390.",
+    ),
+    "no_archive": (
+        "llama.cpp の公式リリース {release} にこのコンピューター用のファイルがありません（あるもの: {offered}）。",
+        "The official llama.cpp release {release} has no archive for this machine (it has: {offered}).",
+    ),
+    "no_checksum": (
+        "{name} には公式のチェックサムがないため、自動では入れません。内容を信頼できるなら "
+        "`hoshikage lib install --from {url}` で入れられます。",
+        "No checksum is published for {name}, so it is not installed by itself. If you trust it: "
+        "`hoshikage lib install --from {url}`.",
+    ),
+    "checksum": (
+        "{name} のチェックサムが一致しません。壊れているか、すり替えられています。もう一度実行してください。",
+        "The checksum of {name} is wrong: it is damaged or not the published one. Try again.",
+    ),
+    "download_failed": (
+        "{url} を取得できませんでした（{reason}）。アドレスとネットワークを確かめてください。",
+        "{url} could not be fetched ({reason}). Check the address and the network.",
+    ),
+    "download_large": (
+        "{url} は {limit} MiB を超えるため取得しません。",
+        "{url} is larger than {limit} MiB and is not fetched.",
+    ),
+    "url_not_https": (
+        "{url} は https ではないため使えません（http はこのコンピューター自身に限ります）。",
+        "{url} is not https and cannot be used (http is for this machine itself only).",
+    ),
+    "origin_missing": ("{path} がありません。", "{path} does not exist."),
+    "archive_unknown": (
+        "{path} は .zip でも .tar.gz でもありません。",
+        "{path} is neither a .zip nor a .tar.gz.",
+    ),
+    "archive_damaged": (
+        "{path} は壊れています（{reason}）。もう一度取得してください。",
+        "{path} is damaged ({reason}). Fetch it again.",
+    ),
+    "archive_unsafe": (
+        "{path} には危険な項目「{member}」（{reason}）があるため、展開しません。",
+        "{path} holds an unsafe member “{member}” ({reason}) and is not unpacked.",
+    ),
+    "nothing_inside": ("{path} に libllama がありません。", "{path} holds no libllama."),
+    "io_failed": (
+        "{path} を読み書きできませんでした（{reason}）。空き容量とアクセス権を確かめてください。"
+        "元のライブラリはそのまま残っています。",
+        "{path} could not be read or written ({reason}). Check the free space and the permissions. The former library "
+        "is still in its place.",
+    ),
+    "refused": (
+        "新しいライブラリは使えないため、入れませんでした。元のライブラリはそのまま残っています。理由: {reason}",
+        "The new library cannot be used and was not installed. The former one is still in its place. Reason: {reason}",
+    ),
+    # showing
+    "help_install": ("ビルド済みの libllama を導入", "install a prebuilt libllama"),
+    "help_backend": ("演算の種類（既定: {default}）", "what computes (default: {default})"),
+    "help_release": (
+        "llama.cpp の版（b8390、v0.5.0）か npm の版（3.18.1）。既定: 最新",
+        "llama.cpp release (b8390, v0.5.0) or npm version (3.18.1); default: the latest",
+    ),
+    "help_from": (
+        "フォルダー、.zip、.tar.gz、.tgz、または https のアドレスから導入",
+        "install from a folder, a .zip, .tar.gz or .tgz, or an https address",
+    ),
+    "installed": ("ライブラリを入れました: {file}", "Installed: {file}"),
+    "kept_by_hand": (
+        "元のフォルダーには手で置かれたファイルがあったため、{path} に残しました。",
+        "The former folder held files put there by hand; it is now {path}.",
+    ),
+    "no_gpu": (
+        "このライブラリから使える GPU が見つかりません。いまは CPU で動きます。GPU のドライバーと、CUDA 版なら "
+        "CUDA ランタイム（libcudart、libcublas）を確かめてください。",
+        "This library finds no GPU and computes on the CPU for now. Check the GPU's driver and, for CUDA, its runtime "
+        "(libcudart, libcublas).",
+    ),
+    "nvidia_hint": (
+        "NVIDIA の GPU があるようです。GPU で動かすには: hoshikage lib install --backend cuda",
+        "This machine seems to have an NVIDIA GPU. To use it: hoshikage lib install --backend cuda",
+    ),
+    "row_file": ("ファイル", "file"),
+    "row_place": ("見つけた場所", "found by"),
+    "row_release": ("llama.cpp の版", "llama.cpp release"),
+    "row_origin": ("入手元", "came from"),
+    "row_backends": ("バックエンド", "backends"),
+    "row_devices": ("デバイス", "devices"),
+    "row_layouts": ("構造体の配置", "layouts"),
+    "row_verdict": ("判定", "verdict"),
+    "row_size": ("大きさ", "size"),
+    "place_config": ("設定フォルダーの lib", "the config folder's lib"),
+    "place_system": ("システムのライブラリ検索", "the system's library search"),
+    "verdict_good": ("使えます", "usable"),
+    "verdict_golden": ("使えます（基準の生成結果と一致）", "usable (the golden run's tokens agree)"),
+    "verdict_refused": ("使えません: {reason}", "not usable: {reason}"),
+    "by_hand": ("手で置かれたもの", "put there by hand"),
+    # loading and examining
+    "missing_file": (
+        "ライブラリのファイル {file} がありません。`hoshikage lib install` で入れ直してください。",
+        "The library file {file} does not exist. Install one with `hoshikage lib install`.",
+    ),
+    "unloadable": (
+        "ライブラリ {file} を読み込めません（{reason}）。このマシン向けのものを `hoshikage lib install` で"
+        "入れてください。",
+        "The library {file} cannot be loaded ({reason}). Install one for this machine with `hoshikage lib install`.",
+    ),
+    "functions_missing": (
+        "ライブラリ {file} には必要な関数がありません: {names}。libllama の b3889 から v0.5.0 までの版を "
+        "`hoshikage lib install` で入れてください。",
+        "The library {file} lacks functions that are needed: {names}. Install a libllama of b3889 to v0.5.0 with "
+        "`hoshikage lib install`.",
+    ),
+    "layout_unknown": (
+        "ライブラリ {file} の構造体 {struct} は、知られているどの版とも一致しません（最も近い {nearest} との違い: "
+        "{difference}）。安全に使えないため読み込みません。別の版を `hoshikage lib install --release 版` で"
+        "入れてください。",
+        "The struct {struct} of the library {file} matches no known release (nearest: {nearest}; difference: "
+        "{difference}). It is not used, as it cannot be used safely. Install another release with "
+        "`hoshikage lib install --release RELEASE`.",
+    ),
+    "no_backend": (
+        "ライブラリ {file} の計算バックエンドが {folder} に見つかりません。libggml-* のファイルをすべて同じフォルダーに"
+        "置くか、`hoshikage lib install` で入れ直してください。",
+        "The library {file} finds no compute backend in {folder}. Put all its libggml-* files into that folder, or "
+        "install it again with `hoshikage lib install`.",
+    ),
+    "handshake_failed": (
+        "ライブラリ {file} は見かけと異なる動きをしました（{check}: 期待 {expected}、実際 {found}）。"
+        "別の版を `hoshikage lib install --release 版` で入れてください。",
+        "The library {file} does not behave as its layout says ({check}: expected {expected}, found {found}). "
+        "Install another release with `hoshikage lib install --release RELEASE`.",
+    ),
+    "golden_failed": (
+        "ライブラリ {file} の計算結果が、内蔵モデルの正しい結果と一致しません（{check}: 期待 {expected}、"
+        "実際 {found}）。別の版を `hoshikage lib install --release 版` で入れてください。",
+        "The library {file} computes other results than the built-in model's known ones ({check}: expected "
+        "{expected}, found {found}). Install another release with `hoshikage lib install --release RELEASE`.",
+    ),
 }

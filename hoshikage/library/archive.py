@@ -1,0 +1,190 @@
+"""Unpacks the wanted files of a .zip or .tar.gz from a stranger. Any thread; blocking.
+
+One unsafe member refuses the whole archive: an absolute path, a `..`, a link that leaves, a device, a name twice, more
+bytes or members than a library set has. Links are made only after all files are written, and only to files that
+were written, so that nothing is ever written through a link.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import shutil
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+from hoshikage.errors import InstallFailed
+
+_CHUNK: Final = 1 << 20
+_LINK_BYTES: Final = 4096
+_HOPS: Final = 8
+_DRIVE: Final = re.compile(r"[A-Za-z]:")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    bytes: int = 8 << 30
+    members: int = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    name: str
+    size: int
+    target: str | None
+    """Of a link, from the archive's root."""
+    open: Callable[[], IO[bytes]]
+
+
+def unpack(
+    archive: Path,
+    folder: Path,
+    keep: Callable[[str], bool],
+    *,
+    limits: Limits | None = None,
+    on_bytes: Callable[[int], None] = lambda done: None,
+) -> None:
+    """Writes the members whose last name part `keep` accepts under `folder`, which must be empty.
+
+    `on_bytes` is told how many bytes have been written. Raises InstallFailed, with `folder` partly filled.
+    """
+    bounds = limits or Limits()
+    links: list[_Member] = []
+    done, declared, count = 0, 0, 0
+    try:
+        for member in _members(archive):
+            count += 1
+            declared += member.size  # of the unwanted ones too: a .tar.gz is decompressed to be walked through
+            if count > bounds.members:
+                raise _unsafe(archive, member.name, f"> {bounds.members} members")
+            if declared > bounds.bytes:
+                raise _unsafe(archive, member.name, f"> {bounds.bytes} bytes")
+            if not keep(posixpath.basename(member.name)):
+                continue
+            if member.target is not None:
+                links.append(member)
+                continue
+            path = folder / member.name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                with member.open() as source, path.open("xb") as target:
+                    while chunk := source.read(_CHUNK):
+                        done += len(chunk)
+                        if done > bounds.bytes:
+                            raise _unsafe(archive, member.name, f"> {bounds.bytes} bytes")
+                        target.write(chunk)
+                        on_bytes(done)
+            except FileExistsError:
+                raise _unsafe(archive, member.name, "twice") from None
+        _link(links, folder, archive)
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise InstallFailed("library.archive_damaged", path=archive.name, reason=str(error)) from None
+
+
+def _members(archive: Path) -> Iterator[_Member]:
+    """Every member that is a file or a link, checked. Directories are made as files need them."""
+    with archive.open("rb") as stream:
+        magic = stream.read(4)
+    if magic.startswith(b"PK"):
+        yield from _zip_members(archive)
+    elif magic.startswith(b"\x1f\x8b"):
+        yield from _tar_members(archive)
+    else:
+        raise InstallFailed("library.archive_unknown", path=archive.name)
+
+
+def _zip_members(archive: Path) -> Iterator[_Member]:
+    with zipfile.ZipFile(archive) as bundle:
+        for info in bundle.infolist():
+            name = _safe_name(info.filename, archive)
+            kind = stat.S_IFMT(info.external_attr >> 16)
+            if info.is_dir():
+                continue
+            if kind not in (0, stat.S_IFREG, stat.S_IFLNK):
+                raise _unsafe(archive, info.filename, "device")
+            target = None
+            if kind == stat.S_IFLNK:
+                with bundle.open(info) as stream:
+                    target = _safe_link(name, stream.read(_LINK_BYTES).decode("utf-8", "replace"), archive)
+            yield _Member(name, info.file_size, target, lambda info=info: bundle.open(info))  # type: ignore[misc]
+
+
+def _tar_members(archive: Path) -> Iterator[_Member]:
+    with tarfile.open(archive, "r:gz") as bundle:
+        for info in bundle:
+            name = _safe_name(info.name, archive)
+            if info.isdir():
+                continue
+            if not (info.isfile() or info.issym() or info.islnk()):
+                raise _unsafe(archive, info.name, "device")
+            target = None
+            if info.issym():
+                target = _safe_link(name, info.linkname, archive)
+            elif info.islnk():
+                target = _safe_name(info.linkname, archive)
+            yield _Member(name, info.size, target, lambda info=info: _opened(bundle, info))  # type: ignore[misc]
+
+
+def _opened(bundle: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
+    stream = bundle.extractfile(info)
+    if stream is None:
+        raise tarfile.ReadError(info.name)
+    return stream
+
+
+def _safe_name(name: str, archive: Path) -> str:
+    """The normalised path of a member below the archive's root."""
+    clean = name.replace("\\", "/")
+    parts = [part for part in clean.split("/") if part not in ("", ".")]
+    if clean.startswith("/") or _DRIVE.match(clean) or ".." in parts or "\0" in clean:
+        raise _unsafe(archive, name, "path")
+    return "/".join(parts)
+
+
+def _safe_link(name: str, target: str, archive: Path) -> str:
+    """Where a symbolic link leads, from the archive's root."""
+    clean = target.replace("\\", "/")
+    whole = posixpath.normpath(posixpath.join(posixpath.dirname(name), clean))
+    if clean.startswith("/") or _DRIVE.match(clean) or whole.split("/")[0] == ".." or "\0" in clean:
+        raise _unsafe(archive, f"{name} -> {target}", "link")
+    return whole
+
+
+def _link(links: list[_Member], folder: Path, archive: Path) -> None:
+    """Gives each link's name to the file that it leads to; a link to something not kept is left out."""
+    targets = {link.name: link.target or "" for link in links}
+    for name in targets:
+        end = name
+        for _ in range(_HOPS):
+            if end not in targets:
+                break
+            end = targets[end]
+        path, file = folder / name, folder / end
+        if not file.is_file() or file.is_symlink():
+            continue
+        if path.exists():
+            raise _unsafe(archive, name, "twice")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        give_name(path, file)
+
+
+def give_name(path: Path, file: Path) -> None:
+    """`path` becomes another name of `file`: a relative link in one folder where the system allows it, else a copy."""
+    if path.parent == file.parent:
+        try:
+            path.symlink_to(file.name)
+        except OSError:  # Windows asks for a privilege
+            pass
+        else:
+            return
+    shutil.copyfile(file, path)
+
+
+def _unsafe(archive: Path, member: str, reason: str) -> InstallFailed:
+    return InstallFailed("library.archive_unsafe", path=archive.name, member=member[:200], reason=reason)

@@ -1,0 +1,133 @@
+"""Brings a library set into the library folder: fetched, checked, unpacked aside, tried, then put in place by rename.
+
+Whatever fails on the way leaves the former library as it was. Any thread; blocking, for minutes on a slow line.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from hoshikage.errors import InstallFailed, LibraryUnavailable
+from hoshikage.library import contents, demo, fingerprint, place
+from hoshikage.library.sources import Brought, Market, Order, Step, bring
+from hoshikage.library.verdict import Verdict, judge
+
+GPU_KINDS: Final = ("gpu", "igpu")
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    file: Path
+    record: place.Record
+    verdict: Verdict
+    kept: Path | None
+    """Where the former folder is now, if it held files that no installation had put there."""
+
+    @property
+    def lacks_gpu(self) -> bool:
+        """A set for a GPU that found none on this machine."""
+        made_for_gpu = bool({"cuda", "vulkan", "metal"} & set(self.record.backends))
+        return made_for_gpu and not _sees_gpu(self.verdict)
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Where the work is done. `tries` stands for the check program in tests."""
+
+    lib_dir: Path
+    cache_dir: Path
+    tries: Sequence[str] | None = None
+
+
+def install(order: Order, market: Market, bench: Bench) -> Installed:
+    """Raises InstallFailed, or LibraryUnavailable with the reason for which the new library was refused."""
+    try:
+        with place.installing(bench.lib_dir):
+            work = place.staging(bench.lib_dir)
+            try:
+                return _install(order, market, bench, work)
+            finally:
+                place.discard(work)
+    except OSError as error:
+        where = error.filename or bench.lib_dir
+        raise InstallFailed("library.io_failed", path=str(where), reason=error.strerror or str(error)) from None
+
+
+def _install(order: Order, market: Market, bench: Bench, work: Path) -> Installed:
+    new = work / "set"
+    new.mkdir()
+    brought = bring(order, market, work)
+    library = contents.collect(brought.folders, new, market.machine.system, own=brought.own, origin=brought.origin)
+    market.progress(0, 0, Step("library.step_trying", library.name))
+    verdict = _tried(library, bench)
+    record = _record(new, library, brought, verdict)
+    place.write_record(new, record)
+    place.make_durable(new)
+    kept = place.swap(new, bench.lib_dir)
+    return Installed(bench.lib_dir / library.name, record, verdict, kept)
+
+
+def _record(folder: Path, library: Path, brought: Brought, verdict: Verdict) -> place.Record:
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return place.Record(
+        source=brought.source,
+        origin=brought.origin,
+        release=contents.release(folder, library) or brought.release or verdict.version,
+        backends=contents.backends(folder),
+        installed_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        files={path.relative_to(folder).as_posix(): fingerprint.sha256(path) for path in files},
+        size_bytes=sum(path.stat().st_size for path in files if not path.is_symlink()),
+    )
+
+
+def _tried(library: Path, bench: Bench) -> Verdict:
+    """The verdict on the new set, as it will be put in place. Raises LibraryUnavailable for a refused one.
+
+    Where a CUDA build sees no GPU, the build for the older CUDA from `fallback/` is tried in its stead.
+    """
+    verdict = _accepted(library, bench)
+    folder = library.parent
+    seconds = folder / contents.FALLBACK
+    if _sees_gpu(verdict) or not seconds.is_dir():
+        return verdict
+    pairs = [(folder / path.name, path) for path in sorted(seconds.iterdir()) if (folder / path.name).is_file()]
+    _exchange(pairs)
+    second = _judged(library, bench)
+    if second.ok and _sees_gpu(second):
+        return second
+    _exchange(pairs)
+    return verdict
+
+
+def _accepted(library: Path, bench: Bench) -> Verdict:
+    verdict = _judged(library, bench)
+    if not verdict.ok:
+        folder = str(library.parent) + os.sep  # gone when the message is read
+        error = LibraryUnavailable(verdict.key)
+        error.details = {
+            name: value.replace(folder, "") if isinstance(value, str) else value
+            for name, value in verdict.details.items()
+        }
+        raise error
+    return verdict
+
+
+def _judged(library: Path, bench: Bench) -> Verdict:
+    return judge(library, cache_dir=bench.cache_dir, demo=demo.find(), fresh=True, command=bench.tries)
+
+
+def _exchange(pairs: Sequence[tuple[Path, Path]]) -> None:
+    for one, other in pairs:
+        aside = one.with_name(f"{one.name}.aside")
+        one.rename(aside)
+        other.rename(one)
+        aside.rename(other)
+
+
+def _sees_gpu(verdict: Verdict) -> bool:
+    return any(device.kind in GPU_KINDS for device in verdict.devices)

@@ -1,0 +1,148 @@
+"""Brings the files of a library set from where they are offered: npm, GitHub, an address, an archive, a folder.
+
+Any thread; blocking, for minutes on a slow line.
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hoshikage.errors import InstallFailed
+from hoshikage.library import archive, contents, download, github, names, npm, releases
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is asked for. With an `origin` (path or address) the other two are not used."""
+
+    backend: str | None = None
+    release: str | None = None
+    origin: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """`key` names the text; `subject` is what it is done to."""
+
+    key: str
+    subject: str
+
+
+Progress = Callable[[int, int, Step], None]
+"""Done, total (0: not known), step. Called in the installing thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """Where a set is looked for, and for which machine."""
+
+    machine: releases.Machine
+    environ: Mapping[str, str]
+    """Its PATH tells where the npm client is."""
+    progress: Progress
+    api: str = github.API
+
+
+def market(environ: Mapping[str, str], progress: Progress) -> Market:
+    """The usual one: this machine, the official addresses."""
+    return Market(this_machine(), environ, progress)
+
+
+def this_machine() -> releases.Machine:
+    return releases.machine(sys.platform, platform.machine())
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """Folders that together hold a set, and where they came from."""
+
+    folders: tuple[Path, ...]
+    own: bool
+    """They were made for this installation: their files may be moved."""
+    source: str
+    """`npm`, `github`, `url`, `archive` or `folder`."""
+    origin: str
+    release: str | None
+    """Where the source tells it; the files may tell better."""
+
+
+def bring(order: Order, market: Market, work: Path) -> Brought:
+    """Fetches into `work`, an empty folder on the library folder's file system. Raises InstallFailed, OSError."""
+    if order.origin is not None:
+        return _from_origin(order.origin, market, work)
+    backend = order.backend or releases.default_backend(market.machine)
+    wanted = releases.wanted(order.release)
+    client = npm.find_client(market.environ)
+    by_npm = client is not None and (wanted.npm is not None or wanted.llama is None)
+    if client is not None and by_npm:
+        return _from_npm(client, releases.npm_package(market.machine, backend), wanted.npm, market, work)
+    if wanted.npm is not None and wanted.llama is None:
+        raise InstallFailed("library.npm_needed", release=wanted.npm)
+    return _from_github(wanted.llama, backend, market, work)
+
+
+def _from_npm(client: str, name: str, version: str | None, market: Market, work: Path) -> Brought:
+    base = work / "npm"
+    base.mkdir()
+    package = npm.resolve(client, name, version, base)
+    packages = [package]
+    extension = releases.npm_extension(name, package.version)
+    if extension is not None:
+        packages.append(npm.resolve(client, extension, package.version, base))
+    folders = []
+    for number, wanted in enumerate(packages):
+        step = Step("library.step_downloading", f"{wanted.name} {wanted.version}")
+        parcel = work / f"npm-{number}"
+        parcel.mkdir()
+        market.progress(0, 0, step)
+        file = npm.pack(client, wanted, parcel, _told(market.progress, step))
+        folders.append(_unpacked(file, work / f"unpacked-{number}", market))
+        file.unlink()
+    origin = f"{package.name}@{package.version}"
+    return Brought(tuple(folders), True, "npm", origin, releases.RELEASES.get(package.version))
+
+
+def _told(progress: Progress, step: Step) -> Callable[[int], None]:
+    return lambda done: progress(done, 0, step)
+
+
+def _from_github(tag: str | None, backend: str, market: Market, work: Path) -> Brought:
+    release = github.resolve(market.api, tag, releases.archive_patterns(market.machine, backend))
+    folders = []
+    for number, asset in enumerate(release.assets):
+        step = Step("library.step_downloading", asset.name)
+        file = github.fetch(asset, work, lambda done, total, step=step: market.progress(done, total, step))  # type: ignore[misc]
+        folders.append(_unpacked(file, work / f"unpacked-{number}", market))
+        file.unlink()
+    return Brought(tuple(folders), True, "github", release.assets[0].url, release.tag)
+
+
+def _from_origin(origin: str, market: Market, work: Path) -> Brought:
+    if download.is_url(origin):
+        shown = download.public(origin)
+        step = Step("library.step_downloading", shown)
+        file = work / (Path(shown).name or "archive")
+        download.fetch(origin, file, lambda done, total: market.progress(done, total, step))
+        folder = _unpacked(file, work / "unpacked", market)
+        return Brought((folder,), True, "url", shown, names.release_of(file.name))
+    path = Path(origin).expanduser().absolute()
+    if path.is_dir():
+        return Brought((path,), False, "folder", str(path), None)
+    if not path.exists():
+        raise InstallFailed("library.origin_missing", path=str(path))
+    if contents.is_binary(path.name, market.machine.system):
+        return Brought((path.parent,), False, "folder", str(path.parent), None)
+    folder = _unpacked(path, work / "unpacked", market)
+    return Brought((folder,), True, "archive", str(path), names.release_of(path.name))
+
+
+def _unpacked(file: Path, folder: Path, market: Market) -> Path:
+    step = Step("library.step_unpacking", file.name)
+    folder.mkdir()
+    keep = contents.wanted(market.machine.system)
+    archive.unpack(file, folder, keep, on_bytes=_told(market.progress, step))
+    return folder
