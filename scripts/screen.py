@@ -1,0 +1,103 @@
+"""What a script shows and in which language; how it ends. Main thread; standard library only."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+"""The clone. Its package is imported from here for what it already knows, before it is installed."""
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+from hoshikage.errors import HoshikageError  # noqa: E402  the path has to be set first
+from hoshikage.messages import LANGUAGES, Language, describe, language_of  # noqa: E402
+from texts import TEXTS  # noqa: E402
+
+INDENT: Final = "      "
+
+
+class Refused(Exception):
+    """A step failed. `key` is a row of TEXTS and `details` fill it."""
+
+    def __init__(self, key: str, /, **details: object) -> None:
+        super().__init__(key)
+        self.key = key
+        self.details = details
+
+
+class Screen:
+    """Prints steps and progress to stdout, as they come."""
+
+    def __init__(self, language: Language) -> None:
+        self.language = language
+        self._count = 0
+        self._columns = 0
+
+    def text(self, key: str, /, **details: object) -> str:
+        return TEXTS[key][LANGUAGES.index(self.language)].format_map(details)
+
+    def say(self, key: str, /, **details: object) -> None:
+        self.line(self.text(key, **details))
+
+    def line(self, words: str = "") -> None:
+        self._wipe()
+        print(words, flush=True)
+
+    def note(self, words: str) -> None:
+        """A line that belongs to the running step."""
+        self.line("\n".join(INDENT + line for line in words.splitlines()))
+
+    def write(self, words: str) -> None:
+        """A piece of a line, at once."""
+        print(words, end="", flush=True)
+
+    def progress(self, words: str) -> None:
+        """What goes on just now: replaces the last progress on a terminal, and is left out elsewhere."""
+        if sys.stdout.isatty():
+            self._wipe()
+            shown = (INDENT + words)[: os.get_terminal_size().columns - 1]
+            self.write(shown)
+            self._columns = 2 * len(shown)  # a Japanese character takes two
+
+    @contextmanager
+    def step(self, key: str, /, **details: object) -> Iterator[Callable[[], None]]:
+        """A headed and timed step. What it yields is to be called where nothing was left to do."""
+        self._count += 1
+        self.line(f"[{self._count}] {self.text(key, **details)}")
+        ending = ["step_done"]
+        started = time.monotonic()
+        yield lambda: ending.__setitem__(0, "step_ready")
+        self.note(self.text(ending[0], seconds=time.monotonic() - started))
+
+    def _wipe(self) -> None:
+        if self._columns:
+            self.write("\r" + " " * min(self._columns, os.get_terminal_size().columns - 1) + "\r")
+            self._columns = 0
+
+
+def run(body: Callable[[Screen], int]) -> int:
+    """The exit status of a script's body; its failures become one message on stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    screen = Screen(language_of(os.environ))
+    try:
+        return body(screen)
+    except Refused as refused:
+        reason = screen.text(refused.key, **refused.details)
+    except HoshikageError as error:
+        reason = describe(screen.language, error)
+    except KeyboardInterrupt:
+        screen.line()
+        screen.say("interrupted")
+        return 130
+    screen.line()
+    print(screen.text("error", reason=reason), file=sys.stderr, flush=True)
+    return 1

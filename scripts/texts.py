@@ -1,0 +1,178 @@
+"""What the scripts say: key -> (Japanese, English). They run before the package is installed and are no part of it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+TEXTS: Final[dict[str, tuple[str, str]]] = {
+    # shared
+    "error": ("エラー: {reason}", "Error: {reason}"),
+    "interrupted": ("中断しました。", "Interrupted."),
+    "step_done": ("できました（{seconds:.1f} 秒）", "Done ({seconds:.1f} s)"),
+    "step_ready": ("すでにできています（{seconds:.1f} 秒）", "Already there ({seconds:.1f} s)"),
+    "python_too_old": (
+        "Python 3.10 以上が必要です（いまは {found}）。python3.10 などで実行し直してください。",
+        "Python 3.10 or newer is needed (this is {found}). Run it again with python3.10 or a newer one.",
+    ),
+    "no_ensurepip": (
+        "この Python には仮想環境を作る部品（ensurepip）がありません。Debian や Ubuntu では "
+        "`sudo apt install python3-venv` で入ります。",
+        "This Python lacks what makes virtual environments (ensurepip). On Debian and Ubuntu, "
+        "`sudo apt install python3-venv` brings it.",
+    ),
+    "venv_in_the_way": (
+        "{path} がありますが、使える仮想環境ではありません。別の名前に移すか消してから、もう一度実行してください。",
+        "{path} exists, but is no usable virtual environment. Move or remove it and run this again.",
+    ),
+    "venv_failed": ("仮想環境を作れませんでした。\n{output}", "The virtual environment could not be made.\n{output}"),
+    "pip_failed": (
+        "pip が失敗しました（終了コード {status}）。ネットワークとディスクの空きを確かめて、もう一度実行してください。"
+        "\n{output}",
+        "pip failed (exit status {status}). Check the network and the free disk space, then run this again.\n{output}",
+    ),
+    # quickstart
+    "quickstart_about": (
+        "新しいクローンから最初の会話まで、ひととおり用意して動かします。",
+        "Sets everything up, from a fresh clone to the first chat.",
+    ),
+    "quickstart_check_help": (
+        "会話を 1 回して終わる（終了コード 0 = すべて成功）",
+        "stop after the chat (exit status 0 = all went well)",
+    ),
+    "quickstart_environment": ("Python の仮想環境とパッケージ（.venv）", "Python environment and package (.venv)"),
+    "quickstart_library": ("ライブラリ libllama", "The libllama library"),
+    "quickstart_library_found": ("使うもの: {path}", "Using {path}"),
+    "quickstart_library_bad": (
+        "入っている libllama は使えません。{reason}\n入れ直すには: {command}",
+        "The libllama that is there cannot be used. {reason}\nTo install another: {command}",
+    ),
+    "quickstart_library_replaced": (
+        "システムの libllama は使えないため、設定フォルダーに別のものを入れます。{reason}",
+        "The system's libllama cannot be used, so another goes into the config folder. {reason}",
+    ),
+    "quickstart_model": ("内蔵モデル {label} の登録", "Registering the built-in model {label}"),
+    "quickstart_no_model": (
+        "内蔵モデルのファイルがありません: {path}",
+        "The built-in model's file is not there: {path}",
+    ),
+    "quickstart_server": ("サーバーの起動", "Starting the server"),
+    "quickstart_port_hoshikage": (
+        "ポート {port} では別の星影（{version}）がすでに動いています。それには触らず、ポート {other} を使います。",
+        "Another Hoshikage ({version}) already serves on port {port}. It is left alone; this one uses port {other}.",
+    ),
+    "quickstart_port_busy": (
+        "ポート {port} は別のプログラムが使っています。ポート {other} を使います。",
+        "Another program uses port {port}. This one uses port {other}.",
+    ),
+    "quickstart_no_port": (
+        "{host} に空いているポートが見つかりません（{reason}）。",
+        "No free port was found on {host} ({reason}).",
+    ),
+    "quickstart_serving": ("待ち受けています: {url}", "Listening on {url}"),
+    "quickstart_chat": ("会話", "A chat"),
+    "quickstart_you": ("あなた", "You"),
+    "quickstart_figures": (
+        "{tokens} トークン、最初の文字まで {first:.2f} 秒、全部で {total:.2f} 秒",
+        "{tokens} tokens, first text after {first:.2f} s, {total:.2f} s in all",
+    ),
+    "quickstart_empty_answer": ("モデルが何も答えませんでした。", "The model gave an empty answer."),
+    "quickstart_checked": ("確認できました。すべて動いています。", "Checked: everything works."),
+    "quickstart_ended": ("サーバーを終了しました。", "The server has ended."),
+    "quickstart_next": (
+        """\
+つづけて使うには（別の端末で）:
+
+  curl
+    curl {base}/v1/chat/completions -H 'Content-Type: application/json' \\
+      -d '{{"model": "{label}", "stream": true, "messages": [{{"role": "user", "content": "こんにちは"}}]}}'
+
+  OpenAI SDK（pip install openai）
+    from openai import OpenAI
+    client = OpenAI(base_url="{base}/v1", api_key="unused")
+    answer = client.chat.completions.create(
+        model="{label}", messages=[{{"role": "user", "content": "こんにちは"}}])
+    print(answer.choices[0].message.content)
+
+  自分の GGUF モデル
+    {command} add /path/to/model.gguf my-model
+    {command} chat my-model
+
+  ほかのコマンド: {command} --help    環境の診断: {command} doctor
+
+止めるには Ctrl-C。次からは {command} だけで起動します。""",
+        """\
+How to go on (in another terminal):
+
+  curl
+    curl {base}/v1/chat/completions -H 'Content-Type: application/json' \\
+      -d '{{"model": "{label}", "stream": true, "messages": [{{"role": "user", "content": "Hello"}}]}}'
+
+  OpenAI SDK (pip install openai)
+    from openai import OpenAI
+    client = OpenAI(base_url="{base}/v1", api_key="unused")
+    answer = client.chat.completions.create(
+        model="{label}", messages=[{{"role": "user", "content": "Hello"}}])
+    print(answer.choices[0].message.content)
+
+  Your own GGUF model
+    {command} add /path/to/model.gguf my-model
+    {command} chat my-model
+
+  Other commands: {command} --help    Check this installation: {command} doctor
+
+Ctrl-C stops the server. From now on, {command} alone starts it.""",
+    ),
+    # the server as a child
+    "command_failed": (
+        "`{command}` が失敗しました（終了コード {status}）。\n{output}",
+        "`{command}` failed (exit status {status}).\n{output}",
+    ),
+    "server_ended": (
+        "サーバーが起動の途中で終わりました（終了コード {status}）。\n{output}",
+        "The server ended while it started (exit status {status}).\n{output}",
+    ),
+    "server_silent": (
+        "サーバーが {seconds:.0f} 秒以内に応答しませんでした。\n{output}",
+        "The server did not answer within {seconds:.0f} s.\n{output}",
+    ),
+    "server_gone": (
+        "サーバーが終わりました（終了コード {status}）。\n{output}",
+        "The server has ended (exit status {status}).\n{output}",
+    ),
+    "chat_refused": (
+        "サーバーが会話を断りました（HTTP {status}）: {message}",
+        "The server refused the chat (HTTP {status}): {message}",
+    ),
+    "chat_cut": ("会話の途中で接続が切れました。{reason}", "The connection broke during the chat. {reason}"),
+    # test
+    "test_about": (
+        "テストに要るものを用意して、検査とテストをすべて実行します。ほかの引数は pytest に渡します。",
+        "Brings what the tests need, then runs the linters and all tests. Other arguments go to pytest.",
+    ),
+    "test_fast_help": ("ruff と mypy を省く", "leave out ruff and mypy"),
+    "test_environment": ("Python の仮想環境とテストの道具（.venv）", "Python environment and test tools (.venv)"),
+    "test_libraries": ("テスト用の libllama（{count} つの版）", "libllama for the tests ({count} releases)"),
+    "test_libraries_given": (
+        "{variable} のフォルダーを使います: {path}",
+        "Using the folder that {variable} names: {path}",
+    ),
+    "test_library": ("{release}（{package} {version}）", "{release} ({package} {version})"),
+    "test_no_npm": (
+        "テスト用の libllama を取り寄せる npm がありません。npm を入れるか、{variable} に用意したフォルダー"
+        "（{layout}）を指定してください。",
+        "There is no npm to bring the libllama releases for the tests. Install npm, or name a folder that has them "
+        "in {variable} ({layout}).",
+    ),
+    "test_no_build": (
+        "このシステム（{machine}）用の libllama は表にありません。{variable} に用意したフォルダー（{layout}）を"
+        "指定してください。",
+        "The table has no libllama for this system ({machine}). Name a folder that has them in {variable} ({layout}).",
+    ),
+    "test_tool": ("検査: {tool}", "Checking: {tool}"),
+    "test_tool_failed": ("{tool} が問題を見つけました。", "{tool} found something."),
+    # bench
+    "bench_about": (
+        "同じライブラリとモデルで、素のループとサーバーを交互に測ります。",
+        "Measures a bare loop and the server over the same library and model, by turns.",
+    ),
+}

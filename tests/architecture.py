@@ -1,0 +1,170 @@
+"""Reads a package's imports with `ast` and says which of them break the house's rules. Pure functions; no state."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+PACKAGE: Final = "hoshikage"
+VALUES: Final = frozenset({"errors", "params", "wire"})
+MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
+    "errors": frozenset(),
+    "params": frozenset(),
+    "durable": frozenset(),
+    "messages": frozenset({"errors"}),
+    "wire": frozenset({"errors", "params"}),
+    "gguf": frozenset({"errors"}),
+    "settings": frozenset({"errors", "messages"}),
+    "registry": frozenset({"errors", "durable", "gguf"}),
+    # the runner's side, from the bottom up
+    "_ffi": frozenset({"errors", "params"}),
+    "llama": VALUES | {"_ffi"},
+    "engine": VALUES | {"_ffi", "llama"},
+    "runner": VALUES | {"_ffi", "llama", "engine", "library", "messages", "settings"},
+    # the server's side, from the bottom up
+    "library": frozenset({"errors", "params", "durable", "messages", "settings"}),
+    "dispatch": VALUES | {"runner", "library", "registry", "gguf", "settings", "messages"},
+    "api": VALUES | {"dispatch", "registry", "gguf", "settings", "messages"},
+    "cli": VALUES | {"api", "dispatch", "library", "registry", "gguf", "settings", "messages", "durable"},
+    "__main__": frozenset({"cli"}),
+}
+"""Room -> the other rooms it may import. A room that stands in no row is a violation itself."""
+
+RUNNER_SIDE: Final = frozenset({"_ffi", "llama", "engine", "runner"})
+OWNERS: Final[Mapping[str, frozenset[str]]] = {
+    "ctypes": frozenset({"_ffi"}),
+    "aiohttp.web": frozenset({"api"}),
+    "rich": frozenset({"cli"}),
+    "numpy": RUNNER_SIDE,
+    "jinja2": RUNNER_SIDE,
+}
+"""Foreign package -> the rooms that may import it."""
+
+FORBIDDEN: Final[Mapping[str, frozenset[str]]] = {
+    "llama": frozenset({"asyncio", "threading", "concurrent", "http", "socket", "aiohttp"}),
+}
+"""Room -> foreign packages it must not import: llama is synchronous and confined to one thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    importer: str
+    """Dotted name of the importing module."""
+    imported: str
+    """Dotted name of what is imported: a module, or a module and a name in it."""
+    line: int
+    typing_only: bool
+    """Under `if TYPE_CHECKING:`, so it never happens at run time."""
+
+
+def module_name(file: Path, root: Path) -> str:
+    parts = list(file.relative_to(root).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def sources_of(package: Path) -> dict[str, str]:
+    """Dotted name -> source text of every module of a package on disk."""
+    return {module_name(file, package.parent): file.read_text("utf-8") for file in sorted(package.rglob("*.py"))}
+
+
+def imports_of(module: str, source: str) -> list[Import]:
+    """Every import of a module, also those in functions."""
+    tree = ast.parse(source)
+    typing_lines = {
+        line
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for statement in node.body
+        for line in range(statement.lineno, (statement.end_lineno or statement.lineno) + 1)
+    }
+    return [
+        Import(module, name, node.lineno, node.lineno in typing_lines)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in _names(node, module)
+    ]
+
+
+def _names(node: ast.Import | ast.ImportFrom, module: str) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+        return
+    base = node.module or ""
+    if node.level:
+        parents = module.split(".")[: -node.level]
+        base = ".".join([*parents, *([base] if base else [])])
+    yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def room(module: str) -> str:
+    """The room of a module of the package: `hoshikage.api.sse` is in `api`, the package itself in ``."""
+    return module.split(".")[1] if "." in module else ""
+
+
+def violations(sources: Mapping[str, str]) -> list[str]:
+    """One line for each import that breaks a rule."""
+    found = [f"{module}: the room {room(module)!r} has no row" for module in sources if not _known(room(module))]
+    for module, source in sources.items():
+        for item in imports_of(module, source):
+            found.extend(f"{module}:{item.line}: {reason}" for reason in _faults(item, sources))
+    return found
+
+
+def _known(name: str) -> bool:
+    return name == "" or name in MAY_IMPORT
+
+
+def _faults(item: Import, sources: Mapping[str, str]) -> Iterator[str]:
+    importer = room(item.importer)
+    if item.imported.split(".")[0] == PACKAGE:
+        target = room(_module_of(item.imported, sources))
+        if target and target != importer and target not in MAY_IMPORT.get(importer, frozenset()):
+            yield f"{importer or PACKAGE} must not import {target}"
+        return
+    for name, owners in OWNERS.items():
+        if _within(item.imported, name) and importer not in owners:
+            yield f"only {', '.join(sorted(owners))} may import {name}"
+    for name in FORBIDDEN.get(importer, ()):
+        if _within(item.imported, name):
+            yield f"{importer} must not import {name}"
+
+
+def _within(imported: str, name: str) -> bool:
+    return imported == name or imported.startswith(f"{name}.")
+
+
+def _module_of(imported: str, sources: Mapping[str, str]) -> str:
+    """`hoshikage.wire.Token` is a name in `hoshikage.wire`; `hoshikage.wire` is that module."""
+    while imported not in sources and "." in imported:
+        imported = imported.rpartition(".")[0]
+    return imported
+
+
+def cycles(sources: Mapping[str, str]) -> list[str]:
+    """Rings of modules that import each other at run time, each as `a -> b -> a`."""
+    graph = {
+        module: sorted(
+            {_module_of(item.imported, sources) for item in imports_of(module, source) if not item.typing_only}
+            & set(sources) - {module}
+        )
+        for module, source in sources.items()
+    }
+    rings: set[str] = set()
+    done: set[str] = set()
+
+    def visit(module: str, trail: tuple[str, ...]) -> None:
+        if module in trail:
+            ring = trail[trail.index(module) :]
+            turn = ring.index(min(ring))
+            rings.add(" -> ".join([*ring[turn:], *ring[:turn], ring[turn]]))
+        elif module not in done:
+            for imported in graph[module]:
+                visit(imported, (*trail, module))
+            done.add(module)
+
+    for module in graph:
+        visit(module, ())
+    return sorted(rings)

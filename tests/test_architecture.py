@@ -1,0 +1,96 @@
+"""The house's rules: who may import whom, what a server process never loads, what a test may not do."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.architecture import PACKAGE, cycles, sources_of, violations
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+NEVER_IN_THE_SERVER: Final = ("hoshikage._ffi", "hoshikage.llama", "hoshikage.engine", "numpy", "jinja2", "rich")
+
+
+@pytest.fixture(scope="module")
+def sources() -> dict[str, str]:
+    return sources_of(ROOT / PACKAGE)
+
+
+def test_every_import_is_allowed(sources: dict[str, str]) -> None:
+    assert len(sources) > 40
+    assert violations(sources) == []
+
+
+def test_no_module_imports_itself_round_a_corner(sources: dict[str, str]) -> None:
+    assert cycles(sources) == []
+
+
+def test_every_module_says_first_what_it_owns(sources: dict[str, str]) -> None:
+    silent = [module for module, source in sources.items() if source and not ast.get_docstring(ast.parse(source))]
+    assert silent == []
+
+
+def test_no_module_is_longer_than_the_house_allows(sources: dict[str, str]) -> None:
+    assert [module for module, source in sources.items() if source.count("\n") > 400] == []
+
+
+def test_the_server_loads_nothing_of_the_runner() -> None:
+    program = "import sys, hoshikage.api.app; print(*sorted(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
+    loaded = done.stdout.split()
+    assert "hoshikage.api.app" in loaded
+    assert [name for name in loaded if name.startswith(NEVER_IN_THE_SERVER)] == []
+
+
+def test_no_test_skips_or_sleeps() -> None:
+    found = []
+    for file in (ROOT / "tests").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                zero = [ast.unparse(argument) for argument in node.args] == ["0"]
+                if called in {"time.sleep", "pytest.skip", "pytest.importorskip", "pytest.xfail"} or (
+                    called == "asyncio.sleep" and not zero
+                ):
+                    found.append(f"{file.relative_to(ROOT)}:{node.lineno}: {called}")
+            elif isinstance(node, ast.Attribute) and ast.unparse(node).startswith(
+                ("pytest.mark.skip", "pytest.mark.xfail")
+            ):
+                found.append(f"{file.relative_to(ROOT)}:{node.lineno}: {ast.unparse(node)}")
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "fault"),
+    [
+        ("hoshikage.api.app", "import ctypes", "only _ffi may import ctypes"),
+        ("hoshikage.api.app", "from hoshikage._ffi import library", "api must not import _ffi"),
+        ("hoshikage.cli.list", "def run():\n    from hoshikage.llama.vocab import Vocab", "cli must not import llama"),
+        ("hoshikage.dispatch.client", "from aiohttp import web", "only api may import aiohttp.web"),
+        ("hoshikage.dispatch.client", "import numpy as np", "only _ffi, engine, llama, runner may import numpy"),
+        ("hoshikage.api.sse", "from rich.console import Console", "only cli may import rich"),
+        ("hoshikage.llama.text", "import threading", "llama must not import threading"),
+        ("hoshikage.llama.text", "from ..engine import worker", "llama must not import engine"),
+        ("hoshikage.errors", "from hoshikage import settings", "errors must not import settings"),
+        ("hoshikage.attic", "", "the room 'attic' has no row"),
+    ],
+)
+def test_a_broken_rule_is_seen(module: str, source: str, fault: str) -> None:
+    rooms = {
+        f"hoshikage.{name}": "" for name in ("_ffi", "llama", "llama.vocab", "engine", "engine.worker", "settings")
+    }
+    assert [line.partition(": ")[2] for line in violations({**rooms, module: source})] == [fault]
+
+
+def test_a_ring_is_seen_and_a_typing_import_is_none() -> None:
+    ring = {"hoshikage.a": "import hoshikage.b", "hoshikage.b": "def f():\n    from hoshikage.a import x"}
+    assert cycles(ring) == ["hoshikage.a -> hoshikage.b -> hoshikage.a"]
+    ring["hoshikage.b"] = "if TYPE_CHECKING:\n    from hoshikage.a import x"
+    assert cycles(ring) == []
