@@ -26,27 +26,31 @@ WIDE: Final = 400
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """`data` is printed for `--json`, else `view` draws on the console it is given; neither of them prints nothing."""
+    """`data` is printed for `--json`; else `lines` are, and `view` draws on the console it is given."""
 
     exit_status: int = 0
     data: Any = None
     view: Callable[[Console], None] | None = None
+    lines: tuple[str, ...] = ()
 
 
 def show(result: CommandResult, *, as_json: bool) -> int:
     """Prints a result and gives its exit status."""
     if as_json:
         print(json.dumps(result.data, ensure_ascii=False, indent=2))
-    elif result.view is not None:
-        result.view(console())
+    else:
+        for line in result.lines:
+            print(printable(line))
+        if result.view is not None:
+            result.view(console())
     sys.stdout.flush()
     return result.exit_status
 
 
 def show_error(error: HoshikageError, language: Language) -> int:
     """One message on stderr; the exit status is the error's, 1 where it has none of its own."""
-    mark = text(language, "cli.error")
-    print(f"{mark}: {text(language, error.key, **error.details)}", file=sys.stderr)
+    mark, words = text(language, "cli.error"), text(language, error.key, **error.details)
+    print(f"{mark}: {printable(words)}", file=sys.stderr)
     return error.exit_status if isinstance(error, UsageError) else 1
 
 
@@ -77,6 +81,18 @@ def write(words: str) -> None:
 def note(line: str) -> None:
     """A line for the person, beside the answer."""
     print(line, file=sys.stderr, flush=True)
+
+
+def transient(words: str) -> None:
+    """A line on the terminal that the next one, or nothing (`""`), takes the place of; nowhere else is it shown."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\x1b[K{printable(words)}")
+        sys.stderr.flush()
+
+
+def ask(prompt: str) -> str:
+    """The next line that a person types. Raises EOFError, KeyboardInterrupt."""
+    return input(prompt)
 
 
 def printable(words: str) -> str:

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from hoshikage.errors import GgufInvalid
-from hoshikage.gguf.types import FILE_TYPES, REMOVED_TENSOR_TYPES, TENSOR_TYPES
 from hoshikage.gguf.cursor import MAX_HEADER_BYTES, Cursor
+from hoshikage.gguf.types import FILE_TYPES, REMOVED_TENSOR_TYPES, TENSOR_TYPES
 
 VERSIONS: Final = (2, 3)
 DEFAULT_ALIGNMENT: Final = 32

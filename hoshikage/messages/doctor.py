@@ -2,4 +2,91 @@
 
 from typing import Final
 
-TEXTS: Final[dict[str, tuple[str, str]]] = {}
+TEXTS: Final[dict[str, tuple[str, str]]] = {
+    "ok": ("良好", "ok"),
+    "warning": ("注意", "warning"),
+    "problem": ("問題", "problem"),
+    "all_ok": ("すべて良好です。", "Everything is fine."),
+    "all_warning": ("動きますが、注意があります。", "It works; there are warnings."),
+    "all_problem": ("問題があります。上の → に従ってください。", "There are problems. Follow the → above."),
+    "program": ("星影 {version}（Python {python}）", "Hoshikage {version} (Python {python})"),
+    "folder_config": (
+        "設定フォルダーに書き込めます: {folder}（空き {free}）",
+        "The config folder can be written: {folder} ({free} free)",
+    ),
+    "folder_registry": (
+        "登録のフォルダーに書き込めます: {folder}（空き {free}）",
+        "The registry's folder can be written: {folder} ({free} free)",
+    ),
+    "folder_cache": (
+        "キャッシュのフォルダーに書き込めます: {folder}（空き {free}）",
+        "The cache folder can be written: {folder} ({free} free)",
+    ),
+    "folder_refused": ("フォルダーに書き込めません: {folder}", "The folder cannot be written: {folder}"),
+    "folder_advice": (
+        "{folder} の所有者とアクセス権を確かめてください。",
+        "Check the owner and permissions of {folder}.",
+    ),
+    "disk_advice": (
+        "ディスクの空きが 1 GiB を切っています。不要なファイルを減らしてください。",
+        "Less than 1 GiB of the disk is free. Make room.",
+    ),
+    "examining": ("ライブラリを確かめています…", "Examining the library…"),
+    "library": ("ライブラリ: {file}（{source}）", "Library: {file} ({source})"),
+    "source_hoshikage_lib_path": ("HOSHIKAGE_LIB_PATH で指定", "named by HOSHIKAGE_LIB_PATH"),
+    "source_config": ("設定フォルダー", "config folder"),
+    "source_system": ("システムの検索先", "system search"),
+    "library_refused": ("ライブラリが使えません。", "No library can be used."),
+    "layouts": (
+        "版 {version}、構造体の配置はモデル {model}・コンテキスト {context} と一致",
+        "Release {version}; struct layouts recognised: model {model}, context {context}",
+    ),
+    "golden_passed": (
+        "内蔵モデルで正しい結果を計算しました。",
+        "It computes the right results with the built-in model.",
+    ),
+    "golden_not_run": (
+        "計算結果の確認はまだです。",
+        "Its results have not been checked.",
+    ),
+    "golden_advice": (
+        "内蔵モデル（`pip install ./demo`）を入れると確認できます。",
+        "Install the built-in model (`pip install ./demo`) to have them checked.",
+    ),
+    "device": (
+        "計算装置 {name}（{kind}）: {description}、メモリ {memory}",
+        "Device {name} ({kind}): {description}, memory {memory}",
+    ),
+    "registry_advice": (
+        "{file} をエディターで直すか、最後に正しく保存された {last_good} を写してください。",
+        "Mend {file} in an editor, or copy the last good state, {last_good}, over it.",
+    ),
+    "no_models": ("登録されたモデルがありません（{file}）。", "No model is registered ({file})."),
+    "no_models_advice": (
+        "`hoshikage add ファイル.gguf ラベル` で登録するか、`hoshikage demo` を試してください。",
+        "Register one with `hoshikage add FILE.gguf LABEL`, or try `hoshikage demo`.",
+    ),
+    "model": ("モデル {label}: {what}", "Model {label}: {what}"),
+    "model_advice": (
+        "ファイルを直すか、`hoshikage rm {label}` で登録を外してください。",
+        "Put the file right, or drop the entry with `hoshikage rm {label}`.",
+    ),
+    "port_ours": ("{url} で星影 {version} が動いています。", "Hoshikage {version} runs at {url}."),
+    "port_free": ("{host}:{port} は空いています。", "{host}:{port} is free."),
+    "port_taken": (
+        "{host}:{port} をほかのプログラムが使っています。",
+        "{host}:{port} is in use by another program.",
+    ),
+    "port_advice": (
+        "そのプログラムを止めるか、PORT={other} のように別のポートを設定してください。",
+        "Stop that program, or set another port, for instance PORT={other}.",
+    ),
+    "port_refused": (
+        "{host}:{port} で待ち受けできません（{reason}）。",
+        "{host}:{port} cannot be listened on ({reason}).",
+    ),
+    "host_advice": (
+        "HOST と PORT を見直してください（ふつうは 127.0.0.1 と 3030）。",
+        "Check HOST and PORT (127.0.0.1 and 3030 are the usual ones).",
+    ),
+}

@@ -204,4 +204,12 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{file} には重みが入っていません（語彙だけのファイルなど）。",
         "{file} holds no weights (it may be a vocabulary only).",
     ),
+    "not_a_chat_model": (
+        "{file} は会話用のモデルではありません（種類: {kind}）。モデル本体の GGUF を指定してください。",
+        "{file} is no model to chat with (it is: {kind}). Name the GGUF of the model itself.",
+    ),
+    "split_not_first": (
+        "{file} は分割されたモデルの {number}/{count} 番目です。1 番目のファイル（-00001-of-…）を登録してください。",
+        "{file} is part {number} of {count} of a split model. Register the first part (-00001-of-…).",
+    ),
 }

@@ -1,0 +1,122 @@
+"""`hoshikage chat [LABEL]`: a conversation in the terminal, over the running server. Main thread."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from contextlib import closing, suppress
+from typing import Final
+
+from hoshikage.cli import result
+from hoshikage.cli.context import Context
+from hoshikage.cli.parser import Commands
+from hoshikage.cli.result import CommandResult
+from hoshikage.cli.server import Server
+from hoshikage.errors import HoshikageError, UsageError
+
+PROMPT: Final = ">>> "
+MORE: Final = "... "
+BLOCK: Final = '"""'
+"""Opens and closes a message of several lines."""
+
+
+def register(commands: Commands) -> None:
+    parser = commands.add("chat", commands.text("cli.chat_summary"))
+    parser.add_argument("label", metavar="LABEL", nargs="?", help=commands.text("cli.chat_label"))
+
+
+def run(args: argparse.Namespace, context: Context) -> CommandResult:
+    return converse(args.label, context)
+
+
+def converse(label: str | None, context: Context) -> CommandResult:
+    """A chat on a terminal; elsewhere standard input is one prompt, and its answer goes to standard output."""
+    server = Server.of(context)
+    chat = Chat(context, server, choose(label, server))
+    if not sys.stdin.isatty():
+        prompt = sys.stdin.read().strip()
+        if not prompt:
+            raise UsageError("cli.chat_empty")
+        chat.ask(prompt)
+        return CommandResult()
+    with suppress(ImportError):  # line editing and pasted lines as one message; Windows' terminal has its own
+        import readline  # noqa: F401
+    result.note(context.text("cli.chat_welcome", model=chat.model))
+    while (words := read_message()) is not None:
+        if words == "/exit":
+            break
+        if words == "/clear":
+            chat.clear()
+            result.note(context.text("cli.chat_cleared"))
+        elif words:
+            try:
+                chat.ask(words)
+            except HoshikageError as error:
+                result.show_error(error, context.language)
+    return CommandResult()
+
+
+def choose(label: str | None, server: Server) -> str:
+    """The label that was given, else the model that is loaded, else the first one. Raises Unavailable, UsageError."""
+    known = server.models()
+    if label is not None:
+        return label  # the server says what is wrong with a label that it does not know
+    if not known:
+        raise UsageError("cli.chat_no_models")
+    status = server.status()
+    loaded = status["model"]["id"] if status else None
+    return loaded if loaded in known else known[0]
+
+
+class Chat:
+    """One conversation and its turns so far."""
+
+    def __init__(self, context: Context, server: Server, model: str) -> None:
+        self.model = model
+        self._context = context
+        self._server = server
+        self._turns: list[dict[str, str]] = []
+
+    def clear(self) -> None:
+        self._turns = []
+
+    def ask(self, words: str) -> None:
+        """Shows the answer as it comes. Ctrl-C stops it; what came of it stays part of the conversation."""
+        turns = [*self._turns, {"role": "user", "content": words}]
+        said: list[str] = []
+        pieces = self._server.chat(self.model, turns, result.transient)
+        try:
+            with closing(pieces):
+                for piece in pieces:
+                    if not said:
+                        result.transient("")
+                    result.write(piece)
+                    said.append(piece)
+        except KeyboardInterrupt:
+            if not sys.stdin.isatty():
+                raise
+            result.transient("")
+            result.note(self._context.text("cli.chat_stopped"))
+        finally:
+            if said:
+                result.write("\n")
+        result.transient("")
+        if said:
+            self._turns = [*turns, {"role": "assistant", "content": "".join(said)}]
+
+
+def read_message() -> str | None:
+    """The next message, without blanks around it; None at the end of the input. Ctrl-C empties the line."""
+    try:
+        words = result.ask(PROMPT).strip()
+        if not words.startswith(BLOCK):
+            return words
+        lines = [words.removeprefix(BLOCK)]
+        while not lines[-1].rstrip().endswith(BLOCK):
+            lines.append(result.ask(MORE))
+        return "\n".join(lines).rstrip().removesuffix(BLOCK).strip()
+    except EOFError:
+        return None
+    except KeyboardInterrupt:
+        result.note("")
+        return ""

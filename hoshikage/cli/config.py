@@ -1,0 +1,52 @@
+"""`hoshikage config`: each setting in force and where it came from. Main thread."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hoshikage import settings
+from hoshikage.cli.context import Context
+from hoshikage.cli.parser import Commands
+from hoshikage.cli.result import CommandResult
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def register(commands: Commands) -> None:
+    commands.add("config", commands.text("cli.config_summary")).add_json()
+
+
+def run(args: argparse.Namespace, context: Context) -> CommandResult:
+    fields = {row.variable: row.field for row in settings.ROWS} | {settings.LANGUAGE_VARIABLE: "lang"}
+    rows = [
+        {"name": name, "value": _plain(getattr(context.settings, field)), "source": context.sources[name]}
+        for name, field in fields.items()
+    ]
+    folders = {"config": str(settings.config_dir()), "cache": str(settings.cache_dir())}
+
+    def view(console: Console) -> None:
+        from rich.table import Table
+
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for name in ("name", "value", "source"):
+            table.add_column(context.text(f"cli.config_{name}"), overflow="fold")
+        for row in rows:
+            value = "–" if row["value"] is None else str(row["value"])
+            chosen = row["source"] != "default"
+            table.add_row(str(row["name"]), value, _source(str(row["source"]), context), style="bold" if chosen else "")
+        console.print(table)
+        console.print(context.text("cli.config_folder", folder=folders["config"]))
+
+    return CommandResult(data={"settings": rows, "folders": folders}, view=view)
+
+
+def _plain(value: object) -> object:
+    return str(value) if isinstance(value, Path) else value
+
+
+def _source(source: str, context: Context) -> str:
+    named = ("flag", "environment", "default")
+    return context.text(f"cli.source_{source}") if source in named else source

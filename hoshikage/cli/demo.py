@@ -1,0 +1,32 @@
+"""`hoshikage demo`: registers the built-in model and talks with it, or says what is missing for that. Main thread."""
+
+from __future__ import annotations
+
+import argparse
+
+from hoshikage import gguf
+from hoshikage.cli.chat import converse
+from hoshikage.cli.context import Context
+from hoshikage.cli.parser import Commands
+from hoshikage.cli.result import CommandResult
+from hoshikage.cli.server import Server
+from hoshikage.errors import UsageError
+from hoshikage.library import demo
+from hoshikage.registry import Registry
+
+
+def register(commands: Commands) -> None:
+    commands.add("demo", commands.text("cli.demo_summary"))
+
+
+def run(args: argparse.Namespace, context: Context) -> CommandResult:
+    found = demo.find()
+    if found is None:
+        raise UsageError("cli.demo_missing")
+    gguf.read(found.model)
+    registry = Registry(context.settings.model_map_file)
+    if not any(spec.label == found.label and spec.file == found.model for spec in registry.specs()):
+        registry.add(found.label, found.model)
+    if Server.of(context).status() is not None:
+        return converse(found.label, context)
+    return CommandResult(lines=(context.text("cli.demo_registered", label=found.label),))

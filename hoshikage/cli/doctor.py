@@ -1,0 +1,187 @@
+"""`hoshikage doctor`: looks at everything an answer needs, and says what to do about what is wrong. Main thread."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from hoshikage import __version__, settings
+from hoshikage.cli import result
+from hoshikage.cli.add import describe, read_chat_model
+from hoshikage.cli.context import Context
+from hoshikage.cli.format import size
+from hoshikage.cli.parser import Commands
+from hoshikage.cli.result import CommandResult
+from hoshikage.cli.server import Server
+from hoshikage.errors import HoshikageError
+from hoshikage.library import demo, locate, verdict
+from hoshikage.registry import ModelSpec, Registry
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+OK, WARNING, PROBLEM = "ok", "warning", "problem"
+STYLES: Final = {OK: "green", WARNING: "yellow", PROBLEM: "bold red"}
+LOW_DISK_BYTES: Final = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report."""
+
+    subject: str
+    """Stable name, such as `library` or `model`; for `--json`."""
+    state: str
+    text: str
+    advice: str = ""
+
+
+Findings = Iterator[Finding]
+
+
+def register(commands: Commands) -> None:
+    commands.add("doctor", commands.text("cli.doctor_summary")).add_json()
+
+
+def run(args: argparse.Namespace, context: Context) -> CommandResult:
+    checks: tuple[Callable[[Context], Findings], ...] = (_program, _folders, _library, _models, _port)
+    findings = [finding for check in checks for finding in check(context)]
+    worst = next((state for state in (PROBLEM, WARNING) if any(f.state == state for f in findings)), OK)
+
+    def view(console: Console) -> None:
+        from rich.table import Table
+
+        table = Table(box=None, show_header=False, pad_edge=False)
+        table.add_column(no_wrap=True)
+        table.add_column(overflow="fold")
+        for finding in findings:
+            style = STYLES[finding.state]
+            table.add_row(context.text(f"doctor.{finding.state}"), finding.text, style=style if finding.advice else "")
+            if finding.advice:
+                table.add_row("", "→ " + finding.advice)
+        console.print(table)
+        console.print()
+        console.print(context.text(f"doctor.all_{worst}"), style=STYLES[worst])
+
+    data = {
+        "state": worst,
+        "findings": [
+            {"subject": f.subject, "state": f.state, "text": f.text, "advice": f.advice} for f in findings
+        ],
+    }
+    return CommandResult(1 if worst == PROBLEM else 0, data, view)
+
+
+def _program(context: Context) -> Findings:
+    version = ".".join(map(str, sys.version_info[:3]))
+    yield Finding("program", OK, context.text("doctor.program", version=__version__, python=version))
+
+
+def _folders(context: Context) -> Findings:
+    registry_folder = context.settings.model_map_file.parent
+    for name, folder in (
+        ("config", settings.config_dir()),
+        ("registry", registry_folder),
+        ("cache", settings.cache_dir()),
+    ):
+        if name == "registry" and folder == settings.config_dir():
+            continue
+        there = next((parent for parent in (folder, *folder.parents) if parent.exists()), folder)
+        if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+            text = context.text("doctor.folder_refused", folder=folder)
+            yield Finding("folder", PROBLEM, text, context.text("doctor.folder_advice", folder=there))
+            continue
+        free = shutil.disk_usage(there).free
+        text = context.text(f"doctor.folder_{name}", folder=folder, free=size(free))
+        low = free < LOW_DISK_BYTES
+        yield Finding("folder", WARNING if low else OK, text, context.text("doctor.disk_advice") if low else "")
+
+
+def _library(context: Context) -> Findings:
+    result.transient(context.text("doctor.examining"))
+    try:
+        found = locate.find(context.settings.lib_path, context.settings.lib_dir, context.environ)
+        judged = verdict.judge(found.file, cache_dir=settings.cache_dir(), demo=demo.find())
+        judged.require()
+    except HoshikageError as error:
+        yield Finding("library", PROBLEM, context.text("doctor.library_refused"), _message(error, context))
+        return
+    finally:
+        result.transient("")
+    source = context.text(f"doctor.source_{found.source.lower()}")
+    yield Finding("library", OK, context.text("doctor.library", file=found.file, source=source))
+    layouts = {"version": judged.version, "model": judged.model_layout, "context": judged.context_layout}
+    yield Finding("library", OK, context.text("doctor.layouts", **layouts))
+    golden = judged.golden == "passed"
+    text = context.text("doctor.golden_passed" if golden else "doctor.golden_not_run")
+    yield Finding("library", OK if golden else WARNING, text, "" if golden else context.text("doctor.golden_advice"))
+    for device in judged.devices:
+        memory = size(device.memory_total) if device.memory_total else "–"
+        text = context.text(
+            "doctor.device", name=device.name, kind=device.kind, description=device.description, memory=memory
+        )
+        yield Finding("device", OK, text)
+
+
+def _models(context: Context) -> Findings:
+    registry = Registry(context.settings.model_map_file)
+    for problem in registry.problems():
+        text = context.text(problem.key, **problem.details)
+        advice = context.text("doctor.registry_advice", file=registry.file, last_good=registry.last_good)
+        yield Finding("registry", PROBLEM, text, advice)
+    specs = registry.specs()
+    if not specs:
+        text = context.text("doctor.no_models", file=registry.file)
+        yield Finding("registry", WARNING, text, context.text("doctor.no_models_advice"))
+    yield from (_model(spec, context) for spec in specs)
+
+
+def _model(spec: ModelSpec, context: Context) -> Finding:
+    try:
+        header = read_chat_model(spec.file)
+    except HoshikageError as error:
+        advice = context.text("doctor.model_advice", label=spec.label)
+        return Finding("model", PROBLEM, f"{spec.label}: {_message(error, context)}", advice)
+    return Finding("model", OK, context.text("doctor.model", label=spec.label, what=describe(header)))
+
+
+def _port(context: Context) -> Findings:
+    server = Server.of(context)
+    place = {"host": context.settings.host, "port": context.settings.port}
+    status = server.status()
+    if status is not None:
+        text = context.text("doctor.port_ours", url=server.url, version=status["version"])
+        yield Finding("port", OK, text)
+    elif server.is_listening():
+        advice = context.text("doctor.port_advice", other=server.port + 1)
+        yield Finding("port", PROBLEM, context.text("doctor.port_taken", **place), advice)
+    elif reason := _bind_fault(server):
+        text = context.text("doctor.port_refused", reason=reason, **place)
+        yield Finding("port", PROBLEM, text, context.text("doctor.host_advice"))
+    else:
+        yield Finding("port", OK, context.text("doctor.port_free", **place))
+
+
+def _bind_fault(server: Server) -> str:
+    """Why nothing could listen there; empty where it could."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            server.host, server.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as trial:
+            if os.name != "nt":  # as the server does; on Windows it would take another program's port
+                trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trial.bind(address)
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
+
+
+def _message(error: HoshikageError, context: Context) -> str:
+    return context.text(error.key, **error.details)

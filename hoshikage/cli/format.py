@@ -1,0 +1,25 @@
+"""Numbers as people read them, in every language alike. Any thread; pure."""
+
+from __future__ import annotations
+
+
+def size(count: int) -> str:
+    """`770 MiB`; three digits at least from a KiB on."""
+    amount, unit = float(count), "B"
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if amount < 1000 or unit == "TiB":
+            break
+        amount /= 1024
+    return f"{count} B" if unit == "B" else f"{_three(amount)} {unit}"
+
+
+def parameters(count: int) -> str:
+    """`1.24 B`, `361 K`; what models are named by."""
+    for unit, least in (("T", 10**12), ("B", 10**9), ("M", 10**6), ("K", 10**3)):
+        if count >= least:
+            return f"{_three(count / least)} {unit}"
+    return str(count)
+
+
+def _three(amount: float) -> str:
+    return f"{amount:.0f}" if amount >= 99.95 else f"{amount:.1f}" if amount >= 9.995 else f"{amount:.2f}"

@@ -1,0 +1,24 @@
+"""`hoshikage rm LABEL`: takes a model out of the registry and leaves its file alone. Main thread."""
+
+from __future__ import annotations
+
+import argparse
+
+from hoshikage.cli.context import Context
+from hoshikage.cli.parser import Commands
+from hoshikage.cli.result import CommandResult
+from hoshikage.registry import Registry
+
+
+def register(commands: Commands) -> None:
+    parser = commands.add("rm", commands.text("cli.rm_summary"), aliases=("remove",))
+    parser.add_argument("label", metavar="LABEL", help=commands.text("cli.rm_label"))
+
+
+def run(args: argparse.Namespace, context: Context) -> CommandResult:
+    registry = Registry(context.settings.model_map_file)
+    files = [spec.file for spec in registry.specs() if spec.label == args.label]
+    registry.remove(args.label)
+    lines = [context.text("cli.rm_done", label=args.label)]
+    lines += ["  " + context.text("cli.rm_file_stays", file=file) for file in files if file.exists()]
+    return CommandResult(data={"label": args.label}, lines=tuple(lines))
