@@ -19,6 +19,7 @@ from hoshikage.api.keys import DISPATCHER, PACE, REGISTRY, SETTINGS, Dispatching
 from hoshikage.api.middleware import AccessLog, add_request_id, errors, guard
 from hoshikage.api.middleware import log as access_log
 from hoshikage.api.routes import routes
+from hoshikage.dispatch import client
 from hoshikage.messages import text
 from hoshikage.registry import Registry
 from hoshikage.settings import Settings
@@ -66,9 +67,13 @@ def serve(settings: Settings, environ: Mapping[str, str]) -> None:
 
 
 async def _serve(settings: Settings, environ: Mapping[str, str]) -> None:
-    from hoshikage.dispatch import client
+    await run(create(settings, Registry(settings.model_map_file), client.create(settings, environ)))
 
-    running = runner(create(settings, Registry(settings.model_map_file), client.create(settings, environ)))
+
+async def run(app: web.Application) -> None:
+    """Runs the app until a signal stops it; for the main thread."""
+    settings = app[SETTINGS]
+    running = runner(app)
     stop = asyncio.Event()
     with _stopped_by_signals(stop):
         await running.setup()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -134,20 +134,16 @@ async def _streamed(
         try:
             async with aclosing(notes):
                 end = await _forward(notes, stream, chunks)
-            tail = chunks.finish(end.reason) + (chunks.usage(end) if include_usage else b"") + DONE
-            await stream.send(tail)
-            return await stream.close()
+            last = chunks.finish(end.reason) + (chunks.usage(end) if include_usage else b"") + DONE
         except ConnectionError:
-            return stream.abandoned()
+            return stream.response
         except Exception as error:
             if not stream.committed:
                 raise
-            shown = problem.body(problem.record(error), problem.language(request))
-        try:
-            await stream.send(frame(shown))
-            return await stream.close()
-        except ConnectionError:
-            return stream.abandoned()
+            last = frame(problem.body(problem.record(error), problem.language(request)))
+        with suppress(ConnectionError):
+            await stream.finish(last)
+        return stream.response
 
 
 async def _forward(notes: AsyncGenerator[Note, None], stream: EventStream, chunks: Chunks) -> wire.Finished:

@@ -19,23 +19,22 @@ HEADERS: Final = {
 
 
 class EventStream:
-    """An async context; leaving it stops the comments. Nothing is sent before `send`, or before the pace commits.
+    """An async context; leaving it ends the comments. Nothing is sent before `send` or `finish`, or the pace commits.
 
     `comment` is what a silent stream says next, without a line break; SDKs ignore comments.
     """
 
     def __init__(self, request: web.Request, pace: Pace) -> None:
+        self.response = web.StreamResponse(headers=HEADERS)
+        self.committed = False
+        """True once the status can no longer be changed."""
+        self.comment = "waiting"
         self._request = request
         self._pace = pace
-        self._response = web.StreamResponse(headers=HEADERS)
         self._opening = asyncio.Lock()
         self._open = False
         self._clock = asyncio.get_running_loop().time
         self._last_sent = 0.0
-        self._filler: asyncio.Task[None] | None = None
-        self.committed = False
-        """True once the status can no longer be changed."""
-        self.comment = "waiting"
 
     async def __aenter__(self) -> EventStream:
         self._filler = asyncio.create_task(self._fill_silence())
@@ -44,32 +43,26 @@ class EventStream:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._filler is not None:
-            self._filler.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._filler
+        self._filler.cancel()
 
     async def send(self, frames: bytes) -> None:
         """Writes whole frames; waits while the client reads too slowly. ConnectionError where it is gone."""
         if not self._open:
             await self._commit()
         self._last_sent = self._clock()
-        await self._response.write(frames)
+        await self.response.write(frames)
 
-    async def close(self) -> web.StreamResponse:
-        """Ends the answer; no more can be sent."""
-        await self._response.write_eof()
-        return self._response
-
-    def abandoned(self) -> web.StreamResponse:
-        """For the handler to return where the client is gone."""
-        return self._response
+    async def finish(self, frames: bytes) -> None:
+        """Writes the last frames and ends the answer. ConnectionError where the client is gone."""
+        self._filler.cancel()  # a comment after the end would garble the connection
+        await self.send(frames)
+        await self.response.write_eof()
 
     async def _commit(self) -> None:
         self.committed = True
         async with self._opening:  # the filler may be at it already
             if not self._open:
-                await self._response.prepare(self._request)
+                await self.response.prepare(self._request)
                 self._open = True
 
     async def _fill_silence(self) -> None:

@@ -73,7 +73,7 @@ class ResponseFormat(Struct, frozen=True):
 class ChatBody(Struct, frozen=True):
     """One request as it came, types and bounds checked. None is absent."""
 
-    model: str
+    model: Annotated[str, Meta(min_length=1, max_length=256)]
     messages: Annotated[list[ChatMessage], Meta(min_length=1, max_length=2048)]
     stream: bool | None = None
     stream_options: StreamOptions | None = None

@@ -1,0 +1,113 @@
+"""The application on a real port, with a dispatcher whose every step the test decides."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import openai
+import pytest
+from aiohttp import ClientSession, web
+
+from hoshikage import wire
+from hoshikage.api import app
+from hoshikage.api.keys import Pace
+from hoshikage.dispatch.client import Note
+from hoshikage.params import GenerationRequest, Timings
+from hoshikage.registry import ModelSpec, Registry
+from hoshikage.settings import Settings, load
+
+Step = Note | Exception | asyncio.Event
+
+
+def finished(reason: wire.FinishReason = "stop", prompt_tokens: int = 5, completion_tokens: int = 3) -> wire.Finished:
+    return wire.Finished(1, reason, prompt_tokens, completion_tokens, Timings(1.0, 1.0, 1.0))
+
+
+def answer(*texts: str, reason: wire.FinishReason = "stop") -> list[Step]:
+    """The steps of a whole answer."""
+    tokens = [wire.Token(1, text, count) for count, text in enumerate(texts, start=1)]
+    return [wire.Started(1, 5), *tokens, finished(reason)]
+
+
+class GatedDispatcher:
+    """Answers every request by `steps`: a note is yielded, an error raised, a gate waited for."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = answer("星", "影です")
+        self.asked: list[tuple[ModelSpec, GenerationRequest]] = []
+        self.began = asyncio.Event()
+        self.closed = asyncio.Event()
+        self.stopped = False
+
+    async def generate(self, spec: ModelSpec, request: GenerationRequest) -> AsyncGenerator[Note, None]:
+        self.asked.append((spec, request))
+        self.began.set()
+        try:
+            for step in self.steps:
+                if isinstance(step, asyncio.Event):
+                    await step.wait()
+                elif isinstance(step, Exception):
+                    raise step
+                else:
+                    yield step
+        finally:
+            self.closed.set()
+
+    def status(self) -> dict[str, Any]:
+        return {"queue": {"running": 0, "waiting": 0}}
+
+    async def stop(self) -> None:
+        self.stopped = True
+
+
+class House:
+    """One running server and what a test needs to talk to it."""
+
+    def __init__(self, url: str, dispatcher: GatedDispatcher, session: ClientSession) -> None:
+        self.url = url
+        self.dispatcher = dispatcher
+        self.session = session
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    def sdk(self, **options: Any) -> openai.AsyncOpenAI:
+        return openai.AsyncOpenAI(base_url=f"{self.url}/v1", api_key="unused", max_retries=0, **options)
+
+    async def chat(
+        self, body: bytes | str | IO[bytes], **headers: str
+    ) -> tuple[int, dict[str, Any], Mapping[str, str]]:
+        """Status, JSON and headers of a POST to the chat route."""
+        sent = {"Content-Type": "application/json", **headers}
+        async with self.session.post(f"{self.url}/v1/chat/completions", data=body, headers=sent) as response:
+            return response.status, await response.json(), response.headers
+
+
+@pytest.fixture
+def settings(tmp_path: Path, home: Path) -> Settings:
+    environ = {"MODEL_MAP_FILE": str(tmp_path / "model_map.json"), "HOSHIKAGE_LANG": "ja"}
+    return load({"PORT": "0"}, environ, tmp_path).settings
+
+
+@pytest.fixture
+def pace() -> Pace:
+    """As in production, so that no comment comes by chance; tests of comments have their own."""
+    return Pace()
+
+
+@pytest.fixture
+async def house(settings: Settings, pace: Pace, tmp_path: Path) -> AsyncIterator[House]:
+    registry = Registry(settings.model_map_file)
+    registry.add("tiny", tmp_path / "tiny.gguf", ["### END"])
+    dispatcher = GatedDispatcher()
+    running = app.runner(app.create(settings, registry, dispatcher, pace))
+    await running.setup()
+    await web.TCPSite(running, settings.host, settings.port).start()
+    async with ClientSession() as session:
+        yield House(app.url(running.addresses[0]), dispatcher, session)
+    await running.cleanup()
+    assert dispatcher.stopped
