@@ -126,9 +126,9 @@ def get_json(url: str, path: str, timeout_s: float = 5.0) -> Any:
     try:
         with closing(_connection(url, timeout_s)) as connection:
             connection.request("GET", path)
-            answer = connection.getresponse()
-            body = answer.read(1 << 20)
-            return json.loads(body) if answer.status == 200 else None
+            with connection.getresponse() as answer:
+                body = answer.read(1 << 20)
+                return json.loads(body) if answer.status == 200 else None
     except (OSError, http.client.HTTPException, ValueError):
         return None
 
@@ -150,30 +150,31 @@ class Chat:
     def __iter__(self) -> Iterator[str]:
         """Raises Refused when the server refuses the request or breaks the stream off."""
         started = time.monotonic()
-        done = False
         try:
             with closing(_connection(self.url, ANSWER_PATIENCE_S)) as connection:
                 connection.request("POST", "/v1/chat/completions", self._body(), {"Content-Type": "application/json"})
-                answer = connection.getresponse()
-                if answer.status != 200:
-                    raise Refused("chat_refused", status=answer.status, message=_message(answer.read()))
-                for data in _events(answer):
-                    if data == "[DONE]":
-                        done = True
-                        break
-                    chunk = json.loads(data)
-                    if "error" in chunk:
-                        raise Refused("chat_cut", reason=chunk["error"].get("message", ""))
-                    self.tokens = (chunk.get("usage") or {}).get("completion_tokens", self.tokens)
-                    for choice in chunk["choices"]:
-                        if piece := choice["delta"].get("content"):
-                            self.first_s = self.first_s or time.monotonic() - started
-                            yield piece
+                with connection.getresponse() as answer:
+                    for piece in self._pieces(answer):
+                        self.first_s = self.first_s or time.monotonic() - started
+                        yield piece
         except (OSError, http.client.HTTPException) as error:
             raise Refused("chat_cut", reason=error) from None
-        if not done:
-            raise Refused("chat_cut", reason="")
         self.total_s = time.monotonic() - started
+
+    def _pieces(self, answer: http.client.HTTPResponse) -> Iterator[str]:
+        if answer.status != 200:
+            raise Refused("chat_refused", status=answer.status, message=_message(answer.read()))
+        for data in _events(answer):
+            if data == "[DONE]":
+                return
+            chunk = json.loads(data)
+            if "error" in chunk:
+                raise Refused("chat_cut", reason=chunk["error"].get("message", ""))
+            self.tokens = (chunk.get("usage") or {}).get("completion_tokens", self.tokens)
+            for choice in chunk["choices"]:
+                if piece := choice["delta"].get("content"):
+                    yield piece
+        raise Refused("chat_cut", reason="")
 
     def _body(self) -> bytes:
         request: dict[str, Any] = {

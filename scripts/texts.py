@@ -64,10 +64,6 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "ポート {port} は別のプログラムが使っています。ポート {other} を使います。",
         "Another program uses port {port}. This one uses port {other}.",
     ),
-    "quickstart_no_port": (
-        "{host} に空いているポートが見つかりません（{reason}）。",
-        "No free port was found on {host} ({reason}).",
-    ),
     "quickstart_serving": ("待ち受けています: {url}", "Listening on {url}"),
     "quickstart_chat": ("会話", "A chat"),
     "quickstart_you": ("あなた", "You"),
