@@ -1,0 +1,398 @@
+"""Owns the corpus: reads its text files, writes out question patterns, and draws training conversations from them."""
+
+from __future__ import annotations
+
+import random
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+CORPUS = Path(__file__).resolve().parents[1] / "corpus"
+LANGUAGES = ("ja", "en")
+FORMS_A_PATTERN = 2
+PLATFORMS = ("windows", "macos", "linux")
+FALLBACK = "fallback"
+LEADS = {
+    "ja": ("すみません、", "あの、", "ねえ、", "質問です。", "教えて。", "えっと、", "ところで、"),
+    "en": ("Hey, ", "Please tell me: ", "Excuse me, ", "Sorry, ", "So ", "OK, ", "Well, ", "One question: ", "Hi! "),
+}
+
+Messages = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One thing the model can say: its text by language, and what an answer must contain to count as right."""
+
+    text: dict[str, str]
+    must: dict[str, tuple[str, ...]]
+
+
+@dataclass(slots=True)
+class Intent:
+    """One thing a user may want; `then` leads from a follow-up's kind to another intent's label."""
+
+    label: str
+    fields: dict[str, str] = field(default_factory=dict)
+    patterns: dict[str, list[str]] = field(default_factory=lambda: {lang: [] for lang in LANGUAGES})
+    then: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def reply(self) -> Reply:
+        must = {lang: tuple(self.fields[f"{lang}.must"].split(" & ")) for lang in LANGUAGES}
+        return Reply({lang: self.fields[f"{lang}.answer"] for lang in LANGUAGES}, must)
+
+    @property
+    def example(self) -> Reply | None:
+        if "en.example" not in self.fields:
+            return None
+        text = {lang: self.fields[f"{lang}.example"] for lang in LANGUAGES}
+        return Reply(text, {lang: (re.sub(r"[。✨ ]|です", "", line),) for lang, line in text.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """All that the text files say. `patterns` of follow-ups are kept by kind and language."""
+
+    intents: dict[str, Intent]
+    followups: dict[str, dict[str, list[str]]]
+    macros: dict[str, str]
+    names: dict[str, list[str]]
+    system: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One question of the evaluation; `before` holds the user's earlier turns."""
+
+    group: str
+    lang: str
+    before: tuple[str, ...]
+    question: str
+    must: tuple[str, ...]
+
+
+# ---------------------------------------------------------------- reading
+
+
+def read_blocks(path: Path) -> list[tuple[str, list[str]]]:
+    """A file's `[label]` blocks in order; lines before the first block come under the label ''."""
+    blocks: list[tuple[str, list[str]]] = [("", [])]
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if not line.strip() or line.startswith("#"):
+            continue
+        if line.startswith("[") and line.endswith("]"):
+            blocks.append((line[1:-1], []))
+        else:
+            blocks[-1][1].append(line)
+    return [block for block in blocks if block[1]]
+
+
+def read_questions(lines: list[str]) -> dict[str, list[str]]:
+    """`xx: text` lines by language."""
+    questions: dict[str, list[str]] = {lang: [] for lang in LANGUAGES}
+    for line in lines:
+        lang, _, text = line.partition(": ")
+        questions[lang].append(text)
+    return questions
+
+
+def read_table(path: Path) -> dict[str, str]:
+    """`key = value` lines."""
+    lines = [line for _, block in read_blocks(path) for line in block]
+    return {key.strip(): value.strip() for key, _, value in (line.partition("=") for line in lines)}
+
+
+def read_intent(label: str, lines: list[str]) -> Intent:
+    intent = Intent(label)
+    for line in lines:
+        if match := re.match(r"(ja|en): (.*)", line):
+            intent.patterns[match[1]].append(match[2])
+            continue
+        key, _, value = line.partition(" = ")
+        if key.startswith("then."):
+            intent.then[key.removeprefix("then.")] = value
+        else:
+            intent.fields[key] = value
+    return intent
+
+
+def load(folder: Path = CORPUS) -> Corpus:
+    """The whole corpus, checked: an answer satisfies its own `must` and no other intent's."""
+    intents = {label: read_intent(label, lines) for label, lines in read_blocks(folder / "intents.txt")}
+    followups = {label: read_questions(lines) for label, lines in read_blocks(folder / "followups.txt")}
+    names = {lang: row.split("|") for lang, row in read_table(folder / "names.txt").items()}
+    system = [line for _, lines in read_blocks(folder / "system.txt") for line in lines]
+    corpus = Corpus(intents, followups, read_table(folder / "macros.txt"), names, system)
+    check(corpus)
+    return corpus
+
+
+def is_right(answer: str, must: tuple[str, ...]) -> bool:
+    """Whether the answer holds every required text; spaces do not count."""
+    squeezed = answer.replace(" ", "")
+    return all(part.replace(" ", "") in squeezed for part in must)
+
+
+def check(corpus: Corpus) -> None:
+    for lang in LANGUAGES:
+        for label, intent in corpus.intents.items():
+            for other, candidate in corpus.intents.items():
+                if is_right(candidate.reply.text[lang], intent.reply.must[lang]) != (label == other):
+                    raise ValueError(f"{lang}.must of [{label}] does not tell it from [{other}]")
+
+
+# ---------------------------------------------------------------- patterns
+
+
+def expand(pattern: str, lang: str, corpus: Corpus, rng: random.Random) -> str:
+    """One form of a pattern, drawn at random."""
+
+    def macro(match: re.Match[str]) -> str:
+        return rng.choice(corpus.macros[f"{lang}.{match[1]}"].split("|"))
+
+    text = re.sub(r"\{([^{}]*)\}", lambda match: rng.choice(match[1].split("|")), pattern)
+    return " ".join(re.sub(r"\$([a-zA-Z]+)", macro, text).split())
+
+
+def written_questions(label: str, patterns: list[str], lang: str, corpus: Corpus) -> list[str]:
+    """The corpus' questions proper: a few fixed forms of each pattern, the same in every run."""
+    rng = random.Random(f"{label} {lang}")
+    forms = [expand(pattern, lang, corpus, rng) for pattern in patterns for _ in range(FORMS_A_PATTERN)]
+    return list(dict.fromkeys(forms))
+
+
+def name_reply(name: str) -> Reply:
+    text = {"en": f"Nice to meet you, {name}! ✨ Ask me about Hoshikage.",
+            "ja": f"{name}さん、はじめまして！✨ 星影のことを聞いてください。"}
+    return Reply(text, {"en": (f"Nice to meet you, {name}!",), "ja": (f"{name}さん、はじめまして",)})
+
+
+def known_name_reply(name: str) -> Reply:
+    text = {"en": f"Your name is {name}. ⭐", "ja": f"あなたの名前は{name}さんです。⭐"}
+    return Reply(text, {"en": (f"Your name is {name}.",), "ja": (f"あなたの名前は{name}さん",)})
+
+
+def unknown_name_reply() -> Reply:
+    text = {"en": "You have not told me your name yet.", "ja": "まだお名前を聞いていません。"}
+    return Reply(text, {"en": ("not told me your name",), "ja": ("まだお名前を聞いていません",)})
+
+
+# ---------------------------------------------------------------- training conversations
+
+
+class ConversationMaker:
+    """Draws conversations: questions in many forms, follow-ups that lean on the turn before, stray system lines."""
+
+    def __init__(self, corpus: Corpus, seed: int) -> None:
+        self._corpus = corpus
+        self._rng = random.Random(seed)
+        self._labels = [label for label in corpus.intents for _ in range(4 if label == FALLBACK else 1)]
+        self._written = {
+            (label, lang): written_questions(label, intent.patterns[lang], lang, corpus)
+            for label, intent in corpus.intents.items() for lang in LANGUAGES
+        }
+
+    def draw(self) -> Messages:
+        """One conversation of one to five turns."""
+        rng = self._rng
+        messages: list[tuple[str, str]] = []
+        if rng.random() < 0.4:
+            messages.append(("system", rng.choice(self._corpus.system)))
+        lang, name = rng.choice(LANGUAGES), ""
+        last: tuple[str, Reply, str] | None = None
+        for _ in range(rng.choice((1, 1, 1, 1, 2, 2, 2, 3, 3, 5))):
+            if rng.random() < 0.12:
+                lang = rng.choice(LANGUAGES)
+            chance = rng.random()
+            if chance < 0.06 or (name and chance < 0.3):
+                name, question, reply = self._name_turn(lang, name)
+                turn = ("", reply, lang)
+            elif last is not None and last[0] and chance < 0.65:
+                question, turn = self._followup(last, lang)
+            else:
+                label = rng.choice(self._labels)
+                question, turn = self._question(label, lang), (label, self._corpus.intents[label].reply, lang)
+            lang = turn[2]
+            messages += [("user", self._noisy(question, lang)), ("assistant", turn[1].text[lang])]
+            last = turn
+        return tuple(messages)
+
+    def _question(self, label: str, lang: str) -> str:
+        if self._rng.random() < 0.3:
+            return self._rng.choice(self._written[label, lang])
+        pattern = self._rng.choice(self._corpus.intents[label].patterns[lang])
+        return expand(pattern, lang, self._corpus, self._rng)
+
+    def _followup_text(self, kind: str, lang: str) -> str:
+        return expand(self._rng.choice(self._corpus.followups[kind][lang]), lang, self._corpus, self._rng)
+
+    def _name_turn(self, lang: str, name: str) -> tuple[str, str, Reply]:
+        if name and self._rng.random() < 0.85:
+            return name, self._followup_text("ask_name", lang), known_name_reply(name)
+        if not name and self._rng.random() < 0.1:
+            return "", self._followup_text("ask_name", lang), unknown_name_reply()
+        name = self._rng.choice(self._corpus.names[lang][:-5])
+        return name, self._followup_text("my_name", lang).replace("@", name), name_reply(name)
+
+    def _followup(self, last: tuple[str, Reply, str], lang: str) -> tuple[str, tuple[str, Reply, str]]:
+        label, reply, said_in = last
+        kind = self._rng.choice(("to_english", "to_japanese", "example", "example", "again", *PLATFORMS))
+        if self._corpus.intents[label].then and self._rng.random() < 0.6:
+            kind = self._rng.choice(PLATFORMS)
+        question = self._followup_text(kind, lang)
+        if kind in ("to_english", "to_japanese"):
+            return question, (label, reply, "en" if kind == "to_english" else "ja")
+        if kind == "again":
+            return question, (label, reply, said_in)
+        goal, answer = after(self._corpus, label, kind)
+        return question, (goal, answer, lang)
+
+    def _noisy(self, text: str, lang: str) -> str:
+        """The same question as another hand would type it."""
+        rng = self._rng
+        text = self._slip(text, lang) if rng.random() < 0.25 else text
+        lead = rng.choice(("",) * 12 + LEADS[lang])
+        if lang == "ja":
+            ending = "ですか？" if text.endswith("は") else "？"
+            tail = rng.choice(("", "", "", "？", "？", "?", "。", "！", " ", ending))
+            return lead + text + ("" if text[-1] in "？?。！" else tail)
+        if rng.random() < 0.6 and not lead:
+            text = text[0].upper() + text[1:]
+        tail = rng.choice(("", "", "?", "?", "?", "?", ".", "!", " ?", "??", " please", ", please?", " ", " thanks"))
+        text = lead + text + ("" if text[-1] in "?.!" else tail)
+        return text.lower() if rng.random() < 0.15 else text.upper() if rng.random() < 0.02 else text
+
+    def _slip(self, text: str, lang: str) -> str:
+        """A lost or doubled letter, two swapped letters, or (English) a lost word: no answer may hang on one byte."""
+        rng = self._rng
+        words = text.split(" ")
+        if lang == "en" and len(words) > 4 and rng.random() < 0.4:
+            del words[rng.randrange(len(words))]
+            return " ".join(words)
+        if len(text) < 5:
+            return text
+        at = rng.randrange(1, len(text) - 1)
+        kind = rng.randrange(3)
+        if kind == 0:
+            return text[:at] + text[at + 1:]
+        if kind == 1:
+            return text[:at] + text[at] + text[at:]
+        return text[:at] + text[at + 1] + text[at] + text[at + 2:]
+
+
+def after(corpus: Corpus, label: str, kind: str) -> tuple[str, Reply]:
+    """Where a follow-up of this kind leads after an intent: (label, reply)."""
+    intent = corpus.intents[label]
+    if kind == "example":
+        example = intent.example
+        return (label, example) if example else (FALLBACK, corpus.intents[FALLBACK].reply)
+    goal = intent.then.get(kind) or (label if intent.then else "os")
+    return goal, corpus.intents[goal].reply
+
+
+# ---------------------------------------------------------------- evaluation
+
+
+FIRST_TURNS = {
+    "to_english": ("what_is", "license", "port"), "to_japanese": ("what_is", "license", "port"),
+    "example": ("add", "port", "idle", "api"), "again": ("list", "os", "idle"),
+    "windows": ("config", "lib_place"), "macos": ("config", "lib_place"), "linux": ("config_windows", "lib_macos"),
+}
+
+
+def single_cases(corpus: Corpus, questions: dict[str, dict[str, list[str]]]) -> list[Case]:
+    """One case for each question, by intent label and language."""
+    return [
+        Case(label, lang, (), text, corpus.intents[label].reply.must[lang])
+        for label, by_lang in questions.items() for lang in LANGUAGES for text in by_lang[lang]
+    ]
+
+
+def followup_cases(corpus: Corpus, texts: dict[str, dict[str, list[str]]], trained: bool) -> list[Case]:
+    """Two-turn cases: every follow-up text after fixed first questions; names are trained or unseen ones."""
+    cases: list[Case] = []
+    for kind, by_lang in texts.items():
+        for lang in LANGUAGES:
+            for index, text in enumerate(by_lang[lang]):
+                if kind in ("my_name", "ask_name"):
+                    cases.append(_name_case(corpus, kind, lang, index, text, trained))
+                    continue
+                for label in FIRST_TURNS[kind]:
+                    first = written_questions(label, corpus.intents[label].patterns[lang], lang, corpus)[0]
+                    if kind in ("to_english", "to_japanese"):
+                        must = corpus.intents[label].reply.must["en" if kind == "to_english" else "ja"]
+                    elif kind == "again":
+                        must = corpus.intents[label].reply.must[lang]
+                    else:
+                        must = after(corpus, label, kind)[1].must[lang]
+                    cases.append(Case(f"then {kind}", lang, (first,), text, must))
+    return cases
+
+
+def _name_case(corpus: Corpus, kind: str, lang: str, index: int, text: str, trained: bool) -> Case:
+    names = corpus.names[lang][:-5] if trained else corpus.names[lang][-5:]
+    name = names[index * 7 % len(names)]
+    if kind == "my_name":
+        return Case("name", lang, (), text.replace("@", name), name_reply(name).must[lang])
+    first = f"My name is {name}." if lang == "en" else f"私の名前は{name}です。"
+    return Case("then name", lang, (first,), text, known_name_reply(name).must[lang])
+
+
+def trained_cases(corpus: Corpus) -> list[Case]:
+    """The corpus' questions: fixed forms of every pattern, and the two-turn exchanges."""
+    singles = {
+        label: {lang: written_questions(label, intent.patterns[lang], lang, corpus) for lang in LANGUAGES}
+        for label, intent in corpus.intents.items()
+    }
+    follow = {
+        kind: {lang: written_questions(kind, rows[lang], lang, corpus) for lang in LANGUAGES}
+        for kind, rows in corpus.followups.items()
+    }
+    return single_cases(corpus, singles) + followup_cases(corpus, follow, trained=True)
+
+
+def heldout_cases(corpus: Corpus, folder: Path = CORPUS) -> list[Case]:
+    """Paraphrases of the held-out file. One that training can write is refused, as it would measure memory."""
+    blocks = {label: read_questions(lines) for label, lines in read_blocks(folder / "heldout.txt")}
+    for lang in LANGUAGES:
+        known = [pattern_regex(pattern, lang, corpus) for pattern in all_patterns(corpus, lang)]
+        for label, rows in blocks.items():
+            for text in rows[lang]:
+                if any(regex.fullmatch(bare(text, lang)) for regex in known):
+                    raise ValueError(f"heldout.txt [{label}] {lang}: {text!r} is trained on")
+    singles = {label: rows for label, rows in blocks.items() if label in corpus.intents}
+    follow = {label: rows for label, rows in blocks.items() if label not in corpus.intents}
+    return single_cases(corpus, singles) + followup_cases(corpus, follow, trained=False)
+
+
+def all_patterns(corpus: Corpus, lang: str) -> list[str]:
+    """Every question pattern of a language, follow-ups included."""
+    intents = [pattern for intent in corpus.intents.values() for pattern in intent.patterns[lang]]
+    return intents + [pattern for rows in corpus.followups.values() for pattern in rows[lang]]
+
+
+def bare(text: str, lang: str) -> str:
+    """A question without the lead words and the marks that training puts around a pattern."""
+    for lead in LEADS[lang]:
+        if text.lower().startswith(lead.lower()):
+            text = text[len(lead):]
+    return text.rstrip("?？。.!！ ").removesuffix(" please").removesuffix(" thanks")
+
+
+def pattern_regex(pattern: str, lang: str, corpus: Corpus) -> re.Pattern[str]:
+    """What a pattern can write, as a regular expression: proves that a held-out question was not trained on."""
+
+    def choice(options: str) -> str:
+        return "(?:" + "|".join(re.escape(" ".join(option.split())) for option in options.split("|")) + ")"
+
+    parts = re.split(r"(\{[^{}]*\}|\$[a-zA-Z]+)", pattern)
+    written = []
+    for part in parts:
+        if part.startswith("{"):
+            written.append(choice(part[1:-1]))
+        elif part.startswith("$"):
+            written.append(choice(corpus.macros[f"{lang}.{part[1:]}"]))
+        else:
+            written.append(re.escape(" ".join(part.split())))
+    return re.compile(r"\s*".join(written), re.IGNORECASE)

@@ -1,0 +1,15 @@
+"""Owns where the built-in model lies; constants only, for any thread."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+LABEL: Final = "hoshikage-tiny"
+"""The name the model is served under."""
+
+MODEL_PATH: Final = Path(__file__).with_name("hoshikage-tiny.gguf")
+"""The GGUF file: llama architecture, Q8_0, at most 4 MB."""
+
+GOLDEN_PATH: Final = Path(__file__).with_name("golden.json")
+"""Prompts and the ids that every sound libllama gives for them at temperature 0."""
