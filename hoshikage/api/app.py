@@ -16,7 +16,7 @@ from aiohttp import web
 from hoshikage.api.access import require_loopback
 from hoshikage.api.body import MAX_BYTES
 from hoshikage.api.keys import DISPATCHER, PACE, REGISTRY, SETTINGS, Dispatching, Pace
-from hoshikage.api.middleware import AccessLog, add_request_id, errors, guard
+from hoshikage.api.middleware import AccessLog, add_request_id, errors, guard, without_request_bytes
 from hoshikage.api.middleware import log as access_log
 from hoshikage.api.routes import routes
 from hoshikage.dispatch import client
@@ -45,8 +45,11 @@ def create(
 
 def runner(app: web.Application) -> web.AppRunner:
     """The one way to run the app: a handler whose client leaves is cancelled, whether it streams or not."""
+    log = logging.getLogger("hoshikage.http")
+    log.addFilter(without_request_bytes)
     return web.AppRunner(
         app,
+        logger=log,
         handler_cancellation=True,
         access_log_class=AccessLog,
         access_log=access_log,

@@ -9,6 +9,7 @@ from typing import Final
 
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
+from aiohttp.http import HttpProcessingError
 from aiohttp.typedefs import Handler
 from aiohttp.web_request import BaseRequest
 
@@ -49,6 +50,14 @@ async def add_request_id(_request: web.Request, response: web.StreamResponse) ->
 
 def new_request_id() -> str:
     return f"req_{secrets.token_hex(12)}"
+
+
+def without_request_bytes(record: logging.LogRecord) -> bool:
+    """A filter for aiohttp's own log: what it says of malformed HTTP quotes it, and that may be part of a prompt."""
+    if record.exc_info and isinstance(record.exc_info[1], HttpProcessingError):
+        record.exc_info = None
+        record.levelno, record.levelname = logging.INFO, logging.getLevelName(logging.INFO)
+    return True
 
 
 class AccessLog(AbstractAccessLogger):

@@ -67,7 +67,7 @@ def record(error: Exception) -> HoshikageError:
     if error.status >= 500:
         log.error("%s %d %s: %s", REQUEST_ID.get(), error.status, error.code, error)
     else:
-        log.info("%s %d %s: %s param=%s", REQUEST_ID.get(), error.status, error.code, error.key, error.param)
+        log.info("%s %d %s: %s param=%r", REQUEST_ID.get(), error.status, error.code, error.key, error.param)
     return error
 
 

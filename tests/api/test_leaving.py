@@ -69,6 +69,20 @@ async def test_health_answers_while_others_wait(house: House) -> None:
     await asyncio.wait_for(house.dispatcher.closed.wait(), PATIENCE_S)
 
 
+async def test_malformed_http_is_refused_and_not_quoted_in_the_log(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A length that is too short leaves the rest of a prompt to be read as the next request."""
+    caplog.set_level(logging.DEBUG)
+    reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
+    writer.write(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1\r\n\r\nsecret: words\r\n\r\n")
+    answered = await reader.read()
+    writer.close()
+    assert answered.count(b" 400 Bad Request") == 1
+    assert "Error handling request" in caplog.text
+    assert "ecret" not in caplog.text  # the length takes the first letter
+
+
 async def test_logs_hold_ids_but_neither_prompt_nor_answer(house: House, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     house.dispatcher.steps = [*answer("ひみつの答え")[:-1], RuntimeError("broken")]
