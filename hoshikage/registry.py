@@ -244,7 +244,7 @@ def checked_label(label: str) -> str:
 
 
 def _not_found(label: str, known: Iterable[str]) -> NoReturn:
-    raise ModelNotFound("http.model_not_found", param="model", model=label, known=", ".join(known))
+    raise ModelNotFound("http.model_not_found", param="model", model=label, known=", ".join(known) or "–")
 
 
 def _signature(found: os.stat_result) -> tuple[int, int, int]:

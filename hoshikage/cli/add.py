@@ -25,7 +25,7 @@ def register(commands: Commands) -> None:
     parser = commands.add("add", commands.text("cli.add_summary"))
     parser.add_argument("path", metavar="PATH", help=commands.text("cli.add_path"))
     parser.add_argument("label", metavar="LABEL", help=commands.text("cli.add_label"))
-    parser.add_argument("stop", metavar="STOP", nargs="*", help=commands.text("cli.add_stop"))
+    parser.add_argument("stop", metavar="STOP", nargs="*", default=[], help=commands.text("cli.add_stop"))
 
 
 def run(args: argparse.Namespace, context: Context) -> CommandResult:

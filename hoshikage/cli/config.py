@@ -34,9 +34,8 @@ def run(args: argparse.Namespace, context: Context) -> CommandResult:
         for name in ("name", "value", "source"):
             table.add_column(context.text(f"cli.config_{name}"), overflow="fold")
         for row in rows:
-            value = "–" if row["value"] is None else str(row["value"])
-            chosen = row["source"] != "default"
-            table.add_row(str(row["name"]), value, _source(str(row["source"]), context), style="bold" if chosen else "")
+            style = "" if row["source"] == "default" else "bold"
+            table.add_row(str(row["name"]), _shown(row["value"]), _source(str(row["source"]), context), style=style)
         console.print(table)
         console.print(context.text("cli.config_folder", folder=folders["config"]))
 
@@ -45,6 +44,10 @@ def run(args: argparse.Namespace, context: Context) -> CommandResult:
 
 def _plain(value: object) -> object:
     return str(value) if isinstance(value, Path) else value
+
+
+def _shown(value: object) -> str:
+    return "–" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _source(source: str, context: Context) -> str:

@@ -46,7 +46,10 @@ class Parser(argparse.ArgumentParser):
     def commands(self, *, dest: str) -> Commands:
         """The verbs under this parser; `dest` is the attribute of the parsed arguments that names the chosen one."""
         action = self.add_subparsers(
-            dest=dest, metavar=self.text("cli.help_command"), title=self.text("cli.help_commands")
+            dest=dest,
+            prog=self.prog,  # else argparse takes it from the usage line, whose first word is translated
+            metavar=self.text("cli.help_command"),
+            title=self.text("cli.help_commands"),
         )
         return Commands(action, self.language)
 
