@@ -1,0 +1,129 @@
+"""The bare loop in a process of its own: load, decode, sample, token to piece; no server, no thread, no frames.
+
+Started by bench.py, which writes one JSON request a line to stdin and reads one JSON answer a line from stdout. Main
+thread. It takes the prompt from the same template and tokenizer as the engine, so that both decode the same ids.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any, Final
+
+from hoshikage._ffi.library import load
+from hoshikage.engine.prompt import prepare
+from hoshikage.llama.context import Context
+from hoshikage.llama.model import Model
+from hoshikage.llama.sampler import Sampler
+from hoshikage.llama.template import ChatTemplate
+from hoshikage.params import ChatPrompt, GenerationRequest, LoadParams, Message, SamplingParams
+
+VARIANT: Final = re.compile(r"/(?:lib)?(ggml-cpu[^/\s]*?)\.(?:so|dylib|dll)")
+
+
+def main(library_file: Path, model_file: Path) -> None:
+    params = LoadParams(str(model_file))
+    with ExitStack() as stack:
+        library = stack.enter_context(closing(load(library_file, lambda level, line: _log(level, line))))
+        started = time.perf_counter()
+        model = stack.enter_context(closing(Model.load(library, params, lambda _progress: True)))
+        context = stack.enter_context(closing(Context.open(model, params)))
+        info = library.info()
+        _say(
+            load_s=time.perf_counter() - started,
+            n_params=model.n_params,
+            size_bytes=model.size_bytes,
+            version=info.version,
+            variant=_variant(),
+            system_info=info.system_info,
+        )
+        vocab = model.vocab
+        template = ChatTemplate(
+            model.chat_template, vocab.text(vocab.bos), vocab.text(vocab.eos), vocab.control_texts()
+        )
+        for line in sys.stdin:
+            wanted = json.loads(line)
+            request = GenerationRequest(
+                ChatPrompt((Message("user", wanted["question"]),)),
+                SamplingParams(temperature=0),
+                max_tokens=wanted["max_tokens"],
+            )
+            prompt = prepare(request, template, vocab, context.n_ctx)
+            with ExitStack() as run:
+                sample = _sampler(run, model, context, own=wanted["sampler"] == "own")
+                _say(**measure(context, sample, prompt.tokens, prompt.limit))
+
+
+def measure(context: Context, sample: Callable[[int], int], prompt: Any, limit: int) -> dict[str, Any]:
+    """One answer. Times are in seconds, from before the prompt's first decode."""
+    vocab, batch = context.model.vocab, context.batch
+    pieces = []
+    started = time.perf_counter()
+    context.clear()
+    for begin in range(0, len(prompt), context.n_batch):
+        chunk = prompt[begin : begin + context.n_batch]
+        batch.clear()
+        for offset, token in enumerate(chunk):
+            index = batch.add(token, begin + offset, 0, begin + offset + 1 == len(prompt))
+        context.decode()
+    token = sample(index)
+    first = time.perf_counter()
+    count, position = 1, len(prompt)
+    while not vocab.is_eog(token):
+        pieces.append(vocab.piece(token))
+        if count == limit:
+            break
+        batch.clear()
+        index = batch.add(token, position, 0, True)
+        context.decode()
+        token = sample(index)
+        count += 1
+        position += 1
+    ended = time.perf_counter()
+    return {
+        "text": b"".join(pieces).decode("utf-8", "replace"),
+        "tokens": count,
+        "prompt_tokens": len(prompt),
+        "first_s": first - started,
+        "total_s": ended - started,
+    }
+
+
+def _sampler(stack: ExitStack, model: Model, context: Context, *, own: bool) -> Callable[[int], int]:
+    """The library's own greedy sampler, or what the engine uses at temperature 0."""
+    if not own:
+        return stack.enter_context(closing(Sampler.open(model, context, SamplingParams(temperature=0)))).sample
+    api = model.library.api
+    chain = api.llama_sampler_chain_init(True)
+    stack.callback(api.llama_sampler_free, chain)
+    api.llama_sampler_chain_add(chain, api.llama_sampler_init_greedy())
+    choose, pointer = api.llama_sampler_sample, context.pointer
+    return lambda index: int(choose(chain, pointer, index))
+
+
+def _variant() -> str:
+    """The file of the CPU backend that the library chose, where the system tells (Linux)."""
+    try:
+        maps = Path("/proc/self/maps").read_text(encoding="utf-8")
+    except OSError:
+        return "unknown"
+    return ", ".join(sorted({match[1] for match in VARIANT.finditer(maps)})) or "built in"
+
+
+def _log(level: int, line: str) -> None:
+    if level >= logging.ERROR:
+        print(line, file=sys.stderr)
+
+
+def _say(**values: Any) -> None:
+    print(json.dumps(values), flush=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,166 @@
+"""Models to measure with: the built-in one, and random weights in the shapes of real ones. Main thread.
+
+Random weights answer nonsense, but they cost what real ones of their shape cost: the tensors, the Q8_0 blocks and a
+vocabulary of Qwen2's size with its merges are all there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice, product
+from pathlib import Path
+from typing import Any, Final
+
+import gguf
+import numpy as np
+
+N_VOCAB: Final = 151_936
+CONTROL: Final = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+BLOCK: Final = 32
+BLOCK_BYTES: Final = 34
+"""Q8_0: one 16-bit scale and 32 signed bytes."""
+SEED: Final = 20_260_101
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A Qwen2-architecture model, its output tied to its embeddings."""
+
+    name: str
+    n_layer: int
+    n_embd: int
+    n_head: int
+    n_head_kv: int
+    n_ff: int
+    n_ctx: int = 8192
+
+    @property
+    def n_embd_kv(self) -> int:
+        return self.n_embd // self.n_head * self.n_head_kv
+
+    def matrices(self) -> Iterator[tuple[str, int, int]]:
+        """Name, rows and columns of each quantised tensor."""
+        yield "token_embd.weight", N_VOCAB, self.n_embd
+        for layer in range(self.n_layer):
+            at = f"blk.{layer}"
+            yield f"{at}.attn_q.weight", self.n_embd, self.n_embd
+            yield f"{at}.attn_k.weight", self.n_embd_kv, self.n_embd
+            yield f"{at}.attn_v.weight", self.n_embd_kv, self.n_embd
+            yield f"{at}.attn_output.weight", self.n_embd, self.n_embd
+            yield f"{at}.ffn_gate.weight", self.n_ff, self.n_embd
+            yield f"{at}.ffn_up.weight", self.n_ff, self.n_embd
+            yield f"{at}.ffn_down.weight", self.n_embd, self.n_ff
+
+    def vectors(self) -> Iterator[tuple[str, int, float]]:
+        """Name, length and value of each tensor that stays in 32 bits."""
+        yield "output_norm.weight", self.n_embd, 1.0
+        for layer in range(self.n_layer):
+            at = f"blk.{layer}"
+            yield f"{at}.attn_norm.weight", self.n_embd, 1.0
+            yield f"{at}.ffn_norm.weight", self.n_embd, 1.0
+            yield f"{at}.attn_q.bias", self.n_embd, 0.0
+            yield f"{at}.attn_k.bias", self.n_embd_kv, 0.0
+            yield f"{at}.attn_v.bias", self.n_embd_kv, 0.0
+
+    @property
+    def n_params(self) -> int:
+        return sum(rows * columns for _, rows, columns in self.matrices()) + sum(n for _, n, _ in self.vectors())
+
+
+SHAPES: Final = {
+    shape.name: shape
+    for shape in (
+        Shape("tiny", n_layer=4, n_embd=64, n_head=4, n_head_kv=2, n_ff=256),
+        Shape("small", n_layer=24, n_embd=896, n_head=14, n_head_kv=2, n_ff=4864),
+    )
+}
+
+
+def write(shape: Shape, folder: Path) -> Path:
+    """The model's file in `folder`, written if it is not there yet."""
+    file = folder / f"{shape.name}-q8_0.gguf"
+    if file.is_file():
+        return file
+    folder.mkdir(parents=True, exist_ok=True)
+    part = file.with_suffix(f".part-{os.getpid()}")
+    try:
+        _write(shape, part)
+        part.rename(file)
+    finally:
+        part.unlink(missing_ok=True)
+    return file
+
+
+def _write(shape: Shape, file: Path) -> None:
+    writer: Any = gguf.GGUFWriter(file, "qwen2")
+    writer.add_name(f"random {shape.name}")
+    writer.add_file_type(gguf.LlamaFileType.MOSTLY_Q8_0)
+    writer.add_block_count(shape.n_layer)
+    writer.add_context_length(shape.n_ctx)
+    writer.add_embedding_length(shape.n_embd)
+    writer.add_feed_forward_length(shape.n_ff)
+    writer.add_head_count(shape.n_head)
+    writer.add_head_count_kv(shape.n_head_kv)
+    writer.add_rope_freq_base(1e6)
+    writer.add_layer_norm_rms_eps(1e-6)
+    _add_vocabulary(writer)
+    for name, rows, columns in shape.matrices():
+        stored = (rows, columns // BLOCK * BLOCK_BYTES)
+        writer.add_tensor_info(
+            name, stored, np.dtype(np.uint8), stored[0] * stored[1], gguf.GGMLQuantizationType.Q8_0
+        )
+    for name, length, _ in shape.vectors():
+        writer.add_tensor_info(name, (length,), np.dtype(np.float32), 4 * length)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_ti_data_to_file()
+    random = np.random.default_rng(SEED)
+    for name, rows, columns in shape.matrices():
+        writer.write_tensor_data(_blocks(random, rows, columns, unused=len(CONTROL) if "token_embd" in name else 0))
+    for _, length, value in shape.vectors():
+        writer.write_tensor_data(np.full(length, value, np.float32))
+    writer.close()
+
+
+def _blocks(random: np.random.Generator, rows: int, columns: int, unused: int) -> np.ndarray[Any, Any]:
+    """Q8_0 blocks of values with a deviation of about 1 / sqrt(columns), as trained layers have.
+
+    The last `unused` rows are zero: in the embeddings they are the control tokens, whose logits then never win, so
+    that no answer ends before its time.
+    """
+    blocks = np.empty((rows * columns // BLOCK, BLOCK_BYTES), np.uint8)
+    scale = np.float16(1.0 / (np.sqrt(columns) * 73.0))  # 73: the deviation of uniform whole numbers within 127
+    blocks[:, :2] = np.frombuffer(scale.tobytes(), np.uint8)
+    blocks[:, 2:] = random.integers(-127, 128, (len(blocks), BLOCK), np.int8).view(np.uint8)
+    if unused:
+        blocks[-unused * columns // BLOCK :, 2:] = 0
+    return blocks.reshape(rows, columns // BLOCK * BLOCK_BYTES)
+
+
+def _add_vocabulary(writer: Any) -> None:
+    """Byte-level BPE of Qwen2's size: 256 bytes, then pairs and triples of printable characters, each by a merge."""
+    characters = [_byte_character(byte) for byte in range(256)]
+    printable = [_byte_character(byte) for byte in range(0x20, 0x7F)]
+    pairs = [(left, right) for left, right in product(printable, printable)]
+    room = N_VOCAB - len(CONTROL) - len(characters) - len(pairs)
+    triples = list(islice(((left + middle, right) for left, middle, right in product(printable, repeat=3)), room))
+    tokens = [*characters, *(left + right for left, right in pairs + triples), *CONTROL]
+    types = [gguf.TokenType.NORMAL] * (N_VOCAB - len(CONTROL)) + [gguf.TokenType.CONTROL] * len(CONTROL)
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("qwen2")
+    writer.add_token_list(tokens)
+    writer.add_token_types(types)
+    writer.add_token_merges([f"{left} {right}" for left, right in pairs + triples])
+    writer.add_eos_token_id(tokens.index("<|im_end|>"))
+    writer.add_add_bos_token(False)
+
+
+def _byte_character(byte: int) -> str:
+    """GPT-2's printable stand-in for a byte: itself where it is printable, else one from U+0100 on."""
+    shown = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    if byte in shown:
+        return chr(byte)
+    hidden = [other for other in range(256) if other not in shown]
+    return chr(0x100 + hidden.index(byte))
