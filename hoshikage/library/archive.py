@@ -7,6 +7,7 @@ were written, so that nothing is ever written through a link.
 
 from __future__ import annotations
 
+import gzip
 import posixpath
 import re
 import shutil
@@ -22,8 +23,14 @@ from typing import IO, Final
 from hoshikage.errors import InstallFailed
 
 _CHUNK: Final = 1 << 20
+_PADDING: Final = 1 << 20
+"""More than any tar program adds after the end mark."""
 _LINK_BYTES: Final = 4096
 _HOPS: Final = 8
+_DAMAGE: Final = (
+    tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, NotImplementedError, RuntimeError,
+)  # fmt: skip
+"""What tarfile and zipfile raise for bytes that they cannot read, or not without a password."""
 _DRIVE: Final = re.compile(r"[A-Za-z]:")
 
 
@@ -83,7 +90,7 @@ def unpack(
             except FileExistsError:
                 raise _unsafe(archive, member.name, "twice") from None
         _link(links, folder, archive)
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except _DAMAGE as error:
         raise InstallFailed("library.archive_damaged", path=archive.name, reason=str(error)) from None
 
 
@@ -106,6 +113,8 @@ def _zip_members(archive: Path) -> Iterator[_Member]:
             kind = stat.S_IFMT(info.external_attr >> 16)
             if info.is_dir():
                 continue
+            if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise NotImplementedError(f"compression {info.compress_type}")
             if kind not in (0, stat.S_IFREG, stat.S_IFLNK):
                 raise _unsafe(archive, info.filename, "device")
             target = None
@@ -129,6 +138,14 @@ def _tar_members(archive: Path) -> Iterator[_Member]:
             elif info.islnk():
                 target = _safe_name(info.linkname, archive)
             yield _Member(name, info.size, target, lambda info=info: _opened(bundle, info))  # type: ignore[misc]
+        _verify_end(bundle)
+
+
+def _verify_end(bundle: tarfile.TarFile) -> None:
+    """Reads on to gzip's checksum, which tarfile does not: without it a cut or altered archive would pass."""
+    rest = bundle.fileobj.read(_PADDING) if bundle.fileobj else b""
+    if len(rest) == _PADDING:
+        raise tarfile.ReadError("data after the end")
 
 
 def _opened(bundle: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:

@@ -63,7 +63,10 @@ def is_url(text: str) -> bool:
 
 def public(url: str) -> str:
     """The address without what may be secret in it: user, password, query."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # an address that is none
+        return url.partition("://")[0] + "://"
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
@@ -112,5 +115,9 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         headers: http.client.HTTPMessage,
         newurl: str,
     ) -> urllib.request.Request | None:
-        _check(newurl)
+        try:
+            _check(newurl)
+        except InstallFailed:
+            fp.close()
+            raise
         return super().redirect_request(req, fp, code, msg, headers, newurl)

@@ -20,6 +20,11 @@ VARIABLE: Final = "HOSHIKAGE_LIB_PATH"
 INSTALL_COMMAND: Final = "hoshikage lib install"
 NESTED: Final = ("bin", "lib", "lib64", "build/bin", "bins/*", "llama-*", "llama-*/bin", "llama-*/lib")
 """Where archives and builds put the library below the folder that a person names."""
+STANDARD: Final = {
+    "linux": ("/usr/local/lib", "/usr/local/lib64", "/lib", "/lib64", "/usr/lib", "/usr/lib64"),
+    "darwin": ("/opt/homebrew/lib", "/usr/local/lib", "/usr/lib"),
+}
+"""Folders that the dynamic linker looks into without being told, by `sys.platform`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,7 @@ def find(
     environ: Mapping[str, str],
     *,
     platform: str = sys.platform,
+    standard: Iterable[str] | None = None,
     linker_files: Callable[[], Iterable[Path]] | None = None,
 ) -> Found:
     """The library to use. Raises LibraryUnavailable, naming every place looked at and the command that mends it.
@@ -55,7 +61,7 @@ def find(
     if file is not None:
         return Found(_checked(file, platform), "config")
     looked = [lib_dir]
-    for folder in _search_folders(environ, platform):
+    for folder in _search_folders(environ, platform, STANDARD.get(platform, ()) if standard is None else standard):
         looked.append(folder)
         try:
             file = in_folder(folder, platform, nested=())
@@ -136,19 +142,11 @@ def _checked(file: Path, platform: str) -> Path:
     return file.absolute()
 
 
-def _search_folders(environ: Mapping[str, str], platform: str) -> Iterator[Path]:
+def _search_folders(environ: Mapping[str, str], platform: str, standard: Iterable[str]) -> Iterator[Path]:
     """The system's search path, in its order. Empty entries (they mean the working directory) are left out."""
-    if platform == "win32":
-        variables: tuple[str, ...] = ("PATH",)
-        standard: tuple[str, ...] = ()
-    elif platform == "darwin":
-        variables = ("DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH")
-        standard = ("/opt/homebrew/lib", "/usr/local/lib", "/usr/lib")
-    else:
-        variables = ("LD_LIBRARY_PATH",)
-        standard = ("/usr/local/lib", "/usr/local/lib64", "/lib", "/lib64", "/usr/lib", "/usr/lib64")
+    variables = {"win32": ("PATH",), "darwin": ("DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH")}
     separators = ";" if platform == "win32" else ":;" if platform == "linux" else ":"
-    for variable in variables:
+    for variable in variables.get(platform, ("LD_LIBRARY_PATH",)):
         for entry in re.split(f"[{separators}]", environ.get(variable, "")):
             if entry.strip():
                 yield Path(entry.strip().strip('"'))
