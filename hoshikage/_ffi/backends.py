@@ -1,0 +1,50 @@
+"""ggml's backends: loaded from libllama's folder where none is built in, and the devices they bring. One thread."""
+
+from __future__ import annotations
+
+import os
+from ctypes import addressof
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Final
+
+from hoshikage._ffi.types import c_size_t
+from hoshikage.errors import LibraryUnavailable
+from hoshikage.params import DeviceInfo
+
+KINDS: Final = {0: "cpu", 1: "gpu", 2: "igpu", 3: "accel"}
+OLD_ACCEL: Final = ("BLAS", "AMX")
+"""Up to about b6440 type 2 was ACCEL, and these were all its devices."""
+
+
+def load_backends(api: SimpleNamespace, path: Path) -> None:
+    """Make sure that there is a backend. Raises LibraryUnavailable.
+
+    A libllama without backends fails to load any model, and b4435 dies of it. ggml_backend_load_all looks beside the
+    executable, which is Python; only the function with a path finds the folder.
+    """
+    if api.ggml_backend_reg_count is None:
+        return  # a release from before backends were files
+    if api.ggml_backend_reg_count() == 0 and api.ggml_backend_load_all_from_path is not None:
+        api.ggml_backend_load_all_from_path(os.fsencode(path.parent))
+    if api.ggml_backend_reg_count() == 0:
+        raise LibraryUnavailable("library.no_backend", file=str(path), folder=str(path.parent))
+
+
+def devices(api: SimpleNamespace) -> tuple[DeviceInfo, ...]:
+    """What the loaded backends can compute on; empty where the release has no such functions."""
+    if api.ggml_backend_dev_count is None or api.ggml_backend_dev_get is None:
+        return ()
+    return tuple(_device(api, api.ggml_backend_dev_get(index)) for index in range(api.ggml_backend_dev_count()))
+
+
+def _device(api: SimpleNamespace, device: int) -> DeviceInfo:
+    free, total = c_size_t(0), c_size_t(0)
+    api.ggml_backend_dev_memory(device, addressof(free), addressof(total))
+    name = _text(api.ggml_backend_dev_name(device))
+    kind = "accel" if name in OLD_ACCEL else KINDS.get(api.ggml_backend_dev_type(device), "other")
+    return DeviceInfo(name, _text(api.ggml_backend_dev_description(device)), kind, free.value, total.value)
+
+
+def _text(raw: bytes | None) -> str:
+    return (raw or b"").decode("utf-8", "replace").strip()

@@ -1,0 +1,42 @@
+"""Owners of C pointers: one owner each, closed once. Used in the thread that made them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+class Owner:
+    """Owns one C pointer and frees it once.
+
+    What a pointer was made from is kept alive by its owner holding the other owner, never by the pointer. The order of
+    freeing is sessions (samplers), context, batch, model, backend; whoever opens them closes them in that order, and
+    `__del__` is only a net for a forgotten one.
+    """
+
+    _pointer: int | None = None
+
+    def __init__(self, pointer: int, free: Callable[[int], Any]) -> None:
+        self._pointer = pointer
+        self._free = free
+
+    @property
+    def pointer(self) -> int:
+        """The pointer, for a call. A closed owner has none: using it is a bug in the caller, never a crash in C."""
+        if self._pointer is None:
+            raise ValueError(f"{type(self).__name__} is closed")
+        return self._pointer
+
+    def consume(self) -> int:
+        """The pointer for a C function that takes ownership of it; this owner is empty afterwards."""
+        pointer, self._pointer = self.pointer, None
+        return pointer
+
+    def close(self) -> None:
+        """Free the pointer. A second call does nothing."""
+        pointer, self._pointer = self._pointer, None
+        if pointer is not None:
+            self._free(pointer)
+
+    def __del__(self) -> None:
+        self.close()

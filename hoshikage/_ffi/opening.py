@@ -1,0 +1,77 @@
+"""Opens the files of a libllama build with the system's loader. Any thread; nothing is bound or called here."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from hoshikage.errors import LibraryUnavailable
+
+GGML_FILE: Final = re.compile(r"(lib)?ggml(-base)?([._].*)?\.(so|dylib|dll)([.]\d+)*", re.IGNORECASE)
+"""libggml.so, libggml-base.so.0, libggml.b8390.so, ggml.dll; not the backends (libggml-cpu-haswell.so)."""
+
+
+class Files:
+    """libllama and the ggml files it stands on. A symbol is looked up in each, libllama first."""
+
+    def __init__(self, path: Path) -> None:
+        """Open `path`. Raises LibraryUnavailable with the loader's words."""
+        if not path.is_file():
+            raise LibraryUnavailable("library.missing_file", file=str(path))
+        self.path = path
+        self._ggml: list[ctypes.CDLL] = []
+        if sys.platform == "win32":
+            self._directory = os.add_dll_directory(str(path.parent))
+            self._ggml = self._open_ggml()
+        try:
+            self._llama = _open(path)
+        except OSError as first:
+            # b3889 and b3995 look for libggml where they were built. Loaded before, it is found by its SONAME.
+            self._ggml = self._ggml or self._open_ggml()
+            try:
+                self._llama = _open(path)
+            except OSError:
+                raise LibraryUnavailable("library.unloadable", file=str(path), reason=str(first)) from None
+
+    def find(self, name: str) -> Callable[..., Any] | None:
+        """The function of that name, or None. dlsym also searches what libllama depends on; Windows does not."""
+        found = (_function(handle, name) for handle in (self._llama, *self._ggml))
+        return next((function for function in found if function is not None), None)
+
+    def _open_ggml(self) -> list[ctypes.CDLL]:
+        """The ggml files beside libllama, in whatever order they can be opened in."""
+        waiting = [path for path in sorted(self.path.parent.iterdir()) if GGML_FILE.fullmatch(path.name)]
+        opened: list[ctypes.CDLL] = []
+        while waiting:
+            handles = {path: _open_or_none(path) for path in waiting}
+            opened += [handle for handle in handles.values() if handle is not None]
+            failed = [path for path, handle in handles.items() if handle is None]
+            if len(failed) == len(waiting):
+                break
+            waiting = failed
+        return opened
+
+
+def _open(path: Path) -> ctypes.CDLL:
+    # An absolute path: a bare name would be searched for, and could be another library of that name.
+    return ctypes.CDLL(str(path.absolute()))
+
+
+def _open_or_none(path: Path) -> ctypes.CDLL | None:
+    try:
+        return _open(path)
+    except OSError:
+        return None
+
+
+def _function(handle: ctypes.CDLL, name: str) -> Callable[..., Any] | None:
+    try:
+        # Indexing makes a new function object each time, so that no two rows share its argument types.
+        return handle[name]
+    except AttributeError:
+        return None

@@ -1,0 +1,82 @@
+"""Tells which known layout a library's parameter struct has, or that it has none. Pure; any thread.
+
+A layout matches when its fields are all written by the library's own llama_*_default_params, nothing beyond its size
+is, its padding is either left alone or zeroed throughout (as compilers do), and every field holds a known default.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hoshikage._ffi.layouts import FIELDS, Layout
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultImage:
+    """What a default-params function wrote into a large buffer."""
+
+    data: bytes
+    written: frozenset[int] | None
+    """Offsets of the bytes it wrote; None where that cannot be seen (AArch64)."""
+
+
+class Unrecognised(ValueError):
+    """No layout of the table, or more than one, fits. `nearest` fits best, `difference` says what does not."""
+
+    def __init__(self, nearest: str, difference: str) -> None:
+        super().__init__(f"{nearest}: {difference}")
+        self.nearest = nearest
+        self.difference = difference
+
+
+def recognise(image: DefaultImage, layouts: Sequence[Layout]) -> Layout:
+    """The one layout that the image has. Raises Unrecognised."""
+    faults = {layout.name: differences(image, layout) for layout in layouts}
+    matches = [layout for layout in layouts if not faults[layout.name]]
+    if matches:
+        smallest = min(matches, key=lambda layout: len(layout.offsets()))
+        rivals = [layout.name for layout in matches if not _extends(layout, smallest)]
+        if not rivals:
+            # Zeroed padding hides whether a further field, zero by default, is there. All that match agree about
+            # every field of the smallest, so using only those is right whichever it is.
+            return smallest
+        raise Unrecognised(smallest.name, f"also fits {', '.join(rivals)}")
+    nearest = min(faults, key=lambda name: len(faults[name]))
+    raise Unrecognised(nearest, "; ".join(faults[nearest][:4]))
+
+
+def differences(image: DefaultImage, layout: Layout) -> list[str]:
+    """What of the image does not fit the layout, in words; empty where it fits."""
+    found: list[str] = []
+    covered: set[int] = set()
+    for name, offset in layout.offsets().items():
+        field = FIELDS[name]
+        span = range(offset, offset + struct.calcsize(field.format))
+        covered.update(span)
+        if image.written is not None and not image.written.issuperset(span):
+            found.append(f"{name}@{offset} is not written")
+            continue
+        (value,) = struct.unpack_from("=" + field.format.replace("P", "Q").replace("?", "B"), image.data, offset)
+        if value not in field.defaults:
+            allowed = " or ".join(f"{default:g}" for default in field.defaults)
+            found.append(f"{name}@{offset} is {value:g}, expected {allowed}")
+    if image.written is not None:
+        found += _stray_bytes(image.data, image.written, covered, layout.size)
+    return found
+
+
+def _stray_bytes(data: bytes, written: frozenset[int], covered: set[int], size: int) -> list[str]:
+    beyond = sorted(offset for offset in written if offset >= size)
+    if beyond:
+        return [f"{len(beyond)} bytes written beyond its size {size}, the first at {beyond[0]}"]
+    padding = set(range(size)) - covered
+    touched = sorted(padding & written)
+    if touched and (len(touched) < len(padding) or any(data[offset] for offset in touched)):
+        return [f"padding written at {', '.join(map(str, touched[:8]))}"]
+    return []
+
+
+def _extends(layout: Layout, smaller: Layout) -> bool:
+    return smaller.offsets().items() <= layout.offsets().items()

@@ -1,0 +1,139 @@
+"""The functions of llama.h and ggml that Hoshikage calls, one row each, in the headers' order. Data; any thread.
+
+A row says the name of today, result, arguments, and the names that the same call had in older releases. A needed row
+must be found under one of its names; an optional one is None on `Library.api` where it is missing. The first argument
+of the vocabulary's functions is a llama_vocab; up to b4435 it was the llama_model (`Library.vocab_of` knows).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from hoshikage._ffi.types import (
+    Image,
+    LogCallback,
+    Param,
+    c_bool,
+    c_char_p,
+    c_float,
+    c_int8,
+    c_int32,
+    c_size_t,
+    c_uint32,
+    c_uint64,
+    c_void_p,
+    llama_batch,
+)
+
+Model = Context = Vocab = Memory = Sampler = Pool = Reg = Device = Array = c_void_p
+"""Names for opaque pointers and for pointers to arrays, so that a row reads as its C declaration."""
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    name: str
+    result: Param
+    arguments: tuple[Param, ...] = ()
+    older: tuple[str, ...] = ()
+    """Names in older releases, newest first."""
+    needed: bool = True
+
+
+def optional(name: str, result: Param, *arguments: Param, older: tuple[str, ...] = ()) -> Function:
+    return Function(name, result, arguments, older, needed=False)
+
+
+def needed(name: str, result: Param, *arguments: Param, older: tuple[str, ...] = ()) -> Function:
+    return Function(name, result, arguments, older)
+
+
+LLAMA: Final = (
+    # Helpers for getting default parameters. Called through images.default_image: their result is a struct by value.
+    needed("llama_model_default_params", None),
+    needed("llama_context_default_params", None),
+    # Initialize and finish
+    needed("llama_backend_init", None),
+    needed("llama_backend_free", None),
+    optional("llama_attach_threadpool", None, Context, Pool, Pool),
+    optional("llama_detach_threadpool", None, Context),
+    # Model and context
+    needed("llama_model_load_from_file", Model, c_char_p, Image, older=("llama_load_model_from_file",)),
+    needed("llama_model_free", None, Model, older=("llama_free_model",)),
+    needed("llama_init_from_model", Context, Model, Image, older=("llama_new_context_with_model",)),
+    needed("llama_free", None, Context),
+    needed("llama_n_ctx", c_uint32, Context),
+    needed("llama_n_batch", c_uint32, Context),
+    needed("llama_n_ubatch", c_uint32, Context),
+    needed("llama_n_seq_max", c_uint32, Context),
+    optional("llama_get_memory", Memory, Context),
+    needed("llama_pooling_type", c_int32, Context),
+    optional("llama_model_get_vocab", Vocab, Model),
+    needed("llama_model_n_ctx_train", c_int32, Model, older=("llama_n_ctx_train",)),
+    needed("llama_model_meta_val_str", c_int32, Model, c_char_p, Array, c_size_t),
+    needed("llama_model_desc", c_int32, Model, Array, c_size_t),
+    needed("llama_model_size", c_uint64, Model),
+    needed("llama_model_n_params", c_uint64, Model),
+    # Memory; one of the three ways to empty it must be there (ONE_OF)
+    optional("llama_memory_clear", None, Memory, c_bool),
+    optional("llama_kv_self_clear", None, Context),
+    optional("llama_kv_cache_clear", None, Context),
+    # Decoding
+    needed("llama_decode", c_int32, Context, llama_batch),
+    needed("llama_n_threads", c_int32, Context),
+    needed("llama_n_threads_batch", c_int32, Context),
+    needed("llama_get_logits_ith", Array, Context, c_int32),
+    optional("llama_get_embeddings_seq", Array, Context, c_int32),
+    # Vocab
+    needed("llama_vocab_get_text", c_char_p, Vocab, c_int32, older=("llama_token_get_text",)),
+    needed("llama_vocab_get_attr", c_int32, Vocab, c_int32, older=("llama_token_get_attr",)),
+    needed("llama_vocab_is_eog", c_bool, Vocab, c_int32, older=("llama_token_is_eog",)),
+    needed("llama_vocab_bos", c_int32, Vocab, older=("llama_token_bos",)),
+    needed("llama_vocab_eos", c_int32, Vocab, older=("llama_token_eos",)),
+    # Result c_int8: up to b3995 it was an int32 of -1 (unknown), 0 or 1, since then a bool.
+    needed("llama_vocab_get_add_bos", c_int8, Vocab, older=("llama_add_bos_token",)),
+    needed("llama_vocab_n_tokens", c_int32, Vocab, older=("llama_n_vocab",)),
+    # Tokenization
+    needed("llama_tokenize", c_int32, Vocab, c_char_p, c_int32, Array, c_int32, c_bool, c_bool),
+    needed("llama_token_to_piece", c_int32, Vocab, c_int32, Array, c_int32, c_int32, c_bool),
+    # Sampling. llama_sampler_chain_params is one bool and travels in a register.
+    needed("llama_sampler_name", c_char_p, Sampler),
+    needed("llama_sampler_accept", None, Sampler, c_int32),
+    needed("llama_sampler_free", None, Sampler),
+    optional("llama_sampler_copy", None),  # never called; its presence dates llama_sampler_init_penalties
+    needed("llama_sampler_chain_init", Sampler, c_bool),
+    needed("llama_sampler_chain_add", None, Sampler, Sampler),
+    needed("llama_sampler_init_greedy", Sampler),
+    needed("llama_sampler_init_dist", Sampler, c_uint32),
+    needed("llama_sampler_init_top_k", Sampler, c_int32),
+    needed("llama_sampler_init_top_p", Sampler, c_float, c_size_t),
+    needed("llama_sampler_init_min_p", Sampler, c_float, c_size_t),
+    needed("llama_sampler_init_temp", Sampler, c_float),
+    needed("llama_sampler_init_penalties", Sampler),  # its arguments are found out by penalties.bind
+    needed("llama_sampler_sample", c_int32, Sampler, Context, c_int32),
+    # Utilities
+    needed("llama_print_system_info", c_char_p),
+    needed("llama_log_set", None, LogCallback, c_void_p),
+    optional("llama_version", c_char_p),
+)
+
+GGML: Final = (
+    # ggml-backend.h, the registry
+    optional("ggml_backend_reg_count", c_size_t),
+    optional("ggml_backend_reg_by_name", Reg, c_char_p),
+    optional("ggml_backend_reg_get_proc_address", c_void_p, Reg, c_char_p),
+    optional("ggml_backend_dev_count", c_size_t),
+    optional("ggml_backend_dev_get", Device, c_size_t),
+    optional("ggml_backend_dev_name", c_char_p, Device),
+    optional("ggml_backend_dev_description", c_char_p, Device),
+    optional("ggml_backend_dev_type", c_int32, Device),
+    optional("ggml_backend_dev_memory", None, Device, Array, Array),
+    optional("ggml_backend_load_all_from_path", None, c_char_p),
+    # ggml.h
+    optional("ggml_log_set", None, LogCallback, c_void_p),
+    optional("ggml_version", c_char_p),
+    optional("ggml_threadpool_params_init", None, Array, c_int32),
+)
+
+ONE_OF: Final = (("llama_memory_clear", "llama_kv_self_clear", "llama_kv_cache_clear"),)
+"""Groups of optional functions of which a library must have one."""
