@@ -52,12 +52,21 @@ def collect(sources: Iterable[Path], target: Path, platform: str, *, own: bool, 
         if number == 0 and library is None:
             raise InstallFailed("library.nothing_inside", path=origin)
         home = library.parent if library else source
-        files = {path.name: path for path in home.iterdir() if keep(path.name) and path.is_file()}
-        _bring(files, target, own=own)
+        _bring((path for path in home.iterdir() if keep(path.name)), target, own=own)
+        seconds = [home / FALLBACK]
         if own:
-            loose = {path for path in source.rglob("*") if path.is_file() and path.parent != home}
-            _bring({path.name: path for path in loose if _LICENCE.fullmatch(path.name)}, target, own=True)
-            _bring_second_builds(loose, source, target, platform, everything=library is None)
+            rest = sorted(path for path in source.rglob("*") if path.parent != home)
+            _bring((path for path in rest if _LICENCE.fullmatch(path.name)), target, own=True)
+            if library is None:  # an extension, whatever its folders are
+                seconds = [path for path in rest if path.name == FALLBACK]
+                binaries = (path for path in rest if is_binary(path.name, platform))
+                _bring((path for path in binaries if path.parent not in seconds), target, own=True)
+        for folder in seconds:
+            if folder.is_dir():
+                (target / FALLBACK).mkdir(exist_ok=True)
+                _bring(
+                    (path for path in folder.iterdir() if is_binary(path.name, platform)), target / FALLBACK, own=own
+                )
     found = locate.in_folder(target, platform, nested=())
     if found is None:
         raise InstallFailed("library.nothing_inside", path=origin)
@@ -95,20 +104,12 @@ def _libllama(source: Path, platform: str, *, own: bool) -> Path | None:
     return locate.in_folder(nearest, platform, nested=()) if nearest else None
 
 
-def _bring_second_builds(loose: Iterable[Path], source: Path, target: Path, platform: str, *, everything: bool) -> None:
-    """`fallback/` of an extension package keeps its folder; binaries that lie elsewhere in it join the set."""
-    for path in sorted(loose):
-        if not path.is_file() or not is_binary(path.name, platform):
-            continue
-        if path.parent.name == FALLBACK:
-            (target / FALLBACK).mkdir(exist_ok=True)
-            _bring({path.name: path}, target / FALLBACK, own=True)
-        elif everything:
-            _bring({path.name: path}, target, own=True)
-
-
-def _bring(files: dict[str, Path], target: Path, *, own: bool) -> None:
+def _bring(paths: Iterable[Path], target: Path, *, own: bool) -> None:
     """Files first, then the links among them; a name that the set already has is left as it is."""
+    files: dict[str, Path] = {}
+    for path in paths:
+        if path.is_file():
+            files.setdefault(path.name, path)
     links = {name for name, path in files.items() if path.is_symlink() and str(path.readlink()) in files}
     for name in sorted(files, key=lambda name: (name in links, name)):
         place, path = target / name, files[name]
