@@ -77,6 +77,8 @@ def _install(args: argparse.Namespace, context: Context) -> CommandResult:
     notes = []
     if done.kept is not None:
         notes.append(context.text("library.kept_by_hand", path=done.kept))
+    if context.settings.lib_path is not None:
+        notes.append(context.text("library.overridden", variable=locate.VARIABLE, path=context.settings.lib_path))
     if done.lacks_gpu:
         notes.append(context.text("library.no_gpu"))
     elif done.record.backends == ("cpu",) and shutil.which("nvidia-smi", path=context.environ.get("PATH")):
@@ -164,10 +166,10 @@ def _progress(context: Context) -> Iterator[sources.Progress]:
     if not sys.stderr.isatty():
         yield _Lines(context).told
         return
-    from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TransferSpeedColumn
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(),
-               TransferSpeedColumn())  # fmt: skip
+    words = (TextColumn(f"{{task.{field}}}", markup=False) for field in ("description", "fields[amount]"))
+    columns = (SpinnerColumn(), next(words), BarColumn(), next(words))
     with Progress(*columns, console=result.console(progress=True), transient=True) as bars:
         yield _Bars(context, bars).told
 
@@ -197,5 +199,7 @@ class _Bars:
         if step not in self._tasks:
             for task in self._tasks.values():
                 self._bars.update(task, visible=False)
-            self._tasks[step] = self._bars.add_task(self._context.text(step.key, subject=step.subject), total=None)
-        self._bars.update(self._tasks[step], completed=done, total=total or None)
+            words = self._context.text(step.key, subject=step.subject)
+            self._tasks[step] = self._bars.add_task(words, total=None, amount="")
+        amount = f"{done / 1e6:.1f} / {total / 1e6:.1f} MB" if total else f"{done / 1e6:.1f} MB" if done else ""
+        self._bars.update(self._tasks[step], completed=done, total=total or None, amount=amount)

@@ -167,6 +167,11 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "元のフォルダーには手で置かれたファイルがあったため、{path} に残しました。",
         "The former folder held files put there by hand; it is now {path}.",
     ),
+    "overridden": (
+        "注意: {variable} が {path} を指しているため、入れたライブラリは使われません。使うには {variable} を外して"
+        "ください。",
+        "Note: {variable} names {path}, so what was installed is not used. Unset {variable} to use it.",
+    ),
     "no_gpu": (
         "このライブラリから使える GPU が見つかりません。いまは CPU で動きます。GPU のドライバーと、CUDA 版なら "
         "CUDA ランタイム（libcudart、libcublas）を確かめてください。",

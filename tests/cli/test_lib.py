@@ -152,6 +152,29 @@ def test_the_former_folder_of_a_person(
     assert (kept / "notes.txt").read_text() == "mine"
 
 
+@pytest.mark.usefixtures("home", "check")
+def test_notes(
+    library_file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    smi = tmp_path / "nvidia-smi"
+    smi.write_text("#!/bin/sh\n")
+    smi.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("HOSHIKAGE_LIB_PATH", str(library_file))
+    _, installed = data(capsys, "lib", "install", "--from", str(library_file))
+    assert [note.partition(" ")[0] for note in installed["notes"]] == ["Note:", "This"]
+    assert f"HOSHIKAGE_LIB_PATH names {library_file}" in installed["notes"][0]
+    assert "--backend cuda" in installed["notes"][1]
+    folder = tmp_path / "set"
+    folder.mkdir()
+    shutil.copyfile(library_file, folder / "libllama.so")
+    shutil.copyfile(library_file, folder / "libggml-cuda.so")
+    monkeypatch.delenv("HOSHIKAGE_LIB_PATH")
+    _, installed = data(capsys, "lib", "install", "--from", str(folder))
+    assert len(installed["notes"]) == 1
+    assert "finds no GPU" in installed["notes"][0]
+
+
 @pytest.mark.usefixtures("home")
 @pytest.mark.parametrize("language", ["ja", "en"])
 @pytest.mark.parametrize(
