@@ -118,11 +118,11 @@ class Registry:
             raise InvalidRequest(problem.key, label=label)
 
         def change(entries: dict[str, Any]) -> bool:
-            old = entries.get(label)
+            known, old = label in entries, entries.get(label)
             entries[label] = entry
             if isinstance(old, dict) and all(old.get(name) == entry[name] for name in ("path", "model")):
                 entries[label] = {**entry, **old, "stop": entry["stop"]}
-            return old is not None
+            return known
 
         return self._update(change)
 
@@ -131,8 +131,9 @@ class Registry:
         label = unicodedata.normalize("NFC", label)
 
         def change(entries: dict[str, Any]) -> None:
-            if entries.pop(label, None) is None:
+            if label not in entries:
                 _not_found(label, entries)
+            del entries[label]
 
         self._update(change)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 WIDE: Final = 400
 """Columns for output that is not a terminal: a pipe or a file gets whole lines, not lines cut at 80."""
+
+
+CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""All but the tab and the line's end. What joins emoji stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +102,7 @@ def ask(prompt: str) -> str:
 
 def printable(words: str) -> str:
     """The text without control characters, with which a model or a file could drive the terminal."""
-    return "".join(c if c.isprintable() or c in "\n\t\u3000\xa0" else "\ufffd" for c in words if c != "\r")
+    return CONTROLS.sub("\ufffd", words.replace("\r", ""))
 
 
 def prepare_streams() -> None:

@@ -1,0 +1,141 @@
+"""The command line as a person runs it, in an empty home, and a real server whose answers are known."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import AsyncGenerator, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from hoshikage import wire
+from hoshikage.api import app
+from hoshikage.cli.main import main
+from hoshikage.dispatch.client import Note
+from hoshikage.errors import InferenceFailed
+from hoshikage.params import GenerationRequest, Timings
+from hoshikage.registry import ModelSpec, Registry
+from hoshikage.settings import Settings, config_dir, load
+from tests.gguf_files import Gguf
+
+START_S = 20
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@dataclass(frozen=True)
+class Ran:
+    status: int
+    out: str
+    err: str
+
+    @property
+    def data(self) -> Any:
+        return json.loads(self.out)
+
+
+Cli = Callable[..., Ran]
+
+
+@pytest.fixture
+def work(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home, and a working folder to be in."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))  # children run elsewhere, and the package may not be installed
+    return folder
+
+
+@pytest.fixture
+def cli(work: Path, capfd: pytest.CaptureFixture[str]) -> Cli:
+    """Runs one command in this process."""
+
+    def run(*arguments: str | Path) -> Ran:
+        capfd.readouterr()
+        status = main([str(argument) for argument in arguments])
+        out, err = capfd.readouterr()
+        return Ran(status, out, err)
+
+    return run
+
+
+@pytest.fixture
+def model(work: Path) -> Path:
+    """A small sound GGUF file."""
+    return Gguf().write(work / "small.gguf")
+
+
+@pytest.fixture
+def registry(work: Path) -> Registry:
+    return Registry(config_dir() / "model_map.json")
+
+
+class Echo:
+    """Answers with the number of turns and the last one's text; `hold` waits for the client to leave."""
+
+    def __init__(self) -> None:
+        self.left = threading.Event()
+
+    async def generate(self, spec: ModelSpec, request: GenerationRequest) -> AsyncGenerator[Note, None]:
+        turns = request.prompt.messages
+        last = turns[-1].content
+        if last == "fail":
+            raise InferenceFailed("dispatch.model_file_missing", label=spec.label, file="x")
+        yield wire.Started(1, 1)
+        for count, piece in enumerate((spec.label, f" {len(turns)} ", f"「{last}」\x1b[2J"), start=1):
+            yield wire.Token(1, piece, count)
+        if last == "hold":
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.left.set()
+        yield wire.Finished(1, "stop", 1, 3, Timings(1.0, 1.0, 1.0))
+
+    def status(self) -> dict[str, Any]:
+        return {"queue": {"running": 0, "waiting": 0}, "model": {"state": "ready", "id": "second"}}
+
+    async def stop(self) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class Running:
+    port: int
+    echo: Echo
+
+
+@pytest.fixture
+def server(work: Path, model: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
+    """The real application on a free port, which PORT names, with the models `first` and `second`."""
+    for label in ("first", "second"):
+        registry.add(label, model)
+    settings = load({"PORT": "0"}, {}, work).settings
+    echo = Echo()
+    port: list[int] = []
+    began = threading.Event()
+    loop = asyncio.new_event_loop()
+    stop = asyncio.Event()
+
+    async def serve(settings: Settings) -> None:
+        running = app.runner(app.create(settings, registry, echo))
+        await running.setup()
+        await web.TCPSite(running, settings.host, settings.port).start()
+        port.append(running.addresses[0][1])
+        began.set()
+        await stop.wait()
+        await running.cleanup()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve(settings)))
+    thread.start()
+    assert began.wait(START_S)
+    monkeypatch.setenv("PORT", str(port[0]))
+    yield Running(port[0], echo)
+    loop.call_soon_threadsafe(stop.set)
+    thread.join()
+    loop.close()

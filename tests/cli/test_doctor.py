@@ -1,0 +1,117 @@
+"""doctor: every finding over real folders, files, ports and libraries."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hoshikage import settings
+from hoshikage.registry import Registry
+from tests.cli.conftest import Cli, Running
+
+
+@pytest.fixture(autouse=True)
+def port(work: Path, unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setenv("PORT", str(unused_tcp_port))
+    return unused_tcp_port
+
+
+@pytest.fixture
+def no_library(work: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    empty = work / "no-library"
+    empty.mkdir()
+    monkeypatch.setenv("HOSHIKAGE_LIB_PATH", str(empty))
+    return empty
+
+
+def of(subject: str, data: Any) -> list[dict[str, str]]:
+    return [finding for finding in data["findings"] if finding["subject"] == subject]
+
+
+@pytest.mark.native
+def test_a_sound_house_is_all_well(
+    cli: Cli, model: Path, library_file: Path, monkeypatch: pytest.MonkeyPatch, port: int
+) -> None:
+    monkeypatch.setenv("HOSHIKAGE_LIB_PATH", str(library_file))
+    cli("add", model, "small")
+    ran = cli("doctor", "--json")
+    assert ran.status == 0, ran.out
+    data = ran.data
+    assert [finding["state"] for finding in data["findings"] if finding["state"] == "problem"] == []
+    library = " ".join(finding["text"] for finding in of("library", data))
+    assert str(library_file) in library
+    assert "v0.5.0" in library
+    assert any("CPU" in finding["text"] for finding in of("device", data))
+    assert of("model", data)[0]["text"].startswith("Model small: llama · 320 · Q8_0")
+    assert of("port", data)[0]["text"] == f"127.0.0.1:{port} is free."
+    shown = cli("doctor", "--lang", "ja").out
+    assert "良好" in shown
+    assert "問題" not in shown
+
+
+def test_no_library_is_a_problem_with_its_remedy(cli: Cli, no_library: Path) -> None:
+    ran = cli("doctor", "--json")
+    assert ran.status == 1
+    assert ran.data["state"] == "problem"
+    (library,) = of("library", ran.data)
+    assert library["state"] == "problem"
+    assert str(no_library) in library["advice"]
+    shown = cli("doctor")
+    assert shown.status == 1
+    assert shown.err == ""
+    assert "→" in shown.out
+
+
+def test_models_and_registry(cli: Cli, no_library: Path, model: Path, registry: Registry) -> None:
+    (none,) = of("registry", cli("doctor", "--json").data)
+    assert none["state"] == "warning"
+    cli("add", model, "small")
+    model.write_bytes(model.read_bytes()[:100])
+    (broken,) = of("model", cli("doctor", "--json").data)
+    assert broken["state"] == "problem"
+    assert "hoshikage rm small" in broken["advice"]
+    registry.file.write_text("{")
+    (damaged,) = of("registry", cli("doctor", "--json").data)
+    assert damaged["state"] == "problem"
+    assert str(registry.last_good) in damaged["advice"]
+
+
+def test_port_of_another_program(cli: Cli, no_library: Path, port: int) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        (finding,) = of("port", cli("doctor", "--json").data)
+    assert finding["state"] == "problem"
+    assert f"PORT={port + 1}" in finding["advice"]
+
+
+def test_port_of_a_running_hoshikage(cli: Cli, no_library: Path, server: Running) -> None:
+    (finding,) = of("port", cli("doctor", "--json").data)
+    assert finding["state"] == "ok"
+    assert f"runs at http://127.0.0.1:{server.port}" in finding["text"]
+
+
+def test_an_address_that_is_not_ours(cli: Cli, no_library: Path) -> None:
+    (finding,) = of("port", cli("doctor", "--json", "--host", "192.0.2.1").data)
+    assert finding["state"] == "problem"
+
+
+def test_a_folder_that_cannot_be(cli: Cli, no_library: Path) -> None:
+    settings.config_dir().parent.mkdir(parents=True, exist_ok=True)
+    settings.config_dir().write_text("a file where the folder should be")
+    states = [finding["state"] for finding in of("folder", cli("doctor", "--json").data)]
+    assert states == ["problem", "ok"]
+
+
+def test_little_room_is_a_warning(cli: Cli, no_library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: _Usage())
+    folders = of("folder", cli("doctor", "--json").data)
+    assert {finding["state"] for finding in folders} == {"warning"}
+    assert all("GiB" in finding["advice"] for finding in folders)
+
+
+class _Usage:
+    free = 5_000_000

@@ -1,0 +1,198 @@
+"""The command line itself: help, wrong use, languages, what is imported, and ends that are not success."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hoshikage import __version__
+from hoshikage.cli import result
+from hoshikage.cli.main import COMMANDS
+from hoshikage.cli.parser import wrap
+from hoshikage.registry import Registry
+from tests.cli.conftest import Cli
+
+LAZY = ("rich", "numpy", "jinja2", "hoshikage.gguf", "hoshikage.cli.list", "hoshikage.cli.chat", "hoshikage.library")
+IMPORTS_OF_SERVE = """
+import sys, types
+served = types.ModuleType("hoshikage.api.app")
+served.serve = lambda settings, environ: print(settings.port, *sorted(sys.modules))
+sys.modules["hoshikage.api"] = types.ModuleType("hoshikage.api")
+sys.modules["hoshikage.api.app"] = served
+from hoshikage.cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def python(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        env={**os.environ, **environ},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_help_names_every_command_in_the_language(language: str, cli: Cli) -> None:
+    ran = cli("--lang", language, "--help")
+    assert ran.status == 0
+    assert ran.out.startswith("使い方: hoshikage" if language == "ja" else "usage: hoshikage")
+    for name in COMMANDS:
+        assert f"\n    {name} " in ran.out
+    for english in ("positional arguments", "show this help message"):
+        assert english not in ran.out
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself(name: str, cli: Cli) -> None:
+    ran = cli(name, "--help", "--lang", "ja")
+    assert ran.status == 0
+    assert ran.out.startswith(f"使い方: hoshikage {name} ")
+
+
+def test_help_and_version_work_with_a_bad_setting(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "x")
+    assert cli("--help").status == 0
+    assert cli("--version").out == f"{__version__}\n"
+    ran = cli("list")
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err == "error: Setting PORT cannot be “x” (from: environment). Allowed: 0 … 65535\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["lst"], "There is no command “lst”. Did you mean “list”? See: hoshikage --help"),
+        (["frobnicate"], "There is no command “frobnicate”. See: hoshikage --help"),
+        (["add", "x"], "Missing arguments: LABEL (usage: hoshikage add --help)"),
+        (["rm"], "Missing arguments: LABEL (usage: hoshikage rm --help)"),
+        (["list", "x", "--y"], "Unknown arguments: x --y (usage: hoshikage --help)"),
+        (["--port"], "--port needs a value (usage: hoshikage --help)"),
+        (["lib", "install", "--backend", "abacus"], "--backend cannot be “abacus”. Allowed: "),
+    ],
+)
+def test_wrong_use_is_one_line_and_status_2(arguments: list[str], message: str, cli: Cli) -> None:
+    ran = cli(*arguments)
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err.startswith(f"error: {message}")
+    assert ran.err.count("\n") == 1
+
+
+def test_common_options_stand_anywhere(cli: Cli) -> None:
+    for arguments in (["--port", "4", "config", "--json"], ["config", "--json", "--port=4"]):
+        values = {row["name"]: row for row in cli(*arguments).data["settings"]}
+        assert (values["PORT"]["value"], values["PORT"]["source"]) == (4, "flag")
+
+
+def test_after_two_dashes_nothing_is_an_option(cli: Cli, model: Path, registry: Registry) -> None:
+    assert cli("add", model, "a", "--", "--port", "-x").status == 0
+    assert registry.resolve("a").stop == ("--port", "-x")
+
+
+def test_the_language_is_the_flags_then_the_environments_then_the_files(
+    cli: Cli, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (work / ".env").write_text("HOSHIKAGE_LANG=en\n")
+    assert cli("lst", "--lang", "ja").err.startswith("エラー: ")
+    monkeypatch.delenv("HOSHIKAGE_LANG")
+    assert cli("lst").err.startswith("error: ")
+    (work / ".env").unlink()
+    assert cli("lst").err.startswith("エラー: ")
+    assert cli("--lang", "fr", "list").status == 2
+
+
+def test_serving_imports_no_other_command_and_nothing_heavy(work: Path) -> None:
+    for arguments in ([], ["serve"], ["--port", "4000"]):
+        done = python("-c", IMPORTS_OF_SERVE, *arguments)
+        assert done.returncode == 0, done.stderr
+        port, *modules = done.stdout.split()
+        assert port == ("4000" if "4000" in arguments else "3030")
+        assert [name for name in LAZY if name in modules] == []
+
+
+def test_a_port_in_use_says_what_to_do(work: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = python("-m", "hoshikage", "--port", str(port))
+    assert done.returncode == 1
+    assert f"error: 127.0.0.1:{port} is in use by another program" in done.stderr
+    assert f"--port {port + 1}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unforeseen_error_is_a_message_and_a_traceback_only_for_debugging(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> int:
+        raise ZeroDivisionError("for the test")
+
+    monkeypatch.setattr(result, "show", broken)
+    ran = cli("config")
+    assert ran.status == 1
+    assert ran.err.startswith("error: Something unexpected went wrong (ZeroDivisionError: for the test).")
+    assert "Traceback" not in ran.err
+    monkeypatch.setenv("LOG_LEVEL", "debug")
+    assert "Traceback" in cli("config").err
+
+
+def test_a_reader_that_leaves_early_is_no_error(work: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as gone:
+        done = subprocess.run(
+            [sys.executable, "-m", "hoshikage", "config"], stdout=gone, stderr=subprocess.PIPE, timeout=60, check=False
+        )
+    assert done.stderr == b""
+    assert done.returncode == 1
+
+
+def test_a_terminal_without_the_characters_gets_question_marks(work: Path) -> None:
+    done = python("-m", "hoshikage", "list", "--lang", "ja", PYTHONIOENCODING="ascii")
+    assert done.returncode == 0
+    assert "?" in done.stdout
+    assert done.stderr == ""
+
+
+def test_piped_output_is_not_cut_at_80_columns(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS")
+    monkeypatch.setenv("MODEL_MAP_FILE", "/" + "long/" * 40 + "model_map.json")
+    assert "long/" * 40 in cli("config").out
+
+
+def test_printable_takes_the_terminals_controls_out() -> None:
+    assert result.printable("a\x1b[2Jb\x07\nc\t星\u3000影\r") == "a\ufffd[2Jb\ufffd\nc\t星\u3000影"
+    assert result.printable("👩‍💻 é") == "👩‍💻 é"
+
+
+def test_wrapping_counts_columns() -> None:
+    assert wrap("星影は静かな Server です", 12) == ["星影は静かな", "Server です"]
+    assert wrap("one two", 3) == ["one", "two"]
+    assert wrap("", 10) == [""]
+
+
+def test_config_says_where_each_value_comes_from(cli: Cli, work: Path) -> None:
+    (work / ".env").write_text("N_CTX=512\n")
+    data = cli("config", "--json", "--host", "localhost").data
+    sources = {row["name"]: row["source"] for row in data["settings"]}
+    assert sources["HOST"] == "flag"
+    assert sources["HOSHIKAGE_LANG"] == "environment"
+    assert sources["N_CTX"] == str(work / ".env")
+    assert sources["PORT"] == "default"
+    shown = cli("config", "--lang", "ja").out
+    assert "環境変数" not in shown
+    assert "コマンドの引数" in shown
+    assert "既定値" in shown
+    assert json.dumps(data)

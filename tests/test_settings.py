@@ -1,0 +1,167 @@
+"""Settings: which source wins, what is refused and how, and that .env.example is complete and true."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from dotenv import dotenv_values
+
+from hoshikage.errors import SettingInvalid
+from hoshikage.messages import LANGUAGES, text
+from hoshikage.settings import LANGUAGE_VARIABLE, ROWS, Settings, config_dir, load
+
+EXAMPLE = Path(__file__).parent.parent / ".env.example"
+VARIABLES = [*(row.variable for row in ROWS), LANGUAGE_VARIABLE]
+
+
+def config_env(home: Path, content: str) -> Path:
+    file = config_dir() / ".env"
+    assert file.is_relative_to(home)
+    file.parent.mkdir(parents=True)
+    file.write_text(content, encoding="utf-8")
+    return file
+
+
+def test_every_setting_has_one_row() -> None:
+    assert sorted([*(row.field for row in ROWS), "lang"]) == sorted(field.name for field in fields(Settings))
+    assert len(set(VARIABLES)) == len(VARIABLES)
+
+
+def test_defaults(home: Path) -> None:
+    loaded = load({}, {}, home)
+    found = loaded.settings
+    assert (found.host, found.port, found.lang) == ("127.0.0.1", 3030, "ja")
+    assert (found.n_ctx, found.n_gpu_layers, found.temperature, found.top_p) == (4096, -1, 0.2, 0.8)
+    assert (found.idle_timeout, found.queue_timeout) == (300, 180)
+    assert found.lib_path is None
+    assert found.lib_dir == config_dir() / "lib"
+    assert found.model_map_file == config_dir() / "model_map.json"
+    assert set(loaded.sources) == set(VARIABLES)
+    assert set(loaded.sources.values()) == {"default"}
+
+
+def test_flags_win_over_environment_over_working_folder_over_config_folder(home: Path) -> None:
+    everywhere = {"PORT": "4", "HOST": "127.0.0.4", "N_CTX": "400", "TOP_P": "0.4"}
+    of_config = config_env(home, "".join(f"{name}={value}\n" for name, value in everywhere.items()))
+    here = home / "work"
+    here.mkdir()
+    (here / ".env").write_text("PORT=3\nHOST=127.0.0.3\nN_CTX=300\n")
+    loaded = load({"PORT": "1"}, {"PORT": "2", "HOST": "127.0.0.2"}, here)
+    found = loaded.settings
+    assert (found.port, found.host, found.n_ctx, found.top_p) == (1, "127.0.0.2", 300, 0.4)
+    assert {name: loaded.sources[name] for name in everywhere} == {
+        "PORT": "flag",
+        "HOST": "environment",
+        "N_CTX": str(here / ".env"),
+        "TOP_P": str(of_config),
+    }
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("PORT", "-1"),
+        ("PORT", "65536"),
+        ("PORT", "http"),
+        ("PORT", ""),
+        ("HOST", ""),
+        ("HOST", "a b"),
+        ("HOST", "http://127.0.0.1"),
+        ("N_CTX", "15"),
+        ("N_CTX", "4096.5"),
+        ("N_BATCH", "0"),
+        ("N_THREADS", "-1"),
+        ("N_GPU_LAYERS", "-2"),
+        ("TEMPERATURE", "nan"),
+        ("TEMPERATURE", "2.1"),
+        ("TOP_P", "1.5"),
+        ("TOP_P", "inf"),
+        ("IDLE_TIMEOUT", "-1"),
+        ("QUEUE_TIMEOUT", "0"),
+        ("QUEUE_SIZE", "many"),
+        ("ENGINE", "gpu"),
+        ("LOG_LEVEL", "loud"),
+        ("HOSHIKAGE_LANG", "fr"),
+    ],
+)
+def test_a_bad_value_is_named_with_what_is_allowed(variable: str, value: str, home: Path) -> None:
+    with pytest.raises(SettingInvalid) as caught:
+        load({}, {variable: value}, home)
+    error = caught.value
+    assert error.exit_status == 2
+    for language in LANGUAGES:
+        message = text(language, error.key, **error.details)
+        assert variable in message
+        assert f"{value}" in message
+        assert str(error.details["allowed"]) in message
+        assert "environment" in message
+
+
+def test_a_bad_value_in_a_file_names_the_file(home: Path) -> None:
+    file = config_env(home, "PORT=x\n")
+    with pytest.raises(SettingInvalid) as caught:
+        load({}, {}, home)
+    assert caught.value.details["source"] == str(file)
+
+
+def test_a_source_that_is_not_asked_is_not_judged(home: Path) -> None:
+    config_env(home, "PORT=x\n")
+    assert load({}, {"PORT": "1"}, home).settings.port == 1
+
+
+def test_paths_are_absolute_and_know_the_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(home)
+    found = load({}, {"HOSHIKAGE_LIB_PATH": "~/lib", "MODEL_MAP_FILE": "models.json"}, home).settings
+    assert found.lib_path == home / "lib"
+    assert found.model_map_file == home / "models.json"
+
+
+@pytest.mark.parametrize(
+    ("environ", "language"),
+    [
+        ({"HOSHIKAGE_LANG": "en", "LC_ALL": "ja_JP.UTF-8"}, "en"),
+        ({"HOSHIKAGE_LANG": "JA", "LANG": "en_US.UTF-8"}, "ja"),
+        ({"LANG": "en_GB.UTF-8"}, "en"),
+        ({"LANG": "C.UTF-8"}, "ja"),
+        ({"LC_ALL": "ja_JP.UTF-8", "LANG": "en_US.UTF-8"}, "ja"),
+        ({"HOSHIKAGE_LANG": "", "LANG": "en_US.UTF-8"}, "en"),
+    ],
+)
+def test_language(environ: dict[str, str], language: str, home: Path) -> None:
+    assert load({}, environ, home).settings.lang == language
+
+
+def test_the_example_names_every_setting_with_its_default() -> None:
+    named = dotenv_values(EXAMPLE, encoding="utf-8")
+    assert named == {**{row.variable: row.default for row in ROWS}, LANGUAGE_VARIABLE: ""}
+    assert list(named) == list(dict.fromkeys(re.findall(r"^([A-Z_]+)=", EXAMPLE.read_text("utf-8"), re.MULTILINE)))
+
+
+def test_the_example_as_it_stands_changes_nothing(home: Path) -> None:
+    without = load({}, {}, home).settings
+    config_env(home, EXAMPLE.read_text("utf-8"))
+    assert load({}, {}, home).settings == without
+
+
+def test_the_example_explains_every_setting_in_both_languages() -> None:
+    blocks = EXAMPLE.read_text("utf-8").split("\n\n")[1:]
+    for block in blocks:
+        assert re.search("^[A-Z_]+=", block, re.MULTILINE), block
+        comment = " ".join(line for line in block.splitlines() if line.startswith("#"))
+        assert re.search("[ぁ-ん]", comment), block
+        assert re.search("[a-z]{4,}", comment), block
+
+
+def test_folders_are_the_platforms(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, object]] = []
+
+    def user_config_dir(app: str, **options: object) -> str:
+        asked.append(options)
+        return f"/somewhere/{app}"
+
+    monkeypatch.setattr("platformdirs.user_config_dir", user_config_dir)
+    assert config_dir() == Path("/somewhere/hoshikage")
+    assert asked == [{"appauthor": False, "roaming": True}], "%APPDATA%\\hoshikage on Windows"
