@@ -2,6 +2,7 @@
 
     HoshikageError                    500 server_error             internal_error
       InvalidRequest                  400 invalid_request_error    validation_error
+        ParameterUnsupported          400 invalid_request_error    unsupported_parameter
         ContextLengthExceeded         400 exceed_context_size_error context_length_exceeded
         TemplateRefused               400 invalid_request_error    template_refused
         ModelLoadFailed               400 invalid_request_error    model_load_failed
@@ -73,6 +74,12 @@ class HoshikageError(Exception):
 
 class InvalidRequest(HoshikageError):
     status, type, code = 400, "invalid_request_error", "validation_error"
+
+
+class ParameterUnsupported(InvalidRequest):
+    """A field that OpenAI knows and this version cannot honour: refused, never ignored."""
+
+    code = "unsupported_parameter"
 
 
 class ContextLengthExceeded(InvalidRequest):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from hoshikage.llama.context import AbortFlag
+from hoshikage._ffi.callbacks import AbortFlag
 
 
 class Cancels:

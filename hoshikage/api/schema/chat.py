@@ -13,9 +13,8 @@ from typing import Annotated, Any, Final, Literal, get_args
 import msgspec
 from msgspec import Meta, Struct
 
-from hoshikage.api.errors import ParameterUnsupported
 from hoshikage.api.schema.validation import convert
-from hoshikage.errors import InvalidRequest
+from hoshikage.errors import InvalidRequest, ParameterUnsupported
 from hoshikage.params import ChatPrompt, GenerationRequest, Message, SamplingParams
 from hoshikage.registry import DEFAULT_STOPS, ModelSpec
 from hoshikage.settings import Settings
