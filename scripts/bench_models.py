@@ -108,9 +108,7 @@ def _write(shape: Shape, file: Path) -> None:
     _add_vocabulary(writer)
     for name, rows, columns in shape.matrices():
         stored = (rows, columns // BLOCK * BLOCK_BYTES)
-        writer.add_tensor_info(
-            name, stored, np.dtype(np.uint8), stored[0] * stored[1], gguf.GGMLQuantizationType.Q8_0
-        )
+        writer.add_tensor_info(name, stored, np.dtype(np.uint8), stored[0] * stored[1], gguf.GGMLQuantizationType.Q8_0)
     for name, length, _ in shape.vectors():
         writer.add_tensor_info(name, (length,), np.dtype(np.float32), 4 * length)
     writer.write_header_to_file()

@@ -171,4 +171,53 @@ Ctrl-C stops the server. From now on, {command} alone starts it.""",
         "同じライブラリとモデルで、素のループとサーバーを交互に測ります。",
         "Measures a bare loop and the server over the same library and model, by turns.",
     ),
+    "bench_quick_help": ("回数を減らして早く終える", "fewer rounds"),
+    "bench_rounds_help": ("測る回数（既定: 7）", "how often everything is measured (default: 7)"),
+    "bench_library_help": (
+        "測るライブラリ（既定: サーバーが使うもの）",
+        "the library to measure with (default: what the server would take)",
+    ),
+    "bench_json_help": ("結果を JSON で書き出す", "write the result as JSON"),
+    "bench_markdown_help": ("結果の表を書き出す", "write the tables"),
+    "bench_show_help": ("前に書き出した JSON を表にするだけで、測らない", "only show a former run's JSON as tables"),
+    "bench_unknown_model": (
+        "「{name}」というモデルは測れません。使える名前: {allowed}",
+        "There is no model “{name}” to measure. Allowed: {allowed}",
+    ),
+    "bench_model": ("{name} を {rounds} 回ずつ", "{name}, {rounds} rounds"),
+    "bench_starts": ("起動から最初の応答まで、{times} 回", "From start to the first answer, {times} times"),
+    "bench_no_unload": (
+        "モデルが {seconds:.0f} 秒以内に解放されませんでした。",
+        "The model was not unloaded within {seconds:.0f} s.",
+    ),
+    "bench_texts_differ": (
+        "{way} の答えだけがほかと違います。同じ仕事を測れていないので中止しました。",
+        "The answer of {way} differs from the others', so the work is not the same. Stopped.",
+    ),
+    "bench_way_own": ("素のループ（ライブラリの greedy サンプラー）", "bare loop, the library's greedy sampler"),
+    "bench_way_argmax": ("素のループ（argmax）", "bare loop, argmax"),
+    "bench_way_streamed": ("星影（ストリーミング）", "Hoshikage, streamed"),
+    "bench_way_plain": ("星影（一括）", "Hoshikage, not streamed"),
+    "bench_about_run": (
+        "{cpu}（{cores} コア）、メモリ {memory_gib} GiB、{system}、Python {python}。libllama {version}、"
+        "CPU バックエンド `{variant}`。{rounds} 回の中央値（最小–最大）。",
+        "{cpu} ({cores} cores), {memory_gib} GiB of memory, {system}, Python {python}. libllama {version}, "
+        "CPU backend `{variant}`. Medians of {rounds} rounds (least–most).",
+    ),
+    "bench_speed_head": (
+        "| モデル | 測り方 | 生成 tokens/s | argmax 比 | 通し tokens/s | argmax 比 | 最初の文字 ms | 追加 µs/token |",
+        "| Model | Way | Decode tokens/s | to argmax | End to end tokens/s | to argmax | First text ms | "
+        "Added µs/token |",
+    ),
+    "bench_memory_head": (
+        "| モデル | 大きさ | 待機中 MiB | 読み込み後 MiB（サーバー + ランナー） | 解放後 MiB | "
+        "読み込み ms（素） | 未読み込みから最初の文字 ms |",
+        "| Model | Size | Idle MiB | Loaded MiB (server + runner) | Unloaded MiB | Load ms (bare) | "
+        "First text from unloaded ms |",
+    ),
+    "bench_shape": ("{params:.1f} M / {size} MiB", "{params:.1f} M / {size} MiB"),
+    "bench_start": (
+        "起動から `/health` の最初の応答まで: {ms} ms",
+        "From start to the first answer of `/health`: {ms} ms",
+    ),
 }

@@ -25,12 +25,12 @@ LITTLE_SERVER = """
 import http.server, sys
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
+        print("seen", self.path, flush=True)
         body = b'{"status": "ok"}'
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
-        print("seen", self.path, flush=True)
     def log_message(self, *words): pass
 server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
 print("listening on http://127.0.0.1:%d" % server.server_address[1], flush=True)

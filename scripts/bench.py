@@ -1,0 +1,254 @@
+"""Measures the running server against a bare loop over the same library and model, by turns in one run.
+
+`python3 scripts/bench.py [--quick] [--models builtin,tiny,small] [--library FILE] [--json FILE] [--markdown FILE]`.
+Main thread; the server, its runner and the bare loop are processes of their own, and the client here is a plain
+socket that only looks for marks in what it receives. Figures of different runs are not comparable: a shared machine
+is not the same machine an hour later. That is why everything is measured by turns and shown with its spread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from bench_client import Answer, ask
+from bench_report import WAYS, Report, machine, markdown, resident_bytes
+from bootstrap import Environment, prepare
+from screen import ROOT, Refused, Screen, run
+from serving import Server, get_json
+
+MODELS: Final = ("builtin", "tiny", "small")
+RANDOM_QUESTION: Final = "Tell me about the stars of the night."
+BUILT_IN_QUESTIONS: Final = ("星影とは何ですか？", "こんにちは", "How do I add my own model?", "Who are you?")
+TOKENS: Final = {"builtin": 200, "tiny": 256, "small": 48}
+POLL_S: Final = 0.002
+UNLOAD_PATIENCE_S: Final = 60.0
+
+
+def main(screen: Screen) -> int:
+    parser = argparse.ArgumentParser(description=screen.text("bench_about"))
+    parser.add_argument("--models", default=",".join(MODELS), help=", ".join(MODELS))
+    parser.add_argument("--rounds", type=int, default=0, metavar="N", help=screen.text("bench_rounds_help"))
+    parser.add_argument("--quick", action="store_true", help=screen.text("bench_quick_help"))
+    parser.add_argument("--library", type=Path, metavar="FILE", help=screen.text("bench_library_help"))
+    parser.add_argument("--json", type=Path, metavar="FILE", help=screen.text("bench_json_help"))
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help=screen.text("bench_markdown_help"))
+    parser.add_argument("--show", type=Path, metavar="FILE", help=screen.text("bench_show_help"))
+    options = parser.parse_args()
+    if options.show:
+        return show(screen, json.loads(options.show.read_text(encoding="utf-8")), options)
+    environment, _ = prepare(screen, ("test",))
+    if Path(sys.prefix).resolve() != environment.folder.resolve():
+        return subprocess.run([environment.python, *sys.argv], check=False).returncode
+    names = options.models.split(",")
+    if unknown := [name for name in names if name not in MODELS]:
+        raise Refused("bench_unknown_model", name=unknown[0], allowed=", ".join(MODELS))
+    bench = Bench(screen, environment, _library(options.library), options.rounds or (2 if options.quick else 7))
+    reports = [bench.model(name) for name in names]
+    starts = bench.starts(3 if options.quick else 9)
+    result = {
+        "machine": machine(),
+        "library": bench.library_facts,
+        "rounds": bench.rounds,
+        "start_to_healthy_ms": starts,
+        "models": [asdict(report) for report in reports],
+    }
+    return show(screen, result, options)
+
+
+def show(screen: Screen, result: dict[str, Any], options: argparse.Namespace) -> int:
+    table = markdown(screen, result)
+    screen.line()
+    screen.line(table)
+    if options.json:
+        options.json.write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    if options.markdown:
+        options.markdown.write_text(table + "\n", encoding="utf-8")
+    return 0
+
+
+class Bench:
+    """One run over one library."""
+
+    def __init__(self, screen: Screen, environment: Environment, library: Path, rounds: int) -> None:
+        self._screen = screen
+        self._environment = environment
+        self._library = library
+        self.rounds = rounds
+        self.library_facts: dict[str, str] = {}
+
+    def model(self, name: str) -> Report:
+        """Measures one model. The bare loop and the server stay loaded side by side and take turns."""
+        report, file = Report(name), _model_file(name)
+        questions = BUILT_IN_QUESTIONS if name == "builtin" else (RANDOM_QUESTION,)
+        with self._screen.step("bench_model", name=name, rounds=self.rounds), ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hoshikage-bench-")))
+            self._measure_memory(report, folder, file, questions[0])
+            bare = stack.enter_context(self._bare(report, file))
+            server = stack.enter_context(self._server(folder, file, IDLE_TIMEOUT="0"))
+            texts = [ask(server.url, question, TOKENS[name], stream=True).text for question in questions]
+            for number in range(self.rounds):
+                self._screen.progress(f"{number + 1} / {self.rounds}")
+                answers: dict[str, list[Answer]] = {way: [] for way in WAYS}
+                for question in questions:
+                    for way in WAYS:
+                        answers[way].append(_answer(bare, server, way, question, TOKENS[name]))
+                _add_round(report, answers, texts)
+        return report
+
+    def starts(self, times: int) -> list[float]:
+        """Milliseconds from the start of `hoshikage` to its first good answer on /health, one value a start."""
+        taken = []
+        with self._screen.step("bench_starts", times=times), tempfile.TemporaryDirectory() as folder:
+            for _ in range(times):
+                port = _free_port()
+                started = time.perf_counter()
+                with self._process(Path(folder), "--port", str(port)) as process:
+                    while get_json(f"http://127.0.0.1:{port}", "/health") is None:
+                        if process.poll() is not None:
+                            raise Refused("server_ended", status=process.returncode, output="")
+                        time.sleep(POLL_S)
+                    taken.append((time.perf_counter() - started) * 1e3)
+        return taken
+
+    def _measure_memory(self, report: Report, folder: Path, file: Path, question: str) -> None:
+        with self._server(folder, file, IDLE_TIMEOUT="1") as server:
+            report.memory["server_idle"] = resident_bytes(server.process.pid)
+            report.cold_first_s = ask(server.url, question, 16, stream=True).first_s
+            status = get_json(server.url, "/v1/status")
+            report.memory["server_loaded"] = resident_bytes(server.process.pid)
+            report.memory["runner_loaded"] = resident_bytes(status["runner"]["pid"])
+            deadline = time.monotonic() + UNLOAD_PATIENCE_S
+            while status["model"]["state"] != "unloaded":
+                if time.monotonic() > deadline:
+                    raise Refused("bench_no_unload", seconds=UNLOAD_PATIENCE_S)
+                time.sleep(0.1)
+                status = get_json(server.url, "/v1/status")
+            report.memory["server_unloaded"] = resident_bytes(server.process.pid)
+            report.memory["runner_unloaded"] = 0 if status["runner"]["pid"] is None else -1
+
+    @contextmanager
+    def _bare(self, report: Report, file: Path) -> Iterator[subprocess.Popen[str]]:
+        command = [
+            str(self._environment.python),
+            str(ROOT / "scripts" / "bench_bare.py"),
+            str(self._library),
+            str(file),
+        ]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8") as process:
+            assert process.stdin is not None
+            facts = _read(process)
+            report.load_s, report.n_params, report.size_bytes = facts["load_s"], facts["n_params"], facts["size_bytes"]
+            self.library_facts = {key: facts[key] for key in ("version", "variant", "system_info")}
+            yield process
+            process.stdin.close()
+
+    @contextmanager
+    def _server(self, folder: Path, file: Path, **settings: str) -> Iterator[Server]:
+        (folder / "model_map.json").write_text(
+            json.dumps({"bench": {"path": str(file.parent), "model": file.name, "stop": []}}), encoding="utf-8"
+        )
+        command = [str(self._environment.command("hoshikage")), "--port", "0"]
+        with Server(command, self._variables(folder, **settings)) as server:
+            yield server
+
+    @contextmanager
+    def _process(self, folder: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+        with subprocess.Popen(
+            [self._environment.command("hoshikage"), *arguments],
+            env=self._variables(folder),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.terminate()
+
+    def _variables(self, folder: Path, **settings: str) -> dict[str, str]:
+        return {
+            **os.environ,
+            "HOST": "127.0.0.1",
+            "HOSHIKAGE_LIB_PATH": str(self._library),
+            "MODEL_MAP_FILE": str(folder / "model_map.json"),
+            **settings,
+        }
+
+
+def _library(given: Path | None) -> Path:
+    """The library file to measure with: the one named, else the one the server would take."""
+    from hoshikage.library import locate
+    from hoshikage.settings import load
+
+    settings = load({}, os.environ, Path.cwd()).settings
+    return locate.find(given or settings.lib_path, settings.lib_dir, os.environ).file
+
+
+def _model_file(name: str) -> Path:
+    if name == "builtin":
+        from hoshikage.library import demo
+
+        found = demo.find()
+        if found is None:
+            raise Refused("quickstart_no_model", path=ROOT / "demo" / "hoshikage_demo")
+        return found.model
+    import bench_models
+
+    return bench_models.write(bench_models.SHAPES[name], ROOT / ".cache" / "bench")
+
+
+def _answer(bare: subprocess.Popen[str], server: Server, way: str, question: str, most: int) -> Answer:
+    if way in ("streamed", "plain"):
+        return ask(server.url, question, most, stream=way == "streamed")
+    assert bare.stdin is not None
+    bare.stdin.write(json.dumps({"question": question, "max_tokens": most, "sampler": way}) + "\n")
+    bare.stdin.flush()
+    return Answer(**_read(bare))
+
+
+def _read(process: subprocess.Popen[str]) -> Any:
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line:
+        raise Refused("command_failed", command="bench_bare.py", status=process.wait(), output="")
+    return json.loads(line)
+
+
+def _add_round(report: Report, answers: dict[str, list[Answer]], texts: list[str]) -> None:
+    """One round's figures, over all questions. Every way must have given the same text, or they did different work."""
+    for way, given in answers.items():
+        if [answer.text for answer in given] != texts:
+            raise Refused("bench_texts_differ", way=way)
+        tokens, total = sum(answer.tokens for answer in given), sum(answer.total_s for answer in given)
+        report.end_to_end.setdefault(way, []).append(tokens / total)
+        if way != "plain":
+            first = sum(answer.first_s for answer in given)
+            report.decode.setdefault(way, []).append((tokens - len(given)) / (total - first))
+            report.first_ms.setdefault(way, []).append(statistics.fmean(answer.first_s for answer in given) * 1e3)
+    report.tokens = sum(answer.tokens for answer in answers["argmax"])
+    report.prompt_tokens = sum(answer.prompt_tokens for answer in answers["argmax"])
+    streamed, bare = report.decode["streamed"][-1], report.decode["argmax"][-1]
+    report.overhead_us.append((1 / streamed - 1 / bare) * 1e6)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port: int = taken.getsockname()[1]
+        return port
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))
