@@ -50,21 +50,24 @@ def test_the_server_loads_nothing_of_the_runner() -> None:
 
 
 def test_no_test_skips_or_sleeps() -> None:
+    """What another system has not (`skipif`, a module of the standard library) may be left out there, nothing else."""
     found = []
     for file in (ROOT / "tests").rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
-            if isinstance(node, ast.Call):
-                called = ast.unparse(node.func)
-                zero = [ast.unparse(argument) for argument in node.args] == ["0"]
-                if called in {"time.sleep", "pytest.skip", "pytest.importorskip", "pytest.xfail"} or (
-                    called == "asyncio.sleep" and not zero
-                ):
-                    found.append(f"{file.relative_to(ROOT)}:{node.lineno}: {called}")
-            elif isinstance(node, ast.Attribute) and ast.unparse(node).startswith(
-                ("pytest.mark.skip", "pytest.mark.xfail")
-            ):
-                found.append(f"{file.relative_to(ROOT)}:{node.lineno}: {ast.unparse(node)}")
+            if _is_evasion(node):
+                found.append(f"{file.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}")
     assert found == []
+
+
+def _is_evasion(node: ast.AST) -> bool:
+    if isinstance(node, ast.Attribute):
+        return ast.unparse(node) in {"pytest.mark.skip", "pytest.mark.xfail", "pytest.skip", "pytest.xfail"}
+    if not isinstance(node, ast.Call):
+        return False
+    called, given = ast.unparse(node.func), [ast.literal_eval(a) for a in node.args if isinstance(a, ast.Constant)]
+    if called == "pytest.importorskip":
+        return given[0] not in sys.stdlib_module_names
+    return called == "time.sleep" or (called == "asyncio.sleep" and given != [0])
 
 
 @pytest.mark.parametrize(
