@@ -284,9 +284,7 @@ def _parse(content: bytes, file: Path) -> tuple[dict[str, Any], tuple[str, ...]]
         words = content.decode("utf-8-sig")
         raw = json.loads(words, object_pairs_hook=collect, parse_float=_finite, parse_constant=_finite)
     except json.JSONDecodeError as error:
-        raise RegistryDamaged(
-            "model.registry_damaged", file=str(file), line=error.lineno, column=error.colno
-        ) from None
+        raise RegistryDamaged("model.registry_damaged", file=str(file), line=error.lineno, column=error.colno) from None
     except (ValueError, RecursionError):
         raise RegistryDamaged("model.registry_no_json", file=str(file)) from None
     if not isinstance(raw, dict):

@@ -71,9 +71,7 @@ def run(args: argparse.Namespace, context: Context) -> CommandResult:
 
     data = {
         "state": worst,
-        "findings": [
-            {"subject": f.subject, "state": f.state, "text": f.text, "advice": f.advice} for f in findings
-        ],
+        "findings": [{"subject": f.subject, "state": f.state, "text": f.text, "advice": f.advice} for f in findings],
     }
     return CommandResult(1 if worst == PROBLEM else 0, data, view)
 
@@ -133,6 +131,10 @@ def _models(context: Context) -> Findings:
     registry = Registry(context.settings.model_map_file)
     for problem in registry.problems():
         text = context.text(problem.key, **problem.details)
+        if (label := problem.details.get("label")) is not None:  # one entry; the others are in use
+            advice = context.text("doctor.entry_advice", file=registry.file, label=label)
+            yield Finding("registry", WARNING, text, advice)
+            continue
         advice = context.text("doctor.registry_advice", file=registry.file, last_good=registry.last_good)
         yield Finding("registry", PROBLEM, text, advice)
     specs = registry.specs()

@@ -95,7 +95,7 @@ def _table(rows: list[Row], context: Context) -> Any:
             context.text(f"cli.list_{name}"),
             justify="right" if right else "left",
             overflow="fold",
-            no_wrap=name in ("size", "parameters", "quantisation", "context"),
+            no_wrap=name not in ("file", "stop"),
         )
     for row in rows:
         table.add_row(*_cells(row, context), style=None if row.header else "dim")

@@ -283,9 +283,7 @@ class _Reader:
         start = -(-self._cursor.at // alignment) * alignment
         for tensor in tensors:
             if tensor.offset % alignment:
-                self._cursor.refuse(
-                    "model.gguf_offset", name=tensor.name, value=tensor.offset, alignment=alignment
-                )
+                self._cursor.refuse("model.gguf_offset", name=tensor.name, value=tensor.offset, alignment=alignment)
         need = max((start + tensor.offset + tensor.size for tensor in tensors), default=0)
         if need > self._cursor.size:
             self._cursor.refuse("model.gguf_incomplete", size=self._cursor.size, need=need)

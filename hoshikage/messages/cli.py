@@ -93,9 +93,9 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "list_label": ("ラベル", "Label"),
     "list_file": ("ファイル", "File"),
     "list_size": ("サイズ", "Size"),
-    "list_architecture": ("種類", "Architecture"),
-    "list_parameters": ("パラメーター", "Parameters"),
-    "list_quantisation": ("量子化", "Quantisation"),
+    "list_architecture": ("種類", "Arch."),
+    "list_parameters": ("規模", "Params"),
+    "list_quantisation": ("量子化", "Quant."),
     "list_context": ("文脈長", "Context"),
     "list_stop": ("停止", "Stops"),
     "list_state": ("状態", "State"),
@@ -115,9 +115,9 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "the model to talk with (default: the loaded one, else the first)",
     ),
     "chat_welcome": (
-        "{model} と話せます。複数行は \"\"\" で囲みます。Ctrl-C で回答を中断、/clear で会話を最初から、"
+        '{model} と話せます。複数行は """ で囲みます。Ctrl-C で回答を中断、/clear で会話を最初から、'
         "/exit か Ctrl-D で終了。",
-        "Talking with {model}. Several lines go between \"\"\" and \"\"\". Ctrl-C stops an answer, /clear starts over, "
+        'Talking with {model}. Several lines go between """ and """. Ctrl-C stops an answer, /clear starts over, '
         "/exit or Ctrl-D leaves.",
     ),
     "chat_cleared": ("会話を最初からやり直します。", "The conversation starts over."),

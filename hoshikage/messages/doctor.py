@@ -61,6 +61,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{file} をエディターで直すか、最後に正しく保存された {last_good} を写してください。",
         "Mend {file} in an editor, or copy the last good state, {last_good}, over it.",
     ),
+    "entry_advice": (
+        "{file} をエディターで直すか、`hoshikage rm {label}` で消してください。",
+        "Mend it in {file} with an editor, or drop it with `hoshikage rm {label}`.",
+    ),
     "no_models": ("登録されたモデルがありません（{file}）。", "No model is registered ({file})."),
     "no_models_advice": (
         "`hoshikage add ファイル.gguf ラベル` で登録するか、`hoshikage demo` を試してください。",

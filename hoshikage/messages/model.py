@@ -38,8 +38,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{file} cannot be read as UTF-8 JSON. It is not written to until it is mended.",
     ),
     "registry_no_object": (
-        "{file} の全体が {{\"ラベル\": {{...}}}} の形になっていません。直すまで書き換えません。",
-        "{file} as a whole is not of the form {{\"label\": {{...}}}}. It is not written to until it is mended.",
+        '{file} の全体が {{"ラベル": {{...}}}} の形になっていません。直すまで書き換えません。',
+        '{file} as a whole is not of the form {{"label": {{...}}}}. It is not written to until it is mended.',
     ),
     "registry_no_file": (
         "{file} は普通のファイルでないか、大きすぎます。",

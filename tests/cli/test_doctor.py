@@ -73,6 +73,10 @@ def test_models_and_registry(cli: Cli, no_library: Path, model: Path, registry: 
     (broken,) = of("model", cli("doctor", "--json").data)
     assert broken["state"] == "problem"
     assert "hoshikage rm small" in broken["advice"]
+    registry.file.write_text('{"bad": 7}')
+    skipped, _ = of("registry", cli("doctor", "--json").data)
+    assert skipped["state"] == "warning"
+    assert "hoshikage rm bad" in skipped["advice"]
     registry.file.write_text("{")
     (damaged,) = of("registry", cli("doctor", "--json").data)
     assert damaged["state"] == "problem"

@@ -20,7 +20,7 @@ def test_add_list_rm(cli: Cli, model: Path, registry: Registry) -> None:
     shown = cli("list").out
     header, row = shown.splitlines()
     assert header.split() == [
-        "Label", "File", "Size", "Architecture", "Parameters", "Quantisation", "Context", "Stops", "State",
+        "Label", "File", "Size", "Arch.", "Params", "Quant.", "Context", "Stops", "State",
     ]  # fmt: skip
     for cell in ("small", "small.gguf", "llama", "320", "Q8_0", "512", "</s> 終", "usable"):
         assert cell in row
