@@ -19,6 +19,7 @@ from hoshikage.registry import Registry
 WRITERS = 8
 ADDS = 10
 DAMAGES = 300
+MOST_STEPS = 60
 
 SEED = """{
   "LFM2.5_Q8": {
@@ -334,6 +335,25 @@ class TestWrites:
         assert [process.returncode for process in writers] == [0] * WRITERS
         odd = range(1, ADDS, 2)
         assert sorted(labels(reader)) == sorted(f"w{w}-{n}" for w in range(WRITERS) for n in odd)
+
+    def test_a_writer_killed_at_any_step_leaves_the_old_or_the_new_file(self, file: Path) -> None:
+        registry = Registry(file)
+        registry.add("old", Path("old.gguf"))
+        killed = Path(__file__).with_name("registry_killed.py")
+        environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+        seen = set()
+        for step in range(MOST_STEPS):
+            status = subprocess.run([sys.executable, killed, file, str(step)], env=environ, check=False).returncode
+            seen.add(tuple(labels(registry)))
+            assert registry.problems() == ()
+            if status == 0:
+                break
+            assert status == 9
+        assert status == 0, "the last one lives"
+        assert step > 5
+        assert seen == {("old",), ("old", "new")}
+        registry.remove("new")
+        assert list(file.parent.glob(".*.tmp")) == [], "what the killed left is swept"
 
     def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
         self, file: Path, monkeypatch: pytest.MonkeyPatch

@@ -30,7 +30,7 @@ def register(commands: Commands) -> None:
 
 def run(args: argparse.Namespace, context: Context) -> CommandResult:
     label = checked_label(args.label)
-    file = Path(args.path).expanduser().absolute()
+    file = Path(args.path).absolute()
     header = read_chat_model(file)
     replaced = Registry(context.settings.model_map_file).add(label, file, args.stop)
     lines = [

@@ -1,27 +1,12 @@
-"""The registry of models: model_map.json, label -> GGUF file and stop strings. Any thread; many processes at once.
-
-    {"label": {"path": "folder", "model": "file.gguf", "stop": ["</s>"], "created": 1735689600}}
-
-`stop` and `created` (Unix time; else the GGUF's own) may be absent. A relative `path` is taken from the working
-directory; where no such model is there, from the folder of model_map.json. What this program does not know in an
-entry, and entries it cannot use, survive every write.
-
-Readers take no lock: a write replaces the file as a whole. A file that cannot be read is never written over: a copy
-of it is kept aside under a dated name, and the last good state (this process's, else the one kept at the last
-write) is used until it is mended.
-"""
+"""The registry over one file: fresh reads without a lock, durable writes under one. Any thread; many processes."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-import math
 import os
-import re
 import stat
 import time
 import unicodedata
-from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,17 +14,16 @@ from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar
 
 from hoshikage import durable
-from hoshikage.errors import Detail, InvalidRequest, ModelNotFound, RegistryDamaged, Unavailable, UsageError
+from hoshikage.errors import InvalidRequest, ModelNotFound, RegistryDamaged, Unavailable, UsageError
+from hoshikage.registry.entries import Entry, Problem, checked_label, dump, parse, parse_entry, usable
 
-DEFAULT_STOPS: Final = ("<|im_start|>", "<|im_end|>", "</s>", "<|eot_id|>", "<|endoftext|>")
-"""Control tokens that end every model's answer, matched by token; a model's own stops come beside them."""
-LABEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+-]{0,127}")
-MAX_STOP_BYTES: Final = 256
 MAX_FILE_BYTES: Final = 16 * 1024 * 1024
 MAX_KEPT_ASIDE: Final = 10
 LOCK_TIMEOUT_S: Final = 30
 
 T = TypeVar("T")
+Signature = tuple[int, int, int]
+"""Of one state of a file: time of change in ns, size, inode."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,28 +40,11 @@ class ModelSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
-    """Something in the file that was passed over, as a text of the catalogue."""
-
-    key: str
-    details: dict[str, Detail]
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    label: str
-    path: str
-    model: str
-    stop: tuple[str, ...]
-    created: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class _Snapshot:
     """What one state of the file says. `signature` is None where there is no file."""
 
-    signature: tuple[int, int, int] | None
-    entries: dict[str, _Entry]
+    signature: Signature | None
+    entries: dict[str, Entry]
     problems: tuple[Problem, ...] = ()
 
 
@@ -111,10 +78,10 @@ class Registry:
         Raises InvalidRequest for a label, path or stop that cannot be, RegistryDamaged, Unavailable, UsageError.
         """
         label = checked_label(label)
-        file = file.expanduser().absolute()
+        file = file.absolute()
         entry: dict[str, Any] = {"path": str(file.parent), "model": file.name, "stop": list(dict.fromkeys(stop))}
         entry["created"] = int(time.time())
-        if problem := _parse_entry(label, entry)[1]:
+        if problem := parse_entry(label, entry)[1]:
             raise InvalidRequest(problem.key, label=label)
 
         def change(entries: dict[str, Any]) -> bool:
@@ -142,7 +109,7 @@ class Registry:
         """The copy of what was last written."""
         return self.file.with_name(f"{self.file.name}.last-good")
 
-    def _spec(self, entry: _Entry) -> ModelSpec:
+    def _spec(self, entry: Entry) -> ModelSpec:
         file = self._locate(entry)
         created = entry.created
         if created is None:
@@ -152,8 +119,8 @@ class Registry:
                 created = 0
         return ModelSpec(entry.label, file, entry.stop, created)
 
-    def _locate(self, entry: _Entry) -> Path:
-        folder = Path(entry.path).expanduser()
+    def _locate(self, entry: Entry) -> Path:
+        folder = Path(os.path.expanduser(entry.path))  # noqa: PTH111  Path's own raises for an unknown user
         if folder.is_absolute():
             return folder / entry.model
         here = (folder / entry.model).absolute()
@@ -179,21 +146,21 @@ class Registry:
         signature, content = None, b""
         try:
             signature, content = _content(self.file)
-            raw, duplicates = _parse(content, self.file)
+            raw, duplicates = parse(content, self.file)
         except FileNotFoundError:
             return _Snapshot(None, {})
         except RegistryDamaged as error:
             self._keep_aside(content)
             return self._damaged(signature, error)
-        entries, problems = _usable(raw)
+        entries, problems = usable(raw)
         doubled = [Problem("model.entry_duplicate", {"label": label}) for label in duplicates]
         return _Snapshot(signature, entries, (*doubled, *problems))
 
-    def _damaged(self, signature: tuple[int, int, int] | None, error: RegistryDamaged) -> _Snapshot:
+    def _damaged(self, signature: Signature | None, error: RegistryDamaged) -> _Snapshot:
         entries = self._snapshot.entries
         if self._snapshot.signature is None:
             with suppress(RegistryDamaged, FileNotFoundError):
-                entries = _usable(_parse(_content(self.last_good)[1], self.last_good)[0])[0]
+                entries = usable(parse(_content(self.last_good)[1], self.last_good)[0])[0]
         return _Snapshot(signature, entries, (Problem(error.key, error.details),))
 
     def _keep_aside(self, content: bytes) -> None:
@@ -217,13 +184,13 @@ class Registry:
             with FileLock(lock, timeout=LOCK_TIMEOUT_S, poll_interval=0.01):
                 durable.sweep(target)
                 try:
-                    entries, duplicates = _parse(_content(target)[1], self.file)
+                    entries, duplicates = parse(_content(target)[1], self.file)
                 except FileNotFoundError:
                     entries, duplicates = {}, ()
                 if duplicates:
                     raise RegistryDamaged("model.registry_duplicate", file=str(self.file), label=duplicates[0])
                 outcome = change(entries)
-                data = _dump(entries)
+                data = dump(entries)
                 durable.replace(target, data)
                 durable.replace(self.last_good, data)
                 return outcome
@@ -236,23 +203,15 @@ class Registry:
             raise UsageError("model.registry_unwritable", file=str(self.file), reason=reason) from None
 
 
-def checked_label(label: str) -> str:
-    """The label in its normal form. Raises InvalidRequest."""
-    label = unicodedata.normalize("NFC", label)
-    if not LABEL.fullmatch(label):
-        raise InvalidRequest("model.label_invalid", label=label)
-    return label
-
-
 def _not_found(label: str, known: Iterable[str]) -> NoReturn:
     raise ModelNotFound("http.model_not_found", param="model", model=label, known=", ".join(known) or "–")
 
 
-def _signature(found: os.stat_result) -> tuple[int, int, int]:
+def _signature(found: os.stat_result) -> Signature:
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
-def _content(file: Path) -> tuple[tuple[int, int, int], bytes]:
+def _content(file: Path) -> tuple[Signature, bytes]:
     """The file's bytes and the signature of exactly them. Raises FileNotFoundError, RegistryDamaged."""
     try:
         # A pipe of that name would block the open for ever.
@@ -270,78 +229,3 @@ def _content(file: Path) -> tuple[tuple[int, int, int], bytes]:
 
 def _unreadable(file: Path, error: OSError) -> RegistryDamaged:
     return RegistryDamaged("model.registry_unreadable", file=str(file), reason=error.strerror or str(error))
-
-
-def _parse(content: bytes, file: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The raw entries and the labels that stand twice, the last of which counts. Raises RegistryDamaged."""
-    pairs: list[tuple[str, Any]] = []
-
-    def collect(found: list[tuple[str, Any]]) -> dict[str, Any]:
-        pairs[:] = found  # objects end from the inside out, so the outermost is the last
-        return dict(found)
-
-    try:
-        words = content.decode("utf-8-sig")
-        raw = json.loads(words, object_pairs_hook=collect, parse_float=_finite, parse_constant=_finite)
-    except json.JSONDecodeError as error:
-        raise RegistryDamaged("model.registry_damaged", file=str(file), line=error.lineno, column=error.colno) from None
-    except (ValueError, RecursionError):
-        raise RegistryDamaged("model.registry_no_json", file=str(file)) from None
-    if not isinstance(raw, dict):
-        raise RegistryDamaged("model.registry_no_object", file=str(file))
-    return raw, tuple(label for label, count in Counter(label for label, _ in pairs).items() if count > 1)
-
-
-def _finite(word: str) -> float:
-    number = float(word)
-    if not math.isfinite(number):  # it could not be written as JSON again
-        raise ValueError(word)
-    return number
-
-
-def _dump(entries: dict[str, Any]) -> bytes:
-    try:
-        return (json.dumps(entries, ensure_ascii=False, indent=2) + "\n").encode()
-    except UnicodeEncodeError:  # half of a surrogate pair in an entry that was written by hand
-        return (json.dumps(entries, indent=2) + "\n").encode()
-
-
-def _usable(raw: dict[str, Any]) -> tuple[dict[str, _Entry], tuple[Problem, ...]]:
-    entries, problems = {}, []
-    for label, value in raw.items():
-        entry, problem = _parse_entry(label, value)
-        if problem:
-            problems.append(problem)
-        elif entry:
-            entries[label] = entry
-    return entries, tuple(problems)
-
-
-def _parse_entry(label: str, value: Any) -> tuple[_Entry | None, Problem | None]:
-    """The entry, or what is wrong with it."""
-
-    def bad(key: str) -> tuple[None, Problem]:
-        return None, Problem(key, {"label": label})
-
-    if not LABEL.fullmatch(label):
-        return bad("model.label_invalid")
-    if not isinstance(value, dict):
-        return bad("model.entry_no_object")
-    path, model, stop, created = (value.get(name) for name in ("path", "model", "stop", "created"))
-    if not (isinstance(path, str) and isinstance(model, str) and _is_text(path) and _is_text(model)):
-        return bad("model.entry_path_invalid")
-    stop = [] if stop is None else stop
-    if not isinstance(stop, list) or not all(map(_is_stop, stop)):
-        return bad("model.entry_stop_invalid")
-    if created is not None and (type(created) is not int or not 0 <= created < 2**53):
-        return bad("model.entry_created_invalid")
-    return _Entry(label, path, model, tuple(dict.fromkeys(stop)), created), None
-
-
-def _is_stop(value: Any) -> bool:
-    return isinstance(value, str) and _is_text(value) and len(value.encode()) <= MAX_STOP_BYTES
-
-
-def _is_text(value: str) -> bool:
-    """Whether it can name a file and be sent on: not empty, no NUL, no half of a surrogate pair."""
-    return value != "" and not re.search("[\0\ud800-\udfff]", value)
