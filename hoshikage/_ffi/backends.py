@@ -13,8 +13,8 @@ from hoshikage.errors import LibraryUnavailable
 from hoshikage.params import DeviceInfo
 
 KINDS: Final = {0: "cpu", 1: "gpu", 2: "igpu", 3: "accel"}
-OLD_ACCEL: Final = ("BLAS", "AMX")
-"""Up to about b6440 type 2 was ACCEL, and these were all its devices."""
+KINDS_BY_NAME: Final = {"CPU": "cpu", "BLAS": "accel", "AMX": "accel"}
+"""The numbers of the types changed (b3889 calls the CPU 2, b6301 an accelerator 2); these names did not."""
 
 
 def load_backends(api: SimpleNamespace, path: Path) -> None:
@@ -42,7 +42,7 @@ def _device(api: SimpleNamespace, device: int) -> DeviceInfo:
     free, total = c_size_t(0), c_size_t(0)
     api.ggml_backend_dev_memory(device, addressof(free), addressof(total))
     name = _text(api.ggml_backend_dev_name(device))
-    kind = "accel" if name in OLD_ACCEL else KINDS.get(api.ggml_backend_dev_type(device), "other")
+    kind = KINDS_BY_NAME.get(name) or KINDS.get(api.ggml_backend_dev_type(device), "other")
     return DeviceInfo(name, _text(api.ggml_backend_dev_description(device)), kind, free.value, total.value)
 
 

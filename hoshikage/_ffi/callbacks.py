@@ -20,7 +20,7 @@ LEVELS: Final[Mapping[int, int]] = {
 }
 """ggml_log_level -> logging. NONE (0) is plain output, CONT (5) goes on with the line before."""
 
-LEVELS_BEFORE_B4033: Final[Mapping[int, int]] = {
+LEVELS_UP_TO_B3995: Final[Mapping[int, int]] = {
     1: logging.INFO,
     2: logging.WARNING,
     3: logging.ERROR,

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Final
 
 from hoshikage._ffi import backends, penalties
-from hoshikage._ffi.callbacks import LEVELS, LEVELS_BEFORE_B4033, LogLines, LogSink
+from hoshikage._ffi.callbacks import LEVELS, LEVELS_UP_TO_B3995, LogLines, LogSink
 from hoshikage._ffi.images import default_image, patched
 from hoshikage._ffi.layouts import CONTEXT_LAYOUTS, MODEL_LAYOUTS, Layout
 from hoshikage._ffi.opening import Files
@@ -32,7 +32,7 @@ class Library:
     def __init__(self, files: Files, log: LogSink, model_layouts: Sequence[Layout], context_layouts: Sequence[Layout]):
         self.path = files.path
         self.api = bind(files)
-        self.log_lines = LogLines(log, LEVELS_BEFORE_B4033 if self.api.has_old_log_levels else LEVELS)
+        self.log_lines = LogLines(log, LEVELS_UP_TO_B3995 if self.api.has_old_log_levels else LEVELS)
         self.api.llama_log_set(self.log_lines.callback, None)
         if self.api.ggml_log_set is not None:
             self.api.ggml_log_set(self.log_lines.callback, None)
@@ -65,6 +65,15 @@ class Library:
             return model
         vocab: int = self.api.llama_model_get_vocab(model)
         return vocab
+
+    @property
+    def abort_is_safe(self) -> bool:
+        """Whether a decode with several threads may be aborted.
+
+        Up to b4980 (the releases of layout ctx-A) ggml's threads see an abort at different nodes, and one may wait for
+        the other for ever; measured as a hang within 300 aborts on b3889 to b4529, never on b5590 and later.
+        """
+        return "logits_all" not in self.context_layout.offsets()
 
     def close(self) -> None:
         """End the backend. Models must be closed before. The file stays loaded until the process ends."""

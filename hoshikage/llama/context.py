@@ -59,9 +59,10 @@ class Context(Owner):
     def open_with(cls, model: Model, fields: Mapping[str, int | float]) -> Context:
         """Make a context with these fields of llama_context_params set, n_ctx and n_batch among them."""
         library, abort = model.library, AbortFlag()
-        image = library.context_params(
-            {"abort_callback": abort.callback_address, "abort_callback_data": abort.data_address, **fields}
-        )
+        wiring = {"abort_callback": abort.callback_address, "abort_callback_data": abort.data_address}
+        if not library.abort_is_safe and fields["n_threads_batch"] != 1:
+            wiring = {}  # the flag then only tells the caller's loop, between two decodes
+        image = library.context_params({**wiring, **fields})
         library.log_lines.errors = []
         pointer: int | None = library.api.llama_init_from_model(model.pointer, image)
         if pointer is None:
@@ -70,7 +71,10 @@ class Context(Owner):
         return cls(model, pointer, abort, int(fields["n_ctx"]), int(fields["n_batch"]))
 
     def decode(self) -> bool:
-        """Compute the batch. False: the abort flag ended it. Raises InferenceFailed where the library fails."""
+        """Compute the batch. False: the abort flag ended it, which not every release and backend can.
+
+        Raises InferenceFailed where the library fails.
+        """
         struct = self.batch.struct
         struct.n_tokens = self.batch.n_tokens
         code: int = self._decode(self.pointer, struct)
