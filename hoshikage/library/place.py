@@ -73,8 +73,10 @@ def make_durable(folder: Path) -> None:
             if os.name == "nt":
                 continue
             handle = os.open(path, os.O_RDONLY)
-            os.fsync(handle)
-            os.close(handle)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
         elif not path.is_symlink():
             with path.open("r+b") as stream:
                 os.fsync(stream.fileno())

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import re
 import signal
 import subprocess
 import sys
@@ -28,7 +29,10 @@ from hoshikage.params import DeviceInfo
 
 CHECK: Final = ("-m", "hoshikage.runner.check")
 _ANSWER_BYTES: Final = 1 << 20
-_LOG_BYTES: Final = 4096
+_LOG_BYTES: Final = 1 << 16
+_REASON: Final = re.compile(r"GGML_ASSERT|GGML_ABORT|terminate called|what\(\):|Assertion .+ failed|fatal error", re.I)
+"""A line that says why a process dies; ggml prints a backtrace of many lines after it."""
+_WORDS: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +131,14 @@ def _examine(arguments: list[str], file: Path, timeout_s: float) -> Any:
                 pass
         last = log.seek(max(0, log.seek(0, 2) - _LOG_BYTES))
         lines = log.read(_LOG_BYTES).decode("utf-8", "replace").split("\n")[bool(last) :]
-    said = next((line.strip() for line in reversed(lines) if line.strip()), "")
-    return _refusal("library.crashed", file, reason=f"{_end(status)}: {said}" if said else _end(status))
+    return _refusal("library.crashed", file, reason=f"{_end(status)}: {_last_words(lines)}".removesuffix(": "))
+
+
+def _last_words(lines: list[str]) -> str:
+    """The last line that tells the reason, else the last line."""
+    spoken = [line.strip() for line in lines if line.strip()]
+    reasons = [line for line in spoken if _REASON.search(line)]
+    return (reasons or spoken or [""])[-1][:_WORDS]
 
 
 def _end(status: int) -> str:

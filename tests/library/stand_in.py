@@ -47,6 +47,11 @@ def main() -> int:
     elif mode == "crash":
         print("a line", "the last words", sep="\n", file=sys.stderr, flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
+    elif mode == "abort":
+        print(
+            "ggml.c:5: GGML_ASSERT(n > 0) failed", "#0 0x1 in f ()", "[detached]", sep="\n", file=sys.stderr, flush=True
+        )
+        os.kill(os.getpid(), signal.SIGABRT)
     elif mode == "hang":
         Event().wait()
     elif mode == "babble":

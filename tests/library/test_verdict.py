@@ -138,6 +138,11 @@ def test_crash(file: Path, tmp_path: Path, tries: Tries) -> None:
     assert given.details == {"path": str(file), "reason": "SIGKILL: the last words"}
 
 
+def test_abort_is_told_by_its_assertion_not_by_the_backtrace_after_it(file: Path, tmp_path: Path, tries: Tries) -> None:
+    given = verdict.judge(file, cache_dir=tmp_path / "cache", demo=None, command=tries("abort"))
+    assert given.details["reason"] == "SIGABRT: ggml.c:5: GGML_ASSERT(n > 0) failed"
+
+
 def test_hang(file: Path, tmp_path: Path, tries: Tries) -> None:
     given = verdict.judge(file, cache_dir=tmp_path / "cache", demo=None, command=tries("hang"), timeout_s=0.3)
     assert given.key == "library.hung"
