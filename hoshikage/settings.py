@@ -7,6 +7,7 @@ start with its name, its value and what is allowed.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from hoshikage.errors import SettingInvalid
 from hoshikage.messages import Language, language_of
 
 APP: Final = "hoshikage"
+RAMDISK: Final = "/dev/shm" if sys.platform == "linux" else ""
+"""Linux alone has a folder in memory that every user may write to."""
 
 
 def config_dir() -> Path:
@@ -44,6 +47,9 @@ class Settings:
     temperature: float
     top_p: float
     idle_timeout: float
+    great_timeout: float
+    """Minutes."""
+    ramdisk_path: Path | None
     queue_timeout: float
     queue_size: int
     engine: str
@@ -113,6 +119,10 @@ def optional_path(value: str) -> Path | None:
     return path(value) if value.strip() else None
 
 
+def path_or_off(value: str) -> Path | None:
+    return None if value.strip().lower() == "off" else optional_path(value)
+
+
 def host(value: str) -> str:
     if not value.strip() or any(c.isspace() or c in "/@?#" for c in value.strip()):
         raise ValueError(value)
@@ -131,6 +141,8 @@ ROWS: Final = (
     Row("TEMPERATURE", "temperature", "0.2", decimal(0.0, 2.0), "0.0 … 2.0"),
     Row("TOP_P", "top_p", "0.8", decimal(0.0, 1.0), "0.0 … 1.0"),
     Row("IDLE_TIMEOUT", "idle_timeout", "300", decimal(0.0, 31_536_000.0), "0 (= off) … 31536000 s"),
+    Row("GREAT_TIMEOUT", "great_timeout", "60", decimal(0.0, 525_600.0), "0 (= off) … 525600 min"),
+    Row("RAMDISK_PATH", "ramdisk_path", RAMDISK, path_or_off, "path of a folder in memory | off"),
     Row("QUEUE_TIMEOUT", "queue_timeout", "180", decimal(1.0, 86_400.0), "1 … 86400 s"),
     Row("QUEUE_SIZE", "queue_size", "64", whole(0, 100_000), "0 … 100000"),
     Row("ENGINE", "engine", "process", one_of("process", "thread"), "process | thread"),
@@ -177,8 +189,6 @@ def _lookup(variable: str, layers: list[tuple[str, Mapping[str, str | None]]]) -
 def _language(layers: list[tuple[str, Mapping[str, str | None]]]) -> tuple[Language, str]:
     source, value = _lookup(LANGUAGE_VARIABLE, layers) or ("default", "")
     if value and value.lower() not in ("ja", "en"):
-        raise SettingInvalid(
-            "settings.invalid", name=LANGUAGE_VARIABLE, value=value, allowed="ja | en", source=source
-        )
+        raise SettingInvalid("settings.invalid", name=LANGUAGE_VARIABLE, value=value, allowed="ja | en", source=source)
     environ = {name: text for name, text in layers[1][1].items() if text is not None}
     return language_of({**environ, LANGUAGE_VARIABLE: value}), source

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -80,6 +81,8 @@ def test_flags_win_over_environment_over_working_folder_over_config_folder(home:
         ("TOP_P", "1.5"),
         ("TOP_P", "inf"),
         ("IDLE_TIMEOUT", "-1"),
+        ("GREAT_TIMEOUT", "-1"),
+        ("GREAT_TIMEOUT", "nan"),
         ("QUEUE_TIMEOUT", "0"),
         ("QUEUE_SIZE", "many"),
         ("ENGINE", "gpu"),
@@ -117,6 +120,15 @@ def test_paths_are_absolute_and_know_the_home(home: Path, monkeypatch: pytest.Mo
     found = load({}, {"HOSHIKAGE_LIB_PATH": "~/lib", "MODEL_MAP_FILE": "models.json"}, home).settings
     assert found.lib_path == home / "lib"
     assert found.model_map_file == home / "models.json"
+
+
+def test_the_ram_disk_is_on_where_there_is_one_and_can_be_turned_off(home: Path) -> None:
+    default = load({}, {}, home).settings
+    assert default.ramdisk_path == (Path("/dev/shm") if sys.platform == "linux" else None)
+    assert default.great_timeout == 60
+    for off in ("", "off", "OFF"):
+        assert load({}, {"RAMDISK_PATH": off}, home).settings.ramdisk_path is None
+    assert load({}, {"RAMDISK_PATH": "~/ram"}, home).settings.ramdisk_path == home / "ram"
 
 
 @pytest.mark.parametrize(

@@ -43,4 +43,47 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "モデル {label} のプロセスが落ちました: {reason}",
         "The process of model {label} crashed: {reason}",
     ),
+    # RAM disk
+    "ramdisk_copied": (
+        "モデルをメモリ上の {file} に写しました（{mib:.0f} MiB、{ms:.0f} ms）。ここから読み込みます",
+        "The model is copied into memory as {file} ({mib:.0f} MiB, {ms:.0f} ms); it is loaded from there",
+    ),
+    "ramdisk_reused": (
+        "メモリ上にある写し {file} から読み込みます（{mib:.0f} MiB、{ms:.0f} ms で確認）",
+        "The model is loaded from its copy in memory, {file} ({mib:.0f} MiB, checked in {ms:.0f} ms)",
+    ),
+    "ramdisk_released": (
+        "メモリ上のモデルの写しを消しました。システムに戻ったメモリ: {mib:.0f} MiB",
+        "The model's copy in memory is removed. Memory returned to the system: {mib:.0f} MiB",
+    ),
+    "ramdisk_no_room": (
+        "{folder} にはモデルを写す空きがありません（必要 {mib:.0f} MiB と余裕、空き {free:.0f} MiB）。"
+        "ディスクから読み込みます",
+        "{folder} has no room for a copy of the model (needs {mib:.0f} MiB and some to spare, free {free:.0f} MiB); "
+        "it is loaded from the disk",
+    ),
+    "ramdisk_no_memory": (
+        "モデルの写し（{mib:.0f} MiB）を置くにはメモリの余裕が足りません（使えるのは {free:.0f} MiB）。"
+        "ディスクから読み込みます",
+        "Memory is too short to keep a copy of the model ({mib:.0f} MiB) beside the model itself ({free:.0f} MiB are "
+        "available); it is loaded from the disk",
+    ),
+    "ramdisk_unsafe": (
+        "{folder} はほかのユーザーに触られるおそれがあるため、代わりにディスクを使います。自分だけのフォルダー"
+        "（所有者が自分、権限 700）かどうか確かめてください",
+        "{folder} may be open to other users, so the disk is used instead. Check that it is a folder of yours alone "
+        "(your own, mode 700)",
+    ),
+    "ramdisk_busy": (
+        "{folder} は別の星影サーバーが使っているため、代わりにディスクを使います",
+        "{folder} is in use by another Hoshikage server; the disk is used instead",
+    ),
+    "ramdisk_changed": (
+        "写している間に {file} が変わりました。ディスクから読み込みます",
+        "{file} changed while it was being copied; it is loaded from the disk",
+    ),
+    "ramdisk_failed": (
+        "RAM ディスク {folder} を使えなかったため、代わりにディスクを使います（{reason}）",
+        "The RAM disk {folder} could not be used ({reason}); the disk is used instead",
+    ),
 }

@@ -1,0 +1,339 @@
+"""The copy of the current model in memory (RAMDISK_PATH), which outlives the runner. Any thread; blocking; Linux.
+
+One model at a time. The copy's name carries the identity of its source, so one that has become stale is never used;
+a published copy is never written to again. In any doubt the model is loaded from the disk, and a notice says why.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import logging
+import os
+import re
+import stat
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from hoshikage.dispatch.headroom import available_memory
+from hoshikage.dispatch.private_folder import COPY, PART, Doubt, Entry, PrivateFolder, opened
+from hoshikage.errors import Detail
+
+MARGIN: Final = 2**30
+"""Bytes that stay free, for the context and for other programs."""
+CHUNK: Final = 16 * 2**20
+STEP: Final = 2**30
+"""Bytes to reserve at a time, between two looks at whether the load is still wanted."""
+PATIENCE_S: Final = 10.0
+SPLIT: Final = re.compile(r"(?P<stem>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf", re.DOTALL)
+
+OnProgress = Callable[[float], bool]
+"""Told the share that is done, from 0 to 1; False cancels."""
+
+
+class CopyCancelled(Exception):
+    """The copy is no longer wanted; what there was of it is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A line for the log: a `logging` level, a text of the catalogue."""
+
+    level: int
+    key: str
+    details: dict[str, Detail]
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where to load from: the copy, or the file itself. No notice where there is no RAM disk."""
+
+    file: Path
+    in_memory: bool
+    notice: Notice | None
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """Bytes that went back to the system. No notice where there were none."""
+
+    size: int
+    notice: Notice | None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The copy in use, for /v1/status."""
+
+    source: Path
+    size: int
+
+
+def _platform() -> str:
+    return sys.platform
+
+
+def _user() -> int:
+    return os.geteuid() if sys.platform != "win32" else 0
+
+
+def _free_bytes(fd: int) -> int:
+    found = os.fstatvfs(fd)
+    return found.f_bavail * found.f_frsize
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What the RAM disk asks of the system, and how big its steps are."""
+
+    platform: str = field(default_factory=_platform)
+    uid: int = field(default_factory=_user)
+    free_bytes: Callable[[int], int] = _free_bytes
+    """Of the file system of a descriptor."""
+    available_memory: Callable[[], int] = available_memory
+    chunk: int = CHUNK
+    patience_s: float = PATIENCE_S
+    """How long another server of this user may keep us from changing entries."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """One file of the model. `identity`: device, inode, size, times of the last change to content and to inode."""
+
+    file: Path
+    identity: tuple[int, int, int, int, int]
+    copy: str
+    """Its name in the copy."""
+
+    @property
+    def size(self) -> int:
+        return self.identity[2]
+
+
+class RamDisk:
+    """Brings a model into memory (`place`) and takes it out (`release`). Calls wait for one another."""
+
+    def __init__(self, root: Path | None, machine: Machine | None = None) -> None:
+        """`root` None is off, and so is every system but Linux."""
+        self._machine = machine or Machine()
+        self._root = root if self._machine.platform == "linux" else None
+        self._busy = threading.Lock()
+        self._entry: Entry | None = None
+        self._held: Held | None = None
+
+    @property
+    def held(self) -> Held | None:
+        """The copy that this server holds in memory, if any. Never waits."""
+        return self._held
+
+    def place(self, file: Path, on_progress: OnProgress) -> Placed:
+        """Copies the model whose (first) file this is into memory, in place of any other, unless it is there already.
+
+        Another server's copy stays while that server holds it. Raises CopyCancelled; whatever else goes wrong, the
+        file itself is the answer, with a warning.
+        """
+        if self._root is None:
+            return Placed(file, False, None)
+        with self._busy:
+            try:
+                return self._place(self._root, file, on_progress)
+            except Doubt as doubt:
+                return Placed(file, False, Notice(logging.WARNING, doubt.key, doubt.details))
+            except (OSError, ValueError) as error:
+                return Placed(file, False, self._failed(error))
+
+    def release(self) -> Released:
+        """Removes this server's copy, and what servers left behind that live no more. Never raises."""
+        return self._remove("")
+
+    def sweep(self) -> Released:
+        """Removes unfinished copies of servers that live no more; for the start. Never raises."""
+        return self._remove(PART)
+
+    def _remove(self, prefix: str) -> Released:
+        if self._root is None:
+            return Released(0, None)
+        with self._busy:
+            if not prefix:
+                self._let_go()
+            try:
+                with opened(self._root, self._machine.uid) as folder, folder.locked(self._machine.patience_s):
+                    size = sum(folder.remove(name) for name in folder.names() if name.startswith(prefix))
+            except FileNotFoundError:
+                return Released(0, None)
+            except Doubt as doubt:
+                return Released(0, Notice(logging.WARNING, doubt.key, doubt.details))
+            except OSError as error:
+                return Released(0, self._failed(error))
+        return Released(
+            size, Notice(logging.INFO, "dispatch.ramdisk_released", {"mib": size / 2**20}) if size else None
+        )
+
+    def _place(self, root: Path, file: Path, on_progress: OnProgress) -> Placed:
+        began = time.monotonic()
+        self._let_go()
+        sources, first = _sources(file)
+        size = sum(source.size for source in sources)
+        name, sizes = _copy_name(sources), {source.copy: source.size for source in sources}
+        key = "dispatch.ramdisk_reused"
+        with opened(root, self._machine.uid, create=True) as folder:
+            entry = self._reserve(folder, name, sizes)
+            if entry.name != name:
+                key = "dispatch.ramdisk_copied"
+                self._fill(folder, entry, sources, on_progress)
+                entry = self._publish(folder, entry, name, sizes)
+            try:
+                path = folder.path_of(entry, first)
+            except BaseException:
+                entry.close()
+                raise
+        self._entry, self._held = entry, Held(file, size)
+        ms = (time.monotonic() - began) * 1000
+        return Placed(path, True, Notice(logging.INFO, key, {"file": str(path), "mib": size / 2**20, "ms": ms}))
+
+    def _reserve(self, folder: PrivateFolder, name: str, sizes: dict[str, int]) -> Entry:
+        """The copy that is there, or else a part to fill; other copies make way first."""
+        with folder.locked(self._machine.patience_s):
+            entry = folder.use(name, sizes)
+            for other in folder.names():
+                if entry is None or other != name:
+                    folder.remove(other)
+            if entry is None:
+                self._check_room(folder, sum(sizes.values()))
+                entry = folder.make_part()
+            return entry
+
+    def _check_room(self, folder: PrivateFolder, size: int) -> None:
+        free = self._machine.free_bytes(folder.fd)
+        if free < size + MARGIN:
+            raise _no_room(folder, size, free)
+        available = self._machine.available_memory()
+        # Twice: the library may put a rearranged copy of the weights beside ours, which cannot be reclaimed.
+        if available < 2 * size + MARGIN:
+            raise Doubt("dispatch.ramdisk_no_memory", mib=size / 2**20, free=available / 2**20)
+
+    def _fill(self, folder: PrivateFolder, part: Entry, sources: Sequence[_Source], on_progress: OnProgress) -> None:
+        """Copies all files into the part, or leaves nothing of it."""
+        size = sum(source.size for source in sources)
+        try:
+            for source in sources:
+                _allocate(part, source, on_progress)
+            done = 0
+            for source in sources:
+                done = _copy(part, source, done, size, on_progress, self._machine.chunk)
+            for source in sources:
+                _check_unchanged(source, source.file.stat())
+            _tell(on_progress, 1.0)
+        except BaseException as error:
+            free = self._machine.free_bytes(folder.fd)
+            with suppress(OSError):
+                folder.abandon(part)
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise _no_room(folder, size, free) from None
+            raise
+
+    def _publish(self, folder: PrivateFolder, part: Entry, name: str, sizes: dict[str, int]) -> Entry:
+        """The part as a copy; another server's where that was quicker. Leaves nothing of a part it cannot publish."""
+        try:
+            with folder.locked(self._machine.patience_s):
+                quicker = folder.use(name, sizes)
+                if quicker is None:
+                    folder.publish(part, name)
+                    return part
+        except BaseException:
+            folder.abandon(part)
+            raise
+        folder.abandon(part)
+        return quicker
+
+    def _let_go(self) -> None:
+        if self._entry is not None:
+            self._entry.close()
+        self._entry = self._held = None
+
+    def _failed(self, error: OSError | ValueError) -> Notice:
+        reason = getattr(error, "strerror", None) or str(error)
+        return Notice(logging.WARNING, "dispatch.ramdisk_failed", {"folder": str(self._root), "reason": reason})
+
+
+def _sources(file: Path) -> tuple[list[_Source], str]:
+    """Every file of the model with its present identity, and the copy's name for `file`. Raises OSError, Doubt."""
+    found = SPLIT.fullmatch(file.name)
+    if found is None or int(found["count"]) < 2:
+        return [_source(file, "weights.gguf")], "weights.gguf"
+    count = found["count"]
+    ends = [f"-{number:05d}-of-{count}.gguf" for number in range(1, int(count) + 1)]
+    sources = [_source(file.with_name(found["stem"] + end), "weights" + end) for end in ends]
+    return sources, f"weights-{found['number']}-of-{count}.gguf"
+
+
+def _source(file: Path, copy: str) -> _Source:
+    found = file.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), str(file))
+    return _Source(file, _identity(found), copy)
+
+
+def _identity(found: os.stat_result) -> tuple[int, int, int, int, int]:
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _copy_name(sources: Sequence[_Source]) -> str:
+    identities = repr([(source.copy, source.identity) for source in sources])
+    return COPY + hashlib.sha256(identities.encode()).hexdigest()[:32]
+
+
+def _allocate(part: Entry, source: _Source, on_progress: OnProgress) -> None:
+    """Takes the memory first, so that a full file system is found before anything is copied."""
+    target = os.open(source.copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=part.fd)
+    try:
+        for begin in range(0, source.size, STEP):
+            _tell(on_progress, 0.0)
+            os.posix_fallocate(target, begin, min(STEP, source.size - begin))
+    finally:
+        os.close(target)
+
+
+def _copy(part: Entry, source: _Source, done: int, total: int, on_progress: OnProgress, chunk: int) -> int:
+    """Fills one file, makes it read-only, and gives the bytes of the model that are done."""
+    origin = os.open(source.file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        _check_unchanged(source, os.fstat(origin))
+        target = os.open(source.copy, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=part.fd)
+        try:
+            at = 0
+            while at < source.size:
+                _tell(on_progress, (done + at) / total)
+                sent = os.sendfile(target, origin, at, min(chunk, source.size - at))
+                if sent == 0:
+                    break
+                at += sent
+            if at != source.size or os.fstat(target).st_size != source.size:
+                raise Doubt("dispatch.ramdisk_changed", file=str(source.file))
+            os.fsync(target)  # nothing in memory; on a disk a power cut must not leave a copy without its content
+            os.fchmod(target, 0o400)
+        finally:
+            os.close(target)
+    finally:
+        os.close(origin)
+    return done + source.size
+
+
+def _check_unchanged(source: _Source, found: os.stat_result) -> None:
+    if _identity(found) != source.identity:
+        raise Doubt("dispatch.ramdisk_changed", file=str(source.file))
+
+
+def _tell(on_progress: OnProgress, share: float) -> None:
+    if not on_progress(share):
+        raise CopyCancelled
+
+
+def _no_room(folder: PrivateFolder, size: int, free: int) -> Doubt:
+    return Doubt("dispatch.ramdisk_no_room", folder=str(folder.path), mib=size / 2**20, free=free / 2**20)
