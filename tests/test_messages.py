@@ -18,7 +18,7 @@ from hoshikage.messages import AREAS, LANGUAGES, accepted_language, language_of,
 PACKAGE = Path(messages.__file__).parent.parent
 SOURCES = [file for file in PACKAGE.rglob("*.py") if file.parent.name != "messages"]
 KEY = re.compile(rf"({'|'.join(AREAS)})\.[a-z0-9_]+")
-NOT_KEYS = {"json", "py", "lock"}
+NOT_KEYS = {"gguf", "json", "lock", "py"}
 """Ends of file names that look like keys."""
 ADDED = {"refuse": {"file", "offset"}}
 """Function -> details that it adds to its caller's."""
