@@ -68,8 +68,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "quickstart_chat": ("会話", "A chat"),
     "quickstart_you": ("あなた", "You"),
     "quickstart_figures": (
-        "{tokens} トークン、最初の文字まで {first:.2f} 秒、全部で {total:.2f} 秒",
-        "{tokens} tokens, first text after {first:.2f} s, {total:.2f} s in all",
+        "{tokens} トークン、最初の文字まで {first:.3f} 秒、全部で {total:.3f} 秒",
+        "{tokens} tokens, first text after {first:.3f} s, {total:.3f} s in all",
     ),
     "quickstart_empty_answer": ("モデルが何も答えませんでした。", "The model gave an empty answer."),
     "quickstart_checked": ("確認できました。すべて動いています。", "Checked: everything works."),
