@@ -1,0 +1,253 @@
+"""Examines a loaded library by what it does: unusual parameters must come back, callbacks must be called. One thread.
+
+Default bytes cannot show a new field that is zero by default and took the place of padding, nor that two fields
+changed places; behaviour can. Runs on a tiny model in a process that may die of it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from hoshikage._ffi.callbacks import Progress
+from hoshikage._ffi.library import Library
+from hoshikage.errors import HoshikageError, LibraryUnavailable
+from hoshikage.llama.context import Context
+from hoshikage.llama.model import Model
+from hoshikage.llama.sampler import Sampler
+from hoshikage.params import LoadParams, SamplingParams
+
+LAST_POOLING: Final = 3
+"""The last token's embedding. Mean pooling (1) makes b3995, b6301 and v0.5.0 abort() on a model made for text."""
+
+UNUSUAL: Final[dict[str, float]] = {
+    "n_ctx": 1536,
+    "n_batch": 160,
+    "n_ubatch": 80,
+    "n_seq_max": 3,
+    "n_threads": 3,
+    "n_threads_batch": 2,
+    "pooling_type": LAST_POOLING,
+}
+"""Field -> value that no library has by default; each has a getter of its name. 1536 is three sequences of 512, so that
+releases which round a sequence up to 256 cells have nothing to round."""
+
+IN_THE_LOG: Final[dict[str, tuple[dict[str, float], str, str]]] = {
+    "rope_freq_base": ({"rope_freq_base": 12345.0}, r"\bfreq_base\s*= ([0-9.]+)", "12345.0"),
+    "type_k": ({"type_k": 0}, r"\bK \((\w+)\)", "f32"),
+    "kv_unified": ({"kv_unified": 1}, r"\bkv_unified\s*= (\w+)", "true"),
+    "flash_attn_type": ({"flash_attn_type": 0}, r"\bflash_attn\s*= (\w+)", "disabled"),
+    "flash_attn": ({"flash_attn": 1}, r"\bflash_attn\s*= (\w+)", "1"),
+}
+"""Check -> (fields, pattern of the log line, what it must say). Skipped where the layout has no such field."""
+
+MMAP: Final = {"use_mmap": (0, 1), "load_mode": (0, 1)}
+"""Field -> its values for reading the file and for mapping it."""
+
+PROMPT: Final = "Hoshikage"
+OK: Final = "ok"
+ABSENT: Final = "absent"
+
+
+class LogTap:
+    """The sink to give to `load`: keeps the lines for the checks that read them, and passes them on."""
+
+    def __init__(self, onward: Callable[[int, str], None]) -> None:
+        self.lines: list[str] = []
+        self._onward = onward
+
+    def __call__(self, level: int, line: str) -> None:
+        self.lines.append(line)
+        self._onward(level, line)
+
+    def values(self, pattern: str) -> list[str]:
+        return [met[1] for line in self.lines if (met := re.search(pattern, line))]
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenCase:
+    prompt: str
+    prompt_ids: list[int]
+    ids: list[int]
+
+
+def examine(library: Library, log: LogTap, model_path: str) -> dict[str, str]:
+    """Every check by name: `ok`, or `absent` where the release lacks the field, the function or the log line.
+
+    Raises LibraryUnavailable("library.handshake_failed") at the first that fails.
+    """
+    done: dict[str, str] = {}
+    for name, expected, found in _observations(library, log, model_path):
+        if found is None:
+            done[name] = ABSENT
+        elif found == expected:
+            done[name] = OK
+        else:
+            raise LibraryUnavailable(
+                "library.handshake_failed",
+                file=str(library.path),
+                check=name,
+                expected=str(expected),
+                found=str(found),
+            )
+    return done
+
+
+def golden_cases(file: Path) -> tuple[GoldenCase, ...]:
+    cases = json.loads(file.read_text("utf-8"))["cases"]
+    return tuple(GoldenCase(case["prompt"], case["prompt_ids"], case["ids"]) for case in cases)
+
+
+def golden_run(library: Library, model_path: str, cases: tuple[GoldenCase, ...]) -> None:
+    """Greedy ids must be exactly the known ones. Raises LibraryUnavailable("library.golden_failed")."""
+
+    def require(check: str, expected: list[int], found: list[int]) -> None:
+        if expected != found:
+            raise LibraryUnavailable(
+                "library.golden_failed",
+                file=str(library.path),
+                check=check,
+                expected=str(expected),
+                found=str(found),
+            )
+
+    params = LoadParams(model_path, n_batch=64, n_threads=2)
+    model = Model.load(library, params, lambda _progress: True)
+    context = Context.open(model, params)
+    for number, case in enumerate(cases):
+        require(f"tokens[{number}]", case.prompt_ids, model.vocab.tokenize(case.prompt, parse_special=True))
+        require(f"ids[{number}]", case.ids, greedy(model, context, case.prompt_ids, len(case.ids)))
+    context.close()
+    model.close()
+
+
+def greedy(model: Model, context: Context, prompt: list[int], count: int) -> list[int]:
+    """The `count` likeliest tokens after `prompt`, one after the other."""
+    context.clear()
+    sampler = Sampler.open(model, context, SamplingParams(temperature=0))
+    batch, found = context.batch, list[int]()
+    last = 0
+    for at in range(0, len(prompt), context.n_batch):
+        batch.clear()
+        for pos, token in enumerate(prompt[at : at + context.n_batch], at):
+            last = batch.add(token, pos, 0, pos == len(prompt) - 1)
+        context.decode()
+    while True:
+        found.append(sampler.sample(last))
+        if len(found) == count:
+            break
+        batch.clear()
+        last = batch.add(found[-1], len(prompt) + len(found) - 1, 0, True)
+        context.decode()
+    sampler.close()
+    return found
+
+
+Observation = tuple[str, Any, Any]
+"""Check, expected, found; found None is absent."""
+
+
+def _observations(library: Library, log: LogTap, path: str) -> Iterator[Observation]:
+    yield from _mapping(library, log, path)
+    progress = Progress(lambda _progress: True)
+    model = Model.load_with(library, path, progress, {"n_gpu_layers": 0})
+    yield "progress_callback", progress.user_data, progress.user_data_seen or 0
+    try:
+        yield from _getters(library, model)
+        yield from _log_lines(library, log, model)
+        yield from _embeddings(model)
+        yield from _abort(model)
+    finally:
+        model.close()
+    yield from _refusal(library, path)
+
+
+def _mapping(library: Library, log: LogTap, path: str) -> Iterator[Observation]:
+    """Since about b4529 the log says how the file is read."""
+    known = library.model_layout.offsets()
+    plain = {"n_gpu_layers": 0, **({"use_direct_io": 0} if "use_direct_io" in known else {})}  # it outranks use_mmap
+    for field, (read, mapped) in MMAP.items():
+        if field not in known:
+            continue
+        for value, name in ((read, "read"), (mapped, "mapped")):
+            log.lines.clear()
+            Model.load_with(library, path, Progress(lambda _progress: True), {**plain, field: value}).close()
+            said = log.values(r"(?:\bmmap = |\bload_mode = )(\w+)")
+            expected = {"read": ("false", "none"), "mapped": ("true", "mmap")}[name]
+            yield f"{field}={name}", True, said[0] in expected if said else None
+
+
+def _getters(library: Library, model: Model) -> Iterator[Observation]:
+    fields = {**UNUSUAL, "embeddings": 1}
+    context = Context.open_with(model, fields)
+    try:
+        for name, expected in UNUSUAL.items():
+            found = getattr(library.api, f"llama_{name}")(context.pointer)
+            if name == "n_seq_max" and found == UNUSUAL["n_ctx"]:
+                found = None  # up to b4980 this getter says how many cells the KV memory has
+            yield name, expected, found
+    finally:
+        context.close()
+
+
+def _log_lines(library: Library, log: LogTap, model: Model) -> Iterator[Observation]:
+    known = library.context_layout.offsets()
+    for name, (fields, pattern, expected) in IN_THE_LOG.items():
+        if name not in known:
+            continue
+        log.lines.clear()
+        Context.open_with(model, {**_small(), **fields}).close()
+        said = log.values(pattern)
+        yield name, expected, said[0] if said else None
+
+
+def _embeddings(model: Model) -> Iterator[Observation]:
+    api = model.library.api
+    if api.llama_get_embeddings_seq is None:
+        yield "embeddings", True, None
+        return
+    for value in (0, 1):
+        context = Context.open_with(model, {**_small(), "embeddings": value, "pooling_type": LAST_POOLING})
+        try:
+            _fill(context, model)
+            context.decode()
+            yield f"embeddings={value}", bool(value), bool(api.llama_get_embeddings_seq(context.pointer, 0))
+        finally:
+            context.close()
+
+
+def _abort(model: Model) -> Iterator[Observation]:
+    """A set flag ends the decode, a cleared one does not; one thread, because of Library.abort_is_safe."""
+    context = Context.open_with(model, _small())
+    try:
+        for is_set in (True, False):
+            context.clear()
+            _fill(context, model)
+            (context.abort.set if is_set else context.abort.clear)()
+            yield f"abort_callback={is_set}", not is_set, context.decode()
+    finally:
+        context.close()
+
+
+def _refusal(library: Library, path: str) -> Iterator[Observation]:
+    progress = Progress(lambda _progress: False)
+    try:
+        Model.load_with(library, path, progress, {}).close()
+    except HoshikageError:
+        yield "progress_abort", True, progress.aborted
+    else:
+        yield "progress_abort", True, False
+
+
+def _small() -> dict[str, float]:
+    return {"n_ctx": 512, "n_batch": 64, "n_ubatch": 64, "n_seq_max": 1, "n_threads": 1, "n_threads_batch": 1}
+
+
+def _fill(context: Context, model: Model) -> None:
+    context.batch.clear()
+    for pos, token in enumerate(model.vocab.tokenize(PROMPT, parse_special=False)):
+        context.batch.add(token, pos, 0, True)

@@ -1,0 +1,78 @@
+"""`python -m hoshikage.runner.check FILE`: examines one library in this process, which may die of it. Main thread.
+
+Prints one line of JSON to its stdout and exits 0 where the library is good, 1 where it is refused. libllama and its
+backends print to file descriptor 1 as they like, so that descriptor is pointed at stderr before anything is loaded.
+A crash is seen by the parent as the end by a signal, or as an end without the line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from hoshikage._ffi.library import load
+from hoshikage.errors import HoshikageError
+from hoshikage.llama import handshake
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m hoshikage.runner.check")
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--model", type=Path, help="a tiny GGUF for the handshake")
+    parser.add_argument("--golden", type=Path, help="its known greedy ids")
+    arguments = parser.parse_args(argv)
+    report = os.fdopen(os.dup(1), "w", encoding="ascii")
+    os.dup2(2, 1)
+    found = examine(arguments.file, arguments.model, arguments.golden)
+    with report:
+        print(json.dumps(found), file=report)
+    return 0 if found["ok"] else 1
+
+
+def examine(file: Path, model: Path | None, golden: Path | None) -> dict[str, Any]:
+    """The verdict. Every refusal is in it; only a crash gets past."""
+    found: dict[str, Any] = {
+        "ok": False,
+        "key": None,
+        "details": {},
+        "file": str(file),
+        "version": None,
+        "model_layout": None,
+        "context_layout": None,
+        "devices": [],
+        "system_info": "",
+        "golden": "not_run",
+        "handshake": {},
+    }
+    log = handshake.LogTap(lambda _level, line: print(line, file=sys.stderr))
+    try:
+        library = load(file, log)
+        info = library.info()
+        found |= {
+            "version": info.version,
+            "model_layout": info.model_layout,
+            "context_layout": info.context_layout,
+            "devices": [asdict(device) for device in info.devices],
+            "system_info": info.system_info,
+        }
+        if model is not None:
+            found["handshake"] = handshake.examine(library, log, str(model))
+        if model is not None and golden is not None:
+            found["golden"] = "failed"
+            handshake.golden_run(library, str(model), handshake.golden_cases(golden))
+            found["golden"] = "passed"
+        library.close()
+        found["ok"] = True
+    except HoshikageError as refusal:
+        found |= {"key": refusal.key, "details": refusal.details}
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())
