@@ -54,6 +54,8 @@ class Settings:
     queue_size: int
     engine: str
     log_level: str
+    log_file: Path | None
+    log_keep_days: int
 
     @property
     def lib_dir(self) -> Path:
@@ -148,6 +150,8 @@ ROWS: Final = (
     Row("ENGINE", "engine", "process", one_of("process", "thread"), "process | thread"),
     Row("LOG_LEVEL", "log_level", "info", one_of("debug", "info", "warning", "error"),
         "debug | info | warning | error"),
+    Row("LOG_FILE_PATH", "log_file", "", optional_path, "path of a file"),
+    Row("LOG_KEEP_DAYS", "log_keep_days", "14", whole(0, 36_500), "0 (= all) … 36500"),
 )  # fmt: skip
 LANGUAGE_VARIABLE: Final = "HOSHIKAGE_LANG"
 

@@ -14,7 +14,7 @@ from hoshikage.errors import HoshikageError
 
 Language = Literal["ja", "en"]
 LANGUAGES: tuple[Language, ...] = ("ja", "en")
-AREAS = ("cli", "dispatch", "doctor", "engine", "http", "library", "model", "settings")
+AREAS = ("access", "cli", "dispatch", "doctor", "engine", "http", "library", "model", "service", "settings")
 
 
 def text(language: Language, key: str, /, **details: object) -> str:

@@ -7,4 +7,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "設定 {name} の値「{value}」は使えません（指定元: {source}）。使える値: {allowed}",
         "Setting {name} cannot be “{value}” (from: {source}). Allowed: {allowed}",
     ),
+    "log_file": (
+        "LOG_FILE_PATH のファイル {file} にログを書けません: {reason}",
+        "The log cannot be written to LOG_FILE_PATH, {file}: {reason}",
+    ),
 }

@@ -1,0 +1,199 @@
+"""`hoshikage service install|uninstall|status`: the server as a service of the person's session. Main thread."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from hoshikage import settings
+from hoshikage.cli.context import Context
+from hoshikage.cli.parser import Commands
+from hoshikage.cli.result import CommandResult
+from hoshikage.cli.server import Server
+from hoshikage.errors import UsageError
+from hoshikage.service import units
+from hoshikage.service.launchd import Agent
+from hoshikage.service.manager import Manager, Report, Status, require_start
+from hoshikage.service.schtasks import Task
+from hoshikage.service.systemd import UserUnits, lingers, makes_gpu_files
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+JOURNAL: Final = "journalctl --user -u hoshikage -e"
+FOLDERS: Final = ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME")
+"""Variables that move the folders of settings and library; a session may set them, the manager need not know them."""
+STYLES: Final = {"running": "green", "waiting": "green", "failed": "bold red"}
+
+
+def register(commands: Commands) -> None:
+    parser = commands.add("service", commands.text("service.summary"))
+    parser.add_json()
+    verbs = parser.commands(dest="action")
+    installing = verbs.add("install", commands.text("service.help_install"))
+    installing.add_argument("--socket", action="store_true", help=commands.text("service.help_socket"))
+    removing = verbs.add("uninstall", commands.text("service.help_uninstall"))
+    for changing in (installing, removing):
+        changing.add_argument("--force", action="store_true", help=commands.text("service.help_force"))
+        changing.add_json()
+    verbs.add("status", commands.text("service.help_status")).add_json()
+
+
+def run(args: argparse.Namespace, context: Context) -> CommandResult:
+    manager = _manager(sys.platform, context)
+    if args.action == "install":
+        return _install(manager, context, socket=args.socket, force=args.force)
+    if args.action == "uninstall":
+        return _uninstall(manager, context, force=args.force)
+    return _status(manager, context)
+
+
+def _manager(platform: str, context: Context) -> Manager:
+    if platform == "linux":
+        return UserUnits(context.environ)
+    if platform == "darwin":
+        return Agent(context.environ)
+    if platform == "win32":
+        return Task(context.environ, settings.config_dir())
+    raise UsageError("service.unsupported", platform=platform)
+
+
+def _install(manager: Manager, context: Context, *, socket: bool, force: bool) -> CommandResult:
+    address = units.listen_address(context.settings.host, context.settings.port) if socket else ""
+    program = units.Program(Path(sys.executable), settings.config_dir(), _environment(context))
+    require_start(program, context.environ)
+    report = manager.install(program, listen=address, force=force)
+    notes = [*_notes(program, report, context)]
+    if report.ran:
+        key = "service.installed_on_demand" if socket else "service.installed"
+        notes.append(context.text(key, address=address))
+    if manager.name == "systemd":
+        notes.append(context.text("service.logs", command=JOURNAL))
+        if makes_gpu_files(context.environ):
+            notes.append(context.text("service.gpu_files"))
+        if not lingers(context.environ.get("USER", "")):
+            notes.append(context.text("service.linger"))
+    if manager.name == "schtasks":
+        notes.append(context.text("service.console"))
+    wrote = [context.text("service.wrote", file=file) for file in report.files]
+    return _told(manager, report, [*wrote, *_commands(manager, report, context)], notes)
+
+
+def _uninstall(manager: Manager, context: Context, *, force: bool) -> CommandResult:
+    report = manager.uninstall(force=force)
+    if not report.files:
+        return _told(manager, report, [context.text("service.nothing", file=manager.status().file)], [])
+    removed = [context.text("service.removed", file=file) for file in report.files]
+    lines = [*removed, *_commands(manager, report, context)]
+    return _told(manager, report, lines, [context.text("service.uninstalled")])
+
+
+def _environment(context: Context) -> tuple[tuple[str, str], ...]:
+    """The settings of flags and environment, and the folders; the rest the service reads for itself."""
+    kept = {name: context.environ[name] for name in FOLDERS if context.environ.get(name)}
+    for name, field in _fields().items():
+        value = getattr(context.settings, field)
+        if context.sources[name] == "flag" or isinstance(value, Path):
+            text = str(value)  # a path is absolute here, while the variable's may not be
+        else:
+            text = context.environ.get(name, "")
+        if context.sources[name] in ("flag", "environment"):
+            kept[name] = text
+    kept[settings.LANGUAGE_VARIABLE] = context.language  # the manager may have another locale
+    return tuple(kept.items())
+
+
+def _fields() -> dict[str, str]:
+    return {row.variable: row.field for row in settings.ROWS} | {settings.LANGUAGE_VARIABLE: "lang"}
+
+
+def _notes(program: units.Program, report: Report, context: Context) -> list[str]:
+    """What the person should know about the settings that the service will have."""
+    config = settings.config_dir() / ".env"
+    carried = [f"{name}={value}" for name, value in program.environment if name not in report.lost]
+    notes = [context.text("service.carried", names=", ".join(carried))]
+    if report.lost:
+        notes.append(context.text("service.lost", names=", ".join(report.lost), file=config))
+    here = Path.cwd() / ".env"
+    missed = [name for name, source in context.sources.items() if source == str(here) != str(config)]
+    if missed:
+        notes.append(context.text("service.working_env", names=", ".join(missed), file=here, config=config))
+    return notes
+
+
+def _commands(manager: Manager, report: Report, context: Context) -> list[str]:
+    lines = [context.text("service.ran", command=command) for command in report.ran]
+    if report.left:
+        lines.append(context.text("service.left", manager=manager.name, reason=report.reason))
+        lines.extend(f"  {command}" for command in report.left)
+    return lines
+
+
+def _told(manager: Manager, report: Report, lines: list[str], notes: list[str]) -> CommandResult:
+    data = {
+        "manager": manager.name,
+        "files": [str(file) for file in report.files],
+        "ran": list(report.ran),
+        "left_to_run": list(report.left),
+        "reason": report.reason,
+        "notes": notes,
+    }
+    return CommandResult(data=data, lines=(*lines, *notes))
+
+
+def _status(manager: Manager, context: Context) -> CommandResult:
+    """Exit status 1 where the service does not run."""
+    status = manager.status()
+    server = Server.of(context)
+    answer = server.status()
+    stays = lingers(context.environ.get("USER", "")) if manager.name == "systemd" else None
+    data: dict[str, Any] = {
+        "manager": manager.name,
+        "file": str(status.file),
+        "installed": status.installed,
+        "ours": status.ours,
+        "state": status.state,
+        "starts_by_itself": status.at_login,
+        "lingers": stays,
+        "reason": status.reason,
+        "server": {"url": server.url, "version": answer["version"] if answer else None},
+    }
+    rows = [("file", _file(status, context), ""), *_rows(manager, status, stays, context)]
+    if answer:
+        rows.append(("server", context.text("service.answers", url=server.url, version=answer["version"]), "green"))
+    else:
+        rows.append(("server", context.text("service.answers_not", url=server.url), ""))
+
+    def view(console: Console) -> None:
+        from rich.table import Table
+
+        table = Table(box=None, show_header=False, pad_edge=False)
+        table.add_column(no_wrap=True, style="bold")
+        table.add_column(overflow="fold")
+        for name, value, style in rows:
+            table.add_row(context.text(f"service.row_{name}"), value, style=style)
+        console.print(table)
+
+    return CommandResult(0 if status.state in ("running", "waiting") else 1, data, view)
+
+
+def _file(status: Status, context: Context) -> str:
+    if not status.installed:
+        return context.text("service.absent")
+    return str(status.file) if status.ours else context.text("service.foreign", file=status.file)
+
+
+def _rows(manager: Manager, status: Status, stays: bool | None, context: Context) -> list[tuple[str, str, str]]:
+    """Name, value and style of each line about a service that is installed."""
+    if not status.installed:
+        return []
+    details = {"command": JOURNAL, "manager": manager.name, "reason": status.reason}
+    state = context.text(f"service.state_{status.state}", **details)
+    rows = [("state", state, STYLES.get(status.state, ""))]
+    if status.at_login is not None:
+        rows.append(("at_login", context.text("service.yes" if status.at_login else "service.no"), ""))
+    if stays is not None:
+        rows.append(("linger", context.text("service.lingers" if stays else "service.lingers_not"), ""))
+    return rows

@@ -1,0 +1,195 @@
+"""The server's log: how a line looks, which request it belongs to, and the file that changes daily. Any thread.
+
+`running` sets it up once, for the life of the server; the terminal's handler and the request id are handed in, for
+only the commands draw on a terminal and only the HTTP floor knows requests.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Final, TextIO
+
+from hoshikage.errors import SettingInvalid
+from hoshikage.settings import Settings
+
+PLAIN: Final = "%(asctime)s %(levelname)-7s %(name)s [%(request_id)s] %(message)s"
+UNTIMED: Final = "%(levelname)s %(name)s [%(request_id)s] %(message)s"
+"""For a journal, which has the time itself."""
+CONTROLS: Final = {
+    code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)
+    if code != ord("\t")
+}
+"""What could begin a line of its own, or drive a terminal, in text that came from elsewhere."""
+SYSLOG: Final = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (0, 7))
+"""Least level of logging -> syslog's priority."""
+ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+
+
+@contextmanager
+def running(settings: Settings, terminal: logging.Handler, request_id: Callable[[], str]) -> Iterator[None]:
+    """Logs to `terminal`, and to LOG_FILE_PATH where it is set, until the block ends.
+
+    `terminal` has its formatter; `request_id` gives the current request's id, or nothing outside of one. Raises
+    SettingInvalid for a file that cannot be written.
+    """
+    handlers = [terminal]
+    if settings.log_file is not None:
+        handlers.append(DailyFile(settings.log_file, settings.log_keep_days))
+
+    def name_request(record: logging.LogRecord) -> bool:
+        record.request_id = getattr(record, "request_id", "") or request_id() or "-"
+        return True
+
+    root = logging.getLogger()
+    before = root.level
+    root.setLevel(settings.log_level.upper())
+    for handler in handlers:
+        handler.addFilter(name_request)
+        root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.setLevel(before)
+        for handler in handlers:
+            root.removeHandler(handler)
+            handler.removeFilter(name_request)
+            handler.close()
+
+
+class Lines(logging.Formatter):
+    """A record as one line; its traceback follows indented, so that only a record begins at a line's start."""
+
+    def __init__(self, pattern: str = PLAIN) -> None:
+        super().__init__(pattern)
+        self.default_msec_format = "%s.%03d"
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        return super().formatMessage(record).translate(CONTROLS)
+
+    def formatException(self, ei: ExcInfo) -> str:  # noqa: N802 - logging's name
+        return "\n".join(f"    {line.translate(CONTROLS)}" for line in super().formatException(ei).splitlines())
+
+
+class JournalLines(Lines):
+    """Lines for systemd's journal, each with its priority, so that `journalctl -p err` finds what it should."""
+
+    def __init__(self) -> None:
+        super().__init__(UNTIMED)
+
+    def format(self, record: logging.LogRecord) -> str:
+        priority = next(number for level, number in SYSLOG if record.levelno >= level)
+        return "\n".join(f"<{priority}>{line}" for line in super().format(record).split("\n"))
+
+
+def plain(stream: TextIO, environ: Mapping[str, str]) -> logging.Handler:
+    """The handler of a stream that is no terminal: a file, a pipe, or systemd's journal."""
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JournalLines() if is_journal(stream, environ) else Lines())
+    return handler
+
+
+def is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
+    """Whether the stream is the one that systemd connected with its journal (systemd.exec(5), JOURNAL_STREAM)."""
+    try:
+        found = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return False
+    return environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
+
+
+class DailyFile(logging.Handler):
+    """Appends to one file. A day's first line moves what is older to `NAME.YYYY-MM-DD`, the day it is of.
+
+    Of moved files the last `keep_days` days stay (0: all). A line's own time decides, so that line and file agree.
+    Raises SettingInvalid for a file that cannot be written.
+    """
+
+    def __init__(self, file: Path, keep_days: int) -> None:
+        super().__init__()
+        self.setFormatter(Lines())
+        self._file = file
+        self._keep_days = keep_days
+        self._failed = False
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            self._stream, self._day = self._open()
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise SettingInvalid("settings.log_file", file=str(file), reason=reason) from None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            day = date.fromtimestamp(record.created)
+            if day > self._day:
+                self._turn(day)
+            if self._stream.closed:
+                self._stream, _ = self._open()
+            self._stream.write(self.format(record) + "\n")
+            self._stream.flush()
+            self._failed = False
+        except OSError as error:
+            self._tell(error)
+        except Exception:  # noqa: BLE001 - as logging's own handlers: a log never stops the program
+            self.handleError(record)
+
+    def close(self) -> None:
+        self.acquire()
+        try:
+            self._stream.close()
+        finally:
+            self.release()
+        super().close()
+
+    def _open(self) -> tuple[TextIO, date]:
+        """The file to append to, and the day of its last line."""
+        stream = self._file.open("a", encoding="utf-8", errors="backslashreplace")
+        found = os.fstat(stream.fileno())
+        return stream, date.fromtimestamp(found.st_mtime) if found.st_size else date.min
+
+    def _turn(self, day: date) -> None:
+        """Closes the file and moves it aside. Where that fails, the new day's lines follow the old ones."""
+        former, self._day = self._day, day
+        found = os.fstat(self._stream.fileno())
+        self._stream.close()
+        try:
+            # another server with the same file may have moved it already: what is there now is of the new day
+            if found.st_size and os.path.samestat(found, self._file.stat()):
+                self._move(self._file.with_name(f"{self._file.name}.{former.isoformat()}"))
+            if self._keep_days:
+                self._forget(day - timedelta(days=self._keep_days))
+        except FileNotFoundError:
+            pass  # somebody removed it
+        except OSError as error:
+            self._tell(error)
+
+    def _move(self, target: Path) -> None:
+        if not target.exists():
+            self._file.rename(target)
+            return
+        with self._file.open("rb") as source, target.open("ab") as old:
+            shutil.copyfileobj(source, old)
+        self._file.unlink()
+
+    def _forget(self, first: date) -> None:
+        """Removes moved files of days before `first`, and no other file."""
+        pattern = re.compile(re.escape(self._file.name) + r"\.([0-9]{4}-[0-9]{2}-[0-9]{2})")
+        for file in self._file.parent.iterdir():
+            found = pattern.fullmatch(file.name)
+            if found and found[1] < first.isoformat():
+                file.unlink(missing_ok=True)
+
+    def _tell(self, error: OSError) -> None:
+        """Says once, not for every line, that the file cannot be written, until it can be again."""
+        if not self._failed and sys.stderr is not None:
+            sys.stderr.write(f"{self._file}: {error.strerror or error}\n")
+        self._failed = True
