@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from hoshikage._ffi.types import LogCallback, ProgressCallback, c_void_p
+from hoshikage._ffi.types import AbortCallback, LogCallback, ProgressCallback, c_void_p
 
 LogSink = Callable[[int, str], None]
 
@@ -75,17 +75,14 @@ class Progress:
 
     def __init__(self, report: Callable[[float], bool]) -> None:
         self.callback = ProgressCallback(self._receive)
-        self.user_data = ctypes.addressof(ctypes.c_char.from_buffer(marker := bytearray(1)))
+        self.address = ctypes.cast(self.callback, c_void_p).value or 0
+        self._marker = ctypes.create_string_buffer(1)
+        self.user_data = ctypes.addressof(self._marker)
         """An address of our own; what the callback is given must be this."""
         self.user_data_seen: int | None = None
         self.aborted = False
-        self._marker = marker
         self._report = report
         self._failure: BaseException | None = None
-
-    @property
-    def address(self) -> int:
-        return ctypes.cast(self.callback, c_void_p).value or 0
 
     def _receive(self, progress: float, user_data: int | None) -> bool:
         self.user_data_seen = user_data
@@ -125,6 +122,21 @@ class AbortFlag:
     @property
     def is_set(self) -> bool:
         return self._bytes[0] != b"\x00"
+
+
+class AbortProbe:
+    """An abort callback that never aborts and keeps what it was called with; for examining a library."""
+
+    def __init__(self) -> None:
+        self.callback = AbortCallback(self._receive)
+        self.address = ctypes.cast(self.callback, c_void_p).value or 0
+        self._marker = ctypes.create_string_buffer(1)
+        self.user_data = ctypes.addressof(self._marker)
+        self.user_data_seen: int | None = None
+
+    def _receive(self, user_data: int | None) -> bool:
+        self.user_data_seen = user_data
+        return False
 
 
 def _strlen_address() -> int:

@@ -8,6 +8,7 @@ from typing import Any
 
 __all__ = [
     "IMAGE_BYTES",
+    "AbortCallback",
     "Image",
     "LogCallback",
     "Param",
@@ -56,6 +57,7 @@ class llama_batch(ctypes.Structure):  # noqa: N801 - llama.h's name
 
 
 LogCallback = ctypes.CFUNCTYPE(None, c_int32, c_char_p, c_void_p)
+AbortCallback = ctypes.CFUNCTYPE(c_bool, c_void_p)
 ProgressCallback = ctypes.CFUNCTYPE(c_bool, c_float, c_void_p)
 
 Param = Any

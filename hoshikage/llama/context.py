@@ -71,21 +71,26 @@ class Context(Owner):
         return cls(model, pointer, abort, int(fields["n_ctx"]), int(fields["n_batch"]))
 
     def decode(self) -> bool:
-        """Compute the batch. False: the abort flag ended it, which not every release and backend can.
+        """Compute the batch. False: the abort flag is set, and there are no results to use.
 
-        Raises InferenceFailed where the library fails.
+        Not every release and backend ends the computation for the flag. Raises InferenceFailed where the library fails.
         """
-        struct = self.batch.struct
-        struct.n_tokens = self.batch.n_tokens
-        code: int = self._decode(self.pointer, struct)
-        if code == 0:
-            return True
-        # An abort is 2 today; older releases and other backends report it as a failure like any other.
+        code = self.decode_code()
+        # An abort is 2 today and a failure like any other on some backends; up to b3995 it is 0, with wrong results.
         if self.abort.is_set:
             return False
+        if code == 0:
+            return True
         if code == NO_KV_SLOT:
             raise InferenceFailed("engine.no_kv_slot")
         raise InferenceFailed("engine.decode_failed", code=code)
+
+    def decode_code(self) -> int:
+        """What llama_decode returns for the batch."""
+        struct = self.batch.struct
+        struct.n_tokens = self.batch.n_tokens
+        code: int = self._decode(self.pointer, struct)
+        return code
 
     def logits(self, index: int) -> Logits:
         """The logits of batch index `index`, not copied; good until the next decode. Only after a good decode."""
