@@ -19,18 +19,22 @@ SUFFIX: Final = ".tmp"
 BUSY_S: Final = 1.0
 
 
-def replace(file: Path, data: bytes) -> None:
-    """Makes `data` the whole content of `file`, which keeps its permissions. OSError where that fails."""
+def replace(file: Path, data: bytes, *, mode: int | None = None) -> None:
+    """Makes `data` the whole content of `file`. OSError where that fails.
+
+    The file keeps its permissions, and a new one gets the usual ones; with `mode` it has those from the first byte.
+    """
     temporary = file.with_name(f"{_prefix(file)}{secrets.token_hex(8)}{SUFFIX}")
     try:
         # O_BINARY exists on Windows only, where text mode would turn line ends.
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-        with os.fdopen(os.open(temporary, flags, 0o666), "wb") as stream:
+        with os.fdopen(os.open(temporary, flags, 0o666 if mode is None else mode), "wb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        with suppress(FileNotFoundError):
-            temporary.chmod(stat.S_IMODE(file.stat().st_mode))
+        if mode is None:
+            with suppress(FileNotFoundError):
+                temporary.chmod(stat.S_IMODE(file.stat().st_mode))
         _rename(temporary, file)
     except BaseException:
         temporary.unlink(missing_ok=True)

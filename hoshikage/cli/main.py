@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "lib": "cli.lib_summary",
     "doctor": "cli.doctor_summary",
     "config": "cli.config_summary",
+    "token": "cli.token_summary",
     "service": "service.summary",
 }
 """Verb -> its line in the help. The verb's module has its name and is imported only to run or explain that verb."""

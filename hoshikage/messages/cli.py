@@ -54,6 +54,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "lib_summary": ("libllama を導入・確認", "install and inspect libllama"),
     "doctor_summary": ("環境を診断", "check this installation"),
     "config_summary": ("有効な設定とその出どころ", "show the settings and where they come from"),
+    "token_summary": ("アクセストークンを作成・管理", "make and manage access tokens"),
     # serve
     "port_in_use": (
         "{host}:{port} はほかのプログラムが使っています。それを止めるか、`hoshikage --port {other}` のように"

@@ -256,7 +256,9 @@ def test_foreign_files_are_left_alone(disk: RamDisk, root: Path, model: Path, tm
     beside = root / "other-program.gguf"
     beside.write_bytes(b"theirs")
     placed(disk, model)
-    kept = {ours(root) / name for name in ("notes.txt", "weights.gguf", "copy-1", "part-" + "g" * 32, "copy-" + "0" * 32)}
+    kept = {
+        ours(root) / name for name in ("notes.txt", "weights.gguf", "copy-1", "part-" + "g" * 32, "copy-" + "0" * 32)
+    }
     for file in kept:
         file.write_bytes(b"mine")
     link = ours(root) / ("copy-" + "1" * 32)

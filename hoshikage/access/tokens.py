@@ -1,0 +1,227 @@
+"""Access tokens, tokens.json: who may use the server and for what. Any thread; many processes at once.
+
+    {"NAME": {"scope": "api", "sha256": "<64 hex digits>", "created": 1735689600}}
+
+A token is 32 random bytes and is shown once; the file holds its SHA-256 alone. No slow hash is needed: those protect
+passwords, which can be guessed, and 2^256 values cannot, however fast one tries. A slow hash would only give
+strangers a way to keep the machine busy.
+
+Readers take no lock: a write replaces the file as a whole, and the change counts from the next request on. While the
+file is damaged or others may write to it, nobody gets in, and it is never written over.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import re
+import secrets
+import stat
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, cast, get_args
+
+from hoshikage import durable
+from hoshikage.errors import AuthenticationFailed, NotFound, Unavailable, UsageError
+
+Scope = Literal["api", "admin"]
+PREFIX: Final = "hsk-"
+"""Makes a leaked token recognisable to people and to scanners."""
+RANDOM_BYTES: Final = 32
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+HASH: Final = re.compile(r"[0-9a-f]{64}")
+PRIVATE: Final = 0o600
+MAX_FILE_BYTES: Final = 1024 * 1024
+LOCK_TIMEOUT_S: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What is known of a token; never the token itself."""
+
+    name: str
+    scope: Scope
+    created: int
+    """Unix time at which it was made or last rotated."""
+
+    def allows(self, needed: Scope) -> bool:
+        """`admin` allows everything, `api` what clients do."""
+        return self.scope in ("admin", needed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    token: Token
+    sha256: bytes
+    """In hexadecimal."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    """What one state of the file says. `signature` is None where there is no file."""
+
+    signature: tuple[int, int, int, int] | None
+    entries: tuple[_Entry, ...] = ()
+    error: UsageError | None = None
+
+
+class TokenStore:
+    """tokens.json, looked at anew whenever it has changed, by whichever process."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._snapshot = _Snapshot(None)
+
+    def verify(self, presented: str) -> Token | None:
+        """The token that was presented, None for any other text.
+
+        Raises AuthenticationFailed while the file cannot be used: it is not the caller's fault, yet nobody gets in.
+        """
+        snapshot = self._current()
+        if snapshot.error is not None:
+            raise AuthenticationFailed("access.tokens_out_of_order")
+        given = _hash(presented).encode()
+        found = None
+        for entry in snapshot.entries:  # all of them, so that the time says nothing about which one matched
+            if hmac.compare_digest(given, entry.sha256):
+                found = entry.token
+        return found
+
+    def tokens(self) -> tuple[Token, ...]:
+        """All of them, in the order of their making. Raises UsageError, which says what is wrong with the file."""
+        snapshot = self._current()
+        if snapshot.error is not None:
+            raise snapshot.error
+        return tuple(entry.token for entry in snapshot.entries)
+
+    def create(self, name: str, scope: Scope) -> str:
+        """A new token, durably; this is the only time it is seen. Raises UsageError, Unavailable."""
+        if not NAME.fullmatch(name):
+            raise UsageError("access.name_invalid", name=name)
+
+        def change(entries: dict[str, Any], token: str) -> None:
+            if name in entries:
+                raise UsageError("access.token_exists", name=name)
+            entries[name] = {"scope": scope, **_fresh(token)}
+
+        return self._update(change)
+
+    def rotate(self, name: str) -> str:
+        """A new token in the place of the one of that name, which ends at once. Raises NotFound and as `create`."""
+
+        def change(entries: dict[str, Any], token: str) -> None:
+            _existing(entries, name).update(_fresh(token))
+
+        return self._update(change)
+
+    def revoke(self, name: str) -> None:
+        """Ends a token at once. Raises NotFound and as `create`."""
+
+        def change(entries: dict[str, Any], _: str) -> None:
+            _existing(entries, name)
+            del entries[name]
+
+        self._update(change)
+
+    def _current(self) -> _Snapshot:
+        before = self._snapshot
+        try:
+            if before.signature == _signature(self.file.stat()):
+                return before
+            signature, raw = _read(self.file)
+            after = _Snapshot(signature, tuple(_entry(name, value) for name, value in raw.items()))
+        except FileNotFoundError:
+            after = _Snapshot(None)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            after = _Snapshot(None, error=UsageError("access.tokens_unreadable", file=str(self.file), reason=reason))
+        except UsageError as error:
+            after = _Snapshot(None, error=error)
+        self._snapshot = after
+        return after
+
+    def _update(self, change: Callable[[dict[str, Any], str], None]) -> str:
+        """Applies `change`, which is given a fresh token, under the writers' lock and makes the outcome durable."""
+        from filelock import FileLock, Timeout
+
+        lock = self.file.with_name(f"{self.file.name}.lock")
+        token = PREFIX + secrets.token_urlsafe(RANDOM_BYTES)
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(lock, timeout=LOCK_TIMEOUT_S, poll_interval=0.01):
+                durable.sweep(self.file)
+                try:
+                    entries = _read(self.file)[1]
+                except FileNotFoundError:
+                    entries = {}
+                change(entries, token)
+                durable.replace(self.file, (json.dumps(entries, indent=2) + "\n").encode(), mode=PRIVATE)
+                return token
+        except Timeout:
+            raise Unavailable("access.tokens_busy", file=str(lock), seconds=LOCK_TIMEOUT_S) from None
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise UsageError("access.tokens_unwritable", file=str(self.file), reason=reason) from None
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _fresh(token: str) -> dict[str, Any]:
+    return {"sha256": _hash(token), "created": int(time.time())}
+
+
+def _existing(entries: dict[str, Any], name: str) -> dict[str, Any]:
+    if name not in entries:
+        raise NotFound("access.token_unknown", name=name, known=", ".join(entries) or "–")
+    return cast("dict[str, Any]", entries[name])
+
+
+def _signature(found: os.stat_result) -> tuple[int, int, int, int]:
+    return found.st_mtime_ns, found.st_size, found.st_ino, found.st_mode
+
+
+def _read(file: Path) -> tuple[tuple[int, int, int, int], dict[str, Any]]:
+    """The file's entries, all of them sound, and the signature of exactly them. Raises OSError, UsageError."""
+    # A pipe of that name would block the open for ever.
+    descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with os.fdopen(descriptor, "rb") as stream:
+        found = os.fstat(stream.fileno())
+        if os.name == "posix" and found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise UsageError("access.tokens_exposed", file=str(file))
+        if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_FILE_BYTES:
+            raise UsageError("access.tokens_damaged", file=str(file))
+        content = stream.read()
+    try:
+        raw = json.loads(content.decode(), object_pairs_hook=_without_doubles)
+        if not isinstance(raw, dict):
+            raise ValueError(raw)
+        for name, value in raw.items():
+            _entry(name, value)
+    except (ValueError, RecursionError):
+        raise UsageError("access.tokens_damaged", file=str(file)) from None
+    return _signature(found), raw
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError(pairs)
+    return found
+
+
+def _entry(name: str, value: Any) -> _Entry:
+    """Raises ValueError for what this program would not write."""
+    if not NAME.fullmatch(name) or not isinstance(value, dict):
+        raise ValueError(name)
+    scope, sha256, created = (value.get(key) for key in ("scope", "sha256", "created"))
+    if scope not in get_args(Scope) or not isinstance(sha256, str) or not HASH.fullmatch(sha256):
+        raise ValueError(name)
+    if type(created) is not int or not 0 <= created < 2**53:
+        raise ValueError(name)
+    return _Entry(Token(name, cast(Scope, scope), created), sha256.encode())
