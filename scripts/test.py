@@ -62,12 +62,21 @@ def main(screen: Screen) -> int:
         if not brought:
             nothing_to_do()
     if not options.fast:
-        for tool, *arguments in LINTERS:
-            with screen.step("test_tool", tool=" ".join([tool, *arguments])):
-                if _call(environment, {}, tool, *arguments) != 0:
-                    raise Refused("test_tool_failed", tool=tool)
+        _lint(screen, environment)
     screen.line()
     return _call(environment, {TEST_LIBS: str(folder)}, "pytest", *pytest_arguments)
+
+
+def _lint(screen: Screen, environment: Environment) -> None:
+    """Runs every linter, so that one look shows what all of them found. Raises Refused."""
+    failed = []
+    for tool, *arguments in LINTERS:
+        shown = " ".join([tool, *arguments])
+        with screen.step("test_tool", tool=shown):
+            if _call(environment, {}, tool, *arguments) != 0:
+                failed.append(shown)
+    if failed:
+        raise Refused("test_tool_failed", tool=", ".join(failed))
 
 
 def _call(environment: Environment, variables: dict[str, str], module: str, *arguments: str) -> int:
