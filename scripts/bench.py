@@ -102,8 +102,9 @@ class Bench:
             for number in range(self.rounds):
                 self._screen.progress(f"{number + 1} / {self.rounds}")
                 answers: dict[str, list[Answer]] = {way: [] for way in WAYS}
+                order = list(WAYS) if number % 2 == 0 else list(reversed(WAYS))  # nobody always comes first
                 for question in questions:
-                    for way in WAYS:
+                    for way in order:
                         answers[way].append(_answer(bare, server, way, question, TOKENS[name]))
                 _add_round(report, answers, texts)
         return report
