@@ -201,13 +201,18 @@ class RamDisk:
         """The copy that is there, or else a part to fill; other copies make way first."""
         with folder.locked(self._machine.patience_s):
             entry = folder.use(name, sizes)
-            for other in folder.names():
-                if entry is None or other != name:
-                    folder.remove(other)
-            if entry is None:
-                self._check_room(folder, sum(sizes.values()))
-                entry = folder.make_part()
-            return entry
+            try:
+                for other in folder.names():
+                    if entry is None or other != name:
+                        folder.remove(other)
+            except OSError:
+                if entry is not None:
+                    entry.close()
+                raise
+            if entry is not None:
+                return entry
+            self._check_room(folder, sum(sizes.values()))
+            return folder.make_part()
 
     def _check_room(self, folder: PrivateFolder, size: int) -> None:
         free = self._machine.free_bytes(folder.fd)
