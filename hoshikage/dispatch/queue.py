@@ -14,21 +14,21 @@ class Ticket:
 
     def __init__(self, queue: Queue) -> None:
         self._queue = queue
-        self.places: Mailbox[int] = Mailbox()
-        """Places as they change, 1 is next; 0 is the slot."""
+        self.places: Mailbox[int | None] = Mailbox()
+        """Places as they change, 1 is next; 0 is the slot, None that the wait was too long."""
 
     async def wait(self) -> AsyncGenerator[int, None]:
         """Yields the place while waiting and ends when the slot is this ticket's. Raises QueueTimeout."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._queue.timeout
-        while True:
-            try:
-                place = await asyncio.wait_for(self.places.get(), deadline - loop.time())
-            except asyncio.TimeoutError:
-                raise QueueTimeout("dispatch.queue_timeout", seconds=self._queue.timeout, retry_after=5) from None
-            if place == 0:
-                return
-            yield place
+        # Not asyncio.wait_for: before Python 3.12 it swallows a cancel that meets the end of its wait, and a client
+        # that left at that moment would keep the slot.
+        late = asyncio.get_running_loop().call_later(self._queue.timeout, self.places.put, None)
+        try:
+            while place := await self.places.get():
+                yield place
+        finally:
+            late.cancel()
+        if place is None:
+            raise QueueTimeout("dispatch.queue_timeout", seconds=self._queue.timeout, retry_after=5)
 
     def leave(self) -> None:
         """Gives up the place or the slot; idempotent."""

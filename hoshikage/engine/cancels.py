@@ -51,5 +51,10 @@ class Cancels:
             if self._abort is not None:
                 self._abort.clear()
 
+    @property
+    def aborting(self) -> bool:
+        """A decode is being aborted: what the library says about it is no fault."""
+        return self._abort is not None and self._abort.is_set
+
     def wanted(self, job: int) -> bool:
         return job in self._cancelled

@@ -6,11 +6,9 @@ from datetime import datetime
 
 from hoshikage.engine.session import Prompt
 from hoshikage.errors import ContextLengthExceeded, InvalidRequest
-from hoshikage.llama.template import ChatTemplate, Deadline
+from hoshikage.llama.template import ChatTemplate
 from hoshikage.llama.vocab import Vocab
 from hoshikage.params import GenerationRequest
-
-TEMPLATE_DEADLINE_S = 2.0
 
 
 def prepare(request: GenerationRequest, template: ChatTemplate, vocab: Vocab, n_ctx: int) -> Prompt:
@@ -19,10 +17,8 @@ def prepare(request: GenerationRequest, template: ChatTemplate, vocab: Vocab, n_
     Raises TemplateRefused, InvalidRequest for a prompt without a token, ContextLengthExceeded where no room is left
     for one generated token.
     """
-    with Deadline(TEMPLATE_DEADLINE_S):
-        parts = template.render(request.prompt, datetime.now())
     tokens: list[int] = []
-    for part in parts:
+    for part in template.render(request.prompt, datetime.now()):
         tokens += vocab.tokenize(part.text, parse_special=part.parse_special)
     if vocab.add_bos and vocab.bos is not None and tokens[:1] != [vocab.bos]:
         tokens.insert(0, vocab.bos)

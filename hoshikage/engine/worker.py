@@ -129,6 +129,8 @@ class Worker(threading.Thread):
         return not self._stopping
 
     def _log(self, level: int, line: str) -> None:
+        if self._cancels.aborting:
+            level = logging.DEBUG
         if level >= self._log_level:
             self._emit(wire.Log(level, line))
 

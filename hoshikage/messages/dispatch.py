@@ -20,7 +20,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "The server is shutting down and takes no new requests.",
     ),
     "model_file_missing": (
-        "モデル「{label}」のファイルが見つかりません: {file}。ファイルを戻すか、`hoshikage rm {label}` で登録を外してください。",
+        "モデル「{label}」のファイルが見つかりません: {file}。"
+        "ファイルを戻すか、`hoshikage rm {label}` で登録を外してください。",
         "The file of model “{label}” is not there: {file}. Put it back, or drop the entry with `hoshikage rm {label}`.",
     ),
     "log_loading": ("モデル {label} を読み込みます: {file}", "Loading model {label}: {file}"),

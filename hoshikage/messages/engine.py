@@ -53,6 +53,25 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "テキストをトークンに分けられません。",
         "The text cannot be split into tokens.",
     ),
+    "internal": (
+        "推論エンジンの内部で予期しない誤りが起きました。ログにその場所があります。",
+        "Something unforeseen went wrong inside the engine. The log says where.",
+    ),
+    "no_model": (
+        "モデルが読み込まれていません。",
+        "No model is loaded.",
+    ),
+    # prompt
+    "prompt_empty": (
+        "メッセージからトークンが 1 つもできませんでした。内容を入れてください。",
+        "The messages do not make a single token. Give them some content.",
+    ),
+    "context_exceeded": (
+        "プロンプトは {n_prompt_tokens} トークンあり、コンテキスト（{n_ctx} トークン）に収まりません。"
+        "短くするか、N_CTX を大きくしてください（モデルが学習した長さまで）。",
+        "The prompt has {n_prompt_tokens} tokens and does not fit the context of {n_ctx}. "
+        "Shorten it, or raise N_CTX (up to what the model was trained on).",
+    ),
     # chat template
     "template_refused": (
         "モデルのチャットテンプレートがこの会話を受け付けません: {reason}",

@@ -42,7 +42,7 @@ def server(
 ) -> Iterator[LiveServer]:
     home = tmp_path_factory.mktemp("home")
     register(home, {LABEL: demo_model, "endless": endless_model})
-    with LiveServer(home_environ(home, library_file)) as live:
+    with LiveServer(home_environ(home, library_file, N_CTX="1024")) as live:
         yield live
 
 
