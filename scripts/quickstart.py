@@ -27,7 +27,9 @@ def main(screen: Screen) -> int:
     parser = argparse.ArgumentParser(description=screen.text("quickstart_about"))
     parser.add_argument("--check", action="store_true", help=screen.text("quickstart_check_help"))
     check = parser.parse_args().check
-    signal.signal(signal.SIGTERM, _leave)
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):  # Windows has no SIGHUP
+            signal.signal(getattr(signal, name), _leave)
     with screen.step("quickstart_environment") as nothing_to_do:
         environment, changed = prepare(screen, ())
         if not changed:
@@ -57,7 +59,7 @@ def main(screen: Screen) -> int:
 
 
 def _leave(_signal: int, _frame: FrameType | None) -> NoReturn:
-    """SIGTERM ends this script as Ctrl-C does, so that the server is ended too."""
+    """A closed terminal or a SIGTERM ends this script as Ctrl-C does, so that the server is ended too."""
     raise KeyboardInterrupt
 
 

@@ -51,6 +51,7 @@ class Server:
             stderr=subprocess.STDOUT,
             encoding="utf-8",
             errors="replace",
+            start_new_session=True,  # Ctrl-C reaches this script alone, which then stops the server once, not twice
             preexec_fn=_die_with_parent if sys.platform == "linux" else None,
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
