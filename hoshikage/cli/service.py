@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from hoshikage import settings
 from hoshikage.cli.context import Context
@@ -146,8 +147,8 @@ def _told(manager: Manager, report: Report, lines: list[str], notes: list[str]) 
 def _status(manager: Manager, context: Context) -> CommandResult:
     """Exit status 1 where the service does not run."""
     status = manager.status()
-    server = Server.of(context)
-    answer = server.status()
+    server = _server(status, context)
+    answer = server.status() if status.state != "waiting" else None  # asking would start it
     stays = lingers(context.environ.get("USER", "")) if manager.name == "systemd" else None
     data: dict[str, Any] = {
         "manager": manager.name,
@@ -161,9 +162,9 @@ def _status(manager: Manager, context: Context) -> CommandResult:
         "server": {"url": server.url, "version": answer["version"] if answer else None},
     }
     rows = [("file", _file(status, context), ""), *_rows(manager, status, stays, context)]
-    if answer:
+    if answer is not None:
         rows.append(("server", context.text("service.answers", url=server.url, version=answer["version"]), "green"))
-    else:
+    elif status.state != "waiting":
         rows.append(("server", context.text("service.answers_not", url=server.url), ""))
 
     def view(console: Console) -> None:
@@ -177,6 +178,14 @@ def _status(manager: Manager, context: Context) -> CommandResult:
         console.print(table)
 
     return CommandResult(0 if status.state in ("running", "waiting") else 1, data, view)
+
+
+def _server(status: Status, context: Context) -> Server:
+    """The service's server, which may have been installed with another address than this command's settings."""
+    told = urlsplit(status.url)
+    if told.hostname and told.port:
+        return Server(told.hostname, told.port, context.language)
+    return Server.of(context)
 
 
 def _file(status: Status, context: Context) -> str:

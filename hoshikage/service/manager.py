@@ -50,6 +50,8 @@ class Status:
     """Whether it starts by itself; None where that is not known."""
     reason: str = ""
     """Why `unknown`: the manager's words."""
+    url: str = ""
+    """Where the server says that it listens; empty where it has not told."""
 
 
 class Manager(Protocol):

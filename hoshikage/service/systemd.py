@@ -91,10 +91,11 @@ class UserUnits:
         if state == "stopped" and socket.get("ActiveState") == "active":
             state = "waiting"
         at_login = "enabled" in (service.get("UnitFileState"), socket.get("UnitFileState"))
-        return Status(self.service, installed, ours, state, at_login)
+        said = service.get("StatusText", "")
+        return Status(self.service, installed, ours, state, at_login, url=said if state == "running" else "")
 
     def _properties(self, unit: str) -> dict[str, str]:
-        shown = run(_ctl("show", unit, "--property=ActiveState,UnitFileState"), self._environ)
+        shown = run(_ctl("show", unit, "--property=ActiveState,UnitFileState,StatusText"), self._environ)
         return dict(line.split("=", 1) for line in shown.output.splitlines() if shown.ok and "=" in line)
 
     def _manager(self) -> Outcome:
@@ -110,7 +111,7 @@ def makes_gpu_files(environ: Mapping[str, str]) -> bool:
 
 def lingers(user: str) -> bool:
     """Whether the person's services run on without a login."""
-    return (LINGER / user).exists()
+    return bool(user) and (LINGER / user).exists()
 
 
 def _remove(unit: Path) -> None:
@@ -129,6 +130,7 @@ AT_LOGIN: Final[Commands] = (RELOAD, _ctl("enable", SERVICE), _ctl("restart", SE
 ON_DEMAND: Final[Commands] = (
     RELOAD,
     _ctl("disable", "--now", SERVICE),  # its former self may have been started at login
+    _ctl("reset-failed", f"{SERVICE}*"),  # a pattern, for which it is no failure that there is nothing to reset
     _ctl("enable", SOCKET),
     _ctl("restart", SOCKET),
 )
