@@ -67,7 +67,7 @@ def _speed(screen: Screen, models: Sequence[dict[str, Any]]) -> Iterable[str]:
         for way, name in WAYS.items():
             seconds = decode.get(way)
             yield _row(
-                model["model"] if way == "own" else "",
+                f"{model['model']} ({model['prompt_tokens']} → {model['tokens']})" if way == "own" else "",
                 screen.text(name),
                 _median_range(seconds, "{:.0f}" if bare > 100 else "{:.1f}") if seconds else "–",
                 f"{_share(decode[way], decode['argmax']):.3f}" if seconds else "–",
