@@ -205,9 +205,10 @@ Ctrl-C stops the server. From now on, {command} alone starts it.""",
         "CPU backend `{variant}`. Medians of {rounds} rounds (least–most).",
     ),
     "bench_speed_head": (
-        "| モデル（入力 → 出力トークン） | 測り方 | 生成 tokens/s | argmax 比 | 通し tokens/s | argmax 比 | 最初の文字 ms | 追加 µs/token |",
-        "| Model (tokens in → out) | Way | Decode tokens/s | to argmax | End to end tokens/s | to argmax | First text ms | "
-        "Added µs/token |",
+        "| モデル（入力 → 出力トークン） | 測り方 | 生成 tokens/s | argmax 比 | 通し tokens/s | argmax 比 | "
+        "最初の文字 ms | 追加 µs/token |",
+        "| Model (tokens in → out) | Way | Decode tokens/s | to argmax | End to end tokens/s | to argmax | "
+        "First text ms | Added µs/token |",
     ),
     "bench_memory_head": (
         "| モデル | 大きさ | 待機中 MiB | 読み込み後 MiB（サーバー + ランナー） | 解放後 MiB | "
