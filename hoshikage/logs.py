@@ -14,8 +14,8 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, timedelta
+from io import FileIO
 from pathlib import Path
-from types import TracebackType
 from typing import Final, TextIO
 
 from hoshikage.errors import SettingInvalid
@@ -32,7 +32,6 @@ CONTROLS: Final = {
 """What could begin a line of its own, or drive a terminal, in text that came from elsewhere."""
 SYSLOG: Final = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (0, 7))
 """Least level of logging -> syslog's priority."""
-ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
 
 @contextmanager
@@ -73,11 +72,13 @@ class Lines(logging.Formatter):
         super().__init__(pattern)
         self.default_msec_format = "%s.%03d"
 
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
-        return super().formatMessage(record).translate(CONTROLS)
-
-    def formatException(self, ei: ExcInfo) -> str:  # noqa: N802 - logging's name
-        return "\n".join(f"    {line.translate(CONTROLS)}" for line in super().formatException(ei).splitlines())
+    def format(self, record: logging.LogRecord) -> str:
+        record.message = record.getMessage()
+        record.asctime = self.formatTime(record)
+        lines = [self.formatMessage(record).translate(CONTROLS)]
+        if record.exc_info:  # not record.exc_text, where another handler may have left its own form
+            lines += (f"    {line.translate(CONTROLS)}" for line in self.formatException(record.exc_info).splitlines())
+        return "\n".join(lines)
 
 
 class JournalLines(Lines):
@@ -134,8 +135,7 @@ class DailyFile(logging.Handler):
                 self._turn(day)
             if self._stream.closed:
                 self._stream, _ = self._open()
-            self._stream.write(self.format(record) + "\n")
-            self._stream.flush()
+            self._stream.write(f"{self.format(record)}\n".encode("utf-8", "backslashreplace"))
             self._failed = False
         except OSError as error:
             self._tell(error)
@@ -150,11 +150,10 @@ class DailyFile(logging.Handler):
             self.release()
         super().close()
 
-    def _open(self) -> tuple[TextIO, date]:
-        """The file to append to, and the day of its last line."""
-        stream = self._file.open("a", encoding="utf-8", errors="backslashreplace")
-        found = os.fstat(stream.fileno())
-        return stream, date.fromtimestamp(found.st_mtime) if found.st_size else date.min
+    def _open(self) -> tuple[FileIO, date]:
+        """The file to append to, a line a write, and the day of its last line."""
+        stream = FileIO(self._file, "a")
+        return stream, date.fromtimestamp(os.fstat(stream.fileno()).st_mtime)
 
     def _turn(self, day: date) -> None:
         """Closes the file and moves it aside. Where that fails, the new day's lines follow the old ones."""

@@ -34,6 +34,8 @@ PLACES = """
 import fcntl, os, sys
 program, pid, *given = sys.argv[1:]
 high = [fcntl.fcntl(int(fd), fcntl.F_DUPFD, 100) for fd in given]
+for fd in given:
+    os.close(int(fd))
 for place, fd in enumerate(high, start=3):
     os.dup2(fd, place)
     os.close(fd)
