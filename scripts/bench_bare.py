@@ -16,13 +16,12 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, Final
 
-from hoshikage.llama.template import ChatTemplate
-
 from hoshikage._ffi.library import load
 from hoshikage.engine.prompt import prepare
 from hoshikage.llama.context import Context
 from hoshikage.llama.model import Model
 from hoshikage.llama.sampler import Sampler
+from hoshikage.llama.template import ChatTemplate
 from hoshikage.params import ChatPrompt, GenerationRequest, LoadParams, Message, SamplingParams
 
 VARIANT: Final = re.compile(r"/(?:lib)?(ggml-cpu[^/\s]*?)\.(?:so|dylib|dll)")
