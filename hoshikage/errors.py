@@ -14,6 +14,7 @@
       BodyTooLarge                    413 invalid_request_error    body_too_large
       UnsupportedMediaType            415 invalid_request_error    unsupported_media_type
       QueueFull                       429 rate_limit_error         queue_full
+      RateLimited                     429 rate_limit_error         rate_limit_exceeded
       InferenceFailed                 500 server_error             inference_failed
         ModelCrashed                  500 server_error             model_crashed
       NotSupported                    501 not_supported_error      not_supported
@@ -126,6 +127,12 @@ class UnsupportedMediaType(HoshikageError):
 
 class QueueFull(HoshikageError):
     status, type, code = 429, "rate_limit_error", "queue_full"
+
+
+class RateLimited(HoshikageError):
+    """A caller's own limit, where QueueFull is everybody's."""
+
+    status, type, code = 429, "rate_limit_error", "rate_limit_exceeded"
 
 
 class InferenceFailed(HoshikageError):

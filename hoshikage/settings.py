@@ -7,6 +7,7 @@ start with its name, its value and what is allowed.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from hoshikage.messages import Language, language_of
 APP: Final = "hoshikage"
 RAMDISK: Final = "/dev/shm" if sys.platform == "linux" else ""
 """Linux alone has a folder in memory that every user may write to."""
+ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 
 
 def config_dir() -> Path:
@@ -50,12 +52,35 @@ class Settings:
     great_timeout: float
     """Minutes."""
     ramdisk_path: Path | None
+    watchdog_timeout: float
     queue_timeout: float
     queue_size: int
     engine: str
     log_level: str
     log_file: Path | None
     log_keep_days: int
+    require_token: str
+    """`auto`: where other machines can reach the server; `always`."""
+    rate_limit_requests: int
+    rate_limit_tokens: int
+    cors_origins: tuple[str, ...]
+    """As browsers send them, or `*` alone."""
+    allowed_hosts: tuple[str, ...]
+    """Names in small letters, without a port or brackets."""
+    tls_cert_file: Path | None
+    tls_key_file: Path | None
+    unix_socket: Path | None
+    drain_timeout: float
+
+    @property
+    def token_file(self) -> Path:
+        """Where `hoshikage token` keeps the access tokens' hashes."""
+        return config_dir() / "tokens.json"
+
+    @property
+    def admin_token_file(self) -> Path:
+        """The token by which this user's commands administer this user's server."""
+        return config_dir() / "admin.token"
 
     @property
     def lib_dir(self) -> Path:
@@ -131,6 +156,30 @@ def host(value: str) -> str:
     return value.strip()
 
 
+def several(parse: Callable[[str], str]) -> Callable[[str], tuple[str, ...]]:
+    """A list with commas, each item once."""
+
+    def parse_all(value: str) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(parse(item.strip()) for item in value.split(",") if item.strip()))
+
+    return parse_all
+
+
+def host_name(value: str) -> str:
+    """A Host header's name, in small letters, without a port; an IPv6 address with or without brackets."""
+    name = value.lower().removeprefix("[").removesuffix("]")
+    if not re.fullmatch(r"[a-z0-9_.-]+|[0-9a-f:.]*:[0-9a-f:.]*", name):
+        raise ValueError(value)
+    return name
+
+
+def origin(value: str) -> str:
+    """`https://example.com:8443`, just as a browser sends it, or `*`."""
+    if value != "*" and not ORIGIN.fullmatch(value):
+        raise ValueError(value)
+    return value
+
+
 ROWS: Final = (
     Row("HOST", "host", "127.0.0.1", host, "IP address | host name"),
     Row("PORT", "port", "3030", whole(0, 65535), "0 … 65535"),
@@ -145,6 +194,7 @@ ROWS: Final = (
     Row("IDLE_TIMEOUT", "idle_timeout", "300", decimal(0.0, 31_536_000.0), "0 (= off) … 31536000 s"),
     Row("GREAT_TIMEOUT", "great_timeout", "60", decimal(0.0, 525_600.0), "0 (= off) … 525600 min"),
     Row("RAMDISK_PATH", "ramdisk_path", RAMDISK, path_or_off, "path of a folder in memory | off"),
+    Row("WATCHDOG_TIMEOUT", "watchdog_timeout", "300", decimal(0.0, 86_400.0), "0 (= off) … 86400 s"),
     Row("QUEUE_TIMEOUT", "queue_timeout", "180", decimal(1.0, 86_400.0), "1 … 86400 s"),
     Row("QUEUE_SIZE", "queue_size", "64", whole(0, 100_000), "0 … 100000"),
     Row("ENGINE", "engine", "process", one_of("process", "thread"), "process | thread"),
@@ -152,6 +202,15 @@ ROWS: Final = (
         "debug | info | warning | error"),
     Row("LOG_FILE_PATH", "log_file", "", optional_path, "path of a file"),
     Row("LOG_KEEP_DAYS", "log_keep_days", "14", whole(0, 36_500), "0 (= all) … 36500"),
+    Row("REQUIRE_TOKEN", "require_token", "auto", one_of("auto", "always"), "auto | always"),
+    Row("RATE_LIMIT_REQUESTS", "rate_limit_requests", "0", whole(0, 1_000_000), "0 (= off) … 1000000 / min"),
+    Row("RATE_LIMIT_TOKENS", "rate_limit_tokens", "0", whole(0, 10**9), "0 (= off) … 1000000000 / min"),
+    Row("CORS_ORIGINS", "cors_origins", "", several(origin), "https://example.com, http://localhost:5173 | *"),
+    Row("ALLOWED_HOSTS", "allowed_hosts", "", several(host_name), "example.com, box.local, 192.168.1.5"),
+    Row("TLS_CERT_FILE", "tls_cert_file", "", optional_path, "path of a PEM file"),
+    Row("TLS_KEY_FILE", "tls_key_file", "", optional_path, "path of a PEM file"),
+    Row("UNIX_SOCKET", "unix_socket", "", optional_path, "path of a socket"),
+    Row("DRAIN_TIMEOUT", "drain_timeout", "30", decimal(0.0, 3600.0), "0 … 3600 s"),
 )  # fmt: skip
 LANGUAGE_VARIABLE: Final = "HOSHIKAGE_LANG"
 

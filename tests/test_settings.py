@@ -88,6 +88,15 @@ def test_flags_win_over_environment_over_working_folder_over_config_folder(home:
         ("ENGINE", "gpu"),
         ("LOG_LEVEL", "loud"),
         ("HOSHIKAGE_LANG", "fr"),
+        ("REQUIRE_TOKEN", "never"),
+        ("RATE_LIMIT_REQUESTS", "-1"),
+        ("CORS_ORIGINS", "example.com"),
+        ("CORS_ORIGINS", "https://example.com/"),
+        ("CORS_ORIGINS", "https://a.example, https://B.example"),
+        ("ALLOWED_HOSTS", "http://example.com"),
+        ("ALLOWED_HOSTS", "example.com:80"),
+        ("ALLOWED_HOSTS", "*"),
+        ("DRAIN_TIMEOUT", "-1"),
     ],
 )
 def test_a_bad_value_is_named_with_what_is_allowed(variable: str, value: str, home: Path) -> None:
@@ -120,6 +129,15 @@ def test_paths_are_absolute_and_know_the_home(home: Path, monkeypatch: pytest.Mo
     found = load({}, {"HOSHIKAGE_LIB_PATH": "~/lib", "MODEL_MAP_FILE": "models.json"}, home).settings
     assert found.lib_path == home / "lib"
     assert found.model_map_file == home / "models.json"
+
+
+def test_lists_have_commas(home: Path) -> None:
+    origins = "https://a.example, http://[::1]:5173,https://a.example,"
+    found = load({}, {"CORS_ORIGINS": origins, "ALLOWED_HOSTS": "Box.local , [FD00::1],10.0.0.5"}, home).settings
+    assert found.cors_origins == ("https://a.example", "http://[::1]:5173")
+    assert found.allowed_hosts == ("box.local", "fd00::1", "10.0.0.5")
+    assert load({}, {"CORS_ORIGINS": "*"}, home).settings.cors_origins == ("*",)
+    assert load({}, {}, home).settings.cors_origins == load({}, {}, home).settings.allowed_hosts == ()
 
 
 def test_the_ram_disk_is_on_where_there_is_one_and_can_be_turned_off(home: Path) -> None:

@@ -43,10 +43,12 @@ def run(args: argparse.Namespace, context: Context) -> CommandResult:
 
 
 def _plain(value: object) -> object:
-    return str(value) if isinstance(value, Path) else value
+    return str(value) if isinstance(value, Path) else list(value) if isinstance(value, tuple) else value
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(value) or "–"
     return "–" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
