@@ -19,9 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from screen import ROOT, Refused, Screen
+from screen import LEAST_PYTHON, ROOT, Refused, Screen
 
-LEAST_PYTHON: Final = (3, 10)
 READ_BY_PIP: Final = (
     "setup.cfg",
     "pyproject.toml",
@@ -56,8 +55,6 @@ def prepare(screen: Screen, extras: Sequence[str], folder: Path = ROOT / ".venv"
 
     Raises Refused.
     """
-    if sys.version_info < LEAST_PYTHON:
-        raise Refused("python_too_old", found=".".join(map(str, sys.version_info[:3])))
     environment = Environment(folder)
     if not _works(environment):
         _make(environment)
@@ -77,7 +74,7 @@ def _works(environment: Environment) -> bool:
     """Whether the environment's Python runs and has pip."""
     try:
         done = subprocess.run(
-            [environment.python, "-c", "import pip, sys; sys.exit(sys.version_info < (3, 10))"],
+            [environment.python, "-c", f"import pip, sys; sys.exit(sys.version_info < {LEAST_PYTHON})"],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=60,

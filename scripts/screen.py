@@ -16,9 +16,14 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from hoshikage.errors import HoshikageError  # noqa: E402  the path has to be set first
+from texts import TEXTS  # noqa: E402  the path has to be set first
+
+LEAST_PYTHON: Final = (3, 10)
+if sys.version_info < LEAST_PYTHON:  # before anything of the package is imported, which an older Python cannot read
+    sys.exit("\n".join(words.format(found=sys.version.split()[0]) for words in TEXTS["python_too_old"]))
+
+from hoshikage.errors import HoshikageError  # noqa: E402
 from hoshikage.messages import LANGUAGES, Language, describe, language_of  # noqa: E402
-from texts import TEXTS  # noqa: E402
 
 INDENT: Final = "      "
 
