@@ -3,32 +3,52 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
+import time
+from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from hoshikage import gguf, wire
+from hoshikage.dispatch.crashes import Crashes
 from hoshikage.dispatch.host import Exit, Host
-from hoshikage.dispatch.lifecycle import Lifecycle, Wanted
+from hoshikage.dispatch.lifecycle import Lifecycle, Policy, Prepared, Wanted
 from hoshikage.dispatch.process import ProcessHost
-from hoshikage.dispatch.queue import Queue
-from hoshikage.errors import (
-    GgufInvalid,
-    HoshikageError,
-    ModelCrashed,
-    ModelLoadFailed,
-    ShuttingDown,
-)
+from hoshikage.dispatch.queue import Queue, Ticket
+from hoshikage.dispatch.ramdisk import RamDisk
+from hoshikage.errors import GgufInvalid, HoshikageError, InvalidRequest, ModelCrashed, ModelLoadFailed
 from hoshikage.library import demo, locate, verdict
 from hoshikage.params import GenerationRequest, LoadParams
 from hoshikage.registry import ModelSpec
 from hoshikage.settings import Settings, cache_dir
 
-SLOTS = 1
+SLOTS: Final = 1
+KEPT_RECORDS: Final = 20
+
+
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One finished request as /v1/status shows it; milliseconds. It holds no text."""
+
+    model: str
+    finished_at: int
+    reason: str
+    prompt_tokens: int
+    completion_tokens: int
+    queue_ms: float
+    total_ms: float
+    prompt_ms: float
+    first_token_ms: float
+    decode_ms: float
+    tokens_per_second: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,23 +58,50 @@ class Waiting:
     place: int
 
 
-Note = Waiting | wire.Loading | wire.Started | wire.Prefill | wire.Token | wire.Finished
+RunNote = wire.Started | wire.Prefill | wire.Token | wire.Finished
+Note = Waiting | wire.Loading | RunNote
 
 
 class Dispatcher:
     """Made once by the server (`create`), closed with `stop`."""
 
-    def __init__(self, settings: Settings, lifecycle: Lifecycle) -> None:
+    def __init__(self, settings: Settings, lifecycle: Lifecycle, crashes: Crashes, clock: Clock) -> None:
+        """`clock` gives monotonic seconds."""
         self._settings = settings
         self._lifecycle = lifecycle
-        self._queue = Queue(SLOTS, settings.queue_size, settings.queue_timeout)
-        self._stopping = False
-        self._last_finished: wire.Finished | None = None
+        self._crashes = crashes
+        self._clock = clock
+        self._queue = Queue(SLOTS, settings.queue_size, settings.queue_timeout, clock, lifecycle.rest)
+        self._records: deque[Record] = deque(maxlen=KEPT_RECORDS)
+
+    async def start(self) -> None:
+        await self._lifecycle.start()
+
+    def drain(self) -> None:
+        """Takes no more requests and refuses those that wait; those that run go on."""
+        self._queue.close()
 
     async def stop(self) -> None:
-        """Takes no more requests and ends the runner."""
-        self._stopping = True
+        """Ends the runner, and what still runs with it."""
+        self.drain()
         await self._lifecycle.stop()
+
+    async def preload(self, spec: ModelSpec) -> None:
+        """Loads a model in its turn, as a request for it would. Raises HoshikageError."""
+        ticket = self._queue.enter(spec.label)
+        try:
+            async for _ in ticket.wait():
+                pass
+            async for _ in self._load(spec):
+                pass
+        finally:
+            ticket.leave()
+
+    async def unload(self) -> None:
+        """Ends the runner now. Raises InvalidRequest while a request runs."""
+        if self._queue.running:
+            raise InvalidRequest("dispatch.busy", label=self._lifecycle.snapshot().label or "")
+        await self._lifecycle.unload()
 
     async def generate(self, spec: ModelSpec, request: GenerationRequest) -> AsyncGenerator[Note, None]:
         """Yields notes while the request waits and the model loads, then one Started, the Prefill and Token events,
@@ -63,79 +110,108 @@ class Dispatcher:
 
         A runner that crashes before any text was sent is replaced and the request run once more.
         """
-        if self._stopping:
-            raise ShuttingDown("dispatch.shutting_down", retry_after=5)
-        ticket = self._queue.enter()
+        fingerprint = digest(spec.label, request)
+        self._crashes.check_request(fingerprint)
+        arrived = self._clock()
+        ticket = self._queue.enter(spec.label)
         try:
             async with aclosing(ticket.wait()) as places:
                 async for place in places:
                     yield Waiting(place)
-            async with aclosing(self._attempts(spec, request)) as notes:
+            admitted = self._clock()
+            async with aclosing(self._attempts(spec, request, ticket, fingerprint)) as notes:
                 async for note in notes:
+                    if isinstance(note, wire.Finished):
+                        self._finished(spec.label, note, queue_s=admitted - arrived, total_s=self._clock() - arrived)
                     yield note
         finally:
             ticket.leave()
-            if not self._queue.running:
-                self._lifecycle.rest()
 
     def status(self) -> dict[str, Any]:
-        """For /v1/status: queue, model, library and the last request's timings, as JSON-able values."""
+        """For /v1/status: queue, model, library and the last requests' timings, as JSON-able values."""
         snapshot = self._lifecycle.snapshot()
-        last = self._last_finished
         return {
-            "queue": {"running": self._queue.running, "waiting": self._queue.waiting},
+            "queue": {
+                "running": self._queue.running,
+                "waiting": len(self._queue.waiting),
+                "waiting_for": list(self._queue.waiting),
+            },
             "model": {
                 "state": snapshot.state,
                 "id": snapshot.label,
+                "quarantined": snapshot.label is not None and self._crashes.quarantined(snapshot.label),
                 **(asdict(snapshot.model) if snapshot.model is not None else {}),
             },
             "library": asdict(snapshot.library) if snapshot.library is not None else None,
-            "runner": {
-                "pid": snapshot.pid,
-                "resident_bytes": snapshot.resident_bytes,
-                "last_returned_bytes": snapshot.last_returned_bytes,
-            },
-            "last_request": None
-            if last is None
-            else {
-                "prompt_tokens": last.prompt_tokens,
-                "completion_tokens": last.completion_tokens,
-                **asdict(last.timings),
-            },
+            "runner": {"pid": snapshot.pid, "resident_bytes": snapshot.resident_bytes},
+            "ramdisk": None
+            if snapshot.in_memory is None
+            else {"source": str(snapshot.in_memory.source), "bytes": snapshot.in_memory.size},
+            "last_unload": asdict(snapshot.returned) if snapshot.returned is not None else None,
+            "last_requests": [asdict(record) for record in reversed(self._records)],
         }
 
-    async def _attempts(self, spec: ModelSpec, request: GenerationRequest) -> AsyncGenerator[Note, None]:
-        started = False
-        for again in (True, False):
+    def _finished(self, label: str, end: wire.Finished, queue_s: float, total_s: float) -> None:
+        self._crashes.finished(label)
+        timings = end.timings
+        self._records.append(
+            Record(
+                model=label,
+                finished_at=int(time.time()),
+                reason=end.reason,
+                prompt_tokens=end.prompt_tokens,
+                completion_tokens=end.completion_tokens,
+                queue_ms=round(queue_s * 1e3, 1),
+                total_ms=round(total_s * 1e3, 1),
+                prompt_ms=round(timings.prompt_ms, 1),
+                first_token_ms=round(timings.first_token_ms, 1),
+                decode_ms=round(timings.decode_ms, 1),
+                tokens_per_second=round((end.completion_tokens - 1) * 1e3 / timings.decode_ms, 1)
+                if timings.decode_ms > 0
+                else 0.0,
+            )
+        )
+
+    async def _attempts(
+        self, spec: ModelSpec, request: GenerationRequest, ticket: Ticket, fingerprint: bytes
+    ) -> AsyncGenerator[Note, None]:
+        started = sent = False
+        for last in (False, True):
+            running = False
             try:
-                async with aclosing(self._attempt(spec, request)) as notes:
-                    async for note in notes:
-                        if isinstance(note, wire.Token):
-                            again = False
-                        if isinstance(note, wire.Started):
-                            if started:
-                                continue
-                            started = True
-                        yield note
+                async with aclosing(self._load(spec)) as progress:
+                    async for loading in progress:
+                        yield loading
+                running = True
+                async with aclosing(self._run(request, ticket)) as events:
+                    async for event in events:
+                        if isinstance(event, wire.Started) and started:
+                            continue
+                        started |= isinstance(event, wire.Started)
+                        sent |= isinstance(event, wire.Token)
+                        yield event
                 return
             except ModelCrashed:
-                if not again:
+                if sent or last:
+                    if running and last:
+                        self._crashes.poison(fingerprint)
                     raise
 
-    async def _attempt(self, spec: ModelSpec, request: GenerationRequest) -> AsyncGenerator[Note, None]:
+    async def _load(self, spec: ModelSpec) -> AsyncGenerator[wire.Loading, None]:
         wanted = await asyncio.to_thread(wanted_load, spec, self._settings)
         async with aclosing(self._lifecycle.ready(wanted)) as progress:
             async for loading in progress:
                 yield loading
-        job = self._lifecycle.submit(request)
+
+    async def _run(self, request: GenerationRequest, ticket: Ticket) -> AsyncGenerator[RunNote, None]:
+        # The slot is free when the runner is done, however slowly the client reads.
+        job = self._lifecycle.submit(request, ticket.leave)
         try:
             while True:
                 item = await job.items.get()
                 if isinstance(item, HoshikageError):
                     raise item
                 assert not isinstance(item, wire.Failed)
-                if isinstance(item, wire.Finished):
-                    self._last_finished = item
                 yield item
                 if isinstance(item, wire.Finished):
                     return
@@ -143,15 +219,22 @@ class Dispatcher:
             self._lifecycle.forget(job)
 
 
+def digest(label: str, request: GenerationRequest) -> bytes:
+    """Tells requests apart without keeping them."""
+    return hashlib.sha256(label.encode() + b"\0" + wire.encode(wire.Generate(0, request))).digest()
+
+
 def create(settings: Settings, environ: Mapping[str, str]) -> Dispatcher:
     """The dispatcher of a server. `environ` is where the system's own library search is described."""
+    crashes = Crashes(time.monotonic)
     lifecycle = Lifecycle(
         partial(prepare_load, settings, environ),
         embedded_host if settings.engine == "thread" else process_host,
-        settings.idle_timeout,
-        settings.lang,
+        RamDisk(settings.ramdisk_path),
+        crashes,
+        Policy(settings.idle_timeout, settings.great_timeout * 60, settings.watchdog_timeout, settings.lang),
     )
-    return Dispatcher(settings, lifecycle)
+    return Dispatcher(settings, lifecycle, crashes, time.monotonic)
 
 
 def wanted_load(spec: ModelSpec, settings: Settings) -> Wanted:
@@ -180,7 +263,7 @@ def check_model(path: Path) -> None:
         raise ModelLoadFailed.of(error.key, error.details, param="model") from None
 
 
-def prepare_load(settings: Settings, environ: Mapping[str, str], wanted: Wanted) -> Path:
+def prepare_load(settings: Settings, environ: Mapping[str, str], wanted: Wanted) -> Prepared:
     """The library to load now, judged, for a model file that was checked. Raises ModelLoadFailed, LibraryUnavailable.
 
     Blocks on the disk and perhaps on a child process.
@@ -188,7 +271,8 @@ def prepare_load(settings: Settings, environ: Mapping[str, str], wanted: Wanted)
     check_model(Path(wanted.params.model_path))
     found = locate.find(settings.lib_path, settings.lib_dir, environ)
     verdict.judge(found.file, cache_dir=cache_dir(), demo=demo.find()).require()
-    return found.file
+    state = found.file.stat()
+    return Prepared(found.file, (str(found.file), state.st_ino, state.st_size, state.st_mtime_ns))
 
 
 def process_host(library: Path, on_event: Callable[[wire.Event], None], on_exit: Callable[[Exit], None]) -> Host:

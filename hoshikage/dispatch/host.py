@@ -29,6 +29,9 @@ class Host(Protocol):
     def send(self, command: wire.Command) -> None:
         """Never waits. A command to a host that has ended is dropped: its exit has been or will be told."""
 
+    def kill(self, reason: str) -> None:
+        """Ends the host by force; `reason` is told as that of its exit."""
+
     async def stop(self) -> None:
         """Ends the host and waits until it is gone; its exit is not told."""
 

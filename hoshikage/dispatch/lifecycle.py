@@ -1,29 +1,35 @@
 """Which model is loaded: unloaded, loading, ready; switching, idling out, crashing. Event loop only.
 
 One model at a time. A load is shared by all who wait for it, and goes on when they leave. The runner ends with its
-model, so that all memory goes back to the system.
+model, so that all memory goes back to the system; the copy on the RAM disk outlives it for a while.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import dataclass
-from functools import partial
+import time
+from collections.abc import AsyncGenerator, Callable, Hashable
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from hoshikage import wire
-from hoshikage.dispatch.host import Exit, Host, HostFactory
+from hoshikage.dispatch.crashes import Crashes
+from hoshikage.dispatch.host import Exit, HostFactory
 from hoshikage.dispatch.mailbox import Mailbox
-from hoshikage.dispatch.memory import resident_bytes
-from hoshikage.errors import HoshikageError, ModelCrashed
+from hoshikage.dispatch.memory import Footprint, footprint, resident_bytes
+from hoshikage.dispatch.ramdisk import CopyCancelled, Held, Notice, RamDisk
+from hoshikage.dispatch.runner import Job, Runner
+from hoshikage.errors import HoshikageError, ModelCrashed, ShuttingDown, Unavailable
 from hoshikage.messages import Language, describe, text
 from hoshikage.params import GenerationRequest, LibraryInfo, LoadParams, ModelInfo
 
 logger = logging.getLogger("hoshikage.dispatch")
-library_logger = logging.getLogger("hoshikage.llama")
+
+PROGRESS_LINE_S: Final = 2.0
+"""The least time between two lines of the log about the progress of a load."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +39,25 @@ class Wanted:
     label: str
     params: LoadParams
     file_state: tuple[int, int, int]
-    """Device-independent identity of the model file: (inode, size, mtime in ns)."""
+    """Identity of the model file: (inode, size, mtime in ns)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a load uses: the judged library, and what a change of it is noticed by."""
+
+    library: Path
+    library_state: Hashable
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Times of the lifecycle, in seconds; 0 switches one off."""
+
+    idle_timeout: float
+    great_timeout: float
+    watchdog: float
+    language: Language
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +70,10 @@ class Snapshot:
     library: LibraryInfo | None
     pid: int | None
     resident_bytes: int
-    last_returned_bytes: int
-    """Resident memory of the last runner that was ended, which its end gave back."""
-
-
-JobItem = wire.JobEvent | HoshikageError
-
-
-class Job:
-    """One request in the runner: its events in order, ended by Finished or an error."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.items: Mailbox[JobItem] = Mailbox()
+    """Of the runner; 0 where the system does not tell."""
+    returned: Footprint | None
+    """What the end of the last runner gave back to the system."""
+    in_memory: Held | None
 
 
 class Lifecycle:
@@ -66,28 +81,27 @@ class Lifecycle:
 
     def __init__(
         self,
-        prepare: Callable[[Wanted], Path],
+        prepare: Callable[[Wanted], Prepared],
         make_host: HostFactory,
-        idle_timeout: float,
-        language: Language,
+        ramdisk: RamDisk,
+        crashes: Crashes,
+        policy: Policy,
     ) -> None:
-        """`prepare` gives the library for a load; it may block (it runs in a thread) and raise HoshikageError.
-        0 as `idle_timeout` is never."""
+        """`prepare` may block (it runs in a thread) and raise HoshikageError."""
         self._prepare = prepare
         self._make_host = make_host
-        self._idle_timeout = idle_timeout
-        self._language = language
-        self._host: Host | None = None
+        self._ramdisk = ramdisk
+        self._crashes = crashes
+        self._policy = policy
+        self._runner: Runner | None = None
         self._wanted: Wanted | None = None
-        self._loading: asyncio.Task[None] | None = None
-        self._answer: asyncio.Future[wire.Event] | None = None
+        self._prepared: Prepared | None = None
+        self._loading: asyncio.Task[Runner] | None = None
         self._watchers: set[Mailbox[wire.Loading | None]] = set()
-        self._jobs: dict[int, Job] = {}
-        self._last_job = 0
-        self._model: ModelInfo | None = None
-        self._library: LibraryInfo | None = None
-        self._returned = 0
+        self._returned: Footprint | None = None
+        self._last_line = 0.0
         self._idle: asyncio.TimerHandle | None = None
+        self._great: asyncio.TimerHandle | None = None
         self._ending: asyncio.Task[None] | None = None
         self._changing = asyncio.Lock()
         """Held while one runner makes way for the next, so that two never hold memory at once."""
@@ -95,21 +109,31 @@ class Lifecycle:
         """Counts calls for the runner: an idle end that finds it moved on comes too late."""
 
     def snapshot(self) -> Snapshot:
-        state = "ready" if self._model is not None else "loading" if self._loading is not None else "unloaded"
-        pid = self._host.pid if self._host is not None else None
+        runner = self._runner
+        model = runner.model if runner is not None else None
+        state = "ready" if model is not None else "loading" if self._loading is not None else "unloaded"
         return Snapshot(
             state=state,
             label=self._wanted.label if self._wanted is not None else None,
-            model=self._model,
-            library=self._library,
-            pid=pid,
-            resident_bytes=resident_bytes(pid) if pid else 0,
-            last_returned_bytes=self._returned,
+            model=model,
+            library=runner.library if runner is not None else None,
+            pid=runner.pid if runner is not None else None,
+            resident_bytes=resident_bytes(runner.pid) if runner is not None else 0,
+            returned=self._returned,
+            in_memory=self._ramdisk.held,
         )
+
+    async def start(self) -> None:
+        """Clears what a server that was killed left on the RAM disk."""
+        await asyncio.to_thread(self._ramdisk.sweep)
+        self._arm_great()
 
     async def ready(self, wanted: Wanted) -> AsyncGenerator[wire.Loading, None]:
         """Ends when `wanted` is loaded; yields the progress of its load. Raises what the load raises."""
         self._hold()
+        if self._crashes.quarantined(wanted.label):
+            prepared = await asyncio.to_thread(self._prepare, wanted)
+            self._crashes.check(wanted.label, (wanted.file_state, prepared.library_state))
         async with self._changing:
             if self._loading is None or self._wanted != wanted:
                 await self._end("why_switch")
@@ -125,42 +149,53 @@ class Lifecycle:
                     yield progress
             finally:
                 self._watchers.discard(inbox)
+        if loading.cancelled():  # somebody asked for the model's end while it was loading
+            raise Unavailable("dispatch.load_called_off", label=wanted.label, retry_after=1)
         loading.result()
 
-    def submit(self, request: GenerationRequest) -> Job:
-        """Sends a job to the runner that `ready` has made ready."""
+    def submit(self, request: GenerationRequest, on_end: Callable[[], None]) -> Job:
+        """Sends a job to the runner that `ready` has made ready. `on_end` is called when the runner has ended it."""
         self._hold()
-        self._last_job += 1
-        job = Job(self._last_job)
-        if self._host is None:  # it crashed between `ready` and now
+        if self._runner is None:  # it crashed between `ready` and now
+            job = Job(0, on_end)
             job.items.put(ModelCrashed("dispatch.crashed", reason="exit"))
             return job
-        self._jobs[job.number] = job
-        self._host.send(wire.Generate(job.number, request))
-        return job
+        return self._runner.submit(request, on_end)
 
     def forget(self, job: Job) -> None:
         """Its reader is gone: cancels the job if it has not ended."""
-        if self._jobs.pop(job.number, None) is not None and self._host is not None:
-            self._host.send(wire.Cancel(job.number))
+        if self._runner is not None:
+            self._runner.forget(job)
 
     def rest(self) -> None:
-        """Nothing runs and nothing waits: the idle clock starts."""
+        """Nothing runs and nothing waits: the idle clocks start."""
         self._hold()
-        if self._host is not None and self._idle_timeout > 0:
-            self._idle = asyncio.get_running_loop().call_later(self._idle_timeout, self._idle_out)
+        if self._runner is not None and self._policy.idle_timeout > 0:
+            self._idle = asyncio.get_running_loop().call_later(self._policy.idle_timeout, self._idle_out)
+        self._arm_great()
+
+    async def unload(self) -> None:
+        """Ends the runner because somebody asks for it; a load in progress is called off."""
+        self._hold()
+        async with self._changing:
+            await self._end("why_asked")
+        self._arm_great()
 
     async def stop(self) -> None:
-        """Ends the runner for good."""
+        """Ends the runner for good and takes the model out of memory."""
         self._hold()
         async with self._changing:
             await self._end("why_stop")
+        await self._release()
+
+    # Idle
 
     def _hold(self) -> None:
         self._uses += 1
-        if self._idle is not None:
-            self._idle.cancel()
-            self._idle = None
+        for timer in (self._idle, self._great):
+            if timer is not None:
+                timer.cancel()
+        self._idle = self._great = None
 
     def _idle_out(self) -> None:
         self._idle = None
@@ -171,46 +206,85 @@ class Lifecycle:
             if uses == self._uses:
                 await self._end("why_idle")
 
+    def _arm_great(self) -> None:
+        if self._policy.great_timeout > 0:
+            loop = asyncio.get_running_loop()
+            self._great = loop.call_later(self._policy.great_timeout, self._great_out)
+
+    def _great_out(self) -> None:
+        self._great = None
+        self._ending = asyncio.create_task(self._release_idle(self._uses))
+
+    async def _release_idle(self, uses: int) -> None:
+        async with self._changing:  # a load that begins now waits, and copies the file anew
+            if uses == self._uses and self._runner is None:
+                await self._release()
+
+    async def _release(self) -> None:
+        self._tell((await asyncio.to_thread(self._ramdisk.release)).notice)
+
     # Loading
 
-    async def _load(self, wanted: Wanted) -> None:
+    async def _load(self, wanted: Wanted) -> Runner:
+        if pause := self._crashes.pause(wanted.label):
+            await asyncio.sleep(pause)
+        self._last_line = asyncio.get_running_loop().time()
         logger.info(self._say("log_loading", label=wanted.label, file=wanted.params.model_path))
-        library = await asyncio.to_thread(self._prepare, wanted)
-        host = self._host = self._make_host(library, self._on_event, self._on_exit)
+        prepared = await asyncio.to_thread(self._prepare, wanted)
+        progress = Progress(self._show)
+        params = await self._place(wanted.params, progress.copied)
+        runner = Runner(self._make_host, prepared.library, self._policy.watchdog, progress.loaded, self._gone)
+        self._runner, self._prepared = runner, prepared
         try:
-            ready = await self._answer_to(host.start)
-            assert isinstance(ready, wire.Ready)
-            loaded = await self._answer_to(partial(host.send, wire.Load(wanted.params)))
-            assert isinstance(loaded, wire.Loaded)
-        except BaseException:
-            if self._host is host:
-                self._host = None
-            await host.stop()
+            await runner.start()
+            await runner.load(params)
+        except BaseException as error:
+            if self._runner is runner:
+                self._runner = None
+            await runner.stop(Unavailable("dispatch.load_called_off", label=wanted.label, retry_after=1))
+            if isinstance(error, OSError):
+                raise Unavailable("dispatch.no_process", reason=error.strerror or type(error).__name__) from error
             raise
-        self._library, self._model = ready.library, loaded.model
+        assert runner.model is not None
+        assert runner.library is not None
         logger.info(
             self._say(
                 "log_loaded",
                 label=wanted.label,
-                ms=loaded.model.load_ms,
-                n_ctx=loaded.model.n_ctx,
-                version=ready.library.version,
+                ms=runner.model.load_ms,
+                n_ctx=runner.model.n_ctx,
+                version=runner.library.version,
             )
         )
+        return runner
 
-    async def _answer_to(self, ask: Callable[[], Awaitable[None] | None]) -> wire.Event:
-        """The runner's answer to `ask`. Raises what the runner failed with, or ModelCrashed."""
-        answer: asyncio.Future[wire.Event] = asyncio.get_running_loop().create_future()
-        self._answer = answer
+    async def _place(self, params: LoadParams, on_progress: Callable[[float], None]) -> LoadParams:
+        """The parameters with the model's copy in memory, or as they are where there is none."""
+        loop = asyncio.get_running_loop()
+        wanted = True
+
+        def progress(share: float) -> bool:
+            loop.call_soon_threadsafe(on_progress, share)
+            return wanted
+
         try:
-            if (asked := ask()) is not None:
-                await asked
-            return await answer
+            placed = await asyncio.to_thread(self._ramdisk.place, Path(params.model_path), progress)
+        except CopyCancelled:
+            return params  # only this coroutine's own end cancels; nobody reads the result
         finally:
-            self._answer = None
-            answer.cancel()
+            wanted = False
+        self._tell(placed.notice)
+        return replace(params, model_path=str(placed.file))
 
-    def _load_ended(self, task: asyncio.Task[None]) -> None:
+    def _show(self, progress: wire.Loading) -> None:
+        for inbox in self._watchers:
+            inbox.put(progress)
+        now = asyncio.get_running_loop().time()
+        if now - self._last_line >= PROGRESS_LINE_S:
+            self._last_line = now
+            logger.info(self._say("log_progress", label=self._label, percent=100 * progress.progress))
+
+    def _load_ended(self, task: asyncio.Task[Runner]) -> None:
         for inbox in self._watchers:
             inbox.put(None)
         if task.cancelled():
@@ -218,76 +292,68 @@ class Lifecycle:
         error = task.exception()  # also marks it as seen when nobody waits any more
         if error is None or task is not self._loading:
             return
-        reason = describe(self._language, error) if isinstance(error, HoshikageError) else type(error).__name__
-        label = self._wanted.label if self._wanted is not None else ""
-        logger.error(self._say("log_load_failed", label=label, reason=reason))
+        reason = describe(self._policy.language, error) if isinstance(error, HoshikageError) else type(error).__name__
+        logger.error(self._say("log_load_failed", label=self._label, reason=reason))
         self._loading = None
 
     async def _end(self, why: str) -> None:
         """Ends runner and load; `why` is the key of the reason's text."""
-        host, label = self._host, self._wanted.label if self._wanted is not None else ""
-        loading, loaded = self._loading, self._model is not None
-        self._host = self._wanted = self._loading = self._model = None
+        runner, label, loading = self._runner, self._label, self._loading
+        self._runner = self._wanted = self._loading = None
         if loading is not None and not loading.done():
             loading.cancel()
-            with contextlib.suppress(asyncio.CancelledError, HoshikageError):
+            with suppress(asyncio.CancelledError, HoshikageError):
                 await loading
-        if host is None:
+        if runner is None:
             return
-        returned = resident_bytes(host.pid)
-        await host.stop()
-        self._fail_jobs(ModelCrashed("dispatch.crashed", reason="stopped"))
-        if loaded:
-            self._returned = returned
-            logger.info(self._say("log_unloaded", label=label, why=self._say(why), mib=returned / 2**20))
+        held = await asyncio.to_thread(footprint, runner.pid)
+        begun = time.perf_counter()
+        await runner.stop(ShuttingDown("dispatch.unloaded", label=label, retry_after=1))
+        if runner.model is not None:
+            self._returned = held
+            logger.info(
+                self._say(
+                    "log_unloaded",
+                    label=label,
+                    why=self._say(why),
+                    mib=held.resident_bytes / 2**20,
+                    vram_mib=held.vram_bytes / 2**20,
+                    ms=(time.perf_counter() - begun) * 1e3,
+                )
+            )
 
-    # From the runner
+    def _gone(self, gone: Exit) -> None:
+        """The runner ended by itself."""
+        logger.error(self._say("log_crashed", label=self._label, reason=gone.reason))
+        if self._wanted is not None and self._prepared is not None:
+            self._crashes.crashed(self._label, (self._wanted.file_state, self._prepared.library_state))
+        if self._runner is not None and self._runner.model is not None:
+            self._loading = None  # a load that is still going on fails by itself
+        self._runner = None
 
-    def _on_event(self, event: wire.Event) -> None:
-        if isinstance(event, wire.Log):
-            library_logger.log(event.level, event.line)
-        elif isinstance(event, wire.Loading):
-            for inbox in self._watchers:
-                inbox.put(event)
-        elif isinstance(event, (wire.Ready, wire.Loaded)):
-            self._settle(event)
-        elif isinstance(event, wire.Failed) and event.job is None:
-            self._settle(event.error())
-        else:
-            self._to_job(event)
+    @property
+    def _label(self) -> str:
+        return self._wanted.label if self._wanted is not None else ""
 
-    def _settle(self, answer: wire.Event | HoshikageError) -> None:
-        if self._answer is None or self._answer.done():
-            return
-        if isinstance(answer, HoshikageError):
-            self._answer.set_exception(answer)
-        else:
-            self._answer.set_result(answer)
-
-    def _to_job(self, event: wire.JobEvent) -> None:
-        ended = isinstance(event, (wire.Finished, wire.Failed))
-        assert event.job is not None
-        job = self._jobs.pop(event.job, None) if ended else self._jobs.get(event.job)
-        if job is not None:
-            job.items.put(event.error() if isinstance(event, wire.Failed) else event)
-
-    def _on_exit(self, gone: Exit) -> None:
-        label = self._wanted.label if self._wanted is not None else ""
-        logger.error(self._say("log_crashed", label=label, reason=gone.reason))
-        for line in gone.log:
-            library_logger.error(line)
-        self._host = self._model = None
-        error = ModelCrashed("dispatch.crashed", reason=gone.reason)
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(error)
-        else:
-            self._loading = None
-        self._fail_jobs(error)
-
-    def _fail_jobs(self, error: ModelCrashed) -> None:
-        jobs, self._jobs = self._jobs, {}
-        for job in jobs.values():
-            job.items.put(error)
+    def _tell(self, notice: Notice | None) -> None:
+        if notice is not None:
+            logger.log(notice.level, text(self._policy.language, notice.key, **notice.details))
 
     def _say(self, name: str, **details: object) -> str:
-        return text(self._language, f"dispatch.{name}", **details)
+        return text(self._policy.language, f"dispatch.{name}", **details)
+
+
+class Progress:
+    """Makes one progress, 0 to 1, of the copy into memory and the library's load."""
+
+    def __init__(self, show: Callable[[wire.Loading], None]) -> None:
+        self._show = show
+        self._copied = 0.0
+        """The share of the whole that the copy took: a half where there was one."""
+
+    def copied(self, share: float) -> None:
+        self._copied = share / 2
+        self._show(wire.Loading(self._copied))
+
+    def loaded(self, share: float) -> None:
+        self._show(wire.Loading(self._copied + share * (1 - self._copied)))

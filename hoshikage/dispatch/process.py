@@ -38,7 +38,7 @@ class ProcessHost(asyncio.SubprocessProtocol):
         self._buffer = bytearray()
         self._log: deque[str] = deque(maxlen=KEPT_LINES)
         self._log_rest = b""
-        self._garbage: str | None = None
+        self._killed_for: str | None = None
         self._stopping = False
         self._gone = asyncio.Event()
         self._process: asyncio.SubprocessTransport | None = None
@@ -56,6 +56,12 @@ class ProcessHost(asyncio.SubprocessProtocol):
         if self._commands is not None and not self._commands.is_closing():
             self._commands.write(wire.encode(command))
 
+    def kill(self, reason: str) -> None:
+        self._killed_for = reason
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+
     async def stop(self) -> None:
         self._stopping = True
         if self._process is None:
@@ -64,7 +70,7 @@ class ProcessHost(asyncio.SubprocessProtocol):
         try:
             await asyncio.wait_for(self._gone.wait(), STOP_PATIENCE_S)
         except asyncio.TimeoutError:
-            self._kill()
+            self.kill("stop")
             await self._gone.wait()
 
     # asyncio.SubprocessProtocol
@@ -84,9 +90,8 @@ class ProcessHost(asyncio.SubprocessProtocol):
             for event in self._events():
                 self._on_event(event)
         except wire.FrameError as error:
-            self._garbage = str(error)
             self._buffer.clear()
-            self._kill()
+            self.kill(f"bad frame: {error}")
 
     def process_exited(self) -> None:
         """The pipes may still hold events: the exit is told in `connection_lost`, after the last of them."""
@@ -109,14 +114,9 @@ class ProcessHost(asyncio.SubprocessProtocol):
         del buffer[:begin]
         return events
 
-    def _kill(self) -> None:
-        if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
-
     def _reason(self) -> str:
-        if self._garbage is not None:
-            return f"bad frame: {self._garbage}"
+        if self._killed_for is not None:
+            return self._killed_for
         code = self._process.get_returncode() if self._process is not None else None
         if code is not None and code < 0:
             with contextlib.suppress(ValueError):

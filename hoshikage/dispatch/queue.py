@@ -1,34 +1,44 @@
-"""Who runs next: requests wait in order of arrival for one of the slots. Event loop only."""
+"""Who runs next. Requests wait in order of arrival for a slot; those for the loaded model may go first for a while, so
+that alternating clients do not make the models alternate. Event loop only."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
+from typing import Final
 
 from hoshikage.dispatch.mailbox import Mailbox
-from hoshikage.errors import QueueFull, QueueTimeout
+from hoshikage.errors import HoshikageError, QueueFull, QueueTimeout, ShuttingDown
+
+GROUP_PATIENCE_S: Final = 10.0
+"""So long at most does a request for another model wait behind later ones for the loaded model."""
+RETRY_AFTER_S: Final = 5
 
 
 class Ticket:
     """A place in the queue, and then a slot, until `leave`."""
 
-    def __init__(self, queue: Queue) -> None:
+    def __init__(self, queue: Queue, label: str, arrived: float) -> None:
+        self.label = label
+        self.arrived = arrived
+        self.places: Mailbox[int | HoshikageError] = Mailbox()
+        """Places as they change, 1 is next; 0 is the slot; an error ends the wait."""
         self._queue = queue
-        self.places: Mailbox[int | None] = Mailbox()
-        """Places as they change, 1 is next; 0 is the slot, None that the wait was too long."""
 
     async def wait(self) -> AsyncGenerator[int, None]:
-        """Yields the place while waiting and ends when the slot is this ticket's. Raises QueueTimeout."""
+        """Yields the place while waiting and ends when the slot is this ticket's. Raises QueueTimeout, ShuttingDown."""
+        timeout = self._queue.timeout
+        late = QueueTimeout("dispatch.queue_timeout", seconds=timeout, retry_after=RETRY_AFTER_S)
         # Not asyncio.wait_for: before Python 3.12 it swallows a cancel that meets the end of its wait, and a client
         # that left at that moment would keep the slot.
-        late = asyncio.get_running_loop().call_later(self._queue.timeout, self.places.put, None)
+        timer = asyncio.get_running_loop().call_later(timeout, self.places.put, late)
         try:
             while place := await self.places.get():
+                if isinstance(place, HoshikageError):
+                    raise place
                 yield place
         finally:
-            late.cancel()
-        if place is None:
-            raise QueueTimeout("dispatch.queue_timeout", seconds=self._queue.timeout, retry_after=5)
+            timer.cancel()
 
     def leave(self) -> None:
         """Gives up the place or the slot; idempotent."""
@@ -38,26 +48,41 @@ class Ticket:
 class Queue:
     """`slots` run at once, at most `bound` wait, each at most `timeout` seconds."""
 
-    def __init__(self, slots: int, bound: int, timeout: float) -> None:
+    def __init__(
+        self,
+        slots: int,
+        bound: int,
+        timeout: float,
+        clock: Callable[[], float],
+        on_rest: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`clock` gives seconds; `on_rest` is called when nothing runs and nothing waits any more."""
         self.timeout = timeout
         self._slots = slots
         self._bound = bound
+        self._clock = clock
+        self._on_rest = on_rest
         self._running: set[Ticket] = set()
         self._waiting: list[Ticket] = []
+        self._label: str | None = None
+        self._open = True
 
     @property
     def running(self) -> int:
         return len(self._running)
 
     @property
-    def waiting(self) -> int:
-        return len(self._waiting)
+    def waiting(self) -> tuple[str, ...]:
+        """Labels of the models that are waited for, in order of arrival."""
+        return tuple(ticket.label for ticket in self._waiting)
 
-    def enter(self) -> Ticket:
-        """A ticket at the end of the queue. Raises QueueFull."""
+    def enter(self, label: str) -> Ticket:
+        """A ticket at the end of the queue. Raises QueueFull, ShuttingDown."""
+        if not self._open:
+            raise _shutting_down()
         if len(self._running) >= self._slots and len(self._waiting) >= self._bound:
-            raise QueueFull("dispatch.queue_full", bound=self._bound, retry_after=5)
-        ticket = Ticket(self)
+            raise QueueFull("dispatch.queue_full", bound=self._bound, retry_after=RETRY_AFTER_S)
+        ticket = Ticket(self, label, self._clock())
         self._waiting.append(ticket)
         self._advance()
         return ticket
@@ -70,11 +95,33 @@ class Queue:
         else:
             return
         self._advance()
+        if not self._running and not self._waiting:
+            self._on_rest()
+
+    def close(self) -> None:
+        """Refuses those who wait and all who come; those who run are left alone."""
+        self._open = False
+        for ticket in self._waiting:
+            ticket.places.put(_shutting_down())
 
     def _advance(self) -> None:
         while self._waiting and len(self._running) < self._slots:
-            ticket = self._waiting.pop(0)
+            ticket = next_ticket(self._waiting, self._label, self._clock())
+            self._waiting.remove(ticket)
             self._running.add(ticket)
+            self._label = ticket.label
             ticket.places.put(0)
         for place, ticket in enumerate(self._waiting, start=1):
             ticket.places.put(place)
+
+
+def next_ticket(waiting: list[Ticket], loaded: str | None, now: float) -> Ticket:
+    """The first for the loaded model, while the first of all has not waited too long; else the first of all."""
+    first = waiting[0]
+    if first.label == loaded or now - first.arrived >= GROUP_PATIENCE_S:
+        return first
+    return next((ticket for ticket in waiting if ticket.label == loaded), first)
+
+
+def _shutting_down() -> ShuttingDown:
+    return ShuttingDown("dispatch.shutting_down", retry_after=RETRY_AFTER_S)

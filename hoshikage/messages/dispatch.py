@@ -15,6 +15,32 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "モデルを動かしているプロセスが途中で落ちました（{reason}）。サーバーは動き続けています。もう一度送ってください。",
         "The process running the model ended unexpectedly ({reason}). The server goes on; send the request again.",
     ),
+    "quarantined": (
+        "モデル「{label}」は続けて {crashes} 回落ちたため、しばらく止めています。"
+        "モデルのファイルかライブラリを替えるか、時間をおいてから送ってください。",
+        "Model “{label}” crashed {crashes} times in a row and rests for a while. Change its file or the library, "
+        "or send the request again later.",
+    ),
+    "request_refused": (
+        "このリクエストは二度続けてモデルのプロセスを落としました。{minutes} 分間は同じ内容を受け付けません。",
+        "This request crashed the model's process twice. The same one is refused for {minutes} minutes.",
+    ),
+    "load_called_off": (
+        "モデル「{label}」の読み込みが途中で取り消されました。もう一度送ってください。",
+        "Loading model “{label}” was called off. Send the request again.",
+    ),
+    "unloaded": (
+        "モデル「{label}」は解放されました。もう一度送ってください。",
+        "Model “{label}” was unloaded. Send the request again.",
+    ),
+    "no_process": (
+        "モデルを動かすプロセスを始められません: {reason}。メモリとプロセス数の上限を確かめてください。",
+        "The process for the model cannot be started: {reason}. Check memory and the limit on processes.",
+    ),
+    "busy": (
+        "モデル「{label}」は使用中です。終わってから解放してください。",
+        "Model “{label}” is in use. Unload it when its requests are done.",
+    ),
     "shutting_down": (
         "サーバーは終了処理中のため、新しいリクエストを受け付けません。",
         "The server is shutting down and takes no new requests.",
@@ -33,10 +59,14 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "モデル {label} を読み込めませんでした: {reason}",
         "Model {label} could not be loaded: {reason}",
     ),
+    "log_progress": ("モデル {label} を読み込み中: {percent:.0f}%", "Loading model {label}: {percent:.0f}%"),
     "log_unloaded": (
-        "モデル {label} を解放しました（{why}）。システムに戻ったメモリ: {mib:.0f} MiB",
-        "Model {label} is unloaded ({why}). Memory returned to the system: {mib:.0f} MiB",
+        "モデル {label} を解放しました（{why}、{ms:.0f} ms）。"
+        "システムに戻ったメモリ: {mib:.0f} MiB、VRAM: {vram_mib:.0f} MiB",
+        "Model {label} is unloaded ({why}, {ms:.0f} ms). "
+        "Returned to the system: {mib:.0f} MiB, VRAM: {vram_mib:.0f} MiB",
     ),
+    "why_asked": ("依頼されたため", "asked for"),
     "why_idle": ("待機時間を過ぎたため", "idle"),
     "why_switch": ("別のモデルに切り替えるため", "switching to another model"),
     "why_stop": ("サーバーの終了のため", "the server stops"),

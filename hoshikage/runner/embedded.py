@@ -34,6 +34,10 @@ class EmbeddedHost:
         else:
             self._worker.submit(command)
 
+    def kill(self, reason: str) -> None:
+        """A thread cannot be ended by force: it is told to stop, and its jobs go on waiting for it."""
+        self._worker.stop()
+
     async def stop(self) -> None:
         self._worker.stop()
         await asyncio.to_thread(self._worker.join)

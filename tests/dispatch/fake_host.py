@@ -48,6 +48,9 @@ class FakeHost:
     def crash(self, reason: str = "SIGSEGV") -> None:
         self._on_exit(Exit(reason, ("ggml said something",)))
 
+    def kill(self, reason: str) -> None:
+        self.crash(reason)
+
     async def stop(self) -> None:
         self.stopped = True
         self.gone.set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import aclosing
 from pathlib import Path
 
@@ -11,11 +12,13 @@ import pytest
 from hoshikage import settings as settings_module
 from hoshikage import wire
 from hoshikage.dispatch.client import Dispatcher, Note, Waiting
-from hoshikage.dispatch.lifecycle import Lifecycle
-from hoshikage.errors import ModelCrashed, ModelLoadFailed, ShuttingDown
+from hoshikage.dispatch.crashes import Crashes
+from hoshikage.dispatch.lifecycle import Lifecycle, Policy, Prepared
+from hoshikage.dispatch.ramdisk import RamDisk
+from hoshikage.errors import InvalidRequest, ModelCrashed, ModelLoadFailed, ShuttingDown
 from hoshikage.params import ChatPrompt, GenerationRequest, Message
 from hoshikage.registry import ModelSpec
-from tests.dispatch.fake_host import FakeHouse
+from tests.dispatch.fake_host import TIMINGS, FakeHouse
 
 REQUEST = GenerationRequest(ChatPrompt((Message("user", "hi"),)))
 
@@ -28,7 +31,10 @@ def house() -> FakeHouse:
 @pytest.fixture
 def dispatcher(house: FakeHouse, tmp_path: Path) -> Dispatcher:
     settings = settings_module.load({}, {}, tmp_path).settings
-    return Dispatcher(settings, Lifecycle(lambda _: Path("libllama.so"), house, 0, "en"))
+    crashes = Crashes(time.monotonic)
+    prepared = Prepared(Path("libllama.so"), "library 1")
+    lifecycle = Lifecycle(lambda _: prepared, house, RamDisk(None), crashes, Policy(0, 0, 0, "en"))
+    return Dispatcher(settings, lifecycle, crashes, time.monotonic)
 
 
 @pytest.fixture
@@ -53,7 +59,7 @@ async def test_events_come_in_order_and_end_with_finished(
     await (await house.host(0)).answer("星", "影")
     notes = await request
     assert [type(note) for note in notes] == [wire.Started, wire.Token, wire.Token, wire.Finished]
-    assert dispatcher.status()["last_request"]["completion_tokens"] == 3
+    assert dispatcher.status()["last_requests"][0]["completion_tokens"] == 3
 
 
 async def test_a_second_request_waits_its_turn_and_sees_its_place(
@@ -97,7 +103,57 @@ async def test_a_second_crash_is_told(dispatcher: Dispatcher, house: FakeHouse, 
     with pytest.raises(ModelCrashed) as crashed:
         await request
     assert crashed.value.details["reason"] == "SIGABRT"
+    with pytest.raises(ModelCrashed) as refused:
+        await collect(dispatcher, spec)
+    assert refused.value.key == "dispatch.request_refused"
     assert len(house.hosts) == 2
+
+
+async def test_a_slow_reader_does_not_hold_the_slot(dispatcher: Dispatcher, house: FakeHouse, spec: ModelSpec) -> None:
+    slow = dispatcher.generate(spec, REQUEST)
+    answer = asyncio.create_task(answer_whole(house, "x"))
+    assert isinstance(await slow.__anext__(), wire.Started)
+    await answer
+    assert dispatcher.status()["queue"]["running"] == 0
+    assert texts(await anext_until_end(slow)) == ["x"]
+
+
+async def answer_whole(house: FakeHouse, text: str) -> int:
+    return await (await house.host(0)).answer(text)
+
+
+async def test_drain_refuses_those_who_wait_and_lets_the_running_one_end(
+    dispatcher: Dispatcher, house: FakeHouse, spec: ModelSpec
+) -> None:
+    running = asyncio.create_task(collect(dispatcher, spec))
+    host = await house.host(0)
+    job = (await host.generates.get()).job
+    waiting = dispatcher.generate(spec, REQUEST)
+    assert await waiting.__anext__() == Waiting(1)
+    dispatcher.drain()
+    with pytest.raises(ShuttingDown):
+        await waiting.__anext__()
+    with pytest.raises(ShuttingDown):
+        await collect(dispatcher, spec)
+    host.emit(wire.Started(job, 3))
+    host.emit(wire.Finished(job, "stop", 3, 1, TIMINGS))
+    assert isinstance((await running)[-1], wire.Finished)
+
+
+async def test_preload_loads_and_unload_ends_but_never_a_busy_model(
+    dispatcher: Dispatcher, house: FakeHouse, spec: ModelSpec
+) -> None:
+    await dispatcher.preload(spec)
+    assert dispatcher.status()["model"]["state"] == "ready"
+    running = asyncio.create_task(collect(dispatcher, spec))
+    host = await house.host(0)
+    job = (await host.generates.get()).job
+    with pytest.raises(InvalidRequest):
+        await dispatcher.unload()
+    host.emit(wire.Finished(job, "stop", 3, 1, TIMINGS))
+    await running
+    await dispatcher.unload()
+    assert host.stopped
 
 
 async def test_a_crash_after_text_is_not_tried_again(dispatcher: Dispatcher, house: FakeHouse, spec: ModelSpec) -> None:
@@ -118,7 +174,7 @@ async def test_a_reader_that_leaves_cancels_its_job_and_frees_the_slot(
         assert isinstance(await notes.__anext__(), wire.Started)
         job = await answer
     assert house.hosts[0].commands[-1] == wire.Cancel(job)
-    assert dispatcher.status()["queue"] == {"running": 0, "waiting": 0}
+    assert dispatcher.status()["queue"] == {"running": 0, "waiting": 0, "waiting_for": []}
 
 
 async def answer_next(house: FakeHouse, text: str) -> int:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from hoshikage import wire
-from hoshikage.dispatch.lifecycle import Lifecycle, Wanted
-from hoshikage.errors import LibraryUnavailable, ModelCrashed, ModelLoadFailed
+from hoshikage.dispatch.crashes import LIMIT, QUARANTINE_S, Crashes
+from hoshikage.dispatch.lifecycle import Lifecycle, Policy, Prepared, Wanted
+from hoshikage.dispatch.ramdisk import RamDisk
+from hoshikage.dispatch.runner import Job
+from hoshikage.errors import LibraryUnavailable, ModelCrashed, ModelLoadFailed, ModelQuarantined, Unavailable
 from hoshikage.params import ChatPrompt, GenerationRequest, LoadParams, Message
 from tests.dispatch.fake_host import FakeHouse
 
+PREPARED = Prepared(Path("libllama.so"), "library 1")
 REQUEST = GenerationRequest(ChatPrompt((Message("user", "hi"),)))
 
 
@@ -20,8 +25,37 @@ def wanted(label: str) -> Wanted:
     return Wanted(label, LoadParams(f"/models/{label}.gguf"), (1, 2, 3))
 
 
-def lifecycle(house: FakeHouse, idle_timeout: float = 0.0) -> Lifecycle:
-    return Lifecycle(lambda _: Path("libllama.so"), house, idle_timeout, "en")
+class Clock:
+    """Seconds that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def lifecycle(
+    house: FakeHouse,
+    *,
+    idle_timeout: float = 0.0,
+    great_timeout: float = 0.0,
+    watchdog: float = 0.0,
+    prepare: Callable[[Wanted], Prepared] = lambda _: PREPARED,
+    crashes: Crashes | None = None,
+    ramdisk: RamDisk | None = None,
+) -> Lifecycle:
+    return Lifecycle(
+        prepare,
+        house,
+        ramdisk or RamDisk(None),
+        crashes or Crashes(Clock()),
+        Policy(idle_timeout, great_timeout, watchdog, "en"),
+    )
+
+
+def submit(cycle: Lifecycle) -> Job:
+    return cycle.submit(REQUEST, lambda: None)
 
 
 async def load(cycle: Lifecycle, label: str) -> list[float]:
@@ -71,12 +105,12 @@ async def test_no_library_is_told_without_a_runner_and_recovers() -> None:
     house = FakeHouse()
     found = False
 
-    def prepare(_: Wanted) -> Path:
+    def prepare(_: Wanted) -> Prepared:
         if not found:
             raise LibraryUnavailable("library.missing")
-        return Path("libllama.so")
+        return PREPARED
 
-    cycle = Lifecycle(prepare, house, 0, "en")
+    cycle = lifecycle(house, prepare=prepare)
     with pytest.raises(LibraryUnavailable):
         await load(cycle, "a")
     assert house.hosts == []
@@ -101,7 +135,7 @@ async def test_a_crash_ends_the_running_job_and_unloads() -> None:
     house = FakeHouse()
     cycle = lifecycle(house)
     await load(cycle, "a")
-    job = cycle.submit(REQUEST)
+    job = submit(cycle)
     house.hosts[0].crash("SIGKILL")
     assert isinstance(await job.items.get(), ModelCrashed)
     assert cycle.snapshot().state == "unloaded"
@@ -127,31 +161,146 @@ async def test_a_forgotten_job_is_cancelled_unless_it_has_ended() -> None:
     cycle = lifecycle(house)
     await load(cycle, "a")
     host = house.hosts[0]
-    ended, running = cycle.submit(REQUEST), cycle.submit(REQUEST)
+    ended, running = submit(cycle), submit(cycle)
     await host.answer("x")
     cycle.forget(ended)
     cycle.forget(running)
     assert [command for command in host.commands if isinstance(command, wire.Cancel)] == [wire.Cancel(running.number)]
 
 
-async def test_rest_ends_the_runner_after_the_idle_time_and_work_holds_it() -> None:
+class MovedLoop:
+    """Catches the loop's timers so that the test, not the clock, lets them fire."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.timers: list[tuple[float, asyncio.TimerHandle]] = []
+        loop = asyncio.get_running_loop()
+
+        def call_later(delay: float, callback: Callable[..., object], *arguments: object) -> asyncio.TimerHandle:
+            handle = asyncio.TimerHandle(loop.time() + delay, callback, arguments, loop)
+            self.timers.append((delay, handle))
+            return handle
+
+        monkeypatch.setattr(loop, "call_later", call_later)
+
+    def fire(self, delay: float) -> None:
+        """Lets the timers of that delay fire that were not cancelled."""
+        due = [handle for wait, handle in self.timers if wait == delay and not handle.cancelled()]
+        self.timers = [entry for entry in self.timers if entry[1] not in due]
+        assert due, f"no timer of {delay} s is set"
+        for handle in due:
+            handle._run()
+
+
+async def test_the_idle_clock_runs_from_the_last_request_and_work_stops_it(monkeypatch: pytest.MonkeyPatch) -> None:
     house = FakeHouse()
-    cycle = lifecycle(house, idle_timeout=100.0)
-    loop = asyncio.get_running_loop()
-    timers: list[tuple[float, asyncio.TimerHandle]] = []
-    call_later = loop.call_later
-
-    def watched(delay: float, callback: object, *arguments: object, **keywords: object) -> asyncio.TimerHandle:
-        handle = call_later(delay, callback, *arguments, **keywords)  # type: ignore[arg-type]
-        timers.append((delay, handle))
-        return handle
-
-    loop.call_later = watched  # type: ignore[method-assign]
+    cycle = lifecycle(house, idle_timeout=300.0)
     await load(cycle, "a")
+    moved = MovedLoop(monkeypatch)
     cycle.rest()
-    assert [delay for delay, _ in timers] == [100.0]
-    cycle.submit(REQUEST)
-    assert timers[0][1].cancelled()
+    submit(cycle)
+    assert [handle.cancelled() for _, handle in moved.timers] == [True]
+    cycle.rest()
+    moved.fire(300.0)
+    await house.hosts[0].gone.wait()
+    assert cycle.snapshot().state == "unloaded"
+
+
+async def test_work_that_comes_as_the_idle_clock_fires_keeps_the_runner(monkeypatch: pytest.MonkeyPatch) -> None:
+    house = FakeHouse()
+    cycle = lifecycle(house, idle_timeout=300.0)
+    await load(cycle, "a")
+    moved = MovedLoop(monkeypatch)
+    cycle.rest()
+    moved.fire(300.0)
+    submit(cycle)
+    await load(cycle, "a")
+    assert not house.hosts[0].stopped
+    assert house.loads == ["/models/a.gguf"]
+
+
+async def test_looking_at_the_state_neither_wakes_a_model_nor_resets_the_clock(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    house = FakeHouse()
+    cycle = lifecycle(house, idle_timeout=300.0)
+    await load(cycle, "a")
+    moved = MovedLoop(monkeypatch)
+    cycle.rest()
+    cycle.snapshot()
+    assert [handle.cancelled() for _, handle in moved.timers] == [False]
+
+
+async def test_the_great_clock_takes_the_copy_out_of_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    house = FakeHouse()
+    released = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    disk = RamDisk(None)
+    release = disk.release
+    monkeypatch.setattr(disk, "release", lambda: (loop.call_soon_threadsafe(released.set), release())[1])
+    cycle = lifecycle(house, idle_timeout=300.0, great_timeout=3600.0, ramdisk=disk)
+    await load(cycle, "a")
+    moved = MovedLoop(monkeypatch)
+    cycle.rest()
+    moved.fire(300.0)
+    await house.hosts[0].gone.wait()
+    moved.fire(3600.0)
+    await released.wait()
+
+
+async def test_a_busy_runner_that_says_nothing_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    house = FakeHouse()
+    cycle = lifecycle(house, watchdog=60.0)
+    await load(cycle, "a")
+    moved = MovedLoop(monkeypatch)
+    job = submit(cycle)
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: 1e9)
+    moved.fire(60.0)
+    error = await job.items.get()
+    assert isinstance(error, ModelCrashed)
+    assert "no progress" in str(error.details["reason"])
+
+
+async def test_three_crashes_in_a_minute_put_the_model_in_quarantine_until_something_changes() -> None:
+    house, clock = FakeHouse(), Clock()
+    library = "library 1"
+    crashes = Crashes(clock)
+    cycle = lifecycle(house, crashes=crashes, prepare=lambda _: Prepared(Path("libllama.so"), library))
+    crashes.pause = lambda label: 0.0  # type: ignore[method-assign]
+    for number in range(LIMIT):
+        await load(cycle, "a")
+        house.hosts[number].crash()
+    with pytest.raises(ModelQuarantined) as resting:
+        await load(cycle, "a")
+    assert (resting.value.status, resting.value.retry_after) == (503, int(QUARANTINE_S))
+    await load(cycle, "b")
+    library = "library 2"
+    await load(cycle, "a")
+    assert cycle.snapshot().label == "a"
+
+
+async def test_quarantine_ends_with_time() -> None:
+    house, clock = FakeHouse(), Clock()
+    crashes = Crashes(clock)
+    cycle = lifecycle(house, crashes=crashes)
+    crashes.pause = lambda label: 0.0  # type: ignore[method-assign]
+    for number in range(LIMIT):
+        await load(cycle, "a")
+        house.hosts[number].crash()
+    clock.now += QUARANTINE_S
+    await load(cycle, "a")
+    assert cycle.snapshot().state == "ready"
+
+
+async def test_an_unload_calls_a_load_off_and_its_waiters_are_told() -> None:
+    house = FakeHouse()
+    house.hold_load = True
+    cycle = lifecycle(house)
+    waiter = asyncio.create_task(load(cycle, "a"))
+    await house.load_began.wait()
+    await cycle.unload()
+    with pytest.raises(Unavailable):
+        await waiter
+    assert house.hosts[0].stopped
 
 
 async def test_an_idle_runner_is_ended_and_the_next_request_loads_again() -> None:

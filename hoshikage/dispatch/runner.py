@@ -1,0 +1,171 @@
+"""One runner from its start to its end: asks it, brings it jobs, hands out their events. Event loop only."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from hoshikage import wire
+from hoshikage.dispatch.host import Exit, HostFactory
+from hoshikage.dispatch.mailbox import Mailbox
+from hoshikage.errors import HoshikageError, ModelCrashed
+from hoshikage.params import GenerationRequest, LibraryInfo, LoadParams, ModelInfo
+
+library_logger = logging.getLogger("hoshikage.llama")
+
+JobItem = wire.JobEvent | HoshikageError
+
+
+class Job:
+    """One request in the runner: its events in order, ended by Finished or an error."""
+
+    def __init__(self, number: int, on_end: Callable[[], None]) -> None:
+        self.number = number
+        self.items: Mailbox[JobItem] = Mailbox()
+        self.on_end = on_end
+
+
+class Runner:
+    """A host with a model. `gone` is told once when it ends by itself, after its jobs got ModelCrashed."""
+
+    def __init__(
+        self,
+        make_host: HostFactory,
+        library: Path,
+        watchdog: float,
+        progress: Callable[[float], None],
+        gone: Callable[[Exit], None],
+    ) -> None:
+        """`watchdog`: a busy runner that says nothing for so many seconds is killed; 0 is never."""
+        self.library: LibraryInfo | None = None
+        self.model: ModelInfo | None = None
+        self._host = make_host(library, self._on_event, self._on_exit)
+        self._watchdog = watchdog
+        self._progress = progress
+        self._gone = gone
+        self._loop = asyncio.get_running_loop()
+        self._answer: asyncio.Future[wire.Event] | None = None
+        self._jobs: dict[int, Job] = {}
+        self._last_job = 0
+        self._exit: ModelCrashed | None = None
+        self._heard = 0.0
+        self._watch: asyncio.TimerHandle | None = None
+
+    @property
+    def pid(self) -> int:
+        return self._host.pid
+
+    async def start(self) -> None:
+        """Loads the library. Raises what the runner refuses it with, ModelCrashed, OSError."""
+        answer = self._ask()
+        await self._host.start()
+        ready = await answer
+        assert isinstance(ready, wire.Ready)
+        self.library = ready.library
+
+    async def load(self, params: LoadParams) -> None:
+        """Loads the model. Raises what the runner refuses it with, or ModelCrashed."""
+        answer = self._ask()
+        self._host.send(wire.Load(params))
+        loaded = await answer
+        assert isinstance(loaded, wire.Loaded)
+        self.model = loaded.model
+
+    def submit(self, request: GenerationRequest, on_end: Callable[[], None]) -> Job:
+        """Sends a job. `on_end` is called when the runner has ended it, however far its reader is."""
+        self._last_job += 1
+        job = Job(self._last_job, on_end)
+        if self._exit is not None:
+            job.items.put(self._exit)
+            return job
+        self._jobs[job.number] = job
+        self._host.send(wire.Generate(job.number, request))
+        self._busy()
+        return job
+
+    def forget(self, job: Job) -> None:
+        """Its reader is gone: cancels the job if it has not ended."""
+        if self._jobs.pop(job.number, None) is not None:
+            self._host.send(wire.Cancel(job.number))
+
+    async def stop(self, error: HoshikageError) -> None:
+        """Ends the host and waits until it is gone; what still runs fails with `error`."""
+        await self._host.stop()
+        self._fail(error)
+
+    def _ask(self) -> asyncio.Future[wire.Event]:
+        self._answer = self._loop.create_future()
+        self._busy()
+        return self._answer
+
+    # From the host
+
+    def _on_event(self, event: wire.Event) -> None:
+        self._heard = self._loop.time()
+        if isinstance(event, wire.Log):
+            library_logger.log(event.level, event.line)
+        elif isinstance(event, wire.Loading):
+            self._progress(event.progress)
+        elif isinstance(event, (wire.Ready, wire.Loaded)):
+            self._settle(event)
+        elif isinstance(event, wire.Failed) and event.job is None:
+            self._settle(event.error())
+        else:
+            self._to_job(event)
+
+    def _settle(self, answer: wire.Event | HoshikageError) -> None:
+        future, self._answer = self._answer, None
+        if future is None or future.done():
+            return
+        if isinstance(answer, HoshikageError):
+            future.set_exception(answer)
+        else:
+            future.set_result(answer)
+
+    def _to_job(self, event: wire.JobEvent) -> None:
+        assert event.job is not None
+        if not isinstance(event, (wire.Finished, wire.Failed)):
+            job = self._jobs.get(event.job)
+            if job is not None:
+                job.items.put(event)
+            return
+        job = self._jobs.pop(event.job, None)
+        if job is not None:
+            job.items.put(event.error() if isinstance(event, wire.Failed) else event)
+            job.on_end()
+
+    def _on_exit(self, gone: Exit) -> None:
+        for line in gone.log:
+            library_logger.error(line)
+        self._exit = ModelCrashed("dispatch.crashed", reason=gone.reason)
+        self._gone(gone)
+        self._settle(self._exit)
+        self._fail(self._exit)
+
+    def _fail(self, error: HoshikageError) -> None:
+        self._settle(error)
+        jobs, self._jobs = self._jobs, {}
+        for job in jobs.values():
+            job.items.put(error)
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+
+    # The watchdog
+
+    def _busy(self) -> None:
+        self._heard = self._loop.time()
+        if self._watch is None and self._watchdog > 0:
+            self._watch = self._loop.call_later(self._watchdog, self._look)
+
+    def _look(self) -> None:
+        self._watch = None
+        if not self._jobs and self._answer is None:
+            return
+        silent = self._loop.time() - self._heard
+        if silent >= self._watchdog:
+            self._host.kill(f"no progress for {silent:.0f} s")
+        else:
+            self._watch = self._loop.call_later(self._watchdog - silent, self._look)
