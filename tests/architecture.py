@@ -18,7 +18,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     "wire": frozenset({"errors", "params"}),
     "gguf": frozenset({"errors"}),
     "settings": frozenset({"errors", "messages"}),
-    "registry": frozenset({"errors", "durable", "gguf"}),
+    "registry": frozenset({"errors", "durable"}),
     "logs": frozenset({"errors", "settings"}),
     "service": frozenset({"errors", "durable"}),
     "access": frozenset({"errors", "durable"}),
@@ -26,9 +26,9 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     "_ffi": frozenset({"errors", "params"}),
     "llama": VALUES | {"_ffi"},
     "engine": VALUES | {"_ffi", "llama"},
-    "runner": VALUES | {"_ffi", "llama", "engine", "library", "messages", "settings"},
+    "runner": VALUES | {"_ffi", "llama", "engine"},
     # the server's side, from the bottom up
-    "library": frozenset({"errors", "params", "durable", "messages", "settings"}),
+    "library": frozenset({"errors", "params", "durable", "messages"}),
     "dispatch": VALUES | {"runner", "library", "registry", "gguf", "settings", "messages"},
     "api": VALUES | {"dispatch", "registry", "gguf", "settings", "messages", "service", "access"},
     "cli": VALUES
