@@ -41,8 +41,9 @@ class Notifier:
         """The server takes connections. `status` is a line for `systemctl status`."""
         self._send(f"READY=1\nSTATUS={_line(status)}")
 
-    def stopping(self) -> None:
-        self._send("STOPPING=1")
+    def stopping(self, within_s: float) -> None:
+        """The server ends by itself within that time, for which the manager is asked to wait."""
+        self._send(f"STOPPING=1\nEXTEND_TIMEOUT_USEC={round(within_s * 1_000_000)}")
 
     def ping(self) -> None:
         self._send("WATCHDOG=1")

@@ -68,8 +68,8 @@ def test_ready_and_stopping_are_told(manager: Manager) -> None:
     notifier = Notifier.of(manager.environ, PID)
     notifier.ready("http://127.0.0.1:3030\n準備 完了")
     assert manager.heard() == "READY=1\nSTATUS=http://127.0.0.1:3030 準備 完了"
-    notifier.stopping()
-    assert manager.heard() == "STOPPING=1"
+    notifier.stopping(1.5)
+    assert manager.heard() == "STOPPING=1\nEXTEND_TIMEOUT_USEC=1500000"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has abstract sockets")
@@ -107,7 +107,7 @@ async def test_without_a_watchdog_nothing_is_fed(environ: dict[str, str], manage
 async def test_without_a_manager_nothing_happens(caplog: pytest.LogCaptureFixture) -> None:
     notifier = Notifier.of({"WATCHDOG_USEC": "2000"}, PID)
     notifier.ready("x")
-    notifier.stopping()
+    notifier.stopping(1.5)
     await notifier.keep_alive()
     assert caplog.records == []
 
