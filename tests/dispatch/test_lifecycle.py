@@ -250,8 +250,8 @@ async def test_the_great_clock_takes_the_copy_out_of_memory(monkeypatch: pytest.
 async def test_a_busy_runner_that_says_nothing_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     house = FakeHouse()
     cycle = lifecycle(house, watchdog=60.0)
-    await load(cycle, "a")
     moved = MovedLoop(monkeypatch)
+    await load(cycle, "a")
     job = submit(cycle)
     monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: 1e9)
     moved.fire(60.0)
