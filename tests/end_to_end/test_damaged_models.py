@@ -1,0 +1,143 @@
+"""2,000 damaged copies of a small model, through `add`'s check and a chat: the server outlives them all."""
+
+from __future__ import annotations
+
+import os
+import random
+import struct
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+import openai
+import pytest
+from openai import OpenAI
+
+from hoshikage import gguf
+from hoshikage.errors import GgufInvalid
+from tests.end_to_end.conftest import register
+from tests.end_to_end.live import LiveServer, home_environ
+
+MUTATIONS: Final = 2_000
+SERVERS: Final = 2
+HEADER_SHARE: Final = 0.9
+"""Damage in the weights changes numbers; damage in the header changes what the library does."""
+NUMBERS: Final = (
+    0,
+    1,
+    2,
+    0x7F,
+    0x80,
+    0xFF,
+    0x7FFF,
+    0xFFFF,
+    0x7FFFFFFF,
+    0xFFFFFFFF,
+    1 << 40,
+    (1 << 63) - 1,
+    (1 << 64) - 1,
+)
+KNOWN_CODES: Final = {
+    "model_load_failed",
+    "template_refused",
+    "context_length_exceeded",
+    "validation_error",
+    "inference_failed",
+    "model_crashed",
+    "out_of_memory",
+    "unavailable",
+}
+
+
+def flip(content: bytearray, at: int, dice: random.Random) -> None:
+    content[at] ^= 1 << dice.randrange(8)
+
+
+def overwrite(content: bytearray, at: int, dice: random.Random) -> None:
+    number = struct.pack("<Q", dice.choice(NUMBERS))[: dice.choice((1, 2, 4, 8))]
+    content[at : at + len(number)] = number
+
+
+def cut_out(content: bytearray, at: int, dice: random.Random) -> None:
+    del content[at : at + dice.randrange(1, 64)]
+
+
+def repeat(content: bytearray, at: int, dice: random.Random) -> None:
+    content[at:at] = content[at : at + dice.randrange(1, 64)]
+
+
+def truncate(content: bytearray, at: int, dice: random.Random) -> None:
+    del content[at:]
+
+
+DAMAGES: Final[tuple[Callable[[bytearray, int, random.Random], None], ...]] = (
+    flip, flip, flip, overwrite, overwrite, cut_out, repeat, truncate,
+)  # fmt: skip
+
+
+def damaged(content: bytes, header: int, seed: int) -> bytes:
+    dice = random.Random(seed)
+    mutated = bytearray(content)
+    for _ in range(dice.choice((1, 1, 1, 2, 4))):
+        limit = min(header, len(mutated)) if dice.random() < HEADER_SHARE else len(mutated)
+        dice.choice(DAMAGES)(mutated, dice.randrange(max(limit, 1)), dice)
+    return bytes(mutated)
+
+
+def outcomes(server: LiveServer, model: Path, content: bytes, seeds: range) -> Counter[str]:
+    """What came of each damaged copy. Raises where the server answers otherwise than it may."""
+    counts: Counter[str] = Counter()
+    header = content.index(b"token_embd.weight")
+    part = model.with_suffix(".part")
+    with OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0, timeout=60) as client:
+        for seed in seeds:
+            part.write_bytes(damaged(content, header + 4096, seed))
+            part.replace(model)
+            try:
+                gguf.read(model)
+            except GgufInvalid:
+                counts["refused by add"] += 1
+                continue
+            try:
+                client.chat.completions.create(
+                    model="damaged", messages=[{"role": "user", "content": f"hello {seed}"}], max_tokens=2
+                )
+                counts["answered"] += 1
+            except openai.APIStatusError as error:
+                if error.code not in KNOWN_CODES:
+                    raise AssertionError(f"seed {seed}: {error}") from error
+                counts[str(error.code)] += 1
+        part.write_bytes(content)
+        part.replace(model)
+        assert client.chat.completions.create(
+            model="damaged", messages=[{"role": "user", "content": "still there?"}], max_tokens=2
+        )
+    return counts
+
+
+def test_the_server_outlives_damaged_models(
+    tmp_path: Path, library_file: Path, demo_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = demo_model.read_bytes()
+
+    def run(number: int) -> Counter[str]:
+        home = tmp_path / str(number)
+        home.mkdir()
+        model = home / "damaged.gguf"
+        model.write_bytes(content)
+        register(home, {"damaged": model})
+        share = MUTATIONS // SERVERS
+        with LiveServer(home_environ(home, library_file, WATCHDOG_TIMEOUT="10", N_THREADS="1")) as server:
+            counts = outcomes(server, model, content, range(number * share, (number + 1) * share))
+            assert server.process.poll() is None
+        return counts
+
+    with ThreadPoolExecutor(SERVERS) as pool:
+        total: Counter[str] = sum(pool.map(run, range(SERVERS)), Counter())
+    assert total.total() == MUTATIONS
+    crashes = total["model_crashed"]
+    with capsys.disabled():
+        print(f"\n{os.linesep.join(f'  {count:5} {outcome}' for outcome, count in total.most_common())}")
+    assert crashes <= MUTATIONS // 100
