@@ -8,7 +8,8 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from hoshikage._ffi.layouts import FIELDS, Layout
+from hoshikage._ffi.layout import Layout
+from hoshikage._ffi.layouts import FIELDS
 from hoshikage._ffi.recognition import DefaultImage
 from hoshikage._ffi.types import IMAGE_BYTES, Image, c_void_p
 

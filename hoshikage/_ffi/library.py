@@ -11,7 +11,8 @@ from typing import Final
 from hoshikage._ffi import backends, penalties
 from hoshikage._ffi.callbacks import LEVELS, LEVELS_UP_TO_B3995, LogLines, LogSink
 from hoshikage._ffi.images import default_image, patched
-from hoshikage._ffi.layouts import CONTEXT_LAYOUTS, MODEL_LAYOUTS, Layout
+from hoshikage._ffi.layout import Layout
+from hoshikage._ffi.layouts import CONTEXT_LAYOUTS, MODEL_LAYOUTS
 from hoshikage._ffi.opening import Files
 from hoshikage._ffi.recognition import DefaultImage, Unrecognised, recognise
 from hoshikage._ffi.signatures import GGML, LLAMA, ONE_OF

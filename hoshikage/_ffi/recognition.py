@@ -10,7 +10,8 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hoshikage._ffi.layouts import FIELDS, Layout
+from hoshikage._ffi.layout import Layout
+from hoshikage._ffi.layouts import FIELDS
 
 
 @dataclass(frozen=True, slots=True)

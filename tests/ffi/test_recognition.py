@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from hoshikage._ffi.layouts import CONTEXT_LAYOUTS, FIELDS, MODEL_LAYOUTS, Layout
+from hoshikage._ffi.layout import Layout
+from hoshikage._ffi.layouts import CONTEXT_LAYOUTS, FIELDS, MODEL_LAYOUTS
 from hoshikage._ffi.recognition import DefaultImage, Unrecognised, differences, recognise
 from hoshikage._ffi.types import IMAGE_BYTES
 
