@@ -97,6 +97,8 @@ class ProcessHost(asyncio.SubprocessProtocol):
         """The pipes may still hold events: the exit is told in `connection_lost`, after the last of them."""
 
     def connection_lost(self, exc: BaseException | None) -> None:
+        if self._process is not None:
+            self._process.close()
         self._gone.set()
         if not self._stopping:
             self._on_exit(Exit(self._reason(), tuple(self._log)))

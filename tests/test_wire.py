@@ -1,0 +1,57 @@
+"""The frames: what goes in comes out, and nothing else gets through."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hoshikage import wire
+from hoshikage.errors import HoshikageError, ModelLoadFailed
+from hoshikage.params import ChatPrompt, GenerationRequest, Message
+
+
+def body(frame: bytes) -> bytes:
+    assert wire.body_length(frame[: wire.HEADER_BYTES]) == len(frame) - wire.HEADER_BYTES
+    return frame[wire.HEADER_BYTES :]
+
+
+@given(st.text(), st.integers(0, 2**31))
+def test_a_token_survives_the_pipe(text: str, count: int) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return
+    token = wire.Token(1, text, count)
+    assert wire.decode_event(body(wire.encode(token))) == token
+
+
+def test_a_request_survives_the_pipe() -> None:
+    request = GenerationRequest(ChatPrompt((Message("user", "こんにちは"),)), stop=("。",))
+    assert wire.decode_command(body(wire.encode(wire.Generate(7, request)))) == wire.Generate(7, request)
+
+
+@given(st.binary(max_size=64))
+def test_random_bytes_are_refused_or_are_an_event(data: bytes) -> None:
+    try:
+        event = wire.decode_event(data)
+    except wire.FrameError:
+        return
+    assert isinstance(event, wire.Frame)
+
+
+def test_a_frame_over_the_limit_is_refused_before_it_is_read() -> None:
+    with pytest.raises(wire.FrameError):
+        wire.body_length((wire.MAX_FRAME_BYTES + 1).to_bytes(4, "little"))
+
+
+def test_an_error_crosses_with_its_class_and_details() -> None:
+    failed = wire.Failed.of(ModelLoadFailed("engine.model_load_failed", path="a.gguf"), 3)
+    error = wire.decode_event(body(wire.encode(failed)))
+    assert isinstance(error, wire.Failed)
+    assert type(error.error()) is ModelLoadFailed
+    assert error.error().details == {"path": "a.gguf"}
+
+
+def test_an_error_of_an_unknown_class_is_the_root() -> None:
+    assert type(wire.Failed(None, "SystemExit", "engine.internal").error()) is HoshikageError
