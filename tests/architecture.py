@@ -18,7 +18,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     "wire": frozenset({"errors", "params"}),
     "gguf": frozenset({"errors"}),
     "settings": frozenset({"errors", "messages"}),
-    "registry": frozenset({"errors", "durable"}),
+    "registry": frozenset({"errors", "durable", "gguf"}),
     "logs": frozenset({"errors", "settings"}),
     "service": frozenset({"errors", "durable"}),
     "access": frozenset({"errors", "durable"}),

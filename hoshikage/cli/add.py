@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Final
 
 from hoshikage import gguf
 from hoshikage.cli.context import Context
 from hoshikage.cli.format import parameters, size
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
-from hoshikage.errors import GgufInvalid
 from hoshikage.gguf import GgufHeader
 from hoshikage.registry import Registry, checked_label
-
-CHAT_KINDS: Final = ("model", "")
-"""`general.type` of what can answer by itself; adapters, projectors and importance matrices cannot."""
-PROJECTOR: Final = "clip"
-"""Architecture of vision projectors, also of those without a type."""
 
 
 def register(commands: Commands) -> None:
@@ -31,7 +24,8 @@ def register(commands: Commands) -> None:
 def run(args: argparse.Namespace, context: Context) -> CommandResult:
     label = checked_label(args.label)
     file = Path(args.path).absolute()
-    header = read_chat_model(file)
+    header = gguf.read_chat_model(file)
+    file = gguf.first(file, header)
     replaced = Registry(context.settings.model_map_file).add(label, file, args.stop)
     lines = [
         context.text("cli.add_replaced" if replaced else "cli.add_done", label=label, file=file),
@@ -40,19 +34,6 @@ def run(args: argparse.Namespace, context: Context) -> CommandResult:
     if header.chat_template is None:
         lines.append("  " + context.text("cli.add_no_template"))
     return CommandResult(data={"label": label, "file": str(file), "replaced": replaced}, lines=tuple(lines))
-
-
-def read_chat_model(file: Path) -> GgufHeader:
-    """The header of a file that can be registered. Raises GgufInvalid."""
-    header = gguf.read(file)
-    if header.kind not in CHAT_KINDS or header.architecture == PROJECTOR:
-        kind = header.kind if header.kind not in CHAT_KINDS else header.architecture
-        raise GgufInvalid("model.not_a_chat_model", file=str(file), kind=kind)
-    if header.split is not None and header.split.number > 0:
-        raise GgufInvalid(
-            "model.split_not_first", file=str(file), number=header.split.number + 1, count=header.split.count
-        )
-    return header
 
 
 def describe(header: GgufHeader) -> str:

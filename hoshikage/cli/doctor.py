@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Final
 
 from hoshikage import __version__, settings
 from hoshikage.cli import result
-from hoshikage.cli.add import describe, read_chat_model
+from hoshikage.cli.add import describe
 from hoshikage.cli.context import Context
 from hoshikage.cli.format import size
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
 from hoshikage.cli.server import Server
 from hoshikage.errors import HoshikageError
+from hoshikage.gguf import read_chat_model
 from hoshikage.library import demo, locate, verdict
 from hoshikage.registry import ModelSpec, Registry
 

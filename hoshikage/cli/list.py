@@ -6,14 +6,13 @@ import argparse
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from hoshikage.cli.add import read_chat_model
 from hoshikage.cli.context import Context
 from hoshikage.cli.format import parameters, size
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
 from hoshikage.cli.server import Server
 from hoshikage.errors import GgufInvalid
-from hoshikage.gguf import GgufHeader
+from hoshikage.gguf import GgufHeader, read_chat_model
 from hoshikage.registry import ModelSpec, Registry
 
 if TYPE_CHECKING:

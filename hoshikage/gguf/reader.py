@@ -35,6 +35,8 @@ MAX_STRINGS: Final = 4_000_000
 """In one array: sixteen times the largest vocabularies of today."""
 MAX_NESTING: Final = 4
 MAX_ALIGNMENT: Final = 2**30
+MAX_KEPT: Final = 1024
+"""Elements of an array that is kept: there is one for each layer at most."""
 
 STRING, ARRAY = 8, 9
 NUMBERS: Final = {
@@ -44,6 +46,9 @@ NUMBERS: Final = {
 }  # fmt: skip
 """gguf_metadata_value_type -> how it lies in the file."""
 BOOL: Final = 7
+U16: Final = 2
+INTEGERS: Final = frozenset({0, 1, 2, 3, 4, 5, 10, 11})
+SPLIT_KEYS: Final = ("split.no", "split.count")
 
 TOKENS: Final = "tokenizer.ggml.tokens"
 BESIDE_TOKENS: Final = ("tokenizer.ggml.scores", "tokenizer.ggml.token_type")
@@ -82,7 +87,9 @@ class GgufHeader:
     chat_template: str | None
     split: Split | None
     values: Mapping[str, Scalar]
-    """Every number and string of the metadata; arrays are left out."""
+    """Every number and string of the metadata."""
+    arrays: Mapping[str, tuple[int, ...]]
+    """Its short arrays of whole numbers, such as those with one for each layer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +142,7 @@ class _Reader:
 
     def __init__(self, cursor: Cursor) -> None:
         self._cursor = cursor
+        self._kept: dict[str, tuple[int, ...]] = {}
 
     def header(self) -> GgufHeader:
         version = self._version()
@@ -147,8 +155,8 @@ class _Reader:
         alignment = self._alignment(values)
         tensors = self._tensors(n_tensors)
         self._check_data(tensors, alignment)
-        architecture = self._architecture(values)
         split = self._split(values)
+        architecture = self._architecture(values, needed=split is None or split.number == 0)
         if not tensors and split is None:
             self._cursor.refuse("model.gguf_no_tensors")
         template = values.get("tokenizer.chat_template")
@@ -166,6 +174,7 @@ class _Reader:
             chat_template=template if isinstance(template, str) else None,
             split=split,
             values=values,
+            arrays=self._kept,
         )
 
     def _version(self) -> int:
@@ -193,6 +202,9 @@ class _Reader:
         elif kind == ARRAY:
             arrays[key] = self._array(key, 1)
         else:
+            at = self._cursor.at - 4
+            if key in SPLIT_KEYS and kind != U16:  # the library ends the process for any other type
+                self._cursor.refuse("model.gguf_split", at=at)
             values[key] = self._scalar(key, kind)
 
     def _scalar(self, key: str, kind: int) -> Scalar:
@@ -219,9 +231,13 @@ class _Reader:
             for _ in range(count):
                 self._array(key, depth + 1)
         else:
-            size = self._layout(key, kind).size
-            count = cursor.count("model.gguf_array_count", max(0, cursor.size - cursor.at - 8) // size)
-            cursor.at += count * size
+            layout = self._layout(key, kind)
+            count = cursor.count("model.gguf_array_count", max(0, cursor.size - cursor.at - 8) // layout.size)
+            if kind in INTEGERS and count <= MAX_KEPT and depth == 1:
+                raw = cursor.take(count * layout.size)
+                self._kept[key] = tuple(number for (number,) in layout.iter_unpack(raw))
+            else:
+                cursor.at += count * layout.size
         return _Array(kind, count, at)
 
     def _layout(self, key: str, kind: int) -> struct.Struct:
@@ -290,9 +306,10 @@ class _Reader:
 
     # What the metadata says.
 
-    def _architecture(self, values: Mapping[str, Scalar]) -> str:
-        architecture = values.get("general.architecture")
-        if not isinstance(architecture, str) or not architecture:
+    def _architecture(self, values: Mapping[str, Scalar], *, needed: bool) -> str:
+        """Not needed: only the first file of a split model says it."""
+        architecture = values.get("general.architecture", None if needed else "")
+        if not isinstance(architecture, str) or (needed and not architecture):
             self._cursor.refuse("model.gguf_no_architecture")
         return architecture
 

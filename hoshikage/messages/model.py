@@ -208,8 +208,65 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{file} は会話用のモデルではありません（種類: {kind}）。モデル本体の GGUF を指定してください。",
         "{file} is no model to chat with (it is: {kind}). Name the GGUF of the model itself.",
     ),
-    "split_not_first": (
-        "{file} は分割されたモデルの {number}/{count} 番目です。1 番目のファイル（-00001-of-…）を登録してください。",
-        "{file} is part {number} of {count} of a split model. Register the first part (-00001-of-…).",
+    "split_name": (
+        "{file} は分割されたモデルの {number}/{count} 番目ですが、ファイル名がそうなっていません。"
+        "元の名前（…-{number:05d}-of-{count:05d}.gguf）に戻してください。",
+        "{file} is part {number} of {count} of a split model, but its name does not say so. "
+        "Give it back its name (…-{number:05d}-of-{count:05d}.gguf).",
+    ),
+    "split_missing": (
+        "分割されたモデルのファイルが足りません: {file}（全部で {count} 個）。同じフォルダーに揃えてください。",
+        "A part of the split model is missing: {file} (there are {count}). Put all of them into one folder.",
+    ),
+    "split_mixed": (
+        "{file} は、名前は {number}/{count} 番目ですが中身は別の部分です。ダウンロードし直してください。",
+        "{file} is named as part {number} of {count}, but holds something else. Download it again.",
+    ),
+    "split_tensors": (
+        "{file} から始まる {count} 個のファイルは一つのモデルになりません（テンソルが合わせて {n_tensors} 個で、"
+        "書かれている数と違います）。",
+        "The {count} files from {file} on make no one model (they hold {n_tensors} tensors together, "
+        "which is not the number they claim).",
+    ),
+    # Settings of one model, and personas.
+    "option_invalid": (
+        "{name} に「{value}」は使えません。使える値: {allowed}",
+        "{name} cannot be “{value}”. Allowed: {allowed}",
+    ),
+    "entry_option_invalid": (
+        "「{label}」の {name} に「{value}」は使えないため、飛ばしました。使える値: {allowed}",
+        "The {name} of “{label}” cannot be “{value}”; the entry was skipped. Allowed: {allowed}",
+    ),
+    "template_unreadable": (
+        "チャットテンプレートのファイル {file} を読めません（{reason}）。",
+        "The chat template file {file} cannot be read ({reason}).",
+    ),
+    "template_no_text": (
+        "チャットテンプレートのファイル {file} が、1 MiB 以内の UTF-8 のテキストになっていません。",
+        "The chat template file {file} is no UTF-8 text of at most 1 MiB.",
+    ),
+    "persona_model_invalid": (
+        "人格「{label}」の model に、モデルのラベルがありません。",
+        "The persona “{label}” names no model's label as its model.",
+    ),
+    "persona_system_invalid": (
+        "人格「{label}」の system は、空でない 256 KiB 以内の文章でなければなりません。",
+        "The system text of the persona “{label}” must be a text, not empty, of at most 256 KiB.",
+    ),
+    "persona_hidden": (
+        "人格「{label}」は、同じ名前のモデルが登録されているため使われません。",
+        "The persona “{label}” is not used, because a model of that name is registered.",
+    ),
+    "label_is_persona": (
+        "「{label}」は人格の名前です。別のラベルにするか、`hoshikage persona rm {label}` で消してください。",
+        "“{label}” is the name of a persona. Choose another label, or remove it with `hoshikage persona rm {label}`.",
+    ),
+    "persona_is_label": (
+        "「{label}」はモデルのラベルです。人格には別の名前を付けてください。",
+        "“{label}” is the label of a model. Give the persona another name.",
+    ),
+    "persona_model_missing": (
+        "人格「{label}」の使うモデル「{model}」が登録されていません。登録済み: {known}",
+        "The model “{model}” that the persona “{label}” uses is not registered. Known: {known}",
     ),
 }

@@ -1,22 +1,55 @@
-"""The registry of models: model_map.json, label -> GGUF file and stop strings. Any thread; many processes at once.
+"""The registry of models: what a request can call by name. Any thread; many processes at once.
 
-    {"label": {"path": "folder", "model": "file.gguf", "stop": ["</s>"], "created": 1735689600}}
+model_map.json, label -> GGUF file, stop strings and settings of its own:
 
-`stop` and `created` (Unix time; else the GGUF's own) may be absent. A relative `path` is taken from the working
-directory; where no such model is there, from the folder of model_map.json. What this program does not know in an
-entry, and entries it cannot use, survive every write.
+    {"label": {"path": "folder", "model": "file.gguf", "stop": ["</s>"], "created": 1735689600,
+               "n_ctx": 8192, "temperature": 0.7, "chat_template": "chatml", "thinking": false}}
 
-Readers take no lock: a write replaces the file as a whole. A file that cannot be read is never written over: a copy
-of it is kept aside under a dated name, and the last good state (this process's, else the one kept at the last
-write) is used until it is mended.
+`stop`, `created` (Unix time; else the GGUF's own) and the settings (options.OPTIONS) may be absent. A relative `path`
+or `chat_template` is taken from the working directory; where no such file is there, from the folder of
+model_map.json. What this program does not know in an entry, and entries it cannot use, survive every write.
+
+personas.json beside it, name -> model and system text:
+
+    {"name": {"model": "label", "system": "You are …", "created": 1735689600, "temperature": 0.9}}
+
+Readers take no lock: a write replaces the file as a whole.
 """
 
 from typing import Final
 
-from hoshikage.registry.entries import Problem, checked_label
+from hoshikage.registry.document import Problem
+from hoshikage.registry.entries import Persona, checked_label
+from hoshikage.registry.options import (
+    CHATML,
+    OPTIONS,
+    SAMPLING,
+    ModelOptions,
+    Option,
+    SamplingDefaults,
+    model_options,
+    sampling_defaults,
+)
 from hoshikage.registry.store import ModelSpec, Registry
+from hoshikage.registry.template import read_template
 
-__all__ = ["DEFAULT_STOPS", "ModelSpec", "Problem", "Registry", "checked_label"]
+__all__ = [
+    "CHATML",
+    "DEFAULT_STOPS",
+    "OPTIONS",
+    "SAMPLING",
+    "ModelOptions",
+    "ModelSpec",
+    "Option",
+    "Persona",
+    "Problem",
+    "Registry",
+    "SamplingDefaults",
+    "checked_label",
+    "model_options",
+    "read_template",
+    "sampling_defaults",
+]
 
 DEFAULT_STOPS: Final = ("<|im_start|>", "<|im_end|>", "</s>", "<|eot_id|>", "<|endoftext|>")
 """Control tokens that end every model's answer, matched by token; a model's own stops come beside them."""

@@ -1,231 +1,249 @@
-"""The registry over one file: fresh reads without a lock, durable writes under one. Any thread; many processes."""
+"""The registry: names to models, from model_map.json, personas.json and MODEL_DIR. Any thread; many processes."""
 
 from __future__ import annotations
 
-import hashlib
 import os
-import stat
 import time
-import unicodedata
-from collections.abc import Callable, Iterable
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, Literal, NoReturn
 
-from hoshikage import durable
-from hoshikage.errors import InvalidRequest, ModelNotFound, RegistryDamaged, Unavailable, UsageError
-from hoshikage.registry.entries import Entry, Problem, checked_label, dump, parse, parse_entry, usable
+from hoshikage.errors import InvalidRequest, ModelNotFound
+from hoshikage.registry.document import Document, Problem
+from hoshikage.registry.entries import Entry, Persona, checked_label, normal, parse_entry, parse_persona
+from hoshikage.registry.folder import Found, ModelFolder
+from hoshikage.registry.options import CHATML, NO_OPTIONS, NO_SAMPLING, ModelOptions, SamplingDefaults
 
-MAX_FILE_BYTES: Final = 16 * 1024 * 1024
-MAX_KEPT_ASIDE: Final = 10
-LOCK_TIMEOUT_S: Final = 30
-
-T = TypeVar("T")
-Signature = tuple[int, int, int]
-"""Of one state of a file: time of change in ns, size, inode."""
+PERSONAS: Final = "personas.json"
+MAX_NAMED: Final = 50
+"""Known names in a refusal."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """One registered model."""
+    """One model, as itself or as a persona of it."""
 
     label: str
+    """The model's, also where a persona was asked for."""
     file: Path
     """Absolute; it need not exist."""
     stop: tuple[str, ...]
     """The model's own stop strings, without DEFAULT_STOPS."""
     created: int
     """Unix time of its registration."""
+    options: ModelOptions = NO_OPTIONS
+    """The path of a chat template is absolute here."""
+    source: Literal["registry", "folder"] = "registry"
+    persona: Persona | None = None
 
+    @property
+    def name(self) -> str:
+        """What a request calls it."""
+        return self.label if self.persona is None else self.persona.name
 
-@dataclass(frozen=True, slots=True)
-class _Snapshot:
-    """What one state of the file says. `signature` is None where there is no file."""
-
-    signature: Signature | None
-    entries: dict[str, Entry]
-    problems: tuple[Problem, ...] = ()
+    @property
+    def sampling(self) -> SamplingDefaults:
+        """The persona's defaults over the model's."""
+        if self.persona is None:
+            return self.options.sampling
+        return replace(self.options.sampling, **self.persona.sampling.given())
 
 
 class Registry:
-    """model_map.json, looked at anew whenever it has changed, by whichever process."""
+    """A name is looked for among the registered models, then the personas, then the models of MODEL_DIR."""
 
-    def __init__(self, file: Path) -> None:
-        self.file = file
-        self._snapshot = _Snapshot(None, {})
+    def __init__(self, file: Path, model_dir: Path | None = None) -> None:
+        """`file` is model_map.json; personas.json lies beside it."""
+        self._models: Document[Entry] = Document(file, parse_entry)
+        self._personas: Document[Persona] = Document(file.with_name(PERSONAS), parse_persona)
+        self._folder = ModelFolder(model_dir) if model_dir is not None else None
 
-    def specs(self) -> tuple[ModelSpec, ...]:
-        """All usable entries, in the file's order. Never raises for what the file holds."""
-        return tuple(self._spec(entry) for entry in self._current().entries.values())
-
-    def problems(self) -> tuple[Problem, ...]:
-        """What is wrong with the file as it is now: a damage of the whole, or entries that were skipped."""
-        return self._current().problems
-
-    def resolve(self, label: str) -> ModelSpec:
-        """The model of that label. Raises ModelNotFound, which names the known ones."""
-        entries = self._current().entries
-        entry = entries.get(unicodedata.normalize("NFC", label))
-        if entry is None:
-            _not_found(label, entries)
-        return self._spec(entry)
-
-    def add(self, label: str, file: Path, stop: Iterable[str] = ()) -> bool:
-        """Registers `file` under `label`, durably; True where the label existed and was replaced.
-
-        The same file again keeps the time of its registration and the settings that were made for it.
-        Raises InvalidRequest for a label, path or stop that cannot be, RegistryDamaged, Unavailable, UsageError.
-        """
-        label = checked_label(label)
-        file = file.absolute()
-        entry: dict[str, Any] = {"path": str(file.parent), "model": file.name, "stop": list(dict.fromkeys(stop))}
-        entry["created"] = int(time.time())
-        if problem := parse_entry(label, entry)[1]:
-            raise InvalidRequest(problem.key, label=label)
-
-        def change(entries: dict[str, Any]) -> bool:
-            known, old = label in entries, entries.get(label)
-            entries[label] = entry
-            if isinstance(old, dict) and all(old.get(name) == entry[name] for name in ("path", "model")):
-                entries[label] = {**entry, **old, "stop": entry["stop"]}
-            return known
-
-        return self._update(change)
-
-    def remove(self, label: str) -> None:
-        """Takes the label out, durably; the GGUF stays. Raises ModelNotFound, RegistryDamaged, Unavailable."""
-        label = unicodedata.normalize("NFC", label)
-
-        def change(entries: dict[str, Any]) -> None:
-            if label not in entries:
-                _not_found(label, entries)
-            del entries[label]
-
-        self._update(change)
+    @property
+    def file(self) -> Path:
+        return self._models.file
 
     @property
     def last_good(self) -> Path:
-        """The copy of what was last written."""
-        return self.file.with_name(f"{self.file.name}.last-good")
+        """The copy of model_map.json as it was last written."""
+        return self._models.last_good
 
-    def _spec(self, entry: Entry) -> ModelSpec:
-        file = self._locate(entry)
+    @property
+    def personas_file(self) -> Path:
+        return self._personas.file
+
+    @property
+    def model_dir(self) -> Path | None:
+        return self._folder.root if self._folder is not None else None
+
+    def specs(self) -> tuple[ModelSpec, ...]:
+        """All models: the registered in the file's order, then those of MODEL_DIR. Never raises for what files hold."""
+        entries = self._models.entries()
+        registered = [self._registered(entry) for entry in entries.values()]
+        taken = {spec.file for spec in registered}
+        found = (_in_folder(one) for one in self._found().values() if one.file not in taken)
+        return (*registered, *(spec for spec in found if spec.label not in entries))
+
+    def personas(self) -> tuple[ModelSpec | Persona, ...]:
+        """All personas in the file's order: as models, or alone where their model is gone."""
+        return tuple(self._as_persona(persona) or persona for persona in self._personas.entries().values())
+
+    def problems(self) -> tuple[Problem, ...]:
+        """What is wrong with model_map.json as it is now: a damage of the whole, or entries that were skipped."""
+        return self._models.problems()
+
+    def persona_problems(self) -> tuple[Problem, ...]:
+        """As `problems`, of personas.json; also personas that a model of the same name hides."""
+        hidden = [name for name in self._personas.entries() if name in self._models.entries()]
+        return (*self._personas.problems(), *(Problem("model.persona_hidden", {"label": name}) for name in hidden))
+
+    def known(self, name: str) -> ModelSpec | None:
+        """The registered model, or a persona of one; None where only MODEL_DIR can tell. Never searches a folder."""
+        name = normal(name)
+        entry = self._models.entries().get(name)
+        if entry is not None:
+            return self._registered(entry)
+        persona = self._personas.entries().get(name)
+        base = self._models.entries().get(persona.model) if persona is not None else None
+        return replace(self._registered(base), persona=persona) if base is not None else None
+
+    def resolve(self, name: str) -> ModelSpec:
+        """The model that a request calls by that name. Raises ModelNotFound, which names the known ones."""
+        spec = self.known(name)
+        if spec is not None:
+            return spec
+        persona = self._personas.entries().get(normal(name))
+        if persona is not None:
+            return self._as_persona(persona) or self._refuse_persona(persona)
+        found = self._found().get(normal(name))
+        return _in_folder(found) if found is not None else _not_found(name, self._names())
+
+    def add(self, label: str, file: Path, stop: Iterable[str] = (), options: ModelOptions = NO_OPTIONS) -> bool:
+        """Registers `file` under `label`, durably; True where the label existed and was replaced.
+
+        The same file again keeps the time of its registration and the settings that were made for it and are not
+        given anew. Raises InvalidRequest for what cannot be, RegistryDamaged, Unavailable, UsageError.
+        """
+        label = checked_label(label)
+        if label in self._personas.entries():
+            raise InvalidRequest("model.label_is_persona", label=label)
+        file = file.absolute()
+        entry: dict[str, Any] = {"path": str(file.parent), "model": file.name, "stop": list(dict.fromkeys(stop))}
+        entry["created"] = int(time.time())
+        given = options.given()
+        problem = parse_entry(label, {**entry, **given})
+        if isinstance(problem, Problem):
+            raise InvalidRequest.of(problem.key, problem.details)
+
+        def change(entries: dict[str, Any]) -> bool:
+            known, old = label in entries, entries.get(label)
+            kept = {}
+            if isinstance(old, dict) and all(old.get(name) == entry[name] for name in ("path", "model")):
+                kept = {**old, "stop": entry["stop"]}
+            entries[label] = {**entry, **kept, **given}
+            return known
+
+        return self._models.update(change)
+
+    def remove(self, label: str) -> None:
+        """Takes the label out, durably; the GGUF stays. Raises ModelNotFound, RegistryDamaged, Unavailable."""
+        _remove(self._models, label)
+
+    def add_persona(self, name: str, model: str, system: str, sampling: SamplingDefaults = NO_SAMPLING) -> bool:
+        """Stores a persona durably; True where one of that name was replaced.
+
+        Raises InvalidRequest for what cannot be, ModelNotFound, RegistryDamaged, Unavailable, UsageError.
+        """
+        name, model = checked_label(name), normal(model)
+        base = self._model(model)
+        if base is None:
+            _not_found(model, (spec.label for spec in self.specs()))
+        if self._model(name) is not None:
+            raise InvalidRequest("model.persona_is_label", label=name)
+        entry: dict[str, Any] = {"model": model, "system": system, "created": int(time.time()), **sampling.given()}
+        problem = parse_persona(name, entry)
+        if isinstance(problem, Problem):
+            raise InvalidRequest.of(problem.key, problem.details)
+
+        def change(entries: dict[str, Any]) -> bool:
+            known = name in entries
+            entries[name] = entry
+            return known
+
+        return self._personas.update(change)
+
+    def remove_persona(self, name: str) -> None:
+        """Takes the persona out, durably. Raises ModelNotFound, RegistryDamaged, Unavailable."""
+        _remove(self._personas, name)
+
+    def _registered(self, entry: Entry) -> ModelSpec:
+        file = self._locate(Path(entry.path), entry.model)
         created = entry.created
         if created is None:
             try:
                 created = int(file.stat().st_mtime)
             except OSError:
                 created = 0
-        return ModelSpec(entry.label, file, entry.stop, created)
+        options = entry.options
+        if options.chat_template not in (None, CHATML):
+            template = Path(str(options.chat_template))
+            options = replace(options, chat_template=str(self._locate(template.parent, template.name)))
+        return ModelSpec(entry.label, file, entry.stop, created, options)
 
-    def _locate(self, entry: Entry) -> Path:
-        folder = Path(os.path.expanduser(entry.path))  # noqa: PTH111  Path's own raises for an unknown user
+    def _locate(self, folder: Path, name: str) -> Path:
+        folder = Path(os.path.expanduser(folder))  # noqa: PTH111  Path's own raises for an unknown user
         if folder.is_absolute():
-            return folder / entry.model
-        here = (folder / entry.model).absolute()
-        beside = self.file.parent.absolute() / folder / entry.model
+            return folder / name
+        here = (folder / name).absolute()
+        beside = self.file.parent.absolute() / folder / name
         return beside if not here.exists() and beside.exists() else here
 
-    def _current(self) -> _Snapshot:
-        before = self._snapshot
-        try:
-            found = self.file.stat()
-        except FileNotFoundError:
-            after = _Snapshot(None, {})
-        except OSError as error:
-            after = self._damaged(None, _unreadable(self.file, error))
-        else:
-            if before.signature == _signature(found):
-                return before
-            after = self._read()
-        self._snapshot = after
-        return after
+    def _found(self) -> dict[str, Found]:
+        return self._folder.models() if self._folder is not None else {}
 
-    def _read(self) -> _Snapshot:
-        signature, content = None, b""
-        try:
-            signature, content = _content(self.file)
-            raw, duplicates = parse(content, self.file)
-        except FileNotFoundError:
-            return _Snapshot(None, {})
-        except RegistryDamaged as error:
-            self._keep_aside(content)
-            return self._damaged(signature, error)
-        entries, problems = usable(raw)
-        doubled = [Problem("model.entry_duplicate", {"label": label}) for label in duplicates]
-        return _Snapshot(signature, entries, (*doubled, *problems))
+    def _model(self, label: str) -> ModelSpec | None:
+        """The model of that label, wherever it is from; no persona."""
+        entry = self._models.entries().get(label)
+        if entry is not None:
+            return self._registered(entry)
+        found = self._found().get(label)
+        return _in_folder(found) if found is not None else None
 
-    def _damaged(self, signature: Signature | None, error: RegistryDamaged) -> _Snapshot:
-        entries = self._snapshot.entries
-        if self._snapshot.signature is None:
-            with suppress(RegistryDamaged, FileNotFoundError):
-                entries = usable(parse(_content(self.last_good)[1], self.last_good)[0])[0]
-        return _Snapshot(signature, entries, (Problem(error.key, error.details),))
+    def _as_persona(self, persona: Persona) -> ModelSpec | None:
+        base = self._model(persona.model)
+        return replace(base, persona=persona) if base is not None else None
 
-    def _keep_aside(self, content: bytes) -> None:
-        """One copy of each damaged content, a few at most. Best effort: a folder may be read-only."""
-        end = hashlib.sha256(content).hexdigest()[:8]
-        start = f"{self.file.name}.damaged-"
-        with suppress(OSError):
-            kept = [other.name for other in self.file.parent.iterdir() if other.name.startswith(start)]
-            if content and len(kept) < MAX_KEPT_ASIDE and not any(name.endswith(end) for name in kept):
-                durable.replace(self.file.with_name(f"{start}{time.strftime('%Y%m%d-%H%M%S')}-{end}"), content)
+    def _refuse_persona(self, persona: Persona) -> NoReturn:
+        known = _listed(spec.label for spec in self.specs())
+        raise ModelNotFound(
+            "model.persona_model_missing", param="model", label=persona.name, model=persona.model, known=known
+        )
 
-    def _update(self, change: Callable[[dict[str, Any]], T]) -> T:
-        """Applies `change` to the file's entries under the writers' lock and makes the outcome durable."""
-        from filelock import FileLock, Timeout
+    def _names(self) -> Iterator[str]:
+        yield from (spec.label for spec in self.specs())
+        yield from self._personas.entries()
 
-        # A link, as dotfile managers make them, stays a link: its target is replaced and locked.
-        target = Path(os.path.realpath(self.file))
-        lock = target.with_name(f"{target.name}.lock")
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(lock, timeout=LOCK_TIMEOUT_S, poll_interval=0.01):
-                durable.sweep(target)
-                try:
-                    entries, duplicates = parse(_content(target)[1], self.file)
-                except FileNotFoundError:
-                    entries, duplicates = {}, ()
-                if duplicates:
-                    raise RegistryDamaged("model.registry_duplicate", file=str(self.file), label=duplicates[0])
-                outcome = change(entries)
-                data = dump(entries)
-                durable.replace(target, data)
-                durable.replace(self.last_good, data)
-                return outcome
-        except RecursionError:
-            raise RegistryDamaged("model.registry_no_json", file=str(self.file)) from None
-        except Timeout:
-            raise Unavailable("model.registry_busy", file=str(lock), seconds=LOCK_TIMEOUT_S) from None
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise UsageError("model.registry_unwritable", file=str(self.file), reason=reason) from None
+
+def _remove(document: Document[Any], label: str) -> None:
+    label = normal(label)
+
+    def change(entries: dict[str, Any]) -> None:
+        if label not in entries:
+            _not_found(label, entries)
+        del entries[label]
+
+    document.update(change)
+
+
+def _in_folder(found: Found) -> ModelSpec:
+    return ModelSpec(found.label, found.file, (), found.created, source="folder")
 
 
 def _not_found(label: str, known: Iterable[str]) -> NoReturn:
-    raise ModelNotFound("http.model_not_found", param="model", model=label, known=", ".join(known) or "–")
+    raise ModelNotFound("http.model_not_found", param="model", model=label, known=_listed(known))
 
 
-def _signature(found: os.stat_result) -> Signature:
-    return found.st_mtime_ns, found.st_size, found.st_ino
-
-
-def _content(file: Path) -> tuple[Signature, bytes]:
-    """The file's bytes and the signature of exactly them. Raises FileNotFoundError, RegistryDamaged."""
-    try:
-        # A pipe of that name would block the open for ever.
-        descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        with os.fdopen(descriptor, "rb") as stream:
-            found = os.fstat(stream.fileno())
-            if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_FILE_BYTES:
-                raise RegistryDamaged("model.registry_no_file", file=str(file))
-            return _signature(found), stream.read()
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise _unreadable(file, error) from None
-
-
-def _unreadable(file: Path, error: OSError) -> RegistryDamaged:
-    return RegistryDamaged("model.registry_unreadable", file=str(file), reason=error.strerror or str(error))
+def _listed(known: Iterable[str]) -> str:
+    names = list(islice(known, MAX_NAMED + 1))
+    return ", ".join([*names[:MAX_NAMED], *(["…"] if len(names) > MAX_NAMED else [])]) or "–"

@@ -1,0 +1,146 @@
+"""The GGUF files of MODEL_DIR, each under a name made of its own. Any thread; blocking.
+
+The folder and what lies in it are looked through with `scandir` alone: no file is opened. What was found is kept with
+the times of the folders it was found in, and only a change of one of them, which a new, renamed or removed file is,
+makes a new search.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+import unicodedata
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from hoshikage.gguf import SplitName
+
+MAX_DEPTH: Final = 8
+"""Folders below MODEL_DIR; a download cache has four."""
+MAX_ENTRIES: Final = 50_000
+"""Files and folders that are looked at."""
+MAX_MODELS: Final = 1_000
+MAX_NAME: Final = 128
+RACY_NS: Final = 2_000_000_000
+"""A folder that changed so shortly before it was read may change again without another time to show for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One model of the folder."""
+
+    label: str
+    file: Path
+    """The first file of a split one."""
+    created: int
+    """Unix time of the file's last change."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """What one search found, and the folders it looked into with their times of change in ns."""
+
+    models: dict[str, Found]
+    folders: dict[str, int]
+    began_ns: int
+
+    def holds(self) -> bool:
+        """Whether another search would find the same."""
+        if any(changed + RACY_NS > self.began_ns for changed in self.folders.values()):
+            return False
+        try:
+            return all(os.stat(folder).st_mtime_ns == changed for folder, changed in self.folders.items())  # noqa: PTH116
+        except OSError:
+            return False
+
+
+class ModelFolder:
+    """MODEL_DIR, searched anew whenever it has changed."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._busy = threading.Lock()
+        self._last: _Search | None = None
+
+    def models(self) -> dict[str, Found]:
+        """Label -> model, nearest and first by name first. Empty where the folder cannot be read."""
+        with self._busy:
+            if self._last is None or not self._last.holds():
+                self._last = _search(self.root)
+            return self._last.models
+
+
+def _search(root: Path) -> _Search:
+    began = time.time_ns()
+    folders: dict[str, int] = {}
+    models: dict[str, Found] = {}
+    for file, changed in _files(root, folders):
+        label = _label(file, models)
+        models[label] = Found(label, file, changed)
+        if len(models) == MAX_MODELS:
+            break
+    return _Search(models, folders, began)
+
+
+def _files(root: Path, folders: dict[str, int]) -> Iterator[tuple[Path, int]]:
+    """The models' files, the nearest to the root first, with their times of change."""
+    level, seen, left = [str(root)], set[tuple[int, int]](), MAX_ENTRIES
+    for _ in range(MAX_DEPTH + 1):
+        below: list[str] = []
+        for folder in level:
+            try:
+                found = os.stat(folder)  # noqa: PTH116  before it is read: a change from now on is a later time
+                with os.scandir(folder) as listing:
+                    entries = sorted(listing, key=lambda entry: entry.name)[:left]
+            except OSError:
+                continue
+            folders[folder] = found.st_mtime_ns
+            if (found.st_dev, found.st_ino) in seen:  # a link to a folder that it lies in, or to one already seen
+                continue
+            seen.add((found.st_dev, found.st_ino))
+            left -= len(entries)
+            for entry in entries:
+                with suppress(OSError):
+                    if entry.name.startswith("."):
+                        continue
+                    if _is_model(entry.name) and entry.is_file():
+                        yield Path(entry.path), int(entry.stat().st_mtime)
+                    elif entry.is_dir():
+                        below.append(entry.path)
+        level = below
+
+
+def _is_model(name: str) -> bool:
+    """Whether a file of that name stands for a model. Projectors (`mmproj`) are named so by everyone who makes them."""
+    if not name.lower().endswith(".gguf") or "mmproj" in name.lower():
+        return False
+    part = SplitName.of(name)
+    return part is None or part.number == 1
+
+
+def _label(file: Path, taken: dict[str, Found]) -> str:
+    """A label that is not taken: the file's name, else with its folder's, else with a number.
+
+    A model that comes later or lies deeper never changes the label of one that was there.
+    """
+    part = SplitName.of(file.name)
+    name = _valid(file.name[:-5] if part is None else part.stem)
+    if name not in taken:
+        return name
+    name = _valid(f"{name[: MAX_NAME // 2]}@{file.parent.name}")
+    wanted, number = name, 2
+    while name in taken:
+        name = f"{wanted[: MAX_NAME - 8]}-{number}"
+        number += 1
+    return name
+
+
+def _valid(name: str) -> str:
+    """The name with what labels cannot hold (entries.LABEL) as hyphens."""
+    name = re.sub(r"[^A-Za-z0-9._:@+-]+", "-", unicodedata.normalize("NFC", name))
+    return re.sub("^[^A-Za-z0-9]+", "", name)[:MAX_NAME] or "model"
