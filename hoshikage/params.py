@@ -121,6 +121,8 @@ class LibraryInfo:
     """As the library or its file name says; `unknown` where neither does."""
     system_info: str
     devices: tuple[DeviceInfo, ...]
+    lacks: tuple[str, ...] = ()
+    """The features that this release has not, as in `hoshikage._ffi.features`."""
 
 
 @dataclass(frozen=True, slots=True)

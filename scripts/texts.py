@@ -146,6 +146,9 @@ Ctrl-C stops the server. From now on, {command} alone starts it.""",
         "Brings what the tests need, then runs the linters and all tests. Other arguments go to pytest.",
     ),
     "test_fast_help": ("ruff と mypy を省く", "leave out ruff and mypy"),
+    "test_matrix_help": ("すべての版の libllama も確かめる", "examine every release of libllama too"),
+    "test_matrix": ("すべての版の libllama を確かめる（{count} つ）", "Examining every release of libllama ({count})"),
+    "test_matrix_failed": ("合わない版がありました。", "A release does not agree."),
     "test_environment": ("Python の仮想環境とテストの道具（.venv）", "Python environment and test tools (.venv)"),
     "test_libraries": ("テスト用の libllama（{count} つの版）", "libllama for the tests ({count} releases)"),
     "test_libraries_given": (
@@ -166,6 +169,35 @@ Ctrl-C stops the server. From now on, {command} alone starts it.""",
     ),
     "test_tool": ("検査: {tool}", "Checking: {tool}"),
     "test_tool_failed": ("{tool} が問題を見つけました。", "{tool} found something."),
+    # matrix
+    "matrix_about": (
+        "すべての版の libllama を、それぞれ別のプロセスで確かめます。",
+        "Examines every release of libllama, each in its own process.",
+    ),
+    "matrix_write_help": ("docs/LIBRARIES の表を書き直す", "write the table in docs/LIBRARIES"),
+    "matrix_done": ("{count} のうち {good} が使えます。", "{good} of {count} releases are usable."),
+    # abi_layouts
+    "abi_header_help": ("llama.h の場所", "path of a llama.h"),
+    "abi_release_help": ("ヘッダーの版（例: b12345）", "the header's release (b12345)"),
+    "abi_library_help": (
+        "同じ版の libllama（新しいフィールドの既定値を読む）",
+        "libllama of that release, for the defaults of new fields",
+    ),
+    "abi_include_help": ("ggml のヘッダーのフォルダー", "a folder with ggml's headers"),
+    "abi_check_help": ("表と比べるだけで、書き換えない", "only compare with the table"),
+    "abi_known": ("{struct}: {layout}（表にあります）", "{struct}: {layout}, in the table"),
+    "abi_new": ("{struct}: 表にない配置です。{difference}", "{struct}: not in the table. {difference}"),
+    "abi_written": ("表を書きました: {file}", "Wrote the table: {file}"),
+    "abi_release_needed": ("--release で版を指定してください。", "Name the release with --release."),
+    "abi_library_needed": (
+        "新しいフィールド {field} の既定値を知るため、その版の libllama を --library で指定してください。",
+        "The field {field} is new: name that release's libllama with --library, to learn its default.",
+    ),
+    "abi_no_struct": ("{struct} が見つかりません。", "There is no {struct}."),
+    "abi_not_compiled": (
+        "{header} をコンパイルできませんでした。\n{output}",
+        "{header} could not be compiled.\n{output}",
+    ),
     # bench
     "bench_about": (
         "同じライブラリとモデルで、素のループとサーバーを交互に測ります。",

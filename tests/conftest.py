@@ -31,7 +31,7 @@ def libraries() -> dict[str, Path]:
     """Release -> its libllama file, in the order of RELEASES."""
     folder = Path(os.environ.get(TEST_LIBS) or ROOT / ".cache" / "test-libs")
     found = {}
-    for metadata in folder.glob("*/bins/*/_nlcBuildMetadata.json"):
+    for metadata in sorted(folder.glob("*/bins/*/_nlcBuildMetadata.json")):
         release = json.loads(metadata.read_bytes())["buildOptions"]["llamaCpp"]["release"]
         files = [file for file in metadata.parent.iterdir() if names.is_library(file.name, sys.platform)]
         if files:

@@ -40,5 +40,5 @@ def patched(default: DefaultImage, layout: Layout, values: Mapping[str, float]) 
     image = Image.from_buffer_copy(default.data)
     offsets = layout.offsets()
     for name, value in values.items():
-        struct.pack_into("=" + FIELDS[name].format.replace("P", "Q"), image.data, offsets[name], value)
+        struct.pack_into(FIELDS[name].code, image.data, offsets[name], value)
     return image

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from typing import Any, Final
+
+LARGEST: Final = 1024
+"""Bytes of the buffer that a parameter struct is read into; the largest known has 160."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +45,25 @@ class Layout:
 
 def rows_of(offsets: dict[str, int]) -> str:
     return " ".join(f"{name}@{offset}" for name, offset in offsets.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """Layouts that were found out by behaviour for one library file; None where the struct is of a known layout."""
+
+    model: Layout | None
+    context: Layout | None
+
+
+def calibrated_from(value: Any) -> Calibrated:
+    """The layouts of a calibration file's JSON. Raises ValueError for anything that cannot be one."""
+    return Calibrated(*(_layout_from(value[name]) for name in ("model", "context")))
+
+
+def _layout_from(value: Any) -> Layout | None:
+    if value is None:
+        return None
+    layout = Layout(str(value["name"]), int(value["size"]), "calibrated", str(value["rows"]))
+    if not 0 < layout.size <= LARGEST or not all(0 <= at < layout.size for at in layout.offsets().values()):
+        raise ValueError(layout.rows)
+    return layout

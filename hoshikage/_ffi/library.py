@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Final
 
-from hoshikage._ffi import backends, penalties
+from hoshikage._ffi import backends, features, penalties
 from hoshikage._ffi.callbacks import LEVELS, LEVELS_UP_TO_B3995, LogLines, LogSink
 from hoshikage._ffi.images import default_image, patched
-from hoshikage._ffi.layout import Layout
+from hoshikage._ffi.layout import Calibrated, Layout
 from hoshikage._ffi.layouts import CONTEXT_LAYOUTS, MODEL_LAYOUTS
 from hoshikage._ffi.opening import Files
-from hoshikage._ffi.recognition import DefaultImage, Unrecognised, recognise
+from hoshikage._ffi.recognition import DefaultImage, Unrecognised, confirm, recognise
 from hoshikage._ffi.signatures import GGML, LLAMA, ONE_OF
 from hoshikage._ffi.types import Image, LogCallback
-from hoshikage.errors import LibraryUnavailable
+from hoshikage.errors import LibraryUnavailable, NotSupported
 from hoshikage.params import LibraryInfo
 
 RELEASE_IN_NAME: Final = re.compile(r"[.](b\d{4,}|v\d+[.]\d+[.]\d+)[.]|[.]0[.]0[.](\d{4,})")
@@ -25,20 +25,40 @@ RELEASE_IN_NAME: Final = re.compile(r"[.](b\d{4,}|v\d+[.]\d+[.]\d+)[.]|[.]0[.]0[
 
 
 class Library:
-    """A libllama ready for model loads. `api` holds its functions by today's names, missing optional ones as None.
+    """A libllama; `recognise`, then `start`, make it ready for model loads (`load` does). `api` holds its functions by
+    today's names, missing optional ones as None.
 
     Everything that C may call lives on it until the process ends: backends keep log callbacks beyond `close`.
     """
 
-    def __init__(self, files: Files, log: LogSink, model_layouts: Sequence[Layout], context_layouts: Sequence[Layout]):
+    model_layout: Layout
+    context_layout: Layout
+
+    def __init__(self, files: Files, log: LogSink) -> None:
         self.path = files.path
         self.api = bind(files)
+        self._files = files
         self.log_lines = LogLines(log, LEVELS_UP_TO_B3995 if self.api.has_old_log_levels else LEVELS)
         self.api.llama_log_set(self.log_lines.callback, None)
         if self.api.ggml_log_set is not None:
             self.api.ggml_log_set(self.log_lines.callback, None)
-        self._model_default, self.model_layout = self._struct("llama_model_params", model_layouts)
-        self._context_default, self.context_layout = self._struct("llama_context_params", context_layouts)
+        self.model_default = default_image(self.api.llama_model_default_params)
+        self.context_default = default_image(self.api.llama_context_default_params)
+        self._open = False
+
+    def recognise(
+        self,
+        model_layouts: Sequence[Layout] = MODEL_LAYOUTS,
+        context_layouts: Sequence[Layout] = CONTEXT_LAYOUTS,
+        calibrated: Calibrated | None = None,
+    ) -> None:
+        """Find the structs' layouts; `calibrated` stands in for a struct that has none. Raises LibraryUnavailable."""
+        given = calibrated or Calibrated(None, None)
+        self.model_layout = self._layout("llama_model_params", self.model_default, model_layouts, given.model)
+        self.context_layout = self._layout("llama_context_params", self.context_default, context_layouts, given.context)
+
+    def start(self) -> None:
+        """Load the backends. Raises LibraryUnavailable."""
         backends.load_backends(self.api, self.path)
         self.init_penalties = penalties.bind(self.api)
         self.api.llama_backend_init()
@@ -49,16 +69,39 @@ class Library:
             path=str(self.path),
             model_layout=self.model_layout.name,
             context_layout=self.context_layout.name,
-            version=self._version(),
+            version=self.version,
             system_info=self.api.llama_print_system_info().decode("utf-8", "replace").strip(),
             devices=backends.devices(self.api),
+            lacks=self.lacks,
         )
 
+    @property
+    def fields(self) -> frozenset[str]:
+        """What may be set: the fields of both structs. A calibrated layout has only those that were found."""
+        return frozenset((*self.model_layout.offsets(), *self.context_layout.offsets()))
+
+    @property
+    def lacks(self) -> tuple[str, ...]:
+        """The features of features.FEATURES that this library has not."""
+        return features.lacking(self.exports, self.fields)
+
+    @property
+    def kv_api(self) -> str:
+        return features.kv_api(self.exports)
+
+    def exports(self, name: str) -> bool:
+        return self._files.find(name) is not None
+
+    def require(self, feature: str) -> None:
+        """Raises NotSupported where the library lacks a feature of features.FEATURES."""
+        if feature in self.lacks:
+            raise NotSupported("library.feature_lacking", feature=feature, version=self.version)
+
     def model_params(self, values: dict[str, float]) -> Image:
-        return patched(self._model_default, self.model_layout, values)
+        return patched(self.model_default, self.model_layout, values)
 
     def context_params(self, values: dict[str, float]) -> Image:
-        return patched(self._context_default, self.context_layout, values)
+        return patched(self.context_default, self.context_layout, values)
 
     def vocab_of(self, model: int) -> int:
         """What the vocabulary's functions take: the model's llama_vocab, or the model itself up to b4435."""
@@ -74,7 +117,7 @@ class Library:
         Up to b4980 (the releases of layout ctx-A) ggml's threads see an abort at different nodes, and one may wait for
         the other for ever; measured as a hang within 300 aborts on b3889 to b4529, never on b5590 and later.
         """
-        return "logits_all" not in self.context_layout.offsets()
+        return "safe_abort" not in self.lacks
 
     def close(self) -> None:
         """End the backend. Models must be closed before. The file stays loaded until the process ends."""
@@ -84,10 +127,15 @@ class Library:
             # Python's own callback may be gone when C logs at the process's end; NULL is C's default, stderr.
             self.api.llama_log_set(LogCallback(), None)
 
-    def _struct(self, name: str, layouts: Sequence[Layout]) -> tuple[DefaultImage, Layout]:
-        image = default_image(getattr(self.api, name.replace("_params", "_default_params")))
+    def _layout(self, name: str, image: DefaultImage, known: Sequence[Layout], calibrated: Layout | None) -> Layout:
         try:
-            return image, recognise(image, layouts)
+            try:
+                return recognise(image, known)
+            except Unrecognised:
+                if calibrated is None:
+                    raise
+                confirm(image, calibrated)
+                return calibrated
         except Unrecognised as refusal:
             raise LibraryUnavailable(
                 "library.layout_unknown",
@@ -97,7 +145,9 @@ class Library:
                 difference=refusal.difference,
             ) from None
 
-    def _version(self) -> str:
+    @property
+    def version(self) -> str:
+        """As the file's name says, or the library itself; `unknown` where neither does."""
         # llama_version comes last: "0.5.0-dev" is what several different builds say of themselves.
         for name in (self.path.name, self.path.resolve().name):
             found = RELEASE_IN_NAME.search(name)
@@ -115,12 +165,23 @@ def load(
     *,
     model_layouts: Sequence[Layout] = MODEL_LAYOUTS,
     context_layouts: Sequence[Layout] = CONTEXT_LAYOUTS,
+    calibrated: Callable[[], Calibrated | None] = lambda: None,
 ) -> Library:
     """Load the libllama file at `path`; `log` gets whole lines of its log with a `logging` level.
 
-    Raises LibraryUnavailable where it cannot be opened, lacks needed functions, has an unknown layout or no backend.
+    `calibrated` is asked for layouts where one is in no table. Raises LibraryUnavailable where the file cannot be
+    opened, lacks needed functions, has an unknown layout or no backend.
     """
-    return Library(Files(path), log, model_layouts, context_layouts)
+    library = Library(Files(path), log)
+    try:
+        library.recognise(model_layouts, context_layouts)
+    except LibraryUnavailable:
+        stored = calibrated()
+        if stored is None:
+            raise
+        library.recognise(model_layouts, context_layouts, stored)
+    library.start()
+    return library
 
 
 def bind(files: Files) -> SimpleNamespace:

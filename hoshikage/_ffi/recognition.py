@@ -48,23 +48,34 @@ def recognise(image: DefaultImage, layouts: Sequence[Layout]) -> Layout:
     raise Unrecognised(nearest, "; ".join(faults[nearest][:4]))
 
 
+def confirm(image: DefaultImage, layout: Layout) -> None:
+    """Raises Unrecognised where a field that was placed by behaviour is not written or holds no known default."""
+    found = _field_differences(image, layout)
+    if found:
+        raise Unrecognised(layout.name, "; ".join(found[:4]))
+
+
 def differences(image: DefaultImage, layout: Layout) -> list[str]:
     """What of the image does not fit the layout, in words; empty where it fits."""
+    found = _field_differences(image, layout)
+    if image.written is not None:
+        spans = (range(offset, offset + FIELDS[name].size) for name, offset in layout.offsets().items())
+        found += _stray_bytes(image.data, image.written, set().union(*spans), layout.size)
+    return found
+
+
+def _field_differences(image: DefaultImage, layout: Layout) -> list[str]:
     found: list[str] = []
-    covered: set[int] = set()
     for name, offset in layout.offsets().items():
         field = FIELDS[name]
-        span = range(offset, offset + struct.calcsize(field.format))
-        covered.update(span)
+        span = range(offset, offset + field.size)
         if image.written is not None and not image.written.issuperset(span):
             found.append(f"{name}@{offset} is not written")
             continue
-        (value,) = struct.unpack_from("=" + field.format.replace("P", "Q").replace("?", "B"), image.data, offset)
+        (value,) = struct.unpack_from(field.code.replace("?", "B"), image.data, offset)
         if value not in field.defaults:
             allowed = " or ".join(f"{default:g}" for default in field.defaults)
             found.append(f"{name}@{offset} is {value:g}, expected {allowed}")
-    if image.written is not None:
-        found += _stray_bytes(image.data, image.written, covered, layout.size)
     return found
 
 

@@ -6,6 +6,8 @@ import ctypes
 from ctypes import c_bool, c_char_p, c_float, c_int8, c_int32, c_size_t, c_uint32, c_uint64, c_void_p
 from typing import Any
 
+from hoshikage._ffi.layout import LARGEST
+
 __all__ = [
     "IMAGE_BYTES",
     "AbortCallback",
@@ -25,8 +27,8 @@ __all__ = [
     "llama_batch",
 ]
 
-IMAGE_BYTES = 1024
-"""Room for a parameter struct of any release; the largest known has 160 bytes."""
+IMAGE_BYTES = LARGEST
+"""Room for a parameter struct of any release."""
 
 
 class Image(ctypes.Structure):

@@ -6,6 +6,7 @@ changed places; behaviour can. Runs on a tiny model in a process that may die of
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -38,7 +39,9 @@ releases which round a sequence up to 256 cells have nothing to round."""
 
 IN_THE_LOG: Final[dict[str, tuple[dict[str, float], str, str]]] = {
     "rope_freq_base": ({"rope_freq_base": 12345.0}, r"\bfreq_base\s*= ([0-9.]+)", "12345.0"),
+    "rope_freq_scale": ({"rope_freq_scale": 0.5}, r"\bfreq_scale\s*= ([0-9.]+)", "0.5"),
     "type_k": ({"type_k": 0}, r"\bK \((\w+)\)", "f32"),
+    "type_v": ({"type_v": 0}, r"\bV \((\w+)\)", "f32"),
     "kv_unified": ({"kv_unified": 1}, r"\bkv_unified\s*= (\w+)", "true"),
     "flash_attn_type": ({"flash_attn_type": 0}, r"\bflash_attn\s*= (\w+)", "disabled"),
     "flash_attn": ({"flash_attn": 1}, r"\bflash_attn\s*= (\w+)", "1"),
@@ -47,6 +50,10 @@ IN_THE_LOG: Final[dict[str, tuple[dict[str, float], str, str]]] = {
 
 MMAP: Final = {"use_mmap": (0, 1), "load_mode": (0, 1)}
 """Field -> its values for reading the file and for mapping it."""
+
+NO_SUCH_GPU: Final = 77
+"""A main_gpu that no machine has; where one GPU alone is to be used, it is refused by its number."""
+NO_GPU_LINE: Final = rf"\bmain_gpu: ({NO_SUCH_GPU})\b"
 
 PROMPT: Final = "Hoshikage"
 OK: Final = "ok"
@@ -154,8 +161,9 @@ Observation = tuple[str, Any, Any]
 
 def _observations(library: Library, log: LogTap, path: str) -> Iterator[Observation]:
     yield from _mapping(library, log, path)
+    yield from _main_gpu(library, log, path)
     progress = Progress(lambda _progress: True)
-    model = Model.load_with(library, path, progress, {"n_gpu_layers": 0})
+    model = Model.load_with(library, path, progress, _on_cpu(library))
     yield "progress_callback", progress.user_data, progress.user_data_seen or 0
     try:
         yield from _getters(library, model)
@@ -170,7 +178,7 @@ def _observations(library: Library, log: LogTap, path: str) -> Iterator[Observat
 def _mapping(library: Library, log: LogTap, path: str) -> Iterator[Observation]:
     """Since about b4529 the log says how the file is read."""
     known = library.model_layout.offsets()
-    plain = {"n_gpu_layers": 0, **({"use_direct_io": 0} if "use_direct_io" in known else {})}  # it outranks use_mmap
+    plain = {**_on_cpu(library), **({"use_direct_io": 0} if "use_direct_io" in known else {})}  # it outranks use_mmap
     for field, (read, mapped) in MMAP.items():
         if field not in known:
             continue
@@ -182,11 +190,23 @@ def _mapping(library: Library, log: LogTap, path: str) -> Iterator[Observation]:
             yield f"{field}={name}", True, said[0] in expected if said else None
 
 
+def _main_gpu(library: Library, log: LogTap, path: str) -> Iterator[Observation]:
+    """Splitting off (0) and a GPU that is not there: the load fails and names the number. Since about b4529."""
+    if "main_gpu" not in library.fields or "split_mode" not in library.fields:
+        return
+    log.lines.clear()
+    with contextlib.suppress(HoshikageError):
+        fields = {"split_mode": 0, "main_gpu": NO_SUCH_GPU}
+        Model.load_with(library, path, Progress(lambda _progress: True), fields).close()
+    said = log.values(NO_GPU_LINE)
+    yield "main_gpu", str(NO_SUCH_GPU), said[0] if said else None
+
+
 def _getters(library: Library, model: Model) -> Iterator[Observation]:
-    fields = {**UNUSUAL, "embeddings": 1}
-    context = Context.open_with(model, fields)
+    unusual = {name: value for name, value in UNUSUAL.items() if name in library.fields}
+    context = Context.open_with(model, {**unusual, **({"embeddings": 1} if "embeddings" in library.fields else {})})
     try:
-        for name, expected in UNUSUAL.items():
+        for name, expected in unusual.items():
             found = getattr(library.api, f"llama_{name}")(context.pointer)
             if name == "n_seq_max" and found == UNUSUAL["n_ctx"]:
                 found = None  # up to b4980 this getter says how many cells the KV memory has
@@ -201,14 +221,16 @@ def _log_lines(library: Library, log: LogTap, model: Model) -> Iterator[Observat
         if name not in known:
             continue
         log.lines.clear()
-        Context.open_with(model, {**_small(), **fields}).close()
+        # b3889 takes no V type but f16 without flash attention, which is off by default where the field is a bool.
+        flash = {"flash_attn": 1} if name == "type_v" and "flash_attn" in known else {}
+        Context.open_with(model, {**_small(), **flash, **fields}).close()
         said = log.values(pattern)
         yield name, expected, said[0] if said else None
 
 
 def _embeddings(model: Model) -> Iterator[Observation]:
     api = model.library.api
-    if api.llama_get_embeddings_seq is None:
+    if "embeddings" in model.library.lacks:
         yield "embeddings", True, None
         return
     for value in (0, 1):
@@ -254,6 +276,10 @@ def _refusal(library: Library, path: str) -> Iterator[Observation]:
         yield "progress_abort", True, progress.aborted
     else:
         yield "progress_abort", True, False
+
+
+def _on_cpu(library: Library) -> dict[str, float]:
+    return {"n_gpu_layers": 0} if "n_gpu_layers" in library.fields else {}
 
 
 def _small() -> dict[str, float]:

@@ -227,6 +227,12 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "The library {file} finds no compute backend in {folder}. Put all its libggml-* files into that folder, or "
         "install it again with `hoshikage lib install`.",
     ),
+    "feature_lacking": (
+        "いまのライブラリ（llama.cpp {version}）には {feature} がありません。新しい版を `hoshikage lib install` で"
+        "入れると使えます。",
+        "The library in use (llama.cpp {version}) has no {feature}. A newer one, which `hoshikage lib install` brings, "
+        "has.",
+    ),
     "handshake_failed": (
         "ライブラリ {file} は見かけと異なる動きをしました（{check}: 期待 {expected}、実際 {found}）。"
         "別の版を `hoshikage lib install --release 版` で入れてください。",

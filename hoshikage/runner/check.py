@@ -49,6 +49,8 @@ def examine(file: Path, model: Path | None, golden: Path | None) -> dict[str, An
         "system_info": "",
         "golden": "not_run",
         "handshake": {},
+        "lacks": [],
+        "kv_api": "",
     }
     log = handshake.LogTap(lambda _level, line: print(line, file=sys.stderr))
     try:
@@ -60,6 +62,8 @@ def examine(file: Path, model: Path | None, golden: Path | None) -> dict[str, An
             "context_layout": info.context_layout,
             "devices": [asdict(device) for device in info.devices],
             "system_info": info.system_info,
+            "lacks": list(info.lacks),
+            "kv_api": library.kv_api,
         }
         if model is not None:
             found["handshake"] = handshake.examine(library, log, str(model))

@@ -1,0 +1,68 @@
+"""What a release may lack, and how that is known: by its exported functions and its layouts' fields. Pure; any thread.
+
+A feature is there where one of its alternatives is: every function of it exported, every field of it in a layout.
+What every release from b3889 on has (decoding, the KV memory's sequences, temperature, top-k, penalties) has no row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Mapping
+from typing import Final
+
+FEATURES: Final[Mapping[str, str]] = {
+    # loading
+    "mmap": "use_mmap | load_mode",
+    "mlock": "use_mlock | load_mode",
+    "direct_io": "use_direct_io | load_mode",
+    "gpu_layers": "n_gpu_layers",
+    "main_gpu": "main_gpu & split_mode",
+    "tensor_split": "tensor_split",
+    "tensor_placement": "tensor_buft_overrides",
+    "lora": "llama_set_adapters_lora | llama_set_adapter_lora | llama_lora_adapter_set",
+    # context
+    "kv_types": "type_k & type_v",
+    "flash_attn": "flash_attn_type | flash_attn",
+    "flash_attn_auto": "flash_attn_type",
+    "kv_unified": "kv_unified",
+    "swa_full": "swa_full",
+    "rope_scaling": "rope_freq_base & rope_freq_scale",
+    "embeddings": "embeddings & pooling_type & llama_get_embeddings_seq",
+    "safe_abort": "op_offload | llama_memory_clear",  # up to b4980 an abort may hang: Library.abort_is_safe
+    # state
+    "sequence_state": "llama_state_seq_get_data & llama_state_seq_set_data",
+    "state_flags": "llama_state_seq_get_data_ext",
+    # sampling
+    "typical_p": "llama_sampler_init_typical",
+    "mirostat": "llama_sampler_init_mirostat_v2",
+    "grammar": "llama_sampler_init_grammar",
+    "logit_bias": "llama_sampler_init_logit_bias",
+    "xtc": "llama_sampler_init_xtc",
+    "dry": "llama_sampler_init_dry",
+    "lazy_grammar": "llama_sampler_init_grammar_lazy_patterns",
+    "top_n_sigma": "llama_sampler_init_top_n_sigma",
+    "adaptive_p": "llama_sampler_init_adaptive_p",
+    # what the machine has
+    "device_list": "ggml_backend_dev_count & ggml_backend_dev_get",
+}
+"""Feature -> alternatives (|) of functions (llama_*, ggml_*) and fields that must all be there (&)."""
+
+KV_APIS: Final = ("llama_memory", "llama_kv_self", "llama_kv_cache")
+"""The three ways to work with the KV memory, newest first."""
+
+
+def lacking(exports: Callable[[str], bool], fields: Container[str]) -> tuple[str, ...]:
+    """The features that are not there, in the table's order."""
+
+    def is_there(name: str) -> bool:
+        return exports(name) if name.startswith(("llama_", "ggml_")) else name in fields
+
+    return tuple(
+        feature
+        for feature, alternatives in FEATURES.items()
+        if not any(all(is_there(name.strip()) for name in each.split("&")) for each in alternatives.split("|"))
+    )
+
+
+def kv_api(exports: Callable[[str], bool]) -> str:
+    """Which of KV_APIS a library is used by; every library that binds has one."""
+    return next(api for api in KV_APIS if exports(f"{api}_clear"))
