@@ -42,6 +42,7 @@ class Settings:
     lang: Language
     lib_path: Path | None
     model_map_file: Path
+    model_dir: Path | None
     n_ctx: int
     n_batch: int
     n_threads: int
@@ -52,6 +53,8 @@ class Settings:
     great_timeout: float
     """Minutes."""
     ramdisk_path: Path | None
+    ramdisk_size: float
+    """GiB that the copy there may take; 0 is no bound."""
     watchdog_timeout: float
     queue_timeout: float
     queue_size: int
@@ -71,6 +74,8 @@ class Settings:
     tls_key_file: Path | None
     unix_socket: Path | None
     drain_timeout: float
+    preload: str | None
+    """Label of the model to load at start."""
 
     @property
     def token_file(self) -> Path:
@@ -97,6 +102,8 @@ class Row:
     default: str
     parse: Callable[[str], Any]
     allowed: str
+    aliases: tuple[str, ...] = ()
+    """Names that older versions had for it; in one source, `variable` wins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +146,10 @@ def path(value: str) -> Path:
     """An absolute path; a relative one is taken from the working directory, once, at start."""
     if not value.strip():
         raise ValueError(value)
-    return Path(value).expanduser().absolute()
+    try:
+        return Path(value).expanduser().absolute()
+    except RuntimeError:  # `~name` of a user who does not exist
+        raise ValueError(value) from None
 
 
 def optional_path(value: str) -> Path | None:
@@ -185,15 +195,18 @@ ROWS: Final = (
     Row("PORT", "port", "3030", whole(0, 65535), "0 … 65535"),
     Row("HOSHIKAGE_LIB_PATH", "lib_path", "", optional_path, "path of libllama or of its folder"),
     Row("MODEL_MAP_FILE", "model_map_file", "", optional_path, "path of model_map.json"),
+    Row("MODEL_DIR", "model_dir", "", optional_path, "path of a folder"),
     Row("N_CTX", "n_ctx", "4096", whole(16, 16_777_216), "16 … 16777216"),
     Row("N_BATCH", "n_batch", "512", whole(1, 65_536), "1 … 65536"),
     Row("N_THREADS", "n_threads", "0", whole(0, 1024), "0 (= auto) … 1024"),
     Row("N_GPU_LAYERS", "n_gpu_layers", "-1", whole(-1, 100_000), "-1 (= all) … 100000"),
     Row("TEMPERATURE", "temperature", "0.2", decimal(0.0, 2.0), "0.0 … 2.0"),
     Row("TOP_P", "top_p", "0.8", decimal(0.0, 1.0), "0.0 … 1.0"),
-    Row("IDLE_TIMEOUT", "idle_timeout", "300", decimal(0.0, 31_536_000.0), "0 (= off) … 31536000 s"),
+    Row("IDLE_TIMEOUT", "idle_timeout", "300", decimal(0.0, 31_536_000.0), "0 (= off) … 31536000 s",
+        aliases=("IDLE_TIMEOUT_SECONDS",)),
     Row("GREAT_TIMEOUT", "great_timeout", "60", decimal(0.0, 525_600.0), "0 (= off) … 525600 min"),
     Row("RAMDISK_PATH", "ramdisk_path", RAMDISK, path_or_off, "path of a folder in memory | off"),
+    Row("RAMDISK_SIZE", "ramdisk_size", "0", decimal(0.0, 1_000_000.0), "0 (= no bound) … 1000000 GiB"),
     Row("WATCHDOG_TIMEOUT", "watchdog_timeout", "300", decimal(0.0, 86_400.0), "0 (= off) … 86400 s"),
     Row("QUEUE_TIMEOUT", "queue_timeout", "180", decimal(1.0, 86_400.0), "1 … 86400 s"),
     Row("QUEUE_SIZE", "queue_size", "64", whole(0, 100_000), "0 … 100000"),
@@ -210,6 +223,7 @@ ROWS: Final = (
     Row("TLS_CERT_FILE", "tls_cert_file", "", optional_path, "path of a PEM file"),
     Row("TLS_KEY_FILE", "tls_key_file", "", optional_path, "path of a PEM file"),
     Row("UNIX_SOCKET", "unix_socket", "", optional_path, "path of a socket"),
+    Row("PRELOAD", "preload", "", lambda value: value.strip() or None, "label"),
     Row("DRAIN_TIMEOUT", "drain_timeout", "30", decimal(0.0, 3600.0), "0 … 3600 s"),
 )  # fmt: skip
 LANGUAGE_VARIABLE: Final = "HOSHIKAGE_LANG"
@@ -227,12 +241,12 @@ def load(flags: Mapping[str, str], environ: Mapping[str, str], working_dir: Path
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
     for row in ROWS:
-        source, value = _lookup(row.variable, layers) or ("default", row.default)
+        name, source, value = _lookup((row.variable, *row.aliases), layers) or (row.variable, "default", row.default)
         try:
             values[row.field] = row.parse(value)
         except ValueError:
             raise SettingInvalid(
-                "settings.invalid", name=row.variable, value=value, allowed=row.allowed, source=source
+                "settings.invalid", name=name, value=value, allowed=row.allowed, source=source
             ) from None
         sources[row.variable] = source
     if values["model_map_file"] is None:
@@ -241,16 +255,18 @@ def load(flags: Mapping[str, str], environ: Mapping[str, str], working_dir: Path
     return Loaded(Settings(**values), sources)
 
 
-def _lookup(variable: str, layers: list[tuple[str, Mapping[str, str | None]]]) -> tuple[str, str] | None:
+def _lookup(names: tuple[str, ...], layers: list[tuple[str, Mapping[str, str | None]]]) -> tuple[str, str, str] | None:
+    """The first of the names that the first source has, with that source and the value."""
     for source, layer in layers:
-        value = layer.get(variable)
-        if value is not None:
-            return source, value
+        for name in names:
+            value = layer.get(name)
+            if value is not None:
+                return name, source, value
     return None
 
 
 def _language(layers: list[tuple[str, Mapping[str, str | None]]]) -> tuple[Language, str]:
-    source, value = _lookup(LANGUAGE_VARIABLE, layers) or ("default", "")
+    _, source, value = _lookup((LANGUAGE_VARIABLE,), layers) or ("", "default", "")
     if value and value.lower() not in ("ja", "en"):
         raise SettingInvalid("settings.invalid", name=LANGUAGE_VARIABLE, value=value, allowed="ja | en", source=source)
     environ = {name: text for name, text in layers[1][1].items() if text is not None}

@@ -78,7 +78,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "home"
     folder.mkdir()
     for variable in (
-        *(row.variable for row in ROWS),
+        *(name for row in ROWS for name in (row.variable, *row.aliases)),
         *(name for name in os.environ if name.startswith("HOSHIKAGE_") and name != TEST_LIBS),
         *LOCALE_VARIABLES,
         *SEARCH_VARIABLES,

@@ -85,6 +85,8 @@ def test_flags_win_over_environment_over_working_folder_over_config_folder(home:
         ("GREAT_TIMEOUT", "nan"),
         ("QUEUE_TIMEOUT", "0"),
         ("QUEUE_SIZE", "many"),
+        ("MODEL_DIR", "~nobody-of-that-name/models"),
+        ("RAMDISK_SIZE", "-1"),
         ("ENGINE", "gpu"),
         ("LOG_LEVEL", "loud"),
         ("HOSHIKAGE_LANG", "fr"),
@@ -138,6 +140,30 @@ def test_lists_have_commas(home: Path) -> None:
     assert found.allowed_hosts == ("box.local", "fd00::1", "10.0.0.5")
     assert load({}, {"CORS_ORIGINS": "*"}, home).settings.cors_origins == ("*",)
     assert load({}, {}, home).settings.cors_origins == load({}, {}, home).settings.allowed_hosts == ()
+
+
+def test_the_former_name_of_a_setting_works_and_its_own_wins(home: Path) -> None:
+    config_env(home, "IDLE_TIMEOUT=7\n")
+    loaded = load({}, {"IDLE_TIMEOUT_SECONDS": "60"}, home)
+    assert (loaded.settings.idle_timeout, loaded.sources["IDLE_TIMEOUT"]) == (60, "environment")
+    assert load({}, {"IDLE_TIMEOUT_SECONDS": "60", "IDLE_TIMEOUT": "5"}, home).settings.idle_timeout == 5
+    with pytest.raises(SettingInvalid) as caught:
+        load({}, {"IDLE_TIMEOUT_SECONDS": "soon"}, home)
+    assert caught.value.details["name"] == "IDLE_TIMEOUT_SECONDS", "the name that was written"
+
+
+def test_what_the_older_versions_example_says_is_understood(home: Path) -> None:
+    older = "RAMDISK_PATH=/mnt/temp/hoshikage\nRAMDISK_SIZE=12\nIDLE_TIMEOUT_SECONDS=300\nGREAT_TIMEOUT=60\n"
+    config_env(home, older + "MODEL_MAP_FILE=./data/model_map.json\n")
+    found = load({}, {}, home).settings
+    assert (found.ramdisk_path, found.ramdisk_size) == (Path("/mnt/temp/hoshikage").absolute(), 12)
+    assert (found.idle_timeout, found.great_timeout) == (300, 60)
+    assert found.model_map_file == Path("data/model_map.json").absolute()
+
+
+def test_a_model_dir_is_a_path(home: Path) -> None:
+    assert load({}, {}, home).settings.model_dir is None
+    assert load({}, {"MODEL_DIR": "~/models"}, home).settings.model_dir == home / "models"
 
 
 def test_the_ram_disk_is_on_where_there_is_one_and_can_be_turned_off(home: Path) -> None:
