@@ -1,42 +1,106 @@
-"""Tells a shared library of this system by its first bytes. Any thread; reads 64 bytes of a file.
+"""Tells what a library file is by its headers, and whether this process could load it at all. Any thread; reads little.
 
-Architecture, symbols and dependencies are not looked at here: the check process loads the file and says.
+Only what is certain is a fault: another format, another word size or processor, an end before its segments. Headers
+that are odd in other ways are left to the check process, which loads the file and says.
 """
 
 from __future__ import annotations
 
+import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-_ELF: Final = b"\x7fELF"
-_MACH_O: Final = (b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"\xca\xfe\xba\xbf")
+from hoshikage.errors import Detail
+from hoshikage.library import elf, macho, pe
+from hoshikage.library.image import Damaged, Image, Source, Symbols, Truncated
+
+_FORMATS: Final = {"ELF": "ELF (.so)", "PE": "PE (.dll)", "Mach-O": "Mach-O (.dylib)"}
 _LFS: Final = b"version https://git-lfs"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a file cannot be loaded: a text of the catalogue and its details, but for `path`."""
+
+    key: str
+    details: dict[str, Detail] = field(default_factory=dict)
 
 
 def expected(platform: str) -> str:
     """The format's name on `sys.platform`; names of formats are the same in every language."""
-    return {"win32": "PE (.dll)", "darwin": "Mach-O (.dylib)"}.get(platform, "ELF (.so)")
+    return _FORMATS[{"win32": "PE", "darwin": "Mach-O"}.get(platform, "ELF")]
 
 
-def fault(file: Path, platform: str) -> str | None:
-    """None for a file in the system's library format, else a short name of what it is. Raises OSError."""
+def fault(file: Path, platform: str, own: Image | None = None) -> Fault | None:
+    """None for a file that may be loaded on this system by a program such as `own`. Raises OSError.
+
+    `own` is this interpreter where it is not given and `platform` is this system.
+    """
     if not file.is_file():  # opening a pipe would wait for its other end
-        return "special file"
+        return Fault("library.not_a_library", {"expected": expected(platform), "found": "special file"})
     with file.open("rb") as stream:
-        head = stream.read(64)
-    found = _format(head)
-    return None if found == expected(platform) else found
+        found = _format(stream.read(64))
+    if found != expected(platform):
+        return Fault("library.not_a_library", {"expected": expected(platform), "found": found})
+    try:
+        image = read(file)
+    except Truncated as end:
+        return Fault("library.truncated", {"size": end.size, "least": end.least})
+    except Damaged:
+        return None
+    own = own or (interpreter() if platform == sys.platform else None)
+    if own is not None and not _fits(image, own):
+        return Fault("library.wrong_machine", {"found": kind_of(image), "expected": kind_of(own)})
+    return None
+
+
+def read(file: Path) -> Image:
+    """What the headers say. Raises Damaged, OSError."""
+    with Source(file.open("rb")) as source:
+        magic = source.take(0, 4)
+        if magic == elf.MAGIC:
+            return elf.read(source)
+        return pe.read(source) if magic[:2] == pe.MAGIC else macho.read(source)
+
+
+def symbols(file: Path) -> Symbols:
+    """Names that an ELF or PE file offers and wants; none for others. Raises Damaged, OSError."""
+    with Source(file.open("rb")) as source:
+        magic = source.take(0, 4)
+        if magic == elf.MAGIC:
+            return elf.symbols(source)
+        return pe.symbols(source) if magic[:2] == pe.MAGIC else Symbols(frozenset(), frozenset())
+
+
+def interpreter() -> Image | None:
+    """The program that runs this: what it is, its libraries must be. None where its file tells nothing."""
+    try:
+        return read(Path(sys.executable))
+    except (OSError, Damaged):
+        return None
+
+
+def kind_of(image: Image) -> str:
+    """`64-bit x86-64`"""
+    return f"{image.bits}-bit {' + '.join(image.machines)}"
+
+
+def _fits(image: Image, own: Image) -> bool:
+    """A processor without a name in the tables is no proof: the loader decides."""
+    unknown = any(machine[:1].isdigit() for machine in (*image.machines, *own.machines))
+    return image.bits == own.bits and (unknown or bool(set(image.machines) & set(own.machines)))
 
 
 def _format(head: bytes) -> str:
     if not head:
         return "0 bytes"
-    if head.startswith(_ELF):
-        return "ELF (.so)"
-    if head.startswith(b"MZ"):
-        return "PE (.dll)"
-    if head.startswith(_MACH_O):
-        return "Mach-O (.dylib)"
+    if head.startswith(elf.MAGIC):
+        return _FORMATS["ELF"]
+    if head.startswith(pe.MAGIC):
+        return _FORMATS["PE"]
+    if head.startswith((*macho.THIN, *macho.FAT)):
+        return _FORMATS["Mach-O"]
     if head.startswith(_LFS):
         return "Git LFS pointer"
     if head.startswith(b"GGUF"):

@@ -19,6 +19,7 @@ from hoshikage.library import archive, locate, names
 
 METADATA: Final = "_nlcBuildMetadata.json"
 FALLBACK: Final = "fallback"
+GPU_BACKENDS: Final = frozenset({"cuda", "vulkan", "metal", "hip", "sycl", "musa", "cann", "opencl"})
 _COMPANION: Final = re.compile(
     r"(?:lib)?(?:cudart|cublas|cublasLt|nvJitLink|omp)[-._0-9a-z]*\.(?:so(?:\.\d+)*|dylib|dll)|.+\.metal(?:lib)?", re.I
 )

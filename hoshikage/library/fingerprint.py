@@ -16,6 +16,8 @@ from typing import Any, Final
 from hoshikage import durable
 from hoshikage.library import names
 
+VERDICTS: Final = "verdicts"
+"""The folder of the cache that verdicts and the memo of hashes are in."""
 _MEMO: Final = "hashes.json"
 _MEMO_ENTRIES: Final = 512
 _SETTLED_NS: Final = 2_000_000_000
@@ -26,7 +28,22 @@ def members(file: Path) -> tuple[Path, ...]:
     """libllama and the libggml files in its folder and, behind a link, in the folder the link leads to."""
     folders = dict.fromkeys((file.parent, file.resolve().parent))
     ggml = {path for folder in folders for path in folder.iterdir() if names.is_ggml(path.name) and path.is_file()}
-    return file, *sorted(ggml - {file})
+    return file, *sorted(ggml - {file}, key=lambda path: (path.name, path))
+
+
+def look(file: Path) -> str:
+    """Changes with every change of the set by rename, by copying over or by another link; reads no content."""
+    total = hashlib.sha256()
+    for member in members(file):
+        status = member.stat()
+        row = f"{member.name}|{status.st_size}|{status.st_mtime_ns}|{status.st_ino}\n"
+        total.update(row.encode("utf-8", "surrogateescape"))
+    return total.hexdigest()
+
+
+def of_set(file: Path, cache_dir: Path) -> str:
+    """The identity of the set that libllama at `file` belongs to. Raises OSError."""
+    return of(members(file), cache_dir / VERDICTS)
 
 
 def of(files: Iterable[Path], folder: Path) -> str:

@@ -1,4 +1,4 @@
-"""Finds the user's libllama: HOSHIKAGE_LIB_PATH, the config folder's lib, then the system's own search.
+"""Finds the user's libllama: HOSHIKAGE_LIB_PATH, the config folder's slots and lib, then the system's own search.
 
 Reads names and first bytes, never loads anything. Any thread; blocking (a few directory listings).
 """
@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from hoshikage.errors import LibraryUnavailable
-from hoshikage.library import binary, names, place
+from hoshikage.errors import LibraryUnavailable, UsageError
+from hoshikage.library import binary, fingerprint, names, place, slots
 
 VARIABLE: Final = "HOSHIKAGE_LIB_PATH"
 INSTALL_COMMAND: Final = "hoshikage lib install"
+USE_COMMAND: Final = "hoshikage lib use lib"
 NESTED: Final = ("bin", "lib", "lib64", "build/bin", "bins/*", "llama-*", "llama-*/bin", "llama-*/lib")
 """Where archives and builds put the library below the folder that a person names."""
 STANDARD: Final = {
@@ -32,6 +33,8 @@ class Found:
     file: Path
     source: str
     """`HOSHIKAGE_LIB_PATH`, `config` or `system`."""
+    slot: str = ""
+    """Where `source` is `config`: `lib`, or the name of the slot that was chosen."""
 
 
 def find(
@@ -52,14 +55,9 @@ def find(
     if lib_path is not None:
         return Found(_given(lib_path, platform), VARIABLE)
     place.tidy(lib_dir)
-    try:
-        file = in_folder(lib_dir, platform)
-    except OSError as error:
-        raise LibraryUnavailable(
-            "library.folder_unreadable", path=str(lib_dir), reason=_words(error), command=INSTALL_COMMAND
-        ) from None
+    file, slot = configured(lib_dir, platform)
     if file is not None:
-        return Found(_checked(file, platform), "config")
+        return Found(_checked(file, platform), "config", slot)
     looked = [lib_dir]
     for folder in _search_folders(environ, platform, STANDARD.get(platform, ()) if standard is None else standard):
         looked.append(folder)
@@ -78,6 +76,41 @@ def find(
         variable=VARIABLE,
         command=INSTALL_COMMAND,
     )
+
+
+def configured(lib_dir: Path, platform: str = sys.platform) -> tuple[Path | None, str]:
+    """The config folder's libllama and its slot. What is new in `lib` goes before the slot that was chosen earlier.
+
+    Raises LibraryUnavailable.
+    """
+    folder = lib_dir
+    try:
+        file = in_folder(lib_dir, platform)
+        use = slots.read(lib_dir).use
+        if use is None or (file is not None and fingerprint.look(file) != use.lib_seen):
+            if file is None:
+                _refuse_folders(lib_dir, platform)
+            return file, slots.HAND
+        folder = slots.folder(lib_dir, use.slot)
+        place.tidy(folder)
+        file = in_folder(folder, platform)
+    except UsageError:
+        return file, slots.HAND  # no name of a slot: a damaged state says nothing
+    except OSError as error:
+        raise LibraryUnavailable(
+            "library.folder_unreadable", path=str(folder), reason=_words(error), command=INSTALL_COMMAND
+        ) from None
+    if file is None:
+        raise LibraryUnavailable("library.slot_empty", name=use.slot, path=str(folder), command=USE_COMMAND)
+    return file, use.slot
+
+
+def _refuse_folders(folder: Path, platform: str) -> None:
+    """A folder with the name of a library file is what an unpacked archive may leave; it is told by its own words."""
+    if folder.is_dir():
+        for path in sorted(folder.iterdir()):
+            if names.is_library(path.name, platform) and path.is_dir():
+                raise LibraryUnavailable("library.is_folder", path=str(path), folder=str(folder))
 
 
 def in_folder(folder: Path, platform: str = sys.platform, *, nested: Iterable[str] = NESTED) -> Path | None:
@@ -110,6 +143,7 @@ def _given(path: Path, platform: str) -> Path:
         if path.is_dir():
             file = in_folder(path, platform)
             if file is None:
+                _refuse_folders(path, platform)
                 raise LibraryUnavailable(
                     "library.path_empty", path=str(path), variable=VARIABLE, command=INSTALL_COMMAND
                 )
@@ -132,13 +166,8 @@ def _checked(file: Path, platform: str) -> Path:
     except OSError as error:
         raise LibraryUnavailable("library.file_unreadable", path=str(file), reason=_words(error)) from None
     if found is not None:
-        raise LibraryUnavailable(
-            "library.not_a_library",
-            path=str(file),
-            expected=binary.expected(platform),
-            found=found,
-            command=INSTALL_COMMAND,
-        )
+        details = {"path": str(file), **found.details, "command": INSTALL_COMMAND}
+        raise LibraryUnavailable.of(found.key, details)
     return file.absolute()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shutil
 import time
@@ -82,11 +83,12 @@ def make_durable(folder: Path) -> None:
                 os.fsync(stream.fileno())
 
 
-def swap(new: Path, lib_dir: Path) -> Path | None:
+def swap(new: Path, lib_dir: Path, keep: Path | None = None) -> Path | None:
     """Renames `new` to `lib_dir`; the caller is `installing`. At every moment the old or the new one can be found.
 
     A former folder that holds files which no installation put there is not removed but kept; its new path is
-    returned. Raises InstallFailed when the system refuses a rename, with the old folder back in its place.
+    returned. Any other goes to `keep`, where that is given and free. Raises InstallFailed when the system refuses a
+    rename, with the old folder back in its place.
     """
     old: Path | None = None
     if os.path.lexists(lib_dir):
@@ -98,7 +100,14 @@ def swap(new: Path, lib_dir: Path) -> Path | None:
         if old is not None:
             old.rename(lib_dir)
         raise
-    return None if old is None else _retire(old, lib_dir)
+    return None if old is None else _retire(old, lib_dir, keep)
+
+
+def retire(lib_dir: Path) -> Path | None:
+    """Takes `lib_dir` away as `swap` does with a former folder; the caller is `installing`. Raises InstallFailed."""
+    old = _beside(lib_dir, "trash" if _all_ours(lib_dir) else "old")
+    _rename(lib_dir, old, lib_dir)
+    return _retire(old, lib_dir)
 
 
 def tidy(lib_dir: Path) -> None:
@@ -143,8 +152,12 @@ def write_record(folder: Path, record: Record) -> None:
     (folder / RECORD).write_text(text + "\n", encoding="utf-8")
 
 
-def _retire(old: Path, lib_dir: Path) -> Path | None:
+def _retire(old: Path, lib_dir: Path, keep: Path | None = None) -> Path | None:
     if _all_ours(old):
+        if keep is not None and not keep.exists():
+            keep.parent.mkdir(parents=True, exist_ok=True)
+            old.rename(keep)
+            return None
         trash = _beside(lib_dir, "trash")
         old.rename(trash)
         discard(trash)
@@ -194,4 +207,10 @@ def _beside(lib_dir: Path, role: str) -> Path:
 
 
 def _leftovers(lib_dir: Path, role: str) -> list[Path]:
-    return sorted(lib_dir.parent.glob(f".{lib_dir.name}-{role}-*"))
+    """`role` may be `*`. The name is compared whole: a slot's may begin with another slot's."""
+    roles = "new|old|trash" if role == "*" else role
+    exact = re.compile(rf"\.{re.escape(lib_dir.name)}-(?:{roles})-[0-9a-f]+")
+    try:
+        return sorted(path for path in lib_dir.parent.iterdir() if exact.fullmatch(path.name))
+    except FileNotFoundError:
+        return []

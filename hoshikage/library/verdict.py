@@ -7,6 +7,7 @@ must be lifted as soon as that is mended. Any thread; blocking.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import platform
@@ -15,15 +16,16 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 from hoshikage import __version__
 from hoshikage.errors import Detail, LibraryUnavailable
-from hoshikage.library import fingerprint
+from hoshikage.library import binary, dependencies, fingerprint
 from hoshikage.library.demo import DemoModel
+from hoshikage.library.image import Damaged
 from hoshikage.messages import text
 from hoshikage.params import DeviceInfo
 
@@ -33,6 +35,12 @@ _LOG_BYTES: Final = 1 << 16
 _REASON: Final = re.compile(r"GGML_ASSERT|GGML_ABORT|terminate called|what\(\):|Assertion .+ failed|fatal error", re.I)
 """A line that says why a process dies; ggml prints a backtrace of many lines after it."""
 _WORDS: Final = 300
+_EXPLAINED: Final = frozenset(
+    f"library.{name}" for name in ("unloadable", "no_backend", "functions_missing", "crashed")
+)
+_OLD_FUNCTIONS: Final = frozenset({"llama_load_model_from_file", "llama_init_from_file", "llama_eval"})
+_SAMPLER_FUNCTIONS: Final = frozenset({"llama_sampler_chain_init"})
+"""What every supported release has, and none from before August 2024."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +79,15 @@ def judge(
     timeout_s: float = 60,
     fresh: bool = False,
     command: Sequence[str] | None = None,
+    environ: Mapping[str, str] | None = None,
 ) -> Verdict:
     """The verdict on `file`, from the cache where it has one and `fresh` is not asked for.
 
-    `command` stands for the check program in tests. Raises LibraryUnavailable only for files that cannot be read;
+    `command` stands for the check program in tests. `environ` tells where the loader looks; with it a refusal names
+    what the files lack. Raises LibraryUnavailable only for files that cannot be read;
     every other fault is a refusing verdict.
     """
-    verdicts = cache_dir / "verdicts"
+    verdicts = cache_dir / fingerprint.VERDICTS
     try:
         content = fingerprint.of(fingerprint.members(file), verdicts)
         golden = fingerprint.of((demo.model, demo.golden), verdicts) if demo else "none"
@@ -95,14 +105,31 @@ def judge(
     if demo is not None:
         arguments += ["--model", str(demo.model), "--golden", str(demo.golden)]
     answer = _examine(arguments, file, timeout_s)
-    if isinstance(answer, Verdict):
-        return answer
-    verdict = _parse(answer, file, content, cached=False)
+    verdict = answer if isinstance(answer, Verdict) else _parse(answer, file, content, cached=False)
     if verdict is None:
-        return _refusal("library.crashed", file, reason=f"answer: {str(answer)[:200]}")
+        verdict = _refusal("library.crashed", file, reason=f"answer: {str(answer)[:200]}")
+    verdict = replace(verdict, fingerprint=content)
+    if verdict.key in _EXPLAINED and environ is not None:
+        verdict = _explained(verdict, environ)
     if verdict.ok:
         fingerprint.remember(entry, json.dumps(answer, ensure_ascii=False))
     return verdict
+
+
+def _explained(refusal: Verdict, environ: Mapping[str, str]) -> Verdict:
+    """The refusal with its cause, where the files' own headers show one."""
+    try:
+        lacks = dependencies.survey(refusal.file, environ)
+    except OSError:
+        return refusal
+    if refusal.key == "library.functions_missing" and not lacks:
+        with contextlib.suppress(OSError, Damaged):
+            offered = binary.symbols(refusal.file).defined
+            if offered & _OLD_FUNCTIONS and not offered & _SAMPLER_FUNCTIONS:
+                return replace(refusal, key="library.too_old")
+    if not lacks or (refusal.key == "library.crashed" and lacks[0].file != refusal.file.absolute()):
+        return refusal  # a backend that cannot be opened is no cause of a crash
+    return replace(refusal, key=lacks[0].key, details=lacks[0].details)
 
 
 def _examine(arguments: list[str], file: Path, timeout_s: float) -> Any:

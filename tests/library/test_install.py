@@ -70,7 +70,7 @@ def test_a_real_folder(shop: Workshop, libraries: dict[str, Path]) -> None:
         assert done.record.files[file.name] == fingerprint.sha256(file)
         assert done.kept is None
         assert shop.beside == {"lib", ".lib.lock"}
-        assert locate.find(None, shop.lib_dir, {}) == locate.Found(done.file, "config")
+        assert locate.find(None, shop.lib_dir, {}) == locate.Found(done.file, "config", "lib")
 
 
 def test_a_real_file_and_the_folder_around_a_package(shop: Workshop, library_file: Path) -> None:

@@ -39,7 +39,7 @@ def test_order(tmp_path: Path) -> None:
     lib_dir = make(tmp_path / "config" / "lib", "libllama.so")
     environ = {"LD_LIBRARY_PATH": f"{tmp_path / 'absent'}:{make(tmp_path / 'system', 'libllama.so')}"}
     assert find(given.parent, lib_dir, environ) == locate.Found(given, "HOSHIKAGE_LIB_PATH")
-    assert find(None, lib_dir, environ) == locate.Found(lib_dir / "libllama.so", "config")
+    assert find(None, lib_dir, environ) == locate.Found(lib_dir / "libllama.so", "config", "lib")
     (lib_dir / "libllama.so").unlink()
     assert find(None, lib_dir, environ) == locate.Found(tmp_path / "system" / "libllama.so", "system")
 

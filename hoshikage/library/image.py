@@ -1,0 +1,98 @@
+"""What the headers of a library file say, whatever its format, and reads that stay in the file. Any thread."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import BinaryIO, Final
+
+LARGEST_READ: Final = 64 << 20
+"""No table of a sound library is larger; a damaged header may claim any size."""
+LONGEST_NAME: Final = 4096
+
+
+class Damaged(ValueError):
+    """The file's headers contradict themselves or its size."""
+
+
+class Truncated(Damaged):
+    """The file ends before what its headers announce."""
+
+    def __init__(self, least: int, size: int) -> None:
+        super().__init__(f"{size} of at least {least} bytes")
+        self.least = least
+        self.size = size
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A library file as its dynamic linker sees it."""
+
+    format: str
+    """`ELF`, `PE` or `Mach-O`."""
+    bits: int
+    machines: tuple[str, ...]
+    """`x86-64`, `arm64`, `x86`, `arm`, …, or a number; several for a universal Mach-O."""
+    name: str | None = None
+    """SONAME, or the name that a .dylib says it has."""
+    needed: tuple[str, ...] = ()
+    """Libraries without which it cannot be loaded, as it names them."""
+    search: tuple[str, ...] = ()
+    """Folders in which it looks for them first: RUNPATH, else RPATH; `$ORIGIN` and `@loader_path` as they stand."""
+    versions_needed: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Library -> symbol versions it must have, such as `GLIBC_2.34`."""
+    versions_defined: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Symbols:
+    """Names in the dynamic symbol table."""
+
+    defined: frozenset[str]
+    undefined: frozenset[str]
+    """Without the weak ones, which need not be found."""
+
+
+class Source:
+    """Reads of a file that cannot leave it. Every fault is Damaged or an OSError. A context manager."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.size = stream.seek(0, 2)
+
+    def __enter__(self) -> Source:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stream.close()
+
+    def take(self, offset: int, length: int) -> bytes:
+        """Exactly these bytes. Raises Damaged, Truncated."""
+        if offset < 0 or not 0 <= length <= LARGEST_READ:
+            raise Damaged(f"{length} bytes at {offset}")
+        if offset + length > self.size:
+            raise Truncated(offset + length, self.size)
+        self._stream.seek(offset)
+        found = self._stream.read(length)
+        if len(found) != length:
+            raise Truncated(offset + length, offset + len(found))
+        return found
+
+    def unpack(self, layout: str, offset: int) -> tuple[int, ...]:
+        return struct.unpack(layout, self.take(offset, struct.calcsize(layout)))
+
+    def text(self, offset: int) -> str:
+        """The zero-terminated name that begins there."""
+        found = self.take(offset, min(LONGEST_NAME, max(0, self.size - offset)))
+        return name_in(found, 0)
+
+
+def name_in(table: bytes, offset: int) -> str:
+    """The zero-terminated name at `offset` of a string table."""
+    end = table.find(b"\0", offset) if 0 <= offset < len(table) else -1
+    if end < 0:
+        raise Damaged(f"a name at {offset} of {len(table)} bytes")
+    return table[offset:end].decode("utf-8", "replace")

@@ -1,0 +1,173 @@
+"""Which library a load takes, which instead, and what is remembered of how it went. Any thread; blocking.
+
+A load goes: `current`, the load itself, then `loaded`. Where the first load with a new library fails, `alternative`
+gives the one that worked last; if that loads the same model, the new one was at fault: `taken_back`. If it does not,
+the model was, and the first error stands. Nothing here keeps state but the files of `slots`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from hoshikage.errors import HoshikageError, LibraryUnavailable, Unavailable
+from hoshikage.library import contents, dependencies, fingerprint, locate, shelf, slots
+from hoshikage.library.demo import DemoModel
+from hoshikage.library.slots import Fallen, Good, Use
+from hoshikage.library.verdict import Verdict, judge
+from hoshikage.params import DeviceInfo
+
+GPU_KINDS: Final = ("gpu", "igpu")
+_NOTHING_TRIED: Final = frozenset({"library.missing", "library.slot_empty", "library.changing"})
+"""Refusals in which no new library is at fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A judged library."""
+
+    file: Path
+    """What the runner loads: perhaps a copy."""
+    found: Path
+    """What people know it by."""
+    source: str
+    """As `locate.Found.source`."""
+    slot: str
+    fingerprint: str
+    release: str
+    devices: tuple[DeviceInfo, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    lib_path: Path | None
+    lib_dir: Path
+    cache_dir: Path
+    environ: Mapping[str, str]
+    demo: DemoModel | None
+    timeout_s: float = 60
+
+    def current(self, *, require_gpu: bool = False) -> Choice:
+        """The library for a load that begins now. Raises LibraryUnavailable; Unavailable for want of a GPU."""
+        found = locate.find(self.lib_path, self.lib_dir, self.environ)
+        choice = self._judged(found.file, found.source, found.slot, require_gpu=require_gpu)
+        if found.source == "system":
+            return choice  # root's folders: nobody copies over them while a program runs
+        file = shelf.copied(found.file, choice.fingerprint, self.lib_dir, self.cache_dir, self.environ)
+        return replace(choice, file=file)
+
+    def alternative(self, failed: Choice | None, error: HoshikageError) -> Choice | None:
+        """The library that worked last, where a new one has failed to load a model for the first time; else None.
+
+        `failed` is None where `current` raised. A library that HOSHIKAGE_LIB_PATH names is never passed over.
+        """
+        if self.lib_path is not None or error.key in _NOTHING_TRIED:
+            return None
+        if failed is not None and failed.source != "config":
+            return None
+        tried = failed.fingerprint if failed is not None else self._present()
+        if slots.read(self.lib_dir).is_good(tried):
+            return None
+        with suppress(LibraryUnavailable, OSError):
+            former = shelf.previous(self.lib_dir, self.cache_dir, tried)
+            if former is not None and former[1].file is not None:
+                return replace(self._judged(former[1].file, "config", former[1].name), release=former[0].release)
+        return None
+
+    def loaded(self, choice: Choice) -> None:
+        """This library has loaded a model. Where that cannot be written it is forgotten."""
+        if choice.source != "config":
+            return
+        good = Good(choice.fingerprint, choice.slot, choice.release, slots.now())
+        with suppress(OSError):
+            slots.change(self.lib_dir, lambda state: state.with_good(good))
+            shelf.prune(self.lib_dir, choice.fingerprint)
+
+    def taken_back(self, failed: Choice | None, choice: Choice, error: HoshikageError) -> Fallen:
+        """From now on `choice` is in use, and everybody can see why. Where that cannot be written it is forgotten."""
+        found, slot = (failed.found, failed.slot) if failed is not None else self._tried()
+        fallen = Fallen(
+            slot=slot,
+            release=failed.release if failed is not None else _release(found),
+            file=str(found or ""),
+            key=error.key,
+            details=dict(error.details),
+            at=slots.now(),
+            to=choice.fingerprint,
+            to_release=choice.release,
+        )
+        use = Use(choice.slot, shelf.hand_look(self.lib_dir)) if choice.slot != slots.HAND else None
+        good = Good(choice.fingerprint, choice.slot, choice.release, slots.now())
+        with suppress(OSError):
+            slots.change(self.lib_dir, lambda state: replace(state.with_good(good), use=use, fallen=fallen))
+        return fallen
+
+    def status(self) -> dict[str, Any] | None:
+        """What was taken back, for /v1/status; None where the chosen library is the one in use."""
+        fallen = slots.read(self.lib_dir).fallen if self.lib_path is None else None
+        if fallen is None:
+            return None
+        return {
+            "failed": {"slot": fallen.slot, "release": fallen.release, "file": fallen.file},
+            "key": fallen.key,
+            "details": fallen.details,
+            "at": fallen.at,
+            "in_use": fallen.to_release,
+        }
+
+    def _judged(self, file: Path, source: str, slot: str, *, require_gpu: bool = False) -> Choice:
+        verdict = judge(file, cache_dir=self.cache_dir, demo=self.demo, timeout_s=self.timeout_s, environ=self.environ)
+        verdict.require()
+        if require_gpu and not sees_gpu(verdict):
+            if verdict.cached:  # the driver may have come since
+                verdict = judge(
+                    file,
+                    cache_dir=self.cache_dir,
+                    demo=self.demo,
+                    timeout_s=self.timeout_s,
+                    environ=self.environ,
+                    fresh=True,
+                )
+                verdict.require()
+            if not sees_gpu(verdict):
+                raise why_no_gpu(verdict, self.environ)
+        release = contents.release(file.parent, file) or verdict.version
+        return Choice(file, file, source, slot, verdict.fingerprint, release, verdict.devices)
+
+    def _tried(self) -> tuple[Path | None, str]:
+        """File and slot at fault where `current` raised before they were judged."""
+        try:
+            return locate.configured(self.lib_dir)
+        except HoshikageError:
+            return None, slots.HAND
+
+    def _present(self) -> str:
+        """Fingerprint of that file; empty where there is none."""
+        file, _slot = self._tried()
+        try:
+            return fingerprint.of_set(file, self.cache_dir) if file is not None else ""
+        except OSError:
+            return ""
+
+
+def sees_gpu(verdict: Verdict) -> bool:
+    return any(device.kind in GPU_KINDS for device in verdict.devices)
+
+
+def why_no_gpu(verdict: Verdict, environ: Mapping[str, str]) -> Unavailable:
+    """Why a good library computes on the CPU, as an error."""
+    path = str(verdict.file)
+    made_for = [name for name in contents.backends(verdict.file.parent) if name in contents.GPU_BACKENDS]
+    if not made_for:
+        return Unavailable("library.gpu_not_built", path=path)
+    for lack in dependencies.survey(verdict.file, environ):
+        if any(name in lack.file.name for name in made_for):
+            return Unavailable.of(lack.key, lack.details)
+    return Unavailable("library.gpu_not_seen", path=path, backends=", ".join(made_for))
+
+
+def _release(file: Path | None) -> str:
+    return (contents.release(file.parent, file) if file is not None else None) or "?"

@@ -1,0 +1,196 @@
+"""Acts on the libraries in the config folder: keep a copy, choose one, go back, remove. Any thread; blocking.
+
+Why copies: whoever copies a new libllama over one that a process has mapped kills that process, and what was copied
+over is gone. So the library that people can reach is not the one that is loaded: its files are copied once, by
+content, into `lib-slots/.kept`. A hard link would not do, for it shares the content. Where the file system can share
+blocks the copy costs nothing; elsewhere sets over LARGEST_COPY (CUDA) are loaded from where they are.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from hoshikage.errors import LibraryUnavailable, NotFound, UsageError
+from hoshikage.library import contents, dependencies, fingerprint, locate, place, slots
+from hoshikage.library.slots import Good, State, Use
+
+LARGEST_COPY: Final = 256 << 20
+COPIES: Final = 3
+_FICLONE: Final = 0x40049409
+"""ioctl of Linux: the target shares the source's blocks until one of them is written (btrfs, XFS, bcachefs)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One library of the config folder, not judged."""
+
+    name: str
+    file: Path | None
+    """None where the folder holds no libllama."""
+    release: str
+    backends: tuple[str, ...]
+    size_bytes: int
+    record: place.Record | None
+
+
+def slot(lib_dir: Path, name: str) -> Slot:
+    """Raises NotFound for a name that no slot has."""
+    folder = slots.folder(lib_dir, name)
+    if not folder.is_dir():
+        known = ", ".join(slots.names(lib_dir)) or "-"
+        raise NotFound("library.slot_unknown", name=name, known=known)
+    place.tidy(folder)
+    file = locate.in_folder(folder)
+    record = place.read_record(folder)
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    if file is None:
+        return Slot(name, None, "", (), size, record)
+    release = (record.release if record else None) or contents.release(file.parent, file) or ""
+    return Slot(name, file, release, contents.backends(file.parent), size, record)
+
+
+def use(lib_dir: Path, name: str) -> None:
+    """From the next load on, this slot. Raises NotFound, OSError."""
+    slot(lib_dir, name)
+    chosen = None if name == slots.HAND else Use(name, hand_look(lib_dir))
+    slots.change(lib_dir, lambda state: replace(state, use=chosen, fallen=None))
+
+
+def previous(lib_dir: Path, cache_dir: Path, current: str) -> tuple[Good, Slot] | None:
+    """The library that worked last before the one whose fingerprint is `current`, where its files are still there."""
+    for good in reversed(slots.read(lib_dir).good):
+        if good.fingerprint == current:
+            continue
+        for name in dict.fromkeys((good.slot, slots.kept(good.fingerprint))):
+            with suppress(NotFound, UsageError, OSError):
+                found = slot(lib_dir, name)
+                if found.file is not None and fingerprint.of_set(found.file, cache_dir) == good.fingerprint:
+                    return good, found
+    return None
+
+
+def remove(lib_dir: Path, name: str, in_use: str) -> Path | None:
+    """Removes a slot that is not in use; gives the path at which files put there by hand were kept.
+
+    Raises NotFound, UsageError, InstallFailed, OSError.
+    """
+    found = slot(lib_dir, name)
+    if name == slots.HAND:
+        raise UsageError("library.hand_not_removed", folder=str(lib_dir))
+    if name == in_use:
+        raise UsageError("library.slot_in_use", name=name)
+    folder = slots.folder(lib_dir, found.name)
+    if name.startswith(slots.KEPT):
+        place.discard(folder)
+        return None
+    with place.installing(folder):
+        return place.retire(folder)
+
+
+def hand_look(lib_dir: Path) -> str:
+    """How the library in `lib` looks now; empty where there is none, or none that can be read."""
+    try:
+        file = locate.in_folder(lib_dir)
+        return fingerprint.look(file) if file is not None else ""
+    except OSError:
+        return ""
+
+
+def copied(file: Path, content: str, lib_dir: Path, cache_dir: Path, environ: Mapping[str, str]) -> Path:
+    """The file to load in the stead of `file`, whose set has the fingerprint `content`: its copy, or `file` itself.
+
+    Raises LibraryUnavailable where the files change while they are copied.
+    """
+    name = slots.kept(content)
+    folder = slots.folder(lib_dir, name)
+    with suppress(OSError):
+        known = folder / file.name
+        if known.is_file() and fingerprint.of_set(known, cache_dir) == content:
+            return known
+    try:
+        work = _beside(folder)
+    except OSError:
+        return file  # a config folder that cannot be written
+    try:
+        if not _copy_all(_worth_copying(file), work):
+            return file
+        copy = work / file.name
+        if fingerprint.of_set(copy, cache_dir) != content:
+            if fingerprint.of_set(file, cache_dir) != content:
+                raise LibraryUnavailable("library.changing", path=str(file))
+            return file  # a set spread over folders
+        if _lacks(copy, environ) - _lacks(file, environ):
+            return file  # it finds what it needs only from where it is
+        place.discard(folder)
+        work.rename(folder)
+    except OSError:
+        return file
+    finally:
+        place.discard(work)
+    return folder / file.name
+
+
+def prune(lib_dir: Path, current: str) -> None:
+    """Removes all but the newest copies; the one in use and the one of fingerprint `current` count as new."""
+    state = slots.read(lib_dir)
+    with suppress(OSError):
+        os.utime(slots.folder(lib_dir, slots.kept(current)))
+    spared = {slots.kept(current), state.use.slot if state.use else "", *_last_good(state)}
+    ages = []
+    for name in slots.names(lib_dir):
+        if name.startswith(slots.KEPT) and name not in spared:
+            with suppress(OSError):
+                ages.append((slots.folder(lib_dir, name).stat().st_mtime_ns, name))
+    for _age, name in sorted(ages, reverse=True)[max(0, COPIES - len(spared)) :]:
+        place.discard(slots.folder(lib_dir, name))
+
+
+def _last_good(state: State) -> Iterable[str]:
+    return (slots.kept(good.fingerprint) for good in state.good[-2:])
+
+
+def _beside(folder: Path) -> Path:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return place.staging(folder)
+
+
+def _worth_copying(file: Path) -> list[Path]:
+    keep = contents.wanted(sys.platform)
+    folders = dict.fromkeys((file.parent, file.resolve().parent))
+    found = {path.name: path for folder in reversed(folders) for path in sorted(folder.iterdir()) if keep(path.name)}
+    return [*(path for path in found.values() if path.is_file() and path.name != file.name), file]
+
+
+def _copy_all(paths: list[Path], target: Path) -> bool:
+    """False where that would take too much room."""
+    sizes = sum(path.stat().st_size for path in paths)
+    for path in paths:
+        if not _cloned(path, target / path.name):
+            if sizes > LARGEST_COPY:
+                return False
+            shutil.copyfile(path, target / path.name)
+    return True
+
+
+def _cloned(source: Path, target: Path) -> bool:
+    if sys.platform != "linux":
+        return False
+    import fcntl
+
+    with source.open("rb") as old, target.open("xb") as new:
+        try:
+            fcntl.ioctl(new.fileno(), _FICLONE, old.fileno())
+        except OSError:
+            return False
+    return True
+
+
+def _lacks(file: Path, environ: Mapping[str, str]) -> set[tuple[str, str]]:
+    return {(lack.key, str(lack.details.get("needs", lack.file.name))) for lack in dependencies.survey(file, environ)}

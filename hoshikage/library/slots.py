@@ -1,0 +1,170 @@
+"""Which of the libraries in the config folder is in use: names, folders, and the small file that says it. Any thread.
+
+`lib` is the folder that people drop files into. Beside it, `lib-slots/NAME` are libraries installed under names, and
+`lib-slots/.kept/HASH` copies of libraries that have worked. `lib-slots/state.json` says which one is used, which have
+worked, and what was taken back. The latest deed wins: a choice of a slot holds until the library in `lib` is changed.
+The file is replaced whole, under a lock of its own; readers need none, and a damaged one says nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+from filelock import FileLock, Timeout
+
+from hoshikage import durable
+from hoshikage.errors import Detail, UsageError
+
+HAND: Final = "lib"
+"""The name of the folder `lib` itself among the slots."""
+KEPT: Final = "kept:"
+"""What the names of kept copies begin with."""
+_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._+-]{0,62}[A-Za-z0-9+])?")
+_DEVICES: Final = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?", re.I)
+"""Names that Windows takes for devices."""
+_HASH_DIGITS: Final = 16
+_GOOD: Final = 8
+_LOCK_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A choice: this slot, as long as the library in `lib` looks as it did."""
+
+    slot: str
+    lib_seen: str
+    """`fingerprint.look` of that library; empty where there was none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Good:
+    """A library that has loaded a model."""
+
+    fingerprint: str
+    slot: str
+    release: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fallen:
+    """A library whose first load failed, so that the last good one was taken back."""
+
+    slot: str
+    release: str
+    file: str
+    key: str
+    """The text of the failure."""
+    details: dict[str, Detail]
+    at: str
+    to: str
+    """Fingerprint of the library that was taken back."""
+    to_release: str
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    use: Use | None = None
+    good: tuple[Good, ...] = field(default=())
+    """The newest last."""
+    fallen: Fallen | None = None
+
+    def is_good(self, fingerprint: str) -> bool:
+        return any(good.fingerprint == fingerprint for good in self.good)
+
+    def with_good(self, good: Good) -> State:
+        others = [known for known in self.good if known.fingerprint != good.fingerprint]
+        fallen = self.fallen if self.fallen is not None and self.fallen.to == good.fingerprint else None
+        if self.good and replace(good, at=self.good[-1].at) == self.good[-1]:
+            return replace(self, fallen=fallen)
+        return replace(self, good=(*others, good)[-_GOOD:], fallen=fallen)
+
+
+def checked_name(name: str) -> str:
+    """A name for a slot of one's own. Raises UsageError."""
+    if not _NAME.fullmatch(name) or _DEVICES.fullmatch(name) or name.lower() == HAND:
+        raise UsageError("library.name_invalid", name=name)
+    return name
+
+
+def home(lib_dir: Path) -> Path:
+    return lib_dir.with_name(f"{lib_dir.name}-slots")
+
+
+def folder(lib_dir: Path, slot: str) -> Path:
+    """Where a slot's files are, or would be. Raises UsageError for what is no slot's name."""
+    if slot == HAND:
+        return lib_dir
+    if slot.startswith(KEPT) and re.fullmatch(r"[0-9a-f]+", slot.removeprefix(KEPT)):
+        return home(lib_dir) / ".kept" / slot.removeprefix(KEPT)
+    return home(lib_dir) / checked_name(slot)
+
+
+def kept(fingerprint: str) -> str:
+    """The name of the copy of a library."""
+    return KEPT + fingerprint[:_HASH_DIGITS]
+
+
+def names(lib_dir: Path) -> tuple[str, ...]:
+    """Slots that exist: `lib` first, then the named ones, then kept copies."""
+    found = [HAND] if lib_dir.is_dir() else []
+    found += [name for name in _folders(home(lib_dir)) if _NAME.fullmatch(name)]
+    found += [KEPT + name for name in _folders(home(lib_dir) / ".kept") if re.fullmatch(r"[0-9a-f]+", name)]
+    return tuple(found)
+
+
+def read(lib_dir: Path) -> State:
+    """What is written; nothing where the file is absent, damaged or not readable."""
+    try:
+        said = json.loads(_file(lib_dir).read_text(encoding="utf-8"))
+        use, fallen = said.get("use"), said.get("fallen")
+        return State(
+            use=Use(**_texts(use)) if use else None,
+            good=tuple(Good(**_texts(good)) for good in said.get("good", ())),
+            fallen=Fallen(details=dict(fallen.pop("details")), **_texts(fallen)) if fallen else None,
+        )
+    except (OSError, ValueError, TypeError, AttributeError, KeyError):
+        return State()
+
+
+def change(lib_dir: Path, to: Callable[[State], State]) -> State:
+    """Writes what `to` makes of the state. Raises OSError, also where another process holds the lock for long."""
+    file = _file(lib_dir)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(file.with_name(".state.lock"), timeout=_LOCK_S, poll_interval=0.01):
+            durable.sweep(file)
+            before = read(lib_dir)
+            after = to(before)
+            if after != before:
+                text = json.dumps(asdict(after), ensure_ascii=False, indent=2)
+                durable.replace(file, f"{text}\n".encode())
+            return after
+    except Timeout as error:
+        raise OSError(str(error)) from None
+
+
+def now() -> str:
+    """UTC, ISO 8601."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def _file(lib_dir: Path) -> Path:
+    return home(lib_dir) / "state.json"
+
+
+def _folders(parent: Path) -> list[str]:
+    try:
+        return sorted(path.name for path in parent.iterdir() if path.is_dir())
+    except OSError:
+        return []
+
+
+def _texts(row: dict[str, Any]) -> dict[str, str]:
+    return {name: str(value) for name, value in row.items()}
