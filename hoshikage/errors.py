@@ -24,7 +24,7 @@
         OutOfMemory                   503 unavailable_error        out_of_memory
         ModelQuarantined              503 unavailable_error        model_quarantined
         ShuttingDown                  503 unavailable_error        shutting_down
-      UsageError                      (commands only; exit status 2)
+      UsageError                      400 invalid_request_error    usage_error (commands: exit status 2)
         SettingInvalid
         RegistryDamaged
         GgufInvalid
@@ -172,8 +172,9 @@ class ShuttingDown(Unavailable):
 
 
 class UsageError(HoshikageError):
-    """Raised for commands; `exit_status` is the process's."""
+    """Raised for commands, and for what a command has a server do; `exit_status` is the process's."""
 
+    status, type, code = 400, "invalid_request_error", "usage_error"
     exit_status: ClassVar[int] = 2
 
 
@@ -186,7 +187,7 @@ class RegistryDamaged(UsageError):
 
 
 class GgufInvalid(UsageError):
-    status, type, code = 400, "invalid_request_error", "gguf_invalid"
+    code = "gguf_invalid"
 
 
 class InstallFailed(UsageError):

@@ -9,12 +9,25 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 MINUTE_S: Final = 60.0
 ROUNDING: Final = 1e-6
 """Of one request or token: who waits as long as told is let in, however the floats fall."""
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """How a name stands with one limit."""
+
+    limit: int
+    """A minute."""
+    remaining: int
+    """Usable now; never below 0."""
+    reset_s: float
+    """Seconds until all of the limit is usable again."""
 
 
 class _Bucket:
@@ -34,6 +47,12 @@ class _Bucket:
     def take(self, count: int, now: float) -> None:
         self.wait(now)
         self._level -= count
+
+    def level(self, now: float) -> Level:
+        self.wait(now)
+        lacking = self._per_minute - self._level
+        remaining = max(0, math.floor(self._level + ROUNDING))
+        return Level(self._per_minute, remaining, lacking * MINUTE_S / self._per_minute)
 
 
 class RateLimits:
@@ -62,6 +81,15 @@ class RateLimits:
         if requests is not None:
             requests.take(1, now)
         return None
+
+    def levels(self, name: str) -> Mapping[str, Level]:
+        """How that name stands, for `requests` and `tokens`, as far as these are limited."""
+        now = self._clock()
+        buckets = {
+            "requests": _bucket(self._requests, name, self._requests_per_minute, now),
+            "tokens": _bucket(self._tokens, name, self._tokens_per_minute, now),
+        }
+        return {kind: bucket.level(now) for kind, bucket in buckets.items() if bucket is not None}
 
     def spend(self, name: str, tokens: int) -> None:
         """Counts what a request of that name has used: prompt and answer."""

@@ -1,4 +1,4 @@
-"""Who may talk to the server: Host, Origin and Sec-Fetch-Site against an allow-list. Any thread; pure.
+"""By which name, from which page and over which socket the server may be spoken to. Any thread; pure.
 
 A page in a browser can reach every port of its machine. Checking the Host header on every route stops DNS rebinding
 (a foreign name that resolves to 127.0.0.1), checking Origin and Sec-Fetch-Site stops plain requests across sites.
@@ -7,55 +7,112 @@ A page in a browser can reach every port of its machine. Checking the Host heade
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from hoshikage.errors import PermissionRefused, UsageError
+from hoshikage.errors import PermissionRefused, SettingInvalid
+from hoshikage.settings import Settings
 
 LOCAL_NAMES: Final = frozenset({"localhost"})
-
-
-def require_loopback(host: str) -> None:
-    """Raises UsageError for an address that others can reach: access tokens do not exist yet."""
-    if not is_loopback(host):
-        raise UsageError("http.not_loopback", host=host)
+ANY_ORIGIN: Final = "*"
 
 
 def is_loopback(host: str) -> bool:
     """For `localhost` and for literal addresses of 127.0.0.0/8 and ::1; other names are not looked up."""
     if host.lower() in LOCAL_NAMES:
         return True
-    try:
-        return ipaddress.ip_address(host.removeprefix("[").removesuffix("]")).is_loopback
-    except ValueError:
-        return False
+    address = _address(host)
+    return address is not None and address.is_loopback
 
 
-def check(request: web.Request, bound_host: str) -> None:
-    """Raises PermissionRefused for a request that a foreign page may have caused."""
-    hosts = request.headers.getall("Host", [])
-    if len(hosts) != 1 or not _allowed(hosts[0], bound_host):
-        raise PermissionRefused("http.host_refused")
-    origins = request.headers.getall("Origin", [])
-    if not all(_origin_allowed(origin, bound_host) for origin in origins):
-        raise PermissionRefused("http.origin_refused")
-    if request.headers.get("Sec-Fetch-Site", "").strip().lower() == "cross-site":
-        raise PermissionRefused("http.origin_refused")
+@dataclass(frozen=True, slots=True)
+class Doorway:
+    """What the server answers to, whoever asks."""
+
+    names: frozenset[str]
+    """Of the server, beside those of this machine."""
+    origins: frozenset[str]
+    """Whose pages may use it from elsewhere."""
+    unix_socket: str | None
+    """Of this user alone."""
+    exposed: bool
+    """Whether other machines can reach it."""
+    needs_token: bool
+
+    @classmethod
+    def of(cls, settings: Settings, exposed: bool) -> Doorway:
+        """Raises SettingInvalid where every site's pages could use the server without a token."""
+        needs_token = exposed or settings.require_token == "always"
+        if ANY_ORIGIN in settings.cors_origins and not needs_token:
+            raise SettingInvalid("http.any_origin")
+        own = settings.host.lower().removeprefix("[").removesuffix("]")
+        return cls(
+            frozenset((own, *settings.allowed_hosts)),
+            frozenset(settings.cors_origins),
+            str(settings.unix_socket) if settings.unix_socket else None,
+            exposed,
+            needs_token,
+        )
+
+    def is_private(self, request: web.Request) -> bool:
+        """Whether the request came by the Unix socket, which only this user can open and no browser can."""
+        transport = request.transport
+        return self.unix_socket is not None and (
+            transport is not None and transport.get_extra_info("sockname") == self.unix_socket
+        )
+
+    def check(self, request: web.Request) -> None:
+        """Raises PermissionRefused for a request that a foreign page may have caused."""
+        if self.is_private(request):
+            return
+        hosts = request.headers.getall("Host", [])
+        host = _name(hosts[0]) if len(hosts) == 1 else None
+        if host is None or not self._is_mine(host):
+            raise PermissionRefused("http.host_refused")
+        origins = request.headers.getall("Origin", [])
+        if origins and self.listed_origin(request) is not None:
+            return
+        if not all(self._is_own_page(origin, host) for origin in origins):
+            raise PermissionRefused("http.origin_refused")
+        if request.headers.get("Sec-Fetch-Site", "").strip().lower() == "cross-site":
+            raise PermissionRefused("http.origin_refused")
+
+    def listed_origin(self, request: web.Request) -> str | None:
+        """What to allow the browser by name: the one Origin that is listed, or `*` where all are."""
+        origins = request.headers.getall("Origin", [])
+        if len(origins) != 1:
+            return None
+        if ANY_ORIGIN in self.origins:
+            return ANY_ORIGIN
+        return origins[0] if origins[0] in self.origins else None
+
+    def _is_mine(self, host: str) -> bool:
+        # A literal address cannot be rebound: a page that asks for it by that name came from there.
+        return host in self.names or is_loopback(host) or (self.exposed and _address(host) is not None)
+
+    def _is_own_page(self, origin: str, host: str) -> bool:
+        scheme, separator, authority = origin.partition("://")
+        if not separator or scheme not in ("http", "https"):
+            return False
+        name = _name(authority)
+        return name is not None and (name == host or name in self.names or is_loopback(name))
 
 
-def _origin_allowed(origin: str, bound_host: str) -> bool:
-    scheme, separator, authority = origin.partition("://")
-    return bool(separator) and scheme in ("http", "https") and _allowed(authority, bound_host)
-
-
-def _allowed(authority: str, bound_host: str) -> bool:
-    """True for `host` or `host:port` of an allowed host, whatever the port."""
+def _name(authority: str) -> str | None:
+    """`host` of `host` or `host:port`, in small letters; None for anything else."""
     try:
         parts = urlsplit(f"//{authority}")
         name, _ = parts.hostname, parts.port
     except ValueError:
-        return False
-    plain = name is not None and not (parts.path or parts.query or parts.fragment or "@" in parts.netloc)
-    return plain and name is not None and (name == bound_host.lower() or is_loopback(name))
+        return None
+    return None if parts.path or parts.query or parts.fragment or "@" in parts.netloc else name
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return None

@@ -4,98 +4,164 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
+import socket
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import web
 
-from hoshikage.api.access import require_loopback
+from hoshikage.access.limits import RateLimits
+from hoshikage.api import cors, limits, sites
+from hoshikage.api.access import Doorway
 from hoshikage.api.body import MAX_BYTES
-from hoshikage.api.keys import DISPATCHER, PACE, REGISTRY, SETTINGS, Dispatching, Pace
+from hoshikage.api.changes import Seen
+from hoshikage.api.gate import Gate
+from hoshikage.api.keys import (
+    CERTIFICATE,
+    DISPATCHER,
+    DOORWAY,
+    GATE,
+    LIMITS,
+    PACE,
+    REGISTRY,
+    REQUEST_ID,
+    SEEN,
+    SETTINGS,
+    Dispatching,
+    Pace,
+)
 from hoshikage.api.middleware import AccessLog, add_request_id, errors, guard, without_request_bytes
 from hoshikage.api.middleware import log as access_log
-from hoshikage.api.routes import routes
+from hoshikage.api.routes import needs, routes
+from hoshikage.api.sites import url
 from hoshikage.dispatch import client
-from hoshikage.messages import text
+from hoshikage.errors import HoshikageError
+from hoshikage.messages import describe, text
 from hoshikage.registry import Registry
+from hoshikage.service.notify import Notifier, listen_fds
 from hoshikage.settings import Settings
 
-DRAIN_SECONDS: Final = 10.0
-"""So long may running requests take to finish once the server is told to stop."""
+LEAST_DRAIN_S: Final = 0.01
+"""aiohttp takes 0 for no limit."""
+END_S: Final = 15.0
+"""So long at most do cancelled requests and the runner take to end after the drain."""
+log: Final = logging.getLogger("hoshikage.api")
 
 
 def create(
-    settings: Settings, registry: Registry, dispatcher: Dispatching, pace: Pace | None = None
+    settings: Settings,
+    registry: Registry,
+    dispatcher: Dispatching,
+    pace: Pace | None = None,
+    *,
+    exposed: bool | None = None,
 ) -> web.Application:
-    """The application; it stops the dispatcher when it is cleaned up."""
+    """The application; it starts the dispatcher with itself and stops it when it is cleaned up.
+
+    `exposed`: whether others can reach it; None tells that from HOST. Raises SettingInvalid.
+    """
+    doorway = Doorway.of(settings, sites.is_exposed(settings, ()) if exposed is None else exposed)
     app = web.Application(middlewares=[errors, guard], client_max_size=MAX_BYTES)
     app[SETTINGS] = settings
     app[REGISTRY] = registry
     app[DISPATCHER] = dispatcher
     app[PACE] = pace or Pace()
+    app[DOORWAY] = doorway
+    app[GATE] = Gate(settings, doorway, needs())
+    app[LIMITS] = RateLimits(settings.rate_limit_requests, settings.rate_limit_tokens)
+    app[SEEN] = Seen()
     app.add_routes(routes())
-    app.on_response_prepare.append(add_request_id)
+    app.on_response_prepare.extend((add_request_id, cors.add_headers, limits.add_headers))
     app.cleanup_ctx.append(_dispatching)
     return app
 
 
 def runner(app: web.Application) -> web.AppRunner:
     """The one way to run the app: a handler whose client leaves is cancelled, whether it streams or not."""
-    log = logging.getLogger("hoshikage.http")
-    log.addFilter(without_request_bytes)
+    quiet = logging.getLogger("hoshikage.http")
+    quiet.addFilter(without_request_bytes)
     return web.AppRunner(
         app,
-        logger=log,
+        logger=quiet,
         handler_cancellation=True,
         access_log_class=AccessLog,
         access_log=access_log,
-        shutdown_timeout=DRAIN_SECONDS,
+        shutdown_timeout=max(LEAST_DRAIN_S, app[SETTINGS].drain_timeout),
     )
+
+
+def request_id() -> str:
+    """The id of the request that the current task answers; empty outside of one."""
+    return REQUEST_ID.get()
 
 
 def serve(settings: Settings, environ: Mapping[str, str]) -> None:
-    """Serves until SIGINT or SIGTERM. Raises UsageError for an address off loopback, OSError for one not to be had.
+    """Serves until SIGINT or SIGTERM. Raises UsageError for what must not be served, OSError for an address not to
+    be had.
 
     The first signal closes the port and lets running requests finish, the second ends the process at once.
     """
-    require_loopback(settings.host)
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
-    )
-    asyncio.run(_serve(settings, environ))
+    passed = listen_fds(environ, os.getpid())
+    asyncio.run(_serve(settings, environ, passed))
 
 
-async def _serve(settings: Settings, environ: Mapping[str, str]) -> None:
-    await run(create(settings, Registry(settings.model_map_file), client.create(settings, environ)))
+async def _serve(settings: Settings, environ: Mapping[str, str], passed: Sequence[socket.socket]) -> None:
+    exposed = sites.is_exposed(settings, passed)
+    app = create(settings, Registry(settings.model_map_file), client.create(settings, environ), exposed=exposed)
+    await run(app, environ, passed)
 
 
-async def run(app: web.Application) -> None:
-    """Runs the app until a signal stops it; for the main thread."""
+async def run(app: web.Application, environ: Mapping[str, str], passed: Sequence[socket.socket] = ()) -> None:
+    """Runs the app until a signal stops it; for the main thread. `passed` are sockets to use in place of HOST, PORT."""
     settings = app[SETTINGS]
+    app[GATE].require_tokens(settings.host)
+    tls = sites.tls_context(settings)
+    if tls is not None:
+        app[CERTIFICATE] = lambda: sites.load_certificate(tls, settings)
+    notifier = Notifier.of(environ, os.getpid())
     running = runner(app)
     stop = asyncio.Event()
+    beats = asyncio.create_task(notifier.keep_alive())
     with _stopped_by_signals(stop):
         await running.setup()
         try:
-            await web.TCPSite(running, settings.host, settings.port).start()
-            _tell(settings, "http.ready", url=url(running.addresses[0]))
+            await sites.listen(running, settings, tls, passed)
+            urls = ", ".join(url(address, secure=tls is not None) for address in running.addresses)
+            _tell(settings, "http.ready", url=urls)
+            notifier.ready(urls)
+            preload = asyncio.create_task(_preload(app))
             await stop.wait()
+            notifier.stopping(settings.drain_timeout + END_S)
             _tell(settings, "http.stopping")
+            preload.cancel()
+            app[DISPATCHER].drain()
         finally:
             await running.cleanup()
+            beats.cancel()
+            if settings.unix_socket is not None:
+                sites.remove_socket(settings.unix_socket)
 
 
-def url(address: Any) -> str:
-    """`http://127.0.0.1:3030` of a socket's own address."""
-    host, port = address[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+async def _preload(app: web.Application) -> None:
+    """Loads the model of PRELOAD; a failure is only told."""
+    settings = app[SETTINGS]
+    if settings.preload is None:
+        return
+    try:
+        await app[DISPATCHER].preload(await asyncio.to_thread(app[REGISTRY].resolve, settings.preload))
+    except HoshikageError as error:
+        log.warning("PRELOAD=%s: %s", settings.preload, describe(settings.lang, error))
 
 
 async def _dispatching(app: web.Application) -> AsyncIterator[None]:
+    await asyncio.to_thread(app[GATE].prepare)
+    app[SEEN].look(await asyncio.to_thread(app[REGISTRY].specs))
+    await app[DISPATCHER].start()
     yield
     await app[DISPATCHER].stop()
 

@@ -13,7 +13,7 @@ import msgspec
 from aiohttp import web
 
 from hoshikage import __version__, wire
-from hoshikage.api import problem
+from hoshikage.api import limits, problem
 from hoshikage.api.body import read_json
 from hoshikage.api.keys import DISPATCHER, PACE, REGISTRY, SETTINGS
 from hoshikage.api.schema import chat as schema
@@ -94,7 +94,7 @@ async def completions(request: web.Request) -> web.StreamResponse:
     body = schema.parse(await read_json(request))
     spec = request.app[REGISTRY].resolve(body.model)
     job = schema.to_request(body, spec, request.app[SETTINGS])
-    notes = request.app[DISPATCHER].generate(spec, job)
+    notes = limits.metered(request, request.app[DISPATCHER].generate(spec, job))
     header = Header.new(spec.label)
     if body.stream:
         return await _streamed(request, notes, Chunks(header), body.include_usage)

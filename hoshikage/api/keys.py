@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from aiohttp import web
 
+from hoshikage.access.limits import RateLimits
+from hoshikage.api.access import Doorway
+from hoshikage.api.changes import Seen
+from hoshikage.api.gate import Gate
 from hoshikage.dispatch.client import Note
 from hoshikage.params import GenerationRequest
 from hoshikage.registry import ModelSpec, Registry
@@ -18,10 +22,24 @@ from hoshikage.settings import Settings
 class Dispatching(Protocol):
     """The dispatcher, as HTTP needs it."""
 
+    async def start(self) -> None: ...
+
     async def stop(self) -> None: ...
+
+    def drain(self) -> None:
+        """Refuses those who wait and all who come; those who run go on."""
+        ...
 
     def generate(self, spec: ModelSpec, request: GenerationRequest, /) -> AsyncGenerator[Note, None]:
         """Notes, then exactly one Finished; raises HoshikageError. `aclose()` frees the place or the slot at once."""
+        ...
+
+    async def preload(self, spec: ModelSpec, /) -> None:
+        """Loads the model in its turn, as a request for it would. Raises HoshikageError."""
+        ...
+
+    async def unload(self) -> None:
+        """Unloads whatever is loaded. Raises HoshikageError while it is in use."""
         ...
 
     def status(self) -> dict[str, Any]: ...
@@ -29,18 +47,26 @@ class Dispatching(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How a silent stream is kept alive, in seconds."""
+    """How a silent stream is kept alive and a stalled one ended, in seconds."""
 
     commit_after: float = 10.0
     """So long may the first result take before the stream commits to status 200 and comments fill the silence."""
     comment_every: float = 5.0
     """The least time between a comment and what was sent before it."""
+    stalled_after: float = 60.0
+    """So long may a client take nothing of what waits for it; then it is left, and its slot is free."""
 
 
 SETTINGS: Final = web.AppKey("settings", Settings)
 REGISTRY: Final = web.AppKey("registry", Registry)
 DISPATCHER: Final[web.AppKey[Dispatching]] = web.AppKey("dispatcher", Dispatching)
+DOORWAY: Final = web.AppKey("doorway", Doorway)
+GATE: Final = web.AppKey("gate", Gate)
+LIMITS: Final = web.AppKey("limits", RateLimits)
 PACE: Final = web.AppKey("pace", Pace)
+SEEN: Final = web.AppKey("seen", Seen)
+CERTIFICATE: Final[web.AppKey[Callable[[], None]]] = web.AppKey("certificate")
+"""Reads the TLS files anew, where there are some; blocks on the disk, raises SettingInvalid."""
 
 REQUEST_ID: Final[ContextVar[str]] = ContextVar("request_id", default="")
 """The id of the request that the current task answers; aiohttp gives each request a task of its own."""

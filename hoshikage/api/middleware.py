@@ -13,8 +13,9 @@ from aiohttp.http import HttpProcessingError
 from aiohttp.typedefs import Handler
 from aiohttp.web_request import BaseRequest
 
-from hoshikage.api import access, problem
-from hoshikage.api.keys import REQUEST_ID, SETTINGS
+from hoshikage.api import cors, limits, problem
+from hoshikage.api.gate import CALLER
+from hoshikage.api.keys import DOORWAY, GATE, REQUEST_ID
 
 REQUEST_ID_HEADER: Final = "x-request-id"
 log: Final = logging.getLogger("hoshikage.access")
@@ -27,7 +28,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except asyncio.CancelledError:
-        log.info("%s %s client left %s", request.method, request.rel_url.raw_path, REQUEST_ID.get())
+        log.info("%s %s client left", request.method, request.rel_url.raw_path)
         raise
     except Exception as error:  # noqa: BLE001 - the outermost border: everything becomes an answer and a log line
         answer = problem.response(problem.record(error), problem.language(request))
@@ -39,7 +40,11 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
 @web.middleware
 async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Access rules, on every route and before any body is read."""
-    access.check(request, request.config_dict[SETTINGS].host)
+    request.config_dict[DOORWAY].check(request)
+    if cors.is_preflight(request):  # browsers send no token with it
+        return cors.preflight(request)
+    CALLER.set(request.config_dict[GATE].admit(request))
+    limits.admit(request)
     return await handler(request)
 
 
@@ -61,14 +66,14 @@ def without_request_bytes(record: logging.LogRecord) -> bool:
 
 
 class AccessLog(AbstractAccessLogger):
-    """One line a request: method, path, status, milliseconds, id. Never a query, a header or a body."""
+    """One line a request: method, path, status, milliseconds. Never a query, a header or a body."""
 
     def log(self, request: BaseRequest, response: web.StreamResponse, time: float) -> None:
         self.logger.info(
-            "%s %s %d %.0f ms %s",
+            "%s %s %d %.0f ms",
             request.method,
             request.rel_url.raw_path,  # still percent-encoded: a path cannot forge a line
             response.status,
             time * 1000,
-            response.headers.get(REQUEST_ID_HEADER, "-"),
+            extra={"request_id": response.headers.get(REQUEST_ID_HEADER, "")},
         )

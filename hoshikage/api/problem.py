@@ -10,6 +10,7 @@ from aiohttp import web
 
 from hoshikage.api.keys import REQUEST_ID, SETTINGS
 from hoshikage.errors import (
+    AuthenticationFailed,
     ContextLengthExceeded,
     HoshikageError,
     InvalidRequest,
@@ -33,6 +34,8 @@ def response(error: HoshikageError, tongue: Language) -> web.Response:
     )
     if error.retry_after is not None:
         answer.headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, AuthenticationFailed):  # RFC 9110, 11.6.1
+        answer.headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, NotSupported):  # SDKs retry every 5xx unless told not to
         answer.headers["x-should-retry"] = "false"
     return answer
@@ -55,19 +58,19 @@ def body(error: HoshikageError, tongue: Language) -> dict[str, Any]:
 
 
 def record(error: Exception) -> HoshikageError:
-    """What to tell the client of any exception; logs it once with the request's id.
+    """What to tell the client of any exception; logs it once (every line of the log has the request's id).
 
     Refusals are logged by their key alone: their details may quote the request.
     """
     if isinstance(error, web.HTTPException):
         error = _routing(error)
     if not isinstance(error, HoshikageError):
-        log.error("%s unexpected error", REQUEST_ID.get(), exc_info=error)
+        log.error("unexpected error", exc_info=error)
         return HoshikageError("http.internal", request_id=REQUEST_ID.get())
     if error.status >= 500:
-        log.error("%s %d %s: %s", REQUEST_ID.get(), error.status, error.code, error)
+        log.error("%d %s: %s", error.status, error.code, error)
     else:
-        log.info("%s %d %s: %s param=%r", REQUEST_ID.get(), error.status, error.code, error.key, error.param)
+        log.info("%d %s: %s param=%r", error.status, error.code, error.key, error.param)
     return error
 
 
@@ -85,5 +88,5 @@ def _message(error: HoshikageError, tongue: Language) -> str:
     try:
         return text(tongue, error.key, **error.details)
     except (KeyError, ValueError, TypeError):  # keys and details may come from a runner, which is not trusted
-        log.error("%s no text for %s", REQUEST_ID.get(), error)
+        log.error("no text for %s", error)
         return text(tongue, "http.internal", request_id=REQUEST_ID.get())

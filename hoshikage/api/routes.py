@@ -1,18 +1,39 @@
-"""Every route, in one list. No thread of its own."""
+"""Every route, in one list, and what each one needs. No thread of its own."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from typing import Final
+
 from aiohttp import web
 
-from hoshikage.api import chat, models, status
+from hoshikage.api import admin, chat, models, status
+from hoshikage.api.gate import Needs
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+ROUTES: Final[tuple[tuple[str, str, Handler, Needs], ...]] = (
+    ("POST", "/v1/chat/completions", chat.completions, "api"),
+    ("GET", "/v1/models", models.listing, "api"),
+    ("GET", "/v1/models/{id:.+}", models.one, "api"),  # any id at all: one with a slash is a model that is not known
+    ("GET", "/v1/status", status.status, "api"),
+    ("GET", "/v1/api/version", status.version, "api"),
+    ("GET", "/health", status.health, "nothing"),
+    ("GET", "/admin/models", admin.listing, "admin"),
+    ("POST", "/admin/models", admin.add, "admin"),
+    ("DELETE", "/admin/models/{name:.+}", admin.remove, "admin"),
+    ("POST", "/admin/models/{name:.+}/load", admin.load, "admin"),
+    ("POST", "/admin/unload", admin.unload, "admin"),
+    ("POST", "/admin/reload", admin.reload, "admin"),
+)
 
 
 def routes() -> list[web.RouteDef]:
     return [
-        web.post("/v1/chat/completions", chat.completions),
-        web.get("/v1/models", models.listing),
-        web.get("/v1/models/{id:.+}", models.one),  # any id at all: one with a slash is a model that is not known
-        web.get("/v1/status", status.status),
-        web.get("/v1/api/version", status.version),
-        web.get("/health", status.health),
+        web.get(path, handler) if method == "GET" else web.route(method, path, handler)  # GET allows HEAD too
+        for method, path, handler, _ in ROUTES
     ]
+
+
+def needs() -> dict[Handler, Needs]:
+    return {handler: what for _, _, handler, what in ROUTES}

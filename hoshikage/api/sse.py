@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Final
 
@@ -11,6 +13,7 @@ from aiohttp import web
 
 from hoshikage.api.keys import Pace
 
+log: Final = logging.getLogger("hoshikage.api")
 HEADERS: Final = {
     "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-cache",
@@ -18,10 +21,34 @@ HEADERS: Final = {
 }
 
 
+class _Watch:
+    """Closes a connection that has taken nothing from one look to the next."""
+
+    def __init__(self, transport: asyncio.Transport, look_every: float) -> None:
+        self._transport = transport
+        self._look_every = look_every
+        self._wait(None)
+
+    def end(self) -> None:
+        self._timer.cancel()
+
+    def _wait(self, before: int | None) -> None:
+        self._timer = asyncio.get_running_loop().call_later(self._look_every, self._look, before)
+
+    def _look(self, before: int | None) -> None:
+        left = self._transport.get_write_buffer_size()
+        if before is not None and left >= before:
+            log.info("client takes nothing, %d bytes wait; left", left)
+            self._transport.abort()
+        else:
+            self._wait(left)
+
+
 class EventStream:
     """An async context; leaving it ends the comments. Nothing is sent before `send` or `finish`, or the pace commits.
 
-    `comment` is what a silent stream says next, without a line break; SDKs ignore comments.
+    `comment` is what a silent stream says next, without a line break; SDKs ignore comments. A client that takes
+    nothing for too long is left: its connection is closed, and the next write raises ConnectionError.
     """
 
     def __init__(self, request: web.Request, pace: Pace) -> None:
@@ -50,13 +77,27 @@ class EventStream:
         if not self._open:
             await self._commit()
         self._last_sent = self._clock()
-        await self.response.write(frames)
+        with self._left_if_stalled():
+            await self.response.write(frames)
 
     async def finish(self, frames: bytes) -> None:
         """Writes the last frames and ends the answer. ConnectionError where the client is gone."""
         self._filler.cancel()  # a comment after the end would garble the connection
         await self.send(frames)
-        await self.response.write_eof()
+        with self._left_if_stalled():
+            await self.response.write_eof()
+
+    @contextmanager
+    def _left_if_stalled(self) -> Iterator[None]:
+        transport = self._request.transport
+        if transport is None or not transport.get_write_buffer_size():  # a write that cannot block
+            yield
+            return
+        watch = _Watch(transport, self._pace.stalled_after / 2)
+        try:
+            yield
+        finally:
+            watch.end()
 
     async def _commit(self) -> None:
         self.committed = True

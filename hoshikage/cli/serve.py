@@ -6,6 +6,8 @@ import argparse
 import errno
 import socket
 
+from hoshikage import logs
+from hoshikage.cli import terminal_log
 from hoshikage.cli.context import Context
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
@@ -17,11 +19,12 @@ def register(commands: Commands) -> None:
 
 
 def run(args: argparse.Namespace, context: Context) -> CommandResult:
-    from hoshikage.api.app import serve
+    from hoshikage.api.app import request_id, serve
 
     host, port = context.settings.host, context.settings.port
     try:
-        serve(context.settings, context.environ)
+        with logs.running(context.settings, terminal_log.handler(context.environ), request_id):
+            serve(context.settings, context.environ)
     except socket.gaierror:
         raise Unavailable("cli.host_unknown", host=host) from None
     except OSError as error:

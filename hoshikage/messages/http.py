@@ -12,11 +12,48 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "終了します。処理中のリクエストが終わるのを待っています（もう一度 Ctrl-C ですぐに終了）。",
         "Stopping once running requests have finished (Ctrl-C again to stop at once).",
     ),
-    "not_loopback": (
-        "{host} では待ち受けできません。アクセストークンにまだ対応していないため、"
-        "このバージョンはこのマシンからだけ使えます。HOST を 127.0.0.1（または ::1、localhost）にしてください。",
-        "Cannot serve on {host}: there are no access tokens yet, so this version serves this machine only. "
-        "Set HOST to 127.0.0.1 (or ::1, localhost).",
+    "no_token_exposed": (
+        "{host} にはほかのマシンからも届くので、アクセストークンが要りますが、まだ 1 つもありません。"
+        "`hoshikage token create 名前` で作ってから起動してください（このマシンだけで使うなら HOST を 127.0.0.1 に）。",
+        "{host} can be reached from other machines, so an access token is needed, and there is none. Make one with "
+        "`hoshikage token create NAME` first (or set HOST to 127.0.0.1 to serve this machine only).",
+    ),
+    "no_token": (
+        "REQUIRE_TOKEN=always ですが、アクセストークンがまだありません。`hoshikage token create 名前` で作ってから"
+        "起動してください。",
+        "REQUIRE_TOKEN is always, and there is no access token yet. Make one with `hoshikage token create NAME` first.",
+    ),
+    "any_origin": (
+        "CORS_ORIGINS を * にできるのは、いつでもトークンが要るとき（REQUIRE_TOKEN=always）だけです。そうでないと、"
+        "ブラウザで開いたどのページからも使えてしまいます。使うオリジンを並べてください（例: https://example.com）。",
+        "CORS_ORIGINS can be * only where a token is always needed (REQUIRE_TOKEN=always): otherwise any page that is "
+        "opened in a browser could use the server. List the origins instead (e.g. https://example.com).",
+    ),
+    "tls_half": (
+        "TLS_CERT_FILE と TLS_KEY_FILE は両方指定してください（両方空なら HTTP です）。",
+        "Set both TLS_CERT_FILE and TLS_KEY_FILE (or neither, for plain HTTP).",
+    ),
+    "tls_unreadable": (
+        "TLS_CERT_FILE か TLS_KEY_FILE のファイル {file} を読めません: {reason}",
+        "{file} of TLS_CERT_FILE or TLS_KEY_FILE cannot be read: {reason}",
+    ),
+    "tls_files": (
+        "証明書 {cert} と秘密鍵 {key} を使えません（{reason}）。パスワードのない PEM 形式で、対になったものが"
+        "必要です。",
+        "The certificate {cert} and the key {key} cannot be used ({reason}). A matching pair of PEM files without a "
+        "password is needed.",
+    ),
+    "socket_in_use": (
+        "Unix ソケット {path} では別のサーバーが待ち受けています。UNIX_SOCKET を変えてください。",
+        "Another server listens on the Unix socket {path}. Choose another UNIX_SOCKET.",
+    ),
+    "socket_refused": (
+        "Unix ソケット {path} を作れません: {reason}",
+        "The Unix socket {path} cannot be made: {reason}",
+    ),
+    "socket_unsupported": (
+        "このシステムでは UNIX_SOCKET を使えません。指定を外してください。",
+        "UNIX_SOCKET cannot be used on this system; leave it empty.",
     ),
     # Routes and access.
     "route_not_found": ("この URL はありません。", "There is nothing at this URL."),
@@ -26,12 +63,40 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "bad_request": ("リクエストを解釈できませんでした。", "The request could not be understood."),
     "host_refused": (
-        "Host ヘッダーが許可されていません。http://127.0.0.1 か http://localhost で接続してください。",
-        "The Host header is not allowed. Connect by http://127.0.0.1 or http://localhost.",
+        "Host ヘッダーが許可されていません。http://127.0.0.1 か http://localhost で接続するか、その名前をサーバーの "
+        "ALLOWED_HOSTS に加えてください。",
+        "The Host header is not allowed. Connect by http://127.0.0.1 or http://localhost, or add that name to the "
+        "server's ALLOWED_HOSTS.",
     ),
     "origin_refused": (
         "別のサイトのページからのリクエストは受け付けません。",
         "Requests from pages of other sites are refused.",
+    ),
+    "token_api": (
+        "正しいアクセストークンが必要です。`hoshikage token create 名前` で作り、API キーとして送ってください"
+        "（Authorization: Bearer …）。",
+        "A valid access token is needed. Make one with `hoshikage token create NAME` and send it as the API key "
+        "(Authorization: Bearer …).",
+    ),
+    "token_admin": (
+        "管理用のアクセストークンが必要です。`hoshikage token create 名前 --admin` で作れます。",
+        "An access token that may administer is needed. Make one with `hoshikage token create NAME --admin`.",
+    ),
+    "token_scope": (
+        "このアクセストークンでは管理はできません。`hoshikage token create 名前 --admin` で作ったものが必要です。",
+        "This access token may not administer; one made with `hoshikage token create NAME --admin` is needed.",
+    ),
+    "rate_limited": (
+        "1 分あたりの上限に達しました。{seconds} 秒待ってからもう一度送ってください。",
+        "The limit of use a minute is reached. Send the request again in {seconds} s.",
+    ),
+    "path_relative": (
+        "path には、サーバーのマシンにある GGUF ファイルの絶対パスを指定してください: {path}",
+        "path must be the absolute path of a GGUF file on the server's machine: {path}",
+    ),
+    "body_unwanted": (
+        "ここに送る JSON は空のオブジェクト {{}} だけです。",
+        "The JSON to send here is an empty object, {{}}.",
     ),
     "internal": (
         "サーバー内部でエラーが起きました。ログをリクエスト ID {request_id} で調べてください。",
@@ -44,6 +109,11 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "model_not_found": (
         "モデル「{model}」は登録されていません。登録済み: {known}",
         "Model “{model}” is not registered. Registered: {known}",
+    ),
+    "no_models": (
+        "モデル「{model}」は登録されていません。登録済みのモデルはまだありません。`hoshikage add ファイル.gguf ラベル` "
+        "で登録してください。",
+        "Model “{model}” is not registered; no model is yet. Register one with `hoshikage add FILE.gguf LABEL`.",
     ),
     # The body as JSON.
     "content_type": (
@@ -70,6 +140,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "body_depth": (
         "{place}: JSON の入れ子が深すぎます。上限は {limit} 段です。",
         "{place}: the JSON is nested too deeply; the limit is {limit} levels.",
+    ),
+    "body_values": (
+        "JSON の値が多すぎます。上限はおよそ {limit} 個です。",
+        "The JSON has too many values; the limit is about {limit}.",
     ),
     "duplicate_key": (
         "{place}: 同じオブジェクトに名前「{shown}」が 2 回以上あります。",

@@ -117,6 +117,8 @@ class Registry:
         if persona is not None:
             return self._as_persona(persona) or self._refuse_persona(persona)
         found = self._found().get(normal(name))
+        if found is None and next(self._names(), None) is None:
+            raise ModelNotFound("http.no_models", param="model", model=name)
         return _in_folder(found) if found is not None else _not_found(name, self._names())
 
     def add(self, label: str, file: Path, stop: Iterable[str] = (), options: ModelOptions = NO_OPTIONS) -> bool:

@@ -12,9 +12,10 @@ import pytest
 from aiohttp import ClientSession, web
 
 from hoshikage import wire
-from hoshikage.api import app
+from hoshikage.api import app, sites
 from hoshikage.api.keys import Pace
 from hoshikage.dispatch.client import Note
+from hoshikage.errors import InvalidRequest
 from hoshikage.params import GenerationRequest, Timings
 from hoshikage.registry import ModelSpec, Registry
 from hoshikage.settings import Settings, load
@@ -40,6 +41,9 @@ class GatedDispatcher:
         self.asked: list[tuple[ModelSpec, GenerationRequest]] = []
         self.began = asyncio.Event()
         self.closed = asyncio.Event()
+        self.loaded: list[str] = []
+        self.busy = False
+        self.drained = False
         self.stopped = False
 
     async def generate(self, spec: ModelSpec, request: GenerationRequest) -> AsyncGenerator[Note, None]:
@@ -56,8 +60,23 @@ class GatedDispatcher:
         finally:
             self.closed.set()
 
+    async def preload(self, spec: ModelSpec) -> None:
+        self.loaded.append(spec.label)
+
+    async def unload(self) -> None:
+        if self.busy:
+            raise InvalidRequest("dispatch.busy", label="tiny")
+        self.loaded.clear()
+
     def status(self) -> dict[str, Any]:
-        return {"queue": {"running": 0, "waiting": 0}}
+        loaded = self.loaded[-1] if self.loaded else None
+        return {"queue": {"running": 0, "waiting": 0}, "model": {"state": "ready", "id": loaded}}
+
+    async def start(self) -> None:
+        pass
+
+    def drain(self) -> None:
+        self.drained = True
 
     async def stop(self) -> None:
         self.stopped = True
@@ -108,6 +127,6 @@ async def house(settings: Settings, pace: Pace, tmp_path: Path) -> AsyncIterator
     await running.setup()
     await web.TCPSite(running, settings.host, settings.port).start()
     async with ClientSession() as session:
-        yield House(app.url(running.addresses[0]), dispatcher, session)
+        yield House(sites.url(running.addresses[0]), dispatcher, session)
     await running.cleanup()
     assert dispatcher.stopped

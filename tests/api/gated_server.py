@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import threading
 from pathlib import Path
@@ -16,7 +17,7 @@ from tests.api.conftest import GatedDispatcher, answer
 
 async def main(folder: Path) -> None:
     environ = {"MODEL_MAP_FILE": str(folder / "model_map.json"), "HOSHIKAGE_LANG": "en"}
-    settings = load({"PORT": "0"}, environ, folder).settings
+    settings = load({"PORT": "0"}, {**os.environ, **environ}, folder).settings
     registry = Registry(settings.model_map_file)
     registry.add("tiny", folder / "tiny.gguf")
     dispatcher, gate = GatedDispatcher(), asyncio.Event()
@@ -28,7 +29,7 @@ async def main(folder: Path) -> None:
             loop.call_soon_threadsafe(gate.set)
 
     threading.Thread(target=open_gate, daemon=True).start()
-    await app.run(app.create(settings, registry, dispatcher))
+    await app.run(app.create(settings, registry, dispatcher), os.environ)
 
 
 if __name__ == "__main__":

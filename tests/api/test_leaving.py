@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from dataclasses import replace
+from io import StringIO
 
 import pytest
 
-from hoshikage import wire
+from hoshikage import logs, wire
+from hoshikage.api.keys import REQUEST_ID
+from hoshikage.settings import Settings
 from tests.api.conftest import House, Step, answer
 
 PATIENCE_S = 10.0
@@ -83,16 +87,16 @@ async def test_malformed_http_is_refused_and_not_quoted_in_the_log(
     assert "ecret" not in caplog.text  # the length takes the first letter
 
 
-async def test_logs_hold_ids_but_neither_prompt_nor_answer(house: House, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
+async def test_logs_hold_ids_but_neither_prompt_nor_answer(house: House, settings: Settings) -> None:
+    written = StringIO()
     house.dispatcher.steps = [*answer("ひみつの答え")[:-1], RuntimeError("broken")]
-    _, _, headers = await house.chat(
-        json.dumps({"model": "tiny", "messages": [{"role": "user", "content": "ひみつの質問"}]})
-    )
+    with logs.running(replace(settings, log_level="debug"), logs.plain(written, {}), REQUEST_ID.get):
+        _, _, headers = await house.chat(
+            json.dumps({"model": "tiny", "messages": [{"role": "user", "content": "ひみつの質問"}]})
+        )
     request_id = headers["x-request-id"]
-    unexpected = [record for record in caplog.records if record.exc_info]
-    assert len(unexpected) == 1
-    assert request_id in unexpected[0].getMessage()
-    assert "RuntimeError: broken" in caplog.text
-    assert any("POST /v1/chat/completions 500" in line and request_id in line for line in caplog.messages)
-    assert "ひみつ" not in caplog.text
+    lines = [line for line in written.getvalue().splitlines() if request_id in line]
+    assert any("ERROR" in line and "unexpected error" in line for line in lines)
+    assert any("POST /v1/chat/completions 500" in line for line in lines)
+    assert "    RuntimeError: broken" in written.getvalue()
+    assert "ひみつ" not in written.getvalue()

@@ -16,7 +16,7 @@ from pathlib import Path
 import openai
 import pytest
 
-from hoshikage.api import app
+from hoshikage.api import app, sites
 from hoshikage.errors import UsageError
 from hoshikage.settings import load
 
@@ -107,5 +107,5 @@ def test_an_address_off_loopback_is_refused(home: Path) -> None:
 
 
 def test_urls() -> None:
-    assert app.url(("127.0.0.1", 3030)) == "http://127.0.0.1:3030"
-    assert app.url(("::1", 3030, 0, 0)) == "http://[::1]:3030"
+    assert sites.url(("127.0.0.1", 3030)) == "http://127.0.0.1:3030"
+    assert sites.url(("::1", 3030, 0, 0)) == "http://[::1]:3030"

@@ -81,6 +81,7 @@ class Echo:
 
     def __init__(self) -> None:
         self.left = threading.Event()
+        self.preloaded: list[str] = []
 
     async def generate(self, spec: ModelSpec, request: GenerationRequest) -> AsyncGenerator[Note, None]:
         turns = request.prompt.messages
@@ -99,6 +100,18 @@ class Echo:
 
     def status(self) -> dict[str, Any]:
         return {"queue": {"running": 0, "waiting": 0}, "model": {"state": "ready", "id": "second"}}
+
+    async def preload(self, spec: ModelSpec) -> None:
+        self.preloaded.append(spec.label)
+
+    async def unload(self) -> None:
+        self.preloaded.clear()
+
+    async def start(self) -> None:
+        pass
+
+    def drain(self) -> None:
+        pass
 
     async def stop(self) -> None:
         pass

@@ -22,6 +22,7 @@ LAZY = ("rich", "numpy", "jinja2", "hoshikage.gguf", "hoshikage.cli.list", "hosh
 IMPORTS_OF_SERVE = """
 import sys, types
 served = types.ModuleType("hoshikage.api.app")
+served.request_id = lambda: ""
 served.serve = lambda settings, environ: print(settings.port, *sorted(sys.modules))
 sys.modules["hoshikage.api"] = types.ModuleType("hoshikage.api")
 sys.modules["hoshikage.api.app"] = served

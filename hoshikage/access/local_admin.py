@@ -1,0 +1,72 @@
+"""The token by which a user's own commands administer that user's server: a file of its own, 0600. Any thread.
+
+The server makes the file, the commands read it. Before a command shows the token to whatever listens on the
+server's port, that has to prove that it knows the token too: otherwise anyone on the machine could wait there, while
+the server is down, and be handed it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import re
+import secrets
+import stat
+from pathlib import Path
+from typing import Final
+
+from hoshikage import durable
+from hoshikage.access.tokens import LOCK_TIMEOUT_S, PREFIX, PRIVATE, RANDOM_BYTES
+
+TOKEN: Final = re.compile(re.escape(PREFIX) + r"[A-Za-z0-9_-]{43}")
+CHALLENGE: Final = re.compile(r"[0-9a-f]{32}")
+Address = tuple[str, int]
+"""IP address and port of the server's end of a connection."""
+
+
+def prepare(file: Path) -> str:
+    """The token in `file`, made where there is none, or none that only this user could read. Raises OSError."""
+    from filelock import FileLock, Timeout
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(file.with_name(f"{file.name}.lock"), timeout=LOCK_TIMEOUT_S, poll_interval=0.01):
+            durable.sweep(file)
+            token = read(file)
+            if token is None:
+                token = PREFIX + secrets.token_urlsafe(RANDOM_BYTES)
+                durable.replace(file, f"{token}\n".encode(), mode=PRIVATE)
+            return token
+    except Timeout as error:
+        raise OSError(str(error)) from None
+
+
+def read(file: Path) -> str | None:
+    """The token in `file`; None where it is absent or damaged, or was open to others and so may be known to them."""
+    try:
+        # A pipe of that name would block the open for ever.
+        descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0))
+        with os.fdopen(descriptor, "rb") as stream:
+            found = os.fstat(stream.fileno())
+            if not stat.S_ISREG(found.st_mode) or (os.name == "posix" and not _is_mine_alone(found)):
+                return None
+            word = stream.read(256).decode("ascii", "replace").strip()
+    except OSError:
+        return None
+    return word if TOKEN.fullmatch(word) else None
+
+
+def _is_mine_alone(found: os.stat_result) -> bool:
+    return found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IRWXG | stat.S_IRWXO)
+
+
+def challenge() -> str:
+    """Random digits that nobody can have seen the answer to."""
+    return secrets.token_hex(16)
+
+
+def proof(token: str, challenge: str, server: Address) -> str:
+    """Shows that its maker knows the token. It is bound to the server's address, so that it cannot be passed on."""
+    told = f"hoshikage {challenge} {server[0]} {server[1]}".encode()
+    return hmac.new(token.encode(), told, hashlib.sha256).hexdigest()
