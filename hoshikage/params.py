@@ -79,6 +79,8 @@ class LoadParams:
     """-1 is all."""
     n_threads: int = 0
     """0 is as many as the physical cores the process may use."""
+    chat_template: str | None = None
+    """Jinja source in place of the GGUF's own; empty for ChatML."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ class ModelInfo:
     n_ctx: int
     n_vocab: int
     template_source: str
-    """`model` where the GGUF brought a chat template, else `chatml`."""
+    """`model` where the GGUF brought its chat template, `file` where it was given another, else `chatml`."""
     load_ms: float
 
 

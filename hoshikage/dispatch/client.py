@@ -24,7 +24,7 @@ from hoshikage.dispatch.ramdisk import RamDisk
 from hoshikage.errors import GgufInvalid, HoshikageError, InvalidRequest, ModelCrashed, ModelLoadFailed
 from hoshikage.library import demo, locate, verdict
 from hoshikage.params import GenerationRequest, LoadParams
-from hoshikage.registry import ModelSpec
+from hoshikage.registry import ModelSpec, read_template
 from hoshikage.settings import Settings, cache_dir
 
 SLOTS: Final = 1
@@ -230,7 +230,7 @@ def create(settings: Settings, environ: Mapping[str, str]) -> Dispatcher:
     lifecycle = Lifecycle(
         partial(prepare_load, settings, environ),
         embedded_host if settings.engine == "thread" else process_host,
-        RamDisk(settings.ramdisk_path),
+        RamDisk(settings.ramdisk_path, limit=int(settings.ramdisk_size * 2**30)),
         crashes,
         Policy(settings.idle_timeout, settings.great_timeout * 60, settings.watchdog_timeout, settings.lang),
     )
@@ -238,27 +238,30 @@ def create(settings: Settings, environ: Mapping[str, str]) -> Dispatcher:
 
 
 def wanted_load(spec: ModelSpec, settings: Settings) -> Wanted:
-    """What loading this model means now. Raises ModelLoadFailed where its file is missing. Blocks on the disk."""
+    """What loading this model means now. Raises ModelLoadFailed where a file of it is missing. Blocks on the disk."""
     try:
-        state = spec.file.stat()
+        states = [spec.file.stat(), *(part.stat() for part in gguf.files(spec.file)[1:] if part.exists())]
     except OSError:
         raise ModelLoadFailed(
             "dispatch.model_file_missing", param="model", label=spec.label, file=str(spec.file)
         ) from None
+    options = spec.options
     params = LoadParams(
         model_path=str(spec.file),
-        n_ctx=settings.n_ctx,
+        n_ctx=options.n_ctx or settings.n_ctx,
         n_batch=settings.n_batch,
-        n_gpu_layers=settings.n_gpu_layers,
+        n_gpu_layers=settings.n_gpu_layers if options.n_gpu_layers is None else options.n_gpu_layers,
         n_threads=settings.n_threads,
+        chat_template=read_template(options.chat_template),
     )
-    return Wanted(spec.label, params, (state.st_ino, state.st_size, state.st_mtime_ns))
+    size, changed = sum(state.st_size for state in states), max(state.st_mtime_ns for state in states)
+    return Wanted(spec.label, params, (states[0].st_ino, size, changed))
 
 
 def check_model(path: Path) -> None:
     """Refuses a damaged file before the library, which may crash on it, sees it. Raises ModelLoadFailed."""
     try:
-        gguf.read(path)
+        gguf.read_model(path)
     except GgufInvalid as error:
         raise ModelLoadFailed.of(error.key, error.details, param="model") from None
 

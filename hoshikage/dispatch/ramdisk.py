@@ -10,17 +10,17 @@ import errno
 import hashlib
 import logging
 import os
-import re
 import stat
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+from hoshikage import gguf
 from hoshikage.dispatch.headroom import available_memory
 from hoshikage.dispatch.private_folder import COPY, PART, Doubt, Entry, PrivateFolder, opened
 from hoshikage.errors import Detail
@@ -31,7 +31,6 @@ CHUNK: Final = 16 * 2**20
 STEP: Final = 2**30
 """Bytes to reserve at a time, between two looks at whether the load is still wanted."""
 PATIENCE_S: Final = 10.0
-SPLIT: Final = re.compile(r"(?P<stem>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf", re.DOTALL)
 
 OnProgress = Callable[[float], bool]
 """Told the share that is done, from 0 to 1; False cancels."""
@@ -119,8 +118,9 @@ class _Source:
 class RamDisk:
     """Brings a model into memory (`place`) and takes it out (`release`). Calls wait for one another."""
 
-    def __init__(self, root: Path | None, machine: Machine | None = None) -> None:
-        """`root` None is off, and so is every system but Linux."""
+    def __init__(self, root: Path | None, machine: Machine | None = None, limit: int = 0) -> None:
+        """`root` None is off, and so is every system but Linux. `limit`: bytes the copy may take; 0 is no bound."""
+        self._limit = limit
         self._machine = machine or Machine()
         self._root = root if self._machine.platform == "linux" else None
         self._busy = threading.Lock()
@@ -215,6 +215,8 @@ class RamDisk:
             return folder.make_part()
 
     def _check_room(self, folder: PrivateFolder, size: int) -> None:
+        if self._limit and size > self._limit:
+            raise Doubt("dispatch.ramdisk_limit", mib=size / 2**20, most=self._limit / 2**20)
         free = self._machine.free_bytes(folder.fd)
         if free < size + MARGIN:
             raise _no_room(folder, size, free)
@@ -269,13 +271,12 @@ class RamDisk:
 
 def _sources(file: Path) -> tuple[list[_Source], str]:
     """Every file of the model with its present identity, and the copy's name for `file`. Raises OSError, Doubt."""
-    found = SPLIT.fullmatch(file.name)
-    if found is None or int(found["count"]) < 2:
+    name = gguf.SplitName.of(file.name)
+    if name is None:
         return [_source(file, "weights.gguf")], "weights.gguf"
-    count = found["count"]
-    ends = [f"-{number:05d}-of-{count}.gguf" for number in range(1, int(count) + 1)]
-    sources = [_source(file.with_name(found["stem"] + end), "weights" + end) for end in ends]
-    return sources, f"weights-{found['number']}-of-{count}.gguf"
+    copies = replace(name, stem="weights").all()
+    sources = [_source(part, copy) for part, copy in zip(gguf.files(file), copies, strict=True)]
+    return sources, copies[name.number - 1]
 
 
 def _source(file: Path, copy: str) -> _Source:

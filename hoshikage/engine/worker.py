@@ -116,7 +116,7 @@ class Worker(threading.Thread):
         except BaseException:
             model.close()
             raise
-        self._loaded = loaded = _Loaded(model, context, self._cancels, self._emit)
+        self._loaded = loaded = _Loaded(model, context, params.chat_template, self._cancels, self._emit)
         self._emit(wire.Loaded(loaded.info((time.perf_counter() - begun) * 1e3)))
 
     def _unload(self) -> None:
@@ -144,13 +144,15 @@ class Worker(threading.Thread):
 class _Loaded:
     """A model with its context, template and scheduler; closed in that order's reverse."""
 
-    def __init__(self, model: Model, context: Context, cancels: Cancels, emit: Emit) -> None:
+    def __init__(self, model: Model, context: Context, template: str | None, cancels: Cancels, emit: Emit) -> None:
+        """`template` is as in LoadParams."""
         self._model = model
         self._context = context
         self._emit = emit
         vocab = model.vocab
+        self._given = bool(template)
         self._template = ChatTemplate(
-            model.chat_template,
+            model.chat_template if template is None else template or None,
             vocab.text(vocab.bos) if vocab.bos is not None else "",
             vocab.text(vocab.eos) if vocab.eos is not None else "",
             vocab.control_texts(),
@@ -166,7 +168,7 @@ class _Loaded:
             n_ctx_train=model.n_ctx_train,
             n_ctx=self._context.n_ctx,
             n_vocab=model.vocab.n_tokens,
-            template_source=self._template.source_name,
+            template_source="file" if self._given else self._template.source_name,
             load_ms=load_ms,
         )
 

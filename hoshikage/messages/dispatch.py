@@ -93,6 +93,11 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{folder} has no room for a copy of the model (needs {mib:.0f} MiB and some to spare, free {free:.0f} MiB); "
         "it is loaded from the disk",
     ),
+    "ramdisk_limit": (
+        "モデルの写し（{mib:.0f} MiB）は RAMDISK_SIZE（{most:.0f} MiB）に収まりません。ディスクから読み込みます",
+        "a copy of the model ({mib:.0f} MiB) would take more than RAMDISK_SIZE ({most:.0f} MiB); "
+        "it is loaded from the disk",
+    ),
     "ramdisk_no_memory": (
         "モデルの写し（{mib:.0f} MiB）を置くにはメモリの余裕が足りません（使えるのは {free:.0f} MiB）。"
         "ディスクから読み込みます",

@@ -154,17 +154,31 @@ def parse(tree: Any) -> ChatBody:
 
 def to_request(body: ChatBody, spec: ModelSpec, settings: Settings) -> GenerationRequest:
     """What the engine shall do for `body` with the model `spec`. Raises InvalidRequest, ParameterUnsupported."""
+    turns = tuple(_message(turn, f"messages[{i}]") for i, turn in enumerate(body.messages))
+    thinking = spec.options.thinking
     return GenerationRequest(
-        prompt=ChatPrompt(messages=tuple(_message(turn, f"messages[{i}]") for i, turn in enumerate(body.messages))),
-        sampling=_sampling(body, settings),
+        prompt=ChatPrompt(
+            messages=turns if spec.persona is None else _in_character(spec.persona.system, turns),
+            template_kwargs={} if thinking is None else {"enable_thinking": thinking},
+        ),
+        sampling=_sampling(body, spec, settings),
         max_tokens=_max_tokens(body),
         stop=tuple(dict.fromkeys((*spec.stop, *_stops(body)))),
         stop_tokens=tuple(dict.fromkeys((*DEFAULT_STOPS, *spec.stop))),
     )
 
 
-def _sampling(body: ChatBody, settings: Settings) -> SamplingParams:
-    defaults = SamplingParams(temperature=settings.temperature, top_p=settings.top_p)
+def _in_character(system: str, turns: tuple[Message, ...]) -> tuple[Message, ...]:
+    """The turns with the persona's text first. Many templates take one system message, so the client's joins it."""
+    if turns[0].role != "system":
+        return (Message("system", system), *turns)
+    joined = f"{system}\n\n{turns[0].content}" if turns[0].content else system
+    return (replace(turns[0], content=joined), *turns[1:])
+
+
+def _sampling(body: ChatBody, spec: ModelSpec, settings: Settings) -> SamplingParams:
+    """The request's values over the persona's, the model's and the settings'."""
+    defaults = replace(SamplingParams(temperature=settings.temperature, top_p=settings.top_p), **spec.sampling.given())
     asked = {row.name: getattr(body, row.name) for row in fields(SamplingParams)}
     if body.seed is not None:
         asked["seed"] = body.seed & 0xFFFFFFFF  # -1 becomes RANDOM_SEED, as elsewhere in llama.cpp
