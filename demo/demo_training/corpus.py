@@ -197,11 +197,11 @@ class ConversationMaker:
         """One conversation of one to five turns."""
         rng = self._rng
         messages: list[tuple[str, str]] = []
-        if rng.random() < 0.4:
+        if rng.random() < 0.2:
             messages.append(("system", rng.choice(self._corpus.system)))
         lang, name = rng.choice(LANGUAGES), ""
         last: tuple[str, Reply, str] | None = None
-        for _ in range(rng.choice((1, 1, 1, 1, 2, 2, 2, 3, 3, 5))):
+        for _ in range(rng.choice((1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 3, 5))):
             if rng.random() < 0.12:
                 lang = rng.choice(LANGUAGES)
             chance = rng.random()

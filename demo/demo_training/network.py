@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 
 IGNORED = -100
+LENGTH_GRAIN = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,6 @@ class Plan:
     rate: float
     seed: int
     warmup: int = 60
-    pool: int = 768
 
 
 class Norm(nn.Module):
@@ -131,25 +130,27 @@ Sample = tuple[Sequence[int], Sequence[bool]]
 
 
 def batches(draw: Callable[[], Sample], plan: Plan) -> Iterator[tuple[Tensor, Tensor]]:
-    """Endless (ids, targets): samples of like length together, as padding is wasted work."""
-    rng = random.Random(plan.seed + 1)
+    """Endless (ids, targets). Samples wait in line with others of like length: padding is wasted work, and
+    few distinct shapes keep PyTorch's CPU kernels and their memory few."""
+    waiting: dict[int, list[Sample]] = {}
     while True:
-        pool = sorted((draw() for _ in range(plan.pool)), key=lambda sample: len(sample[0]))
-        groups: list[list[Sample]] = [[]]
-        for sample in pool:
-            if groups[-1] and (len(groups[-1]) + 1) * len(sample[0]) > plan.tokens:
-                groups.append([])
-            groups[-1].append(sample)
-        rng.shuffle(groups)
-        for group in groups:
-            length = max(len(ids) for ids, _ in group)
-            ids = torch.zeros(len(group), length, dtype=torch.long)
-            targets = torch.full((len(group), length), IGNORED)
-            for row, (tokens, learned) in enumerate(group):
-                line = torch.tensor(tokens)
-                ids[row, : len(tokens)] = line
-                targets[row, : len(tokens) - 1] = torch.where(torch.tensor(learned[1:]), line[1:], IGNORED)
-            yield ids, targets
+        sample = draw()
+        length = -(-len(sample[0]) // LENGTH_GRAIN) * LENGTH_GRAIN
+        group = waiting.setdefault(length, [])
+        group.append(sample)
+        if (len(group) + 1) * length > plan.tokens:
+            yield stack(waiting.pop(length), length)
+
+
+def stack(group: list[Sample], length: int) -> tuple[Tensor, Tensor]:
+    """One padded batch; a target is the next id where that is learned."""
+    ids = torch.zeros(len(group), length, dtype=torch.long)
+    targets = torch.full((len(group), length), IGNORED)
+    for row, (tokens, learned) in enumerate(group):
+        line = torch.tensor(tokens)
+        ids[row, : len(tokens)] = line
+        targets[row, : len(tokens) - 1] = torch.where(torch.tensor(learned[1:]), line[1:], IGNORED)
+    return ids, targets
 
 
 def train(network: Network, draw: Callable[[], Sample], plan: Plan, report: Callable[[str], None],
@@ -167,7 +168,7 @@ def train(network: Network, draw: Callable[[], Sample], plan: Plan, report: Call
         with torch.autocast("cpu", torch.bfloat16, enabled=reduced):
             logits = network(ids)
         loss = functional.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), ignore_index=IGNORED)
-        optimizer.zero_grad()
+        network.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()

@@ -25,6 +25,16 @@ class Answer:
     margin: float
 
 
+class Memory:
+    """Keys and values so far, of every layer: (layer, row, place, kv head, width). `pads` are never attended to."""
+
+    def __init__(self, layers: int, room: int, kv_heads: int, width: int, pads: NDArray[np.int64]) -> None:
+        self.keys = np.zeros((layers, len(pads), room, kv_heads, width), np.float32)
+        self.values = np.zeros_like(self.keys)
+        self.pads = pads
+        self.done = 0
+
+
 class Reference:
     """The model in a GGUF file, run in float32."""
 
@@ -51,11 +61,11 @@ class Reference:
         longest = max(map(len, prompts))
         ids = np.array([[0] * (longest - len(p)) + list(p) for p in prompts])
         pads = np.array([longest - len(p) for p in prompts])
-        cache: list[tuple[Array, Array]] = []
+        memory = Memory(self._layers, longest + limit, self._kv_heads, self._width, pads)
         out: list[list[int]] = [[] for _ in prompts]
         margins = [float("inf")] * len(prompts)
         for _ in range(limit):
-            logits = self._forward(ids, pads, cache)
+            logits = self._forward(ids, memory)
             best = logits.argmax(-1)
             top = np.partition(logits, -2, axis=-1)[:, -2:]
             for row, token in enumerate(best.tolist()):
@@ -68,23 +78,22 @@ class Reference:
             ids = best[:, None]
         return [Answer(tuple(row), margin) for row, margin in zip(out, margins, strict=True)]
 
-    def _forward(self, ids: NDArray[np.int64], pads: NDArray[np.int64], cache: list[tuple[Array, Array]]) -> Array:
-        """Logits after the last token; `cache` holds each layer's keys and values and grows."""
+    def _forward(self, ids: NDArray[np.int64], memory: Memory) -> Array:
+        """Logits after the last token of each row; the memory grows by the ids."""
         weights = self._weights
-        done = cache[0][0].shape[1] if cache else 0
-        count = ids.shape[1]
-        places = np.arange(done, done + count)
-        x = weights["token_embd.weight"][ids]
-        hidden = places[:, None] < np.arange(done + count)[None, :]
-        mask = hidden[None] | (np.arange(done + count)[None, None, :] < pads[:, None, None])
-        turns = (places[None, :] - pads[:, None])[..., None] * self._rates
+        places = np.arange(memory.done, memory.done + ids.shape[1])
+        seen = np.arange(places[-1] + 1)
+        mask = (seen > places[:, None])[None] | (seen < memory.pads[:, None, None])
+        turns = (places - memory.pads[:, None])[..., None] * self._rates
         cos, sin = np.cos(turns).astype(np.float32), np.sin(turns).astype(np.float32)
+        x = weights["token_embd.weight"][ids]
         for layer in range(self._layers):
-            x = x + self._attention(f"blk.{layer}", x, mask, cos, sin, layer, cache)
+            x = x + self._attention(layer, x, mask, cos, sin, memory)
             y = self._norm(x, f"blk.{layer}.ffn_norm.weight")
             gate = y @ weights[f"blk.{layer}.ffn_gate.weight"].T
             up = y @ weights[f"blk.{layer}.ffn_up.weight"].T
             x = x + (gate / (1 + np.exp(-gate)) * up) @ weights[f"blk.{layer}.ffn_down.weight"].T
+        memory.done += ids.shape[1]
         last = self._norm(x[:, -1], "output_norm.weight")
         return np.asarray(last @ weights.get("output.weight", weights["token_embd.weight"]).T, dtype=np.float32)
 
@@ -92,26 +101,27 @@ class Reference:
         scale = np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + self._eps)
         return np.asarray(x / scale * self._weights[name], dtype=np.float32)
 
-    def _attention(self, name: str, x: Array, mask: NDArray[np.bool_], cos: Array, sin: Array, layer: int,
-                   cache: list[tuple[Array, Array]]) -> Array:
-        batch, count, _ = x.shape
+    def _attention(self, layer: int, x: Array, mask: NDArray[np.bool_], cos: Array, sin: Array,
+                   memory: Memory) -> Array:
+        name, (batch, count, _) = f"blk.{layer}", x.shape
+        end = memory.done + count
         y = self._norm(x, f"{name}.attn_norm.weight")
-        q = (y @ self._weights[f"{name}.attn_q.weight"].T).reshape(batch, count, self._heads, self._width)
-        k = (y @ self._weights[f"{name}.attn_k.weight"].T).reshape(batch, count, self._kv_heads, self._width)
-        v = (y @ self._weights[f"{name}.attn_v.weight"].T).reshape(batch, count, self._kv_heads, self._width)
-        q, k = _rotate(q, cos, sin), _rotate(k, cos, sin)
-        if layer < len(cache):
-            k, v = np.concatenate((cache[layer][0], k), 1), np.concatenate((cache[layer][1], v), 1)
-            cache[layer] = (k, v)
-        else:
-            cache.append((k, v))
-        share = self._heads // self._kv_heads
-        keys, values = np.repeat(k, share, 2).transpose(0, 2, 3, 1), np.repeat(v, share, 2).transpose(0, 2, 1, 3)
-        scores = q.transpose(0, 2, 1, 3) @ keys / np.float32(self._width ** 0.5)
+        q, k, v = (
+            (y @ self._weights[f"{name}.attn_{part}.weight"].T).reshape(batch, count, -1, self._width) for part in "qkv"
+        )
+        memory.keys[layer, :, memory.done:end] = _rotate(k, cos, sin)
+        memory.values[layer, :, memory.done:end] = v
+        keys = memory.keys[layer, :, :end].transpose(0, 2, 3, 1)
+        values = memory.values[layer, :, :end].transpose(0, 2, 1, 3)
+        # query heads that share a key head stand together, one product for them all
+        grouped = (batch, self._kv_heads, -1, self._width)
+        queries = _rotate(q, cos, sin).transpose(0, 2, 1, 3).reshape(grouped)
+        scores = (queries @ keys).reshape(batch, self._heads, count, end) / np.float32(self._width ** 0.5)
         scores = np.where(mask[:, None], np.float32(-1e30), scores)
         scores = np.exp(scores - scores.max(-1, keepdims=True))
-        mixed = (scores / scores.sum(-1, keepdims=True)) @ values
-        joined = mixed.transpose(0, 2, 1, 3).reshape(batch, count, -1)
+        scores /= scores.sum(-1, keepdims=True)
+        mixed = scores.reshape(batch, self._kv_heads, -1, end) @ values
+        joined = mixed.reshape(batch, self._heads, count, self._width).transpose(0, 2, 1, 3).reshape(batch, count, -1)
         return np.asarray(joined @ self._weights[f"{name}.attn_output.weight"].T, dtype=np.float32)
 
 
