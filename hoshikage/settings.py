@@ -59,6 +59,7 @@ class Settings:
     queue_timeout: float
     queue_size: int
     engine: str
+    library_calibration: bool
     log_level: str
     log_file: Path | None
     log_keep_days: int
@@ -131,6 +132,10 @@ def decimal(least: float, most: float) -> Callable[[str], float]:
         return number
 
     return parse
+
+
+def switch(value: str) -> bool:
+    return one_of("off", "on")(value) == "on"
 
 
 def one_of(*choices: str) -> Callable[[str], str]:
@@ -211,6 +216,7 @@ ROWS: Final = (
     Row("QUEUE_TIMEOUT", "queue_timeout", "180", decimal(1.0, 86_400.0), "1 … 86400 s"),
     Row("QUEUE_SIZE", "queue_size", "64", whole(0, 100_000), "0 … 100000"),
     Row("ENGINE", "engine", "process", one_of("process", "thread"), "process | thread"),
+    Row("LIBRARY_CALIBRATION", "library_calibration", "off", switch, "off | on"),
     Row("LOG_LEVEL", "log_level", "info", one_of("debug", "info", "warning", "error"),
         "debug | info | warning | error"),
     Row("LOG_FILE_PATH", "log_file", "", optional_path, "path of a file"),

@@ -44,7 +44,9 @@ def library(settings: Settings) -> dict[str, Any]:
         return _refused(settings.lang, error)
     judged = {"file": str(found.file), "source": found.source}
     try:
-        verdict.judge(found.file, cache_dir=cache_dir(), demo=demo.find()).require()
+        verdict.judge(
+            found.file, cache_dir=cache_dir(), demo=demo.find(), calibrate=settings.library_calibration
+        ).require()
     except LibraryUnavailable as error:
         return {**judged, **_refused(settings.lang, error)}
     return {"state": "ok", **judged}

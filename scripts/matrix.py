@@ -122,7 +122,7 @@ def fault(release: libraries.Release, found: dict[str, Any]) -> str:
 def table(rows: Iterable[Row], language: Language) -> str:
     heads = {
         "en": "llama.cpp | npm | model params | context params | KV API | lacks | cannot be shown | golden ids | s",
-        "ja": "llama.cpp | npm | モデル引数 | コンテキスト引数 | KV API | ないもの | 確かめられないもの | 基準の ID | 秒",
+        "ja": "llama.cpp | npm | モデル引数 | コンテキスト引数 | KV API | ないもの | 確かめられないもの | 基準 ID | 秒",
     }
     lines = [f"| {heads[language]} |", "|---" * 9 + "|"]
     lines += ["| " + " | ".join(row.cells(language)) + " |" for row in rows]

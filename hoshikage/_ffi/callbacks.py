@@ -133,8 +133,10 @@ class AbortProbe:
         self._marker = ctypes.create_string_buffer(1)
         self.user_data = ctypes.addressof(self._marker)
         self.user_data_seen: int | None = None
+        self.calls = 0
 
     def _receive(self, user_data: int | None) -> bool:
+        self.calls += 1
         self.user_data_seen = user_data
         return False
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ctypes
 import platform
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from hoshikage._ffi.layout import Layout
@@ -35,10 +36,24 @@ def default_image(function: Callable[..., Any]) -> DefaultImage:
     return DefaultImage(first, frozenset(i for i in range(IMAGE_BYTES) if first[i] == second[i]))
 
 
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """A value for a place in a struct whose layout is not known."""
+
+    offset: int
+    code: str
+    """As Field.code."""
+    value: float
+
+
+def patched_at(default: DefaultImage, patches: Iterable[Patch]) -> Image:
+    image = Image.from_buffer_copy(default.data)
+    for patch in patches:
+        struct.pack_into(patch.code, image.data, patch.offset, patch.value)
+    return image
+
+
 def patched(default: DefaultImage, layout: Layout, values: Mapping[str, float]) -> Image:
     """The default image with `values` in place. KeyError for a field that the layout does not have."""
-    image = Image.from_buffer_copy(default.data)
     offsets = layout.offsets()
-    for name, value in values.items():
-        struct.pack_into(FIELDS[name].code, image.data, offsets[name], value)
-    return image
+    return patched_at(default, [Patch(offsets[name], FIELDS[name].code, value) for name, value in values.items()])

@@ -29,6 +29,10 @@ class Field:
         return struct.calcsize(self.code)
 
 
+CALIBRATED: Final = "calibrated"
+"""Where a layout was seen that is in no table."""
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     name: str
@@ -36,7 +40,7 @@ class Layout:
     seen: str
     """The releases that it was seen in, in their headers or their libraries; the real span is a little wider."""
     rows: str
-    """`field@offset`, separated by spaces, in the struct's order."""
+    """`field@offset`, separated by spaces, in the struct's order; of a calibrated one those that were found."""
 
     def offsets(self) -> dict[str, int]:
         pairs = (row.split("@") for row in self.rows.split())
@@ -63,7 +67,7 @@ def calibrated_from(value: Any) -> Calibrated:
 def _layout_from(value: Any) -> Layout | None:
     if value is None:
         return None
-    layout = Layout(str(value["name"]), int(value["size"]), "calibrated", str(value["rows"]))
+    layout = Layout(str(value["name"]), int(value["size"]), CALIBRATED, str(value["rows"]))
     if not 0 < layout.size <= LARGEST or not all(0 <= at < layout.size for at in layout.offsets().values()):
         raise ValueError(layout.rows)
     return layout

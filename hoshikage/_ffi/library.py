@@ -11,7 +11,7 @@ from typing import Final
 from hoshikage._ffi import backends, features, penalties
 from hoshikage._ffi.callbacks import LEVELS, LEVELS_UP_TO_B3995, LogLines, LogSink
 from hoshikage._ffi.images import default_image, patched
-from hoshikage._ffi.layout import Calibrated, Layout
+from hoshikage._ffi.layout import CALIBRATED, Calibrated, Layout
 from hoshikage._ffi.layouts import CONTEXT_LAYOUTS, MODEL_LAYOUTS
 from hoshikage._ffi.opening import Files
 from hoshikage._ffi.recognition import DefaultImage, Unrecognised, confirm, recognise
@@ -84,6 +84,11 @@ class Library:
     def lacks(self) -> tuple[str, ...]:
         """The features of features.FEATURES that this library has not."""
         return features.lacking(self.exports, self.fields)
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether a layout was found out by behaviour instead of being in the table."""
+        return CALIBRATED in (self.model_layout.seen, self.context_layout.seen)
 
     @property
     def kv_api(self) -> str:

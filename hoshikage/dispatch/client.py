@@ -273,7 +273,7 @@ def prepare_load(settings: Settings, environ: Mapping[str, str], wanted: Wanted)
     """
     check_model(Path(wanted.params.model_path))
     found = locate.find(settings.lib_path, settings.lib_dir, environ)
-    verdict.judge(found.file, cache_dir=cache_dir(), demo=demo.find()).require()
+    verdict.judge(found.file, cache_dir=cache_dir(), demo=demo.find(), calibrate=settings.library_calibration).require()
     state = found.file.stat()
     return Prepared(found.file, (str(found.file), state.st_ino, state.st_size, state.st_mtime_ns))
 

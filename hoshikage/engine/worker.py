@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hoshikage import wire
+from hoshikage._ffi.layout import Calibrated
 from hoshikage._ffi.library import Library, load
 from hoshikage.engine.cancels import Cancels
 from hoshikage.engine.prompt import prepare
@@ -24,14 +25,17 @@ from hoshikage.llama.template import ChatTemplate
 from hoshikage.params import LoadParams, ModelInfo, SamplingParams
 
 Emit = Callable[[wire.Event], None]
+FindCalibrated = Callable[[], Calibrated | None]
 
 
 class Worker(threading.Thread):
     """Runs until `stop`. `emit` is called on this thread (and, for Log events, on the library's own threads)."""
 
-    def __init__(self, library: Path, emit: Emit, log_level: int) -> None:
+    def __init__(self, library: Path, emit: Emit, log_level: int, calibrated: FindCalibrated) -> None:
+        """`calibrated` is asked for layouts where the library's are in no table."""
         super().__init__(name="engine", daemon=True)
         self._library_file = library
+        self._calibrated = calibrated
         self._emit = emit
         self._log_level = log_level
         self._commands: queue.SimpleQueue[wire.Load | wire.Generate | None] = queue.SimpleQueue()
@@ -57,7 +61,7 @@ class Worker(threading.Thread):
 
     def run(self) -> None:
         try:
-            library = load(self._library_file, self._log)
+            library = load(self._library_file, self._log, calibrated=self._calibrated)
         except HoshikageError as error:
             self._emit(wire.Failed.of(error, None))
             return

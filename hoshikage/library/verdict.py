@@ -23,7 +23,7 @@ from typing import Any, Final
 
 from hoshikage import __version__
 from hoshikage.errors import Detail, LibraryUnavailable
-from hoshikage.library import binary, dependencies, fingerprint
+from hoshikage.library import binary, calibration, dependencies, fingerprint
 from hoshikage.library.demo import DemoModel
 from hoshikage.library.image import Damaged
 from hoshikage.messages import text
@@ -36,7 +36,7 @@ _REASON: Final = re.compile(r"GGML_ASSERT|GGML_ABORT|terminate called|what\(\):|
 """A line that says why a process dies; ggml prints a backtrace of many lines after it."""
 _WORDS: Final = 300
 _EXPLAINED: Final = frozenset(
-    f"library.{name}" for name in ("unloadable", "no_backend", "functions_missing", "crashed")
+    {"library.unloadable", "library.no_backend", "library.functions_missing", "library.crashed"}
 )
 _OLD_FUNCTIONS: Final = frozenset({"llama_load_model_from_file", "llama_init_from_file", "llama_eval"})
 _SAMPLER_FUNCTIONS: Final = frozenset({"llama_sampler_chain_init"})
@@ -60,6 +60,10 @@ class Verdict:
     golden: str = "not_run"
     """`passed`, `failed` or `not_run`."""
     handshake: dict[str, str] = field(default_factory=dict)
+    lacks: tuple[str, ...] = ()
+    """Features that the release has not."""
+    calibrated: bool = False
+    """Whether a layout was found out by behaviour instead of being known."""
     fingerprint: str = ""
     cached: bool = False
 
@@ -78,11 +82,13 @@ def judge(
     demo: DemoModel | None,
     timeout_s: float = 60,
     fresh: bool = False,
+    calibrate: bool = False,
     command: Sequence[str] | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Verdict:
     """The verdict on `file`, from the cache where it has one and `fresh` is not asked for.
 
+    `calibrate` lets a library with layouts that are in no table have them found out by behaviour (LIBRARY_CALIBRATION).
     `command` stands for the check program in tests. `environ` tells where the loader looks; with it a refusal names
     what the files lack. Raises LibraryUnavailable only for files that cannot be read;
     every other fault is a refusing verdict.
@@ -95,25 +101,38 @@ def judge(
         raise LibraryUnavailable(
             "library.file_unreadable", path=str(error.filename or file), reason=error.strerror or ""
         ) from None
-    key = f"{content} {__version__} {golden} {platform.machine()}"
+    key = f"{content} {__version__} {golden} {platform.machine()}{' calibrated' if calibrate else ''}"
+    store = calibration.place(content, cache_dir)
     entry = verdicts / f"{hashlib.sha256(key.encode()).hexdigest()}.json"
     if not fresh:
         known = _read(entry, file, content)
-        if known is not None:
+        if known is not None and (store.is_file() or not known.calibrated):
             return known
     arguments = [*(command or (sys.executable, *CHECK)), str(file)]
     if demo is not None:
         arguments += ["--model", str(demo.model), "--golden", str(demo.golden)]
-    answer = _examine(arguments, file, timeout_s)
-    verdict = answer if isinstance(answer, Verdict) else _parse(answer, file, content, cached=False)
-    if verdict is None:
-        verdict = _refusal("library.crashed", file, reason=f"answer: {str(answer)[:200]}")
-    verdict = replace(verdict, fingerprint=content)
+    answer, verdict = _tried(arguments, file, timeout_s, content)
+    if verdict.key == "library.layout_unknown" and calibrate:
+        try:
+            if calibration.read(store) is None:
+                calibration.calibrate(file, demo.model if demo else None, store)
+        except LibraryUnavailable as refusal:
+            return replace(_refusal(refusal.key, file, **refusal.details), fingerprint=content)
+        answer, verdict = _tried([*arguments, "--calibrated", str(store)], file, timeout_s, content)
     if verdict.key in _EXPLAINED and environ is not None:
         verdict = _explained(verdict, environ)
     if verdict.ok:
         fingerprint.remember(entry, json.dumps(answer, ensure_ascii=False))
     return verdict
+
+
+def _tried(arguments: list[str], file: Path, timeout_s: float, content: str) -> tuple[Any, Verdict]:
+    """What the check process printed, and what that means."""
+    answer = _examine(arguments, file, timeout_s)
+    verdict = answer if isinstance(answer, Verdict) else _parse(answer, file, content, cached=False)
+    if verdict is None:
+        verdict = _refusal("library.crashed", file, reason=f"answer: {str(answer)[:200]}")
+    return answer, replace(verdict, fingerprint=content)
 
 
 def _explained(refusal: Verdict, environ: Mapping[str, str]) -> Verdict:
@@ -126,7 +145,7 @@ def _explained(refusal: Verdict, environ: Mapping[str, str]) -> Verdict:
         with contextlib.suppress(OSError, Damaged):
             offered = binary.symbols(refusal.file).defined
             if offered & _OLD_FUNCTIONS and not offered & _SAMPLER_FUNCTIONS:
-                return replace(refusal, key="library.too_old")
+                return replace(refusal, key="lacks.too_old")
     if not lacks or (refusal.key == "library.crashed" and lacks[0].file != refusal.file.absolute()):
         return refusal  # a backend that cannot be opened is no cause of a crash
     return replace(refusal, key=lacks[0].key, details=lacks[0].details)
@@ -178,7 +197,7 @@ def _end(status: int) -> str:
     return f"exit status 0x{status:08X}" if status > 255 else f"exit status {status}"
 
 
-def _refusal(key: str, file: Path, **details: Detail) -> Verdict:
+def _refusal(key: str, file: Path, /, **details: Detail) -> Verdict:
     return Verdict(ok=False, file=file, key=key, details={"path": str(file), **details})
 
 
@@ -209,6 +228,8 @@ def _parse(answer: Any, file: Path, content: str, *, cached: bool) -> Verdict | 
             system_info=_is(str, answer.get("system_info") or ""),
             golden=_is(str, answer.get("golden") or "not_run"),
             handshake={_is(str, k): _is(str, v) for k, v in (answer.get("handshake") or {}).items()},
+            lacks=tuple(_is(str, name) for name in answer.get("lacks") or ()),
+            calibrated=bool(answer.get("calibrated")),
             fingerprint=content,
             cached=cached,
         )

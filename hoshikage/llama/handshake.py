@@ -236,7 +236,7 @@ def _embeddings(model: Model) -> Iterator[Observation]:
     for value in (0, 1):
         context = Context.open_with(model, {**_small(), "embeddings": value, "pooling_type": LAST_POOLING})
         try:
-            _fill(context, model)
+            fill(context, model)
             context.decode()
             yield f"embeddings={value}", bool(value), bool(api.llama_get_embeddings_seq(context.pointer, 0))
         finally:
@@ -249,7 +249,7 @@ def _abort(model: Model) -> Iterator[Observation]:
     wiring = {"abort_callback": probe.address, "abort_callback_data": probe.user_data}
     context = Context.open_with(model, {**_small(), **wiring})
     try:
-        _fill(context, model)
+        fill(context, model)
         context.decode()
         yield "abort_callback", probe.user_data, probe.user_data_seen or 0
     finally:
@@ -258,7 +258,7 @@ def _abort(model: Model) -> Iterator[Observation]:
     try:
         for is_set in (True, False):
             context.clear()
-            _fill(context, model)
+            fill(context, model)
             (context.abort.set if is_set else context.abort.clear)()
             code = context.decode_code()
             # Up to b3995 llama_decode hides that its graph was aborted.
@@ -286,7 +286,8 @@ def _small() -> dict[str, float]:
     return {"n_ctx": 512, "n_batch": 64, "n_ubatch": 64, "n_seq_max": 1, "n_threads": 1, "n_threads_batch": 1}
 
 
-def _fill(context: Context, model: Model) -> None:
+def fill(context: Context, model: Model) -> None:
+    """A short prompt in the context's batch, logits for every token."""
     context.batch.clear()
     for pos, token in enumerate(model.vocab.tokenize(PROMPT, parse_special=False)):
         context.batch.add(token, pos, 0, True)

@@ -38,10 +38,14 @@ class Model(Owner):
     def load(cls, library: Library, params: LoadParams, on_progress: Callable[[float], bool]) -> Model:
         """Load params.model_path. `on_progress` gets 0.0 to 1.0 and aborts the load by returning False.
 
-        Raises ModelLoadFailed or OutOfMemory.
+        Raises ModelLoadFailed, OutOfMemory or NotSupported.
         """
-        n_gpu_layers = ALL_LAYERS if params.n_gpu_layers < 0 else params.n_gpu_layers
-        return cls.load_with(library, params.model_path, Progress(on_progress), {"n_gpu_layers": n_gpu_layers})
+        fields = {"n_gpu_layers": ALL_LAYERS if params.n_gpu_layers < 0 else params.n_gpu_layers}
+        if "n_gpu_layers" not in library.fields:  # calibrated without a GPU: the release's own default is all of them
+            if params.n_gpu_layers >= 0 and any(device.kind != "cpu" for device in library.info().devices):
+                library.require("gpu_layers")
+            fields = {}
+        return cls.load_with(library, params.model_path, Progress(on_progress), fields)
 
     @classmethod
     def load_with(cls, library: Library, path: str, progress: Progress, fields: Mapping[str, float]) -> Model:

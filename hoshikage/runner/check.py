@@ -16,6 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from hoshikage._ffi.layout import calibrated_from
 from hoshikage._ffi.library import load
 from hoshikage.errors import HoshikageError
 from hoshikage.llama import handshake
@@ -26,17 +27,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("file", type=Path)
     parser.add_argument("--model", type=Path, help="a tiny GGUF for the handshake")
     parser.add_argument("--golden", type=Path, help="its known greedy ids")
+    parser.add_argument("--calibrated", type=Path, help="layouts that hoshikage.runner.calibrate has found")
     arguments = parser.parse_args(argv)
     report = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(2, 1)
-    found = examine(arguments.file, arguments.model, arguments.golden)
+    found = examine(arguments.file, arguments.model, arguments.golden, arguments.calibrated)
     with report:
         print(json.dumps(found), file=report)
     return 0 if found["ok"] else 1
 
 
-def examine(file: Path, model: Path | None, golden: Path | None) -> dict[str, Any]:
+def examine(file: Path, model: Path | None, golden: Path | None, calibrated: Path | None = None) -> dict[str, Any]:
     """The verdict. Every refusal is in it; only a crash gets past."""
+    layouts = calibrated_from(json.loads(calibrated.read_text("utf-8"))) if calibrated else None
     found: dict[str, Any] = {
         "ok": False,
         "key": None,
@@ -51,10 +54,11 @@ def examine(file: Path, model: Path | None, golden: Path | None) -> dict[str, An
         "handshake": {},
         "lacks": [],
         "kv_api": "",
+        "calibrated": False,
     }
     log = handshake.LogTap(lambda _level, line: print(line, file=sys.stderr))
     try:
-        library = load(file, log)
+        library = load(file, log, calibrated=lambda: layouts)
         info = library.info()
         found |= {
             "version": info.version,
@@ -64,6 +68,7 @@ def examine(file: Path, model: Path | None, golden: Path | None) -> dict[str, An
             "system_info": info.system_info,
             "lacks": list(info.lacks),
             "kv_api": library.kv_api,
+            "calibrated": library.is_calibrated,
         }
         if model is not None:
             found["handshake"] = handshake.examine(library, log, str(model))

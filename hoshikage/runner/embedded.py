@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from hoshikage import wire
 from hoshikage.engine.worker import Worker
+from hoshikage.runner.calibrated import stored
 
 
 class EmbeddedHost:
@@ -17,7 +19,7 @@ class EmbeddedHost:
     def __init__(self, library: Path, log_level: int, on_event: Callable[[wire.Event], None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._on_event = on_event
-        self._worker = Worker(library, self._deliver, log_level)
+        self._worker = Worker(library, self._deliver, log_level, partial(stored, library))
 
     @property
     def pid(self) -> int:

@@ -12,12 +12,14 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from hoshikage import wire
 from hoshikage._ffi.process import die_with_parent
 from hoshikage.engine.worker import Worker
+from hoshikage.runner.calibrated import stored
 
 EXIT_ORPHANED = 3
 STOP_PATIENCE_S = 5.0
@@ -32,7 +34,7 @@ def main(arguments: Sequence[str]) -> int:
         return EXIT_ORPHANED
     _offer_to_oom_killer()
     commands, events = _take_pipes()
-    worker = Worker(library, _Writer(events), log_level)
+    worker = Worker(library, _Writer(events), log_level, partial(stored, library))
     worker.start()
     try:
         _serve(commands, worker)
