@@ -1,4 +1,7 @@
-"""`hoshikage lib`: shows the library in use; `hoshikage lib install` brings one in. Main thread."""
+"""`hoshikage lib`: shows the library in use; `hoshikage lib install` brings one in; `lib_slots` has the other verbs.
+
+Main thread.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,15 @@ import argparse
 import shutil
 import sys
 from contextlib import contextmanager
-from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from hoshikage.cli import result
+from hoshikage.cli import lib_slots, lib_view, result
 from hoshikage.cli.context import Context
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
 from hoshikage.errors import InstallFailed, LibraryUnavailable, UsageError
-from hoshikage.library import contents, demo, install, locate, place, releases, sources
-from hoshikage.library.verdict import Verdict, judge
+from hoshikage.library import demo, dependencies, install, locate, place, releases, shelf, slots, sources
+from hoshikage.library.verdict import judge
 from hoshikage.settings import cache_dir
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _PLACES: Final = {"config": "library.place_config", "system": "library.place_system"}
-Rows = list[tuple[str, str]]
 
 
 def register(commands: Commands) -> None:
@@ -39,12 +39,20 @@ def register(commands: Commands) -> None:
     adding.add_argument(
         "--backend", choices=releases.BACKENDS, help=commands.text("library.help_backend", default=default)
     )
+    adding.add_argument("--name", metavar="NAME", help=commands.text("slots.help_name"))
     adding.add_argument("--release", metavar="R", help=commands.text("library.help_release"))
     adding.add_argument("--from", dest="origin", metavar="PATH|URL", help=commands.text("library.help_from"))
+    lib_slots.register(verbs)
 
 
 def run(args: argparse.Namespace, context: Context) -> CommandResult:
-    return _install(args, context) if args.action == "install" else _show(context)
+    try:
+        if args.action == "install":
+            return _install(args, context)
+        return _show(context) if args.action is None else lib_slots.run(args, context)
+    except OSError as error:
+        where = str(error.filename or context.settings.lib_dir)
+        raise InstallFailed("library.io_failed", path=where, reason=error.strerror or str(error)) from None
 
 
 def _show(context: Context) -> CommandResult:
@@ -52,29 +60,57 @@ def _show(context: Context) -> CommandResult:
     settings = context.settings
     try:
         found = locate.find(settings.lib_path, settings.lib_dir, context.environ)
-        verdict = judge(found.file, cache_dir=cache_dir(), demo=demo.find(), fresh=True)
+        verdict = judge(found.file, cache_dir=cache_dir(), demo=demo.find(), fresh=True, environ=context.environ)
+        lacking = lib_view.lacks(dependencies.survey(found.file, context.environ), context) if verdict.ok else []
     except LibraryUnavailable as error:
         message = context.text(error.key, **error.details)
         data = {"installed": False, "usable": False, "error": {"key": error.key, "message": message}}
         return CommandResult(1, data, lambda console: console.print(message))
     record = place.read_record(found.file.parent)
-    data = {"installed": True, "source": found.source, **_data(found.file, record, verdict, context)}
+    fallen = slots.read(settings.lib_dir).fallen if found.source == "config" else None
+    notes = [lib_view.fallen(fallen, context)] if fallen is not None else []
+    data = {
+        "installed": True,
+        "source": found.source,
+        "name": found.slot or None,
+        **lib_view.data(found.file, record, verdict, context),
+        "lacks": lacking,
+        "notes": notes,
+    }
     where = context.text(_PLACES[found.source]) if found.source in _PLACES else found.source
-    rows = [(context.text("library.row_place"), where), *_rows(found.file, record, verdict, context)]
-    return CommandResult(0 if verdict.ok else 1, data, lambda console: _draw(console, rows))
+    if found.slot not in ("", slots.HAND):
+        where = found.slot
+    rows = [(context.text("library.row_place"), where), *lib_view.rows(found.file, record, verdict, context)]
+    rows += [(context.text("library.row_lacks"), lack["message"]) for lack in lacking]
+
+    def view(console: Console) -> None:
+        lib_view.draw(console, rows)
+        for note in notes:
+            console.print(note)
+
+    return CommandResult(0 if verdict.ok else 1, data, view)
 
 
 def _install(args: argparse.Namespace, context: Context) -> CommandResult:
     if args.origin is not None and (args.backend or args.release):
         raise UsageError("library.from_alone")
     order = sources.Order(args.backend, args.release, args.origin)
-    bench = install.Bench(context.settings.lib_dir, cache_dir())
+    lib_dir = context.settings.lib_dir
+    name = slots.checked_name(args.name) if args.name is not None else slots.HAND
+    bench = install.Bench(lib_dir, cache_dir(), context.environ, name)
     try:
         with _progress(context) as progress:
             done = install.install(order, sources.market(context.environ, progress), bench)
     except LibraryUnavailable as error:
         raise InstallFailed("library.refused", reason=context.text(error.key, **error.details)) from None
     notes = []
+    if name == slots.HAND:
+        shelf.use(lib_dir, name)
+    elif not _anything_in_use(context):
+        shelf.use(lib_dir, name)
+        notes.append(context.text("slots.used_first", name=name))
+    else:
+        notes.append(context.text("slots.use_hint", name=name))
     if done.kept is not None:
         notes.append(context.text("library.kept_by_hand", path=done.kept))
     if context.settings.lib_path is not None:
@@ -83,81 +119,29 @@ def _install(args: argparse.Namespace, context: Context) -> CommandResult:
         notes.append(context.text("library.no_gpu"))
     elif done.record.backends == ("cpu",) and shutil.which("nvidia-smi", path=context.environ.get("PATH")):
         notes.append(context.text("library.nvidia_hint"))
-    rows = _rows(done.file, done.record, done.verdict, context)
+    rows = lib_view.rows(done.file, done.record, done.verdict, context)
     data = {
-        **_data(done.file, done.record, done.verdict, context),
+        "name": name,
+        **lib_view.data(done.file, done.record, done.verdict, context),
         "former_kept_at": str(done.kept) if done.kept else None,
         "notes": notes,
     }
 
     def view(console: Console) -> None:
         console.print(context.text("library.installed", file=done.file))
-        _draw(console, rows[1:])
+        lib_view.draw(console, rows[1:])
         for note in notes:
             console.print(note)
 
     return CommandResult(0, data, view)
 
 
-def _data(file: Path, record: place.Record | None, verdict: Verdict, context: Context) -> dict[str, Any]:
-    return {
-        "file": str(file),
-        "release": record.release if record else contents.release(file.parent, file) or verdict.version,
-        "origin": record.origin if record else None,
-        "installed_at": record.installed_at if record else None,
-        "size_bytes": record.size_bytes if record else None,
-        "backends": contents.backends(file.parent),
-        "devices": [asdict(device) for device in verdict.devices],
-        "usable": verdict.ok,
-        "verdict": {
-            "key": verdict.key,
-            "message": "" if verdict.ok else context.text(verdict.key, **verdict.details),
-            "golden": verdict.golden,
-            "handshake": verdict.handshake,
-            "model_layout": verdict.model_layout,
-            "context_layout": verdict.context_layout,
-            "fingerprint": verdict.fingerprint,
-        },
-    }
-
-
-def _rows(file: Path, record: place.Record | None, verdict: Verdict, context: Context) -> Rows:
-    data = _data(file, record, verdict, context)
-    if not verdict.ok:
-        judged = context.text("library.verdict_refused", reason=data["verdict"]["message"])
-    else:
-        judged = context.text(f"library.verdict_{'golden' if verdict.golden == 'passed' else 'good'}")
-    rows = [
-        ("file", str(file)),
-        ("release", data["release"]),
-        ("origin", record.origin if record else context.text("library.by_hand")),
-        ("backends", ", ".join(data["backends"])),
-        *(("devices", _device(device)) for device in data["devices"]),
-    ]
-    if record:
-        rows.append(("size", f"{record.size_bytes / 1e6:.1f} MB"))
-    if verdict.model_layout:
-        rows.append(("layouts", f"{verdict.model_layout}, {verdict.context_layout}"))
-    rows.append(("verdict", judged))
-    return [(context.text(f"library.row_{name}"), value) for name, value in rows]
-
-
-def _device(device: dict[str, Any]) -> str:
-    memory = f", {device['memory_total'] / 2**30:.1f} GiB" if device["memory_total"] else ""
-    return f"{device['name']} ({device['kind']}): {device['description']}{memory}"
-
-
-def _draw(console: Console, rows: Rows) -> None:
-    from rich.table import Table
-
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(no_wrap=True, style="bold")
-    table.add_column(overflow="fold")
-    former = ""
-    for name, value in rows:
-        table.add_row("" if name == former else name, value)
-        former = name
-    console.print(table)
+def _anything_in_use(context: Context) -> bool:
+    try:
+        locate.find(context.settings.lib_path, context.settings.lib_dir, context.environ)
+    except LibraryUnavailable:
+        return False
+    return True
 
 
 @contextmanager

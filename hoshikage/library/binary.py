@@ -46,12 +46,12 @@ def fault(file: Path, platform: str, own: Image | None = None) -> Fault | None:
     try:
         image = read(file)
     except Truncated as end:
-        return Fault("library.truncated", {"size": end.size, "least": end.least})
+        return Fault("lacks.truncated", {"size": end.size, "least": end.least})
     except Damaged:
         return None
     own = own or (interpreter() if platform == sys.platform else None)
     if own is not None and not _fits(image, own):
-        return Fault("library.wrong_machine", {"found": kind_of(image), "expected": kind_of(own)})
+        return Fault("lacks.wrong_machine", {"found": kind_of(image), "expected": kind_of(own)})
     return None
 
 

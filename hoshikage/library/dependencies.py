@@ -101,7 +101,7 @@ def survey(file: Path, environ: Mapping[str, str], platform: str = sys.platform)
         try:
             images[path] = binary.read(path)
         except (Damaged, Truncated) as damage:
-            lacks.append(_lack("library.part_damaged", path, path=str(path), reason=str(damage)))
+            lacks.append(_lack("lacks.part_damaged", path, path=str(path), reason=str(damage)))
     for path, image in images.items():
         lacks += _needs(path, image, images, system)
     main = file.absolute()
@@ -125,7 +125,7 @@ def _needs(path: Path, image: Image, images: Mapping[Path, Image], system: Syste
         if lacking:
             kin = [version for version in have if version.split("_")[0] == lacking[-1].split("_")[0]]
             yield _lack(
-                "library.needs_version",
+                "lacks.needs_version",
                 path,
                 path=str(path),
                 needs=name,
@@ -142,13 +142,13 @@ def _missing(name: str, path: Path, images: Mapping[Path, Image], system: System
         others = sorted(other.name for other in images if re.split(r"[.]", other.name)[0] == stem and other != path)
         if others:
             present = ", ".join(others)
-            return _lack("library.needs_same_release", path, path=str(path), needs=plain, present=present)
-        return _lack("library.needs_part", path, path=str(path), needs=plain, folder=str(path.parent))
+            return _lack("lacks.needs_same_release", path, path=str(path), needs=plain, present=present)
+        return _lack("lacks.needs_part", path, path=str(path), needs=plain, folder=str(path.parent))
     if packages.is_driver(plain):
         package = packages.bringer(plain, system.platform)
-        return _lack("library.needs_driver", path, path=str(path), needs=plain, package=package)
+        return _lack("lacks.needs_driver", path, path=str(path), needs=plain, package=package)
     package = packages.bringer(plain, system.platform)
-    key = "library.needs_package" if package else "library.needs_unknown"
+    key = "lacks.needs_package" if package else "lacks.needs_unknown"
     return _lack(key, path, path=str(path), needs=plain, package=package)
 
 
@@ -166,7 +166,7 @@ def _strangers(main: Path, images: Mapping[Path, Image]) -> Iterator[Lack]:
     if lacking:
         shown = ", ".join(lacking[:_SHOWN]) + (f", … ({len(lacking)})" if len(lacking) > _SHOWN else "")
         present = ", ".join(sorted(path.name for path in parts))
-        yield _lack("library.needs_functions", main, path=str(main), names=shown, present=present)
+        yield _lack("lacks.needs_functions", main, path=str(main), names=shown, present=present)
 
 
 def _resolve(name: str, path: Path, image: Image, images: Mapping[Path, Image], system: System) -> Path | None:

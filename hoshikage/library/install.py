@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from hoshikage.errors import InstallFailed, LibraryUnavailable
-from hoshikage.library import contents, demo, fingerprint, place
+from hoshikage.library import contents, demo, fingerprint, locate, place, slots
 from hoshikage.library.sources import Brought, Market, Order, Step, bring
 from hoshikage.library.verdict import Verdict, judge
 
@@ -41,20 +41,24 @@ class Bench:
 
     lib_dir: Path
     cache_dir: Path
+    environ: Mapping[str, str] = field(default_factory=dict)
+    """Where the loader looks, for the reasons of a refusal."""
+    slot: str = slots.HAND
     tries: Sequence[str] | None = None
 
 
 def install(order: Order, market: Market, bench: Bench) -> Installed:
-    """Raises InstallFailed, or LibraryUnavailable with the reason for which the new library was refused."""
+    """Raises InstallFailed, UsageError, or LibraryUnavailable with the reason for which the new one was refused."""
+    target = slots.folder(bench.lib_dir, bench.slot)
     try:
-        with place.installing(bench.lib_dir):
-            work = place.staging(bench.lib_dir)
+        with place.installing(target):
+            work = place.staging(target)
             try:
                 return _install(order, market, bench, work)
             finally:
                 place.discard(work)
     except OSError as error:
-        where = error.filename or bench.lib_dir
+        where = error.filename or target
         raise InstallFailed("library.io_failed", path=str(where), reason=error.strerror or str(error)) from None
 
 
@@ -68,8 +72,20 @@ def _install(order: Order, market: Market, bench: Bench, work: Path) -> Installe
     record = _record(new, library, brought, verdict)
     place.write_record(new, record)
     place.make_durable(new)
-    kept = place.swap(new, bench.lib_dir)
-    return Installed(bench.lib_dir / library.name, record, verdict, kept)
+    target = slots.folder(bench.lib_dir, bench.slot)
+    kept = place.swap(new, target, _former(target, bench))
+    return Installed(target / library.name, record, verdict, kept)
+
+
+def _former(target: Path, bench: Bench) -> Path | None:
+    """Where the library that is now in `target` is kept for a rollback, if it ever loaded a model."""
+    try:
+        file = locate.in_folder(target)
+        content = fingerprint.of_set(file, bench.cache_dir) if file is not None else ""
+    except OSError:
+        return None
+    good = slots.read(bench.lib_dir).is_good(content)
+    return slots.folder(bench.lib_dir, slots.kept(content)) if good else None
 
 
 def _record(folder: Path, library: Path, brought: Brought, verdict: Verdict) -> place.Record:
@@ -118,7 +134,14 @@ def _accepted(library: Path, bench: Bench) -> Verdict:
 
 
 def _judged(library: Path, bench: Bench) -> Verdict:
-    return judge(library, cache_dir=bench.cache_dir, demo=demo.find(), fresh=True, command=bench.tries)
+    return judge(
+        library,
+        cache_dir=bench.cache_dir,
+        demo=demo.find(),
+        fresh=True,
+        command=bench.tries,
+        environ=bench.environ,
+    )
 
 
 def _exchange(pairs: Sequence[tuple[Path, Path]]) -> None:

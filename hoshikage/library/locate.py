@@ -57,7 +57,7 @@ def find(
     place.tidy(lib_dir)
     file, slot = configured(lib_dir, platform)
     if file is not None:
-        return Found(_checked(file, platform), "config", slot)
+        return Found(checked(file, platform), "config", slot)
     looked = [lib_dir]
     for folder in _search_folders(environ, platform, STANDARD.get(platform, ()) if standard is None else standard):
         looked.append(folder)
@@ -66,10 +66,10 @@ def find(
         except OSError:  # a folder of the system's search that cannot be read is none of ours to mend
             continue
         if file is not None:
-            return Found(_checked(file, platform), "system")
+            return Found(checked(file, platform), "system")
     for file in (linker_files or (lambda: _linker_files(platform)))():
         if names.is_library(file.name, platform) and file.is_file():
-            return Found(_checked(file, platform), "system")
+            return Found(checked(file, platform), "system")
     raise LibraryUnavailable(
         "library.missing",
         looked="\n".join(f"  {folder}" for folder in dict.fromkeys(looked)),
@@ -87,7 +87,7 @@ def configured(lib_dir: Path, platform: str = sys.platform) -> tuple[Path | None
     try:
         file = in_folder(lib_dir, platform)
         use = slots.read(lib_dir).use
-        if use is None or (file is not None and fingerprint.look(file) != use.lib_seen):
+        if use is None or use.slot == slots.HAND or (file is not None and fingerprint.look(file) != use.lib_seen):
             if file is None:
                 _refuse_folders(lib_dir, platform)
             return file, slots.HAND
@@ -101,7 +101,7 @@ def configured(lib_dir: Path, platform: str = sys.platform) -> tuple[Path | None
             "library.folder_unreadable", path=str(folder), reason=_words(error), command=INSTALL_COMMAND
         ) from None
     if file is None:
-        raise LibraryUnavailable("library.slot_empty", name=use.slot, path=str(folder), command=USE_COMMAND)
+        raise LibraryUnavailable("slots.slot_empty", name=use.slot, path=str(folder), command=USE_COMMAND)
     return file, use.slot
 
 
@@ -110,7 +110,7 @@ def _refuse_folders(folder: Path, platform: str) -> None:
     if folder.is_dir():
         for path in sorted(folder.iterdir()):
             if names.is_library(path.name, platform) and path.is_dir():
-                raise LibraryUnavailable("library.is_folder", path=str(path), folder=str(folder))
+                raise LibraryUnavailable("lacks.is_folder", path=str(path), folder=str(folder))
 
 
 def in_folder(folder: Path, platform: str = sys.platform, *, nested: Iterable[str] = NESTED) -> Path | None:
@@ -147,7 +147,7 @@ def _given(path: Path, platform: str) -> Path:
                 raise LibraryUnavailable(
                     "library.path_empty", path=str(path), variable=VARIABLE, command=INSTALL_COMMAND
                 )
-            return _checked(file, platform)
+            return checked(file, platform)
         path.stat()
     except FileNotFoundError:
         key = "library.path_dangling" if path.is_symlink() else "library.path_missing"
@@ -156,11 +156,11 @@ def _given(path: Path, platform: str) -> Path:
         raise LibraryUnavailable(
             "library.path_unreadable", path=str(path), variable=VARIABLE, reason=_words(error)
         ) from None
-    return _checked(path, platform)
+    return checked(path, platform)
 
 
-def _checked(file: Path, platform: str) -> Path:
-    """`file`, if its first bytes are those of a shared library of this system."""
+def checked(file: Path, platform: str = sys.platform) -> Path:
+    """`file`, if its headers are those of a shared library for this system. Raises LibraryUnavailable."""
     try:
         found = binary.fault(file, platform)
     except OSError as error:

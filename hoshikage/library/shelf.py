@@ -45,21 +45,26 @@ def slot(lib_dir: Path, name: str) -> Slot:
     folder = slots.folder(lib_dir, name)
     if not folder.is_dir():
         known = ", ".join(slots.names(lib_dir)) or "-"
-        raise NotFound("library.slot_unknown", name=name, known=known)
+        raise NotFound("slots.slot_unknown", name=name, known=known)
     place.tidy(folder)
     file = locate.in_folder(folder)
-    record = place.read_record(folder)
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
-    if file is None:
-        return Slot(name, None, "", (), size, record)
+    if file is not None:
+        return replace(described(file), name=name)
+    return Slot(name, None, "", (), 0, None)
+
+
+def described(file: Path) -> Slot:
+    """libllama at `file` as a slot without a name. Its size is that of the set: without programs beside it."""
+    record = place.read_record(file.parent)
     release = (record.release if record else None) or contents.release(file.parent, file) or ""
-    return Slot(name, file, release, contents.backends(file.parent), size, record)
+    sizes = {path.resolve(): path.stat().st_size for path in _worth_copying(file)}
+    return Slot("", file, release, contents.backends(file.parent), sum(sizes.values()), record)
 
 
-def use(lib_dir: Path, name: str) -> None:
-    """From the next load on, this slot. Raises NotFound, OSError."""
+def use(lib_dir: Path, name: str, before: str = "") -> None:
+    """From the next load on, this slot; `before` is the one that was in use. Raises NotFound, OSError."""
     slot(lib_dir, name)
-    chosen = None if name == slots.HAND else Use(name, hand_look(lib_dir))
+    chosen = Use(name, hand_look(lib_dir), before if before != name else "")
     slots.change(lib_dir, lambda state: replace(state, use=chosen, fallen=None))
 
 
@@ -83,9 +88,9 @@ def remove(lib_dir: Path, name: str, in_use: str) -> Path | None:
     """
     found = slot(lib_dir, name)
     if name == slots.HAND:
-        raise UsageError("library.hand_not_removed", folder=str(lib_dir))
+        raise UsageError("slots.hand_not_removed", folder=str(lib_dir))
     if name == in_use:
-        raise UsageError("library.slot_in_use", name=name)
+        raise UsageError("slots.slot_in_use", name=name)
     folder = slots.folder(lib_dir, found.name)
     if name.startswith(slots.KEPT):
         place.discard(folder)
@@ -124,7 +129,7 @@ def copied(file: Path, content: str, lib_dir: Path, cache_dir: Path, environ: Ma
         copy = work / file.name
         if fingerprint.of_set(copy, cache_dir) != content:
             if fingerprint.of_set(file, cache_dir) != content:
-                raise LibraryUnavailable("library.changing", path=str(file))
+                raise LibraryUnavailable("lacks.changing", path=str(file))
             return file  # a set spread over folders
         if _lacks(copy, environ) - _lacks(file, environ):
             return file  # it finds what it needs only from where it is

@@ -40,6 +40,8 @@ class Use:
     slot: str
     lib_seen: str
     """`fingerprint.look` of that library; empty where there was none."""
+    before: str = ""
+    """The slot that was in use until then, for the way back; empty where none was, or it failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ class State:
 def checked_name(name: str) -> str:
     """A name for a slot of one's own. Raises UsageError."""
     if not _NAME.fullmatch(name) or _DEVICES.fullmatch(name) or name.lower() == HAND:
-        raise UsageError("library.name_invalid", name=name)
+        raise UsageError("slots.name_invalid", name=name)
     return name
 
 

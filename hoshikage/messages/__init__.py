@@ -14,7 +14,20 @@ from hoshikage.errors import HoshikageError
 
 Language = Literal["ja", "en"]
 LANGUAGES: tuple[Language, ...] = ("ja", "en")
-AREAS = ("access", "cli", "dispatch", "doctor", "engine", "http", "library", "model", "service", "settings")
+AREAS = (
+    "access",
+    "cli",
+    "dispatch",
+    "doctor",
+    "engine",
+    "http",
+    "lacks",
+    "library",
+    "model",
+    "service",
+    "settings",
+    "slots",
+)
 
 
 def text(language: Language, key: str, /, **details: object) -> str:

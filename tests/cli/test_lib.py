@@ -63,7 +63,7 @@ def test_install_then_show(lib_dir: Path, library_file: Path, capsys: pytest.Cap
         ("llama.cpp release", "v0.5.0"),
         ("came from", str(library_file.parent)),
         ("backends", "cpu"),
-        ("devices", "CPU (cpu): a processor, 0.0 GiB"),
+        ("devices", "CPU (cpu): a processor, 2 B"),
         ("size", rows[6][1]),
         ("layouts", "mdl-X, ctx-Y"),
         ("verdict", "usable (the golden run's tokens agree)"),

@@ -34,7 +34,7 @@ class Workshop:
 
     def order(self, order: sources.Order, mode: str = "accept", system: str = "linux") -> install.Installed:
         market = sources.Market(Machine(system, "x64"), os.environ, self._told)
-        return install.install(order, market, install.Bench(self.lib_dir, self.cache_dir, self._tries(mode)))
+        return install.install(order, market, install.Bench(self.lib_dir, self.cache_dir, tries=self._tries(mode)))
 
     def _told(self, done: int, total: int, step: sources.Step) -> None:
         assert done <= total or total == 0

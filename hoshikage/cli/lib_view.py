@@ -1,0 +1,96 @@
+"""How a library is shown: its data for `--json`, its rows for people. Main thread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hoshikage.cli.context import Context
+from hoshikage.cli.format import size
+from hoshikage.library import contents, place
+from hoshikage.library.dependencies import Lack
+from hoshikage.library.slots import Fallen
+from hoshikage.library.verdict import Verdict
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Rows = list[tuple[str, str]]
+
+
+def data(file: Path, record: place.Record | None, verdict: Verdict, context: Context) -> dict[str, Any]:
+    return {
+        "file": str(file),
+        "release": record.release if record else contents.release(file.parent, file) or verdict.version,
+        "origin": record.origin if record else None,
+        "installed_at": record.installed_at if record else None,
+        "size_bytes": record.size_bytes if record else None,
+        "backends": contents.backends(file.parent),
+        "devices": [asdict(device) for device in verdict.devices],
+        "usable": verdict.ok,
+        "verdict": {
+            "key": verdict.key,
+            "message": "" if verdict.ok else context.text(verdict.key, **verdict.details),
+            "golden": verdict.golden,
+            "handshake": verdict.handshake,
+            "model_layout": verdict.model_layout,
+            "context_layout": verdict.context_layout,
+            "fingerprint": verdict.fingerprint,
+        },
+    }
+
+
+def rows(file: Path, record: place.Record | None, verdict: Verdict, context: Context) -> Rows:
+    shown = data(file, record, verdict, context)
+    found = [
+        ("file", str(file)),
+        ("release", shown["release"]),
+        ("origin", record.origin if record else context.text("library.by_hand")),
+        ("backends", ", ".join(shown["backends"])),
+        *(("devices", device(one)) for one in shown["devices"]),
+    ]
+    if record:
+        found.append(("size", f"{record.size_bytes / 1e6:.1f} MB"))
+    if verdict.model_layout:
+        found.append(("layouts", f"{verdict.model_layout}, {verdict.context_layout}"))
+    found.append(("verdict", judged(verdict, context)))
+    return [(context.text(f"library.row_{name}"), value) for name, value in found]
+
+
+def judged(verdict: Verdict, context: Context) -> str:
+    if not verdict.ok:
+        return context.text("library.verdict_refused", reason=context.text(verdict.key, **verdict.details))
+    return context.text(f"library.verdict_{'golden' if verdict.golden == 'passed' else 'good'}")
+
+
+def device(shown: dict[str, Any]) -> str:
+    memory = f", {size(shown['memory_total'])}" if shown["memory_total"] else ""
+    return f"{shown['name']} ({shown['kind']}): {shown['description']}{memory}"
+
+
+def lacks(found: Sequence[Lack], context: Context) -> list[dict[str, str]]:
+    """What the set's files lack, each with its words."""
+    return [{"key": lack.key, "message": context.text(lack.key, **lack.details)} for lack in found]
+
+
+def fallen(found: Fallen, context: Context) -> str:
+    """Why another library than the chosen one is in use."""
+    reason = context.text(found.key, **found.details)
+    return context.text(
+        "slots.fallen", release=found.release, file=found.file, reason=reason, former=found.to_release, at=found.at
+    )
+
+
+def draw(console: Console, shown: Rows) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
+    former = ""
+    for name, value in shown:
+        table.add_row("" if name == former else name, value)
+        former = name
+    console.print(table)

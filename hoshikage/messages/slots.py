@@ -1,0 +1,78 @@
+"""Texts of the slots area: key -> (Japanese, English)."""
+
+from typing import Final
+
+TEXTS: Final[dict[str, tuple[str, str]]] = {
+    # slots
+    "name_invalid": (
+        "「{name}」は名前にできません。英数字で始まり、英数字と . _ + - だけの 64 文字以内にしてください（lib と "
+        "Windows の装置名は使えません）。",
+        "“{name}” cannot be a name: begin with a letter or digit, then letters, digits and . _ + - only, at most 64 "
+        "characters; neither lib nor a device name of Windows.",
+    ),
+    "slot_unknown": (
+        "「{name}」というライブラリはありません（あるもの: {known}）。",
+        "There is no library “{name}” (there is: {known}).",
+    ),
+    "slot_empty": (
+        "使うことになっている「{name}」（{path}）に libllama がありません。`hoshikage lib list` で確かめ、"
+        "`{command}` などで選び直してください。",
+        "The chosen library “{name}” ({path}) holds no libllama. See `hoshikage lib list` and choose again, for "
+        "instance with `{command}`.",
+    ),
+    "slot_in_use": (
+        "「{name}」は使用中です。先に `hoshikage lib use 名前` でほかのものに切り替えてください。",
+        "“{name}” is in use. Switch to another one first with `hoshikage lib use NAME`.",
+    ),
+    "hand_not_removed": (
+        "{folder} は手でファイルを置くフォルダーなので消しません。中のファイルを自分で消してください。",
+        "{folder} is where people put files, so it is not removed. Delete the files in it yourself.",
+    ),
+    "no_former": (
+        "戻れる先がありません。モデルを読み込めたことのあるほかのライブラリが残っていません。",
+        "There is nothing to go back to: no other library that has loaded a model is left.",
+    ),
+    "use_refused": (
+        "「{name}」は使えないため切り替えませんでした。理由: {reason}",
+        "“{name}” cannot be used, so nothing was changed. Reason: {reason}",
+    ),
+    # showing
+    "help_name": (
+        "この名前で入れる（使うには lib use 名前）",
+        "install under this name (use it with lib use NAME)",
+    ),
+    "help_list": ("入れてあるライブラリの一覧", "list the installed libraries"),
+    "help_use": ("次の読み込みから使うライブラリを選ぶ", "choose the library for the next load"),
+    "help_rollback": ("前に動いていたライブラリへ戻す", "go back to the library that worked before"),
+    "help_rm": ("名前を付けて入れたライブラリを消す", "remove a library by its name"),
+    "help_check": (
+        "ライブラリを調べる（場所か名前。省くと使用中のもの）",
+        "examine a library (a path or a name; default: the one in use)",
+    ),
+    "help_now": (
+        "動作中のサーバーのモデルを下ろし、すぐに切り替える",
+        "unload the running server's model, so that the change takes effect at once",
+    ),
+    "used": (
+        "次の読み込みから「{name}」（{release}）を使います。",
+        "From the next load on, “{name}” ({release}) is used.",
+    ),
+    "used_first": ("ほかに使えるものがないため、「{name}」を使います。", "There was no other, so “{name}” is in use."),
+    "use_hint": ("使うには: hoshikage lib use {name}", "To use it: hoshikage lib use {name}"),
+    "now_done": ("動作中のモデルを下ろしました。", "The running model was unloaded."),
+    "now_no_server": ("サーバーは動いていません。", "No server is running."),
+    "now_refused": (
+        "動作中のモデルはそのままです（{reason}）。",
+        "The running model was left as it is ({reason}).",
+    ),
+    "removed": ("「{name}」を消しました。", "“{name}” was removed."),
+    "none_listed": (
+        "{folder} にライブラリはありません。`{command}` で入れてください。",
+        "There is no library in {folder}. Install one with `{command}`.",
+    ),
+    "slot_hollow": ("libllama がありません", "no libllama in it"),
+    "fallen": (
+        "{at}: {release}（{file}）は最初の読み込みに失敗したため、{former} に戻しました。理由: {reason}",
+        "{at}: {release} ({file}) failed in its first load, so {former} was taken back. Reason: {reason}",
+    ),
+}
