@@ -61,7 +61,8 @@ async def load(request: web.Request) -> web.Response:
 async def unload(request: web.Request) -> web.Response:
     """Unloads whatever is loaded, unless it is in use."""
     await _nothing(request)
-    name = request.app[DISPATCHER].status().get("model", {}).get("id")
+    model = request.app[DISPATCHER].status()["model"]
+    name = None if model["state"] == "unloaded" else model["id"]
     await request.app[DISPATCHER].unload()
     return _json({"name": name, "unloaded": name is not None})
 

@@ -5,19 +5,28 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Final
+from urllib.parse import quote
 
+from hoshikage.cli.connection import PROBE_S, Line, Place, open_line
 from hoshikage.cli.context import Context
-from hoshikage.errors import HoshikageError, Unavailable
+from hoshikage.errors import HoshikageError, Unavailable, UsageError
 from hoshikage.messages import Language
 
-PROBE_S: Final = 2.0
 ANSWER_S: Final = 600.0
 """Between two signs of life of an answer; a silent stream sends comments far more often."""
+ADMIN_S: Final = 60.0
+"""Longer than the registry's lock is waited for."""
+PAUSES_S: Final = (0.0, 0.2, 0.5)
+"""Before each try to reach a server that listens, yet does not answer."""
 EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """Addresses to listen on that are none to connect to."""
+BROKEN: Final = (OSError, http.client.HTTPException, ValueError, LookupError, TypeError)
+"""What an absent, a foreign or a dying server can cause."""
 
 
 class ServerSaid(HoshikageError):
@@ -27,34 +36,62 @@ class ServerSaid(HoshikageError):
         super().__init__("cli.server_said", message=message)
 
 
-@dataclass(frozen=True, slots=True)
+class ServerRefused(UsageError):
+    """As ServerSaid, for what is wrong use or a wrong setting of this user's; it has the exit status of that."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("cli.server_said", message=message)
+
+
 class Server:
-    host: str
-    port: int
-    language: Language
+    def __init__(self, place: Place, language: Language) -> None:
+        self._place = place
+        self._language = language
 
     @classmethod
     def of(cls, context: Context) -> Server:
-        host = context.settings.host.removeprefix("[").removesuffix("]")
-        return cls(EVERYWHERE.get(host, host), context.settings.port, context.language)
+        settings = context.settings
+        host = settings.host.removeprefix("[").removesuffix("]")
+        place = Place(
+            EVERYWHERE.get(host, host),
+            settings.port,
+            settings.unix_socket,
+            settings.tls_cert_file,
+            settings.admin_token_file,
+        )
+        return cls(place, context.language)
+
+    @classmethod
+    def at(cls, host: str, port: int, context: Context) -> Server:
+        """The server that was told to listen elsewhere than these settings say."""
+        known = cls.of(context)
+        return cls(replace(known._place, host=host, port=port), context.language)
+
+    @property
+    def host(self) -> str:
+        return self._place.host
+
+    @property
+    def port(self) -> int:
+        return self._place.port
 
     @property
     def url(self) -> str:
-        return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
+        return self._place.url
 
     def status(self) -> dict[str, Any] | None:
         """What /v1/status says, or None where no Hoshikage answers there."""
         try:
             status = self._get("/v1/status")
             return status if isinstance(status["version"], str) and isinstance(status["model"], dict) else None
-        except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError):
+        except BROKEN:
             return None
 
     def models(self) -> list[str]:
         """Labels in the server's order. Raises Unavailable where none answers."""
         try:
             return [str(model["id"]) for model in self._get("/v1/models")["data"]]
-        except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError):
+        except BROKEN:
             raise self._absent() from None
 
     def is_listening(self) -> bool:
@@ -65,6 +102,43 @@ class Server:
             return False
         return True
 
+    def admin(self, method: str, *path: str, body: Mapping[str, Any] | None = None) -> tuple[Any, str] | None:
+        """What a server of this user's answers, and where it was reached; None where none can be.
+
+        A server that listens and does not answer is tried three times. Raises ServerSaid or ServerRefused.
+        """
+        lost = False
+        for pause in PAUSES_S:
+            time.sleep(pause)
+            try:
+                with self._line() as line:
+                    status, answer = self._exchange(line, method, _path("admin", *path), body, ADMIN_S)
+                    where = line.where
+            except (ConnectionRefusedError, FileNotFoundError):
+                return None
+            except BROKEN:
+                lost = True
+                continue
+            if status in (401, 403, 405) or (status == 404 and _code(answer) == "not_found"):
+                return None  # another user's server, or another program
+            if status == 404 and lost and method == "DELETE":
+                return {}, where  # an earlier try came through, and its answer did not
+            if status != 200:
+                raise _refusal(answer)
+            return answer, where
+        return None
+
+    def require(self, method: str, *path: str) -> Any:
+        """As `admin`, for what only a server can do and what may take long. Raises Unavailable where none is."""
+        try:
+            with self._line() as line:
+                status, answer = self._exchange(line, method, _path("admin", *path), {}, ANSWER_S)
+        except BROKEN:
+            raise self._absent() from None
+        if status != 200:
+            raise _refusal(answer)
+        return answer
+
     def chat(
         self, model: str, messages: Sequence[dict[str, str]], on_comment: Callable[[str], None]
     ) -> Generator[str, None, None]:
@@ -72,35 +146,52 @@ class Server:
 
         `on_comment` is told what the server says while there is nothing to show. Raises ServerSaid, Unavailable.
         """
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=ANSWER_S)
-        body = json.dumps({"model": model, "messages": list(messages), "stream": True}).encode()
+        body = {"model": model, "messages": list(messages), "stream": True}
         try:
-            connection.request("POST", "/v1/chat/completions", body, self._headers())
-            response = connection.getresponse()
-            if response.status != 200:
-                raise _refusal(response.read())
-            yield from _pieces(response, on_comment)
+            with self._line() as line:
+                response = self._send(line, "POST", "/v1/chat/completions", body, ANSWER_S)
+                if response.status != 200:
+                    raise _refusal(_json(response.read()))
+                yield from _pieces(response, on_comment)
         except ConnectionRefusedError:
             raise self._absent() from None
         except (OSError, http.client.HTTPException) as error:
             raise Unavailable("cli.connection_lost", url=self.url, reason=str(error) or type(error).__name__) from None
+
+    @contextmanager
+    def _line(self) -> Iterator[Line]:
+        line = open_line(self._place)
+        try:
+            yield line
         finally:
-            connection.close()
+            line.connection.close()
 
     def _get(self, path: str) -> Any:
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=PROBE_S)
-        try:
-            connection.request("GET", path, headers=self._headers())
-            response = connection.getresponse()
-            return json.loads(response.read()) if response.status == 200 else None
-        finally:
-            connection.close()
+        with self._line() as line:
+            status, answer = self._exchange(line, "GET", path, None, PROBE_S)
+        return answer if status == 200 else None
 
-    def _headers(self) -> dict[str, str]:
-        return {"Content-Type": "application/json", "Accept-Language": self.language}
+    def _exchange(
+        self, line: Line, method: str, path: str, body: Mapping[str, Any] | None, timeout: float
+    ) -> tuple[int, Any]:
+        response = self._send(line, method, path, body, timeout)
+        return response.status, _json(response.read())
+
+    def _send(
+        self, line: Line, method: str, path: str, body: Mapping[str, Any] | None, timeout: float
+    ) -> http.client.HTTPResponse:
+        headers = {"Content-Type": "application/json", "Accept-Language": self._language, **line.headers}
+        if line.connection.sock is not None:
+            line.connection.sock.settimeout(timeout)
+        line.connection.request(method, path, None if body is None else json.dumps(body).encode(), headers)
+        return line.connection.getresponse()
 
     def _absent(self) -> Unavailable:
         return Unavailable("cli.no_server", url=self.url)
+
+
+def _path(*parts: str) -> str:
+    return "/" + "/".join(quote(part, safe="") for part in parts)
 
 
 def _pieces(response: http.client.HTTPResponse, on_comment: Callable[[str], None]) -> Generator[str, None, None]:
@@ -121,8 +212,26 @@ def _pieces(response: http.client.HTTPResponse, on_comment: Callable[[str], None
     raise http.client.IncompleteRead(b"")
 
 
-def _refusal(body: bytes) -> ServerSaid:
+def _json(body: bytes) -> Any:
+    """The answer's JSON; of another program's, some of its text."""
     try:
-        return ServerSaid(str(json.loads(body)["error"]["message"]))
-    except (ValueError, LookupError, TypeError):
-        return ServerSaid(body[:200].decode(errors="replace"))
+        return json.loads(body)
+    except ValueError:
+        return body[:200].decode(errors="replace")
+
+
+def _code(answer: Any) -> str:
+    try:
+        return str(answer["error"]["code"])
+    except (LookupError, TypeError):
+        return ""
+
+
+def _refusal(answer: Any) -> HoshikageError:
+    try:
+        message = str(answer["error"]["message"])
+    except (LookupError, TypeError):
+        message = str(answer)
+    kinds: list[type[HoshikageError]] = [UsageError, *UsageError.__subclasses__()]
+    wrong_use = {kind.code for kind in kinds}
+    return ServerRefused(message) if _code(answer) in wrong_use else ServerSaid(message)

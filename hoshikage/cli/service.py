@@ -184,7 +184,7 @@ def _server(status: Status, context: Context) -> Server:
     """The service's server, which may have been installed with another address than this command's settings."""
     told = urlsplit(status.url)
     if told.hostname and told.port:
-        return Server(told.hostname, told.port, context.language)
+        return Server.at(told.hostname, told.port, context)
     return Server.of(context)
 
 

@@ -1,0 +1,79 @@
+"""The registry as a command changes and reads it: by the running server, else by the locked file. Main thread.
+
+Both ways have the same outcome. `told` is given a line that says which one was used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hoshikage.cli import result
+from hoshikage.cli.context import Context
+from hoshikage.cli.server import Server
+from hoshikage.registry import ModelOptions, ModelSpec, Registry, model_options
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What is registered, and what was passed over."""
+
+    file: Path
+    specs: tuple[ModelSpec, ...]
+    problems: tuple[str, ...]
+
+
+class Registering:
+    """One command's way to the registry. `verbose` says on stderr which one it was."""
+
+    def __init__(self, context: Context, *, verbose: bool) -> None:
+        self._context = context
+        self._server = Server.of(context)
+        self._registry = Registry(context.settings.model_map_file, context.settings.model_dir)
+        self._tell: Callable[[str], None] = result.note if verbose else lambda _: None
+
+    def add(self, label: str, file: Path, stop: Sequence[str], options: ModelOptions) -> bool:
+        """As Registry.add; also raises ServerSaid, ServerRefused."""
+        body = {"name": label, "path": str(file), "stop": list(stop), **options.given()}
+        if (found := self._server.admin("POST", "models", body=body)) is not None:
+            answer, where = found
+            self._by_server(where)
+            return bool(answer["replaced"])
+        self._by_file()
+        return self._registry.add(label, file, stop, options)
+
+    def remove(self, label: str) -> None:
+        """As Registry.remove; also raises ServerSaid, ServerRefused."""
+        if (found := self._server.admin("DELETE", "models", label)) is not None:
+            self._by_server(found[1])
+            return
+        self._by_file()
+        self._registry.remove(label)
+
+    def listing(self) -> Listing:
+        if (found := self._server.admin("GET", "models")) is not None:
+            answer, where = found
+            self._by_server(where)
+            specs = tuple(
+                ModelSpec(
+                    model["name"],
+                    Path(model["path"]),
+                    tuple(model["stop"]),
+                    model["created"],
+                    model_options(model),
+                    model["source"],
+                )
+                for model in answer["models"]
+            )
+            return Listing(Path(answer["file"]), specs, tuple(answer["problems"]))
+        self._by_file()
+        registry = self._registry
+        problems = tuple(self._context.text(found.key, **found.details) for found in registry.problems())
+        return Listing(registry.file, registry.specs(), problems)
+
+    def _by_server(self, where: str) -> None:
+        self._tell(self._context.text("cli.via_server", where=where))
+
+    def _by_file(self) -> None:
+        self._tell(self._context.text("cli.via_file", file=self._registry.file))
