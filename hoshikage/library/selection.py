@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +22,7 @@ from hoshikage.library.verdict import Verdict, judge
 from hoshikage.params import DeviceInfo
 
 GPU_KINDS: Final = ("gpu", "igpu")
-_NOTHING_TRIED: Final = frozenset({"library.missing", "library.slot_empty", "library.changing"})
+_NOTHING_TRIED: Final = frozenset({"library.missing", "slots.slot_empty", "lacks.changing"})
 """Refusals in which no new library is at fault."""
 
 
@@ -49,6 +50,8 @@ class Selection:
     environ: Mapping[str, str]
     demo: DemoModel | None
     timeout_s: float = 60
+    calibrate: bool = False
+    """Whether a library of an unknown release may be calibrated: LIBRARY_CALIBRATION."""
 
     def current(self, *, require_gpu: bool = False) -> Choice:
         """The library for a load that begins now. Raises LibraryUnavailable; Unavailable for want of a GPU."""
@@ -99,7 +102,7 @@ class Selection:
             to=choice.fingerprint,
             to_release=choice.release,
         )
-        use = Use(choice.slot, shelf.hand_look(self.lib_dir)) if choice.slot != slots.HAND else None
+        use = Use(choice.slot, shelf.hand_look(self.lib_dir))
         good = Good(choice.fingerprint, choice.slot, choice.release, slots.now())
         with suppress(OSError):
             slots.change(self.lib_dir, lambda state: replace(state.with_good(good), use=use, fallen=fallen))
@@ -119,18 +122,20 @@ class Selection:
         }
 
     def _judged(self, file: Path, source: str, slot: str, *, require_gpu: bool = False) -> Choice:
-        verdict = judge(file, cache_dir=self.cache_dir, demo=self.demo, timeout_s=self.timeout_s, environ=self.environ)
+        judged = partial(
+            judge,
+            file,
+            cache_dir=self.cache_dir,
+            demo=self.demo,
+            timeout_s=self.timeout_s,
+            environ=self.environ,
+            calibrate=self.calibrate,
+        )
+        verdict = judged()
         verdict.require()
         if require_gpu and not sees_gpu(verdict):
             if verdict.cached:  # the driver may have come since
-                verdict = judge(
-                    file,
-                    cache_dir=self.cache_dir,
-                    demo=self.demo,
-                    timeout_s=self.timeout_s,
-                    environ=self.environ,
-                    fresh=True,
-                )
+                verdict = judged(fresh=True)
                 verdict.require()
             if not sees_gpu(verdict):
                 raise why_no_gpu(verdict, self.environ)
@@ -162,11 +167,11 @@ def why_no_gpu(verdict: Verdict, environ: Mapping[str, str]) -> Unavailable:
     path = str(verdict.file)
     made_for = [name for name in contents.backends(verdict.file.parent) if name in contents.GPU_BACKENDS]
     if not made_for:
-        return Unavailable("library.gpu_not_built", path=path)
+        return Unavailable("lacks.gpu_not_built", path=path)
     for lack in dependencies.survey(verdict.file, environ):
         if any(name in lack.file.name for name in made_for):
             return Unavailable.of(lack.key, lack.details)
-    return Unavailable("library.gpu_not_seen", path=path, backends=", ".join(made_for))
+    return Unavailable("lacks.gpu_not_seen", path=path, backends=", ".join(made_for))
 
 
 def _release(file: Path | None) -> str:

@@ -56,120 +56,6 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "The library {path} did not answer within {seconds:g} s when it was tried. Install another release with "
         "`hoshikage lib install --release RELEASE`.",
     ),
-    # what the files' own headers show
-    "wrong_machine": (
-        "{path} は別のコンピューター用です（このプログラム: {expected}、ファイル: {found}）。合うものを `{command}` で"
-        "入れてください。",
-        "{path} is made for another machine (this program: {expected}; the file: {found}). Install a fitting one with "
-        "`{command}`.",
-    ),
-    "truncated": (
-        "{path} は途中で切れています（{size} バイト、少なくとも {least} バイト必要）。コピーか取得をやり直すか、"
-        "`{command}` を実行してください。",
-        "{path} is cut short ({size} bytes; it needs at least {least}). Copy or fetch it again, or run `{command}`.",
-    ),
-    "is_folder": (
-        "{path} はファイルではなくフォルダーです。中の libllama と libggml のファイルを {folder} に直接置いて"
-        "ください。",
-        "{path} is a folder, not a file. Put the libllama and libggml files in it directly into {folder}.",
-    ),
-    "part_damaged": (
-        "{path} は壊れています（{reason}）。同じ版のファイルをすべて入れ直してください。",
-        "{path} is damaged ({reason}). Install all files of that build again.",
-    ),
-    "needs_part": (
-        "{path} が必要とする {needs} が {folder} にありません。同じ版の libggml のファイルをすべて同じフォルダーに"
-        "置いてください。",
-        "{path} needs {needs}, which is not in {folder}. Put all libggml files of the same build into that folder.",
-    ),
-    "needs_same_release": (
-        "{path} は {needs} を必要としますが、同じフォルダーにあるのは {present} です。別の版のファイルが混ざって"
-        "います。1 つの版のファイルだけを置いてください。",
-        "{path} needs {needs}, but its folder has {present}: files of different releases are mixed. Keep the files of "
-        "one release only.",
-    ),
-    "needs_functions": (
-        "{path} が必要とする関数（{names}）が {present} にありません。別の版の libllama と libggml が混ざっています。"
-        "1 つの版のファイルだけを置いてください。",
-        "{path} needs functions ({names}) that {present} do not have: libllama and libggml of different releases are "
-        "mixed. Keep the files of one release only.",
-    ),
-    "needs_package": (
-        "{path} が必要とする {needs} がこのシステムにありません。入れてください: {package}",
-        "{path} needs {needs}, which this system does not have. Install: {package}",
-    ),
-    "needs_driver": (
-        "{path} が必要とする {needs} がありません。NVIDIA のドライバーに含まれるものです。ドライバーを入れてください: "
-        "{package}（コンテナーでは `--gpus all` と NVIDIA Container Toolkit）",
-        "{path} needs {needs}, which comes with the NVIDIA driver. Install the driver: {package} (in a container: "
-        "`--gpus all` and the NVIDIA Container Toolkit)",
-    ),
-    "needs_unknown": (
-        "{path} が必要とする {needs} が見つかりません。それを含むパッケージを入れるか、{needs} を同じフォルダーに"
-        "置いてください。",
-        "{path} needs {needs}, which is nowhere to be found. Install the package that has it, or put it into the same "
-        "folder.",
-    ),
-    "needs_version": (
-        "{path} は {needs} の {version} を必要としますが、このシステムのものは {have} までです。システムを新しくするか"
-        "（{package}）、自分でビルドしたものか古い版を使ってください。",
-        "{path} needs {version} of {needs}; this system's goes up to {have}. Use a newer system ({package}), a build "
-        "of your own, or an older release.",
-    ),
-    "too_old": (
-        "ライブラリ {file} は古すぎます（b3889 より前）。`hoshikage lib install` で新しいものを入れてください。",
-        "The library {file} is too old (from before b3889). Install a newer one with `hoshikage lib install`.",
-    ),
-    "changing": (
-        "ライブラリ {path} のファイルが入れ替えられている最中です。終わってからもう一度試してください。",
-        "The files of the library {path} are being replaced. Try again when that is done.",
-    ),
-    # GPU
-    "gpu_not_built": (
-        "REQUIRE_GPU=on ですが、ライブラリ {path} は CPU 専用です。GPU 用のものを "
-        "`hoshikage lib install --backend cuda`（または vulkan）で入れてください。",
-        "REQUIRE_GPU=on, but the library {path} is built for the CPU alone. Install one for the GPU with "
-        "`hoshikage lib install --backend cuda` (or vulkan).",
-    ),
-    "gpu_not_seen": (
-        "REQUIRE_GPU=on ですが、ライブラリ {path}（{backends}）から GPU が見えません。`nvidia-smi` などでドライバーと "
-        "GPU を確かめてください。",
-        "REQUIRE_GPU=on, but the library {path} ({backends}) sees no GPU. Check the driver and the GPU, for instance "
-        "with `nvidia-smi`.",
-    ),
-    # slots
-    "name_invalid": (
-        "「{name}」は名前にできません。英数字で始まり、英数字と . _ + - だけの 64 文字以内にしてください（lib と "
-        "Windows の装置名は使えません）。",
-        "“{name}” cannot be a name: begin with a letter or digit, then letters, digits and . _ + - only, at most 64 "
-        "characters; neither lib nor a device name of Windows.",
-    ),
-    "slot_unknown": (
-        "「{name}」というライブラリはありません（あるもの: {known}）。",
-        "There is no library “{name}” (there is: {known}).",
-    ),
-    "slot_empty": (
-        "使うことになっている「{name}」（{path}）に libllama がありません。`hoshikage lib list` で確かめ、"
-        "`{command}` などで選び直してください。",
-        "The chosen library “{name}” ({path}) holds no libllama. See `hoshikage lib list` and choose again, for "
-        "instance with `{command}`.",
-    ),
-    "slot_in_use": (
-        "「{name}」は使用中です。先に `hoshikage lib use 名前` でほかのものに切り替えてください。",
-        "“{name}” is in use. Switch to another one first with `hoshikage lib use NAME`.",
-    ),
-    "hand_not_removed": (
-        "{folder} は手でファイルを置くフォルダーなので消しません。中のファイルを自分で消してください。",
-        "{folder} is where people put files, so it is not removed. Delete the files in it yourself.",
-    ),
-    "no_former": (
-        "戻れる先がありません。モデルを読み込めたことのあるほかのライブラリが残っていません。",
-        "There is nothing to go back to: no other library that has loaded a model is left.",
-    ),
-    "use_refused": (
-        "「{name}」は使えないため切り替えませんでした。理由: {reason}",
-        "“{name}” cannot be used, so nothing was changed. Reason: {reason}",
-    ),
     # putting in place
     "install_running": (
         "別のインストールが {path} に対して進行中です。終わるのを待って、もう一度実行してください。",
@@ -296,6 +182,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "NVIDIA の GPU があるようです。GPU で動かすには: hoshikage lib install --backend cuda",
         "This machine seems to have an NVIDIA GPU. To use it: hoshikage lib install --backend cuda",
     ),
+    "row_name": ("名前", "name"),
+    "row_lacks": ("足りないもの", "lacks"),
     "row_file": ("ファイル", "file"),
     "row_place": ("見つけた場所", "found by"),
     "row_release": ("llama.cpp の版", "llama.cpp release"),
@@ -330,9 +218,17 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "layout_unknown": (
         "ライブラリ {file} の構造体 {struct} は、知られているどの版とも一致しません（最も近い {nearest} との違い: "
         "{difference}）。安全に使えないため読み込みません。別の版を `hoshikage lib install --release 版` で"
-        "入れてください。",
+        "入れるか、LIBRARY_CALIBRATION=on として、配置を動作から割り出させてください。",
         "The struct {struct} of the library {file} matches no known release (nearest: {nearest}; difference: "
         "{difference}). It is not used, as it cannot be used safely. Install another release with "
+        "`hoshikage lib install --release RELEASE`, or set LIBRARY_CALIBRATION=on to have the layout worked out from "
+        "the library's behaviour.",
+    ),
+    "calibration_failed": (
+        "ライブラリ {path} の構造体の配置を、動作から割り出せませんでした（{reason}）。安全に使えないため"
+        "読み込みません。別の版を `hoshikage lib install --release 版` で入れてください。",
+        "The layout of the structs of the library {path} could not be worked out from its behaviour ({reason}). It is "
+        "not used, as it cannot be used safely. Install another release with "
         "`hoshikage lib install --release RELEASE`.",
     ),
     "no_backend": (
