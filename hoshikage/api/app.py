@@ -112,7 +112,8 @@ def serve(settings: Settings, environ: Mapping[str, str]) -> None:
 
 async def _serve(settings: Settings, environ: Mapping[str, str], passed: Sequence[socket.socket]) -> None:
     exposed = sites.is_exposed(settings, passed)
-    app = create(settings, Registry(settings.model_map_file), client.create(settings, environ), exposed=exposed)
+    registry = Registry(settings.model_map_file, settings.model_dir)
+    app = create(settings, registry, client.create(settings, environ), exposed=exposed)
     await run(app, environ, passed)
 
 

@@ -16,6 +16,7 @@ from hoshikage import __version__, wire
 from hoshikage.api import limits, problem
 from hoshikage.api.body import read_json
 from hoshikage.api.keys import DISPATCHER, PACE, REGISTRY, SETTINGS
+from hoshikage.api.models import resolve
 from hoshikage.api.schema import chat as schema
 from hoshikage.api.sse import EventStream
 from hoshikage.dispatch.client import Note, Waiting
@@ -92,10 +93,10 @@ def usage(finished: wire.Finished) -> dict[str, int]:
 
 async def completions(request: web.Request) -> web.StreamResponse:
     body = schema.parse(await read_json(request))
-    spec = request.app[REGISTRY].resolve(body.model)
+    spec = await resolve(request.app[REGISTRY], body.model)
     job = schema.to_request(body, spec, request.app[SETTINGS])
     notes = limits.metered(request, request.app[DISPATCHER].generate(spec, job))
-    header = Header.new(spec.label)
+    header = Header.new(spec.name)
     if body.stream:
         return await _streamed(request, notes, Chunks(header), body.include_usage)
     return await _whole(notes, header)

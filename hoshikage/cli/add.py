@@ -1,4 +1,4 @@
-"""`hoshikage add PATH LABEL [STOP...]`: looks at the GGUF and registers it. Main thread."""
+"""`hoshikage add PATH LABEL [STOP...]`: looks at the GGUF and registers it; `--check` only looks. Main thread."""
 
 from __future__ import annotations
 
@@ -7,36 +7,43 @@ from pathlib import Path
 
 from hoshikage import gguf
 from hoshikage.cli.context import Context
-from hoshikage.cli.format import parameters, size
+from hoshikage.cli.estimate import check
+from hoshikage.cli.format import describe
+from hoshikage.cli.options import add_options, chosen
 from hoshikage.cli.parser import Commands
+from hoshikage.cli.registering import Registering
 from hoshikage.cli.result import CommandResult
-from hoshikage.gguf import GgufHeader
-from hoshikage.registry import Registry, checked_label
+from hoshikage.errors import UsageError
+from hoshikage.registry import OPTIONS, checked_label, model_options
 
 
 def register(commands: Commands) -> None:
     parser = commands.add("add", commands.text("cli.add_summary"))
     parser.add_argument("path", metavar="PATH", help=commands.text("cli.add_path"))
-    parser.add_argument("label", metavar="LABEL", help=commands.text("cli.add_label"))
+    parser.add_argument("label", metavar="LABEL", nargs="?", help=commands.text("cli.add_label"))
     parser.add_argument("stop", metavar="STOP", nargs="*", default=[], help=commands.text("cli.add_stop"))
+    parser.add_argument("--check", action="store_true", help=commands.text("cli.add_check"))
+    add_options(parser, OPTIONS)
+    parser.add_json()
+    parser.add_argument("--verbose", action="store_true", help=commands.text("cli.help_verbose"))
 
 
 def run(args: argparse.Namespace, context: Context) -> CommandResult:
-    label = checked_label(args.label)
+    if args.label is None and not args.check:
+        raise UsageError("cli.add_no_label", path=args.path)
+    label = checked_label(args.label) if args.label is not None else ""
+    options = model_options(chosen(args, OPTIONS))
     file = Path(args.path).absolute()
     header = gguf.read_chat_model(file)
     file = gguf.first(file, header)
-    replaced = Registry(context.settings.model_map_file).add(label, file, args.stop)
+    if args.check:
+        return check(file, header, options, context)
+    replaced = Registering(context, verbose=args.verbose).add(label, file, args.stop, options)
     lines = [
         context.text("cli.add_replaced" if replaced else "cli.add_done", label=label, file=file),
         "  " + describe(header),
     ]
-    if header.chat_template is None:
+    if header.chat_template is None and options.chat_template is None:
         lines.append("  " + context.text("cli.add_no_template"))
-    return CommandResult(data={"label": label, "file": str(file), "replaced": replaced}, lines=tuple(lines))
-
-
-def describe(header: GgufHeader) -> str:
-    """`llama · 1.24 B · Q4_K_M · 770 MiB`; needs no translation."""
-    parts = (header.architecture, parameters(header.n_params), header.file_type, size(header.size_bytes))
-    return " · ".join(part for part in parts if part)
+    data = {"label": label, "file": str(file), "replaced": replaced, "options": options.given()}
+    return CommandResult(data=data, lines=tuple(lines))

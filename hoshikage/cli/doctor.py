@@ -9,20 +9,21 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hoshikage import __version__, settings
 from hoshikage.cli import result
-from hoshikage.cli.add import describe
 from hoshikage.cli.context import Context
-from hoshikage.cli.format import size
+from hoshikage.cli.format import describe, size
+from hoshikage.cli.options import shown
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
 from hoshikage.cli.server import Server
 from hoshikage.errors import HoshikageError
 from hoshikage.gguf import read_chat_model
 from hoshikage.library import demo, locate, verdict
-from hoshikage.registry import ModelSpec, Registry
+from hoshikage.registry import ModelSpec, Persona, Problem, Registry, read_template
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -106,7 +107,8 @@ def _library(context: Context) -> Findings:
     result.transient(context.text("doctor.examining"))
     try:
         found = locate.find(context.settings.lib_path, context.settings.lib_dir, context.environ)
-        judged = verdict.judge(found.file, cache_dir=settings.cache_dir(), demo=demo.find())
+        calibrate = context.settings.library_calibration
+        judged = verdict.judge(found.file, cache_dir=settings.cache_dir(), demo=demo.find(), calibrate=calibrate)
         judged.require()
     except HoshikageError as error:
         yield Finding("library", PROBLEM, context.text("doctor.library_refused"), _message(error, context))
@@ -117,6 +119,8 @@ def _library(context: Context) -> Findings:
     yield Finding("library", OK, context.text("doctor.library", file=found.file, source=source))
     layouts = {"version": judged.version, "model": judged.model_layout, "context": judged.context_layout}
     yield Finding("library", OK, context.text("doctor.layouts", **layouts))
+    if judged.lacks:
+        yield Finding("library", OK, context.text("doctor.lacks", names=", ".join(judged.lacks)))
     golden = judged.golden == "passed"
     text = context.text("doctor.golden_passed" if golden else "doctor.golden_not_run")
     yield Finding("library", OK if golden else WARNING, text, "" if golden else context.text("doctor.golden_advice"))
@@ -129,29 +133,56 @@ def _library(context: Context) -> Findings:
 
 
 def _models(context: Context) -> Findings:
-    registry = Registry(context.settings.model_map_file)
+    registry = Registry(context.settings.model_map_file, context.settings.model_dir)
     for problem in registry.problems():
-        text = context.text(problem.key, **problem.details)
-        if (label := problem.details.get("label")) is not None:  # one entry; the others are in use
-            advice = context.text("doctor.entry_advice", file=registry.file, label=label)
-            yield Finding("registry", WARNING, text, advice)
-            continue
-        advice = context.text("doctor.registry_advice", file=registry.file, last_good=registry.last_good)
-        yield Finding("registry", PROBLEM, text, advice)
+        yield _problem("registry", problem, registry.file, registry.last_good, context)
     specs = registry.specs()
     if not specs:
         text = context.text("doctor.no_models", file=registry.file)
         yield Finding("registry", WARNING, text, context.text("doctor.no_models_advice"))
-    yield from (_model(spec, context) for spec in specs)
+    yield from (_model(spec, context) for spec in specs if spec.source == "registry")
+    yield from _model_dir(registry.model_dir, len([spec for spec in specs if spec.source == "folder"]), context)
+    for problem in registry.persona_problems():
+        yield _problem("personas", problem, registry.personas_file, registry.personas_last_good, context)
+    yield from (_persona(persona, context) for persona in registry.personas())
+
+
+def _problem(subject: str, problem: Problem, file: Path, last_good: Path, context: Context) -> Finding:
+    text = context.text(problem.key, **problem.details)
+    if (label := problem.details.get("label")) is not None:  # one entry; the others are in use
+        verb = "persona rm" if subject == "personas" else "rm"
+        advice = context.text("doctor.entry_advice", file=file, verb=verb, label=label)
+        return Finding(subject, WARNING, text, advice)
+    return Finding(subject, PROBLEM, text, context.text("doctor.registry_advice", file=file, last_good=last_good))
+
+
+def _model_dir(folder: Path | None, count: int, context: Context) -> Findings:
+    if folder is None:
+        return
+    if folder.is_dir() and os.access(folder, os.R_OK | os.X_OK):
+        yield Finding("model_dir", OK, context.text("doctor.model_dir", folder=folder, count=count))
+        return
+    text = context.text("doctor.model_dir_refused", folder=folder)
+    yield Finding("model_dir", WARNING, text, context.text("doctor.model_dir_advice"))
+
+
+def _persona(found: ModelSpec | Persona, context: Context) -> Finding:
+    if isinstance(found, Persona):
+        text = context.text("doctor.persona_missing", name=found.name, model=found.model)
+        advice = context.text("doctor.persona_advice", name=found.name, model=found.model)
+        return Finding("persona", WARNING, text, advice)
+    return Finding("persona", OK, context.text("doctor.persona", name=found.name, model=found.label))
 
 
 def _model(spec: ModelSpec, context: Context) -> Finding:
     try:
         header = read_chat_model(spec.file)
+        read_template(spec.options.chat_template)
     except HoshikageError as error:
         advice = context.text("doctor.model_advice", label=spec.label)
         return Finding("model", PROBLEM, f"{spec.label}: {_message(error, context)}", advice)
-    return Finding("model", OK, context.text("doctor.model", label=spec.label, what=describe(header)))
+    what = " · ".join(part for part in (describe(header), shown(spec.options.given())) if part)
+    return Finding("model", OK, context.text("doctor.model", label=spec.label, what=what))
 
 
 def _port(context: Context) -> Findings:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hoshikage.gguf import GgufHeader
+
 
 def size(count: int) -> str:
     """`770 MiB`; three digits at least from a KiB on."""
@@ -19,6 +21,12 @@ def parameters(count: int) -> str:
         if count >= least:
             return f"{_three(count / least)} {unit}"
     return str(count)
+
+
+def describe(header: GgufHeader) -> str:
+    """`llama · 1.24 B · Q4_K_M · 770 MiB`."""
+    parts = (header.architecture, parameters(header.n_params), header.file_type, size(header.size_bytes))
+    return " · ".join(part for part in parts if part)
 
 
 def _three(amount: float) -> str:

@@ -8,17 +8,23 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hoshikage.cli.context import Context
 from hoshikage.cli.format import parameters, size
+from hoshikage.cli.options import shown
 from hoshikage.cli.parser import Commands
+from hoshikage.cli.registering import Registering
 from hoshikage.cli.result import CommandResult
 from hoshikage.cli.server import Server
 from hoshikage.errors import GgufInvalid
 from hoshikage.gguf import GgufHeader, read_chat_model
-from hoshikage.registry import ModelSpec, Registry
+from hoshikage.gguf import files as gguf_files
+from hoshikage.registry import ModelSpec
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-STYLES: Final = {"usable": "green", "loaded": "bold green", "missing": "red", "damaged": "red"}
+COLUMNS: Final = (
+    "label", "file", "size", "architecture", "parameters", "quantisation", "context", "stop", "options", "state",
+)  # fmt: skip
+STYLES: Final = {"usable": "green", "found": "", "loaded": "bold green", "missing": "red", "damaged": "red"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,21 +32,23 @@ class Row:
     spec: ModelSpec
     header: GgufHeader | None
     state: str
-    """`usable`, `loaded` (in the running server), `missing` or `damaged`."""
+    """`usable`, `loaded` (in the running server), `missing` or `damaged`; `found` in MODEL_DIR and not looked into."""
     reason: str
     """Why it cannot be used; empty where it can."""
 
 
 def register(commands: Commands) -> None:
-    commands.add("list", commands.text("cli.list_summary")).add_json()
+    parser = commands.add("list", commands.text("cli.list_summary"))
+    parser.add_json()
+    parser.add_argument("--verbose", action="store_true", help=commands.text("cli.help_verbose"))
 
 
 def run(args: argparse.Namespace, context: Context) -> CommandResult:
-    registry = Registry(context.settings.model_map_file)
+    listing = Registering(context, verbose=args.verbose).listing()
     status = Server.of(context).status()
     loaded = status["model"]["id"] if status and status["model"]["state"] == "ready" else None
-    rows = [_row(spec, loaded, context) for spec in registry.specs()]
-    problems = [context.text(problem.key, **problem.details) for problem in registry.problems()]
+    rows = [_row(spec, loaded, context) for spec in listing.specs]
+    problems = list(listing.problems)
 
     def view(console: Console) -> None:
         if rows:
@@ -49,15 +57,17 @@ def run(args: argparse.Namespace, context: Context) -> CommandResult:
                 if row.reason:
                     console.print(f"{row.spec.label}: {row.reason}", style="red")
         elif not problems:
-            console.print(context.text("cli.list_empty", file=registry.file))
+            console.print(context.text("cli.list_empty", file=listing.file))
         for problem in problems:
             console.print(f"{context.text('cli.warning')}: {problem}", style="yellow")
 
-    data = {"file": str(registry.file), "models": [_data(row) for row in rows], "problems": problems}
+    data = {"file": str(listing.file), "models": [_data(row) for row in rows], "problems": problems}
     return CommandResult(data=data, view=view)
 
 
 def _row(spec: ModelSpec, loaded: str | None, context: Context) -> Row:
+    if spec.source == "folder":  # there may be a thousand of them
+        return Row(spec, None, "loaded" if spec.label == loaded else "found", "")
     try:
         header = read_chat_model(spec.file)
     except GgufInvalid as error:
@@ -71,13 +81,15 @@ def _data(row: Row) -> dict[str, Any]:
     return {
         "label": row.spec.label,
         "file": str(row.spec.file),
-        "size_bytes": header.size_bytes if header else None,
+        "source": row.spec.source,
+        "size_bytes": header.size_bytes if header else _size_of(row.spec),
         "architecture": header.architecture if header else None,
         "name": header.name if header else None,
         "n_params": header.n_params if header else None,
         "file_type": header.file_type if header else None,
         "context_length": header.context_length if header else None,
         "stop": list(row.spec.stop),
+        "options": row.spec.options.given(),
         "created": row.spec.created,
         "state": row.state,
         "reason": row.reason,
@@ -88,16 +100,21 @@ def _table(rows: list[Row], context: Context) -> Any:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("label", "file", "size", "architecture", "parameters", "quantisation", "context", "stop", "state"):
+    with_options = any(row.spec.options.given() for row in rows)
+    for name in COLUMNS:
+        if name == "options" and not with_options:
+            continue
         right = name in ("size", "parameters", "context")
         table.add_column(
             context.text(f"cli.list_{name}"),
             justify="right" if right else "left",
             overflow="fold",
-            no_wrap=name not in ("file", "stop"),
+            no_wrap=name not in ("file", "stop", "options"),
         )
     for row in rows:
-        table.add_row(*_cells(row, context), style=None if row.header else "dim")
+        cells = zip(COLUMNS, _cells(row, context), strict=True)
+        kept = [cell for name, cell in cells if with_options or name != "options"]
+        table.add_row(*kept, style="dim" if row.reason else None)
     return table
 
 
@@ -109,11 +126,20 @@ def _cells(row: Row, context: Context) -> tuple[Any, ...]:
     return (
         spec.label,
         spec.file.name,
-        size(header.size_bytes) if header else "–",
+        size(total) if (total := header.size_bytes if header else _size_of(spec)) is not None else "–",
         header.architecture if header else "–",
         parameters(header.n_params) if header else "–",
         header.file_type if header else "–",
         str(header.context_length or "–") if header else "–",
         " ".join(spec.stop) or "–",
+        shown(spec.options.given()) or "–",
         state,
     )
+
+
+def _size_of(spec: ModelSpec) -> int | None:
+    """Of all the model's files, as far as they can be seen without opening one."""
+    try:
+        return sum(file.stat().st_size for file in gguf_files(spec.file))
+    except OSError:
+        return None

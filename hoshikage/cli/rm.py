@@ -6,6 +6,7 @@ import argparse
 
 from hoshikage.cli.context import Context
 from hoshikage.cli.parser import Commands
+from hoshikage.cli.registering import Registering
 from hoshikage.cli.result import CommandResult
 from hoshikage.registry import Registry
 
@@ -13,12 +14,13 @@ from hoshikage.registry import Registry
 def register(commands: Commands) -> None:
     parser = commands.add("rm", commands.text("cli.rm_summary"), aliases=("remove",))
     parser.add_argument("label", metavar="LABEL", help=commands.text("cli.rm_label"))
+    parser.add_argument("--verbose", action="store_true", help=commands.text("cli.help_verbose"))
 
 
 def run(args: argparse.Namespace, context: Context) -> CommandResult:
-    registry = Registry(context.settings.model_map_file)
-    files = [spec.file for spec in registry.specs() if spec.label == args.label]
-    registry.remove(args.label)
+    registering = Registering(context, verbose=args.verbose)
+    files = [spec.file for spec in Registry(context.settings.model_map_file).specs() if spec.label == args.label]
+    registering.remove(args.label)
     lines = [context.text("cli.rm_done", label=args.label)]
     lines += ["  " + context.text("cli.rm_file_stays", file=file) for file in files if file.exists()]
     return CommandResult(data={"label": args.label}, lines=tuple(lines))

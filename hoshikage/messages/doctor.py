@@ -41,6 +41,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "版 {version}、構造体の配置はモデル {model}・コンテキスト {context} と一致",
         "Release {version}; struct layouts recognised: model {model}, context {context}",
     ),
+    "lacks": ("この版にない機能: {names}", "What this release lacks: {names}"),
     "golden_passed": (
         "内蔵モデルで正しい結果を計算しました。",
         "It computes the right results with the built-in model.",
@@ -62,8 +63,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Mend {file} in an editor, or copy the last good state, {last_good}, over it.",
     ),
     "entry_advice": (
-        "{file} をエディターで直すか、`hoshikage rm {label}` で消してください。",
-        "Mend it in {file} with an editor, or drop it with `hoshikage rm {label}`.",
+        "{file} をエディターで直すか、`hoshikage {verb} {label}` で消してください。",
+        "Mend it in {file} with an editor, or drop it with `hoshikage {verb} {label}`.",
     ),
     "no_models": ("登録されたモデルがありません（{file}）。", "No model is registered ({file})."),
     "no_models_advice": (
@@ -71,6 +72,28 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Register one with `hoshikage add FILE.gguf LABEL`, or try `hoshikage demo`.",
     ),
     "model": ("モデル {label}: {what}", "Model {label}: {what}"),
+    "model_dir": (
+        "MODEL_DIR: {folder}（未登録の GGUF が {count} 個）",
+        "MODEL_DIR: {folder} (GGUF files that are not registered: {count})",
+    ),
+    "model_dir_refused": (
+        "MODEL_DIR のフォルダーがないか、読めません: {folder}",
+        "MODEL_DIR is no folder that can be read: {folder}",
+    ),
+    "model_dir_advice": (
+        "フォルダーを作るか、MODEL_DIR を直してください。",
+        "Make that folder, or put MODEL_DIR right.",
+    ),
+    "persona": ("人格 {name}（モデル {model}）", "Persona {name}, of the model {model}"),
+    "persona_missing": (
+        "人格 {name} の使うモデル {model} がありません。",
+        "The persona {name} uses the model {model}, which is not there.",
+    ),
+    "persona_advice": (
+        "`hoshikage add ファイル.gguf {model}` で登録し直すか、`hoshikage persona rm {name}` で人格を消してください。",
+        "Register it again with `hoshikage add FILE.gguf {model}`, or remove the persona with "
+        "`hoshikage persona rm {name}`.",
+    ),
     "model_advice": (
         "ファイルを直すか、`hoshikage rm {label}` で登録を外してください。",
         "Put the file right, or drop the entry with `hoshikage rm {label}`.",

@@ -74,6 +74,10 @@ class Registry:
         return self._personas.file
 
     @property
+    def personas_last_good(self) -> Path:
+        return self._personas.last_good
+
+    @property
     def model_dir(self) -> Path | None:
         return self._folder.root if self._folder is not None else None
 

@@ -1,0 +1,63 @@
+"""What `hoshikage add --check` says of a model: what it is, and the memory it will need. Main thread."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hoshikage import gguf
+from hoshikage.cli.context import Context
+from hoshikage.cli.format import describe, size
+from hoshikage.cli.result import CommandResult
+from hoshikage.dispatch.headroom import available_memory
+from hoshikage.gguf import GgufHeader
+from hoshikage.registry import ModelOptions
+
+
+def check(file: Path, header: GgufHeader, options: ModelOptions, context: Context) -> CommandResult:
+    """`file` is the model's (first) one, `options` those it would be registered with."""
+    needed = gguf.estimate(header, options.n_ctx or context.settings.n_ctx, context.settings.n_batch)
+    available = available_memory()
+    fits = needed.total <= available if available else None
+    lines = [
+        context.text("cli.check_sound", file=file),
+        "  " + describe(header),
+        "  " + context.text("cli.check_total", n_ctx=needed.n_ctx, total=size(needed.total)),
+        "    "
+        + context.text(
+            "cli.check_parts",
+            weights=size(needed.weights),
+            kv_cache=size(needed.kv_cache),
+            compute=size(needed.compute),
+        ),
+        "  " + _verdict(fits, size(available), context),
+        "  " + context.text("cli.check_note"),
+    ]
+    if header.chat_template is None and options.chat_template is None:
+        lines.insert(2, "  " + context.text("cli.add_no_template"))
+    data = {
+        "file": str(file),
+        "architecture": header.architecture,
+        "name": header.name,
+        "n_params": header.n_params,
+        "file_type": header.file_type,
+        "size_bytes": header.size_bytes,
+        "context_length": header.context_length,
+        "chat_template": header.chat_template is not None,
+        "parts": header.split.count if header.split else 1,
+        "memory": {
+            "n_ctx": needed.n_ctx,
+            "weights": needed.weights,
+            "kv_cache": needed.kv_cache,
+            "compute": needed.compute,
+            "total": needed.total,
+            "available": available or None,
+            "fits": fits,
+        },
+    }
+    return CommandResult(data=data, lines=tuple(lines))
+
+
+def _verdict(fits: bool | None, available: str, context: Context) -> str:
+    if fits is None:
+        return context.text("cli.check_unknown")
+    return context.text("cli.check_fits" if fits else "cli.check_too_large", available=available)

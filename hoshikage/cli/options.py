@@ -1,0 +1,61 @@
+"""The command line's options for a model's or a persona's own settings, one for each row of registry.OPTIONS."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from hoshikage.cli.parser import Parser
+from hoshikage.errors import UsageError
+from hoshikage.registry import CHATML, Option, read_template
+
+METAVARS: Final = {int: "N", float: "X", str: "FILE|chatml"}
+
+
+def add_options(parser: Parser, rows: Iterable[Option]) -> None:
+    """`--n-ctx N` and the like; a switch, which is on by default, as `--no-thinking`."""
+    group = parser.add_argument_group(parser.text("cli.help_model_options"))
+    for row in rows:
+        words = parser.text(f"cli.option_{row.name}")
+        if row.kind is bool:
+            group.add_argument(f"--no-{row.name}", dest=row.name, action="store_const", const=False, help=words)
+        else:
+            group.add_argument(_flag(row), dest=row.name, metavar=METAVARS[row.kind], help=words)
+
+
+def chosen(args: argparse.Namespace, rows: Iterable[Option]) -> dict[str, Any]:
+    """The options that were given, by name. Raises UsageError; ModelLoadFailed for a template that cannot be read."""
+    found: dict[str, Any] = {}
+    for row in rows:
+        value = getattr(args, row.name)
+        if value is not None:
+            found[row.name] = value if row.kind is bool else _read(row, value)
+    template = found.get("chat_template")
+    if template not in (None, CHATML):
+        found["chat_template"] = str(Path(template).absolute())
+        read_template(found["chat_template"])
+    return found
+
+
+def shown(options: Mapping[str, Any]) -> str:
+    """`n_ctx=8192 temperature=0.7`; needs no translation."""
+    return " ".join(f"{name}={_short(value)}" for name, value in options.items())
+
+
+def _read(row: Option, value: str) -> Any:
+    try:
+        return row.read(value)
+    except ValueError:
+        raise UsageError("cli.wrong_choice", name=_flag(row), value=value, allowed=row.allowed) from None
+
+
+def _flag(row: Option) -> str:
+    return "--" + row.name.replace("_", "-")
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:g}" if isinstance(value, float) else Path(value).name if isinstance(value, str) else str(value)
