@@ -29,8 +29,9 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     "runner": VALUES | {"_ffi", "llama", "engine"},
     # the server's side, from the bottom up
     "library": frozenset({"errors", "params", "durable", "messages"}),
+    "tools": frozenset({"errors", "params"}),
     "dispatch": VALUES | {"runner", "library", "registry", "gguf", "settings", "messages"},
-    "api": VALUES | {"dispatch", "registry", "gguf", "settings", "messages", "service", "access"},
+    "api": VALUES | {"dispatch", "registry", "gguf", "settings", "messages", "service", "access", "tools"},
     "cli": VALUES
     | {"api", "dispatch", "library", "registry", "gguf", "settings", "messages", "durable"}
     | {"logs", "service", "access"},

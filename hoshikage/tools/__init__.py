@@ -1,0 +1,24 @@
+"""Tools, as models write them: from an answer's text to calls, and from tools to a prompt's text. Pure; no I/O."""
+
+from hoshikage.tools.deltas import CallArguments, CallBroken, CallStart, Content, Delta, Reasoning, Rest
+from hoshikage.tools.detect import detect, shows_tools
+from hoshikage.tools.form import Format
+from hoshikage.tools.stream import AnswerParser
+from hoshikage.tools.thinking import Thinking
+from hoshikage.tools.thinking import detect as detect_thinking
+
+__all__ = [
+    "AnswerParser",
+    "CallArguments",
+    "CallBroken",
+    "CallStart",
+    "Content",
+    "Delta",
+    "Format",
+    "Reasoning",
+    "Rest",
+    "Thinking",
+    "detect",
+    "detect_thinking",
+    "shows_tools",
+]

@@ -1,0 +1,54 @@
+"""Command R, R+, R7B and A: `Action:` and a fenced list, or a list between control tokens. Any thread; pure.
+
+Action: ```json
+[{"tool_name": "weather", "parameters": {"city": "東京"}}]
+```
+
+<|START_ACTION|>[{"tool_call_id": "0", "tool_name": "weather", "parameters": {}}]<|END_ACTION|>
+<|START_RESPONSE|>It is sunny.<|END_RESPONSE|>
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hoshikage.tools.calls import Calls
+from hoshikage.tools.cursor import Cursor, Marks, Steps
+from hoshikage.tools.deltas import Content
+from hoshikage.tools.form import Format
+from hoshikage.tools.json_text import json_calls
+
+ACTION: Final = "<|START_ACTION|>"
+ACTION_END: Final = "<|END_ACTION|>"
+FRAMES: Final = ("<|START_RESPONSE|>", "<|END_RESPONSE|>", "<|START_TEXT|>", "<|END_TEXT|>")
+FENCED: Final = "Action: ```json"
+MARKS: Final = Marks(ACTION, FENCED, "Action:```json", *FRAMES)
+
+
+def parse(cursor: Cursor, calls: Calls) -> Steps[None]:
+    while (mark := (yield from cursor.until(MARKS, Content))) is not None:
+        if mark in FRAMES:
+            cursor.begin()
+            yield from cursor.space()
+        elif not calls.schemas:
+            yield Content(cursor.since)
+            cursor.begin()
+        else:
+            yield from calls.attempt(cursor, _calls(cursor, calls, ACTION_END if mark == ACTION else "```"))
+
+
+def _calls(cursor: Cursor, calls: Calls, end: str) -> Steps[None]:
+    yield from json_calls(cursor, calls)
+    yield from cursor.space()
+    yield from cursor.skip(end)
+    cursor.begin()
+    yield from cursor.space()
+
+
+FORMAT: Final = Format(
+    "command_r",
+    parse,
+    signs=((ACTION,), ("Action:", "<|START_OF_TURN_TOKEN|>"), ("<|START_RESPONSE|>",)),
+    special_text=(ACTION, ACTION_END, *FRAMES),
+    whole_answer=True,
+)

@@ -1,0 +1,72 @@
+"""DeepSeek V3, R1 and V3.1: calls between `<｜tool▁calls▁begin｜>` and `<｜tool▁calls▁end｜>`. Any thread; pure.
+
+    <｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>weather
+    ```json
+    {"city": "東京"}
+    ```<｜tool▁call▁end｜><｜tool▁calls▁end｜>
+
+From V3.1 on: `<｜tool▁call▁begin｜>weather<｜tool▁sep｜>{"city": "東京"}<｜tool▁call▁end｜>`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hoshikage.tools.calls import Calls
+from hoshikage.tools.cursor import Cursor, Marks, Steps
+from hoshikage.tools.deltas import Content
+from hoshikage.tools.form import Format
+from hoshikage.tools.json_text import json_arguments
+
+CALLS_BEGIN: Final = "<｜tool▁calls▁begin｜>"
+CALLS_END: Final = "<｜tool▁calls▁end｜>"
+CALL_BEGIN: Final = "<｜tool▁call▁begin｜>"
+CALL_END: Final = "<｜tool▁call▁end｜>"
+SEPARATOR: Final = "<｜tool▁sep｜>"
+STARTS: Final = Marks(CALLS_BEGIN, CALL_BEGIN)
+SEPARATORS: Final = Marks(SEPARATOR)
+AFTER_NAME: Final = Marks("```json", "```", "{")
+
+
+def parse(cursor: Cursor, calls: Calls) -> Steps[None]:
+    while (mark := (yield from cursor.until(STARTS, Content))) is not None:
+        yield from calls.attempt(cursor, _calls(cursor, calls, mark == CALL_BEGIN))
+
+
+def _calls(cursor: Cursor, calls: Calls, begun: bool) -> Steps[None]:
+    yield from cursor.space()
+    if not begun:
+        yield from cursor.expect(CALL_BEGIN)
+    while True:
+        yield from _call(cursor, calls)
+        yield from cursor.space()
+        mark = yield from cursor.skip(CALL_BEGIN, CALLS_END)
+        if mark != CALL_BEGIN:
+            cursor.begin()
+            yield from cursor.space()
+            return
+
+
+def _call(cursor: Cursor, calls: Calls) -> Steps[None]:
+    name, _ = yield from cursor.collect(SEPARATORS)
+    fenced = name.strip() == "function"
+    if fenced:
+        name, mark = yield from cursor.collect(AFTER_NAME)
+        if mark == "{":
+            cursor.back(1)
+    yield calls.start(name.strip())
+    yield from json_arguments(cursor, calls)
+    yield from cursor.space()
+    if fenced:
+        yield from cursor.skip("```")
+        yield from cursor.space()
+    yield from cursor.skip(CALL_END)
+    calls.end(cursor)
+
+
+FORMAT: Final = Format(
+    "deepseek",
+    parse,
+    signs=((CALLS_BEGIN,), (CALL_BEGIN,)),
+    special_text=(CALLS_BEGIN, CALLS_END, CALL_BEGIN, CALL_END, SEPARATOR),
+)

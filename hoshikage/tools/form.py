@@ -1,0 +1,27 @@
+"""What a format of calls is: how it is known, which control tokens it needs to see, and its parser. Any thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hoshikage.tools.calls import Calls, new_id
+from hoshikage.tools.cursor import Cursor, Steps
+
+Parser = Callable[[Cursor, Calls], Steps[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One way in which models write calls."""
+
+    name: str
+    parse: Parser
+    """Reads a whole answer, without thoughts in front unless `whole_answer`."""
+    signs: tuple[tuple[str, ...], ...] = ()
+    """A chat template is of this format if all texts of one of these groups stand in it."""
+    special_text: tuple[str, ...] = ()
+    """Texts of control tokens that the parser reads; as tokens they have none."""
+    new_id: Callable[[], str] = new_id
+    whole_answer: bool = False
+    """The format has a frame around every answer, so that it is parsed also where there are no tools."""

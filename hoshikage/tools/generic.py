@@ -1,0 +1,49 @@
+"""Models that know no tools: JSON as the instruction asks for it, tagged, fenced or alone. Any thread; pure.
+
+    <tool_call>{"name": "weather", "arguments": {"city": "東京"}}</tool_call>
+
+An answer that begins like a call is one only if it names a function of the request.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hoshikage.tools.calls import Calls
+from hoshikage.tools.cursor import Cursor, Marks, Steps
+from hoshikage.tools.deltas import Content
+from hoshikage.tools.form import Format
+from hoshikage.tools.json_text import json_calls
+
+OPENS: Final = Marks("<tool_call>")
+FENCES: Final = ("```json", "```tool_call", "```")
+
+
+def parse(cursor: Cursor, calls: Calls) -> Steps[None]:
+    yield from cursor.space()
+    if (yield from cursor.look("{", "[", *FENCES)) is not None:
+        cursor.begin()
+        yield from calls.attempt(cursor, _bare(cursor, calls), marked=False)
+    while (yield from cursor.until(OPENS, Content)) is not None:
+        yield from calls.attempt(cursor, _tagged(cursor, calls))
+
+
+def _bare(cursor: Cursor, calls: Calls) -> Steps[None]:
+    fence = yield from cursor.skip(*FENCES)
+    yield from json_calls(cursor, calls, known=True)
+    yield from cursor.space()
+    if fence is not None:
+        yield from cursor.skip("```")
+    cursor.begin()
+    yield from cursor.space()
+
+
+def _tagged(cursor: Cursor, calls: Calls) -> Steps[None]:
+    yield from json_calls(cursor, calls)
+    yield from cursor.space()
+    yield from cursor.skip("</tool_call>")
+    cursor.begin()
+    yield from cursor.space()
+
+
+FORMAT: Final = Format("generic", parse, special_text=("<tool_call>", "</tool_call>"))

@@ -1,0 +1,66 @@
+"""GLM 4.5 and later: `<tool_call>name` and tagged keys and values. Any thread; pure.
+
+<tool_call>weather
+<arg_key>city</arg_key>
+<arg_value>東京</arg_value>
+</tool_call>
+
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hoshikage.tools.calls import Calls
+from hoshikage.tools.cursor import Cursor, Marks, Steps
+from hoshikage.tools.deltas import Content
+from hoshikage.tools.form import Format
+from hoshikage.tools.json_text import json_call
+from hoshikage.tools.typed import Arguments
+
+OPENS: Final = Marks("<tool_call>")
+AFTER_NAME: Final = Marks("<arg_key>", "</tool_call>", "\n")
+KEY_ENDS: Final = Marks("</arg_key>")
+VALUE_ENDS: Final = Marks("</arg_value>", spaced=False)
+
+
+def parse(cursor: Cursor, calls: Calls) -> Steps[None]:
+    while (yield from cursor.until(OPENS, Content)) is not None:
+        yield from calls.attempt(cursor, _call(cursor, calls))
+
+
+def _call(cursor: Cursor, calls: Calls) -> Steps[None]:
+    yield from cursor.space()
+    if (yield from cursor.look("{")):
+        yield from json_call(cursor, calls)
+        yield from cursor.space()
+        yield from cursor.skip("</tool_call>")
+        cursor.begin()
+        yield from cursor.space()
+        return
+    name, mark = yield from cursor.collect(AFTER_NAME)
+    yield calls.start(name.strip())
+    arguments = Arguments(calls, name.strip())
+    if mark == "\n":
+        yield from cursor.space()
+        mark = yield from cursor.expect("<arg_key>", "</tool_call>")
+    while mark == "<arg_key>":
+        yield from cursor.space()
+        key, _ = yield from cursor.collect(KEY_ENDS)
+        yield from cursor.space()
+        yield from cursor.expect("<arg_value>")
+        yield arguments.key(key)
+        yield from arguments.text(cursor, key, VALUE_ENDS)
+        yield from cursor.space()
+        mark = yield from cursor.expect("<arg_key>", "</tool_call>")
+    yield arguments.close()
+    calls.end(cursor)
+    yield from cursor.space()
+
+
+FORMAT: Final = Format(
+    "glm",
+    parse,
+    signs=(("<arg_key>",),),
+    special_text=("<tool_call>", "</tool_call>", "<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>"),
+)

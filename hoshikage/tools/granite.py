@@ -1,0 +1,37 @@
+"""Granite 3: `<|tool_call|>` (or `<tool_call>`) and a list of calls to the end. Any thread; pure.
+
+<|tool_call|>[{"name": "weather", "arguments": {"city": "東京"}}]
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hoshikage.tools.calls import Calls
+from hoshikage.tools.cursor import Cursor, Marks, Steps
+from hoshikage.tools.deltas import Content
+from hoshikage.tools.form import Format
+from hoshikage.tools.json_text import json_calls
+
+OPENS: Final = Marks("<|tool_call|>", "<tool_call>")
+
+
+def parse(cursor: Cursor, calls: Calls) -> Steps[None]:
+    while (yield from cursor.until(OPENS, Content)) is not None:
+        yield from calls.attempt(cursor, _calls(cursor, calls))
+
+
+def _calls(cursor: Cursor, calls: Calls) -> Steps[None]:
+    yield from json_calls(cursor, calls)
+    yield from cursor.space()
+    yield from cursor.skip("</tool_call>")
+    cursor.begin()
+    yield from cursor.space()
+
+
+FORMAT: Final = Format(
+    "granite",
+    parse,
+    signs=(("<|start_of_role|>", "<|tool_call|>"), ("<|start_of_role|>", "tools")),
+    special_text=("<|tool_call|>", "<tool_call>", "</tool_call>"),
+)

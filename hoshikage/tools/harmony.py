@@ -1,0 +1,71 @@
+"""gpt-oss: harmony, where every stretch of an answer names its channel and recipient. Any thread; pure.
+
+    <|channel|>analysis<|message|>I need the weather.<|end|><|start|>assistant<|channel|>commentary
+    to=functions.weather <|constrain|>json<|message|>{"city": "東京"}<|call|>
+
+The analysis channel is reasoning; what has no recipient is text.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from hoshikage.tools.calls import Calls
+from hoshikage.tools.cursor import Cursor, Marks, Steps
+from hoshikage.tools.deltas import Content, Reasoning
+from hoshikage.tools.form import Format
+from hoshikage.tools.json_text import json_arguments
+
+START: Final = "<|start|>"
+CHANNEL: Final = "<|channel|>"
+MESSAGE: Final = "<|message|>"
+HEADERS: Final = (CHANNEL, START, MESSAGE, "to=")
+STARTS: Final = Marks(START, CHANNEL, spaced=False)
+HEADER_ENDS: Final = Marks(MESSAGE, spaced=False)
+ENDS: Final = Marks("<|end|>", "<|return|>", "<|call|>", START, spaced=False)
+RECIPIENT: Final = re.compile(r"to=([^\s<]+)")
+CHANNEL_NAME: Final = re.compile(r"<\|channel\|>\s*(\w+)")
+
+
+def parse(cursor: Cursor, calls: Calls) -> Steps[None]:
+    if (yield from cursor.look(*HEADERS, *(f" {text}" for text in HEADERS))) is not None:
+        yield from calls.attempt(cursor, _stretches(cursor, calls))
+    while (mark := (yield from cursor.until(STARTS, Content))) is not None:
+        if mark == CHANNEL:
+            cursor.back(len(mark))
+        yield from calls.attempt(cursor, _stretches(cursor, calls))
+
+
+def _stretches(cursor: Cursor, calls: Calls) -> Steps[None]:
+    """Headers and their texts, until one has its own end."""
+    mark: str | None = START
+    while mark == START:
+        header, _ = yield from cursor.collect(HEADER_ENDS)
+        if recipient := RECIPIENT.search(header):
+            yield from _call(cursor, calls, recipient[1])
+            return
+        cursor.begin()
+        named = CHANNEL_NAME.search(header)
+        thought = named is not None and named[1] == "analysis"
+        mark = yield from cursor.until(ENDS, Reasoning if thought else Content)
+        if mark != START:
+            cursor.begin()
+
+
+def _call(cursor: Cursor, calls: Calls, recipient: str) -> Steps[None]:
+    yield calls.start(recipient.removeprefix("functions."))
+    yield from json_arguments(cursor, calls)
+    calls.end(cursor)
+    yield from cursor.space()
+    yield from cursor.skip("<|call|>", "<|end|>")
+    cursor.begin()
+
+
+FORMAT: Final = Format(
+    "harmony",
+    parse,
+    signs=((CHANNEL, MESSAGE),),
+    special_text=(CHANNEL, MESSAGE, START, "<|end|>", "<|call|>", "<|return|>", "<|constrain|>"),
+    whole_answer=True,
+)

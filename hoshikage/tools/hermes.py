@@ -1,0 +1,40 @@
+"""Hermes and Qwen: `<tool_call>{"name": …, "arguments": …}</tool_call>`. Any thread; pure.
+
+I look it up.
+<tool_call>
+{"name": "weather", "arguments": {"city": "東京"}}
+</tool_call>
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hoshikage.tools.calls import Calls
+from hoshikage.tools.cursor import Cursor, Marks, Steps
+from hoshikage.tools.deltas import Content
+from hoshikage.tools.form import Format
+from hoshikage.tools.json_text import json_calls
+
+OPENS: Final = Marks("<tool_call>")
+
+
+def parse(cursor: Cursor, calls: Calls) -> Steps[None]:
+    while (yield from cursor.until(OPENS, Content)) is not None:
+        yield from calls.attempt(cursor, _call(cursor, calls))
+
+
+def _call(cursor: Cursor, calls: Calls) -> Steps[None]:
+    yield from json_calls(cursor, calls)
+    yield from cursor.space()
+    yield from cursor.skip("</tool_call>")
+    cursor.begin()
+    yield from cursor.space()
+
+
+FORMAT: Final = Format(
+    "hermes",
+    parse,
+    signs=(("<tool_call>",),),
+    special_text=("<tool_call>", "</tool_call>"),
+)

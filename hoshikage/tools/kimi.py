@@ -1,0 +1,52 @@
+"""Kimi K2: calls with ids between `<|tool_calls_section_begin|>` and `<|tool_calls_section_end|>`. Any thread; pure.
+
+<|tool_calls_section_begin|><|tool_call_begin|>functions.weather:0<|tool_call_argument_begin|>{"city": "東京"}
+<|tool_call_end|><|tool_calls_section_end|>
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hoshikage.tools.calls import Calls
+from hoshikage.tools.cursor import Cursor, Marks, Steps
+from hoshikage.tools.deltas import Content
+from hoshikage.tools.form import Format
+from hoshikage.tools.json_text import json_arguments
+
+SECTION: Final = "<|tool_calls_section_begin|>"
+SECTION_END: Final = "<|tool_calls_section_end|>"
+CALL: Final = "<|tool_call_begin|>"
+CALL_END: Final = "<|tool_call_end|>"
+ARGUMENTS: Final = "<|tool_call_argument_begin|>"
+OPENS: Final = Marks(SECTION)
+AFTER_NAME: Final = Marks(ARGUMENTS)
+
+
+def parse(cursor: Cursor, calls: Calls) -> Steps[None]:
+    while (yield from cursor.until(OPENS, Content)) is not None:
+        yield from calls.attempt(cursor, _calls(cursor, calls))
+
+
+def _calls(cursor: Cursor, calls: Calls) -> Steps[None]:
+    yield from cursor.space()
+    yield from cursor.expect(CALL)
+    while True:
+        call_id, _ = yield from cursor.collect(AFTER_NAME)
+        call_id = call_id.strip()
+        # The templates find a result's function by this id.
+        yield calls.start(call_id.removeprefix("functions.").rpartition(":")[0] or call_id, call_id)
+        yield from json_arguments(cursor, calls)
+        yield from cursor.space()
+        yield from cursor.skip(CALL_END)
+        calls.end(cursor)
+        yield from cursor.space()
+        if (yield from cursor.skip(CALL, SECTION_END)) != CALL:
+            cursor.begin()
+            yield from cursor.space()
+            return
+
+
+FORMAT: Final = Format(
+    "kimi", parse, signs=((SECTION,),), special_text=(SECTION, SECTION_END, CALL, CALL_END, ARGUMENTS)
+)

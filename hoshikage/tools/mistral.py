@@ -1,0 +1,58 @@
+"""Mistral: `[TOOL_CALLS]` and a list, or a name and its arguments. Any thread; pure.
+
+[TOOL_CALLS][{"name": "weather", "arguments": {"city": "東京"}}]
+[TOOL_CALLS]weather[ARGS]{"city": "東京"}[TOOL_CALLS]time[CALL_ID]x3AbC9dEf[ARGS]{}
+"""
+
+from __future__ import annotations
+
+import secrets
+import string
+from typing import Final
+
+from hoshikage.tools.calls import Calls
+from hoshikage.tools.cursor import Cursor, Marks, Steps
+from hoshikage.tools.deltas import Content
+from hoshikage.tools.form import Format
+from hoshikage.tools.json_text import json_arguments, json_calls
+
+TAG: Final = "[TOOL_CALLS]"
+TAGS: Final = Marks(TAG)
+AFTER_NAME: Final = Marks("[ARGS]", "[CALL_ID]", "{")
+AFTER_ID: Final = Marks("[ARGS]", "{")
+ALPHABET: Final = string.ascii_letters + string.digits
+
+
+def parse(cursor: Cursor, calls: Calls) -> Steps[None]:
+    while (yield from cursor.until(TAGS, Content)) is not None:
+        yield from calls.attempt(cursor, _calls(cursor, calls))
+
+
+def _calls(cursor: Cursor, calls: Calls) -> Steps[None]:
+    yield from cursor.space()
+    if (yield from cursor.peek()) in "[{":
+        yield from json_calls(cursor, calls)
+    else:
+        name, mark = yield from cursor.collect(AFTER_NAME)
+        if mark == "[CALL_ID]":
+            _, mark = yield from cursor.collect(AFTER_ID)
+        if mark == "{":
+            cursor.back(1)
+        yield calls.start(name.strip())
+        yield from json_arguments(cursor, calls)
+        calls.end(cursor)
+    yield from cursor.space()
+
+
+def new_id() -> str:
+    """Nine letters and digits, which Mistral's templates insist on."""
+    return "".join(secrets.choice(ALPHABET) for _ in range(9))
+
+
+FORMAT: Final = Format(
+    "mistral",
+    parse,
+    signs=((TAG,),),
+    special_text=(TAG, "[ARGS]", "[CALL_ID]"),
+    new_id=new_id,
+)

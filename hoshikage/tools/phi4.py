@@ -1,0 +1,39 @@
+"""Phi-4-mini: a list between `<|tool_call|>` and `<|/tool_call|>`, or `functools[…]`. Any thread; pure.
+
+<|tool_call|>[{"type": "function", "function": {"name": "weather", "arguments": {"city": "東京"}}}]<|/tool_call|>
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hoshikage.tools.calls import Calls
+from hoshikage.tools.cursor import Cursor, Marks, Steps
+from hoshikage.tools.deltas import Content
+from hoshikage.tools.form import Format
+from hoshikage.tools.json_text import json_calls
+
+OPENS: Final = Marks("<|tool_call|>", "functools[")
+
+
+def parse(cursor: Cursor, calls: Calls) -> Steps[None]:
+    while (mark := (yield from cursor.until(OPENS, Content))) is not None:
+        if mark == "functools[":
+            cursor.back(1)
+        yield from calls.attempt(cursor, _calls(cursor, calls))
+
+
+def _calls(cursor: Cursor, calls: Calls) -> Steps[None]:
+    yield from json_calls(cursor, calls)
+    yield from cursor.space()
+    yield from cursor.skip("<|/tool_call|>")
+    cursor.begin()
+    yield from cursor.space()
+
+
+FORMAT: Final = Format(
+    "phi4",
+    parse,
+    signs=(("<|tool|>", "<|/tool|>"), ("<|/tool_call|>",)),
+    special_text=("<|tool_call|>", "<|/tool_call|>"),
+)

@@ -1,0 +1,67 @@
+"""Qwen3-Coder, Qwen3.5, Nemotron 3 and Seed-OSS: functions and parameters as tags. Any thread; pure.
+
+<tool_call>
+<function=weather>
+<parameter=city>
+東京
+</parameter>
+</function>
+</tool_call>
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hoshikage.tools.calls import Calls
+from hoshikage.tools.cursor import Cursor, Marks, Steps
+from hoshikage.tools.deltas import Content
+from hoshikage.tools.form import Format
+from hoshikage.tools.typed import Arguments
+
+OPENS: Final = Marks("<tool_call>", "<seed:tool_call>", "<function=")
+NAME_ENDS: Final = Marks(">")
+VALUE_ENDS: Final = Marks("\n</parameter>", "</parameter>", spaced=False)
+CLOSES: Final = ("</tool_call>", "</seed:tool_call>")
+
+
+def parse(cursor: Cursor, calls: Calls) -> Steps[None]:
+    while (mark := (yield from cursor.until(OPENS, Content))) is not None:
+        yield from calls.attempt(cursor, _calls(cursor, calls, mark == "<function="))
+
+
+def _calls(cursor: Cursor, calls: Calls, begun: bool) -> Steps[None]:
+    if not begun:
+        yield from cursor.space()
+        yield from cursor.expect("<function=")
+    while True:
+        yield from _call(cursor, calls)
+        yield from cursor.space()
+        if (yield from cursor.skip("<function=", *CLOSES)) != "<function=":
+            cursor.begin()
+            yield from cursor.space()
+            return
+
+
+def _call(cursor: Cursor, calls: Calls) -> Steps[None]:
+    name, _ = yield from cursor.collect(NAME_ENDS)
+    yield calls.start(name)
+    arguments = Arguments(calls, name)
+    while True:
+        yield from cursor.space()
+        if (yield from cursor.expect("<parameter=", "</function>")) == "</function>":
+            break
+        key, _ = yield from cursor.collect(NAME_ENDS)
+        yield from cursor.skip("\n")
+        yield arguments.key(key)
+        yield from arguments.text(cursor, key, VALUE_ENDS)
+    yield arguments.close()
+    calls.end(cursor)
+
+
+FORMAT: Final = Format(
+    "tagged_functions",
+    parse,
+    signs=(("<function=", "<parameter="),),
+    special_text=("<tool_call>", "</tool_call>", "<seed:tool_call>", "</seed:tool_call>"),
+)

@@ -1,0 +1,113 @@
+"""Arguments written as bare text, given the types that the function's schema names. Any thread; pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from hoshikage.tools.calls import Calls
+from hoshikage.tools.cursor import Cursor, EndOfText, Marks, NotACall, Steps
+from hoshikage.tools.deltas import CallArguments
+
+JSON_TYPES: Final = ((bool, "boolean"), (str, "string"), (int, "integer"), (float, "number"), (dict, "object"))
+LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+MAX_NESTING: Final = 8
+
+
+class Arguments:
+    """Writes the arguments of the open call as one JSON object, an entry after the other."""
+
+    def __init__(self, calls: Calls, name: str) -> None:
+        self._calls = calls
+        self._properties = _mapping(calls.schemas.get(name, {}).get("properties"))
+        self._names: set[str] = set()
+
+    def key(self, name: str) -> CallArguments:
+        """Opens an entry. Raises NotACall for a second of its name."""
+        if name in self._names:
+            raise NotACall
+        lead = ", " if self._names else "{"
+        self._names.add(name)
+        return self._calls.piece(f"{lead}{_dumped(name)}: ")
+
+    def value(self, value: Any) -> CallArguments:
+        """A value that has been read. Raises NotACall where JSON has none such."""
+        return self._calls.piece(_dumped(value))
+
+    def text(self, cursor: Cursor, name: str, ends: Marks) -> Steps[str]:
+        """The value of the entry `name`, from the text up to one of `ends`; returns that. Raises EndOfText."""
+        kinds = types_of(self._properties.get(name))
+        if kinds == {"string"}:
+            return (yield from self._string(cursor, ends))
+        text, end = yield from cursor.collect(ends)
+        yield self.value(typed(text, kinds))
+        return end
+
+    def close(self) -> CallArguments:
+        return self._calls.piece("}" if self._names else "{}")
+
+    def _string(self, cursor: Cursor, ends: Marks) -> Steps[str]:
+        yield self._calls.piece('"')
+        while True:
+            start, met, end = ends.search(cursor.rest, cursor.ended)
+            if start:
+                yield self._calls.piece(_dumped(cursor.take(start))[1:-1])
+            if met is not None:
+                cursor.take(end - start)
+                yield self._calls.piece('"')
+                return met
+            if cursor.ended:
+                raise EndOfText
+            yield None
+
+
+def types_of(schema: Any, depth: int = 0) -> set[str]:
+    """The JSON types that a schema allows; empty where it does not say."""
+    schema = _mapping(schema)
+    found: set[str] = set()
+    kind = schema.get("type")
+    found.update(name for name in (kind if isinstance(kind, list) else [kind]) if isinstance(name, str))
+    for word in ("anyOf", "oneOf", "allOf"):
+        options = schema.get(word)
+        if isinstance(options, list) and depth < MAX_NESTING:
+            found.update(*(types_of(option, depth + 1) for option in options))
+    if not found:
+        values = schema["enum"] if isinstance(schema.get("enum"), list) else []
+        found = {_type_of(value) for value in values}
+    return found
+
+
+def typed(text: str, kinds: set[str]) -> Any:
+    """`text` as a value of one of these types; as it stands where it is none."""
+    text = text.strip() if kinds and "string" not in kinds else text
+    try:
+        value = json.loads(text, parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        lowered = text.lower()
+        return lowered == "true" if "boolean" in kinds and lowered in ("true", "false") else text
+    if "string" not in kinds:
+        return value
+    return value if not isinstance(value, str) and _type_of(value) in kinds else text
+
+
+def _type_of(value: Any) -> str:
+    if value is None:
+        return "null"
+    return next((name for kind, name in JSON_TYPES if isinstance(value, kind)), "array")
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(name)
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _dumped(value: Any) -> str:
+    try:
+        return LONE_SURROGATE.sub("\ufffd", json.dumps(value, ensure_ascii=False, allow_nan=False))
+    except (TypeError, ValueError, RecursionError):
+        raise NotACall from None

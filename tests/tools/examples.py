@@ -1,0 +1,455 @@
+"""Answers in every format, and what they say. Values; no state."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from hoshikage.tools import (
+    AnswerParser,
+    CallArguments,
+    CallBroken,
+    CallStart,
+    Content,
+    Delta,
+    Reasoning,
+    Thinking,
+    command_r,
+    deepseek,
+    forced,
+    functionary,
+    generic,
+    glm,
+    granite,
+    harmony,
+    hermes,
+    kimi,
+    lfm2,
+    llama3,
+    mistral,
+    phi4,
+    tagged_functions,
+)
+from hoshikage.tools.form import Format
+
+STRING: Final = {"type": "string"}
+SCHEMAS: Final[dict[str, dict[str, Any]]] = {
+    "weather": {
+        "type": "object",
+        "properties": {
+            "city": STRING,
+            "days": {"type": "integer"},
+            "units": {"enum": ["C", "F"]},
+            "note": {"type": ["string", "null"]},
+        },
+        "required": ["city"],
+    },
+    "time": {"type": "object", "properties": {}},
+}
+THINK: Final = Thinking("<think>", "</think>")
+TOKYO: Final = ("weather", {"city": "東京"})
+TIME: Final[tuple[str, Any]] = ("time", {})
+
+
+@dataclass(frozen=True)
+class Said:
+    """What came out of an answer, joined."""
+
+    content: str = ""
+    reasoning: str = ""
+    calls: tuple[tuple[str, Any], ...] = ()
+    parsed: bool = True
+
+
+@dataclass(frozen=True)
+class Example:
+    name: str
+    form: Format
+    text: str
+    said: Said
+    thinking: Thinking | None = None
+    tail: str = ""
+    schemas: dict[str, dict[str, Any]] = field(default_factory=lambda: SCHEMAS)
+
+
+def heard(example: Example, *pieces: str) -> Said:
+    """What the parser makes of the answer in these pieces, by its format's rules."""
+    parser = AnswerParser(example.form, example.schemas, example.thinking, example.tail)
+    deltas: list[Delta] = []
+    for piece in pieces:
+        deltas += parser.feed(piece)
+    rest = parser.finish()
+    return assembled([*deltas, *rest.deltas], rest.parsed)
+
+
+def assembled(deltas: list[Delta], parsed: bool) -> Said:
+    content = reasoning = ""
+    names: dict[int, str] = {}
+    arguments: dict[int, str] = {}
+    for delta in deltas:
+        if isinstance(delta, Content):
+            assert delta.text
+            content += delta.text
+        elif isinstance(delta, Reasoning):
+            assert delta.text
+            reasoning += delta.text
+        elif isinstance(delta, CallStart):
+            assert delta.index == len(arguments)
+            names[delta.index], arguments[delta.index] = delta.name, ""
+        elif isinstance(delta, CallArguments):
+            assert delta.piece
+            assert delta.index == len(arguments) - 1
+            arguments[delta.index] += delta.piece
+        elif isinstance(delta, CallBroken):
+            del names[delta.index]
+    calls = tuple((name, json.loads(arguments[index])) for index, name in names.items())
+    return Said(content, reasoning, calls, parsed)
+
+
+def _hermes(name: str, text: str, said: Said, thinking: Thinking | None = None, tail: str = "") -> Example:
+    return Example(f"hermes {name}", hermes.FORMAT, text, said, thinking, tail)
+
+
+EXAMPLES: Final = (
+    _hermes("no call", "Hello  there.\n", Said("Hello  there.\n")),
+    _hermes(
+        "text before",
+        'I look.\n\n<tool_call>\n{"name": "weather", "arguments": {"city": "東京"}}\n</tool_call>',
+        Said("I look.", calls=(TOKYO,)),
+    ),
+    _hermes(
+        "two",
+        '<tool_call>\n{"name": "weather", "arguments": {"city": "東京"}}\n</tool_call>\n'
+        '<tool_call>\n{"name": "time", "arguments": {}}\n</tool_call>',
+        Said(calls=(TOKYO, TIME)),
+    ),
+    _hermes(
+        "arguments first, as text, and text behind",
+        '<tool_call>{"arguments": "{\\"city\\": \\"東京\\"}", "name": "weather"}</tool_call> done',
+        Said("done", calls=(TOKYO,)),
+    ),
+    _hermes("no closing tag", '<tool_call>{"name": "time"}', Said(calls=(TIME,))),
+    _hermes(
+        "raw line break in a string",
+        '<tool_call>{"name": "weather", "arguments": {"city": "a\nb\\n"}}</tool_call>',
+        Said(calls=(("weather", {"city": "a\nb\n"}),)),
+    ),
+    _hermes(
+        "broken before the name",
+        '<tool_call>{"nome": 1}</tool_call> ok',
+        Said('<tool_call>{"nome": 1}</tool_call> ok', parsed=False),
+    ),
+    _hermes(
+        "broken in the arguments",
+        'a <tool_call>{"name": "time", "arguments": {"x": tru}}</tool_call>',
+        Said('a <tool_call>{"name": "time", "arguments": {"x": tru}}</tool_call>', parsed=False),
+    ),
+    _hermes(
+        "broken, then whole",
+        '<tool_call>{"name": <tool_call>{"name": "time", "arguments": {}}</tool_call>',
+        Said('<tool_call>{"name": ', calls=(TIME,), parsed=False),
+    ),
+    _hermes("unended", '<tool_call>{"name": "ti', Said('<tool_call>{"name": "ti', parsed=False)),
+    _hermes("almost a mark", "<tool_cal <tool_call", Said("<tool_cal <tool_call")),
+    _hermes(
+        "thoughts",
+        '<think>\nHm <b>.\n</think>\n\nYes.<tool_call>{"name": "time", "arguments": {}}</tool_call>',
+        Said("Yes.", "Hm <b>.", (TIME,)),
+        THINK,
+    ),
+    _hermes("thoughts begun", "Hm.\n</think>\n\nYes.", Said("Yes.", "Hm."), THINK, "<|im_start|>assistant\n<think>\n"),
+    _hermes("thoughts ended in the prompt", "Yes <think>.", Said("Yes <think>."), THINK, "<think>\n\n</think>\n\n"),
+    _hermes("thoughts without an end", "<think>Hm.", Said("", "Hm."), THINK),
+    _hermes("no thoughts", "  Yes.", Said("  Yes."), THINK),
+    _hermes("empty thoughts", "<think>\n\n</think>\n\nYes.", Said("Yes."), THINK),
+    Example(
+        "llama3 object",
+        llama3.FORMAT,
+        '{"name": "weather", "parameters": {"city": "東京"}}',
+        Said(calls=(TOKYO,)),
+    ),
+    Example(
+        "llama3 objects",
+        llama3.FORMAT,
+        '{"type": "function", "name": "weather", "parameters": {"city": "東京"}}; {"name": "time", "parameters": {}}',
+        Said(calls=(TOKYO, TIME)),
+    ),
+    Example(
+        "llama3 nested function",
+        llama3.FORMAT,
+        '{"type": "function", "function": {"name": "weather", "arguments": {"city": "東京"}}}',
+        Said(calls=(TOKYO,)),
+    ),
+    Example("llama3 some JSON", llama3.FORMAT, '{"name": "Bob", "age": 3}', Said('{"name": "Bob", "age": 3}')),
+    Example("llama3 other JSON", llama3.FORMAT, ' {"a": 1}\n', Said(' {"a": 1}\n')),
+    Example(
+        "llama3 built-in",
+        llama3.FORMAT,
+        '<|python_tag|>brave_search.call(query="星影")',
+        Said(calls=(("brave_search", {"query": "星影"}),)),
+    ),
+    Example(
+        "llama3 python tag and object",
+        llama3.FORMAT,
+        'Well. <|python_tag|>{"name": "weather", "parameters": {"city": "東京"}}',
+        Said("Well.", calls=(TOKYO,)),
+    ),
+    Example(
+        "llama3 code",
+        llama3.FORMAT,
+        "<|python_tag|>import math\nprint(math.pi)",
+        Said(calls=(("python", {"code": "import math\nprint(math.pi)"}),)),
+        schemas={"python": {}},
+    ),
+    Example(
+        "llama4 pythonic",
+        llama3.FORMAT,
+        '[weather(city="東京"), time()]',
+        Said(calls=(TOKYO, TIME)),
+    ),
+    Example("llama4 a list", llama3.FORMAT, "[1, 2]", Said("[1, 2]")),
+    Example(
+        "mistral list",
+        mistral.FORMAT,
+        '[TOOL_CALLS][{"name": "weather", "arguments": {"city": "東京"}}, {"name": "time", "arguments": {}}]',
+        Said(calls=(TOKYO, TIME)),
+    ),
+    Example(
+        "mistral names",
+        mistral.FORMAT,
+        'So:[TOOL_CALLS]weather[ARGS]{"city": "東京"}[TOOL_CALLS]time[CALL_ID]x3AbC9dEf[ARGS]{}',
+        Said("So:", calls=(TOKYO, TIME)),
+    ),
+    Example(
+        "mistral thoughts",
+        mistral.FORMAT,
+        '[THINK]Hm.[/THINK][TOOL_CALLS]weather{"city": "東京"}',
+        Said(reasoning="Hm.", calls=(TOKYO,)),
+        Thinking("[THINK]", "[/THINK]"),
+    ),
+    Example(
+        "mistral broken",
+        mistral.FORMAT,
+        "[TOOL_CALLS]weather and more",
+        Said("[TOOL_CALLS]weather and more", parsed=False),
+    ),
+    Example(
+        "mistral half a list",
+        mistral.FORMAT,
+        '[TOOL_CALLS][{"name": "time", "arguments": {}}, {"name"]',
+        Said(', {"name"]', calls=(TIME,), parsed=False),
+    ),
+    Example(
+        "lfm2 pythonic",
+        lfm2.FORMAT,
+        "<|tool_call_start|>[weather(city='東京', days=3, note=None), time()]<|tool_call_end|>I look it up.",
+        Said("I look it up.", calls=(("weather", {"city": "東京", "days": 3, "note": None}), TIME)),
+    ),
+    Example(
+        "lfm2 nested values",
+        lfm2.FORMAT,
+        '<|tool_call_start|>[f(a=[1, (2, "],)")], b={"k": {"x": True}}, c=-1.5e3, d="it\'s \\"q\\"", e=false)]'
+        "<|tool_call_end|>",
+        Said(
+            calls=(("f", {"a": [1, [2, "],)"]], "b": {"k": {"x": True}}, "c": -1500.0, "d": 'it\'s "q"', "e": False}),)
+        ),
+    ),
+    Example(
+        "lfm2 json",
+        lfm2.FORMAT,
+        '<|tool_call_start|>[{"name": "weather", "arguments": {"city": "東京"}}]<|tool_call_end|>',
+        Said(calls=(TOKYO,)),
+    ),
+    Example(
+        "lfm2 a name as value",
+        lfm2.FORMAT,
+        "<|tool_call_start|>[weather(city=tokyo)]<|tool_call_end|>",
+        Said("<|tool_call_start|>[weather(city=tokyo)]<|tool_call_end|>", parsed=False),
+    ),
+    Example(
+        "deepseek v3",
+        deepseek.FORMAT,
+        "Yes.<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>weather\n```json\n"
+        '{"city": "東京"}\n```<｜tool▁call▁end｜>\n<｜tool▁call▁begin｜>function<｜tool▁sep｜>time\n```json\n{}\n```'
+        "<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
+        Said("Yes.", calls=(TOKYO, TIME)),
+    ),
+    Example(
+        "deepseek v3.1",
+        deepseek.FORMAT,
+        '</think><｜tool▁calls▁begin｜><｜tool▁call▁begin｜>weather<｜tool▁sep｜>{"city": "東京"}<｜tool▁call▁end｜>'
+        "<｜tool▁calls▁end｜>",
+        Said(calls=(TOKYO,)),
+        THINK,
+        "<｜Assistant｜><think>",
+    ),
+    Example(
+        "glm",
+        glm.FORMAT,
+        "\n<think>Hm.</think>\nYes.\n<tool_call>weather\n<arg_key>city</arg_key>\n<arg_value>東京</arg_value>\n"
+        "<arg_key>days</arg_key>\n<arg_value>3</arg_value>\n</tool_call>\n<tool_call>time\n</tool_call>",
+        Said("Yes.", "Hm.", (("weather", {"city": "東京", "days": 3}), TIME)),
+        THINK,
+    ),
+    Example(
+        "glm on one line",
+        glm.FORMAT,
+        "<tool_call>weather<arg_key>city</arg_key><arg_value> 3 </arg_value></tool_call>",
+        Said(calls=(("weather", {"city": " 3 "}),)),
+    ),
+    Example(
+        "glm unknown function",
+        glm.FORMAT,
+        '<tool_call>f\n<arg_key>a</arg_key>\n<arg_value>[1, "x"]</arg_value>\n<arg_key>b</arg_key>\n'
+        "<arg_value>NaN</arg_value>\n</tool_call>",
+        Said(calls=(("f", {"a": [1, "x"], "b": "NaN"}),)),
+    ),
+    Example(
+        "tagged functions",
+        tagged_functions.FORMAT,
+        "Yes.\n<tool_call>\n<function=weather>\n<parameter=city>\n東京 <1>\n\n</parameter>\n<parameter=days>\n3\n"
+        "</parameter>\n<parameter=note>\nnull\n</parameter>\n</function>\n</tool_call>\n<tool_call>\n<function=time>\n"
+        "</function>\n</tool_call>",
+        Said("Yes.", calls=(("weather", {"city": "東京 <1>\n", "days": 3, "note": None}), TIME)),
+    ),
+    Example(
+        "seed",
+        tagged_functions.FORMAT,
+        "<seed:think>Hm.</seed:think><seed:tool_call>\n<function=weather>\n<parameter=city>東京</parameter>\n"
+        "</function>\n</seed:tool_call>",
+        Said(reasoning="Hm.", calls=(TOKYO,)),
+        Thinking("<seed:think>", "</seed:think>"),
+    ),
+    Example(
+        "granite 3",
+        granite.FORMAT,
+        '<|tool_call|>[{"name": "weather", "arguments": {"city": "東京"}}, {"name": "time", "arguments": {}}]',
+        Said(calls=(TOKYO, TIME)),
+    ),
+    Example(
+        "granite 4",
+        granite.FORMAT,
+        '<tool_call>\n{"name": "weather", "arguments": {"city": "東京"}}\n</tool_call>',
+        Said(calls=(TOKYO,)),
+    ),
+    Example(
+        "phi-4-mini",
+        phi4.FORMAT,
+        '<|tool_call|>[{"type": "function", "function": {"name": "weather", "arguments": {"city": "東京"}}}]'
+        "<|/tool_call|>",
+        Said(calls=(TOKYO,)),
+    ),
+    Example("phi-4 functools", phi4.FORMAT, 'functools[{"name": "time", "arguments": {}}]', Said(calls=(TIME,))),
+    Example(
+        "command r",
+        command_r.FORMAT,
+        'Action: ```json\n[\n    {\n        "tool_name": "weather",\n        "parameters": {"city": "東京"}\n    }\n]'
+        "\n```",
+        Said(calls=(TOKYO,)),
+    ),
+    Example(
+        "command a",
+        command_r.FORMAT,
+        "<|START_THINKING|>Hm.<|END_THINKING|><|START_ACTION|>[\n"
+        '    {"tool_call_id": "0", "tool_name": "weather", "parameters": {"city": "東京"}}\n]<|END_ACTION|>',
+        Said(reasoning="Hm.", calls=(TOKYO,)),
+        Thinking("<|START_THINKING|>", "<|END_THINKING|>"),
+    ),
+    Example(
+        "command a answer without tools",
+        command_r.FORMAT,
+        "<|START_RESPONSE|>Sunny.<|END_RESPONSE|>",
+        Said("Sunny."),
+        schemas={},
+    ),
+    Example(
+        "kimi",
+        kimi.FORMAT,
+        "Yes.<|tool_calls_section_begin|><|tool_call_begin|>functions.weather:0<|tool_call_argument_begin|>"
+        '{"city": "東京"}<|tool_call_end|><|tool_call_begin|>functions.time:1<|tool_call_argument_begin|>{}'
+        "<|tool_call_end|><|tool_calls_section_end|>",
+        Said("Yes.", calls=(TOKYO, TIME)),
+    ),
+    Example(
+        "harmony",
+        harmony.FORMAT,
+        "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>commentary<|message|>I look.<|end|>"
+        "<|start|>assistant<|channel|>commentary to=functions.weather <|constrain|>json<|message|>"
+        '{"city": "東京"}<|call|>',
+        Said("I look.", "Hm.", (TOKYO,)),
+        tail="<|start|>assistant",
+    ),
+    Example(
+        "harmony, recipient first",
+        harmony.FORMAT,
+        " to=functions.weather<|channel|>commentary json<|message|>"
+        '{"city": "東京"}<|end|><|start|>assistant to=functions.time<|channel|>commentary<|message|>{}<|call|>',
+        Said(calls=(TOKYO, TIME)),
+    ),
+    Example(
+        "harmony final, without tools",
+        harmony.FORMAT,
+        "<|channel|>analysis<|message|>Hm.\n<|end|><|start|>assistant<|channel|>final<|message|>Yes. <1>",
+        Said("Yes. <1>", "Hm.\n"),
+        schemas={},
+    ),
+    Example("harmony left out", harmony.FORMAT, "to be <|", Said("to be <|"), schemas={}),
+    Example(
+        "harmony broken",
+        harmony.FORMAT,
+        "<|channel|>commentary to=functions.time<|message|>no<|call|>",
+        Said("<|channel|>commentary to=functions.time<|message|>no<|call|>", parsed=False),
+    ),
+    Example(
+        "functionary 3.2",
+        functionary.RECIPIENTS,
+        'all\nI look.>>>weather\n{"city": "東京"}>>>time\n{}',
+        Said("I look.", calls=(TOKYO, TIME)),
+        tail=">>>",
+    ),
+    Example(
+        "functionary 3.2 code",
+        functionary.RECIPIENTS,
+        "python\nprint(1)\n",
+        Said(calls=(("python", {"code": "print(1)"}),)),
+    ),
+    Example("functionary 3.2 text", functionary.RECIPIENTS, "Hello.\nYes.", Said("Hello.\nYes.")),
+    Example(
+        "functionary 3.1",
+        functionary.FUNCTIONS,
+        'I look. <function=weather>{"city": "東京"}</function><function=time>{}</function>',
+        Said("I look.", calls=(TOKYO, TIME)),
+    ),
+    Example(
+        "functionary 3.1 code",
+        functionary.FUNCTIONS,
+        "<|python_tag|>print(1)",
+        Said(calls=(("python", {"code": "print(1)"}),)),
+    ),
+    Example(
+        "generic tagged",
+        generic.FORMAT,
+        'I look. <tool_call>{"name": "weather", "arguments": {"city": "東京"}}</tool_call>',
+        Said("I look.", calls=(TOKYO,)),
+    ),
+    Example(
+        "generic fenced",
+        generic.FORMAT,
+        '```json\n{"name": "weather", "arguments": {"city": "東京"}}\n```',
+        Said(calls=(TOKYO,)),
+    ),
+    Example(
+        "generic alone",
+        generic.FORMAT,
+        '[{"name": "weather", "arguments": {"city": "東京"}}]',
+        Said(calls=(TOKYO,)),
+    ),
+    Example("generic code", generic.FORMAT, "```json\n{}\n```", Said("```json\n{}\n```")),
+    Example(
+        "forced",
+        forced.FORMAT,
+        '[{"name": "weather", "arguments": {"city": "東京"}}, {"name": "time", "arguments": {}}]\n',
+        Said(calls=(TOKYO, TIME)),
+    ),
+)
