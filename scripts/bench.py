@@ -51,7 +51,7 @@ def main(screen: Screen) -> int:
         return show(screen, json.loads(options.show.read_text(encoding="utf-8")), options)
     environment, _ = prepare(screen, ("test",))
     if Path(sys.prefix).resolve() != environment.folder.resolve():
-        return subprocess.run([environment.python, *sys.argv], check=False).returncode
+        return _again_with(environment)
     names = options.models.split(",")
     if unknown := [name for name in names if name not in MODELS]:
         raise Refused("bench_unknown_model", name=unknown[0], allowed=", ".join(MODELS))
@@ -77,6 +77,15 @@ def show(screen: Screen, result: dict[str, Any], options: argparse.Namespace) ->
     if options.markdown:
         options.markdown.write_text(table + "\n", encoding="utf-8")
     return 0
+
+
+def _again_with(environment: Environment) -> int:
+    """Runs this script with the environment's Python, in this very process where the system can."""
+    command = [str(environment.python), *sys.argv]
+    if os.name != "nt":
+        sys.stdout.flush()
+        os.execv(command[0], command)
+    return subprocess.run(command, check=False).returncode
 
 
 class Bench:
@@ -185,6 +194,7 @@ class Bench:
             "HOST": "127.0.0.1",
             "HOSHIKAGE_LIB_PATH": str(self._library),
             "MODEL_MAP_FILE": str(folder / "model_map.json"),
+            "RAMDISK_PATH": "off",  # the bare loop loads from the disk too
             **settings,
         }
 

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
-from types import FrameType
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from bootstrap import SHOWN_LINES, Environment, prepare
 from screen import INDENT, ROOT, Refused, Screen, run
@@ -27,9 +25,6 @@ def main(screen: Screen) -> int:
     parser = argparse.ArgumentParser(description=screen.text("quickstart_about"))
     parser.add_argument("--check", action="store_true", help=screen.text("quickstart_check_help"))
     check = parser.parse_args().check
-    for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):  # Windows has no SIGHUP
-            signal.signal(getattr(signal, name), _leave)
     with screen.step("quickstart_environment") as nothing_to_do:
         environment, changed = prepare(screen, ())
         if not changed:
@@ -56,11 +51,6 @@ def main(screen: Screen) -> int:
             screen.say("quickstart_checked")
             return 0
         return _keep_serving(screen, environment, server, model["label"])
-
-
-def _leave(_signal: int, _frame: FrameType | None) -> NoReturn:
-    """A closed terminal or a SIGTERM ends this script as Ctrl-C does, so that the server is ended too."""
-    raise KeyboardInterrupt
 
 
 def _facts(environment: Environment) -> Any:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from types import FrameType
+from typing import Final, NoReturn
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 """The clone. Its package is imported from here for what it already knows, before it is installed."""
@@ -92,6 +94,9 @@ def run(body: Callable[[Screen], int]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):  # Windows has no SIGHUP
+            signal.signal(getattr(signal, name), _leave)
     screen = Screen(language_of(os.environ))
     try:
         return body(screen)
@@ -106,3 +111,8 @@ def run(body: Callable[[Screen], int]) -> int:
     screen.line()
     print(screen.text("error", reason=reason), file=sys.stderr, flush=True)
     return 1
+
+
+def _leave(_signal: int, _frame: FrameType | None) -> NoReturn:
+    """A closed terminal or a SIGTERM ends a script as Ctrl-C does, so that its children are ended too."""
+    raise KeyboardInterrupt
