@@ -16,7 +16,8 @@ FEATURES: Final[Mapping[str, str]] = {
     "direct_io": "use_direct_io | load_mode",
     "gpu_layers": "n_gpu_layers",
     "main_gpu": "main_gpu & split_mode",
-    "tensor_split": "tensor_split",
+    # b4529 to b4980 with a new field would look like b4234, and nothing but several GPUs shows where this one stands.
+    "tensor_split": "tensor_split & tensor_buft_overrides",
     "tensor_placement": "tensor_buft_overrides",
     "lora": "llama_set_adapters_lora | llama_set_adapter_lora | llama_lora_adapter_set",
     # context
@@ -24,7 +25,7 @@ FEATURES: Final[Mapping[str, str]] = {
     "flash_attn": "flash_attn_type | flash_attn",
     "flash_attn_auto": "flash_attn_type",
     "kv_unified": "kv_unified",
-    "swa_full": "swa_full",
+    "swa_full": "swa_full & kv_unified",  # b5590 cannot be told from a B117 with a new bool
     "rope_scaling": "rope_freq_base & rope_freq_scale",
     "embeddings": "embeddings & pooling_type & llama_get_embeddings_seq",
     "safe_abort": "op_offload | llama_memory_clear",  # up to b4980 an abort may hang: Library.abort_is_safe

@@ -7,7 +7,7 @@ is, its padding is either left alone or zeroed throughout (as compilers do), and
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from hoshikage._ffi.layout import Layout
@@ -34,8 +34,7 @@ class Unrecognised(ValueError):
 
 def recognise(image: DefaultImage, layouts: Sequence[Layout]) -> Layout:
     """The one layout that the image has. Raises Unrecognised."""
-    faults = {layout.name: differences(image, layout) for layout in layouts}
-    matches = [layout for layout in layouts if not faults[layout.name]]
+    matches = matching(image, layouts)
     if matches:
         smallest = min(matches, key=lambda layout: len(layout.offsets()))
         rivals = [layout.name for layout in matches if not _extends(layout, smallest)]
@@ -44,39 +43,46 @@ def recognise(image: DefaultImage, layouts: Sequence[Layout]) -> Layout:
             # every field of the smallest, so using only those is right whichever it is.
             return smallest
         raise Unrecognised(smallest.name, f"also fits {', '.join(rivals)}")
+    faults = {layout.name: differences(image, layout) for layout in layouts}
     nearest = min(faults, key=lambda name: len(faults[name]))
     raise Unrecognised(nearest, "; ".join(faults[nearest][:4]))
 
 
+def matching(image: DefaultImage, layouts: Sequence[Layout]) -> list[Layout]:
+    """The layouts that the image does not contradict."""
+    return [layout for layout in layouts if next(_differences(image, layout), None) is None]
+
+
 def confirm(image: DefaultImage, layout: Layout) -> None:
     """Raises Unrecognised where a field that was placed by behaviour is not written or holds no known default."""
-    found = _field_differences(image, layout)
+    found = list(_field_differences(image, layout))
     if found:
         raise Unrecognised(layout.name, "; ".join(found[:4]))
 
 
 def differences(image: DefaultImage, layout: Layout) -> list[str]:
     """What of the image does not fit the layout, in words; empty where it fits."""
-    found = _field_differences(image, layout)
+    return list(_differences(image, layout))
+
+
+def _differences(image: DefaultImage, layout: Layout) -> Iterator[str]:
+    yield from _field_differences(image, layout)
     if image.written is not None:
         spans = (range(offset, offset + FIELDS[name].size) for name, offset in layout.offsets().items())
-        found += _stray_bytes(image.data, image.written, set().union(*spans), layout.size)
-    return found
+        yield from _stray_bytes(image.data, image.written, set().union(*spans), layout.size)
 
 
-def _field_differences(image: DefaultImage, layout: Layout) -> list[str]:
-    found: list[str] = []
+def _field_differences(image: DefaultImage, layout: Layout) -> Iterator[str]:
     for name, offset in layout.offsets().items():
         field = FIELDS[name]
         span = range(offset, offset + field.size)
         if image.written is not None and not image.written.issuperset(span):
-            found.append(f"{name}@{offset} is not written")
+            yield f"{name}@{offset} is not written"
             continue
         (value,) = struct.unpack_from(field.code.replace("?", "B"), image.data, offset)
         if value not in field.defaults:
             allowed = " or ".join(f"{default:g}" for default in field.defaults)
-            found.append(f"{name}@{offset} is {value:g}, expected {allowed}")
-    return found
+            yield f"{name}@{offset} is {value:g}, expected {allowed}"
 
 
 def _stray_bytes(data: bytes, written: frozenset[int], covered: set[int], size: int) -> list[str]:

@@ -99,6 +99,7 @@ LLAMA: Final = (
     # Sampling. llama_sampler_chain_params is one bool and travels in a register.
     needed("llama_sampler_name", c_char_p, Sampler),
     needed("llama_sampler_accept", None, Sampler, c_int32),
+    needed("llama_sampler_apply", None, Sampler, Array),
     needed("llama_sampler_free", None, Sampler),
     optional("llama_sampler_copy", None),  # never called; its presence dates llama_sampler_init_penalties
     needed("llama_sampler_chain_init", Sampler, c_bool),
@@ -108,8 +109,15 @@ LLAMA: Final = (
     needed("llama_sampler_init_top_k", Sampler, c_int32),
     needed("llama_sampler_init_top_p", Sampler, c_float, c_size_t),
     needed("llama_sampler_init_min_p", Sampler, c_float, c_size_t),
+    optional("llama_sampler_init_typical", Sampler, c_float, c_size_t),
     needed("llama_sampler_init_temp", Sampler, c_float),
+    optional("llama_sampler_init_temp_ext", Sampler, c_float, c_float, c_float),
+    optional("llama_sampler_init_xtc", Sampler, c_float, c_float, c_size_t, c_uint32),
+    optional("llama_sampler_init_top_n_sigma", Sampler, c_float),
+    optional("llama_sampler_init_mirostat", Sampler, c_int32, c_uint32, c_float, c_float, c_int32),
+    optional("llama_sampler_init_mirostat_v2", Sampler, c_uint32, c_float, c_float),
     needed("llama_sampler_init_penalties", Sampler),  # its arguments are found out by penalties.bind
+    optional("llama_sampler_init_dry", Sampler),  # as above, by dry.bind
     needed("llama_sampler_sample", c_int32, Sampler, Context, c_int32),
     # Utilities
     needed("llama_print_system_info", c_char_p),

@@ -51,6 +51,10 @@ IN_THE_LOG: Final[dict[str, tuple[dict[str, float], str, str]]] = {
 MMAP: Final = {"use_mmap": (0, 1), "load_mode": (0, 1)}
 """Field -> its values for reading the file and for mapping it."""
 
+LOCKED: Final = {"use_mlock": 1, "load_mode": 2}
+"""Field -> its value for keeping the model in memory."""
+STATUS: Final = Path("/proc/self/status")
+
 NO_SUCH_GPU: Final = 77
 """A main_gpu that no machine has; where one GPU alone is to be used, it is refused by its number."""
 NO_GPU_LINE: Final = rf"\bmain_gpu: ({NO_SUCH_GPU})\b"
@@ -161,6 +165,7 @@ Observation = tuple[str, Any, Any]
 
 def _observations(library: Library, log: LogTap, path: str) -> Iterator[Observation]:
     yield from _mapping(library, log, path)
+    yield from _locking(library, log, path)
     yield from _main_gpu(library, log, path)
     progress = Progress(lambda _progress: True)
     model = Model.load_with(library, path, progress, _on_cpu(library))
@@ -188,6 +193,34 @@ def _mapping(library: Library, log: LogTap, path: str) -> Iterator[Observation]:
             said = log.values(r"(?:\bmmap = |\bload_mode = )(\w+)")
             expected = {"read": ("false", "none"), "mapped": ("true", "mmap")}[name]
             yield f"{field}={name}", True, said[0] in expected if said else None
+    if "use_direct_io" in known:  # every release that has it says so, and one without it may look the same
+        for value, says in ((0, "false"), (1, "true")):
+            log.lines.clear()
+            Model.load_with(library, path, Progress(lambda _progress: True), {**plain, "use_direct_io": value}).close()
+            yield f"use_direct_io={value}", [says], log.values(r"\bdirect_io = (\w+)")
+
+
+def _locking(library: Library, log: LogTap, path: str) -> Iterator[Observation]:
+    """The model's pages are locked, or the log says that they could not be. Seen on Linux alone."""
+    fields = next(({name: value} for name, value in LOCKED.items() if name in library.fields), None)
+    before = locked_kib()
+    if fields is None or before is None:
+        return
+    log.lines.clear()
+    model = Model.load_with(library, path, Progress(lambda _progress: True), {**_on_cpu(library), **fields})
+    during = locked_kib()
+    model.close()
+    refused = bool(log.values(r"(failed to mlock|mlock.*not supported)"))
+    yield next(iter(fields)) + "=locked", True, (during is not None and during > before) or refused
+
+
+def locked_kib() -> int | None:
+    """How much of this process cannot be swapped out; None where the system does not say."""
+    try:
+        met = re.search(r"VmLck:\s*(\d+)", STATUS.read_text("ascii"))
+    except OSError:
+        return None
+    return int(met[1]) if met else None
 
 
 def _main_gpu(library: Library, log: LogTap, path: str) -> Iterator[Observation]:
