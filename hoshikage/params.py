@@ -3,10 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
+AUTO_LAYERS = -2
+"""As n_gpu_layers: as many as fit."""
 RANDOM_SEED = 0xFFFFFFFF
 """llama.h's LLAMA_DEFAULT_SEED: the library draws a seed of its own."""
+
+FORBIDDEN = -100.0
+"""The bias that OpenAI's interface bans a token with."""
+
+
+SAMPLER_ORDER = (
+    "penalties",
+    "dry",
+    "top_n_sigma",
+    "top_k",
+    "typical_p",
+    "top_p",
+    "min_p",
+    "xtc",
+    "temperature",
+)
+"""What can stand in `SamplingParams.samplers`, in llama.cpp's own order; the draw comes behind the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,20 +34,60 @@ class SamplingParams:
 
     temperature: float = 0.2
     """0 takes the likeliest token."""
+    dynatemp_range: float = 0.0
+    """The temperature moves by so much up and down with the entropy; 0 is off."""
+    dynatemp_exponent: float = 1.0
     top_p: float = 0.8
     """1 is off."""
     top_k: int = 40
     """0 is off."""
     min_p: float = 0.0
     """0 is off."""
+    typical_p: float = 1.0
+    """1 is off."""
+    top_n_sigma: float = -1.0
+    """0 and below is off."""
+    xtc_probability: float = 0.0
+    """0 is off."""
+    xtc_threshold: float = 0.1
+    """Above 0.5 is off."""
     repeat_penalty: float = 1.0
     """1 is off."""
     repeat_last_n: int = 64
     """How many last tokens the three penalties look at; -1 is the whole context."""
     frequency_penalty: float = 0.0
     presence_penalty: float = 0.0
+    dry_multiplier: float = 0.0
+    """0 is off."""
+    dry_base: float = 1.75
+    """Below 1 is off."""
+    dry_allowed_length: int = 2
+    dry_penalty_last_n: int = -1
+    """How many last tokens DRY looks at; -1 is the whole context, 0 is off."""
+    dry_sequence_breakers: tuple[str, ...] = ("\n", ":", '"', "*")
+    mirostat: int = 0
+    """1 or 2 takes the place of all samplers that cut the choice; 0 is off."""
+    mirostat_tau: float = 5.0
+    mirostat_eta: float = 0.1
+    samplers: tuple[str, ...] = SAMPLER_ORDER
+    """Those that are used, in this order; the rest is off."""
+    logit_bias: tuple[tuple[int, float], ...] = ()
+    """Token id and what is added to its logit; FORBIDDEN and below forbids it."""
+    ignore_eos: bool = False
+    """The model may not end its answer."""
     seed: int = RANDOM_SEED
     """0 to 2**32 - 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """What the whole answer must be an instance of."""
+
+    kind: Literal["json_schema", "gbnf"]
+    text: str
+    """The schema as JSON, or the grammar."""
+    param: str
+    """The request's field, for refusals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +123,11 @@ class GenerationRequest:
     """Matched as text, the earliest in the text first; never part of the answer."""
     stop_tokens: tuple[str, ...] = ()
     """Texts of control tokens that end the answer, matched by token id alone."""
+    choices: int = 1
+    """So many answers to the one prompt; that of number i is drawn with seed + i."""
+    grammar: Grammar | None = None
+    logprobs: int | None = None
+    """None: no log probabilities; else how many of the likeliest tokens are told beside each chosen one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +140,20 @@ class LoadParams:
     n_batch: int = 512
     """Prompt tokens per decode, and so the longest wait for a cancel where the backend has no abort callback."""
     n_gpu_layers: int = -1
-    """-1 is all."""
+    """-1 is all, AUTO_LAYERS as many as fit."""
+    main_gpu: int | None = None
+    """The one GPU that the whole model goes to; None divides it among all."""
+    tensor_split: tuple[float, ...] = ()
+    """Shares of the GPUs, in their order; empty leaves them to the library."""
+    flash_attn: str = "auto"
+    """`auto`, `on` or `off`."""
+    type_k: str = "f16"
+    type_v: str = "f16"
+    """How the KV memory is stored: `f16`, `q8_0` or `q4_0`."""
+    use_mmap: bool = True
+    use_mlock: bool = False
+    require_gpu: bool = False
+    """Refuses a load that would compute on the CPU alone."""
     n_threads: int = 0
     """0 is as many as the physical cores the process may use."""
     chat_template: str | None = None
@@ -96,6 +173,8 @@ class ModelInfo:
     template_source: str
     """`model` where the GGUF brought its chat template, `file` where it was given another, else `chatml`."""
     load_ms: float
+    n_gpu_layers: int = 0
+    """Layers on the GPU, the output counted as one."""
 
 
 @dataclass(frozen=True, slots=True)

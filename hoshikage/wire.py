@@ -85,16 +85,43 @@ class Prefill(Frame, frozen=True, tag="prefill"):
     done: int
 
 
+class Likely(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One token and the model's own log probability of it, before any sampler, bias or grammar."""
+
+    text: str
+    """The characters that this token completes; empty where it only begins one."""
+    raw: bytes
+    logprob: float
+
+
+class Chosen(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A token of the answer, and the likeliest in its place."""
+
+    token: Likely
+    top: tuple[Likely, ...]
+
+
 class Token(Frame, frozen=True, tag="token"):
     """Text that is certain: whole characters, no part of a stop string. Never empty."""
 
     job: int
     text: str
     completion_tokens: int
-    """Generated so far, those held back included."""
+    """Generated so far in all choices, those held back included."""
+    choice: int = 0
+    logprobs: tuple[Chosen, ...] | None = None
+    """Where they were asked for: the tokens of this text. Their texts, joined, are it."""
 
 
 FinishReason = Literal["stop", "length", "cancelled"]
+
+
+class ChoiceEnd(Frame, frozen=True, tag="choice_end"):
+    """One of several choices has ended and the next begins. The last one's end is Finished."""
+
+    job: int
+    choice: int
+    reason: FinishReason
 
 
 class Finished(Frame, frozen=True, tag="finished"):
@@ -102,9 +129,10 @@ class Finished(Frame, frozen=True, tag="finished"):
 
     job: int
     reason: FinishReason
+    """The last choice's."""
     prompt_tokens: int
     completion_tokens: int
-    """Every sampled token, an end-of-generation token included."""
+    """Every sampled token of all choices, an end-of-generation token included."""
     timings: Timings
 
 
@@ -133,8 +161,8 @@ class Log(Frame, frozen=True, tag="log"):
 
 
 Command = Load | Generate | Cancel | Stop
-Event = Ready | Loading | Loaded | Started | Prefill | Token | Finished | Failed | Log
-JobEvent = Started | Prefill | Token | Finished | Failed
+Event = Ready | Loading | Loaded | Started | Prefill | Token | ChoiceEnd | Finished | Failed | Log
+JobEvent = Started | Prefill | Token | ChoiceEnd | Finished | Failed
 
 _encoder = msgspec.msgpack.Encoder()
 _command_decoder: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)

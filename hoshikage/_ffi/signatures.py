@@ -106,6 +106,7 @@ LLAMA: Final = (
     needed("llama_sampler_chain_add", None, Sampler, Sampler),
     needed("llama_sampler_init_greedy", Sampler),
     needed("llama_sampler_init_dist", Sampler, c_uint32),
+    optional("llama_sampler_init_softmax", Sampler),
     needed("llama_sampler_init_top_k", Sampler, c_int32),
     needed("llama_sampler_init_top_p", Sampler, c_float, c_size_t),
     needed("llama_sampler_init_min_p", Sampler, c_float, c_size_t),

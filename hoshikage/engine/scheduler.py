@@ -69,7 +69,7 @@ class Scheduler:
                 continue
             ended.append(session)
         for session in ended:
-            self._remove(session)
+            self._follow(session)
 
     def fail(self, error: HoshikageError) -> None:
         """Ends every running session with this error."""
@@ -99,6 +99,22 @@ class Scheduler:
             self._context.clear()
         self._running.append(session)
         self._cancels.admitted(job.job, self._context.abort)
+
+    def _follow(self, session: Session) -> None:
+        """Puts the job's next choice in the place of one that has ended."""
+        try:
+            follower = session.follower()
+        except HoshikageError as error:
+            self._remove(session)
+            self._emit(wire.Failed.of(error, session.job))
+            return
+        if follower is None:
+            self._remove(session)
+            return
+        session.close()
+        self._running[self._running.index(session)] = follower
+        if len(self._running) == 1:
+            self._context.clear()
 
     def _remove(self, session: Session) -> None:
         self._running.remove(session)

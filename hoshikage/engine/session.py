@@ -1,4 +1,4 @@
-"""One running request: its tokens, sampler, text and counters. Lives on the engine thread."""
+"""One running answer: its tokens, sampler, text and counters. Lives on the engine thread."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hoshikage import wire
+from hoshikage.engine.ledger import Ledger
+from hoshikage.llama.choice import Choice
 from hoshikage.llama.context import Context
+from hoshikage.llama.logprobs import Scorer
 from hoshikage.llama.sampler import Sampler
 from hoshikage.llama.text import TextAssembler
 from hoshikage.llama.vocab import Vocab
@@ -25,33 +28,59 @@ class Prompt:
     stop_tokens: frozenset[int]
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One job as it shall run: its choices come one after the other, each from an empty KV memory."""
+
+    job: int
+    prompt: Prompt
+    choices: int
+    open_sampler: Callable[[int], Sampler | Choice]
+    """Given the choice's number."""
+    scorer: Scorer | None
+    """Where log probabilities are asked for."""
+    vocab: Vocab
+    emit: Callable[[wire.Event], None]
+    begun: float
+    """`time.perf_counter()` at the job's start, before its prompt was rendered."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What the choices of one job have taken together."""
+
+    generated: int = 0
+    prompt_ms: float = 0.0
+    first_token_ms: float = 0.0
+    decode_ms: float = 0.0
+
+
 class Session:
     """From a prompt to its end event. The scheduler feeds it to the batch and brings it sampled tokens."""
 
-    def __init__(
-        self,
-        job: int,
-        prompt: Prompt,
-        sampler: Sampler,
-        vocab: Vocab,
-        emit: Callable[[wire.Event], None],
-        begun: float,
-    ) -> None:
-        """`begun`: `time.perf_counter()` at the job's start, before its prompt was rendered."""
-        self.job = job
+    def __init__(self, plan: Plan, choice: int = 0, tally: Tally | None = None) -> None:
+        """`tally`: of the choices before this one."""
+        self.job = plan.job
         self.seq_id = 0
         self.batch_index: int | None = None
         """Where in the decoded batch this session's logits are; None while its prompt is not all in."""
-        self._prompt = prompt
-        self._sampler = sampler
-        self._vocab = vocab
-        self._emit = emit
-        self._text = TextAssembler(prompt.stop)
-        self._pending: Sequence[int] = prompt.tokens
+        self._plan = plan
+        self._choice = choice
+        self._tally = Tally() if tally is None else tally
+        self._prompt = plan.prompt
+        self._sampler = plan.open_sampler(choice)
+        self._conditions = self._sampler if isinstance(self._sampler, Choice) else None
+        self._vocab = plan.vocab
+        self._emit = plan.emit
+        self._text = TextAssembler(plan.prompt.stop)
+        self._ledger = None if plan.scorer is None else Ledger()
+        self._pending: Sequence[int] = plan.prompt.tokens
         self._position = 0
-        self._generated = 0
-        self._begun = begun
+        self._before = self._generated = self._tally.generated
+        self._limit = self._before + plan.prompt.limit
+        self._begun = time.perf_counter() if choice else plan.begun
         self._prompt_done = self._first_token = 0.0
+        self._cancelled = False
 
     def fill(self, context: Context) -> None:
         """Puts the next pending tokens into the batch, as many as it has room for; logits only for the last of all."""
@@ -76,40 +105,72 @@ class Session:
     def advance(self) -> bool:
         """Samples from the decoded batch and emits what is certain. False when the session has ended."""
         assert self.batch_index is not None
-        if not self._generated:
+        first = self._generated == self._before
+        if first:
             self._prompt_done = time.perf_counter()
         token = self._sampler.sample(self.batch_index)
         self._generated += 1
-        if self._generated == 1:
+        if first:
             self._first_token = time.perf_counter()
         if self._vocab.is_eog(token) or token in self._prompt.stop_tokens:
             return self._end("stop")
-        text = self._text.feed(self._vocab.piece(token))
+        piece = self._vocab.piece(token)
+        text = self._text.feed(piece)
+        if self._ledger is not None:
+            self._note(self._ledger, token, piece)
         if text:
-            self._emit(wire.Token(self.job, text, self._generated))
-        if self._text.stopped:
+            self._send(text)
+        if self._text.stopped or (self._conditions is not None and self._conditions.complete):
             return self._end("stop")
-        if self._generated >= self._prompt.limit:
+        if self._generated >= self._limit:
             return self._end("length")
         self._pending = (token,)
         return True
 
+    def follower(self) -> Session | None:
+        """The session of the job's next choice, where this one has ended by itself and was not the last."""
+        if self._cancelled or self._choice + 1 == self._plan.choices:
+            return None
+        return Session(self._plan, self._choice + 1, self._tally)
+
     def cancel(self) -> None:
+        self._cancelled = True
         self._end("cancelled")
 
     def close(self) -> None:
         self._sampler.close()
 
+    def _note(self, ledger: Ledger, token: int, piece: bytes) -> None:
+        assert self._plan.scorer is not None and self.batch_index is not None
+        logprob, top = self._plan.scorer.score(self.batch_index, token)
+        ledger.add(piece, logprob, [(self._vocab.piece(other), value) for other, value in top])
+
+    def _send(self, text: str) -> None:
+        logprobs = None
+        if self._ledger is not None:
+            text, logprobs = self._ledger.release(text)
+            if not text:
+                return
+        self._emit(wire.Token(self.job, text, self._generated, self._choice, logprobs))
+
     def _end(self, reason: wire.FinishReason) -> bool:
-        if rest := self._text.finish():
-            self._emit(wire.Token(self.job, rest, self._generated))
+        rest, logprobs = self._text.finish(), None
+        if self._ledger is not None:
+            rest, logprobs = self._ledger.finish(rest)
+        if rest:
+            self._emit(wire.Token(self.job, rest, self._generated, self._choice, logprobs))
         now = time.perf_counter()
         prompt_done = self._prompt_done or now
         first_token = self._first_token or now
-        timings = Timings(
-            prompt_ms=(prompt_done - self._begun) * 1e3,
-            first_token_ms=(first_token - self._begun) * 1e3,
-            decode_ms=(now - first_token) * 1e3,
-        )
-        self._emit(wire.Finished(self.job, reason, len(self._prompt.tokens), self._generated, timings))
+        tally = self._tally
+        tally.generated = self._generated
+        tally.prompt_ms += (prompt_done - self._begun) * 1e3
+        tally.decode_ms += (now - first_token) * 1e3
+        if not self._choice:
+            tally.first_token_ms = (first_token - self._begun) * 1e3
+        if self._cancelled or self._choice + 1 == self._plan.choices:
+            timings = Timings(tally.prompt_ms, tally.first_token_ms, tally.decode_ms)
+            self._emit(wire.Finished(self.job, reason, len(self._prompt.tokens), self._generated, timings))
+        else:
+            self._emit(wire.ChoiceEnd(self.job, self._choice, reason))
         return False

@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from hoshikage import wire
@@ -15,14 +15,16 @@ from hoshikage._ffi.layout import Calibrated
 from hoshikage._ffi.library import Library, load
 from hoshikage.engine.cancels import Cancels
 from hoshikage.engine.prompt import prepare
+from hoshikage.engine.sampling import Conditions
 from hoshikage.engine.scheduler import Scheduler
-from hoshikage.engine.session import Session
+from hoshikage.engine.session import Plan, Session
 from hoshikage.errors import HoshikageError, InferenceFailed, ModelLoadFailed
 from hoshikage.llama.context import Context
+from hoshikage.llama.grammar import Grammars
+from hoshikage.llama.logprobs import Scorer
 from hoshikage.llama.model import Model
-from hoshikage.llama.sampler import Sampler
 from hoshikage.llama.template import ChatTemplate
-from hoshikage.params import LoadParams, ModelInfo, SamplingParams
+from hoshikage.params import LoadParams, ModelInfo
 
 Emit = Callable[[wire.Event], None]
 FindCalibrated = Callable[[], Calibrated | None]
@@ -155,6 +157,7 @@ class _Loaded:
         self._emit = emit
         vocab = model.vocab
         self._given = bool(template)
+        self._made_grammars: Grammars | None = None
         self._template = ChatTemplate(
             model.chat_template if template is None else template or None,
             vocab.text(vocab.bos) if vocab.bos is not None else "",
@@ -185,15 +188,15 @@ class _Loaded:
         begun = time.perf_counter()
         request, vocab = job.request, self._model.vocab
         prompt = prepare(request, self._template, vocab, self._context.n_ctx)
+        conditions = Conditions(self._model, self._context, request, prompt, self._grammars)
+        scorer = None if request.logprobs is None else Scorer(self._context, request.logprobs)
+        session = Session(
+            Plan(job.job, prompt, request.choices, conditions.open_sampler, scorer, vocab, self._emit, begun)
+        )
         self._emit(wire.Started(job.job, len(prompt.tokens)))
-        sampler = Sampler.open(self._model, self._context, request.sampling)
-        for token in _penalised(prompt.tokens, request.sampling):
-            sampler.accept(token)
-        return Session(job.job, prompt, sampler, vocab, self._emit, begun)
+        return session
 
-
-def _penalised(tokens: Sequence[int], sampling: SamplingParams) -> Sequence[int]:
-    """The prompt tokens that the penalties look at; none where there are no penalties."""
-    if sampling.repeat_penalty == 1.0 and not sampling.frequency_penalty and not sampling.presence_penalty:
-        return ()
-    return tokens if sampling.repeat_last_n < 0 else tokens[max(0, len(tokens) - sampling.repeat_last_n) :]
+    def _grammars(self) -> Grammars:
+        if self._made_grammars is None:
+            self._made_grammars = Grammars(self._model.vocab)
+        return self._made_grammars

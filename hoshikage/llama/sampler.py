@@ -4,13 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
+from hoshikage._ffi import dry
+from hoshikage._ffi.candidates import Candidates
 from hoshikage._ffi.handles import Owner
-from hoshikage.errors import InferenceFailed
+from hoshikage._ffi.memory import Logits
+from hoshikage.errors import InferenceFailed, NotSupported
 from hoshikage.llama.context import Context
 from hoshikage.llama.model import Model
 from hoshikage.params import SamplingParams
+
+MIROSTAT_M: Final = 100
+"""Tokens that mirostat 1 estimates from, as in llama.cpp and its paper."""
+
+CUTTING: Final = ("top_n_sigma", "top_k", "typical_p", "top_p", "min_p", "xtc")
+"""Samplers that mirostat takes the place of."""
+
+Make = Callable[[Context, SamplingParams], "int | None"]
+"""Makes one sampler of a chain; None where the library cannot."""
 
 
 class Sampler(Owner):
@@ -23,41 +38,30 @@ class Sampler(Owner):
         self._accept = api.llama_sampler_accept
         self._sample = api.llama_sampler_sample
         self._greedy = greedy
+        self._candidates: Candidates | None = None
 
     @classmethod
     def open(cls, model: Model, context: Context, params: SamplingParams) -> Sampler:
-        """The chain for `params`: penalties, top_k, top_p, min_p, temperature, then the draw; neutral ones left out."""
+        """The chain for `params`, neutral samplers left out. Raises NotSupported for what the release has not."""
         api = model.library.api
         chain: int = api.llama_sampler_chain_init(True)
+        wanted = [name for name in _order(params) if ROWS[name][0](params)]
         greedy = params.temperature == 0
-        sampler = cls(context, chain, api.llama_sampler_free, greedy=greedy and not _has_penalties(params))
-        if _has_penalties(params):
-            last_n = context.n_ctx if params.repeat_last_n < 0 else params.repeat_last_n
-            sampler._add(
-                "penalties",
-                model.library.init_penalties(
-                    model.vocab.n_tokens,
-                    last_n,
-                    params.repeat_penalty,
-                    params.frequency_penalty,
-                    params.presence_penalty,
-                ),
-            )
-        if greedy:
-            sampler._add("greedy", api.llama_sampler_init_greedy())
-            return sampler
-        if params.top_k > 0:
-            sampler._add("top_k", api.llama_sampler_init_top_k(params.top_k))
-        if params.top_p < 1:
-            sampler._add("top_p", api.llama_sampler_init_top_p(params.top_p, 1))
-        if params.min_p > 0:
-            sampler._add("min_p", api.llama_sampler_init_min_p(params.min_p, 1))
-        sampler._add("temp", api.llama_sampler_init_temp(params.temperature))
-        sampler._add("dist", api.llama_sampler_init_dist(params.seed))
+        sampler = cls(context, chain, api.llama_sampler_free, greedy=greedy and not {"penalties", "dry"} & set(wanted))
+        try:
+            for name in wanted:
+                if not greedy or name in ("penalties", "dry"):
+                    sampler._add(name, ROWS[name][1](context, params))
+            if api.has_old_model_load and not greedy:  # b3889's dist draws by probabilities that it does not compute
+                sampler._add("softmax", _made(context, "softmax"))
+            sampler._add("greedy" if greedy else "draw", _last(context, params))
+        except BaseException:
+            sampler.close()
+            raise
         return sampler
 
     def accept(self, token: int) -> None:
-        """Let the penalties count a token of the prompt."""
+        """Let the penalties count a token of the prompt, or one that was chosen elsewhere."""
         if not self._greedy:
             self._accept(self.pointer, token)
 
@@ -65,12 +69,20 @@ class Sampler(Owner):
         """Choose by the logits of batch index `index`, and count the token as accepted."""
         if self._greedy:
             # The first of equals, as the library's own greedy sampler; about a fifth of its time.
-            logits = self._context.logits(index)
-            token = int(logits.argmax())
-            if math.isnan(logits[token]):  # argmax finds a NaN before any number
-                raise InferenceFailed("engine.logits_invalid")
-            return token
+            return likeliest(self._context.logits(index))
         return int(self._sample(self.pointer, self._context.pointer, index))
+
+    def choose(self, ids: NDArray[np.intp], logits: Logits) -> int:
+        """Choose among these tokens by these logits alone, and count the token as accepted."""
+        if self._greedy:
+            return int(ids[likeliest(logits)])
+        if self._candidates is None:
+            self._candidates = Candidates(self._context.model.library.api, self._context.model.vocab.n_tokens)
+        token = self._candidates.choose(self.pointer, ids, logits)
+        if token is None:
+            raise InferenceFailed("engine.logits_invalid")
+        self._accept(self.pointer, token)
+        return token
 
     def _add(self, name: str, pointer: int | None) -> None:
         """The chain owns what is added to it."""
@@ -79,6 +91,106 @@ class Sampler(Owner):
         self._context.model.library.api.llama_sampler_chain_add(self.pointer, pointer)
 
 
+def likeliest(logits: Logits) -> int:
+    """The index of the greatest number. Raises InferenceFailed where there is one that is none."""
+    index = int(logits.argmax())
+    if math.isnan(logits[index]):  # argmax finds a NaN before any number
+        raise InferenceFailed("engine.logits_invalid")
+    return index
+
+
+def prompt_window(params: SamplingParams, n_ctx: int) -> int:
+    """How many last tokens of the prompt the chain for `params` must accept."""
+    windows = {"penalties": params.repeat_last_n, "dry": params.dry_penalty_last_n}
+    used = [last_n for name, last_n in windows.items() if name in params.samplers and ROWS[name][0](params)]
+    return max((n_ctx if last_n < 0 else last_n for last_n in used), default=0)
+
+
+def _order(params: SamplingParams) -> tuple[str, ...]:
+    if not params.mirostat:
+        return params.samplers
+    return tuple(name for name in params.samplers if name not in CUTTING)
+
+
+def _last(context: Context, params: SamplingParams) -> int | None:
+    """The sampler that makes the choice."""
+    if params.temperature == 0:
+        return _made(context, "greedy")
+    if params.mirostat == 1:
+        tau, eta = params.mirostat_tau, params.mirostat_eta
+        return _made(context, "mirostat", context.model.vocab.n_tokens, params.seed, tau, eta, MIROSTAT_M)
+    if params.mirostat == 2:
+        return _made(context, "mirostat_v2", params.seed, params.mirostat_tau, params.mirostat_eta)
+    return _made(context, "dist", params.seed)
+
+
+def _made(context: Context, name: str, *arguments: float) -> int | None:
+    """What llama_sampler_init_`name` returns. Raises NotSupported where the release has no such function."""
+    init = getattr(context.model.library.api, f"llama_sampler_init_{name}")
+    if init is None:
+        raise _unsupported(context, name)
+    pointer: int | None = init(*arguments)
+    return pointer
+
+
+def _unsupported(context: Context, name: str) -> NotSupported:
+    return NotSupported("engine.sampler_absent", name=name, version=context.model.library.info().version)
+
+
+def _penalties(context: Context, params: SamplingParams) -> int | None:
+    return context.model.library.init_penalties(
+        context.model.vocab.n_tokens,
+        context.n_ctx if params.repeat_last_n < 0 else params.repeat_last_n,
+        params.repeat_penalty,
+        params.frequency_penalty,
+        params.presence_penalty,
+    )
+
+
 def _has_penalties(params: SamplingParams) -> bool:
     counts = params.repeat_penalty != 1 or params.frequency_penalty != 0 or params.presence_penalty != 0
     return counts and params.repeat_last_n != 0
+
+
+def _dry(context: Context, params: SamplingParams) -> int | None:
+    model = context.model
+    vocab = model.library.vocab_of(model.pointer)
+    init = dry.bind(model.library.api, vocab)
+    if init is None:
+        raise _unsupported(context, "dry")
+    return init(
+        vocab,
+        context.n_ctx,
+        params.dry_multiplier,
+        params.dry_base,
+        params.dry_allowed_length,
+        context.n_ctx if params.dry_penalty_last_n < 0 else params.dry_penalty_last_n,
+        [breaker.encode() for breaker in params.dry_sequence_breakers],
+    )
+
+
+def _has_dry(params: SamplingParams) -> bool:
+    return params.dry_multiplier > 0 and params.dry_base >= 1 and params.dry_penalty_last_n != 0
+
+
+def _temperature(context: Context, params: SamplingParams) -> int | None:
+    if params.dynatemp_range > 0:
+        return _made(context, "temp_ext", params.temperature, params.dynatemp_range, params.dynatemp_exponent)
+    return _made(context, "temp", params.temperature)
+
+
+ROWS: Final[dict[str, tuple[Callable[[SamplingParams], bool], Make]]] = {
+    "penalties": (_has_penalties, _penalties),
+    "dry": (_has_dry, _dry),
+    "top_n_sigma": (lambda p: p.top_n_sigma > 0, lambda c, p: _made(c, "top_n_sigma", p.top_n_sigma)),
+    "top_k": (lambda p: p.top_k > 0, lambda c, p: _made(c, "top_k", p.top_k)),
+    "typical_p": (lambda p: p.typical_p < 1, lambda c, p: _made(c, "typical", p.typical_p, 1)),
+    "top_p": (lambda p: p.top_p < 1, lambda c, p: _made(c, "top_p", p.top_p, 1)),
+    "min_p": (lambda p: p.min_p > 0, lambda c, p: _made(c, "min_p", p.min_p, 1)),
+    "xtc": (
+        lambda p: p.xtc_probability > 0 and p.xtc_threshold <= 0.5,
+        lambda c, p: _made(c, "xtc", p.xtc_probability, p.xtc_threshold, 1, p.seed),
+    ),
+    "temperature": (lambda _: True, _temperature),
+}
+"""Name as in params.SAMPLER_ORDER -> whether it is on, and how it is made."""

@@ -90,6 +90,12 @@ class Vocab:
         return tuple(self._control)
 
     @cached_property
+    def end_tokens(self) -> frozenset[int]:
+        """All tokens that end a generation. One pass over the vocabulary, about 20 ms per 100,000."""
+        vocab, is_eog = self._vocab, self._api.llama_vocab_is_eog
+        return frozenset(token for token in range(self.n_tokens) if is_eog(vocab, token))
+
+    @cached_property
     def _control(self) -> dict[str, int]:
         """Text -> id of the control and unknown tokens. One pass over the vocabulary, about 30 ms per 100,000."""
         vocab, attr_of = self._vocab, self._api.llama_vocab_get_attr

@@ -13,16 +13,40 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "The model {path} cannot be loaded. The library says: {reason}",
     ),
     "model_too_large": (
-        "モデル {path} を読み込むメモリーが足りません。ライブラリの説明: {reason}",
-        "There is not enough memory to load the model {path}. The library says: {reason}",
+        "モデル {path} を読み込むメモリーが足りません。N_GPU_LAYERS を auto にするか減らす、N_CTX を小さくする、"
+        "小さいモデルや強い量子化を選ぶ、のどれかを試してください。ライブラリの説明: {reason}",
+        "There is not enough memory to load the model {path}. Set N_GPU_LAYERS to auto or lower it, lower N_CTX, or "
+        "take a smaller or more quantized model. The library says: {reason}",
+    ),
+    "context_refused": (
+        "ライブラリがこの設定のコンテキストを作れません。N_CTX、TYPE_K、TYPE_V、FLASH_ATTN を見直してください。"
+        "ライブラリの説明: {reason}",
+        "The library cannot make a context with these settings. Check N_CTX, TYPE_K, TYPE_V and FLASH_ATTN. It says: "
+        "{reason}",
+    ),
+    "kv_needs_flash_attn": (
+        "TYPE_V={type} には flash attention が必要です。FLASH_ATTN を auto か on にするか、TYPE_V=f16 にしてください。",
+        "TYPE_V={type} needs flash attention. Set FLASH_ATTN to auto or on, or TYPE_V=f16.",
+    ),
+    "gpu_required": (
+        "REQUIRE_GPU=on ですが、ライブラリから GPU が見えません（デバイス: {devices}）。`hoshikage doctor` で原因を"
+        "確かめてください。ライブラリの説明: {reason}",
+        "REQUIRE_GPU=on, but the library sees no GPU (devices: {devices}). `hoshikage doctor` tells why. The library "
+        "says: {reason}",
+    ),
+    "gpu_unused": (
+        "REQUIRE_GPU=on ですが、N_GPU_LAYERS=0 では GPU を使いません。N_GPU_LAYERS を auto か -1 にしてください。",
+        "REQUIRE_GPU=on, but N_GPU_LAYERS=0 puts nothing on the GPU. Set N_GPU_LAYERS to auto or -1.",
     ),
     "load_aborted": (
         "モデル {path} の読み込みを中止しました。",
         "Loading the model {path} was called off.",
     ),
     "context_failed": (
-        "コンテキスト（{n_ctx} トークン）を作れません。N_CTX を小さくしてください。ライブラリの説明: {reason}",
-        "A context of {n_ctx} tokens cannot be made. Lower N_CTX. The library says: {reason}",
+        "コンテキスト（{n_ctx} トークン）を作るメモリーが足りません。N_CTX を小さくするか、TYPE_K と TYPE_V を q8_0 に"
+        "するか、N_GPU_LAYERS を auto にしてください。ライブラリの説明: {reason}",
+        "There is not enough memory for a context of {n_ctx} tokens. Lower N_CTX, set TYPE_K and TYPE_V to q8_0, or "
+        "N_GPU_LAYERS to auto. The library says: {reason}",
     ),
     # computing
     "decode_failed": (
@@ -48,6 +72,39 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "sampler_failed": (
         "サンプラー {name} を作れません。",
         "The sampler {name} cannot be made.",
+    ),
+    "sampler_absent": (
+        "ライブラリ（{version}）にはサンプラー {name} がありません。指定を外すか、新しいライブラリを使ってください。",
+        "The library ({version}) has no sampler {name}. Leave it out, or use a newer library.",
+    ),
+    # conditions on the answer
+    "bias_token": (
+        "logit_bias のトークン {token} はこのモデルの語彙（0 から {n_tokens} 未満）にありません。",
+        "Token {token} of logit_bias is not in this model's vocabulary (0 to below {n_tokens}).",
+    ),
+    "nothing_allowed": (
+        "指定された文法と logit_bias を同時に満たすトークンがありません。",
+        "No token satisfies the given grammar and logit_bias at once.",
+    ),
+    "grammar_package": (
+        "出力形式の指定には Python パッケージ {package} が必要です。`pip install {package}` で入れてください。",
+        "Structured output needs the Python package {package}. Install it with `pip install {package}`.",
+    ),
+    "schema_keyword": (
+        "このスキーマは強制できません。対応していない指定: {keywords}",
+        "This schema cannot be enforced. Not supported: {keywords}",
+    ),
+    "grammar_refused": (
+        "この出力形式は強制できません: {reason}",
+        "This output format cannot be enforced: {reason}",
+    ),
+    "grammar_slow": (
+        "出力形式の準備が {seconds:g} 秒で終わりませんでした。もっと簡単にしてください。",
+        "Preparing the output format did not finish within {seconds:g} s. Make it simpler.",
+    ),
+    "gbnf_malformed": (
+        "grammar の {line} 行 {column} 文字目を読めません。ここに必要なもの: {reason}",
+        "The grammar cannot be read at line {line}, column {column}. Needed here: {reason}",
     ),
     "tokenize_failed": (
         "テキストをトークンに分けられません。",

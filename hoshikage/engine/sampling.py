@@ -1,0 +1,63 @@
+"""What one job asks of sampling, made ready for each of its choices. Engine thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from hoshikage.engine.session import Prompt
+from hoshikage.llama.choice import Choice, ends_of, is_conditioned
+from hoshikage.llama.context import Context
+from hoshikage.llama.grammar import Grammars, Matcher
+from hoshikage.llama.model import Model
+from hoshikage.llama.sampler import Sampler, prompt_window
+from hoshikage.params import RANDOM_SEED, GenerationRequest, SamplingParams
+
+
+class Conditions:
+    """Compiles the job's grammar once and opens a sampler for each choice."""
+
+    def __init__(
+        self,
+        model: Model,
+        context: Context,
+        request: GenerationRequest,
+        prompt: Prompt,
+        grammars: Callable[[], Grammars],
+    ) -> None:
+        """`grammars` is called only for a request with a grammar. Raises InvalidRequest, NotSupported."""
+        self._model = model
+        self._context = context
+        self._params = request.sampling
+        self._prompt = prompt
+        self._ends: tuple[int, ...] = ()
+        self._matcher: Matcher | None = None
+        self._conditioned = is_conditioned(request.sampling) or request.grammar is not None
+        if request.sampling.ignore_eos or request.grammar is not None:
+            self._ends = ends_of(model.vocab, prompt.stop_tokens)
+        if request.grammar is not None:
+            self._matcher = grammars().compile(request.grammar, self._ends)
+
+    def open_sampler(self, choice: int) -> Sampler | Choice:
+        """For the choice of this number; the prompt has been accepted."""
+        params = seeded(self._params, choice)
+        sampler: Sampler | Choice = Sampler.open(self._model, self._context, params)
+        if self._conditioned:
+            assert isinstance(sampler, Sampler)
+            try:
+                matcher = None if self._matcher is None else self._matcher.again()
+                sampler = Choice(sampler, self._context, params, matcher, self._ends)
+            except BaseException:
+                sampler.close()
+                raise
+        if window := prompt_window(params, self._context.n_ctx):
+            for token in self._prompt.tokens[-window:]:
+                sampler.accept(token)
+        return sampler
+
+
+def seeded(params: SamplingParams, choice: int) -> SamplingParams:
+    """Choice i is drawn with seed + i; chance stays chance."""
+    if not choice or params.seed == RANDOM_SEED:
+        return params
+    return replace(params, seed=(params.seed + choice) % RANDOM_SEED)

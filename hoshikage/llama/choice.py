@@ -1,0 +1,87 @@
+"""Choosing under conditions: a bias on tokens, tokens that are forbidden, a grammar. Used in the engine thread.
+
+Only a request that asks for one of these goes this way. The conditions are met on a copy of the logits, and the chain
+is given the tokens that are left: several samplers of the library compute NaN from tokens of probability 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hoshikage.errors import InvalidRequest
+from hoshikage.llama.context import Context
+from hoshikage.llama.grammar import Matcher
+from hoshikage.llama.sampler import Sampler
+from hoshikage.llama.vocab import Vocab
+from hoshikage.params import FORBIDDEN, SamplingParams
+
+
+class Choice:
+    """Owns a sampler, and takes its place. Sample only after a decode that returned True."""
+
+    def __init__(
+        self, sampler: Sampler, context: Context, params: SamplingParams, matcher: Matcher | None, ends: Iterable[int]
+    ) -> None:
+        """`ends`: the tokens that `params.ignore_eos` forbids. Raises InvalidRequest for a bias on an unknown token."""
+        n_tokens = context.model.vocab.n_tokens
+        self._sampler = sampler
+        self._context = context
+        self._matcher = matcher
+        self._param = "logit_bias" if matcher is None else matcher.param
+        finite = {token: bias for token, bias in params.logit_bias if bias > FORBIDDEN}
+        self._biased = np.fromiter(finite, np.intp, len(finite))
+        self._biases = np.fromiter(finite.values(), np.float32, len(finite))
+        self._allowed: NDArray[np.bool_] | None = None
+        forbidden = [token for token, bias in params.logit_bias if bias <= FORBIDDEN]
+        forbidden += ends if params.ignore_eos else ()
+        for token, _ in params.logit_bias:
+            if not 0 <= token < n_tokens:
+                raise InvalidRequest("engine.bias_token", param="logit_bias", token=token, n_tokens=n_tokens)
+        if forbidden:
+            self._allowed = np.ones(n_tokens, np.bool_)
+            self._allowed[forbidden] = False
+        self._left = None if self._allowed is None else np.flatnonzero(self._allowed)
+
+    @property
+    def complete(self) -> bool:
+        """The grammar takes nothing more: the answer is whole."""
+        return self._matcher is not None and self._matcher.complete
+
+    def accept(self, token: int) -> None:
+        """As Sampler.accept."""
+        self._sampler.accept(token)
+
+    def sample(self, index: int) -> int:
+        """As Sampler.sample. Raises InvalidRequest where the grammar has become too complex to go on with."""
+        logits = self._context.logits(index)
+        if len(self._biased):
+            logits = logits.copy()
+            logits[self._biased] += self._biases
+        left = self._left
+        if self._matcher is not None:
+            mask = self._matcher.mask()
+            left = np.flatnonzero(mask if self._allowed is None else mask & self._allowed)
+        if left is None:
+            left = np.arange(len(logits))
+        if not len(left):  # what the grammar asks for is forbidden, or the vocabulary cannot write it
+            raise InvalidRequest("engine.nothing_allowed", param=self._param)
+        token = self._sampler.choose(left, logits[left])
+        if self._matcher is not None:
+            self._matcher.accept(token)
+        return token
+
+    def close(self) -> None:
+        self._sampler.close()
+
+
+def is_conditioned(params: SamplingParams) -> bool:
+    """Whether sampling by `params` needs a Choice even without a grammar."""
+    return bool(params.logit_bias) or params.ignore_eos
+
+
+def ends_of(vocab: Vocab, stop_tokens: Iterable[int]) -> tuple[int, ...]:
+    """All tokens that end an answer. One pass over the vocabulary."""
+    return tuple({*stop_tokens, *vocab.end_tokens})

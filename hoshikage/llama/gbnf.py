@@ -1,0 +1,231 @@
+"""llama.cpp's GBNF grammars as Lark grammars for llguidance. Pure.
+
+llguidance reads a text as words first and as a grammar of words second, and a word takes all it can. GBNF has no words.
+So a grammar without recursion becomes one word, and in one with recursion every character is a word: the same texts in
+both cases, the first about thirty times faster. Left recursion is allowed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+ROOT: Final = "root"
+MAX_REPEAT: Final = 10_000
+MAX_DEPTH: Final = 64
+SPACE: Final = re.compile(r"(?:[ \t]|#[^\r\n]*)*")
+SPACE_AND_LINES: Final = re.compile(r"(?:[ \t\r\n]|#[^\r\n]*)*")
+NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
+REPEAT: Final = re.compile(r"[*+?]|\{\s*(\d{1,9})\s*(?:(,)\s*(\d{1,9})?\s*)?\}")
+ESCAPE: Final = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|([nrt\\\"\[\]^-]))")
+PLAIN: Final = {"n": "\n", "r": "\r", "t": "\t"}
+SIMPLE: Final = {"*": "*", "+": "+", "?": "?"}
+
+
+class Malformed(ValueError):
+    """`reason` names what was expected, in GBNF's own signs."""
+
+    def __init__(self, text: str, position: int, reason: str) -> None:
+        super().__init__(reason)
+        self.line = text.count("\n", 0, position) + 1
+        self.column = position - (text.rfind("\n", 0, position) + 1) + 1
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    body: str
+    """In Lark, with the names of other rules as {name}."""
+    names: frozenset[str]
+
+
+def to_lark(text: str) -> str:
+    """The grammar in Lark. Raises Malformed."""
+    rules = _Parser(text).rules()
+    recursive = _is_recursive(rules)
+    prefix = "r" if recursive else "R"  # Lark tells words by their capitals
+    numbers = {name: f"{prefix}{number}" for number, name in enumerate(rules)}
+    lines = [f"start: {numbers[ROOT]}"]
+    lines += [f"{numbers[name]}: {rule.body.format_map(numbers)}" for name, rule in rules.items()]
+    return "%llguidance {}\n" + "\n".join(lines) + "\n"
+
+
+def _is_recursive(rules: dict[str, Rule]) -> bool:
+    """Whether a rule that the root leads to leads to itself."""
+    done: set[str] = set()
+    path: set[str] = set()
+    pending: list[tuple[str, bool]] = [(ROOT, False)]
+    while pending:
+        name, left = pending.pop()
+        if left:
+            path.discard(name)
+            done.add(name)
+        elif name in path:
+            return True
+        elif name not in done:
+            path.add(name)
+            pending.append((name, True))
+            pending += ((other, False) for other in rules[name].names)
+    return False
+
+
+class _Parser:
+    """Recursive descent, in the order of llama.cpp's."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._at = 0
+        self._depth = 0
+        self._names: set[str] = set()
+        self._asked: dict[str, int] = {}
+
+    def rules(self) -> dict[str, Rule]:
+        found: dict[str, Rule] = {}
+        self._skip(SPACE_AND_LINES)
+        while self._at < len(self._text):
+            self._names = set()
+            name = self._name()
+            self._skip(SPACE)
+            self._take("::=")
+            self._skip(SPACE_AND_LINES)
+            found[name] = Rule(self._alternatives(nested=False), frozenset(self._names))
+            if self._at < len(self._text) and self._text[self._at] not in "\r\n":
+                raise self._malformed("name ::=")
+            self._skip(SPACE_AND_LINES)
+        if ROOT not in found:
+            raise self._malformed("root ::=")
+        for name, position in self._asked.items():
+            if name not in found:
+                raise Malformed(self._text, position, f"{name} ::=")
+        return found
+
+    def _alternatives(self, *, nested: bool) -> str:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise self._malformed(")")
+        options = [self._sequence(nested)]
+        while self._text.startswith("|", self._at):
+            self._at += 1
+            self._skip(SPACE_AND_LINES)
+            options.append(self._sequence(nested))
+        self._depth -= 1
+        return "(" + " | ".join(options) + ")"
+
+    def _sequence(self, nested: bool) -> str:
+        space = SPACE_AND_LINES if nested else SPACE
+        parts: list[str] = []
+        while self._at < len(self._text):
+            element = self._element()
+            if element is None:
+                break
+            self._skip(space)
+            parts.append(element + self._repeat())
+            self._skip(space)
+        return " ".join(parts) or '""'
+
+    def _element(self) -> str | None:
+        sign = self._text[self._at]
+        if sign == '"':
+            return self._literal()
+        if sign == "[":
+            return self._range()
+        if sign == ".":
+            self._at += 1
+            return "/(?s:.)/"
+        if sign == "(":
+            self._at += 1
+            self._skip(SPACE_AND_LINES)
+            inner = self._alternatives(nested=True)
+            self._take(")")
+            return inner
+        if NAME.match(self._text, self._at):
+            position = self._at
+            name = self._name()
+            self._names.add(name)
+            self._asked.setdefault(name, position)
+            return f"{{{name}}}"
+        return None
+
+    def _repeat(self) -> str:
+        found = REPEAT.match(self._text, self._at)
+        if found is None:
+            return ""
+        self._at = found.end()
+        if found[1] is None:
+            return SIMPLE[found[0]]
+        least = int(found[1])
+        most = least if found[2] is None else int(found[3]) if found[3] else None
+        if max(least, most or 0) > MAX_REPEAT or (most is not None and most < least):
+            raise self._malformed(f"{{m,n}}, m <= n <= {MAX_REPEAT}")
+        return f"{{{{{least},{'' if most is None else most}}}}}"  # doubled, for str.format
+
+    def _literal(self) -> str:
+        self._at += 1
+        characters = list(self._characters('"'))
+        return "(" + " ".join(f"/{_code(character)}/" for character in characters) + ")" if characters else '""'
+
+    def _range(self) -> str:
+        self._at += 1
+        negated = self._text.startswith("^", self._at)
+        self._at += negated
+        items: list[str] = []
+        while not self._text.startswith("]", self._at):
+            first = self._character("]")
+            last = first
+            if self._text.startswith("-", self._at) and not self._text.startswith("-]", self._at):
+                self._at += 1
+                last = self._character("]")
+            if last < first:
+                raise self._malformed("[a-z]")
+            items.append(_code(first) if first == last else f"{_code(first)}-{_code(last)}")
+        self._at += 1
+        if not items:
+            raise self._malformed("[a-z]")
+        return f"/[{'^' * negated}{''.join(items)}]/"
+
+    def _characters(self, end: str) -> Iterator[str]:
+        while not self._text.startswith(end, self._at):
+            yield self._character(end)
+        self._at += 1
+
+    def _character(self, end: str) -> str:
+        if self._at >= len(self._text):
+            raise self._malformed(end)
+        sign = self._text[self._at]
+        if sign != "\\":
+            self._at += 1
+            return sign
+        found = ESCAPE.match(self._text, self._at)
+        if found is None:
+            raise self._malformed(r"\n \r \t \\ \" \[ \] \xFF \uFFFF \U0010FFFF")
+        code = int(found[1] or found[2] or found[3] or "0", 16)
+        if code > 0x10FFFF or 0xD800 <= code <= 0xDFFF:
+            raise self._malformed(r"\U0010FFFF")
+        self._at = found.end()
+        return PLAIN.get(found[4], found[4]) if found[4] else chr(code)
+
+    def _name(self) -> str:
+        found = NAME.match(self._text, self._at)
+        if found is None:
+            raise self._malformed("name ::=")
+        self._at = found.end()
+        return found[0]
+
+    def _take(self, sign: str) -> None:
+        if not self._text.startswith(sign, self._at):
+            raise self._malformed(sign)
+        self._at += len(sign)
+
+    def _skip(self, space: re.Pattern[str]) -> None:
+        found = space.match(self._text, self._at)
+        assert found is not None
+        self._at = found.end()
+
+    def _malformed(self, reason: str) -> Malformed:
+        return Malformed(self._text, self._at, reason)
+
+
+def _code(character: str) -> str:
+    return rf"\u{{{{{ord(character):x}}}}}"  # doubled braces, for str.format

@@ -1,0 +1,157 @@
+"""Grammars over a model's tokens: llguidance says which token may come next. Used in the engine thread.
+
+One Grammars is made for a model at its first request with a grammar; a vocabulary of 150,000 takes about half a second
+and 60 MB. llguidance knows one token more than the model: its end mark, which stands for all tokens that end an answer.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hoshikage._ffi.interrupt import Deadline, Interrupted
+from hoshikage.errors import InvalidRequest, NotSupported
+from hoshikage.llama import gbnf, json_schema
+from hoshikage.llama.vocab import Vocab
+from hoshikage.params import Grammar
+
+if TYPE_CHECKING:
+    from llguidance import LLMatcher, LLTokenizer
+
+PACKAGE: Final = "llguidance"
+WHITESPACE: Final = r"( |\n{1,2}[ \t]{0,20})?"
+"""Between the marks of JSON. Without a bound, small models make white space until their limit."""
+
+COMPILE_SECONDS: Final = 5.0
+"""For what Python does of it; llguidance's own part is bounded by its limits and json_schema.checked."""
+SHOWN_CHARACTERS: Final = 300
+UNKNOWN_KEYS: Final = re.compile(r"Unimplemented keys: (\[.*?\])")
+
+
+class Grammars:
+    """Compiles grammars for one vocabulary."""
+
+    def __init__(self, vocab: Vocab) -> None:
+        """Raises NotSupported where llguidance is not installed."""
+        try:
+            from llguidance import LLMatcher, LLParserLimits, LLTokenizer
+        except ImportError:
+            raise NotSupported("engine.grammar_package", package=PACKAGE) from None
+        self._matcher = LLMatcher
+        # Each step is bounded to about a fifth of a second.
+        self._limits = LLParserLimits(
+            max_items_in_row=20_000,
+            step_max_items=400_000,
+            step_lexer_fuel=2_000_000,
+            initial_lexer_fuel=10_000_000,
+            max_grammar_size=500_000,
+            verbose_errors=False,
+        )
+        self._tokenizer = _Tokenizer(vocab)
+        self._tokenizer.engine = LLTokenizer(self._tokenizer)  # type: ignore[arg-type]  # asks for attributes, not the class
+
+    def compile(self, grammar: Grammar, ends: Iterable[int]) -> Matcher:
+        """A matcher at the start of `grammar`; `ends` are the tokens that may come where it is fulfilled.
+
+        Raises InvalidRequest for what is no grammar, or cannot be enforced.
+        """
+        try:
+            with Deadline(COMPILE_SECONDS):
+                source = self._source(grammar)
+                inner = self._matcher(self._tokenizer.engine, source, log_level=0, limits=self._limits)
+        except (Interrupted, RecursionError):
+            raise InvalidRequest("engine.grammar_slow", param=grammar.param, seconds=COMPILE_SECONDS) from None
+        if inner.is_error():
+            raise _refusal(grammar, inner.get_error())
+        return Matcher(inner, grammar, self._tokenizer.eos_token_id, ends)
+
+    def _source(self, grammar: Grammar) -> str:
+        try:
+            if grammar.kind == "gbnf":
+                return self._matcher.grammar_from_lark(gbnf.to_lark(grammar.text))
+            schema = json_schema.checked(json.loads(grammar.text))
+        except gbnf.Malformed as error:
+            raise InvalidRequest(
+                "engine.gbnf_malformed", param=grammar.param, line=error.line, column=error.column, reason=error.reason
+            ) from None
+        except json_schema.Unenforceable as error:
+            raise InvalidRequest("engine.schema_keyword", param=grammar.param, keywords=error.keyword) from None
+        overrides: Any = {"lenient": False, "coerce_one_of": False, "whitespace_pattern": WHITESPACE}
+        return self._matcher.grammar_from_json_schema(schema, overrides=overrides)
+
+
+class Matcher:
+    """Follows one answer through its grammar."""
+
+    def __init__(self, inner: LLMatcher, grammar: Grammar, end: int, ends: Iterable[int]) -> None:
+        """`end` is llguidance's end mark, one above the last token."""
+        self.param = grammar.param
+        self._inner = inner
+        self._grammar = grammar
+        self._end = end
+        self._end_set = frozenset(ends)
+        self._ends = np.fromiter(self._end_set, np.intp)
+        self._bits = np.zeros(end // 32 + 1, np.int32)
+        self._bytes = self._bits.view(np.uint8)
+
+    @property
+    def complete(self) -> bool:
+        """Nothing but the end may come."""
+        return self._inner.is_stopped()
+
+    def mask(self) -> NDArray[np.bool_]:
+        """Which tokens may come next; good until the next call. Raises InvalidRequest where it cannot be told."""
+        self._inner.unsafe_compute_mask_ptr(self._bits.ctypes.data, self._bits.nbytes)
+        if self._inner.is_error():
+            raise _refusal(self._grammar, self._inner.get_error())
+        mask = np.unpackbits(self._bytes, bitorder="little", count=self._end + 1).view(np.bool_)
+        mask[self._ends] = mask[self._end]
+        return mask[: self._end]
+
+    def accept(self, token: int) -> None:
+        """Go on behind a token that the mask allowed; one that ends the answer changes nothing."""
+        if token not in self._end_set:
+            self._inner.consume_token(token)
+            if self._inner.is_error():
+                raise _refusal(self._grammar, self._inner.get_error())
+
+    def again(self) -> Matcher:
+        """Another at the grammar's start."""
+        inner = self._inner.deep_copy()
+        inner.reset()
+        return Matcher(inner, self._grammar, self._end, self._end_set)
+
+
+class _Tokenizer:
+    """What LLTokenizer asks of a tokenizer."""
+
+    is_tokenizer_wrapper = True
+    bos_token_id = None
+    special_token_ids: tuple[int, ...] = ()
+
+    def __init__(self, vocab: Vocab) -> None:
+        self._vocab = vocab
+        self.engine: LLTokenizer
+        self.eos_token_id = vocab.n_tokens
+        self.tokens = [*map(vocab.piece, range(vocab.n_tokens)), b""]
+
+    def __call__(self, text: str) -> list[int]:
+        """The model's own way to write `text`, which is proposed for texts that the grammar forces."""
+        tokens = self._vocab.tokenize(text, parse_special=False)
+        if b"".join(map(self._vocab.piece, tokens)) == text.encode():
+            return tokens
+        return self.engine.greedy_tokenize(text)  # a vocabulary that puts a space in front
+
+
+def _refusal(grammar: Grammar, reason: str) -> InvalidRequest:
+    found = UNKNOWN_KEYS.search(reason)
+    if found and grammar.kind == "json_schema":
+        return InvalidRequest("engine.schema_keyword", param=grammar.param, keywords=found[1].strip("[]"))
+    reason = " ".join(reason.removesuffix("<non-verbose/>").split())
+    shown = reason if len(reason) <= SHOWN_CHARACTERS else reason[:SHOWN_CHARACTERS] + "…"
+    return InvalidRequest("engine.grammar_refused", param=grammar.param, reason=shown)

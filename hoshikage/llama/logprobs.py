@@ -1,0 +1,54 @@
+"""Log probabilities by the model's own logits: no bias, grammar or sampler counts. Used in the engine thread."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hoshikage._ffi.memory import Logits
+from hoshikage.llama.context import Context
+
+LEAST: Final = -9999.0
+"""What OpenAI's interface says of a token that is all but impossible; JSON has no infinity."""
+
+BLOCK: Final = 128
+
+
+class Scorer:
+    """Scores one choice after the other; its buffer is used again."""
+
+    def __init__(self, context: Context, top: int) -> None:
+        """`top`: how many of the likeliest tokens are wanted."""
+        self._context = context
+        self._top = min(top, context.model.vocab.n_tokens)
+        self._buffer = np.empty(context.model.vocab.n_tokens, np.float32)
+
+    def score(self, index: int, token: int) -> tuple[float, list[tuple[int, float]]]:
+        """The chosen token's log probability by batch index `index`, and the likeliest tokens with theirs, in order."""
+        logits = self._context.logits(index)
+        greatest = logits.max()
+        np.subtract(logits, greatest, out=self._buffer)
+        np.exp(self._buffer, out=self._buffer)
+        total = float(greatest) + float(np.log(self._buffer.sum(dtype=np.float64)))
+        top = likeliest(logits, self._top)
+        return max(float(logits[token]) - total, LEAST), [
+            (int(each), max(float(logits[each]) - total, LEAST)) for each in top
+        ]
+
+
+def likeliest(logits: Logits, count: int) -> NDArray[np.intp]:
+    """The `count` greatest, the greatest first, the first of equals first.
+
+    At least `count` of the blocks have a number as great as the one that is count-th among the blocks' greatest.
+    """
+    if not count:
+        return np.empty(0, np.intp)
+    whole = len(logits) // BLOCK * BLOCK
+    heads = logits[:whole].reshape(-1, BLOCK).max(axis=1)
+    if len(heads) < count:
+        found = np.arange(len(logits))
+    else:
+        found = np.flatnonzero(logits >= np.partition(heads, -count)[-count])
+    return found[np.argsort(-logits[found], kind="stable")[:count]]
