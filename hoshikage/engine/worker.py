@@ -21,6 +21,7 @@ from hoshikage.engine.session import Plan, Session
 from hoshikage.errors import HoshikageError, InferenceFailed, ModelLoadFailed
 from hoshikage.llama.context import Context
 from hoshikage.llama.grammar import Grammars
+from hoshikage.llama.loading import open_model
 from hoshikage.llama.logprobs import Scorer
 from hoshikage.llama.model import Model
 from hoshikage.llama.template import ChatTemplate
@@ -116,12 +117,7 @@ class Worker(threading.Thread):
     def _load(self, library: Library, params: LoadParams) -> None:
         self._unload()
         begun = time.perf_counter()
-        model = Model.load(library, params, self._progress)
-        try:
-            context = Context.open(model, params)
-        except BaseException:
-            model.close()
-            raise
+        model, context = open_model(library, params, self._progress)
         self._loaded = loaded = _Loaded(model, context, params.chat_template, self._cancels, self._emit)
         self._emit(wire.Loaded(loaded.info((time.perf_counter() - begun) * 1e3)))
 
@@ -177,6 +173,7 @@ class _Loaded:
             n_vocab=model.vocab.n_tokens,
             template_source="file" if self._given else self._template.source_name,
             load_ms=load_ms,
+            n_gpu_layers=model.n_gpu_layers,
         )
 
     def close(self) -> None:

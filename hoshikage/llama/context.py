@@ -12,9 +12,10 @@ from hoshikage._ffi.callbacks import AbortFlag
 from hoshikage._ffi.handles import Owner
 from hoshikage._ffi.memory import Logits, logits_at
 from hoshikage._ffi.threadpool import Threadpool
-from hoshikage.errors import InferenceFailed, OutOfMemory
+from hoshikage.errors import InferenceFailed, ModelLoadFailed, OutOfMemory
 from hoshikage.llama.cores import physical_cores
-from hoshikage.llama.model import Model
+from hoshikage.llama.load_fields import context_fields
+from hoshikage.llama.model import Model, memory_short
 from hoshikage.params import LoadParams
 
 LARGEST_UBATCH: Final = 512
@@ -40,7 +41,7 @@ class Context(Owner):
 
     @classmethod
     def open(cls, model: Model, params: LoadParams) -> Context:
-        """Make a context for one sequence. Raises OutOfMemory where the library cannot."""
+        """Make a context for one sequence. Raises OutOfMemory, ModelLoadFailed or NotSupported."""
         n_threads = params.n_threads or physical_cores()
         n_ctx = min(params.n_ctx, model.n_ctx_train) if model.n_ctx_train > 0 else params.n_ctx
         return cls.open_with(
@@ -52,6 +53,7 @@ class Context(Owner):
                 "n_seq_max": 1,
                 "n_threads": n_threads,
                 "n_threads_batch": n_threads,
+                **context_fields(model.library, params),
             },
         )
 
@@ -66,7 +68,10 @@ class Context(Owner):
         library.log_lines.errors = []
         pointer: int | None = library.api.llama_init_from_model(model.pointer, image)
         if pointer is None:
-            reason = " / ".join(library.log_lines.errors[-3:]) or "-"
+            errors = library.log_lines.errors
+            reason = " / ".join(errors[-3:]) or "-"
+            if errors and not memory_short(errors):
+                raise ModelLoadFailed("engine.context_refused", reason=reason)
             raise OutOfMemory("engine.context_failed", n_ctx=int(fields["n_ctx"]), reason=reason)
         return cls(model, pointer, abort, int(fields["n_ctx"]), int(fields["n_batch"]))
 

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
+from hoshikage._ffi.arrays import Floats
 from hoshikage._ffi.callbacks import Progress
 from hoshikage._ffi.handles import Owner
 from hoshikage._ffi.library import Library
 from hoshikage._ffi.memory import text_from
 from hoshikage.errors import HoshikageError, ModelLoadFailed, OutOfMemory
+from hoshikage.llama.load_fields import model_fields, sees_gpu
 from hoshikage.llama.vocab import Vocab
 from hoshikage.params import LoadParams
 
-ALL_LAYERS: Final = 999
-"""Up to about b7617 a negative n_gpu_layers is none; a number above the model's layers is all, everywhere."""
+MEMORY_SHORT: Final = re.compile(
+    r"out of (?:\w+ )?memory|insufficient memory|OutOf(?:Device|Host)Memory|bad_alloc"
+    r"|(?:failed|unable|cannot|can't) (?:to )?(?:m?alloc|reserve)|alloc\w* .*fail|Malloc failed",
+    re.IGNORECASE,
+)
+"""What the library and its backends log where memory is short; they return nothing but NULL for it."""
 
 
 class Model(Owner):
@@ -32,20 +39,37 @@ class Model(Owner):
         self.n_ctx_train: int = api.llama_model_n_ctx_train(pointer)
         self.chat_template = self.metadata("tokenizer.chat_template")
         """The GGUF's Jinja source; None where it brings none."""
+        self.n_layers = _count(self.metadata(f"{self.metadata('general.architecture')}.block_count"))
+        """The model's layers without its output; 0 where the GGUF does not say."""
+        self.n_gpu_layers = 0
+        """How many of them, and the output, are on a GPU; known by who loaded it."""
+        self._kept: object = None
         self.vocab = Vocab(library, self, self.metadata("tokenizer.ggml.model"))
 
     @classmethod
-    def load(cls, library: Library, params: LoadParams, on_progress: Callable[[float], bool]) -> Model:
+    def load(
+        cls, library: Library, params: LoadParams, on_progress: Callable[[float], bool], n_gpu_layers: int | None = None
+    ) -> Model:
         """Load params.model_path. `on_progress` gets 0.0 to 1.0 and aborts the load by returning False.
 
-        Raises ModelLoadFailed, OutOfMemory or NotSupported.
+        `n_gpu_layers`, where it is given, stands for that of the parameters. Raises ModelLoadFailed, OutOfMemory or
+        NotSupported.
         """
-        fields = {"n_gpu_layers": ALL_LAYERS if params.n_gpu_layers < 0 else params.n_gpu_layers}
-        if "n_gpu_layers" not in library.fields:  # calibrated without a GPU: the release's own default is all of them
-            if params.n_gpu_layers >= 0 and any(device.kind != "cpu" for device in library.info().devices):
-                library.require("gpu_layers")
-            fields = {}
-        return cls.load_with(library, params.model_path, Progress(on_progress), fields)
+        fields = model_fields(library, params, params.n_gpu_layers if n_gpu_layers is None else n_gpu_layers)
+        split = Floats(params.tensor_split) if params.tensor_split and sees_gpu(library) else None
+        if split is not None:
+            library.require("tensor_split")
+            fields["tensor_split"] = split.address
+        model = cls.load_with(library, params.model_path, Progress(on_progress), fields)
+        model._kept = split  # the library keeps the address
+        return model
+
+    @classmethod
+    def load_vocabulary(cls, library: Library, path: str) -> Model:
+        """Metadata and vocabulary alone. Raises ModelLoadFailed or NotSupported."""
+        if "vocab_only" not in library.fields:
+            raise ModelLoadFailed("engine.model_load_failed", path=path, reason="vocab_only")
+        return cls.load_with(library, path, Progress(lambda _progress: True), {"vocab_only": 1})
 
     @classmethod
     def load_with(cls, library: Library, path: str, progress: Progress, fields: Mapping[str, float]) -> Model:
@@ -85,7 +109,15 @@ def _load_failure(path: str, aborted: bool, errors: list[str]) -> HoshikageError
     if aborted:
         return ModelLoadFailed("engine.load_aborted", path=path)
     reason = " / ".join(errors[-3:]) or "-"
-    # libllama returns NULL for everything; that memory was short it only says in its log.
-    if any("alloc" in line for line in errors):
+    if memory_short(errors):
         return OutOfMemory("engine.model_too_large", path=path, reason=reason)
     return ModelLoadFailed("engine.model_load_failed", path=path, reason=reason)
+
+
+def memory_short(errors: Iterable[str]) -> bool:
+    """Whether lines of the library's log say that memory was short."""
+    return any(MEMORY_SHORT.search(line) for line in errors)
+
+
+def _count(text: str | None) -> int:
+    return int(text) if text is not None and text.isdigit() else 0

@@ -1,0 +1,73 @@
+"""Which fields of the parameter structs a load's settings are, for the release at hand. Pure; engine thread.
+
+What a release cannot do is refused by name (NotSupported); what it does by itself is left to its own defaults.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hoshikage._ffi.library import Library
+from hoshikage.errors import ModelLoadFailed
+from hoshikage.params import LoadParams
+
+ALL_LAYERS: Final = 999
+"""Up to about b7617 a negative n_gpu_layers is none; a number above the model's layers is all, everywhere."""
+GGML_TYPES: Final = {"f16": 1, "q4_0": 2, "q8_0": 8}
+LOAD_MODES: Final = {(False, False): 0, (True, False): 1, (False, True): 2, (True, True): 3}
+"""(mmap, mlock) -> llama_load_mode: NONE, MMAP, MLOCK, MMAP_MLOCK."""
+SPLIT_NONE: Final = 0
+FLASH_ATTN: Final = {"off": 0, "on": 1}
+
+
+def model_fields(library: Library, params: LoadParams, n_gpu_layers: int) -> dict[str, float]:
+    """Fields of llama_model_params, but for tensor_split, which is an array. `n_gpu_layers` below 0 is all."""
+    known = library.fields
+    found: dict[str, float] = {}
+    if "n_gpu_layers" in known:
+        found["n_gpu_layers"] = ALL_LAYERS if n_gpu_layers < 0 else n_gpu_layers
+    elif n_gpu_layers >= 0 and sees_gpu(library):
+        library.require("gpu_layers")  # calibrated without a GPU: the release's own default is all of them
+    if params.main_gpu is not None and sees_gpu(library):  # without one, b4529 refuses every number
+        library.require("main_gpu")
+        found["main_gpu"] = params.main_gpu
+        if not params.tensor_split:
+            found["split_mode"] = SPLIT_NONE  # with any other mode the number chooses next to nothing
+    if (params.use_mmap, params.use_mlock) != (True, False):
+        found |= _load_mode(library, params)
+    return found
+
+
+def context_fields(library: Library, params: LoadParams) -> dict[str, int]:
+    """Fields of llama_context_params for attention and the KV memory."""
+    known = library.fields
+    found: dict[str, int] = {}
+    if (params.type_k, params.type_v) != ("f16", "f16"):
+        library.require("kv_types")
+        found |= {"type_k": GGML_TYPES[params.type_k], "type_v": GGML_TYPES[params.type_v]}
+    wanted = params.flash_attn
+    if params.type_v != "f16":  # a V of blocks is read by flash attention alone
+        if wanted == "off":
+            raise ModelLoadFailed("engine.kv_needs_flash_attn", type=params.type_v)
+        if "flash_attn_type" not in known:
+            wanted = "on"
+    if wanted != "auto":
+        library.require("flash_attn")
+        found["flash_attn_type" if "flash_attn_type" in known else "flash_attn"] = FLASH_ATTN[wanted]
+    return found
+
+
+def sees_gpu(library: Library) -> bool:
+    return any(device.kind in ("gpu", "igpu") for device in library.info().devices)
+
+
+def _load_mode(library: Library, params: LoadParams) -> dict[str, float]:
+    known = library.fields
+    if "load_mode" in known:
+        return {"load_mode": LOAD_MODES[params.use_mmap, params.use_mlock]}
+    library.require("mmap")
+    if params.use_mlock:
+        library.require("mlock")
+    direct = {"use_direct_io": 0} if "use_direct_io" in known else {}  # it outranks use_mmap
+    lock = {"use_mlock": int(params.use_mlock)} if "use_mlock" in known else {}
+    return {"use_mmap": int(params.use_mmap), **direct, **lock}

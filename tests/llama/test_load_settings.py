@@ -1,0 +1,185 @@
+"""Load settings reach the fields that each release has: seen in its own log and answers. No GPU is needed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hoshikage.errors import OutOfMemory
+from hoshikage.llama.loading import fitting, tries
+from hoshikage.llama.model import memory_short
+from tests.conftest import RELEASES
+
+PROGRAM = "tests.llama.loads"
+
+
+def load(library: Path, model: Path, *settings: dict[str, Any], limit_mib: int = 0) -> list[dict[str, Any]]:
+    """What came of a load with each of these settings, in a process of their own."""
+    done = subprocess.run(
+        [sys.executable, "-m", PROGRAM, str(library), str(model), str(limit_mib), json.dumps(settings)],
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    found: list[dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@pytest.mark.native
+@pytest.mark.parametrize("release", RELEASES)
+def test_settings_for_gpus_change_nothing_on_the_cpu(
+    release: str, libraries: dict[str, Path], demo_model: Path
+) -> None:
+    for_gpus = {"main_gpu": 0, "tensor_split": [3.0, 1.0], "n_gpu_layers": -2}
+    plain, changed = load(libraries[release], demo_model, {}, for_gpus)
+    assert plain["ids"] == changed["ids"]
+    assert len(plain["ids"]) == 12
+    assert plain["n_gpu_layers"] == changed["n_gpu_layers"] == 0
+    assert plain["n_layers"] > 0
+
+
+@pytest.mark.native
+@pytest.mark.skipif(sys.platform != "linux", reason="what is mapped and locked is read from /proc")
+@pytest.mark.parametrize("release", RELEASES)
+def test_the_file_is_mapped_and_locked_as_asked(release: str, libraries: dict[str, Path], demo_model: Path) -> None:
+    asked = [{"use_mmap": mmap, "use_mlock": mlock} for mmap in (True, False) for mlock in (False, True)]
+    for settings, found in zip(asked, load(libraries[release], demo_model, *asked), strict=True):
+        assert found["mapped"] is settings["use_mmap"]
+        refused = any("failed to mlock" in line for line in found["log"])  # the system allows no more
+        assert (found["locked_kib"] > 0 or refused) is settings["use_mlock"]
+
+
+@pytest.mark.native
+@pytest.mark.parametrize("release", RELEASES)
+def test_kv_types_and_flash_attention_are_those_that_the_library_logs(
+    release: str, libraries: dict[str, Path], demo_model: Path
+) -> None:
+    blocks = {"type_k": "q8_0", "type_v": "q4_0"}
+    by_itself, asked, plain, off = load(
+        libraries[release], demo_model, blocks, {**blocks, "flash_attn": "on"}, {}, {"flash_attn": "off"}
+    )
+    for found in (by_itself, asked):
+        assert found["ids"]
+        assert any("K (q8_0)" in line and "V (q4_0)" in line for line in found["log"]), found["log"]
+    assert any("K (f16)" in line for line in plain["log"])
+    assert flash_attention(asked) in ("1", "enabled")
+    assert flash_attention(off) in ("0", "disabled")
+
+
+def flash_attention(found: dict[str, Any]) -> str:
+    log: list[str] = found["log"]
+    return next(line.partition("flash_attn")[2].strip(" =") for line in log if "flash_attn  " in line)
+
+
+@pytest.mark.native
+@pytest.mark.parametrize("release", RELEASES)
+def test_what_cannot_be_had_is_refused_by_name(release: str, libraries: dict[str, Path], demo_model: Path) -> None:
+    conflict, no_gpu, unused = load(
+        libraries[release],
+        demo_model,
+        {"type_v": "q8_0", "flash_attn": "off"},
+        {"require_gpu": True},
+        {"require_gpu": True, "n_gpu_layers": 0},
+    )
+    assert (conflict["error"], conflict["key"]) == ("ModelLoadFailed", "engine.kv_needs_flash_attn")
+    assert (no_gpu["error"], no_gpu["key"], no_gpu["status"]) == ("Unavailable", "engine.gpu_required", 503)
+    assert "CPU" in no_gpu["details"]["devices"]
+    assert (unused["error"], unused["key"], unused["status"]) == ("Unavailable", "engine.gpu_unused", 503)
+
+
+@pytest.mark.native
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit on a process's memory is Linux's")
+@pytest.mark.parametrize("release", RELEASES)
+def test_memory_that_runs_out_is_told_apart_from_a_bad_file(
+    release: str, libraries: dict[str, Path], demo_model: Path, tmp_path: Path
+) -> None:
+    """A context of many tokens in a process that may have little more than it has; a GGUF of zeros."""
+    long = {"n_ctx": 1_000_000, "stretch": 1_000_000}
+    (short,) = load(libraries[release], demo_model, long, limit_mib=300)
+    assert (short["error"], short["key"], short["status"]) == ("OutOfMemory", "engine.context_failed", 503), short
+    broken = tmp_path / "broken.gguf"
+    broken.write_bytes(b"GGUF" + bytes(100))
+    (bad,) = load(libraries[release], broken, {})
+    assert (bad["error"], bad["key"], bad["status"]) == ("ModelLoadFailed", "engine.model_load_failed", 400)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "alloc_buffer: allocating 3805.00 MiB on device 0: cudaMalloc failed: out of memory",
+        "alloc_tensor_range: failed to allocate CUDA0 buffer of size 3989827584",
+        "ggml_vulkan: Device memory allocation of size 1073741824 failed.",
+        "ggml_vulkan: vk::Device::allocateMemory: ErrorOutOfDeviceMemory",
+        "llama_model_load: error loading model: unable to allocate CUDA0 buffer",
+        "llama_init_from_model: failed to initialize the context: failed to allocate compute pp buffers",
+        "ggml_aligned_malloc: insufficient memory (attempted to allocate 100.00 MB)",
+        "llama_kv_cache_init: failed to allocate buffer for kv cache",
+        "error loading model: std::bad_alloc",
+        "ggml_metal_log_allocated_size: error: failed to allocate buffer, size = 4096.00 MiB",
+    ],
+)
+def test_words_of_short_memory(line: str) -> None:
+    """As the backends' sources have them; the CUDA, Vulkan and Metal ones cannot be provoked everywhere."""
+    assert memory_short([line])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "llama_model_load: error loading model: unknown model architecture: 'gemma9'",
+        "llama_init_from_model: V cache quantization requires flash_attn",
+        "gguf_init_from_file_impl: invalid magic characters: 'PK??', expected 'GGUF'",
+        "llama_model_load: error loading model: tensor 'blk.0.attn_q.weight' data is not within the file bounds",
+    ],
+)
+def test_words_of_other_faults(line: str) -> None:
+    assert not memory_short([line])
+
+
+def test_fewer_layers_are_tried_until_they_fit() -> None:
+    asked: list[int] = []
+
+    def open_at(layers: int) -> str:
+        asked.append(layers)
+        if not 0 <= layers <= 9:
+            raise OutOfMemory("engine.model_too_large", path="m", reason="r")
+        return "opened"
+
+    def fewer() -> Iterator[int]:
+        assert asked == [-1], "the estimate costs a read of the model: only when it is needed"
+        return tries(32, 20, least=0)
+
+    assert fitting(open_at, fewer) == ("opened", 8)
+    assert asked == [-1, 20, 16, 12, 8]
+
+
+def test_all_layers_are_taken_without_further_tries() -> None:
+    def fewer() -> Iterator[int]:
+        raise AssertionError
+
+    assert fitting(lambda layers: layers, fewer) == (-1, -1)
+
+
+def test_when_nothing_fits_the_last_error_is_raised() -> None:
+    def open_at(layers: int) -> None:
+        raise OutOfMemory("engine.model_too_large", path=str(layers), reason="r")
+
+    with pytest.raises(OutOfMemory) as caught:
+        fitting(open_at, lambda: tries(4, 3, least=0))
+    assert caught.value.details["path"] == "0"
+
+
+def test_tries_end_at_the_least() -> None:
+    assert list(tries(32, 100, least=0)) == [32, 28, 24, 20, 16, 12, 8, 4, 0]
+    assert list(tries(32, 9, least=1)) == [9, 5, 1]
+    assert list(tries(2, -5, least=1)) == [1]
+    assert list(tries(0, 0, least=0)) == [0]
