@@ -13,7 +13,6 @@ import sys
 
 from hoshikage.cli.main import main
 
-
 LABELS = 3
 
 
