@@ -43,8 +43,12 @@ def main(screen: Screen) -> int:
             _run(environment, "add", model["file"], model["label"])
     with _serve(screen, environment, facts) as server:
         with screen.step("quickstart_chat"):
-            for question in QUESTIONS:
-                _chat(screen, server, model["label"], question)
+            try:
+                for question in QUESTIONS:
+                    _chat(screen, server, model["label"], question)
+            except Refused:
+                screen.note(screen.text("quickstart_log", output=server.output))
+                raise
         if check:
             server.stop()
             screen.line()

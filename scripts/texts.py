@@ -72,6 +72,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{tokens} tokens, first text after {first:.3f} s, {total:.3f} s in all",
     ),
     "quickstart_empty_answer": ("モデルが何も答えませんでした。", "The model gave an empty answer."),
+    "quickstart_log": ("サーバーのログ:\n{output}", "The server's log:\n{output}"),
     "quickstart_checked": ("確認できました。すべて動いています。", "Checked: everything works."),
     "quickstart_ended": ("サーバーを終了しました。", "The server has ended."),
     "quickstart_next": (
