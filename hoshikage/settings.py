@@ -20,6 +20,8 @@ from dotenv import dotenv_values
 from hoshikage.errors import SettingInvalid
 from hoshikage.messages import Language, language_of
 
+AUTO_LAYERS: Final = -2
+"""As `params.AUTO_LAYERS`."""
 APP: Final = "hoshikage"
 RAMDISK: Final = "/dev/shm" if sys.platform == "linux" else ""
 """Linux alone has a folder in memory that every user may write to."""
@@ -47,6 +49,15 @@ class Settings:
     n_batch: int
     n_threads: int
     n_gpu_layers: int
+    """-1 is all, AUTO_LAYERS as many as fit."""
+    main_gpu: int | None
+    tensor_split: tuple[float, ...]
+    flash_attn: str
+    type_k: str
+    type_v: str
+    use_mmap: bool
+    use_mlock: bool
+    require_gpu: bool
     temperature: float
     top_p: float
     idle_timeout: float
@@ -60,6 +71,8 @@ class Settings:
     queue_size: int
     engine: str
     library_calibration: bool
+    library_timeout: float
+    """Seconds that a library may take to be tried."""
     log_level: str
     log_file: Path | None
     log_keep_days: int
@@ -77,6 +90,14 @@ class Settings:
     drain_timeout: float
     preload: str | None
     """Label of the model to load at start."""
+
+    def loading(self) -> dict[str, Any]:
+        """The fields of `params.LoadParams` that settings fill, by name."""
+        names = (
+            "n_ctx", "n_batch", "n_threads", "n_gpu_layers", "main_gpu", "tensor_split", "flash_attn", "type_k",
+            "type_v", "use_mmap", "use_mlock", "require_gpu",
+        )  # fmt: skip
+        return {name: getattr(self, name) for name in names}
 
     @property
     def token_file(self) -> Path:
@@ -132,6 +153,22 @@ def decimal(least: float, most: float) -> Callable[[str], float]:
         return number
 
     return parse
+
+
+def layers(value: str) -> int:
+    return AUTO_LAYERS if value.strip().lower() == "auto" else whole(-1, 100_000)(value)
+
+
+def gpu(value: str) -> int | None:
+    return whole(0, 127)(value) if value.strip() else None
+
+
+def shares(value: str) -> tuple[float, ...]:
+    """`3,1`: what each GPU gets of the model, in proportion."""
+    found = tuple(decimal(0.0, 1_000_000.0)(item) for item in value.split(",")) if value.strip() else ()
+    if found and not any(found):
+        raise ValueError(value)
+    return found
 
 
 def switch(value: str) -> bool:
@@ -204,7 +241,15 @@ ROWS: Final = (
     Row("N_CTX", "n_ctx", "4096", whole(16, 16_777_216), "16 … 16777216"),
     Row("N_BATCH", "n_batch", "512", whole(1, 65_536), "1 … 65536"),
     Row("N_THREADS", "n_threads", "0", whole(0, 1024), "0 (= auto) … 1024"),
-    Row("N_GPU_LAYERS", "n_gpu_layers", "-1", whole(-1, 100_000), "-1 (= all) … 100000"),
+    Row("N_GPU_LAYERS", "n_gpu_layers", "-1", layers, "auto | -1 (= all) … 100000"),
+    Row("MAIN_GPU", "main_gpu", "", gpu, "0 … 127"),
+    Row("TENSOR_SPLIT", "tensor_split", "", shares, "3,1"),
+    Row("FLASH_ATTN", "flash_attn", "auto", one_of("auto", "on", "off"), "auto | on | off"),
+    Row("TYPE_K", "type_k", "f16", one_of("f16", "q8_0", "q4_0"), "f16 | q8_0 | q4_0"),
+    Row("TYPE_V", "type_v", "f16", one_of("f16", "q8_0", "q4_0"), "f16 | q8_0 | q4_0"),
+    Row("USE_MMAP", "use_mmap", "on", switch, "off | on"),
+    Row("USE_MLOCK", "use_mlock", "off", switch, "off | on"),
+    Row("REQUIRE_GPU", "require_gpu", "off", switch, "off | on"),
     Row("TEMPERATURE", "temperature", "0.2", decimal(0.0, 2.0), "0.0 … 2.0"),
     Row("TOP_P", "top_p", "0.8", decimal(0.0, 1.0), "0.0 … 1.0"),
     Row("IDLE_TIMEOUT", "idle_timeout", "300", decimal(0.0, 31_536_000.0), "0 (= off) … 31536000 s",
@@ -216,6 +261,7 @@ ROWS: Final = (
     Row("QUEUE_TIMEOUT", "queue_timeout", "180", decimal(1.0, 86_400.0), "1 … 86400 s"),
     Row("QUEUE_SIZE", "queue_size", "64", whole(0, 100_000), "0 … 100000"),
     Row("ENGINE", "engine", "process", one_of("process", "thread"), "process | thread"),
+    Row("LIBRARY_TIMEOUT", "library_timeout", "60", decimal(1.0, 3600.0), "1 … 3600 s"),
     Row("LIBRARY_CALIBRATION", "library_calibration", "off", switch, "off | on"),
     Row("LOG_LEVEL", "log_level", "info", one_of("debug", "info", "warning", "error"),
         "debug | info | warning | error"),

@@ -12,6 +12,7 @@ from dotenv import dotenv_values
 
 from hoshikage.errors import SettingInvalid
 from hoshikage.messages import LANGUAGES, text
+from hoshikage.params import AUTO_LAYERS, LoadParams
 from hoshikage.settings import LANGUAGE_VARIABLE, ROWS, Settings, config_dir, load
 
 EXAMPLE = Path(__file__).parent.parent / ".env.example"
@@ -76,6 +77,17 @@ def test_flags_win_over_environment_over_working_folder_over_config_folder(home:
         ("N_BATCH", "0"),
         ("N_THREADS", "-1"),
         ("N_GPU_LAYERS", "-2"),
+        ("N_GPU_LAYERS", "all"),
+        ("MAIN_GPU", "-1"),
+        ("TENSOR_SPLIT", "0,0"),
+        ("TENSOR_SPLIT", "1,,2"),
+        ("TENSOR_SPLIT", "1,-1"),
+        ("FLASH_ATTN", "yes"),
+        ("TYPE_K", "f32"),
+        ("TYPE_V", "q5_0"),
+        ("USE_MMAP", "true"),
+        ("REQUIRE_GPU", "1"),
+        ("LIBRARY_TIMEOUT", "0"),
         ("TEMPERATURE", "nan"),
         ("TEMPERATURE", "2.1"),
         ("TOP_P", "1.5"),
@@ -112,6 +124,17 @@ def test_a_bad_value_is_named_with_what_is_allowed(variable: str, value: str, ho
         assert f"{value}" in message
         assert str(error.details["allowed"]) in message
         assert "environment" in message
+
+
+def test_load_settings(home: Path) -> None:
+    plain = load({}, {}, home).settings.loading()
+    names = {field.name for field in fields(LoadParams)} - {"model_path", "chat_template"}
+    assert set(plain) == names
+    assert LoadParams("m", **plain) == LoadParams("m")
+    given = {"N_GPU_LAYERS": "Auto", "MAIN_GPU": "1", "TENSOR_SPLIT": "3, 1,1", "TYPE_V": "Q8_0", "USE_MMAP": "off"}
+    params = LoadParams("m", **load({}, given, home).settings.loading())
+    assert (params.n_gpu_layers, params.main_gpu, params.tensor_split) == (AUTO_LAYERS, 1, (3.0, 1.0, 1.0))
+    assert (params.type_k, params.type_v, params.use_mmap, params.use_mlock) == ("f16", "q8_0", False, False)
 
 
 def test_a_bad_value_in_a_file_names_the_file(home: Path) -> None:
