@@ -30,7 +30,8 @@ def register(commands: Commands) -> None:
 
 def run(args: argparse.Namespace, context: Context) -> CommandResult:
     if args.label is None and not args.check:
-        raise UsageError("cli.add_no_label", path=args.path)
+        reason = context.text("cli.missing_arguments", names="LABEL")
+        raise UsageError("cli.usage", reason=reason, help="hoshikage add --help")
     label = checked_label(args.label) if args.label is not None else ""
     options = model_options(chosen(args, OPTIONS))
     file = Path(args.path).absolute()

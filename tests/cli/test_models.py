@@ -41,6 +41,7 @@ def test_list_json(cli: Cli, model: Path, work: Path) -> None:
     assert small == {
         "label": "small",
         "file": str(model),
+        "source": "registry",
         "size_bytes": model.stat().st_size,
         "architecture": "llama",
         "name": "星影 test",
@@ -48,6 +49,7 @@ def test_list_json(cli: Cli, model: Path, work: Path) -> None:
         "file_type": "Q8_0",
         "context_length": 512,
         "stop": ["終"],
+        "options": {},
         "state": "usable",
         "reason": "",
     }
