@@ -22,7 +22,9 @@ from hoshikage.library.verdict import Verdict, judge
 from hoshikage.params import DeviceInfo
 
 GPU_KINDS: Final = ("gpu", "igpu")
-_NOTHING_TRIED: Final = frozenset({"library.missing", "slots.slot_empty", "lacks.changing"})
+_NOTHING_TRIED: Final = frozenset(
+    {"library.missing", "slots.slot_empty", "lacks.changing", "dispatch.load_called_off", "dispatch.no_process"}
+)
 """Refusals in which no new library is at fault."""
 
 
@@ -68,6 +70,8 @@ class Selection:
         `failed` is None where `current` raised. A library that HOSHIKAGE_LIB_PATH names is never passed over.
         """
         if self.lib_path is not None or error.key in _NOTHING_TRIED:
+            return None
+        if failed is None and not (isinstance(error, LibraryUnavailable) or error.key.startswith("lacks.")):
             return None
         if failed is not None and failed.source != "config":
             return None
