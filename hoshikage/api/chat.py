@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -34,10 +34,12 @@ class Header:
     id: str
     created: int
     model: str
+    tier: str | None
+    """The service tier, told where the request names one."""
 
     @classmethod
-    def new(cls, model: str) -> Header:
-        return cls(f"chatcmpl-{secrets.token_hex(12)}", int(time.time()), model)
+    def new(cls, model: str, tier: str | None) -> Header:
+        return cls(f"chatcmpl-{secrets.token_hex(12)}", int(time.time()), model, tier)
 
     def fields(self, kind: str) -> dict[str, Any]:
         return {
@@ -46,6 +48,7 @@ class Header:
             "created": self.created,
             "model": self.model,
             "system_fingerprint": FINGERPRINT,
+            **({} if self.tier is None else {"service_tier": self.tier}),
         }
 
 
@@ -54,28 +57,40 @@ class Chunks:
 
     def __init__(self, header: Header) -> None:
         self._fields = header.fields("chat.completion.chunk")
-        start = _encode(self._fields)[:-1]  # without the closing brace
-        self._before = b"data: " + start + b',"choices":[{"index":0,"delta":{"content":'
-        self._after = b'},"finish_reason":null}]}\n\n'
+        self._start = b"data: " + _encode(self._fields)[:-1]  # without the closing brace
+        self._index = 0
+        self._begin(0)
 
-    def role(self) -> bytes:
-        return self._chunk([_choice({"role": "assistant", "content": None}, None)])
+    def role(self, index: int) -> bytes:
+        """The choice of this number begins."""
+        self._begin(index)
+        return self._chunk([_choice(index, {"role": "assistant", "content": None}, None)])
 
-    def content(self, text: str) -> bytes:
-        return self._before + _encode(text) + self._after
+    def content(self, token: wire.Token) -> bytes:
+        """Text of the choice that began last."""
+        if token.logprobs is None:
+            return self._before + _encode(token.text) + self._after
+        logprobs = _encode(logprobs_of(token.logprobs))
+        return self._before + _encode(token.text) + b'},"logprobs":' + logprobs + self._after[1:]
 
-    def finish(self, reason: str) -> bytes:
-        return self._chunk([_choice({}, reason)])
+    def finish(self, reason: str, **more: Any) -> bytes:
+        """The choice that began last has ended."""
+        return self._chunk([_choice(self._index, {}, reason)], **more)
 
     def usage(self, finished: wire.Finished) -> bytes:
         return self._chunk([], usage=usage(finished))
+
+    def _begin(self, index: int) -> None:
+        self._index = index
+        self._before = self._start + b',"choices":[{"index":%d,"delta":{"content":' % index
+        self._after = b'},"finish_reason":null}]}\n\n'
 
     def _chunk(self, choices: list[dict[str, Any]], **more: Any) -> bytes:
         return frame({**self._fields, "choices": choices, **more})
 
 
-def _choice(delta: dict[str, Any], finish_reason: str | None) -> dict[str, Any]:
-    return {"index": 0, "delta": delta, "finish_reason": finish_reason}
+def _choice(index: int, delta: dict[str, Any], finish_reason: str | None) -> dict[str, Any]:
+    return {"index": index, "delta": delta, "finish_reason": finish_reason}
 
 
 def frame(value: dict[str, Any]) -> bytes:
@@ -91,51 +106,100 @@ def usage(finished: wire.Finished) -> dict[str, int]:
     }
 
 
+def logprobs_of(tokens: Iterable[wire.Chosen]) -> dict[str, Any]:
+    """As OpenAI has it. A token that only begins a character has an empty text; its bytes are exact."""
+    content = [{**_likely(one.token), "top_logprobs": [_likely(other) for other in one.top]} for one in tokens]
+    return {"content": content, "refusal": None}
+
+
+def _likely(token: wire.Likely) -> dict[str, Any]:
+    return {"token": token.text, "logprob": token.logprob, "bytes": list(token.raw)}
+
+
+def timings_of(finished: wire.Finished) -> dict[str, Any]:
+    """As llama-server has it; and the time to the first token, which it has not."""
+    measured = finished.timings
+    return {
+        "cache_n": 0,
+        **_pace("prompt", finished.prompt_tokens, measured.prompt_ms),
+        **_pace("predicted", finished.completion_tokens, measured.decode_ms),
+        "first_token_ms": measured.first_token_ms,
+    }
+
+
+def _pace(name: str, count: int, duration_ms: float) -> dict[str, float]:
+    return {
+        f"{name}_n": count,
+        f"{name}_ms": duration_ms,
+        f"{name}_per_token_ms": duration_ms / count if count else 0.0,
+        f"{name}_per_second": count * 1e3 / duration_ms if duration_ms else 0.0,
+    }
+
+
 async def completions(request: web.Request) -> web.StreamResponse:
     body = schema.parse(await read_json(request))
     spec = await resolve(request.app[REGISTRY], body.model)
     job = schema.to_request(body, spec, request.app[SETTINGS])
     notes = limits.metered(request, request.app[DISPATCHER].generate(spec, job))
-    header = Header.new(spec.name)
+    header = Header.new(spec.name, None if body.service_tier is None else "default")
     if body.stream:
-        return await _streamed(request, notes, Chunks(header), body.include_usage)
-    return await _whole(notes, header)
+        return await _streamed(request, notes, Chunks(header), body)
+    return await _whole(notes, header, body)
 
 
-async def _whole(notes: AsyncGenerator[Note, None], header: Header) -> web.Response:
-    texts: list[str] = []
+class Answer:
+    """Gathers one choice."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.logprobs: list[wire.Chosen] = []
+        self.reason = ""
+
+    def add(self, token: wire.Token) -> None:
+        self.texts.append(token.text)
+        self.logprobs += token.logprobs or ()
+
+    def choice(self, index: int, *, logprobs: bool) -> dict[str, Any]:
+        return {
+            "index": index,
+            "message": {"role": "assistant", "content": "".join(self.texts)},
+            "logprobs": logprobs_of(self.logprobs) if logprobs else None,
+            "finish_reason": self.reason,
+        }
+
+
+async def _whole(notes: AsyncGenerator[Note, None], header: Header, body: schema.ChatBody) -> web.Response:
+    choices = [Answer() for _ in range(body.n or 1)]
     finished: wire.Finished | None = None
     async with aclosing(notes):
         async for note in notes:
             if isinstance(note, wire.Token):
-                texts.append(note.text)
+                choices[note.choice].add(note)
+            elif isinstance(note, wire.ChoiceEnd):
+                choices[note.choice].reason = note.reason
             elif isinstance(note, wire.Finished):
                 finished = _completed(note)
+                choices[-1].reason = finished.reason
     finished = _completed(finished)
     answer = {
         **header.fields("chat.completion"),
-        "choices": [
-            {
-                "index": 0,
-                "message": {"role": "assistant", "content": "".join(texts)},
-                "logprobs": None,
-                "finish_reason": finished.reason,
-            }
-        ],
+        "choices": [one.choice(index, logprobs=bool(body.logprobs)) for index, one in enumerate(choices)],
         "usage": usage(finished),
+        **({"timings": timings_of(finished)} if body.timings else {}),
     }
     return web.Response(body=_encode(answer), content_type="application/json")
 
 
 async def _streamed(
-    request: web.Request, notes: AsyncGenerator[Note, None], chunks: Chunks, include_usage: bool
+    request: web.Request, notes: AsyncGenerator[Note, None], chunks: Chunks, body: schema.ChatBody
 ) -> web.StreamResponse:
     """The first token, or an end without one, decides the status; so does a long silence (api.keys.Pace)."""
     async with EventStream(request, request.app[PACE]) as stream:
         try:
             async with aclosing(notes):
                 end = await _forward(notes, stream, chunks)
-            last = chunks.finish(end.reason) + (chunks.usage(end) if include_usage else b"") + DONE
+            last = chunks.finish(end.reason, **({"timings": timings_of(end)} if body.timings else {}))
+            last += (chunks.usage(end) if body.include_usage else b"") + DONE
         except ConnectionError:
             return stream.response
         except Exception as error:
@@ -148,16 +212,19 @@ async def _streamed(
 
 
 async def _forward(notes: AsyncGenerator[Note, None], stream: EventStream, chunks: Chunks) -> wire.Finished:
-    """Sends the role and the text as they come. Raises what `notes` raises, ConnectionError, InferenceFailed."""
-    lead = chunks.role()
+    """Sends the roles and the text as they come. Raises what `notes` raises, ConnectionError, InferenceFailed."""
+    lead = chunks.role(0)
     prompt_tokens = 0
     finished: wire.Finished | None = None
     async for note in notes:
         if isinstance(note, wire.Token):
-            await stream.send(lead + chunks.content(note.text))
+            await stream.send(lead + chunks.content(note))
             lead = b""
         elif isinstance(note, wire.Finished):
             finished = note
+        elif isinstance(note, wire.ChoiceEnd):
+            await stream.send(lead + chunks.finish(note.reason))
+            lead = chunks.role(note.choice + 1)
         elif isinstance(note, wire.Started):
             prompt_tokens = note.prompt_tokens
             stream.comment = "prefill 0%"

@@ -58,7 +58,7 @@ class Waiting:
     place: int
 
 
-RunNote = wire.Started | wire.Prefill | wire.Token | wire.Finished
+RunNote = wire.Started | wire.Prefill | wire.Token | wire.ChoiceEnd | wire.Finished
 Note = Waiting | wire.Loading | RunNote
 
 
@@ -188,7 +188,7 @@ class Dispatcher:
                         if isinstance(event, wire.Started) and started:
                             continue
                         started |= isinstance(event, wire.Started)
-                        sent |= isinstance(event, wire.Token)
+                        sent |= isinstance(event, (wire.Token, wire.ChoiceEnd))
                         yield event
                 return
             except ModelCrashed:

@@ -194,6 +194,38 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "max_tokens と max_completion_tokens は同じ意味です。値が違うときはどちらか一方だけを指定してください。",
         "max_tokens and max_completion_tokens mean the same; give only one of them where they differ.",
     ),
+    "bias_token": (
+        "logit_bias の「{token}」はトークン番号ではありません。0 以上の整数を文字列で指定してください。",
+        "“{token}” in logit_bias is not a token id. Give ids as strings of digits.",
+    ),
+    "sampler_twice": (
+        "{place}: {name} が 2 回指定されています。",
+        "{place}: {name} is named twice.",
+    ),
+    "formats_conflict": (
+        "{names} は同時に指定できません。1 つだけにしてください。",
+        "{names} cannot be given together; give only one of them.",
+    ),
+    "text_bytes": (
+        "{place} が大きすぎます。上限は {limit} バイトです。",
+        "{place} is too large; the limit is {limit} bytes.",
+    ),
+    "top_logprobs_alone": (
+        "top_logprobs には logprobs: true が必要です。",
+        "top_logprobs needs logprobs: true.",
+    ),
+    "continue_conflict": (
+        "continue_final_message と add_generation_prompt は同時に true にできません。",
+        "continue_final_message and add_generation_prompt cannot both be true.",
+    ),
+    "continue_role": (
+        "continue_final_message には、最後のメッセージが assistant（tool_calls なし）である必要があります。",
+        "continue_final_message needs a last message of role assistant without tool_calls.",
+    ),
+    "template_kwarg": (
+        "{place} は指定できません。chat_template_kwargs には、テンプレートが読む変数だけを指定できます。",
+        "{place} cannot be given; chat_template_kwargs takes only variables that templates read.",
+    ),
     "stop_bytes": (
         "{place} が長すぎます。UTF-8 で {limit} バイトまでです。",
         "{place} is too long; at most {limit} bytes of UTF-8.",

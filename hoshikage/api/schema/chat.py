@@ -1,36 +1,74 @@
 """The body of POST /v1/chat/completions, and what it asks of the engine. Any thread; pure.
 
-Fields that are not named here are ignored; of OpenAI's they are those that change nothing about the answer (`user`,
-`metadata`, `safety_identifier`, `parallel_tool_calls`, `prompt_cache_key`). Fields that would change it and that this
-version cannot honour stand in NEUTRAL with the values that ask for nothing.
+Every field that OpenAI documents for it, and that llama-server's users know, is one of three:
+
+- it works (a row of ChatBody or SamplingFields that `to_request` or the answer reads);
+- it is accepted and checked, and changes nothing: it stands in WITHOUT_EFFECT with the reason;
+- it stands in NEUTRAL with the values that ask for nothing, and any other value is refused by name.
+
+Fields that nobody documents are ignored.
 """
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+import re
+from dataclasses import replace
 from typing import Annotated, Any, Final, Literal, get_args
 
 import msgspec
 from msgspec import Meta, Struct
 
+from hoshikage.api.schema import output, sampling
+from hoshikage.api.schema.output import ResponseFormat, grammar_of
+from hoshikage.api.schema.sampling import SamplingFields, sampling_params
 from hoshikage.api.schema.validation import convert
 from hoshikage.errors import InvalidRequest, ParameterUnsupported
-from hoshikage.params import ChatPrompt, GenerationRequest, Message, SamplingParams
+from hoshikage.params import ChatPrompt, GenerationRequest, Message
 from hoshikage.registry import DEFAULT_STOPS, ModelSpec
 from hoshikage.settings import Settings
 
 MAX_STOP_BYTES: Final = 256
 
 Role = Literal["system", "developer", "user", "assistant", "tool"]
-Format = Literal["text", "json_object", "json_schema"]
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
+Verbosity = Literal["low", "medium", "high"]
+Tier = Literal["auto", "default", "flex", "scale", "priority"]
 CHOICES: Final = {
     "messages[].role": get_args(Role),
     "messages[].tool_calls[].type": ("function",),
-    "response_format.type": get_args(Format),
+    "prediction.type": ("content",),
+    "reasoning_effort": get_args(Effort),
+    "verbosity": get_args(Verbosity),
+    "service_tier": get_args(Tier),
+    **output.CHOICES,
+    **sampling.CHOICES,
 }
+VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+INTERNALS: Final = frozenset(
+    {
+        "messages",
+        "tools",
+        "documents",
+        "add_generation_prompt",
+        "continue_final_message",
+        "bos_token",
+        "eos_token",
+        "date_string",
+        "strftime_now",
+        "raise_exception",
+        "range",
+        "dict",
+        "namespace",
+        "cycler",
+        "joiner",
+    }
+)
+"""What a template gets from the engine and from Jinja: not for `chat_template_kwargs`."""
+
 StopText = Annotated[str, Meta(min_length=1, max_length=MAX_STOP_BYTES)]
 TokenCount = Annotated[int, Meta(ge=1, le=2**31 - 1)]
-Penalty = Annotated[float, Meta(ge=-2, le=2)]
+MetadataName = Annotated[str, Meta(max_length=64)]
+MetadataValue = Annotated[str, Meta(max_length=512)]
 
 
 class ContentPart(Struct, frozen=True):
@@ -63,13 +101,15 @@ class ChatMessage(Struct, frozen=True):
 
 class StreamOptions(Struct, frozen=True):
     include_usage: bool | None = None
+    include_obfuscation: bool | None = None
 
 
-class ResponseFormat(Struct, frozen=True):
-    type: Format
+class Prediction(Struct, frozen=True):
+    type: Literal["content"]
+    content: str | list[ContentPart]
 
 
-class ChatBody(Struct, frozen=True):
+class ChatBody(SamplingFields, frozen=True, kw_only=True):
     """One request as it came, types and bounds checked. None is absent."""
 
     model: Annotated[str, Meta(min_length=1, max_length=256)]
@@ -79,66 +119,66 @@ class ChatBody(Struct, frozen=True):
     max_tokens: TokenCount | None = None
     max_completion_tokens: TokenCount | None = None
     stop: StopText | Annotated[list[StopText], Meta(min_length=1, max_length=4)] | None = None
-    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
-    top_k: Annotated[int, Meta(ge=0, le=100_000)] | None = None
-    min_p: Annotated[float, Meta(ge=0, le=1)] | None = None
-    repeat_penalty: Annotated[float, Meta(gt=0, le=10)] | None = None
-    repeat_last_n: Annotated[int, Meta(ge=-1, le=16_777_216)] | None = None
-    frequency_penalty: Penalty | None = None
-    presence_penalty: Penalty | None = None
-    seed: int | None = None
     n: Annotated[int, Meta(ge=1, le=8)] | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
-    logit_bias: dict[str, Any] | None = None
     response_format: ResponseFormat | None = None
     grammar: str | None = None
-    json_schema: dict[str, Any] | bool | None = None
+    json_schema: dict[str, Any] | None = None
+    add_generation_prompt: bool | None = None
+    continue_final_message: bool | None = None
+    chat_template_kwargs: Annotated[dict[str, Any], Meta(max_length=32)] | None = None
+    reasoning_effort: Effort | None = None
+    verbosity: Verbosity | None = None
+    timings: bool | None = None
+    service_tier: Tier | None = None
+    # WITHOUT_EFFECT
+    cache_prompt: bool | None = None
+    metadata: Annotated[dict[MetadataName, MetadataValue], Meta(max_length=16)] | None = None
+    prediction: Prediction | None = None
+    prompt_cache_key: str | None = None
+    prompt_cache_retention: str | None = None
+    safety_identifier: str | None = None
+    store: bool | None = None
+    user: str | None = None
+    # NEUTRAL
     tools: list[dict[str, Any]] | None = None
     tool_choice: str | dict[str, Any] | None = None
     functions: list[dict[str, Any]] | None = None
     function_call: str | dict[str, Any] | None = None
     modalities: list[str] | None = None
     audio: dict[str, Any] | None = None
-    prediction: dict[str, Any] | None = None
-    reasoning_effort: str | None = None
-    verbosity: str | None = None
     web_search_options: dict[str, Any] | None = None
-    service_tier: str | None = None
-    store: bool | None = None
-    add_generation_prompt: bool | None = None
-    continue_final_message: bool | None = None
-    chat_template_kwargs: dict[str, Any] | None = None
+    timings_per_token: bool | None = None
 
     @property
     def include_usage(self) -> bool:
         return bool(self.stream_options and self.stream_options.include_usage)
 
 
+WITHOUT_EFFECT: Final = {
+    "cache_prompt": "allows to use a prompt's beginning again, or forbids it; it is never used again",
+    "metadata": "is shown with stored answers, and none is stored",
+    "parallel_tool_calls": "bounds calls of tools, which need `tools`",
+    "prediction": "makes answers faster that resemble it, and never changes them",
+    "prompt_cache_key": "tells OpenAI's machines which of them has a prompt",
+    "prompt_cache_retention": "as above",
+    "safety_identifier": "tells OpenAI's abuse watch who asks",
+    "store": "keeps answers for OpenAI's pages; nothing is stored here",
+    "stream_options.include_obfuscation": "pads chunks against eavesdroppers on a network; false leaves nothing to do",
+    "user": "as safety_identifier",
+}
+"""Field -> why a local server may accept it without doing anything for it."""
+
 NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
-    "n": (None, 1),
-    "logprobs": (None, False),
-    "top_logprobs": (None, 0),
-    "logit_bias": (None, {}),
-    "response_format": (None, ResponseFormat("text")),
-    "grammar": (None, ""),
-    "json_schema": (None,),
     "tools": (None, []),
     "tool_choice": (None, "none", "auto"),
     "functions": (None, []),
     "function_call": (None, "none", "auto"),
     "modalities": (None, [], ["text"]),
     "audio": (None,),
-    "prediction": (None,),
-    "reasoning_effort": (None,),
-    "verbosity": (None,),
     "web_search_options": (None,),
-    "service_tier": (None, "auto", "default"),
-    "store": (None, False),
-    "add_generation_prompt": (None, True),
-    "continue_final_message": (None, False),
-    "chat_template_kwargs": (None, {}),
+    "timings_per_token": (None, False),
 }
 """Field -> the values that ask for nothing; any other is refused by name."""
 
@@ -155,17 +195,58 @@ def parse(tree: Any) -> ChatBody:
 def to_request(body: ChatBody, spec: ModelSpec, settings: Settings) -> GenerationRequest:
     """What the engine shall do for `body` with the model `spec`. Raises InvalidRequest, ParameterUnsupported."""
     turns = tuple(_message(turn, f"messages[{i}]") for i, turn in enumerate(body.messages))
-    thinking = spec.options.thinking
+    continued = _is_continued(body)
+    grammar = grammar_of(body.response_format, body.grammar, body.json_schema)
+    if grammar is not None and body.ignore_eos:
+        raise InvalidRequest("http.formats_conflict", param="ignore_eos", names=f"{grammar.param}, ignore_eos")
     return GenerationRequest(
         prompt=ChatPrompt(
             messages=turns if spec.persona is None else _in_character(spec.persona.system, turns),
-            template_kwargs={} if thinking is None else {"enable_thinking": thinking},
+            add_generation_prompt=not continued and body.add_generation_prompt is not False,
+            continue_final_message=continued,
+            template_kwargs=_template_kwargs(body, spec),
         ),
-        sampling=_sampling(body, spec, settings),
+        sampling=sampling_params(body, spec, settings),
         max_tokens=_max_tokens(body),
-        stop=tuple(dict.fromkeys((*spec.stop, *_stops(body)))),
+        # A text that ends free text may well stand in a string of JSON; the client's own are its own choice.
+        stop=tuple(dict.fromkeys((*(spec.stop if grammar is None else ()), *_stops(body)))),
         stop_tokens=tuple(dict.fromkeys((*DEFAULT_STOPS, *spec.stop))),
+        choices=body.n or 1,
+        grammar=grammar,
+        logprobs=_logprobs(body),
     )
+
+
+def _is_continued(body: ChatBody) -> bool:
+    """Whether the answer goes on with the last message: one of the assistant's does, unless it is said not to."""
+    last = body.messages[-1]
+    if body.continue_final_message and body.add_generation_prompt:
+        raise InvalidRequest("http.continue_conflict", param="continue_final_message")
+    if body.continue_final_message and (last.role != "assistant" or last.tool_calls):
+        raise InvalidRequest("http.continue_role", param="continue_final_message")
+    if body.continue_final_message is not None:
+        return body.continue_final_message
+    return last.role == "assistant" and not last.tool_calls and not body.add_generation_prompt
+
+
+def _template_kwargs(body: ChatBody, spec: ModelSpec) -> dict[str, Any]:
+    """What the chat template may read. Raises InvalidRequest for a name that is not the client's to give."""
+    given = body.chat_template_kwargs or {}
+    for name in given:
+        if name in INTERNALS or not VARIABLE.fullmatch(name):
+            place = f"chat_template_kwargs.{name[:60]}"
+            raise InvalidRequest("http.template_kwarg", param=place, place=place)
+    thinking = False if body.reasoning_effort == "none" else spec.options.thinking
+    known = {"enable_thinking": thinking, "reasoning_effort": body.reasoning_effort, "verbosity": body.verbosity}
+    return {**{name: value for name, value in known.items() if value is not None}, **given}
+
+
+def _logprobs(body: ChatBody) -> int | None:
+    if body.logprobs:
+        return body.top_logprobs or 0
+    if body.top_logprobs:
+        raise InvalidRequest("http.top_logprobs_alone", param="top_logprobs")
+    return None
 
 
 def _in_character(system: str, turns: tuple[Message, ...]) -> tuple[Message, ...]:
@@ -174,15 +255,6 @@ def _in_character(system: str, turns: tuple[Message, ...]) -> tuple[Message, ...
         return (Message("system", system), *turns)
     joined = f"{system}\n\n{turns[0].content}" if turns[0].content else system
     return (replace(turns[0], content=joined), *turns[1:])
-
-
-def _sampling(body: ChatBody, spec: ModelSpec, settings: Settings) -> SamplingParams:
-    """The request's values over the persona's, the model's and the settings'."""
-    defaults = replace(SamplingParams(temperature=settings.temperature, top_p=settings.top_p), **spec.sampling.given())
-    asked = {row.name: getattr(body, row.name) for row in fields(SamplingParams)}
-    if body.seed is not None:
-        asked["seed"] = body.seed & 0xFFFFFFFF  # -1 becomes RANDOM_SEED, as elsewhere in llama.cpp
-    return replace(defaults, **{name: value for name, value in asked.items() if value is not None})
 
 
 def _max_tokens(body: ChatBody) -> int | None:

@@ -1,0 +1,84 @@
+"""The fields of a request that say what the answer must look like. Any thread; pure.
+
+Whether a schema or a grammar can be enforced is found out in the engine, where the grammar engine is.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal, get_args
+
+import msgspec
+from msgspec import Meta, Struct
+
+from hoshikage.errors import InvalidRequest
+from hoshikage.params import Grammar
+
+MAX_SCHEMA_BYTES: Final = 256 * 1024
+MAX_GRAMMAR_BYTES: Final = 64 * 1024
+ANY_OBJECT: Final[dict[str, Any]] = {"type": "object"}
+
+Format = Literal["text", "json_object", "json_schema"]
+CHOICES: Final = {"response_format.type": get_args(Format)}
+Schema = dict[str, Any]
+
+
+class NamedSchema(Struct, frozen=True):
+    """Enforced with `strict` and without it."""
+
+    name: Annotated[str, Meta(pattern="^[a-zA-Z0-9_-]{1,64}$")] | None = None
+    description: str | None = None
+    schema: Schema | None = None
+    strict: bool | None = None
+
+
+class ResponseFormat(Struct, frozen=True):
+    type: Format
+    json_schema: NamedSchema | None = None
+    schema: Schema | None = None
+    """llama-server's place for it."""
+
+
+def grammar_of(
+    response_format: ResponseFormat | None, grammar: str | None, json_schema: Schema | None
+) -> Grammar | None:
+    """What the answer is held to; None for free text. Raises InvalidRequest."""
+    asked = [
+        found
+        for found in (
+            None if response_format is None else _of_format(response_format),
+            _gbnf(grammar) if grammar else None,
+            None if json_schema is None else _of_schema(json_schema, "json_schema"),
+        )
+        if found is not None
+    ]
+    if len(asked) > 1:
+        raise InvalidRequest("http.formats_conflict", param=asked[1].param, names=", ".join(one.param for one in asked))
+    return asked[0] if asked else None
+
+
+def _of_format(asked: ResponseFormat) -> Grammar | None:
+    if asked.type == "text":
+        return None
+    if asked.type == "json_object":
+        return _of_schema(ANY_OBJECT if asked.schema is None else asked.schema, "response_format.schema")
+    if asked.json_schema is None and asked.schema is None:
+        raise InvalidRequest(
+            "http.field_missing", param="response_format.json_schema", place="response_format.json_schema"
+        )
+    if asked.json_schema is None or asked.json_schema.schema is None:
+        return _of_schema(asked.schema or {}, "response_format.schema")
+    return _of_schema(asked.json_schema.schema, "response_format.json_schema.schema")
+
+
+def _of_schema(schema: Schema, place: str) -> Grammar:
+    return _bounded(Grammar("json_schema", msgspec.json.encode(schema).decode(), place), MAX_SCHEMA_BYTES)
+
+
+def _gbnf(text: str) -> Grammar:
+    return _bounded(Grammar("gbnf", text, "grammar"), MAX_GRAMMAR_BYTES)
+
+
+def _bounded(grammar: Grammar, limit: int) -> Grammar:
+    if len(grammar.text.encode()) > limit:
+        raise InvalidRequest("http.text_bytes", param=grammar.param, place=grammar.param, limit=limit)
+    return grammar
