@@ -13,9 +13,9 @@ import msgspec
 from aiohttp import web
 
 from hoshikage import gguf
-from hoshikage.api import problem
+from hoshikage.api import problem, sites
 from hoshikage.api.body import read_json
-from hoshikage.api.keys import CERTIFICATE, DISPATCHER, REGISTRY, SEEN
+from hoshikage.api.keys import DISPATCHER, REGISTRY, SEEN, SETTINGS, TLS
 from hoshikage.api.schema import admin as schema
 from hoshikage.errors import InvalidRequest, UnsupportedMediaType
 from hoshikage.messages import text
@@ -73,9 +73,9 @@ async def reload(request: web.Request) -> web.Response:
     The registry's changes count from the next request on also without this.
     """
     await _nothing(request)
-    renew = request.app.get(CERTIFICATE)
-    if renew is not None:
-        await asyncio.to_thread(renew)
+    tls = request.app.get(TLS)
+    if tls is not None:
+        await asyncio.to_thread(sites.load_certificate, tls, request.app[SETTINGS])
     registry = request.app[REGISTRY]
     changes = request.app[SEEN].look(await asyncio.to_thread(registry.specs))
     return _json(
@@ -83,7 +83,7 @@ async def reload(request: web.Request) -> web.Response:
             "file": str(registry.file),
             **changes,
             "problems": _problems(request, registry),
-            "certificate_reloaded": renew is not None,
+            "certificate_reloaded": tls is not None,
         }
     )
 

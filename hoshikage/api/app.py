@@ -22,7 +22,6 @@ from hoshikage.api.body import MAX_BYTES
 from hoshikage.api.changes import Seen
 from hoshikage.api.gate import Gate
 from hoshikage.api.keys import (
-    CERTIFICATE,
     DISPATCHER,
     DOORWAY,
     GATE,
@@ -32,6 +31,7 @@ from hoshikage.api.keys import (
     REQUEST_ID,
     SEEN,
     SETTINGS,
+    TLS,
     Dispatching,
     Pace,
 )
@@ -75,6 +75,8 @@ def create(
     app[GATE] = Gate(settings, doorway, needs())
     app[LIMITS] = RateLimits(settings.rate_limit_requests, settings.rate_limit_tokens)
     app[SEEN] = Seen()
+    if (tls := sites.tls_context(settings)) is not None:
+        app[TLS] = tls
     app.add_routes(routes())
     app.on_response_prepare.extend((add_request_id, cors.add_headers, limits.add_headers))
     app.cleanup_ctx.append(_dispatching)
@@ -121,9 +123,6 @@ async def run(app: web.Application, environ: Mapping[str, str], passed: Sequence
     """Runs the app until a signal stops it; for the main thread. `passed` are sockets to use in place of HOST, PORT."""
     settings = app[SETTINGS]
     app[GATE].require_tokens(settings.host)
-    tls = sites.tls_context(settings)
-    if tls is not None:
-        app[CERTIFICATE] = lambda: sites.load_certificate(tls, settings)
     notifier = Notifier.of(environ, os.getpid())
     running = runner(app)
     stop = asyncio.Event()
@@ -131,8 +130,8 @@ async def run(app: web.Application, environ: Mapping[str, str], passed: Sequence
     with _stopped_by_signals(stop):
         await running.setup()
         try:
-            await sites.listen(running, settings, tls, passed)
-            urls = ", ".join(url(address, secure=tls is not None) for address in running.addresses)
+            await sites.listen(running, settings, app.get(TLS), passed)
+            urls = ", ".join(url(address, secure=TLS in app) for address in running.addresses)
             _tell(settings, "http.ready", url=urls)
             notifier.ready(urls)
             preload = asyncio.create_task(_preload(app))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextvars import ContextVar
 from dataclasses import dataclass
+from ssl import SSLContext
 from typing import Any, Final, Protocol
 
 from aiohttp import web
@@ -65,8 +66,8 @@ GATE: Final = web.AppKey("gate", Gate)
 LIMITS: Final = web.AppKey("limits", RateLimits)
 PACE: Final = web.AppKey("pace", Pace)
 SEEN: Final = web.AppKey("seen", Seen)
-CERTIFICATE: Final[web.AppKey[Callable[[], None]]] = web.AppKey("certificate")
-"""Reads the TLS files anew, where there are some; blocks on the disk, raises SettingInvalid."""
+TLS: Final = web.AppKey("tls", SSLContext)
+"""Absent where plain HTTP is served."""
 
 REQUEST_ID: Final[ContextVar[str]] = ContextVar("request_id", default="")
 """The id of the request that the current task answers; aiohttp gives each request a task of its own."""

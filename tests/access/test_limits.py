@@ -95,3 +95,16 @@ def test_who_waits_as_long_as_told_is_let_in(requests: int, tokens: int, spent: 
             assert limits.admit("a") is None
         limits.spend("a", used)
         clock.now += pause
+
+
+def test_levels_say_how_a_name_stands(clock: Clock) -> None:
+    limits = RateLimits(4, 600, clock)
+    assert limits.admit("a") is None
+    limits.spend("a", 900)
+    levels = limits.levels("a")
+    assert (levels["requests"].limit, levels["requests"].remaining, levels["requests"].reset_s) == (4, 3, 15)
+    assert (levels["tokens"].limit, levels["tokens"].remaining, levels["tokens"].reset_s) == (600, 0, 90)
+    clock.now += 90
+    assert [level.remaining for level in limits.levels("a").values()] == [4, 600]
+    assert RateLimits(0, 0, clock).levels("a") == {}
+    assert list(RateLimits(0, 5, clock).levels("a")) == ["tokens"]

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO, Any
 
 import openai
 import pytest
-from aiohttp import ClientSession, web
+from aiohttp import ClientSession
 
 from hoshikage import wire
 from hoshikage.api import app, sites
-from hoshikage.api.keys import Pace
+from hoshikage.api.keys import TLS, Pace
 from hoshikage.dispatch.client import Note
 from hoshikage.errors import InvalidRequest
 from hoshikage.params import GenerationRequest, Timings
@@ -43,7 +44,7 @@ class GatedDispatcher:
         self.closed = asyncio.Event()
         self.loaded: list[str] = []
         self.busy = False
-        self.drained = False
+        self.drained = asyncio.Event()
         self.stopped = False
 
     async def generate(self, spec: ModelSpec, request: GenerationRequest) -> AsyncGenerator[Note, None]:
@@ -70,13 +71,18 @@ class GatedDispatcher:
 
     def status(self) -> dict[str, Any]:
         loaded = self.loaded[-1] if self.loaded else None
-        return {"queue": {"running": 0, "waiting": 0}, "model": {"state": "ready", "id": loaded}}
+        state = "ready" if loaded else "unloaded"
+        return {
+            "queue": {"running": 0, "waiting": 0},
+            "model": {"state": state, "id": loaded},
+            "asked": len(self.asked),
+        }
 
     async def start(self) -> None:
         pass
 
     def drain(self) -> None:
-        self.drained = True
+        self.drained.set()
 
     async def stop(self) -> None:
         self.stopped = True
@@ -94,8 +100,16 @@ class House:
     def port(self) -> int:
         return int(self.url.rpartition(":")[2])
 
-    def sdk(self, **options: Any) -> openai.AsyncOpenAI:
-        return openai.AsyncOpenAI(base_url=f"{self.url}/v1", api_key="unused", max_retries=0, **options)
+    def sdk(self, api_key: str = "unused", **options: Any) -> openai.AsyncOpenAI:
+        return openai.AsyncOpenAI(base_url=f"{self.url}/v1", api_key=api_key, max_retries=0, **options)
+
+    async def ask(
+        self, method: str, path: str, data: bytes | str | None = None, **headers: str
+    ) -> tuple[int, Any, Mapping[str, str]]:
+        """Status, JSON and headers of any request; None for an answer that is no JSON."""
+        async with self.session.request(method, self.url + path, data=data, headers=headers) as response:
+            is_json = response.content_type == "application/json"
+            return response.status, await response.json() if is_json else None, response.headers
 
     async def chat(
         self, body: bytes | str | IO[bytes], **headers: str
@@ -118,15 +132,31 @@ def pace() -> Pace:
     return Pace()
 
 
-@pytest.fixture
-async def house(settings: Settings, pace: Pace, tmp_path: Path) -> AsyncIterator[House]:
+@asynccontextmanager
+async def serving(
+    settings: Settings, *, pace: Pace | None = None, exposed: bool | None = None, stored: bool = True
+) -> AsyncIterator[House]:
+    """A server with these settings on a free port of 127.0.0.1, beside its Unix socket where it has one.
+
+    `stored`: whether the model `tiny` is registered.
+    """
     registry = Registry(settings.model_map_file)
-    registry.add("tiny", tmp_path / "tiny.gguf", ["### END"])
+    if stored:
+        registry.add("tiny", settings.model_map_file.with_name("tiny.gguf"), ["### END"])
     dispatcher = GatedDispatcher()
-    running = app.runner(app.create(settings, registry, dispatcher, pace))
+    made = app.create(settings, registry, dispatcher, pace, exposed=exposed)
+    running = app.runner(made)
     await running.setup()
-    await web.TCPSite(running, settings.host, settings.port).start()
-    async with ClientSession() as session:
-        yield House(sites.url(running.addresses[0]), dispatcher, session)
-    await running.cleanup()
+    try:
+        await sites.listen(running, settings, made.get(TLS), ())
+        async with ClientSession() as session:
+            yield House(sites.url(running.addresses[0], secure=TLS in made), dispatcher, session)
+    finally:
+        await running.cleanup()
     assert dispatcher.stopped
+
+
+@pytest.fixture
+async def house(settings: Settings, pace: Pace) -> AsyncIterator[House]:
+    async with serving(settings, pace=pace) as running:
+        yield running

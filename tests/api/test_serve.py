@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import re
 import signal
 import socket
@@ -13,6 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+import aiohttp
 import openai
 import pytest
 
@@ -24,13 +26,17 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @asynccontextmanager
-async def server(folder: Path) -> AsyncIterator[tuple[Process, int]]:
+async def server(folder: Path, **environ: str) -> AsyncIterator[tuple[Process, int]]:
     """The gated server and its port."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.api.gated_server", str(folder), stdin=PIPE, stderr=PIPE, cwd=ROOT
+        *(sys.executable, "-m", "tests.api.gated_server", str(folder)),
+        stdin=PIPE,
+        stderr=PIPE,
+        cwd=ROOT,
+        env={**os.environ, **environ},
     )
     try:
-        port = re.search(r"http://127\.0\.0\.1:(\d+) ", await line_of(process, "Hoshikage is ready"))
+        port = re.search(r"http://127\.0\.0\.1:(\d+)\b", await line_of(process, "Hoshikage is ready"))
         assert port is not None
         yield process, int(port[1])
     finally:
@@ -68,7 +74,7 @@ async def first_text(client: openai.AsyncOpenAI) -> openai.AsyncStream[openai.ty
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_the_first_signal_drains(tmp_path: Path, number: signal.Signals) -> None:
+async def test_the_first_signal_drains(tmp_path: Path, home: Path, number: signal.Signals) -> None:
     async with server(tmp_path) as (process, port):
         async with sdk(port) as client:
             stream = await first_text(client)
@@ -82,7 +88,78 @@ async def test_the_first_signal_drains(tmp_path: Path, number: signal.Signals) -
         assert await process.wait() == 0
 
 
-async def test_the_second_signal_ends_at_once(tmp_path: Path) -> None:
+async def test_who_waits_for_a_turn_is_told_at_once(tmp_path: Path, home: Path) -> None:
+    async with server(tmp_path) as (process, port), sdk(port) as client:
+        running = await first_text(client)
+        turns = [{"role": "user", "content": "x"}]
+        waiting = asyncio.create_task(
+            client.chat.completions.create(model="queued", messages=turns)  # type: ignore[arg-type]
+        )
+        async with aiohttp.ClientSession() as session:
+            while True:  # both have certainly come
+                async with session.get(f"http://127.0.0.1:{port}/v1/status") as response:
+                    if (await response.json())["asked"] == 2:
+                        break
+        process.send_signal(signal.SIGTERM)
+        with pytest.raises(openai.InternalServerError) as caught:
+            await waiting
+        assert (caught.value.status_code, caught.value.code) == (503, "shutting_down")
+        assert caught.value.response.headers["Retry-After"] == "5"
+        assert process.stdin is not None
+        process.stdin.write(b"open\n")
+        assert [chunk.choices[0].delta.content async for chunk in running] == ["last", None]
+        assert await process.wait() == 0
+
+
+async def test_the_drain_has_an_end(tmp_path: Path, home: Path) -> None:
+    body = {"model": "tiny", "messages": [{"role": "user", "content": "x"}], "stream": True}
+    async with (
+        server(tmp_path, DRAIN_TIMEOUT="0.3") as (process, port),
+        aiohttp.ClientSession() as session,
+        session.post(f"http://127.0.0.1:{port}/v1/chat/completions", json=body) as response,
+    ):
+        await response.content.readuntil(b"first")
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 20) == 0
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await response.content.read()
+
+
+async def test_the_unix_socket_goes_with_the_server(tmp_path: Path, home: Path) -> None:
+    path = tmp_path / "s"
+    async with server(tmp_path, UNIX_SOCKET=str(path)) as (process, _):
+        assert path.is_socket()
+        process.send_signal(signal.SIGTERM)
+        assert await process.wait() == 0
+    assert not path.exists()
+
+
+async def test_a_model_is_loaded_at_start(tmp_path: Path, home: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.api.gated_server", str(tmp_path)),
+        stdin=PIPE,
+        stderr=PIPE,
+        cwd=ROOT,
+        env={**os.environ, "PRELOAD": "tiny"},
+    )
+    await line_of(process, "preloaded tiny")
+    process.terminate()
+    await process.communicate()
+
+
+async def test_the_service_manager_is_told(tmp_path: Path, home: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(20)
+        async with server(tmp_path, NOTIFY_SOCKET=str(tmp_path / "notify")) as (process, port):
+            told = await asyncio.to_thread(manager.recv, 4096)
+            assert told == f"READY=1\nSTATUS=http://127.0.0.1:{port}".encode()
+            process.send_signal(signal.SIGTERM)
+            assert (await asyncio.to_thread(manager.recv, 4096)).startswith(b"STOPPING=1")
+            assert await process.wait() == 0
+
+
+async def test_the_second_signal_ends_at_once(tmp_path: Path, home: Path) -> None:
     async with server(tmp_path) as (process, port), sdk(port) as client:
         stream = await first_text(client)
         process.send_signal(signal.SIGTERM)

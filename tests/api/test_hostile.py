@@ -1,0 +1,81 @@
+"""Clients that would hold the server up: bodies of millions of values, and readers that do not read."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import time
+
+import pytest
+
+from hoshikage import wire
+from hoshikage.api.body import MAX_BYTES, MAX_VALUES, parse
+from hoshikage.api.keys import Pace
+from hoshikage.errors import InvalidRequest
+from tests.api.conftest import House, answer
+
+PATIENCE_S = 20.0
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [b"[],", b"{},", b"1,", b'"",', b'"a\\"",', b"[[]],", b'{"":0},', b'"\\\\",', b"[{}],", b"null,", b'"[,{",'],
+)  # fmt: skip
+def test_millions_of_values_are_refused_early(unit: bytes) -> None:
+    raw = b"[" + unit * ((MAX_BYTES - 2) // len(unit)) + b"0]"
+    began = time.process_time()
+    with pytest.raises(InvalidRequest) as caught:
+        parse(raw)
+    assert caught.value.key == "http.body_values"
+    assert time.process_time() - began < 0.5, "to make all those values took 1.1 s"
+
+
+@pytest.mark.parametrize("text", [",[{" * 1_000_000, '"\\' * 500_000, ",\\\\" * 300_000, '\\",' * 300_000])
+def test_punctuation_in_a_long_text_is_text(text: str) -> None:
+    raw = json.dumps({"messages": [{"role": "user", "content": text}]}).encode()
+    assert len(raw) <= MAX_BYTES
+    assert parse(raw)["messages"][0]["content"] == text
+
+
+@pytest.mark.parametrize("raw", [b'["' + b'\\"' * 1_000_000, b'"' * 3_000_000, b"\\" * 3_000_000, b'[",' * 1_000_000])
+def test_what_does_not_end_is_refused_early_too(raw: bytes) -> None:
+    began = time.process_time()
+    with pytest.raises(InvalidRequest):
+        parse(raw)
+    assert time.process_time() - began < 0.5
+
+
+def test_as_many_values_as_are_allowed() -> None:
+    assert len(parse(b"[" + b"1," * (MAX_VALUES - 2) + b"1]")) == MAX_VALUES - 1
+
+
+@pytest.mark.parametrize("pace", [Pace(stalled_after=0.4)])
+async def test_a_reader_that_stalls_is_left(house: House) -> None:
+    """It reads the first bytes and then nothing, while the answer goes on."""
+    piece = "星" * 20_000
+    house.dispatcher.steps = [wire.Started(1, 5), *[wire.Token(1, piece, count) for count in range(1, 2_000)]]
+    body = json.dumps({"model": "tiny", "messages": [{"role": "user", "content": "x"}], "stream": True}).encode()
+    with socket.create_connection(("127.0.0.1", house.port)) as stalled:
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n"
+        stalled.sendall(f"{head}Content-Type: application/json\r\n\r\n".encode() + body)
+        await asyncio.wait_for(house.dispatcher.closed.wait(), PATIENCE_S)
+    house.dispatcher.steps = answer("次")
+    assert (await house.chat(json.dumps({"model": "tiny", "messages": [{"role": "user", "content": "x"}]})))[0] == 200
+
+
+@pytest.mark.parametrize("pace", [Pace(stalled_after=2)])
+async def test_a_slow_reader_is_served_to_the_end(house: House) -> None:
+    """It stops for a while again and again, never for too long."""
+    piece = "x" * 100_000
+    count = 200
+    tokens = [wire.Token(1, piece, number) for number in range(1, count + 1)]
+    house.dispatcher.steps = [wire.Started(1, 5), *tokens, *answer()[1:]]
+    body = {"model": "tiny", "messages": [{"role": "user", "content": "x"}], "stream": True}
+    received = 0
+    async with house.session.post(f"{house.url}/v1/chat/completions", json=body) as response:
+        assert response.status == 200
+        while chunk := await response.content.read(4_000_000):
+            received += len(chunk)
+            await asyncio.sleep(0.05)
+    assert received > count * len(piece)
