@@ -95,7 +95,8 @@ class Message:
     """One turn of a chat. `role` is as the template knows it (`developer` has become `system`)."""
 
     role: str
-    content: str
+    content: str | None
+    """None where an assistant only called tools, which templates tell from an empty text."""
     extra: dict[str, Any] = field(default_factory=dict)
     """What templates may also read of a message, such as `name` or `tool_calls`."""
 

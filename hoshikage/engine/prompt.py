@@ -18,7 +18,7 @@ def prepare(request: GenerationRequest, template: ChatTemplate, vocab: Vocab, n_
     for one generated token.
     """
     tokens: list[int] = []
-    for part in template.render(request.prompt, datetime.now()):
+    for part in template.render(request.prompt, datetime.now()).parts:
         tokens += vocab.tokenize(part.text, parse_special=part.parse_special)
     if vocab.add_bos and vocab.bos is not None and tokens[:1] != [vocab.bos]:
         tokens.insert(0, vocab.bos)

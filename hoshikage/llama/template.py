@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-import json
-import re
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal, TypeVar
 
-from jinja2 import TemplateError, nodes
+from jinja2 import TemplateError
 from jinja2.exceptions import SecurityError
-from jinja2.ext import Extension
-from jinja2.parser import Parser
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from hoshikage._ffi.interrupt import Deadline, Interrupted
 from hoshikage.errors import TemplateRefused
 from hoshikage.llama.guard import Guard
-from hoshikage.params import ChatPrompt
+from hoshikage.llama.repair import variants
+from hoshikage.llama.sandbox import MAX_TEXT, Environment
+from hoshikage.params import ChatPrompt, Message
 
 Result = TypeVar("Result")
 
 RENDER_SECONDS: Final = 2.0
-MAX_PROMPT_CHARACTERS: Final = 16_000_000
-MAX_OPERAND: Final = 1_000_000
-"""Bound of `*`, `**` and `%`, each of which can keep one C call busy or fill memory beyond any deadline's reach."""
-
-LARGE_WIDTH: Final = re.compile(r"%[^a-zA-Z%]*(?:[*]|\d{5})")
+"""For one conversation with all its repairs."""
+TAIL_CHARACTERS: Final = 256
 
 CHATML: Final = (
     "{% for message in messages %}"
-    "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] }}"
+    "{{ '<|im_start|>' + message['role'] + '\\n' + (message['content'] or '') }}"
     "{% if not (loop.last and continue_final_message) %}{{ '<|im_end|>\\n' }}{% endif %}"
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
@@ -47,6 +41,24 @@ class Part:
     parse_special: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A prompt's text."""
+
+    parts: tuple[Part, ...]
+    repairs: tuple[str, ...] = ()
+    """What had to be changed in the conversation, by the names in `llama.repair`."""
+
+    @property
+    def text(self) -> str:
+        return "".join(part.text for part in self.parts)
+
+    @property
+    def tail(self) -> str:
+        """How the text ends: what the answer goes on from."""
+        return "".join(part.text for part in self.parts[-4:])[-TAIL_CHARACTERS:]
+
+
 class ChatTemplate:
     """A template compiled once per model. A source that does not compile is refused when it is first rendered."""
 
@@ -55,28 +67,47 @@ class ChatTemplate:
         self.source_name: Literal["model", "chatml"] = "chatml" if source is None else "model"
         self._guard = Guard(guarded)
         self._special = {"bos_token": bos, "eos_token": eos}
-        self._environment = Environment(
-            trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols", GenerationBlock]
-        )
+        self._environment = Environment()
         self._broken: str | None = None
         try:
             self._template = self._timed(lambda: self._environment.from_string(CHATML if source is None else source))
         except TemplateRefused as refusal:
             self._broken = str(refusal.details.get("reason", "takes too long"))
 
-    def render(self, prompt: ChatPrompt, now: datetime) -> tuple[Part, ...]:
-        """The prompt's text. Raises TemplateRefused with the template's own words, or when it takes too long."""
+    def render(self, prompt: ChatPrompt, now: datetime) -> Rendered:
+        """The prompt's text, of a repaired conversation where the template refuses it as it is.
+
+        Raises TemplateRefused with the template's own words about the conversation as it is, or when it takes too long.
+        """
         if self._broken is not None:
             raise TemplateRefused("engine.template_broken", reason=self._broken)
-        return self._timed(lambda: self._render(prompt, now))
+        return self._timed(lambda: self._repaired(prompt, now))
+
+    def _repaired(self, prompt: ChatPrompt, now: datetime) -> Rendered:
+        refusals: list[Exception] = []
+        for variant in variants(prompt):
+            parts = self._accepted(variant.prompt, now, refusals)
+            if parts is not None:
+                return Rendered(parts, variant.repairs)
+        raise refusals[0]
+
+    def _accepted(self, prompt: ChatPrompt, now: datetime, refusals: list[Exception]) -> tuple[Part, ...] | None:
+        """The prompt's text; None where the template refuses the conversation, with its words in `refusals`."""
+        try:
+            return self._render(prompt, now)
+        except (SecurityError, RecursionError):
+            raise
+        except (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            refusals.append(error)
+            return None
 
     def _render(self, prompt: ChatPrompt, now: datetime) -> tuple[Part, ...]:
         # Digits in a private-use character: no template's filter changes it, and no user can guess it.
         mark = "\ue000" + str(secrets.randbelow(10**12)).zfill(12) + "\ue000"
-        messages = [
-            self._guard.marked({**message.extra, "role": message.role, "content": message.content}, mark)
-            for message in prompt.messages
-        ]
+        end = "\ue001" + mark[1:-1] + "\ue001"
+        messages = [self._guard.marked(_as_seen(message), mark) for message in prompt.messages]
+        if prompt.continue_final_message and messages:
+            messages[-1]["content"] = (messages[-1]["content"] or "") + end + " "
         variables = {
             **self._guard.marked(prompt.template_kwargs, mark),
             **self._special,
@@ -85,13 +116,13 @@ class ChatTemplate:
             "documents": None,
             "add_generation_prompt": prompt.add_generation_prompt,
             "continue_final_message": prompt.continue_final_message,
-            "date_string": now.strftime("%d %b %Y"),
             "strftime_now": now.strftime,
             "raise_exception": _raise_exception,
         }
+        self._environment.reset()
         marked = "".join(_bounded(self._template.generate(variables)))
         if prompt.continue_final_message and messages:
-            marked = _cut_after_final_message(marked, messages[-1]["content"])
+            marked = _up_to(marked, end)
         return tuple(Part(text, special) for text, special in self._guard.parts(marked, mark))
 
     def _timed(self, action: Callable[[], Result]) -> Result:
@@ -111,47 +142,12 @@ class ChatTemplate:
             raise TemplateRefused("engine.template_refused", reason=f"{type(error).__name__}: {error}") from None
 
 
-class Environment(ImmutableSandboxedEnvironment):
-    """Jinja's sandbox with Hugging Face's `tojson` and bounds on operators that a deadline cannot interrupt."""
-
-    intercepted_binops = frozenset(["*", "**", "%"])
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.filters["tojson"] = _tojson
-        del self.globals["lipsum"]
-
-    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-        for operand, other in ((left, right), (right, left)):
-            large = isinstance(operand, int) and abs(operand) > MAX_OPERAND
-            if large and (operator == "**" or hasattr(other, "__len__")):
-                raise SecurityError(f"operand of {operator} is too large")
-        if operator == "**" and isinstance(right, (int, float)) and right > 64:
-            raise SecurityError("operand of ** is too large")
-        if operator == "%" and isinstance(left, str) and LARGE_WIDTH.search(left):
-            raise SecurityError("width in % formatting is too large")
-        return super().call_binop(context, operator, left, right)
-
-
-class GenerationBlock(Extension):
-    """Hugging Face's {% generation %} marks what the assistant said, for training; here it is its content alone."""
-
-    tags = {"generation"}  # noqa: RUF012 - Jinja's own declaration
-
-    def parse(self, parser: Parser) -> list[nodes.Node]:
-        next(parser.stream)
-        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
-
-
-def _tojson(
-    value: Any,
-    ensure_ascii: bool = False,
-    indent: int | None = None,
-    separators: tuple[str, str] | None = None,
-    sort_keys: bool = False,
-) -> str:
-    """As transformers' chat templates have it: no HTML escapes, no ASCII escapes."""
-    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
+def _as_seen(message: Message) -> dict[str, Any]:
+    """A message as templates see it. gpt-oss's template knows thoughts by another name."""
+    seen = {"role": message.role, "content": message.content, **message.extra}
+    if "reasoning_content" in seen:
+        seen.setdefault("thinking", seen["reasoning_content"])
+    return seen
 
 
 def _raise_exception(message: object) -> None:
@@ -162,15 +158,18 @@ def _bounded(chunks: Iterator[str]) -> Iterator[str]:
     total = 0
     for chunk in chunks:
         total += len(chunk)
-        if total > MAX_PROMPT_CHARACTERS:
-            raise SecurityError(f"the prompt is longer than {MAX_PROMPT_CHARACTERS} characters")
+        if total > MAX_TEXT:
+            raise SecurityError(f"the prompt is longer than {MAX_TEXT} characters")
         yield chunk
 
 
-def _cut_after_final_message(text: str, content: str) -> str:
-    """The prompt up to the end of the last message, whose answer is to go on. Templates may have trimmed it."""
-    for wanted in (content, content.rstrip(), content.strip()):
-        at = text.rfind(wanted)
-        if at >= 0:
-            return text[: at + len(wanted)]
-    raise TemplateError("the template does not show the last message, so it cannot be continued")
+def _up_to(text: str, end: str) -> str:
+    """The prompt up to the end of the last message, whose answer is to go on.
+
+    Behind the mark stands a space: where the template has trimmed it, it would have trimmed the message's end, too.
+    """
+    at = text.rfind(end)
+    if at < 0:
+        raise TemplateError("the template does not show the last message, so it cannot be continued")
+    kept = text[:at]
+    return kept if text.startswith(" ", at + len(end)) else kept.rstrip()

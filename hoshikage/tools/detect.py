@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, Literal
 
 from hoshikage.tools import (
     command_r,
@@ -40,7 +40,9 @@ FORMATS: Final[tuple[Format, ...]] = (
     llama3.FORMAT,
 )
 """From the most particular signs to the most common ones."""
-TOOLS: Final = re.compile(r"\{[{%][^}]*\btools\b")
+TOOLS: Final = re.compile(r"""\{[{%](?:[^}%]|%(?!\}))*?(?<!['".\w])tools(?!['"\w])""")
+MESSAGE_TOOLS: Final = re.compile(r"""message(?:\.tools\b|\[['"]tools['"]\])""")
+Place = Literal["variable", "system", "nowhere"]
 
 
 def detect(template_source: str | None) -> Format:
@@ -52,6 +54,9 @@ def detect(template_source: str | None) -> Format:
     return generic.FORMAT
 
 
-def shows_tools(template_source: str | None) -> bool:
-    """Whether the template puts the request's tools into the prompt by itself."""
-    return TOOLS.search(template_source or "") is not None
+def place_of_tools(template_source: str | None) -> Place:
+    """Where a template looks for the request's tools: in a variable, in the system message, or not at all."""
+    source = template_source or ""
+    if TOOLS.search(source):
+        return "variable"
+    return "system" if MESSAGE_TOOLS.search(source) else "nowhere"

@@ -1,0 +1,100 @@
+"""Conversations changed so that a strict template takes them: smallest change first, each named. Any thread; pure.
+
+Templates refuse what their models were not trained on: a system turn, or two turns of one role in a row.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from hoshikage.params import ChatPrompt, Message
+
+SYSTEM_FOLDED: Final = "system-folded"
+"""The text of a system turn stands in front of the next user turn."""
+LATE_SYSTEM_FOLDED: Final = "late-system-folded"
+"""As before, for system turns that are not the first turn alone."""
+ROLES_MERGED: Final = "roles-merged"
+"""Neighbours of one role are one turn."""
+BETWEEN: Final = "\n\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A conversation, and what was changed in it."""
+
+    prompt: ChatPrompt
+    repairs: tuple[str, ...] = ()
+
+
+def variants(prompt: ChatPrompt) -> Iterator[Variant]:
+    """The conversation as it is, then repaired, the smallest change first; each differs from all before it."""
+    seen: list[tuple[Message, ...]] = []
+    for repairs in (
+        (),
+        (ROLES_MERGED,),
+        (LATE_SYSTEM_FOLDED,),
+        (SYSTEM_FOLDED,),
+        (LATE_SYSTEM_FOLDED, ROLES_MERGED),
+        (SYSTEM_FOLDED, ROLES_MERGED),
+    ):
+        messages = prompt.messages
+        if SYSTEM_FOLDED in repairs or LATE_SYSTEM_FOLDED in repairs:
+            messages = _folded(messages, keep_first=LATE_SYSTEM_FOLDED in repairs)
+        if ROLES_MERGED in repairs:
+            messages = _merged(messages)
+        if messages in seen:
+            continue
+        seen.append(messages)
+        yield Variant(replace(prompt, messages=messages), repairs)
+        texts = tuple(map(_with_text_arguments, messages))
+        if texts != messages:  # some templates join the arguments' text, most write out the object; nothing changes
+            yield Variant(replace(prompt, messages=texts), repairs)
+
+
+def _folded(messages: tuple[Message, ...], keep_first: bool) -> tuple[Message, ...]:
+    """System turns become the beginning of the user turn behind them, or one of their own where none comes next."""
+    turns: list[Message] = []
+    held: list[str] = []
+    for index, message in enumerate(messages):
+        if message.role == "system" and not (keep_first and index == 0):
+            held.append(message.content or "")
+        elif held and message.role == "user":
+            turns.append(replace(message, content=BETWEEN.join([*held, message.content or ""])))
+            held = []
+        else:
+            if held:
+                turns.append(Message("user", BETWEEN.join(held)))
+                held = []
+            turns.append(message)
+    return (*turns, Message("user", BETWEEN.join(held))) if held else tuple(turns)
+
+
+def _merged(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    turns: list[Message] = []
+    for message in messages:
+        last = turns[-1] if turns else None
+        if last is not None and last.role == message.role != "tool" and not last.extra and not message.extra:
+            content = BETWEEN.join(filter(None, (last.content, message.content)))
+            turns[-1] = replace(last, content=content)
+        else:
+            turns.append(message)
+    return tuple(turns)
+
+
+def _with_text_arguments(message: Message) -> Message:
+    """The arguments of a message's calls as JSON text, where they are objects."""
+    calls = message.extra.get("tool_calls")
+    if not isinstance(calls, list):
+        return message
+    return replace(message, extra={**message.extra, "tool_calls": [_text_arguments(call) for call in calls]})
+
+
+def _text_arguments(call: Any) -> Any:
+    function = call.get("function") if isinstance(call, dict) else None
+    if not isinstance(function, dict) or not isinstance(function.get("arguments"), dict):
+        return call
+    text = json.dumps(function["arguments"], ensure_ascii=False)
+    return {**call, "function": {**function, "arguments": text}}

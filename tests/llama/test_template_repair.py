@@ -1,0 +1,116 @@
+"""Conversations that a template refuses are repaired, the smallest change first, and the answer says so."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from hoshikage.errors import TemplateRefused
+from hoshikage.llama.repair import LATE_SYSTEM_FOLDED, ROLES_MERGED, SYSTEM_FOLDED, variants
+from hoshikage.llama.template import ChatTemplate
+from hoshikage.params import ChatPrompt, Message
+from tests.llama.conversations import CONVERSATIONS, SYSTEM, USER
+
+FOLDER: Final = Path(__file__).parent / "templates"
+NOW: Final = datetime(2026, 7, 9, tzinfo=timezone.utc)
+CHATML: Final = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}"
+STRICT: Final = (
+    "{% for m in messages %}"
+    "{% if m.role == 'system' and not loop.first %}{{ raise_exception('System must be first') }}{% endif %}"
+    "{% endfor %}" + CHATML
+)
+WITH_ARGUMENTS: Final = "{{ '```' + messages[1].tool_calls[0].function.arguments + '```' }}"
+
+
+def template(source: str) -> ChatTemplate:
+    return ChatTemplate(source, "<bos>", "<eos>", ())
+
+
+GEMMA: Final = (FOLDER / "gemma.jinja").read_text("utf-8")
+BRIEF: Final = Message("system", "Be brief.")
+
+
+@pytest.mark.parametrize(
+    ("source", "messages", "repairs", "text"),
+    [
+        (
+            GEMMA,
+            (SYSTEM, USER),
+            (SYSTEM_FOLDED,),
+            "<bos><start_of_turn>user\nAnswer in haiku. 「短く」\n\n東京の天気は？<end_of_turn>\n"
+            "<start_of_turn>model\n",
+        ),
+        (
+            GEMMA,
+            (USER, Message("user", "Hello?")),
+            (ROLES_MERGED,),
+            "<bos><start_of_turn>user\n東京の天気は？\n\nHello?<end_of_turn>\n<start_of_turn>model\n",
+        ),
+        (
+            GEMMA,
+            (SYSTEM, USER, USER),
+            (SYSTEM_FOLDED, ROLES_MERGED),
+            "<bos><start_of_turn>user\nAnswer in haiku. 「短く」\n\n東京の天気は？\n\n東京の天気は？<end_of_turn>\n"
+            "<start_of_turn>model\n",
+        ),
+        (GEMMA, (SYSTEM,), (SYSTEM_FOLDED,), None),
+        (
+            STRICT,
+            (SYSTEM, USER, BRIEF),
+            (LATE_SYSTEM_FOLDED,),
+            "<system>Answer in haiku. 「短く」<user>東京の天気は？<user>Be brief.",
+        ),
+        (
+            STRICT,
+            (SYSTEM, BRIEF, USER),
+            (ROLES_MERGED,),
+            "<system>Answer in haiku. 「短く」\n\nBe brief.<user>東京の天気は？",
+        ),
+        (CHATML, (USER, USER, BRIEF), (), None),
+    ],
+)
+def test_what_a_template_refuses_is_repaired(
+    source: str, messages: tuple[Message, ...], repairs: tuple[str, ...], text: str | None
+) -> None:
+    rendered = template(source).render(ChatPrompt(messages), NOW)
+    assert rendered.repairs == repairs
+    assert text is None or rendered.text == text
+
+
+def test_a_refusal_that_no_repair_mends_has_the_template_s_words_about_the_conversation_as_it_came() -> None:
+    with pytest.raises(TemplateRefused) as refused:
+        template(GEMMA).render(ChatPrompt((Message("assistant", "Hi"), Message("user", "a"), SYSTEM)), NOW)
+    assert refused.value.details["reason"] == "Conversation roles must alternate user/assistant/user/assistant/..."
+
+
+def test_arguments_come_as_text_where_the_template_joins_them() -> None:
+    rendered = template(WITH_ARGUMENTS).render(ChatPrompt(CONVERSATIONS["call"]), NOW)
+    assert (rendered.text, rendered.repairs) == ('```{"city": "東京", "days": 3}```', ())
+
+
+@pytest.mark.parametrize("name", CONVERSATIONS)
+def test_no_repair_loses_a_word_or_a_call(name: str) -> None:
+    messages = CONVERSATIONS[name]
+    for variant in variants(ChatPrompt(messages)):
+        text = "\n\n".join(message.content or "" for message in variant.prompt.messages)
+        assert all((message.content or "") in text for message in messages)
+        counted = [
+            sum(len(turn.extra.get("tool_calls", ())) for turn in turns)
+            for turns in (messages, variant.prompt.messages)
+        ]
+        assert counted[0] == counted[1]
+        assert [m.content for m in variant.prompt.messages if m.role == "tool"] == [
+            m.content for m in messages if m.role == "tool"
+        ]
+
+
+def test_the_repairs_of_one_conversation_have_one_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hoshikage.llama.template.RENDER_SECONDS", 0.2)
+    slow = "{% for i in range(2000) %}{% for j in range(20) %}{% endfor %}{% endfor %}{{ raise_exception('no') }}"
+    forever = slow.replace("2000", "99999")
+    with pytest.raises(TemplateRefused) as refused:
+        template(forever).render(ChatPrompt((SYSTEM, USER, USER)), NOW)
+    assert refused.value.key == "engine.template_timeout"
