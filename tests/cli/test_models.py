@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
 from hoshikage.registry import Registry
 from tests.cli.conftest import Cli, Running
-from tests.gguf_files import STRING, U16, Gguf
+from tests.gguf_files import I32, STRING, U16, Gguf
 
 
 def test_add_list_rm(cli: Cli, model: Path, registry: Registry) -> None:
@@ -143,3 +144,118 @@ def test_a_damaged_registry_is_listed_from_the_last_good_state_and_not_written(
 def test_list_knows_what_the_running_server_has_loaded(cli: Cli, server: Running) -> None:
     states = {row["label"]: row["state"] for row in cli("list", "--json").data["models"]}
     assert states == {"first": "usable", "second": "loaded"}
+
+
+def test_settings_of_one_model(cli: Cli, model: Path, work: Path, registry: Registry) -> None:
+    (work / "chat.jinja").write_text("{{ messages }}")
+    ran = cli(
+        "add", model, "small", "</s>", "--n-ctx", "512", "--n-gpu-layers", "-1", "--temperature", "0.70",
+        "--frequency-penalty", "-0.5", "--chat-template", "chat.jinja", "--no-thinking",
+    )  # fmt: skip
+    assert ran.status == 0
+    options = {
+        "n_ctx": 512,
+        "n_gpu_layers": -1,
+        "chat_template": str(work / "chat.jinja"),
+        "thinking": False,
+        "temperature": 0.7,
+        "frequency_penalty": -0.5,
+    }
+    assert registry.resolve("small").options.given() == options
+    assert cli("list", "--json").data["models"][0]["options"] == options
+    shown = cli("list").out
+    assert "Settings" in shown.splitlines()[0]
+    for cell in ("n_ctx=512", "n_gpu_layers=-1", "thinking=off", "temperature=0.7", "chat.jinja"):
+        assert cell in shown.replace("\n", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (("--n-ctx", "15"), 2, "--n-ctx に「15」は使えません。使える値: 16 … 16777216"),
+        (("--n-ctx", "many"), 2, "--n-ctx に「many」は使えません"),
+        (("--temperature", "nan"), 2, "--temperature に「nan」は使えません。使える値: 0.0 … 2.0"),
+        (("--chat-template", "none.jinja"), 1, "none.jinja を読めません"),
+        (("--chat-template", "raw.jinja"), 1, "UTF-8 のテキストになっていません"),
+    ],
+)
+def test_a_bad_setting_is_told_with_what_is_allowed(
+    arguments: tuple[str, ...], status: int, words: str, cli: Cli, model: Path, work: Path, registry: Registry
+) -> None:
+    (work / "raw.jinja").write_bytes(b"\xff")
+    ran = cli("add", model, "small", *arguments, "--lang", "ja")
+    assert (ran.status, ran.out) == (status, "")
+    assert words in ran.err
+    assert not registry.file.exists()
+
+
+def test_check_only_looks(cli: Cli, model: Path, registry: Registry) -> None:
+    ran = cli("add", "--check", model)
+    assert ran.status == 0
+    assert ran.out.startswith(f"{model} can be used to chat.\n  llama · 320 · Q8_0 · 1.22 KiB\n")
+    assert "Memory it needs, estimated (context of 512 tokens): 48." in ran.out
+    assert "It fits." in ran.out or "It does not fit" in ran.out or "cannot be told" in ran.out
+    japanese = cli("add", "--check", model, "--lang", "ja").out
+    assert "は会話に使えます。" in japanese
+    assert "必要なメモリの見積もり（文脈長 512）" in japanese
+    assert not registry.file.exists()
+
+
+def test_check_json(cli: Cli, model: Path) -> None:
+    data = cli("add", model, "--check", "--n-ctx", "256", "--json").data
+    assert (data["file"], data["parts"], data["chat_template"]) == (str(model), 1, True)
+    memory = data["memory"]
+    assert memory["n_ctx"] == 256
+    assert memory["total"] == memory["weights"] + memory["kv_cache"] + memory["compute"]
+    assert memory["weights"] == model.stat().st_size
+    if sys.platform == "linux":
+        assert memory["fits"] is (memory["total"] <= memory["available"])
+
+
+def test_check_says_when_it_does_not_fit(cli: Cli, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for available, words, fits in ((2**20, "It does not fit", False), (2**40, "It fits", True), (0, "cannot be", None)):
+        monkeypatch.setattr("hoshikage.cli.estimate.available_memory", lambda given=available: given)
+        assert words in cli("add", "--check", model).out
+        assert cli("add", "--check", model, "--json").data["memory"]["fits"] is fits
+
+
+def test_check_refuses_what_add_refuses(cli: Cli, work: Path) -> None:
+    bad = Gguf().with_pair("general.type", STRING, "adapter").write(work / "bad.gguf")
+    ran = cli("add", "--check", bad)
+    assert (ran.status, ran.out) == (2, "")
+    assert "it is: adapter" in ran.err
+
+
+def test_a_split_model_is_registered_by_any_part(cli: Cli, work: Path, registry: Registry) -> None:
+    for number in (0, 1):
+        made = Gguf() if number == 0 else Gguf(pairs=[])
+        made = made.with_pair("split.no", U16, number).with_pair("split.count", U16, 2)
+        made.with_pair("split.tensors.count", I32, 4).write(work / f"big-0000{number + 1}-of-00002.gguf")
+    ran = cli("add", "big-00002-of-00002.gguf", "big")
+    assert ran.out.startswith(f"Registered: big → {work}/big-00001-of-00002.gguf\n  llama · 640 · Q8_0")
+    (row,) = cli("list", "--json").data["models"]
+    both = sum(file.stat().st_size for file in work.glob("big-*.gguf"))
+    assert (row["n_params"], row["size_bytes"], row["state"]) == (640, both, "usable")
+    assert cli("add", "--check", "big-00001-of-00002.gguf", "--json").data["parts"] == 2
+    (work / "big-00002-of-00002.gguf").unlink()
+    assert "A part of the split model is missing" in cli("list").out
+    assert cli("add", "big-00001-of-00002.gguf", "again").status == 2
+
+
+def test_models_of_the_folder_are_listed_without_a_look_inside(
+    cli: Cli, model: Path, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = work / "models"
+    folder.mkdir()
+    (folder / "星 found.gguf").write_bytes(b"not looked into")
+    monkeypatch.setenv("MODEL_DIR", str(folder))
+    cli("add", model, "small")
+    _, found = cli("list", "--json").data["models"]
+    assert (found["label"], found["source"], found["state"], found["size_bytes"]) == (
+        "model-found",
+        "folder",
+        "found",
+        15,
+    )
+    assert "in MODEL_DIR" in cli("list").out
+    assert "MODEL_DIR 内" in cli("list", "--lang", "ja").out
