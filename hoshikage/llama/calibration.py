@@ -85,7 +85,7 @@ def calibrate(
     """
     tools = (library, log, model_path, journal)
     return Calibrated(
-        _ModelStruct(*tools, model_layouts).layout() if _unknown(library.model_default, model_layouts) else None,
+        ModelStruct(*tools, model_layouts).layout() if _unknown(library.model_default, model_layouts) else None,
         _ContextStruct(*tools, context_layouts).layout()
         if _unknown(library.context_default, context_layouts)
         else None,
@@ -100,7 +100,7 @@ def _unknown(image: DefaultImage, known: Sequence[Layout]) -> bool:
     return False
 
 
-class _Struct:
+class Struct:
     """The search in one struct. `places` grows with every field that is found."""
 
     needed: tuple[str, ...]
@@ -172,7 +172,7 @@ class _Struct:
         return [Patch(places[name], FIELDS[name].code, value) for name, value in values.items()]
 
 
-class _ModelStruct(_Struct):
+class ModelStruct(Struct):
     needed = NEEDED_OF_MODEL
 
     def __init__(
@@ -246,7 +246,7 @@ class _ModelStruct(_Struct):
         return pointer is not None
 
 
-class _ContextStruct(_Struct):
+class _ContextStruct(Struct):
     needed = NEEDED_OF_CONTEXT
 
     def __init__(

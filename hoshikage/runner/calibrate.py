@@ -33,7 +33,7 @@ class FileJournal:
             for line in file.read_text("utf-8").splitlines():
                 name, _, result = line.partition("\t")
                 self._known[name] = result == "yes"
-        self._file = file.open("a", encoding="utf-8")
+        self._file = file
 
     def attempt(self, name: str, run: Callable[[], bool]) -> bool:
         if name not in self._known:
@@ -46,8 +46,8 @@ class FileJournal:
         return self._known[name]
 
     def _write(self, line: str) -> None:
-        self._file.write(line + "\n")
-        self._file.flush()
+        with self._file.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
