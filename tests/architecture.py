@@ -46,6 +46,7 @@ OWNERS: Final[Mapping[str, frozenset[str]]] = {
     "rich": frozenset({"cli"}),
     "numpy": RUNNER_SIDE,
     "jinja2": RUNNER_SIDE,
+    "llguidance": frozenset({"llama"}),
 }
 """Foreign package -> the rooms that may import it."""
 

@@ -81,7 +81,49 @@ SHAPES: list[tuple[Any, str | None]] = [
     (GOOD | {"response_format": {"type": "yaml"}}, "response_format.type"),
     (GOOD | {"response_format": "json"}, "response_format"),
     (GOOD | {"top_logprobs": 21}, "top_logprobs"),
+    (GOOD | {"top_logprobs": 3}, "top_logprobs"),
+    (GOOD | {"logprobs": False, "top_logprobs": 3}, "top_logprobs"),
     (GOOD | {"logit_bias": []}, "logit_bias"),
+    (GOOD | {"logit_bias": {"5": 101}}, "logit_bias"),
+    (GOOD | {"logit_bias": {"5": False}}, "logit_bias"),
+    (GOOD | {"logit_bias": {"-5": 1}}, "logit_bias"),
+    (GOOD | {"logit_bias": {"あ": 1}}, "logit_bias"),
+    (GOOD | {"logit_bias": {str(token): 1 for token in range(1025)}}, "logit_bias"),
+    (GOOD | {"typical_p": 1.1}, "typical_p"),
+    (GOOD | {"top_n_sigma": -2}, "top_n_sigma"),
+    (GOOD | {"xtc_probability": -1}, "xtc_probability"),
+    (GOOD | {"dry_multiplier": -1}, "dry_multiplier"),
+    (GOOD | {"dry_sequence_breakers": [""]}, "dry_sequence_breakers[0]"),
+    (GOOD | {"dry_sequence_breakers": ["x"] * 33}, "dry_sequence_breakers"),
+    (GOOD | {"mirostat": 3}, "mirostat"),
+    (GOOD | {"samplers": "kypt"}, "samplers"),
+    (GOOD | {"samplers": ["top_k", "infill"]}, "samplers[1]"),
+    (GOOD | {"samplers": ["top_k", "temp", "temperature"]}, "samplers[2]"),
+    (GOOD | {"ignore_eos": 1}, "ignore_eos"),
+    (GOOD | {"n": 9}, "n"),
+    (GOOD | {"response_format": {"type": "json_schema"}}, "response_format.json_schema"),
+    (GOOD | {"response_format": {"type": "json_schema", "json_schema": {"schema": 5}}},
+     "response_format.json_schema.schema"),
+    (GOOD | {"response_format": {"type": "json_schema", "json_schema": {"name": "a b", "schema": {}}}},
+     "response_format.json_schema.name"),
+    (GOOD | {"response_format": {"type": "json_object"}, "grammar": 'root ::= "x"'}, "grammar"),
+    (GOOD | {"json_schema": {}, "ignore_eos": True}, "ignore_eos"),
+    (GOOD | {"json_schema": {"const": "x" * 2**18}}, "json_schema"),
+    (GOOD | {"grammar": "#" * (2**16 + 1)}, "grammar"),
+    (GOOD | {"chat_template_kwargs": []}, "chat_template_kwargs"),
+    (GOOD | {"chat_template_kwargs": {"messages": []}}, "chat_template_kwargs.messages"),
+    (GOOD | {"chat_template_kwargs": {"bos_token": "x"}}, "chat_template_kwargs.bos_token"),
+    (GOOD | {"chat_template_kwargs": {"a b": 1}}, "chat_template_kwargs.a b"),
+    (GOOD | {"continue_final_message": True}, "continue_final_message"),
+    (with_turn(role="assistant") | {"continue_final_message": True, "add_generation_prompt": True},
+     "continue_final_message"),
+    (GOOD | {"reasoning_effort": "enormous"}, "reasoning_effort"),
+    (GOOD | {"verbosity": "chatty"}, "verbosity"),
+    (GOOD | {"service_tier": "gold"}, "service_tier"),
+    (GOOD | {"prediction": {"type": "video", "content": "x"}}, "prediction.type"),
+    (GOOD | {"metadata": {"a": "b" * 513}}, "metadata"),
+    (GOOD | {"metadata": {"a": 5}}, "metadata"),
+    (GOOD | {"timings": "yes"}, "timings"),
     ([GOOD], None),
     ("hello", None),
     (None, None),
@@ -110,14 +152,6 @@ TEXTS: list[tuple[bytes, str | None]] = [
 ]
 
 UNSUPPORTED: list[tuple[dict[str, Any], str]] = [
-    ({"n": 2}, "n"),
-    ({"logprobs": True}, "logprobs"),
-    ({"top_logprobs": 3}, "top_logprobs"),
-    ({"logit_bias": {"5": 1}}, "logit_bias"),
-    ({"response_format": {"type": "json_object"}}, "response_format"),
-    ({"response_format": {"type": "json_schema", "json_schema": {}}}, "response_format"),
-    ({"grammar": "root ::= x"}, "grammar"),
-    ({"json_schema": {}}, "json_schema"),
     ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools"),
     ({"tool_choice": "required"}, "tool_choice"),
     ({"tool_choice": {"type": "function", "function": {"name": "f"}}}, "tool_choice"),
@@ -125,27 +159,23 @@ UNSUPPORTED: list[tuple[dict[str, Any], str]] = [
     ({"function_call": {"name": "f"}}, "function_call"),
     ({"modalities": ["text", "audio"]}, "modalities"),
     ({"audio": {"voice": "alloy"}}, "audio"),
-    ({"prediction": {"type": "content", "content": "x"}}, "prediction"),
-    ({"reasoning_effort": "low"}, "reasoning_effort"),
-    ({"verbosity": "low"}, "verbosity"),
     ({"web_search_options": {}}, "web_search_options"),
-    ({"service_tier": "flex"}, "service_tier"),
-    ({"store": True}, "store"),
-    ({"add_generation_prompt": False}, "add_generation_prompt"),
-    ({"add_generation_prompt": True, "continue_final_message": True}, "continue_final_message"),
-    ({"chat_template_kwargs": {"enable_thinking": False}}, "chat_template_kwargs"),
+    ({"timings_per_token": True}, "timings_per_token"),
     ({"messages": [TURN | {"content": [{"type": "image_url", "image_url": {"url": "x"}}]}]},
      "messages[0].content[0].type"),
     ({"messages": [TURN | {"role": "assistant", "refusal": "no"}]}, "messages[0].refusal"),
 ]  # fmt: skip
 
 HARMLESS: list[dict[str, Any]] = [
+    {"store": True, "service_tier": "flex", "verbosity": "low", "reasoning_effort": "high", "cache_prompt": True},
+    {"prediction": {"type": "content", "content": [{"type": "text", "text": "x"}]}, "prompt_cache_key": "a"},
     {"user": "me", "metadata": {"a": "b"}, "safety_identifier": "x", "parallel_tool_calls": True, "no_such_field": [1]},
     {"store": False, "service_tier": "auto", "logprobs": False, "n": 1, "tools": [], "tool_choice": "auto"},
     {"response_format": {"type": "text"}, "modalities": ["text"], "logit_bias": {}, "stream_options": {}},
     dict.fromkeys(
         ["temperature", "top_p", "seed", "stop", "max_tokens", "stream", "stream_options", "tools", "n", "audio",
-         "response_format", "logit_bias", "logprobs", "tool_choice", "function_call", "modalities", "grammar"]
+         "response_format", "logit_bias", "logprobs", "tool_choice", "samplers", "mirostat", "json_schema",
+         "timings", "function_call", "modalities", "grammar"]
     ),
     {"messages": [{"role": "assistant", "content": "x", "refusal": None, "tool_calls": None, "annotations": []}]},
 ]  # fmt: skip
@@ -167,7 +197,8 @@ async def test_wrong_shapes(house: House, shape: Any, param: str | None) -> None
     message = japanese["error"]["message"]
     assert JAPANESE.search(message)
     assert not JAPANESE.search(english["error"]["message"].replace("あ", ""))
-    known = TYPE_WORDS | set(re.findall("[a-z]+", f"{param} body max_tokens max_completion_tokens tool_calls UTF-8"))
+    own = "body max_tokens max_completion_tokens tool_calls UTF-8 schema add_generation_prompt"
+    known = TYPE_WORDS | set(re.findall("[a-z]+", f"{param} {own} {json.dumps(sent)[:1000]}"))
     if "使える値" not in message:  # a list of allowed words is the same in every language
         assert set(re.findall("[a-z]{2,}", message)) <= known | {"null", "assistant", "role"}
     assert house.dispatcher.asked == []

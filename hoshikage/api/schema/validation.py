@@ -41,7 +41,7 @@ def refusal(sentence: str, choices: Mapping[str, tuple[str, ...]]) -> InvalidReq
     """msgspec's sentence as an error of ours."""
     parts = _PLACE.match(sentence)
     problem, path = (parts["problem"], parts["place"] or "") if parts else (sentence, "")
-    path = path.removeprefix(".")
+    path = path.removeprefix(".").removesuffix("[...]")  # msgspec does not tell which of an object's names it is
     place = path or "body"
     param = path or None
     if found := _MISSING.fullmatch(problem):
