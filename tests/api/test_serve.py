@@ -57,7 +57,8 @@ async def refused(port: int) -> None:
     """Returns once nobody listens: the port closes just after the line that tells of it."""
     with suppress(ConnectionRefusedError):
         while True:
-            (await asyncio.open_connection("127.0.0.1", port))[1].close()
+            with suppress(ConnectionResetError):  # one that the closing found in the backlog
+                (await asyncio.open_connection("127.0.0.1", port))[1].close()
 
 
 def sdk(port: int) -> openai.AsyncOpenAI:

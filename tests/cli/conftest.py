@@ -6,15 +6,16 @@ import asyncio
 import json
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
 
 from hoshikage import wire
-from hoshikage.api import app
+from hoshikage.api import app, sites
+from hoshikage.api.keys import TLS
 from hoshikage.cli.main import main
 from hoshikage.dispatch.client import Note
 from hoshikage.errors import InferenceFailed
@@ -128,7 +129,15 @@ def server(work: Path, model: Path, registry: Registry, monkeypatch: pytest.Monk
     """The real application on a free port, which PORT names, with the models `first` and `second`."""
     for label in ("first", "second"):
         registry.add(label, model)
-    settings = load({"PORT": "0"}, {}, work).settings
+    with running_server(work, registry) as running:
+        monkeypatch.setenv("PORT", str(running.port))
+        yield running
+
+
+@contextmanager
+def running_server(work: Path, registry: Registry, **variables: str) -> Iterator[Running]:
+    """The real application on a free port, with these settings."""
+    settings = load({"PORT": "0"}, variables, work).settings
     echo = Echo()
     port: list[int] = []
     began = threading.Event()
@@ -136,19 +145,21 @@ def server(work: Path, model: Path, registry: Registry, monkeypatch: pytest.Monk
     stop = asyncio.Event()
 
     async def serve(settings: Settings) -> None:
-        running = app.runner(app.create(settings, registry, echo))
+        made = app.create(settings, registry, echo)
+        running = app.runner(made)
         await running.setup()
-        await web.TCPSite(running, settings.host, settings.port).start()
-        port.append(running.addresses[0][1])
+        await sites.listen(running, settings, made.get(TLS), ())
+        port.append(next(address[1] for address in running.addresses if isinstance(address, tuple)))
         began.set()
         await stop.wait()
         await running.cleanup()
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve(settings)))
     thread.start()
-    assert began.wait(START_S)
-    monkeypatch.setenv("PORT", str(port[0]))
-    yield Running(port[0], echo)
-    loop.call_soon_threadsafe(stop.set)
-    thread.join()
-    loop.close()
+    try:
+        assert began.wait(START_S)
+        yield Running(port[0], echo)
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+        loop.close()

@@ -1,0 +1,258 @@
+"""add, rm, list, load, unload and status with a living server: its API first, the file where none answers."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from hoshikage.access import local_admin
+from hoshikage.cli import server as server_module
+from hoshikage.registry import Registry
+from hoshikage.settings import config_dir
+from tests.certificates import self_signed
+from tests.cli.conftest import Cli, Ran, Running, running_server
+from tests.gguf_files import Gguf
+
+
+def test_with_and_without_a_server_all_is_the_same(
+    cli: Cli, model: Path, registry: Registry, work: Path, unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damaged = work / "damaged.gguf"
+    damaged.write_bytes(b"GGUF")
+    commands: list[list[str | Path]] = [
+        ["add", model, "one", "</s>", "終"],
+        ["add", model, "one", "other", "--n-ctx", "2048"],
+        ["add", model, "two"],
+        ["add", damaged, "bad"],
+        ["add", work / "absent.gguf", "bad"],
+        ["add", model, "a/b"],
+        ["rm", "two"],
+        ["rm", "two"],
+        ["list"],
+        ["list", "--json"],
+    ]
+
+    def run_all() -> tuple[list[Ran], object]:
+        registry.file.unlink(missing_ok=True)
+        ran = [cli(*command) for command in commands]
+        return ran, json.loads(registry.file.read_text())
+
+    monkeypatch.setenv("PORT", str(unused_tcp_port))
+    without, file_without = run_all()
+    with running_server(work, registry) as running:
+        monkeypatch.setenv("PORT", str(running.port))
+        alive, file_alive = run_all()
+    assert [(ran.status, _timeless(ran.out), ran.err) for ran in alive] == [
+        (ran.status, _timeless(ran.out), ran.err) for ran in without
+    ]
+    assert _timeless(json.dumps(file_alive)) == _timeless(json.dumps(file_without))
+    assert [ran.status for ran in alive] == [0, 0, 0, 2, 2, 1, 0, 1, 0, 0]
+
+
+def _timeless(words: str) -> str:
+    import re
+
+    return re.sub(r'"created": \d+', "", words)
+
+
+def test_verbose_says_which_way(cli: Cli, server: Running, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for command in (["add", model, "new"], ["rm", "new"], ["list"]):
+        assert cli(*command, "--verbose").err == f"Done by the server at http://127.0.0.1:{server.port}.\n"
+        if command[0] != "rm":
+            assert cli(*command).err == ""
+    monkeypatch.setenv("PORT", "1")
+    file = config_dir() / "model_map.json"
+    for command in (["add", model, "new"], ["rm", "new"], ["list"]):
+        assert cli(*command, "--verbose").err == f"Done on the file {file}.\n"
+
+
+def test_a_damaged_registry_has_the_same_words_and_status(cli: Cli, server: Running, registry: Registry) -> None:
+    registry.file.write_text("{")
+    alive = cli("rm", "first")
+    dead = cli("rm", "first", "--port", "1")
+    assert (alive.status, alive.err) == (dead.status, dead.err)
+    assert alive.status == 2
+
+
+def test_the_unix_socket_is_taken_before_the_port(
+    cli: Cli, work: Path, registry: Registry, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = work / "s"
+    monkeypatch.setenv("UNIX_SOCKET", str(path))
+    with running_server(work, registry, UNIX_SOCKET=str(path)) as running:
+        (config_dir() / "admin.token").unlink()
+        monkeypatch.setenv("PORT", "1")
+        assert cli("add", model, "new", "--verbose").err == f"Done by the server at unix:{path}.\n"
+        assert cli("status").status == 0
+        monkeypatch.setenv("PORT", str(running.port))
+    assert cli("add", model, "new", "--verbose").err.startswith("Done on the file"), "a stale socket is no server"
+
+
+def test_tls_is_spoken_with_that_certificate_alone(
+    cli: Cli, work: Path, registry: Registry, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cert, key = self_signed(work)
+    (work / "other").mkdir()
+    other = self_signed(work / "other")[0]
+    settings = {"TLS_CERT_FILE": str(cert), "TLS_KEY_FILE": str(key), "REQUIRE_TOKEN": "always"}
+    cli("token", "create", "one")
+    with running_server(work, registry, **settings) as running:
+        for name, value in {**settings, "PORT": str(running.port)}.items():
+            monkeypatch.setenv(name, value)
+        said = f"Done by the server at https://127.0.0.1:{running.port}.\n"
+        assert cli("add", model, "new", "--verbose").err == said
+        assert cli("status").status == 0
+        monkeypatch.setenv("TLS_CERT_FILE", str(other))
+        assert cli("add", model, "new", "--verbose").err.startswith("Done on the file")
+        assert cli("status").status == 1
+
+
+def test_where_tokens_are_needed_the_commands_have_theirs(
+    cli: Cli, work: Path, registry: Registry, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli("token", "create", "one")
+    registry.add("first", model)
+    with running_server(work, registry, REQUIRE_TOKEN="always") as running:
+        monkeypatch.setenv("PORT", str(running.port))
+        assert "http://127.0.0.1" in cli("status").out
+        assert cli("load", "first").out == "Loaded: first\n"
+        assert "server" in cli("list", "--verbose").err
+
+
+class Impostor:
+    """Something else on the server's port: answers each connection as it is told, and keeps what it was sent."""
+
+    def __init__(self, answer: Callable[[bytes], bytes]) -> None:
+        self.heard: list[bytes] = []
+        self._answer = answer
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listening.getsockname()[1]
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listening.accept()
+            except OSError:
+                return
+            with connection:
+                connection.settimeout(5)
+                heard = b""
+                try:
+                    while more := connection.recv(65536):
+                        heard += more
+                        answer = self._answer(more)
+                        if not answer:
+                            break
+                        connection.sendall(answer)
+                except OSError:
+                    pass
+                self.heard.append(heard)
+
+    def close(self) -> None:
+        self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+
+
+@contextmanager
+def impostor(answer: Callable[[bytes], bytes]) -> Iterator[Impostor]:
+    made = Impostor(answer)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def ok(_: bytes) -> bytes:
+    body = b'{"status": "ok", "version": "9", "model": {}}'
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nx-hoshikage-proof: {'0' * 64}\r\n\r\n"
+    return head.encode() + body
+
+
+def test_the_token_is_never_shown_to_an_impostor(
+    cli: Cli, work: Path, model: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = local_admin.prepare(config_dir() / "admin.token")
+    with impostor(ok) as thief:
+        monkeypatch.setenv("PORT", str(thief.port))
+        for command in (["add", model, "new"], ["list"], ["rm", "new"], ["status"], ["unload"], ["load", "new"]):
+            cli(*command)
+    assert len(thief.heard) >= 6
+    assert not any(token.encode() in heard or b"Authorization" in heard for heard in thief.heard)
+
+
+def test_a_server_that_hangs_up_is_tried_three_times(
+    cli: Cli, model: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_module, "PAUSES_S", (0.0, 0.01, 0.01))
+    with impostor(lambda _: b"") as dying:
+        monkeypatch.setenv("PORT", str(dying.port))
+        assert cli("add", model, "new", "--verbose").err.startswith("Done on the file")
+    assert len(dying.heard) == 3
+    assert registry.resolve("new").file == model
+
+
+def test_an_answer_that_was_lost_is_no_failure(
+    cli: Cli, model: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server had removed it, and broke off before it said so: the next try finds nothing."""
+    monkeypatch.setattr(server_module, "PAUSES_S", (0.0, 0.01, 0.01))
+    registry.add("gone", model)
+    answers = iter([b"", b'HTTP/1.1 404 Not Found\r\nContent-Length: 36\r\n\r\n{"error":{"code":"model_not_found"}} '])
+    with impostor(lambda _: next(answers)) as flaky:
+        monkeypatch.setenv("PORT", str(flaky.port))
+        assert cli("rm", "gone").status == 0
+    assert len(flaky.heard) == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"SSH-2.0-OpenSSH_9\r\n", b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno", b"HTTP/1.1 200 OK\r\n\r\n{}"],
+)
+def test_another_program_on_the_port_is_no_server(
+    cli: Cli, model: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    monkeypatch.setattr(server_module, "PAUSES_S", (0.0, 0.01, 0.01))
+    with impostor(lambda _: answer) as other:
+        monkeypatch.setenv("PORT", str(other.port))
+        assert cli("status").status == 1
+        assert cli("load", "x").status == 1
+
+
+def test_load_and_unload(cli: Cli, server: Running) -> None:
+    ran = cli("load", "first")
+    assert (ran.status, ran.out) == (0, "Loaded: first\n")
+    assert server.echo.preloaded == ["first"]
+    assert cli("load", "none").err.startswith("error: Model “none” is not registered")
+    assert cli("unload").out == "Unloaded: second\n"
+    assert cli("unload", "--json").data == {"name": "second", "unloaded": True}
+    for command in (["load", "first"], ["unload"], ["status"]):
+        ran = cli(*command, "--port", "1", "--lang", "ja")
+        assert ran.status == 1
+        assert "サーバーが動いていません" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("ja", ["サーバー", "second · 読み込み済み", "処理中 0、順番待ち 0"]), ("en", ["Server", "second · loaded"])],
+)
+def test_status(cli: Cli, server: Running, language: str, words: list[str]) -> None:
+    shown = cli("status", "--lang", language).out
+    for word in words:
+        assert word in shown
+    assert cli("status", "--json").data["model"]["id"] == "second"
+
+
+def test_the_gguf_of_a_relative_path_reaches_the_server_whole(
+    cli: Cli, server: Running, registry: Registry, work: Path
+) -> None:
+    Gguf().write(work / "here.gguf")
+    assert cli("add", "here.gguf", "here").status == 0
+    assert registry.resolve("here").file == work / "here.gguf"
