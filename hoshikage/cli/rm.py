@@ -8,7 +8,7 @@ from hoshikage.cli.context import Context
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.registering import Registering
 from hoshikage.cli.result import CommandResult
-from hoshikage.registry import Registry
+from hoshikage.registry import Persona, Registry
 
 
 def register(commands: Commands) -> None:
@@ -19,8 +19,11 @@ def register(commands: Commands) -> None:
 
 def run(args: argparse.Namespace, context: Context) -> CommandResult:
     registering = Registering(context, verbose=args.verbose)
-    files = [spec.file for spec in Registry(context.settings.model_map_file).specs() if spec.label == args.label]
+    registry = Registry(context.settings.model_map_file, context.settings.model_dir)
+    files = [spec.file for spec in registry.specs() if (spec.label, spec.source) == (args.label, "registry")]
     registering.remove(args.label)
+    lost = [found for found in registry.personas() if isinstance(found, Persona) and found.model == args.label]
     lines = [context.text("cli.rm_done", label=args.label)]
     lines += ["  " + context.text("cli.rm_file_stays", file=file) for file in files if file.exists()]
+    lines += ["  " + context.text("cli.rm_persona_stays", name=persona.name) for persona in lost]
     return CommandResult(data={"label": args.label}, lines=tuple(lines))

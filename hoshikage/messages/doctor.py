@@ -84,13 +84,14 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "フォルダーを作るか、MODEL_DIR を直してください。",
         "Make that folder, or put MODEL_DIR right.",
     ),
-    "persona": ("人格 {name}（モデル {model}）", "Persona {name}, of the model {model}"),
+    "persona": ("ペルソナ {name}（モデル {model}）", "Persona {name}, of the model {model}"),
     "persona_missing": (
-        "人格 {name} の使うモデル {model} がありません。",
+        "ペルソナ {name} の使うモデル {model} がありません。",
         "The persona {name} uses the model {model}, which is not there.",
     ),
     "persona_advice": (
-        "`hoshikage add ファイル.gguf {model}` で登録し直すか、`hoshikage persona rm {name}` で人格を消してください。",
+        "`hoshikage add ファイル.gguf {model}` で登録し直すか、"
+        "`hoshikage persona rm {name}` でペルソナを消してください。",
         "Register it again with `hoshikage add FILE.gguf {model}`, or remove the persona with "
         "`hoshikage persona rm {name}`.",
     ),

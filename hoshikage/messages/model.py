@@ -246,27 +246,27 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "The chat template file {file} is no UTF-8 text of at most 1 MiB.",
     ),
     "persona_model_invalid": (
-        "人格「{label}」の model に、モデルのラベルがありません。",
+        "ペルソナ「{label}」の model に、モデルのラベルがありません。",
         "The persona “{label}” names no model's label as its model.",
     ),
     "persona_system_invalid": (
-        "人格「{label}」の system は、空でない 256 KiB 以内の文章でなければなりません。",
+        "ペルソナ「{label}」の system は、空でない 256 KiB 以内の文章でなければなりません。",
         "The system text of the persona “{label}” must be a text, not empty, of at most 256 KiB.",
     ),
     "persona_hidden": (
-        "人格「{label}」は、同じ名前のモデルが登録されているため使われません。",
+        "ペルソナ「{label}」は、同じ名前のモデルが登録されているため使われません。",
         "The persona “{label}” is not used, because a model of that name is registered.",
     ),
     "label_is_persona": (
-        "「{label}」は人格の名前です。別のラベルにするか、`hoshikage persona rm {label}` で消してください。",
+        "「{label}」はペルソナの名前です。別のラベルにするか、`hoshikage persona rm {label}` で消してください。",
         "“{label}” is the name of a persona. Choose another label, or remove it with `hoshikage persona rm {label}`.",
     ),
     "persona_is_label": (
-        "「{label}」はモデルのラベルです。人格には別の名前を付けてください。",
+        "「{label}」はモデルのラベルです。ペルソナには別の名前を付けてください。",
         "“{label}” is the label of a model. Give the persona another name.",
     ),
     "persona_model_missing": (
-        "人格「{label}」の使うモデル「{model}」が登録されていません。登録済み: {known}",
+        "ペルソナ「{label}」の使うモデル「{model}」が登録されていません。登録済み: {known}",
         "The model “{model}” that the persona “{label}” uses is not registered. Known: {known}",
     ),
 }

@@ -25,10 +25,10 @@ def test_add_list_rm(cli: Cli, model: Path, registry: Registry) -> None:
     assert header.split() == ["Name", "Model", "System", "text", "Settings", "State"]
     assert row.split() == ["hoshi", "base", SYSTEM, "temperature=0.9", "usable"]
     again = cli("persona", "add", "hoshi", "--model", "base", "--system", "x", "--lang", "ja")
-    assert again.out == "人格を置き換えました: hoshi（モデル base）\n"
+    assert again.out == "ペルソナを置き換えました: hoshi（モデル base）\n"
     assert cli("persona", "rm", "hoshi").out == "Removed the persona hoshi\n"
     assert cli("persona", "list").out.startswith("There are no personas yet.")
-    assert cli("persona", "list", "--lang", "ja").out.startswith("人格はまだありません。")
+    assert cli("persona", "list", "--lang", "ja").out.startswith("ペルソナはまだありません。")
 
 
 def test_list_json(cli: Cli, model: Path, registry: Registry) -> None:
@@ -36,7 +36,7 @@ def test_list_json(cli: Cli, model: Path, registry: Registry) -> None:
     cli("add", model, "other")
     cli("persona", "add", "hoshi", "--model", "base", "--system", SYSTEM)
     cli("persona", "add", "gone", "--model", "other", "--system", SYSTEM)
-    cli("rm", "other")
+    assert "The persona gone uses this model and cannot answer without it." in cli("rm", "other").out
     data = cli("persona", "list", "--json").data
     assert (data["file"], data["problems"]) == (str(registry.personas_file), [])
     hoshi, gone = data["personas"]

@@ -379,6 +379,12 @@ def test_short_memory_means_the_disk(root: Path, machine: Machine, model: Path) 
     assert entries(root) == []
 
 
+def test_a_model_over_the_limit_means_the_disk(root: Path, machine: Machine, model: Path) -> None:
+    refused(RamDisk(root, machine, limit=len(CONTENT) - 1).place(model, always), model, "ramdisk_limit")
+    assert entries(root) == []
+    assert RamDisk(root, machine, limit=len(CONTENT)).place(model, always).in_memory
+
+
 def test_a_file_system_that_fills_up_meanwhile_means_the_disk(
     disk: RamDisk, root: Path, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
