@@ -177,6 +177,15 @@ Ctrl-C stops the server. From now on, {command} alone starts it.""",
     ),
     "matrix_write_help": ("docs/LIBRARIES の表を書き直す", "write the table in docs/LIBRARIES"),
     "matrix_done": ("{count} のうち {good} が使えます。", "{good} of {count} releases are usable."),
+    "matrix_hidden": (
+        "新しい 3 つの配置を隠した {count} の版のうち、{good} は動作から正しく割り出せました（誤り {wrong}）。",
+        "Of {count} releases with the newest three layouts hidden, {good} were calibrated rightly ({wrong} wrongly).",
+    ),
+    "matrix_no_model": (
+        "内蔵モデルがありません。`pip install ./demo` で入れてください。",
+        "The built-in model is missing: `pip install ./demo`.",
+    ),
+    "matrix_no_file": ("{path} に {release} がありません。", "{path} has no {release}."),
     # abi_layouts
     "abi_header_help": ("llama.h の場所", "path of a llama.h"),
     "abi_release_help": ("ヘッダーの版（例: b12345）", "the header's release (b12345)"),

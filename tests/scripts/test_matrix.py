@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import hidden
 import libraries
 import matrix
 from hoshikage._ffi.features import FEATURES
@@ -30,11 +31,23 @@ def test_every_release_of_the_table_is_there_once_with_known_layouts() -> None:
     assert tuple(release.llama for release in libraries.tested()) == RELEASES
 
 
+def rows_between(text: str, mark: str) -> list[list[str]]:
+    lines = text.partition(mark)[2].partition(matrix.END)[0].splitlines()[3:]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+@pytest.mark.parametrize("name", matrix.DOCUMENTS.values())
+def test_the_documents_have_every_hidden_release_and_nothing_was_placed_wrongly(name: str) -> None:
+    cells = rows_between((ROOT / "docs" / name).read_text("utf-8"), matrix.HIDDEN_MARK)
+    concerned = [release for release in libraries.table() if hidden.concerns(release)]
+    assert [row[:2] for row in cells] == [[release.llama, release.npm] for release in concerned]
+    assert {(row[4], row[5]) for row in cells} == {("-", "passed")}
+
+
 @pytest.mark.parametrize("name", matrix.DOCUMENTS.values())
 def test_the_documents_have_every_release_and_every_golden_run_passed(name: str) -> None:
     text = (ROOT / "docs" / name).read_text("utf-8")
-    lines = text[text.index(matrix.BEGIN) : text.index(matrix.END)].splitlines()[3:]
-    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    cells = rows_between(text, matrix.MARK)
     assert [row[:4] for row in cells] == [
         [release.llama, release.npm, release.model, release.context] for release in libraries.table()
     ]
@@ -71,9 +84,9 @@ def test_a_check_that_dies_is_a_fault(libraries_folder: None, monkeypatch: pytes
 
 def test_the_table_is_written_between_its_marks(tmp_path: Path) -> None:
     file = tmp_path / "doc.md"
-    file.write_text(f"before\n{matrix.BEGIN}\nold\n{matrix.END}\nafter\n", "utf-8")
-    matrix.write(file, "new")
-    assert file.read_text("utf-8") == f"before\n{matrix.BEGIN}\nnew\n{matrix.END}\nafter\n"
+    file.write_text(f"before\n{matrix.MARK}\nold\n{matrix.END}\nafter\n", "utf-8")
+    matrix.write(file, matrix.MARK, "new")
+    assert file.read_text("utf-8") == f"before\n{matrix.MARK}\nnew\n{matrix.END}\nafter\n"
 
 
 @pytest.fixture
