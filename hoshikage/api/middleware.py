@@ -18,6 +18,7 @@ from hoshikage.api.gate import CALLER
 from hoshikage.api.keys import DOORWAY, GATE, REQUEST_ID
 
 REQUEST_ID_HEADER: Final = "x-request-id"
+HEALTH: Final = "/health"
 log: Final = logging.getLogger("hoshikage.access")
 
 
@@ -49,8 +50,9 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 async def add_request_id(_request: web.Request, response: web.StreamResponse) -> None:
-    """Sets x-request-id as the headers of any answer go out."""
+    """Sets x-request-id as the headers of any answer go out; strangers are not told which versions run here."""
     response.headers[REQUEST_ID_HEADER] = REQUEST_ID.get() or new_request_id()
+    response.headers["Server"] = "hoshikage"
 
 
 def new_request_id() -> str:
@@ -69,7 +71,9 @@ class AccessLog(AbstractAccessLogger):
     """One line a request: method, path, status, milliseconds. Never a query, a header or a body."""
 
     def log(self, request: BaseRequest, response: web.StreamResponse, time: float) -> None:
-        self.logger.info(
+        watching = request.rel_url.raw_path == HEALTH  # every few seconds, and before each command
+        self.logger.log(
+            logging.DEBUG if watching else logging.INFO,
             "%s %s %d %.0f ms",
             request.method,
             request.rel_url.raw_path,  # still percent-encoded: a path cannot forge a line

@@ -78,6 +78,7 @@ async def test_request_ids_are_our_own(house: House) -> None:
     for path in (*ROUTES, *ROUTES):
         async with house.session.get(house.url + path, headers={"x-request-id": "mine"}) as response:
             ids.add(response.headers["x-request-id"])
+            assert response.headers["Server"] == "hoshikage", "without versions"
     assert len(ids) == 2 * len(ROUTES)
     assert "mine" not in ids
 
