@@ -124,6 +124,8 @@ class GenerationRequest:
     """Matched as text, the earliest in the text first; never part of the answer."""
     stop_tokens: tuple[str, ...] = ()
     """Texts of control tokens that end the answer, matched by token id alone."""
+    special_text: tuple[str, ...] = ()
+    """Texts of control tokens that appear in the answer's text, where others have none."""
     choices: int = 1
     """So many answers to the one prompt; that of number i is drawn with seed + i."""
     grammar: Grammar | None = None

@@ -76,6 +76,10 @@ class Started(Frame, frozen=True, tag="started"):
 
     job: int
     prompt_tokens: int
+    repairs: tuple[str, ...] = ()
+    """What was changed in the conversation because the chat template refused it (llama.repair's names)."""
+    tail: str = ""
+    """How the prompt's text ends: what the answer goes on from."""
 
 
 class Prefill(Frame, frozen=True, tag="prefill"):

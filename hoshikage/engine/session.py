@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hoshikage import wire
@@ -26,6 +26,11 @@ class Prompt:
     """Most tokens to generate, at least 1; prompt and answer together fit the context."""
     stop: tuple[str, ...]
     stop_tokens: frozenset[int]
+    special: Mapping[int, bytes]
+    """Control tokens that have a text in this answer."""
+    repairs: tuple[str, ...]
+    tail: str
+    """As in wire.Started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +119,7 @@ class Session:
             self._first_token = time.perf_counter()
         if self._vocab.is_eog(token) or token in self._prompt.stop_tokens:
             return self._end("stop")
-        piece = self._vocab.piece(token)
+        piece = self._vocab.piece(token) or self._prompt.special.get(token, b"")
         text = self._text.feed(piece)
         if self._ledger is not None:
             self._note(self._ledger, token, piece)

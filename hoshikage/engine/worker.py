@@ -190,7 +190,7 @@ class _Loaded:
         session = Session(
             Plan(job.job, prompt, request.choices, conditions.open_sampler, scorer, vocab, self._emit, begun)
         )
-        self._emit(wire.Started(job.job, len(prompt.tokens)))
+        self._emit(wire.Started(job.job, len(prompt.tokens), prompt.repairs, prompt.tail))
         return session
 
     def _grammars(self) -> Grammars:
