@@ -5,7 +5,9 @@ Templates refuse what their models were not trained on: a system turn, or two tu
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -18,6 +20,9 @@ LATE_SYSTEM_FOLDED: Final = "late-system-folded"
 """As before, for system turns that are not the first turn alone."""
 ROLES_MERGED: Final = "roles-merged"
 """Neighbours of one role are one turn."""
+IDS_SHORTENED: Final = "tool-ids-shortened"
+"""Ids of calls are nine letters and digits, which Mistral's templates insist on."""
+SHORT_ID: Final = re.compile("[A-Za-z0-9]{9}")
 BETWEEN: Final = "\n\n"
 
 
@@ -52,6 +57,9 @@ def variants(prompt: ChatPrompt) -> Iterator[Variant]:
         texts = tuple(map(_with_text_arguments, messages))
         if texts != messages:  # some templates join the arguments' text, most write out the object; nothing changes
             yield Variant(replace(prompt, messages=texts), repairs)
+        short = tuple(map(_with_short_ids, messages))
+        if short != messages:
+            yield Variant(replace(prompt, messages=short), (*repairs, IDS_SHORTENED))
 
 
 def _folded(messages: tuple[Message, ...], keep_first: bool) -> tuple[Message, ...]:
@@ -98,3 +106,24 @@ def _text_arguments(call: Any) -> Any:
         return call
     text = json.dumps(function["arguments"], ensure_ascii=False)
     return {**call, "function": {**function, "arguments": text}}
+
+
+def _with_short_ids(message: Message) -> Message:
+    extra = dict(message.extra)
+    if isinstance(extra.get("tool_call_id"), str):
+        extra["tool_call_id"] = _short_id(extra["tool_call_id"])
+    if isinstance(extra.get("tool_calls"), list):
+        extra["tool_calls"] = [
+            {**call, "id": _short_id(call["id"])}
+            if isinstance(call, dict) and isinstance(call.get("id"), str)
+            else call
+            for call in extra["tool_calls"]
+        ]
+    return replace(message, extra=extra)
+
+
+def _short_id(long_id: str) -> str:
+    """The same for the same id, so that a result still finds its call."""
+    if SHORT_ID.fullmatch(long_id):
+        return long_id
+    return hashlib.sha256(long_id.encode("utf-8", "replace")).hexdigest()[:9]

@@ -1,7 +1,7 @@
 """Tools, as models write them: from an answer's text to calls, and from tools to a prompt's text. Pure; no I/O."""
 
 from hoshikage.tools.deltas import CallArguments, CallBroken, CallStart, Content, Delta, Reasoning, Rest
-from hoshikage.tools.detect import detect, place_of_tools
+from hoshikage.tools.detect import Dialect, detect, place_of_tools
 from hoshikage.tools.form import Format
 from hoshikage.tools.stream import AnswerParser
 from hoshikage.tools.thinking import Thinking
@@ -14,6 +14,7 @@ __all__ = [
     "CallStart",
     "Content",
     "Delta",
+    "Dialect",
     "Format",
     "Reasoning",
     "Rest",

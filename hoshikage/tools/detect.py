@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from hoshikage.tools import (
@@ -20,8 +21,10 @@ from hoshikage.tools import (
     mistral,
     phi4,
     tagged_functions,
+    thinking,
 )
 from hoshikage.tools.form import Format
+from hoshikage.tools.thinking import Thinking
 
 FORMATS: Final[tuple[Format, ...]] = (
     harmony.FORMAT,
@@ -43,6 +46,31 @@ FORMATS: Final[tuple[Format, ...]] = (
 TOOLS: Final = re.compile(r"""\{[{%](?:[^}%]|%(?!\}))*?(?<!['".\w])tools(?!['"\w])""")
 MESSAGE_TOOLS: Final = re.compile(r"""message(?:\.tools\b|\[['"]tools['"]\])""")
 Place = Literal["variable", "system", "nowhere"]
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How one model's template and the model itself deal with tools and thoughts."""
+
+    form: Format = generic.FORMAT
+    thinking: Thinking | None = None
+    place: Place = "nowhere"
+    """Where the template looks for tools; `nowhere`: they are told in a system text, and answers are generic."""
+    writes_calls: bool = False
+    """Whether the template writes the calls of the conversation by itself."""
+
+    @classmethod
+    def of(cls, template_source: str | None) -> Dialect:
+        """What a chat template shows; None is a model without one."""
+        source = template_source or ""
+        place = place_of_tools(source)
+        form = detect(source)
+        return cls(
+            form=form if place != "nowhere" or form.whole_answer else generic.FORMAT,
+            thinking=thinking.detect(source),
+            place=place,
+            writes_calls=place != "nowhere" and "tool_calls" in source,
+        )
 
 
 def detect(template_source: str | None) -> Format:

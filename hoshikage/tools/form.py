@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from hoshikage.tools.calls import Calls, new_id
 from hoshikage.tools.cursor import Cursor, Steps
+from hoshikage.tools.instruction import Call, write_tagged
 
 Parser = Callable[[Cursor, Calls], Steps[None]]
 
@@ -23,5 +24,7 @@ class Format:
     special_text: tuple[str, ...] = ()
     """Texts of control tokens that the parser reads; as tokens they have none."""
     new_id: Callable[[], str] = new_id
+    write: Callable[[list[Call]], str] = write_tagged
+    """Calls as the model writes them, for templates that do not."""
     whole_answer: bool = False
     """The format has a frame around every answer, so that it is parsed also where there are no tools."""

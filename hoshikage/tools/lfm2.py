@@ -11,6 +11,7 @@ from hoshikage.tools.calls import Calls
 from hoshikage.tools.cursor import Cursor, Marks, Steps
 from hoshikage.tools.deltas import Content
 from hoshikage.tools.form import Format
+from hoshikage.tools.instruction import Call
 from hoshikage.tools.json_text import json_calls
 from hoshikage.tools.pythonic import python_calls
 
@@ -37,4 +38,15 @@ def _calls(cursor: Cursor, calls: Calls) -> Steps[None]:
     yield from cursor.space()
 
 
-FORMAT: Final = Format("lfm2", parse, signs=((START,), ("<|tool_list_start|>",)), special_text=(START, END))
+def write(calls: list[Call]) -> str:
+    return f"{START}[{', '.join(map(_written, calls))}]{END}"
+
+
+def _written(call: Call) -> str:
+    arguments = call["arguments"] if isinstance(call["arguments"], dict) else {}
+    return f"{call['name']}({', '.join(f'{key}={value!r}' for key, value in arguments.items())})"
+
+
+FORMAT: Final = Format(
+    "lfm2", parse, signs=((START,), ("<|tool_list_start|>",)), special_text=(START, END), write=write
+)

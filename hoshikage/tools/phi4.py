@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Final
 
 from hoshikage.tools.calls import Calls
 from hoshikage.tools.cursor import Cursor, Marks, Steps
 from hoshikage.tools.deltas import Content
 from hoshikage.tools.form import Format
+from hoshikage.tools.instruction import Call
 from hoshikage.tools.json_text import json_calls
 
 OPENS: Final = Marks("<|tool_call|>", "functools[")
@@ -31,9 +33,14 @@ def _calls(cursor: Cursor, calls: Calls) -> Steps[None]:
     yield from cursor.space()
 
 
+def write(calls: list[Call]) -> str:
+    return f"<|tool_call|>{json.dumps(calls, ensure_ascii=False)}<|/tool_call|>"
+
+
 FORMAT: Final = Format(
     "phi4",
     parse,
     signs=(("<|tool|>", "<|/tool|>"), ("<|/tool_call|>",)),
     special_text=("<|tool_call|>", "<|/tool_call|>"),
+    write=write,
 )

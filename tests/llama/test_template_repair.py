@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Final
@@ -9,7 +10,7 @@ from typing import Final
 import pytest
 
 from hoshikage.errors import TemplateRefused
-from hoshikage.llama.repair import LATE_SYSTEM_FOLDED, ROLES_MERGED, SYSTEM_FOLDED, variants
+from hoshikage.llama.repair import IDS_SHORTENED, LATE_SYSTEM_FOLDED, ROLES_MERGED, SYSTEM_FOLDED, variants
 from hoshikage.llama.template import ChatTemplate
 from hoshikage.params import ChatPrompt, Message
 from tests.llama.conversations import CONVERSATIONS, SYSTEM, USER
@@ -84,6 +85,18 @@ def test_a_refusal_that_no_repair_mends_has_the_template_s_words_about_the_conve
     with pytest.raises(TemplateRefused) as refused:
         template(GEMMA).render(ChatPrompt((Message("assistant", "Hi"), Message("user", "a"), SYSTEM)), NOW)
     assert refused.value.details["reason"] == "Conversation roles must alternate user/assistant/user/assistant/..."
+
+
+def test_ids_of_other_servers_are_shortened_where_the_template_insists_on_it() -> None:
+    foreign = [{"id": "call_0123456789", "type": "function", "function": {"name": "time", "arguments": {}}}]
+    told = Message("tool", "12:00", {"tool_call_id": "call_0123456789"})
+    mistral = template((FOLDER / "mistral.jinja").read_text("utf-8"))
+    rendered = mistral.render(ChatPrompt((USER, Message("assistant", None, {"tool_calls": foreign}), told)), NOW)
+    assert rendered.repairs == (IDS_SHORTENED,)
+    ids = re.findall(r'"(?:call_)?id": "([^"]*)"', rendered.text)
+    assert len(ids) == 2
+    assert ids[0] == ids[1]
+    assert re.fullmatch("[a-z0-9]{9}", ids[0])
 
 
 def test_arguments_come_as_text_where_the_template_joins_them() -> None:
