@@ -1,8 +1,8 @@
 """Examines every libllama release of releases.json, each in its own process, and makes the table in docs/LIBRARIES.
 
-`python3 scripts/matrix.py [--write]`, run by the environment's Python (scripts/test.py --matrix does). The releases that
-have one of the newest three layouts are then calibrated by tables without those, and what was found is compared with
-what was hidden. Exits 1 where a release is refused, is taken for another layout, has a field placed wrongly, or
+`python3 scripts/matrix.py [--write]`, run by the environment's Python (scripts/test.py --matrix does). The releases
+that have one of the newest three layouts are then calibrated by tables without those, and what was found is compared
+with what was hidden. Exits 1 where a release is refused, is taken for another layout, has a field placed wrongly, or
 generates other ids. Main thread, and two that wait for the children.
 """
 
