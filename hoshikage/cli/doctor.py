@@ -13,16 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hoshikage import __version__, settings
-from hoshikage.cli import result
+from hoshikage.cli import lib_view, result
 from hoshikage.cli.context import Context
 from hoshikage.cli.format import describe, size
+from hoshikage.cli.judging import judge
 from hoshikage.cli.options import shown
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
 from hoshikage.cli.server import Server
 from hoshikage.errors import HoshikageError
 from hoshikage.gguf import read_chat_model
-from hoshikage.library import demo, locate, verdict
+from hoshikage.library import dependencies, drivers, locate, selection, slots
 from hoshikage.registry import ModelSpec, Persona, Problem, Registry, read_template
 
 if TYPE_CHECKING:
@@ -107,9 +108,9 @@ def _library(context: Context) -> Findings:
     result.transient(context.text("doctor.examining"))
     try:
         found = locate.find(context.settings.lib_path, context.settings.lib_dir, context.environ)
-        calibrate = context.settings.library_calibration
-        judged = verdict.judge(found.file, cache_dir=settings.cache_dir(), demo=demo.find(), calibrate=calibrate)
+        judged = judge(found.file, context)
         judged.require()
+        lacking = dependencies.survey(found.file, context.environ)
     except HoshikageError as error:
         yield Finding("library", PROBLEM, context.text("doctor.library_refused"), _message(error, context))
         return
@@ -117,6 +118,7 @@ def _library(context: Context) -> Findings:
         result.transient("")
     source = context.text(f"doctor.source_{found.source.lower()}")
     yield Finding("library", OK, context.text("doctor.library", file=found.file, source=source))
+    yield from _taken_back(context)
     layouts = {"version": judged.version, "model": judged.model_layout, "context": judged.context_layout}
     yield Finding("library", OK, context.text("doctor.layouts", **layouts))
     if judged.lacks:
@@ -130,6 +132,21 @@ def _library(context: Context) -> Findings:
             "doctor.device", name=device.name, kind=device.kind, description=device.description, memory=memory
         )
         yield Finding("device", OK, text)
+    if (driver := drivers.nvidia()) is not None:
+        yield Finding("driver", OK, context.text("doctor.driver", version=driver))
+    for lack in lacking:
+        text = context.text("doctor.part_unused", file=lack.file.name)
+        yield Finding("dependency", WARNING, text, context.text(lack.key, **lack.details))
+    if context.settings.require_gpu and not selection.sees_gpu(judged):
+        reason = _message(selection.why_no_gpu(judged, context.environ), context)
+        yield Finding("device", PROBLEM, context.text("doctor.gpu_required"), reason)
+
+
+def _taken_back(context: Context) -> Findings:
+    """That another library than the chosen one is in use, because it failed."""
+    fallen = slots.read(context.settings.lib_dir).fallen if context.settings.lib_path is None else None
+    if fallen is not None:
+        yield Finding("library", WARNING, lib_view.fallen(fallen, context), context.text("doctor.taken_back_advice"))
 
 
 def _models(context: Context) -> Findings:

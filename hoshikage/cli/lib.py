@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hoshikage.cli import lib_slots, lib_view, result
 from hoshikage.cli.context import Context
+from hoshikage.cli.judging import judge
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
 from hoshikage.errors import InstallFailed, LibraryUnavailable, UsageError
-from hoshikage.library import demo, dependencies, install, locate, place, releases, shelf, slots, sources
-from hoshikage.library.verdict import judge
+from hoshikage.library import dependencies, install, locate, place, releases, shelf, slots, sources
 from hoshikage.settings import cache_dir
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _show(context: Context) -> CommandResult:
     settings = context.settings
     try:
         found = locate.find(settings.lib_path, settings.lib_dir, context.environ)
-        verdict = judge(found.file, cache_dir=cache_dir(), demo=demo.find(), fresh=True, environ=context.environ)
+        verdict = judge(found.file, context, fresh=True)
         lacking = lib_view.lacks(dependencies.survey(found.file, context.environ), context) if verdict.ok else []
     except LibraryUnavailable as error:
         message = context.text(error.key, **error.details)
@@ -97,7 +97,7 @@ def _install(args: argparse.Namespace, context: Context) -> CommandResult:
     order = sources.Order(args.backend, args.release, args.origin)
     lib_dir = context.settings.lib_dir
     name = slots.checked_name(args.name) if args.name is not None else slots.HAND
-    bench = install.Bench(lib_dir, cache_dir(), context.environ, name)
+    bench = install.Bench(lib_dir, cache_dir(), context.environ, name, context.settings.library_timeout)
     try:
         with _progress(context) as progress:
             done = install.install(order, sources.market(context.environ, progress), bench)

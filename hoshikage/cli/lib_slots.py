@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from hoshikage.cli import lib_view, result
 from hoshikage.cli.context import Context
 from hoshikage.cli.format import size
+from hoshikage.cli.judging import judge
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
 from hoshikage.cli.server import Server
 from hoshikage.errors import HoshikageError, InstallFailed, LibraryUnavailable
-from hoshikage.library import demo, dependencies, fingerprint, locate, place, shelf, slots
-from hoshikage.library.verdict import Verdict, judge
+from hoshikage.library import dependencies, fingerprint, locate, place, shelf, slots
+from hoshikage.library.verdict import Verdict
 from hoshikage.settings import cache_dir
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def _verdict(file: Path, context: Context) -> Verdict | LibraryUnavailable:
     result.transient(context.text("library.step_trying", subject=str(file)))
     try:
         locate.checked(file)
-        return judge(file, cache_dir=cache_dir(), demo=demo.find(), environ=context.environ)
+        return judge(file, context)
     except LibraryUnavailable as refusal:
         return refusal
 
@@ -239,7 +240,7 @@ def _check(args: argparse.Namespace, context: Context) -> CommandResult:
     result.transient(context.text("library.step_trying", subject=str(path or settings.lib_dir)))
     try:
         found = locate.find(path or settings.lib_path, settings.lib_dir, context.environ)
-        verdict = judge(found.file, cache_dir=cache_dir(), demo=demo.find(), fresh=True, environ=context.environ)
+        verdict = judge(found.file, context, fresh=True)
         lacking = lib_view.lacks(dependencies.survey(found.file, context.environ), context)
     except LibraryUnavailable as error:
         message = context.text(error.key, **error.details)

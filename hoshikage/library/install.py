@@ -44,6 +44,8 @@ class Bench:
     environ: Mapping[str, str] = field(default_factory=dict)
     """Where the loader looks, for the reasons of a refusal."""
     slot: str = slots.HAND
+    timeout_s: float = 60
+    """How long the new library may take to be tried."""
     tries: Sequence[str] | None = None
 
 
@@ -138,6 +140,7 @@ def _judged(library: Path, bench: Bench) -> Verdict:
         library,
         cache_dir=bench.cache_dir,
         demo=demo.find(),
+        timeout_s=bench.timeout_s,
         fresh=True,
         command=bench.tries,
         environ=bench.environ,

@@ -58,6 +58,13 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "計算装置 {name}（{kind}）: {description}、メモリ {memory}",
         "Device {name} ({kind}): {description}, memory {memory}",
     ),
+    "driver": ("NVIDIA のドライバー {version}", "NVIDIA driver {version}"),
+    "part_unused": ("ライブラリの {file} は読み込めないため使われません。", "{file} cannot be loaded and is not used."),
+    "gpu_required": ("REQUIRE_GPU=on ですが GPU を使えません。", "REQUIRE_GPU=on, but no GPU can be used."),
+    "taken_back_advice": (
+        "`hoshikage lib list` で確かめ、別の版を入れるか、`hoshikage lib use 名前` で選び直してください。",
+        "See `hoshikage lib list`; install another release, or choose one with `hoshikage lib use NAME`.",
+    ),
     "registry_advice": (
         "{file} をエディターで直すか、最後に正しく保存された {last_good} を写してください。",
         "Mend {file} in an editor, or copy the last good state, {last_good}, over it.",
