@@ -8,7 +8,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from hoshikage.dispatch.process import ProcessHost
 from hoshikage.dispatch.queue import Queue, Ticket
 from hoshikage.dispatch.ramdisk import RamDisk
 from hoshikage.errors import GgufInvalid, HoshikageError, InvalidRequest, ModelCrashed, ModelLoadFailed
-from hoshikage.library import demo, locate, verdict
+from hoshikage.library import calibration, demo, locate, verdict
 from hoshikage.params import GenerationRequest, LoadParams
 from hoshikage.registry import ModelSpec, read_template
 from hoshikage.settings import Settings, cache_dir
@@ -279,13 +279,20 @@ def prepare_load(settings: Settings, environ: Mapping[str, str], wanted: Wanted)
 
 
 def process_host(library: Path, on_event: Callable[[wire.Event], None], on_exit: Callable[[Exit], None]) -> Host:
-    return ProcessHost(library, library_log_level(), on_event, on_exit)
+    return ProcessHost(library, library_log_level(), on_event, on_exit, layouts_of(library))
 
 
 def embedded_host(library: Path, on_event: Callable[[wire.Event], None], _on_exit: Callable[[Exit], None]) -> Host:
     from hoshikage.runner.embedded import EmbeddedHost  # only here does the server process load the library
 
-    return EmbeddedHost(library, library_log_level(), on_event)
+    return EmbeddedHost(library, library_log_level(), on_event, layouts_of(library))
+
+
+def layouts_of(library: Path) -> Path | None:
+    """The calibrated layouts of a library that was judged to be good with them."""
+    with suppress(OSError):
+        return calibration.stored(library, cache_dir())
+    return None
 
 
 def library_log_level() -> int:

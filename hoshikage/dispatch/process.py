@@ -30,9 +30,12 @@ class ProcessHost(asyncio.SubprocessProtocol):
         log_level: int,
         on_event: Callable[[wire.Event], None],
         on_exit: Callable[[Exit], None],
+        layouts: Path | None = None,
     ) -> None:
+        """`layouts` is the file with the library's calibrated layouts, where it has some."""
         self._library = library
         self._log_level = log_level
+        self._layouts = layouts
         self._on_event = on_event
         self._on_exit = on_exit
         self._buffer = bytearray()
@@ -49,7 +52,8 @@ class ProcessHost(asyncio.SubprocessProtocol):
         return self._process.get_pid() if self._process is not None else 0
 
     async def start(self) -> None:
-        arguments = launch_command("hoshikage.runner.main", str(self._library), str(self._log_level), str(os.getpid()))
+        given = [str(self._library), str(self._log_level), str(os.getpid())]
+        arguments = launch_command("hoshikage.runner.main", *given, *([str(self._layouts)] if self._layouts else []))
         await asyncio.get_running_loop().subprocess_exec(lambda: self, *arguments)
 
     def send(self, command: wire.Command) -> None:

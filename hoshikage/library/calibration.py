@@ -22,6 +22,7 @@ from hoshikage.library import fingerprint
 CALIBRATE: Final = ("-m", "hoshikage.runner.calibrate")
 PROCESSES: Final = 100
 """At most so many; a release three layouts away took 11."""
+FOLDER: Final = "calibrations"
 ATTEMPT_S: Final = 60.0
 """For one process; a field in the wrong place may make it wait for ever."""
 PATIENCE_S: Final = 240.0
@@ -45,7 +46,15 @@ def calibrate(file: Path, model: Path | None, store: Path, *, command: Sequence[
 
 def place(content: str, cache_dir: Path) -> Path:
     """Where the layouts of a library with this fingerprint are kept."""
-    return cache_dir / "calibrations" / f"{content}-{__version__}.json"
+    return cache_dir / FOLDER / f"{content}-{__version__}.json"
+
+
+def stored(file: Path, cache_dir: Path) -> Path | None:
+    """The layouts kept for the library at `file`; None where there are none. Raises OSError."""
+    if not (cache_dir / FOLDER).is_dir():
+        return None
+    kept = place(fingerprint.of_set(file, cache_dir), cache_dir)
+    return kept if kept.is_file() else None
 
 
 def read(store: Path) -> dict[str, Any] | None:

@@ -16,10 +16,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hoshikage._ffi.layout import calibrated_from
 from hoshikage._ffi.library import load
 from hoshikage.errors import HoshikageError
 from hoshikage.llama import handshake
+from hoshikage.runner.calibrated import read
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def examine(file: Path, model: Path | None, golden: Path | None, calibrated: Path | None = None) -> dict[str, Any]:
     """The verdict. Every refusal is in it; only a crash gets past."""
-    layouts = calibrated_from(json.loads(calibrated.read_text("utf-8"))) if calibrated else None
+    layouts = read(calibrated)
     found: dict[str, Any] = {
         "ok": False,
         "key": None,

@@ -10,16 +10,19 @@ from pathlib import Path
 
 from hoshikage import wire
 from hoshikage.engine.worker import Worker
-from hoshikage.runner.calibrated import stored
+from hoshikage.runner.calibrated import read
 
 
 class EmbeddedHost:
     """For embedding in a program, for tests and for debugging: a crash of the library ends the whole process."""
 
-    def __init__(self, library: Path, log_level: int, on_event: Callable[[wire.Event], None]) -> None:
+    def __init__(
+        self, library: Path, log_level: int, on_event: Callable[[wire.Event], None], layouts: Path | None = None
+    ) -> None:
+        """`layouts` is the file with the library's calibrated layouts, where it has some."""
         self._loop = asyncio.get_running_loop()
         self._on_event = on_event
-        self._worker = Worker(library, self._deliver, log_level, partial(stored, library))
+        self._worker = Worker(library, self._deliver, log_level, partial(read, layouts))
 
     @property
     def pid(self) -> int:

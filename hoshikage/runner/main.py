@@ -19,22 +19,25 @@ from typing import BinaryIO
 from hoshikage import wire
 from hoshikage._ffi.process import die_with_parent
 from hoshikage.engine.worker import Worker
-from hoshikage.runner.calibrated import stored
+from hoshikage.runner.calibrated import read
 
 EXIT_ORPHANED = 3
 STOP_PATIENCE_S = 5.0
 
 
 def main(arguments: Sequence[str]) -> int:
-    """`arguments`: path of the library, least `logging` level to report, process id of the server."""
+    """`arguments`: path of the library, least `logging` level to report, process id of the server, and where there is
+    one, the file with the library's calibrated layouts.
+    """
     library, log_level, parent = Path(arguments[0]), int(arguments[1]), int(arguments[2])
+    layouts = Path(arguments[3]) if arguments[3:] else None
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the server decides
     die_with_parent()
     if os.name == "posix" and os.getppid() != parent:  # it died before the line above
         return EXIT_ORPHANED
     _offer_to_oom_killer()
     commands, events = _take_pipes()
-    worker = Worker(library, _Writer(events), log_level, partial(stored, library))
+    worker = Worker(library, _Writer(events), log_level, partial(read, layouts))
     worker.start()
     try:
         _serve(commands, worker)
