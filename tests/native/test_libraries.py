@@ -21,8 +21,12 @@ KNOWN = {
     "b10361": ("mdl-I", "ctx-I"),
     "v0.5.0": ("mdl-J", "ctx-I"),
 }
-ABSENT = {"b4529": {"use_mmap=read", "use_mmap=mapped", "n_seq_max"}}
-"""What a release cannot show: these getters and log lines came later."""
+ABSENT = {
+    "b4529": {"use_mmap=read", "use_mmap=mapped", "n_seq_max"},
+    "b10361": {"main_gpu"},
+    "v0.5.0": {"main_gpu"},
+}
+"""What a release cannot show: getters and log lines that came later; a GPU that is not there."""
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
