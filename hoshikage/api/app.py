@@ -20,8 +20,10 @@ from hoshikage.api import cors, limits, sites
 from hoshikage.api.access import Doorway
 from hoshikage.api.body import MAX_BYTES
 from hoshikage.api.changes import Seen
+from hoshikage.api.dialects import Dialects
 from hoshikage.api.gate import Gate
 from hoshikage.api.keys import (
+    DIALECTS,
     DISPATCHER,
     DOORWAY,
     GATE,
@@ -70,6 +72,7 @@ def create(
     app[SETTINGS] = settings
     app[REGISTRY] = registry
     app[DISPATCHER] = dispatcher
+    app[DIALECTS] = Dialects()
     app[PACE] = pace or Pace()
     app[DOORWAY] = doorway
     app[GATE] = Gate(settings, doorway, needs())

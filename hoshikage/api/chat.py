@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,15 +15,20 @@ from aiohttp import web
 from hoshikage import __version__, wire
 from hoshikage.api import limits, problem
 from hoshikage.api.body import read_json
-from hoshikage.api.keys import DISPATCHER, PACE, REGISTRY, SETTINGS
+from hoshikage.api.chat_tools import End, Reader, Reading, adapted, delta_fields, message
+from hoshikage.api.keys import DIALECTS, DISPATCHER, PACE, REGISTRY, SETTINGS
 from hoshikage.api.models import resolve
 from hoshikage.api.schema import chat as schema
+from hoshikage.api.schema.tools import select
 from hoshikage.api.sse import EventStream
 from hoshikage.dispatch.client import Note, Waiting
 from hoshikage.errors import InferenceFailed
+from hoshikage.messages import text
+from hoshikage.tools import Delta
 
 FINGERPRINT: Final = f"hoshikage-{__version__}"
 DONE: Final = b"data: [DONE]\n\n"
+REPAIR_HEADER: Final = "X-Hoshikage-Template-Repair"
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -72,6 +77,16 @@ class Chunks:
             return self._before + _encode(token.text) + self._after
         logprobs = _encode(logprobs_of(token.logprobs))
         return self._before + _encode(token.text) + b'},"logprobs":' + logprobs + self._after[1:]
+
+    def deltas(self, deltas: Sequence[Delta], logprobs: Sequence[wire.Chosen]) -> bytes:
+        """What the choice that began last says, with the log probabilities of its tokens on the first of the chunks."""
+        frames: list[bytes] = []
+        for fields in filter(None, map(delta_fields, deltas)):
+            choice = _choice(self._index, fields, None)
+            if logprobs and not frames:
+                choice["logprobs"] = logprobs_of(logprobs)
+            frames.append(self._chunk([choice]))
+        return b"".join(frames)
 
     def finish(self, reason: str, **more: Any) -> bytes:
         """The choice that began last has ended."""
@@ -139,12 +154,14 @@ def _pace(name: str, count: int, duration_ms: float) -> dict[str, float]:
 async def completions(request: web.Request) -> web.StreamResponse:
     body = schema.parse(await read_json(request))
     spec = await resolve(request.app[REGISTRY], body.model)
-    job = schema.to_request(body, spec, request.app[SETTINGS])
+    selection = select(body.tools, body.tool_choice, body.parallel_tool_calls)
+    dialect = await request.app[DIALECTS].of(spec)
+    job, reading = adapted(schema.to_request(body, spec, request.app[SETTINGS]), selection, dialect, spec.stop)
     notes = limits.metered(request, request.app[DISPATCHER].generate(spec, job))
     header = Header.new(spec.name, None if body.service_tier is None else "default")
     if body.stream:
-        return await _streamed(request, notes, Chunks(header), body)
-    return await _whole(notes, header, body)
+        return await _streamed(request, notes, Chunks(header), body, reading)
+    return await _whole(request, notes, header, body, reading)
 
 
 class Answer:
@@ -153,23 +170,34 @@ class Answer:
     def __init__(self) -> None:
         self.texts: list[str] = []
         self.logprobs: list[wire.Chosen] = []
-        self.reason = ""
+        self.reason: wire.FinishReason = "stop"
 
     def add(self, token: wire.Token) -> None:
         self.texts.append(token.text)
         self.logprobs += token.logprobs or ()
 
-    def choice(self, index: int, *, logprobs: bool) -> dict[str, Any]:
-        return {
+    def choice(self, index: int, reader: Reader, *, logprobs: bool) -> tuple[dict[str, Any], bool]:
+        """As OpenAI has it; and whether all that looked like a call could be read."""
+        deltas = reader.feed("".join(self.texts)) if self.texts else []
+        end = reader.finish(self.reason)
+        choice = {
             "index": index,
-            "message": {"role": "assistant", "content": "".join(self.texts)},
+            "message": message([*deltas, *end.deltas]),
             "logprobs": logprobs_of(self.logprobs) if logprobs else None,
-            "finish_reason": self.reason,
+            "finish_reason": end.reason,
         }
+        return choice, end.parsed
 
 
-async def _whole(notes: AsyncGenerator[Note, None], header: Header, body: schema.ChatBody) -> web.Response:
+async def _whole(
+    request: web.Request,
+    notes: AsyncGenerator[Note, None],
+    header: Header,
+    body: schema.ChatBody,
+    reading: Reading,
+) -> web.Response:
     choices = [Answer() for _ in range(body.n or 1)]
+    started: wire.Started | None = None
     finished: wire.Finished | None = None
     async with aclosing(notes):
         async for note in notes:
@@ -177,28 +205,49 @@ async def _whole(notes: AsyncGenerator[Note, None], header: Header, body: schema
                 choices[note.choice].add(note)
             elif isinstance(note, wire.ChoiceEnd):
                 choices[note.choice].reason = note.reason
+            elif isinstance(note, wire.Started):
+                started = note
             elif isinstance(note, wire.Finished):
                 finished = _completed(note)
                 choices[-1].reason = finished.reason
     finished = _completed(finished)
+    tail = "" if started is None else started.tail
+    read = [one.choice(index, Reader(reading, tail), logprobs=bool(body.logprobs)) for index, one in enumerate(choices)]
     answer = {
         **header.fields("chat.completion"),
-        "choices": [one.choice(index, logprobs=bool(body.logprobs)) for index, one in enumerate(choices)],
+        "choices": [choice for choice, _ in read],
         "usage": usage(finished),
         **({"timings": timings_of(finished)} if body.timings else {}),
+        **({} if all(parsed for _, parsed in read) else _warnings(request)),
     }
-    return web.Response(body=_encode(answer), content_type="application/json")
+    repairs = () if started is None else started.repairs
+    return web.Response(body=_encode(answer), content_type="application/json", headers=_headers(repairs))
+
+
+def _headers(repairs: Sequence[str]) -> dict[str, str]:
+    return {REPAIR_HEADER: ", ".join(repairs)} if repairs else {}
+
+
+def _warnings(request: web.Request) -> dict[str, Any]:
+    """What is told of an answer in which something looked like a call and was none."""
+    words = text(problem.language(request), "http.tool_call_unparsed")
+    return {"warnings": [{"code": "tool_call_unparsed", "message": words}]}
 
 
 async def _streamed(
-    request: web.Request, notes: AsyncGenerator[Note, None], chunks: Chunks, body: schema.ChatBody
+    request: web.Request,
+    notes: AsyncGenerator[Note, None],
+    chunks: Chunks,
+    body: schema.ChatBody,
+    reading: Reading,
 ) -> web.StreamResponse:
     """The first token, or an end without one, decides the status; so does a long silence (api.keys.Pace)."""
     async with EventStream(request, request.app[PACE]) as stream:
+        forwarding = Forwarding(stream, chunks, reading, _warnings(request))
         try:
             async with aclosing(notes):
-                end = await _forward(notes, stream, chunks)
-            last = chunks.finish(end.reason, **({"timings": timings_of(end)} if body.timings else {}))
+                end = await forwarding.run(notes)
+            last = forwarding.last(**({"timings": timings_of(end)} if body.timings else {}))
             last += (chunks.usage(end) if body.include_usage else b"") + DONE
         except ConnectionError:
             return stream.response
@@ -211,33 +260,83 @@ async def _streamed(
         return stream.response
 
 
-async def _forward(notes: AsyncGenerator[Note, None], stream: EventStream, chunks: Chunks) -> wire.Finished:
-    """Sends the roles and the text as they come. Raises what `notes` raises, ConnectionError, InferenceFailed."""
-    lead = chunks.role(0)
-    prompt_tokens = 0
-    finished: wire.Finished | None = None
-    async for note in notes:
-        if isinstance(note, wire.Token):
-            await stream.send(lead + chunks.content(note))
-            lead = b""
-        elif isinstance(note, wire.Finished):
-            finished = note
-        elif isinstance(note, wire.ChoiceEnd):
-            await stream.send(lead + chunks.finish(note.reason))
-            lead = chunks.role(note.choice + 1)
-        elif isinstance(note, wire.Started):
-            prompt_tokens = note.prompt_tokens
+class Forwarding:
+    """Sends the choices of one answer as they come, one after the other."""
+
+    def __init__(self, stream: EventStream, chunks: Chunks, reading: Reading, warnings: dict[str, Any]) -> None:
+        """`warnings` go with the end of a choice in which something looked like a call and was none."""
+        self._stream = stream
+        self._chunks = chunks
+        self._reading = reading
+        self._warnings = warnings
+        self._lead = chunks.role(0)
+        self._started: wire.Started | None = None
+        self._reader = Reader(reading, "")
+        self._logprobs: list[wire.Chosen] = []
+        self._end = End((), "stop", True)
+
+    async def run(self, notes: AsyncGenerator[Note, None]) -> wire.Finished:
+        """All but the last choice's end. Raises what `notes` raises, ConnectionError, InferenceFailed."""
+        finished: wire.Finished | None = None
+        async for note in notes:
+            if isinstance(note, wire.Token):
+                if frames := self._frames(note):
+                    await self._send(frames)
+            elif isinstance(note, wire.Finished):
+                finished = note
+            elif isinstance(note, wire.ChoiceEnd):
+                await self._send(self._ended(note.reason) + self.last())
+                self._lead = self._chunks.role(note.choice + 1)
+                self._reader = Reader(self._reading, self._started.tail if self._started else "")
+            else:
+                self._progress(note)
+        finished = _completed(finished)
+        await self._send(self._ended(finished.reason))
+        return finished
+
+    def last(self, **more: Any) -> bytes:
+        """The frame that ends the choice."""
+        return self._chunks.finish(self._end.reason, **more, **({} if self._end.parsed else self._warnings))
+
+    async def _send(self, frames: bytes) -> None:
+        frames, self._lead = self._lead + frames, b""
+        if frames:
+            await self._stream.send(frames)
+
+    def _frames(self, token: wire.Token) -> bytes:
+        if self._reading.plain:
+            return self._chunks.content(token)
+        self._logprobs += token.logprobs or ()
+        return self._said(self._reader.feed(token.text))
+
+    def _said(self, deltas: Sequence[Delta]) -> bytes:
+        """The log probabilities of tokens that nothing has come of yet wait for the next that something comes of."""
+        frames = self._chunks.deltas(deltas, self._logprobs)
+        if frames:
+            self._logprobs = []
+        return frames
+
+    def _ended(self, reason: wire.FinishReason) -> bytes:
+        """What is left of the choice."""
+        self._end = self._reader.finish(reason)
+        return self._said(self._end.deltas)
+
+    def _progress(self, note: Note) -> None:
+        """What the comments of a silent stream say."""
+        stream = self._stream
+        if isinstance(note, wire.Started):
+            self._started = note
+            self._reader = Reader(self._reading, note.tail)
+            if not stream.committed:
+                stream.response.headers.update(_headers(note.repairs))
             stream.comment = "prefill 0%"
         elif isinstance(note, wire.Prefill):
-            stream.comment = f"prefill {100 * note.done // max(prompt_tokens, 1)}%"
+            total = self._started.prompt_tokens if self._started else 0
+            stream.comment = f"prefill {100 * note.done // max(total, 1)}%"
         elif isinstance(note, wire.Loading):
             stream.comment = f"loading {int(100 * note.progress)}%"
         elif isinstance(note, Waiting):
             stream.comment = f"queue {note.place}"
-    finished = _completed(finished)
-    if lead:
-        await stream.send(lead)
-    return finished
 
 
 def _completed(finished: wire.Finished | None) -> wire.Finished:

@@ -13,9 +13,10 @@ from aiohttp import web
 from hoshikage.access.limits import RateLimits
 from hoshikage.api.access import Doorway
 from hoshikage.api.changes import Seen
+from hoshikage.api.dialects import Dialects
 from hoshikage.api.gate import Gate
 from hoshikage.dispatch.client import Note
-from hoshikage.params import GenerationRequest
+from hoshikage.params import Work
 from hoshikage.registry import ModelSpec, Registry
 from hoshikage.settings import Settings
 
@@ -31,7 +32,7 @@ class Dispatching(Protocol):
         """Refuses those who wait and all who come; those who run go on."""
         ...
 
-    def generate(self, spec: ModelSpec, request: GenerationRequest, /) -> AsyncGenerator[Note, None]:
+    def generate(self, spec: ModelSpec, request: Work, /) -> AsyncGenerator[Note, None]:
         """Notes, then exactly one Finished; raises HoshikageError. `aclose()` frees the place or the slot at once."""
         ...
 
@@ -61,6 +62,7 @@ class Pace:
 SETTINGS: Final = web.AppKey("settings", Settings)
 REGISTRY: Final = web.AppKey("registry", Registry)
 DISPATCHER: Final[web.AppKey[Dispatching]] = web.AppKey("dispatcher", Dispatching)
+DIALECTS: Final = web.AppKey("dialects", Dialects)
 DOORWAY: Final = web.AppKey("doorway", Doorway)
 GATE: Final = web.AppKey("gate", Gate)
 LIMITS: Final = web.AppKey("limits", RateLimits)

@@ -52,14 +52,28 @@ def variants(prompt: ChatPrompt) -> Iterator[Variant]:
             messages = _merged(messages)
         if messages in seen:
             continue
-        seen.append(messages)
-        yield Variant(replace(prompt, messages=messages), repairs)
-        texts = tuple(map(_with_text_arguments, messages))
-        if texts != messages:  # some templates join the arguments' text, most write out the object; nothing changes
-            yield Variant(replace(prompt, messages=texts), repairs)
-        short = tuple(map(_with_short_ids, messages))
-        if short != messages:
-            yield Variant(replace(prompt, messages=short), (*repairs, IDS_SHORTENED))
+        seen += _forms(messages)
+        for form in _forms(messages):
+            yield Variant(replace(prompt, messages=form), repairs)
+        for form in _forms(tuple(map(_with_short_ids, messages))):
+            if form not in seen:
+                yield Variant(replace(prompt, messages=form), (*repairs, IDS_SHORTENED))
+
+
+def _forms(messages: tuple[Message, ...]) -> Iterator[tuple[Message, ...]]:
+    """Ways to say the same, none of which is a repair: templates differ in what they take without failing.
+
+    Some join the arguments of a call as text, most write out an object; some tell no content from an empty one.
+    """
+    texts = tuple(map(_with_text_arguments, messages))
+    forms = [messages, texts, tuple(map(_with_content, messages)), tuple(map(_with_content, texts))]
+    for index, form in enumerate(forms):
+        if form not in forms[:index]:
+            yield form
+
+
+def _with_content(message: Message) -> Message:
+    return replace(message, content="") if message.content is None else message
 
 
 def _folded(messages: tuple[Message, ...], keep_first: bool) -> tuple[Message, ...]:

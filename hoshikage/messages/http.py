@@ -202,6 +202,22 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{place}: {name} が 2 回指定されています。",
         "{place}: {name} is named twice.",
     ),
+    "tool_choice_alone": (
+        "tool_choice で関数の呼び出しを必須にするには、tools に関数が必要です。",
+        "tool_choice demands a call, so there must be functions in tools.",
+    ),
+    "tool_unknown": (
+        "{place}: tools に関数「{name}」がありません。",
+        "{place}: there is no function “{name}” in tools.",
+    ),
+    "tool_twice": (
+        "{place}: 関数「{name}」が 2 つ以上あります。",
+        "{place}: there is more than one function “{name}”.",
+    ),
+    "tool_call_unparsed": (
+        "関数の呼び出しのように見える部分を解釈できなかったため、本文としてそのまま返しました。",
+        "Something that looks like a function call could not be read and was returned as text.",
+    ),
     "formats_conflict": (
         "{names} は同時に指定できません。1 つだけにしてください。",
         "{names} cannot be given together; give only one of them.",

@@ -1,5 +1,6 @@
 """Tools, as models write them: from an answer's text to calls, and from tools to a prompt's text. Pure; no I/O."""
 
+from hoshikage.tools import forced, generic, harmony
 from hoshikage.tools.deltas import CallArguments, CallBroken, CallStart, Content, Delta, Reasoning, Rest
 from hoshikage.tools.detect import Dialect, detect, place_of_tools
 from hoshikage.tools.form import Format
@@ -21,5 +22,8 @@ __all__ = [
     "Thinking",
     "detect",
     "detect_thinking",
+    "forced",
+    "generic",
+    "harmony",
     "place_of_tools",
 ]

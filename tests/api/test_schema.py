@@ -197,7 +197,7 @@ def test_messages(home: Path) -> None:
     assert [(turn.role, turn.content) for turn in turns] == [
         ("system", "be brief"),
         ("user", "一二"),
-        ("assistant", ""),
+        ("assistant", None),
         ("tool", "ok"),
     ]
     assert [turn.extra for turn in turns] == [{}, {"name": "Ai"}, {"tool_calls": [call]}, {"tool_call_id": "c1"}]

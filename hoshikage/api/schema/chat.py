@@ -18,9 +18,10 @@ from typing import Annotated, Any, Final, Literal, get_args
 import msgspec
 from msgspec import Meta, Struct
 
-from hoshikage.api.schema import output, sampling
+from hoshikage.api.schema import output, sampling, tools
 from hoshikage.api.schema.output import ResponseFormat, grammar_of
 from hoshikage.api.schema.sampling import SamplingFields, sampling_params
+from hoshikage.api.schema.tools import ToolChoice, Tools, Word
 from hoshikage.api.schema.validation import convert
 from hoshikage.errors import InvalidRequest, ParameterUnsupported
 from hoshikage.params import ChatPrompt, GenerationRequest, Message
@@ -42,6 +43,7 @@ CHOICES: Final = {
     "service_tier": get_args(Tier),
     **output.CHOICES,
     **sampling.CHOICES,
+    **tools.CHOICES,
 }
 VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 INTERNALS: Final = frozenset(
@@ -130,6 +132,9 @@ class ChatBody(SamplingFields, frozen=True, kw_only=True):
     chat_template_kwargs: Annotated[dict[str, Any], Meta(max_length=32)] | None = None
     reasoning_effort: Effort | None = None
     verbosity: Verbosity | None = None
+    tools: Tools | None = None
+    tool_choice: Word | ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
     timings: bool | None = None
     service_tier: Tier | None = None
     # WITHOUT_EFFECT
@@ -142,8 +147,6 @@ class ChatBody(SamplingFields, frozen=True, kw_only=True):
     store: bool | None = None
     user: str | None = None
     # NEUTRAL
-    tools: list[dict[str, Any]] | None = None
-    tool_choice: str | dict[str, Any] | None = None
     functions: list[dict[str, Any]] | None = None
     function_call: str | dict[str, Any] | None = None
     modalities: list[str] | None = None
@@ -159,7 +162,6 @@ class ChatBody(SamplingFields, frozen=True, kw_only=True):
 WITHOUT_EFFECT: Final = {
     "cache_prompt": "allows to use a prompt's beginning again, or forbids it; it is never used again",
     "metadata": "is shown with stored answers, and none is stored",
-    "parallel_tool_calls": "bounds calls of tools, which need `tools`",
     "prediction": "makes answers faster that resemble it, and never changes them",
     "prompt_cache_key": "tells OpenAI's machines which of them has a prompt",
     "prompt_cache_retention": "as above",
@@ -171,8 +173,6 @@ WITHOUT_EFFECT: Final = {
 """Field -> why a local server may accept it without doing anything for it."""
 
 NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
-    "tools": (None, []),
-    "tool_choice": (None, "none", "auto"),
     "functions": (None, []),
     "function_call": (None, "none", "auto"),
     "modalities": (None, [], ["text"]),
@@ -291,14 +291,14 @@ def _message(turn: ChatMessage, place: str) -> Message:
     }
     return Message(
         role="system" if turn.role == "developer" else turn.role,
-        content=_text(turn.content, f"{place}.content"),
+        content=None if turn.content is None else _text(turn.content, f"{place}.content"),
         extra={name: value for name, value in extra.items() if value is not None},
     )
 
 
-def _text(content: str | list[ContentPart] | None, place: str) -> str:
-    if content is None or isinstance(content, str):
-        return content or ""
+def _text(content: str | list[ContentPart], place: str) -> str:
+    if isinstance(content, str):
+        return content
     for index, part in enumerate(content):
         if part.type != "text":
             raise ParameterUnsupported(

@@ -1,0 +1,50 @@
+"""What the models' templates show of tools and thoughts, read from their files once. Event loop thread."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+from hoshikage import gguf
+from hoshikage.errors import GgufInvalid, ModelLoadFailed
+from hoshikage.registry import CHATML, ModelSpec, read_template
+from hoshikage.tools import Dialect
+
+MOST_KEPT: Final = 64
+Signature = tuple[int, int, int]
+
+
+class Dialects:
+    """Keeps the dialect of each model file while neither it nor the template given for it changes."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[Path, str | None], tuple[tuple[Signature, ...], Dialect]] = {}
+
+    async def of(self, spec: ModelSpec) -> Dialect:
+        """That of a model without a template, where the file cannot be read: the dispatcher says why it is refused."""
+        key = (spec.file, spec.options.chat_template)
+        try:
+            signatures = _signatures(spec)
+            kept = self._kept.get(key)
+            if kept is not None and kept[0] == signatures:
+                return kept[1]
+            dialect = await asyncio.to_thread(_read, spec)
+        except (OSError, GgufInvalid, ModelLoadFailed):
+            return Dialect()
+        while len(self._kept) >= MOST_KEPT:
+            del self._kept[next(iter(self._kept))]
+        self._kept[key] = (signatures, dialect)
+        return dialect
+
+
+def _signatures(spec: ModelSpec) -> tuple[Signature, ...]:
+    """Tell whether a file has changed. Raises OSError."""
+    given = spec.options.chat_template
+    files = [spec.file] if given is None else [] if given == CHATML else [Path(given)]
+    return tuple((state.st_mtime_ns, state.st_size, state.st_ino) for state in (file.stat() for file in files))
+
+
+def _read(spec: ModelSpec) -> Dialect:
+    given = read_template(spec.options.chat_template)
+    return Dialect.of(gguf.read(spec.file).chat_template if given is None else given or None)

@@ -1,0 +1,127 @@
+"""The fields of a request about tools: which functions there are, and which of them may or must be called. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Literal, get_args
+
+from msgspec import Meta, Struct
+
+from hoshikage.errors import InvalidRequest
+
+Word = Literal["none", "auto", "required"]
+Mode = Literal["auto", "required"]
+Kind = Literal["function"]
+ChoiceKind = Literal["function", "allowed_tools"]
+CHOICES: Final = {
+    "tools[].type": get_args(Kind),
+    "tool_choice": get_args(Word),
+    "tool_choice.type": get_args(ChoiceKind),
+    "tool_choice.allowed_tools.mode": get_args(Mode),
+    "tool_choice.allowed_tools.tools[].type": get_args(Kind),
+}
+NO_PARAMETERS: Final[dict[str, Any]] = {"type": "object", "properties": {}}
+Name = Annotated[str, Meta(pattern="^[a-zA-Z0-9_.-]{1,64}$")]
+
+
+class FunctionSpec(Struct, frozen=True):
+    name: Name
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
+class Tool(Struct, frozen=True):
+    type: Kind
+    function: FunctionSpec
+
+    def shown(self) -> dict[str, Any]:
+        """As chat templates see it; they take for granted what a client may leave out."""
+        function: dict[str, Any] = {
+            "name": self.function.name,
+            "description": self.function.description or "",
+            "parameters": self.function.parameters or NO_PARAMETERS,
+        }
+        if self.function.strict is not None:
+            function["strict"] = self.function.strict
+        return {"type": "function", "function": function}
+
+
+class FunctionName(Struct, frozen=True):
+    name: str
+
+
+class ToolName(Struct, frozen=True):
+    type: Kind
+    function: FunctionName
+
+
+class AllowedTools(Struct, frozen=True):
+    mode: Mode
+    tools: Annotated[list[ToolName], Meta(min_length=1, max_length=128)]
+
+
+class ToolChoice(Struct, frozen=True):
+    type: ChoiceKind
+    function: FunctionName | None = None
+    allowed_tools: AllowedTools | None = None
+
+
+Tools = Annotated[list[Tool], Meta(max_length=128)]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The functions that an answer may call."""
+
+    tools: tuple[Tool, ...] = ()
+    required: bool = False
+    """Whether it must call one."""
+    several: bool = True
+    """Whether it may call more than one."""
+
+
+def select(tools: list[Tool] | None, choice: Word | ToolChoice | None, parallel: bool | None) -> Selection:
+    """Raises InvalidRequest for a choice of what is not there, and for two functions of one name."""
+    known: dict[str, Tool] = {}
+    for index, tool in enumerate(tools or ()):
+        if known.setdefault(tool.function.name, tool) is not tool:
+            place = f"tools[{index}].function.name"
+            raise InvalidRequest("http.tool_twice", param=place, place=place, name=tool.function.name)
+    several = parallel is not False
+    if isinstance(choice, ToolChoice):
+        return _chosen(known, choice, several)
+    if choice == "required" and not known:
+        raise InvalidRequest("http.tool_choice_alone", param="tool_choice")
+    if choice == "none":
+        return Selection()
+    return Selection(tuple(known.values()), required=choice == "required", several=several)
+
+
+def _chosen(known: dict[str, Tool], choice: ToolChoice, several: bool) -> Selection:
+    if choice.type == "function":
+        if choice.function is None:
+            raise _missing("tool_choice.function")
+        tool = _known(known, choice.function.name, "tool_choice.function.name")
+        return Selection((tool,), required=True, several=False)
+    if choice.allowed_tools is None:
+        raise _missing("tool_choice.allowed_tools")
+    allowed = [
+        _known(known, one.function.name, f"tool_choice.allowed_tools.tools[{index}].function.name")
+        for index, one in enumerate(choice.allowed_tools.tools)
+    ]
+    return Selection(
+        tuple({tool.function.name: tool for tool in allowed}.values()),
+        required=choice.allowed_tools.mode == "required",
+        several=several,
+    )
+
+
+def _known(known: dict[str, Tool], name: str, place: str) -> Tool:
+    if name not in known:
+        raise InvalidRequest("http.tool_unknown", param=place, place=place, name=name[:64])
+    return known[name]
+
+
+def _missing(place: str) -> InvalidRequest:
+    return InvalidRequest("http.field_missing", param=place, place=place)
