@@ -37,6 +37,8 @@ def data(file: Path, record: place.Record | None, verdict: Verdict, context: Con
             "handshake": verdict.handshake,
             "model_layout": verdict.model_layout,
             "context_layout": verdict.context_layout,
+            "calibrated": verdict.calibrated,
+            "features_lacking": list(verdict.lacks),
             "fingerprint": verdict.fingerprint,
         },
     }
