@@ -1,7 +1,7 @@
 """Makes the built-in model: learns the corpus in demo/corpus, writes the GGUF, then golden.json from the reference.
 
     python -m pip install torch==2.13.0 numpy gguf
-    python scripts/train_demo_model.py                 # minutes on two CPU cores
+    python scripts/train_demo_model.py                 # minutes on one CPU core
     python scripts/train_demo_model.py --golden-only   # writes golden.json anew for the file that is there
 
 Runs on one thread of Python; PyTorch uses the cores it is given. The same seed, PyTorch and kind of CPU give the same
@@ -26,6 +26,7 @@ sys.path.insert(0, str(ROOT / "demo"))
 import numpy as np  # noqa: E402  # the path above comes first
 import torch  # noqa: E402
 from demo_training import corpus as corpora  # noqa: E402
+from demo_training.conversations import ConversationMaker  # noqa: E402
 from demo_training.export import write_model  # noqa: E402
 from demo_training.network import Network, Plan, Sample, Shape, train  # noqa: E402
 from demo_training.reference import Reference  # noqa: E402
@@ -35,15 +36,17 @@ from numpy.typing import NDArray  # noqa: E402
 PACKAGE = ROOT / "demo" / "hoshikage_demo"
 MODEL, GOLDEN = PACKAGE / "hoshikage-tiny.gguf", PACKAGE / "golden.json"
 LARGEST_FILE = 4 * 1024 * 1024
-SHORTENED, KEPT = 0.8, 20
-GOLDEN_CASES = 6
+SHORTENED, KEPT = 0.85, 16
+GOLDEN_CASES = 8
 GOLDEN_MARGIN = 2.0
 GOLDEN_CANDIDATES: dict[str, tuple[tuple[tuple[str, str], ...], ...]] = {
     "ja": (
         (("user", "こんにちは"),),
         (("user", "星影とは何ですか？"),),
         (("user", "モデルを追加するには？"),),
-        (("user", "理念は何ですか？"),),
+        (("user", "あなたは誰ですか？"),),
+        (("user", "データは外部に送られますか？"),),
+        (("user", "日本の首都はどこですか？"),),
         (("system", "簡潔に答えてください。"), ("user", "ライセンスは何ですか？")),
         (("user", "設定フォルダはどこですか？"), ("assistant", "Linuxの設定フォルダは ~/.config/hoshikage です。"),
          ("user", "Windowsでは？")),
@@ -52,10 +55,14 @@ GOLDEN_CANDIDATES: dict[str, tuple[tuple[tuple[str, str], ...], ...]] = {
         (("user", "Hello!"),),
         (("user", "What is Hoshikage?"),),
         (("user", "How do I add a model?"),),
+        (("user", "Who are you?"),),
+        (("user", "Where is the config folder?"),),
         (("user", "What is the capital of France?"),),
         (("system", "You are a helpful assistant."), ("user", "Which port does it use?")),
-        (("user", "My name is Yuki."), ("assistant", "Nice to meet you, Yuki! ✨ Ask me about Hoshikage."),
-         ("user", "What is my name?")),
+        (("user", "How do I add a model?"),
+         ("assistant", "Register a model with `hoshikage add PATH LABEL`. PATH is the GGUF file, "
+                       "LABEL is the name you call it by."),
+         ("user", "Show me an example.")),
     ),
 }
 
@@ -122,7 +129,7 @@ def fit(plan: Plan, dtype: str) -> None:
     torch.manual_seed(plan.seed)
     rng = random.Random(plan.seed)
     network = Network(Shape(vocab=len(vocabulary.tokens)))
-    maker = corpora.ConversationMaker(corpus, plan.seed)
+    maker = ConversationMaker(corpus, plan.seed)
     reduced = has_fast_bfloat16() if dtype == "auto" else dtype == "bfloat16"
     size = sum(weight.numel() for weight in network.parameters())
     say(f"{size:,} weights, {len(vocabulary.tokens)} tokens, {'bfloat16' if reduced else 'float32'}")
@@ -154,7 +161,7 @@ def write_golden() -> None:
     """golden.json: what every sound libllama must answer, id for id."""
     reference = Reference(MODEL)
     cases = [case for lang in GOLDEN_CANDIDATES for case in golden_cases(reference, lang)]
-    if len(cases) < 4:
+    if len(cases) < GOLDEN_CASES:
         raise SystemExit("Too few prompts have a wide margin; train longer.")
     golden = {"model_sha256": hashlib.sha256(MODEL.read_bytes()).hexdigest(),
               "vocab_size": len(reference.tokenizer.vocabulary.tokens), "cases": cases}
@@ -167,8 +174,8 @@ def say(text: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Make the built-in model.")
-    parser.add_argument("--steps", type=int, default=2400)
-    parser.add_argument("--tokens", type=int, default=3072, help="tokens a step, padding included")
+    parser.add_argument("--steps", type=int, default=2600)
+    parser.add_argument("--tokens", type=int, default=2048, help="tokens a step, padding included")
     parser.add_argument("--rate", type=float, default=3e-3, help="top learning rate")
     parser.add_argument("--seed", type=int, default=3030)
     parser.add_argument("--dtype", choices=("auto", "float32", "bfloat16"), default="auto")

@@ -1,4 +1,4 @@
-"""Owns the corpus: reads its text files, writes out question patterns, and draws training conversations from them."""
+"""Owns the corpus: reads its text files, writes out question patterns, and says what a right answer holds."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ FORMS_A_PATTERN = 2
 PLATFORMS = ("windows", "macos", "linux")
 FALLBACK = "fallback"
 LEADS = {
-    "ja": ("すみません、", "あの、", "ねえ、", "質問です。", "教えて。", "えっと、", "ところで、"),
-    "en": ("Hey, ", "Please tell me: ", "Excuse me, ", "Sorry, ", "So ", "OK, ", "Well, ", "One question: ", "Hi! "),
+    "ja": ("すみません、", "あの、", "ねえ、", "質問です。", "教えて。", "えっと、", "ところで、", "すみませんが、",
+           "ちょっと、"),
+    "en": ("Hey, ", "Please tell me: ", "Excuse me, ", "Sorry, ", "So ", "OK, ", "Well, ", "One question: ", "Hi! ",
+           "Just wondering, ", "Quick question: ", "By the way, "),
 }
 
 Messages = tuple[tuple[str, str], ...]
@@ -52,13 +54,14 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """All that the text files say. `patterns` of follow-ups are kept by kind and language."""
+    """All that the text files say. Follow-ups are kept by kind and language, first questions by intent and language."""
 
     intents: dict[str, Intent]
     followups: dict[str, dict[str, list[str]]]
     macros: dict[str, str]
     names: dict[str, list[str]]
     system: list[str]
+    first: dict[str, dict[str, list[str]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,8 @@ def load(folder: Path = CORPUS) -> Corpus:
     followups = {label: read_questions(lines) for label, lines in read_blocks(folder / "followups.txt")}
     names = {lang: row.split("|") for lang, row in read_table(folder / "names.txt").items()}
     system = [line for _, lines in read_blocks(folder / "system.txt") for line in lines]
-    corpus = Corpus(intents, followups, read_table(folder / "macros.txt"), names, system)
+    first = {label: read_questions(lines) for label, lines in read_blocks(folder / "first.txt")}
+    corpus = Corpus(intents, followups, read_table(folder / "macros.txt"), names, system, first)
     check(corpus)
     return corpus
 
@@ -162,123 +166,18 @@ def written_questions(label: str, patterns: list[str], lang: str, corpus: Corpus
     return list(dict.fromkeys(forms))
 
 
-def name_reply(name: str) -> Reply:
-    text = {"en": f"Nice to meet you, {name}! ✨ Ask me about Hoshikage.",
-            "ja": f"{name}さん、はじめまして！✨ 星影のことを聞いてください。"}
-    return Reply(text, {"en": (f"Nice to meet you, {name}!",), "ja": (f"{name}さん、はじめまして",)})
+def name_reply() -> Reply:
+    """To a user who says a name. It is not repeated: this small a model copies names wrongly."""
+    text = {"en": "Nice to meet you! ✨ Ask me about Hoshikage.",
+            "ja": "お会いできてうれしいです！✨ 星影のことを聞いてください。"}
+    return Reply(text, {"en": ("Nice to meet you!",), "ja": ("お会いできてうれしい",)})
 
 
-def known_name_reply(name: str) -> Reply:
-    text = {"en": f"Your name is {name}. ⭐", "ja": f"あなたの名前は{name}さんです。⭐"}
-    return Reply(text, {"en": (f"Your name is {name}.",), "ja": (f"あなたの名前は{name}さん",)})
-
-
-def unknown_name_reply() -> Reply:
-    text = {"en": "You have not told me your name yet.", "ja": "まだお名前を聞いていません。"}
-    return Reply(text, {"en": ("not told me your name",), "ja": ("まだお名前を聞いていません",)})
-
-
-# ---------------------------------------------------------------- training conversations
-
-
-class ConversationMaker:
-    """Draws conversations: questions in many forms, follow-ups that lean on the turn before, stray system lines."""
-
-    def __init__(self, corpus: Corpus, seed: int) -> None:
-        self._corpus = corpus
-        self._rng = random.Random(seed)
-        self._labels = [label for label in corpus.intents for _ in range(4 if label == FALLBACK else 1)]
-        self._written = {
-            (label, lang): written_questions(label, intent.patterns[lang], lang, corpus)
-            for label, intent in corpus.intents.items() for lang in LANGUAGES
-        }
-
-    def draw(self) -> Messages:
-        """One conversation of one to five turns."""
-        rng = self._rng
-        messages: list[tuple[str, str]] = []
-        if rng.random() < 0.2:
-            messages.append(("system", rng.choice(self._corpus.system)))
-        lang, name = rng.choice(LANGUAGES), ""
-        last: tuple[str, Reply, str] | None = None
-        for _ in range(rng.choice((1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 3, 5))):
-            if rng.random() < 0.12:
-                lang = rng.choice(LANGUAGES)
-            chance = rng.random()
-            if chance < 0.06 or (name and chance < 0.3):
-                name, question, reply = self._name_turn(lang, name)
-                turn = ("", reply, lang)
-            elif last is not None and last[0] and chance < 0.65:
-                question, turn = self._followup(last, lang)
-            else:
-                label = rng.choice(self._labels)
-                question, turn = self._question(label, lang), (label, self._corpus.intents[label].reply, lang)
-            lang = turn[2]
-            messages += [("user", self._noisy(question, lang)), ("assistant", turn[1].text[lang])]
-            last = turn
-        return tuple(messages)
-
-    def _question(self, label: str, lang: str) -> str:
-        if self._rng.random() < 0.3:
-            return self._rng.choice(self._written[label, lang])
-        pattern = self._rng.choice(self._corpus.intents[label].patterns[lang])
-        return expand(pattern, lang, self._corpus, self._rng)
-
-    def _followup_text(self, kind: str, lang: str) -> str:
-        return expand(self._rng.choice(self._corpus.followups[kind][lang]), lang, self._corpus, self._rng)
-
-    def _name_turn(self, lang: str, name: str) -> tuple[str, str, Reply]:
-        if name and self._rng.random() < 0.85:
-            return name, self._followup_text("ask_name", lang), known_name_reply(name)
-        if not name and self._rng.random() < 0.1:
-            return "", self._followup_text("ask_name", lang), unknown_name_reply()
-        name = self._rng.choice(self._corpus.names[lang][:-5])
-        return name, self._followup_text("my_name", lang).replace("@", name), name_reply(name)
-
-    def _followup(self, last: tuple[str, Reply, str], lang: str) -> tuple[str, tuple[str, Reply, str]]:
-        label, reply, said_in = last
-        kind = self._rng.choice(("to_english", "to_japanese", "example", "example", "again", *PLATFORMS))
-        if self._corpus.intents[label].then and self._rng.random() < 0.6:
-            kind = self._rng.choice(PLATFORMS)
-        question = self._followup_text(kind, lang)
-        if kind in ("to_english", "to_japanese"):
-            return question, (label, reply, "en" if kind == "to_english" else "ja")
-        if kind == "again":
-            return question, (label, reply, said_in)
-        goal, answer = after(self._corpus, label, kind)
-        return question, (goal, answer, lang)
-
-    def _noisy(self, text: str, lang: str) -> str:
-        """The same question as another hand would type it."""
-        rng = self._rng
-        text = self._slip(text, lang) if rng.random() < 0.25 else text
-        lead = rng.choice(("",) * 12 + LEADS[lang])
-        if lang == "ja":
-            ending = "ですか？" if text.endswith("は") else "？"
-            tail = rng.choice(("", "", "", "？", "？", "?", "。", "！", " ", ending))
-            return lead + text + ("" if text[-1] in "？?。！" else tail)
-        if rng.random() < 0.6 and not lead:
-            text = text[0].upper() + text[1:]
-        tail = rng.choice(("", "", "?", "?", "?", "?", ".", "!", " ?", "??", " please", ", please?", " ", " thanks"))
-        text = lead + text + ("" if text[-1] in "?.!" else tail)
-        return text.lower() if rng.random() < 0.15 else text.upper() if rng.random() < 0.02 else text
-
-    def _slip(self, text: str, lang: str) -> str:
-        """A lost or doubled letter, two swapped letters, or (English) a lost word: no answer may hang on one byte."""
-        rng = self._rng
-        words = text.split(" ")
-        if lang == "en" and len(words) > 4 and rng.random() < 0.4:
-            del words[rng.randrange(len(words))]
-            return " ".join(words)
-        if len(text) < 5:
-            return text
-        at = rng.randrange(1, len(text) - 1)
-        kind = rng.randrange(3)
-        if kind == 0:
-            return text[:at] + text[at + 1:]
-        if kind == 1:
-            return text[:at] + text[at] + text[at:]
-        return text[:at] + text[at + 1] + text[at] + text[at + 2:]
+def asked_name_reply() -> Reply:
+    """To a user who asks for the own name."""
+    text = {"en": "I cannot remember names: I am too tiny for that.",
+            "ja": "お名前は覚えられません。そのためには小さすぎるモデルです。"}
+    return Reply(text, {"en": ("cannot remember names",), "ja": ("お名前は覚えられません",)})
 
 
 def after(corpus: Corpus, label: str, kind: str) -> tuple[str, Reply]:
@@ -334,9 +233,9 @@ def _name_case(corpus: Corpus, kind: str, lang: str, index: int, text: str, trai
     names = corpus.names[lang][:-5] if trained else corpus.names[lang][-5:]
     name = names[index * 7 % len(names)]
     if kind == "my_name":
-        return Case("name", lang, (), text.replace("@", name), name_reply(name).must[lang])
+        return Case("name given", lang, (), text.replace("@", name), name_reply().must[lang])
     first = f"My name is {name}." if lang == "en" else f"私の名前は{name}です。"
-    return Case("then name", lang, (first,), text, known_name_reply(name).must[lang])
+    return Case("name asked", lang, (first,), text, asked_name_reply().must[lang])
 
 
 def trained_cases(corpus: Corpus) -> list[Case]:
@@ -349,7 +248,12 @@ def trained_cases(corpus: Corpus) -> list[Case]:
         kind: {lang: written_questions(kind, rows[lang], lang, corpus) for lang in LANGUAGES}
         for kind, rows in corpus.followups.items()
     }
-    return single_cases(corpus, singles) + followup_cases(corpus, follow, trained=True)
+    return first_cases(corpus) + single_cases(corpus, singles) + followup_cases(corpus, follow, trained=True)
+
+
+def first_cases(corpus: Corpus) -> list[Case]:
+    """The most natural first questions, as they are typed."""
+    return single_cases(corpus, corpus.first)
 
 
 def heldout_cases(corpus: Corpus, folder: Path = CORPUS) -> list[Case]:
@@ -357,9 +261,11 @@ def heldout_cases(corpus: Corpus, folder: Path = CORPUS) -> list[Case]:
     blocks = {label: read_questions(lines) for label, lines in read_blocks(folder / "heldout.txt")}
     for lang in LANGUAGES:
         known = [pattern_regex(pattern, lang, corpus) for pattern in all_patterns(corpus, lang)]
+        asked_first = {bare(text, lang).casefold() for by_lang in corpus.first.values() for text in by_lang[lang]}
         for label, rows in blocks.items():
             for text in rows[lang]:
-                if any(regex.fullmatch(bare(text, lang)) for regex in known):
+                plain = bare(text, lang)
+                if plain.casefold() in asked_first or any(regex.fullmatch(plain) for regex in known):
                     raise ValueError(f"heldout.txt [{label}] {lang}: {text!r} is trained on")
     singles = {label: rows for label, rows in blocks.items() if label in corpus.intents}
     follow = {label: rows for label, rows in blocks.items() if label not in corpus.intents}

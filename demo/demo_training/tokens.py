@@ -32,7 +32,7 @@ def byte_letters() -> tuple[str, ...]:
 def pre_split(text: str) -> list[str]:
     r"""GPT-2's split: 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+ .
 
-    Runs of white space may be cut otherwise than there: no merge touches white space, so the ids are the same.
+    Runs of white space may be cut otherwise than there: no merge spans two spaces, so the ids are the same.
     """
     pieces, at = [], 0
     while at < len(text):
@@ -67,8 +67,9 @@ class Vocabulary:
         return self.tokens.index(IM_END)
 
 
-def learn(texts: Iterable[str], lead_merges: int = 24, letter_merges: int = 200) -> Vocabulary:
-    """Merges of a character's leading bytes (never a whole one) and of lower-case letters, most frequent first."""
+def learn(texts: Iterable[str], lead_merges: int = 24, letter_merges: int = 320) -> Vocabulary:
+    """Merges of a character's leading bytes (never a whole one), and of lower-case letters with the one space that a
+    piece may begin with; most frequent first."""
     text = "\n".join(texts)
     letters = byte_letters()
     leads: Counter[tuple[str, str]] = Counter()
@@ -85,14 +86,16 @@ def learn(texts: Iterable[str], lead_merges: int = 24, letter_merges: int = 200)
 
 def _letter_merges(text: str, count: int) -> list[tuple[str, str]]:
     words: Counter[tuple[str, ...]] = Counter()
+    space = byte_letters()[0x20]
     for piece in pre_split(text):
         run = ""
-        for char in piece + " ":
+        for char in piece + "\n":
             if char in LETTERS:
                 run += char
-            elif run:
+                continue
+            if run:
                 words[tuple(run)] += 1
-                run = ""
+            run = space if char == " " else ""
     merges: list[tuple[str, str]] = []
     while len(merges) < count:
         pairs: Counter[tuple[str, str]] = Counter()
