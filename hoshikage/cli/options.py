@@ -22,7 +22,10 @@ def add_options(parser: Parser, rows: Iterable[Option]) -> None:
         if row.kind is bool:
             group.add_argument(f"--no-{row.name}", dest=row.name, action="store_const", const=False, help=words)
         else:
-            group.add_argument(_flag(row), dest=row.name, metavar=METAVARS[row.kind], help=words)
+            metavar = "|".join((*(["N"] if row.kind is int else []), *row.words)) if row.words else METAVARS[row.kind]
+            if row.form:
+                metavar = row.allowed
+            group.add_argument(_flag(row), dest=row.name, metavar=metavar, help=words)
 
 
 def chosen(args: argparse.Namespace, rows: Iterable[Option]) -> dict[str, Any]:

@@ -114,7 +114,18 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     # Settings of a model or a persona.
     "help_model_options": ("ほかと変えたい設定", "settings of its own"),
     "option_n_ctx": ("文脈長（トークン数）", "context length in tokens"),
-    "option_n_gpu_layers": ("GPU に載せる層の数（-1 はすべて）", "layers put on the GPU (-1: all)"),
+    "option_n_gpu_layers": (
+        "GPU に載せる層の数（-1 はすべて、auto は入るだけ）",
+        "layers put on the GPU (-1: all; auto: as many as fit)",
+    ),
+    "option_main_gpu": ("モデル全体を載せる GPU の番号", "number of the one GPU that takes the whole model"),
+    "option_tensor_split": ("GPU どうしの分け方の比", "shares of the GPUs"),
+    "option_flash_attn": ("Flash attention を使うか", "whether flash attention is used"),
+    "option_type_k": ("KV キャッシュの K の形式", "how the KV cache stores K"),
+    "option_type_v": ("KV キャッシュの V の形式", "how the KV cache stores V"),
+    "option_use_mmap": ("ファイルをメモリに写像する", "map the file into memory"),
+    "option_use_mlock": ("物理メモリに固定する", "lock it in physical memory"),
+    "option_require_gpu": ("GPU が使えないときは動かさない", "refuse to compute on the CPU alone"),
     "option_chat_template": (
         "モデルのチャットテンプレートの代わりに使う Jinja のファイル（chatml なら ChatML）",
         "Jinja file to use in place of the model's chat template (chatml: ChatML)",

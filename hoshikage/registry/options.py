@@ -17,6 +17,13 @@ from hoshikage.errors import InvalidRequest
 CHATML: Final = "chatml"
 """As `chat_template`: the built-in ChatML format, whatever the GGUF brings."""
 MAX_SHOWN: Final = 60
+AUTO_LAYERS: Final = -2
+"""As `params.AUTO_LAYERS`."""
+_SHARES: Final = r" *\d{1,6}(?:\.\d+)? *(?:, *\d{1,6}(?:\.\d+)? *)*"
+_LOAD_FIELDS: Final = frozenset(
+    {"n_ctx", "n_gpu_layers", "main_gpu", "tensor_split", "flash_attn", "type_k", "type_v"}
+    | {"use_mmap", "use_mlock", "require_gpu"}
+)
 Value = int | float | bool | str
 
 
@@ -30,11 +37,22 @@ class Option:
     """For both languages, in one line."""
     least: float = 0
     most: float = 0
+    words: tuple[str, ...] = ()
+    """Words it may be: beside a number, or of a text the only ones."""
+    form: str = ""
+    """Regular expression of the texts it may be."""
 
     def check(self, value: Any) -> Value:
         """The value as it is used. Raises ValueError."""
+        if isinstance(value, str) and value in self.words:
+            return value
         if self.kind is str:
-            if isinstance(value, str) and is_text(value):
+            if (
+                isinstance(value, str)
+                and is_text(value)
+                and not self.words
+                and re.fullmatch(self.form or ".*", value, re.S)
+            ):
                 return value
         elif self.kind is bool:
             if isinstance(value, bool):
@@ -45,7 +63,7 @@ class Option:
 
     def read(self, text: str) -> Value:
         """The value that was typed. Raises ValueError."""
-        return self.check(text if self.kind is str else self.kind(text))
+        return self.check(text if self.kind is str or text in self.words else self.kind(text))
 
 
 SAMPLING: Final = (
@@ -61,7 +79,15 @@ SAMPLING: Final = (
 )
 LOADING: Final = (
     Option("n_ctx", int, "16 … 16777216", 16, 16_777_216),
-    Option("n_gpu_layers", int, "-1 (= all) … 100000", -1, 100_000),
+    Option("n_gpu_layers", int, "auto | -1 (= all) … 100000", -1, 100_000, words=("auto",)),
+    Option("main_gpu", int, "0 … 127", 0, 127),
+    Option("tensor_split", str, "3,1", form=_SHARES),
+    Option("flash_attn", str, "auto | on | off", words=("auto", "on", "off")),
+    Option("type_k", str, "f16 | q8_0 | q4_0", words=("f16", "q8_0", "q4_0")),
+    Option("type_v", str, "f16 | q8_0 | q4_0", words=("f16", "q8_0", "q4_0")),
+    Option("use_mmap", str, "off | on", words=("off", "on")),
+    Option("use_mlock", str, "off | on", words=("off", "on")),
+    Option("require_gpu", str, "off | on", words=("off", "on")),
     Option("chat_template", str, "path of a Jinja file | chatml"),
     Option("thinking", bool, "true | false"),
 )
@@ -93,7 +119,17 @@ class ModelOptions:
     """What one model has of its own. None leaves the settings', or what the GGUF says."""
 
     n_ctx: int | None = None
-    n_gpu_layers: int | None = None
+    n_gpu_layers: int | str | None = None
+    """A number, or `auto`."""
+    main_gpu: int | None = None
+    tensor_split: str | None = None
+    flash_attn: str | None = None
+    type_k: str | None = None
+    type_v: str | None = None
+    use_mmap: str | None = None
+    use_mlock: str | None = None
+    require_gpu: str | None = None
+    """`on` or `off`, as the two before it: words as the settings have them."""
     chat_template: str | None = None
     """Path of a Jinja file, or CHATML."""
     thinking: bool | None = None
@@ -105,6 +141,18 @@ class ModelOptions:
         found = _given(self)
         sampling = found.pop("sampling")
         return {**found, **sampling.given()}
+
+    def loading(self) -> dict[str, Any]:
+        """Those that are fields of `params.LoadParams`, as they are there."""
+        found = {name: value for name, value in _given(self).items() if name in _LOAD_FIELDS}
+        for name, value in found.items():
+            if value == "auto" and name == "n_gpu_layers":
+                found[name] = AUTO_LAYERS
+            elif name == "tensor_split":
+                found[name] = tuple(map(float, value.split(",")))
+            elif name in ("use_mmap", "use_mlock", "require_gpu"):
+                found[name] = value == "on"
+        return found
 
 
 NO_SAMPLING: Final = SamplingDefaults()
