@@ -158,6 +158,7 @@ class Impostor:
 
     def close(self) -> None:
         self._listening.shutdown(socket.SHUT_RDWR)
+        self._thread.join()  # what the last connection sent is kept when it ends
         self._listening.close()
 
 
