@@ -6,13 +6,11 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from hoshikage.tools.cursor import Cursor, EndOfText, NotACall, Steps
+from hoshikage.tools.cursor import MOST_OF_A_NAME, Cursor, EndOfText, NotACall, Steps
 from hoshikage.tools.deltas import CallArguments, CallBroken, CallStart, Content
 
 Schemas = Mapping[str, Mapping[str, Any]]
 """Name of a function -> the JSON schema of its parameters."""
-
-MAX_NAME: Final = 256
 
 
 def new_id() -> str:
@@ -33,7 +31,7 @@ class Calls:
 
     def start(self, name: str, call_id: str | None = None) -> CallStart:
         """Raises NotACall for a name that is none, or while a call is open."""
-        if not name.isprintable() or not 0 < len(name) <= MAX_NAME or self._open is not None:
+        if not name.isprintable() or not 0 < len(name) <= MOST_OF_A_NAME or self._open is not None:
             raise NotACall
         self._open = name
         self._started += 1

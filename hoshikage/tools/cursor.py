@@ -12,6 +12,7 @@ Result = TypeVar("Result")
 Steps = Generator[Delta | None, None, Result]
 """A parser's run. It yields None when it cannot go on before more text has come, or the text has ended."""
 
+MOST_OF_A_NAME: Final = 256
 SPACE: Final = re.compile(r"\s*")
 
 
@@ -148,12 +149,16 @@ class Cursor:
                 return None
             yield None
 
-    def collect(self, marks: Marks) -> Steps[tuple[str, str]]:
-        """Reads up to one of the marks, and it: (text, mark). Raises EndOfText."""
+    def collect(self, marks: Marks, most: int = MOST_OF_A_NAME) -> Steps[tuple[str, str]]:
+        """Reads up to one of the marks, and it: (text, mark). Raises EndOfText, and NotACall after `most` characters."""
         text = ""
         while True:
             start, met, end = marks.search(self.rest, self.ended)
             text += self.take(start)
+            if len(text) > most:
+                # Always the same place, however the text came: what follows is read in another way.
+                self.back(len(text) - most)
+                raise NotACall
             if met is not None:
                 self.take(end - start)
                 return text, met

@@ -8,7 +8,7 @@ import re
 from typing import Any, Final
 
 from hoshikage.tools.calls import Calls
-from hoshikage.tools.cursor import Cursor, NotACall, Steps
+from hoshikage.tools.cursor import MOST_OF_A_NAME, Cursor, NotACall, Steps
 from hoshikage.tools.typed import Arguments
 
 NAME: Final = re.compile(r"[A-Za-z_][\w.\-]*")
@@ -64,7 +64,7 @@ def _name(cursor: Cursor) -> Steps[str]:
     name = ""
     while WORD_CHARACTER.match((yield from cursor.peek())):
         name += cursor.take(1)
-        if len(name) > 256:
+        if len(name) > MOST_OF_A_NAME:
             raise NotACall
     if NAME.fullmatch(name) is None:
         raise NotACall

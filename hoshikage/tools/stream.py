@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from hoshikage.tools import thinking as thoughts
 from hoshikage.tools.calls import Calls, Schemas
 from hoshikage.tools.cursor import Cursor, Steps
 from hoshikage.tools.deltas import Content, Delta, Rest
 from hoshikage.tools.form import Format
 from hoshikage.tools.thinking import Thinking
+
+SLICE: Final = 4096
+"""Characters that are looked at in one go; what is ahead of the cursor is copied often."""
 
 
 class AnswerParser:
@@ -25,8 +30,11 @@ class AnswerParser:
 
     def feed(self, text: str) -> list[Delta]:
         """What has become certain. Never raises for what the text says."""
-        self._cursor.add(text)
-        return self._advance()
+        deltas: list[Delta] = []
+        for at in range(0, len(text), SLICE):
+            self._cursor.add(text[at : at + SLICE])
+            deltas += self._advance()
+        return deltas
 
     def finish(self, cut: bool = False) -> Rest:
         """The end; `cut` where the answer was cut off at a length, so that an unfinished call is no mistake."""

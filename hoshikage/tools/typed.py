@@ -14,6 +14,7 @@ from hoshikage.tools.deltas import CallArguments
 JSON_TYPES: Final = ((bool, "boolean"), (str, "string"), (int, "integer"), (float, "number"), (dict, "object"))
 LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 MAX_NESTING: Final = 8
+MAX_VALUE: Final = 1_000_000
 
 
 class Arguments:
@@ -41,7 +42,7 @@ class Arguments:
         kinds = types_of(self._properties.get(name))
         if kinds == {"string"}:
             return (yield from self._string(cursor, ends))
-        text, end = yield from cursor.collect(ends)
+        text, end = yield from cursor.collect(ends, MAX_VALUE)
         yield self.value(typed(text, kinds))
         return end
 

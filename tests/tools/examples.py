@@ -235,6 +235,12 @@ EXAMPLES: Final = (
         Said("[TOOL_CALLS]weather and more", parsed=False),
     ),
     Example(
+        "mistral, no name ends",
+        mistral.FORMAT,
+        "[TOOL_CALLS]" + "weather " * 40 + "[TOOL_CALLS]time{}",
+        Said("[TOOL_CALLS]" + ("weather " * 40).rstrip(), calls=(TIME,), parsed=False),
+    ),
+    Example(
         "mistral half a list",
         mistral.FORMAT,
         '[TOOL_CALLS][{"name": "time", "arguments": {}}, {"name"]',

@@ -21,7 +21,7 @@ FRAGMENTS = [
     *("<think>", "</think>", "<function=", "<parameter=", "</parameter>", "</function>", ">>>", "all\n", "[ARGS]"),
     *("<arg_key>", "</arg_key>", "<arg_value>", "functools[", "Action: ```json", "```", "to=functions.f"),
     *('{"name": "time", "arguments": {}}', '{"name": "time"', '"arguments": {"a": ', "}", "]", "[", ",", ";", '"'),
-    *("time(", "a=1", ")", "\\", "\n", " ", "weather", "星", "x", "1", "true", "\x00", "\ud800"),
+    *("weather " * 40, "time(", "a=1", ")", "\\", "\n", " ", "weather", "星", "x", "1", "true", "\x00", "\ud800"),
 ]
 
 
