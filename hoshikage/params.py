@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from msgspec import Struct
+
 AUTO_LAYERS = -2
 """As n_gpu_layers: as many as fit."""
 RANDOM_SEED = 0xFFFFFFFF
@@ -112,11 +114,40 @@ class ChatPrompt:
     template_kwargs: dict[str, Any] = field(default_factory=dict)
 
 
+# Structs with a tag, so that a frame tells them apart; a dataclass cannot have one.
+
+
+class TextPrompt(Struct, frozen=True, array_like=True, tag="text"):
+    """Text as it stands: texts of control tokens in it become those tokens. BOS in front where the model wants it."""
+
+    text: str
+
+
+class TokenPrompt(Struct, frozen=True, array_like=True, tag="tokens"):
+    """Tokens as they stand; nothing is put in front."""
+
+    tokens: tuple[int, ...]
+
+
+class InfillPrompt(Struct, frozen=True, array_like=True, tag="infill"):
+    """What stands before and behind the answer, for models with fill-in-the-middle tokens."""
+
+    prefix: str
+    suffix: str
+    files: tuple[tuple[str, str], ...] = ()
+    """Name and text of other files of the same work."""
+    param: str = "suffix"
+    """The request's field, for refusals."""
+
+
+Prompt = ChatPrompt | TextPrompt | TokenPrompt | InfillPrompt
+
+
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
     """One job for the engine thread."""
 
-    prompt: ChatPrompt
+    prompt: Prompt
     sampling: SamplingParams = SamplingParams()
     max_tokens: int | None = None
     """None is as much as the context holds."""
@@ -131,6 +162,49 @@ class GenerationRequest:
     grammar: Grammar | None = None
     logprobs: int | None = None
     """None: no log probabilities; else how many of the likeliest tokens are told beside each chosen one."""
+    echo: bool = False
+    """The prompt is told, too, as text; with its log probabilities where those are asked for."""
+
+
+class Tokenization(Struct, frozen=True, array_like=True, tag="tokenize"):
+    """Answered by one wire.Tokens."""
+
+    text: str
+    add_special: bool
+    """With what the model wants in front of a text and behind it, such as BOS."""
+    parse_special: bool
+
+
+class Detokenization(Struct, frozen=True, array_like=True, tag="detokenize"):
+    """Answered by one wire.Text."""
+
+    tokens: tuple[int, ...]
+
+
+class Rendering(Struct, frozen=True, array_like=True, tag="render"):
+    """What the chat template makes of a conversation. Answered by one wire.Text."""
+
+    prompt: ChatPrompt
+
+
+class Embedding(Struct, frozen=True, array_like=True, tag="embed"):
+    """Answered by one wire.Vector for each input, in their order."""
+
+    inputs: tuple[str | tuple[int, ...], ...]
+    dimensions: int | None = None
+    """So many of the first numbers are kept; None keeps all."""
+
+
+class Ranking(Struct, frozen=True, array_like=True, tag="rank"):
+    """How well each document answers the query. Answered by one wire.Score for each document, in their order."""
+
+    query: str
+    documents: tuple[str, ...]
+
+
+Task = Tokenization | Detokenization | Rendering | Embedding | Ranking
+"""What a loaded model is asked for beside an answer."""
+Work = GenerationRequest | Task
 
 
 @dataclass(frozen=True, slots=True)

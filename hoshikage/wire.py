@@ -12,7 +12,7 @@ from typing import Final, Literal
 import msgspec
 
 from hoshikage.errors import Detail, HoshikageError, by_name
-from hoshikage.params import GenerationRequest, LibraryInfo, LoadParams, ModelInfo, Timings
+from hoshikage.params import GenerationRequest, LibraryInfo, LoadParams, ModelInfo, Task, Timings, Work
 
 HEADER_BYTES: Final = 4
 MAX_FRAME_BYTES: Final = 16 * 1024 * 1024
@@ -40,6 +40,13 @@ class Generate(Frame, frozen=True, tag="generate"):
 
     job: int
     request: GenerationRequest
+
+
+class Perform(Frame, frozen=True, tag="perform"):
+    """Run one job that is no answer. Answered by the task's own events, and exactly one Finished or Failed."""
+
+    job: int
+    task: Task
 
 
 class Cancel(Frame, frozen=True, tag="cancel"):
@@ -117,6 +124,41 @@ class Token(Frame, frozen=True, tag="token"):
     """Where they were asked for: the tokens of this text. Their texts, joined, are it."""
 
 
+class Echo(Frame, frozen=True, tag="echo"):
+    """A piece of the prompt, where it was asked for; all pieces, joined, come before the first Token."""
+
+    job: int
+    text: str
+    logprobs: tuple[Chosen, ...] | None = None
+    """Where they were asked for: the tokens of this text. The log probability of a token with nothing before it is NaN,
+    and nothing stands beside it."""
+
+
+class Tokens(Frame, frozen=True, tag="tokens"):
+    """A text's tokens, with the bytes each stands for."""
+
+    job: int
+    tokens: tuple[int, ...]
+    pieces: tuple[bytes, ...]
+
+
+class Text(Frame, frozen=True, tag="text"):
+    job: int
+    text: str
+
+
+class Vector(Frame, frozen=True, tag="vector"):
+    """One input's embedding, of length 1: 32-bit floats, little-endian."""
+
+    job: int
+    values: bytes
+
+
+class Score(Frame, frozen=True, tag="score"):
+    job: int
+    value: float
+
+
 FinishReason = Literal["stop", "length", "cancelled"]
 
 
@@ -126,6 +168,8 @@ class ChoiceEnd(Frame, frozen=True, tag="choice_end"):
     job: int
     choice: int
     reason: FinishReason
+    stop: str | None = None
+    """The stop string that was met; None where the model ended by itself."""
 
 
 class Finished(Frame, frozen=True, tag="finished"):
@@ -138,6 +182,8 @@ class Finished(Frame, frozen=True, tag="finished"):
     completion_tokens: int
     """Every sampled token of all choices, an end-of-generation token included."""
     timings: Timings
+    stop: str | None = None
+    """The last choice's, as in ChoiceEnd."""
 
 
 class Failed(Frame, frozen=True, tag="failed"):
@@ -164,13 +210,19 @@ class Log(Frame, frozen=True, tag="log"):
     line: str
 
 
-Command = Load | Generate | Cancel | Stop
-Event = Ready | Loading | Loaded | Started | Prefill | Token | ChoiceEnd | Finished | Failed | Log
-JobEvent = Started | Prefill | Token | ChoiceEnd | Finished | Failed
+Command = Load | Generate | Perform | Cancel | Stop
+Answered = Tokens | Text | Vector | Score
+JobEvent = Started | Prefill | Echo | Token | ChoiceEnd | Answered | Finished | Failed
+Event = Ready | Loading | Loaded | JobEvent | Log
 
 _encoder = msgspec.msgpack.Encoder()
 _command_decoder: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)
 _event_decoder: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(Event)
+
+
+def command_for(job: int, work: Work) -> Generate | Perform:
+    """What asks a runner for `work`."""
+    return Generate(job, work) if isinstance(work, GenerationRequest) else Perform(job, work)
 
 
 def encode(frame: Command | Event) -> bytes:

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from hoshikage._ffi.types import c_float, c_int32
 
-Logits = NDArray[np.float32]
+Numbers = NDArray[np.float32]
+Logits = Numbers
 
 
-def logits_at(pointer: int, n_vocab: int) -> Logits:
+def floats_at(pointer: int, count: int) -> Numbers:
     """The floats at `pointer`, not copied; good until the next decode."""
-    return np.ctypeslib.as_array((c_float * n_vocab).from_address(pointer))
+    return np.ctypeslib.as_array((c_float * count).from_address(pointer))
 
 
 def text_from(fill: Callable[[ctypes.Array[ctypes.c_char], int], int]) -> str | None:

@@ -30,6 +30,10 @@ Model = Context = Vocab = Memory = Sampler = Pool = Reg = Device = Array = c_voi
 """Names for opaque pointers and for pointers to arrays, so that a row reads as its C declaration."""
 
 
+FIM: Final = ("pre", "suf", "mid", "rep", "sep")
+"""The fill-in-the-middle tokens: before the prefix, the suffix and the answer; before a repository and a file."""
+
+
 @dataclass(frozen=True, slots=True)
 class Function:
     name: str
@@ -70,6 +74,8 @@ LLAMA: Final = (
     needed("llama_pooling_type", c_int32, Context),
     optional("llama_model_get_vocab", Vocab, Model),
     needed("llama_model_n_ctx_train", c_int32, Model, older=("llama_n_ctx_train",)),
+    needed("llama_model_n_embd", c_int32, Model, older=("llama_n_embd",)),
+    optional("llama_model_n_embd_out", c_int32, Model),
     needed("llama_model_meta_val_str", c_int32, Model, c_char_p, Array, c_size_t),
     needed("llama_model_desc", c_int32, Model, Array, c_size_t),
     needed("llama_model_size", c_uint64, Model),
@@ -83,6 +89,7 @@ LLAMA: Final = (
     needed("llama_n_threads", c_int32, Context),
     needed("llama_n_threads_batch", c_int32, Context),
     needed("llama_get_logits_ith", Array, Context, c_int32),
+    optional("llama_get_embeddings_ith", Array, Context, c_int32),
     optional("llama_get_embeddings_seq", Array, Context, c_int32),
     # Vocab
     needed("llama_vocab_get_text", c_char_p, Vocab, c_int32, older=("llama_token_get_text",)),
@@ -90,8 +97,10 @@ LLAMA: Final = (
     needed("llama_vocab_is_eog", c_bool, Vocab, c_int32, older=("llama_token_is_eog",)),
     needed("llama_vocab_bos", c_int32, Vocab, older=("llama_token_bos",)),
     needed("llama_vocab_eos", c_int32, Vocab, older=("llama_token_eos",)),
+    optional("llama_vocab_sep", c_int32, Vocab, older=("llama_token_sep",)),
     # Result c_int8: up to b3995 it was an int32 of -1 (unknown), 0 or 1, since then a bool.
     needed("llama_vocab_get_add_bos", c_int8, Vocab, older=("llama_add_bos_token",)),
+    *(optional(f"llama_vocab_fim_{part}", c_int32, Vocab, older=(f"llama_token_fim_{part}",)) for part in FIM),
     needed("llama_vocab_n_tokens", c_int32, Vocab, older=("llama_n_vocab",)),
     # Tokenization
     needed("llama_tokenize", c_int32, Vocab, c_char_p, c_int32, Array, c_int32, c_bool, c_bool),

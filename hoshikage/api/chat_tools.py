@@ -111,6 +111,7 @@ def adapted(
         reading = Reading(generic.FORMAT, schemas, None, selection.several)
     else:
         reading = Reading(dialect.form, schemas, dialect.thinking, selection.several)
+    assert isinstance(request.prompt, ChatPrompt)
     prompt = _prompt(request.prompt, selection.tools, dialect)
     thoughts = _thinking_kwargs(prompt.template_kwargs, dialect, grammar is not None)
     return (

@@ -16,7 +16,7 @@ from hoshikage.api.changes import Seen
 from hoshikage.api.dialects import Dialects
 from hoshikage.api.gate import Gate
 from hoshikage.dispatch.client import Note
-from hoshikage.params import GenerationRequest
+from hoshikage.params import Work
 from hoshikage.registry import ModelSpec, Registry
 from hoshikage.settings import Settings
 
@@ -32,7 +32,7 @@ class Dispatching(Protocol):
         """Refuses those who wait and all who come; those who run go on."""
         ...
 
-    def generate(self, spec: ModelSpec, request: GenerationRequest, /) -> AsyncGenerator[Note, None]:
+    def generate(self, spec: ModelSpec, request: Work, /) -> AsyncGenerator[Note, None]:
         """Notes, then exactly one Finished; raises HoshikageError. `aclose()` frees the place or the slot at once."""
         ...
 

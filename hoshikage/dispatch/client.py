@@ -23,7 +23,7 @@ from hoshikage.dispatch.queue import Queue, Ticket
 from hoshikage.dispatch.ramdisk import RamDisk
 from hoshikage.errors import GgufInvalid, HoshikageError, InvalidRequest, ModelCrashed, ModelLoadFailed
 from hoshikage.library import calibration, demo, locate, verdict
-from hoshikage.params import GenerationRequest, LoadParams
+from hoshikage.params import GenerationRequest, LoadParams, Work
 from hoshikage.registry import ModelSpec, read_template
 from hoshikage.settings import Settings, cache_dir
 
@@ -58,7 +58,23 @@ class Waiting:
     place: int
 
 
-RunNote = wire.Started | wire.Prefill | wire.Token | wire.ChoiceEnd | wire.Finished
+@dataclass(slots=True)
+class Totals:
+    """What has been computed since the server started."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    prompt_ms: float = 0.0
+    decode_ms: float = 0.0
+
+    def add(self, end: wire.Finished) -> None:
+        self.prompt_tokens += end.prompt_tokens
+        self.completion_tokens += end.completion_tokens
+        self.prompt_ms += end.timings.prompt_ms
+        self.decode_ms += end.timings.decode_ms
+
+
+RunNote = wire.Started | wire.Prefill | wire.Echo | wire.Token | wire.ChoiceEnd | wire.Answered | wire.Finished
 Note = Waiting | wire.Loading | RunNote
 
 
@@ -73,6 +89,7 @@ class Dispatcher:
         self._clock = clock
         self._queue = Queue(SLOTS, settings.queue_size, settings.queue_timeout, clock, lifecycle.rest)
         self._records: deque[Record] = deque(maxlen=KEPT_RECORDS)
+        self._totals = Totals()
 
     async def start(self) -> None:
         await self._lifecycle.start()
@@ -103,10 +120,10 @@ class Dispatcher:
             raise InvalidRequest("dispatch.busy", label=self._lifecycle.snapshot().label or "")
         await self._lifecycle.unload()
 
-    async def generate(self, spec: ModelSpec, request: GenerationRequest) -> AsyncGenerator[Note, None]:
-        """Yields notes while the request waits and the model loads, then one Started, the Prefill and Token events,
-        and exactly one Finished. Raises HoshikageError instead. Closing the generator gives up the place or cancels
-        the job at once.
+    async def generate(self, spec: ModelSpec, request: Work) -> AsyncGenerator[Note, None]:
+        """Yields notes while the request waits and the model loads, then one Started, the Prefill and Token events (or
+        the task's own), and exactly one Finished. Raises HoshikageError instead. Closing the generator gives up the
+        place or cancels the job at once.
 
         A runner that crashes before any text was sent is replaced and the request run once more.
         """
@@ -122,7 +139,10 @@ class Dispatcher:
             async with aclosing(self._attempts(spec, request, ticket, fingerprint)) as notes:
                 async for note in notes:
                     if isinstance(note, wire.Finished):
-                        self._finished(spec.label, note, queue_s=admitted - arrived, total_s=self._clock() - arrived)
+                        self._crashes.finished(spec.label)
+                        self._totals.add(note)
+                        if isinstance(request, GenerationRequest):
+                            self._record(spec.label, note, queue_s=admitted - arrived, total_s=self._clock() - arrived)
                     yield note
         finally:
             ticket.leave()
@@ -148,11 +168,11 @@ class Dispatcher:
             if snapshot.in_memory is None
             else {"source": str(snapshot.in_memory.source), "bytes": snapshot.in_memory.size},
             "last_unload": asdict(snapshot.returned) if snapshot.returned is not None else None,
+            "totals": {**asdict(self._totals), "loads": snapshot.loads, "crashes": snapshot.crashes},
             "last_requests": [asdict(record) for record in reversed(self._records)],
         }
 
-    def _finished(self, label: str, end: wire.Finished, queue_s: float, total_s: float) -> None:
-        self._crashes.finished(label)
+    def _record(self, label: str, end: wire.Finished, queue_s: float, total_s: float) -> None:
         timings = end.timings
         self._records.append(
             Record(
@@ -173,7 +193,7 @@ class Dispatcher:
         )
 
     async def _attempts(
-        self, spec: ModelSpec, request: GenerationRequest, ticket: Ticket, fingerprint: bytes
+        self, spec: ModelSpec, request: Work, ticket: Ticket, fingerprint: bytes
     ) -> AsyncGenerator[Note, None]:
         started = sent = False
         for last in (False, True):
@@ -188,7 +208,7 @@ class Dispatcher:
                         if isinstance(event, wire.Started) and started:
                             continue
                         started |= isinstance(event, wire.Started)
-                        sent |= isinstance(event, (wire.Token, wire.ChoiceEnd))
+                        sent |= not isinstance(event, (wire.Started, wire.Prefill, wire.Finished))
                         yield event
                 return
             except ModelCrashed:
@@ -203,7 +223,7 @@ class Dispatcher:
             async for loading in progress:
                 yield loading
 
-    async def _run(self, request: GenerationRequest, ticket: Ticket) -> AsyncGenerator[RunNote, None]:
+    async def _run(self, request: Work, ticket: Ticket) -> AsyncGenerator[RunNote, None]:
         # The slot is free when the runner is done, however slowly the client reads.
         job = self._lifecycle.submit(request, ticket.leave)
         try:
@@ -219,9 +239,9 @@ class Dispatcher:
             self._lifecycle.forget(job)
 
 
-def digest(label: str, request: GenerationRequest) -> bytes:
+def digest(label: str, request: Work) -> bytes:
     """Tells requests apart without keeping them."""
-    return hashlib.sha256(label.encode() + b"\0" + wire.encode(wire.Generate(0, request))).digest()
+    return hashlib.sha256(label.encode() + b"\0" + wire.encode(wire.command_for(0, request))).digest()
 
 
 def create(settings: Settings, environ: Mapping[str, str]) -> Dispatcher:

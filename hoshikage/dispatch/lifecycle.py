@@ -24,7 +24,7 @@ from hoshikage.dispatch.ramdisk import CopyCancelled, Held, Notice, RamDisk
 from hoshikage.dispatch.runner import Job, Runner
 from hoshikage.errors import HoshikageError, ModelCrashed, ShuttingDown, Unavailable
 from hoshikage.messages import Language, describe, text
-from hoshikage.params import GenerationRequest, LibraryInfo, LoadParams, ModelInfo
+from hoshikage.params import LibraryInfo, LoadParams, ModelInfo, Work
 
 logger = logging.getLogger("hoshikage.dispatch")
 
@@ -74,6 +74,9 @@ class Snapshot:
     returned: Footprint | None
     """What the end of the last runner gave back to the system."""
     in_memory: Held | None
+    loads: int
+    crashes: int
+    """Since the server started."""
 
 
 class Lifecycle:
@@ -105,6 +108,7 @@ class Lifecycle:
         self._ending: asyncio.Task[None] | None = None
         self._changing = asyncio.Lock()
         """Held while one runner makes way for the next, so that two never hold memory at once."""
+        self._loads = self._crashed = 0
         self._uses = 0
         """Counts calls for the runner: an idle end that finds it moved on comes too late."""
 
@@ -121,6 +125,8 @@ class Lifecycle:
             resident_bytes=resident_bytes(runner.pid) if runner is not None else 0,
             returned=self._returned,
             in_memory=self._ramdisk.held,
+            loads=self._loads,
+            crashes=self._crashed,
         )
 
     async def start(self) -> None:
@@ -153,7 +159,7 @@ class Lifecycle:
             raise Unavailable("dispatch.load_called_off", label=wanted.label, retry_after=1)
         loading.result()
 
-    def submit(self, request: GenerationRequest, on_end: Callable[[], None]) -> Job:
+    def submit(self, request: Work, on_end: Callable[[], None]) -> Job:
         """Sends a job to the runner that `ready` has made ready. `on_end` is called when the runner has ended it."""
         self._hold()
         if self._runner is None:  # it crashed between `ready` and now
@@ -247,6 +253,7 @@ class Lifecycle:
             raise
         assert runner.model is not None
         assert runner.library is not None
+        self._loads += 1
         logger.info(
             self._say(
                 "log_loaded",
@@ -324,6 +331,7 @@ class Lifecycle:
 
     def _gone(self, gone: Exit) -> None:
         """The runner ended by itself."""
+        self._crashed += 1
         logger.error(self._say("log_crashed", label=self._label, reason=gone.reason))
         if self._wanted is not None and self._prepared is not None:
             self._crashes.crashed(self._label, (self._wanted.file_state, self._prepared.library_state))

@@ -11,7 +11,7 @@ from hoshikage import wire
 from hoshikage.dispatch.host import Exit, HostFactory
 from hoshikage.dispatch.mailbox import Mailbox
 from hoshikage.errors import HoshikageError, ModelCrashed
-from hoshikage.params import GenerationRequest, LibraryInfo, LoadParams, ModelInfo
+from hoshikage.params import LibraryInfo, LoadParams, ModelInfo, Work
 
 library_logger = logging.getLogger("hoshikage.llama")
 
@@ -73,7 +73,7 @@ class Runner:
         assert isinstance(loaded, wire.Loaded)
         self.model = loaded.model
 
-    def submit(self, request: GenerationRequest, on_end: Callable[[], None]) -> Job:
+    def submit(self, request: Work, on_end: Callable[[], None]) -> Job:
         """Sends a job. `on_end` is called when the runner has ended it, however far its reader is."""
         self._last_job += 1
         job = Job(self._last_job, on_end)
@@ -81,7 +81,7 @@ class Runner:
             job.items.put(self._exit)
             return job
         self._jobs[job.number] = job
-        self._host.send(wire.Generate(job.number, request))
+        self._host.send(wire.command_for(job.number, request))
         self._busy()
         return job
 

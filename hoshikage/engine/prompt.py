@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from hoshikage.engine.session import Prompt
 from hoshikage.errors import ContextLengthExceeded, InvalidRequest
 from hoshikage.llama.template import ChatTemplate
 from hoshikage.llama.vocab import Vocab
-from hoshikage.params import GenerationRequest
+from hoshikage.params import ChatPrompt, GenerationRequest, InfillPrompt, TextPrompt, TokenPrompt
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A prompt's tokens, and what else is known of it."""
+
+    tokens: list[int]
+    param: str
+    repairs: tuple[str, ...] = ()
+    tail: str = ""
 
 
 def prepare(request: GenerationRequest, template: ChatTemplate, vocab: Vocab, n_ctx: int) -> Prompt:
@@ -17,18 +29,18 @@ def prepare(request: GenerationRequest, template: ChatTemplate, vocab: Vocab, n_
     Raises TemplateRefused, InvalidRequest for a prompt without a token, ContextLengthExceeded where no room is left
     for one generated token.
     """
-    rendered = template.render(request.prompt, datetime.now())
-    tokens: list[int] = []
-    for part in rendered.parts:
-        tokens += vocab.tokenize(part.text, parse_special=part.parse_special)
-    if vocab.add_bos and vocab.bos is not None and tokens[:1] != [vocab.bos]:
+    opened = _opened(request.prompt, template, vocab)
+    tokens = opened.tokens
+    given = len(tokens)
+    wants_bos = vocab.add_bos and not isinstance(request.prompt, TokenPrompt)
+    if wants_bos and tokens[:1] != [vocab.bos]:
         tokens.insert(0, vocab.bos)
     if not tokens:
-        raise InvalidRequest("engine.prompt_empty", param="messages")
+        raise InvalidRequest("engine.prompt_empty", param=opened.param)
     room = n_ctx - len(tokens)
-    if room < 1:
+    if room < (0 if request.max_tokens == 0 else 1):
         raise ContextLengthExceeded(
-            "engine.context_exceeded", param="messages", n_prompt_tokens=len(tokens), n_ctx=n_ctx
+            "engine.context_exceeded", param=opened.param, n_prompt_tokens=len(tokens), n_ctx=n_ctx
         )
     known = (vocab.control_token(text) for text in request.stop_tokens)
     special = ((vocab.control_token(text), text.encode()) for text in request.special_text)
@@ -38,6 +50,66 @@ def prepare(request: GenerationRequest, template: ChatTemplate, vocab: Vocab, n_
         stop=request.stop,
         stop_tokens=frozenset(token for token in known if token is not None),
         special={token: text for token, text in special if token is not None},
-        repairs=rendered.repairs,
-        tail=rendered.tail,
+        repairs=opened.repairs,
+        tail=opened.tail,
+        echo=_shown(request.prompt, tokens[-given:] if given else [], vocab) if request.echo else None,
     )
+
+
+def _opened(
+    prompt: ChatPrompt | TextPrompt | TokenPrompt | InfillPrompt, template: ChatTemplate, vocab: Vocab
+) -> _Opened:
+    if isinstance(prompt, TextPrompt):
+        return _Opened(vocab.tokenize(prompt.text, parse_special=True), "prompt")
+    if isinstance(prompt, TokenPrompt):
+        return _Opened(checked(prompt.tokens, vocab, "prompt"), "prompt")
+    if isinstance(prompt, InfillPrompt):
+        return _Opened(_infill(prompt, vocab), prompt.param)
+    rendered = template.render(prompt, datetime.now())
+    tokens: list[int] = []
+    for part in rendered.parts:
+        tokens += vocab.tokenize(part.text, parse_special=part.parse_special)
+    return _Opened(tokens, "messages", rendered.repairs, rendered.tail)
+
+
+def checked(tokens: Sequence[int], vocab: Vocab, param: str) -> list[int]:
+    """The tokens, all of them in the vocabulary: others make the library abort(). Raises InvalidRequest."""
+    for token in tokens:
+        if not 0 <= token < vocab.n_tokens:
+            raise InvalidRequest("engine.prompt_token", param=param, token=token, n_tokens=vocab.n_tokens)
+    return list(tokens)
+
+
+def _infill(prompt: InfillPrompt, vocab: Vocab) -> list[int]:
+    """In the order prefix, suffix, middle, as llama-server has it. Texts of control tokens stay text."""
+    fim = vocab.fim
+    missing = [name for name in ("pre", "suf", "mid") if name not in fim]
+    if missing:
+        raise InvalidRequest(
+            "engine.no_infill",
+            param=prompt.param,
+            place=prompt.param,
+            names=", ".join(f"fim_{name}" for name in missing),
+        )
+
+    def plain(text: str) -> list[int]:
+        return vocab.tokenize(text, parse_special=False)
+
+    tokens: list[int] = []
+    if prompt.files and "rep" in fim and "sep" in fim:
+        tokens += [fim["rep"], *plain("myproject\n")]
+        for name, text in prompt.files:
+            tokens += [fim["sep"], *plain(f"{name}\n"), *plain(text)]
+        tokens += [fim["sep"], *plain("filename\n")]
+    else:
+        for _, text in prompt.files:
+            tokens += plain(f"\n\n--- snippet ---\n\n{text}\n")
+    return [*tokens, fim["pre"], *plain(prompt.prefix), fim["suf"], *plain(prompt.suffix), fim["mid"]]
+
+
+def _shown(prompt: object, given: list[int], vocab: Vocab) -> tuple[bytes, ...]:
+    """What each of the given tokens stands for; joined, they are the prompt's text."""
+    pieces = [vocab.shown(token) for token in given]
+    if isinstance(prompt, TextPrompt) and b"".join(pieces) == b" " + prompt.text.encode():
+        pieces[0] = pieces[0][1:]  # the space that SentencePiece puts in front
+    return tuple(pieces)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hoshikage import wire
+from hoshikage.engine.echo import Echoing
 from hoshikage.engine.ledger import Ledger
 from hoshikage.llama.choice import Choice
 from hoshikage.llama.context import Context
@@ -23,7 +24,7 @@ class Prompt:
 
     tokens: Sequence[int]
     limit: int
-    """Most tokens to generate, at least 1; prompt and answer together fit the context."""
+    """Most tokens to generate; prompt and answer together fit the context."""
     stop: tuple[str, ...]
     stop_tokens: frozenset[int]
     special: Mapping[int, bytes]
@@ -31,6 +32,8 @@ class Prompt:
     repairs: tuple[str, ...]
     tail: str
     """As in wire.Started."""
+    echo: tuple[bytes, ...] | None = None
+    """The bytes of the tokens that are told back; None for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,12 @@ class Session:
         self._emit = plan.emit
         self._text = TextAssembler(plan.prompt.stop)
         self._ledger = None if plan.scorer is None else Ledger()
+        self._echo = (
+            None
+            if plan.prompt.echo is None or choice  # the choices share their prompt
+            else Echoing(plan.job, plan.prompt.echo, len(plan.prompt.tokens), plan.scorer, plan.vocab)
+        )
+        self._last_index = 0
         self._pending: Sequence[int] = plan.prompt.tokens
         self._position = 0
         self._before = self._generated = self._tally.generated
@@ -88,16 +97,21 @@ class Session:
         self._cancelled = False
 
     def fill(self, context: Context) -> None:
-        """Puts the next pending tokens into the batch, as many as it has room for; logits only for the last of all."""
+        """Puts the next pending tokens into the batch, as many as it has room for; logits only for the last of all.
+
+        Where a prompt's tokens are scored, it is one: not every release gives one sequence the logits of several.
+        """
         batch = context.batch
         pending = self._pending
-        taken = min(len(pending), context.n_batch - batch.n_tokens)
+        scored = self._echo is not None and self._echo.scores
+        taken = 1 if scored else min(len(pending), context.n_batch - batch.n_tokens)
         whole = taken == len(pending)
         last = taken - 1
         self.batch_index = None
         for offset in range(taken):
             wanted = whole and offset == last
-            index = batch.add(pending[offset], self._position + offset, self.seq_id, wanted)
+            index = batch.add(pending[offset], self._position + offset, self.seq_id, wanted or scored)
+            self._last_index = index
             if wanted:
                 self.batch_index = index
         self._position += taken
@@ -105,6 +119,8 @@ class Session:
 
     def prefilled(self) -> None:
         """A decode went through without this session's last prompt token: says how far it is."""
+        if self._echo is not None:
+            self._echo.score(self._last_index, self._position, self._pending[0])
         self._emit(wire.Prefill(self.job, self._position))
 
     def advance(self) -> bool:
@@ -113,6 +129,9 @@ class Session:
         first = self._generated == self._before
         if first:
             self._prompt_done = time.perf_counter()
+            self._tell_prompt()
+            if not self._prompt.limit:
+                return self._end("length")
         token = self._sampler.sample(self.batch_index)
         self._generated += 1
         if first:
@@ -145,8 +164,15 @@ class Session:
     def close(self) -> None:
         self._sampler.close()
 
+    def _tell_prompt(self) -> None:
+        echo, self._echo = self._echo, None
+        if echo is not None:
+            for frame in echo.frames():
+                self._emit(frame)
+
     def _note(self, ledger: Ledger, token: int, piece: bytes) -> None:
-        assert self._plan.scorer is not None and self.batch_index is not None
+        assert self._plan.scorer is not None
+        assert self.batch_index is not None
         logprob, top = self._plan.scorer.score(self.batch_index, token)
         ledger.add(piece, logprob, [(self._vocab.piece(other), value) for other, value in top])
 
@@ -175,7 +201,8 @@ class Session:
             tally.first_token_ms = (first_token - self._begun) * 1e3
         if self._cancelled or self._choice + 1 == self._plan.choices:
             timings = Timings(tally.prompt_ms, tally.first_token_ms, tally.decode_ms)
-            self._emit(wire.Finished(self.job, reason, len(self._prompt.tokens), self._generated, timings))
+            stop = self._text.stop
+            self._emit(wire.Finished(self.job, reason, len(self._prompt.tokens), self._generated, timings, stop))
         else:
-            self._emit(wire.ChoiceEnd(self.job, self._choice, reason))
+            self._emit(wire.ChoiceEnd(self.job, self._choice, reason, self._text.stop))
         return False

@@ -18,6 +18,7 @@ from hoshikage.engine.prompt import prepare
 from hoshikage.engine.sampling import Conditions
 from hoshikage.engine.scheduler import Scheduler
 from hoshikage.engine.session import Plan, Session
+from hoshikage.engine.tasks import Tasks
 from hoshikage.errors import HoshikageError, InferenceFailed, ModelLoadFailed
 from hoshikage.llama.context import Context
 from hoshikage.llama.grammar import Grammars
@@ -41,14 +42,14 @@ class Worker(threading.Thread):
         self._calibrated = calibrated
         self._emit = emit
         self._log_level = log_level
-        self._commands: queue.SimpleQueue[wire.Load | wire.Generate | None] = queue.SimpleQueue()
+        self._commands: queue.SimpleQueue[wire.Load | wire.Generate | wire.Perform | None] = queue.SimpleQueue()
         self._cancels = Cancels()
         self._stopping = False
         self._loaded: _Loaded | None = None
 
-    def submit(self, command: wire.Load | wire.Generate) -> None:
+    def submit(self, command: wire.Load | wire.Generate | wire.Perform) -> None:
         """Any thread."""
-        if isinstance(command, wire.Generate):
+        if isinstance(command, (wire.Generate, wire.Perform)):
             self._cancels.opened(command.job)
         self._commands.put(command)
 
@@ -80,6 +81,8 @@ class Worker(threading.Thread):
             command = self._commands.get()
             if isinstance(command, wire.Load):
                 self._try_load(library, command.params)
+            elif isinstance(command, wire.Perform):
+                self._perform(command)
             elif command is not None:
                 self._generate(command)
 
@@ -97,6 +100,8 @@ class Worker(threading.Thread):
                 command = commands.get_nowait()
                 if isinstance(command, wire.Generate):
                     scheduler.submit(command)
+                elif isinstance(command, wire.Perform):
+                    self._perform(command)
             try:
                 scheduler.step()
             except HoshikageError as error:
@@ -104,6 +109,19 @@ class Worker(threading.Thread):
             except Exception as error:  # noqa: BLE001 - a fault in one job must not end the thread of all
                 self._report(error)
                 scheduler.fail(InferenceFailed("engine.internal"))
+
+    def _perform(self, command: wire.Perform) -> None:
+        try:
+            if self._loaded is None:
+                raise InferenceFailed("engine.no_model")
+            self._loaded.tasks.perform(command)
+        except HoshikageError as error:
+            self._emit(wire.Failed.of(error, command.job))
+        except Exception as error:  # noqa: BLE001 - as above, for a task
+            self._report(error)
+            self._emit(wire.Failed.of(InferenceFailed("engine.internal"), command.job))
+        finally:
+            self._cancels.ended(command.job)
 
     def _try_load(self, library: Library, params: LoadParams) -> None:
         try:
@@ -118,7 +136,7 @@ class Worker(threading.Thread):
         self._unload()
         begun = time.perf_counter()
         model, context = open_model(library, params, self._progress)
-        self._loaded = loaded = _Loaded(model, context, params.chat_template, self._cancels, self._emit)
+        self._loaded = loaded = _Loaded(model, context, params, self._cancels, self._emit)
         self._emit(wire.Loaded(loaded.info((time.perf_counter() - begun) * 1e3)))
 
     def _unload(self) -> None:
@@ -144,10 +162,10 @@ class Worker(threading.Thread):
 
 
 class _Loaded:
-    """A model with its context, template and scheduler; closed in that order's reverse."""
+    """A model with its context, template, scheduler and tasks; closed in that order's reverse."""
 
-    def __init__(self, model: Model, context: Context, template: str | None, cancels: Cancels, emit: Emit) -> None:
-        """`template` is as in LoadParams."""
+    def __init__(self, model: Model, context: Context, params: LoadParams, cancels: Cancels, emit: Emit) -> None:
+        template = params.chat_template
         self._model = model
         self._context = context
         self._emit = emit
@@ -161,6 +179,7 @@ class _Loaded:
             vocab.control_texts(),
         )
         self.scheduler = Scheduler(context, self._open, cancels, emit)
+        self.tasks = Tasks(model, self._template, params, cancels, emit)
 
     def info(self, load_ms: float) -> ModelInfo:
         model = self._model
@@ -177,6 +196,7 @@ class _Loaded:
         )
 
     def close(self) -> None:
+        self.tasks.close()
         self.scheduler.close()
         self._context.close()
         self._model.close()

@@ -10,7 +10,7 @@ from typing import Any, Final
 from hoshikage._ffi.batch import Batch
 from hoshikage._ffi.callbacks import AbortFlag
 from hoshikage._ffi.handles import Owner
-from hoshikage._ffi.memory import Logits, logits_at
+from hoshikage._ffi.memory import Logits, floats_at
 from hoshikage._ffi.threadpool import Threadpool
 from hoshikage.errors import InferenceFailed, ModelLoadFailed, OutOfMemory
 from hoshikage.llama.cores import physical_cores
@@ -103,7 +103,7 @@ class Context(Owner):
         if address is None:
             raise InferenceFailed("engine.no_logits", index=index)
         if self._logits_view is None or self._logits_view[0] != address:
-            self._logits_view = (address, logits_at(address, self.model.vocab.n_tokens))
+            self._logits_view = (address, floats_at(address, self.model.vocab.n_tokens))
         return self._logits_view[1]
 
     def clear(self) -> None:

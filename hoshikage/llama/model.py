@@ -37,9 +37,12 @@ class Model(Owner):
         self.n_params: int = api.llama_model_n_params(pointer)
         self.size_bytes: int = api.llama_model_size(pointer)
         self.n_ctx_train: int = api.llama_model_n_ctx_train(pointer)
+        self.n_embd: int = (api.llama_model_n_embd_out or api.llama_model_n_embd)(pointer)
+        """The length of an embedding."""
         self.chat_template = self.metadata("tokenizer.chat_template")
         """The GGUF's Jinja source; None where it brings none."""
-        self.n_layers = _count(self.metadata(f"{self.metadata('general.architecture')}.block_count"))
+        self._architecture = self.metadata("general.architecture")
+        self.n_layers = _count(self.own("block_count"))
         """The model's layers without its output; 0 where the GGUF does not say."""
         self.n_gpu_layers = 0
         """How many of them, and the output, are on a GPU; known by who loaded it."""
@@ -103,6 +106,10 @@ class Model(Owner):
         """A value of the GGUF's metadata as text; None where it is missing or an array."""
         raw, api = key.encode(), self.library.api
         return text_from(lambda buffer, size: api.llama_model_meta_val_str(self.pointer, raw, buffer, size))
+
+    def own(self, key: str) -> str | None:
+        """As `metadata`, of a key that begins with the architecture's name."""
+        return self.metadata(f"{self._architecture}.{key}")
 
 
 def _load_failure(path: str, aborted: bool, errors: list[str]) -> HoshikageError:

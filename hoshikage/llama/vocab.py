@@ -9,6 +9,7 @@ from typing import Final
 from hoshikage._ffi.handles import Owner
 from hoshikage._ffi.library import Library
 from hoshikage._ffi.memory import bytes_from, tokens_from
+from hoshikage._ffi.signatures import FIM
 from hoshikage.errors import InferenceFailed
 
 NO_TOKEN: Final = -1
@@ -42,16 +43,31 @@ class Vocab:
             return self._kind == "llama"
         return said == 1
 
-    def tokenize(self, text: str, *, parse_special: bool) -> list[int]:
-        """Token ids of `text`, without BOS. `parse_special` lets the texts of control tokens become those tokens."""
+    @cached_property
+    def fim(self) -> dict[str, int]:
+        """The model's fill-in-the-middle tokens, by the names of signatures.FIM."""
+        getters = {part: getattr(self._api, f"llama_vocab_fim_{part}") for part in FIM}
+        found = {part: getter(self._vocab) for part, getter in getters.items() if getter is not None}
+        return {part: token for part, token in found.items() if token != NO_TOKEN}
+
+    @property
+    def sep(self) -> int:
+        """What stands between two texts; -1 where the model has none."""
+        return NO_TOKEN if self._api.llama_vocab_sep is None else int(self._api.llama_vocab_sep(self._vocab))
+
+    def tokenize(self, text: str, *, parse_special: bool, add_special: bool = False) -> list[int]:
+        """Token ids of `text`. `parse_special` lets the texts of control tokens become those tokens.
+
+        `add_special` puts in front and behind what the model wants of any text, such as BOS.
+        """
         # A lone surrogate (JSON's "\\ud800") has no UTF-8, and bytes that are none make old releases abort().
         raw = LONE_SURROGATE.sub("\ufffd", text).encode()
-        # A token is at least one byte; SentencePiece puts one space in front.
+        # A token is at least one byte; SentencePiece puts one space in front, `add_special` one token at each end.
         ids = tokens_from(
             lambda buffer, size: self._api.llama_tokenize(
-                self._vocab, raw, len(raw), buffer, size, False, parse_special
+                self._vocab, raw, len(raw), buffer, size, add_special, parse_special
             ),
-            len(raw) + 2,
+            len(raw) + 4,
         )
         if ids is None:
             raise InferenceFailed("engine.tokenize_failed")
@@ -63,6 +79,10 @@ class Vocab:
         if known is None:
             known = self._pieces[token] = self._piece(token)
         return known
+
+    def shown(self, token: int) -> bytes:
+        """The bytes of a token where control tokens shall be seen, as `<|im_end|>`."""
+        return self.piece(token) or (self.text(token).encode() if self.is_control(token) else b"")
 
     def is_eog(self, token: int) -> bool:
         """Whether the token ends a generation (EOS, EOT and the like). Cached."""

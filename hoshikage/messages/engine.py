@@ -120,14 +120,47 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     # prompt
     "prompt_empty": (
-        "メッセージからトークンが 1 つもできませんでした。内容を入れてください。",
-        "The messages do not make a single token. Give them some content.",
+        "プロンプトからトークンが 1 つもできませんでした。内容を入れてください。",
+        "The prompt does not make a single token. Give it some content.",
     ),
     "context_exceeded": (
         "プロンプトは {n_prompt_tokens} トークンあり、コンテキスト（{n_ctx} トークン）に収まりません。"
         "短くするか、N_CTX を大きくしてください（モデルが学習した長さまで）。",
         "The prompt has {n_prompt_tokens} tokens and does not fit the context of {n_ctx}. "
         "Shorten it, or raise N_CTX (up to what the model was trained on).",
+    ),
+    "prompt_token": (
+        "トークン {token} はこのモデルの語彙（0 から {n_tokens} 未満）にありません。",
+        "Token {token} is not in this model's vocabulary (0 to below {n_tokens}).",
+    ),
+    "no_infill": (
+        "{place} は使えません。このモデルには途中を埋めるためのトークンがありません: {names}",
+        "{place} cannot be used: this model lacks the tokens for filling in the middle: {names}",
+    ),
+    # embeddings and ranking
+    "no_embedding": (
+        "モデルから埋め込みを得られませんでした。",
+        "The model gave no embedding.",
+    ),
+    "no_embedder": (
+        "このモデルは並べ替え（rerank）用で、埋め込みには使えません。",
+        "This model is made for reranking and makes no embeddings.",
+    ),
+    "no_ranker": (
+        "このモデルは並べ替え（rerank）に使えません。pooling_type が rank の GGUF が必要です。",
+        "This model cannot rerank; that takes a GGUF whose pooling_type is rank.",
+    ),
+    "dimensions": (
+        "dimensions は、このモデルの埋め込みの長さ {most} 以下にしてください。",
+        "dimensions must be at most {most}, the length of this model's embeddings.",
+    ),
+    "input_empty": (
+        "{place} からトークンが 1 つもできませんでした。内容を入れてください。",
+        "{place} does not make a single token. Give it some content.",
+    ),
+    "input_too_long": (
+        "{place} は {n_prompt_tokens} トークンあり、上限の {n_ctx} トークンを超えています。短くしてください。",
+        "{place} has {n_prompt_tokens} tokens; at most {n_ctx} are possible. Shorten it.",
     ),
     # chat template
     "template_refused": (

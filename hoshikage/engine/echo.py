@@ -1,0 +1,59 @@
+"""A prompt that is told back, with the log probabilities of its tokens where those are asked for. Engine thread."""
+
+from __future__ import annotations
+
+import codecs
+import math
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Final
+
+from hoshikage import wire
+from hoshikage.llama.logprobs import Scorer
+from hoshikage.llama.vocab import Vocab
+from hoshikage.wire import Chosen, Likely
+
+FRAME_TOKENS: Final = 256
+"""A frame with the log probabilities of more tokens than this could be too long."""
+
+
+class Echoing:
+    """Gathers what is told of one prompt. `pieces` are the bytes of its last tokens; those before are not told."""
+
+    def __init__(self, job: int, pieces: Sequence[bytes], n_tokens: int, scorer: Scorer | None, vocab: Vocab) -> None:
+        self._job = job
+        self._pieces = pieces
+        self._hidden = n_tokens - len(pieces)
+        self._scorer = scorer
+        self._vocab = vocab
+        self._scores: list[tuple[float, list[tuple[int, float]]]] = [(math.nan, [])] * (self._hidden == 0)
+
+    @property
+    def scores(self) -> bool:
+        """Whether the prompt must be computed token by token."""
+        return self._scorer is not None
+
+    def score(self, index: int, position: int, token: int) -> None:
+        """Of the prompt's token at `position`, by the logits of the one before it."""
+        if self._scorer is not None and position >= self._hidden:
+            self._scores.append(self._scorer.score(index, token))
+
+    def frames(self) -> Iterator[wire.Echo]:
+        """What is to be told, once the whole prompt is computed."""
+        if self._scorer is None:
+            if text := b"".join(self._pieces).decode("utf-8", "replace"):
+                yield wire.Echo(self._job, text)
+            return
+        tokens = iter(self._tokens())
+        while part := tuple(islice(tokens, FRAME_TOKENS)):
+            yield wire.Echo(self._job, "".join(one.token.text for one in part), part)
+
+    def _tokens(self) -> Iterator[Chosen]:
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        last = len(self._pieces) - 1
+        for number, (raw, (logprob, top)) in enumerate(zip(self._pieces, self._scores, strict=True)):
+            others = ((self._vocab.shown(token), value) for token, value in top)
+            yield Chosen(
+                Likely(decoder.decode(raw, number == last), raw, logprob),
+                tuple(Likely(other.decode("utf-8", "replace"), other, value) for other, value in others),
+            )

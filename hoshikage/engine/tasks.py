@@ -1,0 +1,135 @@
+"""What a loaded model does beside answering: tokens, template, embeddings, scores. Engine thread."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from hoshikage import wire
+from hoshikage.engine.cancels import Cancels
+from hoshikage.engine.prompt import checked
+from hoshikage.errors import ContextLengthExceeded, InvalidRequest
+from hoshikage.llama.embedder import Embedder
+from hoshikage.llama.model import Model
+from hoshikage.llama.template import ChatTemplate
+from hoshikage.llama.vocab import NO_TOKEN, Vocab
+from hoshikage.params import (
+    Detokenization,
+    Embedding,
+    LoadParams,
+    Ranking,
+    Rendering,
+    Timings,
+    Tokenization,
+)
+
+
+class Tasks:
+    """Opens the context for embeddings when it is first needed, and keeps it. Close it before the model."""
+
+    def __init__(
+        self,
+        model: Model,
+        template: ChatTemplate,
+        params: LoadParams,
+        cancels: Cancels,
+        emit: Callable[[wire.Event], None],
+    ) -> None:
+        self._model = model
+        self._template = template
+        self._params = params
+        self._cancels = cancels
+        self._emit = emit
+        self._embedder: Embedder | None = None
+
+    def perform(self, command: wire.Perform) -> None:
+        """Emits the task's events and Finished. Raises HoshikageError."""
+        begun = time.perf_counter()
+        job, task, vocab = command.job, command.task, self._model.vocab
+        reason: wire.FinishReason = "stop"
+        n_tokens = 0
+        if isinstance(task, Tokenization):
+            tokens = vocab.tokenize(task.text, parse_special=task.parse_special, add_special=task.add_special)
+            self._emit(wire.Tokens(job, tuple(tokens), tuple(vocab.shown(token) for token in tokens)))
+        elif isinstance(task, Detokenization):
+            pieces = (vocab.shown(token) for token in checked(task.tokens, vocab, "tokens"))
+            self._emit(wire.Text(job, b"".join(pieces).decode("utf-8", "replace")))
+        elif isinstance(task, Rendering):
+            self._emit(wire.Text(job, self._template.render(task.prompt, datetime.now()).text))
+        else:
+            n_tokens, whole = self._computed(job, task)
+            reason = "stop" if whole else "cancelled"
+        took = (time.perf_counter() - begun) * 1e3
+        self._emit(wire.Finished(job, reason, n_tokens, 0, Timings(took, took, 0.0)))
+
+    def close(self) -> None:
+        if self._embedder is not None:
+            self._embedder.close()
+            self._embedder = None
+
+    def _computed(self, job: int, task: Embedding | Ranking) -> tuple[int, bool]:
+        """How many tokens were computed, and whether it came to its end."""
+        if self._embedder is None:
+            self._embedder = Embedder.open(self._model, self._params)
+        embedder = self._embedder
+        texts = [*self._texts(task, embedder)]
+        n_tokens = sum(map(len, texts))
+        self._cancels.admitted(job, embedder.abort)
+        for done, tokens in enumerate(texts, start=1):
+            event = self._event(job, task, embedder, tokens)
+            if event is None or self._cancels.wanted(job):
+                return n_tokens, False
+            self._emit(event)
+            self._emit(wire.Prefill(job, done))
+        return n_tokens, True
+
+    def _event(
+        self, job: int, task: Embedding | Ranking, embedder: Embedder, tokens: list[int]
+    ) -> wire.Vector | wire.Score | None:
+        if isinstance(task, Ranking):
+            score = embedder.score(tokens)
+            return None if score is None else wire.Score(job, score)
+        vector = embedder.embed(tokens, task.dimensions)
+        return None if vector is None else wire.Vector(job, vector.astype("<f4").tobytes())
+
+    def _texts(self, task: Embedding | Ranking, embedder: Embedder) -> Iterable[list[int]]:
+        """The tokens of each text, all of them measured before the first is computed."""
+        vocab = self._model.vocab
+        if isinstance(task, Ranking):
+            if not embedder.ranks:
+                raise InvalidRequest("engine.no_ranker", param="model")
+            query = _whole(vocab, task.query)
+            for number, document in enumerate(task.documents):
+                yield _measured([*query, *_second(vocab, document)], embedder, f"documents[{number}]")
+            return
+        if embedder.ranks:
+            raise InvalidRequest("engine.no_embedder", param="model")
+        if task.dimensions is not None and task.dimensions > self._model.n_embd:
+            raise InvalidRequest("engine.dimensions", param="dimensions", most=self._model.n_embd)
+        for number, given in enumerate(task.inputs):
+            place = f"input[{number}]" if len(task.inputs) > 1 else "input"
+            tokens = _whole(vocab, given) if isinstance(given, str) else checked(given, vocab, place)
+            yield _measured(tokens, embedder, place)
+
+
+def _whole(vocab: Vocab, text: str) -> list[int]:
+    return vocab.tokenize(text, parse_special=False, add_special=True)
+
+
+def _second(vocab: Vocab, text: str) -> list[int]:
+    """A text behind another: llama-server's order is BOS, query, EOS, SEP, document, EOS."""
+    plain = vocab.tokenize(text, parse_special=False)
+    between = [] if vocab.sep == NO_TOKEN else [vocab.sep]
+    end = [] if vocab.eos == NO_TOKEN else [vocab.eos]
+    return [*between, *plain, *end]
+
+
+def _measured(tokens: list[int], embedder: Embedder, place: str) -> list[int]:
+    if not tokens:
+        raise InvalidRequest("engine.input_empty", param=place, place=place)
+    if len(tokens) > embedder.longest:
+        raise ContextLengthExceeded(
+            "engine.input_too_long", param=place, place=place, n_prompt_tokens=len(tokens), n_ctx=embedder.longest
+        )
+    return tokens

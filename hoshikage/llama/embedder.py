@@ -1,0 +1,129 @@
+"""Embedder: a context of its own that makes one vector, or one score, of a text. Used in the engine thread.
+
+Vectors are taken token by token and pooled here: the library's own mean pooling makes b3995, b6301, b10361 and v0.5.0
+abort() on a model made for text. Only a score needs the library's pooling, which runs the model's classifier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hoshikage._ffi.memory import floats_at
+from hoshikage.errors import InferenceFailed
+from hoshikage.llama.context import Context
+from hoshikage.llama.cores import physical_cores
+from hoshikage.llama.load_fields import context_fields
+from hoshikage.llama.model import Model
+from hoshikage.params import LoadParams
+
+NONE, MEAN, CLS, LAST, RANK = range(5)
+"""llama.h's llama_pooling_type."""
+Vector = NDArray[np.float32]
+OUTPUTS: Final = ("n_outputs_max", "n_outputs_max_per_seq")
+
+
+def pooling_of(model: Model) -> int:
+    """How the model's vectors become one: as its GGUF says, else their mean."""
+    said = model.own("pooling_type")
+    return int(said) if said in ("1", "2", "3", "4") else MEAN
+
+
+class Embedder:
+    """Close it before its model."""
+
+    def __init__(self, context: Context, pooling: int) -> None:
+        self._context = context
+        self._pooling = pooling
+        self._n_embd = context.model.n_embd
+        api = context.model.library.api
+        self._of_token = api.llama_get_embeddings_ith
+        self._of_sequence = api.llama_get_embeddings_seq
+        self.abort = context.abort
+        self.longest = context.n_batch if _is_whole(context.model, pooling) else context.n_ctx
+        """Most tokens of one text."""
+
+    @classmethod
+    def open(cls, model: Model, params: LoadParams) -> Embedder:
+        """Raises NotSupported, OutOfMemory, ModelLoadFailed."""
+        library = model.library
+        library.require("embeddings")
+        pooling = pooling_of(model)
+        n_ctx = min(params.n_ctx, model.n_ctx_train) if model.n_ctx_train > 0 else params.n_ctx
+        n_batch = n_ctx if _is_whole(model, pooling) else min(params.n_batch, n_ctx)
+        n_threads = params.n_threads or physical_cores()
+        fields = {
+            "n_ctx": n_ctx,
+            "n_batch": n_batch,
+            "n_ubatch": n_batch,
+            "n_seq_max": 1,
+            "n_threads": n_threads,
+            "n_threads_batch": n_threads,
+            "embeddings": 1,
+            "pooling_type": RANK if pooling == RANK else NONE,
+            **{name: n_batch for name in OUTPUTS if name in library.fields},
+            **context_fields(library, params),
+        }
+        return cls(Context.open_with(model, fields), pooling)
+
+    @property
+    def ranks(self) -> bool:
+        """Whether the model is made to score, and not to embed."""
+        return self._pooling == RANK
+
+    def embed(self, tokens: Sequence[int], dimensions: int | None = None) -> Vector | None:
+        """The text's vector, of length 1; None where the abort flag is set. At most `longest` tokens, at least one.
+
+        `dimensions`: so many of its first numbers; None is all.
+        """
+        context = self._context
+        context.clear()
+        total = np.zeros(self._n_embd, np.float32)
+        last = len(tokens) - 1
+        for start in range(0, len(tokens), context.n_batch):
+            wanted = []
+            context.batch.clear()
+            for position, token in enumerate(tokens[start : start + context.n_batch], start):
+                index = context.batch.add(token, position, 0, True)
+                if self._pooling == MEAN or position == (last if self._pooling == LAST else 0):
+                    wanted.append(index)
+            if not context.decode():
+                return None
+            for index in wanted:
+                total += self._vector(index)
+        total = total[:dimensions]
+        length = float(np.linalg.norm(total))
+        if not np.isfinite(length):
+            raise InferenceFailed("engine.no_embedding")
+        return total / np.float32(length) if length else total
+
+    def score(self, tokens: Sequence[int]) -> float | None:
+        """What the model's classifier says of the text; None where the abort flag is set."""
+        context = self._context
+        context.clear()
+        context.batch.clear()
+        for position, token in enumerate(tokens):
+            context.batch.add(token, position, 0, True)
+        if not context.decode():
+            return None
+        address: int | None = self._of_sequence(context.pointer, 0)
+        if address is None:
+            raise InferenceFailed("engine.no_embedding")
+        return float(floats_at(address, 1)[0])
+
+    def close(self) -> None:
+        self._context.close()
+
+    def _vector(self, index: int) -> Vector:
+        address: int | None = self._of_token(self._context.pointer, index)
+        if address is None:
+            raise InferenceFailed("engine.no_embedding")
+        return floats_at(address, self._n_embd)
+
+
+def _is_whole(model: Model, pooling: int) -> bool:
+    """Whether the model must see a text in one piece: one that looks in both directions must, and a classifier."""
+    return pooling == RANK or model.own("attention.causal") == "false"
