@@ -150,7 +150,7 @@ class Cursor:
             yield None
 
     def collect(self, marks: Marks, most: int = MOST_OF_A_NAME) -> Steps[tuple[str, str]]:
-        """Reads up to one of the marks, and it: (text, mark). Raises EndOfText, and NotACall after `most` characters."""
+        """Reads up to one of the marks, and it: (text, mark). Raises EndOfText; NotACall after `most` characters."""
         text = ""
         while True:
             start, met, end = marks.search(self.rest, self.ended)
