@@ -1,4 +1,4 @@
-"""Makes libraries that cannot be used, each bad in one way; with gcc where a file has to be built for it."""
+"""Makes libraries that cannot be used, each bad in one way; with a C compiler where a file has to be built for it."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ struct params llama_context_default_params(void) {
 
 
 def build(target: Path, source: str, *flags: str) -> None:
-    """A shared library of C source. AssertionError where there is no gcc."""
-    compiler = shutil.which("gcc")
-    assert compiler, "gcc is not installed; these tests build broken libraries with it (Debian/Ubuntu: apt install gcc)"
+    """A shared library of C source. AssertionError where there is no C compiler."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    assert compiler, "no C compiler (cc, gcc): these tests build broken libraries (Debian/Ubuntu: apt install gcc)"
     target.parent.mkdir(parents=True, exist_ok=True)
     command = [compiler, "-shared", "-fPIC", "-o", str(target), "-x", "c", "-", "-x", "none", *flags]
     subprocess.run(command, input=source.encode(), check=True, timeout=60)
