@@ -10,7 +10,7 @@ import openai
 import pytest
 
 from hoshikage import wire
-from hoshikage.params import GenerationRequest
+from hoshikage.params import ChatPrompt, GenerationRequest
 from tests.api.conftest import House, answer, finished
 from tests.gguf_files import STRING, Gguf
 
@@ -60,6 +60,12 @@ def asked(house: House) -> GenerationRequest:
     return house.dispatcher.asked[-1][1]
 
 
+def prompted(house: House) -> ChatPrompt:
+    prompt: object = asked(house).prompt
+    assert isinstance(prompt, ChatPrompt)
+    return prompt
+
+
 def says(house: House, *texts: str, tail: str = "", reason: wire.FinishReason = "stop") -> None:
     tokens = [wire.Token(1, text, count) for count, text in enumerate(texts, start=1)]
     house.dispatcher.steps = [wire.Started(1, 5, tail=tail), *tokens, finished(reason)]
@@ -100,7 +106,7 @@ async def test_deltas_of_calls(house: House, tmp_path: Path) -> None:
 async def test_a_template_with_tools_gets_them(house: House, tmp_path: Path) -> None:
     model(tmp_path, "lfm2")
     await chat(house, tools=[WEATHER, TIME])
-    prompt = asked(house).prompt
+    prompt = prompted(house)
     assert prompt.tools[0] == WEATHER
     assert prompt.tools[1]["function"] == {
         "name": "time",
@@ -128,7 +134,7 @@ HISTORY: Final[list[dict[str, Any]]] = [
 async def test_a_template_without_tools_gets_an_instruction(house: House, tmp_path: Path) -> None:
     model(tmp_path, "phi4")
     await chat(house, tools=[WEATHER], messages=HISTORY)
-    prompt = asked(house).prompt
+    prompt = prompted(house)
     assert prompt.tools == ()
     system, user, assistant, result = prompt.messages
     assert (system.content or "").startswith("Be brief.\n\n# Tools")
@@ -140,7 +146,7 @@ async def test_a_template_without_tools_gets_an_instruction(house: House, tmp_pa
 async def test_history_reaches_a_template_that_writes_it(house: House, tmp_path: Path) -> None:
     model(tmp_path, "qwen3")
     await chat(house, tools=[WEATHER], messages=HISTORY)
-    call = asked(house).prompt.messages[2]
+    call = prompted(house).messages[2]
     assert call.content is None
     assert call.extra["tool_calls"][0]["function"]["arguments"] == {"city": "東京"}
 
@@ -157,7 +163,7 @@ async def test_calls_are_written_for_templates_that_do_not(
 ) -> None:
     model(tmp_path, template)
     await chat(house, tools=[WEATHER], messages=HISTORY)
-    prompt = asked(house).prompt
+    prompt = prompted(house)
     assert prompt.messages[2].content == text
     assert ("tools" in prompt.messages[0].extra) == (template == "phi4-mini")
 
@@ -168,7 +174,7 @@ async def test_no_tools_no_calls(house: House, tmp_path: Path) -> None:
     for fields in ({}, {"tools": [WEATHER], "tool_choice": "none"}):
         choice = (await chat(house, **fields)).choices[0]
         assert (choice.finish_reason, choice.message.content, choice.message.tool_calls) == ("stop", CALL, None)
-        assert asked(house).prompt.tools == ()
+        assert prompted(house).tools == ()
         assert asked(house).special_text == ()
 
 
@@ -208,14 +214,14 @@ async def test_a_call_that_must_be(
         assert (grammar.kind, grammar.param) == ("json_schema", "tools")
         made = json.loads(grammar.text)
         assert {key: len(made[key]) if isinstance(made[key], list) else made[key] for key in schema} == schema
-        assert asked(house).prompt.template_kwargs["enable_thinking"] is False
+        assert prompted(house).template_kwargs["enable_thinking"] is False
 
 
 async def test_allowed_tools_are_the_only_ones(house: House, tmp_path: Path) -> None:
     model(tmp_path, "qwen3")
     allowed = {"mode": "auto", "tools": [{"type": "function", "function": {"name": "time"}}]}
     await chat(house, tools=[WEATHER, TIME], tool_choice={"type": "allowed_tools", "allowed_tools": allowed})
-    assert [tool["function"]["name"] for tool in asked(house).prompt.tools] == ["time"]
+    assert [tool["function"]["name"] for tool in prompted(house).tools] == ["time"]
     assert asked(house).grammar is None
 
 
@@ -263,12 +269,12 @@ async def test_thoughts(house: House, tmp_path: Path) -> None:
 async def test_thoughts_are_switched_off(house: House, tmp_path: Path) -> None:
     model(tmp_path, "qwen3")
     await chat(house, reasoning_effort="none")
-    assert asked(house).prompt.template_kwargs["enable_thinking"] is False
+    assert prompted(house).template_kwargs["enable_thinking"] is False
     await chat(house, extra_body={"chat_template_kwargs": {"enable_thinking": False}})
-    assert asked(house).prompt.template_kwargs["thinking"] is False
+    assert prompted(house).template_kwargs["thinking"] is False
     model(tmp_path, "gpt-oss")
     await chat(house, reasoning_effort="none")
-    assert asked(house).prompt.template_kwargs["reasoning_effort"] == "low"
+    assert prompted(house).template_kwargs["reasoning_effort"] == "low"
 
 
 async def test_harmony_without_tools(house: House, tmp_path: Path) -> None:
