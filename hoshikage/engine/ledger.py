@@ -1,10 +1,11 @@
-"""Keeps the log probabilities of tokens until their text is certain, so that both go out together. Engine thread; pure."""
+"""Keeps log probabilities until their text is certain, so that both go out together. Engine thread; pure."""
 
 from __future__ import annotations
 
 import codecs
 from collections import deque
 from collections.abc import Iterable
+from itertools import islice
 
 from hoshikage.wire import Chosen, Likely
 
@@ -31,7 +32,9 @@ class Ledger:
         """The text up to the end of the last token that is wholly certain, and the tokens of it. Both may be empty."""
         self._text += text
         length = end = 0
-        for number, entry in enumerate(self._waiting, start=1):
+        # While a character is begun, the last token stays: what becomes of it is part of that token's text.
+        ready = len(self._waiting) - bool(self._decoder.getstate()[0])
+        for number, entry in enumerate(islice(self._waiting, ready), start=1):
             if length + len(entry.token.text) > len(self._text):
                 break
             if entry.token.text:  # one without waits for the next that has some

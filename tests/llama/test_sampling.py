@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from hoshikage.errors import InferenceFailed
+from hoshikage.errors import InferenceFailed, NotSupported
 from hoshikage.llama.context import Context
 from hoshikage.llama.handshake import golden_cases, greedy
 from hoshikage.llama.model import Model
@@ -64,6 +67,102 @@ def test_a_top_k_of_one_is_greedy(model: Model, context: Context) -> None:
 def test_the_narrowest_top_p_and_min_p_are_greedy(model: Model, context: Context, narrow: dict[str, float]) -> None:
     params = SamplingParams(temperature=1.0, seed=3, **narrow)  # type: ignore[arg-type]
     assert generated(model, context, params) == generated(model, context, SamplingParams(temperature=0))
+
+
+GREEDY = SamplingParams(temperature=0)
+WIDE = SamplingParams(temperature=1.5, top_k=0, top_p=1.0, seed=3)
+
+
+@pytest.mark.parametrize(
+    "narrow",
+    [
+        {"top_n_sigma": 1e-3},
+        {"mirostat": 1, "mirostat_tau": 0.0},
+        {"mirostat": 2, "mirostat_tau": 0.0},
+        {"samplers": ("top_k",), "top_k": 1},
+        {"dynatemp_range": 0.0, "temperature": 1e-3},
+        {"dynatemp_range": 1.0, "temperature": 1e-3, "dynatemp_exponent": 10.0, "top_k": 1},
+    ],
+)
+def test_every_sampler_at_its_narrowest_is_greedy(model: Model, context: Context, narrow: dict[str, Any]) -> None:
+    assert generated(model, context, replace(WIDE, **narrow)) == generated(model, context, GREEDY)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"typical_p": 0.3},
+        {"top_n_sigma": 1.0},
+        {"xtc_probability": 1.0, "xtc_threshold": 0.01},
+        {"dynatemp_range": 1.4},
+        {"mirostat": 1},
+        {"mirostat": 2},
+        {"samplers": ("top_k", "temperature"), "top_k": 3},
+    ],
+)
+def test_every_sampler_does_something_and_repeats_with_its_seed(
+    model: Model, context: Context, changed: dict[str, Any]
+) -> None:
+    params = replace(WIDE, **changed)
+    assert generated(model, context, params) == generated(model, context, params)
+    assert generated(model, context, params) != generated(model, context, WIDE)
+
+
+@pytest.mark.parametrize(
+    "off",
+    [
+        {"typical_p": 1.0, "top_n_sigma": -1.0, "xtc_probability": 0.0, "dry_multiplier": 0.0, "dynatemp_range": 0.0},
+        {"xtc_probability": 1.0, "xtc_threshold": 0.6},
+        {"dry_multiplier": 9.0, "dry_penalty_last_n": 0},
+        {"dry_multiplier": 9.0, "dry_base": 0.5},
+        {"samplers": ("temperature",), "top_k": 1, "typical_p": 0.1},
+        {"mirostat_tau": 0.0},
+    ],
+)
+def test_a_sampler_that_is_off_changes_nothing(model: Model, context: Context, off: dict[str, Any]) -> None:
+    assert generated(model, context, replace(WIDE, **off)) == generated(model, context, WIDE)
+
+
+def test_the_order_of_samplers_counts(model: Model, context: Context) -> None:
+    narrow = replace(WIDE, top_p=0.5, temperature=2.0)
+    cut_first = replace(narrow, samplers=("top_p", "temperature"))
+    heated_first = replace(narrow, samplers=("temperature", "top_p"))
+    assert generated(model, context, cut_first) == generated(model, context, narrow)
+    assert generated(model, context, heated_first) != generated(model, context, narrow)
+
+
+def test_xtc_leaves_out_the_likeliest(model: Model, context: Context) -> None:
+    without = replace(WIDE, temperature=1.0, xtc_probability=1.0, xtc_threshold=1e-4)
+    assert generated(model, context, without, 1) != generated(model, context, GREEDY, 1)
+
+
+def test_dry_forbids_repeated_sequences(model: Model, context: Context) -> None:
+    strict = SamplingParams(
+        temperature=0, dry_multiplier=100.0, dry_base=4.0, dry_allowed_length=1, dry_sequence_breakers=()
+    )
+    found = generated(model, context, strict, 60)
+    pairs = list(pairwise(found))
+    assert len(set(pairs)) == len(pairs)
+    plain = generated(model, context, GREEDY, 60)
+    assert len(set(pairwise(plain))) < 59
+
+
+def test_a_sampler_that_the_release_lacks_is_named(
+    model: Model, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for function, asked in (
+        ("top_n_sigma", {"top_n_sigma": 1.0}),
+        ("dry", {"dry_multiplier": 1.0}),
+        ("xtc", {"xtc_probability": 0.5}),
+        ("typical", {"typical_p": 0.5}),
+        ("mirostat_v2", {"mirostat": 2}),
+        ("temp_ext", {"dynatemp_range": 0.5}),
+    ):
+        monkeypatch.setattr(model.library.api, f"llama_sampler_init_{function}", None)
+        with pytest.raises(NotSupported) as lacking:
+            Sampler.open(model, context, replace(WIDE, **asked))  # type: ignore[arg-type]
+        assert (lacking.value.key, lacking.value.details["name"]) == ("engine.sampler_absent", function)
+        assert lacking.value.status == 501
 
 
 def test_penalties_forbid_repetition(model: Model, context: Context) -> None:

@@ -1,0 +1,179 @@
+"""Grammars over the built-in model's vocabulary: what is taken, what is refused, and how long that may take."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any
+
+import pytest
+
+from hoshikage.errors import InvalidRequest, NotSupported
+from hoshikage.llama.grammar import Grammars, Matcher
+from hoshikage.llama.json_schema import Unenforceable, checked
+from hoshikage.llama.model import Model
+from hoshikage.params import Grammar
+
+LONGEST_S = 5.0
+"""To compile or to refuse anything, with room for a busy machine."""
+
+
+@pytest.fixture(scope="module")
+def grammars(model: Model) -> Grammars:
+    return Grammars(model.vocab)
+
+
+def compiled(grammars: Grammars, schema: Any) -> Matcher:
+    return grammars.compile(Grammar("json_schema", json.dumps(schema), "json_schema"), (2,))
+
+
+def takes(model: Model, matcher: Matcher, text: str) -> bool:
+    """Whether the grammar takes the whole text, token by token, and then lets it end."""
+    follower = matcher.again()
+    for token in model.vocab.tokenize(text, parse_special=False):
+        if follower.complete or not follower.mask()[token]:
+            return False
+        follower.accept(token)
+    return bool(follower.complete or follower.mask()[2])
+
+
+ENTRY = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "n": {"type": "integer", "minimum": 0}},
+    "required": ["name"],
+    "additionalProperties": False,
+}
+
+
+@pytest.mark.parametrize("text", ['{"name":"星影"}', '{"name": "a", "n": 12}', '{\n  "name": "\\n"\n}'])
+def test_instances_are_taken(model: Model, grammars: Grammars, text: str) -> None:
+    assert takes(model, compiled(grammars, ENTRY), text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", '{"n":1}', '{"name":"a"', '{"name":"a","x":1}', '{"name":"a","n":-1}', "text", '{"name":"a"} x']
+)
+def test_other_texts_are_not(model: Model, grammars: Grammars, text: str) -> None:
+    assert not takes(model, compiled(grammars, ENTRY), text)
+
+
+def test_the_end_may_come_only_where_the_grammar_is_fulfilled(model: Model, grammars: Grammars) -> None:
+    matcher = grammars.compile(Grammar("gbnf", 'root ::= "ab"?', "grammar"), (2, 3))
+    first, *_ = model.vocab.tokenize("a", parse_special=False)
+    assert list(matcher.mask()[[2, 3]]) == [True, True]
+    matcher.accept(first)
+    assert list(matcher.mask()[[2, 3]]) == [False, False]
+    again = matcher.again()
+    assert list(again.mask()[[2, 3]]) == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("schema", "named"),
+    [
+        ({"not": {}}, "not"),
+        ({"type": "array", "uniqueItems": True}, "uniqueItems"),
+        ({"if": {}, "then": {}}, "if"),
+        ({"type": "array", "contains": {}}, "contains"),
+        ({"type": "object", "propertyNames": {"maxLength": 3}}, "propertyNames"),
+        ({"type": "object", "minProperties": 2}, "minProperties"),
+        ({"type": "array", "prefixItems": [{}], "additionalItems": False}, "additionalItems"),
+        ({"enum": [2**53 + 1]}, "enum"),
+        ({"const": {"a": [10**19]}}, "const"),
+        ({"type": "integer", "minimum": 2**60}, "minimum"),
+        ({"type": "integer", "multipleOf": 999_983}, "multipleOf"),
+        ({"allOf": [{"multipleOf": 97}, {"multipleOf": 89}, {"multipleOf": 83}]}, "multipleOf"),
+        ({"type": "number", "not": {}, "x-guidance": {"lenient": True}}, "not"),
+        ({"properties": {"not": {"properties": {"x": {"not": {}}}}}}, "not"),
+        ({"type": "string", "pattern": "(?=a)"}, "look-ahead"),
+        ({"type": "string", "pattern": "("}, "unclosed group"),
+        ({"type": "string", "format": "nonsense"}, "nonsense"),
+        ({"type": "nonsense"}, "nonsense"),
+        ({"type": 5}, "type"),
+        ({"properties": []}, "properties"),
+        ({"required": "a"}, "required"),
+        ({"enum": []}, "anyOf is empty"),
+        ({"$ref": "#/nowhere"}, "/nowhere"),
+        ({"$ref": "http://127.0.0.1:1/schema.json"}, "http://127.0.0.1:1/schema.json"),
+        ({"oneOf": [{"type": "integer"}, {"type": "number"}]}, "oneOf"),
+    ],
+)
+def test_what_cannot_be_enforced_is_refused_with_its_name(grammars: Grammars, schema: Any, named: str) -> None:
+    begun = time.perf_counter()
+    with pytest.raises(InvalidRequest) as refused:
+        compiled(grammars, schema).mask()
+    assert time.perf_counter() - begun < LONGEST_S
+    assert named in str(refused.value)
+    assert refused.value.param == "json_schema"
+    assert all(len(str(detail)) <= 301 for detail in refused.value.details.values())
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "string", "maxLength": 10**9},
+        {"type": "array", "minItems": 10**6, "items": {"type": "integer"}},
+        {"type": "string", "pattern": "(a|b)*a(a|b){20}"},
+        {"type": "string", "pattern": "^((a{1,100}){1,100}){1,100}$"},
+        {"enum": [f"value {number}" for number in range(5000)]},
+        {"type": "object", "properties": {f"k{number}": {"type": "string"} for number in range(500)}},
+        {"$defs": {f"d{i}": {"anyOf": [{"items": {"$ref": f"#/$defs/d{i + 1}"}}] * 9} for i in range(20)}
+         | {"d20": {}}, "$ref": "#/$defs/d0"},
+        {"$defs": {"a": {"allOf": [{"$ref": "#/$defs/a"}]}}, "$ref": "#/$defs/a"},
+        {"allOf": [{"anyOf": [{"properties": {f"p{i}{j}": {}}} for j in range(3)]} for i in range(12)]},
+        {"type": "integer", "minimum": 1, "maximum": 10**15, "multipleOf": 9973},
+    ],
+)  # fmt: skip
+def test_no_schema_takes_for_ever(grammars: Grammars, schema: Any) -> None:
+    """It is taken, and then goes on for some tokens, or it is refused."""
+    begun = time.perf_counter()
+    refused = taken = 0
+    try:
+        matcher = compiled(grammars, schema)
+        for _ in range(8):
+            allowed = matcher.mask().nonzero()[0]
+            taken += 1
+            if matcher.complete or not len(allowed):
+                break
+            matcher.accept(int(allowed[-1]))
+    except InvalidRequest:
+        refused = 1
+    assert refused or taken
+    assert time.perf_counter() - begun < LONGEST_S
+
+
+@pytest.mark.parametrize(
+    ("schema", "left"),
+    [
+        ({"uniqueItems": False, "type": "array"}, {"type": "array"}),
+        ({"propertyNames": {"type": "string"}, "unevaluatedProperties": True}, {}),
+        ({"x-guidance": {"key_separator": "="}, "items": {"x-guidance": {}}}, {"items": {}}),
+        (
+            {"properties": {"uniqueItems": {"uniqueItems": False}}, "default": {"uniqueItems": False}},
+            {"properties": {"uniqueItems": {}}, "default": {"uniqueItems": False}},
+        ),
+        (
+            {"minProperties": 2, "additionalProperties": False, "properties": {"a": {}, "b": {}}},
+            {"minProperties": 2, "additionalProperties": False, "properties": {"a": {}, "b": {}}},
+        ),
+        (
+            {"anyOf": [{"multipleOf": 0.01}, {"multipleOf": 1e6}]},
+            {"anyOf": [{"multipleOf": 0.01}, {"multipleOf": 1e6}]},
+        ),
+    ],
+)
+def test_what_asks_for_nothing_is_left_out(schema: Any, left: Any) -> None:
+    assert checked(schema) == left
+
+
+def test_a_property_of_a_keywords_name_is_no_keyword() -> None:
+    assert checked({"properties": {"additionalItems": {}, "prefixItems": {}}})
+    with pytest.raises(Unenforceable, match="additionalItems"):
+        checked({"properties": {"x": {"additionalItems": False, "prefixItems": [{}]}}})
+
+
+def test_without_the_package_the_refusal_names_it(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "llguidance", None)
+    with pytest.raises(NotSupported) as lacking:
+        Grammars(model.vocab)
+    assert (lacking.value.key, lacking.value.details) == ("engine.grammar_package", {"package": "llguidance"})

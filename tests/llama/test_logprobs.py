@@ -1,0 +1,37 @@
+"""Log probabilities against the plain formula."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hoshikage.llama.context import Context
+from hoshikage.llama.logprobs import LEAST, Scorer, likeliest
+from hoshikage.llama.model import Model
+from tests.llama.test_sampling import GREEDY, generated
+
+
+def test_scores_are_the_softmax_of_the_models_logits(model: Model, context: Context) -> None:
+    generated(model, context, GREEDY, 1)
+    logits = context.logits(0).astype(np.float64)
+    expected = logits - np.log(np.exp(logits).sum())
+    order = np.argsort(-logits, kind="stable")
+    logprob, top = Scorer(context, 20).score(0, 7)
+    assert logprob == pytest.approx(expected[7], abs=1e-4)
+    assert [token for token, _ in top] == [int(token) for token in order[:20]]
+    assert [value for _, value in top] == pytest.approx(list(expected[order[:20]]), abs=1e-4)
+    assert Scorer(context, 0).score(0, 7) == (logprob, [])
+    assert sum(np.exp(value) for _, value in Scorer(context, 10**6).score(0, 7)[1]) == pytest.approx(1.0, abs=1e-4)
+
+
+def test_an_impossible_token_has_a_number_that_json_can_hold(model: Model, context: Context) -> None:
+    generated(model, context, GREEDY, 1)
+    context.logits(0)[7] = -np.inf
+    assert Scorer(context, 0).score(0, 7)[0] == LEAST
+
+
+@pytest.mark.parametrize("size", [1, 127, 128, 129, 5000])
+@pytest.mark.parametrize("count", [0, 1, 5, 20])
+def test_the_likeliest_are_those_of_a_full_sort(size: int, count: int) -> None:
+    logits = np.random.default_rng(size).integers(0, 50, size).astype(np.float32)
+    assert list(likeliest(logits, count)) == list(np.argsort(-logits, kind="stable")[:count])
