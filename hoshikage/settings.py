@@ -88,6 +88,8 @@ class Settings:
     tls_key_file: Path | None
     unix_socket: Path | None
     drain_timeout: float
+    responses_store: int
+    """How many answers of /v1/responses are kept."""
     preload: str | None
     """Label of the model to load at start."""
 
@@ -276,6 +278,7 @@ ROWS: Final = (
     Row("TLS_KEY_FILE", "tls_key_file", "", optional_path, "path of a PEM file"),
     Row("UNIX_SOCKET", "unix_socket", "", optional_path, "path of a socket"),
     Row("PRELOAD", "preload", "", lambda value: value.strip() or None, "label"),
+    Row("RESPONSES_STORE", "responses_store", "100", whole(0, 10_000), "0 (= off) … 10000"),
     Row("DRAIN_TIMEOUT", "drain_timeout", "30", decimal(0.0, 3600.0), "0 … 3600 s"),
 )  # fmt: skip
 LANGUAGE_VARIABLE: Final = "HOSHIKAGE_LANG"

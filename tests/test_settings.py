@@ -110,6 +110,8 @@ def test_flags_win_over_environment_over_working_folder_over_config_folder(home:
         ("ALLOWED_HOSTS", "http://example.com"),
         ("ALLOWED_HOSTS", "example.com:80"),
         ("ALLOWED_HOSTS", "*"),
+        ("RESPONSES_STORE", "-1"),
+        ("RESPONSES_STORE", "10001"),
         ("DRAIN_TIMEOUT", "-1"),
     ],
 )

@@ -31,6 +31,7 @@ from hoshikage.api.keys import (
     PACE,
     REGISTRY,
     REQUEST_ID,
+    RESPONSES,
     SEEN,
     SETTINGS,
     TLS,
@@ -39,6 +40,7 @@ from hoshikage.api.keys import (
 )
 from hoshikage.api.middleware import AccessLog, add_request_id, errors, guard, without_request_bytes
 from hoshikage.api.middleware import log as access_log
+from hoshikage.api.response_store import ResponseStore
 from hoshikage.api.routes import needs, routes
 from hoshikage.api.sites import url
 from hoshikage.dispatch import client
@@ -77,6 +79,7 @@ def create(
     app[DOORWAY] = doorway
     app[GATE] = Gate(settings, doorway, needs())
     app[LIMITS] = RateLimits(settings.rate_limit_requests, settings.rate_limit_tokens)
+    app[RESPONSES] = ResponseStore(settings.responses_store)
     app[SEEN] = Seen()
     if (tls := sites.tls_context(settings)) is not None:
         app[TLS] = tls

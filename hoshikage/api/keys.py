@@ -15,6 +15,7 @@ from hoshikage.api.access import Doorway
 from hoshikage.api.changes import Seen
 from hoshikage.api.dialects import Dialects
 from hoshikage.api.gate import Gate
+from hoshikage.api.response_store import ResponseStore
 from hoshikage.dispatch.client import Note
 from hoshikage.params import Work
 from hoshikage.registry import ModelSpec, Registry
@@ -67,6 +68,7 @@ DOORWAY: Final = web.AppKey("doorway", Doorway)
 GATE: Final = web.AppKey("gate", Gate)
 LIMITS: Final = web.AppKey("limits", RateLimits)
 PACE: Final = web.AppKey("pace", Pace)
+RESPONSES: Final = web.AppKey("responses", ResponseStore)
 SEEN: Final = web.AppKey("seen", Seen)
 TLS: Final = web.AppKey("tls", SSLContext)
 """Absent where plain HTTP is served."""

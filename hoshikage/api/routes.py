@@ -7,13 +7,17 @@ from typing import Final
 
 from aiohttp import web
 
-from hoshikage.api import admin, chat, models, status
+from hoshikage.api import admin, chat, models, responses, status
 from hoshikage.api.gate import Needs
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 ROUTES: Final[tuple[tuple[str, str, Handler, Needs], ...]] = (
     ("POST", "/v1/chat/completions", chat.completions, "api"),
+    ("POST", "/v1/responses", responses.create, "api"),
+    ("POST", "/v1/responses/input_tokens", responses.input_tokens, "api"),
+    ("GET", "/v1/responses/{id}", responses.retrieve, "api"),
+    ("DELETE", "/v1/responses/{id}", responses.delete, "api"),
     ("GET", "/v1/models", models.listing, "api"),
     ("GET", "/v1/models/{id:.+}", models.one, "api"),  # any id at all: one with a slash is a model that is not known
     ("GET", "/v1/status", status.status, "api"),

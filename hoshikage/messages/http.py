@@ -246,4 +246,14 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{place} が長すぎます。UTF-8 で {limit} バイトまでです。",
         "{place} is too long; at most {limit} bytes of UTF-8.",
     ),
+    # Other protocols.
+    "response_not_found": (
+        "回答「{name}」はありません。残しておく数（RESPONSES_STORE）を超えたか、サーバーが再起動しました。",
+        "There is no response “{name}”: more have come since than are kept (RESPONSES_STORE), or the server was "
+        "restarted.",
+    ),
+    "previous_response_unknown": (
+        "previous_response_id の回答「{name}」は残っていません。それまでの会話を input に入れて送ってください。",
+        "The response “{name}” of previous_response_id is not kept. Send the conversation so far in input.",
+    ),
 }
