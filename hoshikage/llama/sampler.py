@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any, Final
 
 import numpy as np
@@ -158,6 +158,10 @@ def _dry(context: Context, params: SamplingParams) -> int | None:
     init = dry.bind(model.library.api, vocab)
     if init is None:
         raise _unsupported(context, "dry")
+    # Tokens that begin with a part of a breaker are tokenized without it; bytes that are no UTF-8 make b3995 to b4529
+    # abort(). The releases from b5590 on, which have another layout, replace them.
+    if not all(map(str.isascii, params.dry_sequence_breakers)) and "logits_all" in _fields_of(context):
+        raise _unsupported(context, "dry_sequence_breakers (not ASCII)")
     return init(
         vocab,
         context.n_ctx,
@@ -167,6 +171,10 @@ def _dry(context: Context, params: SamplingParams) -> int | None:
         context.n_ctx if params.dry_penalty_last_n < 0 else params.dry_penalty_last_n,
         [breaker.encode() for breaker in params.dry_sequence_breakers],
     )
+
+
+def _fields_of(context: Context) -> Container[str]:
+    return context.model.library.context_layout.offsets()
 
 
 def _has_dry(params: SamplingParams) -> bool:
