@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import RELEASES
-from tests.native.sampled import NARROW
+from tests.native.sampled import COUNT, NARROW
 
 pytestmark = pytest.mark.native
 
@@ -38,7 +38,7 @@ def outcomes(libraries: dict[str, Path], demo_model: Path) -> dict[str, dict[str
 @pytest.mark.parametrize("release", RELEASES)
 def test_every_sampler_at_its_narrowest_is_greedy_or_named(release: str, outcomes: dict[str, dict[str, Any]]) -> None:
     found = outcomes[release]
-    assert len(found["greedy"]) == 48
+    assert len(found["greedy"]) == COUNT
     for name in NARROW:
         assert found[name] == (name if name in LACKING.get(release, set()) else found["greedy"]), name
 
@@ -60,4 +60,4 @@ def test_dry_agrees_over_all_releases(outcomes: dict[str, dict[str, Any]]) -> No
 def test_breakers_beyond_ascii_never_end_the_process(release: str, outcomes: dict[str, dict[str, Any]]) -> None:
     """They make b4529 abort(), so there they are refused."""
     found = outcomes[release]["dry, not ascii"]
-    assert found == "dry_sequence_breakers (not ASCII)" if release == "b4529" else len(found) == 48
+    assert found == "dry_sequence_breakers (not ASCII)" if release == "b4529" else len(found) == COUNT
