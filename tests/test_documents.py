@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from hoshikage.cli.main import COMMANDS
+from hoshikage.messages import AREAS, LANGUAGES, Language
+from hoshikage.registry import OPTIONS
 from hoshikage.settings import LANGUAGE_VARIABLE, ROWS
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -16,6 +19,10 @@ PAGES: Final = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 ENGLISH: Final = [page for page in PAGES if not page.name.endswith(".ja.md")]
 LINK: Final = re.compile(r"\]\((?!https?://|mailto:|#)([^)#]+)[^)]*\)")
 ROW: Final = re.compile(r"^\| `(?P<name>[A-Z_]+)` \|.*\| (?P<default>[^|]+) \|$", re.MULTILINE)
+SETTINGS_PAGES: Final = ("README.md", "README.ja.md", "docs/USER_MANUAL.md", "docs/USER_MANUAL.ja.md")
+MANUALS: Final = SETTINGS_PAGES[2:]
+LEAST_TEXT: Final = 10
+MACHINE: Final = re.compile(r"/(?:work|tmp|root)/|/home/(?!you\b)")
 
 
 def _japanese(page: Path) -> Path:
@@ -44,8 +51,8 @@ def test_every_link_leads_to_a_file(page: Path) -> None:
     assert missing == []
 
 
-@pytest.mark.parametrize("name", ["README.md", "README.ja.md"])
-def test_the_readme_names_every_setting_with_its_default(name: str) -> None:
+@pytest.mark.parametrize("name", SETTINGS_PAGES)
+def test_every_setting_is_named_with_its_default(name: str) -> None:
     text = _text(ROOT / name)
     defaults = {row["name"]: row["default"].strip("`") for row in ROW.finditer(text)}
     assert LANGUAGE_VARIABLE in defaults
@@ -62,7 +69,54 @@ def test_the_readme_names_every_command(name: str) -> None:
     assert [verb for verb in COMMANDS if verb != "serve" and f"`hoshikage {verb}" not in text] == []
 
 
+@pytest.mark.parametrize("name", MANUALS)
+def test_the_manual_says_what_every_setting_may_be(name: str) -> None:
+    text = _text(ROOT / name)
+    for row in ROWS:
+        allowed = row.allowed.replace(" | ", ", ")  # a bar would end the cell
+        assert re.search(rf"^\| `{row.variable}` \| .* \| {re.escape(allowed)} \| ", text, re.MULTILINE), row.variable
+
+
+@pytest.mark.parametrize("name", MANUALS)
+def test_the_manual_names_every_command_and_every_setting_of_a_model(name: str) -> None:
+    text = _text(ROOT / name)
+    assert [verb for verb in COMMANDS if f"hoshikage {verb}" not in text and verb != "demo"] == []
+    flags = [f"--{'no-' if row.kind is bool else ''}{row.name.replace('_', '-')}" for row in OPTIONS]
+    assert re.findall(r"^\| `(--[a-z-]+)` \| `(\w+)` \|", text, re.MULTILINE) == [
+        (flag, row.name) for flag, row in zip(flags, OPTIONS, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("name", MANUALS)
+def test_every_message_shown_is_one_of_the_catalogue(name: str) -> None:
+    """Under troubleshooting, and wherever a screen begins with an error: as the program prints it in that language."""
+    text = _text(ROOT / name)
+    language: Language = "ja" if ".ja." in name else "en"
+    texts = [import_module(f"hoshikage.messages.{area}").TEXTS.values() for area in AREAS]
+    shapes = [_shape(pair[LANGUAGES.index(language)]) for pairs in texts for pair in pairs]
+    trouble = re.split(r"^## ", text, flags=re.MULTILINE)[-1]
+    shown = re.findall(r"^```text\n(.*?)^```$", trouble, re.MULTILINE | re.DOTALL)
+    assert len(shown) > 10
+    for screen in shown:
+        said = re.sub(r"^(?:error|warning|problem|lacks|エラー|注意|問題|足りないもの):?\s+", "", screen.rstrip())
+        first = said.partition("\n")[0]
+        assert any(shape.fullmatch(said) or shape.fullmatch(first) for shape in shapes), screen
+
+
+def test_no_page_names_a_machine() -> None:
+    for page in PAGES:
+        assert MACHINE.findall(_text(page)) == [], page
+
+
 def test_no_page_keeps_a_mark_of_its_making() -> None:
     for page in ROOT.rglob("*.md"):
         if ".venv" not in page.parts and ".cache" not in page.parts:
             assert "@@" not in _text(page), page
+
+
+def _shape(pattern: str) -> re.Pattern[str]:
+    """What the text looks like with anything filled in; nothing at all for one that is little but what is filled in."""
+    fixed = re.split(r"(?<!{){\w[^{}]*}(?!})", pattern)
+    if sum(map(len, fixed)) < LEAST_TEXT:
+        return re.compile(r"(?!)")
+    return re.compile(".*".join(re.escape(part.replace("{{", "{").replace("}}", "}")) for part in fixed), re.DOTALL)
