@@ -28,6 +28,7 @@ from hoshikage.api.keys import (
     DOORWAY,
     GATE,
     LIMITS,
+    METRICS,
     PACE,
     REGISTRY,
     REQUEST_ID,
@@ -38,6 +39,8 @@ from hoshikage.api.keys import (
     Dispatching,
     Pace,
 )
+from hoshikage.api.measures import Measures
+from hoshikage.api.metrics import measured
 from hoshikage.api.middleware import AccessLog, add_request_id, errors, guard, without_request_bytes
 from hoshikage.api.middleware import log as access_log
 from hoshikage.api.response_store import ResponseStore
@@ -70,11 +73,12 @@ def create(
     `exposed`: whether others can reach it; None tells that from HOST. Raises SettingInvalid.
     """
     doorway = Doorway.of(settings, sites.is_exposed(settings, ()) if exposed is None else exposed)
-    app = web.Application(middlewares=[errors, guard], client_max_size=MAX_BYTES)
+    app = web.Application(middlewares=[measured, errors, guard], client_max_size=MAX_BYTES)
     app[SETTINGS] = settings
     app[REGISTRY] = registry
     app[DISPATCHER] = dispatcher
     app[DIALECTS] = Dialects()
+    app[METRICS] = Measures()
     app[PACE] = pace or Pace()
     app[DOORWAY] = doorway
     app[GATE] = Gate(settings, doorway, needs())

@@ -15,6 +15,7 @@ from hoshikage.api.access import Doorway
 from hoshikage.api.changes import Seen
 from hoshikage.api.dialects import Dialects
 from hoshikage.api.gate import Gate
+from hoshikage.api.measures import Measures
 from hoshikage.api.response_store import ResponseStore
 from hoshikage.dispatch.client import Note
 from hoshikage.params import Work
@@ -67,6 +68,7 @@ DIALECTS: Final = web.AppKey("dialects", Dialects)
 DOORWAY: Final = web.AppKey("doorway", Doorway)
 GATE: Final = web.AppKey("gate", Gate)
 LIMITS: Final = web.AppKey("limits", RateLimits)
+METRICS: Final = web.AppKey("metrics", Measures)
 PACE: Final = web.AppKey("pace", Pace)
 RESPONSES: Final = web.AppKey("responses", ResponseStore)
 SEEN: Final = web.AppKey("seen", Seen)

@@ -7,7 +7,7 @@ from typing import Final
 
 from aiohttp import web
 
-from hoshikage.api import admin, chat, models, responses, status
+from hoshikage.api import admin, chat, completions, embeddings, metrics, models, native, responses, slots, status
 from hoshikage.api.gate import Needs
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -18,6 +18,17 @@ ROUTES: Final[tuple[tuple[str, str, Handler, Needs], ...]] = (
     ("POST", "/v1/responses/input_tokens", responses.input_tokens, "api"),
     ("GET", "/v1/responses/{id}", responses.retrieve, "api"),
     ("DELETE", "/v1/responses/{id}", responses.delete, "api"),
+    ("POST", "/v1/completions", completions.completions, "api"),
+    ("POST", "/v1/embeddings", embeddings.embeddings, "api"),
+    ("POST", "/v1/rerank", embeddings.rerank, "api"),
+    ("POST", "/completion", native.completion, "api"),
+    ("POST", "/infill", native.infill, "api"),
+    ("POST", "/tokenize", native.tokenize, "api"),
+    ("POST", "/detokenize", native.detokenize, "api"),
+    ("POST", "/apply-template", native.apply_template, "api"),
+    ("GET", "/props", slots.props, "api"),
+    ("GET", "/slots", slots.slots, "api"),
+    ("GET", "/metrics", metrics.metrics, "api"),
     ("GET", "/v1/models", models.listing, "api"),
     ("GET", "/v1/models/{id:.+}", models.one, "api"),  # any id at all: one with a slash is a model that is not known
     ("GET", "/v1/status", status.status, "api"),

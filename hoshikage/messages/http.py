@@ -246,6 +246,27 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{place} が長すぎます。UTF-8 で {limit} バイトまでです。",
         "{place} is too long; at most {limit} bytes of UTF-8.",
     ),
+    # Completions, and llama-server's routes.
+    "best_of_few": (
+        "best_of は n 以上にしてください。",
+        "best_of must be at least n.",
+    ),
+    "best_of_streamed": (
+        "best_of が n より大きいときは stream にできません。",
+        "Answers cannot be streamed where best_of is greater than n.",
+    ),
+    "too_many_choices": (
+        "1 つのリクエストで作る回答が多すぎます（prompt の数 × n または best_of）。上限は {limit} 個です。",
+        "One request asks for too many answers (prompts times n or best_of); the limit is {limit}.",
+    ),
+    "suffix_prompt": (
+        "suffix を使うときの prompt は文字列 1 つにしてください。",
+        "With suffix, prompt must be one string.",
+    ),
+    "no_slot": (
+        "空いているスロットがありません。",
+        "No slot is free.",
+    ),
     # Other protocols.
     "response_not_found": (
         "回答「{name}」はありません。残しておく数（RESPONSES_STORE）を超えたか、サーバーが再起動しました。",

@@ -1,0 +1,66 @@
+"""POST /v1/embeddings and /v1/rerank: texts as vectors, and documents by how well they answer. Event loop thread."""
+
+from __future__ import annotations
+
+import base64
+import sys
+from array import array
+from typing import Any
+
+from aiohttp import web
+
+from hoshikage import wire
+from hoshikage.api.body import read_json
+from hoshikage.api.keys import REGISTRY
+from hoshikage.api.models import resolve
+from hoshikage.api.raw_answers import json, perform
+from hoshikage.api.schema.embeddings import parse_embeddings, parse_rerank
+
+
+async def embeddings(request: web.Request) -> web.Response:
+    body, task = parse_embeddings(await read_json(request))
+    spec = await resolve(request.app[REGISTRY], body.model)
+    vectors, finished = await perform(request, spec, task, wire.Vector)
+    shown = base64_of if body.encoding_format == "base64" else floats_of
+    return json(
+        {
+            "object": "list",
+            "data": [
+                {"object": "embedding", "index": index, "embedding": shown(vector.values)}
+                for index, vector in enumerate(vectors)
+            ],
+            "model": spec.name,
+            "usage": _usage(finished),
+        }
+    )
+
+
+async def rerank(request: web.Request) -> web.Response:
+    """The best first, with the model's own scores, as llama-server has them."""
+    body, task = parse_rerank(await read_json(request))
+    spec = await resolve(request.app[REGISTRY], body.model)
+    scores, finished = await perform(request, spec, task, wire.Score)
+    order = sorted(range(len(scores)), key=lambda index: -scores[index].value)
+    results: list[dict[str, Any]] = [
+        {"index": index, "relevance_score": scores[index].value} for index in order[: body.top_n]
+    ]
+    if body.return_documents:
+        for result in results:
+            result["document"] = {"text": task.documents[result["index"]]}
+    return json({"object": "list", "model": spec.name, "usage": _usage(finished), "results": results})
+
+
+def floats_of(raw: bytes) -> list[float]:
+    numbers = array("f", raw)
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers.tolist()
+
+
+def base64_of(raw: bytes) -> str:
+    """Little-endian, as OpenAI sends them."""
+    return base64.b64encode(raw).decode()
+
+
+def _usage(finished: wire.Finished) -> dict[str, int]:
+    return {"prompt_tokens": finished.prompt_tokens, "total_tokens": finished.prompt_tokens}

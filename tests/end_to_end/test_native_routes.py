@@ -1,0 +1,174 @@
+"""llama-server's own routes, over a real server and the built-in model."""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.conftest import LABEL, messages_of
+from tests.end_to_end.live import LiveServer
+
+PROMPT = "<|im_start|>user\nWhat is Hoshikage?<|im_end|>\n<|im_start|>assistant\n"
+
+
+def send(server: LiveServer, path: str, body: dict[str, Any] | None = None) -> tuple[int, bytes]:
+    data = None if body is None else json.dumps(body).encode()
+    asked = urllib.request.Request(server.url + path, data, {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(asked) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as refused:
+        return refused.code, refused.read()
+
+
+def ask(server: LiveServer, path: str, **body: Any) -> Any:
+    status, answer = send(server, path, {"model": LABEL, **body})
+    assert status == 200, answer
+    return json.loads(answer)
+
+
+def complete(server: LiveServer, **body: Any) -> Any:
+    return ask(server, "/completion", **{"prompt": PROMPT, "temperature": 0, **body})
+
+
+def test_tokens_and_text_are_each_others(server: LiveServer) -> None:
+    text = "Hello, 星影<|im_end|>"
+    tokens = ask(server, "/tokenize", content=text)["tokens"]
+    assert ask(server, "/detokenize", tokens=tokens) == {"content": text}
+    plain = ask(server, "/tokenize", content=text, parse_special=False)["tokens"]
+    assert len(plain) > len(tokens)
+    pieces = ask(server, "/tokenize", content=text, with_pieces=True)["tokens"]
+    assert [one["id"] for one in pieces] == tokens
+    raw = [one["piece"].encode() if isinstance(one["piece"], str) else bytes(one["piece"]) for one in pieces]
+    assert b"".join(raw).decode() == text
+
+
+def test_the_template_gives_what_the_model_is_given(server: LiveServer, golden: Path) -> None:
+    for case in json.loads(golden.read_text(encoding="utf-8"))["cases"]:
+        prompt = ask(server, "/apply-template", messages=messages_of(case["prompt"]))["prompt"]
+        assert prompt == case["prompt"]
+        assert ask(server, "/tokenize", content=prompt)["tokens"] == case["prompt_ids"]
+
+
+def test_a_completion_says_how_it_ended(server: LiveServer, golden: Path) -> None:
+    case = json.loads(golden.read_text(encoding="utf-8"))["cases"][0]
+    whole = complete(server, prompt=case["prompt_ids"])
+    assert whole["content"] == case["text"]
+    assert (whole["stop"], whole["stop_type"], whole["stopping_word"]) == (True, "eos", "")
+    assert (whole["tokens_evaluated"], whole["tokens_predicted"]) == (len(case["prompt_ids"]), len(case["ids"]))
+    assert whole["model"] == LABEL
+    assert whole["timings"]["predicted_n"] == len(case["ids"])
+    cut = complete(server, n_predict=3, n_probs=2, seed=7)
+    assert (cut["stop_type"], cut["tokens_predicted"]) == ("limit", 3)
+    assert cut["generation_settings"]["n_predict"] == 3
+    assert cut["generation_settings"]["seed"] == 7
+    assert "".join(one["token"] for one in cut["completion_probabilities"]) == cut["content"]
+    assert [len(one["top_logprobs"]) for one in cut["completion_probabilities"]] == [2, 2, 2]
+    word = complete(server)["content"][5:9]
+    stopped = complete(server, stop=[word])
+    assert (stopped["stop_type"], stopped["stopping_word"]) == ("word", word)
+    none = complete(server, n_predict=0)
+    assert (none["content"], none["tokens_predicted"], none["stop_type"]) == ("", 0, "limit")
+
+
+def test_several_prompts_are_a_list_of_answers(server: LiveServer) -> None:
+    both = complete(server, prompt=[PROMPT, "Hello"], n_predict=4)
+    assert [one["index"] for one in both] == [0, 1]
+    assert both[0]["content"] == complete(server, n_predict=4)["content"]
+
+
+def test_the_joined_stream_equals_the_whole_completion(server: LiveServer) -> None:
+    whole = complete(server)
+    status, raw = send(server, "/completion", {"model": LABEL, "prompt": PROMPT, "temperature": 0, "stream": True})
+    assert status == 200
+    pieces = [json.loads(one.removeprefix("data: ")) for one in raw.decode().strip().split("\n\n") if one[0] == "d"]
+    assert "".join(one["content"] for one in pieces) == whole["content"]
+    assert [one["stop"] for one in pieces] == [False] * (len(pieces) - 1) + [True]
+    assert pieces[-1]["tokens_predicted"] == whole["tokens_predicted"]
+    assert pieces[-1]["stop_type"] == "eos"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "param"),
+    [
+        ("/completion", {}, "prompt"),
+        ("/completion", {"prompt": "a", "return_tokens": True}, "return_tokens"),
+        ("/completion", {"prompt": "a", "lora": [{"id": 0, "scale": 1}]}, "lora"),
+        ("/completion", {"prompt": "a", "n_predict": -3}, "n_predict"),
+        ("/completion", {"prompt": "a", "id_slot": 3}, "id_slot"),
+        ("/infill", {"input_prefix": "a", "input_suffix": "b"}, "input_suffix"),
+        ("/infill", {"input_prefix": "a"}, "input_suffix"),
+        ("/tokenize", {}, "content"),
+        ("/detokenize", {"tokens": [99_999]}, "tokens"),
+        ("/detokenize", {"tokens": "a"}, "tokens"),
+        ("/apply-template", {}, "messages"),
+        ("/apply-template", {"messages": [{"role": "user"}]}, "messages[0].content"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_done_is_a_400_that_names_the_field(
+    server: LiveServer, path: str, body: dict[str, Any], param: str
+) -> None:
+    status, answer = send(server, path, {"model": LABEL, **body})
+    assert (status, json.loads(answer)["error"]["param"]) == (400, param)
+
+
+def test_a_program_that_names_no_model_gets_the_loaded_one(server: LiveServer) -> None:
+    ask(server, "/tokenize", content="x")
+    status, answer = send(server, "/completion", {"prompt": PROMPT, "n_predict": 1})
+    assert (status, json.loads(answer)["model"]) == (200, LABEL)
+
+
+def test_props_and_slots(server: LiveServer, demo_model: Path) -> None:
+    ask(server, "/tokenize", content="x")
+    status, answer = send(server, "/props")
+    told = json.loads(answer)
+    assert status == 200
+    assert told["total_slots"] == 1
+    assert told["default_generation_settings"]["n_ctx"] == 1024
+    assert told["default_generation_settings"]["params"]["temperature"] == 0.2
+    assert (told["model_path"], told["model_alias"]) == (LABEL, LABEL)
+    assert "<|im_start|>" in told["chat_template"]
+    assert str(demo_model.parent) not in answer.decode()
+    status, answer = send(server, "/slots")
+    slot = json.loads(answer)[0]
+    assert (status, slot["id"], slot["n_ctx"], slot["is_processing"]) == (200, 0, 1024, False)
+    assert send(server, "/props?model=nope")[0] == 404
+
+
+LINE = re.compile(r"[a-z_:]+(?:\{(?:[a-z]+=\"[^\"]*\",?)*\})? [-+0-9.eInf]+")
+
+
+def metrics(server: LiveServer) -> dict[str, float]:
+    status, answer = send(server, "/metrics")
+    assert status == 200
+    lines = [line for line in answer.decode().splitlines() if not line.startswith("#")]
+    assert [line for line in lines if not LINE.fullmatch(line)] == []
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
+
+
+def test_metrics_count_what_happens(server: LiveServer) -> None:
+    before = metrics(server)
+    used = complete(server, n_predict=3)
+    send(server, "/completion", {"model": LABEL})
+    after = metrics(server)
+
+    def grown(name: str) -> float:
+        return after[name] - before.get(name, 0)
+
+    assert grown('hoshikage_requests_total{method="POST",route="/completion",status="200"}') == 1
+    assert grown('hoshikage_requests_total{method="POST",route="/completion",status="400"}') == 1
+    assert grown('hoshikage_request_seconds_count{route="/completion"}') == 2
+    assert grown('hoshikage_request_seconds_bucket{route="/completion",le="+Inf"}') == 2
+    assert grown("hoshikage_prompt_tokens_total") == used["tokens_evaluated"] == grown("llamacpp:prompt_tokens_total")
+    assert grown("hoshikage_completion_tokens_total") == 3
+    assert after["hoshikage_model_loads_total"] >= 1
+    assert after["hoshikage_runner_crashes_total"] == 0
+    assert after['hoshikage_model_state{state="ready"}'] == 1
+    assert after[f'hoshikage_model_loaded{{model="{LABEL}"}}'] == 1
+    assert after["llamacpp:requests_deferred"] == 0
