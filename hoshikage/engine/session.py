@@ -141,10 +141,10 @@ class Session:
         piece = self._vocab.piece(token) or self._prompt.special.get(token, b"")
         text = self._text.feed(piece)
         if self._ledger is not None:
-            self._note(self._ledger, token, piece)
-        if text:
-            self._send(text)
-        if self._text.stopped or (self._conditions is not None and self._conditions.complete):
+            self._note(self._ledger, token, piece, text)
+        elif text:
+            self._emit(wire.Token(self.job, text, self._generated, self._choice))
+        if self._text.stop is not None or (self._conditions is not None and self._conditions.complete):
             return self._end("stop")
         if self._generated >= self._limit:
             return self._end("length")
@@ -170,19 +170,15 @@ class Session:
             for frame in echo.frames():
                 self._emit(frame)
 
-    def _note(self, ledger: Ledger, token: int, piece: bytes) -> None:
+    def _note(self, ledger: Ledger, token: int, piece: bytes, text: str) -> None:
+        """Sends the token with its log probabilities, or what has become certain of those before it."""
         assert self._plan.scorer is not None
         assert self.batch_index is not None
         logprob, top = self._plan.scorer.score(self.batch_index, token)
         ledger.add(piece, logprob, [(self._vocab.piece(other), value) for other, value in top])
-
-    def _send(self, text: str) -> None:
-        logprobs = None
-        if self._ledger is not None:
-            text, logprobs = self._ledger.release(text)
-            if not text:
-                return
-        self._emit(wire.Token(self.job, text, self._generated, self._choice, logprobs))
+        text, logprobs = ledger.release(text)
+        if text:
+            self._emit(wire.Token(self.job, text, self._generated, self._choice, logprobs))
 
     def _end(self, reason: wire.FinishReason) -> bool:
         rest, logprobs = self._text.finish(), None

@@ -30,7 +30,7 @@ NARROW: dict[str, dict[str, Any]] = {
 }
 """Sampler -> what makes it, or the chain that it is in, take the likeliest token."""
 
-COUNT = 18
+COUNT = 14
 """Few enough that the releases, which round differently, agree on the likeliest tokens."""
 
 DRY = replace(GREEDY, dry_multiplier=50.0, dry_base=2.0, dry_allowed_length=1, dry_sequence_breakers=("*",))
