@@ -1,7 +1,7 @@
 """Choosing under conditions: a bias on tokens, tokens that are forbidden, a grammar. Used in the engine thread.
 
-Only a request that asks for one of these goes this way. The conditions are met on a copy of the logits, and the chain
-is given the tokens that are left: several samplers of the library compute NaN from tokens of probability 0.
+Only a request that asks for one of these goes this way. Where tokens are forbidden, the chain is given those that are
+left: several samplers of the library compute NaN from tokens of probability 0.
 """
 
 from __future__ import annotations
@@ -56,6 +56,8 @@ class Choice:
 
     def sample(self, index: int) -> int:
         """As Sampler.sample. Raises InvalidRequest where the grammar has become too complex to go on with."""
+        if self._matcher is None and self._left is None:
+            return self._sample_biased(index)
         logits = self._context.logits(index)
         if len(self._biased):
             logits = logits.copy()
@@ -64,13 +66,21 @@ class Choice:
         if self._matcher is not None:
             mask = self._matcher.mask()
             left = np.flatnonzero(mask if self._allowed is None else mask & self._allowed)
-        if left is None:
-            left = np.arange(len(logits))
+        assert left is not None
         if not len(left):  # what the grammar asks for is forbidden, or the vocabulary cannot write it
             raise InvalidRequest("engine.nothing_allowed", param=self._param)
         token = self._sampler.choose(left, logits[left])
         if self._matcher is not None:
             self._matcher.accept(token)
+        return token
+
+    def _sample_biased(self, index: int) -> int:
+        """With nothing but biases the sampler may see all tokens; afterwards the logits are the model's again."""
+        logits = self._context.logits(index)
+        kept = logits[self._biased]
+        logits[self._biased] += self._biases
+        token = self._sampler.sample(index)
+        logits[self._biased] = kept
         return token
 
     def close(self) -> None:
