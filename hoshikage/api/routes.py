@@ -7,7 +7,19 @@ from typing import Final
 
 from aiohttp import web
 
-from hoshikage.api import admin, chat, completions, embeddings, metrics, models, native, responses, slots, status
+from hoshikage.api import (
+    admin,
+    anthropic,
+    chat,
+    completions,
+    embeddings,
+    metrics,
+    models,
+    native,
+    responses,
+    slots,
+    status,
+)
 from hoshikage.api.gate import Needs
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -18,6 +30,8 @@ ROUTES: Final[tuple[tuple[str, str, Handler, Needs], ...]] = (
     ("POST", "/v1/responses/input_tokens", responses.input_tokens, "api"),
     ("GET", "/v1/responses/{id}", responses.retrieve, "api"),
     ("DELETE", "/v1/responses/{id}", responses.delete, "api"),
+    ("POST", "/v1/messages", anthropic.create, "api"),
+    ("POST", "/v1/messages/count_tokens", anthropic.count_tokens, "api"),
     ("POST", "/v1/completions", completions.completions, "api"),
     ("POST", "/v1/embeddings", embeddings.embeddings, "api"),
     ("POST", "/v1/rerank", embeddings.rerank, "api"),

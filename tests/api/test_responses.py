@@ -1,4 +1,4 @@
-"""The Responses endpoint as the OpenAI SDK sees it: input in all forms, the order of events, what is kept and what not."""
+"""The Responses endpoint as the OpenAI SDK sees it: input in all forms, the order of events, what is kept."""
 
 from __future__ import annotations
 
