@@ -13,7 +13,7 @@ from msgspec import inspect
 
 from hoshikage.api.cors import EXPOSED
 from hoshikage.api.routes import ROUTES
-from hoshikage.api.schema import chat, completions, embeddings, native, responses
+from hoshikage.api.schema import anthropic, chat, completions, embeddings, native, responses
 from hoshikage.api.schema.admin import NewModel
 from hoshikage.api.schema.sampling import SamplingFields
 from hoshikage.errors import HoshikageError
@@ -88,12 +88,13 @@ def test_every_field_of_a_chat_is_in_one_table(page: str) -> None:
     ("heading", "number", "bodies"),
     [
         (4, 0, [responses.ResponsesBody]),
-        (5, 0, [completions.CompletionBody]),
-        (6, 0, [embeddings.EmbeddingsBody]),
-        (6, 1, [embeddings.RerankBody]),
-        (7, 0, [native.CompletionBody, native.InfillBody]),
+        (5, 0, [anthropic.MessagesBody]),
+        (6, 0, [completions.CompletionBody]),
+        (7, 0, [embeddings.EmbeddingsBody]),
+        (7, 1, [embeddings.RerankBody]),
+        (8, 0, [native.CompletionBody, native.InfillBody]),
     ],
-    ids=["responses", "completions", "embeddings", "rerank", "native"],
+    ids=["responses", "messages", "completions", "embeddings", "rerank", "native"],
 )
 def test_every_field_of_the_other_bodies_is_listed(
     page: str, heading: int, number: int, bodies: list[type[msgspec.Struct]]
@@ -107,7 +108,7 @@ def test_every_field_of_the_other_bodies_is_listed(
 
 @both
 def test_every_field_of_the_small_bodies_is_listed(page: str) -> None:
-    table = re.findall(r"(?:^\|.*\n)+", _parts(page, 2)[7], re.MULTILINE)[1]
+    table = re.findall(r"(?:^\|.*\n)+", _parts(page, 2)[8], re.MULTILINE)[1]
     listed = {
         cells[0]: CODE.findall(cells[1]) for cells in re.findall(r"^\| `([^`]+)` \| (.*?) \|", table, re.MULTILINE)
     }
