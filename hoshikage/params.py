@@ -165,6 +165,12 @@ class GenerationRequest:
     echo: bool = False
     """The prompt is told, too, as text; with its log probabilities where those are asked for."""
 
+    @property
+    def chat(self) -> ChatPrompt:
+        """The prompt of a request that is one of a chat."""
+        assert isinstance(self.prompt, ChatPrompt)
+        return self.prompt
+
 
 class Tokenization(Struct, frozen=True, array_like=True, tag="tokenize"):
     """Answered by one wire.Tokens."""

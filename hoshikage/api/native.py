@@ -25,7 +25,7 @@ from hoshikage.api.schema.tools import select
 from hoshikage.api.schema.validation import convert
 from hoshikage.api.sse import EventStream
 from hoshikage.errors import InvalidRequest
-from hoshikage.params import ChatPrompt, GenerationRequest, Rendering, TextPrompt
+from hoshikage.params import GenerationRequest, Rendering, TextPrompt
 from hoshikage.registry import ModelSpec
 
 STOP_TYPES = {"length": "limit", "stop": "eos"}
@@ -68,8 +68,7 @@ async def apply_template(request: web.Request) -> web.Response:
     selection = select(body.tools, body.tool_choice, body.parallel_tool_calls)
     dialect = await request.app[DIALECTS].of(spec)
     job, _ = adapted(chat.to_request(body, spec, request.app[SETTINGS]), selection, dialect, spec.stop)
-    assert isinstance(job.prompt, ChatPrompt)
-    found, _ = await perform(request, spec, Rendering(job.prompt), wire.Text)
+    found, _ = await perform(request, spec, Rendering(job.chat), wire.Text)
     return json({"prompt": found[0].text})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -76,21 +77,23 @@ class Tasks:
         texts = [*self._texts(task, embedder)]
         n_tokens = sum(map(len, texts))
         self._cancels.admitted(job, embedder.abort)
-        for done, tokens in enumerate(texts, start=1):
-            event = self._event(job, task, embedder, tokens)
+        before = 0
+        for tokens in texts:
+            event = self._event(job, task, embedder, tokens, before)
             if event is None or self._cancels.wanted(job):
                 return n_tokens, False
             self._emit(event)
-            self._emit(wire.Prefill(job, done))
+            before += len(tokens)
         return n_tokens, True
 
     def _event(
-        self, job: int, task: Embedding | Ranking, embedder: Embedder, tokens: list[int]
+        self, job: int, task: Embedding | Ranking, embedder: Embedder, tokens: list[int], before: int
     ) -> wire.Vector | wire.Score | None:
+        """Of one text; `before` tokens of others are computed. None where it is cancelled."""
         if isinstance(task, Ranking):
             score = embedder.score(tokens)
             return None if score is None else wire.Score(job, score)
-        vector = embedder.embed(tokens, task.dimensions)
+        vector = embedder.embed(tokens, task.dimensions, lambda done: self._emit(wire.Prefill(job, before + done)))
         return None if vector is None else wire.Vector(job, vector.astype("<f4").tobytes())
 
     def _texts(self, task: Embedding | Ranking, embedder: Embedder) -> Iterable[list[int]]:
@@ -99,9 +102,9 @@ class Tasks:
         if isinstance(task, Ranking):
             if not embedder.ranks:
                 raise InvalidRequest("engine.no_ranker", param="model")
-            query = _whole(vocab, task.query)
+            template = self._model.metadata("tokenizer.chat_template.rerank")
             for number, document in enumerate(task.documents):
-                yield _measured([*query, *_second(vocab, document)], embedder, f"documents[{number}]")
+                yield _measured(_pair(vocab, template, task.query, document), embedder, f"documents[{number}]")
             return
         if embedder.ranks:
             raise InvalidRequest("engine.no_embedder", param="model")
@@ -117,12 +120,17 @@ def _whole(vocab: Vocab, text: str) -> list[int]:
     return vocab.tokenize(text, parse_special=False, add_special=True)
 
 
-def _second(vocab: Vocab, text: str) -> list[int]:
-    """A text behind another: llama-server's order is BOS, query, EOS, SEP, document, EOS."""
-    plain = vocab.tokenize(text, parse_special=False)
+def _pair(vocab: Vocab, template: str | None, query: str, document: str) -> list[int]:
+    """As the model's template for it says, else in llama-server's order: BOS, query, EOS, SEP, document, EOS."""
+    if template is not None:
+        given = {"{query}": query, "{document}": document}
+        parts = re.split(r"(\{query\}|\{document\})", template)
+        return [
+            token for part in parts for token in vocab.tokenize(given.get(part, part), parse_special=part not in given)
+        ]
     between = [] if vocab.sep == NO_TOKEN else [vocab.sep]
     end = [] if vocab.eos == NO_TOKEN else [vocab.eos]
-    return [*between, *plain, *end]
+    return [*_whole(vocab, query), *between, *vocab.tokenize(document, parse_special=False), *end]
 
 
 def _measured(tokens: list[int], embedder: Embedder, place: str) -> list[int]:

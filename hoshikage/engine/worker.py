@@ -19,8 +19,9 @@ from hoshikage.engine.sampling import Conditions
 from hoshikage.engine.scheduler import Scheduler
 from hoshikage.engine.session import Plan, Session
 from hoshikage.engine.tasks import Tasks
-from hoshikage.errors import HoshikageError, InferenceFailed, ModelLoadFailed
+from hoshikage.errors import HoshikageError, InferenceFailed, InvalidRequest, ModelLoadFailed
 from hoshikage.llama.context import Context
+from hoshikage.llama.embedder import writes
 from hoshikage.llama.grammar import Grammars
 from hoshikage.llama.loading import open_model
 from hoshikage.llama.logprobs import Scorer
@@ -204,6 +205,8 @@ class _Loaded:
     def _open(self, job: wire.Generate) -> Session:
         begun = time.perf_counter()
         request, vocab = job.request, self._model.vocab
+        if not writes(self._model):
+            raise InvalidRequest("engine.no_writer", param="model")
         prompt = prepare(request, self._template, vocab, self._context.n_ctx)
         conditions = Conditions(self._model, self._context, request, prompt, self._grammars)
         scorer = None if request.logprobs is None else Scorer(self._context, request.logprobs)

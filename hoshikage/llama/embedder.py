@@ -6,7 +6,7 @@ abort() on a model made for text. Only a score needs the library's pooling, whic
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -74,10 +74,10 @@ class Embedder:
         """Whether the model is made to score, and not to embed."""
         return self._pooling == RANK
 
-    def embed(self, tokens: Sequence[int], dimensions: int | None = None) -> Vector | None:
+    def embed(self, tokens: Sequence[int], dimensions: int | None, on_progress: Callable[[int], None]) -> Vector | None:
         """The text's vector, of length 1; None where the abort flag is set. At most `longest` tokens, at least one.
 
-        `dimensions`: so many of its first numbers; None is all.
+        `dimensions`: so many of its first numbers; None is all. `on_progress` is told how many tokens are computed.
         """
         context = self._context
         context.clear()
@@ -94,6 +94,7 @@ class Embedder:
                 return None
             for index in wanted:
                 total += self._vector(index)
+            on_progress(min(start + context.n_batch, len(tokens)))
         total = total[:dimensions]
         length = float(np.linalg.norm(total))
         if not np.isfinite(length):
@@ -124,6 +125,11 @@ class Embedder:
         return floats_at(address, self._n_embd)
 
 
+def writes(model: Model) -> bool:
+    """Whether the model can go on with a text; one that looks in both directions cannot."""
+    return model.own("attention.causal") != "false"
+
+
 def _is_whole(model: Model, pooling: int) -> bool:
     """Whether the model must see a text in one piece: one that looks in both directions must, and a classifier."""
-    return pooling == RANK or model.own("attention.causal") == "false"
+    return pooling == RANK or not writes(model)

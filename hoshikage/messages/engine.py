@@ -146,6 +146,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "このモデルは並べ替え（rerank）用で、埋め込みには使えません。",
         "This model is made for reranking and makes no embeddings.",
     ),
+    "no_writer": (
+        "このモデルは埋め込みや並べ替えのためのもので、文章は作れません。",
+        "This model is made for embeddings or reranking and writes no text.",
+    ),
     "no_ranker": (
         "このモデルは並べ替え（rerank）に使えません。pooling_type が rank の GGUF が必要です。",
         "This model cannot rerank; that takes a GGUF whose pooling_type is rank.",

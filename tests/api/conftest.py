@@ -17,7 +17,7 @@ from hoshikage.api import app, sites
 from hoshikage.api.keys import TLS, Pace
 from hoshikage.dispatch.client import Note
 from hoshikage.errors import InvalidRequest
-from hoshikage.params import GenerationRequest, Timings
+from hoshikage.params import GenerationRequest, Timings, Work
 from hoshikage.registry import ModelSpec, Registry
 from hoshikage.settings import Settings, load
 
@@ -47,7 +47,8 @@ class GatedDispatcher:
         self.drained = asyncio.Event()
         self.stopped = False
 
-    async def generate(self, spec: ModelSpec, request: GenerationRequest) -> AsyncGenerator[Note, None]:
+    async def generate(self, spec: ModelSpec, request: Work) -> AsyncGenerator[Note, None]:
+        assert isinstance(request, GenerationRequest)
         self.asked.append((spec, request))
         self.began.set()
         try:

@@ -17,7 +17,7 @@ from hoshikage import wire
 from hoshikage.api import app
 from hoshikage.dispatch.client import Note, Waiting
 from hoshikage.errors import ShuttingDown
-from hoshikage.params import GenerationRequest
+from hoshikage.params import Work
 from hoshikage.registry import ModelSpec, Registry
 from hoshikage.settings import load
 from tests.api.conftest import GatedDispatcher, Step, answer
@@ -29,7 +29,7 @@ class Dispatcher(GatedDispatcher):
         refused = ShuttingDown("dispatch.shutting_down", retry_after=5)
         self._steps: dict[str, list[Step]] = {"tiny": steps, "queued": [Waiting(1), self.drained, refused]}
 
-    async def generate(self, spec: ModelSpec, request: GenerationRequest) -> AsyncGenerator[Note, None]:
+    async def generate(self, spec: ModelSpec, request: Work) -> AsyncGenerator[Note, None]:
         self.steps = self._steps[spec.label]
         async with aclosing(super().generate(spec, request)) as notes:
             async for note in notes:

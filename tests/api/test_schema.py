@@ -135,7 +135,7 @@ def test_choices(home: Path) -> None:
     ],
 )
 def test_what_templates_may_read(home: Path, fields: dict[str, Any], kwargs: dict[str, Any]) -> None:
-    assert request(home, **fields).prompt.template_kwargs == kwargs
+    assert request(home, **fields).chat.template_kwargs == kwargs
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_an_answer_that_has_begun_goes_on(
     home: Path, last: str, fields: dict[str, Any], continued: bool, prompted: bool
 ) -> None:
     turns = [{"role": "user", "content": "x"}, {"role": last, "content": "y"}]
-    prompt = request(home, messages=turns, **fields).prompt
+    prompt = request(home, messages=turns, **fields).chat
     assert (prompt.continue_final_message, prompt.add_generation_prompt) == (continued, prompted)
 
 
@@ -193,7 +193,7 @@ def test_messages(home: Path) -> None:
             {"role": "assistant", "content": None, "tool_calls": [call]},
             {"role": "tool", "tool_call_id": "c1", "content": "ok"},
         ],
-    ).prompt.messages
+    ).chat.messages
     assert [(turn.role, turn.content) for turn in turns] == [
         ("system", "be brief"),
         ("user", "一二"),

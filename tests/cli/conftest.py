@@ -19,7 +19,7 @@ from hoshikage.api.keys import TLS
 from hoshikage.cli.main import main
 from hoshikage.dispatch.client import Note
 from hoshikage.errors import InferenceFailed
-from hoshikage.params import GenerationRequest, Timings
+from hoshikage.params import GenerationRequest, Timings, Work
 from hoshikage.registry import ModelSpec, Registry
 from hoshikage.settings import Settings, config_dir, load
 from tests.gguf_files import Gguf
@@ -84,8 +84,9 @@ class Echo:
         self.left = threading.Event()
         self.preloaded: list[str] = []
 
-    async def generate(self, spec: ModelSpec, request: GenerationRequest) -> AsyncGenerator[Note, None]:
-        turns = request.prompt.messages
+    async def generate(self, spec: ModelSpec, request: Work) -> AsyncGenerator[Note, None]:
+        assert isinstance(request, GenerationRequest)
+        turns = request.chat.messages
         last = turns[-1].content
         if last == "fail":
             raise InferenceFailed("dispatch.model_file_missing", label=spec.label, file="x")

@@ -188,7 +188,7 @@ class TestRequest:
     def test_the_personas_text_goes_first(
         self, messages: list[tuple[str, str]], expected: list[tuple[str, str]], hoshi: ModelSpec, home: Path
     ) -> None:
-        turns = asked(hoshi, home, *messages).prompt.messages
+        turns = asked(hoshi, home, *messages).chat.messages
         assert [(turn.role, turn.content) for turn in turns] == expected
 
     def test_request_over_persona_over_model_over_settings(self, hoshi: ModelSpec, home: Path) -> None:
@@ -201,5 +201,5 @@ class TestRequest:
     @pytest.mark.parametrize("thinking", [None, False, True])
     def test_thinking_is_told_to_the_template(self, thinking: bool | None, home: Path) -> None:
         spec = ModelSpec("a", Path("a.gguf"), (), 0, ModelOptions(thinking=thinking))
-        kwargs = asked(spec, home).prompt.template_kwargs
+        kwargs = asked(spec, home).chat.template_kwargs
         assert kwargs == ({} if thinking is None else {"enable_thinking": thinking})

@@ -1,0 +1,87 @@
+"""Tiny models of random weights, for what the built-in model is not: an encoder, a reranker, one that fills gaps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import gguf
+import numpy as np
+
+N_EMBD: Final = 32
+N_CTX: Final = 64
+WORDS: Final = ("star", "shadow", "night", "day", "cat", "dog")
+SPECIAL: Final = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
+
+
+def write_encoder(file: Path, pooling: int) -> Path:
+    """A BERT of one layer. `pooling` is llama.h's llama_pooling_type; 4 brings a classifier."""
+    writer: Any = gguf.GGUFWriter(file, "bert")
+    random = np.random.default_rng(1)
+    tokens = [*SPECIAL, *(f"\u2581{word}" for word in WORDS)]
+    writer.add_context_length(N_CTX)
+    writer.add_embedding_length(N_EMBD)
+    writer.add_block_count(1)
+    writer.add_feed_forward_length(2 * N_EMBD)
+    writer.add_head_count(2)
+    writer.add_layer_norm_eps(1e-12)
+    writer.add_causal_attention(False)
+    writer.add_pooling_type(gguf.PoolingType(pooling))
+    writer.add_file_type(gguf.LlamaFileType.ALL_F32)
+    writer.add_tokenizer_model("bert")
+    writer.add_tokenizer_pre("default")
+    writer.add_token_list(tokens)
+    writer.add_token_types([gguf.TokenType.CONTROL] * len(SPECIAL) + [gguf.TokenType.NORMAL] * len(WORDS))
+    writer.add_token_type_count(2)
+    for name, token in (("pad", 0), ("unk", 1), ("bos", 2), ("eos", 3), ("sep", 3), ("mask", 1)):
+        getattr(writer, f"add_{name}_token_id")(token)
+
+    def matrix(name: str, rows: int, columns: int, *, bias: bool = True) -> None:
+        writer.add_tensor(f"{name}.weight", random.normal(0, 0.3, (rows, columns)).astype(np.float32))
+        if bias:
+            writer.add_tensor(f"{name}.bias", random.normal(0, 0.3, rows).astype(np.float32))
+
+    def norm(name: str) -> None:
+        writer.add_tensor(f"{name}.weight", np.ones(N_EMBD, np.float32))
+        writer.add_tensor(f"{name}.bias", np.zeros(N_EMBD, np.float32))
+
+    matrix("token_embd", len(tokens), N_EMBD, bias=False)
+    matrix("position_embd", N_CTX, N_EMBD, bias=False)
+    matrix("token_types", 2, N_EMBD, bias=False)
+    norm("token_embd_norm")
+    for part in ("attn_q", "attn_k", "attn_v", "attn_output"):
+        matrix(f"blk.0.{part}", N_EMBD, N_EMBD)
+    norm("blk.0.attn_output_norm")
+    matrix("blk.0.ffn_up", 2 * N_EMBD, N_EMBD)
+    matrix("blk.0.ffn_down", N_EMBD, 2 * N_EMBD)
+    norm("blk.0.layer_output_norm")
+    if pooling == gguf.PoolingType.RANK:
+        matrix("cls", N_EMBD, N_EMBD)
+        matrix("cls.output", 1, N_EMBD)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return file
+
+
+def with_values(source: Path, file: Path, **values: int) -> Path:
+    """A copy of a model with numbers of its tokenizer set: `fim_pre_token_id=481`."""
+    reader = gguf.GGUFReader(source)
+    architecture = str(reader.fields["general.architecture"].contents())
+    writer: Any = gguf.GGUFWriter(file, architecture)
+    for name, field in reader.fields.items():
+        if name.startswith("GGUF.") or name == "general.architecture":
+            continue
+        kind = field.types[0]
+        sub = field.types[-1] if kind == gguf.GGUFValueType.ARRAY else None
+        writer.add_key_value(name, field.contents(), kind, sub_type=sub)
+    for name, value in values.items():
+        writer.add_uint32(f"tokenizer.ggml.{name}", value)
+    for tensor in reader.tensors:
+        writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return file
