@@ -173,7 +173,7 @@ class GenerationRequest:
 
 
 class Tokenization(Struct, frozen=True, array_like=True, tag="tokenize"):
-    """Answered by one wire.Tokens."""
+    """Answered by wire.Tokens."""
 
     text: str
     add_special: bool
@@ -182,13 +182,13 @@ class Tokenization(Struct, frozen=True, array_like=True, tag="tokenize"):
 
 
 class Detokenization(Struct, frozen=True, array_like=True, tag="detokenize"):
-    """Answered by one wire.Text."""
+    """Answered by wire.Text."""
 
     tokens: tuple[int, ...]
 
 
 class Rendering(Struct, frozen=True, array_like=True, tag="render"):
-    """What the chat template makes of a conversation. Answered by one wire.Text."""
+    """What the chat template makes of a conversation. Answered by wire.Text."""
 
     prompt: ChatPrompt
 

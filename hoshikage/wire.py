@@ -135,7 +135,7 @@ class Echo(Frame, frozen=True, tag="echo"):
 
 
 class Tokens(Frame, frozen=True, tag="tokens"):
-    """A text's tokens, with the bytes each stands for."""
+    """Some of a text's tokens, with the bytes each stands for; the rest comes in further ones."""
 
     job: int
     tokens: tuple[int, ...]
@@ -143,6 +143,8 @@ class Tokens(Frame, frozen=True, tag="tokens"):
 
 
 class Text(Frame, frozen=True, tag="text"):
+    """A part of a text; the rest comes in further ones."""
+
     job: int
     text: str
 

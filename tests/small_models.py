@@ -65,9 +65,10 @@ def write_encoder(file: Path, pooling: int) -> Path:
     return file
 
 
-def with_values(source: Path, file: Path, **values: int) -> Path:
-    """A copy of a model with numbers of its tokenizer set: `fim_pre_token_id=481`."""
+def with_tokens(source: Path, file: Path, **tokens: str) -> Path:
+    """A copy of a model in which tokens have a part to play: `fim_pre_token_id="<|endoftext|>"`."""
     reader = gguf.GGUFReader(source)
+    vocabulary = reader.fields["tokenizer.ggml.tokens"].contents()
     architecture = str(reader.fields["general.architecture"].contents())
     writer: Any = gguf.GGUFWriter(file, architecture)
     for name, field in reader.fields.items():
@@ -76,8 +77,8 @@ def with_values(source: Path, file: Path, **values: int) -> Path:
         kind = field.types[0]
         sub = field.types[-1] if kind == gguf.GGUFValueType.ARRAY else None
         writer.add_key_value(name, field.contents(), kind, sub_type=sub)
-    for name, value in values.items():
-        writer.add_uint32(f"tokenizer.ggml.{name}", value)
+    for name, text in tokens.items():
+        writer.add_uint32(f"tokenizer.ggml.{name}", vocabulary.index(text))
     for tensor in reader.tensors:
         writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
     writer.write_header_to_file()
@@ -85,3 +86,14 @@ def with_values(source: Path, file: Path, **values: int) -> Path:
     writer.write_tensors_to_file()
     writer.close()
     return file
+
+
+def with_gaps(source: Path, file: Path) -> Path:
+    """A copy of the built-in model whose control tokens frame gaps."""
+    return with_tokens(
+        source,
+        file,
+        fim_pre_token_id="<|endoftext|>",
+        fim_suf_token_id="<|im_start|>",
+        fim_mid_token_id="<|im_end|>",
+    )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import sys
 from array import array
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
@@ -22,6 +24,12 @@ async def embeddings(request: web.Request) -> web.Response:
     spec = await resolve(request.app[REGISTRY], body.model)
     vectors, finished = await perform(request, spec, task, wire.Vector)
     shown = base64_of if body.encoding_format == "base64" else floats_of
+    return await asyncio.to_thread(_answer, vectors, shown, spec.name, finished)  # there may be millions of numbers
+
+
+def _answer(
+    vectors: list[wire.Vector], shown: Callable[[bytes], list[float] | str], model: str, finished: wire.Finished
+) -> web.Response:
     return json(
         {
             "object": "list",
@@ -29,7 +37,7 @@ async def embeddings(request: web.Request) -> web.Response:
                 {"object": "embedding", "index": index, "embedding": shown(vector.values)}
                 for index, vector in enumerate(vectors)
             ],
-            "model": spec.name,
+            "model": model,
             "usage": _usage(finished),
         }
     )

@@ -47,17 +47,14 @@ async def tokenize(request: web.Request) -> web.Response:
     body = convert(await read_json(request), native.TokenizeBody, {})
     spec = await model_of(request, body.model)
     found, _ = await perform(request, spec, body.task, wire.Tokens)
-    tokens, pieces = found[0].tokens, found[0].pieces
-    if not body.with_pieces:
-        return json({"tokens": tokens})
-    return json({"tokens": [{"id": one, "piece": _piece(raw)} for one, raw in zip(tokens, pieces, strict=True)]})
+    return await asyncio.to_thread(_tokens, found, with_pieces=bool(body.with_pieces))  # there may be millions
 
 
 async def detokenize(request: web.Request) -> web.Response:
     body = convert(await read_json(request), native.DetokenizeBody, {})
     spec = await model_of(request, body.model)
     found, _ = await perform(request, spec, body.task, wire.Text)
-    return json({"content": found[0].text})
+    return json({"content": "".join(part.text for part in found)})
 
 
 async def apply_template(request: web.Request) -> web.Response:
@@ -69,7 +66,7 @@ async def apply_template(request: web.Request) -> web.Response:
     dialect = await request.app[DIALECTS].of(spec)
     job, _ = adapted(chat.to_request(body, spec, request.app[SETTINGS]), selection, dialect, spec.stop)
     found, _ = await perform(request, spec, Rendering(job.chat), wire.Text)
-    return json({"prompt": found[0].text})
+    return json({"prompt": "".join(part.text for part in found)})
 
 
 async def model_of(request: web.Request, name: str | None) -> ModelSpec:
@@ -193,6 +190,16 @@ async def _frames(
 
 def _probabilities(logprobs: tuple[wire.Chosen, ...] | list[wire.Chosen]) -> dict[str, Any]:
     return {"completion_probabilities": logprobs_of(logprobs)["content"]} if logprobs else {}
+
+
+def _tokens(found: list[wire.Tokens], *, with_pieces: bool) -> web.Response:
+    shown: list[Any] = []
+    for part in found:
+        if with_pieces:
+            shown += [{"id": one, "piece": _piece(raw)} for one, raw in zip(part.tokens, part.pieces, strict=True)]
+        else:
+            shown += part.tokens
+    return json({"tokens": shown})
 
 
 def _piece(raw: bytes) -> str | list[int]:

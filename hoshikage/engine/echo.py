@@ -14,7 +14,8 @@ from hoshikage.llama.vocab import Vocab
 from hoshikage.wire import Chosen, Likely
 
 FRAME_TOKENS: Final = 256
-"""A frame with the log probabilities of more tokens than this could be too long."""
+FRAME_CHARACTERS: Final = 1_048_576
+"""Most of one event: a frame has a limit."""
 
 
 class Echoing:
@@ -41,8 +42,9 @@ class Echoing:
     def frames(self) -> Iterator[wire.Echo]:
         """What is to be told, once the whole prompt is computed."""
         if self._scorer is None:
-            if text := b"".join(self._pieces).decode("utf-8", "replace"):
-                yield wire.Echo(self._job, text)
+            text = b"".join(self._pieces).decode("utf-8", "replace")
+            for start in range(0, len(text), FRAME_CHARACTERS):
+                yield wire.Echo(self._job, text[start : start + FRAME_CHARACTERS])
             return
         tokens = iter(self._tokens())
         while part := tuple(islice(tokens, FRAME_TOKENS)):

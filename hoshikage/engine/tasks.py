@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from typing import Final
 
 from hoshikage import wire
 from hoshikage.engine.cancels import Cancels
@@ -24,6 +25,10 @@ from hoshikage.params import (
     Timings,
     Tokenization,
 )
+
+FRAME_TOKENS: Final = 32_768
+FRAME_CHARACTERS: Final = 1_048_576
+"""Most of one event: a frame has a limit."""
 
 
 class Tasks:
@@ -52,12 +57,14 @@ class Tasks:
         n_tokens = 0
         if isinstance(task, Tokenization):
             tokens = vocab.tokenize(task.text, parse_special=task.parse_special, add_special=task.add_special)
-            self._emit(wire.Tokens(job, tuple(tokens), tuple(vocab.shown(token) for token in tokens)))
+            for start in range(0, len(tokens) or 1, FRAME_TOKENS):
+                part = tokens[start : start + FRAME_TOKENS]
+                self._emit(wire.Tokens(job, tuple(part), tuple(vocab.shown(token) for token in part)))
         elif isinstance(task, Detokenization):
             pieces = (vocab.shown(token) for token in checked(task.tokens, vocab, "tokens"))
-            self._emit(wire.Text(job, b"".join(pieces).decode("utf-8", "replace")))
+            self._tell(job, b"".join(pieces).decode("utf-8", "replace"))
         elif isinstance(task, Rendering):
-            self._emit(wire.Text(job, self._template.render(task.prompt, datetime.now()).text))
+            self._tell(job, self._template.render(task.prompt, datetime.now()).text)
         else:
             n_tokens, whole = self._computed(job, task)
             reason = "stop" if whole else "cancelled"
@@ -68,6 +75,10 @@ class Tasks:
         if self._embedder is not None:
             self._embedder.close()
             self._embedder = None
+
+    def _tell(self, job: int, text: str) -> None:
+        for start in range(0, len(text) or 1, FRAME_CHARACTERS):
+            self._emit(wire.Text(job, text[start : start + FRAME_CHARACTERS]))
 
     def _computed(self, job: int, task: Embedding | Ranking) -> tuple[int, bool]:
         """How many tokens were computed, and whether it came to its end."""

@@ -49,6 +49,16 @@ def test_tokens_and_text_are_each_others(server: LiveServer) -> None:
     assert b"".join(raw).decode() == text
 
 
+def test_a_text_of_more_tokens_than_a_frame_holds(server: LiveServer) -> None:
+    text = "0123456789" * 20_000
+    tokens = ask(server, "/tokenize", content=text)["tokens"]
+    assert len(tokens) == len(text)
+    pieces = ask(server, "/tokenize", content=text, with_pieces=True)["tokens"]
+    assert "".join(one["piece"] for one in pieces) == text
+    assert ask(server, "/tokenize", content="") == {"tokens": []}
+    assert ask(server, "/detokenize", tokens=[]) == {"content": ""}
+
+
 def test_the_template_gives_what_the_model_is_given(server: LiveServer, golden: Path) -> None:
     for case in json.loads(golden.read_text(encoding="utf-8"))["cases"]:
         prompt = ask(server, "/apply-template", messages=messages_of(case["prompt"]))["prompt"]
