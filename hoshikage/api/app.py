@@ -29,6 +29,7 @@ from hoshikage.api.keys import (
     GATE,
     LIMITS,
     METRICS,
+    MODEL_FILES,
     PACE,
     REGISTRY,
     REQUEST_ID,
@@ -43,6 +44,7 @@ from hoshikage.api.measures import Measures
 from hoshikage.api.metrics import measured
 from hoshikage.api.middleware import AccessLog, add_request_id, errors, guard, without_request_bytes
 from hoshikage.api.middleware import log as access_log
+from hoshikage.api.model_files import ModelFiles
 from hoshikage.api.response_store import ResponseStore
 from hoshikage.api.routes import needs, routes
 from hoshikage.api.sites import url
@@ -83,6 +85,7 @@ def create(
     app[DOORWAY] = doorway
     app[GATE] = Gate(settings, doorway, needs())
     app[LIMITS] = RateLimits(settings.rate_limit_requests, settings.rate_limit_tokens)
+    app[MODEL_FILES] = ModelFiles()
     app[RESPONSES] = ResponseStore(settings.responses_store)
     app[SEEN] = Seen()
     if (tls := sites.tls_context(settings)) is not None:

@@ -42,6 +42,8 @@ class Turn:
     spec: ModelSpec
     job: GenerationRequest
     reading: Reading
+    rename: Rename = str
+    """What the engine's refusals call a field -> what the protocol does."""
 
 
 class Writer(Protocol):
@@ -80,9 +82,7 @@ async def turn_of(request: web.Request, spec: ModelSpec, body: chat.ChatBody, re
         job, reading = adapted(asked, selection, dialect, spec.stop)
     except InvalidRequest as error:
         raise _renamed(error, rename) from None
-    if job.grammar is not None:
-        job = replace(job, grammar=replace(job.grammar, param=rename(job.grammar.param)))
-    return Turn(spec, job, reading)
+    return Turn(spec, job, reading, rename)
 
 
 def _renamed(error: InvalidRequest, rename: Rename) -> InvalidRequest:
@@ -102,11 +102,14 @@ async def answer(
     """
     notes = limits.metered(request, request.app[DISPATCHER].generate(turn.spec, turn.job))
     feed = _Feed(turn.reading, writer, ended or _nothing)
-    if stream:
-        return await _streamed(request, notes, feed, writer)
-    async with aclosing(notes):
-        async for note in notes:
-            feed.take(note)
+    try:
+        if stream:
+            return await _streamed(request, notes, feed, writer)
+        async with aclosing(notes):
+            async for note in notes:
+                feed.take(note)
+    except InvalidRequest as error:
+        raise _renamed(error, turn.rename) from None
     feed.require_end()
     return json_response(writer.whole(), feed.headers)
 

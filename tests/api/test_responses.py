@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from hoshikage import wire
 from hoshikage.api.response_store import ResponseStore
 from hoshikage.api.schema.chat import ChatMessage
-from hoshikage.errors import ContextLengthExceeded, InferenceFailed
+from hoshikage.errors import ContextLengthExceeded, InferenceFailed, InvalidRequest
 from hoshikage.params import ChatPrompt, GenerationRequest
 from hoshikage.settings import Settings
 from tests.api.conftest import House, answer, finished, serving
@@ -185,7 +185,7 @@ async def test_a_format(house: House) -> None:
     assert parsed.output_parsed == Star(name="星影")
     grammar = asked(house).grammar
     assert grammar is not None
-    assert (grammar.kind, grammar.param) == ("json_schema", "text.format.schema")
+    assert grammar.kind == "json_schema"
     assert "name" in json.loads(grammar.text)["properties"]
     await create(house, text={"format": {"type": "json_object"}, "verbosity": "low"})
     assert json.loads(getattr(asked(house).grammar, "text", "")) == {"type": "object"}
@@ -321,6 +321,14 @@ async def test_what_cannot_be_done_is_refused_by_name(house: House, fields: dict
     status, answered, _ = await house.ask("POST", "/v1/responses", body, **{"Content-Type": "application/json"})
     assert (status, answered["error"]["param"]) == (400, param)
     assert house.dispatcher.asked == []
+
+
+async def test_what_the_engine_refuses_has_this_protocols_name(house: House) -> None:
+    for theirs, ours in (("response_format.json_schema.schema", "text.format.schema"), ("messages", "input")):
+        house.dispatcher.steps = [InvalidRequest("http.field_missing", param=theirs, place=theirs)]
+        with pytest.raises(openai.BadRequestError, match=ours) as refused:
+            await create(house)
+        assert refused.value.param == ours
 
 
 async def test_a_failure_in_the_middle(house: House) -> None:

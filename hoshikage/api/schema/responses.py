@@ -183,6 +183,7 @@ RENAMED: Final = (
     (re.compile(r"^response_format\.json_schema\b"), "text.format"),
     (re.compile(r"^response_format\b"), "text.format"),
     (re.compile(r"^reasoning_effort$"), "reasoning.effort"),
+    (re.compile(r"^messages$"), "input"),
 )
 
 

@@ -1,0 +1,107 @@
+"""Ollama's /api: chat, generate, embed, tags, show, ps and version. Event loop thread."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+from aiohttp import web
+
+from hoshikage import __version__, wire
+from hoshikage.api import ollama_models, turn
+from hoshikage.api.body import read_json
+from hoshikage.api.chat_tools import Reading
+from hoshikage.api.embeddings import floats_of
+from hoshikage.api.keys import DIALECTS, DISPATCHER, MODEL_FILES, REGISTRY, SETTINGS
+from hoshikage.api.ollama_lines import Kind, LineWriter, error_body, now
+from hoshikage.api.ollama_models import resolve
+from hoshikage.api.raw_answers import perform
+from hoshikage.api.schema import ollama as schema
+from hoshikage.errors import ParameterUnsupported
+from hoshikage.params import Embedding, InfillPrompt, TextPrompt
+from hoshikage.registry import ModelSpec
+from hoshikage.tools import generic
+
+
+@turn.shaped(error_body)
+async def chat(request: web.Request) -> web.StreamResponse:
+    body = schema.parse_chat(await read_json(request))
+    spec = await resolve(request.app[REGISTRY], body.model)
+    if not body.messages:
+        return await _loaded(request, spec, body, "chat")
+    asked = await turn.turn_of(request, spec, schema.chat_of(body), schema.rename)
+    return await _answer(request, asked, body, "chat")
+
+
+@turn.shaped(error_body)
+async def generate(request: web.Request) -> web.StreamResponse:
+    body = schema.parse_generate(await read_json(request))
+    spec = await resolve(request.app[REGISTRY], body.model)
+    if not body.prompt and not body.suffix:
+        return await _loaded(request, spec, body, "generate")
+    asked = await turn.turn_of(request, spec, schema.chat_of_prompt(body), schema.rename)
+    return await _answer(request, _unframed(asked, body), body, "generate")
+
+
+@turn.shaped(error_body)
+async def embed(request: web.Request) -> web.StreamResponse:
+    began = time.monotonic()
+    body = schema.parse_embed(await read_json(request))
+    spec = await resolve(request.app[REGISTRY], body.model)
+    inputs = (body.input,) if isinstance(body.input, str) else tuple(body.input)
+    answer: dict[str, Any] = {"model": body.model, "embeddings": [], "prompt_eval_count": 0}
+    if inputs:
+        vectors, finished = await perform(request, spec, Embedding(inputs, body.dimensions), wire.Vector)
+        answer["embeddings"] = [floats_of(vector.values) for vector in vectors]
+        answer["prompt_eval_count"] = finished.prompt_tokens
+    return turn.json_response({**answer, "total_duration": int((time.monotonic() - began) * 1e9)})
+
+
+@turn.shaped(error_body)
+async def tags(request: web.Request) -> web.StreamResponse:
+    return turn.json_response({"models": await ollama_models.tags(request.app[REGISTRY], request.app[MODEL_FILES])})
+
+
+@turn.shaped(error_body)
+async def show(request: web.Request) -> web.StreamResponse:
+    spec = await resolve(request.app[REGISTRY], schema.parse_show(await read_json(request)))
+    found = await request.app[MODEL_FILES].facts(spec.file)
+    dialect = await request.app[DIALECTS].of(spec)
+    thinks = dialect.thinking is not None or dialect.form.whole_answer
+    return turn.json_response(ollama_models.description(spec, found, thinks=thinks))
+
+
+@turn.shaped(error_body)
+async def ps(request: web.Request) -> web.StreamResponse:
+    app = request.app
+    status, idle = app[DISPATCHER].status(), app[SETTINGS].idle_timeout
+    return turn.json_response({"models": await ollama_models.running(app[REGISTRY], app[MODEL_FILES], status, idle)})
+
+
+@turn.shaped(error_body)
+async def version(_request: web.Request) -> web.StreamResponse:
+    return turn.json_response({"version": __version__})
+
+
+async def _answer(request: web.Request, asked: turn.Turn, body: schema.Answering, kind: Kind) -> web.StreamResponse:
+    writer = LineWriter(kind, body.model, shows_thoughts=body.shows_thoughts)
+    return await turn.answer(request, asked, writer, stream=body.stream is not False)
+
+
+def _unframed(asked: turn.Turn, body: schema.GenerateRequest) -> turn.Turn:
+    """Without the chat template, where the prompt is to stay as it is or has a suffix."""
+    if not body.raw and not body.suffix:
+        return asked
+    prompt = InfillPrompt(body.prompt or "", body.suffix) if body.suffix else TextPrompt(body.prompt or "")
+    job = replace(asked.job, prompt=prompt, special_text=())
+    return replace(asked, job=job, reading=Reading(generic.FORMAT, {}, None, True))
+
+
+async def _loaded(request: web.Request, spec: ModelSpec, body: schema.Answering, kind: Kind) -> web.Response:
+    """A request for nothing loads the model. To unload it is for who administers."""
+    if body.keep_alive in (0, "0", "0s"):
+        raise ParameterUnsupported("http.unsupported_parameter", param="keep_alive", place="keep_alive")
+    await request.app[DISPATCHER].preload(spec)
+    told: dict[str, Any] = {"response": ""} if kind == "generate" else {"message": {"role": "assistant", "content": ""}}
+    return turn.json_response({"model": body.model, "created_at": now(), **told, "done": True, "done_reason": "load"})
