@@ -16,7 +16,9 @@ from aiohttp.web_request import BaseRequest
 from hoshikage.api import cors, limits, problem
 from hoshikage.api.gate import CALLER
 from hoshikage.api.keys import DOORWAY, GATE, REQUEST_ID
+from hoshikage.dispatch.client import LIBRARY
 
+LIBRARY_HEADER: Final = "X-Hoshikage-Library"
 REQUEST_ID_HEADER: Final = "x-request-id"
 HEALTH: Final = "/health"
 log: Final = logging.getLogger("hoshikage.access")
@@ -50,9 +52,12 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 async def add_request_id(_request: web.Request, response: web.StreamResponse) -> None:
-    """Sets x-request-id as the headers of any answer go out; strangers are not told which versions run here."""
+    """Sets x-request-id as the headers of any answer go out, and with a model's answer the library it came from;
+    strangers are not told which versions run here."""
     response.headers[REQUEST_ID_HEADER] = REQUEST_ID.get() or new_request_id()
     response.headers["Server"] = "hoshikage"
+    if library := LIBRARY.get():
+        response.headers[LIBRARY_HEADER] = library
 
 
 def new_request_id() -> str:

@@ -9,20 +9,22 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, suppress
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from hoshikage import gguf, wire
 from hoshikage.dispatch.crashes import Crashes
 from hoshikage.dispatch.host import Exit, Host
-from hoshikage.dispatch.lifecycle import Lifecycle, Policy, Prepared, Wanted
+from hoshikage.dispatch.libraries import InstalledLibraries, Libraries
+from hoshikage.dispatch.lifecycle import Lifecycle, Policy, Wanted
 from hoshikage.dispatch.process import ProcessHost
 from hoshikage.dispatch.queue import Queue, Ticket
 from hoshikage.dispatch.ramdisk import RamDisk
-from hoshikage.errors import GgufInvalid, HoshikageError, InvalidRequest, ModelCrashed, ModelLoadFailed
-from hoshikage.library import calibration, demo, locate, verdict
+from hoshikage.errors import HoshikageError, InvalidRequest, ModelCrashed, ModelLoadFailed
+from hoshikage.library import calibration
+from hoshikage.library.selection import Choice
 from hoshikage.params import GenerationRequest, LoadParams, Work
 from hoshikage.registry import ModelSpec, read_template
 from hoshikage.settings import Settings, cache_dir
@@ -32,6 +34,9 @@ KEPT_RECORDS: Final = 20
 
 
 Clock = Callable[[], float]
+
+LIBRARY: Final[ContextVar[str]] = ContextVar("library", default="")
+"""The llama.cpp release that computes the current task's answer, once its model is loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +86,13 @@ Note = Waiting | wire.Loading | RunNote
 class Dispatcher:
     """Made once by the server (`create`), closed with `stop`."""
 
-    def __init__(self, settings: Settings, lifecycle: Lifecycle, crashes: Crashes, clock: Clock) -> None:
+    def __init__(
+        self, settings: Settings, lifecycle: Lifecycle, libraries: Libraries, crashes: Crashes, clock: Clock
+    ) -> None:
         """`clock` gives monotonic seconds."""
         self._settings = settings
         self._lifecycle = lifecycle
+        self._libraries = libraries
         self._crashes = crashes
         self._clock = clock
         self._queue = Queue(SLOTS, settings.queue_size, settings.queue_timeout, clock, lifecycle.rest)
@@ -162,7 +170,8 @@ class Dispatcher:
                 "quarantined": snapshot.label is not None and self._crashes.quarantined(snapshot.label),
                 **(asdict(snapshot.model) if snapshot.model is not None else {}),
             },
-            "library": asdict(snapshot.library) if snapshot.library is not None else None,
+            "library": None if snapshot.library is None else {**asdict(snapshot.library), **told_of(snapshot.choice)},
+            "library_taken_back": self._libraries.status(),
             "runner": {"pid": snapshot.pid, "resident_bytes": snapshot.resident_bytes},
             "ramdisk": None
             if snapshot.in_memory is None
@@ -203,6 +212,8 @@ class Dispatcher:
                     async for loading in progress:
                         yield loading
                 running = True
+                if (choice := self._lifecycle.choice) is not None:
+                    LIBRARY.set(choice.release)
                 async with aclosing(self._run(request, ticket)) as events:
                     async for event in events:
                         if isinstance(event, wire.Started) and started:
@@ -239,6 +250,11 @@ class Dispatcher:
             self._lifecycle.forget(job)
 
 
+def told_of(choice: Choice | None) -> dict[str, str]:
+    """What people know a library by, for /v1/status."""
+    return {} if choice is None else {"name": choice.slot, "file": str(choice.found), "release": choice.release}
+
+
 def digest(label: str, request: Work) -> bytes:
     """Tells requests apart without keeping them."""
     return hashlib.sha256(label.encode() + b"\0" + wire.encode(wire.command_for(0, request))).digest()
@@ -247,14 +263,15 @@ def digest(label: str, request: Work) -> bytes:
 def create(settings: Settings, environ: Mapping[str, str]) -> Dispatcher:
     """The dispatcher of a server. `environ` is where the system's own library search is described."""
     crashes = Crashes(time.monotonic)
+    libraries = InstalledLibraries(settings, environ)
     lifecycle = Lifecycle(
-        partial(prepare_load, settings, environ),
+        libraries,
         embedded_host if settings.engine == "thread" else process_host,
         RamDisk(settings.ramdisk_path, limit=int(settings.ramdisk_size * 2**30)),
         crashes,
         Policy(settings.idle_timeout, settings.great_timeout * 60, settings.watchdog_timeout, settings.lang),
     )
-    return Dispatcher(settings, lifecycle, crashes, time.monotonic)
+    return Dispatcher(settings, lifecycle, libraries, crashes, time.monotonic)
 
 
 def wanted_load(spec: ModelSpec, settings: Settings) -> Wanted:
@@ -268,34 +285,11 @@ def wanted_load(spec: ModelSpec, settings: Settings) -> Wanted:
     options = spec.options
     params = LoadParams(
         model_path=str(spec.file),
-        n_ctx=options.n_ctx or settings.n_ctx,
-        n_batch=settings.n_batch,
-        n_gpu_layers=settings.n_gpu_layers if options.n_gpu_layers is None else options.n_gpu_layers,
-        n_threads=settings.n_threads,
         chat_template=read_template(options.chat_template),
+        **{**settings.loading(), **options.loading()},
     )
     size, changed = sum(state.st_size for state in states), max(state.st_mtime_ns for state in states)
     return Wanted(spec.label, params, (states[0].st_ino, size, changed))
-
-
-def check_model(path: Path) -> None:
-    """Refuses a damaged file before the library, which may crash on it, sees it. Raises ModelLoadFailed."""
-    try:
-        gguf.read_model(path)
-    except GgufInvalid as error:
-        raise ModelLoadFailed.of(error.key, error.details, param="model") from None
-
-
-def prepare_load(settings: Settings, environ: Mapping[str, str], wanted: Wanted) -> Prepared:
-    """The library to load now, judged, for a model file that was checked. Raises ModelLoadFailed, LibraryUnavailable.
-
-    Blocks on the disk and perhaps on a child process.
-    """
-    check_model(Path(wanted.params.model_path))
-    found = locate.find(settings.lib_path, settings.lib_dir, environ)
-    verdict.judge(found.file, cache_dir=cache_dir(), demo=demo.find(), calibrate=settings.library_calibration).require()
-    state = found.file.stat()
-    return Prepared(found.file, (str(found.file), state.st_ino, state.st_size, state.st_mtime_ns))
 
 
 def process_host(library: Path, on_event: Callable[[wire.Event], None], on_exit: Callable[[Exit], None]) -> Host:

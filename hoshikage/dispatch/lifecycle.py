@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Hashable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,11 +18,13 @@ from typing import Final
 from hoshikage import wire
 from hoshikage.dispatch.crashes import Crashes
 from hoshikage.dispatch.host import Exit, HostFactory
+from hoshikage.dispatch.libraries import Libraries
 from hoshikage.dispatch.mailbox import Mailbox
 from hoshikage.dispatch.memory import Footprint, footprint, resident_bytes
 from hoshikage.dispatch.ramdisk import CopyCancelled, Held, Notice, RamDisk
 from hoshikage.dispatch.runner import Job, Runner
 from hoshikage.errors import HoshikageError, ModelCrashed, ShuttingDown, Unavailable
+from hoshikage.library.selection import Choice
 from hoshikage.messages import Language, describe, text
 from hoshikage.params import LibraryInfo, LoadParams, ModelInfo, Work
 
@@ -43,14 +45,6 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
-    """What a load uses: the judged library, and what a change of it is noticed by."""
-
-    library: Path
-    library_state: Hashable
-
-
-@dataclass(frozen=True, slots=True)
 class Policy:
     """Times of the lifecycle, in seconds; 0 switches one off."""
 
@@ -68,6 +62,8 @@ class Snapshot:
     label: str | None
     model: ModelInfo | None
     library: LibraryInfo | None
+    choice: Choice | None
+    """What people know that library by."""
     pid: int | None
     resident_bytes: int
     """Of the runner; 0 where the system does not tell."""
@@ -84,21 +80,21 @@ class Lifecycle:
 
     def __init__(
         self,
-        prepare: Callable[[Wanted], Prepared],
+        libraries: Libraries,
         make_host: HostFactory,
         ramdisk: RamDisk,
         crashes: Crashes,
         policy: Policy,
     ) -> None:
-        """`prepare` may block (it runs in a thread) and raise HoshikageError."""
-        self._prepare = prepare
+        """`libraries` is asked in a thread: it may block."""
+        self._libraries = libraries
         self._make_host = make_host
         self._ramdisk = ramdisk
         self._crashes = crashes
         self._policy = policy
         self._runner: Runner | None = None
         self._wanted: Wanted | None = None
-        self._prepared: Prepared | None = None
+        self._choice: Choice | None = None
         self._loading: asyncio.Task[Runner] | None = None
         self._watchers: set[Mailbox[wire.Loading | None]] = set()
         self._returned: Footprint | None = None
@@ -121,6 +117,7 @@ class Lifecycle:
             label=self._wanted.label if self._wanted is not None else None,
             model=model,
             library=runner.library if runner is not None else None,
+            choice=self.choice,
             pid=runner.pid if runner is not None else None,
             resident_bytes=resident_bytes(runner.pid) if runner is not None else 0,
             returned=self._returned,
@@ -128,6 +125,11 @@ class Lifecycle:
             loads=self._loads,
             crashes=self._crashed,
         )
+
+    @property
+    def choice(self) -> Choice | None:
+        """The library of the current runner."""
+        return self._choice if self._runner is not None else None
 
     async def start(self) -> None:
         """Clears what a server that was killed left on the RAM disk."""
@@ -138,8 +140,8 @@ class Lifecycle:
         """Ends when `wanted` is loaded; yields the progress of its load. Raises what the load raises."""
         self._hold()
         if self._crashes.quarantined(wanted.label):
-            prepared = await asyncio.to_thread(self._prepare, wanted)
-            self._crashes.check(wanted.label, (wanted.file_state, prepared.library_state))
+            choice = await asyncio.to_thread(self._libraries.current, wanted.params)
+            self._crashes.check(wanted.label, (wanted.file_state, choice.fingerprint))
         async with self._changing:
             if self._loading is None or self._wanted != wanted:
                 await self._end("why_switch")
@@ -236,21 +238,14 @@ class Lifecycle:
             await asyncio.sleep(pause)
         self._last_line = asyncio.get_running_loop().time()
         logger.info(self._say("log_loading", label=wanted.label, file=wanted.params.model_path))
-        prepared = await asyncio.to_thread(self._prepare, wanted)
-        progress = Progress(self._show)
-        params = await self._place(wanted.params, progress.copied)
-        runner = Runner(self._make_host, prepared.library, self._policy.watchdog, progress.loaded, self._gone)
-        self._runner, self._prepared = runner, prepared
+        choice: Choice | None = None
         try:
-            await runner.start()
-            await runner.load(params)
-        except BaseException as error:
-            if self._runner is runner:
-                self._runner = None
-            await runner.stop(Unavailable("dispatch.load_called_off", label=wanted.label, retry_after=1))
-            if isinstance(error, OSError):
-                raise Unavailable("dispatch.no_process", reason=error.strerror or type(error).__name__) from error
-            raise
+            choice = await asyncio.to_thread(self._libraries.current, wanted.params)
+            runner = await self._load_with(choice, wanted)
+        except HoshikageError as error:
+            runner = await self._load_with_former(choice, wanted, error)
+        else:
+            await asyncio.to_thread(self._libraries.loaded, choice)
         assert runner.model is not None
         assert runner.library is not None
         self._loads += 1
@@ -261,6 +256,48 @@ class Lifecycle:
                 ms=runner.model.load_ms,
                 n_ctx=runner.model.n_ctx,
                 version=runner.library.version,
+            )
+        )
+        return runner
+
+    async def _load_with(self, choice: Choice, wanted: Wanted) -> Runner:
+        progress = Progress(self._show)
+        params = await self._place(wanted.params, progress.copied)
+        runner = Runner(self._make_host, choice.file, self._policy.watchdog, progress.loaded, self._gone)
+        self._runner, self._choice = runner, choice
+        try:
+            await runner.start()
+            await runner.load(params)
+        except BaseException as error:
+            if self._runner is runner:
+                self._runner = None
+            await runner.stop(Unavailable("dispatch.load_called_off", label=wanted.label, retry_after=1))
+            if isinstance(error, OSError):
+                raise Unavailable("dispatch.no_process", reason=error.strerror or type(error).__name__) from error
+            raise
+        return runner
+
+    async def _load_with_former(self, failed: Choice | None, wanted: Wanted, error: HoshikageError) -> Runner:
+        """The first load with a new library failed: the one that worked last is tried. Raises `error` where there is
+        none, or where that one fails too: then the model is at fault."""
+        former = await asyncio.to_thread(self._libraries.alternative, failed, error)
+        if former is None:
+            raise error
+        try:
+            runner = await self._load_with(former, wanted)
+        except HoshikageError:
+            raise error from None
+        fallen = await asyncio.to_thread(self._libraries.taken_back, failed, former, error)
+        language = self._policy.language
+        logger.error(
+            text(
+                language,
+                "slots.fallen",
+                release=fallen.release,
+                file=fallen.file,
+                reason=describe(language, error),
+                former=fallen.to_release,
+                at=fallen.at,
             )
         )
         return runner
@@ -333,8 +370,8 @@ class Lifecycle:
         """The runner ended by itself."""
         self._crashed += 1
         logger.error(self._say("log_crashed", label=self._label, reason=gone.reason))
-        if self._wanted is not None and self._prepared is not None:
-            self._crashes.crashed(self._label, (self._wanted.file_state, self._prepared.library_state))
+        if self._wanted is not None and self._choice is not None:
+            self._crashes.crashed(self._label, (self._wanted.file_state, self._choice.fingerprint))
         if self._runner is not None and self._runner.model is not None:
             self._loading = None  # a load that is still going on fails by itself
         self._runner = None

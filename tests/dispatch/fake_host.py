@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from hoshikage import wire
 from hoshikage.dispatch.host import Exit
-from hoshikage.params import LibraryInfo, ModelInfo, Timings
+from hoshikage.errors import HoshikageError
+from hoshikage.library.selection import Choice
+from hoshikage.library.slots import Fallen
+from hoshikage.params import LibraryInfo, LoadParams, ModelInfo, Timings
 
 LIBRARY = LibraryInfo("libllama.so", "mdl-J", "ctx-I", "v0.5.0", "", ())
 MODEL = ModelInfo("llama", 1, 1, 1024, 1024, 300, "model", 1.0)
@@ -28,6 +32,7 @@ class FakeHost:
         self.generates: asyncio.Queue[wire.Generate] = asyncio.Queue()
         self.stopped = False
         self.gone = asyncio.Event()
+        self.loading = asyncio.Event()
 
     async def start(self) -> None:
         self.emit(wire.Ready(LIBRARY))
@@ -37,6 +42,7 @@ class FakeHost:
         if isinstance(command, wire.Load):
             self._house.loads.append(command.params.model_path)
             self._house.load_began.set()
+            self.loading.set()
             if not self._house.hold_load:
                 self.finish_load()
         elif isinstance(command, wire.Generate):
@@ -90,3 +96,37 @@ class FakeHouse:
             self._made.clear()
             await self._made.wait()
         return self.hosts[number]
+
+
+def choice(name: str) -> Choice:
+    file = Path(f"{name}.so")
+    return Choice(file, file, "config", name, name, name, ())
+
+
+class FakeLibraries:
+    """One library in use, perhaps one that worked before, perhaps an error instead."""
+
+    def __init__(self, current: str = "library 1", former: str | None = None) -> None:
+        self.name = current
+        self.former = former
+        self.error: HoshikageError | None = None
+        self.good: list[str] = []
+        self.fallen: list[tuple[str | None, str, str]] = []
+
+    def current(self, params: LoadParams) -> Choice:
+        if self.error is not None:
+            raise self.error
+        return choice(self.name)
+
+    def alternative(self, failed: Choice | None, error: HoshikageError) -> Choice | None:
+        return choice(self.former) if self.former is not None else None
+
+    def loaded(self, loaded: Choice) -> None:
+        self.good.append(loaded.release)
+
+    def taken_back(self, failed: Choice | None, former: Choice, error: HoshikageError) -> Fallen:
+        self.fallen.append((failed.release if failed is not None else None, former.release, error.key))
+        return Fallen("new", "new", "new.so", error.key, {}, "2026-01-01", former.fingerprint, former.release)
+
+    def status(self) -> dict[str, Any] | None:
+        return None

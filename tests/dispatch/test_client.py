@@ -13,12 +13,12 @@ from hoshikage import settings as settings_module
 from hoshikage import wire
 from hoshikage.dispatch.client import Dispatcher, Note, Waiting
 from hoshikage.dispatch.crashes import Crashes
-from hoshikage.dispatch.lifecycle import Lifecycle, Policy, Prepared
+from hoshikage.dispatch.lifecycle import Lifecycle, Policy
 from hoshikage.dispatch.ramdisk import RamDisk
 from hoshikage.errors import InvalidRequest, ModelCrashed, ModelLoadFailed, ShuttingDown
 from hoshikage.params import ChatPrompt, GenerationRequest, Message
 from hoshikage.registry import ModelSpec
-from tests.dispatch.fake_host import TIMINGS, FakeHouse
+from tests.dispatch.fake_host import TIMINGS, FakeHouse, FakeLibraries
 
 REQUEST = GenerationRequest(ChatPrompt((Message("user", "hi"),)))
 
@@ -32,9 +32,9 @@ def house() -> FakeHouse:
 def dispatcher(house: FakeHouse, tmp_path: Path) -> Dispatcher:
     settings = settings_module.load({}, {}, tmp_path).settings
     crashes = Crashes(time.monotonic)
-    prepared = Prepared(Path("libllama.so"), "library 1")
-    lifecycle = Lifecycle(lambda _: prepared, house, RamDisk(None), crashes, Policy(0, 0, 0, "en"))
-    return Dispatcher(settings, lifecycle, crashes, time.monotonic)
+    libraries = FakeLibraries()
+    lifecycle = Lifecycle(libraries, house, RamDisk(None), crashes, Policy(0, 0, 0, "en"))
+    return Dispatcher(settings, lifecycle, libraries, crashes, time.monotonic)
 
 
 @pytest.fixture

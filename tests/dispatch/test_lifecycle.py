@@ -10,14 +10,13 @@ import pytest
 
 from hoshikage import wire
 from hoshikage.dispatch.crashes import LIMIT, QUARANTINE_S, Crashes
-from hoshikage.dispatch.lifecycle import Lifecycle, Policy, Prepared, Wanted
+from hoshikage.dispatch.lifecycle import Lifecycle, Policy, Wanted
 from hoshikage.dispatch.ramdisk import RamDisk
 from hoshikage.dispatch.runner import Job
 from hoshikage.errors import LibraryUnavailable, ModelCrashed, ModelLoadFailed, ModelQuarantined, Unavailable
 from hoshikage.params import ChatPrompt, GenerationRequest, LoadParams, Message
-from tests.dispatch.fake_host import FakeHouse
+from tests.dispatch.fake_host import FakeHouse, FakeLibraries
 
-PREPARED = Prepared(Path("libllama.so"), "library 1")
 REQUEST = GenerationRequest(ChatPrompt((Message("user", "hi"),)))
 
 
@@ -41,12 +40,12 @@ def lifecycle(
     idle_timeout: float = 0.0,
     great_timeout: float = 0.0,
     watchdog: float = 0.0,
-    prepare: Callable[[Wanted], Prepared] = lambda _: PREPARED,
+    libraries: FakeLibraries | None = None,
     crashes: Crashes | None = None,
     ramdisk: RamDisk | None = None,
 ) -> Lifecycle:
     return Lifecycle(
-        prepare,
+        libraries or FakeLibraries(),
         house,
         ramdisk or RamDisk(None),
         crashes or Crashes(Clock()),
@@ -103,18 +102,13 @@ async def test_a_failed_load_reaches_every_waiter_and_the_next_request_tries_aga
 
 async def test_no_library_is_told_without_a_runner_and_recovers() -> None:
     house = FakeHouse()
-    found = False
-
-    def prepare(_: Wanted) -> Prepared:
-        if not found:
-            raise LibraryUnavailable("library.missing")
-        return PREPARED
-
-    cycle = lifecycle(house, prepare=prepare)
+    libraries = FakeLibraries()
+    libraries.error = LibraryUnavailable("library.missing")
+    cycle = lifecycle(house, libraries=libraries)
     with pytest.raises(LibraryUnavailable):
         await load(cycle, "a")
     assert house.hosts == []
-    found = True
+    libraries.error = None
     await load(cycle, "a")
     assert cycle.snapshot().state == "ready"
 
@@ -262,9 +256,9 @@ async def test_a_busy_runner_that_says_nothing_is_killed(monkeypatch: pytest.Mon
 
 async def test_three_crashes_in_a_minute_put_the_model_in_quarantine_until_something_changes() -> None:
     house, clock = FakeHouse(), Clock()
-    library = "library 1"
+    libraries = FakeLibraries("library 1")
     crashes = Crashes(clock)
-    cycle = lifecycle(house, crashes=crashes, prepare=lambda _: Prepared(Path("libllama.so"), library))
+    cycle = lifecycle(house, crashes=crashes, libraries=libraries)
     crashes.pause = lambda label: 0.0  # type: ignore[method-assign]
     for number in range(LIMIT):
         await load(cycle, "a")
@@ -273,7 +267,7 @@ async def test_three_crashes_in_a_minute_put_the_model_in_quarantine_until_somet
         await load(cycle, "a")
     assert (resting.value.status, resting.value.retry_after) == (503, int(QUARANTINE_S))
     await load(cycle, "b")
-    library = "library 2"
+    libraries.name = "library 2"
     await load(cycle, "a")
     assert cycle.snapshot().label == "a"
 
@@ -289,6 +283,42 @@ async def test_quarantine_ends_with_time() -> None:
     clock.now += QUARANTINE_S
     await load(cycle, "a")
     assert cycle.snapshot().state == "ready"
+
+
+async def test_a_new_library_that_cannot_load_makes_way_for_the_one_that_worked() -> None:
+    house, libraries = FakeHouse(), FakeLibraries("new", former="old")
+    house.hold_load = True
+    cycle = lifecycle(house, libraries=libraries)
+    waiter = asyncio.create_task(load(cycle, "a"))
+    await house.load_began.wait()
+    house.hold_load = False
+    house.hosts[0].emit(wire.Failed.of(ModelLoadFailed("engine.model_load_failed", path="a", reason="-"), None))
+    await waiter
+    assert libraries.fallen == [("new", "old", "engine.model_load_failed")]
+    assert cycle.choice is not None
+    assert cycle.choice.release == "old"
+    assert house.hosts[0].stopped
+
+
+async def test_a_model_that_neither_library_loads_is_at_fault_itself() -> None:
+    house, libraries = FakeHouse(), FakeLibraries("new", former="old")
+    house.hold_load = True
+    cycle = lifecycle(house, libraries=libraries)
+    waiter = asyncio.create_task(load(cycle, "a"))
+    for number in (0, 1):
+        host = await house.host(number)
+        await host.loading.wait()
+        host.emit(wire.Failed.of(ModelLoadFailed(f"engine.{number}"), None))
+    with pytest.raises(ModelLoadFailed) as failed:
+        await waiter
+    assert failed.value.key == "engine.0"
+    assert libraries.fallen == []
+
+
+async def test_a_library_that_has_loaded_a_model_is_remembered_as_good() -> None:
+    libraries = FakeLibraries("library 1")
+    await load(lifecycle(FakeHouse(), libraries=libraries), "a")
+    assert libraries.good == ["library 1"]
 
 
 async def test_an_unload_calls_a_load_off_and_its_waiters_are_told() -> None:

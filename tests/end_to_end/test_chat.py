@@ -187,3 +187,12 @@ def test_status_and_version_answer(client: OpenAI) -> None:
     assert status["model"]["id"] == LABEL
     assert status["library"]["version"] == "v0.5.0"
     assert set(client.get("/api/version", cast_to=dict[str, Any])) == {"version"}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_names_the_library_it_came_from(client: OpenAI, stream: bool) -> None:
+    answer = client.chat.completions.with_raw_response.create(
+        model=LABEL, messages=[{"role": "user", "content": "こんにちは"}], max_tokens=2, stream=stream
+    )
+    assert answer.headers["X-Hoshikage-Library"] == "v0.5.0"
+    assert "X-Hoshikage-Library" not in client.models.with_raw_response.list().headers
