@@ -18,7 +18,8 @@ from hoshikage import gguf, wire
 from hoshikage.dispatch.crashes import Crashes
 from hoshikage.dispatch.host import Exit, Host
 from hoshikage.dispatch.libraries import InstalledLibraries, Libraries
-from hoshikage.dispatch.lifecycle import Lifecycle, Policy, Wanted
+from hoshikage.dispatch.lifecycle import Lifecycle, Policy
+from hoshikage.dispatch.loading import Wanted
 from hoshikage.dispatch.process import ProcessHost
 from hoshikage.dispatch.queue import Queue, Ticket
 from hoshikage.dispatch.ramdisk import RamDisk

@@ -11,37 +11,27 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Final
 
 from hoshikage import wire
 from hoshikage.dispatch.crashes import Crashes
 from hoshikage.dispatch.host import Exit, HostFactory
 from hoshikage.dispatch.libraries import Libraries
+from hoshikage.dispatch.loading import Loader, Wanted, tell
 from hoshikage.dispatch.mailbox import Mailbox
 from hoshikage.dispatch.memory import Footprint, footprint, resident_bytes
-from hoshikage.dispatch.ramdisk import CopyCancelled, Held, Notice, RamDisk
+from hoshikage.dispatch.ramdisk import Held, RamDisk
 from hoshikage.dispatch.runner import Job, Runner
 from hoshikage.errors import HoshikageError, ModelCrashed, ShuttingDown, Unavailable
 from hoshikage.library.selection import Choice
 from hoshikage.messages import Language, describe, text
-from hoshikage.params import LibraryInfo, LoadParams, ModelInfo, Work
+from hoshikage.params import LibraryInfo, ModelInfo, Work
 
 logger = logging.getLogger("hoshikage.dispatch")
 
 PROGRESS_LINE_S: Final = 2.0
 """The least time between two lines of the log about the progress of a load."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a load is of. Two that are equal need no new load."""
-
-    label: str
-    params: LoadParams
-    file_state: tuple[int, int, int]
-    """Identity of the model file: (inode, size, mtime in ns)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +78,7 @@ class Lifecycle:
     ) -> None:
         """`libraries` is asked in a thread: it may block."""
         self._libraries = libraries
-        self._make_host = make_host
+        self._loader = Loader(libraries, make_host, ramdisk, policy.watchdog, policy.language)
         self._ramdisk = ramdisk
         self._crashes = crashes
         self._policy = policy
@@ -229,7 +219,7 @@ class Lifecycle:
                 await self._release()
 
     async def _release(self) -> None:
-        self._tell((await asyncio.to_thread(self._ramdisk.release)).notice)
+        tell(self._policy.language, (await asyncio.to_thread(self._ramdisk.release)).notice)
 
     # Loading
 
@@ -238,14 +228,7 @@ class Lifecycle:
             await asyncio.sleep(pause)
         self._last_line = asyncio.get_running_loop().time()
         logger.info(self._say("log_loading", label=wanted.label, file=wanted.params.model_path))
-        choice: Choice | None = None
-        try:
-            choice = await asyncio.to_thread(self._libraries.current, wanted.params)
-            runner = await self._load_with(choice, wanted)
-        except HoshikageError as error:
-            runner = await self._load_with_former(choice, wanted, error)
-        else:
-            await asyncio.to_thread(self._libraries.loaded, choice)
+        runner = await self._loader.load(wanted, self)
         assert runner.model is not None
         assert runner.library is not None
         self._loads += 1
@@ -260,67 +243,16 @@ class Lifecycle:
         )
         return runner
 
-    async def _load_with(self, choice: Choice, wanted: Wanted) -> Runner:
-        progress = Progress(self._show)
-        params = await self._place(wanted.params, progress.copied)
-        runner = Runner(self._make_host, choice.file, self._policy.watchdog, progress.loaded, self._gone)
+    # As the loader's `Owner`
+
+    def adopt(self, runner: Runner, choice: Choice) -> None:
         self._runner, self._choice = runner, choice
-        try:
-            await runner.start()
-            await runner.load(params)
-        except BaseException as error:
-            if self._runner is runner:
-                self._runner = None
-            await runner.stop(Unavailable("dispatch.load_called_off", label=wanted.label, retry_after=1))
-            if isinstance(error, OSError):
-                raise Unavailable("dispatch.no_process", reason=error.strerror or type(error).__name__) from error
-            raise
-        return runner
 
-    async def _load_with_former(self, failed: Choice | None, wanted: Wanted, error: HoshikageError) -> Runner:
-        """The first load with a new library failed: the one that worked last is tried. Raises `error` where there is
-        none, or where that one fails too: then the model is at fault."""
-        former = await asyncio.to_thread(self._libraries.alternative, failed, error)
-        if former is None:
-            raise error
-        try:
-            runner = await self._load_with(former, wanted)
-        except HoshikageError:
-            raise error from None
-        fallen = await asyncio.to_thread(self._libraries.taken_back, failed, former, error)
-        language = self._policy.language
-        logger.error(
-            text(
-                language,
-                "slots.fallen",
-                release=fallen.release,
-                file=fallen.file,
-                reason=describe(language, error),
-                former=fallen.to_release,
-                at=fallen.at,
-            )
-        )
-        return runner
+    def drop(self, runner: Runner) -> None:
+        if self._runner is runner:
+            self._runner = None
 
-    async def _place(self, params: LoadParams, on_progress: Callable[[float], None]) -> LoadParams:
-        """The parameters with the model's copy in memory, or as they are where there is none."""
-        loop = asyncio.get_running_loop()
-        wanted = True
-
-        def progress(share: float) -> bool:
-            loop.call_soon_threadsafe(on_progress, share)
-            return wanted
-
-        try:
-            placed = await asyncio.to_thread(self._ramdisk.place, Path(params.model_path), progress)
-        except CopyCancelled:
-            return params  # only this coroutine's own end cancels; nobody reads the result
-        finally:
-            wanted = False
-        self._tell(placed.notice)
-        return replace(params, model_path=str(placed.file))
-
-    def _show(self, progress: wire.Loading) -> None:
+    def show(self, progress: wire.Loading) -> None:
         for inbox in self._watchers:
             inbox.put(progress)
         now = asyncio.get_running_loop().time()
@@ -366,7 +298,7 @@ class Lifecycle:
                 )
             )
 
-    def _gone(self, gone: Exit) -> None:
+    def gone(self, gone: Exit) -> None:
         """The runner ended by itself."""
         self._crashed += 1
         logger.error(self._say("log_crashed", label=self._label, reason=gone.reason))
@@ -380,25 +312,5 @@ class Lifecycle:
     def _label(self) -> str:
         return self._wanted.label if self._wanted is not None else ""
 
-    def _tell(self, notice: Notice | None) -> None:
-        if notice is not None:
-            logger.log(notice.level, text(self._policy.language, notice.key, **notice.details))
-
     def _say(self, name: str, **details: object) -> str:
         return text(self._policy.language, f"dispatch.{name}", **details)
-
-
-class Progress:
-    """Makes one progress, 0 to 1, of the copy into memory and the library's load."""
-
-    def __init__(self, show: Callable[[wire.Loading], None]) -> None:
-        self._show = show
-        self._copied = 0.0
-        """The share of the whole that the copy took: a half where there was one."""
-
-    def copied(self, share: float) -> None:
-        self._copied = share / 2
-        self._show(wire.Loading(self._copied))
-
-    def loaded(self, share: float) -> None:
-        self._show(wire.Loading(self._copied + share * (1 - self._copied)))

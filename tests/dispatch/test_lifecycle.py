@@ -10,7 +10,8 @@ import pytest
 
 from hoshikage import wire
 from hoshikage.dispatch.crashes import LIMIT, QUARANTINE_S, Crashes
-from hoshikage.dispatch.lifecycle import Lifecycle, Policy, Wanted
+from hoshikage.dispatch.lifecycle import Lifecycle, Policy
+from hoshikage.dispatch.loading import Wanted
 from hoshikage.dispatch.ramdisk import RamDisk
 from hoshikage.dispatch.runner import Job
 from hoshikage.errors import LibraryUnavailable, ModelCrashed, ModelLoadFailed, ModelQuarantined, Unavailable

@@ -1,0 +1,146 @@
+"""One load from the choice of its library to the model in memory; and the way back from a library that fails. Event
+loop only."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from hoshikage import wire
+from hoshikage.dispatch.host import Exit, HostFactory
+from hoshikage.dispatch.libraries import Libraries
+from hoshikage.dispatch.ramdisk import CopyCancelled, Notice, RamDisk
+from hoshikage.dispatch.runner import Runner
+from hoshikage.errors import HoshikageError, Unavailable
+from hoshikage.library.selection import Choice
+from hoshikage.messages import Language, describe, text
+from hoshikage.params import LoadParams
+
+logger = logging.getLogger("hoshikage.dispatch")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a load is of. Two that are equal need no new load."""
+
+    label: str
+    params: LoadParams
+    file_state: tuple[int, int, int]
+    """Identity of the model file: (inode, size, mtime in ns)."""
+
+
+class Owner(Protocol):
+    """Whose runner it will be."""
+
+    def adopt(self, runner: Runner, choice: Choice) -> None:
+        """From now on it is yours, still empty."""
+
+    def drop(self, runner: Runner) -> None:
+        """It could not load the model and is being ended."""
+
+    def show(self, progress: wire.Loading) -> None: ...
+
+    def gone(self, gone: Exit) -> None:
+        """It ended by itself."""
+
+
+class Loader:
+    """Makes runners with a model loaded."""
+
+    def __init__(
+        self, libraries: Libraries, make_host: HostFactory, ramdisk: RamDisk, watchdog: float, language: Language
+    ) -> None:
+        """`libraries` and `ramdisk` are asked in a thread: they may block."""
+        self._libraries = libraries
+        self._make_host = make_host
+        self._ramdisk = ramdisk
+        self._watchdog = watchdog
+        self._language = language
+
+    async def load(self, wanted: Wanted, owner: Owner) -> Runner:
+        """Raises HoshikageError. Where the first load with a new library fails, the one that worked last is tried."""
+        choice: Choice | None = None
+        try:
+            choice = await asyncio.to_thread(self._libraries.current, wanted.params)
+            runner = await self._load_with(choice, wanted, owner)
+        except HoshikageError as error:
+            return await self._load_with_former(choice, wanted, owner, error)
+        await asyncio.to_thread(self._libraries.loaded, choice)
+        return runner
+
+    async def _load_with(self, choice: Choice, wanted: Wanted, owner: Owner) -> Runner:
+        progress = Progress(owner.show)
+        params = await self._place(wanted.params, progress.copied)
+        runner = Runner(self._make_host, choice.file, self._watchdog, progress.loaded, owner.gone)
+        owner.adopt(runner, choice)
+        try:
+            await runner.start()
+            await runner.load(params)
+        except BaseException as error:
+            owner.drop(runner)
+            await runner.stop(Unavailable("dispatch.load_called_off", label=wanted.label, retry_after=1))
+            if isinstance(error, OSError):
+                raise Unavailable("dispatch.no_process", reason=error.strerror or type(error).__name__) from error
+            raise
+        return runner
+
+    async def _load_with_former(
+        self, failed: Choice | None, wanted: Wanted, owner: Owner, error: HoshikageError
+    ) -> Runner:
+        """Raises `error` where no library worked before, or where that one fails too: then the model is at fault."""
+        former = await asyncio.to_thread(self._libraries.alternative, failed, error)
+        if former is None:
+            raise error
+        try:
+            runner = await self._load_with(former, wanted, owner)
+        except HoshikageError:
+            raise error from None
+        fallen = await asyncio.to_thread(self._libraries.taken_back, failed, former, error)
+        details = {"release": fallen.release, "file": fallen.file, "former": fallen.to_release, "at": fallen.at}
+        reason = describe(self._language, error)
+        tell(self._language, Notice(logging.ERROR, "slots.fallen", {**details, "reason": reason}))
+        return runner
+
+    async def _place(self, params: LoadParams, on_progress: Callable[[float], None]) -> LoadParams:
+        """The parameters with the model's copy in memory, or as they are where there is none."""
+        loop = asyncio.get_running_loop()
+        wanted = True
+
+        def progress(share: float) -> bool:
+            loop.call_soon_threadsafe(on_progress, share)
+            return wanted
+
+        try:
+            placed = await asyncio.to_thread(self._ramdisk.place, Path(params.model_path), progress)
+        except CopyCancelled:
+            return params  # only this coroutine's own end cancels; nobody reads the result
+        finally:
+            wanted = False
+        tell(self._language, placed.notice)
+        return replace(params, model_path=str(placed.file))
+
+
+class Progress:
+    """Makes one progress, 0 to 1, of the copy into memory and the library's load."""
+
+    def __init__(self, show: Callable[[wire.Loading], None]) -> None:
+        self._show = show
+        self._copied = 0.0
+        """The share of the whole that the copy took: a half where there was one."""
+
+    def copied(self, share: float) -> None:
+        self._copied = share / 2
+        self._show(wire.Loading(self._copied))
+
+    def loaded(self, share: float) -> None:
+        self._show(wire.Loading(self._copied + share * (1 - self._copied)))
+
+
+def tell(language: Language, notice: Notice | None) -> None:
+    """A line of the log."""
+    if notice is not None:
+        logger.log(notice.level, text(language, notice.key, **notice.details))
