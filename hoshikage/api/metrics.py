@@ -5,7 +5,6 @@ The text format is a dozen lines to write; its usual library would cost every st
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -32,8 +31,6 @@ async def measured(request: web.Request, handler: Handler) -> web.StreamResponse
         response = await handler(request)
         status = response.status
         return response
-    except asyncio.CancelledError:
-        raise
     finally:
         request.config_dict[METRICS].add(request.method, _route(request), status, time.perf_counter() - begun)
 
