@@ -101,7 +101,7 @@ def test_streamed_tokens_are_those_of_the_whole_answer(client: OpenAI, more: dic
 
 
 def test_choice_i_is_what_seed_plus_i_gives(client: OpenAI) -> None:
-    warm: dict[str, Any] = {"temperature": 1.3, "max_tokens": 30}
+    warm: dict[str, Any] = {"temperature": 2.0, "top_p": 1.0, "top_k": 0, "max_tokens": 30}
     three = ask(client, n=3, seed=40, **warm)
     assert [choice.index for choice in three.choices] == [0, 1, 2]
     alone = [ask(client, seed=40 + i, **warm) for i in range(3)]
@@ -112,7 +112,7 @@ def test_choice_i_is_what_seed_plus_i_gives(client: OpenAI) -> None:
 
 
 def test_choices_are_streamed_under_their_index(client: OpenAI) -> None:
-    given: dict[str, Any] = {"n": 3, "seed": 40, "temperature": 1.3, "max_tokens": 30}
+    given: dict[str, Any] = {"n": 3, "seed": 40, "temperature": 2.0, "top_p": 1.0, "top_k": 0, "max_tokens": 30}
     whole = ask(client, **given)
     texts, _, reasons, usage = streamed(client, **given)
     assert texts == {choice.index: choice.message.content for choice in whole.choices}
@@ -135,7 +135,7 @@ def test_a_bias_forces_a_token_and_a_ban_bans_it(client: OpenAI) -> None:
 
 
 def test_presence_and_frequency_penalties_change_what_is_said(client: OpenAI) -> None:
-    given: dict[str, Any] = {"ignore_eos": True, "max_tokens": 80}
+    given: dict[str, Any] = {"ignore_eos": True, "max_tokens": 200, "repeat_last_n": -1}
     plain = text_of(ask(client, **given))
     for name in ("presence_penalty", "frequency_penalty"):
         assert text_of(ask(client, **(given | {name: 2.0}))) != plain
@@ -212,7 +212,12 @@ def test_the_sdks_parse_gives_the_type(client: OpenAI) -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_json_object_is_an_object(client: OpenAI, stream: bool) -> None:
-    given: dict[str, Any] = {"response_format": {"type": "json_object"}, "temperature": 0.8, "seed": 1, "max_tokens": 300}
+    given: dict[str, Any] = {
+        "response_format": {"type": "json_object"},
+        "temperature": 0.8,
+        "seed": 1,
+        "max_tokens": 300,
+    }
     if stream:
         texts, _, reasons, _ = streamed(client, **given)
         text, reason = texts[0], reasons[0]

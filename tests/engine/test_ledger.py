@@ -39,9 +39,8 @@ def test_tokens_joined_are_the_text_and_its_bytes(text: str, places: list[int]) 
     sent = told(cut(text.encode(), places))
     for piece, tokens in sent:
         assert "".join(token.token.text for token in tokens) == piece
-    tokens = [token for _, tokens in sent for token in tokens]
     assert "".join(piece for piece, _ in sent) == text
-    assert b"".join(token.token.raw for token in tokens) == text.encode()
+    assert b"".join(token.token.raw for _, tokens in sent for token in tokens) == text.encode()
 
 
 @settings(max_examples=300, deadline=None)

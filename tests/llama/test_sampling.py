@@ -160,7 +160,7 @@ def test_a_sampler_that_the_release_lacks_is_named(
     ):
         monkeypatch.setattr(model.library.api, f"llama_sampler_init_{function}", None)
         with pytest.raises(NotSupported) as lacking:
-            Sampler.open(model, context, replace(WIDE, **asked))  # type: ignore[arg-type]
+            Sampler.open(model, context, replace(WIDE, **asked))
         assert (lacking.value.key, lacking.value.details["name"]) == ("engine.sampler_absent", function)
         assert lacking.value.status == 501
 
