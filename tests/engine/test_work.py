@@ -40,6 +40,8 @@ WORKS: Final[dict[str, list[list[Any]]]] = {
         ["Embedding", [["Hello"], 8]],
         ["Ranking", ["star", ["night"]]],
         ["InfillPrompt", ["a", "b"]],
+        ["Embedding", [[LONG] * 2000], "cancelled"],
+        ["Embedding", [["Hello"]]],
     ],
     "gaps": [["InfillPrompt", ["ab", "c"]], ["InfillPrompt", ["ab", "c", [["file", "d"]]]]],
     "mean": [["Embedding", [["star night", "night star", "cat"]]], ["TextPrompt", ["star"]]],
@@ -89,6 +91,13 @@ def test_a_text_of_several_batches_leaves_nothing_behind(done: Done) -> None:
     assert first == pytest.approx(again, abs=1e-6)
     assert distance(first, long) > NEAR
     assert len(done["text"][0]["progress"]) > 4
+
+
+def test_work_that_is_cancelled_ends_and_the_next_is_done(done: Done) -> None:
+    cancelled, after = done["text"][4:]
+    assert cancelled["reason"] == "cancelled"
+    assert len(cancelled["vectors"]) < 2000
+    assert after["vectors"][0] == pytest.approx(done["text"][0]["vectors"][0], abs=1e-6)
 
 
 def test_fewer_numbers_are_the_first_ones_at_length_one(done: Done) -> None:

@@ -1,5 +1,6 @@
 """A program: has the engine thread do work with several models and prints what came: LIBRARY, then JSON of
-[[model file, [work, ...]], ...] on standard input. Work is [name of its class in params, arguments]."""
+[[model file, [work, ...]], ...] on standard input. Work is [name of its class in params, arguments], and a third
+value where it is to be cancelled once it has begun."""
 
 from __future__ import annotations
 
@@ -27,8 +28,11 @@ def main() -> list[list[dict[str, Any]]]:
         worker.submit(wire.Load(LoadParams(model, n_ctx=512, n_batch=N_BATCH, n_threads=1)))
         until(events, wire.Loaded, wire.Failed)
         found.append([])
-        for number, (name, arguments) in enumerate(works):
+        for number, (name, arguments, *cancelled) in enumerate(works):
             worker.submit(wire.command_for(number, work(name, arguments)))
+            if cancelled:
+                until(events, wire.Prefill)
+                worker.cancel(number)
             found[-1].append(shown(until(events, wire.Finished, wire.Failed)))
     worker.stop()
     worker.join()
@@ -58,6 +62,7 @@ def shown(events: list[wire.Event]) -> dict[str, Any]:
     end = events[-1]
     return {
         "error": end.key if isinstance(end, wire.Failed) else None,
+        "reason": end.reason if isinstance(end, wire.Finished) else None,
         "prompt_tokens": end.prompt_tokens if isinstance(end, wire.Finished) else None,
         "vectors": [struct.unpack(f"<{len(e.values) // 4}f", e.values) for e in events if isinstance(e, wire.Vector)],
         "scores": [event.value for event in events if isinstance(event, wire.Score)],
