@@ -246,12 +246,12 @@ def body_length(header: bytes | bytearray) -> int:
 def decode_command(body: bytes) -> Command:
     try:
         return _command_decoder.decode(body)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:  # a tag that is no text is the latter
         raise FrameError(str(error)) from None
 
 
 def decode_event(body: bytes) -> Event:
     try:
         return _event_decoder.decode(body)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:  # a tag that is no text is the latter
         raise FrameError(str(error)) from None

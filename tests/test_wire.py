@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hoshikage import wire
 from hoshikage.errors import HoshikageError, ModelLoadFailed
-from hoshikage.params import ChatPrompt, GenerationRequest, Message
+from hoshikage.params import (
+    ChatPrompt,
+    Detokenization,
+    Embedding,
+    GenerationRequest,
+    InfillPrompt,
+    Message,
+    Prompt,
+    Ranking,
+    Rendering,
+    Task,
+    TextPrompt,
+    Tokenization,
+    TokenPrompt,
+)
 
 
 def body(frame: bytes) -> bytes:
@@ -32,6 +46,7 @@ def test_a_request_survives_the_pipe() -> None:
 
 
 @given(st.binary(max_size=64))
+@example(b"\x91\xa1\x80")
 def test_random_bytes_are_refused_or_are_an_event(data: bytes) -> None:
     try:
         event = wire.decode_event(data)
@@ -55,3 +70,27 @@ def test_an_error_crosses_with_its_class_and_details() -> None:
 
 def test_an_error_of_an_unknown_class_is_the_root() -> None:
     assert type(wire.Failed(None, "SystemExit", "engine.internal").error()) is HoshikageError
+
+
+@pytest.mark.parametrize(
+    "prompt", [TextPrompt("星影"), TokenPrompt((1, 2)), InfillPrompt("a", "b", (("c", "d"),), "input_suffix")]
+)
+def test_a_prompt_keeps_its_kind(prompt: Prompt) -> None:
+    sent = wire.command_for(7, GenerationRequest(prompt, echo=True))
+    assert wire.decode_command(body(wire.encode(sent))) == sent
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        Tokenization("a", True, False),
+        Detokenization((1, 2)),
+        Rendering(ChatPrompt((Message("user", "x"),))),
+        Embedding(("a", (1, 2)), 3),
+        Ranking("a", ("b", "c")),
+    ],
+)
+def test_a_task_keeps_its_kind(task: Task) -> None:
+    sent = wire.command_for(7, task)
+    assert isinstance(sent, wire.Perform)
+    assert wire.decode_command(body(wire.encode(sent))) == sent
