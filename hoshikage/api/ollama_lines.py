@@ -94,7 +94,8 @@ class LineWriter:
             return frames + self._line(self._fields(delta.text), self._likely())
         if isinstance(delta, Reasoning):
             return self._thought(delta.text)
-        self._call = None  # it was none
+        if self._call is not None and self._call.index == delta.index:
+            self._call = None
         return b""
 
     def _thought(self, text: str) -> bytes:

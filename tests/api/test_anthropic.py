@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import anthropic
 import pytest
-from anthropic.types import Message
-from pydantic import BaseModel
+from anthropic.types import Message, RawMessageStreamEvent
+from pydantic import BaseModel, TypeAdapter
 
 from hoshikage import wire
 from hoshikage.errors import ContextLengthExceeded, InferenceFailed, Unavailable
@@ -17,6 +17,7 @@ from hoshikage.params import ChatPrompt, GenerationRequest, Timings
 from tests.api.conftest import House, answer
 from tests.api.test_chat_tools import CALL, THOUGHTS, model
 
+EVENT: Final = TypeAdapter[Any](RawMessageStreamEvent)
 USER: Final = {"role": "user", "content": "東京の天気は？"}
 WEATHER: Final[dict[str, Any]] = {
     "name": "weather",
@@ -49,6 +50,8 @@ async def events_of(house: House, **fields: Any) -> list[tuple[str, dict[str, An
     for frame in text.strip().split("\n\n"):
         name, data = frame.split("\n")
         found.append((name.removeprefix("event: "), json.loads(data.removeprefix("data: "))))
+        if found[-1][0] not in ("ping", "error"):  # the SDK has no types for these two
+            EVENT.validate_json(data.removeprefix("data: "), strict=True)
     return found
 
 
@@ -212,6 +215,9 @@ async def test_thoughts_are_shown_to_who_asks_for_them(house: House, tmp_path: P
     model(tmp_path, "qwen3")
     says(house, THOUGHTS + "Yes.")
     thinking = {"type": "enabled", "budget_tokens": 1024}
+    events = await events_of(house, thinking=thinking)
+    kinds = [data["delta"]["type"] for name, data in events if name == "content_block_delta"]
+    assert list(dict.fromkeys(kinds)) == ["thinking_delta", "text_delta"]
     for message in (await create(house, thinking=thinking), await streamed(house, thinking=thinking)):
         assert [block.type for block in message.content] == ["thinking", "text"]
         assert message.content[0].thinking.strip() == "Hm."

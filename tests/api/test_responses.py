@@ -41,7 +41,10 @@ async def create(house: House, given: Any = "東京の天気は？", **fields: A
 async def events_of(house: House, given: Any = "東京の天気は？", **fields: Any) -> list[Any]:
     async with house.sdk() as client:
         stream: Any = await client.responses.create(**{"model": "tiny", "input": given, **fields}, stream=True)
-        return [event async for event in stream]
+        events = [event async for event in stream]
+    for event in events:
+        type(event).model_validate_json(event.model_dump_json(), strict=True)
+    return events
 
 
 def asked(house: House) -> GenerationRequest:
@@ -123,8 +126,6 @@ async def test_events_of_text_come_in_their_order(house: House) -> None:
     assert events[0].response.status == "in_progress"
     assert events[6].text == events[-1].response.output_text == "星影です"
     assert len({event.item_id for event in events if hasattr(event, "item_id")}) == 1
-    for event in events:
-        type(event).model_validate_json(event.model_dump_json(), strict=True)
 
 
 async def test_thoughts_and_calls(house: House, tmp_path: Path) -> None:
@@ -143,6 +144,7 @@ async def test_thoughts_and_calls(house: House, tmp_path: Path) -> None:
             final = await stream.get_final_response()
     assert [item.type for item in final.output] == [item.type for item in whole.output]
     assert final.output[3].arguments == whole.output[3].arguments
+    assert [event.type for event in await events_of(house, tools=[WEATHER])] == kinds
     order = list(dict.fromkeys(kinds))
     assert order[2:7] == [
         "response.output_item.added",
