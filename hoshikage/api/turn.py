@@ -12,6 +12,7 @@ from aiohttp import web
 
 from hoshikage import wire
 from hoshikage.api import limits, problem
+from hoshikage.api.chat import REPAIR_HEADER
 from hoshikage.api.chat_tools import End, Reader, Reading, adapted
 from hoshikage.api.keys import DIALECTS, DISPATCHER, PACE, REQUEST_ID, SETTINGS, Pace
 from hoshikage.api.schema import chat
@@ -24,7 +25,6 @@ from hoshikage.params import GenerationRequest
 from hoshikage.registry import ModelSpec
 from hoshikage.tools import Delta
 
-REPAIR_HEADER: Final = "X-Hoshikage-Template-Repair"
 SSE: Final = "text/event-stream; charset=utf-8"
 SILENT: Final = Pace(commit_after=86_400.0, comment_every=86_400.0)
 """For streams whose form has no comments."""

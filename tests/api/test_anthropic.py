@@ -320,3 +320,12 @@ async def test_errors_are_anthropics(house: House) -> None:
     assert (name, data["error"]["type"]) == ("error", "api_error")
     with pytest.raises(anthropic.APIStatusError):
         await streamed(house)
+
+
+async def test_repairs_are_told(house: House) -> None:
+    for stream in (False, True):
+        house.dispatcher.steps = [wire.Started(1, 5, repairs=("system_into_user",)), *answer("星")[1:]]
+        body = json.dumps(fields_of(stream=stream))
+        _, _, headers = await house.ask("POST", "/v1/messages", body, **{"Content-Type": "application/json"})
+        assert headers["X-Hoshikage-Template-Repair"] == "system_into_user"
+        assert headers["request-id"] == headers["x-request-id"]
