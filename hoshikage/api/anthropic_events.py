@@ -13,7 +13,7 @@ from hoshikage import wire
 from hoshikage.api.chat_tools import End
 from hoshikage.api.keys import REQUEST_ID
 from hoshikage.api.schema.anthropic import MessagesBody
-from hoshikage.api.turn import SSE, message_of
+from hoshikage.api.turn import SSE, Warnings, message_of
 from hoshikage.errors import HoshikageError
 from hoshikage.messages import Language
 from hoshikage.tools import CallArguments, CallBroken, CallStart, Content, Delta, Reasoning
@@ -76,13 +76,14 @@ class MessageWriter:
     def say(self, deltas: Sequence[Delta], logprobs: Sequence[wire.Chosen], completion_tokens: int) -> bytes:
         return b"".join(map(self._said, deltas))
 
-    def end(self, end: End, finished: wire.Finished) -> bytes:
+    def end(self, end: End, finished: wire.Finished, warnings: Warnings) -> bytes:
         frames = self._close()
         met = finished.stop if finished.reason == "stop" and finished.stop in self._stops else None
         usage = _usage(finished.prompt_tokens, finished.completion_tokens)
         stopped = {"stop_reason": self._reason(end, finished, met), "stop_sequence": met}
-        self._message |= {"content": self._content, **stopped, "usage": usage}
-        return frames + _event("message_delta", delta=stopped, usage=usage) + _event("message_stop")
+        told = {"warnings": warnings} if warnings else {}
+        self._message |= {"content": self._content, **stopped, "usage": usage, **told}
+        return frames + _event("message_delta", delta=stopped, usage=usage, **told) + _event("message_stop")
 
     def fail(self, error: HoshikageError, tongue: Language) -> bytes:
         return b"event: error\ndata: " + msgspec.json.encode(error_body(error, tongue)) + b"\n\n"

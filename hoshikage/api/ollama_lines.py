@@ -13,7 +13,7 @@ import msgspec
 from hoshikage import wire
 from hoshikage.api.chat import logprobs_of
 from hoshikage.api.chat_tools import End
-from hoshikage.api.turn import message_of
+from hoshikage.api.turn import Warnings, message_of
 from hoshikage.errors import HoshikageError
 from hoshikage.messages import Language
 from hoshikage.tools import CallArguments, CallStart, Content, Delta, Reasoning
@@ -56,7 +56,7 @@ class LineWriter:
         self._pending += logprobs_of(logprobs)["content"]
         return b"".join(map(self._said, deltas))
 
-    def end(self, end: End, finished: wire.Finished) -> bytes:
+    def end(self, end: End, finished: wire.Finished, warnings: Warnings) -> bytes:
         frames = self._called()
         total = int((time.monotonic() - self._began) * 1e9)
         prompt, answer = int(finished.timings.prompt_ms * 1e6), int(finished.timings.decode_ms * 1e6)
@@ -69,6 +69,7 @@ class LineWriter:
             "prompt_eval_duration": prompt,
             "eval_count": finished.completion_tokens,
             "eval_duration": answer,
+            **({"warnings": warnings} if warnings else {}),
         }
         return frames + self._line(self._fields(""), self._end)
 

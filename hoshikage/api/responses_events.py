@@ -15,7 +15,7 @@ from hoshikage.api.chat import logprobs_of
 from hoshikage.api.chat_tools import End
 from hoshikage.api.schema.chat import CalledFunction, ChatMessage, ToolCall
 from hoshikage.api.schema.responses import ResponsesBody
-from hoshikage.api.turn import SSE, Turn, message_of
+from hoshikage.api.turn import SSE, Turn, Warnings, message_of
 from hoshikage.errors import HoshikageError
 from hoshikage.messages import Language
 from hoshikage.tools import CallArguments, CallBroken, CallStart, Content, Delta, Reasoning
@@ -93,10 +93,12 @@ class ResponseWriter:
             self._reasoning_tokens = completion_tokens
         return b"".join(map(self._said, deltas))
 
-    def end(self, end: End, finished: wire.Finished) -> bytes:
+    def end(self, end: End, finished: wire.Finished, warnings: Warnings) -> bytes:
         cut = finished.reason == "length"
         frames = self._close("incomplete" if cut else "completed")
         self._response = self._made("incomplete" if cut else "completed", finished)
+        if warnings:
+            self._response["warnings"] = warnings
         return frames + self._event(f"response.{self._response['status']}", response=self._response)
 
     def fail(self, error: HoshikageError, tongue: Language) -> bytes:

@@ -20,7 +20,7 @@ from hoshikage.api.schema.tools import select
 from hoshikage.api.sse import EventStream
 from hoshikage.dispatch.client import Note, Waiting
 from hoshikage.errors import ContextLengthExceeded, HoshikageError, InferenceFailed, InvalidRequest
-from hoshikage.messages import Language
+from hoshikage.messages import Language, text
 from hoshikage.params import GenerationRequest
 from hoshikage.registry import ModelSpec
 from hoshikage.tools import Delta
@@ -32,6 +32,7 @@ SILENT: Final = Pace(commit_after=86_400.0, comment_every=86_400.0)
 Rename = Callable[[str], str]
 """From a field of a chat body to that of the protocol's own."""
 ErrorBody = Callable[[HoshikageError, Language], dict[str, Any]]
+Warnings = list[dict[str, str]]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -60,8 +61,8 @@ class Writer(Protocol):
         """A piece of the answer, with the log probabilities of its tokens; so many tokens have come so far."""
         ...
 
-    def end(self, end: End, finished: wire.Finished) -> bytes:
-        """After all else; what `end` holds in deltas has been said."""
+    def end(self, end: End, finished: wire.Finished, warnings: Warnings) -> bytes:
+        """After all else; what `end` holds in deltas has been said. Where there are warnings, `warnings` tells them."""
         ...
 
     def fail(self, error: HoshikageError, tongue: Language) -> bytes:
@@ -101,7 +102,9 @@ async def answer(
     Raises what the engine raises, as long as the status can still be told.
     """
     notes = limits.metered(request, request.app[DISPATCHER].generate(turn.spec, turn.job))
-    feed = _Feed(turn.reading, writer, ended or _nothing)
+    words = text(problem.language(request), "http.tool_call_unparsed")
+    unparsed = [{"code": "tool_call_unparsed", "message": words}]
+    feed = _Feed(turn.reading, writer, ended or _nothing, unparsed)
     try:
         if stream:
             return await _streamed(request, notes, feed, writer)
@@ -195,7 +198,9 @@ async def _streamed(
 class _Feed:
     """Turns notes into frames."""
 
-    def __init__(self, reading: Reading, writer: Writer, at_end: Callable[[], None]) -> None:
+    def __init__(self, reading: Reading, writer: Writer, at_end: Callable[[], None], unparsed: Warnings) -> None:
+        """`unparsed` is told where something looked like a call and was none."""
+        self._unparsed = unparsed
         self._reading = reading
         self._at_end = at_end
         self._writer = writer
@@ -242,7 +247,8 @@ class _Feed:
         self._prompt_tokens, self._completion_tokens = note.prompt_tokens, note.completion_tokens
         end = self._reader.finish(note.reason)
         lead = self.lead()
-        frames = lead + self._said(end.deltas, ()) + self._writer.end(end, note)
+        warnings = [] if end.parsed else self._unparsed
+        frames = lead + self._said(end.deltas, ()) + self._writer.end(end, note, warnings)
         self._at_end()
         return frames
 

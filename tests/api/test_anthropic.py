@@ -195,6 +195,9 @@ async def test_what_looks_like_a_call_and_is_none_is_text(house: House, tmp_path
     assert message.stop_reason == "end_turn"
     final = await streamed(house, tools=[WEATHER])
     assert final.content[-1].text == message.content[0].text
+    ending = next(data for name, data in await events_of(house, tools=[WEATHER]) if name == "message_delta")
+    for warnings in (message.warnings, ending["warnings"]):
+        assert [one["code"] for one in warnings] == ["tool_call_unparsed"]
 
 
 async def test_calls_come_in_pieces_where_a_client_asks_for_them(house: House, tmp_path: Path) -> None:

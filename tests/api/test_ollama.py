@@ -119,6 +119,7 @@ async def test_tools(house: House, tmp_path: Path) -> None:
     none = await chat(house, tools=[WEATHER])
     assert none.message.tool_calls is None
     assert "nonsense" in none.message.content
+    assert (await lines_of(house, tools=[WEATHER]))[-1]["warnings"][0]["code"] == "tool_call_unparsed"
 
 
 async def test_results_find_their_calls(house: House, tmp_path: Path) -> None:

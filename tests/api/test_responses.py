@@ -164,6 +164,9 @@ async def test_what_looks_like_a_call_and_is_none_is_text(house: House, tmp_path
     assert "nonsense" in whole.output_text
     events = await events_of(house, tools=[WEATHER])
     assert "nonsense" in events[-1].response.output_text
+    for response in (whole, events[-1].response):
+        assert [one["code"] for one in response.warnings] == ["tool_call_unparsed"]
+    assert not hasattr(await create(house), "warnings")
 
 
 async def test_choice_of_tools(house: House) -> None:
