@@ -85,6 +85,8 @@ class Loader:
             await runner.stop(Unavailable("dispatch.load_called_off", label=wanted.label, retry_after=1))
             if isinstance(error, OSError):
                 raise Unavailable("dispatch.no_process", reason=error.strerror or type(error).__name__) from error
+            if isinstance(error, HoshikageError):
+                name_the_file(error, params.model_path, wanted.params.model_path)
             raise
         return runner
 
@@ -138,6 +140,13 @@ class Progress:
 
     def loaded(self, share: float) -> None:
         self._show(wire.Loading(self._copied + share * (1 - self._copied)))
+
+
+def name_the_file(error: HoshikageError, loaded: str, known: str) -> None:
+    """The file that people know stands in the error, not its copy on the RAM disk."""
+    for name, value in error.details.items():
+        if isinstance(value, str):
+            error.details[name] = value.replace(loaded, known)
 
 
 def tell(language: Language, notice: Notice | None) -> None:

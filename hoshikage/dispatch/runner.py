@@ -139,7 +139,8 @@ class Runner:
     def _on_exit(self, gone: Exit) -> None:
         for line in gone.log:
             library_logger.error(line)
-        self._exit = ModelCrashed("dispatch.crashed", reason=gone.reason)
+        key = "dispatch.crashed" if self.model is not None else "dispatch.crashed_loading"
+        self._exit = ModelCrashed(key, reason=gone.reason)
         self._gone(gone)
         self._settle(self._exit)
         self._fail(self._exit)

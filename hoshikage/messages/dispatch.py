@@ -41,6 +41,12 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "モデル「{label}」は使用中です。終わってから解放してください。",
         "Model “{label}” is in use. Unload it when its requests are done.",
     ),
+    "crashed_loading": (
+        "モデルを読み込むプロセスが途中で落ちました（{reason}）。サーバーは動き続けています。"
+        "モデルのファイルが壊れているか、このライブラリが扱えないモデルの可能性があります。",
+        "The process loading the model ended unexpectedly ({reason}). The server goes on. "
+        "The model file may be damaged, or this library may not know such a model.",
+    ),
     "shutting_down": (
         "サーバーは終了処理中のため、新しいリクエストを受け付けません。",
         "The server is shutting down and takes no new requests.",

@@ -12,7 +12,7 @@ from hoshikage import wire
 from hoshikage.dispatch.crashes import LIMIT, QUARANTINE_S, Crashes
 from hoshikage.dispatch.lifecycle import Lifecycle, Policy
 from hoshikage.dispatch.loading import Wanted
-from hoshikage.dispatch.ramdisk import RamDisk
+from hoshikage.dispatch.ramdisk import Placed, RamDisk
 from hoshikage.dispatch.runner import Job
 from hoshikage.errors import LibraryUnavailable, ModelCrashed, ModelLoadFailed, ModelQuarantined, Unavailable
 from hoshikage.params import ChatPrompt, GenerationRequest, LoadParams, Message
@@ -123,6 +123,7 @@ async def test_a_crash_while_loading_fails_the_load() -> None:
     house.hosts[0].crash()
     with pytest.raises(ModelCrashed) as crashed:
         await waiter
+    assert crashed.value.key == "dispatch.crashed_loading"
     assert crashed.value.details["reason"] == "SIGSEGV"
 
 
@@ -344,3 +345,21 @@ async def test_an_idle_runner_is_ended_and_the_next_request_loads_again() -> Non
     assert cycle.snapshot().state == "unloaded"
     await load(cycle, "a")
     assert house.loads == ["/models/a.gguf"] * 2
+
+
+async def test_a_failed_load_names_the_file_that_people_know_not_its_copy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    house = FakeHouse()
+    house.hold_load = True
+    disk = RamDisk(None)
+    monkeypatch.setattr(disk, "place", lambda file, progress: Placed(Path("/dev/shm/copy/weights.gguf"), True, None))
+    cycle = lifecycle(house, ramdisk=disk)
+    waiter = asyncio.create_task(load(cycle, "a"))
+    await house.load_began.wait()
+    assert house.loads == ["/dev/shm/copy/weights.gguf"]
+    copy = {"path": "/dev/shm/copy/weights.gguf", "reason": "tensor in /dev/shm/copy/weights.gguf"}
+    house.hosts[0].emit(wire.Failed.of(ModelLoadFailed.of("engine.model_load_failed", copy), None))
+    with pytest.raises(ModelLoadFailed) as failed:
+        await waiter
+    assert failed.value.details == {"path": "/models/a.gguf", "reason": "tensor in /models/a.gguf"}
