@@ -1,6 +1,6 @@
 """Measures the running server against a bare loop over the same library and model, by turns in one run.
 
-`python3 scripts/bench.py [--quick] [--models builtin,tiny,small] [--library FILE] [--json FILE] [--markdown FILE]`.
+`python3 scripts/bench.py [--quick] [--models builtin,tiny,small] [--ramdisk] [--library FILE] [--json FILE] ...`.
 Main thread; the server, its runner and the bare loop are processes of their own, and the client here is a plain
 socket that only looks for marks in what it receives. Figures of different runs are not comparable: a shared machine
 is not the same machine an hour later. That is why everything is measured by turns and shown with its spread.
@@ -20,9 +20,11 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+import bench_ramdisk
 from bench_client import Answer, ask
 from bench_report import WAYS, Report, machine, markdown, resident_bytes
 from bootstrap import Environment, prepare
@@ -42,6 +44,7 @@ def main(screen: Screen) -> int:
     parser.add_argument("--models", default=",".join(MODELS), help=", ".join(MODELS))
     parser.add_argument("--rounds", type=int, default=0, metavar="N", help=screen.text("bench_rounds_help"))
     parser.add_argument("--quick", action="store_true", help=screen.text("bench_quick_help"))
+    parser.add_argument("--ramdisk", action="store_true", help=screen.text("bench_ramdisk_help"))
     parser.add_argument("--library", type=Path, metavar="FILE", help=screen.text("bench_library_help"))
     parser.add_argument("--json", type=Path, metavar="FILE", help=screen.text("bench_json_help"))
     parser.add_argument("--markdown", type=Path, metavar="FILE", help=screen.text("bench_markdown_help"))
@@ -58,12 +61,14 @@ def main(screen: Screen) -> int:
     bench = Bench(screen, environment, _library(options.library), options.rounds or (2 if options.quick else 7))
     reports = [bench.model(name) for name in names]
     starts = bench.starts(3 if options.quick else 9)
+    loads = bench.ramdisk(names[-1]) if options.ramdisk else {}
     result = {
         "machine": machine(),
         "library": bench.library_facts,
         "rounds": bench.rounds,
         "start_to_healthy_ms": starts,
         "models": [asdict(report) for report in reports],
+        "ramdisk": {"model": names[-1], "seconds": loads},
     }
     return show(screen, result, options)
 
@@ -131,6 +136,22 @@ class Bench:
                             raise Refused("server_ended", status=process.returncode, output="")
                         time.sleep(POLL_S)
                     taken.append((time.perf_counter() - started) * 1e3)
+        return taken
+
+    def ramdisk(self, name: str) -> dict[str, list[float]]:
+        """Way of a load -> seconds from unloaded to the first text, one value a round; the ways take turns."""
+        file = _model_file(name)
+        question = BUILT_IN_QUESTIONS[0] if name == "builtin" else RANDOM_QUESTION
+        taken: dict[str, list[float]] = {way: [] for way in bench_ramdisk.WAYS}
+        with (
+            self._screen.step("bench_ramdisk", name=name, rounds=self.rounds),
+            tempfile.TemporaryDirectory(prefix="hoshikage-bench-") as folder,
+        ):
+            for number in range(self.rounds):
+                self._screen.progress(f"{number + 1} / {self.rounds}")
+                for way, seconds in taken.items():
+                    serve = partial(self._server, Path(folder), file)
+                    seconds.append(bench_ramdisk.seconds_to_first_text(serve, file, question, way))
         return taken
 
     def _measure_memory(self, report: Report, folder: Path, file: Path, question: str) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from bench_ramdisk import WAYS as RAMDISK_WAYS
 from screen import Screen
 
 WAYS: Final = {
@@ -56,6 +57,7 @@ def markdown(screen: Screen, result: dict[str, Any]) -> str:
             _table(screen.text("bench_speed_head"), _speed(screen, models)),
             _table(screen.text("bench_memory_head"), _memory(screen, models)),
             screen.text("bench_start", ms=_median_range(result["start_to_healthy_ms"], "{:.0f}")),
+            *_ramdisk(screen, result.get("ramdisk") or {}),
         ]
     )
 
@@ -90,6 +92,15 @@ def _memory(screen: Screen, models: Sequence[dict[str, Any]]) -> Iterable[str]:
             f"{model['load_s'] * 1e3:.0f}",
             f"{model['cold_first_s'] * 1e3:.0f}",
         )
+
+
+def _ramdisk(screen: Screen, loads: dict[str, Any]) -> Iterable[str]:
+    if loads.get("seconds"):
+        rows = (
+            _row(screen.text(RAMDISK_WAYS[way]), _median_range(seconds, "{:.2f}"))
+            for way, seconds in loads["seconds"].items()
+        )
+        yield _table(screen.text("bench_ramdisk_head", name=loads["model"]), rows)
 
 
 def _table(titles: str, rows: Iterable[str]) -> str:

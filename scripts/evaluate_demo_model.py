@@ -56,14 +56,24 @@ def summary(found: dict[str, list[Verdict]]) -> dict[str, Any]:
                 rows = of(verdicts, lang, group)
                 groups[group][f"{name} {lang}"] = f"{sum(v.right for v in rows)}/{len(rows)}"
     shares = {
-        name: {"all": round(share(verdicts), 4), "cases": len(verdicts),
-               **{lang: round(share(of(verdicts, lang)), 4) for lang in corpora.LANGUAGES}}
+        name: {
+            "all": round(share(verdicts), 4),
+            "cases": len(verdicts),
+            **{lang: round(share(of(verdicts, lang)), 4) for lang in corpora.LANGUAGES},
+        }
         for name, verdicts in found.items()
     }
     wrong = [
-        {"set": name, "group": v.case.group, "lang": v.case.lang, "question": [*v.case.before, v.case.question],
-         "answer": v.answer}
-        for name, verdicts in found.items() for v in verdicts if not v.right
+        {
+            "set": name,
+            "group": v.case.group,
+            "lang": v.case.lang,
+            "question": [*v.case.before, v.case.question],
+            "answer": v.answer,
+        }
+        for name, verdicts in found.items()
+        for v in verdicts
+        if not v.right
     ]
     return {"shares": shares, "groups": groups, "wrong": wrong}
 
@@ -76,8 +86,9 @@ def table(report: dict[str, Any], show_wrong: bool) -> str:
     for name, row in report["shares"].items():
         lines.append(f"{name}: {row['all']:.1%} of {row['cases']} right (ja {row['ja']:.1%}, en {row['en']:.1%})")
     if show_wrong:
-        lines += [f"{row['set']} [{row['group']}] {' > '.join(row['question'])} -> {row['answer']}"
-                  for row in report["wrong"]]
+        lines += [
+            f"{row['set']} [{row['group']}] {' > '.join(row['question'])} -> {row['answer']}" for row in report["wrong"]
+        ]
     return "\n".join(lines)
 
 

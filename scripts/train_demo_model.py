@@ -48,8 +48,11 @@ GOLDEN_CANDIDATES: dict[str, tuple[tuple[tuple[str, str], ...], ...]] = {
         (("user", "データは外部に送られますか？"),),
         (("user", "日本の首都はどこですか？"),),
         (("system", "簡潔に答えてください。"), ("user", "ライセンスは何ですか？")),
-        (("user", "設定フォルダはどこですか？"), ("assistant", "Linuxの設定フォルダは ~/.config/hoshikage です。"),
-         ("user", "Windowsでは？")),
+        (
+            ("user", "設定フォルダはどこですか？"),
+            ("assistant", "Linuxの設定フォルダは ~/.config/hoshikage です。"),
+            ("user", "Windowsでは？"),
+        ),
     ),
     "en": (
         (("user", "Hello!"),),
@@ -59,10 +62,15 @@ GOLDEN_CANDIDATES: dict[str, tuple[tuple[tuple[str, str], ...], ...]] = {
         (("user", "Where is the config folder?"),),
         (("user", "What is the capital of France?"),),
         (("system", "You are a helpful assistant."), ("user", "Which port does it use?")),
-        (("user", "How do I add a model?"),
-         ("assistant", "Register a model with `hoshikage add PATH LABEL`. PATH is the GGUF file, "
-                       "LABEL is the name you call it by."),
-         ("user", "Show me an example.")),
+        (
+            ("user", "How do I add a model?"),
+            (
+                "assistant",
+                "Register a model with `hoshikage add PATH LABEL`. PATH is the GGUF file, "
+                "LABEL is the name you call it by.",
+            ),
+            ("user", "Show me an example."),
+        ),
     ),
 }
 
@@ -152,8 +160,15 @@ def golden_cases(reference: Reference, lang: str) -> list[dict[str, Any]]:
         text = tokenizer.decode(answer.ids)
         say(f"margin {answer.margin:6.2f}  {messages[-1][1]} -> {text}")
         if len(answer.ids) >= 16 and answer.margin >= GOLDEN_MARGIN:
-            found.append({"prompt": prompt, "prompt_ids": prompt_ids, "ids": list(answer.ids),
-                          "margins_min": round(answer.margin, 3), "text": text})
+            found.append(
+                {
+                    "prompt": prompt,
+                    "prompt_ids": prompt_ids,
+                    "ids": list(answer.ids),
+                    "margins_min": round(answer.margin, 3),
+                    "text": text,
+                }
+            )
     return sorted(found, key=lambda case: -float(case["margins_min"]))[: GOLDEN_CASES // 2]
 
 
@@ -163,8 +178,11 @@ def write_golden() -> None:
     cases = [case for lang in GOLDEN_CANDIDATES for case in golden_cases(reference, lang)]
     if len(cases) < GOLDEN_CASES:
         raise SystemExit("Too few prompts have a wide margin; train longer.")
-    golden = {"model_sha256": hashlib.sha256(MODEL.read_bytes()).hexdigest(),
-              "vocab_size": len(reference.tokenizer.vocabulary.tokens), "cases": cases}
+    golden = {
+        "model_sha256": hashlib.sha256(MODEL.read_bytes()).hexdigest(),
+        "vocab_size": len(reference.tokenizer.vocabulary.tokens),
+        "cases": cases,
+    }
     GOLDEN.write_text(json.dumps(golden, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 

@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Final
 
@@ -169,7 +170,7 @@ class Lifecycle:
         """Nothing runs and nothing waits: the idle clocks start."""
         self._hold()
         if self._runner is not None and self._policy.idle_timeout > 0:
-            self._idle = asyncio.get_running_loop().call_later(self._policy.idle_timeout, self._idle_out)
+            self._idle = self._later(self._policy.idle_timeout, self._idle_out)
         self._arm_great()
 
     async def unload(self) -> None:
@@ -206,8 +207,11 @@ class Lifecycle:
 
     def _arm_great(self) -> None:
         if self._policy.great_timeout > 0:
-            loop = asyncio.get_running_loop()
-            self._great = loop.call_later(self._policy.great_timeout, self._great_out)
+            self._great = self._later(self._policy.great_timeout, self._great_out)
+
+    def _later(self, delay: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
+        """In a context of its own: what it logs is not the last request's doing."""
+        return asyncio.get_running_loop().call_later(delay, callback, context=Context())
 
     def _great_out(self) -> None:
         self._great = None

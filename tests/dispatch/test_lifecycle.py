@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextvars import Context, ContextVar
 from pathlib import Path
 
 import pytest
@@ -171,8 +172,10 @@ class MovedLoop:
         self.timers: list[tuple[float, asyncio.TimerHandle]] = []
         loop = asyncio.get_running_loop()
 
-        def call_later(delay: float, callback: Callable[..., object], *arguments: object) -> asyncio.TimerHandle:
-            handle = asyncio.TimerHandle(loop.time() + delay, callback, arguments, loop)
+        def call_later(
+            delay: float, callback: Callable[..., object], *arguments: object, context: Context | None = None
+        ) -> asyncio.TimerHandle:
+            handle = asyncio.TimerHandle(loop.time() + delay, callback, arguments, loop, context)
             self.timers.append((delay, handle))
             return handle
 
@@ -199,6 +202,27 @@ async def test_the_idle_clock_runs_from_the_last_request_and_work_stops_it(monke
     moved.fire(300.0)
     await house.hosts[0].gone.wait()
     assert cycle.snapshot().state == "unloaded"
+
+
+async def test_what_the_idle_clock_does_is_not_the_last_requests_doing(monkeypatch: pytest.MonkeyPatch) -> None:
+    request_id: ContextVar[str] = ContextVar("request_id", default="")
+    house = FakeHouse()
+    cycle = lifecycle(house, idle_timeout=300.0)
+    await load(cycle, "a")
+    moved = MovedLoop(monkeypatch)
+    request_id.set("req_1")
+    seen: list[str] = []
+    stop = house.hosts[0].stop
+
+    async def stop_and_look() -> None:
+        seen.append(request_id.get())
+        await stop()
+
+    monkeypatch.setattr(house.hosts[0], "stop", stop_and_look)
+    cycle.rest()
+    moved.fire(300.0)
+    await house.hosts[0].gone.wait()
+    assert seen == [""]
 
 
 async def test_work_that_comes_as_the_idle_clock_fires_keeps_the_runner(monkeypatch: pytest.MonkeyPatch) -> None:
