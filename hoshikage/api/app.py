@@ -30,6 +30,7 @@ from hoshikage.api.keys import (
     LIMITS,
     METRICS,
     MODEL_FILES,
+    OPENAPI,
     PACE,
     REGISTRY,
     REQUEST_ID,
@@ -45,8 +46,9 @@ from hoshikage.api.metrics import measured
 from hoshikage.api.middleware import AccessLog, add_request_id, errors, guard, without_request_bytes
 from hoshikage.api.middleware import log as access_log
 from hoshikage.api.model_files import ModelFiles
+from hoshikage.api.openapi import Document
 from hoshikage.api.response_store import ResponseStore
-from hoshikage.api.routes import needs, routes
+from hoshikage.api.routes import ROUTES, needs, routes
 from hoshikage.api.sites import url
 from hoshikage.dispatch import client
 from hoshikage.errors import HoshikageError
@@ -86,6 +88,7 @@ def create(
     app[GATE] = Gate(settings, doorway, needs())
     app[LIMITS] = RateLimits(settings.rate_limit_requests, settings.rate_limit_tokens)
     app[MODEL_FILES] = ModelFiles()
+    app[OPENAPI] = Document(ROUTES)
     app[RESPONSES] = ResponseStore(settings.responses_store)
     app[SEEN] = Seen()
     if (tls := sites.tls_context(settings)) is not None:

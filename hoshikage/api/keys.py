@@ -17,6 +17,7 @@ from hoshikage.api.dialects import Dialects
 from hoshikage.api.gate import Gate
 from hoshikage.api.measures import Measures
 from hoshikage.api.model_files import ModelFiles
+from hoshikage.api.openapi import Document
 from hoshikage.api.response_store import ResponseStore
 from hoshikage.dispatch.client import Note
 from hoshikage.params import Work
@@ -71,6 +72,7 @@ GATE: Final = web.AppKey("gate", Gate)
 LIMITS: Final = web.AppKey("limits", RateLimits)
 METRICS: Final = web.AppKey("metrics", Measures)
 MODEL_FILES: Final = web.AppKey("model_files", ModelFiles)
+OPENAPI: Final = web.AppKey("openapi", Document)
 PACE: Final = web.AppKey("pace", Pace)
 RESPONSES: Final = web.AppKey("responses", ResponseStore)
 SEEN: Final = web.AppKey("seen", Seen)

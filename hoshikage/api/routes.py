@@ -17,6 +17,7 @@ from hoshikage.api import (
     models,
     native,
     ollama,
+    reference,
     responses,
     slots,
     status,
@@ -55,6 +56,8 @@ ROUTES: Final[tuple[tuple[str, str, Handler, Needs], ...]] = (
     ("GET", "/v1/models/{id:.+}", models.one, "api"),  # any id at all: one with a slash is a model that is not known
     ("GET", "/v1/status", status.status, "api"),
     ("GET", "/v1/api/version", status.version, "api"),
+    ("GET", "/openapi.json", reference.document, "api"),
+    ("GET", "/docs", reference.page, "api"),
     ("GET", "/health", status.health, "nothing"),
     ("GET", "/admin/models", admin.listing, "admin"),
     ("POST", "/admin/models", admin.add, "admin"),

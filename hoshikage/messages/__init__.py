@@ -24,6 +24,7 @@ AREAS = (
     "lacks",
     "library",
     "model",
+    "routes",
     "service",
     "settings",
     "slots",
