@@ -116,17 +116,20 @@ class DailyFile(logging.Handler):
     """
 
     def __init__(self, file: Path, keep_days: int) -> None:
-        super().__init__()
-        self.setFormatter(Lines())
         self._file = file
         self._keep_days = keep_days
         self._failed = False
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
+            file.parent.mkdir(exist_ok=True)  # no more than that: a path misspelt would come true
             self._stream, self._day = self._open()
+        except FileNotFoundError:
+            folder = next((up for up in reversed(file.parents) if not up.exists()), file.parent)
+            raise SettingInvalid("settings.log_folder", folder=str(folder), file=str(file)) from None
         except OSError as error:
             reason = error.strerror or str(error)
             raise SettingInvalid("settings.log_file", file=str(file), reason=reason) from None
+        super().__init__()  # only now: logging closes at exit whatever was made a handler
+        self.setFormatter(Lines())
 
     def emit(self, record: logging.LogRecord) -> None:
         try:

@@ -7,6 +7,7 @@ start with its name, its value and what is allowed.
 
 from __future__ import annotations
 
+import difflib
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -15,8 +16,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import platformdirs
-from dotenv import dotenv_values
 
+from hoshikage import envfile
 from hoshikage.errors import SettingInvalid
 from hoshikage.messages import Language, language_of
 
@@ -135,6 +136,8 @@ class Loaded:
     settings: Settings
     sources: dict[str, str]
     """Variable -> `flag`, `environment`, a .env file's path, or `default`."""
+    warnings: tuple[SettingInvalid, ...] = ()
+    """What was passed over in .env files and is likely meant otherwise."""
 
 
 def whole(least: int, most: int) -> Callable[[str], int]:
@@ -245,7 +248,7 @@ ROWS: Final = (
     Row("N_THREADS", "n_threads", "0", whole(0, 1024), "0 (= auto) … 1024"),
     Row("N_GPU_LAYERS", "n_gpu_layers", "-1", layers, "auto | -1 (= all) … 100000"),
     Row("MAIN_GPU", "main_gpu", "", gpu, "0 … 127"),
-    Row("TENSOR_SPLIT", "tensor_split", "", shares, "3,1"),
+    Row("TENSOR_SPLIT", "tensor_split", "", shares, "X,Y,… (3,1 = 75 % + 25 %)"),
     Row("FLASH_ATTN", "flash_attn", "auto", one_of("auto", "on", "off"), "auto | on | off"),
     Row("TYPE_K", "type_k", "f16", one_of("f16", "q8_0", "q4_0"), "f16 | q8_0 | q4_0"),
     Row("TYPE_V", "type_v", "f16", one_of("f16", "q8_0", "q4_0"), "f16 | q8_0 | q4_0"),
@@ -282,6 +285,8 @@ ROWS: Final = (
     Row("DRAIN_TIMEOUT", "drain_timeout", "30", decimal(0.0, 3600.0), "0 … 3600 s"),
 )  # fmt: skip
 LANGUAGE_VARIABLE: Final = "HOSHIKAGE_LANG"
+LIKELY_MEANT: Final = 0.85
+"""How like a setting's name, of 1, another name is that is taken for a slip of the pen."""
 
 
 def load(flags: Mapping[str, str], environ: Mapping[str, str], working_dir: Path) -> Loaded:
@@ -290,9 +295,11 @@ def load(flags: Mapping[str, str], environ: Mapping[str, str], working_dir: Path
     `flags` maps variable names to values given on the command line. Raises SettingInvalid.
     """
     layers: list[tuple[str, Mapping[str, str | None]]] = [("flag", flags), ("environment", environ)]
+    warnings: list[SettingInvalid] = []
     for file in (working_dir / ".env", config_dir() / ".env"):
-        if file.is_file():
-            layers.append((str(file), dotenv_values(file, encoding="utf-8")))
+        if (found := envfile.read(file)) is not None:
+            layers.append((str(file), found.values))
+            warnings += _doubts(file, found)
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
     for row in ROWS:
@@ -307,7 +314,17 @@ def load(flags: Mapping[str, str], environ: Mapping[str, str], working_dir: Path
     if values["model_map_file"] is None:
         values["model_map_file"] = config_dir() / "model_map.json"
     values["lang"], sources[LANGUAGE_VARIABLE] = _language(layers)
-    return Loaded(Settings(**values), sources)
+    return Loaded(Settings(**values), sources, tuple(warnings))
+
+
+def _doubts(file: Path, found: envfile.EnvFile) -> list[SettingInvalid]:
+    """Lines that could not be read, and names that look like a setting's misspelt. Other programs' are let be."""
+    known = {LANGUAGE_VARIABLE, *(name for row in ROWS for name in (row.variable, *row.aliases))}
+    doubts = [SettingInvalid("settings.env_line", file=str(file), line=line) for line in found.damaged_lines]
+    for name in sorted(found.values.keys() - known):
+        if near := difflib.get_close_matches(name.upper(), sorted(known), n=1, cutoff=LIKELY_MEANT):
+            doubts.append(SettingInvalid("settings.env_unknown", file=str(file), name=name, near=near[0]))
+    return doubts
 
 
 def _lookup(names: tuple[str, ...], layers: list[tuple[str, Mapping[str, str | None]]]) -> tuple[str, str, str] | None:

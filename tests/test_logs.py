@@ -98,7 +98,7 @@ def test_nothing_that_is_logged_can_forge_a_line(home: Path, terminal: StringIO)
 
 
 def test_the_file_gets_the_same_lines_and_its_folder_is_made(home: Path, terminal: StringIO) -> None:
-    file = home / "new" / "logs" / "hoshikage.log"
+    file = home / "logs" / "hoshikage.log"
     with logs.running(settings(home, LOG_FILE_PATH=file), plain(terminal), lambda: "req_1"):
         logging.getLogger("hoshikage.test").info("星影 \ud800")
     assert file.read_text("utf-8") == terminal.getvalue().replace("\ud800", r"\ud800")
@@ -296,3 +296,13 @@ def test_to_the_journal_goes_the_priority_of_every_line(tmp_path: Path) -> None:
 def test_a_program_without_a_console_logs_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", None)
     assert isinstance(terminal_log.handler({}), logging.NullHandler)
+
+
+def test_only_the_last_folder_is_made(home: Path) -> None:
+    DailyFile(home / "logs" / "x.log", 0).close()
+    assert (home / "logs" / "x.log").is_file()
+    with pytest.raises(SettingInvalid) as caught:
+        DailyFile(home / "nope" / "x" / "log", 0)
+    for language in LANGUAGES:
+        assert f"{home}/nope" in text(language, caught.value.key, **caught.value.details)
+    assert not (home / "nope").exists()

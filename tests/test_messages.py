@@ -149,7 +149,10 @@ def test_text_is_filled() -> None:
 def test_language_of_an_environment() -> None:
     assert language_of({}) == "ja"
     assert language_of({"LANG": "POSIX"}) == "ja"
+    assert language_of({"LANG": "C.UTF-8", "LC_ALL": ""}) == "ja"
     assert language_of({"LC_MESSAGES": "en_US", "LANG": "ja_JP"}) == "en"
+    assert language_of({"LC_ALL": "fr_FR.UTF-8", "LANG": "ja_JP"}) == "en", "no Japanese for who reads French"
+    assert language_of({"HOSHIKAGE_LANG": "ja", "LC_ALL": "fr_FR.UTF-8"}) == "ja"
 
 
 @pytest.mark.parametrize(

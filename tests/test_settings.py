@@ -151,6 +151,53 @@ def test_a_source_that_is_not_asked_is_not_judged(home: Path) -> None:
     assert load({}, {"PORT": "1"}, home).settings.port == 1
 
 
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [("# 星影\nLOG_LEVEL=info # 設定\n".encode("shift-jis"), 1), ("PORT=1\n".encode("utf-16"), 1), (b"A=1\nB=\xff", 2)],
+)
+def test_a_file_that_is_no_utf_8_is_named_with_the_place(content: bytes, line: int, home: Path) -> None:
+    file = config_env(home, "")
+    file.write_bytes(content)
+    with pytest.raises(SettingInvalid) as caught:
+        load({}, {}, home)
+    for language in LANGUAGES:
+        message = text(language, caught.value.key, **caught.value.details)
+        assert str(file) in message
+        assert str(line) in message
+        assert "UTF-8" in message
+    assert caught.value.details["line"] == line
+
+
+def test_a_file_that_cannot_be_read_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = config_env(home, "PORT=1\n")
+
+    def refused(self: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refused)
+    with pytest.raises(SettingInvalid) as caught:
+        load({}, {}, home)
+    assert caught.value.details == {"file": str(file), "reason": "Permission denied"}
+
+
+def test_a_mark_at_the_files_beginning_is_no_part_of_a_name(home: Path) -> None:
+    config_env(home, "\ufeffPORT=4\n")
+    assert load({}, {}, home).settings.port == 4
+
+
+def test_lines_without_a_meaning_and_misspelt_names_are_told(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    content = "TEMPRATURE=0.5\nsome words = 1 'x\nPORT=4\nport_=5\nPOSTGRES_PASSWORD=x\nexport N_CTX=64\n"
+    file = config_env(home, content)
+    loaded = load({}, {}, home)
+    assert (loaded.settings.port, loaded.settings.n_ctx) == (4, 64)
+    assert [(found.key, found.details) for found in loaded.warnings] == [
+        ("settings.env_line", {"file": str(file), "line": 2}),
+        ("settings.env_unknown", {"file": str(file), "name": "TEMPRATURE", "near": "TEMPERATURE"}),
+        ("settings.env_unknown", {"file": str(file), "name": "port_", "near": "PORT"}),
+    ]
+    assert capfd.readouterr() == ("", ""), "python-dotenv tells nothing by itself"
+
+
 def test_paths_are_absolute_and_know_the_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(home)
     found = load({}, {"HOSHIKAGE_LIB_PATH": "~/lib", "MODEL_MAP_FILE": "models.json"}, home).settings
@@ -207,6 +254,8 @@ def test_the_ram_disk_is_on_where_there_is_one_and_can_be_turned_off(home: Path)
         ({"HOSHIKAGE_LANG": "JA", "LANG": "en_US.UTF-8"}, "ja"),
         ({"LANG": "en_GB.UTF-8"}, "en"),
         ({"LANG": "C.UTF-8"}, "ja"),
+        ({"LC_ALL": "fr_FR.UTF-8"}, "en"),
+        ({"LANG": "cs_CZ"}, "en"),
         ({"LC_ALL": "ja_JP.UTF-8", "LANG": "en_US.UTF-8"}, "ja"),
         ({"HOSHIKAGE_LANG": "", "LANG": "en_US.UTF-8"}, "en"),
     ],

@@ -16,7 +16,7 @@ from hoshikage.cli import result
 from hoshikage.cli.context import Context
 from hoshikage.cli.parser import Commands, Parser
 from hoshikage.errors import HoshikageError, UsageError
-from hoshikage.messages import Language, language_of
+from hoshikage.messages import LANGUAGES, Language, language_of, text
 from hoshikage.settings import LANGUAGE_VARIABLE, Loaded, load
 
 DEFAULT: Final = "serve"
@@ -59,13 +59,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = environ.get("LOG_LEVEL", "").lower() == "debug"
     try:
         flags, rest = _common_options(list(sys.argv[1:] if argv is None else argv), language)
-        language = language_of({**environ, LANGUAGE_VARIABLE: flags.get(LANGUAGE_VARIABLE, "")} if flags else environ)
+        if (given := flags.get(LANGUAGE_VARIABLE, "").lower()) in LANGUAGES:
+            language = language_of({LANGUAGE_VARIABLE: given})
         loaded = _settings(flags, environ)
         if isinstance(loaded, Loaded):
             language, debug = loaded.settings.lang, loaded.settings.log_level == "debug"
         args, command = _parse(rest, language)
         if isinstance(loaded, HoshikageError):  # only now, so that --help and --version work with a bad setting
             raise loaded
+        for warning in loaded.warnings:
+            result.note(f"{text(language, 'cli.warning')}: {text(language, warning.key, **warning.details)}")
         context = Context(loaded.settings, loaded.sources, language, environ)
         return result.show(command.run(args, context), as_json=getattr(args, "json", False))
     except HoshikageError as error:

@@ -85,7 +85,7 @@ def write(words: str) -> None:
 
 def note(line: str) -> None:
     """A line for the person, beside the answer."""
-    print(line, file=sys.stderr, flush=True)
+    print(printable(line), file=sys.stderr, flush=True)
 
 
 def transient(words: str) -> None:

@@ -6,6 +6,7 @@ An area is imported when one of its texts is first asked for, so that a server s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Literal
@@ -49,16 +50,18 @@ def describe(language: Language, error: HoshikageError) -> str:
 
 
 def language_of(environ: Mapping[str, str]) -> Language:
-    """HOSHIKAGE_LANG, then the locale's variables in POSIX order; Japanese where they say nothing known.
+    """HOSHIKAGE_LANG, then the locale's variables in POSIX order: the first that names a language decides.
 
-    `C` and `POSIX` say nothing about a language, so a bare container speaks Japanese.
+    A locale of another language than Japanese gets English. `C` and `POSIX` name none, so a bare container speaks
+    Japanese.
     """
-    for name in ("HOSHIKAGE_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
-        value = environ.get(name, "").lower()
-        if value.startswith("ja"):
-            return "ja"
-        if value.startswith("en"):
-            return "en"
+    chosen = environ.get("HOSHIKAGE_LANG", "").lower()
+    if chosen in LANGUAGES:
+        return "ja" if chosen == "ja" else "en"
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        named = re.split("[._@-]", environ.get(name, "").lower())[0]
+        if named not in ("", "c", "posix"):
+            return "ja" if named == "ja" else "en"
     return "ja"
 
 

@@ -113,6 +113,33 @@ def test_the_language_is_the_flags_then_the_environments_then_the_files(
     assert cli("--lang", "fr", "list").status == 2
 
 
+def test_an_error_in_the_common_options_speaks_the_environments_language(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOSHIKAGE_LANG", "en")
+    for arguments in (("--port", "99999"), ("--port", "abc"), ("--lang", "de"), ("list", "--port", "x")):
+        ran = cli(*arguments)
+        assert (ran.status, ran.err[:15]) == (2, "error: Setting ")
+    assert cli("--port", "x", "--lang", "ja").err.startswith("エラー: ")
+    monkeypatch.delenv("HOSHIKAGE_LANG")
+    monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
+    assert cli("--port", "x").err.startswith("error: ")
+
+
+def test_what_is_doubtful_in_a_file_is_a_warning_beside_the_answer(cli: Cli, work: Path) -> None:
+    (work / ".env").write_text("TEMPRATURE=0.5\n")
+    ran = cli("config", "--json")
+    assert (ran.status, ran.err) == (
+        0,
+        f"warning: {work}/.env has TEMPRATURE, which is no setting. Did you mean TEMPERATURE?\n",
+    )
+    assert ran.data
+    (work / ".env").write_bytes("# 星影\n".encode("shift-jis"))
+    ran = cli("config")
+    assert ran.status == 2
+    assert ran.err.startswith(f"error: {work}/.env is not UTF-8 at line 1 (byte ")
+
+
 def test_serving_imports_no_other_command_and_nothing_heavy(work: Path) -> None:
     for arguments in ([], ["serve"], ["--port", "4000"]):
         done = python("-c", IMPORTS_OF_SERVE, *arguments)
