@@ -22,6 +22,7 @@ from hoshikage.errors import HoshikageError
 from hoshikage.llama.calibration import calibrate
 from hoshikage.llama.handshake import LogTap
 from hoshikage.llama.placement import Uncalibrated
+from hoshikage.runner import native
 
 
 class FileJournal:
@@ -56,6 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", type=Path, required=True, help="a tiny GGUF")
     parser.add_argument("--journal", type=Path, required=True, help="what has been tried")
     arguments = parser.parse_args(argv)
+    native.prepare()
     report = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(2, 1)
     found = examine(arguments.file, arguments.model, arguments.journal)

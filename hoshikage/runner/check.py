@@ -19,6 +19,7 @@ from typing import Any
 from hoshikage._ffi.library import load
 from hoshikage.errors import HoshikageError
 from hoshikage.llama import handshake
+from hoshikage.runner import native
 from hoshikage.runner.calibrated import read
 
 
@@ -29,6 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--golden", type=Path, help="its known greedy ids")
     parser.add_argument("--calibrated", type=Path, help="layouts that hoshikage.runner.calibrate has found")
     arguments = parser.parse_args(argv)
+    native.prepare()
     report = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(2, 1)
     found = examine(arguments.file, arguments.model, arguments.golden, arguments.calibrated)

@@ -19,6 +19,7 @@ from typing import BinaryIO
 from hoshikage import wire
 from hoshikage._ffi.process import die_with_parent
 from hoshikage.engine.worker import Worker
+from hoshikage.runner import native
 from hoshikage.runner.calibrated import read
 
 EXIT_ORPHANED = 3
@@ -36,6 +37,7 @@ def main(arguments: Sequence[str]) -> int:
     if os.name == "posix" and os.getppid() != parent:  # it died before the line above
         return EXIT_ORPHANED
     _offer_to_oom_killer()
+    native.prepare()
     commands, events = _take_pipes()
     worker = Worker(library, _Writer(events), log_level, partial(read, layouts))
     worker.start()
