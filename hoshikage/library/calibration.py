@@ -18,8 +18,9 @@ from typing import Any, Final
 from hoshikage import __version__
 from hoshikage.errors import LibraryUnavailable
 from hoshikage.library import fingerprint
+from hoshikage.library.child import program
 
-CALIBRATE: Final = ("-m", "hoshikage.runner.calibrate")
+CALIBRATE: Final = "hoshikage.runner.calibrate"
 PROCESSES: Final = 100
 """At most so many; a release three layouts away took 11."""
 FOLDER: Final = "calibrations"
@@ -37,7 +38,8 @@ def calibrate(file: Path, model: Path | None, store: Path, *, command: Sequence[
     if model is None:
         raise _refusal(file, "hoshikage-demo is not installed")
     with tempfile.TemporaryDirectory(prefix="hoshikage-") as work:
-        answer = _search([*(command or (sys.executable, *CALIBRATE)), str(file)], file, model, Path(work, "journal"))
+        start = command or (sys.executable, *program(CALIBRATE))
+        answer = _search([*start, str(file)], file, model, Path(work, "journal"))
     if not answer.get("ok"):
         raise _refusal(file, str(answer.get("reason") or "?"))
     record = {"file": file.name, "hoshikage": __version__, "model": answer["model"], "context": answer["context"]}

@@ -24,12 +24,13 @@ from typing import Any, Final
 from hoshikage import __version__
 from hoshikage.errors import Detail, LibraryUnavailable
 from hoshikage.library import binary, calibration, dependencies, fingerprint
+from hoshikage.library.child import program
 from hoshikage.library.demo import DemoModel
 from hoshikage.library.image import Damaged
 from hoshikage.messages import text
 from hoshikage.params import DeviceInfo
 
-CHECK: Final = ("-m", "hoshikage.runner.check")
+CHECK: Final = "hoshikage.runner.check"
 _ANSWER_BYTES: Final = 1 << 20
 _LOG_BYTES: Final = 1 << 16
 _REASON: Final = re.compile(r"GGML_ASSERT|GGML_ABORT|terminate called|what\(\):|Assertion .+ failed|fatal error", re.I)
@@ -108,7 +109,7 @@ def judge(
         known = _read(entry, file, content)
         if known is not None and (store.is_file() or not known.calibrated):
             return known
-    arguments = [*(command or (sys.executable, *CHECK)), str(file)]
+    arguments = [*(command or (sys.executable, *program(CHECK))), str(file)]
     if demo is not None:
         arguments += ["--model", str(demo.model), "--golden", str(demo.golden)]
     answer, verdict = _tried(arguments, file, timeout_s, content)

@@ -25,7 +25,7 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Makes every check answer as the named mode of the stand-in."""
 
     def answer_with(mode: str) -> None:
-        monkeypatch.setattr(verdict, "CHECK", ("-SE", str(STAND_IN), mode))
+        monkeypatch.setattr(verdict, "program", lambda module: ("-SE", str(STAND_IN), mode))
 
     answer_with("accept")
     return answer_with

@@ -39,6 +39,16 @@ def test_a_real_library_is_accepted_and_remembered(
     assert (again.devices, again.model_layout) == (first.devices, first.model_layout)
 
 
+def test_the_working_folder_is_no_place_of_code(
+    library_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("argparse", "json", "numpy", "hoshikage"):
+        (tmp_path / f"{name}.py").write_text("import pathlib; pathlib.Path('ran').touch()\n")
+    monkeypatch.chdir(tmp_path)
+    assert verdict.judge(library_file, cache_dir=tmp_path, demo=None).ok
+    assert not (tmp_path / "ran").exists()
+
+
 def test_installed_and_then_judged_in_its_place(
     libraries: dict[str, Path], home: Path, tmp_path: Path, built_in: demo.DemoModel
 ) -> None:
