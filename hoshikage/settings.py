@@ -3,6 +3,9 @@
 One row of ROWS is one setting: its variable, the field it fills, its default and what is allowed. `.env` is read
 from the working directory first, then from the config directory; an earlier source wins. A bad value stops the
 start with its name, its value and what is allowed.
+
+The working directory may be anybody's: a cloned project, an unpacked archive. Its `.env` sets how the server runs, but
+not which code is loaded nor which files are opened as keys, sockets or logs (TRUSTED): those rows are passed over.
 """
 
 from __future__ import annotations
@@ -285,6 +288,10 @@ ROWS: Final = (
     Row("DRAIN_TIMEOUT", "drain_timeout", "30", decimal(0.0, 3600.0), "0 … 3600 s"),
 )  # fmt: skip
 LANGUAGE_VARIABLE: Final = "HOSHIKAGE_LANG"
+TRUSTED: Final = frozenset(
+    {"HOSHIKAGE_LIB_PATH", "LIBRARY_CALIBRATION", "LOG_FILE_PATH", "TLS_CERT_FILE", "TLS_KEY_FILE", "UNIX_SOCKET"}
+)
+"""What the working directory's `.env` cannot set. Lines appended to a shell's start file would be code, too."""
 LIKELY_MEANT: Final = 0.85
 """How like a setting's name, of 1, another name is that is taken for a slip of the pen."""
 
@@ -296,10 +303,14 @@ def load(flags: Mapping[str, str], environ: Mapping[str, str], working_dir: Path
     """
     layers: list[tuple[str, Mapping[str, str | None]]] = [("flag", flags), ("environment", environ)]
     warnings: list[SettingInvalid] = []
-    for file in (working_dir / ".env", config_dir() / ".env"):
-        if (found := envfile.read(file)) is not None:
-            layers.append((str(file), found.values))
-            warnings += _doubts(file, found)
+    if not _is_config_dir(working_dir) and (found := envfile.read(working_dir / ".env")) is not None:
+        file = working_dir / ".env"
+        layers.append((str(file), {name: value for name, value in found.values.items() if name not in TRUSTED}))
+        warnings += [*_doubts(file, found), *_passed_over(file, found)]
+    if (found := envfile.read(config_dir() / ".env")) is not None:
+        file = config_dir() / ".env"
+        layers.append((str(file), found.values))
+        warnings += _doubts(file, found)
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
     for row in ROWS:
@@ -307,9 +318,7 @@ def load(flags: Mapping[str, str], environ: Mapping[str, str], working_dir: Path
         try:
             values[row.field] = row.parse(value)
         except ValueError:
-            raise SettingInvalid(
-                "settings.invalid", name=name, value=value, allowed=row.allowed, source=source
-            ) from None
+            raise _invalid(name, value, row.allowed, source) from None
         sources[row.variable] = source
     if values["model_map_file"] is None:
         values["model_map_file"] = config_dir() / "model_map.json"
@@ -327,6 +336,29 @@ def _doubts(file: Path, found: envfile.EnvFile) -> list[SettingInvalid]:
     return doubts
 
 
+def _is_config_dir(working_dir: Path) -> bool:
+    try:
+        return working_dir.samefile(config_dir())
+    except OSError:  # there is no config folder
+        return False
+
+
+def _passed_over(file: Path, found: envfile.EnvFile) -> list[SettingInvalid]:
+    """TRUSTED rows that ask for something else than the default, as those of a copied .env.example do not."""
+    names = [
+        row.variable
+        for row in ROWS
+        if row.variable in TRUSTED and (found.values.get(row.variable) or "").strip() not in ("", row.default)
+    ]
+    config = str(config_dir() / ".env")
+    return [SettingInvalid("settings.env_untrusted", file=str(file), name=name, config=config) for name in names]
+
+
+def _invalid(name: str, value: str, allowed: str, source: str) -> SettingInvalid:
+    keys = {"flag": "settings.invalid_flag", "environment": "settings.invalid_environment"}
+    return SettingInvalid(keys.get(source, "settings.invalid"), name=name, value=value, allowed=allowed, source=source)
+
+
 def _lookup(names: tuple[str, ...], layers: list[tuple[str, Mapping[str, str | None]]]) -> tuple[str, str, str] | None:
     """The first of the names that the first source has, with that source and the value."""
     for source, layer in layers:
@@ -340,6 +372,6 @@ def _lookup(names: tuple[str, ...], layers: list[tuple[str, Mapping[str, str | N
 def _language(layers: list[tuple[str, Mapping[str, str | None]]]) -> tuple[Language, str]:
     _, source, value = _lookup((LANGUAGE_VARIABLE,), layers) or ("", "default", "")
     if value and value.lower() not in ("ja", "en"):
-        raise SettingInvalid("settings.invalid", name=LANGUAGE_VARIABLE, value=value, allowed="ja | en", source=source)
+        raise _invalid(LANGUAGE_VARIABLE, value, "ja | en", source)
     environ = {name: text for name, text in layers[1][1].items() if text is not None}
     return language_of({**environ, LANGUAGE_VARIABLE: value}), source

@@ -13,7 +13,7 @@ from dotenv import dotenv_values
 from hoshikage.errors import SettingInvalid
 from hoshikage.messages import LANGUAGES, text
 from hoshikage.params import AUTO_LAYERS, LoadParams
-from hoshikage.settings import LANGUAGE_VARIABLE, ROWS, Settings, config_dir, load
+from hoshikage.settings import LANGUAGE_VARIABLE, ROWS, TRUSTED, Settings, config_dir, load
 
 EXAMPLE = Path(__file__).parent.parent / ".env.example"
 VARIABLES = [*(row.variable for row in ROWS), LANGUAGE_VARIABLE]
@@ -125,7 +125,7 @@ def test_a_bad_value_is_named_with_what_is_allowed(variable: str, value: str, ho
         assert variable in message
         assert f"{value}" in message
         assert str(error.details["allowed"]) in message
-        assert "environment" in message
+        assert {"ja": "環境変数", "en": "environment"}[language] in message
 
 
 def test_load_settings(home: Path) -> None:
@@ -144,6 +144,37 @@ def test_a_bad_value_in_a_file_names_the_file(home: Path) -> None:
     with pytest.raises(SettingInvalid) as caught:
         load({}, {}, home)
     assert caught.value.details["source"] == str(file)
+
+
+def test_the_source_of_a_bad_value_is_named_in_the_users_language(home: Path) -> None:
+    with pytest.raises(SettingInvalid) as caught:
+        load({"PORT": "x"}, {}, home)
+    assert "コマンドの引数" in text("ja", caught.value.key, **caught.value.details)
+    assert "command line" in text("en", caught.value.key, **caught.value.details)
+
+
+def test_a_working_folder_names_no_code_and_no_files_to_open(home: Path) -> None:
+    asked = {name: f"./{name}" for name in TRUSTED} | {"LIBRARY_CALIBRATION": "on"}
+    here = home / "work"
+    here.mkdir()
+    (here / ".env").write_text("".join(f"{name}={value}\n" for name, value in asked.items()) + "N_CTX=300\n")
+    loaded = load({}, {}, here)
+    assert {found.details["name"] for found in loaded.warnings} == TRUSTED
+    assert {loaded.sources[name] for name in TRUSTED} == {"default"}
+    assert (loaded.settings.lib_path, loaded.settings.log_file, loaded.settings.tls_key_file) == (None, None, None)
+    assert not loaded.settings.library_calibration
+    assert loaded.settings.n_ctx == 300
+    of_config = config_env(home, "HOSHIKAGE_LIB_PATH=/own\n")
+    assert load({}, {}, here).sources["HOSHIKAGE_LIB_PATH"] == str(of_config)
+    assert load({}, {"HOSHIKAGE_LIB_PATH": "/said"}, here).settings.lib_path == Path("/said").absolute()
+    of_itself = load({}, {}, of_config.parent)
+    assert of_itself.settings.lib_path == Path("/own").absolute()
+    assert of_itself.warnings == ()
+
+
+def test_a_copy_of_the_example_in_the_working_folder_warns_of_nothing(home: Path) -> None:
+    (home / ".env").write_bytes(EXAMPLE.read_bytes())
+    assert load({}, {}, home).warnings == ()
 
 
 def test_a_source_that_is_not_asked_is_not_judged(home: Path) -> None:

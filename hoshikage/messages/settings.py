@@ -7,6 +7,20 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "設定 {name} の値「{value}」は使えません（指定元: {source}）。使える値: {allowed}",
         "Setting {name} cannot be “{value}” (from: {source}). Allowed: {allowed}",
     ),
+    "invalid_flag": (
+        "設定 {name} の値「{value}」は使えません（指定元: コマンドの引数）。使える値: {allowed}",
+        "Setting {name} cannot be “{value}” (from: command line). Allowed: {allowed}",
+    ),
+    "invalid_environment": (
+        "設定 {name} の値「{value}」は使えません（指定元: 環境変数）。使える値: {allowed}",
+        "Setting {name} cannot be “{value}” (from: environment). Allowed: {allowed}",
+    ),
+    "env_untrusted": (
+        "{file} の {name} は、作業フォルダーの .env では指定できないため使いません。環境変数か {config} で"
+        "指定してください。",
+        "{name} in {file} has no effect: a .env in the working folder cannot set it. Set it in the environment or in "
+        "{config}.",
+    ),
     "env_unreadable": (
         "{file} を読めません（{reason}）。所有者とアクセス権を確かめてください。",
         "{file} cannot be read ({reason}). Check its owner and permissions.",

@@ -214,3 +214,21 @@ def test_progress_on_a_terminal(
     assert status == 0
     assert "Unpacking set.zip" in err
     assert "Unpacking" not in out
+
+
+def test_a_library_named_by_a_foreign_folder_is_not_loaded(
+    lib_dir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Somebody types `hoshikage lib` in a folder that came with a `.env` and a library."""
+    work = tmp_path / "cloned"
+    (work / "lib").mkdir(parents=True)
+    (work / "lib" / "libllama.so").write_text("code")
+    (work / ".env").write_text("HOSHIKAGE_LIB_PATH=./lib\n")
+    monkeypatch.chdir(work)
+    monkeypatch.setattr("hoshikage.library.locate.STANDARD", {})
+    monkeypatch.setattr("hoshikage.library.locate._linker_files", lambda platform: [])
+    status, out, err = run(capsys, "lib")
+    assert status == 1
+    assert str(work / "lib") not in out
+    assert err.startswith(f"warning: HOSHIKAGE_LIB_PATH in {work / '.env'} has no effect")
+    assert str(lib_dir.parent / ".env") in err
