@@ -11,7 +11,7 @@ from hoshikage.cli.format import parameters, size
 from hoshikage.cli.options import shown
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.registering import Registering
-from hoshikage.cli.result import CommandResult
+from hoshikage.cli.result import CommandResult, one_line
 from hoshikage.cli.server import Server
 from hoshikage.errors import GgufInvalid
 from hoshikage.gguf import GgufHeader, read_chat_model
@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 COLUMNS: Final = (
     "label", "file", "size", "architecture", "parameters", "quantisation", "context", "stop", "options", "state",
 )  # fmt: skip
+LEAVING: Final = ("stop", "file", "architecture", "options")
+"""The columns that a narrow terminal does without, the first of them first."""
+SHORTENED: Final = {"label": 28, "file": 24, "stop": 12}
+"""Columns that long texts may be held to."""
+NARROW: Final = 60
+NOTHING: Final = "–"
 STYLES: Final = {"usable": "green", "found": "", "loaded": "bold green", "missing": "red", "damaged": "red"}
 
 
@@ -52,7 +58,7 @@ def run(args: argparse.Namespace, context: Context) -> CommandResult:
 
     def view(console: Console) -> None:
         if rows:
-            console.print(_table(rows, context))
+            _show(rows, context, console)
             for row in rows:
                 if row.reason:
                     console.print(f"{row.spec.label}: {row.reason}", style="red")
@@ -96,45 +102,61 @@ def _data(row: Row) -> dict[str, Any]:
     }
 
 
-def _table(rows: list[Row], context: Context) -> Any:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    with_options = any(row.spec.options.given() for row in rows)
-    for name in COLUMNS:
-        if name == "options" and not with_options:
-            continue
-        right = name in ("size", "parameters", "context")
-        table.add_column(
-            context.text(f"cli.list_{name}"),
-            justify="right" if right else "left",
-            overflow="fold",
-            no_wrap=name not in ("file", "stop", "options"),
-        )
-    for row in rows:
-        cells = zip(COLUMNS, _cells(row, context), strict=True)
-        kept = [cell for name, cell in cells if with_options or name != "options"]
-        table.add_row(*kept, style="dim" if row.reason else None)
-    return table
-
-
-def _cells(row: Row, context: Context) -> tuple[Any, ...]:
+def _show(rows: list[Row], context: Context, console: Console) -> None:
+    """A table, or on a narrow terminal one block for each model."""
     from rich.text import Text
 
+    from hoshikage.cli.table import Column, drawn, fitted
+
+    cells = [_cells(row, context) for row in rows]
+    columns = [
+        Column(
+            context.text(f"cli.list_{name}"),
+            tuple(Text(values[name], style=STYLES[row.state] if name == "state" else "")
+                  for values, row in zip(cells, rows, strict=True)),
+            right=name in ("size", "parameters", "context"),
+            least=_least(name, cells),
+            folded=name in ("label", "options"),
+            leaves=LEAVING.index(name) if name in LEAVING else None,
+        )
+        for name in COLUMNS
+        if name != "options" or any(row.spec.options.given() for row in rows)
+    ]  # fmt: skip
+    found = fitted(columns, console.width) if console.width >= NARROW else None
+    if found is not None:
+        console.print(drawn(found, ["dim" if row.reason else "" for row in rows]))
+        return
+    for number in range(len(rows)):
+        label, *others = columns
+        console.print(Text.assemble((label.cells[number].plain, "bold")), overflow="fold")
+        for column in others:
+            if column.cells[number].plain != NOTHING:
+                console.print(Text.assemble("  ", column.title, ": ", column.cells[number]), overflow="fold")
+
+
+def _least(name: str, cells: list[dict[str, str]]) -> int | None:
+    """What a column can do with; settings are broken between words only."""
+    if name == "options":
+        return max(len(word) for values in cells for word in values[name].split())
+    return SHORTENED.get(name)
+
+
+def _cells(row: Row, context: Context) -> dict[str, str]:
     header, spec = row.header, row.spec
-    state = Text(context.text(f"cli.state_{row.state}"), style=STYLES[row.state])
-    return (
-        spec.label,
-        spec.file.name,
-        size(total) if (total := header.size_bytes if header else _size_of(spec)) is not None else "–",
-        header.architecture if header else "–",
-        parameters(header.n_params) if header else "–",
-        header.file_type if header else "–",
-        str(header.context_length or "–") if header else "–",
-        " ".join(spec.stop) or "–",
-        shown(spec.options.given()) or "–",
-        state,
-    )
+    total = header.size_bytes if header else _size_of(spec)
+    found = {
+        "label": spec.label,
+        "file": spec.file.name,
+        "size": size(total) if total is not None else "",
+        "architecture": header.architecture if header else "",
+        "parameters": parameters(header.n_params) if header else "",
+        "quantisation": (header.file_type or "") if header else "",
+        "context": str(header.context_length or "") if header else "",
+        "stop": " ".join(spec.stop),
+        "options": shown(spec.options.given()),
+        "state": context.text(f"cli.state_{row.state}"),
+    }
+    return {name: one_line(words) or NOTHING for name, words in found.items()}
 
 
 def _size_of(spec: ModelSpec) -> int | None:

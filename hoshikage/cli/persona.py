@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from hoshikage.cli.context import Context
 from hoshikage.cli.options import add_options, chosen, shown
 from hoshikage.cli.parser import Commands
-from hoshikage.cli.result import CommandResult
+from hoshikage.cli.result import CommandResult, one_line
 from hoshikage.errors import UsageError
 from hoshikage.registry import SAMPLING, ModelSpec, Persona, Registry, sampling_defaults
 
@@ -112,7 +112,7 @@ def _data(found: ModelSpec | Persona) -> dict[str, Any]:
 def _cells(row: dict[str, Any], context: Context) -> tuple[Any, ...]:
     from rich.text import Text
 
-    system = " ".join(row["system"].split())
+    system = one_line(" ".join(row["system"].split()))
     if len(system) > SHOWN_CHARACTERS:
         system = system[:SHOWN_CHARACTERS] + "…"
     state = Text(context.text(f"cli.persona_state_{row['state']}"), style=STYLES[row["state"]])

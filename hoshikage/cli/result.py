@@ -27,6 +27,8 @@ WIDE: Final = 400
 
 CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """All but the tab and the line's end. What joins emoji stays."""
+TURNS: Final = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
+"""Turns the order of letters round: right in a text in Arabic, but it would disguise a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +73,17 @@ def show_unexpected(error: BaseException, language: Language, *, debug: bool) ->
 def console(*, progress: bool = False) -> Console:
     """A console on stdout, or on stderr for progress. Square brackets in texts are texts, not markup."""
     from rich.console import Console
+    from rich.text import Text
+
+    class Cleaning(Console):
+        """Every string that is drawn comes by here; what a command makes a Text of has been through `one_line`."""
+
+        def render_str(self, text: str, **options: Any) -> Text:
+            return super().render_str(printable(text), **options)
 
     file = sys.stderr if progress else sys.stdout
     narrow = file.isatty() or "COLUMNS" in os.environ
-    return Console(file=file, markup=False, highlight=False, emoji=False, width=None if narrow else WIDE)
+    return Cleaning(file=file, markup=False, highlight=False, emoji=False, width=None if narrow else WIDE)
 
 
 def write(words: str) -> None:
@@ -103,6 +112,11 @@ def ask(prompt: str) -> str:
 def printable(words: str) -> str:
     """The text without control characters, with which a model or a file could drive the terminal."""
     return CONTROLS.sub("\ufffd", words.replace("\r", ""))
+
+
+def one_line(words: str) -> str:
+    """A value from elsewhere, as a name of a file or a text of a person's, for one line of a list."""
+    return TURNS.sub("\ufffd", printable(words.replace("\n", "\\n"))).replace("\t", " ")
 
 
 def prepare_streams() -> None:
