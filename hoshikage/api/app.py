@@ -16,7 +16,7 @@ from typing import Final
 from aiohttp import web
 
 from hoshikage.access.limits import RateLimits
-from hoshikage.api import cors, limits, sites
+from hoshikage.api import connections, cors, limits, sites
 from hoshikage.api.access import Doorway
 from hoshikage.api.body import MAX_BYTES
 from hoshikage.api.changes import Seen
@@ -99,14 +99,14 @@ def create(
     return app
 
 
-def runner(app: web.Application) -> web.AppRunner:
+def runner(app: web.Application) -> connections.Runner:
     """The one way to run the app: a handler whose client leaves is cancelled, whether it streams or not."""
     quiet = logging.getLogger("hoshikage.http")
     quiet.addFilter(without_request_bytes)
-    return web.AppRunner(
+    return connections.Runner(
         app,
+        connections.limit(app[SETTINGS], connections.files()),
         logger=quiet,
-        handler_cancellation=True,
         access_log_class=AccessLog,
         access_log=access_log,
         shutdown_timeout=max(LEAST_DRAIN_S, app[SETTINGS].drain_timeout),
@@ -140,6 +140,8 @@ async def run(app: web.Application, environ: Mapping[str, str], passed: Sequence
     settings = app[SETTINGS]
     app[GATE].require_tokens(settings.host)
     notifier = Notifier.of(environ, os.getpid())
+    connections.raise_files()
+    asyncio.get_running_loop().set_exception_handler(connections.Shortage())
     running = runner(app)
     stop = asyncio.Event()
     beats = asyncio.create_task(notifier.keep_alive())

@@ -14,6 +14,7 @@ from aiohttp.typedefs import Handler
 from aiohttp.web_request import BaseRequest
 
 from hoshikage.api import cors, limits, problem
+from hoshikage.api.connections import Connection, watched_body
 from hoshikage.api.gate import CALLER
 from hoshikage.api.keys import DOORWAY, GATE, REQUEST_ID
 from hoshikage.dispatch.client import LIBRARY
@@ -28,8 +29,11 @@ log: Final = logging.getLogger("hoshikage.access")
 async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Names the request and turns every exception into an OpenAI-shaped answer."""
     REQUEST_ID.set(new_request_id())
+    if isinstance(request.protocol, Connection):
+        request.protocol.heard()
     try:
-        return await handler(request)
+        with watched_body(request):
+            return await handler(request)
     except asyncio.CancelledError:
         log.info("%s %s client left", request.method, request.rel_url.raw_path)
         raise

@@ -12,9 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from aiohttp import web
-
 from hoshikage.api.access import is_loopback
+from hoshikage.api.connections import BACKLOG, Runner, Site
 from hoshikage.errors import SettingInvalid, Unavailable, UsageError
 from hoshikage.settings import Settings
 
@@ -65,15 +64,15 @@ def _no_password() -> str:
 
 
 async def listen(
-    running: web.AppRunner, settings: Settings, tls: ssl.SSLContext | None, passed: Sequence[socket.socket]
+    running: Runner, settings: Settings, tls: ssl.SSLContext | None, passed: Sequence[socket.socket]
 ) -> None:
     """Opens every site. Raises OSError for an address not to be had, Unavailable or UsageError for the Unix socket."""
     for opened in passed:
-        await web.SockSite(running, opened, ssl_context=tls).start()
+        await Site(running, opened, tls).start()
     if not passed:
-        await web.TCPSite(running, settings.host, settings.port, ssl_context=tls).start()
+        await Site(running, (settings.host, settings.port), tls).start()
     if settings.unix_socket is not None:
-        await web.SockSite(running, unix_socket(settings.unix_socket)).start()
+        await Site(running, unix_socket(settings.unix_socket)).start()
 
 
 def unix_socket(path: Path) -> socket.socket:
@@ -92,7 +91,7 @@ def unix_socket(path: Path) -> socket.socket:
             made.bind(str(path))
         finally:
             os.umask(before)
-        made.listen(128)
+        made.listen(BACKLOG)
         made.setblocking(False)
     except OSError as error:
         made.close()
