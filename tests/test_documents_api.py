@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 import pytest
@@ -13,7 +14,7 @@ from msgspec import inspect
 
 from hoshikage.api.cors import EXPOSED
 from hoshikage.api.routes import ROUTES
-from hoshikage.api.schema import anthropic, chat, completions, embeddings, native, responses
+from hoshikage.api.schema import anthropic, chat, completions, embeddings, native, ollama, responses
 from hoshikage.api.schema.admin import NewModel
 from hoshikage.api.schema.sampling import SamplingFields
 from hoshikage.errors import HoshikageError
@@ -23,8 +24,49 @@ DOCS: Final = Path(__file__).resolve().parent.parent / "docs"
 PAGES: Final = ("API.md", "API.ja.md")
 CODE: Final = re.compile(r"`([^`]+)`")
 ERROR: Final = re.compile(r"^\| (\d{3}) \| `(\w+)` \| `(\w+)` \|", re.MULTILINE)
-CHAT_TABLES: Final = 3
-"""Under the third heading: what works, what changes nothing, what is refused."""
+NOTHING: Final = re.compile(r"changes? nothing|何も変えない")
+REFUSED: Final = re.compile(r"refused with any other value|ほかの値は断る")
+Outcome = Literal["works", "nothing", "refused"]
+CHAT_TABLES: Final[tuple[Outcome, ...]] = ("works", "nothing", "refused")
+"""The first tables under headings of the third depth."""
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """Where a protocol's table stands (heading of the second depth, and which table below it), and what it tells of."""
+
+    heading: int
+    number: int
+    bodies: tuple[type[Any], ...]
+    without: frozenset[str] = frozenset()
+    neutral: frozenset[str] = frozenset()
+
+
+def _protocol(heading: int, number: int, *bodies: type[Any], of: Any = None) -> Protocol:
+    without, neutral = getattr(of, "WITHOUT_EFFECT", {}), getattr(of, "NEUTRAL", {})
+    return Protocol(heading, number, bodies, frozenset(without), frozenset(neutral))
+
+
+IN_MESSAGES: Final = ("messages[].refusal", "messages[].function_call", "messages[].audio")
+OLLAMA_REFUSED: Final = {*ollama.NEUTRAL, *(f"options.{name}" for name in ollama.NEUTRAL_OPTIONS), "messages[].images"}
+PROTOCOLS: Final = {
+    "chat": Protocol(2, 0, (chat.ChatBody,), frozenset(chat.WITHOUT_EFFECT), frozenset({*chat.NEUTRAL, *IN_MESSAGES})),
+    "responses": _protocol(4, 0, responses.ResponsesBody, of=responses),
+    "messages": _protocol(5, 0, anthropic.MessagesBody, of=anthropic),
+    "completions": _protocol(6, 0, completions.CompletionBody, of=completions),
+    "embeddings": _protocol(7, 0, embeddings.EmbeddingsBody, of=embeddings),
+    "rerank": _protocol(7, 1, embeddings.RerankBody),
+    "native": _protocol(8, 0, native.CompletionBody, native.InfillBody, of=native),
+    "ollama": Protocol(
+        9,
+        0,
+        (ollama.ChatRequest, ollama.GenerateRequest),
+        frozenset(ollama.WITHOUT_EFFECT) - {"verbose"},
+        frozenset(OLLAMA_REFUSED),
+    ),
+    "ollama_embed": Protocol(9, 1, (ollama.EmbedRequest,), frozenset({"truncate", "options", "keep_alive"})),
+    "ollama_show": Protocol(9, 2, (ollama.ShowRequest,), frozenset({"verbose"})),
+}
 
 both = pytest.mark.parametrize("page", PAGES)
 
@@ -39,26 +81,28 @@ def _first_cells(part: str) -> list[str]:
     return [name for row in re.findall(r"^\| (`.*?) \|", part, re.MULTILINE) for name in CODE.findall(row)]
 
 
-def _fields(kind: type[Any], before: str = "") -> Iterator[str]:
-    """Every field of a body, as messages name it: `messages[].content`."""
+def _fields(kind: type[Any], before: str = "", known: set[type[Any]] | None = None) -> Iterator[str]:
+    """Every field of a body, as messages name it: `messages[].content`. Of a kind that is `known` there are none."""
     info = inspect.type_info(kind)
     assert isinstance(info, inspect.StructType)
+    if known is not None:
+        known.add(kind)
     for field in info.fields:
         name = f"{before}{field.encode_name}"
         yield name
-        yield from _inside(field.type, name)
+        yield from _inside(field.type, name, known)
 
 
-def _inside(kind: inspect.Type, name: str) -> Iterator[str]:
+def _inside(kind: inspect.Type, name: str, known: set[type[Any]] | None) -> Iterator[str]:
     if isinstance(kind, inspect.Metadata):
-        yield from _inside(kind.type, name)
+        yield from _inside(kind.type, name, known)
     elif isinstance(kind, inspect.UnionType):
         for one in kind.types:
-            yield from _inside(one, name)
+            yield from _inside(one, name, known)
     elif isinstance(kind, inspect.ListType):
-        yield from _inside(kind.item_type, f"{name}[]")
-    elif isinstance(kind, inspect.StructType):
-        yield from _fields(kind.cls, f"{name}.")
+        yield from _inside(kind.item_type, f"{name}[]", known)
+    elif isinstance(kind, inspect.StructType) and kind.cls not in (known or ()):
+        yield from _fields(kind.cls, f"{name}.", known)
 
 
 @both
@@ -73,37 +117,59 @@ def test_every_route_is_listed(page: str) -> None:
     assert len(set(zip(words, needs, strict=True))) == len(set(needs)), "each need has one word of its own"
 
 
-@both
-def test_every_field_of_a_chat_is_in_one_table(page: str) -> None:
-    tables = [_first_cells(part) for part in _parts(page, 3)[:CHAT_TABLES]]
-    listed = [name for table in tables for name in table]
-    assert sorted(listed) == sorted(set(_fields(chat.ChatBody)))
-    neutral = {name for name in tables[2] if not name.startswith("messages[]")}
-    assert neutral == set(chat.NEUTRAL)
-    assert {name for name in tables[1] if not name.startswith("prediction.")} == set(chat.WITHOUT_EFFECT)
+def rows(page: str, protocol: str) -> list[tuple[tuple[str, ...], Outcome]]:
+    """Each row of the protocol's tables: its fields, and what it says becomes of them."""
+    if protocol == "chat":
+        parts = _parts(page, 3)[: len(CHAT_TABLES)]
+        return [
+            (tuple(CODE.findall(names)), outcome)
+            for part, outcome in zip(parts, CHAT_TABLES, strict=True)
+            for names in re.findall(r"^\| (`.*?) \|", part, re.MULTILINE)
+        ]
+    where = PROTOCOLS[protocol]
+    table = re.findall(r"(?:^\|.*\n)+", _parts(page, 2)[where.heading], re.MULTILINE)[where.number]
+    found = re.findall(r"^\| (`.*?) \| .* \| (.*?) \|$", table, re.MULTILINE)
+    return [(tuple(CODE.findall(names)), _outcome(words)) for names, words in found]
+
+
+def _outcome(words: str) -> Outcome:
+    if NOTHING.match(words):
+        return "nothing"
+    return "refused" if REFUSED.match(words) else "works"
+
+
+def _expected(protocol: str) -> set[str]:
+    where = PROTOCOLS[protocol]
+    names = {*where.without, *where.neutral}
+    kinds: set[type[Any]] = set()
+    if protocol != "chat":
+        list(_fields(chat.ChatBody, known=kinds))  # what a chat has too stands in the chat's tables
+        names -= set(SamplingFields.__struct_fields__)
+    for body in where.bodies:
+        names |= set(_fields(body, known=None if protocol == "chat" else kinds))
+    shared = {f"{before}{name}" for name in SamplingFields.__struct_fields__ for before in ("", "options.")}
+    return names if protocol == "chat" else names - shared
 
 
 @both
-@pytest.mark.parametrize(
-    ("heading", "number", "bodies"),
-    [
-        (4, 0, [responses.ResponsesBody]),
-        (5, 0, [anthropic.MessagesBody]),
-        (6, 0, [completions.CompletionBody]),
-        (7, 0, [embeddings.EmbeddingsBody]),
-        (7, 1, [embeddings.RerankBody]),
-        (8, 0, [native.CompletionBody, native.InfillBody]),
-    ],
-    ids=["responses", "messages", "completions", "embeddings", "rerank", "native"],
-)
-def test_every_field_of_the_other_bodies_is_listed(
-    page: str, heading: int, number: int, bodies: list[type[msgspec.Struct]]
-) -> None:
-    """But for those that say how tokens are chosen, which are the chat's."""
-    tables = re.findall(r"(?:^\|.*\n)+", _parts(page, 2)[heading], re.MULTILINE)
-    listed = _first_cells(tables[number])
-    fields = {name for body in bodies for name in body.__struct_fields__}
-    assert sorted(listed) == sorted(fields - set(SamplingFields.__struct_fields__))
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_every_field_of_a_body_is_listed_with_what_becomes_of_it(page: str, protocol: str) -> None:
+    """But for those that say how tokens are chosen, which stand in the chat's table."""
+    where = PROTOCOLS[protocol]
+    listed = [name for names, _ in rows(page, protocol) for name in names]
+    assert sorted(listed) == sorted(_expected(protocol))
+    outcomes = {name: outcome for names, outcome in rows(page, protocol) for name in names}
+    assert {name for name, outcome in outcomes.items() if outcome == "refused"} == set(where.neutral)
+    nothing = {name for name, outcome in outcomes.items() if outcome == "nothing"}
+    assert where.without <= nothing
+    for name in nothing - where.without:  # what has such a field inside, or stands inside of one
+        assert any(name.startswith(f"{one}.") or one.startswith(f"{name}.") for one in where.without), name
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_both_languages_have_the_same_rows(protocol: str) -> None:
+    english, japanese = (rows(page, protocol) for page in PAGES)
+    assert english == japanese
 
 
 @both
