@@ -1,7 +1,8 @@
 """Unpacks the wanted files of a .zip or .tar.gz from a stranger. Any thread; blocking.
 
 One unsafe member refuses the whole archive: an absolute path, a `..`, a link that leaves, a device, a name twice, more
-bytes or members than a library set has. Links are made only after all files are written, and only to files that
+bytes or members than a library set has, or far more than its packed size. A zip is weighed whole before anything is
+written, a tar as it is walked through. Links are made only after all files are written, and only to files that
 were written, so that nothing is ever written through a link.
 """
 
@@ -38,6 +39,10 @@ _DRIVE: Final = re.compile(r"[A-Za-z]:")
 class Limits:
     bytes: int = 8 << 30
     members: int = 20_000
+    ratio: int = 200
+    """Unpacked bytes to packed ones; libraries come to 5, a file of zeros to 1000."""
+    ratio_from: int = 100 << 20
+    """Unpacked bytes up to which any ratio will do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,26 +70,25 @@ def unpack(
     links: list[_Member] = []
     done, declared, count = 0, 0, 0
     try:
+        _weigh_zip(archive, folder, keep, bounds)
         for member in _members(archive):
             count += 1
             declared += member.size  # of the unwanted ones too: a .tar.gz is decompressed to be walked through
-            if count > bounds.members:
-                raise _unsafe(archive, member.name, f"> {bounds.members} members")
-            if declared > bounds.bytes:
-                raise _unsafe(archive, member.name, f"> {bounds.bytes} bytes")
+            _weigh(archive, member.name, count, declared, bounds)
             if not keep(posixpath.basename(member.name)):
                 continue
             if member.target is not None:
                 links.append(member)
                 continue
-            path = folder / member.name
+            make_room(folder, member.size)
+            path, end = folder / member.name, done + member.size
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
                 with member.open() as source, path.open("xb") as target:
                     while chunk := source.read(_CHUNK):
                         done += len(chunk)
-                        if done > bounds.bytes:
-                            raise _unsafe(archive, member.name, f"> {bounds.bytes} bytes")
+                        if done > end:
+                            raise _unsafe(archive, member.name, "size")
                         target.write(chunk)
                         on_bytes(done)
             except FileExistsError:
@@ -92,6 +96,33 @@ def unpack(
         _link(links, folder, archive)
     except _DAMAGE as error:
         raise InstallFailed("library.archive_damaged", path=archive.name, reason=str(error)) from None
+
+
+def _weigh(archive: Path, name: str, count: int, declared: int, bounds: Limits) -> None:
+    if count > bounds.members:
+        raise _unsafe(archive, name, "members", bounds.members)
+    if declared > bounds.bytes:
+        raise _unsafe(archive, name, "bytes", bounds.bytes)
+    if declared > bounds.ratio_from and declared > bounds.ratio * archive.stat().st_size:
+        raise _unsafe(archive, name, "ratio", bounds.ratio)
+
+
+def _weigh_zip(archive: Path, folder: Path, keep: Callable[[str], bool], bounds: Limits) -> None:
+    if not zipfile.is_zipfile(archive):
+        return
+    with zipfile.ZipFile(archive) as bundle:
+        infos = bundle.infolist()
+    if infos:
+        largest = max(infos, key=lambda info: info.file_size)
+        _weigh(archive, largest.filename, len(infos), sum(info.file_size for info in infos), bounds)
+        make_room(folder, sum(info.file_size for info in infos if keep(posixpath.basename(info.filename))))
+
+
+def make_room(folder: Path, needed: int) -> None:
+    """Raises InstallFailed where the disk of `folder` has no room for so many bytes."""
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise InstallFailed("library.no_room", path=str(folder), needed=needed >> 20, free=free >> 20)
 
 
 def _members(archive: Path) -> Iterator[_Member]:
@@ -203,5 +234,5 @@ def give_name(path: Path, file: Path) -> None:
     shutil.copyfile(file, path)
 
 
-def _unsafe(archive: Path, member: str, reason: str) -> InstallFailed:
-    return InstallFailed("library.archive_unsafe", path=archive.name, member=member[:200], reason=reason)
+def _unsafe(archive: Path, member: str, reason: str, limit: int = 0) -> InstallFailed:
+    return InstallFailed(f"library.unsafe_{reason}", path=archive.name, member=member[:200], limit=limit)

@@ -136,9 +136,43 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{path} は壊れています（{reason}）。もう一度取得してください。",
         "{path} is damaged ({reason}). Fetch it again.",
     ),
-    "archive_unsafe": (
-        "{path} には危険な項目「{member}」（{reason}）があるため、展開しません。",
-        "{path} holds an unsafe member “{member}” ({reason}) and is not unpacked.",
+    "unsafe_path": (
+        "{path} には危険な項目「{member}」（外を指す名前）があるため、展開しません。",
+        "{path} holds an unsafe member “{member}” (a name that leads out) and is not unpacked.",
+    ),
+    "unsafe_link": (
+        "{path} には危険な項目「{member}」（外へ出るリンク）があるため、展開しません。",
+        "{path} holds an unsafe member “{member}” (a link that leads out) and is not unpacked.",
+    ),
+    "unsafe_device": (
+        "{path} には危険な項目「{member}」（ファイルでもリンクでもないもの）があるため、展開しません。",
+        "{path} holds an unsafe member “{member}” (neither a file nor a link) and is not unpacked.",
+    ),
+    "unsafe_twice": (
+        "{path} には危険な項目「{member}」（同じ名前が二つ）があるため、展開しません。",
+        "{path} holds an unsafe member “{member}” (a name twice) and is not unpacked.",
+    ),
+    "unsafe_size": (
+        "{path} には危険な項目「{member}」（書かれた大きさより大きい）があるため、展開しません。",
+        "{path} holds an unsafe member “{member}” (larger than it says) and is not unpacked.",
+    ),
+    "unsafe_members": (
+        "{path} は {limit} 個を超える項目を含むため、展開しません（「{member}」まで）。",
+        "{path} holds more than {limit} members (up to “{member}”) and is not unpacked.",
+    ),
+    "unsafe_bytes": (
+        "{path} は展開すると {limit} バイトを超えるため、展開しません（「{member}」）。",
+        "{path} would unpack to more than {limit} bytes (“{member}”) and is not unpacked.",
+    ),
+    "unsafe_ratio": (
+        "{path} は展開すると {limit} 倍を超える大きさになるため、展開しません（「{member}」）。",
+        "{path} would unpack to more than {limit} times its size (“{member}”) and is not unpacked.",
+    ),
+    "no_room": (
+        "{path} の空き容量が足りません（必要: {needed} MiB、空き: {free} MiB）。空けてから、もう一度実行してください。"
+        "元のライブラリはそのまま残っています。",
+        "There is not enough room for {path} (needed: {needed} MiB, free: {free} MiB). Make room and try again. The "
+        "former library is still in its place.",
     ),
     "nothing_inside": ("{path} に libllama がありません。", "{path} holds no libllama."),
     "io_failed": (

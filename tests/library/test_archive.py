@@ -15,6 +15,7 @@ import pytest
 from hoshikage.errors import InstallFailed
 from hoshikage.library import archive
 
+UNSAFE = {f"library.unsafe_{reason}" for reason in ("path", "link", "device")}
 Member = tarfile.TarInfo | tuple[str, bytes]
 
 
@@ -124,7 +125,7 @@ def test_copies_where_links_cannot_be_made(tmp_path: Path, monkeypatch: pytest.M
 def test_names_that_leave(tmp_path: Path, name: str, form: str) -> None:
     file = tmp_path / "a"
     made = tar(file, ("good.so", b"1"), (name, b"2")) if form == "tar" else zipped(file, (name, b"2", 0))
-    assert refused(made).key == "library.archive_unsafe"
+    assert refused(made).key in UNSAFE
 
 
 @pytest.mark.parametrize(
@@ -145,18 +146,18 @@ def test_names_that_leave(tmp_path: Path, name: str, form: str) -> None:
 )
 def test_links_and_devices(tmp_path: Path, member: tarfile.TarInfo) -> None:
     (tmp_path / "outside").write_text("mine")
-    assert refused(tar(tmp_path / "a.tgz", ("good.so", b"1"), member)).key == "library.archive_unsafe"
+    assert refused(tar(tmp_path / "a.tgz", ("good.so", b"1"), member)).key in UNSAFE
     assert (tmp_path / "outside").read_text() == "mine"
 
 
 @pytest.mark.parametrize("mode", [stat.S_IFCHR, stat.S_IFIFO, stat.S_IFSOCK])
 def test_devices_in_a_zip(tmp_path: Path, mode: int) -> None:
-    assert refused(zipped(tmp_path / "a.zip", ("libllama.so", b"", mode | 0o644))).key == "library.archive_unsafe"
+    assert refused(zipped(tmp_path / "a.zip", ("libllama.so", b"", mode | 0o644))).key in UNSAFE
 
 
 def test_a_link_out_of_a_zip(tmp_path: Path) -> None:
     file = zipped(tmp_path / "a.zip", ("libllama.so", b"../../etc/passwd", stat.S_IFLNK | 0o777))
-    assert refused(file).details["reason"] == "link"
+    assert refused(file).key == "library.unsafe_link"
 
 
 def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
@@ -170,23 +171,23 @@ def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
 
 
 def test_a_name_twice(tmp_path: Path) -> None:
-    assert refused(tar(tmp_path / "a.tgz", ("x.so", b"1"), ("./x.so", b"2"))).details["reason"] == "twice"
+    assert refused(tar(tmp_path / "a.tgz", ("x.so", b"1"), ("./x.so", b"2"))).key == "library.unsafe_twice"
     (tmp_path / "second").mkdir()
     link = special("x.so", tarfile.SYMTYPE, "y.so")
     assert (
-        refused(tar(tmp_path / "second" / "a.tgz", ("x.so", b"1"), ("y.so", b"2"), link)).details["reason"] == "twice"
+        refused(tar(tmp_path / "second" / "a.tgz", ("x.so", b"1"), ("y.so", b"2"), link)).key == "library.unsafe_twice"
     )
 
 
 def test_more_bytes_than_allowed(tmp_path: Path) -> None:
-    assert refused(tar(tmp_path / "a.tgz", ("x.so", bytes(1001))), bytes=1000).details["reason"] == "> 1000 bytes"
+    assert refused(tar(tmp_path / "a.tgz", ("x.so", bytes(1001))), bytes=1000).key == "library.unsafe_bytes"
 
 
 def test_more_bytes_in_files_that_are_not_wanted(tmp_path: Path) -> None:
     file = tar(tmp_path / "a.tgz", ("bomb", bytes(5000)), ("x.so", b"1"))
     folder = tmp_path / "out"
     folder.mkdir()
-    with pytest.raises(InstallFailed, match=r"library\.archive_unsafe"):
+    with pytest.raises(InstallFailed, match=r"library\.unsafe_bytes"):
         archive.unpack(file, folder, lambda name: name == "x.so", limits=archive.Limits(bytes=1000))
 
 
@@ -195,14 +196,14 @@ def test_a_zip_that_lies_about_its_size(tmp_path: Path) -> None:
     data = file.read_bytes()
     assert data.count((100_000).to_bytes(4, "little")) == 2
     file.write_bytes(data.replace((100_000).to_bytes(4, "little"), (10).to_bytes(4, "little")))
-    assert refused(file, bytes=1000).key in ("library.archive_damaged", "library.archive_unsafe")
+    assert refused(file, bytes=1000).key in ("library.archive_damaged", "library.unsafe_size")
     written = sum(len(content) for content in tree(tmp_path / "out").values())
     assert written <= 1000
 
 
 def test_more_members_than_allowed(tmp_path: Path) -> None:
     file = tar(tmp_path / "a.tgz", *((f"{number}.so", b"") for number in range(4)))
-    assert refused(file, members=3).details["reason"] == "> 3 members"
+    assert refused(file, members=3).key == "library.unsafe_members"
 
 
 def test_neither_zip_nor_tar(tmp_path: Path) -> None:
@@ -259,3 +260,30 @@ def test_progress_counts_bytes(tmp_path: Path) -> None:
     file = tar(tmp_path / "a.tgz", ("a.so", bytes(10)), ("b.so", bytes(5)))
     archive.unpack(file, folder, lambda name: True, on_bytes=told.append)
     assert told == [10, 15]
+
+
+@pytest.mark.parametrize("form", ["tar", "zip"])
+@pytest.mark.parametrize("name", ["libllama.so", "README"])
+def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path, form: str, name: str) -> None:
+    zeros = bytes(101 << 20)
+    file = tar(tmp_path / "a", (name, zeros)) if form == "tar" else zipped(tmp_path / "a", (name, zeros, 0))
+    assert file.stat().st_size < 1 << 20
+    refusal = refused(file)
+    assert (refusal.key, refusal.details["limit"]) == ("library.unsafe_ratio", 200)
+    assert tree(tmp_path / "out") == {}
+
+
+def test_a_zip_is_weighed_whole_before_its_first_member_is_written(tmp_path: Path) -> None:
+    file = zipped(tmp_path / "a.zip", *((f"{number}.so", bytes(400), 0) for number in range(3)))
+    assert refused(file, bytes=1000).key == "library.unsafe_bytes"
+    assert tree(tmp_path / "out") == {}
+
+
+def test_a_disk_without_room(tmp_path: Path) -> None:
+    info = tarfile.TarInfo("x.so")
+    info.size = 1 << 50
+    (tmp_path / "a.tgz").write_bytes(gzip.compress(info.tobuf()))
+    refusal = refused(tmp_path / "a.tgz", bytes=1 << 60, ratio=1 << 60)
+    assert (refusal.key, refusal.details["needed"]) == ("library.no_room", 1 << 30)
+    assert refusal.details["path"] == str(tmp_path / "out")
+    assert tree(tmp_path / "out") == {}

@@ -187,7 +187,7 @@ def bad_origins(folder: Path) -> dict[str, Path]:
         "library.origin_missing": folder / "absent.zip",
         "library.archive_unknown": folder / "text.zip",
         "library.nothing_inside": folder / "empty",
-        "library.archive_unsafe": tar(folder / "evil.tgz", ("libllama.so", b"1"), ("../../escaped.so", b"2")),
+        "library.unsafe_path": tar(folder / "evil.tgz", ("libllama.so", b"1"), ("../../escaped.so", b"2")),
     }
 
 
