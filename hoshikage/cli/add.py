@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
+from typing import Final
 
 from hoshikage import gguf
 from hoshikage.cli.context import Context
@@ -15,6 +17,8 @@ from hoshikage.cli.registering import Registering
 from hoshikage.cli.result import CommandResult
 from hoshikage.errors import UsageError
 from hoshikage.registry import OPTIONS, checked_label, model_options
+
+REMOTE: Final = re.compile("[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
 
 def register(commands: Commands) -> None:
@@ -32,6 +36,10 @@ def run(args: argparse.Namespace, context: Context) -> CommandResult:
     if args.label is None and not args.check:
         reason = context.text("cli.missing_arguments", names="LABEL")
         raise UsageError("cli.usage", reason=reason, help="hoshikage add --help")
+    if REMOTE.match(args.path):
+        raise UsageError("cli.add_not_local", path=args.path)
+    if not all(args.stop):
+        raise UsageError("cli.stop_empty")
     label = checked_label(args.label) if args.label is not None else ""
     options = model_options(chosen(args, OPTIONS))
     file = Path(args.path).absolute()

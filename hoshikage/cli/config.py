@@ -48,7 +48,9 @@ def _plain(value: object) -> object:
 
 def _shown(value: object) -> str:
     if isinstance(value, list):
-        return ", ".join(value) or "–"
+        return ", ".join(map(_shown, value)) or "–"
+    if isinstance(value, bool):
+        return "on" if value else "off"
     return "–" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -93,7 +93,7 @@ def _folders(context: Context) -> Findings:
     ):
         if name == "registry" and folder == settings.config_dir():
             continue
-        there = next((parent for parent in (folder, *folder.parents) if parent.exists()), folder)
+        there = next((parent for parent in (folder, *folder.parents) if os.access(parent, os.F_OK)), folder)
         if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
             text = context.text("doctor.folder_refused", folder=folder)
             yield Finding("folder", PROBLEM, text, context.text("doctor.folder_advice", folder=there))
@@ -170,7 +170,12 @@ def _problem(subject: str, problem: Problem, file: Path, last_good: Path, contex
         verb = "persona rm" if subject == "personas" else "rm"
         advice = context.text("doctor.entry_advice", file=file, verb=verb, label=label)
         return Finding(subject, WARNING, text, advice)
-    return Finding(subject, PROBLEM, text, context.text("doctor.registry_advice", file=file, last_good=last_good))
+    if os.access(last_good, os.R_OK):
+        advice = context.text("doctor.registry_advice", file=file, last_good=last_good)
+    else:
+        key = "doctor.registry_refused" if problem.key == "model.registry_unreadable" else "doctor.registry_mend"
+        advice = context.text(key, file=file)
+    return Finding(subject, PROBLEM, text, advice)
 
 
 def _model_dir(folder: Path | None, count: int, context: Context) -> Findings:

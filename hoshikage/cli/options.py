@@ -12,6 +12,8 @@ from hoshikage.errors import UsageError
 from hoshikage.registry import CHATML, Option, read_template
 
 METAVARS: Final = {int: "N", float: "X", str: "FILE|chatml"}
+SHARES: Final = "X,Y,…"
+"""Of the one option that has a form."""
 
 
 def add_options(parser: Parser, rows: Iterable[Option]) -> None:
@@ -24,7 +26,7 @@ def add_options(parser: Parser, rows: Iterable[Option]) -> None:
         else:
             metavar = "|".join((*(["N"] if row.kind is int else []), *row.words)) if row.words else METAVARS[row.kind]
             if row.form:
-                metavar = row.allowed
+                metavar = SHARES
             group.add_argument(_flag(row), dest=row.name, metavar=metavar, help=words)
 
 

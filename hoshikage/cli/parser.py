@@ -26,10 +26,12 @@ REASONS: Final = (
 class Parser(argparse.ArgumentParser):
     """A parser of one command. Wrong use raises UsageError instead of leaving the process."""
 
-    def __init__(self, *, language: Language, **options: Any) -> None:
+    def __init__(self, *, language: Language, lenient: bool = True, **options: Any) -> None:
+        """`lenient`: `parse_known_args` gives back what it does not know."""
         formatter = partial(Formatter, language=language)
         super().__init__(**options, add_help=False, allow_abbrev=False, formatter_class=formatter)
         self.language = language
+        self._lenient = lenient
         self._positionals.title = self.text("cli.help_arguments")
         self._optionals.title = self.text("cli.help_options")
 
@@ -53,6 +55,13 @@ class Parser(argparse.ArgumentParser):
         )
         return Commands(action, self.language)
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse's; a verb's parser refuses what it does not know itself, so that its own help is named."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown and not self._lenient:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return found, unknown
+
     def error(self, message: str) -> NoReturn:
         for pattern, key in REASONS:
             if found := pattern.fullmatch(message):
@@ -74,7 +83,7 @@ class Commands:
     def add(self, name: str, summary: str, *, aliases: Iterable[str] = ()) -> Parser:
         """A new verb's parser. `summary` is its line in the list of verbs and the head of its own help."""
         parser = self._action.add_parser(
-            name, language=self.language, help=summary, description=summary, aliases=tuple(aliases)
+            name, language=self.language, lenient=False, help=summary, description=summary, aliases=tuple(aliases)
         )
         parser.offer_help()
         return parser

@@ -69,6 +69,18 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{host}:{port} is in use by another program. Stop it, or start on another port, for instance with "
         "`hoshikage --port {other}`. `hoshikage doctor` looks into what is there.",
     ),
+    "port_in_use_own": (
+        "星影はすでに {host}:{port} で動いています。そのまま使えます（`hoshikage status` で確認できます）。"
+        "もう 1 つ起動するなら `hoshikage --port {other}` のように別のポートにしてください。",
+        "Hoshikage runs already at {host}:{port} and can be used as it is (see `hoshikage status`). To start another "
+        "one, choose another port, for instance `hoshikage --port {other}`.",
+    ),
+    "port_in_use_hoshikage": (
+        "{host}:{port} では、ほかのユーザーか、設定フォルダーの違う星影が動いているようです。"
+        "`hoshikage --port {other}` のように別のポートで起動してください。",
+        "A Hoshikage of another user, or with another config folder, seems to run at {host}:{port}. Start on another "
+        "port, for instance `hoshikage --port {other}`.",
+    ),
     "port_refused": (
         "{host}:{port} を使う権限がありません。1024 以上のポートを `hoshikage --port 3030` のように指定してください。",
         "{host}:{port} may not be used by you. Choose a port from 1024 on, for instance `hoshikage --port 3030`.",
@@ -150,6 +162,14 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "add_replaced": (
         "登録済みの {label} を置き換えました: {label} → {file}",
         "Replaced the model that was registered as {label}: {label} → {file}",
+    ),
+    "add_not_local": (
+        "{path} は取りに行けません。先にダウンロードして、この PC にあるファイルを指定してください。",
+        "{path} is not fetched for you: only files on this machine are taken. Download it first, then name the file.",
+    ),
+    "stop_empty": (
+        "停止文字列が空です。空でない文字列を指定するか、書かずに省いてください。",
+        "A stop string is empty. Give it some text, or leave it out.",
     ),
     "add_no_template": (
         "チャットテンプレートが入っていないため、ChatML の形式で会話します。",
@@ -259,6 +279,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "built-in one with `hoshikage demo`.",
     ),
     # chat, demo
+    "chat_any_server": (
+        "自分の星影だと確かめられないサーバーとも会話する（会話の内容がそのプログラムに送られます）",
+        "also chat with a server that cannot prove to be yours (it is sent all that you write)",
+    ),
     "chat_label": (
         "話すモデル（省くと、読み込み済みか最初のモデル）",
         "the model to talk with (default: the loaded one, else the first)",
@@ -277,6 +301,18 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "内蔵の小さなモデルを試してください。",
         "No model is registered. Register one with `hoshikage add FILE.gguf LABEL`, or try the tiny built-in one with "
         "`hoshikage demo`.",
+    ),
+    "foreign_program": (
+        "{url} にいるのは星影ではなく、別のプログラムです。何も送りませんでした。星影を別のポートで起動し、PORT か "
+        "--port を合わせてください。",
+        "What listens at {url} is another program, not Hoshikage. Nothing was sent to it. Start Hoshikage on another "
+        "port, and set PORT or --port to that.",
+    ),
+    "foreign_server": (
+        "{url} のサーバーは、あなたの星影だと確かめられません（ほかのユーザーか、設定フォルダーの違う星影のようです）。"
+        "何も送りませんでした。そのサーバーを信頼して会話するなら `hoshikage chat --any-server` を使ってください。",
+        "The server at {url} cannot prove to be yours; it seems to be a Hoshikage of another user, or with another "
+        "config folder. Nothing was sent to it. If you trust it, chat with `hoshikage chat --any-server`.",
     ),
     "no_server": (
         "{url} でサーバーが動いていません。別の端末で `hoshikage` を実行して起動してください。",

@@ -69,6 +69,14 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{file} をエディターで直すか、最後に正しく保存された {last_good} を写してください。",
         "Mend {file} in an editor, or copy the last good state, {last_good}, over it.",
     ),
+    "registry_mend": (
+        "{file} をエディターで直すか、消して登録し直してください。",
+        "Mend {file} in an editor, or delete it and register again.",
+    ),
+    "registry_refused": (
+        "{file} とそのフォルダーの所有者とアクセス権を確かめてください。",
+        "Check the owner and permissions of {file} and of its folder.",
+    ),
     "entry_advice": (
         "{file} をエディターで直すか、`hoshikage {verb} {label}` で消してください。",
         "Mend it in {file} with an editor, or drop it with `hoshikage {verb} {label}`.",

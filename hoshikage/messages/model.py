@@ -265,6 +265,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "「{label}」はモデルのラベルです。ペルソナには別の名前を付けてください。",
         "“{label}” is the label of a model. Give the persona another name.",
     ),
+    "persona_not_found": (
+        "「{model}」というペルソナはありません。いまあるペルソナ: {known}",
+        "There is no persona “{model}”. Personas: {known}",
+    ),
     "persona_model_missing": (
         "ペルソナ「{label}」の使うモデル「{model}」が登録されていません。登録済み: {known}",
         "The model “{model}” that the persona “{label}” uses is not registered. Known: {known}",

@@ -53,10 +53,14 @@ class _Snapshot(Generic[E]):
 class Document(Generic[E]):
     """The file, looked at anew whenever it has changed, by whichever process."""
 
-    def __init__(self, file: Path, parse_entry: Callable[[str, Any], E | Problem]) -> None:
-        """`parse_entry` gives the entry of a name and its JSON value, or what is wrong with it."""
+    def __init__(self, file: Path, parse_entry: Callable[[str, Any], E | Problem], *, mode: int | None = None) -> None:
+        """`parse_entry` gives the entry of a name and its JSON value, or what is wrong with it.
+
+        `mode` are the permissions of what is written; without it the file keeps those it has.
+        """
         self.file = file
         self._parse_entry = parse_entry
+        self._mode = mode
         self._snapshot: _Snapshot[E] = _Snapshot(None)
 
     def entries(self) -> dict[str, E]:
@@ -89,8 +93,8 @@ class Document(Generic[E]):
                     raise RegistryDamaged("model.registry_duplicate", file=str(self.file), label=duplicates[0])
                 outcome = change(entries)
                 data = dump(entries)
-                durable.replace(target, data)
-                durable.replace(self.last_good, data)
+                durable.replace(target, data, mode=self._mode)
+                durable.replace(self.last_good, data, mode=self._mode)
                 return outcome
         except RecursionError:
             raise RegistryDamaged("model.registry_no_json", file=str(self.file)) from None
@@ -159,7 +163,8 @@ class Document(Generic[E]):
         with suppress(OSError):
             kept = [other.name for other in self.file.parent.iterdir() if other.name.startswith(start)]
             if content and len(kept) < MAX_KEPT_ASIDE and not any(name.endswith(end) for name in kept):
-                durable.replace(self.file.with_name(f"{start}{time.strftime('%Y%m%d-%H%M%S')}-{end}"), content)
+                aside = self.file.with_name(f"{start}{time.strftime('%Y%m%d-%H%M%S')}-{end}")
+                durable.replace(aside, content, mode=self._mode)
 
 
 def parse(content: bytes, file: Path) -> tuple[dict[str, Any], tuple[str, ...]]:

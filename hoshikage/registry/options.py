@@ -81,7 +81,7 @@ LOADING: Final = (
     Option("n_ctx", int, "16 … 16777216", 16, 16_777_216),
     Option("n_gpu_layers", int, "auto | -1 (= all) … 100000", -1, 100_000, words=("auto",)),
     Option("main_gpu", int, "0 … 127", 0, 127),
-    Option("tensor_split", str, "3,1", form=_SHARES),
+    Option("tensor_split", str, "X,Y,… (3,1 = 75 % + 25 %)", form=_SHARES),
     Option("flash_attn", str, "auto | on | off", words=("auto", "on", "off")),
     Option("type_k", str, "f16 | q8_0 | q4_0", words=("f16", "q8_0", "q4_0")),
     Option("type_v", str, "f16 | q8_0 | q4_0", words=("f16", "q8_0", "q4_0")),

@@ -57,7 +57,7 @@ class Registry:
     def __init__(self, file: Path, model_dir: Path | None = None) -> None:
         """`file` is model_map.json; personas.json lies beside it."""
         self._models: Document[Entry] = Document(file, parse_entry)
-        self._personas: Document[Persona] = Document(file.with_name(PERSONAS), parse_persona)
+        self._personas: Document[Persona] = Document(file.with_name(PERSONAS), parse_persona, mode=0o600)
         self._folder = ModelFolder(model_dir) if model_dir is not None else None
 
     @property
@@ -181,7 +181,7 @@ class Registry:
 
     def remove_persona(self, name: str) -> None:
         """Takes the persona out, durably. Raises ModelNotFound, RegistryDamaged, Unavailable."""
-        _remove(self._personas, name)
+        _remove(self._personas, name, "model.persona_not_found")
 
     def _registered(self, entry: Entry) -> ModelSpec:
         file = self._locate(Path(entry.path), entry.model)
@@ -231,12 +231,12 @@ class Registry:
         yield from self._personas.entries()
 
 
-def _remove(document: Document[Any], label: str) -> None:
+def _remove(document: Document[Any], label: str, absent: str = "http.model_not_found") -> None:
     label = normal(label)
 
     def change(entries: dict[str, Any]) -> None:
         if label not in entries:
-            _not_found(label, entries)
+            _not_found(label, entries, absent)
         del entries[label]
 
     document.update(change)
@@ -246,8 +246,8 @@ def _in_folder(found: Found) -> ModelSpec:
     return ModelSpec(found.label, found.file, (), found.created, source="folder")
 
 
-def _not_found(label: str, known: Iterable[str]) -> NoReturn:
-    raise ModelNotFound("http.model_not_found", param="model", model=label, known=_listed(known))
+def _not_found(label: str, known: Iterable[str], key: str = "http.model_not_found") -> NoReturn:
+    raise ModelNotFound(key, param="model", model=label, known=_listed(known))
 
 
 def _listed(known: Iterable[str]) -> str:

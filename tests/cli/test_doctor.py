@@ -81,6 +81,26 @@ def test_models_and_registry(cli: Cli, no_library: Path, model: Path, registry: 
     (damaged,) = of("registry", cli("doctor", "--json").data)
     assert damaged["state"] == "problem"
     assert str(registry.last_good) in damaged["advice"]
+    registry.last_good.unlink()
+    damaged, _ = of("registry", cli("doctor", "--json").data)
+    assert "last-good" not in damaged["advice"], "no advice to copy what is not there"
+    assert f"Mend {registry.file}" in damaged["advice"]
+
+
+def test_a_registry_that_may_not_be_read_is_a_matter_of_permissions(
+    cli: Cli, no_library: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stat_of = Path.stat
+
+    def refused(self: Path, **options: Any) -> Any:
+        if self == registry.file:
+            raise PermissionError(13, "Permission denied", str(self))
+        return stat_of(self, **options)
+
+    monkeypatch.setattr(Path, "stat", refused)
+    found = of("registry", cli("doctor", "--json").data)[0]
+    assert found["state"] == "problem"
+    assert found["advice"].startswith(f"Check the owner and permissions of {registry.file}")
 
 
 def test_port_of_another_program(cli: Cli, no_library: Path, port: int) -> None:

@@ -78,7 +78,9 @@ def test_help_and_version_work_with_a_bad_setting(cli: Cli, monkeypatch: pytest.
         (["frobnicate"], "There is no command “frobnicate”. See: hoshikage --help"),
         (["add", "x"], "Missing arguments: LABEL (usage: hoshikage add --help)"),
         (["rm"], "Missing arguments: LABEL (usage: hoshikage rm --help)"),
-        (["list", "x", "--y"], "Unknown arguments: x --y (usage: hoshikage --help)"),
+        (["list", "x", "--y"], "Unknown arguments: x --y (usage: hoshikage list --help)"),
+        (["persona", "rm", "x", "--y"], "Unknown arguments: --y (usage: hoshikage persona rm --help)"),
+        (["--y"], "Unknown arguments: --y (usage: hoshikage --help)"),
         (["--port"], "--port needs a value (usage: hoshikage --help)"),
         (["lib", "install", "--backend", "abacus"], "--backend cannot be “abacus”. Allowed: "),
     ],
@@ -224,3 +226,13 @@ def test_config_says_where_each_value_comes_from(cli: Cli, work: Path) -> None:
     assert "コマンドの引数" in shown
     assert "既定値" in shown
     assert json.dumps(data)
+
+
+def test_config_shows_values_as_they_are_written(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TENSOR_SPLIT", "3,1")
+    rows = {words[0]: words[1:] for line in cli("config").out.splitlines() if (words := line.split())}
+    assert rows["USE_MMAP"][0] == "on"
+    assert rows["USE_MLOCK"][0] == "off"
+    assert rows["TENSOR_SPLIT"][:2] == ["3,", "1"]
+    monkeypatch.setenv("TENSOR_SPLIT", "half")
+    assert "Allowed: X,Y,… (3,1 = 75 % + 25 %)" in cli("config").err

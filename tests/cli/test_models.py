@@ -108,6 +108,18 @@ def test_a_bad_label_is_refused_before_the_file_is_read(cli: Cli, work: Path) ->
     assert "“a/b” cannot be a label" in ran.err
 
 
+def test_what_is_on_the_web_is_not_fetched(cli: Cli) -> None:
+    ran = cli("add", "https://example.com/x.gguf", "x")
+    assert (ran.status, ran.out) == (2, "")
+    assert "https://example.com/x.gguf is not fetched for you" in ran.err
+    assert "ダウンロードして" in cli("add", "HF://x/y.gguf", "x", "--lang", "ja").err
+
+
+def test_an_empty_stop_string_is_told_as_such(cli: Cli, model: Path) -> None:
+    ran = cli("add", model, "x", "</s>", "")
+    assert (ran.status, ran.err) == (2, "error: A stop string is empty. Give it some text, or leave it out.\n")
+
+
 def test_rm_of_an_unknown_label_names_the_known(cli: Cli, model: Path) -> None:
     cli("add", model, "small")
     ran = cli("rm", "smal")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +124,24 @@ class TestStore:
             registry.resolve("hosi")
         assert caught.value.details == {"model": "hosi", "known": "base, hoshi"}
         with pytest.raises(ModelNotFound):
+            registry.remove_persona("base")
+
+    def test_removing_an_unknown_one_names_the_personas_only(self, registry: Registry) -> None:
+        registry.add_persona("hoshi", "base", SYSTEM)
+        with pytest.raises(ModelNotFound) as caught:
             registry.remove_persona("hosi")
+        assert text("en", caught.value.key, **caught.value.details) == "There is no persona “hosi”. Personas: hoshi"
+
+    @pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+    def test_the_system_texts_are_their_owners_alone(self, registry: Registry) -> None:
+        registry.add_persona("hoshi", "base", SYSTEM)
+        registry.personas_file.chmod(0o644)
+        registry.add_persona("second", "base", SYSTEM)
+        registry.personas_file.write_text("{")
+        assert registry.persona_problems()
+        (aside,) = registry.personas_file.parent.glob("personas.json.damaged-*")
+        for file in (registry.personas_file, registry.personas_last_good, aside):
+            assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
 
     @pytest.mark.parametrize(
         ("entry", "key"),
