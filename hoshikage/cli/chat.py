@@ -23,15 +23,20 @@ BLOCK: Final = '"""'
 def register(commands: Commands) -> None:
     parser = commands.add("chat", commands.text("cli.chat_summary"))
     parser.add_argument("label", metavar="LABEL", nargs="?", help=commands.text("cli.chat_label"))
+    parser.add_argument("--any-server", action="store_true", help=commands.text("cli.chat_any_server"))
 
 
 def run(args: argparse.Namespace, context: Context) -> CommandResult:
-    return converse(args.label, context)
+    return converse(args.label, context, any_server=args.any_server)
 
 
-def converse(label: str | None, context: Context) -> CommandResult:
-    """A chat on a terminal; elsewhere standard input is one prompt, and its answer goes to standard output."""
+def converse(label: str | None, context: Context, *, any_server: bool = False) -> CommandResult:
+    """A chat on a terminal; elsewhere standard input is one prompt, and its answer goes to standard output.
+
+    `any_server`: also with a program on this machine that cannot prove to be this user's server.
+    """
     server = Server.of(context)
+    server.anyone = any_server
     chat = Chat(context, server, choose(label, server))
     if not sys.stdin.isatty():
         prompt = sys.stdin.read().strip()

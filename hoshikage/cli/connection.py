@@ -11,12 +11,18 @@ import socket
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from hoshikage.access import local_admin
 
 PROBE_S: Final = 2.0
 """For connecting and for what a server answers at once."""
+LOOPBACK_S: Final = 0.8
+"""As PROBE_S, on this machine, where a command can do without the server."""
+MOST_BYTES: Final = 65_536
+"""Of an answer that is a few words long."""
+Peer = Literal["own", "hoshikage", "other"]
+"""This user's server, as it has proved; what calls itself Hoshikage; anything else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +35,11 @@ class Place:
     certificate: Path | None = None
     """The server's own, which must be the one that it shows; None for plain HTTP."""
     admin_token_file: Path | None = None
+
+    @property
+    def local(self) -> bool:
+        """Whether it is on this machine, where any program may have taken the port."""
+        return self.host == "localhost" or self.host == "::1" or self.host.startswith("127.")
 
     @property
     def url(self) -> str:
@@ -44,21 +55,23 @@ class Line:
     headers: dict[str, str]
     where: str
     """What to tell a person: the URL, or the socket."""
+    peer: Peer
 
 
-def open_line(place: Place) -> Line:
-    """Connects. Raises OSError or HTTPException."""
+def open_line(place: Place, patience_s: float = PROBE_S) -> Line:
+    """Connects, and asks who is there. Raises OSError or HTTPException."""
     if place.unix_socket is not None and (line := _private(place.unix_socket)) is not None:
         return line
     if place.certificate is None:
-        connection = http.client.HTTPConnection(place.host, place.port, timeout=PROBE_S)
+        connection = http.client.HTTPConnection(place.host, place.port, timeout=patience_s)
     else:
         connection = http.client.HTTPSConnection(
-            place.host, place.port, timeout=PROBE_S, context=_only(place.certificate)
+            place.host, place.port, timeout=patience_s, context=_only(place.certificate)
         )
     try:
         connection.connect()
-        return Line(connection, _credentials(connection, place.admin_token_file), place.url)
+        headers, peer = _introduced(connection, place.admin_token_file)
+        return Line(connection, headers, place.url, peer)
     except BaseException:
         connection.close()
         raise
@@ -85,7 +98,7 @@ def _private(path: Path) -> Line | None:
     except OSError:
         connection.close()
         return None
-    return Line(connection, {}, f"unix:{path}")
+    return Line(connection, {}, f"unix:{path}", "own")
 
 
 def _only(certificate: Path) -> ssl.SSLContext:
@@ -97,21 +110,23 @@ def _only(certificate: Path) -> ssl.SSLContext:
     return context
 
 
-def _credentials(connection: http.client.HTTPConnection, token_file: Path | None) -> dict[str, str]:
-    """This user's admin token, if the server on this connection knows it; else nothing."""
+def _introduced(connection: http.client.HTTPConnection, token_file: Path | None) -> tuple[dict[str, str], Peer]:
+    """This user's admin token, if the server on this connection knows it, else nothing; and who that seems to be."""
     token = local_admin.read(token_file) if token_file is not None else None
-    if token is None:
-        return {}
     challenge = local_admin.challenge()
     connection.request("GET", "/health", headers={"x-hoshikage-challenge": challenge})
     response = connection.getresponse()
-    response.read()
+    response.read(MOST_BYTES)
     given = response.headers.get("x-hoshikage-proof", "")
-    if connection.sock is None:  # the server closed the connection behind its answer
+    peer: Peer = "hoshikage" if response.headers.get("Server") == "hoshikage" else "other"
+    if connection.sock is None or not response.isclosed():  # it closed the connection, or goes on and on
+        connection.close()
         connection.connect()
-        return {}
+        return {}, peer
+    if token is None:
+        return {}, peer
     host, port = connection.sock.getpeername()[:2]
     known = local_admin.proof(token, challenge, (host, port))
     if not hmac.compare_digest(given.encode(), known.encode()):
-        return {}
-    return {"Authorization": f"Bearer {token}"}
+        return {}, peer
+    return {"Authorization": f"Bearer {token}"}, "own"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import socket
+from typing import Final
 
 from hoshikage import logs
 from hoshikage.cli import terminal_log
@@ -12,6 +13,8 @@ from hoshikage.cli.context import Context
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
 from hoshikage.errors import Unavailable
+
+IN_USE_BY: Final = {"own": "cli.port_in_use_own", "hoshikage": "cli.port_in_use_hoshikage"}
 
 
 def register(commands: Commands) -> None:
@@ -35,5 +38,10 @@ def run(args: argparse.Namespace, context: Context) -> CommandResult:
         }
         if error.errno not in keys:
             raise
-        raise Unavailable(keys[error.errno], host=host, port=port, other=port + 1) from None
+        key = keys[error.errno]
+        if error.errno == errno.EADDRINUSE:
+            from hoshikage.cli.server import Server
+
+            key = IN_USE_BY.get(Server.of(context).peer() or "other", key)
+        raise Unavailable(key, host=host, port=port, other=port + 1) from None
     return CommandResult()

@@ -7,12 +7,12 @@ import json
 import socket
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import quote
 
-from hoshikage.cli.connection import PROBE_S, Line, Place, open_line
+from hoshikage.cli.connection import LOOPBACK_S, PROBE_S, Line, Peer, Place, open_line
 from hoshikage.cli.context import Context
 from hoshikage.errors import HoshikageError, Unavailable, UsageError
 from hoshikage.messages import Language
@@ -47,6 +47,8 @@ class Server:
     def __init__(self, place: Place, language: Language) -> None:
         self._place = place
         self._language = language
+        self.anyone = False
+        """Whether whatever listens on this machine's port may be told what the person says."""
 
     @classmethod
     def of(cls, context: Context) -> Server:
@@ -82,17 +84,34 @@ class Server:
     def status(self) -> dict[str, Any] | None:
         """What /v1/status says, or None where no Hoshikage answers there."""
         try:
-            status = self._get("/v1/status")
-            return status if isinstance(status["version"], str) and isinstance(status["model"], dict) else None
+            with self._line(self._probe_s) as line:
+                if line.peer == "other":
+                    return None
+                status = self._get(line, "/v1/status", self._probe_s)
+            return status if _is_status(status) else None
         except BROKEN:
             return None
 
-    def models(self) -> list[str]:
-        """Labels in the server's order. Raises Unavailable where none answers."""
+    def peer(self) -> Peer | None:
+        """Who is there; None where nobody listens."""
         try:
-            return [str(model["id"]) for model in self._get("/v1/models")["data"]]
+            with self._line() as line:
+                return line.peer
+        except (ConnectionRefusedError, FileNotFoundError):
+            return None
         except BROKEN:
+            return "other"
+
+    def models(self) -> list[str]:
+        """Labels in the server's order. Raises Unavailable where none answers, or none of this user's."""
+        try:
+            with self._line() as line:
+                self._require_own(line)
+                return [str(model["id"]) for model in self._get(line, "/v1/models", PROBE_S)["data"]]
+        except (ConnectionRefusedError, FileNotFoundError):
             raise self._absent() from None
+        except BROKEN:
+            raise Unavailable("cli.foreign_program", url=self.url) from None
 
     def is_listening(self) -> bool:
         """Whether anything at all takes connections there."""
@@ -105,17 +124,24 @@ class Server:
     def admin(self, method: str, *path: str, body: Mapping[str, Any] | None = None) -> tuple[Any, str] | None:
         """What a server of this user's answers, and where it was reached; None where none can be.
 
-        A server that listens and does not answer is tried three times. Raises ServerSaid or ServerRefused.
+        Nothing is told to whatever does not prove to be that server. One that hangs up is tried three times; one
+        that keeps silent is not waited for. Raises ServerSaid or ServerRefused.
         """
         lost = False
         for pause in PAUSES_S:
             time.sleep(pause)
             try:
-                with self._line() as line:
+                line = open_line(self._place, self._probe_s)
+            except (ConnectionRefusedError, FileNotFoundError, TimeoutError):
+                return None
+            except BROKEN:
+                continue
+            try:
+                with closing(line.connection):
+                    if line.peer != "own":
+                        return None
                     status, answer = self._exchange(line, method, _path("admin", *path), body, ADMIN_S)
                     where = line.where
-            except (ConnectionRefusedError, FileNotFoundError):
-                return None
             except BROKEN:
                 lost = True
                 continue
@@ -132,6 +158,7 @@ class Server:
         """As `admin`, for what only a server can do and what may take long. Raises Unavailable where none is."""
         try:
             with self._line() as line:
+                self._require_own(line)
                 status, answer = self._exchange(line, method, _path("admin", *path), {}, ANSWER_S)
         except BROKEN:
             raise self._absent() from None
@@ -149,6 +176,7 @@ class Server:
         body = {"model": model, "messages": list(messages), "stream": True}
         try:
             with self._line() as line:
+                self._require_own(line)
                 response = self._send(line, "POST", "/v1/chat/completions", body, ANSWER_S)
                 if response.status != 200:
                     raise _refusal(_json(response.read()))
@@ -159,16 +187,25 @@ class Server:
             raise Unavailable("cli.connection_lost", url=self.url, reason=str(error) or type(error).__name__) from None
 
     @contextmanager
-    def _line(self) -> Iterator[Line]:
-        line = open_line(self._place)
+    def _line(self, patience_s: float = PROBE_S) -> Iterator[Line]:
+        line = open_line(self._place, patience_s)
         try:
             yield line
         finally:
             line.connection.close()
 
-    def _get(self, path: str) -> Any:
-        with self._line() as line:
-            status, answer = self._exchange(line, "GET", path, None, PROBE_S)
+    @property
+    def _probe_s(self) -> float:
+        return LOOPBACK_S if self._place.local else PROBE_S
+
+    def _require_own(self, line: Line) -> None:
+        """Raises Unavailable for a program on this machine that is not this user's server."""
+        if line.peer != "own" and self._place.local and not self.anyone:
+            key = "cli.foreign_server" if line.peer == "hoshikage" else "cli.foreign_program"
+            raise Unavailable(key, url=self.url)
+
+    def _get(self, line: Line, path: str, timeout: float) -> Any:
+        status, answer = self._exchange(line, "GET", path, None, timeout)
         return answer if status == 200 else None
 
     def _exchange(
@@ -210,6 +247,15 @@ def _pieces(response: http.client.HTTPResponse, on_comment: Callable[[str], None
             if text := choice["delta"].get("content"):
                 yield text
     raise http.client.IncompleteRead(b"")
+
+
+def _is_status(status: Any) -> bool:
+    """Whether it has what the commands read of it."""
+    return (
+        isinstance(status["version"], str)
+        and isinstance(status["model"]["state"], str)
+        and {"running", "waiting"} <= set(status["queue"])
+    )
 
 
 def _json(body: bytes) -> Any:

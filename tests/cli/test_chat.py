@@ -14,9 +14,12 @@ from types import TracebackType
 
 import pytest
 
+from hoshikage.access import local_admin
 from hoshikage.library import demo
 from hoshikage.registry import Registry
+from hoshikage.settings import config_dir
 from tests.cli.conftest import Cli, Ran, Running
+from tests.cli.test_server_first import JSON, KIN, impostor
 
 PATIENCE_S = 30
 
@@ -57,6 +60,23 @@ class TestPipe:
             f"error: No server runs at http://127.0.0.1:{unused_tcp_port}. Start one with `hoshikage` in another "
             "terminal.\n"
         )
+
+    @pytest.mark.parametrize(("answer", "words"), [(JSON, "another program, not"), (KIN, "--any-server")])
+    def test_a_stranger_on_the_port_is_told_nothing(
+        self, work: Path, monkeypatch: pytest.MonkeyPatch, answer: bytes, words: str
+    ) -> None:
+        local_admin.prepare(config_dir() / "admin.token")
+        with impostor(lambda _: answer) as other:
+            monkeypatch.setenv("PORT", str(other.port))
+            ran = piped("a secret", "chat", "first")
+            assert (ran.status, ran.out) == (1, "")
+            assert words in ran.err
+        assert not any(b"secret" in heard for heard in other.heard)
+
+    def test_a_server_that_cannot_prove_itself_is_used_on_demand(self, server: Running) -> None:
+        (config_dir() / "admin.token").unlink()
+        assert piped("a", "chat", "first").status == 1
+        assert piped("a", "chat", "first", "--any-server").out.startswith("first ")
 
     def test_no_model_says_how_to_get_one(self, server: Running, registry: Registry) -> None:
         for label in ("first", "second"):

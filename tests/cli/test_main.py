@@ -16,7 +16,7 @@ from hoshikage.cli import result
 from hoshikage.cli.main import COMMANDS
 from hoshikage.cli.parser import wrap
 from hoshikage.registry import Registry
-from tests.cli.conftest import Cli
+from tests.cli.conftest import Cli, Running
 
 LAZY = ("rich", "numpy", "jinja2", "hoshikage.gguf", "hoshikage.cli.list", "hoshikage.cli.chat", "hoshikage.library")
 IMPORTS_OF_SERVE = """
@@ -149,6 +149,12 @@ def test_serving_imports_no_other_command_and_nothing_heavy(work: Path) -> None:
         port, *modules = done.stdout.split()
         assert port == ("4000" if "4000" in arguments else "3030")
         assert [name for name in LAZY if name in modules] == []
+
+
+def test_a_second_server_is_told_of_the_first(server: Running) -> None:
+    done = python("-m", "hoshikage")
+    assert done.returncode == 1
+    assert f"error: Hoshikage runs already at 127.0.0.1:{server.port}" in done.stderr
 
 
 def test_a_port_in_use_says_what_to_do(work: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -205,12 +206,24 @@ def test_an_answer_that_was_lost_is_no_failure(
 ) -> None:
     """The server had removed it, and broke off before it said so: the next try finds nothing."""
     monkeypatch.setattr(server_module, "PAUSES_S", (0.0, 0.01, 0.01))
-    registry.add("gone", model)
+    token = local_admin.prepare(config_dir() / "admin.token")
     answers = iter([b"", b'HTTP/1.1 404 Not Found\r\nContent-Length: 36\r\n\r\n{"error":{"code":"model_not_found"}} '])
-    with impostor(lambda _: next(answers)) as flaky:
+    port: list[int] = []
+
+    def answer(asked: bytes) -> bytes:
+        if b"x-hoshikage-challenge: " not in asked:
+            return next(answers)
+        challenge = asked.partition(b"x-hoshikage-challenge: ")[2][:32].decode()
+        proof = local_admin.proof(token, challenge, ("127.0.0.1", port[0]))
+        return f"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nx-hoshikage-proof: {proof}\r\n\r\n{{}}".encode()
+
+    with impostor(answer) as flaky:
+        port.append(flaky.port)
+        registry.add("gone", model)
         monkeypatch.setenv("PORT", str(flaky.port))
         assert cli("rm", "gone").status == 0
     assert len(flaky.heard) == 2
+    assert registry.resolve("gone"), "the server's word was taken, nothing was done on the file"
 
 
 @pytest.mark.parametrize(
@@ -225,6 +238,40 @@ def test_another_program_on_the_port_is_no_server(
         monkeypatch.setenv("PORT", str(other.port))
         assert cli("status").status == 1
         assert cli("load", "x").status == 1
+
+
+HTML = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 13\r\n\r\n<html></html>"
+JSON = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\r\n{"models": [] }'
+KIN = JSON.replace(b"\r\n", b"\r\nServer: hoshikage\r\n", 1)
+
+
+@pytest.mark.parametrize("answer", [HTML, JSON, KIN, ok(b"")])
+def test_what_does_not_prove_to_be_the_server_is_passed_over_and_told_nothing(
+    cli: Cli, model: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    local_admin.prepare(config_dir() / "admin.token")
+    with impostor(lambda _: answer) as other:
+        monkeypatch.setenv("PORT", str(other.port))
+        assert cli("add", model, "new").status == 0
+        assert registry.resolve("new").file == model
+        assert "new" in cli("list").out
+        assert cli("list", "--json").data["file"] == str(registry.file)
+        assert cli("status").status == 1
+        assert cli("rm", "new").status == 0
+        assert cli("rm", "new").status == 1
+        assert registry.specs() == ()
+    assert not any(b"small.gguf" in heard or b"new" in heard for heard in other.heard)
+
+
+def test_a_silent_program_on_the_port_costs_little_time(
+    cli: Cli, model: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("PORT", str(silent.getsockname()[1]))
+        began = time.monotonic()
+        assert cli("add", model, "new").status == 0
+        assert time.monotonic() - began < 2
+        assert registry.resolve("new").file == model
 
 
 def test_load_and_unload(cli: Cli, server: Running) -> None:
