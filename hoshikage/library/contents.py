@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
 from hoshikage.errors import InstallFailed
-from hoshikage.library import archive, locate, names
+from hoshikage.library import archive, elf, locate, names, pe
 
 METADATA: Final = "_nlcBuildMetadata.json"
 FALLBACK: Final = "fallback"
@@ -24,6 +25,12 @@ _COMPANION: Final = re.compile(
     r"(?:lib)?(?:cudart|cublas|cublasLt|nvJitLink|omp)[-._0-9a-z]*\.(?:so(?:\.\d+)*|dylib|dll)|.+\.metal(?:lib)?", re.I
 )
 _LICENCE: Final = re.compile(r"(?:licen[sc]e|copying|notice)(?:[-._].*)?", re.I)
+_TEXT: Final = re.compile(rf"{_LICENCE.pattern}|.+\.metal(?:lib)?", re.I)
+_POINTER: Final = b"version https://git-lfs"
+"""Stands for a library that was not fetched, which is told when the set is tried."""
+_MAGIC: Final = (
+    elf.MAGIC, pe.MAGIC, b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"\xca\xfe\xba\xbf", _POINTER,
+)  # fmt: skip
 _CPU_BUILD: Final = re.compile(r"(?:lib)?ggml-cpu-.+", re.I)
 _BACKEND: Final = re.compile(r"(?:lib)?ggml-(?P<name>[a-z0-9]+)", re.I)
 
@@ -44,7 +51,8 @@ def is_binary(name: str, platform: str) -> bool:
 def collect(sources: Iterable[Path], target: Path, platform: str, *, own: bool, origin: str) -> Path:
     """Fills the empty folder `target` with the set that is found in the folders `sources`; gives its libllama.
 
-    Files of `own` folders are moved, those of others copied. The first source holds libllama; files that only the
+    Files of `own` folders are moved, those of others copied: only what is a library or a known text, and nothing that
+    a link brings in from outside of the folder. The first source holds libllama; files that only the
     later ones have are added. Raises OSError, and InstallFailed when `origin` turns out to hold no libllama.
     """
     keep = wanted(platform)
@@ -53,21 +61,21 @@ def collect(sources: Iterable[Path], target: Path, platform: str, *, own: bool, 
         if number == 0 and library is None:
             raise InstallFailed("library.nothing_inside", path=origin)
         home = library.parent if library else source
-        _bring((path for path in home.iterdir() if keep(path.name)), target, own=own)
+        within = None if own else source.resolve()
+        _bring((path for path in home.iterdir() if keep(path.name)), target, within)
         seconds = [home / FALLBACK]
         if own:
             rest = sorted(path for path in source.rglob("*") if path.parent != home)
-            _bring((path for path in rest if _LICENCE.fullmatch(path.name)), target, own=True)
+            _bring((path for path in rest if _LICENCE.fullmatch(path.name)), target)
             if library is None:  # an extension, whatever its folders are
                 seconds = [path for path in rest if path.name == FALLBACK]
                 binaries = (path for path in rest if is_binary(path.name, platform))
-                _bring((path for path in binaries if path.parent not in seconds), target, own=True)
+                _bring((path for path in binaries if path.parent not in seconds), target)
         for folder in seconds:
             if folder.is_dir():
                 (target / FALLBACK).mkdir(exist_ok=True)
-                _bring(
-                    (path for path in folder.iterdir() if is_binary(path.name, platform)), target / FALLBACK, own=own
-                )
+                binaries = (path for path in folder.iterdir() if is_binary(path.name, platform))
+                _bring(binaries, target / FALLBACK, within)
     found = locate.in_folder(target, platform, nested=())
     if found is None:
         raise InstallFailed("library.nothing_inside", path=origin)
@@ -105,11 +113,60 @@ def _libllama(source: Path, platform: str, *, own: bool) -> Path | None:
     return locate.in_folder(nearest, platform, nested=()) if nearest else None
 
 
-def _bring(paths: Iterable[Path], target: Path, *, own: bool) -> None:
-    """Files first, then the links among them; a name that the set already has is left as it is."""
+def size(file: Path) -> int:
+    """Bytes of the set that libllama at `file` belongs to, links not counted, without programs beside it."""
+    return sum({path.resolve(): path.stat().st_size for path in [*members(file), *_second(file.parent)]}.values())
+
+
+def members(file: Path) -> list[Path]:
+    """The set's files beside libllama and, behind a link, in the folder that the link leads to; libllama last."""
+    keep = wanted(sys.platform)
+    folders = dict.fromkeys((file.parent, file.resolve().parent))
+    found = {path.name: path for folder in reversed(folders) for path in sorted(folder.iterdir()) if keep(path.name)}
+    others = (path for path in found.values() if path.name != file.name)
+    return [*(path for path in others if path.is_file() and is_genuine(path)), file]
+
+
+def is_genuine(path: Path) -> bool:
+    """Whether a regular file is what its name says: a library of some system, unless its name is that of a text.
+
+    Raises OSError for one that cannot be read.
+    """
+    if path.name == METADATA or _TEXT.fullmatch(path.name):
+        return True
+    with path.open("rb") as stream:
+        return stream.read(len(_POINTER)).startswith(_MAGIC)
+
+
+def copy(path: Path, place: Path) -> None:
+    """The content, and of the mode what others may have: nothing where they had nothing."""
+    place.touch(mode=0o600)  # what is private is so from the first byte on
+    shutil.copyfile(path, place)
+    give_mode(path, place)
+
+
+def give_mode(path: Path, place: Path) -> None:
+    place.chmod(path.stat().st_mode & 0o755 | 0o600)
+
+
+def _second(folder: Path) -> list[Path]:
+    try:
+        return [path for path in (folder / FALLBACK).iterdir() if path.is_file() and is_binary(path.name, sys.platform)]
+    except OSError:
+        return []
+
+
+def _bring(paths: Iterable[Path], target: Path, within: Path | None = None) -> None:
+    """Files first, then the links among them; a name that the set already has is left as it is.
+
+    Files are moved, but with `within`, a stranger's folder, copied. Raises InstallFailed for a link that leaves it.
+    """
     files: dict[str, Path] = {}
     for path in paths:
-        if path.is_file():
+        if within is not None and not path.resolve().is_relative_to(within):
+            member = f"{path.name} -> {path.resolve()}"
+            raise InstallFailed("library.unsafe_folder", path=str(within), member=member[:200])
+        if path.is_file() and (within is None or is_genuine(path)):
             files.setdefault(path.name, path)
     links = {name for name, path in files.items() if path.is_symlink() and str(path.readlink()) in files}
     for name in sorted(files, key=lambda name: (name in links, name)):
@@ -118,7 +175,7 @@ def _bring(paths: Iterable[Path], target: Path, *, own: bool) -> None:
             continue
         if name in links:
             archive.give_name(place, target / path.resolve().name)
-        elif own:
+        elif within is None:
             path.replace(place)
         else:
-            shutil.copyfile(path, place)
+            copy(path, place)

@@ -9,7 +9,6 @@ blocks the copy costs nothing; elsewhere sets over LARGEST_COPY (CUDA) are loade
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -57,8 +56,7 @@ def described(file: Path) -> Slot:
     """libllama at `file` as a slot without a name. Its size is that of the set: without programs beside it."""
     record = place.read_record(file.parent)
     release = (record.release if record else None) or contents.release(file.parent, file) or ""
-    sizes = {path.resolve(): path.stat().st_size for path in _worth_copying(file)}
-    return Slot("", file, release, contents.backends(file.parent), sum(sizes.values()), record)
+    return Slot("", file, release, contents.backends(file.parent), contents.size(file), record)
 
 
 def use(lib_dir: Path, name: str, before: str = "") -> None:
@@ -124,7 +122,7 @@ def copied(file: Path, content: str, lib_dir: Path, cache_dir: Path, environ: Ma
     except OSError:
         return file  # a config folder that cannot be written
     try:
-        if not _copy_all(_worth_copying(file), work):
+        if not _copy_all(contents.members(file), work):
             return file
         copy = work / file.name
         if fingerprint.of_set(copy, cache_dir) != content:
@@ -166,21 +164,16 @@ def _beside(folder: Path) -> Path:
     return place.staging(folder)
 
 
-def _worth_copying(file: Path) -> list[Path]:
-    keep = contents.wanted(sys.platform)
-    folders = dict.fromkeys((file.parent, file.resolve().parent))
-    found = {path.name: path for folder in reversed(folders) for path in sorted(folder.iterdir()) if keep(path.name)}
-    return [*(path for path in found.values() if path.is_file() and path.name != file.name), file]
-
-
 def _copy_all(paths: list[Path], target: Path) -> bool:
     """False where that would take too much room."""
     sizes = sum(path.stat().st_size for path in paths)
     for path in paths:
-        if not _cloned(path, target / path.name):
+        if _cloned(path, target / path.name):
+            contents.give_mode(path, target / path.name)
+        else:
             if sizes > LARGEST_COPY:
                 return False
-            shutil.copyfile(path, target / path.name)
+            contents.copy(path, target / path.name)
     return True
 
 

@@ -168,6 +168,12 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{path} は展開すると {limit} 倍を超える大きさになるため、展開しません（「{member}」）。",
         "{path} would unpack to more than {limit} times its size (“{member}”) and is not unpacked.",
     ),
+    "unsafe_folder": (
+        "{path} には外へ出るリンク「{member}」があるため、入れません。リンクの先のファイルを"
+        "フォルダーの中に置いてください。",
+        "{path} holds a link that leads out of it, “{member}”, and is not installed. Put the file itself "
+        "into the folder.",
+    ),
     "no_room": (
         "{path} の空き容量が足りません（必要: {needed} MiB、空き: {free} MiB）。空けてから、もう一度実行してください。"
         "元のライブラリはそのまま残っています。",

@@ -14,9 +14,10 @@ from hoshikage.errors import HoshikageError, InstallFailed, LibraryUnavailable
 from hoshikage.library import contents, fingerprint, install, locate, npm, place, sources
 from hoshikage.library.releases import Machine
 
-from .conftest import Site, make
+from .conftest import ELF, Site, make
 from .test_archive import special, tar, zipped
 
+GOOD = ELF + b"works"
 Tries = Callable[[str], tuple[str, ...]]
 
 
@@ -127,6 +128,31 @@ def test_a_folder_with_links_keeps_them(shop: Workshop, tmp_path: Path) -> None:
     assert shop.names == ["libggml-base.so", "libggml.so", "libllama.so", "libllama.so.0", "library.json"]
     assert (shop.lib_dir / "libllama.so").is_symlink()
     assert not (shop.lib_dir / "libggml-base.so").is_symlink()
+
+
+@pytest.mark.parametrize("place", ["libggml-x.so", "LICENSE", "fallback", "libllama.so"])
+def test_a_link_out_of_the_folder_is_refused(shop: Workshop, tmp_path: Path, place: str) -> None:
+    secret = make(tmp_path / "private", "libggml-x.so")
+    folder = make(tmp_path / "given", "libllama.b1.so", "libggml.so")
+    (folder / place).symlink_to(secret if place == "fallback" else secret / "libggml-x.so")
+    with pytest.raises(InstallFailed) as caught:
+        shop.put(folder)
+    assert caught.value.key == "library.unsafe_folder"
+    assert str(secret) in str(caught.value.details["member"])
+    assert not shop.lib_dir.exists()
+
+
+def test_of_a_folder_only_libraries_and_texts_are_taken(shop: Workshop, tmp_path: Path) -> None:
+    folder = make(tmp_path / "given", "libllama.so", "libggml.so", "libggml-private.so")
+    (folder / "libggml-hashes.so").write_text("root:x")
+    (folder / "LICENSE").write_text("MIT")
+    os.mkfifo(folder / "libggml-pipe.so")
+    (folder / "libllama.so").chmod(0o775)
+    (folder / "libggml-private.so").chmod(0o600)
+    shop.put(folder)
+    assert shop.names == ["LICENSE", "libggml-private.so", "libggml.so", "libllama.so", "library.json"]
+    modes = {name: (shop.lib_dir / name).stat().st_mode & 0o777 for name in ("libggml-private.so", "libllama.so")}
+    assert modes == {"libggml-private.so": 0o600, "libllama.so": 0o755}
 
 
 def test_a_windows_set(shop: Workshop, tmp_path: Path) -> None:
@@ -243,7 +269,7 @@ def test_two_installations_at_once(shop: Workshop, old: set[str], tmp_path: Path
 
 @pytest.mark.parametrize(
     ("first", "second", "used"),
-    [(b"works", b"works", b"works"), (b"not", b"works", b"works"), (b"not", b"neither", b"not")],
+    [(GOOD, GOOD, GOOD), (ELF + b"not", GOOD, GOOD), (ELF + b"not", ELF + b"neither", ELF + b"not")],
 )
 def test_the_build_that_sees_a_gpu_is_used(
     shop: Workshop, tmp_path: Path, first: bytes, second: bytes, used: bytes
@@ -266,7 +292,7 @@ def test_the_build_that_sees_a_gpu_is_used(
         done = shop.put(origin, "gpu_by_content")
         assert (shop.lib_dir / "libggml-cuda.so").read_bytes() == used
         assert {used, (shop.lib_dir / "fallback" / "libggml-cuda.so").read_bytes()} == {first, second}
-        assert done.lacks_gpu == (used != b"works")
+        assert done.lacks_gpu == (used != GOOD)
         assert done.record.backends == ("cpu", "cuda")
 
 
