@@ -15,8 +15,9 @@ from hoshikage.cli.options import add_options, chosen
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.registering import Registering
 from hoshikage.cli.result import CommandResult
+from hoshikage.dispatch import templates
 from hoshikage.errors import UsageError
-from hoshikage.registry import OPTIONS, checked_label, model_options
+from hoshikage.registry import OPTIONS, checked_label, model_options, read_template
 
 REMOTE: Final = re.compile("[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
@@ -45,8 +46,10 @@ def run(args: argparse.Namespace, context: Context) -> CommandResult:
     file = Path(args.path).absolute()
     header = gguf.read_chat_model(file)
     file = gguf.first(file, header)
+    source = header.chat_template if options.chat_template is None else read_template(options.chat_template)
+    fault = templates.fault(source) if source else None
     if args.check:
-        return check(file, header, options, context)
+        return check(file, header, options, context, template_fault=fault)
     replaced = Registering(context, verbose=args.verbose).add(label, file, args.stop, options)
     lines = [
         context.text("cli.add_replaced" if replaced else "cli.add_done", label=label, file=file),
@@ -54,5 +57,13 @@ def run(args: argparse.Namespace, context: Context) -> CommandResult:
     ]
     if header.chat_template is None and options.chat_template is None:
         lines.append("  " + context.text("cli.add_no_template"))
-    data = {"label": label, "file": str(file), "replaced": replaced, "options": options.given()}
+    if fault is not None:
+        lines.append(f"  {context.text('cli.warning')}: {context.text('cli.add_template_broken', reason=fault)}")
+    data = {
+        "label": label,
+        "file": str(file),
+        "replaced": replaced,
+        "options": options.given(),
+        "template_fault": fault,
+    }
     return CommandResult(data=data, lines=tuple(lines))

@@ -13,7 +13,9 @@ from hoshikage.gguf import GgufHeader
 from hoshikage.registry import ModelOptions
 
 
-def check(file: Path, header: GgufHeader, options: ModelOptions, context: Context) -> CommandResult:
+def check(
+    file: Path, header: GgufHeader, options: ModelOptions, context: Context, *, template_fault: str | None
+) -> CommandResult:
     """`file` is the model's (first) one, `options` those it would be registered with."""
     needed = gguf.estimate(header, options.n_ctx or context.settings.n_ctx, context.settings.n_batch)
     available = available_memory()
@@ -34,6 +36,9 @@ def check(file: Path, header: GgufHeader, options: ModelOptions, context: Contex
     ]
     if header.chat_template is None and options.chat_template is None:
         lines.insert(2, "  " + context.text("cli.add_no_template"))
+    if template_fault is not None:
+        words = context.text("cli.add_template_broken", reason=template_fault)
+        lines.insert(2, f"  {context.text('cli.warning')}: {words}")
     data = {
         "file": str(file),
         "architecture": header.architecture,
@@ -43,6 +48,7 @@ def check(file: Path, header: GgufHeader, options: ModelOptions, context: Contex
         "size_bytes": header.size_bytes,
         "context_length": header.context_length,
         "chat_template": header.chat_template is not None,
+        "template_fault": template_fault,
         "parts": header.split.count if header.split else 1,
         "memory": {
             "n_ctx": needed.n_ctx,

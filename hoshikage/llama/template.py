@@ -68,19 +68,20 @@ class ChatTemplate:
         self._guard = Guard(guarded)
         self._special = {"bos_token": bos, "eos_token": eos}
         self._environment = Environment()
-        self._broken: str | None = None
+        self.broken: str | None = None
+        """Why the source does not compile, in Jinja's words; None where it does."""
         try:
             self._template = self._timed(lambda: self._environment.from_string(CHATML if source is None else source))
         except TemplateRefused as refusal:
-            self._broken = str(refusal.details.get("reason", "takes too long"))
+            self.broken = str(refusal.details.get("reason", "takes too long"))
 
     def render(self, prompt: ChatPrompt, now: datetime) -> Rendered:
         """The prompt's text, of a repaired conversation where the template refuses it as it is.
 
         Raises TemplateRefused with the template's own words about the conversation as it is, or when it takes too long.
         """
-        if self._broken is not None:
-            raise TemplateRefused("engine.template_broken", reason=self._broken)
+        if self.broken is not None:
+            raise TemplateRefused("engine.template_broken", reason=self.broken)
         return self._timed(lambda: self._repaired(prompt, now))
 
     def _repaired(self, prompt: ChatPrompt, now: datetime) -> Rendered:

@@ -163,6 +163,12 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "登録済みの {label} を置き換えました: {label} → {file}",
         "Replaced the model that was registered as {label}: {label} → {file}",
     ),
+    "add_template_broken": (
+        "チャットテンプレートを解釈できません（{reason}）。`--chat-template ファイル` か `--chat-template chatml` で"
+        "別のものを指定するまで、会話は断られます。",
+        "Its chat template cannot be read ({reason}). Chats will be refused until you name another one with "
+        "`--chat-template FILE` or `--chat-template chatml`.",
+    ),
     "add_not_local": (
         "{path} は取りに行けません。先にダウンロードして、この PC にあるファイルを指定してください。",
         "{path} is not fetched for you: only files on this machine are taken. Download it first, then name the file.",

@@ -108,6 +108,33 @@ def test_a_bad_label_is_refused_before_the_file_is_read(cli: Cli, work: Path) ->
     assert "“a/b” cannot be a label" in ran.err
 
 
+def test_a_template_that_does_not_compile_is_a_warning(cli: Cli, work: Path, registry: Registry) -> None:
+    broken = (
+        Gguf()
+        .with_pair("tokenizer.chat_template", STRING, "{% for m in messages %}{{ m.content }")
+        .write(work / "broken.gguf")
+    )
+    for arguments in (("add", "--check", broken), ("add", broken, "broken")):
+        ran = cli(*arguments)
+        assert ran.status == 0
+        assert "warning: Its chat template cannot be read (" in ran.out
+        assert "--chat-template chatml" in ran.out
+    assert registry.resolve("broken").file == broken
+    assert "unexpected" in cli("add", broken, "broken", "--json").data["template_fault"]
+    (work / "good.jinja").write_text("{% for m in messages %}{{ m.content }}{% break %}{% endfor %}")
+    (work / "bad.jinja").write_text("{% if %}")
+    for template, words in (("chatml", False), ("good.jinja", False), ("bad.jinja", True)):
+        shown = cli("add", broken, "broken", "--chat-template", template, "--lang", "ja").out
+        assert ("チャットテンプレートを解釈できません" in shown) is words, template
+
+
+def test_a_template_is_only_compiled(cli: Cli, work: Path) -> None:
+    """One that would never end, and what Jinja has only by the extensions that chats have."""
+    source = "{% generation %}{% for a in range(99999) %}{% for b in range(99999) %}x{% endfor %}{% endfor %}"
+    file = Gguf().with_pair("tokenizer.chat_template", STRING, source + "{% endgeneration %}").write(work / "x.gguf")
+    assert cli("add", "--check", file, "--json").data["template_fault"] is None
+
+
 def test_what_is_on_the_web_is_not_fetched(cli: Cli) -> None:
     ran = cli("add", "https://example.com/x.gguf", "x")
     assert (ran.status, ran.out) == (2, "")
