@@ -45,13 +45,18 @@ class System:
 
     @cached_property
     def loaded(self) -> dict[str, Path]:
-        """Libraries that this interpreter has: a runner, the same program, has them too, before any search."""
+        """Libraries that this interpreter has: a runner, the same program, has them too, before any search. But for
+        llama.cpp's own, which only a program with the engine in its process has."""
         try:
             lines = Path("/proc/self/maps").read_text("utf-8", "replace").splitlines()
         except OSError:
             return {}
         paths = {line[line.index("/") :] for line in lines if ".so" in line and "/" in line}
-        return {Path(path).name: Path(path) for path in sorted(paths)}
+        loaded = {Path(path).name: Path(path) for path in sorted(paths)}
+        return {name: path for name, path in loaded.items() if not self._is_llamas(name)}
+
+    def _is_llamas(self, name: str) -> bool:
+        return names.is_ggml(name) or names.is_library(name, self.platform)
 
     @cached_property
     def cache(self) -> dict[str, Path]:
