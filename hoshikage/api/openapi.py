@@ -63,10 +63,11 @@ QUERIES: Final = {
     "GET /slots": ("fail_on_no_slot",),
     "GET /v1/responses/{id}": ("stream",),
 }
-BUSY: Final = ("GET /slots",)
-"""Can be 503 although they ask nothing of a model."""
+ALSO: Final = {"GET /slots": 503, "GET /props": 404}
+"""Statuses that their kind of route has not."""
 NOTES: Final[dict[type[msgspec.Struct], tuple[dict[str, str], dict[str, tuple[Any, ...]]]]] = {
     chat.ChatBody: (chat.WITHOUT_EFFECT, chat.NEUTRAL),
+    chat.ChatMessage: ({}, dict.fromkeys(chat.REFUSED_OF_MESSAGES, (None,))),
     responses.ResponsesBody: (responses.WITHOUT_EFFECT, responses.NEUTRAL),
     anthropic.MessagesBody: (anthropic.WITHOUT_EFFECT, anthropic.NEUTRAL),
     ollama.ChatRequest: (ollama.WITHOUT_EFFECT, {}),
@@ -169,8 +170,8 @@ def _refusals(route: str, needs: Needs) -> dict[str, dict[str, Any]]:
         statuses.add(404)
     if route.startswith("POST "):
         statuses |= {404, 413, 415, 429, 501, 503}
-    if route in BUSY:
-        statuses.add(503)
+    if route in ALSO:
+        statuses.add(ALSO[route])
     shape = {"schema": _shape(route)}
     return {str(one): {"description": _description(one), "content": {JSON: shape}} for one in sorted(statuses)}
 
@@ -208,6 +209,7 @@ def _schemas(tongue: Language) -> tuple[dict[str, Any], dict[str, dict[str, Any]
     components["TemplateBody"] = {
         **template,
         "title": "TemplateBody",
+        "properties": {**template["properties"], "model": components["TokenizeBody"]["properties"]["model"]},
         "required": [name for name in template["required"] if name != "model"],
     }
     bodies = {route: ref_of[kind] for route, kind in BODIES.items()}

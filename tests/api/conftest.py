@@ -135,7 +135,12 @@ def pace() -> Pace:
 
 @asynccontextmanager
 async def serving(
-    settings: Settings, *, pace: Pace | None = None, exposed: bool | None = None, stored: bool = True
+    settings: Settings,
+    *,
+    pace: Pace | None = None,
+    exposed: bool | None = None,
+    stored: bool = True,
+    dispatcher: GatedDispatcher | None = None,
 ) -> AsyncIterator[House]:
     """A server with these settings on a free port of 127.0.0.1, beside its Unix socket where it has one.
 
@@ -144,7 +149,7 @@ async def serving(
     registry = Registry(settings.model_map_file)
     if stored:
         registry.add("tiny", settings.model_map_file.with_name("tiny.gguf"), ["### END"])
-    dispatcher = GatedDispatcher()
+    dispatcher = dispatcher or GatedDispatcher()
     made = app.create(settings, registry, dispatcher, pace, exposed=exposed)
     running = app.runner(made)
     await running.setup()

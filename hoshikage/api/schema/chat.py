@@ -182,6 +182,9 @@ NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
 }
 """Field -> the values that ask for nothing; any other is refused by name."""
 
+REFUSED_OF_MESSAGES: Final = ("refusal", "function_call", "audio")
+"""Fields of a message that are refused by name."""
+
 
 def parse(tree: Any) -> ChatBody:
     """The typed body. Raises InvalidRequest, ParameterUnsupported."""
@@ -194,6 +197,8 @@ def parse(tree: Any) -> ChatBody:
 
 def to_request(body: ChatBody, spec: ModelSpec, settings: Settings) -> GenerationRequest:
     """What the engine shall do for `body` with the model `spec`. Raises InvalidRequest, ParameterUnsupported."""
+    if not body.messages:  # a body of another protocol can come to that
+        raise InvalidRequest("http.wrong_length", param="messages", place="messages", relation="≥ 1")
     turns = tuple(_message(turn, f"messages[{i}]") for i, turn in enumerate(body.messages))
     continued = _is_continued(body)
     grammar = grammar_of(body.response_format, body.grammar, body.json_schema)
@@ -276,7 +281,7 @@ def _stops(body: ChatBody) -> tuple[str, ...]:
 
 
 def _message(turn: ChatMessage, place: str) -> Message:
-    for name in ("refusal", "function_call", "audio"):
+    for name in REFUSED_OF_MESSAGES:
         if getattr(turn, name) is not None:
             raise ParameterUnsupported("http.unsupported_parameter", param=f"{place}.{name}", place=f"{place}.{name}")
     if turn.tool_calls and turn.role != "assistant":
