@@ -97,6 +97,7 @@ def _install(args: argparse.Namespace, context: Context) -> CommandResult:
     order = sources.Order(args.backend, args.release, args.origin)
     lib_dir = context.settings.lib_dir
     name = slots.checked_name(args.name) if args.name is not None else slots.HAND
+    before = _slot_in_use(context)
     bench = install.Bench(lib_dir, cache_dir(), context.environ, name, context.settings.library_timeout)
     try:
         with _progress(context) as progress:
@@ -105,8 +106,9 @@ def _install(args: argparse.Namespace, context: Context) -> CommandResult:
         raise InstallFailed("library.refused", reason=context.text(error.key, **error.details)) from None
     notes = []
     if name == slots.HAND:
-        shelf.use(lib_dir, name)
-    elif not _anything_in_use(context):
+        shelf.use(lib_dir, name, done.former if before in ("", None, slots.HAND) else before)
+        shelf.prune(lib_dir, done.verdict.fingerprint)
+    elif before is None and _slot_in_use(context) is None:
         shelf.use(lib_dir, name)
         notes.append(context.text("slots.used_first", name=name))
     else:
@@ -136,12 +138,12 @@ def _install(args: argparse.Namespace, context: Context) -> CommandResult:
     return CommandResult(0, data, view)
 
 
-def _anything_in_use(context: Context) -> bool:
+def _slot_in_use(context: Context) -> str | None:
+    """Empty for a library that is none of the config folder's, None where there is none at all."""
     try:
-        locate.find(context.settings.lib_path, context.settings.lib_dir, context.environ)
+        return locate.find(context.settings.lib_path, context.settings.lib_dir, context.environ).slot
     except LibraryUnavailable:
-        return False
-    return True
+        return None
 
 
 @contextmanager

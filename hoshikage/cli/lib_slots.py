@@ -169,10 +169,16 @@ def _use(args: argparse.Namespace, context: Context) -> CommandResult:
 
 
 def _rollback(args: argparse.Namespace, context: Context) -> CommandResult:
-    """To what was in use before the last `lib use`; else to the last other library that has loaded a model."""
+    """To what was in use before the last `lib use` or installation; else to the last other one that loaded a model."""
     found, lib_dir = _in_use(context), context.settings.lib_dir
     chosen = slots.read(lib_dir).use
-    if chosen is not None and chosen.before in slots.names(lib_dir) and found is not None and found.slot == chosen.slot:
+    if (
+        chosen is not None
+        and found is not None
+        and found.slot == chosen.slot
+        and chosen.before in slots.names(lib_dir)
+        and chosen.lib_seen == shelf.hand_look(lib_dir)  # else `lib` was changed by hand since
+    ):
         return _switched(shelf.slot(lib_dir, chosen.before), args.now, context)
     current = fingerprint.of_set(found.file, cache_dir()) if found is not None else ""
     former = shelf.previous(lib_dir, cache_dir(), current)

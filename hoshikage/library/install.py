@@ -27,6 +27,8 @@ class Installed:
     verdict: Verdict
     kept: Path | None
     """Where the former folder is now, if it held files that no installation had put there."""
+    former: str
+    """The slot in which the former library is kept for a rollback; empty where there was none that worked."""
 
     @property
     def lacks_gpu(self) -> bool:
@@ -75,19 +77,26 @@ def _install(order: Order, market: Market, bench: Bench, work: Path) -> Installe
     place.write_record(new, record)
     place.make_durable(new)
     target = slots.folder(bench.lib_dir, bench.slot)
-    kept = place.swap(new, target, _former(target, bench))
-    return Installed(target / library.name, record, verdict, kept)
+    former = _former(target, bench)
+    keep = slots.kept(former) if former not in ("", verdict.fingerprint) else ""
+    kept = place.swap(new, target, slots.folder(bench.lib_dir, keep) if keep else None)
+    if keep and not slots.folder(bench.lib_dir, keep).is_dir():
+        keep = ""
+    return Installed(target / library.name, record, verdict, kept, keep)
 
 
-def _former(target: Path, bench: Bench) -> Path | None:
-    """Where the library that is now in `target` is kept for a rollback, if it ever loaded a model."""
+def _former(target: Path, bench: Bench) -> str:
+    """Fingerprint of the library that is now in `target`, if it ever loaded a model or could; else empty."""
     try:
         file = locate.in_folder(target)
-        content = fingerprint.of_set(file, bench.cache_dir) if file is not None else ""
-    except OSError:
-        return None
-    good = slots.read(bench.lib_dir).is_good(content)
-    return slots.folder(bench.lib_dir, slots.kept(content)) if good else None
+        if file is None:
+            return ""
+        content = fingerprint.of_set(file, bench.cache_dir)
+        if slots.read(bench.lib_dir).is_good(content) or _judged(file, bench, fresh=False).ok:
+            return content
+    except (OSError, LibraryUnavailable):
+        pass
+    return ""
 
 
 def _record(folder: Path, library: Path, brought: Brought, verdict: Verdict) -> place.Record:
@@ -135,13 +144,13 @@ def _accepted(library: Path, bench: Bench) -> Verdict:
     return verdict
 
 
-def _judged(library: Path, bench: Bench) -> Verdict:
+def _judged(library: Path, bench: Bench, *, fresh: bool = True) -> Verdict:
     return judge(
         library,
         cache_dir=bench.cache_dir,
         demo=demo.find(),
         timeout_s=bench.timeout_s,
-        fresh=True,
+        fresh=fresh,
         command=bench.tries,
         environ=bench.environ,
     )

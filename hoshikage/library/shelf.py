@@ -141,11 +141,14 @@ def copied(file: Path, content: str, lib_dir: Path, cache_dir: Path, environ: Ma
 
 
 def prune(lib_dir: Path, current: str) -> None:
-    """Removes all but the newest copies; the one in use and the one of fingerprint `current` count as new."""
+    """Removes all but the newest copies; the one in use, the one that a rollback leads to and the one of
+    fingerprint `current` count as new."""
     state = slots.read(lib_dir)
     with suppress(OSError):
         os.utime(slots.folder(lib_dir, slots.kept(current)))
     spared = {slots.kept(current), state.use.slot if state.use else "", *_last_good(state)}
+    if state.use is not None and state.use.before:
+        spared.add(state.use.before)
     ages = []
     for name in slots.names(lib_dir):
         if name.startswith(slots.KEPT) and name not in spared:

@@ -83,6 +83,24 @@ def test_dropped_in_by_hand_it_is_in_use_and_install_without_a_name_too(
     assert in_use(capsys) == "lib"
 
 
+def test_back_to_the_library_that_an_installation_took_the_place_of(
+    lib_dir: Path, libraries: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(capsys, "install", "--from", str(libraries["v0.5.0"]))[0] == 0
+    assert run(capsys, "rollback")[0] == 1
+    assert run(capsys, "install", "--from", str(libraries["b8390"]))[0] == 0
+    assert run(capsys, "rollback")[1].endswith("(v0.5.0) is used.\n")
+    assert run(capsys, "rollback")[1] == "From the next load on, “lib” (b8390) is used.\n"
+    assert run(capsys, "install", "--from", str(libraries["b6301"]))[0] == 0
+    kept = list((slots.home(lib_dir) / ".kept").iterdir())
+    assert len(kept) <= 2
+    assert run(capsys, "rollback")[1].endswith("(b8390) is used.\n")
+    assert run(capsys, "install", "--name", "named", "--from", str(libraries["v0.5.0"]))[0] == 0
+    run(capsys, "use", "named")
+    run(capsys, "install", "--from", str(libraries["b8390"]))
+    assert run(capsys, "rollback")[1] == "From the next load on, “named” (v0.5.0) is used.\n"
+
+
 def test_a_library_that_cannot_be_used_is_not_chosen(
     lib_dir: Path, library_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

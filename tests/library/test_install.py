@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hoshikage.errors import HoshikageError, InstallFailed, LibraryUnavailable
-from hoshikage.library import contents, fingerprint, install, locate, npm, place, sources
+from hoshikage.library import contents, fingerprint, install, locate, npm, place, slots, sources
 from hoshikage.library.releases import Machine
 
 from .conftest import ELF, Site, make
@@ -70,7 +70,7 @@ def test_a_real_folder(shop: Workshop, libraries: dict[str, Path]) -> None:
         assert place.read_record(shop.lib_dir) == done.record
         assert done.record.files[file.name] == fingerprint.sha256(file)
         assert done.kept is None
-        assert shop.beside == {"lib", ".lib.lock"}
+        assert shop.beside - {"lib-slots"} == {"lib", ".lib.lock"}
         assert locate.find(None, shop.lib_dir, {}) == locate.Found(done.file, "config", "lib")
 
 
@@ -78,6 +78,16 @@ def test_a_real_file_and_the_folder_around_a_package(shop: Workshop, library_fil
     for origin in (library_file, library_file.parent.parent.parent):
         assert shop.put(origin).file == shop.lib_dir / library_file.name
         assert library_file.is_file()
+
+
+def test_the_former_library_is_kept_where_it_works(shop: Workshop, tmp_path: Path) -> None:
+    assert shop.put(make(tmp_path / "one", "libllama.b1.so")).former == ""
+    former = shop.put(make(tmp_path / "two", "libllama.b2.so")).former
+    kept = slots.folder(shop.lib_dir, former)
+    assert sorted(path.name for path in kept.iterdir()) == ["libllama.b1.so", "library.json"]
+    assert shop.put(make(tmp_path / "two", "libllama.b2.so")).former == "", "the same again is no other library"
+    (shop.lib_dir / "libllama.b2.so").unlink()
+    assert shop.put(make(tmp_path / "three", "libllama.b3.so")).former == ""
 
 
 def test_a_real_archive(shop: Workshop, library_file: Path, tmp_path: Path) -> None:
