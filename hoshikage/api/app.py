@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Final
@@ -118,24 +118,35 @@ def request_id() -> str:
     return REQUEST_ID.get()
 
 
-def serve(settings: Settings, environ: Mapping[str, str]) -> None:
+def serve(settings: Settings, environ: Mapping[str, str], on_ready: Callable[[], None] | None = None) -> None:
     """Serves until SIGINT or SIGTERM. Raises UsageError for what must not be served, OSError for an address not to
     be had.
 
     The first signal closes the port and lets running requests finish, the second ends the process at once.
+    `on_ready` is called in a thread of its own once requests are answered; it may block for a moment.
     """
     passed = listen_fds(environ, os.getpid())
-    asyncio.run(_serve(settings, environ, passed))
+    asyncio.run(_serve(settings, environ, passed, on_ready))
 
 
-async def _serve(settings: Settings, environ: Mapping[str, str], passed: Sequence[socket.socket]) -> None:
+async def _serve(
+    settings: Settings,
+    environ: Mapping[str, str],
+    passed: Sequence[socket.socket],
+    on_ready: Callable[[], None] | None,
+) -> None:
     exposed = sites.is_exposed(settings, passed)
     registry = Registry(settings.model_map_file, settings.model_dir)
     app = create(settings, registry, client.create(settings, environ), exposed=exposed)
-    await run(app, environ, passed)
+    await run(app, environ, passed, on_ready)
 
 
-async def run(app: web.Application, environ: Mapping[str, str], passed: Sequence[socket.socket] = ()) -> None:
+async def run(
+    app: web.Application,
+    environ: Mapping[str, str],
+    passed: Sequence[socket.socket] = (),
+    on_ready: Callable[[], None] | None = None,
+) -> None:
     """Runs the app until a signal stops it; for the main thread. `passed` are sockets to use in place of HOST, PORT."""
     settings = app[SETTINGS]
     app[GATE].require_tokens(settings.host)
@@ -152,6 +163,9 @@ async def run(app: web.Application, environ: Mapping[str, str], passed: Sequence
             urls = ", ".join(url(address, secure=TLS in app) for address in running.addresses)
             _tell(settings, "http.ready", url=urls)
             notifier.ready(urls)
+            if on_ready is not None:
+                beside = asyncio.create_task(asyncio.to_thread(on_ready))
+                beside.add_done_callback(_tell_failure)
             preload = asyncio.create_task(_preload(app))
             await stop.wait()
             notifier.stopping(settings.drain_timeout + END_S)
@@ -163,6 +177,11 @@ async def run(app: web.Application, environ: Mapping[str, str], passed: Sequence
             beats.cancel()
             if settings.unix_socket is not None:
                 sites.remove_socket(settings.unix_socket)
+
+
+def _tell_failure(done: asyncio.Task[None]) -> None:
+    if not done.cancelled() and (error := done.exception()) is not None:
+        log.error("unexpected error", exc_info=error)
 
 
 async def _preload(app: web.Application) -> None:

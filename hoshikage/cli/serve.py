@@ -5,14 +5,15 @@ from __future__ import annotations
 import argparse
 import errno
 import socket
+from functools import partial
 from typing import Final
 
 from hoshikage import logs
-from hoshikage.cli import terminal_log
+from hoshikage.cli import result, terminal_log
 from hoshikage.cli.context import Context
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
-from hoshikage.errors import Unavailable
+from hoshikage.errors import HoshikageError, Unavailable
 
 IN_USE_BY: Final = {"own": "cli.port_in_use_own", "hoshikage": "cli.port_in_use_hoshikage"}
 
@@ -27,7 +28,7 @@ def run(args: argparse.Namespace, context: Context) -> CommandResult:
     host, port = context.settings.host, context.settings.port
     try:
         with logs.running(context.settings, terminal_log.handler(context.environ), request_id):
-            serve(context.settings, context.environ)
+            serve(context.settings, context.environ, partial(_warn, context))
     except socket.gaierror:
         raise Unavailable("cli.host_unknown", host=host) from None
     except OSError as error:
@@ -45,3 +46,25 @@ def run(args: argparse.Namespace, context: Context) -> CommandResult:
             key = IN_USE_BY.get(Server.of(context).peer() or "other", key)
         raise Unavailable(key, host=host, port=port, other=port + 1) from None
     return CommandResult()
+
+
+def _warn(context: Context) -> None:
+    """Says what keeps the server from answering chats, beside the line that it is ready."""
+    from hoshikage.library import locate
+    from hoshikage.registry import Registry
+
+    settings = context.settings
+    said = []
+    try:
+        locate.find(settings.lib_path, settings.lib_dir, context.environ)
+    except HoshikageError as error:
+        missing = error.key == "library.missing"
+        said.append(
+            context.text("cli.serve_no_library")
+            if missing
+            else context.text("cli.serve_library", reason=context.text(error.key, **error.details))
+        )
+    if not Registry(settings.model_map_file, settings.model_dir).specs():
+        said.append(context.text("cli.serve_no_models"))
+    for line in said:
+        result.note(f"{context.text('cli.warning')}: {result.printable(line)}")

@@ -63,6 +63,19 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "unload_summary": ("サーバーにモデルを解放させる", "have the running server unload its model"),
     "token_summary": ("アクセストークンを作成・管理", "make and manage access tokens"),
     # serve
+    "serve_no_library": (
+        "libllama がまだないので、会話には答えられません。`hoshikage lib install` で入れてください"
+        "（再起動は要りません）。",
+        "There is no libllama yet, so chats cannot be answered. Install one with `hoshikage lib install`; no restart "
+        "is needed.",
+    ),
+    "serve_library": ("会話には答えられません。{reason}", "Chats cannot be answered. {reason}"),
+    "serve_no_models": (
+        "モデルがまだありません。`hoshikage add ファイル.gguf ラベル` で登録するか、`hoshikage demo` で内蔵モデルを"
+        "使ってください（再起動は要りません）。",
+        "There is no model yet. Register one with `hoshikage add FILE.gguf LABEL`, or use the built-in one with "
+        "`hoshikage demo`; no restart is needed.",
+    ),
     "port_in_use": (
         "{host}:{port} はほかのプログラムが使っています。それを止めるか、`hoshikage --port {other}` のように"
         "別のポートで起動してください。使っているプログラムは `hoshikage doctor` で調べられます。",

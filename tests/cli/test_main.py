@@ -8,14 +8,19 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from hoshikage import __version__
-from hoshikage.cli import result
+from hoshikage.cli import result, serve
+from hoshikage.cli.context import Context
 from hoshikage.cli.main import COMMANDS
 from hoshikage.cli.parser import wrap
+from hoshikage.errors import LibraryUnavailable
+from hoshikage.library import locate
 from hoshikage.registry import Registry
+from hoshikage.settings import load
 from tests.cli.conftest import Cli, Running
 
 LAZY = ("rich", "numpy", "jinja2", "hoshikage.gguf", "hoshikage.cli.list", "hoshikage.cli.chat", "hoshikage.library")
@@ -23,7 +28,7 @@ IMPORTS_OF_SERVE = """
 import sys, types
 served = types.ModuleType("hoshikage.api.app")
 served.request_id = lambda: ""
-served.serve = lambda settings, environ: print(settings.port, *sorted(sys.modules))
+served.serve = lambda settings, *_: print(settings.port, *sorted(sys.modules))
 sys.modules["hoshikage.api"] = types.ModuleType("hoshikage.api")
 sys.modules["hoshikage.api.app"] = served
 from hoshikage.cli.main import main
@@ -149,6 +154,39 @@ def test_serving_imports_no_other_command_and_nothing_heavy(work: Path) -> None:
         port, *modules = done.stdout.split()
         assert port == ("4000" if "4000" in arguments else "3030")
         assert [name for name in LAZY if name in modules] == []
+
+
+def test_a_server_that_cannot_answer_says_so_and_what_to_do(work: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hoshikage", "--port", "0"],
+        env={**os.environ, "HOSHIKAGE_LIB_PATH": "nowhere"},
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+    try:
+        assert process.stderr is not None
+        ready, library, models = (process.stderr.readline() for _ in range(3))
+        assert "is ready" in ready
+        assert library.startswith("warning: Chats cannot be answered. HOSHIKAGE_LIB_PATH names ")
+        assert models.startswith("warning: There is no model yet. Register one with `hoshikage add")
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+def test_a_server_without_a_library_names_the_command_that_installs_one(
+    work: Path, registry: Registry, model: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def missing(*_: object) -> NoReturn:
+        raise LibraryUnavailable("library.missing")
+
+    registry.add("one", model)
+    monkeypatch.setattr(locate, "find", missing)
+    loaded = load({}, {}, work)
+    serve._warn(Context(loaded.settings, loaded.sources, "en", {}))
+    said = capfd.readouterr().err
+    assert said.startswith("warning: There is no libllama yet")
+    assert said.count("\n") == 1
 
 
 def test_a_second_server_is_told_of_the_first(server: Running) -> None:
