@@ -70,7 +70,7 @@ class Doorway:
             return
         hosts = request.headers.getall("Host", [])
         host = _name(hosts[0]) if len(hosts) == 1 else None
-        if host is None or not self._is_mine(host):
+        if host is None or not self._is_mine(host) or not self._is_target_mine(request.raw_path):
             raise PermissionRefused("http.host_refused")
         origins = request.headers.getall("Origin", [])
         if origins and self.listed_origin(request) is not None:
@@ -92,6 +92,13 @@ class Doorway:
     def _is_mine(self, host: str) -> bool:
         # A literal address cannot be rebound: a page that asks for it by that name came from there.
         return host in self.names or is_loopback(host) or (self.exposed and _address(host) is not None)
+
+    def _is_target_mine(self, target: str) -> bool:
+        """Of a whole URL as the request's target (RFC 9112, 3.2.2), which goes before the Host header."""
+        if target.startswith("/") or target == "*":
+            return True
+        host = _name(target.partition("://")[2].partition("/")[0].partition("?")[0])
+        return host is not None and self._is_mine(host)
 
     def _is_own_page(self, origin: str, host: str) -> bool:
         scheme, separator, authority = origin.partition("://")

@@ -41,6 +41,10 @@ async def read_json(request: web.Request) -> Any:
         raw = await request.read()
     except web.HTTPRequestEntityTooLarge:  # met while reading, where no length was announced
         raise BodyTooLarge("http.body_too_large", limit=MAX_BYTES) from None
+    except web.RequestPayloadError:
+        raise InvalidRequest("http.body_undecodable") from None
+    if not raw and request.headers.get("Content-Encoding"):  # aiohttp gives nothing for a stream that is cut short
+        raise InvalidRequest("http.body_undecodable")
     return await asyncio.to_thread(parse, raw) if len(raw) >= WORKER_BYTES else parse(raw)
 
 

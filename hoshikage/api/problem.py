@@ -12,6 +12,7 @@ from hoshikage.api.keys import REQUEST_ID, SETTINGS
 from hoshikage.errors import (
     AuthenticationFailed,
     ContextLengthExceeded,
+    Detail,
     HoshikageError,
     InvalidRequest,
     MethodNotAllowed,
@@ -20,6 +21,8 @@ from hoshikage.errors import (
 )
 from hoshikage.messages import Language, accepted_language, text
 
+MOST_CHARACTERS: Final = 2000
+"""Of a text from elsewhere that an answer quotes."""
 log: Final = logging.getLogger("hoshikage.api")
 
 
@@ -86,7 +89,14 @@ def _routing(error: web.HTTPException) -> HoshikageError | web.HTTPException:
 
 def _message(error: HoshikageError, tongue: Language) -> str:
     try:
-        return text(tongue, error.key, **error.details)
+        return text(tongue, error.key, **{name: _bounded(value) for name, value in error.details.items()})
     except (KeyError, ValueError, TypeError):  # keys and details may come from a runner, which is not trusted
         log.error("no text for %s", error)
         return text(tongue, "http.internal", request_id=REQUEST_ID.get())
+
+
+def _bounded(value: Detail) -> Detail:
+    """A template, a library or a client may have written it, as long as it liked."""
+    if isinstance(value, str) and len(value) > MOST_CHARACTERS:
+        return value[:MOST_CHARACTERS] + "…"
+    return value

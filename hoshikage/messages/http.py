@@ -128,6 +128,11 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "リクエスト本文が UTF-8 ではありません（{position} バイト目）。",
         "The request body is not UTF-8 (at byte {position}).",
     ),
+    "body_undecodable": (
+        "リクエスト本文を復号できませんでした。Content-Encoding と Transfer-Encoding が本文に合っているか"
+        "確かめてください。",
+        "The request body could not be decoded. Check that Content-Encoding and Transfer-Encoding fit the body.",
+    ),
     "body_empty": ("リクエスト本文が空です。JSON が必要です。", "The request body is empty; JSON is needed."),
     "body_bom": (
         "リクエスト本文の先頭に BOM があります。BOM なしの UTF-8 で送ってください。",

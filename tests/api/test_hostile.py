@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import socket
 import time
@@ -14,7 +15,7 @@ from hoshikage import wire
 from hoshikage.api.body import MAX_BYTES, MAX_VALUES, parse
 from hoshikage.api.keys import Pace
 from hoshikage.api.sse import _Watch
-from hoshikage.errors import InvalidRequest
+from hoshikage.errors import InvalidRequest, TemplateRefused
 from tests.api.conftest import House, answer
 
 PATIENCE_S = 20.0
@@ -87,3 +88,42 @@ async def test_a_slow_reader_is_not_a_stalled_one() -> None:
     _Watch(cast(asyncio.Transport, slow), 0.001)
     await asyncio.wait_for(slow.aborted.wait(), PATIENCE_S)
     assert slow.looks == 5, "left only when nothing at all was taken"
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        (b"http://evil.com/health", b"403"),
+        (b"http://evil.com", b"403"),
+        (b"http://me@127.0.0.1/health", b"403"),
+        (b"http://127.0.0.1/health", b"200"),
+        (b"http://[::1]:80/health", b"200"),
+        (b"/health", b"200"),
+    ],
+)
+async def test_a_whole_url_as_the_target_is_held_to_the_same_names(house: House, target: bytes, status: bytes) -> None:
+    said = await exchange(house, b"GET " + target + b" HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+    assert said.split()[1] == status
+
+
+async def exchange(house: House, sent: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
+    writer.write(sent)
+    try:
+        return await asyncio.wait_for(reader.read(), 20)
+    finally:
+        writer.close()
+
+
+async def test_a_text_from_elsewhere_is_quoted_in_part(house: House) -> None:
+    house.dispatcher.steps = [TemplateRefused("engine.template_refused", reason="x" * 10_000_000)]
+    status, body, _ = await house.chat('{"model": "tiny", "messages": [{"role": "user", "content": "a"}]}')
+    assert status == 400
+    assert 2_000 < len(body["error"]["message"]) < 2_200
+
+
+@pytest.mark.parametrize("sent", [b'{"model": "tiny"}', gzip.compress(b"{}")[:9]])
+async def test_a_body_that_is_not_what_its_encoding_says(house: House, sent: bytes) -> None:
+    status, body, _ = await house.chat(sent, **{"Content-Encoding": "gzip", "Accept-Language": "en"})
+    assert status == 400
+    assert "could not be decoded" in body["error"]["message"]
