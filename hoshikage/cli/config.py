@@ -32,7 +32,7 @@ def run(args: argparse.Namespace, context: Context) -> CommandResult:
 
         table = Table(box=None, pad_edge=False, header_style="bold")
         for name in ("name", "value", "source"):
-            table.add_column(context.text(f"cli.config_{name}"), overflow="fold")
+            table.add_column(context.text(f"cli.config_{name}"), overflow="fold", no_wrap=name == "name")
         for row in rows:
             style = "" if row["source"] == "default" else "bold"
             table.add_row(str(row["name"]), _shown(row["value"]), _source(str(row["source"]), context), style=style)

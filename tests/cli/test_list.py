@@ -11,6 +11,7 @@ from rich.text import Text
 
 from hoshikage.cli.result import one_line
 from hoshikage.cli.table import Column, fitted
+from hoshikage.settings import ROWS
 from tests.cli.conftest import Cli
 from tests.gguf_files import U32, Gguf
 
@@ -67,3 +68,9 @@ def test_values_from_outside_do_not_drive_the_terminal(cli: Cli, work: Path) -> 
 
 def test_one_line_is_one() -> None:
     assert one_line("a\nb\tc\u202egpj.exe 星") == "a\\nb c\ufffdgpj.exe 星"
+
+
+def test_config_breaks_no_settings_name(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    names = {words[0] for line in cli("config").out.splitlines() if (words := line.split())}
+    assert names >= {row.variable for row in ROWS}
