@@ -11,14 +11,21 @@ import json
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 from bootstrap import SHOWN_LINES, Environment, prepare
 from screen import INDENT, ROOT, Refused, Screen, run
-from serving import Chat, Server, get_json
+from serving import Chat, Server, hoshikage_version
 
-QUESTIONS: Final = ("星影とは何ですか？", "How do I add my own model?")
+QUESTIONS: Final = {
+    "ja": ("星影とは何ですか？", "How do I add my own model?"),
+    "en": ("How do I add my own model?", "星影とは何ですか？"),
+}
+PROBE_S: Final = 1.0
+CHAT_LINE: Final = "POST /v1/chat/completions 200"
+"""In the server's log, once an answer has ended."""
 
 
 def main(screen: Screen) -> int:
@@ -44,7 +51,7 @@ def main(screen: Screen) -> int:
     with _serve(screen, environment, facts) as server:
         with screen.step("quickstart_chat"):
             try:
-                for question in QUESTIONS:
+                for question in QUESTIONS[screen.language]:
                     _chat(screen, server, model["label"], question)
             except Refused:
                 screen.note(screen.text("quickstart_log", output=server.output))
@@ -101,13 +108,13 @@ def _serve(screen: Screen, environment: Environment, facts: Any) -> Server:
     host, port = facts["host"], facts["port"]
     with screen.step("quickstart_server"):
         busy = _is_busy(host, port)
-        answer = get_json(f"http://{_in_url(host)}:{port}", "/v1/api/version") if busy else None
+        there = hoshikage_version(f"http://{_in_url(host)}:{port}", PROBE_S) if busy else None
         command = [str(environment.command("hoshikage")), "serve", "--port", "0" if busy else str(port)]
         server = Server(command)
         if busy:
             other = server.url.rpartition(":")[2]
-            if isinstance(answer, dict) and "version" in answer:
-                screen.note(screen.text("quickstart_port_hoshikage", port=port, version=answer["version"], other=other))
+            if there is not None:
+                screen.note(screen.text("quickstart_port_hoshikage", port=port, version=there, other=other))
             else:
                 screen.note(screen.text("quickstart_port_busy", port=port, other=other))
         screen.note(screen.text("quickstart_serving", url=server.url))
@@ -131,7 +138,7 @@ def _is_busy(host: str, port: int) -> bool:
 
 def _answers(host: str, port: int) -> bool:
     try:
-        with socket.create_connection((host, port), timeout=2):
+        with socket.create_connection((host, port), timeout=PROBE_S):
             return True
     except OSError:
         return False
@@ -159,7 +166,7 @@ def _keep_serving(screen: Screen, environment: Environment, server: Server, labe
     screen.line()
     screen.say("quickstart_next", base=server.url, label=label, command=_shown(environment))
     screen.line()
-    server.echo = screen.line
+    server.echo = _without_late_lines(screen.line, server.output, len(QUESTIONS[screen.language]))
     try:
         status = server.wait()
     except KeyboardInterrupt:
@@ -167,6 +174,19 @@ def _keep_serving(screen: Screen, environment: Environment, server: Server, labe
         screen.say("quickstart_ended")
         return 0
     raise Refused("server_gone", status=status, output=server.output)
+
+
+def _without_late_lines(show: Callable[[str], None], output: str, chats: int) -> Callable[[str], None]:
+    """`show`, but for the log's lines on this script's own chats, which may come after the answers' end."""
+    late = [CHAT_LINE] * (chats - output.count(CHAT_LINE))
+
+    def echo(line: str) -> None:
+        if late and CHAT_LINE in line:
+            late.pop()
+        else:
+            show(line)
+
+    return echo
 
 
 def _shown(environment: Environment, *words: str) -> str:

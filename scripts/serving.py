@@ -134,6 +134,20 @@ def get_json(url: str, path: str, timeout_s: float = 5.0) -> Any:
         return None
 
 
+def hoshikage_version(url: str, timeout_s: float) -> str | None:
+    """The version of the Hoshikage that answers there; None for any other program."""
+    try:
+        with closing(_connection(url, timeout_s)) as connection:
+            connection.request("GET", "/v1/api/version")
+            with connection.getresponse() as answer:
+                if answer.status != 200 or answer.headers.get("Server") != "hoshikage":
+                    return None
+                version = json.loads(answer.read(1 << 16))["version"]
+                return version if isinstance(version, str) else None
+    except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError):
+        return None
+
+
 @dataclass(slots=True)
 class Chat:
     """One streaming chat: iterate it for the pieces of the answer, then read the figures."""

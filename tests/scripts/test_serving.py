@@ -18,7 +18,7 @@ import pytest
 
 import quickstart
 from screen import ROOT, Refused
-from serving import Chat, Server, get_json
+from serving import Chat, Server, get_json, hoshikage_version
 
 CHUNK = {"id": "x", "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {}}]}
 LITTLE_SERVER = """
@@ -167,3 +167,52 @@ def test_quickstart_explains_itself_in_both_languages(home: Path) -> None:
     assert "最初の会話" in said["ja"]
     assert "first chat" in said["en"]
     assert not any(home.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "version"),
+    [
+        ("hoshikage", b'{"version": "1.0"}', "1.0"),
+        ("hoshikage", b"[]", None),
+        ("hoshikage", b"<html>", None),
+        ("nginx", b'{"version": "1.0"}', None),
+    ],
+)
+def test_only_hoshikage_is_called_so(name: str, body: bytes, version: str | None) -> None:
+    class Handler(BaseHTTPRequestHandler):
+        def version_string(self) -> str:
+            return name
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_words: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as other:
+        thread = threading.Thread(target=other.serve_forever)
+        thread.start()
+        assert hoshikage_version(f"http://127.0.0.1:{other.server_address[1]}", 5) == version
+        other.shutdown()
+        thread.join()
+
+
+def test_a_silent_program_is_not_waited_for() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        assert hoshikage_version(f"http://127.0.0.1:{silent.getsockname()[1]}", 0.05) is None
+
+
+def test_the_log_of_the_scripts_own_chats_is_not_shown_late() -> None:
+    shown: list[str] = []
+    line = f"INFO hoshikage.access {quickstart.CHAT_LINE} 12 ms"
+    echo = quickstart._without_late_lines(shown.append, f"ready\n{line}", 2)
+    for said in (line, "another", line):
+        echo(said)
+    assert shown == ["another", line]
+
+
+def test_the_first_question_is_in_the_persons_language() -> None:
+    assert quickstart.QUESTIONS["en"][0].isascii()
+    assert not quickstart.QUESTIONS["ja"][0].isascii()
+    assert sorted(quickstart.QUESTIONS["en"]) == sorted(quickstart.QUESTIONS["ja"])
