@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hoshikage.cli import lib_slots, lib_view, result
 from hoshikage.cli.context import Context
+from hoshikage.cli.format import size
 from hoshikage.cli.judging import judge
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
@@ -187,5 +188,5 @@ class _Bars:
                 self._bars.update(task, visible=False)
             words = self._context.text(step.key, subject=step.subject)
             self._tasks[step] = self._bars.add_task(words, total=None, amount="")
-        amount = f"{done / 1e6:.1f} / {total / 1e6:.1f} MB" if total else f"{done / 1e6:.1f} MB" if done else ""
+        amount = f"{size(done)} / {size(total)}" if total else size(done) if done else ""
         self._bars.update(self._tasks[step], completed=done, total=total or None, amount=amount)

@@ -135,6 +135,8 @@ def _data(row: _Row, context: Context) -> dict[str, Any]:
         "size_bytes": row.slot.size_bytes,
         "origin": row.slot.record.origin if row.slot.record else None,
         "usable": judged.ok if judged else False,
+        "status": "usable" if judged and judged.ok else "refused" if row.verdict is not None else "empty",
+        "key": row.verdict.key if row.verdict is not None else "",
         "verdict": _words(row, context),
     }
 

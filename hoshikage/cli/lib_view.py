@@ -26,7 +26,7 @@ def data(file: Path, record: place.Record | None, verdict: Verdict, context: Con
         "release": record.release if record else contents.release(file.parent, file) or verdict.version,
         "origin": record.origin if record else None,
         "installed_at": record.installed_at if record else None,
-        "size_bytes": record.size_bytes if record else None,
+        "size_bytes": contents.size(file),
         "backends": contents.backends(file.parent),
         "devices": [asdict(device) for device in verdict.devices],
         "usable": verdict.ok,
@@ -53,8 +53,7 @@ def rows(file: Path, record: place.Record | None, verdict: Verdict, context: Con
         ("backends", ", ".join(shown["backends"])),
         *(("devices", device(one)) for one in shown["devices"]),
     ]
-    if record:
-        found.append(("size", f"{record.size_bytes / 1e6:.1f} MB"))
+    found.append(("size", size(shown["size_bytes"])))
     if verdict.model_layout:
         found.append(("layouts", f"{verdict.model_layout}, {verdict.context_layout}"))
     found.append(("verdict", judged(verdict, context)))

@@ -130,12 +130,15 @@ def members(file: Path) -> list[Path]:
 def is_genuine(path: Path) -> bool:
     """Whether a regular file is what its name says: a library of some system, unless its name is that of a text.
 
-    Raises OSError for one that cannot be read.
+    One that cannot be read passes: whoever uses it is told why.
     """
     if path.name == METADATA or _TEXT.fullmatch(path.name):
         return True
-    with path.open("rb") as stream:
-        return stream.read(len(_POINTER)).startswith(_MAGIC)
+    try:
+        with path.open("rb") as stream:
+            return stream.read(len(_POINTER)).startswith(_MAGIC)
+    except OSError:
+        return True
 
 
 def copy(path: Path, place: Path) -> None:

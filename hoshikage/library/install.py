@@ -5,6 +5,7 @@ Whatever fails on the way leaves the former library as it was. Any thread; block
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -62,7 +63,8 @@ def install(order: Order, market: Market, bench: Bench) -> Installed:
             finally:
                 place.discard(work)
     except OSError as error:
-        where = error.filename or target
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)  # no fault of the file that was being copied
+        where = target if full else error.filename or target
         raise InstallFailed("library.io_failed", path=str(where), reason=error.strerror or str(error)) from None
 
 

@@ -232,3 +232,21 @@ def test_a_library_named_by_a_foreign_folder_is_not_loaded(
     assert str(work / "lib") not in out
     assert err.startswith(f"warning: HOSHIKAGE_LIB_PATH in {work / '.env'} has no effect")
     assert str(lib_dir.parent / ".env") in err
+
+
+@pytest.mark.usefixtures("check")
+def test_the_size_is_one_everywhere_and_counts_the_second_build(
+    lib_dir: Path, library_file: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "set"
+    shutil.copytree(library_file.parent, folder)
+    (folder / "fallback").mkdir()
+    shutil.copyfile(library_file, folder / "fallback" / "libggml-cuda.so")
+    _, installed = data(capsys, "lib", "install", "--from", str(folder))
+    whole = sum(path.stat().st_size for path in lib_dir.rglob("*") if path.name != "library.json" and path.is_file())
+    _, shown = data(capsys, "lib")
+    _, listed = data(capsys, "lib", "list")
+    assert [installed["size_bytes"], shown["size_bytes"], listed["libraries"][0]["size_bytes"]] == [whole] * 3
+    words = f"{whole / (1 << 20):.1f} MiB"
+    assert words in run(capsys, "lib")[1]
+    assert words in run(capsys, "lib", "list")[1]

@@ -117,6 +117,10 @@ def test_a_library_that_cannot_be_used_is_not_chosen(
     assert in_use(capsys) == "good"
     _, listed = data(capsys, "list")
     assert {row["name"]: row["usable"] for row in listed["libraries"]} == {"bad": False, "good": True, "hollow": False}
+    assert {row["name"]: row["status"] for row in listed["libraries"]} == {
+        "bad": "refused", "good": "usable", "hollow": "empty"
+    }  # fmt: skip
+    assert [row["key"] for row in listed["libraries"]] == ["lacks.needs_part", "", ""]
     status, out, _ = run(capsys, "list", "--lang", "ja")
     assert status == 0
     assert "使えます" in out

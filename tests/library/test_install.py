@@ -248,13 +248,13 @@ def test_a_full_disk_leaves_the_old_library(
     shop: Workshop, old: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*args: object) -> None:
-        raise OSError(28, "No space left on device", "somewhere")
+        raise OSError(28, "No space left on device", "the source")
 
     monkeypatch.setattr(shutil, "copyfile", refuse)
     with pytest.raises(InstallFailed) as caught:
         shop.put(make(tmp_path / "new", "libllama.b2.so"))
     assert caught.value.key == "library.io_failed"
-    assert caught.value.details == {"path": "somewhere", "reason": "No space left on device"}
+    assert caught.value.details == {"path": str(shop.lib_dir), "reason": "No space left on device"}
     assert set(shop.names) == old
     assert shop.beside == {"lib", ".lib.lock"}
 
