@@ -21,345 +21,10 @@ from hoshikage.dispatch.client import Note
 from hoshikage.params import Detokenization, Embedding, Ranking, Rendering, Tokenization, Work
 from hoshikage.registry import ModelSpec
 from tests.api.conftest import House, answer, finished
-from tests.api.test_chat_tools import WEATHER
+from tests.api.field_values import BASES, OTHER_ROUTES, REFUSED, ROUTES, SAMPLING, VALUES, WITH, Body
 from tests.gguf_files import Gguf
 from tests.test_documents_api import PROTOCOLS, Outcome, rows
 
-Body = dict[str, Any]
-USER: Final = {"role": "user", "content": "x"}
-SCHEMA: Final = {"type": "object", "properties": {"a": {"type": "string"}}}
-FORMAT: Final[Body] = {
-    "type": "json_schema",
-    "schema": SCHEMA,
-    "json_schema": {"name": "a", "description": "b", "schema": SCHEMA, "strict": True},
-}
-NAMED: Final = {"type": "function", "function": {"name": "weather"}}
-FUNCTION: Final = {**WEATHER, "function": {**WEATHER["function"], "strict": True}}
-FLAT: Final = {"type": "function", **FUNCTION["function"]}
-CALL: Final = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
-USE: Final = {
-    "name": "weather",
-    "type": "custom",
-    "description": "Tells.",
-    "input_schema": SCHEMA,
-    "eager_input_streaming": True,
-    "strict": True,
-}
-ALL: Final = {"type": "text", "text": "x"}
-
-BASES: Final[dict[str, Body]] = {
-    "/v1/chat/completions": {"model": "tiny", "messages": [USER]},
-    "/v1/responses": {"model": "tiny", "input": "x"},
-    "/v1/messages": {"model": "tiny", "max_tokens": 9, "messages": [USER]},
-    "/v1/completions": {"model": "tiny", "prompt": "a"},
-    "/v1/embeddings": {"model": "tiny", "input": "a"},
-    "/v1/rerank": {"model": "tiny", "query": "q", "documents": ["a", "b"]},
-    "/completion": {"prompt": "a"},
-    "/infill": {"input_prefix": "a", "input_suffix": "b"},
-    "/api/generate": {"model": "tiny", "prompt": "a", "stream": False},
-    "/api/chat": {"model": "tiny", "messages": [USER], "stream": False},
-    "/api/embed": {"model": "tiny", "input": "a"},
-    "/api/show": {"model": "tiny"},
-}
-ROUTES: Final = {
-    "chat": "/v1/chat/completions",
-    "responses": "/v1/responses",
-    "messages": "/v1/messages",
-    "completions": "/v1/completions",
-    "embeddings": "/v1/embeddings",
-    "rerank": "/v1/rerank",
-    "native": "/completion",
-    "ollama": "/api/generate",
-    "ollama_embed": "/api/embed",
-    "ollama_show": "/api/show",
-}
-OTHER_ROUTES: Final = {
-    ("native", "input_prefix"): "/infill",
-    ("native", "input_suffix"): "/infill",
-    ("native", "input_extra"): "/infill",
-    ("ollama", "messages"): "/api/chat",
-    ("ollama", "tools"): "/api/chat",
-}
-"""Of a table that tells of two routes: the fields that only the other one has."""
-
-SAMPLING: Final[Body] = {
-    "temperature": 0.5,
-    "dynatemp_range": 0.5,
-    "dynatemp_exponent": 2,
-    "top_p": 0.5,
-    "top_k": 7,
-    "min_p": 0.25,
-    "typical_p": 0.5,
-    "top_n_sigma": 2,
-    "xtc_probability": 0.5,
-    "xtc_threshold": 0.25,
-    "repeat_penalty": 1.5,
-    "repeat_last_n": 9,
-    "frequency_penalty": 1,
-    "presence_penalty": 1,
-    "dry_multiplier": 0.5,
-    "dry_base": 2,
-    "dry_allowed_length": 5,
-    "dry_penalty_last_n": 9,
-    "dry_sequence_breakers": ["x"],
-    "mirostat": 1,
-    "mirostat_tau": 3,
-    "mirostat_eta": 0.5,
-    "samplers": ["temperature", "top_k"],
-    "logit_bias": {"5": 3},
-    "ignore_eos": True,
-    "seed": 7,
-}
-RAW: Final[Body] = {
-    "model": "tiny",
-    "prompt": ["a", "b"],
-    "stream": True,
-    "stop": ["x"],
-    "grammar": 'root ::= "a"',
-    "json_schema": SCHEMA,
-    "response_format": FORMAT,
-    "max_tokens": 5,
-    "cache_prompt": True,
-}
-VALUES: Final[dict[str, Body]] = {
-    "chat": {
-        **SAMPLING,
-        "model": "tiny",
-        "messages": [
-            {"role": "developer", "content": [ALL], "name": "n"},
-            {"role": "assistant", "content": None, "reasoning_content": "Hm.", "tool_calls": [CALL]},
-            {"role": "tool", "content": "x", "tool_call_id": "c1"},
-            USER,
-        ],
-        "stream": True,
-        "stream_options": {"include_usage": True, "include_obfuscation": True},
-        "max_tokens": 5,
-        "max_completion_tokens": 5,
-        "stop": ["x"],
-        "n": 2,
-        "logprobs": True,
-        "top_logprobs": 2,
-        "response_format": FORMAT,
-        "grammar": 'root ::= "a"',
-        "json_schema": SCHEMA,
-        "add_generation_prompt": True,
-        "continue_final_message": False,
-        "chat_template_kwargs": {"enable_thinking": True},
-        "reasoning_effort": "low",
-        "verbosity": "low",
-        "tools": [FUNCTION],
-        "tool_choice": {**NAMED, "allowed_tools": {"mode": "auto", "tools": [NAMED]}},
-        "parallel_tool_calls": False,
-        "timings": True,
-        "service_tier": "flex",
-        "cache_prompt": True,
-        "metadata": {"a": "b"},
-        "prediction": {"type": "content", "content": [ALL]},
-        "prompt_cache_key": "x",
-        "prompt_cache_retention": "24h",
-        "safety_identifier": "x",
-        "store": True,
-        "user": "x",
-    },
-    "responses": {
-        "model": "tiny",
-        "input": [
-            {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "x"}]},
-            {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm."}]},
-            {"type": "function_call", "call_id": "c", "name": "weather", "arguments": "{}"},
-            {"type": "function_call_output", "call_id": "c", "output": "x"},
-            {"type": "message", "role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]},
-        ],
-        "instructions": "x",
-        "max_output_tokens": 5,
-        "top_logprobs": 2,
-        "include": ["reasoning.encrypted_content"],
-        "tools": [FLAT],
-        "tool_choice": {
-            "type": "allowed_tools",
-            "name": "weather",
-            "mode": "auto",
-            "tools": [{"type": "function", "name": "weather"}],
-        },
-        "parallel_tool_calls": False,
-        "text": {
-            "format": {"type": "json_schema", **FORMAT["json_schema"]},
-            "verbosity": "low",
-        },
-        "reasoning": {"effort": "max", "summary": "auto"},
-        "metadata": {"a": "b"},
-        "store": False,
-        "stream": True,
-        "chat_template_kwargs": {"enable_thinking": True},
-        "service_tier": "flex",
-        "max_tool_calls": 3,
-        "prompt_cache_key": "x",
-        "prompt_cache_retention": "24h",
-        "prompt_cache_options": {"mode": "explicit"},
-        "safety_identifier": "x",
-        "stream_options": {"include_obfuscation": True},
-        "user": "x",
-    },
-    "messages": {
-        "model": "tiny",
-        "messages": [
-            USER,
-            {
-                "role": "assistant",
-                "content": [
-                    {"type": "thinking", "thinking": "Hm.", "signature": "y"},
-                    {"type": "tool_use", "id": "c", "name": "weather", "input": {}},
-                ],
-            },
-            {
-                "role": "user",
-                "content": [{"type": "tool_result", "tool_use_id": "c", "content": [ALL], "is_error": True}, ALL],
-            },
-        ],
-        "max_tokens": 5,
-        "system": [ALL],
-        "stop_sequences": ["x"],
-        "stream": True,
-        "tools": [USE],
-        "tool_choice": {"type": "tool", "name": "weather", "disable_parallel_tool_use": True},
-        "thinking": {"type": "enabled", "budget_tokens": 1024, "display": "omitted"},
-        "output_config": {"effort": "max", "format": {"type": "json_schema", "schema": SCHEMA}},
-        "cache_control": {"type": "ephemeral"},
-        "context_management": {"edits": []},
-        "diagnostics": {"x": 1},
-        "inference_geo": "jp",
-        "metadata": {"user_id": "x"},
-        "service_tier": "auto",
-    },
-    "completions": {
-        **RAW,
-        "suffix": "b",
-        "n": 2,
-        "best_of": 2,
-        "echo": True,
-        "logprobs": 2,
-        "stream_options": {"include_usage": True, "include_obfuscation": True},
-        "timings": True,
-        "user": "x",
-    },
-    "embeddings": {"model": "tiny", "input": ["a", "b"], "encoding_format": "base64", "dimensions": 1, "user": "x"},
-    "rerank": {"model": "tiny", "query": "x", "documents": [{"text": "a"}, "b"], "top_n": 1, "return_documents": True},
-    "native": {
-        **RAW,
-        "input_prefix": "x",
-        "input_suffix": "y",
-        "input_extra": [{"text": "c", "filename": "d"}],
-        "n_predict": 5,
-        "n_probs": 2,
-        "n_keep": 4,
-        "n_discard": 2,
-        "n_cache_reuse": 8,
-        "id_slot": 0,
-    },
-    "ollama": {
-        "model": "tiny:latest",
-        "prompt": "b",
-        "system": "x",
-        "suffix": "x",
-        "raw": True,
-        "messages": [
-            {
-                "role": "assistant",
-                "content": "",
-                "thinking": "Hm.",
-                "tool_calls": [{"id": "c", "function": {"name": "weather", "arguments": {}}}],
-            },
-            {"role": "tool", "content": "x", "tool_name": "weather", "tool_call_id": "c"},
-            USER,
-        ],
-        "tools": [FUNCTION],
-        "stream": True,
-        "format": SCHEMA,
-        "options": {**SAMPLING, "num_predict": 5, "stop": ["x"], "num_ctx": 8192, "num_gpu": 1},
-        "think": "low",
-        "logprobs": True,
-        "top_logprobs": 2,
-        "keep_alive": "5m",
-        "truncate": True,
-        "shift": True,
-    },
-    "ollama_embed": {
-        "model": "tiny",
-        "input": ["a", "b"],
-        "dimensions": 1,
-        "truncate": True,
-        "options": {"num_ctx": 8192},
-        "keep_alive": "5m",
-    },
-    "ollama_show": {"model": "tiny", "name": "tiny", "verbose": True},
-}
-"""A value for each field that is accepted."""
-WITH: Final[dict[tuple[str, str], Body]] = {
-    ("chat", "stream_options"): {"stream": True},
-    ("chat", "top_logprobs"): {"logprobs": True},
-    ("chat", "tool_choice"): {"tools": [FUNCTION]},
-    ("responses", "stream_options"): {"stream": True},
-    ("responses", "top_logprobs"): {"include": ["message.output_text.logprobs"]},
-    ("responses", "tool_choice"): {"tools": [FLAT]},
-    ("messages", "tool_choice"): {"tools": [USE]},
-    ("completions", "stream_options"): {"stream": True},
-    ("ollama", "top_logprobs"): {"logprobs": True},
-}
-"""What has to be sent beside a field."""
-REFUSED: Final[dict[str, Body]] = {
-    "chat": {
-        "functions": [{"name": "f"}],
-        "function_call": "f",
-        "modalities": ["audio"],
-        "audio": {"voice": "x"},
-        "web_search_options": {},
-        "timings_per_token": True,
-        "messages[].refusal": [{"role": "assistant", "content": "x", "refusal": "x"}],
-        "messages[].function_call": [{"role": "assistant", "content": "x", "function_call": {"name": "f"}}],
-        "messages[].audio": [{"role": "assistant", "content": "x", "audio": {"id": "x"}}],
-    },
-    "responses": {
-        "background": True,
-        "context_management": [{"type": "compaction"}],
-        "conversation": "x",
-        "moderation": {"model": "x"},
-        "prompt": {"id": "x"},
-        "truncation": "auto",
-    },
-    "messages": {"container": "x", "mcp_servers": [{"name": "x"}], "speed": "fast"},
-    "completions": {"timings_per_token": True},
-    "embeddings": {},
-    "rerank": {},
-    "native": {
-        "timings_per_token": True,
-        "return_tokens": True,
-        "return_progress": True,
-        "response_fields": ["content"],
-        "post_sampling_probs": True,
-        "t_max_predict_ms": 5,
-        "n_indent": 4,
-        "min_keep": 3,
-        "n_cmpl": 2,
-        "lora": [{"id": 0, "scale": 1.0}],
-        "image_data": [{"data": "", "id": 1}],
-        "grammar_lazy": True,
-        "grammar_triggers": [{"type": 0, "value": "x"}],
-    },
-    "ollama": {
-        "context": [1],
-        "images": ["x"],
-        "template": "x",
-        "width": 1,
-        "height": 1,
-        "steps": 1,
-        "options.penalize_newline": {"penalize_newline": False},
-        "options.tfs_z": {"tfs_z": 0.5},
-        "messages[].images": [{**USER, "images": ["x"]}],
-    },
-    "ollama_embed": {},
-    "ollama_show": {},
-}
-"""For a field inside another: the outer one's value."""
 NEUTRAL: Final[dict[str, dict[str, tuple[Any, ...]]]] = {
     "chat": chat.NEUTRAL,
     "responses": responses.NEUTRAL,
@@ -370,6 +35,22 @@ NEUTRAL: Final[dict[str, dict[str, tuple[Any, ...]]]] = {
 }
 KEPT: Final = "previous_response_id"
 """Has a test of its own, for it needs a response to be there."""
+OF_THE_ANSWER: Final = frozenset(
+    {
+        "model",
+        "name",
+        "stream",
+        "stream_options",
+        "timings",
+        "service_tier",
+        "metadata",
+        "store",
+        "encoding_format",
+        "top_n",
+        "return_documents",
+    }
+)
+"""Fields that work without the engine: they say which model, or what the answer looks like."""
 ANSWERING: Final = ("chat", "responses", "messages", "completions", "native", "ollama")
 
 every = pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -463,13 +144,15 @@ def test_every_row_has_a_value(protocol: str) -> None:
 
 
 @every
-async def test_what_works_is_accepted(server: Server, protocol: str) -> None:
+async def test_what_works_is_accepted_and_reaches_the_engine(server: Server, protocol: str) -> None:
     told = outcomes(protocol)
-    for field in sorted({top(name) for name, outcome in told.items() if outcome == "works"}):
-        if field == KEPT:
-            continue
-        status, text, _ = await server.send(*request_with(protocol, field, VALUES[protocol][field]))
+    for field in sorted({top(name) for name, outcome in told.items() if outcome == "works"} - {KEPT}):
+        path, body = request_with(protocol, field, VALUES[protocol][field])
+        status, text, asked = await server.send(path, body)
         assert status == 200, (field, text)
+        if field not in OF_THE_ANSWER:
+            usual = {field: BASES[path][field]} if field in BASES[path] else {}
+            assert asked != (await server.send(path, {**without(body, [field]), **usual}))[2], field
 
 
 @answering
