@@ -69,6 +69,11 @@ class Connection(web.RequestHandler):
         if self.transport is not None:
             self.transport.abort()
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        if self not in self._house.open:  # it was left while TLS was still being agreed on
+            self.leave()
+
     def connection_lost(self, exc: BaseException | None) -> None:
         self._first.cancel()
         self._house.open.pop(self, None)

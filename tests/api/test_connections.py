@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from hoshikage.api import connections
-from hoshikage.settings import load
-from tests.api.conftest import House
+from hoshikage.api import app, connections
+from hoshikage.registry import Registry
+from hoshikage.settings import Settings, load
+from tests.api.conftest import GatedDispatcher, House
 from tests.api.test_serve import ROOT, line_of
 
 resource = pytest.importorskip("resource")
@@ -81,6 +82,23 @@ async def test_who_announces_a_body_and_sends_none_is_left(house: House, monkeyp
     monkeypatch.setattr(connections, "BODY_S", 0.05)
     head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     assert await answer(house, head + b'Content-Length: 500\r\n\r\n{"model"') == b""
+
+
+async def test_one_that_was_left_before_tls_was_agreed_on_ends_there(settings: Settings) -> None:
+    made = app.create(settings, Registry(settings.model_map_file), GatedDispatcher())
+    running = app.runner(made)
+    await running.setup()
+    connection = running.connect()
+    assert isinstance(connection, connections.Connection)
+    connection.leave()
+    assert not running.open
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    with theirs:
+        theirs.settimeout(20)
+        await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, ours)
+        assert await asyncio.to_thread(theirs.recv, 1) == b""
+    await running.cleanup()
 
 
 async def test_a_kept_connection_that_is_idle_is_left(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
