@@ -32,7 +32,8 @@ class ConversationMaker:
         self._labels = [label for label in corpus.intents for _ in range(FALLBACK_WEIGHT if label == FALLBACK else 1)]
         self._written = {
             (label, lang): written_questions(label, intent.patterns[lang], lang, corpus)
-            for label, intent in corpus.intents.items() for lang in LANGUAGES
+            for label, intent in corpus.intents.items()
+            for lang in LANGUAGES
         }
         self._first = {
             lang: [(label, text) for label, by_lang in corpus.first.items() for text in by_lang[lang]]
@@ -125,7 +126,7 @@ class ConversationMaker:
         at = rng.randrange(1, len(text) - 1)
         kind = rng.randrange(3)
         if kind == 0:
-            return text[:at] + text[at + 1:]
+            return text[:at] + text[at + 1 :]
         if kind == 1:
             return text[:at] + text[at] + text[at:]
-        return text[:at] + text[at + 1] + text[at] + text[at + 2:]
+        return text[:at] + text[at + 1] + text[at] + text[at + 2 :]

@@ -13,10 +13,31 @@ FORMS_A_PATTERN = 2
 PLATFORMS = ("windows", "macos", "linux")
 FALLBACK = "fallback"
 LEADS = {
-    "ja": ("すみません、", "あの、", "ねえ、", "質問です。", "教えて。", "えっと、", "ところで、", "すみませんが、",
-           "ちょっと、"),
-    "en": ("Hey, ", "Please tell me: ", "Excuse me, ", "Sorry, ", "So ", "OK, ", "Well, ", "One question: ", "Hi! ",
-           "Just wondering, ", "Quick question: ", "By the way, "),
+    "ja": (
+        "すみません、",
+        "あの、",
+        "ねえ、",
+        "質問です。",
+        "教えて。",
+        "えっと、",
+        "ところで、",
+        "すみませんが、",
+        "ちょっと、",
+    ),
+    "en": (
+        "Hey, ",
+        "Please tell me: ",
+        "Excuse me, ",
+        "Sorry, ",
+        "So ",
+        "OK, ",
+        "Well, ",
+        "One question: ",
+        "Hi! ",
+        "Just wondering, ",
+        "Quick question: ",
+        "By the way, ",
+    ),
 }
 
 Messages = tuple[tuple[str, str], ...]
@@ -168,15 +189,19 @@ def written_questions(label: str, patterns: list[str], lang: str, corpus: Corpus
 
 def name_reply() -> Reply:
     """To a user who says a name. It is not repeated: this small a model copies names wrongly."""
-    text = {"en": "Nice to meet you! ✨ Ask me about Hoshikage.",
-            "ja": "お会いできてうれしいです！✨ 星影のことを聞いてください。"}
+    text = {
+        "en": "Nice to meet you! ✨ Ask me about Hoshikage.",
+        "ja": "お会いできてうれしいです！✨ 星影のことを聞いてください。",
+    }
     return Reply(text, {"en": ("Nice to meet you!",), "ja": ("お会いできてうれしい",)})
 
 
 def asked_name_reply() -> Reply:
     """To a user who asks for the own name."""
-    text = {"en": "I cannot remember names: I am too tiny for that.",
-            "ja": "お名前は覚えられません。そのためには小さすぎるモデルです。"}
+    text = {
+        "en": "I cannot remember names: I am too tiny for that.",
+        "ja": "お名前は覚えられません。そのためには小さすぎるモデルです。",
+    }
     return Reply(text, {"en": ("cannot remember names",), "ja": ("お名前は覚えられません",)})
 
 
@@ -194,9 +219,13 @@ def after(corpus: Corpus, label: str, kind: str) -> tuple[str, Reply]:
 
 
 FIRST_TURNS = {
-    "to_english": ("what_is", "license", "port"), "to_japanese": ("what_is", "license", "port"),
-    "example": ("add", "port", "idle", "api"), "again": ("list", "os", "idle"),
-    "windows": ("config", "lib_place"), "macos": ("config", "lib_place"), "linux": ("config_windows", "lib_macos"),
+    "to_english": ("what_is", "license", "port"),
+    "to_japanese": ("what_is", "license", "port"),
+    "example": ("add", "port", "idle", "api"),
+    "again": ("list", "os", "idle"),
+    "windows": ("config", "lib_place"),
+    "macos": ("config", "lib_place"),
+    "linux": ("config_windows", "lib_macos"),
 }
 
 
@@ -204,7 +233,9 @@ def single_cases(corpus: Corpus, questions: dict[str, dict[str, list[str]]]) -> 
     """One case for each question, by intent label and language."""
     return [
         Case(label, lang, (), text, corpus.intents[label].reply.must[lang])
-        for label, by_lang in questions.items() for lang in LANGUAGES for text in by_lang[lang]
+        for label, by_lang in questions.items()
+        for lang in LANGUAGES
+        for text in by_lang[lang]
     ]
 
 
@@ -282,7 +313,7 @@ def bare(text: str, lang: str) -> str:
     """A question without the lead words and the marks that training puts around a pattern."""
     for lead in LEADS[lang]:
         if text.lower().startswith(lead.lower()):
-            text = text[len(lead):]
+            text = text[len(lead) :]
     return text.rstrip("?？。.!！ ").removesuffix(" please").removesuffix(" thanks")
 
 

@@ -52,7 +52,7 @@ def reference_engine(path: Path) -> Engine:
         order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
         answers = [""] * len(prompts)
         for start in range(0, len(order), BATCH):
-            part = order[start:start + BATCH]
+            part = order[start : start + BATCH]
             found = reference.greedy([prompts[index] for index in part], limit=224)
             for index, answer in zip(part, found, strict=True):
                 answers[index] = tokenizer.decode(answer.ids)
@@ -71,10 +71,15 @@ def server_engine(base_url: str, model: str) -> Engine:
 
 
 def _ask_server(base_url: str, model: str, messages: Messages) -> str:
-    body = {"model": model, "temperature": 0, "max_tokens": 224,
-            "messages": [{"role": role, "content": content} for role, content in messages]}
+    body = {
+        "model": model,
+        "temperature": 0,
+        "max_tokens": 224,
+        "messages": [{"role": role, "content": content} for role, content in messages],
+    }
     request = urllib.request.Request(
-        base_url.rstrip("/") + "/chat/completions", json.dumps(body).encode(), {"Content-Type": "application/json"})
+        base_url.rstrip("/") + "/chat/completions", json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
     with urllib.request.urlopen(request, timeout=120) as response:
         answer = json.load(response)["choices"][0]["message"]["content"]
     return str(answer).removesuffix(IM_END)

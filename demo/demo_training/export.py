@@ -22,8 +22,9 @@ CHAT_TEMPLATE = (
 )
 
 
-def write_model(path: Path, shape: Shape, vocabulary: Vocabulary,
-                weights: Iterable[tuple[str, NDArray[np.float32]]]) -> None:
+def write_model(
+    path: Path, shape: Shape, vocabulary: Vocabulary, weights: Iterable[tuple[str, NDArray[np.float32]]]
+) -> None:
     """Writes the file: matrices as Q8_0, norms as F32."""
     writer = gguf.GGUFWriter(path, "llama")
     _describe(writer)

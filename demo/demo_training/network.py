@@ -78,8 +78,11 @@ class Block(nn.Module):
         y = self.attn_norm(x)
         q, k, v = (
             layer(y).view(batch, count, heads, self.shape.head).transpose(1, 2)
-            for layer, heads in ((self.attn_q, self.shape.heads), (self.attn_k, self.shape.kv_heads),
-                                 (self.attn_v, self.shape.kv_heads))
+            for layer, heads in (
+                (self.attn_q, self.shape.heads),
+                (self.attn_k, self.shape.kv_heads),
+                (self.attn_v, self.shape.kv_heads),
+            )
         )
         share = self.shape.heads // self.shape.kv_heads
         k, v = rotate(k, cos, sin).repeat_interleave(share, 1), v.repeat_interleave(share, 1)
@@ -153,8 +156,9 @@ def stack(group: list[Sample], length: int) -> tuple[Tensor, Tensor]:
     return ids, targets
 
 
-def train(network: Network, draw: Callable[[], Sample], plan: Plan, report: Callable[[str], None],
-          reduced: bool) -> None:
+def train(
+    network: Network, draw: Callable[[], Sample], plan: Plan, report: Callable[[str], None], reduced: bool
+) -> None:
     """Fits the network in place. `reduced` computes in bfloat16, several times faster where the CPU has it."""
     matrices = [weight for weight in network.parameters() if weight.dim() == 2]
     vectors = [weight for weight in network.parameters() if weight.dim() == 1]

@@ -101,22 +101,23 @@ class Reference:
         scale = np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + self._eps)
         return np.asarray(x / scale * self._weights[name], dtype=np.float32)
 
-    def _attention(self, layer: int, x: Array, mask: NDArray[np.bool_], cos: Array, sin: Array,
-                   memory: Memory) -> Array:
+    def _attention(
+        self, layer: int, x: Array, mask: NDArray[np.bool_], cos: Array, sin: Array, memory: Memory
+    ) -> Array:
         name, (batch, count, _) = f"blk.{layer}", x.shape
         end = memory.done + count
         y = self._norm(x, f"{name}.attn_norm.weight")
         q, k, v = (
             (y @ self._weights[f"{name}.attn_{part}.weight"].T).reshape(batch, count, -1, self._width) for part in "qkv"
         )
-        memory.keys[layer, :, memory.done:end] = _rotate(k, cos, sin)
-        memory.values[layer, :, memory.done:end] = v
+        memory.keys[layer, :, memory.done : end] = _rotate(k, cos, sin)
+        memory.values[layer, :, memory.done : end] = v
         keys = memory.keys[layer, :, :end].transpose(0, 2, 3, 1)
         values = memory.values[layer, :, :end].transpose(0, 2, 1, 3)
         # query heads that share a key head stand together, one product for them all
         grouped = (batch, self._kv_heads, -1, self._width)
         queries = _rotate(q, cos, sin).transpose(0, 2, 1, 3).reshape(grouped)
-        scores = (queries @ keys).reshape(batch, self._heads, count, end) / np.float32(self._width ** 0.5)
+        scores = (queries @ keys).reshape(batch, self._heads, count, end) / np.float32(self._width**0.5)
         scores = np.where(mask[:, None], np.float32(-1e30), scores)
         scores = np.exp(scores - scores.max(-1, keepdims=True))
         scores /= scores.sum(-1, keepdims=True)

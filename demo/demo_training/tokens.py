@@ -117,7 +117,7 @@ def _join(word: tuple[str, ...], pair: tuple[str, str]) -> tuple[str, ...]:
     out: list[str] = []
     at = 0
     while at < len(word):
-        if word[at:at + 2] == pair:
+        if word[at : at + 2] == pair:
             out.append(pair[0] + pair[1])
             at += 2
         else:
@@ -148,7 +148,7 @@ class Tokenizer:
             ids += self.encode(prompt[:at])
             if mark:
                 ids.append(self._ids[mark])
-            prompt = prompt[at + len(mark):]
+            prompt = prompt[at + len(mark) :]
         return ids
 
     def decode(self, ids: Iterable[int]) -> str:

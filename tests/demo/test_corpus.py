@@ -59,9 +59,7 @@ def test_no_pattern_of_the_training_writes_a_held_out_question(corpus: corpora.C
 
 
 @pytest.mark.parametrize("line", ["What is Hoshikage?", "Excuse me, how do I start the server", "what is hoshikage"])
-def test_a_held_out_question_that_training_writes_is_refused(
-    corpus: corpora.Corpus, tmp_path: Path, line: str
-) -> None:
+def test_a_held_out_question_that_training_writes_is_refused(corpus: corpora.Corpus, tmp_path: Path, line: str) -> None:
     (tmp_path / "heldout.txt").write_text(f"[what_is]\nen: {line}\n", encoding="utf-8")
     with pytest.raises(ValueError, match="is trained on"):
         corpora.heldout_cases(corpus, tmp_path)
