@@ -10,6 +10,7 @@ import signal
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,8 +30,9 @@ MOST_LOOKS: Final = 100_000
 class Patient:
     """A server with one model, and what the tests do to its runner."""
 
-    def __init__(self, server: LiveServer, model: Path) -> None:
+    def __init__(self, server: LiveServer, model: Path, home: Path) -> None:
         self.server = server
+        self.home = home
         self.model = model
         self.client = OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0, timeout=60)
 
@@ -57,6 +59,14 @@ class Patient:
             model="endless", messages=[{"role": "user", "content": content}], temperature=0, **more
         )
 
+    def unload(self) -> None:
+        """As `hoshikage unload` asks for it."""
+        token = (self.home / ".config" / "hoshikage" / "admin.token").read_text(encoding="ascii").strip()
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.server.url}/admin/unload", b"{}", headers)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            assert answer.status == 200
+
     def forgive(self) -> None:
         """A changed file lifts the quarantine that so many crashes bring."""
         os.utime(self.model)
@@ -69,7 +79,7 @@ def patient(tmp_path_factory: pytest.TempPathFactory, library_file: Path, endles
     shutil.copyfile(endless_model, model)
     register(home, {"endless": model})
     with LiveServer(home_environ(home, library_file, N_CTX="8192", N_BATCH="64")) as server:
-        yield Patient(server, model)
+        yield Patient(server, model, home)
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -117,6 +127,20 @@ class TestRunnerKilled:
             assert waiting.result().usage.completion_tokens == 1
         patient.forgive()
 
+    def test_while_unloading(self, patient: Patient, number: signal.Signals) -> None:
+        patient.ask(max_tokens=1)
+        pid = patient.status()["runner"]["pid"]
+        os.kill(pid, signal.SIGSTOP)  # it cannot leave by itself, so the unload waits for it
+        with ThreadPoolExecutor() as pool:
+            unloading = pool.submit(patient.unload)
+            patient.await_status(lambda status: status["model"]["state"] == "unloaded")
+            os.kill(pid, number)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+            unloading.result()
+        assert patient.ask(max_tokens=2).usage.completion_tokens == 2
+        patient.forgive()
+
 
 def test_the_log_keeps_the_signal_and_no_prompt(patient: Patient) -> None:
     patient.ask("a secret of mine", max_tokens=1)
@@ -129,7 +153,7 @@ def test_a_crash_leaves_no_orphan(tmp_path: Path, library_file: Path, endless_mo
     """The server killed by force: its runner must not outlive it."""
     register(tmp_path, {"endless": endless_model})
     with LiveServer(home_environ(tmp_path, library_file)) as server:
-        orphan = Patient(server, endless_model)
+        orphan = Patient(server, endless_model, tmp_path)
         orphan.ask(max_tokens=1)
         pid = orphan.status()["runner"]["pid"]
         watch = os.pidfd_open(pid)
