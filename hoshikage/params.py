@@ -164,6 +164,11 @@ class GenerationRequest:
     """None: no log probabilities; else how many of the likeliest tokens are told beside each chosen one."""
     echo: bool = False
     """The prompt is told, too, as text; with its log probabilities where those are asked for."""
+    cache_prompt: bool | None = None
+    """Whether KV memory of an earlier prompt's same beginning may be used, and this one's be kept; None as the model was
+    loaded with."""
+    scope: str = ""
+    """Whose request it is. What is kept of one scope's prompts is never used for another's."""
 
     @property
     def chat(self) -> ChatPrompt:
@@ -239,6 +244,16 @@ class LoadParams:
     """Refuses a load that would compute on the CPU alone."""
     n_threads: int = 0
     """0 is as many as the physical cores the process may use."""
+    n_threads_batch: int = 0
+    """Of prompts; 0 is as `n_threads`."""
+    n_parallel: int = 1
+    """Most sequences in one decode. They share the KV memory of n_ctx tokens."""
+    kv_reuse: str = "off"
+    """`prefix`: a prompt's KV memory is kept for the next one that begins alike; `off`."""
+    speculation: str = "off"
+    """`lookup`: the next tokens are guessed from what the text repeats, and checked in one decode; `off`."""
+    draft_path: str = ""
+    """A small model of the same vocabulary that guesses the next tokens; empty for none."""
     chat_template: str | None = None
     """Jinja source in place of the GGUF's own; empty for ChatML."""
 
@@ -299,3 +314,14 @@ class Timings:
     """From the start of the job to the first sampled token."""
     decode_ms: float
     """From the first sampled token to the end."""
+    sampling_ms: float = 0.0
+    """The part of both that choosing tokens took."""
+    cached_tokens: int = 0
+    """Tokens of the prompt that were in KV memory already."""
+    drafted: int = 0
+    """Tokens that were guessed ahead."""
+    accepted: int = 0
+    """Those of them that the model would have chosen."""
+    queue_ms: float = 0.0
+    load_ms: float = 0.0
+    """What the request waited for its turn and for its model, before `prompt_ms`; the server fills them in."""

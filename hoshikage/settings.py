@@ -52,6 +52,10 @@ class Settings:
     n_ctx: int
     n_batch: int
     n_threads: int
+    n_threads_batch: int
+    n_parallel: int
+    kv_reuse: str
+    speculation: str
     n_gpu_layers: int
     """-1 is all, AUTO_LAYERS as many as fit."""
     main_gpu: int | None
@@ -100,8 +104,8 @@ class Settings:
     def loading(self) -> dict[str, Any]:
         """The fields of `params.LoadParams` that settings fill, by name."""
         names = (
-            "n_ctx", "n_batch", "n_threads", "n_gpu_layers", "main_gpu", "tensor_split", "flash_attn", "type_k",
-            "type_v", "use_mmap", "use_mlock", "require_gpu",
+            "n_ctx", "n_batch", "n_threads", "n_threads_batch", "n_parallel", "kv_reuse", "speculation", "n_gpu_layers",
+            "main_gpu", "tensor_split", "flash_attn", "type_k", "type_v", "use_mmap", "use_mlock", "require_gpu",
         )  # fmt: skip
         return {name: getattr(self, name) for name in names}
 
@@ -249,6 +253,10 @@ ROWS: Final = (
     Row("N_CTX", "n_ctx", "4096", whole(16, 16_777_216), "16 … 16777216"),
     Row("N_BATCH", "n_batch", "512", whole(1, 65_536), "1 … 65536"),
     Row("N_THREADS", "n_threads", "0", whole(0, 1024), "0 (= auto) … 1024"),
+    Row("N_THREADS_BATCH", "n_threads_batch", "0", whole(0, 1024), "0 (= N_THREADS) … 1024"),
+    Row("N_PARALLEL", "n_parallel", "1", whole(1, 64), "1 … 64"),
+    Row("KV_REUSE", "kv_reuse", "off", one_of("off", "prefix"), "off | prefix"),
+    Row("SPECULATION", "speculation", "off", one_of("off", "lookup"), "off | lookup"),
     Row("N_GPU_LAYERS", "n_gpu_layers", "-1", layers, "auto | -1 (= all) … 100000"),
     Row("MAIN_GPU", "main_gpu", "", gpu, "0 … 127"),
     Row("TENSOR_SPLIT", "tensor_split", "", shares, "X,Y,… (3,1 = 75 % + 25 %)"),
