@@ -16,6 +16,7 @@
       QueueFull                       429 rate_limit_error         queue_full
       RateLimited                     429 rate_limit_error         rate_limit_exceeded
       InferenceFailed                 500 server_error             inference_failed
+        KvMemoryFull                  500 server_error             inference_failed
         ModelCrashed                  500 server_error             model_crashed
       NotSupported                    501 not_supported_error      not_supported
       Unavailable                     503 unavailable_error        unavailable
@@ -137,6 +138,10 @@ class RateLimited(HoshikageError):
 
 class InferenceFailed(HoshikageError):
     code = "inference_failed"
+
+
+class KvMemoryFull(InferenceFailed):
+    """The cells of the KV memory do not suffice for the batch; nothing of it was computed."""
 
 
 class ModelCrashed(InferenceFailed):

@@ -165,8 +165,8 @@ class GenerationRequest:
     echo: bool = False
     """The prompt is told, too, as text; with its log probabilities where those are asked for."""
     cache_prompt: bool | None = None
-    """Whether KV memory of an earlier prompt's same beginning may be used, and this one's be kept; None as the model was
-    loaded with."""
+    """Whether KV memory of an earlier prompt's same beginning may be used, and this one's be kept; None as the model
+    was loaded with."""
     scope: str = ""
     """Whose request it is. What is kept of one scope's prompts is never used for another's."""
 

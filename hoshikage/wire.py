@@ -165,7 +165,7 @@ FinishReason = Literal["stop", "length", "cancelled"]
 
 
 class ChoiceEnd(Frame, frozen=True, tag="choice_end"):
-    """One of several choices has ended and the next begins. The last one's end is Finished."""
+    """One of several choices has ended. The end of the last to end is Finished."""
 
     job: int
     choice: int
@@ -186,6 +186,8 @@ class Finished(Frame, frozen=True, tag="finished"):
     timings: Timings
     stop: str | None = None
     """The last choice's, as in ChoiceEnd."""
+    choice: int = 0
+    """The choice whose end it is: the last to end, as choices that are computed together end in any order."""
 
 
 class Failed(Frame, frozen=True, tag="failed"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 
 from hoshikage._ffi.types import c_int8, c_int32, c_void_p, llama_batch
 
@@ -34,6 +35,16 @@ class Batch:
 
     def clear(self) -> None:
         self.n_tokens = 0
+
+    def extend(self, tokens: Sequence[int], pos: int, seq_id: int) -> None:
+        """Add tokens that follow each other, the first at `pos`, without logits. ValueError when there is no room."""
+        begin, count = self.n_tokens, len(tokens)
+        end = begin + count
+        self._token[begin:end] = list(tokens)
+        self._pos[begin:end] = list(range(pos, pos + count))
+        self._seq[begin:end] = [seq_id] * count
+        self._logits[begin:end] = [0] * count
+        self.n_tokens = end
 
     def add(self, token: int, pos: int, seq_id: int, logits: bool) -> int:
         """Add one token; its index in the batch, by which its logits are asked for. IndexError when full."""

@@ -33,6 +33,9 @@ Model = Context = Vocab = Memory = Sampler = Pool = Reg = Device = Array = c_voi
 FIM: Final = ("pre", "suf", "mid", "rep", "sep")
 """The fill-in-the-middle tokens: before the prefix, the suffix and the answer; before a repository and a file."""
 
+SEQ_RM: Final = ("llama_kv_self_seq_rm", "llama_kv_cache_seq_rm")
+SEQ_CP: Final = ("llama_kv_self_seq_cp", "llama_kv_cache_seq_cp")
+
 
 @dataclass(frozen=True, slots=True)
 class Function:
@@ -76,6 +79,7 @@ LLAMA: Final = (
     needed("llama_model_n_ctx_train", c_int32, Model, older=("llama_n_ctx_train",)),
     needed("llama_model_n_embd", c_int32, Model, older=("llama_n_embd",)),
     optional("llama_model_n_embd_out", c_int32, Model),
+    optional("llama_model_n_swa", c_int32, Model),
     needed("llama_model_meta_val_str", c_int32, Model, c_char_p, Array, c_size_t),
     needed("llama_model_desc", c_int32, Model, Array, c_size_t),
     needed("llama_model_size", c_uint64, Model),
@@ -84,6 +88,11 @@ LLAMA: Final = (
     optional("llama_memory_clear", None, Memory, c_bool),
     optional("llama_kv_self_clear", None, Context),
     optional("llama_kv_cache_clear", None, Context),
+    # One sequence's part of it. The older names take the context in the memory's place.
+    optional("llama_memory_seq_rm", c_bool, Memory, c_int32, c_int32, c_int32, older=SEQ_RM),
+    optional("llama_memory_seq_cp", None, Memory, c_int32, c_int32, c_int32, c_int32, older=SEQ_CP),
+    optional("llama_memory_seq_pos_min", c_int32, Memory, c_int32, older=("llama_kv_self_seq_pos_min",)),
+    optional("llama_memory_seq_pos_max", c_int32, Memory, c_int32, older=("llama_kv_self_seq_pos_max",)),
     # Decoding
     needed("llama_decode", c_int32, Context, llama_batch),
     needed("llama_n_threads", c_int32, Context),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -25,27 +25,32 @@ NORMAL_PRIORITY: Final = 0
 class Threadpool:
     """Free after the context that it is attached to."""
 
-    def __init__(self, pointer: int, free: Callable[[int], Any]) -> None:
-        self._pointer: int | None = pointer
+    def __init__(self, pools: Sequence[int], free: Callable[[int], Any]) -> None:
+        self._pools = pools
         self._free = free
 
     @classmethod
-    def attach(cls, api: SimpleNamespace, context: int, n_threads: int) -> Threadpool | None:
-        """A pool attached to the context, or None where the library does not offer one that can be trusted."""
+    def attach(cls, api: SimpleNamespace, context: int, n_threads: int, n_threads_batch: int) -> Threadpool | None:
+        """A pool attached to the context, and a second where prompts have another number of threads; None where the
+        library does not offer one that can be trusted."""
         new = cpu_function(api, b"ggml_threadpool_new", c_void_p, c_void_p)
         free = cpu_function(api, b"ggml_threadpool_free", None, c_void_p)
         if new is None or free is None or api.llama_attach_threadpool is None:
             return None
-        params = pool_params(api, n_threads)
-        pointer = new(params) if params is not None else None
-        if pointer is None:
-            return None
-        api.llama_attach_threadpool(context, pointer, None)
-        return cls(pointer, free)
+        pools: list[int] = []
+        for count in dict.fromkeys((n_threads, n_threads_batch)):
+            params = pool_params(api, count)
+            pointer = new(params) if params is not None else None
+            if pointer is None:
+                cls(pools, free).close()
+                return None
+            pools.append(pointer)
+        api.llama_attach_threadpool(context, pools[0], pools[1] if pools[1:] else None)
+        return cls(pools, free)
 
     def close(self) -> None:
-        pointer, self._pointer = self._pointer, None
-        if pointer is not None:
+        pools, self._pools = self._pools, ()
+        for pointer in pools:
             self._free(pointer)
 
 

@@ -14,6 +14,7 @@ from hoshikage import wire
 from hoshikage._ffi.layout import Calibrated
 from hoshikage._ffi.library import Library, load
 from hoshikage.engine.cancels import Cancels
+from hoshikage.engine.guess import Guesser
 from hoshikage.engine.prompt import prepare
 from hoshikage.engine.sampling import Conditions
 from hoshikage.engine.scheduler import Scheduler
@@ -179,7 +180,8 @@ class _Loaded:
             vocab.text(vocab.eos) if vocab.eos is not None else "",
             vocab.control_texts(),
         )
-        self.scheduler = Scheduler(context, self._open, cancels, emit)
+        self._params = params
+        self.scheduler = Scheduler(context, self._open, cancels, emit, params.n_parallel)
         self.tasks = Tasks(model, self._template, params, cancels, emit)
 
     def info(self, load_ms: float) -> ModelInfo:
@@ -210,11 +212,27 @@ class _Loaded:
         prompt = prepare(request, self._template, vocab, self._context.n_ctx)
         conditions = Conditions(self._model, self._context, request, prompt, self._grammars)
         scorer = None if request.logprobs is None else Scorer(self._context, request.logprobs)
+        reuse = self._params.kv_reuse == "prefix" if request.cache_prompt is None else request.cache_prompt
         session = Session(
-            Plan(job.job, prompt, request.choices, conditions.open_sampler, scorer, vocab, self._emit, begun)
+            Plan(
+                job=job.job,
+                prompt=prompt,
+                choices=request.choices,
+                open_sampler=conditions.open_sampler,
+                open_guesser=self._open_guesser,
+                scorer=scorer,
+                vocab=vocab,
+                emit=self._emit,
+                begun=begun,
+                reuse=reuse,
+                scope=request.scope,
+            )
         )
         self._emit(wire.Started(job.job, len(prompt.tokens), prompt.repairs, prompt.tail))
         return session
+
+    def _open_guesser(self) -> Guesser | None:
+        return None
 
     def _grammars(self) -> Grammars:
         if self._made_grammars is None:

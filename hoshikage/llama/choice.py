@@ -74,6 +74,15 @@ class Choice:
             self._matcher.accept(token)
         return token
 
+    def forced(self, most: int) -> list[int]:
+        """The tokens that come next whatever the logits are, at most `most` of them; they count as accepted."""
+        if self._matcher is None or self._left is not None:
+            return []
+        tokens = self._matcher.forced(most)
+        for token in tokens:
+            self._sampler.accept(token)
+        return tokens
+
     def _sample_biased(self, index: int) -> int:
         """With nothing but biases the sampler may see all tokens; afterwards the logits are the model's again."""
         logits = self._context.logits(index)

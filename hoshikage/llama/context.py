@@ -2,64 +2,82 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
-from types import SimpleNamespace
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Final
 
 from hoshikage._ffi.batch import Batch
 from hoshikage._ffi.callbacks import AbortFlag
 from hoshikage._ffi.handles import Owner
+from hoshikage._ffi.kv import KvMemory
 from hoshikage._ffi.memory import Logits, floats_at
 from hoshikage._ffi.threadpool import Threadpool
-from hoshikage.errors import InferenceFailed, ModelLoadFailed, OutOfMemory
+from hoshikage.errors import InferenceFailed, KvMemoryFull, ModelLoadFailed, OutOfMemory
 from hoshikage.llama.cores import physical_cores
-from hoshikage.llama.load_fields import context_fields
+from hoshikage.llama.load_fields import context_fields, several_fields
 from hoshikage.llama.model import Model, memory_short
 from hoshikage.params import LoadParams
 
 LARGEST_UBATCH: Final = 512
 NO_KV_SLOT: Final = 1
+MOST_GUESSED: Final = 15
+"""Tokens that are guessed ahead of one decode; with the one that is certain they fill kernels made for 16."""
 
 
 class Context(Owner):
-    """Keeps its model alive. After a decode that was aborted or failed, `clear` before the next."""
+    """Keeps its model alive. After a decode that was aborted or failed, `clear` before the next, or, where
+    `keeps_order`, `cut` each of its sequences to what it had."""
 
-    def __init__(self, model: Model, pointer: int, abort: AbortFlag, n_ctx: int, n_batch: int) -> None:
+    def __init__(
+        self, model: Model, pointer: int, abort: AbortFlag, n_ctx: int, n_batch: int, n_cells: int | None = None
+    ) -> None:
         api = model.library.api
         super().__init__(pointer, api.llama_free)
         self.model = model
         self.abort = abort
-        self.n_ctx = min(n_ctx, api.llama_n_ctx(pointer))  # newer releases round up to a multiple of 256
+        self.n_ctx: int = min(n_ctx, api.llama_n_ctx(pointer))  # newer releases round up to a multiple of 256
+        """Most tokens of one sequence."""
+        self.n_cells: int = self.n_ctx if n_cells is None else min(n_cells, api.llama_n_ctx(pointer))
+        """Most tokens of all sequences together."""
+        self.keeps_order = model.library.abort_is_safe
         self.n_batch: int = min(n_batch, api.llama_n_batch(pointer))
         self.batch = Batch(self.n_batch)
         self._decode = api.llama_decode
         self._logits_ith = api.llama_get_logits_ith
-        self._clear = _memory_clear(api, pointer)
+        self._memory = KvMemory(api, pointer)
+        self._n_swa = 0 if api.llama_model_n_swa is None else max(0, api.llama_model_n_swa(model.pointer))
         self._logits_view: tuple[int, Logits] | None = None
-        self._threadpool = Threadpool.attach(api, pointer, api.llama_n_threads(pointer))
-
-    @classmethod
-    def open(cls, model: Model, params: LoadParams) -> Context:
-        """Make a context for one sequence. Raises OutOfMemory, ModelLoadFailed or NotSupported."""
-        n_threads = params.n_threads or physical_cores()
-        n_ctx = min(params.n_ctx, model.n_ctx_train) if model.n_ctx_train > 0 else params.n_ctx
-        return cls.open_with(
-            model,
-            {
-                "n_ctx": n_ctx,
-                "n_batch": params.n_batch,
-                "n_ubatch": min(params.n_batch, LARGEST_UBATCH),
-                "n_seq_max": 1,
-                "n_threads": n_threads,
-                "n_threads_batch": n_threads,
-                **context_fields(model.library, params),
-            },
+        self._threadpool = Threadpool.attach(
+            api, pointer, api.llama_n_threads(pointer), api.llama_n_threads_batch(pointer)
         )
 
     @classmethod
-    def open_with(cls, model: Model, fields: Mapping[str, int | float]) -> Context:
-        """Make a context with these fields of llama_context_params set, n_ctx and n_batch among them."""
+    def open(cls, model: Model, params: LoadParams) -> Context:
+        """Make a context for params.n_parallel sequences. Raises OutOfMemory, ModelLoadFailed or NotSupported."""
+        n_threads = params.n_threads or physical_cores()
+        n_ctx = min(params.n_ctx, model.n_ctx_train) if model.n_ctx_train > 0 else params.n_ctx
+        n_cells = min(params.n_ctx, n_ctx * params.n_parallel)
+        n_batch = max(params.n_batch, params.n_parallel)  # room for a token of each
+        return cls.open_with(
+            model,
+            {
+                "n_ctx": n_cells,
+                "n_batch": n_batch,
+                "n_ubatch": min(n_batch, LARGEST_UBATCH),
+                "n_seq_max": params.n_parallel,
+                "n_threads": n_threads,
+                "n_threads_batch": params.n_threads_batch or n_threads,
+                **several_fields(model.library, params, 1 + MOST_GUESSED),
+                **context_fields(model.library, params),
+            },
+            n_ctx,
+        )
+
+    @classmethod
+    def open_with(cls, model: Model, fields: Mapping[str, int | float], longest: int | None = None) -> Context:
+        """Make a context with these fields of llama_context_params set, n_ctx and n_batch among them.
+
+        `longest`: most tokens of one sequence, where that is less than n_ctx.
+        """
         library, abort = model.library, AbortFlag()
         wiring = {"abort_callback": abort.callback_address, "abort_callback_data": abort.data_address}
         if not library.abort_is_safe and fields["n_threads_batch"] != 1:
@@ -73,12 +91,14 @@ class Context(Owner):
             if errors and not memory_short(errors):
                 raise ModelLoadFailed("engine.context_refused", reason=reason)
             raise OutOfMemory("engine.context_failed", n_ctx=int(fields["n_ctx"]), reason=reason)
-        return cls(model, pointer, abort, int(fields["n_ctx"]), int(fields["n_batch"]))
+        n_cells = int(fields["n_ctx"])
+        return cls(model, pointer, abort, n_cells if longest is None else longest, int(fields["n_batch"]), n_cells)
 
     def decode(self) -> bool:
         """Compute the batch. False: the abort flag is set, and there are no results to use.
 
-        Not every release and backend ends the computation for the flag. Raises InferenceFailed where the library fails.
+        Not every release and backend ends the computation for the flag. Raises KvMemoryFull where the cells do not
+        suffice, InferenceFailed where the library fails.
         """
         code = self.decode_code()
         # An abort is 2 today and a failure like any other on some backends; up to b3995 it is 0, with wrong results.
@@ -87,7 +107,7 @@ class Context(Owner):
         if code == 0:
             return True
         if code == NO_KV_SLOT:
-            raise InferenceFailed("engine.no_kv_slot")
+            raise KvMemoryFull("engine.no_kv_slot")
         raise InferenceFailed("engine.decode_failed", code=code)
 
     def decode_code(self) -> int:
@@ -108,7 +128,42 @@ class Context(Owner):
 
     def clear(self) -> None:
         """Empty the KV memory."""
-        self._clear(self.pointer)
+        self.pointer  # noqa: B018 - asked for its check
+        self._memory.clear()
+
+    def remove(self, seq_id: int) -> None:
+        """Take a sequence out of the KV memory."""
+        self._memory.remove(seq_id)
+
+    def cut(self, seq_id: int, begin: int) -> bool:
+        """Take a sequence's tokens from position `begin` on out of the KV memory.
+
+        False where the memory cannot: it is that of a recurrent model, which knows its last state only, or of one with
+        a window that has moved on. Then the whole sequence is out.
+        """
+        memory = self._memory
+        if begin and memory.remove(seq_id, begin) and self._reaches_back(seq_id, begin):
+            return True
+        memory.remove(seq_id)
+        return begin == 0
+
+    def share(self, source: int, target: int, end: int) -> bool:
+        """Let sequence `target` begin with the first `end` tokens of `source`, in the same cells.
+
+        False where the memory cannot; then `target` is empty.
+        """
+        memory = self._memory
+        memory.remove(target)
+        memory.copy(source, target, end)
+        if memory.last(target) in (end - 1, None) and self._reaches_back(target, end):
+            return True
+        memory.remove(target)
+        return False
+
+    def _reaches_back(self, seq_id: int, end: int) -> bool:
+        """Whether all that the tokens from position `end` on look at is there."""
+        first = self._memory.first(seq_id)
+        return first is None or 0 <= first <= (max(0, end - self._n_swa) if self._n_swa else 0)
 
     def close(self) -> None:
         self._logits_view = None
@@ -116,11 +171,3 @@ class Context(Owner):
         threadpool: Threadpool | None = getattr(self, "_threadpool", None)
         if threadpool is not None:  # after the context that computes with it
             threadpool.close()
-
-
-def _memory_clear(api: SimpleNamespace, pointer: int) -> Callable[[int], Any]:
-    """The release's way to empty the KV memory, newest first."""
-    if api.llama_memory_clear is not None and api.llama_get_memory is not None:
-        memory = api.llama_get_memory(pointer)
-        return lambda _context: api.llama_memory_clear(memory, True)
-    return partial(api.llama_kv_self_clear or api.llama_kv_cache_clear)

@@ -120,6 +120,15 @@ class Matcher:
             if self._inner.is_error():
                 raise _refusal(self._grammar, self._inner.get_error())
 
+    def forced(self, most: int) -> list[int]:
+        """Go on behind the tokens that the grammar leaves no choice of, at most `most`, and tell them."""
+        tokens = self._inner.compute_ff_tokens()[:most]
+        if tokens:
+            self._inner.consume_tokens(tokens)
+            if self._inner.is_error():
+                raise _refusal(self._grammar, self._inner.get_error())
+        return tokens
+
     def again(self) -> Matcher:
         """Another at the grammar's start."""
         inner = self._inner.deep_copy()

@@ -57,6 +57,19 @@ def context_fields(library: Library, params: LoadParams) -> dict[str, int]:
     return found
 
 
+def several_fields(library: Library, params: LoadParams, n_outputs: int) -> dict[str, int]:
+    """Fields of llama_context_params for several sequences, and for `n_outputs` logits of one where it guesses ahead.
+
+    One KV memory for all sequences lets a long one use what the others leave, and costs a shared beginning once; up to
+    b5640 there is no other.
+    """
+    known = library.fields
+    found = {"kv_unified": 1} if params.n_parallel > 1 and "kv_unified" in known else {}
+    if params.speculation != "off" or params.draft_path:
+        found |= {name: n_outputs for name in ("n_outputs_max_per_seq",) if name in known}
+    return found
+
+
 def sees_gpu(library: Library) -> bool:
     return any(device.kind in ("gpu", "igpu") for device in library.info().devices)
 

@@ -1,0 +1,18 @@
+"""What guesses the next tokens of a text, so that several are checked in one decode. Engine thread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+
+class Guesser(Protocol):
+    """Of one text. A wrong guess costs time and changes nothing."""
+
+    def guess(self, tokens: Sequence[int], most: int) -> Sequence[int]:
+        """What may follow `tokens`, the whole text so far; at most `most` tokens, often none."""
+
+    def judged(self, guessed: int, accepted: int) -> None:
+        """How many of the last guess's tokens were right."""
+
+    def close(self) -> None: ...
