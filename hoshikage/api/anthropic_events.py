@@ -79,7 +79,7 @@ class MessageWriter:
     def end(self, end: End, finished: wire.Finished, warnings: Warnings) -> bytes:
         frames = self._close()
         met = finished.stop if finished.reason == "stop" and finished.stop in self._stops else None
-        usage = _usage(finished.prompt_tokens, finished.completion_tokens)
+        usage = _usage(finished.prompt_tokens, finished.completion_tokens, finished.timings.cached_tokens)
         stopped = {"stop_reason": self._reason(end, finished, met), "stop_sequence": met}
         told = {"warnings": warnings} if warnings else {}
         self._message |= {"content": self._content, **stopped, "usage": usage, **told}
@@ -169,12 +169,13 @@ def _object(text: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _usage(prompt_tokens: int, completion_tokens: int) -> dict[str, int]:
+def _usage(prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0) -> dict[str, int]:
+    """Anthropic counts what was read from a cache apart."""
     return {
-        "input_tokens": prompt_tokens,
+        "input_tokens": prompt_tokens - cached_tokens,
         "output_tokens": completion_tokens,
         "cache_creation_input_tokens": 0,
-        "cache_read_input_tokens": 0,
+        "cache_read_input_tokens": cached_tokens,
     }
 
 

@@ -16,7 +16,7 @@ from hoshikage import __version__, wire
 from hoshikage.api import limits, problem
 from hoshikage.api.body import read_json
 from hoshikage.api.chat_tools import End, Reader, Reading, adapted, delta_fields, message
-from hoshikage.api.keys import DIALECTS, DISPATCHER, PACE, REGISTRY, SETTINGS
+from hoshikage.api.keys import DIALECTS, PACE, REGISTRY, SETTINGS
 from hoshikage.api.models import resolve
 from hoshikage.api.schema import chat as schema
 from hoshikage.api.schema.tools import select
@@ -63,42 +63,38 @@ class Chunks:
     def __init__(self, header: Header) -> None:
         self._fields = header.fields("chat.completion.chunk")
         self._start = b"data: " + _encode(self._fields)[:-1]  # without the closing brace
-        self._index = 0
-        self._begin(0)
+        self._befores: dict[int, bytes] = {}
+        self._after = b'},"finish_reason":null}]}\n\n'
 
     def role(self, index: int) -> bytes:
         """The choice of this number begins."""
-        self._begin(index)
+        self._befores[index] = self._start + b',"choices":[{"index":%d,"delta":{"content":' % index
         return self._chunk([_choice(index, {"role": "assistant", "content": None}, None)])
 
     def content(self, token: wire.Token) -> bytes:
-        """Text of the choice that began last."""
+        """Text of a choice that has begun."""
+        before = self._befores[token.choice]
         if token.logprobs is None:
-            return self._before + _encode(token.text) + self._after
+            return before + _encode(token.text) + self._after
         logprobs = _encode(logprobs_of(token.logprobs))
-        return self._before + _encode(token.text) + b'},"logprobs":' + logprobs + self._after[1:]
+        return before + _encode(token.text) + b'},"logprobs":' + logprobs + self._after[1:]
 
-    def deltas(self, deltas: Sequence[Delta], logprobs: Sequence[wire.Chosen]) -> bytes:
-        """What the choice that began last says, with the log probabilities of its tokens on the first of the chunks."""
+    def deltas(self, index: int, deltas: Sequence[Delta], logprobs: Sequence[wire.Chosen]) -> bytes:
+        """What the choice of this number says, with the log probabilities of its tokens on the first of the chunks."""
         frames: list[bytes] = []
         for fields in filter(None, map(delta_fields, deltas)):
-            choice = _choice(self._index, fields, None)
+            choice = _choice(index, fields, None)
             if logprobs and not frames:
                 choice["logprobs"] = logprobs_of(logprobs)
             frames.append(self._chunk([choice]))
         return b"".join(frames)
 
-    def finish(self, reason: str, **more: Any) -> bytes:
-        """The choice that began last has ended."""
-        return self._chunk([_choice(self._index, {}, reason)], **more)
+    def finish(self, index: int, reason: str, **more: Any) -> bytes:
+        """The choice of this number has ended."""
+        return self._chunk([_choice(index, {}, reason)], **more)
 
     def usage(self, finished: wire.Finished) -> bytes:
         return self._chunk([], usage=usage(finished))
-
-    def _begin(self, index: int) -> None:
-        self._index = index
-        self._before = self._start + b',"choices":[{"index":%d,"delta":{"content":' % index
-        self._after = b'},"finish_reason":null}]}\n\n'
 
     def _chunk(self, choices: list[dict[str, Any]], **more: Any) -> bytes:
         return frame({**self._fields, "choices": choices, **more})
@@ -113,11 +109,12 @@ def frame(value: dict[str, Any]) -> bytes:
     return b"data: " + _encode(value) + b"\n\n"
 
 
-def usage(finished: wire.Finished) -> dict[str, int]:
+def usage(finished: wire.Finished) -> dict[str, Any]:
     return {
         "prompt_tokens": finished.prompt_tokens,
         "completion_tokens": finished.completion_tokens,
         "total_tokens": finished.prompt_tokens + finished.completion_tokens,
+        "prompt_tokens_details": {"cached_tokens": finished.timings.cached_tokens},
     }
 
 
@@ -132,13 +129,18 @@ def _likely(token: wire.Likely) -> dict[str, Any]:
 
 
 def timings_of(finished: wire.Finished) -> dict[str, Any]:
-    """As llama-server has it; and the time to the first token, which it has not."""
+    """As llama-server has it; and the waits, the time to the first token and that of choosing tokens."""
     measured = finished.timings
+    drafted = {"draft_n": measured.drafted, "draft_n_accepted": measured.accepted} if measured.drafted else {}
     return {
-        "cache_n": 0,
-        **_pace("prompt", finished.prompt_tokens, measured.prompt_ms),
+        "queue_ms": measured.queue_ms,
+        "load_ms": measured.load_ms,
+        "cache_n": measured.cached_tokens,
+        **_pace("prompt", finished.prompt_tokens - measured.cached_tokens, measured.prompt_ms),
         **_pace("predicted", finished.completion_tokens, measured.decode_ms),
         "first_token_ms": measured.first_token_ms,
+        "sampling_ms": measured.sampling_ms,
+        **drafted,
     }
 
 
@@ -157,7 +159,7 @@ async def completions(request: web.Request) -> web.StreamResponse:
     selection = select(body.tools, body.tool_choice, body.parallel_tool_calls)
     dialect = await request.app[DIALECTS].of(spec)
     job, reading = adapted(schema.to_request(body, spec, request.app[SETTINGS]), selection, dialect, spec.stop)
-    notes = limits.metered(request, request.app[DISPATCHER].generate(spec, job))
+    notes = limits.asked(request, spec, job)
     header = Header.new(spec.name, None if body.service_tier is None else "default")
     if body.stream:
         return await _streamed(request, notes, Chunks(header), body, reading)
@@ -209,7 +211,7 @@ async def _whole(
                 started = note
             elif isinstance(note, wire.Finished):
                 finished = _completed(note)
-                choices[-1].reason = finished.reason
+                choices[finished.choice].reason = finished.reason
     finished = _completed(finished)
     tail = "" if started is None else started.tail
     read = [one.choice(index, Reader(reading, tail), logprobs=bool(body.logprobs)) for index, one in enumerate(choices)]
@@ -260,8 +262,20 @@ async def _streamed(
         return stream.response
 
 
+class _Choice:
+    """What is known of one choice while it is sent."""
+
+    def __init__(self, index: int, lead: bytes, reader: Reader) -> None:
+        self.index = index
+        self.lead = lead
+        """What goes out before its first piece."""
+        self.reader = reader
+        self.logprobs: list[wire.Chosen] = []
+        self.end = End((), "stop", True)
+
+
 class Forwarding:
-    """Sends the choices of one answer as they come, one after the other."""
+    """Sends the choices of one answer as they come; those that are computed together come mixed."""
 
     def __init__(self, stream: EventStream, chunks: Chunks, reading: Reading, warnings: dict[str, Any]) -> None:
         """`warnings` go with the end of a choice in which something looked like a call and was none."""
@@ -269,64 +283,72 @@ class Forwarding:
         self._chunks = chunks
         self._reading = reading
         self._warnings = warnings
-        self._lead = chunks.role(0)
         self._started: wire.Started | None = None
-        self._reader = Reader(reading, "")
-        self._logprobs: list[wire.Chosen] = []
-        self._end = End((), "stop", True)
+        self._choices: dict[int, _Choice] = {}
+        self._last: _Choice | None = None
 
     async def run(self, notes: AsyncGenerator[Note, None]) -> wire.Finished:
         """All but the last choice's end. Raises what `notes` raises, ConnectionError, InferenceFailed."""
         finished: wire.Finished | None = None
         async for note in notes:
             if isinstance(note, wire.Token):
-                if frames := self._frames(note):
-                    await self._send(frames)
+                choice = self._choices.get(note.choice) or self._begun(note.choice)
+                if frames := self._frames(choice, note):
+                    await self._send(choice, frames)
             elif isinstance(note, wire.Finished):
                 finished = note
             elif isinstance(note, wire.ChoiceEnd):
-                await self._send(self._ended(note.reason) + self.last())
-                self._lead = self._chunks.role(note.choice + 1)
-                self._reader = Reader(self._reading, self._started.tail if self._started else "")
+                choice = self._choices.get(note.choice) or self._begun(note.choice)
+                await self._send(choice, self._ended(choice, note.reason) + self._finish(choice))
             else:
                 self._progress(note)
         finished = _completed(finished)
-        await self._send(self._ended(finished.reason))
+        self._last = choice = self._choices.get(finished.choice) or self._begun(finished.choice)
+        await self._send(choice, self._ended(choice, finished.reason))
         return finished
 
     def last(self, **more: Any) -> bytes:
-        """The frame that ends the choice."""
-        return self._chunks.finish(self._end.reason, **more, **({} if self._end.parsed else self._warnings))
+        """The frame that ends the last choice."""
+        assert self._last is not None
+        return self._finish(self._last, **more)
 
-    async def _send(self, frames: bytes) -> None:
-        frames, self._lead = self._lead + frames, b""
+    def _begun(self, index: int) -> _Choice:
+        tail = self._started.tail if self._started else ""
+        choice = self._choices[index] = _Choice(index, self._chunks.role(index), Reader(self._reading, tail))
+        return choice
+
+    def _finish(self, choice: _Choice, **more: Any) -> bytes:
+        warnings = {} if choice.end.parsed else self._warnings
+        return self._chunks.finish(choice.index, choice.end.reason, **more, **warnings)
+
+    async def _send(self, choice: _Choice, frames: bytes) -> None:
+        frames, choice.lead = choice.lead + frames, b""
         if frames:
             await self._stream.send(frames)
 
-    def _frames(self, token: wire.Token) -> bytes:
+    def _frames(self, choice: _Choice, token: wire.Token) -> bytes:
         if self._reading.plain:
             return self._chunks.content(token)
-        self._logprobs += token.logprobs or ()
-        return self._said(self._reader.feed(token.text))
+        choice.logprobs += token.logprobs or ()
+        return self._said(choice, choice.reader.feed(token.text))
 
-    def _said(self, deltas: Sequence[Delta]) -> bytes:
+    def _said(self, choice: _Choice, deltas: Sequence[Delta]) -> bytes:
         """The log probabilities of tokens that nothing has come of yet wait for the next that something comes of."""
-        frames = self._chunks.deltas(deltas, self._logprobs)
+        frames = self._chunks.deltas(choice.index, deltas, choice.logprobs)
         if frames:
-            self._logprobs = []
+            choice.logprobs = []
         return frames
 
-    def _ended(self, reason: wire.FinishReason) -> bytes:
+    def _ended(self, choice: _Choice, reason: wire.FinishReason) -> bytes:
         """What is left of the choice."""
-        self._end = self._reader.finish(reason)
-        return self._said(self._end.deltas)
+        choice.end = choice.reader.finish(reason)
+        return self._said(choice, choice.end.deltas)
 
     def _progress(self, note: Note) -> None:
         """What the comments of a silent stream say."""
         stream = self._stream
         if isinstance(note, wire.Started):
             self._started = note
-            self._reader = Reader(self._reading, note.tail)
             if not stream.committed:
                 stream.response.headers.update(_headers(note.repairs))
             stream.comment = "prefill 0%"

@@ -160,8 +160,13 @@ async def _frames(
         yield frame({**fields, "choices": [], "usage": usage(ends)})
 
 
-def usage(ends: Iterable[wire.Finished]) -> dict[str, int]:
+def usage(ends: Iterable[wire.Finished]) -> dict[str, Any]:
     """Of all prompts together."""
     told = list(ends)
     prompt, answer = sum(end.prompt_tokens for end in told), sum(end.completion_tokens for end in told)
-    return {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": answer,
+        "total_tokens": prompt + answer,
+        "prompt_tokens_details": {"cached_tokens": sum(end.timings.cached_tokens for end in told)},
+    }

@@ -1,18 +1,24 @@
-"""Limits of use at the HTTP border: who is over one is turned away, everybody is told how they stand. Event loop."""
+"""What goes from a request to the dispatcher: in its caller's name, and on the caller's account. Event loop.
+
+Who is over a limit is turned away, everybody is told how they stand.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from dataclasses import replace
 from functools import partial
 
 from aiohttp import web
 
 from hoshikage import wire
 from hoshikage.api.gate import CALLER
-from hoshikage.api.keys import GATE, LIMITS, SETTINGS
+from hoshikage.api.keys import DISPATCHER, GATE, LIMITS, SETTINGS
 from hoshikage.dispatch.client import Note
 from hoshikage.errors import RateLimited
+from hoshikage.params import GenerationRequest, Work
+from hoshikage.registry import ModelSpec
 
 
 def admit(request: web.Request) -> None:
@@ -36,9 +42,12 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
         response.headers[f"x-ratelimit-reset-{kind}"] = duration(level.reset_s)
 
 
-def metered(request: web.Request, notes: AsyncGenerator[Note, None]) -> AsyncGenerator[Note, None]:
-    """The notes; the caller's account is charged as they end, for a client that left too."""
+def asked(request: web.Request, spec: ModelSpec, work: Work) -> AsyncGenerator[Note, None]:
+    """As Dispatcher.generate; the caller's account is charged as the notes end, for a client that left too."""
     name = CALLER.get().name
+    if name is not None and isinstance(work, GenerationRequest):
+        work = replace(work, scope=name)
+    notes = request.app[DISPATCHER].generate(spec, work)
     if name is None or not request.app[SETTINGS].rate_limit_tokens:
         return notes
     return _metered(notes, partial(request.app[LIMITS].spend, name))

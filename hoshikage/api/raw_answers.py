@@ -13,7 +13,7 @@ from aiohttp import web
 from hoshikage import wire
 from hoshikage.api import limits, problem
 from hoshikage.api.chat import frame
-from hoshikage.api.keys import DISPATCHER, PACE
+from hoshikage.api.keys import PACE
 from hoshikage.api.sse import EventStream
 from hoshikage.dispatch.client import Note, Waiting
 from hoshikage.errors import InferenceFailed
@@ -49,12 +49,13 @@ Event = Piece | End | wire.Started | wire.Finished
 async def answers(
     request: web.Request, spec: ModelSpec, jobs: Sequence[GenerationRequest], stream: EventStream | None = None
 ) -> AsyncGenerator[Event, None]:
-    """What all prompts are answered, one after the other: for each prompt Started, its choices in order, and Finished.
+    """What all prompts are answered, one after the other: for each prompt Started, its choices, and Finished.
 
-    An echo stands before each of its choices. `stream` is told what to say in silence. Raises HoshikageError.
+    Choices that are computed together come mixed. An echo stands before each of them. `stream` is told what to say in
+    silence. Raises HoshikageError.
     """
     for number, job in enumerate(jobs):
-        notes = limits.metered(request, request.app[DISPATCHER].generate(spec, job))
+        notes = limits.asked(request, spec, job)
         async with aclosing(_answer(notes, number * job.choices, job.choices, stream)) as events:
             async for event in events:
                 yield event
@@ -63,7 +64,6 @@ async def answers(
 async def _answer(
     notes: AsyncGenerator[Note, None], first: int, choices: int, stream: EventStream | None
 ) -> AsyncGenerator[Event, None]:
-    echoes: list[wire.Echo] = []
     finished: wire.Finished | None = None
     prompt_tokens = 0
     async with aclosing(notes):
@@ -71,12 +71,10 @@ async def _answer(
             if isinstance(note, wire.Token):
                 yield Piece(first + note.choice, note.text, note.logprobs, note.completion_tokens)
             elif isinstance(note, wire.Echo):
-                echoes.append(note)
-                yield Piece(first, note.text, note.logprobs, 0)
+                for index in range(first, first + choices):
+                    yield Piece(index, note.text, note.logprobs, 0)
             elif isinstance(note, wire.ChoiceEnd):
                 yield End(first + note.choice, note.reason, note.stop)
-                for echo in echoes:
-                    yield Piece(first + note.choice + 1, echo.text, echo.logprobs, 0)
             elif isinstance(note, wire.Finished):
                 finished = note
             elif isinstance(note, wire.Started):
@@ -86,7 +84,7 @@ async def _answer(
                 stream.comment = comment
     if finished is None or finished.reason == "cancelled":
         raise InferenceFailed("http.answer_cut")
-    yield End(first + choices - 1, finished.reason, finished.stop)
+    yield End(first + finished.choice, finished.reason, finished.stop)
     yield finished
 
 
@@ -129,7 +127,7 @@ async def perform(
     """What the model answers to the task. Raises HoshikageError."""
     found: list[Answered] = []
     finished: wire.Finished | None = None
-    notes = limits.metered(request, request.app[DISPATCHER].generate(spec, task))
+    notes = limits.asked(request, spec, task)
     async with aclosing(notes):
         async for note in notes:
             if isinstance(note, kind):

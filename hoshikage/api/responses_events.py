@@ -216,7 +216,7 @@ class ResponseWriter:
     def _usage(self, finished: wire.Finished) -> dict[str, Any]:
         return {
             "input_tokens": finished.prompt_tokens,
-            "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+            "input_tokens_details": {"cached_tokens": finished.timings.cached_tokens, "cache_write_tokens": 0},
             "output_tokens": finished.completion_tokens,
             "output_tokens_details": {"reasoning_tokens": self._reasoning_tokens},
             "total_tokens": finished.prompt_tokens + finished.completion_tokens,

@@ -12,7 +12,6 @@ from hoshikage.api.keys import DISPATCHER, REGISTRY, SETTINGS
 from hoshikage.api.models import resolve
 from hoshikage.api.native import settings_of
 from hoshikage.api.raw_answers import json
-from hoshikage.dispatch.client import SLOTS
 from hoshikage.errors import GgufInvalid, Unavailable
 from hoshikage.params import GenerationRequest, SamplingParams, TextPrompt
 from hoshikage.registry import ModelSpec, read_template
@@ -28,7 +27,7 @@ async def props(request: web.Request) -> web.Response:
     return json(
         {
             "default_generation_settings": {**_slot(status, n_ctx), "params": _defaults(request)},
-            "total_slots": SLOTS,
+            "total_slots": request.app[SETTINGS].n_parallel,
             "model_alias": "" if spec is None else spec.name,
             "model_path": "" if spec is None else spec.name,
             "chat_template": template,
@@ -41,10 +40,13 @@ async def props(request: web.Request) -> web.Response:
 
 async def slots(request: web.Request) -> web.Response:
     status = request.app[DISPATCHER].status()
-    if request.query.get("fail_on_no_slot") and status["queue"]["running"] >= SLOTS:
+    if request.query.get("fail_on_no_slot") and status["queue"]["running"] >= request.app[SETTINGS].n_parallel:
         raise Unavailable("http.no_slot", retry_after=1)
     n_ctx = status["model"].get("n_ctx", request.app[SETTINGS].n_ctx)
-    return json([{**_slot(status, n_ctx), "params": _defaults(request)}])
+    params = _defaults(request)
+    return json(
+        [{**_slot(status, n_ctx, number), "params": params} for number in range(request.app[SETTINGS].n_parallel)]
+    )
 
 
 async def _model(request: web.Request) -> ModelSpec | None:
@@ -67,9 +69,10 @@ def _of_file(spec: ModelSpec, n_ctx: int) -> tuple[str, int]:
     return (header.chat_template or "") if template is None else template, fits
 
 
-def _slot(status: dict[str, Any], n_ctx: int) -> dict[str, Any]:
-    busy = status["queue"]["running"] > 0
-    return {"id": 0, "id_task": -1, "n_ctx": n_ctx, "speculative": False, "is_processing": busy}
+def _slot(status: dict[str, Any], n_ctx: int, number: int = 0) -> dict[str, Any]:
+    """The first slots are shown as those that are busy; which answer has which is the runner's business."""
+    busy = status["queue"]["running"] > number
+    return {"id": number, "id_task": -1, "n_ctx": n_ctx, "speculative": False, "is_processing": busy}
 
 
 def _defaults(request: web.Request) -> dict[str, Any]:

@@ -10,9 +10,11 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, suppress
 from contextvars import ContextVar
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
+
+import msgspec
 
 from hoshikage import gguf, wire
 from hoshikage.dispatch.crashes import Crashes
@@ -30,7 +32,6 @@ from hoshikage.params import GenerationRequest, LoadParams, Work
 from hoshikage.registry import ModelSpec, read_template
 from hoshikage.settings import Settings, cache_dir
 
-SLOTS: Final = 1
 KEPT_RECORDS: Final = 20
 
 
@@ -48,12 +49,19 @@ class Record:
     finished_at: int
     reason: str
     prompt_tokens: int
+    cached_tokens: int
+    """Those of the prompt that were in KV memory already."""
     completion_tokens: int
+    drafted: int
+    accepted: int
+    """Tokens guessed ahead, and how many of those were right."""
     queue_ms: float
+    load_ms: float
     total_ms: float
     prompt_ms: float
     first_token_ms: float
     decode_ms: float
+    sampling_ms: float
     tokens_per_second: float
 
 
@@ -96,7 +104,7 @@ class Dispatcher:
         self._libraries = libraries
         self._crashes = crashes
         self._clock = clock
-        self._queue = Queue(SLOTS, settings.queue_size, settings.queue_timeout, clock, lifecycle.rest)
+        self._queue = Queue(settings.n_parallel, settings.queue_size, settings.queue_timeout, clock, lifecycle.rest)
         self._records: deque[Record] = deque(maxlen=KEPT_RECORDS)
         self._totals = Totals()
 
@@ -150,8 +158,9 @@ class Dispatcher:
                     if isinstance(note, wire.Finished):
                         self._crashes.finished(spec.label)
                         self._totals.add(note)
+                        note = with_waits(note, queue_s=admitted - arrived, load_s=ticket.load_s)
                         if isinstance(request, GenerationRequest):
-                            self._record(spec.label, note, queue_s=admitted - arrived, total_s=self._clock() - arrived)
+                            self._record(spec.label, note, total_s=self._clock() - arrived)
                     yield note
         finally:
             ticket.leave()
@@ -161,6 +170,7 @@ class Dispatcher:
         snapshot = self._lifecycle.snapshot()
         return {
             "queue": {
+                "slots": self._settings.n_parallel,
                 "running": self._queue.running,
                 "waiting": len(self._queue.waiting),
                 "waiting_for": list(self._queue.waiting),
@@ -182,7 +192,7 @@ class Dispatcher:
             "last_requests": [asdict(record) for record in reversed(self._records)],
         }
 
-    def _record(self, label: str, end: wire.Finished, queue_s: float, total_s: float) -> None:
+    def _record(self, label: str, end: wire.Finished, total_s: float) -> None:
         timings = end.timings
         self._records.append(
             Record(
@@ -190,12 +200,17 @@ class Dispatcher:
                 finished_at=int(time.time()),
                 reason=end.reason,
                 prompt_tokens=end.prompt_tokens,
+                cached_tokens=timings.cached_tokens,
                 completion_tokens=end.completion_tokens,
-                queue_ms=round(queue_s * 1e3, 1),
+                drafted=timings.drafted,
+                accepted=timings.accepted,
+                queue_ms=round(timings.queue_ms, 1),
+                load_ms=round(timings.load_ms, 1),
                 total_ms=round(total_s * 1e3, 1),
                 prompt_ms=round(timings.prompt_ms, 1),
                 first_token_ms=round(timings.first_token_ms, 1),
                 decode_ms=round(timings.decode_ms, 1),
+                sampling_ms=round(timings.sampling_ms, 1),
                 tokens_per_second=round((end.completion_tokens - 1) * 1e3 / timings.decode_ms, 1)
                 if timings.decode_ms > 0
                 else 0.0,
@@ -209,9 +224,11 @@ class Dispatcher:
         for last in (False, True):
             running = False
             try:
+                begun = self._clock()
                 async with aclosing(self._load(spec)) as progress:
                     async for loading in progress:
                         yield loading
+                ticket.load_s += self._clock() - begun
                 running = True
                 if (choice := self._lifecycle.choice) is not None:
                     LIBRARY.set(choice.release)
@@ -225,7 +242,7 @@ class Dispatcher:
                 return
             except ModelCrashed:
                 if sent or last:
-                    if running and last:
+                    if running and last and self._queue.running == 1:  # beside others, any of them may have done it
                         self._crashes.poison(fingerprint)
                     raise
 
@@ -249,6 +266,11 @@ class Dispatcher:
                     return
         finally:
             self._lifecycle.forget(job)
+
+
+def with_waits(end: wire.Finished, queue_s: float, load_s: float) -> wire.Finished:
+    """The end with what the runner does not know of."""
+    return msgspec.structs.replace(end, timings=replace(end.timings, queue_ms=queue_s * 1e3, load_ms=load_s * 1e3))
 
 
 def told_of(choice: Choice | None) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Who runs next. Requests wait in order of arrival for a slot; those for the loaded model may go first for a while, so
-that alternating clients do not make the models alternate. Event loop only."""
+that alternating clients do not make the models alternate. Those that run together are all for one model: a request for
+another waits until the last of them has ended. Event loop only."""
 
 from __future__ import annotations
 
@@ -21,6 +22,8 @@ class Ticket:
     def __init__(self, queue: Queue, label: str, arrived: float) -> None:
         self.label = label
         self.arrived = arrived
+        self.load_s = 0.0
+        """What it waited for its model, by whoever has the slot."""
         self.places: Mailbox[int | HoshikageError] = Mailbox()
         """Places as they change, 1 is next; 0 is the slot; an error ends the wait."""
         self._queue = queue
@@ -107,6 +110,8 @@ class Queue:
     def _advance(self) -> None:
         while self._waiting and len(self._running) < self._slots:
             ticket = next_ticket(self._waiting, self._label, self._clock())
+            if self._running and ticket.label != self._label:  # nobody overtakes it any more
+                break
             self._waiting.remove(ticket)
             self._running.add(ticket)
             self._label = ticket.label

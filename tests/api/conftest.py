@@ -24,8 +24,11 @@ from hoshikage.settings import Settings, load
 Step = Note | Exception | asyncio.Event
 
 
-def finished(reason: wire.FinishReason = "stop", prompt_tokens: int = 5, completion_tokens: int = 3) -> wire.Finished:
-    return wire.Finished(1, reason, prompt_tokens, completion_tokens, Timings(1.0, 1.0, 1.0))
+def finished(
+    reason: wire.FinishReason = "stop", prompt_tokens: int = 5, completion_tokens: int = 3, choice: int = 0
+) -> wire.Finished:
+    timings = Timings(1.0, 1.0, 1.0, 0.5, 2, 4, 3, 7.0, 9.0)
+    return wire.Finished(1, reason, prompt_tokens, completion_tokens, timings, choice=choice)
 
 
 def answer(*texts: str, reason: wire.FinishReason = "stop") -> list[Step]:

@@ -87,7 +87,8 @@ async def test_a_message(house: House) -> None:
         "end_turn",
         None,
     )
-    assert (message.usage.input_tokens, message.usage.output_tokens) == (5, 3)
+    usage = message.usage
+    assert (usage.input_tokens, usage.cache_read_input_tokens, usage.output_tokens) == (3, 2, 3)
     assert message._request_id.startswith("req_")
     assert [(turn.role, turn.content) for turn in prompted(house).messages] == [
         ("system", "Be brief."),

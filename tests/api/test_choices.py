@@ -35,7 +35,7 @@ async def test_choices_of_a_stream_each_have_their_role_and_their_end(house: Hou
         wire.ChoiceEnd(1, 1, "length"),
         wire.Prefill(1, 5),
         wire.Token(1, "三", 4, 2),
-        finished(completion_tokens=5),
+        finished(completion_tokens=5, choice=2),
     ]
     chunks = await frames(house, n=3, stream_options={"include_usage": True})
     assert [chunk["choices"] for chunk in chunks] == [
@@ -49,7 +49,12 @@ async def test_choices_of_a_stream_each_have_their_role_and_their_end(house: Hou
         [{"index": 2, "delta": {}, "finish_reason": "stop"}],
         [],
     ]
-    assert chunks[-1]["usage"] == {"prompt_tokens": 5, "completion_tokens": 5, "total_tokens": 10}
+    assert chunks[-1]["usage"] == {
+        "prompt_tokens": 5,
+        "completion_tokens": 5,
+        "total_tokens": 10,
+        "prompt_tokens_details": {"cached_tokens": 2},
+    }
     async with house.sdk() as client:
         whole = await client.chat.completions.create(model="tiny", messages=TURNS, n=3)
     assert [(one.index, one.message.content, one.finish_reason) for one in whole.choices] == [
@@ -105,14 +110,51 @@ async def test_timings_stand_at_the_end(house: House) -> None:
     chunks = await frames(house, timings=True)
     assert [("timings" in chunk) for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
     assert chunks[-1]["timings"] == {
-        "cache_n": 0,
-        "prompt_n": 5,
+        "queue_ms": 7.0,
+        "load_ms": 9.0,
+        "cache_n": 2,
+        "prompt_n": 3,
         "prompt_ms": 1.0,
-        "prompt_per_token_ms": 0.2,
-        "prompt_per_second": 5000.0,
+        "prompt_per_token_ms": pytest.approx(1 / 3),
+        "prompt_per_second": 3000.0,
         "predicted_n": 3,
         "predicted_ms": 1.0,
         "predicted_per_token_ms": pytest.approx(1 / 3),
         "predicted_per_second": 3000.0,
         "first_token_ms": 1.0,
+        "sampling_ms": 0.5,
+        "draft_n": 4,
+        "draft_n_accepted": 3,
     }
+
+
+async def test_choices_that_are_computed_together_are_told_apart(house: House) -> None:
+    """Their pieces come mixed, and they end in any order."""
+    house.dispatcher.steps = [
+        wire.Started(1, 5),
+        wire.Token(1, "b1", 1, 1),
+        wire.Token(1, "a1", 2, 0),
+        wire.Token(1, "c1", 3, 2),
+        wire.ChoiceEnd(1, 2, "length"),
+        wire.Token(1, "b2", 4, 1),
+        wire.Token(1, "a2", 5, 0),
+        wire.ChoiceEnd(1, 0, "stop"),
+        finished("length", completion_tokens=7, choice=1),
+    ]
+    wanted = {0: ("a1a2", "stop"), 1: ("b1b2", "length"), 2: ("c1", "length")}
+    chunks = [choice for chunk in await frames(house, n=3) for choice in chunk["choices"]]
+    for index, (text, reason) in wanted.items():
+        mine = [choice for choice in chunks if choice["index"] == index]
+        assert mine[0]["delta"] == {"role": "assistant", "content": None}
+        assert "".join(choice["delta"].get("content") or "" for choice in mine) == text
+        assert [choice["finish_reason"] for choice in mine] == [None] * (len(mine) - 1) + [reason]
+    _, whole, _ = await house.chat(json.dumps({"model": "tiny", "messages": TURNS, "n": 3}))
+    told = {choice["index"]: (choice["message"]["content"], choice["finish_reason"]) for choice in whole["choices"]}
+    assert told == wanted
+    assert whole["usage"]["prompt_tokens_details"] == {"cached_tokens": 2}
+
+
+@pytest.mark.parametrize("wish", [True, False, None])
+async def test_whether_a_prompt_is_kept_is_the_requests_to_say(house: House, wish: bool | None) -> None:
+    await frames(house, cache_prompt=wish)
+    assert house.dispatcher.asked[-1][1].cache_prompt is wish

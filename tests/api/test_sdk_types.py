@@ -52,7 +52,7 @@ TWO: Final[list[Step]] = [
     wire.Token(1, "一", 1),
     wire.ChoiceEnd(1, 0, "stop"),
     wire.Token(1, "二", 2, 1),
-    finished("length"),
+    finished("length", choice=1),
 ]
 PROBABLE: Final[list[Step]] = [
     wire.Started(1, 5),

@@ -174,7 +174,7 @@ async def test_a_reader_that_leaves_cancels_its_job_and_frees_the_slot(
         assert isinstance(await notes.__anext__(), wire.Started)
         job = await answer
     assert house.hosts[0].commands[-1] == wire.Cancel(job)
-    assert dispatcher.status()["queue"] == {"running": 0, "waiting": 0, "waiting_for": []}
+    assert dispatcher.status()["queue"] == {"slots": 1, "running": 0, "waiting": 0, "waiting_for": []}
 
 
 async def answer_next(house: FakeHouse, text: str) -> int:

@@ -137,8 +137,8 @@ class ChatBody(SamplingFields, frozen=True, kw_only=True):
     parallel_tool_calls: bool | None = None
     timings: bool | None = None
     service_tier: Tier | None = None
-    # WITHOUT_EFFECT
     cache_prompt: bool | None = None
+    # WITHOUT_EFFECT
     metadata: Annotated[dict[MetadataName, MetadataValue], Meta(max_length=16)] | None = None
     prediction: Prediction | None = None
     prompt_cache_key: str | None = None
@@ -160,7 +160,6 @@ class ChatBody(SamplingFields, frozen=True, kw_only=True):
 
 
 WITHOUT_EFFECT: Final = {
-    "cache_prompt": "allows to use a prompt's beginning again, or forbids it; it is never used again",
     "metadata": "is shown with stored answers, and none is stored",
     "prediction": "makes answers faster that resemble it, and never changes them",
     "prompt_cache_key": "tells OpenAI's machines which of them has a prompt",
@@ -219,6 +218,7 @@ def to_request(body: ChatBody, spec: ModelSpec, settings: Settings) -> Generatio
         choices=body.n or 1,
         grammar=grammar,
         logprobs=_logprobs(body),
+        cache_prompt=body.cache_prompt,
     )
 
 

@@ -36,7 +36,6 @@ class CompletionBody(RawFields, frozen=True, kw_only=True):
     stream_options: StreamOptions | None = None
     timings: bool | None = None
     # WITHOUT_EFFECT
-    cache_prompt: bool | None = None
     user: str | None = None
     # NEUTRAL
     timings_per_token: bool | None = None
@@ -57,7 +56,6 @@ class CompletionBody(RawFields, frozen=True, kw_only=True):
 
 
 WITHOUT_EFFECT: Final = {
-    "cache_prompt": "allows to use a prompt's beginning again, or forbids it; it is never used again",
     "stream_options.include_obfuscation": "pads chunks against eavesdroppers on a network; false leaves nothing to do",
     "user": "tells OpenAI's abuse watch who asks",
 }

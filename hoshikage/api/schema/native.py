@@ -31,7 +31,6 @@ class NativeFields(RawFields, frozen=True, kw_only=True):
     max_tokens: Annotated[int, Meta(ge=-1, le=MOST_TOKENS)] | None = None
     n_probs: Annotated[int, Meta(ge=0, le=20)] | None = None
     # WITHOUT_EFFECT
-    cache_prompt: bool | None = None
     n_keep: int | None = None
     n_discard: int | None = None
     n_cache_reuse: int | None = None
@@ -98,11 +97,10 @@ class DetokenizeBody(Struct, frozen=True, kw_only=True):
 Body = TypeVar("Body", bound=NativeFields)
 
 WITHOUT_EFFECT: Final = {
-    "cache_prompt": "allows to use a prompt's beginning again, or forbids it; it is never used again",
     "n_keep": "says what stays when the context is shifted; it is never shifted",
     "n_discard": "as n_keep",
-    "n_cache_reuse": "as cache_prompt",
-    "id_slot": "chooses a slot; there is one",
+    "n_cache_reuse": "moves pieces of a kept prompt; only its beginning is used again",
+    "id_slot": "chooses a slot; the one that has most of the prompt is found without",
 }
 """Field -> why it may be accepted without doing anything for it."""
 

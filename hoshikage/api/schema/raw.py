@@ -31,6 +31,7 @@ class RawFields(SamplingFields, frozen=True, kw_only=True):
     grammar: str | None = None
     json_schema: dict[str, Any] | None = None
     response_format: ResponseFormat | None = None
+    cache_prompt: bool | None = None
 
 
 def inputs_of(given: Texts, place: str) -> tuple[str | tuple[int, ...], ...]:
@@ -80,6 +81,7 @@ def request_of(
         grammar=grammar,
         logprobs=logprobs,
         echo=echo,
+        cache_prompt=body.cache_prompt,
     )
 
 
