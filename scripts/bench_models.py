@@ -19,8 +19,10 @@ import numpy as np
 N_VOCAB: Final = 151_936
 CONTROL: Final = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 BLOCK: Final = 32
-BLOCK_BYTES: Final = 34
-"""Q8_0: one 16-bit scale and 32 signed bytes."""
+BLOCK_BYTES: Final = {"Q8_0": 34, "Q4_0": 18}
+"""One 16-bit scale, and 32 signed bytes or half bytes."""
+DEVIATION: Final = {"Q8_0": 73.0, "Q4_0": 4.6}
+"""Of uniform whole numbers within 127, and from -8 to 7."""
 SEED: Final = 20_260_101
 
 
@@ -35,6 +37,9 @@ class Shape:
     n_head_kv: int
     n_ff: int
     n_ctx: int = 8192
+    quantized: str = "Q8_0"
+    chain: bool = False
+    """Whether each token is followed by `follower` of it, whatever stands before."""
 
     @property
     def n_embd_kv(self) -> int:
@@ -43,6 +48,8 @@ class Shape:
     def matrices(self) -> Iterator[tuple[str, int, int]]:
         """Name, rows and columns of each quantised tensor."""
         yield "token_embd.weight", N_VOCAB, self.n_embd
+        if self.chain:
+            yield "output.weight", N_VOCAB, self.n_embd
         for layer in range(self.n_layer):
             at = f"blk.{layer}"
             yield f"{at}.attn_q.weight", self.n_embd, self.n_embd
@@ -74,13 +81,26 @@ SHAPES: Final = {
     for shape in (
         Shape("tiny", n_layer=4, n_embd=64, n_head=4, n_head_kv=2, n_ff=256),
         Shape("small", n_layer=24, n_embd=896, n_head=14, n_head_kv=2, n_ff=4864),
+        Shape("mid", n_layer=28, n_embd=1536, n_head=12, n_head_kv=2, n_ff=8960, quantized="Q4_0"),
+        Shape("chain", n_layer=24, n_embd=896, n_head=14, n_head_kv=2, n_ff=4864, chain=True),
+        Shape("chain-draft", n_layer=4, n_embd=64, n_head=4, n_head_kv=2, n_ff=256, chain=True),
     )
 }
+CYCLE: Final = range(300, 364)
+"""Tokens of a chain that follow each other in a small circle; those above go round in one of 150,000."""
+
+
+def follower(token: int) -> int:
+    """What comes after this token in the text of a chain model."""
+    for circle in (range(CYCLE.start), CYCLE, range(CYCLE.stop, N_VOCAB - len(CONTROL))):
+        if token in circle:
+            return token + 1 if token + 1 in circle else circle.start
+    return token
 
 
 def write(shape: Shape, folder: Path) -> Path:
     """The model's file in `folder`, written if it is not there yet."""
-    file = folder / f"{shape.name}-q8_0.gguf"
+    file = folder / f"{shape.name}-{shape.quantized.lower()}.gguf"
     if file.is_file():
         return file
     folder.mkdir(parents=True, exist_ok=True)
@@ -96,7 +116,7 @@ def write(shape: Shape, folder: Path) -> Path:
 def _write(shape: Shape, file: Path) -> None:
     writer: Any = gguf.GGUFWriter(file, "qwen2")
     writer.add_name(f"random {shape.name}")
-    writer.add_file_type(gguf.LlamaFileType.MOSTLY_Q8_0)
+    writer.add_file_type(gguf.LlamaFileType[f"MOSTLY_{shape.quantized}"])
     writer.add_block_count(shape.n_layer)
     writer.add_context_length(shape.n_ctx)
     writer.add_embedding_length(shape.n_embd)
@@ -106,35 +126,53 @@ def _write(shape: Shape, file: Path) -> None:
     writer.add_rope_freq_base(1e6)
     writer.add_layer_norm_rms_eps(1e-6)
     _add_vocabulary(writer)
+    kind = gguf.GGMLQuantizationType[shape.quantized]
     for name, rows, columns in shape.matrices():
-        stored = (rows, columns // BLOCK * BLOCK_BYTES)
-        writer.add_tensor_info(name, stored, np.dtype(np.uint8), stored[0] * stored[1], gguf.GGMLQuantizationType.Q8_0)
+        stored = (rows, columns // BLOCK * BLOCK_BYTES[shape.quantized])
+        writer.add_tensor_info(name, stored, np.dtype(np.uint8), stored[0] * stored[1], kind)
     for name, length, _ in shape.vectors():
         writer.add_tensor_info(name, (length,), np.dtype(np.float32), 4 * length)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_ti_data_to_file()
     random = np.random.default_rng(SEED)
+    followed = np.array(sorted(range(N_VOCAB), key=follower))  # row -> the token that it follows
+    embeddings: np.ndarray[Any, Any] | None = None
     for name, rows, columns in shape.matrices():
-        writer.write_tensor_data(_blocks(random, rows, columns, unused=len(CONTROL) if "token_embd" in name else 0))
+        blocks = _blocks(random, rows, columns, shape.quantized, unused=len(CONTROL) if "token_embd" in name else 0)
+        if shape.chain and name.endswith(("attn_output.weight", "ffn_down.weight")):
+            _silence(blocks, shape.quantized)  # the layers cost what they cost and add nothing
+        if name == "token_embd.weight":
+            embeddings = blocks
+        elif name == "output.weight":
+            assert embeddings is not None
+            blocks = embeddings[followed]
+        writer.write_tensor_data(blocks)
     for _, length, value in shape.vectors():
         writer.write_tensor_data(np.full(length, value, np.float32))
     writer.close()
 
 
-def _blocks(random: np.random.Generator, rows: int, columns: int, unused: int) -> np.ndarray[Any, Any]:
-    """Q8_0 blocks of values with a deviation of about 1 / sqrt(columns), as trained layers have.
+def _blocks(random: np.random.Generator, rows: int, columns: int, quantized: str, unused: int) -> np.ndarray[Any, Any]:
+    """Blocks of values with a deviation of about 1 / sqrt(columns), as trained layers have.
 
     The last `unused` rows are zero: in the embeddings they are the control tokens, whose logits then never win, so
     that no answer ends before its time.
     """
-    blocks = np.empty((rows * columns // BLOCK, BLOCK_BYTES), np.uint8)
-    scale = np.float16(1.0 / (np.sqrt(columns) * 73.0))  # 73: the deviation of uniform whole numbers within 127
+    width = BLOCK_BYTES[quantized]
+    blocks = np.empty((rows * columns // BLOCK, width), np.uint8)
+    scale = np.float16(1.0 / (np.sqrt(columns) * DEVIATION[quantized]))
     blocks[:, :2] = np.frombuffer(scale.tobytes(), np.uint8)
-    blocks[:, 2:] = random.integers(-127, 128, (len(blocks), BLOCK), np.int8).view(np.uint8)
+    least = -127 if quantized == "Q8_0" else -128
+    blocks[:, 2:] = random.integers(least, 128, (len(blocks), width - 2), np.int8).view(np.uint8)
     if unused:
-        blocks[-unused * columns // BLOCK :, 2:] = 0
-    return blocks.reshape(rows, columns // BLOCK * BLOCK_BYTES)
+        _silence(blocks[-unused * columns // BLOCK :], quantized)
+    return blocks.reshape(rows, columns // BLOCK * width)
+
+
+def _silence(blocks: np.ndarray[Any, Any], quantized: str) -> None:
+    """Makes all values 0: by their scales."""
+    blocks.reshape(-1, BLOCK_BYTES[quantized])[:, :2] = 0
 
 
 def _add_vocabulary(writer: Any) -> None:

@@ -1,7 +1,8 @@
 """Guesses by looking up: where the end of a text stood before, what came next may come again. Engine thread; pure.
 
-Editing, extraction and code repeat much of their prompt. A text that does not must lose next to nothing: a guess that
-fails has cost a larger decode, so failures make guesses rare, and only longer agreement makes one then.
+Editing, extraction and code repeat much of their prompt. A text that does not must lose next to nothing, so guessing
+lives on credit: it may lose a small share of the work, what it has won it may risk again, and after a failure only
+longer agreement makes a guess.
 """
 
 from __future__ import annotations
@@ -9,25 +10,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from hoshikage.engine.prices import Prices
+
 SHORTEST: Final = 3
 """Tokens at the text's end that must have stood together before."""
 LONGEST: Final = 24
 """As much agreement is looked at."""
-FIRST_PAUSE: Final = 16
-LONGEST_PAUSE: Final = 256
+LENGTHS: Final = (15, 7, 3)
+"""Of guesses; with the token that is certain they fill batches whose price is known."""
+WORTH: Final = 1.3
+"""A guess is made where it gains at least so much if it is right."""
+FIRST_CREDIT: Final = 3.0
+MOST_CREDIT: Final = 12.0
+EARNED: Final = 0.02
+"""Decodes of one token that guessing may lose: to begin with, at most, and for each token without a guess."""
 
 
 class Lookup:
     """A Guesser. It keeps one place for each SHORTEST tokens that stand together, the latest."""
 
-    def __init__(self) -> None:
+    def __init__(self, prices: Prices) -> None:
+        self._prices = prices
         self._places: dict[tuple[int, ...], int] = {}
         """Tokens -> the position behind them, where another one stands."""
         self._known = SHORTEST
         """Positions before this one are in it."""
         self._needed = SHORTEST
-        self._pause = FIRST_PAUSE
-        self._silent_until = 0
+        self._credit = FIRST_CREDIT
 
     def guess(self, tokens: Sequence[int], most: int) -> Sequence[int]:
         end = len(tokens)
@@ -35,30 +44,35 @@ class Lookup:
         for position in range(self._known, end):
             places[tuple(tokens[position - SHORTEST : position])] = position
         self._known = max(self._known, end)
-        if end < self._silent_until:
+        self._credit = min(MOST_CREDIT, self._credit + EARNED)
+        if self._credit <= 0:
             return ()
         place = places.get(tuple(tokens[end - SHORTEST :]))
         if place is None or (self._needed > SHORTEST and agreement(tokens, place) < self._needed):
             return ()
-        found = list(tokens[place : place + most])
+        length = self._worthwhile(most)
+        found = list(tokens[place : place + length])
         period = end - place
-        while len(found) < most:  # a text that goes round in a circle is taken to go on so
+        while len(found) < length:  # a text that goes round in a circle is taken to go on so
             found.append(found[-period])
-        self._asked_at = end
         return found
 
     def judged(self, guessed: int, accepted: int) -> None:
         if not guessed:
             return
-        if accepted * 2 >= guessed:
-            self._needed, self._pause = SHORTEST, FIRST_PAUSE
-        else:
-            self._needed = min(LONGEST, self._needed * 2)
-            self._silent_until = self._asked_at + accepted + self._pause
-            self._pause = min(LONGEST_PAUSE, self._pause * 2)
+        gain = 1 + accepted - self._prices.of(1 + guessed)
+        self._credit = min(MOST_CREDIT, self._credit + gain)
+        self._needed = SHORTEST if gain > 0 else min(LONGEST, self._needed * 2)
 
     def close(self) -> None:
         self._places = {}
+
+    def _worthwhile(self, most: int) -> int:
+        """The length that gains most if all of it is right; 0 where none gains enough."""
+        lengths = [length for length in LENGTHS if length <= most]
+        price = self._prices.of
+        best = max(lengths, key=lambda length: (1 + length) / price(1 + length), default=0)
+        return best if best and 1 + best >= WORTH * price(1 + best) else 0
 
 
 def agreement(tokens: Sequence[int], place: int) -> int:

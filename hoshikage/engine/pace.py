@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-LEAST: Final = 16
+LEAST: Final = 32
 FIRST: Final = 64
-QUICK_S: Final = 0.04
-SLOW_S: Final = 0.12
+QUICK_S: Final = 0.08
+SLOW_S: Final = 0.2
 """A decode that takes longer is felt as a stop in the answers that flow."""
 
 

@@ -16,6 +16,7 @@ from typing import Final
 from hoshikage import wire
 from hoshikage.engine.cancels import Cancels
 from hoshikage.engine.pace import Pace
+from hoshikage.engine.prices import Prices
 from hoshikage.engine.seats import Seats
 from hoshikage.engine.session import Session
 from hoshikage.errors import HoshikageError, KvMemoryFull, ShuttingDown
@@ -25,6 +26,8 @@ from hoshikage.params import Timings
 OpenSession = Callable[[wire.Generate], Session]
 Filled = list[tuple[Session, int]]
 """Sessions with the number of their tokens in a batch."""
+LOOK_AGAIN: Final = 64
+"""After so many decodes of several answers their price is measured anew."""
 AHEAD: Final = 256
 """Tokens of an answer for which there must be cells before it begins beside others."""
 
@@ -38,15 +41,20 @@ class Scheduler:
         open_session: OpenSession,
         cancels: Cancels,
         emit: Callable[[wire.Event], None],
+        prices: Prices,
         slots: int = 1,
     ) -> None:
-        """`open_session` may raise HoshikageError, which ends that job alone. `slots`: the context's sequences."""
+        """`open_session` may raise HoshikageError, which ends that job alone. `prices` learn from what is decoded.
+        `slots`: the context's sequences."""
         self._context = context
         self._open_session = open_session
         self._cancels = cancels
         self._emit = emit
         self._seats = Seats(context, slots)
         self._several = slots > 1
+        self._prices = prices
+        self._turn = 0
+        """Counts decodes of several answers."""
         self._pace = Pace(context.n_batch)
         self._n_prompt = 0
         """Prompt tokens that were put into the last batch beside answers that flow."""
@@ -82,8 +90,8 @@ class Scheduler:
             return
         if not decoded:
             self._seats.restore()
-        elif self._n_prompt:
-            self._pace.took(self._n_prompt, time.perf_counter() - begun)
+        else:
+            self._learn(filled, time.perf_counter() - begun)
         for session in tuple(self._running):
             if self._cancels.wanted(session.job):
                 session.cancel()
@@ -193,6 +201,9 @@ class Scheduler:
             flowing, prompts = self._parted()
             needed = sum(session.pending for session in flowing)
         room = min(context.n_batch, max(self._seats.cells_left, 1))
+        if not prompts and len(flowing) > 1:
+            flowing = self._group(flowing)
+            needed = sum(session.pending for session in flowing)
         filled: Filled = []
         for session in flowing:
             needed -= session.pending  # what those behind it must have
@@ -208,6 +219,21 @@ class Scheduler:
                 room -= filled[-1][1]
                 self._n_prompt += filled[-1][1] if flowing else 0
         return filled
+
+    def _group(self, flowing: list[Session]) -> list[Session]:
+        """Those that are decoded now: all, but where fewer at a time are quicker for all. Each has its turn."""
+        size = self._prices.best_group(len(flowing))
+        self._turn += 1
+        if size == len(flowing) or self._turn % LOOK_AGAIN == 0:  # what was slow once may have been an accident
+            return flowing
+        first = self._turn * size % len(flowing)
+        return [*flowing, *flowing][first : first + size]
+
+    def _learn(self, filled: Filled, seconds: float) -> None:
+        if self._n_prompt:
+            self._pace.took(self._n_prompt, seconds)
+        elif all(session.flows for session, _ in filled):
+            self._prices.took(sum(count for _, count in filled), seconds)
 
     def _parted(self) -> tuple[list[Session], list[Session]]:
         """Those that have a few tokens to compute, and those that have a prompt."""

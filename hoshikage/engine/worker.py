@@ -15,6 +15,8 @@ from hoshikage._ffi.layout import Calibrated
 from hoshikage._ffi.library import Library, load
 from hoshikage.engine.cancels import Cancels
 from hoshikage.engine.guess import Guesser
+from hoshikage.engine.lookup import Lookup
+from hoshikage.engine.prices import Prices
 from hoshikage.engine.prompt import prepare
 from hoshikage.engine.sampling import Conditions
 from hoshikage.engine.scheduler import Scheduler
@@ -181,7 +183,8 @@ class _Loaded:
             vocab.control_texts(),
         )
         self._params = params
-        self.scheduler = Scheduler(context, self._open, cancels, emit, params.n_parallel)
+        self._prices = Prices()
+        self.scheduler = Scheduler(context, self._open, cancels, emit, self._prices, params.n_parallel)
         self.tasks = Tasks(model, self._template, params, cancels, emit)
 
     def info(self, load_ms: float) -> ModelInfo:
@@ -232,7 +235,7 @@ class _Loaded:
         return session
 
     def _open_guesser(self) -> Guesser | None:
-        return None
+        return Lookup(self._prices) if self._params.speculation == "lookup" else None
 
     def _grammars(self) -> Grammars:
         if self._made_grammars is None:
