@@ -62,7 +62,7 @@ class Shape:
 
     def vectors(self) -> Iterator[tuple[str, int, float]]:
         """Name, length and value of each tensor that stays in 32 bits."""
-        yield "output_norm.weight", self.n_embd, 1.0
+        yield "output_norm.weight", self.n_embd, CERTAIN if self.chain else 1.0
         for layer in range(self.n_layer):
             at = f"blk.{layer}"
             yield f"{at}.attn_norm.weight", self.n_embd, 1.0
@@ -86,6 +86,8 @@ SHAPES: Final = {
         Shape("chain-draft", n_layer=4, n_embd=64, n_head=4, n_head_kv=2, n_ff=256, chain=True),
     )
 }
+CERTAIN: Final = 6.0
+"""Widens the logits of a chain, so that a narrow one is as sure of its next token as a wide one."""
 CYCLE: Final = range(300, 364)
 """Tokens of a chain that follow each other in a small circle; those above go round in one of 150,000."""
 

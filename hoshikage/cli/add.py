@@ -46,6 +46,8 @@ def run(args: argparse.Namespace, context: Context) -> CommandResult:
     file = Path(args.path).absolute()
     header = gguf.read_chat_model(file)
     file = gguf.first(file, header)
+    if options.draft is not None:
+        gguf.require_draft(Path(options.draft), header)
     source = header.chat_template if options.chat_template is None else read_template(options.chat_template)
     fault = templates.fault(source) if source else None
     if args.check:

@@ -27,6 +27,8 @@ def add_options(parser: Parser, rows: Iterable[Option]) -> None:
             metavar = "|".join((*(["N"] if row.kind is int else []), *row.words)) if row.words else METAVARS[row.kind]
             if row.form:
                 metavar = SHARES
+            elif row.name == "draft":
+                metavar = "FILE"
             group.add_argument(_flag(row), dest=row.name, metavar=metavar, help=words)
 
 
@@ -41,6 +43,8 @@ def chosen(args: argparse.Namespace, rows: Iterable[Option]) -> dict[str, Any]:
     if template not in (None, CHATML):
         found["chat_template"] = str(Path(template).absolute())
         read_template(found["chat_template"])
+    if "draft" in found:
+        found["draft"] = str(Path(found["draft"]).absolute())
     return found
 
 

@@ -302,17 +302,26 @@ def wanted_load(spec: ModelSpec, settings: Settings) -> Wanted:
     try:
         states = [spec.file.stat(), *(part.stat() for part in gguf.files(spec.file)[1:] if part.exists())]
     except OSError:
-        raise ModelLoadFailed(
-            "dispatch.model_file_missing", param="model", label=spec.label, file=str(spec.file)
-        ) from None
+        raise _file_missing(spec, spec.file) from None
     options = spec.options
+    if options.draft is not None:
+        draft = Path(options.draft)
+        try:
+            states.append(draft.stat())
+        except OSError:
+            raise _file_missing(spec, draft) from None
     params = LoadParams(
         model_path=str(spec.file),
         chat_template=read_template(options.chat_template),
+        draft_path=options.draft or "",
         **{**settings.loading(), **options.loading()},
     )
     size, changed = sum(state.st_size for state in states), max(state.st_mtime_ns for state in states)
     return Wanted(spec.label, params, (states[0].st_ino, size, changed))
+
+
+def _file_missing(spec: ModelSpec, file: Path) -> ModelLoadFailed:
+    return ModelLoadFailed("dispatch.model_file_missing", param="model", label=spec.label, file=str(file))
 
 
 def process_host(library: Path, on_event: Callable[[wire.Event], None], on_exit: Callable[[Exit], None]) -> Host:

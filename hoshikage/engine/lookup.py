@@ -26,17 +26,29 @@ EARNED: Final = 0.02
 """Decodes of one token that guessing may lose: to begin with, at most, and for each token without a guess."""
 
 
+class Credit:
+    """What guessing may lose, in decodes of one token. The texts of one model share it: they are often of a kind."""
+
+    __slots__ = ("left",)
+
+    def __init__(self) -> None:
+        self.left = FIRST_CREDIT
+
+    def add(self, gain: float) -> None:
+        self.left = min(MOST_CREDIT, self.left + gain)
+
+
 class Lookup:
     """A Guesser. It keeps one place for each SHORTEST tokens that stand together, the latest."""
 
-    def __init__(self, prices: Prices) -> None:
+    def __init__(self, prices: Prices, credit: Credit) -> None:
         self._prices = prices
+        self._credit = credit
         self._places: dict[tuple[int, ...], int] = {}
         """Tokens -> the position behind them, where another one stands."""
         self._known = SHORTEST
         """Positions before this one are in it."""
         self._needed = SHORTEST
-        self._credit = FIRST_CREDIT
 
     def guess(self, tokens: Sequence[int], most: int) -> Sequence[int]:
         end = len(tokens)
@@ -44,8 +56,8 @@ class Lookup:
         for position in range(self._known, end):
             places[tuple(tokens[position - SHORTEST : position])] = position
         self._known = max(self._known, end)
-        self._credit = min(MOST_CREDIT, self._credit + EARNED)
-        if self._credit <= 0:
+        self._credit.add(EARNED)
+        if self._credit.left <= 0:
             return ()
         place = places.get(tuple(tokens[end - SHORTEST :]))
         if place is None or (self._needed > SHORTEST and agreement(tokens, place) < self._needed):
@@ -61,7 +73,7 @@ class Lookup:
         if not guessed:
             return
         gain = 1 + accepted - self._prices.of(1 + guessed)
-        self._credit = min(MOST_CREDIT, self._credit + gain)
+        self._credit.add(gain)
         self._needed = SHORTEST if gain > 0 else min(LONGEST, self._needed * 2)
 
     def close(self) -> None:

@@ -50,6 +50,11 @@ class Prices:
         share = (n_tokens - sizes[at - 1]) / (sizes[at] - sizes[at - 1])
         return (below + share * (above - below)) / one
 
+    def share_of_one(self, seconds: float) -> float:
+        """So much time, in decodes of one token; 0 where their time is not known yet."""
+        one = self._seconds.get(1)
+        return 0.0 if one is None else seconds / one
+
     def best_group(self, texts: int) -> int:
         """How many of so many texts are best decoded together, a token of each: as many as pays.
 

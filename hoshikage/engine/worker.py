@@ -14,8 +14,9 @@ from hoshikage import wire
 from hoshikage._ffi.layout import Calibrated
 from hoshikage._ffi.library import Library, load
 from hoshikage.engine.cancels import Cancels
+from hoshikage.engine.draft import Draft
 from hoshikage.engine.guess import Guesser
-from hoshikage.engine.lookup import Lookup
+from hoshikage.engine.lookup import Credit, Lookup
 from hoshikage.engine.prices import Prices
 from hoshikage.engine.prompt import prepare
 from hoshikage.engine.sampling import Conditions
@@ -140,7 +141,12 @@ class Worker(threading.Thread):
         self._unload()
         begun = time.perf_counter()
         model, context = open_model(library, params, self._progress)
-        self._loaded = loaded = _Loaded(model, context, params, self._cancels, self._emit)
+        try:
+            self._loaded = loaded = _Loaded(model, context, params, self._cancels, self._emit)
+        except BaseException:
+            context.close()
+            model.close()
+            raise
         self._emit(wire.Loaded(loaded.info((time.perf_counter() - begun) * 1e3)))
 
     def _unload(self) -> None:
@@ -184,6 +190,10 @@ class _Loaded:
         )
         self._params = params
         self._prices = Prices()
+        self._credit = Credit()
+        self._draft: Draft | None = None
+        if params.draft_path:
+            self._draft = Draft.open(model.library, params, vocab, self._prices, lambda _progress: True)
         self.scheduler = Scheduler(context, self._open, cancels, emit, self._prices, params.n_parallel)
         self.tasks = Tasks(model, self._template, params, cancels, emit)
 
@@ -204,6 +214,8 @@ class _Loaded:
     def close(self) -> None:
         self.tasks.close()
         self.scheduler.close()
+        if self._draft is not None:
+            self._draft.close()
         self._context.close()
         self._model.close()
 
@@ -235,7 +247,9 @@ class _Loaded:
         return session
 
     def _open_guesser(self) -> Guesser | None:
-        return Lookup(self._prices) if self._params.speculation == "lookup" else None
+        if self._draft is not None:
+            return self._draft.guesser()
+        return Lookup(self._prices, self._credit) if self._params.speculation == "lookup" else None
 
     def _grammars(self) -> Grammars:
         if self._made_grammars is None:

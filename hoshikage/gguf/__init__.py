@@ -1,5 +1,6 @@
 """GGUF files read and judged in pure Python: `read_model` for a model, `read` for one file. Any thread; blocking."""
 
+from hoshikage.gguf.draft import require_draft
 from hoshikage.gguf.memory import MemoryEstimate, estimate
 from hoshikage.gguf.parts import SplitName, files, first, read_chat_model, read_model
 from hoshikage.gguf.reader import GgufHeader, Split, read
@@ -15,4 +16,5 @@ __all__ = [
     "read",
     "read_chat_model",
     "read_model",
+    "require_draft",
 ]

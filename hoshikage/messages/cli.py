@@ -155,6 +155,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "モデルのチャットテンプレートの代わりに使う Jinja のファイル（chatml なら ChatML）",
         "Jinja file to use in place of the model's chat template (chatml: ChatML)",
     ),
+    "option_draft": (
+        "先のトークンを予測させる、同じ語彙の小さいモデルの GGUF",
+        "GGUF of a small model of the same vocabulary that guesses tokens ahead",
+    ),
     "option_thinking": (
         "考える過程を省かせる（Qwen3 など、対応したモデルで）",
         "let it answer without thinking first (models that can, such as Qwen3)",

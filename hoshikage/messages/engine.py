@@ -12,6 +12,12 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "モデル {path} を読み込めません。ライブラリの説明: {reason}",
         "The model {path} cannot be loaded. The library says: {reason}",
     ),
+    "draft_vocabulary": (
+        "{draft} は {path} の下書きモデルになれません。語彙が違います（{difference}）。同じ系列の小さいモデルを "
+        "`--draft` に指定してください。",
+        "{draft} cannot be the draft model of {path}: their vocabularies differ ({difference}). Give `--draft` a small "
+        "model of the same family.",
+    ),
     "model_too_large": (
         "モデル {path} を読み込むメモリーが足りません。N_GPU_LAYERS を auto にするか減らす、N_CTX を小さくする、"
         "小さいモデルや強い量子化を選ぶ、のどれかを試してください。ライブラリの説明: {reason}",

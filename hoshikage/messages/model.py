@@ -204,6 +204,11 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{file} には重みが入っていません（語彙だけのファイルなど）。",
         "{file} holds no weights (it may be a vocabulary only).",
     ),
+    "draft_unlike": (
+        "{file} は下書きモデルになれません。語彙が違います（{difference}）。同じ系列の小さいモデルを指定してください。",
+        "{file} cannot be the draft model: its vocabulary differs ({difference}). Give a small model of the same "
+        "family.",
+    ),
     "not_a_chat_model": (
         "{file} は会話用のモデルではありません（種類: {kind}）。モデル本体の GGUF を指定してください。",
         "{file} is no model to chat with (it is: {kind}). Name the GGUF of the model itself.",

@@ -89,6 +89,7 @@ LOADING: Final = (
     Option("use_mlock", str, "off | on", words=("off", "on")),
     Option("require_gpu", str, "off | on", words=("off", "on")),
     Option("chat_template", str, "path of a Jinja file | chatml"),
+    Option("draft", str, "path of a GGUF"),
     Option("thinking", bool, "true | false"),
 )
 OPTIONS: Final = (*LOADING, *SAMPLING)
@@ -132,6 +133,8 @@ class ModelOptions:
     """`on` or `off`, as the two before it: words as the settings have them."""
     chat_template: str | None = None
     """Path of a Jinja file, or CHATML."""
+    draft: str | None = None
+    """Path of a small model of the same vocabulary that guesses tokens ahead."""
     thinking: bool | None = None
     """Told to the chat template as `enable_thinking`, which Qwen3's and others read."""
     sampling: SamplingDefaults = field(default_factory=SamplingDefaults)

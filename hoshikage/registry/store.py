@@ -195,6 +195,9 @@ class Registry:
         if options.chat_template not in (None, CHATML):
             template = Path(str(options.chat_template))
             options = replace(options, chat_template=str(self._locate(template.parent, template.name)))
+        if options.draft is not None:
+            draft = Path(options.draft)
+            options = replace(options, draft=str(self._locate(draft.parent, draft.name)))
         return ModelSpec(entry.label, file, entry.stop, created, options)
 
     def _locate(self, folder: Path, name: str) -> Path:

@@ -42,6 +42,7 @@ ALL: dict[str, Any] = {
     "use_mlock": "on",
     "require_gpu": "on",
     "chat_template": "chatml",
+    "draft": "/models/draft.gguf",
     "thinking": False,
     "temperature": 0.0,
     "top_p": 0.9,

@@ -1,0 +1,178 @@
+"""Guesses by a small model of the same vocabulary, which runs ahead of the large one. Engine thread.
+
+One model and one context for all answers; each answer has a sequence of its own in it, kept in step with its text.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from hoshikage._ffi.library import Library
+from hoshikage.engine.prices import Prices
+from hoshikage.engine.seats import common_prefix
+from hoshikage.errors import ModelLoadFailed
+from hoshikage.llama.context import Context
+from hoshikage.llama.model import Model
+from hoshikage.llama.sampler import likeliest
+from hoshikage.llama.vocab import Vocab
+from hoshikage.params import LoadParams
+
+LEAST_CHANCE: Final = 0.5
+"""Where the small model itself gives its best token less, the large one is as likely as not to choose another."""
+LENGTHS: Final = (15, 7, 3, 1)
+"""Of guesses; with the token that is certain they fill batches whose price is soon known."""
+FIRST_CHANCE: Final = 0.8
+NEW_SHARE: Final = 0.08
+"""Of one guessed token in the chance that one is right."""
+TRY_AGAIN: Final = 32
+"""After so many tokens for which guessing did not pay, it is tried once more."""
+PADDING: Final = 128
+"""So many unused tokens more or less do not make another vocabulary: sizes of one family are rounded differently."""
+STRIDE: Final = 997
+"""Each of so many tokens is compared."""
+
+
+class Draft:
+    """Close it before the large model's context."""
+
+    def __init__(self, model: Model, context: Context, n_vocab: int, prices: Prices, count: int) -> None:
+        self._model = model
+        self._n_vocab = n_vocab
+        self._prices = prices
+        self._free = list(range(count))
+        self.context = context
+
+    @classmethod
+    def open(
+        cls,
+        library: Library,
+        params: LoadParams,
+        vocab: Vocab,
+        prices: Prices,
+        on_progress: Callable[[float], bool],
+    ) -> Draft:
+        """Loads params.draft_path beside the model that has `vocab`.
+
+        Raises ModelLoadFailed, also where its vocabulary is another; OutOfMemory, NotSupported.
+        """
+        own = replace(params, model_path=params.draft_path, draft_path="", speculation="off")
+        model = Model.load(library, own, on_progress)
+        try:
+            if difference := _difference(vocab, model.vocab):
+                raise ModelLoadFailed(
+                    "engine.draft_vocabulary", draft=params.draft_path, path=params.model_path, difference=difference
+                )
+            return cls(model, Context.open(model, own), vocab.n_tokens, prices, params.n_parallel)
+        except BaseException:
+            model.close()
+            raise
+
+    def guesser(self) -> DraftGuesser | None:
+        """For one text; None where as many are at it as the context has sequences."""
+        return DraftGuesser(self, self._free.pop(), self._prices) if self._free else None
+
+    def run(self, tokens: Sequence[int], n_past: int, seq_id: int, most: int) -> list[int]:
+        """What comes behind `tokens`, of which the first `n_past` are in memory: at most `most` tokens, as long as the
+        model is sure enough."""
+        context, found = self.context, list[int]()
+        for begin in range(n_past, len(tokens), context.n_batch):
+            part = tokens[begin : begin + context.n_batch]
+            context.batch.clear()
+            context.batch.extend(part[:-1], begin, seq_id)
+            index = context.batch.add(part[-1], begin + len(part) - 1, seq_id, begin + len(part) == len(tokens))
+            if not context.decode():
+                return found
+        while True:
+            logits = context.logits(index)
+            token = likeliest(logits)
+            if float(np.exp(logits - logits[token]).sum()) * LEAST_CHANCE > 1 or token >= self._n_vocab:
+                return found
+            found.append(token)
+            if len(found) == most or self._model.vocab.is_eog(token):
+                return found
+            context.batch.clear()
+            index = context.batch.add(token, len(tokens) + len(found) - 1, seq_id, True)
+            if not context.decode():
+                return found
+
+    def done(self, seq_id: int) -> None:
+        """The sequence is free again."""
+        self.context.remove(seq_id)
+        self._free.append(seq_id)
+
+    def close(self) -> None:
+        self.context.close()
+        self._model.close()
+
+
+class DraftGuesser:
+    """A Guesser over one sequence of the draft's context."""
+
+    def __init__(self, draft: Draft, seq_id: int, prices: Prices) -> None:
+        self._draft: Draft | None = draft
+        self._seq_id = seq_id
+        self._prices = prices
+        self._held: list[int] = []
+        """The text in the draft's memory."""
+        self._chance = FIRST_CHANCE
+        self._cost = 0.0
+        """Of one guessed token, in decodes of the large model; 0 until it is known."""
+        self._idle = 0
+
+    def guess(self, tokens: Sequence[int], most: int) -> Sequence[int]:
+        draft = self._draft
+        longest = 0 if draft is None else draft.context.n_ctx - len(tokens)
+        length = self._worthwhile(min(most, longest))
+        if draft is None or not length:
+            return ()
+        same = common_prefix(self._held, tokens, len(tokens) - 1)
+        if same < len(self._held) and not draft.context.cut(self._seq_id, same):
+            same = 0
+        begun = time.perf_counter()
+        found = draft.run(tokens, same, self._seq_id, length)
+        self._held = [*tokens, *found[:-1]]
+        if not found:  # it was asked in vain, and that costs too
+            self.judged(1, 0)
+        if found and len(tokens) - same <= length:  # the first time the whole prompt is in it
+            share = self._prices.share_of_one((time.perf_counter() - begun) / len(found))
+            self._cost += (share - self._cost) * (NEW_SHARE if self._cost else 1.0)
+        return found
+
+    def judged(self, guessed: int, accepted: int) -> None:
+        for right in (True,) * accepted + (False,) * (accepted < guessed):
+            self._chance += NEW_SHARE * (right - self._chance)
+
+    def close(self) -> None:
+        if self._draft is not None:
+            self._draft.done(self._seq_id)
+            self._draft = None
+
+    def _worthwhile(self, most: int) -> int:
+        """The length that gains most by what is known; 0 where none gains, but for a try now and then."""
+        best, gain = 0, 1.0
+        for length in LENGTHS:
+            if length <= most:
+                right = self._chance * (1 - self._chance**length) / max(1e-6, 1 - self._chance)
+                worth = (1 + right) / (self._prices.of(1 + length) + length * self._cost)
+                if worth > gain:
+                    best, gain = length, worth
+        self._idle = 0 if best else self._idle + 1
+        return 1 if self._idle and self._idle % TRY_AGAIN == 0 and most else best
+
+
+def _difference(vocab: Vocab, other: Vocab) -> str:
+    """What tells the two vocabularies apart; empty for nothing."""
+    if abs(vocab.n_tokens - other.n_tokens) > PADDING:
+        return f"{vocab.n_tokens} ≠ {other.n_tokens}"
+    if (vocab.bos, vocab.eos) != (other.bos, other.eos):
+        return f"BOS, EOS: {vocab.bos}, {vocab.eos} ≠ {other.bos}, {other.eos}"
+    common = min(vocab.n_tokens, other.n_tokens) - PADDING
+    for token in range(0, max(common, 1), STRIDE if common > STRIDE else 1):
+        if vocab.text(token) != other.text(token):
+            return f"{token}: {vocab.text(token)!r} ≠ {other.text(token)!r}"
+    return ""

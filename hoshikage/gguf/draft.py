@@ -1,0 +1,29 @@
+"""Whether one model can guess tokens for another, as far as the headers of their files tell. Pure; any thread."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from hoshikage.errors import GgufInvalid
+from hoshikage.gguf.parts import read_chat_model
+from hoshikage.gguf.reader import GgufHeader
+
+PADDING: Final = 128
+"""So many unused tokens more or less do not make another vocabulary."""
+TOLD: Final = ("tokenizer.ggml.model", "tokenizer.ggml.bos_token_id", "tokenizer.ggml.eos_token_id")
+
+
+def require_draft(draft: Path, header: GgufHeader) -> GgufHeader:
+    """The draft's header. Raises GgufInvalid for a file that is no model, or one of another vocabulary."""
+    found = read_chat_model(draft)
+    differences = [
+        f"{key}: {header.values.get(key, '-')} ≠ {found.values.get(key, '-')}"
+        for key in TOLD
+        if header.values.get(key) != found.values.get(key)
+    ]
+    if abs(found.n_vocab - header.n_vocab) > PADDING:
+        differences.insert(0, f"{header.n_vocab} ≠ {found.n_vocab}")
+    if differences:
+        raise GgufInvalid("model.draft_unlike", file=str(draft), difference=", ".join(differences))
+    return found
