@@ -6,9 +6,6 @@ from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
-from dotenv import dotenv_values
-from dotenv.parser import parse_stream
-
 from hoshikage.errors import SettingInvalid
 
 
@@ -33,6 +30,9 @@ def read(file: Path) -> EnvFile | None:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise SettingInvalid("settings.env_encoding", file=str(file), line=line, offset=error.start) from None
+    from dotenv import dotenv_values  # only here: most folders have no such file
+    from dotenv.parser import parse_stream
+
     bindings = list(parse_stream(StringIO(words)))
     # What is damaged is left out beforehand: python-dotenv would tell it by itself, in English and without the file.
     sound = "".join(binding.original.string for binding in bindings if not binding.error)

@@ -10,6 +10,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from types import FrameType
 from typing import Final
 
@@ -21,6 +22,7 @@ from hoshikage.api.access import Doorway
 from hoshikage.api.body import MAX_BYTES
 from hoshikage.api.changes import Seen
 from hoshikage.api.dialects import Dialects
+from hoshikage.api.document import Document
 from hoshikage.api.gate import Gate
 from hoshikage.api.keys import (
     DIALECTS,
@@ -46,9 +48,8 @@ from hoshikage.api.metrics import measured
 from hoshikage.api.middleware import AccessLog, add_request_id, errors, guard, without_request_bytes
 from hoshikage.api.middleware import log as access_log
 from hoshikage.api.model_files import ModelFiles
-from hoshikage.api.openapi import Document
 from hoshikage.api.response_store import ResponseStore
-from hoshikage.api.routes import ROUTES, needs, routes
+from hoshikage.api.routes import ROUTES, routes
 from hoshikage.api.sites import url
 from hoshikage.dispatch import client
 from hoshikage.errors import HoshikageError
@@ -61,6 +62,7 @@ LEAST_DRAIN_S: Final = 0.01
 """aiohttp takes 0 for no limit."""
 END_S: Final = 15.0
 """So long at most do cancelled requests and the runner take to end after the drain."""
+WARMED: Final = ()
 log: Final = logging.getLogger("hoshikage.api")
 
 
@@ -76,6 +78,7 @@ def create(
 
     `exposed`: whether others can reach it; None tells that from HOST. Raises SettingInvalid.
     """
+    handlers, needs = routes()
     doorway = Doorway.of(settings, sites.is_exposed(settings, ()) if exposed is None else exposed)
     app = web.Application(middlewares=[measured, errors, guard], client_max_size=MAX_BYTES)
     app[SETTINGS] = settings
@@ -85,7 +88,7 @@ def create(
     app[METRICS] = Measures()
     app[PACE] = pace or Pace()
     app[DOORWAY] = doorway
-    app[GATE] = Gate(settings, doorway, needs())
+    app[GATE] = Gate(settings, doorway, needs)
     app[LIMITS] = RateLimits(settings.rate_limit_requests, settings.rate_limit_tokens)
     app[MODEL_FILES] = ModelFiles()
     app[OPENAPI] = Document(ROUTES)
@@ -93,7 +96,7 @@ def create(
     app[SEEN] = Seen()
     if (tls := sites.tls_context(settings)) is not None:
         app[TLS] = tls
-    app.add_routes(routes())
+    app.add_routes(handlers)
     app.on_response_prepare.extend((add_request_id, cors.add_headers, limits.add_headers))
     app.cleanup_ctx.append(_dispatching)
     return app
@@ -163,6 +166,8 @@ async def run(
             urls = ", ".join(url(address, secure=TLS in app) for address in running.addresses)
             _tell(settings, "http.ready", url=urls)
             notifier.ready(urls)
+            warming = asyncio.create_task(asyncio.to_thread(_import_for_chats))
+            warming.add_done_callback(_tell_failure)
             if on_ready is not None:
                 beside = asyncio.create_task(asyncio.to_thread(on_ready))
                 beside.add_done_callback(_tell_failure)
@@ -177,6 +182,12 @@ async def run(
             beats.cancel()
             if settings.unix_socket is not None:
                 sites.remove_socket(settings.unix_socket)
+
+
+def _import_for_chats() -> None:
+    """What the first chat needs, once the server answers: its import must delay neither."""
+    for name in WARMED:
+        import_module(name)
 
 
 def _tell_failure(done: asyncio.Task[None]) -> None:

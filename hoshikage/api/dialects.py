@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from hoshikage import gguf
 from hoshikage.errors import GgufInvalid, ModelLoadFailed
 from hoshikage.registry import CHATML, ModelSpec, read_template
-from hoshikage.tools import Dialect
+
+if TYPE_CHECKING:
+    from hoshikage.tools import Dialect
 
 MOST_KEPT: Final = 64
 Signature = tuple[int, int, int]
@@ -23,6 +25,8 @@ class Dialects:
 
     async def of(self, spec: ModelSpec) -> Dialect:
         """That of a model without a template, where the file cannot be read: the dispatcher says why it is refused."""
+        from hoshikage.tools import Dialect  # only here: a server that is not asked for a chat reads no template
+
         key = (spec.file, spec.options.chat_template)
         try:
             signatures = _signatures(spec)
@@ -46,5 +50,7 @@ def _signatures(spec: ModelSpec) -> tuple[Signature, ...]:
 
 
 def _read(spec: ModelSpec) -> Dialect:
+    from hoshikage.tools import Dialect
+
     given = read_template(spec.options.chat_template)
     return Dialect.of(gguf.read(spec.file).chat_template if given is None else given or None)

@@ -14,10 +14,10 @@ from hoshikage.access.limits import RateLimits
 from hoshikage.api.access import Doorway
 from hoshikage.api.changes import Seen
 from hoshikage.api.dialects import Dialects
+from hoshikage.api.document import Document
 from hoshikage.api.gate import Gate
 from hoshikage.api.measures import Measures
 from hoshikage.api.model_files import ModelFiles
-from hoshikage.api.openapi import Document
 from hoshikage.api.response_store import ResponseStore
 from hoshikage.dispatch.client import Note
 from hoshikage.params import Work

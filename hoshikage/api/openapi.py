@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from hoshikage import __version__
+from hoshikage.api.document import Row
 from hoshikage.api.gate import Needs
 from hoshikage.api.schema import anthropic, chat, completions, embeddings, native, ollama, problem, responses
 from hoshikage.api.schema.admin import NewModel
@@ -84,23 +85,8 @@ LONG_NAMES: Final = f"{problem.__package__}.".encode()
 """Stands before names that two of the modules have."""
 KINDS: Final = {str: "string", bool: "boolean", int: "integer", float: "number"}
 
-Row = tuple[str, str, Any, Needs]
 
-
-class Document:
-    """Describes the routes (method, path, handler, needs)."""
-
-    def __init__(self, routes: Sequence[Row]) -> None:
-        self._routes = routes
-        self._trees: dict[Language, dict[str, Any]] = {}
-
-    def tree(self, tongue: Language) -> dict[str, Any]:
-        if tongue not in self._trees:
-            self._trees[tongue] = _document(self._routes, tongue)
-        return self._trees[tongue]
-
-
-def _document(routes: Sequence[Row], tongue: Language) -> dict[str, Any]:
+def document(routes: Sequence[Row], tongue: Language) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     schemas, bodies = _schemas(tongue)
     for method, pattern, _, needs in routes:

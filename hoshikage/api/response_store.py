@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from hoshikage.api.schema.chat import ChatMessage
+if TYPE_CHECKING:
+    from hoshikage.api.schema.chat import ChatMessage
+
 
 MOST_BYTES: Final = 32 * 1024 * 1024
 

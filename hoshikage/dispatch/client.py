@@ -12,7 +12,7 @@ from contextlib import aclosing, suppress
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -26,14 +26,15 @@ from hoshikage.dispatch.process import ProcessHost
 from hoshikage.dispatch.queue import Queue, Ticket
 from hoshikage.dispatch.ramdisk import RamDisk
 from hoshikage.errors import HoshikageError, InvalidRequest, ModelCrashed, ModelLoadFailed
-from hoshikage.library import calibration
-from hoshikage.library.selection import Choice
 from hoshikage.params import GenerationRequest, LoadParams, Work
 from hoshikage.registry import ModelSpec, read_template
 from hoshikage.settings import Settings, cache_dir
 
 KEPT_RECORDS: Final = 20
 
+
+if TYPE_CHECKING:
+    from hoshikage.library.selection import Choice
 
 Clock = Callable[[], float]
 
@@ -336,6 +337,8 @@ def embedded_host(library: Path, on_event: Callable[[wire.Event], None], _on_exi
 
 def layouts_of(library: Path) -> Path | None:
     """The calibrated layouts of a library that was judged to be good with them."""
+    from hoshikage.library import calibration
+
     with suppress(OSError):
         return calibration.stored(library, cache_dir())
     return None

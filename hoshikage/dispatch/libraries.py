@@ -5,15 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from hoshikage import gguf
 from hoshikage.errors import GgufInvalid, HoshikageError, ModelLoadFailed
-from hoshikage.library import demo
-from hoshikage.library.selection import Choice, Selection
-from hoshikage.library.slots import Fallen
 from hoshikage.params import LoadParams
 from hoshikage.settings import Settings, cache_dir
+
+if TYPE_CHECKING:
+    from hoshikage.library.selection import Choice, Selection
+    from hoshikage.library.slots import Fallen
 
 
 class Libraries(Protocol):
@@ -55,6 +56,9 @@ class InstalledLibraries:
         return self._selection().status()
 
     def _selection(self) -> Selection:
+        from hoshikage.library import demo  # only here: a server that has loaded nothing needs none of it
+        from hoshikage.library.selection import Selection
+
         settings = self._settings
         return Selection(
             settings.lib_path,

@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from contextvars import Context
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from hoshikage import wire
 from hoshikage.dispatch.crashes import Crashes
@@ -25,9 +25,11 @@ from hoshikage.dispatch.memory import Footprint, footprint, resident_bytes
 from hoshikage.dispatch.ramdisk import Held, RamDisk
 from hoshikage.dispatch.runner import Job, Runner
 from hoshikage.errors import HoshikageError, ModelCrashed, ShuttingDown, Unavailable
-from hoshikage.library.selection import Choice
 from hoshikage.messages import Language, describe, text
 from hoshikage.params import LibraryInfo, ModelInfo, Work
+
+if TYPE_CHECKING:
+    from hoshikage.library.selection import Choice
 
 logger = logging.getLogger("hoshikage.dispatch")
 

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from hoshikage import wire
 from hoshikage.dispatch.host import Exit, HostFactory
@@ -16,9 +16,11 @@ from hoshikage.dispatch.libraries import Libraries
 from hoshikage.dispatch.ramdisk import CopyCancelled, Notice, RamDisk
 from hoshikage.dispatch.runner import Runner
 from hoshikage.errors import HoshikageError, Unavailable
-from hoshikage.library.selection import Choice
 from hoshikage.messages import Language, describe, text
 from hoshikage.params import LoadParams
+
+if TYPE_CHECKING:
+    from hoshikage.library.selection import Choice
 
 logger = logging.getLogger("hoshikage.dispatch")
 

@@ -13,7 +13,7 @@ import pytest
 from aiohttp import ClientSession
 
 from hoshikage import wire
-from hoshikage.api.openapi import Document
+from hoshikage.api.document import Document
 from hoshikage.api.routes import ROUTES
 from hoshikage.dispatch.client import Note
 from hoshikage.params import Detokenization, Embedding, GenerationRequest, Ranking, Rendering, Tokenization, Work

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from openapi_spec_validator import validate
 
-from hoshikage.api.openapi import ALSO, ANSWERED, BODIES, NOTES, QUERIES, REQUIRED, STREAMED, Document
+from hoshikage.api.document import Document
+from hoshikage.api.openapi import ALSO, ANSWERED, BODIES, NOTES, QUERIES, REQUIRED, STREAMED
 from hoshikage.api.routes import ROUTES
 from hoshikage.errors import HoshikageError
 from hoshikage.messages import LANGUAGES, Language
@@ -78,7 +79,7 @@ def test_nothing_of_it_is_made_at_start() -> None:
         "from unittest.mock import patch\n"
         "with patch('msgspec.json.schema_components', side_effect=AssertionError):\n"
         "    import hoshikage.api.app\n"
-        "    from hoshikage.api.openapi import Document\n"
+        "    from hoshikage.api.document import Document\n"
         "    Document(())"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)

@@ -8,6 +8,7 @@ import json
 import stat
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from importlib import import_module
 
 import openai
 import pytest
@@ -71,7 +72,16 @@ async def test_every_route_asks_for_what_it_needs(
 def test_every_route_has_a_row(settings: Settings) -> None:
     """A handler without one would need an admin token: the default is to deny."""
     made = app.create(settings, Registry(settings.model_map_file), GatedDispatcher())
-    assert {route.handler for route in made.router.routes()} == {handler for _, _, handler, _ in ROUTES}
+    kept = vars(made[GATE])["_needs"]
+    assert {route.handler for route in made.router.routes()} == set(kept)
+    assert sorted(kept.values()) == sorted(needs for *_, needs in ROUTES)
+
+
+@pytest.mark.parametrize("name", [name for _, _, name, _ in ROUTES])
+def test_every_route_leads_to_a_handler(name: str) -> None:
+    """They are imported when they are first asked for: a slip of the pen would show only then."""
+    module, _, function = name.partition(".")
+    assert asyncio.iscoroutinefunction(getattr(import_module(f"hoshikage.api.{module}"), function))
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/v1", "/admin", "/v1/chat", "/health/x", "//v1/models", "/v1/../health"])

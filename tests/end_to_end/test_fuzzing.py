@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 from aiohttp import ClientSession
 
-from hoshikage.api.openapi import Document
+from hoshikage.api.document import Document
 from hoshikage.api.routes import ROUTES
 from tests.api.fuzzing import KINDS, Fuzzer
 from tests.end_to_end.conftest import LABEL, register

@@ -1,0 +1,27 @@
+"""The OpenAPI document, made when it is first asked for: it takes the schemas of all protocols. Any thread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hoshikage.api.gate import Needs
+from hoshikage.messages import Language
+
+Row = tuple[str, str, str, Needs]
+"""Method, path, what answers, what a caller needs."""
+
+
+class Document:
+    """Describes the routes."""
+
+    def __init__(self, routes: Sequence[Row]) -> None:
+        self._routes = routes
+        self._trees: dict[Language, dict[str, Any]] = {}
+
+    def tree(self, tongue: Language) -> dict[str, Any]:
+        if tongue not in self._trees:
+            from hoshikage.api.openapi import document
+
+            self._trees[tongue] = document(self._routes, tongue)
+        return self._trees[tongue]
