@@ -78,6 +78,7 @@ class Settings:
     queue_timeout: float
     queue_size: int
     engine: str
+    runner_ahead: bool
     library_calibration: bool
     library_timeout: float
     """Seconds that a library may take to be tried."""
@@ -277,6 +278,7 @@ ROWS: Final = (
     Row("QUEUE_TIMEOUT", "queue_timeout", "180", decimal(1.0, 86_400.0), "1 … 86400 s"),
     Row("QUEUE_SIZE", "queue_size", "64", whole(0, 100_000), "0 … 100000"),
     Row("ENGINE", "engine", "process", one_of("process", "thread"), "process | thread"),
+    Row("RUNNER_AHEAD", "runner_ahead", "on", switch, "off | on"),
     Row("LIBRARY_TIMEOUT", "library_timeout", "60", decimal(1.0, 3600.0), "1 … 3600 s"),
     Row("LIBRARY_CALIBRATION", "library_calibration", "off", switch, "off | on"),
     Row("LOG_LEVEL", "log_level", "info", one_of("debug", "info", "warning", "error"),

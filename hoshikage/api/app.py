@@ -10,7 +10,6 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib import import_module
 from types import FrameType
 from typing import Final
 
@@ -62,7 +61,6 @@ LEAST_DRAIN_S: Final = 0.01
 """aiohttp takes 0 for no limit."""
 END_S: Final = 15.0
 """So long at most do cancelled requests and the runner take to end after the drain."""
-WARMED: Final = ()
 log: Final = logging.getLogger("hoshikage.api")
 
 
@@ -166,8 +164,6 @@ async def run(
             urls = ", ".join(url(address, secure=TLS in app) for address in running.addresses)
             _tell(settings, "http.ready", url=urls)
             notifier.ready(urls)
-            warming = asyncio.create_task(asyncio.to_thread(_import_for_chats))
-            warming.add_done_callback(_tell_failure)
             if on_ready is not None:
                 beside = asyncio.create_task(asyncio.to_thread(on_ready))
                 beside.add_done_callback(_tell_failure)
@@ -182,12 +178,6 @@ async def run(
             beats.cancel()
             if settings.unix_socket is not None:
                 sites.remove_socket(settings.unix_socket)
-
-
-def _import_for_chats() -> None:
-    """What the first chat needs, once the server answers: its import must delay neither."""
-    for name in WARMED:
-        import_module(name)
 
 
 def _tell_failure(done: asyncio.Task[None]) -> None:

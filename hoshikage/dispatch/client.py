@@ -184,7 +184,7 @@ class Dispatcher:
             },
             "library": None if snapshot.library is None else {**asdict(snapshot.library), **told_of(snapshot.choice)},
             "library_taken_back": self._libraries.status(),
-            "runner": {"pid": snapshot.pid, "resident_bytes": snapshot.resident_bytes},
+            "runner": {"pid": snapshot.pid, "resident_bytes": snapshot.resident_bytes, "ahead": snapshot.ahead},
             "ramdisk": None
             if snapshot.in_memory is None
             else {"source": str(snapshot.in_memory.source), "bytes": snapshot.in_memory.size},
@@ -288,12 +288,13 @@ def create(settings: Settings, environ: Mapping[str, str]) -> Dispatcher:
     """The dispatcher of a server. `environ` is where the system's own library search is described."""
     crashes = Crashes(time.monotonic)
     libraries = InstalledLibraries(settings, environ)
+    ahead = settings.runner_ahead and settings.engine == "process"
     lifecycle = Lifecycle(
         libraries,
         embedded_host if settings.engine == "thread" else process_host,
         RamDisk(settings.ramdisk_path, limit=int(settings.ramdisk_size * 2**30)),
         crashes,
-        Policy(settings.idle_timeout, settings.great_timeout * 60, settings.watchdog_timeout, settings.lang),
+        Policy(settings.idle_timeout, settings.great_timeout * 60, settings.watchdog_timeout, settings.lang, ahead),
     )
     return Dispatcher(settings, lifecycle, libraries, crashes, time.monotonic)
 

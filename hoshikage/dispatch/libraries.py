@@ -23,6 +23,9 @@ class Libraries(Protocol):
     def current(self, params: LoadParams) -> Choice:
         """Raises ModelLoadFailed, LibraryUnavailable, Unavailable."""
 
+    def likely(self) -> Choice | None:
+        """What a load would take now, whatever its model. Raises LibraryUnavailable, Unavailable."""
+
     def alternative(self, failed: Choice | None, error: HoshikageError) -> Choice | None: ...
 
     def loaded(self, choice: Choice) -> None: ...
@@ -38,10 +41,15 @@ class InstalledLibraries:
     def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
         self._settings = settings
         self._environ = environ
+        self._sound: dict[Path, tuple[tuple[int, ...], ...]] = {}
+        """Model files that were found undamaged, and their state then."""
 
     def current(self, params: LoadParams) -> Choice:
-        check_model(Path(params.model_path))
+        self._check(Path(params.model_path))
         return self._selection().current(require_gpu=params.require_gpu)
+
+    def likely(self) -> Choice | None:
+        return self._selection().current()
 
     def alternative(self, failed: Choice | None, error: HoshikageError) -> Choice | None:
         return self._selection().alternative(failed, error)
@@ -54,6 +62,18 @@ class InstalledLibraries:
 
     def status(self) -> dict[str, Any] | None:
         return self._selection().status()
+
+    def _check(self, path: Path) -> None:
+        """Reads the header once, until the file changes: with a large vocabulary that takes a while."""
+        try:
+            found = tuple(
+                (state.st_ino, state.st_size, state.st_mtime_ns) for state in (file.stat() for file in gguf.files(path))
+            )
+        except OSError:  # the check itself says which, and why
+            found = ()
+        if not found or self._sound.get(path) != found:
+            check_model(path)
+            self._sound[path] = found
 
     def _selection(self) -> Selection:
         from hoshikage.library import demo  # only here: a server that has loaded nothing needs none of it

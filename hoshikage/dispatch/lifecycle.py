@@ -24,6 +24,7 @@ from hoshikage.dispatch.mailbox import Mailbox
 from hoshikage.dispatch.memory import Footprint, footprint, resident_bytes
 from hoshikage.dispatch.ramdisk import Held, RamDisk
 from hoshikage.dispatch.runner import Job, Runner
+from hoshikage.dispatch.spare import Spare
 from hoshikage.errors import HoshikageError, ModelCrashed, ShuttingDown, Unavailable
 from hoshikage.messages import Language, describe, text
 from hoshikage.params import LibraryInfo, ModelInfo, Work
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("hoshikage.dispatch")
 
+AHEAD_AFTER_S: Final = 1.0
+"""So long nobody may have asked for anything before a runner is started ahead: it must not slow an answer."""
 PROGRESS_LINE_S: Final = 2.0
 """The least time between two lines of the log about the progress of a load."""
 
@@ -45,6 +48,8 @@ class Policy:
     great_timeout: float
     watchdog: float
     language: Language
+    ahead: bool = False
+    """Whether a runner is started ahead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,8 @@ class Snapshot:
     choice: Choice | None
     """What people know that library by."""
     pid: int | None
+    ahead: int | None
+    """Process id of the runner that was started ahead."""
     resident_bytes: int
     """Of the runner; 0 where the system does not tell."""
     returned: Footprint | None
@@ -81,7 +88,8 @@ class Lifecycle:
     ) -> None:
         """`libraries` is asked in a thread: it may block."""
         self._libraries = libraries
-        self._loader = Loader(libraries, make_host, ramdisk, policy.watchdog, policy.language)
+        self._spare = Spare(libraries, make_host, policy.watchdog, wanted=policy.ahead)
+        self._loader = Loader(libraries, make_host, self._spare, ramdisk, policy.watchdog, policy.language)
         self._ramdisk = ramdisk
         self._crashes = crashes
         self._policy = policy
@@ -94,6 +102,7 @@ class Lifecycle:
         self._last_line = 0.0
         self._idle: asyncio.TimerHandle | None = None
         self._great: asyncio.TimerHandle | None = None
+        self._ahead: asyncio.TimerHandle | None = None
         self._ending: asyncio.Task[None] | None = None
         self._changing = asyncio.Lock()
         """Held while one runner makes way for the next, so that two never hold memory at once."""
@@ -112,6 +121,7 @@ class Lifecycle:
             library=runner.library if runner is not None else None,
             choice=self.choice,
             pid=runner.pid if runner is not None else None,
+            ahead=self._spare.pid,
             resident_bytes=resident_bytes(runner.pid) if runner is not None else 0,
             returned=self._returned,
             in_memory=self._ramdisk.held,
@@ -128,6 +138,7 @@ class Lifecycle:
         """Clears what a server that was killed left on the RAM disk."""
         await asyncio.to_thread(self._ramdisk.sweep)
         self._arm_great()
+        self._ahead = self._later(AHEAD_AFTER_S, self._spare.prepare)
 
     async def ready(self, wanted: Wanted) -> AsyncGenerator[wire.Loading, None]:
         """Ends when `wanted` is loaded; yields the progress of its load. Raises what the load raises."""
@@ -174,6 +185,7 @@ class Lifecycle:
         if self._runner is not None and self._policy.idle_timeout > 0:
             self._idle = self._later(self._policy.idle_timeout, self._idle_out)
         self._arm_great()
+        self._ahead = self._later(AHEAD_AFTER_S, self._spare.prepare)
 
     async def unload(self) -> None:
         """Ends the runner because somebody asks for it; a load in progress is called off."""
@@ -187,16 +199,17 @@ class Lifecycle:
         self._hold()
         async with self._changing:
             await self._end("why_stop")
+        await self._spare.end()
         await self._release()
 
     # Idle
 
     def _hold(self) -> None:
         self._uses += 1
-        for timer in (self._idle, self._great):
+        for timer in (self._idle, self._great, self._ahead):
             if timer is not None:
                 timer.cancel()
-        self._idle = self._great = None
+        self._idle = self._great = self._ahead = None
 
     def _idle_out(self) -> None:
         self._idle = None
@@ -222,6 +235,7 @@ class Lifecycle:
     async def _release_idle(self, uses: int) -> None:
         async with self._changing:  # a load that begins now waits, and copies the file anew
             if uses == self._uses and self._runner is None:
+                await self._spare.end()
                 await self._release()
 
     async def _release(self) -> None:

@@ -15,6 +15,7 @@ from hoshikage.dispatch.host import Exit, HostFactory
 from hoshikage.dispatch.libraries import Libraries
 from hoshikage.dispatch.ramdisk import CopyCancelled, Notice, RamDisk
 from hoshikage.dispatch.runner import Runner
+from hoshikage.dispatch.spare import Spare
 from hoshikage.errors import HoshikageError, Unavailable
 from hoshikage.messages import Language, describe, text
 from hoshikage.params import LoadParams
@@ -54,11 +55,18 @@ class Loader:
     """Makes runners with a model loaded."""
 
     def __init__(
-        self, libraries: Libraries, make_host: HostFactory, ramdisk: RamDisk, watchdog: float, language: Language
+        self,
+        libraries: Libraries,
+        make_host: HostFactory,
+        spare: Spare,
+        ramdisk: RamDisk,
+        watchdog: float,
+        language: Language,
     ) -> None:
         """`libraries` and `ramdisk` are asked in a thread: they may block."""
         self._libraries = libraries
         self._make_host = make_host
+        self._spare = spare
         self._ramdisk = ramdisk
         self._watchdog = watchdog
         self._language = language
@@ -77,10 +85,16 @@ class Loader:
     async def _load_with(self, choice: Choice, wanted: Wanted, owner: Owner) -> Runner:
         progress = Progress(owner.show)
         params = await self._place(wanted.params, progress.copied)
-        runner = Runner(self._make_host, choice.file, self._watchdog, progress.loaded, owner.gone)
+        ahead = await self._spare.take(choice)
+        if ahead is None:
+            runner = Runner(self._make_host, choice.file, self._watchdog, progress.loaded, owner.gone)
+        else:
+            runner = ahead
+            runner.adopt(progress.loaded, owner.gone)
         owner.adopt(runner, choice)
         try:
-            await runner.start()
+            if ahead is None:
+                await runner.start()
             await runner.load(params)
         except BaseException as error:
             owner.drop(runner)

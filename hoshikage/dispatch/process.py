@@ -16,7 +16,6 @@ from hoshikage import wire
 from hoshikage.dispatch.host import Exit
 from hoshikage.runner.launch import command as launch_command
 
-STOP_PATIENCE_S: Final = 5.0
 KEPT_LINES: Final = 40
 STDIN, STDOUT, STDERR = 0, 1, 2
 
@@ -67,15 +66,12 @@ class ProcessHost(asyncio.SubprocessProtocol):
                 self._process.kill()
 
     async def stop(self) -> None:
+        """By force: it keeps nothing that is not the system's to take back, and being polite takes longer."""
         self._stopping = True
         if self._process is None:
             return
-        self.send(wire.Stop())
-        try:
-            await asyncio.wait_for(self._gone.wait(), STOP_PATIENCE_S)
-        except asyncio.TimeoutError:
-            self.kill("stop")
-            await self._gone.wait()
+        self.kill("stop")
+        await self._gone.wait()
 
     # asyncio.SubprocessProtocol
 

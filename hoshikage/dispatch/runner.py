@@ -57,6 +57,10 @@ class Runner:
     def pid(self) -> int:
         return self._host.pid
 
+    def adopt(self, progress: Callable[[float], None], gone: Callable[[Exit], None]) -> None:
+        """It was started for nobody; now these are told what `__init__`'s were."""
+        self._progress, self._gone = progress, gone
+
     async def start(self) -> None:
         """Loads the library. Raises what the runner refuses it with, ModelCrashed, OSError."""
         answer = self._ask()
@@ -67,6 +71,8 @@ class Runner:
 
     async def load(self, params: LoadParams) -> None:
         """Loads the model. Raises what the runner refuses it with, or ModelCrashed."""
+        if self._exit is not None:
+            raise self._exit
         answer = self._ask()
         self._host.send(wire.Load(params))
         loaded = await answer

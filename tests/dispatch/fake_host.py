@@ -118,6 +118,11 @@ class FakeLibraries:
             raise self.error
         return choice(self.name)
 
+    def likely(self) -> Choice | None:
+        if self.error is not None:
+            raise self.error
+        return choice(self.name)
+
     def alternative(self, failed: Choice | None, error: HoshikageError) -> Choice | None:
         return choice(self.former) if self.former is not None else None
 

@@ -1,0 +1,113 @@
+"""A runner started ahead: the library loaded, no model, so that the next load need not wait for that. Event loop only.
+
+It is started while nobody is waiting for an answer, with the library that a load would take now, and only where memory
+allows. Where the library sees a GPU it is ended again at once: merely being loaded takes GPU memory there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from hoshikage.dispatch.headroom import available_memory
+from hoshikage.dispatch.host import Exit, HostFactory
+from hoshikage.dispatch.libraries import Libraries
+from hoshikage.dispatch.runner import Runner
+from hoshikage.errors import HoshikageError, ShuttingDown
+
+if TYPE_CHECKING:
+    from hoshikage.library.selection import Choice
+
+logger = logging.getLogger("hoshikage.dispatch")
+
+LEAST_FREE: Final = 2**30
+"""Bytes of memory that must be available before one is started."""
+GPU_KINDS: Final = ("gpu", "igpu")
+
+
+class Spare:
+    """At most one runner without a model."""
+
+    def __init__(
+        self,
+        libraries: Libraries,
+        make_host: HostFactory,
+        watchdog: float,
+        *,
+        wanted: bool,
+        memory: Callable[[], int] = available_memory,
+    ) -> None:
+        """`libraries` is asked in a thread. Not `wanted`: there is never one."""
+        self._libraries = libraries
+        self._make_host = make_host
+        self._watchdog = watchdog
+        self._wanted = wanted
+        self._memory = memory
+        self._runner: Runner | None = None
+        self._choice: Choice | None = None
+        self._starting: asyncio.Task[None] | None = None
+        self._taken = 0
+        """Counts loads and ends: a start that finds it moved on comes too late."""
+
+    @property
+    def pid(self) -> int | None:
+        return self._runner.pid if self._runner is not None else None
+
+    def prepare(self) -> None:
+        """Starts one in the background where there is none. A failure is only told: the load itself will say why."""
+        if self._wanted and self._runner is None and (self._starting is None or self._starting.done()):
+            self._starting = asyncio.create_task(self._start())
+
+    async def take(self, choice: Choice) -> Runner | None:
+        """The runner, where it has this library loaded; it is the caller's now. One with another library is ended."""
+        self._taken += 1
+        if self._starting is not None:
+            await asyncio.wait((self._starting,))
+        runner, prepared = self._runner, self._choice
+        self._runner = self._choice = None
+        if runner is None:
+            return None
+        if prepared == choice:
+            return runner
+        await runner.stop(ShuttingDown("dispatch.shutting_down"))
+        return None
+
+    async def end(self) -> None:
+        """Gives its memory back."""
+        self._taken += 1
+        if self._starting is not None:
+            self._starting.cancel()
+            await asyncio.wait((self._starting,))
+        runner, self._runner, self._choice = self._runner, None, None
+        if runner is not None:
+            await runner.stop(ShuttingDown("dispatch.shutting_down"))
+
+    async def _start(self) -> None:
+        if 0 < self._memory() < LEAST_FREE:
+            return
+        taken = self._taken
+        try:
+            choice = await asyncio.to_thread(self._libraries.likely)
+        except HoshikageError as error:
+            logger.debug("no runner ahead: %s", error.key)
+            return
+        if choice is None or taken != self._taken or any(device.kind in GPU_KINDS for device in choice.devices):
+            return
+        runner = Runner(self._make_host, choice.file, self._watchdog, lambda _progress: None, self._gone)
+        try:
+            await runner.start()
+        except BaseException as error:
+            await runner.stop(ShuttingDown("dispatch.shutting_down"))
+            if not isinstance(error, (HoshikageError, OSError)):
+                raise
+            logger.debug("no runner ahead: %s", error)
+            return
+        logger.debug("a runner waits with library %s (process %d)", choice.release, runner.pid)
+        self._runner, self._choice = runner, choice
+
+    def _gone(self, gone: Exit) -> None:
+        """It ended before it had a model: no model's fault. The next load starts its own."""
+        logger.debug("the runner that was started ahead is gone: %s", gone.reason)
+        self._runner = self._choice = None
