@@ -138,7 +138,7 @@ class Lifecycle:
         """Clears what a server that was killed left on the RAM disk."""
         await asyncio.to_thread(self._ramdisk.sweep)
         self._arm_great()
-        self._ahead = self._later(AHEAD_AFTER_S, self._spare.prepare)
+        self._arm_ahead()
 
     async def ready(self, wanted: Wanted) -> AsyncGenerator[wire.Loading, None]:
         """Ends when `wanted` is loaded; yields the progress of its load. Raises what the load raises."""
@@ -185,7 +185,7 @@ class Lifecycle:
         if self._runner is not None and self._policy.idle_timeout > 0:
             self._idle = self._later(self._policy.idle_timeout, self._idle_out)
         self._arm_great()
-        self._ahead = self._later(AHEAD_AFTER_S, self._spare.prepare)
+        self._arm_ahead()
 
     async def unload(self) -> None:
         """Ends the runner because somebody asks for it; a load in progress is called off."""
@@ -223,6 +223,10 @@ class Lifecycle:
     def _arm_great(self) -> None:
         if self._policy.great_timeout > 0:
             self._great = self._later(self._policy.great_timeout, self._great_out)
+
+    def _arm_ahead(self) -> None:
+        if self._policy.ahead:
+            self._ahead = self._later(AHEAD_AFTER_S, self._spare.prepare)
 
     def _later(self, delay: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
         """In a context of its own: what it logs is not the last request's doing."""

@@ -275,14 +275,16 @@ class Session:
         """What the grammar leaves no choice of needs no logits: it is decoded together with what comes next."""
         if self._ledger is not None:
             return None
-        for token in conditions.forced(self._prompt.limit - self._generated):
-            reason = self._take(token, None)
+        tokens = conditions.forced(self._prompt.limit - self._generated)
+        for left, token in zip(range(len(tokens) - 1, -1, -1), tokens, strict=True):
+            reason = self._take(token, None, is_last=not left)
             if reason is not None:
                 return reason
         return None
 
-    def _take(self, token: int, index: int | None) -> wire.FinishReason | None:
-        """The next token of the answer. Why the answer ends with it; None where it goes on."""
+    def _take(self, token: int, index: int | None, *, is_last: bool = True) -> wire.FinishReason | None:
+        """The next token of the answer, and the last that the grammar has accepted. Why the answer ends with it; None
+        where it goes on."""
         self._generated += 1
         self._tally.generated += 1
         if self._vocab.is_eog(token) or token in self._prompt.stop_tokens:
@@ -293,7 +295,7 @@ class Session:
             self._note(self._ledger, token, index, piece, text)
         else:
             self._said += text
-        if self._text.stop is not None or (self._conditions is not None and self._conditions.complete):
+        if self._text.stop is not None or (is_last and self._conditions is not None and self._conditions.complete):
             return "stop"
         if self._generated >= self._prompt.limit:
             return "length"

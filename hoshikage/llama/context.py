@@ -38,7 +38,6 @@ class Context(Owner):
         """Most tokens of one sequence."""
         self.n_cells: int = self.n_ctx if n_cells is None else min(n_cells, api.llama_n_ctx(pointer))
         """Most tokens of all sequences together."""
-        self.keeps_order = model.library.abort_is_safe
         self.n_batch: int = min(n_batch, api.llama_n_batch(pointer))
         self.batch = Batch(self.n_batch)
         self._decode = api.llama_decode
@@ -93,6 +92,11 @@ class Context(Owner):
             raise OutOfMemory("engine.context_failed", n_ctx=int(fields["n_ctx"]), reason=reason)
         n_cells = int(fields["n_ctx"])
         return cls(model, pointer, abort, n_cells if longest is None else longest, int(fields["n_batch"]), n_cells)
+
+    @property
+    def keeps_order(self) -> bool:
+        """Whether the memory is sound after a decode that was aborted or failed."""
+        return self.model.library.abort_is_safe
 
     def decode(self) -> bool:
         """Compute the batch. False: the abort flag is set, and there are no results to use.

@@ -71,5 +71,6 @@ def home_environ(home: Path, library: Path, **settings: str) -> dict[str, str]:
         "XDG_CACHE_HOME": str(home / ".cache"),
         "HOSHIKAGE_LIB_PATH": str(library),
         "HOSHIKAGE_LANG": "en",
+        "RUNNER_AHEAD": "off",  # where tests look for processes, there is none but what they cause
         **settings,
     }

@@ -155,7 +155,7 @@ def test_a_client_that_closes_in_mid_stream_frees_the_slot(client: OpenAI, serve
     assert answer.usage is not None
     assert answer.usage.completion_tokens == 1
     status = client.get("/status", cast_to=dict[str, Any])
-    assert status["queue"] == {"running": 0, "waiting": 0, "waiting_for": []}
+    assert status["queue"] == {"slots": 1, "running": 0, "waiting": 0, "waiting_for": []}
 
 
 def test_a_client_that_leaves_without_streaming_frees_the_slot_too(client: OpenAI, server: LiveServer) -> None:
