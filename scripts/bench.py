@@ -17,33 +17,42 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+import bench_plot
 import bench_ramdisk
 from bench_client import Answer, ask
 from bench_report import WAYS, Report, machine, markdown, resident_bytes
+from bench_targets import targets
 from bootstrap import Environment, prepare
 from screen import ROOT, Refused, Screen, run
 from serving import Server, get_json
 
-MODELS: Final = ("builtin", "tiny", "small")
+if TYPE_CHECKING:
+    from bench_sections import Row
+
+SECTIONS: Final = ("prompts", "peers", "clients", "second_turn", "guesses", "structured", "switches")
+MODELS: Final = ("builtin", "tiny", "small", "mid")
 RANDOM_QUESTION: Final = "Tell me about the stars of the night."
 BUILT_IN_QUESTIONS: Final = ("星影とは何ですか？", "こんにちは", "How do I add my own model?", "Who are you?")
-TOKENS: Final = {"builtin": 200, "tiny": 256, "small": 48}
+TOKENS: Final = {"builtin": 200, "tiny": 256, "small": 48, "mid": 32}
 POLL_S: Final = 0.002
 UNLOAD_PATIENCE_S: Final = 60.0
 
 
 def main(screen: Screen) -> int:
     parser = argparse.ArgumentParser(description=screen.text("bench_about"))
-    parser.add_argument("--models", default=",".join(MODELS), help=", ".join(MODELS))
+    parser.add_argument("--models", default="", help=", ".join(MODELS))
     parser.add_argument("--rounds", type=int, default=0, metavar="N", help=screen.text("bench_rounds_help"))
     parser.add_argument("--quick", action="store_true", help=screen.text("bench_quick_help"))
+    parser.add_argument("--only", default="", help="stream, " + ", ".join(SECTIONS))
+    parser.add_argument("--profile", action="store_true", help=screen.text("bench_profile_help"))
+    parser.add_argument("--plot", type=Path, metavar="FILE", help=screen.text("bench_plot_help"))
     parser.add_argument("--ramdisk", action="store_true", help=screen.text("bench_ramdisk_help"))
     parser.add_argument("--library", type=Path, metavar="FILE", help=screen.text("bench_library_help"))
     parser.add_argument("--json", type=Path, metavar="FILE", help=screen.text("bench_json_help"))
@@ -55,12 +64,19 @@ def main(screen: Screen) -> int:
     environment, _ = prepare(screen, ("test",))
     if Path(sys.prefix).resolve() != environment.folder.resolve():
         return _again_with(environment)
-    names = options.models.split(",")
+    names = options.models.split(",") if options.models else list(MODELS[: 3 if options.quick else 4])
     if unknown := [name for name in names if name not in MODELS]:
         raise Refused("bench_unknown_model", name=unknown[0], allowed=", ".join(MODELS))
     bench = Bench(screen, environment, _library(options.library), options.rounds or (2 if options.quick else 7))
-    reports = [bench.model(name) for name in names]
-    starts = bench.starts(3 if options.quick else 9)
+    if options.profile:
+        return bench.profile(names[-1])
+    chosen = options.only.split(",") if options.only else ["stream", *SECTIONS]
+    if unknown := [name for name in chosen if name not in ("stream", *SECTIONS)]:
+        raise Refused("bench_unknown_model", name=unknown[0], allowed=", ".join(("stream", *SECTIONS)))
+    reports = [bench.model(name) for name in names] if "stream" in chosen else []
+    starts = bench.starts(3 if options.quick else 9) if "stream" in chosen else []
+    rounds = 2 if options.quick else min(bench.rounds, 5)
+    sections = {name: bench.section(name, rounds) for name in SECTIONS if name in chosen}
     loads = bench.ramdisk(names[-1]) if options.ramdisk else {}
     result = {
         "machine": machine(),
@@ -68,15 +84,18 @@ def main(screen: Screen) -> int:
         "rounds": bench.rounds,
         "start_to_healthy_ms": starts,
         "models": [asdict(report) for report in reports],
+        "sections": {name: [asdict(row) for row in rows] for name, rows in sections.items()},
         "ramdisk": {"model": names[-1], "seconds": loads},
     }
     return show(screen, result, options)
 
 
 def show(screen: Screen, result: dict[str, Any], options: argparse.Namespace) -> int:
-    table = markdown(screen, result)
+    table = "\n\n".join((markdown(screen, result), *targets(screen, result)))
     screen.line()
     screen.line(table)
+    if options.plot:
+        bench_plot.draw(result, options.plot)
     if options.json:
         options.json.write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     if options.markdown:
@@ -154,6 +173,62 @@ class Bench:
                     seconds.append(bench_ramdisk.seconds_to_first_text(serve, file, question, way))
         return taken
 
+    def section(self, name: str, rounds: int) -> list[Row]:
+        with self._screen.step("bench_section", name=self._screen.text(f"bench_{name}_title"), rounds=rounds):
+            import bench_sections  # only in the environment that has what it imports
+
+            return bench_sections.SECTIONS[name](self, rounds)
+
+    def profile(self, name: str) -> int:
+        """Prints what one token takes inside the engine, in microseconds."""
+        command = [str(self._environment.python), str(ROOT / "scripts" / "bench_profile.py")]
+        ran = subprocess.run(
+            [*command, str(self._library), str(_model_file(name)), str(TOKENS[name])], capture_output=True, text=True
+        )
+        if ran.returncode:
+            raise Refused("command_failed", command="bench_profile.py", status=ran.returncode, output=ran.stderr)
+        for part, micros in json.loads(ran.stdout).items():
+            self._screen.line(f"{self._screen.text(f'bench_part_{part}'):<32} {micros:10.2f} µs")
+        return 0
+
+    # What the sections measure with
+
+    def bare_answer(self, bare: subprocess.Popen[str], tokens: Sequence[int], most: int) -> Answer:
+        """What follows these tokens, by the bare loop."""
+        return _bare(bare, most, tokens=list(tokens))
+
+    def bare_question(self, bare: subprocess.Popen[str], question: str, most: int) -> Answer:
+        return _bare(bare, most, question=question)
+
+    @contextmanager
+    def bare(self, file: Path) -> Iterator[subprocess.Popen[str]]:
+        with self._bare(Report(file.stem), file) as process:
+            yield process
+
+    def bare_load_ms(self, file: Path) -> float:
+        """libllama's own load of model and context, in a process that does nothing else."""
+        report = Report(file.stem)
+        with self._bare(report, file):
+            return report.load_s * 1e3
+
+    @contextmanager
+    def server(
+        self, file: Path, name: str = "", draft: str = "", others: Mapping[str, Path] | None = None, **settings: str
+    ) -> Iterator[Server]:
+        """A server with this model as `bench`, and `others` by their names."""
+        with tempfile.TemporaryDirectory(prefix=f"hoshikage-bench-{name}") as folder:
+            models = {"bench": file, **(others or {})}
+            with self._server(Path(folder), models, draft, **settings) as server:
+                yield server
+
+    def await_spare(self, url: str) -> None:
+        """Until a runner has been started ahead, as it is while nobody asks for anything."""
+        deadline = time.monotonic() + UNLOAD_PATIENCE_S
+        while get_json(url, "/v1/status")["runner"]["ahead"] is None:
+            if time.monotonic() > deadline:
+                raise Refused("bench_no_spare", seconds=UNLOAD_PATIENCE_S)
+            time.sleep(POLL_S)
+
     def _measure_memory(self, report: Report, folder: Path, file: Path, question: str) -> None:
         with self._server(folder, file, IDLE_TIMEOUT="1") as server:
             report.memory["server_idle"] = resident_bytes(server.process.pid)
@@ -187,10 +262,15 @@ class Bench:
             process.stdin.close()
 
     @contextmanager
-    def _server(self, folder: Path, file: Path, **settings: str) -> Iterator[Server]:
-        (folder / "model_map.json").write_text(
-            json.dumps({"bench": {"path": str(file.parent), "model": file.name, "stop": []}}), encoding="utf-8"
-        )
+    def _server(
+        self, folder: Path, models: Path | Mapping[str, Path], draft: str = "", **settings: str
+    ) -> Iterator[Server]:
+        files = {"bench": models} if isinstance(models, Path) else models
+        guessing = {"draft": draft} if draft else {}
+        entries = {
+            name: {"path": str(file.parent), "model": file.name, "stop": [], **guessing} for name, file in files.items()
+        }
+        (folder / "model_map.json").write_text(json.dumps(entries), encoding="utf-8")
         command = [str(self._environment.command("hoshikage")), "--port", "0"]
         with Server(command, self._variables(folder, **settings)) as server:
             yield server
@@ -249,6 +329,13 @@ def _answer(bare: subprocess.Popen[str], server: Server, way: str, question: str
     bare.stdin.write(json.dumps({"question": question, "max_tokens": most, "sampler": way}) + "\n")
     bare.stdin.flush()
     return Answer(**_read(bare))
+
+
+def _bare(process: subprocess.Popen[str], most: int, **asked: Any) -> Answer:
+    assert process.stdin is not None
+    process.stdin.write(json.dumps({**asked, "max_tokens": most, "sampler": "argmax"}) + "\n")
+    process.stdin.flush()
+    return Answer(**_read(process))
 
 
 def _read(process: subprocess.Popen[str]) -> Any:

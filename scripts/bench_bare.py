@@ -16,13 +16,14 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, Final
 
+from bench_client import percentiles
 from hoshikage._ffi.library import load
 from hoshikage.engine.prompt import prepare
 from hoshikage.llama.context import Context
 from hoshikage.llama.model import Model
 from hoshikage.llama.sampler import Sampler
 from hoshikage.llama.template import ChatTemplate
-from hoshikage.params import ChatPrompt, GenerationRequest, LoadParams, Message, SamplingParams
+from hoshikage.params import ChatPrompt, GenerationRequest, LoadParams, Message, SamplingParams, TokenPrompt
 
 VARIANT: Final = re.compile(r"/(?:lib)?(ggml-cpu[^/\s]*?)\.(?:so|dylib|dll)")
 
@@ -50,7 +51,9 @@ def main(library_file: Path, model_file: Path) -> None:
         for line in sys.stdin:
             wanted = json.loads(line)
             request = GenerationRequest(
-                ChatPrompt((Message("user", wanted["question"]),)),
+                TokenPrompt(tuple(wanted["tokens"]))
+                if "tokens" in wanted
+                else ChatPrompt((Message("user", wanted["question"]),)),
                 SamplingParams(temperature=0),
                 max_tokens=wanted["max_tokens"],
             )
@@ -69,12 +72,12 @@ def measure(context: Context, sample: Callable[[int], int], prompt: Any, limit: 
     for begin in range(0, len(prompt), context.n_batch):
         chunk = prompt[begin : begin + context.n_batch]
         batch.clear()
-        for offset, token in enumerate(chunk):
-            index = batch.add(token, begin + offset, 0, begin + offset + 1 == len(prompt))
+        batch.extend(chunk[:-1], begin, 0)
+        index = batch.add(chunk[-1], begin + len(chunk) - 1, 0, begin + len(chunk) == len(prompt))
         context.decode()
     token = sample(index)
     first = time.perf_counter()
-    count, position = 1, len(prompt)
+    count, position, times = 1, len(prompt), [first]
     while not vocab.is_eog(token):
         pieces.append(vocab.piece(token))
         if count == limit:
@@ -85,6 +88,7 @@ def measure(context: Context, sample: Callable[[int], int], prompt: Any, limit: 
         token = sample(index)
         count += 1
         position += 1
+        times.append(time.perf_counter())
     ended = time.perf_counter()
     return {
         "text": b"".join(pieces).decode("utf-8", "replace"),
@@ -92,6 +96,7 @@ def measure(context: Context, sample: Callable[[int], int], prompt: Any, limit: 
         "prompt_tokens": len(prompt),
         "first_s": first - started,
         "total_s": ended - started,
+        "gaps_ms": percentiles(times),
     }
 
 

@@ -51,15 +51,27 @@ class Report:
 def markdown(screen: Screen, result: dict[str, Any]) -> str:
     """A run's tables in the screen's language."""
     models = result["models"]
-    return "\n\n".join(
-        [
-            screen.text("bench_about_run", **result["machine"], **result["library"], rounds=result["rounds"]),
-            _table(screen.text("bench_speed_head"), _speed(screen, models)),
-            _table(screen.text("bench_memory_head"), _memory(screen, models)),
-            screen.text("bench_start", ms=_median_range(result["start_to_healthy_ms"], "{:.0f}")),
-            *_ramdisk(screen, result.get("ramdisk") or {}),
-        ]
-    )
+    parts = [screen.text("bench_about_run", **result["machine"], **result["library"], rounds=result["rounds"])]
+    if models:
+        parts.append(table(screen.text("bench_speed_head"), _speed(screen, models)))
+        parts.append(table(screen.text("bench_memory_head"), _memory(screen, models)))
+    if result["start_to_healthy_ms"]:
+        parts.append(screen.text("bench_start", ms=median_range(result["start_to_healthy_ms"], "{:.0f}")))
+    return "\n\n".join([*parts, *_sections(screen, result), *_ramdisk(screen, result.get("ramdisk") or {})])
+
+
+def _sections(screen: Screen, result: dict[str, Any]) -> Iterable[str]:
+    for name, rows in result.get("sections", {}).items():
+        shown = (
+            row(
+                screen.text(one["key"], **one["details"]),
+                median_range(one["values"], "{:.0f}" if statistics.median(one["values"]) > 100 else "{:.1f}"),
+                one["unit"],
+            )
+            for one in rows
+            if one["values"]
+        )
+        yield f"**{screen.text(f'bench_{name}_title')}**\n\n{table(screen.text('bench_section_head'), shown)}"
 
 
 def _speed(screen: Screen, models: Sequence[dict[str, Any]]) -> Iterable[str]:
@@ -68,22 +80,22 @@ def _speed(screen: Screen, models: Sequence[dict[str, Any]]) -> Iterable[str]:
         bare = statistics.median(decode["argmax"])
         for way, name in WAYS.items():
             seconds = decode.get(way)
-            yield _row(
+            yield row(
                 f"{model['model']} ({model['prompt_tokens']} → {model['tokens']})" if way == "own" else "",
                 screen.text(name),
-                _median_range(seconds, "{:.0f}" if bare > 100 else "{:.1f}") if seconds else "–",
+                median_range(seconds, "{:.0f}" if bare > 100 else "{:.1f}") if seconds else "–",
                 f"{_share(decode[way], decode['argmax']):.3f}" if seconds else "–",
-                _median_range(whole[way], "{:.0f}" if bare > 100 else "{:.1f}"),
+                median_range(whole[way], "{:.0f}" if bare > 100 else "{:.1f}"),
                 f"{_share(whole[way], whole['argmax']):.3f}",
-                _median_range(first[way], "{:.1f}") if way in first else "–",
-                _median_range(model["overhead_us"], "{:.0f}") if way == "streamed" else "–",
+                median_range(first[way], "{:.1f}") if way in first else "–",
+                median_range(model["overhead_us"], "{:.0f}") if way == "streamed" else "–",
             )
 
 
 def _memory(screen: Screen, models: Sequence[dict[str, Any]]) -> Iterable[str]:
     for model in models:
         memory = {name: _mib(count) for name, count in model["memory"].items()}
-        yield _row(
+        yield row(
             model["model"],
             screen.text("bench_shape", params=model["n_params"] / 1e6, size=_mib(model["size_bytes"])),
             memory["server_idle"],
@@ -97,21 +109,21 @@ def _memory(screen: Screen, models: Sequence[dict[str, Any]]) -> Iterable[str]:
 def _ramdisk(screen: Screen, loads: dict[str, Any]) -> Iterable[str]:
     if loads.get("seconds"):
         rows = (
-            _row(screen.text(RAMDISK_WAYS[way]), _median_range(seconds, "{:.2f}"))
+            row(screen.text(RAMDISK_WAYS[way]), median_range(seconds, "{:.2f}"))
             for way, seconds in loads["seconds"].items()
         )
-        yield _table(screen.text("bench_ramdisk_head", name=loads["model"]), rows)
+        yield table(screen.text("bench_ramdisk_head", name=loads["model"]), rows)
 
 
-def _table(titles: str, rows: Iterable[str]) -> str:
+def table(titles: str, rows: Iterable[str]) -> str:
     return "\n".join([titles, "|" + "---|" * (titles.count("|") - 1), *rows])
 
 
-def _row(*cells: str) -> str:
+def row(*cells: str) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _median_range(values: Sequence[float], form: str) -> str:
+def median_range(values: Sequence[float], form: str) -> str:
     least, most = (form.format(value) for value in (min(values), max(values)))
     return f"{form.format(statistics.median(values))} ({least}–{most})"
 

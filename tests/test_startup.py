@@ -28,7 +28,7 @@ print(json.dumps(told[0]))
 """
 LATER: Final = {
     # of others
-    "numpy", "jinja2", "rich", "llguidance", "dotenv", "filelock.asyncio", "pynvml", "argcomplete", "sqlite3", "tarfile",
+    "numpy", "jinja2", "rich", "llguidance", "dotenv", "pynvml", "sqlite3", "tarfile",
     "xml", "curses", "unittest",
     # our own
     "hoshikage._ffi", "hoshikage.llama", "hoshikage.engine", "hoshikage.runner.main", "hoshikage.tools",

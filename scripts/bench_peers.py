@@ -1,0 +1,76 @@
+"""Other servers to measure beside, installed into an environment of their own. Main thread."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from screen import ROOT, Refused
+
+FOLDER: Final = ROOT / ".cache" / "bench-peers" / "venv"
+PACKAGES: Final = ("xllamacpp", "matplotlib")
+PATIENCE_S: Final = 120
+
+
+def environment() -> Path | None:
+    """The Python that has PACKAGES, installed where they are not; None where they cannot be had."""
+    python = FOLDER / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    if not _has(python):
+        made = subprocess.run([sys.executable, "-m", "venv", str(FOLDER)], capture_output=True, check=False)
+        if made.returncode == 0:
+            subprocess.run([str(python), "-m", "pip", "install", "-q", *PACKAGES], capture_output=True, check=False)
+    return python if _has(python) else None
+
+
+@contextmanager
+def llama_server(python: Path, model: Path, slots: int, n_ctx: int) -> Iterator[str]:
+    """llama-server of its own build; its address."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    command = [str(python), str(ROOT / "scripts" / "bench_peer.py"), str(model), str(port), str(slots), str(n_ctx)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8"
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            process.stdout.readline()
+            _await(f"http://127.0.0.1:{port}/health")
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.stdin.close()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _has(python: Path) -> bool:
+    code = "import " + ", ".join(PACKAGES)
+    return (
+        python.exists() and subprocess.run([str(python), "-c", code], capture_output=True, check=False).returncode == 0
+    )
+
+
+def _await(url: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not _answers(url):
+        if time.monotonic() > deadline:
+            raise Refused("server_silent", seconds=PATIENCE_S, output="llama-server")
+        time.sleep(0.05)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5):
+            return True
+    except (urllib.error.URLError, ConnectionError):
+        return False

@@ -1,0 +1,87 @@
+"""What was aimed at beside what was measured. Pure."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from bench_report import median_range, row, table
+from screen import Screen
+
+Values = Sequence[float]
+
+
+def targets(screen: Screen, result: dict[str, Any]) -> Iterable[str]:
+    """A table of the targets that this run has measured; nothing where it has none."""
+    rows = [
+        row(
+            screen.text(key, **details),
+            aim,
+            median_range(values, form),
+            screen.text("bench_yes" if met else "bench_no"),
+        )
+        for key, details, aim, values, form, met in _measured(result)
+    ]
+    if rows:
+        yield table(screen.text("bench_targets_head"), rows)
+
+
+def _measured(result: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str, Values, str, bool]]:
+    for model in result["models"]:
+        least = {("small", "streamed"): 0.98, ("tiny", "streamed"): 0.90, ("tiny", "plain"): 0.97}
+        for (name, way), aim in least.items():
+            if name == model["model"]:
+                shares = _shares(model["end_to_end"][way], model["end_to_end"]["argmax"])
+                yield f"bench_aim_{way}", {"what": name}, f"≥ {aim:.2f}", shares, "{:.3f}", _median(shares) >= aim
+        if model["model"] in ("tiny", "small"):
+            later = [a - b for a, b in zip(model["first_ms"]["streamed"], model["first_ms"]["argmax"], strict=True)]
+            yield "bench_aim_first", {"what": model["model"]}, "≤ 2 ms", later, "{:.1f}", _median(later) <= 2
+            idle, left = (model["memory"][f"server_{when}"] / 2**20 for when in ("idle", "unloaded"))
+            yield "bench_aim_idle", {"what": model["model"]}, "≤ 45 MiB", [idle], "{:.1f}", idle <= 45
+            yield "bench_aim_left", {"what": model["model"]}, "≤ 2 MiB", [left - idle], "{:.1f}", left - idle <= 2
+    if result["start_to_healthy_ms"]:
+        healthy = result["start_to_healthy_ms"]
+        yield "bench_aim_healthy", {}, "≤ 300 ms", healthy, "{:.0f}", _median(healthy) <= 300
+    yield from _of_sections(result.get("sections", {}))
+
+
+def _of_sections(
+    sections: dict[str, list[dict[str, Any]]],
+) -> Iterator[tuple[str, dict[str, Any], str, Values, str, bool]]:
+    found = {
+        (name, one["key"].removeprefix("bench_row_"), one["details"].get("what", ""), one["unit"]): one["values"]
+        for name, rows in sections.items()
+        for one in rows
+    }
+
+    def ratio(section: str, way: str, other: str, what: str, unit: str = "tokens/s") -> Values:
+        mine, theirs = found.get((section, way, what, unit)), found.get((section, other, what, unit))
+        return _shares(mine, theirs) if mine and theirs else ()
+
+    for name in ("tiny", "small"):
+        if shares := ratio("peers", "own", "llama_server", name):
+            yield "bench_aim_llama", {"what": name}, "≥ 1", shares, "{:.3f}", _median(shares) >= 1
+    if shares := ratio("clients", "own", "bare", "4"):
+        yield "bench_aim_clients", {}, "≥ 2.0", shares, "{:.2f}", _median(shares) >= 2
+    if shares := ratio("clients", "first_own", "first_llama_server", "4", "ms"):
+        yield "bench_aim_clients_first", {}, "≤ 1", shares, "{:.2f}", _median(shares) <= 1
+    if shares := ratio("second_turn", "turn_kept", "turn_anew", "", "ms"):
+        yield "bench_aim_turn", {}, "≤ 0.1", shares, "{:.3f}", _median(shares) <= 0.1
+    if shares := ratio("guesses", "lookup", "bare", "repeats"):
+        yield "bench_aim_repeats", {}, "≥ 1.5", shares, "{:.2f}", _median(shares) >= 1.5
+    if shares := ratio("guesses", "lookup", "bare", "differs"):
+        yield "bench_aim_differs", {}, "≥ 0.97", shares, "{:.3f}", _median(shares) >= 0.97
+    if shares := ratio("structured", "schema", "bare", ""):
+        yield "bench_aim_schema", {}, "> 1", shares, "{:.2f}", _median(shares) > 1
+    for name in ("tiny", "small"):
+        if values := found.get(("switches", "switch_over", name, "ms")):
+            yield "bench_aim_switch", {"what": name}, "≤ 50 ms", values, "{:.0f}", _median(values) <= 50
+
+
+def _shares(values: Values, others: Values) -> list[float]:
+    return [value / other for value, other in zip(values, others, strict=True)]
+
+
+def _median(values: Values) -> float:
+    return statistics.median(values)
