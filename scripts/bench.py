@@ -40,6 +40,8 @@ SECTIONS: Final = ("prompts", "peers", "clients", "second_turn", "guesses", "str
 MODELS: Final = ("builtin", "tiny", "small", "mid")
 RANDOM_QUESTION: Final = "Tell me about the stars of the night."
 BUILT_IN_QUESTIONS: Final = ("星影とは何ですか？", "こんにちは", "How do I add my own model?", "Who are you?")
+SLOW: Final = ("prompts", "second_turn", "clients")
+"""Sections of which a quick run takes one round."""
 TOKENS: Final = {"builtin": 200, "tiny": 256, "small": 48, "mid": 32}
 POLL_S: Final = 0.002
 UNLOAD_PATIENCE_S: Final = 60.0
@@ -75,8 +77,7 @@ def main(screen: Screen) -> int:
         raise Refused("bench_unknown_model", name=unknown[0], allowed=", ".join(("stream", *SECTIONS)))
     reports = [bench.model(name) for name in names] if "stream" in chosen else []
     starts = bench.starts(3 if options.quick else 9) if "stream" in chosen else []
-    rounds = 2 if options.quick else min(bench.rounds, 5)
-    sections = {name: bench.section(name, rounds) for name in SECTIONS if name in chosen}
+    sections = {name: bench.section(name, options.quick) for name in SECTIONS if name in chosen}
     loads = bench.ramdisk(names[-1]) if options.ramdisk else {}
     result = {
         "machine": machine(),
@@ -120,6 +121,7 @@ class Bench:
         self._environment = environment
         self._library = library
         self.rounds = rounds
+        self.quick = False
         self.library_facts: dict[str, str] = {}
 
     def model(self, name: str) -> Report:
@@ -173,10 +175,12 @@ class Bench:
                     seconds.append(bench_ramdisk.seconds_to_first_text(serve, file, question, way))
         return taken
 
-    def section(self, name: str, rounds: int) -> list[Row]:
+    def section(self, name: str, quick: bool) -> list[Row]:
+        rounds = (1 if name in SLOW else 2) if quick else min(self.rounds, 5)
         with self._screen.step("bench_section", name=self._screen.text(f"bench_{name}_title"), rounds=rounds):
             import bench_sections  # only in the environment that has what it imports
 
+            self.quick = quick
             return bench_sections.SECTIONS[name](self, rounds)
 
     def profile(self, name: str) -> int:

@@ -59,15 +59,15 @@ Section = Callable[["Bench", int], list[Row]]
 
 def prompts(bench: Bench, rounds: int) -> list[Row]:
     """The first text behind prompts of several lengths."""
-    file, rows = _file("small"), list[Row]()
-    for count in PROMPTS:
+    file, rows, counts = _file("small"), list[Row](), PROMPTS[:3] if bench.quick else PROMPTS
+    for count in counts:
         rows += [Row("bench_row_bare", "ms", {"what": f"{count}"}), Row("bench_row_own", "ms", {"what": f"{count}"})]
     with ExitStack() as stack:
         bare = stack.enter_context(bench.bare(file))
         server = stack.enter_context(bench.server(file, IDLE_TIMEOUT="0"))
         go_on(server.url, _tokens(8), 1, stream=True)
         for number in range(rounds):
-            for at, count in enumerate(PROMPTS):
+            for at, count in enumerate(counts):
                 tokens = _tokens(count, number)
                 rows[2 * at].values.append(bench.bare_answer(bare, tokens, 1).first_s * 1e3)
                 rows[2 * at + 1].values.append(go_on(server.url, tokens, 2, stream=True).first_s * 1e3)

@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "unload": "cli.unload_summary",
     "persona": "cli.persona_summary",
     "chat": "cli.chat_summary",
+    "bench": "cli.bench_summary",
     "demo": "cli.demo_summary",
     "lib": "cli.lib_summary",
     "doctor": "cli.doctor_summary",

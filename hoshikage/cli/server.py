@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from hoshikage.cli.connection import LOOPBACK_S, PROBE_S, Line, Peer, Place, open_line
 from hoshikage.cli.context import Context
-from hoshikage.errors import HoshikageError, Unavailable, UsageError
+from hoshikage.errors import ContextLengthExceeded, HoshikageError, Unavailable, UsageError
 from hoshikage.messages import Language
 
 ANSWER_S: Final = 600.0
@@ -185,6 +185,20 @@ class Server:
             raise self._absent() from None
         except (OSError, http.client.HTTPException) as error:
             raise Unavailable("cli.connection_lost", url=self.url, reason=str(error) or type(error).__name__) from None
+
+    def answer(self, path: str, body: Mapping[str, Any]) -> Any:
+        """What the API answers. Raises ServerSaid, Unavailable."""
+        try:
+            with self._line() as line:
+                self._require_own(line)
+                status, answer = self._exchange(line, "POST", path, body, ANSWER_S)
+        except BROKEN as error:
+            raise Unavailable("cli.connection_lost", url=self.url, reason=str(error) or type(error).__name__) from None
+        if status != 200:
+            if _code(answer) == ContextLengthExceeded.code:
+                raise ContextLengthExceeded("cli.server_said", message=str(answer["error"]["message"]))
+            raise _refusal(answer)
+        return answer
 
     @contextmanager
     def _line(self, patience_s: float = PROBE_S) -> Iterator[Line]:

@@ -1,0 +1,130 @@
+"""Asks a model for measured answers: through this user's running server, or with a runner of the command's own.
+
+Main thread; blocking. The times are the engine's own, so both ways measure the same thing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from hoshikage import wire
+from hoshikage.cli.context import Context
+from hoshikage.cli.server import Server
+from hoshikage.dispatch import client
+from hoshikage.errors import InferenceFailed
+from hoshikage.params import ChatPrompt, GenerationRequest, Message, SamplingParams, Timings
+from hoshikage.registry import ModelSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    prompt_tokens: int
+    completion_tokens: int
+    timings: Timings
+
+
+class Asker(Protocol):
+    where: str
+    """`server`, or `own` for a runner of this command's own."""
+
+    def ask(self, words: str, max_tokens: int) -> Measured:
+        """An answer of just so many tokens, with nothing kept of any prompt. Raises HoshikageError."""
+
+    def status(self) -> dict[str, Any]:
+        """As /v1/status."""
+
+
+@contextmanager
+def asker(spec: ModelSpec, context: Context) -> Iterator[Asker]:
+    """The running server where it is this user's, so that no second copy of the model fills the memory."""
+    server = Server.of(context)
+    if server.peer() == "own":
+        yield _Served(server, spec)
+        return
+    with asyncio.Runner() if hasattr(asyncio, "Runner") else _Loop() as loop:
+        dispatcher = client.create(context.settings, context.environ)
+        try:
+            yield _Own(loop, dispatcher, spec)
+        finally:
+            loop.run(dispatcher.stop())
+
+
+class _Loop:
+    """asyncio.Runner as far as it is needed, for Python 3.10."""
+
+    def __enter__(self) -> _Loop:
+        self._loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(self._loop)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        asyncio.set_event_loop(None)
+        self._loop.close()
+
+    def run(self, coroutine: Any) -> Any:
+        return self._loop.run_until_complete(coroutine)
+
+
+class _Served:
+    where = "server"
+
+    def __init__(self, server: Server, spec: ModelSpec) -> None:
+        self._server = server
+        self._spec = spec
+
+    def ask(self, words: str, max_tokens: int) -> Measured:
+        body = {
+            "model": self._spec.label,
+            "messages": [{"role": "user", "content": words}],
+            "temperature": 0,
+            "max_tokens": max_tokens,
+            "ignore_eos": True,
+            "cache_prompt": False,
+            "timings": True,
+        }
+        answer = self._server.answer("/v1/chat/completions", body)
+        usage, told = answer["usage"], answer["timings"]
+        timings = Timings(
+            prompt_ms=told["prompt_ms"],
+            first_token_ms=told["first_token_ms"],
+            decode_ms=told["predicted_ms"],
+            drafted=told.get("draft_n", 0),
+            accepted=told.get("draft_n_accepted", 0),
+        )
+        return Measured(usage["prompt_tokens"], usage["completion_tokens"], timings)
+
+    def status(self) -> dict[str, Any]:
+        return self._server.status() or {}
+
+
+class _Own:
+    where = "own"
+
+    def __init__(self, loop: Any, dispatcher: client.Dispatcher, spec: ModelSpec) -> None:
+        self._loop = loop
+        self._dispatcher = dispatcher
+        self._spec = spec
+
+    def ask(self, words: str, max_tokens: int) -> Measured:
+        request = GenerationRequest(
+            ChatPrompt((Message("user", words),)),
+            SamplingParams(temperature=0, ignore_eos=True),
+            max_tokens=max_tokens,
+            cache_prompt=False,
+        )
+        end: wire.Finished = self._loop.run(self._end(request))
+        return Measured(end.prompt_tokens, end.completion_tokens, end.timings)
+
+    async def _end(self, request: GenerationRequest) -> wire.Finished:
+        async with aclosing(self._dispatcher.generate(self._spec, request)) as notes:
+            async for note in notes:
+                if isinstance(note, wire.Finished):
+                    return note
+        raise InferenceFailed("http.answer_cut")
+
+    def status(self) -> dict[str, Any]:
+        return self._dispatcher.status()
