@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hoshikage.api.gate import Needs
+from hoshikage.api.gate import Route
 from hoshikage.messages import Language
-
-Row = tuple[str, str, str, Needs]
-"""Method, path, what answers, what a caller needs."""
 
 
 class Document:
     """Describes the routes."""
 
-    def __init__(self, routes: Sequence[Row]) -> None:
+    def __init__(self, routes: Sequence[Route]) -> None:
         self._routes = routes
         self._trees: dict[Language, dict[str, Any]] = {}
 

@@ -23,6 +23,8 @@ from hoshikage.errors import AuthenticationFailed, PermissionRefused, UsageError
 from hoshikage.settings import Settings
 
 Needs = Literal["nothing", "api", "admin"]
+Route = tuple[str, str, str, Needs]
+"""Method, path, `module:function` of what answers, what a caller needs."""
 log: Final = logging.getLogger("hoshikage.access")
 
 

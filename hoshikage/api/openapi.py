@@ -13,8 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from hoshikage import __version__
-from hoshikage.api.document import Row
-from hoshikage.api.gate import Needs
+from hoshikage.api.gate import Needs, Route
 from hoshikage.api.schema import anthropic, chat, completions, embeddings, native, ollama, problem, responses
 from hoshikage.api.schema.admin import NewModel
 from hoshikage.errors import HoshikageError
@@ -86,7 +85,7 @@ LONG_NAMES: Final = f"{problem.__package__}.".encode()
 KINDS: Final = {str: "string", bool: "boolean", int: "integer", float: "number"}
 
 
-def document(routes: Sequence[Row], tongue: Language) -> dict[str, Any]:
+def document(routes: Sequence[Route], tongue: Language) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     schemas, bodies = _schemas(tongue)
     for method, pattern, _, needs in routes:

@@ -47,7 +47,7 @@ def run(args: argparse.Namespace, context: Context) -> CommandResult:
 
 
 def _measure(asking: Asker, spec: ModelSpec, tokens: int, runs: int, context: Context) -> dict[str, Any]:
-    result.transient(context.text("cli.bench_loading", label=spec.label))
+    result.transient(context.text("speed.loading", label=spec.label))
     asking.ask(_words(8, 0), 2)
     status = asking.status()
     n_ctx = int(status.get("model", {}).get("n_ctx", 0))
@@ -55,13 +55,13 @@ def _measure(asking: Asker, spec: ModelSpec, tokens: int, runs: int, context: Co
     for count in PROMPTS:
         if prompts and n_ctx and prompts[-1]["tokens"] * 4 >= n_ctx:
             break
-        result.transient(context.text("cli.bench_prompt", count=count))
+        result.transient(context.text("speed.prompt", count=count))
         measured = _fitting(asking, count)
         if measured is not None:
             prompts.append(_prompt(measured))
     answers = []
     for number in range(runs):
-        result.transient(context.text("cli.bench_run", number=number + 1, runs=runs))
+        result.transient(context.text("speed.run", number=number + 1, runs=runs))
         answers.append(asking.ask(_words(8, number + 1), tokens))
     rates = [(one.completion_tokens - 1) * 1e3 / one.timings.decode_ms for one in answers if one.timings.decode_ms > 0]
     status = asking.status()
@@ -123,18 +123,18 @@ def _show(console: Console, data: dict[str, Any], context: Context) -> None:
     rate = data["tokens_per_second"]
     rows = [
         ("model", " · ".join((data["label"], parameters(data["n_params"]), size(data["size_bytes"])))),
-        ("generation", context.text("cli.bench_rate", tokens=data["tokens"], **rate)),
+        ("generation", context.text("speed.rate", tokens=data["tokens"], **rate)),
         ("first", f"{data['first_token_ms']:.1f} ms"),
-        *(("prompt", context.text("cli.bench_prompt_rate", **prompt)) for prompt in data["prompts"]),
+        *(("prompt", context.text("speed.prompt_rate", **prompt)) for prompt in data["prompts"]),
         ("load", f"{data['load_ms']:.0f} ms"),
         ("memory", size(data["resident_bytes"])),
     ]
     if data["drafted"]:
-        rows.append(("guessed", context.text("cli.bench_guessed", drafted=data["drafted"], accepted=data["accepted"])))
+        rows.append(("guessed", context.text("speed.guessed", drafted=data["drafted"], accepted=data["accepted"])))
     rows.append(("library", " · ".join((data["library"], *data["devices"]))))
-    rows.append(("where", context.text(f"cli.bench_where_{data['where']}")))
+    rows.append(("where", context.text(f"speed.where_{data['where']}")))
     for name, value in rows:
-        table.add_row(context.text(f"cli.bench_row_{name}"), value)
+        table.add_row(context.text(f"speed.row_{name}"), value)
     console.print(table)
 
 
@@ -147,7 +147,7 @@ def _chosen(label: str | None, context: Context) -> ModelSpec:
     if len(specs) == 1:
         return specs[0]
     known = ", ".join(spec.label for spec in specs) or "–"
-    raise UsageError("cli.bench_which", known=known)
+    raise UsageError("speed.which", known=known)
 
 
 def _number(name: str, value: str, least: int, most: int) -> int:

@@ -29,6 +29,7 @@ AREAS = (
     "service",
     "settings",
     "slots",
+    "speed",
 )
 
 

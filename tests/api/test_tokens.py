@@ -80,7 +80,7 @@ def test_every_route_has_a_row(settings: Settings) -> None:
 @pytest.mark.parametrize("name", [name for _, _, name, _ in ROUTES])
 def test_every_route_leads_to_a_handler(name: str) -> None:
     """They are imported when they are first asked for: a slip of the pen would show only then."""
-    module, _, function = name.partition(".")
+    module, _, function = name.partition(":")
     assert asyncio.iscoroutinefunction(getattr(import_module(f"hoshikage.api.{module}"), function))
 
 

@@ -1,0 +1,129 @@
+"""Looking up, prices and pace: what they guess, what they learn, and what a guess may cost."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hoshikage.engine.lookup import LONGEST, SHORTEST, Credit, Lookup, agreement
+from hoshikage.engine.pace import LEAST, QUICK_S, SLOW_S, Pace
+from hoshikage.engine.prices import Prices
+
+DEAR: Final = {1: 1.0, 2: 2.7, 4: 3.6, 8: 4.3, 16: 5.2}
+"""As measured on a CPU whose library is slow with few tokens."""
+CHEAP: Final = {1: 1.0, 2: 1.05, 4: 1.1, 8: 1.3, 16: 1.6}
+"""As where memory is the limit."""
+
+
+def prices(seconds: dict[int, float]) -> Prices:
+    made = Prices()
+    for size, cost in seconds.items():
+        made.took(size, cost)
+    return made
+
+
+def generated(
+    prompt: Sequence[int], follow: Callable[[list[int]], int], count: int, cost: Prices
+) -> tuple[list[int], float]:
+    """A text as the engine makes it with look-ups, and what it cost in decodes of one token."""
+    tokens, spent, lookup = list(prompt), 0.0, Lookup(cost, Credit())
+    end = len(prompt) + count
+    while len(tokens) < end:
+        guess = lookup.guess(tokens, min(15, end - len(tokens) - 1))
+        spent += cost.of(1 + len(guess))
+        accepted = 0
+        tokens.append(follow(tokens))
+        for token in guess:
+            if token != tokens[-1]:
+                break
+            accepted += 1
+            tokens.append(follow(tokens))
+        lookup.judged(len(guess), accepted)
+    return tokens[:end], spent
+
+
+def alone(prompt: Sequence[int], follow: Callable[[list[int]], int], count: int) -> list[int]:
+    tokens = list(prompt)
+    for _ in range(count):
+        tokens.append(follow(tokens))
+    return tokens
+
+
+@pytest.mark.parametrize("cost", [DEAR, CHEAP], ids=["dear", "cheap"])
+def test_a_text_that_copies_with_a_few_changes_is_made_in_far_fewer_decodes(cost: dict[int, float]) -> None:
+    rng = random.Random(1)
+    source = [rng.randrange(5000) for _ in range(300)]
+    edited = [token + 1 if at % 60 == 59 else token for at, token in enumerate(source)]
+
+    def follow(tokens: list[int]) -> int:
+        return edited[len(tokens) - len(source)]
+
+    text, spent = generated(source, follow, 300, prices(cost))
+    assert text == [*source, *edited]
+    assert 300 / spent > 1.5
+
+
+@pytest.mark.parametrize("cost", [DEAR, CHEAP], ids=["dear", "cheap"])
+@pytest.mark.parametrize("alphabet", [6, 40, 5000])
+def test_a_text_of_chance_loses_next_to_nothing(cost: dict[int, float], alphabet: int) -> None:
+    """A small alphabet matches again and again, and each time something else follows."""
+    made = prices(cost)
+    for seed in range(5):
+        rng = random.Random(seed)
+        prompt = [rng.randrange(alphabet) for _ in range(200)]
+        to_come = [rng.randrange(alphabet) for _ in range(600)]
+
+        def follow(tokens: list[int], to_come: list[int] = to_come, begin: int = len(prompt)) -> int:
+            return to_come[len(tokens) - begin]
+
+        text, spent = generated(prompt, follow, 600, made)
+        assert text == [*prompt, *to_come]
+        assert spent / 600 < 1.03
+
+
+@given(st.lists(st.integers(0, 4), min_size=SHORTEST, max_size=80), st.integers(1, 15))
+def test_a_guess_is_what_once_followed_the_texts_last_tokens(tokens: list[int], most: int) -> None:
+    guess = list(Lookup(prices(CHEAP), Credit()).guess(tokens, most))
+    assert len(guess) <= most
+    if guess:
+        tail = tokens[-SHORTEST:]
+        places = [at for at in range(SHORTEST, len(tokens)) if tokens[at - SHORTEST : at] == tail]
+        place = places[-1]
+        endless = [*tokens[place:]] * (most + 1)  # near the end it goes round
+        assert guess == endless[: len(guess)]
+
+
+def test_agreement_counts_backwards() -> None:
+    assert agreement([1, 2, 3, 9, 1, 2, 3], 3) == 3
+    assert agreement([7] * 100, 99) == LONGEST
+
+
+def test_prices_are_learned_and_taken_in_between() -> None:
+    made = prices(DEAR)
+    assert made.of(16) == pytest.approx(5.2)
+    assert 3.6 < made.of(6) < 4.3
+    assert [made.best_group(count) for count in (2, 3, 8)] == [1, 1, 8]
+    assert prices(CHEAP).best_group(2) == 2
+    assert Prices().best_group(4) == 1  # before others can be compared with it, the price of one is found out
+    for _ in range(40):
+        made.took(2, 1.1)
+    assert made.of(2) == pytest.approx(1.1, abs=0.01)
+    assert made.best_group(2) == 2
+
+
+def test_prompts_are_put_in_by_what_a_decode_may_take() -> None:
+    pace = Pace(512)
+    first = pace.tokens
+    pace.took(first, QUICK_S / 2)
+    assert pace.tokens == 2 * first
+    for _ in range(10):
+        pace.took(pace.tokens, SLOW_S * 2)
+    assert pace.tokens == LEAST
+    for _ in range(20):
+        pace.took(pace.tokens, QUICK_S / 2)
+    assert pace.tokens == 512
