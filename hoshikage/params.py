@@ -169,6 +169,8 @@ class GenerationRequest:
     was loaded with."""
     scope: str = ""
     """Whose request it is. What is kept of one scope's prompts is never used for another's."""
+    whole: bool = False
+    """Nobody sees a part of the answer before its end: its text may come in few pieces."""
 
     @property
     def chat(self) -> ChatPrompt:

@@ -1,14 +1,17 @@
-"""Interrupts Python code that runs too long in another thread. A watchdog thread lives while a Deadline is open."""
+"""Interrupts Python code that takes too long, in any thread. The one thread of all deadlines is this module's own."""
 
 from __future__ import annotations
 
 import ctypes
+import math
 import threading
+import time
 from types import TracebackType
+from typing import Final
 
 
 class Interrupted(BaseException):
-    """Raised in the thread whose deadline passed. No `except Exception` on the way swallows it."""
+    """Not an Exception, so that code which catches all errors does not hold it up."""
 
 
 class Deadline:
@@ -19,33 +22,73 @@ class Deadline:
     """
 
     def __init__(self, seconds: float) -> None:
-        self._timer = threading.Timer(seconds, self._interrupt)
-        self._timer.daemon = True
+        self._seconds = seconds
         self._thread = 0
-        self._lock = threading.Lock()
-        self._open = False
+        self._fired = False
+        self.due = math.inf
+        """By `time.monotonic()`."""
 
     def __enter__(self) -> Deadline:
         self._thread = threading.get_ident()
-        self._open = True
-        self._timer.start()
+        self.due = time.monotonic() + self._seconds
+        _ALARM.add(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        _ALARM.remove(self)
+        if self._fired and kind is not Interrupted:
+            # Asked for, but not raised yet: met here, for whatever runs next in this thread is not to blame. To take
+            # it back (NULL) would leave CPython looking for it between all bytecodes from now on.
+            try:
+                for _ in range(100):
+                    pass
+            except Interrupted:
+                pass
+
+    def fire(self) -> None:
+        """The time is up. The alarm's thread."""
+        self._fired = True
+        # PyThreadState_SetAsyncExc needs the interpreter lock, which is what ctypes.pythonapi keeps.
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread), ctypes.py_object(Interrupted))
+
+
+class _Alarm:
+    """Fires deadlines that are due. A thread for each of them, or a wake-up, would cost more than what they guard: the
+    thread is woken where it would sleep too long, and sleeps on where a deadline was met."""
+
+    def __init__(self) -> None:
+        # Taken with `with` on the lock itself: an interrupt cannot fall between its two halves.
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._set: set[Deadline] = set()
+        self._wakes_at = math.inf
+        self._thread: threading.Thread | None = None
+
+    def add(self, deadline: Deadline) -> None:
         with self._lock:
-            self._open = False
-            # Fired, but not raised yet: take it back, for whatever runs next in this thread is not to blame.
-            _raise_in(self._thread, None)
-        self._timer.cancel()
+            self._set.add(deadline)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._watch, name="deadlines", daemon=True)
+                self._thread.start()
+            elif deadline.due < self._wakes_at:
+                self._wakes_at = deadline.due
+                self._changed.notify()
 
-    def _interrupt(self) -> None:
+    def remove(self, deadline: Deadline) -> None:
         with self._lock:
-            if self._open:
-                _raise_in(self._thread, Interrupted)
+            self._set.discard(deadline)
+
+    def _watch(self) -> None:
+        with self._lock:
+            while True:
+                now = time.monotonic()
+                for deadline in [one for one in self._set if one.due <= now]:
+                    self._set.discard(deadline)
+                    deadline.fire()
+                self._wakes_at = min((one.due for one in self._set), default=math.inf)
+                self._changed.wait(None if self._wakes_at == math.inf else self._wakes_at - now)
 
 
-def _raise_in(thread: int, kind: type[BaseException] | None) -> None:
-    # PyThreadState_SetAsyncExc needs the interpreter lock, which is what ctypes.pythonapi keeps. NULL takes it back.
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(kind) if kind else None)
+_ALARM: Final = _Alarm()

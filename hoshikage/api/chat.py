@@ -159,7 +159,7 @@ async def completions(request: web.Request) -> web.StreamResponse:
     selection = select(body.tools, body.tool_choice, body.parallel_tool_calls)
     dialect = await request.app[DIALECTS].of(spec)
     job, reading = adapted(schema.to_request(body, spec, request.app[SETTINGS]), selection, dialect, spec.stop)
-    notes = limits.asked(request, spec, job)
+    notes = limits.asked(request, spec, job, whole=not body.stream)
     header = Header.new(spec.name, None if body.service_tier is None else "default")
     if body.stream:
         return await _streamed(request, notes, Chunks(header), body, reading)

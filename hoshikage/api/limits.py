@@ -42,11 +42,14 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
         response.headers[f"x-ratelimit-reset-{kind}"] = duration(level.reset_s)
 
 
-def asked(request: web.Request, spec: ModelSpec, work: Work) -> AsyncGenerator[Note, None]:
-    """As Dispatcher.generate; the caller's account is charged as the notes end, for a client that left too."""
+def asked(request: web.Request, spec: ModelSpec, work: Work, *, whole: bool = False) -> AsyncGenerator[Note, None]:
+    """As Dispatcher.generate; the caller's account is charged as the notes end, for a client that left too.
+
+    `whole`: the client gets the answer when it has ended.
+    """
     name = CALLER.get().name
-    if name is not None and isinstance(work, GenerationRequest):
-        work = replace(work, scope=name)
+    if isinstance(work, GenerationRequest):
+        work = replace(work, scope=name or "", whole=whole)
     notes = request.app[DISPATCHER].generate(spec, work)
     if name is None or not request.app[SETTINGS].rate_limit_tokens:
         return notes

@@ -55,7 +55,7 @@ async def answers(
     silence. Raises HoshikageError.
     """
     for number, job in enumerate(jobs):
-        notes = limits.asked(request, spec, job)
+        notes = limits.asked(request, spec, job, whole=stream is None)
         async with aclosing(_answer(notes, number * job.choices, job.choices, stream)) as events:
             async for event in events:
                 yield event

@@ -77,20 +77,23 @@ class EventStream:
         if not self._open:
             await self._commit()
         self._last_sent = self._clock()
-        with self._left_if_stalled():
+        transport = self._request.transport
+        if transport is None or not transport.get_write_buffer_size():  # a write that cannot block
+            await self.response.write(frames)
+            return
+        with self._left_if_stalled(transport):
             await self.response.write(frames)
 
     async def finish(self, frames: bytes) -> None:
         """Writes the last frames and ends the answer. ConnectionError where the client is gone."""
         self._filler.cancel()  # a comment after the end would garble the connection
         await self.send(frames)
-        with self._left_if_stalled():
+        with self._left_if_stalled(self._request.transport):
             await self.response.write_eof()
 
     @contextmanager
-    def _left_if_stalled(self) -> Iterator[None]:
-        transport = self._request.transport
-        if transport is None or not transport.get_write_buffer_size():  # a write that cannot block
+    def _left_if_stalled(self, transport: asyncio.Transport | None) -> Iterator[None]:
+        if transport is None:
             yield
             return
         watch = _Watch(transport, self._pace.stalled_after / 2)

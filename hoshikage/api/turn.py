@@ -101,7 +101,7 @@ async def answer(
 
     Raises what the engine raises, as long as the status can still be told.
     """
-    notes = limits.asked(request, turn.spec, turn.job)
+    notes = limits.asked(request, turn.spec, turn.job, whole=not stream)
     words = text(problem.language(request), "http.tool_call_unparsed")
     unparsed = [{"code": "tool_call_unparsed", "message": words}]
     feed = _Feed(turn.reading, writer, ended or _nothing, unparsed)

@@ -20,6 +20,21 @@ KEPT_LINES: Final = 40
 STDIN, STDOUT, STDERR = 0, 1, 2
 
 
+class _Straight(asyncio.Protocol):
+    """Takes what a pipe brings at once, where a subprocess' transport would wait for another turn of the loop."""
+
+    def __init__(self, before: asyncio.BaseProtocol, received: Callable[[bytes], None]) -> None:
+        """`before`: the transport's own protocol, which is to know when the pipe ends."""
+        self._before = before
+        self._received = received
+
+    def data_received(self, data: bytes) -> None:
+        self._received(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._before.connection_lost(exc)
+
+
 class ProcessHost(asyncio.SubprocessProtocol):
     """One runner process, from start to exit."""
 
@@ -78,13 +93,18 @@ class ProcessHost(asyncio.SubprocessProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._process = cast(asyncio.SubprocessTransport, transport)
         self._commands = cast(asyncio.WriteTransport, self._process.get_pipe_transport(STDIN))
+        events = cast(asyncio.ReadTransport, self._process.get_pipe_transport(STDOUT))
+        events.set_protocol(_Straight(events.get_protocol(), self._received))
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
-        if fd == STDERR:
-            *lines, self._log_rest = (self._log_rest + data).split(b"\n")
-            self._log.extend(line.decode("utf-8", "replace") for line in lines)
-            self._log_rest = self._log_rest[-4096:]
+        if fd == STDOUT:  # what came before `connection_made`
+            self._received(data)
             return
+        *lines, self._log_rest = (self._log_rest + data).split(b"\n")
+        self._log.extend(line.decode("utf-8", "replace") for line in lines)
+        self._log_rest = self._log_rest[-4096:]
+
+    def _received(self, data: bytes) -> None:
         self._buffer += data
         try:
             for event in self._events():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from hoshikage import wire
 from hoshikage._ffi.batch import Batch
@@ -19,6 +20,10 @@ from hoshikage.llama.sampler import Sampler
 from hoshikage.llama.text import TextAssembler
 from hoshikage.llama.vocab import Vocab
 from hoshikage.params import Timings
+
+GATHER_S: Final = 0.2
+"""An answer that nobody reads before its end is emitted so often: each piece wakes the server, which takes a core from
+the decode, but a server that hears nothing takes the runner to be stuck."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,8 @@ class Plan:
     reuse: bool
     """Whether KV memory of earlier prompts may be used, and this one's kept."""
     scope: str
-    """As in GenerationRequest."""
+    whole: bool
+    """Both as in GenerationRequest."""
 
 
 @dataclass(slots=True)
@@ -108,6 +114,10 @@ class Session:
         self._emit = plan.emit
         self._text = TextAssembler(plan.prompt.stop)
         self._said = ""
+        """What is certain and not yet emitted."""
+        self._gather_s = GATHER_S if plan.whole else 0.0
+        self._emit_from = 0.0
+        """By `time.perf_counter()`."""
         self._ledger = None if plan.scorer is None else Ledger()
         self._echo = self._echoing()
         self._last_index = 0
@@ -199,9 +209,10 @@ class Session:
             reason = self._take_forced(self._conditions)
         if reason is not None:
             return self._end(reason)
-        if self._said:
+        if self._said and now >= self._emit_from:
             self._emit(wire.Token(self.job, self._said, tally.generated, self._choice))
             self._said = ""
+            self._emit_from = now + self._gather_s
         return True
 
     @property

@@ -241,6 +241,7 @@ class _Loaded:
                 begun=begun,
                 reuse=reuse,
                 scope=request.scope,
+                whole=request.whole,
             )
         )
         self._emit(wire.Started(job.job, len(prompt.tokens), prompt.repairs, prompt.tail))

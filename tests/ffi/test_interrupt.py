@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -27,13 +29,38 @@ def test_no_except_exception_swallows_it() -> None:
         template_that_catches()
 
 
-def test_work_in_time_is_left_alone_and_no_thread_stays() -> None:
+def test_work_in_time_is_left_alone_and_one_thread_serves_all_deadlines() -> None:
+    with Deadline(60):
+        pass
     before = threading.active_count()
-    deadline = Deadline(60)
-    with deadline:
-        done = sum(range(1000))
-    deadline._timer.join()
+    for _ in range(3):
+        with Deadline(60), Deadline(30):
+            done = sum(range(1000))
     assert (done, threading.active_count()) == (499500, before)
+
+
+def test_the_sooner_of_two_deadlines_is_not_kept_waiting() -> None:
+    with Deadline(60):
+        with pytest.raises(Interrupted), Deadline(0.05):
+            for _ in itertools.count():
+                pass
+        with pytest.raises(Interrupted), Deadline(0.05):
+            for _ in itertools.count():
+                pass
+
+
+def test_a_debugger_or_profiler_works_after_a_deadline() -> None:
+    """An interrupt that was taken back left Python 3.11 looking for it at each step, for ever under a tracer."""
+    code = """
+import sys
+from hoshikage._ffi.interrupt import Deadline
+with Deadline(60):
+    pass
+sys.setprofile(lambda *_: None)
+print(sum(abs(number) for number in range(1000)))
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert ran.stdout.split() == ["499500"]
 
 
 def test_an_error_of_the_block_passes() -> None:
