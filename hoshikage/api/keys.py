@@ -50,6 +50,8 @@ class Dispatching(Protocol):
 
     def status(self) -> dict[str, Any]: ...
 
+    async def full_status(self) -> dict[str, Any]: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:

@@ -30,7 +30,7 @@ async def health(request: web.Request) -> web.Response:
 
 
 async def status(request: web.Request) -> web.Response:
-    return _json({"status": "ok", "version": __version__, **request.app[DISPATCHER].status()})
+    return _json({"status": "ok", "version": __version__, **await request.app[DISPATCHER].full_status()})
 
 
 async def version(_request: web.Request) -> web.Response:

@@ -46,12 +46,11 @@ def run(args: argparse.Namespace, context: Context) -> CommandResult:
     file = Path(args.path).absolute()
     header = gguf.read_chat_model(file)
     file = gguf.first(file, header)
-    if options.draft is not None:
-        gguf.require_draft(Path(options.draft), header)
+    draft = None if options.draft is None else gguf.require_draft(Path(options.draft), header)
     source = header.chat_template if options.chat_template is None else read_template(options.chat_template)
     fault = templates.fault(source) if source else None
     if args.check:
-        return check(file, header, options, context, template_fault=fault)
+        return check(file, header, options, context, template_fault=fault, draft=draft)
     replaced = Registering(context, verbose=args.verbose).add(label, file, args.stop, options)
     lines = [
         context.text("cli.add_replaced" if replaced else "cli.add_done", label=label, file=file),

@@ -14,10 +14,16 @@ from hoshikage.registry import ModelOptions
 
 
 def check(
-    file: Path, header: GgufHeader, options: ModelOptions, context: Context, *, template_fault: str | None
+    file: Path,
+    header: GgufHeader,
+    options: ModelOptions,
+    context: Context,
+    *,
+    template_fault: str | None,
+    draft: GgufHeader | None,
 ) -> CommandResult:
     """`file` is the model's (first) one, `options` those it would be registered with."""
-    needed = gguf.estimate(header, options.n_ctx or context.settings.n_ctx, context.settings.n_batch)
+    needed = gguf.estimate(header, options.n_ctx or context.settings.n_ctx, context.settings.n_batch, draft)
     available = available_memory()
     fits = needed.total <= available if available else None
     lines = [
@@ -30,7 +36,8 @@ def check(
             weights=size(needed.weights),
             kv_cache=size(needed.kv_cache),
             compute=size(needed.compute),
-        ),
+        )
+        + (context.text("cli.check_draft", draft=size(needed.draft)) if draft is not None else ""),
         "  " + _verdict(fits, size(available), context),
         "  " + context.text("cli.check_note"),
     ]
@@ -55,6 +62,7 @@ def check(
             "weights": needed.weights,
             "kv_cache": needed.kv_cache,
             "compute": needed.compute,
+            "draft": needed.draft,
             "total": needed.total,
             "available": available or None,
             "fits": fits,

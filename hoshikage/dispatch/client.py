@@ -167,7 +167,7 @@ class Dispatcher:
             ticket.leave()
 
     def status(self) -> dict[str, Any]:
-        """For /v1/status: queue, model, library and the last requests' timings, as JSON-able values."""
+        """Queue, model, library in use and the last requests' timings, as JSON-able values."""
         snapshot = self._lifecycle.snapshot()
         return {
             "queue": {
@@ -183,7 +183,6 @@ class Dispatcher:
                 **(asdict(snapshot.model) if snapshot.model is not None else {}),
             },
             "library": None if snapshot.library is None else {**asdict(snapshot.library), **told_of(snapshot.choice)},
-            "library_taken_back": self._libraries.status(),
             "runner": {"pid": snapshot.pid, "resident_bytes": snapshot.resident_bytes, "ahead": snapshot.ahead},
             "ramdisk": None
             if snapshot.in_memory is None
@@ -192,6 +191,10 @@ class Dispatcher:
             "totals": {**asdict(self._totals), "loads": snapshot.loads, "crashes": snapshot.crashes},
             "last_requests": [asdict(record) for record in reversed(self._records)],
         }
+
+    async def full_status(self) -> dict[str, Any]:
+        """For /v1/status: `status`, and whether a library was taken back, which stands on the disk."""
+        return {**self.status(), "library_taken_back": await asyncio.to_thread(self._libraries.status)}
 
     def _record(self, label: str, end: wire.Finished, total_s: float) -> None:
         timings = end.timings

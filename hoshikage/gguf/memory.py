@@ -37,22 +37,33 @@ class MemoryEstimate:
     kv_cache: int
     compute: int
     """A rough figure."""
+    draft: int = 0
+    """All that the draft model needs."""
 
     @property
     def total(self) -> int:
-        return self.weights + self.kv_cache + self.compute
+        return self.weights + self.kv_cache + self.compute + self.draft
 
 
-def estimate(header: GgufHeader, n_ctx: int, n_batch: int) -> MemoryEstimate:
-    """For a context of `n_ctx` tokens, less where the model was trained on less, and batches of `n_batch`."""
+def estimate(header: GgufHeader, n_ctx: int, n_batch: int, draft: GgufHeader | None = None) -> MemoryEstimate:
+    """For a context of `n_ctx` tokens, less where the model was trained on less, and batches of `n_batch`. The draft
+    model has a context of its own, as long."""
     n_ctx = min(n_ctx, header.context_length) if header.context_length else n_ctx
-    row = header.n_vocab + ACTIVATIONS * _number(header, "embedding_length")
     return MemoryEstimate(
         n_ctx=n_ctx,
         weights=header.size_bytes,
-        kv_cache=-(-n_ctx // N_CTX_STEP) * N_CTX_STEP * _kv_values(header) * F16_BYTES,
-        compute=RUNNER_BYTES + n_batch * row * F32_BYTES,
+        kv_cache=_kv_bytes(header, n_ctx),
+        compute=RUNNER_BYTES + _batch_bytes(header, n_batch),
+        draft=0 if draft is None else draft.size_bytes + _kv_bytes(draft, n_ctx) + _batch_bytes(draft, n_batch),
     )
+
+
+def _batch_bytes(header: GgufHeader, n_batch: int) -> int:
+    return n_batch * (header.n_vocab + ACTIVATIONS * _number(header, "embedding_length")) * F32_BYTES
+
+
+def _kv_bytes(header: GgufHeader, n_ctx: int) -> int:
+    return -(-n_ctx // N_CTX_STEP) * N_CTX_STEP * _kv_values(header) * F16_BYTES
 
 
 def _kv_values(header: GgufHeader) -> int:

@@ -82,6 +82,9 @@ class GatedDispatcher:
             "asked": len(self.asked),
         }
 
+    async def full_status(self) -> dict[str, Any]:
+        return self.status()
+
     async def start(self) -> None:
         pass
 

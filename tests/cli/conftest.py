@@ -103,6 +103,9 @@ class Echo:
     def status(self) -> dict[str, Any]:
         return {"queue": {"running": 0, "waiting": 0}, "model": {"state": "ready", "id": "second"}}
 
+    async def full_status(self) -> dict[str, Any]:
+        return self.status()
+
     async def preload(self, spec: ModelSpec) -> None:
         self.preloaded.append(spec.label)
 

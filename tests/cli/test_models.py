@@ -246,9 +246,18 @@ def test_check_json(cli: Cli, model: Path) -> None:
     memory = data["memory"]
     assert memory["n_ctx"] == 256
     assert memory["total"] == memory["weights"] + memory["kv_cache"] + memory["compute"]
+    assert memory["draft"] == 0
     assert memory["weights"] == model.stat().st_size
     if sys.platform == "linux":
         assert memory["fits"] is (memory["total"] <= memory["available"])
+
+
+def test_check_counts_a_draft_model(cli: Cli, model: Path) -> None:
+    alone = cli("add", model, "--check", "--json").data["memory"]
+    both = cli("add", model, "--check", "--json", "--draft", model).data["memory"]
+    assert both["draft"] > model.stat().st_size
+    assert both["total"] == alone["total"] + both["draft"]
+    assert "draft model" in cli("add", model, "--check", "--draft", model).out
 
 
 def test_check_says_when_it_does_not_fit(cli: Cli, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
