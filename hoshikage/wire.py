@@ -55,10 +55,6 @@ class Cancel(Frame, frozen=True, tag="cancel"):
     job: int
 
 
-class Stop(Frame, frozen=True, tag="stop"):
-    """Free everything and leave."""
-
-
 # Events, runner to server.
 
 
@@ -214,7 +210,7 @@ class Log(Frame, frozen=True, tag="log"):
     line: str
 
 
-Command = Load | Generate | Perform | Cancel | Stop
+Command = Load | Generate | Perform | Cancel
 Answered = Tokens | Text | Vector | Score
 JobEvent = Started | Prefill | Echo | Token | ChoiceEnd | Answered | Finished | Failed
 Event = Ready | Loading | Loaded | JobEvent | Log

@@ -34,8 +34,6 @@ class EmbeddedHost:
     def send(self, command: wire.Command) -> None:
         if isinstance(command, wire.Cancel):
             self._worker.cancel(command.job)
-        elif isinstance(command, wire.Stop):
-            self._worker.stop()
         else:
             self._worker.submit(command)
 

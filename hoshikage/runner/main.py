@@ -51,11 +51,9 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _serve(commands: BinaryIO, worker: Worker) -> None:
-    """Hands commands to the engine thread until Stop or the end of the pipe."""
+    """Hands commands to the engine thread until the end of the pipe."""
     while len(header := commands.read(wire.HEADER_BYTES)) == wire.HEADER_BYTES:
         command = wire.decode_command(commands.read(wire.body_length(header)))
-        if isinstance(command, wire.Stop):
-            return
         if isinstance(command, wire.Cancel):
             worker.cancel(command.job)
         else:
