@@ -152,12 +152,13 @@ def guesses(bench: Bench, rounds: int) -> list[Row]:
     rows = {
         (text, way): Row(f"bench_row_{way}", "tokens/s", {"what": text})
         for text in texts
-        for way in ("bare", "lookup", "draft")
+        for way in ("bare", "own", "lookup", "draft")
     }
     with ExitStack() as stack:
         bare = stack.enter_context(bench.bare(file))
         draft = str(_file("chain-draft"))
         urls = {
+            "own": stack.enter_context(bench.server(file, IDLE_TIMEOUT="0")).url,
             "lookup": stack.enter_context(bench.server(file, "lookup", IDLE_TIMEOUT="0", SPECULATION="lookup")).url,
             "draft": stack.enter_context(bench.server(file, "draft", draft=draft, IDLE_TIMEOUT="0")).url,
         }

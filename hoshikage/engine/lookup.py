@@ -1,8 +1,8 @@
 """Guesses by looking up: where the end of a text stood before, what came next may come again. Engine thread; pure.
 
 Editing, extraction and code repeat much of their prompt. A text that does not must lose next to nothing, so guessing
-lives on credit: it may lose a small share of the work, what it has won it may risk again, and after a failure only
-longer agreement makes a guess.
+lives on credit: it may lose a small share of the work, what it has won it may risk again. Where a failure is dear, and
+after one, only longer agreement makes a guess.
 """
 
 from __future__ import annotations
@@ -20,19 +20,24 @@ LENGTHS: Final = (15, 7, 3)
 """Of guesses; with the token that is certain they fill batches whose price is known."""
 WORTH: Final = 1.3
 """A guess is made where it gains at least so much if it is right."""
+CAUTION: Final = 2.0
+"""So many more tokens must agree for each decode that a failure would cost, where no guess has been right yet."""
 FIRST_CREDIT: Final = 3.0
+OWN_CREDIT: Final = 1.0
 MOST_CREDIT: Final = 12.0
 EARNED: Final = 0.02
-"""Decodes of one token that guessing may lose: to begin with, at most, and for each token without a guess."""
+"""Decodes of one token that guessing may lose: to begin with by all texts and by one, at most, and more for each token
+without a guess."""
 
 
 class Credit:
-    """What guessing may lose, in decodes of one token. The texts of one model share it: they are often of a kind."""
+    """What guessing may lose, in decodes of one token. The texts of one model share it, as they are often of a kind;
+    each has one of its own beside it, so that it does not lose all that others have won."""
 
     __slots__ = ("left",)
 
-    def __init__(self) -> None:
-        self.left = FIRST_CREDIT
+    def __init__(self, left: float = FIRST_CREDIT) -> None:
+        self.left = left
 
     def add(self, gain: float) -> None:
         self.left = min(MOST_CREDIT, self.left + gain)
@@ -43,12 +48,15 @@ class Lookup:
 
     def __init__(self, prices: Prices, credit: Credit) -> None:
         self._prices = prices
-        self._credit = credit
+        self._credits = (credit, Credit(OWN_CREDIT))
         self._places: dict[tuple[int, ...], int] = {}
         """Tokens -> the position behind them, where another one stands."""
         self._known = SHORTEST
         """Positions before this one are in it."""
-        self._needed = SHORTEST
+        self._needed = 0
+        """Tokens that must agree, where that is more than the usual."""
+        self._trusted = False
+        """The last guess has won something."""
 
     def guess(self, tokens: Sequence[int], most: int) -> Sequence[int]:
         end = len(tokens)
@@ -56,13 +64,16 @@ class Lookup:
         for position in range(self._known, end):
             places[tuple(tokens[position - SHORTEST : position])] = position
         self._known = max(self._known, end)
-        self._credit.add(EARNED)
-        if self._credit.left <= 0:
+        for credit in self._credits:
+            credit.add(EARNED)
+        if min(credit.left for credit in self._credits) <= 0:
             return ()
         place = places.get(tuple(tokens[end - SHORTEST :]))
-        if place is None or (self._needed > SHORTEST and agreement(tokens, place) < self._needed):
+        if place is None:
             return ()
         length = self._worthwhile(most)
+        if not self._trusted and agreement(tokens, place) < self._agreement_for(length):
+            return ()
         found = list(tokens[place : place + length])
         period = end - place
         while len(found) < length:  # a text that goes round in a circle is taken to go on so
@@ -73,11 +84,18 @@ class Lookup:
         if not guessed:
             return
         gain = 1 + accepted - self._prices.of(1 + guessed)
-        self._credit.add(gain)
-        self._needed = SHORTEST if gain > 0 else min(LONGEST, self._needed * 2)
+        for credit in self._credits:
+            credit.add(gain)
+        self._trusted = gain > 0
+        self._needed = 0 if gain > 0 else min(LONGEST, 2 * self._agreement_for(guessed))
 
     def close(self) -> None:
         self._places = {}
+
+    def _agreement_for(self, length: int) -> int:
+        """How many tokens must agree for a guess of this length, where the last one was not right."""
+        cost = self._prices.of(1 + length) - 1
+        return min(LONGEST, max(self._needed, SHORTEST + int(CAUTION * cost)))
 
     def _worthwhile(self, most: int) -> int:
         """The length that gains most if all of it is right; 0 where none gains enough."""

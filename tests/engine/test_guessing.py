@@ -28,10 +28,10 @@ def prices(seconds: dict[int, float]) -> Prices:
 
 
 def generated(
-    prompt: Sequence[int], follow: Callable[[list[int]], int], count: int, cost: Prices
+    prompt: Sequence[int], follow: Callable[[list[int]], int], count: int, cost: Prices, credit: Credit | None = None
 ) -> tuple[list[int], float]:
     """A text as the engine makes it with look-ups, and what it cost in decodes of one token."""
-    tokens, spent, lookup = list(prompt), 0.0, Lookup(cost, Credit())
+    tokens, spent, lookup = list(prompt), 0.0, Lookup(cost, credit or Credit())
     end = len(prompt) + count
     while len(tokens) < end:
         guess = lookup.guess(tokens, min(15, end - len(tokens) - 1))
@@ -84,6 +84,21 @@ def test_a_text_of_chance_loses_next_to_nothing(cost: dict[int, float], alphabet
         text, spent = generated(prompt, follow, 600, made)
         assert text == [*prompt, *to_come]
         assert spent / 600 < 1.03
+
+
+@pytest.mark.parametrize("cost", [DEAR, CHEAP], ids=["dear", "cheap"])
+def test_what_other_texts_have_won_is_not_lost_by_one(cost: dict[int, float]) -> None:
+    """Its prompt holds longer and longer pieces of it, and each goes on otherwise."""
+    rng, credit = random.Random(3), Credit()
+    credit.add(100.0)
+    to_come = [rng.randrange(5000) for _ in range(200)]
+    prompt: list[int] = []
+    for begin, agreeing in ((10, 3), (30, 7), (60, 13), (100, 25)):
+        prompt += to_come[begin : begin + agreeing] + [rng.randrange(5000, 9000) for _ in range(20)]
+    start = len(prompt)
+    text, spent = generated(prompt, lambda tokens: to_come[len(tokens) - start], 200, prices(cost), credit)
+    assert text == [*prompt, *to_come]
+    assert spent < 200 * 1.03
 
 
 @given(st.lists(st.integers(0, 4), min_size=SHORTEST, max_size=80), st.integers(1, 15))
