@@ -146,8 +146,9 @@ def _chosen(label: str | None, context: Context) -> ModelSpec:
     specs = registry.specs()
     if len(specs) == 1:
         return specs[0]
-    known = ", ".join(spec.label for spec in specs) or "–"
-    raise UsageError("speed.which", known=known)
+    if not specs:
+        raise UsageError("cli.chat_no_models")
+    raise UsageError("speed.which", known=", ".join(spec.label for spec in specs))
 
 
 def _number(name: str, value: str, least: int, most: int) -> int:

@@ -6,6 +6,7 @@ Main thread; blocking. The times are the engine's own, so both ways measure the 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
@@ -45,6 +46,7 @@ def asker(spec: ModelSpec, context: Context) -> Iterator[Asker]:
     if server.peer() == "own":
         yield _Served(server, spec)
         return
+    logging.getLogger("hoshikage").addHandler(logging.NullHandler())  # what the dispatcher would log is raised, too
     with asyncio.Runner() if hasattr(asyncio, "Runner") else _Loop() as loop:
         dispatcher = client.create(context.settings, context.environ)
         try:

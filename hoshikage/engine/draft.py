@@ -15,7 +15,7 @@ import numpy as np
 from hoshikage._ffi.library import Library
 from hoshikage.engine.prices import Prices
 from hoshikage.engine.seats import common_prefix
-from hoshikage.errors import ModelLoadFailed
+from hoshikage.errors import InferenceFailed, KvMemoryFull, ModelLoadFailed
 from hoshikage.llama.context import Context
 from hoshikage.llama.model import Model
 from hoshikage.llama.sampler import likeliest
@@ -76,29 +76,32 @@ class Draft:
         """For one text; None where as many are at it as the context has sequences."""
         return DraftGuesser(self, self._free.pop(), self._prices) if self._free else None
 
-    def run(self, tokens: Sequence[int], n_past: int, seq_id: int, most: int) -> list[int]:
+    def run(self, tokens: Sequence[int], n_past: int, seq_id: int, most: int) -> tuple[list[int], int]:
         """What comes behind `tokens`, of which the first `n_past` are in memory: at most `most` tokens, as long as the
-        model is sure enough."""
+        model is sure enough. And how many tokens, theirs and those found, are in memory then.
+
+        Raises KvMemoryFull, InferenceFailed.
+        """
         context, found = self.context, list[int]()
         for begin in range(n_past, len(tokens), context.n_batch):
             part = tokens[begin : begin + context.n_batch]
             context.batch.clear()
             context.batch.extend(part[:-1], begin, seq_id)
             index = context.batch.add(part[-1], begin + len(part) - 1, seq_id, begin + len(part) == len(tokens))
-            if not context.decode():
-                return found
+            context.decode()
+        held = len(tokens)
         while True:
             logits = context.logits(index)
             token = likeliest(logits)
             if float(np.exp(logits - logits[token]).sum()) * LEAST_CHANCE > 1 or token >= self._n_vocab:
-                return found
+                return found, held
             found.append(token)
             if len(found) == most or self._model.vocab.is_eog(token):
-                return found
+                return found, held
             context.batch.clear()
-            index = context.batch.add(token, len(tokens) + len(found) - 1, seq_id, True)
-            if not context.decode():
-                return found
+            index = context.batch.add(token, held, seq_id, True)
+            context.decode()
+            held += 1
 
     def done(self, seq_id: int) -> None:
         """The sequence is free again."""
@@ -134,8 +137,14 @@ class DraftGuesser:
         if same < len(self._held) and not draft.context.cut(self._seq_id, same):
             same = 0
         begun = time.perf_counter()
-        found = draft.run(tokens, same, self._seq_id, length)
-        self._held = [*tokens, *found[:-1]]
+        try:
+            found, held = draft.run(tokens, same, self._seq_id, length)
+        except (KvMemoryFull, InferenceFailed):  # an answer needs no guesses
+            draft.context.remove(self._seq_id)
+            self._held = []
+            self.judged(1, 0)
+            return ()
+        self._held = [*tokens, *found][:held]
         if not found:  # it was asked in vain, and that costs too
             self.judged(1, 0)
         if found and len(tokens) - same <= length:  # the first time the whole prompt is in it

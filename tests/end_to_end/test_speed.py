@@ -126,7 +126,14 @@ def test_bench_measures_a_model(tmp_path: Path, library_file: Path, demo_model: 
     assert found["library"] == "v0.5.0"
 
 
-def test_bench_says_which_models_there_are(tmp_path: Path, library_file: Path) -> None:
+def test_bench_says_which_models_there_are(tmp_path: Path, library_file: Path, demo_model: Path) -> None:
+    ran = bench(home_environ(tmp_path, library_file), 1)
+    assert (ran.returncode, "hoshikage add" in ran.stderr) == (2, True)
+    register(tmp_path, {"one": demo_model, "two": demo_model})
+    ran = bench(home_environ(tmp_path, library_file), 1)
+    assert (ran.returncode, "one, two" in ran.stderr) == (2, True)
+    ran = bench(home_environ(tmp_path, tmp_path / "none.so"), 1, "one")
+    assert (ran.returncode, ran.stderr.count("none.so")) == (1, 1)
     ran = bench(home_environ(tmp_path, library_file), 1, "nothing")
     assert ran.returncode == 1
     assert "nothing" in ran.stderr
