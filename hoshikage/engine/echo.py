@@ -35,8 +35,9 @@ class Echoing:
         return self._scorer is not None
 
     def score(self, index: int, position: int, token: int) -> None:
-        """Of the prompt's token at `position`, by the logits of the one before it."""
+        """Of the prompt's token at `position`, by the logits of the one before it; again where it is computed again."""
         if self._scorer is not None and position >= self._hidden:
+            del self._scores[position - self._hidden :]
             self._scores.append(self._scorer.score(index, token))
 
     def frames(self) -> Iterator[wire.Echo]:

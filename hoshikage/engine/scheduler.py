@@ -84,9 +84,13 @@ class Scheduler:
         try:
             decoded = context.decode()
         except KvMemoryFull:  # releases that want cells side by side may find too few of those
+            scattered = any(session.seat is not None and session.seat.n_past for session in self._running)
             self._seats.restore()
-            if not self._seats.evict() and not self._send_away():
+            if self._seats.evict() or self._send_away():
+                return
+            if not scattered:
                 raise
+            self._seats.forget()  # there is but one, and its text is computed again from an empty memory
             return
         if not decoded:
             self._seats.restore()

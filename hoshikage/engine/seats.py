@@ -96,8 +96,9 @@ class Seats:
     def leave(self, seat: Seat, *, keep: bool) -> None:
         """Its text goes no further. `keep`: what is computed stays for the next of its scope."""
         seat.taken = False
-        if keep:
+        if keep and seat.n_past:
             seat.tokens = seat.tokens[: seat.n_past]
+            self.cut(seat, seat.n_past)  # of an answer that was given up, more was computed than is told here
         else:
             self.clear(seat)
 
