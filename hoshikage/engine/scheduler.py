@@ -63,6 +63,8 @@ class Scheduler:
         """Open, but without a sequence: the next to begin, and those that gave theirs back; in order of arrival."""
         self._running: list[Session] = []
         """In order of arrival."""
+        self._started_over: tuple[int, int] | None = None
+        """The job, and its text's length, for which the memory was emptied last."""
 
     @property
     def busy(self) -> bool:
@@ -84,13 +86,9 @@ class Scheduler:
         try:
             decoded = context.decode()
         except KvMemoryFull:  # releases that want cells side by side may find too few of those
-            scattered = any(session.seat is not None and session.seat.n_past for session in self._running)
             self._seats.restore()
-            if self._seats.evict() or self._send_away():
-                return
-            if not scattered:
+            if not (self._seats.evict() or self._send_away() or self._start_over()):
                 raise
-            self._seats.forget()  # there is but one, and its text is computed again from an empty memory
             return
         if not decoded:
             self._seats.restore()
@@ -170,6 +168,17 @@ class Scheduler:
         self._seats.leave(session.seat, keep=False)
         session.seat = None
         insort(self._standing, session, key=_arrival)
+        return True
+
+    def _start_over(self) -> bool:
+        """The cells left to the only session lie scattered: its text is computed again, from an empty memory. False
+        where that has been tried with this text."""
+        session = self._running[0]
+        tried = (session.job, len(session.tokens))
+        if self._started_over == tried:
+            return False
+        self._started_over = tried
+        self._seats.forget()
         return True
 
     def _remove(self, session: Session) -> None:

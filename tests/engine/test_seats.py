@@ -1,0 +1,71 @@
+"""What stays in memory of an answer that was given up, and a prompt's scores that are computed twice. No library."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from hoshikage.engine.echo import Echoing
+from hoshikage.engine.seats import Seats
+
+
+class Context:
+    """A memory of two sequences; it holds what `computed` says."""
+
+    n_cells = 64
+    keeps_order = True
+
+    def __init__(self) -> None:
+        self.held = {0: 0, 1: 0}
+
+    def cut(self, seq_id: int, begin: int) -> bool:
+        self.held[seq_id] = min(self.held[seq_id], begin)
+        return True
+
+    def remove(self, seq_id: int) -> None:
+        self.held[seq_id] = 0
+
+    def clear(self) -> None:
+        self.held = dict.fromkeys(self.held, 0)
+
+
+def test_what_is_kept_ends_where_the_seat_says() -> None:
+    """An answer is given up after a decode whose tokens its seat has not been told of."""
+    context = Context()
+    seats = Seats(cast("Any", context), 2)
+    first = seats.take([1, 2, 3, 4, 5], "", reuse=True)
+    assert first is not None
+    first.n_past, context.held[first.number] = 3, 5
+    seats.leave(first, keep=True)
+    assert context.held[first.number] == 3
+    again = seats.take([1, 2, 3, 9, 9], "", reuse=True)
+    assert again is first
+    assert again.n_past == context.held[again.number] == 3
+
+
+def test_nothing_computed_is_nothing_kept() -> None:
+    context = Context()
+    seats = Seats(cast("Any", context), 2)
+    seat = seats.take([1, 2, 3], "", reuse=True)
+    assert seat is not None
+    context.held[seat.number] = 2
+    seats.leave(seat, keep=True)
+    assert (seat.n_past, context.held[seat.number], seats.cells_kept) == (0, 0, 0)
+
+
+class Scorer:
+    def score(self, index: int, token: int) -> tuple[float, list[tuple[int, float]]]:
+        return float(-index), []
+
+
+class Vocab:
+    def shown(self, token: int) -> bytes:
+        return b"x"
+
+
+def test_scores_that_are_computed_again_take_the_place_of_the_first() -> None:
+    echo = Echoing(1, (b"a", b"b", b"c"), 3, cast("Any", Scorer()), cast("Any", Vocab()))
+    for index, position in enumerate((1, 1, 2), start=1):
+        echo.score(index, position, 7)
+    (frame,) = echo.frames()
+    assert frame.text == "abc"
+    assert [one.token.logprob for one in frame.logprobs or ()][1:] == [-2.0, -3.0]
