@@ -110,12 +110,13 @@ class Seats:
             seat.stem = None
 
     def clear(self, seat: Seat) -> None:
-        n_past, seat.n_past, seat.stem = seat.n_past, 0, None
+        """Out of memory with all of its tokens, those that were computed and not yet told of here included."""
+        seat.n_past, seat.stem = 0, None
         if not seat.taken:
             seat.tokens = []
         if not any(other.n_past for other in self._all):
             self._context.clear()  # so that the next text's cells stand where they would after a load
-        elif n_past:
+        else:
             self._context.remove(seat.number)
 
     def evict(self) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+import pytest
+
 from hoshikage.engine.echo import Echoing
 from hoshikage.engine.seats import Seats
 
@@ -42,14 +44,20 @@ def test_what_is_kept_ends_where_the_seat_says() -> None:
     assert again.n_past == context.held[again.number] == 3
 
 
-def test_nothing_computed_is_nothing_kept() -> None:
+@pytest.mark.parametrize("keep", [True, False])
+@pytest.mark.parametrize("others", [0, 4])
+def test_nothing_told_of_is_nothing_kept(keep: bool, others: int) -> None:
+    """It is given up after its first decode, alone or beside another."""
     context = Context()
     seats = Seats(cast("Any", context), 2)
-    seat = seats.take([1, 2, 3], "", reuse=True)
+    other, seat = seats.take([5, 6, 7, 8, 9], "", reuse=True), seats.take([1, 2, 3], "", reuse=True)
+    assert other is not None
     assert seat is not None
+    other.n_past = context.held[other.number] = others
     context.held[seat.number] = 2
-    seats.leave(seat, keep=True)
+    seats.leave(seat, keep=keep)
     assert (seat.n_past, context.held[seat.number], seats.cells_kept) == (0, 0, 0)
+    assert context.held[other.number] == others
 
 
 class Scorer:
