@@ -52,6 +52,7 @@ class Scheduler:
         self._emit = emit
         self._seats = Seats(context, slots)
         self._several = slots > 1
+        self._slots = slots
         self._prices = prices
         self._turn = 0
         """Counts decodes of several answers."""
@@ -63,8 +64,8 @@ class Scheduler:
         """Open, but without a sequence: the next to begin, and those that gave theirs back; in order of arrival."""
         self._running: list[Session] = []
         """In order of arrival."""
-        self._started_over: tuple[int, int] | None = None
-        """The job, and its text's length, for which the memory was emptied last."""
+        self._tries = self._grown = 0
+        """How often room was made, with so many tokens in all texts."""
 
     @property
     def busy(self) -> bool:
@@ -87,7 +88,7 @@ class Scheduler:
             decoded = context.decode()
         except KvMemoryFull:  # releases that want cells side by side may find too few of those
             self._seats.restore()
-            if not (self._seats.evict() or self._send_away() or self._start_over()):
+            if not (self._seats.evict() or self._make_room()):
                 raise
             return
         if not decoded:
@@ -170,15 +171,17 @@ class Scheduler:
         insort(self._standing, session, key=_arrival)
         return True
 
-    def _start_over(self) -> bool:
-        """The cells left to the only session lie scattered: its text is computed again, from an empty memory. False
-        where that has been tried with this text."""
-        session = self._running[0]
-        tried = (session.job, len(session.tokens))
-        if self._started_over == tried:
+    def _make_room(self) -> bool:
+        """A session gives its sequence back; where there is but one, its cells lie scattered, and its text is computed
+        again from an empty memory. False where that has been tried often enough and no text has grown since: old
+        releases can go on finding no room."""
+        grown = sum(len(session.tokens) for session in (*self._running, *self._standing))
+        self._tries = self._tries + 1 if grown == self._grown else 1
+        self._grown = grown
+        if self._tries > self._slots + 1:
             return False
-        self._started_over = tried
-        self._seats.forget()
+        if not self._send_away():
+            self._seats.forget()
         return True
 
     def _remove(self, session: Session) -> None:
