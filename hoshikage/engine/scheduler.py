@@ -91,16 +91,18 @@ class Scheduler:
             if not (self._seats.evict() or self._make_room()):
                 raise
             return
-        if not decoded:
-            self._seats.restore()
-        else:
+        ready: list[Session] = []
+        if decoded:
             self._learn(filled, time.perf_counter() - begun)
+            # All are told what has been computed of them before anyone leaves: who leaves may empty the memory.
+            ready = [session for session, count in filled if session.computed(count)]
+        else:
+            self._seats.restore()
         for session in tuple(self._running):
             if self._cancels.wanted(session.job):
                 session.cancel()
                 self._remove(session)
-        if decoded:
-            self._advance(filled)
+        self._advance(ready)
 
     def fail(self, error: HoshikageError) -> None:
         """Ends every running session with this error."""
@@ -259,10 +261,10 @@ class Scheduler:
 
     # What comes out
 
-    def _advance(self, filled: Filled) -> None:
-        sampled = [session for session, count in filled if session.seat is not None and session.computed(count)]
-        for session in sampled:
-            sampled += self._sample(session)  # further choices come after it in this loop
+    def _advance(self, ready: list[Session]) -> None:
+        for session in ready:
+            if session.seat is not None:  # it has not been given up meanwhile
+                ready += self._sample(session)  # further choices come after it in this loop
 
     def _sample(self, session: Session) -> list[Session]:
         """Its next token, and what follows from it. The sessions of further choices that begin with it."""

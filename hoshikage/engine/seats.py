@@ -110,14 +110,17 @@ class Seats:
             seat.stem = None
 
     def clear(self, seat: Seat) -> None:
-        """Out of memory with all of its tokens, those that were computed and not yet told of here included."""
-        seat.n_past, seat.stem = 0, None
-        if not seat.taken:
-            seat.tokens = []
-        if not any(other.n_past for other in self._all):
-            self._context.clear()  # so that the next text's cells stand where they would after a load
-        else:
+        """Takes a sequence that nobody has out of memory with all of its tokens, those not yet told of here
+        included.
+
+        Where nobody has a sequence, and none is kept, the memory is emptied as a whole, so that the next text's cells
+        stand where they would after a load. Who has one may have tokens there that are not told of yet.
+        """
+        seat.n_past, seat.stem, seat.tokens = 0, None, []
+        if any(other.taken or other.n_past for other in self._all):
             self._context.remove(seat.number)
+        else:
+            self._context.clear()
 
     def evict(self) -> bool:
         """Empties the kept sequence that was unused for longest. False where there is none."""
@@ -137,7 +140,8 @@ class Seats:
             self.forget()
 
     def forget(self) -> None:
-        """Empties the memory of all sequences, also of those that are taken."""
+        """Empties the memory of all sequences. Those that are taken are told that their texts are to be computed again,
+        so that no decode's results may be read after it."""
         self._context.clear()
         for seat in self._all:
             seat.n_past, seat.stem = 0, None

@@ -161,6 +161,7 @@ class Session:
         n_past = seat.n_past
         pending = len(self.tokens) - n_past
         self.batch_index = None
+        self._guesses = ()  # those of a decode that came to nothing are not in this one
         if pending == 1:
             self._last_index = self.batch_index = batch.add(self.tokens[-1], n_past, seat.number, True)
             return 1 if self._guesser is None else 1 + self._guess(batch, room - 1)

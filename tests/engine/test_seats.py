@@ -60,6 +60,20 @@ def test_nothing_told_of_is_nothing_kept(keep: bool, others: int) -> None:
     assert context.held[other.number] == others
 
 
+def test_who_leaves_empties_no_sequence_that_somebody_has() -> None:
+    """The other's first tokens are in memory, and its seat has not been told of them."""
+    context = Context()
+    seats = Seats(cast("Any", context), 2)
+    other, seat = seats.take([5, 6, 7], "", reuse=False), seats.take([1, 2, 3], "", reuse=False)
+    assert other is not None
+    assert seat is not None
+    context.held = {other.number: 2, seat.number: 2}
+    seats.leave(seat, keep=False)
+    assert context.held == {other.number: 2, seat.number: 0}
+    seats.leave(other, keep=False)
+    assert context.held == {other.number: 0, seat.number: 0}
+
+
 class Scorer:
     def score(self, index: int, token: int) -> tuple[float, list[tuple[int, float]]]:
         return float(-index), []
