@@ -141,6 +141,20 @@ Ctrl-C stops the server. From now on, {command} alone starts it.""",
         "The server refused the chat (HTTP {status}): {message}",
     ),
     "chat_cut": ("会話の途中で接続が切れました。{reason}", "The connection broke during the chat. {reason}"),
+    # freeze
+    "freeze_about": (
+        "プログラムの応答を一字一句記録し、後の応答と比べます。動作を変えないはずの変更を確かめるためのものです。",
+        "Records what the program answers, byte for byte, and compares it with later answers.",
+    ),
+    "freeze_what_help": ("記録するか、記録と比べるか", "whether to record, or to compare with a record"),
+    "freeze_folder_help": ("記録のフォルダー", "the folder of the record"),
+    "freeze_only_help": ("この部分だけ（何度でも指定できます）", "this part alone (may be given more than once)"),
+    "freeze_part": ("記録: {part}", "Recording: {part}"),
+    "freeze_recorded": ("{count} ファイルを {folder} に記録しました。", "Recorded {count} files in {folder}."),
+    "freeze_nothing": ("記録がありません: {folder}", "There is no record: {folder}"),
+    "freeze_more": ("（ほかに {count} 行）", "({count} more lines)"),
+    "freeze_same": ("{count} ファイルすべてが同じです。", "All {count} files are the same."),
+    "freeze_differs": ("{count} ファイルが違います。", "{count} files differ."),
     # test
     "test_about": (
         "テストに要るものを用意して、検査とテストをすべて実行します。ほかの引数は pytest に渡します。",
