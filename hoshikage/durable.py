@@ -22,19 +22,21 @@ BUSY_S: Final = 1.0
 def replace(file: Path, data: bytes, *, mode: int | None = None) -> None:
     """Makes `data` the whole content of `file`. OSError where that fails.
 
-    The file keeps its permissions, and a new one gets the usual ones; with `mode` it has those from the first byte.
+    The file keeps its permissions, and a new one gets the usual ones; with `mode` it has those. What is written has
+    them from the first byte.
     """
+    kept = _mode(file) if mode is None else None
     temporary = file.with_name(f"{_prefix(file)}{secrets.token_hex(8)}{SUFFIX}")
     try:
         # O_BINARY exists on Windows only, where text mode would turn line ends.
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-        with os.fdopen(os.open(temporary, flags, 0o666 if mode is None else mode), "wb") as stream:
+        first = next(bits for bits in (mode, kept, 0o666) if bits is not None)
+        with os.fdopen(os.open(temporary, flags, first), "wb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        if mode is None:
-            with suppress(FileNotFoundError):
-                temporary.chmod(stat.S_IMODE(file.stat().st_mode))
+        if kept is not None:
+            temporary.chmod(kept)
         _rename(temporary, file)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -52,6 +54,13 @@ def sweep(file: Path) -> None:
     for stray in file.parent.iterdir():
         if stray.name.startswith(_prefix(file)) and stray.name.endswith(SUFFIX):
             stray.unlink(missing_ok=True)
+
+
+def _mode(file: Path) -> int | None:
+    """The file's permissions; None where there is none."""
+    with suppress(FileNotFoundError):
+        return stat.S_IMODE(file.stat().st_mode)
+    return None
 
 
 def _prefix(file: Path) -> str:

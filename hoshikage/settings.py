@@ -4,8 +4,8 @@ One row of ROWS is one setting: its variable, the field it fills, its default an
 from the working directory first, then from the config directory; an earlier source wins. A bad value stops the
 start with its name, its value and what is allowed.
 
-The working directory may be anybody's: a cloned project, an unpacked archive. Its `.env` sets how the server runs, but
-not which code is loaded nor which files are opened as keys, sockets or logs (TRUSTED): those rows are passed over.
+The working directory may be anybody's: a cloned project, an unpacked archive. Its `.env` tunes how the server runs and
+sets no more (`env_trust`): a row says whether it may be set there, and one that does not say so may not.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from typing import Any, Final
 
 import platformdirs
 
-from hoshikage import envfile
+from hoshikage import env_trust, envfile
+from hoshikage.env_trust import Here
 from hoshikage.errors import SettingInvalid
 from hoshikage.messages import Language, language_of
 
@@ -101,6 +102,8 @@ class Settings:
     """How many answers of /v1/responses are kept."""
     preload: str | None
     """Label of the model to load at start."""
+    registry_root: Path | None = None
+    """The working folder, where its `.env` named the registry: its entries name no text file outside of it."""
 
     def loading(self) -> dict[str, Any]:
         """The fields of `params.LoadParams` that settings fill, by name."""
@@ -137,6 +140,9 @@ class Row:
     allowed: str
     aliases: tuple[str, ...] = ()
     """Names that older versions had for it; in one source, `variable` wins."""
+    here: Here = "never"
+    """Whether a working folder's `.env` may set it. `never` stands for what names an address or a path outside, or
+    loosens access; and for whatever nobody has thought about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,44 +251,46 @@ def origin(value: str) -> str:
     return value
 
 
+ANY: Final = "any"
+INSIDE: Final = "inside"
 ROWS: Final = (
     Row("HOST", "host", "127.0.0.1", host, "IP address | host name"),
-    Row("PORT", "port", "3030", whole(0, 65535), "0 … 65535"),
+    Row("PORT", "port", "3030", whole(0, 65535), "0 … 65535", here=ANY),
     Row("HOSHIKAGE_LIB_PATH", "lib_path", "", optional_path, "path of libllama or of its folder"),
-    Row("MODEL_MAP_FILE", "model_map_file", "", optional_path, "path of model_map.json"),
-    Row("MODEL_DIR", "model_dir", "", optional_path, "path of a folder"),
-    Row("N_CTX", "n_ctx", "4096", whole(16, 16_777_216), "16 … 16777216"),
-    Row("N_BATCH", "n_batch", "512", whole(1, 65_536), "1 … 65536"),
-    Row("N_THREADS", "n_threads", "0", whole(0, 1024), "0 (= auto) … 1024"),
-    Row("N_THREADS_BATCH", "n_threads_batch", "0", whole(0, 1024), "0 (= N_THREADS) … 1024"),
-    Row("N_PARALLEL", "n_parallel", "1", whole(1, 64), "1 … 64"),
-    Row("KV_REUSE", "kv_reuse", "off", one_of("off", "prefix"), "off | prefix"),
-    Row("SPECULATION", "speculation", "off", one_of("off", "lookup"), "off | lookup"),
-    Row("N_GPU_LAYERS", "n_gpu_layers", "-1", layers, "auto | -1 (= all) … 100000"),
-    Row("MAIN_GPU", "main_gpu", "", gpu, "0 … 127"),
-    Row("TENSOR_SPLIT", "tensor_split", "", shares, "X,Y,… (3,1 = 75 % + 25 %)"),
-    Row("FLASH_ATTN", "flash_attn", "auto", one_of("auto", "on", "off"), "auto | on | off"),
-    Row("TYPE_K", "type_k", "f16", one_of("f16", "q8_0", "q4_0"), "f16 | q8_0 | q4_0"),
-    Row("TYPE_V", "type_v", "f16", one_of("f16", "q8_0", "q4_0"), "f16 | q8_0 | q4_0"),
-    Row("USE_MMAP", "use_mmap", "on", switch, "off | on"),
-    Row("USE_MLOCK", "use_mlock", "off", switch, "off | on"),
-    Row("REQUIRE_GPU", "require_gpu", "off", switch, "off | on"),
-    Row("TEMPERATURE", "temperature", "0.2", decimal(0.0, 2.0), "0.0 … 2.0"),
-    Row("TOP_P", "top_p", "0.8", decimal(0.0, 1.0), "0.0 … 1.0"),
+    Row("MODEL_MAP_FILE", "model_map_file", "", optional_path, "path of model_map.json", here=INSIDE),
+    Row("MODEL_DIR", "model_dir", "", optional_path, "path of a folder", here=INSIDE),
+    Row("N_CTX", "n_ctx", "4096", whole(16, 16_777_216), "16 … 16777216", here=ANY),
+    Row("N_BATCH", "n_batch", "512", whole(1, 65_536), "1 … 65536", here=ANY),
+    Row("N_THREADS", "n_threads", "0", whole(0, 1024), "0 (= auto) … 1024", here=ANY),
+    Row("N_THREADS_BATCH", "n_threads_batch", "0", whole(0, 1024), "0 (= N_THREADS) … 1024", here=ANY),
+    Row("N_PARALLEL", "n_parallel", "1", whole(1, 64), "1 … 64", here=ANY),
+    Row("KV_REUSE", "kv_reuse", "off", one_of("off", "prefix"), "off | prefix", here=ANY),
+    Row("SPECULATION", "speculation", "off", one_of("off", "lookup"), "off | lookup", here=ANY),
+    Row("N_GPU_LAYERS", "n_gpu_layers", "-1", layers, "auto | -1 (= all) … 100000", here=ANY),
+    Row("MAIN_GPU", "main_gpu", "", gpu, "0 … 127", here=ANY),
+    Row("TENSOR_SPLIT", "tensor_split", "", shares, "X,Y,… (3,1 = 75 % + 25 %)", here=ANY),
+    Row("FLASH_ATTN", "flash_attn", "auto", one_of("auto", "on", "off"), "auto | on | off", here=ANY),
+    Row("TYPE_K", "type_k", "f16", one_of("f16", "q8_0", "q4_0"), "f16 | q8_0 | q4_0", here=ANY),
+    Row("TYPE_V", "type_v", "f16", one_of("f16", "q8_0", "q4_0"), "f16 | q8_0 | q4_0", here=ANY),
+    Row("USE_MMAP", "use_mmap", "on", switch, "off | on", here=ANY),
+    Row("USE_MLOCK", "use_mlock", "off", switch, "off | on", here=ANY),
+    Row("REQUIRE_GPU", "require_gpu", "off", switch, "off | on", here=ANY),
+    Row("TEMPERATURE", "temperature", "0.2", decimal(0.0, 2.0), "0.0 … 2.0", here=ANY),
+    Row("TOP_P", "top_p", "0.8", decimal(0.0, 1.0), "0.0 … 1.0", here=ANY),
     Row("IDLE_TIMEOUT", "idle_timeout", "300", decimal(0.0, 31_536_000.0), "0 (= off) … 31536000 s",
-        aliases=("IDLE_TIMEOUT_SECONDS",)),
-    Row("GREAT_TIMEOUT", "great_timeout", "60", decimal(0.0, 525_600.0), "0 (= off) … 525600 min"),
+        aliases=("IDLE_TIMEOUT_SECONDS",), here=ANY),
+    Row("GREAT_TIMEOUT", "great_timeout", "60", decimal(0.0, 525_600.0), "0 (= off) … 525600 min", here=ANY),
     Row("RAMDISK_PATH", "ramdisk_path", RAMDISK, path_or_off, "path of a folder in memory | off"),
-    Row("RAMDISK_SIZE", "ramdisk_size", "0", decimal(0.0, 1_000_000.0), "0 (= no bound) … 1000000 GiB"),
-    Row("WATCHDOG_TIMEOUT", "watchdog_timeout", "300", decimal(0.0, 86_400.0), "0 (= off) … 86400 s"),
-    Row("QUEUE_TIMEOUT", "queue_timeout", "180", decimal(1.0, 86_400.0), "1 … 86400 s"),
-    Row("QUEUE_SIZE", "queue_size", "64", whole(0, 100_000), "0 … 100000"),
+    Row("RAMDISK_SIZE", "ramdisk_size", "0", decimal(0.0, 1_000_000.0), "0 (= no bound) … 1000000 GiB", here=ANY),
+    Row("WATCHDOG_TIMEOUT", "watchdog_timeout", "300", decimal(0.0, 86_400.0), "0 (= off) … 86400 s", here=ANY),
+    Row("QUEUE_TIMEOUT", "queue_timeout", "180", decimal(1.0, 86_400.0), "1 … 86400 s", here=ANY),
+    Row("QUEUE_SIZE", "queue_size", "64", whole(0, 100_000), "0 … 100000", here=ANY),
     Row("ENGINE", "engine", "process", one_of("process", "thread"), "process | thread"),
-    Row("RUNNER_AHEAD", "runner_ahead", "on", switch, "off | on"),
-    Row("LIBRARY_TIMEOUT", "library_timeout", "60", decimal(1.0, 3600.0), "1 … 3600 s"),
+    Row("RUNNER_AHEAD", "runner_ahead", "on", switch, "off | on", here=ANY),
+    Row("LIBRARY_TIMEOUT", "library_timeout", "60", decimal(1.0, 3600.0), "1 … 3600 s", here=ANY),
     Row("LIBRARY_CALIBRATION", "library_calibration", "off", switch, "off | on"),
     Row("LOG_LEVEL", "log_level", "info", one_of("debug", "info", "warning", "error"),
-        "debug | info | warning | error"),
+        "debug | info | warning | error", here=ANY),
     Row("LOG_FILE_PATH", "log_file", "", optional_path, "path of a file"),
     Row("LOG_KEEP_DAYS", "log_keep_days", "14", whole(0, 36_500), "0 (= all) … 36500"),
     Row("REQUIRE_TOKEN", "require_token", "auto", one_of("auto", "always"), "auto | always"),
@@ -293,15 +301,11 @@ ROWS: Final = (
     Row("TLS_CERT_FILE", "tls_cert_file", "", optional_path, "path of a PEM file"),
     Row("TLS_KEY_FILE", "tls_key_file", "", optional_path, "path of a PEM file"),
     Row("UNIX_SOCKET", "unix_socket", "", optional_path, "path of a socket"),
-    Row("PRELOAD", "preload", "", lambda value: value.strip() or None, "label"),
-    Row("RESPONSES_STORE", "responses_store", "100", whole(0, 10_000), "0 (= off) … 10000"),
-    Row("DRAIN_TIMEOUT", "drain_timeout", "30", decimal(0.0, 3600.0), "0 … 3600 s"),
+    Row("PRELOAD", "preload", "", lambda value: value.strip() or None, "label", here=ANY),
+    Row("RESPONSES_STORE", "responses_store", "100", whole(0, 10_000), "0 (= off) … 10000", here=ANY),
+    Row("DRAIN_TIMEOUT", "drain_timeout", "30", decimal(0.0, 3600.0), "0 … 3600 s", here=ANY),
 )  # fmt: skip
 LANGUAGE_VARIABLE: Final = "HOSHIKAGE_LANG"
-TRUSTED: Final = frozenset(
-    {"HOSHIKAGE_LIB_PATH", "LIBRARY_CALIBRATION", "LOG_FILE_PATH", "TLS_CERT_FILE", "TLS_KEY_FILE", "UNIX_SOCKET"}
-)
-"""What the working directory's `.env` cannot set. Lines appended to a shell's start file would be code, too."""
 LIKELY_MEANT: Final = 0.85
 """How like a setting's name, of 1, another name is that is taken for a slip of the pen."""
 
@@ -313,10 +317,13 @@ def load(flags: Mapping[str, str], environ: Mapping[str, str], working_dir: Path
     """
     layers: list[tuple[str, Mapping[str, str | None]]] = [("flag", flags), ("environment", environ)]
     warnings: list[SettingInvalid] = []
-    if not _is_config_dir(working_dir) and (found := envfile.read(working_dir / ".env")) is not None:
-        file = working_dir / ".env"
-        layers.append((str(file), {name: value for name, value in found.values.items() if name not in TRUSTED}))
-        warnings += [*_doubts(file, found), *_passed_over(file, found)]
+    here = str(working_dir / ".env")
+    if not _is_config_dir(working_dir) and (found := envfile.read(Path(here))) is not None:
+        file = Path(here)
+        rules = {name: row.here for row in ROWS for name in (row.variable, *row.aliases)}
+        sifted = env_trust.sift(found.values, rules, working_dir)
+        layers.append((str(file), sifted.values))
+        warnings += [*_doubts(file, found), *_passed_over(file, found, sifted)]
     if (found := envfile.read(config_dir() / ".env")) is not None:
         file = config_dir() / ".env"
         layers.append((str(file), found.values))
@@ -332,6 +339,8 @@ def load(flags: Mapping[str, str], environ: Mapping[str, str], working_dir: Path
         sources[row.variable] = source
     if values["model_map_file"] is None:
         values["model_map_file"] = config_dir() / "model_map.json"
+    elif sources["MODEL_MAP_FILE"] == here:
+        values["registry_root"] = working_dir.absolute()
     values["lang"], sources[LANGUAGE_VARIABLE] = _language(layers)
     return Loaded(Settings(**values), sources, tuple(warnings))
 
@@ -353,15 +362,15 @@ def _is_config_dir(working_dir: Path) -> bool:
         return False
 
 
-def _passed_over(file: Path, found: envfile.EnvFile) -> list[SettingInvalid]:
-    """TRUSTED rows that ask for something else than the default, as those of a copied .env.example do not."""
-    names = [
-        row.variable
-        for row in ROWS
-        if row.variable in TRUSTED and (found.values.get(row.variable) or "").strip() not in ("", row.default)
-    ]
+def _passed_over(file: Path, found: envfile.EnvFile, sifted: env_trust.Sifted) -> list[SettingInvalid]:
+    """What was refused and asks for something else than the default, as the lines of a copied .env.example do not."""
+    defaults = {row.variable: row.default for row in ROWS}
     config = str(config_dir() / ".env")
-    return [SettingInvalid("settings.env_untrusted", file=str(file), name=name, config=config) for name in names]
+    return [
+        SettingInvalid(key, file=str(file), name=name, config=config)
+        for name, key in sifted.refused.items()
+        if (found.values[name] or "").strip() not in ("", defaults.get(name))
+    ]
 
 
 def _invalid(name: str, value: str, allowed: str, source: str) -> SettingInvalid:

@@ -279,6 +279,23 @@ class TestDamage:
         kept = sorted(path.read_text() for path in file.parent.glob("model_map.json.damaged-*"))
         assert kept == ["{broken", "{broken otherwise"]
 
+    @pytest.mark.parametrize("mode", [0o600, 0o640, 0o644, 0o400])
+    def test_copies_are_no_more_open_than_the_file(self, file: Path, mode: int) -> None:
+        registry = Registry(file)
+        registry.add("a", Path("/m/one.gguf"))
+        assert registry.last_good.stat().st_mode & 0o777 == file.stat().st_mode & 0o777
+        registry.last_good.chmod(0o666)
+        file.chmod(mode)
+        registry.add("b", Path("/m/two.gguf"))
+        assert file.stat().st_mode & 0o777 == mode
+        assert registry.last_good.stat().st_mode & 0o777 == mode
+        file.chmod(0o600)
+        file.write_text("{")
+        file.chmod(mode)
+        assert [problem.key for problem in Registry(file).problems()] == ["model.registry_damaged"]
+        (aside,) = (other for other in file.parent.iterdir() if ".damaged-" in other.name)
+        assert aside.stat().st_mode & 0o777 == mode
+
     def test_copies_kept_aside_are_few(self, file: Path) -> None:
         for number in range(30):
             written(file, f"{{{number}").specs()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from dotenv import dotenv_values
 from hoshikage.errors import SettingInvalid
 from hoshikage.messages import LANGUAGES, text
 from hoshikage.params import AUTO_LAYERS, LoadParams
-from hoshikage.settings import LANGUAGE_VARIABLE, ROWS, TRUSTED, Settings, config_dir, load
+from hoshikage.registry import Registry
+from hoshikage.settings import LANGUAGE_VARIABLE, ROWS, Row, Settings, config_dir, load
 
 EXAMPLE = Path(__file__).parent.parent / ".env.example"
 VARIABLES = [*(row.variable for row in ROWS), LANGUAGE_VARIABLE]
@@ -28,7 +30,9 @@ def config_env(home: Path, content: str) -> Path:
 
 
 def test_every_setting_has_one_row() -> None:
-    assert sorted([*(row.field for row in ROWS), "lang"]) == sorted(field.name for field in fields(Settings))
+    assert sorted([*(row.field for row in ROWS), "lang", "registry_root"]) == sorted(
+        field.name for field in fields(Settings)
+    )
     assert len(set(VARIABLES)) == len(VARIABLES)
 
 
@@ -46,17 +50,17 @@ def test_defaults(home: Path) -> None:
 
 
 def test_flags_win_over_environment_over_working_folder_over_config_folder(home: Path) -> None:
-    everywhere = {"PORT": "4", "HOST": "127.0.0.4", "N_CTX": "400", "TOP_P": "0.4"}
+    everywhere = {"PORT": "4", "N_BATCH": "40", "N_CTX": "400", "TOP_P": "0.4"}
     of_config = config_env(home, "".join(f"{name}={value}\n" for name, value in everywhere.items()))
     here = home / "work"
     here.mkdir()
-    (here / ".env").write_text("PORT=3\nHOST=127.0.0.3\nN_CTX=300\n")
-    loaded = load({"PORT": "1"}, {"PORT": "2", "HOST": "127.0.0.2"}, here)
+    (here / ".env").write_text("PORT=3\nN_BATCH=30\nN_CTX=300\n")
+    loaded = load({"PORT": "1"}, {"PORT": "2", "N_BATCH": "20"}, here)
     found = loaded.settings
-    assert (found.port, found.host, found.n_ctx, found.top_p) == (1, "127.0.0.2", 300, 0.4)
+    assert (found.port, found.n_batch, found.n_ctx, found.top_p) == (1, 20, 300, 0.4)
     assert {name: loaded.sources[name] for name in everywhere} == {
         "PORT": "flag",
-        "HOST": "environment",
+        "N_BATCH": "environment",
         "N_CTX": str(here / ".env"),
         "TOP_P": str(of_config),
     }
@@ -153,23 +157,119 @@ def test_the_source_of_a_bad_value_is_named_in_the_users_language(home: Path) ->
     assert "command line" in text("en", caught.value.key, **caught.value.details)
 
 
-def test_a_working_folder_names_no_code_and_no_files_to_open(home: Path) -> None:
-    asked = {name: f"./{name}" for name in TRUSTED} | {"LIBRARY_CALIBRATION": "on"}
-    here = home / "work"
-    here.mkdir()
-    (here / ".env").write_text("".join(f"{name}={value}\n" for name, value in asked.items()) + "N_CTX=300\n")
+def in_folder(folder: Path, content: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / ".env").write_text(content, encoding="utf-8")
+    return folder
+
+
+FOREIGN = {
+    "HOST": "0.0.0.0",
+    "HOSHIKAGE_LIB_PATH": "./lib",
+    "RAMDISK_PATH": "./ram",
+    "ENGINE": "thread",
+    "LIBRARY_CALIBRATION": "on",
+    "LOG_FILE_PATH": "./log",
+    "LOG_KEEP_DAYS": "1",
+    "REQUIRE_TOKEN": "always",
+    "RATE_LIMIT_REQUESTS": "9",
+    "RATE_LIMIT_TOKENS": "9",
+    "CORS_ORIGINS": "https://a.example",
+    "ALLOWED_HOSTS": "a.example",
+    "TLS_CERT_FILE": "./cert",
+    "TLS_KEY_FILE": "./key",
+    "UNIX_SOCKET": "./socket",
+}
+"""What a working folder's `.env` asks for in vain."""
+
+
+def test_a_working_folder_names_no_code_no_address_and_no_files_and_loosens_no_access(home: Path) -> None:
+    assert {row.variable for row in ROWS if row.here == "never"} == FOREIGN.keys()
+    here = in_folder(home / "work", "".join(f"{name}={value}\n" for name, value in FOREIGN.items()) + "N_CTX=300\n")
     loaded = load({}, {}, here)
-    assert {found.details["name"] for found in loaded.warnings} == TRUSTED
-    assert {loaded.sources[name] for name in TRUSTED} == {"default"}
-    assert (loaded.settings.lib_path, loaded.settings.log_file, loaded.settings.tls_key_file) == (None, None, None)
-    assert not loaded.settings.library_calibration
-    assert loaded.settings.n_ctx == 300
+    assert [(found.key, found.details["name"]) for found in loaded.warnings] == [
+        ("settings.env_untrusted", name) for name in FOREIGN
+    ]
+    assert {loaded.sources[name] for name in FOREIGN} == {"default"}
+    assert loaded.settings == replace(load({}, {}, home).settings, n_ctx=300)
     of_config = config_env(home, "HOSHIKAGE_LIB_PATH=/own\n")
     assert load({}, {}, here).sources["HOSHIKAGE_LIB_PATH"] == str(of_config)
     assert load({}, {"HOSHIKAGE_LIB_PATH": "/said"}, here).settings.lib_path == Path("/said").absolute()
     of_itself = load({}, {}, of_config.parent)
     assert of_itself.settings.lib_path == Path("/own").absolute()
     assert of_itself.warnings == ()
+
+
+def test_a_setting_of_which_nobody_said_so_is_not_taken_from_a_working_folder(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert Row("NEW", "new", "", str, "").here == "never"
+    row = next(row for row in ROWS if row.variable == "IDLE_TIMEOUT")
+    rows = tuple(replace(one, here="never") if one is row else one for one in ROWS)
+    monkeypatch.setattr("hoshikage.settings.ROWS", rows)
+    loaded = load({}, {}, in_folder(home / "work", "IDLE_TIMEOUT_SECONDS=1\n"))
+    assert loaded.settings.idle_timeout == 300, "nor by its former name"
+    assert [found.details["name"] for found in loaded.warnings] == ["IDLE_TIMEOUT_SECONDS"]
+
+
+@pytest.mark.parametrize("name", ["MODEL_MAP_FILE", "MODEL_DIR"])
+def test_a_working_folder_names_its_own_files_only(name: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    field = name.lower()
+    outside = home / "secret"
+    outside.mkdir()
+    here = in_folder(home / "work", "")
+    (here / "data").mkdir()
+    (here / "link").symlink_to(outside)
+    (here / "loop").symlink_to(here / "loop")
+    monkeypatch.chdir(here)
+    default = getattr(load({}, {}, here).settings, field)
+    for value in ("data/one", "./data/one", "data/../data/one"):
+        in_folder(here, f"{name}={value}\n")
+        loaded = load({}, {}, here)
+        assert getattr(loaded.settings, field) == Path(value).absolute(), value
+        assert loaded.warnings == ()
+    for value in (
+        str(outside / "one"),
+        "../secret/one",
+        "link/one",
+        "~/one",
+        "data/../../one",
+        "/",
+        "loop/one",
+        "..",
+        "link/../data",
+    ):
+        in_folder(here, f"{name}={value}\n")
+        loaded = load({}, {}, here)
+        assert getattr(loaded.settings, field) == default, value
+        (warning,) = loaded.warnings
+        assert (warning.key, warning.details["name"]) == ("settings.env_outside", name)
+        assert load({}, {name: value}, here).sources[name] == "environment"
+
+
+def test_the_registry_of_a_working_folder_names_no_text_outside_of_it(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = in_folder(home / "work", "MODEL_MAP_FILE=model_map.json\n")
+    monkeypatch.chdir(here)
+    (home / "secret").write_text("words")
+    (here / "link").symlink_to(home / "secret")
+    (here / "own.jinja").write_text("{{ messages }}")
+    templates = {"own": "own.jinja", "chatml": "chatml", "none": None, "up": "../secret", "link": "link"}
+    templates |= {"whole": str(home / "secret"), "whole-own": str(here / "own.jinja")}
+    entries = {
+        label: {"path": "/models", "model": "one.gguf", **({} if template is None else {"chat_template": template})}
+        for label, template in templates.items()
+    }
+    (here / "model_map.json").write_text(json.dumps(entries))
+    found = load({}, {}, here).settings
+    registry = Registry(found.model_map_file, found.model_dir, found.registry_root)
+    assert [spec.label for spec in registry.specs()] == ["own", "chatml", "none", "whole-own"]
+    assert [(problem.key, problem.details["label"]) for problem in registry.problems()] == [
+        ("model.entry_template_outside", label) for label in ("up", "link", "whole")
+    ]
+    said = load({}, {"MODEL_MAP_FILE": "model_map.json"}, here).settings
+    assert len(Registry(said.model_map_file, None, said.registry_root).specs()) == len(templates)
 
 
 def test_a_copy_of_the_example_in_the_working_folder_warns_of_nothing(home: Path) -> None:

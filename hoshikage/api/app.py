@@ -137,7 +137,7 @@ async def _serve(
     on_ready: Callable[[], None] | None,
 ) -> None:
     exposed = sites.is_exposed(settings, passed)
-    registry = Registry(settings.model_map_file, settings.model_dir)
+    registry = Registry(settings.model_map_file, settings.model_dir, settings.registry_root)
     app = create(settings, registry, client.create(settings, environ), exposed=exposed)
     await run(app, environ, passed, on_ready)
 

@@ -140,7 +140,7 @@ def _show(console: Console, data: dict[str, Any], context: Context) -> None:
 
 def _chosen(label: str | None, context: Context) -> ModelSpec:
     """The model of that label; without one the only model there is. Raises ModelNotFound, UsageError."""
-    registry = Registry(context.settings.model_map_file, context.settings.model_dir)
+    registry = Registry(context.settings.model_map_file, context.settings.model_dir, context.settings.registry_root)
     if label is not None:
         return registry.resolve(label)
     specs = registry.specs()

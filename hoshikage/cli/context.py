@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from hoshikage.errors import SettingInvalid
 from hoshikage.messages import Language, text
 from hoshikage.settings import Settings
 
@@ -16,6 +17,8 @@ class Context:
     """As `settings.Loaded.sources`."""
     language: Language
     environ: Mapping[str, str]
+    warnings: tuple[SettingInvalid, ...] = ()
+    """As `settings.Loaded.warnings`."""
 
     def text(self, key: str, /, **details: object) -> str:
         """A text of the catalogue in the user's language."""

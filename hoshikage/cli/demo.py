@@ -24,7 +24,7 @@ def run(args: argparse.Namespace, context: Context) -> CommandResult:
     if found is None:
         raise UsageError("cli.demo_missing")
     gguf.read(found.model)
-    registry = Registry(context.settings.model_map_file, context.settings.model_dir)
+    registry = Registry(context.settings.model_map_file, context.settings.model_dir, context.settings.registry_root)
     if not any(spec.label == found.label and spec.file == found.model for spec in registry.specs()):
         registry.add(found.label, found.model)
     if Server.of(context).status() is not None:

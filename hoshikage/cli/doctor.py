@@ -53,7 +53,7 @@ def register(commands: Commands) -> None:
 
 
 def run(args: argparse.Namespace, context: Context) -> CommandResult:
-    checks: tuple[Callable[[Context], Findings], ...] = (_program, _folders, _library, _models, _port)
+    checks: tuple[Callable[[Context], Findings], ...] = (_program, _settings, _folders, _library, _models, _port)
     findings = [finding for check in checks for finding in check(context)]
     worst = next((state for state in (PROBLEM, WARNING) if any(f.state == state for f in findings)), OK)
 
@@ -82,6 +82,13 @@ def run(args: argparse.Namespace, context: Context) -> CommandResult:
 def _program(context: Context) -> Findings:
     version = ".".join(map(str, sys.version_info[:3]))
     yield Finding("program", OK, context.text("doctor.program", version=__version__, python=version))
+
+
+def _settings(context: Context) -> Findings:
+    """The `.env` files of which a part is not in force, each with what is not."""
+    for file in dict.fromkeys(str(warning.details["file"]) for warning in context.warnings):
+        why = "\n".join(_message(warning, context) for warning in context.warnings if warning.details["file"] == file)
+        yield Finding("settings", WARNING, context.text("doctor.env_partly", file=file), why)
 
 
 def _folders(context: Context) -> Findings:
@@ -150,7 +157,7 @@ def _taken_back(context: Context) -> Findings:
 
 
 def _models(context: Context) -> Findings:
-    registry = Registry(context.settings.model_map_file, context.settings.model_dir)
+    registry = Registry(context.settings.model_map_file, context.settings.model_dir, context.settings.registry_root)
     for problem in registry.problems():
         yield _problem("registry", problem, registry.file, registry.last_good, context)
     specs = registry.specs()

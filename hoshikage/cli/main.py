@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise loaded
         for warning in loaded.warnings:
             result.note(f"{text(language, 'cli.warning')}: {text(language, warning.key, **warning.details)}")
-        context = Context(loaded.settings, loaded.sources, language, environ)
+        context = Context(loaded.settings, loaded.sources, language, environ, loaded.warnings)
         return result.show(command.run(args, context), as_json=getattr(args, "json", False))
     except HoshikageError as error:
         return result.show_error(error, language)

@@ -42,7 +42,7 @@ def register(commands: Commands) -> None:
 
 
 def run(args: argparse.Namespace, context: Context) -> CommandResult:
-    registry = Registry(context.settings.model_map_file, context.settings.model_dir)
+    registry = Registry(context.settings.model_map_file, context.settings.model_dir, context.settings.registry_root)
     if args.action == "add":
         return _add(args, registry, context)
     if args.action in ("rm", "remove"):

@@ -30,7 +30,9 @@ class Registering:
     def __init__(self, context: Context, *, verbose: bool) -> None:
         self._context = context
         self._server = Server.of(context)
-        self._registry = Registry(context.settings.model_map_file, context.settings.model_dir)
+        self._registry = Registry(
+            context.settings.model_map_file, context.settings.model_dir, context.settings.registry_root
+        )
         self._tell: Callable[[str], None] = result.note if verbose else lambda _: None
 
     def add(self, label: str, file: Path, stop: Sequence[str], options: ModelOptions) -> bool:

@@ -19,7 +19,7 @@ def register(commands: Commands) -> None:
 
 def run(args: argparse.Namespace, context: Context) -> CommandResult:
     registering = Registering(context, verbose=args.verbose)
-    registry = Registry(context.settings.model_map_file, context.settings.model_dir)
+    registry = Registry(context.settings.model_map_file, context.settings.model_dir, context.settings.registry_root)
     files = [spec.file for spec in registry.specs() if (spec.label, spec.source) == (args.label, "registry")]
     registering.remove(args.label)
     lost = [found for found in registry.personas() if isinstance(found, Persona) and found.model == args.label]

@@ -64,7 +64,7 @@ def _warn(context: Context) -> None:
             if missing
             else context.text("cli.serve_library", reason=context.text(error.key, **error.details))
         )
-    if not Registry(settings.model_map_file, settings.model_dir).specs():
+    if not Registry(settings.model_map_file, settings.model_dir, settings.registry_root).specs():
         said.append(context.text("cli.serve_no_models"))
     for line in said:
         result.note(f"{context.text('cli.warning')}: {result.printable(line)}")

@@ -10,6 +10,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "all_warning": ("動きますが、注意があります。", "It works; there are warnings."),
     "all_problem": ("問題があります。上の → に従ってください。", "There are problems. Follow the → above."),
     "program": ("星影 {version}（Python {python}）", "Hoshikage {version} (Python {python})"),
+    "env_partly": ("{file} の一部は使われていません。", "Part of {file} has no effect."),
     "folder_config": (
         "設定フォルダーに書き込めます: {folder}（空き {free}）",
         "The config folder can be written: {folder} ({free} free)",

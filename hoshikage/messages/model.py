@@ -242,6 +242,13 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "「{label}」の {name} に「{value}」は使えないため、飛ばしました。使える値: {allowed}",
         "The {name} of “{label}” cannot be “{value}”; the entry was skipped. Allowed: {allowed}",
     ),
+    "entry_template_outside": (
+        "「{label}」の chat_template は {folder} の外のファイルなので、飛ばしました。"
+        "この登録ファイルは作業フォルダーの .env で指定されています。"
+        "環境変数か設定フォルダーの .env で指定すれば使えます。",
+        "The chat_template of “{label}” is a file outside {folder}; the entry was skipped. A .env in the working "
+        "folder named this registry; name it in the environment or in the config folder's .env to allow that.",
+    ),
     "template_unreadable": (
         "チャットテンプレートのファイル {file} を読めません（{reason}）。",
         "The chat template file {file} cannot be read ({reason}).",

@@ -21,6 +21,12 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{name} in {file} has no effect: a .env in the working folder cannot set it. Set it in the environment or in "
         "{config}.",
     ),
+    "env_outside": (
+        "{file} の {name} は、そのフォルダーの中の相対パスではないため使いません。外の場所は環境変数か {config} で"
+        "指定してください。",
+        "{name} in {file} has no effect: a .env in the working folder can only name what lies in that folder, by a "
+        "relative path. Set it in the environment or in {config}.",
+    ),
     "env_unreadable": (
         "{file} を読めません（{reason}）。所有者とアクセス権を確かめてください。",
         "{file} cannot be read ({reason}). Check its owner and permissions.",

@@ -94,7 +94,7 @@ class Document(Generic[E]):
                 outcome = change(entries)
                 data = dump(entries)
                 durable.replace(target, data, mode=self._mode)
-                durable.replace(self.last_good, data, mode=self._mode)
+                durable.replace(self.last_good, data, mode=_permissions(target))
                 return outcome
         except RecursionError:
             raise RegistryDamaged("model.registry_no_json", file=str(self.file)) from None
@@ -164,7 +164,7 @@ class Document(Generic[E]):
             kept = [other.name for other in self.file.parent.iterdir() if other.name.startswith(start)]
             if content and len(kept) < MAX_KEPT_ASIDE and not any(name.endswith(end) for name in kept):
                 aside = self.file.with_name(f"{start}{time.strftime('%Y%m%d-%H%M%S')}-{end}")
-                durable.replace(aside, content, mode=self._mode)
+                durable.replace(aside, content, mode=_permissions(self.file))
 
 
 def parse(content: bytes, file: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -220,6 +220,14 @@ def _content(file: Path) -> tuple[Signature, bytes]:
         raise
     except OSError as error:
         raise _unreadable(file, error) from None
+
+
+def _permissions(file: Path) -> int:
+    """Those of a copy: of the file's own, what reading and writing are; the owner's alone where nothing can be told."""
+    try:
+        return stat.S_IMODE(file.stat().st_mode) & 0o666
+    except OSError:
+        return 0o600
 
 
 def _unreadable(file: Path, error: OSError) -> RegistryDamaged:

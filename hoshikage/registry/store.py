@@ -54,9 +54,10 @@ class ModelSpec:
 class Registry:
     """A name is looked for among the registered models, then the personas, then the models of MODEL_DIR."""
 
-    def __init__(self, file: Path, model_dir: Path | None = None) -> None:
-        """`file` is model_map.json; personas.json lies beside it."""
-        self._models: Document[Entry] = Document(file, parse_entry)
+    def __init__(self, file: Path, model_dir: Path | None = None, root: Path | None = None) -> None:
+        """`file` is model_map.json; personas.json lies beside it. With `root`, entries name no template outside it."""
+        self._root = root
+        self._models: Document[Entry] = Document(file, self._parsed)
         self._personas: Document[Persona] = Document(file.with_name(PERSONAS), parse_persona, mode=0o600)
         self._folder = ModelFolder(model_dir) if model_dir is not None else None
 
@@ -138,7 +139,7 @@ class Registry:
         entry: dict[str, Any] = {"path": str(file.parent), "model": file.name, "stop": list(dict.fromkeys(stop))}
         entry["created"] = int(time.time())
         given = options.given()
-        problem = parse_entry(label, {**entry, **given})
+        problem = self._parsed(label, {**entry, **given})
         if isinstance(problem, Problem):
             raise InvalidRequest.of(problem.key, problem.details)
 
@@ -182,6 +183,17 @@ class Registry:
     def remove_persona(self, name: str) -> None:
         """Takes the persona out, durably. Raises ModelNotFound, RegistryDamaged, Unavailable."""
         _remove(self._personas, name, "model.persona_not_found")
+
+    def _parsed(self, label: str, value: Any) -> Entry | Problem:
+        """The entry, or what is wrong with it."""
+        entry = parse_entry(label, value)
+        if isinstance(entry, Problem) or self._root is None or entry.options.chat_template in (None, CHATML):
+            return entry
+        template = Path(str(entry.options.chat_template))
+        located = self._locate(template.parent, template.name)
+        if Path(os.path.realpath(located)).is_relative_to(os.path.realpath(self._root)):
+            return entry
+        return Problem("model.entry_template_outside", {"label": label, "folder": str(self._root)})
 
     def _registered(self, entry: Entry) -> ModelSpec:
         file = self._locate(Path(entry.path), entry.model)

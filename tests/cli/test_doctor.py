@@ -52,6 +52,20 @@ def test_a_sound_house_is_all_well(
     assert "問題" not in shown
 
 
+def test_a_file_of_settings_that_is_partly_passed_over_is_named(cli: Cli, no_library: Path, work: Path) -> None:
+    assert of("settings", cli("doctor", "--json").data) == []
+    file = work / ".env"
+    file.write_text("UNIX_SOCKET=./socket\nMODEL_DIR=../elsewhere\nTEMPRATURE=1\nN_CTX=64\n")
+    (found,) = of("settings", cli("doctor", "--json").data)
+    assert found["state"] == "warning"
+    assert found["text"] == f"Part of {file} has no effect."
+    assert [name for name in ("UNIX_SOCKET", "MODEL_DIR", "TEMPRATURE", "N_CTX") if name in found["advice"]] == [
+        "UNIX_SOCKET",
+        "MODEL_DIR",
+        "TEMPRATURE",
+    ]
+
+
 def test_no_library_is_a_problem_with_its_remedy(cli: Cli, no_library: Path) -> None:
     ran = cli("doctor", "--json")
     assert ran.status == 1
