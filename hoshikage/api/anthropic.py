@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from aiohttp import web
 
 from hoshikage.api import turn
 from hoshikage.api.anthropic_events import MessageWriter, error_body
-from hoshikage.api.body import read_json
+from hoshikage.api.ignored import read_body
 from hoshikage.api.keys import REGISTRY
 from hoshikage.api.models import resolve
 from hoshikage.api.schema import anthropic as schema
@@ -14,7 +16,7 @@ from hoshikage.api.schema import anthropic as schema
 
 @turn.shaped(error_body)
 async def create(request: web.Request) -> web.StreamResponse:
-    body = schema.parse(await read_json(request))
+    body = await read_body(request, schema.parse, schema.WITHOUT_EFFECT)
     asked = await _turn(request, body)
     writer = MessageWriter(body, asked.spec.name, certain=asked.job.grammar is not None)
     return await turn.answer(request, asked, writer, stream=bool(body.stream))
@@ -22,7 +24,8 @@ async def create(request: web.Request) -> web.StreamResponse:
 
 @turn.shaped(error_body)
 async def count_tokens(request: web.Request) -> web.StreamResponse:
-    asked = await _turn(request, schema.parse(await read_json(request), counting=True))
+    body = await read_body(request, partial(schema.parse, counting=True), schema.WITHOUT_EFFECT)
+    asked = await _turn(request, body)
     return turn.json_response({"input_tokens": await turn.count(request, asked)})
 
 

@@ -16,7 +16,7 @@ from typing import Final
 from aiohttp import web
 
 from hoshikage.access.limits import RateLimits
-from hoshikage.api import connections, cors, limits, sites
+from hoshikage.api import connections, cors, ignored, limits, sites
 from hoshikage.api.access import Doorway
 from hoshikage.api.body import MAX_BYTES
 from hoshikage.api.changes import Seen
@@ -95,7 +95,7 @@ def create(
     if (tls := sites.tls_context(settings)) is not None:
         app[TLS] = tls
     app.add_routes(handlers)
-    app.on_response_prepare.extend((add_request_id, cors.add_headers, limits.add_headers))
+    app.on_response_prepare.extend((add_request_id, cors.add_headers, limits.add_headers, ignored.add_header))
     app.cleanup_ctx.append(_dispatching)
     return app
 

@@ -14,8 +14,8 @@ from aiohttp import web
 
 from hoshikage import __version__, wire
 from hoshikage.api import limits, problem
-from hoshikage.api.body import read_json
 from hoshikage.api.chat_tools import End, Reader, Reading, adapted, delta_fields, message
+from hoshikage.api.ignored import read_body
 from hoshikage.api.keys import DIALECTS, PACE, REGISTRY, SETTINGS
 from hoshikage.api.models import resolve
 from hoshikage.api.schema import chat as schema
@@ -154,7 +154,7 @@ def _pace(name: str, count: int, duration_ms: float) -> dict[str, float]:
 
 
 async def completions(request: web.Request) -> web.StreamResponse:
-    body = schema.parse(await read_json(request))
+    body = await read_body(request, schema.parse, schema.WITHOUT_EFFECT)
     spec = await resolve(request.app[REGISTRY], body.model)
     selection = select(body.tools, body.tool_choice, body.parallel_tool_calls)
     dialect = await request.app[DIALECTS].of(spec)

@@ -12,8 +12,8 @@ from typing import Any
 from aiohttp import web
 
 from hoshikage import wire
-from hoshikage.api.body import read_json
 from hoshikage.api.chat import DONE, FINGERPRINT, frame, timings_of
+from hoshikage.api.ignored import read_body
 from hoshikage.api.keys import REGISTRY, SETTINGS
 from hoshikage.api.models import resolve
 from hoshikage.api.raw_answers import End, Piece, answers, json, streamed
@@ -24,7 +24,7 @@ from hoshikage.registry import ModelSpec
 
 
 async def completions(request: web.Request) -> web.StreamResponse:
-    body = schema.parse(await read_json(request))
+    body = await read_body(request, schema.parse, schema.WITHOUT_EFFECT)
     spec = await resolve(request.app[REGISTRY], body.model)
     jobs = schema.to_requests(body, spec, request.app[SETTINGS])
     fields = {

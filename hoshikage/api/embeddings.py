@@ -12,17 +12,17 @@ from typing import Any
 from aiohttp import web
 
 from hoshikage import wire
-from hoshikage.api.body import read_json
+from hoshikage.api.ignored import read_body
 from hoshikage.api.keys import REGISTRY
 from hoshikage.api.models import resolve
 from hoshikage.api.raw_answers import json, perform
-from hoshikage.api.schema.embeddings import parse_embeddings, parse_rerank
+from hoshikage.api.schema.embeddings import WITHOUT_EFFECT, parse_embeddings, parse_rerank
 
 
 async def embeddings(request: web.Request) -> web.Response:
-    body, task = parse_embeddings(await read_json(request))
+    body = await read_body(request, parse_embeddings, WITHOUT_EFFECT)
     spec = await resolve(request.app[REGISTRY], body.model)
-    vectors, finished = await perform(request, spec, task, wire.Vector)
+    vectors, finished = await perform(request, spec, body.task, wire.Vector)
     shown = base64_of if body.encoding_format == "base64" else floats_of
     return await asyncio.to_thread(_answer, vectors, shown, spec.name, finished)  # there may be millions of numbers
 
@@ -45,16 +45,16 @@ def _answer(
 
 async def rerank(request: web.Request) -> web.Response:
     """The best first, with the model's own scores, as llama-server has them."""
-    body, task = parse_rerank(await read_json(request))
+    body = await read_body(request, parse_rerank)
     spec = await resolve(request.app[REGISTRY], body.model)
-    scores, finished = await perform(request, spec, task, wire.Score)
+    scores, finished = await perform(request, spec, body.task, wire.Score)
     order = sorted(range(len(scores)), key=lambda index: -scores[index].value)
     results: list[dict[str, Any]] = [
         {"index": index, "relevance_score": scores[index].value} for index in order[: body.top_n]
     ]
     if body.return_documents:
         for result in results:
-            result["document"] = {"text": task.documents[result["index"]]}
+            result["document"] = {"text": body.texts[result["index"]]}
     return json({"object": "list", "model": spec.name, "usage": _usage(finished), "results": results})
 
 

@@ -13,7 +13,7 @@ from aiohttp.http import HttpProcessingError
 from aiohttp.typedefs import Handler
 from aiohttp.web_request import BaseRequest
 
-from hoshikage.api import cors, limits, problem
+from hoshikage.api import cors, ignored, limits, problem
 from hoshikage.api.connections import Connection, watched_body
 from hoshikage.api.gate import CALLER
 from hoshikage.api.keys import DOORWAY, GATE, REQUEST_ID
@@ -29,6 +29,7 @@ log: Final = logging.getLogger("hoshikage.access")
 async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Names the request and turns every exception into an OpenAI-shaped answer."""
     REQUEST_ID.set(new_request_id())
+    ignored.begin()
     if isinstance(request.protocol, Connection):
         request.protocol.heard()
     try:

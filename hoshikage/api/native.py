@@ -17,12 +17,12 @@ from hoshikage import wire
 from hoshikage.api.body import read_json
 from hoshikage.api.chat import frame, logprobs_of, timings_of
 from hoshikage.api.chat_tools import adapted
+from hoshikage.api.ignored import look, read_body
 from hoshikage.api.keys import DIALECTS, DISPATCHER, REGISTRY, SETTINGS
 from hoshikage.api.models import resolve
 from hoshikage.api.raw_answers import End, Piece, answers, json, perform, streamed
 from hoshikage.api.schema import chat, native
 from hoshikage.api.schema.tools import select
-from hoshikage.api.schema.validation import convert
 from hoshikage.api.sse import EventStream
 from hoshikage.errors import InvalidRequest
 from hoshikage.params import GenerationRequest, Rendering, TextPrompt
@@ -32,26 +32,26 @@ STOP_TYPES = {"length": "limit", "stop": "eos"}
 
 
 async def completion(request: web.Request) -> web.StreamResponse:
-    body = native.parse(await read_json(request), native.CompletionBody)
+    body = await read_body(request, native.parse_completion, native.WITHOUT_EFFECT)
     spec = await model_of(request, body.model)
     return await _answer(request, body, spec, native.completion_requests(body, spec, request.app[SETTINGS]))
 
 
 async def infill(request: web.Request) -> web.StreamResponse:
-    body = native.parse(await read_json(request), native.InfillBody)
+    body = await read_body(request, native.parse_infill, native.WITHOUT_EFFECT)
     spec = await model_of(request, body.model)
     return await _answer(request, body, spec, (native.infill_request(body, spec, request.app[SETTINGS]),))
 
 
 async def tokenize(request: web.Request) -> web.Response:
-    body = convert(await read_json(request), native.TokenizeBody, {})
+    body = await read_body(request, native.parse_tokenize)
     spec = await model_of(request, body.model)
     found, _ = await perform(request, spec, body.task, wire.Tokens)
     return await asyncio.to_thread(_tokens, found, with_pieces=bool(body.with_pieces))  # there may be millions
 
 
 async def detokenize(request: web.Request) -> web.Response:
-    body = convert(await read_json(request), native.DetokenizeBody, {})
+    body = await read_body(request, native.parse_detokenize)
     spec = await model_of(request, body.model)
     found, _ = await perform(request, spec, body.task, wire.Text)
     return json({"content": "".join(part.text for part in found)})
@@ -62,6 +62,7 @@ async def apply_template(request: web.Request) -> web.Response:
     tree = await read_json(request)
     spec = await model_of(request, native.model_named(tree))
     body = chat.parse({**tree, "model": spec.name} if isinstance(tree, dict) else tree)
+    look(tree, chat.ChatBody, chat.WITHOUT_EFFECT)
     selection = select(body.tools, body.tool_choice, body.parallel_tool_calls)
     dialect = await request.app[DIALECTS].of(spec)
     job, _ = adapted(chat.to_request(body, spec, request.app[SETTINGS]), selection, dialect, spec.stop)

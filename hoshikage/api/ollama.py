@@ -10,9 +10,9 @@ from aiohttp import web
 
 from hoshikage import __version__, wire
 from hoshikage.api import ollama_models, turn
-from hoshikage.api.body import read_json
 from hoshikage.api.chat_tools import Reading
 from hoshikage.api.embeddings import floats_of
+from hoshikage.api.ignored import read_body
 from hoshikage.api.keys import DIALECTS, DISPATCHER, MODEL_FILES, REGISTRY, SETTINGS
 from hoshikage.api.ollama_lines import Kind, LineWriter, error_body, now
 from hoshikage.api.ollama_models import resolve
@@ -26,7 +26,7 @@ from hoshikage.tools import generic
 
 @turn.shaped(error_body)
 async def chat(request: web.Request) -> web.StreamResponse:
-    body = schema.parse_chat(await read_json(request))
+    body = await read_body(request, schema.parse_chat, schema.WITHOUT_EFFECT)
     spec = await resolve(request.app[REGISTRY], body.model)
     if not body.messages:
         return await _loaded(request, spec, body, "chat")
@@ -36,7 +36,7 @@ async def chat(request: web.Request) -> web.StreamResponse:
 
 @turn.shaped(error_body)
 async def generate(request: web.Request) -> web.StreamResponse:
-    body = schema.parse_generate(await read_json(request))
+    body = await read_body(request, schema.parse_generate, schema.WITHOUT_EFFECT)
     spec = await resolve(request.app[REGISTRY], body.model)
     if not body.prompt and not body.suffix:
         return await _loaded(request, spec, body, "generate")
@@ -47,7 +47,7 @@ async def generate(request: web.Request) -> web.StreamResponse:
 @turn.shaped(error_body)
 async def embed(request: web.Request) -> web.StreamResponse:
     began = time.monotonic()
-    body = schema.parse_embed(await read_json(request))
+    body = await read_body(request, schema.parse_embed, schema.WITHOUT_EFFECT)
     spec = await resolve(request.app[REGISTRY], body.model)
     inputs = (body.input,) if isinstance(body.input, str) else tuple(body.input)
     answer: dict[str, Any] = {"model": body.model, "embeddings": [], "prompt_eval_count": 0}
@@ -65,7 +65,8 @@ async def tags(request: web.Request) -> web.StreamResponse:
 
 @turn.shaped(error_body)
 async def show(request: web.Request) -> web.StreamResponse:
-    spec = await resolve(request.app[REGISTRY], schema.parse_show(await read_json(request)))
+    body = await read_body(request, schema.parse_show, schema.WITHOUT_EFFECT)
+    spec = await resolve(request.app[REGISTRY], body.asked)
     found = await request.app[MODEL_FILES].facts(spec.file)
     dialect = await request.app[DIALECTS].of(spec)
     thinks = dialect.thinking is not None or dialect.form.whole_answer

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from aiohttp import web
 
 from hoshikage.api import turn
-from hoshikage.api.body import read_json
 from hoshikage.api.gate import CALLER
+from hoshikage.api.ignored import read_body
 from hoshikage.api.keys import REGISTRY, RESPONSES
 from hoshikage.api.models import resolve
 from hoshikage.api.responses_events import ResponseWriter
@@ -27,7 +26,7 @@ class _Asked:
 
 
 async def create(request: web.Request) -> web.StreamResponse:
-    asked = await _asked(request, await read_json(request))
+    asked = await _asked(request)
     store = request.app[RESPONSES]
     stored = store.keeps and asked.body.store is not False
     writer = ResponseWriter(asked.body, asked.turn, stored=stored)
@@ -57,14 +56,14 @@ async def delete(request: web.Request) -> web.Response:
 
 
 async def input_tokens(request: web.Request) -> web.Response:
-    asked = await _asked(request, await read_json(request))
+    asked = await _asked(request)
     tokens = await turn.count(request, asked.turn)
     return turn.json_response({"object": "response.input_tokens", "input_tokens": tokens})
 
 
-async def _asked(request: web.Request, tree: Any) -> _Asked:
+async def _asked(request: web.Request) -> _Asked:
     """Raises InvalidRequest, ParameterUnsupported, ModelNotFound."""
-    body = schema.parse(tree)
+    body = await read_body(request, schema.parse, schema.WITHOUT_EFFECT)
     spec = await resolve(request.app[REGISTRY], body.model)
     before: list[ChatMessage] = []
     if body.previous_response_id is not None:

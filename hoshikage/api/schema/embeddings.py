@@ -27,6 +27,11 @@ class EmbeddingsBody(Struct, frozen=True, kw_only=True):
     dimensions: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
     user: str | None = None
 
+    @property
+    def task(self) -> Embedding:
+        """What the body asks of the engine."""
+        return Embedding(inputs_of(self.input, "input"), self.dimensions)
+
 
 class Document(Struct, frozen=True):
     text: str
@@ -45,9 +50,14 @@ class RerankBody(Struct, frozen=True, kw_only=True):
     def texts(self) -> tuple[str, ...]:
         return tuple(one if isinstance(one, str) else one.text for one in self.documents)
 
+    @property
+    def task(self) -> Ranking:
+        """What the body asks of the engine."""
+        return Ranking(self.query, self.texts)
 
-def parse_embeddings(tree: Any) -> tuple[EmbeddingsBody, Embedding]:
-    """The typed body, and what it asks. Raises InvalidRequest."""
+
+def parse_embeddings(tree: Any) -> EmbeddingsBody:
+    """The typed body. Raises InvalidRequest."""
     body = convert(tree, EmbeddingsBody, CHOICES)
     inputs = inputs_of(body.input, "input")
     if len(inputs) > MAX_INPUTS:
@@ -56,10 +66,9 @@ def parse_embeddings(tree: Any) -> tuple[EmbeddingsBody, Embedding]:
         if not text:
             place = "input" if len(inputs) == 1 else f"input[{index}]"
             raise InvalidRequest("http.wrong_length", param=place, place=place, relation="≥ 1")
-    return body, Embedding(inputs, body.dimensions)
+    return body
 
 
-def parse_rerank(tree: Any) -> tuple[RerankBody, Ranking]:
-    """As above."""
-    body = convert(tree, RerankBody, {})
-    return body, Ranking(body.query, body.texts)
+def parse_rerank(tree: Any) -> RerankBody:
+    """The typed body. Raises InvalidRequest."""
+    return convert(tree, RerankBody, {})

@@ -122,11 +122,24 @@ NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
 """Field -> the values that ask for nothing; any other is refused by name."""
 
 
-def parse(tree: Any, kind: type[Body]) -> Body:
+def parse_completion(tree: Any) -> CompletionBody:
     """The typed body. Raises InvalidRequest, ParameterUnsupported."""
-    body = convert(tree, kind, CHOICES)
-    raw.refuse_unknown_wishes(body, NEUTRAL)
-    return body
+    return _checked(convert(tree, CompletionBody, CHOICES))
+
+
+def parse_infill(tree: Any) -> InfillBody:
+    """The typed body. Raises InvalidRequest, ParameterUnsupported."""
+    return _checked(convert(tree, InfillBody, CHOICES))
+
+
+def parse_tokenize(tree: Any) -> TokenizeBody:
+    """The typed body. Raises InvalidRequest."""
+    return convert(tree, TokenizeBody, {})
+
+
+def parse_detokenize(tree: Any) -> DetokenizeBody:
+    """The typed body. Raises InvalidRequest."""
+    return convert(tree, DetokenizeBody, {})
 
 
 def completion_requests(body: CompletionBody, spec: ModelSpec, settings: Settings) -> tuple[GenerationRequest, ...]:
@@ -147,6 +160,11 @@ def model_named(tree: Any) -> str | None:
     if name is not None and not isinstance(name, str):
         raise InvalidRequest("http.wrong_type", param="model", place="model", expected="string", got="other")
     return name
+
+
+def _checked(body: Body) -> Body:
+    raw.refuse_unknown_wishes(body, NEUTRAL)
+    return body
 
 
 def _request(body: NativeFields, prompt: Prompt, spec: ModelSpec, settings: Settings) -> GenerationRequest:

@@ -118,6 +118,11 @@ class ShowRequest(Struct, frozen=True, kw_only=True):
     """The former name of `model`."""
     verbose: bool | None = None
 
+    @property
+    def asked(self) -> str:
+        """The model's name."""
+        return self.model or self.name or ""
+
 
 WITHOUT_EFFECT: Final = {
     "keep_alive": "says how long a model stays loaded; the server's IDLE_TIMEOUT does",
@@ -182,13 +187,12 @@ def parse_embed(tree: Any) -> EmbedRequest:
     return body
 
 
-def parse_show(tree: Any) -> str:
-    """The model's name. Raises InvalidRequest."""
+def parse_show(tree: Any) -> ShowRequest:
+    """The typed body. Raises InvalidRequest."""
     body = convert(tree, ShowRequest, CHOICES)
-    name = body.model or body.name
-    if name is None:
+    if not body.asked:
         raise InvalidRequest("http.field_missing", param="model", place="model")
-    return name
+    return body
 
 
 def chat_of(body: ChatRequest) -> ChatBody:

@@ -1,0 +1,68 @@
+"""Finds the fields of a body that its schema does not know, or that change nothing. Any thread; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from msgspec import Struct, inspect
+
+Inner = tuple[type[Struct] | None, type[Struct] | None]
+"""The struct that a field may be, and the struct that the items of a list in its place are."""
+
+
+def unknown_fields(tree: Any, kind: type[Any], *, most: int) -> list[str]:
+    """The places of up to `most` fields that `kind` has no row for, indices left out: `messages[].cache_control`."""
+    found: dict[str, None] = {}
+    pending: list[tuple[Any, type[Struct], str]] = [(tree, kind, "")] if _is_struct(kind) else []
+    while pending and len(found) < most:
+        value, struct, before = pending.pop()
+        if not isinstance(value, dict):
+            continue
+        known = _fields(struct)
+        for name, inner in value.items():
+            place = f"{before}{name}"
+            if name not in known:
+                found[place] = None
+                continue
+            one, item = known[name]
+            if item is not None and isinstance(inner, list):
+                pending.extend((part, item, f"{place}[].") for part in inner)
+            elif one is not None:
+                pending.append((inner, one, f"{place}."))
+    return sorted(found)
+
+
+def idle_fields(tree: Any, without_effect: Mapping[str, str]) -> Iterator[str]:
+    """Those of the fields without effect that the body gives a value."""
+    for place in without_effect:
+        value = tree
+        for name in place.split("."):
+            value = value.get(name) if isinstance(value, dict) else None
+        if value is not None:
+            yield place
+
+
+@cache
+def _fields(kind: type[Struct]) -> dict[str, Inner]:
+    info = inspect.type_info(kind)
+    assert isinstance(info, inspect.StructType)
+    return {field.encode_name: _inner(field.type) for field in info.fields}
+
+
+def _inner(kind: inspect.Type) -> Inner:
+    if isinstance(kind, inspect.Metadata):
+        return _inner(kind.type)
+    if isinstance(kind, inspect.StructType):
+        return kind.cls, None
+    if isinstance(kind, inspect.ListType):
+        return None, _inner(kind.item_type)[0]
+    if isinstance(kind, inspect.UnionType):
+        found = [_inner(one) for one in kind.types]
+        return next((one for one, _ in found if one), None), next((item for _, item in found if item), None)
+    return None, None
+
+
+def _is_struct(kind: type[Any]) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Struct)
