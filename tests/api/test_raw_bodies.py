@@ -134,7 +134,7 @@ async def test_embedding_forms() -> None:
         ([[1], [2, 3]], ((1,), (2, 3))),
     ]
     for given, inputs in forms:
-        _, task = embeddings.parse_embeddings({"model": "m", "input": given, "dimensions": 3, "user": "me"})
+        task = embeddings.parse_embeddings({"model": "m", "input": given, "dimensions": 3, "user": "me"}).task
         assert task == Embedding(inputs, 3)
 
 
