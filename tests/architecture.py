@@ -109,7 +109,7 @@ def _names(node: ast.Import | ast.ImportFrom, module: str) -> Iterator[str]:
 
 
 def room(module: str) -> str:
-    """The room of a module of the package: `hoshikage.api.sse` is in `api`, the package itself in ``."""
+    """The room of a module of the package: `hoshikage.http.sse` is in `api`, the package itself in ``."""
     return module.split(".")[1] if "." in module else ""
 
 

@@ -40,12 +40,12 @@ def test_no_module_is_longer_than_the_house_allows(sources: dict[str, str]) -> N
 
 
 def test_the_server_loads_nothing_of_the_runner() -> None:
-    program = "import sys, hoshikage.api.app; print(*sorted(sys.modules))"
+    program = "import sys, hoshikage.protocols.app; print(*sorted(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
     )
     loaded = done.stdout.split()
-    assert "hoshikage.api.app" in loaded
+    assert "hoshikage.protocols.app" in loaded
     assert [name for name in loaded if name.startswith(NEVER_IN_THE_SERVER)] == []
 
 
@@ -73,12 +73,12 @@ def _is_evasion(node: ast.AST) -> bool:
 @pytest.mark.parametrize(
     ("module", "source", "fault"),
     [
-        ("hoshikage.api.app", "import ctypes", "only _ffi may import ctypes"),
-        ("hoshikage.api.app", "from hoshikage._ffi import library", "api must not import _ffi"),
+        ("hoshikage.protocols.app", "import ctypes", "only _ffi may import ctypes"),
+        ("hoshikage.protocols.app", "from hoshikage._ffi import library", "api must not import _ffi"),
         ("hoshikage.cli.list", "def run():\n    from hoshikage.llama.vocab import Vocab", "cli must not import llama"),
         ("hoshikage.dispatch.client", "from aiohttp import web", "only api may import aiohttp.web"),
         ("hoshikage.dispatch.client", "import numpy as np", "only _ffi, engine, llama, runner may import numpy"),
-        ("hoshikage.api.sse", "from rich.console import Console", "only cli may import rich"),
+        ("hoshikage.http.sse", "from rich.console import Console", "only cli may import rich"),
         ("hoshikage.llama.text", "import threading", "llama must not import threading"),
         ("hoshikage.llama.text", "from ..engine import worker", "llama must not import engine"),
         ("hoshikage.errors", "from hoshikage import settings", "errors must not import settings"),

@@ -12,12 +12,16 @@ import msgspec
 import pytest
 from msgspec import inspect
 
-from hoshikage.api.cors import EXPOSED
-from hoshikage.api.routes import ROUTES
-from hoshikage.api.schema import anthropic, chat, completions, embeddings, native, ollama, responses
-from hoshikage.api.schema.admin import NewModel
-from hoshikage.api.schema.sampling import SamplingFields
+from hoshikage.answer.schema import chat
+from hoshikage.answer.schema.sampling import SamplingFields
 from hoshikage.errors import HoshikageError
+from hoshikage.http.cors import EXPOSED
+from hoshikage.protocols.anthropic import messages_schema
+from hoshikage.protocols.hoshikage.admin_schema import NewModel
+from hoshikage.protocols.llama_server import native_schema
+from hoshikage.protocols.ollama import ollama_schema
+from hoshikage.protocols.openai import completions_schema, embeddings_schema, responses_schema
+from hoshikage.protocols.routes import ROUTES
 from hoshikage.registry import OPTIONS
 
 DOCS: Final = Path(__file__).resolve().parent.parent / "docs"
@@ -48,24 +52,28 @@ def _protocol(heading: int, number: int, *bodies: type[Any], of: Any = None) -> 
 
 
 IN_MESSAGES: Final = ("messages[].refusal", "messages[].function_call", "messages[].audio")
-OLLAMA_REFUSED: Final = {*ollama.NEUTRAL, *(f"options.{name}" for name in ollama.NEUTRAL_OPTIONS), "messages[].images"}
+OLLAMA_REFUSED: Final = {
+    *ollama_schema.NEUTRAL,
+    *(f"options.{name}" for name in ollama_schema.NEUTRAL_OPTIONS),
+    "messages[].images",
+}
 PROTOCOLS: Final = {
     "chat": Protocol(2, 0, (chat.ChatBody,), frozenset(chat.WITHOUT_EFFECT), frozenset({*chat.NEUTRAL, *IN_MESSAGES})),
-    "responses": _protocol(4, 0, responses.ResponsesBody, of=responses),
-    "messages": _protocol(5, 0, anthropic.MessagesBody, of=anthropic),
-    "completions": _protocol(6, 0, completions.CompletionBody, of=completions),
-    "embeddings": _protocol(7, 0, embeddings.EmbeddingsBody, of=embeddings),
-    "rerank": _protocol(7, 1, embeddings.RerankBody),
-    "native": _protocol(8, 0, native.CompletionBody, native.InfillBody, of=native),
+    "responses": _protocol(4, 0, responses_schema.ResponsesBody, of=responses_schema),
+    "messages": _protocol(5, 0, messages_schema.MessagesBody, of=messages_schema),
+    "completions": _protocol(6, 0, completions_schema.CompletionBody, of=completions_schema),
+    "embeddings": _protocol(7, 0, embeddings_schema.EmbeddingsBody, of=embeddings_schema),
+    "rerank": _protocol(7, 1, embeddings_schema.RerankBody),
+    "native": _protocol(8, 0, native_schema.CompletionBody, native_schema.InfillBody, of=native_schema),
     "ollama": Protocol(
         9,
         0,
-        (ollama.ChatRequest, ollama.GenerateRequest),
-        frozenset(ollama.WITHOUT_EFFECT) - {"verbose"},
+        (ollama_schema.ChatRequest, ollama_schema.GenerateRequest),
+        frozenset(ollama_schema.WITHOUT_EFFECT) - {"verbose"},
         frozenset(OLLAMA_REFUSED),
     ),
-    "ollama_embed": Protocol(9, 1, (ollama.EmbedRequest,), frozenset({"truncate", "options", "keep_alive"})),
-    "ollama_show": Protocol(9, 2, (ollama.ShowRequest,), frozenset({"verbose"})),
+    "ollama_embed": Protocol(9, 1, (ollama_schema.EmbedRequest,), frozenset({"truncate", "options", "keep_alive"})),
+    "ollama_show": Protocol(9, 2, (ollama_schema.ShowRequest,), frozenset({"verbose"})),
 }
 
 both = pytest.mark.parametrize("page", PAGES)
@@ -178,8 +186,8 @@ def test_every_field_of_the_small_bodies_is_listed(page: str) -> None:
     listed = {
         cells[0]: CODE.findall(cells[1]) for cells in re.findall(r"^\| `([^`]+)` \| (.*?) \|", table, re.MULTILINE)
     }
-    assert set(listed["POST /tokenize"]) == set(native.TokenizeBody.__struct_fields__)
-    assert set(listed["POST /detokenize"]) == set(native.DetokenizeBody.__struct_fields__)
+    assert set(listed["POST /tokenize"]) == set(native_schema.TokenizeBody.__struct_fields__)
+    assert set(listed["POST /detokenize"]) == set(native_schema.DetokenizeBody.__struct_fields__)
 
 
 @both

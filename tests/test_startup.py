@@ -9,7 +9,7 @@ from typing import Final
 
 PROGRAM: Final = """
 import json, os, signal, sys, threading
-from hoshikage.api import app
+from hoshikage.protocols import app
 from hoshikage.cli.main import main
 
 def look():
@@ -32,9 +32,9 @@ LATER: Final = {
     "xml", "curses", "unittest",
     # our own
     "hoshikage._ffi", "hoshikage.llama", "hoshikage.engine", "hoshikage.runner.main", "hoshikage.tools",
-    "hoshikage.library.selection", "hoshikage.api.chat", "hoshikage.api.completions", "hoshikage.api.responses",
-    "hoshikage.api.anthropic", "hoshikage.api.ollama", "hoshikage.api.native", "hoshikage.api.embeddings",
-    "hoshikage.api.admin", "hoshikage.api.openapi", "hoshikage.api.reference", "hoshikage.api.schema",
+    "hoshikage.library.selection", "hoshikage.protocols.openai.chat", "hoshikage.protocols.openai.completions", "hoshikage.protocols.openai.responses",
+    "hoshikage.protocols.anthropic.handlers", "hoshikage.protocols.ollama.handlers", "hoshikage.protocols.llama_server.handlers", "hoshikage.protocols.openai.embeddings",
+    "hoshikage.protocols.hoshikage.admin", "hoshikage.protocols.openapi", "hoshikage.protocols.reference", "hoshikage.answer.schema",
     "hoshikage.cli.add", "hoshikage.cli.list", "hoshikage.cli.table", "hoshikage.cli.server",
 }  # fmt: skip
 """Nothing of these is needed to say that the server is healthy, and each costs milliseconds or memory."""
@@ -47,6 +47,6 @@ def test_only_what_is_needed_to_answer_health_is_imported(tmp_path: object) -> N
     )
     loaded = json.loads(ran.stdout)
     assert "aiohttp.web" in loaded
-    assert "hoshikage.api.app" in loaded
+    assert "hoshikage.protocols.app" in loaded
     early = {name for name in loaded for later in LATER if name == later or name.startswith(f"{later}.")}
     assert early == set()

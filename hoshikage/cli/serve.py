@@ -23,7 +23,7 @@ def register(commands: Commands) -> None:
 
 
 def run(args: argparse.Namespace, context: Context) -> CommandResult:
-    from hoshikage.api.app import request_id, serve
+    from hoshikage.protocols.app import request_id, serve
 
     host, port = context.settings.host, context.settings.port
     try:

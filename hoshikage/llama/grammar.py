@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from hoshikage._ffi.interrupt import Deadline, Interrupted
 from hoshikage.errors import InvalidRequest, NotSupported
 from hoshikage.llama import gbnf, json_schema
 from hoshikage.llama.vocab import Vocab
+from hoshikage.native_os.interrupt import Deadline, Interrupted
 from hoshikage.params import Grammar
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from typing import Any, Final, Literal, TypeVar
 from jinja2 import TemplateError
 from jinja2.exceptions import SecurityError
 
-from hoshikage._ffi.interrupt import Deadline, Interrupted
 from hoshikage.errors import TemplateRefused
 from hoshikage.llama.guard import Guard
 from hoshikage.llama.repair import variants
 from hoshikage.llama.sandbox import MAX_TEXT, Environment
+from hoshikage.native_os.interrupt import Deadline, Interrupted
 from hoshikage.params import ChatPrompt, Message
 
 Result = TypeVar("Result")

@@ -19,9 +19,9 @@ from typing import Any
 from hoshikage._ffi.library import Library
 from hoshikage._ffi.opening import Files
 from hoshikage.errors import HoshikageError
-from hoshikage.llama.calibration import calibrate
-from hoshikage.llama.handshake import LogTap
-from hoshikage.llama.placement import Uncalibrated
+from hoshikage.lab.calibration import calibrate
+from hoshikage.lab.handshake import LogTap
+from hoshikage.lab.placement import Uncalibrated
 from hoshikage.runner import native
 
 

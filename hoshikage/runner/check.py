@@ -18,7 +18,7 @@ from typing import Any
 
 from hoshikage._ffi.library import load
 from hoshikage.errors import HoshikageError
-from hoshikage.llama import handshake
+from hoshikage.lab import handshake
 from hoshikage.runner import native
 from hoshikage.runner.calibrated import read
 

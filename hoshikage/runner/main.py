@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from hoshikage import wire
-from hoshikage._ffi.process import die_with_parent
 from hoshikage.engine.worker import Worker
+from hoshikage.native_os.process import die_with_parent
 from hoshikage.runner import native
 from hoshikage.runner.calibrated import read
 

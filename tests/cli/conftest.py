@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 
 from hoshikage import wire
-from hoshikage.api import app, sites
-from hoshikage.api.keys import TLS
 from hoshikage.cli.main import main
 from hoshikage.dispatch.client import Note
 from hoshikage.errors import InferenceFailed
+from hoshikage.http import listeners
+from hoshikage.http.keys import TLS
 from hoshikage.params import GenerationRequest, Timings, Work
+from hoshikage.protocols import app
 from hoshikage.registry import ModelSpec, Registry
 from hoshikage.settings import Settings, config_dir, load
 from tests.gguf_files import Gguf
@@ -152,7 +153,7 @@ def running_server(work: Path, registry: Registry, **variables: str) -> Iterator
         made = app.create(settings, registry, echo)
         running = app.runner(made)
         await running.setup()
-        await sites.listen(running, settings, made.get(TLS), ())
+        await listeners.listen(running, settings, made.get(TLS), ())
         port.append(next(address[1] for address in running.addresses if isinstance(address, tuple)))
         began.set()
         await stop.wait()

@@ -26,11 +26,11 @@ from tests.cli.conftest import Cli, Running
 LAZY = ("rich", "numpy", "jinja2", "hoshikage.gguf", "hoshikage.cli.list", "hoshikage.cli.chat", "hoshikage.library")
 IMPORTS_OF_SERVE = """
 import sys, types
-served = types.ModuleType("hoshikage.api.app")
+served = types.ModuleType("hoshikage.protocols.app")
 served.request_id = lambda: ""
 served.serve = lambda settings, *_: print(settings.port, *sorted(sys.modules))
-sys.modules["hoshikage.api"] = types.ModuleType("hoshikage.api")
-sys.modules["hoshikage.api.app"] = served
+sys.modules["hoshikage.protocols"] = types.ModuleType("hoshikage.protocols")
+sys.modules["hoshikage.protocols.app"] = served
 from hoshikage.cli.main import main
 sys.exit(main(sys.argv[1:]))
 """

@@ -9,11 +9,11 @@ from typing import Any, Final
 import pytest
 from aiohttp import ClientSession
 
-from hoshikage.api.document import Document
-from hoshikage.api.routes import ROUTES
-from tests.api.fuzzing import KINDS, Fuzzer
+from hoshikage.protocols.document import Document
+from hoshikage.protocols.routes import ROUTES
 from tests.end_to_end.conftest import LABEL, register
 from tests.end_to_end.live import LiveServer, home_environ
+from tests.protocols.fuzzing import KINDS, Fuzzer
 from tests.schema_values import Values
 
 SEED: Final = 7

@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from hoshikage._ffi.interrupt import Deadline, Interrupted
+from hoshikage.native_os.interrupt import Deadline, Interrupted
 
 
 def test_an_endless_loop_is_ended() -> None:
@@ -53,7 +53,7 @@ def test_a_debugger_or_profiler_works_after_a_deadline() -> None:
     """An interrupt that was taken back left Python 3.11 looking for it at each step, for ever under a tracer."""
     code = """
 import sys
-from hoshikage._ffi.interrupt import Deadline
+from hoshikage.native_os.interrupt import Deadline
 with Deadline(60):
     pass
 sys.setprofile(lambda *_: None)

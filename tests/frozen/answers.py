@@ -14,13 +14,13 @@ from typing import Any, Final
 
 import msgspec
 
-from hoshikage.api.keys import Pace
+from hoshikage.http.keys import Pace
 from hoshikage.settings import Settings, load
-from tests.api.conftest import House, Step, answer, serving
-from tests.api.field_values import BASES, OTHER_ROUTES, REFUSED, ROUTES, SAMPLING, VALUES, WITH
 from tests.frozen.normal import normal
 from tests.frozen.scripts import ANSWERS, BEFORE, CHOICES, ECHOED, FAULTS, LOGPROBS
 from tests.gguf_files import STRING, Gguf
+from tests.protocols.conftest import House, Step, answer, serving
+from tests.protocols.field_values import BASES, OTHER_ROUTES, REFUSED, ROUTES, SAMPLING, VALUES, WITH
 
 TEMPLATE: Final = Path(__file__).parent.parent / "llama" / "templates" / "qwen3.jinja"
 WEATHER: Final = {

@@ -11,10 +11,10 @@ from typing import Any, Final, cast
 from aiohttp import ClientResponse, ClientSession
 
 from hoshikage.settings import load
-from tests.api.conftest import serving
-from tests.api.fuzzing import Fuzzer
-from tests.api.test_fuzzing import DOCUMENT, HINTS, SEED, AnyDispatcher
 from tests.frozen.normal import normal
+from tests.protocols.conftest import serving
+from tests.protocols.fuzzing import Fuzzer
+from tests.protocols.test_fuzzing import DOCUMENT, HINTS, SEED, AnyDispatcher
 from tests.schema_values import Values
 
 CASES: Final = 12

@@ -15,7 +15,7 @@ from hoshikage.errors import (
     ShuttingDown,
     Unavailable,
 )
-from tests.api.conftest import Step, answer, finished
+from tests.protocols.conftest import Step, answer, finished
 
 CALL: Final = '<tool_call>\n{"name": "weather", "arguments": {"city": "東京"}}\n</tool_call>'
 THOUGHTS: Final = "<think>\nHm.\n</think>\n\n"

@@ -12,8 +12,8 @@ import pytest
 from hoshikage._ffi.layout import CALIBRATED, LARGEST, Layout, calibrated_from
 from hoshikage._ffi.layouts import CONTEXT_LAYOUTS, MODEL_LAYOUTS
 from hoshikage._ffi.recognition import DefaultImage
-from hoshikage.llama.calibration import Struct
-from hoshikage.llama.placement import Uncalibrated, layout_of, window
+from hoshikage.lab.calibration import Struct
+from hoshikage.lab.placement import Uncalibrated, layout_of, window
 from hoshikage.runner.calibrate import FileJournal
 from tests.ffi.drift import drifts, image_of
 

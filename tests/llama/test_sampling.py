@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from hoshikage.errors import InferenceFailed, NotSupported
+from hoshikage.lab.handshake import golden_cases, greedy
 from hoshikage.llama.context import Context
-from hoshikage.llama.handshake import golden_cases, greedy
 from hoshikage.llama.model import Model
 from hoshikage.llama.sampler import Sampler
 from hoshikage.params import LoadParams, SamplingParams

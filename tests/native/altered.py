@@ -9,7 +9,7 @@ from pathlib import Path
 from hoshikage._ffi.layouts import CONTEXT_LAYOUTS
 from hoshikage._ffi.library import load
 from hoshikage.errors import LibraryUnavailable
-from hoshikage.llama.handshake import LogTap, examine
+from hoshikage.lab.handshake import LogTap, examine
 from tests.ffi.test_recognition import swapped
 
 if __name__ == "__main__":

@@ -18,9 +18,9 @@ import pytest
 
 from hoshikage._ffi.layout import Layout
 from hoshikage._ffi.layouts import CONTEXT_LAYOUTS, FIELDS, MODEL_LAYOUTS
+from hoshikage.lab.calibration import NEEDED_OF_CONTEXT, NEEDED_OF_MODEL
 from hoshikage.library import calibration, verdict
 from hoshikage.library.demo import DemoModel
-from hoshikage.llama.calibration import NEEDED_OF_CONTEXT, NEEDED_OF_MODEL
 from tests.ffi.drift import NEW, Drift, drifts
 
 pytestmark = [

@@ -11,7 +11,7 @@ import pytest
 from msgspec import NODEFAULT
 from msgspec.inspect import FloatType, IntType, type_info
 
-from hoshikage.api.schema.chat import ChatBody
+from hoshikage.answer.schema.chat import ChatBody
 from hoshikage.dispatch.client import wanted_load
 from hoshikage.errors import InvalidRequest, ModelLoadFailed
 from hoshikage.messages import LANGUAGES, text

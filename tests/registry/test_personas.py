@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hoshikage.api.schema import chat as schema
+from hoshikage.answer.schema import chat as schema
 from hoshikage.errors import InvalidRequest, ModelNotFound, RegistryDamaged
 from hoshikage.messages import LANGUAGES, text
 from hoshikage.params import GenerationRequest, SamplingParams

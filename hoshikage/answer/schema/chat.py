@@ -1,0 +1,314 @@
+"""The body of POST /v1/chat/completions, and what it asks of the engine. Any thread; pure.
+
+Every field that OpenAI documents for it, and that llama-server's users know, is one of three:
+
+- it works (a row of ChatBody or SamplingFields that `to_request` or the answer reads);
+- it is accepted and checked, and changes nothing: it stands in WITHOUT_EFFECT with the reason;
+- it stands in NEUTRAL with the values that ask for nothing, and any other value is refused by name.
+
+Fields that nobody documents are ignored.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Annotated, Any, Final, Literal, get_args
+
+import msgspec
+from msgspec import Meta, Struct
+
+from hoshikage.answer.schema import output, sampling, tools
+from hoshikage.answer.schema.output import ResponseFormat, grammar_of
+from hoshikage.answer.schema.sampling import SamplingFields, sampling_params
+from hoshikage.answer.schema.tools import ToolChoice, Tools, Word
+from hoshikage.answer.schema.validation import convert
+from hoshikage.errors import InvalidRequest, ParameterUnsupported
+from hoshikage.params import ChatPrompt, GenerationRequest, Message
+from hoshikage.registry import DEFAULT_STOPS, ModelSpec
+from hoshikage.settings import Settings
+
+MAX_STOP_BYTES: Final = 256
+
+Role = Literal["system", "developer", "user", "assistant", "tool"]
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
+Verbosity = Literal["low", "medium", "high"]
+Tier = Literal["auto", "default", "flex", "scale", "priority"]
+CHOICES: Final = {
+    "messages[].role": get_args(Role),
+    "messages[].tool_calls[].type": ("function",),
+    "prediction.type": ("content",),
+    "reasoning_effort": get_args(Effort),
+    "verbosity": get_args(Verbosity),
+    "service_tier": get_args(Tier),
+    **output.CHOICES,
+    **sampling.CHOICES,
+    **tools.CHOICES,
+}
+VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+INTERNALS: Final = frozenset(
+    {
+        "messages",
+        "tools",
+        "documents",
+        "add_generation_prompt",
+        "continue_final_message",
+        "bos_token",
+        "eos_token",
+        "date_string",
+        "strftime_now",
+        "raise_exception",
+        "range",
+        "dict",
+        "namespace",
+        "cycler",
+        "joiner",
+    }
+)
+"""What a template gets from the engine and from Jinja: not for `chat_template_kwargs`."""
+
+StopText = Annotated[str, Meta(min_length=1, max_length=MAX_STOP_BYTES)]
+TokenCount = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+MetadataName = Annotated[str, Meta(max_length=64)]
+MetadataValue = Annotated[str, Meta(max_length=512)]
+
+
+class ContentPart(Struct, frozen=True):
+    type: str
+    text: str | None = None
+
+
+class CalledFunction(Struct, frozen=True):
+    name: str
+    arguments: str
+
+
+class ToolCall(Struct, frozen=True):
+    id: str
+    type: Literal["function"]
+    function: CalledFunction
+
+
+class ChatMessage(Struct, frozen=True):
+    role: Role
+    content: str | Annotated[list[ContentPart], Meta(min_length=1)] | None = None
+    name: str | None = None
+    tool_calls: list[ToolCall] | None = None
+    tool_call_id: str | None = None
+    reasoning_content: str | None = None
+    refusal: str | None = None
+    function_call: Any = None
+    audio: Any = None
+
+
+class StreamOptions(Struct, frozen=True):
+    include_usage: bool | None = None
+    include_obfuscation: bool | None = None
+
+
+class Prediction(Struct, frozen=True):
+    type: Literal["content"]
+    content: str | list[ContentPart]
+
+
+class ChatBody(SamplingFields, frozen=True, kw_only=True):
+    """One request as it came, types and bounds checked. None is absent."""
+
+    model: Annotated[str, Meta(min_length=1, max_length=256)]
+    messages: Annotated[list[ChatMessage], Meta(min_length=1, max_length=2048)]
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    max_tokens: TokenCount | None = None
+    max_completion_tokens: TokenCount | None = None
+    stop: StopText | Annotated[list[StopText], Meta(min_length=1, max_length=4)] | None = None
+    n: Annotated[int, Meta(ge=1, le=8)] | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
+    response_format: ResponseFormat | None = None
+    grammar: str | None = None
+    json_schema: dict[str, Any] | None = None
+    add_generation_prompt: bool | None = None
+    continue_final_message: bool | None = None
+    chat_template_kwargs: Annotated[dict[str, Any], Meta(max_length=32)] | None = None
+    reasoning_effort: Effort | None = None
+    verbosity: Verbosity | None = None
+    tools: Tools | None = None
+    tool_choice: Word | ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+    timings: bool | None = None
+    service_tier: Tier | None = None
+    cache_prompt: bool | None = None
+    # WITHOUT_EFFECT
+    metadata: Annotated[dict[MetadataName, MetadataValue], Meta(max_length=16)] | None = None
+    prediction: Prediction | None = None
+    prompt_cache_key: str | None = None
+    prompt_cache_retention: str | None = None
+    safety_identifier: str | None = None
+    store: bool | None = None
+    user: str | None = None
+    # NEUTRAL
+    functions: list[dict[str, Any]] | None = None
+    function_call: str | dict[str, Any] | None = None
+    modalities: list[str] | None = None
+    audio: dict[str, Any] | None = None
+    web_search_options: dict[str, Any] | None = None
+    timings_per_token: bool | None = None
+
+    @property
+    def include_usage(self) -> bool:
+        return bool(self.stream_options and self.stream_options.include_usage)
+
+
+WITHOUT_EFFECT: Final = {
+    "metadata": "is shown with stored answers, and none is stored",
+    "prediction": "makes answers faster that resemble it, and never changes them",
+    "prompt_cache_key": "tells OpenAI's machines which of them has a prompt",
+    "prompt_cache_retention": "as above",
+    "safety_identifier": "tells OpenAI's abuse watch who asks",
+    "store": "keeps answers for OpenAI's pages; nothing is stored here",
+    "stream_options.include_obfuscation": "pads chunks against eavesdroppers on a network; false leaves nothing to do",
+    "user": "as safety_identifier",
+}
+"""Field -> why a local server may accept it without doing anything for it."""
+
+NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
+    "functions": (None, []),
+    "function_call": (None, "none", "auto"),
+    "modalities": (None, [], ["text"]),
+    "audio": (None,),
+    "web_search_options": (None,),
+    "timings_per_token": (None, False),
+}
+"""Field -> the values that ask for nothing; any other is refused by name."""
+
+REFUSED_OF_MESSAGES: Final = ("refusal", "function_call", "audio")
+"""Fields of a message that are refused by name."""
+
+
+def parse(tree: Any) -> ChatBody:
+    """The typed body. Raises InvalidRequest, ParameterUnsupported."""
+    body = convert(tree, ChatBody, CHOICES)
+    for name, neutral in NEUTRAL.items():
+        if getattr(body, name) not in neutral:
+            raise ParameterUnsupported("http.unsupported_parameter", param=name, place=name)
+    return body
+
+
+def to_request(body: ChatBody, spec: ModelSpec, settings: Settings) -> GenerationRequest:
+    """What the engine shall do for `body` with the model `spec`. Raises InvalidRequest, ParameterUnsupported."""
+    if not body.messages:  # a body of another protocol can come to that
+        raise InvalidRequest("http.wrong_length", param="messages", place="messages", relation="≥ 1")
+    turns = tuple(_message(turn, f"messages[{i}]") for i, turn in enumerate(body.messages))
+    continued = _is_continued(body)
+    grammar = grammar_of(body.response_format, body.grammar, body.json_schema)
+    if grammar is not None and body.ignore_eos:
+        raise InvalidRequest("http.formats_conflict", param="ignore_eos", names=f"{grammar.param}, ignore_eos")
+    return GenerationRequest(
+        prompt=ChatPrompt(
+            messages=turns if spec.persona is None else _in_character(spec.persona.system, turns),
+            add_generation_prompt=not continued and body.add_generation_prompt is not False,
+            continue_final_message=continued,
+            template_kwargs=_template_kwargs(body, spec),
+        ),
+        sampling=sampling_params(body, spec, settings),
+        max_tokens=_max_tokens(body),
+        # A text that ends free text may well stand in a string of JSON; the client's own are its own choice.
+        stop=tuple(dict.fromkeys((*(spec.stop if grammar is None else ()), *_stops(body)))),
+        stop_tokens=tuple(dict.fromkeys((*DEFAULT_STOPS, *spec.stop))),
+        choices=body.n or 1,
+        grammar=grammar,
+        logprobs=_logprobs(body),
+        cache_prompt=body.cache_prompt,
+    )
+
+
+def _is_continued(body: ChatBody) -> bool:
+    """Whether the answer goes on with the last message: one of the assistant's does, unless it is said not to."""
+    last = body.messages[-1]
+    if body.continue_final_message and body.add_generation_prompt:
+        raise InvalidRequest("http.continue_conflict", param="continue_final_message")
+    if body.continue_final_message and (last.role != "assistant" or last.tool_calls):
+        raise InvalidRequest("http.continue_role", param="continue_final_message")
+    if body.continue_final_message is not None:
+        return body.continue_final_message
+    return last.role == "assistant" and not last.tool_calls and not body.add_generation_prompt
+
+
+def _template_kwargs(body: ChatBody, spec: ModelSpec) -> dict[str, Any]:
+    """What the chat template may read. Raises InvalidRequest for a name that is not the client's to give."""
+    given = body.chat_template_kwargs or {}
+    for name in given:
+        if name in INTERNALS or not VARIABLE.fullmatch(name):
+            place = f"chat_template_kwargs.{name[:60]}"
+            raise InvalidRequest("http.template_kwarg", param=place, place=place)
+    thinking = False if body.reasoning_effort == "none" else spec.options.thinking
+    known = {"enable_thinking": thinking, "reasoning_effort": body.reasoning_effort, "verbosity": body.verbosity}
+    return {**{name: value for name, value in known.items() if value is not None}, **given}
+
+
+def _logprobs(body: ChatBody) -> int | None:
+    if body.logprobs:
+        return body.top_logprobs or 0
+    if body.top_logprobs:
+        raise InvalidRequest("http.top_logprobs_alone", param="top_logprobs")
+    return None
+
+
+def _in_character(system: str, turns: tuple[Message, ...]) -> tuple[Message, ...]:
+    """The turns with the persona's text first. Many templates take one system message, so the client's joins it."""
+    if turns[0].role != "system":
+        return (Message("system", system), *turns)
+    joined = f"{system}\n\n{turns[0].content}" if turns[0].content else system
+    return (replace(turns[0], content=joined), *turns[1:])
+
+
+def _max_tokens(body: ChatBody) -> int | None:
+    if body.max_tokens is None or body.max_completion_tokens in (None, body.max_tokens):
+        return body.max_completion_tokens or body.max_tokens
+    raise InvalidRequest("http.max_tokens_differ", param="max_tokens")
+
+
+def _stops(body: ChatBody) -> tuple[str, ...]:
+    if body.stop is None:
+        return ()
+    single = isinstance(body.stop, str)
+    stops = (body.stop,) if isinstance(body.stop, str) else tuple(body.stop)
+    for index, stop in enumerate(stops):
+        if len(stop.encode()) > MAX_STOP_BYTES:
+            place = "stop" if single else f"stop[{index}]"
+            raise InvalidRequest("http.stop_bytes", param=place, place=place, limit=MAX_STOP_BYTES)
+    return stops
+
+
+def _message(turn: ChatMessage, place: str) -> Message:
+    for name in REFUSED_OF_MESSAGES:
+        if getattr(turn, name) is not None:
+            raise ParameterUnsupported("http.unsupported_parameter", param=f"{place}.{name}", place=f"{place}.{name}")
+    if turn.tool_calls and turn.role != "assistant":
+        raise InvalidRequest("http.tool_calls_role", param=f"{place}.tool_calls", place=f"{place}.tool_calls")
+    if turn.content is None and not turn.tool_calls:
+        raise InvalidRequest("http.content_missing", param=f"{place}.content", place=f"{place}.content")
+    extra = {
+        "name": turn.name,
+        "tool_calls": msgspec.to_builtins(turn.tool_calls) if turn.tool_calls else None,
+        "tool_call_id": turn.tool_call_id,
+        "reasoning_content": turn.reasoning_content,
+    }
+    return Message(
+        role="system" if turn.role == "developer" else turn.role,
+        content=None if turn.content is None else _text(turn.content, f"{place}.content"),
+        extra={name: value for name, value in extra.items() if value is not None},
+    )
+
+
+def _text(content: str | list[ContentPart], place: str) -> str:
+    if isinstance(content, str):
+        return content
+    for index, part in enumerate(content):
+        if part.type != "text":
+            raise ParameterUnsupported(
+                "http.part_unsupported", param=f"{place}[{index}].type", place=f"{place}[{index}].type"
+            )
+        if part.text is None:
+            raise InvalidRequest("http.field_missing", param=f"{place}[{index}].text", place=f"{place}[{index}].text")
+    return "".join(part.text or "" for part in content)

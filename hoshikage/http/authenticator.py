@@ -1,0 +1,123 @@
+"""Who asks, and whether they may: access tokens against what the resolved route needs. Event loop thread.
+
+A route that has no row in the table needs an admin token; a URL that does not exist is told of only to those who may
+use the API.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from aiohttp import web
+
+from hoshikage.access import local_admin
+from hoshikage.access.tokens import Token, TokenStore
+from hoshikage.errors import AuthenticationFailed, PermissionRefused, UsageError
+from hoshikage.http.origin_policy import Doorway
+from hoshikage.settings import Settings
+
+Needs = Literal["nothing", "api", "admin"]
+Route = tuple[str, str, str, Needs]
+"""Method, path, `module:function` of what answers, what a caller needs."""
+log: Final = logging.getLogger("hoshikage.access")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who the request is from, as far as it is known."""
+
+    name: str | None
+    """Of the access token, or ANONYMOUS; None for this user's own commands, which have no limits."""
+
+
+ANONYMOUS: Final = "(anonymous)"
+"""No token can have this name."""
+OWNER: Final = Caller(None)
+LOCAL_ADMIN: Final = Token(ANONYMOUS, "admin", 0)
+CALLER: Final[ContextVar[Caller]] = ContextVar("caller", default=OWNER)
+"""Who asks what the current task answers."""
+
+
+class Gate:
+    """Knows the tokens. `needs` maps the handlers of routes to what those need."""
+
+    def __init__(self, settings: Settings, doorway: Doorway, needs: Mapping[Any, Needs]) -> None:
+        self._doorway = doorway
+        self._needs = needs
+        self._store = TokenStore(settings.token_file)
+        self._admin_file = settings.admin_token_file
+        self._admin_token: str | None = None
+
+    def prepare(self) -> None:
+        """Makes this user's admin token where there is none. Blocks on the disk."""
+        try:
+            self._admin_token = local_admin.prepare(self._admin_file)
+        except OSError as error:
+            log.warning("no admin token: %s: %s", self._admin_file, error.strerror or error)
+
+    def require_tokens(self, host: str) -> None:
+        """Raises UsageError where tokens are needed and there are none, or their file cannot be used."""
+        if self._doorway.needs_token and not self._store.tokens():
+            raise UsageError("http.no_token_exposed" if self._doorway.exposed else "http.no_token", host=host)
+
+    def needs(self, request: web.Request) -> Needs:
+        info = request.match_info
+        return "api" if info.http_exception is not None else self._needs.get(info.handler, "admin")
+
+    def admit(self, request: web.Request) -> Caller:
+        """Who asks, if they may. Raises AuthenticationFailed, PermissionRefused."""
+        if self._doorway.is_private(request):
+            return OWNER
+        needs = self.needs(request)
+        if needs == "nothing":
+            return Caller(ANONYMOUS)
+        if needs == "api" and not self._doorway.needs_token:
+            return self._unasked(request)
+        token = self._verify(presented(request))
+        if token is None:
+            raise AuthenticationFailed(f"http.token_{needs}")
+        if not token.allows(needs):
+            raise PermissionRefused("http.token_scope")
+        return OWNER if token is LOCAL_ADMIN else Caller(token.name)
+
+    def proof(self, challenge: str, server: local_admin.Address) -> str | None:
+        """For a command that must not show its token to a stranger; None where there is nothing to prove."""
+        if self._admin_token is None or not local_admin.CHALLENGE.fullmatch(challenge):
+            return None
+        return local_admin.proof(self._admin_token, challenge, server)
+
+    def _unasked(self, request: web.Request) -> Caller:
+        """Who asks where no token is needed: clients send made-up ones then, so a wrong one is none."""
+        try:
+            token = self._verify(presented(request))
+        except AuthenticationFailed:  # the token file is out of order
+            token = None
+        if token is LOCAL_ADMIN:
+            return OWNER
+        return Caller(token.name if token else ANONYMOUS)
+
+    def _verify(self, word: str | None) -> Token | None:
+        if word is None:
+            return None
+        if self._admin_token is not None and hmac.compare_digest(_digest(word), _digest(self._admin_token)):
+            return LOCAL_ADMIN
+        return self._store.verify(word)
+
+
+def presented(request: web.Request) -> str | None:
+    """The token of `Authorization: Bearer` or `x-api-key`; None for none, and for two that differ."""
+    found = set(request.headers.getall("x-api-key", []))
+    for value in request.headers.getall("Authorization", []):
+        scheme, _, word = value.strip().partition(" ")
+        found.add(word.strip() if scheme.lower() == "bearer" else "")
+    return found.pop() or None if len(found) == 1 else None
+
+
+def _digest(word: str) -> bytes:
+    return hashlib.sha256(word.encode("utf-8", "surrogateescape")).digest()

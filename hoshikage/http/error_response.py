@@ -1,0 +1,102 @@
+"""Errors as clients see them: a JSON object in the reader's language, and headers beside it. Any thread."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Final
+
+import msgspec
+from aiohttp import web
+
+from hoshikage.errors import (
+    AuthenticationFailed,
+    ContextLengthExceeded,
+    Detail,
+    HoshikageError,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    NotSupported,
+)
+from hoshikage.http.keys import REQUEST_ID, SETTINGS
+from hoshikage.messages import Language, accepted_language, text
+
+MOST_CHARACTERS: Final = 2000
+"""Of a text from elsewhere that an answer quotes."""
+log: Final = logging.getLogger("hoshikage.api")
+
+
+def language(request: web.Request) -> Language:
+    """What the client asks for by Accept-Language, else the server's own."""
+    return accepted_language(request.headers.get("Accept-Language"), request.config_dict[SETTINGS].lang)
+
+
+def response(error: HoshikageError, tongue: Language) -> web.Response:
+    answer = web.Response(
+        status=error.status, body=msgspec.json.encode(body(error, tongue)), content_type="application/json"
+    )
+    if error.retry_after is not None:
+        answer.headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, AuthenticationFailed):  # RFC 9110, 11.6.1
+        answer.headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, NotSupported):  # SDKs retry every 5xx unless told not to
+        answer.headers["x-should-retry"] = "false"
+    return answer
+
+
+def body(error: HoshikageError, tongue: Language) -> dict[str, Any]:
+    """`{"error": ...}`; a 5xx carries the request id by which the log can be searched."""
+    shown: dict[str, Any] = {
+        "message": _message(error, tongue),
+        "type": error.type,
+        "param": error.param,
+        "code": error.code,
+    }
+    if isinstance(error, ContextLengthExceeded):
+        shown["n_prompt_tokens"] = error.details.get("n_prompt_tokens")
+        shown["n_ctx"] = error.details.get("n_ctx")
+    if error.status >= 500:
+        shown["request_id"] = REQUEST_ID.get()
+    return {"error": shown}
+
+
+def record(error: Exception) -> HoshikageError:
+    """What to tell the client of any exception; logs it once (every line of the log has the request's id).
+
+    Refusals are logged by their key alone: their details may quote the request.
+    """
+    if isinstance(error, web.HTTPException):
+        error = _routing(error)
+    if not isinstance(error, HoshikageError):
+        log.error("unexpected error", exc_info=error)
+        return HoshikageError("http.internal", request_id=REQUEST_ID.get())
+    if error.status >= 500:
+        log.error("%d %s: %s", error.status, error.code, error)
+    else:
+        log.info("%d %s: %s param=%r", error.status, error.code, error.key, error.param)
+    return error
+
+
+def _routing(error: web.HTTPException) -> HoshikageError | web.HTTPException:
+    if isinstance(error, web.HTTPNotFound):
+        return NotFound("http.route_not_found")
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        return MethodNotAllowed("http.method_not_allowed", allowed=error.headers.get("Allow", ""))
+    if error.status < 500:
+        return InvalidRequest("http.bad_request")
+    return error
+
+
+def _message(error: HoshikageError, tongue: Language) -> str:
+    try:
+        return text(tongue, error.key, **{name: _bounded(value) for name, value in error.details.items()})
+    except (KeyError, ValueError, TypeError):  # keys and details may come from a runner, which is not trusted
+        log.error("no text for %s", error)
+        return text(tongue, "http.internal", request_id=REQUEST_ID.get())
+
+
+def _bounded(value: Detail) -> Detail:
+    """A template, a library or a client may have written it, as long as it liked."""
+    if isinstance(value, str) and len(value) > MOST_CHARACTERS:
+        return value[:MOST_CHARACTERS] + "…"
+    return value

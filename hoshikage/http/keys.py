@@ -1,0 +1,85 @@
+"""What the application holds: typed keys, and the shape of the dispatcher behind one. Event loop thread."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextvars import ContextVar
+from dataclasses import dataclass
+from ssl import SSLContext
+from typing import Any, Final, Protocol
+
+from aiohttp import web
+
+from hoshikage.access.limits import RateLimits
+from hoshikage.answer.model_files import ModelFiles
+from hoshikage.answer.tool_formats import Dialects
+from hoshikage.dispatch.client import Note
+from hoshikage.http.authenticator import Gate
+from hoshikage.http.measures import Measures
+from hoshikage.http.origin_policy import Doorway
+from hoshikage.params import Work
+from hoshikage.protocols.document import Document
+from hoshikage.protocols.hoshikage.changes import Seen
+from hoshikage.protocols.openai.response_store import ResponseStore
+from hoshikage.registry import ModelSpec, Registry
+from hoshikage.settings import Settings
+
+
+class Dispatching(Protocol):
+    """The dispatcher, as HTTP needs it."""
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    def drain(self) -> None:
+        """Refuses those who wait and all who come; those who run go on."""
+        ...
+
+    def generate(self, spec: ModelSpec, request: Work, /) -> AsyncGenerator[Note, None]:
+        """Notes, then exactly one Finished; raises HoshikageError. `aclose()` frees the place or the slot at once."""
+        ...
+
+    async def preload(self, spec: ModelSpec, /) -> None:
+        """Loads the model in its turn, as a request for it would. Raises HoshikageError."""
+        ...
+
+    async def unload(self) -> None:
+        """Unloads whatever is loaded. Raises HoshikageError while it is in use."""
+        ...
+
+    def status(self) -> dict[str, Any]: ...
+
+    async def full_status(self) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How a silent stream is kept alive and a stalled one ended, in seconds."""
+
+    commit_after: float = 10.0
+    """So long may the first result take before the stream commits to status 200 and comments fill the silence."""
+    comment_every: float = 5.0
+    """The least time between a comment and what was sent before it."""
+    stalled_after: float = 60.0
+    """So long may a client take nothing of what waits for it; then it is left, and its slot is free."""
+
+
+SETTINGS: Final = web.AppKey("settings", Settings)
+REGISTRY: Final = web.AppKey("registry", Registry)
+DISPATCHER: Final[web.AppKey[Dispatching]] = web.AppKey("dispatcher", Dispatching)
+DIALECTS: Final = web.AppKey("dialects", Dialects)
+DOORWAY: Final = web.AppKey("doorway", Doorway)
+GATE: Final = web.AppKey("gate", Gate)
+LIMITS: Final = web.AppKey("limits", RateLimits)
+METRICS: Final = web.AppKey("metrics", Measures)
+MODEL_FILES: Final = web.AppKey("model_files", ModelFiles)
+OPENAPI: Final = web.AppKey("openapi", Document)
+PACE: Final = web.AppKey("pace", Pace)
+RESPONSES: Final = web.AppKey("responses", ResponseStore)
+SEEN: Final = web.AppKey("seen", Seen)
+TLS: Final = web.AppKey("tls", SSLContext)
+"""Absent where plain HTTP is served."""
+
+REQUEST_ID: Final[ContextVar[str]] = ContextVar("request_id", default="")
+"""The id of the request that the current task answers; aiohttp gives each request a task of its own."""

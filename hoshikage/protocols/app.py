@@ -1,0 +1,230 @@
+"""The application and the server's life from bind to drain. Main thread: it runs the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Final
+
+from aiohttp import web
+
+from hoshikage.access.limits import RateLimits
+from hoshikage.answer import ignored
+from hoshikage.answer.model_files import ModelFiles
+from hoshikage.answer.tool_formats import Dialects
+from hoshikage.dispatch import client
+from hoshikage.errors import HoshikageError
+from hoshikage.http import connections, cors, listeners, rate_limits
+from hoshikage.http.authenticator import Gate
+from hoshikage.http.json_body import MAX_BYTES
+from hoshikage.http.keys import (
+    DIALECTS,
+    DISPATCHER,
+    DOORWAY,
+    GATE,
+    LIMITS,
+    METRICS,
+    MODEL_FILES,
+    OPENAPI,
+    PACE,
+    REGISTRY,
+    REQUEST_ID,
+    RESPONSES,
+    SEEN,
+    SETTINGS,
+    TLS,
+    Dispatching,
+    Pace,
+)
+from hoshikage.http.listeners import url
+from hoshikage.http.measures import Measures
+from hoshikage.http.middleware import AccessLog, add_request_id, errors, guard, without_request_bytes
+from hoshikage.http.middleware import log as access_log
+from hoshikage.http.origin_policy import Doorway
+from hoshikage.messages import describe, text
+from hoshikage.protocols.document import Document
+from hoshikage.protocols.hoshikage.changes import Seen
+from hoshikage.protocols.hoshikage.metrics import measured
+from hoshikage.protocols.openai.response_store import ResponseStore
+from hoshikage.protocols.routes import ROUTES, routes
+from hoshikage.registry import Registry
+from hoshikage.service.notify import Notifier, listen_fds
+from hoshikage.settings import Settings
+
+LEAST_DRAIN_S: Final = 0.01
+"""aiohttp takes 0 for no limit."""
+END_S: Final = 15.0
+"""So long at most do cancelled requests and the runner take to end after the drain."""
+log: Final = logging.getLogger("hoshikage.api")
+
+
+def create(
+    settings: Settings,
+    registry: Registry,
+    dispatcher: Dispatching,
+    pace: Pace | None = None,
+    *,
+    exposed: bool | None = None,
+) -> web.Application:
+    """The application; it starts the dispatcher with itself and stops it when it is cleaned up.
+
+    `exposed`: whether others can reach it; None tells that from HOST. Raises SettingInvalid.
+    """
+    handlers, needs = routes()
+    doorway = Doorway.of(settings, listeners.is_exposed(settings, ()) if exposed is None else exposed)
+    app = web.Application(middlewares=[measured, errors, guard], client_max_size=MAX_BYTES)
+    app[SETTINGS] = settings
+    app[REGISTRY] = registry
+    app[DISPATCHER] = dispatcher
+    app[DIALECTS] = Dialects()
+    app[METRICS] = Measures()
+    app[PACE] = pace or Pace()
+    app[DOORWAY] = doorway
+    app[GATE] = Gate(settings, doorway, needs)
+    app[LIMITS] = RateLimits(settings.rate_limit_requests, settings.rate_limit_tokens)
+    app[MODEL_FILES] = ModelFiles()
+    app[OPENAPI] = Document(ROUTES)
+    app[RESPONSES] = ResponseStore(settings.responses_store)
+    app[SEEN] = Seen()
+    if (tls := listeners.tls_context(settings)) is not None:
+        app[TLS] = tls
+    app.add_routes(handlers)
+    app.on_response_prepare.extend((add_request_id, cors.add_headers, rate_limits.add_headers, ignored.add_header))
+    app.cleanup_ctx.append(_dispatching)
+    return app
+
+
+def runner(app: web.Application) -> connections.Runner:
+    """The one way to run the app: a handler whose client leaves is cancelled, whether it streams or not."""
+    quiet = logging.getLogger("hoshikage.http")
+    quiet.addFilter(without_request_bytes)
+    return connections.Runner(
+        app,
+        connections.limit(app[SETTINGS], connections.files()),
+        logger=quiet,
+        access_log_class=AccessLog,
+        access_log=access_log,
+        shutdown_timeout=max(LEAST_DRAIN_S, app[SETTINGS].drain_timeout),
+    )
+
+
+def request_id() -> str:
+    """The id of the request that the current task answers; empty outside of one."""
+    return REQUEST_ID.get()
+
+
+def serve(settings: Settings, environ: Mapping[str, str], on_ready: Callable[[], None] | None = None) -> None:
+    """Serves until SIGINT or SIGTERM. Raises UsageError for what must not be served, OSError for an address not to
+    be had.
+
+    The first signal closes the port and lets running requests finish, the second ends the process at once.
+    `on_ready` is called in a thread of its own once requests are answered; it may block for a moment.
+    """
+    passed = listen_fds(environ, os.getpid())
+    asyncio.run(_serve(settings, environ, passed, on_ready))
+
+
+async def _serve(
+    settings: Settings,
+    environ: Mapping[str, str],
+    passed: Sequence[socket.socket],
+    on_ready: Callable[[], None] | None,
+) -> None:
+    exposed = listeners.is_exposed(settings, passed)
+    registry = Registry(settings.model_map_file, settings.model_dir, settings.registry_root)
+    app = create(settings, registry, client.create(settings, environ), exposed=exposed)
+    await run(app, environ, passed, on_ready)
+
+
+async def run(
+    app: web.Application,
+    environ: Mapping[str, str],
+    passed: Sequence[socket.socket] = (),
+    on_ready: Callable[[], None] | None = None,
+) -> None:
+    """Runs the app until a signal stops it; for the main thread. `passed` are sockets to use in place of HOST, PORT."""
+    settings = app[SETTINGS]
+    app[GATE].require_tokens(settings.host)
+    notifier = Notifier.of(environ, os.getpid())
+    connections.raise_files()
+    asyncio.get_running_loop().set_exception_handler(connections.Shortage())
+    running = runner(app)
+    stop = asyncio.Event()
+    beats = asyncio.create_task(notifier.keep_alive())
+    with _stopped_by_signals(stop):
+        await running.setup()
+        try:
+            await listeners.listen(running, settings, app.get(TLS), passed)
+            urls = ", ".join(url(address, secure=TLS in app) for address in running.addresses)
+            _tell(settings, "http.ready", url=urls)
+            notifier.ready(urls)
+            if on_ready is not None:
+                beside = asyncio.create_task(asyncio.to_thread(on_ready))
+                beside.add_done_callback(_tell_failure)
+            preload = asyncio.create_task(_preload(app))
+            await stop.wait()
+            notifier.stopping(settings.drain_timeout + END_S)
+            _tell(settings, "http.stopping")
+            preload.cancel()
+            app[DISPATCHER].drain()
+        finally:
+            await running.cleanup()
+            beats.cancel()
+            if settings.unix_socket is not None:
+                listeners.remove_socket(settings.unix_socket)
+
+
+def _tell_failure(done: asyncio.Task[None]) -> None:
+    if not done.cancelled() and (error := done.exception()) is not None:
+        log.error("unexpected error", exc_info=error)
+
+
+async def _preload(app: web.Application) -> None:
+    """Loads the model of PRELOAD; a failure is only told."""
+    settings = app[SETTINGS]
+    if settings.preload is None:
+        return
+    try:
+        await app[DISPATCHER].preload(await asyncio.to_thread(app[REGISTRY].resolve, settings.preload))
+    except HoshikageError as error:
+        log.warning("PRELOAD=%s: %s", settings.preload, describe(settings.lang, error))
+
+
+async def _dispatching(app: web.Application) -> AsyncIterator[None]:
+    await asyncio.to_thread(app[GATE].prepare)
+    app[SEEN].look(await asyncio.to_thread(app[REGISTRY].specs))
+    await app[DISPATCHER].start()
+    yield
+    await app[DISPATCHER].stop()
+
+
+def _tell(settings: Settings, key: str, **details: str) -> None:
+    """One line for the person at the terminal, whatever the log level."""
+    sys.stderr.write(text(settings.lang, key, **details) + "\n")
+    sys.stderr.flush()
+
+
+@contextmanager
+def _stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
+    """The first SIGINT or SIGTERM sets `stop` and gives both signals back their default, which ends the process."""
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM)
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        for number in signals:
+            signal.signal(number, signal.SIG_DFL)
+        loop.call_soon_threadsafe(stop.set)
+
+    before = {number: signal.signal(number, on_signal) for number in signals}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

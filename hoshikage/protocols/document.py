@@ -1,0 +1,24 @@
+"""The OpenAPI document, made when it is first asked for: it takes the schemas of all protocols. Any thread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hoshikage.http.authenticator import Route
+from hoshikage.messages import Language
+
+
+class Document:
+    """Describes the routes."""
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        self._routes = routes
+        self._trees: dict[Language, dict[str, Any]] = {}
+
+    def tree(self, tongue: Language) -> dict[str, Any]:
+        if tongue not in self._trees:
+            from hoshikage.protocols.openapi import document
+
+            self._trees[tongue] = document(self._routes, tongue)
+        return self._trees[tongue]

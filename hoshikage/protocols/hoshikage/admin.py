@@ -1,0 +1,117 @@
+"""/admin: models registered, removed, loaded and unloaded while the server runs. Event loop thread.
+
+The routes need an admin token or the Unix socket (api.gate), and take application/json only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from hoshikage import gguf
+from hoshikage.errors import InvalidRequest, UnsupportedMediaType
+from hoshikage.http import error_response, listeners
+from hoshikage.http.json_body import read_json
+from hoshikage.http.keys import DISPATCHER, REGISTRY, SEEN, SETTINGS, TLS
+from hoshikage.messages import text
+from hoshikage.protocols.hoshikage import admin_schema as schema
+from hoshikage.registry import ModelOptions, ModelSpec, Registry, checked_label, model_options
+
+
+async def listing(request: web.Request) -> web.Response:
+    """What is registered, and what was passed over."""
+    registry = request.app[REGISTRY]
+    models = [described(spec) for spec in await asyncio.to_thread(registry.specs)]
+    return _json({"file": str(registry.file), "models": models, "problems": _problems(request, registry)})
+
+
+async def add(request: web.Request) -> web.Response:
+    """Registers a model, or replaces the one of that name, after a look at its file."""
+    tree = await read_json(request)
+    body = schema.parse(tree)
+    return _json(await asyncio.to_thread(_add, request.app[REGISTRY], body, model_options(tree)))
+
+
+def _add(registry: Registry, body: schema.NewModel, options: ModelOptions) -> dict[str, Any]:
+    label, file = checked_label(body.name), Path(body.path)
+    file = gguf.first(file, gguf.read_chat_model(file))
+    replaced = registry.add(label, file, body.stop or (), options)
+    return {**described(registry.resolve(label)), "replaced": replaced}
+
+
+async def remove(request: web.Request) -> web.Response:
+    """Takes a model out of the registry; its file stays, and so does what is loaded of it until it is idle."""
+    name = request.match_info["name"]
+    await asyncio.to_thread(request.app[REGISTRY].remove, name)
+    return _json({"name": name, "removed": True})
+
+
+async def load(request: web.Request) -> web.Response:
+    """Loads a model in its turn; answers when it is ready."""
+    await _nothing(request)
+    spec = await asyncio.to_thread(request.app[REGISTRY].resolve, request.match_info["name"])
+    await request.app[DISPATCHER].preload(spec)
+    return _json({"name": spec.label, "loaded": True})
+
+
+async def unload(request: web.Request) -> web.Response:
+    """Unloads whatever is loaded, unless it is in use."""
+    await _nothing(request)
+    model = request.app[DISPATCHER].status()["model"]
+    name = None if model["state"] == "unloaded" else model["id"]
+    await request.app[DISPATCHER].unload()
+    return _json({"name": name, "unloaded": name is not None})
+
+
+async def reload(request: web.Request) -> web.Response:
+    """Looks at the registry and the certificate anew; says what is different since the last look.
+
+    The registry's changes count from the next request on also without this.
+    """
+    await _nothing(request)
+    tls = request.app.get(TLS)
+    if tls is not None:
+        await asyncio.to_thread(listeners.load_certificate, tls, request.app[SETTINGS])
+    registry = request.app[REGISTRY]
+    changes = request.app[SEEN].look(await asyncio.to_thread(registry.specs))
+    return _json(
+        {
+            "file": str(registry.file),
+            **changes,
+            "problems": _problems(request, registry),
+            "certificate_reloaded": tls is not None,
+        }
+    )
+
+
+def described(spec: ModelSpec) -> dict[str, Any]:
+    """A model by the names that POST /admin/models has for its parts."""
+    return {
+        "name": spec.label,
+        "path": str(spec.file),
+        "stop": list(spec.stop),
+        "created": spec.created,
+        "source": spec.source,
+        **spec.options.given(),
+    }
+
+
+async def _nothing(request: web.Request) -> None:
+    """Raises UnsupportedMediaType or InvalidRequest for a body that is not `{}` or empty, as JSON."""
+    if request.content_type != "application/json":
+        raise UnsupportedMediaType("http.content_type")
+    if await request.read() and await read_json(request) != {}:
+        raise InvalidRequest("http.body_unwanted")
+
+
+def _problems(request: web.Request, registry: Registry) -> list[str]:
+    tongue = error_response.language(request)
+    return [text(tongue, found.key, **found.details) for found in registry.problems()]
+
+
+def _json(value: dict[str, Any]) -> web.Response:
+    return web.Response(body=msgspec.json.encode(value), content_type="application/json")

@@ -1,0 +1,131 @@
+"""GET /metrics: what Prometheus collects. Never wakes a model. Event loop thread.
+
+The text format is a dozen lines to write; its usual library would cost every start about as much as aiohttp's parser.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from hoshikage import __version__
+from hoshikage.http.keys import DISPATCHER, METRICS
+from hoshikage.http.measures import BUCKETS, CLIENT_LEFT, Measures
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+STATES: Final = ("unloaded", "loading", "ready")
+Sample = tuple[Mapping[str, object], float]
+
+
+@web.middleware
+async def measured(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """The outermost of all: it sees the status that goes out."""
+    begun = time.perf_counter()
+    status = CLIENT_LEFT
+    try:
+        response = await handler(request)
+        status = response.status
+        return response
+    finally:
+        request.config_dict[METRICS].add(request.method, _route(request), status, time.perf_counter() - begun)
+
+
+async def metrics(request: web.Request) -> web.Response:
+    text = "".join(_lines(request.app[METRICS], request.app[DISPATCHER].status()))
+    return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
+
+
+def _route(request: web.Request) -> str:
+    """The route's pattern; a path of which there is none could be anything."""
+    resource = request.match_info.route.resource
+    return "" if resource is None else resource.canonical
+
+
+def _lines(measures: Measures, status: dict[str, Any]) -> Iterator[str]:
+    model, queue, totals = status["model"], status["queue"], status["totals"]
+    yield from _family("hoshikage_info", "gauge", "Version of the server.", [({"version": __version__}, 1)])
+    requests = [
+        ({"method": method, "route": route, "status": code}, count)
+        for (method, route, code), count in sorted(measures.requests.items())
+    ]
+    yield from _family("hoshikage_requests_total", "counter", "HTTP requests.", requests)
+    yield from _histogram(measures)
+    yield from _family("hoshikage_requests_running", "gauge", "Requests that run.", [({}, queue["running"])])
+    yield from _family("hoshikage_requests_waiting", "gauge", "Requests that wait.", [({}, queue["waiting"])])
+    states = [({"state": state}, int(state == model["state"])) for state in STATES]
+    yield from _family("hoshikage_model_state", "gauge", "1 for the state the model is in.", states)
+    loaded: list[Sample] = [({"model": model["id"]}, 1)] if model["state"] == "ready" else []
+    yield from _family("hoshikage_model_loaded", "gauge", "1 for the model that is loaded.", loaded)
+    for name, key, what in (
+        ("hoshikage_model_loads_total", "loads", "Models loaded."),
+        ("hoshikage_runner_crashes_total", "crashes", "Runners that ended by themselves."),
+        ("hoshikage_prompt_tokens_total", "prompt_tokens", "Tokens of prompts computed."),
+        ("hoshikage_completion_tokens_total", "completion_tokens", "Tokens generated."),
+    ):
+        yield from _family(name, "counter", what, [({}, totals[key])])
+    for name, key, what in (
+        ("hoshikage_prompt_seconds_total", "prompt_ms", "Time spent on prompts."),
+        ("hoshikage_decode_seconds_total", "decode_ms", "Time spent generating."),
+    ):
+        yield from _family(name, "counter", what, [({}, totals[key] / 1e3)])
+    yield from _as_llama_server(queue, totals)
+
+
+def _as_llama_server(queue: Mapping[str, Any], totals: Mapping[str, Any]) -> Iterator[str]:
+    """The same under the names that boards made for llama-server look for."""
+    for name, kind, value in (
+        ("prompt_tokens_total", "counter", totals["prompt_tokens"]),
+        ("prompt_seconds_total", "counter", totals["prompt_ms"] / 1e3),
+        ("tokens_predicted_total", "counter", totals["completion_tokens"]),
+        ("tokens_predicted_seconds_total", "counter", totals["decode_ms"] / 1e3),
+        ("prompt_tokens_seconds", "gauge", _rate(totals["prompt_tokens"], totals["prompt_ms"])),
+        ("predicted_tokens_seconds", "gauge", _rate(totals["completion_tokens"], totals["decode_ms"])),
+        ("requests_processing", "gauge", queue["running"]),
+        ("requests_deferred", "gauge", queue["waiting"]),
+    ):
+        yield from _family(f"llamacpp:{name}", kind, "As llama-server has it.", [({}, value)])
+
+
+def _rate(count: int, duration_ms: float) -> float:
+    return count * 1e3 / duration_ms if duration_ms else 0.0
+
+
+def _histogram(measures: Measures) -> Iterator[str]:
+    samples: list[Sample] = []
+    sums: list[Sample] = []
+    counts: list[Sample] = []
+    for route in sorted(measures.seconds):
+        buckets: Counter[float] = measures.buckets[route]
+        below = 0
+        for bound in BUCKETS:
+            below += buckets[bound]
+            samples.append(({"route": route, "le": _number(bound)}, below))
+        sums.append(({"route": route}, measures.seconds[route]))
+        counts.append(({"route": route}, below))
+    name = "hoshikage_request_seconds"
+    yield f"# HELP {name} From a request's arrival to its answer's end.\n# TYPE {name} histogram\n"
+    for suffix, found in (("_bucket", samples), ("_sum", sums), ("_count", counts)):
+        yield from (_line(name + suffix, labels, value) for labels, value in found)
+
+
+def _family(name: str, kind: str, what: str, samples: Iterable[Sample]) -> Iterator[str]:
+    yield f"# HELP {name} {what}\n# TYPE {name} {kind}\n"
+    yield from (_line(name, labels, value) for labels, value in samples)
+
+
+def _line(name: str, labels: Mapping[str, object], value: float) -> str:
+    shown = ",".join(f'{key}="{_escaped(str(label))}"' for key, label in labels.items())
+    return f"{name}{{{shown}}} {_number(value)}\n" if shown else f"{name} {_number(value)}\n"
+
+
+def _number(value: float) -> str:
+    return "+Inf" if value == float("inf") else repr(value)
+
+
+def _escaped(label: str) -> str:
+    return label.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')

@@ -1,0 +1,41 @@
+"""GET /health, /v1/status and /v1/api/version. None of them wakes a model. Event loop thread."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+from aiohttp import web
+
+from hoshikage import __version__
+from hoshikage.http.keys import DISPATCHER, GATE
+
+CHALLENGE_HEADER: Final = "x-hoshikage-challenge"
+PROOF_HEADER: Final = "x-hoshikage-proof"
+
+
+async def health(request: web.Request) -> web.Response:
+    """200 as long as the server lives, whatever the model does.
+
+    A command that is about to show its admin token asks here whether this is the server that it is for.
+    """
+    answer = _json({"status": "ok"})
+    transport = request.transport
+    address = transport.get_extra_info("sockname") if transport is not None else None
+    if isinstance(address, tuple):
+        proof = request.app[GATE].proof(request.headers.get(CHALLENGE_HEADER, ""), (address[0], address[1]))
+        if proof is not None:
+            answer.headers[PROOF_HEADER] = proof
+    return answer
+
+
+async def status(request: web.Request) -> web.Response:
+    return _json({"status": "ok", "version": __version__, **await request.app[DISPATCHER].full_status()})
+
+
+async def version(_request: web.Request) -> web.Response:
+    return _json({"version": __version__})
+
+
+def _json(value: dict[str, object]) -> web.Response:
+    return web.Response(body=msgspec.json.encode(value), content_type="application/json")

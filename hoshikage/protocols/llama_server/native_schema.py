@@ -1,0 +1,171 @@
+"""The bodies of llama-server's own routes, and what they ask of the engine. Any thread; pure.
+
+As in schema.chat every known field works, is accepted with the reason in WITHOUT_EFFECT, or is refused by name. Where
+a body names no model, the route chooses one (api.native).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, TypeVar
+
+from msgspec import Meta, Struct
+
+from hoshikage.answer.schema import output, raw, sampling
+from hoshikage.answer.schema.raw import MOST_TOKENS, Name, RawFields, Texts, prompts_of, request_of
+from hoshikage.answer.schema.validation import convert
+from hoshikage.errors import InvalidRequest
+from hoshikage.params import Detokenization, GenerationRequest, InfillPrompt, Prompt, Tokenization
+from hoshikage.registry import ModelSpec
+from hoshikage.settings import Settings
+
+CHOICES: Final = {**output.CHOICES, **sampling.CHOICES}
+MAX_FILES: Final = 256
+
+
+class NativeFields(RawFields, frozen=True, kw_only=True):
+    """What /completion and /infill have in common. None is absent."""
+
+    model: Name | None = None
+    n_predict: Annotated[int, Meta(ge=-2, le=MOST_TOKENS)] | None = None
+    """Below 0 as much as the context holds; 0 computes the prompt alone."""
+    max_tokens: Annotated[int, Meta(ge=-1, le=MOST_TOKENS)] | None = None
+    n_probs: Annotated[int, Meta(ge=0, le=20)] | None = None
+    # WITHOUT_EFFECT
+    n_keep: int | None = None
+    n_discard: int | None = None
+    n_cache_reuse: int | None = None
+    id_slot: Annotated[int, Meta(ge=-1, le=0)] | None = None
+    # NEUTRAL
+    return_tokens: bool | None = None
+    return_progress: bool | None = None
+    response_fields: list[str] | None = None
+    post_sampling_probs: bool | None = None
+    timings_per_token: bool | None = None
+    t_max_predict_ms: int | None = None
+    n_indent: int | None = None
+    min_keep: int | None = None
+    n_cmpl: int | None = None
+    lora: list[Any] | None = None
+    image_data: list[Any] | None = None
+    grammar_lazy: bool | None = None
+    grammar_triggers: list[Any] | None = None
+
+    @property
+    def limit(self) -> int | None:
+        asked = self.max_tokens if self.n_predict is None else self.n_predict
+        return None if asked is None or asked < 0 else asked
+
+
+class CompletionBody(NativeFields, frozen=True, kw_only=True):
+    prompt: Texts
+
+
+class ExtraFile(Struct, frozen=True):
+    text: str
+    filename: str | None = None
+
+
+class InfillBody(NativeFields, frozen=True, kw_only=True):
+    input_prefix: str
+    input_suffix: str
+    input_extra: Annotated[list[ExtraFile], Meta(max_length=MAX_FILES)] | None = None
+    prompt: str | None = None
+    """What of the answer is already there."""
+
+
+class TokenizeBody(Struct, frozen=True, kw_only=True):
+    content: str
+    model: Name | None = None
+    add_special: bool | None = None
+    parse_special: bool | None = None
+    with_pieces: bool | None = None
+
+    @property
+    def task(self) -> Tokenization:
+        return Tokenization(self.content, bool(self.add_special), self.parse_special is not False)
+
+
+class DetokenizeBody(Struct, frozen=True, kw_only=True):
+    tokens: list[int]
+    model: Name | None = None
+
+    @property
+    def task(self) -> Detokenization:
+        return Detokenization(tuple(self.tokens))
+
+
+Body = TypeVar("Body", bound=NativeFields)
+
+WITHOUT_EFFECT: Final = {
+    "n_keep": "says what stays when the context is shifted; it is never shifted",
+    "n_discard": "as n_keep",
+    "n_cache_reuse": "moves pieces of a kept prompt; only its beginning is used again",
+    "id_slot": "chooses a slot; the one that has most of the prompt is found without",
+}
+"""Field -> why it may be accepted without doing anything for it."""
+
+NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
+    "return_tokens": (None, False),
+    "return_progress": (None, False),
+    "response_fields": (None, []),
+    "post_sampling_probs": (None, False),
+    "timings_per_token": (None, False),
+    "t_max_predict_ms": (None, -1, 0),
+    "n_indent": (None, 0),
+    "min_keep": (None, 0, 1),
+    "n_cmpl": (None, 1),
+    "lora": (None, []),
+    "image_data": (None, []),
+    "grammar_lazy": (None, False),
+    "grammar_triggers": (None, []),
+}
+"""Field -> the values that ask for nothing; any other is refused by name."""
+
+
+def parse_completion(tree: Any) -> CompletionBody:
+    """The typed body. Raises InvalidRequest, ParameterUnsupported."""
+    return _checked(convert(tree, CompletionBody, CHOICES))
+
+
+def parse_infill(tree: Any) -> InfillBody:
+    """The typed body. Raises InvalidRequest, ParameterUnsupported."""
+    return _checked(convert(tree, InfillBody, CHOICES))
+
+
+def parse_tokenize(tree: Any) -> TokenizeBody:
+    """The typed body. Raises InvalidRequest."""
+    return convert(tree, TokenizeBody, {})
+
+
+def parse_detokenize(tree: Any) -> DetokenizeBody:
+    """The typed body. Raises InvalidRequest."""
+    return convert(tree, DetokenizeBody, {})
+
+
+def completion_requests(body: CompletionBody, spec: ModelSpec, settings: Settings) -> tuple[GenerationRequest, ...]:
+    """One for each prompt. Raises InvalidRequest."""
+    return tuple(_request(body, prompt, spec, settings) for prompt in prompts_of(body.prompt))
+
+
+def infill_request(body: InfillBody, spec: ModelSpec, settings: Settings) -> GenerationRequest:
+    """Raises InvalidRequest."""
+    files = tuple((file.filename or "tmp", file.text) for file in body.input_extra or ())
+    prefix = body.input_prefix + (body.prompt or "")
+    return _request(body, InfillPrompt(prefix, body.input_suffix, files, "input_suffix"), spec, settings)
+
+
+def model_named(tree: Any) -> str | None:
+    """The model that a body of another schema names. Raises InvalidRequest."""
+    name = tree.get("model") if isinstance(tree, dict) else None
+    if name is not None and not isinstance(name, str):
+        raise InvalidRequest("http.wrong_type", param="model", place="model", expected="string", got="other")
+    return name
+
+
+def _checked(body: Body) -> Body:
+    raw.refuse_unknown_wishes(body, NEUTRAL)
+    return body
+
+
+def _request(body: NativeFields, prompt: Prompt, spec: ModelSpec, settings: Settings) -> GenerationRequest:
+    return request_of(body, prompt, spec, settings, max_tokens=body.limit, logprobs=body.n_probs or None)

@@ -1,0 +1,81 @@
+"""GET /props and /slots: what programs made for llama-server ask about it. Never wakes a model. Event loop thread."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from aiohttp import web
+
+from hoshikage import __version__, gguf
+from hoshikage.answer.raw import json
+from hoshikage.errors import GgufInvalid, Unavailable
+from hoshikage.http.keys import DISPATCHER, REGISTRY, SETTINGS
+from hoshikage.params import GenerationRequest, SamplingParams, TextPrompt
+from hoshikage.protocols.llama_server.handlers import settings_of
+from hoshikage.protocols.openai.models import resolve
+from hoshikage.registry import ModelSpec, read_template
+
+
+async def props(request: web.Request) -> web.Response:
+    """Of the model that the query names, else of the loaded one, else of the only one; paths are nobody's business."""
+    spec = await _model(request)
+    template, n_ctx = "", request.app[SETTINGS].n_ctx
+    if spec is not None:
+        template, n_ctx = await asyncio.to_thread(_of_file, spec, spec.options.n_ctx or n_ctx)
+    status = request.app[DISPATCHER].status()
+    return json(
+        {
+            "default_generation_settings": {**_slot(status, n_ctx), "params": _defaults(request)},
+            "total_slots": request.app[SETTINGS].n_parallel,
+            "model_alias": "" if spec is None else spec.name,
+            "model_path": "" if spec is None else spec.name,
+            "chat_template": template,
+            "modalities": {"vision": False, "audio": False},
+            "build_info": f"hoshikage-{__version__}",
+            "is_sleeping": status["model"]["state"] == "unloaded",
+        }
+    )
+
+
+async def slots(request: web.Request) -> web.Response:
+    status = request.app[DISPATCHER].status()
+    if request.query.get("fail_on_no_slot") and status["queue"]["running"] >= request.app[SETTINGS].n_parallel:
+        raise Unavailable("http.no_slot", retry_after=1)
+    n_ctx = status["model"].get("n_ctx", request.app[SETTINGS].n_ctx)
+    params = _defaults(request)
+    return json(
+        [{**_slot(status, n_ctx, number), "params": params} for number in range(request.app[SETTINGS].n_parallel)]
+    )
+
+
+async def _model(request: web.Request) -> ModelSpec | None:
+    registry = request.app[REGISTRY]
+    name: str | None = request.query.get("model") or request.app[DISPATCHER].status()["model"]["id"]
+    if name is not None:
+        return await resolve(registry, name)
+    specs = await asyncio.to_thread(registry.specs)
+    return specs[0] if len(specs) == 1 else None
+
+
+def _of_file(spec: ModelSpec, n_ctx: int) -> tuple[str, int]:
+    """The chat template and the length of the context. Blocks on the disk."""
+    template = read_template(spec.options.chat_template)
+    try:
+        header = gguf.read(spec.file)
+    except GgufInvalid:
+        return template or "", n_ctx
+    fits = min(n_ctx, header.context_length) if header.context_length else n_ctx
+    return (header.chat_template or "") if template is None else template, fits
+
+
+def _slot(status: dict[str, Any], n_ctx: int, number: int = 0) -> dict[str, Any]:
+    """The first slots are shown as those that are busy; which answer has which is the runner's business."""
+    busy = status["queue"]["running"] > number
+    return {"id": number, "id_task": -1, "n_ctx": n_ctx, "speculative": False, "is_processing": busy}
+
+
+def _defaults(request: web.Request) -> dict[str, Any]:
+    settings = request.app[SETTINGS]
+    sampling = SamplingParams(temperature=settings.temperature, top_p=settings.top_p)
+    return settings_of(GenerationRequest(TextPrompt(""), sampling))

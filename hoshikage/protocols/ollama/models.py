@@ -1,0 +1,98 @@
+"""What Ollama's clients are told of the models: from the registry, the files' headers and the status. Event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from typing import Any, Final
+
+from hoshikage.answer.model_files import Facts, ModelFiles, iso
+from hoshikage.errors import ModelNotFound
+from hoshikage.protocols.openai import models
+from hoshikage.registry import ModelSpec, Registry
+
+LATEST: Final = ":latest"
+INFILL: Final = ("tokenizer.ggml.fim_pre_token_id", "tokenizer.ggml.prefix_token_id")
+NEVER_S: Final = 100 * 365 * 86_400.0
+
+
+async def resolve(registry: Registry, name: str) -> ModelSpec:
+    """The model of that name, which Ollama's clients may end with a tag. Raises ModelNotFound."""
+    try:
+        return await models.resolve(registry, name)
+    except ModelNotFound:
+        if not name.endswith(LATEST):
+            raise
+        return await models.resolve(registry, name.removesuffix(LATEST))
+
+
+async def tags(registry: Registry, files: ModelFiles) -> list[dict[str, Any]]:
+    specs = await asyncio.to_thread(_all, registry)
+    return [_entry(spec, await files.facts(spec.file)) for spec in specs]
+
+
+async def running(
+    registry: Registry, files: ModelFiles, status: dict[str, Any], idle_timeout: float
+) -> list[dict[str, Any]]:
+    """The loaded model, if one is."""
+    model = status["model"]
+    if model["state"] != "ready" or model["id"] is None:
+        return []
+    try:
+        spec = await models.resolve(registry, model["id"])
+    except ModelNotFound:  # taken out of the registry since
+        return []
+    found = await files.facts(spec.file)
+    last = max([record["finished_at"] for record in status.get("last_requests", ())], default=time.time())
+    more = {
+        "size_vram": int(found.size * _share_on_gpu(found, model.get("n_gpu_layers", 0))),
+        "expires_at": iso(last + (idle_timeout or NEVER_S)),
+        "context_length": model.get("n_ctx", 0),
+    }
+    return [{**_entry(spec, found), **more}]
+
+
+def description(spec: ModelSpec, found: Facts, *, thinks: bool) -> dict[str, Any]:
+    """For /api/show. `thinks`: whether its template knows thoughts."""
+    values = dict(found.header.values) if found.header else {}
+    template = values.pop("tokenizer.chat_template", "")
+    infill = ["insert"] if any(name in values for name in INFILL) else []
+    return {
+        "modelfile": f"# {spec.name}\nFROM {spec.label}\n",
+        "parameters": "\n".join(f"stop {stop!r}" for stop in spec.stop),
+        "template": template,
+        "details": found.details,
+        "model_info": values,
+        "capabilities": ["completion", "tools", *(["thinking"] if thinks else []), *infill],
+        "modified_at": found.modified_at,
+        "license": str(values.get("general.license", "")),
+        **({"system": spec.persona.system} if spec.persona else {}),
+    }
+
+
+def _all(registry: Registry) -> list[ModelSpec]:
+    specs = list(registry.specs())
+    labels = {spec.label for spec in specs}
+    for persona in registry.personas():
+        if persona.name not in labels:
+            with suppress(ModelNotFound):  # its model is gone
+                specs.append(registry.resolve(persona.name))
+    return specs
+
+
+def _entry(spec: ModelSpec, found: Facts) -> dict[str, Any]:
+    return {
+        "name": spec.name,
+        "model": spec.name,
+        "modified_at": found.modified_at,
+        "size": found.size,
+        "digest": found.digest,
+        "details": found.details,
+    }
+
+
+def _share_on_gpu(found: Facts, layers: int) -> float:
+    header = found.header
+    total = header.values.get(f"{header.architecture}.block_count", 0) if header else 0
+    return min(1.0, layers / (total + 1)) if isinstance(total, int) else 0.0

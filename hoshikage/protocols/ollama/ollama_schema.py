@@ -1,0 +1,270 @@
+"""The bodies of Ollama's /api/chat, /api/generate, /api/embed and /api/show, and what they ask. Any thread; pure.
+
+As in the chat's schema, a field works, or stands in WITHOUT_EFFECT with the reason, or in NEUTRAL with the values that
+ask for nothing; any other value of those is refused by name. Fields that nobody documents are ignored.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Final, Literal, TypeVar, get_args
+
+import msgspec
+from msgspec import Meta, Struct
+
+from hoshikage.answer.schema import sampling, tools
+from hoshikage.answer.schema.chat import CalledFunction, ChatBody, ChatMessage, StopText
+from hoshikage.answer.schema.chat import ToolCall as ChatCall
+from hoshikage.answer.schema.output import ResponseFormat, Schema
+from hoshikage.answer.schema.sampling import SamplingFields
+from hoshikage.answer.schema.validation import convert
+from hoshikage.errors import InvalidRequest, ParameterUnsupported
+
+MOST_INPUTS: Final = 2048
+Role = Literal["system", "user", "assistant", "tool"]
+Level = Literal["low", "medium", "high"]
+Model = Annotated[str, Meta(min_length=1, max_length=256)]
+CHOICES: Final = {
+    "messages[].role": get_args(Role),
+    "tools[].type": ("function",),
+    "think": get_args(Level),
+    **{f"options.{name}": words for name, words in sampling.CHOICES.items()},
+}
+
+
+class Options(SamplingFields, frozen=True, kw_only=True):
+    """None is absent."""
+
+    num_predict: Annotated[int, Meta(ge=-2, le=2**31 - 1)] | None = None
+    """-1 and -2: as much as the context holds."""
+    stop: StopText | Annotated[list[StopText], Meta(max_length=16)] | None = None
+    penalize_newline: bool | None = None
+    tfs_z: float | None = None
+
+
+class Function(Struct, frozen=True):
+    name: str
+    arguments: dict[str, Any]
+
+
+class Call(Struct, frozen=True):
+    function: Function
+    id: str | None = None
+
+
+class Message(Struct, frozen=True):
+    role: Role
+    content: str | None = None
+    thinking: str | None = None
+    images: list[Any] | None = None
+    tool_calls: list[Call] | None = None
+    tool_name: str | None = None
+    tool_call_id: str | None = None
+
+
+class Answering(Struct, frozen=True, kw_only=True):
+    """What /api/chat and /api/generate have in common."""
+
+    model: Model
+    stream: bool | None = None
+    """Streamed unless it is false."""
+    format: str | Schema | None = None
+    options: Options | None = None
+    think: bool | Level | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
+    keep_alive: str | float | None = None
+    truncate: bool | None = None
+    shift: bool | None = None
+
+    @property
+    def shows_thoughts(self) -> bool:
+        return self.think is not False
+
+
+class ChatRequest(Answering, frozen=True, kw_only=True):
+    messages: Annotated[list[Message], Meta(max_length=2048)] | None = None
+    """None to load the model."""
+    tools: tools.Tools | None = None
+
+
+class GenerateRequest(Answering, frozen=True, kw_only=True):
+    prompt: str | None = None
+    """None to load the model."""
+    system: str | None = None
+    suffix: str | None = None
+    raw: bool | None = None
+    # NEUTRAL
+    context: list[int] | None = None
+    images: list[Any] | None = None
+    template: str | None = None
+    width: int | None = None
+    height: int | None = None
+    steps: int | None = None
+
+
+class EmbedRequest(Struct, frozen=True, kw_only=True):
+    model: Model
+    input: str | Annotated[list[str], Meta(max_length=MOST_INPUTS)]
+    dimensions: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
+    truncate: bool | None = None
+    options: dict[str, Any] | None = None
+    keep_alive: str | float | None = None
+
+
+class ShowRequest(Struct, frozen=True, kw_only=True):
+    model: Model | None = None
+    name: Model | None = None
+    """The former name of `model`."""
+    verbose: bool | None = None
+
+    @property
+    def asked(self) -> str:
+        """The model's name."""
+        return self.model or self.name or ""
+
+
+WITHOUT_EFFECT: Final = {
+    "keep_alive": "says how long a model stays loaded; the server's IDLE_TIMEOUT does",
+    "truncate": "cuts a prompt that is too long; it is refused with its size instead",
+    "shift": "forgets the beginning as the context fills up; the answer ends there instead",
+    "options.num_ctx": "with the rest of what loads a model, such as num_gpu: the server's settings and the model's do",
+    "verbose": "shows the vocabulary, too",
+}
+"""Field -> why a local server may accept it without doing anything for it."""
+
+NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
+    "context": (None, []),
+    "images": (None, []),
+    "template": (None, ""),
+    "width": (None, 0),
+    "height": (None, 0),
+    "steps": (None, 0),
+}
+"""Field of /api/generate -> the values that ask for nothing; any other is refused by name."""
+NEUTRAL_OPTIONS: Final[dict[str, tuple[Any, ...]]] = {"penalize_newline": (None, True), "tfs_z": (None, 1.0)}
+"""The same for `options`: what llama.cpp has no more."""
+
+RENAMED: Final = (
+    (re.compile(r"^(stop|samplers|logit_bias)\b"), r"options.\1"),
+    (re.compile(r"^response_format\b.*"), "format"),
+    (re.compile(r"^reasoning_effort$"), "think"),
+)
+T = TypeVar("T", bound=Answering)
+
+
+def rename(place: str) -> str:
+    """A chat body's field as this protocol calls it."""
+    for pattern, name in RENAMED:
+        place = pattern.sub(name, place)
+    return place
+
+
+def parse_chat(tree: Any) -> ChatRequest:
+    """Raises InvalidRequest, ParameterUnsupported."""
+    return _checked(convert(tree, ChatRequest, CHOICES))
+
+
+def parse_generate(tree: Any) -> GenerateRequest:
+    """Raises InvalidRequest, ParameterUnsupported."""
+    body = _checked(convert(tree, GenerateRequest, CHOICES))
+    for name, neutral in NEUTRAL.items():
+        if getattr(body, name) not in neutral:
+            raise _unsupported(name)
+    if body.raw and (body.system or body.suffix):
+        names = "raw, system" if body.system else "raw, suffix"
+        raise InvalidRequest("http.formats_conflict", param="raw", names=names)
+    return body
+
+
+def parse_embed(tree: Any) -> EmbedRequest:
+    """Raises InvalidRequest."""
+    body = convert(tree, EmbedRequest, CHOICES)
+    for index, text in enumerate([body.input] if isinstance(body.input, str) else body.input):
+        if not text:
+            place = "input" if isinstance(body.input, str) else f"input[{index}]"
+            raise InvalidRequest("http.wrong_length", param=place, place=place, relation="≥ 1")
+    return body
+
+
+def parse_show(tree: Any) -> ShowRequest:
+    """The typed body. Raises InvalidRequest."""
+    body = convert(tree, ShowRequest, CHOICES)
+    if not body.asked:
+        raise InvalidRequest("http.field_missing", param="model", place="model")
+    return body
+
+
+def chat_of(body: ChatRequest) -> ChatBody:
+    """The chat that is asked for. Raises InvalidRequest, ParameterUnsupported."""
+    turns: list[ChatMessage] = []
+    waiting: list[tuple[str, str]] = []
+    for index, message in enumerate(body.messages or ()):
+        if message.images:
+            raise _unsupported(f"messages[{index}].images")
+        turns.append(_turn(message, waiting, index))
+    return _chat(body, turns, body.tools)
+
+
+def chat_of_prompt(body: GenerateRequest) -> ChatBody:
+    """The same for /api/generate, whose prompt is one turn."""
+    system = [ChatMessage("system", body.system)] if body.system else []
+    return _chat(body, [*system, ChatMessage("user", body.prompt or "")], None)
+
+
+def _chat(body: Answering, turns: list[ChatMessage], functions: list[tools.Tool] | None) -> ChatBody:
+    options = body.options or Options()
+    stop = [options.stop] if isinstance(options.stop, str) else options.stop
+    wanted = options.num_predict
+    return ChatBody(
+        model=body.model,
+        messages=turns,
+        tools=functions,
+        max_tokens=wanted if wanted is not None and wanted > 0 else 1 if wanted == 0 else None,
+        stop=stop or None,
+        response_format=_format(body.format),
+        logprobs=body.logprobs,
+        top_logprobs=(body.top_logprobs or 0) if body.logprobs else None,
+        reasoning_effort=body.think if isinstance(body.think, str) else None,
+        chat_template_kwargs=None if body.think is None else {"enable_thinking": bool(body.think)},
+        **{name: getattr(options, name) for name in SamplingFields.__struct_fields__},
+    )
+
+
+def _turn(message: Message, waiting: list[tuple[str, str]], index: int) -> ChatMessage:
+    """`waiting`: names and ids of calls without a result yet; clients give names, templates want ids."""
+    if message.role == "tool":
+        own = next((call for call in waiting if call[0] == message.tool_name), waiting[0] if waiting else None)
+        if own is not None:
+            waiting.remove(own)
+        given = message.tool_call_id or (own[1] if own else None)
+        return ChatMessage("tool", message.content or "", name=message.tool_name, tool_call_id=given)
+    calls = []
+    for number, call in enumerate(message.tool_calls or ()):
+        name = call.id or f"c{index:04}{number:04}"
+        waiting.append((call.function.name, name))
+        arguments = msgspec.json.encode(call.function.arguments).decode()
+        calls.append(ChatCall(name, "function", CalledFunction(call.function.name, arguments)))
+    content = message.content or (None if calls else "")
+    return ChatMessage(message.role, content, tool_calls=calls or None, reasoning_content=message.thinking)
+
+
+def _format(asked: str | Schema | None) -> ResponseFormat | None:
+    if not asked:
+        return None
+    if isinstance(asked, dict):
+        return ResponseFormat("json_object", schema=asked)
+    if asked != "json":
+        raise InvalidRequest("http.not_a_choice", param="format", place="format", allowed="json")
+    return ResponseFormat("json_object")
+
+
+def _checked(body: T) -> T:
+    for name, neutral in NEUTRAL_OPTIONS.items():
+        if body.options is not None and getattr(body.options, name) not in neutral:
+            raise _unsupported(f"options.{name}")
+    return body
+
+
+def _unsupported(place: str) -> ParameterUnsupported:
+    return ParameterUnsupported("http.unsupported_parameter", param=place, place=place)

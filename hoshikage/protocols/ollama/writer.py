@@ -1,0 +1,141 @@
+"""Ollama's lines of one answer, the answer they add up to, and its errors. Any thread; pure but for the clocks."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from typing import Any, Literal
+
+import msgspec
+
+from hoshikage import wire
+from hoshikage.answer.prepared import Warnings, message_of
+from hoshikage.answer.tools import End
+from hoshikage.errors import HoshikageError
+from hoshikage.messages import Language
+from hoshikage.protocols.openai.chat import logprobs_of
+from hoshikage.tools import CallArguments, CallStart, Content, Delta, Reasoning
+
+Kind = Literal["chat", "generate"]
+
+
+def error_body(error: HoshikageError, tongue: Language) -> dict[str, Any]:
+    return {"error": message_of(error, tongue)}
+
+
+def now() -> str:
+    return datetime.now(timezone.utc).isoformat().replace("+00:00", "Z")
+
+
+class LineWriter:
+    """See api.turn.Writer. A call is told whole, as Ollama does."""
+
+    content_type = "application/x-ndjson"
+
+    def __init__(self, kind: Kind, model: str, *, shows_thoughts: bool) -> None:
+        """`model`: as the request has it."""
+        self._kind = kind
+        self._model = model
+        self._shows_thoughts = shows_thoughts
+        self._began = time.monotonic()
+        self._call: CallStart | None = None
+        self._pieces: list[str] = []
+        self._texts: list[str] = []
+        self._thoughts: list[str] = []
+        self._calls: list[dict[str, Any]] = []
+        self._logprobs: list[dict[str, Any]] = []
+        self._pending: list[dict[str, Any]] = []
+        self._end: dict[str, Any] = {}
+
+    def begin(self, prompt_tokens: int) -> bytes:
+        return b""
+
+    def say(self, deltas: Sequence[Delta], logprobs: Sequence[wire.Chosen], completion_tokens: int) -> bytes:
+        self._pending += logprobs_of(logprobs)["content"]
+        return b"".join(map(self._said, deltas))
+
+    def end(self, end: End, finished: wire.Finished, warnings: Warnings) -> bytes:
+        frames = self._called()
+        total = int((time.monotonic() - self._began) * 1e9)
+        prompt, answer = int(finished.timings.prompt_ms * 1e6), int(finished.timings.decode_ms * 1e6)
+        self._end = {
+            "done": True,
+            "done_reason": "length" if finished.reason == "length" else "stop",
+            "total_duration": total,
+            "load_duration": max(0, total - prompt - answer),
+            "prompt_eval_count": finished.prompt_tokens,
+            "prompt_eval_duration": prompt,
+            "eval_count": finished.completion_tokens,
+            "eval_duration": answer,
+            **({"warnings": warnings} if warnings else {}),
+        }
+        return frames + self._line(self._fields(""), self._end)
+
+    def fail(self, error: HoshikageError, tongue: Language) -> bytes:
+        return msgspec.json.encode(error_body(error, tongue)) + b"\n"
+
+    def whole(self) -> dict[str, Any]:
+        told = self._fields("".join(self._texts), "".join(self._thoughts), self._calls)
+        likely = {"logprobs": self._logprobs} if self._logprobs else {}
+        return {"model": self._model, "created_at": now(), **told, **likely, **self._end}
+
+    def _said(self, delta: Delta) -> bytes:
+        if isinstance(delta, CallArguments):
+            self._pieces.append(delta.piece)
+            return b""
+        if isinstance(delta, CallStart):
+            frames = self._called()
+            self._call, self._pieces = delta, []
+            return frames
+        if isinstance(delta, Content):
+            frames = self._called()
+            self._texts.append(delta.text)
+            return frames + self._line(self._fields(delta.text), self._likely())
+        if isinstance(delta, Reasoning):
+            return self._thought(delta.text)
+        if self._call is not None and self._call.index == delta.index:
+            self._call = None
+        return b""
+
+    def _thought(self, text: str) -> bytes:
+        if not self._shows_thoughts:
+            return b""
+        self._thoughts.append(text)
+        return self._line(self._fields("", text), self._likely())
+
+    def _called(self) -> bytes:
+        """The call that is whole, if there is one."""
+        if self._call is None:
+            return b""
+        function = {"index": self._call.index, "name": self._call.name, "arguments": _object("".join(self._pieces))}
+        call = {"id": self._call.id, "function": function}
+        self._call = None
+        self._calls.append(call)
+        return self._line(self._fields("", calls=[call]), self._likely())
+
+    def _likely(self) -> dict[str, Any]:
+        likely, self._pending = self._pending, []
+        self._logprobs += likely
+        return {"logprobs": likely} if likely else {}
+
+    def _fields(self, text: str, thoughts: str = "", calls: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
+        more: dict[str, Any] = {"thinking": thoughts} if thoughts else {}
+        if self._kind == "generate":
+            return {"response": text, **more}
+        if calls:
+            more["tool_calls"] = calls
+        return {"message": {"role": "assistant", "content": text, **more}}
+
+    def _line(self, told: dict[str, Any], more: dict[str, Any]) -> bytes:
+        return msgspec.json.encode({"model": self._model, "created_at": now(), **told, "done": False, **more}) + b"\n"
+
+
+def _object(text: str) -> dict[str, Any]:
+    """A call's arguments; what was cut off is none."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}

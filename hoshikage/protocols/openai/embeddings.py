@@ -1,0 +1,74 @@
+"""POST /v1/embeddings and /v1/rerank: texts as vectors, and documents by how well they answer. Event loop thread."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import sys
+from array import array
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+
+from hoshikage import wire
+from hoshikage.answer.ignored import read_body
+from hoshikage.answer.raw import json, perform
+from hoshikage.http.keys import REGISTRY
+from hoshikage.protocols.openai.embeddings_schema import WITHOUT_EFFECT, parse_embeddings, parse_rerank
+from hoshikage.protocols.openai.models import resolve
+
+
+async def embeddings(request: web.Request) -> web.Response:
+    body = await read_body(request, parse_embeddings, WITHOUT_EFFECT)
+    spec = await resolve(request.app[REGISTRY], body.model)
+    vectors, finished = await perform(request, spec, body.task, wire.Vector)
+    shown = base64_of if body.encoding_format == "base64" else floats_of
+    return await asyncio.to_thread(_answer, vectors, shown, spec.name, finished)  # there may be millions of numbers
+
+
+def _answer(
+    vectors: list[wire.Vector], shown: Callable[[bytes], list[float] | str], model: str, finished: wire.Finished
+) -> web.Response:
+    return json(
+        {
+            "object": "list",
+            "data": [
+                {"object": "embedding", "index": index, "embedding": shown(vector.values)}
+                for index, vector in enumerate(vectors)
+            ],
+            "model": model,
+            "usage": _usage(finished),
+        }
+    )
+
+
+async def rerank(request: web.Request) -> web.Response:
+    """The best first, with the model's own scores, as llama-server has them."""
+    body = await read_body(request, parse_rerank)
+    spec = await resolve(request.app[REGISTRY], body.model)
+    scores, finished = await perform(request, spec, body.task, wire.Score)
+    order = sorted(range(len(scores)), key=lambda index: -scores[index].value)
+    results: list[dict[str, Any]] = [
+        {"index": index, "relevance_score": scores[index].value} for index in order[: body.top_n]
+    ]
+    if body.return_documents:
+        for result in results:
+            result["document"] = {"text": body.texts[result["index"]]}
+    return json({"object": "list", "model": spec.name, "usage": _usage(finished), "results": results})
+
+
+def floats_of(raw: bytes) -> list[float]:
+    numbers = array("f", raw)
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers.tolist()
+
+
+def base64_of(raw: bytes) -> str:
+    """Little-endian, as OpenAI sends them."""
+    return base64.b64encode(raw).decode()
+
+
+def _usage(finished: wire.Finished) -> dict[str, int]:
+    return {"prompt_tokens": finished.prompt_tokens, "total_tokens": finished.prompt_tokens}

@@ -1,0 +1,63 @@
+"""Responses kept for who comes back to them: few, small, in memory alone, each its asker's own. Event loop thread."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+if TYPE_CHECKING:
+    from hoshikage.answer.schema.chat import ChatMessage
+
+
+MOST_BYTES: Final = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One response, and all turns that led to it and are it, without its instructions."""
+
+    response: bytes
+    """As it was answered."""
+    turns: Sequence[ChatMessage]
+
+
+class ResponseStore:
+    """At most so many responses and so many bytes; the oldest goes first. 0 keeps none."""
+
+    def __init__(self, most: int, most_bytes: int = MOST_BYTES) -> None:
+        self._most = most
+        self._most_bytes = most_bytes
+        self._kept: OrderedDict[tuple[str | None, str], tuple[Kept, int]] = OrderedDict()
+        self._bytes = 0
+
+    @property
+    def keeps(self) -> bool:
+        return self._most > 0
+
+    def add(self, owner: str | None, response: dict[str, Any], turns: Sequence[ChatMessage]) -> None:
+        """`owner`: the name of the token that asked."""
+        kept = Kept(msgspec.json.encode(response), tuple(turns))
+        size = len(kept.response) + len(msgspec.json.encode(kept.turns))
+        if not self.keeps or size > self._most_bytes:
+            return
+        self._kept[owner, response["id"]] = kept, size
+        self._bytes += size
+        while len(self._kept) > self._most or self._bytes > self._most_bytes:
+            _, (_, freed) = self._kept.popitem(last=False)
+            self._bytes -= freed
+
+    def get(self, owner: str | None, name: str) -> Kept | None:
+        """None for one that is not kept, or is another's."""
+        found = self._kept.get((owner, name))
+        return found[0] if found else None
+
+    def remove(self, owner: str | None, name: str) -> bool:
+        found = self._kept.pop((owner, name), None)
+        if found is None:
+            return False
+        self._bytes -= found[1]
+        return True

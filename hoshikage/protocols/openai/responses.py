@@ -1,0 +1,82 @@
+"""/v1/responses: OpenAI's Responses, made, kept for a while, told again and forgotten. Event loop thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from hoshikage.answer import prepared
+from hoshikage.answer.ignored import read_body
+from hoshikage.answer.schema.chat import ChatMessage
+from hoshikage.errors import InvalidRequest, NotFound, ParameterUnsupported
+from hoshikage.http.authenticator import CALLER
+from hoshikage.http.keys import REGISTRY, RESPONSES
+from hoshikage.protocols.openai import responses_schema as schema
+from hoshikage.protocols.openai.models import resolve
+from hoshikage.protocols.openai.responses_writer import ResponseWriter
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    body: schema.ResponsesBody
+    turn: prepared.Turn
+    turns: list[ChatMessage]
+    """The conversation without the instructions, which the next response does not go on with."""
+
+
+async def create(request: web.Request) -> web.StreamResponse:
+    asked = await _asked(request)
+    store = request.app[RESPONSES]
+    stored = store.keeps and asked.body.store is not False
+    writer = ResponseWriter(asked.body, asked.turn, stored=stored)
+
+    def keep() -> None:
+        if stored:
+            store.add(CALLER.get().name, writer.whole(), [*asked.turns, *writer.turns()])
+
+    return await prepared.answer(request, asked.turn, writer, stream=bool(asked.body.stream), ended=keep)
+
+
+async def retrieve(request: web.Request) -> web.Response:
+    if request.query.get("stream", "false").lower() not in ("", "false", "0"):
+        raise ParameterUnsupported("http.unsupported_parameter", param="stream", place="stream")
+    name = request.match_info["id"]
+    kept = request.app[RESPONSES].get(CALLER.get().name, name)
+    if kept is None:
+        raise _unknown(name)
+    return web.Response(body=kept.response, content_type="application/json")
+
+
+async def delete(request: web.Request) -> web.Response:
+    name = request.match_info["id"]
+    if not request.app[RESPONSES].remove(CALLER.get().name, name):
+        raise _unknown(name)
+    return prepared.json_response({"id": name, "object": "response", "deleted": True})
+
+
+async def input_tokens(request: web.Request) -> web.Response:
+    asked = await _asked(request)
+    tokens = await prepared.count(request, asked.turn)
+    return prepared.json_response({"object": "response.input_tokens", "input_tokens": tokens})
+
+
+async def _asked(request: web.Request) -> _Asked:
+    """Raises InvalidRequest, ParameterUnsupported, ModelNotFound."""
+    body = await read_body(request, schema.parse, schema.WITHOUT_EFFECT)
+    spec = await resolve(request.app[REGISTRY], body.model)
+    before: list[ChatMessage] = []
+    if body.previous_response_id is not None:
+        kept = request.app[RESPONSES].get(CALLER.get().name, body.previous_response_id)
+        if kept is None:
+            name = body.previous_response_id[:100]
+            raise InvalidRequest("http.previous_response_unknown", param="previous_response_id", name=name)
+        before = list(kept.turns)
+    chat_body = schema.to_chat(body, before)
+    asked = await prepared.turn_of(request, spec, chat_body, schema.rename)
+    skipped = 1 if body.instructions else 0
+    return _Asked(body, asked, chat_body.messages[skipped:])
+
+
+def _unknown(name: str) -> NotFound:
+    return NotFound("http.response_not_found", name=name[:100])

@@ -1,0 +1,31 @@
+"""GET /openapi.json and /docs: this API described, to programs and to people. Event loop thread."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+from aiohttp import web
+
+from hoshikage.http.error_response import language
+from hoshikage.http.keys import OPENAPI
+from hoshikage.protocols import reference_page
+
+HEADERS: Final = {"Vary": "Accept-Language"}
+PAGE_HEADERS: Final = {
+    **HEADERS,
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+async def document(request: web.Request) -> web.Response:
+    tree: dict[str, Any] = request.app[OPENAPI].tree(language(request))
+    return web.Response(body=msgspec.json.encode(tree), content_type="application/json", headers=HEADERS)
+
+
+async def page(request: web.Request) -> web.Response:
+    tongue = language(request)
+    shown = reference_page.render(request.app[OPENAPI].tree(tongue), tongue)
+    headers = {**PAGE_HEADERS, "Content-Language": tongue}
+    return web.Response(text=shown, content_type="text/html", charset="utf-8", headers=headers)

@@ -1,0 +1,175 @@
+"""The application on a real port, with a dispatcher whose every step the test decides."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import openai
+import pytest
+from aiohttp import ClientSession
+
+from hoshikage import wire
+from hoshikage.dispatch.client import Note
+from hoshikage.errors import InvalidRequest
+from hoshikage.http import listeners
+from hoshikage.http.keys import TLS, Pace
+from hoshikage.params import GenerationRequest, Timings, Work
+from hoshikage.protocols import app
+from hoshikage.registry import ModelSpec, Registry
+from hoshikage.settings import Settings, load
+
+Step = Note | Exception | asyncio.Event
+
+
+def finished(
+    reason: wire.FinishReason = "stop", prompt_tokens: int = 5, completion_tokens: int = 3, choice: int = 0
+) -> wire.Finished:
+    timings = Timings(1.0, 1.0, 1.0, 0.5, 2, 4, 3, 7.0, 9.0)
+    return wire.Finished(1, reason, prompt_tokens, completion_tokens, timings, choice=choice)
+
+
+def answer(*texts: str, reason: wire.FinishReason = "stop") -> list[Step]:
+    """The steps of a whole answer."""
+    tokens = [wire.Token(1, text, count) for count, text in enumerate(texts, start=1)]
+    return [wire.Started(1, 5), *tokens, finished(reason)]
+
+
+class GatedDispatcher:
+    """Answers every request by `steps`: a note is yielded, an error raised, a gate waited for."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = answer("星", "影です")
+        self.asked: list[tuple[ModelSpec, GenerationRequest]] = []
+        self.began = asyncio.Event()
+        self.closed = asyncio.Event()
+        self.loaded: list[str] = []
+        self.busy = False
+        self.drained = asyncio.Event()
+        self.stopped = False
+
+    async def generate(self, spec: ModelSpec, request: Work) -> AsyncGenerator[Note, None]:
+        assert isinstance(request, GenerationRequest)
+        self.asked.append((spec, request))
+        self.began.set()
+        try:
+            for step in self.steps:
+                if isinstance(step, asyncio.Event):
+                    await step.wait()
+                elif isinstance(step, Exception):
+                    raise step
+                else:
+                    yield step
+        finally:
+            self.closed.set()
+
+    async def preload(self, spec: ModelSpec) -> None:
+        self.loaded.append(spec.label)
+
+    async def unload(self) -> None:
+        if self.busy:
+            raise InvalidRequest("dispatch.busy", label="tiny")
+        self.loaded.clear()
+
+    def status(self) -> dict[str, Any]:
+        loaded = self.loaded[-1] if self.loaded else None
+        state = "ready" if loaded else "unloaded"
+        return {
+            "queue": {"running": 0, "waiting": 0},
+            "model": {"state": state, "id": loaded},
+            "asked": len(self.asked),
+        }
+
+    async def full_status(self) -> dict[str, Any]:
+        return self.status()
+
+    async def start(self) -> None:
+        pass
+
+    def drain(self) -> None:
+        self.drained.set()
+
+    async def stop(self) -> None:
+        self.stopped = True
+
+
+class House:
+    """One running server and what a test needs to talk to it."""
+
+    def __init__(self, url: str, dispatcher: GatedDispatcher, session: ClientSession) -> None:
+        self.url = url
+        self.dispatcher = dispatcher
+        self.session = session
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    def sdk(self, api_key: str = "unused", **options: Any) -> openai.AsyncOpenAI:
+        return openai.AsyncOpenAI(base_url=f"{self.url}/v1", api_key=api_key, max_retries=0, **options)
+
+    async def ask(
+        self, method: str, path: str, data: bytes | str | None = None, **headers: str
+    ) -> tuple[int, Any, Mapping[str, str]]:
+        """Status, JSON and headers of any request; None for an answer that is no JSON."""
+        async with self.session.request(method, self.url + path, data=data, headers=headers) as response:
+            is_json = response.content_type == "application/json"
+            return response.status, await response.json() if is_json else None, response.headers
+
+    async def chat(
+        self, body: bytes | str | IO[bytes], **headers: str
+    ) -> tuple[int, dict[str, Any], Mapping[str, str]]:
+        """Status, JSON and headers of a POST to the chat route."""
+        sent = {"Content-Type": "application/json", **headers}
+        async with self.session.post(f"{self.url}/v1/chat/completions", data=body, headers=sent) as response:
+            return response.status, await response.json(), response.headers
+
+
+@pytest.fixture
+def settings(tmp_path: Path, home: Path) -> Settings:
+    environ = {"MODEL_MAP_FILE": str(tmp_path / "model_map.json"), "HOSHIKAGE_LANG": "ja"}
+    return load({"PORT": "0"}, environ, tmp_path).settings
+
+
+@pytest.fixture
+def pace() -> Pace:
+    """As in production, so that no comment comes by chance; tests of comments have their own."""
+    return Pace()
+
+
+@asynccontextmanager
+async def serving(
+    settings: Settings,
+    *,
+    pace: Pace | None = None,
+    exposed: bool | None = None,
+    stored: bool = True,
+    dispatcher: GatedDispatcher | None = None,
+) -> AsyncIterator[House]:
+    """A server with these settings on a free port of 127.0.0.1, beside its Unix socket where it has one.
+
+    `stored`: whether the model `tiny` is registered.
+    """
+    registry = Registry(settings.model_map_file)
+    if stored:
+        registry.add("tiny", settings.model_map_file.with_name("tiny.gguf"), ["### END"])
+    dispatcher = dispatcher or GatedDispatcher()
+    made = app.create(settings, registry, dispatcher, pace, exposed=exposed)
+    running = app.runner(made)
+    await running.setup()
+    try:
+        await listeners.listen(running, settings, made.get(TLS), ())
+        async with ClientSession() as session:
+            yield House(listeners.url(running.addresses[0], secure=TLS in made), dispatcher, session)
+    finally:
+        await running.cleanup()
+    assert dispatcher.stopped
+
+
+@pytest.fixture
+async def house(settings: Settings, pace: Pace) -> AsyncIterator[House]:
+    async with serving(settings, pace=pace) as running:
+        yield running

@@ -1,0 +1,138 @@
+"""/openapi.json and /docs: valid, whole, and true to the routes and the schemas."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from openapi_spec_validator import validate
+
+from hoshikage.errors import HoshikageError
+from hoshikage.messages import LANGUAGES, Language
+from hoshikage.protocols.document import Document
+from hoshikage.protocols.openapi import ALSO, ANSWERED, BODIES, NOTES, QUERIES, REQUIRED, STREAMED
+from hoshikage.protocols.routes import ROUTES
+from tests.protocols.conftest import House
+
+PATHS = [(method, re.sub(r":[^}]*", "", path)) for method, path, _, _ in ROUTES]
+
+
+@pytest.fixture(scope="module")
+def tree() -> dict[str, Any]:
+    return Document(ROUTES).tree("en")
+
+
+@pytest.mark.parametrize("tongue", LANGUAGES)
+def test_the_document_is_valid(tongue: Language) -> None:
+    validate(Document(ROUTES).tree(tongue))
+
+
+def test_it_has_every_route_and_no_other(tree: dict[str, Any]) -> None:
+    described = [(method.upper(), path) for path, methods in tree["paths"].items() for method in methods]
+    assert sorted(described) == sorted(PATHS)
+    names = [one["operationId"] for methods in tree["paths"].values() for one in methods.values()]
+    assert len(set(names)) == len(names)
+
+
+def test_tables_name_routes_that_are_there() -> None:
+    known = {f"{method} {path}" for method, path in PATHS}
+    assert {*ALSO, *BODIES, *REQUIRED, *STREAMED, *ANSWERED, *QUERIES} <= known
+
+
+def test_who_may_ask_is_told(tree: dict[str, Any]) -> None:
+    for (method, path), (_, _, _, needs) in zip(PATHS, ROUTES, strict=True):
+        security = tree["paths"][path][method.lower()]["security"]
+        assert (security == []) == (needs == "nothing"), path
+        assert ({} in security) == (needs == "api"), path
+
+
+def test_every_field_is_there(tree: dict[str, Any]) -> None:
+    for kind in BODIES.values():
+        schemas = tree["components"]["schemas"]
+        module = kind.__module__.rpartition(".")[2]
+        schema = schemas.get(kind.__name__) or schemas[f"{module}.{kind.__name__}"]
+        assert set(kind.__struct_fields__) <= set(schema["properties"])
+
+
+def test_fields_without_work_say_so(tree: dict[str, Any]) -> None:
+    chat = tree["components"]["schemas"]["ChatBody"]["properties"]
+    assert chat["store"]["description"] == "accepted, and changes nothing"
+    assert chat["modalities"]["enum"] == [None, [], ["text"]]
+    for kind, (_, neutral) in NOTES.items():
+        assert neutral.keys() <= set(kind.__struct_fields__), kind
+
+
+def test_every_error_is_told_where_its_status_is(tree: dict[str, Any]) -> None:
+    told = str([one["responses"] for methods in tree["paths"].values() for one in methods.values()])
+    kinds = [HoshikageError]
+    for kind in kinds:
+        kinds += [below for below in kind.__subclasses__() if below.__module__ == HoshikageError.__module__]
+    assert [kind.code for kind in kinds if kind.code not in told and kind.status != 405] == []
+
+
+def test_nothing_of_it_is_made_at_start() -> None:
+    program = (
+        "from unittest.mock import patch\n"
+        "with patch('msgspec.json.schema_components', side_effect=AssertionError):\n"
+        "    import hoshikage.protocols.app\n"
+        "    from hoshikage.protocols.document import Document\n"
+        "    Document(())"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+async def test_it_is_served_in_both_languages(house: House) -> None:
+    for tongue, title in (("ja", "星影の API"), ("en", "Hoshikage's API")):
+        status, tree, headers = await house.ask("GET", "/openapi.json", **{"Accept-Language": tongue})
+        assert (status, tree["info"]["title"], headers["Vary"]) == (200, title, "Accept-Language")
+        assert {path for _, path in PATHS} == set(tree["paths"])
+
+
+class _Page(HTMLParser):
+    """What a browser would load, follow and be able to jump to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loaded: list[str] = []
+        self.followed: list[str] = []
+        self.ids: list[str] = []
+        self.words = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            if name == "src" or tag in ("link", "script", "iframe"):
+                self.loaded.append(f"{tag} {value}")
+            elif name == "href":
+                self.followed.append(value or "")
+            elif name == "id":
+                self.ids.append(value or "")
+
+    def handle_data(self, data: str) -> None:
+        self.words += data
+
+
+async def test_the_page_stands_alone(house: House) -> None:
+    for tongue, heading in (("ja", "経路"), ("en", "Routes")):
+        asked = {"Accept-Language": tongue}
+        async with house.session.get(f"{house.url}/docs", headers=asked) as answer:
+            assert (answer.status, answer.content_type) == (200, "text/html")
+            assert answer.headers["Content-Language"] == tongue
+            assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+            source = await answer.text()
+        page = _Page()
+        page.feed(source)
+        assert page.loaded == []
+        assert "url(" not in source
+        assert "@import" not in source
+        assert len(set(page.ids)) == len(page.ids)
+        assert {link.removeprefix("#") for link in page.followed} - {"/openapi.json"} <= set(page.ids)
+        assert heading in page.words
+        for method, path in PATHS:
+            assert f"{method} {path}" in page.words
+        assert "max_completion_tokens" in page.words
+        assert "context_length_exceeded" in page.words
+        assert len(source) < 200_000

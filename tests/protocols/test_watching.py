@@ -1,0 +1,93 @@
+"""What is told of the server itself: metrics, slots and props, whatever state it is in."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from hoshikage import wire
+from hoshikage.http.measures import BUCKETS, Measures
+from tests.protocols.conftest import House
+
+TOTALS = {"prompt_tokens": 7, "completion_tokens": 3, "prompt_ms": 500.0, "decode_ms": 0.0, "loads": 1, "crashes": 2}
+JSON = {"Content-Type": "application/json"}
+
+
+def show(house: House, *, running: int = 0, model: str | None = None) -> None:
+    """Has the dispatcher say so."""
+    state = {"state": "unloaded" if model is None else "ready", "id": model}
+    told: dict[str, Any] = {"queue": {"running": running, "waiting": 4}, "model": state, "totals": TOTALS}
+    house.dispatcher.status = lambda: told  # type: ignore[method-assign]
+
+
+async def metrics(house: House) -> dict[str, float]:
+    async with house.session.get(f"{house.url}/metrics") as response:
+        assert response.status == 200
+        assert response.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+        lines = (await response.text()).splitlines()
+    families = [line.split()[2] for line in lines if line.startswith("# TYPE")]
+    assert len(families) == len(set(families))
+    samples = [line.rpartition(" ") for line in lines if not line.startswith("#")]
+    assert len({name for name, _, _ in samples}) == len(samples)
+    return {name: float(value) for name, _, value in samples}
+
+
+async def test_figures_are_the_dispatchers(house: House) -> None:
+    show(house, running=1, model="tiny")
+    told = await metrics(house)
+    assert told["hoshikage_requests_running"] == 1
+    assert told["hoshikage_requests_waiting"] == told["llamacpp:requests_deferred"] == 4
+    assert told["hoshikage_runner_crashes_total"] == 2
+    assert told["llamacpp:prompt_tokens_seconds"] == 14
+    assert told["llamacpp:predicted_tokens_seconds"] == 0
+    assert told['hoshikage_model_loaded{model="tiny"}'] == 1
+
+
+async def test_a_made_up_path_makes_no_new_line(house: House) -> None:
+    show(house)
+    for path in ("/nowhere", "/v1/models/nope", '/quote"'):
+        await house.ask("GET", path)
+    told = await metrics(house)
+    assert told['hoshikage_requests_total{method="GET",route="",status="404"}'] == 2
+    assert told['hoshikage_requests_total{method="GET",route="/v1/models/{id}",status="404"}'] == 1
+    assert not any("nowhere" in name or "nope" in name for name in told)
+
+
+async def test_a_client_that_left_has_a_status_of_its_own(house: House) -> None:
+    show(house)
+    house.dispatcher.steps = [wire.Started(1, 5), asyncio.Event()]
+    asked = asyncio.create_task(
+        house.ask("POST", "/v1/completions", json.dumps({"model": "tiny", "prompt": "a"}), **JSON)
+    )
+    await house.dispatcher.began.wait()
+    asked.cancel()
+    await house.dispatcher.closed.wait()
+    told = await metrics(house)
+    assert told['hoshikage_requests_total{method="POST",route="/v1/completions",status="499"}'] == 1
+
+
+async def test_slots_say_when_none_is_free(house: House) -> None:
+    show(house, running=1)
+    status, told, _ = await house.ask("GET", "/slots")
+    assert (status, told[0]["is_processing"]) == (200, True)
+    status, told, headers = await house.ask("GET", "/slots?fail_on_no_slot=1")
+    assert (status, told["error"]["code"], headers["Retry-After"]) == (503, "unavailable", "1")
+    show(house)
+    assert (await house.ask("GET", "/slots?fail_on_no_slot=1"))[0] == 200
+
+
+async def test_props_need_no_model_in_memory_and_no_file(house: House) -> None:
+    show(house)
+    status, told, _ = await house.ask("GET", "/props")
+    assert (status, told["model_alias"], told["chat_template"], told["is_sleeping"]) == (200, "tiny", "", True)
+    assert "gguf" not in json.dumps(told)
+
+
+def test_a_time_counts_in_the_first_bucket_that_holds_it() -> None:
+    measures = Measures()
+    for seconds in (0.0, 0.05, 0.051, 1e6):
+        measures.add("GET", "/x", 200, seconds)
+    measures.add("BREW", "/x", 405, 0)
+    assert measures.buckets["/x"] == {BUCKETS[0]: 3, BUCKETS[1]: 1, BUCKETS[-1]: 1}
+    assert measures.requests["other", "/x", 405] == 1
