@@ -25,26 +25,33 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     "service": frozenset({"errors", "durable"}),
     "access": frozenset({"errors", "durable"}),
     # the runner's side, from the bottom up
+    "native_os": frozenset({"errors"}),
     "_ffi": frozenset({"errors", "params"}),
-    "llama": VALUES | {"_ffi"},
+    "llama": VALUES | {"_ffi", "native_os"},
     "engine": VALUES | {"_ffi", "llama"},
-    "runner": VALUES | {"_ffi", "llama", "engine"},
+    "lab": VALUES | {"_ffi", "llama"},
+    "runner": VALUES | {"native_os", "_ffi", "llama", "engine", "lab"},
     # the server's side, from the bottom up
     "library": frozenset({"errors", "params", "durable", "messages"}),
     "tools": frozenset({"errors", "params"}),
     "dispatch": VALUES | {"runner", "library", "registry", "gguf", "settings", "messages"},
-    "api": VALUES | {"dispatch", "registry", "gguf", "settings", "messages", "service", "access", "tools"},
+    "http": VALUES | {"dispatch", "registry", "settings", "messages", "access"},
+    "answer": VALUES | {"http", "dispatch", "registry", "gguf", "settings", "messages", "tools"},
+    "protocols": VALUES
+    | {"answer", "http", "dispatch", "registry", "gguf", "settings", "messages", "service", "access", "tools"},
     "cli": VALUES
-    | {"api", "dispatch", "library", "registry", "gguf", "settings", "messages", "durable"}
+    | {"protocols", "http", "dispatch", "library", "registry", "gguf", "settings", "messages", "durable"}
     | {"logs", "service", "access"},
     "__main__": frozenset({"cli"}),
 }
 """Room -> the other rooms it may import. A room that stands in no row is a violation itself."""
 
-RUNNER_SIDE: Final = frozenset({"_ffi", "llama", "engine", "runner"})
+RUNNER_SIDE: Final = frozenset({"native_os", "_ffi", "llama", "engine", "lab", "runner"})
+APARTMENTS: Final = frozenset({"protocols"})
+"""Rooms whose inner rooms must not know each other: no protocol imports another."""
 OWNERS: Final[Mapping[str, frozenset[str]]] = {
-    "ctypes": frozenset({"_ffi"}),
-    "aiohttp.web": frozenset({"api"}),
+    "ctypes": frozenset({"_ffi", "native_os"}),
+    "aiohttp.web": frozenset({"http", "answer", "protocols"}),
     "rich": frozenset({"cli"}),
     "numpy": RUNNER_SIDE,
     "jinja2": RUNNER_SIDE,
@@ -113,6 +120,13 @@ def room(module: str) -> str:
     return module.split(".")[1] if "." in module else ""
 
 
+def inner_room(module: str, sources: Mapping[str, str]) -> str:
+    """The room within its room of a module: `hoshikage.protocols.ollama.writer` is in `ollama`; `` for one that is in
+    none, as `hoshikage.protocols.app`."""
+    parts = module.split(".")
+    return parts[2] if len(parts) > 3 or f"{module}.__init__" in sources else ""
+
+
 def violations(sources: Mapping[str, str]) -> list[str]:
     """One line for each import that breaks a rule."""
     found = [f"{module}: the room {room(module)!r} has no row" for module in sources if not _known(room(module))]
@@ -132,6 +146,10 @@ def _faults(item: Import, sources: Mapping[str, str]) -> Iterator[str]:
         target = room(_module_of(item.imported, sources))
         if target and target != importer and target not in MAY_IMPORT.get(importer, frozenset()):
             yield f"{importer or PACKAGE} must not import {target}"
+        elif importer == target and importer in APARTMENTS:
+            here, there = inner_room(item.importer, sources), inner_room(_module_of(item.imported, sources), sources)
+            if here and there and here != there:
+                yield f"{importer}.{here} must not import {importer}.{there}"
         return
     for name, owners in OWNERS.items():
         if _within(item.imported, name) and importer not in owners:

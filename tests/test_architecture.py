@@ -70,24 +70,31 @@ def _is_evasion(node: ast.AST) -> bool:
     return called == "time.sleep" or (called == "asyncio.sleep" and given != [0])
 
 
+NUMPY: Final = "only _ffi, engine, lab, llama, native_os, runner may import numpy"
+APART: Final = "protocols.ollama must not import protocols.openai"
+
+
 @pytest.mark.parametrize(
     ("module", "source", "fault"),
     [
-        ("hoshikage.protocols.app", "import ctypes", "only _ffi may import ctypes"),
-        ("hoshikage.protocols.app", "from hoshikage._ffi import library", "api must not import _ffi"),
+        ("hoshikage.protocols.app", "import ctypes", "only _ffi, native_os may import ctypes"),
+        ("hoshikage.protocols.app", "from hoshikage._ffi import library", "protocols must not import _ffi"),
         ("hoshikage.cli.list", "def run():\n    from hoshikage.llama.vocab import Vocab", "cli must not import llama"),
-        ("hoshikage.dispatch.client", "from aiohttp import web", "only api may import aiohttp.web"),
-        ("hoshikage.dispatch.client", "import numpy as np", "only _ffi, engine, llama, runner may import numpy"),
+        ("hoshikage.dispatch.client", "from aiohttp import web", "only answer, http, protocols may import aiohttp.web"),
+        ("hoshikage.dispatch.client", "import numpy as np", NUMPY),
         ("hoshikage.http.sse", "from rich.console import Console", "only cli may import rich"),
         ("hoshikage.llama.text", "import threading", "llama must not import threading"),
         ("hoshikage.llama.text", "from ..engine import worker", "llama must not import engine"),
         ("hoshikage.errors", "from hoshikage import settings", "errors must not import settings"),
         ("hoshikage.attic", "", "the room 'attic' has no row"),
+        ("hoshikage.protocols.ollama.writer", "from hoshikage.protocols.openai import chat", APART),
+        ("hoshikage.http.sse", "from hoshikage.protocols.openai import chat", "http must not import protocols"),
     ],
 )
 def test_a_broken_rule_is_seen(module: str, source: str, fault: str) -> None:
     rooms = {
-        f"hoshikage.{name}": "" for name in ("_ffi", "llama", "llama.vocab", "engine", "engine.worker", "settings")
+        f"hoshikage.{name}": ""
+        for name in ("_ffi", "llama", "llama.vocab", "engine", "engine.worker", "settings", "protocols.openai.chat")
     }
     assert [line.partition(": ")[2] for line in violations({**rooms, module: source})] == [fault]
 

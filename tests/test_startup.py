@@ -32,9 +32,12 @@ LATER: Final = {
     "xml", "curses", "unittest",
     # our own
     "hoshikage._ffi", "hoshikage.llama", "hoshikage.engine", "hoshikage.runner.main", "hoshikage.tools",
-    "hoshikage.library.selection", "hoshikage.protocols.openai.chat", "hoshikage.protocols.openai.completions", "hoshikage.protocols.openai.responses",
-    "hoshikage.protocols.anthropic.handlers", "hoshikage.protocols.ollama.handlers", "hoshikage.protocols.llama_server.handlers", "hoshikage.protocols.openai.embeddings",
-    "hoshikage.protocols.hoshikage.admin", "hoshikage.protocols.openapi", "hoshikage.protocols.reference", "hoshikage.answer.schema",
+    "hoshikage.library.selection", "hoshikage.answer.schema", "hoshikage.answer.prepared", "hoshikage.answer.shapes",
+    "hoshikage.protocols.openai.chat", "hoshikage.protocols.openai.completions",
+    "hoshikage.protocols.openai.responses", "hoshikage.protocols.openai.embeddings",
+    "hoshikage.protocols.anthropic.handlers", "hoshikage.protocols.ollama.handlers",
+    "hoshikage.protocols.llama_server.handlers", "hoshikage.protocols.hoshikage.admin",
+    "hoshikage.protocols.openapi", "hoshikage.protocols.reference",
     "hoshikage.cli.add", "hoshikage.cli.list", "hoshikage.cli.table", "hoshikage.cli.server",
 }  # fmt: skip
 """Nothing of these is needed to say that the server is healthy, and each costs milliseconds or memory."""

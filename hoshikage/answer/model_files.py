@@ -10,6 +10,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Final
 
+from aiohttp import web
+
 from hoshikage import gguf
 from hoshikage.errors import GgufInvalid
 from hoshikage.gguf import GgufHeader
@@ -88,3 +90,6 @@ def _read(file: Path, kept: Facts | None) -> Facts:
     with suppress(OSError, GgufInvalid):
         header = gguf.read(file)
     return Facts(state.st_size, state.st_mtime, digest, header)
+
+
+MODEL_FILES: Final = web.AppKey("model_files", ModelFiles)

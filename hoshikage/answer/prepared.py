@@ -13,15 +13,16 @@ from aiohttp import web
 from hoshikage import wire
 from hoshikage.answer.schema import chat
 from hoshikage.answer.schema.tools import select
+from hoshikage.answer.shapes import REPAIR_HEADER
+from hoshikage.answer.tool_formats import DIALECTS
 from hoshikage.answer.tools import End, Reader, Reading, adapted
 from hoshikage.dispatch.client import Note, Waiting
 from hoshikage.errors import ContextLengthExceeded, HoshikageError, InferenceFailed, InvalidRequest
 from hoshikage.http import error_response, rate_limits
-from hoshikage.http.keys import DIALECTS, DISPATCHER, PACE, REQUEST_ID, SETTINGS, Pace
+from hoshikage.http.keys import DISPATCHER, PACE, REQUEST_ID, SETTINGS, Pace
 from hoshikage.http.sse import EventStream
 from hoshikage.messages import Language, text
 from hoshikage.params import GenerationRequest
-from hoshikage.protocols.openai.chat import REPAIR_HEADER
 from hoshikage.registry import ModelSpec
 from hoshikage.tools import Delta
 

@@ -11,13 +11,13 @@ import msgspec
 from aiohttp import web
 
 from hoshikage import wire
+from hoshikage.answer.shapes import frame
 from hoshikage.dispatch.client import Note, Waiting
 from hoshikage.errors import InferenceFailed
 from hoshikage.http import error_response, rate_limits
 from hoshikage.http.keys import PACE
 from hoshikage.http.sse import EventStream
 from hoshikage.params import GenerationRequest, Task
-from hoshikage.protocols.openai.chat import frame
 from hoshikage.registry import ModelSpec
 
 Answered = TypeVar("Answered", bound=wire.Answered)
@@ -104,7 +104,7 @@ async def streamed(
     request: web.Request, frames_of: Callable[[EventStream], AsyncGenerator[bytes, None]], last: bytes
 ) -> web.StreamResponse:
     """Sends what `frames_of` yields, then `last`. The first frame, or an error, decides the status; so does a long
-    silence (api.keys.Pace)."""
+    silence (http.keys.Pace)."""
     async with EventStream(request, request.app[PACE]) as stream:
         try:
             async with aclosing(frames_of(stream)) as frames:

@@ -6,6 +6,8 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from aiohttp import web
+
 from hoshikage import gguf
 from hoshikage.errors import GgufInvalid, ModelLoadFailed
 from hoshikage.registry import CHATML, ModelSpec, read_template
@@ -54,3 +56,6 @@ def _read(spec: ModelSpec) -> Dialect:
 
     given = read_template(spec.options.chat_template)
     return Dialect.of(gguf.read(spec.file).chat_template if given is None else given or None)
+
+
+DIALECTS: Final = web.AppKey("dialects", Dialects)

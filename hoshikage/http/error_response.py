@@ -23,7 +23,7 @@ from hoshikage.messages import Language, accepted_language, text
 
 MOST_CHARACTERS: Final = 2000
 """Of a text from elsewhere that an answer quotes."""
-log: Final = logging.getLogger("hoshikage.api")
+log: Final = logging.getLogger("hoshikage.server")
 
 
 def language(request: web.Request) -> Language:

@@ -11,16 +11,11 @@ from typing import Any, Final, Protocol
 from aiohttp import web
 
 from hoshikage.access.limits import RateLimits
-from hoshikage.answer.model_files import ModelFiles
-from hoshikage.answer.tool_formats import Dialects
 from hoshikage.dispatch.client import Note
 from hoshikage.http.authenticator import Gate
 from hoshikage.http.measures import Measures
 from hoshikage.http.origin_policy import Doorway
 from hoshikage.params import Work
-from hoshikage.protocols.document import Document
-from hoshikage.protocols.hoshikage.changes import Seen
-from hoshikage.protocols.openai.response_store import ResponseStore
 from hoshikage.registry import ModelSpec, Registry
 from hoshikage.settings import Settings
 
@@ -68,16 +63,11 @@ class Pace:
 SETTINGS: Final = web.AppKey("settings", Settings)
 REGISTRY: Final = web.AppKey("registry", Registry)
 DISPATCHER: Final[web.AppKey[Dispatching]] = web.AppKey("dispatcher", Dispatching)
-DIALECTS: Final = web.AppKey("dialects", Dialects)
 DOORWAY: Final = web.AppKey("doorway", Doorway)
 GATE: Final = web.AppKey("gate", Gate)
 LIMITS: Final = web.AppKey("limits", RateLimits)
 METRICS: Final = web.AppKey("metrics", Measures)
-MODEL_FILES: Final = web.AppKey("model_files", ModelFiles)
-OPENAPI: Final = web.AppKey("openapi", Document)
 PACE: Final = web.AppKey("pace", Pace)
-RESPONSES: Final = web.AppKey("responses", ResponseStore)
-SEEN: Final = web.AppKey("seen", Seen)
 TLS: Final = web.AppKey("tls", SSLContext)
 """Absent where plain HTTP is served."""
 

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from hoshikage.http.keys import Pace
 
-log: Final = logging.getLogger("hoshikage.api")
+log: Final = logging.getLogger("hoshikage.server")
 HEADERS: Final = {
     "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-cache",

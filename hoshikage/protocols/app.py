@@ -17,27 +17,22 @@ from aiohttp import web
 
 from hoshikage.access.limits import RateLimits
 from hoshikage.answer import ignored
-from hoshikage.answer.model_files import ModelFiles
-from hoshikage.answer.tool_formats import Dialects
+from hoshikage.answer.model_files import MODEL_FILES, ModelFiles
+from hoshikage.answer.tool_formats import DIALECTS, Dialects
 from hoshikage.dispatch import client
 from hoshikage.errors import HoshikageError
 from hoshikage.http import connections, cors, listeners, rate_limits
 from hoshikage.http.authenticator import Gate
 from hoshikage.http.json_body import MAX_BYTES
 from hoshikage.http.keys import (
-    DIALECTS,
     DISPATCHER,
     DOORWAY,
     GATE,
     LIMITS,
     METRICS,
-    MODEL_FILES,
-    OPENAPI,
     PACE,
     REGISTRY,
     REQUEST_ID,
-    RESPONSES,
-    SEEN,
     SETTINGS,
     TLS,
     Dispatching,
@@ -49,10 +44,10 @@ from hoshikage.http.middleware import AccessLog, add_request_id, errors, guard, 
 from hoshikage.http.middleware import log as access_log
 from hoshikage.http.origin_policy import Doorway
 from hoshikage.messages import describe, text
-from hoshikage.protocols.document import Document
-from hoshikage.protocols.hoshikage.changes import Seen
+from hoshikage.protocols.document import OPENAPI, Document
+from hoshikage.protocols.hoshikage.changes import SEEN, Seen
 from hoshikage.protocols.hoshikage.metrics import measured
-from hoshikage.protocols.openai.response_store import ResponseStore
+from hoshikage.protocols.openai.response_store import RESPONSES, ResponseStore
 from hoshikage.protocols.routes import ROUTES, routes
 from hoshikage.registry import Registry
 from hoshikage.service.notify import Notifier, listen_fds
@@ -62,7 +57,7 @@ LEAST_DRAIN_S: Final = 0.01
 """aiohttp takes 0 for no limit."""
 END_S: Final = 15.0
 """So long at most do cancelled requests and the runner take to end after the drain."""
-log: Final = logging.getLogger("hoshikage.api")
+log: Final = logging.getLogger("hoshikage.server")
 
 
 def create(

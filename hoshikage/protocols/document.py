@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
+
+from aiohttp import web
 
 from hoshikage.http.authenticator import Route
 from hoshikage.messages import Language
@@ -22,3 +24,6 @@ class Document:
 
             self._trees[tongue] = document(self._routes, tongue)
         return self._trees[tongue]
+
+
+OPENAPI: Final = web.AppKey("openapi", Document)

@@ -85,8 +85,8 @@ NOTES: Final[dict[type[msgspec.Struct], tuple[dict[str, str], dict[str, tuple[An
     embeddings_schema.EmbeddingsBody: (embeddings_schema.WITHOUT_EFFECT, {}),
 }
 """Body -> its fields that change nothing, and those of which only some values are taken."""
-LONG_NAMES: Final = f"{error_schema.__package__}.".encode()
-"""Stands before names that two of the modules have."""
+_LONG_NAME: Final = re.compile(rb"hoshikage\.(?:[a-z_]+\.)*?([a-z_]+?)(?:_schema)?\.(?=[A-Z])")
+"""The module that stands before a name which two modules have."""
 KINDS: Final = {str: "string", bool: "boolean", int: "integer", float: "number"}
 
 
@@ -206,7 +206,7 @@ def _schemas(tongue: Language) -> tuple[dict[str, Any], dict[str, dict[str, Any]
     for route, names in REQUIRED.items():
         bodies[route] = {"allOf": [bodies[route], {"required": list(names)}]}
     bodies[MODEL_OPTIONAL] = {"$ref": REF.format(name="TemplateBody")}
-    shorter = msgspec.json.encode((components, bodies)).replace(LONG_NAMES, b"")
+    shorter = _LONG_NAME.sub(rb"\1.", msgspec.json.encode((components, bodies)))
     return msgspec.json.decode(shorter, type=tuple[dict[str, Any], dict[str, dict[str, Any]]])
 
 

@@ -8,8 +8,8 @@ import msgspec
 from aiohttp import web
 
 from hoshikage.http.error_response import language
-from hoshikage.http.keys import OPENAPI
 from hoshikage.protocols import reference_page
+from hoshikage.protocols.document import OPENAPI
 
 HEADERS: Final = {"Vary": "Accept-Language"}
 PAGE_HEADERS: Final = {

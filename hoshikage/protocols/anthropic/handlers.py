@@ -8,10 +8,10 @@ from aiohttp import web
 
 from hoshikage.answer import prepared
 from hoshikage.answer.ignored import read_body
+from hoshikage.answer.models import resolve
 from hoshikage.http.keys import REGISTRY
 from hoshikage.protocols.anthropic import messages_schema as schema
 from hoshikage.protocols.anthropic.writer import MessageWriter, error_body
-from hoshikage.protocols.openai.models import resolve
 
 
 @prepared.shaped(error_body)

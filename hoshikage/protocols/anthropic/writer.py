@@ -38,7 +38,7 @@ def error_body(error: HoshikageError, tongue: Language) -> dict[str, Any]:
 
 
 class MessageWriter:
-    """See api.turn.Writer. One content block at a time is open.
+    """See answer.prepared.Writer. One content block at a time is open.
 
     A call is held back until it is known to be one, as SDKs fail at input that is no JSON, but where a client asks for
     pieces or a grammar makes sure of them.

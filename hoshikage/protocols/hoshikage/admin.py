@@ -1,6 +1,6 @@
 """/admin: models registered, removed, loaded and unloaded while the server runs. Event loop thread.
 
-The routes need an admin token or the Unix socket (api.gate), and take application/json only.
+The routes need an admin token or the Unix socket (http.authenticator), and take application/json only.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from hoshikage import gguf
 from hoshikage.errors import InvalidRequest, UnsupportedMediaType
 from hoshikage.http import error_response, listeners
 from hoshikage.http.json_body import read_json
-from hoshikage.http.keys import DISPATCHER, REGISTRY, SEEN, SETTINGS, TLS
+from hoshikage.http.keys import DISPATCHER, REGISTRY, SETTINGS, TLS
 from hoshikage.messages import text
 from hoshikage.protocols.hoshikage import admin_schema as schema
+from hoshikage.protocols.hoshikage.changes import SEEN
 from hoshikage.registry import ModelOptions, ModelSpec, Registry, checked_label, model_options
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
+
+from aiohttp import web
 
 from hoshikage.registry import ModelSpec
 
@@ -22,3 +25,6 @@ class Seen:
             "removed": [label for label in before if label not in now],
             "changed": [label for label in now if label in before and now[label] != before[label]],
         }
+
+
+SEEN: Final = web.AppKey("seen", Seen)

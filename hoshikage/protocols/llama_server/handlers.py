@@ -15,18 +15,19 @@ from aiohttp import web
 
 from hoshikage import wire
 from hoshikage.answer.ignored import look, read_body
+from hoshikage.answer.models import resolve
 from hoshikage.answer.raw import End, Piece, answers, json, perform, streamed
 from hoshikage.answer.schema import chat
 from hoshikage.answer.schema.tools import select
+from hoshikage.answer.shapes import frame, logprobs_of, timings_of
+from hoshikage.answer.tool_formats import DIALECTS
 from hoshikage.answer.tools import adapted
 from hoshikage.errors import InvalidRequest
 from hoshikage.http.json_body import read_json
-from hoshikage.http.keys import DIALECTS, DISPATCHER, REGISTRY, SETTINGS
+from hoshikage.http.keys import DISPATCHER, REGISTRY, SETTINGS
 from hoshikage.http.sse import EventStream
 from hoshikage.params import GenerationRequest, Rendering, TextPrompt
 from hoshikage.protocols.llama_server import native_schema
-from hoshikage.protocols.openai.chat import frame, logprobs_of, timings_of
-from hoshikage.protocols.openai.models import resolve
 from hoshikage.registry import ModelSpec
 
 STOP_TYPES = {"length": "limit", "stop": "eos"}

@@ -8,12 +8,12 @@ from typing import Any
 from aiohttp import web
 
 from hoshikage import __version__, gguf
+from hoshikage.answer.models import resolve
 from hoshikage.answer.raw import json
 from hoshikage.errors import GgufInvalid, Unavailable
 from hoshikage.http.keys import DISPATCHER, REGISTRY, SETTINGS
 from hoshikage.params import GenerationRequest, SamplingParams, TextPrompt
 from hoshikage.protocols.llama_server.handlers import settings_of
-from hoshikage.protocols.openai.models import resolve
 from hoshikage.registry import ModelSpec, read_template
 
 

@@ -7,9 +7,9 @@ import time
 from contextlib import suppress
 from typing import Any, Final
 
+from hoshikage.answer import models
 from hoshikage.answer.model_files import Facts, ModelFiles, iso
 from hoshikage.errors import ModelNotFound
-from hoshikage.protocols.openai import models
 from hoshikage.registry import ModelSpec, Registry
 
 LATEST: Final = ":latest"

@@ -12,10 +12,10 @@ import msgspec
 
 from hoshikage import wire
 from hoshikage.answer.prepared import Warnings, message_of
+from hoshikage.answer.shapes import logprobs_of
 from hoshikage.answer.tools import End
 from hoshikage.errors import HoshikageError
 from hoshikage.messages import Language
-from hoshikage.protocols.openai.chat import logprobs_of
 from hoshikage.tools import CallArguments, CallStart, Content, Delta, Reasoning
 
 Kind = Literal["chat", "generate"]
@@ -30,7 +30,7 @@ def now() -> str:
 
 
 class LineWriter:
-    """See api.turn.Writer. A call is told whole, as Ollama does."""
+    """See answer.prepared.Writer. A call is told whole, as Ollama does."""
 
     content_type = "application/x-ndjson"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,23 +12,22 @@ from typing import Any, Final
 import msgspec
 from aiohttp import web
 
-from hoshikage import __version__, wire
+from hoshikage import wire
 from hoshikage.answer.ignored import read_body
+from hoshikage.answer.models import resolve
 from hoshikage.answer.schema import chat as schema
 from hoshikage.answer.schema.tools import select
+from hoshikage.answer.shapes import DONE, FINGERPRINT, REPAIR_HEADER, frame, logprobs_of, timings_of, usage
+from hoshikage.answer.tool_formats import DIALECTS
 from hoshikage.answer.tools import End, Reader, Reading, adapted, delta_fields, message
 from hoshikage.dispatch.client import Note, Waiting
 from hoshikage.errors import InferenceFailed
 from hoshikage.http import error_response, rate_limits
-from hoshikage.http.keys import DIALECTS, PACE, REGISTRY, SETTINGS
+from hoshikage.http.keys import PACE, REGISTRY, SETTINGS
 from hoshikage.http.sse import EventStream
 from hoshikage.messages import text
-from hoshikage.protocols.openai.models import resolve
 from hoshikage.tools import Delta
 
-FINGERPRINT: Final = f"hoshikage-{__version__}"
-DONE: Final = b"data: [DONE]\n\n"
-REPAIR_HEADER: Final = "X-Hoshikage-Template-Repair"
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -102,55 +101,6 @@ class Chunks:
 
 def _choice(index: int, delta: dict[str, Any], finish_reason: str | None) -> dict[str, Any]:
     return {"index": index, "delta": delta, "finish_reason": finish_reason}
-
-
-def frame(value: dict[str, Any]) -> bytes:
-    """One event; JSON has no raw line breaks, so one `data:` line holds it."""
-    return b"data: " + _encode(value) + b"\n\n"
-
-
-def usage(finished: wire.Finished) -> dict[str, Any]:
-    return {
-        "prompt_tokens": finished.prompt_tokens,
-        "completion_tokens": finished.completion_tokens,
-        "total_tokens": finished.prompt_tokens + finished.completion_tokens,
-        "prompt_tokens_details": {"cached_tokens": finished.timings.cached_tokens},
-    }
-
-
-def logprobs_of(tokens: Iterable[wire.Chosen]) -> dict[str, Any]:
-    """As OpenAI has it. A token that only begins a character has an empty text; its bytes are exact."""
-    content = [{**_likely(one.token), "top_logprobs": [_likely(other) for other in one.top]} for one in tokens]
-    return {"content": content, "refusal": None}
-
-
-def _likely(token: wire.Likely) -> dict[str, Any]:
-    return {"token": token.text, "logprob": token.logprob, "bytes": list(token.raw)}
-
-
-def timings_of(finished: wire.Finished) -> dict[str, Any]:
-    """As llama-server has it; and the waits, the time to the first token and that of choosing tokens."""
-    measured = finished.timings
-    drafted = {"draft_n": measured.drafted, "draft_n_accepted": measured.accepted} if measured.drafted else {}
-    return {
-        "queue_ms": measured.queue_ms,
-        "load_ms": measured.load_ms,
-        "cache_n": measured.cached_tokens,
-        **_pace("prompt", finished.prompt_tokens - measured.cached_tokens, measured.prompt_ms),
-        **_pace("predicted", finished.completion_tokens, measured.decode_ms),
-        "first_token_ms": measured.first_token_ms,
-        "sampling_ms": measured.sampling_ms,
-        **drafted,
-    }
-
-
-def _pace(name: str, count: int, duration_ms: float) -> dict[str, float]:
-    return {
-        f"{name}_n": count,
-        f"{name}_ms": duration_ms,
-        f"{name}_per_token_ms": duration_ms / count if count else 0.0,
-        f"{name}_per_second": count * 1e3 / duration_ms if duration_ms else 0.0,
-    }
 
 
 async def completions(request: web.Request) -> web.StreamResponse:
@@ -243,7 +193,7 @@ async def _streamed(
     body: schema.ChatBody,
     reading: Reading,
 ) -> web.StreamResponse:
-    """The first token, or an end without one, decides the status; so does a long silence (api.keys.Pace)."""
+    """The first token, or an end without one, decides the status; so does a long silence (http.keys.Pace)."""
     async with EventStream(request, request.app[PACE]) as stream:
         forwarding = Forwarding(stream, chunks, reading, _warnings(request))
         try:

@@ -13,13 +13,13 @@ from aiohttp import web
 
 from hoshikage import wire
 from hoshikage.answer.ignored import read_body
+from hoshikage.answer.models import resolve
 from hoshikage.answer.raw import End, Piece, answers, json, streamed
+from hoshikage.answer.shapes import DONE, FINGERPRINT, frame, timings_of
 from hoshikage.http.keys import REGISTRY, SETTINGS
 from hoshikage.http.sse import EventStream
 from hoshikage.params import GenerationRequest
 from hoshikage.protocols.openai import completions_schema as schema
-from hoshikage.protocols.openai.chat import DONE, FINGERPRINT, frame, timings_of
-from hoshikage.protocols.openai.models import resolve
 from hoshikage.registry import ModelSpec
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import sys
-from array import array
 from collections.abc import Callable
 from typing import Any
 
@@ -13,10 +11,11 @@ from aiohttp import web
 
 from hoshikage import wire
 from hoshikage.answer.ignored import read_body
+from hoshikage.answer.models import resolve
 from hoshikage.answer.raw import json, perform
+from hoshikage.answer.vectors import floats_of
 from hoshikage.http.keys import REGISTRY
 from hoshikage.protocols.openai.embeddings_schema import WITHOUT_EFFECT, parse_embeddings, parse_rerank
-from hoshikage.protocols.openai.models import resolve
 
 
 async def embeddings(request: web.Request) -> web.Response:
@@ -56,13 +55,6 @@ async def rerank(request: web.Request) -> web.Response:
         for result in results:
             result["document"] = {"text": body.texts[result["index"]]}
     return json({"object": "list", "model": spec.name, "usage": _usage(finished), "results": results})
-
-
-def floats_of(raw: bytes) -> list[float]:
-    numbers = array("f", raw)
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    return numbers.tolist()
 
 
 def base64_of(raw: bytes) -> str:

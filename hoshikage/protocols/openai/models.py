@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from hoshikage.answer.models import resolve
 from hoshikage.http.keys import REGISTRY
 from hoshikage.registry import ModelSpec, Persona, Registry
 
@@ -18,12 +19,6 @@ async def listing(request: web.Request) -> web.Response:
 
 async def one(request: web.Request) -> web.Response:
     return _json(_model(await resolve(request.app[REGISTRY], request.match_info["id"])))
-
-
-async def resolve(registry: Registry, name: str) -> ModelSpec:
-    """The model of that name; MODEL_DIR is only looked through for it, in a thread. Raises ModelNotFound."""
-    known = registry.known(name)
-    return known if known is not None else await asyncio.to_thread(registry.resolve, name)
 
 
 def _all(registry: Registry) -> list[dict[str, Any]]:

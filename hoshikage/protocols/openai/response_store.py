@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+from aiohttp import web
 
 if TYPE_CHECKING:
     from hoshikage.answer.schema.chat import ChatMessage
@@ -61,3 +62,6 @@ class ResponseStore:
             return False
         self._bytes -= found[1]
         return True
+
+
+RESPONSES: Final = web.AppKey("responses", ResponseStore)

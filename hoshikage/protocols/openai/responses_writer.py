@@ -13,10 +13,10 @@ import msgspec
 from hoshikage import wire
 from hoshikage.answer.prepared import SSE, Turn, Warnings, message_of
 from hoshikage.answer.schema.chat import CalledFunction, ChatMessage, ToolCall
+from hoshikage.answer.shapes import logprobs_of
 from hoshikage.answer.tools import End
 from hoshikage.errors import HoshikageError
 from hoshikage.messages import Language
-from hoshikage.protocols.openai.chat import logprobs_of
 from hoshikage.protocols.openai.responses_schema import ResponsesBody
 from hoshikage.tools import CallArguments, CallBroken, CallStart, Content, Delta, Reasoning
 
@@ -63,7 +63,7 @@ class Open:
 
 
 class ResponseWriter:
-    """See api.turn.Writer."""
+    """See answer.prepared.Writer."""
 
     content_type = SSE
 

@@ -1,0 +1,13 @@
+"""Vectors as the engine sends them, read. Any thread; pure."""
+
+from __future__ import annotations
+
+import sys
+from array import array
+
+
+def floats_of(raw: bytes) -> list[float]:
+    numbers = array("f", raw)
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers.tolist()
