@@ -13,9 +13,8 @@ from aiohttp.http import HttpProcessingError
 from aiohttp.typedefs import Handler
 from aiohttp.web_request import BaseRequest
 
-from hoshikage.answer import ignored
 from hoshikage.dispatch.client import LIBRARY
-from hoshikage.http import cors, error_response, rate_limits
+from hoshikage.http import cors, error_response, ignored, rate_limits
 from hoshikage.http.authenticator import CALLER
 from hoshikage.http.connections import Connection, watched_body
 from hoshikage.http.keys import DOORWAY, GATE, REQUEST_ID

@@ -16,12 +16,11 @@ from typing import Final
 from aiohttp import web
 
 from hoshikage.access.limits import RateLimits
-from hoshikage.answer import ignored
 from hoshikage.answer.model_files import MODEL_FILES, ModelFiles
 from hoshikage.answer.tool_formats import DIALECTS, Dialects
 from hoshikage.dispatch import client
 from hoshikage.errors import HoshikageError
-from hoshikage.http import connections, cors, listeners, rate_limits
+from hoshikage.http import connections, cors, ignored, listeners, rate_limits
 from hoshikage.http.authenticator import Gate
 from hoshikage.http.json_body import MAX_BYTES
 from hoshikage.http.keys import (

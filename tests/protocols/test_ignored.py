@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from hoshikage.answer.ignored import HEADER, MAX_CHARACTERS, MAX_NAMES, Ignored
 from hoshikage.answer.schema import chat
-from hoshikage.answer.schema.unknown import idle_fields, unknown_fields
+from hoshikage.http.ignored import HEADER, MAX_CHARACTERS, MAX_NAMES, Ignored
+from hoshikage.http.unknown_fields import idle_fields, unknown_fields
 from hoshikage.protocols.anthropic import messages_schema
 from hoshikage.protocols.ollama import ollama_schema
 from tests.protocols.conftest import House

@@ -7,8 +7,8 @@ from functools import partial
 from aiohttp import web
 
 from hoshikage.answer import prepared
-from hoshikage.answer.ignored import read_body
 from hoshikage.answer.models import resolve
+from hoshikage.http.ignored import read_body
 from hoshikage.http.keys import REGISTRY
 from hoshikage.protocols.anthropic import messages_schema as schema
 from hoshikage.protocols.anthropic.writer import MessageWriter, error_body

@@ -14,7 +14,6 @@ from typing import Any
 from aiohttp import web
 
 from hoshikage import wire
-from hoshikage.answer.ignored import look, read_body
 from hoshikage.answer.models import resolve
 from hoshikage.answer.raw import End, Piece, answers, json, perform, streamed
 from hoshikage.answer.schema import chat
@@ -23,6 +22,7 @@ from hoshikage.answer.shapes import frame, logprobs_of, timings_of
 from hoshikage.answer.tool_formats import DIALECTS
 from hoshikage.answer.tools import adapted
 from hoshikage.errors import InvalidRequest
+from hoshikage.http.ignored import look, read_body
 from hoshikage.http.json_body import read_json
 from hoshikage.http.keys import DISPATCHER, REGISTRY, SETTINGS
 from hoshikage.http.sse import EventStream

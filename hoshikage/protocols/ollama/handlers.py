@@ -10,13 +10,13 @@ from aiohttp import web
 
 from hoshikage import __version__, wire
 from hoshikage.answer import prepared
-from hoshikage.answer.ignored import read_body
 from hoshikage.answer.model_files import MODEL_FILES
 from hoshikage.answer.raw import perform
 from hoshikage.answer.tool_formats import DIALECTS
 from hoshikage.answer.tools import Reading
 from hoshikage.answer.vectors import floats_of
 from hoshikage.errors import ParameterUnsupported
+from hoshikage.http.ignored import read_body
 from hoshikage.http.keys import DISPATCHER, REGISTRY, SETTINGS
 from hoshikage.params import Embedding, InfillPrompt, TextPrompt
 from hoshikage.protocols.ollama import models

@@ -13,7 +13,6 @@ import msgspec
 from aiohttp import web
 
 from hoshikage import wire
-from hoshikage.answer.ignored import read_body
 from hoshikage.answer.models import resolve
 from hoshikage.answer.schema import chat as schema
 from hoshikage.answer.schema.tools import select
@@ -23,6 +22,7 @@ from hoshikage.answer.tools import End, Reader, Reading, adapted, delta_fields, 
 from hoshikage.dispatch.client import Note, Waiting
 from hoshikage.errors import InferenceFailed
 from hoshikage.http import error_response, rate_limits
+from hoshikage.http.ignored import read_body
 from hoshikage.http.keys import PACE, REGISTRY, SETTINGS
 from hoshikage.http.sse import EventStream
 from hoshikage.messages import text

@@ -12,10 +12,10 @@ from typing import Any
 from aiohttp import web
 
 from hoshikage import wire
-from hoshikage.answer.ignored import read_body
 from hoshikage.answer.models import resolve
 from hoshikage.answer.raw import End, Piece, answers, json, streamed
 from hoshikage.answer.shapes import DONE, FINGERPRINT, frame, timings_of
+from hoshikage.http.ignored import read_body
 from hoshikage.http.keys import REGISTRY, SETTINGS
 from hoshikage.http.sse import EventStream
 from hoshikage.params import GenerationRequest

@@ -10,10 +10,10 @@ from typing import Any
 from aiohttp import web
 
 from hoshikage import wire
-from hoshikage.answer.ignored import read_body
 from hoshikage.answer.models import resolve
 from hoshikage.answer.raw import json, perform
 from hoshikage.answer.vectors import floats_of
+from hoshikage.http.ignored import read_body
 from hoshikage.http.keys import REGISTRY
 from hoshikage.protocols.openai.embeddings_schema import WITHOUT_EFFECT, parse_embeddings, parse_rerank
 

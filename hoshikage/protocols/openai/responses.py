@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from hoshikage.answer import prepared
-from hoshikage.answer.ignored import read_body
 from hoshikage.answer.models import resolve
 from hoshikage.answer.schema.chat import ChatMessage
 from hoshikage.errors import InvalidRequest, NotFound, ParameterUnsupported
 from hoshikage.http.authenticator import CALLER
+from hoshikage.http.ignored import read_body
 from hoshikage.http.keys import REGISTRY
 from hoshikage.protocols.openai import responses_schema as schema
 from hoshikage.protocols.openai.response_store import RESPONSES

@@ -22,7 +22,7 @@ MAX_NAMES: Final = 32
 MAX_CHARACTERS: Final = 80
 """A longer name is cut; names are the client's own words."""
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.\[\]:=/ -]")
-log: Final = logging.getLogger("hoshikage.api")
+log: Final = logging.getLogger("hoshikage.server")
 T = TypeVar("T")
 
 
@@ -77,7 +77,7 @@ async def read_body(request: web.Request, parse: Callable[[Any], T], without_eff
 
 def look(tree: Any, kind: type[Any], without_effect: Mapping[str, str]) -> None:
     """Gathers the fields of `tree` that the schema `kind` does not know, and those that change nothing."""
-    from hoshikage.answer.schema.unknown import idle_fields, unknown_fields
+    from hoshikage.http.unknown_fields import idle_fields, unknown_fields
 
     current().update(unknown_fields(tree, kind, most=MAX_NAMES + 1))
     current().update(idle_fields(tree, without_effect))
