@@ -24,6 +24,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     "logs": frozenset({"errors", "settings"}),
     "service": frozenset({"errors", "durable"}),
     "access": frozenset({"errors", "durable"}),
+    "page": frozenset(),
     # the runner's side, from the bottom up
     "native_os": frozenset({"errors"}),
     "_ffi": frozenset({"errors", "params"}),
@@ -38,7 +39,8 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     "http": VALUES | {"dispatch", "registry", "settings", "messages", "access"},
     "answer": VALUES | {"http", "dispatch", "registry", "gguf", "settings", "messages", "tools"},
     "protocols": VALUES
-    | {"answer", "http", "dispatch", "registry", "gguf", "settings", "messages", "service", "access", "tools"},
+    | {"answer", "http", "dispatch", "registry", "gguf", "settings", "messages", "service", "access", "tools"}
+    | {"page"},
     "cli": VALUES
     | {"protocols", "http", "dispatch", "library", "registry", "gguf", "settings", "messages", "durable"}
     | {"logs", "service", "access"},

@@ -52,6 +52,11 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "get_v1_api_version": ("バージョン", "The version"),
     "get_openapi_json": ("この API の OpenAPI 文書", "This API as an OpenAPI document"),
     "get_docs": ("この API の説明のページ", "This API as a page to read"),
+    "get": (
+        "ブラウザーのページ。HTML を求めないクライアントには、Ollama のクライアントが探す 1 行",
+        "The page for browsers; for clients that ask for no HTML, the line that Ollama's look for",
+    ),
+    "get_page_file": ("そのページのファイル", "A file of that page"),
     "get_health": ("サーバーが生きているか", "Whether the server lives"),
     "get_admin_models": ("登録内容と、その中で飛ばしたもの", "The registry, and what was passed over in it"),
     "post_admin_models": ("モデルを登録する", "Registers a model"),

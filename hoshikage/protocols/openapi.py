@@ -61,7 +61,12 @@ STREAMED: Final = {
     "POST /api/chat": "application/x-ndjson",
     "POST /api/generate": "application/x-ndjson",
 }
-ANSWERED: Final = {"GET /metrics": "text/plain", "GET /docs": "text/html"}
+ANSWERED: Final = {
+    "GET /metrics": "text/plain",
+    "GET /docs": "text/html",
+    "GET /": "text/html",
+    "GET /page/{file}": "text/javascript",
+}
 """What is answered, where it is no JSON."""
 QUERIES: Final = {
     "GET /props": ("model",),

@@ -49,6 +49,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     ("GET", "/v1/api/version", "hoshikage.status:version", "api"),
     ("GET", "/openapi.json", "reference:document", "api"),
     ("GET", "/docs", "reference:page", "api"),
+    ("GET", "/", "hoshikage.page:index", "nothing"),
+    ("GET", "/page/{file}", "hoshikage.page:file", "nothing"),
     ("GET", "/health", "hoshikage.status:health", "nothing"),
     ("GET", "/admin/models", "hoshikage.admin:listing", "admin"),
     ("POST", "/admin/models", "hoshikage.admin:add", "admin"),

@@ -1,0 +1,52 @@
+/** Debian's Chromium, driven; every page reports what it should not have: errors, refused loads, requests elsewhere. */
+
+import { chromium } from "playwright-core";
+
+const FLAGS = [
+  "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+  "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
+];
+
+export function launch() {
+  return chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: FLAGS });
+}
+
+/** A tab of a fresh profile, at the server's page. `seen` gathers what must stay empty. */
+export async function visit(browser, server, { hash = "", width = 1280, height = 800, locale = "en-US", ...more } = {}) {
+  const context = await browser.newContext({ viewport: { width, height }, locale, acceptDownloads: true, ...more });
+  const page = await context.newPage();
+  const seen = watch(page, server);
+  await page.goto(`${server.url}/${hash}`);
+  await page.locator("nav.rooms").waitFor();
+  return { context, page, seen };
+}
+
+export function watch(page, server) {
+  const seen = { faults: [], elsewhere: [], dialogs: [] };
+  page.on("pageerror", (error) => seen.faults.push(String(error)));
+  page.on("console", (message) => {
+    // a refused request is told by the browser itself, and shown by the page
+    if (message.type() === "error" && !/^Failed to load resource/.test(message.text())) seen.faults.push(message.text());
+  });
+  page.on("dialog", (dialog) => {
+    seen.dialogs.push(dialog.message());
+    void dialog.dismiss();
+  });
+  page.on("request", (request) => {
+    if (!/^(?:data|blob|about):/.test(request.url()) && !request.url().startsWith(`${server.url}/`)) {
+      seen.elsewhere.push(request.url());
+    }
+  });
+  void page.addInitScript(() => {
+    globalThis.violations = [];
+    document.addEventListener("securitypolicyviolation", (event) =>
+      globalThis.violations.push(`${event.violatedDirective}: ${event.blockedURI} ${event.sample}`),
+    );
+  });
+  return seen;
+}
+
+export async function quiet(page, seen) {
+  const violations = await page.evaluate(() => globalThis.violations);
+  return [...seen.faults, ...seen.elsewhere, ...seen.dialogs, ...violations];
+}
