@@ -239,7 +239,7 @@ def several(parse: Callable[[str], str]) -> Callable[[str], tuple[str, ...]]:
 def host_name(value: str) -> str:
     """A Host header's name, in small letters, without a port; an IPv6 address with or without brackets."""
     name = value.lower().removeprefix("[").removesuffix("]")
-    if not re.fullmatch(r"[a-z0-9_.-]+|[0-9a-f:.]*:[0-9a-f:.]*", name):
+    if not re.fullmatch(r"[a-z0-9_.-]+|[0-9a-f.]*:[0-9a-f:.]*", name):
         raise ValueError(value)
     return name
 

@@ -33,7 +33,9 @@ from hoshikage.params import DeviceInfo
 CHECK: Final = "hoshikage.runner.check"
 _ANSWER_BYTES: Final = 1 << 20
 _LOG_BYTES: Final = 1 << 16
-_REASON: Final = re.compile(r"GGML_ASSERT|GGML_ABORT|terminate called|what\(\):|Assertion .+ failed|fatal error", re.I)
+_REASON: Final = re.compile(
+    r"GGML_ASSERT|GGML_ABORT|terminate called|what\(\):|Assertion .{1,400} failed|fatal error", re.I
+)
 """A line that says why a process dies; ggml prints a backtrace of many lines after it."""
 _WORDS: Final = 300
 _EXPLAINED: Final = frozenset(

@@ -7,7 +7,6 @@ and 60 MB. llguidance knows one token more than the model: its end mark, which s
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,7 +29,7 @@ WHITESPACE: Final = r"( |\n{1,2}[ \t]{0,20})?"
 COMPILE_SECONDS: Final = 5.0
 """For what Python does of it; llguidance's own part is bounded by its limits and json_schema.checked."""
 SHOWN_CHARACTERS: Final = 300
-UNKNOWN_KEYS: Final = re.compile(r"Unimplemented keys: (\[.*?\])")
+UNKNOWN_KEYS: Final = "Unimplemented keys: ["
 
 
 class Grammars:
@@ -158,9 +157,9 @@ class _Tokenizer:
 
 
 def _refusal(grammar: Grammar, reason: str) -> InvalidRequest:
-    found = UNKNOWN_KEYS.search(reason)
+    _, found, rest = reason.partition(UNKNOWN_KEYS)
     if found and grammar.kind == "json_schema":
-        return InvalidRequest("engine.schema_keyword", param=grammar.param, keywords=found[1].strip("[]"))
+        return InvalidRequest("engine.schema_keyword", param=grammar.param, keywords=rest.partition("]")[0])
     reason = " ".join(reason.removesuffix("<non-verbose/>").split())
     shown = reason if len(reason) <= SHOWN_CHARACTERS else reason[:SHOWN_CHARACTERS] + "…"
     return InvalidRequest("engine.grammar_refused", param=grammar.param, reason=shown)

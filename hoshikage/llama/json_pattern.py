@@ -10,7 +10,8 @@ import re
 import warnings
 from typing import Final
 
-CLASS: Final = re.compile(r"\\.|(\[\^?(?:\\.|[^\\\]])(?:\\.|[^\\\]])*\])", re.DOTALL)
+CLASS: Final = re.compile(r"\\.|(\[\^?(?:\\.|[^\\\]])(?:\\.|[^\\\]])*(?:\]|\\?\Z))", re.DOTALL)
+"""One that does not end goes to the text's end: it is refused later, and not looked at from each `[` in it."""
 CONTROL: Final = tuple(map(chr, range(0x20)))
 NOT_CONTROL: Final = r"\x00-\x1f"
 FEW: Final = 5

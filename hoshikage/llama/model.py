@@ -20,10 +20,11 @@ from hoshikage.params import LoadParams
 
 MEMORY_SHORT: Final = re.compile(
     r"out of (?:\w+ )?memory|insufficient memory|OutOf(?:Device|Host)Memory|bad_alloc"
-    r"|(?:failed|unable|cannot|can't) (?:to )?(?:m?alloc|reserve)|alloc\w* .*fail|Malloc failed",
+    r"|(?:failed|unable|cannot|can't) (?:to )?(?:m?alloc|reserve)|alloc\w{0,40} .{0,200}fail|Malloc failed",
     re.IGNORECASE,
 )
-"""What the library and its backends log where memory is short; they return nothing but NULL for it."""
+"""What the library and its backends log where memory is short; they return nothing but NULL for it. Names from the file
+stand in those lines, so that nothing here may look far."""
 
 
 class Model(Owner):

@@ -37,7 +37,7 @@ MAX_BITS: Final = 4096
 ITEM: Final = 8
 
 LARGE_PERCENT_WIDTH: Final = re.compile(r"%[^a-zA-Z%]*(?:[*]|\d{4})")
-LARGE_BRACE_WIDTH: Final = re.compile(r"[{][^{}]*:[^{}]*(?:\d{4}|[{])")
+LARGE_BRACE_WIDTH: Final = re.compile(r"[{][^{}:]*:[^{}]*(?:\d{4}|[{])")
 WIDENING: Final = frozenset({"ljust", "rjust", "center", "zfill", "expandtabs"})
 FORMATS: Final = frozenset({"format", "format_map"})
 SPLITS: Final = frozenset({"split", "rsplit", "splitlines"})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from codecs import utf_8_decode
 
 
@@ -15,19 +14,11 @@ class TextAssembler:
     """
 
     def __init__(self, stop: tuple[str, ...] = ()) -> None:
-        stops = sorted(filter(None, set(stop)), key=lambda text: (len(text), text))
+        self._stops = sorted(filter(None, set(stop)), key=lambda text: (len(text), text))
         self.stop: str | None = None
         """The stop string that was met. Nothing is released after it."""
         self._bytes = b""
         self._held = ""
-        self._whole = self._search = None
-        if stops:
-            prefixes = sorted({text[:end] for text in stops for end in range(1, len(text))}, key=len, reverse=True)
-            whole = "|".join(map(re.escape, stops))
-            self._whole = re.compile(whole)
-            # Leftmost: a whole stop string, or one that the text's end may be the beginning of.
-            partial = "|".join(map(re.escape, prefixes))
-            self._search = re.compile(rf"({whole})|(?:{partial})\Z" if prefixes else f"({whole})")
 
     @property
     def stopped(self) -> bool:
@@ -41,18 +32,18 @@ class TextAssembler:
             data = self._bytes + piece
             text, consumed = utf_8_decode(data, "replace", False)
             self._bytes = data[consumed:]
-        if self._search is None:
+        if not self._stops:
             return text
         if self.stop is not None:
             return ""
         text = self._held + text
-        met = self._search.search(text)
-        if met is None:
-            self._held = ""
-            return text
-        start = met.start()
-        self.stop = met[1]
-        self._held = "" if met[1] else text[start:]
+        start, stop = self._whole(text)
+        begun = self._begun(text)
+        if begun < start:
+            self._held = text[begun:]
+            return text[:begun]
+        self.stop = stop
+        self._held = ""
         return text[:start]
 
     def finish(self) -> str:
@@ -61,8 +52,26 @@ class TextAssembler:
         self._held, self._bytes = "", b""
         if self.stop is not None:
             return ""
-        met = self._whole.search(rest) if self._whole is not None else None
-        if met is None:
-            return rest
-        self.stop = met[0]
-        return rest[: met.start()]
+        start, self.stop = self._whole(rest)
+        return rest[:start]
+
+    def _whole(self, text: str) -> tuple[int, str | None]:
+        """Where the first stop string begins, and which it is; the text's end and None where there is none."""
+        start, found = len(text), None
+        for stop in self._stops:
+            at = text.find(stop)
+            if 0 <= at < start:
+                start, found = at, stop
+        return start, found
+
+    def _begun(self, text: str) -> int:
+        """Where what may become a stop string begins, at the text's end; the end itself where nothing may."""
+        begun = len(text)
+        for stop in self._stops:
+            at = text.find(stop[0], max(0, len(text) - len(stop) + 1))
+            while 0 <= at < begun:
+                if stop.startswith(text[at:]):
+                    begun = at
+                else:
+                    at = text.find(stop[0], at + 1)
+        return begun

@@ -142,5 +142,7 @@ def _label(file: Path, taken: dict[str, Found]) -> str:
 
 def _valid(name: str) -> str:
     """The name with what labels cannot hold (entries.LABEL) as hyphens."""
-    name = re.sub(r"-*[^A-Za-z0-9._:@+-]+-*", "-", unicodedata.normalize("NFC", name).lstrip("._:@+- ")).rstrip("-")
+    name = re.sub(r"(?<!-)-*[^A-Za-z0-9._:@+-]+-*", "-", unicodedata.normalize("NFC", name).lstrip("._:@+- ")).rstrip(
+        "-"
+    )
     return f"model{name}"[:MAX_NAME] if name[:1] in ("", "-") else name[:MAX_NAME]

@@ -43,8 +43,12 @@ FORMATS: Final[tuple[Format, ...]] = (
     llama3.FORMAT,
 )
 """From the most particular signs to the most common ones."""
-TOOLS: Final = re.compile(r"""\{[{%](?:[^}%]|%(?!\}))*?(?<!['".\w])tools(?!['"\w])""")
+SIGNS: Final = re.compile(r"""(?P<opens>\{[{%])|(?P<closes>\})|(?<!['".\w])tools(?!['"\w])""")
+"""What is looked for in one pass, since the text is anybody's: a search for the whole of it would begin anew at every
+mark."""
 MESSAGE_TOOLS: Final = re.compile(r"""message(?:\.tools\b|\[['"]tools['"]\])""")
+MOST_CHARACTERS: Final = 2_000_000
+"""Of a template that is looked at; one that is longer is refused when it is compiled."""
 Place = Literal["variable", "system", "nowhere"]
 
 
@@ -62,7 +66,7 @@ class Dialect:
     @classmethod
     def of(cls, template_source: str | None) -> Dialect:
         """What a chat template shows; None is a model without one."""
-        source = template_source or ""
+        source = template_source if template_source and len(template_source) <= MOST_CHARACTERS else ""
         place = place_of_tools(source)
         form = detect(source)
         return cls(
@@ -85,6 +89,10 @@ def detect(template_source: str | None) -> Format:
 def place_of_tools(template_source: str | None) -> Place:
     """Where a template looks for the request's tools: in a variable, in the system message, or not at all."""
     source = template_source or ""
-    if TOOLS.search(source):
-        return "variable"
+    inside = False
+    for met in SIGNS.finditer(source):
+        if met.lastgroup is None and inside:
+            return "variable"
+        if met.lastgroup is not None:
+            inside = met.lastgroup == "opens"
     return "system" if MESSAGE_TOOLS.search(source) else "nowhere"
