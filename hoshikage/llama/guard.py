@@ -25,10 +25,8 @@ class Guard:
 
     def marked(self, value: Any, mark: str) -> Any:
         """A copy of JSON-like `value` with marks in all its strings, the keys of its objects included."""
-        if self._begins is None:
-            return value
         if isinstance(value, str):
-            return self._marked_text(value, mark)
+            return value if self._begins is None else self._marked_text(value, mark)
         if isinstance(value, dict):
             return {self.marked(key, mark): self.marked(item, mark) for key, item in value.items()}
         if isinstance(value, (list, tuple)):

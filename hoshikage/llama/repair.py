@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from hoshikage.llama.repair_calls import CALL_REPAIRS
 from hoshikage.params import ChatPrompt, Message
 
 SYSTEM_FOLDED: Final = "system-folded"
@@ -20,10 +21,25 @@ LATE_SYSTEM_FOLDED: Final = "late-system-folded"
 """As before, for system turns that are not the first turn alone."""
 ROLES_MERGED: Final = "roles-merged"
 """Neighbours of one role are one turn."""
+USER_ADDED: Final = "user-added"
+"""An empty turn of the user stands before an assistant's that nobody's comes before."""
+TOOLS_SIMPLIFIED: Final = "tools-simplified"
+"""Parameters of tools are shown with one type each, and an empty description where they have none."""
 IDS_SHORTENED: Final = "tool-ids-shortened"
 """Ids of calls are nine letters and digits, which Mistral's templates insist on."""
 SHORT_ID: Final = re.compile("[A-Za-z0-9]{9}")
 BETWEEN: Final = "\n\n"
+WORDS_LOST: Final = "words-lost"
+"""No repair makes the template show every text: this one loses the fewest."""
+TURN_REPAIRS: Final[tuple[tuple[str, ...], ...]] = (
+    (),
+    (ROLES_MERGED,),
+    (LATE_SYSTEM_FOLDED,),
+    (SYSTEM_FOLDED,),
+    (LATE_SYSTEM_FOLDED, ROLES_MERGED),
+    (SYSTEM_FOLDED, ROLES_MERGED),
+    (USER_ADDED, LATE_SYSTEM_FOLDED, ROLES_MERGED),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,29 +51,58 @@ class Variant:
 
 
 def variants(prompt: ChatPrompt) -> Iterator[Variant]:
-    """The conversation as it is, then repaired, the smallest change first; each differs from all before it."""
+    """The conversation as it is, then repaired, the smallest change first; each differs from all before it.
+
+    Of one kind of conversation, whatever its texts, there are always the same variants in the same order.
+    """
+    yield from _of_messages(prompt, ())
+    simple = tuple(_simplified(tool) for tool in prompt.tools)
+    if simple != prompt.tools:
+        yield from _of_messages(replace(prompt, tools=simple), (TOOLS_SIMPLIFIED,))
+
+
+def _of_messages(prompt: ChatPrompt, done: tuple[str, ...]) -> Iterator[Variant]:
     seen: list[tuple[Message, ...]] = []
-    for repairs in (
-        (),
-        (ROLES_MERGED,),
-        (LATE_SYSTEM_FOLDED,),
-        (SYSTEM_FOLDED,),
-        (LATE_SYSTEM_FOLDED, ROLES_MERGED),
-        (SYSTEM_FOLDED, ROLES_MERGED),
-    ):
-        messages = prompt.messages
-        if SYSTEM_FOLDED in repairs or LATE_SYSTEM_FOLDED in repairs:
-            messages = _folded(messages, keep_first=LATE_SYSTEM_FOLDED in repairs)
-        if ROLES_MERGED in repairs:
-            messages = _merged(messages)
-        if messages in seen:
-            continue
-        seen += _forms(messages)
-        for form in _forms(messages):
-            yield Variant(replace(prompt, messages=form), repairs)
-        for form in _forms(tuple(map(_with_short_ids, messages))):
-            if form not in seen:
-                yield Variant(replace(prompt, messages=form), (*repairs, IDS_SHORTENED))
+    for of_calls, named in CALL_REPAIRS:
+        for of_turns in TURN_REPAIRS:
+            messages = _with_turns(of_calls(prompt.messages), of_turns)
+            if messages in seen:
+                continue
+            repairs = (*done, *named, *of_turns)
+            forms = tuple(_forms(messages))
+            seen += forms
+            for form in forms:
+                yield Variant(replace(prompt, messages=form), repairs)
+            for form in _forms(tuple(map(_with_short_ids, messages))):
+                if form not in seen:
+                    yield Variant(replace(prompt, messages=form), (*repairs, IDS_SHORTENED))
+
+
+def _with_turns(messages: tuple[Message, ...], repairs: tuple[str, ...]) -> tuple[Message, ...]:
+    if SYSTEM_FOLDED in repairs or LATE_SYSTEM_FOLDED in repairs:
+        messages = _folded(messages, keep_first=LATE_SYSTEM_FOLDED in repairs)
+    if ROLES_MERGED in repairs:
+        messages = _merged(messages)
+    if USER_ADDED in repairs:
+        first = next((at for at, message in enumerate(messages) if message.role != "system"), 0)
+        if messages and messages[first].role == "assistant":
+            messages = (*messages[:first], Message("user", ""), *messages[first:])
+    return messages
+
+
+def _simplified(value: Any) -> Any:
+    if isinstance(value, dict):
+        made = {key: _simplified(item) for key, item in value.items()}
+        kinds = made.get("type")
+        if isinstance(kinds, list) and kinds:
+            made["type"] = next((kind for kind in kinds if kind != "null"), kinds[0])
+        if isinstance(made.get("properties"), dict):
+            made["properties"] = {
+                name: {"description": "", **item} if isinstance(item, dict) else item
+                for name, item in made["properties"].items()
+            }
+        return made
+    return [_simplified(item) for item in value] if isinstance(value, list) else value
 
 
 def _forms(messages: tuple[Message, ...]) -> Iterator[tuple[Message, ...]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import wraps
 from types import BuiltinMethodType
 from typing import Any, Final
@@ -42,6 +42,8 @@ WIDENING: Final = frozenset({"ljust", "rjust", "center", "zfill", "expandtabs"})
 FORMATS: Final = frozenset({"format", "format_map"})
 SPLITS: Final = frozenset({"split", "rsplit", "splitlines"})
 REFUSED: Final = frozenset({"translate"})
+CHANGES: Final = frozenset({"append", "pop", "insert"})
+"""Methods that change a list by one item."""
 SHOWING: Final = frozenset({"string", "tojson", "pprint", "join", "replace", "format", "escape", "e", "forceescape"})
 """Filters that make text of lists and objects."""
 TEXT_FILTERS: Final = SHOWING | frozenset(
@@ -71,6 +73,10 @@ class Environment(ImmutableSandboxedEnvironment):
 
     def reset(self) -> None:
         self._made = 0
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        """Lists of its own, and those it is given, a template may change: each rendering has copies."""
+        return (isinstance(obj, list) and attr in CHANGES) or super().is_safe_attribute(obj, attr, value)
 
     def concat(self, texts: Iterable[str]) -> str:
         """Joins what a macro or block has put out."""
@@ -107,6 +113,8 @@ class Environment(ImmutableSandboxedEnvironment):
             result = super().call(__context, __obj, *args, **kwargs)
             __self._charge(_weight(result))
             return result
+        elif isinstance(owner, list) and name in CHANGES:
+            __self._charge(ITEM * len(args))
         return super().call(__context, __obj, *args, **kwargs)
 
     def _check_method(self, owner: str | bytes, name: str, args: tuple[Any, ...]) -> None:
@@ -165,6 +173,8 @@ class Environment(ImmutableSandboxedEnvironment):
 
         @wraps(function)  # keeps what Jinja notes on a filter, as that it wants the environment
         def measured(*args: Any, **kwargs: Any) -> Any:
+            if name == "tojson":  # what `map` makes is no list yet
+                args = tuple(list(value) if isinstance(value, Iterator) else value for value in args)
             for value in (*args, *kwargs.values()):
                 if isinstance(value, (str, bytes)) and len(value) > MAX_SPLIT and name not in TEXT_FILTERS:
                     raise SecurityError(f"the text is too long for {name}")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Literal, TypeVar
 
@@ -13,8 +14,9 @@ from jinja2.exceptions import SecurityError
 
 from hoshikage.errors import TemplateRefused
 from hoshikage.llama.guard import Guard
-from hoshikage.llama.repair import variants
+from hoshikage.llama.repair import TOOLS_SIMPLIFIED, WORDS_LOST, variants
 from hoshikage.llama.sandbox import MAX_TEXT, Environment
+from hoshikage.llama.words import Words
 from hoshikage.native_os.interrupt import Deadline, Interrupted
 from hoshikage.params import ChatPrompt, Message
 
@@ -59,6 +61,22 @@ class Rendered:
         return "".join(part.text for part in self.parts[-4:])[-TAIL_CHARACTERS:]
 
 
+class _Taken:
+    """What a template has taken so far of one conversation's variants."""
+
+    def __init__(self) -> None:
+        self.best: Rendered | None = None
+        self._fewest: int | None = None
+
+    def take(self, rendered: Rendered, lost: int) -> bool:
+        """Keeps what loses the fewest texts, the first of such; whether that is none."""
+        if lost and (self._fewest is None or lost < self._fewest):
+            self.best, self._fewest = Rendered(rendered.parts, (*rendered.repairs, WORDS_LOST)), lost
+        elif not lost:
+            self.best = rendered
+        return not lost
+
+
 class ChatTemplate:
     """A template compiled once per model. A source that does not compile is refused when it is first rendered."""
 
@@ -76,29 +94,59 @@ class ChatTemplate:
             self.broken = str(refusal.details.get("reason", "takes too long"))
 
     def render(self, prompt: ChatPrompt, now: datetime) -> Rendered:
-        """The prompt's text, of a repaired conversation where the template refuses it as it is.
+        """The prompt's text, of a repaired conversation where the template refuses it as it is or loses words of it.
 
         Raises TemplateRefused with the template's own words about the conversation as it is, or when it takes too long.
         """
         if self.broken is not None:
             raise TemplateRefused("engine.template_broken", reason=self.broken)
-        return self._timed(lambda: self._repaired(prompt, now))
+        taken = _Taken()
+        try:
+            self._timed(lambda: self._try_all(prompt, now, taken))
+        except TemplateRefused:
+            if taken.best is None:
+                raise
+        assert taken.best is not None
+        return taken.best
 
-    def _repaired(self, prompt: ChatPrompt, now: datetime) -> Rendered:
+    def _try_all(self, prompt: ChatPrompt, now: datetime, taken: _Taken) -> None:
+        """Finds the first variant of which the template shows every text, or the one that loses the fewest."""
         refusals: list[Exception] = []
-        for variant in variants(prompt):
+        words = Words()
+        marked = replace(prompt, messages=words.marked(prompt.messages))
+        for variant, shadow in zip(variants(prompt), variants(marked), strict=False):
+            if refusals and isinstance(refusals[0], RecursionError) and TOOLS_SIMPLIFIED not in variant.repairs:
+                continue  # no change of the turns mends it
             parts = self._accepted(variant.prompt, now, refusals)
-            if parts is not None:
-                return Rendered(parts, variant.repairs)
-        raise refusals[0]
+            if parts is None:
+                continue
+            rendered = Rendered(parts, variant.repairs)
+            taken.best = taken.best or rendered  # should the time end before it is known what it shows
+            if taken.take(rendered, self._lost(shadow.prompt, now, words)):
+                return
+        if taken.best is None:
+            raise refusals[0]
+
+    def _lost(self, marked: ChatPrompt, now: datetime, words: Words) -> int:
+        """How many texts a rendering of the marked conversation lacks; none where the marks are what it refuses."""
+        shown = self._accepted(marked, now, [])
+        return 0 if shown is None else len(words.lost("".join(part.text for part in shown)))
 
     def _accepted(self, prompt: ChatPrompt, now: datetime, refusals: list[Exception]) -> tuple[Part, ...] | None:
         """The prompt's text; None where the template refuses the conversation, with its words in `refusals`."""
         try:
             return self._render(prompt, now)
-        except (SecurityError, RecursionError):
+        except SecurityError:
             raise
-        except (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        except (
+            RecursionError,
+            TemplateError,
+            ArithmeticError,
+            AttributeError,
+            LookupError,
+            TypeError,
+            ValueError,
+        ) as error:
             refusals.append(error)
             return None
 
@@ -110,10 +158,13 @@ class ChatTemplate:
         if prompt.continue_final_message and messages:
             messages[-1]["content"] = (messages[-1]["content"] or "") + end + " "
         variables = {
+            "date_string": now.strftime("%d %b %Y"),
+            "datetime": now.strftime("%b %d %Y"),
             **self._guard.marked(prompt.template_kwargs, mark),
             **self._special,
             "messages": messages,
             "tools": self._guard.marked(list(prompt.tools), mark) or None,
+            "functions": _functions(prompt.tools, lambda value: self._guard.marked(value, mark)),
             "documents": None,
             "add_generation_prompt": prompt.add_generation_prompt,
             "continue_final_message": prompt.continue_final_message,
@@ -149,6 +200,11 @@ def _as_seen(message: Message) -> dict[str, Any]:
     if "reasoning_content" in seen:
         seen.setdefault("thinking", seen["reasoning_content"])
     return seen
+
+
+def _functions(tools: tuple[dict[str, Any], ...], marked: Callable[[Any], Any]) -> str:
+    """The tools as text, as Firefunction's template wants them under a name of its own."""
+    return str(marked(json.dumps([tool.get("function", tool) for tool in tools], ensure_ascii=False))) if tools else ""
 
 
 def _raise_exception(message: object) -> None:

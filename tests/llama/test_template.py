@@ -40,7 +40,10 @@ def test_chatml_is_the_fallback() -> None:
     [
         ("{{ bos_token }}{{ messages[0].content }}{{ eos_token }}", "<s>hello</s>"),
         ("{% for i in range(5) %}{% if i == 3 %}{% break %}{% endif %}{{ i }}{% endfor %}", "012"),
-        ("{{ strftime_now('%Y-%m-%d') }}{{ date_string is defined }}", "2026-07-09False"),
+        ("{{ strftime_now('%Y-%m-%d') }}, {{ date_string }}, {{ datetime }}", "2026-07-09, 09 Jul 2026, Jul 09 2026"),
+        ("{% set l = [] %}{% set _ = l.append('a') %}{% set _ = l.append('b') %}{{ l.pop(0) }}{{ l }}", "a['b']"),
+        ("{{ messages | map(attribute='role') | tojson }}", '["user"]'),
+        ("{{ 'Functions: ' + functions }}!", "Functions: !"),
         ("{{ messages | tojson }}", '[{"role": "user", "content": "hello"}]'),
         ("{{ {'b': '星<>', 'a': 1} | tojson(indent=2) }}", '{\n  "b": "星<>",\n  "a": 1\n}'),
         ("{{ {'a': 1} | tojson(separators=(',', ':')) }}", '{"a":1}'),
@@ -75,7 +78,7 @@ def test_the_template_s_own_refusal_is_passed_on() -> None:
     "source",
     [
         "{{ ''.__class__.__mro__ }}",
-        "{{ messages.append(1) }}",
+        "{{ messages.clear() }}",
         "{{ 'x' * 1000000000 }}",
         "{{ 1000000000 * [1] }}",
         "{{ 10 ** 10000000 }}",

@@ -55,7 +55,7 @@ INTERNALS: Final = frozenset(
         "continue_final_message",
         "bos_token",
         "eos_token",
-        "date_string",
+        "functions",
         "strftime_now",
         "raise_exception",
         "range",
