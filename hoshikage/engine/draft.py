@@ -105,8 +105,8 @@ class Draft:
 
     def done(self, seq_id: int) -> None:
         """The sequence is free again."""
-        self.context.remove(seq_id)
         self._free.append(seq_id)
+        self.context.remove(seq_id)
 
     def close(self) -> None:
         self.context.close()

@@ -15,17 +15,21 @@ from typing import Final
 
 from hoshikage import wire
 from hoshikage.engine.cancels import Cancels
+from hoshikage.engine.faults import failure_of, report
 from hoshikage.engine.pace import Pace
 from hoshikage.engine.prices import Prices
-from hoshikage.engine.seats import Seats
+from hoshikage.engine.running import Running
+from hoshikage.engine.seats import Seat, Seats
 from hoshikage.engine.session import Session
 from hoshikage.errors import HoshikageError, KvMemoryFull, ShuttingDown
 from hoshikage.llama.context import MOST_GUESSED, Context
 from hoshikage.params import Timings
 
 OpenSession = Callable[[wire.Generate], Session]
-Filled = list[tuple[Session, int]]
+Filled = list[tuple[Running, int]]
 """Sessions with the number of their tokens in a batch."""
+Decoded = list[tuple[Running, int | None]]
+"""Sessions with the index of the logits that they can sample from; None where more of their prompt is to come."""
 LOOK_AGAIN: Final = 64
 """After so many decodes of several answers their price is measured anew."""
 AHEAD: Final = 256
@@ -44,7 +48,7 @@ class Scheduler:
         prices: Prices,
         slots: int = 1,
     ) -> None:
-        """`open_session` may raise HoshikageError, which ends that job alone. `prices` learn from what is decoded.
+        """What `open_session` raises ends that job alone. `prices` learn from what is decoded.
         `slots`: the context's sequences."""
         self._context = context
         self._open_session = open_session
@@ -62,7 +66,7 @@ class Scheduler:
         self._waiting: deque[wire.Generate] = deque()
         self._standing: list[Session] = []
         """Open, but without a sequence: the next to begin, and those that gave theirs back; in order of arrival."""
-        self._running: list[Session] = []
+        self._running: list[Running] = []
         """In order of arrival."""
         self._tries = self._grown = 0
         """How often room was made, with so many tokens in all texts."""
@@ -71,11 +75,17 @@ class Scheduler:
     def busy(self) -> bool:
         return bool(self._running or self._waiting or self._standing)
 
+    @property
+    def _begun(self) -> list[Running | Session]:
+        """All that are open, with a sequence or without."""
+        return [*self._running, *self._standing]
+
     def submit(self, job: wire.Generate) -> None:
         self._waiting.append(job)
 
     def step(self) -> None:
-        """One decode for all. What the library raises is for the caller to pass to `fail`."""
+        """One decode for all. What the library raises is for the caller to pass to `fail`; what one session raises ends
+        that session's job alone."""
         if self._waiting or self._standing:
             self._admit()
         if not self._running:
@@ -83,6 +93,8 @@ class Scheduler:
         context = self._context
         context.batch.clear()
         filled = self._fill_all(context) if self._several else self._fill_one(context)
+        if not filled:
+            return
         begun = time.perf_counter()
         try:
             decoded = context.decode()
@@ -91,30 +103,30 @@ class Scheduler:
             if not (self._seats.evict() or self._make_room()):
                 raise
             return
-        ready: list[Session] = []
         if decoded:
-            self._learn(filled, time.perf_counter() - begun)
             # All are told what has been computed of them before anyone leaves: who leaves may empty the memory.
-            ready = [session for session, count in filled if session.computed(count)]
+            for running, count in filled:
+                running.sequence.n_past += count - len(running.guesses)
+            self._learn(filled, time.perf_counter() - begun)
         else:
             self._seats.restore()
-        for session in tuple(self._running):
-            if self._cancels.wanted(session.job):
-                session.cancel()
-                self._remove(session)
-        self._advance(ready)
+        for running in tuple(self._running):
+            if self._cancels.wanted(running.job):
+                self._give_up(running)
+        if decoded:
+            self._advance(filled)
 
     def fail(self, error: HoshikageError) -> None:
         """Ends every running session with this error."""
-        for job in dict.fromkeys(session.job for session in self._running):
-            self._fail(job, error)
+        while self._running:
+            self._fail(self._running[0].session, error)
+        self._seats.reclaim(())
         self._seats.forget()
 
     def close(self) -> None:
         """Ends the sessions that have begun as cancelled and refuses those that wait."""
-        for session in (*self._running, *self._standing):
-            session.cancel()
-            self._remove(session)
+        while begun := self._begun:
+            self._give_up(begun[0])
         while self._waiting:
             job = self._waiting.popleft().job
             self._cancels.ended(job)
@@ -125,59 +137,67 @@ class Scheduler:
     def _admit(self) -> None:
         for session in tuple(self._standing):
             if self._cancels.wanted(session.job):
-                session.cancel()
-                self._remove(session)
+                self._give_up(session)
         while self._seats.free and (self._standing or self._waiting):
             if not self._standing:
-                self._open(self._waiting.popleft())
+                self._open()
                 continue
             session = self._standing[0]
-            if not self._has_cells(min(session.longest, len(session.tokens) + AHEAD)):
-                return
-            reuse = session.plan.reuse and not session.is_scored
-            seat = self._seats.take(session.tokens, session.plan.scope, reuse=reuse)
-            assert seat is not None
-            session.sit(seat)
-            del self._standing[0]
-            insort(self._running, session, key=_arrival)
-            self._cancels.admitted(session.job, self._context.abort)
+            try:
+                if not self._begin(session):
+                    return
+            except Exception as error:  # noqa: BLE001 - a fault in one job must not end those of others
+                self._fail(session, error)
 
-    def _open(self, job: wire.Generate) -> None:
-        if self._cancels.wanted(job.job):
-            self._cancels.ended(job.job)
-            self._emit(wire.Finished(job.job, "cancelled", 0, 0, Timings(0.0, 0.0, 0.0)))
-            return
+    def _open(self) -> None:
+        job = self._waiting.popleft()
         try:
-            self._standing.append(self._open_session(job))
-        except HoshikageError as error:
-            self._cancels.ended(job.job)
-            self._emit(wire.Failed.of(error, job.job))
+            if self._cancels.wanted(job.job):
+                self._emit(wire.Finished(job.job, "cancelled", 0, 0, Timings(0.0, 0.0, 0.0)))
+            else:
+                self._standing.append(self._open_session(job))
+                return
+        except Exception as error:  # noqa: BLE001 - as above
+            self._emit(wire.Failed.of(failure_of(error, self._emit), job.job))
+        self._cancels.ended(job.job)
+
+    def _begin(self, session: Session) -> bool:
+        """Gives a sequence to the session that has waited longest. False where there are not the cells for it."""
+        if not self._has_cells(min(session.longest, len(session.tokens) + AHEAD)):
+            return False
+        reuse = session.plan.reuse and not session.is_scored
+        seat = self._seats.take(session.tokens, session.plan.scope, reuse=reuse)
+        if seat is None:
+            return False
+        insort(self._running, Running(session, seat), key=_arrival)
+        self._standing.remove(session)
+        self._cancels.admitted(session.job, self._context.abort)
+        return True
 
     def _has_cells(self, wanted: int) -> bool:
         """Whether so many more suffice beside what the running sessions will soon need. One alone always has enough."""
         if not self._running:
             return True
-        for session in self._running:
-            assert session.seat is not None
-            wanted += min(session.longest, len(session.tokens) + AHEAD) - session.seat.n_past
+        for running in self._running:
+            session = running.session
+            wanted += min(session.longest, len(session.tokens) + AHEAD) - running.sequence.n_past
         return wanted <= self._seats.cells_left + self._seats.cells_kept
 
     def _send_away(self) -> bool:
         """Takes its sequence from the session that came last. False where there is but one."""
         if len(self._running) < 2:
             return False
-        session = self._running.pop()
-        assert session.seat is not None
-        self._seats.leave(session.seat, keep=False)
-        session.seat = None
-        insort(self._standing, session, key=_arrival)
+        running = self._running.pop()
+        insort(self._standing, running.session, key=_arrival)
+        self._seats.leave(running.sequence, keep=False)
         return True
 
     def _make_room(self) -> bool:
         """A session gives its sequence back; where there is but one, its cells lie scattered, and its text is computed
         again from an empty memory. False where that has been tried often enough and no text has grown since: old
         releases can go on finding no room."""
-        grown = sum(len(session.tokens) for session in (*self._running, *self._standing))
+        running = sum(len(running.session.tokens) for running in self._running)
+        grown = running + sum(len(session.tokens) for session in self._standing)
         self._tries = self._tries + 1 if grown == self._grown else 1
         self._grown = grown
         if self._tries > self._slots + 1:
@@ -186,59 +206,95 @@ class Scheduler:
             self._seats.forget()
         return True
 
-    def _remove(self, session: Session) -> None:
-        """Of a session that has ended."""
-        if session in self._running:
-            self._running.remove(session)
-        else:
-            self._standing.remove(session)
-        if session.seat is not None:
-            self._seats.leave(session.seat, keep=session.plan.reuse)
-            session.seat = None
-        session.close()
-        if not any(other.job == session.job for other in (*self._running, *self._standing)):
-            self._cancels.ended(session.job)
+    def _give_up(self, ended: Running | Session) -> None:
+        """Ends one that its caller wants no more of."""
+        session = ended.session if isinstance(ended, Running) else ended
+        try:
+            session.cancel()
+            self._remove(ended)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._fail(session, error)
 
-    def _fail(self, job: int, error: HoshikageError) -> None:
-        for session in (*self._running, *self._standing):
-            if session.job == job:
-                self._remove(session)
-        self._emit(wire.Failed.of(error, job))
+    def _remove(self, ended: Running | Session) -> None:
+        """Of a session that has ended: all that it has is free again."""
+        try:
+            if isinstance(ended, Running):
+                self._running.remove(ended)
+                self._seats.leave(ended.sequence, keep=ended.session.plan.reuse)
+            else:
+                self._standing.remove(ended)
+        finally:
+            session = ended.session if isinstance(ended, Running) else ended
+            try:
+                session.close()
+            finally:
+                if not any(other.job == session.job for other in self._begun):
+                    self._cancels.ended(session.job)
+
+    def _fail(self, session: Session, error: Exception) -> None:
+        """Ends its job with this error. Whatever else goes wrong, all its sessions are gone and it is told one end."""
+        failure = failure_of(error, self._emit)
+        for each in self._begun:
+            if each.job == session.job:
+                try:
+                    self._remove(each)
+                except Exception as fault:  # noqa: BLE001 - it is gone all the same
+                    report(fault, self._emit)
+        self._seats.reclaim(running.sequence for running in self._running)
+        self._cancels.ended(session.job)
+        session.fail(failure)
 
     # What is decoded
 
     def _fill_one(self, context: Context) -> Filled:
-        session = self._running[0]
-        return [(session, session.fill(context.batch, context.n_batch))]
+        running = self._running[0]
+        try:
+            return [(running, running.fill(context.batch, context.n_batch))]
+        except Exception as error:  # noqa: BLE001 - as above
+            self._fail(running.session, error)
+            return []
 
     def _fill_all(self, context: Context) -> Filled:
         """The answers that flow go first, each with all it has; prompts share what room is left."""
         flowing, prompts = self._parted()
-        needed = sum(session.pending for session in flowing)
+        needed = sum(running.pending for running in flowing)
         while self._seats.cells_left < max(needed, 1) and (self._seats.evict() or self._send_away()):
             flowing, prompts = self._parted()
-            needed = sum(session.pending for session in flowing)
+            needed = sum(running.pending for running in flowing)
         room = min(context.n_batch, max(self._seats.cells_left, 1))
         if not prompts and len(flowing) > 1:
             flowing = self._group(flowing)
-            needed = sum(session.pending for session in flowing)
+            needed = sum(running.pending for running in flowing)
         filled: Filled = []
-        for session in flowing:
-            needed -= session.pending  # what those behind it must have
+        for running in flowing:
+            needed -= running.pending  # what those behind it must have
             if room > needed:
-                filled.append((session, session.fill(context.batch, room - needed)))
-                room -= filled[-1][1]
-        if flowing:
+                room -= self._put(running, context, room - needed, filled)
+        if filled:
             room = min(room, self._pace.tokens)
         self._n_prompt = 0
-        for session in prompts:
+        beside = len(filled)
+        for running in prompts:
             if room > 0:
-                filled.append((session, session.fill(context.batch, room)))
-                room -= filled[-1][1]
-                self._n_prompt += filled[-1][1] if flowing else 0
+                room -= self._put(running, context, room, filled)
+        if beside:
+            self._n_prompt = sum(count for _, count in filled[beside:])
         return filled
 
-    def _group(self, flowing: list[Session]) -> list[Session]:
+    def _put(self, running: Running, context: Context, room: int, filled: Filled) -> int:
+        """Puts what it has to compute into the batch, and how much it is into `filled`; nothing where it fails."""
+        batch = context.batch
+        begin = batch.n_tokens
+        try:
+            count = running.fill(batch, room)
+        except Exception as error:  # noqa: BLE001 - as above
+            batch.n_tokens = begin
+            self._fail(running.session, error)
+            return 0
+        filled.append((running, count))
+        return count
+
+    def _group(self, flowing: list[Running]) -> list[Running]:
         """Those that are decoded now: all, but where fewer at a time are quicker for all. Each has its turn."""
         size = self._prices.best_group(len(flowing))
         self._turn += 1
@@ -250,77 +306,80 @@ class Scheduler:
     def _learn(self, filled: Filled, seconds: float) -> None:
         if self._n_prompt:
             self._pace.took(self._n_prompt, seconds)
-        elif all(session.flows for session, _ in filled):
+        elif all(running.session.flows for running, _ in filled):
             self._prices.took(sum(count for _, count in filled), seconds)
 
-    def _parted(self) -> tuple[list[Session], list[Session]]:
+    def _parted(self) -> tuple[list[Running], list[Running]]:
         """Those that have a few tokens to compute, and those that have a prompt."""
         short = 1 + MOST_GUESSED
-        flowing = [session for session in self._running if session.pending <= short]
-        return flowing, [session for session in self._running if session.pending > short]
+        flowing = [running for running in self._running if running.pending <= short]
+        return flowing, [running for running in self._running if running.pending > short]
 
     # What comes out
 
-    def _advance(self, ready: list[Session]) -> None:
-        for session in ready:
-            if session.seat is not None:  # it has not been given up meanwhile
-                ready += self._sample(session)  # further choices come after it in this loop
+    def _advance(self, filled: Filled) -> None:
+        decoded: Decoded = [(running, running.index) for running, _ in filled]
+        for running, index in decoded:
+            if running in self._running:  # it has not been given up, nor has its job failed
+                decoded += self._sample(running, index)  # further choices come after it in this loop
 
-    def _sample(self, session: Session) -> list[Session]:
+    def _sample(self, running: Running, index: int | None) -> Decoded:
         """Its next token, and what follows from it. The sessions of further choices that begin with it."""
-        forks: list[Session] = []
+        session = running.session
+        forks: Decoded = []
         try:
+            if index is None:
+                running.progressed()
+                return []
             if session.has_more and not session.flows:
-                forks = self._fork(session)
-            goes_on = session.advance()
-            if session.is_loose:
-                self._take_back(session)
+                forks = self._fork(running, index)
+            goes_on = session.advance(index, running.guesses)
+            if running.guesses and running.verified():
+                self._take_back(running)
             if not goes_on:
-                self._follow(session)
-        except HoshikageError as error:
-            self._fail(session.job, error)
+                self._follow(running)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._fail(session, error)
             return []
         return forks
 
-    def _take_back(self, session: Session) -> None:
+    def _take_back(self, running: Running) -> None:
         """Removes guesses that came to nothing from memory."""
-        assert session.seat is not None
-        session.is_loose = False
-        self._seats.cut(session.seat, session.seat.n_past)
-        if not session.seat.n_past:  # the memory cannot: its text is computed again, once
-            session.stop_guessing()
+        self._seats.cut(running.sequence, running.sequence.n_past)
+        if not running.sequence.n_past:  # the memory cannot: its text is computed again, once
+            running.session.stop_guessing()
 
-    def _fork(self, session: Session) -> list[Session]:
+    def _fork(self, running: Running, index: int) -> Decoded:
         """Further choices of a job whose prompt has just been computed, on sequences that nobody else waits for."""
-        found: list[Session] = []
-        source = session.seat
-        assert source is not None
+        session = running.session
+        found: Decoded = []
         while session.has_more and not self._waiting and not self._standing:
-            if not self._has_cells(min(session.plan.prompt.limit, AHEAD)) or (seat := self._seats.fork(source)) is None:
+            wanted = min(session.plan.prompt.limit, AHEAD)
+            if not self._has_cells(wanted) or (seat := self._seats.fork(running.sequence)) is None:
                 break
-            follower = session.follower()
-            seat.tokens = follower.tokens
-            follower.sit(seat)
-            follower.begin_with(session)
-            insort(self._running, follower, key=_arrival)
-            found.append(follower)
+            found.append((self._with_follower(session, seat), index))
+            insort(self._running, found[-1][0], key=_arrival)
         return found
 
-    def _follow(self, session: Session) -> None:
+    def _follow(self, running: Running) -> None:
         """Puts the job's next choice in the place of one that has ended; both have the same prompt."""
+        session, seat = running.session, running.sequence
         if not session.has_more:
-            self._remove(session)
+            self._remove(running)
             return
-        seat = session.seat
-        assert seat is not None
-        follower = session.follower()
-        self._running[self._running.index(session)] = follower
-        session.seat = None
-        session.close()
         self._seats.cut(seat, min(seat.n_past, len(session.plan.prompt.tokens) - 1))
-        seat.tokens = follower.tokens
-        follower.sit(seat)
+        self._running[self._running.index(running)] = self._with_follower(session, seat)
+        session.close()
+
+    def _with_follower(self, session: Session, seat: Seat) -> Running:
+        """The job's next choice, with this sequence."""
+        follower = session.follower()
+        try:
+            return Running(follower, seat)
+        except BaseException:
+            follower.close()
+            raise
 
 
-def _arrival(session: Session) -> int:
+def _arrival(session: Session | Running) -> int:
     return session.job

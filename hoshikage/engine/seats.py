@@ -27,7 +27,7 @@ class Stem:
 class Seat:
     """One sequence. `tokens[:n_past]` are in KV memory; what is behind them is still to be computed."""
 
-    __slots__ = ("n_past", "number", "scope", "stem", "taken", "tokens", "used")
+    __slots__ = ("n_past", "number", "scope", "stem", "taken", "tokens", "used", "written")
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -39,6 +39,8 @@ class Seat:
         self.used = 0
         """Grows with every use: the least is the one unused for longest."""
         self.stem: Stem | None = None
+        self.written = False
+        """Whether memory may hold tokens of it that `n_past` does not tell of."""
 
 
 class Seats:
@@ -78,10 +80,10 @@ class Seats:
         seat = self._alike(free, tokens, scope) if reuse else None
         if seat is None:
             seat = min(free, key=lambda seat: (seat.n_past > 0, seat.used))
-            if seat.n_past:
+            if seat.n_past or seat.written:
                 self.clear(seat)
-        seat.tokens, seat.scope, seat.taken = tokens, scope, True
-        self._touch(seat)
+        seat.tokens, seat.scope = tokens, scope
+        self._give(seat)
         return seat
 
     def fork(self, source: Seat) -> Seat | None:
@@ -89,23 +91,37 @@ class Seats:
         target = next((seat for seat in self._all if not seat.taken and not seat.n_past), None)
         if target is None or not self._share(source, target, source.n_past):
             return None
-        target.scope, target.taken = source.scope, True
-        self._touch(target)
+        target.scope = source.scope
+        self._give(target)
         return target
 
     def leave(self, seat: Seat, *, keep: bool) -> None:
         """Its text goes no further. `keep`: what is computed stays for the next of its scope."""
         seat.taken = False
-        if keep and seat.n_past:
-            seat.tokens = seat.tokens[: seat.n_past]
-            self.cut(seat, seat.n_past)  # of an answer that was given up, more was computed than is told here
-        else:
-            self.clear(seat)
+        try:
+            if keep and seat.n_past:
+                seat.tokens = seat.tokens[: seat.n_past]
+                self.cut(seat, seat.n_past)  # of an answer that was given up, more was computed than is told here
+            else:
+                self.clear(seat)
+        except BaseException:
+            seat.n_past, seat.stem, seat.tokens = 0, None, []  # who takes it next empties it
+            raise
+
+    def reclaim(self, held: Iterable[Seat]) -> None:
+        """Frees the sequences that are taken and that nobody holds: what had them came to grief."""
+        held = {*held}
+        for seat in self._all:
+            if seat.taken and seat not in held:
+                seat.taken, seat.n_past, seat.stem, seat.tokens = False, 0, None, []  # who takes it next empties it
 
     def cut(self, seat: Seat, n_past: int) -> None:
         """Leave the first `n_past` tokens in memory, or none where the memory cannot be cut."""
-        whole = self._context.cut(seat.number, n_past)
-        seat.n_past = n_past if whole else 0
+        whole = False
+        try:
+            whole = self._context.cut(seat.number, n_past)
+        finally:
+            seat.n_past = n_past if whole else 0
         if seat.stem is not None and seat.stem.n_cells > seat.n_past:
             seat.stem = None
 
@@ -119,8 +135,9 @@ class Seats:
         seat.n_past, seat.stem, seat.tokens = 0, None, []
         if any(other.taken or other.n_past for other in self._all):
             self._context.remove(seat.number)
+            seat.written = False
         else:
-            self._context.clear()
+            self._empty()
 
     def evict(self) -> bool:
         """Empties the kept sequence that was unused for longest. False where there is none."""
@@ -142,11 +159,16 @@ class Seats:
     def forget(self) -> None:
         """Empties the memory of all sequences. Those that are taken are told that their texts are to be computed again,
         so that no decode's results may be read after it."""
-        self._context.clear()
+        self._empty()
         for seat in self._all:
-            seat.n_past, seat.stem = 0, None
+            seat.n_past, seat.stem, seat.written = 0, None, seat.taken
             if not seat.taken:
                 seat.tokens = []
+
+    def _empty(self) -> None:
+        self._context.clear()
+        for seat in self._all:
+            seat.written = False
 
     def _kept(self) -> Iterator[Seat]:
         return (seat for seat in self._all if seat.n_past and not seat.taken)
@@ -169,6 +191,7 @@ class Seats:
         return None
 
     def _share(self, source: Seat, target: Seat, n_past: int) -> bool:
+        target.tokens, target.written = [], True
         if not self._context.share(source.number, target.number, n_past):
             return False
         if source.stem is None or source.stem.n_cells != n_past:
@@ -176,9 +199,10 @@ class Seats:
         target.stem, target.n_past = source.stem, n_past
         return True
 
-    def _touch(self, seat: Seat) -> None:
+    def _give(self, seat: Seat) -> None:
         self._uses += 1
         seat.used = self._uses
+        seat.taken = seat.written = True
 
 
 def _longest(seats: Iterable[Seat], tokens: list[int], scope: str) -> tuple[int, Seat | None]:

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from hoshikage import wire
-from hoshikage._ffi.batch import Batch
 from hoshikage.engine.echo import Echoing
 from hoshikage.engine.guess import Guesser
 from hoshikage.engine.ledger import Ledger
-from hoshikage.engine.seats import Seat
+from hoshikage.errors import HoshikageError
 from hoshikage.llama.choice import Choice
 from hoshikage.llama.context import MOST_GUESSED
 from hoshikage.llama.logprobs import Scorer
@@ -76,6 +75,8 @@ class Tally:
     """Choices that have begun; the next one's number."""
     ended: int = 0
     cancelled: bool = False
+    over: bool = False
+    """Whether the job's end has been told."""
     generated: int = 0
     prompt_ms: float = 0.0
     first_token_at: float = 0.0
@@ -87,16 +88,12 @@ class Tally:
 
 
 class Session:
-    """From a prompt to its end event. The scheduler feeds it to the batch and lets it sample from what came out."""
+    """From a prompt to its end event. The scheduler lets it sample from what a decode of its text has brought."""
 
     def __init__(self, plan: Plan, tally: Tally | None = None) -> None:
         """`tally`: of the choices before this one."""
         self.job = plan.job
         self.plan = plan
-        self.seat: Seat | None = None
-        """Its sequence; None while it waits for one."""
-        self.batch_index: int | None = None
-        """Where in the decoded batch this session's logits are; None while its text is not all in."""
         self.tokens = list(plan.prompt.tokens)
         """The prompt and what has been generated."""
         self._tally = Tally() if tally is None else tally
@@ -106,10 +103,10 @@ class Session:
         self._n_prompt = len(plan.prompt.tokens)
         self._sampler = plan.open_sampler(self._choice)
         self._conditions = self._sampler if isinstance(self._sampler, Choice) else None
-        self._guesser = plan.open_guesser()
-        self._guesses: Sequence[int] = ()
-        self.is_loose = False
-        """Whether guesses that came to nothing stand in memory behind `seat.n_past`."""
+        self.guesser: Guesser | None = None
+        """Proposes what may come next; None where nothing is to be guessed."""
+        self.right = 0
+        """How many of the last guesses were right."""
         self._vocab = plan.vocab
         self._emit = plan.emit
         self._text = TextAssembler(plan.prompt.stop)
@@ -119,14 +116,14 @@ class Session:
         self._emit_from = 0.0
         """By `time.perf_counter()`."""
         self._ledger = None if plan.scorer is None else Ledger()
-        self._echo = self._echoing()
-        self._last_index = 0
+        self._echo: Echoing | None = None
         self._generated = 0
-
-    @property
-    def pending(self) -> int:
-        """Tokens that are still to be computed."""
-        return len(self.tokens) - (0 if self.seat is None else self.seat.n_past)
+        try:
+            self._echo = self._echoing()
+            self.guesser = plan.open_guesser()
+        except BaseException:
+            self._sampler.close()
+            raise
 
     @property
     def longest(self) -> int:
@@ -143,54 +140,27 @@ class Session:
         """Whether its prompt must be computed token by token."""
         return self._echo is not None and self._echo.scores
 
-    def sit(self, seat: Seat) -> None:
-        """It has got a sequence, with a part of its text in memory."""
-        self.seat = seat
+    def attached(self, n_past: int) -> None:
+        """It has got a sequence, with so much of its text in memory."""
         if not self._generated:
             self._echo = self._echoing()
             if not self._choice:
-                self._tally.cached = seat.n_past
+                self._tally.cached = n_past
 
-    def fill(self, batch: Batch, room: int) -> int:
-        """Puts pending tokens into the batch, `room` at most; logits only behind the last of all. How many they are.
-
-        Where a prompt's tokens are scored, it is one: not every release gives one sequence the logits of several.
-        """
-        seat = self.seat
-        assert seat is not None
-        n_past = seat.n_past
-        pending = len(self.tokens) - n_past
-        self.batch_index = None
-        self._guesses = ()  # those of a decode that came to nothing are not in this one
-        if pending == 1:
-            self._last_index = self.batch_index = batch.add(self.tokens[-1], n_past, seat.number, True)
-            return 1 if self._guesser is None else 1 + self._guess(batch, room - 1)
-        if self.is_scored:
-            self._last_index = batch.add(self.tokens[n_past], n_past, seat.number, True)
-            return 1
-        if pending > room:
-            batch.extend(self.tokens[n_past : n_past + room], n_past, seat.number)
-            return room
-        batch.extend(self.tokens[n_past:-1], n_past, seat.number)
-        self._last_index = self.batch_index = batch.add(self.tokens[-1], n_past + pending - 1, seat.number, True)
-        return pending if self._guesser is None else pending + self._guess(batch, room - pending)
-
-    def computed(self, count: int) -> bool:
-        """So many of its tokens were decoded. Whether it can sample now, and has not only more of its prompt in."""
-        seat = self.seat
-        assert seat is not None
-        seat.n_past += count - len(self._guesses)
-        if self.batch_index is not None:
-            return True
+    def progressed(self, n_past: int, index: int) -> None:
+        """Tells that so much of its prompt is computed. `index`: of the last token's logits, where it is scored."""
         if self._echo is not None and not self._generated:
-            self._echo.score(self._last_index, seat.n_past, self.tokens[seat.n_past])
-        self._emit(wire.Prefill(self.job, min(seat.n_past, self._n_prompt)))
-        return False
+            self._echo.score(index, n_past, self.tokens[n_past])
+        self._emit(wire.Prefill(self.job, min(n_past, self._n_prompt)))
 
-    def advance(self) -> bool:
-        """Samples from the decoded batch and emits what is certain. False when the session has ended."""
-        index = self.batch_index
-        assert index is not None
+    def guess(self, room: int) -> Sequence[int]:
+        """What may come next, for at most `room` more tokens in the batch."""
+        most = min(MOST_GUESSED, room, self._prompt.limit - self._generated - 1)
+        return self.guesser.guess(self.tokens, most) if most > 0 and self.guesser is not None else ()
+
+    def advance(self, index: int, guesses: Sequence[int]) -> bool:
+        """Samples from the decoded batch, in which `guesses` stand behind the token at `index`, and emits what is
+        certain. False when the session has ended."""
         tally, started = self._tally, time.perf_counter()
         if not self._generated:
             if not self._choice:
@@ -204,8 +174,8 @@ class Session:
         if not tally.generated:
             tally.first_token_at = now
         reason = self._take(token, index)
-        if self._guesses:
-            reason = self._compare(token, index, reason)
+        if guesses:
+            reason = self._compare(token, index, guesses, reason)
         if reason is None and self._conditions is not None:
             reason = self._take_forced(self._conditions)
         if reason is not None:
@@ -225,23 +195,28 @@ class Session:
         """The session of the job's next choice."""
         return Session(self.plan, self._tally)
 
-    def begin_with(self, other: Session) -> None:
-        """Its prompt has just been computed, as that of another choice: sample from the same logits."""
-        self.batch_index = other.batch_index
-
     def stop_guessing(self) -> None:
         """The memory cannot take guesses back."""
-        if self._guesser is not None:
-            self._guesser.close()
-            self._guesser = None
+        guesser, self.guesser = self.guesser, None
+        if guesser is not None:
+            guesser.close()
 
     def cancel(self) -> None:
+        """Ends it as cancelled; the job's end is told with the last of its choices."""
         self._tally.cancelled = True
         self._end("cancelled")
 
+    def fail(self, error: HoshikageError) -> None:
+        """Ends the whole job with this error, where its end has not been told."""
+        if not self._tally.over:
+            self._emit(wire.Failed.of(error, self.job))
+            self._tally.over = True
+
     def close(self) -> None:
-        self._sampler.close()
-        self.stop_guessing()
+        try:
+            self._sampler.close()
+        finally:
+            self.stop_guessing()
 
     def _echoing(self) -> Echoing | None:
         prompt = self._prompt
@@ -249,24 +224,11 @@ class Session:
             return None
         return Echoing(self.job, prompt.echo, self._n_prompt, self.plan.scorer, self._vocab)
 
-    def _guess(self, batch: Batch, room: int) -> int:
-        """Puts what may come next behind the last token. How many tokens it is."""
-        seat, guesser = self.seat, self._guesser
-        assert seat is not None
-        assert guesser is not None
-        most = min(MOST_GUESSED, room, self._prompt.limit - self._generated - 1)
-        self._guesses = guesser.guess(self.tokens, most) if most > 0 else ()
-        position = len(self.tokens)
-        for offset, token in enumerate(self._guesses):
-            batch.add(token, position + offset, seat.number, True)
-        return len(self._guesses)
-
-    def _compare(self, token: int, index: int, reason: wire.FinishReason | None) -> wire.FinishReason | None:
+    def _compare(
+        self, token: int, index: int, guesses: Sequence[int], reason: wire.FinishReason | None
+    ) -> wire.FinishReason | None:
         """Samples on behind each guess that was right. A guess is right where the sampler's own choice is the same, so
         that guessing changes nothing but the time: it is certain, and what is drawn is drawn from the same chances."""
-        seat, guesses = self.seat, self._guesses
-        assert seat is not None
-        assert self._guesser is not None
         right, started = 0, time.perf_counter()
         for guess in guesses:
             if reason is not None or guess != token:
@@ -275,12 +237,11 @@ class Session:
             token = self._sampler.sample(index + right)
             reason = self._take(token, index + right)
         self._tally.sampling_s += time.perf_counter() - started
-        self.is_loose = right < len(guesses)
-        self._guesses = ()
-        self._guesser.judged(len(guesses), right)
+        self.right = right
+        if self.guesser is not None:
+            self.guesser.judged(len(guesses), right)
         self._tally.drafted += len(guesses)
         self._tally.accepted += right
-        seat.n_past += right
         return reason
 
     def _take_forced(self, conditions: Choice) -> wire.FinishReason | None:
@@ -303,8 +264,8 @@ class Session:
             return "stop"
         piece = self._vocab.piece(token) or self._prompt.special.get(token, b"")
         text = self._text.feed(piece)
-        if self._ledger is not None and index is not None:
-            self._note(self._ledger, token, index, piece, text)
+        if self._ledger is not None and self.plan.scorer is not None and index is not None:
+            self._note(self._ledger, self.plan.scorer, token, index, piece, text)
         else:
             self._said += text
         if self._text.stop is not None or (is_last and self._conditions is not None and self._conditions.complete):
@@ -320,10 +281,9 @@ class Session:
             for frame in echo.frames():
                 self._emit(frame)
 
-    def _note(self, ledger: Ledger, token: int, index: int, piece: bytes, text: str) -> None:
+    def _note(self, ledger: Ledger, scorer: Scorer, token: int, index: int, piece: bytes, text: str) -> None:
         """Sends the token with its log probabilities, or what has become certain of those before it."""
-        assert self.plan.scorer is not None
-        logprob, top = self.plan.scorer.score(index, token)
+        logprob, top = scorer.score(index, token)
         ledger.add(piece, logprob, [(self._vocab.piece(other), value) for other, value in top])
         text, logprobs = ledger.release(text)
         if text:
@@ -341,6 +301,7 @@ class Session:
         if tally.ended == (tally.started if tally.cancelled else self.plan.choices):
             timings = self._timings(tally)
             self._emit(wire.Finished(self.job, reason, self._n_prompt, tally.generated, timings, stop, self._choice))
+            tally.over = True
         elif not tally.cancelled:
             self._emit(wire.ChoiceEnd(self.job, self._choice, reason, stop))
         return False

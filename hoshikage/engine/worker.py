@@ -6,7 +6,6 @@ import logging
 import queue
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from hoshikage._ffi.layout import Calibrated
 from hoshikage._ffi.library import Library, load
 from hoshikage.engine.cancels import Cancels
 from hoshikage.engine.draft import Draft
+from hoshikage.engine.faults import failure_of, report
 from hoshikage.engine.guess import Guesser
 from hoshikage.engine.lookup import Credit, Lookup
 from hoshikage.engine.prices import Prices
@@ -109,22 +109,21 @@ class Worker(threading.Thread):
                     self._perform(command)
             try:
                 scheduler.step()
-            except HoshikageError as error:
-                scheduler.fail(error)
             except Exception as error:  # noqa: BLE001 - a fault in one job must not end the thread of all
-                self._report(error)
-                scheduler.fail(InferenceFailed("engine.internal"))
+                failure = failure_of(error, self._emit)
+                try:
+                    scheduler.fail(failure)
+                except Exception as fault:  # noqa: BLE001 - as above
+                    report(fault, self._emit)
+                    scheduler.fail(failure)
 
     def _perform(self, command: wire.Perform) -> None:
         try:
             if self._loaded is None:
                 raise InferenceFailed("engine.no_model")
             self._loaded.tasks.perform(command)
-        except HoshikageError as error:
-            self._emit(wire.Failed.of(error, command.job))
         except Exception as error:  # noqa: BLE001 - as above, for a task
-            self._report(error)
-            self._emit(wire.Failed.of(InferenceFailed("engine.internal"), command.job))
+            self._emit(wire.Failed.of(failure_of(error, self._emit), command.job))
         finally:
             self._cancels.ended(command.job)
 
@@ -134,7 +133,7 @@ class Worker(threading.Thread):
         except HoshikageError as error:
             self._emit(wire.Failed.of(error, None))
         except Exception as error:  # noqa: BLE001 - as above, for a load
-            self._report(error)
+            report(error, self._emit)
             self._emit(wire.Failed.of(ModelLoadFailed("engine.internal"), None))
 
     def _load(self, library: Library, params: LoadParams) -> None:
@@ -163,12 +162,6 @@ class Worker(threading.Thread):
             level = logging.DEBUG
         if level >= self._log_level:
             self._emit(wire.Log(level, line))
-
-    def _report(self, error: Exception) -> None:
-        """The traceback for the log, without the exception's own words: they may quote a prompt."""
-        for line in traceback.format_tb(error.__traceback__):
-            self._emit(wire.Log(logging.ERROR, line.rstrip()))
-        self._emit(wire.Log(logging.ERROR, type(error).__qualname__))
 
 
 class _Loaded:
@@ -244,7 +237,11 @@ class _Loaded:
                 whole=request.whole,
             )
         )
-        self._emit(wire.Started(job.job, len(prompt.tokens), prompt.repairs, prompt.tail))
+        try:
+            self._emit(wire.Started(job.job, len(prompt.tokens), prompt.repairs, prompt.tail))
+        except BaseException:
+            session.close()
+            raise
         return session
 
     def _open_guesser(self) -> Guesser | None:
