@@ -275,6 +275,10 @@ class ModelInfo:
     load_ms: float
     n_gpu_layers: int = 0
     """Layers on the GPU, the output counted as one."""
+    n_sequences: int = 1
+    """Answers that are computed together at most."""
+    warnings: tuple[str, ...] = ()
+    """Keys of messages that say what is not as the settings have it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,8 @@ LAYOUT: Final = "VERSION/bins/{machine}/libllama*"
 TABLE: Final = Path(__file__).with_name("releases.json")
 TESTED: Final = ("3.4.1", "3.12.4", "3.18.1", "3.20.0", "3.22.1")
 """npm versions that every test of the library's layer runs with: one of each generation of layouts."""
+FAULTY: Final = ("3.9.0",)
+"""npm versions that single tests need for a fault that these releases have."""
 AT_ONCE: Final = 2
 """Archives brought at the same time: npm waits more than it works."""
 
@@ -53,6 +55,11 @@ def table() -> tuple[Release, ...]:
 
 def tested() -> tuple[Release, ...]:
     return tuple(release for release in table() if release.npm in TESTED)
+
+
+def needed() -> tuple[Release, ...]:
+    """What the tests need: `tested`, and FAULTY."""
+    return tuple(release for release in table() if release.npm in (*TESTED, *FAULTY))
 
 
 def folder() -> Path:

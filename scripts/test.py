@@ -30,7 +30,7 @@ def main(screen: Screen) -> int:
         environment, changed = prepare(screen, ("test", "dev"))
         if not changed:
             nothing_to_do()
-    wanted = libraries.table() if options.matrix else libraries.tested()
+    wanted = libraries.table() if options.matrix else libraries.needed()
     with screen.step("test_libraries", count=len(wanted)) as nothing_to_do:
         if not libraries.bring(screen, wanted):
             nothing_to_do()

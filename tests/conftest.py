@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,8 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 RELEASES: Final = ("b4529", "b6301", "b8390", "b10361", "v0.5.0")
 """The llama.cpp releases that every test of the library's layer runs with: one of each generation of layouts."""
 NEWEST: Final = RELEASES[-1]
+SPOILING: Final = "b5590"
+"""A release in which a model that keeps a state keeps it although its sequence is taken out."""
 TEST_LIBS: Final = "HOSHIKAGE_TEST_LIBS"
 LOCALE_VARIABLES: Final = ("LC_ALL", "LC_MESSAGES", "LANG")
 SEARCH_VARIABLES: Final = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
@@ -29,6 +32,16 @@ SEARCH_VARIABLES: Final = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 @pytest.fixture(scope="session")
 def libraries() -> dict[str, Path]:
     """Release -> its libllama file, in the order of RELEASES."""
+    return _found(RELEASES)
+
+
+@pytest.fixture(scope="session")
+def spoiling_library() -> Path:
+    """The libllama file of SPOILING."""
+    return _found((SPOILING,))[SPOILING]
+
+
+def _found(releases: Sequence[str]) -> dict[str, Path]:
     folder = Path(os.environ.get(TEST_LIBS) or ROOT / ".cache" / "test-libs")
     found = {}
     for metadata in sorted(folder.glob("*/bins/*/_nlcBuildMetadata.json")):
@@ -36,14 +49,14 @@ def libraries() -> dict[str, Path]:
         files = [file for file in metadata.parent.iterdir() if names.is_library(file.name, sys.platform)]
         if files:
             found[release] = min(files, key=lambda file: names.preference(file.name, sys.platform))
-    missing = [release for release in RELEASES if release not in found]
+    missing = [release for release in releases if release not in found]
     if missing:
         pytest.fail(
             f"no libllama of {', '.join(missing)} in {folder}. Run the tests with `python3 scripts/test.py`, "
             f"which brings them, or name their folder in {TEST_LIBS}.",
             pytrace=False,
         )
-    return {release: found[release] for release in RELEASES}
+    return {release: found[release] for release in releases}
 
 
 @pytest.fixture(scope="session")

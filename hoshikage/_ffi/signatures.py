@@ -80,6 +80,8 @@ LLAMA: Final = (
     needed("llama_model_n_embd", c_int32, Model, older=("llama_n_embd",)),
     optional("llama_model_n_embd_out", c_int32, Model),
     optional("llama_model_n_swa", c_int32, Model),
+    optional("llama_model_is_recurrent", c_bool, Model),
+    optional("llama_model_is_hybrid", c_bool, Model),
     needed("llama_model_meta_val_str", c_int32, Model, c_char_p, Array, c_size_t),
     needed("llama_model_desc", c_int32, Model, Array, c_size_t),
     needed("llama_model_size", c_uint64, Model),
@@ -95,6 +97,7 @@ LLAMA: Final = (
     optional("llama_memory_seq_pos_max", c_int32, Memory, c_int32, older=("llama_kv_self_seq_pos_max",)),
     # Decoding
     needed("llama_decode", c_int32, Context, llama_batch),
+    optional("llama_synchronize", None, Context),
     needed("llama_n_threads", c_int32, Context),
     needed("llama_n_threads_batch", c_int32, Context),
     needed("llama_get_logits_ith", Array, Context, c_int32),

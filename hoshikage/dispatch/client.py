@@ -26,7 +26,8 @@ from hoshikage.dispatch.process import ProcessHost
 from hoshikage.dispatch.queue import Queue, Ticket
 from hoshikage.dispatch.ramdisk import RamDisk
 from hoshikage.errors import HoshikageError, InvalidRequest, ModelCrashed, ModelLoadFailed
-from hoshikage.params import GenerationRequest, LoadParams, Work
+from hoshikage.messages import text
+from hoshikage.params import GenerationRequest, LoadParams, ModelInfo, Work
 from hoshikage.registry import ModelSpec, read_template
 from hoshikage.settings import Settings, cache_dir
 
@@ -180,7 +181,7 @@ class Dispatcher:
                 "state": snapshot.state,
                 "id": snapshot.label,
                 "quarantined": snapshot.label is not None and self._crashes.quarantined(snapshot.label),
-                **(asdict(snapshot.model) if snapshot.model is not None else {}),
+                **(self._told(snapshot.model) if snapshot.model is not None else {}),
             },
             "library": None if snapshot.library is None else {**asdict(snapshot.library), **told_of(snapshot.choice)},
             "runner": {"pid": snapshot.pid, "resident_bytes": snapshot.resident_bytes, "ahead": snapshot.ahead},
@@ -191,6 +192,10 @@ class Dispatcher:
             "totals": {**asdict(self._totals), "loads": snapshot.loads, "crashes": snapshot.crashes},
             "last_requests": [asdict(record) for record in reversed(self._records)],
         }
+
+    def _told(self, model: ModelInfo) -> dict[str, Any]:
+        warnings = [text(self._settings.lang, key) for key in model.warnings]
+        return {**asdict(model), "warnings": warnings}
 
     async def full_status(self) -> dict[str, Any]:
         """For /v1/status: `status`, and whether a library was taken back, which stands on the disk."""

@@ -265,6 +265,8 @@ class Lifecycle:
                 version=runner.library.version,
             )
         )
+        for warning in runner.model.warnings:
+            logger.warning(text(self._policy.language, warning))
         return runner
 
     # As the loader's `Owner`

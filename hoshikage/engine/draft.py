@@ -40,11 +40,11 @@ STRIDE: Final = 997
 class Draft:
     """Close it before the large model's context."""
 
-    def __init__(self, model: Model, context: Context, n_vocab: int, prices: Prices, count: int) -> None:
+    def __init__(self, model: Model, context: Context, n_vocab: int, prices: Prices) -> None:
         self._model = model
         self._n_vocab = n_vocab
         self._prices = prices
-        self._free = list(range(count))
+        self._free = list(range(context.n_sequences))
         self.context = context
 
     @classmethod
@@ -67,7 +67,7 @@ class Draft:
                 raise ModelLoadFailed(
                     "engine.draft_vocabulary", draft=params.draft_path, path=params.model_path, difference=difference
                 )
-            return cls(model, Context.open(model, own), vocab.n_tokens, prices, params.n_parallel)
+            return cls(model, Context.open(model, own), vocab.n_tokens, prices)
         except BaseException:
             model.close()
             raise

@@ -187,7 +187,7 @@ class _Loaded:
         self._draft: Draft | None = None
         if params.draft_path:
             self._draft = Draft.open(model.library, params, vocab, self._prices, lambda _progress: True)
-        self.scheduler = Scheduler(context, self._open, cancels, emit, self._prices, params.n_parallel)
+        self.scheduler = Scheduler(context, self._open, cancels, emit, self._prices, context.n_sequences)
         self.tasks = Tasks(model, self._template, params, cancels, emit)
 
     def info(self, load_ms: float) -> ModelInfo:
@@ -202,6 +202,8 @@ class _Loaded:
             template_source="file" if self._given else self._template.source_name,
             load_ms=load_ms,
             n_gpu_layers=model.n_gpu_layers,
+            n_sequences=self._context.n_sequences,
+            warnings=("engine.one_sequence",) if self._context.n_sequences < self._params.n_parallel else (),
         )
 
     def close(self) -> None:

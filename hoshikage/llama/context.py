@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from hoshikage._ffi.batch import Batch
@@ -38,6 +39,8 @@ class Context(Owner):
         """Most tokens of one sequence."""
         self.n_cells: int = self.n_ctx if n_cells is None else min(n_cells, api.llama_n_ctx(pointer))
         """Most tokens of all sequences together."""
+        self.n_sequences = 1
+        """Texts that it can hold side by side."""
         self.n_batch: int = min(n_batch, api.llama_n_batch(pointer))
         self.batch = Batch(self.n_batch)
         self._decode = api.llama_decode
@@ -51,21 +54,25 @@ class Context(Owner):
 
     @classmethod
     def open(cls, model: Model, params: LoadParams) -> Context:
-        """Make a context for params.n_parallel sequences. Raises OutOfMemory, ModelLoadFailed or NotSupported."""
+        """Makes a context for params.n_parallel sequences, or for one where more would be computed wrongly.
+
+        Raises OutOfMemory, ModelLoadFailed or NotSupported.
+        """
+        n_sequences = 1 if model.spoils_sequences else params.n_parallel
         n_threads = params.n_threads or physical_cores()
         n_ctx = min(params.n_ctx, model.n_ctx_train) if model.n_ctx_train > 0 else params.n_ctx
-        n_cells = min(params.n_ctx, n_ctx * params.n_parallel)
-        n_batch = max(params.n_batch, params.n_parallel)  # room for a token of each
+        n_cells = min(params.n_ctx, n_ctx * n_sequences)
+        n_batch = max(params.n_batch, n_sequences)  # room for a token of each
         return cls.open_with(
             model,
             {
                 "n_ctx": n_cells,
                 "n_batch": n_batch,
                 "n_ubatch": min(n_batch, LARGEST_UBATCH),
-                "n_seq_max": params.n_parallel,
+                "n_seq_max": n_sequences,
                 "n_threads": n_threads,
                 "n_threads_batch": params.n_threads_batch or n_threads,
-                **several_fields(model.library, params, 1 + MOST_GUESSED),
+                **several_fields(model.library, replace(params, n_parallel=n_sequences), 1 + MOST_GUESSED),
                 **context_fields(model.library, params),
             },
             n_ctx,
@@ -91,7 +98,9 @@ class Context(Owner):
                 raise ModelLoadFailed("engine.context_refused", reason=reason)
             raise OutOfMemory("engine.context_failed", n_ctx=int(fields["n_ctx"]), reason=reason)
         n_cells = int(fields["n_ctx"])
-        return cls(model, pointer, abort, n_cells if longest is None else longest, int(fields["n_batch"]), n_cells)
+        context = cls(model, pointer, abort, n_cells if longest is None else longest, int(fields["n_batch"]), n_cells)
+        context.n_sequences = int(fields.get("n_seq_max", 1))
+        return context
 
     @property
     def keeps_order(self) -> bool:
@@ -137,7 +146,10 @@ class Context(Owner):
 
     def remove(self, seq_id: int) -> None:
         """Take a sequence out of the KV memory."""
-        self._memory.remove(seq_id)
+        if self.model.spoils_sequences:  # there is no other, and it would leave its state to the next text
+            self._memory.clear()
+        else:
+            self._memory.remove(seq_id)
 
     def cut(self, seq_id: int, begin: int) -> bool:
         """Take a sequence's tokens from position `begin` on out of the KV memory.
@@ -148,7 +160,7 @@ class Context(Owner):
         memory = self._memory
         if begin and memory.remove(seq_id, begin) and self._reaches_back(seq_id, begin):
             return True
-        memory.remove(seq_id)
+        self.remove(seq_id)
         return begin == 0
 
     def share(self, source: int, target: int, end: int) -> bool:
@@ -156,6 +168,8 @@ class Context(Owner):
 
         False where the memory cannot; then `target` is empty.
         """
+        if self.model.spoils_sequences:
+            return False
         memory = self._memory
         memory.remove(target)
         memory.copy(source, target, end)

@@ -10,6 +10,7 @@ from typing import Final
 
 from hoshikage._ffi.arrays import Floats
 from hoshikage._ffi.callbacks import Progress
+from hoshikage._ffi.features import KV_APIS
 from hoshikage._ffi.handles import Owner
 from hoshikage._ffi.library import Library
 from hoshikage._ffi.memory import text_from
@@ -48,6 +49,9 @@ class Model(Owner):
         self.n_gpu_layers = 0
         """How many of them, and the output, are on a GPU; known by who loaded it."""
         self._kept: object = None
+        self.spoils_sequences = self._spoils_sequences()
+        """Whether this release computes wrongly with more than one sequence of it, and leaves a sequence's state behind
+        when it is taken out: up to b5590 it does so with every model that keeps a state instead of all its tokens."""
         self.vocab = Vocab(library, self, self.metadata("tokenizer.ggml.model"))
 
     @classmethod
@@ -107,6 +111,12 @@ class Model(Owner):
         """A value of the GGUF's metadata as text; None where it is missing or an array."""
         raw, api = key.encode(), self.library.api
         return text_from(lambda buffer, size: api.llama_model_meta_val_str(self.pointer, raw, buffer, size))
+
+    def _spoils_sequences(self) -> bool:
+        api = self.library.api
+        tests = (api.llama_model_is_recurrent, api.llama_model_is_hybrid)
+        keeps_state = any(test is not None and test(self.pointer) for test in tests)
+        return keeps_state and self.library.kv_api != KV_APIS[0]
 
     def own(self, key: str) -> str | None:
         """As `metadata`, of a key that begins with the architecture's name."""

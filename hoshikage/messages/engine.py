@@ -120,6 +120,13 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "推論エンジンの内部で予期しない誤りが起きました。ログにその場所があります。",
         "Something unforeseen went wrong inside the engine. The log says where.",
     ),
+    "one_sequence": (
+        "このモデルは状態を持ち続ける種類で、このリリースの llama.cpp はいくつもの応答を一緒に正しく計算できません。"
+        "N_PARALLEL の値にかかわらず 1 つずつ計算します。"
+        "b5640 以降のリリースなら一緒に計算できます（`hoshikage lib install`）。",
+        "With this model, which keeps a state, this llama.cpp release computes several answers at once wrongly. "
+        "They are computed singly, whatever N_PARALLEL says. Releases from b5640 on can (`hoshikage lib install`).",
+    ),
     "no_model": (
         "モデルが読み込まれていません。",
         "No model is loaded.",

@@ -55,6 +55,7 @@ class Engine:
             if isinstance(event, wire.Failed):
                 raise event.error()
             event = self._events.get(timeout=PATIENCE_S)
+        self.model = event.model
 
     def submit(self, request: GenerationRequest) -> int:
         self.last += 1
