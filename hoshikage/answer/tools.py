@@ -1,29 +1,20 @@
-"""Tools of a chat: into the request for the engine, and out of its answer's text. Any thread; pure."""
+"""Tools of a chat, put into the request for the engine. Any thread; pure."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
 
-from hoshikage import wire
+from hoshikage.answer.output_parser import ParserSpec
 from hoshikage.answer.schema.output import MAX_SCHEMA_BYTES
 from hoshikage.answer.schema.tools import NO_PARAMETERS, Selection, Tool
 from hoshikage.errors import InvalidRequest
 from hoshikage.params import ChatPrompt, GenerationRequest, Grammar, Message
 from hoshikage.tools import (
-    AnswerParser,
-    CallArguments,
-    CallBroken,
-    CallStart,
-    Content,
-    Delta,
     Dialect,
-    Format,
-    Reasoning,
-    Thinking,
     forced,
     generic,
     harmony,
@@ -35,69 +26,9 @@ HARMONY_EFFORTS: Final = {"none": "low", "minimal": "low", "xhigh": "high"}
 """gpt-oss knows low, medium and high."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """How the answers to one request are to be read."""
-
-    form: Format
-    schemas: Schemas
-    thinking: Thinking | None
-    several: bool
-
-    @property
-    def plain(self) -> bool:
-        """Whether an answer is text and nothing else."""
-        return not self.schemas and self.thinking is None and not self.form.whole_answer
-
-    @property
-    def special_text(self) -> tuple[str, ...]:
-        """The control tokens whose texts are needed to read an answer."""
-        thoughts = () if self.thinking is None else (self.thinking.opens, self.thinking.closes)
-        return (*thoughts, *(self.form.special_text if self.schemas or self.form.whole_answer else ()))
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """The end of one choice."""
-
-    deltas: tuple[Delta, ...]
-    reason: str
-    parsed: bool
-    """False where something looked like a call and was none."""
-
-
-class Reader:
-    """Reads one choice as it comes."""
-
-    def __init__(self, reading: Reading, prompt_tail: str) -> None:
-        self._several = reading.several
-        self._broken = False
-        self._parser = (
-            None if reading.plain else AnswerParser(reading.form, reading.schemas, reading.thinking, prompt_tail)
-        )
-
-    def feed(self, text: str) -> list[Delta]:
-        return [Content(text)] if self._parser is None else self._kept(self._parser.feed(text))
-
-    def finish(self, reason: wire.FinishReason) -> End:
-        if self._parser is None:
-            return End((), reason, True)
-        rest = self._parser.finish(cut=reason == "length")
-        deltas = tuple(self._kept(rest.deltas))
-        called = rest.calls > 0 and not self._broken and reason == "stop"
-        return End(deltas, "tool_calls" if called else reason, rest.parsed)
-
-    def _kept(self, deltas: tuple[Delta, ...] | list[Delta]) -> list[Delta]:
-        """Without the calls after the first, where one is all that may be."""
-        self._broken = self._broken or any(isinstance(delta, CallBroken) for delta in deltas)
-        if self._several:
-            return list(deltas)
-        return [delta for delta in deltas if not isinstance(delta, CallStart | CallArguments) or not delta.index]
-
-
 def adapted(
     request: GenerationRequest, selection: Selection, dialect: Dialect, registered_stop: tuple[str, ...] = ()
-) -> tuple[GenerationRequest, Reading]:
+) -> tuple[GenerationRequest, ParserSpec]:
     """The request as this model's template and grammar need it, and how its answers are to be read.
 
     `registered_stop`: the model's own stop strings, which could stand in a forced call's arguments.
@@ -106,11 +37,11 @@ def adapted(
     schemas = {tool.function.name: tool.function.parameters or NO_PARAMETERS for tool in selection.tools}
     grammar = _grammar(request, selection, schemas)
     if selection.required:
-        reading = Reading(forced.FORMAT, schemas, None, selection.several)
+        parsing = ParserSpec(forced.FORMAT, schemas, None, selection.several)
     elif grammar is not None:
-        reading = Reading(generic.FORMAT, schemas, None, selection.several)
+        parsing = ParserSpec(generic.FORMAT, schemas, None, selection.several)
     else:
-        reading = Reading(dialect.form, schemas, dialect.thinking, selection.several)
+        parsing = ParserSpec(dialect.form, schemas, dialect.thinking, selection.several)
     assert isinstance(request.prompt, ChatPrompt)
     prompt = _prompt(request.prompt, selection.tools, dialect)
     thoughts = _thinking_kwargs(prompt.template_kwargs, dialect, grammar is not None)
@@ -120,49 +51,10 @@ def adapted(
             prompt=replace(prompt, template_kwargs=thoughts),
             grammar=grammar,
             stop=tuple(stop for stop in request.stop if not (selection.required and stop in registered_stop)),
-            special_text=() if grammar is not None else reading.special_text,
+            special_text=() if grammar is not None else parsing.special_text,
         ),
-        reading,
+        parsing,
     )
-
-
-def message(deltas: list[Delta]) -> dict[str, Any]:
-    """An assistant's message, as OpenAI has it, of all that one choice said."""
-    texts = [delta.text for delta in deltas if isinstance(delta, Content)]
-    thoughts = [delta.text for delta in deltas if isinstance(delta, Reasoning)]
-    calls: dict[int, dict[str, Any]] = {}
-    pieces: dict[int, list[str]] = {}
-    for delta in deltas:
-        if isinstance(delta, CallStart):
-            calls[delta.index] = {"id": delta.id, "type": "function", "function": {"name": delta.name}}
-            pieces[delta.index] = []
-        elif isinstance(delta, CallArguments):
-            pieces[delta.index].append(delta.piece)
-        elif isinstance(delta, CallBroken):
-            calls.pop(delta.index, None)
-    for index, call in calls.items():
-        call["function"]["arguments"] = "".join(pieces[index])
-    content = "".join(texts)
-    return {
-        "role": "assistant",
-        "content": None if calls and not content else content,
-        **({"reasoning_content": "".join(thoughts)} if thoughts else {}),
-        **({"tool_calls": list(calls.values())} if calls else {}),
-    }
-
-
-def delta_fields(delta: Delta) -> dict[str, Any] | None:
-    """A stream's `delta`; None for what a stream does not say."""
-    if isinstance(delta, Content):
-        return {"content": delta.text}
-    if isinstance(delta, Reasoning):
-        return {"reasoning_content": delta.text}
-    if isinstance(delta, CallStart):
-        function = {"name": delta.name, "arguments": ""}
-        return {"tool_calls": [{"index": delta.index, "id": delta.id, "type": "function", "function": function}]}
-    if isinstance(delta, CallArguments):
-        return {"tool_calls": [{"index": delta.index, "function": {"arguments": delta.piece}}]}
-    return None
 
 
 def _grammar(request: GenerationRequest, selection: Selection, schemas: Schemas) -> Grammar | None:

@@ -9,7 +9,6 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, suppress
-from contextvars import ContextVar
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -38,9 +37,6 @@ if TYPE_CHECKING:
     from hoshikage.library.selection import Choice
 
 Clock = Callable[[], float]
-
-LIBRARY: Final[ContextVar[str]] = ContextVar("library", default="")
-"""The llama.cpp release that computes the current task's answer, once its model is loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +70,14 @@ class Waiting:
     place: int
 
 
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """The model is loaded, and this library computes with it."""
+
+    release: str
+    """llama.cpp's release."""
+
+
 @dataclass(slots=True)
 class Totals:
     """What has been computed since the server started."""
@@ -91,7 +95,7 @@ class Totals:
 
 
 RunNote = wire.Started | wire.Prefill | wire.Echo | wire.Token | wire.ChoiceEnd | wire.Answered | wire.Finished
-Note = Waiting | wire.Loading | RunNote
+Note = Waiting | wire.Loading | Answering | RunNote
 
 
 class Dispatcher:
@@ -240,7 +244,7 @@ class Dispatcher:
                 ticket.load_s += self._clock() - begun
                 running = True
                 if (choice := self._lifecycle.choice) is not None:
-                    LIBRARY.set(choice.release)
+                    yield Answering(choice.release)
                 async with aclosing(self._run(request, ticket)) as events:
                     async for event in events:
                         if isinstance(event, wire.Started) and started:

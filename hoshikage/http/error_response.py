@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import msgspec
@@ -23,6 +24,9 @@ from hoshikage.messages import Language, accepted_language, text
 
 MOST_CHARACTERS: Final = 2000
 """Of a text from elsewhere that an answer quotes."""
+ErrorBody = Callable[[HoshikageError, Language], dict[str, Any]]
+"""Makes an error's body in the form of one protocol."""
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 log: Final = logging.getLogger("hoshikage.server")
 
 
@@ -100,3 +104,27 @@ def _bounded(value: Detail) -> Detail:
     if isinstance(value, str) and len(value) > MOST_CHARACTERS:
         return value[:MOST_CHARACTERS] + "…"
     return value
+
+
+def error_format(body: ErrorBody) -> Callable[[Handler], Handler]:
+    """The decorated handler's errors have its protocol's own form; status and headers are as everywhere."""
+
+    def wrap(handler: Handler) -> Handler:
+        async def wrapped(request: web.Request) -> web.StreamResponse:
+            try:
+                return await handler(request)
+            except Exception as raised:  # noqa: BLE001 - a border: everything becomes an answer and a log line
+                error, reader = record(raised), language(request)
+                answer = response(error, reader)
+                answer.body = msgspec.json.encode(body(error, reader))
+                answer.headers["request-id"] = REQUEST_ID.get()
+                return answer
+
+        return wrapped
+
+    return wrap
+
+
+def message_of(error: HoshikageError, tongue: Language) -> str:
+    """The error in words."""
+    return str(body(error, tongue)["error"]["message"])

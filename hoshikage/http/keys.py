@@ -73,3 +73,6 @@ TLS: Final = web.AppKey("tls", SSLContext)
 
 REQUEST_ID: Final[ContextVar[str]] = ContextVar("request_id", default="")
 """The id of the request that the current task answers; aiohttp gives each request a task of its own."""
+
+LIBRARY: Final = "hoshikage.library"
+"""In a request: the release of the library that answers it, once it is known."""

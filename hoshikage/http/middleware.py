@@ -13,11 +13,10 @@ from aiohttp.http import HttpProcessingError
 from aiohttp.typedefs import Handler
 from aiohttp.web_request import BaseRequest
 
-from hoshikage.dispatch.client import LIBRARY
 from hoshikage.http import cors, error_response, ignored, rate_limits
 from hoshikage.http.authenticator import CALLER
 from hoshikage.http.connections import Connection, watched_body
-from hoshikage.http.keys import DOORWAY, GATE, REQUEST_ID
+from hoshikage.http.keys import DOORWAY, GATE, LIBRARY, REQUEST_ID
 
 LIBRARY_HEADER: Final = "X-Hoshikage-Library"
 REQUEST_ID_HEADER: Final = "x-request-id"
@@ -56,12 +55,12 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     return await handler(request)
 
 
-async def add_request_id(_request: web.Request, response: web.StreamResponse) -> None:
+async def add_request_id(request: web.Request, response: web.StreamResponse) -> None:
     """Sets x-request-id as the headers of any answer go out, and with a model's answer the library it came from;
     strangers are not told which versions run here."""
     response.headers[REQUEST_ID_HEADER] = REQUEST_ID.get() or new_request_id()
     response.headers["Server"] = "hoshikage"
-    if library := LIBRARY.get():
+    if library := request.get(LIBRARY):
         response.headers[LIBRARY_HEADER] = library
 
 

@@ -10,9 +10,10 @@ from typing import Any, Final
 import msgspec
 
 from hoshikage import wire
-from hoshikage.answer.prepared import SSE, Warnings, message_of
-from hoshikage.answer.tools import End
+from hoshikage.answer.output_parser import ChoiceEnd
+from hoshikage.answer.stream import SSE, Warnings
 from hoshikage.errors import HoshikageError
+from hoshikage.http.error_response import message_of
 from hoshikage.http.keys import REQUEST_ID
 from hoshikage.messages import Language
 from hoshikage.protocols.anthropic.messages_schema import MessagesBody
@@ -38,7 +39,7 @@ def error_body(error: HoshikageError, tongue: Language) -> dict[str, Any]:
 
 
 class MessageWriter:
-    """See answer.prepared.Writer. One content block at a time is open.
+    """It is a Writer (answer.stream). One content block at a time is open.
 
     A call is held back until it is known to be one, as SDKs fail at input that is no JSON, but where a client asks for
     pieces or a grammar makes sure of them.
@@ -48,6 +49,7 @@ class MessageWriter:
 
     def __init__(self, body: MessagesBody, model: str, *, certain: bool) -> None:
         """`certain`: a grammar holds the answer's form."""
+        self.headers = {"request-id": REQUEST_ID.get()}
         self._eager = {tool.name for tool in body.tools or () if certain or tool.eager_input_streaming}
         self._shows_thoughts = body.shows_thoughts
         self._stops = body.stop_sequences or ()
@@ -69,14 +71,17 @@ class MessageWriter:
         self._call: int | None = None
         self._held = False
 
-    def begin(self, prompt_tokens: int) -> bytes:
+    def begin(self, prompt: int, prompt_tokens: int) -> bytes:
         self._message["usage"] = _usage(prompt_tokens, 0)
         return _event("message_start", message=self._message) + _event("ping")
 
-    def say(self, deltas: Sequence[Delta], logprobs: Sequence[wire.Chosen], completion_tokens: int) -> bytes:
+    def say(
+        self, choice: int, deltas: Sequence[Delta], logprobs: Sequence[wire.Chosen], completion_tokens: int
+    ) -> bytes:
         return b"".join(map(self._said, deltas))
 
-    def end(self, end: End, finished: wire.Finished, warnings: Warnings) -> bytes:
+    def end(self, choice: int, end: ChoiceEnd, warnings: Warnings, finished: wire.Finished | None) -> bytes:
+        assert finished is not None  # there is one choice
         frames = self._close()
         met = finished.stop if finished.reason == "stop" and finished.stop in self._stops else None
         usage = _usage(finished.prompt_tokens, finished.completion_tokens, finished.timings.cached_tokens)
@@ -85,13 +90,16 @@ class MessageWriter:
         self._message |= {"content": self._content, **stopped, "usage": usage, **told}
         return frames + _event("message_delta", delta=stopped, usage=usage, **told) + _event("message_stop")
 
+    def close(self) -> bytes:
+        return b""
+
     def fail(self, error: HoshikageError, tongue: Language) -> bytes:
         return b"event: error\ndata: " + msgspec.json.encode(error_body(error, tongue)) + b"\n\n"
 
     def whole(self) -> dict[str, Any]:
         return self._message
 
-    def _reason(self, end: End, finished: wire.Finished, met: str | None) -> str:
+    def _reason(self, end: ChoiceEnd, finished: wire.Finished, met: str | None) -> str:
         if end.reason == "tool_calls":
             return "tool_use"
         if finished.reason == "length":

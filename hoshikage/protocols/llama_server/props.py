@@ -9,11 +9,11 @@ from aiohttp import web
 
 from hoshikage import __version__, gguf
 from hoshikage.answer.models import resolve
-from hoshikage.answer.raw import json
 from hoshikage.errors import GgufInvalid, Unavailable
+from hoshikage.http.json_response import json_response
 from hoshikage.http.keys import DISPATCHER, REGISTRY, SETTINGS
 from hoshikage.params import GenerationRequest, SamplingParams, TextPrompt
-from hoshikage.protocols.llama_server.handlers import settings_of
+from hoshikage.protocols.llama_server.writer import settings_of
 from hoshikage.registry import ModelSpec, read_template
 
 
@@ -24,7 +24,7 @@ async def props(request: web.Request) -> web.Response:
     if spec is not None:
         template, n_ctx = await asyncio.to_thread(_of_file, spec, spec.options.n_ctx or n_ctx)
     status = request.app[DISPATCHER].status()
-    return json(
+    return json_response(
         {
             "default_generation_settings": {**_slot(status, n_ctx), "params": _defaults(request)},
             "total_slots": request.app[SETTINGS].n_parallel,
@@ -44,7 +44,7 @@ async def slots(request: web.Request) -> web.Response:
         raise Unavailable("http.no_slot", retry_after=1)
     n_ctx = status["model"].get("n_ctx", request.app[SETTINGS].n_ctx)
     params = _defaults(request)
-    return json(
+    return json_response(
         [{**_slot(status, n_ctx, number), "params": params} for number in range(request.app[SETTINGS].n_parallel)]
     )
 

@@ -9,14 +9,17 @@ from typing import Any
 from aiohttp import web
 
 from hoshikage import __version__, wire
-from hoshikage.answer import prepared
 from hoshikage.answer.model_files import MODEL_FILES
-from hoshikage.answer.raw import perform
+from hoshikage.answer.output_parser import PLAIN
+from hoshikage.answer.prepared import PreparedRequest, prepare
+from hoshikage.answer.stream import respond
+from hoshikage.answer.submit import perform
 from hoshikage.answer.tool_formats import DIALECTS
-from hoshikage.answer.tools import Reading
 from hoshikage.answer.vectors import floats_of
 from hoshikage.errors import ParameterUnsupported
+from hoshikage.http.error_response import error_format
 from hoshikage.http.ignored import read_body
+from hoshikage.http.json_response import json_response
 from hoshikage.http.keys import DISPATCHER, REGISTRY, SETTINGS
 from hoshikage.params import Embedding, InfillPrompt, TextPrompt
 from hoshikage.protocols.ollama import models
@@ -24,30 +27,29 @@ from hoshikage.protocols.ollama import ollama_schema as schema
 from hoshikage.protocols.ollama.models import resolve
 from hoshikage.protocols.ollama.writer import Kind, LineWriter, error_body, now
 from hoshikage.registry import ModelSpec
-from hoshikage.tools import generic
 
 
-@prepared.shaped(error_body)
+@error_format(error_body)
 async def chat(request: web.Request) -> web.StreamResponse:
     body = await read_body(request, schema.parse_chat, schema.WITHOUT_EFFECT)
     spec = await resolve(request.app[REGISTRY], body.model)
     if not body.messages:
         return await _loaded(request, spec, body, "chat")
-    asked = await prepared.turn_of(request, spec, schema.chat_of(body), schema.rename)
+    asked = await prepare(request, spec, schema.chat_of(body), schema.rename)
     return await _answer(request, asked, body, "chat")
 
 
-@prepared.shaped(error_body)
+@error_format(error_body)
 async def generate(request: web.Request) -> web.StreamResponse:
     body = await read_body(request, schema.parse_generate, schema.WITHOUT_EFFECT)
     spec = await resolve(request.app[REGISTRY], body.model)
     if not body.prompt and not body.suffix:
         return await _loaded(request, spec, body, "generate")
-    asked = await prepared.turn_of(request, spec, schema.chat_of_prompt(body), schema.rename)
+    asked = await prepare(request, spec, schema.chat_of_prompt(body), schema.rename)
     return await _answer(request, _unframed(asked, body), body, "generate")
 
 
-@prepared.shaped(error_body)
+@error_format(error_body)
 async def embed(request: web.Request) -> web.StreamResponse:
     began = time.monotonic()
     body = await read_body(request, schema.parse_embed, schema.WITHOUT_EFFECT)
@@ -58,48 +60,50 @@ async def embed(request: web.Request) -> web.StreamResponse:
         vectors, finished = await perform(request, spec, Embedding(inputs, body.dimensions), wire.Vector)
         answer["embeddings"] = [floats_of(vector.values) for vector in vectors]
         answer["prompt_eval_count"] = finished.prompt_tokens
-    return prepared.json_response({**answer, "total_duration": int((time.monotonic() - began) * 1e9)})
+    return json_response({**answer, "total_duration": int((time.monotonic() - began) * 1e9)})
 
 
-@prepared.shaped(error_body)
+@error_format(error_body)
 async def tags(request: web.Request) -> web.StreamResponse:
-    return prepared.json_response({"models": await models.tags(request.app[REGISTRY], request.app[MODEL_FILES])})
+    return json_response({"models": await models.tags(request.app[REGISTRY], request.app[MODEL_FILES])})
 
 
-@prepared.shaped(error_body)
+@error_format(error_body)
 async def show(request: web.Request) -> web.StreamResponse:
     body = await read_body(request, schema.parse_show, schema.WITHOUT_EFFECT)
     spec = await resolve(request.app[REGISTRY], body.asked)
     found = await request.app[MODEL_FILES].facts(spec.file)
     dialect = await request.app[DIALECTS].of(spec)
     thinks = dialect.thinking is not None or dialect.form.whole_answer
-    return prepared.json_response(models.description(spec, found, thinks=thinks))
+    return json_response(models.description(spec, found, thinks=thinks))
 
 
-@prepared.shaped(error_body)
+@error_format(error_body)
 async def ps(request: web.Request) -> web.StreamResponse:
     app = request.app
     status, idle = app[DISPATCHER].status(), app[SETTINGS].idle_timeout
-    return prepared.json_response({"models": await models.running(app[REGISTRY], app[MODEL_FILES], status, idle)})
+    return json_response({"models": await models.running(app[REGISTRY], app[MODEL_FILES], status, idle)})
 
 
-@prepared.shaped(error_body)
+@error_format(error_body)
 async def version(_request: web.Request) -> web.StreamResponse:
-    return prepared.json_response({"version": __version__})
+    return json_response({"version": __version__})
 
 
-async def _answer(request: web.Request, asked: prepared.Turn, body: schema.Answering, kind: Kind) -> web.StreamResponse:
+async def _answer(
+    request: web.Request, asked: PreparedRequest, body: schema.Answering, kind: Kind
+) -> web.StreamResponse:
     writer = LineWriter(kind, body.model, shows_thoughts=body.shows_thoughts)
-    return await prepared.answer(request, asked, writer, stream=body.stream is not False)
+    return await respond(request, asked, writer, stream=body.stream is not False)
 
 
-def _unframed(asked: prepared.Turn, body: schema.GenerateRequest) -> prepared.Turn:
+def _unframed(asked: PreparedRequest, body: schema.GenerateRequest) -> PreparedRequest:
     """Without the chat template, where the prompt is to stay as it is or has a suffix."""
     if not body.raw and not body.suffix:
         return asked
     prompt = InfillPrompt(body.prompt or "", body.suffix) if body.suffix else TextPrompt(body.prompt or "")
     job = replace(asked.job, prompt=prompt, special_text=())
-    return replace(asked, job=job, reading=Reading(generic.FORMAT, {}, None, True))
+    return replace(asked, jobs=(job,), parsing=PLAIN)
 
 
 async def _loaded(request: web.Request, spec: ModelSpec, body: schema.Answering, kind: Kind) -> web.Response:
@@ -108,6 +112,4 @@ async def _loaded(request: web.Request, spec: ModelSpec, body: schema.Answering,
         raise ParameterUnsupported("http.unsupported_parameter", param="keep_alive", place="keep_alive")
     await request.app[DISPATCHER].preload(spec)
     told: dict[str, Any] = {"response": ""} if kind == "generate" else {"message": {"role": "assistant", "content": ""}}
-    return prepared.json_response(
-        {"model": body.model, "created_at": now(), **told, "done": True, "done_reason": "load"}
-    )
+    return json_response({"model": body.model, "created_at": now(), **told, "done": True, "done_reason": "load"})

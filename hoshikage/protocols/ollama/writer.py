@@ -11,10 +11,12 @@ from typing import Any, Literal
 import msgspec
 
 from hoshikage import wire
-from hoshikage.answer.prepared import Warnings, message_of
+from hoshikage.answer.output_parser import ChoiceEnd
 from hoshikage.answer.shapes import logprobs_of
-from hoshikage.answer.tools import End
+from hoshikage.answer.stream import Warnings
 from hoshikage.errors import HoshikageError
+from hoshikage.http.error_response import message_of
+from hoshikage.http.keys import REQUEST_ID
 from hoshikage.messages import Language
 from hoshikage.tools import CallArguments, CallStart, Content, Delta, Reasoning
 
@@ -30,12 +32,13 @@ def now() -> str:
 
 
 class LineWriter:
-    """See answer.prepared.Writer. A call is told whole, as Ollama does."""
+    """It is a Writer (answer.stream). A call is told whole, as Ollama does."""
 
     content_type = "application/x-ndjson"
 
     def __init__(self, kind: Kind, model: str, *, shows_thoughts: bool) -> None:
         """`model`: as the request has it."""
+        self.headers = {"request-id": REQUEST_ID.get()}
         self._kind = kind
         self._model = model
         self._shows_thoughts = shows_thoughts
@@ -49,14 +52,17 @@ class LineWriter:
         self._pending: list[dict[str, Any]] = []
         self._end: dict[str, Any] = {}
 
-    def begin(self, prompt_tokens: int) -> bytes:
+    def begin(self, prompt: int, prompt_tokens: int) -> bytes:
         return b""
 
-    def say(self, deltas: Sequence[Delta], logprobs: Sequence[wire.Chosen], completion_tokens: int) -> bytes:
+    def say(
+        self, choice: int, deltas: Sequence[Delta], logprobs: Sequence[wire.Chosen], completion_tokens: int
+    ) -> bytes:
         self._pending += logprobs_of(logprobs)["content"]
         return b"".join(map(self._said, deltas))
 
-    def end(self, end: End, finished: wire.Finished, warnings: Warnings) -> bytes:
+    def end(self, choice: int, end: ChoiceEnd, warnings: Warnings, finished: wire.Finished | None) -> bytes:
+        assert finished is not None  # there is one choice
         frames = self._called()
         total = int((time.monotonic() - self._began) * 1e9)
         prompt, answer = int(finished.timings.prompt_ms * 1e6), int(finished.timings.decode_ms * 1e6)
@@ -72,6 +78,9 @@ class LineWriter:
             **({"warnings": warnings} if warnings else {}),
         }
         return frames + self._line(self._fields(""), self._end)
+
+    def close(self) -> bytes:
+        return b""
 
     def fail(self, error: HoshikageError, tongue: Language) -> bytes:
         return msgspec.json.encode(error_body(error, tongue)) + b"\n"

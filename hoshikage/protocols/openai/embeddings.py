@@ -11,9 +11,10 @@ from aiohttp import web
 
 from hoshikage import wire
 from hoshikage.answer.models import resolve
-from hoshikage.answer.raw import json, perform
+from hoshikage.answer.submit import perform
 from hoshikage.answer.vectors import floats_of
 from hoshikage.http.ignored import read_body
+from hoshikage.http.json_response import json_response
 from hoshikage.http.keys import REGISTRY
 from hoshikage.protocols.openai.embeddings_schema import WITHOUT_EFFECT, parse_embeddings, parse_rerank
 
@@ -29,7 +30,7 @@ async def embeddings(request: web.Request) -> web.Response:
 def _answer(
     vectors: list[wire.Vector], shown: Callable[[bytes], list[float] | str], model: str, finished: wire.Finished
 ) -> web.Response:
-    return json(
+    return json_response(
         {
             "object": "list",
             "data": [
@@ -54,7 +55,7 @@ async def rerank(request: web.Request) -> web.Response:
     if body.return_documents:
         for result in results:
             result["document"] = {"text": body.texts[result["index"]]}
-    return json({"object": "list", "model": spec.name, "usage": _usage(finished), "results": results})
+    return json_response({"object": "list", "model": spec.name, "usage": _usage(finished), "results": results})
 
 
 def base64_of(raw: bytes) -> str:

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from hoshikage.answer import prepared
 from hoshikage.answer.models import resolve
+from hoshikage.answer.prepared import PreparedRequest, count_prompt_tokens, prepare
 from hoshikage.answer.schema.chat import ChatMessage
+from hoshikage.answer.stream import respond
 from hoshikage.errors import InvalidRequest, NotFound, ParameterUnsupported
 from hoshikage.http.authenticator import CALLER
 from hoshikage.http.ignored import read_body
+from hoshikage.http.json_response import json_response
 from hoshikage.http.keys import REGISTRY
 from hoshikage.protocols.openai import responses_schema as schema
 from hoshikage.protocols.openai.response_store import RESPONSES
@@ -21,7 +23,7 @@ from hoshikage.protocols.openai.responses_writer import ResponseWriter
 @dataclass(frozen=True, slots=True)
 class _Asked:
     body: schema.ResponsesBody
-    turn: prepared.Turn
+    turn: PreparedRequest
     turns: list[ChatMessage]
     """The conversation without the instructions, which the next response does not go on with."""
 
@@ -36,7 +38,7 @@ async def create(request: web.Request) -> web.StreamResponse:
         if stored:
             store.add(CALLER.get().name, writer.whole(), [*asked.turns, *writer.turns()])
 
-    return await prepared.answer(request, asked.turn, writer, stream=bool(asked.body.stream), ended=keep)
+    return await respond(request, asked.turn, writer, stream=bool(asked.body.stream), ended=keep)
 
 
 async def retrieve(request: web.Request) -> web.Response:
@@ -53,13 +55,13 @@ async def delete(request: web.Request) -> web.Response:
     name = request.match_info["id"]
     if not request.app[RESPONSES].remove(CALLER.get().name, name):
         raise _unknown(name)
-    return prepared.json_response({"id": name, "object": "response", "deleted": True})
+    return json_response({"id": name, "object": "response", "deleted": True})
 
 
 async def input_tokens(request: web.Request) -> web.Response:
     asked = await _asked(request)
-    tokens = await prepared.count(request, asked.turn)
-    return prepared.json_response({"object": "response.input_tokens", "input_tokens": tokens})
+    tokens = await count_prompt_tokens(request, asked.turn)
+    return json_response({"object": "response.input_tokens", "input_tokens": tokens})
 
 
 async def _asked(request: web.Request) -> _Asked:
@@ -74,7 +76,7 @@ async def _asked(request: web.Request) -> _Asked:
             raise InvalidRequest("http.previous_response_unknown", param="previous_response_id", name=name)
         before = list(kept.turns)
     chat_body = schema.to_chat(body, before)
-    asked = await prepared.turn_of(request, spec, chat_body, schema.rename)
+    asked = await prepare(request, spec, chat_body, schema.rename)
     skipped = 1 if body.instructions else 0
     return _Asked(body, asked, chat_body.messages[skipped:])
 

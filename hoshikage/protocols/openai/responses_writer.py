@@ -11,11 +11,14 @@ from typing import Any, Final, Literal
 import msgspec
 
 from hoshikage import wire
-from hoshikage.answer.prepared import SSE, Turn, Warnings, message_of
+from hoshikage.answer.output_parser import ChoiceEnd
+from hoshikage.answer.prepared import PreparedRequest
 from hoshikage.answer.schema.chat import CalledFunction, ChatMessage, ToolCall
 from hoshikage.answer.shapes import logprobs_of
-from hoshikage.answer.tools import End
+from hoshikage.answer.stream import SSE, Warnings
 from hoshikage.errors import HoshikageError
+from hoshikage.http.error_response import message_of
+from hoshikage.http.keys import REQUEST_ID
 from hoshikage.messages import Language
 from hoshikage.protocols.openai.responses_schema import ResponsesBody
 from hoshikage.tools import CallArguments, CallBroken, CallStart, Content, Delta, Reasoning
@@ -63,14 +66,15 @@ class Open:
 
 
 class ResponseWriter:
-    """See answer.prepared.Writer."""
+    """It is a Writer (answer.stream)."""
 
     content_type = SSE
 
-    def __init__(self, body: ResponsesBody, turn: Turn, *, stored: bool) -> None:
+    def __init__(self, body: ResponsesBody, prepared: PreparedRequest, *, stored: bool) -> None:
+        self.headers = {"request-id": REQUEST_ID.get()}
         self.id = new_id("resp")
         self._created = int(time.time())
-        self._fixed = _echoed(body, turn, stored=stored)
+        self._fixed = _echoed(body, prepared, stored=stored)
         self._logprobs = body.logprobs
         self._sequence = 0
         self._indices = 0
@@ -80,26 +84,32 @@ class ResponseWriter:
         self._reasoning_tokens = 0
         self._response: dict[str, Any] = {}
 
-    def begin(self, prompt_tokens: int) -> bytes:
+    def begin(self, prompt: int, prompt_tokens: int) -> bytes:
         response = self._made("in_progress")
         return self._event("response.created", response=response) + self._event(
             "response.in_progress", response=response
         )
 
-    def say(self, deltas: Sequence[Delta], logprobs: Sequence[wire.Chosen], completion_tokens: int) -> bytes:
+    def say(
+        self, choice: int, deltas: Sequence[Delta], logprobs: Sequence[wire.Chosen], completion_tokens: int
+    ) -> bytes:
         if self._logprobs:
             self._pending += logprobs_of(logprobs)["content"]
         if deltas and isinstance(deltas[-1], Reasoning):
             self._reasoning_tokens = completion_tokens
         return b"".join(map(self._said, deltas))
 
-    def end(self, end: End, finished: wire.Finished, warnings: Warnings) -> bytes:
+    def end(self, choice: int, end: ChoiceEnd, warnings: Warnings, finished: wire.Finished | None) -> bytes:
+        assert finished is not None  # there is one choice
         cut = finished.reason == "length"
         frames = self._close("incomplete" if cut else "completed")
         self._response = self._made("incomplete" if cut else "completed", finished)
         if warnings:
             self._response["warnings"] = warnings
         return frames + self._event(f"response.{self._response['status']}", response=self._response)
+
+    def close(self) -> bytes:
+        return b""
 
     def fail(self, error: HoshikageError, tongue: Language) -> bytes:
         words = message_of(error, tongue)
@@ -223,7 +233,7 @@ class ResponseWriter:
         }
 
 
-def _echoed(body: ResponsesBody, turn: Turn, *, stored: bool) -> dict[str, Any]:
+def _echoed(body: ResponsesBody, prepared: PreparedRequest, *, stored: bool) -> dict[str, Any]:
     """What a response repeats of its request, with what was taken where the request was silent."""
     text: dict[str, Any] = {"format": {"type": "text"}}
     if body.text is not None and body.text.format is not None:
@@ -232,7 +242,7 @@ def _echoed(body: ResponsesBody, turn: Turn, *, stored: bool) -> dict[str, Any]:
         text["verbosity"] = body.text.verbosity
     asked = body.reasoning
     return {
-        "model": turn.spec.name,
+        "model": prepared.spec.name,
         "instructions": body.instructions,
         "max_output_tokens": body.max_output_tokens,
         "max_tool_calls": body.max_tool_calls,
@@ -242,8 +252,8 @@ def _echoed(body: ResponsesBody, turn: Turn, *, stored: bool) -> dict[str, Any]:
         "reasoning": {"effort": asked.effort if asked else None, "summary": asked.summary if asked else None},
         "background": False,
         "store": stored,
-        "temperature": turn.job.sampling.temperature,
-        "top_p": turn.job.sampling.top_p,
+        "temperature": prepared.job.sampling.temperature,
+        "top_p": prepared.job.sampling.top_p,
         "top_logprobs": body.top_logprobs or 0,
         "text": text,
         "tool_choice": "auto" if body.tool_choice is None else _given(body.tool_choice),

@@ -1,0 +1,87 @@
+"""What an answer's text says: words, thoughts and calls, read as the text comes. Any thread; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from hoshikage import wire
+from hoshikage.tools import (
+    AnswerParser,
+    CallArguments,
+    CallBroken,
+    CallStart,
+    Content,
+    Delta,
+    Format,
+    Thinking,
+    generic,
+)
+from hoshikage.tools.calls import Schemas
+
+
+@dataclass(frozen=True, slots=True)
+class ParserSpec:
+    """How the answers to one request are to be read."""
+
+    form: Format
+    schemas: Schemas
+    thinking: Thinking | None
+    several: bool
+
+    @property
+    def plain(self) -> bool:
+        """Whether an answer is text and nothing else."""
+        return not self.schemas and self.thinking is None and not self.form.whole_answer
+
+    @property
+    def special_text(self) -> tuple[str, ...]:
+        """The control tokens whose texts are needed to read an answer."""
+        thoughts = () if self.thinking is None else (self.thinking.opens, self.thinking.closes)
+        return (*thoughts, *(self.form.special_text if self.schemas or self.form.whole_answer else ()))
+
+
+PLAIN: Final = ParserSpec(generic.FORMAT, {}, None, True)
+"""The answer is text and nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceEnd:
+    """How one choice ends."""
+
+    deltas: tuple[Delta, ...]
+    """What was held back until now."""
+    reason: str
+    """`tool_calls` where it called; else as the engine says."""
+    parsed: bool
+    """False where something looked like a call and was none."""
+    stop: str | None = None
+    """The stop string that ended it."""
+
+
+class OutputParser:
+    """Reads one choice as it comes."""
+
+    def __init__(self, spec: ParserSpec, prompt_tail: str) -> None:
+        self._several = spec.several
+        self._broken = False
+        self._parser = None if spec.plain else AnswerParser(spec.form, spec.schemas, spec.thinking, prompt_tail)
+
+    def feed(self, text: str) -> list[Delta]:
+        return [Content(text)] if self._parser is None else self._kept(self._parser.feed(text))
+
+    def finish(self, reason: wire.FinishReason, stop: str | None) -> ChoiceEnd:
+        if self._parser is None:
+            return ChoiceEnd((), reason, True, stop)
+        rest = self._parser.finish(cut=reason == "length")
+        deltas = tuple(self._kept(rest.deltas))
+        called = rest.calls > 0 and not self._broken and reason == "stop"
+        return ChoiceEnd(deltas, "tool_calls" if called else reason, rest.parsed, stop)
+
+    def _kept(self, deltas: Sequence[Delta]) -> list[Delta]:
+        """Without the calls after the first, where one is all that may be."""
+        self._broken = self._broken or any(isinstance(delta, CallBroken) for delta in deltas)
+        if self._several:
+            return list(deltas)
+        return [delta for delta in deltas if not isinstance(delta, CallStart | CallArguments) or not delta.index]

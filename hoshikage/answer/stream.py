@@ -1,0 +1,229 @@
+"""The one way of an answer to its client, whatever the protocol: notes in, a writer's frames out. Event loop thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing, suppress
+from typing import Any, Final, Protocol
+
+from aiohttp import web
+
+from hoshikage import wire
+from hoshikage.answer.output_parser import ChoiceEnd, OutputParser
+from hoshikage.answer.prepared import PreparedRequest, renamed
+from hoshikage.answer.shapes import REPAIR_HEADER
+from hoshikage.answer.submit import submit
+from hoshikage.dispatch.client import Answering, Note, Waiting
+from hoshikage.errors import HoshikageError, InferenceFailed, InvalidRequest
+from hoshikage.http import error_response
+from hoshikage.http.json_response import json_response
+from hoshikage.http.keys import LIBRARY, PACE, Pace
+from hoshikage.http.sse import EventStream
+from hoshikage.messages import Language, text
+from hoshikage.tools import Content, Delta
+
+SSE: Final = "text/event-stream; charset=utf-8"
+SILENT: Final = Pace(commit_after=86_400.0, comment_every=86_400.0)
+"""The pace of streams whose form has no comments."""
+
+Warnings = list[dict[str, str]]
+
+
+class Writer(Protocol):
+    """Makes one protocol's frames of an answer as it comes, and keeps the whole of it. Pure.
+
+    Choices are numbered through all prompts; those that are computed together come mixed.
+    """
+
+    content_type: str
+    """The stream's."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The answer's own."""
+        ...
+
+    def begin(self, prompt: int, prompt_tokens: int) -> bytes:
+        """A prompt's answer begins; this comes before its first frames."""
+        ...
+
+    def say(
+        self, choice: int, deltas: Sequence[Delta], logprobs: Sequence[wire.Chosen], completion_tokens: int
+    ) -> bytes:
+        """A piece of a choice, with the log probabilities of its tokens.
+
+        `completion_tokens` have come so far in all choices of its prompt; 0 where the prompt itself is told back.
+        """
+        ...
+
+    def end(self, choice: int, end: ChoiceEnd, warnings: Warnings, finished: wire.Finished | None) -> bytes:
+        """A choice has ended; what `end` held back has been said. `finished`: with it, its prompt's answer."""
+        ...
+
+    def close(self) -> bytes:
+        """All has been answered."""
+        ...
+
+    def fail(self, error: HoshikageError, tongue: Language) -> bytes:
+        """The answer breaks off; this comes in place of what is left."""
+        ...
+
+    def whole(self) -> Any:
+        """The answer as one value, after `close`."""
+        ...
+
+
+async def respond(
+    request: web.Request,
+    prepared: PreparedRequest,
+    writer: Writer,
+    *,
+    stream: bool,
+    ended: Callable[[], None] | None = None,
+) -> web.StreamResponse:
+    """The answer, streamed or whole. `ended` is called once it is complete, before the client is told so.
+
+    Raises what the engine raises, as long as the status can still be told.
+    """
+    pump = _Pump(request, prepared, writer, ended)
+    try:
+        if stream:
+            return await _streamed(request, pump, writer)
+        await pump.run(None)
+    except InvalidRequest as error:
+        raise renamed(error, prepared.rename) from None
+    return json_response(writer.whole(), pump.headers)
+
+
+async def _streamed(request: web.Request, pump: _Pump, writer: Writer) -> web.StreamResponse:
+    """The first piece, or an end without one, decides the status; so does a long silence where comments fill it."""
+    async with EventStream(request, request.app[PACE] if writer.content_type == SSE else SILENT) as stream:
+        stream.response.headers["Content-Type"] = writer.content_type
+        try:
+            last = await pump.run(stream)
+        except ConnectionError:
+            return stream.response
+        except Exception as error:
+            if not stream.committed:
+                raise
+            last = pump.failed(error_response.record(error), error_response.language(request))
+        with suppress(ConnectionError):
+            await stream.finish(last)
+        return stream.response
+
+
+class _Pump:
+    """Feeds the notes of all jobs to a writer."""
+
+    def __init__(
+        self, request: web.Request, prepared: PreparedRequest, writer: Writer, ended: Callable[[], None] | None
+    ) -> None:
+        words = text(error_response.language(request), "http.tool_call_unparsed")
+        self._unparsed = [{"code": "tool_call_unparsed", "message": words}]
+        self._request = request
+        self._prepared = prepared
+        self._writer = writer
+        self._on_end = ended
+        self._prompt = 0
+        self._first = 0
+        """The number of the current prompt's first choice."""
+        self._parsers: dict[int, OutputParser] = {}
+        self._started: wire.Started | None = None
+        self._begun = False
+        self._finished = False
+        self.headers: dict[str, str] = dict(writer.headers)
+        """What has become known for the answer's headers."""
+        self.comment = "waiting"
+        """What a silent stream says."""
+
+    async def run(self, stream: EventStream | None) -> bytes:
+        """Sends all but the last frames, which it returns. Raises what the engine raises, ConnectionError, and
+        InferenceFailed for an answer without a good end."""
+        last = b""
+        for prompt, job in enumerate(self._prepared.jobs):
+            if last and stream is not None:
+                await stream.send(last)
+            self._prompt, self._first = prompt, prompt * job.choices
+            self._parsers, self._started, self._begun, self._finished, last = {}, None, False, False, b""
+            async with aclosing(submit(self._request, self._prepared.spec, job, whole=stream is None)) as notes:
+                async for note in notes:
+                    frames = self._take(note, job.choices)
+                    if self._finished:
+                        last += frames  # it goes out when the engine is free of the job
+                    elif stream is not None:
+                        if frames:
+                            await stream.send(frames)
+                        elif not stream.committed:
+                            stream.response.headers.update(self.headers)
+                        stream.comment = self.comment
+            if not self._finished:
+                raise InferenceFailed("http.answer_cut")
+        last += self._writer.close()
+        if self._on_end is not None:
+            self._on_end()
+        return last
+
+    def failed(self, error: HoshikageError, tongue: Language) -> bytes:
+        """The last frames of an answer that breaks off."""
+        return self._lead() + self._writer.fail(error, tongue)
+
+    def _take(self, note: Note, choices: int) -> bytes:
+        """The frames to send now. Raises InferenceFailed for an end that is none."""
+        if isinstance(note, wire.Token):
+            deltas = self._parser(note.choice).feed(note.text)
+            return self._say(note.choice, deltas, note.logprobs or (), note.completion_tokens)
+        if isinstance(note, wire.ChoiceEnd):
+            return self._end(note.choice, note.reason, note.stop, None)
+        if isinstance(note, wire.Finished):
+            if note.reason == "cancelled":
+                raise InferenceFailed("http.answer_cut")
+            self._finished = True
+            return self._end(note.choice, note.reason, note.stop, note)
+        if isinstance(note, wire.Echo):
+            frames = [self._say(one, (Content(note.text),), note.logprobs or (), 0) for one in range(choices)]
+            return b"".join(frames)
+        self._progress(note)
+        return b""
+
+    def _parser(self, choice: int) -> OutputParser:
+        parser = self._parsers.get(choice)
+        if parser is None:
+            tail = self._started.tail if self._started else ""
+            parser = self._parsers[choice] = OutputParser(self._prepared.parsing, tail)
+        return parser
+
+    def _lead(self) -> bytes:
+        """What begins the current prompt's answer, once."""
+        if self._begun:
+            return b""
+        self._begun = True
+        return self._writer.begin(self._prompt, self._started.prompt_tokens if self._started else 0)
+
+    def _say(
+        self, choice: int, deltas: Sequence[Delta], logprobs: Sequence[wire.Chosen], completion_tokens: int
+    ) -> bytes:
+        lead = self._lead() if deltas and not self._begun else b""  # first, as writers number their frames
+        return lead + self._writer.say(self._first + choice, deltas, logprobs, completion_tokens)
+
+    def _end(self, choice: int, reason: wire.FinishReason, stop: str | None, finished: wire.Finished | None) -> bytes:
+        end = self._parser(choice).finish(reason, stop)
+        lead = self._lead()
+        said = self._say(choice, end.deltas, (), finished.completion_tokens if finished else 0) if end.deltas else b""
+        warnings = [] if end.parsed else self._unparsed
+        return lead + said + self._writer.end(self._first + choice, end, warnings, finished)
+
+    def _progress(self, note: Note) -> None:
+        if isinstance(note, wire.Started):
+            self._started = note
+            if note.repairs:
+                self.headers[REPAIR_HEADER] = ", ".join(note.repairs)
+            self.comment = "prefill 0%"
+        elif isinstance(note, wire.Prefill):
+            total = self._started.prompt_tokens if self._started else 0
+            self.comment = f"prefill {100 * note.done // max(total, 1)}%"
+        elif isinstance(note, wire.Loading):
+            self.comment = f"loading {int(100 * note.progress)}%"
+        elif isinstance(note, Waiting):
+            self.comment = f"queue {note.place}"
+        elif isinstance(note, Answering):
+            self._request[LIBRARY] = note.release

@@ -1,0 +1,70 @@
+"""What goes from a request to the dispatcher: in its caller's name, and on the caller's account. Event loop thread."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import replace
+from functools import partial
+from typing import TypeVar
+
+from aiohttp import web
+
+from hoshikage import wire
+from hoshikage.dispatch.client import Answering, Note
+from hoshikage.errors import InferenceFailed
+from hoshikage.http.authenticator import CALLER
+from hoshikage.http.keys import DISPATCHER, LIBRARY, LIMITS, SETTINGS
+from hoshikage.params import GenerationRequest, Task, Work
+from hoshikage.registry import ModelSpec
+
+Answered = TypeVar("Answered", bound=wire.Answered)
+
+
+def submit(request: web.Request, spec: ModelSpec, work: Work, *, whole: bool = False) -> AsyncGenerator[Note, None]:
+    """The notes of Dispatcher.generate; the caller's account is charged as they end, for a client that left too.
+
+    `whole`: the client gets the answer when it has ended.
+    """
+    name = CALLER.get().name
+    if isinstance(work, GenerationRequest):
+        work = replace(work, scope=name or "", whole=whole)
+    notes = request.app[DISPATCHER].generate(spec, work)
+    if name is None or not request.app[SETTINGS].rate_limit_tokens:
+        return notes
+    return _metered(notes, partial(request.app[LIMITS].spend, name))
+
+
+async def perform(
+    request: web.Request, spec: ModelSpec, task: Task, kind: type[Answered]
+) -> tuple[list[Answered], wire.Finished]:
+    """The events of type `kind` with which the model answers the task, and its end. Raises HoshikageError."""
+    events: list[Answered] = []
+    finished: wire.Finished | None = None
+    async with aclosing(submit(request, spec, task)) as notes:
+        async for note in notes:
+            if isinstance(note, kind):
+                events.append(note)
+            elif isinstance(note, wire.Finished):
+                finished = note
+            elif isinstance(note, Answering):
+                request[LIBRARY] = note.release
+    if finished is None or finished.reason == "cancelled":
+        raise InferenceFailed("http.answer_cut")
+    return events, finished
+
+
+async def _metered(notes: AsyncGenerator[Note, None], spend: Callable[[int], None]) -> AsyncGenerator[Note, None]:
+    prompt = answer = 0
+    try:
+        async with aclosing(notes):
+            async for note in notes:
+                if isinstance(note, wire.Token):
+                    answer = note.completion_tokens
+                elif isinstance(note, wire.Started):
+                    prompt = note.prompt_tokens
+                elif isinstance(note, wire.Finished):
+                    prompt, answer = note.prompt_tokens, note.completion_tokens
+                yield note
+    finally:
+        spend(prompt + answer)

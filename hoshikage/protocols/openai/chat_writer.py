@@ -1,0 +1,191 @@
+"""OpenAI's chunks of a chat's answer, and the answer they add up to. Any thread; pure but for the clock."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from hoshikage import wire
+from hoshikage.answer.output_parser import ChoiceEnd
+from hoshikage.answer.schema.chat import ChatBody
+from hoshikage.answer.shapes import DONE, FINGERPRINT, frame, logprobs_of, timings_of, usage
+from hoshikage.answer.stream import SSE, Warnings
+from hoshikage.errors import HoshikageError
+from hoshikage.http import error_response
+from hoshikage.messages import Language
+from hoshikage.tools import CallArguments, CallBroken, CallStart, Content, Delta, Reasoning
+
+AFTER: Final = b'},"finish_reason":null}]}\n\n'
+"""What follows the text in the chunk of a piece of text."""
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class _Choice:
+    """One choice while it comes."""
+
+    def __init__(self, index: int, start: bytes) -> None:
+        self.index = index
+        self.before = start + b',"choices":[{"index":%d,"delta":{"content":' % index
+        """What precedes the text in the chunk of a piece of text."""
+        self.begun = False
+        """Whether its first chunk has been made."""
+        self.deltas: list[Delta] = []
+        self.logprobs: list[wire.Chosen] = []
+        """Those that no chunk has told yet; of a whole answer, all."""
+        self.end: ChoiceEnd | None = None
+
+
+class ChatWriter:
+    """The Writer of /v1/chat/completions (answer.stream). A piece of text is constant bytes around the encoded text."""
+
+    content_type = SSE
+    headers: Mapping[str, str] = {}
+
+    def __init__(self, body: ChatBody, model: str) -> None:
+        self._body = body
+        self._stream = bool(body.stream)
+        self._fields = {
+            "id": f"chatcmpl-{secrets.token_hex(12)}",
+            "object": "chat.completion.chunk" if self._stream else "chat.completion",
+            "created": int(time.time()),
+            "model": model,
+            "system_fingerprint": FINGERPRINT,
+            **({} if body.service_tier is None else {"service_tier": "default"}),
+        }
+        self._start = b"data: " + _encode(self._fields)[:-1]  # without the closing brace
+        self._choices: dict[int, _Choice] = {}
+        self._warnings: Warnings = []
+        self._finished: wire.Finished | None = None
+
+    def begin(self, prompt: int, prompt_tokens: int) -> bytes:
+        return b""
+
+    def say(
+        self, choice: int, deltas: Sequence[Delta], logprobs: Sequence[wire.Chosen], completion_tokens: int
+    ) -> bytes:
+        one = self._choices.get(choice) or self._add(choice)
+        if not self._stream:
+            one.deltas += deltas
+            one.logprobs += logprobs
+            return b""
+        if len(deltas) == 1 and isinstance(delta := deltas[0], Content) and not one.logprobs:
+            return self._lead(one) + self._text(one, delta.text, logprobs)
+        one.logprobs += logprobs  # of tokens that nothing has come of yet; they wait for the next that something does
+        frames = self._deltas(one, deltas)
+        return self._lead(one) + frames if frames else b""
+
+    def end(self, choice: int, end: ChoiceEnd, warnings: Warnings, finished: wire.Finished | None) -> bytes:
+        one = self._choices.get(choice) or self._add(choice)
+        one.end = end
+        self._finished = finished
+        if not self._stream:
+            self._warnings = self._warnings or warnings
+            return b""
+        more: dict[str, Any] = {}
+        if finished is not None and self._body.timings:
+            more["timings"] = timings_of(finished)
+        if warnings:
+            more["warnings"] = warnings
+        return self._lead(one) + self._chunk([_choice(choice, {}, end.reason)], **more)
+
+    def close(self) -> bytes:
+        assert self._finished is not None
+        return (self._chunk([], usage=usage(self._finished)) if self._body.include_usage else b"") + DONE
+
+    def fail(self, error: HoshikageError, tongue: Language) -> bytes:
+        return frame(error_response.body(error, tongue))
+
+    def whole(self) -> dict[str, Any]:
+        assert self._finished is not None
+        return {
+            **self._fields,
+            "choices": [self._message(one) for _, one in sorted(self._choices.items())],
+            "usage": usage(self._finished),
+            **({"timings": timings_of(self._finished)} if self._body.timings else {}),
+            **({"warnings": self._warnings} if self._warnings else {}),
+        }
+
+    def _add(self, index: int) -> _Choice:
+        one = self._choices[index] = _Choice(index, self._start)
+        return one
+
+    def _lead(self, one: _Choice) -> bytes:
+        if one.begun:
+            return b""
+        one.begun = True
+        return self._chunk([_choice(one.index, {"role": "assistant", "content": None}, None)])
+
+    def _text(self, one: _Choice, text: str, logprobs: Sequence[wire.Chosen]) -> bytes:
+        if not logprobs:
+            return one.before + _encode(text) + AFTER
+        return one.before + _encode(text) + b'},"logprobs":' + _encode(logprobs_of(logprobs)) + AFTER[1:]
+
+    def _deltas(self, one: _Choice, deltas: Sequence[Delta]) -> bytes:
+        """A chunk for each delta that a stream says; the first has the log probabilities of all."""
+        frames: list[bytes] = []
+        for fields in filter(None, map(delta_fields, deltas)):
+            choice = _choice(one.index, fields, None)
+            if one.logprobs:
+                choice["logprobs"] = logprobs_of(one.logprobs)
+                one.logprobs = []
+            frames.append(self._chunk([choice]))
+        return b"".join(frames)
+
+    def _message(self, one: _Choice) -> dict[str, Any]:
+        assert one.end is not None
+        return {
+            "index": one.index,
+            "message": message(one.deltas),
+            "logprobs": logprobs_of(one.logprobs) if self._body.logprobs else None,
+            "finish_reason": one.end.reason,
+        }
+
+    def _chunk(self, choices: list[dict[str, Any]], **more: Any) -> bytes:
+        return frame({**self._fields, "choices": choices, **more})
+
+
+def _choice(index: int, delta: dict[str, Any], finish_reason: str | None) -> dict[str, Any]:
+    return {"index": index, "delta": delta, "finish_reason": finish_reason}
+
+
+def message(deltas: list[Delta]) -> dict[str, Any]:
+    """An assistant's message, as OpenAI has it, of all that one choice said."""
+    texts = [delta.text for delta in deltas if isinstance(delta, Content)]
+    thoughts = [delta.text for delta in deltas if isinstance(delta, Reasoning)]
+    calls: dict[int, dict[str, Any]] = {}
+    pieces: dict[int, list[str]] = {}
+    for delta in deltas:
+        if isinstance(delta, CallStart):
+            calls[delta.index] = {"id": delta.id, "type": "function", "function": {"name": delta.name}}
+            pieces[delta.index] = []
+        elif isinstance(delta, CallArguments):
+            pieces[delta.index].append(delta.piece)
+        elif isinstance(delta, CallBroken):
+            calls.pop(delta.index, None)
+    for index, call in calls.items():
+        call["function"]["arguments"] = "".join(pieces[index])
+    content = "".join(texts)
+    return {
+        "role": "assistant",
+        "content": None if calls and not content else content,
+        **({"reasoning_content": "".join(thoughts)} if thoughts else {}),
+        **({"tool_calls": list(calls.values())} if calls else {}),
+    }
+
+
+def delta_fields(delta: Delta) -> dict[str, Any] | None:
+    """A stream's `delta`; None for what a stream does not say."""
+    if isinstance(delta, Content):
+        return {"content": delta.text}
+    if isinstance(delta, Reasoning):
+        return {"reasoning_content": delta.text}
+    if isinstance(delta, CallStart):
+        function = {"name": delta.name, "arguments": ""}
+        return {"tool_calls": [{"index": delta.index, "id": delta.id, "type": "function", "function": function}]}
+    if isinstance(delta, CallArguments):
+        return {"tool_calls": [{"index": delta.index, "function": {"arguments": delta.piece}}]}
+    return None
