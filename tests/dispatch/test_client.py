@@ -11,7 +11,7 @@ import pytest
 
 from hoshikage import settings as settings_module
 from hoshikage import wire
-from hoshikage.dispatch.client import Dispatcher, Note, Waiting
+from hoshikage.dispatch.client import Answering, Dispatcher, Note, Waiting
 from hoshikage.dispatch.crashes import Crashes
 from hoshikage.dispatch.lifecycle import Lifecycle, Policy
 from hoshikage.dispatch.ramdisk import RamDisk
@@ -58,7 +58,7 @@ async def test_events_come_in_order_and_end_with_finished(
     request = asyncio.create_task(collect(dispatcher, spec))
     await (await house.host(0)).answer("星", "影")
     notes = await request
-    assert [type(note) for note in notes] == [wire.Started, wire.Token, wire.Token, wire.Finished]
+    assert [type(note) for note in notes] == [Answering, wire.Started, wire.Token, wire.Token, wire.Finished]
     assert dispatcher.status()["last_requests"][0]["completion_tokens"] == 3
 
 
@@ -91,7 +91,7 @@ async def test_a_crash_before_any_text_is_tried_once_more_and_not_seen(
     first.crash()
     await (await house.host(1)).answer("ok")
     notes = await request
-    assert [type(note) for note in notes] == [wire.Started, wire.Token, wire.Finished]
+    assert [type(note) for note in notes] == [Answering, Answering, wire.Started, wire.Token, wire.Finished]
 
 
 async def test_a_second_crash_is_told(dispatcher: Dispatcher, house: FakeHouse, spec: ModelSpec) -> None:
@@ -112,6 +112,7 @@ async def test_a_second_crash_is_told(dispatcher: Dispatcher, house: FakeHouse, 
 async def test_a_slow_reader_does_not_hold_the_slot(dispatcher: Dispatcher, house: FakeHouse, spec: ModelSpec) -> None:
     slow = dispatcher.generate(spec, REQUEST)
     answer = asyncio.create_task(answer_whole(house, "x"))
+    assert isinstance(await slow.__anext__(), Answering)
     assert isinstance(await slow.__anext__(), wire.Started)
     await answer
     assert dispatcher.status()["queue"]["running"] == 0
@@ -171,6 +172,7 @@ async def test_a_reader_that_leaves_cancels_its_job_and_frees_the_slot(
 ) -> None:
     async with aclosing(dispatcher.generate(spec, REQUEST)) as notes:
         answer = asyncio.create_task(answer_next(house, "x"))
+        assert isinstance(await notes.__anext__(), Answering)
         assert isinstance(await notes.__anext__(), wire.Started)
         job = await answer
     assert house.hosts[0].commands[-1] == wire.Cancel(job)

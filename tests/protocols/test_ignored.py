@@ -43,7 +43,7 @@ async def test_fields_without_effect_are_named(house: House) -> None:
 
 
 async def test_a_debug_line_names_them(house: House, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG, logger="hoshikage.protocols")
+    caplog.set_level(logging.DEBUG, logger="hoshikage.server")
     path = "/v1/chat/completions"
     await ignored(house, path, {**BASES[path], "brand_new": 1, "user": "u"})
     assert [record.getMessage() for record in caplog.records if "ignored" in record.getMessage()] == [
