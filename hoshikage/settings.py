@@ -11,7 +11,6 @@ sets no more (`env_trust`): a row says whether it may be set there, and one that
 from __future__ import annotations
 
 import difflib
-import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,13 +23,30 @@ from hoshikage import env_trust, envfile
 from hoshikage.env_trust import Here
 from hoshikage.errors import SettingInvalid
 from hoshikage.messages import Language, language_of
+from hoshikage.setting_values import (
+    base_path,
+    decimal,
+    gpu,
+    host,
+    host_name,
+    layers,
+    one_of,
+    optional_path,
+    origins,
+    path_or_off,
+    several,
+    shares,
+    switch,
+    whole,
+)
 
-AUTO_LAYERS: Final = -2
-"""As `params.AUTO_LAYERS`."""
 APP: Final = "hoshikage"
 RAMDISK: Final = "/dev/shm" if sys.platform == "linux" else ""
 """Linux alone has a folder in memory that every user may write to."""
-ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
+ORIGINS: Final = (
+    "http://localhost:*,http://127.0.0.1:*,http://[::1]:*,app://*,tauri://*,vscode-webview://*,vscode-file://*"
+)
+"""Pages of this machine and of programs on it; no web site."""
 
 
 def config_dir() -> Path:
@@ -91,7 +107,9 @@ class Settings:
     rate_limit_requests: int
     rate_limit_tokens: int
     cors_origins: tuple[str, ...]
-    """As browsers send them, or `*` alone."""
+    """As browsers send them, `null`, or patterns (api.origins)."""
+    api_prefix: str
+    """A base path such as `/hoshikage`, which requests may begin with; empty for none."""
     allowed_hosts: tuple[str, ...]
     """Names in small letters, without a port or brackets."""
     tls_cert_file: Path | None
@@ -102,6 +120,10 @@ class Settings:
     """How many answers of /v1/responses are kept."""
     preload: str | None
     """Label of the model to load at start."""
+    default_model: str | None
+    """Name of the model that answers requests which name none."""
+    unknown_model: str
+    """What a name that nobody knows means: `refuse` or `default`."""
     registry_root: Path | None = None
     """The working folder, where its `.env` named the registry: its entries name no text file outside of it."""
 
@@ -154,103 +176,6 @@ class Loaded:
     """What was passed over in .env files and is likely meant otherwise."""
 
 
-def whole(least: int, most: int) -> Callable[[str], int]:
-    def parse(value: str) -> int:
-        number = int(value)
-        if not least <= number <= most:
-            raise ValueError(value)
-        return number
-
-    return parse
-
-
-def decimal(least: float, most: float) -> Callable[[str], float]:
-    def parse(value: str) -> float:
-        number = float(value)
-        if not least <= number <= most:  # refuses NaN too
-            raise ValueError(value)
-        return number
-
-    return parse
-
-
-def layers(value: str) -> int:
-    return AUTO_LAYERS if value.strip().lower() == "auto" else whole(-1, 100_000)(value)
-
-
-def gpu(value: str) -> int | None:
-    return whole(0, 127)(value) if value.strip() else None
-
-
-def shares(value: str) -> tuple[float, ...]:
-    """`3,1`: what each GPU gets of the model, in proportion."""
-    found = tuple(decimal(0.0, 1_000_000.0)(item) for item in value.split(",")) if value.strip() else ()
-    if found and not any(found):
-        raise ValueError(value)
-    return found
-
-
-def switch(value: str) -> bool:
-    return one_of("off", "on")(value) == "on"
-
-
-def one_of(*choices: str) -> Callable[[str], str]:
-    def parse(value: str) -> str:
-        if value.lower() not in choices:
-            raise ValueError(value)
-        return value.lower()
-
-    return parse
-
-
-def path(value: str) -> Path:
-    """An absolute path; a relative one is taken from the working directory, once, at start."""
-    if not value.strip():
-        raise ValueError(value)
-    try:
-        return Path(value).expanduser().absolute()
-    except RuntimeError:  # `~name` of a user who does not exist
-        raise ValueError(value) from None
-
-
-def optional_path(value: str) -> Path | None:
-    return path(value) if value.strip() else None
-
-
-def path_or_off(value: str) -> Path | None:
-    return None if value.strip().lower() == "off" else optional_path(value)
-
-
-def host(value: str) -> str:
-    if not value.strip() or any(c.isspace() or c in "/@?#" for c in value.strip()):
-        raise ValueError(value)
-    return value.strip()
-
-
-def several(parse: Callable[[str], str]) -> Callable[[str], tuple[str, ...]]:
-    """A list with commas, each item once."""
-
-    def parse_all(value: str) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(parse(item.strip()) for item in value.split(",") if item.strip()))
-
-    return parse_all
-
-
-def host_name(value: str) -> str:
-    """A Host header's name, in small letters, without a port; an IPv6 address with or without brackets."""
-    name = value.lower().removeprefix("[").removesuffix("]")
-    if not re.fullmatch(r"[a-z0-9_.-]+|[0-9a-f.]*:[0-9a-f:.]*", name):
-        raise ValueError(value)
-    return name
-
-
-def origin(value: str) -> str:
-    """`https://example.com:8443`, just as a browser sends it, or `*`."""
-    if value != "*" and not ORIGIN.fullmatch(value):
-        raise ValueError(value)
-    return value
-
-
 ANY: Final = "any"
 INSIDE: Final = "inside"
 ROWS: Final = (
@@ -296,12 +221,16 @@ ROWS: Final = (
     Row("REQUIRE_TOKEN", "require_token", "auto", one_of("auto", "always"), "auto | always"),
     Row("RATE_LIMIT_REQUESTS", "rate_limit_requests", "0", whole(0, 1_000_000), "0 (= off) … 1000000 / min"),
     Row("RATE_LIMIT_TOKENS", "rate_limit_tokens", "0", whole(0, 10**9), "0 (= off) … 1000000000 / min"),
-    Row("CORS_ORIGINS", "cors_origins", "", several(origin), "https://example.com, http://localhost:5173 | *"),
+    Row("CORS_ORIGINS", "cors_origins", ORIGINS, origins,
+        "https://example.com, http://localhost:*, app://* (no path) | null | * | none"),
+    Row("API_PREFIX", "api_prefix", "", base_path, "/path", here=ANY),
     Row("ALLOWED_HOSTS", "allowed_hosts", "", several(host_name), "example.com, box.local, 192.168.1.5"),
     Row("TLS_CERT_FILE", "tls_cert_file", "", optional_path, "path of a PEM file"),
     Row("TLS_KEY_FILE", "tls_key_file", "", optional_path, "path of a PEM file"),
     Row("UNIX_SOCKET", "unix_socket", "", optional_path, "path of a socket"),
     Row("PRELOAD", "preload", "", lambda value: value.strip() or None, "label", here=ANY),
+    Row("DEFAULT_MODEL", "default_model", "", lambda value: value.strip() or None, "label", here=ANY),
+    Row("UNKNOWN_MODEL", "unknown_model", "refuse", one_of("refuse", "default"), "refuse | default", here=ANY),
     Row("RESPONSES_STORE", "responses_store", "100", whole(0, 10_000), "0 (= off) … 10000", here=ANY),
     Row("DRAIN_TIMEOUT", "drain_timeout", "30", decimal(0.0, 3600.0), "0 … 3600 s", here=ANY),
 )  # fmt: skip

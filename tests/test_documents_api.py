@@ -21,7 +21,7 @@ from hoshikage.protocols.hoshikage.admin_schema import NewModel
 from hoshikage.protocols.llama_server import native_schema
 from hoshikage.protocols.ollama import ollama_schema
 from hoshikage.protocols.openai import completions_schema, embeddings_schema, responses_schema
-from hoshikage.protocols.routes import ROUTES
+from hoshikage.protocols.routes import OTHER_NAMES, ROUTES
 from hoshikage.registry import OPTIONS
 
 DOCS: Final = Path(__file__).resolve().parent.parent / "docs"
@@ -125,6 +125,12 @@ def test_every_route_is_listed(page: str) -> None:
     assert len(set(zip(words, needs, strict=True))) == len(set(needs)), "each need has one word of its own"
 
 
+@both
+def test_every_other_name_of_a_route_is_listed(page: str) -> None:
+    listed = re.findall(r"^\| `(/[^`]*)` \| (.*) \|$", _parts(page, 2)[0], re.MULTILINE)
+    assert {path: tuple(CODE.findall(names)) for path, names in listed} == OTHER_NAMES
+
+
 def rows(page: str, protocol: str) -> list[tuple[tuple[str, ...], Outcome]]:
     """Each row of the protocol's tables: its fields, and what it says becomes of them."""
     if protocol == "chat":
@@ -186,6 +192,7 @@ def test_every_field_of_the_small_bodies_is_listed(page: str) -> None:
     listed = {
         cells[0]: CODE.findall(cells[1]) for cells in re.findall(r"^\| `([^`]+)` \| (.*?) \|", table, re.MULTILINE)
     }
+    assert set(listed["POST /embedding"]) == set(native_schema.NativeEmbeddingBody.__struct_fields__)
     assert set(listed["POST /tokenize"]) == set(native_schema.TokenizeBody.__struct_fields__)
     assert set(listed["POST /detokenize"]) == set(native_schema.DetokenizeBody.__struct_fields__)
 

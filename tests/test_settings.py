@@ -109,8 +109,12 @@ def test_flags_win_over_environment_over_working_folder_over_config_folder(home:
         ("REQUIRE_TOKEN", "never"),
         ("RATE_LIMIT_REQUESTS", "-1"),
         ("CORS_ORIGINS", "example.com"),
-        ("CORS_ORIGINS", "https://example.com/"),
-        ("CORS_ORIGINS", "https://a.example, https://B.example"),
+        ("CORS_ORIGINS", "https://example.com/page"),
+        ("CORS_ORIGINS", "none, https://a.example"),
+        ("CORS_ORIGINS", "https://a b.example"),
+        ("API_PREFIX", "/a b"),
+        ("API_PREFIX", "/../x"),
+        ("UNKNOWN_MODEL", "guess"),
         ("ALLOWED_HOSTS", "http://example.com"),
         ("ALLOWED_HOSTS", "example.com:80"),
         ("ALLOWED_HOSTS", "*"),
@@ -342,7 +346,20 @@ def test_lists_have_commas(home: Path) -> None:
     assert found.cors_origins == ("https://a.example", "http://[::1]:5173")
     assert found.allowed_hosts == ("box.local", "fd00::1", "10.0.0.5")
     assert load({}, {"CORS_ORIGINS": "*"}, home).settings.cors_origins == ("*",)
-    assert load({}, {}, home).settings.cors_origins == load({}, {}, home).settings.allowed_hosts == ()
+    assert load({}, {"CORS_ORIGINS": "none"}, home).settings.cors_origins == ()
+    assert load({}, {}, home).settings.allowed_hosts == ()
+
+
+def test_origins_are_taken_as_people_write_them(home: Path) -> None:
+    given = "http://localhost:5173/, HTTPS://App.Example, moz-extension://*, null, file://"
+    assert load({}, {"CORS_ORIGINS": given}, home).settings.cors_origins == (
+        "http://localhost:5173", "https://app.example", "moz-extension://*", "null", "file://"
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("given", "prefix"), [("", ""), ("/", ""), ("llm", "/llm"), ("/a/llm-1/", "/a/llm-1")])
+def test_a_base_path_has_one_spelling(home: Path, given: str, prefix: str) -> None:
+    assert load({}, {"API_PREFIX": given}, home).settings.api_prefix == prefix
 
 
 def test_the_former_name_of_a_setting_works_and_its_own_wins(home: Path) -> None:

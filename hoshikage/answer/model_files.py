@@ -16,7 +16,11 @@ from hoshikage import gguf
 from hoshikage.errors import GgufInvalid
 from hoshikage.gguf import GgufHeader
 
-MOST_KEPT: Final = 256
+MOST_KEPT: Final = 2048
+RANK: Final = 4
+"""llama.h's llama_pooling_type of models that score."""
+ENCODERS: Final = ("bert", "bert-v2", "bert-v3", "bert-moe", "-embedding", "t5encoder", "llama-embed")
+"""How names of architectures end that look at a text in both directions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,17 @@ class Facts:
     @property
     def modified_at(self) -> str:
         return iso(self.modified)
+
+    @property
+    def purpose(self) -> str:
+        """`text`, `embeddings` or `rerank`: what the model was made for; empty where the file does not tell."""
+        if self.header is None:
+            return ""
+        name, values = self.header.architecture, self.header.values
+        if values.get(f"{name}.pooling_type") == RANK:
+            return "rerank"
+        encodes = name.endswith(ENCODERS) or values.get(f"{name}.attention.causal") is False
+        return "embeddings" if encodes else "text"
 
     @property
     def details(self) -> dict[str, Any]:
@@ -88,8 +103,9 @@ def _read(file: Path, kept: Facts | None) -> Facts:
         return kept
     header = None
     with suppress(OSError, GgufInvalid):
-        header = gguf.read(file)
-    return Facts(state.st_size, state.st_mtime, digest, header)
+        header = gguf.read_model(file)
+    size = state.st_size if header is None else header.size_bytes  # of all its files
+    return Facts(size, state.st_mtime, digest, header)
 
 
 MODEL_FILES: Final = web.AppKey("model_files", ModelFiles)

@@ -28,6 +28,7 @@ COMMANDS: Final = {
     "status": "cli.status_summary",
     "load": "cli.load_summary",
     "unload": "cli.unload_summary",
+    "alias": "cli.alias_summary",
     "persona": "cli.persona_summary",
     "chat": "cli.chat_summary",
     "bench": "cli.bench_summary",

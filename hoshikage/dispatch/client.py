@@ -7,7 +7,7 @@ import hashlib
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Hashable, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -128,7 +128,7 @@ class Dispatcher:
 
     async def preload(self, spec: ModelSpec) -> None:
         """Loads a model in its turn, as a request for it would. Raises HoshikageError."""
-        ticket = self._queue.enter(spec.label)
+        ticket = self._queue.enter(spec.label, load_key(spec))
         try:
             async for _ in ticket.wait():
                 pass
@@ -153,7 +153,7 @@ class Dispatcher:
         fingerprint = digest(spec.label, request)
         self._crashes.check_request(fingerprint)
         arrived = self._clock()
-        ticket = self._queue.enter(spec.label)
+        ticket = self._queue.enter(spec.label, load_key(spec))
         try:
             async with aclosing(ticket.wait()) as places:
                 async for place in places:
@@ -309,6 +309,12 @@ def create(settings: Settings, environ: Mapping[str, str]) -> Dispatcher:
         Policy(settings.idle_timeout, settings.great_timeout * 60, settings.watchdog_timeout, settings.lang, ahead),
     )
     return Dispatcher(settings, lifecycle, libraries, crashes, time.monotonic)
+
+
+def load_key(spec: ModelSpec) -> Hashable:
+    """The same for all names of one file with the same settings of loading, which need no load between them."""
+    options = spec.options
+    return spec.file, tuple(sorted(options.loading().items())), options.chat_template, options.draft
 
 
 def wanted_load(spec: ModelSpec, settings: Settings) -> Wanted:

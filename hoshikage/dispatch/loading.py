@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -30,7 +30,8 @@ logger = logging.getLogger("hoshikage.dispatch")
 class Wanted:
     """What a load is of. Two that are equal need no new load."""
 
-    label: str
+    label: str = field(compare=False)
+    """By which name it was asked for: two names of one file with the same settings are one model."""
     params: LoadParams
     file_state: tuple[int, int, int]
     """Identity of the model file: (inode, size, mtime in ns)."""

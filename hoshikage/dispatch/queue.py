@@ -5,7 +5,7 @@ another waits until the last of them has ended. Event loop only."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Hashable
 from typing import Final
 
 from hoshikage.dispatch.mailbox import Mailbox
@@ -19,8 +19,10 @@ RETRY_AFTER_S: Final = 5
 class Ticket:
     """A place in the queue, and then a slot, until `leave`."""
 
-    def __init__(self, queue: Queue, label: str, arrived: float) -> None:
+    def __init__(self, queue: Queue, label: str, arrived: float, key: Hashable) -> None:
         self.label = label
+        self.key = key
+        """What is the same for all names of one model."""
         self.arrived = arrived
         self.load_s = 0.0
         """What it waited for its model, by whoever has the slot."""
@@ -67,7 +69,7 @@ class Queue:
         self._on_rest = on_rest
         self._running: set[Ticket] = set()
         self._waiting: list[Ticket] = []
-        self._label: str | None = None
+        self._key: Hashable = None
         self._open = True
 
     @property
@@ -79,13 +81,16 @@ class Queue:
         """Labels of the models that are waited for, in order of arrival."""
         return tuple(ticket.label for ticket in self._waiting)
 
-    def enter(self, label: str) -> Ticket:
-        """A ticket at the end of the queue. Raises QueueFull, ShuttingDown."""
+    def enter(self, label: str, key: Hashable = None) -> Ticket:
+        """A ticket at the end of the queue. `key` is the same for all names of one model; None: the label is it.
+
+        Raises QueueFull, ShuttingDown.
+        """
         if not self._open:
             raise _shutting_down()
         if len(self._running) >= self._slots and len(self._waiting) >= self._bound:
             raise QueueFull("dispatch.queue_full", bound=self._bound, retry_after=RETRY_AFTER_S)
-        ticket = Ticket(self, label, self._clock())
+        ticket = Ticket(self, label, self._clock(), label if key is None else key)
         self._waiting.append(ticket)
         self._advance()
         return ticket
@@ -109,23 +114,23 @@ class Queue:
 
     def _advance(self) -> None:
         while self._waiting and len(self._running) < self._slots:
-            ticket = next_ticket(self._waiting, self._label, self._clock())
-            if self._running and ticket.label != self._label:  # nobody overtakes it any more
+            ticket = next_ticket(self._waiting, self._key, self._clock())
+            if self._running and ticket.key != self._key:  # nobody overtakes it any more
                 break
             self._waiting.remove(ticket)
             self._running.add(ticket)
-            self._label = ticket.label
+            self._key = ticket.key
             ticket.places.put(0)
         for place, ticket in enumerate(self._waiting, start=1):
             ticket.places.put(place)
 
 
-def next_ticket(waiting: list[Ticket], loaded: str | None, now: float) -> Ticket:
+def next_ticket(waiting: list[Ticket], loaded: Hashable, now: float) -> Ticket:
     """The first for the loaded model, while the first of all has not waited too long; else the first of all."""
     first = waiting[0]
-    if first.label == loaded or now - first.arrived >= GROUP_PATIENCE_S:
+    if first.key == loaded or now - first.arrived >= GROUP_PATIENCE_S:
         return first
-    return next((ticket for ticket in waiting if ticket.label == loaded), first)
+    return next((ticket for ticket in waiting if ticket.key == loaded), first)
 
 
 def _shutting_down() -> ShuttingDown:

@@ -16,8 +16,10 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from aiohttp import web
+from aiohttp.http import RawRequestMessage
 from aiohttp.web_request import BaseRequest
 
+from hoshikage.http.paths import respelt
 from hoshikage.settings import Settings
 
 HEADER_S: Final = 10.0
@@ -103,12 +105,28 @@ class _Surplus(asyncio.Protocol):
 class Runner(web.AppRunner):
     """Runs the app with a bounded number of connections. `options` are those of aiohttp's request handler."""
 
-    def __init__(self, app: web.Application, limit: int, *, shutdown_timeout: float, **options: Any) -> None:
+    def __init__(
+        self, app: web.Application, limit: int, *, shutdown_timeout: float, prefix: str = "", **options: Any
+    ) -> None:
+        """`prefix` is what paths may begin with beside the routes' own (API_PREFIX)."""
         super().__init__(app, handler_cancellation=True, shutdown_timeout=shutdown_timeout, **options)
+        self._prefix = prefix
         self.open: dict[Connection, None] = {}
         """In the order in which they came."""
         self._limit = limit
         self._options = options
+
+    async def setup(self) -> None:
+        """As aiohttp's; the requests of its server have their paths respelt before anything looks at them."""
+        await super().setup()
+        server = self.server
+        assert server is not None
+        make = server.request_factory
+
+        def made(message: RawRequestMessage, *more: Any) -> BaseRequest:
+            return make(respelt(message, self._prefix), *more)
+
+        server.request_factory = made
 
     def connect(self) -> asyncio.Protocol:
         """What speaks to the client of a connection that was just accepted."""

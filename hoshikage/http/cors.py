@@ -10,10 +10,9 @@ from typing import Final
 
 from aiohttp import web
 
-from hoshikage.http.keys import DOORWAY
-from hoshikage.http.origin_policy import ANY_ORIGIN
+from hoshikage.http.keys import DOORWAY, GATE
 
-METHODS: Final = "GET, POST, OPTIONS"
+METHODS: Final = "GET, HEAD, POST, DELETE, OPTIONS"
 HEADER_NAMES: Final = re.compile(r"[A-Za-z0-9,_ -]{1,2048}")
 EXPOSED: Final = ", ".join(
     (
@@ -27,7 +26,9 @@ MAX_AGE_S: Final = 600
 
 
 def is_admin(request: web.Request) -> bool:
-    return request.path == "/admin" or request.path.startswith("/admin/")
+    """Whether the request is for an admin route, or for one below /admin that does not exist."""
+    below = request.path == "/admin" or request.path.startswith("/admin/")
+    return below or request.config_dict[GATE].needs(request) == "admin"
 
 
 def is_preflight(request: web.Request) -> bool:
@@ -52,7 +53,7 @@ def preflight(request: web.Request) -> web.Response:
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Lets pages of a listed origin read the answer, as its headers go out."""
     listed = request.config_dict[DOORWAY].origins
-    if listed and ANY_ORIGIN not in listed:
+    if listed and not listed.any:
         response.headers.add("Vary", "Origin")  # on every answer, or a cache would give one origin's to another
     origin = _origin(request)
     if origin is not None:

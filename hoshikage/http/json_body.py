@@ -1,7 +1,8 @@
 """Strict JSON request bodies: what is refused before a schema sees it. Event loop thread; large bodies in a worker.
 
-Refused: another media type, more than 4 MiB, bytes that are not UTF-8, a byte order mark, a name twice in one object,
-NaN and infinities, integers beyond 64 bits, nesting beyond 32 levels, more than 100,000 values, lone surrogates.
+Refused: another media type from a browser, more than 4 MiB, bytes that are not UTF-8, a byte order mark, a name twice
+in one object, NaN and infinities, integers beyond 64 bits, nesting beyond 32 levels, more than 100,000 values,
+lone surrogates.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from hoshikage.errors import BodyTooLarge, Detail, InvalidRequest, UnsupportedMe
 MAX_BYTES: Final = 4 * 1024 * 1024
 MAX_DEPTH: Final = 32
 MAX_VALUES: Final = 100_000
+BROWSERS_SEND: Final = ("Origin", "Sec-Fetch-Site")
+"""Headers of which a browser sends at least one with every POST, and no other program has a need for."""
 WORKER_BYTES: Final = 128 * 1024
 """From this size on parsing would hold up other clients; it runs in a worker thread."""
 STRUCTURE: Final = (b",", b"[", b"{")
@@ -30,10 +33,16 @@ Link = tuple[Any, str | int]
 """Where a value stands: its container's link, and its name or index there."""
 
 
-async def read_json(request: web.Request) -> Any:
-    """The body as Python values. Raises UnsupportedMediaType, BodyTooLarge or InvalidRequest."""
-    charset = (request.charset or "utf-8").lower()
-    if request.content_type != "application/json" or charset not in ("utf-8", "utf8"):
+async def read_json(request: web.Request, *, declared: bool = False) -> Any:
+    """The body as Python values. Raises UnsupportedMediaType, BodyTooLarge or InvalidRequest.
+
+    A page of another site can send a body of another type than JSON without asking, but never without these headers;
+    programs often send JSON under another type or none. `declared`: it must be declared as JSON all the same.
+    """
+    by_browser = any(name in request.headers for name in BROWSERS_SEND)
+    if request.content_type != "application/json" and (declared or by_browser):
+        raise UnsupportedMediaType("http.content_type")
+    if (request.charset or "utf-8").lower() not in ("utf-8", "utf8"):
         raise UnsupportedMediaType("http.content_type")
     if (request.content_length or 0) > MAX_BYTES:
         raise BodyTooLarge("http.body_too_large", limit=MAX_BYTES)

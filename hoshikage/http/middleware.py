@@ -47,7 +47,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
 @web.middleware
 async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Access rules, on every route and before any body is read."""
-    request.config_dict[DOORWAY].check(request)
+    request.config_dict[DOORWAY].check(request, admin=cors.is_admin(request))
     if cors.is_preflight(request):  # browsers send no token with it
         return cors.preflight(request)
     CALLER.set(request.config_dict[GATE].admit(request))

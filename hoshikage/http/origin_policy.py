@@ -14,10 +14,12 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from hoshikage.errors import PermissionRefused, SettingInvalid
+from hoshikage.http.origins import ANY, WEB, Origins
 from hoshikage.settings import Settings
 
 LOCAL_NAMES: Final = frozenset({"localhost"})
-ANY_ORIGIN: Final = "*"
+MAX_SHOWN: Final = 200
+"""Characters of an origin that a refusal quotes."""
 
 
 def is_loopback(host: str) -> bool:
@@ -34,7 +36,7 @@ class Doorway:
 
     names: frozenset[str]
     """Of the server, beside those of this machine."""
-    origins: frozenset[str]
+    origins: Origins
     """Whose pages may use it from elsewhere."""
     unix_socket: str | None
     """Of this user alone."""
@@ -46,12 +48,13 @@ class Doorway:
     def of(cls, settings: Settings, exposed: bool) -> Doorway:
         """Raises SettingInvalid where every site's pages could use the server without a token."""
         needs_token = exposed or settings.require_token == "always"
-        if ANY_ORIGIN in settings.cors_origins and not needs_token:
+        origins = Origins.of(settings.cors_origins)
+        if origins.any_site and not needs_token:
             raise SettingInvalid("http.any_origin")
         own = settings.host.lower().removeprefix("[").removesuffix("]")
         return cls(
             frozenset((own, *settings.allowed_hosts)),
-            frozenset(settings.cors_origins),
+            origins,
             str(settings.unix_socket) if settings.unix_socket else None,
             exposed,
             needs_token,
@@ -64,8 +67,11 @@ class Doorway:
             transport is not None and transport.get_extra_info("sockname") == self.unix_socket
         )
 
-    def check(self, request: web.Request) -> None:
-        """Raises PermissionRefused for a request that a foreign page may have caused."""
+    def check(self, request: web.Request, *, admin: bool = False) -> None:
+        """Raises PermissionRefused for a request that a foreign page may have caused.
+
+        `admin`: the request is for an admin route, which no page but one of this very server may use.
+        """
         if self.is_private(request):
             return
         hosts = request.headers.getall("Host", [])
@@ -73,21 +79,27 @@ class Doorway:
         if host is None or not self._is_mine(host) or not self._is_target_mine(request.raw_path):
             raise PermissionRefused("http.host_refused")
         origins = request.headers.getall("Origin", [])
+        site = request.headers.get("Sec-Fetch-Site", "").strip().lower()
+        if admin:
+            if not all(_is_same(origin, hosts[0]) for origin in origins) or site not in ("", "none", "same-origin"):
+                raise PermissionRefused("http.admin_origin_refused")
+            return
         if origins and self.listed_origin(request) is not None:
             return
-        if not all(self._is_own_page(origin, host) for origin in origins):
-            raise PermissionRefused("http.origin_refused")
-        if request.headers.get("Sec-Fetch-Site", "").strip().lower() == "cross-site":
-            raise PermissionRefused("http.origin_refused")
+        for origin in origins:
+            if not self._is_own_page(origin, host):
+                raise PermissionRefused("http.origin_refused", origin=_shown(origin))
+        if site == "cross-site":
+            raise PermissionRefused("http.site_refused")
 
     def listed_origin(self, request: web.Request) -> str | None:
         """What to allow the browser by name: the one Origin that is listed, or `*` where all are."""
         origins = request.headers.getall("Origin", [])
         if len(origins) != 1:
             return None
-        if ANY_ORIGIN in self.origins:
-            return ANY_ORIGIN
-        return origins[0] if origins[0] in self.origins else None
+        if self.origins.any:
+            return ANY
+        return origins[0] if self.origins.lists(origins[0]) else None
 
     def _is_mine(self, host: str) -> bool:
         # A literal address cannot be rebound: a page that asks for it by that name came from there.
@@ -102,10 +114,20 @@ class Doorway:
 
     def _is_own_page(self, origin: str, host: str) -> bool:
         scheme, separator, authority = origin.partition("://")
-        if not separator or scheme not in ("http", "https"):
+        if not separator or scheme not in WEB:
             return False
         name = _name(authority)
         return name is not None and (name == host or name in self.names or is_loopback(name))
+
+
+def _is_same(origin: str, host: str) -> bool:
+    """Whether the page came from the address that the request was sent to."""
+    scheme, separator, authority = origin.partition("://")
+    return bool(separator) and scheme in WEB and authority.lower() == host.lower()
+
+
+def _shown(origin: str) -> str:
+    return origin[:MAX_SHOWN].encode("ascii", "replace").decode() or "(empty)"
 
 
 def _name(authority: str) -> str | None:

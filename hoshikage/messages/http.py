@@ -24,10 +24,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "REQUIRE_TOKEN is always, and there is no access token yet. Make one with `hoshikage token create NAME` first.",
     ),
     "any_origin": (
-        "CORS_ORIGINS を * にできるのは、いつでもトークンが要るとき（REQUIRE_TOKEN=always）だけです。そうでないと、"
-        "ブラウザで開いたどのページからも使えてしまいます。使うオリジンを並べてください（例: https://example.com）。",
-        "CORS_ORIGINS can be * only where a token is always needed (REQUIRE_TOKEN=always): otherwise any page that is "
-        "opened in a browser could use the server. List the origins instead (e.g. https://example.com).",
+        "CORS_ORIGINS を * や https://* にできるのは、いつでもトークンが要るとき（REQUIRE_TOKEN=always）だけです。"
+        "そうでないと、ブラウザで開いたどのページからも使えてしまいます。使うオリジンを並べてください（例: https://example.com）。",
+        "CORS_ORIGINS can be * or https://* only where a token is always needed (REQUIRE_TOKEN=always): otherwise any "
+        "page that is opened in a browser could use the server. List the origins instead (e.g. https://example.com).",
     ),
     "tls_half": (
         "TLS_CERT_FILE と TLS_KEY_FILE は両方指定してください（両方空なら HTTP です）。",
@@ -69,8 +69,21 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "server's ALLOWED_HOSTS.",
     ),
     "origin_refused": (
-        "別のサイトのページからのリクエストは受け付けません。",
-        "Requests from pages of other sites are refused.",
+        "オリジン {origin} のページからのリクエストは受け付けません。使えるようにするには、サーバーの CORS_ORIGINS に "
+        "{origin} を加えてください。",
+        "Requests from pages of the origin {origin} are refused. To let them in, add {origin} to the server's "
+        "CORS_ORIGINS.",
+    ),
+    "site_refused": (
+        "別のサイトのページからのリクエストは受け付けません。使えるようにするには、そのページのオリジンをサーバーの "
+        "CORS_ORIGINS に加えてください。",
+        "Requests from pages of other sites are refused. To let one in, add its origin to the server's CORS_ORIGINS.",
+    ),
+    "admin_origin_refused": (
+        "管理用の URL は、このサーバー自身のページ（同じアドレスとポート）からだけ使えます。コマンドか、管理用の"
+        "トークンを持つプログラムを使ってください。",
+        "Admin routes can be used from this server's own page only (the same address and port). Use the commands, or a "
+        "program with an admin token.",
     ),
     "token_api": (
         "正しいアクセストークンが必要です。`hoshikage token create 名前` で作り、API キーとして送ってください"
@@ -114,6 +127,15 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "モデル「{model}」は登録されていません。登録済みのモデルはまだありません。`hoshikage add ファイル.gguf ラベル` "
         "で登録してください。",
         "Model “{model}” is not registered; no model is yet. Register one with `hoshikage add FILE.gguf LABEL`.",
+    ),
+    "model_needed": (
+        "model が必要です。どのモデルで答えるか決められません。DEFAULT_MODEL を設定するか、次のどれかを指定して"
+        "ください: {known}",
+        "model is required: it is not certain which one is meant. Set DEFAULT_MODEL, or name one of: {known}",
+    ),
+    "no_model_yet": (
+        "登録済みのモデルがまだありません。`hoshikage add ファイル.gguf ラベル` で登録してください。",
+        "No model is registered yet. Register one with `hoshikage add FILE.gguf LABEL`.",
     ),
     # The body as JSON.
     "content_type": (

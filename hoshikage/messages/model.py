@@ -5,9 +5,26 @@ from typing import Final
 TEXTS: Final[dict[str, tuple[str, str]]] = {
     # The registry, model_map.json.
     "label_invalid": (
-        "「{label}」はラベルにできません。英数字で始まり、英数字と . _ : @ + - だけの 128 文字以内にしてください。",
-        "“{label}” cannot be a label: begin with a letter or digit, then letters, digits and . _ : @ + - only, "
-        "at most 128 characters.",
+        "「{label}」はラベルにできません。英数字で始まり、英数字と . _ : @ + - / だけの 128 文字以内にしてください"
+        "（例: qwen3、org/name:tag）。",
+        "“{label}” cannot be a label: begin with a letter or digit, then letters, digits and . _ : @ + - / only, "
+        "at most 128 characters (e.g. qwen3, org/name:tag).",
+    ),
+    "alias_target_invalid": (
+        "別名「{label}」の値がモデルのラベルになっていないため、飛ばしました。",
+        "The alias “{label}” was skipped: its value is no label of a model.",
+    ),
+    "alias_hidden": (
+        "別名「{label}」は使われません。同じ名前のモデルかペルソナがあります。",
+        "The alias “{label}” is never used: a model or a persona has the same name.",
+    ),
+    "alias_is_label": (
+        "「{label}」はモデルかペルソナの名前なので、別名にできません。",
+        "“{label}” is the name of a model or a persona, so it cannot be an alias.",
+    ),
+    "alias_not_found": (
+        "別名「{model}」はありません。あるもの: {known}",
+        "There is no alias “{model}”. There are: {known}",
     ),
     "entry_no_object": (
         "「{label}」の登録内容が {{...}} の形になっていないため、飛ばしました。",

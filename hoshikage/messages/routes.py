@@ -4,6 +4,10 @@ from typing import Final
 
 TEXTS: Final[dict[str, tuple[str, str]]] = {
     "post_v1_chat_completions": ("会話（ストリーミングと一括）", "A chat, streamed or whole"),
+    "post_v1_chat_completions_input_tokens": (
+        "会話のプロンプトのトークンを数える",
+        "Counts the tokens of a chat's prompt",
+    ),
     "post_v1_responses": ("OpenAI の Responses を作る", "Makes a response, as OpenAI's Responses have it"),
     "post_v1_responses_input_tokens": (
         "Responses のリクエストのトークンを数える",
@@ -37,6 +41,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "post_v1_rerank": ("文書を、問いに答えている順に並べる", "Documents by how well they answer"),
     "post_completion": ("文の続きを書く（llama-server と同じ形）", "Goes on with a text, as llama-server has it"),
     "post_infill": ("間を埋める", "Fills in the middle"),
+    "post_embedding": ("文をベクトルにする（llama-server と同じ形）", "Texts as vectors, as llama-server has it"),
     "post_tokenize": ("文をトークンにする", "A text as tokens"),
     "post_detokenize": ("トークンを文にする", "Tokens as a text"),
     "post_apply_template": ("会話をチャットテンプレートに通す", "What the chat template makes of a chat"),

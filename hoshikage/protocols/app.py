@@ -106,6 +106,7 @@ def runner(app: web.Application) -> connections.Runner:
         access_log_class=AccessLog,
         access_log=access_log,
         shutdown_timeout=max(LEAST_DRAIN_S, app[SETTINGS].drain_timeout),
+        prefix=app[SETTINGS].api_prefix,
     )
 
 

@@ -30,6 +30,7 @@ JSON: Final = "application/json"
 SSE: Final = "text/event-stream"
 BODIES: Final[dict[str, type[msgspec.Struct]]] = {
     "POST /v1/chat/completions": chat.ChatBody,
+    "POST /v1/chat/completions/input_tokens": chat.ChatBody,
     "POST /v1/responses": responses_schema.ResponsesBody,
     "POST /v1/responses/input_tokens": responses_schema.ResponsesBody,
     "POST /v1/messages": messages_schema.MessagesBody,
@@ -43,6 +44,7 @@ BODIES: Final[dict[str, type[msgspec.Struct]]] = {
     "POST /v1/rerank": embeddings_schema.RerankBody,
     "POST /completion": native_schema.CompletionBody,
     "POST /infill": native_schema.InfillBody,
+    "POST /embedding": native_schema.NativeEmbeddingBody,
     "POST /tokenize": native_schema.TokenizeBody,
     "POST /detokenize": native_schema.DetokenizeBody,
     "POST /apply-template": chat.ChatBody,
@@ -50,7 +52,6 @@ BODIES: Final[dict[str, type[msgspec.Struct]]] = {
 }
 REQUIRED: Final = {"POST /v1/messages": ("max_tokens",)}
 """Fields that a route needs and another of the same body does not."""
-MODEL_OPTIONAL: Final = "POST /apply-template"
 STREAMED: Final = {
     "POST /v1/chat/completions": SSE,
     "POST /v1/responses": SSE,
@@ -200,17 +201,9 @@ def _schemas(tongue: Language) -> tuple[dict[str, Any], dict[str, dict[str, Any]
     for kind, (idle, neutral) in NOTES.items():
         _note(components[ref_of[kind]["$ref"].rpartition("/")[2]], idle, neutral, tongue)
     components["NewModel"]["properties"].update(_options())
-    template = components["ChatBody"]
-    components["TemplateBody"] = {
-        **template,
-        "title": "TemplateBody",
-        "properties": {**template["properties"], "model": components["TokenizeBody"]["properties"]["model"]},
-        "required": [name for name in template["required"] if name != "model"],
-    }
     bodies = {route: ref_of[kind] for route, kind in BODIES.items()}
     for route, names in REQUIRED.items():
         bodies[route] = {"allOf": [bodies[route], {"required": list(names)}]}
-    bodies[MODEL_OPTIONAL] = {"$ref": REF.format(name="TemplateBody")}
     shorter = _LONG_NAME.sub(rb"\1.", msgspec.json.encode((components, bodies)))
     return msgspec.json.decode(shorter, type=tuple[dict[str, Any], dict[str, dict[str, Any]]])
 

@@ -14,6 +14,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 ROUTES: Final[tuple[Route, ...]] = (
     ("POST", "/v1/chat/completions", "openai.chat:completions", "api"),
+    ("POST", "/v1/chat/completions/input_tokens", "openai.chat:input_tokens", "api"),
     ("POST", "/v1/responses", "openai.responses:create", "api"),
     ("POST", "/v1/responses/input_tokens", "openai.responses:input_tokens", "api"),
     ("GET", "/v1/responses/{id}", "openai.responses:retrieve", "api"),
@@ -32,6 +33,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     ("POST", "/v1/rerank", "openai.embeddings:rerank", "api"),
     ("POST", "/completion", "llama_server.handlers:completion", "api"),
     ("POST", "/infill", "llama_server.handlers:infill", "api"),
+    ("POST", "/embedding", "llama_server.handlers:embedding", "api"),
     ("POST", "/tokenize", "llama_server.handlers:tokenize", "api"),
     ("POST", "/detokenize", "llama_server.handlers:detokenize", "api"),
     ("POST", "/apply-template", "llama_server.handlers:apply_template", "api"),
@@ -60,6 +62,21 @@ ROUTES: Final[tuple[Route, ...]] = (
     ("POST", "/admin/reload", "hoshikage.admin:reload", "admin"),
 )
 
+OTHER_NAMES: Final[dict[str, tuple[str, ...]]] = {
+    "/v1/chat/completions": ("/chat/completions",),
+    "/v1/chat/completions/input_tokens": ("/chat/completions/input_tokens",),
+    "/v1/responses": ("/responses",),
+    "/v1/responses/input_tokens": ("/responses/input_tokens",),
+    "/v1/messages": ("/messages",),
+    "/v1/messages/count_tokens": ("/messages/count_tokens",),
+    "/v1/rerank": ("/rerank", "/reranking", "/v1/reranking"),
+    "/v1/models": ("/models",),
+    "/completion": ("/completions",),
+    "/embedding": ("/embeddings",),
+    "/health": ("/v1/health",),
+}
+"""Path -> what else it is called by clients of llama-server, or by those whose base URL has no `/v1`."""
+
 
 def routes() -> tuple[list[web.RouteDef], dict[Handler, Needs]]:
     """For the application; and what each handler needs."""
@@ -68,7 +85,8 @@ def routes() -> tuple[list[web.RouteDef], dict[Handler, Needs]]:
     for method, path, name, what in ROUTES:
         handler = _handler(name)
         needs[handler] = what
-        found.append(web.get(path, handler) if method == "GET" else web.route(method, path, handler))
+        for one in (path, *OTHER_NAMES.get(path, ())):
+            found.append(web.get(one, handler) if method == "GET" else web.route(method, one, handler))
     return found, needs  # GET allows HEAD too
 
 

@@ -13,6 +13,8 @@ personas.json beside it, name -> model and system text:
 
     {"name": {"model": "label", "system": "You are …", "created": 1735689600, "temperature": 0.9}}
 
+aliases.json beside it, further names of models and personas: {"gpt-4o": "label"}
+
 Readers take no lock: a write replaces the file as a whole.
 """
 

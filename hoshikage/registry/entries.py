@@ -1,4 +1,4 @@
-"""What an entry of model_map.json or personas.json must be, and what is wrong with it. Any thread; pure."""
+"""What an entry of a registry file must be, and what is wrong with it. Pure; any thread."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from hoshikage.registry.options import (
     sampling_defaults,
 )
 
-LABEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+-]{0,127}")
+LABEL: Final = re.compile(r"(?=.{1,128}\Z)[A-Za-z0-9][A-Za-z0-9._:@+-]*(?:/[A-Za-z0-9_@+][A-Za-z0-9._:@+-]*)*")
+"""Also names as the hubs have them: `org/name:tag`."""
 MAX_STOP_BYTES: Final = 256
 MAX_SYSTEM_BYTES: Final = 256 * 1024
 MAX_CREATED: Final = 2**53
@@ -47,6 +48,15 @@ class Persona:
     sampling: SamplingDefaults = NO_SAMPLING
     created: int = 0
     """Unix time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """A further name of a model or a persona."""
+
+    name: str
+    target: str
+    """The label, or the persona's name; it need not be registered (any more)."""
 
 
 def normal(label: str) -> str:
@@ -107,6 +117,15 @@ def parse_persona(name: str, value: Any) -> Persona | Problem:
         return Persona(name, model, system, sampling_defaults(value), created)
     except InvalidRequest as error:
         return Problem("model.entry_option_invalid", {"label": name, **error.details})
+
+
+def parse_alias(name: str, value: Any) -> Alias | Problem:
+    """The alias, or what is wrong with it."""
+    if not LABEL.fullmatch(name):
+        return Problem("model.label_invalid", {"label": name})
+    if not isinstance(value, str) or not LABEL.fullmatch(value):
+        return Problem("model.alias_target_invalid", {"label": name})
+    return Alias(name, value)
 
 
 def _is_time(value: Any) -> bool:

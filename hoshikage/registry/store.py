@@ -12,11 +12,21 @@ from typing import Any, Final, Literal, NoReturn
 
 from hoshikage.errors import InvalidRequest, ModelNotFound
 from hoshikage.registry.document import Document, Problem
-from hoshikage.registry.entries import Entry, Persona, checked_label, normal, parse_entry, parse_persona
+from hoshikage.registry.entries import (
+    Alias,
+    Entry,
+    Persona,
+    checked_label,
+    normal,
+    parse_alias,
+    parse_entry,
+    parse_persona,
+)
 from hoshikage.registry.folder import Found, ModelFolder
 from hoshikage.registry.options import CHATML, NO_OPTIONS, NO_SAMPLING, ModelOptions, SamplingDefaults
 
 PERSONAS: Final = "personas.json"
+ALIASES: Final = "aliases.json"
 MAX_NAMED: Final = 50
 """Known names in a refusal."""
 
@@ -52,13 +62,17 @@ class ModelSpec:
 
 
 class Registry:
-    """A name is looked for among the registered models, then the personas, then the models of MODEL_DIR."""
+    """A name is looked for among the registered models, the personas, the aliases, and the models of MODEL_DIR."""
 
     def __init__(self, file: Path, model_dir: Path | None = None, root: Path | None = None) -> None:
-        """`file` is model_map.json; personas.json lies beside it. With `root`, entries name no template outside it."""
+        """`file` is model_map.json; personas.json and aliases.json lie beside it.
+
+        With `root`, entries name no template outside it.
+        """
         self._root = root
         self._models: Document[Entry] = Document(file, self._parsed)
         self._personas: Document[Persona] = Document(file.with_name(PERSONAS), parse_persona, mode=0o600)
+        self._aliases: Document[Alias] = Document(file.with_name(ALIASES), parse_alias)
         self._folder = ModelFolder(model_dir) if model_dir is not None else None
 
     @property
@@ -79,6 +93,10 @@ class Registry:
         return self._personas.last_good
 
     @property
+    def aliases_file(self) -> Path:
+        return self._aliases.file
+
+    @property
     def model_dir(self) -> Path | None:
         return self._folder.root if self._folder is not None else None
 
@@ -94,6 +112,10 @@ class Registry:
         """All personas in the file's order: as models, or alone where their model is gone."""
         return tuple(self._as_persona(persona) or persona for persona in self._personas.entries().values())
 
+    def aliases(self) -> dict[str, str]:
+        """Further names, each with the label or the persona's name that it stands for, which may be gone."""
+        return {alias.name: alias.target for alias in self._aliases.entries().values()}
+
     def problems(self) -> tuple[Problem, ...]:
         """What is wrong with model_map.json as it is now: a damage of the whole, or entries that were skipped."""
         return self._models.problems()
@@ -103,9 +125,16 @@ class Registry:
         hidden = [name for name in self._personas.entries() if name in self._models.entries()]
         return (*self._personas.problems(), *(Problem("model.persona_hidden", {"label": name}) for name in hidden))
 
+    def alias_problems(self) -> tuple[Problem, ...]:
+        """As `problems`, of aliases.json; also aliases that a model or a persona of the same name hides."""
+        hidden = [name for name in self._aliases.entries() if self._is_taken(name)]
+        return (*self._aliases.problems(), *(Problem("model.alias_hidden", {"label": name}) for name in hidden))
+
     def known(self, name: str) -> ModelSpec | None:
         """The registered model, or a persona of one; None where only MODEL_DIR can tell. Never searches a folder."""
         name = normal(name)
+        if not self._is_taken(name) and (alias := self._aliases.entries().get(name)) is not None:
+            name = alias.target
         entry = self._models.entries().get(name)
         if entry is not None:
             return self._registered(entry)
@@ -118,13 +147,16 @@ class Registry:
         spec = self.known(name)
         if spec is not None:
             return spec
-        persona = self._personas.entries().get(normal(name))
+        asked, name = name, normal(name)
+        if not self._is_taken(name) and (alias := self._aliases.entries().get(name)) is not None:
+            name = alias.target
+        persona = self._personas.entries().get(name)
         if persona is not None:
             return self._as_persona(persona) or self._refuse_persona(persona)
-        found = self._found().get(normal(name))
+        found = self._found().get(name)
         if found is None and next(self._names(), None) is None:
-            raise ModelNotFound("http.no_models", param="model", model=name)
-        return _in_folder(found) if found is not None else _not_found(name, self._names())
+            raise ModelNotFound("http.no_models", param="model", model=asked)
+        return _in_folder(found) if found is not None else _not_found(asked, self._names())
 
     def add(self, label: str, file: Path, stop: Iterable[str] = (), options: ModelOptions = NO_OPTIONS) -> bool:
         """Registers `file` under `label`, durably; True where the label existed and was replaced.
@@ -194,6 +226,33 @@ class Registry:
         if Path(os.path.realpath(located)).is_relative_to(os.path.realpath(self._root)):
             return entry
         return Problem("model.entry_template_outside", {"label": label, "folder": str(self._root)})
+
+    def add_alias(self, name: str, target: str) -> bool:
+        """Stores a further name of a model or a persona durably; True where the name was an alias already.
+
+        Raises InvalidRequest for what cannot be, ModelNotFound, RegistryDamaged, Unavailable, UsageError.
+        """
+        name, target = checked_label(name), normal(target)
+        if self._is_taken(name):
+            raise InvalidRequest("model.alias_is_label", label=name)
+        target = self._aliases.entries()[target].target if target in self._aliases.entries() else target
+        if self._model(target) is None and target not in self._personas.entries():
+            _not_found(target, self._names())
+
+        def change(entries: dict[str, Any]) -> bool:
+            known = name in entries
+            entries[name] = target
+            return known
+
+        return self._aliases.update(change)
+
+    def remove_alias(self, name: str) -> None:
+        """Takes the alias out, durably. Raises ModelNotFound, RegistryDamaged, Unavailable."""
+        _remove(self._aliases, name, "model.alias_not_found")
+
+    def _is_taken(self, name: str) -> bool:
+        """Whether a registered model or a persona has that name."""
+        return name in self._models.entries() or name in self._personas.entries()
 
     def _registered(self, entry: Entry) -> ModelSpec:
         file = self._locate(Path(entry.path), entry.model)

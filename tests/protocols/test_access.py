@@ -57,8 +57,8 @@ async def test_requests_across_sites_are_refused(house: House, path: str, header
     assert await raw_status(house, "Host: 127.0.0.1", header, path=path) == 403
 
 
-@pytest.mark.parametrize("header", ["Origin: http://localhost:5173", "Sec-Fetch-Site: same-origin"])
-async def test_local_pages_are_answered_without_cors(house: House, header: str) -> None:
+@pytest.mark.parametrize("header", ["Sec-Fetch-Site: same-origin", "Sec-Fetch-Site: none"])
+async def test_what_names_no_origin_is_answered_without_cors(house: House, header: str) -> None:
     name, _, value = header.partition(": ")
     async with house.session.get(f"{house.url}/health", headers={name: value}) as response:
         assert response.status == 200

@@ -80,7 +80,7 @@ async def test_listing_is_what_is_registered(house: House, settings: Settings, r
 
 
 @pytest.mark.parametrize(
-    "label", ["../x", "a/b", "..", ".hidden", "/etc/passwd", "a\\b", "a b", "", "x" * 129, "星", "a\0b", "-rf", "a\nb"]
+    "label", ["../x", "a/../b", ".hidden", "/etc/passwd", "a\\b", "a b", "", "x" * 129, "星", "a\0b", "-rf", "a\nb"]
 )
 async def test_a_label_is_never_a_path(
     house: House, settings: Settings, registry: Registry, model: Path, label: str
@@ -91,7 +91,7 @@ async def test_a_label_is_never_a_path(
     assert registry.file.read_bytes() == before
 
 
-@pytest.mark.parametrize("path", ["../../etc/passwd", "%2e%2e%2fx", "..%2f..%2fx", "tiny%00", "tiny/", "tiny/../tiny2"])
+@pytest.mark.parametrize("path", ["../../etc/passwd", "%2e%2e%2fx", "..%2f..%2fx", "tiny%00", "x/", "tiny/../tiny2"])
 async def test_what_is_removed_is_a_label_too(house: House, settings: Settings, registry: Registry, path: str) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
     token = settings.admin_token_file.read_text().strip()

@@ -26,9 +26,6 @@ def with_turn(**changes: Any) -> dict[str, Any]:
 
 SHAPES: list[tuple[Any, str | None]] = [
     ({"model": "tiny"}, "messages"),
-    ({"messages": [TURN]}, "model"),
-    (GOOD | {"model": None}, "model"),
-    (GOOD | {"model": ""}, "model"),
     (GOOD | {"messages": None}, "messages"),
     (GOOD | {"messages": "hello"}, "messages"),
     (GOOD | {"messages": []}, "messages"),
@@ -231,11 +228,27 @@ async def test_a_whole_32_levels_are_accepted(house: House) -> None:
     assert (status, body.get("error")) == (200, None)
 
 
-@pytest.mark.parametrize(
-    "content_type", ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin-1", ""]
-)
-async def test_other_media_types(house: House, content_type: str) -> None:
+MEDIA_TYPES = ["text/plain", "application/x-www-form-urlencoded", "application/octet-stream", ""]
+
+
+@pytest.mark.parametrize("content_type", MEDIA_TYPES)
+async def test_programs_may_send_json_under_any_name(house: House, content_type: str) -> None:
     status, body, _ = await house.chat(json.dumps(GOOD), **{"Content-Type": content_type})
+    assert (status, body.get("error")) == (200, None)
+
+
+@pytest.mark.parametrize(
+    "sent", [{"Origin": "http://localhost:3000"}, {"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"}]
+)
+@pytest.mark.parametrize("content_type", MEDIA_TYPES)
+async def test_a_browser_must_declare_json(house: House, content_type: str, sent: dict[str, str]) -> None:
+    """It sends other types across sites without asking first."""
+    status, body, _ = await house.chat(json.dumps(GOOD), **{"Content-Type": content_type, **sent})
+    assert (status, body["error"]["code"]) == (415, "unsupported_media_type")
+
+
+async def test_another_charset_is_refused(house: House) -> None:
+    status, body, _ = await house.chat(json.dumps(GOOD), **{"Content-Type": "application/json; charset=latin-1"})
     assert (status, body["error"]["code"]) == (415, "unsupported_media_type")
 
 

@@ -70,7 +70,7 @@ class TestStore:
     @pytest.mark.parametrize(
         ("name", "model", "system", "key"),
         [
-            ("no/name", "base", SYSTEM, "model.label_invalid"),
+            ("no//name", "base", SYSTEM, "model.label_invalid"),
             ("base", "base", SYSTEM, "model.persona_is_label"),
             ("hoshi", "base", "", "model.persona_system_invalid"),
             ("hoshi", "base", "nul\0", "model.persona_system_invalid"),
@@ -148,7 +148,7 @@ class TestStore:
         [
             (7, "model.entry_no_object"),
             ({"system": SYSTEM}, "model.persona_model_invalid"),
-            ({"model": "a/b", "system": SYSTEM}, "model.persona_model_invalid"),
+            ({"model": "a//b", "system": SYSTEM}, "model.persona_model_invalid"),
             ({"model": "base"}, "model.persona_system_invalid"),
             ({"model": "base", "system": ["x"]}, "model.persona_system_invalid"),
             ({"model": "base", "system": SYSTEM, "created": "now"}, "model.entry_created_invalid"),

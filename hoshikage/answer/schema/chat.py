@@ -114,7 +114,7 @@ class Prediction(Struct, frozen=True):
 class ChatBody(SamplingFields, frozen=True, kw_only=True):
     """One request as it came, types and bounds checked. None is absent."""
 
-    model: Annotated[str, Meta(min_length=1, max_length=256)]
+    model: Annotated[str, Meta(max_length=256)] | None = None
     messages: Annotated[list[ChatMessage], Meta(min_length=1, max_length=2048)]
     stream: bool | None = None
     stream_options: StreamOptions | None = None

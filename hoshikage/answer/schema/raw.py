@@ -17,7 +17,7 @@ from hoshikage.settings import Settings
 MAX_PROMPTS: Final = 64
 MOST_TOKENS: Final = 2**31 - 1
 
-Name = Annotated[str, Meta(min_length=1, max_length=256)]
+Name = Annotated[str, Meta(max_length=256)]
 Texts = str | Annotated[list[str | int | list[int]], Meta(min_length=1)]
 """A text, tokens, or several of either."""
 Stops = StopText | Annotated[list[StopText], Meta(max_length=16)]

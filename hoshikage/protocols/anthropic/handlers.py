@@ -6,13 +6,12 @@ from functools import partial
 
 from aiohttp import web
 
-from hoshikage.answer.models import resolve
+from hoshikage.answer.choice import model_for
 from hoshikage.answer.prepared import PreparedRequest, count_prompt_tokens, prepare
 from hoshikage.answer.stream import respond
 from hoshikage.http.error_response import error_format
 from hoshikage.http.ignored import read_body
 from hoshikage.http.json_response import json_response
-from hoshikage.http.keys import REGISTRY
 from hoshikage.protocols.anthropic import messages_schema as schema
 from hoshikage.protocols.anthropic.writer import MessageWriter, error_body
 
@@ -34,5 +33,5 @@ async def count_tokens(request: web.Request) -> web.StreamResponse:
 
 async def _turn(request: web.Request, body: schema.MessagesBody) -> PreparedRequest:
     """Raises InvalidRequest, ParameterUnsupported, ModelNotFound."""
-    spec = await resolve(request.app[REGISTRY], body.model)
+    spec = await model_for(request, body.model, "text")
     return await prepare(request, spec, schema.to_chat(body), schema.rename)

@@ -95,7 +95,7 @@ class OutputConfig(Struct, frozen=True):
 class MessagesBody(SamplingFields, frozen=True, kw_only=True):
     """One request as it came, types and bounds checked. None is absent."""
 
-    model: Annotated[str, Meta(min_length=1, max_length=256)]
+    model: Annotated[str, Meta(max_length=256)] | None = None
     messages: Annotated[list[Message], Meta(min_length=1, max_length=MOST_TURNS)]
     max_tokens: chat.TokenCount | None = None
     """To count, none is needed."""

@@ -32,7 +32,7 @@ async def listing(request: web.Request) -> web.Response:
 
 async def add(request: web.Request) -> web.Response:
     """Registers a model, or replaces the one of that name, after a look at its file."""
-    tree = await read_json(request)
+    tree = await read_json(request, declared=True)
     body = schema.parse(tree)
     return _json(await asyncio.to_thread(_add, request.app[REGISTRY], body, model_options(tree)))
 

@@ -11,7 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from hoshikage import wire
-from hoshikage.answer.models import resolve
+from hoshikage.answer.choice import model_for
 from hoshikage.answer.prepared import PreparedRequest
 from hoshikage.answer.schema import chat
 from hoshikage.answer.schema.tools import select
@@ -19,11 +19,10 @@ from hoshikage.answer.stream import respond
 from hoshikage.answer.submit import perform
 from hoshikage.answer.tool_formats import DIALECTS
 from hoshikage.answer.tools import adapted
-from hoshikage.errors import InvalidRequest
-from hoshikage.http.ignored import look, read_body
-from hoshikage.http.json_body import read_json
+from hoshikage.answer.vectors import floats_of
+from hoshikage.http.ignored import read_body
 from hoshikage.http.json_response import json_response
-from hoshikage.http.keys import DISPATCHER, REGISTRY, SETTINGS
+from hoshikage.http.keys import SETTINGS
 from hoshikage.params import GenerationRequest, Rendering
 from hoshikage.protocols.llama_server import native_schema
 from hoshikage.protocols.llama_server.writer import NativeWriter
@@ -32,55 +31,51 @@ from hoshikage.registry import ModelSpec
 
 async def completion(request: web.Request) -> web.StreamResponse:
     body = await read_body(request, native_schema.parse_completion, native_schema.WITHOUT_EFFECT)
-    spec = await model_of(request, body.model)
+    spec = await model_for(request, body.model, "text")
     return await _respond(request, body, spec, native_schema.completion_requests(body, spec, request.app[SETTINGS]))
 
 
 async def infill(request: web.Request) -> web.StreamResponse:
     body = await read_body(request, native_schema.parse_infill, native_schema.WITHOUT_EFFECT)
-    spec = await model_of(request, body.model)
+    spec = await model_for(request, body.model, "text")
     return await _respond(request, body, spec, (native_schema.infill_request(body, spec, request.app[SETTINGS]),))
+
+
+async def embedding(request: web.Request) -> web.Response:
+    """A list with the vector of each text."""
+    body = await read_body(request, native_schema.parse_embedding)
+    spec = await model_for(request, body.model, "embeddings")
+    vectors, _ = await perform(request, spec, body.task, wire.Vector)
+    return await asyncio.to_thread(_vectors, vectors)
+
+
+def _vectors(found: list[wire.Vector]) -> web.Response:
+    return json_response([{"index": index, "embedding": [floats_of(one.values)]} for index, one in enumerate(found)])
 
 
 async def tokenize(request: web.Request) -> web.Response:
     body = await read_body(request, native_schema.parse_tokenize)
-    spec = await model_of(request, body.model)
+    spec = await model_for(request, body.model)
     found, _ = await perform(request, spec, body.task, wire.Tokens)
     return await asyncio.to_thread(_tokens, found, with_pieces=bool(body.with_pieces))  # there may be millions
 
 
 async def detokenize(request: web.Request) -> web.Response:
     body = await read_body(request, native_schema.parse_detokenize)
-    spec = await model_of(request, body.model)
+    spec = await model_for(request, body.model)
     found, _ = await perform(request, spec, body.task, wire.Text)
     return json_response({"content": "".join(part.text for part in found)})
 
 
 async def apply_template(request: web.Request) -> web.Response:
     """What the model is given for a body of /v1/chat/completions."""
-    tree = await read_json(request)
-    spec = await model_of(request, native_schema.model_named(tree))
-    body = chat.parse({**tree, "model": spec.name} if isinstance(tree, dict) else tree)
-    look(tree, chat.ChatBody, chat.WITHOUT_EFFECT)
+    body = await read_body(request, chat.parse, chat.WITHOUT_EFFECT)
+    spec = await model_for(request, body.model, "text")
     selection = select(body.tools, body.tool_choice, body.parallel_tool_calls)
     dialect = await request.app[DIALECTS].of(spec)
     job, _ = adapted(chat.to_request(body, spec, request.app[SETTINGS]), selection, dialect, spec.stop)
     found, _ = await perform(request, spec, Rendering(job.chat), wire.Text)
     return json_response({"prompt": "".join(part.text for part in found)})
-
-
-async def model_of(request: web.Request, name: str | None) -> ModelSpec:
-    """The named model; without a name the loaded one, or the only one. Raises ModelNotFound, InvalidRequest."""
-    registry = request.app[REGISTRY]
-    if name is not None:
-        return await resolve(registry, name)
-    loaded: str | None = request.app[DISPATCHER].status()["model"]["id"]
-    if loaded is not None:
-        return await resolve(registry, loaded)
-    specs = await asyncio.to_thread(registry.specs)
-    if len(specs) == 1:
-        return specs[0]
-    raise InvalidRequest("http.field_missing", param="model", place="model")
 
 
 async def _respond(

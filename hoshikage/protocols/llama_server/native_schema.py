@@ -1,7 +1,7 @@
 """The bodies of llama-server's own routes, and what they ask of the engine. Any thread; pure.
 
 As in schema.chat every known field works, is accepted with the reason in WITHOUT_EFFECT, or is refused by name. Where
-a body names no model, the route chooses one (api.native).
+a body names no model, the route chooses one (api.choice).
 """
 
 from __future__ import annotations
@@ -11,15 +11,17 @@ from typing import Annotated, Any, Final, TypeVar
 from msgspec import Meta, Struct
 
 from hoshikage.answer.schema import output, raw, sampling
-from hoshikage.answer.schema.raw import MOST_TOKENS, Name, RawFields, Texts, prompts_of, request_of
+from hoshikage.answer.schema.raw import MOST_TOKENS, Name, RawFields, Texts, inputs_of, prompts_of, request_of
 from hoshikage.answer.schema.validation import convert
-from hoshikage.errors import InvalidRequest
-from hoshikage.params import Detokenization, GenerationRequest, InfillPrompt, Prompt, Tokenization
+from hoshikage.errors import InvalidRequest, ParameterUnsupported
+from hoshikage.params import Detokenization, Embedding, GenerationRequest, InfillPrompt, Prompt, Tokenization
 from hoshikage.registry import ModelSpec
 from hoshikage.settings import Settings
 
 CHOICES: Final = {**output.CHOICES, **sampling.CHOICES}
 MAX_FILES: Final = 256
+NORMALIZED: Final = (None, 2)
+"""Values of `embd_normalize` that ask for vectors of length 1, as all are here."""
 
 
 class NativeFields(RawFields, frozen=True, kw_only=True):
@@ -71,6 +73,21 @@ class InfillBody(NativeFields, frozen=True, kw_only=True):
     input_extra: Annotated[list[ExtraFile], Meta(max_length=MAX_FILES)] | None = None
     prompt: str | None = None
     """What of the answer is already there."""
+
+
+class NativeEmbeddingBody(Struct, frozen=True, kw_only=True):
+    """The body of llama-server's /embedding. None is absent; `input` and `content` mean the same."""
+
+    model: Name | None = None
+    content: Texts | None = None
+    input: Texts | None = None
+    embd_normalize: int | None = None
+
+    @property
+    def task(self) -> Embedding:
+        """What the body asks of the engine."""
+        place = "content" if self.input is None else "input"
+        return Embedding(inputs_of(self.content or "" if self.input is None else self.input, place))
 
 
 class TokenizeBody(Struct, frozen=True, kw_only=True):
@@ -132,6 +149,16 @@ def parse_infill(tree: Any) -> InfillBody:
     return _checked(convert(tree, InfillBody, CHOICES))
 
 
+def parse_embedding(tree: Any) -> NativeEmbeddingBody:
+    """The typed body. Raises InvalidRequest, ParameterUnsupported."""
+    body = convert(tree, NativeEmbeddingBody, {})
+    if body.content is None and body.input is None:
+        raise InvalidRequest("http.field_missing", param="content", place="content")
+    if body.embd_normalize not in NORMALIZED:
+        raise ParameterUnsupported("http.unsupported_parameter", param="embd_normalize", place="embd_normalize")
+    return body
+
+
 def parse_tokenize(tree: Any) -> TokenizeBody:
     """The typed body. Raises InvalidRequest."""
     return convert(tree, TokenizeBody, {})
@@ -152,14 +179,6 @@ def infill_request(body: InfillBody, spec: ModelSpec, settings: Settings) -> Gen
     files = tuple((file.filename or "tmp", file.text) for file in body.input_extra or ())
     prefix = body.input_prefix + (body.prompt or "")
     return _request(body, InfillPrompt(prefix, body.input_suffix, files, "input_suffix"), spec, settings)
-
-
-def model_named(tree: Any) -> str | None:
-    """The model that a body of another schema names. Raises InvalidRequest."""
-    name = tree.get("model") if isinstance(tree, dict) else None
-    if name is not None and not isinstance(name, str):
-        raise InvalidRequest("http.wrong_type", param="model", place="model", expected="string", got="other")
-    return name
 
 
 def _checked(body: Body) -> Body:

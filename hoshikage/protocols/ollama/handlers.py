@@ -9,6 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from hoshikage import __version__, wire
+from hoshikage.answer.choice import model_for
 from hoshikage.answer.model_files import MODEL_FILES
 from hoshikage.answer.output_parser import PLAIN
 from hoshikage.answer.prepared import PreparedRequest, prepare
@@ -32,7 +33,7 @@ from hoshikage.registry import ModelSpec
 @error_format(error_body)
 async def chat(request: web.Request) -> web.StreamResponse:
     body = await read_body(request, schema.parse_chat, schema.WITHOUT_EFFECT)
-    spec = await resolve(request.app[REGISTRY], body.model)
+    spec = await model_for(request, body.model, "text", resolve)
     if not body.messages:
         return await _loaded(request, spec, body, "chat")
     asked = await prepare(request, spec, schema.chat_of(body), schema.rename)
@@ -42,7 +43,7 @@ async def chat(request: web.Request) -> web.StreamResponse:
 @error_format(error_body)
 async def generate(request: web.Request) -> web.StreamResponse:
     body = await read_body(request, schema.parse_generate, schema.WITHOUT_EFFECT)
-    spec = await resolve(request.app[REGISTRY], body.model)
+    spec = await model_for(request, body.model, "text", resolve)
     if not body.prompt and not body.suffix:
         return await _loaded(request, spec, body, "generate")
     asked = await prepare(request, spec, schema.chat_of_prompt(body), schema.rename)
@@ -53,9 +54,9 @@ async def generate(request: web.Request) -> web.StreamResponse:
 async def embed(request: web.Request) -> web.StreamResponse:
     began = time.monotonic()
     body = await read_body(request, schema.parse_embed, schema.WITHOUT_EFFECT)
-    spec = await resolve(request.app[REGISTRY], body.model)
+    spec = await model_for(request, body.model, "embeddings", resolve)
     inputs = (body.input,) if isinstance(body.input, str) else tuple(body.input)
-    answer: dict[str, Any] = {"model": body.model, "embeddings": [], "prompt_eval_count": 0}
+    answer: dict[str, Any] = {"model": body.model or spec.name, "embeddings": [], "prompt_eval_count": 0}
     if inputs:
         vectors, finished = await perform(request, spec, Embedding(inputs, body.dimensions), wire.Vector)
         answer["embeddings"] = [floats_of(vector.values) for vector in vectors]
@@ -93,7 +94,7 @@ async def version(_request: web.Request) -> web.StreamResponse:
 async def _answer(
     request: web.Request, asked: PreparedRequest, body: schema.Answering, kind: Kind
 ) -> web.StreamResponse:
-    writer = LineWriter(kind, body.model, shows_thoughts=body.shows_thoughts)
+    writer = LineWriter(kind, body.model or asked.spec.name, shows_thoughts=body.shows_thoughts)
     return await respond(request, asked, writer, stream=body.stream is not False)
 
 
@@ -112,4 +113,6 @@ async def _loaded(request: web.Request, spec: ModelSpec, body: schema.Answering,
         raise ParameterUnsupported("http.unsupported_parameter", param="keep_alive", place="keep_alive")
     await request.app[DISPATCHER].preload(spec)
     told: dict[str, Any] = {"response": ""} if kind == "generate" else {"message": {"role": "assistant", "content": ""}}
-    return json_response({"model": body.model, "created_at": now(), **told, "done": True, "done_reason": "load"})
+    return json_response(
+        {"model": body.model or spec.name, "created_at": now(), **told, "done": True, "done_reason": "load"}
+    )

@@ -23,7 +23,7 @@ from hoshikage.errors import InvalidRequest, ParameterUnsupported
 MOST_INPUTS: Final = 2048
 Role = Literal["system", "user", "assistant", "tool"]
 Level = Literal["low", "medium", "high"]
-Model = Annotated[str, Meta(min_length=1, max_length=256)]
+Model = Annotated[str, Meta(max_length=256)]
 CHOICES: Final = {
     "messages[].role": get_args(Role),
     "tools[].type": ("function",),
@@ -65,7 +65,7 @@ class Message(Struct, frozen=True):
 class Answering(Struct, frozen=True, kw_only=True):
     """What /api/chat and /api/generate have in common."""
 
-    model: Model
+    model: Model | None = None
     stream: bool | None = None
     """Streamed unless it is false."""
     format: str | Schema | None = None
@@ -104,7 +104,7 @@ class GenerateRequest(Answering, frozen=True, kw_only=True):
 
 
 class EmbedRequest(Struct, frozen=True, kw_only=True):
-    model: Model
+    model: Model | None = None
     input: str | Annotated[list[str], Meta(max_length=MOST_INPUTS)]
     dimensions: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
     truncate: bool | None = None

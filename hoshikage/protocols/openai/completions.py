@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from hoshikage.answer.models import resolve
+from hoshikage.answer.choice import model_for
 from hoshikage.answer.prepared import PreparedRequest
 from hoshikage.answer.stream import respond
 from hoshikage.http.ignored import read_body
-from hoshikage.http.keys import REGISTRY, SETTINGS
+from hoshikage.http.keys import SETTINGS
 from hoshikage.protocols.openai import completions_schema as schema
 from hoshikage.protocols.openai.completions_writer import CompletionWriter
 
 
 async def completions(request: web.Request) -> web.StreamResponse:
     body = await read_body(request, schema.parse, schema.WITHOUT_EFFECT)
-    spec = await resolve(request.app[REGISTRY], body.model)
+    spec = await model_for(request, body.model, "text")
     prepared = PreparedRequest(spec, schema.to_requests(body, spec, request.app[SETTINGS]))
     return await respond(request, prepared, CompletionWriter(body, prepared), stream=bool(body.stream))

@@ -25,7 +25,7 @@ CHOICES: Final = {**output.CHOICES, **sampling.CHOICES}
 class CompletionBody(RawFields, frozen=True, kw_only=True):
     """One request as it came, types and bounds checked. None is absent."""
 
-    model: Name
+    model: Name | None = None
     prompt: Texts
     suffix: str | None = None
     max_tokens: Annotated[int, Meta(ge=0, le=MOST_TOKENS)] | None = None

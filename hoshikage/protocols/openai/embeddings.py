@@ -10,18 +10,17 @@ from typing import Any
 from aiohttp import web
 
 from hoshikage import wire
-from hoshikage.answer.models import resolve
+from hoshikage.answer.choice import model_for
 from hoshikage.answer.submit import perform
 from hoshikage.answer.vectors import floats_of
 from hoshikage.http.ignored import read_body
 from hoshikage.http.json_response import json_response
-from hoshikage.http.keys import REGISTRY
 from hoshikage.protocols.openai.embeddings_schema import WITHOUT_EFFECT, parse_embeddings, parse_rerank
 
 
 async def embeddings(request: web.Request) -> web.Response:
     body = await read_body(request, parse_embeddings, WITHOUT_EFFECT)
-    spec = await resolve(request.app[REGISTRY], body.model)
+    spec = await model_for(request, body.model, "embeddings")
     vectors, finished = await perform(request, spec, body.task, wire.Vector)
     shown = base64_of if body.encoding_format == "base64" else floats_of
     return await asyncio.to_thread(_answer, vectors, shown, spec.name, finished)  # there may be millions of numbers
@@ -46,7 +45,7 @@ def _answer(
 async def rerank(request: web.Request) -> web.Response:
     """The best first, with the model's own scores, as llama-server has them."""
     body = await read_body(request, parse_rerank)
-    spec = await resolve(request.app[REGISTRY], body.model)
+    spec = await model_for(request, body.model, "rerank")
     scores, finished = await perform(request, spec, body.task, wire.Score)
     order = sorted(range(len(scores)), key=lambda index: -scores[index].value)
     results: list[dict[str, Any]] = [

@@ -21,7 +21,7 @@ WITHOUT_EFFECT: Final = {"user": "tells OpenAI's abuse watch who asks"}
 class EmbeddingsBody(Struct, frozen=True, kw_only=True):
     """None is absent."""
 
-    model: Name
+    model: Name | None = None
     input: Texts
     encoding_format: Encoding | None = None
     dimensions: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
@@ -40,7 +40,7 @@ class Document(Struct, frozen=True):
 class RerankBody(Struct, frozen=True, kw_only=True):
     """None is absent."""
 
-    model: Name
+    model: Name | None = None
     query: Annotated[str, Meta(min_length=1)]
     documents: Annotated[list[str | Document], Meta(min_length=1, max_length=MAX_INPUTS)]
     top_n: Annotated[int, Meta(ge=1)] | None = None

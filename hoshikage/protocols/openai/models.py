@@ -8,37 +8,75 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from hoshikage.answer.models import resolve
+from hoshikage.answer.model_files import MODEL_FILES
+from hoshikage.answer.models import n_ctx_of, resolve
 from hoshikage.http.keys import REGISTRY
 from hoshikage.registry import ModelSpec, Persona, Registry
 
 
 async def listing(request: web.Request) -> web.Response:
-    return _json({"object": "list", "data": await asyncio.to_thread(_all, request.app[REGISTRY])})
+    registry = request.app[REGISTRY]
+    found = await asyncio.to_thread(_all, registry)
+    return _json({"object": "list", "data": [await _model(request, *one) for one in found]})
 
 
 async def one(request: web.Request) -> web.Response:
-    return _json(_model(await resolve(request.app[REGISTRY], request.match_info["id"])))
+    registry, name = request.app[REGISTRY], request.match_info["id"]
+    spec = await resolve(registry, name)
+    return _json(await _model(request, spec, _names_of(registry, spec), name if name in registry.aliases() else ""))
 
 
-def _all(registry: Registry) -> list[dict[str, Any]]:
+Listed = tuple[ModelSpec | Persona, list[str], str]
+"""A model, its aliases, and the alias by which it is listed; empty for its own name."""
+
+
+def _all(registry: Registry) -> list[Listed]:
+    """Models, personas, and each alias by itself, as clients offer what the list has."""
     models = registry.specs()
     labels = {spec.label for spec in models}
     personas = [persona for persona in registry.personas() if persona.name not in labels]
-    return [_model(one) for one in (*models, *personas)]
+    own: list[Listed] = [(one, _names_of(registry, one), "") for one in (*models, *personas)]
+    by_name = {one.name: one for one, _, _ in own}
+    further: list[Listed] = [
+        (by_name[target], [], alias)
+        for alias, target in registry.aliases().items()
+        if alias not in by_name and target in by_name
+    ]
+    return own + further
 
 
-def _model(one: ModelSpec | Persona) -> dict[str, Any]:
-    """`parent` is the model that a persona uses, as others name the base of a model; `available` is False where that
-    one is gone."""
+def _names_of(registry: Registry, one: ModelSpec | Persona) -> list[str]:
+    return [alias for alias, target in registry.aliases().items() if target == one.name]
+
+
+async def _model(request: web.Request, one: ModelSpec | Persona, aliases: list[str], alias: str = "") -> dict[str, Any]:
+    """As OpenAI has it, with what clients of others look for: the length of the context and the model's size.
+
+    `parent` is the model that a persona or an alias uses, as others name the base of a model; `available` is False
+    where that one is gone.
+    """
     persona = one if isinstance(one, Persona) else one.persona
     created = one.created if persona is None else persona.created
-    model: dict[str, Any] = {"id": one.name, "object": "model", "created": created, "owned_by": "tane"}
-    if persona is not None:
+    model: dict[str, Any] = {"id": alias or one.name, "object": "model", "created": created, "owned_by": "tane"}
+    if alias:
+        model["parent"] = one.name
+    elif persona is not None:
         model["parent"] = persona.model
+    if aliases:
+        model["aliases"] = aliases
     if isinstance(one, Persona):
-        model["available"] = False
-    return model
+        return {**model, "available": False}
+    found = await request.app[MODEL_FILES].facts(one.file)
+    header, n_ctx = found.header, n_ctx_of(request, one, found)
+    meta: dict[str, Any] = {"n_ctx": n_ctx}
+    if header is not None:
+        meta |= {
+            "n_ctx_train": header.context_length,
+            "n_params": header.n_params,
+            "n_vocab": header.n_vocab,
+            "size": found.size,
+        }
+    return {**model, "context_length": n_ctx, "max_model_len": n_ctx, "meta": meta}
 
 
 def _json(value: dict[str, Any]) -> web.Response:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from hoshikage.answer.models import resolve
+from hoshikage.answer.choice import model_for
 from hoshikage.answer.prepared import PreparedRequest, count_prompt_tokens, prepare
 from hoshikage.answer.schema.chat import ChatMessage
 from hoshikage.answer.stream import respond
@@ -14,7 +14,6 @@ from hoshikage.errors import InvalidRequest, NotFound, ParameterUnsupported
 from hoshikage.http.authenticator import CALLER
 from hoshikage.http.ignored import read_body
 from hoshikage.http.json_response import json_response
-from hoshikage.http.keys import REGISTRY
 from hoshikage.protocols.openai import responses_schema as schema
 from hoshikage.protocols.openai.response_store import RESPONSES
 from hoshikage.protocols.openai.responses_writer import ResponseWriter
@@ -67,7 +66,7 @@ async def input_tokens(request: web.Request) -> web.Response:
 async def _asked(request: web.Request) -> _Asked:
     """Raises InvalidRequest, ParameterUnsupported, ModelNotFound."""
     body = await read_body(request, schema.parse, schema.WITHOUT_EFFECT)
-    spec = await resolve(request.app[REGISTRY], body.model)
+    spec = await model_for(request, body.model, "text")
     before: list[ChatMessage] = []
     if body.previous_response_id is not None:
         kept = request.app[RESPONSES].get(CALLER.get().name, body.previous_response_id)

@@ -115,7 +115,7 @@ class StreamOptions(Struct, frozen=True):
 class ResponsesBody(SamplingFields, frozen=True, kw_only=True):
     """One request as it came, types and bounds checked. None is absent."""
 
-    model: Annotated[str, Meta(min_length=1, max_length=256)]
+    model: Annotated[str, Meta(max_length=256)] | None = None
     input: str | Annotated[list[Item], Meta(min_length=1, max_length=MOST_TURNS)]
     instructions: str | None = None
     max_output_tokens: chat.TokenCount | None = None

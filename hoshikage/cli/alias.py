@@ -1,0 +1,60 @@
+"""`hoshikage alias [NAME [LABEL]]`: further names of models and personas, such as gpt-4o. Main thread.
+
+A running server sees each change with the next request.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from hoshikage.cli.context import Context
+from hoshikage.cli.parser import Commands
+from hoshikage.cli.result import CommandResult
+from hoshikage.errors import ModelNotFound, UsageError
+from hoshikage.registry import Registry
+
+
+def register(commands: Commands) -> None:
+    parser = commands.add("alias", commands.text("cli.alias_summary"))
+    parser.add_argument("name", metavar="NAME", nargs="?", help=commands.text("cli.alias_help_name"))
+    parser.add_argument("label", metavar="LABEL", nargs="?", help=commands.text("cli.alias_help_label"))
+    parser.add_argument("--rm", action="store_true", help=commands.text("cli.alias_help_rm"))
+    parser.add_json()
+
+
+def run(args: argparse.Namespace, context: Context) -> CommandResult:
+    registry = Registry(context.settings.model_map_file, context.settings.model_dir, context.settings.registry_root)
+    if args.name is None:
+        return _list(registry, context)
+    if args.rm:
+        registry.remove_alias(args.name)
+        return CommandResult(data={"name": args.name}, lines=(context.text("cli.alias_removed", name=args.name),))
+    if args.label is None:
+        reason = context.text("cli.missing_arguments", names="LABEL")
+        raise UsageError("cli.usage", reason=reason, help="hoshikage alias --help")
+    replaced = registry.add_alias(args.name, args.label)
+    target = registry.aliases()[args.name]
+    lines = (context.text("cli.alias_added", name=args.name, target=target),)
+    return CommandResult(data={"name": args.name, "model": target, "replaced": replaced}, lines=lines)
+
+
+def _list(registry: Registry, context: Context) -> CommandResult:
+    rows = [{"name": name, "model": target, "state": _state(registry, name)} for name, target in _sorted(registry)]
+    problems = [context.text(found.key, **found.details) for found in registry.alias_problems()]
+    keys = {"usable": "cli.alias_line", "missing": "cli.alias_gone"}
+    lines = [context.text(keys[row["state"]], name=row["name"], target=row["model"]) for row in rows]
+    lines += [f"{context.text('cli.warning')}: {problem}" for problem in problems]
+    data = {"file": str(registry.aliases_file), "aliases": rows, "problems": problems}
+    return CommandResult(data=data, lines=tuple(lines or [context.text("cli.alias_list_empty")]))
+
+
+def _sorted(registry: Registry) -> list[tuple[str, str]]:
+    return sorted(registry.aliases().items())
+
+
+def _state(registry: Registry, name: str) -> str:
+    try:
+        registry.resolve(name)
+    except ModelNotFound:
+        return "missing"
+    return "usable"
