@@ -144,6 +144,17 @@ Prompt = ChatPrompt | TextPrompt | TokenPrompt | InfillPrompt
 
 
 @dataclass(frozen=True, slots=True)
+class ThoughtBudget:
+    """So many tokens of thoughts at most: then the mark that ends them is put in."""
+
+    tokens: int
+    opens: str
+    """The mark before thoughts; an answer that does not begin with it has none, unless the prompt ends with it."""
+    closes: str
+    """The mark behind them, as the answer's text has it."""
+
+
+@dataclass(frozen=True, slots=True)
 class GenerationRequest:
     """One job for the engine thread."""
 
@@ -160,6 +171,7 @@ class GenerationRequest:
     choices: int = 1
     """So many answers to the one prompt; that of number i is drawn with seed + i."""
     grammar: Grammar | None = None
+    thoughts: ThoughtBudget | None = None
     logprobs: int | None = None
     """None: no log probabilities; else how many of the likeliest tokens are told beside each chosen one."""
     echo: bool = False

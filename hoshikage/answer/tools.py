@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from hoshikage.answer.output_parser import ParserSpec
 from hoshikage.answer.schema.output import MAX_SCHEMA_BYTES
 from hoshikage.answer.schema.tools import NO_PARAMETERS, Selection, Tool
 from hoshikage.errors import InvalidRequest
-from hoshikage.params import ChatPrompt, GenerationRequest, Grammar, Message
+from hoshikage.params import ChatPrompt, GenerationRequest, Grammar, Message, ThoughtBudget
 from hoshikage.tools import (
     Dialect,
     forced,
@@ -45,11 +46,13 @@ def adapted(
     assert isinstance(request.prompt, ChatPrompt)
     prompt = _prompt(request.prompt, selection.tools, dialect)
     thoughts = _thinking_kwargs(prompt.template_kwargs, dialect, grammar is not None)
+    budget = _budget(thoughts, dialect, grammar is not None)
     return (
         replace(
             request,
             prompt=replace(prompt, template_kwargs=thoughts),
             grammar=grammar,
+            thoughts=budget,
             stop=tuple(stop for stop in request.stop if not (selection.required and stop in registered_stop)),
             special_text=() if grammar is not None else parsing.special_text,
         ),
@@ -113,12 +116,27 @@ def _with_tools_in_system(messages: tuple[Message, ...], tools: tuple[dict[str, 
 
 
 def _thinking_kwargs(given: dict[str, Any], dialect: Dialect, held: bool) -> dict[str, Any]:
-    """What templates read about thoughts, under all its names. An answer that a grammar holds has no room for any."""
-    kwargs = {"enable_thinking": False, **given} if held and dialect.thinking is not None else dict(given)
-    if "enable_thinking" in kwargs:
-        kwargs.setdefault("thinking", kwargs["enable_thinking"])
-        if kwargs["enable_thinking"] is False:
-            kwargs.setdefault("thinking_budget", 0)
-    if dialect.form is harmony.FORMAT and kwargs.get("reasoning_effort") in HARMONY_EFFORTS:
-        kwargs["reasoning_effort"] = HARMONY_EFFORTS[kwargs["reasoning_effort"]]
+    """What templates read about thoughts, under all its names: on, unless the request or the model's settings say no.
+
+    An answer that a grammar holds has no room for any.
+    """
+    kwargs = {"enable_thinking": not held, **given}
+    kwargs.setdefault("thinking", kwargs["enable_thinking"])
+    if kwargs["enable_thinking"] is False:
+        kwargs.setdefault("thinking_budget", 0)
+    if dialect.form is harmony.FORMAT:
+        effort = "none" if kwargs["enable_thinking"] is False and not held else kwargs.get("reasoning_effort")
+        if effort in HARMONY_EFFORTS:
+            kwargs["reasoning_effort"] = HARMONY_EFFORTS[effort]
     return kwargs
+
+
+def _budget(kwargs: Mapping[str, Any], dialect: Dialect, held: bool) -> ThoughtBudget | None:
+    """The bound on the answer's thoughts, where one is asked for and the model's marks are known."""
+    most = kwargs.get("thinking_budget")
+    if held or type(most) is not int or most <= 0:
+        return None
+    if dialect.form is harmony.FORMAT:
+        return ThoughtBudget(most, harmony.THOUGHTS, harmony.THOUGHTS_END)
+    thinking = dialect.thinking
+    return None if thinking is None else ThoughtBudget(most, thinking.opens, thinking.closes)

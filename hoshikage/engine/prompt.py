@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from hoshikage.engine.session import Prompt
+from hoshikage.engine.thoughts import ThoughtLimit
 from hoshikage.errors import ContextLengthExceeded, InvalidRequest
 from hoshikage.llama.template import ChatTemplate
 from hoshikage.llama.vocab import Vocab
-from hoshikage.params import ChatPrompt, GenerationRequest, InfillPrompt, TextPrompt, TokenPrompt
+from hoshikage.params import ChatPrompt, GenerationRequest, InfillPrompt, TextPrompt, ThoughtBudget, TokenPrompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,17 @@ def prepare(request: GenerationRequest, template: ChatTemplate, vocab: Vocab, n_
         special={token: text for token, text in special if token is not None},
         repairs=opened.repairs,
         tail=opened.tail,
+        thoughts=_limit(request.thoughts, opened.tail, vocab),
         echo=_shown(request.prompt, tokens[-given:] if given else [], vocab) if request.echo else None,
     )
+
+
+def _limit(budget: ThoughtBudget | None, tail: str, vocab: Vocab) -> ThoughtLimit | None:
+    if budget is None:
+        return None
+    ending = vocab.tokenize(f"\n{budget.closes}\n\n", parse_special=True)
+    begun = tail.rstrip().endswith(budget.opens)
+    return ThoughtLimit(budget.tokens, budget.opens.encode(), budget.closes.encode(), begun, tuple(ending))
 
 
 def _opened(

@@ -11,6 +11,7 @@ from hoshikage import wire
 from hoshikage.engine.echo import Echoing
 from hoshikage.engine.guess import Guesser
 from hoshikage.engine.ledger import Ledger
+from hoshikage.engine.thoughts import ThoughtLimit, Thoughts
 from hoshikage.errors import HoshikageError
 from hoshikage.llama.choice import Choice
 from hoshikage.llama.context import MOST_GUESSED
@@ -39,6 +40,7 @@ class Prompt:
     repairs: tuple[str, ...]
     tail: str
     """As in wire.Started."""
+    thoughts: ThoughtLimit | None = None
     echo: tuple[bytes, ...] | None = None
     """The bytes of the tokens that are told back; None for nothing."""
 
@@ -102,6 +104,7 @@ class Session:
         self._prompt = plan.prompt
         self._n_prompt = len(plan.prompt.tokens)
         self._sampler = plan.open_sampler(self._choice)
+        self._thoughts = None if plan.prompt.thoughts is None else Thoughts(plan.prompt.thoughts)
         self._conditions = self._sampler if isinstance(self._sampler, Choice) else None
         self.guesser: Guesser | None = None
         """Proposes what may come next; None where nothing is to be guessed."""
@@ -168,7 +171,7 @@ class Session:
             self._tell_prompt()
             if not self._prompt.limit:
                 return self._end("length")
-        token = self._sampler.sample(index)
+        token = self._pick(index)
         now = time.perf_counter()
         tally.sampling_s += now - started
         if not tally.generated:
@@ -234,7 +237,7 @@ class Session:
             if reason is not None or guess != token:
                 break
             right += 1
-            token = self._sampler.sample(index + right)
+            token = self._pick(index + right)
             reason = self._take(token, index + right)
         self._tally.sampling_s += time.perf_counter() - started
         self.right = right
@@ -243,6 +246,14 @@ class Session:
         self._tally.drafted += len(guesses)
         self._tally.accepted += right
         return reason
+
+    def _pick(self, index: int) -> int:
+        """The next token: the sampler's, but where thoughts have come to their bound."""
+        forced = None if self._thoughts is None else self._thoughts.next_forced()
+        if forced is None:
+            return self._sampler.sample(index)
+        self._sampler.accept(forced)
+        return forced
 
     def _take_forced(self, conditions: Choice) -> wire.FinishReason | None:
         """What the grammar leaves no choice of needs no logits: it is decoded together with what comes next."""
@@ -263,6 +274,8 @@ class Session:
         if self._vocab.is_eog(token) or token in self._prompt.stop_tokens:
             return "stop"
         piece = self._vocab.piece(token) or self._prompt.special.get(token, b"")
+        if self._thoughts is not None:
+            self._thoughts.feed(piece)
         text = self._text.feed(piece)
         if self._ledger is not None and self.plan.scorer is not None and index is not None:
             self._note(self._ledger, self.plan.scorer, token, index, piece, text)

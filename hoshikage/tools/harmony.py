@@ -20,6 +20,8 @@ from hoshikage.tools.json_text import json_arguments
 START: Final = "<|start|>"
 CHANNEL: Final = "<|channel|>"
 MESSAGE: Final = "<|message|>"
+THOUGHTS: Final = f"{CHANNEL}analysis{MESSAGE}"
+THOUGHTS_END: Final = f"<|end|>{START}assistant{CHANNEL}final{MESSAGE}"
 HEADERS: Final = (CHANNEL, START, MESSAGE, "to=")
 STARTS: Final = Marks(START, CHANNEL, spaced=False)
 HEADER_ENDS: Final = Marks(MESSAGE, spaced=False)

@@ -152,7 +152,7 @@ async def test_thoughts(house: House, tmp_path: Path) -> None:
     assert prompted(house).template_kwargs["enable_thinking"] is True
     parts = await chat(house, stream=True)
     assert "".join(part.message.thinking or "" for part in parts).strip() == "Hm."
-    assert "enable_thinking" not in prompted(house).template_kwargs
+    assert prompted(house).template_kwargs["enable_thinking"] is True
     hidden = await chat(house, think=False)
     assert (hidden.message.thinking, hidden.message.content) == (None, "Yes.")
     assert prompted(house).template_kwargs["enable_thinking"] is False

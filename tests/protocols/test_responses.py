@@ -101,7 +101,7 @@ async def test_every_form_of_input(house: House) -> None:
     assert isinstance(prompt, ChatPrompt)
     assert [turn.role for turn in prompt.messages][:3] == ["system", "user", "assistant"]
     first = prompt.messages[2]
-    assert prompt.messages[1].content == "AB"
+    assert prompt.messages[1].content == "A\nB"
     assert (first.extra["reasoning_content"], (first.content or "").partition("\n")[0]) == ("Hm", "I look.")
     assert turns(house)[-2:] == [("assistant", "One."), ("assistant", "Two.")]
     assert prompt.add_generation_prompt

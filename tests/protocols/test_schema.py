@@ -126,7 +126,20 @@ def test_choices(home: Path) -> None:
     ("fields", "kwargs"),
     [
         ({}, {}),
-        ({"reasoning_effort": "low"}, {"reasoning_effort": "low"}),
+        ({"reasoning_effort": "low"}, {"reasoning_effort": "low", "enable_thinking": True}),
+        ({"reasoning_effort": "max"}, {"reasoning_effort": "xhigh", "enable_thinking": True}),
+        ({"reasoning_effort": "off"}, {"reasoning_effort": "none", "enable_thinking": False}),
+        ({"enable_thinking": False}, {"enable_thinking": False}),
+        ({"think": "none"}, {"enable_thinking": False}),
+        ({"thinking": {"type": "disabled"}}, {"enable_thinking": False}),
+        ({"reasoning": {"enabled": False}}, {"enable_thinking": False}),
+        ({"reasoning": {"effort": "none"}}, {"enable_thinking": False}),
+        ({"thinking_budget": 0, "enable_thinking": True}, {"enable_thinking": False}),
+        ({"reasoning": {"max_tokens": 0}}, {"enable_thinking": False}),
+        ({"chat_template_kwargs": {"enable_thinking": "false"}}, {"enable_thinking": False}),
+        ({"thinking": {"type": "enabled", "budget_tokens": 9}}, {"enable_thinking": True, "thinking_budget": 9}),
+        ({"reasoning": {"max_tokens": 9}, "thinking_budget_tokens": 7}, {"thinking_budget": 7}),
+        ({"reasoning_budget": -1}, {}),
         ({"reasoning_effort": "none"}, {"reasoning_effort": "none", "enable_thinking": False}),
         (
             {"reasoning_effort": "none", "verbosity": "high", "chat_template_kwargs": {"enable_thinking": True}},
@@ -196,7 +209,7 @@ def test_messages(home: Path) -> None:
     ).chat.messages
     assert [(turn.role, turn.content) for turn in turns] == [
         ("system", "be brief"),
-        ("user", "一二"),
+        ("user", "一\n二"),
         ("assistant", None),
         ("tool", "ok"),
     ]

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 import msgspec
 from msgspec import Meta, Struct
 
-from hoshikage.answer.schema import output, sampling, tools
+from hoshikage.answer.schema import output, sampling, thoughts, tools
 from hoshikage.answer.schema.output import ResponseFormat, grammar_of
 from hoshikage.answer.schema.sampling import SamplingFields, sampling_params
 from hoshikage.answer.schema.tools import ToolChoice, Tools, Word
@@ -31,7 +31,7 @@ from hoshikage.settings import Settings
 MAX_STOP_BYTES: Final = 256
 
 Role = Literal["system", "developer", "user", "assistant", "tool"]
-Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
+Effort = Literal["none", "off", "disabled", "minimal", "low", "medium", "high", "xhigh", "max", "auto", "default"]
 Verbosity = Literal["low", "medium", "high"]
 Tier = Literal["auto", "default", "flex", "scale", "priority"]
 CHOICES: Final = {
@@ -131,6 +131,14 @@ class ChatBody(SamplingFields, frozen=True, kw_only=True):
     continue_final_message: bool | None = None
     chat_template_kwargs: Annotated[dict[str, Any], Meta(max_length=32)] | None = None
     reasoning_effort: Effort | None = None
+    enable_thinking: Any = None
+    think: Any = None
+    thinking: Any = None
+    reasoning: Any = None
+    thinking_budget: Any = None
+    thinking_budget_tokens: Any = None
+    reasoning_budget: Any = None
+    reasoning_budget_tokens: Any = None
     verbosity: Verbosity | None = None
     tools: Tools | None = None
     tool_choice: Word | ToolChoice | None = None
@@ -241,9 +249,25 @@ def _template_kwargs(body: ChatBody, spec: ModelSpec) -> dict[str, Any]:
         if name in INTERNALS or not VARIABLE.fullmatch(name):
             place = f"chat_template_kwargs.{name[:60]}"
             raise InvalidRequest("http.template_kwarg", param=place, place=place)
-    thinking = False if body.reasoning_effort == "none" else spec.options.thinking
-    known = {"enable_thinking": thinking, "reasoning_effort": body.reasoning_effort, "verbosity": body.verbosity}
-    return {**{name: value for name, value in known.items() if value is not None}, **given}
+    asked = thoughts_of(body)
+    on = spec.options.thinking if asked.on is None else asked.on
+    effort = "none" if body.reasoning_effort in thoughts.OFF else asked.effort
+    known: dict[str, Any] = {"enable_thinking": on, "reasoning_effort": effort, "verbosity": body.verbosity}
+    known["thinking_budget"] = asked.budget
+    words = {name: thoughts.truth(value) if name in thoughts.KWARGS else value for name, value in given.items()}
+    return {**{name: value for name, value in known.items() if value is not None}, **words}
+
+
+def thoughts_of(body: ChatBody) -> thoughts.Thoughts:
+    """What the request says of thoughts. Raises InvalidRequest."""
+    fields = {name: getattr(body, name) for name in (*thoughts.SWITCHES, *thoughts.BUDGETS)}
+    kwargs = {name: value for name, value in (body.chat_template_kwargs or {}).items() if name in thoughts.BUDGETS}
+    asked = thoughts.asked({**fields, **kwargs})
+    if body.reasoning_effort is None:
+        return asked
+    effort = thoughts.asked({"think": body.reasoning_effort})
+    on = asked.on if effort.on is None or asked.on is False else effort.on
+    return replace(asked, on=on, effort=effort.effort or asked.effort, budget=None if on is False else asked.budget)
 
 
 def _logprobs(body: ChatBody) -> int | None:
@@ -311,4 +335,4 @@ def _text(content: str | list[ContentPart], place: str) -> str:
             )
         if part.text is None:
             raise InvalidRequest("http.field_missing", param=f"{place}[{index}].text", place=f"{place}[{index}].text")
-    return "".join(part.text or "" for part in content)
+    return "\n".join(part.text or "" for part in content)

@@ -33,13 +33,13 @@ Include = Literal[
     "reasoning.encrypted_content",
     "message.output_text.logprobs",
 ]
-Level = Effort | Literal["max"]
+Level = Effort
 Summary = Literal["auto", "concise", "detailed"]
 LOGPROBS: Final = "message.output_text.logprobs"
 CHOICES: Final = {
     "input[].role": ("user", "assistant", "system", "developer"),
     "include[]": get_args(Include),
-    "reasoning.effort": (*get_args(Effort), "max"),
+    "reasoning.effort": get_args(Effort),
     "reasoning.summary": get_args(Summary),
     "text.format.type": get_args(Format),
     "text.verbosity": get_args(chat.Verbosity),
@@ -105,6 +105,8 @@ class Text(Struct, frozen=True):
 
 class Reasoning(Struct, frozen=True):
     effort: Level | None = None
+    enabled: bool | None = None
+    max_tokens: int | None = None
     summary: Summary | None = None
 
 
@@ -219,7 +221,8 @@ def to_chat(body: ResponsesBody, before: Sequence[ChatMessage]) -> ChatBody:
         top_logprobs=(body.top_logprobs or 0) if body.logprobs else None,
         response_format=_format(body.text.format) if body.text else None,
         verbosity=body.text.verbosity if body.text else None,
-        reasoning_effort="xhigh" if effort == "max" else effort,
+        reasoning_effort=effort,
+        reasoning=_thoughts(body.reasoning),
         tools=[_tool(tool, f"tools[{index}]") for index, tool in enumerate(body.tools or ())],
         tool_choice=_choice(body.tool_choice) if isinstance(body.tool_choice, ToolChoice) else body.tool_choice,
         parallel_tool_calls=body.parallel_tool_calls,
@@ -286,7 +289,12 @@ def _text(content: str | Sequence[Part], place: str) -> str:
             )
         field = "refusal" if part.type == "refusal" else "text"
         _needed(getattr(part, field), f"{place}[{index}].{field}")
-    return "".join((part.refusal if part.type == "refusal" else part.text) or "" for part in content)
+    return "\n".join((part.refusal if part.type == "refusal" else part.text) or "" for part in content)
+
+
+def _thoughts(asked: Reasoning | None) -> dict[str, Any] | None:
+    """What OpenRouter adds to OpenAI's words."""
+    return None if asked is None else {"enabled": asked.enabled, "max_tokens": asked.max_tokens}
 
 
 def _format(asked: TextFormat | None) -> ResponseFormat | None:
