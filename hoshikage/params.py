@@ -257,7 +257,7 @@ class LoadParams:
     require_gpu: bool = False
     """Refuses a load that would compute on the CPU alone."""
     n_threads: int = 0
-    """0 is as many as the physical cores the process may use."""
+    """0 is as many as the physical cores the process may use, one fewer where other programs compute."""
     n_threads_batch: int = 0
     """Of prompts; 0 is as `n_threads`."""
     n_parallel: int = 1
@@ -270,6 +270,11 @@ class LoadParams:
     """A small model of the same vocabulary that guesses the next tokens; empty for none."""
     chat_template: str | None = None
     """Jinja source in place of the GGUF's own; empty for ChatML."""
+    template_name: str = ""
+    """Which of the GGUF's own templates writes every chat; empty: `tool_use` those with tools, `default` the others."""
+    controls: tuple[int, ...] | None = None
+    """The tokens that the GGUF types as CONTROL; None where that is not known. The server reads them: the library tells
+    its own types only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +296,12 @@ class ModelInfo:
     """Answers that are computed together at most."""
     warnings: tuple[str, ...] = ()
     """Keys of messages that say what is not as the settings have it."""
+    purposes: tuple[str, ...] = ("text", "embeddings")
+    """What can be asked of it: `text`, `embeddings`, `rerank`."""
+    n_threads: int = 0
+    """Threads that compute one token."""
+    is_busy: bool = False
+    """Whether other programs wanted the machine's cores at the load."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,3 +354,5 @@ class Timings:
     queue_ms: float = 0.0
     load_ms: float = 0.0
     """What the request waited for its turn and for its model, before `prompt_ms`; the server fills them in."""
+    stop_token: str = ""
+    """The text of the token that ended the answer, of the last choice; empty where none did."""

@@ -22,7 +22,7 @@ from hoshikage.engine.prompt import prepare
 from hoshikage.llama.context import Context
 from hoshikage.llama.model import Model
 from hoshikage.llama.sampler import Sampler
-from hoshikage.llama.template import ChatTemplate
+from hoshikage.llama.templates import Templates
 from hoshikage.params import ChatPrompt, GenerationRequest, LoadParams, Message, SamplingParams, TokenPrompt
 
 VARIANT: Final = re.compile(r"/(?:lib)?(ggml-cpu[^/\s]*?)\.(?:so|dylib|dll)")
@@ -44,10 +44,7 @@ def main(library_file: Path, model_file: Path) -> None:
             variant=_variant(),
             system_info=info.system_info,
         )
-        vocab = model.vocab
-        template = ChatTemplate(
-            model.chat_template, vocab.text(vocab.bos), vocab.text(vocab.eos), vocab.control_texts()
-        )
+        templates = Templates(model, params)
         for line in sys.stdin:
             wanted = json.loads(line)
             request = GenerationRequest(
@@ -57,7 +54,7 @@ def main(library_file: Path, model_file: Path) -> None:
                 SamplingParams(temperature=0),
                 max_tokens=wanted["max_tokens"],
             )
-            prompt = prepare(request, template, vocab, context.n_ctx)
+            prompt = prepare(request, templates, model.vocab, context.n_ctx)
             with ExitStack() as run:
                 sample = _sampler(run, model, context, own=wanted["sampler"] == "own")
                 _say(**measure(context, sample, prompt.tokens, prompt.limit))

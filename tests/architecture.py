@@ -14,9 +14,11 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     "errors": frozenset(),
     "params": frozenset(),
     "durable": frozenset(),
+    "architectures": frozenset(),
+    "cores": frozenset(),
     "messages": frozenset({"errors"}),
     "wire": frozenset({"errors", "params"}),
-    "gguf": frozenset({"errors"}),
+    "gguf": frozenset({"errors", "architectures"}),
     "envfile": frozenset({"errors"}),
     "env_trust": frozenset(),
     "setting_values": frozenset(),
@@ -29,8 +31,8 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     # the runner's side, from the bottom up
     "native_os": frozenset({"errors"}),
     "_ffi": frozenset({"errors", "params"}),
-    "llama": VALUES | {"_ffi", "native_os"},
-    "engine": VALUES | {"_ffi", "llama"},
+    "llama": VALUES | {"architectures", "cores", "_ffi", "native_os"},
+    "engine": VALUES | {"cores", "_ffi", "llama"},
     "lab": VALUES | {"_ffi", "llama"},
     "runner": VALUES | {"native_os", "_ffi", "llama", "engine", "lab"},
     # the server's side, from the bottom up
@@ -44,7 +46,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     | {"page"},
     "cli": VALUES
     | {"protocols", "http", "dispatch", "library", "registry", "gguf", "settings", "messages", "durable"}
-    | {"logs", "service", "access"},
+    | {"logs", "service", "access", "cores"},
     "__main__": frozenset({"cli"}),
 }
 """Room -> the other rooms it may import. A room that stands in no row is a violation itself."""

@@ -189,6 +189,28 @@ class TestMemory:
         assert found.compute == 48 * MIB + 512 * (header.n_vocab + 2 * 512) * 4
         assert found.total == found.weights + found.kv_cache + found.compute
 
+    @pytest.mark.parametrize(
+        ("settings", "narrow", "per_value"),
+        [
+            (gguf.KvSettings(), 768, 2.0),
+            (gguf.KvSettings(n_parallel=4), 1536, 2.0),
+            (gguf.KvSettings(kv_reuse="prefix"), 4096, 2.0),
+            (gguf.KvSettings(type_k="q8_0", type_v="q8_0"), 768, 34 / 32),
+            (gguf.KvSettings(type_k="q4_0", type_v="q4_0"), 768, 18 / 32),
+        ],
+    )
+    def test_layers_with_a_window_hold_it_and_a_batch(
+        self, settings: gguf.KvSettings, narrow: int, per_value: float, tmp_path: Path
+    ) -> None:
+        """Every second layer of a Gemma 2 looks at the whole text."""
+        header = self.header(tmp_path, **{"attention.sliding_window": 256})
+        values = {name.replace("llama.", "gemma2."): value for name, value in header.values.items()}
+        header = replace(header, architecture="gemma2", values=values)
+        found = gguf.estimate(header, 4096, 512, None, settings).kv_cache
+        assert found == (2 * 4096 + 2 * narrow) * 2 * (64 + 64) * per_value
+        unknown = replace(header, architecture="gemma2x", values={k.replace("2.", "2x."): v for k, v in values.items()})
+        assert gguf.estimate(unknown, 4096, 512, None, settings).kv_cache == 4 * 4096 * 2 * 128 * per_value
+
     def test_a_hostile_header_gives_some_number(self, tmp_path: Path) -> None:
         big = 2**32 - 1
         header = self.header(tmp_path, **{"block_count": big, "embedding_length": big, "attention.head_count_kv": big})

@@ -82,6 +82,9 @@ LLAMA: Final = (
     optional("llama_model_n_swa", c_int32, Model),
     optional("llama_model_is_recurrent", c_bool, Model),
     optional("llama_model_is_hybrid", c_bool, Model),
+    optional("llama_model_has_encoder", c_bool, Model),
+    optional("llama_model_has_decoder", c_bool, Model),
+    optional("llama_model_is_diffusion", c_bool, Model),
     needed("llama_model_meta_val_str", c_int32, Model, c_char_p, Array, c_size_t),
     needed("llama_model_desc", c_int32, Model, Array, c_size_t),
     needed("llama_model_size", c_uint64, Model),
@@ -96,6 +99,7 @@ LLAMA: Final = (
     optional("llama_memory_seq_pos_min", c_int32, Memory, c_int32, older=("llama_kv_self_seq_pos_min",)),
     optional("llama_memory_seq_pos_max", c_int32, Memory, c_int32, older=("llama_kv_self_seq_pos_max",)),
     # Decoding
+    optional("llama_encode", c_int32, Context, llama_batch),
     needed("llama_decode", c_int32, Context, llama_batch),
     optional("llama_synchronize", None, Context),
     needed("llama_n_threads", c_int32, Context),

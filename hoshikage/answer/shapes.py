@@ -51,6 +51,7 @@ def timings_of(finished: wire.Finished) -> dict[str, Any]:
         **_pace("predicted", finished.completion_tokens, measured.decode_ms),
         "first_token_ms": measured.first_token_ms,
         "sampling_ms": measured.sampling_ms,
+        "stop_token": measured.stop_token or None,
         **drafted,
     }
 

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from hoshikage import gguf
 from hoshikage.errors import GgufInvalid, ModelLoadFailed
-from hoshikage.registry import CHATML, ModelSpec, read_template
+from hoshikage.registry import CHATML, ModelSpec, is_file, read_template, template_name
 
 if TYPE_CHECKING:
     from hoshikage.tools import Dialect
@@ -47,15 +47,18 @@ class Dialects:
 def _signatures(spec: ModelSpec) -> tuple[Signature, ...]:
     """Tell whether a file has changed. Raises OSError."""
     given = spec.options.chat_template
-    files = [spec.file] if given is None else [] if given == CHATML else [Path(given)]
+    files = [] if given == CHATML else [Path(given)] if given is not None and is_file(given) else [spec.file]
     return tuple((state.st_mtime_ns, state.st_size, state.st_ino) for state in (file.stat() for file in files))
 
 
 def _read(spec: ModelSpec) -> Dialect:
     from hoshikage.tools import Dialect
 
-    given = read_template(spec.options.chat_template)
-    return Dialect.of(gguf.read(spec.file).chat_template if given is None else given or None)
+    setting = spec.options.chat_template
+    given = read_template(setting)
+    if given is None:
+        return Dialect.of(gguf.tool_template(gguf.read(spec.file), template_name(setting)))
+    return Dialect.of(given or None)
 
 
 DIALECTS: Final = web.AppKey("dialects", Dialects)

@@ -11,13 +11,14 @@ from hoshikage import gguf
 from hoshikage.cli.context import Context
 from hoshikage.cli.estimate import check
 from hoshikage.cli.format import describe
+from hoshikage.cli.model_notes import notes
 from hoshikage.cli.options import add_options, chosen
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.registering import Registering
 from hoshikage.cli.result import CommandResult
 from hoshikage.dispatch import templates
 from hoshikage.errors import UsageError
-from hoshikage.registry import OPTIONS, checked_label, model_options, read_template
+from hoshikage.registry import OPTIONS, checked_label, model_options, read_template, template_name
 
 REMOTE: Final = re.compile("[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
@@ -47,8 +48,10 @@ def run(args: argparse.Namespace, context: Context) -> CommandResult:
     header = gguf.read_chat_model(file)
     file = gguf.first(file, header)
     draft = None if options.draft is None else gguf.require_draft(Path(options.draft), header)
-    source = header.chat_template if options.chat_template is None else read_template(options.chat_template)
-    fault = templates.fault(source) if source else None
+    gguf.require_template(file, header, template_name(options.chat_template))
+    given = read_template(options.chat_template)
+    sources = gguf.templates(header).values() if given is None else [given]
+    fault = next(filter(None, (templates.fault(source) for source in sources if source)), None)
     if args.check:
         return check(file, header, options, context, template_fault=fault, draft=draft)
     replaced = Registering(context, verbose=args.verbose).add(label, file, args.stop, options)
@@ -56,15 +59,14 @@ def run(args: argparse.Namespace, context: Context) -> CommandResult:
         context.text("cli.add_replaced" if replaced else "cli.add_done", label=label, file=file),
         "  " + describe(header),
     ]
-    if header.chat_template is None and options.chat_template is None:
-        lines.append("  " + context.text("cli.add_no_template"))
-    if fault is not None:
-        lines.append(f"  {context.text('cli.warning')}: {context.text('cli.add_template_broken', reason=fault)}")
+    lines += ["  " + line for line in notes(header, options, fault, context)]
     data = {
         "label": label,
         "file": str(file),
         "replaced": replaced,
         "options": options.given(),
         "template_fault": fault,
+        "templates": [*gguf.templates(header)],
+        "purpose": gguf.purpose(header),
     }
     return CommandResult(data=data, lines=tuple(lines))

@@ -21,10 +21,11 @@ from hoshikage.cli.options import shown
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
 from hoshikage.cli.server import Server
+from hoshikage.cores import is_busy, physical_cores, threads
 from hoshikage.errors import HoshikageError
-from hoshikage.gguf import read_chat_model
+from hoshikage.gguf import read_chat_model, require_template
 from hoshikage.library import dependencies, drivers, locate, selection, slots
-from hoshikage.registry import ModelSpec, Persona, Problem, Registry, read_template
+from hoshikage.registry import ModelSpec, Persona, Problem, Registry, read_template, template_name
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -53,7 +54,9 @@ def register(commands: Commands) -> None:
 
 
 def run(args: argparse.Namespace, context: Context) -> CommandResult:
-    checks: tuple[Callable[[Context], Findings], ...] = (_program, _settings, _folders, _library, _models, _port)
+    checks: tuple[Callable[[Context], Findings], ...] = (
+        _program, _settings, _folders, _machine, _library, _models, _port
+    )  # fmt: skip
     findings = [finding for check in checks for finding in check(context)]
     worst = next((state for state in (PROBLEM, WARNING) if any(f.state == state for f in findings)), OK)
 
@@ -149,6 +152,17 @@ def _library(context: Context) -> Findings:
         yield Finding("device", PROBLEM, context.text("doctor.gpu_required"), reason)
 
 
+def _machine(context: Context) -> Findings:
+    busy = is_busy()
+    n_threads = threads(context.settings.n_threads, busy=busy)
+    details = {"cores": physical_cores(), "threads": n_threads}
+    if busy:
+        advice = context.text("doctor.busy_advice") if context.settings.n_threads >= physical_cores() > 1 else ""
+        yield Finding("machine", WARNING if advice else OK, context.text("doctor.busy", **details), advice)
+    else:
+        yield Finding("machine", OK, context.text("doctor.threads", **details))
+
+
 def _taken_back(context: Context) -> Findings:
     """That another library than the chosen one is in use, because it failed."""
     fallen = slots.read(context.settings.lib_dir).fallen if context.settings.lib_path is None else None
@@ -207,6 +221,7 @@ def _model(spec: ModelSpec, context: Context) -> Finding:
     try:
         header = read_chat_model(spec.file)
         read_template(spec.options.chat_template)
+        require_template(spec.file, header, template_name(spec.options.chat_template))
     except HoshikageError as error:
         advice = context.text("doctor.model_advice", label=spec.label)
         return Finding("model", PROBLEM, f"{spec.label}: {_message(error, context)}", advice)

@@ -7,6 +7,7 @@ from pathlib import Path
 from hoshikage import gguf
 from hoshikage.cli.context import Context
 from hoshikage.cli.format import describe, size
+from hoshikage.cli.model_notes import notes
 from hoshikage.cli.result import CommandResult
 from hoshikage.dispatch.headroom import available_memory
 from hoshikage.gguf import GgufHeader
@@ -23,7 +24,11 @@ def check(
     draft: GgufHeader | None,
 ) -> CommandResult:
     """`file` is the model's (first) one, `options` those it would be registered with."""
-    needed = gguf.estimate(header, options.n_ctx or context.settings.n_ctx, context.settings.n_batch, draft)
+    settings = context.settings
+    kv = gguf.KvSettings(
+        options.type_k or settings.type_k, options.type_v or settings.type_v, settings.n_parallel, settings.kv_reuse
+    )
+    needed = gguf.estimate(header, options.n_ctx or settings.n_ctx, settings.n_batch, draft, kv)
     available = available_memory()
     fits = needed.total <= available if available else None
     lines = [
@@ -41,11 +46,7 @@ def check(
         "  " + _verdict(fits, size(available), context),
         "  " + context.text("cli.check_note"),
     ]
-    if header.chat_template is None and options.chat_template is None:
-        lines.insert(2, "  " + context.text("cli.add_no_template"))
-    if template_fault is not None:
-        words = context.text("cli.add_template_broken", reason=template_fault)
-        lines.insert(2, f"  {context.text('cli.warning')}: {words}")
+    lines[2:2] = ["  " + line for line in notes(header, options, template_fault, context)]
     data = {
         "file": str(file),
         "architecture": header.architecture,
@@ -56,6 +57,8 @@ def check(
         "context_length": header.context_length,
         "chat_template": header.chat_template is not None,
         "template_fault": template_fault,
+        "templates": [*gguf.templates(header)],
+        "purpose": gguf.purpose(header),
         "parts": header.split.count if header.split else 1,
         "memory": {
             "n_ctx": needed.n_ctx,

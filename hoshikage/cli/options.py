@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from hoshikage.cli.parser import Parser
 from hoshikage.errors import UsageError
-from hoshikage.registry import CHATML, Option, read_template
+from hoshikage.registry import Option, is_file, read_template
 
-METAVARS: Final = {int: "N", float: "X", str: "FILE|chatml"}
+METAVARS: Final = {int: "N", float: "X", str: "FILE|chatml|gguf:NAME"}
 SHARES: Final = "X,Y,…"
 """Of the one option that has a form."""
 
@@ -40,7 +40,7 @@ def chosen(args: argparse.Namespace, rows: Iterable[Option]) -> dict[str, Any]:
         if value is not None:
             found[row.name] = value if row.kind is bool else _read(row, value)
     template = found.get("chat_template")
-    if template not in (None, CHATML):
+    if template is not None and is_file(template):
         found["chat_template"] = str(Path(template).absolute())
         read_template(found["chat_template"])
     if "draft" in found:

@@ -27,7 +27,7 @@ from hoshikage.dispatch.ramdisk import RamDisk
 from hoshikage.errors import HoshikageError, InvalidRequest, ModelCrashed, ModelLoadFailed
 from hoshikage.messages import text
 from hoshikage.params import GenerationRequest, LoadParams, ModelInfo, Work
-from hoshikage.registry import ModelSpec, read_template
+from hoshikage.registry import ModelSpec, read_template, template_name
 from hoshikage.settings import Settings, cache_dir
 
 KEPT_RECORDS: Final = 20
@@ -333,6 +333,7 @@ def wanted_load(spec: ModelSpec, settings: Settings) -> Wanted:
     params = LoadParams(
         model_path=str(spec.file),
         chat_template=read_template(options.chat_template),
+        template_name=template_name(options.chat_template),
         draft_path=options.draft or "",
         **{**settings.loading(), **options.loading()},
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from hoshikage import gguf
 from hoshikage.errors import GgufInvalid, HoshikageError, ModelLoadFailed
+from hoshikage.gguf import GgufHeader
 from hoshikage.params import LoadParams
 from hoshikage.settings import Settings, cache_dir
 
@@ -22,6 +23,9 @@ class Libraries(Protocol):
 
     def current(self, params: LoadParams) -> Choice:
         """Raises ModelLoadFailed, LibraryUnavailable, Unavailable."""
+
+    def controls(self, params: LoadParams) -> tuple[int, ...] | None:
+        """LoadParams.controls of the model that `current` was asked for."""
 
     def likely(self) -> Choice | None:
         """What a load would take now, whatever its model. Raises LibraryUnavailable, Unavailable."""
@@ -41,12 +45,18 @@ class InstalledLibraries:
     def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
         self._settings = settings
         self._environ = environ
-        self._sound: dict[Path, tuple[tuple[int, ...], ...]] = {}
-        """Model files that were found undamaged, and their state then."""
+        self._sound: dict[Path, tuple[tuple[tuple[int, ...], ...], tuple[int, ...] | None]] = {}
+        """Model files that were found undamaged: their state then, and the tokens that they type as CONTROL."""
 
     def current(self, params: LoadParams) -> Choice:
         self._check(Path(params.model_path))
+        if params.draft_path:
+            self._check(Path(params.draft_path))
         return self._selection().current(require_gpu=params.require_gpu)
+
+    def controls(self, params: LoadParams) -> tuple[int, ...] | None:
+        _, controls = self._sound.get(Path(params.model_path), ((), None))
+        return controls
 
     def likely(self) -> Choice | None:
         return self._selection().current()
@@ -71,9 +81,8 @@ class InstalledLibraries:
             )
         except OSError:  # the check itself says which, and why
             found = ()
-        if not found or self._sound.get(path) != found:
-            check_model(path)
-            self._sound[path] = found
+        if not found or path not in self._sound or self._sound[path][0] != found:
+            self._sound[path] = found, check_model(path).controls
 
     def _selection(self) -> Selection:
         from hoshikage.library import demo  # only here: a server that has loaded nothing needs none of it
@@ -91,9 +100,12 @@ class InstalledLibraries:
         )
 
 
-def check_model(path: Path) -> None:
-    """Refuses a damaged file before the library, which may crash on it, sees it. Raises ModelLoadFailed."""
+def check_model(path: Path) -> GgufHeader:
+    """Refuses a file that may end the library's process before the library sees it: a damaged one, or a kind of model
+    that needs another way to be computed. Raises ModelLoadFailed."""
     try:
-        gguf.read_model(path)
+        header = gguf.read_model(path)
+        gguf.require_served(path, header)
     except GgufInvalid as error:
         raise ModelLoadFailed.of(error.key, error.details, param="model") from None
+    return header

@@ -267,6 +267,11 @@ class Lifecycle:
         )
         for warning in runner.model.warnings:
             logger.warning(text(self._policy.language, warning))
+        if runner.model.is_busy:
+            logger.info(self._say("log_busy", threads=runner.model.n_threads))
+        if "text" not in runner.model.purposes:
+            purposes = ", ".join(runner.model.purposes)
+            logger.info(self._say("log_no_text", label=wanted.label, purposes=purposes))
         return runner
 
     # As the loader's `Owner`

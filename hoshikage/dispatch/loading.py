@@ -85,7 +85,8 @@ class Loader:
 
     async def _load_with(self, choice: Choice, wanted: Wanted, owner: Owner) -> Runner:
         progress = Progress(owner.show)
-        params = await self._place(wanted.params, progress.copied)
+        placed = await self._place(wanted.params, progress.copied)
+        params = replace(placed, controls=self._libraries.controls(wanted.params))
         ahead = await self._spare.take(choice)
         if ahead is None:
             runner = Runner(self._make_host, choice.file, self._watchdog, progress.loaded, owner.gone)

@@ -17,6 +17,7 @@ from hoshikage.engine.prices import Prices
 from hoshikage.engine.seats import common_prefix
 from hoshikage.errors import InferenceFailed, KvMemoryFull, ModelLoadFailed
 from hoshikage.llama.context import Context
+from hoshikage.llama.kinds import require_served, writes
 from hoshikage.llama.model import Model
 from hoshikage.llama.sampler import likeliest
 from hoshikage.llama.vocab import Vocab
@@ -63,6 +64,9 @@ class Draft:
         own = replace(params, model_path=params.draft_path, draft_path="", speculation="off")
         model = Model.load(library, own, on_progress)
         try:
+            require_served(model, params.draft_path)
+            if not writes(model):
+                raise ModelLoadFailed("engine.draft_kind", draft=params.draft_path)
             if difference := _difference(vocab, model.vocab):
                 raise ModelLoadFailed(
                     "engine.draft_vocabulary", draft=params.draft_path, path=params.model_path, difference=difference
@@ -92,7 +96,7 @@ class Draft:
         held = len(tokens)
         while True:
             logits = context.logits(index)
-            token = likeliest(logits)
+            token = likeliest(logits, context)
             if float(np.exp(logits - logits[token]).sum()) * LEAST_CHANCE > 1 or token >= self._n_vocab:
                 return found, held
             found.append(token)

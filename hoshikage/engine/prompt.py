@@ -9,7 +9,7 @@ from datetime import datetime
 from hoshikage.engine.session import Prompt
 from hoshikage.engine.thoughts import ThoughtLimit
 from hoshikage.errors import ContextLengthExceeded, InvalidRequest
-from hoshikage.llama.template import ChatTemplate
+from hoshikage.llama.templates import Templates
 from hoshikage.llama.vocab import Vocab
 from hoshikage.params import ChatPrompt, GenerationRequest, InfillPrompt, TextPrompt, ThoughtBudget, TokenPrompt
 
@@ -24,13 +24,13 @@ class _Opened:
     tail: str = ""
 
 
-def prepare(request: GenerationRequest, template: ChatTemplate, vocab: Vocab, n_ctx: int) -> Prompt:
+def prepare(request: GenerationRequest, templates: Templates, vocab: Vocab, n_ctx: int) -> Prompt:
     """Renders, tokenizes and measures the request's prompt.
 
     Raises TemplateRefused, InvalidRequest for a prompt without a token, ContextLengthExceeded where no room is left
     for one generated token.
     """
-    opened = _opened(request.prompt, template, vocab)
+    opened = _opened(request.prompt, templates, vocab)
     tokens = opened.tokens
     given = len(tokens)
     wants_bos = vocab.add_bos and not isinstance(request.prompt, TokenPrompt)
@@ -43,13 +43,12 @@ def prepare(request: GenerationRequest, template: ChatTemplate, vocab: Vocab, n_
         raise ContextLengthExceeded(
             "engine.context_exceeded", param=opened.param, n_prompt_tokens=len(tokens), n_ctx=n_ctx
         )
-    known = (vocab.control_token(text) for text in request.stop_tokens)
     special = ((vocab.control_token(text), text.encode()) for text in request.special_text)
     return Prompt(
         tokens=tokens,
         limit=room if request.max_tokens is None else min(room, request.max_tokens),
         stop=request.stop,
-        stop_tokens=frozenset(token for token in known if token is not None),
+        stop_tokens=_stop_tokens(request, vocab),
         special={token: text for token, text in special if token is not None},
         repairs=opened.repairs,
         tail=opened.tail,
@@ -66,8 +65,17 @@ def _limit(budget: ThoughtBudget | None, tail: str, vocab: Vocab) -> ThoughtLimi
     return ThoughtLimit(budget.tokens, budget.opens.encode(), budget.closes.encode(), begun, tuple(ending))
 
 
+def _stop_tokens(request: GenerationRequest, vocab: Vocab) -> frozenset[int]:
+    """The client's own stops that are control tokens, and those that stop every model whose file types them so. What
+    fills a gap also ends where the library thinks: it knows the tokens that stand between files."""
+    own = {token for text in request.stop if (token := vocab.control_token(text)) is not None}
+    usual = {token for text in request.stop_tokens if (token := vocab.control_token(text)) is not None}
+    gaps = vocab.guessed_ends if isinstance(request.prompt, InfillPrompt) else frozenset()
+    return frozenset({*own, *filter(vocab.is_typed_control, usual), *gaps})
+
+
 def _opened(
-    prompt: ChatPrompt | TextPrompt | TokenPrompt | InfillPrompt, template: ChatTemplate, vocab: Vocab
+    prompt: ChatPrompt | TextPrompt | TokenPrompt | InfillPrompt, templates: Templates, vocab: Vocab
 ) -> _Opened:
     if isinstance(prompt, TextPrompt):
         return _Opened(vocab.tokenize(prompt.text, parse_special=True), "prompt")
@@ -75,7 +83,7 @@ def _opened(
         return _Opened(checked(prompt.tokens, vocab, "prompt"), "prompt")
     if isinstance(prompt, InfillPrompt):
         return _Opened(_infill(prompt, vocab), prompt.param)
-    rendered = template.render(prompt, datetime.now())
+    rendered = templates.render(prompt, datetime.now())
     tokens: list[int] = []
     for part in rendered.parts:
         tokens += vocab.tokenize(part.text, parse_special=part.parse_special)

@@ -18,7 +18,7 @@ from hoshikage.llama.context import MOST_GUESSED
 from hoshikage.llama.logprobs import Scorer
 from hoshikage.llama.sampler import Sampler
 from hoshikage.llama.text import TextAssembler
-from hoshikage.llama.vocab import Vocab
+from hoshikage.llama.vocab import NO_TOKEN, Vocab
 from hoshikage.params import Timings
 
 GATHER_S: Final = 0.2
@@ -87,6 +87,7 @@ class Tally:
     cached: int = 0
     drafted: int = 0
     accepted: int = 0
+    stop_token: int = NO_TOKEN
 
 
 class Session:
@@ -272,6 +273,7 @@ class Session:
         self._generated += 1
         self._tally.generated += 1
         if self._vocab.is_eog(token) or token in self._prompt.stop_tokens:
+            self._tally.stop_token = token
             return "stop"
         piece = self._vocab.piece(token) or self._prompt.special.get(token, b"")
         if self._thoughts is not None:
@@ -312,14 +314,14 @@ class Session:
         tally.ended += 1
         stop = self._text.stop
         if tally.ended == (tally.started if tally.cancelled else self.plan.choices):
-            timings = self._timings(tally)
+            timings = self._timings(tally, reason)
             self._emit(wire.Finished(self.job, reason, self._n_prompt, tally.generated, timings, stop, self._choice))
             tally.over = True
         elif not tally.cancelled:
             self._emit(wire.ChoiceEnd(self.job, self._choice, reason, stop))
         return False
 
-    def _timings(self, tally: Tally) -> Timings:
+    def _timings(self, tally: Tally, reason: wire.FinishReason) -> Timings:
         begun, now = self.plan.begun, time.perf_counter()
         first_token = tally.first_token_at or now
         return Timings(
@@ -330,4 +332,5 @@ class Session:
             cached_tokens=tally.cached,
             drafted=tally.drafted,
             accepted=tally.accepted,
+            stop_token=self._vocab.text(tally.stop_token) if reason == "stop" and self._text.stop is None else "",
         )

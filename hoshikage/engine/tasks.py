@@ -14,7 +14,7 @@ from hoshikage.engine.prompt import checked
 from hoshikage.errors import ContextLengthExceeded, InvalidRequest
 from hoshikage.llama.embedder import Embedder
 from hoshikage.llama.model import Model
-from hoshikage.llama.template import ChatTemplate
+from hoshikage.llama.templates import Templates
 from hoshikage.llama.vocab import NO_TOKEN, Vocab
 from hoshikage.params import (
     Detokenization,
@@ -37,13 +37,13 @@ class Tasks:
     def __init__(
         self,
         model: Model,
-        template: ChatTemplate,
+        templates: Templates,
         params: LoadParams,
         cancels: Cancels,
         emit: Callable[[wire.Event], None],
     ) -> None:
         self._model = model
-        self._template = template
+        self._templates = templates
         self._params = params
         self._cancels = cancels
         self._emit = emit
@@ -64,7 +64,7 @@ class Tasks:
             pieces = (vocab.shown(token) for token in checked(task.tokens, vocab, "tokens"))
             self._tell(job, b"".join(pieces).decode("utf-8", "replace"))
         elif isinstance(task, Rendering):
-            self._tell(job, self._template.render(task.prompt, datetime.now()).text)
+            self._tell(job, self._templates.render(task.prompt, datetime.now()).text)
         else:
             n_tokens, whole = self._computed(job, task)
             reason = "stop" if whole else "cancelled"

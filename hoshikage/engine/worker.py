@@ -8,10 +8,12 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from hoshikage import wire
 from hoshikage._ffi.layout import Calibrated
 from hoshikage._ffi.library import Library, load
+from hoshikage.cores import is_busy
 from hoshikage.engine.cancels import Cancels
 from hoshikage.engine.draft import Draft
 from hoshikage.engine.faults import failure_of, report
@@ -25,14 +27,17 @@ from hoshikage.engine.session import Plan, Session
 from hoshikage.engine.tasks import Tasks
 from hoshikage.errors import HoshikageError, InferenceFailed, InvalidRequest, ModelLoadFailed
 from hoshikage.llama.context import Context
-from hoshikage.llama.embedder import writes
+from hoshikage.llama.ends import end_tokens
 from hoshikage.llama.grammar import Grammars
+from hoshikage.llama.kinds import purposes, writes
 from hoshikage.llama.loading import open_model
 from hoshikage.llama.logprobs import Scorer
 from hoshikage.llama.model import Model
-from hoshikage.llama.template import ChatTemplate
+from hoshikage.llama.templates import Templates
 from hoshikage.params import LoadParams, ModelInfo
 
+WHOLE_WINDOWS: Final = "using full-size SWA cache"
+"""The library warns of what KV_REUSE=prefix asks for."""
 Emit = Callable[[wire.Event], None]
 FindCalibrated = Callable[[], Calibrated | None]
 
@@ -158,7 +163,7 @@ class Worker(threading.Thread):
         return not self._stopping
 
     def _log(self, level: int, line: str) -> None:
-        if self._cancels.aborting:
+        if self._cancels.aborting or WHOLE_WINDOWS in line:
             level = logging.DEBUG
         if level >= self._log_level:
             self._emit(wire.Log(level, line))
@@ -168,19 +173,14 @@ class _Loaded:
     """A model with its context, template, scheduler and tasks; closed in that order's reverse."""
 
     def __init__(self, model: Model, context: Context, params: LoadParams, cancels: Cancels, emit: Emit) -> None:
-        template = params.chat_template
         self._model = model
         self._context = context
         self._emit = emit
         vocab = model.vocab
-        self._given = bool(template)
         self._made_grammars: Grammars | None = None
-        self._template = ChatTemplate(
-            model.chat_template if template is None else template or None,
-            vocab.text(vocab.bos) if vocab.bos is not None else "",
-            vocab.text(vocab.eos) if vocab.eos is not None else "",
-            vocab.control_texts(),
-        )
+        vocab.set_types(params.controls)
+        self._templates = Templates(model, params)
+        vocab.set_ends(end_tokens(model, self._templates))
         self._params = params
         self._prices = Prices()
         self._credit = Credit()
@@ -188,7 +188,7 @@ class _Loaded:
         if params.draft_path:
             self._draft = Draft.open(model.library, params, vocab, self._prices, lambda _progress: True)
         self.scheduler = Scheduler(context, self._open, cancels, emit, self._prices, context.n_sequences)
-        self.tasks = Tasks(model, self._template, params, cancels, emit)
+        self.tasks = Tasks(model, self._templates, params, cancels, emit)
 
     def info(self, load_ms: float) -> ModelInfo:
         model = self._model
@@ -199,11 +199,14 @@ class _Loaded:
             n_ctx_train=model.n_ctx_train,
             n_ctx=self._context.n_ctx,
             n_vocab=model.vocab.n_tokens,
-            template_source="file" if self._given else self._template.source_name,
+            template_source=self._templates.source_name,
             load_ms=load_ms,
             n_gpu_layers=model.n_gpu_layers,
             n_sequences=self._context.n_sequences,
             warnings=("engine.one_sequence",) if self._context.n_sequences < self._params.n_parallel else (),
+            purposes=purposes(model),
+            n_threads=self._context.n_threads,
+            is_busy=is_busy(),
         )
 
     def close(self) -> None:
@@ -219,7 +222,7 @@ class _Loaded:
         request, vocab = job.request, self._model.vocab
         if not writes(self._model):
             raise InvalidRequest("engine.no_writer", param="model")
-        prompt = prepare(request, self._template, vocab, self._context.n_ctx)
+        prompt = prepare(request, self._templates, vocab, self._context.n_ctx)
         conditions = Conditions(self._model, self._context, request, prompt, self._grammars)
         scorer = None if request.logprobs is None else Scorer(self._context, request.logprobs)
         reuse = self._params.kv_reuse == "prefix" if request.cache_prompt is None else request.cache_prompt

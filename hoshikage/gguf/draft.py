@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from hoshikage.errors import GgufInvalid
+from hoshikage.gguf.kinds import purpose
 from hoshikage.gguf.parts import read_chat_model
 from hoshikage.gguf.reader import GgufHeader
 
@@ -24,6 +25,8 @@ def require_draft(draft: Path, header: GgufHeader) -> GgufHeader:
     ]
     if abs(found.n_vocab - header.n_vocab) > PADDING:
         differences.insert(0, f"{header.n_vocab} ≠ {found.n_vocab}")
+    if purpose(found) != "text":
+        raise GgufInvalid("model.draft_kind", file=str(draft))
     if differences:
         raise GgufInvalid("model.draft_unlike", file=str(draft), difference=", ".join(differences))
     return found

@@ -1,7 +1,8 @@
 """How much memory a model will need, as far as its header says. Any thread; pure.
 
-Weights: the file's size, for they are mapped or read as they are. KV cache: exact for plain attention in 16 bits; an
-upper bound for models with sliding windows, of which newer libraries keep less. Compute: the runner process itself,
+Weights: the file's size, for they are mapped or read as they are. KV cache: exact for plain attention, and for sliding
+windows where the architecture tells which layers have one (releases from b6122 on; older ones keep the whole text, as
+KV_REUSE=prefix asks of the newer); an upper bound for other models with windows. Compute: the runner process itself,
 and what the library reserves for the logits of one batch, of which a CPU touches little; with long contexts, libraries
 without flash attention need more.
 
@@ -15,9 +16,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from hoshikage.architectures import WINDOW_PERIODS
 from hoshikage.gguf.reader import GgufHeader
 
-F16_BYTES: Final = 2
+VALUE_BYTES: Final = {"f16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
+"""Of one value in the KV memory, by its type."""
+LARGEST_UBATCH: Final = 512
+"""As llama.context.LARGEST_UBATCH: so much is kept beside a window."""
 F32_BYTES: Final = 4
 N_CTX_STEP: Final = 256
 """Newer libraries round the context up to a multiple of it."""
@@ -25,6 +30,19 @@ MAX_LAYERS: Final = 65_536
 RUNNER_BYTES: Final = 48 * 2**20
 ACTIVATIONS: Final = 2
 """Rows of n_embd that a batch's token needs beside its logits. A rough figure."""
+
+
+@dataclass(frozen=True, slots=True)
+class KvSettings:
+    """How the KV memory is made; the names are those of params.LoadParams."""
+
+    type_k: str = "f16"
+    type_v: str = "f16"
+    n_parallel: int = 1
+    kv_reuse: str = "off"
+
+
+USUAL: Final = KvSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +63,20 @@ class MemoryEstimate:
         return self.weights + self.kv_cache + self.compute + self.draft
 
 
-def estimate(header: GgufHeader, n_ctx: int, n_batch: int, draft: GgufHeader | None = None) -> MemoryEstimate:
+def estimate(
+    header: GgufHeader, n_ctx: int, n_batch: int, draft: GgufHeader | None = None, kv: KvSettings = USUAL
+) -> MemoryEstimate:
     """For a context of `n_ctx` tokens, less where the model was trained on less, and batches of `n_batch`. The draft
     model has a context of its own, as long."""
     n_ctx = min(n_ctx, header.context_length) if header.context_length else n_ctx
     return MemoryEstimate(
         n_ctx=n_ctx,
         weights=header.size_bytes,
-        kv_cache=_kv_bytes(header, n_ctx),
+        kv_cache=_kv_bytes(header, n_ctx, n_batch, kv),
         compute=RUNNER_BYTES + _batch_bytes(header, n_batch),
-        draft=0 if draft is None else draft.size_bytes + _kv_bytes(draft, n_ctx) + _batch_bytes(draft, n_batch),
+        draft=0
+        if draft is None
+        else draft.size_bytes + _kv_bytes(draft, n_ctx, n_batch, kv) + _batch_bytes(draft, n_batch),
     )
 
 
@@ -62,22 +84,36 @@ def _batch_bytes(header: GgufHeader, n_batch: int) -> int:
     return n_batch * (header.n_vocab + ACTIVATIONS * _number(header, "embedding_length")) * F32_BYTES
 
 
-def _kv_bytes(header: GgufHeader, n_ctx: int) -> int:
-    return -(-n_ctx // N_CTX_STEP) * N_CTX_STEP * _kv_values(header) * F16_BYTES
+def _kv_bytes(header: GgufHeader, n_ctx: int, n_batch: int, kv: KvSettings) -> int:
+    """Of the cells of all layers: those of the whole text, or of a window with what a batch puts beside it."""
+    window, period = _number(header, "attention.sliding_window"), WINDOW_PERIODS.get(header.architecture, 1)
+    whole = _stepped(n_ctx)
+    narrow = whole
+    if window and kv.kv_reuse != "prefix":
+        narrow = min(whole, _stepped(window * kv.n_parallel + min(n_batch, LARGEST_UBATCH)))
+    total = 0.0
+    for layer, (keys, values) in enumerate(_kv_values(header)):
+        cells = narrow if layer % period < period - 1 else whole
+        total += cells * (keys * VALUE_BYTES[kv.type_k] + values * VALUE_BYTES[kv.type_v])
+    return round(total)
 
 
-def _kv_values(header: GgufHeader) -> int:
-    """Keys and values that one token leaves in all layers."""
+def _stepped(n_ctx: int) -> int:
+    return -(-n_ctx // N_CTX_STEP) * N_CTX_STEP
+
+
+def _kv_values(header: GgufHeader) -> list[tuple[int, int]]:
+    """Keys and values that one token leaves in each layer."""
     n_layers, n_embd = min(_number(header, "block_count"), MAX_LAYERS), _number(header, "embedding_length")
     heads = _per_layer(header, "attention.head_count", n_layers, 0)
     kv_heads = _per_layer(header, "attention.head_count_kv", n_layers, None) or heads
-    values = 0
+    found = []
     for n_head, n_head_kv in zip(heads, kv_heads, strict=True):
         usual = n_embd // n_head if n_head else 0
         key = _number(header, "attention.key_length", usual)
         value = _number(header, "attention.value_length", usual)
-        values += n_head_kv * (key + value)
-    return values
+        found.append((n_head_kv * key, n_head_kv * value))
+    return found
 
 
 def _per_layer(header: GgufHeader, name: str, n_layers: int, default: int | None) -> list[int]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from hoshikage.errors import GgufInvalid
+from hoshikage.gguf.kinds import require_served
 from hoshikage.gguf.reader import GgufHeader, Split, read
 
 SPLIT: Final = re.compile(r"(?P<stem>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf", re.DOTALL)
@@ -85,6 +86,7 @@ def read_chat_model(file: Path) -> GgufHeader:
     if header.kind not in CHAT_KINDS or header.architecture == PROJECTOR:
         kind = header.kind if header.kind not in CHAT_KINDS else header.architecture
         raise GgufInvalid("model.not_a_chat_model", file=str(file), kind=kind)
+    require_served(file, header)
     return header
 
 

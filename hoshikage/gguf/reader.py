@@ -51,7 +51,11 @@ INTEGERS: Final = frozenset({0, 1, 2, 3, 4, 5, 10, 11})
 SPLIT_KEYS: Final = ("split.no", "split.count")
 
 TOKENS: Final = "tokenizer.ggml.tokens"
-BESIDE_TOKENS: Final = ("tokenizer.ggml.scores", "tokenizer.ggml.token_type")
+TOKEN_TYPES: Final = "tokenizer.ggml.token_type"
+CONTROL: Final = 3
+"""llama.h's llama_token_type of tokens that no text stands for."""
+CHATML_TOKENS: Final = frozenset({b"<|im_start|>", b"<|im_end|>"})
+BESIDE_TOKENS: Final = ("tokenizer.ggml.scores", TOKEN_TYPES)
 """Arrays that the library indexes by token without looking at their length."""
 
 Scalar = int | float | bool | str
@@ -84,6 +88,10 @@ class GgufHeader:
     context_length: int
     """Tokens the model was trained on; 0 where the file does not say."""
     n_vocab: int
+    controls: tuple[int, ...] | None
+    """The tokens whose type is CONTROL; None where the file has no types."""
+    has_chatml: bool
+    """Whether the vocabulary has ChatML's tokens."""
     chat_template: str | None
     split: Split | None
     values: Mapping[str, Scalar]
@@ -143,6 +151,8 @@ class _Reader:
     def __init__(self, cursor: Cursor) -> None:
         self._cursor = cursor
         self._kept: dict[str, tuple[int, ...]] = {}
+        self._controls: tuple[int, ...] | None = None
+        self._has_chatml = False
 
     def header(self) -> GgufHeader:
         version = self._version()
@@ -171,6 +181,8 @@ class _Reader:
             file_type=_file_type(values, tensors),
             context_length=self._positive(values, f"{architecture}.context_length"),
             n_vocab=self._vocabulary(arrays),
+            controls=self._controls,
+            has_chatml=self._has_chatml,
             chat_template=template if isinstance(template, str) else None,
             split=split,
             values=values,
@@ -223,7 +235,9 @@ class _Reader:
         kind = cursor.u32()
         if kind == STRING:
             count = cursor.count("model.gguf_array_count", MAX_STRINGS)
-            self._check_unique(cursor.strings(count, keep=key == TOKENS), at)
+            tokens = cursor.strings(count, keep=key == TOKENS)
+            self._check_unique(tokens, at)
+            self._has_chatml |= CHATML_TOKENS.issubset(tokens)
         elif kind == ARRAY:
             if depth == MAX_NESTING:
                 cursor.refuse("model.gguf_nesting", at=at, name=key, most=MAX_NESTING)
@@ -233,7 +247,11 @@ class _Reader:
         else:
             layout = self._layout(key, kind)
             count = cursor.count("model.gguf_array_count", max(0, cursor.size - cursor.at - 8) // layout.size)
-            if kind in INTEGERS and count <= MAX_KEPT and depth == 1:
+            if key == TOKEN_TYPES and kind in INTEGERS and depth == 1:
+                raw = cursor.take(count * layout.size)
+                types = layout.iter_unpack(raw)
+                self._controls = tuple(token for token, (of,) in enumerate(types) if of == CONTROL)
+            elif kind in INTEGERS and count <= MAX_KEPT and depth == 1:
                 raw = cursor.take(count * layout.size)
                 self._kept[key] = tuple(number for (number,) in layout.iter_unpack(raw))
             else:

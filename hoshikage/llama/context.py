@@ -12,9 +12,11 @@ from hoshikage._ffi.handles import Owner
 from hoshikage._ffi.kv import KvMemory
 from hoshikage._ffi.memory import Logits, floats_at
 from hoshikage._ffi.threadpool import Threadpool
+from hoshikage.cores import is_busy, threads
 from hoshikage.errors import InferenceFailed, KvMemoryFull, ModelLoadFailed, OutOfMemory
-from hoshikage.llama.cores import physical_cores
-from hoshikage.llama.load_fields import context_fields, several_fields
+from hoshikage.llama.kinds import is_encoder
+from hoshikage.llama.kv_types import require_blocks
+from hoshikage.llama.load_fields import context_fields, several_fields, window_fields
 from hoshikage.llama.model import Model, memory_short
 from hoshikage.params import LoadParams
 
@@ -35,6 +37,8 @@ class Context(Owner):
         super().__init__(pointer, api.llama_free)
         self.model = model
         self.abort = abort
+        self.params: LoadParams | None = None
+        """What it was opened with; None where it was by bare fields."""
         self.n_ctx: int = min(n_ctx, api.llama_n_ctx(pointer))  # newer releases round up to a multiple of 256
         """Most tokens of one sequence."""
         self.n_cells: int = self.n_ctx if n_cells is None else min(n_cells, api.llama_n_ctx(pointer))
@@ -43,14 +47,13 @@ class Context(Owner):
         """Texts that it can hold side by side."""
         self.n_batch: int = min(n_batch, api.llama_n_batch(pointer))
         self.batch = Batch(self.n_batch)
-        self._decode = api.llama_decode
+        self._decode = api.llama_encode if is_encoder(model) else api.llama_decode
         self._logits_ith = api.llama_get_logits_ith
         self._memory = KvMemory(api, pointer)
         self._n_swa = 0 if api.llama_model_n_swa is None else max(0, api.llama_model_n_swa(model.pointer))
         self._logits_view: tuple[int, Logits] | None = None
-        self._threadpool = Threadpool.attach(
-            api, pointer, api.llama_n_threads(pointer), api.llama_n_threads_batch(pointer)
-        )
+        self.n_threads: int = api.llama_n_threads(pointer)
+        self._threadpool = Threadpool.attach(api, pointer, self.n_threads, api.llama_n_threads_batch(pointer))
 
     @classmethod
     def open(cls, model: Model, params: LoadParams) -> Context:
@@ -59,11 +62,12 @@ class Context(Owner):
         Raises OutOfMemory, ModelLoadFailed or NotSupported.
         """
         n_sequences = 1 if model.spoils_sequences else params.n_parallel
-        n_threads = params.n_threads or physical_cores()
+        n_threads = threads(params.n_threads, busy=is_busy())
         n_ctx = min(params.n_ctx, model.n_ctx_train) if model.n_ctx_train > 0 else params.n_ctx
         n_cells = min(params.n_ctx, n_ctx * n_sequences)
         n_batch = max(params.n_batch, n_sequences)  # room for a token of each
-        return cls.open_with(
+        require_blocks(model, params)
+        context = cls.open_with(
             model,
             {
                 "n_ctx": n_cells,
@@ -74,9 +78,12 @@ class Context(Owner):
                 "n_threads_batch": params.n_threads_batch or n_threads,
                 **several_fields(model.library, replace(params, n_parallel=n_sequences), 1 + MOST_GUESSED),
                 **context_fields(model.library, params),
+                **window_fields(model.library, whole=params.kv_reuse == "prefix"),
             },
             n_ctx,
         )
+        context.params = params
+        return context
 
     @classmethod
     def open_with(cls, model: Model, fields: Mapping[str, int | float], longest: int | None = None) -> Context:
@@ -138,6 +145,13 @@ class Context(Owner):
         if self._logits_view is None or self._logits_view[0] != address:
             self._logits_view = (address, floats_at(address, self.model.vocab.n_tokens))
         return self._logits_view[1]
+
+    def not_numbers(self) -> InferenceFailed:
+        """The error for results that are none, with the settings that may have made them so."""
+        params = self.params or LoadParams("")
+        return InferenceFailed(
+            "engine.logits_invalid", type_k=params.type_k, type_v=params.type_v, flash_attn=params.flash_attn
+        )
 
     def clear(self) -> None:
         """Empty the KV memory."""

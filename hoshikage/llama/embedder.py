@@ -13,23 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hoshikage._ffi.memory import floats_at
+from hoshikage.cores import is_busy, threads
 from hoshikage.errors import InferenceFailed
 from hoshikage.llama.context import Context
-from hoshikage.llama.cores import physical_cores
-from hoshikage.llama.load_fields import context_fields
+from hoshikage.llama.kinds import LAST, MEAN, NONE, RANK, looks_both_ways, pooling_of
+from hoshikage.llama.kv_types import require_blocks
+from hoshikage.llama.load_fields import context_fields, window_fields
 from hoshikage.llama.model import Model
 from hoshikage.params import LoadParams
 
-NONE, MEAN, CLS, LAST, RANK = range(5)
-"""llama.h's llama_pooling_type."""
 Vector = NDArray[np.float32]
 OUTPUTS: Final = ("n_outputs_max", "n_outputs_max_per_seq")
-
-
-def pooling_of(model: Model) -> int:
-    """How the model's vectors become one: as its GGUF says, else their mean."""
-    said = model.own("pooling_type")
-    return int(said) if said in ("1", "2", "3", "4") else MEAN
 
 
 class Embedder:
@@ -54,7 +48,7 @@ class Embedder:
         pooling = pooling_of(model)
         n_ctx = min(params.n_ctx, model.n_ctx_train) if model.n_ctx_train > 0 else params.n_ctx
         n_batch = n_ctx if _is_whole(model, pooling) else min(params.n_batch, n_ctx)
-        n_threads = params.n_threads or physical_cores()
+        n_threads = threads(params.n_threads, busy=is_busy())
         fields = {
             "n_ctx": n_ctx,
             "n_batch": n_batch,
@@ -66,8 +60,12 @@ class Embedder:
             "pooling_type": RANK if pooling == RANK else NONE,
             **{name: n_batch for name in OUTPUTS if name in library.fields},
             **context_fields(library, params),
+            **window_fields(library, whole=False),
         }
-        return cls(Context.open_with(model, fields), pooling)
+        require_blocks(model, params)
+        context = Context.open_with(model, fields)
+        context.params = params
+        return cls(context, pooling)
 
     @property
     def ranks(self) -> bool:
@@ -98,7 +96,7 @@ class Embedder:
         total = total[:dimensions]
         length = float(np.linalg.norm(total))
         if not np.isfinite(length):
-            raise InferenceFailed("engine.no_embedding")
+            raise context.not_numbers()
         return total / np.float32(length) if length else total
 
     def score(self, tokens: Sequence[int]) -> float | None:
@@ -125,11 +123,6 @@ class Embedder:
         return floats_at(address, self._n_embd)
 
 
-def writes(model: Model) -> bool:
-    """Whether the model can go on with a text; one that looks in both directions cannot."""
-    return model.own("attention.causal") != "false"
-
-
 def _is_whole(model: Model, pooling: int) -> bool:
     """Whether the model must see a text in one piece: one that looks in both directions must, and a classifier."""
-    return pooling == RANK or not writes(model)
+    return pooling == RANK or looks_both_ways(model)

@@ -70,6 +70,13 @@ def several_fields(library: Library, params: LoadParams, n_outputs: int) -> dict
     return found
 
 
+def window_fields(library: Library, *, whole: bool) -> dict[str, int]:
+    """Fields of llama_context_params for models that look at a window of the text: whether the memory keeps what has
+    left it, which takes five times as much where most layers have one. Only a prompt that shall go on from any place of
+    an earlier one needs that; guesses are taken back within what is kept beside the window."""
+    return {} if "swa_full" in library.lacks else {"swa_full": int(whole)}
+
+
 def sees_gpu(library: Library) -> bool:
     return any(device.kind in ("gpu", "igpu") for device in library.info().devices)
 

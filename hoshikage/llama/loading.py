@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 from hoshikage._ffi.library import Library
 from hoshikage.errors import HoshikageError, OutOfMemory, Unavailable
 from hoshikage.llama.context import Context
+from hoshikage.llama.kinds import require_served
 from hoshikage.llama.load_fields import ALL_LAYERS, sees_gpu
 from hoshikage.llama.model import Model
 from hoshikage.params import AUTO_LAYERS, LoadParams
@@ -31,6 +32,7 @@ def open_model(library: Library, params: LoadParams, on_progress: Callable[[floa
     def open_at(layers: int) -> tuple[Model, Context]:
         model = Model.load(library, params, on_progress, layers)
         try:
+            require_served(model, params.model_path)
             return model, Context.open(model, params)
         except BaseException:
             model.close()

@@ -43,7 +43,7 @@ class Model(Owner):
         """The length of an embedding."""
         self.chat_template = self.metadata("tokenizer.chat_template")
         """The GGUF's Jinja source; None where it brings none."""
-        self._architecture = self.metadata("general.architecture")
+        self.architecture = self.metadata("general.architecture") or ""
         self.n_layers = _count(self.own("block_count"))
         """The model's layers without its output; 0 where the GGUF does not say."""
         self.n_gpu_layers = 0
@@ -120,7 +120,7 @@ class Model(Owner):
 
     def own(self, key: str) -> str | None:
         """As `metadata`, of a key that begins with the architecture's name."""
-        return self.metadata(f"{self._architecture}.{key}")
+        return self.metadata(f"{self.architecture}.{key}")
 
 
 def _load_failure(path: str, aborted: bool, errors: list[str]) -> HoshikageError:

@@ -39,6 +39,8 @@ class Sampler(Owner):
         self._sample = api.llama_sampler_sample
         self._greedy = greedy
         self._candidates: Candidates | None = None
+        self._checked = False
+        """Whether what it samples from was seen to be numbers. The library's samplers draw from NaN, too."""
 
     @classmethod
     def open(cls, model: Model, context: Context, params: SamplingParams) -> Sampler:
@@ -69,20 +71,28 @@ class Sampler(Owner):
         """Choose by the logits of batch index `index`, and count the token as accepted."""
         if self._greedy:
             # The first of equals, as the library's own greedy sampler; about a fifth of its time.
-            return likeliest(self._context.logits(index))
+            return likeliest(self._context.logits(index), self._context)
+        if not self._checked:
+            self._check(index)
         return int(self._sample(self.pointer, self._context.pointer, index))
 
     def choose(self, ids: NDArray[np.intp], logits: Logits) -> int:
         """Choose among these tokens by these logits alone, and count the token as accepted."""
         if self._greedy:
-            return int(ids[likeliest(logits)])
+            return int(ids[likeliest(logits, self._context)])
         if self._candidates is None:
             self._candidates = Candidates(self._context.model.library.api, self._context.model.vocab.n_tokens)
         token = self._candidates.choose(self.pointer, ids, logits)
         if token is None:
-            raise InferenceFailed("engine.logits_invalid")
+            raise self._context.not_numbers()
         self._accept(self.pointer, token)
         return token
+
+    def _check(self, index: int) -> None:
+        """Once an answer: settings that do not suit the model spoil the first result as they do all others."""
+        if np.isnan(self._context.logits(index)).any():
+            raise self._context.not_numbers()
+        self._checked = True
 
     def _add(self, name: str, pointer: int | None) -> None:
         """The chain owns what is added to it."""
@@ -91,11 +101,11 @@ class Sampler(Owner):
         self._context.model.library.api.llama_sampler_chain_add(self.pointer, pointer)
 
 
-def likeliest(logits: Logits) -> int:
-    """The index of the greatest number. Raises InferenceFailed where there is one that is none."""
+def likeliest(logits: Logits, context: Context) -> int:
+    """The index of the greatest number. Raises InferenceFailed where there is one that is none; `context` is theirs."""
     index = int(logits.argmax())
     if math.isnan(logits[index]):  # argmax finds a NaN before any number
-        raise InferenceFailed("engine.logits_invalid")
+        raise context.not_numbers()
     return index
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Final
 
@@ -33,7 +34,20 @@ class Vocab:
         """-1 where the model has none, as `eos`."""
         self.eos: int = self._api.llama_vocab_eos(self._pointer)
         self._pieces: dict[int, bytes] = {}
-        self._eog: dict[int, bool] = {}
+        self._guessed: dict[int, bool] = {}
+        self._typed: frozenset[int] | None = None
+        self._ends: frozenset[int] | None = None
+
+    def set_types(self, controls: Iterable[int] | None) -> None:
+        """The tokens that the GGUF types as CONTROL; None where that is not known.
+
+        The library makes others of it, whose texts it then neither prints nor finds in a text.
+        """
+        self._typed = None if controls is None else frozenset(controls)
+
+    def set_ends(self, ends: frozenset[int] | None) -> None:
+        """The tokens that end a generation; None leaves it to the library."""
+        self._ends = ends
 
     @cached_property
     def add_bos(self) -> bool:
@@ -85,11 +99,19 @@ class Vocab:
         return self.piece(token) or (self.text(token).encode() if self.is_control(token) else b"")
 
     def is_eog(self, token: int) -> bool:
-        """Whether the token ends a generation (EOS, EOT and the like). Cached."""
-        known = self._eog.get(token)
+        """Whether the token ends a generation (EOS, EOT and the like)."""
+        return self.is_guessed_end(token) if self._ends is None else token in self._ends
+
+    def is_guessed_end(self, token: int) -> bool:
+        """Whether the library takes the token for an end. Cached."""
+        known = self._guessed.get(token)
         if known is None:
-            known = self._eog[token] = bool(self._api.llama_vocab_is_eog(self._vocab, self._checked(token)))
+            known = self._guessed[token] = bool(self._api.llama_vocab_is_eog(self._vocab, self._checked(token)))
         return known
+
+    def is_typed_control(self, token: int) -> bool:
+        """Whether the GGUF says that no text stands for the token; as `is_control` where its types are not known."""
+        return self.is_control(token) if self._typed is None else token in self._typed
 
     def is_control(self, token: int) -> bool:
         return token in self._control_ids
@@ -109,9 +131,14 @@ class Vocab:
         """Texts that must not come from outside into a prompt parsed with `parse_special`."""
         return tuple(self._control)
 
-    @cached_property
+    @property
     def end_tokens(self) -> frozenset[int]:
-        """All tokens that end a generation. One pass over the vocabulary, about 20 ms per 100,000."""
+        """All tokens that end a generation."""
+        return self.guessed_ends if self._ends is None else self._ends
+
+    @cached_property
+    def guessed_ends(self) -> frozenset[int]:
+        """All that the library takes for ends. One pass over the vocabulary, about 20 ms per 100,000."""
         vocab, is_eog = self._vocab, self._api.llama_vocab_is_eog
         return frozenset(token for token in range(self.n_tokens) if is_eog(vocab, token))
 
@@ -134,9 +161,15 @@ class Vocab:
         return self._pointer
 
     def _piece(self, token: int) -> bytes:
-        vocab = self._vocab
+        vocab, to_piece = self._vocab, self._api.llama_token_to_piece
         self._checked(token)
-        return bytes_from(lambda buffer, size: self._api.llama_token_to_piece(vocab, token, buffer, size, 0, False))
+        found = bytes_from(lambda buffer, size: to_piece(vocab, token, buffer, size, 0, False))
+        if found or self._typed is None or token in self._typed or not self._is_attributed(token, ATTR_CONTROL):
+            return found
+        return bytes_from(lambda buffer, size: to_piece(vocab, token, buffer, size, 0, True))
+
+    def _is_attributed(self, token: int, attribute: int) -> bool:
+        return bool(self._api.llama_vocab_get_attr(self._vocab, token) & attribute)
 
     def _checked(self, token: int) -> int:
         """An id out of range makes llama_token_to_piece abort()."""

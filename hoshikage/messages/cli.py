@@ -157,8 +157,9 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "option_use_mlock": ("物理メモリに固定する", "lock it in physical memory"),
     "option_require_gpu": ("GPU が使えないときは動かさない", "refuse to compute on the CPU alone"),
     "option_chat_template": (
-        "モデルのチャットテンプレートの代わりに使う Jinja のファイル（chatml なら ChatML）",
-        "Jinja file to use in place of the model's chat template (chatml: ChatML)",
+        "モデルのチャットテンプレートの代わりに使う Jinja のファイル"
+        "（chatml なら ChatML、gguf:名前 ならモデルの中の一つ）",
+        "Jinja file to use in place of the model's chat template (chatml: ChatML, gguf:NAME: one of its own)",
     ),
     "option_draft": (
         "先のトークンを予測させる、同じ語彙の小さいモデルの GGUF",
@@ -198,6 +199,20 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "stop_empty": (
         "停止文字列が空です。空でない文字列を指定するか、書かずに省いてください。",
         "A stop string is empty. Give it some text, or leave it out.",
+    ),
+    "add_no_chat": (
+        "チャットテンプレートも ChatML のトークンも入っていません。会話のためのモデルではないか、テンプレートが要ります"
+        "（`--chat-template ファイル`）。",
+        "It has neither a chat template nor the tokens of ChatML: it was not made for chats, or needs a template "
+        "(`--chat-template FILE`).",
+    ),
+    "add_for_embeddings": (
+        "埋め込み（/v1/embeddings）のためのモデルで、会話はできません。",
+        "It makes embeddings (/v1/embeddings) and cannot chat.",
+    ),
+    "add_for_rerank": (
+        "並べ替え（/v1/rerank）のためのモデルで、会話はできません。",
+        "It reranks (/v1/rerank) and cannot chat.",
     ),
     "add_no_template": (
         "チャットテンプレートが入っていないため、ChatML の形式で会話します。",

@@ -61,6 +61,15 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "モデル {label} を読み込みました（{ms:.0f} ms、コンテキスト {n_ctx} トークン、ライブラリ {version}）",
         "Model {label} is loaded ({ms:.0f} ms, context {n_ctx} tokens, library {version})",
     ),
+    "log_busy": (
+        "この PC ではほかのプログラムも計算中です。{threads} スレッドで計算します。遅いときは N_THREADS を減らして"
+        "ください",
+        "Other programs compute on this machine, too; this one takes {threads} threads. If it is slow, lower N_THREADS",
+    ),
+    "log_no_text": (
+        "モデル {label} は {purposes} のためのもので、会話はできません",
+        "Model {label} is for {purposes} and cannot chat",
+    ),
     "log_load_failed": (
         "モデル {label} を読み込めませんでした: {reason}",
         "Model {label} could not be loaded: {reason}",

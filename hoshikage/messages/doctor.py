@@ -59,6 +59,16 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "計算装置 {name}（{kind}）: {description}、メモリ {memory}",
         "Device {name} ({kind}): {description}, memory {memory}",
     ),
+    "threads": ("コア {cores} 個、計算に使うスレッド {threads} 個", "{cores} cores, {threads} threads to compute with"),
+    "busy": (
+        "コア {cores} 個。ほかのプログラムも計算中。計算に使うスレッド {threads} 個",
+        "{cores} cores; other programs compute, too. {threads} threads to compute with",
+    ),
+    "busy_advice": (
+        "答えが遅いときは N_THREADS を減らしてください。待ち合わせるスレッドは、コアを取り合うと何倍も遅くなります。",
+        "If answers are slow, lower N_THREADS: threads that wait for each other are many times slower where others "
+        "want the cores.",
+    ),
     "driver": ("NVIDIA のドライバー {version}", "NVIDIA driver {version}"),
     "part_unused": ("ライブラリの {file} は読み込めないため使われません。", "{file} cannot be loaded and is not used."),
     "gpu_required": ("REQUIRE_GPU=on ですが GPU を使えません。", "REQUIRE_GPU=on, but no GPU can be used."),

@@ -18,6 +18,11 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{draft} cannot be the draft model of {path}: their vocabularies differ ({difference}). Give `--draft` a small "
         "model of the same family.",
     ),
+    "draft_kind": (
+        "{draft} は文章を書くモデルではないため、下書きモデルになれません。`--draft` を外すか、別のモデルを"
+        "指定してください。",
+        "{draft} cannot be the draft model: it writes no text. Leave `--draft` out, or give it another model.",
+    ),
     "model_too_large": (
         "モデル {path} を読み込むメモリーが足りません。N_GPU_LAYERS を auto にするか減らす、N_CTX を小さくする、"
         "小さいモデルや強い量子化を選ぶ、のどれかを試してください。ライブラリの説明: {reason}",
@@ -29,6 +34,12 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "ライブラリの説明: {reason}",
         "The library cannot make a context with these settings. Check N_CTX, TYPE_K, TYPE_V and FLASH_ATTN. It says: "
         "{reason}",
+    ),
+    "kv_block": (
+        "{name}={type} はこのモデルに使えません。ヘッドの大きさが {size} で、{block} の倍数ではありません。"
+        "{name}=f16 にしてください。",
+        "{name}={type} cannot be used with this model: its heads have {size} values, which is no multiple of {block}. "
+        "Set {name}=f16.",
     ),
     "kv_needs_flash_attn": (
         "TYPE_V={type} には flash attention が必要です。FLASH_ATTN を auto か on にするか、TYPE_V=f16 にしてください。",
@@ -68,8 +79,12 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "The library has no result for token {index}.",
     ),
     "logits_invalid": (
-        "計算結果が数値ではありません。モデルのファイルが壊れているか、使用中に書き換えられた可能性があります。",
-        "The results are not numbers. The model file may be damaged, or may have been overwritten while in use.",
+        "TYPE_K={type_k}、TYPE_V={type_v}、FLASH_ATTN={flash_attn} での計算結果が数値になりません（NaN）。"
+        "TYPE_K と TYPE_V を f16、FLASH_ATTN を off にしてみてください。それでも同じなら、"
+        "モデルの重みに数値でないものが含まれているか、このリリースの llama.cpp に合いません。",
+        "With TYPE_K={type_k}, TYPE_V={type_v}, FLASH_ATTN={flash_attn} the results are not numbers (NaN). Try f16 for "
+        "TYPE_K and TYPE_V, and FLASH_ATTN=off. If they still are not, the model's weights hold NaN, or this release "
+        "of llama.cpp cannot compute it.",
     ),
     "token_out_of_range": (
         "トークン {token} はこのモデルの語彙（{n_tokens}）にありません。",
@@ -180,6 +195,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{place} has {n_prompt_tokens} tokens; at most {n_ctx} are possible. Shorten it.",
     ),
     # chat template
+    "no_template": (
+        "モデル {path} に {name} という名前のチャットテンプレートはありません。",
+        "The model {path} has no chat template named {name}.",
+    ),
     "template_refused": (
         "モデルのチャットテンプレートがこの会話を受け付けません: {reason}",
         "The model's chat template does not accept this conversation: {reason}",

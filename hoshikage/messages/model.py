@@ -226,6 +226,16 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{file} cannot be the draft model: its vocabulary differs ({difference}). Give a small model of the same "
         "family.",
     ),
+    "kind_unserved": (
+        "{file} のモデル（{architecture}）は {kind} という種類で、ここでは動かせません。文章を先頭から順に書くモデル、"
+        "埋め込みモデル、並べ替え（rerank）モデルの GGUF を指定してください。",
+        "{file} is a model ({architecture}) of a kind that cannot be run here: {kind}. Name the GGUF of a model that "
+        "writes text from left to right, of an embedding model or of a reranker.",
+    ),
+    "draft_kind": (
+        "{file} は文章を書くモデルではないため、下書きモデルになれません。",
+        "{file} cannot be the draft model: it writes no text.",
+    ),
     "not_a_chat_model": (
         "{file} は会話用のモデルではありません（種類: {kind}）。モデル本体の GGUF を指定してください。",
         "{file} is no model to chat with (it is: {kind}). Name the GGUF of the model itself.",
@@ -269,6 +279,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "template_unreadable": (
         "チャットテンプレートのファイル {file} を読めません（{reason}）。",
         "The chat template file {file} cannot be read ({reason}).",
+    ),
+    "template_unnamed": (
+        "{file} に {name} という名前のチャットテンプレートはありません。あるもの: {known}",
+        "{file} has no chat template named {name}. It has: {known}",
     ),
     "template_no_text": (
         "チャットテンプレートのファイル {file} が、1 MiB 以内の UTF-8 のテキストになっていません。",

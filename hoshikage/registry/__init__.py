@@ -33,7 +33,7 @@ from hoshikage.registry.options import (
     sampling_defaults,
 )
 from hoshikage.registry.store import ModelSpec, Registry
-from hoshikage.registry.template import read_template
+from hoshikage.registry.template import is_file, read_template, template_name
 
 __all__ = [
     "CHATML",
@@ -48,9 +48,11 @@ __all__ = [
     "Registry",
     "SamplingDefaults",
     "checked_label",
+    "is_file",
     "model_options",
     "read_template",
     "sampling_defaults",
+    "template_name",
 ]
 
 DEFAULT_STOPS: Final = ("<|im_start|>", "<|im_end|>", "</s>", "<|eot_id|>", "<|endoftext|>")

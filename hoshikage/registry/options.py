@@ -16,6 +16,8 @@ from hoshikage.errors import InvalidRequest
 
 CHATML: Final = "chatml"
 """As `chat_template`: the built-in ChatML format, whatever the GGUF brings."""
+NAMED: Final = "gguf:"
+"""As the beginning of `chat_template`: the one of this name among the GGUF's own."""
 MAX_SHOWN: Final = 60
 AUTO_LAYERS: Final = -2
 """As `params.AUTO_LAYERS`."""
@@ -88,7 +90,7 @@ LOADING: Final = (
     Option("use_mmap", str, "off | on", words=("off", "on")),
     Option("use_mlock", str, "off | on", words=("off", "on")),
     Option("require_gpu", str, "off | on", words=("off", "on")),
-    Option("chat_template", str, "path of a Jinja file | chatml"),
+    Option("chat_template", str, "path of a Jinja file | chatml | gguf:NAME"),
     Option("draft", str, "path of a GGUF"),
     Option("thinking", bool, "true | false"),
 )
@@ -132,7 +134,7 @@ class ModelOptions:
     require_gpu: str | None = None
     """`on` or `off`, as the two before it: words as the settings have them."""
     chat_template: str | None = None
-    """Path of a Jinja file, or CHATML."""
+    """Path of a Jinja file, or CHATML, or NAMED and a name."""
     draft: str | None = None
     """Path of a small model of the same vocabulary that guesses tokens ahead."""
     thinking: bool | None = None

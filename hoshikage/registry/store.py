@@ -23,7 +23,8 @@ from hoshikage.registry.entries import (
     parse_persona,
 )
 from hoshikage.registry.folder import Found, ModelFolder
-from hoshikage.registry.options import CHATML, NO_OPTIONS, NO_SAMPLING, ModelOptions, SamplingDefaults
+from hoshikage.registry.options import NO_OPTIONS, NO_SAMPLING, ModelOptions, SamplingDefaults
+from hoshikage.registry.template import is_file
 
 PERSONAS: Final = "personas.json"
 ALIASES: Final = "aliases.json"
@@ -219,7 +220,7 @@ class Registry:
     def _parsed(self, label: str, value: Any) -> Entry | Problem:
         """The entry, or what is wrong with it."""
         entry = parse_entry(label, value)
-        if isinstance(entry, Problem) or self._root is None or entry.options.chat_template in (None, CHATML):
+        if isinstance(entry, Problem) or self._root is None or not is_file(entry.options.chat_template):
             return entry
         template = Path(str(entry.options.chat_template))
         located = self._locate(template.parent, template.name)
@@ -263,7 +264,7 @@ class Registry:
             except OSError:
                 created = 0
         options = entry.options
-        if options.chat_template not in (None, CHATML):
+        if is_file(options.chat_template):
             template = Path(str(options.chat_template))
             options = replace(options, chat_template=str(self._locate(template.parent, template.name)))
         if options.draft is not None:

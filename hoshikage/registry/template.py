@@ -6,18 +6,30 @@ from pathlib import Path
 from typing import Final
 
 from hoshikage.errors import ModelLoadFailed
-from hoshikage.registry.options import CHATML
+from hoshikage.registry.options import CHATML, NAMED
 
 MAX_TEMPLATE_BYTES: Final = 1024 * 1024
 
 
+def template_name(chat_template: str | None) -> str:
+    """What `LoadParams.template_name` takes; empty where none of the model's own is named."""
+    return chat_template.removeprefix(NAMED) if chat_template is not None and chat_template.startswith(NAMED) else ""
+
+
+def is_file(chat_template: str | None) -> bool:
+    """Whether the setting is the path of a file."""
+    return chat_template not in (None, CHATML) and not template_name(chat_template)
+
+
 def read_template(chat_template: str | None) -> str | None:
-    """What `LoadParams.chat_template` takes: the Jinja source, "" for ChatML, None for the model's own.
+    """What `LoadParams.chat_template` takes: the Jinja source, "" for ChatML, None for one of the model's own.
 
     Raises ModelLoadFailed for a file that is not there or is no text.
     """
-    if chat_template is None or chat_template == CHATML:
-        return None if chat_template is None else ""
+    if chat_template is None or chat_template.startswith(NAMED):
+        return None
+    if chat_template == CHATML:
+        return ""
     try:
         with Path(chat_template).open("rb") as stream:
             content = stream.read(MAX_TEMPLATE_BYTES + 1)

@@ -118,6 +118,9 @@ class FakeLibraries:
             raise self.error
         return choice(self.name)
 
+    def controls(self, params: LoadParams) -> tuple[int, ...] | None:
+        return None
+
     def likely(self) -> Choice | None:
         if self.error is not None:
             raise self.error

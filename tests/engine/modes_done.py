@@ -174,7 +174,7 @@ def answer(context: Context, question: str, most: int) -> str:
             index = batch.add(token, at, 0, at == len(tokens) - 1)
         context.decode()
     for position in range(len(tokens), len(tokens) + most):
-        token = likeliest(context.logits(index))
+        token = likeliest(context.logits(index), context)
         if vocab.is_eog(token):
             break
         pieces.append(vocab.piece(token))

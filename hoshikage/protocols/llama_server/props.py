@@ -14,7 +14,7 @@ from hoshikage.http.json_response import json_response
 from hoshikage.http.keys import DISPATCHER, REGISTRY, SETTINGS
 from hoshikage.params import GenerationRequest, SamplingParams, TextPrompt
 from hoshikage.protocols.llama_server.writer import settings_of
-from hoshikage.registry import ModelSpec, read_template
+from hoshikage.registry import ModelSpec, read_template, template_name
 
 
 async def props(request: web.Request) -> web.Response:
@@ -66,7 +66,10 @@ def _of_file(spec: ModelSpec, n_ctx: int) -> tuple[str, int]:
     except GgufInvalid:
         return template or "", n_ctx
     fits = min(n_ctx, header.context_length) if header.context_length else n_ctx
-    return (header.chat_template or "") if template is None else template, fits
+    if template is None:
+        own = gguf.templates(header)
+        template = own.get(template_name(spec.options.chat_template) or "default", "")
+    return template, fits
 
 
 def _slot(status: dict[str, Any], n_ctx: int, number: int = 0) -> dict[str, Any]:

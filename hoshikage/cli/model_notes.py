@@ -1,0 +1,26 @@
+"""What `add` and `add --check` say of a model beside its sizes: what it is for, and how chats with it will be. Main
+thread."""
+
+from __future__ import annotations
+
+from hoshikage import gguf
+from hoshikage.cli.context import Context
+from hoshikage.gguf import GgufHeader
+from hoshikage.registry import ModelOptions
+
+
+def notes(header: GgufHeader, options: ModelOptions, template_fault: str | None, context: Context) -> list[str]:
+    """The lines; `template_fault` is why its chat template cannot be used."""
+    purpose = gguf.purpose(header)
+    if purpose != "text":
+        return [context.text(f"cli.add_for_{purpose}")]
+    lines = []
+    if template_fault is not None:
+        lines.append(_warning("cli.add_template_broken", context, reason=template_fault))
+    if not gguf.templates(header) and options.chat_template is None:
+        lines.append(context.text("cli.add_no_template") if header.has_chatml else _warning("cli.add_no_chat", context))
+    return lines
+
+
+def _warning(key: str, context: Context, **details: object) -> str:
+    return f"{context.text('cli.warning')}: {context.text(key, **details)}"

@@ -1,0 +1,93 @@
+"""A program: how often greedy answers differ from those of a lone run, by the way in which a decode is shared.
+
+`python3 scripts/equal_answers.py LIBRARY MODEL SETTINGS`, where SETTINGS are JSON for params.LoadParams; prints JSON:
+mode -> [answers, those that differ]. Main thread, beside the engine's.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import screen  # noqa: F401  puts the clone on the path
+from hoshikage import wire
+from hoshikage.params import ChatPrompt, GenerationRequest, Message, SamplingParams
+from tests.engine.modes_done import Engine
+
+N_PROMPTS: Final = 100
+N_TOKENS: Final = 12
+N_CTX: Final = 1024
+SUBJECTS: Final = (
+    "the sea", "a cat", "bread", "the moon", "iron", "music", "a bridge", "rain", "chess", "the heart",
+    "paper", "a volcano", "honey", "the Nile", "glass", "sleep", "a compass", "salt", "the atom", "a garden",
+)  # fmt: skip
+QUESTIONS: Final = (
+    "What is {}?", "Tell me one thing about {}.", "Why do people like {}?", "Write a line about {}.",
+    "Explain {} to a child.",
+)  # fmt: skip
+FOLLOW_UPS: Final = ("Why is that so?", "Say it in other words.")
+Turns = tuple[Message, ...]
+
+
+def prompts() -> list[Turns]:
+    """N_PROMPTS chats of one question each."""
+    pairs = [(question, subject) for question in QUESTIONS for subject in SUBJECTS]
+    return [(Message("system", "Be brief."), Message("user", question.format(subject))) for question, subject in pairs]
+
+
+def answers(engine: Engine, chats: Iterable[Turns], *, at_once: bool) -> list[str]:
+    """The answers in the chats' order; one after the other, or all of them waiting at the same time."""
+    jobs = []
+    for turns in chats:
+        request = GenerationRequest(ChatPrompt(turns), SamplingParams(temperature=0), max_tokens=N_TOKENS)
+        jobs.append(engine.submit(request))
+        if not at_once:
+            engine.finish()
+    engine.finish()
+    for job in jobs:
+        assert isinstance(engine.ends[job], wire.Finished), engine.ends[job]
+    return [engine.text(job) for job in jobs]
+
+
+def differing(found: Sequence[str], expected: Sequence[str]) -> list[int]:
+    return [len(found), sum(one != other for one, other in zip(found, expected, strict=True))]
+
+
+def measured(library: Path, model: str, settings: dict[str, Any]) -> dict[str, list[int]]:
+    """Mode -> [answers, those that differ from a lone run's]."""
+    chats = prompts()
+    assert len(chats) == N_PROMPTS
+    numbers = [*range(N_PROMPTS), *random.Random(1).sample(range(N_PROMPTS), N_PROMPTS)]
+    doubled = [chats[number] for number in numbers]
+    found: dict[str, list[int]] = {}
+
+    def run(mode: dict[str, Any], wanted: Iterable[Turns], *, at_once: bool = False) -> list[str]:
+        engine = Engine(library, model, n_ctx=N_CTX, n_batch=512, **settings, **mode)
+        try:
+            return answers(engine, wanted, at_once=at_once)
+        finally:
+            engine.stop()
+
+    lone = run({}, chats)
+    expected = [lone[number] for number in numbers]
+    found["again"] = differing(run({}, doubled), expected)
+    found["together"] = differing(run({"n_parallel": 4}, doubled, at_once=True), expected)
+    found["lookup"] = differing(run({"speculation": "lookup"}, doubled), expected)
+    second = [
+        (*turns, Message("assistant", answer), Message("user", more))
+        for turns, answer in zip(chats, lone, strict=True)
+        for more in FOLLOW_UPS
+    ]
+    after = run({}, second)
+    reused = run({"kv_reuse": "prefix"}, (each for turns in second for each in (turns[:2], turns)))
+    found["first"] = differing(reused[0::2], [answer for answer in lone for _ in FOLLOW_UPS])
+    found["second"] = differing(reused[1::2], after)
+    return found
+
+
+if __name__ == "__main__":
+    print(json.dumps(measured(Path(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3]))))
