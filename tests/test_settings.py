@@ -138,7 +138,8 @@ def test_a_bad_value_is_named_with_what_is_allowed(variable: str, value: str, ho
 
 def test_load_settings(home: Path) -> None:
     plain = load({}, {}, home).settings.loading()
-    names = {field.name for field in fields(LoadParams)} - {"model_path", "draft_path", "chat_template"}
+    of_the_model = {"model_path", "draft_path", "chat_template", "template_name", "controls"}
+    names = {field.name for field in fields(LoadParams)} - of_the_model
     assert set(plain) == names
     assert LoadParams("m", **plain) == LoadParams("m")
     given = {"N_GPU_LAYERS": "Auto", "MAIN_GPU": "1", "TENSOR_SPLIT": "3, 1,1", "TYPE_V": "Q8_0", "USE_MMAP": "off"}
