@@ -68,8 +68,8 @@ class Scheduler:
         """Open, but without a sequence: the next to begin, and those that gave theirs back; in order of arrival."""
         self._running: list[Running] = []
         """In order of arrival."""
-        self._tries = self._grown = 0
-        """How often room was made, with so many tokens in all texts."""
+        self._tries = 0
+        """How often room was made since a text has grown."""
 
     @property
     def busy(self) -> bool:
@@ -196,10 +196,7 @@ class Scheduler:
         """A session gives its sequence back; where there is but one, its cells lie scattered, and its text is computed
         again from an empty memory. False where that has been tried often enough and no text has grown since: old
         releases can go on finding no room."""
-        running = sum(len(running.session.tokens) for running in self._running)
-        grown = running + sum(len(session.tokens) for session in self._standing)
-        self._tries = self._tries + 1 if grown == self._grown else 1
-        self._grown = grown
+        self._tries += 1
         if self._tries > self._slots + 1:
             return False
         if not self._send_away():
@@ -333,6 +330,7 @@ class Scheduler:
                 return []
             if session.has_more and not session.flows:
                 forks = self._fork(running, index)
+            self._tries = 0
             goes_on = session.advance(index, running.guesses)
             if running.guesses and running.verified():
                 self._take_back(running)

@@ -1,0 +1,46 @@
+"""All modes of the scheduler together, by chance: nobody's answer depends on who else is there, comes or leaves.
+
+STRESS_ANSWERS makes it long (answers of each release and model), STRESS_SEED makes it another one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.conftest import RELEASES, ROOT
+from tests.engine.stress_done import NOISE
+from tests.engine_models import write_llama, write_mamba, write_playback
+
+ANSWERS: Final = int(os.environ.get("STRESS_ANSWERS", "80"))
+SEED: Final = os.environ.get("STRESS_SEED", "20260102")
+WRITE: Final[dict[str, Callable[[Path], Path]]] = {
+    "llama": write_llama,
+    "mamba": write_mamba,
+    "playback": write_playback,
+}
+
+
+@pytest.mark.parametrize("kind", NOISE)
+@pytest.mark.parametrize("release", RELEASES)
+def test_answers_among_others_are_those_of_lone_runs(
+    release: str, kind: str, libraries: dict[str, Path], demo_model: Path, tmp_path: Path
+) -> None:
+    model = WRITE[kind](tmp_path / "model.gguf") if kind in WRITE else demo_model
+    command = [sys.executable, "-m", "tests.engine.stress_done", str(libraries[release]), kind, str(model), SEED]
+    ran = subprocess.run([*command, str(ANSWERS)], cwd=ROOT, capture_output=True, text=True, timeout=7200, check=False)
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    done = json.loads(ran.stdout)
+    assert done["wrong"] == []
+    counts = done["counts"]
+    assert counts["answers"] >= ANSWERS
+    assert counts["given up"]
+    assert counts["restore"]
+    assert counts["take"] > ANSWERS / 3
