@@ -1,6 +1,6 @@
 """Brings what the tests need and runs all of them: environment, libllama releases, ruff, mypy, pytest.
 
-`python3 scripts/test.py [--fast] [--matrix] [pytest arguments]`. Main thread; standard library only.
+`python3 scripts/test.py [--fast] [--matrix] [--nightly] [pytest arguments]`. Main thread; standard library only.
 """
 
 from __future__ import annotations
@@ -16,15 +16,18 @@ from bootstrap import Environment, prepare
 from screen import ROOT, Refused, Screen, run
 
 MATRIX: Final = ROOT / "scripts" / "matrix.py"
+NIGHTLY: Final = {"STRESS_ANSWERS": "1000"}
+"""What makes tests long that are short otherwise."""
 LINTERS: Final = (("ruff", "check", "."), ("ruff", "format", "--check", "."), ("mypy",))
 
 
 def main(screen: Screen) -> int:
     parser = argparse.ArgumentParser(
-        description=screen.text("test_about"), usage="test.py [--fast] [--matrix] [pytest ...]"
+        description=screen.text("test_about"), usage="test.py [--fast] [--matrix] [--nightly] [pytest ...]"
     )
     parser.add_argument("--fast", action="store_true", help=screen.text("test_fast_help"))
     parser.add_argument("--matrix", action="store_true", help=screen.text("test_matrix_help"))
+    parser.add_argument("--nightly", action="store_true", help=screen.text("test_nightly_help"))
     options, pytest_arguments = parser.parse_known_args()
     with screen.step("test_environment") as nothing_to_do:
         environment, changed = prepare(screen, ("test", "dev"))
@@ -41,7 +44,7 @@ def main(screen: Screen) -> int:
             if subprocess.run([environment.python, MATRIX], cwd=ROOT, check=False).returncode != 0:
                 raise Refused("test_matrix_failed")
     screen.line()
-    variables = {libraries.TEST_LIBS: str(libraries.folder())}
+    variables = {libraries.TEST_LIBS: str(libraries.folder()), **(NIGHTLY if options.nightly else {})}
     return _call(environment, variables, "pytest", *pytest_arguments)
 
 
