@@ -1,6 +1,6 @@
-"""Brings what the tests need and runs all of them: environment, libllama releases, ruff, mypy, pytest.
+"""Brings what a lane of the tests needs and runs it: environment, libllama releases, ruff, mypy, pytest.
 
-`python3 scripts/test.py [--fast] [--matrix] [--nightly] [pytest arguments]`. Main thread; standard library only.
+`python3 scripts/test.py [--full] [--matrix] [--fast] [pytest arguments]`. Main thread; standard library only.
 """
 
 from __future__ import annotations
@@ -11,41 +11,61 @@ import subprocess
 import sys
 from typing import Final
 
+import lanes
 import libraries
 from bootstrap import Environment, prepare
+from lanes import LANES, Lane
 from screen import ROOT, Refused, Screen, run
 
 MATRIX: Final = ROOT / "scripts" / "matrix.py"
-NIGHTLY: Final = {"STRESS_ANSWERS": "1000"}
-"""What makes tests long that are short otherwise."""
 LINTERS: Final = (("ruff", "check", "."), ("ruff", "format", "--check", "."), ("mypy",))
 
 
 def main(screen: Screen) -> int:
-    parser = argparse.ArgumentParser(
-        description=screen.text("test_about"), usage="test.py [--fast] [--matrix] [--nightly] [pytest ...]"
-    )
-    parser.add_argument("--fast", action="store_true", help=screen.text("test_fast_help"))
-    parser.add_argument("--matrix", action="store_true", help=screen.text("test_matrix_help"))
-    parser.add_argument("--nightly", action="store_true", help=screen.text("test_nightly_help"))
-    options, pytest_arguments = parser.parse_known_args()
+    options, pytest_arguments = parser(screen).parse_known_args()
+    lane: Lane = options.lane or (lanes.FULL if options.matrix else lanes.UNIT)
     with screen.step("test_environment") as nothing_to_do:
-        environment, changed = prepare(screen, ("test", "dev"))
+        environment, changed = prepare(screen, lane.extras)
         if not changed:
             nothing_to_do()
-    wanted = libraries.table() if options.matrix else libraries.needed()
-    with screen.step("test_libraries", count=len(wanted)) as nothing_to_do:
-        if not libraries.bring(screen, wanted):
-            nothing_to_do()
-    if not options.fast:
+    _bring_libraries(screen, "all" if options.matrix else lane.libraries)
+    if lane.lint and not options.fast:
         _lint(screen, environment)
     if options.matrix:
-        with screen.step("test_matrix", count=len(wanted)):
-            if subprocess.run([environment.python, MATRIX], cwd=ROOT, check=False).returncode != 0:
-                raise Refused("test_matrix_failed")
+        _examine(screen, environment)
     screen.line()
-    variables = {libraries.TEST_LIBS: str(libraries.folder()), **(NIGHTLY if options.nightly else {})}
-    return _call(environment, variables, "pytest", *pytest_arguments)
+    variables = {libraries.TEST_LIBS: str(libraries.folder()), **lane.variables}
+    chosen = ("-m", marks) if (marks := lanes.marks(lane)) else ()
+    return _call(environment, variables, "pytest", *chosen, *lane.arguments, *pytest_arguments)
+
+
+def parser(screen: Screen) -> argparse.ArgumentParser:
+    """An option for every lane; at most one of them may be given."""
+    made = argparse.ArgumentParser(
+        description=screen.text("test_about"), usage="test.py [--LANE] [--matrix] [pytest …]"
+    )
+    one = made.add_mutually_exclusive_group()
+    for lane in LANES:
+        words = screen.text(f"test_{lane.name}_help")
+        one.add_argument(f"--{lane.name}", dest="lane", action="store_const", const=lane, help=words)
+    made.add_argument("--matrix", action="store_true", help=screen.text("test_matrix_help"))
+    made.add_argument("--fast", action="store_true", help=screen.text("test_fast_help"))
+    return made
+
+
+def _bring_libraries(screen: Screen, which: str) -> None:
+    wanted = {"none": (), "tested": libraries.needed(), "all": libraries.table()}[which]
+    if wanted:
+        with screen.step("test_libraries", count=len(wanted)) as nothing_to_do:
+            if not libraries.bring(screen, wanted):
+                nothing_to_do()
+
+
+def _examine(screen: Screen, environment: Environment) -> None:
+    """Examines every release of libllama. Raises Refused where one does not agree."""
+    with screen.step("test_matrix", count=len(libraries.table())):
+        if subprocess.run([environment.python, MATRIX], cwd=ROOT, check=False).returncode != 0:
+            raise Refused("test_matrix_failed")
 
 
 def _lint(screen: Screen, environment: Environment) -> None:
@@ -61,7 +81,7 @@ def _lint(screen: Screen, environment: Environment) -> None:
 
 
 def _call(environment: Environment, variables: dict[str, str], module: str, *arguments: str) -> int:
-    """A tool of the environment, in the clone, its output shown as it comes."""
+    """Runs a tool of the environment in the clone; its output is shown as it comes."""
     command = [str(environment.python), "-m", module, *arguments]
     return subprocess.run(command, cwd=ROOT, env={**os.environ, **variables}, check=False).returncode
 

@@ -157,16 +157,33 @@ Ctrl-C stops the server. From now on, {command} alone starts it.""",
     "freeze_differs": ("{count} ファイルが違います。", "{count} files differ."),
     # test
     "test_about": (
-        "テストに要るものを用意して、検査とテストをすべて実行します。ほかの引数は pytest に渡します。",
-        "Brings what the tests need, then runs the linters and all tests. Other arguments go to pytest.",
+        "テストに要るものを用意して、検査とテストを実行します。ほかの引数は pytest に渡します。",
+        "Brings what the tests need, then runs the linters and the tests. Other arguments go to pytest.",
+    ),
+    "test_unit_help": (
+        "ライブラリーもプロセスも使わないテスト（1 分以内、何も指定しないときはこれ）",
+        "tests without a library or a process: under a minute, and what runs where no lane is named",
+    ),
+    "test_full_help": (
+        "すべてのテスト（本物の libllama とプロセスで）",
+        "all tests, with real libraries and processes",
     ),
     "test_fast_help": ("ruff と mypy を省く", "leave out ruff and mypy"),
-    "test_matrix_help": ("すべての版の libllama も確かめる", "examine every release of libllama too"),
-    "test_nightly_help": ("偶然に任せるテストを長く行う", "let tests that go by chance run long"),
-    "test_matrix": ("すべての版の libllama を確かめる（{count} つ）", "Examining every release of libllama ({count})"),
-    "test_matrix_failed": ("合わない版がありました。", "A release does not agree."),
+    "test_nightly_help": (
+        "すべてのテスト。偶然に任せるものは長く行う",
+        "all tests; those that go by chance run long",
+    ),
+    "test_matrix_help": (
+        "すべてのリリースの libllama も確かめる（--full を含む）",
+        "examine every release of libllama too (implies --full)",
+    ),
+    "test_matrix": (
+        "すべてのリリースの libllama を確かめる（{count} つ）",
+        "Examining every release of libllama ({count})",
+    ),
+    "test_matrix_failed": ("合わないリリースがありました。", "A release does not agree."),
     "test_environment": ("Python の仮想環境とテストの道具（.venv）", "Python environment and test tools (.venv)"),
-    "test_libraries": ("テスト用の libllama（{count} つの版）", "libllama for the tests ({count} releases)"),
+    "test_libraries": ("テスト用の libllama（{count} つのリリース）", "libllama for the tests ({count} releases)"),
     "test_libraries_given": (
         "{variable} のフォルダーを使います: {path}",
         "Using the folder that {variable} names: {path}",

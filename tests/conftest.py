@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +17,7 @@ import pytest
 
 from hoshikage.library import demo, names
 from hoshikage.settings import LANGUAGE_VARIABLE, ROWS
+from tests import marks
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 RELEASES: Final = ("b4529", "b6301", "b8390", "b10361", "v0.5.0")
@@ -27,6 +28,28 @@ SPOILING: Final = "b5590"
 TEST_LIBS: Final = "HOSHIKAGE_TEST_LIBS"
 LOCALE_VARIABLES: Final = ("LC_ALL", "LC_MESSAGES", "LANG")
 SEARCH_VARIABLES: Final = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    marks.mark(items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    marks.GUARD.name = item.nodeid if marks.is_fast(item) else ""
+    try:
+        return (yield)
+    finally:
+        marks.GUARD.name = ""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What was captured becomes encodable: a half of a surrogate pair would end a worker of pytest-xdist."""
+    report = yield
+    report.sections = [(name, marks.encodable(text)) for name, text in report.sections]
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +75,7 @@ def _found(releases: Sequence[str]) -> dict[str, Path]:
     missing = [release for release in releases if release not in found]
     if missing:
         pytest.fail(
-            f"no libllama of {', '.join(missing)} in {folder}. Run the tests with `python3 scripts/test.py`, "
+            f"no libllama of {', '.join(missing)} in {folder}. Run them with `python3 scripts/test.py --full`, "
             f"which brings them, or name their folder in {TEST_LIBS}.",
             pytrace=False,
         )

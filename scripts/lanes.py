@@ -1,0 +1,50 @@
+"""The lanes of the tests: which tests each one runs, and what has to be there for it. Values; standard library only.
+
+A new lane is a row here, a mark of its name in setup.cfg, and its line of help in texts.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+SLOW: Final = ("native", "process", "long")
+"""Marks of tests that need a library, start a process, or take seconds: the unit lane leaves them out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One way to run the tests."""
+
+    name: str
+    """Its option is `--NAME`; the first lane needs none."""
+    libraries: Literal["none", "tested", "all"] = "tested"
+    """The libllama releases that it needs."""
+    extras: tuple[str, ...] = ("test", "dev")
+    """The extras of setup.cfg that it needs."""
+    whole: bool = False
+    """Whether it runs every test but those with the mark of another lane; else it runs those with its own mark."""
+    lint: bool = False
+    """Whether ruff and mypy run first."""
+    arguments: tuple[str, ...] = ()
+    """What pytest is given beside the marks."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """What the tests find in their environment."""
+
+
+UNIT: Final = Lane("unit", libraries="none", lint=True, arguments=("-n", "auto"))
+FULL: Final = Lane("full", whole=True, lint=True)
+NIGHTLY: Final = Lane("nightly", whole=True, lint=True, variables={"STRESS_ANSWERS": "1000"})
+LANES: Final = (UNIT, FULL, NIGHTLY)
+"""Every lane, the one that runs where none is asked for first."""
+
+
+def marks(lane: Lane) -> str:
+    """The lane's tests as pytest's `-m` takes them. Tests of the further lanes run in their own lane alone."""
+    further = tuple(other.name for other in LANES if other is not UNIT and not other.whole)
+    if lane is UNIT:
+        return " and ".join(f"not {mark}" for mark in (*SLOW, *further))
+    if lane.whole:
+        return " and ".join(f"not {mark}" for mark in further)
+    return lane.name
