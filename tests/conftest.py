@@ -37,17 +37,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    marks.GUARD.name = item.nodeid if marks.is_fast(item) else ""
+    marks.GUARD.on = not marks.is_free(item)
     try:
         return (yield)
     finally:
-        marks.GUARD.name = ""
+        marks.GUARD.on = False
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """What was captured becomes encodable: a half of a surrogate pair would end a worker of pytest-xdist."""
+    """A test that does what its marks do not allow fails, whoever caught the error.
+
+    What was captured becomes encodable: a half of a surrogate pair would end a worker of pytest-xdist.
+    """
     report = yield
+    if marks.GUARD.fault:
+        report.outcome, report.longrepr = "failed", marks.GUARD.fault
+        marks.GUARD.fault = ""
     report.sections = [(name, marks.encodable(text)) for name, text in report.sections]
     return report
 

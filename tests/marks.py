@@ -15,23 +15,26 @@ LIBRARIES: Final = "libraries"
 """The fixture of the real libraries; who has it, directly or through another, is `native`."""
 STARTS: Final = frozenset({"subprocess.Popen", "os.posix_spawn", "os.fork", "os.forkpty", "os.system"})
 """Audit events of a process being started."""
-SLOW: Final = ("native", "process", "long")
-"""Marks of tests that are not of the fast lane."""
+FREE: Final = ("native", "process", "models", "clients", "page", "nightly")
+"""Marks of tests that may do so."""
 
 
 class Guard:
-    """While `name` is set, starting a process or loading a libllama raises."""
+    """While it is `on`, starting a process or loading a libllama raises; `fault` says so for the test's report."""
 
     def __init__(self) -> None:
-        self.name = ""
+        self.on = False
+        self.fault = ""
 
     def audit(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if not self.name:
-            return
-        if event in STARTS:
-            raise AssertionError(f"{self.name} starts a process: mark it `process` ({event} {arguments[:1]})")
-        if event == "ctypes.dlopen" and "llama" in str(arguments[0]):
-            raise AssertionError(f"{self.name} loads a library: mark it `native` ({arguments[0]})")
+        if self.on and event in STARTS:
+            self._refuse(f"This test starts a process: mark it `process` ({event} {arguments[:1]}).")
+        if self.on and event == "ctypes.dlopen" and "llama" in str(arguments[0]):
+            self._refuse(f"This test loads a library: mark it `native` ({arguments[0]}).")
+
+    def _refuse(self, fault: str) -> None:
+        self.fault = fault
+        raise AssertionError(fault)
 
 
 GUARD: Final = Guard()
@@ -39,14 +42,17 @@ sys.addaudithook(GUARD.audit)
 
 
 def mark(items: list[pytest.Item]) -> None:
+    """Marks `native` what has the real libraries."""
     for item in items:
         if LIBRARIES in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.native)
 
 
-def is_fast(item: pytest.Item) -> bool:
-    return not any(item.get_closest_marker(name) for name in SLOW[:2])
+def is_free(item: pytest.Item) -> bool:
+    """Whether the test may start processes and load libraries."""
+    return any(item.get_closest_marker(name) for name in FREE)
 
 
 def encodable(text: str) -> str:
+    """The text with each half of a surrogate pair escaped."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -39,6 +39,7 @@ def test_no_module_is_longer_than_the_house_allows(sources: dict[str, str]) -> N
     assert [module for module, source in sources.items() if source.count("\n") > 400] == []
 
 
+@pytest.mark.process
 def test_the_server_loads_nothing_of_the_runner() -> None:
     program = "import sys, hoshikage.protocols.app; print(*sorted(sys.modules))"
     done = subprocess.run(

@@ -115,12 +115,14 @@ def health(port: int) -> int:
     ).returncode
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("status", "healthy"), [(200, True), (503, False)])
 def test_the_health_check_asks_for_health(status: int, healthy: bool) -> None:
     with answering(status) as port:
         assert (health(port) == 0) == healthy
 
 
+@pytest.mark.process
 def test_the_health_check_fails_where_nothing_answers() -> None:
     with answering(200) as port:
         pass

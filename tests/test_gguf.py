@@ -211,6 +211,7 @@ def test_names_what_is_no_file(tmp_path: Path) -> None:
         assert refusal(tmp_path / "pipe.gguf").key == "model.file_not_regular"
 
 
+@pytest.mark.long
 def test_every_truncation_is_refused(file: Path) -> None:
     content = Gguf().content()
     for length in range(len(content)):
@@ -219,6 +220,7 @@ def test_every_truncation_is_refused(file: Path) -> None:
             gguf.read(file)
 
 
+@pytest.mark.long
 def test_mutations_are_read_or_refused_and_never_run_away(file: Path) -> None:
     dice = random.Random(20260118)
     content = Gguf().content()

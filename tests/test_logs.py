@@ -251,6 +251,7 @@ def talk(home: Path, stderr: int) -> subprocess.CompletedProcess[bytes]:
     )
 
 
+@pytest.mark.process
 def test_to_a_pipe_go_plain_lines_without_rich(home: Path) -> None:
     done = talk(home, stderr=subprocess.PIPE)
     lines = done.stderr.decode().splitlines()
@@ -260,6 +261,7 @@ def test_to_a_pipe_go_plain_lines_without_rich(home: Path) -> None:
     assert lines[-1] == "    two"
 
 
+@pytest.mark.process
 def test_to_a_terminal_goes_colour_and_no_control_of_others(home: Path) -> None:
     pty = pytest.importorskip("pty")
     ours, theirs = pty.openpty()

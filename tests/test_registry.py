@@ -341,6 +341,7 @@ def damage_key(registry: Registry) -> str:
 
 
 class TestWrites:
+    @pytest.mark.process
     def test_many_processes_lose_nothing(self, file: Path) -> None:
         writer = Path(__file__).with_name("registry_writer.py")
         environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
@@ -356,6 +357,7 @@ class TestWrites:
         odd = range(1, ADDS, 2)
         assert sorted(labels(reader)) == sorted(f"w{w}-{n}" for w in range(WRITERS) for n in odd)
 
+    @pytest.mark.process
     def test_a_writer_killed_at_any_step_leaves_the_old_or_the_new_file(self, file: Path) -> None:
         registry = Registry(file)
         registry.add("old", Path("old.gguf"))

@@ -7,6 +7,10 @@ import subprocess
 import sys
 from typing import Final
 
+import pytest
+
+pytestmark = pytest.mark.process
+
 PROGRAM: Final = """
 import json, os, signal, sys, threading
 from hoshikage.protocols import app

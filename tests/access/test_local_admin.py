@@ -65,6 +65,7 @@ def test_a_link_and_a_pipe_are_not_read(file: Path) -> None:
     assert local_admin.read(file) is None
 
 
+@pytest.mark.process
 def test_servers_that_start_together_agree(file: Path) -> None:
     command = [sys.executable, "-c", MAKER, str(file)]
     makers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]

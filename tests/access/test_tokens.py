@@ -260,6 +260,7 @@ def test_a_write_that_fails_leaves_the_old_file(store: TokenStore, monkeypatch: 
     assert {file.name for file in store.file.parent.iterdir()} == {"tokens.json", "tokens.json.lock"}
 
 
+@pytest.mark.process
 def test_processes_lose_none_of_each_others_changes(store: TokenStore) -> None:
     program = (
         "import sys; from pathlib import Path; from hoshikage.access.tokens import TokenStore\n"

@@ -21,6 +21,8 @@ from hoshikage.settings import config_dir
 from tests.cli.conftest import Cli, Ran, Running
 from tests.cli.test_server_first import JSON, KIN, impostor
 
+pytestmark = pytest.mark.process
+
 PATIENCE_S = 30
 
 

@@ -79,6 +79,7 @@ def test_no_library_is_a_problem_with_its_remedy(cli: Cli, no_library: Path) -> 
     assert "→" in shown.out
 
 
+@pytest.mark.process
 def test_models_and_registry(cli: Cli, no_library: Path, model: Path, registry: Registry) -> None:
     (none,) = of("registry", cli("doctor", "--json").data)
     assert none["state"] == "warning"

@@ -87,6 +87,7 @@ def test_json(lib_dir: Path, library_file: Path, capsys: pytest.CaptureFixture[s
         assert shown[name] == installed[name]
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("home")
 def test_nothing_installed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hoshikage.library.locate.STANDARD", {})
@@ -102,6 +103,7 @@ def test_nothing_installed(capsys: pytest.CaptureFixture[str], monkeypatch: pyte
     assert "libllama が見つかりません" in out
 
 
+@pytest.mark.process
 def test_something_broken_installed(lib_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lib_dir.mkdir(parents=True)
     (lib_dir / "libllama.so").write_text("Not found")
@@ -175,6 +177,7 @@ def test_notes(
     assert "finds no GPU" in installed["notes"][0]
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("home")
 @pytest.mark.parametrize("language", ["ja", "en"])
 @pytest.mark.parametrize(

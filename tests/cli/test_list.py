@@ -19,6 +19,7 @@ LONG = "qwen2.5-coder-32b-instruct-q4_k_m-x"
 LONGER = "m" + "@" * 63
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("language", ["ja", "en"])
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 140])
 def test_no_number_and_no_word_is_cut(
@@ -55,6 +56,7 @@ def test_columns_leave_in_their_order_and_only_as_many_as_must() -> None:
     assert at(15) is None
 
 
+@pytest.mark.process
 def test_values_from_outside_do_not_drive_the_terminal(cli: Cli, work: Path) -> None:
     file = Gguf().write(work / "a\x1b[31mred\n[bold]b.gguf")
     cli("add", file, "small", "\n", "[/red]\x9b2J")

@@ -103,6 +103,7 @@ def test_common_options_stand_anywhere(cli: Cli) -> None:
         assert (values["PORT"]["value"], values["PORT"]["source"]) == (4, "flag")
 
 
+@pytest.mark.process
 def test_after_two_dashes_nothing_is_an_option(cli: Cli, model: Path, registry: Registry) -> None:
     assert cli("add", model, "a", "--", "--port", "-x").status == 0
     assert registry.resolve("a").stop == ("--port", "-x")
@@ -147,6 +148,7 @@ def test_what_is_doubtful_in_a_file_is_a_warning_beside_the_answer(cli: Cli, wor
     assert ran.err.startswith(f"error: {work}/.env is not UTF-8 at line 1 (byte ")
 
 
+@pytest.mark.process
 def test_serving_imports_no_other_command_and_nothing_heavy(work: Path) -> None:
     for arguments in ([], ["serve"], ["--port", "4000"]):
         done = python("-c", IMPORTS_OF_SERVE, *arguments)
@@ -156,6 +158,7 @@ def test_serving_imports_no_other_command_and_nothing_heavy(work: Path) -> None:
         assert [name for name in LAZY if name in modules] == []
 
 
+@pytest.mark.process
 def test_a_server_that_cannot_answer_says_so_and_what_to_do(work: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "hoshikage", "--port", "0"],
@@ -189,12 +192,14 @@ def test_a_server_without_a_library_names_the_command_that_installs_one(
     assert said.count("\n") == 1
 
 
+@pytest.mark.process
 def test_a_second_server_is_told_of_the_first(server: Running) -> None:
     done = python("-m", "hoshikage")
     assert done.returncode == 1
     assert f"error: Hoshikage runs already at 127.0.0.1:{server.port}" in done.stderr
 
 
+@pytest.mark.process
 def test_a_port_in_use_says_what_to_do(work: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -222,6 +227,7 @@ def test_an_unforeseen_error_is_a_message_and_a_traceback_only_for_debugging(
     assert "Traceback" in cli("config").err
 
 
+@pytest.mark.process
 def test_a_reader_that_leaves_early_is_no_error(work: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)
@@ -233,6 +239,7 @@ def test_a_reader_that_leaves_early_is_no_error(work: Path) -> None:
     assert done.returncode == 1
 
 
+@pytest.mark.process
 def test_a_terminal_without_the_characters_gets_question_marks(work: Path) -> None:
     done = python("-m", "hoshikage", "list", "--lang", "ja", PYTHONIOENCODING="ascii")
     assert done.returncode == 0

@@ -12,6 +12,8 @@ from hoshikage.registry import Registry
 from tests.cli.conftest import Cli, Running
 from tests.gguf_files import I32, STRING, U16, Gguf
 
+pytestmark = pytest.mark.process
+
 
 def test_add_list_rm(cli: Cli, model: Path, registry: Registry) -> None:
     ran = cli("add", model, "small", "</s>", "終")

@@ -11,6 +11,8 @@ import pytest
 from hoshikage.registry import Registry
 from tests.cli.conftest import Cli, Running
 
+pytestmark = pytest.mark.process
+
 SYSTEM = "あなたは星影です。"
 
 

@@ -21,6 +21,7 @@ from tests.cli.conftest import Cli, Ran, Running, running_server
 from tests.gguf_files import Gguf
 
 
+@pytest.mark.process
 def test_with_and_without_a_server_all_is_the_same(
     cli: Cli, model: Path, registry: Registry, work: Path, unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -62,6 +63,7 @@ def _timeless(words: str) -> str:
     return re.sub(r'"created": \d+', "", words)
 
 
+@pytest.mark.process
 def test_verbose_says_which_way(cli: Cli, server: Running, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for command in (["add", model, "new"], ["rm", "new"], ["list"]):
         assert cli(*command, "--verbose").err == f"Done by the server at http://127.0.0.1:{server.port}.\n"
@@ -81,6 +83,7 @@ def test_a_damaged_registry_has_the_same_words_and_status(cli: Cli, server: Runn
     assert alive.status == 2
 
 
+@pytest.mark.process
 def test_the_unix_socket_is_taken_before_the_port(
     cli: Cli, work: Path, registry: Registry, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -95,6 +98,7 @@ def test_the_unix_socket_is_taken_before_the_port(
     assert cli("add", model, "new", "--verbose").err.startswith("Done on the file"), "a stale socket is no server"
 
 
+@pytest.mark.process
 def test_tls_is_spoken_with_that_certificate_alone(
     cli: Cli, work: Path, registry: Registry, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -178,6 +182,7 @@ def ok(_: bytes) -> bytes:
     return head.encode() + body
 
 
+@pytest.mark.process
 def test_the_token_is_never_shown_to_an_impostor(
     cli: Cli, work: Path, model: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,6 +195,7 @@ def test_the_token_is_never_shown_to_an_impostor(
     assert not any(token.encode() in heard or b"Authorization" in heard for heard in thief.heard)
 
 
+@pytest.mark.process
 def test_a_server_that_hangs_up_is_tried_three_times(
     cli: Cli, model: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -245,6 +251,7 @@ JSON = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 15
 KIN = JSON.replace(b"\r\n", b"\r\nServer: hoshikage\r\n", 1)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("answer", [HTML, JSON, KIN, ok(b"")])
 def test_what_does_not_prove_to_be_the_server_is_passed_over_and_told_nothing(
     cli: Cli, model: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch, answer: bytes
@@ -263,6 +270,7 @@ def test_what_does_not_prove_to_be_the_server_is_passed_over_and_told_nothing(
     assert not any(b"small.gguf" in heard or b"new" in heard for heard in other.heard)
 
 
+@pytest.mark.process
 def test_a_silent_program_on_the_port_costs_little_time(
     cli: Cli, model: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -298,6 +306,7 @@ def test_status(cli: Cli, server: Running, language: str, words: list[str]) -> N
     assert cli("status", "--json").data["model"]["id"] == "second"
 
 
+@pytest.mark.process
 def test_the_gguf_of_a_relative_path_reaches_the_server_whole(
     cli: Cli, server: Running, registry: Registry, work: Path
 ) -> None:

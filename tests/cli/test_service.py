@@ -14,7 +14,7 @@ from tests.service.conftest import POSIX, Programs
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NO_BUS = "Failed to connect to bus: No medium found"
-pytestmark = [POSIX, pytest.mark.skipif(sys.platform != "linux", reason="systemd is Linux's")]
+pytestmark = [POSIX, pytest.mark.skipif(sys.platform != "linux", reason="systemd is Linux's"), pytest.mark.process]
 
 
 @pytest.fixture

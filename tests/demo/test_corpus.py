@@ -85,6 +85,7 @@ def test_every_golden_margin_is_wider_than_rounding(golden: dict[str, Any]) -> N
     assert len(set(prompts)) == len(prompts)
 
 
+@pytest.mark.long
 def test_a_new_user_is_answered_rightly() -> None:
     engine = reference_engine(MODEL)
     answers = dict(zip(FIRST, engine([[("user", question)] for question in FIRST]), strict=True))

@@ -46,6 +46,7 @@ async def test_a_runner_reports_its_library_then_its_model_and_stops_quietly(
         os.kill(host.pid, 0)
 
 
+@pytest.mark.process
 async def test_a_library_that_is_none_is_told_as_such(tmp_path: Path) -> None:
     nothing = tmp_path / "libllama.so"
     nothing.write_text("no library")

@@ -174,6 +174,7 @@ def test_a_current_copy_is_reused(disk: RamDisk, model: Path) -> None:
     assert (again.file, again.file.stat().st_ino) == (first.file, inode)
 
 
+@pytest.mark.process
 def test_a_copy_of_a_server_that_is_gone_is_reused(root: Path, machine: Machine, model: Path) -> None:
     run_and_kill(root, model, at=1.0)
     assert key_of(placed(RamDisk(root, machine), model)) == "dispatch.ramdisk_copied", "killed before it was published"
@@ -531,6 +532,7 @@ def test_cancelling_leaves_nothing(disk: RamDisk, root: Path, model: Path, at: f
     placed(disk, model)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("at", "size"), [(0.0, 0), (0.5, len(CONTENT)), (1.0, len(CONTENT))])
 def test_what_a_killed_server_left_is_swept(root: Path, machine: Machine, model: Path, at: float, size: int) -> None:
     run_and_kill(root, model, at)
@@ -544,6 +546,7 @@ def test_what_a_killed_server_left_is_swept(root: Path, machine: Machine, model:
     assert disk.release().size == len(CONTENT)
 
 
+@pytest.mark.process
 def test_a_finished_copy_of_a_killed_server_goes_with_release(root: Path, machine: Machine, model: Path) -> None:
     run_and_kill(root, model, 2.0)
     disk = RamDisk(root, machine)

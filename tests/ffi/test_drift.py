@@ -78,6 +78,7 @@ def test_the_table_is_laid_out_as_a_compiler_does(layout: Layout, table: tuple[L
     assert laid_out(layout) == (layout.offsets(), layout.size)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("padding", "expected"),
     [

@@ -49,6 +49,7 @@ def test_the_sooner_of_two_deadlines_is_not_kept_waiting() -> None:
                 pass
 
 
+@pytest.mark.process
 def test_a_debugger_or_profiler_works_after_a_deadline() -> None:
     """An interrupt that was taken back left Python 3.11 looking for it at each step, for ever under a tracer."""
     code = """

@@ -59,6 +59,7 @@ def test_a_missing_file(tmp_path: Path) -> None:
     assert refused.value.key == "library.missing_file"
 
 
+@pytest.mark.native
 def test_a_file_that_is_no_library(tmp_path: Path) -> None:
     file = tmp_path / "libllama.so"
     file.write_bytes(b"not a library")

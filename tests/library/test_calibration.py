@@ -14,6 +14,8 @@ from hoshikage.library.demo import DemoModel
 
 from .conftest import make
 
+pytestmark = pytest.mark.process
+
 LAYOUT = {"name": "ctx-X (calibrated)", "size": 8, "seen": "calibrated", "rows": "n_ctx@0"}
 ANSWER = json.dumps({"ok": True, "reason": "", "model": None, "context": LAYOUT})
 REFUSED = json.dumps({"ok": False, "reason": "n_ctx could stand at 0 or 8", "model": None, "context": None})

@@ -80,6 +80,7 @@ def test_a_real_file_and_the_folder_around_a_package(shop: Workshop, library_fil
         assert library_file.is_file()
 
 
+@pytest.mark.process
 def test_the_former_library_is_kept_where_it_works(shop: Workshop, tmp_path: Path) -> None:
     assert shop.put(make(tmp_path / "one", "libllama.b1.so")).former == ""
     former = shop.put(make(tmp_path / "two", "libllama.b2.so")).former
@@ -99,6 +100,7 @@ def test_a_real_archive(shop: Workshop, library_file: Path, tmp_path: Path) -> N
     assert Path(made).is_file()
 
 
+@pytest.mark.process
 def test_a_real_package_of_the_npm_registry(shop: Workshop) -> None:
     assert npm.find_client(os.environ), "the npm client is needed for this test: install Node.js"
     done = shop.order(sources.Order(release="b8390"))
@@ -111,6 +113,7 @@ def test_a_real_package_of_the_npm_registry(shop: Workshop) -> None:
     assert shop.beside == {"lib", ".lib.lock"}
 
 
+@pytest.mark.process
 def test_an_official_archive_with_its_links(shop: Workshop, tmp_path: Path) -> None:
     folder = make(tmp_path / "made", "libllama.so.0.0.8390", "libggml-base.so.0", "libggml-cpu-x64.so")
     members = [(f"llama-b8390/{path.name}", path.read_bytes()) for path in folder.iterdir()]
@@ -130,6 +133,7 @@ def test_an_official_archive_with_its_links(shop: Workshop, tmp_path: Path) -> N
     ]  # fmt: skip
 
 
+@pytest.mark.process
 def test_a_folder_with_links_keeps_them(shop: Workshop, tmp_path: Path) -> None:
     folder = make(tmp_path / "build" / "bin", "libllama.so.0", "libggml.so", "outside/libggml-base.so", "llama-cli")
     (folder / "libllama.so").symlink_to("libllama.so.0")
@@ -152,6 +156,7 @@ def test_a_link_out_of_the_folder_is_refused(shop: Workshop, tmp_path: Path, pla
     assert not shop.lib_dir.exists()
 
 
+@pytest.mark.process
 def test_of_a_folder_only_libraries_and_texts_are_taken(shop: Workshop, tmp_path: Path) -> None:
     folder = make(tmp_path / "given", "libllama.so", "libggml.so", "libggml-private.so")
     (folder / "libggml-hashes.so").write_text("root:x")
@@ -165,6 +170,7 @@ def test_of_a_folder_only_libraries_and_texts_are_taken(shop: Workshop, tmp_path
     assert modes == {"libggml-private.so": 0o600, "libllama.so": 0o755}
 
 
+@pytest.mark.process
 def test_a_windows_set(shop: Workshop, tmp_path: Path) -> None:
     names = ["llama.dll", "ggml.dll", "ggml-cuda.dll", "cudart64_12.dll", "cublasLt64_12.dll", "libomp140.x86_64.dll"]
     left_out = ["llama-server.exe", "llama-common.dll", "mtmd.dll", "llama-addon.node"]
@@ -175,6 +181,7 @@ def test_a_windows_set(shop: Workshop, tmp_path: Path) -> None:
     assert shop.names == sorted([*names, "library.json"])
 
 
+@pytest.mark.process
 def test_a_macos_set(shop: Workshop, tmp_path: Path) -> None:
     names = ["libllama.metal.v0.4.0.dylib", "libggml-base.dylib", "libggml-metal.so", "libggml-blas.so",
              "ggml-metal.metal"]  # fmt: skip
@@ -184,6 +191,7 @@ def test_a_macos_set(shop: Workshop, tmp_path: Path) -> None:
     assert shop.names == sorted([*names, "library.json"])
 
 
+@pytest.mark.process
 def test_an_address(shop: Workshop, site: Site, tmp_path: Path) -> None:
     folder = make(tmp_path / "set", "libllama.so")
     file = tar(tmp_path / "a.tgz", ("x/libllama.so", (folder / "libllama.so").read_bytes()))
@@ -204,6 +212,7 @@ def old(shop: Workshop, tmp_path: Path) -> set[str]:
     return set(shop.names)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("mode", "key"), [("refuse", "library.hung"), ("crash", "library.crashed")])
 def test_a_refused_library_is_not_put_in_place(
     shop: Workshop, old: set[str], tmp_path: Path, mode: str, key: str
@@ -227,6 +236,7 @@ def bad_origins(folder: Path) -> dict[str, Path]:
     }
 
 
+@pytest.mark.process
 def test_bad_origins_leave_the_old_library(shop: Workshop, old: set[str], tmp_path: Path) -> None:
     for key, origin in bad_origins(tmp_path).items():
         with pytest.raises(HoshikageError) as caught:
@@ -244,6 +254,7 @@ def test_an_archive_with_nothing_useful_names_itself(shop: Workshop, tmp_path: P
     assert caught.value.details == {"path": str(file)}
 
 
+@pytest.mark.process
 def test_a_full_disk_leaves_the_old_library(
     shop: Workshop, old: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -265,6 +276,7 @@ def test_a_config_folder_that_cannot_be_made(tmp_path: Path, tries: Tries) -> No
         Workshop(tmp_path, tries).put(make(tmp_path / "new", "libllama.b2.so"))
 
 
+@pytest.mark.process
 def test_two_installations_at_once(shop: Workshop, old: set[str], tmp_path: Path) -> None:
     with (
         place.installing(shop.lib_dir),
@@ -277,6 +289,7 @@ def test_two_installations_at_once(shop: Workshop, old: set[str], tmp_path: Path
 # CUDA's second build
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("first", "second", "used"),
     [(GOOD, GOOD, GOOD), (ELF + b"not", GOOD, GOOD), (ELF + b"not", ELF + b"neither", ELF + b"not")],

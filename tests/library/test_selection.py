@@ -17,6 +17,8 @@ from hoshikage.messages import LANGUAGES, text
 
 from .conftest import STAND_IN, make
 
+pytestmark = pytest.mark.process
+
 CRASH = ModelCrashed("dispatch.crashed", reason="SIGSEGV")
 
 

@@ -103,6 +103,7 @@ def test_a_chosen_slot_that_is_gone_is_told_and_nothing_else_is_taken(lib_dir: P
     assert found(lib_dir) == "lib"
 
 
+@pytest.mark.process
 def test_killed_at_any_step_the_old_or_the_new_choice_is_in_use(lib_dir: Path) -> None:
     seen, step, status = set(), 0, 9
     while status == 9:

@@ -290,6 +290,7 @@ def client() -> str:
     return found
 
 
+@pytest.mark.process
 def test_a_real_package(tmp_path: Path) -> None:
     name = "@node-llama-cpp/linux-x64"
     package = npm.resolve(client(), name, "3.1.1", tmp_path)
@@ -303,6 +304,7 @@ def test_a_real_package(tmp_path: Path) -> None:
     assert told == sorted(told)
 
 
+@pytest.mark.process
 def test_versions_and_packages_that_do_not_exist(tmp_path: Path) -> None:
     with pytest.raises(InstallFailed) as caught:
         npm.resolve(client(), "@node-llama-cpp/linux-x64", "999.0.0", tmp_path)
@@ -322,6 +324,7 @@ def integrity(content: bytes) -> str:
     return f"sha512-{base64.b64encode(hashlib.sha512(content).digest()).decode()}"
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("content", "claimed"), [(b"altered", integrity(b"right")), (b"right", integrity(b"other"))])
 def test_a_package_with_another_content_than_the_registrys(tmp_path: Path, content: bytes, claimed: str) -> None:
     script = f"open('p.tgz', 'wb').write({content!r}); print(json.dumps([dict(integrity={claimed!r})]))"
@@ -331,6 +334,7 @@ def test_a_package_with_another_content_than_the_registrys(tmp_path: Path, conte
         npm.pack(fake_client(tmp_path, script), npm.Package("p", "1.0.0", integrity(b"right")), parcel, ignore)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("script", "reason"),
     [
@@ -350,6 +354,7 @@ def test_a_client_that_fails(tmp_path: Path, script: str, reason: str) -> None:
     assert caught.value.details == {"package": "x@latest", "reason": reason}
 
 
+@pytest.mark.process
 def test_cuda_brings_the_extension_of_the_same_version(site: Site, tmp_path: Path) -> None:
     for name in ("linux-x64-cuda", "linux-x64-cuda-ext"):
         inner = "fallback/libggml-cuda.so" if name.endswith("ext") else "libllama.so"

@@ -15,6 +15,8 @@ from hoshikage.params import DeviceInfo
 
 from .conftest import ELF, make
 
+pytestmark = pytest.mark.process
+
 Tries = Callable[[str], tuple[str, ...]]
 Runs = Callable[[], int]
 

@@ -94,6 +94,7 @@ def same(reference: Reference, source: str, prompt: ChatPrompt) -> bool:
     return True
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_the_reference_makes_the_same(reference: Reference, name: str) -> None:
     source = TEMPLATES[name]
@@ -106,6 +107,7 @@ def test_the_reference_makes_the_same(reference: Reference, name: str) -> None:
     assert compared >= 12
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", TEMPLATES)
 @pytest.mark.parametrize(
     "given",

@@ -166,6 +166,7 @@ def _leaves(value: Any) -> list[Any]:
     return [value] if not isinstance(value, dict) else [leaf for one in value.values() for leaf in _leaves(one)]
 
 
+@pytest.mark.process
 def test_no_template_of_the_field_refuses_a_conversation_or_loses_a_word_of_it() -> None:
     faults: list[str] = []
     for name, source in real_templates().items():

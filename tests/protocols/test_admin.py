@@ -173,6 +173,7 @@ async def test_reload_says_what_is_different(
     assert (body["added"], body["removed"], body["changed"]) == ([], ["gone"], [])
 
 
+@pytest.mark.process
 async def test_reload_renews_the_certificate(settings: Settings, tmp_path: Path) -> None:
     cert, key = self_signed(tmp_path)
     async with serving(replace(settings, tls_cert_file=cert, tls_key_file=key)) as house:

@@ -34,6 +34,7 @@ def many_files() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
+@pytest.mark.process
 async def test_silent_connections_neither_stop_the_server_nor_fill_the_log(
     tmp_path: Path, home: Path, many_files: None
 ) -> None:

@@ -26,6 +26,7 @@ def tree() -> dict[str, Any]:
     return Document(ROUTES).tree("en")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("tongue", LANGUAGES)
 def test_the_document_is_valid(tongue: Language) -> None:
     validate(Document(ROUTES).tree(tongue))
@@ -74,6 +75,7 @@ def test_every_error_is_told_where_its_status_is(tree: dict[str, Any]) -> None:
     assert [kind.code for kind in kinds if kind.code not in told and kind.status != 405] == []
 
 
+@pytest.mark.process
 def test_nothing_of_it_is_made_at_start() -> None:
     program = (
         "from unittest.mock import patch\n"

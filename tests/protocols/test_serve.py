@@ -23,6 +23,8 @@ from hoshikage.http import listeners
 from hoshikage.protocols import app
 from hoshikage.settings import load
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

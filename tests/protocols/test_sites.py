@@ -32,6 +32,7 @@ def secured(settings: Settings, tmp_path: Path) -> Settings:
 
 
 class TestTls:
+    @pytest.mark.process
     async def test_https_is_served(self, secured: Settings) -> None:
         async with serving(secured) as house:
             assert house.url.startswith("https://127.0.0.1:")
@@ -43,6 +44,7 @@ class TestTls:
             with pytest.raises(aiohttp.ClientError):
                 await house.session.get(house.url.replace("https", "http"))
 
+    @pytest.mark.process
     async def test_a_renewed_certificate_is_read_on_request(self, secured: Settings, tmp_path: Path) -> None:
         tls = listeners.tls_context(secured)
         assert tls is not None
@@ -55,6 +57,7 @@ class TestTls:
                 listeners.load_certificate(tls, replace(new, tls_key_file=secured.tls_key_file))
             assert house.url
 
+    @pytest.mark.process
     @pytest.mark.parametrize(
         ("cert", "key", "words"),
         [

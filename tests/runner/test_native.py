@@ -11,6 +11,8 @@ import pytest
 
 from tests.native.bad_libraries import build
 
+pytestmark = pytest.mark.process
+
 ABORTING = """
 #include <stdio.h>
 #include <stdlib.h>

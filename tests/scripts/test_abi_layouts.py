@@ -14,6 +14,8 @@ from hoshikage._ffi.recognition import DefaultImage
 from screen import Refused, Screen
 from tests.ffi.drift import default_bytes
 
+pytestmark = pytest.mark.process
+
 TYPES = {"P": "void *", "i": "int32_t", "I": "uint32_t", "f": "float", "?": "bool"}
 
 

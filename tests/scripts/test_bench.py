@@ -108,6 +108,7 @@ def test_the_tables_are_whole_in_both_languages(language: str, word: str) -> Non
     assert widths == [widths[0]] * 6 + [widths[-1]] * 3
 
 
+@pytest.mark.long
 def test_a_random_model_has_its_shape_and_its_vocabulary(tmp_path: Path) -> None:
     shape = Shape("sliver", n_layer=1, n_embd=32, n_head=2, n_head_kv=1, n_ff=64)
     file = write(shape, tmp_path)

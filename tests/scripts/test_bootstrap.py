@@ -13,6 +13,8 @@ import pytest
 import bootstrap
 from screen import ROOT, Refused, Screen
 
+pytestmark = pytest.mark.process
+
 PIP = """
 import json, pathlib, sys
 here = pathlib.Path(__file__).parent

@@ -18,6 +18,7 @@ def frozen(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
     return freeze.main(Screen("en"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("part", ["words", "commands"])
 def test_the_same_tree_gives_the_same_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
     environ = dict(os.environ)

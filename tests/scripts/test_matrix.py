@@ -55,6 +55,7 @@ def test_the_documents_have_every_release_and_every_golden_run_passed(name: str)
     assert {feature for row in cells for feature in row[5].split(", ")} <= {*FEATURES, "-"}
 
 
+@pytest.mark.process
 def test_a_release_in_a_process_of_its_own(libraries_folder: None) -> None:
     row = matrix.examine(libraries.tested()[0])
     assert (row.fault, row.found["golden"]) == ("", "passed")
@@ -74,6 +75,7 @@ def test_what_does_not_agree_is_a_fault(change: dict[str, Any], words: str) -> N
     assert matrix.fault(release, found) == words
 
 
+@pytest.mark.process
 def test_a_check_that_dies_is_a_fault(libraries_folder: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     dead = tmp_path / "python"
     dead.write_text("#!/bin/sh\necho last words >&2\nexit 9\n", "utf-8")

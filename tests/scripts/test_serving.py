@@ -105,6 +105,7 @@ def test_a_chat_that_fails_is_refused(
     assert words in str(refused.value.details.get("message", refused.value.details.get("reason")))
 
 
+@pytest.mark.process
 def test_a_server_is_found_by_its_own_words_and_ended() -> None:
     with Server([sys.executable, "-c", LITTLE_SERVER]) as server:
         heard: list[str] = []
@@ -118,6 +119,7 @@ def test_a_server_is_found_by_its_own_words_and_ended() -> None:
     server.stop()
 
 
+@pytest.mark.process
 def test_a_server_that_does_not_start_is_shown() -> None:
     with pytest.raises(Refused) as refused:
         Server([sys.executable, "-c", "import sys; print('the port is in use'); sys.exit(4)"])
@@ -127,6 +129,7 @@ def test_a_server_that_does_not_start_is_shown() -> None:
 
 if sys.platform == "linux":  # only there does the kernel tell a process of its parent's death
 
+    @pytest.mark.process
     def test_a_killed_script_leaves_no_server() -> None:
         program = (
             f"import sys; sys.path.insert(0, {str(ROOT / 'scripts')!r})\n"
@@ -153,6 +156,7 @@ def test_a_busy_port_is_seen() -> None:
     assert not quickstart._is_busy("192.0.2.1", port)
 
 
+@pytest.mark.process
 def test_quickstart_explains_itself_in_both_languages(home: Path) -> None:
     said = {}
     for language in ("ja", "en"):

@@ -16,7 +16,7 @@ from hoshikage.service.systemd import UserUnits, lingers, makes_gpu_files
 from hoshikage.service.units import MARKER, SERVICE, SOCKET, Program
 from tests.service.conftest import POSIX, Programs
 
-pytestmark = POSIX
+pytestmark = [POSIX, pytest.mark.process]
 ADDRESS = "127.0.0.1:3977"
 NO_BUS = "Failed to connect to bus: No medium found"
 START = [

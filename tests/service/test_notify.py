@@ -133,12 +133,14 @@ def handed_over(*given: socket.socket, pid: int | None = None, count: int | None
     return done.returncode, done.stdout.strip(), done.stderr.strip()
 
 
+@pytest.mark.process
 def test_handed_over_sockets_are_taken_and_not_passed_on() -> None:
     with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
         ports = f"{one.getsockname()[1]} {two.getsockname()[1]}"
         assert handed_over(one, two) == (0, f"{ports} False False", "")
 
 
+@pytest.mark.process
 def test_sockets_of_another_process_are_left_alone() -> None:
     with socket.create_server(("127.0.0.1", 0)) as ready:
         assert handed_over(ready, pid=1) == (0, "", "")
@@ -149,6 +151,7 @@ def test_nothing_handed_over(environ: dict[str, str]) -> None:
     assert listen_fds(environ, PID) == ()
 
 
+@pytest.mark.process
 def test_what_is_no_listening_socket_is_refused() -> None:
     with socket.socket() as idle, socket.create_server(("127.0.0.1", 0)) as ready:
         assert handed_over(idle) == (1, "", "service.bad_descriptor 3")

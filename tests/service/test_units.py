@@ -50,6 +50,7 @@ def analyze() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="systemd is Linux's")
 @pytest.mark.usefixtures("analyze")
 class TestBySystemd:
+    @pytest.mark.process
     @pytest.mark.parametrize("on_demand", [False, True])
     @pytest.mark.parametrize("lock_privileges", [False, True])
     def test_the_units_pass(self, on_demand: bool, lock_privileges: bool, program: Program, tmp_path: Path) -> None:
@@ -61,6 +62,7 @@ class TestBySystemd:
             names.append(SOCKET)
         assert verified(tmp_path, *names) == (0, "")
 
+    @pytest.mark.process
     def test_awkward_paths_and_values_pass(self, tmp_path: Path) -> None:
         folder = tmp_path / AWKWARD
         folder.mkdir()
@@ -70,6 +72,7 @@ class TestBySystemd:
         (tmp_path / SERVICE).write_text(unit, encoding="utf-8")
         assert verified(tmp_path, SERVICE) == (0, "")
 
+    @pytest.mark.process
     def test_a_fault_would_be_seen(self, program: Program, tmp_path: Path) -> None:
         unit = units.systemd_service(program, on_demand=False, lock_privileges=True)
         (tmp_path / SERVICE).write_text(unit.replace("WatchdogSec=", "WatchdogSecs="), encoding="utf-8")
