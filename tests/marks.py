@@ -1,6 +1,6 @@
-"""Which tests need a library or processes: marked where a fixture shows it, and held to it where they run. Any thread.
+"""Which tests need a library or processes: marked where that can be seen, and held to it in the unit lane. Any thread.
 
-A test that is marked neither `native` nor `process` may start no process and load no libllama: the fast lane has to
+A test that is marked neither `native` nor `process` may start no process and load no libllama there: that lane has to
 stay fast, and to run where no library is.
 """
 
@@ -11,12 +11,14 @@ from typing import Any, Final
 
 import pytest
 
-LIBRARIES: Final = "libraries"
-"""The fixture of the real libraries; who has it, directly or through another, is `native`."""
+LIBRARIES: Final = frozenset({"libraries", "spoiling_library"})
+"""The fixtures of the real libraries. A test that has one, directly or through another, is `native`."""
 STARTS: Final = frozenset({"subprocess.Popen", "os.posix_spawn", "os.fork", "os.forkpty", "os.system"})
 """Audit events of a process being started."""
-FREE: Final = ("native", "process", "models", "clients", "page", "nightly")
-"""Marks of tests that may do so."""
+PROCESSES: Final = "end_to_end"
+"""The folder whose tests all run a server in a process of its own."""
+UNIT: Final = "not process"
+"""A part of the unit lane's choice of marks."""
 
 
 class Guard:
@@ -42,15 +44,12 @@ sys.addaudithook(GUARD.audit)
 
 
 def mark(items: list[pytest.Item]) -> None:
-    """Marks `native` what has the real libraries."""
+    """Marks `native` what has the real libraries, and `process` what has a server."""
     for item in items:
-        if LIBRARIES in getattr(item, "fixturenames", ()):
+        if PROCESSES in item.path.parts:
+            item.add_marker(pytest.mark.process)
+        if LIBRARIES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.native)
-
-
-def is_free(item: pytest.Item) -> bool:
-    """Whether the test may start processes and load libraries."""
-    return any(item.get_closest_marker(name) for name in FREE)
 
 
 def encodable(text: str) -> str:

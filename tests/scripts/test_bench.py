@@ -82,6 +82,7 @@ def test_a_round_is_summed_and_what_differs_is_refused() -> None:
         bench._add_round(report, answers, ["ab", "other"])
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("language", "word"), [("ja", "星影（ストリーミング）"), ("en", "Hoshikage, streamed")])
 def test_the_tables_are_whole_in_both_languages(language: str, word: str) -> None:
     report = Report(
