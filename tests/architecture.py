@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -91,6 +92,7 @@ def sources_of(package: Path) -> dict[str, str]:
     return {module_name(file, package.parent): file.read_text("utf-8") for file in sorted(package.rglob("*.py"))}
 
 
+@cache
 def imports_of(module: str, source: str) -> list[Import]:
     """Every import of a module, also those in functions."""
     tree = ast.parse(source)

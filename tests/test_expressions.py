@@ -115,6 +115,7 @@ def worst(pattern: re.Pattern[str], *, anchored: bool, whole: bool) -> tuple[flo
     return found
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", sorted(COLLECTED))
 def test_twice_the_text_is_twice_the_work(name: str) -> None:
     pattern, anchored, whole = COLLECTED[name]

@@ -1,0 +1,46 @@
+"""The lanes of scripts/test.py: which tests each one runs, and that every lane is told to people."""
+
+from __future__ import annotations
+
+import configparser
+from typing import Final
+
+import pytest
+
+import lanes
+import test as script
+from screen import ROOT, Screen
+from tests import marks
+
+MARKS: Final = {"native", "process", "long", "further"}
+FURTHER: Final = lanes.Lane("further")
+
+
+def chosen(lane: lanes.Lane, *own: str) -> bool:
+    """Whether the lane runs a test with these marks."""
+    expression = lanes.marks(lane) or "True"
+    return bool(eval(expression, {mark: mark in own for mark in MARKS}))
+
+
+def test_each_test_has_its_lane(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lanes, "LANES", (*lanes.LANES, FURTHER))
+    for lane, runs in (
+        (lanes.UNIT, {(): True, ("native",): False, ("process",): False, ("long",): False, ("further",): False}),
+        (lanes.FULL, {(): True, ("native",): True, ("process", "long"): True, ("further", "process"): False}),
+        (FURTHER, {(): False, ("native",): False, ("further",): True, ("further", "native"): True}),
+    ):
+        assert {own: chosen(lane, *own) for own in runs} == runs, lane.name
+    assert marks.UNIT in lanes.marks(lanes.UNIT)
+
+
+def test_every_lane_has_its_option_its_mark_and_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    configuration = configparser.ConfigParser()
+    configuration.read(ROOT / "setup.cfg", "utf-8")
+    known = {line.partition(":")[0] for line in configuration["tool:pytest"]["markers"].strip().splitlines()}
+    assert {lane.name for lane in lanes.LANES} - {"unit", "full"} <= known
+    assert set(lanes.SLOW) <= known
+    for lane in lanes.LANES:
+        assert script.parser(Screen("en")).parse_args([f"--{lane.name}"]).lane is lane
+    with pytest.raises(SystemExit):
+        script.parser(Screen("en")).parse_args(["--unit", "--full"])
+    assert "not allowed with" in capsys.readouterr().err
