@@ -17,20 +17,20 @@ ORIGIN: Final = re.compile(
 )
 
 
-def whole(least: int, most: int) -> Callable[[str], int]:
+def whole(minimum: int, maximum: int) -> Callable[[str], int]:
     def parse(value: str) -> int:
         number = int(value)
-        if not least <= number <= most:
+        if not minimum <= number <= maximum:
             raise ValueError(value)
         return number
 
     return parse
 
 
-def decimal(least: float, most: float) -> Callable[[str], float]:
+def decimal(minimum: float, maximum: float) -> Callable[[str], float]:
     def parse(value: str) -> float:
         number = float(value)
-        if not least <= number <= most:  # refuses NaN too
+        if not minimum <= number <= maximum:  # refuses NaN too
             raise ValueError(value)
         return number
 

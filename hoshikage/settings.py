@@ -168,7 +168,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedSettings:
     settings: Settings
     sources: dict[str, str]
     """Variable -> `flag`, `environment`, a .env file's path, or `default`."""
@@ -239,7 +239,7 @@ LIKELY_MEANT: Final = 0.85
 """How like a setting's name, of 1, another name is that is taken for a slip of the pen."""
 
 
-def load(flags: Mapping[str, str], environ: Mapping[str, str], working_dir: Path) -> Loaded:
+def load(flags: Mapping[str, str], environ: Mapping[str, str], working_dir: Path) -> LoadedSettings:
     """Settings and where each came from.
 
     `flags` maps variable names to values given on the command line. Raises SettingInvalid.
@@ -271,7 +271,7 @@ def load(flags: Mapping[str, str], environ: Mapping[str, str], working_dir: Path
     elif sources["MODEL_MAP_FILE"] == here:
         values["registry_root"] = working_dir.absolute()
     values["lang"], sources[LANGUAGE_VARIABLE] = _language(layers)
-    return Loaded(Settings(**values), sources, tuple(warnings))
+    return LoadedSettings(Settings(**values), sources, tuple(warnings))
 
 
 def _doubts(file: Path, found: envfile.EnvFile) -> list[SettingInvalid]:

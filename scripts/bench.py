@@ -197,12 +197,12 @@ class Bench:
 
     # What the sections measure with
 
-    def bare_answer(self, bare: subprocess.Popen[str], tokens: Sequence[int], most: int) -> Answer:
+    def bare_answer(self, bare: subprocess.Popen[str], tokens: Sequence[int], maximum: int) -> Answer:
         """What follows these tokens, by the bare loop."""
-        return _bare(bare, most, tokens=list(tokens))
+        return _bare(bare, maximum, tokens=list(tokens))
 
-    def bare_question(self, bare: subprocess.Popen[str], question: str, most: int) -> Answer:
-        return _bare(bare, most, question=question)
+    def bare_question(self, bare: subprocess.Popen[str], question: str, maximum: int) -> Answer:
+        return _bare(bare, maximum, question=question)
 
     @contextmanager
     def bare(self, file: Path) -> Iterator[subprocess.Popen[str]]:
@@ -326,18 +326,18 @@ def _model_file(name: str) -> Path:
     return bench_models.write(bench_models.SHAPES[name], ROOT / ".cache" / "bench")
 
 
-def _answer(bare: subprocess.Popen[str], server: Server, way: str, question: str, most: int) -> Answer:
+def _answer(bare: subprocess.Popen[str], server: Server, way: str, question: str, maximum: int) -> Answer:
     if way in ("streamed", "plain"):
-        return ask(server.url, question, most, stream=way == "streamed")
+        return ask(server.url, question, maximum, stream=way == "streamed")
     assert bare.stdin is not None
-    bare.stdin.write(json.dumps({"question": question, "max_tokens": most, "sampler": way}) + "\n")
+    bare.stdin.write(json.dumps({"question": question, "max_tokens": maximum, "sampler": way}) + "\n")
     bare.stdin.flush()
     return Answer(**_read(bare))
 
 
-def _bare(process: subprocess.Popen[str], most: int, **asked: Any) -> Answer:
+def _bare(process: subprocess.Popen[str], maximum: int, **asked: Any) -> Answer:
     assert process.stdin is not None
-    process.stdin.write(json.dumps({**asked, "max_tokens": most, "sampler": "argmax"}) + "\n")
+    process.stdin.write(json.dumps({**asked, "max_tokens": maximum, "sampler": "argmax"}) + "\n")
     process.stdin.flush()
     return Answer(**_read(process))
 

@@ -26,16 +26,16 @@ class Answer:
     """Between two pieces of the text, where it comes in pieces: the median and the 99th percentile."""
 
 
-def ask(url: str, question: str, most: int, *, stream: bool, model: str = "bench", **more: Any) -> Answer:
+def ask(url: str, question: str, maximum: int, *, stream: bool, model: str = "bench", **more: Any) -> Answer:
     """One chat. `more` goes into the request as it is."""
     messages = more.pop("messages", [{"role": "user", "content": question}])
-    body = {"model": model, "messages": messages, "temperature": 0, "max_tokens": most, **more}
+    body = {"model": model, "messages": messages, "temperature": 0, "max_tokens": maximum, **more}
     return post(url, "/v1/chat/completions", body, b'"content":"', stream=stream)
 
 
-def go_on(url: str, tokens: Sequence[int], most: int, *, stream: bool, **more: Any) -> Answer:
+def go_on(url: str, tokens: Sequence[int], maximum: int, *, stream: bool, **more: Any) -> Answer:
     """What follows these tokens."""
-    body = {"model": "bench", "prompt": list(tokens), "temperature": 0, "max_tokens": most, **more}
+    body = {"model": "bench", "prompt": list(tokens), "temperature": 0, "max_tokens": maximum, **more}
     return post(url, "/v1/completions", body, b'"text":"', stream=stream)
 
 

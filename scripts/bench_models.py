@@ -165,8 +165,8 @@ def _blocks(random: np.random.Generator, rows: int, columns: int, quantized: str
     blocks = np.empty((rows * columns // BLOCK, width), np.uint8)
     scale = np.float16(1.0 / (np.sqrt(columns) * DEVIATION[quantized]))
     blocks[:, :2] = np.frombuffer(scale.tobytes(), np.uint8)
-    least = -127 if quantized == "Q8_0" else -128
-    blocks[:, 2:] = random.integers(least, 128, (len(blocks), width - 2), np.int8).view(np.uint8)
+    minimum = -127 if quantized == "Q8_0" else -128
+    blocks[:, 2:] = random.integers(minimum, 128, (len(blocks), width - 2), np.int8).view(np.uint8)
     if unused:
         _silence(blocks[-unused * columns // BLOCK :], quantized)
     return blocks.reshape(rows, columns // BLOCK * width)

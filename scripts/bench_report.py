@@ -124,8 +124,8 @@ def row(*cells: str) -> str:
 
 
 def median_range(values: Sequence[float], form: str) -> str:
-    least, most = (form.format(value) for value in (min(values), max(values)))
-    return f"{form.format(statistics.median(values))} ({least}–{most})"
+    minimum, maximum = (form.format(value) for value in (min(values), max(values)))
+    return f"{form.format(statistics.median(values))} ({minimum}–{maximum})"
 
 
 def _share(values: Sequence[float], others: Sequence[float]) -> float:

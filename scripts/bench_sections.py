@@ -78,7 +78,7 @@ def peers(bench: Bench, rounds: int) -> list[Row]:
     """One stream against llama-server, which brings a libllama of its own."""
     python = bench_peers.environment()
     rows: list[Row] = []
-    for name, most in (("tiny", 256), ("small", 48)):
+    for name, maximum in (("tiny", 256), ("small", 48)):
         file = _file(name)
         own = Row("bench_row_own", "tokens/s", {"what": name})
         other = Row("bench_row_llama_server", "tokens/s", {"what": name})
@@ -92,7 +92,7 @@ def peers(bench: Bench, rounds: int) -> list[Row]:
                 _question(url, 4, 0)
             for _ in range(rounds):
                 for row, gap, url in zip((own, other), gaps, urls, strict=False):
-                    answer = _question(url, most, 0)
+                    answer = _question(url, maximum, 0)
                     row.values.append(answer.tokens / answer.total_s)
                     gap.values.append(answer.gaps_ms[1])
         rows += [own, other, *gaps]
@@ -101,7 +101,7 @@ def peers(bench: Bench, rounds: int) -> list[Row]:
 
 def clients(bench: Bench, rounds: int) -> list[Row]:
     """Several clients at once: all tokens of all of them a second, and the median first text."""
-    file, most = _file("small"), 48
+    file, maximum = _file("small"), 48
     python = bench_peers.environment()
     rows: dict[tuple[str, int], tuple[Row, Row]] = {}
     with ExitStack() as stack:
@@ -116,10 +116,10 @@ def clients(bench: Bench, rounds: int) -> list[Row]:
             _question(url, 4, 0)
         for _ in range(rounds):
             for count in CLIENTS:
-                alone = [bench.bare_question(bare, _words(number), most) for number in range(count)]
+                alone = [bench.bare_question(bare, _words(number), maximum) for number in range(count)]
                 _note(rows, "bare", count, alone, sum(answer.total_s for answer in alone))
                 for way, url in urls.items():
-                    together, seconds = _at_once(url, count, most)
+                    together, seconds = _at_once(url, count, maximum)
                     _note(rows, way, count, together, seconds)
     return [row for pair in rows.values() for row in pair]
 
@@ -147,7 +147,7 @@ def second_turn(bench: Bench, rounds: int) -> list[Row]:
 
 def guesses(bench: Bench, rounds: int) -> list[Row]:
     """Looking up and a draft model, on a model that costs what `small` costs and whose text is known."""
-    file, most = _file("chain"), 160
+    file, maximum = _file("chain"), 160
     texts = {"repeats": _chain(CYCLE.start, 150), "differs": [*_decoys(), PLAIN - 1]}
     rows = {
         (text, way): Row(f"bench_row_{way}", "tokens/s", {"what": text})
@@ -166,10 +166,10 @@ def guesses(bench: Bench, rounds: int) -> list[Row]:
             go_on(url, texts["differs"], 4, stream=True)
         for _ in range(rounds):
             for name, tokens in texts.items():
-                answer = bench.bare_answer(bare, tokens, most)
+                answer = bench.bare_answer(bare, tokens, maximum)
                 rows[name, "bare"].values.append(_rate(answer))
                 for way, url in urls.items():
-                    other = go_on(url, tokens, most, stream=True)
+                    other = go_on(url, tokens, maximum, stream=True)
                     if other.text != answer.text:
                         raise Refused("bench_texts_differ", way=way)
                     rows[name, way].values.append(_rate(other))
@@ -251,23 +251,23 @@ def _long_words(number: int, count: int) -> str:
     return " ".join(f"star {(number * 977 + at) % 1000}" for at in range(count))
 
 
-def _question(url: str, most: int, number: int) -> Answer:
+def _question(url: str, maximum: int, number: int) -> Answer:
     # llama-server keeps prompts unless it is told not to; here each is to be computed by everybody.
-    return ask(url, _words(number), most, stream=True, cache_prompt=False)
+    return ask(url, _words(number), maximum, stream=True, cache_prompt=False)
 
 
 def _rate(answer: Answer) -> float:
     return (answer.tokens - 1) / (answer.total_s - answer.first_s)
 
 
-def _at_once(url: str, count: int, most: int) -> tuple[list[Answer], float]:
+def _at_once(url: str, count: int, maximum: int) -> tuple[list[Answer], float]:
     """What so many clients are answered, and the seconds from the first question to the last answer."""
     answers: list[Answer | None] = [None] * count
     ready = threading.Barrier(count + 1)
 
     def run(number: int) -> None:
         ready.wait()
-        answers[number] = _question(url, most, number)
+        answers[number] = _question(url, maximum, number)
 
     threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
     for thread in threads:

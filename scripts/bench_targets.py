@@ -29,8 +29,8 @@ def targets(screen: Screen, result: dict[str, Any]) -> Iterable[str]:
 
 def _measured(result: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str, Values, str, bool]]:
     for model in result["models"]:
-        least = {("small", "streamed"): 0.98, ("tiny", "streamed"): 0.90, ("tiny", "plain"): 0.97}
-        for (name, way), aim in least.items():
+        minimum = {("small", "streamed"): 0.98, ("tiny", "streamed"): 0.90, ("tiny", "plain"): 0.97}
+        for (name, way), aim in minimum.items():
             if name == model["model"]:
                 for bare in ("own", "argmax"):
                     shares = _shares(model["end_to_end"][way], model["end_to_end"][bare])

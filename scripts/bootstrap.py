@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from screen import LEAST_PYTHON, ROOT, Refused, Screen
+from screen import MIN_PYTHON, ROOT, Refused, Screen
 
 READ_BY_PIP: Final = (
     "setup.cfg",
@@ -74,7 +74,7 @@ def _works(environment: Environment) -> bool:
     """Whether the environment's Python runs and has pip."""
     try:
         done = subprocess.run(
-            [environment.python, "-c", f"import pip, sys; sys.exit(sys.version_info < {LEAST_PYTHON})"],
+            [environment.python, "-c", f"import pip, sys; sys.exit(sys.version_info < {MIN_PYTHON})"],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=60,

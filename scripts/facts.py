@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hoshikage.errors import HoshikageError, LibraryUnavailable
-from hoshikage.library import demo, locate, verdict
+from hoshikage.library import check_report, demo, locate
 from hoshikage.messages import Language, describe, language_of
 from hoshikage.registry import Registry
 from hoshikage.settings import Settings, cache_dir, load
@@ -44,7 +44,7 @@ def library(settings: Settings) -> dict[str, Any]:
         return _refused(settings.lang, error)
     judged = {"file": str(found.file), "source": found.source}
     try:
-        verdict.judge(
+        check_report.check(
             found.file, cache_dir=cache_dir(), demo=demo.find(), calibrate=settings.library_calibration
         ).require()
     except LibraryUnavailable as error:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PARTS: Final = ("words", "commands", "answers", "fuzzed", "counts")
-MOST_LINES: Final = 40
+MAX_LINES: Final = 40
 """Lines of difference shown of one file."""
 KEPT: Final = ("PATH", "SYSTEMROOT", "TEMP", "TMP")
 PLAIN: Final = {"HOSHIKAGE_LANG": "en", "COLUMNS": "100", "TZ": "UTC", "NO_COLOR": "1"}
@@ -53,9 +53,9 @@ def main(screen: Screen) -> int:
         before = {name: text for name, text in before.items() if name in found}
     different = differences(before, found)
     for lines in different.values():
-        screen.line("\n".join(lines[:MOST_LINES]))
-        if len(lines) > MOST_LINES:
-            screen.say("freeze_more", count=len(lines) - MOST_LINES)
+        screen.line("\n".join(lines[:MAX_LINES]))
+        if len(lines) > MAX_LINES:
+            screen.say("freeze_more", count=len(lines) - MAX_LINES)
     screen.say("freeze_differs" if different else "freeze_same", count=len(different or found))
     return 1 if different else 0
 

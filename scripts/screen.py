@@ -20,8 +20,8 @@ if str(ROOT) not in sys.path:
 
 from texts import TEXTS  # noqa: E402  the path has to be set first
 
-LEAST_PYTHON: Final = (3, 10)
-if sys.version_info < LEAST_PYTHON:  # before anything of the package is imported, which an older Python cannot read
+MIN_PYTHON: Final = (3, 10)
+if sys.version_info < MIN_PYTHON:  # before anything of the package is imported, which an older Python cannot read
     sys.exit("\n".join(words.format(found=sys.version.split()[0]) for words in TEXTS["python_too_old"]))
 
 from hoshikage.errors import HoshikageError  # noqa: E402

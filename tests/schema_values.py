@@ -155,25 +155,25 @@ class Values:
         return made
 
     def _array(self, schema: Schema, depth: int) -> Any:
-        least, most = schema.get("minItems", 0), schema.get("maxItems", 4)
-        count = min(most, max(least, self._random.choice((0, 1, 1, 2, 4)) if depth < DEEP else 0))
+        minimum, maximum = schema.get("minItems", 0), schema.get("maxItems", 4)
+        count = min(maximum, max(minimum, self._random.choice((0, 1, 1, 2, 4)) if depth < DEEP else 0))
         return [self._value(schema.get("items", {}), depth + 1, "") for _ in range(count)]
 
     def _string(self, schema: Schema, _depth: int) -> str:
         if pattern := schema.get("pattern"):
             return self._random.choice([name for name in (*NAMES, "3,1") if re.search(pattern, name)])
         text = self.text()
-        least, most = schema.get("minLength", 0), schema.get("maxLength", len(text))
-        return (text or "a" * least)[:most]
+        minimum, maximum = schema.get("minLength", 0), schema.get("maxLength", len(text))
+        return (text or "a" * minimum)[:maximum]
 
     def _integer(self, schema: Schema, _depth: int) -> int:
-        least, most = schema.get("minimum", -(2**63)), schema.get("maximum", 2**63 - 1)
-        return int(self._random.choice([least, most, *(one for one in NUMBERS if least <= one <= most)]))
+        minimum, maximum = schema.get("minimum", -(2**63)), schema.get("maximum", 2**63 - 1)
+        return int(self._random.choice([minimum, maximum, *(one for one in NUMBERS if minimum <= one <= maximum)]))
 
     def _number(self, schema: Schema, _depth: int) -> float:
-        least = schema.get("minimum", schema.get("exclusiveMinimum", -1e6) + 1e-6)
-        most = schema.get("maximum", 1e6)
-        return float(self._random.choice((least, most, self._random.uniform(least, most))))
+        minimum = schema.get("minimum", schema.get("exclusiveMinimum", -1e6) + 1e-6)
+        maximum = schema.get("maximum", 1e6)
+        return float(self._random.choice((minimum, maximum, self._random.uniform(minimum, maximum))))
 
     def _boolean(self, _schema: Schema, _depth: int) -> bool:
         return self._random.random() < 0.5

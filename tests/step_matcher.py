@@ -26,7 +26,7 @@ CATEGORIES: Final[dict[str, Test]] = {
     "CATEGORY_SPACE": str.isspace,
     "CATEGORY_WORD": lambda sign: sign.isalnum() or sign == "_",
 }
-MOST_TIMES: Final = 4
+MAX_TIMES: Final = 4
 """For `lowered`: what a bound is makes no difference to how the work grows."""
 
 
@@ -36,18 +36,18 @@ class TooManySteps(Exception):
 
 @dataclass(slots=True)
 class Counter:
-    most: int
+    maximum: int
     steps: int = 0
 
     def step(self) -> None:
         self.steps += 1
-        if self.steps > self.most:
+        if self.steps > self.maximum:
             raise TooManySteps
 
 
 @dataclass(slots=True)
 class Matcher:
-    """`lowered`: counts of repetition above MOST_TIMES are that."""
+    """`lowered`: counts of repetition above MAX_TIMES are that."""
 
     pattern: re.Pattern[str]
     lowered: bool = True
@@ -143,17 +143,17 @@ class Matcher:
             raise NotImplementedError(name)
 
     def _repeat(self, name: str, argument: Any, flags: int, code: list[tuple[Any, ...]]) -> None:
-        least, most, inner = int(argument[0]), argument[1], argument[2]
-        endless = str(most) == "MAXREPEAT"
+        minimum, maximum, inner = int(argument[0]), argument[1], argument[2]
+        endless = str(maximum) == "MAXREPEAT"
         if endless and not inner.getwidth()[0]:
             raise NotImplementedError("a loop over nothing")
-        most = least if endless else int(most)
+        maximum = minimum if endless else int(maximum)
         if self.lowered:
-            least, most = min(least, MOST_TIMES), min(most, MOST_TIMES)
-        for _ in range(least):
+            minimum, maximum = min(minimum, MAX_TIMES), min(maximum, MAX_TIMES)
+        for _ in range(minimum):
             self._sequence(inner, flags, code)
         skips = []
-        for _ in range(1 if endless else most - least):
+        for _ in range(1 if endless else maximum - minimum):
             split = len(code)
             skips.append(split)
             code.append(())
@@ -276,7 +276,7 @@ def _word(tree: Any) -> Iterator[str]:
             yield next(iter(pieces([(operator, argument)])), "a")
 
 
-def shapes(pattern: re.Pattern[str], most: int, seed: int = 0) -> list[tuple[str, str, str]]:
+def shapes(pattern: re.Pattern[str], maximum: int, seed: int = 0) -> list[tuple[str, str, str]]:
     """Beginnings, what is repeated behind them, and ends."""
     dice = random.Random(seed)
     tree = parser.parse(pattern.pattern, pattern.flags & ~re.DEBUG)
@@ -285,11 +285,11 @@ def shapes(pattern: re.Pattern[str], most: int, seed: int = 0) -> list[tuple[str
     signs = [*spoken, *dict.fromkeys("".join(spoken)), " ", "a", "1", "\x00"]
     pumps = [*spoken, "".join(spoken), *(first + second for first in spoken for second in spoken)]
     dice.shuffle(pumps)
-    made = [("", pump, end) for pump in [*spoken, *pumps][: most // 8] for end in ("", "\x00")]
+    made = [("", pump, end) for pump in [*spoken, *pumps][: maximum // 8] for end in ("", "\x00")]
     singles = [(begin, sign, "\x00") for begin in begins for sign in dict.fromkeys("".join(spoken) + " ")]
     dice.shuffle(singles)
-    made += singles[: most // 2]
-    while len(made) < most:
+    made += singles[: maximum // 2]
+    while len(made) < maximum:
         begin = dice.choice(begins)
         made.append((begin, "".join(dice.choice(signs) for _ in range(1 + dice.randrange(3))), dice.choice(signs)))
-    return made[:most]
+    return made[:maximum]

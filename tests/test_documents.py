@@ -21,7 +21,7 @@ LINK: Final = re.compile(r"\]\((?!https?://|mailto:|#)([^)#]+)[^)]*\)")
 ROW: Final = re.compile(r"^\| `(?P<name>[A-Z_]+)` \|.*\| (?P<default>[^|]+) \|$", re.MULTILINE)
 SETTINGS_PAGES: Final = ("README.md", "README.ja.md", "docs/USER_MANUAL.md", "docs/USER_MANUAL.ja.md")
 MANUALS: Final = SETTINGS_PAGES[2:]
-LEAST_TEXT: Final = 10
+MIN_TEXT: Final = 10
 MACHINE: Final = re.compile(r"/(?:work|tmp|root)/|/home/(?!you\b)")
 
 
@@ -117,6 +117,6 @@ def test_no_page_keeps_a_mark_of_its_making() -> None:
 def _shape(pattern: str) -> re.Pattern[str]:
     """What the text looks like with anything filled in; nothing at all for one that is little but what is filled in."""
     fixed = re.split(r"(?<!{){\w[^{}]*}(?!})", pattern)
-    if sum(map(len, fixed)) < LEAST_TEXT:
+    if sum(map(len, fixed)) < MIN_TEXT:
         return re.compile(r"(?!)")
     return re.compile(".*".join(re.escape(part.replace("{{", "{").replace("}}", "}")) for part in fixed), re.DOTALL)

@@ -31,7 +31,7 @@ LENGTHS: Final = (9, 18, 36)
 GROWTH: Final = 2.5
 """Of the steps that the next nine and eighteen repetitions add; it is 2 for what is linear, 4 for what is square."""
 FEW: Final = 60
-MOST_STEPS: Final = 200_000
+MAX_STEPS: Final = 200_000
 
 
 def modules() -> list[str]:
@@ -96,11 +96,11 @@ COLLECTED: Final = collected()
 
 
 def steps(matcher: Matcher, text: str, *, anchored: bool, whole: bool) -> int:
-    counter = Counter(MOST_STEPS)
+    counter = Counter(MAX_STEPS)
     try:
         matcher.found(text, counter, anchored=anchored, whole=whole)
     except TooManySteps:
-        return MOST_STEPS
+        return MAX_STEPS
     return counter.steps
 
 

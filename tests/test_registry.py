@@ -19,7 +19,7 @@ from hoshikage.registry import Registry
 WRITERS = 8
 ADDS = 10
 DAMAGES = 300
-MOST_STEPS = 60
+MAX_STEPS = 60
 
 SEED = """{
   "LFM2.5_Q8": {
@@ -364,7 +364,7 @@ class TestWrites:
         killed = Path(__file__).with_name("registry_killed.py")
         environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
         seen = set()
-        for step in range(MOST_STEPS):
+        for step in range(MAX_STEPS):
             status = subprocess.run([sys.executable, killed, file, str(step)], env=environ, check=False).returncode
             seen.add(tuple(labels(registry)))
             assert registry.problems() == ()

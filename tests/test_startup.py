@@ -42,7 +42,7 @@ LATER: Final = {
     "hoshikage.protocols.anthropic.handlers", "hoshikage.protocols.ollama.handlers",
     "hoshikage.protocols.llama_server.handlers", "hoshikage.protocols.hoshikage.admin",
     "hoshikage.protocols.openapi", "hoshikage.protocols.reference",
-    "hoshikage.cli.add", "hoshikage.cli.list", "hoshikage.cli.table", "hoshikage.cli.server",
+    "hoshikage.cli.add", "hoshikage.cli.list", "hoshikage.cli.table", "hoshikage.cli.client",
 }  # fmt: skip
 """Nothing of these is needed to say that the server is healthy, and each costs milliseconds or memory."""
 

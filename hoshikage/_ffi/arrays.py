@@ -6,13 +6,13 @@ import ctypes
 from collections.abc import Sequence
 from typing import Final
 
-MOST_DEVICES: Final = 128
+MAX_DEVICES: Final = 128
 """No llama_max_devices is larger; the library reads that many floats of a tensor_split."""
 
 
 class Floats:
-    """A zero-filled array of MOST_DEVICES floats with these in front. Whoever hands on the address keeps it alive."""
+    """A zero-filled array of MAX_DEVICES floats with these in front. Whoever hands on the address keeps it alive."""
 
     def __init__(self, values: Sequence[float]) -> None:
-        self._array = (ctypes.c_float * MOST_DEVICES)(*values[:MOST_DEVICES])
+        self._array = (ctypes.c_float * MAX_DEVICES)(*values[:MAX_DEVICES])
         self.address = ctypes.addressof(self._array)

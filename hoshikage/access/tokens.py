@@ -40,7 +40,7 @@ LOCK_TIMEOUT_S: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class AccessToken:
     """What is known of a token; never the token itself."""
 
     name: str
@@ -55,7 +55,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    token: Token
+    token: AccessToken
     sha256: bytes
     """In hexadecimal."""
 
@@ -76,7 +76,7 @@ class TokenStore:
         self.file = file
         self._snapshot = _Snapshot(None)
 
-    def verify(self, presented: str) -> Token | None:
+    def verify(self, presented: str) -> AccessToken | None:
         """The token that was presented, None for any other text.
 
         Raises AuthenticationFailed while the file cannot be used: it is not the caller's fault, yet nobody gets in.
@@ -91,7 +91,7 @@ class TokenStore:
                 found = entry.token
         return found
 
-    def tokens(self) -> tuple[Token, ...]:
+    def tokens(self) -> tuple[AccessToken, ...]:
         """All of them, in the order of their making. Raises UsageError, which says what is wrong with the file."""
         snapshot = self._current()
         if snapshot.error is not None:
@@ -224,4 +224,4 @@ def _entry(name: str, value: Any) -> _Entry:
         raise ValueError(name)
     if type(created) is not int or not 0 <= created < 2**53:
         raise ValueError(name)
-    return _Entry(Token(name, cast(Scope, scope), created), sha256.encode())
+    return _Entry(AccessToken(name, cast(Scope, scope), created), sha256.encode())

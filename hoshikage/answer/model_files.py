@@ -16,7 +16,7 @@ from hoshikage import gguf
 from hoshikage.errors import GgufInvalid
 from hoshikage.gguf import GgufHeader
 
-MOST_KEPT: Final = 2048
+MAX_KEPT: Final = 2048
 RANK: Final = 4
 """llama.h's llama_pooling_type of models that score."""
 ENCODERS: Final = ("bert", "bert-v2", "bert-v3", "bert-moe", "-embedding", "t5encoder", "llama-embed")
@@ -74,7 +74,7 @@ class ModelFiles:
         kept = self._kept.get(file)
         found = await asyncio.to_thread(_read, file, kept)
         if found is not kept:
-            while len(self._kept) >= MOST_KEPT:
+            while len(self._kept) >= MAX_KEPT:
                 del self._kept[next(iter(self._kept))]
             self._kept[file] = found
         return found

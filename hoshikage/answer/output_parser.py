@@ -14,8 +14,8 @@ from hoshikage.tools import (
     CallStart,
     Content,
     Delta,
-    Format,
     Thinking,
+    ToolFormat,
     generic,
 )
 from hoshikage.tools.calls import Schemas
@@ -25,7 +25,7 @@ from hoshikage.tools.calls import Schemas
 class ParserSpec:
     """How the answers to one request are to be read."""
 
-    form: Format
+    form: ToolFormat
     schemas: Schemas
     thinking: Thinking | None
     several: bool
@@ -47,7 +47,7 @@ PLAIN: Final = ParserSpec(generic.FORMAT, {}, None, True)
 
 
 @dataclass(frozen=True, slots=True)
-class ChoiceEnd:
+class ParsedEnd:
     """How one choice ends."""
 
     deltas: tuple[Delta, ...]
@@ -71,13 +71,13 @@ class OutputParser:
     def feed(self, text: str) -> list[Delta]:
         return [Content(text)] if self._parser is None else self._kept(self._parser.feed(text))
 
-    def finish(self, reason: wire.FinishReason, stop: str | None) -> ChoiceEnd:
+    def finish(self, reason: wire.FinishReason, stop: str | None) -> ParsedEnd:
         if self._parser is None:
-            return ChoiceEnd((), reason, True, stop)
+            return ParsedEnd((), reason, True, stop)
         rest = self._parser.finish(cut=reason == "length")
         deltas = tuple(self._kept(rest.deltas))
         called = rest.calls > 0 and not self._broken and reason == "stop"
-        return ChoiceEnd(deltas, "tool_calls" if called else reason, rest.parsed, stop)
+        return ParsedEnd(deltas, "tool_calls" if called else reason, rest.parsed, stop)
 
     def _kept(self, deltas: Sequence[Delta]) -> list[Delta]:
         """Without the calls after the first, where one is all that may be."""

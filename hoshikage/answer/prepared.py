@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from aiohttp import web
 
 from hoshikage import wire
+from hoshikage.answer.chat_formats import CHAT_FORMATS
 from hoshikage.answer.output_parser import PLAIN, ParserSpec
 from hoshikage.answer.schema import chat
 from hoshikage.answer.schema.tools import select
-from hoshikage.answer.tool_formats import DIALECTS
 from hoshikage.answer.tools import adapted
 from hoshikage.errors import ContextLengthExceeded, InferenceFailed, InvalidRequest
 from hoshikage.http.keys import DISPATCHER, SETTINGS
@@ -44,8 +44,8 @@ async def prepare(request: web.Request, spec: ModelSpec, body: chat.ChatBody, re
     """A chat made ready. Raises InvalidRequest and ParameterUnsupported, whose places `rename` makes the protocol's."""
     try:
         selection = select(body.tools, body.tool_choice, body.parallel_tool_calls)
-        dialect = await request.app[DIALECTS].of(spec)
-        job, parsing = adapted(chat.to_request(body, spec, request.app[SETTINGS]), selection, dialect, spec.stop)
+        chat_format = await request.app[CHAT_FORMATS].of(spec)
+        job, parsing = adapted(chat.to_request(body, spec, request.app[SETTINGS]), selection, chat_format, spec.stop)
     except InvalidRequest as error:
         raise renamed(error, rename) from None
     return PreparedRequest(spec, (job,), parsing, rename)

@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 from aiohttp import web
 
 from hoshikage import wire
-from hoshikage.answer.output_parser import ChoiceEnd, OutputParser
+from hoshikage.answer.output_parser import OutputParser, ParsedEnd
 from hoshikage.answer.prepared import PreparedRequest, renamed
 from hoshikage.answer.shapes import REPAIR_HEADER
 from hoshikage.answer.submit import submit
@@ -17,13 +17,13 @@ from hoshikage.dispatch.client import Answering, Note, Waiting
 from hoshikage.errors import HoshikageError, InferenceFailed, InvalidRequest
 from hoshikage.http import error_response
 from hoshikage.http.json_response import json_response
-from hoshikage.http.keys import LIBRARY, PACE, Pace
+from hoshikage.http.keys import LIBRARY, STREAM_TIMEOUTS, StreamTimeouts
 from hoshikage.http.sse import EventStream
 from hoshikage.messages import Language, text
 from hoshikage.tools import Content, Delta
 
 SSE: Final = "text/event-stream; charset=utf-8"
-SILENT: Final = Pace(commit_after=86_400.0, comment_every=86_400.0)
+SILENT: Final = StreamTimeouts(commit_after=86_400.0, comment_every=86_400.0)
 """The pace of streams whose form has no comments."""
 
 Warnings = list[dict[str, str]]
@@ -56,7 +56,7 @@ class Writer(Protocol):
         """
         ...
 
-    def end(self, choice: int, end: ChoiceEnd, warnings: Warnings, finished: wire.Finished | None) -> bytes:
+    def end(self, choice: int, end: ParsedEnd, warnings: Warnings, finished: wire.Finished | None) -> bytes:
         """A choice has ended; what `end` held back has been said. `finished`: with it, its prompt's answer."""
         ...
 
@@ -64,7 +64,7 @@ class Writer(Protocol):
         """All has been answered."""
         ...
 
-    def fail(self, error: HoshikageError, tongue: Language) -> bytes:
+    def fail(self, error: HoshikageError, language: Language) -> bytes:
         """The answer breaks off; this comes in place of what is left."""
         ...
 
@@ -97,7 +97,7 @@ async def respond(
 
 async def _streamed(request: web.Request, pump: _Pump, writer: Writer) -> web.StreamResponse:
     """The first piece, or an end without one, decides the status; so does a long silence where comments fill it."""
-    async with EventStream(request, request.app[PACE] if writer.content_type == SSE else SILENT) as stream:
+    async with EventStream(request, request.app[STREAM_TIMEOUTS] if writer.content_type == SSE else SILENT) as stream:
         stream.response.headers["Content-Type"] = writer.content_type
         try:
             last = await pump.run(stream)
@@ -163,9 +163,9 @@ class _Pump:
             self._on_end()
         return last
 
-    def failed(self, error: HoshikageError, tongue: Language) -> bytes:
+    def failed(self, error: HoshikageError, language: Language) -> bytes:
         """The last frames of an answer that breaks off."""
-        return self._lead() + self._writer.fail(error, tongue)
+        return self._lead() + self._writer.fail(error, language)
 
     def _take(self, note: Note, choices: int) -> bytes:
         """The frames to send now. Raises InferenceFailed for an end that is none."""

@@ -11,11 +11,11 @@ import msgspec
 
 from hoshikage.answer.output_parser import ParserSpec
 from hoshikage.answer.schema.output import MAX_SCHEMA_BYTES
-from hoshikage.answer.schema.tools import NO_PARAMETERS, Selection, Tool
+from hoshikage.answer.schema.tools import NO_PARAMETERS, Tool, ToolSelection
 from hoshikage.errors import InvalidRequest
 from hoshikage.params import ChatPrompt, GenerationRequest, Grammar, Message, ThoughtBudget
 from hoshikage.tools import (
-    Dialect,
+    ChatFormat,
     forced,
     generic,
     harmony,
@@ -28,7 +28,7 @@ HARMONY_EFFORTS: Final = {"none": "low", "minimal": "low", "xhigh": "high"}
 
 
 def adapted(
-    request: GenerationRequest, selection: Selection, dialect: Dialect, registered_stop: tuple[str, ...] = ()
+    request: GenerationRequest, selection: ToolSelection, chat_format: ChatFormat, registered_stop: tuple[str, ...] = ()
 ) -> tuple[GenerationRequest, ParserSpec]:
     """The request as this model's template and grammar need it, and how its answers are to be read.
 
@@ -42,11 +42,11 @@ def adapted(
     elif grammar is not None:
         parsing = ParserSpec(generic.FORMAT, schemas, None, selection.several)
     else:
-        parsing = ParserSpec(dialect.form, schemas, dialect.thinking, selection.several)
+        parsing = ParserSpec(chat_format.form, schemas, chat_format.thinking, selection.several)
     assert isinstance(request.prompt, ChatPrompt)
-    prompt = _prompt(request.prompt, selection.tools, dialect)
-    thoughts = _thinking_kwargs(prompt.template_kwargs, dialect, grammar is not None)
-    budget = _budget(thoughts, dialect, grammar is not None)
+    prompt = _prompt(request.prompt, selection.tools, chat_format)
+    thoughts = _thinking_kwargs(prompt.template_kwargs, chat_format, grammar is not None)
+    budget = _budget(thoughts, chat_format, grammar is not None)
     return (
         replace(
             request,
@@ -60,7 +60,7 @@ def adapted(
     )
 
 
-def _grammar(request: GenerationRequest, selection: Selection, schemas: Schemas) -> Grammar | None:
+def _grammar(request: GenerationRequest, selection: ToolSelection, schemas: Schemas) -> Grammar | None:
     """What forces a call, or leaves the choice between one and what the request holds its answer to."""
     asked = request.grammar
     if not schemas or (asked is None and not selection.required):
@@ -80,15 +80,15 @@ def _grammar(request: GenerationRequest, selection: Selection, schemas: Schemas)
     return Grammar("json_schema", text, param)
 
 
-def _prompt(prompt: ChatPrompt, tools: tuple[Tool, ...], dialect: Dialect) -> ChatPrompt:
+def _prompt(prompt: ChatPrompt, tools: tuple[Tool, ...], chat_format: ChatFormat) -> ChatPrompt:
     shown = tuple(tool.shown() for tool in tools)
     messages = tuple(map(_with_objects, prompt.messages))
-    if dialect.place == "nowhere":
+    if chat_format.place == "nowhere":
         messages = results_as_text(calls_as_text(messages, write_tagged))
         return replace(prompt, messages=with_instruction(messages, instruction(shown)) if shown else messages)
-    if not dialect.writes_calls:
-        messages = calls_as_text(messages, dialect.form.write)
-    if dialect.place == "variable":
+    if not chat_format.writes_calls:
+        messages = calls_as_text(messages, chat_format.form.write)
+    if chat_format.place == "variable":
         return replace(prompt, messages=messages, tools=shown)
     return replace(prompt, messages=_with_tools_in_system(messages, shown) if shown else messages)
 
@@ -115,7 +115,7 @@ def _with_tools_in_system(messages: tuple[Message, ...], tools: tuple[dict[str, 
     return (replace(first, extra={**first.extra, "tools": functions}), *rest)
 
 
-def _thinking_kwargs(given: dict[str, Any], dialect: Dialect, held: bool) -> dict[str, Any]:
+def _thinking_kwargs(given: dict[str, Any], chat_format: ChatFormat, held: bool) -> dict[str, Any]:
     """What templates read about thoughts, under all its names: on, unless the request or the model's settings say no.
 
     An answer that a grammar holds has no room for any.
@@ -124,19 +124,19 @@ def _thinking_kwargs(given: dict[str, Any], dialect: Dialect, held: bool) -> dic
     kwargs.setdefault("thinking", kwargs["enable_thinking"])
     if kwargs["enable_thinking"] is False:
         kwargs.setdefault("thinking_budget", 0)
-    if dialect.form is harmony.FORMAT:
+    if chat_format.form is harmony.FORMAT:
         effort = "none" if kwargs["enable_thinking"] is False and not held else kwargs.get("reasoning_effort")
         if effort in HARMONY_EFFORTS:
             kwargs["reasoning_effort"] = HARMONY_EFFORTS[effort]
     return kwargs
 
 
-def _budget(kwargs: Mapping[str, Any], dialect: Dialect, held: bool) -> ThoughtBudget | None:
+def _budget(kwargs: Mapping[str, Any], chat_format: ChatFormat, held: bool) -> ThoughtBudget | None:
     """The bound on the answer's thoughts, where one is asked for and the model's marks are known."""
-    most = kwargs.get("thinking_budget")
-    if held or type(most) is not int or most <= 0:
+    maximum = kwargs.get("thinking_budget")
+    if held or type(maximum) is not int or maximum <= 0:
         return None
-    if dialect.form is harmony.FORMAT:
-        return ThoughtBudget(most, harmony.THOUGHTS, harmony.THOUGHTS_END)
-    thinking = dialect.thinking
-    return None if thinking is None else ThoughtBudget(most, thinking.opens, thinking.closes)
+    if chat_format.form is harmony.FORMAT:
+        return ThoughtBudget(maximum, harmony.THOUGHTS, harmony.THOUGHTS_END)
+    thinking = chat_format.thinking
+    return None if thinking is None else ThoughtBudget(maximum, thinking.opens, thinking.closes)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from hoshikage import gguf
-from hoshikage.cli.context import Context
+from hoshikage.cli.context import CommandContext
 from hoshikage.cli.estimate import check
 from hoshikage.cli.format import describe
 from hoshikage.cli.model_notes import notes
@@ -34,7 +34,7 @@ def register(commands: Commands) -> None:
     parser.add_argument("--verbose", action="store_true", help=commands.text("cli.help_verbose"))
 
 
-def run(args: argparse.Namespace, context: Context) -> CommandResult:
+def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     if args.label is None and not args.check:
         reason = context.text("cli.missing_arguments", names="LABEL")
         raise UsageError("cli.usage", reason=reason, help="hoshikage add --help")

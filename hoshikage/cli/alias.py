@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 
-from hoshikage.cli.context import Context
+from hoshikage.cli.context import CommandContext
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
 from hoshikage.errors import ModelNotFound, UsageError
@@ -22,7 +22,7 @@ def register(commands: Commands) -> None:
     parser.add_json()
 
 
-def run(args: argparse.Namespace, context: Context) -> CommandResult:
+def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     registry = Registry(context.settings.model_map_file, context.settings.model_dir, context.settings.registry_root)
     if args.name is None:
         return _list(registry, context)
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace, context: Context) -> CommandResult:
     return CommandResult(data={"name": args.name, "model": target, "replaced": replaced}, lines=lines)
 
 
-def _list(registry: Registry, context: Context) -> CommandResult:
+def _list(registry: Registry, context: CommandContext) -> CommandResult:
     rows = [{"name": name, "model": target, "state": _state(registry, name)} for name, target in _sorted(registry)]
     problems = [context.text(found.key, **found.details) for found in registry.alias_problems()]
     keys = {"usable": "cli.alias_line", "missing": "cli.alias_gone"}

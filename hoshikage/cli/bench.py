@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from hoshikage.cli import result
-from hoshikage.cli.context import Context
+from hoshikage.cli.context import CommandContext
 from hoshikage.cli.format import parameters, size
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 PROMPTS: Final = (64, 256, 1024)
 """Words; a word is about a token and a half."""
-MOST_TOKENS: Final = 4096
-MOST_RUNS: Final = 100
+MAX_TOKENS: Final = 4096
+MAX_RUNS: Final = 100
 SETTINGS: Final = ("n_parallel", "kv_reuse", "speculation", "n_ctx", "n_batch", "n_gpu_layers")
 
 
@@ -34,9 +34,9 @@ def register(commands: Commands) -> None:
     parser.add_json()
 
 
-def run(args: argparse.Namespace, context: Context) -> CommandResult:
-    tokens = _number("--tokens", args.tokens, 2, MOST_TOKENS)
-    runs = _number("--runs", args.runs, 1, MOST_RUNS)
+def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
+    tokens = _number("--tokens", args.tokens, 2, MAX_TOKENS)
+    runs = _number("--runs", args.runs, 1, MAX_RUNS)
     spec = _chosen(args.label, context)
     try:
         with asker(spec, context) as asking:
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace, context: Context) -> CommandResult:
     return CommandResult(data=data, view=lambda console: _show(console, data, context))
 
 
-def _measure(asking: Asker, spec: ModelSpec, tokens: int, runs: int, context: Context) -> dict[str, Any]:
+def _measure(asking: Asker, spec: ModelSpec, tokens: int, runs: int, context: CommandContext) -> dict[str, Any]:
     result.transient(context.text("speed.loading", label=spec.label))
     asking.ask(_words(8, 0), 2)
     status = asking.status()
@@ -109,12 +109,12 @@ def _spread(rates: Sequence[float]) -> dict[str, float]:
     values = rates or (0.0,)
     return {
         "median": round(statistics.median(values), 2),
-        "least": round(min(values), 2),
-        "most": round(max(values), 2),
+        "minimum": round(min(values), 2),
+        "maximum": round(max(values), 2),
     }
 
 
-def _show(console: Console, data: dict[str, Any], context: Context) -> None:
+def _show(console: Console, data: dict[str, Any], context: CommandContext) -> None:
     from rich.table import Table
 
     table = Table(box=None, show_header=False, pad_edge=False)
@@ -138,7 +138,7 @@ def _show(console: Console, data: dict[str, Any], context: Context) -> None:
     console.print(table)
 
 
-def _chosen(label: str | None, context: Context) -> ModelSpec:
+def _chosen(label: str | None, context: CommandContext) -> ModelSpec:
     """The model of that label; without one the only model there is. Raises ModelNotFound, UsageError."""
     registry = Registry(context.settings.model_map_file, context.settings.model_dir, context.settings.registry_root)
     if label is not None:
@@ -151,13 +151,13 @@ def _chosen(label: str | None, context: Context) -> ModelSpec:
     raise UsageError("speed.which", known=", ".join(spec.label for spec in specs))
 
 
-def _number(name: str, value: str, least: int, most: int) -> int:
+def _number(name: str, value: str, minimum: int, maximum: int) -> int:
     try:
         number = int(value)
-        if not least <= number <= most:
+        if not minimum <= number <= maximum:
             raise ValueError(value)
     except ValueError:
-        raise UsageError("cli.wrong_choice", name=name, value=value, allowed=f"{least} … {most}") from None
+        raise UsageError("cli.wrong_choice", name=name, value=value, allowed=f"{minimum} … {maximum}") from None
     return number
 
 

@@ -8,10 +8,10 @@ from contextlib import closing, suppress
 from typing import Final
 
 from hoshikage.cli import result
-from hoshikage.cli.context import Context
+from hoshikage.cli.client import Server
+from hoshikage.cli.context import CommandContext
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
-from hoshikage.cli.server import Server
 from hoshikage.errors import HoshikageError, UsageError
 
 PROMPT: Final = ">>> "
@@ -26,11 +26,11 @@ def register(commands: Commands) -> None:
     parser.add_argument("--any-server", action="store_true", help=commands.text("cli.chat_any_server"))
 
 
-def run(args: argparse.Namespace, context: Context) -> CommandResult:
+def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     return converse(args.label, context, any_server=args.any_server)
 
 
-def converse(label: str | None, context: Context, *, any_server: bool = False) -> CommandResult:
+def converse(label: str | None, context: CommandContext, *, any_server: bool = False) -> CommandResult:
     """A chat on a terminal; elsewhere standard input is one prompt, and its answer goes to standard output.
 
     `any_server`: also with a program on this machine that cannot prove to be this user's server.
@@ -76,7 +76,7 @@ def choose(label: str | None, server: Server) -> str:
 class Chat:
     """One conversation and its turns so far."""
 
-    def __init__(self, context: Context, server: Server, model: str) -> None:
+    def __init__(self, context: CommandContext, server: Server, model: str) -> None:
         self.model = model
         self._context = context
         self._server = server

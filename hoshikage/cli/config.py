@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hoshikage import settings
-from hoshikage.cli.context import Context
+from hoshikage.cli.context import CommandContext
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
 
@@ -19,7 +19,7 @@ def register(commands: Commands) -> None:
     commands.add("config", commands.text("cli.config_summary")).add_json()
 
 
-def run(args: argparse.Namespace, context: Context) -> CommandResult:
+def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     fields = {row.variable: row.field for row in settings.ROWS} | {settings.LANGUAGE_VARIABLE: "lang"}
     rows = [
         {"name": name, "value": _plain(getattr(context.settings, field)), "source": context.sources[name]}
@@ -54,6 +54,6 @@ def _shown(value: object) -> str:
     return "–" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _source(source: str, context: Context) -> str:
+def _source(source: str, context: CommandContext) -> str:
     named = ("flag", "environment", "default")
     return context.text(f"cli.source_{source}") if source in named else source

@@ -19,7 +19,7 @@ PROBE_S: Final = 2.0
 """For connecting and for what a server answers at once."""
 LOOPBACK_S: Final = 0.8
 """As PROBE_S, on this machine, where a command can do without the server."""
-MOST_BYTES: Final = 65_536
+MAX_BYTES: Final = 65_536
 """Of an answer that is a few words long."""
 Peer = Literal["own", "hoshikage", "other"]
 """This user's server, as it has proved; what calls itself Hoshikage; anything else."""
@@ -116,7 +116,7 @@ def _introduced(connection: http.client.HTTPConnection, token_file: Path | None)
     challenge = local_admin.challenge()
     connection.request("GET", "/health", headers={"x-hoshikage-challenge": challenge})
     response = connection.getresponse()
-    response.read(MOST_BYTES)
+    response.read(MAX_BYTES)
     given = response.headers.get("x-hoshikage-proof", "")
     peer: Peer = "hoshikage" if response.headers.get("Server") == "hoshikage" else "other"
     if connection.sock is None or not response.isclosed():  # it closed the connection, or goes on and on

@@ -11,7 +11,7 @@ from hoshikage.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class CommandContext:
     settings: Settings
     sources: Mapping[str, str]
     """As `settings.Loaded.sources`."""

@@ -6,10 +6,10 @@ import argparse
 
 from hoshikage import gguf
 from hoshikage.cli.chat import converse
-from hoshikage.cli.context import Context
+from hoshikage.cli.client import Server
+from hoshikage.cli.context import CommandContext
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
-from hoshikage.cli.server import Server
 from hoshikage.errors import UsageError
 from hoshikage.library import demo
 from hoshikage.registry import Registry
@@ -19,7 +19,7 @@ def register(commands: Commands) -> None:
     commands.add("demo", commands.text("cli.demo_summary"))
 
 
-def run(args: argparse.Namespace, context: Context) -> CommandResult:
+def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     found = demo.find()
     if found is None:
         raise UsageError("cli.demo_missing")

@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, Final
 
 from hoshikage import __version__, settings
 from hoshikage.cli import lib_view, result
-from hoshikage.cli.context import Context
+from hoshikage.cli.checking import judge
+from hoshikage.cli.client import Server
+from hoshikage.cli.context import CommandContext
 from hoshikage.cli.format import describe, size
-from hoshikage.cli.judging import judge
 from hoshikage.cli.options import shown
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
-from hoshikage.cli.server import Server
 from hoshikage.cores import is_busy, physical_cores, threads
 from hoshikage.errors import HoshikageError
 from hoshikage.gguf import read_chat_model, require_template
-from hoshikage.library import dependencies, drivers, locate, selection, slots
-from hoshikage.registry import ModelSpec, Persona, Problem, Registry, read_template, template_name
+from hoshikage.library import dependencies, drivers, library_state, locate, selection
+from hoshikage.registry import Issue, ModelSpec, Persona, Registry, read_template, template_name
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -53,8 +53,8 @@ def register(commands: Commands) -> None:
     commands.add("doctor", commands.text("cli.doctor_summary")).add_json()
 
 
-def run(args: argparse.Namespace, context: Context) -> CommandResult:
-    checks: tuple[Callable[[Context], Findings], ...] = (
+def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
+    checks: tuple[Callable[[CommandContext], Findings], ...] = (
         _program, _settings, _folders, _machine, _library, _models, _port
     )  # fmt: skip
     findings = [finding for check in checks for finding in check(context)]
@@ -82,19 +82,19 @@ def run(args: argparse.Namespace, context: Context) -> CommandResult:
     return CommandResult(1 if worst == PROBLEM else 0, data, view)
 
 
-def _program(context: Context) -> Findings:
+def _program(context: CommandContext) -> Findings:
     version = ".".join(map(str, sys.version_info[:3]))
     yield Finding("program", OK, context.text("doctor.program", version=__version__, python=version))
 
 
-def _settings(context: Context) -> Findings:
+def _settings(context: CommandContext) -> Findings:
     """The `.env` files of which a part is not in force, each with what is not."""
     for file in dict.fromkeys(str(warning.details["file"]) for warning in context.warnings):
         why = "\n".join(_message(warning, context) for warning in context.warnings if warning.details["file"] == file)
         yield Finding("settings", WARNING, context.text("doctor.env_partly", file=file), why)
 
 
-def _folders(context: Context) -> Findings:
+def _folders(context: CommandContext) -> Findings:
     registry_folder = context.settings.model_map_file.parent
     for name, folder in (
         ("config", settings.config_dir()),
@@ -114,7 +114,7 @@ def _folders(context: Context) -> Findings:
         yield Finding("folder", WARNING if low else OK, text, context.text("doctor.disk_advice") if low else "")
 
 
-def _library(context: Context) -> Findings:
+def _library(context: CommandContext) -> Findings:
     result.transient(context.text("doctor.examining"))
     try:
         found = locate.find(context.settings.lib_path, context.settings.lib_dir, context.environ)
@@ -152,7 +152,7 @@ def _library(context: Context) -> Findings:
         yield Finding("device", PROBLEM, context.text("doctor.gpu_required"), reason)
 
 
-def _machine(context: Context) -> Findings:
+def _machine(context: CommandContext) -> Findings:
     busy = is_busy()
     n_threads = threads(context.settings.n_threads, busy=busy)
     details = {"cores": physical_cores(), "threads": n_threads}
@@ -163,14 +163,14 @@ def _machine(context: Context) -> Findings:
         yield Finding("machine", OK, context.text("doctor.threads", **details))
 
 
-def _taken_back(context: Context) -> Findings:
+def _taken_back(context: CommandContext) -> Findings:
     """That another library than the chosen one is in use, because it failed."""
-    fallen = slots.read(context.settings.lib_dir).fallen if context.settings.lib_path is None else None
+    fallen = library_state.read(context.settings.lib_dir).fallen if context.settings.lib_path is None else None
     if fallen is not None:
         yield Finding("library", WARNING, lib_view.fallen(fallen, context), context.text("doctor.taken_back_advice"))
 
 
-def _models(context: Context) -> Findings:
+def _models(context: CommandContext) -> Findings:
     registry = Registry(context.settings.model_map_file, context.settings.model_dir, context.settings.registry_root)
     for problem in registry.problems():
         yield _problem("registry", problem, registry.file, registry.last_good, context)
@@ -185,7 +185,7 @@ def _models(context: Context) -> Findings:
     yield from (_persona(persona, context) for persona in registry.personas())
 
 
-def _problem(subject: str, problem: Problem, file: Path, last_good: Path, context: Context) -> Finding:
+def _problem(subject: str, problem: Issue, file: Path, last_good: Path, context: CommandContext) -> Finding:
     text = context.text(problem.key, **problem.details)
     if (label := problem.details.get("label")) is not None:  # one entry; the others are in use
         verb = "persona rm" if subject == "personas" else "rm"
@@ -199,7 +199,7 @@ def _problem(subject: str, problem: Problem, file: Path, last_good: Path, contex
     return Finding(subject, PROBLEM, text, advice)
 
 
-def _model_dir(folder: Path | None, count: int, context: Context) -> Findings:
+def _model_dir(folder: Path | None, count: int, context: CommandContext) -> Findings:
     if folder is None:
         return
     if folder.is_dir() and os.access(folder, os.R_OK | os.X_OK):
@@ -209,7 +209,7 @@ def _model_dir(folder: Path | None, count: int, context: Context) -> Findings:
     yield Finding("model_dir", WARNING, text, context.text("doctor.model_dir_advice"))
 
 
-def _persona(found: ModelSpec | Persona, context: Context) -> Finding:
+def _persona(found: ModelSpec | Persona, context: CommandContext) -> Finding:
     if isinstance(found, Persona):
         text = context.text("doctor.persona_missing", name=found.name, model=found.model)
         advice = context.text("doctor.persona_advice", name=found.name, model=found.model)
@@ -217,7 +217,7 @@ def _persona(found: ModelSpec | Persona, context: Context) -> Finding:
     return Finding("persona", OK, context.text("doctor.persona", name=found.name, model=found.label))
 
 
-def _model(spec: ModelSpec, context: Context) -> Finding:
+def _model(spec: ModelSpec, context: CommandContext) -> Finding:
     try:
         header = read_chat_model(spec.file)
         read_template(spec.options.chat_template)
@@ -229,7 +229,7 @@ def _model(spec: ModelSpec, context: Context) -> Finding:
     return Finding("model", OK, context.text("doctor.model", label=spec.label, what=what))
 
 
-def _port(context: Context) -> Findings:
+def _port(context: CommandContext) -> Findings:
     server = Server.of(context)
     place = {"host": context.settings.host, "port": context.settings.port}
     status = server.status()
@@ -261,5 +261,5 @@ def _bind_fault(server: Server) -> str:
     return ""
 
 
-def _message(error: HoshikageError, context: Context) -> str:
+def _message(error: HoshikageError, context: CommandContext) -> str:
     return context.text(error.key, **error.details)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hoshikage import gguf
-from hoshikage.cli.context import Context
+from hoshikage.cli.context import CommandContext
 from hoshikage.cli.format import describe, size
 from hoshikage.cli.model_notes import notes
 from hoshikage.cli.result import CommandResult
@@ -18,7 +18,7 @@ def check(
     file: Path,
     header: GgufHeader,
     options: ModelOptions,
-    context: Context,
+    context: CommandContext,
     *,
     template_fault: str | None,
     draft: GgufHeader | None,
@@ -74,7 +74,7 @@ def check(
     return CommandResult(data=data, lines=tuple(lines))
 
 
-def _verdict(fits: bool | None, available: str, context: Context) -> str:
+def _verdict(fits: bool | None, available: str, context: CommandContext) -> str:
     if fits is None:
         return context.text("cli.check_unknown")
     return context.text("cli.check_fits" if fits else "cli.check_too_large", available=available)

@@ -17,9 +17,9 @@ def size(count: int) -> str:
 
 def parameters(count: int) -> str:
     """`1.24 B`, `361 K`; what models are named by."""
-    for unit, least in (("T", 10**12), ("B", 10**9), ("M", 10**6), ("K", 10**3)):
-        if count >= least:
-            return f"{_three(count / least)} {unit}"
+    for unit, minimum in (("T", 10**12), ("B", 10**9), ("M", 10**6), ("K", 10**3)):
+        if count >= minimum:
+            return f"{_three(count / minimum)} {unit}"
     return str(count)
 
 

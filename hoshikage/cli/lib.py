@@ -11,14 +11,14 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from hoshikage.cli import lib_slots, lib_view, result
-from hoshikage.cli.context import Context
+from hoshikage.cli import lib_installed, lib_view, result
+from hoshikage.cli.checking import judge
+from hoshikage.cli.context import CommandContext
 from hoshikage.cli.format import size
-from hoshikage.cli.judging import judge
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
 from hoshikage.errors import InstallFailed, LibraryUnavailable, UsageError
-from hoshikage.library import dependencies, install, locate, place, releases, shelf, slots, sources
+from hoshikage.library import dependencies, install, library_state, locate, releases, sources, staging, store
 from hoshikage.settings import cache_dir
 
 if TYPE_CHECKING:
@@ -40,23 +40,23 @@ def register(commands: Commands) -> None:
     adding.add_argument(
         "--backend", choices=releases.BACKENDS, help=commands.text("library.help_backend", default=default)
     )
-    adding.add_argument("--name", metavar="NAME", help=commands.text("slots.help_name"))
+    adding.add_argument("--name", metavar="NAME", help=commands.text("installed.help_name"))
     adding.add_argument("--release", metavar="R", help=commands.text("library.help_release"))
     adding.add_argument("--from", dest="origin", metavar="PATH|URL", help=commands.text("library.help_from"))
-    lib_slots.register(verbs)
+    lib_installed.register(verbs)
 
 
-def run(args: argparse.Namespace, context: Context) -> CommandResult:
+def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     try:
         if args.action == "install":
             return _install(args, context)
-        return _show(context) if args.action is None else lib_slots.run(args, context)
+        return _show(context) if args.action is None else lib_installed.run(args, context)
     except OSError as error:
         where = str(error.filename or context.settings.lib_dir)
         raise InstallFailed("library.io_failed", path=where, reason=error.strerror or str(error)) from None
 
 
-def _show(context: Context) -> CommandResult:
+def _show(context: CommandContext) -> CommandResult:
     """Exit status 1 where no usable library is there; the refusal is data and view like the rest."""
     settings = context.settings
     try:
@@ -67,8 +67,8 @@ def _show(context: Context) -> CommandResult:
         message = context.text(error.key, **error.details)
         data = {"installed": False, "usable": False, "error": {"key": error.key, "message": message}}
         return CommandResult(1, data, lambda console: console.print(message))
-    record = place.read_record(found.file.parent)
-    fallen = slots.read(settings.lib_dir).fallen if found.source == "config" else None
+    record = staging.read_record(found.file.parent)
+    fallen = library_state.read(settings.lib_dir).fallen if found.source == "config" else None
     notes = [lib_view.fallen(fallen, context)] if fallen is not None else []
     data = {
         "installed": True,
@@ -79,7 +79,7 @@ def _show(context: Context) -> CommandResult:
         "notes": notes,
     }
     where = context.text(_PLACES[found.source]) if found.source in _PLACES else found.source
-    if found.slot not in ("", slots.HAND):
+    if found.slot not in ("", library_state.MANUAL):
         where = found.slot
     rows = [(context.text("library.row_place"), where), *lib_view.rows(found.file, record, verdict, context)]
     rows += [(context.text("library.row_lacks"), lack["message"]) for lack in lacking]
@@ -92,28 +92,28 @@ def _show(context: Context) -> CommandResult:
     return CommandResult(0 if verdict.ok else 1, data, view)
 
 
-def _install(args: argparse.Namespace, context: Context) -> CommandResult:
+def _install(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     if args.origin is not None and (args.backend or args.release):
         raise UsageError("library.from_alone")
-    order = sources.Order(args.backend, args.release, args.origin)
+    order = sources.InstallRequest(args.backend, args.release, args.origin)
     lib_dir = context.settings.lib_dir
-    name = slots.checked_name(args.name) if args.name is not None else slots.HAND
+    name = library_state.checked_name(args.name) if args.name is not None else library_state.MANUAL
     before = _slot_in_use(context)
-    bench = install.Bench(lib_dir, cache_dir(), context.environ, name, context.settings.library_timeout)
+    bench = install.InstallContext(lib_dir, cache_dir(), context.environ, name, context.settings.library_timeout)
     try:
         with _progress(context) as progress:
             done = install.install(order, sources.market(context.environ, progress), bench)
     except LibraryUnavailable as error:
         raise InstallFailed("library.refused", reason=context.text(error.key, **error.details)) from None
     notes = []
-    if name == slots.HAND:
-        shelf.use(lib_dir, name, done.former if before in ("", None, slots.HAND) else before)
-        shelf.prune(lib_dir, done.verdict.fingerprint)
+    if name == library_state.MANUAL:
+        store.use(lib_dir, name, done.former if before in ("", None, library_state.MANUAL) else before)
+        store.prune(lib_dir, done.verdict.fingerprint)
     elif before is None and _slot_in_use(context) is None:
-        shelf.use(lib_dir, name)
-        notes.append(context.text("slots.used_first", name=name))
+        store.use(lib_dir, name)
+        notes.append(context.text("installed.used_first", name=name))
     else:
-        notes.append(context.text("slots.use_hint", name=name))
+        notes.append(context.text("installed.use_hint", name=name))
     if done.kept is not None:
         notes.append(context.text("library.kept_by_hand", path=done.kept))
     if context.settings.lib_path is not None:
@@ -139,7 +139,7 @@ def _install(args: argparse.Namespace, context: Context) -> CommandResult:
     return CommandResult(0, data, view)
 
 
-def _slot_in_use(context: Context) -> str | None:
+def _slot_in_use(context: CommandContext) -> str | None:
     """Empty for a library that is none of the config folder's, None where there is none at all."""
     try:
         return locate.find(context.settings.lib_path, context.settings.lib_dir, context.environ).slot
@@ -148,7 +148,7 @@ def _slot_in_use(context: Context) -> str | None:
 
 
 @contextmanager
-def _progress(context: Context) -> Iterator[sources.Progress]:
+def _progress(context: CommandContext) -> Iterator[sources.Progress]:
     """A bar on stderr where that is a terminal, else a line for each step."""
     if not sys.stderr.isatty():
         yield _Lines(context).told
@@ -164,7 +164,7 @@ def _progress(context: Context) -> Iterator[sources.Progress]:
 class _Lines:
     """One line on stderr for each step."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: CommandContext) -> None:
         self._context = context
         self._step: sources.Step | None = None
 
@@ -177,7 +177,7 @@ class _Lines:
 class _Bars:
     """One bar for each step; a step of unknown length pulses and tells what has come."""
 
-    def __init__(self, context: Context, bars: Any) -> None:
+    def __init__(self, context: CommandContext, bars: Any) -> None:
         self._context = context
         self._bars = bars
         self._tasks: dict[sources.Step, Any] = {}

@@ -7,12 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hoshikage.cli.context import Context
+from hoshikage.cli.context import CommandContext
 from hoshikage.cli.format import size
-from hoshikage.library import contents, place
+from hoshikage.library import contents, staging
+from hoshikage.library.check_report import CheckReport
 from hoshikage.library.dependencies import Lack
-from hoshikage.library.slots import Fallen
-from hoshikage.library.verdict import Verdict
+from hoshikage.library.library_state import Fallback
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 Rows = list[tuple[str, str]]
 
 
-def data(file: Path, record: place.Record | None, verdict: Verdict, context: Context) -> dict[str, Any]:
+def data(
+    file: Path, record: staging.InstallRecord | None, verdict: CheckReport, context: CommandContext
+) -> dict[str, Any]:
     return {
         "file": str(file),
         "release": record.release if record else contents.release(file.parent, file) or verdict.version,
@@ -44,7 +46,7 @@ def data(file: Path, record: place.Record | None, verdict: Verdict, context: Con
     }
 
 
-def rows(file: Path, record: place.Record | None, verdict: Verdict, context: Context) -> Rows:
+def rows(file: Path, record: staging.InstallRecord | None, verdict: CheckReport, context: CommandContext) -> Rows:
     shown = data(file, record, verdict, context)
     found = [
         ("file", str(file)),
@@ -60,7 +62,7 @@ def rows(file: Path, record: place.Record | None, verdict: Verdict, context: Con
     return [(context.text(f"library.row_{name}"), value) for name, value in found]
 
 
-def judged(verdict: Verdict, context: Context) -> str:
+def judged(verdict: CheckReport, context: CommandContext) -> str:
     if not verdict.ok:
         return context.text("library.verdict_refused", reason=context.text(verdict.key, **verdict.details))
     return context.text(f"library.verdict_{'golden' if verdict.golden == 'passed' else 'good'}")
@@ -71,16 +73,16 @@ def device(shown: dict[str, Any]) -> str:
     return f"{shown['name']} ({shown['kind']}): {shown['description']}{memory}"
 
 
-def lacks(found: Sequence[Lack], context: Context) -> list[dict[str, str]]:
+def lacks(found: Sequence[Lack], context: CommandContext) -> list[dict[str, str]]:
     """What the set's files lack, each with its words."""
     return [{"key": lack.key, "message": context.text(lack.key, **lack.details)} for lack in found]
 
 
-def fallen(found: Fallen, context: Context) -> str:
+def fallen(found: Fallback, context: CommandContext) -> str:
     """Why another library than the chosen one is in use."""
     reason = context.text(found.key, **found.details)
     return context.text(
-        "slots.fallen", release=found.release, file=found.file, reason=reason, former=found.to_release, at=found.at
+        "installed.fallen", release=found.release, file=found.file, reason=reason, former=found.to_release, at=found.at
     )
 
 

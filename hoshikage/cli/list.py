@@ -6,13 +6,13 @@ import argparse
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from hoshikage.cli.context import Context
+from hoshikage.cli.client import Server
+from hoshikage.cli.context import CommandContext
 from hoshikage.cli.format import parameters, size
 from hoshikage.cli.options import shown
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.registering import Registering
 from hoshikage.cli.result import CommandResult, one_line
-from hoshikage.cli.server import Server
 from hoshikage.errors import GgufInvalid
 from hoshikage.gguf import GgufHeader, read_chat_model
 from hoshikage.gguf import files as gguf_files
@@ -34,7 +34,7 @@ STYLES: Final = {"usable": "green", "found": "", "loaded": "bold green", "missin
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ListRow:
     spec: ModelSpec
     header: GgufHeader | None
     state: str
@@ -49,7 +49,7 @@ def register(commands: Commands) -> None:
     parser.add_argument("--verbose", action="store_true", help=commands.text("cli.help_verbose"))
 
 
-def run(args: argparse.Namespace, context: Context) -> CommandResult:
+def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     listing = Registering(context, verbose=args.verbose).listing()
     status = Server.of(context).status()
     loaded = status["model"]["id"] if status and status["model"]["state"] == "ready" else None
@@ -71,18 +71,18 @@ def run(args: argparse.Namespace, context: Context) -> CommandResult:
     return CommandResult(data=data, view=view)
 
 
-def _row(spec: ModelSpec, loaded: str | None, context: Context) -> Row:
+def _row(spec: ModelSpec, loaded: str | None, context: CommandContext) -> ListRow:
     if spec.source == "folder":  # there may be a thousand of them
-        return Row(spec, None, "loaded" if spec.label == loaded else "found", "")
+        return ListRow(spec, None, "loaded" if spec.label == loaded else "found", "")
     try:
         header = read_chat_model(spec.file)
     except GgufInvalid as error:
         state = "damaged" if spec.file.exists() else "missing"
-        return Row(spec, None, state, context.text(error.key, **error.details))
-    return Row(spec, header, "loaded" if spec.label == loaded else "usable", "")
+        return ListRow(spec, None, state, context.text(error.key, **error.details))
+    return ListRow(spec, header, "loaded" if spec.label == loaded else "usable", "")
 
 
-def _data(row: Row) -> dict[str, Any]:
+def _data(row: ListRow) -> dict[str, Any]:
     header = row.header
     return {
         "label": row.spec.label,
@@ -102,7 +102,7 @@ def _data(row: Row) -> dict[str, Any]:
     }
 
 
-def _show(rows: list[Row], context: Context, console: Console) -> None:
+def _show(rows: list[ListRow], context: CommandContext, console: Console) -> None:
     """A table, or on a narrow terminal one block for each model."""
     from rich.text import Text
 
@@ -115,7 +115,7 @@ def _show(rows: list[Row], context: Context, console: Console) -> None:
             tuple(Text(values[name], style=STYLES[row.state] if name == "state" else "")
                   for values, row in zip(cells, rows, strict=True)),
             right=name in ("size", "parameters", "context"),
-            least=_least(name, cells),
+            minimum=_least(name, cells),
             folded=name in ("label", "options"),
             leaves=LEAVING.index(name) if name in LEAVING else None,
         )
@@ -141,7 +141,7 @@ def _least(name: str, cells: list[dict[str, str]]) -> int | None:
     return SHORTENED.get(name)
 
 
-def _cells(row: Row, context: Context) -> dict[str, str]:
+def _cells(row: ListRow, context: CommandContext) -> dict[str, str]:
     header, spec = row.header, row.spec
     total = header.size_bytes if header else _size_of(spec)
     found = {

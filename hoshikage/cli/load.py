@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 
 from hoshikage.cli import result
-from hoshikage.cli.context import Context
+from hoshikage.cli.client import Server
+from hoshikage.cli.context import CommandContext
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
-from hoshikage.cli.server import Server
 
 
 def register(commands: Commands) -> None:
@@ -17,7 +17,7 @@ def register(commands: Commands) -> None:
     parser.add_json()
 
 
-def run(args: argparse.Namespace, context: Context) -> CommandResult:
+def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     result.transient(context.text("cli.load_running", label=args.label))
     try:
         answer = Server.of(context).require("POST", "models", args.label, "load")

@@ -13,11 +13,11 @@ from typing import Final, Protocol, cast
 
 from hoshikage import __version__
 from hoshikage.cli import result
-from hoshikage.cli.context import Context
+from hoshikage.cli.context import CommandContext
 from hoshikage.cli.parser import Commands, Parser
 from hoshikage.errors import HoshikageError, UsageError
 from hoshikage.messages import LANGUAGES, Language, language_of, text
-from hoshikage.settings import LANGUAGE_VARIABLE, Loaded, load
+from hoshikage.settings import LANGUAGE_VARIABLE, LoadedSettings, load
 
 DEFAULT: Final = "serve"
 COMMANDS: Final = {
@@ -50,7 +50,7 @@ class Command(Protocol):
 
     def register(self, commands: Commands) -> None: ...
 
-    def run(self, args: argparse.Namespace, context: Context) -> result.CommandResult: ...
+    def run(self, args: argparse.Namespace, context: CommandContext) -> result.CommandResult: ...
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -64,14 +64,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         if (given := flags.get(LANGUAGE_VARIABLE, "").lower()) in LANGUAGES:
             language = language_of({LANGUAGE_VARIABLE: given})
         loaded = _settings(flags, environ)
-        if isinstance(loaded, Loaded):
+        if isinstance(loaded, LoadedSettings):
             language, debug = loaded.settings.lang, loaded.settings.log_level == "debug"
         args, command = _parse(rest, language)
         if isinstance(loaded, HoshikageError):  # only now, so that --help and --version work with a bad setting
             raise loaded
         for warning in loaded.warnings:
             result.note(f"{text(language, 'cli.warning')}: {text(language, warning.key, **warning.details)}")
-        context = Context(loaded.settings, loaded.sources, language, environ, loaded.warnings)
+        context = CommandContext(loaded.settings, loaded.sources, language, environ, loaded.warnings)
         return result.show(command.run(args, context), as_json=getattr(args, "json", False))
     except HoshikageError as error:
         return result.show_error(error, language)
@@ -103,7 +103,7 @@ def _add_common(parser: Parser) -> None:
     group.add_argument("--lang", metavar="ja|en", help=parser.text("cli.help_lang"))
 
 
-def _settings(flags: Mapping[str, str], environ: Mapping[str, str]) -> Loaded | HoshikageError:
+def _settings(flags: Mapping[str, str], environ: Mapping[str, str]) -> LoadedSettings | HoshikageError:
     try:
         return load(flags, environ, Path.cwd())
     except HoshikageError as error:

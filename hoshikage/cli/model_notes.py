@@ -4,12 +4,12 @@ thread."""
 from __future__ import annotations
 
 from hoshikage import gguf
-from hoshikage.cli.context import Context
+from hoshikage.cli.context import CommandContext
 from hoshikage.gguf import GgufHeader
 from hoshikage.registry import ModelOptions
 
 
-def notes(header: GgufHeader, options: ModelOptions, template_fault: str | None, context: Context) -> list[str]:
+def notes(header: GgufHeader, options: ModelOptions, template_fault: str | None, context: CommandContext) -> list[str]:
     """The lines; `template_fault` is why its chat template cannot be used."""
     purpose = gguf.purpose(header)
     if purpose != "text":
@@ -22,5 +22,5 @@ def notes(header: GgufHeader, options: ModelOptions, template_fault: str | None,
     return lines
 
 
-def _warning(key: str, context: Context, **details: object) -> str:
+def _warning(key: str, context: CommandContext, **details: object) -> str:
     return f"{context.text('cli.warning')}: {context.text(key, **details)}"

@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from hoshikage.cli.context import Context
+from hoshikage.cli.context import CommandContext
 from hoshikage.cli.options import add_options, chosen, shown
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult, one_line
@@ -41,7 +41,7 @@ def register(commands: Commands) -> None:
     rm.add_json()
 
 
-def run(args: argparse.Namespace, context: Context) -> CommandResult:
+def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     registry = Registry(context.settings.model_map_file, context.settings.model_dir, context.settings.registry_root)
     if args.action == "add":
         return _add(args, registry, context)
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace, context: Context) -> CommandResult:
     return _list(registry, context)
 
 
-def _add(args: argparse.Namespace, registry: Registry, context: Context) -> CommandResult:
+def _add(args: argparse.Namespace, registry: Registry, context: CommandContext) -> CommandResult:
     sampling = sampling_defaults(chosen(args, SAMPLING))
     replaced = registry.add_persona(args.name, args.model, _system(args.system), sampling)
     key = "cli.persona_replaced" if replaced else "cli.persona_added"
@@ -73,7 +73,7 @@ def _system(text: str) -> str:
         raise UsageError("cli.persona_file_no_text", file=str(file)) from None
 
 
-def _list(registry: Registry, context: Context) -> CommandResult:
+def _list(registry: Registry, context: CommandContext) -> CommandResult:
     personas = registry.personas()
     problems = [context.text(found.key, **found.details) for found in registry.persona_problems()]
     rows = [_data(persona) for persona in personas]
@@ -109,7 +109,7 @@ def _data(found: ModelSpec | Persona) -> dict[str, Any]:
     }
 
 
-def _cells(row: dict[str, Any], context: Context) -> tuple[Any, ...]:
+def _cells(row: dict[str, Any], context: CommandContext) -> tuple[Any, ...]:
     from rich.text import Text
 
     system = one_line(" ".join(row["system"].split()))

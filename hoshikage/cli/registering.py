@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hoshikage.cli import result
-from hoshikage.cli.context import Context
-from hoshikage.cli.server import Server
+from hoshikage.cli.client import Server
+from hoshikage.cli.context import CommandContext
 from hoshikage.registry import ModelOptions, ModelSpec, Registry, model_options
 
 
@@ -27,7 +27,7 @@ class Listing:
 class Registering:
     """One command's way to the registry. `verbose` says on stderr which one it was."""
 
-    def __init__(self, context: Context, *, verbose: bool) -> None:
+    def __init__(self, context: CommandContext, *, verbose: bool) -> None:
         self._context = context
         self._server = Server.of(context)
         self._registry = Registry(

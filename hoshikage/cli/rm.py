@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from hoshikage.cli.context import Context
+from hoshikage.cli.context import CommandContext
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.registering import Registering
 from hoshikage.cli.result import CommandResult
@@ -17,7 +17,7 @@ def register(commands: Commands) -> None:
     parser.add_argument("--verbose", action="store_true", help=commands.text("cli.help_verbose"))
 
 
-def run(args: argparse.Namespace, context: Context) -> CommandResult:
+def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     registering = Registering(context, verbose=args.verbose)
     registry = Registry(context.settings.model_map_file, context.settings.model_dir, context.settings.registry_root)
     files = [spec.file for spec in registry.specs() if (spec.label, spec.source) == (args.label, "registry")]

@@ -10,7 +10,7 @@ from typing import Final
 
 from hoshikage import logs
 from hoshikage.cli import result, terminal_log
-from hoshikage.cli.context import Context
+from hoshikage.cli.context import CommandContext
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
 from hoshikage.errors import HoshikageError, Unavailable
@@ -22,7 +22,7 @@ def register(commands: Commands) -> None:
     commands.add("serve", commands.text("cli.serve_summary"))
 
 
-def run(args: argparse.Namespace, context: Context) -> CommandResult:
+def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     from hoshikage.protocols.app import request_id, serve
 
     host, port = context.settings.host, context.settings.port
@@ -41,14 +41,14 @@ def run(args: argparse.Namespace, context: Context) -> CommandResult:
             raise
         key = keys[error.errno]
         if error.errno == errno.EADDRINUSE:
-            from hoshikage.cli.server import Server
+            from hoshikage.cli.client import Server
 
             key = IN_USE_BY.get(Server.of(context).peer() or "other", key)
         raise Unavailable(key, host=host, port=port, other=port + 1) from None
     return CommandResult()
 
 
-def _warn(context: Context) -> None:
+def _warn(context: CommandContext) -> None:
     """Says what keeps the server from answering chats, beside the line that it is ready."""
     from hoshikage.library import locate
     from hoshikage.registry import Registry

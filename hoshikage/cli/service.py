@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from hoshikage import settings
-from hoshikage.cli.context import Context
+from hoshikage.cli.client import Server
+from hoshikage.cli.context import CommandContext
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
-from hoshikage.cli.server import Server
 from hoshikage.errors import UsageError
 from hoshikage.service import units
 from hoshikage.service.launchd import Agent
@@ -42,7 +42,7 @@ def register(commands: Commands) -> None:
     verbs.add("status", commands.text("service.help_status")).add_json()
 
 
-def run(args: argparse.Namespace, context: Context) -> CommandResult:
+def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     manager = _manager(sys.platform, context)
     if args.action == "install":
         return _install(manager, context, socket=args.socket, force=args.force)
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace, context: Context) -> CommandResult:
     return _status(manager, context)
 
 
-def _manager(platform: str, context: Context) -> Manager:
+def _manager(platform: str, context: CommandContext) -> Manager:
     if platform == "linux":
         return UserUnits(context.environ)
     if platform == "darwin":
@@ -61,7 +61,7 @@ def _manager(platform: str, context: Context) -> Manager:
     raise UsageError("service.unsupported", platform=platform)
 
 
-def _install(manager: Manager, context: Context, *, socket: bool, force: bool) -> CommandResult:
+def _install(manager: Manager, context: CommandContext, *, socket: bool, force: bool) -> CommandResult:
     address = units.listen_address(context.settings.host, context.settings.port) if socket else ""
     program = units.Program(Path(sys.executable), settings.config_dir(), _environment(context))
     require_start(program, context.environ)
@@ -82,7 +82,7 @@ def _install(manager: Manager, context: Context, *, socket: bool, force: bool) -
     return _told(manager, report, [*wrote, *_commands(manager, report, context)], notes)
 
 
-def _uninstall(manager: Manager, context: Context, *, force: bool) -> CommandResult:
+def _uninstall(manager: Manager, context: CommandContext, *, force: bool) -> CommandResult:
     report = manager.uninstall(force=force)
     if not report.files:
         return _told(manager, report, [context.text("service.nothing", file=manager.status().file)], [])
@@ -91,7 +91,7 @@ def _uninstall(manager: Manager, context: Context, *, force: bool) -> CommandRes
     return _told(manager, report, lines, [context.text("service.uninstalled")])
 
 
-def _environment(context: Context) -> tuple[tuple[str, str], ...]:
+def _environment(context: CommandContext) -> tuple[tuple[str, str], ...]:
     """The settings of flags and environment, and the folders; the rest the service reads for itself."""
     kept = {name: context.environ[name] for name in FOLDERS if context.environ.get(name)}
     for name, field in _fields().items():
@@ -110,7 +110,7 @@ def _fields() -> dict[str, str]:
     return {row.variable: row.field for row in settings.ROWS} | {settings.LANGUAGE_VARIABLE: "lang"}
 
 
-def _notes(program: units.Program, report: Report, context: Context) -> list[str]:
+def _notes(program: units.Program, report: Report, context: CommandContext) -> list[str]:
     """What the person should know about the settings that the service will have."""
     config = settings.config_dir() / ".env"
     carried = [f"{name}={value}" for name, value in program.environment if name not in report.lost]
@@ -124,7 +124,7 @@ def _notes(program: units.Program, report: Report, context: Context) -> list[str
     return notes
 
 
-def _commands(manager: Manager, report: Report, context: Context) -> list[str]:
+def _commands(manager: Manager, report: Report, context: CommandContext) -> list[str]:
     lines = [context.text("service.ran", command=command) for command in report.ran]
     if report.left:
         lines.append(context.text("service.left", manager=manager.name, reason=report.reason))
@@ -144,7 +144,7 @@ def _told(manager: Manager, report: Report, lines: list[str], notes: list[str]) 
     return CommandResult(data=data, lines=(*lines, *notes))
 
 
-def _status(manager: Manager, context: Context) -> CommandResult:
+def _status(manager: Manager, context: CommandContext) -> CommandResult:
     """Exit status 1 where the service does not run."""
     status = manager.status()
     server = _server(status, context)
@@ -180,7 +180,7 @@ def _status(manager: Manager, context: Context) -> CommandResult:
     return CommandResult(0 if status.state in ("running", "waiting") else 1, data, view)
 
 
-def _server(status: Status, context: Context) -> Server:
+def _server(status: Status, context: CommandContext) -> Server:
     """The service's server, which may have been installed with another address than this command's settings."""
     told = urlsplit(status.url)
     if told.hostname and told.port:
@@ -188,13 +188,13 @@ def _server(status: Status, context: Context) -> Server:
     return Server.of(context)
 
 
-def _file(status: Status, context: Context) -> str:
+def _file(status: Status, context: CommandContext) -> str:
     if not status.installed:
         return context.text("service.absent")
     return str(status.file) if status.ours else context.text("service.foreign", file=status.file)
 
 
-def _rows(manager: Manager, status: Status, stays: bool | None, context: Context) -> list[tuple[str, str, str]]:
+def _rows(manager: Manager, status: Status, stays: bool | None, context: CommandContext) -> list[tuple[str, str, str]]:
     """Name, value and style of each line about a service that is installed."""
     if not status.installed:
         return []

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from hoshikage import wire
-from hoshikage.cli.context import Context
-from hoshikage.cli.server import Server
+from hoshikage.cli.client import Server
+from hoshikage.cli.context import CommandContext
 from hoshikage.dispatch import client
 from hoshikage.errors import InferenceFailed
 from hoshikage.params import ChatPrompt, GenerationRequest, Message, SamplingParams, Timings
@@ -40,7 +40,7 @@ class Asker(Protocol):
 
 
 @contextmanager
-def asker(spec: ModelSpec, context: Context) -> Iterator[Asker]:
+def asker(spec: ModelSpec, context: CommandContext) -> Iterator[Asker]:
     """The running server where it is this user's, so that no second copy of the model fills the memory."""
     server = Server.of(context)
     if server.peer() == "own":

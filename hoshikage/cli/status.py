@@ -6,11 +6,11 @@ import argparse
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from hoshikage.cli.context import Context
+from hoshikage.cli.client import Server
+from hoshikage.cli.context import CommandContext
 from hoshikage.cli.format import parameters, size
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
-from hoshikage.cli.server import Server
 from hoshikage.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def register(commands: Commands) -> None:
     commands.add("status", commands.text("cli.status_summary")).add_json()
 
 
-def run(args: argparse.Namespace, context: Context) -> CommandResult:
+def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     """Exit status 1 where no server answers."""
     server = Server.of(context)
     status = server.status()
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace, context: Context) -> CommandResult:
     return CommandResult(data=status, view=view)
 
 
-def _server(status: dict[str, Any], url: str, context: Context) -> Rows:
+def _server(status: dict[str, Any], url: str, context: CommandContext) -> Rows:
     queue = status["queue"]
     rows: Rows = [
         ("server", context.text("cli.status_version", url=url, version=status["version"]), ""),
@@ -63,7 +63,7 @@ def _server(status: dict[str, Any], url: str, context: Context) -> Rows:
     return rows
 
 
-def _model(status: dict[str, Any], context: Context) -> Rows:
+def _model(status: dict[str, Any], context: CommandContext) -> Rows:
     model = status["model"]
     state = "quarantined" if model.get("quarantined") else str(model["state"])
     shown = context.text(f"cli.status_{state}") if state in STATES else state
@@ -72,11 +72,13 @@ def _model(status: dict[str, Any], context: Context) -> Rows:
     if "n_params" in model:
         what = (model["description"], parameters(model["n_params"]), size(model["size_bytes"]))
         rows.append(("what", " · ".join(part for part in what if part), ""))
-        rows.append(("context", context.text("cli.status_tokens", n_ctx=model["n_ctx"], most=model["n_ctx_train"]), ""))
+        rows.append(
+            ("context", context.text("cli.status_tokens", n_ctx=model["n_ctx"], maximum=model["n_ctx_train"]), "")
+        )
     return rows
 
 
-def _memory(status: dict[str, Any], context: Context) -> Rows:
+def _memory(status: dict[str, Any], context: CommandContext) -> Rows:
     rows: Rows = []
     runner, held, returned = (status.get(name) for name in ("runner", "ramdisk", "last_unload"))
     if runner and runner.get("pid"):
@@ -89,7 +91,7 @@ def _memory(status: dict[str, Any], context: Context) -> Rows:
     return rows
 
 
-def _requests(requests: list[dict[str, Any]], context: Context) -> Any:
+def _requests(requests: list[dict[str, Any]], context: CommandContext) -> Any:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")

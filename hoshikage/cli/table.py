@@ -18,7 +18,7 @@ class Column:
     title: str
     cells: tuple[Text, ...]
     right: bool = False
-    least: int | None = None
+    minimum: int | None = None
     """Columns it can do with; None where it is never to be narrower than its widest value."""
     folded: bool = False
     """Whether what is too long goes on in the next line, instead of ending in an ellipsis."""
@@ -31,7 +31,7 @@ class Column:
 
     @property
     def narrowest(self) -> int:
-        return self.natural if self.least is None else max(cell_len(self.title), min(self.natural, self.least))
+        return self.natural if self.minimum is None else max(cell_len(self.title), min(self.natural, self.minimum))
 
 
 def fitted(columns: Sequence[Column], width: int) -> list[tuple[Column, int]] | None:

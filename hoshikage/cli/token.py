@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from hoshikage.access.tokens import Scope, TokenStore
-from hoshikage.cli.context import Context
+from hoshikage.cli.context import CommandContext
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
 from hoshikage.settings import config_dir
@@ -34,7 +34,7 @@ def register(commands: Commands) -> None:
     verbs.add("list", commands.text("access.help_list")).add_json()
 
 
-def run(args: argparse.Namespace, context: Context) -> CommandResult:
+def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     store = TokenStore(config_dir() / "tokens.json")
     if args.action == "create":
         scope: Scope = "admin" if args.admin else "api"
@@ -47,12 +47,12 @@ def run(args: argparse.Namespace, context: Context) -> CommandResult:
     return _list(store, context)
 
 
-def _shown_once(name: str, token: str, heading: str, context: Context) -> CommandResult:
+def _shown_once(name: str, token: str, heading: str, context: CommandContext) -> CommandResult:
     lines = (heading, "", f"  {token}", "", context.text("access.how_to_use"))
     return CommandResult(data={"name": name, "token": token}, lines=lines)
 
 
-def _list(store: TokenStore, context: Context) -> CommandResult:
+def _list(store: TokenStore, context: CommandContext) -> CommandResult:
     tokens = store.tokens()
 
     def view(console: Console) -> None:

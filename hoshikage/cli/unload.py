@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import argparse
 
-from hoshikage.cli.context import Context
+from hoshikage.cli.client import Server
+from hoshikage.cli.context import CommandContext
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
-from hoshikage.cli.server import Server
 
 
 def register(commands: Commands) -> None:
     commands.add("unload", commands.text("cli.unload_summary")).add_json()
 
 
-def run(args: argparse.Namespace, context: Context) -> CommandResult:
+def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     answer = Server.of(context).require("POST", "unload")
     if answer["unloaded"]:
         return CommandResult(data=answer, lines=(context.text("cli.unload_done", label=answer["name"]),))

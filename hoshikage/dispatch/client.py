@@ -20,7 +20,7 @@ from hoshikage.dispatch.crashes import Crashes
 from hoshikage.dispatch.host import Exit, Host
 from hoshikage.dispatch.libraries import InstalledLibraries, Libraries
 from hoshikage.dispatch.lifecycle import Lifecycle, Policy
-from hoshikage.dispatch.loading import Wanted
+from hoshikage.dispatch.loading import WantedLoad
 from hoshikage.dispatch.process import ProcessHost
 from hoshikage.dispatch.queue import Queue, Ticket
 from hoshikage.dispatch.ramdisk import RamDisk
@@ -34,13 +34,13 @@ KEPT_RECORDS: Final = 20
 
 
 if TYPE_CHECKING:
-    from hoshikage.library.selection import Choice
+    from hoshikage.library.selection import SelectedLibrary
 
 Clock = Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class AnswerRecord:
     """One finished request as /v1/status shows it; milliseconds. It holds no text."""
 
     model: str
@@ -111,7 +111,7 @@ class Dispatcher:
         self._crashes = crashes
         self._clock = clock
         self._queue = Queue(settings.n_parallel, settings.queue_size, settings.queue_timeout, clock, lifecycle.rest)
-        self._records: deque[Record] = deque(maxlen=KEPT_RECORDS)
+        self._records: deque[AnswerRecord] = deque(maxlen=KEPT_RECORDS)
         self._totals = Totals()
 
     async def start(self) -> None:
@@ -208,7 +208,7 @@ class Dispatcher:
     def _record(self, label: str, end: wire.Finished, total_s: float) -> None:
         timings = end.timings
         self._records.append(
-            Record(
+            AnswerRecord(
                 model=label,
                 finished_at=int(time.time()),
                 reason=end.reason,
@@ -286,7 +286,7 @@ def with_waits(end: wire.Finished, queue_s: float, load_s: float) -> wire.Finish
     return msgspec.structs.replace(end, timings=replace(end.timings, queue_ms=queue_s * 1e3, load_ms=load_s * 1e3))
 
 
-def told_of(choice: Choice | None) -> dict[str, str]:
+def told_of(choice: SelectedLibrary | None) -> dict[str, str]:
     """What people know a library by, for /v1/status."""
     return {} if choice is None else {"name": choice.slot, "file": str(choice.found), "release": choice.release}
 
@@ -317,7 +317,7 @@ def load_key(spec: ModelSpec) -> Hashable:
     return spec.file, tuple(sorted(options.loading().items())), options.chat_template, options.draft
 
 
-def wanted_load(spec: ModelSpec, settings: Settings) -> Wanted:
+def wanted_load(spec: ModelSpec, settings: Settings) -> WantedLoad:
     """What loading this model means now. Raises ModelLoadFailed where a file of it is missing. Blocks on the disk."""
     try:
         states = [spec.file.stat(), *(part.stat() for part in gguf.files(spec.file)[1:] if part.exists())]
@@ -338,7 +338,7 @@ def wanted_load(spec: ModelSpec, settings: Settings) -> Wanted:
         **{**settings.loading(), **options.loading()},
     )
     size, changed = sum(state.st_size for state in states), max(state.st_mtime_ns for state in states)
-    return Wanted(spec.label, params, (states[0].st_ino, size, changed))
+    return WantedLoad(spec.label, params, (states[0].st_ino, size, changed))
 
 
 def _file_missing(spec: ModelSpec, file: Path) -> ModelLoadFailed:

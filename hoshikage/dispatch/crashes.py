@@ -17,7 +17,7 @@ WINDOW_S: Final = 60.0
 LIMIT: Final = 3
 QUARANTINE_S: Final = 300.0
 POISON_S: Final = 600.0
-MOST_POISONS: Final = 1000
+MAX_POISONS: Final = 1000
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 30.0
 
@@ -82,7 +82,7 @@ class Crashes:
         """That request crashed two runners. `request` is a digest; prompts are not kept."""
         now = self._clock()
         self._poisons = {key: until for key, until in self._poisons.items() if until > now}
-        if len(self._poisons) < MOST_POISONS:
+        if len(self._poisons) < MAX_POISONS:
             self._poisons[request] = now + POISON_S
 
     def check_request(self, request: bytes) -> None:

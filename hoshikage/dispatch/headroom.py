@@ -26,13 +26,13 @@ def _of_machine(root: Path) -> int:
 
 
 def _of_cgroups(root: Path) -> int:
-    mount, least = root / "sys/fs/cgroup", UNLIMITED
+    mount, minimum = root / "sys/fs/cgroup", UNLIMITED
     for line in _lines(root / "proc/self/cgroup"):
         if line.startswith("0::"):
             path = PurePosixPath(line[3:].strip())
             for group in (path, *path.parents):
-                least = min(least, _of_cgroup(mount / group.relative_to("/")))
-    return least
+                minimum = min(minimum, _of_cgroup(mount / group.relative_to("/")))
+    return minimum
 
 
 def _of_cgroup(group: Path) -> int:

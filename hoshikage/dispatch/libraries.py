@@ -14,27 +14,29 @@ from hoshikage.params import LoadParams
 from hoshikage.settings import Settings, cache_dir
 
 if TYPE_CHECKING:
-    from hoshikage.library.selection import Choice, Selection
-    from hoshikage.library.slots import Fallen
+    from hoshikage.library.library_state import Fallback
+    from hoshikage.library.selection import SelectedLibrary, Selection
 
 
 class Libraries(Protocol):
     """What the lifecycle asks; `library.selection` says in which order."""
 
-    def current(self, params: LoadParams) -> Choice:
+    def current(self, params: LoadParams) -> SelectedLibrary:
         """Raises ModelLoadFailed, LibraryUnavailable, Unavailable."""
 
     def controls(self, params: LoadParams) -> tuple[int, ...] | None:
         """LoadParams.controls of the model that `current` was asked for."""
 
-    def likely(self) -> Choice | None:
+    def likely(self) -> SelectedLibrary | None:
         """What a load would take now, whatever its model. Raises LibraryUnavailable, Unavailable."""
 
-    def alternative(self, failed: Choice | None, error: HoshikageError) -> Choice | None: ...
+    def alternative(self, failed: SelectedLibrary | None, error: HoshikageError) -> SelectedLibrary | None: ...
 
-    def loaded(self, choice: Choice) -> None: ...
+    def loaded(self, choice: SelectedLibrary) -> None: ...
 
-    def taken_back(self, failed: Choice | None, choice: Choice, error: HoshikageError) -> Fallen: ...
+    def taken_back(
+        self, failed: SelectedLibrary | None, choice: SelectedLibrary, error: HoshikageError
+    ) -> Fallback: ...
 
     def status(self) -> dict[str, Any] | None: ...
 
@@ -48,7 +50,7 @@ class InstalledLibraries:
         self._sound: dict[Path, tuple[tuple[tuple[int, ...], ...], tuple[int, ...] | None]] = {}
         """Model files that were found undamaged: their state then, and the tokens that they type as CONTROL."""
 
-    def current(self, params: LoadParams) -> Choice:
+    def current(self, params: LoadParams) -> SelectedLibrary:
         self._check(Path(params.model_path))
         if params.draft_path:
             self._check(Path(params.draft_path))
@@ -58,16 +60,16 @@ class InstalledLibraries:
         _, controls = self._sound.get(Path(params.model_path), ((), None))
         return controls
 
-    def likely(self) -> Choice | None:
+    def likely(self) -> SelectedLibrary | None:
         return self._selection().current()
 
-    def alternative(self, failed: Choice | None, error: HoshikageError) -> Choice | None:
+    def alternative(self, failed: SelectedLibrary | None, error: HoshikageError) -> SelectedLibrary | None:
         return self._selection().alternative(failed, error)
 
-    def loaded(self, choice: Choice) -> None:
+    def loaded(self, choice: SelectedLibrary) -> None:
         self._selection().loaded(choice)
 
-    def taken_back(self, failed: Choice | None, choice: Choice, error: HoshikageError) -> Fallen:
+    def taken_back(self, failed: SelectedLibrary | None, choice: SelectedLibrary, error: HoshikageError) -> Fallback:
         return self._selection().taken_back(failed, choice, error)
 
     def status(self) -> dict[str, Any] | None:

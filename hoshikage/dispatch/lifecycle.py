@@ -19,18 +19,18 @@ from hoshikage import wire
 from hoshikage.dispatch.crashes import Crashes
 from hoshikage.dispatch.host import Exit, HostFactory
 from hoshikage.dispatch.libraries import Libraries
-from hoshikage.dispatch.loading import Loader, Wanted, tell
+from hoshikage.dispatch.loading import Loader, WantedLoad, tell
 from hoshikage.dispatch.mailbox import Mailbox
 from hoshikage.dispatch.memory import Footprint, footprint, resident_bytes
 from hoshikage.dispatch.ramdisk import Held, RamDisk
 from hoshikage.dispatch.runner import Job, Runner
-from hoshikage.dispatch.spare import Spare
+from hoshikage.dispatch.standby import StandbyRunner
 from hoshikage.errors import HoshikageError, ModelCrashed, ShuttingDown, Unavailable
 from hoshikage.messages import Language, describe, text
 from hoshikage.params import LibraryInfo, ModelInfo, Work
 
 if TYPE_CHECKING:
-    from hoshikage.library.selection import Choice
+    from hoshikage.library.selection import SelectedLibrary
 
 logger = logging.getLogger("hoshikage.dispatch")
 
@@ -60,7 +60,7 @@ class Snapshot:
     label: str | None
     model: ModelInfo | None
     library: LibraryInfo | None
-    choice: Choice | None
+    choice: SelectedLibrary | None
     """What people know that library by."""
     pid: int | None
     ahead: int | None
@@ -88,14 +88,14 @@ class Lifecycle:
     ) -> None:
         """`libraries` is asked in a thread: it may block."""
         self._libraries = libraries
-        self._spare = Spare(libraries, make_host, policy.watchdog, wanted=policy.ahead)
-        self._loader = Loader(libraries, make_host, self._spare, ramdisk, policy.watchdog, policy.language)
+        self._standby = StandbyRunner(libraries, make_host, policy.watchdog, wanted=policy.ahead)
+        self._loader = Loader(libraries, make_host, self._standby, ramdisk, policy.watchdog, policy.language)
         self._ramdisk = ramdisk
         self._crashes = crashes
         self._policy = policy
         self._runner: Runner | None = None
-        self._wanted: Wanted | None = None
-        self._choice: Choice | None = None
+        self._wanted: WantedLoad | None = None
+        self._choice: SelectedLibrary | None = None
         self._loading: asyncio.Task[Runner] | None = None
         self._watchers: set[Mailbox[wire.Loading | None]] = set()
         self._returned: Footprint | None = None
@@ -121,7 +121,7 @@ class Lifecycle:
             library=runner.library if runner is not None else None,
             choice=self.choice,
             pid=runner.pid if runner is not None else None,
-            ahead=self._spare.pid,
+            ahead=self._standby.pid,
             resident_bytes=resident_bytes(runner.pid) if runner is not None else 0,
             returned=self._returned,
             in_memory=self._ramdisk.held,
@@ -130,7 +130,7 @@ class Lifecycle:
         )
 
     @property
-    def choice(self) -> Choice | None:
+    def choice(self) -> SelectedLibrary | None:
         """The library of the current runner."""
         return self._choice if self._runner is not None else None
 
@@ -140,7 +140,7 @@ class Lifecycle:
         self._arm_great()
         self._arm_ahead()
 
-    async def ready(self, wanted: Wanted) -> AsyncGenerator[wire.Loading, None]:
+    async def ready(self, wanted: WantedLoad) -> AsyncGenerator[wire.Loading, None]:
         """Ends when `wanted` is loaded; yields the progress of its load. Raises what the load raises."""
         self._hold()
         if self._crashes.quarantined(wanted.label):
@@ -199,7 +199,7 @@ class Lifecycle:
         self._hold()
         async with self._changing:
             await self._end("why_stop")
-        await self._spare.end()
+        await self._standby.end()
         await self._release()
 
     # Idle
@@ -226,7 +226,7 @@ class Lifecycle:
 
     def _arm_ahead(self) -> None:
         if self._policy.ahead:
-            self._ahead = self._later(AHEAD_AFTER_S, self._spare.prepare)
+            self._ahead = self._later(AHEAD_AFTER_S, self._standby.prepare)
 
     def _later(self, delay: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
         """In a context of its own: what it logs is not the last request's doing."""
@@ -239,7 +239,7 @@ class Lifecycle:
     async def _release_idle(self, uses: int) -> None:
         async with self._changing:  # a load that begins now waits, and copies the file anew
             if uses == self._uses and self._runner is None:
-                await self._spare.end()
+                await self._standby.end()
                 await self._release()
 
     async def _release(self) -> None:
@@ -247,7 +247,7 @@ class Lifecycle:
 
     # Loading
 
-    async def _load(self, wanted: Wanted) -> Runner:
+    async def _load(self, wanted: WantedLoad) -> Runner:
         if pause := self._crashes.pause(wanted.label):
             await asyncio.sleep(pause)
         self._last_line = asyncio.get_running_loop().time()
@@ -276,7 +276,7 @@ class Lifecycle:
 
     # As the loader's `Owner`
 
-    def adopt(self, runner: Runner, choice: Choice) -> None:
+    def adopt(self, runner: Runner, choice: SelectedLibrary) -> None:
         self._runner, self._choice = runner, choice
 
     def drop(self, runner: Runner) -> None:

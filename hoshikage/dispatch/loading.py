@@ -15,19 +15,19 @@ from hoshikage.dispatch.host import Exit, HostFactory
 from hoshikage.dispatch.libraries import Libraries
 from hoshikage.dispatch.ramdisk import CopyCancelled, Notice, RamDisk
 from hoshikage.dispatch.runner import Runner
-from hoshikage.dispatch.spare import Spare
+from hoshikage.dispatch.standby import StandbyRunner
 from hoshikage.errors import HoshikageError, Unavailable
 from hoshikage.messages import Language, describe, text
 from hoshikage.params import LoadParams
 
 if TYPE_CHECKING:
-    from hoshikage.library.selection import Choice
+    from hoshikage.library.selection import SelectedLibrary
 
 logger = logging.getLogger("hoshikage.dispatch")
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedLoad:
     """What a load is of. Two that are equal need no new load."""
 
     label: str = field(compare=False)
@@ -37,10 +37,10 @@ class Wanted:
     """Identity of the model file: (inode, size, mtime in ns)."""
 
 
-class Owner(Protocol):
+class LoadOwner(Protocol):
     """Whose runner it will be."""
 
-    def adopt(self, runner: Runner, choice: Choice) -> None:
+    def adopt(self, runner: Runner, choice: SelectedLibrary) -> None:
         """From now on it is yours, still empty."""
 
     def drop(self, runner: Runner) -> None:
@@ -59,7 +59,7 @@ class Loader:
         self,
         libraries: Libraries,
         make_host: HostFactory,
-        spare: Spare,
+        standby: StandbyRunner,
         ramdisk: RamDisk,
         watchdog: float,
         language: Language,
@@ -67,14 +67,14 @@ class Loader:
         """`libraries` and `ramdisk` are asked in a thread: they may block."""
         self._libraries = libraries
         self._make_host = make_host
-        self._spare = spare
+        self._standby = standby
         self._ramdisk = ramdisk
         self._watchdog = watchdog
         self._language = language
 
-    async def load(self, wanted: Wanted, owner: Owner) -> Runner:
+    async def load(self, wanted: WantedLoad, owner: LoadOwner) -> Runner:
         """Raises HoshikageError. Where the first load with a new library fails, the one that worked last is tried."""
-        choice: Choice | None = None
+        choice: SelectedLibrary | None = None
         try:
             choice = await asyncio.to_thread(self._libraries.current, wanted.params)
             runner = await self._load_with(choice, wanted, owner)
@@ -83,11 +83,11 @@ class Loader:
         await asyncio.to_thread(self._libraries.loaded, choice)
         return runner
 
-    async def _load_with(self, choice: Choice, wanted: Wanted, owner: Owner) -> Runner:
-        progress = Progress(owner.show)
+    async def _load_with(self, choice: SelectedLibrary, wanted: WantedLoad, owner: LoadOwner) -> Runner:
+        progress = LoadProgress(owner.show)
         placed = await self._place(wanted.params, progress.copied)
         params = replace(placed, controls=self._libraries.controls(wanted.params))
-        ahead = await self._spare.take(choice)
+        ahead = await self._standby.take(choice)
         if ahead is None:
             runner = Runner(self._make_host, choice.file, self._watchdog, progress.loaded, owner.gone)
         else:
@@ -109,7 +109,7 @@ class Loader:
         return runner
 
     async def _load_with_former(
-        self, failed: Choice | None, wanted: Wanted, owner: Owner, error: HoshikageError
+        self, failed: SelectedLibrary | None, wanted: WantedLoad, owner: LoadOwner, error: HoshikageError
     ) -> Runner:
         """Raises `error` where no library worked before, or where that one fails too: then the model is at fault."""
         former = await asyncio.to_thread(self._libraries.alternative, failed, error)
@@ -122,7 +122,7 @@ class Loader:
         fallen = await asyncio.to_thread(self._libraries.taken_back, failed, former, error)
         details = {"release": fallen.release, "file": fallen.file, "former": fallen.to_release, "at": fallen.at}
         reason = describe(self._language, error)
-        tell(self._language, Notice(logging.ERROR, "slots.fallen", {**details, "reason": reason}))
+        tell(self._language, Notice(logging.ERROR, "installed.fallen", {**details, "reason": reason}))
         return runner
 
     async def _place(self, params: LoadParams, on_progress: Callable[[float], None]) -> LoadParams:
@@ -144,7 +144,7 @@ class Loader:
         return replace(params, model_path=str(placed.file))
 
 
-class Progress:
+class LoadProgress:
     """Makes one progress, 0 to 1, of the copy into memory and the library's load."""
 
     def __init__(self, show: Callable[[wire.Loading], None]) -> None:

@@ -46,7 +46,7 @@ class Doubt(Exception):
         self.details = details
 
 
-class Entry:
+class FolderEntry:
     """An open entry and the lock on it, until `close`."""
 
     def __init__(self, name: str, fd: int) -> None:
@@ -87,7 +87,7 @@ class PrivateFolder:
         """Those that entries of ours have."""
         return [name for name in os.listdir(self.fd) if ENTRY.fullmatch(name)]  # noqa: PTH208 - by descriptor
 
-    def use(self, name: str, sizes: Mapping[str, int]) -> Entry | None:
+    def use(self, name: str, sizes: Mapping[str, int]) -> FolderEntry | None:
         """The copy of that name, kept from removal while it is open; None unless it is exactly these files."""
         entry = self._open(name)
         if entry is None:
@@ -101,7 +101,7 @@ class PrivateFolder:
         entry.close()
         return None
 
-    def make_part(self) -> Entry:
+    def make_part(self) -> FolderEntry:
         """A new empty entry, kept from removal while it is open."""
         name = PART + secrets.token_hex(16)
         os.mkdir(name, 0o700, dir_fd=self.fd)
@@ -111,7 +111,7 @@ class PrivateFolder:
         fcntl.flock(entry.fd, fcntl.LOCK_EX)
         return entry
 
-    def publish(self, part: Entry, name: str) -> None:
+    def publish(self, part: FolderEntry, name: str) -> None:
         """Gives a finished part the name of a copy. OSError where another has it."""
         os.rename(part.name, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
         part.name = name
@@ -129,7 +129,7 @@ class PrivateFolder:
 
     # With or without it
 
-    def abandon(self, entry: Entry) -> int:
+    def abandon(self, entry: FolderEntry) -> int:
         """Removes an entry that this process holds exclusively; gives the bytes of its files."""
         freed = 0
         try:
@@ -144,16 +144,16 @@ class PrivateFolder:
             entry.close()
         return freed
 
-    def path_of(self, entry: Entry, name: str) -> Path:
+    def path_of(self, entry: FolderEntry, name: str) -> Path:
         """The path of a file in an entry. Raises Doubt where that path leads elsewhere than our descriptors."""
         path = self.path / entry.name / name
         if not os.path.samestat(path.lstat(), os.stat(name, dir_fd=entry.fd, follow_symlinks=False)):
             raise Doubt("dispatch.ramdisk_unsafe", folder=str(self.path))
         return path
 
-    def _open(self, name: str) -> Entry | None:
+    def _open(self, name: str) -> FolderEntry | None:
         try:
-            entry = Entry(name, os.open(name, FOLDER_FLAGS, dir_fd=self.fd))
+            entry = FolderEntry(name, os.open(name, FOLDER_FLAGS, dir_fd=self.fd))
         except OSError:
             return None
         if os.fstat(entry.fd).st_uid != self._uid:
@@ -161,7 +161,7 @@ class PrivateFolder:
             return None
         return entry
 
-    def _sizes(self, entry: Entry) -> dict[str, int]:
+    def _sizes(self, entry: FolderEntry) -> dict[str, int]:
         """Name -> size, -1 for what is no file of ours."""
         sizes = {}
         for name in os.listdir(entry.fd):  # noqa: PTH208 - by descriptor

@@ -51,11 +51,11 @@ class Ticket:
 
 
 class Queue:
-    """`slots` run at once, at most `bound` wait, each at most `timeout` seconds."""
+    """`capacity` run at once, at most `bound` wait, each at most `timeout` seconds."""
 
     def __init__(
         self,
-        slots: int,
+        capacity: int,
         bound: int,
         timeout: float,
         clock: Callable[[], float],
@@ -63,7 +63,7 @@ class Queue:
     ) -> None:
         """`clock` gives seconds; `on_rest` is called when nothing runs and nothing waits any more."""
         self.timeout = timeout
-        self._slots = slots
+        self._capacity = capacity
         self._bound = bound
         self._clock = clock
         self._on_rest = on_rest
@@ -88,7 +88,7 @@ class Queue:
         """
         if not self._open:
             raise _shutting_down()
-        if len(self._running) >= self._slots and len(self._waiting) >= self._bound:
+        if len(self._running) >= self._capacity and len(self._waiting) >= self._bound:
             raise QueueFull("dispatch.queue_full", bound=self._bound, retry_after=RETRY_AFTER_S)
         ticket = Ticket(self, label, self._clock(), label if key is None else key)
         self._waiting.append(ticket)
@@ -113,7 +113,7 @@ class Queue:
             ticket.places.put(_shutting_down())
 
     def _advance(self) -> None:
-        while self._waiting and len(self._running) < self._slots:
+        while self._waiting and len(self._running) < self._capacity:
             ticket = next_ticket(self._waiting, self._key, self._clock())
             if self._running and ticket.key != self._key:  # nobody overtakes it any more
                 break

@@ -22,7 +22,7 @@ from typing import Final
 
 from hoshikage import gguf
 from hoshikage.dispatch.headroom import available_memory
-from hoshikage.dispatch.private_folder import COPY, PART, Doubt, Entry, PrivateFolder, opened
+from hoshikage.dispatch.private_folder import COPY, PART, Doubt, FolderEntry, PrivateFolder, opened
 from hoshikage.errors import Detail
 
 MARGIN: Final = 2**30
@@ -88,7 +88,7 @@ def _free_bytes(fd: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class MemoryState:
     """What the RAM disk asks of the system, and how big its steps are."""
 
     platform: str = field(default_factory=_platform)
@@ -118,13 +118,13 @@ class _Source:
 class RamDisk:
     """Brings a model into memory (`place`) and takes it out (`release`). Calls wait for one another."""
 
-    def __init__(self, root: Path | None, machine: Machine | None = None, limit: int = 0) -> None:
+    def __init__(self, root: Path | None, machine: MemoryState | None = None, limit: int = 0) -> None:
         """`root` None is off, and so is every system but Linux. `limit`: bytes the copy may take; 0 is no bound."""
         self._limit = limit
-        self._machine = machine or Machine()
+        self._machine = machine or MemoryState()
         self._root = root if self._machine.platform == "linux" else None
         self._busy = threading.Lock()
-        self._entry: Entry | None = None
+        self._entry: FolderEntry | None = None
         self._held: Held | None = None
 
     @property
@@ -197,7 +197,7 @@ class RamDisk:
         ms = (time.monotonic() - began) * 1000
         return Placed(path, True, Notice(logging.INFO, key, {"file": str(path), "mib": size / 2**20, "ms": ms}))
 
-    def _reserve(self, folder: PrivateFolder, name: str, sizes: dict[str, int]) -> Entry:
+    def _reserve(self, folder: PrivateFolder, name: str, sizes: dict[str, int]) -> FolderEntry:
         """The copy that is there, or else a part to fill; other copies make way first."""
         with folder.locked(self._machine.patience_s):
             entry = folder.use(name, sizes)
@@ -216,7 +216,7 @@ class RamDisk:
 
     def _check_room(self, folder: PrivateFolder, size: int) -> None:
         if self._limit and size > self._limit:
-            raise Doubt("dispatch.ramdisk_limit", mib=size / 2**20, most=self._limit / 2**20)
+            raise Doubt("dispatch.ramdisk_limit", mib=size / 2**20, maximum=self._limit / 2**20)
         free = self._machine.free_bytes(folder.fd)
         if free < size + MARGIN:
             raise _no_room(folder, size, free)
@@ -225,7 +225,9 @@ class RamDisk:
         if available < 2 * size + MARGIN:
             raise Doubt("dispatch.ramdisk_no_memory", mib=size / 2**20, free=available / 2**20)
 
-    def _fill(self, folder: PrivateFolder, part: Entry, sources: Sequence[_Source], on_progress: OnProgress) -> None:
+    def _fill(
+        self, folder: PrivateFolder, part: FolderEntry, sources: Sequence[_Source], on_progress: OnProgress
+    ) -> None:
         """Copies all files into the part, or leaves nothing of it."""
         size = sum(source.size for source in sources)
         try:
@@ -245,7 +247,7 @@ class RamDisk:
                 raise _no_room(folder, size, free) from None
             raise
 
-    def _publish(self, folder: PrivateFolder, part: Entry, name: str, sizes: dict[str, int]) -> Entry:
+    def _publish(self, folder: PrivateFolder, part: FolderEntry, name: str, sizes: dict[str, int]) -> FolderEntry:
         """The part as a copy; another server's where that was quicker. Leaves nothing of a part it cannot publish."""
         try:
             with folder.locked(self._machine.patience_s):
@@ -295,7 +297,7 @@ def _copy_name(sources: Sequence[_Source]) -> str:
     return COPY + hashlib.sha256(identities.encode()).hexdigest()[:32]
 
 
-def _allocate(part: Entry, source: _Source, on_progress: OnProgress) -> None:
+def _allocate(part: FolderEntry, source: _Source, on_progress: OnProgress) -> None:
     """Takes the memory first, so that a full file system is found before anything is copied."""
     target = os.open(source.copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=part.fd)
     try:
@@ -306,7 +308,7 @@ def _allocate(part: Entry, source: _Source, on_progress: OnProgress) -> None:
         os.close(target)
 
 
-def _copy(part: Entry, source: _Source, done: int, total: int, on_progress: OnProgress, chunk: int) -> int:
+def _copy(part: FolderEntry, source: _Source, done: int, total: int, on_progress: OnProgress, chunk: int) -> int:
     """Fills one file, makes it read-only, and gives the bytes of the model that are done."""
     origin = os.open(source.file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hoshikage._ffi.batch import Batch
-from hoshikage.engine.seats import Seat
+from hoshikage.engine.sequence_pool import KvSequence
 from hoshikage.engine.session import Session
 
 
 class Running:
     """Pairs a session with the sequence it has until it leaves. A session that waits has none."""
 
-    __slots__ = ("_last_index", "guesses", "index", "job", "sequence", "session")
+    __slots__ = ("_last_index", "index", "job", "proposed", "sequence", "session")
 
-    def __init__(self, session: Session, sequence: Seat) -> None:
+    def __init__(self, session: Session, sequence: KvSequence) -> None:
         sequence.tokens = session.tokens
         session.attached(sequence.n_past)
         self.job = session.job
@@ -22,7 +22,7 @@ class Running:
         self.sequence = sequence
         self.index: int | None = None
         """Where in the decoded batch this session's logits are; None while its text is not all in."""
-        self.guesses: Sequence[int] = ()
+        self.proposed: Sequence[int] = ()
         """What the batch has behind the text's last token."""
         self._last_index = 0
 
@@ -40,10 +40,10 @@ class Running:
         tokens, n_past = session.tokens, sequence.n_past
         pending = len(tokens) - n_past
         self.index = None
-        self.guesses = ()  # those of a decode that came to nothing are not in this one
+        self.proposed = ()  # those of a decode that came to nothing are not in this one
         if pending == 1:
             self._last_index = self.index = batch.add(tokens[-1], n_past, sequence.number, True)
-            return 1 if session.guesser is None else 1 + self._guess(batch, room - 1)
+            return 1 if session.proposer is None else 1 + self._propose(batch, room - 1)
         if session.is_scored:
             self._last_index = batch.add(tokens[n_past], n_past, sequence.number, True)
             return 1
@@ -52,7 +52,7 @@ class Running:
             return room
         batch.extend(tokens[n_past:-1], n_past, sequence.number)
         self._last_index = self.index = batch.add(tokens[-1], n_past + pending - 1, sequence.number, True)
-        return pending if session.guesser is None else pending + self._guess(batch, room - pending)
+        return pending if session.proposer is None else pending + self._propose(batch, room - pending)
 
     def progressed(self) -> None:
         """Tells how far its prompt is, and scores the token that was computed, where that is asked for."""
@@ -62,15 +62,15 @@ class Running:
         """Counts the guesses that were right as computed. Whether others stand in memory behind them."""
         right = self.session.right
         self.sequence.n_past += right
-        loose = right < len(self.guesses)
-        self.guesses = ()
+        loose = right < len(self.proposed)
+        self.proposed = ()
         return loose
 
-    def _guess(self, batch: Batch, room: int) -> int:
+    def _propose(self, batch: Batch, room: int) -> int:
         """Puts what may come next behind the last token. How many tokens it is."""
         session, number = self.session, self.sequence.number
-        self.guesses = guesses = session.guess(room)
+        self.proposed = proposed = session.propose(room)
         position = len(session.tokens)
-        for offset, token in enumerate(guesses):
+        for offset, token in enumerate(proposed):
             batch.add(token, position + offset, number, True)
-        return len(guesses)
+        return len(proposed)

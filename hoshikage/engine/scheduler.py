@@ -16,13 +16,13 @@ from typing import Final
 from hoshikage import wire
 from hoshikage.engine.cancels import Cancels
 from hoshikage.engine.faults import failure_of, report
-from hoshikage.engine.pace import Pace
 from hoshikage.engine.prices import Prices
+from hoshikage.engine.prompt_chunk import PromptChunk
 from hoshikage.engine.running import Running
-from hoshikage.engine.seats import Seat, Seats
+from hoshikage.engine.sequence_pool import KvSequence, SequencePool
 from hoshikage.engine.session import Session
 from hoshikage.errors import HoshikageError, KvMemoryFull, ShuttingDown
-from hoshikage.llama.context import MOST_GUESSED, Context
+from hoshikage.llama.context import MAX_PROPOSED, Context
 from hoshikage.params import Timings
 
 OpenSession = Callable[[wire.Generate], Session]
@@ -54,13 +54,13 @@ class Scheduler:
         self._open_session = open_session
         self._cancels = cancels
         self._emit = emit
-        self._seats = Seats(context, slots)
+        self._pool = SequencePool(context, slots)
         self._several = slots > 1
         self._slots = slots
         self._prices = prices
         self._turn = 0
         """Counts decodes of several answers."""
-        self._pace = Pace(context.n_batch)
+        self._pace = PromptChunk(context.n_batch)
         self._n_prompt = 0
         """Prompt tokens that were put into the last batch beside answers that flow."""
         self._waiting: deque[wire.Generate] = deque()
@@ -99,17 +99,17 @@ class Scheduler:
         try:
             decoded = context.decode()
         except KvMemoryFull:  # releases that want cells side by side may find too few of those
-            self._seats.restore()
-            if not (self._seats.evict() or self._make_room()):
+            self._pool.restore()
+            if not (self._pool.evict() or self._make_room()):
                 raise
             return
         if decoded:
             # All are told what has been computed of them before anyone leaves: who leaves may empty the memory.
             for running, count in filled:
-                running.sequence.n_past += count - len(running.guesses)
+                running.sequence.n_past += count - len(running.proposed)
             self._learn(filled, time.perf_counter() - begun)
         else:
-            self._seats.restore()
+            self._pool.restore()
         for running in tuple(self._running):
             if self._cancels.wanted(running.job):
                 self._give_up(running)
@@ -120,8 +120,8 @@ class Scheduler:
         """Ends every running session with this error."""
         while self._running:
             self._fail(self._running[0].session, error)
-        self._seats.reclaim(())
-        self._seats.forget()
+        self._pool.reclaim(())
+        self._pool.forget()
 
     def close(self) -> None:
         """Ends the sessions that have begun as cancelled and refuses those that wait."""
@@ -138,7 +138,7 @@ class Scheduler:
         for session in tuple(self._standing):
             if self._cancels.wanted(session.job):
                 self._give_up(session)
-        while self._seats.free and (self._standing or self._waiting):
+        while self._pool.free and (self._standing or self._waiting):
             if not self._standing:
                 self._open()
                 continue
@@ -166,10 +166,10 @@ class Scheduler:
         if not self._has_cells(min(session.longest, len(session.tokens) + AHEAD)):
             return False
         reuse = session.plan.reuse and not session.is_scored
-        seat = self._seats.take(session.tokens, session.plan.scope, reuse=reuse)
-        if seat is None:
+        sequence = self._pool.take(session.tokens, session.plan.scope, reuse=reuse)
+        if sequence is None:
             return False
-        insort(self._running, Running(session, seat), key=_arrival)
+        insort(self._running, Running(session, sequence), key=_arrival)
         self._standing.remove(session)
         self._cancels.admitted(session.job, self._context.abort)
         return True
@@ -181,7 +181,7 @@ class Scheduler:
         for running in self._running:
             session = running.session
             wanted += min(session.longest, len(session.tokens) + AHEAD) - running.sequence.n_past
-        return wanted <= self._seats.cells_left + self._seats.cells_kept
+        return wanted <= self._pool.cells_left + self._pool.cells_kept
 
     def _send_away(self) -> bool:
         """Takes its sequence from the session that came last. False where there is but one."""
@@ -189,7 +189,7 @@ class Scheduler:
             return False
         running = self._running.pop()
         insort(self._standing, running.session, key=_arrival)
-        self._seats.leave(running.sequence, keep=False)
+        self._pool.release(running.sequence, keep=False)
         return True
 
     def _make_room(self) -> bool:
@@ -200,7 +200,7 @@ class Scheduler:
         if self._tries > self._slots + 1:
             return False
         if not self._send_away():
-            self._seats.forget()
+            self._pool.forget()
         return True
 
     def _give_up(self, ended: Running | Session) -> None:
@@ -217,7 +217,7 @@ class Scheduler:
         try:
             if isinstance(ended, Running):
                 self._running.remove(ended)
-                self._seats.leave(ended.sequence, keep=ended.session.plan.reuse)
+                self._pool.release(ended.sequence, keep=ended.session.plan.reuse)
             else:
                 self._standing.remove(ended)
         finally:
@@ -237,7 +237,7 @@ class Scheduler:
                     self._remove(each)
                 except Exception as fault:  # noqa: BLE001 - it is gone all the same
                     report(fault, self._emit)
-        self._seats.reclaim(running.sequence for running in self._running)
+        self._pool.reclaim(running.sequence for running in self._running)
         self._cancels.ended(session.job)
         session.fail(failure)
 
@@ -255,10 +255,10 @@ class Scheduler:
         """The answers that flow go first, each with all it has; prompts share what room is left."""
         flowing, prompts = self._parted()
         needed = sum(running.pending for running in flowing)
-        while self._seats.cells_left < max(needed, 1) and (self._seats.evict() or self._send_away()):
+        while self._pool.cells_left < max(needed, 1) and (self._pool.evict() or self._send_away()):
             flowing, prompts = self._parted()
             needed = sum(running.pending for running in flowing)
-        room = min(context.n_batch, max(self._seats.cells_left, 1))
+        room = min(context.n_batch, max(self._pool.cells_left, 1))
         if not prompts and len(flowing) > 1:
             flowing = self._group(flowing)
             needed = sum(running.pending for running in flowing)
@@ -308,7 +308,7 @@ class Scheduler:
 
     def _parted(self) -> tuple[list[Running], list[Running]]:
         """Those that have a few tokens to compute, and those that have a prompt."""
-        short = 1 + MOST_GUESSED
+        short = 1 + MAX_PROPOSED
         flowing = [running for running in self._running if running.pending <= short]
         return flowing, [running for running in self._running if running.pending > short]
 
@@ -331,8 +331,8 @@ class Scheduler:
             if session.has_more and not session.flows:
                 forks = self._fork(running, index)
             self._tries = 0
-            goes_on = session.advance(index, running.guesses)
-            if running.guesses and running.verified():
+            goes_on = session.advance(index, running.proposed)
+            if running.proposed and running.verified():
                 self._take_back(running)
             if not goes_on:
                 self._follow(running)
@@ -343,9 +343,9 @@ class Scheduler:
 
     def _take_back(self, running: Running) -> None:
         """Removes guesses that came to nothing from memory."""
-        self._seats.cut(running.sequence, running.sequence.n_past)
+        self._pool.cut(running.sequence, running.sequence.n_past)
         if not running.sequence.n_past:  # the memory cannot: its text is computed again, once
-            running.session.stop_guessing()
+            running.session.stop_proposing()
 
     def _fork(self, running: Running, index: int) -> Decoded:
         """Further choices of a job whose prompt has just been computed, on sequences that nobody else waits for."""
@@ -353,27 +353,27 @@ class Scheduler:
         found: Decoded = []
         while session.has_more and not self._waiting and not self._standing:
             wanted = min(session.plan.prompt.limit, AHEAD)
-            if not self._has_cells(wanted) or (seat := self._seats.fork(running.sequence)) is None:
+            if not self._has_cells(wanted) or (sequence := self._pool.fork(running.sequence)) is None:
                 break
-            found.append((self._with_follower(session, seat), index))
+            found.append((self._with_follower(session, sequence), index))
             insort(self._running, found[-1][0], key=_arrival)
         return found
 
     def _follow(self, running: Running) -> None:
         """Puts the job's next choice in the place of one that has ended; both have the same prompt."""
-        session, seat = running.session, running.sequence
+        session, sequence = running.session, running.sequence
         if not session.has_more:
             self._remove(running)
             return
-        self._seats.cut(seat, min(seat.n_past, len(session.plan.prompt.tokens) - 1))
-        self._running[self._running.index(running)] = self._with_follower(session, seat)
+        self._pool.cut(sequence, min(sequence.n_past, len(session.plan.prompt.tokens) - 1))
+        self._running[self._running.index(running)] = self._with_follower(session, sequence)
         session.close()
 
-    def _with_follower(self, session: Session, seat: Seat) -> Running:
+    def _with_follower(self, session: Session, sequence: KvSequence) -> Running:
         """The job's next choice, with this sequence."""
         follower = session.follower()
         try:
-            return Running(follower, seat)
+            return Running(follower, sequence)
         except BaseException:
             follower.close()
             raise

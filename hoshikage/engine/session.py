@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from hoshikage import wire
-from hoshikage.engine.echo import Echoing
-from hoshikage.engine.guess import Guesser
-from hoshikage.engine.ledger import Ledger
+from hoshikage.engine.logprob_buffer import LogprobBuffer
+from hoshikage.engine.prompt_logprobs import PromptLogprobs
+from hoshikage.engine.proposer import Proposer
 from hoshikage.engine.thoughts import ThoughtLimit, Thoughts
 from hoshikage.errors import HoshikageError
-from hoshikage.llama.choice import Choice
-from hoshikage.llama.context import MOST_GUESSED
+from hoshikage.llama.constrained_sampler import ConstrainedSampler
+from hoshikage.llama.context import MAX_PROPOSED
 from hoshikage.llama.logprobs import Scorer
 from hoshikage.llama.sampler import Sampler
 from hoshikage.llama.text import TextAssembler
@@ -53,9 +53,9 @@ class Plan:
     prompt: Prompt
     choices: int
     """They share the prompt: each begins where its last token has been computed."""
-    open_sampler: Callable[[int], Sampler | Choice]
+    open_sampler: Callable[[int], Sampler | ConstrainedSampler]
     """Given the choice's number."""
-    open_guesser: Callable[[], Guesser | None]
+    open_proposer: Callable[[], Proposer | None]
     scorer: Scorer | None
     """Where log probabilities are asked for."""
     vocab: Vocab
@@ -106,8 +106,8 @@ class Session:
         self._n_prompt = len(plan.prompt.tokens)
         self._sampler = plan.open_sampler(self._choice)
         self._thoughts = None if plan.prompt.thoughts is None else Thoughts(plan.prompt.thoughts)
-        self._conditions = self._sampler if isinstance(self._sampler, Choice) else None
-        self.guesser: Guesser | None = None
+        self._constrained = self._sampler if isinstance(self._sampler, ConstrainedSampler) else None
+        self.proposer: Proposer | None = None
         """Proposes what may come next; None where nothing is to be guessed."""
         self.right = 0
         """How many of the last guesses were right."""
@@ -119,12 +119,12 @@ class Session:
         self._gather_s = GATHER_S if plan.whole else 0.0
         self._emit_from = 0.0
         """By `time.perf_counter()`."""
-        self._ledger = None if plan.scorer is None else Ledger()
-        self._echo: Echoing | None = None
+        self._ledger = None if plan.scorer is None else LogprobBuffer()
+        self._echo: PromptLogprobs | None = None
         self._generated = 0
         try:
             self._echo = self._echoing()
-            self.guesser = plan.open_guesser()
+            self.proposer = plan.open_proposer()
         except BaseException:
             self._sampler.close()
             raise
@@ -157,13 +157,13 @@ class Session:
             self._echo.score(index, n_past, self.tokens[n_past])
         self._emit(wire.Prefill(self.job, min(n_past, self._n_prompt)))
 
-    def guess(self, room: int) -> Sequence[int]:
+    def propose(self, room: int) -> Sequence[int]:
         """What may come next, for at most `room` more tokens in the batch."""
-        most = min(MOST_GUESSED, room, self._prompt.limit - self._generated - 1)
-        return self.guesser.guess(self.tokens, most) if most > 0 and self.guesser is not None else ()
+        maximum = min(MAX_PROPOSED, room, self._prompt.limit - self._generated - 1)
+        return self.proposer.propose(self.tokens, maximum) if maximum > 0 and self.proposer is not None else ()
 
-    def advance(self, index: int, guesses: Sequence[int]) -> bool:
-        """Samples from the decoded batch, in which `guesses` stand behind the token at `index`, and emits what is
+    def advance(self, index: int, proposed: Sequence[int]) -> bool:
+        """Samples from the decoded batch, in which `proposed` stand behind the token at `index`, and emits what is
         certain. False when the session has ended."""
         tally, started = self._tally, time.perf_counter()
         if not self._generated:
@@ -178,10 +178,10 @@ class Session:
         if not tally.generated:
             tally.first_token_at = now
         reason = self._take(token, index)
-        if guesses:
-            reason = self._compare(token, index, guesses, reason)
-        if reason is None and self._conditions is not None:
-            reason = self._take_forced(self._conditions)
+        if proposed:
+            reason = self._compare(token, index, proposed, reason)
+        if reason is None and self._constrained is not None:
+            reason = self._take_forced(self._constrained)
         if reason is not None:
             return self._end(reason)
         if self._said and now >= self._emit_from:
@@ -199,11 +199,11 @@ class Session:
         """The session of the job's next choice."""
         return Session(self.plan, self._tally)
 
-    def stop_guessing(self) -> None:
+    def stop_proposing(self) -> None:
         """The memory cannot take guesses back."""
-        guesser, self.guesser = self.guesser, None
-        if guesser is not None:
-            guesser.close()
+        proposer, self.proposer = self.proposer, None
+        if proposer is not None:
+            proposer.close()
 
     def cancel(self) -> None:
         """Ends it as cancelled; the job's end is told with the last of its choices."""
@@ -220,31 +220,31 @@ class Session:
         try:
             self._sampler.close()
         finally:
-            self.stop_guessing()
+            self.stop_proposing()
 
-    def _echoing(self) -> Echoing | None:
+    def _echoing(self) -> PromptLogprobs | None:
         prompt = self._prompt
         if prompt.echo is None or self._choice:  # the choices share their prompt
             return None
-        return Echoing(self.job, prompt.echo, self._n_prompt, self.plan.scorer, self._vocab)
+        return PromptLogprobs(self.job, prompt.echo, self._n_prompt, self.plan.scorer, self._vocab)
 
     def _compare(
-        self, token: int, index: int, guesses: Sequence[int], reason: wire.FinishReason | None
+        self, token: int, index: int, proposed: Sequence[int], reason: wire.FinishReason | None
     ) -> wire.FinishReason | None:
         """Samples on behind each guess that was right. A guess is right where the sampler's own choice is the same, so
         that guessing changes nothing but the time: it is certain, and what is drawn is drawn from the same chances."""
         right, started = 0, time.perf_counter()
-        for guess in guesses:
-            if reason is not None or guess != token:
+        for propose in proposed:
+            if reason is not None or propose != token:
                 break
             right += 1
             token = self._pick(index + right)
             reason = self._take(token, index + right)
         self._tally.sampling_s += time.perf_counter() - started
         self.right = right
-        if self.guesser is not None:
-            self.guesser.judged(len(guesses), right)
-        self._tally.drafted += len(guesses)
+        if self.proposer is not None:
+            self.proposer.verified(len(proposed), right)
+        self._tally.drafted += len(proposed)
         self._tally.accepted += right
         return reason
 
@@ -256,11 +256,11 @@ class Session:
         self._sampler.accept(forced)
         return forced
 
-    def _take_forced(self, conditions: Choice) -> wire.FinishReason | None:
+    def _take_forced(self, factory: ConstrainedSampler) -> wire.FinishReason | None:
         """What the grammar leaves no choice of needs no logits: it is decoded together with what comes next."""
         if self._ledger is not None:
             return None
-        tokens = conditions.forced(self._prompt.limit - self._generated)
+        tokens = factory.forced(self._prompt.limit - self._generated)
         for left, token in zip(range(len(tokens) - 1, -1, -1), tokens, strict=True):
             reason = self._take(token, None, is_last=not left)
             if reason is not None:
@@ -283,7 +283,7 @@ class Session:
             self._note(self._ledger, self.plan.scorer, token, index, piece, text)
         else:
             self._said += text
-        if self._text.stop is not None or (is_last and self._conditions is not None and self._conditions.complete):
+        if self._text.stop is not None or (is_last and self._constrained is not None and self._constrained.complete):
             return "stop"
         if self._generated >= self._prompt.limit:
             return "length"
@@ -296,7 +296,7 @@ class Session:
             for frame in echo.frames():
                 self._emit(frame)
 
-    def _note(self, ledger: Ledger, scorer: Scorer, token: int, index: int, piece: bytes, text: str) -> None:
+    def _note(self, ledger: LogprobBuffer, scorer: Scorer, token: int, index: int, piece: bytes, text: str) -> None:
         """Sends the token with its log probabilities, or what has become certain of those before it."""
         logprob, top = scorer.score(index, token)
         ledger.add(piece, logprob, [(self._vocab.piece(other), value) for other, value in top])

@@ -120,7 +120,7 @@ class Tasks:
         if embedder.ranks:
             raise InvalidRequest("engine.no_embedder", param="model")
         if task.dimensions is not None and task.dimensions > self._model.n_embd:
-            raise InvalidRequest("engine.dimensions", param="dimensions", most=self._model.n_embd)
+            raise InvalidRequest("engine.dimensions", param="dimensions", maximum=self._model.n_embd)
         for number, given in enumerate(task.inputs):
             place = f"input[{number}]" if len(task.inputs) > 1 else "input"
             tokens = _whole(vocab, given) if isinstance(given, str) else checked(given, vocab, place)

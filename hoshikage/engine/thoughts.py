@@ -10,7 +10,7 @@ from dataclasses import dataclass
 class ThoughtLimit:
     """A bound on thoughts, for one prompt and vocabulary."""
 
-    most: int
+    maximum: int
     """Tokens between the marks."""
     opens: bytes
     closes: bytes
@@ -47,7 +47,7 @@ class Thoughts:
         else:
             self._text = self._text[-len(self._limit.closes) :]
             self._count += 1
-            if self._count == self._limit.most:
+            if self._count == self._limit.maximum:
                 self._forced.extend(self._limit.ending)
 
     def _begin(self) -> None:

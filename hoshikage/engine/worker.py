@@ -15,13 +15,13 @@ from hoshikage._ffi.layout import Calibrated
 from hoshikage._ffi.library import Library, load
 from hoshikage.cores import is_busy
 from hoshikage.engine.cancels import Cancels
-from hoshikage.engine.draft import Draft
+from hoshikage.engine.draft_model import DraftModel
 from hoshikage.engine.faults import failure_of, report
-from hoshikage.engine.guess import Guesser
-from hoshikage.engine.lookup import Credit, Lookup
 from hoshikage.engine.prices import Prices
 from hoshikage.engine.prompt import prepare
-from hoshikage.engine.sampling import Conditions
+from hoshikage.engine.prompt_lookup import Credit, PromptLookup
+from hoshikage.engine.proposer import Proposer
+from hoshikage.engine.sampler_factory import SamplerFactory
 from hoshikage.engine.scheduler import Scheduler
 from hoshikage.engine.session import Plan, Session
 from hoshikage.engine.tasks import Tasks
@@ -184,9 +184,9 @@ class _Loaded:
         self._params = params
         self._prices = Prices()
         self._credit = Credit()
-        self._draft: Draft | None = None
+        self._draft: DraftModel | None = None
         if params.draft_path:
-            self._draft = Draft.open(model.library, params, vocab, self._prices, lambda _progress: True)
+            self._draft = DraftModel.open(model.library, params, vocab, self._prices, lambda _progress: True)
         self.scheduler = Scheduler(context, self._open, cancels, emit, self._prices, context.n_sequences)
         self.tasks = Tasks(model, self._templates, params, cancels, emit)
 
@@ -223,7 +223,7 @@ class _Loaded:
         if not writes(self._model):
             raise InvalidRequest("engine.no_writer", param="model")
         prompt = prepare(request, self._templates, vocab, self._context.n_ctx)
-        conditions = Conditions(self._model, self._context, request, prompt, self._grammars)
+        factory = SamplerFactory(self._model, self._context, request, prompt, self._grammars)
         scorer = None if request.logprobs is None else Scorer(self._context, request.logprobs)
         reuse = self._params.kv_reuse == "prefix" if request.cache_prompt is None else request.cache_prompt
         session = Session(
@@ -231,8 +231,8 @@ class _Loaded:
                 job=job.job,
                 prompt=prompt,
                 choices=request.choices,
-                open_sampler=conditions.open_sampler,
-                open_guesser=self._open_guesser,
+                open_sampler=factory.open_sampler,
+                open_proposer=self._open_proposer,
                 scorer=scorer,
                 vocab=vocab,
                 emit=self._emit,
@@ -249,10 +249,10 @@ class _Loaded:
             raise
         return session
 
-    def _open_guesser(self) -> Guesser | None:
+    def _open_proposer(self) -> Proposer | None:
         if self._draft is not None:
-            return self._draft.guesser()
-        return Lookup(self._prices, self._credit) if self._params.speculation == "lookup" else None
+            return self._draft.proposer()
+        return PromptLookup(self._prices, self._credit) if self._params.speculation == "lookup" else None
 
     def _grammars(self) -> Grammars:
         if self._made_grammars is None:

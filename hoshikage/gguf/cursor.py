@@ -48,16 +48,16 @@ class Cursor:
     def u64(self) -> int:
         return int(U64.unpack(self.take(8))[0])
 
-    def count(self, key: str, most: int) -> int:
-        """A 64-bit number of at most `most`; else refused with that key."""
+    def count(self, key: str, maximum: int) -> int:
+        """A 64-bit number of at most `maximum`; else refused with that key."""
         at = self.at
         count = self.u64()
-        if count > most:
-            self.refuse(key, at=at, count=count, most=most)
+        if count > maximum:
+            self.refuse(key, at=at, count=count, maximum=maximum)
         return count
 
-    def string(self, key: str, most: int) -> bytes:
-        return self.take(self.count(key, most))
+    def string(self, key: str, maximum: int) -> bytes:
+        return self.take(self.count(key, maximum))
 
     def strings(self, count: int, *, keep: bool) -> list[bytes]:
         """Steps over `count` strings and gives them where `keep`.
@@ -89,7 +89,7 @@ class Cursor:
         if end > self.size:
             self.refuse("model.gguf_cut", size=self.size)
         if end > MAX_HEADER_BYTES:
-            self.refuse("model.gguf_header_too_large", most=MAX_HEADER_BYTES)
+            self.refuse("model.gguf_header_too_large", maximum=MAX_HEADER_BYTES)
         parts = [self._data]
         missing = min(self.size, max(end, 2 * len(self._data), FIRST_READ_BYTES)) - len(self._data)
         while missing > 0:

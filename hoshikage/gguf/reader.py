@@ -240,7 +240,7 @@ class _Reader:
             self._has_chatml |= CHATML_TOKENS.issubset(tokens)
         elif kind == ARRAY:
             if depth == MAX_NESTING:
-                cursor.refuse("model.gguf_nesting", at=at, name=key, most=MAX_NESTING)
+                cursor.refuse("model.gguf_nesting", at=at, name=key, maximum=MAX_NESTING)
             count = cursor.count("model.gguf_array_count", MAX_PAIRS)
             for _ in range(count):
                 self._array(key, depth + 1)
@@ -293,7 +293,7 @@ class _Reader:
         at = cursor.at
         n_dims = cursor.u32()
         if not 1 <= n_dims <= MAX_DIMENSIONS:
-            cursor.refuse("model.gguf_dimensions", at=at, name=name, count=n_dims, most=MAX_DIMENSIONS)
+            cursor.refuse("model.gguf_dimensions", at=at, name=name, count=n_dims, maximum=MAX_DIMENSIONS)
         elements, row = 1, 0
         for index in range(n_dims):
             at = cursor.at

@@ -17,9 +17,9 @@ from typing import Any, Final, Literal
 from aiohttp import web
 
 from hoshikage.access import local_admin
-from hoshikage.access.tokens import Token, TokenStore
+from hoshikage.access.tokens import AccessToken, TokenStore
 from hoshikage.errors import AuthenticationFailed, PermissionRefused, UsageError
-from hoshikage.http.origin_policy import Doorway
+from hoshikage.http.origin_policy import OriginPolicy
 from hoshikage.settings import Settings
 
 Needs = Literal["nothing", "api", "admin"]
@@ -39,16 +39,16 @@ class Caller:
 ANONYMOUS: Final = "(anonymous)"
 """No token can have this name."""
 OWNER: Final = Caller(None)
-LOCAL_ADMIN: Final = Token(ANONYMOUS, "admin", 0)
+LOCAL_ADMIN: Final = AccessToken(ANONYMOUS, "admin", 0)
 CALLER: Final[ContextVar[Caller]] = ContextVar("caller", default=OWNER)
 """Who asks what the current task answers."""
 
 
-class Gate:
+class Authenticator:
     """Knows the tokens. `needs` maps the handlers of routes to what those need."""
 
-    def __init__(self, settings: Settings, doorway: Doorway, needs: Mapping[Any, Needs]) -> None:
-        self._doorway = doorway
+    def __init__(self, settings: Settings, policy: OriginPolicy, needs: Mapping[Any, Needs]) -> None:
+        self._policy = policy
         self._needs = needs
         self._store = TokenStore(settings.token_file)
         self._admin_file = settings.admin_token_file
@@ -63,8 +63,8 @@ class Gate:
 
     def require_tokens(self, host: str) -> None:
         """Raises UsageError where tokens are needed and there are none, or their file cannot be used."""
-        if self._doorway.needs_token and not self._store.tokens():
-            raise UsageError("http.no_token_exposed" if self._doorway.exposed else "http.no_token", host=host)
+        if self._policy.needs_token and not self._store.tokens():
+            raise UsageError("http.no_token_exposed" if self._policy.exposed else "http.no_token", host=host)
 
     def needs(self, request: web.Request) -> Needs:
         info = request.match_info
@@ -72,12 +72,12 @@ class Gate:
 
     def admit(self, request: web.Request) -> Caller:
         """Who asks, if they may. Raises AuthenticationFailed, PermissionRefused."""
-        if self._doorway.is_private(request):
+        if self._policy.is_private(request):
             return OWNER
         needs = self.needs(request)
         if needs == "nothing":
             return Caller(ANONYMOUS)
-        if needs == "api" and not self._doorway.needs_token:
+        if needs == "api" and not self._policy.needs_token:
             return self._unasked(request)
         token = self._verify(presented(request))
         if token is None:
@@ -102,7 +102,7 @@ class Gate:
             return OWNER
         return Caller(token.name if token else ANONYMOUS)
 
-    def _verify(self, word: str | None) -> Token | None:
+    def _verify(self, word: str | None) -> AccessToken | None:
         if word is None:
             return None
         if self._admin_token is not None and hmac.compare_digest(_digest(word), _digest(self._admin_token)):

@@ -34,7 +34,7 @@ BESIDE_QUEUE: Final = 512
 RESERVED_FILES: Final = 64
 """File descriptors for everything but connections."""
 LEAST: Final = 16
-MOST_FILES: Final = (65_536, 10_240)
+MAX_FILES: Final = (65_536, 10_240)
 """What to ask for where the hard limit is higher or none; macOS takes no more than the second."""
 OUT_OF_FILES: Final = "socket.accept() out of system resource"
 """How asyncio's message begins; it repeats it for every try to accept."""
@@ -47,7 +47,7 @@ class Connection(web.RequestHandler):
 
     __slots__ = ("_first", "_heard", "_house")
 
-    def __init__(self, house: Runner, manager: web.Server, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
+    def __init__(self, house: HttpRunner, manager: web.Server, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
         super().__init__(manager, loop=loop, **options)
         self._house = house
         self._heard = False
@@ -102,7 +102,7 @@ class _Surplus(asyncio.Protocol):
             transport.abort()
 
 
-class Runner(web.AppRunner):
+class HttpRunner(web.AppRunner):
     """Runs the app with a bounded number of connections. `options` are those of aiohttp's request handler."""
 
     def __init__(
@@ -145,7 +145,7 @@ class Site(web.BaseSite):
 
     def __init__(
         self,
-        running: Runner,
+        running: HttpRunner,
         place: tuple[str, int] | socket.socket,
         tls: ssl.SSLContext | None = None,
     ) -> None:
@@ -195,8 +195,8 @@ def raise_files() -> None:
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    for most in MOST_FILES:
-        wanted = most if hard == resource.RLIM_INFINITY else min(hard, most)
+    for maximum in MAX_FILES:
+        wanted = maximum if hard == resource.RLIM_INFINITY else min(hard, maximum)
         if soft == resource.RLIM_INFINITY or soft >= wanted:
             return
         with suppress(OSError, ValueError):

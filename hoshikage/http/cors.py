@@ -10,7 +10,7 @@ from typing import Final
 
 from aiohttp import web
 
-from hoshikage.http.keys import DOORWAY, GATE
+from hoshikage.http.keys import AUTHENTICATOR, ORIGIN_POLICY
 
 METHODS: Final = "GET, HEAD, POST, DELETE, OPTIONS"
 HEADER_NAMES: Final = re.compile(r"[A-Za-z0-9,_ -]{1,2048}")
@@ -28,7 +28,7 @@ MAX_AGE_S: Final = 600
 def is_admin(request: web.Request) -> bool:
     """Whether the request is for an admin route, or for one below /admin that does not exist."""
     below = request.path == "/admin" or request.path.startswith("/admin/")
-    return below or request.config_dict[GATE].needs(request) == "admin"
+    return below or request.config_dict[AUTHENTICATOR].needs(request) == "admin"
 
 
 def is_preflight(request: web.Request) -> bool:
@@ -52,7 +52,7 @@ def preflight(request: web.Request) -> web.Response:
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Lets pages of a listed origin read the answer, as its headers go out."""
-    listed = request.config_dict[DOORWAY].origins
+    listed = request.config_dict[ORIGIN_POLICY].origins
     if listed and not listed.any:
         response.headers.add("Vary", "Origin")  # on every answer, or a cache would give one origin's to another
     origin = _origin(request)
@@ -62,4 +62,4 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
 
 
 def _origin(request: web.Request) -> str | None:
-    return None if is_admin(request) else request.config_dict[DOORWAY].listed_origin(request)
+    return None if is_admin(request) else request.config_dict[ORIGIN_POLICY].listed_origin(request)

@@ -22,7 +22,7 @@ from hoshikage.errors import (
 from hoshikage.http.keys import REQUEST_ID, SETTINGS
 from hoshikage.messages import Language, accepted_language, text
 
-MOST_CHARACTERS: Final = 2000
+MAX_CHARACTERS: Final = 2000
 """Of a text from elsewhere that an answer quotes."""
 ErrorBody = Callable[[HoshikageError, Language], dict[str, Any]]
 """Makes an error's body in the form of one protocol."""
@@ -35,9 +35,9 @@ def language(request: web.Request) -> Language:
     return accepted_language(request.headers.get("Accept-Language"), request.config_dict[SETTINGS].lang)
 
 
-def response(error: HoshikageError, tongue: Language) -> web.Response:
+def response(error: HoshikageError, language: Language) -> web.Response:
     answer = web.Response(
-        status=error.status, body=msgspec.json.encode(body(error, tongue)), content_type="application/json"
+        status=error.status, body=msgspec.json.encode(body(error, language)), content_type="application/json"
     )
     if error.retry_after is not None:
         answer.headers["Retry-After"] = str(error.retry_after)
@@ -48,10 +48,10 @@ def response(error: HoshikageError, tongue: Language) -> web.Response:
     return answer
 
 
-def body(error: HoshikageError, tongue: Language) -> dict[str, Any]:
+def body(error: HoshikageError, language: Language) -> dict[str, Any]:
     """`{"error": ...}`; a 5xx carries the request id by which the log can be searched."""
     shown: dict[str, Any] = {
-        "message": _message(error, tongue),
+        "message": _message(error, language),
         "type": error.type,
         "param": error.param,
         "code": error.code,
@@ -91,18 +91,18 @@ def _routing(error: web.HTTPException) -> HoshikageError | web.HTTPException:
     return error
 
 
-def _message(error: HoshikageError, tongue: Language) -> str:
+def _message(error: HoshikageError, language: Language) -> str:
     try:
-        return text(tongue, error.key, **{name: _bounded(value) for name, value in error.details.items()})
+        return text(language, error.key, **{name: _bounded(value) for name, value in error.details.items()})
     except (KeyError, ValueError, TypeError):  # keys and details may come from a runner, which is not trusted
         log.error("no text for %s", error)
-        return text(tongue, "http.internal", request_id=REQUEST_ID.get())
+        return text(language, "http.internal", request_id=REQUEST_ID.get())
 
 
 def _bounded(value: Detail) -> Detail:
     """A template, a library or a client may have written it, as long as it liked."""
-    if isinstance(value, str) and len(value) > MOST_CHARACTERS:
-        return value[:MOST_CHARACTERS] + "…"
+    if isinstance(value, str) and len(value) > MAX_CHARACTERS:
+        return value[:MAX_CHARACTERS] + "…"
     return value
 
 
@@ -125,6 +125,6 @@ def error_format(body: ErrorBody) -> Callable[[Handler], Handler]:
     return wrap
 
 
-def message_of(error: HoshikageError, tongue: Language) -> str:
+def message_of(error: HoshikageError, language: Language) -> str:
     """The error in words."""
-    return str(body(error, tongue)["error"]["message"])
+    return str(body(error, language)["error"]["message"])

@@ -79,7 +79,7 @@ def look(tree: Any, kind: type[Any], without_effect: Mapping[str, str]) -> None:
     """Gathers the fields of `tree` that the schema `kind` does not know, and those that change nothing."""
     from hoshikage.http.unknown_fields import idle_fields, unknown_fields
 
-    current().update(unknown_fields(tree, kind, most=MAX_NAMES + 1))
+    current().update(unknown_fields(tree, kind, maximum=MAX_NAMES + 1))
     current().update(idle_fields(tree, without_effect))
 
 

@@ -25,8 +25,8 @@ BROWSERS_SEND: Final = ("Origin", "Sec-Fetch-Site")
 WORKER_BYTES: Final = 128 * 1024
 """From this size on parsing would hold up other clients; it runs in a worker thread."""
 STRUCTURE: Final = (b",", b"[", b"{")
-LEAST_INTEGER: Final = -(2**63)
-MOST_INTEGER: Final = 2**64 - 1
+MIN_INTEGER: Final = -(2**63)
+MAX_INTEGER: Final = 2**64 - 1
 SHOWN_CHARACTERS: Final = 60
 
 Link = tuple[Any, str | int]
@@ -87,9 +87,9 @@ def parse(raw: bytes) -> Any:
 
 def _values(raw: bytes) -> int:
     """About how many values it holds; never fewer than a parser would make. A hostile 4 MiB has millions of them."""
-    most = sum(map(raw.count, STRUCTURE))
-    if most <= MAX_VALUES:
-        return most
+    maximum = sum(map(raw.count, STRUCTURE))
+    if maximum <= MAX_VALUES:
+        return maximum
     plain = raw.replace(rb"\\", b"").replace(rb"\"", b"")  # what is left of quotes begins and ends strings
     if (quotes := plain.count(b'"')) > 4 * MAX_VALUES:  # a value is two strings at most: its name and itself
         return quotes // 4
@@ -124,7 +124,7 @@ def _float(digits: str) -> float | _Flaw:
 
 
 def _integer(digits: str) -> int | _Flaw:
-    if len(digits) <= 20 and LEAST_INTEGER <= (number := int(digits)) <= MOST_INTEGER:
+    if len(digits) <= 20 and MIN_INTEGER <= (number := int(digits)) <= MAX_INTEGER:
         return number
     return _Flaw("http.integer_size", digits)
 

@@ -12,9 +12,9 @@ from aiohttp import web
 
 from hoshikage.access.limits import RateLimits
 from hoshikage.dispatch.client import Note
-from hoshikage.http.authenticator import Gate
+from hoshikage.http.authenticator import Authenticator
 from hoshikage.http.measures import Measures
-from hoshikage.http.origin_policy import Doorway
+from hoshikage.http.origin_policy import OriginPolicy
 from hoshikage.params import Work
 from hoshikage.registry import ModelSpec, Registry
 from hoshikage.settings import Settings
@@ -49,7 +49,7 @@ class Dispatching(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class StreamTimeouts:
     """How a silent stream is kept alive and a stalled one ended, in seconds."""
 
     commit_after: float = 10.0
@@ -63,11 +63,11 @@ class Pace:
 SETTINGS: Final = web.AppKey("settings", Settings)
 REGISTRY: Final = web.AppKey("registry", Registry)
 DISPATCHER: Final[web.AppKey[Dispatching]] = web.AppKey("dispatcher", Dispatching)
-DOORWAY: Final = web.AppKey("doorway", Doorway)
-GATE: Final = web.AppKey("gate", Gate)
+ORIGIN_POLICY: Final = web.AppKey("doorway", OriginPolicy)
+AUTHENTICATOR: Final = web.AppKey("gate", Authenticator)
 LIMITS: Final = web.AppKey("limits", RateLimits)
 METRICS: Final = web.AppKey("metrics", Measures)
-PACE: Final = web.AppKey("pace", Pace)
+STREAM_TIMEOUTS: Final = web.AppKey("pace", StreamTimeouts)
 TLS: Final = web.AppKey("tls", SSLContext)
 """Absent where plain HTTP is served."""
 

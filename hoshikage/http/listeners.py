@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hoshikage.errors import SettingInvalid, Unavailable, UsageError
-from hoshikage.http.connections import BACKLOG, Runner, Site
+from hoshikage.http.connections import BACKLOG, HttpRunner, Site
 from hoshikage.http.origin_policy import is_loopback
 from hoshikage.settings import Settings
 
@@ -64,7 +64,7 @@ def _no_password() -> str:
 
 
 async def listen(
-    running: Runner, settings: Settings, tls: ssl.SSLContext | None, passed: Sequence[socket.socket]
+    running: HttpRunner, settings: Settings, tls: ssl.SSLContext | None, passed: Sequence[socket.socket]
 ) -> None:
     """Opens every site. Raises OSError for an address not to be had, Unavailable or UsageError for the Unix socket."""
     for opened in passed:

@@ -16,7 +16,7 @@ from aiohttp.web_request import BaseRequest
 from hoshikage.http import cors, error_response, ignored, rate_limits
 from hoshikage.http.authenticator import CALLER
 from hoshikage.http.connections import Connection, watched_body
-from hoshikage.http.keys import DOORWAY, GATE, LIBRARY, REQUEST_ID
+from hoshikage.http.keys import AUTHENTICATOR, LIBRARY, ORIGIN_POLICY, REQUEST_ID
 
 LIBRARY_HEADER: Final = "X-Hoshikage-Library"
 REQUEST_ID_HEADER: Final = "x-request-id"
@@ -47,10 +47,10 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
 @web.middleware
 async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Access rules, on every route and before any body is read."""
-    request.config_dict[DOORWAY].check(request, admin=cors.is_admin(request))
+    request.config_dict[ORIGIN_POLICY].check(request, admin=cors.is_admin(request))
     if cors.is_preflight(request):  # browsers send no token with it
         return cors.preflight(request)
-    CALLER.set(request.config_dict[GATE].admit(request))
+    CALLER.set(request.config_dict[AUTHENTICATOR].admit(request))
     rate_limits.admit(request)
     return await handler(request)
 

@@ -31,7 +31,7 @@ def is_loopback(host: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Doorway:
+class OriginPolicy:
     """What the server answers to, whoever asks."""
 
     names: frozenset[str]
@@ -45,7 +45,7 @@ class Doorway:
     needs_token: bool
 
     @classmethod
-    def of(cls, settings: Settings, exposed: bool) -> Doorway:
+    def of(cls, settings: Settings, exposed: bool) -> OriginPolicy:
         """Raises SettingInvalid where every site's pages could use the server without a token."""
         needs_token = exposed or settings.require_token == "always"
         origins = Origins.of(settings.cors_origins)

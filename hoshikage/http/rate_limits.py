@@ -6,7 +6,7 @@ from aiohttp import web
 
 from hoshikage.errors import RateLimited
 from hoshikage.http.authenticator import CALLER
-from hoshikage.http.keys import GATE, LIMITS
+from hoshikage.http.keys import AUTHENTICATOR, LIMITS
 
 
 def admit(request: web.Request) -> None:
@@ -41,4 +41,4 @@ def duration(seconds: float) -> str:
 
 def _counts(request: web.Request) -> bool:
     """Whether the request is for an answer of a model; looking at the list or the status is free."""
-    return request.method == "POST" and request.config_dict[GATE].needs(request) == "api"
+    return request.method == "POST" and request.config_dict[AUTHENTICATOR].needs(request) == "api"

@@ -11,7 +11,7 @@ from typing import Final
 
 from aiohttp import web
 
-from hoshikage.http.keys import Pace
+from hoshikage.http.keys import StreamTimeouts
 
 log: Final = logging.getLogger("hoshikage.server")
 HEADERS: Final = {
@@ -51,13 +51,13 @@ class EventStream:
     nothing for too long is left: its connection is closed, and the next write raises ConnectionError.
     """
 
-    def __init__(self, request: web.Request, pace: Pace) -> None:
+    def __init__(self, request: web.Request, timeouts: StreamTimeouts) -> None:
         self.response = web.StreamResponse(headers=HEADERS)
         self.committed = False
         """True once the status can no longer be changed."""
         self.comment = "waiting"
         self._request = request
-        self._pace = pace
+        self._timeouts = timeouts
         self._opening = asyncio.Lock()
         self._open = False
         self._clock = asyncio.get_running_loop().time
@@ -96,7 +96,7 @@ class EventStream:
         if transport is None:
             yield
             return
-        watch = _Watch(transport, self._pace.stalled_after / 2)
+        watch = _Watch(transport, self._timeouts.stalled_after / 2)
         try:
             yield
         finally:
@@ -110,11 +110,11 @@ class EventStream:
                 self._open = True
 
     async def _fill_silence(self) -> None:
-        await asyncio.sleep(self._pace.commit_after)
+        await asyncio.sleep(self._timeouts.commit_after)
         with suppress(ConnectionError):  # the handler is told by its own write, or by being cancelled
             while True:
                 silent = self._clock() - self._last_sent
-                if not self._open or silent >= self._pace.comment_every:
+                if not self._open or silent >= self._timeouts.comment_every:
                     await self.send(f": {self.comment}\n\n".encode())
                     silent = 0.0
-                await asyncio.sleep(self._pace.comment_every - silent)
+                await asyncio.sleep(self._timeouts.comment_every - silent)

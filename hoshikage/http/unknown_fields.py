@@ -12,11 +12,11 @@ Inner = tuple[type[Struct] | None, type[Struct] | None]
 """The struct that a field may be, and the struct that the items of a list in its place are."""
 
 
-def unknown_fields(tree: Any, kind: type[Any], *, most: int) -> list[str]:
-    """The places of up to `most` fields that `kind` has no row for, indices left out: `messages[].cache_control`."""
+def unknown_fields(tree: Any, kind: type[Any], *, maximum: int) -> list[str]:
+    """The places of up to `maximum` fields that `kind` has no row for, indices left out: `messages[].cache_control`."""
     found: dict[str, None] = {}
     pending: list[tuple[Any, type[Struct], str]] = [(tree, kind, "")] if _is_struct(kind) else []
-    while pending and len(found) < most:
+    while pending and len(found) < maximum:
         value, struct, before = pending.pop()
         if not isinstance(value, dict):
             continue

@@ -145,13 +145,13 @@ class Struct:
     def candidates(self, name: str) -> list[int]:
         """Where the written bytes hold a default of the field, in the known order, and nothing has been found."""
         field = FIELDS[name]
-        least, most = window(name, self.places, self.known)
+        minimum, maximum = window(name, self.places, self.known)
         taken = {byte for other, at in self.places.items() for byte in range(at, at + FIELDS[other].size)}
         free = self._written - taken
         return [
             at
             for at in range(0, max(self._written) + 1, field.size)
-            if least < at < most
+            if minimum < at < maximum
             and free.issuperset(range(at, at + field.size))
             and self.value(name, at) in field.defaults
         ]

@@ -30,14 +30,14 @@ def layout_of(places: Mapping[str, int], written: int, known: Sequence[Layout]) 
 
 def window(name: str, places: Mapping[str, int], known: Sequence[Layout]) -> tuple[int, int]:
     """Between which offsets, both excluded, the field can stand: as it stands to the found ones in every layout."""
-    least, most = -1, 1 << 16
+    minimum, maximum = -1, 1 << 16
     for other, at in places.items():
         sides = {order[name] > order[other] for layout in known if {name, other} <= (order := layout.offsets()).keys()}
         if sides == {True}:
-            least = max(least, at)
+            minimum = max(minimum, at)
         elif sides == {False}:
-            most = min(most, at)
-    return least, most
+            maximum = min(maximum, at)
+    return minimum, maximum
 
 
 def _has_order(layout: Layout, names: Sequence[str]) -> bool:

@@ -13,7 +13,7 @@ from typing import Final
 
 from hoshikage.errors import Detail
 from hoshikage.library import elf, macho, pe
-from hoshikage.library.image import Damaged, Image, Source, Symbols, Truncated
+from hoshikage.library.image import BinaryImage, Damaged, Source, Symbols, Truncated
 
 _FORMATS: Final = {"ELF": "ELF (.so)", "PE": "PE (.dll)", "Mach-O": "Mach-O (.dylib)"}
 _LFS: Final = b"version https://git-lfs"
@@ -32,7 +32,7 @@ def expected(platform: str) -> str:
     return _FORMATS[{"win32": "PE", "darwin": "Mach-O"}.get(platform, "ELF")]
 
 
-def fault(file: Path, platform: str, own: Image | None = None) -> Fault | None:
+def fault(file: Path, platform: str, own: BinaryImage | None = None) -> Fault | None:
     """None for a file that may be loaded on this system by a program such as `own`. Raises OSError.
 
     `own` is this interpreter where it is not given and `platform` is this system.
@@ -46,7 +46,7 @@ def fault(file: Path, platform: str, own: Image | None = None) -> Fault | None:
     try:
         image = read(file)
     except Truncated as end:
-        return Fault("lacks.truncated", {"size": end.size, "least": end.least})
+        return Fault("lacks.truncated", {"size": end.size, "minimum": end.minimum})
     except Damaged:
         return None
     own = own or (interpreter() if platform == sys.platform else None)
@@ -55,7 +55,7 @@ def fault(file: Path, platform: str, own: Image | None = None) -> Fault | None:
     return None
 
 
-def read(file: Path) -> Image:
+def read(file: Path) -> BinaryImage:
     """What the headers say. Raises Damaged, OSError."""
     with Source(file.open("rb")) as source:
         magic = source.take(0, 4)
@@ -73,7 +73,7 @@ def symbols(file: Path) -> Symbols:
         return pe.symbols(source) if magic[:2] == pe.MAGIC else Symbols(frozenset(), frozenset())
 
 
-def interpreter() -> Image | None:
+def interpreter() -> BinaryImage | None:
     """The program that runs this: what it is, its libraries must be. None where its file tells nothing."""
     try:
         return read(Path(sys.executable))
@@ -81,12 +81,12 @@ def interpreter() -> Image | None:
         return None
 
 
-def kind_of(image: Image) -> str:
+def kind_of(image: BinaryImage) -> str:
     """`64-bit x86-64`"""
     return f"{image.bits}-bit {' + '.join(image.machines)}"
 
 
-def _fits(image: Image, own: Image) -> bool:
+def _fits(image: BinaryImage, own: BinaryImage) -> bool:
     """A processor without a name in the tables is no proof: the loader decides."""
     unknown = any(machine[:1].isdigit() for machine in (*image.machines, *own.machines))
     return image.bits == own.bits and (unknown or bool(set(image.machines) & set(own.machines)))

@@ -18,7 +18,7 @@ from typing import Final
 
 from hoshikage.errors import Detail
 from hoshikage.library import binary, fingerprint, names, packages
-from hoshikage.library.image import Damaged, Image, Truncated
+from hoshikage.library.image import BinaryImage, Damaged, Truncated
 
 _GGML_SYMBOL: Final = re.compile(r"(ggml|gguf)_\w+")
 _SHOWN: Final = 4
@@ -78,7 +78,7 @@ class System:
             return found
         return {}
 
-    def folders(self, image: Image) -> Iterator[Path]:
+    def folders(self, image: BinaryImage) -> Iterator[Path]:
         """Those of the environment before, those of the system after the file's own."""
         if self.platform == "win32":
             yield from _paths(self.environ.get("PATH", ""), ";")
@@ -95,7 +95,7 @@ def survey(file: Path, environ: Mapping[str, str], platform: str = sys.platform)
     """What libllama at `file` and the libggml files beside it lack, the gravest first. Raises OSError."""
     system = System(platform, environ)
     members = {path.absolute(): None for path in fingerprint.members(file)}
-    images: dict[Path, Image] = {}
+    images: dict[Path, BinaryImage] = {}
     lacks: list[Lack] = []
     for path in members:
         fault = binary.fault(path, platform)
@@ -117,7 +117,7 @@ def survey(file: Path, environ: Mapping[str, str], platform: str = sys.platform)
     return tuple(lack for lack in lacks if lack in first.values())
 
 
-def _needs(path: Path, image: Image, images: Mapping[Path, Image], system: System) -> Iterator[Lack]:
+def _needs(path: Path, image: BinaryImage, images: Mapping[Path, BinaryImage], system: System) -> Iterator[Lack]:
     for name in image.needed:
         found = _resolve(name, path, image, images, system)
         if found is None:
@@ -140,7 +140,7 @@ def _needs(path: Path, image: Image, images: Mapping[Path, Image], system: Syste
             )
 
 
-def _missing(name: str, path: Path, images: Mapping[Path, Image], system: System) -> Lack:
+def _missing(name: str, path: Path, images: Mapping[Path, BinaryImage], system: System) -> Lack:
     plain = name.replace("\\", "/").rpartition("/")[2]
     if names.is_ggml(plain) or names.is_library(plain, system.platform):
         stem = re.split(r"[.]", plain)[0]
@@ -157,7 +157,7 @@ def _missing(name: str, path: Path, images: Mapping[Path, Image], system: System
     return _lack(key, path, path=str(path), needs=plain, package=package)
 
 
-def _strangers(main: Path, images: Mapping[Path, Image]) -> Iterator[Lack]:
+def _strangers(main: Path, images: Mapping[Path, BinaryImage]) -> Iterator[Lack]:
     """libllama wants ggml functions that the libggml files beside it do not have: they are of another release."""
     parts = [path for path in images if path != main and not _backend(path)]
     if not parts:
@@ -174,7 +174,9 @@ def _strangers(main: Path, images: Mapping[Path, Image]) -> Iterator[Lack]:
         yield _lack("lacks.needs_functions", main, path=str(main), names=shown, present=present)
 
 
-def _resolve(name: str, path: Path, image: Image, images: Mapping[Path, Image], system: System) -> Path | None:
+def _resolve(
+    name: str, path: Path, image: BinaryImage, images: Mapping[Path, BinaryImage], system: System
+) -> Path | None:
     """The file that the loader would take. A ggml file beside is opened first by Hoshikage and found by its name."""
     plain = name.replace("\\", "/").rpartition("/")[2]
     fold = str.lower if system.platform == "win32" else str

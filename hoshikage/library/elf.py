@@ -9,7 +9,7 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
-from hoshikage.library.image import Damaged, Image, Source, Symbols, Truncated, name_in
+from hoshikage.library.image import BinaryImage, Damaged, Source, Symbols, Truncated, name_in
 
 MAGIC: Final = b"\x7fELF"
 MACHINES: Final = {3: "x86", 8: "mips", 20: "ppc", 21: "ppc64", 22: "s390", 40: "arm", 62: "x86-64", 183: "arm64",
@@ -82,7 +82,7 @@ class _File:
         return self.source.take(self.offset(dynamic[_STRTAB][0]), dynamic[_STRSZ][0])
 
 
-def read(source: Source) -> Image:
+def read(source: Source) -> BinaryImage:
     """Raises Damaged, and Truncated where the file is shorter than its segments; OSError."""
     file = _File(source)
     if file.least_size() > source.size:
@@ -94,7 +94,7 @@ def read(source: Source) -> Image:
         return tuple(name_in(strings, value) for value in dynamic.get(tag, ()))
 
     search = names(_RUNPATH) or names(_RPATH)
-    return Image(
+    return BinaryImage(
         format="ELF",
         bits=file.bits,
         machines=(file.machine,),

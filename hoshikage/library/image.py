@@ -19,14 +19,14 @@ class Damaged(ValueError):
 class Truncated(Damaged):
     """The file ends before what its headers announce."""
 
-    def __init__(self, least: int, size: int) -> None:
-        super().__init__(f"{size} of at least {least} bytes")
-        self.least = least
+    def __init__(self, minimum: int, size: int) -> None:
+        super().__init__(f"{size} of at least {minimum} bytes")
+        self.minimum = minimum
         self.size = size
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
+class BinaryImage:
     """A library file as its dynamic linker sees it."""
 
     format: str

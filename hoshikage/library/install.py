@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Final
 
 from hoshikage.errors import InstallFailed, LibraryUnavailable
-from hoshikage.library import contents, demo, fingerprint, locate, place, slots
-from hoshikage.library.sources import Brought, Market, Order, Step, bring
-from hoshikage.library.verdict import Verdict, judge
+from hoshikage.library import contents, demo, fingerprint, library_state, locate, staging
+from hoshikage.library.check_report import CheckReport, check
+from hoshikage.library.sources import Fetched, InstallRequest, Sources, Step, fetch
 
 GPU_KINDS: Final = ("gpu", "igpu")
 
@@ -24,8 +24,8 @@ GPU_KINDS: Final = ("gpu", "igpu")
 @dataclass(frozen=True, slots=True)
 class Installed:
     file: Path
-    record: place.Record
-    verdict: Verdict
+    record: staging.InstallRecord
+    verdict: CheckReport
     kept: Path | None
     """Where the former folder is now, if it held files that no installation had put there."""
     former: str
@@ -39,71 +39,71 @@ class Installed:
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
+class InstallContext:
     """Where the work is done. `tries` stands for the check program in tests."""
 
     lib_dir: Path
     cache_dir: Path
     environ: Mapping[str, str] = field(default_factory=dict)
     """Where the loader looks, for the reasons of a refusal."""
-    slot: str = slots.HAND
+    slot: str = library_state.MANUAL
     timeout_s: float = 60
     """How long the new library may take to be tried."""
     tries: Sequence[str] | None = None
 
 
-def install(order: Order, market: Market, bench: Bench) -> Installed:
+def install(order: InstallRequest, market: Sources, bench: InstallContext) -> Installed:
     """Raises InstallFailed, UsageError, or LibraryUnavailable with the reason for which the new one was refused."""
-    target = slots.folder(bench.lib_dir, bench.slot)
+    target = library_state.folder(bench.lib_dir, bench.slot)
     try:
-        with place.installing(target):
-            work = place.staging(target)
+        with staging.installing(target):
+            work = staging.staging(target)
             try:
                 return _install(order, market, bench, work)
             finally:
-                place.discard(work)
+                staging.discard(work)
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)  # no fault of the file that was being copied
         where = target if full else error.filename or target
         raise InstallFailed("library.io_failed", path=str(where), reason=error.strerror or str(error)) from None
 
 
-def _install(order: Order, market: Market, bench: Bench, work: Path) -> Installed:
+def _install(order: InstallRequest, market: Sources, bench: InstallContext, work: Path) -> Installed:
     new = work / "set"
     new.mkdir()
-    brought = bring(order, market, work)
+    brought = fetch(order, market, work)
     library = contents.collect(brought.folders, new, market.machine.system, own=brought.own, origin=brought.origin)
     market.progress(0, 0, Step("library.step_trying", library.name))
     verdict = _tried(library, bench)
     record = _record(new, library, brought, verdict)
-    place.write_record(new, record)
-    place.make_durable(new)
-    target = slots.folder(bench.lib_dir, bench.slot)
+    staging.write_record(new, record)
+    staging.make_durable(new)
+    target = library_state.folder(bench.lib_dir, bench.slot)
     former = _former(target, bench)
-    keep = slots.kept(former) if former not in ("", verdict.fingerprint) else ""
-    kept = place.swap(new, target, slots.folder(bench.lib_dir, keep) if keep else None)
-    if keep and not slots.folder(bench.lib_dir, keep).is_dir():
+    keep = library_state.kept(former) if former not in ("", verdict.fingerprint) else ""
+    kept = staging.swap(new, target, library_state.folder(bench.lib_dir, keep) if keep else None)
+    if keep and not library_state.folder(bench.lib_dir, keep).is_dir():
         keep = ""
     return Installed(target / library.name, record, verdict, kept, keep)
 
 
-def _former(target: Path, bench: Bench) -> str:
+def _former(target: Path, bench: InstallContext) -> str:
     """Fingerprint of the library that is now in `target`, if it ever loaded a model or could; else empty."""
     try:
         file = locate.in_folder(target)
         if file is None:
             return ""
         content = fingerprint.of_set(file, bench.cache_dir)
-        if slots.read(bench.lib_dir).is_good(content) or _judged(file, bench, fresh=False).ok:
+        if library_state.read(bench.lib_dir).is_good(content) or _judged(file, bench, fresh=False).ok:
             return content
     except (OSError, LibraryUnavailable):
         pass
     return ""
 
 
-def _record(folder: Path, library: Path, brought: Brought, verdict: Verdict) -> place.Record:
+def _record(folder: Path, library: Path, brought: Fetched, verdict: CheckReport) -> staging.InstallRecord:
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    return place.Record(
+    return staging.InstallRecord(
         source=brought.source,
         origin=brought.origin,
         release=contents.release(folder, library) or brought.release or verdict.version,
@@ -114,7 +114,7 @@ def _record(folder: Path, library: Path, brought: Brought, verdict: Verdict) -> 
     )
 
 
-def _tried(library: Path, bench: Bench) -> Verdict:
+def _tried(library: Path, bench: InstallContext) -> CheckReport:
     """The verdict on the new set, as it will be put in place. Raises LibraryUnavailable for a refused one.
 
     Where a CUDA build sees no GPU, the build for the older CUDA from `fallback/` is tried in its stead.
@@ -133,7 +133,7 @@ def _tried(library: Path, bench: Bench) -> Verdict:
     return verdict
 
 
-def _accepted(library: Path, bench: Bench) -> Verdict:
+def _accepted(library: Path, bench: InstallContext) -> CheckReport:
     verdict = _judged(library, bench)
     if not verdict.ok:
         folder = str(library.parent) + os.sep  # gone when the message is read
@@ -146,8 +146,8 @@ def _accepted(library: Path, bench: Bench) -> Verdict:
     return verdict
 
 
-def _judged(library: Path, bench: Bench, *, fresh: bool = True) -> Verdict:
-    return judge(
+def _judged(library: Path, bench: InstallContext, *, fresh: bool = True) -> CheckReport:
+    return check(
         library,
         cache_dir=bench.cache_dir,
         demo=demo.find(),
@@ -166,5 +166,5 @@ def _exchange(pairs: Sequence[tuple[Path, Path]]) -> None:
         aside.rename(other)
 
 
-def _sees_gpu(verdict: Verdict) -> bool:
+def _sees_gpu(verdict: CheckReport) -> bool:
     return any(device.kind in GPU_KINDS for device in verdict.devices)

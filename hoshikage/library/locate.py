@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from hoshikage.errors import LibraryUnavailable, UsageError
-from hoshikage.library import binary, fingerprint, names, place, slots
+from hoshikage.library import binary, fingerprint, library_state, names, staging
 
 VARIABLE: Final = "HOSHIKAGE_LIB_PATH"
 INSTALL_COMMAND: Final = "hoshikage lib install"
@@ -29,7 +29,7 @@ STANDARD: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class LocatedLibrary:
     file: Path
     source: str
     """`HOSHIKAGE_LIB_PATH`, `config` or `system`."""
@@ -45,7 +45,7 @@ def find(
     platform: str = sys.platform,
     standard: Iterable[str] | None = None,
     linker_files: Callable[[], Iterable[Path]] | None = None,
-) -> Found:
+) -> LocatedLibrary:
     """The library to use. Raises LibraryUnavailable, naming every place looked at and the command that mends it.
 
     A `lib_path` that is given but unusable is an error of its own: nothing else is taken in its stead. In the
@@ -53,11 +53,11 @@ def find(
     silently replaced by another one.
     """
     if lib_path is not None:
-        return Found(_given(lib_path, platform), VARIABLE)
-    place.tidy(lib_dir)
+        return LocatedLibrary(_given(lib_path, platform), VARIABLE)
+    staging.tidy(lib_dir)
     file, slot = configured(lib_dir, platform)
     if file is not None:
-        return Found(checked(file, platform), "config", slot)
+        return LocatedLibrary(checked(file, platform), "config", slot)
     looked = [lib_dir]
     for folder in _search_folders(environ, platform, STANDARD.get(platform, ()) if standard is None else standard):
         looked.append(folder)
@@ -66,10 +66,10 @@ def find(
         except OSError:  # a folder of the system's search that cannot be read is none of ours to mend
             continue
         if file is not None:
-            return Found(checked(file, platform), "system")
+            return LocatedLibrary(checked(file, platform), "system")
     for file in (linker_files or (lambda: _linker_files(platform)))():
         if names.is_library(file.name, platform) and file.is_file():
-            return Found(checked(file, platform), "system")
+            return LocatedLibrary(checked(file, platform), "system")
     raise LibraryUnavailable(
         "library.missing",
         looked="\n".join(f"  {folder}" for folder in dict.fromkeys(looked)),
@@ -86,22 +86,26 @@ def configured(lib_dir: Path, platform: str = sys.platform) -> tuple[Path | None
     folder = lib_dir
     try:
         file = in_folder(lib_dir, platform)
-        use = slots.read(lib_dir).use
-        if use is None or use.slot == slots.HAND or (file is not None and fingerprint.look(file) != use.lib_seen):
+        use = library_state.read(lib_dir).use
+        if (
+            use is None
+            or use.slot == library_state.MANUAL
+            or (file is not None and fingerprint.look(file) != use.lib_seen)
+        ):
             if file is None:
                 _refuse_folders(lib_dir, platform)
-            return file, slots.HAND
-        folder = slots.folder(lib_dir, use.slot)
-        place.tidy(folder)
+            return file, library_state.MANUAL
+        folder = library_state.folder(lib_dir, use.slot)
+        staging.tidy(folder)
         file = in_folder(folder, platform)
     except UsageError:
-        return file, slots.HAND  # no name of a slot: a damaged state says nothing
+        return file, library_state.MANUAL  # no name of a slot: a damaged state says nothing
     except OSError as error:
         raise LibraryUnavailable(
             "library.folder_unreadable", path=str(folder), reason=_words(error), command=INSTALL_COMMAND
         ) from None
     if file is None:
-        raise LibraryUnavailable("slots.slot_empty", name=use.slot, path=str(folder), command=USE_COMMAND)
+        raise LibraryUnavailable("installed.slot_empty", name=use.slot, path=str(folder), command=USE_COMMAND)
     return file, use.slot
 
 

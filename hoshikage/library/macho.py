@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Final
 
-from hoshikage.library.image import Damaged, Image, Source, Truncated, name_in
+from hoshikage.library.image import BinaryImage, Damaged, Source, Truncated, name_in
 
 THIN: Final = {b"\xcf\xfa\xed\xfe": ("<", 64), b"\xce\xfa\xed\xfe": ("<", 32),
                b"\xfe\xed\xfa\xcf": (">", 64), b"\xfe\xed\xfa\xce": (">", 32)}  # fmt: skip
@@ -17,7 +17,7 @@ _MOST_SLICES: Final = 16
 _MOST_COMMANDS: Final = 8192
 
 
-def read(source: Source) -> Image:
+def read(source: Source) -> BinaryImage:
     """Of a universal file the first slice's needs, and all slices' machines. Raises Damaged, Truncated, OSError."""
     magic = source.take(0, 4)
     if magic in THIN:
@@ -32,10 +32,10 @@ def read(source: Source) -> Image:
     slices = [_slice(source, row[2]) for row in rows]
     first = slices[0]
     machines = tuple(machine for image in slices for machine in image.machines)
-    return Image("Mach-O", first.bits, machines, first.name, first.needed, first.search)
+    return BinaryImage("Mach-O", first.bits, machines, first.name, first.needed, first.search)
 
 
-def _slice(source: Source, start: int) -> Image:
+def _slice(source: Source, start: int) -> BinaryImage:
     magic = source.take(start, 4)
     if magic not in THIN:
         raise Damaged("not a Mach-O slice")
@@ -63,7 +63,7 @@ def _slice(source: Source, start: int) -> Image:
             _whole(source, start, body, order)
         place += length
     machine_name = MACHINES.get(machine, f"{machine:#x}")
-    return Image("Mach-O", bits, (machine_name,), name, tuple(needed), tuple(search))
+    return BinaryImage("Mach-O", bits, (machine_name,), name, tuple(needed), tuple(search))
 
 
 def _text(body: bytes, order: str) -> str:

@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
-from hoshikage.library.image import Damaged, Image, Source, Symbols, Truncated
+from hoshikage.library.image import BinaryImage, Damaged, Source, Symbols, Truncated
 
 MAGIC: Final = b"MZ"
 MACHINES: Final = {0x14C: "x86", 0x1C4: "arm", 0x8664: "x86-64", 0xAA64: "arm64"}
@@ -61,13 +61,13 @@ class _File:
         raise Damaged(f"no section holds address {address:#x}")
 
 
-def read(source: Source) -> Image:
+def read(source: Source) -> BinaryImage:
     """Raises Damaged, Truncated, OSError. Imports that are resolved when first called count as needed too."""
     file = _File(source)
     if file.least_size() > source.size:
         raise Truncated(file.least_size(), source.size)
     needed = [*_imports(file, 1, 20, 12), *_imports(file, 13, 32, 4)]
-    return Image(format="PE", bits=file.bits, machines=(file.machine,), needed=tuple(dict.fromkeys(needed)))
+    return BinaryImage(format="PE", bits=file.bits, machines=(file.machine,), needed=tuple(dict.fromkeys(needed)))
 
 
 def symbols(source: Source) -> Symbols:

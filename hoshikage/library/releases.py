@@ -31,7 +31,7 @@ _LLAMA_RELEASE: Final = re.compile(r"b\d{3,6}|v\d+\.\d+(?:\.\d+)*")
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class Platform:
     system: str
     """As `sys.platform`."""
     architecture: str
@@ -43,36 +43,36 @@ class Machine:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedBuild:
     """What `--release` names; both None is the latest."""
 
     npm: str | None = None
     llama: str | None = None
 
 
-def machine(system: str, architecture: str) -> Machine:
+def machine(system: str, architecture: str) -> Platform:
     """From `sys.platform` and `platform.machine()`."""
     known = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64", "armv7l": "armv7l"}
-    return Machine(system, known.get(architecture.lower(), architecture))
+    return Platform(system, known.get(architecture.lower(), architecture))
 
 
-def wanted(release: str | None) -> Wanted:
+def wanted(release: str | None) -> WantedBuild:
     """Raises UsageError for a text that is neither a llama.cpp release nor an npm version."""
     if release is None:
-        return Wanted()
+        return WantedBuild()
     if _NPM_VERSION.fullmatch(release):
-        return Wanted(npm=release, llama=RELEASES.get(release))
+        return WantedBuild(npm=release, llama=RELEASES.get(release))
     if _LLAMA_RELEASE.fullmatch(release):
         newest = [version for version, known in RELEASES.items() if known == release]
-        return Wanted(npm=newest[-1] if newest else None, llama=release)
+        return WantedBuild(npm=newest[-1] if newest else None, llama=release)
     raise UsageError("library.release_unclear", release=release)
 
 
-def default_backend(machine: Machine) -> str:
+def default_backend(machine: Platform) -> str:
     return "metal" if machine.label == "mac-arm64" else "cpu"
 
 
-def npm_package(machine: Machine, backend: str) -> str:
+def npm_package(machine: Platform, backend: str) -> str:
     """Raises InstallFailed where no package is made for this machine with this backend."""
     builds = {
         "linux-x64": ("cpu", "cuda", "vulkan"),
@@ -97,7 +97,7 @@ def npm_extension(package: str, version: str) -> str | None:
     return f"{package}-ext" if package.endswith("-cuda") and numbers >= _EXT_SINCE else None
 
 
-def archive_patterns(machine: Machine, backend: str) -> tuple[re.Pattern[str], ...]:
+def archive_patterns(machine: Platform, backend: str) -> tuple[re.Pattern[str], ...]:
     """Patterns of the official archives that make up one set, for names as in the releases of ggml-org/llama.cpp."""
     names = {
         ("linux", "cpu"): ("ubuntu-{a}",),

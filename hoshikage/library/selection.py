@@ -15,21 +15,21 @@ from pathlib import Path
 from typing import Any, Final
 
 from hoshikage.errors import HoshikageError, LibraryUnavailable, Unavailable
-from hoshikage.library import contents, dependencies, fingerprint, locate, shelf, slots
+from hoshikage.library import contents, dependencies, fingerprint, library_state, locate, store
+from hoshikage.library.check_report import CheckReport, check
 from hoshikage.library.demo import DemoModel
-from hoshikage.library.slots import Fallen, Good, Use
-from hoshikage.library.verdict import Verdict, judge
+from hoshikage.library.library_state import Fallback, LastGood, Selected
 from hoshikage.params import DeviceInfo
 
 GPU_KINDS: Final = ("gpu", "igpu")
 _NOTHING_TRIED: Final = frozenset(
-    {"library.missing", "slots.slot_empty", "lacks.changing", "dispatch.load_called_off", "dispatch.no_process"}
+    {"library.missing", "installed.slot_empty", "lacks.changing", "dispatch.load_called_off", "dispatch.no_process"}
 )
 """Refusals in which no new library is at fault."""
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class SelectedLibrary:
     """A judged library."""
 
     file: Path
@@ -37,7 +37,7 @@ class Choice:
     found: Path
     """What people know it by."""
     source: str
-    """As `locate.Found.source`."""
+    """As `locate.LocatedLibrary.source`."""
     slot: str
     fingerprint: str
     release: str
@@ -55,16 +55,16 @@ class Selection:
     calibrate: bool = False
     """Whether a library of an unknown release may be calibrated: LIBRARY_CALIBRATION."""
 
-    def current(self, *, require_gpu: bool = False) -> Choice:
+    def current(self, *, require_gpu: bool = False) -> SelectedLibrary:
         """The library for a load that begins now. Raises LibraryUnavailable; Unavailable for want of a GPU."""
         found = locate.find(self.lib_path, self.lib_dir, self.environ)
         choice = self._judged(found.file, found.source, found.slot, require_gpu=require_gpu)
         if found.source == "system":
             return choice  # root's folders: nobody copies over them while a program runs
-        file = shelf.copied(found.file, choice.fingerprint, self.lib_dir, self.cache_dir, self.environ)
+        file = store.copied(found.file, choice.fingerprint, self.lib_dir, self.cache_dir, self.environ)
         return replace(choice, file=file)
 
-    def alternative(self, failed: Choice | None, error: HoshikageError) -> Choice | None:
+    def alternative(self, failed: SelectedLibrary | None, error: HoshikageError) -> SelectedLibrary | None:
         """The library that worked last, where a new one has failed to load a model for the first time; else None.
 
         `failed` is None where `current` raised. A library that HOSHIKAGE_LIB_PATH names is never passed over.
@@ -76,45 +76,45 @@ class Selection:
         if failed is not None and failed.source != "config":
             return None
         tried = failed.fingerprint if failed is not None else self._present()
-        if slots.read(self.lib_dir).is_good(tried):
+        if library_state.read(self.lib_dir).is_good(tried):
             return None
         with suppress(LibraryUnavailable, OSError):
-            former = shelf.previous(self.lib_dir, self.cache_dir, tried)
+            former = store.previous(self.lib_dir, self.cache_dir, tried)
             if former is not None and former[1].file is not None:
                 return replace(self._judged(former[1].file, "config", former[1].name), release=former[0].release)
         return None
 
-    def loaded(self, choice: Choice) -> None:
+    def loaded(self, choice: SelectedLibrary) -> None:
         """This library has loaded a model. Where that cannot be written it is forgotten."""
         if choice.source != "config":
             return
-        good = Good(choice.fingerprint, choice.slot, choice.release, slots.now())
+        good = LastGood(choice.fingerprint, choice.slot, choice.release, library_state.now())
         with suppress(OSError):
-            slots.change(self.lib_dir, lambda state: state.with_good(good))
-            shelf.prune(self.lib_dir, choice.fingerprint)
+            library_state.change(self.lib_dir, lambda state: state.with_good(good))
+            store.prune(self.lib_dir, choice.fingerprint)
 
-    def taken_back(self, failed: Choice | None, choice: Choice, error: HoshikageError) -> Fallen:
+    def taken_back(self, failed: SelectedLibrary | None, choice: SelectedLibrary, error: HoshikageError) -> Fallback:
         """From now on `choice` is in use, and everybody can see why. Where that cannot be written it is forgotten."""
         found, slot = (failed.found, failed.slot) if failed is not None else self._tried()
-        fallen = Fallen(
+        fallen = Fallback(
             slot=slot,
             release=failed.release if failed is not None else _release(found),
             file=str(found or ""),
             key=error.key,
             details=dict(error.details),
-            at=slots.now(),
+            at=library_state.now(),
             to=choice.fingerprint,
             to_release=choice.release,
         )
-        use = Use(choice.slot, shelf.hand_look(self.lib_dir))
-        good = Good(choice.fingerprint, choice.slot, choice.release, slots.now())
+        use = Selected(choice.slot, store.hand_look(self.lib_dir))
+        good = LastGood(choice.fingerprint, choice.slot, choice.release, library_state.now())
         with suppress(OSError):
-            slots.change(self.lib_dir, lambda state: replace(state.with_good(good), use=use, fallen=fallen))
+            library_state.change(self.lib_dir, lambda state: replace(state.with_good(good), use=use, fallen=fallen))
         return fallen
 
     def status(self) -> dict[str, Any] | None:
         """What was taken back, for /v1/status; None where the chosen library is the one in use."""
-        fallen = slots.read(self.lib_dir).fallen if self.lib_path is None else None
+        fallen = library_state.read(self.lib_dir).fallen if self.lib_path is None else None
         if fallen is None:
             return None
         return {
@@ -125,9 +125,9 @@ class Selection:
             "in_use": fallen.to_release,
         }
 
-    def _judged(self, file: Path, source: str, slot: str, *, require_gpu: bool = False) -> Choice:
+    def _judged(self, file: Path, source: str, slot: str, *, require_gpu: bool = False) -> SelectedLibrary:
         judged = partial(
-            judge,
+            check,
             file,
             cache_dir=self.cache_dir,
             demo=self.demo,
@@ -144,14 +144,14 @@ class Selection:
             if not sees_gpu(verdict):
                 raise why_no_gpu(verdict, self.environ)
         release = contents.release(file.parent, file) or verdict.version
-        return Choice(file, file, source, slot, verdict.fingerprint, release, verdict.devices)
+        return SelectedLibrary(file, file, source, slot, verdict.fingerprint, release, verdict.devices)
 
     def _tried(self) -> tuple[Path | None, str]:
         """File and slot at fault where `current` raised before they were judged."""
         try:
             return locate.configured(self.lib_dir)
         except HoshikageError:
-            return None, slots.HAND
+            return None, library_state.MANUAL
 
     def _present(self) -> str:
         """Fingerprint of that file; empty where there is none."""
@@ -162,11 +162,11 @@ class Selection:
             return ""
 
 
-def sees_gpu(verdict: Verdict) -> bool:
+def sees_gpu(verdict: CheckReport) -> bool:
     return any(device.kind in GPU_KINDS for device in verdict.devices)
 
 
-def why_no_gpu(verdict: Verdict, environ: Mapping[str, str]) -> Unavailable:
+def why_no_gpu(verdict: CheckReport, environ: Mapping[str, str]) -> Unavailable:
     """Why a good library computes on the CPU, as an error."""
     path = str(verdict.file)
     made_for = [name for name in contents.backends(verdict.file.parent) if name in contents.GPU_BACKENDS]

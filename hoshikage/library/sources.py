@@ -16,7 +16,7 @@ from hoshikage.library import archive, contents, download, github, names, npm, r
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class InstallRequest:
     """What is asked for. With an `origin` (path or address) the other two are not used."""
 
     backend: str | None = None
@@ -37,27 +37,27 @@ Progress = Callable[[int, int, Step], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Market:
+class Sources:
     """Where a set is looked for, and for which machine."""
 
-    machine: releases.Machine
+    machine: releases.Platform
     environ: Mapping[str, str]
     """Its PATH tells where the npm client is."""
     progress: Progress
     api: str = github.API
 
 
-def market(environ: Mapping[str, str], progress: Progress) -> Market:
+def market(environ: Mapping[str, str], progress: Progress) -> Sources:
     """The usual one: this machine, the official addresses."""
-    return Market(this_machine(), environ, progress)
+    return Sources(this_machine(), environ, progress)
 
 
-def this_machine() -> releases.Machine:
+def this_machine() -> releases.Platform:
     return releases.machine(sys.platform, platform.machine())
 
 
 @dataclass(frozen=True, slots=True)
-class Brought:
+class Fetched:
     """Folders that together hold a set, and where they came from."""
 
     folders: tuple[Path, ...]
@@ -70,7 +70,7 @@ class Brought:
     """Where the source tells it; the files may tell better."""
 
 
-def bring(order: Order, market: Market, work: Path) -> Brought:
+def fetch(order: InstallRequest, market: Sources, work: Path) -> Fetched:
     """Fetches into `work`, an empty folder on the library folder's file system. Raises InstallFailed, OSError."""
     if order.origin is not None:
         return _from_origin(order.origin, market, work)
@@ -85,7 +85,7 @@ def bring(order: Order, market: Market, work: Path) -> Brought:
     return _from_github(wanted.llama, backend, market, work)
 
 
-def _from_npm(client: str, name: str, version: str | None, market: Market, work: Path) -> Brought:
+def _from_npm(client: str, name: str, version: str | None, market: Sources, work: Path) -> Fetched:
     base = work / "npm"
     base.mkdir()
     package = npm.resolve(client, name, version, base)
@@ -103,14 +103,14 @@ def _from_npm(client: str, name: str, version: str | None, market: Market, work:
         folders.append(_unpacked(file, work / f"unpacked-{number}", market))
         file.unlink()
     origin = f"{package.name}@{package.version}"
-    return Brought(tuple(folders), True, "npm", origin, releases.RELEASES.get(package.version))
+    return Fetched(tuple(folders), True, "npm", origin, releases.RELEASES.get(package.version))
 
 
 def _told(progress: Progress, step: Step) -> Callable[[int], None]:
     return lambda done: progress(done, 0, step)
 
 
-def _from_github(tag: str | None, backend: str, market: Market, work: Path) -> Brought:
+def _from_github(tag: str | None, backend: str, market: Sources, work: Path) -> Fetched:
     release = github.resolve(market.api, tag, releases.archive_patterns(market.machine, backend))
     folders = []
     for number, asset in enumerate(release.assets):
@@ -118,29 +118,29 @@ def _from_github(tag: str | None, backend: str, market: Market, work: Path) -> B
         file = github.fetch(asset, work, lambda done, total, step=step: market.progress(done, total, step))  # type: ignore[misc]
         folders.append(_unpacked(file, work / f"unpacked-{number}", market))
         file.unlink()
-    return Brought(tuple(folders), True, "github", release.assets[0].url, release.tag)
+    return Fetched(tuple(folders), True, "github", release.assets[0].url, release.tag)
 
 
-def _from_origin(origin: str, market: Market, work: Path) -> Brought:
+def _from_origin(origin: str, market: Sources, work: Path) -> Fetched:
     if download.is_url(origin):
         shown = download.public(origin)
         step = Step("library.step_downloading", shown)
         file = work / (Path(shown).name or "archive")
         download.fetch(origin, file, lambda done, total: market.progress(done, total, step))
         folder = _unpacked(file, work / "unpacked", market)
-        return Brought((folder,), True, "url", shown, names.release_of(file.name))
+        return Fetched((folder,), True, "url", shown, names.release_of(file.name))
     path = Path(origin).expanduser().absolute()
     if path.is_dir():
-        return Brought((path,), False, "folder", str(path), None)
+        return Fetched((path,), False, "folder", str(path), None)
     if not path.exists():
         raise InstallFailed("library.origin_missing", path=str(path))
     if contents.is_binary(path.name, market.machine.system):
-        return Brought((path.parent,), False, "folder", str(path.parent), None)
+        return Fetched((path.parent,), False, "folder", str(path.parent), None)
     folder = _unpacked(path, work / "unpacked", market)
-    return Brought((folder,), True, "archive", str(path), names.release_of(path.name))
+    return Fetched((folder,), True, "archive", str(path), names.release_of(path.name))
 
 
-def _unpacked(file: Path, folder: Path, market: Market) -> Path:
+def _unpacked(file: Path, folder: Path, market: Sources) -> Path:
     step = Step("library.step_unpacking", file.name)
     folder.mkdir()
     keep = contents.wanted(market.machine.system)

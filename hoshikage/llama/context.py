@@ -22,7 +22,7 @@ from hoshikage.params import LoadParams
 
 LARGEST_UBATCH: Final = 512
 NO_KV_SLOT: Final = 1
-MOST_GUESSED: Final = 15
+MAX_PROPOSED: Final = 15
 """Tokens that are guessed ahead of one decode; with the one that is certain they fill kernels made for 16."""
 
 
@@ -76,7 +76,7 @@ class Context(Owner):
                 "n_seq_max": n_sequences,
                 "n_threads": n_threads,
                 "n_threads_batch": params.n_threads_batch or n_threads,
-                **several_fields(model.library, replace(params, n_parallel=n_sequences), 1 + MOST_GUESSED),
+                **several_fields(model.library, replace(params, n_parallel=n_sequences), 1 + MAX_PROPOSED),
                 **context_fields(model.library, params),
                 **window_fields(model.library, whole=params.kv_reuse == "prefix"),
             },

@@ -155,11 +155,11 @@ class _Parser:
         self._at = found.end()
         if found[1] is None:
             return SIMPLE[found[0]]
-        least = int(found[1])
-        most = least if found[2] is None else int(found[3]) if found[3] else None
-        if max(least, most or 0) > MAX_REPEAT or (most is not None and most < least):
+        minimum = int(found[1])
+        maximum = minimum if found[2] is None else int(found[3]) if found[3] else None
+        if max(minimum, maximum or 0) > MAX_REPEAT or (maximum is not None and maximum < minimum):
             raise self._malformed(f"{{m,n}}, m <= n <= {MAX_REPEAT}")
-        return f"{{{{{least},{'' if most is None else most}}}}}"  # doubled, for str.format
+        return f"{{{{{minimum},{'' if maximum is None else maximum}}}}}"  # doubled, for str.format
 
     def _literal(self) -> str:
         self._at += 1

@@ -119,9 +119,9 @@ class Matcher:
             if self._inner.is_error():
                 raise _refusal(self._grammar, self._inner.get_error())
 
-    def forced(self, most: int) -> list[int]:
-        """Go on behind the tokens that the grammar leaves no choice of, at most `most`, and tell them."""
-        tokens = self._inner.compute_ff_tokens()[:most]
+    def forced(self, maximum: int) -> list[int]:
+        """Go on behind the tokens that the grammar leaves no choice of, at most `maximum`, and tell them."""
+        tokens = self._inner.compute_ff_tokens()[:maximum]
         if tokens:
             self._inner.consume_tokens(tokens)
             if self._inner.is_error():

@@ -40,7 +40,7 @@ def open_model(library: Library, params: LoadParams, on_progress: Callable[[floa
 
     if params.n_gpu_layers == AUTO_LAYERS and with_gpu:
         (model, context), layers = fitting(
-            open_at, lambda: tries(*_estimate(library, params), least=int(params.require_gpu))
+            open_at, lambda: tries(*_estimate(library, params), minimum=int(params.require_gpu))
         )
     else:
         layers = max(params.n_gpu_layers, -1)
@@ -75,14 +75,14 @@ def _attempt(open_at: Callable[[int], Opened], layers: int) -> Opened | OutOfMem
         return error
 
 
-def tries(n_layers: int, fit: int, *, least: int) -> Iterator[int]:
-    """Numbers of layers to try: from the guess `fit` down to `least`, in about eighths of the model."""
+def tries(n_layers: int, fit: int, *, minimum: int) -> Iterator[int]:
+    """Numbers of layers to try: from the guess `fit` down to `minimum`, in about eighths of the model."""
     step = max(1, n_layers // _STEPS)
     layers = min(fit, n_layers)
-    while layers > least:
+    while layers > minimum:
         yield layers
         layers -= step
-    yield least
+    yield minimum
 
 
 def _estimate(library: Library, params: LoadParams) -> tuple[int, int]:

@@ -36,7 +36,7 @@ CHATML: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class TemplatePart:
     """A stretch of the prompt. `parse_special` False: its text must not become control tokens."""
 
     text: str
@@ -47,7 +47,7 @@ class Part:
 class Rendered:
     """A prompt's text."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[TemplatePart, ...]
     repairs: tuple[str, ...] = ()
     """What had to be changed in the conversation, by the names in `llama.repair`."""
 
@@ -132,7 +132,9 @@ class ChatTemplate:
         shown = self._accepted(marked, now, [])
         return 0 if shown is None else len(words.lost("".join(part.text for part in shown)))
 
-    def _accepted(self, prompt: ChatPrompt, now: datetime, refusals: list[Exception]) -> tuple[Part, ...] | None:
+    def _accepted(
+        self, prompt: ChatPrompt, now: datetime, refusals: list[Exception]
+    ) -> tuple[TemplatePart, ...] | None:
         """The prompt's text; None where the template refuses the conversation, with its words in `refusals`."""
         try:
             return self._render(prompt, now)
@@ -150,7 +152,7 @@ class ChatTemplate:
             refusals.append(error)
             return None
 
-    def _render(self, prompt: ChatPrompt, now: datetime) -> tuple[Part, ...]:
+    def _render(self, prompt: ChatPrompt, now: datetime) -> tuple[TemplatePart, ...]:
         # Digits in a private-use character: no template's filter changes it, and no user can guess it.
         mark = "\ue000" + str(secrets.randbelow(10**12)).zfill(12) + "\ue000"
         end = "\ue001" + mark[1:-1] + "\ue001"
@@ -175,7 +177,7 @@ class ChatTemplate:
         marked = "".join(_bounded(self._template.generate(variables)))
         if prompt.continue_final_message and messages:
             marked = _up_to(marked, end)
-        return tuple(Part(text, special) for text, special in self._guard.parts(marked, mark))
+        return tuple(TemplatePart(text, special) for text, special in self._guard.parts(marked, mark))
 
     def _timed(self, action: Callable[[], Result]) -> Result:
         try:

@@ -249,7 +249,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "status_what": ("内容", "What"),
     "status_context": ("文脈長", "Context"),
-    "status_tokens": ("{n_ctx} トークン（学習時 {most}）", "{n_ctx} tokens (trained with {most})"),
+    "status_tokens": ("{n_ctx} トークン（学習時 {maximum}）", "{n_ctx} tokens (trained with {maximum})"),
     "status_runner": ("プロセス", "Process"),
     "status_ramdisk": ("メモリ上の写し", "Copy in memory"),
     "status_returned": ("前回の解放", "Last unload"),

@@ -109,8 +109,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "it is loaded from the disk",
     ),
     "ramdisk_limit": (
-        "モデルの写し（{mib:.0f} MiB）は RAMDISK_SIZE（{most:.0f} MiB）に収まりません。ディスクから読み込みます",
-        "a copy of the model ({mib:.0f} MiB) would take more than RAMDISK_SIZE ({most:.0f} MiB); "
+        "モデルの写し（{mib:.0f} MiB）は RAMDISK_SIZE（{maximum:.0f} MiB）に収まりません。ディスクから読み込みます",
+        "a copy of the model ({mib:.0f} MiB) would take more than RAMDISK_SIZE ({maximum:.0f} MiB); "
         "it is loaded from the disk",
     ),
     "ramdisk_no_memory": (

@@ -183,8 +183,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "This model cannot rerank; that takes a GGUF whose pooling_type is rank.",
     ),
     "dimensions": (
-        "dimensions は、このモデルの埋め込みの長さ {most} 以下にしてください。",
-        "dimensions must be at most {most}, the length of this model's embeddings.",
+        "dimensions は、このモデルの埋め込みの長さ {maximum} 以下にしてください。",
+        "dimensions must be at most {maximum}, the length of this model's embeddings.",
     ),
     "input_empty": (
         "{place} からトークンが 1 つもできませんでした。内容を入れてください。",

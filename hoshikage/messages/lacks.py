@@ -11,9 +11,9 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "`{command}`.",
     ),
     "truncated": (
-        "{path} は途中で切れています（{size} バイト、少なくとも {least} バイト必要）。コピーか取得をやり直すか、"
+        "{path} は途中で切れています（{size} バイト、少なくとも {minimum} バイト必要）。コピーか取得をやり直すか、"
         "`{command}` を実行してください。",
-        "{path} is cut short ({size} bytes; it needs at least {least}). Copy or fetch it again, or run `{command}`.",
+        "{path} is cut short ({size} bytes; it needs at least {minimum}). Copy or fetch it again, or run `{command}`.",
     ),
     "is_folder": (
         "{path} はファイルではなくフォルダーです。中の libllama と libggml のファイルを {folder} に直接置いて"

@@ -115,20 +115,20 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{file} is a big-endian GGUF. Use a little-endian one.",
     ),
     "gguf_tensor_count": (
-        "{file} は壊れています: テンソルの数が {count} です（最大 {most}、{offset} バイト目）。",
-        "{file} is damaged: it claims {count} tensors (at most {most}; byte {offset}).",
+        "{file} は壊れています: テンソルの数が {count} です（最大 {maximum}、{offset} バイト目）。",
+        "{file} is damaged: it claims {count} tensors (at most {maximum}; byte {offset}).",
     ),
     "gguf_pair_count": (
-        "{file} は壊れています: メタデータの数が {count} です（最大 {most}、{offset} バイト目）。",
-        "{file} is damaged: it claims {count} metadata pairs (at most {most}; byte {offset}).",
+        "{file} は壊れています: メタデータの数が {count} です（最大 {maximum}、{offset} バイト目）。",
+        "{file} is damaged: it claims {count} metadata pairs (at most {maximum}; byte {offset}).",
     ),
     "gguf_header_too_large": (
-        "{file} のヘッダーが大きすぎます（最大 {most} バイト）。",
-        "The header of {file} is too large (at most {most} bytes).",
+        "{file} のヘッダーが大きすぎます（最大 {maximum} バイト）。",
+        "The header of {file} is too large (at most {maximum} bytes).",
     ),
     "gguf_key_length": (
-        "{file} は壊れています: メタデータの名前の長さが {count} です（最大 {most}、{offset} バイト目）。",
-        "{file} is damaged: a metadata key claims {count} bytes (at most {most}; byte {offset}).",
+        "{file} は壊れています: メタデータの名前の長さが {count} です（最大 {maximum}、{offset} バイト目）。",
+        "{file} is damaged: a metadata key claims {count} bytes (at most {maximum}; byte {offset}).",
     ),
     "gguf_key_text": (
         "{file} は壊れています: メタデータの名前が文字として読めません（{offset} バイト目）。",
@@ -139,8 +139,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{file} is damaged: metadata key {name} stands twice (byte {offset}).",
     ),
     "gguf_string_length": (
-        "{file} は壊れています: 文字列の長さが {count} です（最大 {most}、{offset} バイト目）。",
-        "{file} is damaged: a string claims {count} bytes (at most {most}; byte {offset}).",
+        "{file} は壊れています: 文字列の長さが {count} です（最大 {maximum}、{offset} バイト目）。",
+        "{file} is damaged: a string claims {count} bytes (at most {maximum}; byte {offset}).",
     ),
     "gguf_value_type": (
         "{file} は壊れているか新しすぎます: {name} の値の型 {type} を知りません（{offset} バイト目）。",
@@ -151,12 +151,12 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{file} is damaged: {name} has the truth value {value} (byte {offset}).",
     ),
     "gguf_array_count": (
-        "{file} は壊れています: 配列の要素数が {count} です（最大 {most}、{offset} バイト目）。",
-        "{file} is damaged: an array claims {count} elements (at most {most}; byte {offset}).",
+        "{file} は壊れています: 配列の要素数が {count} です（最大 {maximum}、{offset} バイト目）。",
+        "{file} is damaged: an array claims {count} elements (at most {maximum}; byte {offset}).",
     ),
     "gguf_nesting": (
-        "{file} は壊れています: {name} の配列の入れ子が {most} 段を超えています（{offset} バイト目）。",
-        "{file} is damaged: {name} nests arrays deeper than {most} (byte {offset}).",
+        "{file} は壊れています: {name} の配列の入れ子が {maximum} 段を超えています（{offset} バイト目）。",
+        "{file} is damaged: {name} nests arrays deeper than {maximum} (byte {offset}).",
     ),
     "gguf_token_twice": (
         "{file} は壊れています: 語彙に同じトークン「{token}」が二つあります（{offset} バイト目からの配列）。",
@@ -171,16 +171,16 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{file} is damaged: general.alignment is {alignment}; it must be a power of two.",
     ),
     "gguf_tensor_name": (
-        "{file} は壊れています: テンソル名の長さが {count} です（最大 {most}、{offset} バイト目）。",
-        "{file} is damaged: a tensor's name claims {count} bytes (at most {most}; byte {offset}).",
+        "{file} は壊れています: テンソル名の長さが {count} です（最大 {maximum}、{offset} バイト目）。",
+        "{file} is damaged: a tensor's name claims {count} bytes (at most {maximum}; byte {offset}).",
     ),
     "gguf_tensor_twice": (
         "{file} は壊れています: テンソル {name} が二つあります（{offset} バイト目）。",
         "{file} is damaged: tensor {name} stands twice (byte {offset}).",
     ),
     "gguf_dimensions": (
-        "{file} は壊れています: テンソル {name} の次元が {count} です（1～{most}、{offset} バイト目）。",
-        "{file} is damaged: tensor {name} has {count} dimensions (1 to {most}; byte {offset}).",
+        "{file} は壊れています: テンソル {name} の次元が {count} です（1～{maximum}、{offset} バイト目）。",
+        "{file} is damaged: tensor {name} has {count} dimensions (1 to {maximum}; byte {offset}).",
     ),
     "gguf_shape": (
         "{file} は壊れています: テンソル {name} の大きさ {size} がありえません（{offset} バイト目）。",

@@ -12,8 +12,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "prompt": ("{count} 語のプロンプトを測っています", "Measuring a prompt of {count} words"),
     "run": ("生成を測っています（{number} / {runs}）", "Measuring generation ({number} / {runs})"),
     "rate": (
-        "{median:.1f} トークン/秒（{least:.1f}～{most:.1f}、{tokens} トークンずつ）",
-        "{median:.1f} tokens/s ({least:.1f}–{most:.1f}, {tokens} tokens each)",
+        "{median:.1f} トークン/秒（{minimum:.1f}～{maximum:.1f}、{tokens} トークンずつ）",
+        "{median:.1f} tokens/s ({minimum:.1f}–{maximum:.1f}, {tokens} tokens each)",
     ),
     "prompt_rate": (
         "{tokens} トークン: {ms:.0f} ms（{tokens_per_second:.0f} トークン/秒）",

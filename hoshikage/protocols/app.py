@@ -16,43 +16,43 @@ from typing import Final
 from aiohttp import web
 
 from hoshikage.access.limits import RateLimits
+from hoshikage.answer.chat_formats import CHAT_FORMATS, ChatFormats
 from hoshikage.answer.model_files import MODEL_FILES, ModelFiles
-from hoshikage.answer.tool_formats import DIALECTS, Dialects
 from hoshikage.dispatch import client
 from hoshikage.errors import HoshikageError
 from hoshikage.http import connections, cors, ignored, listeners, rate_limits
-from hoshikage.http.authenticator import Gate
+from hoshikage.http.authenticator import Authenticator
 from hoshikage.http.json_body import MAX_BYTES
 from hoshikage.http.keys import (
+    AUTHENTICATOR,
     DISPATCHER,
-    DOORWAY,
-    GATE,
     LIMITS,
     METRICS,
-    PACE,
+    ORIGIN_POLICY,
     REGISTRY,
     REQUEST_ID,
     SETTINGS,
+    STREAM_TIMEOUTS,
     TLS,
     Dispatching,
-    Pace,
+    StreamTimeouts,
 )
 from hoshikage.http.listeners import url
 from hoshikage.http.measures import Measures
 from hoshikage.http.middleware import AccessLog, add_request_id, errors, guard, without_request_bytes
 from hoshikage.http.middleware import log as access_log
-from hoshikage.http.origin_policy import Doorway
+from hoshikage.http.origin_policy import OriginPolicy
 from hoshikage.messages import describe, text
-from hoshikage.protocols.document import OPENAPI, Document
-from hoshikage.protocols.hoshikage.changes import SEEN, Seen
+from hoshikage.protocols.hoshikage.changes import REGISTRY_CHANGES, RegistryChanges
 from hoshikage.protocols.hoshikage.metrics import measured
 from hoshikage.protocols.openai.response_store import RESPONSES, ResponseStore
+from hoshikage.protocols.openapi_document import OPENAPI, OpenApiDocument
 from hoshikage.protocols.routes import ROUTES, routes
 from hoshikage.registry import Registry
 from hoshikage.service.notify import Notifier, listen_fds
 from hoshikage.settings import Settings
 
-LEAST_DRAIN_S: Final = 0.01
+MIN_DRAIN_S: Final = 0.01
 """aiohttp takes 0 for no limit."""
 END_S: Final = 15.0
 """So long at most do cancelled requests and the runner take to end after the drain."""
@@ -63,7 +63,7 @@ def create(
     settings: Settings,
     registry: Registry,
     dispatcher: Dispatching,
-    pace: Pace | None = None,
+    timeouts: StreamTimeouts | None = None,
     *,
     exposed: bool | None = None,
 ) -> web.Application:
@@ -72,21 +72,21 @@ def create(
     `exposed`: whether others can reach it; None tells that from HOST. Raises SettingInvalid.
     """
     handlers, needs = routes()
-    doorway = Doorway.of(settings, listeners.is_exposed(settings, ()) if exposed is None else exposed)
+    policy = OriginPolicy.of(settings, listeners.is_exposed(settings, ()) if exposed is None else exposed)
     app = web.Application(middlewares=[measured, errors, guard], client_max_size=MAX_BYTES)
     app[SETTINGS] = settings
     app[REGISTRY] = registry
     app[DISPATCHER] = dispatcher
-    app[DIALECTS] = Dialects()
+    app[CHAT_FORMATS] = ChatFormats()
     app[METRICS] = Measures()
-    app[PACE] = pace or Pace()
-    app[DOORWAY] = doorway
-    app[GATE] = Gate(settings, doorway, needs)
+    app[STREAM_TIMEOUTS] = timeouts or StreamTimeouts()
+    app[ORIGIN_POLICY] = policy
+    app[AUTHENTICATOR] = Authenticator(settings, policy, needs)
     app[LIMITS] = RateLimits(settings.rate_limit_requests, settings.rate_limit_tokens)
     app[MODEL_FILES] = ModelFiles()
-    app[OPENAPI] = Document(ROUTES)
+    app[OPENAPI] = OpenApiDocument(ROUTES)
     app[RESPONSES] = ResponseStore(settings.responses_store)
-    app[SEEN] = Seen()
+    app[REGISTRY_CHANGES] = RegistryChanges()
     if (tls := listeners.tls_context(settings)) is not None:
         app[TLS] = tls
     app.add_routes(handlers)
@@ -95,17 +95,17 @@ def create(
     return app
 
 
-def runner(app: web.Application) -> connections.Runner:
+def runner(app: web.Application) -> connections.HttpRunner:
     """The one way to run the app: a handler whose client leaves is cancelled, whether it streams or not."""
     quiet = logging.getLogger("hoshikage.http")
     quiet.addFilter(without_request_bytes)
-    return connections.Runner(
+    return connections.HttpRunner(
         app,
         connections.limit(app[SETTINGS], connections.files()),
         logger=quiet,
         access_log_class=AccessLog,
         access_log=access_log,
-        shutdown_timeout=max(LEAST_DRAIN_S, app[SETTINGS].drain_timeout),
+        shutdown_timeout=max(MIN_DRAIN_S, app[SETTINGS].drain_timeout),
         prefix=app[SETTINGS].api_prefix,
     )
 
@@ -146,7 +146,7 @@ async def run(
 ) -> None:
     """Runs the app until a signal stops it; for the main thread. `passed` are sockets to use in place of HOST, PORT."""
     settings = app[SETTINGS]
-    app[GATE].require_tokens(settings.host)
+    app[AUTHENTICATOR].require_tokens(settings.host)
     notifier = Notifier.of(environ, os.getpid())
     connections.raise_files()
     asyncio.get_running_loop().set_exception_handler(connections.Shortage())
@@ -193,8 +193,8 @@ async def _preload(app: web.Application) -> None:
 
 
 async def _dispatching(app: web.Application) -> AsyncIterator[None]:
-    await asyncio.to_thread(app[GATE].prepare)
-    app[SEEN].look(await asyncio.to_thread(app[REGISTRY].specs))
+    await asyncio.to_thread(app[AUTHENTICATOR].prepare)
+    app[REGISTRY_CHANGES].look(await asyncio.to_thread(app[REGISTRY].specs))
     await app[DISPATCHER].start()
     yield
     await app[DISPATCHER].stop()

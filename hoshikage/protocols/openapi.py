@@ -96,18 +96,18 @@ _LONG_NAME: Final = re.compile(rb"hoshikage\.(?:[a-z_]+\.)*?([a-z_]+?)(?:_schema
 KINDS: Final = {str: "string", bool: "boolean", int: "integer", float: "number"}
 
 
-def document(routes: Sequence[Route], tongue: Language) -> dict[str, Any]:
+def document(routes: Sequence[Route], language: Language) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
-    schemas, bodies = _schemas(tongue)
+    schemas, bodies = _schemas(language)
     for method, pattern, _, needs in routes:
         path = re.sub(r":[^}]*", "", pattern)
-        paths.setdefault(path, {})[method.lower()] = _operation(f"{method} {path}", needs, bodies, tongue)
+        paths.setdefault(path, {})[method.lower()] = _operation(f"{method} {path}", needs, bodies, language)
     return {
         "openapi": "3.1.0",
         "info": {
-            "title": text(tongue, "routes.heading"),
+            "title": text(language, "routes.heading"),
             "version": __version__,
-            "description": text(tongue, "routes.about"),
+            "description": text(language, "routes.about"),
         },
         "paths": paths,
         "components": {
@@ -120,15 +120,15 @@ def document(routes: Sequence[Route], tongue: Language) -> dict[str, Any]:
     }
 
 
-def _operation(route: str, needs: Needs, bodies: dict[str, dict[str, Any]], tongue: Language) -> dict[str, Any]:
+def _operation(route: str, needs: Needs, bodies: dict[str, dict[str, Any]], language: Language) -> dict[str, Any]:
     name = re.sub(r"[^a-z0-9]+", "_", route.lower()).strip("_")
     tokens: list[dict[str, list[str]]] = [{"bearer": []}, {"key": []}]
     made: dict[str, Any] = {
         "operationId": name,
-        "summary": text(tongue, f"routes.{name}"),
-        "description": text(tongue, f"routes.needs_{needs}"),
+        "summary": text(language, f"routes.{name}"),
+        "description": text(language, f"routes.needs_{needs}"),
         "security": {"nothing": [], "api": [{}, *tokens], "admin": tokens}[needs],
-        "responses": {"200": _answer(route, tongue), **_refusals(route, needs)},
+        "responses": {"200": _answer(route, language), **_refusals(route, needs)},
     }
     parameters = [_parameter("path", one) for one in re.findall(r"{(\w+)}", route)]
     parameters += [_parameter("query", one) for one in QUERIES.get(route, ())]
@@ -147,14 +147,14 @@ def _parameter(where: str, name: str) -> dict[str, Any]:
     return {"name": name, "in": where, "required": where == "path", "schema": {"type": "string"}}
 
 
-def _answer(route: str, tongue: Language) -> dict[str, Any]:
+def _answer(route: str, language: Language) -> dict[str, Any]:
     stream = STREAMED.get(route)
     kind: str | list[str] = "string" if route in ANSWERED else ["object", "array"]
     content = {ANSWERED.get(route, JSON): {"schema": {"type": kind}}}
     if stream is None:
-        return {"description": text(tongue, "routes.answered_whole"), "content": content}
+        return {"description": text(language, "routes.answered_whole"), "content": content}
     content[stream] = {"schema": {"type": "string"}}
-    return {"description": text(tongue, "routes.answered", stream=stream), "content": content}
+    return {"description": text(language, "routes.answered", stream=stream), "content": content}
 
 
 def _refusals(route: str, needs: Needs) -> dict[str, dict[str, Any]]:
@@ -192,14 +192,14 @@ def _kinds(kind: type[HoshikageError]) -> Iterator[type[HoshikageError]]:
         yield from _kinds(below)
 
 
-def _schemas(tongue: Language) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+def _schemas(language: Language) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """The components, and the body of each route."""
     problems = (error_schema.Problem, error_schema.AnthropicProblem, error_schema.OllamaProblem)
     kinds = list(dict.fromkeys((*BODIES.values(), *problems, *NOTES)))
     refs, components = msgspec.json.schema_components(kinds, ref_template=REF)
     ref_of = dict(zip(kinds, refs, strict=True))
     for kind, (idle, neutral) in NOTES.items():
-        _note(components[ref_of[kind]["$ref"].rpartition("/")[2]], idle, neutral, tongue)
+        _note(components[ref_of[kind]["$ref"].rpartition("/")[2]], idle, neutral, language)
     components["NewModel"]["properties"].update(_options())
     bodies = {route: ref_of[kind] for route, kind in BODIES.items()}
     for route, names in REQUIRED.items():
@@ -208,13 +208,19 @@ def _schemas(tongue: Language) -> tuple[dict[str, Any], dict[str, dict[str, Any]
     return msgspec.json.decode(shorter, type=tuple[dict[str, Any], dict[str, dict[str, Any]]])
 
 
-def _note(schema: dict[str, Any], idle: dict[str, str], neutral: dict[str, tuple[Any, ...]], tongue: Language) -> None:
+def _note(
+    schema: dict[str, Any], idle: dict[str, str], neutral: dict[str, tuple[Any, ...]], language: Language
+) -> None:
     """Says in the schema what becomes of fields that do no work."""
     fields = schema["properties"]
     for name in fields.keys() & idle.keys():
-        fields[name] = {**fields[name], "description": text(tongue, "routes.no_effect")}
+        fields[name] = {**fields[name], "description": text(language, "routes.no_effect")}
     for name in fields.keys() & neutral.keys():
-        fields[name] = {"enum": list(neutral[name]), "description": text(tongue, "routes.only_these"), "default": None}
+        fields[name] = {
+            "enum": list(neutral[name]),
+            "description": text(language, "routes.only_these"),
+            "default": None,
+        }
 
 
 def _options() -> dict[str, Any]:
@@ -223,7 +229,7 @@ def _options() -> dict[str, Any]:
     for row in OPTIONS:
         schema: dict[str, Any] = {"type": KINDS[row.kind]}
         if row.kind in (int, float):
-            schema |= {"minimum": row.least, "maximum": row.most}
+            schema |= {"minimum": row.minimum, "maximum": row.maximum}
             if row.words:
                 schema = {"anyOf": [schema, {"enum": list(row.words)}]}
         elif row.words:

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from hoshikage.http.error_response import language
 from hoshikage.protocols import reference_page
-from hoshikage.protocols.document import OPENAPI
+from hoshikage.protocols.openapi_document import OPENAPI
 
 HEADERS: Final = {"Vary": "Accept-Language"}
 PAGE_HEADERS: Final = {
@@ -25,7 +25,7 @@ async def document(request: web.Request) -> web.Response:
 
 
 async def page(request: web.Request) -> web.Response:
-    tongue = language(request)
-    shown = reference_page.render(request.app[OPENAPI].tree(tongue), tongue)
-    headers = {**PAGE_HEADERS, "Content-Language": tongue}
+    language = language(request)
+    shown = reference_page.render(request.app[OPENAPI].tree(language), language)
+    headers = {**PAGE_HEADERS, "Content-Language": language}
     return web.Response(text=shown, content_type="text/html", charset="utf-8", headers=headers)

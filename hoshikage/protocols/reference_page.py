@@ -35,39 +35,39 @@ BOUNDS: Final = {
 Schema = dict[str, Any]
 
 
-def render(document: Schema, tongue: Language) -> str:
+def render(document: Schema, language: Language) -> str:
     """The whole page. Every word of the document is escaped."""
     routes = [
-        _route(method, path, operation, tongue)
+        _route(method, path, operation, language)
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
     ]
-    shapes = [_shape(name, schema, tongue) for name, schema in document["components"]["schemas"].items()]
+    shapes = [_shape(name, schema, language) for name, schema in document["components"]["schemas"].items()]
     title = escape(document["info"]["title"])
     return (
-        f'<!doctype html><html lang="{tongue}"><meta charset="utf-8">'
+        f'<!doctype html><html lang="{language}"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<title>{title}</title><style>{STYLE}</style>"
         f"<h1>{title} {escape(document['info']['version'])}</h1><p>{escape(document['info']['description'])} "
         '<a href="/openapi.json">openapi.json</a></p>'
-        f"<h2>{text(tongue, 'routes.routes_heading')}</h2>{''.join(routes)}"
-        f"<h2>{text(tongue, 'routes.schemas')}</h2>{''.join(shapes)}</html>"
+        f"<h2>{text(language, 'routes.routes_heading')}</h2>{''.join(routes)}"
+        f"<h2>{text(language, 'routes.schemas')}</h2>{''.join(shapes)}</html>"
     )
 
 
-def _route(method: str, path: str, operation: Schema, tongue: Language) -> str:
+def _route(method: str, path: str, operation: Schema, language: Language) -> str:
     lines = [f"<p>{escape(operation['description'])}</p>"]
     if parameters := operation.get("parameters"):
         names = ", ".join(f"<code>{escape(one['name'])}</code> ({escape(one['in'])})" for one in parameters)
-        lines.append(f"<p>{text(tongue, 'routes.parameters')}: {names}</p>")
+        lines.append(f"<p>{text(language, 'routes.parameters')}: {names}</p>")
     if body := operation.get("requestBody"):
         kinds = [_kind(content["schema"]) for content in body["content"].values()]
-        lines.append(f"<p>{text(tongue, 'routes.body')}: {', '.join(kinds)}</p>")
+        lines.append(f"<p>{text(language, 'routes.body')}: {', '.join(kinds)}</p>")
     rows = [
         (f"<code>{status}</code>", escape(answer["description"]), ", ".join(map(escape, answer["content"])))
         for status, answer in operation["responses"].items()
     ]
-    heads = (text(tongue, "routes.status"), text(tongue, "routes.answer"), text(tongue, "routes.kind"))
+    heads = (text(language, "routes.status"), text(language, "routes.answer"), text(language, "routes.kind"))
     name = f"<code><b>{method.upper()}</b> {escape(path)}</code>"
     return (
         f'<details id="{operation["operationId"]}"><summary>{name} {escape(operation["summary"])}</summary>'
@@ -75,15 +75,15 @@ def _route(method: str, path: str, operation: Schema, tongue: Language) -> str:
     )
 
 
-def _shape(name: str, schema: Schema, tongue: Language) -> str:
+def _shape(name: str, schema: Schema, language: Language) -> str:
     required = schema.get("required", ())
     rows = []
     for field, value in schema.get("properties", {}).items():
-        must = f" ({text(tongue, 'routes.required')})" if field in required else ""
+        must = f" ({text(language, 'routes.required')})" if field in required else ""
         bounds = " ".join(dict.fromkeys(_bounds(value)))
         described = escape(value.get("description", ""))
         rows.append((f"<code>{escape(field)}</code>{must}", _kind(value), escape(bounds), described))
-    heads = tuple(text(tongue, f"routes.{head}") for head in ("field", "kind", "bounds", "meaning"))
+    heads = tuple(text(language, f"routes.{head}") for head in ("field", "kind", "bounds", "meaning"))
     return f'<h3 id="{escape(name)}">{escape(name)}</h3>{_table(heads, rows)}'
 
 

@@ -20,7 +20,7 @@ Readers take no lock: a write replaces the file as a whole.
 
 from typing import Final
 
-from hoshikage.registry.document import Problem
+from hoshikage.registry.document import Issue
 from hoshikage.registry.entries import Persona, checked_label
 from hoshikage.registry.options import (
     CHATML,
@@ -40,11 +40,11 @@ __all__ = [
     "DEFAULT_STOPS",
     "OPTIONS",
     "SAMPLING",
+    "Issue",
     "ModelOptions",
     "ModelSpec",
     "Option",
     "Persona",
-    "Problem",
     "Registry",
     "SamplingDefaults",
     "checked_label",

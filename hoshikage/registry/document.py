@@ -33,7 +33,7 @@ Signature = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class Issue:
     """Something in a file that was passed over, as a text of the catalogue."""
 
     key: str
@@ -47,13 +47,13 @@ class _Snapshot(Generic[E]):
 
     signature: Signature | None
     entries: dict[str, E] = field(default_factory=dict)
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[Issue, ...] = ()
 
 
-class Document(Generic[E]):
+class RegistryDocument(Generic[E]):
     """The file, looked at anew whenever it has changed, by whichever process."""
 
-    def __init__(self, file: Path, parse_entry: Callable[[str, Any], E | Problem], *, mode: int | None = None) -> None:
+    def __init__(self, file: Path, parse_entry: Callable[[str, Any], E | Issue], *, mode: int | None = None) -> None:
         """`parse_entry` gives the entry of a name and its JSON value, or what is wrong with it.
 
         `mode` are the permissions of what is written; without it the file keeps those it has.
@@ -67,7 +67,7 @@ class Document(Generic[E]):
         """All usable entries, in the file's order; not to be changed. Never raises for what the file holds."""
         return self._current().entries
 
-    def problems(self) -> tuple[Problem, ...]:
+    def problems(self) -> tuple[Issue, ...]:
         """What is wrong with the file as it is now: a damage of the whole, or entries that were skipped."""
         return self._current().problems
 
@@ -135,15 +135,15 @@ class Document(Generic[E]):
             self._keep_aside(content)
             return self._damaged(signature, error)
         entries, problems = self._usable(raw)
-        doubled = [Problem("model.entry_duplicate", {"label": label}) for label in duplicates]
+        doubled = [Issue("model.entry_duplicate", {"label": label}) for label in duplicates]
         return _Snapshot(signature, entries, (*doubled, *problems))
 
-    def _usable(self, raw: dict[str, Any]) -> tuple[dict[str, E], list[Problem]]:
+    def _usable(self, raw: dict[str, Any]) -> tuple[dict[str, E], list[Issue]]:
         entries: dict[str, E] = {}
-        problems: list[Problem] = []
+        problems: list[Issue] = []
         for label, value in raw.items():
             found = self._parse_entry(label, value)
-            if isinstance(found, Problem):
+            if isinstance(found, Issue):
                 problems.append(found)
             else:
                 entries[label] = found
@@ -154,7 +154,7 @@ class Document(Generic[E]):
         if self._snapshot.signature is None:
             with suppress(RegistryDamaged, FileNotFoundError):
                 entries = self._usable(parse(_content(self.last_good)[1], self.last_good)[0])[0]
-        return _Snapshot(signature, entries, (Problem(error.key, error.details),))
+        return _Snapshot(signature, entries, (Issue(error.key, error.details),))
 
     def _keep_aside(self, content: bytes) -> None:
         """One copy of each damaged content, a few at most. Best effort: a folder may be read-only."""

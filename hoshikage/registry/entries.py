@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from hoshikage.errors import InvalidRequest
-from hoshikage.registry.document import Problem
+from hoshikage.registry.document import Issue
 from hoshikage.registry.options import (
     NO_SAMPLING,
     ModelOptions,
@@ -71,11 +71,11 @@ def checked_label(label: str) -> str:
     return label
 
 
-def parse_entry(label: str, value: Any) -> Entry | Problem:
+def parse_entry(label: str, value: Any) -> Entry | Issue:
     """The entry, or what is wrong with it."""
 
-    def bad(key: str) -> Problem:
-        return Problem(key, {"label": label})
+    def bad(key: str) -> Issue:
+        return Issue(key, {"label": label})
 
     if not LABEL.fullmatch(label):
         return bad("model.label_invalid")
@@ -92,15 +92,15 @@ def parse_entry(label: str, value: Any) -> Entry | Problem:
     try:
         options = model_options(value)
     except InvalidRequest as error:
-        return Problem("model.entry_option_invalid", {"label": label, **error.details})
+        return Issue("model.entry_option_invalid", {"label": label, **error.details})
     return Entry(label, path, model, tuple(dict.fromkeys(stop)), created, options)
 
 
-def parse_persona(name: str, value: Any) -> Persona | Problem:
+def parse_persona(name: str, value: Any) -> Persona | Issue:
     """The persona, or what is wrong with it."""
 
-    def bad(key: str) -> Problem:
-        return Problem(key, {"label": name})
+    def bad(key: str) -> Issue:
+        return Issue(key, {"label": name})
 
     if not LABEL.fullmatch(name):
         return bad("model.label_invalid")
@@ -116,15 +116,15 @@ def parse_persona(name: str, value: Any) -> Persona | Problem:
     try:
         return Persona(name, model, system, sampling_defaults(value), created)
     except InvalidRequest as error:
-        return Problem("model.entry_option_invalid", {"label": name, **error.details})
+        return Issue("model.entry_option_invalid", {"label": name, **error.details})
 
 
-def parse_alias(name: str, value: Any) -> Alias | Problem:
+def parse_alias(name: str, value: Any) -> Alias | Issue:
     """The alias, or what is wrong with it."""
     if not LABEL.fullmatch(name):
-        return Problem("model.label_invalid", {"label": name})
+        return Issue("model.label_invalid", {"label": name})
     if not isinstance(value, str) or not LABEL.fullmatch(value):
-        return Problem("model.alias_target_invalid", {"label": name})
+        return Issue("model.alias_target_invalid", {"label": name})
     return Alias(name, value)
 
 

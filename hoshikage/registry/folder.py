@@ -31,7 +31,7 @@ RACY_NS: Final = 2_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FolderModels:
     """One model of the folder."""
 
     label: str
@@ -45,7 +45,7 @@ class Found:
 class _Search:
     """What one search found, and the folders it looked into with their times of change in ns."""
 
-    models: dict[str, Found]
+    models: dict[str, FolderModels]
     folders: dict[str, int]
     began_ns: int
 
@@ -67,7 +67,7 @@ class ModelFolder:
         self._busy = threading.Lock()
         self._last: _Search | None = None
 
-    def models(self) -> dict[str, Found]:
+    def models(self) -> dict[str, FolderModels]:
         """Label -> model, nearest and first by name first. Empty where the folder cannot be read."""
         with self._busy:
             if self._last is None or not self._last.holds():
@@ -78,10 +78,10 @@ class ModelFolder:
 def _search(root: Path) -> _Search:
     began = time.time_ns()
     folders: dict[str, int] = {}
-    models: dict[str, Found] = {}
+    models: dict[str, FolderModels] = {}
     for file, changed in _files(root, folders):
         label = _label(file, models)
-        models[label] = Found(label, file, changed)
+        models[label] = FolderModels(label, file, changed)
         if len(models) == MAX_MODELS:
             break
     return _Search(models, folders, began)
@@ -123,7 +123,7 @@ def _is_model(name: str) -> bool:
     return part is None or part.number == 1
 
 
-def _label(file: Path, taken: dict[str, Found]) -> str:
+def _label(file: Path, taken: dict[str, FolderModels]) -> str:
     """A label that is not taken: the file's name, else with its folder's, else with a number.
 
     A model that comes later or lies deeper never changes the label of one that was there.

@@ -31,14 +31,14 @@ Value = int | float | bool | str
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One setting. `kind` is what stands in the file; `least` and `most` bound a number."""
+    """One setting. `kind` is what stands in the file; `minimum` and `maximum` bound a number."""
 
     name: str
     kind: type[Value]
     allowed: str
     """For both languages, in one line."""
-    least: float = 0
-    most: float = 0
+    minimum: float = 0
+    maximum: float = 0
     words: tuple[str, ...] = ()
     """Words it may be: beside a number, or of a text the only ones."""
     form: str = ""
@@ -59,7 +59,7 @@ class Option:
         elif self.kind is bool:
             if isinstance(value, bool):
                 return value
-        elif type(value) in (int, self.kind) and self.least <= value <= self.most:  # refuses NaN too
+        elif type(value) in (int, self.kind) and self.minimum <= value <= self.maximum:  # refuses NaN too
             return self.kind(value)
         raise ValueError(value)
 

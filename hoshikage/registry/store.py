@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, NoReturn
 
 from hoshikage.errors import InvalidRequest, ModelNotFound
-from hoshikage.registry.document import Document, Problem
+from hoshikage.registry.document import Issue, RegistryDocument
 from hoshikage.registry.entries import (
     Alias,
     Entry,
@@ -22,7 +22,7 @@ from hoshikage.registry.entries import (
     parse_entry,
     parse_persona,
 )
-from hoshikage.registry.folder import Found, ModelFolder
+from hoshikage.registry.folder import FolderModels, ModelFolder
 from hoshikage.registry.options import NO_OPTIONS, NO_SAMPLING, ModelOptions, SamplingDefaults
 from hoshikage.registry.template import is_file
 
@@ -71,9 +71,11 @@ class Registry:
         With `root`, entries name no template outside it.
         """
         self._root = root
-        self._models: Document[Entry] = Document(file, self._parsed)
-        self._personas: Document[Persona] = Document(file.with_name(PERSONAS), parse_persona, mode=0o600)
-        self._aliases: Document[Alias] = Document(file.with_name(ALIASES), parse_alias)
+        self._models: RegistryDocument[Entry] = RegistryDocument(file, self._parsed)
+        self._personas: RegistryDocument[Persona] = RegistryDocument(
+            file.with_name(PERSONAS), parse_persona, mode=0o600
+        )
+        self._aliases: RegistryDocument[Alias] = RegistryDocument(file.with_name(ALIASES), parse_alias)
         self._folder = ModelFolder(model_dir) if model_dir is not None else None
 
     @property
@@ -117,19 +119,19 @@ class Registry:
         """Further names, each with the label or the persona's name that it stands for, which may be gone."""
         return {alias.name: alias.target for alias in self._aliases.entries().values()}
 
-    def problems(self) -> tuple[Problem, ...]:
+    def problems(self) -> tuple[Issue, ...]:
         """What is wrong with model_map.json as it is now: a damage of the whole, or entries that were skipped."""
         return self._models.problems()
 
-    def persona_problems(self) -> tuple[Problem, ...]:
+    def persona_problems(self) -> tuple[Issue, ...]:
         """As `problems`, of personas.json; also personas that a model of the same name hides."""
         hidden = [name for name in self._personas.entries() if name in self._models.entries()]
-        return (*self._personas.problems(), *(Problem("model.persona_hidden", {"label": name}) for name in hidden))
+        return (*self._personas.problems(), *(Issue("model.persona_hidden", {"label": name}) for name in hidden))
 
-    def alias_problems(self) -> tuple[Problem, ...]:
+    def alias_problems(self) -> tuple[Issue, ...]:
         """As `problems`, of aliases.json; also aliases that a model or a persona of the same name hides."""
         hidden = [name for name in self._aliases.entries() if self._is_taken(name)]
-        return (*self._aliases.problems(), *(Problem("model.alias_hidden", {"label": name}) for name in hidden))
+        return (*self._aliases.problems(), *(Issue("model.alias_hidden", {"label": name}) for name in hidden))
 
     def known(self, name: str) -> ModelSpec | None:
         """The registered model, or a persona of one; None where only MODEL_DIR can tell. Never searches a folder."""
@@ -173,7 +175,7 @@ class Registry:
         entry["created"] = int(time.time())
         given = options.given()
         problem = self._parsed(label, {**entry, **given})
-        if isinstance(problem, Problem):
+        if isinstance(problem, Issue):
             raise InvalidRequest.of(problem.key, problem.details)
 
         def change(entries: dict[str, Any]) -> bool:
@@ -203,7 +205,7 @@ class Registry:
             raise InvalidRequest("model.persona_is_label", label=name)
         entry: dict[str, Any] = {"model": model, "system": system, "created": int(time.time()), **sampling.given()}
         problem = parse_persona(name, entry)
-        if isinstance(problem, Problem):
+        if isinstance(problem, Issue):
             raise InvalidRequest.of(problem.key, problem.details)
 
         def change(entries: dict[str, Any]) -> bool:
@@ -217,16 +219,16 @@ class Registry:
         """Takes the persona out, durably. Raises ModelNotFound, RegistryDamaged, Unavailable."""
         _remove(self._personas, name, "model.persona_not_found")
 
-    def _parsed(self, label: str, value: Any) -> Entry | Problem:
+    def _parsed(self, label: str, value: Any) -> Entry | Issue:
         """The entry, or what is wrong with it."""
         entry = parse_entry(label, value)
-        if isinstance(entry, Problem) or self._root is None or not is_file(entry.options.chat_template):
+        if isinstance(entry, Issue) or self._root is None or not is_file(entry.options.chat_template):
             return entry
         template = Path(str(entry.options.chat_template))
         located = self._locate(template.parent, template.name)
         if Path(os.path.realpath(located)).is_relative_to(os.path.realpath(self._root)):
             return entry
-        return Problem("model.entry_template_outside", {"label": label, "folder": str(self._root)})
+        return Issue("model.entry_template_outside", {"label": label, "folder": str(self._root)})
 
     def add_alias(self, name: str, target: str) -> bool:
         """Stores a further name of a model or a persona durably; True where the name was an alias already.
@@ -280,7 +282,7 @@ class Registry:
         beside = self.file.parent.absolute() / folder / name
         return beside if not here.exists() and beside.exists() else here
 
-    def _found(self) -> dict[str, Found]:
+    def _found(self) -> dict[str, FolderModels]:
         return self._folder.models() if self._folder is not None else {}
 
     def _model(self, label: str) -> ModelSpec | None:
@@ -306,7 +308,7 @@ class Registry:
         yield from self._personas.entries()
 
 
-def _remove(document: Document[Any], label: str, absent: str = "http.model_not_found") -> None:
+def _remove(document: RegistryDocument[Any], label: str, absent: str = "http.model_not_found") -> None:
     label = normal(label)
 
     def change(entries: dict[str, Any]) -> None:
@@ -317,7 +319,7 @@ def _remove(document: Document[Any], label: str, absent: str = "http.model_not_f
     document.update(change)
 
 
-def _in_folder(found: Found) -> ModelSpec:
+def _in_folder(found: FolderModels) -> ModelSpec:
     return ModelSpec(found.label, found.file, (), found.created, source="folder")
 
 

@@ -2,24 +2,24 @@
 
 from hoshikage.tools import forced, generic, harmony
 from hoshikage.tools.deltas import CallArguments, CallBroken, CallStart, Content, Delta, Reasoning, Rest
-from hoshikage.tools.detect import Dialect, detect, place_of_tools
-from hoshikage.tools.form import Format
+from hoshikage.tools.detect import ChatFormat, detect, place_of_tools
 from hoshikage.tools.stream import AnswerParser
 from hoshikage.tools.thinking import Thinking
 from hoshikage.tools.thinking import detect as detect_thinking
+from hoshikage.tools.tool_format import ToolFormat
 
 __all__ = [
     "AnswerParser",
     "CallArguments",
     "CallBroken",
     "CallStart",
+    "ChatFormat",
     "Content",
     "Delta",
-    "Dialect",
-    "Format",
     "Reasoning",
     "Rest",
     "Thinking",
+    "ToolFormat",
     "detect",
     "detect_thinking",
     "forced",

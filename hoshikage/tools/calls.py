@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from hoshikage.tools.cursor import MOST_OF_A_NAME, Cursor, EndOfText, NotACall, Steps
+from hoshikage.tools.cursor import MAX_NAME, EndOfText, NotACall, Steps, TextCursor
 from hoshikage.tools.deltas import CallArguments, CallBroken, CallStart, Content
 
 Schemas = Mapping[str, Mapping[str, Any]]
@@ -31,7 +31,7 @@ class Calls:
 
     def start(self, name: str, call_id: str | None = None) -> CallStart:
         """Raises NotACall for a name that is none, or while a call is open."""
-        if not name.isprintable() or not 0 < len(name) <= MOST_OF_A_NAME or self._open is not None:
+        if not name.isprintable() or not 0 < len(name) <= MAX_NAME or self._open is not None:
             raise NotACall
         self._open = name
         self._started += 1
@@ -40,13 +40,13 @@ class Calls:
     def piece(self, text: str) -> CallArguments:
         return CallArguments(self._started - 1, text)
 
-    def end(self, cursor: Cursor) -> None:
+    def end(self, cursor: TextCursor) -> None:
         """The open call is whole, and what was read of it is not needed any more."""
         self._open = None
         self.whole += 1
         cursor.begin()
 
-    def attempt(self, cursor: Cursor, steps: Steps[None], *, marked: bool = True) -> Steps[bool]:
+    def attempt(self, cursor: TextCursor, steps: Steps[None], *, marked: bool = True) -> Steps[bool]:
         """Runs a parser of calls; False where it met none: what it read since `begin` has come as content.
 
         `marked`: the text said that a call follows, so that one which cannot be read is worth a warning.

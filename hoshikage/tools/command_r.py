@@ -13,19 +13,19 @@ from __future__ import annotations
 from typing import Final
 
 from hoshikage.tools.calls import Calls
-from hoshikage.tools.cursor import Cursor, Marks, Steps
+from hoshikage.tools.cursor import Markers, Steps, TextCursor
 from hoshikage.tools.deltas import Content
-from hoshikage.tools.form import Format
 from hoshikage.tools.json_text import json_calls
+from hoshikage.tools.tool_format import ToolFormat
 
 ACTION: Final = "<|START_ACTION|>"
 ACTION_END: Final = "<|END_ACTION|>"
 FRAMES: Final = ("<|START_RESPONSE|>", "<|END_RESPONSE|>", "<|START_TEXT|>", "<|END_TEXT|>")
 FENCED: Final = "Action: ```json"
-MARKS: Final = Marks(ACTION, FENCED, "Action:```json", *FRAMES)
+MARKS: Final = Markers(ACTION, FENCED, "Action:```json", *FRAMES)
 
 
-def parse(cursor: Cursor, calls: Calls) -> Steps[None]:
+def parse(cursor: TextCursor, calls: Calls) -> Steps[None]:
     while (mark := (yield from cursor.until(MARKS, Content))) is not None:
         if mark in FRAMES:
             cursor.begin()
@@ -37,7 +37,7 @@ def parse(cursor: Cursor, calls: Calls) -> Steps[None]:
             yield from calls.attempt(cursor, _calls(cursor, calls, ACTION_END if mark == ACTION else "```"))
 
 
-def _calls(cursor: Cursor, calls: Calls, end: str) -> Steps[None]:
+def _calls(cursor: TextCursor, calls: Calls, end: str) -> Steps[None]:
     yield from json_calls(cursor, calls)
     yield from cursor.space()
     yield from cursor.skip(end)
@@ -45,7 +45,7 @@ def _calls(cursor: Cursor, calls: Calls, end: str) -> Steps[None]:
     yield from cursor.space()
 
 
-FORMAT: Final = Format(
+FORMAT: Final = ToolFormat(
     "command_r",
     parse,
     signs=((ACTION,), ("Action:", "<|START_OF_TURN_TOKEN|>"), ("<|START_RESPONSE|>",)),

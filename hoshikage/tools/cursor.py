@@ -12,7 +12,7 @@ Result = TypeVar("Result")
 Steps = Generator[Delta | None, None, Result]
 """A parser's run. It yields None when it cannot go on before more text has come, or the text has ended."""
 
-MOST_OF_A_NAME: Final = 256
+MAX_NAME: Final = 256
 SPACE: Final = re.compile(r"\s*")
 
 
@@ -24,7 +24,7 @@ class EndOfText(Exception):
     """The text has ended where more was needed."""
 
 
-class Marks:
+class Markers:
     """Texts to look for; where `spaced`, together with the white space in front of them."""
 
     def __init__(self, *texts: str, spaced: bool = True) -> None:
@@ -52,7 +52,7 @@ class Marks:
         return met.start(), met[1], met.end() if met[1] else met.start()
 
 
-class Cursor:
+class TextCursor:
     """A place in the text. What was read since `begin` can be had again."""
 
     def __init__(self) -> None:
@@ -132,7 +132,7 @@ class Cursor:
             raise NotACall
         return met
 
-    def until(self, marks: Marks, emit: Callable[[str], Delta]) -> Steps[str | None]:
+    def until(self, marks: Markers, emit: Callable[[str], Delta]) -> Steps[str | None]:
         """Passes text on until one of the marks, and reads it; None at the end of the text.
 
         White space before a mark is not passed on. `begin` is called before the mark and that white space.
@@ -149,15 +149,15 @@ class Cursor:
                 return None
             yield None
 
-    def collect(self, marks: Marks, most: int = MOST_OF_A_NAME) -> Steps[tuple[str, str]]:
-        """Reads up to one of the marks, and it: (text, mark). Raises EndOfText; NotACall after `most` characters."""
+    def collect(self, marks: Markers, maximum: int = MAX_NAME) -> Steps[tuple[str, str]]:
+        """Reads up to one of the marks, and it: (text, mark). Raises EndOfText; NotACall after `maximum` characters."""
         text = ""
         while True:
             start, met, end = marks.search(self.rest, self.ended)
             text += self.take(start)
-            if len(text) > most:
+            if len(text) > maximum:
                 # Always the same place, however the text came: what follows is read in another way.
-                self.back(len(text) - most)
+                self.back(len(text) - maximum)
                 raise NotACall
             if met is not None:
                 self.take(end - start)

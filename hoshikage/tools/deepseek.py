@@ -13,27 +13,27 @@ from __future__ import annotations
 from typing import Final
 
 from hoshikage.tools.calls import Calls
-from hoshikage.tools.cursor import Cursor, Marks, Steps
+from hoshikage.tools.cursor import Markers, Steps, TextCursor
 from hoshikage.tools.deltas import Content
-from hoshikage.tools.form import Format
 from hoshikage.tools.json_text import json_arguments
+from hoshikage.tools.tool_format import ToolFormat
 
 CALLS_BEGIN: Final = "<｜tool▁calls▁begin｜>"
 CALLS_END: Final = "<｜tool▁calls▁end｜>"
 CALL_BEGIN: Final = "<｜tool▁call▁begin｜>"
 CALL_END: Final = "<｜tool▁call▁end｜>"
 SEPARATOR: Final = "<｜tool▁sep｜>"
-STARTS: Final = Marks(CALLS_BEGIN, CALL_BEGIN)
-SEPARATORS: Final = Marks(SEPARATOR)
-AFTER_NAME: Final = Marks("```json", "```", "{")
+STARTS: Final = Markers(CALLS_BEGIN, CALL_BEGIN)
+SEPARATORS: Final = Markers(SEPARATOR)
+AFTER_NAME: Final = Markers("```json", "```", "{")
 
 
-def parse(cursor: Cursor, calls: Calls) -> Steps[None]:
+def parse(cursor: TextCursor, calls: Calls) -> Steps[None]:
     while (mark := (yield from cursor.until(STARTS, Content))) is not None:
         yield from calls.attempt(cursor, _calls(cursor, calls, mark == CALL_BEGIN))
 
 
-def _calls(cursor: Cursor, calls: Calls, begun: bool) -> Steps[None]:
+def _calls(cursor: TextCursor, calls: Calls, begun: bool) -> Steps[None]:
     yield from cursor.space()
     if not begun:
         yield from cursor.expect(CALL_BEGIN)
@@ -47,7 +47,7 @@ def _calls(cursor: Cursor, calls: Calls, begun: bool) -> Steps[None]:
             return
 
 
-def _call(cursor: Cursor, calls: Calls) -> Steps[None]:
+def _call(cursor: TextCursor, calls: Calls) -> Steps[None]:
     name, _ = yield from cursor.collect(SEPARATORS)
     fenced = name.strip() == "function"
     if fenced:
@@ -64,7 +64,7 @@ def _call(cursor: Cursor, calls: Calls) -> Steps[None]:
     calls.end(cursor)
 
 
-FORMAT: Final = Format(
+FORMAT: Final = ToolFormat(
     "deepseek",
     parse,
     signs=((CALLS_BEGIN,), (CALL_BEGIN,)),

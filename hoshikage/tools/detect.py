@@ -23,10 +23,10 @@ from hoshikage.tools import (
     tagged_functions,
     thinking,
 )
-from hoshikage.tools.form import Format
 from hoshikage.tools.thinking import Thinking
+from hoshikage.tools.tool_format import ToolFormat
 
-FORMATS: Final[tuple[Format, ...]] = (
+FORMATS: Final[tuple[ToolFormat, ...]] = (
     harmony.FORMAT,
     deepseek.FORMAT,
     kimi.FORMAT,
@@ -47,16 +47,16 @@ SIGNS: Final = re.compile(r"""(?P<opens>\{[{%])|(?P<closes>\})|(?<!['".\w])tools
 """What is looked for in one pass, since the text is anybody's: a search for the whole of it would begin anew at every
 mark."""
 MESSAGE_TOOLS: Final = re.compile(r"""message(?:\.tools\b|\[['"]tools['"]\])""")
-MOST_CHARACTERS: Final = 2_000_000
+MAX_CHARACTERS: Final = 2_000_000
 """Of a template that is looked at; one that is longer is refused when it is compiled."""
 Place = Literal["variable", "system", "nowhere"]
 
 
 @dataclass(frozen=True, slots=True)
-class Dialect:
+class ChatFormat:
     """How one model's template and the model itself deal with tools and thoughts."""
 
-    form: Format = generic.FORMAT
+    form: ToolFormat = generic.FORMAT
     thinking: Thinking | None = None
     place: Place = "nowhere"
     """Where the template looks for tools; `nowhere`: they are told in a system text, and answers are generic."""
@@ -64,9 +64,9 @@ class Dialect:
     """Whether the template writes the calls of the conversation by itself."""
 
     @classmethod
-    def of(cls, template_source: str | None) -> Dialect:
+    def of(cls, template_source: str | None) -> ChatFormat:
         """What a chat template shows; None is a model without one."""
-        source = template_source if template_source and len(template_source) <= MOST_CHARACTERS else ""
+        source = template_source if template_source and len(template_source) <= MAX_CHARACTERS else ""
         place = place_of_tools(source)
         form = detect(source)
         return cls(
@@ -77,7 +77,7 @@ class Dialect:
         )
 
 
-def detect(template_source: str | None) -> Format:
+def detect(template_source: str | None) -> ToolFormat:
     """The format of the model's calls; generic for a template that shows none, or None for no template."""
     source = template_source or ""
     for candidate in FORMATS:

@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from hoshikage.tools.calls import Calls, Schemas
-from hoshikage.tools.cursor import Cursor, Steps
+from hoshikage.tools.cursor import Steps, TextCursor
 from hoshikage.tools.deltas import Content
-from hoshikage.tools.form import Format
 from hoshikage.tools.json_text import json_calls
+from hoshikage.tools.tool_format import ToolFormat
 
-MOST_CALLS: Final = 16
+MAX_CALLS: Final = 16
 """In one answer, lest a model that finds no end of them fills its context with calls."""
 
 
-def parse(cursor: Cursor, calls: Calls) -> Steps[None]:
+def parse(cursor: TextCursor, calls: Calls) -> Steps[None]:
     yield from calls.attempt(cursor, json_calls(cursor, calls))
     yield from cursor.space()
     if cursor.rest:
@@ -39,7 +39,7 @@ def schema(functions: Schemas, *, several: bool, otherwise: Mapping[str, Any] | 
     ]
     made = options[0] if len(options) == 1 else {"anyOf": options}
     if several:
-        made = {"type": "array", "items": made, "minItems": 1, "maxItems": MOST_CALLS}
+        made = {"type": "array", "items": made, "minItems": 1, "maxItems": MAX_CALLS}
     if otherwise is not None:
         made = {"anyOf": [made, _placed(otherwise, definitions)]}
     return {**made, "$defs": definitions} if definitions else made
@@ -67,4 +67,4 @@ def _moved(value: Any, root: str) -> Any:
     return [_moved(item, root) for item in value] if isinstance(value, list) else value
 
 
-FORMAT: Final = Format("forced", parse)
+FORMAT: Final = ToolFormat("forced", parse)

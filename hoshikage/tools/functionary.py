@@ -12,20 +12,20 @@ from __future__ import annotations
 from typing import Final
 
 from hoshikage.tools.calls import Calls
-from hoshikage.tools.cursor import Cursor, Marks, NotACall, Steps
+from hoshikage.tools.cursor import Markers, NotACall, Steps, TextCursor
 from hoshikage.tools.deltas import Content
-from hoshikage.tools.form import Format
 from hoshikage.tools.json_text import json_arguments
+from hoshikage.tools.tool_format import ToolFormat
 from hoshikage.tools.typed import Arguments
 
-NEXT: Final = Marks(">>>")
-LINE_ENDS: Final = Marks("\n", "{")
-OPENS: Final = Marks("<function=", "<|python_tag|>")
-NAME_ENDS: Final = Marks(">")
+NEXT: Final = Markers(">>>")
+LINE_ENDS: Final = Markers("\n", "{")
+OPENS: Final = Markers("<function=", "<|python_tag|>")
+NAME_ENDS: Final = Markers(">")
 INTERPRETER: Final = "python"
 
 
-def parse_recipients(cursor: Cursor, calls: Calls) -> Steps[None]:
+def parse_recipients(cursor: TextCursor, calls: Calls) -> Steps[None]:
     yield from cursor.skip(">>>")
     mark: str | None = ""
     while mark is not None:
@@ -35,7 +35,7 @@ def parse_recipients(cursor: Cursor, calls: Calls) -> Steps[None]:
         mark = yield from cursor.until(NEXT, Content)
 
 
-def _recipient(cursor: Cursor, calls: Calls) -> Steps[None]:
+def _recipient(cursor: TextCursor, calls: Calls) -> Steps[None]:
     name, mark = yield from cursor.collect(LINE_ENDS)
     name = name.strip()
     if mark == "{":
@@ -52,13 +52,13 @@ def _recipient(cursor: Cursor, calls: Calls) -> Steps[None]:
     yield from cursor.space()
 
 
-def parse_functions(cursor: Cursor, calls: Calls) -> Steps[None]:
+def parse_functions(cursor: TextCursor, calls: Calls) -> Steps[None]:
     while (mark := (yield from cursor.until(OPENS, Content))) is not None:
         steps = _function(cursor, calls) if mark == "<function=" else _code(cursor, calls)
         yield from calls.attempt(cursor, steps)
 
 
-def _function(cursor: Cursor, calls: Calls) -> Steps[None]:
+def _function(cursor: TextCursor, calls: Calls) -> Steps[None]:
     name, _ = yield from cursor.collect(NAME_ENDS)
     yield calls.start(name)
     yield from json_arguments(cursor, calls)
@@ -68,7 +68,7 @@ def _function(cursor: Cursor, calls: Calls) -> Steps[None]:
     yield from cursor.space()
 
 
-def _code(cursor: Cursor, calls: Calls) -> Steps[None]:
+def _code(cursor: TextCursor, calls: Calls) -> Steps[None]:
     """All that is left, as the code of one call."""
     yield calls.start(INTERPRETER)
     arguments = Arguments(calls, INTERPRETER)
@@ -82,10 +82,10 @@ def _code(cursor: Cursor, calls: Calls) -> Steps[None]:
     calls.end(cursor)
 
 
-RECIPIENTS: Final = Format(
+RECIPIENTS: Final = ToolFormat(
     "functionary_v3.2", parse_recipients, signs=((">>>all",), (">>>", "recipient")), whole_answer=True
 )
-FUNCTIONS: Final = Format(
+FUNCTIONS: Final = ToolFormat(
     "functionary_v3.1",
     parse_functions,
     signs=(("<function=", "</function>"),),

@@ -10,16 +10,16 @@ from __future__ import annotations
 from typing import Final
 
 from hoshikage.tools.calls import Calls
-from hoshikage.tools.cursor import Cursor, Marks, Steps
+from hoshikage.tools.cursor import Markers, Steps, TextCursor
 from hoshikage.tools.deltas import Content
-from hoshikage.tools.form import Format
 from hoshikage.tools.json_text import json_calls
+from hoshikage.tools.tool_format import ToolFormat
 
-OPENS: Final = Marks("<tool_call>")
+OPENS: Final = Markers("<tool_call>")
 FENCES: Final = ("```json", "```tool_call", "```")
 
 
-def parse(cursor: Cursor, calls: Calls) -> Steps[None]:
+def parse(cursor: TextCursor, calls: Calls) -> Steps[None]:
     yield from cursor.space()
     if (yield from cursor.look("{", "[", *FENCES)) is not None:
         cursor.begin()
@@ -28,7 +28,7 @@ def parse(cursor: Cursor, calls: Calls) -> Steps[None]:
         yield from calls.attempt(cursor, _tagged(cursor, calls))
 
 
-def _bare(cursor: Cursor, calls: Calls) -> Steps[None]:
+def _bare(cursor: TextCursor, calls: Calls) -> Steps[None]:
     fence = yield from cursor.skip(*FENCES)
     yield from json_calls(cursor, calls, known=True)
     yield from cursor.space()
@@ -38,7 +38,7 @@ def _bare(cursor: Cursor, calls: Calls) -> Steps[None]:
     yield from cursor.space()
 
 
-def _tagged(cursor: Cursor, calls: Calls) -> Steps[None]:
+def _tagged(cursor: TextCursor, calls: Calls) -> Steps[None]:
     yield from json_calls(cursor, calls)
     yield from cursor.space()
     yield from cursor.skip("</tool_call>")
@@ -46,4 +46,4 @@ def _tagged(cursor: Cursor, calls: Calls) -> Steps[None]:
     yield from cursor.space()
 
 
-FORMAT: Final = Format("generic", parse, special_text=("<tool_call>", "</tool_call>"))
+FORMAT: Final = ToolFormat("generic", parse, special_text=("<tool_call>", "</tool_call>"))

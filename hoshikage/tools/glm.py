@@ -12,24 +12,24 @@ from __future__ import annotations
 from typing import Final
 
 from hoshikage.tools.calls import Calls
-from hoshikage.tools.cursor import Cursor, Marks, Steps
+from hoshikage.tools.cursor import Markers, Steps, TextCursor
 from hoshikage.tools.deltas import Content
-from hoshikage.tools.form import Format
 from hoshikage.tools.json_text import json_call
+from hoshikage.tools.tool_format import ToolFormat
 from hoshikage.tools.typed import Arguments
 
-OPENS: Final = Marks("<tool_call>")
-AFTER_NAME: Final = Marks("<arg_key>", "</tool_call>", "\n")
-KEY_ENDS: Final = Marks("</arg_key>")
-VALUE_ENDS: Final = Marks("</arg_value>", spaced=False)
+OPENS: Final = Markers("<tool_call>")
+AFTER_NAME: Final = Markers("<arg_key>", "</tool_call>", "\n")
+KEY_ENDS: Final = Markers("</arg_key>")
+VALUE_ENDS: Final = Markers("</arg_value>", spaced=False)
 
 
-def parse(cursor: Cursor, calls: Calls) -> Steps[None]:
+def parse(cursor: TextCursor, calls: Calls) -> Steps[None]:
     while (yield from cursor.until(OPENS, Content)) is not None:
         yield from calls.attempt(cursor, _call(cursor, calls))
 
 
-def _call(cursor: Cursor, calls: Calls) -> Steps[None]:
+def _call(cursor: TextCursor, calls: Calls) -> Steps[None]:
     yield from cursor.space()
     if (yield from cursor.look("{")):
         yield from json_call(cursor, calls)
@@ -58,7 +58,7 @@ def _call(cursor: Cursor, calls: Calls) -> Steps[None]:
     yield from cursor.space()
 
 
-FORMAT: Final = Format(
+FORMAT: Final = ToolFormat(
     "glm",
     parse,
     signs=(("<arg_key>",),),

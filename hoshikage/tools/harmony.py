@@ -12,10 +12,10 @@ import re
 from typing import Final
 
 from hoshikage.tools.calls import Calls
-from hoshikage.tools.cursor import Cursor, Marks, Steps
+from hoshikage.tools.cursor import Markers, Steps, TextCursor
 from hoshikage.tools.deltas import Content, Reasoning
-from hoshikage.tools.form import Format
 from hoshikage.tools.json_text import json_arguments
+from hoshikage.tools.tool_format import ToolFormat
 
 START: Final = "<|start|>"
 CHANNEL: Final = "<|channel|>"
@@ -23,14 +23,14 @@ MESSAGE: Final = "<|message|>"
 THOUGHTS: Final = f"{CHANNEL}analysis{MESSAGE}"
 THOUGHTS_END: Final = f"<|end|>{START}assistant{CHANNEL}final{MESSAGE}"
 HEADERS: Final = (CHANNEL, START, MESSAGE, "to=")
-STARTS: Final = Marks(START, CHANNEL, spaced=False)
-HEADER_ENDS: Final = Marks(MESSAGE, spaced=False)
-ENDS: Final = Marks("<|end|>", "<|return|>", "<|call|>", START, spaced=False)
+STARTS: Final = Markers(START, CHANNEL, spaced=False)
+HEADER_ENDS: Final = Markers(MESSAGE, spaced=False)
+ENDS: Final = Markers("<|end|>", "<|return|>", "<|call|>", START, spaced=False)
 RECIPIENT: Final = re.compile(r"to=([^\s<]+)")
 CHANNEL_NAME: Final = re.compile(r"<\|channel\|>\s*(\w+)")
 
 
-def parse(cursor: Cursor, calls: Calls) -> Steps[None]:
+def parse(cursor: TextCursor, calls: Calls) -> Steps[None]:
     if (yield from cursor.look(*HEADERS, *(f" {text}" for text in HEADERS))) is not None:
         yield from calls.attempt(cursor, _stretches(cursor, calls))
     while (mark := (yield from cursor.until(STARTS, Content))) is not None:
@@ -39,7 +39,7 @@ def parse(cursor: Cursor, calls: Calls) -> Steps[None]:
         yield from calls.attempt(cursor, _stretches(cursor, calls))
 
 
-def _stretches(cursor: Cursor, calls: Calls) -> Steps[None]:
+def _stretches(cursor: TextCursor, calls: Calls) -> Steps[None]:
     """Headers and their texts, until one has its own end."""
     mark: str | None = START
     while mark == START:
@@ -55,7 +55,7 @@ def _stretches(cursor: Cursor, calls: Calls) -> Steps[None]:
             cursor.begin()
 
 
-def _call(cursor: Cursor, calls: Calls, recipient: str) -> Steps[None]:
+def _call(cursor: TextCursor, calls: Calls, recipient: str) -> Steps[None]:
     yield calls.start(recipient.removeprefix("functions."))
     yield from json_arguments(cursor, calls)
     calls.end(cursor)
@@ -64,7 +64,7 @@ def _call(cursor: Cursor, calls: Calls, recipient: str) -> Steps[None]:
     cursor.begin()
 
 
-FORMAT: Final = Format(
+FORMAT: Final = ToolFormat(
     "harmony",
     parse,
     signs=((CHANNEL, MESSAGE),),

@@ -11,20 +11,20 @@ from __future__ import annotations
 from typing import Final
 
 from hoshikage.tools.calls import Calls
-from hoshikage.tools.cursor import Cursor, Marks, Steps
+from hoshikage.tools.cursor import Markers, Steps, TextCursor
 from hoshikage.tools.deltas import Content
-from hoshikage.tools.form import Format
 from hoshikage.tools.json_text import json_calls
+from hoshikage.tools.tool_format import ToolFormat
 
-OPENS: Final = Marks("<tool_call>")
+OPENS: Final = Markers("<tool_call>")
 
 
-def parse(cursor: Cursor, calls: Calls) -> Steps[None]:
+def parse(cursor: TextCursor, calls: Calls) -> Steps[None]:
     while (yield from cursor.until(OPENS, Content)) is not None:
         yield from calls.attempt(cursor, _call(cursor, calls))
 
 
-def _call(cursor: Cursor, calls: Calls) -> Steps[None]:
+def _call(cursor: TextCursor, calls: Calls) -> Steps[None]:
     yield from json_calls(cursor, calls)
     yield from cursor.space()
     yield from cursor.skip("</tool_call>")
@@ -32,7 +32,7 @@ def _call(cursor: Cursor, calls: Calls) -> Steps[None]:
     yield from cursor.space()
 
 
-FORMAT: Final = Format(
+FORMAT: Final = ToolFormat(
     "hermes",
     parse,
     signs=(("<tool_call>",),),

@@ -7,7 +7,7 @@ import re
 from typing import Final
 
 from hoshikage.tools.calls import Calls
-from hoshikage.tools.cursor import Cursor, NotACall, Steps
+from hoshikage.tools.cursor import NotACall, Steps, TextCursor
 
 MAX_DEPTH: Final = 64
 NAME_KEYS: Final = ("name", "tool_name", "function")
@@ -137,7 +137,7 @@ class JsonScanner:
         return True
 
 
-def json_pieces(cursor: Cursor, calls: Calls | None) -> Steps[str]:
+def json_pieces(cursor: TextCursor, calls: Calls | None) -> Steps[str]:
     """Reads one JSON value and passes it on as arguments of the open call, if `calls` are given.
 
     Returns its text. Raises NotACall, EndOfText.
@@ -158,7 +158,7 @@ def json_pieces(cursor: Cursor, calls: Calls | None) -> Steps[str]:
     return "".join(texts)
 
 
-def json_arguments(cursor: Cursor, calls: Calls) -> Steps[None]:
+def json_arguments(cursor: TextCursor, calls: Calls) -> Steps[None]:
     """The arguments of the open call: an object, the text of one in a string, or null. Raises NotACall, EndOfText."""
     yield from cursor.space()
     character = yield from cursor.peek()
@@ -185,7 +185,7 @@ def as_object(text: str) -> str:
     return text
 
 
-def json_call(cursor: Cursor, calls: Calls, *, known: bool = False, inner: bool = False) -> Steps[None]:
+def json_call(cursor: TextCursor, calls: Calls, *, known: bool = False, inner: bool = False) -> Steps[None]:
     """One call as an object with a name and arguments. `known`: only functions of the request count.
 
     Raises NotACall, EndOfText.
@@ -233,7 +233,7 @@ def json_call(cursor: Cursor, calls: Calls, *, known: bool = False, inner: bool 
         calls.end(cursor)
 
 
-def json_calls(cursor: Cursor, calls: Calls, *, known: bool = False) -> Steps[None]:
+def json_calls(cursor: TextCursor, calls: Calls, *, known: bool = False) -> Steps[None]:
     """One call, or a list of them. Raises NotACall, EndOfText."""
     yield from cursor.space()
     if (yield from cursor.skip("[")) is None:
@@ -248,7 +248,7 @@ def json_calls(cursor: Cursor, calls: Calls, *, known: bool = False) -> Steps[No
             return
 
 
-def _string(cursor: Cursor) -> Steps[str]:
+def _string(cursor: TextCursor) -> Steps[str]:
     if (yield from cursor.peek()) != '"':
         raise NotACall
     text = yield from json_pieces(cursor, None)

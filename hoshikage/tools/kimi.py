@@ -9,26 +9,26 @@ from __future__ import annotations
 from typing import Final
 
 from hoshikage.tools.calls import Calls
-from hoshikage.tools.cursor import Cursor, Marks, Steps
+from hoshikage.tools.cursor import Markers, Steps, TextCursor
 from hoshikage.tools.deltas import Content
-from hoshikage.tools.form import Format
 from hoshikage.tools.json_text import json_arguments
+from hoshikage.tools.tool_format import ToolFormat
 
 SECTION: Final = "<|tool_calls_section_begin|>"
 SECTION_END: Final = "<|tool_calls_section_end|>"
 CALL: Final = "<|tool_call_begin|>"
 CALL_END: Final = "<|tool_call_end|>"
 ARGUMENTS: Final = "<|tool_call_argument_begin|>"
-OPENS: Final = Marks(SECTION)
-AFTER_NAME: Final = Marks(ARGUMENTS)
+OPENS: Final = Markers(SECTION)
+AFTER_NAME: Final = Markers(ARGUMENTS)
 
 
-def parse(cursor: Cursor, calls: Calls) -> Steps[None]:
+def parse(cursor: TextCursor, calls: Calls) -> Steps[None]:
     while (yield from cursor.until(OPENS, Content)) is not None:
         yield from calls.attempt(cursor, _calls(cursor, calls))
 
 
-def _calls(cursor: Cursor, calls: Calls) -> Steps[None]:
+def _calls(cursor: TextCursor, calls: Calls) -> Steps[None]:
     yield from cursor.space()
     yield from cursor.expect(CALL)
     while True:
@@ -47,6 +47,6 @@ def _calls(cursor: Cursor, calls: Calls) -> Steps[None]:
             return
 
 
-FORMAT: Final = Format(
+FORMAT: Final = ToolFormat(
     "kimi", parse, signs=((SECTION,),), special_text=(SECTION, SECTION_END, CALL, CALL_END, ARGUMENTS)
 )

@@ -8,24 +8,24 @@ from __future__ import annotations
 from typing import Final
 
 from hoshikage.tools.calls import Calls
-from hoshikage.tools.cursor import Cursor, Marks, Steps
+from hoshikage.tools.cursor import Markers, Steps, TextCursor
 from hoshikage.tools.deltas import Content
-from hoshikage.tools.form import Format
 from hoshikage.tools.instruction import Call
 from hoshikage.tools.json_text import json_calls
 from hoshikage.tools.pythonic import python_calls
+from hoshikage.tools.tool_format import ToolFormat
 
 START: Final = "<|tool_call_start|>"
 END: Final = "<|tool_call_end|>"
-STARTS: Final = Marks(START)
+STARTS: Final = Markers(START)
 
 
-def parse(cursor: Cursor, calls: Calls) -> Steps[None]:
+def parse(cursor: TextCursor, calls: Calls) -> Steps[None]:
     while (yield from cursor.until(STARTS, Content)) is not None:
         yield from calls.attempt(cursor, _calls(cursor, calls))
 
 
-def _calls(cursor: Cursor, calls: Calls) -> Steps[None]:
+def _calls(cursor: TextCursor, calls: Calls) -> Steps[None]:
     yield from cursor.space()
     # A system prompt can ask for JSON in place of Python.
     if (yield from cursor.look("{", "[{", "[ {", "[\n{")) is not None:
@@ -47,6 +47,6 @@ def _written(call: Call) -> str:
     return f"{call['name']}({', '.join(f'{key}={value!r}' for key, value in arguments.items())})"
 
 
-FORMAT: Final = Format(
+FORMAT: Final = ToolFormat(
     "lfm2", parse, signs=((START,), ("<|tool_list_start|>",)), special_text=(START, END), write=write
 )

@@ -12,19 +12,19 @@ from __future__ import annotations
 from typing import Final
 
 from hoshikage.tools.calls import Calls
-from hoshikage.tools.cursor import Cursor, Marks, Steps
+from hoshikage.tools.cursor import Markers, Steps, TextCursor
 from hoshikage.tools.deltas import Content
-from hoshikage.tools.form import Format
 from hoshikage.tools.json_text import json_call
 from hoshikage.tools.pythonic import python_call, python_calls
+from hoshikage.tools.tool_format import ToolFormat
 from hoshikage.tools.typed import Arguments
 
 TAG: Final = "<|python_tag|>"
-TAGS: Final = Marks(TAG)
+TAGS: Final = Markers(TAG)
 INTERPRETERS: Final = ("python", "code_interpreter", "ipython")
 
 
-def parse(cursor: Cursor, calls: Calls) -> Steps[None]:
+def parse(cursor: TextCursor, calls: Calls) -> Steps[None]:
     yield from cursor.space()
     start = yield from cursor.look("{", "[")
     if start == "{":
@@ -35,7 +35,7 @@ def parse(cursor: Cursor, calls: Calls) -> Steps[None]:
         yield from calls.attempt(cursor, _tagged(cursor, calls))
 
 
-def _objects(cursor: Cursor, calls: Calls, *, known: bool) -> Steps[None]:
+def _objects(cursor: TextCursor, calls: Calls, *, known: bool) -> Steps[None]:
     """Objects one behind the other, with or without semicolons."""
     while True:
         yield from json_call(cursor, calls, known=known)
@@ -47,7 +47,7 @@ def _objects(cursor: Cursor, calls: Calls, *, known: bool) -> Steps[None]:
             return
 
 
-def _tagged(cursor: Cursor, calls: Calls) -> Steps[None]:
+def _tagged(cursor: TextCursor, calls: Calls) -> Steps[None]:
     yield from cursor.space()
     if (yield from cursor.look("{")):
         yield from _objects(cursor, calls, known=False)
@@ -69,7 +69,7 @@ def _tagged(cursor: Cursor, calls: Calls) -> Steps[None]:
     calls.end(cursor)
 
 
-FORMAT: Final = Format(
+FORMAT: Final = ToolFormat(
     "llama3",
     parse,
     signs=(("<|python_tag|>",), ("<|start_header_id|>", "tools"), ("<|header_start|>", "tools")),

@@ -11,24 +11,24 @@ import string
 from typing import Final
 
 from hoshikage.tools.calls import Calls
-from hoshikage.tools.cursor import Cursor, Marks, Steps
+from hoshikage.tools.cursor import Markers, Steps, TextCursor
 from hoshikage.tools.deltas import Content
-from hoshikage.tools.form import Format
 from hoshikage.tools.json_text import json_arguments, json_calls
+from hoshikage.tools.tool_format import ToolFormat
 
 TAG: Final = "[TOOL_CALLS]"
-TAGS: Final = Marks(TAG)
-AFTER_NAME: Final = Marks("[ARGS]", "[CALL_ID]", "{")
-AFTER_ID: Final = Marks("[ARGS]", "{")
+TAGS: Final = Markers(TAG)
+AFTER_NAME: Final = Markers("[ARGS]", "[CALL_ID]", "{")
+AFTER_ID: Final = Markers("[ARGS]", "{")
 ALPHABET: Final = string.ascii_letters + string.digits
 
 
-def parse(cursor: Cursor, calls: Calls) -> Steps[None]:
+def parse(cursor: TextCursor, calls: Calls) -> Steps[None]:
     while (yield from cursor.until(TAGS, Content)) is not None:
         yield from calls.attempt(cursor, _calls(cursor, calls))
 
 
-def _calls(cursor: Cursor, calls: Calls) -> Steps[None]:
+def _calls(cursor: TextCursor, calls: Calls) -> Steps[None]:
     yield from cursor.space()
     if (yield from cursor.peek()) in "[{":
         yield from json_calls(cursor, calls)
@@ -49,7 +49,7 @@ def new_id() -> str:
     return "".join(secrets.choice(ALPHABET) for _ in range(9))
 
 
-FORMAT: Final = Format(
+FORMAT: Final = ToolFormat(
     "mistral",
     parse,
     signs=((TAG,),),

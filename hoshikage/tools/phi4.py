@@ -9,23 +9,23 @@ import json
 from typing import Final
 
 from hoshikage.tools.calls import Calls
-from hoshikage.tools.cursor import Cursor, Marks, Steps
+from hoshikage.tools.cursor import Markers, Steps, TextCursor
 from hoshikage.tools.deltas import Content
-from hoshikage.tools.form import Format
 from hoshikage.tools.instruction import Call
 from hoshikage.tools.json_text import json_calls
+from hoshikage.tools.tool_format import ToolFormat
 
-OPENS: Final = Marks("<|tool_call|>", "functools[")
+OPENS: Final = Markers("<|tool_call|>", "functools[")
 
 
-def parse(cursor: Cursor, calls: Calls) -> Steps[None]:
+def parse(cursor: TextCursor, calls: Calls) -> Steps[None]:
     while (mark := (yield from cursor.until(OPENS, Content))) is not None:
         if mark == "functools[":
             cursor.back(1)
         yield from calls.attempt(cursor, _calls(cursor, calls))
 
 
-def _calls(cursor: Cursor, calls: Calls) -> Steps[None]:
+def _calls(cursor: TextCursor, calls: Calls) -> Steps[None]:
     yield from json_calls(cursor, calls)
     yield from cursor.space()
     yield from cursor.skip("<|/tool_call|>")
@@ -37,7 +37,7 @@ def write(calls: list[Call]) -> str:
     return f"<|tool_call|>{json.dumps(calls, ensure_ascii=False)}<|/tool_call|>"
 
 
-FORMAT: Final = Format(
+FORMAT: Final = ToolFormat(
     "phi4",
     parse,
     signs=(("<|tool|>", "<|/tool|>"), ("<|/tool_call|>",)),

@@ -8,7 +8,7 @@ import re
 from typing import Any, Final
 
 from hoshikage.tools.calls import Calls
-from hoshikage.tools.cursor import MOST_OF_A_NAME, Cursor, NotACall, Steps
+from hoshikage.tools.cursor import MAX_NAME, NotACall, Steps, TextCursor
 from hoshikage.tools.typed import Arguments
 
 NAME: Final = re.compile(r"[A-Za-z_][\w.\-]*")
@@ -18,7 +18,7 @@ MAX_VALUE: Final = 1_000_000
 PAIRS: Final = {"(": ")", "[": "]", "{": "}"}
 
 
-def python_calls(cursor: Cursor, calls: Calls, *, known: bool = False) -> Steps[None]:
+def python_calls(cursor: TextCursor, calls: Calls, *, known: bool = False) -> Steps[None]:
     """A list of calls with keyword arguments, or one call. `known`: only functions of the request count.
 
     Raises NotACall, EndOfText.
@@ -36,7 +36,7 @@ def python_calls(cursor: Cursor, calls: Calls, *, known: bool = False) -> Steps[
             return
 
 
-def python_call(cursor: Cursor, calls: Calls, *, known: bool = False, suffix: str = "") -> Steps[None]:
+def python_call(cursor: TextCursor, calls: Calls, *, known: bool = False, suffix: str = "") -> Steps[None]:
     """`name(key=value, …)`; `suffix` is no part of the name. Raises NotACall, EndOfText."""
     name = (yield from _name(cursor)).removesuffix(suffix)
     yield from cursor.expect("(")
@@ -60,18 +60,18 @@ def python_call(cursor: Cursor, calls: Calls, *, known: bool = False, suffix: st
     calls.end(cursor)
 
 
-def _name(cursor: Cursor) -> Steps[str]:
+def _name(cursor: TextCursor) -> Steps[str]:
     name = ""
     while WORD_CHARACTER.match((yield from cursor.peek())):
         name += cursor.take(1)
-        if len(name) > MOST_OF_A_NAME:
+        if len(name) > MAX_NAME:
             raise NotACall
     if NAME.fullmatch(name) is None:
         raise NotACall
     return name
 
 
-def _value(cursor: Cursor) -> Steps[str]:
+def _value(cursor: TextCursor) -> Steps[str]:
     """The text of a value, up to the comma or bracket behind it. Raises NotACall, EndOfText."""
     closers: list[str] = []
     text: list[str] = []

@@ -6,10 +6,10 @@ from typing import Final
 
 from hoshikage.tools import thinking as thoughts
 from hoshikage.tools.calls import Calls, Schemas
-from hoshikage.tools.cursor import Cursor, Steps
+from hoshikage.tools.cursor import Steps, TextCursor
 from hoshikage.tools.deltas import Content, Delta, Rest
-from hoshikage.tools.form import Format
 from hoshikage.tools.thinking import Thinking
+from hoshikage.tools.tool_format import ToolFormat
 
 SLICE: Final = 4096
 """Characters that are looked at in one go; what is ahead of the cursor is copied often."""
@@ -18,12 +18,14 @@ SLICE: Final = 4096
 class AnswerParser:
     """Fed with an answer's text in pieces; how it is cut changes nothing about what comes out, joined."""
 
-    def __init__(self, form: Format, schemas: Schemas, thinking: Thinking | None = None, prompt_tail: str = "") -> None:
+    def __init__(
+        self, form: ToolFormat, schemas: Schemas, thinking: Thinking | None = None, prompt_tail: str = ""
+    ) -> None:
         """`schemas`: the functions that may be called; without any, nothing is read as a call.
 
         `prompt_tail`: how the prompt ended, as an open mark of thoughts may stand there.
         """
-        self._cursor = Cursor()
+        self._cursor = TextCursor()
         self._calls = Calls(schemas, form.new_id)
         self._steps = self._run(form, thinking, prompt_tail)
         self._running = True
@@ -56,7 +58,7 @@ class AnswerParser:
             deltas.append(delta)
         return deltas
 
-    def _run(self, form: Format, thinking: Thinking | None, prompt_tail: str) -> Steps[None]:
+    def _run(self, form: ToolFormat, thinking: Thinking | None, prompt_tail: str) -> Steps[None]:
         cursor, calls = self._cursor, self._calls
         if thinking is not None:
             yield from thoughts.parse(cursor, thinking, thinking.begun(prompt_tail))

@@ -14,23 +14,23 @@ from __future__ import annotations
 from typing import Final
 
 from hoshikage.tools.calls import Calls
-from hoshikage.tools.cursor import Cursor, Marks, Steps
+from hoshikage.tools.cursor import Markers, Steps, TextCursor
 from hoshikage.tools.deltas import Content
-from hoshikage.tools.form import Format
+from hoshikage.tools.tool_format import ToolFormat
 from hoshikage.tools.typed import Arguments
 
-OPENS: Final = Marks("<tool_call>", "<seed:tool_call>", "<function=")
-NAME_ENDS: Final = Marks(">")
-VALUE_ENDS: Final = Marks("\n</parameter>", "</parameter>", spaced=False)
+OPENS: Final = Markers("<tool_call>", "<seed:tool_call>", "<function=")
+NAME_ENDS: Final = Markers(">")
+VALUE_ENDS: Final = Markers("\n</parameter>", "</parameter>", spaced=False)
 CLOSES: Final = ("</tool_call>", "</seed:tool_call>")
 
 
-def parse(cursor: Cursor, calls: Calls) -> Steps[None]:
+def parse(cursor: TextCursor, calls: Calls) -> Steps[None]:
     while (mark := (yield from cursor.until(OPENS, Content))) is not None:
         yield from calls.attempt(cursor, _calls(cursor, calls, mark == "<function="))
 
 
-def _calls(cursor: Cursor, calls: Calls, begun: bool) -> Steps[None]:
+def _calls(cursor: TextCursor, calls: Calls, begun: bool) -> Steps[None]:
     if not begun:
         yield from cursor.space()
         yield from cursor.expect("<function=")
@@ -43,7 +43,7 @@ def _calls(cursor: Cursor, calls: Calls, begun: bool) -> Steps[None]:
             return
 
 
-def _call(cursor: Cursor, calls: Calls) -> Steps[None]:
+def _call(cursor: TextCursor, calls: Calls) -> Steps[None]:
     name, _ = yield from cursor.collect(NAME_ENDS)
     yield calls.start(name)
     arguments = Arguments(calls, name)
@@ -59,7 +59,7 @@ def _call(cursor: Cursor, calls: Calls) -> Steps[None]:
     calls.end(cursor)
 
 
-FORMAT: Final = Format(
+FORMAT: Final = ToolFormat(
     "tagged_functions",
     parse,
     signs=(("<function=", "<parameter="),),

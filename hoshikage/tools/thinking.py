@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from hoshikage.tools.cursor import Cursor, Marks, Steps
+from hoshikage.tools.cursor import Markers, Steps, TextCursor
 from hoshikage.tools.deltas import Content, Reasoning
 
 
@@ -39,7 +39,7 @@ def detect(template_source: str | None) -> Thinking | None:
     return next((pair for pair in PAIRS if pair.opens in source or pair.closes in source), None)
 
 
-def parse(cursor: Cursor, thinking: Thinking, begun: bool) -> Steps[None]:
+def parse(cursor: TextCursor, thinking: Thinking, begun: bool) -> Steps[None]:
     """Thoughts at the beginning of an answer, if there are any, and the white space behind them."""
     if not begun:
         yield from cursor.space()
@@ -54,6 +54,6 @@ def parse(cursor: Cursor, thinking: Thinking, begun: bool) -> Steps[None]:
         yield from cursor.skip(thinking.opens)
     yield from cursor.space()
     cursor.begin()
-    yield from cursor.until(Marks(thinking.closes), Reasoning)
+    yield from cursor.until(Markers(thinking.closes), Reasoning)
     yield from cursor.space()
     cursor.begin()

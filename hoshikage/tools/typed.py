@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from hoshikage.tools.calls import Calls
-from hoshikage.tools.cursor import Cursor, EndOfText, Marks, NotACall, Steps
+from hoshikage.tools.cursor import EndOfText, Markers, NotACall, Steps, TextCursor
 from hoshikage.tools.deltas import CallArguments
 
 JSON_TYPES: Final = ((bool, "boolean"), (str, "string"), (int, "integer"), (float, "number"), (dict, "object"))
@@ -37,7 +37,7 @@ class Arguments:
         """A value that has been read. Raises NotACall where JSON has none such."""
         return self._calls.piece(_dumped(value))
 
-    def text(self, cursor: Cursor, name: str, ends: Marks) -> Steps[str]:
+    def text(self, cursor: TextCursor, name: str, ends: Markers) -> Steps[str]:
         """The value of the entry `name`, from the text up to one of `ends`; returns that. Raises EndOfText."""
         kinds = types_of(self._properties.get(name))
         if kinds == {"string"}:
@@ -49,7 +49,7 @@ class Arguments:
     def close(self) -> CallArguments:
         return self._calls.piece("}" if self._names else "{}")
 
-    def _string(self, cursor: Cursor, ends: Marks) -> Steps[str]:
+    def _string(self, cursor: TextCursor, ends: Markers) -> Steps[str]:
         yield self._calls.piece('"')
         while True:
             start, met, end = ends.search(cursor.rest, cursor.ended)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from hoshikage.access.tokens import Token, TokenStore
+from hoshikage.access.tokens import AccessToken, TokenStore
 from hoshikage.errors import AuthenticationFailed, HoshikageError, NotFound, UsageError
 from hoshikage.messages import LANGUAGES, text
 
@@ -91,7 +91,7 @@ def test_list(store: TokenStore) -> None:
     store.create("b", "api")
     store.create("a", "admin")
     first, second = store.tokens()
-    assert (first, second) == (Token("b", "api", first.created), Token("a", "admin", second.created))
+    assert (first, second) == (AccessToken("b", "api", first.created), AccessToken("a", "admin", second.created))
 
 
 def test_rotate_ends_the_old_one_at_once(store: TokenStore) -> None:

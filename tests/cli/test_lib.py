@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from hoshikage.cli.main import main
-from hoshikage.library import verdict
+from hoshikage.library import check_report
 from hoshikage.settings import config_dir
 
 STAND_IN = Path(__file__).parent.parent / "library" / "stand_in.py"
@@ -24,7 +24,7 @@ def check(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def answer_with(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verdict, "program", lambda module: ("-SE", str(STAND_IN), mode))
+    monkeypatch.setattr(check_report, "program", lambda module: ("-SE", str(STAND_IN), mode))
 
 
 def run(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:

@@ -41,7 +41,7 @@ def test_no_number_and_no_word_is_cut(
 
 
 def test_columns_leave_in_their_order_and_only_as_many_as_must() -> None:
-    number, name = Column("N", (Text("1024"),)), Column("Name", (Text("a" * 30),), least=10, folded=True)
+    number, name = Column("N", (Text("1024"),)), Column("Name", (Text("a" * 30),), minimum=10, folded=True)
     first, second = Column("First", (Text("12345"),), leaves=0), Column("Second", (Text("123456"),), leaves=1)
     columns = (name, first, second, number)
 

@@ -14,7 +14,7 @@ import pytest
 
 from hoshikage import __version__
 from hoshikage.cli import result, serve
-from hoshikage.cli.context import Context
+from hoshikage.cli.context import CommandContext
 from hoshikage.cli.main import COMMANDS
 from hoshikage.cli.parser import wrap
 from hoshikage.errors import LibraryUnavailable
@@ -186,7 +186,7 @@ def test_a_server_without_a_library_names_the_command_that_installs_one(
     registry.add("one", model)
     monkeypatch.setattr(locate, "find", missing)
     loaded = load({}, {}, work)
-    serve._warn(Context(loaded.settings, loaded.sources, "en", {}))
+    serve._warn(CommandContext(loaded.settings, loaded.sources, "en", {}))
     said = capfd.readouterr().err
     assert said.startswith("warning: There is no libllama yet")
     assert said.count("\n") == 1

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from hoshikage.access import local_admin
-from hoshikage.cli import server as server_module
+from hoshikage.cli import client as server_module
 from hoshikage.registry import Registry
 from hoshikage.settings import config_dir
 from tests.certificates import self_signed

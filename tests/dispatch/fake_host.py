@@ -10,8 +10,8 @@ from typing import Any
 from hoshikage import wire
 from hoshikage.dispatch.host import Exit
 from hoshikage.errors import HoshikageError
-from hoshikage.library.selection import Choice
-from hoshikage.library.slots import Fallen
+from hoshikage.library.library_state import Fallback
+from hoshikage.library.selection import SelectedLibrary
 from hoshikage.params import LibraryInfo, LoadParams, ModelInfo, Timings
 
 LIBRARY = LibraryInfo("libllama.so", "mdl-J", "ctx-I", "v0.5.0", "", ())
@@ -98,9 +98,9 @@ class FakeHouse:
         return self.hosts[number]
 
 
-def choice(name: str) -> Choice:
+def choice(name: str) -> SelectedLibrary:
     file = Path(f"{name}.so")
-    return Choice(file, file, "config", name, name, name, ())
+    return SelectedLibrary(file, file, "config", name, name, name, ())
 
 
 class FakeLibraries:
@@ -113,7 +113,7 @@ class FakeLibraries:
         self.good: list[str] = []
         self.fallen: list[tuple[str | None, str, str]] = []
 
-    def current(self, params: LoadParams) -> Choice:
+    def current(self, params: LoadParams) -> SelectedLibrary:
         if self.error is not None:
             raise self.error
         return choice(self.name)
@@ -121,20 +121,20 @@ class FakeLibraries:
     def controls(self, params: LoadParams) -> tuple[int, ...] | None:
         return None
 
-    def likely(self) -> Choice | None:
+    def likely(self) -> SelectedLibrary | None:
         if self.error is not None:
             raise self.error
         return choice(self.name)
 
-    def alternative(self, failed: Choice | None, error: HoshikageError) -> Choice | None:
+    def alternative(self, failed: SelectedLibrary | None, error: HoshikageError) -> SelectedLibrary | None:
         return choice(self.former) if self.former is not None else None
 
-    def loaded(self, loaded: Choice) -> None:
+    def loaded(self, loaded: SelectedLibrary) -> None:
         self.good.append(loaded.release)
 
-    def taken_back(self, failed: Choice | None, former: Choice, error: HoshikageError) -> Fallen:
+    def taken_back(self, failed: SelectedLibrary | None, former: SelectedLibrary, error: HoshikageError) -> Fallback:
         self.fallen.append((failed.release if failed is not None else None, former.release, error.key))
-        return Fallen("new", "new", "new.so", error.key, {}, "2026-01-01", former.fingerprint, former.release)
+        return Fallback("new", "new", "new.so", error.key, {}, "2026-01-01", former.fingerprint, former.release)
 
     def status(self) -> dict[str, Any] | None:
         return None

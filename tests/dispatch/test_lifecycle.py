@@ -12,7 +12,7 @@ import pytest
 from hoshikage import wire
 from hoshikage.dispatch.crashes import LIMIT, QUARANTINE_S, Crashes
 from hoshikage.dispatch.lifecycle import Lifecycle, Policy
-from hoshikage.dispatch.loading import Wanted
+from hoshikage.dispatch.loading import WantedLoad
 from hoshikage.dispatch.ramdisk import Placed, RamDisk
 from hoshikage.dispatch.runner import Job
 from hoshikage.errors import LibraryUnavailable, ModelCrashed, ModelLoadFailed, ModelQuarantined, Unavailable
@@ -22,8 +22,8 @@ from tests.dispatch.fake_host import FakeHouse, FakeLibraries
 REQUEST = GenerationRequest(ChatPrompt((Message("user", "hi"),)))
 
 
-def wanted(label: str) -> Wanted:
-    return Wanted(label, LoadParams(f"/models/{label}.gguf"), (1, 2, 3))
+def wanted(label: str) -> WantedLoad:
+    return WantedLoad(label, LoadParams(f"/models/{label}.gguf"), (1, 2, 3))
 
 
 class Clock:

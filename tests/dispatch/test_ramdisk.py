@@ -19,7 +19,7 @@ from typing import Final
 import pytest
 
 from hoshikage.dispatch import private_folder
-from hoshikage.dispatch.ramdisk import CopyCancelled, Held, Machine, Notice, Placed, RamDisk
+from hoshikage.dispatch.ramdisk import CopyCancelled, Held, MemoryState, Notice, Placed, RamDisk
 from hoshikage.messages import LANGUAGES, text
 
 MIB: Final = 2**20
@@ -30,8 +30,8 @@ ROOT: Final = Path(__file__).resolve().parent.parent.parent
 
 
 @pytest.fixture
-def machine() -> Machine:
-    return Machine(free_bytes=lambda _: PLENTY, available_memory=lambda: PLENTY, chunk=256 * 1024)
+def machine() -> MemoryState:
+    return MemoryState(free_bytes=lambda _: PLENTY, available_memory=lambda: PLENTY, chunk=256 * 1024)
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def model(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def disk(root: Path, machine: Machine) -> Iterator[RamDisk]:
+def disk(root: Path, machine: MemoryState) -> Iterator[RamDisk]:
     made = RamDisk(root, machine)
     yield made
     made.release()
@@ -175,7 +175,7 @@ def test_a_current_copy_is_reused(disk: RamDisk, model: Path) -> None:
 
 
 @pytest.mark.process
-def test_a_copy_of_a_server_that_is_gone_is_reused(root: Path, machine: Machine, model: Path) -> None:
+def test_a_copy_of_a_server_that_is_gone_is_reused(root: Path, machine: MemoryState, model: Path) -> None:
     run_and_kill(root, model, at=1.0)
     assert key_of(placed(RamDisk(root, machine), model)) == "dispatch.ramdisk_copied", "killed before it was published"
     run_and_kill(root, model, at=2.0)
@@ -283,7 +283,7 @@ def test_foreign_files_are_left_alone(disk: RamDisk, root: Path, model: Path, tm
 
 
 def test_two_servers_share_one_copy_until_both_are_done(
-    disk: RamDisk, root: Path, machine: Machine, model: Path
+    disk: RamDisk, root: Path, machine: MemoryState, model: Path
 ) -> None:
     other = RamDisk(root, machine)
     copy = placed(disk, model).file
@@ -295,7 +295,7 @@ def test_two_servers_share_one_copy_until_both_are_done(
 
 
 def test_a_copy_that_another_server_uses_stays(
-    disk: RamDisk, root: Path, machine: Machine, model: Path, tmp_path: Path
+    disk: RamDisk, root: Path, machine: MemoryState, model: Path, tmp_path: Path
 ) -> None:
     other = RamDisk(root, machine)
     theirs = placed(other, model).file
@@ -308,7 +308,7 @@ def test_a_copy_that_another_server_uses_stays(
     other.release()
 
 
-def test_a_part_that_another_server_writes_stays(disk: RamDisk, root: Path, machine: Machine, model: Path) -> None:
+def test_a_part_that_another_server_writes_stays(disk: RamDisk, root: Path, machine: MemoryState, model: Path) -> None:
     """The second copies the same model while the first is in the middle: both end with one and the same copy."""
     other = RamDisk(root, machine)
     found: list[Placed] = []
@@ -326,7 +326,7 @@ def test_a_part_that_another_server_writes_stays(disk: RamDisk, root: Path, mach
     other.release()
 
 
-def test_a_server_that_keeps_the_lock_is_not_waited_for_long(root: Path, machine: Machine, model: Path) -> None:
+def test_a_server_that_keeps_the_lock_is_not_waited_for_long(root: Path, machine: MemoryState, model: Path) -> None:
     disk = RamDisk(root, replace(machine, patience_s=0))
     with private_folder.opened(root, os.geteuid(), create=True) as folder, folder.locked(0):
         refused(disk.place(model, always), model, "ramdisk_busy")
@@ -336,7 +336,7 @@ def test_a_server_that_keeps_the_lock_is_not_waited_for_long(root: Path, machine
     disk.release()
 
 
-def test_a_copy_that_cannot_be_published_leaves_nothing(root: Path, machine: Machine, model: Path) -> None:
+def test_a_copy_that_cannot_be_published_leaves_nothing(root: Path, machine: MemoryState, model: Path) -> None:
     disk = RamDisk(root, replace(machine, patience_s=0))
     with ExitStack() as stack:
 
@@ -367,20 +367,20 @@ def test_calls_wait_for_one_another(disk: RamDisk, model: Path) -> None:
 # No room
 
 
-def test_a_full_file_system_means_the_disk(root: Path, machine: Machine, model: Path) -> None:
+def test_a_full_file_system_means_the_disk(root: Path, machine: MemoryState, model: Path) -> None:
     disk = RamDisk(root, replace(machine, free_bytes=lambda _: len(CONTENT) + 2**30 - 1))
     refused(disk.place(model, always), model, "ramdisk_no_room")
     assert entries(root) == []
     assert disk.held is None
 
 
-def test_short_memory_means_the_disk(root: Path, machine: Machine, model: Path) -> None:
+def test_short_memory_means_the_disk(root: Path, machine: MemoryState, model: Path) -> None:
     disk = RamDisk(root, replace(machine, available_memory=lambda: 2 * len(CONTENT) + 2**30 - 1))
     refused(disk.place(model, always), model, "ramdisk_no_memory")
     assert entries(root) == []
 
 
-def test_a_model_over_the_limit_means_the_disk(root: Path, machine: Machine, model: Path) -> None:
+def test_a_model_over_the_limit_means_the_disk(root: Path, machine: MemoryState, model: Path) -> None:
     refused(RamDisk(root, machine, limit=len(CONTENT) - 1).place(model, always), model, "ramdisk_limit")
     assert entries(root) == []
     assert RamDisk(root, machine, limit=len(CONTENT)).place(model, always).in_memory
@@ -398,7 +398,7 @@ def test_a_file_system_that_fills_up_meanwhile_means_the_disk(
 
 
 def test_the_old_copy_makes_room_before_it_is_measured(
-    root: Path, machine: Machine, model: Path, tmp_path: Path
+    root: Path, machine: MemoryState, model: Path, tmp_path: Path
 ) -> None:
     seen: list[list[str]] = []
 
@@ -448,7 +448,7 @@ def test_a_folder_that_others_could_get_at_is_not_used(
     assert [file for file in root.parent.rglob("*") if file.is_file() and file not in (model, ours(root))] == []
 
 
-def test_a_folder_of_another_owner_is_not_used(root: Path, machine: Machine, model: Path) -> None:
+def test_a_folder_of_another_owner_is_not_used(root: Path, machine: MemoryState, model: Path) -> None:
     stranger = os.geteuid() + 1
     (root / f"hoshikage-{stranger}").mkdir(mode=0o700)
     root.chmod(0o1777)
@@ -457,7 +457,7 @@ def test_a_folder_of_another_owner_is_not_used(root: Path, machine: Machine, mod
     assert list((root / f"hoshikage-{stranger}").iterdir()) == []
 
 
-def test_a_root_that_is_not_there_means_the_disk(machine: Machine, model: Path, tmp_path: Path) -> None:
+def test_a_root_that_is_not_there_means_the_disk(machine: MemoryState, model: Path, tmp_path: Path) -> None:
     disk = RamDisk(tmp_path / "nowhere", machine)
     refused(disk.place(model, always), model, "ramdisk_failed")
     assert (disk.release().size, disk.release().notice) == (0, None)
@@ -534,7 +534,9 @@ def test_cancelling_leaves_nothing(disk: RamDisk, root: Path, model: Path, at: f
 
 @pytest.mark.process
 @pytest.mark.parametrize(("at", "size"), [(0.0, 0), (0.5, len(CONTENT)), (1.0, len(CONTENT))])
-def test_what_a_killed_server_left_is_swept(root: Path, machine: Machine, model: Path, at: float, size: int) -> None:
+def test_what_a_killed_server_left_is_swept(
+    root: Path, machine: MemoryState, model: Path, at: float, size: int
+) -> None:
     run_and_kill(root, model, at)
     (left,) = entries(root)
     assert left.startswith("part-")
@@ -547,7 +549,7 @@ def test_what_a_killed_server_left_is_swept(root: Path, machine: Machine, model:
 
 
 @pytest.mark.process
-def test_a_finished_copy_of_a_killed_server_goes_with_release(root: Path, machine: Machine, model: Path) -> None:
+def test_a_finished_copy_of_a_killed_server_goes_with_release(root: Path, machine: MemoryState, model: Path) -> None:
     run_and_kill(root, model, 2.0)
     disk = RamDisk(root, machine)
     assert disk.sweep().size == 0
@@ -582,7 +584,7 @@ def run_and_kill(root: Path, model: Path, at: float) -> None:
 
 
 @pytest.mark.parametrize("platform", ["win32", "darwin"])
-def test_other_systems_have_none(platform: str, root: Path, machine: Machine, model: Path) -> None:
+def test_other_systems_have_none(platform: str, root: Path, machine: MemoryState, model: Path) -> None:
     disk = RamDisk(root, replace(machine, platform=platform))
     assert disk.place(model, always) == Placed(model, False, None)
     assert disk.sweep() == disk.release()
@@ -590,5 +592,5 @@ def test_other_systems_have_none(platform: str, root: Path, machine: Machine, mo
     assert list(root.iterdir()) == []
 
 
-def test_off_is_off(machine: Machine, model: Path) -> None:
+def test_off_is_off(machine: MemoryState, model: Path) -> None:
     assert RamDisk(None, machine).place(model, always) == Placed(model, False, None)

@@ -24,7 +24,7 @@ from tests.end_to_end.live import LiveServer, home_environ
 SIGNALS: Final = (signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE)
 LONG: Final = "x " * 3000
 """A prompt whose processing takes the endless model a good part of a second."""
-MOST_LOOKS: Final = 100_000
+MAX_LOOKS: Final = 100_000
 
 
 class Patient:
@@ -43,7 +43,7 @@ class Patient:
 
     def await_status(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Looks until the status is as wanted; every look also shows that the port is open."""
-        for _ in range(MOST_LOOKS):
+        for _ in range(MAX_LOOKS):
             status = self.status()
             if wanted(status):
                 return status

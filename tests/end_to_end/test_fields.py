@@ -249,11 +249,11 @@ def random_schema(rng: random.Random, depth: int = 0) -> dict[str, Any]:
             "additionalProperties": False,
         }
     if kind == "string":
-        return {"type": "string", "minLength": (least := rng.randint(0, 3)), "maxLength": least + rng.randint(0, 5)}
-    least = rng.randint(-50, 50)
+        return {"type": "string", "minLength": (minimum := rng.randint(0, 3)), "maxLength": minimum + rng.randint(0, 5)}
+    minimum = rng.randint(-50, 50)
     makers: dict[str, Callable[[], dict[str, Any]]] = {
-        "integer": lambda: {"type": "integer", "minimum": least, "maximum": least + rng.randint(0, 99)},
-        "number": lambda: {"type": "number", "exclusiveMinimum": least, "maximum": least + 1},
+        "integer": lambda: {"type": "integer", "minimum": minimum, "maximum": minimum + rng.randint(0, 99)},
+        "number": lambda: {"type": "number", "exclusiveMinimum": minimum, "maximum": minimum + 1},
         "enum": lambda: {"enum": rng.sample([1, 2.5, "a", 'b"c', "日本", None, True, [1], {"k": "v"}], 3)},
         "const": lambda: {"const": rng.choice([1, "x", None, {"a": [1, "é"]}, [], "\\"])},
         "pattern": lambda: {"type": "string", "pattern": rng.choice(["^[a-z]{1,5}$", r"^\d{3}-\d{4}$", "^(星|影)+$"])},

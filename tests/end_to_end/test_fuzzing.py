@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 from aiohttp import ClientSession
 
-from hoshikage.protocols.document import Document
+from hoshikage.protocols.openapi_document import OpenApiDocument
 from hoshikage.protocols.routes import ROUTES
 from tests.end_to_end.conftest import LABEL, register
 from tests.end_to_end.live import LiveServer, home_environ
@@ -19,7 +19,7 @@ from tests.schema_values import Values
 SEED: Final = 7
 CASES: Final = 100
 SHORT: Final = (1, 2, 3)
-DOCUMENT: Final = Document(ROUTES).tree("en")
+DOCUMENT: Final = OpenApiDocument(ROUTES).tree("en")
 HINTS: Final[dict[str, tuple[Any, ...]]] = {
     "model": (LABEL,),
     "type": KINDS,

@@ -119,7 +119,7 @@ def test_bench_measures_a_model(tmp_path: Path, library_file: Path, demo_model: 
     found = json.loads(ran.stdout)
     assert (found["label"], found["where"], found["tokens"]) == (LABEL, "server" if served else "own", 40)
     rate = found["tokens_per_second"]
-    assert 0 < rate["least"] <= rate["median"] <= rate["most"]
+    assert 0 < rate["minimum"] <= rate["median"] <= rate["maximum"]
     assert [prompt["tokens"] for prompt in found["prompts"]] == sorted({one["tokens"] for one in found["prompts"]})
     assert all(prompt["ms"] > 0 for prompt in found["prompts"])
     assert found["load_ms"] > 0 < found["first_token_ms"]

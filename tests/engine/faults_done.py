@@ -117,8 +117,8 @@ class Run:
         scheduler, cancels = self._loaded.scheduler, self._cancels
         if scheduler.busy or cancels._open or cancels._running or cancels._cancelled:
             found.append("something is left")
-        if scheduler._seats.free != MODE["n_parallel"]:
-            found.append(f"{scheduler._seats.free} sequences are free")
+        if scheduler._pool.free != MODE["n_parallel"]:
+            found.append(f"{scheduler._pool.free} sequences are free")
         for job in JOBS:
             untouched = job not in self.failed or job == REFUSED
             if not untouched and self.owner is not None and self.owner != job:

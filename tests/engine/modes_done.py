@@ -87,9 +87,9 @@ class Engine:
         self._worker.join()
 
 
-def asked(question: str, most: int, **more: Any) -> GenerationRequest:
+def asked(question: str, maximum: int, **more: Any) -> GenerationRequest:
     messages = (Message("user", question),)
-    return GenerationRequest(ChatPrompt(messages), SamplingParams(temperature=0), max_tokens=most, **more)
+    return GenerationRequest(ChatPrompt(messages), SamplingParams(temperature=0), max_tokens=maximum, **more)
 
 
 def plan(seed: int) -> list[tuple[str, int, bool, int]]:
@@ -101,12 +101,12 @@ def plan(seed: int) -> list[tuple[str, int, bool, int]]:
 def arrivals(engine: Engine, seed: int) -> dict[str, str]:
     """Requests of random lengths that come at random moments, some of which are given up."""
     wanted: dict[int, str] = {}
-    for question, most, given_up, events in plan(seed):
-        job = engine.submit(asked(question, most))
+    for question, maximum, given_up, events in plan(seed):
+        job = engine.submit(asked(question, maximum))
         if given_up:
             engine.cancel(job)
         else:
-            wanted[job] = f"{question} {most}"
+            wanted[job] = f"{question} {maximum}"
         for _ in range(events):
             if len(engine.ends) < engine.last:
                 engine.take()
@@ -149,8 +149,8 @@ def bare(library: Path, model: str, seed: int) -> dict[str, str]:
     loaded = Model.load(opened, LoadParams(model, n_threads=1), lambda _progress: True)
     context = Context.open(loaded, LoadParams(model, n_ctx=768, n_batch=32, n_threads=1))
     found = {
-        f"{question} {most}": answer(context, question, most)
-        for question, most, given_up, _ in plan(seed)
+        f"{question} {maximum}": answer(context, question, maximum)
+        for question, maximum, given_up, _ in plan(seed)
         if not given_up
     }
     context.close()
@@ -159,7 +159,7 @@ def bare(library: Path, model: str, seed: int) -> dict[str, str]:
     return found
 
 
-def answer(context: Context, question: str, most: int) -> str:
+def answer(context: Context, question: str, maximum: int) -> str:
     vocab, batch = context.model.vocab, context.batch
     words = f"<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n"
     tokens = vocab.tokenize(words, parse_special=True)
@@ -173,7 +173,7 @@ def answer(context: Context, question: str, most: int) -> str:
         for at, token in enumerate(part, begin):
             index = batch.add(token, at, 0, at == len(tokens) - 1)
         context.decode()
-    for position in range(len(tokens), len(tokens) + most):
+    for position in range(len(tokens), len(tokens) + maximum):
         token = likeliest(context.logits(index), context)
         if vocab.is_eog(token):
             break

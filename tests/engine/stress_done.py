@@ -148,19 +148,19 @@ class Stress:
         pieces = [chosen.token.raw.decode() for chosen in self._alone(prompt, 28).tokens[0]]
         return words(*(int(piece.removeprefix(" word")) for piece in pieces))
 
-    def _alone(self, prompt: Asked, most: int) -> Answer:
+    def _alone(self, prompt: Asked, maximum: int) -> Answer:
         bench = self._bench
         job = len(bench.answers) + 1
-        bench.submit(job, GenerationRequest(prompt, SamplingParams(temperature=0), max_tokens=most, logprobs=2))
+        bench.submit(job, GenerationRequest(prompt, SamplingParams(temperature=0), max_tokens=maximum, logprobs=2))
         while bench.scheduler.busy:
             bench.scheduler.step()
         assert isinstance(bench.answers[job].ends[0], wire.Finished), bench.answers[job].ends
         return bench.answers[job]
 
-    def _right(self, prompt: int, most: int) -> Answer:
-        if (prompt, most) not in self._lone:
-            self._lone[prompt, most] = self._alone(self._prompts[prompt], most)
-        return self._lone[prompt, most]
+    def _right(self, prompt: int, maximum: int) -> Answer:
+        if (prompt, maximum) not in self._lone:
+            self._lone[prompt, maximum] = self._alone(self._prompts[prompt], maximum)
+        return self._lone[prompt, maximum]
 
     # What happens
 
@@ -226,7 +226,7 @@ class Stress:
                 break
         for job, asked in jobs.items():
             self._judge(mode, asked, bench.answers[job], job in given_up)
-        if bench.scheduler._seats.free != bench.context.n_sequences or bench.cancels._open:
+        if bench.scheduler._pool.free != bench.context.n_sequences or bench.cancels._open:
             self.wrong.append(f"{mode}: something is left")
         self.wrong += bench.logs
         self.counts["steps"] += steps
@@ -235,9 +235,9 @@ class Stress:
 
     def _watch(self, bench: Bench) -> None:
         """Counts what the scheduler does with its sequences."""
-        seats = bench.scheduler._seats
+        pool = bench.scheduler._pool
         for name in ("fork", "evict", "restore", "forget", "take"):
-            setattr(seats, name, self._counted(name, getattr(seats, name)))
+            setattr(pool, name, self._counted(name, getattr(pool, name)))
         scheduler: Any = bench.scheduler
         scheduler._send_away = self._counted("sent away", scheduler._send_away)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hoshikage._ffi.library import load
-from hoshikage.engine.draft import Draft
+from hoshikage.engine.draft_model import DraftModel
 from hoshikage.engine.prices import Prices
 from hoshikage.errors import KvMemoryFull
 from hoshikage.llama.model import Model
@@ -27,12 +27,12 @@ def model(library_file: Path, demo_model: Path) -> Iterator[Model]:
 
 
 @pytest.fixture
-def draft(model: Model, demo_model: Path) -> Iterator[Draft]:
+def draft(model: Model, demo_model: Path) -> Iterator[DraftModel]:
     params = LoadParams(str(demo_model), n_ctx=768, n_batch=32, n_threads=1, n_parallel=2, draft_path=str(demo_model))
     prices = Prices()
     for size in range(1, 17):
         prices.took(size, 1.0)  # guesses always pay
-    draft = Draft.open(model.library, params, model.vocab, prices, lambda _progress: True)
+    draft = DraftModel.open(model.library, params, model.vocab, prices, lambda _progress: True)
     yield draft
     draft.close()
 
@@ -42,32 +42,32 @@ def begun(vocab: Vocab) -> list[int]:
     return vocab.tokenize(words, parse_special=True)
 
 
-def test_guesses_are_made_whatever_became_of_those_before(model: Model, draft: Draft) -> None:
+def test_guesses_are_made_whatever_became_of_those_before(model: Model, draft: DraftModel) -> None:
     """All right, some right, none right; stopped by doubt, by their number, by the text's end."""
     rng, tokens = random.Random(5), begun(model.vocab)
-    guesser = draft.guesser()
-    assert guesser is not None
+    proposer = draft.proposer()
+    assert proposer is not None
     lengths = set()
     while len(tokens) < 600:
-        found = list(guesser.guess(tokens, rng.choice((1, 3, 15))))
+        found = list(proposer.propose(tokens, rng.choice((1, 3, 15))))
         lengths.add(len(found))
         right = rng.choice((len(found), len(found), rng.randint(0, len(found))))
-        guesser.judged(len(found), len(found))
+        proposer.verified(len(found), len(found))
         tokens += found[:right]
-        likely = guesser.guess(tokens, 1)
+        likely = proposer.propose(tokens, 1)
         tokens.append(likely[0] if likely and rng.random() < 0.8 else rng.randrange(300, 1000))
     assert {0, 1, 15} <= lengths
     assert lengths - {0, 1, 3, 7, 15}, "none was stopped by doubt"
-    guesser.close()
+    proposer.close()
 
 
 def test_a_memory_that_is_full_ends_guesses_and_nothing_else(
-    model: Model, draft: Draft, monkeypatch: pytest.MonkeyPatch
+    model: Model, draft: DraftModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tokens = begun(model.vocab)
-    guesser = draft.guesser()
-    assert guesser is not None
-    before = list(guesser.guess(tokens, 7))
+    proposer = draft.proposer()
+    assert proposer is not None
+    before = list(proposer.propose(tokens, 7))
     assert before
 
     def full() -> bool:
@@ -75,5 +75,5 @@ def test_a_memory_that_is_full_ends_guesses_and_nothing_else(
 
     with monkeypatch.context() as patch:
         patch.setattr(draft.context, "decode", full)
-        assert list(guesser.guess([*tokens, *before], 7)) == []
-    assert list(guesser.guess(tokens, 7)) == before
+        assert list(proposer.propose([*tokens, *before], 7)) == []
+    assert list(proposer.propose(tokens, 7)) == before

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hoshikage.engine.lookup import LONGEST, SHORTEST, Credit, Lookup, agreement
-from hoshikage.engine.pace import LEAST, QUICK_S, SLOW_S, Pace
 from hoshikage.engine.prices import Prices
+from hoshikage.engine.prompt_chunk import LEAST, QUICK_S, SLOW_S, PromptChunk
+from hoshikage.engine.prompt_lookup import LONGEST, SHORTEST, Credit, PromptLookup, agreement
 
 DEAR: Final = {1: 1.0, 2: 2.7, 4: 3.6, 8: 4.3, 16: 5.2}
 """As measured on a CPU whose library is slow with few tokens."""
@@ -31,19 +31,19 @@ def generated(
     prompt: Sequence[int], follow: Callable[[list[int]], int], count: int, cost: Prices, credit: Credit | None = None
 ) -> tuple[list[int], float]:
     """A text as the engine makes it with look-ups, and what it cost in decodes of one token."""
-    tokens, spent, lookup = list(prompt), 0.0, Lookup(cost, credit or Credit())
+    tokens, spent, lookup = list(prompt), 0.0, PromptLookup(cost, credit or Credit())
     end = len(prompt) + count
     while len(tokens) < end:
-        guess = lookup.guess(tokens, min(15, end - len(tokens) - 1))
-        spent += cost.of(1 + len(guess))
+        propose = lookup.propose(tokens, min(15, end - len(tokens) - 1))
+        spent += cost.of(1 + len(propose))
         accepted = 0
         tokens.append(follow(tokens))
-        for token in guess:
+        for token in propose:
             if token != tokens[-1]:
                 break
             accepted += 1
             tokens.append(follow(tokens))
-        lookup.judged(len(guess), accepted)
+        lookup.verified(len(propose), accepted)
     return tokens[:end], spent
 
 
@@ -102,15 +102,15 @@ def test_what_other_texts_have_won_is_not_lost_by_one(cost: dict[int, float]) ->
 
 
 @given(st.lists(st.integers(0, 4), min_size=SHORTEST, max_size=80), st.integers(1, 15))
-def test_a_guess_is_what_once_followed_the_texts_last_tokens(tokens: list[int], most: int) -> None:
-    guess = list(Lookup(prices(CHEAP), Credit()).guess(tokens, most))
-    assert len(guess) <= most
-    if guess:
+def test_a_guess_is_what_once_followed_the_texts_last_tokens(tokens: list[int], maximum: int) -> None:
+    propose = list(PromptLookup(prices(CHEAP), Credit()).propose(tokens, maximum))
+    assert len(propose) <= maximum
+    if propose:
         tail = tokens[-SHORTEST:]
         places = [at for at in range(SHORTEST, len(tokens)) if tokens[at - SHORTEST : at] == tail]
         place = places[-1]
-        endless = [*tokens[place:]] * (most + 1)  # near the end it goes round
-        assert guess == endless[: len(guess)]
+        endless = [*tokens[place:]] * (maximum + 1)  # near the end it goes round
+        assert propose == endless[: len(propose)]
 
 
 def test_agreement_counts_backwards() -> None:
@@ -132,7 +132,7 @@ def test_prices_are_learned_and_taken_in_between() -> None:
 
 
 def test_prompts_are_put_in_by_what_a_decode_may_take() -> None:
-    pace = Pace(512)
+    pace = PromptChunk(512)
     first = pace.tokens
     pace.took(first, QUICK_S / 2)
     assert pace.tokens == 2 * first

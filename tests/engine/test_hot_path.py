@@ -74,7 +74,7 @@ def running(slots: int, told: list[int]) -> Scheduler:
         prompt = Prompt([1, 2, 3], TOKENS * 4, (), frozenset(), {}, (), "")
         plan = Plan(
             job=job.job, prompt=prompt, choices=1, open_sampler=lambda _: cast("Any", Sampler()),
-            open_guesser=lambda: None, scorer=None, vocab=cast("Any", Vocab()), emit=emit, begun=time.perf_counter(),
+            open_proposer=lambda: None, scorer=None, vocab=cast("Any", Vocab()), emit=emit, begun=time.perf_counter(),
             reuse=False, scope="", whole=False,
         )  # fmt: skip
         return Session(plan)

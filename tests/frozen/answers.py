@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from hoshikage.http.keys import Pace
+from hoshikage.http.keys import StreamTimeouts
 from hoshikage.settings import Settings, load
 from tests.frozen.normal import normal
 from tests.frozen.scripts import ANSWERS, BEFORE, CHOICES, ECHOED, FAULTS, LOGPROBS
@@ -159,7 +159,7 @@ def _headers(headers: Mapping[str, str]) -> list[str]:
 async def _silent(settings: Settings, scratch: Path) -> str:
     """Streams that are silent until a comment has come, and then end well or badly."""
     told = []
-    async with serving(settings, pace=Pace(commit_after=0, comment_every=600), stored=False) as house:
+    async with serving(settings, timeouts=StreamTimeouts(commit_after=0, comment_every=600), stored=False) as house:
         for path in STREAMED:
             if not path.startswith("/api/"):  # lines of JSON have no comments
                 for name, rest in {"good": answer("星"), **FAULTS}.items():

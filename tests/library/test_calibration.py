@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hoshikage.errors import LibraryUnavailable
-from hoshikage.library import calibration, verdict
+from hoshikage.library import calibration, check_report
 from hoshikage.library.demo import DemoModel
 
 from .conftest import make
@@ -98,24 +98,24 @@ def test_stored_layouts_are_used_when_on_and_only_then(file: Path, tmp_path: Pat
     model = tmp_path / "tiny.gguf"
     model.write_bytes(b"GGUF")
     built_in = DemoModel("tiny", model, model)
-    off = verdict.judge(file, cache_dir=tmp_path, demo=built_in, command=command)
+    off = check_report.check(file, cache_dir=tmp_path, demo=built_in, command=command)
     assert (off.ok, off.key) == (False, "library.layout_unknown")
     store = calibration.place(off.fingerprint, tmp_path)
     calibration.calibrate(file, model, store, command=program(f"print({ANSWER!r})"))
-    assert not verdict.judge(file, cache_dir=tmp_path, demo=built_in, command=command).ok
-    on = verdict.judge(file, cache_dir=tmp_path, demo=built_in, command=command, calibrate=True)
+    assert not check_report.check(file, cache_dir=tmp_path, demo=built_in, command=command).ok
+    on = check_report.check(file, cache_dir=tmp_path, demo=built_in, command=command, calibrate=True)
     assert (on.ok, on.calibrated, on.cached) == (True, True, False)
-    assert verdict.judge(file, cache_dir=tmp_path, demo=built_in, command=command, calibrate=True).cached
+    assert check_report.check(file, cache_dir=tmp_path, demo=built_in, command=command, calibrate=True).cached
     store.unlink()
-    gone = verdict.judge(file, cache_dir=tmp_path, demo=built_in, command=command, calibrate=True)
+    gone = check_report.check(file, cache_dir=tmp_path, demo=built_in, command=command, calibrate=True)
     assert (gone.ok, gone.key) == (False, "library.calibration_failed")
 
 
 def test_a_library_that_changed_has_no_stored_layouts(file: Path, tmp_path: Path) -> None:
     command = (sys.executable, "-c", CHECK)
-    before = verdict.judge(file, cache_dir=tmp_path, demo=None, command=command).fingerprint
+    before = check_report.check(file, cache_dir=tmp_path, demo=None, command=command).fingerprint
     file.write_bytes(file.read_bytes() + b"\0")
-    after = verdict.judge(file, cache_dir=tmp_path, demo=None, command=command).fingerprint
+    after = check_report.check(file, cache_dir=tmp_path, demo=None, command=command).fingerprint
     assert calibration.place(before, tmp_path) != calibration.place(after, tmp_path)
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from hoshikage.library import binary
-from hoshikage.library.image import LARGEST_READ, Damaged, Image, Source, Truncated
+from hoshikage.library.image import LARGEST_READ, BinaryImage, Damaged, Source, Truncated
 
-X86_64 = Image("ELF", 64, ("x86-64",))
+X86_64 = BinaryImage("ELF", 64, ("x86-64",))
 
 
 def test_a_real_library(libraries: dict[str, Path]) -> None:
@@ -78,16 +78,16 @@ def macho(machine: int = 0x0100000C, *, order: str = "<") -> bytes:
 def test_a_dll(tmp_path: Path) -> None:
     file = tmp_path / "llama.dll"
     file.write_bytes(pe())
-    assert binary.read(file) == Image("PE", 64, ("x86-64",), needed=("KERNEL32.dll", "ggml-base.dll"))
+    assert binary.read(file) == BinaryImage("PE", 64, ("x86-64",), needed=("KERNEL32.dll", "ggml-base.dll"))
     assert binary.symbols(file).defined == frozenset()
-    assert binary.fault(file, "win32", Image("PE", 64, ("x86-64",))) is None
-    fault = binary.fault(file, "win32", Image("PE", 64, ("arm64",)))
+    assert binary.fault(file, "win32", BinaryImage("PE", 64, ("x86-64",))) is None
+    fault = binary.fault(file, "win32", BinaryImage("PE", 64, ("arm64",)))
     assert fault is not None
     assert (fault.key, fault.details["found"]) == ("lacks.wrong_machine", "64-bit x86-64")
 
 
 def test_a_dylib_and_a_universal_one(tmp_path: Path) -> None:
-    thin = Image("Mach-O", 64, ("arm64",), "@rpath/libllama.dylib", ("@rpath/libggml.dylib",), ("@loader_path",))
+    thin = BinaryImage("Mach-O", 64, ("arm64",), "@rpath/libllama.dylib", ("@rpath/libggml.dylib",), ("@loader_path",))
     file = tmp_path / "libllama.dylib"
     file.write_bytes(macho())
     assert binary.read(file) == thin
@@ -99,7 +99,7 @@ def test_a_dylib_and_a_universal_one(tmp_path: Path) -> None:
     )
     file.write_bytes((head.ljust(64, b"\0") + one).ljust(4096, b"\0") + other)
     assert binary.read(file).machines == ("arm64", "x86-64")
-    assert binary.fault(file, "darwin", Image("Mach-O", 64, ("x86-64",))) is None
+    assert binary.fault(file, "darwin", BinaryImage("Mach-O", 64, ("x86-64",))) is None
 
 
 def test_a_file_that_ends_early(library_file: Path, tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_a_file_that_ends_early(library_file: Path, tmp_path: Path) -> None:
         file.write_bytes(content[:length])
         with pytest.raises(Truncated) as caught:
             binary.read(file)
-        assert (caught.value.size, caught.value.least > length) == (length, True)
+        assert (caught.value.size, caught.value.minimum > length) == (length, True)
         fault = binary.fault(file, "linux", X86_64)
         assert fault is not None
         assert fault.key == "lacks.truncated"

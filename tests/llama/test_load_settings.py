@@ -156,7 +156,7 @@ def test_fewer_layers_are_tried_until_they_fit() -> None:
 
     def fewer() -> Iterator[int]:
         assert asked == [-1], "the estimate costs a read of the model: only when it is needed"
-        return tries(32, 20, least=0)
+        return tries(32, 20, minimum=0)
 
     assert fitting(open_at, fewer) == ("opened", 8)
     assert asked == [-1, 20, 16, 12, 8]
@@ -174,12 +174,12 @@ def test_when_nothing_fits_the_last_error_is_raised() -> None:
         raise OutOfMemory("engine.model_too_large", path=str(layers), reason="r")
 
     with pytest.raises(OutOfMemory) as caught:
-        fitting(open_at, lambda: tries(4, 3, least=0))
+        fitting(open_at, lambda: tries(4, 3, minimum=0))
     assert caught.value.details["path"] == "0"
 
 
 def test_tries_end_at_the_least() -> None:
-    assert list(tries(32, 100, least=0)) == [32, 28, 24, 20, 16, 12, 8, 4, 0]
-    assert list(tries(32, 9, least=1)) == [9, 5, 1]
-    assert list(tries(2, -5, least=1)) == [1]
-    assert list(tries(0, 0, least=0)) == [0]
+    assert list(tries(32, 100, minimum=0)) == [32, 28, 24, 20, 16, 12, 8, 4, 0]
+    assert list(tries(32, 9, minimum=1)) == [9, 5, 1]
+    assert list(tries(2, -5, minimum=1)) == [1]
+    assert list(tries(0, 0, minimum=0)) == [0]

@@ -19,7 +19,7 @@ import pytest
 from hoshikage._ffi.layout import Layout
 from hoshikage._ffi.layouts import CONTEXT_LAYOUTS, FIELDS, MODEL_LAYOUTS
 from hoshikage.lab.calibration import NEEDED_OF_CONTEXT, NEEDED_OF_MODEL
-from hoshikage.library import calibration, verdict
+from hoshikage.library import calibration, check_report
 from hoshikage.library.demo import DemoModel
 from tests.ffi.drift import NEW, Drift, drifts
 
@@ -138,14 +138,14 @@ def test_tomorrow_s_release_is_refused_when_off_and_placed_rightly_when_on(
     for name, value in (("REAL", str(library_file)), ("MODEL", model), ("CONTEXT", context)):
         monkeypatch.setenv(f"DRIFTED_{name}", value)
     built_in = DemoModel("tiny", demo_model, golden)
-    refused = verdict.judge(shim, cache_dir=tmp_path, demo=built_in)
+    refused = check_report.check(shim, cache_dir=tmp_path, demo=built_in)
     assert (refused.ok, refused.key) == (False, "library.layout_unknown")
-    given = verdict.judge(shim, cache_dir=tmp_path, demo=built_in, calibrate=True)
+    given = check_report.check(shim, cache_dir=tmp_path, demo=built_in, calibrate=True)
     assert (given.ok, given.key, given.golden, given.calibrated) == (True, "", "passed", True)
     stored = calibration.read(calibration.place(given.fingerprint, tmp_path))
     assert stored is not None
     struct, other = ("model", "context") if table is MODEL_LAYOUTS else ("context", "model")
     assert stored[other] is None
     assert rows(stored[struct]).items() <= drift.offsets.items()
-    assert not verdict.judge(shim, cache_dir=tmp_path, demo=built_in).ok
-    assert verdict.judge(shim, cache_dir=tmp_path, demo=built_in, calibrate=True).cached
+    assert not check_report.check(shim, cache_dir=tmp_path, demo=built_in).ok
+    assert check_report.check(shim, cache_dir=tmp_path, demo=built_in, calibrate=True).cached

@@ -16,7 +16,7 @@ from hoshikage import wire
 from hoshikage.dispatch.client import Note
 from hoshikage.errors import InvalidRequest
 from hoshikage.http import listeners
-from hoshikage.http.keys import TLS, Pace
+from hoshikage.http.keys import TLS, StreamTimeouts
 from hoshikage.params import GenerationRequest, Timings, Work
 from hoshikage.protocols import app
 from hoshikage.registry import ModelSpec, Registry
@@ -135,16 +135,16 @@ def settings(tmp_path: Path, home: Path) -> Settings:
 
 
 @pytest.fixture
-def pace() -> Pace:
+def timeouts() -> StreamTimeouts:
     """As in production, so that no comment comes by chance; tests of comments have their own."""
-    return Pace()
+    return StreamTimeouts()
 
 
 @asynccontextmanager
 async def serving(
     settings: Settings,
     *,
-    pace: Pace | None = None,
+    timeouts: StreamTimeouts | None = None,
     exposed: bool | None = None,
     stored: bool = True,
     dispatcher: GatedDispatcher | None = None,
@@ -157,7 +157,7 @@ async def serving(
     if stored:
         registry.add("tiny", settings.model_map_file.with_name("tiny.gguf"), ["### END"])
     dispatcher = dispatcher or GatedDispatcher()
-    made = app.create(settings, registry, dispatcher, pace, exposed=exposed)
+    made = app.create(settings, registry, dispatcher, timeouts, exposed=exposed)
     running = app.runner(made)
     await running.setup()
     try:
@@ -170,6 +170,6 @@ async def serving(
 
 
 @pytest.fixture
-async def house(settings: Settings, pace: Pace) -> AsyncIterator[House]:
-    async with serving(settings, pace=pace) as running:
+async def house(settings: Settings, timeouts: StreamTimeouts) -> AsyncIterator[House]:
+    async with serving(settings, timeouts=timeouts) as running:
         yield running

@@ -18,7 +18,7 @@ from hoshikage.errors import (
     NotSupported,
     QueueFull,
 )
-from hoshikage.http.keys import Pace
+from hoshikage.http.keys import StreamTimeouts
 from tests.protocols.conftest import House, answer, finished
 
 TURNS: Any = [{"role": "user", "content": "こんにちは"}]
@@ -175,7 +175,7 @@ async def test_an_answer_without_a_good_end_is_an_error(house: House, stream: bo
     assert (status, body["error"]["code"]) == (500, "inference_failed")
 
 
-@pytest.mark.parametrize("pace", [Pace(commit_after=0, comment_every=0)])
+@pytest.mark.parametrize("timeouts", [StreamTimeouts(commit_after=0, comment_every=0)])
 @pytest.mark.parametrize(
     ("notes", "comment"),
     [
@@ -201,7 +201,7 @@ async def test_silence_is_filled_with_comments(house: House, notes: list[Any], c
     assert rest.endswith("data: [DONE]\n\n")
 
 
-@pytest.mark.parametrize("pace", [Pace(commit_after=0, comment_every=60)])
+@pytest.mark.parametrize("timeouts", [StreamTimeouts(commit_after=0, comment_every=60)])
 async def test_a_failure_after_comments_is_an_error_frame(house: House) -> None:
     gate = asyncio.Event()
     house.dispatcher.steps = [Waiting(1), gate, QueueFull("dispatch.queue_full", bound=1)]

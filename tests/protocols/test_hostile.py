@@ -14,7 +14,7 @@ import pytest
 from hoshikage import wire
 from hoshikage.errors import InvalidRequest, TemplateRefused
 from hoshikage.http.json_body import MAX_BYTES, MAX_VALUES, parse
-from hoshikage.http.keys import Pace
+from hoshikage.http.keys import StreamTimeouts
 from hoshikage.http.sse import _Watch
 from tests.protocols.conftest import House, answer
 
@@ -53,7 +53,7 @@ def test_as_many_values_as_are_allowed() -> None:
     assert len(parse(b"[" + b"1," * (MAX_VALUES - 2) + b"1]")) == MAX_VALUES - 1
 
 
-@pytest.mark.parametrize("pace", [Pace(stalled_after=0.4)])
+@pytest.mark.parametrize("timeouts", [StreamTimeouts(stalled_after=0.4)])
 async def test_a_reader_that_stalls_is_left(house: House) -> None:
     """It reads the first bytes and then nothing, while the answer goes on."""
     piece = "星" * 20_000

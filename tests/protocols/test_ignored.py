@@ -76,12 +76,12 @@ async def test_what_a_client_calls_a_field_cannot_forge_a_header(house: House) -
     ],
 )  # fmt: skip
 def test_unknown_fields_are_found_at_any_depth(kind: type[Any], tree: Any, places: list[str]) -> None:
-    assert unknown_fields(tree, kind, most=9) == places
+    assert unknown_fields(tree, kind, maximum=9) == places
 
 
 def test_the_walk_is_bounded() -> None:
     tree = {"messages": [{f"x{n}": 1} for n in range(1000)]}
-    assert len(unknown_fields(tree, chat.ChatBody, most=5)) == 5
+    assert len(unknown_fields(tree, chat.ChatBody, maximum=5)) == 5
 
 
 def test_idle_fields_are_those_that_are_given() -> None:

@@ -13,8 +13,8 @@ from openapi_spec_validator import validate
 
 from hoshikage.errors import HoshikageError
 from hoshikage.messages import LANGUAGES, Language
-from hoshikage.protocols.document import Document
 from hoshikage.protocols.openapi import ALSO, ANSWERED, BODIES, NOTES, QUERIES, REQUIRED, STREAMED
+from hoshikage.protocols.openapi_document import OpenApiDocument
 from hoshikage.protocols.routes import ROUTES
 from tests.protocols.conftest import House
 
@@ -23,13 +23,13 @@ PATHS = [(method, re.sub(r":[^}]*", "", path)) for method, path, _, _ in ROUTES]
 
 @pytest.fixture(scope="module")
 def tree() -> dict[str, Any]:
-    return Document(ROUTES).tree("en")
+    return OpenApiDocument(ROUTES).tree("en")
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("tongue", LANGUAGES)
-def test_the_document_is_valid(tongue: Language) -> None:
-    validate(Document(ROUTES).tree(tongue))
+def test_the_document_is_valid(language: Language) -> None:
+    validate(OpenApiDocument(ROUTES).tree(language))
 
 
 def test_it_has_every_route_and_no_other(tree: dict[str, Any]) -> None:
@@ -81,15 +81,15 @@ def test_nothing_of_it_is_made_at_start() -> None:
         "from unittest.mock import patch\n"
         "with patch('msgspec.json.schema_components', side_effect=AssertionError):\n"
         "    import hoshikage.protocols.app\n"
-        "    from hoshikage.protocols.document import Document\n"
+        "    from hoshikage.protocols.openapi_document import Document\n"
         "    Document(())"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
 
 async def test_it_is_served_in_both_languages(house: House) -> None:
-    for tongue, title in (("ja", "星影の API"), ("en", "Hoshikage's API")):
-        status, tree, headers = await house.ask("GET", "/openapi.json", **{"Accept-Language": tongue})
+    for language, title in (("ja", "星影の API"), ("en", "Hoshikage's API")):
+        status, tree, headers = await house.ask("GET", "/openapi.json", **{"Accept-Language": language})
         assert (status, tree["info"]["title"], headers["Vary"]) == (200, title, "Accept-Language")
         assert {path for _, path in PATHS} == set(tree["paths"])
 
@@ -118,11 +118,11 @@ class _Page(HTMLParser):
 
 
 async def test_the_page_stands_alone(house: House) -> None:
-    for tongue, heading in (("ja", "経路"), ("en", "Routes")):
-        asked = {"Accept-Language": tongue}
+    for language, heading in (("ja", "経路"), ("en", "Routes")):
+        asked = {"Accept-Language": language}
         async with house.session.get(f"{house.url}/docs", headers=asked) as answer:
             assert (answer.status, answer.content_type) == (200, "text/html")
-            assert answer.headers["Content-Language"] == tongue
+            assert answer.headers["Content-Language"] == language
             assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
             source = await answer.text()
         page = _Page()

@@ -178,7 +178,7 @@ def test_any_seed_is_folded(home: Path, seed: int, folded: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "most"),
+    ("fields", "maximum"),
     [
         ({"max_tokens": 5}, 5),
         ({"max_completion_tokens": 6}, 6),
@@ -186,8 +186,8 @@ def test_any_seed_is_folded(home: Path, seed: int, folded: int) -> None:
         ({"max_tokens": None}, None),
     ],
 )
-def test_the_two_names_of_max_tokens(home: Path, fields: dict[str, Any], most: int | None) -> None:
-    assert request(home, **fields).max_tokens == most
+def test_the_two_names_of_max_tokens(home: Path, fields: dict[str, Any], maximum: int | None) -> None:
+    assert request(home, **fields).max_tokens == maximum
 
 
 def test_stops_are_joined_without_doubles(home: Path) -> None:

@@ -17,8 +17,8 @@ from hoshikage.access import local_admin
 from hoshikage.access.tokens import TokenStore
 from hoshikage.errors import UsageError
 from hoshikage.http import authenticator, listeners
-from hoshikage.http.keys import GATE
-from hoshikage.http.origin_policy import Doorway
+from hoshikage.http.keys import AUTHENTICATOR
+from hoshikage.http.origin_policy import OriginPolicy
 from hoshikage.protocols import app
 from hoshikage.protocols.routes import ROUTES
 from hoshikage.registry import Registry
@@ -73,7 +73,7 @@ async def test_every_route_asks_for_what_it_needs(
 def test_every_route_has_a_row(settings: Settings) -> None:
     """A handler without one would need an admin token: the default is to deny."""
     made = app.create(settings, Registry(settings.model_map_file), GatedDispatcher())
-    kept = vars(made[GATE])["_needs"]
+    kept = vars(made[AUTHENTICATOR])["_needs"]
     assert {route.handler for route in made.router.routes()} == set(kept)
     assert sorted(kept.values()) == sorted(needs for *_, needs in ROUTES)
 
@@ -155,7 +155,7 @@ def test_an_exposed_server_without_a_token_does_not_start(settings: Settings) ->
         assert caught.value.key == key
         made = app.create(changed, Registry(settings.model_map_file), GatedDispatcher())
         TokenStore(settings.token_file).create("one", "api")
-        made[GATE].require_tokens("x")
+        made[AUTHENTICATOR].require_tokens("x")
         TokenStore(settings.token_file).revoke("one")
 
 
@@ -219,8 +219,8 @@ def test_tokens_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch, s
 
     monkeypatch.setattr(hmac, "compare_digest", watch)
     word = TokenStore(settings.token_file).create("one", "api")
-    doorway = Doorway.of(settings, exposed=False)
-    known = authenticator.Gate(settings, doorway, {})
+    policy = OriginPolicy.of(settings, exposed=False)
+    known = authenticator.Authenticator(settings, policy, {})
     known.prepare()
     assert known._verify(word) is not None
     assert [len(a) == len(b) for a, b in compared] == [True, True]

@@ -79,9 +79,9 @@ def test_what_a_model_may_default_to_a_request_may_ask_for(row: Option) -> None:
     kinds = [kind for kind in field.type.types if isinstance(kind, (IntType, FloatType))]
     assert field.default is None or field.default is NODEFAULT
     (kind,) = kinds
-    assert row.least >= (kind.gt if kind.ge is None and kind.gt is not None else kind.ge or 0)
+    assert row.minimum >= (kind.gt if kind.ge is None and kind.gt is not None else kind.ge or 0)
     assert kind.le is not None
-    assert row.most <= kind.le
+    assert row.maximum <= kind.le
 
 
 def test_all_are_read_and_written_as_they_stand(file: Path) -> None:

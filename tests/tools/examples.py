@@ -31,7 +31,7 @@ from hoshikage.tools import (
     phi4,
     tagged_functions,
 )
-from hoshikage.tools.form import Format
+from hoshikage.tools.tool_format import ToolFormat
 
 STRING: Final = {"type": "string"}
 SCHEMAS: Final[dict[str, dict[str, Any]]] = {
@@ -65,7 +65,7 @@ class Said:
 @dataclass(frozen=True)
 class Example:
     name: str
-    form: Format
+    form: ToolFormat
     text: str
     said: Said
     thinking: Thinking | None = None

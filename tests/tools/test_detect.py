@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from hoshikage.tools.detect import MOST_CHARACTERS, Dialect, place_of_tools
+from hoshikage.tools.detect import MAX_CHARACTERS, ChatFormat, place_of_tools
 
 
 def test_a_template_beyond_the_bound_is_not_looked_at() -> None:
-    source = "{{ tools }} <tool_call>" + " " * MOST_CHARACTERS
-    assert Dialect.of(source) == Dialect()
-    assert Dialect.of(source[:MOST_CHARACTERS]).place == "variable"
+    source = "{{ tools }} <tool_call>" + " " * MAX_CHARACTERS
+    assert ChatFormat.of(source) == ChatFormat()
+    assert ChatFormat.of(source[:MAX_CHARACTERS]).place == "variable"
 
 
 def test_a_variable_is_looked_for_inside_of_marks_alone() -> None:

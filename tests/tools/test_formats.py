@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from hoshikage.tools.detect import FORMATS
 from hoshikage.tools.forced import FORMAT as FORCED
-from hoshikage.tools.form import Format
 from hoshikage.tools.generic import FORMAT as GENERIC
+from hoshikage.tools.tool_format import ToolFormat
 from tests.tools.examples import EXAMPLES, THINK, Example, Said, heard
 
 BY_NAME = {example.name: example for example in EXAMPLES}
@@ -41,7 +41,7 @@ def test_how_an_answer_arrives_changes_nothing(name: str) -> None:
 
 
 @pytest.mark.parametrize("form", ALL_FORMATS, ids=lambda form: form.name)
-def test_every_format_has_examples(form: Format) -> None:
+def test_every_format_has_examples(form: ToolFormat) -> None:
     assert any(example.form is form and example.said.calls for example in EXAMPLES)
 
 
@@ -52,7 +52,7 @@ def test_every_format_has_examples(form: Format) -> None:
     st.booleans(),
     st.randoms(use_true_random=False),
 )
-def test_no_text_is_too_strange(form: Format, fragments: list[str], thinking: bool, random: object) -> None:
+def test_no_text_is_too_strange(form: ToolFormat, fragments: list[str], thinking: bool, random: object) -> None:
     text = "".join(fragments)
     example = Example("", form, text, Said(), THINK if thinking else None)
     whole = heard(example, text)

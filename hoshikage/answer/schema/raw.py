@@ -15,7 +15,7 @@ from hoshikage.registry import DEFAULT_STOPS, ModelSpec
 from hoshikage.settings import Settings
 
 MAX_PROMPTS: Final = 64
-MOST_TOKENS: Final = 2**31 - 1
+MAX_TOKENS: Final = 2**31 - 1
 
 Name = Annotated[str, Meta(max_length=256)]
 Texts = str | Annotated[list[str | int | list[int]], Meta(min_length=1)]

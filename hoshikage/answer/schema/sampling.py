@@ -21,14 +21,14 @@ ALIASES: Final = {"typ_p": "typical_p", "temp": "temperature"}
 
 CHOICES: Final = {"samplers[]": SAMPLER_ORDER, "mirostat": ("0", "1", "2")}
 TOKEN_ID: Final = re.compile(r"\d{1,10}")
-MOST_TOKENS: Final = 16_777_216
+MAX_TOKENS: Final = 16_777_216
 
 SamplerName = Literal[
     "penalties", "dry", "top_n_sigma", "top_k", "typical_p", "typ_p", "top_p", "min_p", "xtc", "temperature", "temp"
 ]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
-LastTokens = Annotated[int, Meta(ge=-1, le=MOST_TOKENS)]
+LastTokens = Annotated[int, Meta(ge=-1, le=MAX_TOKENS)]
 Breaker = Annotated[str, Meta(min_length=1, max_length=64)]
 Bias = Annotated[float, Meta(ge=-100, le=100)]
 

@@ -71,7 +71,7 @@ Tools = Annotated[list[Tool], Meta(max_length=128)]
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class ToolSelection:
     """The functions that an answer may call."""
 
     tools: tuple[Tool, ...] = ()
@@ -81,7 +81,7 @@ class Selection:
     """Whether it may call more than one."""
 
 
-def select(tools: list[Tool] | None, choice: Word | ToolChoice | None, parallel: bool | None) -> Selection:
+def select(tools: list[Tool] | None, choice: Word | ToolChoice | None, parallel: bool | None) -> ToolSelection:
     """Raises InvalidRequest for a choice of what is not there, and for two functions of one name."""
     known: dict[str, Tool] = {}
     for index, tool in enumerate(tools or ()):
@@ -94,23 +94,23 @@ def select(tools: list[Tool] | None, choice: Word | ToolChoice | None, parallel:
     if choice == "required" and not known:
         raise InvalidRequest("http.tool_choice_alone", param="tool_choice")
     if choice == "none":
-        return Selection()
-    return Selection(tuple(known.values()), required=choice == "required", several=several)
+        return ToolSelection()
+    return ToolSelection(tuple(known.values()), required=choice == "required", several=several)
 
 
-def _chosen(known: dict[str, Tool], choice: ToolChoice, several: bool) -> Selection:
+def _chosen(known: dict[str, Tool], choice: ToolChoice, several: bool) -> ToolSelection:
     if choice.type == "function":
         if choice.function is None:
             raise _missing("tool_choice.function")
         tool = _known(known, choice.function.name, "tool_choice.function.name")
-        return Selection((tool,), required=True, several=False)
+        return ToolSelection((tool,), required=True, several=False)
     if choice.allowed_tools is None:
         raise _missing("tool_choice.allowed_tools")
     allowed = [
         _known(known, one.function.name, f"tool_choice.allowed_tools.tools[{index}].function.name")
         for index, one in enumerate(choice.allowed_tools.tools)
     ]
-    return Selection(
+    return ToolSelection(
         tuple({tool.function.name: tool for tool in allowed}.values()),
         required=choice.allowed_tools.mode == "required",
         several=several,

@@ -21,8 +21,8 @@ from hoshikage.answer.schema.tools import FunctionName, FunctionSpec
 from hoshikage.answer.schema.validation import convert
 from hoshikage.errors import InvalidRequest, ParameterUnsupported
 
-MOST_TURNS: Final = 2048
-MOST_STOPS: Final = 16
+MAX_TURNS: Final = 2048
+MAX_STOPS: Final = 16
 Role = Literal["user", "assistant", "system"]
 Choice = Literal["auto", "any", "tool", "none"]
 ThinkingKind = Literal["enabled", "disabled", "adaptive"]
@@ -96,11 +96,11 @@ class MessagesBody(SamplingFields, frozen=True, kw_only=True):
     """One request as it came, types and bounds checked. None is absent."""
 
     model: Annotated[str, Meta(max_length=256)] | None = None
-    messages: Annotated[list[Message], Meta(min_length=1, max_length=MOST_TURNS)]
+    messages: Annotated[list[Message], Meta(min_length=1, max_length=MAX_TURNS)]
     max_tokens: chat.TokenCount | None = None
     """To count, none is needed."""
     system: str | list[Block] | None = None
-    stop_sequences: Annotated[list[StopText], Meta(max_length=MOST_STOPS)] | None = None
+    stop_sequences: Annotated[list[StopText], Meta(max_length=MAX_STOPS)] | None = None
     stream: bool | None = None
     tools: Annotated[list[Tool], Meta(max_length=128)] | None = None
     tool_choice: ToolChoice | None = None

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from hoshikage import wire
-from hoshikage.answer.output_parser import ChoiceEnd
+from hoshikage.answer.output_parser import ParsedEnd
 from hoshikage.answer.stream import SSE, Warnings
 from hoshikage.errors import HoshikageError
 from hoshikage.http.error_response import message_of
@@ -32,9 +32,9 @@ TYPES: Final = {
 """Status -> Anthropic's type; `invalid_request_error` for the others."""
 
 
-def error_body(error: HoshikageError, tongue: Language) -> dict[str, Any]:
+def error_body(error: HoshikageError, language: Language) -> dict[str, Any]:
     kind = TYPES.get(error.status, "invalid_request_error")
-    shown = {"type": kind, "message": message_of(error, tongue)}
+    shown = {"type": kind, "message": message_of(error, language)}
     return {"type": "error", "error": shown, "request_id": REQUEST_ID.get()}
 
 
@@ -80,7 +80,7 @@ class MessageWriter:
     ) -> bytes:
         return b"".join(map(self._said, deltas))
 
-    def end(self, choice: int, end: ChoiceEnd, warnings: Warnings, finished: wire.Finished | None) -> bytes:
+    def end(self, choice: int, end: ParsedEnd, warnings: Warnings, finished: wire.Finished | None) -> bytes:
         assert finished is not None  # there is one choice
         frames = self._close()
         met = finished.stop if finished.reason == "stop" and finished.stop in self._stops else None
@@ -93,13 +93,13 @@ class MessageWriter:
     def close(self) -> bytes:
         return b""
 
-    def fail(self, error: HoshikageError, tongue: Language) -> bytes:
-        return b"event: error\ndata: " + msgspec.json.encode(error_body(error, tongue)) + b"\n\n"
+    def fail(self, error: HoshikageError, language: Language) -> bytes:
+        return b"event: error\ndata: " + msgspec.json.encode(error_body(error, language)) + b"\n\n"
 
     def whole(self) -> dict[str, Any]:
         return self._message
 
-    def _reason(self, end: ChoiceEnd, finished: wire.Finished, met: str | None) -> str:
+    def _reason(self, end: ParsedEnd, finished: wire.Finished, met: str | None) -> str:
         if end.reason == "tool_calls":
             return "tool_use"
         if finished.reason == "length":

@@ -19,7 +19,7 @@ from hoshikage.http.json_body import read_json
 from hoshikage.http.keys import DISPATCHER, REGISTRY, SETTINGS, TLS
 from hoshikage.messages import text
 from hoshikage.protocols.hoshikage import admin_schema as schema
-from hoshikage.protocols.hoshikage.changes import SEEN
+from hoshikage.protocols.hoshikage.changes import REGISTRY_CHANGES
 from hoshikage.registry import ModelOptions, ModelSpec, Registry, checked_label, model_options
 
 
@@ -78,7 +78,7 @@ async def reload(request: web.Request) -> web.Response:
     if tls is not None:
         await asyncio.to_thread(listeners.load_certificate, tls, request.app[SETTINGS])
     registry = request.app[REGISTRY]
-    changes = request.app[SEEN].look(await asyncio.to_thread(registry.specs))
+    changes = request.app[REGISTRY_CHANGES].look(await asyncio.to_thread(registry.specs))
     return _json(
         {
             "file": str(registry.file),
@@ -110,8 +110,8 @@ async def _nothing(request: web.Request) -> None:
 
 
 def _problems(request: web.Request, registry: Registry) -> list[str]:
-    tongue = error_response.language(request)
-    return [text(tongue, found.key, **found.details) for found in registry.problems()]
+    language = error_response.language(request)
+    return [text(language, found.key, **found.details) for found in registry.problems()]
 
 
 def _json(value: dict[str, Any]) -> web.Response:

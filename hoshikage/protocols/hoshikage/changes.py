@@ -10,7 +10,7 @@ from aiohttp import web
 from hoshikage.registry import ModelSpec
 
 
-class Seen:
+class RegistryChanges:
     """The models as the last look found them."""
 
     def __init__(self) -> None:
@@ -27,4 +27,4 @@ class Seen:
         }
 
 
-SEEN: Final = web.AppKey("seen", Seen)
+REGISTRY_CHANGES: Final = web.AppKey("seen", RegistryChanges)

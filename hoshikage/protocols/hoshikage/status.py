@@ -8,7 +8,7 @@ import msgspec
 from aiohttp import web
 
 from hoshikage import __version__
-from hoshikage.http.keys import DISPATCHER, GATE
+from hoshikage.http.keys import AUTHENTICATOR, DISPATCHER
 
 CHALLENGE_HEADER: Final = "x-hoshikage-challenge"
 PROOF_HEADER: Final = "x-hoshikage-proof"
@@ -23,7 +23,7 @@ async def health(request: web.Request) -> web.Response:
     transport = request.transport
     address = transport.get_extra_info("sockname") if transport is not None else None
     if isinstance(address, tuple):
-        proof = request.app[GATE].proof(request.headers.get(CHALLENGE_HEADER, ""), (address[0], address[1]))
+        proof = request.app[AUTHENTICATOR].proof(request.headers.get(CHALLENGE_HEADER, ""), (address[0], address[1]))
         if proof is not None:
             answer.headers[PROOF_HEADER] = proof
     return answer

@@ -11,13 +11,13 @@ from typing import Any
 from aiohttp import web
 
 from hoshikage import wire
+from hoshikage.answer.chat_formats import CHAT_FORMATS
 from hoshikage.answer.choice import model_for
 from hoshikage.answer.prepared import PreparedRequest
 from hoshikage.answer.schema import chat
 from hoshikage.answer.schema.tools import select
 from hoshikage.answer.stream import respond
 from hoshikage.answer.submit import perform
-from hoshikage.answer.tool_formats import DIALECTS
 from hoshikage.answer.tools import adapted
 from hoshikage.answer.vectors import floats_of
 from hoshikage.http.ignored import read_body
@@ -72,8 +72,8 @@ async def apply_template(request: web.Request) -> web.Response:
     body = await read_body(request, chat.parse, chat.WITHOUT_EFFECT)
     spec = await model_for(request, body.model, "text")
     selection = select(body.tools, body.tool_choice, body.parallel_tool_calls)
-    dialect = await request.app[DIALECTS].of(spec)
-    job, _ = adapted(chat.to_request(body, spec, request.app[SETTINGS]), selection, dialect, spec.stop)
+    chat_format = await request.app[CHAT_FORMATS].of(spec)
+    job, _ = adapted(chat.to_request(body, spec, request.app[SETTINGS]), selection, chat_format, spec.stop)
     found, _ = await perform(request, spec, Rendering(job.chat), wire.Text)
     return json_response({"prompt": "".join(part.text for part in found)})
 

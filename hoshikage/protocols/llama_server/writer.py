@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from hoshikage import wire
-from hoshikage.answer.output_parser import ChoiceEnd
+from hoshikage.answer.output_parser import ParsedEnd
 from hoshikage.answer.prepared import PreparedRequest
 from hoshikage.answer.shapes import frame, logprobs_of, timings_of
 from hoshikage.answer.stream import SSE, Warnings
@@ -40,7 +40,7 @@ class NativeWriter:
         text = "".join(delta.text for delta in deltas if isinstance(delta, Content))
         return frame(self._answers[choice].piece(text, logprobs, completion_tokens))
 
-    def end(self, choice: int, end: ChoiceEnd, warnings: Warnings, finished: wire.Finished | None) -> bytes:
+    def end(self, choice: int, end: ParsedEnd, warnings: Warnings, finished: wire.Finished | None) -> bytes:
         assert finished is not None
         self._whole.append(self._answers[choice].last(end, finished, whole=True))
         return frame(self._answers[choice].last(end, finished, whole=False))
@@ -48,8 +48,8 @@ class NativeWriter:
     def close(self) -> bytes:
         return b""
 
-    def fail(self, error: HoshikageError, tongue: Language) -> bytes:
-        return frame(error_response.body(error, tongue))
+    def fail(self, error: HoshikageError, language: Language) -> bytes:
+        return frame(error_response.body(error, language))
 
     def whole(self) -> Any:
         return self._whole if len(self._whole) > 1 else self._whole[0]
@@ -81,7 +81,7 @@ class _Answer:
         }
         return {**shown, **_probabilities(logprobs)}
 
-    def last(self, end: ChoiceEnd, finished: wire.Finished, *, whole: bool) -> dict[str, Any]:
+    def last(self, end: ParsedEnd, finished: wire.Finished, *, whole: bool) -> dict[str, Any]:
         """The end of the stream, or where `whole`, all of it."""
         text = "".join(self._texts)
         prompt = self._job.prompt

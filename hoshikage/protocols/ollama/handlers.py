@@ -9,13 +9,13 @@ from typing import Any
 from aiohttp import web
 
 from hoshikage import __version__, wire
+from hoshikage.answer.chat_formats import CHAT_FORMATS
 from hoshikage.answer.choice import model_for
 from hoshikage.answer.model_files import MODEL_FILES
 from hoshikage.answer.output_parser import PLAIN
 from hoshikage.answer.prepared import PreparedRequest, prepare
 from hoshikage.answer.stream import respond
 from hoshikage.answer.submit import perform
-from hoshikage.answer.tool_formats import DIALECTS
 from hoshikage.answer.vectors import floats_of
 from hoshikage.errors import ParameterUnsupported
 from hoshikage.http.error_response import error_format
@@ -74,8 +74,8 @@ async def show(request: web.Request) -> web.StreamResponse:
     body = await read_body(request, schema.parse_show, schema.WITHOUT_EFFECT)
     spec = await resolve(request.app[REGISTRY], body.asked)
     found = await request.app[MODEL_FILES].facts(spec.file)
-    dialect = await request.app[DIALECTS].of(spec)
-    thinks = dialect.thinking is not None or dialect.form.whole_answer
+    chat_format = await request.app[CHAT_FORMATS].of(spec)
+    thinks = chat_format.thinking is not None or chat_format.form.whole_answer
     return json_response(models.description(spec, found, thinks=thinks))
 
 
@@ -92,7 +92,7 @@ async def version(_request: web.Request) -> web.StreamResponse:
 
 
 async def _answer(
-    request: web.Request, asked: PreparedRequest, body: schema.Answering, kind: Kind
+    request: web.Request, asked: PreparedRequest, body: schema.AnswerFields, kind: Kind
 ) -> web.StreamResponse:
     writer = LineWriter(kind, body.model or asked.spec.name, shows_thoughts=body.shows_thoughts)
     return await respond(request, asked, writer, stream=body.stream is not False)
@@ -107,7 +107,7 @@ def _unframed(asked: PreparedRequest, body: schema.GenerateRequest) -> PreparedR
     return replace(asked, jobs=(job,), parsing=PLAIN)
 
 
-async def _loaded(request: web.Request, spec: ModelSpec, body: schema.Answering, kind: Kind) -> web.Response:
+async def _loaded(request: web.Request, spec: ModelSpec, body: schema.AnswerFields, kind: Kind) -> web.Response:
     """A request for nothing loads the model. To unload it is for who administers."""
     if body.keep_alive in (0, "0", "0s"):
         raise ParameterUnsupported("http.unsupported_parameter", param="keep_alive", place="keep_alive")

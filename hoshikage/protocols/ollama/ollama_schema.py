@@ -20,7 +20,7 @@ from hoshikage.answer.schema.sampling import SamplingFields
 from hoshikage.answer.schema.validation import convert
 from hoshikage.errors import InvalidRequest, ParameterUnsupported
 
-MOST_INPUTS: Final = 2048
+MAX_INPUTS: Final = 2048
 Role = Literal["system", "user", "assistant", "tool"]
 Level = Literal["low", "medium", "high"]
 Model = Annotated[str, Meta(max_length=256)]
@@ -62,7 +62,7 @@ class Message(Struct, frozen=True):
     tool_call_id: str | None = None
 
 
-class Answering(Struct, frozen=True, kw_only=True):
+class AnswerFields(Struct, frozen=True, kw_only=True):
     """What /api/chat and /api/generate have in common."""
 
     model: Model | None = None
@@ -82,13 +82,13 @@ class Answering(Struct, frozen=True, kw_only=True):
         return self.think is not False
 
 
-class ChatRequest(Answering, frozen=True, kw_only=True):
+class ChatRequest(AnswerFields, frozen=True, kw_only=True):
     messages: Annotated[list[Message], Meta(max_length=2048)] | None = None
     """None to load the model."""
     tools: tools.Tools | None = None
 
 
-class GenerateRequest(Answering, frozen=True, kw_only=True):
+class GenerateRequest(AnswerFields, frozen=True, kw_only=True):
     prompt: str | None = None
     """None to load the model."""
     system: str | None = None
@@ -105,7 +105,7 @@ class GenerateRequest(Answering, frozen=True, kw_only=True):
 
 class EmbedRequest(Struct, frozen=True, kw_only=True):
     model: Model | None = None
-    input: str | Annotated[list[str], Meta(max_length=MOST_INPUTS)]
+    input: str | Annotated[list[str], Meta(max_length=MAX_INPUTS)]
     dimensions: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
     truncate: bool | None = None
     options: dict[str, Any] | None = None
@@ -150,7 +150,7 @@ RENAMED: Final = (
     (re.compile(r"^response_format\b.*"), "format"),
     (re.compile(r"^reasoning_effort$"), "think"),
 )
-T = TypeVar("T", bound=Answering)
+T = TypeVar("T", bound=AnswerFields)
 
 
 def rename(place: str) -> str:
@@ -212,7 +212,7 @@ def chat_of_prompt(body: GenerateRequest) -> ChatBody:
     return _chat(body, [*system, ChatMessage("user", body.prompt or "")], None)
 
 
-def _chat(body: Answering, turns: list[ChatMessage], functions: list[tools.Tool] | None) -> ChatBody:
+def _chat(body: AnswerFields, turns: list[ChatMessage], functions: list[tools.Tool] | None) -> ChatBody:
     options = body.options or Options()
     stop = [options.stop] if isinstance(options.stop, str) else options.stop
     wanted = options.num_predict

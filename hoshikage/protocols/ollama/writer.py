@@ -11,7 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from hoshikage import wire
-from hoshikage.answer.output_parser import ChoiceEnd
+from hoshikage.answer.output_parser import ParsedEnd
 from hoshikage.answer.shapes import logprobs_of
 from hoshikage.answer.stream import Warnings
 from hoshikage.errors import HoshikageError
@@ -23,8 +23,8 @@ from hoshikage.tools import CallArguments, CallStart, Content, Delta, Reasoning
 Kind = Literal["chat", "generate"]
 
 
-def error_body(error: HoshikageError, tongue: Language) -> dict[str, Any]:
-    return {"error": message_of(error, tongue)}
+def error_body(error: HoshikageError, language: Language) -> dict[str, Any]:
+    return {"error": message_of(error, language)}
 
 
 def now() -> str:
@@ -61,7 +61,7 @@ class LineWriter:
         self._pending += logprobs_of(logprobs)["content"]
         return b"".join(map(self._said, deltas))
 
-    def end(self, choice: int, end: ChoiceEnd, warnings: Warnings, finished: wire.Finished | None) -> bytes:
+    def end(self, choice: int, end: ParsedEnd, warnings: Warnings, finished: wire.Finished | None) -> bytes:
         assert finished is not None  # there is one choice
         frames = self._called()
         total = int((time.monotonic() - self._began) * 1e9)
@@ -82,8 +82,8 @@ class LineWriter:
     def close(self) -> bytes:
         return b""
 
-    def fail(self, error: HoshikageError, tongue: Language) -> bytes:
-        return msgspec.json.encode(error_body(error, tongue)) + b"\n"
+    def fail(self, error: HoshikageError, language: Language) -> bytes:
+        return msgspec.json.encode(error_body(error, language)) + b"\n"
 
     def whole(self) -> dict[str, Any]:
         told = self._fields("".join(self._texts), "".join(self._thoughts), self._calls)

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from hoshikage import wire
-from hoshikage.answer.output_parser import ChoiceEnd
+from hoshikage.answer.output_parser import ParsedEnd
 from hoshikage.answer.schema.chat import ChatBody
 from hoshikage.answer.shapes import DONE, FINGERPRINT, frame, logprobs_of, timings_of, usage
 from hoshikage.answer.stream import SSE, Warnings
@@ -36,7 +36,7 @@ class _Choice:
         self.deltas: list[Delta] = []
         self.logprobs: list[wire.Chosen] = []
         """Those that no chunk has told yet; of a whole answer, all."""
-        self.end: ChoiceEnd | None = None
+        self.end: ParsedEnd | None = None
 
 
 class ChatWriter:
@@ -78,7 +78,7 @@ class ChatWriter:
         frames = self._deltas(one, deltas)
         return self._lead(one) + frames if frames else b""
 
-    def end(self, choice: int, end: ChoiceEnd, warnings: Warnings, finished: wire.Finished | None) -> bytes:
+    def end(self, choice: int, end: ParsedEnd, warnings: Warnings, finished: wire.Finished | None) -> bytes:
         one = self._choices.get(choice) or self._add(choice)
         one.end = end
         self._finished = finished
@@ -96,8 +96,8 @@ class ChatWriter:
         assert self._finished is not None
         return (self._chunk([], usage=usage(self._finished)) if self._body.include_usage else b"") + DONE
 
-    def fail(self, error: HoshikageError, tongue: Language) -> bytes:
-        return frame(error_response.body(error, tongue))
+    def fail(self, error: HoshikageError, language: Language) -> bytes:
+        return frame(error_response.body(error, language))
 
     def whole(self) -> dict[str, Any]:
         assert self._finished is not None

@@ -11,14 +11,14 @@ from msgspec import Meta
 
 from hoshikage.answer.schema import output, raw, sampling
 from hoshikage.answer.schema.chat import StreamOptions
-from hoshikage.answer.schema.raw import MOST_TOKENS, Name, RawFields, Texts, prompts_of, request_of
+from hoshikage.answer.schema.raw import MAX_TOKENS, Name, RawFields, Texts, prompts_of, request_of
 from hoshikage.answer.schema.validation import convert
 from hoshikage.errors import InvalidRequest, ParameterUnsupported
 from hoshikage.params import GenerationRequest, InfillPrompt, TextPrompt
 from hoshikage.registry import ModelSpec
 from hoshikage.settings import Settings
 
-MOST_CHOICES: Final = 64
+MAX_CHOICES: Final = 64
 CHOICES: Final = {**output.CHOICES, **sampling.CHOICES}
 
 
@@ -28,7 +28,7 @@ class CompletionBody(RawFields, frozen=True, kw_only=True):
     model: Name | None = None
     prompt: Texts
     suffix: str | None = None
-    max_tokens: Annotated[int, Meta(ge=0, le=MOST_TOKENS)] | None = None
+    max_tokens: Annotated[int, Meta(ge=0, le=MAX_TOKENS)] | None = None
     n: Annotated[int, Meta(ge=1, le=8)] | None = None
     best_of: Annotated[int, Meta(ge=1, le=20)] | None = None
     echo: bool | None = None
@@ -81,8 +81,8 @@ def parse(tree: Any) -> CompletionBody:
 def to_requests(body: CompletionBody, spec: ModelSpec, settings: Settings) -> tuple[GenerationRequest, ...]:
     """One for each prompt. Raises InvalidRequest."""
     prompts = prompts_of(body.prompt)
-    if len(prompts) * body.drawn > MOST_CHOICES:
-        raise InvalidRequest("http.too_many_choices", param="prompt", limit=MOST_CHOICES)
+    if len(prompts) * body.drawn > MAX_CHOICES:
+        raise InvalidRequest("http.too_many_choices", param="prompt", limit=MAX_CHOICES)
     if body.suffix is not None:
         if len(prompts) > 1 or not isinstance(prompts[0], TextPrompt):
             raise InvalidRequest("http.suffix_prompt", param="suffix")

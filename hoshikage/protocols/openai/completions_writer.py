@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hoshikage import wire
-from hoshikage.answer.output_parser import ChoiceEnd
+from hoshikage.answer.output_parser import ParsedEnd
 from hoshikage.answer.prepared import PreparedRequest
 from hoshikage.answer.shapes import DONE, FINGERPRINT, frame, timings_of
 from hoshikage.answer.stream import SSE, Warnings
@@ -83,7 +83,7 @@ class CompletionWriter:
         piece = self._choices[choice].add(text, logprobs, completion_tokens)
         return frame({**self._fields, "choices": [piece]}) if self._body.stream else b""
 
-    def end(self, choice: int, end: ChoiceEnd, warnings: Warnings, finished: wire.Finished | None) -> bytes:
+    def end(self, choice: int, end: ParsedEnd, warnings: Warnings, finished: wire.Finished | None) -> bytes:
         self._choices[choice].reason = end.reason
         if finished is not None:
             self._finished.append(finished)
@@ -95,8 +95,8 @@ class CompletionWriter:
             return DONE
         return frame({**self._fields, "choices": [], "usage": usage(self._finished)}) + DONE
 
-    def fail(self, error: HoshikageError, tongue: Language) -> bytes:
-        return frame(error_response.body(error, tongue))
+    def fail(self, error: HoshikageError, language: Language) -> bytes:
+        return frame(error_response.body(error, language))
 
     def whole(self) -> dict[str, Any]:
         body = self._body

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hoshikage.answer.schema.chat import ChatMessage
 
 
-MOST_BYTES: Final = 32 * 1024 * 1024
+MAX_BYTES: Final = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,8 @@ class Kept:
 class ResponseStore:
     """At most so many responses and so many bytes; the oldest goes first. 0 keeps none."""
 
-    def __init__(self, most: int, most_bytes: int = MOST_BYTES) -> None:
-        self._most = most
+    def __init__(self, maximum: int, most_bytes: int = MAX_BYTES) -> None:
+        self._most = maximum
         self._most_bytes = most_bytes
         self._kept: OrderedDict[tuple[str | None, str], tuple[Kept, int]] = OrderedDict()
         self._bytes = 0

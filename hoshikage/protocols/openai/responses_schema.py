@@ -21,7 +21,7 @@ from hoshikage.answer.schema.tools import FunctionName, FunctionSpec, Mode, Name
 from hoshikage.answer.schema.validation import convert
 from hoshikage.errors import InvalidRequest, ParameterUnsupported
 
-MOST_TURNS: Final = 2048
+MAX_TURNS: Final = 2048
 
 Include = Literal[
     "file_search_call.results",
@@ -118,7 +118,7 @@ class ResponsesBody(SamplingFields, frozen=True, kw_only=True):
     """One request as it came, types and bounds checked. None is absent."""
 
     model: Annotated[str, Meta(max_length=256)] | None = None
-    input: str | Annotated[list[Item], Meta(min_length=1, max_length=MOST_TURNS)]
+    input: str | Annotated[list[Item], Meta(min_length=1, max_length=MAX_TURNS)]
     instructions: str | None = None
     max_output_tokens: chat.TokenCount | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
@@ -209,8 +209,8 @@ def to_chat(body: ResponsesBody, before: Sequence[ChatMessage]) -> ChatBody:
     """The chat that is asked for: `before` are the turns of the response that this one follows."""
     own = [ChatMessage("developer", body.instructions)] if body.instructions else []
     turns = [*own, *before, *turns_of(body.input)]
-    if len(turns) > MOST_TURNS:
-        raise InvalidRequest("http.wrong_length", param="input", place="input", relation=f"≤ {MOST_TURNS}")
+    if len(turns) > MAX_TURNS:
+        raise InvalidRequest("http.wrong_length", param="input", place="input", relation=f"≤ {MAX_TURNS}")
     effort = body.reasoning.effort if body.reasoning else None
     return ChatBody(
         model=body.model,

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from hoshikage import wire
-from hoshikage.answer.output_parser import ChoiceEnd
+from hoshikage.answer.output_parser import ParsedEnd
 from hoshikage.answer.prepared import PreparedRequest
 from hoshikage.answer.schema.chat import CalledFunction, ChatMessage, ToolCall
 from hoshikage.answer.shapes import logprobs_of
@@ -99,7 +99,7 @@ class ResponseWriter:
             self._reasoning_tokens = completion_tokens
         return b"".join(map(self._said, deltas))
 
-    def end(self, choice: int, end: ChoiceEnd, warnings: Warnings, finished: wire.Finished | None) -> bytes:
+    def end(self, choice: int, end: ParsedEnd, warnings: Warnings, finished: wire.Finished | None) -> bytes:
         assert finished is not None  # there is one choice
         cut = finished.reason == "length"
         frames = self._close("incomplete" if cut else "completed")
@@ -111,8 +111,8 @@ class ResponseWriter:
     def close(self) -> bytes:
         return b""
 
-    def fail(self, error: HoshikageError, tongue: Language) -> bytes:
-        words = message_of(error, tongue)
+    def fail(self, error: HoshikageError, language: Language) -> bytes:
+        words = message_of(error, language)
         told = self._event("error", code=error.code, message=words, param=error.param)
         self._response = {**self._made("failed"), "error": {"code": "server_error", "message": words}}
         return told + self._event("response.failed", response=self._response)

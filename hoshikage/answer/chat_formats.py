@@ -13,21 +13,21 @@ from hoshikage.errors import GgufInvalid, ModelLoadFailed
 from hoshikage.registry import CHATML, ModelSpec, is_file, read_template, template_name
 
 if TYPE_CHECKING:
-    from hoshikage.tools import Dialect
+    from hoshikage.tools import ChatFormat
 
-MOST_KEPT: Final = 64
+MAX_KEPT: Final = 64
 Signature = tuple[int, int, int]
 
 
-class Dialects:
+class ChatFormats:
     """Keeps the dialect of each model file while neither it nor the template given for it changes."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[Path, str | None], tuple[tuple[Signature, ...], Dialect]] = {}
+        self._kept: dict[tuple[Path, str | None], tuple[tuple[Signature, ...], ChatFormat]] = {}
 
-    async def of(self, spec: ModelSpec) -> Dialect:
+    async def of(self, spec: ModelSpec) -> ChatFormat:
         """That of a model without a template, where the file cannot be read: the dispatcher says why it is refused."""
-        from hoshikage.tools import Dialect  # only here: a server that is not asked for a chat reads no template
+        from hoshikage.tools import ChatFormat  # only here: a server that is not asked for a chat reads no template
 
         key = (spec.file, spec.options.chat_template)
         try:
@@ -35,13 +35,13 @@ class Dialects:
             kept = self._kept.get(key)
             if kept is not None and kept[0] == signatures:
                 return kept[1]
-            dialect = await asyncio.to_thread(_read, spec)
+            chat_format = await asyncio.to_thread(_read, spec)
         except (OSError, GgufInvalid, ModelLoadFailed):
-            return Dialect()
-        while len(self._kept) >= MOST_KEPT:
+            return ChatFormat()
+        while len(self._kept) >= MAX_KEPT:
             del self._kept[next(iter(self._kept))]
-        self._kept[key] = (signatures, dialect)
-        return dialect
+        self._kept[key] = (signatures, chat_format)
+        return chat_format
 
 
 def _signatures(spec: ModelSpec) -> tuple[Signature, ...]:
@@ -51,14 +51,14 @@ def _signatures(spec: ModelSpec) -> tuple[Signature, ...]:
     return tuple((state.st_mtime_ns, state.st_size, state.st_ino) for state in (file.stat() for file in files))
 
 
-def _read(spec: ModelSpec) -> Dialect:
-    from hoshikage.tools import Dialect
+def _read(spec: ModelSpec) -> ChatFormat:
+    from hoshikage.tools import ChatFormat
 
     setting = spec.options.chat_template
     given = read_template(setting)
     if given is None:
-        return Dialect.of(gguf.tool_template(gguf.read(spec.file), template_name(setting)))
-    return Dialect.of(given or None)
+        return ChatFormat.of(gguf.tool_template(gguf.read(spec.file), template_name(setting)))
+    return ChatFormat.of(given or None)
 
 
-DIALECTS: Final = web.AppKey("dialects", Dialects)
+CHAT_FORMATS: Final = web.AppKey("dialects", ChatFormats)

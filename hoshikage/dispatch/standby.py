@@ -18,16 +18,16 @@ from hoshikage.dispatch.runner import Runner
 from hoshikage.errors import HoshikageError, ShuttingDown
 
 if TYPE_CHECKING:
-    from hoshikage.library.selection import Choice
+    from hoshikage.library.selection import SelectedLibrary
 
 logger = logging.getLogger("hoshikage.dispatch")
 
-LEAST_FREE: Final = 2**30
+MIN_FREE: Final = 2**30
 """Bytes of memory that must be available before one is started."""
 GPU_KINDS: Final = ("gpu", "igpu")
 
 
-class Spare:
+class StandbyRunner:
     """At most one runner without a model."""
 
     def __init__(
@@ -46,7 +46,7 @@ class Spare:
         self._wanted = wanted
         self._memory = memory
         self._runner: Runner | None = None
-        self._choice: Choice | None = None
+        self._choice: SelectedLibrary | None = None
         self._starting: asyncio.Task[None] | None = None
         self._taken = 0
         """Counts loads and ends: a start that finds it moved on comes too late."""
@@ -60,7 +60,7 @@ class Spare:
         if self._wanted and self._runner is None and (self._starting is None or self._starting.done()):
             self._starting = asyncio.create_task(self._start())
 
-    async def take(self, choice: Choice) -> Runner | None:
+    async def take(self, choice: SelectedLibrary) -> Runner | None:
         """The runner, where it has this library loaded; it is the caller's now. One with another library is ended."""
         self._taken += 1
         if self._starting is not None:
@@ -85,7 +85,7 @@ class Spare:
             await runner.stop(ShuttingDown("dispatch.shutting_down"))
 
     async def _start(self) -> None:
-        if 0 < self._memory() < LEAST_FREE:
+        if 0 < self._memory() < MIN_FREE:
             return
         taken = self._taken
         try:

@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from hoshikage import durable
 from hoshikage.errors import Detail, UsageError
 
-HAND: Final = "lib"
+MANUAL: Final = "lib"
 """The name of the folder `lib` itself among the slots."""
 KEPT: Final = "kept:"
 """What the names of kept copies begin with."""
@@ -34,7 +34,7 @@ _LOCK_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
+class Selected:
     """A choice: this slot, as long as the library in `lib` looks as it did."""
 
     slot: str
@@ -45,7 +45,7 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True)
-class Good:
+class LastGood:
     """A library that has loaded a model."""
 
     fingerprint: str
@@ -55,7 +55,7 @@ class Good:
 
 
 @dataclass(frozen=True, slots=True)
-class Fallen:
+class Fallback:
     """A library whose first load failed, so that the last good one was taken back."""
 
     slot: str
@@ -71,16 +71,16 @@ class Fallen:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
-    use: Use | None = None
-    good: tuple[Good, ...] = field(default=())
+class LibraryState:
+    use: Selected | None = None
+    good: tuple[LastGood, ...] = field(default=())
     """The newest last."""
-    fallen: Fallen | None = None
+    fallen: Fallback | None = None
 
     def is_good(self, fingerprint: str) -> bool:
         return any(good.fingerprint == fingerprint for good in self.good)
 
-    def with_good(self, good: Good) -> State:
+    def with_good(self, good: LastGood) -> LibraryState:
         others = [known for known in self.good if known.fingerprint != good.fingerprint]
         fallen = self.fallen if self.fallen is not None and self.fallen.to == good.fingerprint else None
         if self.good and replace(good, at=self.good[-1].at) == self.good[-1]:
@@ -90,8 +90,8 @@ class State:
 
 def checked_name(name: str) -> str:
     """A name for a slot of one's own. Raises UsageError."""
-    if not _NAME.fullmatch(name) or _DEVICES.fullmatch(name) or name.lower() == HAND:
-        raise UsageError("slots.name_invalid", name=name)
+    if not _NAME.fullmatch(name) or _DEVICES.fullmatch(name) or name.lower() == MANUAL:
+        raise UsageError("installed.name_invalid", name=name)
     return name
 
 
@@ -101,7 +101,7 @@ def home(lib_dir: Path) -> Path:
 
 def folder(lib_dir: Path, slot: str) -> Path:
     """Where a slot's files are, or would be. Raises UsageError for what is no slot's name."""
-    if slot == HAND:
+    if slot == MANUAL:
         return lib_dir
     if slot.startswith(KEPT) and re.fullmatch(r"[0-9a-f]+", slot.removeprefix(KEPT)):
         return home(lib_dir) / ".kept" / slot.removeprefix(KEPT)
@@ -115,27 +115,27 @@ def kept(fingerprint: str) -> str:
 
 def names(lib_dir: Path) -> tuple[str, ...]:
     """Slots that exist: `lib` first, then the named ones, then kept copies."""
-    found = [HAND] if lib_dir.is_dir() else []
+    found = [MANUAL] if lib_dir.is_dir() else []
     found += [name for name in _folders(home(lib_dir)) if _NAME.fullmatch(name)]
     found += [KEPT + name for name in _folders(home(lib_dir) / ".kept") if re.fullmatch(r"[0-9a-f]+", name)]
     return tuple(found)
 
 
-def read(lib_dir: Path) -> State:
+def read(lib_dir: Path) -> LibraryState:
     """What is written; nothing where the file is absent, damaged or not readable."""
     try:
         said = json.loads(_file(lib_dir).read_text(encoding="utf-8"))
         use, fallen = said.get("use"), said.get("fallen")
-        return State(
-            use=Use(**_texts(use)) if use else None,
-            good=tuple(Good(**_texts(good)) for good in said.get("good", ())),
-            fallen=Fallen(details=dict(fallen.pop("details")), **_texts(fallen)) if fallen else None,
+        return LibraryState(
+            use=Selected(**_texts(use)) if use else None,
+            good=tuple(LastGood(**_texts(good)) for good in said.get("good", ())),
+            fallen=Fallback(details=dict(fallen.pop("details")), **_texts(fallen)) if fallen else None,
         )
     except (OSError, ValueError, TypeError, AttributeError, KeyError):
-        return State()
+        return LibraryState()
 
 
-def change(lib_dir: Path, to: Callable[[State], State]) -> State:
+def change(lib_dir: Path, to: Callable[[LibraryState], LibraryState]) -> LibraryState:
     """Writes what `to` makes of the state. Raises OSError, also where another process holds the lock for long."""
     file = _file(lib_dir)
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ from itertools import islice
 from hoshikage.wire import Chosen, Likely
 
 
-class Ledger:
+class LogprobBuffer:
     """Tokens go in with their bytes, and text as it becomes certain; both come out cut between tokens.
 
     The texts of the tokens that come out, joined, are the text that comes out with them: a token that only begins a

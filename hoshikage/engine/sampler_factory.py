@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from hoshikage.engine.session import Prompt
-from hoshikage.llama.choice import Choice, ends_of, is_conditioned
+from hoshikage.llama.constrained_sampler import ConstrainedSampler, ends_of, is_conditioned
 from hoshikage.llama.context import Context
 from hoshikage.llama.grammar import Grammars, Matcher
 from hoshikage.llama.model import Model
@@ -14,7 +14,7 @@ from hoshikage.llama.sampler import Sampler, prompt_window
 from hoshikage.params import RANDOM_SEED, GenerationRequest, SamplingParams
 
 
-class Conditions:
+class SamplerFactory:
     """Compiles the job's grammar once and opens a sampler for each choice."""
 
     def __init__(
@@ -38,15 +38,15 @@ class Conditions:
         if request.grammar is not None:
             self._matcher = grammars().compile(request.grammar, self._ends)
 
-    def open_sampler(self, choice: int) -> Sampler | Choice:
+    def open_sampler(self, choice: int) -> Sampler | ConstrainedSampler:
         """For the choice of this number; the prompt has been accepted."""
         params = seeded(self._params, choice)
-        sampler: Sampler | Choice = Sampler.open(self._model, self._context, params)
+        sampler: Sampler | ConstrainedSampler = Sampler.open(self._model, self._context, params)
         if self._conditioned:
             assert isinstance(sampler, Sampler)
             try:
                 matcher = None if self._matcher is None else self._matcher.again()
-                sampler = Choice(sampler, self._context, params, matcher, self._ends)
+                sampler = ConstrainedSampler(sampler, self._context, params, matcher, self._ends)
             except BaseException:
                 sampler.close()
                 raise

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hoshikage.cli.context import Context
-from hoshikage.library import demo, verdict
+from hoshikage.cli.context import CommandContext
+from hoshikage.library import check_report, demo
 from hoshikage.settings import cache_dir
 
 
-def judge(file: Path, context: Context, *, fresh: bool = False) -> verdict.Verdict:
-    """As `verdict.judge`."""
-    return verdict.judge(
+def judge(file: Path, context: CommandContext, *, fresh: bool = False) -> check_report.CheckReport:
+    """As `verdict.check`."""
+    return check_report.check(
         file,
         cache_dir=cache_dir(),
         demo=demo.find(),

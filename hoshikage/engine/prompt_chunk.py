@@ -11,7 +11,7 @@ SLOW_S: Final = 0.2
 """A decode that takes longer is felt as a stop in the answers that flow."""
 
 
-class Pace:
+class PromptChunk:
     """Finds the number of prompt tokens that a decode takes about SLOW_S for, whatever computes."""
 
     def __init__(self, n_batch: int) -> None:

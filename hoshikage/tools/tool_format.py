@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hoshikage.tools.calls import Calls, new_id
-from hoshikage.tools.cursor import Cursor, Steps
+from hoshikage.tools.cursor import Steps, TextCursor
 from hoshikage.tools.instruction import Call, write_tagged
 
-Parser = Callable[[Cursor, Calls], Steps[None]]
+Parser = Callable[[TextCursor, Calls], Steps[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
+class ToolFormat:
     """One way in which models write calls."""
 
     name: str

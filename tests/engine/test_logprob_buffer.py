@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hoshikage.engine.ledger import Ledger
+from hoshikage.engine.logprob_buffer import LogprobBuffer
 from hoshikage.llama.text import TextAssembler
 from hoshikage.wire import Chosen
 
@@ -16,7 +16,7 @@ Piece = tuple[str, tuple[Chosen, ...]]
 
 def told(pieces: list[bytes], stop: tuple[str, ...] = ()) -> list[Piece]:
     """What a session sends for these tokens."""
-    text, ledger = TextAssembler(stop), Ledger()
+    text, ledger = TextAssembler(stop), LogprobBuffer()
     sent: list[Piece] = []
     for piece in pieces:
         certain = text.feed(piece)

@@ -24,7 +24,7 @@ CAUTION: Final = 2.0
 """So many more tokens must agree for each decode that a failure would cost, where no guess has been right yet."""
 FIRST_CREDIT: Final = 3.0
 OWN_CREDIT: Final = 1.0
-MOST_CREDIT: Final = 12.0
+MAX_CREDIT: Final = 12.0
 EARNED: Final = 0.02
 """Decodes of one token that guessing may lose: to begin with by all texts and by one, at most, and more for each token
 without a guess."""
@@ -40,10 +40,10 @@ class Credit:
         self.left = left
 
     def add(self, gain: float) -> None:
-        self.left = min(MOST_CREDIT, self.left + gain)
+        self.left = min(MAX_CREDIT, self.left + gain)
 
 
-class Lookup:
+class PromptLookup:
     """A Guesser. It keeps one place for each SHORTEST tokens that stand together, the latest."""
 
     def __init__(self, prices: Prices, credit: Credit) -> None:
@@ -58,7 +58,7 @@ class Lookup:
         self._trusted = False
         """The last guess has won something."""
 
-    def guess(self, tokens: Sequence[int], most: int) -> Sequence[int]:
+    def propose(self, tokens: Sequence[int], maximum: int) -> Sequence[int]:
         end = len(tokens)
         places = self._places
         for position in range(self._known, end):
@@ -71,7 +71,7 @@ class Lookup:
         place = places.get(tuple(tokens[end - SHORTEST :]))
         if place is None:
             return ()
-        length = self._worthwhile(most)
+        length = self._worthwhile(maximum)
         if not self._trusted and agreement(tokens, place) < self._agreement_for(length):
             return ()
         found = list(tokens[place : place + length])
@@ -80,7 +80,7 @@ class Lookup:
             found.append(found[-period])
         return found
 
-    def judged(self, guessed: int, accepted: int) -> None:
+    def verified(self, guessed: int, accepted: int) -> None:
         if not guessed:
             return
         gain = 1 + accepted - self._prices.of(1 + guessed)
@@ -97,9 +97,9 @@ class Lookup:
         cost = self._prices.of(1 + length) - 1
         return min(LONGEST, max(self._needed, SHORTEST + int(CAUTION * cost)))
 
-    def _worthwhile(self, most: int) -> int:
+    def _worthwhile(self, maximum: int) -> int:
         """The length that gains most if all of it is right; 0 where none gains enough."""
-        lengths = [length for length in LENGTHS if length <= most]
+        lengths = [length for length in LENGTHS if length <= maximum]
         price = self._prices.of
         best = max(lengths, key=lambda length: (1 + length) / price(1 + length), default=0)
         return best if best and 1 + best >= WORTH * price(1 + best) else 0

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import filelock  # noqa: F401  imported here, so that its own files are no steps
 
-from hoshikage.library import shelf
+from hoshikage.library import store
 
 EVENTS = {"open", "os.rename", "os.remove", "os.chmod", "os.listdir", "os.scandir", "os.mkdir", "fcntl.flock"}
 
@@ -26,5 +26,5 @@ if __name__ == "__main__":
                 os._exit(9)
 
     sys.addaudithook(die_at_the_step)
-    shelf.use(lib_dir, name, "one")
+    store.use(lib_dir, name, "one")
     os._exit(0)

@@ -14,7 +14,7 @@ import numpy as np
 
 from hoshikage._ffi.library import Library
 from hoshikage.engine.prices import Prices
-from hoshikage.engine.seats import common_prefix
+from hoshikage.engine.sequence_pool import common_prefix
 from hoshikage.errors import InferenceFailed, KvMemoryFull, ModelLoadFailed
 from hoshikage.llama.context import Context
 from hoshikage.llama.kinds import require_served, writes
@@ -23,7 +23,7 @@ from hoshikage.llama.sampler import likeliest
 from hoshikage.llama.vocab import Vocab
 from hoshikage.params import LoadParams
 
-LEAST_CHANCE: Final = 0.5
+MIN_CHANCE: Final = 0.5
 """Where the small model itself gives its best token less, the large one is as likely as not to choose another."""
 LENGTHS: Final = (15, 7, 3, 1)
 """Of guesses; with the token that is certain they fill batches whose price is soon known."""
@@ -38,7 +38,7 @@ STRIDE: Final = 997
 """Each of so many tokens is compared."""
 
 
-class Draft:
+class DraftModel:
     """Close it before the large model's context."""
 
     def __init__(self, model: Model, context: Context, n_vocab: int, prices: Prices) -> None:
@@ -56,7 +56,7 @@ class Draft:
         vocab: Vocab,
         prices: Prices,
         on_progress: Callable[[float], bool],
-    ) -> Draft:
+    ) -> DraftModel:
         """Loads params.draft_path beside the model that has `vocab`.
 
         Raises ModelLoadFailed, also where its vocabulary is another; OutOfMemory, NotSupported.
@@ -76,12 +76,12 @@ class Draft:
             model.close()
             raise
 
-    def guesser(self) -> DraftGuesser | None:
+    def proposer(self) -> DraftModelProposer | None:
         """For one text; None where as many are at it as the context has sequences."""
-        return DraftGuesser(self, self._free.pop(), self._prices) if self._free else None
+        return DraftModelProposer(self, self._free.pop(), self._prices) if self._free else None
 
-    def run(self, tokens: Sequence[int], n_past: int, seq_id: int, most: int) -> tuple[list[int], int]:
-        """What comes behind `tokens`, of which the first `n_past` are in memory: at most `most` tokens, as long as the
+    def run(self, tokens: Sequence[int], n_past: int, seq_id: int, maximum: int) -> tuple[list[int], int]:
+        """What comes behind `tokens`, of which the first `n_past` are in memory: at most `maximum` tokens, as long as the
         model is sure enough. And how many tokens, theirs and those found, are in memory then.
 
         Raises KvMemoryFull, InferenceFailed.
@@ -97,10 +97,10 @@ class Draft:
         while True:
             logits = context.logits(index)
             token = likeliest(logits, context)
-            if float(np.exp(logits - logits[token]).sum()) * LEAST_CHANCE > 1 or token >= self._n_vocab:
+            if float(np.exp(logits - logits[token]).sum()) * MIN_CHANCE > 1 or token >= self._n_vocab:
                 return found, held
             found.append(token)
-            if len(found) == most or self._model.vocab.is_eog(token):
+            if len(found) == maximum or self._model.vocab.is_eog(token):
                 return found, held
             context.batch.clear()
             index = context.batch.add(token, held, seq_id, True)
@@ -117,11 +117,11 @@ class Draft:
         self._model.close()
 
 
-class DraftGuesser:
+class DraftModelProposer:
     """A Guesser over one sequence of the draft's context."""
 
-    def __init__(self, draft: Draft, seq_id: int, prices: Prices) -> None:
-        self._draft: Draft | None = draft
+    def __init__(self, draft: DraftModel, seq_id: int, prices: Prices) -> None:
+        self._draft: DraftModel | None = draft
         self._seq_id = seq_id
         self._prices = prices
         self._held: list[int] = []
@@ -131,10 +131,10 @@ class DraftGuesser:
         """Of one guessed token, in decodes of the large model; 0 until it is known."""
         self._idle = 0
 
-    def guess(self, tokens: Sequence[int], most: int) -> Sequence[int]:
+    def propose(self, tokens: Sequence[int], maximum: int) -> Sequence[int]:
         draft = self._draft
         longest = 0 if draft is None else draft.context.n_ctx - len(tokens)
-        length = self._worthwhile(min(most, longest))
+        length = self._worthwhile(min(maximum, longest))
         if draft is None or not length:
             return ()
         same = common_prefix(self._held, tokens, len(tokens) - 1)
@@ -146,17 +146,17 @@ class DraftGuesser:
         except (KvMemoryFull, InferenceFailed):  # an answer needs no guesses
             draft.context.remove(self._seq_id)
             self._held = []
-            self.judged(1, 0)
+            self.verified(1, 0)
             return ()
         self._held = [*tokens, *found][:held]
         if not found:  # it was asked in vain, and that costs too
-            self.judged(1, 0)
+            self.verified(1, 0)
         if found and len(tokens) - same <= length:  # the first time the whole prompt is in it
             share = self._prices.share_of_one((time.perf_counter() - begun) / len(found))
             self._cost += (share - self._cost) * (NEW_SHARE if self._cost else 1.0)
         return found
 
-    def judged(self, guessed: int, accepted: int) -> None:
+    def verified(self, guessed: int, accepted: int) -> None:
         for right in (True,) * accepted + (False,) * (accepted < guessed):
             self._chance += NEW_SHARE * (right - self._chance)
 
@@ -165,17 +165,17 @@ class DraftGuesser:
             self._draft.done(self._seq_id)
             self._draft = None
 
-    def _worthwhile(self, most: int) -> int:
+    def _worthwhile(self, maximum: int) -> int:
         """The length that gains most by what is known; 0 where none gains, but for a try now and then."""
         best, gain = 0, 1.0
         for length in LENGTHS:
-            if length <= most:
+            if length <= maximum:
                 right = self._chance * (1 - self._chance**length) / max(1e-6, 1 - self._chance)
                 worth = (1 + right) / (self._prices.of(1 + length) + length * self._cost)
                 if worth > gain:
                     best, gain = length, worth
         self._idle = 0 if best else self._idle + 1
-        return 1 if self._idle and self._idle % TRY_AGAIN == 0 and most else best
+        return 1 if self._idle and self._idle % TRY_AGAIN == 0 and maximum else best
 
 
 def _difference(vocab: Vocab, other: Vocab) -> str:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from hoshikage.errors import LibraryUnavailable, NotFound, UsageError
-from hoshikage.library import fingerprint, locate, place, shelf, slots
-from hoshikage.library.slots import Good, State, Use
+from hoshikage.library import fingerprint, library_state, locate, staging, store
+from hoshikage.library.library_state import LastGood, LibraryState, Selected
 
 from .conftest import make
 
@@ -44,26 +44,26 @@ def test_nothing_is_chosen_at_first(lib_dir: Path) -> None:
         found(lib_dir)
     make(lib_dir, "libllama.so")
     assert found(lib_dir) == "lib"
-    assert slots.names(lib_dir) == ("lib", "one", "two")
+    assert library_state.names(lib_dir) == ("lib", "one", "two")
 
 
 def test_a_choice_holds_until_the_library_in_lib_changes(lib_dir: Path) -> None:
-    shelf.use(lib_dir, "one")
+    store.use(lib_dir, "one")
     assert found(lib_dir) == "one"
     make(lib_dir, "libllama.so", "libggml.so")
     assert found(lib_dir) == "lib", "dropped in: it works"
-    shelf.use(lib_dir, "two")
+    store.use(lib_dir, "two")
     assert found(lib_dir) == "two"
     (lib_dir / "notes.txt").write_text("no library")
     assert found(lib_dir) == "two"
     changed(lib_dir / "libggml.so")
     assert found(lib_dir) == "lib"
-    shelf.use(lib_dir, "one")
+    store.use(lib_dir, "one")
     shutil.rmtree(lib_dir)
     assert found(lib_dir) == "one", "what is gone is no new library"
-    shelf.use(lib_dir, "two")
+    store.use(lib_dir, "two")
     with pytest.raises(NotFound):
-        shelf.use(lib_dir, "lib")
+        store.use(lib_dir, "lib")
 
 
 @pytest.mark.parametrize("way", ["copy over", "rename", "link elsewhere", "same size and time"])
@@ -76,7 +76,7 @@ def test_every_way_to_replace_is_noticed(way: str, lib_dir: Path, tmp_path: Path
         file.unlink()
         file.symlink_to(tmp_path / "a" / "libllama.so")
     before = fingerprint.look(file)
-    shelf.use(lib_dir, "one")
+    store.use(lib_dir, "one")
     if way == "copy over":
         changed(file)
     elif way == "rename":
@@ -94,12 +94,12 @@ def test_every_way_to_replace_is_noticed(way: str, lib_dir: Path, tmp_path: Path
 
 def test_a_chosen_slot_that_is_gone_is_told_and_nothing_else_is_taken(lib_dir: Path) -> None:
     make(lib_dir, "libllama.so")
-    shelf.use(lib_dir, "one")
-    shutil.rmtree(slots.folder(lib_dir, "one"))
+    store.use(lib_dir, "one")
+    shutil.rmtree(library_state.folder(lib_dir, "one"))
     with pytest.raises(LibraryUnavailable) as caught:
         found(lib_dir)
-    assert (caught.value.key, caught.value.details["name"]) == ("slots.slot_empty", "one")
-    shelf.use(lib_dir, "lib")
+    assert (caught.value.key, caught.value.details["name"]) == ("installed.slot_empty", "one")
+    store.use(lib_dir, "lib")
     assert found(lib_dir) == "lib"
 
 
@@ -107,8 +107,8 @@ def test_a_chosen_slot_that_is_gone_is_told_and_nothing_else_is_taken(lib_dir: P
 def test_killed_at_any_step_the_old_or_the_new_choice_is_in_use(lib_dir: Path) -> None:
     seen, step, status = set(), 0, 9
     while status == 9:
-        shelf.use(lib_dir, "one")
-        command = [sys.executable, "-m", "tests.library.slots_killed", str(lib_dir), "two", str(step)]
+        store.use(lib_dir, "one")
+        command = [sys.executable, "-m", "tests.library.store_killed", str(lib_dir), "two", str(step)]
         status = subprocess.run(command, check=False, timeout=60).returncode
         assert status in (0, 9)
         seen.add(found(lib_dir))
@@ -124,9 +124,9 @@ def test_killed_at_any_step_the_old_or_the_new_choice_is_in_use(lib_dir: Path) -
 )
 def test_a_damaged_state_says_nothing(content: str, lib_dir: Path) -> None:
     make(lib_dir, "libllama.so")
-    (slots.home(lib_dir) / "state.json").write_text(content)
+    (library_state.home(lib_dir) / "state.json").write_text(content)
     assert found(lib_dir) == "lib"
-    shelf.use(lib_dir, "one")
+    store.use(lib_dir, "one")
     assert found(lib_dir) == "one"
 
 
@@ -135,27 +135,27 @@ def test_a_damaged_state_says_nothing(content: str, lib_dir: Path) -> None:
 )
 def test_names_that_are_none(name: str, lib_dir: Path) -> None:
     with pytest.raises(UsageError):
-        slots.checked_name(name)
+        library_state.checked_name(name)
 
 
 def test_names_of_slots(lib_dir: Path) -> None:
     for name in ("cuda-12.4", "b8390", "A_b+c", "1", "a" * 64):
-        assert slots.checked_name(name) == name
-    assert slots.folder(lib_dir, "kept:0123abcd") == lib_dir.parent / "lib-slots" / ".kept" / "0123abcd"
+        assert library_state.checked_name(name) == name
+    assert library_state.folder(lib_dir, "kept:0123abcd") == lib_dir.parent / "lib-slots" / ".kept" / "0123abcd"
 
 
 def test_a_slot_whose_name_begins_with_anothers(lib_dir: Path) -> None:
     """Leftovers are told apart by their whole name."""
-    folder = slots.folder(lib_dir, "one")
+    folder = library_state.folder(lib_dir, "one")
     other = folder.with_name(".one-new-two-new-0123abcd")
     other.mkdir()
-    place.tidy(folder)
+    staging.tidy(folder)
     assert other.is_dir()
 
 
 def test_the_ones_that_worked() -> None:
-    good = [Good(str(number), "lib", f"b{number}", "then") for number in range(10)]
-    state = State()
+    good = [LastGood(str(number), "lib", f"b{number}", "then") for number in range(10)]
+    state = LibraryState()
     for one in good:
         state = state.with_good(one)
     assert [one.fingerprint for one in state.good] == ["2", "3", "4", "5", "6", "7", "8", "9"]
@@ -168,51 +168,51 @@ def test_back_to_the_one_that_worked_before(lib_dir: Path, tmp_path: Path) -> No
     cache = tmp_path / "cache"
 
     def worked(name: str) -> str:
-        slot = shelf.slot(lib_dir, name)
+        slot = store.slot(lib_dir, name)
         assert slot.file is not None
         content = fingerprint.of_set(slot.file, cache)
-        slots.change(lib_dir, lambda state: state.with_good(Good(content, name, name, "then")))
+        library_state.change(lib_dir, lambda state: state.with_good(LastGood(content, name, name, "then")))
         return content
 
     one, two = worked("one"), worked("two")
     for current, name in ((two, "one"), (one, "two"), ("", "two")):
-        former = shelf.previous(lib_dir, cache, current)
+        former = store.previous(lib_dir, cache, current)
         assert former is not None
         assert former[1].name == name
-    changed(slots.folder(lib_dir, "one") / "libggml.so")
-    assert shelf.previous(lib_dir, cache, two) is None, "its files are others by now"
+    changed(library_state.folder(lib_dir, "one") / "libggml.so")
+    assert store.previous(lib_dir, cache, two) is None, "its files are others by now"
 
 
 def test_removal(lib_dir: Path) -> None:
     with pytest.raises(UsageError, match="slot_in_use"):
-        shelf.remove(lib_dir, "one", "one")
-    kept = shelf.remove(lib_dir, "one", "two")
+        store.remove(lib_dir, "one", "one")
+    kept = store.remove(lib_dir, "one", "two")
     assert kept is not None, "files that no installation put there are kept"
     assert (kept / "libllama.one.so").is_file()
-    record = place.Record("folder", "o", "two", ("cpu",), "then", {"libllama.two.so": "", "libggml.so": ""}, 1)
-    place.write_record(slots.folder(lib_dir, "two"), record)
-    assert shelf.remove(lib_dir, "two", "") is None
-    assert not slots.folder(lib_dir, "two").exists()
+    record = staging.InstallRecord("folder", "o", "two", ("cpu",), "then", {"libllama.two.so": "", "libggml.so": ""}, 1)
+    staging.write_record(library_state.folder(lib_dir, "two"), record)
+    assert store.remove(lib_dir, "two", "") is None
+    assert not library_state.folder(lib_dir, "two").exists()
     with pytest.raises(NotFound):
-        shelf.remove(lib_dir, "two", "")
+        store.remove(lib_dir, "two", "")
     make(lib_dir, "libllama.so")
     with pytest.raises(UsageError, match="hand_not_removed"):
-        shelf.remove(lib_dir, "lib", "")
+        store.remove(lib_dir, "lib", "")
 
 
 def test_a_copy_is_made_once_and_has_its_own_content(lib_dir: Path, tmp_path: Path, library_file: Path) -> None:
     shutil.copytree(library_file.parent, lib_dir)
     file, cache = lib_dir / library_file.name, tmp_path / "cache"
     content = fingerprint.of_set(file, cache)
-    copy = shelf.copied(file, content, lib_dir, cache, {})
-    assert copy == slots.folder(lib_dir, slots.kept(content)) / file.name
+    copy = store.copied(file, content, lib_dir, cache, {})
+    assert copy == library_state.folder(lib_dir, library_state.kept(content)) / file.name
     assert fingerprint.of_set(copy, cache) == content
     assert copy.stat().st_ino != file.stat().st_ino
     assert not (copy.parent / "llama-addon.node").exists()
     before = copy.stat().st_mtime_ns
-    assert shelf.copied(file, content, lib_dir, cache, {}) == copy
+    assert store.copied(file, content, lib_dir, cache, {}) == copy
     assert copy.stat().st_mtime_ns == before
-    assert slots.names(lib_dir)[-1] == slots.kept(content)
+    assert library_state.names(lib_dir)[-1] == library_state.kept(content)
 
 
 def test_a_set_that_is_found_only_from_where_it_is_stays_there(
@@ -224,11 +224,11 @@ def test_a_set_that_is_found_only_from_where_it_is_stays_there(
     file = inner / library_file.name
     content = fingerprint.of_set(file, tmp_path / "cache")
     environ = {"LD_LIBRARY_PATH": str(tmp_path / "package")}
-    assert shelf.copied(file, content, lib_dir, tmp_path / "cache", environ) != file
-    shutil.rmtree(slots.home(lib_dir))
+    assert store.copied(file, content, lib_dir, tmp_path / "cache", environ) != file
+    shutil.rmtree(library_state.home(lib_dir))
     (inner / "libggml-base.so").symlink_to("../libggml-base.so")
     content = fingerprint.of_set(file, tmp_path / "cache")
-    assert shelf.copied(file, content, lib_dir, tmp_path / "cache", {}) != file, "a link's content is copied"
+    assert store.copied(file, content, lib_dir, tmp_path / "cache", {}) != file, "a link's content is copied"
 
 
 def test_large_sets_and_unwritable_folders_are_loaded_in_place(
@@ -238,28 +238,28 @@ def test_large_sets_and_unwritable_folders_are_loaded_in_place(
     file = lib_dir / library_file.name
     content = fingerprint.of_set(file, tmp_path / "cache")
     with monkeypatch.context() as patch:
-        patch.setattr(shelf, "LARGEST_COPY", 1000)
-        patch.setattr(shelf, "_cloned", lambda source, target: False)
-        assert shelf.copied(file, content, lib_dir, tmp_path / "cache", {}) == file
-        assert not any(slots.home(lib_dir).glob(".kept/.*")), "nothing is left of the attempt"
-    (slots.home(lib_dir) / ".kept").rmdir()
-    (slots.home(lib_dir) / ".kept").write_text("a file in the way")
-    assert shelf.copied(file, content, lib_dir, tmp_path / "cache", {}) == file
+        patch.setattr(store, "LARGEST_COPY", 1000)
+        patch.setattr(store, "_cloned", lambda source, target: False)
+        assert store.copied(file, content, lib_dir, tmp_path / "cache", {}) == file
+        assert not any(library_state.home(lib_dir).glob(".kept/.*")), "nothing is left of the attempt"
+    (library_state.home(lib_dir) / ".kept").rmdir()
+    (library_state.home(lib_dir) / ".kept").write_text("a file in the way")
+    assert store.copied(file, content, lib_dir, tmp_path / "cache", {}) == file
 
 
 def test_files_that_change_under_the_copy_are_refused(lib_dir: Path, tmp_path: Path, library_file: Path) -> None:
     shutil.copytree(library_file.parent, lib_dir)
     file = lib_dir / library_file.name
     with pytest.raises(LibraryUnavailable) as caught:
-        shelf.copied(file, "0" * 64, lib_dir, tmp_path / "cache", {})
+        store.copied(file, "0" * 64, lib_dir, tmp_path / "cache", {})
     assert caught.value.key == "lacks.changing"
 
 
 def test_few_copies_are_kept(lib_dir: Path) -> None:
-    kept = slots.home(lib_dir) / ".kept"
+    kept = library_state.home(lib_dir) / ".kept"
     for number in range(6):
         make(kept / f"{number:016x}", "libllama.so")
         os.utime(kept / f"{number:016x}", (number, number))
-    slots.change(lib_dir, lambda state: replace(state, use=Use(f"kept:{0:016x}", "")))
-    shelf.prune(lib_dir, f"{1:016x}" + "f" * 48)
+    library_state.change(lib_dir, lambda state: replace(state, use=Selected(f"kept:{0:016x}", "")))
+    store.prune(lib_dir, f"{1:016x}" + "f" * 48)
     assert sorted(path.name for path in kept.iterdir()) == [f"{number:016x}" for number in (0, 1, 5)]

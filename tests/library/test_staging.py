@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hoshikage.errors import InstallFailed
-from hoshikage.library import locate, place
+from hoshikage.library import locate, staging
 
 from .conftest import make
 
@@ -17,12 +17,14 @@ def lib_dir(tmp_path: Path) -> Path:
     return tmp_path / "config" / "lib"
 
 
-def record(*names: str) -> place.Record:
-    return place.Record("folder", "somewhere", "b1", ("cpu",), "2026-01-01T00:00:00Z", dict.fromkeys(names, "0"), 1)
+def record(*names: str) -> staging.InstallRecord:
+    return staging.InstallRecord(
+        "folder", "somewhere", "b1", ("cpu",), "2026-01-01T00:00:00Z", dict.fromkeys(names, "0"), 1
+    )
 
 
 def installed(folder: Path, *names: str) -> Path:
-    place.write_record(make(folder, *names), record(*names))
+    staging.write_record(make(folder, *names), record(*names))
     return folder
 
 
@@ -31,7 +33,7 @@ def names(folder: Path) -> set[str]:
 
 
 def new_set(lib_dir: Path, name: str) -> Path:
-    return installed(place.staging(lib_dir) / "set", name)
+    return installed(staging.staging(lib_dir) / "set", name)
 
 
 class Killed(BaseException):
@@ -40,20 +42,20 @@ class Killed(BaseException):
 
 def test_first_and_second(lib_dir: Path) -> None:
     for name in ("libllama.b1.so", "libllama.b2.so"):
-        with place.installing(lib_dir):
+        with staging.installing(lib_dir):
             new = new_set(lib_dir, name)
-            assert place.swap(new, lib_dir) is None
-            place.discard(new.parent)
+            assert staging.swap(new, lib_dir) is None
+            staging.discard(new.parent)
         assert names(lib_dir) == {name, "library.json"}
-        assert place.read_record(lib_dir) == record(name)
+        assert staging.read_record(lib_dir) == record(name)
         assert names(lib_dir.parent) == {"lib", ".lib.lock"}
 
 
 def test_files_put_there_by_hand_are_kept(lib_dir: Path) -> None:
     installed(lib_dir, "libllama.b1.so")
     (lib_dir / "notes.txt").write_text("mine")
-    with place.installing(lib_dir):
-        kept = place.swap(new_set(lib_dir, "libllama.b2.so"), lib_dir)
+    with staging.installing(lib_dir):
+        kept = staging.swap(new_set(lib_dir, "libllama.b2.so"), lib_dir)
     assert kept is not None
     assert kept.parent == lib_dir.parent
     assert names(kept) == {"libllama.b1.so", "library.json", "notes.txt"}
@@ -64,8 +66,8 @@ def test_a_linked_folder_is_not_emptied(lib_dir: Path, tmp_path: Path) -> None:
     own = installed(tmp_path / "own", "libllama.b1.so")
     lib_dir.parent.mkdir()
     lib_dir.symlink_to(own)
-    with place.installing(lib_dir):
-        kept = place.swap(new_set(lib_dir, "libllama.b2.so"), lib_dir)
+    with staging.installing(lib_dir):
+        kept = staging.swap(new_set(lib_dir, "libllama.b2.so"), lib_dir)
     assert kept is not None
     assert kept.readlink() == own
     assert names(own) == {"libllama.b1.so", "library.json"}
@@ -89,7 +91,7 @@ def test_killed_at_any_rename(lib_dir: Path, monkeypatch: pytest.MonkeyPatch, st
         patch.setattr(Path, "rename", dying)
         new = new_set(lib_dir, "libllama.b2.so")
         try:
-            place.swap(new, lib_dir)
+            staging.swap(new, lib_dir)
         except Killed:
             assert step < 3
         else:
@@ -116,8 +118,8 @@ def test_a_swap_between_its_renames_is_waited_for(lib_dir: Path, monkeypatch: py
         def __enter__(self) -> None: ...
         def __exit__(self, *error: object) -> None: ...
 
-    monkeypatch.setattr(place, "_lock", lambda folder: Lock())
-    place.tidy(lib_dir)
+    monkeypatch.setattr(staging, "_lock", lambda folder: Lock())
+    staging.tidy(lib_dir)
     assert waited == [10.0]
     assert names(lib_dir) == {"libllama.b2.so", "library.json"}
     assert names(lib_dir.parent) == {"lib"}
@@ -125,21 +127,21 @@ def test_a_swap_between_its_renames_is_waited_for(lib_dir: Path, monkeypatch: py
 
 def test_leftovers_of_a_running_installation_are_left_alone(lib_dir: Path) -> None:
     installed(lib_dir, "libllama.b1.so")
-    with place.installing(lib_dir):
-        work = place.staging(lib_dir)
-        place.tidy(lib_dir)
+    with staging.installing(lib_dir):
+        work = staging.staging(lib_dir)
+        staging.tidy(lib_dir)
         assert work.is_dir()
-        with pytest.raises(InstallFailed, match=r"library\.install_running"), place.installing(lib_dir):
+        with pytest.raises(InstallFailed, match=r"library\.install_running"), staging.installing(lib_dir):
             raise AssertionError
         assert work.is_dir()
-    place.tidy(lib_dir)
+    staging.tidy(lib_dir)
     assert not work.exists()
 
 
 def test_nothing_is_touched_where_all_is_well(lib_dir: Path) -> None:
     installed(lib_dir, "libllama.b1.so")
-    place.tidy(lib_dir)
-    place.tidy(lib_dir.parent / "absent" / "lib")
+    staging.tidy(lib_dir)
+    staging.tidy(lib_dir.parent / "absent" / "lib")
     assert names(lib_dir.parent) == {"lib"}
 
 
@@ -154,14 +156,14 @@ def test_a_folder_in_use_stays(lib_dir: Path, monkeypatch: pytest.MonkeyPatch) -
     with monkeypatch.context() as patch:
         patch.setattr(Path, "rename", refuse)
         with pytest.raises(InstallFailed, match=r"library\.in_use"):
-            place.swap(new, lib_dir)
+            staging.swap(new, lib_dir)
     assert names(lib_dir) == {"libllama.b1.so", "library.json"}
 
 
 def test_a_new_folder_that_cannot_be_placed_leaves_the_old(lib_dir: Path) -> None:
     installed(lib_dir, "libllama.b1.so")
     with pytest.raises(InstallFailed, match=r"library\.not_placed"):
-        place.swap(lib_dir.parent / "absent", lib_dir)
+        staging.swap(lib_dir.parent / "absent", lib_dir)
     assert names(lib_dir.parent) == {"lib"}
     assert names(lib_dir) == {"libllama.b1.so", "library.json"}
 
@@ -169,8 +171,8 @@ def test_a_new_folder_that_cannot_be_placed_leaves_the_old(lib_dir: Path) -> Non
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"files": 3}', "\0"])
 def test_a_damaged_record_means_files_of_unknown_origin(lib_dir: Path, content: str) -> None:
     make(lib_dir, "libllama.b1.so")
-    (lib_dir / place.RECORD).write_text(content)
-    assert place.read_record(lib_dir) is None
-    with place.installing(lib_dir):
-        kept = place.swap(new_set(lib_dir, "libllama.b2.so"), lib_dir)
+    (lib_dir / staging.RECORD).write_text(content)
+    assert staging.read_record(lib_dir) is None
+    with staging.installing(lib_dir):
+        kept = staging.swap(new_set(lib_dir, "libllama.b2.so"), lib_dir)
     assert kept is not None

@@ -18,7 +18,7 @@ FRAME_CHARACTERS: Final = 1_048_576
 """Most of one event: a frame has a limit."""
 
 
-class Echoing:
+class PromptLogprobs:
     """Gathers what is told of one prompt. `pieces` are the bytes of its last tokens; those before are not told."""
 
     def __init__(self, job: int, pieces: Sequence[bytes], n_tokens: int, scorer: Scorer | None, vocab: Vocab) -> None:

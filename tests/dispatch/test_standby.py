@@ -10,19 +10,21 @@ import pytest
 from hoshikage.dispatch.crashes import Crashes
 from hoshikage.dispatch.lifecycle import Lifecycle, Policy
 from hoshikage.dispatch.ramdisk import RamDisk
-from hoshikage.dispatch.spare import LEAST_FREE, Spare
+from hoshikage.dispatch.standby import MIN_FREE, StandbyRunner
 from hoshikage.errors import LibraryUnavailable
-from hoshikage.library.selection import Choice
+from hoshikage.library.selection import SelectedLibrary
 from hoshikage.params import DeviceInfo
 from tests.dispatch.fake_host import FakeHouse, FakeLibraries, choice
 from tests.dispatch.test_lifecycle import Clock, load
 
 
-def spare(house: FakeHouse, libraries: FakeLibraries, *, wanted: bool = True, memory: int = LEAST_FREE) -> Spare:
-    return Spare(libraries, house, 0.0, wanted=wanted, memory=lambda: memory)
+def standby(
+    house: FakeHouse, libraries: FakeLibraries, *, wanted: bool = True, memory: int = MIN_FREE
+) -> StandbyRunner:
+    return StandbyRunner(libraries, house, 0.0, wanted=wanted, memory=lambda: memory)
 
 
-async def prepared(made: Spare) -> None:
+async def prepared(made: StandbyRunner) -> None:
     made.prepare()
     task = vars(made)["_starting"]
     if task is not None:
@@ -31,7 +33,7 @@ async def prepared(made: Spare) -> None:
 
 async def test_it_waits_with_the_library_loaded_and_is_given_once() -> None:
     house, libraries = FakeHouse(), FakeLibraries()
-    made = spare(house, libraries)
+    made = standby(house, libraries)
     await prepared(made)
     await prepared(made)
     assert len(house.hosts) == 1
@@ -44,7 +46,7 @@ async def test_it_waits_with_the_library_loaded_and_is_given_once() -> None:
 
 async def test_one_with_another_library_is_ended() -> None:
     house = FakeHouse()
-    made = spare(house, FakeLibraries("old"))
+    made = standby(house, FakeLibraries("old"))
     await prepared(made)
     assert await made.take(choice("new")) is None
     assert house.hosts[0].stopped
@@ -52,7 +54,7 @@ async def test_one_with_another_library_is_ended() -> None:
 
 async def test_its_own_end_is_nobodys_crash_and_the_next_one_may_come() -> None:
     house = FakeHouse()
-    made = spare(house, FakeLibraries())
+    made = standby(house, FakeLibraries())
     await prepared(made)
     house.hosts[0].crash()
     assert made.pid is None
@@ -69,18 +71,18 @@ async def test_there_is_none(case: str, monkeypatch: pytest.MonkeyPatch) -> None
     if case == "gpu":
         seen = replace(choice("x"), devices=(DeviceInfo("CUDA0", "", "gpu", 1, 1),))
 
-        def likely() -> Choice:
+        def likely() -> SelectedLibrary:
             return seen
 
         monkeypatch.setattr(libraries, "likely", likely)
-    made = spare(house, libraries, wanted=case != "not wanted", memory=1 if case == "memory" else LEAST_FREE)
+    made = standby(house, libraries, wanted=case != "not wanted", memory=1 if case == "memory" else MIN_FREE)
     await prepared(made)
     assert house.hosts == []
 
 
 async def test_the_end_of_the_server_ends_it() -> None:
     house = FakeHouse()
-    made = spare(house, FakeLibraries())
+    made = standby(house, FakeLibraries())
     await prepared(made)
     await made.end()
     assert house.hosts[0].stopped

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Protocol
 
 
-class Guesser(Protocol):
+class Proposer(Protocol):
     """Of one text. A wrong guess costs time and changes nothing."""
 
-    def guess(self, tokens: Sequence[int], most: int) -> Sequence[int]:
-        """What may follow `tokens`, the whole text so far; at most `most` tokens, often none."""
+    def propose(self, tokens: Sequence[int], maximum: int) -> Sequence[int]:
+        """What may follow `tokens`, the whole text so far; at most `maximum` tokens, often none."""
 
-    def judged(self, guessed: int, accepted: int) -> None:
+    def verified(self, guessed: int, accepted: int) -> None:
         """How many of the last guess's tokens were right."""
 
     def close(self) -> None: ...

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from hoshikage.cli.main import main
-from hoshikage.library import slots
-from hoshikage.library.slots import Fallen
+from hoshikage.library import library_state
+from hoshikage.library.library_state import Fallback
 from hoshikage.settings import config_dir
 
 pytestmark = pytest.mark.native
@@ -92,7 +92,7 @@ def test_back_to_the_library_that_an_installation_took_the_place_of(
     assert run(capsys, "rollback")[1].endswith("(v0.5.0) is used.\n")
     assert run(capsys, "rollback")[1] == "From the next load on, “lib” (b8390) is used.\n"
     assert run(capsys, "install", "--from", str(libraries["b6301"]))[0] == 0
-    kept = list((slots.home(lib_dir) / ".kept").iterdir())
+    kept = list((library_state.home(lib_dir) / ".kept").iterdir())
     assert len(kept) <= 2
     assert run(capsys, "rollback")[1].endswith("(b8390) is used.\n")
     assert run(capsys, "install", "--name", "named", "--from", str(libraries["v0.5.0"]))[0] == 0
@@ -105,9 +105,9 @@ def test_a_library_that_cannot_be_used_is_not_chosen(
     lib_dir: Path, library_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(capsys, "install", "--name", "good", "--from", str(library_file))
-    shutil.copytree(slots.folder(lib_dir, "good"), slots.folder(lib_dir, "bad"))
-    slots.folder(lib_dir, "bad").joinpath("libggml-base.so").unlink()
-    slots.folder(lib_dir, "hollow").mkdir()
+    shutil.copytree(library_state.folder(lib_dir, "good"), library_state.folder(lib_dir, "bad"))
+    library_state.folder(lib_dir, "bad").joinpath("libggml-base.so").unlink()
+    library_state.folder(lib_dir, "hollow").mkdir()
     status, _, err = run(capsys, "use", "bad")
     assert status == 1
     assert "“bad” cannot be used, so nothing was changed" in err
@@ -144,8 +144,10 @@ def test_check_takes_a_path_a_name_or_what_is_in_use(
 
 def test_what_was_taken_back_is_told(lib_dir: Path, library_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(capsys, "install", "--from", str(library_file))
-    fallen = Fallen("lib", "b9999", "/x/libllama.so", "library.hung", {"path": "/x", "seconds": 5}, "then", "", "b8390")
-    slots.change(lib_dir, lambda state: replace(state, fallen=fallen))
+    fallen = Fallback(
+        "lib", "b9999", "/x/libllama.so", "library.hung", {"path": "/x", "seconds": 5}, "then", "", "b8390"
+    )
+    library_state.change(lib_dir, lambda state: replace(state, fallen=fallen))
     for argv in ((), ("list",)):
         status, out, _ = run(capsys, *argv)
         assert status == 0

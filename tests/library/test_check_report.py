@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hoshikage.errors import LibraryUnavailable
-from hoshikage.library import fingerprint, verdict
+from hoshikage.library import check_report, fingerprint
 from hoshikage.library.demo import DemoModel
 from hoshikage.params import DeviceInfo
 
@@ -41,9 +41,9 @@ def age(folder: Path) -> None:
 
 
 def test_acceptance(file: Path, tmp_path: Path, demo: DemoModel, tries: Tries) -> None:
-    given = verdict.judge(file, cache_dir=tmp_path / "cache", demo=demo, command=tries("accept"))
+    given = check_report.check(file, cache_dir=tmp_path / "cache", demo=demo, command=tries("accept"))
     given.require()
-    assert given == verdict.Verdict(
+    assert given == check_report.CheckReport(
         ok=True,
         file=file,
         version="b1234",
@@ -61,8 +61,8 @@ def test_acceptance(file: Path, tmp_path: Path, demo: DemoModel, tries: Tries) -
 def test_the_check_is_told_file_model_and_golden(
     file: Path, tmp_path: Path, demo: DemoModel, tries: Tries, runs: Runs
 ) -> None:
-    verdict.judge(file, cache_dir=tmp_path / "cache", demo=demo, command=tries("accept"))
-    verdict.judge(file, cache_dir=tmp_path / "cache", demo=None, command=tries("accept"))
+    check_report.check(file, cache_dir=tmp_path / "cache", demo=demo, command=tries("accept"))
+    check_report.check(file, cache_dir=tmp_path / "cache", demo=None, command=tries("accept"))
     assert (tmp_path / "stand_in.log").read_text("utf-8").splitlines() == [
         f"accept {file} --model {demo.model} --golden {demo.golden}",
         f"accept {file}",
@@ -74,23 +74,23 @@ def test_acceptance_is_remembered_and_refusal_is_not(
 ) -> None:
     cache = tmp_path / "cache"
     for mode in ("refuse", "crash", "refuse", "accept"):
-        given = verdict.judge(file, cache_dir=cache, demo=demo, command=tries(mode))
+        given = check_report.check(file, cache_dir=cache, demo=demo, command=tries(mode))
         assert not given.cached
     assert runs() == 4
-    again = verdict.judge(file, cache_dir=cache, demo=demo, command=tries("crash"))
+    again = check_report.check(file, cache_dir=cache, demo=demo, command=tries("crash"))
     assert again.ok
     assert again.cached
     assert again.devices == given.devices
     assert runs() == 4
-    fresh = verdict.judge(file, cache_dir=cache, demo=demo, command=tries("refuse"), fresh=True)
+    fresh = check_report.check(file, cache_dir=cache, demo=demo, command=tries("refuse"), fresh=True)
     assert not fresh.ok
     assert runs() == 5
 
 
 def test_a_moved_set_keeps_its_verdict(file: Path, tmp_path: Path, tries: Tries, runs: Runs) -> None:
-    verdict.judge(file, cache_dir=tmp_path / "cache", demo=None, command=tries("accept"))
+    check_report.check(file, cache_dir=tmp_path / "cache", demo=None, command=tries("accept"))
     moved = file.parent.rename(tmp_path / "elsewhere") / file.name
-    given = verdict.judge(moved, cache_dir=tmp_path / "cache", demo=None, command=tries("accept"))
+    given = check_report.check(moved, cache_dir=tmp_path / "cache", demo=None, command=tries("accept"))
     assert given.cached
     assert given.file == moved
     assert runs() == 1
@@ -98,10 +98,10 @@ def test_a_moved_set_keeps_its_verdict(file: Path, tmp_path: Path, tries: Tries,
 
 @pytest.mark.parametrize("changed", ["libllama.so", "libggml.so", "libggml-base.so"])
 def test_a_changed_file_is_judged_anew(file: Path, tmp_path: Path, tries: Tries, runs: Runs, changed: str) -> None:
-    verdict.judge(file, cache_dir=tmp_path / "cache", demo=None, command=tries("accept"))
+    check_report.check(file, cache_dir=tmp_path / "cache", demo=None, command=tries("accept"))
     target = file.parent / changed
     target.write_bytes(target.read_bytes()[::-1])  # of the same size, within one step of a coarse clock
-    assert not verdict.judge(file, cache_dir=tmp_path / "cache", demo=None, command=tries("accept")).cached
+    assert not check_report.check(file, cache_dir=tmp_path / "cache", demo=None, command=tries("accept")).cached
     assert runs() == 2
 
 
@@ -109,25 +109,25 @@ def test_another_backend_or_golden_is_judged_anew(
     file: Path, tmp_path: Path, demo: DemoModel, tries: Tries, runs: Runs
 ) -> None:
     cache = tmp_path / "cache"
-    verdict.judge(file, cache_dir=cache, demo=demo, command=tries("accept"))
+    check_report.check(file, cache_dir=cache, demo=demo, command=tries("accept"))
     make(file.parent, "libggml-cuda.so")
-    verdict.judge(file, cache_dir=cache, demo=demo, command=tries("accept"))
+    check_report.check(file, cache_dir=cache, demo=demo, command=tries("accept"))
     demo.golden.write_text('{"other": 1}')
-    verdict.judge(file, cache_dir=cache, demo=demo, command=tries("accept"))
+    check_report.check(file, cache_dir=cache, demo=demo, command=tries("accept"))
     assert runs() == 3
 
 
 def test_another_version_of_hoshikage_judges_anew(
     file: Path, tmp_path: Path, tries: Tries, runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    verdict.judge(file, cache_dir=tmp_path / "cache", demo=None, command=tries("accept"))
-    monkeypatch.setattr(verdict, "__version__", "99")
-    verdict.judge(file, cache_dir=tmp_path / "cache", demo=None, command=tries("accept"))
+    check_report.check(file, cache_dir=tmp_path / "cache", demo=None, command=tries("accept"))
+    monkeypatch.setattr(check_report, "__version__", "99")
+    check_report.check(file, cache_dir=tmp_path / "cache", demo=None, command=tries("accept"))
     assert runs() == 2
 
 
 def test_refusal_in_the_childs_words(file: Path, tmp_path: Path, tries: Tries) -> None:
-    given = verdict.judge(file, cache_dir=tmp_path / "cache", demo=None, command=tries("refuse"))
+    given = check_report.check(file, cache_dir=tmp_path / "cache", demo=None, command=tries("refuse"))
     with pytest.raises(LibraryUnavailable) as caught:
         given.require()
     assert caught.value.key == "library.hung"
@@ -135,31 +135,31 @@ def test_refusal_in_the_childs_words(file: Path, tmp_path: Path, tries: Tries) -
 
 
 def test_crash(file: Path, tmp_path: Path, tries: Tries) -> None:
-    given = verdict.judge(file, cache_dir=tmp_path / "cache", demo=None, command=tries("crash"))
+    given = check_report.check(file, cache_dir=tmp_path / "cache", demo=None, command=tries("crash"))
     assert given.key == "library.crashed"
     assert given.details == {"path": str(file), "reason": "SIGKILL: the last words"}
 
 
 def test_abort_is_told_by_its_assertion_not_by_the_backtrace_after_it(file: Path, tmp_path: Path, tries: Tries) -> None:
-    given = verdict.judge(file, cache_dir=tmp_path / "cache", demo=None, command=tries("abort"))
+    given = check_report.check(file, cache_dir=tmp_path / "cache", demo=None, command=tries("abort"))
     assert given.details["reason"] == "SIGABRT: ggml.c:5: GGML_ASSERT(n > 0) failed"
 
 
 def test_hang(file: Path, tmp_path: Path, tries: Tries) -> None:
-    given = verdict.judge(file, cache_dir=tmp_path / "cache", demo=None, command=tries("hang"), timeout_s=0.3)
+    given = check_report.check(file, cache_dir=tmp_path / "cache", demo=None, command=tries("hang"), timeout_s=0.3)
     assert given.key == "library.hung"
     assert given.details == {"path": str(file), "seconds": 0.3}
 
 
 @pytest.mark.parametrize("mode", ["babble", "unknown_key", "wrong_shape", "exit_status"])
 def test_an_answer_out_of_shape_is_a_refusal(file: Path, tmp_path: Path, tries: Tries, mode: str) -> None:
-    given = verdict.judge(file, cache_dir=tmp_path / "cache", demo=None, command=tries(mode))
+    given = check_report.check(file, cache_dir=tmp_path / "cache", demo=None, command=tries(mode))
     assert not given.ok
     assert given.key == "library.crashed"
 
 
 def test_a_check_that_cannot_be_started(file: Path, tmp_path: Path) -> None:
-    given = verdict.judge(file, cache_dir=tmp_path / "cache", demo=None, command=(str(tmp_path / "nothing"),))
+    given = check_report.check(file, cache_dir=tmp_path / "cache", demo=None, command=(str(tmp_path / "nothing"),))
     assert given.key == "library.crashed"
 
 
@@ -167,23 +167,23 @@ def test_a_check_that_cannot_be_started(file: Path, tmp_path: Path) -> None:
 def test_damaged_cache_entries_are_ignored(file: Path, tmp_path: Path, tries: Tries, runs: Runs, damage: bytes) -> None:
     cache = tmp_path / "cache"
     age(file.parent)
-    verdict.judge(file, cache_dir=cache, demo=None, command=tries("accept"))
+    check_report.check(file, cache_dir=cache, demo=None, command=tries("accept"))
     entries = list((cache / "verdicts").iterdir())
     assert len(entries) == 2
     for entry in entries:
         entry.write_bytes(damage)
-    assert verdict.judge(file, cache_dir=cache, demo=None, command=tries("accept")).ok
+    assert check_report.check(file, cache_dir=cache, demo=None, command=tries("accept")).ok
     assert runs() == 2
 
 
 def test_a_cache_that_cannot_be_written(file: Path, tmp_path: Path, tries: Tries) -> None:
     (tmp_path / "cache").write_text("a file where the folder should be")
-    assert verdict.judge(file, cache_dir=tmp_path / "cache", demo=None, command=tries("accept")).ok
+    assert check_report.check(file, cache_dir=tmp_path / "cache", demo=None, command=tries("accept")).ok
 
 
 def test_a_file_that_is_gone(tmp_path: Path, tries: Tries) -> None:
     with pytest.raises(LibraryUnavailable, match=r"library\.file_unreadable"):
-        verdict.judge(tmp_path / "libllama.so", cache_dir=tmp_path / "cache", demo=None, command=tries("accept"))
+        check_report.check(tmp_path / "libllama.so", cache_dir=tmp_path / "cache", demo=None, command=tries("accept"))
 
 
 def test_settled_files_are_hashed_once(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hoshikage.cli import lib_view, result
-from hoshikage.cli.context import Context
+from hoshikage.cli.checking import judge
+from hoshikage.cli.client import Server
+from hoshikage.cli.context import CommandContext
 from hoshikage.cli.format import size
-from hoshikage.cli.judging import judge
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
-from hoshikage.cli.server import Server
 from hoshikage.errors import HoshikageError, InstallFailed, LibraryUnavailable
-from hoshikage.library import dependencies, fingerprint, locate, place, shelf, slots
-from hoshikage.library.verdict import Verdict
+from hoshikage.library import dependencies, fingerprint, library_state, locate, staging, store
+from hoshikage.library.check_report import CheckReport
 from hoshikage.settings import cache_dir
 
 if TYPE_CHECKING:
@@ -26,22 +26,22 @@ if TYPE_CHECKING:
 
 
 def register(verbs: Commands) -> None:
-    verbs.add("list", verbs.text("slots.help_list")).add_json()
-    using = verbs.add("use", verbs.text("slots.help_use"))
+    verbs.add("list", verbs.text("installed.help_list")).add_json()
+    using = verbs.add("use", verbs.text("installed.help_use"))
     using.add_argument("name", metavar="NAME")
-    back = verbs.add("rollback", verbs.text("slots.help_rollback"))
+    back = verbs.add("rollback", verbs.text("installed.help_rollback"))
     for parser in (using, back):
-        parser.add_argument("--now", action="store_true", help=verbs.text("slots.help_now"))
+        parser.add_argument("--now", action="store_true", help=verbs.text("installed.help_now"))
         parser.add_json()
-    removing = verbs.add("rm", verbs.text("slots.help_rm"))
+    removing = verbs.add("rm", verbs.text("installed.help_rm"))
     removing.add_argument("name", metavar="NAME")
     removing.add_json()
-    checking = verbs.add("check", verbs.text("slots.help_check"))
+    checking = verbs.add("check", verbs.text("installed.help_check"))
     checking.add_argument("path", nargs="?", type=Path, metavar="PATH")
     checking.add_json()
 
 
-def run(args: argparse.Namespace, context: Context) -> CommandResult:
+def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     verbs = {"list": _list, "use": _use, "rollback": _rollback, "rm": _remove, "check": _check}
     return verbs[args.action](args, context)
 
@@ -51,22 +51,22 @@ def run(args: argparse.Namespace, context: Context) -> CommandResult:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    slot: shelf.Slot
-    verdict: Verdict | LibraryUnavailable | None
+    slot: store.InstalledLibrary
+    verdict: CheckReport | LibraryUnavailable | None
     """None where the slot holds no libllama."""
     in_use: bool
     name: str
 
 
-def _list(_args: argparse.Namespace, context: Context) -> CommandResult:
+def _list(_args: argparse.Namespace, context: CommandContext) -> CommandResult:
     settings, lib_dir = context.settings, context.settings.lib_dir
     found = _in_use(context)
-    names = slots.names(lib_dir)
-    listed = [_row(shelf.slot(lib_dir, name), found, context) for name in names]
+    names = library_state.names(lib_dir)
+    listed = [_row(store.slot(lib_dir, name), found, context) for name in names]
     if found is not None and found.source != "config":
         listed.insert(0, _outsider(found, context))
     result.transient("")
-    fallen = slots.read(lib_dir).fallen if settings.lib_path is None else None
+    fallen = library_state.read(lib_dir).fallen if settings.lib_path is None else None
     notes = [lib_view.fallen(fallen, context)] if fallen is not None else []
     if settings.lib_path is not None:
         notes.append(context.text("library.overridden", variable=locate.VARIABLE, path=settings.lib_path))
@@ -80,14 +80,14 @@ def _list(_args: argparse.Namespace, context: Context) -> CommandResult:
         if listed:
             _draw(console, listed, context)
         else:
-            console.print(context.text("slots.none_listed", command=locate.INSTALL_COMMAND, folder=lib_dir))
+            console.print(context.text("installed.none_listed", command=locate.INSTALL_COMMAND, folder=lib_dir))
         for note in notes:
             console.print(note)
 
     return CommandResult(0, data, view)
 
 
-def _in_use(context: Context) -> locate.Found | None:
+def _in_use(context: CommandContext) -> locate.LocatedLibrary | None:
     settings = context.settings
     try:
         return locate.find(settings.lib_path, settings.lib_dir, context.environ)
@@ -95,18 +95,18 @@ def _in_use(context: Context) -> locate.Found | None:
         return None
 
 
-def _row(slot: shelf.Slot, found: locate.Found | None, context: Context) -> _Row:
+def _row(slot: store.InstalledLibrary, found: locate.LocatedLibrary | None, context: CommandContext) -> _Row:
     in_use = found is not None and found.source == "config" and found.slot == slot.name
     return _Row(slot, _verdict(slot.file, context) if slot.file else None, in_use, slot.name)
 
 
-def _outsider(found: locate.Found, context: Context) -> _Row:
+def _outsider(found: locate.LocatedLibrary, context: CommandContext) -> _Row:
     """The library in use, where it is none of the config folder's."""
-    outside = shelf.described(found.file)
+    outside = store.described(found.file)
     return _Row(outside, _verdict(found.file, context), True, found.source)
 
 
-def _verdict(file: Path, context: Context) -> Verdict | LibraryUnavailable:
+def _verdict(file: Path, context: CommandContext) -> CheckReport | LibraryUnavailable:
     result.transient(context.text("library.step_trying", subject=str(file)))
     try:
         locate.checked(file)
@@ -115,16 +115,16 @@ def _verdict(file: Path, context: Context) -> Verdict | LibraryUnavailable:
         return refusal
 
 
-def _words(row: _Row, context: Context) -> str:
+def _words(row: _Row, context: CommandContext) -> str:
     if row.verdict is None:
-        return context.text("slots.slot_hollow")
-    if isinstance(row.verdict, Verdict):
+        return context.text("installed.slot_hollow")
+    if isinstance(row.verdict, CheckReport):
         return lib_view.judged(row.verdict, context)
     return context.text("library.verdict_refused", reason=context.text(row.verdict.key, **row.verdict.details))
 
 
-def _data(row: _Row, context: Context) -> dict[str, Any]:
-    judged = row.verdict if isinstance(row.verdict, Verdict) else None
+def _data(row: _Row, context: CommandContext) -> dict[str, Any]:
+    judged = row.verdict if isinstance(row.verdict, CheckReport) else None
     return {
         "name": row.name,
         "in_use": row.in_use,
@@ -141,7 +141,7 @@ def _data(row: _Row, context: Context) -> dict[str, Any]:
     }
 
 
-def _draw(console: Console, listed: Sequence[_Row], context: Context) -> None:
+def _draw(console: Console, listed: Sequence[_Row], context: CommandContext) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
@@ -166,41 +166,41 @@ def _draw(console: Console, listed: Sequence[_Row], context: Context) -> None:
 # use, rollback, rm
 
 
-def _use(args: argparse.Namespace, context: Context) -> CommandResult:
-    return _switched(shelf.slot(context.settings.lib_dir, args.name), args.now, context)
+def _use(args: argparse.Namespace, context: CommandContext) -> CommandResult:
+    return _switched(store.slot(context.settings.lib_dir, args.name), args.now, context)
 
 
-def _rollback(args: argparse.Namespace, context: Context) -> CommandResult:
+def _rollback(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     """To what was in use before the last `lib use` or installation; else to the last other one that loaded a model."""
     found, lib_dir = _in_use(context), context.settings.lib_dir
-    chosen = slots.read(lib_dir).use
+    chosen = library_state.read(lib_dir).use
     if (
         chosen is not None
         and found is not None
         and found.slot == chosen.slot
-        and chosen.before in slots.names(lib_dir)
-        and chosen.lib_seen == shelf.hand_look(lib_dir)  # else `lib` was changed by hand since
+        and chosen.before in library_state.names(lib_dir)
+        and chosen.lib_seen == store.hand_look(lib_dir)  # else `lib` was changed by hand since
     ):
-        return _switched(shelf.slot(lib_dir, chosen.before), args.now, context)
+        return _switched(store.slot(lib_dir, chosen.before), args.now, context)
     current = fingerprint.of_set(found.file, cache_dir()) if found is not None else ""
-    former = shelf.previous(lib_dir, cache_dir(), current)
+    former = store.previous(lib_dir, cache_dir(), current)
     if former is None:
-        raise InstallFailed("slots.no_former")
+        raise InstallFailed("installed.no_former")
     return _switched(former[1], args.now, context)
 
 
-def _switched(slot: shelf.Slot, now: bool, context: Context) -> CommandResult:
+def _switched(slot: store.InstalledLibrary, now: bool, context: CommandContext) -> CommandResult:
     """Only a library that can be used is chosen; HOSHIKAGE_LIB_PATH is there for whoever wants a broken one."""
     lib_dir = context.settings.lib_dir
     if slot.file is None:
-        raise InstallFailed("library.nothing_inside", path=str(slots.folder(lib_dir, slot.name)))
+        raise InstallFailed("library.nothing_inside", path=str(library_state.folder(lib_dir, slot.name)))
     verdict = _verdict(slot.file, context)
     result.transient("")
     if isinstance(verdict, LibraryUnavailable) or not verdict.ok:
         reason = context.text(verdict.key, **verdict.details)
-        raise InstallFailed("slots.use_refused", name=slot.name, reason=reason)
+        raise InstallFailed("installed.use_refused", name=slot.name, reason=reason)
     found = _in_use(context)
-    shelf.use(lib_dir, slot.name, found.slot if found is not None else "")
+    store.use(lib_dir, slot.name, found.slot if found is not None else "")
     notes = []
     if context.settings.lib_path is not None:
         notes.append(context.text("library.overridden", variable=locate.VARIABLE, path=context.settings.lib_path))
@@ -208,27 +208,27 @@ def _switched(slot: shelf.Slot, now: bool, context: Context) -> CommandResult:
         notes.append(_unloaded(context))
     release = slot.release or verdict.version
     data = {"name": slot.name, "file": str(slot.file), "release": release, "notes": notes}
-    line = context.text("slots.used", name=slot.name, release=release)
+    line = context.text("installed.used", name=slot.name, release=release)
     return CommandResult(0, data, lines=(line, *notes))
 
 
-def _unloaded(context: Context) -> str:
+def _unloaded(context: CommandContext) -> str:
     """What became of the wish that the running model makes way."""
     server = Server.of(context)
     if server.status() is None:
-        return context.text("slots.now_no_server")
+        return context.text("installed.now_no_server")
     try:
         server.require("POST", "unload")
     except HoshikageError as error:
-        return context.text("slots.now_refused", reason=context.text(error.key, **error.details))
-    return context.text("slots.now_done")
+        return context.text("installed.now_refused", reason=context.text(error.key, **error.details))
+    return context.text("installed.now_done")
 
 
-def _remove(args: argparse.Namespace, context: Context) -> CommandResult:
+def _remove(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     found = _in_use(context)
     in_use = found.slot if found is not None else ""
-    kept = shelf.remove(context.settings.lib_dir, args.name, in_use)
-    lines = [context.text("slots.removed", name=args.name)]
+    kept = store.remove(context.settings.lib_dir, args.name, in_use)
+    lines = [context.text("installed.removed", name=args.name)]
     if kept is not None:
         lines.append(context.text("library.kept_by_hand", path=kept))
     return CommandResult(0, {"name": args.name, "kept_at": str(kept) if kept else None}, lines=tuple(lines))
@@ -237,12 +237,12 @@ def _remove(args: argparse.Namespace, context: Context) -> CommandResult:
 # check
 
 
-def _check(args: argparse.Namespace, context: Context) -> CommandResult:
+def _check(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     """Exit status 1 for a library that cannot be used. A name of a slot may stand in the path's place."""
     settings = context.settings
     path: Path | None = args.path
-    if path is not None and not path.exists() and str(path) in slots.names(settings.lib_dir):
-        path = slots.folder(settings.lib_dir, str(path))
+    if path is not None and not path.exists() and str(path) in library_state.names(settings.lib_dir):
+        path = library_state.folder(settings.lib_dir, str(path))
     elif path is not None:
         path = path.expanduser().absolute()
     result.transient(context.text("library.step_trying", subject=str(path or settings.lib_dir)))
@@ -256,7 +256,7 @@ def _check(args: argparse.Namespace, context: Context) -> CommandResult:
         return CommandResult(1, data, lines=(message,))
     finally:
         result.transient("")
-    record = place.read_record(found.file.parent)
+    record = staging.read_record(found.file.parent)
     data = {**lib_view.data(found.file, record, verdict, context), "lacks": lacking}
     rows = lib_view.rows(found.file, record, verdict, context)
     said = "" if verdict.ok else context.text(verdict.key, **verdict.details)

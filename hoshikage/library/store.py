@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Final
 
 from hoshikage.errors import LibraryUnavailable, NotFound, UsageError
-from hoshikage.library import contents, dependencies, fingerprint, locate, place, slots
-from hoshikage.library.slots import Good, State, Use
+from hoshikage.library import contents, dependencies, fingerprint, library_state, locate, staging
+from hoshikage.library.library_state import LastGood, LibraryState, Selected
 
 LARGEST_COPY: Final = 256 << 20
 COPIES: Final = 3
@@ -27,7 +27,7 @@ _FICLONE: Final = 0x40049409
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class InstalledLibrary:
     """One library of the config folder, not judged."""
 
     name: str
@@ -36,42 +36,42 @@ class Slot:
     release: str
     backends: tuple[str, ...]
     size_bytes: int
-    record: place.Record | None
+    record: staging.InstallRecord | None
 
 
-def slot(lib_dir: Path, name: str) -> Slot:
+def slot(lib_dir: Path, name: str) -> InstalledLibrary:
     """Raises NotFound for a name that no slot has."""
-    folder = slots.folder(lib_dir, name)
+    folder = library_state.folder(lib_dir, name)
     if not folder.is_dir():
-        known = ", ".join(slots.names(lib_dir)) or "-"
-        raise NotFound("slots.slot_unknown", name=name, known=known)
-    place.tidy(folder)
+        known = ", ".join(library_state.names(lib_dir)) or "-"
+        raise NotFound("installed.slot_unknown", name=name, known=known)
+    staging.tidy(folder)
     file = locate.in_folder(folder)
     if file is not None:
         return replace(described(file), name=name)
-    return Slot(name, None, "", (), 0, None)
+    return InstalledLibrary(name, None, "", (), 0, None)
 
 
-def described(file: Path) -> Slot:
+def described(file: Path) -> InstalledLibrary:
     """libllama at `file` as a slot without a name. Its size is that of the set: without programs beside it."""
-    record = place.read_record(file.parent)
+    record = staging.read_record(file.parent)
     release = (record.release if record else None) or contents.release(file.parent, file) or ""
-    return Slot("", file, release, contents.backends(file.parent), contents.size(file), record)
+    return InstalledLibrary("", file, release, contents.backends(file.parent), contents.size(file), record)
 
 
 def use(lib_dir: Path, name: str, before: str = "") -> None:
     """From the next load on, this slot; `before` is the one that was in use. Raises NotFound, OSError."""
     slot(lib_dir, name)
-    chosen = Use(name, hand_look(lib_dir), before if before != name else "")
-    slots.change(lib_dir, lambda state: replace(state, use=chosen, fallen=None))
+    chosen = Selected(name, hand_look(lib_dir), before if before != name else "")
+    library_state.change(lib_dir, lambda state: replace(state, use=chosen, fallen=None))
 
 
-def previous(lib_dir: Path, cache_dir: Path, current: str) -> tuple[Good, Slot] | None:
+def previous(lib_dir: Path, cache_dir: Path, current: str) -> tuple[LastGood, InstalledLibrary] | None:
     """The library that worked last before the one whose fingerprint is `current`, where its files are still there."""
-    for good in reversed(slots.read(lib_dir).good):
+    for good in reversed(library_state.read(lib_dir).good):
         if good.fingerprint == current:
             continue
-        for name in dict.fromkeys((good.slot, slots.kept(good.fingerprint))):
+        for name in dict.fromkeys((good.slot, library_state.kept(good.fingerprint))):
             with suppress(NotFound, UsageError, OSError):
                 found = slot(lib_dir, name)
                 if found.file is not None and fingerprint.of_set(found.file, cache_dir) == good.fingerprint:
@@ -85,16 +85,16 @@ def remove(lib_dir: Path, name: str, in_use: str) -> Path | None:
     Raises NotFound, UsageError, InstallFailed, OSError.
     """
     found = slot(lib_dir, name)
-    if name == slots.HAND:
-        raise UsageError("slots.hand_not_removed", folder=str(lib_dir))
+    if name == library_state.MANUAL:
+        raise UsageError("installed.hand_not_removed", folder=str(lib_dir))
     if name == in_use:
-        raise UsageError("slots.slot_in_use", name=name)
-    folder = slots.folder(lib_dir, found.name)
-    if name.startswith(slots.KEPT):
-        place.discard(folder)
+        raise UsageError("installed.slot_in_use", name=name)
+    folder = library_state.folder(lib_dir, found.name)
+    if name.startswith(library_state.KEPT):
+        staging.discard(folder)
         return None
-    with place.installing(folder):
-        return place.retire(folder)
+    with staging.installing(folder):
+        return staging.retire(folder)
 
 
 def hand_look(lib_dir: Path) -> str:
@@ -111,8 +111,8 @@ def copied(file: Path, content: str, lib_dir: Path, cache_dir: Path, environ: Ma
 
     Raises LibraryUnavailable where the files change while they are copied.
     """
-    name = slots.kept(content)
-    folder = slots.folder(lib_dir, name)
+    name = library_state.kept(content)
+    folder = library_state.folder(lib_dir, name)
     with suppress(OSError):
         known = folder / file.name
         if known.is_file() and fingerprint.of_set(known, cache_dir) == content:
@@ -131,40 +131,40 @@ def copied(file: Path, content: str, lib_dir: Path, cache_dir: Path, environ: Ma
             return file  # a set spread over folders
         if _lacks(copy, environ) - _lacks(file, environ):
             return file  # it finds what it needs only from where it is
-        place.discard(folder)
+        staging.discard(folder)
         work.rename(folder)
     except OSError:
         return file
     finally:
-        place.discard(work)
+        staging.discard(work)
     return folder / file.name
 
 
 def prune(lib_dir: Path, current: str) -> None:
     """Removes all but the newest copies; the one in use, the one that a rollback leads to and the one of
     fingerprint `current` count as new."""
-    state = slots.read(lib_dir)
+    state = library_state.read(lib_dir)
     with suppress(OSError):
-        os.utime(slots.folder(lib_dir, slots.kept(current)))
-    spared = {slots.kept(current), state.use.slot if state.use else "", *_last_good(state)}
+        os.utime(library_state.folder(lib_dir, library_state.kept(current)))
+    spared = {library_state.kept(current), state.use.slot if state.use else "", *_last_good(state)}
     if state.use is not None and state.use.before:
         spared.add(state.use.before)
     ages = []
-    for name in slots.names(lib_dir):
-        if name.startswith(slots.KEPT) and name not in spared:
+    for name in library_state.names(lib_dir):
+        if name.startswith(library_state.KEPT) and name not in spared:
             with suppress(OSError):
-                ages.append((slots.folder(lib_dir, name).stat().st_mtime_ns, name))
+                ages.append((library_state.folder(lib_dir, name).stat().st_mtime_ns, name))
     for _age, name in sorted(ages, reverse=True)[max(0, COPIES - len(spared)) :]:
-        place.discard(slots.folder(lib_dir, name))
+        staging.discard(library_state.folder(lib_dir, name))
 
 
-def _last_good(state: State) -> Iterable[str]:
-    return (slots.kept(good.fingerprint) for good in state.good[-2:])
+def _last_good(state: LibraryState) -> Iterable[str]:
+    return (library_state.kept(good.fingerprint) for good in state.good[-2:])
 
 
 def _beside(folder: Path) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
-    return place.staging(folder)
+    return staging.staging(folder)
 
 
 def _copy_all(paths: list[Path], target: Path) -> bool:

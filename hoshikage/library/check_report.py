@@ -47,7 +47,7 @@ _SAMPLER_FUNCTIONS: Final = frozenset({"llama_sampler_chain_init"})
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class CheckReport:
     """What the check process found. Where `ok` is false, `key` and `details` are the message of the refusal."""
 
     ok: bool
@@ -78,7 +78,7 @@ class Verdict:
             raise error
 
 
-def judge(
+def check(
     file: Path,
     *,
     cache_dir: Path,
@@ -88,7 +88,7 @@ def judge(
     calibrate: bool = False,
     command: Sequence[str] | None = None,
     environ: Mapping[str, str] | None = None,
-) -> Verdict:
+) -> CheckReport:
     """The verdict on `file`, from the cache where it has one and `fresh` is not asked for.
 
     `calibrate` lets a library with layouts that are in no table have them found out by behaviour (LIBRARY_CALIBRATION).
@@ -129,16 +129,16 @@ def judge(
     return verdict
 
 
-def _tried(arguments: list[str], file: Path, timeout_s: float, content: str) -> tuple[Any, Verdict]:
+def _tried(arguments: list[str], file: Path, timeout_s: float, content: str) -> tuple[Any, CheckReport]:
     """What the check process printed, and what that means."""
     answer = _examine(arguments, file, timeout_s)
-    verdict = answer if isinstance(answer, Verdict) else _parse(answer, file, content, cached=False)
+    verdict = answer if isinstance(answer, CheckReport) else _parse(answer, file, content, cached=False)
     if verdict is None:
         verdict = _refusal("library.crashed", file, reason=f"answer: {str(answer)[:200]}")
     return answer, replace(verdict, fingerprint=content)
 
 
-def _explained(refusal: Verdict, environ: Mapping[str, str]) -> Verdict:
+def _explained(refusal: CheckReport, environ: Mapping[str, str]) -> CheckReport:
     """The refusal with its cause, where the files' own headers show one."""
     try:
         lacks = dependencies.survey(refusal.file, environ)
@@ -200,11 +200,11 @@ def _end(status: int) -> str:
     return f"exit status 0x{status:08X}" if status > 255 else f"exit status {status}"
 
 
-def _refusal(key: str, file: Path, /, **details: Detail) -> Verdict:
-    return Verdict(ok=False, file=file, key=key, details={"path": str(file), **details})
+def _refusal(key: str, file: Path, /, **details: Detail) -> CheckReport:
+    return CheckReport(ok=False, file=file, key=key, details={"path": str(file), **details})
 
 
-def _read(entry: Path, file: Path, content: str) -> Verdict | None:
+def _read(entry: Path, file: Path, content: str) -> CheckReport | None:
     try:
         answer = json.loads(entry.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -213,10 +213,10 @@ def _read(entry: Path, file: Path, content: str) -> Verdict | None:
     return verdict if verdict is not None and verdict.ok else None
 
 
-def _parse(answer: Any, file: Path, content: str, *, cached: bool) -> Verdict | None:
+def _parse(answer: Any, file: Path, content: str, *, cached: bool) -> CheckReport | None:
     """The verdict that an answer of the check process means; None for an answer that is out of shape."""
     try:
-        verdict = Verdict(
+        verdict = CheckReport(
             ok=_is(bool, answer["ok"]),
             file=file,
             key=_is(str, answer.get("key") or ""),
@@ -241,7 +241,7 @@ def _parse(answer: Any, file: Path, content: str, *, cached: bool) -> Verdict | 
     return verdict if verdict.ok or _is_text(verdict) else None
 
 
-def _is_text(refusal: Verdict) -> bool:
+def _is_text(refusal: CheckReport) -> bool:
     """Whether the catalogue has the text of a refusal and its details fill it."""
     try:
         return bool(text("en", refusal.key, **refusal.details))

@@ -11,19 +11,19 @@ from hoshikage.http.authenticator import Route
 from hoshikage.messages import Language
 
 
-class Document:
+class OpenApiDocument:
     """Describes the routes."""
 
     def __init__(self, routes: Sequence[Route]) -> None:
         self._routes = routes
         self._trees: dict[Language, dict[str, Any]] = {}
 
-    def tree(self, tongue: Language) -> dict[str, Any]:
-        if tongue not in self._trees:
+    def tree(self, language: Language) -> dict[str, Any]:
+        if language not in self._trees:
             from hoshikage.protocols.openapi import document
 
-            self._trees[tongue] = document(self._routes, tongue)
-        return self._trees[tongue]
+            self._trees[language] = document(self._routes, language)
+        return self._trees[language]
 
 
-OPENAPI: Final = web.AppKey("openapi", Document)
+OPENAPI: Final = web.AppKey("openapi", OpenApiDocument)

@@ -19,7 +19,7 @@ from hoshikage.llama.vocab import Vocab
 from hoshikage.params import FORBIDDEN, SamplingParams
 
 
-class Choice:
+class ConstrainedSampler:
     """Owns a sampler, and takes its place. Sample only after a decode that returned True."""
 
     def __init__(
@@ -74,11 +74,11 @@ class Choice:
             self._matcher.accept(token)
         return token
 
-    def forced(self, most: int) -> list[int]:
-        """The tokens that come next whatever the logits are, at most `most` of them; they count as accepted."""
+    def forced(self, maximum: int) -> list[int]:
+        """The tokens that come next whatever the logits are, at most `maximum` of them; they count as accepted."""
         if self._matcher is None or self._left is not None:
             return []
-        tokens = self._matcher.forced(most)
+        tokens = self._matcher.forced(maximum)
         for token in tokens:
             self._sampler.accept(token)
         return tokens

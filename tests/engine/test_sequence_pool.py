@@ -6,8 +6,8 @@ from typing import Any, cast
 
 import pytest
 
-from hoshikage.engine.echo import Echoing
-from hoshikage.engine.seats import Seats
+from hoshikage.engine.prompt_logprobs import PromptLogprobs
+from hoshikage.engine.sequence_pool import SequencePool
 
 
 class Context:
@@ -33,13 +33,13 @@ class Context:
 def test_what_is_kept_ends_where_the_seat_says() -> None:
     """An answer is given up after a decode whose tokens its seat has not been told of."""
     context = Context()
-    seats = Seats(cast("Any", context), 2)
-    first = seats.take([1, 2, 3, 4, 5], "", reuse=True)
+    pool = SequencePool(cast("Any", context), 2)
+    first = pool.take([1, 2, 3, 4, 5], "", reuse=True)
     assert first is not None
     first.n_past, context.held[first.number] = 3, 5
-    seats.leave(first, keep=True)
+    pool.release(first, keep=True)
     assert context.held[first.number] == 3
-    again = seats.take([1, 2, 3, 9, 9], "", reuse=True)
+    again = pool.take([1, 2, 3, 9, 9], "", reuse=True)
     assert again is first
     assert again.n_past == context.held[again.number] == 3
 
@@ -49,29 +49,29 @@ def test_what_is_kept_ends_where_the_seat_says() -> None:
 def test_nothing_told_of_is_nothing_kept(keep: bool, others: int) -> None:
     """It is given up after its first decode, alone or beside another."""
     context = Context()
-    seats = Seats(cast("Any", context), 2)
-    other, seat = seats.take([5, 6, 7, 8, 9], "", reuse=True), seats.take([1, 2, 3], "", reuse=True)
+    pool = SequencePool(cast("Any", context), 2)
+    other, sequence = pool.take([5, 6, 7, 8, 9], "", reuse=True), pool.take([1, 2, 3], "", reuse=True)
     assert other is not None
-    assert seat is not None
+    assert sequence is not None
     other.n_past = context.held[other.number] = others
-    context.held[seat.number] = 2
-    seats.leave(seat, keep=keep)
-    assert (seat.n_past, context.held[seat.number], seats.cells_kept) == (0, 0, 0)
+    context.held[sequence.number] = 2
+    pool.release(sequence, keep=keep)
+    assert (sequence.n_past, context.held[sequence.number], pool.cells_kept) == (0, 0, 0)
     assert context.held[other.number] == others
 
 
 def test_who_leaves_empties_no_sequence_that_somebody_has() -> None:
     """The other's first tokens are in memory, and its seat has not been told of them."""
     context = Context()
-    seats = Seats(cast("Any", context), 2)
-    other, seat = seats.take([5, 6, 7], "", reuse=False), seats.take([1, 2, 3], "", reuse=False)
+    pool = SequencePool(cast("Any", context), 2)
+    other, sequence = pool.take([5, 6, 7], "", reuse=False), pool.take([1, 2, 3], "", reuse=False)
     assert other is not None
-    assert seat is not None
-    context.held = {other.number: 2, seat.number: 2}
-    seats.leave(seat, keep=False)
-    assert context.held == {other.number: 2, seat.number: 0}
-    seats.leave(other, keep=False)
-    assert context.held == {other.number: 0, seat.number: 0}
+    assert sequence is not None
+    context.held = {other.number: 2, sequence.number: 2}
+    pool.release(sequence, keep=False)
+    assert context.held == {other.number: 2, sequence.number: 0}
+    pool.release(other, keep=False)
+    assert context.held == {other.number: 0, sequence.number: 0}
 
 
 class Scorer:
@@ -85,7 +85,7 @@ class Vocab:
 
 
 def test_scores_that_are_computed_again_take_the_place_of_the_first() -> None:
-    echo = Echoing(1, (b"a", b"b", b"c"), 3, cast("Any", Scorer()), cast("Any", Vocab()))
+    echo = PromptLogprobs(1, (b"a", b"b", b"c"), 3, cast("Any", Scorer()), cast("Any", Vocab()))
     for index, position in enumerate((1, 1, 2), start=1):
         echo.score(index, position, 7)
     (frame,) = echo.frames()

@@ -29,7 +29,7 @@ _SWAP_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class InstallRecord:
     """Written into an installed folder as `library.json`: where it came from and which files it has."""
 
     source: str
@@ -130,11 +130,11 @@ def discard(folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def read_record(folder: Path) -> Record | None:
+def read_record(folder: Path) -> InstallRecord | None:
     """What is written of an installed folder; None where nothing is, or something damaged."""
     try:
         said = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        return Record(
+        return InstallRecord(
             source=str(said["source"]),
             origin=str(said["origin"]),
             release=str(said["release"]),
@@ -147,7 +147,7 @@ def read_record(folder: Path) -> Record | None:
         return None
 
 
-def write_record(folder: Path, record: Record) -> None:
+def write_record(folder: Path, record: InstallRecord) -> None:
     text = json.dumps(asdict(record), ensure_ascii=False, indent=2)
     (folder / RECORD).write_text(text + "\n", encoding="utf-8")
 

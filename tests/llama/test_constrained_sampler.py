@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hoshikage.errors import InvalidRequest
-from hoshikage.llama.choice import Choice, ends_of, is_conditioned
+from hoshikage.llama.constrained_sampler import ConstrainedSampler, ends_of, is_conditioned
 from hoshikage.llama.context import Context
 from hoshikage.llama.grammar import Grammars, Matcher
 from hoshikage.llama.model import Model
@@ -36,7 +36,7 @@ def chosen(
     for pos, token in enumerate(prompt := vocab.tokenize(PROMPT, parse_special=True)):
         last = batch.add(token, pos, 0, pos == len(prompt) - 1)
     assert context.decode()
-    choice = Choice(Sampler.open(model, context, params), context, params, matcher, ends)
+    choice = ConstrainedSampler(Sampler.open(model, context, params), context, params, matcher, ends)
     found: list[int] = []
     while len(found) < count:
         token = choice.sample(last)
@@ -78,7 +78,9 @@ def test_a_bias_forces_and_a_ban_bans(model: Model, context: Context, params: Sa
 def test_a_bias_leaves_the_models_logits_alone(model: Model, context: Context) -> None:
     chosen(model, context, GREEDY, count=1)
     before = context.logits(0).copy()
-    Choice(Sampler.open(model, context, GREEDY), context, replace(GREEDY, logit_bias=((7, 50.0),)), None, ()).sample(0)
+    ConstrainedSampler(
+        Sampler.open(model, context, GREEDY), context, replace(GREEDY, logit_bias=((7, 50.0),)), None, ()
+    ).sample(0)
     assert np.array_equal(context.logits(0), before)
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from hoshikage.cli.connection import LOOPBACK_S, PROBE_S, Line, Peer, Place, open_line
-from hoshikage.cli.context import Context
+from hoshikage.cli.context import CommandContext
 from hoshikage.errors import ContextLengthExceeded, HoshikageError, Unavailable, UsageError
 from hoshikage.messages import Language
 
@@ -51,7 +51,7 @@ class Server:
         """Whether whatever listens on this machine's port may be told what the person says."""
 
     @classmethod
-    def of(cls, context: Context) -> Server:
+    def of(cls, context: CommandContext) -> Server:
         settings = context.settings
         host = settings.host.removeprefix("[").removesuffix("]")
         place = Place(
@@ -64,7 +64,7 @@ class Server:
         return cls(place, context.language)
 
     @classmethod
-    def at(cls, host: str, port: int, context: Context) -> Server:
+    def at(cls, host: str, port: int, context: CommandContext) -> Server:
         """The server that was told to listen elsewhere than these settings say."""
         known = cls.of(context)
         return cls(replace(known._place, host=host, port=port), context.language)

@@ -1,0 +1,237 @@
+"""The sequences of one KV memory: who has which, what stays in them, and how many cells are left. Engine thread.
+
+By default a sequence is emptied when its answer has ended. Where a request allows it, what has been computed stays, and
+a later prompt of the same scope that begins alike goes on behind the common beginning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from hoshikage.llama.context import Context
+
+WORTH_KEEPING: Final = 0.5
+"""A kept sequence of which a prompt needs less than this share is left as it is, while another is empty."""
+
+
+class SharedPrefix:
+    """Cells that several sequences have in common."""
+
+    __slots__ = ("n_cells",)
+
+    def __init__(self, n_cells: int) -> None:
+        self.n_cells = n_cells
+
+
+class KvSequence:
+    """One sequence. `tokens[:n_past]` are in KV memory; what is behind them is still to be computed."""
+
+    __slots__ = ("n_past", "number", "prefix", "scope", "taken", "tokens", "used", "written")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        """llama.h's seq_id."""
+        self.tokens: list[int] = []
+        self.n_past = 0
+        self.scope = ""
+        self.taken = False
+        self.used = 0
+        """Grows with every use: the least is the one unused for longest."""
+        self.prefix: SharedPrefix | None = None
+        self.written = False
+        """Whether memory may hold tokens of it that `n_past` does not tell of."""
+
+
+class SequencePool:
+    """All sequences of a context."""
+
+    def __init__(self, context: Context, count: int) -> None:
+        self._context = context
+        self._all = tuple(map(KvSequence, range(count)))
+        self._uses = 0
+
+    @property
+    def free(self) -> int:
+        """Sequences that nobody has."""
+        return sum(not sequence.taken for sequence in self._all)
+
+    @property
+    def cells_left(self) -> int:
+        """Cells that hold nothing. Cells that sequences share may be counted too often, never too seldom."""
+        prefixes = {sequence.prefix: sequence.prefix.n_cells for sequence in self._all if sequence.prefix is not None}
+        own = sum(
+            sequence.n_past - (sequence.prefix.n_cells if sequence.prefix is not None else 0) for sequence in self._all
+        )
+        held: int = own + sum(prefixes.values())
+        return self._context.n_cells - held
+
+    @property
+    def cells_kept(self) -> int:
+        """Cells that only kept sequences hold, and that can be had by `evict`."""
+        return sum(sequence.n_past for sequence in self._kept())
+
+    def take(self, tokens: list[int], scope: str, *, reuse: bool) -> KvSequence | None:
+        """A sequence for this text, with as much of it in memory as is at hand; None where all are taken.
+
+        At least the last token is left to be computed. The list stays the caller's: what it appends is seen here.
+        """
+        free = [sequence for sequence in self._all if not sequence.taken]
+        if not free:
+            return None
+        sequence = self._alike(free, tokens, scope) if reuse else None
+        if sequence is None:
+            sequence = min(free, key=lambda sequence: (sequence.n_past > 0, sequence.used))
+            if sequence.n_past or sequence.written:
+                self.clear(sequence)
+        sequence.tokens, sequence.scope = tokens, scope
+        self._give(sequence)
+        return sequence
+
+    def fork(self, source: KvSequence) -> KvSequence | None:
+        """A sequence that has what `source` has in memory; None where none is empty, or the memory cannot share."""
+        target = next((sequence for sequence in self._all if not sequence.taken and not sequence.n_past), None)
+        if target is None or not self._share(source, target, source.n_past):
+            return None
+        target.scope = source.scope
+        self._give(target)
+        return target
+
+    def release(self, sequence: KvSequence, *, keep: bool) -> None:
+        """Its text goes no further. `keep`: what is computed stays for the next of its scope."""
+        sequence.taken = False
+        try:
+            if keep and sequence.n_past:
+                sequence.tokens = sequence.tokens[: sequence.n_past]
+                self.cut(
+                    sequence, sequence.n_past
+                )  # of an answer that was given up, more was computed than is told here
+            else:
+                self.clear(sequence)
+        except BaseException:
+            sequence.n_past, sequence.prefix, sequence.tokens = 0, None, []  # who takes it next empties it
+            raise
+
+    def reclaim(self, held: Iterable[KvSequence]) -> None:
+        """Frees the sequences that are taken and that nobody holds: what had them came to grief."""
+        held = {*held}
+        for sequence in self._all:
+            if sequence.taken and sequence not in held:
+                sequence.taken, sequence.n_past, sequence.prefix, sequence.tokens = (
+                    False,
+                    0,
+                    None,
+                    [],
+                )  # who takes it next empties it
+
+    def cut(self, sequence: KvSequence, n_past: int) -> None:
+        """Leave the first `n_past` tokens in memory, or none where the memory cannot be cut."""
+        whole = False
+        try:
+            whole = self._context.cut(sequence.number, n_past)
+        finally:
+            sequence.n_past = n_past if whole else 0
+        if sequence.prefix is not None and sequence.prefix.n_cells > sequence.n_past:
+            sequence.prefix = None
+
+    def clear(self, sequence: KvSequence) -> None:
+        """Takes a sequence that nobody has out of memory with all of its tokens, those not yet told of here
+        included.
+
+        Where nobody has a sequence, and none is kept, the memory is emptied as a whole, so that the next text's cells
+        stand where they would after a load. Who has one may have tokens there that are not told of yet.
+        """
+        sequence.n_past, sequence.prefix, sequence.tokens = 0, None, []
+        if any(other.taken or other.n_past for other in self._all):
+            self._context.remove(sequence.number)
+            sequence.written = False
+        else:
+            self._empty()
+
+    def evict(self) -> bool:
+        """Empties the kept sequence that was unused for longest. False where there is none."""
+        sequence = min(self._kept(), key=lambda sequence: sequence.used, default=None)
+        if sequence is None:
+            return False
+        self.clear(sequence)
+        return True
+
+    def restore(self) -> None:
+        """After a decode that did not come to its end: back to what was before it."""
+        if self._context.keeps_order:
+            for sequence in self._all:
+                if sequence.taken:
+                    self.cut(sequence, sequence.n_past)
+        else:
+            self.forget()
+
+    def forget(self) -> None:
+        """Empties the memory of all sequences. Those that are taken are told that their texts are to be computed again,
+        so that no decode's results may be read after it."""
+        self._empty()
+        for sequence in self._all:
+            sequence.n_past, sequence.prefix, sequence.written = 0, None, sequence.taken
+            if not sequence.taken:
+                sequence.tokens = []
+
+    def _empty(self) -> None:
+        self._context.clear()
+        for sequence in self._all:
+            sequence.written = False
+
+    def _kept(self) -> Iterator[KvSequence]:
+        return (sequence for sequence in self._all if sequence.n_past and not sequence.taken)
+
+    def _alike(self, free: Sequence[KvSequence], tokens: list[int], scope: str) -> KvSequence | None:
+        """A free sequence that now has a beginning of `tokens` that one of this scope had; None where none has."""
+        empty = next((sequence for sequence in free if not sequence.n_past), None)
+        for pool in (self._all, free):
+            maximum, best = _longest(pool, tokens, scope)
+            if best is None:
+                return None
+            if best.taken or (empty is not None and maximum < best.n_past * WORTH_KEEPING):
+                if empty is not None and self._share(best, empty, maximum):
+                    return empty
+                if best.taken:  # it cannot be shared, but one that is free may be as good
+                    continue
+            if maximum < best.n_past:
+                self.cut(best, maximum)
+            return best
+        return None
+
+    def _share(self, source: KvSequence, target: KvSequence, n_past: int) -> bool:
+        target.tokens, target.written = [], True
+        if not self._context.share(source.number, target.number, n_past):
+            return False
+        if source.prefix is None or source.prefix.n_cells != n_past:
+            source.prefix = SharedPrefix(n_past)
+        target.prefix, target.n_past = source.prefix, n_past
+        return True
+
+    def _give(self, sequence: KvSequence) -> None:
+        self._uses += 1
+        sequence.used = self._uses
+        sequence.taken = sequence.written = True
+
+
+def _longest(pool: Iterable[KvSequence], tokens: list[int], scope: str) -> tuple[int, KvSequence | None]:
+    """The sequence that has the most first tokens of these, and how many: all but the last at most."""
+    maximum, best = 0, None
+    for sequence in pool:
+        if sequence.n_past and sequence.scope == scope:
+            common = common_prefix(sequence.tokens, tokens, min(sequence.n_past, len(tokens) - 1))
+            if common > maximum:
+                maximum, best = common, sequence
+    return maximum, best
+
+
+def common_prefix(one: Sequence[int], other: Sequence[int], maximum: int) -> int:
+    """How many first tokens are the same in both, at most `maximum`."""
+    minimum, maximum = 0, min(maximum, len(one), len(other))
+    while minimum < maximum:  # comparing slices is quicker than a loop over the tokens
+        middle = (minimum + maximum + 1) // 2
+        if one[minimum:middle] == other[minimum:middle]:
+            minimum = middle
+        else:
+            maximum = middle - 1
+    return minimum
