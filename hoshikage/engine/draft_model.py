@@ -81,8 +81,8 @@ class DraftModel:
         return DraftModelProposer(self, self._free.pop(), self._prices) if self._free else None
 
     def run(self, tokens: Sequence[int], n_past: int, seq_id: int, maximum: int) -> tuple[list[int], int]:
-        """What comes behind `tokens`, of which the first `n_past` are in memory: at most `maximum` tokens, as long as the
-        model is sure enough. And how many tokens, theirs and those found, are in memory then.
+        """What comes behind `tokens`, of which the first `n_past` are in memory: at most `maximum` tokens, as long as
+        the model is sure enough. And how many tokens, theirs and those found, are in memory then.
 
         Raises KvMemoryFull, InferenceFailed.
         """

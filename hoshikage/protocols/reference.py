@@ -25,7 +25,7 @@ async def document(request: web.Request) -> web.Response:
 
 
 async def page(request: web.Request) -> web.Response:
-    language = language(request)
-    shown = reference_page.render(request.app[OPENAPI].tree(language), language)
-    headers = {**PAGE_HEADERS, "Content-Language": language}
+    reader = language(request)
+    shown = reference_page.render(request.app[OPENAPI].tree(reader), reader)
+    headers = {**PAGE_HEADERS, "Content-Language": reader}
     return web.Response(text=shown, content_type="text/html", charset="utf-8", headers=headers)
