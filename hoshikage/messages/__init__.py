@@ -28,7 +28,7 @@ AREAS = (
     "routes",
     "service",
     "settings",
-    "slots",
+    "installed",
     "speed",
 )
 
