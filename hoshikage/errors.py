@@ -11,6 +11,7 @@
       NotFound                        404 not_found_error          not_found
         ModelNotFound                 404 not_found_error          model_not_found
       MethodNotAllowed                405 invalid_request_error    method_not_allowed
+      RequestTimedOut                 408 invalid_request_error    request_timeout
       BodyTooLarge                    413 invalid_request_error    body_too_large
       UnsupportedMediaType            415 invalid_request_error    unsupported_media_type
       QueueFull                       429 rate_limit_error         queue_full
@@ -116,6 +117,12 @@ class ModelNotFound(NotFound):
 
 class MethodNotAllowed(HoshikageError):
     status, type, code = 405, "invalid_request_error", "method_not_allowed"
+
+
+class RequestTimedOut(HoshikageError):
+    """The client took too long to send its request."""
+
+    status, type, code = 408, "invalid_request_error", "request_timeout"
 
 
 class BodyTooLarge(HoshikageError):

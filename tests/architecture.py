@@ -17,6 +17,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     "durable": frozenset(),
     "architectures": frozenset(),
     "cores": frozenset(),
+    "heap": frozenset(),
     "messages": frozenset({"errors"}),
     "wire": frozenset({"errors", "params"}),
     "gguf": frozenset({"errors", "architectures"}),
@@ -40,7 +41,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     "library": frozenset({"errors", "params", "durable", "messages"}),
     "tools": frozenset({"errors", "params"}),
     "dispatch": VALUES | {"runner", "library", "registry", "gguf", "settings", "messages"},
-    "http": VALUES | {"dispatch", "registry", "settings", "messages", "access"},
+    "http": VALUES | {"dispatch", "registry", "settings", "messages", "access", "heap"},
     "answer": VALUES | {"http", "dispatch", "registry", "gguf", "settings", "messages", "tools"},
     "protocols": VALUES
     | {"answer", "http", "dispatch", "registry", "gguf", "settings", "messages", "service", "access", "tools"}
@@ -56,7 +57,7 @@ RUNNER_SIDE: Final = frozenset({"native_os", "_ffi", "llama", "engine", "lab", "
 APARTMENTS: Final = frozenset({"protocols"})
 """Rooms whose inner rooms must not know each other: no protocol imports another."""
 OWNERS: Final[Mapping[str, frozenset[str]]] = {
-    "ctypes": frozenset({"_ffi", "native_os"}),
+    "ctypes": frozenset({"_ffi", "heap", "native_os"}),
     "aiohttp.web": frozenset({"http", "answer", "protocols"}),
     "rich": frozenset({"cli"}),
     "numpy": RUNNER_SIDE,

@@ -78,7 +78,7 @@ APART: Final = "protocols.ollama must not import protocols.openai"
 @pytest.mark.parametrize(
     ("module", "source", "fault"),
     [
-        ("hoshikage.protocols.app", "import ctypes", "only _ffi, native_os may import ctypes"),
+        ("hoshikage.protocols.app", "import ctypes", "only _ffi, heap, native_os may import ctypes"),
         ("hoshikage.protocols.app", "from hoshikage._ffi import library", "protocols must not import _ffi"),
         ("hoshikage.cli.list", "def run():\n    from hoshikage.llama.vocab import Vocab", "cli must not import llama"),
         ("hoshikage.dispatch.client", "from aiohttp import web", "only answer, http, protocols may import aiohttp.web"),

@@ -18,7 +18,7 @@ from hoshikage.errors import HoshikageError, InferenceFailed, InvalidRequest
 from hoshikage.http import error_response
 from hoshikage.http.json_response import json_response
 from hoshikage.http.keys import LIBRARY, STREAM_TIMEOUTS, StreamTimeouts
-from hoshikage.http.sse import EventStream
+from hoshikage.http.sse import Comment, EventStream, queued
 from hoshikage.messages import Language, text
 from hoshikage.tools import Content, Delta
 
@@ -133,7 +133,7 @@ class _Pump:
         self._finished = False
         self.headers: dict[str, str] = dict(writer.headers)
         """What has become known for the answer's headers."""
-        self.comment = "waiting"
+        self.comment: Comment = "waiting"
         """What a silent stream says."""
 
     async def run(self, stream: EventStream | None) -> bytes:
@@ -224,6 +224,6 @@ class _Pump:
         elif isinstance(note, wire.Loading):
             self.comment = f"loading {int(100 * note.progress)}%"
         elif isinstance(note, Waiting):
-            self.comment = f"queue {note.place}"
+            self.comment = queued(note)
         elif isinstance(note, Answering):
             self._request[LIBRARY] = note.release

@@ -24,7 +24,7 @@ from hoshikage.dispatch.loading import WantedLoad
 from hoshikage.dispatch.process import ProcessHost
 from hoshikage.dispatch.queue import Queue, Ticket
 from hoshikage.dispatch.ramdisk import RamDisk
-from hoshikage.errors import HoshikageError, InvalidRequest, ModelCrashed, ModelLoadFailed
+from hoshikage.errors import HoshikageError, InvalidRequest, ModelCrashed, ModelLoadFailed, QueueFull
 from hoshikage.messages import text
 from hoshikage.params import GenerationRequest, LoadParams, ModelInfo, Work
 from hoshikage.registry import ModelSpec, read_template, template_name
@@ -63,11 +63,21 @@ class AnswerRecord:
     tokens_per_second: float
 
 
-@dataclass(frozen=True, slots=True)
 class Waiting:
-    """The request waits; `place` 1 is next."""
+    """The request waits. Its place is looked up when somebody asks for it, however long after this note."""
 
-    place: int
+    __slots__ = ("_place",)
+
+    def __init__(self, place: int | Callable[[], int]) -> None:
+        self._place = place
+
+    @property
+    def place(self) -> int:
+        """1 is next; 0 is no longer waiting."""
+        return self._place if isinstance(self._place, int) else self._place()
+
+    def __repr__(self) -> str:
+        return f"Waiting({self.place})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +140,7 @@ class Dispatcher:
         """Loads a model in its turn, as a request for it would. Raises HoshikageError."""
         ticket = self._queue.enter(spec.label, load_key(spec))
         try:
-            async for _ in ticket.wait():
-                pass
+            await ticket.wait()
             async for _ in self._load(spec):
                 pass
         finally:
@@ -155,9 +164,9 @@ class Dispatcher:
         arrived = self._clock()
         ticket = self._queue.enter(spec.label, load_key(spec))
         try:
-            async with aclosing(ticket.wait()) as places:
-                async for place in places:
-                    yield Waiting(place)
+            if ticket.waits:
+                yield Waiting(lambda: ticket.place)
+            await ticket.wait()
             admitted = self._clock()
             async with aclosing(self._attempts(spec, request, ticket, fingerprint)) as notes:
                 async for note in notes:
@@ -170,6 +179,11 @@ class Dispatcher:
                     yield note
         finally:
             ticket.leave()
+
+    @property
+    def full(self) -> QueueFull | None:
+        """The refusal that whoever comes now will get, before anything else of the request is looked at."""
+        return self._queue.full() if self._queue.is_full else None
 
     def status(self) -> dict[str, Any]:
         """Queue, model, library in use and the last requests' timings, as JSON-able values."""

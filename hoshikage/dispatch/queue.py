@@ -5,10 +5,9 @@ another waits until the last of them has ended. Event loop only."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Hashable
+from collections.abc import Callable, Hashable
 from typing import Final
 
-from hoshikage.dispatch.mailbox import Mailbox
 from hoshikage.errors import HoshikageError, QueueFull, QueueTimeout, ShuttingDown
 
 GROUP_PATIENCE_S: Final = 10.0
@@ -26,24 +25,41 @@ class Ticket:
         self.arrived = arrived
         self.load_s = 0.0
         """What it waited for its model, by whoever has the slot."""
-        self.places: Mailbox[int | HoshikageError] = Mailbox()
-        """Places as they change, 1 is next; 0 is the slot; an error ends the wait."""
+        self._turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done when the slot is this ticket's, or with the error that ends the wait."""
         self._queue = queue
 
-    async def wait(self) -> AsyncGenerator[int, None]:
-        """Yields the place while waiting and ends when the slot is this ticket's. Raises QueueTimeout, ShuttingDown."""
+    @property
+    def waits(self) -> bool:
+        return not self._turn.done()
+
+    @property
+    def place(self) -> int:
+        """1 is next, 0 is the slot. It is looked up when somebody asks: whom a change concerns, nobody is told."""
+        return self._queue.place_of(self)
+
+    async def wait(self) -> None:
+        """Ends when the slot is this ticket's. Raises QueueTimeout, ShuttingDown."""
         timeout = self._queue.timeout
         late = QueueTimeout("dispatch.queue_timeout", seconds=timeout, retry_after=RETRY_AFTER_S)
         # Not asyncio.wait_for: before Python 3.12 it swallows a cancel that meets the end of its wait, and a client
         # that left at that moment would keep the slot.
-        timer = asyncio.get_running_loop().call_later(timeout, self.places.put, late)
+        timer = asyncio.get_running_loop().call_later(timeout, self.refuse, late)
         try:
-            while place := await self.places.get():
-                if isinstance(place, HoshikageError):
-                    raise place
-                yield place
+            await self._turn
         finally:
             timer.cancel()
+
+    def admit(self) -> None:
+        """The slot is this ticket's now."""
+        if not self._turn.done():
+            self._turn.set_result(None)
+
+    def refuse(self, error: HoshikageError) -> None:
+        """Ends the wait with the error; too late for a ticket that has its slot."""
+        if not self._turn.done():
+            self._turn.set_exception(error)
+            self._turn.exception()  # a client that has left hears of it no more
 
     def leave(self) -> None:
         """Gives up the place or the slot; idempotent."""
@@ -81,6 +97,19 @@ class Queue:
         """Labels of the models that are waited for, in order of arrival."""
         return tuple(ticket.label for ticket in self._waiting)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether `enter` would refuse whoever comes."""
+        return len(self._running) >= self._capacity and len(self._waiting) >= self._bound
+
+    def place_of(self, ticket: Ticket) -> int:
+        """1 is next, 0 is no longer waiting."""
+        return self._waiting.index(ticket) + 1 if ticket in self._waiting else 0
+
+    def full(self) -> QueueFull:
+        """The refusal of one who finds the queue full."""
+        return QueueFull("dispatch.queue_full", bound=self._bound, retry_after=RETRY_AFTER_S)
+
     def enter(self, label: str, key: Hashable = None) -> Ticket:
         """A ticket at the end of the queue. `key` is the same for all names of one model; None: the label is it.
 
@@ -88,8 +117,8 @@ class Queue:
         """
         if not self._open:
             raise _shutting_down()
-        if len(self._running) >= self._capacity and len(self._waiting) >= self._bound:
-            raise QueueFull("dispatch.queue_full", bound=self._bound, retry_after=RETRY_AFTER_S)
+        if self.is_full:
+            raise self.full()
         ticket = Ticket(self, label, self._clock(), label if key is None else key)
         self._waiting.append(ticket)
         self._advance()
@@ -110,7 +139,7 @@ class Queue:
         """Refuses those who wait and all who come; those who run are left alone."""
         self._open = False
         for ticket in self._waiting:
-            ticket.places.put(_shutting_down())
+            ticket.refuse(_shutting_down())
 
     def _advance(self) -> None:
         while self._waiting and len(self._running) < self._capacity:
@@ -120,9 +149,7 @@ class Queue:
             self._waiting.remove(ticket)
             self._running.add(ticket)
             self._key = ticket.key
-            ticket.places.put(0)
-        for place, ticket in enumerate(self._waiting, start=1):
-            ticket.places.put(place)
+            ticket.admit()
 
 
 def next_ticket(waiting: list[Ticket], loaded: Hashable, now: float) -> Ticket:

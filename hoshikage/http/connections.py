@@ -1,7 +1,8 @@
-"""Open connections and their bounds: how many, and how long one may keep silent. Event loop thread.
+"""Open connections and their bounds: how many, whose, and how long one may keep silent. Event loop thread.
 
-Whoever opens connections and says nothing costs the server a file descriptor each. At the limit the one that has
-been silent longest makes room for the next, so that idle connections cannot keep anybody out.
+Whoever opens connections costs the server a file descriptor each. At the limit the one that has been without a request
+for longest makes room for the next, so that connections that do nothing keep nobody out. A part of them is kept for
+this machine and for callers with a token: requests of others never take it.
 """
 
 from __future__ import annotations
@@ -11,21 +12,22 @@ import logging
 import socket
 import ssl
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any, Final
 
 from aiohttp import web
-from aiohttp.http import RawRequestMessage
+from aiohttp.http import HttpProcessingError, RawRequestMessage
 from aiohttp.web_request import BaseRequest
 
-from hoshikage.http.paths import respelt
+from hoshikage.errors import InvalidRequest, RequestTimedOut, Unavailable
+from hoshikage.http import error_response
+from hoshikage.http.keys import REFUSALS, REQUEST_ID, SETTINGS, new_request_id
+from hoshikage.http.origin_policy import is_loopback
+from hoshikage.http.paths import plain, respelt
 from hoshikage.settings import Settings
 
 HEADER_S: Final = 10.0
 """From the connection to the end of its first request's header, TLS included."""
-BODY_S: Final = 30.0
-"""So long may nothing come of a body that was announced."""
 KEEPALIVE_S: Final = 30.0
 """From the end of an answer to the end of the next request's header."""
 BACKLOG: Final = 64
@@ -34,35 +36,51 @@ BESIDE_QUEUE: Final = 512
 RESERVED_FILES: Final = 64
 """File descriptors for everything but connections."""
 LEAST: Final = 16
+KEPT: Final = 8
+"""One in so many connections is kept for this machine and for callers with a token."""
+MAX_SURPLUS: Final = 32
+"""Connections beyond the limit that are being told so."""
+SURPLUS_S: Final = 1.0
+"""So long does one take to be told at most."""
+RETRY_AFTER_S: Final = 1
+LINE_BYTES: Final = 256
+"""Of a request's beginning, to tell by its path in whose form a refusal is."""
 MAX_FILES: Final = (65_536, 10_240)
 """What to ask for where the hard limit is higher or none; macOS takes no more than the second."""
 OUT_OF_FILES: Final = "socket.accept() out of system resource"
 """How asyncio's message begins; it repeats it for every try to accept."""
 TOLD_EVERY_S: Final = 60.0
+BROKEN_BODY: Final = (web.RequestPayloadError, HttpProcessingError, RequestTimedOut, ConnectionError)
+"""What reading on of a body that its client got wrong raises."""
 log: Final = logging.getLogger("hoshikage.http")
 
 
 class Connection(web.RequestHandler):
     """One connection of a client. It counts from the moment it is accepted, before TLS has been agreed on."""
 
-    __slots__ = ("_first", "_heard", "_house")
+    __slots__ = ("_first", "_house", "_line", "asks", "known")
 
     def __init__(self, house: HttpRunner, manager: web.Server, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
         super().__init__(manager, loop=loop, **options)
         self._house = house
-        self._heard = False
         self._first = loop.call_later(HEADER_S, self.leave)
+        self._line = b""
+        """The beginning of what comes while no request is in progress."""
+        self.asks = False
+        """Whether a request is in progress: its header is here, and its answer has not gone out."""
+        self.known = False
+        """Whether it is of this machine, or its caller has shown a token."""
         house.open[self] = None
 
     @property
-    def silent(self) -> bool:
-        """Whether no request has come by it yet."""
-        return not self._heard
+    def rests(self) -> bool:
+        return not self.asks and not self._messages
 
-    def heard(self) -> None:
-        """A request's header is complete."""
-        self._heard = True
-        self._first.cancel()
+    def require_room(self, known: bool) -> None:
+        """Raises Unavailable where the request of a stranger would take what is kept for others."""
+        self.known = self.known or known
+        if not self.known and self._house.strangers > self._house.limit_of_strangers:
+            raise full()
 
     def leave(self) -> None:
         """Closes it at once."""
@@ -72,6 +90,8 @@ class Connection(web.RequestHandler):
             self.transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        peer = transport.get_extra_info("peername")
+        self.known = not isinstance(peer, tuple) or is_loopback(peer[0])
         super().connection_made(transport)
         if self not in self._house.open:  # it was left while TLS was still being agreed on
             self.leave()
@@ -81,6 +101,22 @@ class Connection(web.RequestHandler):
         self._house.open.pop(self, None)
         super().connection_lost(exc)
 
+    def data_received(self, data: bytes) -> None:
+        if not self.asks and len(self._line) < LINE_BYTES:
+            self._line += data[:LINE_BYTES]
+        super().data_received(data)
+
+    async def _handle_request(self, request: BaseRequest, *rest: Any) -> tuple[web.StreamResponse, bool]:
+        self._first.cancel()
+        self.asks = True
+        try:
+            return await super()._handle_request(request, *rest)
+        finally:
+            self.asks = False
+            self._line = b""
+            if self._house.open.pop(self, self) is None:
+                self._house.open[self] = None  # the last of those that rest
+
     def handle_error(
         self,
         request: BaseRequest,
@@ -88,18 +124,66 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """To malformed HTTP. Strangers are not told which versions run here."""
-        answer = super().handle_error(request, status, exc, message)
-        answer.headers["Server"] = "hoshikage"
-        return answer
+        """To malformed HTTP, in the form of the route's family. Strangers are not told which versions run here."""
+        if request.writer.output_size > 0:
+            raise ConnectionError("a part of the answer has gone out")
+        error: Exception = InvalidRequest("http.bad_request")
+        if status >= 500:
+            error = exc if isinstance(exc, Exception) else RuntimeError(message or "no answer")
+        return self._house.malformed(error, self._line)
+
+    def log_exception(self, *args: Any, **options: Any) -> None:
+        """What a client has done wrong with its body is one line, and none of its bytes."""
+        error = options.get("exc_info")
+        if isinstance(error, BROKEN_BODY):
+            log.info("a request's body: %s; left", type(error).__name__)
+        else:
+            super().log_exception(*args, **options)
 
 
-class _Surplus(asyncio.Protocol):
-    """A connection for which there is no room."""
+class Surplus(asyncio.Protocol):
+    """A connection for which there is no room: it is told so, and has a moment to read that."""
+
+    def __init__(self, house: HttpRunner) -> None:
+        self._house = house
+        self._transport: asyncio.Transport | None = None
+        self._told = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.Transport):
-            transport.abort()
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        while len(self._house.surplus) >= MAX_SURPLUS:
+            next(iter(self._house.surplus)).leave()
+        self._house.surplus[self] = None
+        self._end = asyncio.get_running_loop().call_later(SURPLUS_S, self._out_of_time)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._end.cancel()
+        self._house.surplus.pop(self, None)
+
+    def data_received(self, data: bytes) -> None:
+        """Answers, and reads on what the client still sends: closed over unread bytes, it would be reset instead."""
+        self._tell(data[:LINE_BYTES])
+
+    def leave(self) -> None:
+        self._house.surplus.pop(self, None)
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _tell(self, line: bytes) -> None:
+        if self._told or self._transport is None:
+            return
+        self._told = True
+        self._transport.write(self._house.refusal(line))
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        else:
+            self._transport.close()
+
+    def _out_of_time(self) -> None:
+        self._tell(b"")
+        if self._transport is not None:
+            self._transport.close()
 
 
 class HttpRunner(web.AppRunner):
@@ -112,7 +196,8 @@ class HttpRunner(web.AppRunner):
         super().__init__(app, handler_cancellation=True, shutdown_timeout=shutdown_timeout, **options)
         self._prefix = prefix
         self.open: dict[Connection, None] = {}
-        """In the order in which they came."""
+        """Those without a request in the order in which they came or had their last answer."""
+        self.surplus: dict[Surplus, None] = {}
         self._limit = limit
         self._options = options
 
@@ -128,16 +213,51 @@ class HttpRunner(web.AppRunner):
 
         server.request_factory = made
 
+    @property
+    def strangers(self) -> int:
+        """Requests in progress of callers who are not known."""
+        return sum(one.asks and not one.known for one in self.open)
+
+    @property
+    def limit_of_strangers(self) -> int:
+        return self._limit - max(1, self._limit // KEPT)
+
     def connect(self) -> asyncio.Protocol:
         """What speaks to the client of a connection that was just accepted."""
         if len(self.open) >= self._limit:
-            oldest = next((one for one in self.open if one.silent), None)
-            if oldest is None:
-                return _Surplus()
-            oldest.leave()
+            resting = [one for one in self.open if one.rests]
+            if not resting:
+                return Surplus(self)
+            next((one for one in resting if not one.known), resting[0]).leave()
         manager = self.server
         assert manager is not None
         return Connection(self, manager, asyncio.get_running_loop(), keepalive_timeout=KEEPALIVE_S, **self._options)
+
+    def malformed(self, error: Exception, line: bytes) -> web.Response:
+        """The answer to what never became a request; the connection ends with it."""
+        language, path = self.app[SETTINGS].lang, plain(path_of(line), self._prefix)
+        REQUEST_ID.set(new_request_id())
+        answer = error_response.response_for(self.app, path, error_response.record(error), language)
+        answer.headers["x-request-id"] = REQUEST_ID.get()
+        answer.headers["Server"] = "hoshikage"
+        answer.force_close()
+        return answer
+
+    def refusal(self, line: bytes) -> bytes:
+        """The answer to a connection for which there is no room."""
+        path = plain(path_of(line), self._prefix)
+        form = error_response.form(self.app, path, self.app[SETTINGS].lang)
+        return self.app[REFUSALS].content(full(), form, new_request_id(), keep_alive=False)
+
+
+def full() -> Unavailable:
+    return Unavailable("http.connections_full", retry_after=RETRY_AFTER_S)
+
+
+def path_of(line: bytes) -> str:
+    """The path of a request's first line, as far as there is one."""
+    words = line.partition(b"\r")[0].split(b" ")
+    return words[1].partition(b"?")[0].decode("latin-1") if len(words) > 1 else ""
 
 
 class Site(web.BaseSite):
@@ -217,39 +337,3 @@ class Shortage:
         elif loop.time() - self._told >= TOLD_EVERY_S:
             self._told = loop.time()
             log.warning("no connection can be accepted just now: %s", context.get("exception"))
-
-
-@contextmanager
-def watched_body(request: web.Request) -> Iterator[None]:
-    """Closes the connection of a client that announced a body and sends nothing more of it."""
-    if not request.body_exists or request.content.is_eof():
-        yield
-        return
-    watch = _BodyWatch(request)
-    try:
-        yield
-    finally:
-        watch.end()
-
-
-class _BodyWatch:
-    def __init__(self, request: web.Request) -> None:
-        self._request = request
-        self._wait()
-
-    def end(self) -> None:
-        self._timer.cancel()
-
-    def _wait(self) -> None:
-        came = self._request.content.total_bytes
-        self._timer = asyncio.get_running_loop().call_later(BODY_S, self._look, came)
-
-    def _look(self, before: int) -> None:
-        content, transport = self._request.content, self._request.transport
-        if content.is_eof() or transport is None:
-            return
-        if content.total_bytes > before:
-            self._wait()
-            return
-        log.info("nothing more came of a request's body; left")
-        transport.abort()

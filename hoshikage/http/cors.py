@@ -37,6 +37,11 @@ def is_preflight(request: web.Request) -> bool:
     return request.method == "OPTIONS" and asked and _origin(request) is not None
 
 
+def is_foreign(request: web.Request) -> bool:
+    """Whether a page asks: then the answer's headers are its own."""
+    return "Origin" in request.headers
+
+
 def preflight(request: web.Request) -> web.Response:
     """The answer to one; `add_headers` names the origin in it."""
     answer = web.Response(status=204)

@@ -1,9 +1,9 @@
-"""Errors as clients see them: a JSON object in the reader's language, and headers beside it. Any thread."""
+"""Errors as clients see them: JSON as the route's family has it, in the reader's language, and headers. Any thread."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -20,19 +20,58 @@ from hoshikage.errors import (
     NotSupported,
 )
 from hoshikage.http.keys import REQUEST_ID, SETTINGS
+from hoshikage.http.refusal import Form
 from hoshikage.messages import Language, accepted_language, text
 
 MAX_CHARACTERS: Final = 2000
 """Of a text from elsewhere that an answer quotes."""
 ErrorBody = Callable[[HoshikageError, Language], dict[str, Any]]
 """Makes an error's body in the form of one protocol."""
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 log: Final = logging.getLogger("hoshikage.server")
 
 
 def language(request: web.Request) -> Language:
     """What the client asks for by Accept-Language, else the server's own."""
     return accepted_language(request.headers.get("Accept-Language"), request.config_dict[SETTINGS].lang)
+
+
+Forms = dict[str, Callable[[], ErrorBody]]
+FORMS: Final[web.AppKey[Forms]] = web.AppKey("error_forms", dict)
+"""Beginning of a family's paths -> what brings the maker of its errors; all else has the form of `body`."""
+
+
+def family(app: web.Application, path: str) -> str:
+    """What the paths of this one's family begin with; empty for the form of `body`."""
+    return next((begin for begin in app[FORMS] if path.startswith(begin)), "")
+
+
+def body_for(app: web.Application, path: str, error: HoshikageError, language: Language) -> dict[str, Any]:
+    """The error's body as clients of that path know errors, whether or not the request came as far as a handler."""
+    begin = family(app, path)
+    make: ErrorBody = app[FORMS][begin]() if begin else body
+    return make(error, language)
+
+
+def form(app: web.Application, path: str, language: Language) -> Form:
+    """How a refusal that is made once looks to the readers of that path."""
+
+    def encode(error: HoshikageError, request_id: str) -> bytes:
+        own = REQUEST_ID.set(request_id)
+        try:
+            return msgspec.json.encode(body_for(app, path, error, language))
+        finally:
+            REQUEST_ID.reset(own)
+
+    return Form(f"{language} {family(app, path)}", encode)
+
+
+def response_for(app: web.Application, path: str, error: HoshikageError, language: Language) -> web.Response:
+    """The answer to a request for that path, in the form of its family."""
+    answer = response(error, language)
+    if family(app, path):
+        answer.body = msgspec.json.encode(body_for(app, path, error, language))
+        answer.headers["request-id"] = REQUEST_ID.get()
+    return answer
 
 
 def response(error: HoshikageError, language: Language) -> web.Response:
@@ -104,25 +143,6 @@ def _bounded(value: Detail) -> Detail:
     if isinstance(value, str) and len(value) > MAX_CHARACTERS:
         return value[:MAX_CHARACTERS] + "…"
     return value
-
-
-def error_format(body: ErrorBody) -> Callable[[Handler], Handler]:
-    """The decorated handler's errors have its protocol's own form; status and headers are as everywhere."""
-
-    def wrap(handler: Handler) -> Handler:
-        async def wrapped(request: web.Request) -> web.StreamResponse:
-            try:
-                return await handler(request)
-            except Exception as raised:  # noqa: BLE001 - a border: everything becomes an answer and a log line
-                error, reader = record(raised), language(request)
-                answer = response(error, reader)
-                answer.body = msgspec.json.encode(body(error, reader))
-                answer.headers["request-id"] = REQUEST_ID.get()
-                return answer
-
-        return wrapped
-
-    return wrap
 
 
 def message_of(error: HoshikageError, language: Language) -> str:

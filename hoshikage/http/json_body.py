@@ -10,14 +10,16 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from aiohttp import web
 
 from hoshikage.errors import BodyTooLarge, Detail, InvalidRequest, UnsupportedMediaType
+from hoshikage.http.bodies import MAX_BYTES
+from hoshikage.http.keys import BODIES
 
-MAX_BYTES: Final = 4 * 1024 * 1024
 MAX_DEPTH: Final = 32
 MAX_VALUES: Final = 100_000
 BROWSERS_SEND: Final = ("Origin", "Sec-Fetch-Site")
@@ -34,11 +36,20 @@ Link = tuple[Any, str | int]
 
 
 async def read_json(request: web.Request, *, declared: bool = False) -> Any:
-    """The body as Python values. Raises UnsupportedMediaType, BodyTooLarge or InvalidRequest.
+    """The body as Python values. Raises UnsupportedMediaType, BodyTooLarge, RequestTimedOut or InvalidRequest.
 
     A page of another site can send a body of another type than JSON without asking, but never without these headers;
     programs often send JSON under another type or none. `declared`: it must be declared as JSON all the same.
     """
+    return await _read(request, parse, declared)
+
+
+async def read_json_if_any(request: web.Request, *, declared: bool = False) -> Any:
+    """As `read_json`; None where the body is empty."""
+    return await _read(request, lambda raw: parse(raw) if raw else None, declared)
+
+
+async def _read(request: web.Request, made: Callable[[bytes], Any], declared: bool) -> Any:
     by_browser = any(name in request.headers for name in BROWSERS_SEND)
     if request.content_type != "application/json" and (declared or by_browser):
         raise UnsupportedMediaType("http.content_type")
@@ -47,14 +58,12 @@ async def read_json(request: web.Request, *, declared: bool = False) -> Any:
     if (request.content_length or 0) > MAX_BYTES:
         raise BodyTooLarge("http.body_too_large", limit=MAX_BYTES)
     try:
-        raw = await request.read()
-    except web.HTTPRequestEntityTooLarge:  # met while reading, where no length was announced
-        raise BodyTooLarge("http.body_too_large", limit=MAX_BYTES) from None
+        async with request.app[BODIES].of(request) as raw:
+            if not raw and request.headers.get("Content-Encoding"):  # aiohttp gives nothing for one that is cut short
+                raise InvalidRequest("http.body_undecodable")
+            return await asyncio.to_thread(made, raw) if len(raw) >= WORKER_BYTES else made(raw)
     except web.RequestPayloadError:
         raise InvalidRequest("http.body_undecodable") from None
-    if not raw and request.headers.get("Content-Encoding"):  # aiohttp gives nothing for a stream that is cut short
-        raise InvalidRequest("http.body_undecodable")
-    return await asyncio.to_thread(parse, raw) if len(raw) >= WORKER_BYTES else parse(raw)
 
 
 def parse(raw: bytes) -> Any:

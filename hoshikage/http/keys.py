@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncGenerator
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -12,9 +13,12 @@ from aiohttp import web
 
 from hoshikage.access.limits import RateLimits
 from hoshikage.dispatch.client import Note
+from hoshikage.errors import QueueFull
 from hoshikage.http.authenticator import Authenticator
+from hoshikage.http.bodies import Bodies
 from hoshikage.http.measures import Measures
 from hoshikage.http.origin_policy import OriginPolicy
+from hoshikage.http.refusal import Refusals
 from hoshikage.params import Work
 from hoshikage.registry import ModelSpec, Registry
 from hoshikage.settings import Settings
@@ -29,6 +33,11 @@ class Dispatching(Protocol):
 
     def drain(self) -> None:
         """Refuses those who wait and all who come; those who run go on."""
+        ...
+
+    @property
+    def full(self) -> QueueFull | None:
+        """The refusal of whoever comes now; None while there is a place."""
         ...
 
     def generate(self, spec: ModelSpec, request: Work, /) -> AsyncGenerator[Note, None]:
@@ -63,11 +72,13 @@ class StreamTimeouts:
 SETTINGS: Final = web.AppKey("settings", Settings)
 REGISTRY: Final = web.AppKey("registry", Registry)
 DISPATCHER: Final[web.AppKey[Dispatching]] = web.AppKey("dispatcher", Dispatching)
+BODIES: Final = web.AppKey("bodies", Bodies)
 ORIGIN_POLICY: Final = web.AppKey("doorway", OriginPolicy)
 AUTHENTICATOR: Final = web.AppKey("gate", Authenticator)
 LIMITS: Final = web.AppKey("limits", RateLimits)
 METRICS: Final = web.AppKey("metrics", Measures)
 STREAM_TIMEOUTS: Final = web.AppKey("pace", StreamTimeouts)
+REFUSALS: Final = web.AppKey("refusals", Refusals)
 TLS: Final = web.AppKey("tls", SSLContext)
 """Absent where plain HTTP is served."""
 
@@ -76,3 +87,7 @@ REQUEST_ID: Final[ContextVar[str]] = ContextVar("request_id", default="")
 
 LIBRARY: Final = "hoshikage.library"
 """In a request: the release of the library that answers it, once it is known."""
+
+
+def new_request_id() -> str:
+    return f"req_{secrets.token_hex(12)}"

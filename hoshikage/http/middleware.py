@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 from typing import Final
 
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
-from aiohttp.http import HttpProcessingError
 from aiohttp.typedefs import Handler
 from aiohttp.web_request import BaseRequest
 
+from hoshikage.errors import HoshikageError
 from hoshikage.http import cors, error_response, ignored, rate_limits
-from hoshikage.http.authenticator import CALLER
-from hoshikage.http.connections import Connection, watched_body
-from hoshikage.http.keys import AUTHENTICATOR, LIBRARY, ORIGIN_POLICY, REQUEST_ID
+from hoshikage.http.authenticator import ANONYMOUS, CALLER
+from hoshikage.http.bodies import LARGE
+from hoshikage.http.connections import Connection
+from hoshikage.http.keys import (
+    AUTHENTICATOR,
+    BODIES,
+    DISPATCHER,
+    LIBRARY,
+    ORIGIN_POLICY,
+    REFUSALS,
+    REQUEST_ID,
+    new_request_id,
+)
+from hoshikage.http.refusal import Prepared
 
 LIBRARY_HEADER: Final = "X-Hoshikage-Library"
 REQUEST_ID_HEADER: Final = "x-request-id"
@@ -26,33 +36,50 @@ log: Final = logging.getLogger("hoshikage.access")
 
 @web.middleware
 async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Names the request and turns every exception into an OpenAI-shaped answer."""
+    """Names the request and turns every exception into an answer that its clients understand."""
     REQUEST_ID.set(new_request_id())
+    large = (request.content_length or 0) >= LARGE
     ignored.begin()
-    if isinstance(request.protocol, Connection):
-        request.protocol.heard()
     try:
-        with watched_body(request):
-            return await handler(request)
+        return await handler(request)
     except asyncio.CancelledError:
         log.info("%s %s client left", request.method, request.rel_url.raw_path)
         raise
     except Exception as error:  # noqa: BLE001 - the outermost border: everything becomes an answer and a log line
-        answer = error_response.response(error_response.record(error), error_response.language(request))
+        answer = error_response.response_for(
+            request.app, request.path, error_response.record(error), error_response.language(request)
+        )
         if isinstance(error, web.HTTPMethodNotAllowed):
             answer.headers["Allow"] = error.headers["Allow"]
         return answer
+    finally:
+        if large:  # what was made of the body lives as long as its request
+            request.app[BODIES].trim_soon()
 
 
 @web.middleware
 async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Access rules, on every route and before any body is read."""
-    request.config_dict[ORIGIN_POLICY].check(request, admin=cors.is_admin(request))
+    app = request.app
+    app[ORIGIN_POLICY].check(request, admin=cors.is_admin(request))
     if cors.is_preflight(request):  # browsers send no token with it
         return cors.preflight(request)
-    CALLER.set(request.config_dict[AUTHENTICATOR].admit(request))
+    caller = app[AUTHENTICATOR].admit(request)
+    CALLER.set(caller)
+    if isinstance(request.protocol, Connection):
+        request.protocol.require_room(caller.name != ANONYMOUS)
     rate_limits.admit(request)
+    if rate_limits.queues(request) and (full := app[DISPATCHER].full) is not None:
+        return await refused(request, full)
     return await handler(request)
+
+
+async def refused(request: web.Request, error: HoshikageError) -> web.StreamResponse:
+    """The refusal in prepared bytes. Raises it where its headers are not the same for all."""
+    if cors.is_foreign(request) or rate_limits.are_told(request):
+        raise error
+    form = error_response.form(request.app, request.path, error_response.language(request))
+    return await request.app[REFUSALS].answer(request, error, form, REQUEST_ID.get())
 
 
 async def add_request_id(request: web.Request, response: web.StreamResponse) -> None:
@@ -64,22 +91,12 @@ async def add_request_id(request: web.Request, response: web.StreamResponse) -> 
         response.headers[LIBRARY_HEADER] = library
 
 
-def new_request_id() -> str:
-    return f"req_{secrets.token_hex(12)}"
-
-
-def without_request_bytes(record: logging.LogRecord) -> bool:
-    """A filter for aiohttp's own log: what it says of malformed HTTP quotes it, and that may be part of a prompt."""
-    if record.exc_info and isinstance(record.exc_info[1], HttpProcessingError):
-        record.exc_info = None
-        record.levelno, record.levelname = logging.INFO, logging.getLevelName(logging.INFO)
-    return True
-
-
 class AccessLog(AbstractAccessLogger):
     """One line a request: method, path, status, milliseconds. Never a query, a header or a body."""
 
     def log(self, request: BaseRequest, response: web.StreamResponse, time: float) -> None:
+        if isinstance(response, Prepared):  # told by Refusals, all of a second in one line
+            return
         watching = request.rel_url.raw_path == HEALTH  # every few seconds, and before each command
         self.logger.log(
             logging.DEBUG if watching else logging.INFO,

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from aiohttp import web
 
 from hoshikage.errors import RateLimited
 from hoshikage.http.authenticator import CALLER
-from hoshikage.http.keys import AUTHENTICATOR, LIMITS
+from hoshikage.http.keys import AUTHENTICATOR, LIMITS, SETTINGS
+
+WITHOUT_QUEUE: Final = frozenset({"/api/show"})
+"""What is asked with a POST, and answered from the file."""
 
 
 def admit(request: web.Request) -> None:
@@ -28,6 +33,17 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
         response.headers[f"x-ratelimit-limit-{kind}"] = str(level.limit)
         response.headers[f"x-ratelimit-remaining-{kind}"] = str(level.remaining)
         response.headers[f"x-ratelimit-reset-{kind}"] = duration(level.reset_s)
+
+
+def are_told(request: web.Request) -> bool:
+    """Whether answers carry the caller's own levels."""
+    settings = request.config_dict[SETTINGS]
+    return bool(settings.rate_limit_requests or settings.rate_limit_tokens)
+
+
+def queues(request: web.Request) -> bool:
+    """Whether the request is for a place in the queue."""
+    return _counts(request) and request.path not in WITHOUT_QUEUE
 
 
 def duration(seconds: float) -> str:

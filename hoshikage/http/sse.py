@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Final
 
 from aiohttp import web
 
+from hoshikage.dispatch.client import Waiting
 from hoshikage.http.keys import StreamTimeouts
 
+Comment = str | Callable[[], str]
+"""What a silent stream says; a callable is asked when it is said."""
 log: Final = logging.getLogger("hoshikage.server")
 HEADERS: Final = {
     "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-cache",
     "X-Accel-Buffering": "no",
 }
+
+
+def queued(note: Waiting) -> Comment:
+    """Tells the place that the request has when the comment is due."""
+    return lambda: f"queue {note.place}"
 
 
 class _Watch:
@@ -55,7 +63,7 @@ class EventStream:
         self.response = web.StreamResponse(headers=HEADERS)
         self.committed = False
         """True once the status can no longer be changed."""
-        self.comment = "waiting"
+        self.comment: Comment = "waiting"
         self._request = request
         self._timeouts = timeouts
         self._opening = asyncio.Lock()
@@ -115,6 +123,7 @@ class EventStream:
             while True:
                 silent = self._clock() - self._last_sent
                 if not self._open or silent >= self._timeouts.comment_every:
-                    await self.send(f": {self.comment}\n\n".encode())
+                    words = self.comment if isinstance(self.comment, str) else self.comment()
+                    await self.send(f": {words}\n\n".encode())
                     silent = 0.0
                 await asyncio.sleep(self._timeouts.comment_every - silent)

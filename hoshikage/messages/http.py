@@ -146,6 +146,14 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "リクエスト本文が大きすぎます。上限は {limit} バイトです。",
         "The request body is too large; the limit is {limit} bytes.",
     ),
+    "body_slow": (
+        "リクエスト本文の届くのが遅すぎるため、待つのをやめました。もう一度送ってください。",
+        "The request body came too slowly and was not waited for any longer. Send the request again.",
+    ),
+    "connections_full": (
+        "接続がいっぱいです。少し待ってからもう一度接続してください。",
+        "There is no room for another connection. Wait a moment and connect again.",
+    ),
     "body_encoding": (
         "リクエスト本文が UTF-8 ではありません（{position} バイト目）。",
         "The request body is not UTF-8 (at byte {position}).",

@@ -10,6 +10,8 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
+from importlib import import_module
 from types import FrameType
 from typing import Final
 
@@ -22,13 +24,16 @@ from hoshikage.dispatch import client
 from hoshikage.errors import HoshikageError
 from hoshikage.http import connections, cors, ignored, listeners, rate_limits
 from hoshikage.http.authenticator import Authenticator
-from hoshikage.http.json_body import MAX_BYTES
+from hoshikage.http.bodies import MAX_BYTES, Bodies
+from hoshikage.http.error_response import FORMS, ErrorBody, Forms
 from hoshikage.http.keys import (
     AUTHENTICATOR,
+    BODIES,
     DISPATCHER,
     LIMITS,
     METRICS,
     ORIGIN_POLICY,
+    REFUSALS,
     REGISTRY,
     REQUEST_ID,
     SETTINGS,
@@ -39,9 +44,10 @@ from hoshikage.http.keys import (
 )
 from hoshikage.http.listeners import url
 from hoshikage.http.measures import Measures
-from hoshikage.http.middleware import AccessLog, add_request_id, errors, guard, without_request_bytes
+from hoshikage.http.middleware import AccessLog, add_request_id, errors, guard
 from hoshikage.http.middleware import log as access_log
 from hoshikage.http.origin_policy import OriginPolicy
+from hoshikage.http.refusal import Refusals
 from hoshikage.messages import describe, text
 from hoshikage.protocols.hoshikage.changes import REGISTRY_CHANGES, RegistryChanges
 from hoshikage.protocols.hoshikage.metrics import measured
@@ -57,6 +63,15 @@ MIN_DRAIN_S: Final = 0.01
 END_S: Final = 15.0
 """So long at most do cancelled requests and the runner take to end after the drain."""
 log: Final = logging.getLogger("hoshikage.server")
+
+ERROR_FORMS: Final = {"/v1/messages": "anthropic", "/api/": "ollama"}
+"""Beginning of paths -> the protocol in whose form errors are told there; everywhere else it is OpenAI's."""
+
+
+def _error_body(protocol: str) -> ErrorBody:
+    """Imported when the first error is told."""
+    make: ErrorBody = import_module(f"hoshikage.protocols.{protocol}.writer").error_body
+    return make
 
 
 def create(
@@ -77,14 +92,18 @@ def create(
     app[SETTINGS] = settings
     app[REGISTRY] = registry
     app[DISPATCHER] = dispatcher
+    app[BODIES] = Bodies()
     app[CHAT_FORMATS] = ChatFormats()
     app[METRICS] = Measures()
     app[STREAM_TIMEOUTS] = timeouts or StreamTimeouts()
     app[ORIGIN_POLICY] = policy
+    forms: Forms = {begin: partial(_error_body, protocol) for begin, protocol in ERROR_FORMS.items()}
+    app[FORMS] = forms
     app[AUTHENTICATOR] = Authenticator(settings, policy, needs)
     app[LIMITS] = RateLimits(settings.rate_limit_requests, settings.rate_limit_tokens)
     app[MODEL_FILES] = ModelFiles()
     app[OPENAPI] = OpenApiDocument(ROUTES)
+    app[REFUSALS] = Refusals()
     app[RESPONSES] = ResponseStore(settings.responses_store)
     app[REGISTRY_CHANGES] = RegistryChanges()
     if (tls := listeners.tls_context(settings)) is not None:
@@ -97,12 +116,10 @@ def create(
 
 def runner(app: web.Application) -> connections.HttpRunner:
     """The one way to run the app: a handler whose client leaves is cancelled, whether it streams or not."""
-    quiet = logging.getLogger("hoshikage.http")
-    quiet.addFilter(without_request_bytes)
     return connections.HttpRunner(
         app,
         connections.limit(app[SETTINGS], connections.files()),
-        logger=quiet,
+        logger=connections.log,
         access_log_class=AccessLog,
         access_log=access_log,
         shutdown_timeout=max(MIN_DRAIN_S, app[SETTINGS].drain_timeout),

@@ -16,7 +16,7 @@ import pytest
 from hoshikage import wire
 from hoshikage.cli.main import main
 from hoshikage.dispatch.client import Note
-from hoshikage.errors import InferenceFailed
+from hoshikage.errors import InferenceFailed, QueueFull
 from hoshikage.http import listeners
 from hoshikage.http.keys import TLS
 from hoshikage.params import GenerationRequest, Timings, Work
@@ -84,6 +84,7 @@ class Echo:
     def __init__(self) -> None:
         self.left = threading.Event()
         self.preloaded: list[str] = []
+        self.full: QueueFull | None = None
 
     async def generate(self, spec: ModelSpec, request: Work) -> AsyncGenerator[Note, None]:
         assert isinstance(request, GenerationRequest)

@@ -69,7 +69,9 @@ async def test_a_second_request_waits_its_turn_and_sees_its_place(
     host = await house.host(0)
     job = (await host.generates.get()).job
     second = dispatcher.generate(spec, REQUEST)
-    assert await second.__anext__() == Waiting(1)
+    waits = await second.__anext__()
+    assert isinstance(waits, Waiting)
+    assert waits.place == 1
     host.emit(wire.Failed.of(ModelLoadFailed("engine.x"), job))
     with pytest.raises(ModelLoadFailed):
         await first
@@ -130,7 +132,9 @@ async def test_drain_refuses_those_who_wait_and_lets_the_running_one_end(
     host = await house.host(0)
     job = (await host.generates.get()).job
     waiting = dispatcher.generate(spec, REQUEST)
-    assert await waiting.__anext__() == Waiting(1)
+    waits = await waiting.__anext__()
+    assert isinstance(waits, Waiting)
+    assert waits.place == 1
     dispatcher.drain()
     with pytest.raises(ShuttingDown):
         await waiting.__anext__()

@@ -14,7 +14,7 @@ from aiohttp import ClientSession
 
 from hoshikage import wire
 from hoshikage.dispatch.client import Note
-from hoshikage.errors import InvalidRequest
+from hoshikage.errors import InvalidRequest, QueueFull
 from hoshikage.http import listeners
 from hoshikage.http.keys import TLS, StreamTimeouts
 from hoshikage.params import GenerationRequest, Timings, Work
@@ -50,6 +50,7 @@ class GatedDispatcher:
         self.busy = False
         self.drained = asyncio.Event()
         self.stopped = False
+        self.full: QueueFull | None = None
 
     async def generate(self, spec: ModelSpec, request: Work) -> AsyncGenerator[Note, None]:
         assert isinstance(request, GenerationRequest)

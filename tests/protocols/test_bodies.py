@@ -11,7 +11,7 @@ from typing import Any
 import openai
 import pytest
 
-from hoshikage.http.json_body import MAX_BYTES
+from hoshikage.http.bodies import MAX_BYTES
 from tests.protocols.conftest import House
 
 TURN = {"role": "user", "content": "x"}

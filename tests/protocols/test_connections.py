@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import socket
 import sys
 from asyncio.subprocess import PIPE
-from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
 
+from hoshikage.access.tokens import TokenStore
 from hoshikage.http import connections
 from hoshikage.protocols import app
 from hoshikage.registry import Registry
 from hoshikage.settings import Settings, load
-from tests.protocols.conftest import GatedDispatcher, House
+from tests.protocols.conftest import GatedDispatcher, House, serving
+from tests.protocols.conftest import answer as answer_steps
 from tests.protocols.test_serve import ROOT, line_of
 
 resource = pytest.importorskip("resource")
@@ -88,10 +91,176 @@ async def test_who_sends_no_whole_header_is_left(house: House, monkeypatch: pyte
     assert await answer(house, sent) == b""
 
 
-async def test_who_announces_a_body_and_sends_none_is_left(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "BODY_S", 0.05)
-    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-    assert await answer(house, head + b'Content-Length: 500\r\n\r\n{"model"') == b""
+HEAD = b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+CHAT = b'{"model":"tiny","messages":[{"role":"user","content":"x"}]}'
+
+
+def asking(path: bytes = b"/v1/chat/completions", *headers: bytes) -> bytes:
+    return (
+        HEAD % path
+        + b"".join(header + b"\r\n" for header in headers)
+        + b"Content-Length: %d\r\n\r\n" % len(CHAT)
+        + CHAT
+    )
+
+
+@asynccontextmanager
+async def with_limit(settings: Settings, limit: int, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
+    """A server that so many connections may be open to."""
+    monkeypatch.setattr(connections, "limit", lambda _settings, _files: limit)
+    async with serving(settings) as house:
+        await house.session.close()  # its connection would count
+        yield house
+
+
+async def opened(house: House, sent: bytes = b"") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
+    writer.write(sent)
+    return reader, writer
+
+
+async def read_answer(reader: asyncio.StreamReader) -> bytes:
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+    return head + await reader.readexactly(int(length.partition(b":")[2]))
+
+
+async def ended(reader: asyncio.StreamReader) -> bytes:
+    """What came until the server closed."""
+    try:
+        return await asyncio.wait_for(reader.read(), 20)
+    except ConnectionResetError:
+        return b""
+
+
+HEALTH = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+async def test_at_the_limit_the_one_without_a_request_for_longest_goes_though_it_has_asked(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with with_limit(settings, 3, monkeypatch) as house:
+        gate = asyncio.Event()
+        house.dispatcher.steps = [gate, *house.dispatcher.steps]
+        asks, asks_out = await opened(house, asking())
+        await house.dispatcher.began.wait()
+        has_asked, has_asked_out = await opened(house, HEALTH)
+        assert b" 200 " in await read_answer(has_asked)
+        last, last_out = await opened(house, HEALTH)
+        assert b" 200 " in await read_answer(last)
+        new, new_out = await opened(house, HEALTH)
+        assert b" 200 " in await read_answer(new), "there was room for it"
+        assert await ended(has_asked) == b""
+        last_out.write(HEALTH)
+        assert b" 200 " in await read_answer(last)
+        gate.set()
+        assert b" 200 " in await read_answer(asks), "a request in progress is never left"
+        for writer in (asks_out, has_asked_out, last_out, new_out):
+            writer.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "shape"),
+    [(b"/v1/chat/completions", "error.code"), (b"/v1/messages", "type"), (b"/api/chat", "error"), (b"", "error.code")],
+)
+async def test_where_all_ask_the_next_is_told_so_and_not_reset(
+    path: bytes, shape: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "SURPLUS_S", 20.0 if path else 0.05)
+    async with with_limit(settings, 1, monkeypatch) as house:
+        house.dispatcher.steps = [asyncio.Event()]
+        _, asks_out = await opened(house, asking())
+        await house.dispatcher.began.wait()
+        reader, writer = await opened(house, HEAD % path + b"Content-Length: 900000\r\n\r\n" if path else b"")
+        if path:
+            writer.write(b" " * 900_000)  # read though nobody wants it: else it would be reset
+        said = await ended(reader)
+        head, _, body = said.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 503 ")
+        assert b"Retry-After: 1" in head
+        assert b"Connection: close" in head
+        found = json.loads(body)
+        for name in shape.split("."):
+            found = found[name]
+        assert found == {"error.code": "unavailable", "type": "error"}.get(shape, found)
+        assert isinstance(found, str)
+        writer.close()
+        asks_out.close()
+
+
+async def test_those_who_are_told_that_there_is_no_room_are_few(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "MAX_SURPLUS", 2)
+    monkeypatch.setattr(connections, "SURPLUS_S", 20.0)
+    async with with_limit(settings, 1, monkeypatch) as house:
+        house.dispatcher.steps = [asyncio.Event()]
+        _, asks_out = await opened(house, asking())
+        await house.dispatcher.began.wait()
+        silent = [await opened(house) for _ in range(3)]
+        assert await ended(silent[0][0]) == b"", "the first of them makes room for the third"
+        reader, writer = silent[2]
+        writer.write(HEALTH)
+        assert b" 503 " in await ended(reader)
+        for _, open_writer in (*silent, (None, asks_out)):
+            open_writer.close()
+
+
+async def test_a_part_is_kept_for_this_machine_and_for_callers_with_a_token(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = TokenStore(settings.token_file).create("laptop", "api").encode()
+    monkeypatch.setattr(connections, "is_loopback", lambda _host: False)
+    async with with_limit(settings, 4, monkeypatch) as house:
+        house.dispatcher.steps = [asyncio.Event()]
+        writers = []
+        for number in range(3):
+            _, writer = await opened(house, asking())
+            writers.append(writer)
+            while len(house.dispatcher.asked) <= number:
+                house.dispatcher.began.clear()
+                await house.dispatcher.began.wait()
+        reader, turned_away = await opened(house, asking())
+        refused = await read_answer(reader)
+        assert b" 503 " in refused
+        assert b"Retry-After: 1" in refused
+        house.dispatcher.steps = answer_steps("ok")
+        reader, writer = await opened(house, asking(b"/v1/chat/completions", b"Authorization: Bearer " + token))
+        assert b" 200 " in await read_answer(reader)
+        for open_writer in (*writers, turned_away, writer):
+            open_writer.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "shape"),
+    [(b"/v1/chat/completions", ("error", "code")), (b"/v1/messages", ("error", "type")), (b"/api/chat", ("error",))],
+)
+@pytest.mark.parametrize("fault", [b"No colon\r\n", b"Content-Length: x\r\n", b"A: " + b"a" * 9000 + b"\r\n"])
+async def test_malformed_http_is_answered_in_the_form_of_the_routes_family(
+    house: House, path: bytes, shape: tuple[str, ...], fault: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    said = await answer(house, HEAD % path + fault + b"\r\n")
+    head, _, body = said.partition(b"\r\n\r\n")
+    assert head.startswith((b"HTTP/1.0 400 ", b"HTTP/1.1 400 "))
+    assert b"Content-Type: application/json" in head
+    assert b"x-request-id: req_" in head
+    found = json.loads(body)
+    for name in shape:
+        found = found[name]
+    assert found
+    assert ("type" in json.loads(body)) == (path == b"/v1/messages")
+    assert not any(record.exc_info or "aaaa" in record.getMessage() for record in caplog.records)
+
+
+@pytest.mark.parametrize(("path", "family"), [("/v1/messages/x", "type"), ("/api/x", "error"), ("/v1/x", "error")])
+async def test_errors_before_a_handler_have_the_form_of_the_routes_family(house: House, path: str, family: str) -> None:
+    status, unknown, _ = await house.ask("POST", path)
+    assert status == 404
+    assert isinstance(unknown[family], dict if path == "/v1/x" else str)
+    status, foreign, _ = await house.ask("GET", path, Host="evil.example")
+    assert status == 403
+    assert isinstance(foreign[family], dict if path == "/v1/x" else str)
 
 
 async def test_one_that_was_left_before_tls_was_agreed_on_ends_there(settings: Settings) -> None:

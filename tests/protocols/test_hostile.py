@@ -13,7 +13,8 @@ import pytest
 
 from hoshikage import wire
 from hoshikage.errors import InvalidRequest, TemplateRefused
-from hoshikage.http.json_body import MAX_BYTES, MAX_VALUES, parse
+from hoshikage.http.bodies import MAX_BYTES
+from hoshikage.http.json_body import MAX_VALUES, parse
 from hoshikage.http.keys import StreamTimeouts
 from hoshikage.http.sse import _Watch
 from tests.protocols.conftest import House, answer

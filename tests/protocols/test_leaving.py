@@ -83,7 +83,7 @@ async def test_malformed_http_is_refused_and_not_quoted_in_the_log(
     answered = await reader.read()
     writer.close()
     assert answered.count(b" 400 Bad Request") == 1
-    assert "Error handling request" in caplog.text
+    assert "http.bad_request" in caplog.text
     assert "ecret" not in caplog.text  # the length takes the first letter
 
 

@@ -9,14 +9,12 @@ from aiohttp import web
 from hoshikage.answer.choice import model_for
 from hoshikage.answer.prepared import PreparedRequest, count_prompt_tokens, prepare
 from hoshikage.answer.stream import respond
-from hoshikage.http.error_response import error_format
 from hoshikage.http.ignored import read_body
 from hoshikage.http.json_response import json_response
 from hoshikage.protocols.anthropic import messages_schema as schema
-from hoshikage.protocols.anthropic.writer import MessageWriter, error_body
+from hoshikage.protocols.anthropic.writer import MessageWriter
 
 
-@error_format(error_body)
 async def create(request: web.Request) -> web.StreamResponse:
     body = await read_body(request, schema.parse, schema.WITHOUT_EFFECT)
     asked = await _turn(request, body)
@@ -24,7 +22,6 @@ async def create(request: web.Request) -> web.StreamResponse:
     return await respond(request, asked, writer, stream=bool(body.stream))
 
 
-@error_format(error_body)
 async def count_tokens(request: web.Request) -> web.StreamResponse:
     body = await read_body(request, partial(schema.parse, counting=True), schema.WITHOUT_EFFECT)
     asked = await _turn(request, body)

@@ -13,9 +13,9 @@ import msgspec
 from aiohttp import web
 
 from hoshikage import gguf
-from hoshikage.errors import InvalidRequest, UnsupportedMediaType
+from hoshikage.errors import InvalidRequest
 from hoshikage.http import error_response, listeners
-from hoshikage.http.json_body import read_json
+from hoshikage.http.json_body import read_json, read_json_if_any
 from hoshikage.http.keys import DISPATCHER, REGISTRY, SETTINGS, TLS
 from hoshikage.messages import text
 from hoshikage.protocols.hoshikage import admin_schema as schema
@@ -103,9 +103,7 @@ def described(spec: ModelSpec) -> dict[str, Any]:
 
 async def _nothing(request: web.Request) -> None:
     """Raises UnsupportedMediaType or InvalidRequest for a body that is not `{}` or empty, as JSON."""
-    if request.content_type != "application/json":
-        raise UnsupportedMediaType("http.content_type")
-    if await request.read() and await read_json(request) != {}:
+    if await read_json_if_any(request, declared=True) not in (None, {}):
         raise InvalidRequest("http.body_unwanted")
 
 

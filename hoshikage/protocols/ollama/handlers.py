@@ -18,7 +18,6 @@ from hoshikage.answer.stream import respond
 from hoshikage.answer.submit import perform
 from hoshikage.answer.vectors import floats_of
 from hoshikage.errors import ParameterUnsupported
-from hoshikage.http.error_response import error_format
 from hoshikage.http.ignored import read_body
 from hoshikage.http.json_response import json_response
 from hoshikage.http.keys import DISPATCHER, REGISTRY, SETTINGS
@@ -26,11 +25,10 @@ from hoshikage.params import Embedding, InfillPrompt, TextPrompt
 from hoshikage.protocols.ollama import models
 from hoshikage.protocols.ollama import ollama_schema as schema
 from hoshikage.protocols.ollama.models import resolve
-from hoshikage.protocols.ollama.writer import Kind, LineWriter, error_body, now
+from hoshikage.protocols.ollama.writer import Kind, LineWriter, now
 from hoshikage.registry import ModelSpec
 
 
-@error_format(error_body)
 async def chat(request: web.Request) -> web.StreamResponse:
     body = await read_body(request, schema.parse_chat, schema.WITHOUT_EFFECT)
     spec = await model_for(request, body.model, "text", resolve)
@@ -40,7 +38,6 @@ async def chat(request: web.Request) -> web.StreamResponse:
     return await _answer(request, asked, body, "chat")
 
 
-@error_format(error_body)
 async def generate(request: web.Request) -> web.StreamResponse:
     body = await read_body(request, schema.parse_generate, schema.WITHOUT_EFFECT)
     spec = await model_for(request, body.model, "text", resolve)
@@ -50,7 +47,6 @@ async def generate(request: web.Request) -> web.StreamResponse:
     return await _answer(request, _unframed(asked, body), body, "generate")
 
 
-@error_format(error_body)
 async def embed(request: web.Request) -> web.StreamResponse:
     began = time.monotonic()
     body = await read_body(request, schema.parse_embed, schema.WITHOUT_EFFECT)
@@ -64,12 +60,10 @@ async def embed(request: web.Request) -> web.StreamResponse:
     return json_response({**answer, "total_duration": int((time.monotonic() - began) * 1e9)})
 
 
-@error_format(error_body)
 async def tags(request: web.Request) -> web.StreamResponse:
     return json_response({"models": await models.tags(request.app[REGISTRY], request.app[MODEL_FILES])})
 
 
-@error_format(error_body)
 async def show(request: web.Request) -> web.StreamResponse:
     body = await read_body(request, schema.parse_show, schema.WITHOUT_EFFECT)
     spec = await resolve(request.app[REGISTRY], body.asked)
@@ -79,14 +73,12 @@ async def show(request: web.Request) -> web.StreamResponse:
     return json_response(models.description(spec, found, thinks=thinks))
 
 
-@error_format(error_body)
 async def ps(request: web.Request) -> web.StreamResponse:
     app = request.app
     status, idle = app[DISPATCHER].status(), app[SETTINGS].idle_timeout
     return json_response({"models": await models.running(app[REGISTRY], app[MODEL_FILES], status, idle)})
 
 
-@error_format(error_body)
 async def version(_request: web.Request) -> web.StreamResponse:
     return json_response({"version": __version__})
 
