@@ -64,6 +64,13 @@ def current() -> Ignored:
     return _CURRENT.get()
 
 
+def note(place: str) -> None:
+    """Adds a place to the collector of the request that is being answered, if one is."""
+    found = _CURRENT.get(None)
+    if found is not None:
+        found.add(place)
+
+
 async def read_body(request: web.Request, parse: Callable[[Any], T], without_effect: Mapping[str, str] = {}) -> T:
     """The body as `parse` makes it of the request's JSON. Raises what `read_json` and `parse` raise.
 

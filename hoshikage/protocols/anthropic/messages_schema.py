@@ -9,31 +9,30 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Final, Literal, get_args
 
-import msgspec
 from msgspec import Meta, Struct
 
 from hoshikage.answer.schema import chat, sampling, tools
-from hoshikage.answer.schema.chat import CalledFunction, ChatBody, ChatMessage, StopText
-from hoshikage.answer.schema.chat import ToolCall as ChatCall
+from hoshikage.answer.schema.chat import ChatBody, ChatMessage, StopText
 from hoshikage.answer.schema.output import NamedSchema, ResponseFormat, Schema
 from hoshikage.answer.schema.sampling import SamplingFields
-from hoshikage.answer.schema.tools import FunctionName, FunctionSpec
+from hoshikage.answer.schema.tools import FunctionName
 from hoshikage.answer.schema.validation import convert
-from hoshikage.errors import InvalidRequest, ParameterUnsupported
+from hoshikage.errors import ParameterUnsupported
+from hoshikage.protocols.anthropic.blocks import Block, add_user, assistant, needed, referenced, text_of
+from hoshikage.protocols.anthropic.tools import Tool, functions
 
 MAX_TURNS: Final = 2048
 MAX_STOPS: Final = 16
+BILLING: Final = "x-anthropic-billing-header:"
 Role = Literal["user", "assistant", "system"]
 Choice = Literal["auto", "any", "tool", "none"]
 ThinkingKind = Literal["enabled", "disabled", "adaptive"]
-Display = Literal["summarized", "omitted"]
 Effort = Literal["low", "medium", "high", "xhigh", "max"]
 Tier = Literal["auto", "standard_only"]
 CHOICES: Final = {
     "messages[].role": get_args(Role),
     "tool_choice.type": get_args(Choice),
     "thinking.type": get_args(ThinkingKind),
-    "thinking.display": get_args(Display),
     "output_config.effort": get_args(Effort),
     "output_config.format.type": ("json_schema",),
     "service_tier": get_args(Tier),
@@ -41,33 +40,9 @@ CHOICES: Final = {
 }
 
 
-class Block(Struct, frozen=True):
-    """Any content block that can be read; `type` says which of the fields it has."""
-
-    type: str
-    text: str | None = None
-    thinking: str | None = None
-    id: str | None = None
-    name: str | None = None
-    input: dict[str, Any] | None = None
-    tool_use_id: str | None = None
-    content: str | list[Block] | None = None
-    is_error: bool | None = None
-
-
 class Message(Struct, frozen=True):
     role: Role
     content: str | list[Block]
-
-
-class Tool(Struct, frozen=True):
-    name: Annotated[str, Meta(pattern="^[a-zA-Z0-9_.-]{1,128}$")]
-    type: str | None = None
-    description: str | None = None
-    input_schema: Schema | None = None
-    eager_input_streaming: bool | None = None
-    """A call's input comes in pieces, before it is known to be one; else whole."""
-    strict: bool | None = None
 
 
 class ToolChoice(Struct, frozen=True):
@@ -79,7 +54,7 @@ class ToolChoice(Struct, frozen=True):
 class Thinking(Struct, frozen=True):
     type: ThinkingKind
     budget_tokens: Annotated[int, Meta(ge=1)] | None = None
-    display: Display | None = None
+    display: str | None = None
 
 
 class OutputFormat(Struct, frozen=True):
@@ -168,15 +143,19 @@ def parse(tree: Any, *, counting: bool = False) -> MessagesBody:
         if getattr(body, name) not in neutral:
             raise _unsupported(name)
     if not counting:
-        _needed(body.max_tokens, "max_tokens")
+        needed(body.max_tokens, "max_tokens")
     return body
 
 
 def to_chat(body: MessagesBody) -> ChatBody:
     """The chat that is asked for. Raises InvalidRequest, ParameterUnsupported."""
-    turns = [] if not body.system else [ChatMessage("system", _text(body.system, "system"))]
+    system = _system(body.system)
+    turns = [ChatMessage("system", system)] if system else []
+    named: set[str] = set()
+    newest = max((index for index, message in enumerate(body.messages) if message.role == "user"), default=-1)
     for index, message in enumerate(body.messages):
-        _add(turns, message, f"messages[{index}].content")
+        _add(turns, message, f"messages[{index}].content", is_newest=index == newest)
+        named |= referenced(message.content) if isinstance(message.content, list) else set()
     choice = body.tool_choice
     config = body.output_config or OutputConfig()
     kwargs: dict[str, Any] = {"enable_thinking": body.thinks}
@@ -191,7 +170,7 @@ def to_chat(body: MessagesBody) -> ChatBody:
         if config.format is None
         else ResponseFormat("json_schema", NamedSchema(schema=config.format.schema)),
         reasoning_effort="xhigh" if config.effort == "max" else config.effort,
-        tools=[_tool(tool, f"tools[{index}]") for index, tool in enumerate(body.tools or ())],
+        tools=functions(body.tools or [], named, None if choice is None else choice.name),
         tool_choice=None if choice is None else _choice(choice),
         parallel_tool_calls=False if choice is not None and choice.disable_parallel_tool_use else None,
         chat_template_kwargs=kwargs,
@@ -199,81 +178,26 @@ def to_chat(body: MessagesBody) -> ChatBody:
     )
 
 
-def _add(turns: list[ChatMessage], message: Message, place: str) -> None:
+def _add(turns: list[ChatMessage], message: Message, place: str, *, is_newest: bool) -> None:
     if isinstance(message.content, str):
         turns.append(ChatMessage(message.role, message.content))
     elif message.role == "assistant":
-        turns.append(_assistant(message.content, place))
+        turns.append(assistant(message.content, place))
     else:
-        texts: list[str] = []
-        for index, block in enumerate(message.content):
-            if block.type == "tool_result" and message.role == "user":
-                _flush(turns, message.role, texts)
-                turns.append(_result(block, f"{place}[{index}]"))
-            else:
-                texts.append(_text([block], place, index))
-        _flush(turns, message.role, texts)
+        add_user(turns, message.role, message.content, place, is_newest=is_newest)
 
 
-def _flush(turns: list[ChatMessage], role: Role, texts: list[str]) -> None:
-    if texts:
-        turns.append(ChatMessage(role, "\n".join(texts)))
-        texts.clear()
-
-
-def _result(block: Block, place: str) -> ChatMessage:
-    text = _text(block.content or "", f"{place}.content")
-    shown = f"Error: {text}" if block.is_error else text  # templates know no other way to tell it
-    return ChatMessage("tool", shown, tool_call_id=_needed(block.tool_use_id, f"{place}.tool_use_id"))
-
-
-def _assistant(blocks: list[Block], place: str) -> ChatMessage:
-    texts: list[str] = []
-    thoughts: list[str] = []
-    calls: list[ChatCall] = []
-    for index, block in enumerate(blocks):
-        at = f"{place}[{index}]"
-        if block.type == "thinking":
-            thoughts.append(_needed(block.thinking, f"{at}.thinking"))
-        elif block.type == "tool_use":
-            arguments = msgspec.json.encode(_needed(block.input, f"{at}.input")).decode()
-            called = CalledFunction(_needed(block.name, f"{at}.name"), arguments)
-            calls.append(ChatCall(_needed(block.id, f"{at}.id"), "function", called))
-        elif block.type != "redacted_thinking":  # sealed for Anthropic's eyes
-            texts.append(_text([block], place, index))
-    content = "\n".join(texts) or (None if calls else "")
-    return ChatMessage("assistant", content, reasoning_content="\n".join(thoughts) or None, tool_calls=calls or None)
-
-
-def _text(content: str | list[Block], place: str, first: int = 0) -> str:
-    if isinstance(content, str):
-        return content
-    for index, block in enumerate(content, start=first):
-        if block.type != "text":
-            raise ParameterUnsupported(
-                "http.part_unsupported", param=f"{place}[{index}].type", place=f"{place}[{index}].type"
-            )
-        _needed(block.text, f"{place}[{index}].text")
-    return "\n".join(block.text or "" for block in content)
-
-
-def _tool(tool: Tool, place: str) -> tools.Tool:
-    if tool.type not in (None, "custom"):
-        raise _unsupported(f"{place}.type")
-    schema = _needed(tool.input_schema, f"{place}.input_schema")
-    return tools.Tool("function", FunctionSpec(tool.name, tool.description, schema, tool.strict))
+def _system(given: str | list[Block] | None) -> str:
+    """Claude Code's first block tells who is billed and changes with every session: no model needs it."""
+    blocks = [Block("text", text=given)] if isinstance(given, str) else given or []
+    texts = [text_of(block, f"system[{index}]") for index, block in enumerate(blocks)]
+    return "\n".join(text for text in texts if not text.startswith(BILLING))
 
 
 def _choice(choice: ToolChoice) -> tools.Word | tools.ToolChoice:
     if choice.type == "tool":
-        return tools.ToolChoice("function", FunctionName(_needed(choice.name, "tool_choice.name")))
+        return tools.ToolChoice("function", FunctionName(needed(choice.name, "tool_choice.name")))
     return "required" if choice.type == "any" else choice.type
-
-
-def _needed(value: Any, place: str) -> Any:
-    if value is None:
-        raise InvalidRequest("http.field_missing", param=place, place=place)
-    return value
 
 
 def _unsupported(place: str) -> ParameterUnsupported:

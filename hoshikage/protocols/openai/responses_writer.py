@@ -13,18 +13,25 @@ import msgspec
 from hoshikage import wire
 from hoshikage.answer.output_parser import ParsedEnd
 from hoshikage.answer.prepared import PreparedRequest
-from hoshikage.answer.schema.chat import CalledFunction, ChatMessage, ToolCall
+from hoshikage.answer.schema.chat import ChatMessage
 from hoshikage.answer.shapes import logprobs_of
 from hoshikage.answer.stream import SSE, Warnings
 from hoshikage.errors import HoshikageError
 from hoshikage.http.error_response import message_of
 from hoshikage.http.keys import REQUEST_ID
 from hoshikage.messages import Language
+from hoshikage.protocols.openai.responses_items import Item, sealed, turns_of
 from hoshikage.protocols.openai.responses_schema import ResponsesBody
+from hoshikage.protocols.openai.responses_tools import Origin, text_of
 from hoshikage.tools import CallArguments, CallBroken, CallStart, Content, Delta, Reasoning
 
-Kind = Literal["reasoning", "message", "function_call"]
-PREFIXES: Final[dict[Kind, str]] = {"reasoning": "rs", "message": "msg", "function_call": "fc"}
+Kind = Literal["reasoning", "message", "function_call", "custom_tool_call"]
+PREFIXES: Final[dict[Kind, str]] = {
+    "reasoning": "rs",
+    "message": "msg",
+    "function_call": "fc",
+    "custom_tool_call": "ctc",
+}
 Status = Literal["in_progress", "completed", "incomplete", "failed"]
 
 
@@ -42,21 +49,27 @@ class Open:
     texts: list[str]
     logprobs: list[dict[str, Any]]
     call: CallStart | None = None
+    origin: Origin | None = None
+    """What the called function stands for, where the request has it."""
+    seals: bool = False
+    """Whether thoughts are also told in a form that clients keep without looking at it."""
 
     def item(self, status: Status) -> dict[str, Any]:
-        if self.kind == "function_call":
-            return {
-                "id": self.id,
-                "type": "function_call",
-                "status": status,
-                "call_id": self.call.id if self.call else "",
-                "name": self.call.name if self.call else "",
-                "arguments": "".join(self.texts),
-            }
+        if self.call is not None:
+            return self._call_item(self.call, status)
         content = [self.part()] if self.texts else []
         if self.kind == "reasoning":
-            return {"id": self.id, "type": "reasoning", "status": status, "summary": [], "content": content}
+            more = {"encrypted_content": sealed("".join(self.texts))} if self.seals and self.texts else {}
+            item = {"id": self.id, "type": "reasoning", "status": status, "summary": [], "content": content}
+            return {**item, **more}
         return {"id": self.id, "type": "message", "status": status, "role": "assistant", "content": content}
+
+    def _call_item(self, call: CallStart, status: Status) -> dict[str, Any]:
+        text, origin = "".join(self.texts), self.origin or Origin(call.name)
+        said = {"input": text_of(text) if text else ""} if origin.custom else {"arguments": text}
+        space = {} if origin.namespace is None else {"namespace": origin.namespace}
+        named = {"call_id": call.id, "name": origin.name, **space}
+        return {"id": self.id, "type": self.kind, "status": status, **named, **said}
 
     def part(self) -> dict[str, Any]:
         text = "".join(self.texts)
@@ -74,6 +87,8 @@ class ResponseWriter:
         self.headers = {"request-id": REQUEST_ID.get()}
         self.id = new_id("resp")
         self._created = int(time.time())
+        self._origins = body.offer().origins
+        self._seals = body.seals_thoughts
         self._fixed = _echoed(body, prepared, stored=stored)
         self._logprobs = body.logprobs
         self._sequence = 0
@@ -121,18 +136,8 @@ class ResponseWriter:
         return self._response
 
     def turns(self) -> list[ChatMessage]:
-        """The answer as the next request's conversation has it."""
-        texts: dict[str, list[str]] = {"reasoning": [], "message": []}
-        calls = []
-        for item in self._output:
-            if item["type"] == "function_call":
-                called = CalledFunction(item["name"], item["arguments"])
-                calls.append(ToolCall(item["call_id"], "function", called))
-            else:
-                texts[item["type"]] += [part["text"] for part in item["content"]]
-        thoughts = "".join(texts["reasoning"]) or None
-        content = "".join(texts["message"]) or (None if calls else "")
-        return [ChatMessage("assistant", content, reasoning_content=thoughts, tool_calls=calls or None)]
+        """The answer as the next request's conversation has it: as if its items had been sent back."""
+        return turns_of(msgspec.convert(self._output, list[Item])) or [ChatMessage("assistant", "")]
 
     def _said(self, delta: Delta) -> bytes:
         if isinstance(delta, Content):
@@ -140,7 +145,8 @@ class ResponseWriter:
         if isinstance(delta, Reasoning):
             return self._text("reasoning", "response.reasoning_text.delta", delta.text)
         if isinstance(delta, CallStart):
-            return self._opened("function_call", delta)
+            origin = self._origins.get(delta.name)
+            return self._opened("custom_tool_call" if origin and origin.custom else "function_call", delta)
         if isinstance(delta, CallArguments):
             return self._piece(delta)
         return self._broken(delta)
@@ -159,17 +165,20 @@ class ResponseWriter:
 
     def _opened(self, kind: Kind, call: CallStart | None = None) -> bytes:
         frames = self._close("completed")
-        self._open = Open(kind, new_id(PREFIXES[kind]), self._indices, [], [], call)
+        origin = None if call is None else self._origins.get(call.name)
+        self._open = Open(kind, new_id(PREFIXES[kind]), self._indices, [], [], call, origin, self._seals)
         self._indices += 1
         item = self._open.item("in_progress")
         frames += self._event("response.output_item.added", output_index=self._open.index, item=item)
-        if kind != "function_call":
+        if call is None:
             frames += self._at("response.content_part.added", content_index=0, part=self._open.part())
         return frames
 
     def _piece(self, delta: CallArguments) -> bytes:
         assert self._open is not None
         self._open.texts.append(delta.piece)
+        if self._open.kind == "custom_tool_call":
+            return b""  # its text is known when the object around it has ended
         return self._at("response.function_call_arguments.delta", delta=delta.piece)
 
     def _broken(self, delta: CallBroken) -> bytes:
@@ -187,6 +196,9 @@ class ResponseWriter:
         item, text = self._open.item(status), "".join(self._open.texts)
         if self._open.kind == "function_call":
             frames = self._at("response.function_call_arguments.done", name=item["name"], arguments=text)
+        elif self._open.kind == "custom_tool_call":
+            frames = self._at("response.custom_tool_call_input.delta", delta=item["input"])
+            frames += self._at("response.custom_tool_call_input.done", input=item["input"])
         else:
             part = self._open.part()
             more = {"logprobs": self._open.logprobs} if self._open.kind == "message" else {}
@@ -253,20 +265,22 @@ def _echoed(body: ResponsesBody, prepared: PreparedRequest, *, stored: bool) -> 
         "background": False,
         "store": stored,
         "temperature": prepared.job.sampling.temperature,
+        "presence_penalty": prepared.job.sampling.presence_penalty,
+        "frequency_penalty": prepared.job.sampling.frequency_penalty,
         "top_p": prepared.job.sampling.top_p,
         "top_logprobs": body.top_logprobs or 0,
         "text": text,
         "tool_choice": "auto" if body.tool_choice is None else _given(body.tool_choice),
         "tools": [
             {"type": "function", "name": tool.name, "description": tool.description, "parameters": tool.parameters,
-             "strict": tool.strict}
+             "strict": tool.strict} if tool.type == "function" else _given(tool)
             for tool in body.tools or ()
         ],
-        "truncation": "disabled",
+        "truncation": body.truncation or "disabled",
         "user": body.user,
         "safety_identifier": body.safety_identifier,
         "prompt_cache_key": body.prompt_cache_key,
-        "service_tier": "default" if body.service_tier is not None else None,
+        "service_tier": "default",
     }  # fmt: skip
 
 

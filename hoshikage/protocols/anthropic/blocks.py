@@ -1,0 +1,139 @@
+"""Content blocks of Anthropic's messages as the turns of a chat. Any thread; pure.
+
+What is no text leaves a word in its place, for it lies in the history and would be sent again with every turn; only in
+what the user has just said is it refused.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from hoshikage.answer.schema.chat import CalledFunction, ChatMessage, ToolCall
+from hoshikage.answer.schema.parts import placeholder
+from hoshikage.errors import InvalidRequest, ParameterUnsupported
+from hoshikage.http.ignored import note
+
+UNPARSED: Final = "__unparsedToolInput"
+"""Where Claude Code keeps an input that was cut off."""
+
+
+class Block(Struct, frozen=True):
+    """Any content block that can be read; `type` says which of the fields it has."""
+
+    type: str
+    text: str | None = None
+    thinking: str | None = None
+    id: str | None = None
+    name: str | None = None
+    input: Any = None
+    tool_use_id: str | None = None
+    content: str | list[Block] | dict[str, Any] | None = None
+    is_error: bool | None = None
+    tool_name: str | None = None
+    source: Any = None
+    title: str | None = None
+
+
+def add_user(turns: list[ChatMessage], role: str, blocks: list[Block], place: str, *, is_newest: bool) -> None:
+    """The turns of one message that is not the assistant's: results of tools become turns of their own."""
+    texts: list[str] = []
+    for index, block in enumerate(blocks):
+        at = f"{place}[{index}]"
+        if block.type == "tool_result" and role == "user":
+            _flush(turns, role, texts)
+            turns.append(_result(block, at))
+        else:
+            texts.append(text_of(block, at, refuses=is_newest))
+    _flush(turns, role, texts)
+
+
+def assistant(blocks: list[Block], place: str) -> ChatMessage:
+    """Thoughts, words and calls in one turn."""
+    texts: list[str] = []
+    thoughts: list[str] = []
+    calls: list[ToolCall] = []
+    for index, block in enumerate(blocks):
+        at = f"{place}[{index}]"
+        if block.type == "thinking":
+            thoughts.append(needed(block.thinking, f"{at}.thinking"))
+        elif block.type == "tool_use":
+            called = CalledFunction(needed(block.name, f"{at}.name"), _arguments(block.input))
+            calls.append(ToolCall(needed(block.id, f"{at}.id"), "function", called))
+        elif block.type != "redacted_thinking":  # sealed for Anthropic's eyes
+            texts.append(text_of(block, at))
+    content = "\n".join(texts) or (None if calls else "")
+    return ChatMessage("assistant", content, reasoning_content="\n".join(thoughts) or None, tool_calls=calls or None)
+
+
+def text_of(block: Block, place: str, *, refuses: bool = False) -> str:
+    """The words of a block. Raises InvalidRequest, and ParameterUnsupported where `refuses` and it has none."""
+    if block.type == "text":
+        return str(needed(block.text, f"{place}.text"))
+    if block.type == "tool_reference":
+        return f"[tool: {block.tool_name or block.name}]"
+    if block.type in ("document", "search_result") and (words := _document(block)):
+        return words
+    if refuses:
+        raise ParameterUnsupported("http.part_unsupported", param=f"{place}.type", place=f"{place}.type")
+    note(f"{place}: {block.type}")
+    return placeholder(block.type)
+
+
+def referenced(blocks: list[Block]) -> set[str]:
+    """The tools that blocks name, those in results included."""
+    found: set[str] = set()
+    for block in blocks:
+        if block.type == "tool_reference" and block.tool_name:
+            found.add(block.tool_name)
+        elif isinstance(block.content, list):
+            found |= referenced(block.content)
+    return found
+
+
+def needed(value: Any, place: str) -> Any:
+    if value is None:
+        raise InvalidRequest("http.field_missing", param=place, place=place)
+    return value
+
+
+def _document(block: Block) -> str:
+    """A document that is text, or is made of blocks of it."""
+    source = block.source if isinstance(block.source, dict) else {}
+    parts = block.content if isinstance(block.content, list) else []
+    words = [part.text for part in parts if part.text]
+    data = source.get("data")
+    if source.get("type") == "text" and isinstance(data, str):
+        words.append(data)
+    inner = source.get("content") if source.get("type") == "content" else None
+    if isinstance(inner, str):
+        words.append(inner)
+    elif isinstance(inner, list):
+        words += [one["text"] for one in inner if isinstance(one, dict) and isinstance(one.get("text"), str)]
+    return "\n".join(([block.title] if block.title and words else []) + words)
+
+
+def _flush(turns: list[ChatMessage], role: Any, texts: list[str]) -> None:
+    if texts:
+        turns.append(ChatMessage(role, "\n".join(texts)))
+        texts.clear()
+
+
+def _result(block: Block, place: str) -> ChatMessage:
+    content = block.content
+    if isinstance(content, list):
+        text = "\n".join(text_of(one, f"{place}.content[{at}]") for at, one in enumerate(content))
+    else:
+        text = content if isinstance(content, str) else "" if content is None else msgspec.json.encode(content).decode()
+    shown = f"Error: {text}" if block.is_error else text  # templates know no other way to tell it
+    return ChatMessage("tool", shown, tool_call_id=needed(block.tool_use_id, f"{place}.tool_use_id"))
+
+
+def _arguments(value: Any) -> str:
+    """A call's input as text; what was cut off comes as it was."""
+    kept = value.get(UNPARSED) if isinstance(value, dict) else None
+    if isinstance(kept, dict) and isinstance(kept.get("raw"), str):
+        return str(kept["raw"])
+    return value if isinstance(value, str) else msgspec.json.encode({} if value is None else value).decode()

@@ -1,0 +1,173 @@
+"""Items of a Responses request, as clients send them and get them back, and the turns they stand for. Pure.
+
+What one assistant turn thinks, says and calls is several items here and one message of a chat.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from typing import Any, Final, Literal
+
+from msgspec import Struct
+
+from hoshikage.answer.schema.chat import CalledFunction, ChatMessage
+from hoshikage.answer.schema.chat import ToolCall as ChatCall
+from hoshikage.answer.schema.parts import placeholder
+from hoshikage.errors import InvalidRequest, ParameterUnsupported
+from hoshikage.http.ignored import note
+from hoshikage.protocols.openai.responses_tools import arguments_of, flat_name
+
+SEAL: Final = "hoshikage:"
+"""Begins thoughts that a client keeps for us without looking at them; they are encoded, not encrypted."""
+KINDS: Final = frozenset(
+    {
+        "message",
+        "reasoning",
+        "additional_tools",
+        "function_call",
+        "function_call_output",
+        "custom_tool_call",
+        "custom_tool_call_output",
+        "local_shell_call",
+        "local_shell_call_output",
+    }
+)
+"""Items that are read; others are left out and named as ignored."""
+IMAGE_KINDS: Final = frozenset({"input_image", "image_url", "image", "computer_screenshot"})
+
+
+class Part(Struct, frozen=True):
+    type: str
+    text: str | None = None
+    refusal: str | None = None
+
+
+class Item(Struct, frozen=True):
+    """Any input item that can be read; `type` says which of the fields it has."""
+
+    type: str | None = None
+    role: Literal["user", "assistant", "system", "developer"] | None = None
+    content: str | list[Part] | None = None
+    call_id: str | None = None
+    name: str | None = None
+    arguments: str | None = None
+    output: str | list[Part] | dict[str, Any] | None = None
+    summary: list[Part] | None = None
+    namespace: str | None = None
+    input: str | None = None
+    action: dict[str, Any] | None = None
+    tools: list[dict[str, Any]] | None = None
+    encrypted_content: str | None = None
+
+
+def readable(item: Any) -> Any:
+    """Of an item that stands for nothing here, only its kind: its fields have forms of their own."""
+    kind = item.get("type") if isinstance(item, dict) else None
+    return {"type": kind} if isinstance(kind, str) and kind not in KINDS else item
+
+
+def turns_of(given: str | Sequence[Item]) -> list[ChatMessage]:
+    """Input as turns of a chat. Raises InvalidRequest, ParameterUnsupported."""
+    if isinstance(given, str):
+        return [ChatMessage("user", given)]
+    turns: list[ChatMessage] = []
+    newest = max((index for index, item in enumerate(given) if item.role == "user"), default=-1)
+    for index, item in enumerate(given):
+        _add(turns, item, f"input[{index}]", is_newest=index == newest)
+    return turns
+
+
+def _add(turns: list[ChatMessage], item: Item, place: str, *, is_newest: bool) -> None:
+    """What one assistant turn thinks, says and calls is several items here and one message of a chat."""
+    kind = item.type or "message"
+    if kind == "message":
+        role = needed(item.role, f"{place}.role")
+        given = item.content if item.content is not None or role != "assistant" else ""
+        content = _text(needed(given, f"{place}.content"), f"{place}.content", refuses_images=is_newest)
+        if role == "assistant":
+            _join(turns, content=content)
+        else:
+            turns.append(ChatMessage(role, content))
+    elif kind in ("function_call", "custom_tool_call", "local_shell_call"):
+        _join(turns, call=_call(item, kind, place))
+    elif kind in ("function_call_output", "custom_tool_call_output", "local_shell_call_output"):
+        output = item.output or ""
+        content = json.dumps(output) if isinstance(output, dict) else _text(output, f"{place}.output")
+        turns.append(ChatMessage("tool", content, tool_call_id=needed(item.call_id, f"{place}.call_id")))
+    elif kind == "reasoning":
+        parts = item.content if isinstance(item.content, list) and item.content else item.summary or []
+        thoughts = "".join(part.text or "" for part in parts) or unsealed(item.encrypted_content)
+        if thoughts:
+            _join(turns, thoughts=thoughts)
+    elif kind != "additional_tools":  # a call of OpenAI's own, or a word between its machines: nothing to answer
+        note(f"{place}: {kind}")
+
+
+def _call(item: Item, kind: str, place: str) -> ChatCall:
+    if kind == "local_shell_call":
+        called = CalledFunction("local_shell", json.dumps(item.action or {}, ensure_ascii=False))
+    elif kind == "custom_tool_call":
+        name = flat_name(needed(item.name, f"{place}.name"), item.namespace)
+        called = CalledFunction(name, arguments_of(needed(item.input, f"{place}.input")))
+    else:
+        name = flat_name(needed(item.name, f"{place}.name"), item.namespace)
+        called = CalledFunction(name, needed(item.arguments, f"{place}.arguments"))
+    return ChatCall(needed(item.call_id, f"{place}.call_id"), "function", called)
+
+
+def sealed(thoughts: str) -> str:
+    """Thoughts as a client gives them back without having looked at them."""
+    return SEAL + base64.b64encode(thoughts.encode("utf-8", "replace")).decode()
+
+
+def unsealed(text: str | None) -> str:
+    """The thoughts again; none of what another server has sealed."""
+    if text is None or not text.startswith(SEAL):
+        return ""
+    try:
+        return base64.b64decode(text.removeprefix(SEAL)).decode("utf-8", "replace")
+    except ValueError:
+        return ""
+
+
+def _join(
+    turns: list[ChatMessage], *, content: str | None = None, thoughts: str | None = None, call: ChatCall | None = None
+) -> None:
+    """Adds to the assistant's turn if that goes on, else begins one. Thoughts and a second text begin a new one."""
+    last = turns[-1] if turns and turns[-1].role == "assistant" else None
+    open_ended = last is not None and thoughts is None and (content is None or not (last.content or last.tool_calls))
+    if last is None or not open_ended:
+        last = ChatMessage("assistant", "")
+        turns.append(last)
+    calls = [*(last.tool_calls or ()), *([call] if call else ())]
+    text = content or last.content or (None if calls else "")  # templates tell a call alone from an empty text
+    thoughts = thoughts or last.reasoning_content
+    turns[-1] = ChatMessage("assistant", text, reasoning_content=thoughts, tool_calls=calls or None)
+
+
+def _text(content: str | Sequence[Part], place: str, *, refuses_images: bool = False) -> str:
+    """The words of a content. What is no text leaves a word in its place, but where it is what is asked about."""
+    if isinstance(content, str):
+        return content
+    texts: list[str] = []
+    for index, part in enumerate(content):
+        at = f"{place}[{index}]"
+        if part.type in ("input_text", "output_text", "text", "summary_text", "reasoning_text"):
+            texts.append(needed(part.text, f"{at}.text"))
+        elif part.type == "refusal":
+            texts.append(needed(part.refusal, f"{at}.refusal"))
+        elif refuses_images:
+            raise ParameterUnsupported("http.part_unsupported", param=f"{at}.type", place=f"{at}.type")
+        else:
+            note(f"{at}: {part.type}")
+            texts.append(placeholder("image" if part.type in IMAGE_KINDS else part.type))
+    return "\n".join(texts)
+
+
+def needed(value: Any, place: str) -> Any:
+    """Raises InvalidRequest for what is not there."""
+    if value is None:
+        raise InvalidRequest("http.field_missing", param=place, place=place)
+    return value

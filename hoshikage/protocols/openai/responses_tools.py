@@ -1,0 +1,145 @@
+"""Tools of a Responses request: functions, texts in place of functions, functions in namespaces. Any thread; pure.
+
+A model calls functions by one name and with one object. A custom tool is offered as a function of one text, a namespace
+as the functions in it; what comes back is told as the kind it was asked for. Tools that OpenAI itself would carry out
+cannot be offered: they are left out and named as ignored, unless the request insists on one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from msgspec import Struct
+
+from hoshikage.answer.schema import tools
+from hoshikage.answer.schema.output import Schema
+from hoshikage.answer.schema.tools import FunctionSpec, Name
+from hoshikage.errors import InvalidRequest
+
+BARE: Final = "functions"
+"""The namespace whose functions keep their names: models know it as that of all functions."""
+BETWEEN: Final = "__"
+TEXT: Final = "input"
+"""The one parameter of a custom tool."""
+
+
+class Format(Struct, frozen=True):
+    type: str
+    syntax: str | None = None
+    definition: str | None = None
+
+
+class Tool(Struct, frozen=True):
+    type: str
+    name: Name | None = None
+    description: str | None = None
+    parameters: Schema | None = None
+    strict: bool | None = None
+    format: Format | None = None
+    tools: list[dict[str, Any]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a function that the model may call stands for."""
+
+    name: str
+    namespace: str | None = None
+    custom: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """The functions of a request."""
+
+    functions: tuple[tools.Tool, ...]
+    origins: Mapping[str, Origin]
+    """Name of a function -> what it stands for."""
+    left_out: tuple[str, ...]
+    """Places and kinds of those that cannot be offered, as `tools[4]: web_search`."""
+
+
+def flat_name(name: str, namespace: str | None) -> str:
+    """The name under which the model knows a function."""
+    return name if namespace in (None, BARE) else f"{namespace}{BETWEEN}{name}"
+
+
+def offer(given: Iterable[tuple[str, Tool]]) -> Offer:
+    """`given`: places and tools. Raises InvalidRequest for a function without a name."""
+    functions: list[tools.Tool] = []
+    origins: dict[str, Origin] = {}
+    left_out: list[str] = []
+    for place, tool, namespace in _each(given, None):
+        if tool.type not in ("function", "custom"):
+            left_out.append(f"{place}: {tool.type}")
+            continue
+        if tool.name is None:
+            raise InvalidRequest("http.field_missing", param=f"{place}.name", place=f"{place}.name")
+        custom = tool.type == "custom"
+        name = flat_name(tool.name, namespace)
+        origins[name] = Origin(tool.name, namespace, custom)
+        parameters = _of_text(tool.format) if custom else tool.parameters
+        description = _described(tool) if custom else tool.description
+        functions.append(tools.Tool("function", FunctionSpec(name, description, parameters, tool.strict)))
+    return Offer(tuple(functions), origins, tuple(left_out))
+
+
+def _each(given: Iterable[tuple[str, Tool]], namespace: str | None) -> Iterator[tuple[str, Tool, str | None]]:
+    for place, tool in given:
+        if tool.type == "namespace" and tool.tools is not None:
+            inner = ((f"{place}.tools[{at}]", tool_of(one)) for at, one in enumerate(tool.tools))
+            yield from _each(inner, tool.name)
+        else:
+            yield place, tool, namespace
+
+
+def tool_of(value: Mapping[str, Any]) -> Tool:
+    """A tool that stands inside another or in the input, of which only what is known is looked at."""
+
+    def known(name: str, kind: type[Any]) -> Any:
+        return value[name] if isinstance(value.get(name), kind) else None
+
+    form = known("format", dict)
+    return Tool(
+        type=str(value.get("type")),
+        name=known("name", str),
+        description=known("description", str),
+        parameters=known("parameters", dict),
+        strict=known("strict", bool),
+        format=Format(*(str(form[name]) if name in form else None for name in ("type", "syntax", "definition")))  # type: ignore[arg-type]
+        if form
+        else None,
+        tools=known("tools", list),
+    )
+
+
+def _of_text(form: Format | None) -> Schema:
+    """A regular expression can be enforced within a JSON string; a grammar of another kind is told in words."""
+    text: Schema = {"type": "string"}
+    if form is not None and form.syntax == "regex" and form.definition:
+        text["pattern"] = form.definition
+    return {"type": "object", "properties": {TEXT: text}, "required": [TEXT], "additionalProperties": False}
+
+
+def _described(tool: Tool) -> str:
+    words = tool.description or ""
+    if tool.format is None or not tool.format.definition:
+        return words
+    return f"{words}\n\nThe text must match this {tool.format.syntax} grammar:\n{tool.format.definition}".strip()
+
+
+def text_of(arguments: str) -> str:
+    """The text that a custom tool was called with; the arguments as they stand where they are none of its own."""
+    try:
+        value = json.loads(arguments)
+    except (ValueError, RecursionError):
+        return arguments
+    return value[TEXT] if isinstance(value, dict) and isinstance(value.get(TEXT), str) else arguments
+
+
+def arguments_of(text: str) -> str:
+    """The same the other way round."""
+    return json.dumps({TEXT: text}, ensure_ascii=False)
