@@ -225,6 +225,10 @@ class Ranking(Struct, frozen=True, array_like=True, tag="rank"):
 
     query: str
     documents: tuple[str, ...]
+    cut: Literal["", "right", "left"] = ""
+    """Where a document that is too long loses its rest; empty refuses it."""
+    param: str = "documents"
+    """The request's field, for refusals."""
 
 
 Task = Tokenization | Detokenization | Rendering | Embedding | Ranking

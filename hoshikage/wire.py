@@ -153,8 +153,12 @@ class Vector(Frame, frozen=True, tag="vector"):
 
 
 class Score(Frame, frozen=True, tag="score"):
+    """How well one document answers."""
+
     job: int
     value: float
+    is_share: bool = False
+    """Whether it is a chance, from 0 to 1; else any number."""
 
 
 FinishReason = Literal["stop", "length", "cancelled"]

@@ -12,13 +12,15 @@ N_EMBD: Final = 32
 N_CTX: Final = 64
 WORDS: Final = ("star", "shadow", "night", "day", "cat", "dog")
 SPECIAL: Final = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
+ROBERTA: Final = ("<s>", "<pad>", "</s>", "<unk>")
 
 
-def write_encoder(file: Path, pooling: int) -> Path:
-    """A BERT of one layer. `pooling` is llama.h's llama_pooling_type; 4 brings a classifier."""
+def write_encoder(file: Path, pooling: int, *, roberta: bool = False) -> Path:
+    """A BERT of one layer. `pooling` is llama.h's llama_pooling_type; 4 brings a classifier. `roberta`: it has the
+    vocabulary of XLM-RoBERTa's kind."""
     writer: Any = gguf.GGUFWriter(file, "bert")
     random = np.random.default_rng(1)
-    tokens = [*SPECIAL, *(f"\u2581{word}" for word in WORDS)]
+    tokens = [*(ROBERTA if roberta else SPECIAL), *(f"\u2581{word}" for word in WORDS)]
     writer.add_context_length(N_CTX)
     writer.add_embedding_length(N_EMBD)
     writer.add_block_count(1)
@@ -28,12 +30,19 @@ def write_encoder(file: Path, pooling: int) -> Path:
     writer.add_causal_attention(False)
     writer.add_pooling_type(gguf.PoolingType(pooling))
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
-    writer.add_tokenizer_model("bert")
+    writer.add_tokenizer_model("t5" if roberta else "bert")
     writer.add_tokenizer_pre("default")
     writer.add_token_list(tokens)
     writer.add_token_types([gguf.TokenType.CONTROL] * len(SPECIAL) + [gguf.TokenType.NORMAL] * len(WORDS))
     writer.add_token_type_count(2)
-    for name, token in (("pad", 0), ("unk", 1), ("bos", 2), ("eos", 3), ("sep", 3), ("mask", 1)):
+    if roberta:
+        writer.add_token_scores([0.0] * len(SPECIAL) + [-1.0] * len(WORDS))
+        writer.add_add_bos_token(True)
+        writer.add_add_eos_token(True)
+        writer.add_add_space_prefix(True)
+        writer.add_remove_extra_whitespaces(True)
+    bert = {"pad": 0, "unk": 1, "bos": 2, "sep": 3, "mask": 1}
+    for name, token in ({"bos": 0, "pad": 1, "eos": 2, "sep": 2, "unk": 3} if roberta else bert).items():
         getattr(writer, f"add_{name}_token_id")(token)
 
     def matrix(name: str, rows: int, columns: int, *, bias: bool = True) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -13,9 +12,11 @@ from hoshikage.engine.cancels import Cancels
 from hoshikage.engine.prompt import checked
 from hoshikage.errors import ContextLengthExceeded, InvalidRequest
 from hoshikage.llama.embedder import Embedder
+from hoshikage.llama.kinds import scores_are_shares
 from hoshikage.llama.model import Model
+from hoshikage.llama.pairs import pair
 from hoshikage.llama.templates import Templates
-from hoshikage.llama.vocab import NO_TOKEN, Vocab
+from hoshikage.llama.vocab import Vocab
 from hoshikage.params import (
     Detokenization,
     Embedding,
@@ -103,7 +104,7 @@ class Tasks:
         """Of one text; `before` tokens of others are computed. None where it is cancelled."""
         if isinstance(task, Ranking):
             score = embedder.score(tokens)
-            return None if score is None else wire.Score(job, score)
+            return None if score is None else wire.Score(job, score, scores_are_shares(self._model))
         vector = embedder.embed(tokens, task.dimensions, lambda done: self._emit(wire.Prefill(job, before + done)))
         return None if vector is None else wire.Vector(job, vector.astype("<f4").tobytes())
 
@@ -115,7 +116,8 @@ class Tasks:
                 raise InvalidRequest("engine.no_ranker", param="model")
             template = self._model.metadata("tokenizer.chat_template.rerank")
             for number, document in enumerate(task.documents):
-                yield _measured(_pair(vocab, template, task.query, document), embedder, f"documents[{number}]")
+                tokens = pair(vocab, template, task.query, document).tokens(embedder.longest, task.cut)
+                yield _measured(tokens, embedder, f"{task.param}[{number}]")
             return
         if embedder.ranks:
             raise InvalidRequest("engine.no_embedder", param="model")
@@ -129,19 +131,6 @@ class Tasks:
 
 def _whole(vocab: Vocab, text: str) -> list[int]:
     return vocab.tokenize(text, parse_special=False, add_special=True)
-
-
-def _pair(vocab: Vocab, template: str | None, query: str, document: str) -> list[int]:
-    """As the model's template for it says, else in llama-server's order: BOS, query, EOS, SEP, document, EOS."""
-    if template is not None:
-        given = {"{query}": query, "{document}": document}
-        parts = re.split(r"(\{query\}|\{document\})", template)
-        return [
-            token for part in parts for token in vocab.tokenize(given.get(part, part), parse_special=part not in given)
-        ]
-    between = [] if vocab.sep == NO_TOKEN else [vocab.sep]
-    end = [] if vocab.eos == NO_TOKEN else [vocab.eos]
-    return [*_whole(vocab, query), *between, *vocab.tokenize(document, parse_special=False), *end]
 
 
 def _measured(tokens: list[int], embedder: Embedder, place: str) -> list[int]:

@@ -50,6 +50,11 @@ def ranks(model: Model) -> bool:
     return pooling_of(model) == RANK
 
 
+def scores_are_shares(model: Model) -> bool:
+    """Whether the library makes a share of 1 of the model's score: the chance of "yes" against "no"."""
+    return model.architecture.startswith("qwen3")
+
+
 def writes(model: Model) -> bool:
     """Whether the model can go on with a text."""
     return not looks_both_ways(model) and not ranks(model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -41,15 +42,32 @@ def test_documents_come_the_best_first(client: OpenAI) -> None:
     scores = [one["relevance_score"] for one in told["results"]]
     assert scores == sorted(scores, reverse=True)
     assert len(set(scores)) == 3
-    assert told["usage"] == {"prompt_tokens": 18, "total_tokens": 18}
+    assert told["usage"] == {"prompt_tokens": 15, "total_tokens": 15}
     best = rank(client, top_n=1, return_documents=True)["results"]
     assert [one["index"] for one in best] == [told["results"][0]["index"]]
     assert best[0]["document"]["text"] == ["night", "dog", "cat"][best[0]["index"]]
 
 
+def test_the_form_of_text_embeddings_inference(client: OpenAI) -> None:
+    body: dict[str, Any] = {"model": "ranker", "query": "star", "texts": ["night", "dog", "cat"]}
+    shares = client.post("/rerank", cast_to=list[Any], body={**body, "return_text": True})
+    own = client.post("/rerank", cast_to=list[Any], body={**body, "raw_scores": True})
+    ours = rank(client, documents=body["texts"])["results"]
+    assert [one["index"] for one in shares] == [one["index"] for one in own] == [one["index"] for one in ours]
+    assert [one["score"] for one in own] == [one["relevance_score"] for one in ours]
+    for share, number in zip(shares, own, strict=True):
+        assert share["score"] == pytest.approx(1 / (1 + math.exp(-number["score"])))
+        assert share["text"] == body["texts"][share["index"]]
+    long = {**body, "texts": ["dog " * 99], "truncate": True}
+    assert len(client.post("/rerank", cast_to=list[Any], body=long)) == 1
+
+
 @pytest.mark.parametrize(
     ("more", "param"),
     [
+        ({"texts": ["a"]}, "texts"),
+        ({"documents": None}, "documents"),
+        ({"documents": None, "texts": ["dog " * 99]}, "texts[0]"),
         ({"documents": []}, "documents"),
         ({"documents": ["a", 1]}, "documents[1]"),
         ({"query": ""}, "query"),

@@ -119,7 +119,7 @@ def test_the_first_token_and_the_mean_are_two_things(done: Done) -> None:
 def test_a_reranker_scores_and_does_not_embed(done: Done, newest: Done) -> None:
     assert done["rank"][0]["scores"] == pytest.approx(newest["rank"][0]["scores"], abs=NEAR)
     assert len(set(done["rank"][0]["scores"])) == 2
-    assert done["rank"][0]["prompt_tokens"] == 2 * len(["[CLS]", "star", "[SEP]", "[SEP]", "night", "[SEP]"])
+    assert done["rank"][0]["prompt_tokens"] == 2 * len(["[CLS]", "star", "[SEP]", "night", "[SEP]"])
     assert done["rank"][1]["error"] == "engine.no_embedder"
     assert done["text"][2]["error"] == "engine.no_ranker"
 

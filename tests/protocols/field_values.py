@@ -35,6 +35,7 @@ BASES: Final[dict[str, Body]] = {
     "/v1/completions": {"model": "tiny", "prompt": "a"},
     "/v1/embeddings": {"model": "tiny", "input": "a"},
     "/v1/rerank": {"model": "tiny", "query": "q", "documents": ["a", "b"]},
+    "/rerank": {"model": "tiny", "query": "q", "texts": ["a", "b"], "truncate": True},
     "/completion": {"prompt": "a"},
     "/infill": {"input_prefix": "a", "input_suffix": "b"},
     "/api/generate": {"model": "tiny", "prompt": "a", "stream": False},
@@ -55,6 +56,8 @@ ROUTES: Final = {
     "ollama_show": "/api/show",
 }
 OTHER_ROUTES: Final = {
+    ("rerank", "texts"): "/rerank",
+    ("rerank", "truncation_direction"): "/rerank",
     ("native", "input_prefix"): "/infill",
     ("native", "input_suffix"): "/infill",
     ("native", "input_extra"): "/infill",
@@ -246,7 +249,18 @@ VALUES: Final[dict[str, Body]] = {
         "user": "x",
     },
     "embeddings": {"model": "tiny", "input": ["a", "b"], "encoding_format": "base64", "dimensions": 1, "user": "x"},
-    "rerank": {"model": "tiny", "query": "x", "documents": [{"text": "c"}, "b"], "top_n": 1, "return_documents": True},
+    "rerank": {
+        "model": "tiny",
+        "query": "x",
+        "documents": [{"text": "c"}, "b"],
+        "top_n": 1,
+        "return_documents": True,
+        "texts": ["c", "b"],
+        "raw_scores": True,
+        "return_text": True,
+        "truncate": True,
+        "truncation_direction": "Left",
+    },
     "native": {
         **RAW,
         "input_prefix": "x",

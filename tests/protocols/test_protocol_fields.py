@@ -43,6 +43,8 @@ OF_THE_ANSWER: Final = frozenset(
     {
         "model",
         "name",
+        "raw_scores",
+        "return_text",
         "stream",
         "stream_options",
         "timings",

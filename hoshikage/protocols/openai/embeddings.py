@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -48,13 +49,24 @@ async def rerank(request: web.Request) -> web.Response:
     spec = await model_for(request, body.model, "rerank")
     scores, finished = await perform(request, spec, body.task, wire.Score)
     order = sorted(range(len(scores)), key=lambda index: -scores[index].value)
+    if body.texts is not None:
+        raw = bool(body.raw_scores)
+        listed = [{"index": index, "score": _score(scores[index], raw=raw)} for index in order[: body.top_n]]
+        return json_response(
+            [{**one, "text": body.texts[int(one["index"])]} for one in listed] if body.return_text else listed
+        )
     results: list[dict[str, Any]] = [
         {"index": index, "relevance_score": scores[index].value} for index in order[: body.top_n]
     ]
     if body.return_documents:
         for result in results:
-            result["document"] = {"text": body.texts[result["index"]]}
+            result["document"] = {"text": body.contents[result["index"]]}
     return json_response({"object": "list", "model": spec.name, "usage": _usage(finished), "results": results})
+
+
+def _score(score: wire.Score, *, raw: bool) -> float:
+    """As text-embeddings-inference has it: between 0 and 1 unless the model's own number is asked for."""
+    return score.value if raw or score.is_share else 1 / (1 + math.exp(-max(-700.0, score.value)))
 
 
 def base64_of(raw: bytes) -> str:

@@ -13,6 +13,7 @@ from hoshikage.params import Embedding, Ranking
 
 MAX_INPUTS: Final = 2048
 Encoding = Literal["float", "base64"]
+Direction = Literal["right", "left", "Right", "Left"]
 CHOICES: Final = {"encoding_format": get_args(Encoding)}
 WITHOUT_EFFECT: Final = {"user": "tells OpenAI's abuse watch who asks"}
 """Field -> why a local server may accept it without doing anything for it."""
@@ -42,18 +43,27 @@ class RerankBody(Struct, frozen=True, kw_only=True):
 
     model: Name | None = None
     query: Annotated[str, Meta(min_length=1)]
-    documents: Annotated[list[str | Document], Meta(min_length=1, max_length=MAX_INPUTS)]
+    documents: Annotated[list[str | Document], Meta(min_length=1, max_length=MAX_INPUTS)] | None = None
     top_n: Annotated[int, Meta(ge=1)] | None = None
     return_documents: bool | None = None
+    texts: Annotated[list[str], Meta(min_length=1, max_length=MAX_INPUTS)] | None = None
+    """As text-embeddings-inference has it; the answer then is in its form, too."""
+    raw_scores: bool | None = None
+    return_text: bool | None = None
+    truncate: bool | None = None
+    truncation_direction: Direction | None = None
 
     @property
-    def texts(self) -> tuple[str, ...]:
-        return tuple(one if isinstance(one, str) else one.text for one in self.documents)
+    def contents(self) -> tuple[str, ...]:
+        """The documents' texts."""
+        return tuple(one if isinstance(one, str) else one.text for one in self.documents or self.texts or ())
 
     @property
     def task(self) -> Ranking:
         """What the body asks of the engine."""
-        return Ranking(self.query, self.texts)
+        cut: Literal["", "right", "left"] = "left" if self.truncation_direction in ("left", "Left") else "right"
+        param = "documents" if self.texts is None else "texts"
+        return Ranking(self.query, self.contents, cut if self.truncate else "", param)
 
 
 def parse_embeddings(tree: Any) -> EmbeddingsBody:
@@ -71,4 +81,9 @@ def parse_embeddings(tree: Any) -> EmbeddingsBody:
 
 def parse_rerank(tree: Any) -> RerankBody:
     """The typed body. Raises InvalidRequest."""
-    return convert(tree, RerankBody, {})
+    body = convert(tree, RerankBody, {"truncation_direction": get_args(Direction)})
+    if body.documents is None and body.texts is None:
+        raise InvalidRequest("http.field_missing", param="documents", place="documents")
+    if body.documents is not None and body.texts is not None:
+        raise InvalidRequest("http.formats_conflict", param="texts", names="documents, texts")
+    return body
