@@ -11,8 +11,9 @@ import os
 import re
 import shutil
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import date, timedelta
 from io import FileIO
 from pathlib import Path
@@ -35,13 +36,14 @@ SYSLOG: Final = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (0
 
 
 @contextmanager
-def running(settings: Settings, terminal: logging.Handler, request_id: Callable[[], str]) -> Iterator[None]:
-    """Logs to `terminal`, and to LOG_FILE_PATH where it is set, until the block ends.
+def running(settings: Settings, terminal: logging.Handler, request_id: Callable[[], str]) -> Iterator[Tail]:
+    """Logs to `terminal`, and to LOG_FILE_PATH where it is set, until the block ends; gives the last lines.
 
     `terminal` has its formatter; `request_id` gives the current request's id, or nothing outside of one. Raises
     SettingInvalid for a file that cannot be written.
     """
-    handlers = [terminal]
+    tail = Tail()
+    handlers: list[logging.Handler] = [terminal, tail]
     if settings.log_file is not None:
         handlers.append(DailyFile(settings.log_file, settings.log_keep_days))
 
@@ -56,7 +58,7 @@ def running(settings: Settings, terminal: logging.Handler, request_id: Callable[
         handler.addFilter(name_request)
         root.addHandler(handler)
     try:
-        yield
+        yield tail
     finally:
         root.setLevel(before)
         for handler in handlers:
@@ -90,6 +92,32 @@ class JournalLines(Lines):
     def format(self, record: logging.LogRecord) -> str:
         priority = next(number for level, number in SYSLOG if record.levelno >= level)
         return "\n".join(f"<{priority}>{line}" for line in super().format(record).split("\n"))
+
+
+class Tail(logging.Handler):
+    """The last lines, in memory. What is told at DEBUG is left out: the newest that matters must not be pushed out."""
+
+    MOST: Final = 500
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.setFormatter(Lines())
+        self._lines: deque[tuple[int, str]] = deque(maxlen=self.MOST)
+        self._count = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            line = self.format(record)
+        except Exception:  # noqa: BLE001 - as logging's own handlers: a log never stops the program
+            self.handleError(record)
+            return
+        self._count += 1
+        self._lines.append((self._count, line))
+
+    def after(self, number: int) -> tuple[int, list[str]]:
+        """The number of the last line there was, and the lines that are kept of those after `number`."""
+        with self.lock or nullcontext():
+            return self._count, [line for at, line in self._lines if at > number]
 
 
 def plain(stream: TextIO, environ: Mapping[str, str]) -> logging.Handler:

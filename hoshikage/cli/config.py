@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hoshikage import settings
 from hoshikage.cli.context import CommandContext
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
+from hoshikage.in_force import in_force
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,11 +20,7 @@ def register(commands: Commands) -> None:
 
 
 def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
-    fields = {row.variable: row.field for row in settings.ROWS} | {settings.LANGUAGE_VARIABLE: "lang"}
-    rows = [
-        {"name": name, "value": _plain(getattr(context.settings, field)), "source": context.sources[name]}
-        for name, field in fields.items()
-    ]
+    rows = in_force(context.settings, context.sources)
     folders = {"config": str(settings.config_dir()), "cache": str(settings.cache_dir())}
 
     def view(console: Console) -> None:
@@ -40,10 +36,6 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
         console.print(context.text("cli.config_folder", folder=folders["config"]))
 
     return CommandResult(data={"settings": rows, "folders": folders}, view=view)
-
-
-def _plain(value: object) -> object:
-    return str(value) if isinstance(value, Path) else list(value) if isinstance(value, tuple) else value
 
 
 def _shown(value: object) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hoshikage import __version__, settings
-from hoshikage.cli import lib_view, result
+from hoshikage.cli import result
 from hoshikage.cli.checking import judge
 from hoshikage.cli.client import Server
 from hoshikage.cli.context import CommandContext
@@ -25,6 +25,7 @@ from hoshikage.cores import is_busy, physical_cores, threads
 from hoshikage.errors import HoshikageError
 from hoshikage.gguf import read_chat_model, require_template
 from hoshikage.library import dependencies, drivers, library_state, locate, selection
+from hoshikage.library.case import fallen_words
 from hoshikage.registry import Issue, ModelSpec, Persona, Registry, read_template, template_name
 
 if TYPE_CHECKING:
@@ -167,7 +168,8 @@ def _taken_back(context: CommandContext) -> Findings:
     """That another library than the chosen one is in use, because it failed."""
     fallen = library_state.read(context.settings.lib_dir).fallen if context.settings.lib_path is None else None
     if fallen is not None:
-        yield Finding("library", WARNING, lib_view.fallen(fallen, context), context.text("doctor.taken_back_advice"))
+        words = fallen_words(fallen, context.language)
+        yield Finding("library", WARNING, words, context.text("doctor.taken_back_advice"))
 
 
 def _models(context: CommandContext) -> Findings:

@@ -19,6 +19,7 @@ from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
 from hoshikage.errors import InstallFailed, LibraryUnavailable, UsageError
 from hoshikage.library import dependencies, install, library_state, locate, releases, sources, staging, store
+from hoshikage.library.case import fallen_words
 from hoshikage.settings import cache_dir
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def _show(context: CommandContext) -> CommandResult:
         return CommandResult(1, data, lambda console: console.print(message))
     record = staging.read_record(found.file.parent)
     fallen = library_state.read(settings.lib_dir).fallen if found.source == "config" else None
-    notes = [lib_view.fallen(fallen, context)] if fallen is not None else []
+    notes = [fallen_words(fallen, context.language)] if fallen is not None else []
     data = {
         "installed": True,
         "source": found.source,

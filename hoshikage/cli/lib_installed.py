@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +13,9 @@ from hoshikage.cli.context import CommandContext
 from hoshikage.cli.format import size
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
-from hoshikage.errors import HoshikageError, InstallFailed, LibraryUnavailable
-from hoshikage.library import dependencies, fingerprint, library_state, locate, staging, store
+from hoshikage.errors import HoshikageError, LibraryUnavailable
+from hoshikage.library import dependencies, library_state, locate, staging, store
+from hoshikage.library.case import Case, Switched
 from hoshikage.library.check_report import CheckReport
 from hoshikage.settings import cache_dir
 
@@ -49,99 +49,40 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
 # list
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    slot: store.InstalledLibrary
-    verdict: CheckReport | LibraryUnavailable | None
-    """None where the slot holds no libllama."""
-    in_use: bool
-    name: str
-
-
 def _list(_args: argparse.Namespace, context: CommandContext) -> CommandResult:
-    settings, lib_dir = context.settings, context.settings.lib_dir
-    found = _in_use(context)
-    names = library_state.names(lib_dir)
-    listed = [_row(store.slot(lib_dir, name), found, context) for name in names]
-    if found is not None and found.source != "config":
-        listed.insert(0, _outsider(found, context))
+    case = _case(context)
+    listed = case.rows()
     result.transient("")
-    fallen = library_state.read(lib_dir).fallen if settings.lib_path is None else None
-    notes = [lib_view.fallen(fallen, context)] if fallen is not None else []
-    if settings.lib_path is not None:
-        notes.append(context.text("library.overridden", variable=locate.VARIABLE, path=settings.lib_path))
+    notes = case.notes(context.language)
+    shown = [row.data(context.language) for row in listed]
     data = {
-        "libraries": [_data(row, context) for row in listed],
+        "libraries": shown,
         "in_use": next((row.name for row in listed if row.in_use), None),
         "notes": notes,
     }
 
     def view(console: Console) -> None:
-        if listed:
-            _draw(console, listed, context)
+        if shown:
+            _draw(console, shown, context)
         else:
-            console.print(context.text("installed.none_listed", command=locate.INSTALL_COMMAND, folder=lib_dir))
+            folder = context.settings.lib_dir
+            console.print(context.text("installed.none_listed", command=locate.INSTALL_COMMAND, folder=folder))
         for note in notes:
             console.print(note)
 
     return CommandResult(0, data, view)
 
 
-def _in_use(context: CommandContext) -> locate.LocatedLibrary | None:
-    settings = context.settings
-    try:
-        return locate.find(settings.lib_path, settings.lib_dir, context.environ)
-    except LibraryUnavailable:
-        return None
-
-
-def _row(slot: store.InstalledLibrary, found: locate.LocatedLibrary | None, context: CommandContext) -> _Row:
-    in_use = found is not None and found.source == "config" and found.slot == slot.name
-    return _Row(slot, _verdict(slot.file, context) if slot.file else None, in_use, slot.name)
-
-
-def _outsider(found: locate.LocatedLibrary, context: CommandContext) -> _Row:
-    """The library in use, where it is none of the config folder's."""
-    outside = store.described(found.file)
-    return _Row(outside, _verdict(found.file, context), True, found.source)
-
-
-def _verdict(file: Path, context: CommandContext) -> CheckReport | LibraryUnavailable:
-    result.transient(context.text("library.step_trying", subject=str(file)))
-    try:
-        locate.checked(file)
+def _case(context: CommandContext) -> Case:
+    def told(file: Path) -> CheckReport:
+        result.transient(context.text("library.step_trying", subject=str(file)))
         return judge(file, context)
-    except LibraryUnavailable as refusal:
-        return refusal
+
+    settings = context.settings
+    return Case(settings.lib_path, settings.lib_dir, cache_dir(), context.environ, told)
 
 
-def _words(row: _Row, context: CommandContext) -> str:
-    if row.verdict is None:
-        return context.text("installed.slot_hollow")
-    if isinstance(row.verdict, CheckReport):
-        return lib_view.judged(row.verdict, context)
-    return context.text("library.verdict_refused", reason=context.text(row.verdict.key, **row.verdict.details))
-
-
-def _data(row: _Row, context: CommandContext) -> dict[str, Any]:
-    judged = row.verdict if isinstance(row.verdict, CheckReport) else None
-    return {
-        "name": row.name,
-        "in_use": row.in_use,
-        "file": str(row.slot.file) if row.slot.file else None,
-        "release": row.slot.release or (judged.version if judged else ""),
-        "backends": row.slot.backends,
-        "devices": [device.name for device in judged.devices] if judged else [],
-        "size_bytes": row.slot.size_bytes,
-        "origin": row.slot.record.origin if row.slot.record else None,
-        "usable": judged.ok if judged else False,
-        "status": "usable" if judged and judged.ok else "refused" if row.verdict is not None else "empty",
-        "key": row.verdict.key if row.verdict is not None else "",
-        "verdict": _words(row, context),
-    }
-
-
-def _draw(console: Console, listed: Sequence[_Row], context: CommandContext) -> None:
+def _draw(console: Console, listed: Sequence[dict[str, Any]], context: CommandContext) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
@@ -149,10 +90,9 @@ def _draw(console: Console, listed: Sequence[_Row], context: CommandContext) -> 
     for column in ("name", "release", "backends", "devices", "size"):
         table.add_column(context.text(f"library.row_{column}"), no_wrap=column != "backends")
     table.add_column(context.text("library.row_verdict"), overflow="fold")
-    for row in listed:
-        shown = _data(row, context)
+    for shown in listed:
         table.add_row(
-            "*" if row.in_use else "",
+            "*" if shown["in_use"] else "",
             shown["name"],
             shown["release"],
             ", ".join(shown["backends"]),
@@ -167,48 +107,23 @@ def _draw(console: Console, listed: Sequence[_Row], context: CommandContext) -> 
 
 
 def _use(args: argparse.Namespace, context: CommandContext) -> CommandResult:
-    return _switched(store.slot(context.settings.lib_dir, args.name), args.now, context)
+    return _told(_case(context).use(args.name, context.language), args.now, context)
 
 
 def _rollback(args: argparse.Namespace, context: CommandContext) -> CommandResult:
-    """To what was in use before the last `lib use` or installation; else to the last other one that loaded a model."""
-    found, lib_dir = _in_use(context), context.settings.lib_dir
-    chosen = library_state.read(lib_dir).use
-    if (
-        chosen is not None
-        and found is not None
-        and found.slot == chosen.slot
-        and chosen.before in library_state.names(lib_dir)
-        and chosen.lib_seen == store.hand_look(lib_dir)  # else `lib` was changed by hand since
-    ):
-        return _switched(store.slot(lib_dir, chosen.before), args.now, context)
-    current = fingerprint.of_set(found.file, cache_dir()) if found is not None else ""
-    former = store.previous(lib_dir, cache_dir(), current)
-    if former is None:
-        raise InstallFailed("installed.no_former")
-    return _switched(former[1], args.now, context)
+    return _told(_case(context).rollback(context.language), args.now, context)
 
 
-def _switched(slot: store.InstalledLibrary, now: bool, context: CommandContext) -> CommandResult:
-    """Only a library that can be used is chosen; HOSHIKAGE_LIB_PATH is there for whoever wants a broken one."""
-    lib_dir = context.settings.lib_dir
-    if slot.file is None:
-        raise InstallFailed("library.nothing_inside", path=str(library_state.folder(lib_dir, slot.name)))
-    verdict = _verdict(slot.file, context)
+def _told(switched: Switched, now: bool, context: CommandContext) -> CommandResult:
     result.transient("")
-    if isinstance(verdict, LibraryUnavailable) or not verdict.ok:
-        reason = context.text(verdict.key, **verdict.details)
-        raise InstallFailed("installed.use_refused", name=slot.name, reason=reason)
-    found = _in_use(context)
-    store.use(lib_dir, slot.name, found.slot if found is not None else "")
     notes = []
     if context.settings.lib_path is not None:
         notes.append(context.text("library.overridden", variable=locate.VARIABLE, path=context.settings.lib_path))
     if now:
         notes.append(_unloaded(context))
-    release = slot.release or verdict.version
-    data = {"name": slot.name, "file": str(slot.file), "release": release, "notes": notes}
-    line = context.text("installed.used", name=slot.name, release=release)
+    name, release = switched.name, switched.release
+    data = {"name": name, "file": str(switched.file), "release": release, "notes": notes}
+    line = context.text("installed.used", name=name, release=release)
     return CommandResult(0, data, lines=(line, *notes))
 
 
@@ -225,7 +140,7 @@ def _unloaded(context: CommandContext) -> str:
 
 
 def _remove(args: argparse.Namespace, context: CommandContext) -> CommandResult:
-    found = _in_use(context)
+    found = _case(context).in_use()
     in_use = found.slot if found is not None else ""
     kept = store.remove(context.settings.lib_dir, args.name, in_use)
     lines = [context.text("installed.removed", name=args.name)]

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from hoshikage.cli.context import CommandContext
 from hoshikage.cli.format import size
 from hoshikage.library import contents, staging
+from hoshikage.library.case import judged_words
 from hoshikage.library.check_report import CheckReport
 from hoshikage.library.dependencies import Lack
-from hoshikage.library.library_state import Fallback
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -63,9 +63,7 @@ def rows(file: Path, record: staging.InstallRecord | None, verdict: CheckReport,
 
 
 def judged(verdict: CheckReport, context: CommandContext) -> str:
-    if not verdict.ok:
-        return context.text("library.verdict_refused", reason=context.text(verdict.key, **verdict.details))
-    return context.text(f"library.verdict_{'golden' if verdict.golden == 'passed' else 'good'}")
+    return judged_words(verdict, context.language)
 
 
 def device(shown: dict[str, Any]) -> str:
@@ -76,14 +74,6 @@ def device(shown: dict[str, Any]) -> str:
 def lacks(found: Sequence[Lack], context: CommandContext) -> list[dict[str, str]]:
     """What the set's files lack, each with its words."""
     return [{"key": lack.key, "message": context.text(lack.key, **lack.details)} for lack in found]
-
-
-def fallen(found: Fallback, context: CommandContext) -> str:
-    """Why another library than the chosen one is in use."""
-    reason = context.text(found.key, **found.details)
-    return context.text(
-        "installed.fallen", release=found.release, file=found.file, reason=reason, former=found.to_release, at=found.at
-    )
 
 
 def draw(console: Console, shown: Rows) -> None:

@@ -24,11 +24,13 @@ def register(commands: Commands) -> None:
 
 def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     from hoshikage.protocols.app import request_id, serve
+    from hoshikage.protocols.hoshikage.insight import Insight
 
     host, port = context.settings.host, context.settings.port
     try:
-        with logs.running(context.settings, terminal_log.handler(context.environ), request_id):
-            serve(context.settings, context.environ, partial(_warn, context))
+        with logs.running(context.settings, terminal_log.handler(context.environ), request_id) as tail:
+            insight = Insight(context.sources, context.environ, tail.after)
+            serve(context.settings, context.environ, partial(_warn, context), insight)
     except socket.gaierror:
         raise Unavailable("cli.host_unknown", host=host) from None
     except OSError as error:

@@ -21,6 +21,7 @@ from hoshikage.dispatch.host import Exit, Host
 from hoshikage.dispatch.libraries import InstalledLibraries, Libraries
 from hoshikage.dispatch.lifecycle import Lifecycle, Policy
 from hoshikage.dispatch.loading import WantedLoad
+from hoshikage.dispatch.memory import in_use
 from hoshikage.dispatch.process import ProcessHost
 from hoshikage.dispatch.queue import Queue, Ticket
 from hoshikage.dispatch.ramdisk import RamDisk
@@ -199,6 +200,7 @@ class Dispatcher:
                 "state": snapshot.state,
                 "id": snapshot.label,
                 "quarantined": snapshot.label is not None and self._crashes.quarantined(snapshot.label),
+                "progress": snapshot.progress,
                 **(self._told(snapshot.model) if snapshot.model is not None else {}),
             },
             "library": None if snapshot.library is None else {**asdict(snapshot.library), **told_of(snapshot.choice)},
@@ -206,6 +208,7 @@ class Dispatcher:
             "ramdisk": None
             if snapshot.in_memory is None
             else {"source": str(snapshot.in_memory.source), "bytes": snapshot.in_memory.size},
+            "idle": {"unload_in": snapshot.ends_in, "release_in": snapshot.freed_in},
             "last_unload": asdict(snapshot.returned) if snapshot.returned is not None else None,
             "totals": {**asdict(self._totals), "loads": snapshot.loads, "crashes": snapshot.crashes},
             "last_requests": [asdict(record) for record in reversed(self._records)],
@@ -216,8 +219,11 @@ class Dispatcher:
         return {**asdict(model), "warnings": warnings}
 
     async def full_status(self) -> dict[str, Any]:
-        """For /v1/status: `status`, and whether a library was taken back, which stands on the disk."""
-        return {**self.status(), "library_taken_back": await asyncio.to_thread(self._libraries.status)}
+        """For /v1/status: `status`, and what has to be looked for: memory, and whether a library was taken back."""
+        found = self.status()
+        memory = await asyncio.to_thread(in_use, found["runner"]["pid"] or 0)
+        taken_back = await asyncio.to_thread(self._libraries.status)
+        return {**found, "memory": memory, "library_taken_back": taken_back}
 
     def _record(self, label: str, end: wire.Finished, total_s: float) -> None:
         timings = end.timings

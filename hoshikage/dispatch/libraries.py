@@ -14,6 +14,7 @@ from hoshikage.params import LoadParams
 from hoshikage.settings import Settings, cache_dir
 
 if TYPE_CHECKING:
+    from hoshikage.library.case import Case
     from hoshikage.library.library_state import Fallback
     from hoshikage.library.selection import SelectedLibrary, Selection
 
@@ -100,6 +101,25 @@ class InstalledLibraries:
             settings.library_timeout,
             settings.library_calibration,
         )
+
+
+def case_of(settings: Settings, environ: Mapping[str, str]) -> Case:
+    """The libraries as people choose among them."""
+    from hoshikage.library import demo
+    from hoshikage.library.case import Case
+    from hoshikage.library.check_report import CheckReport, check
+
+    def judged(file: Path) -> CheckReport:
+        return check(
+            file,
+            cache_dir=cache_dir(),
+            demo=demo.find(),
+            timeout_s=settings.library_timeout,
+            environ=environ,
+            calibrate=settings.library_calibration,
+        )
+
+    return Case(settings.lib_path, settings.lib_dir, cache_dir(), environ, judged)
 
 
 def check_model(path: Path) -> GgufHeader:

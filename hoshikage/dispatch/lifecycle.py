@@ -73,6 +73,12 @@ class Snapshot:
     loads: int
     crashes: int
     """Since the server started."""
+    progress: float | None
+    """How much of the load is done, of 1; None where nothing is loading."""
+    ends_in: float | None
+    """Seconds until the runner ends for want of requests; None where no clock runs."""
+    freed_in: float | None
+    """Seconds until the copy in memory goes; None where no clock runs or there is none."""
 
 
 class Lifecycle:
@@ -99,7 +105,7 @@ class Lifecycle:
         self._loading: asyncio.Task[Runner] | None = None
         self._watchers: set[Mailbox[wire.Loading | None]] = set()
         self._returned: Footprint | None = None
-        self._last_line = 0.0
+        self._last_line = self._progress = 0.0
         self._idle: asyncio.TimerHandle | None = None
         self._great: asyncio.TimerHandle | None = None
         self._ahead: asyncio.TimerHandle | None = None
@@ -114,6 +120,7 @@ class Lifecycle:
         runner = self._runner
         model = runner.model if runner is not None else None
         state = "ready" if model is not None else "loading" if self._loading is not None else "unloaded"
+        in_memory = self._ramdisk.held
         return Snapshot(
             state=state,
             label=self._wanted.label if self._wanted is not None else None,
@@ -124,9 +131,12 @@ class Lifecycle:
             ahead=self._standby.pid,
             resident_bytes=resident_bytes(runner.pid) if runner is not None else 0,
             returned=self._returned,
-            in_memory=self._ramdisk.held,
+            in_memory=in_memory,
             loads=self._loads,
             crashes=self._crashed,
+            progress=self._progress if state == "loading" else None,
+            ends_in=_left(self._idle),
+            freed_in=_left(self._great) if in_memory is not None else None,
         )
 
     @property
@@ -251,6 +261,7 @@ class Lifecycle:
         if pause := self._crashes.pause(wanted.label):
             await asyncio.sleep(pause)
         self._last_line = asyncio.get_running_loop().time()
+        self._progress = 0.0
         logger.info(self._say("log_loading", label=wanted.label, file=wanted.params.model_path))
         runner = await self._loader.load(wanted, self)
         assert runner.model is not None
@@ -284,6 +295,7 @@ class Lifecycle:
             self._runner = None
 
     def show(self, progress: wire.Loading) -> None:
+        self._progress = progress.progress
         for inbox in self._watchers:
             inbox.put(progress)
         now = asyncio.get_running_loop().time()
@@ -345,3 +357,7 @@ class Lifecycle:
 
     def _say(self, name: str, **details: object) -> str:
         return text(self._policy.language, f"dispatch.{name}", **details)
+
+
+def _left(timer: asyncio.TimerHandle | None) -> float | None:
+    return None if timer is None else round(max(0.0, timer.when() - asyncio.get_running_loop().time()), 1)

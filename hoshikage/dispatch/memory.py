@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+from hoshikage.dispatch.headroom import available_memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +18,17 @@ class Footprint:
 
     resident_bytes: int
     vram_bytes: int
+
+
+def in_use(runner: int) -> dict[str, int]:
+    """Bytes that this process and the runner hold, and what the machine has left; 0 where nobody tells."""
+    held = footprint(runner)
+    return {
+        "server_bytes": resident_bytes(os.getpid()),
+        "runner_bytes": held.resident_bytes,
+        "vram_bytes": held.vram_bytes,
+        "available_bytes": available_memory(),
+    }
 
 
 def footprint(pid: int) -> Footprint:

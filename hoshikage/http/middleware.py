@@ -30,7 +30,8 @@ from hoshikage.http.refusal import Prepared
 
 LIBRARY_HEADER: Final = "X-Hoshikage-Library"
 REQUEST_ID_HEADER: Final = "x-request-id"
-HEALTH: Final = "/health"
+WATCHED: Final = frozenset({"/health", "/v1/status", "/admin/log", "/metrics"})
+"""What is asked for again and again by those who only look: a line each would push out all others."""
 log: Final = logging.getLogger("hoshikage.access")
 
 
@@ -97,7 +98,7 @@ class AccessLog(AbstractAccessLogger):
     def log(self, request: BaseRequest, response: web.StreamResponse, time: float) -> None:
         if isinstance(response, Prepared):  # told by Refusals, all of a second in one line
             return
-        watching = request.rel_url.raw_path == HEALTH  # every few seconds, and before each command
+        watching = request.rel_url.raw_path in WATCHED and response.status < 400
         self.logger.log(
             logging.DEBUG if watching else logging.INFO,
             "%s %s %d %.0f ms",

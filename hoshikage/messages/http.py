@@ -107,6 +107,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "path には、サーバーのマシンにある GGUF ファイルの絶対パスを指定してください: {path}",
         "path must be the absolute path of a GGUF file on the server's machine: {path}",
     ),
+    "log_after": (
+        "after には、前に受け取った next の数（0 以上の整数）を指定してください。",
+        "after must be the number that `next` had before: a whole number from 0.",
+    ),
     "body_unwanted": (
         "ここに送る JSON は空のオブジェクト {{}} だけです。",
         "The JSON to send here is an empty object, {{}}.",

@@ -50,6 +50,7 @@ from hoshikage.http.origin_policy import OriginPolicy
 from hoshikage.http.refusal import Refusals
 from hoshikage.messages import describe, text
 from hoshikage.protocols.hoshikage.changes import REGISTRY_CHANGES, RegistryChanges
+from hoshikage.protocols.hoshikage.insight import INSIGHT, Insight
 from hoshikage.protocols.hoshikage.metrics import measured
 from hoshikage.protocols.openai.response_store import RESPONSES, ResponseStore
 from hoshikage.protocols.openapi_document import OPENAPI, OpenApiDocument
@@ -81,6 +82,7 @@ def create(
     timeouts: StreamTimeouts | None = None,
     *,
     exposed: bool | None = None,
+    insight: Insight | None = None,
 ) -> web.Application:
     """The application; it starts the dispatcher with itself and stops it when it is cleaned up.
 
@@ -106,6 +108,7 @@ def create(
     app[REFUSALS] = Refusals()
     app[RESPONSES] = ResponseStore(settings.responses_store)
     app[REGISTRY_CHANGES] = RegistryChanges()
+    app[INSIGHT] = insight or Insight()
     if (tls := listeners.tls_context(settings)) is not None:
         app[TLS] = tls
     app.add_routes(handlers)
@@ -132,7 +135,12 @@ def request_id() -> str:
     return REQUEST_ID.get()
 
 
-def serve(settings: Settings, environ: Mapping[str, str], on_ready: Callable[[], None] | None = None) -> None:
+def serve(
+    settings: Settings,
+    environ: Mapping[str, str],
+    on_ready: Callable[[], None] | None = None,
+    insight: Insight | None = None,
+) -> None:
     """Serves until SIGINT or SIGTERM. Raises UsageError for what must not be served, OSError for an address not to
     be had.
 
@@ -140,7 +148,7 @@ def serve(settings: Settings, environ: Mapping[str, str], on_ready: Callable[[],
     `on_ready` is called in a thread of its own once requests are answered; it may block for a moment.
     """
     passed = listen_fds(environ, os.getpid())
-    asyncio.run(_serve(settings, environ, passed, on_ready))
+    asyncio.run(_serve(settings, environ, passed, on_ready, insight))
 
 
 async def _serve(
@@ -148,10 +156,11 @@ async def _serve(
     environ: Mapping[str, str],
     passed: Sequence[socket.socket],
     on_ready: Callable[[], None] | None,
+    insight: Insight | None,
 ) -> None:
     exposed = listeners.is_exposed(settings, passed)
     registry = Registry(settings.model_map_file, settings.model_dir, settings.registry_root)
-    app = create(settings, registry, client.create(settings, environ), exposed=exposed)
+    app = create(settings, registry, client.create(settings, environ), exposed=exposed, insight=insight)
     await run(app, environ, passed, on_ready)
 
 

@@ -6,7 +6,7 @@ Made when it is first asked for, once a language: nothing of it is there at star
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -19,11 +19,17 @@ from hoshikage.http import error_schema
 from hoshikage.http.authenticator import Needs, Route
 from hoshikage.messages import Language, text
 from hoshikage.protocols.anthropic import messages_schema
-from hoshikage.protocols.hoshikage.admin_schema import NewModel
+from hoshikage.protocols.hoshikage.admin_schema import (
+    CheckedModel,
+    LibraryChoice,
+    LibraryRollback,
+    NewModel,
+    NewPersona,
+)
 from hoshikage.protocols.llama_server import native_schema
 from hoshikage.protocols.ollama import ollama_schema
 from hoshikage.protocols.openai import completions_schema, embeddings_schema, responses_schema
-from hoshikage.registry import OPTIONS
+from hoshikage.registry import OPTIONS, SAMPLING, Option
 
 REF: Final = "#/components/schemas/{name}"
 JSON: Final = "application/json"
@@ -49,6 +55,10 @@ BODIES: Final[dict[str, type[msgspec.Struct]]] = {
     "POST /detokenize": native_schema.DetokenizeBody,
     "POST /apply-template": chat.ChatBody,
     "POST /admin/models": NewModel,
+    "POST /admin/models/check": CheckedModel,
+    "POST /admin/personas": NewPersona,
+    "POST /admin/libraries/use": LibraryChoice,
+    "POST /admin/libraries/rollback": LibraryRollback,
 }
 REQUIRED: Final = {"POST /v1/messages": ("max_tokens",)}
 """Fields that a route needs and another of the same body does not."""
@@ -70,6 +80,7 @@ ANSWERED: Final = {
 }
 """What is answered, where it is no JSON."""
 QUERIES: Final = {
+    "GET /admin/log": ("after",),
     "GET /props": ("model",),
     "GET /slots": ("fail_on_no_slot",),
     "GET /v1/responses/{id}": ("stream",),
@@ -200,7 +211,8 @@ def _schemas(language: Language) -> tuple[dict[str, Any], dict[str, dict[str, An
     ref_of = dict(zip(kinds, refs, strict=True))
     for kind, (idle, neutral) in NOTES.items():
         _note(components[ref_of[kind]["$ref"].rpartition("/")[2]], idle, neutral, language)
-    components["NewModel"]["properties"].update(_options())
+    components["NewModel"]["properties"].update(_options(OPTIONS))
+    components["NewPersona"]["properties"].update(_options(SAMPLING))
     bodies = {route: ref_of[kind] for route, kind in BODIES.items()}
     for route, names in REQUIRED.items():
         bodies[route] = {"allOf": [bodies[route], {"required": list(names)}]}
@@ -223,10 +235,10 @@ def _note(
         }
 
 
-def _options() -> dict[str, Any]:
-    """The settings that a model may have of its own."""
+def _options(rows: Iterable[Option]) -> dict[str, Any]:
+    """The settings that a model or a persona may have of its own."""
     made: dict[str, Any] = {}
-    for row in OPTIONS:
+    for row in rows:
         schema: dict[str, Any] = {"type": KINDS[row.kind]}
         if row.kind in (int, float):
             schema |= {"minimum": row.minimum, "maximum": row.maximum}

@@ -19,6 +19,7 @@ from hoshikage.http import listeners
 from hoshikage.http.keys import TLS, StreamTimeouts
 from hoshikage.params import GenerationRequest, Timings, Work
 from hoshikage.protocols import app
+from hoshikage.protocols.hoshikage.insight import Insight
 from hoshikage.registry import ModelSpec, Registry
 from hoshikage.settings import Settings, load
 
@@ -149,6 +150,7 @@ async def serving(
     exposed: bool | None = None,
     stored: bool = True,
     dispatcher: GatedDispatcher | None = None,
+    insight: Insight | None = None,
 ) -> AsyncIterator[House]:
     """A server with these settings on a free port of 127.0.0.1, beside its Unix socket where it has one.
 
@@ -158,7 +160,7 @@ async def serving(
     if stored:
         registry.add("tiny", settings.model_map_file.with_name("tiny.gguf"), ["### END"])
     dispatcher = dispatcher or GatedDispatcher()
-    made = app.create(settings, registry, dispatcher, timeouts, exposed=exposed)
+    made = app.create(settings, registry, dispatcher, timeouts, exposed=exposed, insight=insight)
     running = app.runner(made)
     await running.setup()
     try:

@@ -25,7 +25,8 @@ async def fetched(house: House, path: str, method: str = "GET", **headers: str) 
     async with house.session.request(
         method, house.url + path, headers={"Accept": BROWSER, **headers}, auto_decompress=False
     ) as response:
-        return response.status, await response.read(), {name.lower(): value for name, value in response.headers.items()}
+        found = {name.lower(): ", ".join(response.headers.getall(name)) for name in response.headers}
+        return response.status, await response.read(), found
 
 
 async def test_a_browser_gets_the_page_and_others_what_ollamas_clients_look_for(house: House) -> None:
@@ -35,7 +36,8 @@ async def test_a_browser_gets_the_page_and_others_what_ollamas_clients_look_for(
     assert gzip.decompress(body).startswith(b"<!doctype html>")
     for accept in ("*/*", "application/json", "text/plain"):
         status, body, headers = await fetched(house, "/", Accept=accept)
-        assert (status, body.decode(), headers["vary"]) == (200, RUNNING, "Accept")
+        assert (status, body.decode()) == (200, RUNNING)
+        assert "Accept" in headers["vary"].split(", ")
     status, body, headers = await fetched(house, "/", "HEAD", Accept="*/*")
     assert (status, body, headers["content-length"]) == (200, b"", str(len(RUNNING)))
 

@@ -31,10 +31,6 @@ export class Flow {
     this.settled = text.length;
   }
 
-  stop(): void {
-    cancelAnimationFrame(this.frame);
-  }
-
   private draw(): void {
     this.frame = 0;
     if (this.open && this.appended()) return;

@@ -9,15 +9,21 @@ import { Icon } from "./parts";
 import { token } from "./prefs";
 import { Conversation } from "./rooms/conversation";
 import { History, Recent } from "./rooms/history";
+import { Library } from "./rooms/library";
+import { Machine } from "./rooms/machine";
+import { Models } from "./rooms/models";
 import { Settings } from "./rooms/settings";
 import { storeFault } from "./store";
 import { say } from "./words";
 
-const ROOMS = ["chat", "history", "settings"] as const;
+const ROOMS = ["chat", "history", "models", "library", "machine", "settings"] as const;
 type RoomName = (typeof ROOMS)[number];
 
 const hash = signal(location.hash);
-addEventListener("hashchange", () => (hash.value = location.hash));
+addEventListener("hashchange", () => {
+  hash.value = location.hash;
+  void follow();
+});
 const room = computed<RoomName>(() => {
   const name = hash.value.split("/")[1] as RoomName;
   return ROOMS.includes(name) ? name : "chat";
@@ -38,7 +44,6 @@ async function follow(): Promise<void> {
 
 function Page() {
   useEffect(() => {
-    void follow();
     document.title = `${say("app")} – ${say(`room_${room.value}`)}`;
   });
   useEffect(() => void readModels(), [token.value]);
@@ -74,12 +79,16 @@ function Page() {
         ) : null}
         {shown === "chat" ? <Conversation key={current.value.id} /> : null}
         {shown === "history" ? <History /> : null}
+        {shown === "models" ? <Models /> : null}
+        {shown === "library" ? <Library /> : null}
+        {shown === "machine" ? <Machine /> : null}
         {shown === "settings" ? <Settings /> : null}
       </main>
     </div>
   );
 }
 
+void follow();
 const root = document.getElementById("page")!;
 root.replaceChildren();
 render(<Page />, root);

@@ -11,7 +11,7 @@ const ICONS = {
   models: "M12 3l8 4.5v9L12 21l-8-4.5v-9zM4 7.5l8 4.5 8-4.5M12 12v9",
   library: "M5 4h4v16H5zM10 4h4v16h-4zM15.5 5l3.5-.8 3 15-3.5.8z",
   machine: "M4 5h16v10H4zM9 20h6M12 15v5M7 12l3-3 2 2 4-4",
-  settings: "M4 7h9M17 7h3M4 17h3M11 17h9M15 4.5v5M9 14.5v5",
+  settings: "M12 8.5a3.5 3.5 0 1 0 0 7 3.5 3.5 0 0 0 0-7M12 2v3M12 19v3M2 12h3M19 12h3M4.9 4.9L7 7M17 17l2.1 2.1M19.1 4.9L17 7M7 17l-2.1 2.1",
   plus: "M12 5v14M5 12h14",
   send: "M4 12l16-8-6 16-3-6z",
   stop: "M6 6h12v12H6z",

@@ -81,7 +81,7 @@ export function AnswerTurn({ turn, live, last }: { turn: Turn; live: Live | null
   return (
     <article class="turn answer" aria-label={turn.model || say("answer")}>
       <p class="who">{turn.model}</p>
-      {live ? <Growing live={live} /> : <Settled turn={turn} />}
+      <Body turn={turn} live={live} />
       {live ? (
         <Progress live={live} />
       ) : (
@@ -138,63 +138,50 @@ function Thoughts(props: { ms: number; open: boolean; children: preact.Component
   );
 }
 
-function Settled({ turn }: { turn: Turn }) {
+/** What the answer says. While it comes, text goes from the stream to the page past the components; at its end all that
+ * stands stays where it is. */
+function Body({ turn, live }: { turn: Turn; live: Live | null }) {
+  const thinking = live?.waiting.value.step === "thinking";
+  const thought = live ? live.thoughtMs.value > 0 || thinking : Boolean(turn.thoughts);
+  const calls = live ? (live.callCount.value ? live.calls : []) : (turn.calls ?? []);
   return (
     <>
-      {turn.thoughts ? (
-        <Thoughts ms={turn.thoughtMs ?? 0} open={false}>
-          <Markdown text={turn.thoughts} />
+      <div class={thought ? "" : "gone"}>
+        <Thoughts ms={live?.thoughtMs.value ?? turn.thoughtMs ?? 0} open={thinking}>
+          <Prose live={live} part="thoughts" text={turn.thoughts ?? ""} />
         </Thoughts>
-      ) : null}
-      <Markdown text={turn.text} />
-      {turn.calls?.map((call) => <CallView key={call.id} call={call} />)}
+      </div>
+      <Prose live={live} part="text" text={turn.text} />
+      {calls.map((call) => <CallView key={call.id} call={{ ...call }} />)}
+      {live ? <Fault text={live.warning.value} /> : null}
     </>
   );
 }
 
-function Markdown({ text }: { text: string }) {
+function Prose({ live, part, text }: { live: Live | null; part: "text" | "thoughts"; text: string }) {
   const box = useRef<HTMLDivElement>(null);
-  useEffect(() => show(box.current!, text), [text]);
-  return <div class="prose" ref={box} />;
-}
-
-/** The parts of an answer that still comes; text goes from the stream to the page past the components. */
-function Growing({ live }: { live: Live }) {
-  const text = useRef<HTMLDivElement>(null);
-  const thoughts = useRef<HTMLDivElement>(null);
-  const said = useSignal(false);
+  const drawn = useRef("");
   useEffect(() => {
-    const answer = new Flow(text.current!);
-    const mind = new Flow(thoughts.current!);
+    if (!live) return undefined;
+    box.current!.replaceChildren();
+    const flow = new Flow(box.current!);
     const draw = () => {
-      if (live.text) answer.grow(live.text);
-      if (live.thoughts) {
-        mind.grow(live.thoughts);
-        said.value = true;
-      }
+      if (live[part]) flow.grow(live[part]);
     };
     draw();
     const unheed = live.heed(draw);
     return () => {
       unheed();
-      answer.stop();
-      mind.stop();
+      flow.finish(live[part]);
+      drawn.current = live[part];
     };
   }, [live]);
-  const step = live.waiting.value.step;
-  const count = live.callCount.value;
-  return (
-    <>
-      <div class={said.value ? "" : "gone"}>
-        <Thoughts ms={live.thoughtMs.value} open={step === "thinking"}>
-          <div class="prose" ref={thoughts} />
-        </Thoughts>
-      </div>
-      <div class="prose" ref={text} />
-      {count ? live.calls.map((call) => <CallView key={call.id} call={{ ...call }} />) : null}
-      <Fault text={live.warning.value} />
-    </>
-  );
+  useEffect(() => {
+    if (live || drawn.current === text) return;
+    show(box.current!, text);
+    drawn.current = text;
+  }, [live, text]);
+  return <div class="prose" ref={box} />;
 }
 
 function CallView({ call }: { call: Call }) {

@@ -15,13 +15,13 @@ export function launch() {
 export async function visit(browser, server, { hash = "", width = 1280, height = 800, locale = "en-US", ...more } = {}) {
   const context = await browser.newContext({ viewport: { width, height }, locale, acceptDownloads: true, ...more });
   const page = await context.newPage();
-  const seen = watch(page, server);
+  const seen = await watch(page, server);
   await page.goto(`${server.url}/${hash}`);
   await page.locator("nav.rooms").waitFor();
   return { context, page, seen };
 }
 
-export function watch(page, server) {
+export async function watch(page, server) {
   const seen = { faults: [], elsewhere: [], dialogs: [] };
   page.on("pageerror", (error) => seen.faults.push(String(error)));
   page.on("console", (message) => {
@@ -37,7 +37,7 @@ export function watch(page, server) {
       seen.elsewhere.push(request.url());
     }
   });
-  void page.addInitScript(() => {
+  await page.addInitScript(() => {
     globalThis.violations = [];
     document.addEventListener("securitypolicyviolation", (event) =>
       globalThis.violations.push(`${event.violatedDirective}: ${event.blockedURI} ${event.sample}`),

@@ -20,7 +20,7 @@ export function libraries() {
     for (const system of readdirSync(bins)) {
       const folder = join(bins, system);
       const about = JSON.parse(readFileSync(join(folder, "_nlcBuildMetadata.json"), "utf8"));
-      const file = readdirSync(folder).filter((name) => /^libllama(?:\.b\d+)?\.so/.test(name)).sort()[0];
+      const file = readdirSync(folder).filter((name) => /^libllama(?:\.[bv][\d.]+)?\.so/.test(name)).sort()[0];
       if (file) found[about.buildOptions.llamaCpp.release] = join(folder, file);
     }
   }
@@ -28,7 +28,7 @@ export function libraries() {
 }
 
 export class Server {
-  constructor({ settings = {}, library = libraries()["v0.5.0"], models = { [MODEL]: DEMO } } = {}) {
+  constructor({ settings = {}, library = libraries()["v0.5.0"], models = { [MODEL]: DEMO }, early = false } = {}) {
     this.home = mkdtempSync(join(tmpdir(), "hoshikage-page-"));
     this.environ = {
       PATH: process.env.PATH,
@@ -40,12 +40,14 @@ export class Server {
       RUNNER_AHEAD: "off",
       RAMDISK_PATH: "off",
       N_CTX: "1024",
+      N_THREADS: "1", // beside a browser, more would only wait for each other
       ...(library ? { HOSHIKAGE_LIB_PATH: library } : {}),
       ...settings,
     };
     this.port = 0;
     this.log = [];
     for (const [label, file] of Object.entries(models)) this.command("add", file, label);
+    if (early) this.token(); // a server that wants tokens does not start without one
   }
 
   get url() {

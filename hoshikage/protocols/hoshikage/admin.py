@@ -13,6 +13,9 @@ import msgspec
 from aiohttp import web
 
 from hoshikage import gguf
+from hoshikage.answer.model_files import MODEL_FILES
+from hoshikage.dispatch import templates
+from hoshikage.dispatch.headroom import available_memory
 from hoshikage.errors import InvalidRequest
 from hoshikage.http import error_response, listeners
 from hoshikage.http.json_body import read_json, read_json_if_any
@@ -26,8 +29,56 @@ from hoshikage.registry import ModelOptions, ModelSpec, Registry, checked_label,
 async def listing(request: web.Request) -> web.Response:
     """What is registered, and what was passed over."""
     registry = request.app[REGISTRY]
-    models = [described(spec) for spec in await asyncio.to_thread(registry.specs)]
-    return _json({"file": str(registry.file), "models": models, "problems": _problems(request, registry)})
+    models = []
+    for spec in await asyncio.to_thread(registry.specs):
+        facts = await request.app[MODEL_FILES].facts(spec.file)
+        n_ctx = spec.options.n_ctx or request.app[SETTINGS].n_ctx
+        memory = None if facts.header is None else estimated(facts.header, n_ctx, request)
+        models.append({**described(spec), "size_bytes": facts.size, "memory": memory})
+    return _json(
+        {
+            "file": str(registry.file),
+            "models": models,
+            "available_bytes": await asyncio.to_thread(available_memory) or None,
+            "problems": _problems(request, registry),
+        }
+    )
+
+
+async def check(request: web.Request) -> web.Response:
+    """What a model's file is, and the memory it will need; registers nothing. Raises what registering it would."""
+    body = schema.parse_check(await read_json(request))
+    return _json(await asyncio.to_thread(_check, body, request))
+
+
+def _check(body: schema.CheckedModel, request: web.Request) -> dict[str, Any]:
+    header = gguf.read_chat_model(Path(body.path))
+    source = header.chat_template
+    return {
+        "path": str(gguf.first(Path(body.path), header)),
+        "architecture": header.architecture,
+        "name": header.name,
+        "n_params": header.n_params,
+        "file_type": header.file_type,
+        "size_bytes": header.size_bytes,
+        "context_length": header.context_length,
+        "chat_template": source is not None,
+        "template_fault": templates.fault(source) if source else None,
+        "memory": estimated(header, body.n_ctx or request.app[SETTINGS].n_ctx, request),
+        "available_bytes": available_memory() or None,
+    }
+
+
+def estimated(header: gguf.GgufHeader, n_ctx: int, request: web.Request) -> dict[str, int]:
+    """Bytes, as far as the header says."""
+    needed = gguf.estimate(header, n_ctx, request.app[SETTINGS].n_batch)
+    return {
+        "n_ctx": needed.n_ctx,
+        "weights": needed.weights,
+        "kv_cache": needed.kv_cache,
+        "compute": needed.compute,
+        "total": needed.total,
+    }
 
 
 async def add(request: web.Request) -> web.Response:

@@ -1,4 +1,4 @@
-"""The body of POST /admin/models. Any thread; pure."""
+"""The bodies of /admin's POSTs. Any thread; pure."""
 
 from __future__ import annotations
 
@@ -21,9 +21,63 @@ class NewModel(Struct, frozen=True):
     stop: Annotated[list[StopText], Meta(max_length=64)] | None = None
 
 
+class CheckedModel(Struct, frozen=True):
+    """A model file to look at."""
+
+    path: Annotated[str, Meta(min_length=1, max_length=4096)]
+    n_ctx: Annotated[int, Meta(ge=16, le=16_777_216)] | None = None
+
+
+class NewPersona(Struct, frozen=True):
+    """A model with a character."""
+
+    name: str
+    model: str
+    system: Annotated[str, Meta(max_length=262_144)]
+
+
+class LibraryChoice(Struct, frozen=True):
+    """The library to use from the next load on."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=128)]
+    now: bool = False
+
+
+class LibraryRollback(Struct, frozen=True):
+    """The way back to the one before."""
+
+    now: bool = False
+
+
 def parse(tree: Any) -> NewModel:
     """The typed body. Raises InvalidRequest."""
     body = convert(tree, NewModel, {})
-    if "\0" in body.path or not Path(body.path).is_absolute():
-        raise InvalidRequest("http.path_relative", param="path", path=body.path.replace("\0", "\ufffd"))
+    _require_absolute(body.path)
     return body
+
+
+def parse_check(tree: Any) -> CheckedModel:
+    """The typed body. Raises InvalidRequest."""
+    body = convert(tree, CheckedModel, {})
+    _require_absolute(body.path)
+    return body
+
+
+def parse_persona(tree: Any) -> NewPersona:
+    """The typed body. Raises InvalidRequest."""
+    return convert(tree, NewPersona, {})
+
+
+def parse_use(tree: Any) -> LibraryChoice:
+    """The typed body. Raises InvalidRequest."""
+    return convert(tree, LibraryChoice, {})
+
+
+def parse_rollback(tree: Any) -> LibraryRollback:
+    """The typed body. Raises InvalidRequest."""
+    return convert(tree, LibraryRollback, {})
+
+
+def _require_absolute(path: str) -> None:
+    if "\0" in path or not Path(path).is_absolute():
+        raise InvalidRequest("http.path_relative", param="path", path=path.replace("\0", "\ufffd"))

@@ -87,6 +87,7 @@ function Welcome() {
       <p class="star" aria-hidden="true">★</p>
       <h2>{say("welcome")}</h2>
       <p>{models.value.length ? say("welcome_more") : say("welcome_no_models")}</p>
+      {models.value.length ? null : <a class="button main" href="#/models">{say("room_models")}</a>}
       
     </div>
   );

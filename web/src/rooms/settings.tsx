@@ -1,11 +1,11 @@
 /** The room of settings: how this page looks, the access token, and what the server runs with. */
 
 import { useSignal } from "@preact/signals";
-import { wanted } from "../api";
+import { get, wanted } from "../api";
 import { readModels } from "../chat";
-import { Button, Field, Room } from "../parts";
+import { Button, Fault, Field, Room, useRead } from "../parts";
 import { enterSends, lang, size, theme, token, type Lang, type Theme } from "../prefs";
-import { say } from "../words";
+import { isWord, say } from "../words";
 
 export function Settings() {
   return (
@@ -39,6 +39,7 @@ export function Settings() {
         </div>
       </section>
       <Access />
+      <InForce />
     </Room>
   );
 }
@@ -70,4 +71,55 @@ function Access() {
       <p role="status">{say(token.value ? "token_there" : "token_none")}</p>
     </section>
   );
+}
+
+interface Row {
+  name: string;
+  value: unknown;
+  source: string;
+}
+
+/** What the server runs with; read only: it is set where the server is started. */
+function InForce() {
+  const { found, fault } = useRead(
+    () => get<{ settings: Row[]; folders: { config: string; cache: string } }>("/admin/settings"),
+    [token.value],
+  );
+  return (
+    <section class="card">
+      <h2>{say("in_force")}</h2>
+      <p class="hint">{say("in_force_hint")}</p>
+      <Fault text={fault} />
+      {found ? (
+        <>
+          <div class="table" tabIndex={0} role="region" aria-label={say("in_force")}>
+            <table>
+              <thead><tr><th>{say("name")}</th><th>{say("value")}</th><th>{say("source")}</th></tr></thead>
+              <tbody>
+                {found.settings.map((row) => (
+                  <tr key={row.name} class={row.source === "default" ? "" : "own"}>
+                    <td><code>{row.name}</code></td>
+                    <td>{shown(row.value)}</td>
+                    <td>{origin(row.source)}</td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </div>
+          <p><small>{found.folders.config} · {found.folders.cache}</small></p>
+        </>
+      ) : null}
+    </section>
+  );
+}
+
+function shown(value: unknown): string {
+  if (value === null || value === "" || (Array.isArray(value) && !value.length)) return "–";
+  if (typeof value === "boolean") return value ? "on" : "off";
+  return Array.isArray(value) ? value.join(", ") : String(value);
+}
+
+function origin(source: string): string {
+  const name = `source_${source}`;
+  return isWord(name) ? say(name) : source;
 }

@@ -1,0 +1,65 @@
+"""/admin/personas: models with a character, made, listed and removed while the server runs. Event loop thread."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from hoshikage.http import error_response
+from hoshikage.http.json_body import read_json
+from hoshikage.http.keys import REGISTRY
+from hoshikage.messages import text
+from hoshikage.protocols.hoshikage import admin_schema as schema
+from hoshikage.registry import ModelSpec, Persona, Registry, sampling_defaults
+
+
+async def listing(request: web.Request) -> web.Response:
+    """All of them, and what was passed over."""
+    registry, language = request.app[REGISTRY], error_response.language(request)
+
+    def read() -> dict[str, Any]:
+        personas = [described(one) for one in registry.personas()]
+        problems = [text(language, found.key, **found.details) for found in registry.persona_problems()]
+        return {"file": str(registry.personas_file), "personas": personas, "problems": problems}
+
+    return _json(await asyncio.to_thread(read))
+
+
+async def add(request: web.Request) -> web.Response:
+    """Makes a persona, or replaces the one of that name."""
+    tree = await read_json(request)
+    return _json(await asyncio.to_thread(_add, request.app[REGISTRY], schema.parse_persona(tree), tree))
+
+
+def _add(registry: Registry, body: schema.NewPersona, tree: dict[str, Any]) -> dict[str, Any]:
+    sampling = sampling_defaults(tree)
+    replaced = registry.add_persona(body.name, body.model, body.system, sampling)
+    return {"name": body.name, "model": body.model, "system": body.system, **sampling.given(), "replaced": replaced}
+
+
+async def remove(request: web.Request) -> web.Response:
+    """The model that it used stays."""
+    name = request.match_info["name"]
+    await asyncio.to_thread(request.app[REGISTRY].remove_persona, name)
+    return _json({"name": name, "removed": True})
+
+
+def described(found: ModelSpec | Persona) -> dict[str, Any]:
+    """A persona by the names that POST has for its parts."""
+    persona = found if isinstance(found, Persona) else found.persona
+    assert persona is not None
+    return {
+        "name": persona.name,
+        "model": persona.model,
+        "system": persona.system,
+        "created": persona.created,
+        "available": not isinstance(found, Persona),
+        **persona.sampling.given(),
+    }
+
+
+def _json(value: dict[str, Any]) -> web.Response:
+    return web.Response(body=msgspec.json.encode(value), content_type="application/json")

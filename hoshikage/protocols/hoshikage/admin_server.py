@@ -1,0 +1,36 @@
+"""/admin/settings and /admin/log: what the server runs with, and the last lines of its log. Event loop thread.
+
+The log holds no prompts, no answers, no headers; see `http.middleware.AccessLog`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from hoshikage.errors import InvalidRequest
+from hoshikage.http.keys import SETTINGS
+from hoshikage.in_force import in_force
+from hoshikage.protocols.hoshikage.insight import INSIGHT
+from hoshikage.settings import cache_dir, config_dir
+
+
+async def settings(request: web.Request) -> web.Response:
+    """Each setting in force and where it came from: a flag, the environment, a file, the default."""
+    rows = in_force(request.app[SETTINGS], request.app[INSIGHT].sources)
+    return _json({"settings": rows, "folders": {"config": str(config_dir()), "cache": str(cache_dir())}})
+
+
+async def log(request: web.Request) -> web.Response:
+    """The lines since `after`, of which at most the last 500 are kept; `next` is what to ask after next time."""
+    asked = request.query.get("after", "0")
+    if not (asked.isascii() and asked.isdecimal() and len(asked) <= 15):
+        raise InvalidRequest("http.log_after", param="after")
+    last, lines = request.app[INSIGHT].lines(int(asked))
+    return _json({"lines": lines, "next": last})
+
+
+def _json(value: dict[str, Any]) -> web.Response:
+    return web.Response(body=msgspec.json.encode(value), content_type="application/json")

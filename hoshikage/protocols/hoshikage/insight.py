@@ -1,0 +1,29 @@
+"""What a server can tell of itself: where its settings came from, its log's last lines. Any thread.
+
+It is handed in by whoever starts the server; a server that is embedded may have none of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from aiohttp import web
+
+
+def _no_lines(_number: int) -> tuple[int, list[str]]:
+    return 0, []
+
+
+@dataclass(frozen=True, slots=True)
+class Insight:
+    """`sources` are those of `settings.Loaded`, `environ` is where libraries are looked for."""
+
+    sources: Mapping[str, str] = field(default_factory=dict)
+    environ: Mapping[str, str] = field(default_factory=dict)
+    lines: Callable[[int], tuple[int, list[str]]] = _no_lines
+    """As `logs.Tail.after`."""
+
+
+INSIGHT: Final = web.AppKey("insight", Insight)
