@@ -73,8 +73,8 @@ class SamplingParams:
     mirostat_eta: float = 0.1
     samplers: tuple[str, ...] = SAMPLER_ORDER
     """Those that are used, in this order; the rest is off."""
-    logit_bias: tuple[tuple[int, float], ...] = ()
-    """Token id and what is added to its logit; FORBIDDEN and below forbids it."""
+    logit_bias: tuple[tuple[int | str, float], ...] = ()
+    """A token's id, or a text whose tokens are meant, and what is added to the logit; FORBIDDEN and below forbids."""
     ignore_eos: bool = False
     """The model may not end its answer."""
     seed: int = RANDOM_SEED

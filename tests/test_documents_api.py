@@ -54,7 +54,6 @@ def _protocol(heading: int, number: int, *bodies: type[Any], of: Any = None) -> 
 IN_MESSAGES: Final = ("messages[].refusal", "messages[].function_call", "messages[].audio")
 OLLAMA_REFUSED: Final = {
     *ollama_schema.NEUTRAL,
-    *(f"options.{name}" for name in ollama_schema.NEUTRAL_OPTIONS),
     "messages[].images",
 }
 PROTOCOLS: Final = {

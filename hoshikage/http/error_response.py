@@ -25,6 +25,10 @@ from hoshikage.messages import Language, accepted_language, text
 
 MAX_CHARACTERS: Final = 2000
 """Of a text from elsewhere that an answer quotes."""
+OVERFLOW: Final = (
+    "request ({n_prompt_tokens} tokens) is too large: it exceeds the available context size ({n_ctx} tokens)"
+)
+"""Begins the message of a prompt that is too long, in every language: agents know it by these words, and shorten."""
 ErrorBody = Callable[[HoshikageError, Language], dict[str, Any]]
 """Makes an error's body in the form of one protocol."""
 log: Final = logging.getLogger("hoshikage.server")
@@ -87,10 +91,13 @@ def response(error: HoshikageError, language: Language) -> web.Response:
     return answer
 
 
-def body(error: HoshikageError, language: Language) -> dict[str, Any]:
-    """`{"error": ...}`; a 5xx carries the request id by which the log can be searched."""
+def body(error: HoshikageError, language: Language, overflow: str = OVERFLOW) -> dict[str, Any]:
+    """`{"error": ...}`; a 5xx carries the request id by which the log can be searched.
+
+    `overflow` begins the message of a prompt that is too long.
+    """
     shown: dict[str, Any] = {
-        "message": _message(error, language),
+        "message": _message(error, language, overflow),
         "type": error.type,
         "param": error.param,
         "code": error.code,
@@ -130,9 +137,12 @@ def _routing(error: web.HTTPException) -> HoshikageError | web.HTTPException:
     return error
 
 
-def _message(error: HoshikageError, language: Language) -> str:
+def _message(error: HoshikageError, language: Language, overflow: str) -> str:
     try:
-        return text(language, error.key, **{name: _bounded(value) for name, value in error.details.items()})
+        words = text(language, error.key, **{name: _bounded(value) for name, value in error.details.items()})
+        if isinstance(error, ContextLengthExceeded) and {"n_prompt_tokens", "n_ctx"} <= error.details.keys():
+            return f"{overflow.format(**error.details)}. {words}"
+        return words
     except (KeyError, ValueError, TypeError):  # keys and details may come from a runner, which is not trusted
         log.error("no text for %s", error)
         return text(language, "http.internal", request_id=REQUEST_ID.get())
@@ -145,6 +155,6 @@ def _bounded(value: Detail) -> Detail:
     return value
 
 
-def message_of(error: HoshikageError, language: Language) -> str:
-    """The error in words."""
-    return str(body(error, language)["error"]["message"])
+def message_of(error: HoshikageError, language: Language, overflow: str = OVERFLOW) -> str:
+    """The error in words; `overflow` as in `body`."""
+    return str(body(error, language, overflow)["error"]["message"])

@@ -31,13 +31,14 @@ class ConstrainedSampler:
         self._context = context
         self._matcher = matcher
         self._param = "logit_bias" if matcher is None else matcher.param
-        finite = {token: bias for token, bias in params.logit_bias if bias > FORBIDDEN}
+        biases = _by_token(params, context.model.vocab)
+        finite = {token: bias for token, bias in biases.items() if bias > FORBIDDEN}
         self._biased = np.fromiter(finite, np.intp, len(finite))
         self._biases = np.fromiter(finite.values(), np.float32, len(finite))
         self._allowed: NDArray[np.bool_] | None = None
-        forbidden = [token for token, bias in params.logit_bias if bias <= FORBIDDEN]
+        forbidden = [token for token, bias in biases.items() if bias <= FORBIDDEN]
         forbidden += ends if params.ignore_eos else ()
-        for token, _ in params.logit_bias:
+        for token in biases:
             if not 0 <= token < n_tokens:
                 raise InvalidRequest("engine.bias_token", param="logit_bias", token=token, n_tokens=n_tokens)
         if forbidden:
@@ -94,6 +95,15 @@ class ConstrainedSampler:
 
     def close(self) -> None:
         self._sampler.close()
+
+
+def _by_token(params: SamplingParams, vocab: Vocab) -> dict[int, float]:
+    """The biases by token; that of a text is one of each of its tokens."""
+    found: dict[int, float] = {}
+    for given, bias in params.logit_bias:
+        for token in [given] if isinstance(given, int) else vocab.tokenize(given, parse_special=False):
+            found[token] = bias
+    return found
 
 
 def is_conditioned(params: SamplingParams) -> bool:

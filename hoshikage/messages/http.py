@@ -233,13 +233,9 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "max_tokens と max_completion_tokens は同じ意味です。値が違うときはどちらか一方だけを指定してください。",
         "max_tokens and max_completion_tokens mean the same; give only one of them where they differ.",
     ),
-    "bias_token": (
-        "logit_bias の「{token}」はトークン番号ではありません。0 以上の整数を文字列で指定してください。",
-        "“{token}” in logit_bias is not a token id. Give ids as strings of digits.",
-    ),
-    "sampler_twice": (
-        "{place}: {name} が 2 回指定されています。",
-        "{place}: {name} is named twice.",
+    "bias_pair": (
+        "{place} は [トークン番号か文字列, 数か false] の形にしてください。",
+        "{place} must be a pair: a token's id or a text, then a number or false.",
     ),
     "tool_choice_alone": (
         "tool_choice で関数の呼び出しを必須にするには、tools に関数が必要です。",

@@ -95,7 +95,6 @@ NOTES: Final[dict[type[msgspec.Struct], tuple[dict[str, str], dict[str, tuple[An
     ollama_schema.ChatRequest: (ollama_schema.WITHOUT_EFFECT, {}),
     ollama_schema.GenerateRequest: (ollama_schema.WITHOUT_EFFECT, ollama_schema.NEUTRAL),
     ollama_schema.EmbedRequest: (ollama_schema.WITHOUT_EFFECT, {}),
-    ollama_schema.Options: ({}, ollama_schema.NEUTRAL_OPTIONS),
     completions_schema.CompletionBody: (completions_schema.WITHOUT_EFFECT, completions_schema.NEUTRAL),
     native_schema.CompletionBody: (native_schema.WITHOUT_EFFECT, native_schema.NEUTRAL),
     native_schema.InfillBody: (native_schema.WITHOUT_EFFECT, native_schema.NEUTRAL),

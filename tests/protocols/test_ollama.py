@@ -10,7 +10,7 @@ from typing import Any, Final
 import ollama
 import pytest
 
-from hoshikage import __version__, wire
+from hoshikage import wire
 from hoshikage.errors import InferenceFailed, Unavailable
 from hoshikage.params import ChatPrompt, GenerationRequest, InfillPrompt, TextPrompt
 from hoshikage.registry import Registry
@@ -252,7 +252,7 @@ async def test_what_is_loaded(house: House, tmp_path: Path) -> None:
 
 async def test_the_version(house: House) -> None:
     _, told, _ = await house.ask("GET", "/api/version")
-    assert told == {"version": __version__}
+    assert told == {"version": "0.14.0"}, "Ollama's, whose clients refuse older ones"
 
 
 @pytest.mark.parametrize(
@@ -261,11 +261,9 @@ async def test_the_version(house: House) -> None:
         ("chat", {"messages": [{"role": "robot", "content": "x"}]}, "messages[0].role"),
         ("chat", {"messages": [{**USER, "images": ["x"]}]}, "messages[0].images"),
         ("chat", {"messages": [USER], "format": "xml"}, "format"),
-        ("chat", {"messages": [USER], "options": {"temperature": 3}}, "options.temperature"),
-        ("chat", {"messages": [USER], "options": {"tfs_z": 0.5}}, "options.tfs_z"),
-        ("chat", {"messages": [USER], "options": {"penalize_newline": False}}, "options.penalize_newline"),
-        ("chat", {"messages": [USER], "options": {"num_predict": -3}}, "options.num_predict"),
-        ("chat", {"messages": [USER], "options": {"stop": "影" * 100}}, "options.stop[0]"),
+        ("chat", {"messages": [USER], "options": {"temperature": 300}}, "options.temperature"),
+        ("chat", {"messages": [USER], "options": {"num_predict": 1.5}}, "options.num_predict"),
+        ("chat", {"messages": [USER], "options": {"stop": "影" * 100}}, "options.stop"),
         ("chat", {"messages": [USER], "think": "much"}, "think"),
         ("chat", {"messages": [USER], "tools": [WEATHER, WEATHER]}, "tools[1].function.name"),
         ("generate", {"prompt": "x", "images": ["x"]}, "images"),

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 from hoshikage import wire
+from hoshikage.dispatch.client import Totals
 from hoshikage.http.measures import BUCKETS, Measures
+from hoshikage.params import Timings
 from tests.protocols.conftest import House
 
-TOTALS = {"prompt_tokens": 7, "completion_tokens": 3, "prompt_ms": 500.0, "decode_ms": 0.0, "loads": 1, "crashes": 2}
+TOTALS = {
+    "prompt_tokens": 7,
+    "cached_tokens": 5,
+    "completion_tokens": 3,
+    "prompt_ms": 500.0,
+    "decode_ms": 0.0,
+    "loads": 1,
+    "crashes": 2,
+}
 JSON = {"Content-Type": "application/json"}
 
 
@@ -91,3 +102,18 @@ def test_a_time_counts_in_the_first_bucket_that_holds_it() -> None:
     measures.add("BREW", "/x", 405, 0)
     assert measures.buckets["/x"] == {BUCKETS[0]: 3, BUCKETS[1]: 1, BUCKETS[-1]: 1}
     assert measures.requests["other", "/x", 405] == 1
+
+
+def test_only_computed_tokens_count_as_computed() -> None:
+    totals = Totals()
+    timings = Timings(1.0, 1.0, 1.0, cached_tokens=39)
+    totals.add(wire.Finished(1, "stop", 40, 3, timings))
+    totals.add(wire.Finished(2, "stop", 40, 3, replace(timings, cached_tokens=0)))
+    assert (totals.prompt_tokens, totals.cached_tokens, totals.completion_tokens) == (41, 39, 6)
+
+
+async def test_what_was_cached_is_told_apart(house: House) -> None:
+    show(house)
+    found = await metrics(house)
+    assert found["hoshikage_prompt_tokens_total"] == found["llamacpp:prompt_tokens_total"] == 7
+    assert found["hoshikage_cached_tokens_total"] == found["llamacpp:prompt_tokens_cached_total"] == 5

@@ -23,24 +23,21 @@ from hoshikage.answer.schema.output import ResponseFormat, grammar_of
 from hoshikage.answer.schema.sampling import SamplingFields, sampling_params
 from hoshikage.answer.schema.tools import ToolChoice, Tools, Word
 from hoshikage.answer.schema.validation import convert
+from hoshikage.answer.schema.values import Stops, TokenCount, bound, stops
 from hoshikage.errors import InvalidRequest, ParameterUnsupported
 from hoshikage.params import ChatPrompt, GenerationRequest, Message
 from hoshikage.registry import DEFAULT_STOPS, ModelSpec
 from hoshikage.settings import Settings
 
-MAX_STOP_BYTES: Final = 256
-
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 Effort = Literal["none", "off", "disabled", "minimal", "low", "medium", "high", "xhigh", "max", "auto", "default"]
 Verbosity = Literal["low", "medium", "high"]
-Tier = Literal["auto", "default", "flex", "scale", "priority"]
 CHOICES: Final = {
     "messages[].role": get_args(Role),
     "messages[].tool_calls[].type": ("function",),
     "prediction.type": ("content",),
     "reasoning_effort": get_args(Effort),
     "verbosity": get_args(Verbosity),
-    "service_tier": get_args(Tier),
     **output.CHOICES,
     **sampling.CHOICES,
     **tools.CHOICES,
@@ -67,8 +64,7 @@ INTERNALS: Final = frozenset(
 )
 """What a template gets from the engine and from Jinja: not for `chat_template_kwargs`."""
 
-StopText = Annotated[str, Meta(min_length=1, max_length=MAX_STOP_BYTES)]
-TokenCount = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+TEXT_PARTS: Final = ("text", "input_text", "output_text")
 MetadataName = Annotated[str, Meta(max_length=64)]
 MetadataValue = Annotated[str, Meta(max_length=512)]
 
@@ -80,18 +76,18 @@ class ContentPart(Struct, frozen=True):
 
 class CalledFunction(Struct, frozen=True):
     name: str
-    arguments: str
+    arguments: str | dict[str, Any] | None = None
 
 
 class ToolCall(Struct, frozen=True):
-    id: str
-    type: Literal["function"]
-    function: CalledFunction
+    id: str = ""
+    type: Literal["function"] = "function"
+    function: CalledFunction = CalledFunction("")
 
 
 class ChatMessage(Struct, frozen=True):
     role: Role
-    content: str | Annotated[list[ContentPart], Meta(min_length=1)] | None = None
+    content: str | list[ContentPart] | None = None
     name: str | None = None
     tool_calls: list[ToolCall] | None = None
     tool_call_id: str | None = None
@@ -120,9 +116,9 @@ class ChatBody(SamplingFields, frozen=True, kw_only=True):
     stream_options: StreamOptions | None = None
     max_tokens: TokenCount | None = None
     max_completion_tokens: TokenCount | None = None
-    stop: StopText | Annotated[list[StopText], Meta(min_length=1, max_length=4)] | None = None
+    stop: Stops | None = None
     n: Annotated[int, Meta(ge=1, le=8)] | None = None
-    logprobs: bool | None = None
+    logprobs: bool | Annotated[int, Meta(ge=0, le=20)] | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
     response_format: ResponseFormat | None = None
     grammar: str | None = None
@@ -144,16 +140,16 @@ class ChatBody(SamplingFields, frozen=True, kw_only=True):
     tool_choice: Word | ToolChoice | None = None
     parallel_tool_calls: bool | None = None
     timings: bool | None = None
-    service_tier: Tier | None = None
+    service_tier: str | None = None
     cache_prompt: bool | None = None
     # WITHOUT_EFFECT
-    metadata: Annotated[dict[MetadataName, MetadataValue], Meta(max_length=16)] | None = None
+    metadata: dict[str, Any] | None = None
     prediction: Prediction | None = None
     prompt_cache_key: str | None = None
     prompt_cache_retention: str | None = None
     safety_identifier: str | None = None
     store: bool | None = None
-    user: str | None = None
+    user: Any = None
     # NEUTRAL
     functions: list[dict[str, Any]] | None = None
     function_call: str | dict[str, Any] | None = None
@@ -221,7 +217,7 @@ def to_request(body: ChatBody, spec: ModelSpec, settings: Settings) -> Generatio
         sampling=sampling_params(body, spec, settings),
         max_tokens=_max_tokens(body),
         # A text that ends free text may well stand in a string of JSON; the client's own are its own choice.
-        stop=tuple(dict.fromkeys((*(spec.stop if grammar is None else ()), *_stops(body)))),
+        stop=tuple(dict.fromkeys((*(spec.stop if grammar is None else ()), *stops(body.stop)))),
         stop_tokens=tuple(dict.fromkeys((*DEFAULT_STOPS, *spec.stop))),
         choices=body.n or 1,
         grammar=grammar,
@@ -272,7 +268,7 @@ def thoughts_of(body: ChatBody) -> thoughts.Thoughts:
 
 def _logprobs(body: ChatBody) -> int | None:
     if body.logprobs:
-        return body.top_logprobs or 0
+        return body.top_logprobs or (0 if body.logprobs is True else body.logprobs)
     if body.top_logprobs:
         raise InvalidRequest("http.top_logprobs_alone", param="top_logprobs")
     return None
@@ -287,21 +283,10 @@ def _in_character(system: str, turns: tuple[Message, ...]) -> tuple[Message, ...
 
 
 def _max_tokens(body: ChatBody) -> int | None:
-    if body.max_tokens is None or body.max_completion_tokens in (None, body.max_tokens):
-        return body.max_completion_tokens or body.max_tokens
+    former, newer = bound(body.max_tokens), bound(body.max_completion_tokens)
+    if former is None or newer is None or former == newer:
+        return former if newer is None else newer
     raise InvalidRequest("http.max_tokens_differ", param="max_tokens")
-
-
-def _stops(body: ChatBody) -> tuple[str, ...]:
-    if body.stop is None:
-        return ()
-    single = isinstance(body.stop, str)
-    stops = (body.stop,) if isinstance(body.stop, str) else tuple(body.stop)
-    for index, stop in enumerate(stops):
-        if len(stop.encode()) > MAX_STOP_BYTES:
-            place = "stop" if single else f"stop[{index}]"
-            raise InvalidRequest("http.stop_bytes", param=place, place=place, limit=MAX_STOP_BYTES)
-    return stops
 
 
 def _message(turn: ChatMessage, place: str) -> Message:
@@ -310,26 +295,38 @@ def _message(turn: ChatMessage, place: str) -> Message:
             raise ParameterUnsupported("http.unsupported_parameter", param=f"{place}.{name}", place=f"{place}.{name}")
     if turn.tool_calls and turn.role != "assistant":
         raise InvalidRequest("http.tool_calls_role", param=f"{place}.tool_calls", place=f"{place}.tool_calls")
-    if turn.content is None and not turn.tool_calls:
+    content = turn.content
+    if content is None and not turn.tool_calls and turn.role in ("assistant", "tool"):
+        content = ""  # an answer of thoughts alone, a tool that told nothing
+    if content is None and not turn.tool_calls:
         raise InvalidRequest("http.content_missing", param=f"{place}.content", place=f"{place}.content")
     extra = {
         "name": turn.name,
-        "tool_calls": msgspec.to_builtins(turn.tool_calls) if turn.tool_calls else None,
+        "tool_calls": [_call(call, f"{place}.tool_calls[{i}]") for i, call in enumerate(turn.tool_calls or ())] or None,
         "tool_call_id": turn.tool_call_id,
         "reasoning_content": turn.reasoning_content,
     }
     return Message(
         role="system" if turn.role == "developer" else turn.role,
-        content=None if turn.content is None else _text(turn.content, f"{place}.content"),
+        content=None if content is None else _text(content, f"{place}.content"),
         extra={name: value for name, value in extra.items() if value is not None},
     )
+
+
+def _call(call: ToolCall, place: str) -> dict[str, Any]:
+    """As templates and OpenAI have it, its arguments as text. Raises InvalidRequest."""
+    if not call.function.name:
+        raise InvalidRequest("http.field_missing", param=f"{place}.function.name", place=f"{place}.function.name")
+    arguments = call.function.arguments
+    text = arguments if isinstance(arguments, str) else msgspec.json.encode(arguments or {}).decode()
+    return {"id": call.id, "type": "function", "function": {"name": call.function.name, "arguments": text}}
 
 
 def _text(content: str | list[ContentPart], place: str) -> str:
     if isinstance(content, str):
         return content
     for index, part in enumerate(content):
-        if part.type != "text":
+        if part.type not in TEXT_PARTS:
             raise ParameterUnsupported(
                 "http.part_unsupported", param=f"{place}[{index}].type", place=f"{place}[{index}].type"
             )

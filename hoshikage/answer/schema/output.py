@@ -25,7 +25,7 @@ Schema = dict[str, Any]
 class NamedSchema(Struct, frozen=True):
     """Enforced with `strict` and without it."""
 
-    name: Annotated[str, Meta(pattern="^[a-zA-Z0-9_-]{1,64}$")] | None = None
+    name: Annotated[str, Meta(max_length=256)] | None = None
     description: str | None = None
     schema: Schema | None = None
     strict: bool | None = None

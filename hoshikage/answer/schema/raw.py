@@ -6,21 +6,19 @@ from typing import Annotated, Any, Final
 
 from msgspec import Meta, Struct
 
-from hoshikage.answer.schema.chat import MAX_STOP_BYTES, StopText
 from hoshikage.answer.schema.output import ResponseFormat, grammar_of
 from hoshikage.answer.schema.sampling import SamplingFields, sampling_params
+from hoshikage.answer.schema.values import Stops, stops
 from hoshikage.errors import InvalidRequest, ParameterUnsupported
 from hoshikage.params import GenerationRequest, Prompt, TextPrompt, TokenPrompt
 from hoshikage.registry import DEFAULT_STOPS, ModelSpec
 from hoshikage.settings import Settings
 
 MAX_PROMPTS: Final = 64
-MAX_TOKENS: Final = 2**31 - 1
 
 Name = Annotated[str, Meta(max_length=256)]
 Texts = str | Annotated[list[str | int | list[int]], Meta(min_length=1)]
 """A text, tokens, or several of either."""
-Stops = StopText | Annotated[list[StopText], Meta(max_length=16)]
 
 
 class RawFields(SamplingFields, frozen=True, kw_only=True):
@@ -75,7 +73,7 @@ def request_of(
         sampling=sampling_params(body, spec, settings),
         max_tokens=max_tokens,
         # A text that ends free text may well stand in a string of JSON; the client's own are its own choice.
-        stop=tuple(dict.fromkeys((*(spec.stop if grammar is None else ()), *_stops(body.stop)))),
+        stop=tuple(dict.fromkeys((*(spec.stop if grammar is None else ()), *stops(body.stop)))),
         stop_tokens=tuple(dict.fromkeys((*DEFAULT_STOPS, *spec.stop))),
         choices=choices,
         grammar=grammar,
@@ -90,15 +88,6 @@ def refuse_unknown_wishes(body: Struct, neutral: dict[str, tuple[Any, ...]]) -> 
     for name, values in neutral.items():
         if getattr(body, name) not in values:
             raise ParameterUnsupported("http.unsupported_parameter", param=name, place=name)
-
-
-def _stops(given: Stops | None) -> tuple[str, ...]:
-    stops = (given,) if isinstance(given, str) else tuple(given or ())
-    for index, stop in enumerate(stops):
-        if len(stop.encode()) > MAX_STOP_BYTES:
-            place = "stop" if isinstance(given, str) else f"stop[{index}]"
-            raise InvalidRequest("http.stop_bytes", param=place, place=place, limit=MAX_STOP_BYTES)
-    return stops
 
 
 def _all(given: list[Any], kind: type, place: str) -> list[Any]:

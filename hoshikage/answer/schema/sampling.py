@@ -12,41 +12,48 @@ from typing import Annotated, Any, Final, Literal
 from msgspec import Meta, Struct
 
 from hoshikage.errors import InvalidRequest
-from hoshikage.params import SAMPLER_ORDER, SamplingParams
+from hoshikage.http import ignored
+from hoshikage.params import FORBIDDEN, SAMPLER_ORDER, SamplingParams
 from hoshikage.registry import ModelSpec
 from hoshikage.settings import Settings
 
-ALIASES: Final = {"typ_p": "typical_p", "temp": "temperature"}
+ALIASES: Final = {"typ_p": "typical_p", "typical": "typical_p", "nucleus": "top_p", "temp": "temperature"}
 """Other names of samplers, as llama-server knows them."""
 
-CHOICES: Final = {"samplers[]": SAMPLER_ORDER, "mirostat": ("0", "1", "2")}
+LETTERS: Final = {
+    "e": "penalties", "d": "dry", "s": "top_n_sigma", "k": "top_k", "y": "typical_p", "p": "top_p", "m": "min_p",
+    "x": "xtc", "t": "temperature",
+}  # fmt: skip
+"""Samplers by the letters that llama-server knows them by."""
+CHOICES: Final = {"mirostat": ("0", "1", "2")}
 TOKEN_ID: Final = re.compile(r"\d{1,10}")
 MAX_TOKENS: Final = 16_777_216
 
-SamplerName = Literal[
-    "penalties", "dry", "top_n_sigma", "top_k", "typical_p", "typ_p", "top_p", "min_p", "xtc", "temperature", "temp"
-]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
 LastTokens = Annotated[int, Meta(ge=-1, le=MAX_TOKENS)]
 Breaker = Annotated[str, Meta(min_length=1, max_length=64)]
-Bias = Annotated[float, Meta(ge=-100, le=100)]
+Bias = bool | Annotated[float, Meta(ge=-1e6, le=1e6)]
+"""What is added to a logit; false forbids the token, as -100 and below do."""
+BiasPair = Annotated[list[int | str | float | bool], Meta(min_length=2, max_length=2)]
+Biases = Annotated[dict[str, Bias], Meta(max_length=1024)] | Annotated[list[BiasPair], Meta(max_length=1024)]
+SamplerText = Annotated[str, Meta(max_length=256)]
 
 
 class SamplingFields(Struct, frozen=True, kw_only=True):
     """None is absent."""
 
-    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
-    dynatemp_range: Annotated[float, Meta(ge=0, le=2)] | None = None
+    temperature: Annotated[float, Meta(ge=-100, le=100)] | None = None
+    dynatemp_range: Annotated[float, Meta(ge=0, le=100)] | None = None
     dynatemp_exponent: Annotated[float, Meta(ge=0, le=10)] | None = None
     top_p: Share | None = None
-    top_k: Annotated[int, Meta(ge=0, le=100_000)] | None = None
+    top_k: Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)] | None = None
     min_p: Share | None = None
     typical_p: Share | None = None
     top_n_sigma: Annotated[float, Meta(ge=-1, le=100)] | None = None
     xtc_probability: Share | None = None
     xtc_threshold: Share | None = None
-    repeat_penalty: Annotated[float, Meta(gt=0, le=10)] | None = None
+    repeat_penalty: Annotated[float, Meta(ge=0, le=10)] | None = None
     repeat_last_n: LastTokens | None = None
     frequency_penalty: Penalty | None = None
     presence_penalty: Penalty | None = None
@@ -58,8 +65,8 @@ class SamplingFields(Struct, frozen=True, kw_only=True):
     mirostat: Literal[0, 1, 2] | None = None
     mirostat_tau: Annotated[float, Meta(ge=0, le=100)] | None = None
     mirostat_eta: Share | None = None
-    samplers: Annotated[list[SamplerName], Meta(max_length=len(SAMPLER_ORDER))] | None = None
-    logit_bias: Annotated[dict[str, Bias], Meta(max_length=1024)] | None = None
+    samplers: SamplerText | Annotated[list[SamplerText], Meta(max_length=32)] | None = None
+    logit_bias: Biases | None = None
     ignore_eos: bool | None = None
     seed: int | None = None
 
@@ -70,26 +77,54 @@ def sampling_params(body: SamplingFields, spec: ModelSpec, settings: Settings) -
     asked: dict[str, Any] = {row.name: getattr(body, row.name) for row in fields(SamplingParams)}
     if body.seed is not None:
         asked["seed"] = body.seed & 0xFFFFFFFF  # -1 becomes RANDOM_SEED, as elsewhere in llama.cpp
+    if body.temperature is not None:
+        asked["temperature"] = max(0.0, body.temperature)  # what is not above 0 takes the likeliest
+    if body.top_k is not None:
+        asked["top_k"] = max(0, body.top_k)
+    if body.repeat_penalty == 0:
+        asked["repeat_penalty"] = 1.0  # off
     if body.samplers is not None:
         asked["samplers"] = _order(body.samplers)
     if body.logit_bias is not None:
-        asked["logit_bias"] = tuple(_bias(token, bias) for token, bias in body.logit_bias.items())
+        asked["logit_bias"] = _biases(body.logit_bias)
     if body.dry_sequence_breakers is not None:
         asked["dry_sequence_breakers"] = tuple(body.dry_sequence_breakers)
     return replace(defaults, **{name: value for name, value in asked.items() if value is not None})
 
 
-def _order(names: list[SamplerName]) -> tuple[str, ...]:
-    order = tuple(ALIASES.get(name, name) for name in names)
-    for index, name in enumerate(order):
-        if name in order[:index]:
-            place = f"samplers[{index}]"
-            raise InvalidRequest("http.sampler_twice", param=place, place=place, name=name)
-    return order
+def _order(given: str | list[str]) -> tuple[str, ...]:
+    """Samplers by name, or by letters in one text; each counts once, and those that are not known are left out."""
+    if isinstance(given, list):
+        names = [name.strip().lower().replace("-", "_") for name in given]
+    elif re.search("[;, _-]", given):
+        names = re.split("[;, ]+", given.strip().lower().replace("-", "_"))
+    else:
+        names = [LETTERS.get(letter, letter) for letter in given]
+    order: dict[str, None] = {}
+    for name in names:
+        known = ALIASES.get(name, name)
+        if known in SAMPLER_ORDER:
+            order[known] = None
+        else:
+            ignored.note(f"samplers: {name}")
+    return tuple(order)
 
 
-def _bias(token: str, bias: float) -> tuple[int, float]:
-    """The id is held against the vocabulary in the engine, which has one."""
-    if not TOKEN_ID.fullmatch(token):
-        raise InvalidRequest("http.bias_token", param="logit_bias", token=token[:60])
-    return int(token), bias
+def _biases(given: Biases) -> tuple[tuple[int | str, float], ...]:
+    """By token ids or by text, as an object or as pairs. Raises InvalidRequest.
+
+    Ids and texts are held against the vocabulary in the engine, which has one.
+    """
+    if isinstance(given, dict):
+        return tuple((int(name) if TOKEN_ID.fullmatch(name) else name, _bias(bias)) for name, bias in given.items())
+    found: list[tuple[int | str, float]] = []
+    for index, (token, bias) in enumerate(given):
+        place = f"logit_bias[{index}]"
+        if isinstance(token, bool | float) or isinstance(bias, str):
+            raise InvalidRequest("http.bias_pair", param=place, place=place)
+        found.append((token, _bias(bias)))
+    return tuple(found)
+
+
+def _bias(bias: float | bool) -> float:
+    return FORBIDDEN if bias is False else max(FORBIDDEN, float(bias))

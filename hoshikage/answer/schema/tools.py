@@ -21,7 +21,7 @@ CHOICES: Final = {
     "tool_choice.allowed_tools.tools[].type": get_args(Kind),
 }
 NO_PARAMETERS: Final[dict[str, Any]] = {"type": "object", "properties": {}}
-Name = Annotated[str, Meta(pattern="^[a-zA-Z0-9_.-]{1,256}$")]
+Name = Annotated[str, Meta(pattern="^[^\\x00-\\x1f\\x7f]{1,256}$")]
 
 
 class FunctionSpec(Struct, frozen=True):

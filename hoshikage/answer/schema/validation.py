@@ -7,7 +7,7 @@ in both languages. Status, type and code do not depend on it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -22,6 +22,9 @@ _TYPE: Final = re.compile(r"Expected `(?P<expected>[^`]+)`, got `(?P<got>[^`]+)`
 _BOUND: Final = re.compile(r"Expected `[^`]+` (?P<relation>[<>]=?) (?P<limit>\S+)")
 _LENGTH: Final = re.compile(r"Expected `[^`]+` of length (?P<relation>[<>]=?) (?P<limit>\d+)")
 _INDEX: Final = re.compile(r"\[\d+\]")
+_STEP: Final = re.compile(r"[^.\[\]]+|\[\]")
+MAX_MENDS: Final = 16
+"""Kinds of places that are put right in one body."""
 _JSON_NAMES: Final = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
 _SIGNS: Final = {"<=": "≤", ">=": "≥", "<": "<", ">": ">"}
 
@@ -31,10 +34,50 @@ def convert(tree: Any, kind: type[T], choices: Mapping[str, tuple[str, ...]]) ->
 
     `choices` maps a path without indices (`messages[].role`) to the words that are allowed there.
     """
+    return _convert(tree, kind, choices, MAX_MENDS)
+
+
+def _convert(tree: Any, kind: type[T], choices: Mapping[str, tuple[str, ...]], mends: int) -> T:
     try:
         return msgspec.convert(tree, kind, strict=True)
     except msgspec.ValidationError as error:
-        raise refusal(str(error), choices) from None
+        if not mends or not _mended(tree, str(error), choices):
+            raise refusal(str(error), choices) from None
+    return _convert(tree, kind, choices, mends - 1)
+
+
+def _mended(tree: Any, sentence: str, choices: Mapping[str, tuple[str, ...]]) -> bool:
+    """Whether values at the place of the refusal could be put right in the tree, there and wherever else the same
+    stands: `4.0` where a whole number is wanted, `User` where `user` is. Their meaning is clear."""
+    parts = _PLACE.match(sentence)
+    if parts is None or not parts["place"]:
+        return False
+    path = _INDEX.sub("[]", parts["place"].removeprefix("."))
+    allowed = choices.get(path, ())
+    wants_whole = (found := _TYPE.fullmatch(parts["problem"])) is not None and "int" in found["expected"].split(" | ")
+    mended = False
+    for container, name in _places(tree, _STEP.findall(path)):
+        value = container[name]
+        if wants_whole and isinstance(value, float) and value.is_integer() and abs(value) < 2**63:
+            container[name] = int(value)
+        elif isinstance(value, str) and value not in allowed and value.strip().lower() in allowed:
+            container[name] = value.strip().lower()
+        else:
+            continue
+        mended = True
+    return mended
+
+
+def _places(tree: Any, steps: list[str]) -> Iterator[tuple[Any, Any]]:
+    """Every place of a path such as `messages`, `[]`, `role`: what holds the value, and its name or index there."""
+    holders: list[tuple[Any, Any]] = [([tree], 0)]
+    for step in steps:
+        inner = [container[name] for container, name in holders]
+        if step == "[]":
+            holders = [(one, index) for one in inner if isinstance(one, list) for index in range(len(one))]
+        else:
+            holders = [(one, step) for one in inner if isinstance(one, dict) and step in one]
+    yield from holders
 
 
 def refusal(sentence: str, choices: Mapping[str, tuple[str, ...]]) -> InvalidRequest:

@@ -11,18 +11,18 @@ from typing import Annotated, Any, Final, Literal, get_args
 
 from msgspec import Meta, Struct
 
-from hoshikage.answer.schema import chat, sampling, tools
-from hoshikage.answer.schema.chat import ChatBody, ChatMessage, StopText
+from hoshikage.answer.schema import sampling, tools
+from hoshikage.answer.schema.chat import ChatBody, ChatMessage
 from hoshikage.answer.schema.output import NamedSchema, ResponseFormat, Schema
 from hoshikage.answer.schema.sampling import SamplingFields
 from hoshikage.answer.schema.tools import FunctionName
 from hoshikage.answer.schema.validation import convert
+from hoshikage.answer.schema.values import MAX_STOPS, Stop, TokenCount
 from hoshikage.errors import ParameterUnsupported
 from hoshikage.protocols.anthropic.blocks import Block, add_user, assistant, needed, referenced, text_of
 from hoshikage.protocols.anthropic.tools import Tool, functions
 
 MAX_TURNS: Final = 2048
-MAX_STOPS: Final = 16
 BILLING: Final = "x-anthropic-billing-header:"
 Role = Literal["user", "assistant", "system"]
 Choice = Literal["auto", "any", "tool", "none"]
@@ -72,10 +72,10 @@ class MessagesBody(SamplingFields, frozen=True, kw_only=True):
 
     model: Annotated[str, Meta(max_length=256)] | None = None
     messages: Annotated[list[Message], Meta(min_length=1, max_length=MAX_TURNS)]
-    max_tokens: chat.TokenCount | None = None
+    max_tokens: TokenCount | None = None
     """To count, none is needed."""
     system: str | list[Block] | None = None
-    stop_sequences: Annotated[list[StopText], Meta(max_length=MAX_STOPS)] | None = None
+    stop_sequences: Annotated[list[Stop], Meta(max_length=MAX_STOPS)] | None = None
     stream: bool | None = None
     tools: Annotated[list[Tool], Meta(max_length=128)] | None = None
     tool_choice: ToolChoice | None = None

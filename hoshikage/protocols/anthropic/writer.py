@@ -32,9 +32,13 @@ TYPES: Final = {
 """Status -> Anthropic's type; `invalid_request_error` for the others."""
 
 
+OVERFLOW: Final = "prompt is too long: {n_prompt_tokens} tokens > {n_ctx} maximum"
+"""As Anthropic says it, which Claude Code and others read the numbers from."""
+
+
 def error_body(error: HoshikageError, language: Language) -> dict[str, Any]:
     kind = TYPES.get(error.status, "invalid_request_error")
-    shown = {"type": kind, "message": message_of(error, language)}
+    shown = {"type": kind, "message": message_of(error, language, OVERFLOW)}
     return {"type": "error", "error": shown, "request_id": REQUEST_ID.get()}
 
 

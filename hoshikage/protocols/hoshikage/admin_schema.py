@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from hoshikage.answer.schema.chat import StopText
 from hoshikage.answer.schema.validation import convert
+from hoshikage.answer.schema.values import Stop
 from hoshikage.errors import InvalidRequest
 
 
@@ -18,7 +18,7 @@ class NewModel(Struct, frozen=True):
     name: str
     path: Annotated[str, Meta(min_length=1, max_length=4096)]
     """Of the GGUF file; absolute, as the server's working folder is not the client's."""
-    stop: Annotated[list[StopText], Meta(max_length=64)] | None = None
+    stop: Annotated[list[Annotated[Stop, Meta(min_length=1)]], Meta(max_length=64)] | None = None
 
 
 class CheckedModel(Struct, frozen=True):

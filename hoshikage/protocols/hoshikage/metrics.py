@@ -65,6 +65,7 @@ def _lines(measures: Measures, status: dict[str, Any]) -> Iterator[str]:
         ("hoshikage_model_loads_total", "loads", "Models loaded."),
         ("hoshikage_runner_crashes_total", "crashes", "Runners that ended by themselves."),
         ("hoshikage_prompt_tokens_total", "prompt_tokens", "Tokens of prompts computed."),
+        ("hoshikage_cached_tokens_total", "cached_tokens", "Tokens of prompts that were in memory already."),
         ("hoshikage_completion_tokens_total", "completion_tokens", "Tokens generated."),
     ):
         yield from _family(name, "counter", what, [({}, totals[key])])
@@ -80,6 +81,7 @@ def _as_llama_server(queue: Mapping[str, Any], totals: Mapping[str, Any]) -> Ite
     """The same under the names that boards made for llama-server look for."""
     for name, kind, value in (
         ("prompt_tokens_total", "counter", totals["prompt_tokens"]),
+        ("prompt_tokens_cached_total", "counter", totals["cached_tokens"]),
         ("prompt_seconds_total", "counter", totals["prompt_ms"] / 1e3),
         ("tokens_predicted_total", "counter", totals["completion_tokens"]),
         ("tokens_predicted_seconds_total", "counter", totals["decode_ms"] / 1e3),

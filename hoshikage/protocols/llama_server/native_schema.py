@@ -11,8 +11,9 @@ from typing import Annotated, Any, Final, TypeVar
 from msgspec import Meta, Struct
 
 from hoshikage.answer.schema import output, raw, sampling
-from hoshikage.answer.schema.raw import MAX_TOKENS, Name, RawFields, Texts, inputs_of, prompts_of, request_of
+from hoshikage.answer.schema.raw import Name, RawFields, Texts, inputs_of, prompts_of, request_of
 from hoshikage.answer.schema.validation import convert
+from hoshikage.answer.schema.values import TokenCount, bound
 from hoshikage.errors import InvalidRequest, ParameterUnsupported
 from hoshikage.params import Detokenization, Embedding, GenerationRequest, InfillPrompt, Prompt, Tokenization
 from hoshikage.registry import ModelSpec
@@ -28,9 +29,9 @@ class NativeFields(RawFields, frozen=True, kw_only=True):
     """What /completion and /infill have in common. None is absent."""
 
     model: Name | None = None
-    n_predict: Annotated[int, Meta(ge=-2, le=MAX_TOKENS)] | None = None
+    n_predict: TokenCount | None = None
     """Below 0 as much as the context holds; 0 computes the prompt alone."""
-    max_tokens: Annotated[int, Meta(ge=-1, le=MAX_TOKENS)] | None = None
+    max_tokens: TokenCount | None = None
     n_probs: Annotated[int, Meta(ge=0, le=20)] | None = None
     # WITHOUT_EFFECT
     n_keep: int | None = None
@@ -54,8 +55,7 @@ class NativeFields(RawFields, frozen=True, kw_only=True):
 
     @property
     def limit(self) -> int | None:
-        asked = self.max_tokens if self.n_predict is None else self.n_predict
-        return None if asked is None or asked < 0 else asked
+        return bound(self.max_tokens if self.n_predict is None else self.n_predict)
 
 
 class CompletionBody(NativeFields, frozen=True, kw_only=True):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 
-from hoshikage import __version__, wire
+from hoshikage import wire
 from hoshikage.answer.chat_formats import CHAT_FORMATS
 from hoshikage.answer.choice import model_for
 from hoshikage.answer.model_files import MODEL_FILES
@@ -27,6 +27,9 @@ from hoshikage.protocols.ollama import ollama_schema as schema
 from hoshikage.protocols.ollama.models import resolve
 from hoshikage.protocols.ollama.writer import Kind, LineWriter, now
 from hoshikage.registry import ModelSpec
+
+SPOKEN: Final = "0.14.0"
+"""The version of Ollama whose API this is; clients refuse older ones than they were made for."""
 
 
 async def chat(request: web.Request) -> web.StreamResponse:
@@ -80,7 +83,7 @@ async def ps(request: web.Request) -> web.StreamResponse:
 
 
 async def version(_request: web.Request) -> web.StreamResponse:
-    return json_response({"version": __version__})
+    return json_response({"version": SPOKEN})
 
 
 async def _answer(

@@ -7,21 +7,21 @@ ask for nothing; any other value of those is refused by name. Fields that nobody
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Final, Literal, TypeVar, get_args
+from typing import Annotated, Any, Final, Literal, get_args
 
-import msgspec
 from msgspec import Meta, Struct
 
 from hoshikage.answer.schema import sampling, tools
-from hoshikage.answer.schema.chat import CalledFunction, ChatBody, ChatMessage, StopText
+from hoshikage.answer.schema.chat import CalledFunction, ChatBody, ChatMessage
 from hoshikage.answer.schema.chat import ToolCall as ChatCall
 from hoshikage.answer.schema.output import ResponseFormat, Schema
 from hoshikage.answer.schema.sampling import SamplingFields
 from hoshikage.answer.schema.validation import convert
+from hoshikage.answer.schema.values import Stops, TokenCount
 from hoshikage.errors import InvalidRequest, ParameterUnsupported
 
 MAX_INPUTS: Final = 2048
-Role = Literal["system", "user", "assistant", "tool"]
+Role = Literal["system", "developer", "user", "assistant", "tool"]
 Level = Literal["low", "medium", "high"]
 Model = Annotated[str, Meta(max_length=256)]
 CHOICES: Final = {
@@ -35,16 +35,16 @@ CHOICES: Final = {
 class Options(SamplingFields, frozen=True, kw_only=True):
     """None is absent."""
 
-    num_predict: Annotated[int, Meta(ge=-2, le=2**31 - 1)] | None = None
-    """-1 and -2: as much as the context holds."""
-    stop: StopText | Annotated[list[StopText], Meta(max_length=16)] | None = None
+    num_predict: TokenCount | None = None
+    """0 and below: as much as the context holds."""
+    stop: Stops | None = None
     penalize_newline: bool | None = None
     tfs_z: float | None = None
 
 
 class Function(Struct, frozen=True):
     name: str
-    arguments: dict[str, Any]
+    arguments: dict[str, Any] | str | None = None
 
 
 class Call(Struct, frozen=True):
@@ -128,6 +128,8 @@ WITHOUT_EFFECT: Final = {
     "keep_alive": "says how long a model stays loaded; the server's IDLE_TIMEOUT does",
     "truncate": "cuts a prompt that is too long; it is refused with its size instead",
     "shift": "forgets the beginning as the context fills up; the answer ends there instead",
+    "options.penalize_newline": "lets a penalty count line breaks, which llama.cpp does always",
+    "options.tfs_z": "is a sampler that llama.cpp has no more",
     "options.num_ctx": "with the rest of what loads a model, such as num_gpu: the server's settings and the model's do",
     "verbose": "shows the vocabulary, too",
 }
@@ -142,15 +144,12 @@ NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
     "steps": (None, 0),
 }
 """Field of /api/generate -> the values that ask for nothing; any other is refused by name."""
-NEUTRAL_OPTIONS: Final[dict[str, tuple[Any, ...]]] = {"penalize_newline": (None, True), "tfs_z": (None, 1.0)}
-"""The same for `options`: what llama.cpp has no more."""
 
 RENAMED: Final = (
     (re.compile(r"^(stop|samplers|logit_bias)\b"), r"options.\1"),
     (re.compile(r"^response_format\b.*"), "format"),
     (re.compile(r"^reasoning_effort$"), "think"),
 )
-T = TypeVar("T", bound=AnswerFields)
 
 
 def rename(place: str) -> str:
@@ -162,12 +161,12 @@ def rename(place: str) -> str:
 
 def parse_chat(tree: Any) -> ChatRequest:
     """Raises InvalidRequest, ParameterUnsupported."""
-    return _checked(convert(tree, ChatRequest, CHOICES))
+    return convert(tree, ChatRequest, CHOICES)
 
 
 def parse_generate(tree: Any) -> GenerateRequest:
     """Raises InvalidRequest, ParameterUnsupported."""
-    body = _checked(convert(tree, GenerateRequest, CHOICES))
+    body = convert(tree, GenerateRequest, CHOICES)
     for name, neutral in NEUTRAL.items():
         if getattr(body, name) not in neutral:
             raise _unsupported(name)
@@ -214,14 +213,13 @@ def chat_of_prompt(body: GenerateRequest) -> ChatBody:
 
 def _chat(body: AnswerFields, turns: list[ChatMessage], functions: list[tools.Tool] | None) -> ChatBody:
     options = body.options or Options()
-    stop = [options.stop] if isinstance(options.stop, str) else options.stop
     wanted = options.num_predict
     return ChatBody(
         model=body.model,
         messages=turns,
         tools=functions,
-        max_tokens=wanted if wanted is not None and wanted > 0 else 1 if wanted == 0 else None,
-        stop=stop or None,
+        max_tokens=wanted if wanted is not None and wanted > 0 else None,
+        stop=options.stop,
         response_format=_format(body.format),
         logprobs=body.logprobs,
         top_logprobs=(body.top_logprobs or 0) if body.logprobs else None,
@@ -243,8 +241,7 @@ def _turn(message: Message, waiting: list[tuple[str, str]], index: int) -> ChatM
     for number, call in enumerate(message.tool_calls or ()):
         name = call.id or f"c{index:04}{number:04}"
         waiting.append((call.function.name, name))
-        arguments = msgspec.json.encode(call.function.arguments).decode()
-        calls.append(ChatCall(name, "function", CalledFunction(call.function.name, arguments)))
+        calls.append(ChatCall(name, "function", CalledFunction(call.function.name, call.function.arguments)))
     content = message.content or (None if calls else "")
     return ChatMessage(message.role, content, tool_calls=calls or None, reasoning_content=message.thinking)
 
@@ -257,13 +254,6 @@ def _format(asked: str | Schema | None) -> ResponseFormat | None:
     if asked != "json":
         raise InvalidRequest("http.not_a_choice", param="format", place="format", allowed="json")
     return ResponseFormat("json_object")
-
-
-def _checked(body: T) -> T:
-    for name, neutral in NEUTRAL_OPTIONS.items():
-        if body.options is not None and getattr(body.options, name) not in neutral:
-            raise _unsupported(f"options.{name}")
-    return body
 
 
 def _unsupported(place: str) -> ParameterUnsupported:

@@ -11,8 +11,9 @@ from msgspec import Meta
 
 from hoshikage.answer.schema import output, raw, sampling
 from hoshikage.answer.schema.chat import StreamOptions
-from hoshikage.answer.schema.raw import MAX_TOKENS, Name, RawFields, Texts, prompts_of, request_of
+from hoshikage.answer.schema.raw import Name, RawFields, Texts, prompts_of, request_of
 from hoshikage.answer.schema.validation import convert
+from hoshikage.answer.schema.values import TokenCount, bound
 from hoshikage.errors import InvalidRequest, ParameterUnsupported
 from hoshikage.params import GenerationRequest, InfillPrompt, TextPrompt
 from hoshikage.registry import ModelSpec
@@ -28,7 +29,7 @@ class CompletionBody(RawFields, frozen=True, kw_only=True):
     model: Name | None = None
     prompt: Texts
     suffix: str | None = None
-    max_tokens: Annotated[int, Meta(ge=0, le=MAX_TOKENS)] | None = None
+    max_tokens: TokenCount | None = None
     n: Annotated[int, Meta(ge=1, le=8)] | None = None
     best_of: Annotated[int, Meta(ge=1, le=20)] | None = None
     echo: bool | None = None
@@ -96,7 +97,7 @@ def to_requests(body: CompletionBody, spec: ModelSpec, settings: Settings) -> tu
             prompt,
             spec,
             settings,
-            max_tokens=body.max_tokens,
+            max_tokens=bound(body.max_tokens),
             choices=body.drawn,
             logprobs=logprobs,
             echo=bool(body.echo),

@@ -18,6 +18,7 @@ from hoshikage.answer.schema.output import Format, NamedSchema, ResponseFormat, 
 from hoshikage.answer.schema.sampling import SamplingFields
 from hoshikage.answer.schema.tools import FunctionName, Mode, Word
 from hoshikage.answer.schema.validation import convert
+from hoshikage.answer.schema.values import TokenCount
 from hoshikage.errors import InvalidRequest, ParameterUnsupported
 from hoshikage.http.ignored import note
 from hoshikage.protocols.openai.responses_items import Item, needed, readable, turns_of
@@ -35,7 +36,6 @@ CHOICES: Final = {
     "tool_choice": get_args(Word),
     "tool_choice.mode": get_args(Mode),
     "truncation": ("auto", "disabled"),
-    "service_tier": get_args(chat.Tier),
     **sampling.CHOICES,
 }
 
@@ -82,7 +82,7 @@ class ResponsesBody(SamplingFields, frozen=True, kw_only=True):
     model: Annotated[str, Meta(max_length=256)] | None = None
     input: str | Annotated[list[Item], Meta(max_length=MAX_TURNS)] = ""
     instructions: str | None = None
-    max_output_tokens: chat.TokenCount | None = None
+    max_output_tokens: TokenCount | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
     include: Annotated[list[str], Meta(max_length=64)] | None = None
     tools: Annotated[list[Tool], Meta(max_length=128)] | None = None
@@ -95,7 +95,7 @@ class ResponsesBody(SamplingFields, frozen=True, kw_only=True):
     store: bool | None = None
     stream: bool | None = None
     chat_template_kwargs: Annotated[dict[str, Any], Meta(max_length=32)] | None = None
-    service_tier: chat.Tier | None = None
+    service_tier: str | None = None
     # WITHOUT_EFFECT
     max_tool_calls: Annotated[int, Meta(ge=1)] | None = None
     prompt_cache_key: str | None = None
