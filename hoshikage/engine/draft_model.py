@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from hoshikage._ffi.library import Library
-from hoshikage.engine.prices import Prices
+from hoshikage.engine.costs import BatchCost
 from hoshikage.engine.sequence_pool import common_prefix
 from hoshikage.errors import InferenceFailed, KvMemoryFull, ModelLoadFailed
 from hoshikage.llama.context import Context
@@ -26,10 +26,11 @@ from hoshikage.params import LoadParams
 MIN_CHANCE: Final = 0.5
 """Where the small model itself gives its best token less, the large one is as likely as not to choose another."""
 LENGTHS: Final = (15, 7, 3, 1)
-"""Of guesses; with the token that is certain they fill batches whose price is soon known."""
+"""Of guesses; with the token that is certain they fill batches whose cost is soon known."""
 FIRST_CHANCE: Final = 0.8
+"""The chance that a guessed token is right, before any was judged."""
 NEW_SHARE: Final = 0.08
-"""Of one guessed token in the chance that one is right."""
+"""So much of that chance is what the last guessed token says of it."""
 TRY_AGAIN: Final = 32
 """After so many tokens for which guessing did not pay, it is tried once more."""
 PADDING: Final = 128
@@ -41,12 +42,14 @@ STRIDE: Final = 997
 class DraftModel:
     """Close it before the large model's context."""
 
-    def __init__(self, model: Model, context: Context, n_vocab: int, prices: Prices) -> None:
+    def __init__(self, model: Model, context: Context, n_vocab: int, cost: BatchCost) -> None:
         self._model = model
         self._n_vocab = n_vocab
-        self._prices = prices
+        self._large = cost
         self._free = list(range(context.n_sequences))
         self.context = context
+        self.cost = BatchCost(context.n_batch)
+        """Learns what its own decodes cost, with the choice of a token behind each."""
 
     @classmethod
     def open(
@@ -54,7 +57,7 @@ class DraftModel:
         library: Library,
         params: LoadParams,
         vocab: Vocab,
-        prices: Prices,
+        cost: BatchCost,
         on_progress: Callable[[float], bool],
     ) -> DraftModel:
         """Loads params.draft_path beside the model that has `vocab`.
@@ -71,14 +74,14 @@ class DraftModel:
                 raise ModelLoadFailed(
                     "engine.draft_vocabulary", draft=params.draft_path, path=params.model_path, difference=difference
                 )
-            return cls(model, Context.open(model, own), vocab.n_tokens, prices)
+            return cls(model, Context.open(model, own), vocab.n_tokens, cost)
         except BaseException:
             model.close()
             raise
 
     def proposer(self) -> DraftModelProposer | None:
         """For one text; None where as many are at it as the context has sequences."""
-        return DraftModelProposer(self, self._free.pop(), self._prices) if self._free else None
+        return DraftModelProposer(self, self._free.pop(), self._large) if self._free else None
 
     def run(self, tokens: Sequence[int], n_past: int, seq_id: int, maximum: int) -> tuple[list[int], int]:
         """What comes behind `tokens`, of which the first `n_past` are in memory: at most `maximum` tokens, as long as
@@ -92,11 +95,15 @@ class DraftModel:
             context.batch.clear()
             context.batch.extend(part[:-1], begin, seq_id)
             index = context.batch.add(part[-1], begin + len(part) - 1, seq_id, begin + len(part) == len(tokens))
+            begun = time.perf_counter()
             context.decode()
-        held = len(tokens)
+        held, width = len(tokens), len(part)
         while True:
             logits = context.logits(index)
             token = likeliest(logits, context)
+            now = time.perf_counter()
+            self.cost.took(width, 0, now - begun)
+            begun, width = now, 1
             if float(np.exp(logits - logits[token]).sum()) * MIN_CHANCE > 1 or token >= self._n_vocab:
                 return found, held
             found.append(token)
@@ -120,15 +127,13 @@ class DraftModel:
 class DraftModelProposer:
     """A Guesser over one sequence of the draft's context."""
 
-    def __init__(self, draft: DraftModel, seq_id: int, prices: Prices) -> None:
+    def __init__(self, draft: DraftModel, seq_id: int, cost: BatchCost) -> None:
         self._draft: DraftModel | None = draft
         self._seq_id = seq_id
-        self._prices = prices
+        self._large = cost
         self._held: list[int] = []
         """The text in the draft's memory."""
         self._chance = FIRST_CHANCE
-        self._cost = 0.0
-        """Of one guessed token, in decodes of the large model; 0 until it is known."""
         self._idle = 0
 
     def propose(self, tokens: Sequence[int], maximum: int) -> Sequence[int]:
@@ -140,7 +145,6 @@ class DraftModelProposer:
         same = common_prefix(self._held, tokens, len(tokens) - 1)
         if same < len(self._held) and not draft.context.cut(self._seq_id, same):
             same = 0
-        begun = time.perf_counter()
         try:
             found, held = draft.run(tokens, same, self._seq_id, length)
         except (KvMemoryFull, InferenceFailed):  # an answer needs no guesses
@@ -151,9 +155,6 @@ class DraftModelProposer:
         self._held = [*tokens, *found][:held]
         if not found:  # it was asked in vain, and that costs too
             self.verified(1, 0)
-        if found and len(tokens) - same <= length:  # the first time the whole prompt is in it
-            share = self._prices.share_of_one((time.perf_counter() - begun) / len(found))
-            self._cost += (share - self._cost) * (NEW_SHARE if self._cost else 1.0)
         return found
 
     def verified(self, guessed: int, accepted: int) -> None:
@@ -168,10 +169,12 @@ class DraftModelProposer:
     def _worthwhile(self, maximum: int) -> int:
         """The length that gains most by what is known; 0 where none gains, but for a try now and then."""
         best, gain = 0, 1.0
+        one = self._large.seconds_of_one
+        share = self._draft.cost.seconds_of_one / one if one and self._draft is not None else 0.0
         for length in LENGTHS:
             if length <= maximum:
                 right = self._chance * (1 - self._chance**length) / max(1e-6, 1 - self._chance)
-                worth = (1 + right) / (self._prices.of(1 + length) + length * self._cost)
+                worth = (1 + right) / (self._large.of(1 + length) + length * share)
                 if worth > gain:
                     best, gain = length, worth
         self._idle = 0 if best else self._idle + 1

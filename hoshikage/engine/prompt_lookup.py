@@ -10,24 +10,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from hoshikage.engine.prices import Prices
+from hoshikage.engine.costs import BatchCost
 
 SHORTEST: Final = 3
 """Tokens at the text's end that must have stood together before."""
 LONGEST: Final = 24
 """As much agreement is looked at."""
 LENGTHS: Final = (15, 7, 3)
-"""Of guesses; with the token that is certain they fill batches whose price is known."""
+"""Of guesses; with the token that is certain they fill batches whose cost is soon known."""
 WORTH: Final = 1.3
 """A guess is made where it gains at least so much if it is right."""
 CAUTION: Final = 2.0
 """So many more tokens must agree for each decode that a failure would cost, where no guess has been right yet."""
 FIRST_CREDIT: Final = 3.0
+"""All texts of a model together may lose so much to begin with."""
 OWN_CREDIT: Final = 1.0
+"""One text may lose so much to begin with."""
 MAX_CREDIT: Final = 12.0
+"""What was won may be lost again up to here."""
 EARNED: Final = 0.02
-"""Decodes of one token that guessing may lose: to begin with by all texts and by one, at most, and more for each token
-without a guess."""
+"""Each token without a guess adds so much to what guessing may lose, in decodes of one token."""
 
 
 class Credit:
@@ -46,8 +48,8 @@ class Credit:
 class PromptLookup:
     """A Guesser. It keeps one place for each SHORTEST tokens that stand together, the latest."""
 
-    def __init__(self, prices: Prices, credit: Credit) -> None:
-        self._prices = prices
+    def __init__(self, cost: BatchCost, credit: Credit) -> None:
+        self._cost = cost
         self._credits = (credit, Credit(OWN_CREDIT))
         self._places: dict[tuple[int, ...], int] = {}
         """Tokens -> the position behind them, where another one stands."""
@@ -83,7 +85,7 @@ class PromptLookup:
     def verified(self, guessed: int, accepted: int) -> None:
         if not guessed:
             return
-        gain = 1 + accepted - self._prices.of(1 + guessed)
+        gain = 1 + accepted - self._cost.of(1 + guessed)
         for credit in self._credits:
             credit.add(gain)
         self._trusted = gain > 0
@@ -94,15 +96,15 @@ class PromptLookup:
 
     def _agreement_for(self, length: int) -> int:
         """How many tokens must agree for a guess of this length, where the last one was not right."""
-        cost = self._prices.of(1 + length) - 1
+        cost = self._cost.of(1 + length) - 1
         return min(LONGEST, max(self._needed, SHORTEST + int(CAUTION * cost)))
 
     def _worthwhile(self, maximum: int) -> int:
         """The length that gains most if all of it is right; 0 where none gains enough."""
         lengths = [length for length in LENGTHS if length <= maximum]
-        price = self._prices.of
-        best = max(lengths, key=lambda length: (1 + length) / price(1 + length), default=0)
-        return best if best and 1 + best >= WORTH * price(1 + best) else 0
+        cost = self._cost.of
+        best = max(lengths, key=lambda length: (1 + length) / cost(1 + length), default=0)
+        return best if best and 1 + best >= WORTH * cost(1 + best) else 0
 
 
 def agreement(tokens: Sequence[int], place: int) -> int:

@@ -15,9 +15,8 @@ from typing import Final
 
 from hoshikage import wire
 from hoshikage.engine.cancels import Cancels
+from hoshikage.engine.costs import BatchCost
 from hoshikage.engine.faults import failure_of, report
-from hoshikage.engine.prices import Prices
-from hoshikage.engine.prompt_chunk import PromptChunk
 from hoshikage.engine.running import Running
 from hoshikage.engine.sequence_pool import KvSequence, SequencePool
 from hoshikage.engine.session import Session
@@ -30,8 +29,6 @@ Filled = list[tuple[Running, int]]
 """Sessions with the number of their tokens in a batch."""
 Decoded = list[tuple[Running, int | None]]
 """Sessions with the index of the logits that they can sample from; None where more of their prompt is to come."""
-LOOK_AGAIN: Final = 64
-"""After so many decodes of several answers their price is measured anew."""
 AHEAD: Final = 256
 """Tokens of an answer for which there must be cells before it begins beside others."""
 
@@ -45,22 +42,20 @@ class Scheduler:
         open_session: OpenSession,
         cancels: Cancels,
         emit: Callable[[wire.Event], None],
-        prices: Prices,
-        slots: int = 1,
+        cost: BatchCost | None = None,
     ) -> None:
-        """What `open_session` raises ends that job alone. `prices` learn from what is decoded.
-        `slots`: the context's sequences."""
+        """What `open_session` raises ends that job alone. `cost` learns from what is decoded; None where nothing is to
+        be learned."""
         self._context = context
         self._open_session = open_session
         self._cancels = cancels
         self._emit = emit
-        self._pool = SequencePool(context, slots)
-        self._several = slots > 1
-        self._slots = slots
-        self._prices = prices
+        self._pool = SequencePool(context, context.n_sequences)
+        self._cost = cost
+        self._several = (cost or BatchCost(context.n_batch)) if context.n_sequences > 1 else None
+        """What groups and chunks go by, where there are several sequences."""
         self._turn = 0
-        """Counts decodes of several answers."""
-        self._pace = PromptChunk(context.n_batch)
+        """The place of the next answer to be decoded, where they take turns."""
         self._n_prompt = 0
         """Prompt tokens that were put into the last batch beside answers that flow."""
         self._waiting: deque[wire.Generate] = deque()
@@ -92,10 +87,11 @@ class Scheduler:
             return
         context = self._context
         context.batch.clear()
-        filled = self._fill_all(context) if self._several else self._fill_one(context)
+        filled = self._fill_one(context) if self._several is None else self._fill_all(context, self._several)
         if not filled:
             return
-        begun = time.perf_counter()
+        cost = self._cost
+        begun = time.perf_counter() if cost is not None else 0.0
         try:
             decoded = context.decode()
         except KvMemoryFull:  # releases that want cells side by side may find too few of those
@@ -105,9 +101,14 @@ class Scheduler:
             return
         if decoded:
             # All are told what has been computed of them before anyone leaves: who leaves may empty the memory.
+            n_tokens, flowing = 0, True
             for running, count in filled:
                 running.sequence.n_past += count - len(running.proposed)
-            self._learn(filled, time.perf_counter() - begun)
+                n_tokens += count
+                flowing = flowing and running.session.flows
+            if cost is not None and (flowing or self._n_prompt):
+                context.synchronize()  # a decode may return before it is done
+                cost.took(n_tokens, self._n_prompt, time.perf_counter() - begun)
         else:
             self._pool.restore()
         for running in tuple(self._running):
@@ -197,7 +198,7 @@ class Scheduler:
         again from an empty memory. False where that has been tried often enough and no text has grown since: old
         releases can go on finding no room."""
         self._tries += 1
-        if self._tries > self._slots + 1:
+        if self._tries > self._context.n_sequences + 1:
             return False
         if not self._send_away():
             self._pool.forget()
@@ -251,7 +252,7 @@ class Scheduler:
             self._fail(running.session, error)
             return []
 
-    def _fill_all(self, context: Context) -> Filled:
+    def _fill_all(self, context: Context, cost: BatchCost) -> Filled:
         """The answers that flow go first, each with all it has; prompts share what room is left."""
         flowing, prompts = self._parted()
         needed = sum(running.pending for running in flowing)
@@ -260,7 +261,7 @@ class Scheduler:
             needed = sum(running.pending for running in flowing)
         room = min(context.n_batch, max(self._pool.cells_left, 1))
         if not prompts and len(flowing) > 1:
-            flowing = self._group(flowing)
+            flowing = self._group(flowing, cost)
             needed = sum(running.pending for running in flowing)
         filled: Filled = []
         for running in flowing:
@@ -268,7 +269,7 @@ class Scheduler:
             if room > needed:
                 room -= self._put(running, context, room - needed, filled)
         if filled:
-            room = min(room, self._pace.tokens)
+            room = min(room, cost.chunk)
         self._n_prompt = 0
         beside = len(filled)
         for running in prompts:
@@ -291,20 +292,14 @@ class Scheduler:
         filled.append((running, count))
         return count
 
-    def _group(self, flowing: list[Running]) -> list[Running]:
+    def _group(self, flowing: list[Running], cost: BatchCost) -> list[Running]:
         """Those that are decoded now: all, but where fewer at a time are quicker for all. Each has its turn."""
-        size = self._prices.best_group(len(flowing))
-        self._turn += 1
-        if size == len(flowing) or self._turn % LOOK_AGAIN == 0:  # what was slow once may have been an accident
+        size = cost.group(len(flowing))
+        if size == len(flowing):
             return flowing
-        first = self._turn * size % len(flowing)
+        first = self._turn % len(flowing)
+        self._turn = first + size
         return [*flowing, *flowing][first : first + size]
-
-    def _learn(self, filled: Filled, seconds: float) -> None:
-        if self._n_prompt:
-            self._pace.took(self._n_prompt, seconds)
-        elif all(running.session.flows for running, _ in filled):
-            self._prices.took(sum(count for _, count in filled), seconds)
 
     def _parted(self) -> tuple[list[Running], list[Running]]:
         """Those that have a few tokens to compute, and those that have a prompt."""

@@ -122,6 +122,8 @@ class Session:
         self._ledger = None if plan.scorer is None else LogprobBuffer()
         self._echo: PromptLogprobs | None = None
         self._generated = 0
+        self.flows = False
+        """Whether its reader has got a part of the answer and waits for the next."""
         try:
             self._echo = self._echoing()
             self.proposer = plan.open_proposer()
@@ -133,11 +135,6 @@ class Session:
     def longest(self) -> int:
         """Most tokens that its text can come to have."""
         return self._n_prompt + self._prompt.limit
-
-    @property
-    def flows(self) -> bool:
-        """Whether its reader has got a part of the answer and waits for the next."""
-        return self._generated > 0
 
     @property
     def is_scored(self) -> bool:
@@ -271,6 +268,7 @@ class Session:
         """The next token of the answer, and the last that the grammar has accepted. Why the answer ends with it; None
         where it goes on."""
         self._generated += 1
+        self.flows = True
         self._tally.generated += 1
         if self._vocab.is_eog(token) or token in self._prompt.stop_tokens:
             self._tally.stop_token = token

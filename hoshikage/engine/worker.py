@@ -15,9 +15,9 @@ from hoshikage._ffi.layout import Calibrated
 from hoshikage._ffi.library import Library, load
 from hoshikage.cores import is_busy
 from hoshikage.engine.cancels import Cancels
+from hoshikage.engine.costs import BatchCost
 from hoshikage.engine.draft_model import DraftModel
 from hoshikage.engine.faults import failure_of, report
-from hoshikage.engine.prices import Prices
 from hoshikage.engine.prompt import prepare
 from hoshikage.engine.prompt_lookup import Credit, PromptLookup
 from hoshikage.engine.proposer import Proposer
@@ -182,12 +182,13 @@ class _Loaded:
         self._templates = Templates(model, params)
         vocab.set_ends(end_tokens(model, self._templates))
         self._params = params
-        self._prices = Prices()
+        self._cost = BatchCost(context.n_batch)
         self._credit = Credit()
         self._draft: DraftModel | None = None
         if params.draft_path:
-            self._draft = DraftModel.open(model.library, params, vocab, self._prices, lambda _progress: True)
-        self.scheduler = Scheduler(context, self._open, cancels, emit, self._prices, context.n_sequences)
+            self._draft = DraftModel.open(model.library, params, vocab, self._cost, lambda _progress: True)
+        learns = context.n_sequences > 1 or params.speculation != "off" or self._draft is not None
+        self.scheduler = Scheduler(context, self._open, cancels, emit, self._cost if learns else None)
         self.tasks = Tasks(model, self._templates, params, cancels, emit)
 
     def info(self, load_ms: float) -> ModelInfo:
@@ -252,7 +253,7 @@ class _Loaded:
     def _open_proposer(self) -> Proposer | None:
         if self._draft is not None:
             return self._draft.proposer()
-        return PromptLookup(self._prices, self._credit) if self._params.speculation == "lookup" else None
+        return PromptLookup(self._cost, self._credit) if self._params.speculation == "lookup" else None
 
     def _grammars(self) -> Grammars:
         if self._made_grammars is None:

@@ -48,6 +48,7 @@ class Context(Owner):
         self.n_batch: int = min(n_batch, api.llama_n_batch(pointer))
         self.batch = Batch(self.n_batch)
         self._decode = api.llama_encode if is_encoder(model) else api.llama_decode
+        self._synchronize = api.llama_synchronize
         self._logits_ith = api.llama_get_logits_ith
         self._memory = KvMemory(api, pointer)
         self._n_swa = 0 if api.llama_model_n_swa is None else max(0, api.llama_model_n_swa(model.pointer))
@@ -120,7 +121,9 @@ class Context(Owner):
         Not every release and backend ends the computation for the flag. Raises KvMemoryFull where the cells do not
         suffice, InferenceFailed where the library fails.
         """
-        code = self.decode_code()
+        struct = self.batch.struct
+        struct.n_tokens = self.batch.n_tokens
+        code: int = self._decode(self.pointer, struct)
         # An abort is 2 today and a failure like any other on some backends; up to b3995 it is 0, with wrong results.
         if self.abort.is_set:
             return False
@@ -136,6 +139,11 @@ class Context(Owner):
         struct.n_tokens = self.batch.n_tokens
         code: int = self._decode(self.pointer, struct)
         return code
+
+    def synchronize(self) -> None:
+        """Waits until the last decode is computed: some backends return from it before that."""
+        if self._synchronize is not None:
+            self._synchronize(self.pointer)
 
     def logits(self, index: int) -> Logits:
         """The logits of batch index `index`, not copied; good until the next decode. Only after a good decode."""

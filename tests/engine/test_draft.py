@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from hoshikage._ffi.library import load
+from hoshikage.engine.costs import BatchCost
 from hoshikage.engine.draft_model import DraftModel
-from hoshikage.engine.prices import Prices
 from hoshikage.errors import KvMemoryFull
 from hoshikage.llama.model import Model
 from hoshikage.llama.vocab import Vocab
@@ -29,10 +29,10 @@ def model(library_file: Path, demo_model: Path) -> Iterator[Model]:
 @pytest.fixture
 def draft(model: Model, demo_model: Path) -> Iterator[DraftModel]:
     params = LoadParams(str(demo_model), n_ctx=768, n_batch=32, n_threads=1, n_parallel=2, draft_path=str(demo_model))
-    prices = Prices()
+    cost = BatchCost(32)
     for size in range(1, 17):
-        prices.took(size, 1.0)  # guesses always pay
-    draft = DraftModel.open(model.library, params, model.vocab, prices, lambda _progress: True)
+        cost.took(size, 0, 1.0)  # guesses always pay
+    draft = DraftModel.open(model.library, params, model.vocab, cost, lambda _progress: True)
     yield draft
     draft.close()
 

@@ -1,4 +1,4 @@
-"""Looking up, prices and pace: what they guess, what they learn, and what a guess may cost."""
+"""Looking up: what it guesses, and what a guess may cost."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hoshikage.engine.prices import Prices
-from hoshikage.engine.prompt_chunk import LEAST, QUICK_S, SLOW_S, PromptChunk
+from hoshikage.engine.costs import WARM_UP, BatchCost
 from hoshikage.engine.prompt_lookup import LONGEST, SHORTEST, Credit, PromptLookup, agreement
 
 DEAR: Final = {1: 1.0, 2: 2.7, 4: 3.6, 8: 4.3, 16: 5.2}
@@ -20,15 +19,16 @@ CHEAP: Final = {1: 1.0, 2: 1.05, 4: 1.1, 8: 1.3, 16: 1.6}
 """As where memory is the limit."""
 
 
-def prices(seconds: dict[int, float]) -> Prices:
-    made = Prices()
+def prices(seconds: dict[int, float]) -> BatchCost:
+    made = BatchCost(512)
     for size, cost in seconds.items():
-        made.took(size, cost)
+        for _ in range(WARM_UP + 1):
+            made.took(size, 0, cost)
     return made
 
 
 def generated(
-    prompt: Sequence[int], follow: Callable[[list[int]], int], count: int, cost: Prices, credit: Credit | None = None
+    prompt: Sequence[int], follow: Callable[[list[int]], int], count: int, cost: BatchCost, credit: Credit | None = None
 ) -> tuple[list[int], float]:
     """A text as the engine makes it with look-ups, and what it cost in decodes of one token."""
     tokens, spent, lookup = list(prompt), 0.0, PromptLookup(cost, credit or Credit())
@@ -116,29 +116,3 @@ def test_a_guess_is_what_once_followed_the_texts_last_tokens(tokens: list[int], 
 def test_agreement_counts_backwards() -> None:
     assert agreement([1, 2, 3, 9, 1, 2, 3], 3) == 3
     assert agreement([7] * 100, 99) == LONGEST
-
-
-def test_prices_are_learned_and_taken_in_between() -> None:
-    made = prices(DEAR)
-    assert made.of(16) == pytest.approx(5.2)
-    assert 3.6 < made.of(6) < 4.3
-    assert [made.best_group(count) for count in (2, 3, 8)] == [1, 1, 8]
-    assert prices(CHEAP).best_group(2) == 2
-    assert Prices().best_group(4) == 1  # before others can be compared with it, the price of one is found out
-    for _ in range(40):
-        made.took(2, 1.1)
-    assert made.of(2) == pytest.approx(1.1, abs=0.01)
-    assert made.best_group(2) == 2
-
-
-def test_prompts_are_put_in_by_what_a_decode_may_take() -> None:
-    pace = PromptChunk(512)
-    first = pace.tokens
-    pace.took(first, QUICK_S / 2)
-    assert pace.tokens == 2 * first
-    for _ in range(10):
-        pace.took(pace.tokens, SLOW_S * 2)
-    assert pace.tokens == LEAST
-    for _ in range(20):
-        pace.took(pace.tokens, QUICK_S / 2)
-    assert pace.tokens == 512

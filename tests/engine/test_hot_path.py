@@ -16,7 +16,7 @@ import pytest
 from hoshikage import wire
 from hoshikage._ffi.batch import Batch
 from hoshikage.engine.cancels import Cancels
-from hoshikage.engine.prices import Prices
+from hoshikage.engine.costs import SURE, WARM_UP, BatchCost
 from hoshikage.engine.scheduler import Scheduler
 from hoshikage.engine.session import Plan, Prompt, Session
 from hoshikage.params import GenerationRequest, TextPrompt
@@ -37,8 +37,11 @@ class Context:
     keeps_order = True
     abort = cast("Any", type("Flag", (), {"set": lambda _: None, "clear": lambda _: None, "is_set": False})())
 
-    def __init__(self) -> None:
+    def __init__(self, n_sequences: int) -> None:
         self.batch = Batch(self.n_batch)
+        self.n_sequences = n_sequences
+
+    def synchronize(self) -> None: ...
 
     def decode(self) -> bool:
         return True
@@ -79,10 +82,12 @@ def running(slots: int, told: list[int]) -> Scheduler:
         )  # fmt: skip
         return Session(plan)
 
-    prices = Prices()
+    cost = BatchCost(512)
     for size in range(1, slots + 1):
-        prices.took(size, 1.0)
-    scheduler = Scheduler(cast("Any", Context()), opened, Cancels(), emit, prices, slots)
+        for _ in range(WARM_UP + SURE):
+            cost.took(size, 0, 0.0)
+    cost._until_look = 10 * TOKENS  # other sizes of group are not measured meanwhile
+    scheduler = Scheduler(cast("Any", Context(slots)), opened, Cancels(), emit, cost)
     for job in range(1, slots + 1):
         scheduler.submit(wire.Generate(job, GenerationRequest(TextPrompt("x"))))
     for _ in range(8):

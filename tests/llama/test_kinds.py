@@ -13,8 +13,8 @@ import pytest
 
 from hoshikage._ffi.library import Library
 from hoshikage.dispatch.libraries import check_model
+from hoshikage.engine.costs import BatchCost
 from hoshikage.engine.draft_model import DraftModel
-from hoshikage.engine.prices import Prices
 from hoshikage.errors import InferenceFailed, ModelLoadFailed
 from hoshikage.llama.context import Context
 from hoshikage.llama.embedder import Embedder
@@ -70,7 +70,7 @@ def test_a_draft_must_write(made: Any, library: Library, model: Model, tmp_path:
     made(file, RANK) if made is write_encoder else made(file, decoder=True)
     params = LoadParams(model_path="large", draft_path=str(file), n_ctx=64, n_threads=1)
     with pytest.raises(ModelLoadFailed) as refused:
-        DraftModel.open(library, params, model.vocab, Prices(), no_progress)
+        DraftModel.open(library, params, model.vocab, BatchCost(32), no_progress)
     assert refused.value.key == ("engine.draft_kind" if made is write_encoder else "model.kind_unserved")
 
 

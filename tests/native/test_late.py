@@ -1,0 +1,55 @@
+"""Decodes that return before they are done, as on a graphics card: what is learned is how long they take in all."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from tests.conftest import ROOT
+
+TOGETHER: Final = {1: 6_000, 2: 7_000, 4: 9_000, 64: 12_000}
+"""Microseconds of decodes where four cost little more than one."""
+IN_TURN: Final = {1: 6_000, 2: 24_000, 4: 48_000, 64: 48_000}
+"""As where several are slower together than one after the other."""
+COLD: Final = 5
+
+
+@pytest.fixture(scope="module")
+def late(library_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """libllama.so in front of the newest release."""
+    folder = tmp_path_factory.mktemp("late")
+    for file in library_file.parent.glob("*ggml*"):
+        (folder / file.name).symlink_to(file)
+    made = folder / "libllama.so"
+    source = Path(__file__).with_name("late.c")
+    command = ["cc", "-O1", "-shared", "-fPIC", str(source), "-Wl,--no-as-needed", "-o", str(made), str(library_file)]
+    subprocess.run([*command, f"-Wl,-rpath,{library_file.parent}", "-ldl"], check=True)
+    return made
+
+
+def learned(library: Path, real: Path, model: Path, costs: dict[int, int]) -> dict[str, Any]:
+    told = " ".join(f"{tokens} {microseconds}" for tokens, microseconds in costs.items())
+    environment = {**os.environ, "LATE_REAL": str(real), "LATE_COSTS": told, "LATE_COLD": str(COLD)}
+    command = [sys.executable, "-m", "tests.native.late_done", str(library), str(model)]
+    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    found: dict[str, Any] = json.loads(ran.stdout)
+    return found
+
+
+@pytest.mark.parametrize(("costs", "group"), [(TOGETHER, 4), (IN_TURN, 1)], ids=["together", "in turn"])
+def test_clocks_are_read_when_a_decode_is_done_and_warm(
+    costs: dict[int, int], group: int, late: Path, library_file: Path, demo_model: Path
+) -> None:
+    found = learned(late, library_file, demo_model, costs)
+    one = costs[1] / 1e3
+    assert one <= found["one_ms"] < 2 * one  # neither its start alone, which is no time, nor a cold one
+    assert found["of"]["4"] == pytest.approx(costs[4] / costs[1], rel=0.35)
+    assert found["group"] == group
+    assert len(found["texts"]) == 4
