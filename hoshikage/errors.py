@@ -6,6 +6,7 @@
         ContextLengthExceeded         400 exceed_context_size_error context_length_exceeded
         TemplateRefused               400 invalid_request_error    template_refused
         ModelLoadFailed               400 invalid_request_error    model_load_failed
+        RequestCrashedModel           400 invalid_request_error    request_crashed_model
       AuthenticationFailed            401 authentication_error     invalid_api_key
       PermissionRefused               403 permission_error         permission_denied
       NotFound                        404 not_found_error          not_found
@@ -99,6 +100,12 @@ class ModelLoadFailed(InvalidRequest):
     code = "model_load_failed"
 
 
+class RequestCrashedModel(InvalidRequest):
+    """The same request has ended a runner before."""
+
+    code = "request_crashed_model"
+
+
 class AuthenticationFailed(HoshikageError):
     status, type, code = 401, "authentication_error", "invalid_api_key"
 
@@ -153,6 +160,10 @@ class KvMemoryFull(InferenceFailed):
 
 class ModelCrashed(InferenceFailed):
     code = "model_crashed"
+    suspect = False
+    """Whether this request may have done it, beside others."""
+    final = False
+    """Whether it has done it for certain: the same request would do it again."""
 
 
 class NotSupported(HoshikageError):

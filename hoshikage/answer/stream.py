@@ -13,7 +13,8 @@ from hoshikage.answer.output_parser import OutputParser, ParsedEnd
 from hoshikage.answer.prepared import PreparedRequest, renamed
 from hoshikage.answer.shapes import REPAIR_HEADER
 from hoshikage.answer.submit import submit
-from hoshikage.dispatch.client import Answering, Note, Waiting
+from hoshikage.dispatch.client import Note, Waiting
+from hoshikage.dispatch.tries import Answering
 from hoshikage.errors import HoshikageError, InferenceFailed, InvalidRequest
 from hoshikage.http import error_response
 from hoshikage.http.json_response import json_response

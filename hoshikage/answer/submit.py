@@ -11,7 +11,8 @@ from typing import TypeVar
 from aiohttp import web
 
 from hoshikage import wire
-from hoshikage.dispatch.client import Answering, Note
+from hoshikage.dispatch.client import Note
+from hoshikage.dispatch.tries import Answering
 from hoshikage.errors import InferenceFailed
 from hoshikage.http.authenticator import CALLER
 from hoshikage.http.keys import DISPATCHER, LIBRARY, LIMITS, SETTINGS

@@ -10,22 +10,24 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Hashable, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from hoshikage import gguf, wire
-from hoshikage.dispatch.crashes import Crashes
+from hoshikage.dispatch.crashes import Crashes, Origin
 from hoshikage.dispatch.host import Exit, Host
 from hoshikage.dispatch.libraries import InstalledLibraries, Libraries
 from hoshikage.dispatch.lifecycle import Lifecycle, Policy
 from hoshikage.dispatch.loading import WantedLoad
 from hoshikage.dispatch.memory import in_use
 from hoshikage.dispatch.process import ProcessHost
-from hoshikage.dispatch.queue import Queue, Ticket
+from hoshikage.dispatch.queue import Queue
 from hoshikage.dispatch.ramdisk import RamDisk
-from hoshikage.errors import HoshikageError, InvalidRequest, ModelCrashed, ModelLoadFailed, QueueFull
+from hoshikage.dispatch.tries import ACCOUNT, Answering, RunNote, Tries
+from hoshikage.errors import InvalidRequest, ModelLoadFailed, QueueFull
 from hoshikage.messages import text
 from hoshikage.params import GenerationRequest, LoadParams, ModelInfo, Work
 from hoshikage.registry import ModelSpec, read_template, template_name
@@ -81,14 +83,6 @@ class Waiting:
         return f"Waiting({self.place})"
 
 
-@dataclass(frozen=True, slots=True)
-class Answering:
-    """The model is loaded, and this library computes with it."""
-
-    release: str
-    """llama.cpp's release."""
-
-
 @dataclass(slots=True)
 class Totals:
     """What has been computed since the server started."""
@@ -108,7 +102,6 @@ class Totals:
         self.decode_ms += end.timings.decode_ms
 
 
-RunNote = wire.Started | wire.Prefill | wire.Echo | wire.Token | wire.ChoiceEnd | wire.Answered | wire.Finished
 Note = Waiting | wire.Loading | Answering | RunNote
 
 
@@ -125,6 +118,7 @@ class Dispatcher:
         self._crashes = crashes
         self._clock = clock
         self._queue = Queue(settings.n_parallel, settings.queue_size, settings.queue_timeout, clock, lifecycle.rest)
+        self._tries = Tries(lifecycle, crashes, clock)
         self._records: deque[AnswerRecord] = deque(maxlen=KEPT_RECORDS)
         self._totals = Totals()
 
@@ -145,7 +139,7 @@ class Dispatcher:
         ticket = self._queue.enter(spec.label, load_key(spec))
         try:
             await ticket.wait()
-            async for _ in self._load(spec):
+            async for _ in self._tries.load(partial(wanted_load, spec, self._settings)):
                 pass
         finally:
             ticket.leave()
@@ -164,7 +158,12 @@ class Dispatcher:
         A runner that crashes before any text was sent is replaced and the request run once more.
         """
         fingerprint = digest(spec.label, request)
-        self._crashes.check_request(fingerprint)
+        origin = Origin(fingerprint, ACCOUNT.get(), getattr(request, "grammar", None) is not None)
+        if self._crashes.refuses(fingerprint):
+            wanted = await asyncio.to_thread(wanted_load, spec, self._settings)
+            self._crashes.check_request(fingerprint, wanted.file_state)
+        if origin.grammar:
+            self._crashes.check_caller(origin.caller)
         arrived = self._clock()
         ticket = self._queue.enter(spec.label, load_key(spec))
         try:
@@ -172,10 +171,12 @@ class Dispatcher:
                 yield Waiting(lambda: ticket.place)
             await ticket.wait()
             admitted = self._clock()
-            async with aclosing(self._attempts(spec, request, ticket, fingerprint)) as notes:
+            async with aclosing(
+                self._tries.notes(partial(wanted_load, spec, self._settings), request, ticket, origin)
+            ) as notes:
                 async for note in notes:
                     if isinstance(note, wire.Finished):
-                        self._crashes.finished(spec.label)
+                        self._crashes.finished(spec.label, fingerprint)
                         self._totals.add(note)
                         note = with_waits(note, queue_s=admitted - arrived, load_s=ticket.load_s)
                         if isinstance(request, GenerationRequest):
@@ -252,56 +253,6 @@ class Dispatcher:
                 else 0.0,
             )
         )
-
-    async def _attempts(
-        self, spec: ModelSpec, request: Work, ticket: Ticket, fingerprint: bytes
-    ) -> AsyncGenerator[Note, None]:
-        started = sent = False
-        for last in (False, True):
-            running = False
-            try:
-                begun = self._clock()
-                async with aclosing(self._load(spec)) as progress:
-                    async for loading in progress:
-                        yield loading
-                ticket.load_s += self._clock() - begun
-                running = True
-                if (choice := self._lifecycle.choice) is not None:
-                    yield Answering(choice.release)
-                async with aclosing(self._run(request, ticket)) as events:
-                    async for event in events:
-                        if isinstance(event, wire.Started) and started:
-                            continue
-                        started |= isinstance(event, wire.Started)
-                        sent |= not isinstance(event, (wire.Started, wire.Prefill, wire.Finished))
-                        yield event
-                return
-            except ModelCrashed:
-                if sent or last:
-                    if running and last and self._queue.running == 1:  # beside others, any of them may have done it
-                        self._crashes.poison(fingerprint)
-                    raise
-
-    async def _load(self, spec: ModelSpec) -> AsyncGenerator[wire.Loading, None]:
-        wanted = await asyncio.to_thread(wanted_load, spec, self._settings)
-        async with aclosing(self._lifecycle.ready(wanted)) as progress:
-            async for loading in progress:
-                yield loading
-
-    async def _run(self, request: Work, ticket: Ticket) -> AsyncGenerator[RunNote, None]:
-        # The slot is free when the runner is done, however slowly the client reads.
-        job = self._lifecycle.submit(request, ticket.leave)
-        try:
-            while True:
-                item = await job.items.get()
-                if isinstance(item, HoshikageError):
-                    raise item
-                assert not isinstance(item, wire.Failed)
-                yield item
-                if isinstance(item, wire.Finished):
-                    return
-        finally:
-            self._lifecycle.forget(job)
 
 
 def with_waits(end: wire.Finished, queue_s: float, load_s: float) -> wire.Finished:

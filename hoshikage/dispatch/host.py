@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from hoshikage import wire
+from hoshikage.dispatch.crashes import Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,10 @@ class Exit:
 
     reason: str
     log: tuple[str, ...]
+    suspects: tuple[Origin, ...] = ()
+    """Whose jobs may have done it; none where it ended without one."""
+    overtime: bool = False
+    """It was stopped because it made no progress."""
 
 
 class Host(Protocol):

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from hoshikage import wire
-from hoshikage.dispatch.crashes import Crashes
+from hoshikage.dispatch.crashes import NOBODY, Crashes, Origin, State
 from hoshikage.dispatch.host import Exit, HostFactory
 from hoshikage.dispatch.libraries import Libraries
 from hoshikage.dispatch.loading import Loader, WantedLoad, tell
@@ -150,12 +150,12 @@ class Lifecycle:
         self._arm_great()
         self._arm_ahead()
 
-    async def ready(self, wanted: WantedLoad) -> AsyncGenerator[wire.Loading, None]:
+    async def ready(self, wanted: WantedLoad, caller: str = "") -> AsyncGenerator[wire.Loading, None]:
         """Ends when `wanted` is loaded; yields the progress of its load. Raises what the load raises."""
         self._hold()
-        if self._crashes.quarantined(wanted.label):
+        if self._crashes.quarantined(wanted.label, caller):
             choice = await asyncio.to_thread(self._libraries.current, wanted.params)
-            self._crashes.check(wanted.label, (wanted.file_state, choice.fingerprint))
+            self._crashes.check(wanted.label, (wanted.file_state, choice.fingerprint), caller)
         async with self._changing:
             if self._loading is None or self._wanted != wanted:
                 await self._end("why_switch")
@@ -175,14 +175,14 @@ class Lifecycle:
             raise Unavailable("dispatch.load_called_off", label=wanted.label, retry_after=1)
         loading.result()
 
-    def submit(self, request: Work, on_end: Callable[[], None]) -> Job:
+    def submit(self, request: Work, on_end: Callable[[], None], origin: Origin = NOBODY) -> Job:
         """Sends a job to the runner that `ready` has made ready. `on_end` is called when the runner has ended it."""
         self._hold()
         if self._runner is None:  # it crashed between `ready` and now
-            job = Job(0, on_end)
+            job = Job(0, on_end, origin)
             job.items.put(ModelCrashed("dispatch.crashed", reason="exit"))
             return job
-        return self._runner.submit(request, on_end)
+        return self._runner.submit(request, on_end, origin)
 
     def forget(self, job: Job) -> None:
         """Its reader is gone: cancels the job if it has not ended."""
@@ -346,10 +346,20 @@ class Lifecycle:
         self._crashed += 1
         logger.error(self._say("log_crashed", label=self._label, reason=gone.reason))
         if self._wanted is not None and self._choice is not None:
-            self._crashes.crashed(self._label, (self._wanted.file_state, self._choice.fingerprint))
+            self._tell_apart(gone, (self._wanted.file_state, self._choice.fingerprint))
         if self._runner is not None and self._runner.model is not None:
             self._loading = None  # a load that is still going on fails by itself
         self._runner = None
+
+    def _tell_apart(self, gone: Exit, state: State) -> None:
+        """Whose crash it was."""
+        if not gone.suspects:
+            self._crashes.crashed(self._label, state)
+        elif len(gone.suspects) == 1:
+            self._crashes.blame(self._label, state, gone.suspects[0], at_once=gone.overtime)
+        else:
+            for origin in gone.suspects:
+                self._crashes.doubt(state, origin)
 
     @property
     def _label(self) -> str:

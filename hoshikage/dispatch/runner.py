@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from hoshikage import wire
+from hoshikage.dispatch.crashes import NOBODY, Origin
 from hoshikage.dispatch.host import Exit, HostFactory
 from hoshikage.dispatch.mailbox import Mailbox
 from hoshikage.errors import HoshikageError, ModelCrashed
@@ -15,16 +18,22 @@ from hoshikage.params import LibraryInfo, LoadParams, ModelInfo, Work
 
 library_logger = logging.getLogger("hoshikage.llama")
 
+OVERTIME: Final = "SIGALRM"
+"""How a runner ends itself whose preparation of a job does not come to an end."""
+
 JobItem = wire.JobEvent | HoshikageError
 
 
 class Job:
     """One request in the runner: its events in order, ended by Finished or an error."""
 
-    def __init__(self, number: int, on_end: Callable[[], None]) -> None:
+    def __init__(self, number: int, on_end: Callable[[], None], origin: Origin) -> None:
         self.number = number
         self.items: Mailbox[JobItem] = Mailbox()
         self.on_end = on_end
+        self.origin = origin
+        self.begun = False
+        """Whether the runner has told anything of it."""
 
 
 class Runner:
@@ -48,6 +57,9 @@ class Runner:
         self._loop = asyncio.get_running_loop()
         self._answer: asyncio.Future[wire.Event] | None = None
         self._jobs: dict[int, Job] = {}
+        self._given_up: dict[int, Job] = {}
+        """Jobs without a reader that the runner has not ended yet."""
+        self._overtime = False
         self._last_job = 0
         self._exit: ModelCrashed | None = None
         self._heard = 0.0
@@ -79,10 +91,10 @@ class Runner:
         assert isinstance(loaded, wire.Loaded)
         self.model = loaded.model
 
-    def submit(self, request: Work, on_end: Callable[[], None]) -> Job:
+    def submit(self, request: Work, on_end: Callable[[], None], origin: Origin = NOBODY) -> Job:
         """Sends a job. `on_end` is called when the runner has ended it, however far its reader is."""
         self._last_job += 1
-        job = Job(self._last_job, on_end)
+        job = Job(self._last_job, on_end, origin)
         if self._exit is not None:
             job.items.put(self._exit)
             return job
@@ -94,6 +106,7 @@ class Runner:
     def forget(self, job: Job) -> None:
         """Its reader is gone: cancels the job if it has not ended."""
         if self._jobs.pop(job.number, None) is not None:
+            self._given_up[job.number] = job
             self._host.send(wire.Cancel(job.number))
 
     async def stop(self, error: HoshikageError) -> None:
@@ -135,8 +148,10 @@ class Runner:
         if not isinstance(event, (wire.Finished, wire.Failed)):
             job = self._jobs.get(event.job)
             if job is not None:
+                job.begun = True
                 job.items.put(event)
             return
+        self._given_up.pop(event.job, None)
         job = self._jobs.pop(event.job, None)
         if job is not None:
             job.items.put(event.error() if isinstance(event, wire.Failed) else event)
@@ -147,9 +162,22 @@ class Runner:
             library_logger.error(line)
         key = "dispatch.crashed" if self.model is not None else "dispatch.crashed_loading"
         self._exit = ModelCrashed(key, reason=gone.reason)
-        self._gone(gone)
+        preparing = gone.reason == OVERTIME
+        suspects = self._suspects(preparing)
+        origins = tuple(job.origin for job in suspects)
+        self._gone(replace(gone, suspects=origins, overtime=self._overtime or preparing))
         self._settle(self._exit)
+        for job in self._jobs.values():
+            error = ModelCrashed(key, reason=gone.reason)
+            error.suspect = job in suspects
+            job.items.put(error)
+        self._jobs.clear()
         self._fail(self._exit)
+
+    def _suspects(self, preparing: bool) -> list[Job]:
+        """The jobs that may have ended it. `preparing`: the one that was being prepared, which comes before others."""
+        jobs = sorted((*self._given_up.values(), *self._jobs.values()), key=lambda job: job.number)
+        return [job for job in jobs if not job.begun][:1] if preparing else jobs
 
     def _fail(self, error: HoshikageError) -> None:
         self._settle(error)
@@ -173,6 +201,7 @@ class Runner:
             return
         silent = self._loop.time() - self._heard
         if silent >= self._watchdog:
+            self._overtime = True
             self._host.kill(f"no progress for {silent:.0f} s")
         else:
             self._watch = self._loop.call_later(self._watchdog - silent, self._look)

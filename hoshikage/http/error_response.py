@@ -16,6 +16,7 @@ from hoshikage.errors import (
     HoshikageError,
     InvalidRequest,
     MethodNotAllowed,
+    ModelCrashed,
     NotFound,
     NotSupported,
 )
@@ -86,7 +87,8 @@ def response(error: HoshikageError, language: Language) -> web.Response:
         answer.headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, AuthenticationFailed):  # RFC 9110, 11.6.1
         answer.headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, NotSupported):  # SDKs retry every 5xx unless told not to
+    if isinstance(error, NotSupported) or (isinstance(error, ModelCrashed) and error.final):
+        # SDKs retry every 5xx unless told not to
         answer.headers["x-should-retry"] = "false"
     return answer
 

@@ -11,6 +11,7 @@ from aiohttp.abc import AbstractAccessLogger
 from aiohttp.typedefs import Handler
 from aiohttp.web_request import BaseRequest
 
+from hoshikage.dispatch.tries import ACCOUNT
 from hoshikage.errors import HoshikageError
 from hoshikage.http import cors, error_response, ignored, rate_limits
 from hoshikage.http.authenticator import ANONYMOUS, CALLER
@@ -67,6 +68,7 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         return cors.preflight(request)
     caller = app[AUTHENTICATOR].admit(request)
     CALLER.set(caller)
+    ACCOUNT.set(account(request))
     if isinstance(request.protocol, Connection):
         request.protocol.require_room(caller.name != ANONYMOUS)
     rate_limits.admit(request)
@@ -81,6 +83,12 @@ async def refused(request: web.Request, error: HoshikageError) -> web.StreamResp
         raise error
     form = error_response.form(request.app, request.path, error_response.language(request))
     return await request.app[REFUSALS].answer(request, error, form, REQUEST_ID.get())
+
+
+def account(request: web.Request) -> str:
+    """What a request's faults count against: its token, else its address."""
+    name = CALLER.get().name
+    return f"token {name}" if name not in (None, ANONYMOUS) else f"address {request.remote}"
 
 
 async def add_request_id(request: web.Request, response: web.StreamResponse) -> None:

@@ -22,8 +22,14 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "or send the request again later.",
     ),
     "request_refused": (
-        "このリクエストは二度続けてモデルのプロセスを落としました。{minutes} 分間は同じ内容を受け付けません。",
-        "This request crashed the model's process twice. The same one is refused for {minutes} minutes.",
+        "このリクエストはモデルのプロセスを落としました。{minutes} 分間は同じ内容を受け付けません。",
+        "This request ended the model's process. The same one is refused for {minutes} minutes.",
+    ),
+    "caller_refused": (
+        "あなたのリクエストはモデルのプロセスを続けて落としました。"
+        "文法（grammar）やスキーマのあるリクエストは {seconds} 秒後に送ってください。",
+        "Requests of yours ended the model's process again and again. Send ones with a grammar or a schema in "
+        "{seconds} s.",
     ),
     "load_called_off": (
         "モデル「{label}」の読み込みが途中で取り消されました。もう一度送ってください。",

@@ -11,13 +11,22 @@ import pytest
 
 from hoshikage import settings as settings_module
 from hoshikage import wire
-from hoshikage.dispatch.client import Answering, Dispatcher, Note, Waiting
+from hoshikage.dispatch.client import Dispatcher, Note, Waiting
 from hoshikage.dispatch.crashes import Crashes
 from hoshikage.dispatch.lifecycle import Lifecycle, Policy
 from hoshikage.dispatch.ramdisk import RamDisk
-from hoshikage.errors import InvalidRequest, ModelCrashed, ModelLoadFailed, ShuttingDown
-from hoshikage.params import ChatPrompt, GenerationRequest, Message
+from hoshikage.dispatch.tries import Answering
+from hoshikage.errors import (
+    InvalidRequest,
+    ModelCrashed,
+    ModelLoadFailed,
+    RateLimited,
+    RequestCrashedModel,
+    ShuttingDown,
+)
+from hoshikage.params import ChatPrompt, GenerationRequest, Grammar, Message
 from hoshikage.registry import ModelSpec
+from hoshikage.settings import Settings
 from tests.dispatch.fake_host import TIMINGS, FakeHouse, FakeLibraries
 
 REQUEST = GenerationRequest(ChatPrompt((Message("user", "hi"),)))
@@ -31,10 +40,20 @@ def house() -> FakeHouse:
 @pytest.fixture
 def dispatcher(house: FakeHouse, tmp_path: Path) -> Dispatcher:
     settings = settings_module.load({}, {}, tmp_path).settings
+    return made(house, settings)
+
+
+def made(house: FakeHouse, settings: Settings) -> Dispatcher:
     crashes = Crashes(time.monotonic)
     libraries = FakeLibraries()
     lifecycle = Lifecycle(libraries, house, RamDisk(None), crashes, Policy(0, 0, 0, "en"))
     return Dispatcher(settings, lifecycle, libraries, crashes, time.monotonic)
+
+
+def asking(words: str, grammar: str | None = None) -> GenerationRequest:
+    return GenerationRequest(
+        ChatPrompt((Message("user", words),)), grammar=None if grammar is None else Grammar("gbnf", grammar, "grammar")
+    )
 
 
 @pytest.fixture
@@ -44,8 +63,8 @@ def spec(tmp_path: Path) -> ModelSpec:
     return ModelSpec(label="a", file=file, stop=(), created=0)
 
 
-async def collect(dispatcher: Dispatcher, spec: ModelSpec) -> list[Note]:
-    return [note async for note in dispatcher.generate(spec, REQUEST)]
+async def collect(dispatcher: Dispatcher, spec: ModelSpec, request: GenerationRequest = REQUEST) -> list[Note]:
+    return [note async for note in dispatcher.generate(spec, request)]
 
 
 def texts(notes: list[Note]) -> list[str]:
@@ -93,7 +112,7 @@ async def test_a_crash_before_any_text_is_tried_once_more_and_not_seen(
     first.crash()
     await (await house.host(1)).answer("ok")
     notes = await request
-    assert [type(note) for note in notes] == [Answering, Answering, wire.Started, wire.Token, wire.Finished]
+    assert [type(note) for note in notes] == [Answering, wire.Started, Answering, wire.Token, wire.Finished]
 
 
 async def test_a_second_crash_is_told(dispatcher: Dispatcher, house: FakeHouse, spec: ModelSpec) -> None:
@@ -105,10 +124,93 @@ async def test_a_second_crash_is_told(dispatcher: Dispatcher, house: FakeHouse, 
     with pytest.raises(ModelCrashed) as crashed:
         await request
     assert crashed.value.details["reason"] == "SIGABRT"
-    with pytest.raises(ModelCrashed) as refused:
+    assert crashed.value.final
+    with pytest.raises(RequestCrashedModel) as refused:
         await collect(dispatcher, spec)
-    assert refused.value.key == "dispatch.request_refused"
+    assert (refused.value.status, refused.value.code) == (400, "request_crashed_model")
     assert len(house.hosts) == 2
+
+
+async def test_a_request_that_had_to_be_stopped_is_not_tried_again(
+    dispatcher: Dispatcher, house: FakeHouse, spec: ModelSpec
+) -> None:
+    request = asyncio.create_task(collect(dispatcher, spec))
+    host = await house.host(0)
+    await host.generates.get()
+    host.crash("SIGALRM")
+    with pytest.raises(ModelCrashed) as crashed:
+        await request
+    assert crashed.value.final
+    with pytest.raises(RequestCrashedModel):
+        await collect(dispatcher, spec)
+    assert len(house.hosts) == 1
+
+
+async def test_a_changed_file_lifts_the_refusal_of_a_request(
+    dispatcher: Dispatcher, house: FakeHouse, spec: ModelSpec
+) -> None:
+    request = asyncio.create_task(collect(dispatcher, spec))
+    host = await house.host(0)
+    await host.generates.get()
+    host.crash("SIGALRM")
+    with pytest.raises(ModelCrashed):
+        await request
+    spec.file.write_bytes(b"GGUF again")
+    again = asyncio.create_task(collect(dispatcher, spec))
+    await (await house.host(1)).answer("ok")
+    assert texts(await again) == ["ok"]
+
+
+async def test_of_two_that_ran_together_only_the_guilty_one_is_refused(
+    house: FakeHouse, spec: ModelSpec, tmp_path: Path
+) -> None:
+    """Both are tried once more, one after the other: who is innocent gets its answer."""
+    dispatcher = made(house, settings_module.load({"N_PARALLEL": "2"}, {}, tmp_path).settings)
+    guilty = asyncio.create_task(collect(dispatcher, spec, asking("guilty")))
+    innocent = asyncio.create_task(collect(dispatcher, spec, asking("innocent")))
+    first = await house.host(0)
+    for _ in range(2):
+        await first.generates.get()
+    first.crash()
+    number, left = 1, {"guilty", "innocent"}
+    while left:
+        host = await house.host(number)
+        job = await host.generates.get()
+        assert host.generates.empty(), "it is alone"
+        if job.request == asking("guilty"):
+            host.crash()
+            left.remove("guilty")
+            number += 1
+        else:
+            host.emit(wire.Token(job.job, "ok", 1))
+            host.emit(wire.Finished(job.job, "stop", 3, 1, TIMINGS))
+            left.remove("innocent")
+    with pytest.raises(ModelCrashed) as crashed:
+        await guilty
+    assert crashed.value.final
+    assert texts(await innocent) == ["ok"]
+    assert not dispatcher.status()["model"]["quarantined"]
+
+
+async def test_a_job_that_nobody_reads_any_more_is_suspected_too(
+    dispatcher: Dispatcher, house: FakeHouse, spec: ModelSpec
+) -> None:
+    """Who sends what crashes and leaves at once has not made the model crash by itself."""
+    for number in range(3):
+        async with aclosing(dispatcher.generate(spec, asking("leaver", grammar=f"{number}"))) as notes:
+            assert isinstance(await notes.__anext__(), Answering)
+            waiting = asyncio.create_task(anext(notes))
+            host = await house.host(number)
+            host.emit(wire.Started((await host.generates.get()).job, 3))
+            await waiting
+        host.crash()
+    assert not dispatcher.status()["model"]["quarantined"]
+    with pytest.raises(RateLimited) as refused:
+        await collect(dispatcher, spec, asking("leaver", grammar="another"))
+    assert (refused.value.status, refused.value.retry_after) == (429, 600)
+    plain = asyncio.create_task(collect(dispatcher, spec, asking("plain")))
+    await (await house.host(3)).answer("ok")
+    assert texts(await plain) == ["ok"]
 
 
 async def test_a_slow_reader_does_not_hold_the_slot(dispatcher: Dispatcher, house: FakeHouse, spec: ModelSpec) -> None:

@@ -145,6 +145,15 @@ async def test_what_is_not_supported_is_not_retried(house: House) -> None:
     assert (status, headers["x-should-retry"]) == (501, "false")
 
 
+@pytest.mark.parametrize("final", [True, False])
+async def test_who_crashed_the_model_for_certain_is_told_not_to_try_again(house: House, final: bool) -> None:
+    crash = ModelCrashed("dispatch.crashed", reason="SIGSEGV")
+    crash.final = final
+    house.dispatcher.steps = [crash]
+    status, _, headers = await house.chat(json.dumps({"model": "tiny", "messages": TURNS}))
+    assert (status, headers.get("x-should-retry")) == (500, "false" if final else None)
+
+
 async def test_a_late_failure_is_one_error_frame_without_done(house: House) -> None:
     crash = ModelCrashed("dispatch.crashed", reason="SIGSEGV")
     house.dispatcher.steps = [wire.Started(1, 5), wire.Token(1, "星", 1), crash]
