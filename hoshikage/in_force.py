@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hoshikage.settings import LANGUAGE_VARIABLE, ROWS, Settings
+from hoshikage.settings import Settings
 
 
 def in_force(settings: Settings, sources: Mapping[str, str]) -> list[dict[str, Any]]:
     """`sources` are those of `settings.Loaded`; without them everything counts as a default."""
-    fields = {row.variable: row.field for row in ROWS} | {LANGUAGE_VARIABLE: "lang"}
     return [
-        {"name": name, "value": _plain(getattr(settings, field)), "source": sources.get(name, "default")}
-        for name, field in fields.items()
+        {"name": name, "value": _plain(value), "source": sources.get(name, "default")}
+        for name, value in settings.by_variable().items()
     ]
 
 

@@ -6,64 +6,103 @@ A function raises ValueError for a text that it cannot take.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-AUTO_LAYERS: Final = -2
-"""As `params.AUTO_LAYERS`."""
 ORIGIN: Final = re.compile(
     r"[a-z][a-z0-9+.-]*://(?:[a-z0-9_.*-]+|\[[0-9a-f:.]+\])(?::(?:[0-9]{1,5}|\*))?|file://|null|\*"
 )
 
 
-def whole(minimum: int, maximum: int) -> Callable[[str], int]:
-    def parse(value: str) -> int:
-        number = int(value)
-        if not minimum <= number <= maximum:
-            raise ValueError(value)
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A whole number within its bounds, or a word that stands for one."""
+
+    minimum: int
+    maximum: int
+    words: Mapping[str, int] = field(default_factory=dict)
+
+    def __call__(self, text: str) -> int:
+        word = self.words.get(text.strip().lower())
+        number = int(text) if word is None else word
+        if word is None and not self.minimum <= number <= self.maximum:
+            raise ValueError(text)
         return number
 
-    return parse
 
+@dataclass(frozen=True, slots=True)
+class Decimal:
+    """A number within its bounds."""
 
-def decimal(minimum: float, maximum: float) -> Callable[[str], float]:
-    def parse(value: str) -> float:
-        number = float(value)
-        if not minimum <= number <= maximum:  # refuses NaN too
-            raise ValueError(value)
+    minimum: float
+    maximum: float
+
+    def __call__(self, text: str) -> float:
+        number = float(text)
+        if not self.minimum <= number <= self.maximum:  # refuses NaN too
+            raise ValueError(text)
         return number
 
-    return parse
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """One of these words, in small or capital letters."""
+
+    words: tuple[str, ...]
+
+    def __call__(self, text: str) -> str:
+        if text.lower() not in self.words:
+            raise ValueError(text)
+        return text.lower()
 
 
-def layers(value: str) -> int:
-    return AUTO_LAYERS if value.strip().lower() == "auto" else whole(-1, 100_000)(value)
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """`off` or `on`."""
+
+    words: tuple[str, ...] = ("off", "on")
+
+    def __call__(self, text: str) -> bool:
+        return OneOf(self.words)(text) == "on"
 
 
-def gpu(value: str) -> int | None:
-    return whole(0, 127)(value) if value.strip() else None
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """`3,1` says what each GPU gets of the model, in proportion."""
+
+    form: str = r" *\d{1,6}(?:\.\d+)? *(?:, *\d{1,6}(?:\.\d+)? *)*"
+
+    def __call__(self, text: str) -> tuple[float, ...]:
+        found = tuple(Decimal(0.0, 1_000_000.0)(item) for item in text.split(",")) if text.strip() else ()
+        if found and not any(found):
+            raise ValueError(text)
+        return found
 
 
-def shares(value: str) -> tuple[float, ...]:
-    """`3,1`: what each GPU gets of the model, in proportion."""
-    found = tuple(decimal(0.0, 1_000_000.0)(item) for item in value.split(",")) if value.strip() else ()
-    if found and not any(found):
-        raise ValueError(value)
-    return found
+@dataclass(frozen=True, slots=True)
+class Optional:
+    """A value, or None for an empty text."""
+
+    value: Whole
+
+    def __call__(self, text: str) -> int | None:
+        return self.value(text) if text.strip() else None
 
 
-def switch(value: str) -> bool:
-    return one_of("off", "on")(value) == "on"
+def words(text: str) -> str:
+    """The text as it is."""
+    return text
 
 
-def one_of(*choices: str) -> Callable[[str], str]:
-    def parse(value: str) -> str:
-        if value.lower() not in choices:
-            raise ValueError(value)
-        return value.lower()
+def label(text: str) -> str | None:
+    """A name; None for an empty text."""
+    return text.strip() or None
 
-    return parse
+
+def one_of(*choices: str) -> OneOf:
+    return OneOf(choices)
 
 
 def path(value: str) -> Path:

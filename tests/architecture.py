@@ -24,8 +24,9 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     "envfile": frozenset({"errors"}),
     "env_trust": frozenset(),
     "setting_values": frozenset(),
-    "settings": frozenset({"errors", "messages", "env_trust", "envfile", "setting_values"}),
-    "registry": frozenset({"errors", "durable", "gguf"}),
+    "options": frozenset({"params", "env_trust", "setting_values"}),
+    "settings": frozenset({"errors", "messages", "options", "params", "env_trust", "envfile"}),
+    "registry": frozenset({"errors", "options", "durable", "gguf"}),
     "logs": frozenset({"errors", "settings"}),
     "in_force": frozenset({"settings"}),
     "service": frozenset({"errors", "durable"}),
@@ -41,14 +42,14 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     # the server's side, from the bottom up
     "library": frozenset({"errors", "params", "durable", "messages"}),
     "tools": frozenset({"errors", "params"}),
-    "dispatch": VALUES | {"runner", "library", "registry", "gguf", "settings", "messages"},
+    "dispatch": VALUES | {"runner", "library", "registry", "gguf", "options", "settings", "messages"},
     "http": VALUES | {"dispatch", "registry", "settings", "messages", "access", "heap"},
-    "answer": VALUES | {"http", "dispatch", "registry", "gguf", "settings", "messages", "tools"},
+    "answer": VALUES | {"http", "dispatch", "registry", "gguf", "options", "settings", "messages", "tools"},
     "protocols": VALUES
-    | {"answer", "http", "dispatch", "registry", "gguf", "settings", "messages", "service", "access", "tools"}
-    | {"page", "in_force"},
+    | {"answer", "http", "dispatch", "registry", "gguf", "options", "settings", "messages", "service", "access"}
+    | {"tools", "page", "in_force"},
     "cli": VALUES
-    | {"protocols", "http", "dispatch", "library", "registry", "gguf", "settings", "messages", "durable"}
+    | {"protocols", "http", "dispatch", "library", "registry", "gguf", "options", "settings", "messages", "durable"}
     | {"logs", "service", "access", "cores", "in_force"},
     "__main__": frozenset({"cli"}),
 }

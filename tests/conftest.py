@@ -16,7 +16,8 @@ from typing import Final
 import pytest
 
 from hoshikage.library import demo, names
-from hoshikage.settings import LANGUAGE_VARIABLE, ROWS
+from hoshikage.options import SETTINGS
+from hoshikage.settings import LANGUAGE_VARIABLE
 from tests import marks
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -120,7 +121,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "home"
     folder.mkdir()
     for variable in (
-        *(name for row in ROWS for name in (row.variable, *row.aliases)),
+        *(name for row in SETTINGS for name in (row.variable, *row.aliases)),
         *(name for name in os.environ if name.startswith("HOSHIKAGE_") and name != TEST_LIBS),
         *LOCALE_VARIABLES,
         *SEARCH_VARIABLES,

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from hoshikage.settings import ROWS
+from hoshikage.options import SETTINGS
 
 ROOT = Path(__file__).resolve().parent.parent
 OTHER_VARIABLES = {"PATH", "LANG", "HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "MODEL_DIR"}
@@ -59,7 +59,7 @@ def test_it_listens_where_the_container_is_reached_and_says_so() -> None:
     found = environment()
     assert (found["HOST"], found["PORT"]) == ("0.0.0.0", "3030")
     assert ("EXPOSE", "3030") in last_stage()
-    assert set(found) <= {row.variable for row in ROWS} | OTHER_VARIABLES
+    assert set(found) <= {row.variable for row in SETTINGS} | OTHER_VARIABLES
 
 
 def test_what_is_copied_exists_and_is_not_ignored() -> None:

@@ -11,8 +11,8 @@ import pytest
 
 from hoshikage.cli.main import COMMANDS
 from hoshikage.messages import AREAS, LANGUAGES, Language
-from hoshikage.registry import OPTIONS
-from hoshikage.settings import LANGUAGE_VARIABLE, ROWS
+from hoshikage.options import OWN, SETTINGS
+from hoshikage.settings import LANGUAGE_VARIABLE
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PAGES: Final = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
@@ -56,11 +56,11 @@ def test_every_setting_is_named_with_its_default(name: str) -> None:
     text = _text(ROOT / name)
     defaults = {row["name"]: row["default"].strip("`") for row in ROW.finditer(text)}
     assert LANGUAGE_VARIABLE in defaults
-    for row in ROWS:
+    for row in SETTINGS:
         assert f"`{row.variable}`" in text, row.variable
         if row.variable in defaults and row.default:
             assert defaults[row.variable] == row.default, row.variable
-    assert set(defaults) <= {LANGUAGE_VARIABLE, *(row.variable for row in ROWS)}
+    assert set(defaults) <= {LANGUAGE_VARIABLE, *(row.variable for row in SETTINGS)}
 
 
 @pytest.mark.parametrize("name", ["README.md", "README.ja.md"])
@@ -72,7 +72,7 @@ def test_the_readme_names_every_command(name: str) -> None:
 @pytest.mark.parametrize("name", MANUALS)
 def test_the_manual_says_what_every_setting_may_be(name: str) -> None:
     text = _text(ROOT / name)
-    for row in ROWS:
+    for row in SETTINGS:
         allowed = row.allowed.replace(" | ", ", ")  # a bar would end the cell
         assert re.search(rf"^\| `{row.variable}` \| .* \| {re.escape(allowed)} \| ", text, re.MULTILINE), row.variable
 
@@ -81,9 +81,9 @@ def test_the_manual_says_what_every_setting_may_be(name: str) -> None:
 def test_the_manual_names_every_command_and_every_setting_of_a_model(name: str) -> None:
     text = _text(ROOT / name)
     assert [verb for verb in COMMANDS if f"hoshikage {verb}" not in text and verb != "demo"] == []
-    flags = [f"--{'no-' if row.kind is bool else ''}{row.name.replace('_', '-')}" for row in OPTIONS]
+    flags = [f"--{'no-' if row.kind is bool else ''}{row.name.replace('_', '-')}" for row in OWN]
     assert re.findall(r"^\| `(--[a-z-]+)` \| `(\w+)` \|", text, re.MULTILINE) == [
-        (flag, row.name) for flag, row in zip(flags, OPTIONS, strict=True)
+        (flag, row.name) for flag, row in zip(flags, OWN, strict=True)
     ]
 
 

@@ -16,13 +16,13 @@ from hoshikage.answer.schema import chat
 from hoshikage.answer.schema.sampling import SamplingFields
 from hoshikage.errors import HoshikageError
 from hoshikage.http.cors import EXPOSED
+from hoshikage.options import OWN
 from hoshikage.protocols.anthropic import messages_schema
 from hoshikage.protocols.hoshikage.admin_schema import NewModel
 from hoshikage.protocols.llama_server import native_schema
 from hoshikage.protocols.ollama import ollama_schema
 from hoshikage.protocols.openai import completions_schema, embeddings_schema, responses_schema
 from hoshikage.protocols.routes import OTHER_NAMES, ROUTES
-from hoshikage.registry import OPTIONS
 
 DOCS: Final = Path(__file__).resolve().parent.parent / "docs"
 PAGES: Final = ("API.md", "API.ja.md")
@@ -200,7 +200,7 @@ def test_every_field_of_the_small_bodies_is_listed(page: str) -> None:
 def test_every_field_of_a_new_model_is_listed(page: str) -> None:
     part = (DOCS / page).read_text("utf-8").partition("`POST /admin/models`")[2]
     table = next(part for part in re.split(r"\n\n", part) if "| `name` |" in part)
-    assert _first_cells(table) == [*(field for field in NewModel.__struct_fields__), *(row.name for row in OPTIONS)]
+    assert _first_cells(table) == [*(field for field in NewModel.__struct_fields__), *(row.name for row in OWN)]
 
 
 @both

@@ -13,12 +13,13 @@ from dotenv import dotenv_values
 
 from hoshikage.errors import SettingInvalid
 from hoshikage.messages import LANGUAGES, text
+from hoshikage.options import LOAD, SETTINGS, Option
 from hoshikage.params import AUTO_LAYERS, LoadParams
 from hoshikage.registry import Registry
-from hoshikage.settings import LANGUAGE_VARIABLE, ROWS, Row, Settings, config_dir, load
+from hoshikage.settings import LANGUAGE_VARIABLE, Settings, config_dir, load
 
 EXAMPLE = Path(__file__).parent.parent / ".env.example"
-VARIABLES = [*(row.variable for row in ROWS), LANGUAGE_VARIABLE]
+VARIABLES = [*(row.variable for row in SETTINGS), LANGUAGE_VARIABLE]
 
 
 def config_env(home: Path, content: str) -> Path:
@@ -30,9 +31,8 @@ def config_env(home: Path, content: str) -> Path:
 
 
 def test_every_setting_has_one_row() -> None:
-    assert sorted([*(row.field for row in ROWS), "lang", "registry_root"]) == sorted(
-        field.name for field in fields(Settings)
-    )
+    own = [row.name for row in SETTINGS if row.scope != LOAD]
+    assert sorted([*own, "lang", "registry_root", "load_params"]) == sorted(field.name for field in fields(Settings))
     assert len(set(VARIABLES)) == len(VARIABLES)
 
 
@@ -40,7 +40,12 @@ def test_defaults(home: Path) -> None:
     loaded = load({}, {}, home)
     found = loaded.settings
     assert (found.host, found.port, found.lang) == ("127.0.0.1", 3030, "ja")
-    assert (found.n_ctx, found.n_gpu_layers, found.temperature, found.top_p) == (4096, -1, 0.2, 0.8)
+    assert (found.load_params.n_ctx, found.load_params.n_gpu_layers, found.temperature, found.top_p) == (
+        4096,
+        -1,
+        0.2,
+        0.8,
+    )
     assert (found.idle_timeout, found.queue_timeout) == (300, 180)
     assert found.lib_path is None
     assert found.lib_dir == config_dir() / "lib"
@@ -57,7 +62,7 @@ def test_flags_win_over_environment_over_working_folder_over_config_folder(home:
     (here / ".env").write_text("PORT=3\nN_BATCH=30\nN_CTX=300\n")
     loaded = load({"PORT": "1"}, {"PORT": "2", "N_BATCH": "20"}, here)
     found = loaded.settings
-    assert (found.port, found.n_batch, found.n_ctx, found.top_p) == (1, 20, 300, 0.4)
+    assert (found.port, found.load_params.n_batch, found.load_params.n_ctx, found.top_p) == (1, 20, 300, 0.4)
     assert {name: loaded.sources[name] for name in everywhere} == {
         "PORT": "flag",
         "N_BATCH": "environment",
@@ -137,13 +142,13 @@ def test_a_bad_value_is_named_with_what_is_allowed(variable: str, value: str, ho
 
 
 def test_load_settings(home: Path) -> None:
-    plain = load({}, {}, home).settings.loading()
+    plain = load({}, {}, home).settings.load_params
     of_the_model = {"model_path", "draft_path", "chat_template", "template_name", "controls"}
     names = {field.name for field in fields(LoadParams)} - of_the_model
-    assert set(plain) == names
-    assert LoadParams("m", **plain) == LoadParams("m")
+    assert {row.name for row in SETTINGS if row.scope == LOAD} == names
+    assert plain == LoadParams("")
     given = {"N_GPU_LAYERS": "Auto", "MAIN_GPU": "1", "TENSOR_SPLIT": "3, 1,1", "TYPE_V": "Q8_0", "USE_MMAP": "off"}
-    params = LoadParams("m", **load({}, given, home).settings.loading())
+    params = load({}, given, home).settings.load_params
     assert (params.n_gpu_layers, params.main_gpu, params.tensor_split) == (AUTO_LAYERS, 1, (3.0, 1.0, 1.0))
     assert (params.type_k, params.type_v, params.use_mmap, params.use_mlock) == ("f16", "q8_0", False, False)
 
@@ -189,14 +194,14 @@ FOREIGN = {
 
 
 def test_a_working_folder_names_no_code_no_address_and_no_files_and_loosens_no_access(home: Path) -> None:
-    assert {row.variable for row in ROWS if row.here == "never"} == FOREIGN.keys()
+    assert {row.variable for row in SETTINGS if row.here == "never"} == FOREIGN.keys()
     here = in_folder(home / "work", "".join(f"{name}={value}\n" for name, value in FOREIGN.items()) + "N_CTX=300\n")
     loaded = load({}, {}, here)
     assert [(found.key, found.details["name"]) for found in loaded.warnings] == [
         ("settings.env_untrusted", name) for name in FOREIGN
     ]
     assert {loaded.sources[name] for name in FOREIGN} == {"default"}
-    assert loaded.settings == replace(load({}, {}, home).settings, n_ctx=300)
+    assert loaded.settings == replace(load({}, {}, home).settings, load_params=LoadParams("", n_ctx=300))
     of_config = config_env(home, "HOSHIKAGE_LIB_PATH=/own\n")
     assert load({}, {}, here).sources["HOSHIKAGE_LIB_PATH"] == str(of_config)
     assert load({}, {"HOSHIKAGE_LIB_PATH": "/said"}, here).settings.lib_path == Path("/said").absolute()
@@ -208,10 +213,10 @@ def test_a_working_folder_names_no_code_no_address_and_no_files_and_loosens_no_a
 def test_a_setting_of_which_nobody_said_so_is_not_taken_from_a_working_folder(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert Row("NEW", "new", "", str, "").here == "never"
-    row = next(row for row in ROWS if row.variable == "IDLE_TIMEOUT")
-    rows = tuple(replace(one, here="never") if one is row else one for one in ROWS)
-    monkeypatch.setattr("hoshikage.settings.ROWS", rows)
+    assert Option("new", str, "").here == "never"
+    row = next(row for row in SETTINGS if row.variable == "IDLE_TIMEOUT")
+    rows = tuple(replace(one, here="never") if one is row else one for one in SETTINGS)
+    monkeypatch.setattr("hoshikage.settings.SETTINGS", rows)
     loaded = load({}, {}, in_folder(home / "work", "IDLE_TIMEOUT_SECONDS=1\n"))
     assert loaded.settings.idle_timeout == 300, "nor by its former name"
     assert [found.details["name"] for found in loaded.warnings] == ["IDLE_TIMEOUT_SECONDS"]
@@ -325,7 +330,7 @@ def test_lines_without_a_meaning_and_misspelt_names_are_told(home: Path, capfd: 
     content = "TEMPRATURE=0.5\nsome words = 1 'x\nPORT=4\nport_=5\nPOSTGRES_PASSWORD=x\nexport N_CTX=64\n"
     file = config_env(home, content)
     loaded = load({}, {}, home)
-    assert (loaded.settings.port, loaded.settings.n_ctx) == (4, 64)
+    assert (loaded.settings.port, loaded.settings.load_params.n_ctx) == (4, 64)
     assert [(found.key, found.details) for found in loaded.warnings] == [
         ("settings.env_line", {"file": str(file), "line": 2}),
         ("settings.env_unknown", {"file": str(file), "name": "TEMPRATURE", "near": "TEMPERATURE"}),
@@ -415,7 +420,7 @@ def test_language(environ: dict[str, str], language: str, home: Path) -> None:
 
 def test_the_example_names_every_setting_with_its_default() -> None:
     named = dotenv_values(EXAMPLE, encoding="utf-8")
-    assert named == {**{row.variable: row.default for row in ROWS}, LANGUAGE_VARIABLE: ""}
+    assert named == {**{row.variable: row.default for row in SETTINGS}, LANGUAGE_VARIABLE: ""}
     assert list(named) == list(dict.fromkeys(re.findall(r"^([A-Z_]+)=", EXAMPLE.read_text("utf-8"), re.MULTILINE)))
 
 

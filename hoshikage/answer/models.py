@@ -22,6 +22,6 @@ def n_ctx_of(request: web.Request, spec: ModelSpec, found: Facts) -> int:
     model = request.app[DISPATCHER].status()["model"]
     if model["id"] == spec.label and model.get("n_ctx"):
         return int(model["n_ctx"])
-    wanted = spec.options.n_ctx or request.app[SETTINGS].n_ctx
+    wanted = spec.options.n_ctx or request.app[SETTINGS].load_params.n_ctx
     trained = found.header.context_length if found.header else 0
     return min(wanted, trained) if trained else wanted

@@ -18,7 +18,8 @@ from hoshikage.cli.registering import Registering
 from hoshikage.cli.result import CommandResult
 from hoshikage.dispatch import templates
 from hoshikage.errors import UsageError
-from hoshikage.registry import OPTIONS, checked_label, model_options, read_template, template_name
+from hoshikage.options import OWN
+from hoshikage.registry import checked_label, own_options, read_template, template_name
 
 REMOTE: Final = re.compile("[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
@@ -29,7 +30,7 @@ def register(commands: Commands) -> None:
     parser.add_argument("label", metavar="LABEL", nargs="?", help=commands.text("cli.add_label"))
     parser.add_argument("stop", metavar="STOP", nargs="*", default=[], help=commands.text("cli.add_stop"))
     parser.add_argument("--check", action="store_true", help=commands.text("cli.add_check"))
-    add_options(parser, OPTIONS)
+    add_options(parser, OWN)
     parser.add_json()
     parser.add_argument("--verbose", action="store_true", help=commands.text("cli.help_verbose"))
 
@@ -43,7 +44,7 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     if not all(args.stop):
         raise UsageError("cli.stop_empty")
     label = checked_label(args.label) if args.label is not None else ""
-    options = model_options(chosen(args, OPTIONS))
+    options = own_options(chosen(args, OWN))
     file = Path(args.path).absolute()
     header = gguf.read_chat_model(file)
     file = gguf.first(file, header)

@@ -148,17 +148,19 @@ def _library(context: CommandContext) -> Findings:
     for lack in lacking:
         text = context.text("doctor.part_unused", file=lack.file.name)
         yield Finding("dependency", WARNING, text, context.text(lack.key, **lack.details))
-    if context.settings.require_gpu and not selection.sees_gpu(judged):
+    if context.settings.load_params.require_gpu and not selection.sees_gpu(judged):
         reason = _message(selection.why_no_gpu(judged, context.environ), context)
         yield Finding("device", PROBLEM, context.text("doctor.gpu_required"), reason)
 
 
 def _machine(context: CommandContext) -> Findings:
     busy = is_busy()
-    n_threads = threads(context.settings.n_threads, busy=busy)
+    n_threads = threads(context.settings.load_params.n_threads, busy=busy)
     details = {"cores": physical_cores(), "threads": n_threads}
     if busy:
-        advice = context.text("doctor.busy_advice") if context.settings.n_threads >= physical_cores() > 1 else ""
+        advice = (
+            context.text("doctor.busy_advice") if context.settings.load_params.n_threads >= physical_cores() > 1 else ""
+        )
         yield Finding("machine", WARNING if advice else OK, context.text("doctor.busy", **details), advice)
     else:
         yield Finding("machine", OK, context.text("doctor.threads", **details))

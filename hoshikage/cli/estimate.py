@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from hoshikage import gguf
@@ -11,13 +12,13 @@ from hoshikage.cli.model_notes import notes
 from hoshikage.cli.result import CommandResult
 from hoshikage.dispatch.headroom import available_memory
 from hoshikage.gguf import GgufHeader
-from hoshikage.registry import ModelOptions
+from hoshikage.registry import OwnOptions
 
 
 def check(
     file: Path,
     header: GgufHeader,
-    options: ModelOptions,
+    options: OwnOptions,
     context: CommandContext,
     *,
     template_fault: str | None,
@@ -25,10 +26,9 @@ def check(
 ) -> CommandResult:
     """`file` is the model's (first) one, `options` those it would be registered with."""
     settings = context.settings
-    kv = gguf.KvSettings(
-        options.type_k or settings.type_k, options.type_v or settings.type_v, settings.n_parallel, settings.kv_reuse
-    )
-    needed = gguf.estimate(header, options.n_ctx or settings.n_ctx, settings.n_batch, draft, kv)
+    params = replace(settings.load_params, **options.loading())
+    kv = gguf.KvSettings(params.type_k, params.type_v, params.n_parallel, params.kv_reuse)
+    needed = gguf.estimate(header, params.n_ctx, params.n_batch, draft, kv)
     available = available_memory()
     fits = needed.total <= available if available else None
     lines = [

@@ -6,10 +6,10 @@ from __future__ import annotations
 from hoshikage import gguf
 from hoshikage.cli.context import CommandContext
 from hoshikage.gguf import GgufHeader
-from hoshikage.registry import ModelOptions
+from hoshikage.registry import OwnOptions
 
 
-def notes(header: GgufHeader, options: ModelOptions, template_fault: str | None, context: CommandContext) -> list[str]:
+def notes(header: GgufHeader, options: OwnOptions, template_fault: str | None, context: CommandContext) -> list[str]:
     """The lines; `template_fault` is why its chat template cannot be used."""
     purpose = gguf.purpose(header)
     if purpose != "text":

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from hoshikage.cli.parser import Parser
 from hoshikage.errors import UsageError
-from hoshikage.registry import Option, is_file, read_template
+from hoshikage.options import Option
+from hoshikage.registry import is_file, read_template
 
 METAVARS: Final = {int: "N", float: "X", str: "FILE|chatml|gguf:NAME"}
 SHARES: Final = "X,Y,…"

@@ -14,7 +14,8 @@ from hoshikage.cli.options import add_options, chosen, shown
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult, one_line
 from hoshikage.errors import UsageError
-from hoshikage.registry import SAMPLING, ModelSpec, Persona, Registry, sampling_defaults
+from hoshikage.options import SAMPLING
+from hoshikage.registry import ModelSpec, Persona, Registry, sampling_options
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,7 +53,7 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
 
 
 def _add(args: argparse.Namespace, registry: Registry, context: CommandContext) -> CommandResult:
-    sampling = sampling_defaults(chosen(args, SAMPLING))
+    sampling = sampling_options(chosen(args, SAMPLING))
     replaced = registry.add_persona(args.name, args.model, _system(args.system), sampling)
     key = "cli.persona_replaced" if replaced else "cli.persona_added"
     data = {"name": args.name, "model": args.model, "replaced": replaced, "options": sampling.given()}

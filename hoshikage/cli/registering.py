@@ -12,7 +12,7 @@ from pathlib import Path
 from hoshikage.cli import result
 from hoshikage.cli.client import Server
 from hoshikage.cli.context import CommandContext
-from hoshikage.registry import ModelOptions, ModelSpec, Registry, model_options
+from hoshikage.registry import ModelSpec, OwnOptions, Registry, own_options
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Registering:
         )
         self._tell: Callable[[str], None] = result.note if verbose else lambda _: None
 
-    def add(self, label: str, file: Path, stop: Sequence[str], options: ModelOptions) -> bool:
+    def add(self, label: str, file: Path, stop: Sequence[str], options: OwnOptions) -> bool:
         """As Registry.add; also raises ServerSaid, ServerRefused."""
         body = {"name": label, "path": str(file), "stop": list(stop), **options.given()}
         if (found := self._server.admin("POST", "models", body=body)) is not None:
@@ -63,7 +63,7 @@ class Registering:
                     Path(model["path"]),
                     tuple(model["stop"]),
                     model["created"],
-                    model_options(model),
+                    own_options(model),
                     model["source"],
                 )
                 for model in answer["models"]

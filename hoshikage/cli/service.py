@@ -94,8 +94,7 @@ def _uninstall(manager: Manager, context: CommandContext, *, force: bool) -> Com
 def _environment(context: CommandContext) -> tuple[tuple[str, str], ...]:
     """The settings of flags and environment, and the folders; the rest the service reads for itself."""
     kept = {name: context.environ[name] for name in FOLDERS if context.environ.get(name)}
-    for name, field in _fields().items():
-        value = getattr(context.settings, field)
+    for name, value in context.settings.by_variable().items():
         if context.sources[name] == "flag" or isinstance(value, Path):
             text = str(value)  # a path is absolute here, while the variable's may not be
         else:
@@ -104,10 +103,6 @@ def _environment(context: CommandContext) -> tuple[tuple[str, str], ...]:
             kept[name] = text
     kept[settings.LANGUAGE_VARIABLE] = context.language  # the manager may have another locale
     return tuple(kept.items())
-
-
-def _fields() -> dict[str, str]:
-    return {row.variable: row.field for row in settings.ROWS} | {settings.LANGUAGE_VARIABLE: "lang"}
 
 
 def _notes(program: units.Program, report: Report, context: CommandContext) -> list[str]:

@@ -29,7 +29,7 @@ from hoshikage.dispatch.ramdisk import RamDisk
 from hoshikage.dispatch.tries import ACCOUNT, Answering, RunNote, Tries
 from hoshikage.errors import InvalidRequest, ModelLoadFailed, QueueFull
 from hoshikage.messages import text
-from hoshikage.params import GenerationRequest, LoadParams, ModelInfo, Work
+from hoshikage.params import GenerationRequest, ModelInfo, Work
 from hoshikage.registry import ModelSpec, read_template, template_name
 from hoshikage.settings import Settings, cache_dir
 
@@ -117,7 +117,9 @@ class Dispatcher:
         self._libraries = libraries
         self._crashes = crashes
         self._clock = clock
-        self._queue = Queue(settings.n_parallel, settings.queue_size, settings.queue_timeout, clock, lifecycle.rest)
+        self._queue = Queue(
+            settings.load_params.n_parallel, settings.queue_size, settings.queue_timeout, clock, lifecycle.rest
+        )
         self._tries = Tries(lifecycle, crashes, clock)
         self._records: deque[AnswerRecord] = deque(maxlen=KEPT_RECORDS)
         self._totals = Totals()
@@ -195,7 +197,7 @@ class Dispatcher:
         snapshot = self._lifecycle.snapshot()
         return {
             "queue": {
-                "slots": self._settings.n_parallel,
+                "slots": self._settings.load_params.n_parallel,
                 "running": self._queue.running,
                 "waiting": len(self._queue.waiting),
                 "waiting_for": list(self._queue.waiting),
@@ -304,12 +306,13 @@ def wanted_load(spec: ModelSpec, settings: Settings) -> WantedLoad:
             states.append(draft.stat())
         except OSError:
             raise _file_missing(spec, draft) from None
-    params = LoadParams(
+    params = replace(
+        settings.load_params,
         model_path=str(spec.file),
         chat_template=read_template(options.chat_template),
         template_name=template_name(options.chat_template),
         draft_path=options.draft or "",
-        **{**settings.loading(), **options.loading()},
+        **options.loading(),
     )
     size, changed = sum(state.st_size for state in states), max(state.st_mtime_ns for state in states)
     return WantedLoad(spec.label, params, (states[0].st_ino, size, changed))

@@ -18,6 +18,7 @@ from hoshikage.errors import HoshikageError
 from hoshikage.http import error_schema
 from hoshikage.http.authenticator import Needs, Route
 from hoshikage.messages import Language, text
+from hoshikage.options import OWN, SAMPLING, Option
 from hoshikage.protocols.anthropic import messages_schema
 from hoshikage.protocols.hoshikage.admin_schema import (
     CheckedModel,
@@ -29,7 +30,6 @@ from hoshikage.protocols.hoshikage.admin_schema import (
 from hoshikage.protocols.llama_server import native_schema
 from hoshikage.protocols.ollama import ollama_schema
 from hoshikage.protocols.openai import completions_schema, embeddings_schema, responses_schema
-from hoshikage.registry import OPTIONS, SAMPLING, Option
 
 REF: Final = "#/components/schemas/{name}"
 JSON: Final = "application/json"
@@ -210,7 +210,7 @@ def _schemas(language: Language) -> tuple[dict[str, Any], dict[str, dict[str, An
     ref_of = dict(zip(kinds, refs, strict=True))
     for kind, (idle, neutral) in NOTES.items():
         _note(components[ref_of[kind]["$ref"].rpartition("/")[2]], idle, neutral, language)
-    components["NewModel"]["properties"].update(_options(OPTIONS))
+    components["NewModel"]["properties"].update(_options(OWN))
     components["NewPersona"]["properties"].update(_options(SAMPLING))
     bodies = {route: ref_of[kind] for route, kind in BODIES.items()}
     for route, names in REQUIRED.items():

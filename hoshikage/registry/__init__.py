@@ -5,7 +5,7 @@ model_map.json, label -> GGUF file, stop strings and settings of its own:
     {"label": {"path": "folder", "model": "file.gguf", "stop": ["</s>"], "created": 1735689600,
                "n_ctx": 8192, "temperature": 0.7, "chat_template": "chatml", "thinking": false}}
 
-`stop`, `created` (Unix time; else the GGUF's own) and the settings (options.OPTIONS) may be absent. A relative `path`
+`stop`, `created` (Unix time; else the GGUF's own) and the settings (options.OWN) may be absent. A relative `path`
 or `chat_template` is taken from the working directory; where no such file is there, from the folder of
 model_map.json. What this program does not know in an entry, and entries it cannot use, survive every write.
 
@@ -22,36 +22,23 @@ from typing import Final
 
 from hoshikage.registry.document import Issue
 from hoshikage.registry.entries import Persona, checked_label
-from hoshikage.registry.options import (
-    CHATML,
-    OPTIONS,
-    SAMPLING,
-    ModelOptions,
-    Option,
-    SamplingDefaults,
-    model_options,
-    sampling_defaults,
-)
+from hoshikage.registry.options import CHATML, OwnOptions, own_options, sampling_options
 from hoshikage.registry.store import ModelSpec, Registry
 from hoshikage.registry.template import is_file, read_template, template_name
 
 __all__ = [
     "CHATML",
     "DEFAULT_STOPS",
-    "OPTIONS",
-    "SAMPLING",
     "Issue",
-    "ModelOptions",
     "ModelSpec",
-    "Option",
+    "OwnOptions",
     "Persona",
     "Registry",
-    "SamplingDefaults",
     "checked_label",
     "is_file",
-    "model_options",
+    "own_options",
     "read_template",
-    "sampling_defaults",
+    "sampling_options",
     "template_name",
 ]
 

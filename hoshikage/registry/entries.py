@@ -8,15 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from hoshikage.errors import InvalidRequest
+from hoshikage.options import is_text
 from hoshikage.registry.document import Issue
-from hoshikage.registry.options import (
-    NO_SAMPLING,
-    ModelOptions,
-    SamplingDefaults,
-    is_text,
-    model_options,
-    sampling_defaults,
-)
+from hoshikage.registry.options import NO_OPTIONS, OwnOptions, own_options, sampling_options
 
 LABEL: Final = re.compile(r"(?=.{1,128}\Z)[A-Za-z0-9][A-Za-z0-9._:@+-]*(?:/[A-Za-z0-9_@+][A-Za-z0-9._:@+-]*)*")
 """Also names as the hubs have them: `org/name:tag`."""
@@ -34,7 +28,7 @@ class Entry:
     model: str
     stop: tuple[str, ...]
     created: int | None
-    options: ModelOptions
+    options: OwnOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +39,7 @@ class Persona:
     model: str
     """The label of the model that answers; it need not be registered (any more)."""
     system: str
-    sampling: SamplingDefaults = NO_SAMPLING
+    sampling: OwnOptions = NO_OPTIONS
     created: int = 0
     """Unix time."""
 
@@ -90,7 +84,7 @@ def parse_entry(label: str, value: Any) -> Entry | Issue:
     if created is not None and not _is_time(created):
         return bad("model.entry_created_invalid")
     try:
-        options = model_options(value)
+        options = own_options(value)
     except InvalidRequest as error:
         return Issue("model.entry_option_invalid", {"label": label, **error.details})
     return Entry(label, path, model, tuple(dict.fromkeys(stop)), created, options)
@@ -114,7 +108,7 @@ def parse_persona(name: str, value: Any) -> Persona | Issue:
     if not _is_time(created):
         return bad("model.entry_created_invalid")
     try:
-        return Persona(name, model, system, sampling_defaults(value), created)
+        return Persona(name, model, system, sampling_options(value), created)
     except InvalidRequest as error:
         return Issue("model.entry_option_invalid", {"label": name, **error.details})
 

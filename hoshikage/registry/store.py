@@ -23,7 +23,7 @@ from hoshikage.registry.entries import (
     parse_persona,
 )
 from hoshikage.registry.folder import FolderModels, ModelFolder
-from hoshikage.registry.options import NO_OPTIONS, NO_SAMPLING, ModelOptions, SamplingDefaults
+from hoshikage.registry.options import NO_OPTIONS, OwnOptions
 from hoshikage.registry.template import is_file
 
 PERSONAS: Final = "personas.json"
@@ -44,7 +44,7 @@ class ModelSpec:
     """The model's own stop strings, without DEFAULT_STOPS."""
     created: int
     """Unix time of its registration."""
-    options: ModelOptions = NO_OPTIONS
+    options: OwnOptions = NO_OPTIONS
     """The path of a chat template is absolute here."""
     source: Literal["registry", "folder"] = "registry"
     persona: Persona | None = None
@@ -55,11 +55,10 @@ class ModelSpec:
         return self.label if self.persona is None else self.persona.name
 
     @property
-    def sampling(self) -> SamplingDefaults:
+    def sampling(self) -> OwnOptions:
         """The persona's defaults over the model's."""
-        if self.persona is None:
-            return self.options.sampling
-        return replace(self.options.sampling, **self.persona.sampling.given())
+        persona = {} if self.persona is None else self.persona.sampling.given()
+        return OwnOptions({**self.options.sampling(), **persona})
 
 
 class Registry:
@@ -161,7 +160,7 @@ class Registry:
             raise ModelNotFound("http.no_models", param="model", model=asked)
         return _in_folder(found) if found is not None else _not_found(asked, self._names())
 
-    def add(self, label: str, file: Path, stop: Iterable[str] = (), options: ModelOptions = NO_OPTIONS) -> bool:
+    def add(self, label: str, file: Path, stop: Iterable[str] = (), options: OwnOptions = NO_OPTIONS) -> bool:
         """Registers `file` under `label`, durably; True where the label existed and was replaced.
 
         The same file again keeps the time of its registration and the settings that were made for it and are not
@@ -192,7 +191,7 @@ class Registry:
         """Takes the label out, durably; the GGUF stays. Raises ModelNotFound, RegistryDamaged, Unavailable."""
         _remove(self._models, label)
 
-    def add_persona(self, name: str, model: str, system: str, sampling: SamplingDefaults = NO_SAMPLING) -> bool:
+    def add_persona(self, name: str, model: str, system: str, sampling: OwnOptions = NO_OPTIONS) -> bool:
         """Stores a persona durably; True where one of that name was replaced.
 
         Raises InvalidRequest for what cannot be, ModelNotFound, RegistryDamaged, Unavailable, UsageError.
@@ -268,10 +267,10 @@ class Registry:
         options = entry.options
         if is_file(options.chat_template):
             template = Path(str(options.chat_template))
-            options = replace(options, chat_template=str(self._locate(template.parent, template.name)))
+            options = options.having(chat_template=str(self._locate(template.parent, template.name)))
         if options.draft is not None:
             draft = Path(options.draft)
-            options = replace(options, draft=str(self._locate(draft.parent, draft.name)))
+            options = options.having(draft=str(self._locate(draft.parent, draft.name)))
         return ModelSpec(entry.label, file, entry.stop, created, options)
 
     def _locate(self, folder: Path, name: str) -> Path:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from hoshikage.cli.result import one_line
 from hoshikage.cli.table import Column, fitted
-from hoshikage.settings import ROWS
+from hoshikage.options import SETTINGS
 from tests.cli.conftest import Cli
 from tests.gguf_files import U32, Gguf
 
@@ -75,4 +75,4 @@ def test_one_line_is_one() -> None:
 def test_config_breaks_no_settings_name(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "50")
     names = {words[0] for line in cli("config").out.splitlines() if (words := line.split())}
-    assert names >= {row.variable for row in ROWS}
+    assert names >= {row.variable for row in SETTINGS}

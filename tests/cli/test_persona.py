@@ -66,7 +66,7 @@ def test_the_text_may_lie_in_a_file(cli: Cli, model: Path, work: Path, registry:
         (("hoshi", "--model", "base", "--system", "@raw.txt"), 2, "raw.txt is no UTF-8 text"),
         (("hoshi", "--model", "absent", "--system", "x"), 1, "Registered: base"),
         (("base", "--model", "base", "--system", "x"), 1, "“base” is the label of a model"),
-        (("ho/shi", "--model", "base", "--system", "x"), 1, "“ho/shi” cannot be a label"),
+        (("ho shi", "--model", "base", "--system", "x"), 1, "“ho shi” cannot be a label"),
         (("hoshi", "--model", "base", "--system", "x", "--top-p", "2"), 2, "--top-p cannot be “2”. Allowed: 0.0 … 1.0"),
         (("hoshi", "--model", "base", "--system", "x", "--n-ctx", "512"), 2, "Unknown arguments: --n-ctx 512"),
     ],

@@ -562,7 +562,7 @@ def run_and_kill(root: Path, model: Path, at: float) -> None:
     program = """
         import os, signal, sys
         from pathlib import Path
-        from hoshikage.dispatch.ramdisk import Machine, RamDisk
+        from hoshikage.dispatch.ramdisk import MemoryState, RamDisk
 
         root, model, at = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
 
@@ -571,7 +571,7 @@ def run_and_kill(root: Path, model: Path, at: float) -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
             return True
 
-        disk = RamDisk(root, Machine(free_bytes=lambda _: 2**40, available_memory=lambda: 2**40, chunk=2**18))
+        disk = RamDisk(root, MemoryState(free_bytes=lambda _: 2**40, available_memory=lambda: 2**40, chunk=2**18))
         disk.place(model, on_progress)
         os.kill(os.getpid(), signal.SIGKILL)
     """

@@ -12,7 +12,7 @@ import pytest
 from openai import BadRequestError, NotFoundError, OpenAI
 
 from hoshikage import gguf
-from hoshikage.registry import ModelOptions, Registry, SamplingDefaults
+from hoshikage.registry import OwnOptions, Registry
 from tests.end_to_end.live import LiveServer, home_environ
 from tests.test_gguf_models import split
 
@@ -31,13 +31,13 @@ def registry(home: Path, demo_model: Path) -> Registry:
     echo = home / "echo.jinja"
     echo.write_text("{{ messages | map(attribute='content') | join('|') }}{{ enable_thinking }}", "utf-8")
     for label, options in {
-        "plain": ModelOptions(),
-        "short": ModelOptions(n_ctx=64),
-        "chatml": ModelOptions(chat_template="chatml"),
-        "echo": ModelOptions(chat_template=str(echo)),
-        "silent": ModelOptions(chat_template=str(echo), thinking=False),
-        "greedy": ModelOptions(sampling=SamplingDefaults(temperature=0.0)),
-        "lost": ModelOptions(chat_template=str(home / "none.jinja")),
+        "plain": OwnOptions(),
+        "short": OwnOptions({"n_ctx": 64}),
+        "chatml": OwnOptions({"chat_template": "chatml"}),
+        "echo": OwnOptions({"chat_template": str(echo)}),
+        "silent": OwnOptions({"chat_template": str(echo), "thinking": False}),
+        "greedy": OwnOptions({"temperature": 0.0}),
+        "lost": OwnOptions({"chat_template": str(home / "none.jinja")}),
     }.items():
         made.add(label, demo_model, (), options)
     made.add_persona("hoshi", "greedy", SYSTEM)

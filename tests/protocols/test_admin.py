@@ -50,7 +50,7 @@ async def test_add_is_durable_and_at_once_in_use(
     assert body.pop("created") > 1_700_000_000
     assert body == {**new, "source": "registry", "replaced": False}
     spec = registry.resolve("small")
-    assert (spec.file, spec.stop, spec.options.n_ctx, spec.options.sampling.temperature) == (
+    assert (spec.file, spec.stop, spec.options.n_ctx, spec.sampling.given()["temperature"]) == (
         model, ("</s>", "終"), 2048, 0.5,
     )  # fmt: skip
     assert [item["id"] for item in (await house.ask("GET", "/v1/models"))[1]["data"]] == ["tiny", "small"]

@@ -11,6 +11,7 @@ import pytest
 
 from hoshikage.http.ignored import HEADER
 from hoshikage.http.paths import plain
+from hoshikage.params import LoadParams
 from hoshikage.protocols.routes import OTHER_NAMES, ROUTES
 from hoshikage.registry import Registry
 from hoshikage.settings import Settings
@@ -155,14 +156,14 @@ async def test_aliases_answer_and_are_listed(settings: Settings) -> None:
 
 async def test_the_list_tells_how_long_a_request_may_be(settings: Settings) -> None:
     register(settings, star="text")
-    async with serving(replace(settings, n_ctx=300), stored=False) as house:
+    async with serving(replace(settings, load_params=LoadParams("", n_ctx=300)), stored=False) as house:
         _, listed, _ = await house.ask("GET", "/v1/models")
         (star,) = listed["data"]
         assert (star["context_length"], star["max_model_len"], star["meta"]["n_ctx"]) == (300, 300, 300)
         assert star["meta"]["n_ctx_train"] == 512
         assert star["meta"]["n_params"] == 32 * 9 + 32
         assert star["meta"]["size"] == (settings.model_map_file.parent / "star.gguf").stat().st_size
-    async with serving(replace(settings, n_ctx=4096), stored=False) as house:
+    async with serving(replace(settings, load_params=LoadParams("", n_ctx=4096)), stored=False) as house:
         _, listed, _ = await house.ask("GET", "/v1/models")
         assert listed["data"][0]["context_length"] == 512, "not more than the model was trained on"
 

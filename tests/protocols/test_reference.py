@@ -27,7 +27,7 @@ def tree() -> dict[str, Any]:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("tongue", LANGUAGES)
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_the_document_is_valid(language: Language) -> None:
     validate(OpenApiDocument(ROUTES).tree(language))
 
@@ -81,8 +81,8 @@ def test_nothing_of_it_is_made_at_start() -> None:
         "from unittest.mock import patch\n"
         "with patch('msgspec.json.schema_components', side_effect=AssertionError):\n"
         "    import hoshikage.protocols.app\n"
-        "    from hoshikage.protocols.openapi_document import Document\n"
-        "    Document(())"
+        "    from hoshikage.protocols.openapi_document import OpenApiDocument\n"
+        "    OpenApiDocument(())"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 

@@ -15,18 +15,9 @@ from hoshikage.answer.schema.chat import ChatBody
 from hoshikage.dispatch.client import wanted_load
 from hoshikage.errors import InvalidRequest, ModelLoadFailed
 from hoshikage.messages import LANGUAGES, text
+from hoshikage.options import OWN, SAMPLING, Option
 from hoshikage.params import LoadParams, SamplingParams
-from hoshikage.registry import (
-    OPTIONS,
-    SAMPLING,
-    ModelOptions,
-    ModelSpec,
-    Option,
-    Registry,
-    SamplingDefaults,
-    model_options,
-    read_template,
-)
+from hoshikage.registry import ModelSpec, OwnOptions, Registry, own_options, read_template
 from hoshikage.settings import load
 from tests.gguf_files import Gguf
 
@@ -68,8 +59,7 @@ def written(file: Path, **entries: Any) -> Registry:
 
 
 def test_one_row_for_each_field() -> None:
-    assert list(ALL) == [row.name for row in OPTIONS]
-    assert [row.name for row in SAMPLING] == [field.name for field in fields(SamplingDefaults)]
+    assert list(ALL) == [row.name for row in OWN]
     assert {row.name for row in SAMPLING} <= {field.name for field in fields(SamplingParams)}
 
 
@@ -96,8 +86,8 @@ def test_all_are_read_and_written_as_they_stand(file: Path) -> None:
 
 def test_none_is_what_a_file_without_them_says(file: Path) -> None:
     spec = written(file, a={"path": "/m", "model": "a.gguf", "n_ctx": None}).resolve("a")
-    assert spec.options == ModelOptions()
-    assert (spec.options.given(), spec.sampling) == ({}, SamplingDefaults())
+    assert spec.options == OwnOptions()
+    assert (spec.options.given(), spec.sampling) == ({}, OwnOptions())
 
 
 @pytest.mark.parametrize(
@@ -136,23 +126,23 @@ def test_a_bad_value_skips_its_entry_and_says_what_is_allowed(name: str, value: 
     assert [spec.label for spec in registry.specs()] == ["good"]
     (problem,) = registry.problems()
     assert problem.key == "model.entry_option_invalid"
-    allowed = next(row.allowed for row in OPTIONS if row.name == name)
+    allowed = next(row.allowed for row in OWN if row.name == name)
     assert problem.details == {"label": "bad", "name": name, "value": shown, "allowed": allowed}
     for language in LANGUAGES:
         words = text(language, problem.key, **problem.details)
         assert all(part in words for part in ("bad", name, shown, allowed))
     with pytest.raises(InvalidRequest) as caught:
-        model_options({name: value})
+        own_options({name: value})
     assert caught.value.param == name
 
 
 def test_the_same_file_again_keeps_what_is_not_given_anew(file: Path) -> None:
     registry = Registry(file)
-    registry.add("a", Path("/m/a.gguf"), (), ModelOptions(n_ctx=1024, thinking=False))
-    registry.add("a", Path("/m/a.gguf"), (), ModelOptions(n_ctx=2048, sampling=SamplingDefaults(top_k=1)))
+    registry.add("a", Path("/m/a.gguf"), (), OwnOptions({"n_ctx": 1024, "thinking": False}))
+    registry.add("a", Path("/m/a.gguf"), (), OwnOptions({"n_ctx": 2048, "top_k": 1}))
     assert registry.resolve("a").options.given() == {"n_ctx": 2048, "thinking": False, "top_k": 1}
     registry.add("a", Path("/m/other.gguf"))
-    assert registry.resolve("a").options == ModelOptions()
+    assert registry.resolve("a").options == OwnOptions()
 
 
 def test_a_relative_template_lies_with_the_registry_or_here(
@@ -175,24 +165,24 @@ class TestLoading:
     def model(self, tmp_path: Path) -> Path:
         return Gguf().write(tmp_path / "a.gguf")
 
-    def params(self, model: Path, options: ModelOptions, home: Path) -> LoadParams:
+    def params(self, model: Path, options: OwnOptions, home: Path) -> LoadParams:
         settings = load({"N_CTX": "4096", "N_GPU_LAYERS": "9"}, {}, home).settings
         return wanted_load(ModelSpec("a", model, (), 0, options), settings).params
 
     def test_settings_where_the_model_has_none(self, model: Path, home: Path) -> None:
-        params = self.params(model, ModelOptions(), home)
+        params = self.params(model, OwnOptions(), home)
         assert (params.n_ctx, params.n_gpu_layers, params.chat_template) == (4096, 9, None)
 
     def test_the_models_own(self, model: Path, home: Path, tmp_path: Path) -> None:
         template = tmp_path / "chat.jinja"
         template.write_text("\ufeff{{ messages }} 星", "utf-8")
-        params = self.params(model, ModelOptions(n_ctx=512, n_gpu_layers=0, chat_template=str(template)), home)
+        params = self.params(model, OwnOptions({"n_ctx": 512, "n_gpu_layers": 0, "chat_template": str(template)}), home)
         assert (params.n_ctx, params.n_gpu_layers, params.chat_template) == (512, 0, "{{ messages }} 星")
 
     def test_a_changed_template_is_another_load(self, model: Path, home: Path, tmp_path: Path) -> None:
         template = tmp_path / "chat.jinja"
         template.write_text("one")
-        options = ModelOptions(chat_template=str(template))
+        options = OwnOptions({"chat_template": str(template)})
         before = self.params(model, options, home)
         template.write_text("two")
         assert self.params(model, options, home) != before

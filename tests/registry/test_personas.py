@@ -14,7 +14,7 @@ from hoshikage.answer.schema import chat as schema
 from hoshikage.errors import InvalidRequest, ModelNotFound, RegistryDamaged
 from hoshikage.messages import LANGUAGES, text
 from hoshikage.params import GenerationRequest, SamplingParams
-from hoshikage.registry import ModelOptions, ModelSpec, Persona, Registry, SamplingDefaults
+from hoshikage.registry import ModelSpec, OwnOptions, Persona, Registry, own_options
 from hoshikage.settings import load
 
 SYSTEM = "あなたは星影です。"
@@ -23,7 +23,7 @@ SYSTEM = "あなたは星影です。"
 @pytest.fixture
 def registry(tmp_path: Path) -> Registry:
     made = Registry(tmp_path / "config" / "model_map.json")
-    options = ModelOptions(n_ctx=512, sampling=SamplingDefaults(temperature=0.5, top_k=5))
+    options = OwnOptions({"n_ctx": 512, "temperature": 0.5, "top_k": 5})
     made.add("base", tmp_path / "base.gguf", ["### END"], options)
     return made
 
@@ -35,7 +35,7 @@ def file_of(registry: Registry, **personas: Any) -> Registry:
 
 class TestStore:
     def test_is_the_model_under_another_name(self, registry: Registry) -> None:
-        assert registry.add_persona("hoshi", "base", SYSTEM, SamplingDefaults(temperature=0.9)) is False
+        assert registry.add_persona("hoshi", "base", SYSTEM, OwnOptions({"temperature": 0.9})) is False
         spec, base = registry.resolve("hoshi"), registry.resolve("base")
         assert spec.name == "hoshi"
         assert (spec.label, spec.file, spec.stop, spec.options) == (base.label, base.file, base.stop, base.options)
@@ -45,7 +45,7 @@ class TestStore:
         assert registry.personas() == (spec,)
 
     def test_lies_beside_the_models_as_people_can_read_it(self, registry: Registry) -> None:
-        registry.add_persona("hoshi", "base", SYSTEM, SamplingDefaults(top_k=1))
+        registry.add_persona("hoshi", "base", SYSTEM, OwnOptions({"top_k": 1}))
         assert registry.personas_file == registry.file.with_name("personas.json")
         raw = json.loads(registry.personas_file.read_text("utf-8"))["hoshi"]
         assert raw.pop("created") > 1_700_000_000
@@ -61,11 +61,11 @@ class TestStore:
         assert reader.personas() == ()
 
     def test_the_same_name_again_replaces(self, registry: Registry) -> None:
-        registry.add_persona("hoshi", "base", SYSTEM, SamplingDefaults(top_k=1))
+        registry.add_persona("hoshi", "base", SYSTEM, OwnOptions({"top_k": 1}))
         assert registry.add_persona("hoshi", "base", "other") is True
         persona = registry.resolve("hoshi").persona
         assert persona is not None
-        assert (persona.system, persona.sampling) == ("other", SamplingDefaults())
+        assert (persona.system, persona.sampling) == ("other", OwnOptions())
 
     @pytest.mark.parametrize(
         ("name", "model", "system", "key"),
@@ -188,7 +188,7 @@ def asked(spec: ModelSpec, home: Path, *messages: tuple[str, str], **fields: Any
 class TestRequest:
     @pytest.fixture
     def hoshi(self, registry: Registry) -> ModelSpec:
-        registry.add_persona("hoshi", "base", SYSTEM, SamplingDefaults(temperature=0.9))
+        registry.add_persona("hoshi", "base", SYSTEM, OwnOptions({"temperature": 0.9}))
         return registry.resolve("hoshi")
 
     @pytest.mark.parametrize(
@@ -219,6 +219,6 @@ class TestRequest:
 
     @pytest.mark.parametrize("thinking", [None, False, True])
     def test_thinking_is_told_to_the_template(self, thinking: bool | None, home: Path) -> None:
-        spec = ModelSpec("a", Path("a.gguf"), (), 0, ModelOptions(thinking=thinking))
+        spec = ModelSpec("a", Path("a.gguf"), (), 0, own_options({"thinking": thinking}))
         kwargs = asked(spec, home).chat.template_kwargs
         assert kwargs == ({} if thinking is None else {"enable_thinking": thinking})

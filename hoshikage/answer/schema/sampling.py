@@ -73,7 +73,9 @@ class SamplingFields(Struct, frozen=True, kw_only=True):
 
 def sampling_params(body: SamplingFields, spec: ModelSpec, settings: Settings) -> SamplingParams:
     """The request's values over the persona's, the model's and the settings'. Raises InvalidRequest."""
-    defaults = replace(SamplingParams(temperature=settings.temperature, top_p=settings.top_p), **spec.sampling.given())
+    defaults = replace(
+        SamplingParams(temperature=settings.temperature, top_p=settings.top_p), **spec.sampling.sampling()
+    )
     asked: dict[str, Any] = {row.name: getattr(body, row.name) for row in fields(SamplingParams)}
     if body.seed is not None:
         asked["seed"] = body.seed & 0xFFFFFFFF  # -1 becomes RANDOM_SEED, as elsewhere in llama.cpp

@@ -23,7 +23,7 @@ from hoshikage.http.keys import DISPATCHER, REGISTRY, SETTINGS, TLS
 from hoshikage.messages import text
 from hoshikage.protocols.hoshikage import admin_schema as schema
 from hoshikage.protocols.hoshikage.changes import REGISTRY_CHANGES
-from hoshikage.registry import ModelOptions, ModelSpec, Registry, checked_label, model_options
+from hoshikage.registry import ModelSpec, OwnOptions, Registry, checked_label, own_options
 
 
 async def listing(request: web.Request) -> web.Response:
@@ -32,7 +32,7 @@ async def listing(request: web.Request) -> web.Response:
     models = []
     for spec in await asyncio.to_thread(registry.specs):
         facts = await request.app[MODEL_FILES].facts(spec.file)
-        n_ctx = spec.options.n_ctx or request.app[SETTINGS].n_ctx
+        n_ctx = spec.options.n_ctx or request.app[SETTINGS].load_params.n_ctx
         memory = None if facts.header is None else estimated(facts.header, n_ctx, request)
         models.append({**described(spec), "size_bytes": facts.size, "memory": memory})
     return _json(
@@ -64,14 +64,14 @@ def _check(body: schema.CheckedModel, request: web.Request) -> dict[str, Any]:
         "context_length": header.context_length,
         "chat_template": source is not None,
         "template_fault": templates.fault(source) if source else None,
-        "memory": estimated(header, body.n_ctx or request.app[SETTINGS].n_ctx, request),
+        "memory": estimated(header, body.n_ctx or request.app[SETTINGS].load_params.n_ctx, request),
         "available_bytes": available_memory() or None,
     }
 
 
 def estimated(header: gguf.GgufHeader, n_ctx: int, request: web.Request) -> dict[str, int]:
     """Bytes, as far as the header says."""
-    needed = gguf.estimate(header, n_ctx, request.app[SETTINGS].n_batch)
+    needed = gguf.estimate(header, n_ctx, request.app[SETTINGS].load_params.n_batch)
     return {
         "n_ctx": needed.n_ctx,
         "weights": needed.weights,
@@ -85,10 +85,10 @@ async def add(request: web.Request) -> web.Response:
     """Registers a model, or replaces the one of that name, after a look at its file."""
     tree = await read_json(request, declared=True)
     body = schema.parse(tree)
-    return _json(await asyncio.to_thread(_add, request.app[REGISTRY], body, model_options(tree)))
+    return _json(await asyncio.to_thread(_add, request.app[REGISTRY], body, own_options(tree)))
 
 
-def _add(registry: Registry, body: schema.NewModel, options: ModelOptions) -> dict[str, Any]:
+def _add(registry: Registry, body: schema.NewModel, options: OwnOptions) -> dict[str, Any]:
     label, file = checked_label(body.name), Path(body.path)
     file = gguf.first(file, gguf.read_chat_model(file))
     replaced = registry.add(label, file, body.stop or (), options)

@@ -20,14 +20,14 @@ from hoshikage.registry import ModelSpec, read_template, template_name
 async def props(request: web.Request) -> web.Response:
     """Of the model that the query names, else of the loaded one, else of the only one; paths are nobody's business."""
     spec = await _model(request)
-    template, n_ctx = "", request.app[SETTINGS].n_ctx
+    template, n_ctx = "", request.app[SETTINGS].load_params.n_ctx
     if spec is not None:
         template, n_ctx = await asyncio.to_thread(_of_file, spec, spec.options.n_ctx or n_ctx)
     status = request.app[DISPATCHER].status()
     return json_response(
         {
             "default_generation_settings": {**_slot(status, n_ctx), "params": _defaults(request)},
-            "total_slots": request.app[SETTINGS].n_parallel,
+            "total_slots": request.app[SETTINGS].load_params.n_parallel,
             "model_alias": "" if spec is None else spec.name,
             "model_path": "" if spec is None else spec.name,
             "chat_template": template,
@@ -40,12 +40,18 @@ async def props(request: web.Request) -> web.Response:
 
 async def slots(request: web.Request) -> web.Response:
     status = request.app[DISPATCHER].status()
-    if request.query.get("fail_on_no_slot") and status["queue"]["running"] >= request.app[SETTINGS].n_parallel:
+    if (
+        request.query.get("fail_on_no_slot")
+        and status["queue"]["running"] >= request.app[SETTINGS].load_params.n_parallel
+    ):
         raise Unavailable("http.no_slot", retry_after=1)
-    n_ctx = status["model"].get("n_ctx", request.app[SETTINGS].n_ctx)
+    n_ctx = status["model"].get("n_ctx", request.app[SETTINGS].load_params.n_ctx)
     params = _defaults(request)
     return json_response(
-        [{**_slot(status, n_ctx, number), "params": params} for number in range(request.app[SETTINGS].n_parallel)]
+        [
+            {**_slot(status, n_ctx, number), "params": params}
+            for number in range(request.app[SETTINGS].load_params.n_parallel)
+        ]
     )
 
 

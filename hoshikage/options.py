@@ -1,0 +1,365 @@
+"""Every setting there is, one row each: its name, what it takes, where it may be set. Any thread; pure.
+
+The environment, .env files, flags of commands, model_map.json, OpenAPI and the tables of the manuals are made of
+OPTIONS. A loading option is a field of `params.LoadParams`, a sampling option one of `params.SamplingParams`.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from hoshikage.env_trust import Here
+from hoshikage.params import AUTO_LAYERS
+from hoshikage.setting_values import (
+    Decimal,
+    Optional,
+    Shares,
+    Switch,
+    Whole,
+    base_path,
+    host,
+    host_name,
+    label,
+    one_of,
+    optional_path,
+    origins,
+    path_or_off,
+    several,
+    words,
+)
+
+RAMDISK: Final = "/dev/shm" if sys.platform == "linux" else ""
+"""Linux alone has a folder in memory that every user may write to."""
+ORIGINS: Final = (
+    "http://localhost:*,http://127.0.0.1:*,http://[::1]:*,app://*,tauri://*,vscode-webview://*,vscode-file://*"
+)
+"""Pages of this machine and of programs on it; no web site."""
+
+
+Value = int | float | bool | str
+"""What stands in model_map.json."""
+Scope = Literal["server", "load", "sample"]
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One setting. `parse` makes the value of a text and raises ValueError; `allowed` says in one line, for both
+    languages, what it takes."""
+
+    name: str
+    parse: Callable[[str], Any]
+    allowed: str
+    variable: str = ""
+    """The environment's name for it; empty where only models have it."""
+    default: str = ""
+    """The text of the value that holds where nobody sets one; only with a variable."""
+    scope: Scope = "server"
+    """`load` names a field of LoadParams, `sample` one of SamplingParams."""
+    own: bool = False
+    """Whether a model may have its own, in model_map.json and by a flag of `hoshikage add`."""
+    kind: type[Value] = str
+    """What stands in model_map.json."""
+    aliases: tuple[str, ...] = ()
+    """Names that older versions had for the variable; in one source, the variable wins."""
+    here: Here = "never"
+    """Whether a working folder's `.env` may set it. `never` stands for what names an address or a path outside, or
+    loosens access; and for whatever nobody has thought about."""
+
+    @property
+    def minimum(self) -> float:
+        return self._number.minimum
+
+    @property
+    def maximum(self) -> float:
+        return self._number.maximum
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words it may be: beside a number, or of a text the only ones."""
+        return tuple(getattr(self.parse, "words", ()))
+
+    @property
+    def form(self) -> str:
+        """The regular expression of the texts it may be; empty for any."""
+        return getattr(self.parse, "form", "")
+
+    def check(self, value: Any) -> Value:
+        """The value of a JSON file as it is kept. Raises ValueError."""
+        if isinstance(value, str) and value in self.words:
+            return value
+        if self.kind is str:
+            if (
+                isinstance(value, str)
+                and is_text(value)
+                and not self.words
+                and re.fullmatch(self.form or ".*", value, re.S)
+            ):
+                self.parse(value)
+                return value
+        elif self.kind is bool:
+            if isinstance(value, bool):
+                return value
+        elif type(value) in (int, self.kind) and self.minimum <= value <= self.maximum:  # refuses NaN too
+            return self.kind(value)
+        raise ValueError(value)
+
+    def read(self, text: str) -> Value:
+        """The value that was typed, as it is kept. Raises ValueError."""
+        return self.check(text if self.kind is str or text in self.words else self.kind(text))
+
+    @property
+    def _number(self) -> Whole | Decimal:
+        number = self.parse.value if isinstance(self.parse, Optional) else self.parse
+        assert isinstance(number, Whole | Decimal), self.name
+        return number
+
+
+def is_text(value: str) -> bool:
+    """Whether it can name a file and be sent on: not empty, no NUL, no half of a surrogate pair."""
+    return value != "" and not re.search("[\0\ud800-\udfff]", value)
+
+
+ANY: Final = "any"
+INSIDE: Final = "inside"
+LOAD: Final = "load"
+SAMPLE: Final = "sample"
+OPTIONS: Final = (
+    Option("host", host, "IP address | host name", variable="HOST", default="127.0.0.1"),
+    Option("port", Whole(0, 65535), "0 … 65535", here=ANY, variable="PORT", default="3030"),
+    Option("lib_path", optional_path, "path of libllama or of its folder", variable="HOSHIKAGE_LIB_PATH", default=""),
+    Option(
+        "model_map_file", optional_path, "path of model_map.json", here=INSIDE, variable="MODEL_MAP_FILE", default=""
+    ),
+    Option("model_dir", optional_path, "path of a folder", here=INSIDE, variable="MODEL_DIR", default=""),
+    Option(
+        "n_ctx",
+        Whole(16, 16_777_216),
+        "16 … 16777216",
+        here=ANY,
+        variable="N_CTX",
+        default="4096",
+        scope=LOAD,
+        own=True,
+        kind=int,
+    ),
+    Option("n_batch", Whole(1, 65_536), "1 … 65536", here=ANY, variable="N_BATCH", default="512", scope=LOAD),
+    Option("n_threads", Whole(0, 1024), "0 (= auto) … 1024", here=ANY, variable="N_THREADS", default="0", scope=LOAD),
+    Option(
+        "n_threads_batch",
+        Whole(0, 1024),
+        "0 (= N_THREADS) … 1024",
+        here=ANY,
+        variable="N_THREADS_BATCH",
+        default="0",
+        scope=LOAD,
+    ),
+    Option("n_parallel", Whole(1, 64), "1 … 64", here=ANY, variable="N_PARALLEL", default="1", scope=LOAD),
+    Option(
+        "kv_reuse", one_of("off", "prefix"), "off | prefix", here=ANY, variable="KV_REUSE", default="off", scope=LOAD
+    ),
+    Option(
+        "speculation",
+        one_of("off", "lookup"),
+        "off | lookup",
+        here=ANY,
+        variable="SPECULATION",
+        default="off",
+        scope=LOAD,
+    ),
+    Option(
+        "n_gpu_layers",
+        Whole(-1, 100_000, {"auto": AUTO_LAYERS}),
+        "auto | -1 (= all) … 100000",
+        here=ANY,
+        variable="N_GPU_LAYERS",
+        default="-1",
+        scope=LOAD,
+        own=True,
+        kind=int,
+    ),
+    Option(
+        "main_gpu",
+        Optional(Whole(0, 127)),
+        "0 … 127",
+        here=ANY,
+        variable="MAIN_GPU",
+        default="",
+        scope=LOAD,
+        own=True,
+        kind=int,
+    ),
+    Option(
+        "tensor_split",
+        Shares(),
+        "X,Y,… (3,1 = 75 % + 25 %)",
+        here=ANY,
+        variable="TENSOR_SPLIT",
+        default="",
+        scope=LOAD,
+        own=True,
+    ),
+    Option(
+        "flash_attn",
+        one_of("auto", "on", "off"),
+        "auto | on | off",
+        here=ANY,
+        variable="FLASH_ATTN",
+        default="auto",
+        scope=LOAD,
+        own=True,
+    ),
+    Option(
+        "type_k",
+        one_of("f16", "q8_0", "q4_0"),
+        "f16 | q8_0 | q4_0",
+        here=ANY,
+        variable="TYPE_K",
+        default="f16",
+        scope=LOAD,
+        own=True,
+    ),
+    Option(
+        "type_v",
+        one_of("f16", "q8_0", "q4_0"),
+        "f16 | q8_0 | q4_0",
+        here=ANY,
+        variable="TYPE_V",
+        default="f16",
+        scope=LOAD,
+        own=True,
+    ),
+    Option("use_mmap", Switch(), "off | on", here=ANY, variable="USE_MMAP", default="on", scope=LOAD, own=True),
+    Option("use_mlock", Switch(), "off | on", here=ANY, variable="USE_MLOCK", default="off", scope=LOAD, own=True),
+    Option("require_gpu", Switch(), "off | on", here=ANY, variable="REQUIRE_GPU", default="off", scope=LOAD, own=True),
+    Option("chat_template", words, "path of a Jinja file | chatml | gguf:NAME", own=True),
+    Option("draft", words, "path of a GGUF", own=True),
+    Option("thinking", words, "true | false", own=True, kind=bool),
+    Option(
+        "temperature",
+        Decimal(0.0, 2.0),
+        "0.0 … 2.0",
+        here=ANY,
+        variable="TEMPERATURE",
+        default="0.2",
+        scope=SAMPLE,
+        own=True,
+        kind=float,
+    ),
+    Option(
+        "top_p",
+        Decimal(0.0, 1.0),
+        "0.0 … 1.0",
+        here=ANY,
+        variable="TOP_P",
+        default="0.8",
+        scope=SAMPLE,
+        own=True,
+        kind=float,
+    ),
+    Option("top_k", Whole(0, 100_000), "0 (= off) … 100000", scope=SAMPLE, own=True, kind=int),
+    Option("min_p", Decimal(0, 1), "0.0 … 1.0", scope=SAMPLE, own=True, kind=float),
+    Option("repeat_penalty", Decimal(0.01, 10), "0.01 … 10.0", scope=SAMPLE, own=True, kind=float),
+    Option("repeat_last_n", Whole(-1, 16_777_216), "-1 (= n_ctx) … 16777216", scope=SAMPLE, own=True, kind=int),
+    Option("frequency_penalty", Decimal(-2, 2), "-2.0 … 2.0", scope=SAMPLE, own=True, kind=float),
+    Option("presence_penalty", Decimal(-2, 2), "-2.0 … 2.0", scope=SAMPLE, own=True, kind=float),
+    Option("seed", Whole(0, 2**32 - 1), "0 … 4294967295", scope=SAMPLE, own=True, kind=int),
+    Option(
+        "idle_timeout",
+        Decimal(0.0, 31_536_000.0),
+        "0 (= off) … 31536000 s",
+        aliases=("IDLE_TIMEOUT_SECONDS",),
+        here=ANY,
+        variable="IDLE_TIMEOUT",
+        default="300",
+    ),
+    Option(
+        "great_timeout",
+        Decimal(0.0, 525_600.0),
+        "0 (= off) … 525600 min",
+        here=ANY,
+        variable="GREAT_TIMEOUT",
+        default="60",
+    ),
+    Option("ramdisk_path", path_or_off, "path of a folder in memory | off", variable="RAMDISK_PATH", default=RAMDISK),
+    Option(
+        "ramdisk_size",
+        Decimal(0.0, 1_000_000.0),
+        "0 (= no bound) … 1000000 GiB",
+        here=ANY,
+        variable="RAMDISK_SIZE",
+        default="0",
+    ),
+    Option(
+        "watchdog_timeout",
+        Decimal(0.0, 86_400.0),
+        "0 (= off) … 86400 s",
+        here=ANY,
+        variable="WATCHDOG_TIMEOUT",
+        default="300",
+    ),
+    Option("queue_timeout", Decimal(1.0, 86_400.0), "1 … 86400 s", here=ANY, variable="QUEUE_TIMEOUT", default="180"),
+    Option("queue_size", Whole(0, 100_000), "0 … 100000", here=ANY, variable="QUEUE_SIZE", default="64"),
+    Option("engine", one_of("process", "thread"), "process | thread", variable="ENGINE", default="process"),
+    Option("runner_ahead", Switch(), "off | on", here=ANY, variable="RUNNER_AHEAD", default="on"),
+    Option("library_timeout", Decimal(1.0, 3600.0), "1 … 3600 s", here=ANY, variable="LIBRARY_TIMEOUT", default="60"),
+    Option("library_calibration", Switch(), "off | on", variable="LIBRARY_CALIBRATION", default="off"),
+    Option(
+        "log_level",
+        one_of("debug", "info", "warning", "error"),
+        "debug | info | warning | error",
+        here=ANY,
+        variable="LOG_LEVEL",
+        default="info",
+    ),
+    Option("log_file", optional_path, "path of a file", variable="LOG_FILE_PATH", default=""),
+    Option("log_keep_days", Whole(0, 36_500), "0 (= all) … 36500", variable="LOG_KEEP_DAYS", default="14"),
+    Option("require_token", one_of("auto", "always"), "auto | always", variable="REQUIRE_TOKEN", default="auto"),
+    Option(
+        "rate_limit_requests",
+        Whole(0, 1_000_000),
+        "0 (= off) … 1000000 / min",
+        variable="RATE_LIMIT_REQUESTS",
+        default="0",
+    ),
+    Option(
+        "rate_limit_tokens", Whole(0, 10**9), "0 (= off) … 1000000000 / min", variable="RATE_LIMIT_TOKENS", default="0"
+    ),
+    Option(
+        "cors_origins",
+        origins,
+        "https://example.com, http://localhost:*, app://* (no path) | null | * | none",
+        variable="CORS_ORIGINS",
+        default=ORIGINS,
+    ),
+    Option("api_prefix", base_path, "/path", here=ANY, variable="API_PREFIX", default=""),
+    Option(
+        "allowed_hosts", several(host_name), "example.com, box.local, 192.168.1.5", variable="ALLOWED_HOSTS", default=""
+    ),
+    Option("tls_cert_file", optional_path, "path of a PEM file", variable="TLS_CERT_FILE", default=""),
+    Option("tls_key_file", optional_path, "path of a PEM file", variable="TLS_KEY_FILE", default=""),
+    Option("unix_socket", optional_path, "path of a socket", variable="UNIX_SOCKET", default=""),
+    Option("preload", label, "label", here=ANY, variable="PRELOAD", default=""),
+    Option("default_model", label, "label", here=ANY, variable="DEFAULT_MODEL", default=""),
+    Option(
+        "unknown_model",
+        one_of("refuse", "default"),
+        "refuse | default",
+        here=ANY,
+        variable="UNKNOWN_MODEL",
+        default="refuse",
+    ),
+    Option(
+        "responses_store", Whole(0, 10_000), "0 (= off) … 10000", here=ANY, variable="RESPONSES_STORE", default="100"
+    ),
+    Option("drain_timeout", Decimal(0.0, 3600.0), "0 … 3600 s", here=ANY, variable="DRAIN_TIMEOUT", default="30"),
+)
+SETTINGS: Final = tuple(option for option in OPTIONS if option.variable)
+"""Those that the environment, .env files and flags of the server set."""
+OWN: Final = tuple(option for option in OPTIONS if option.own)
+"""Those that a model may have of its own."""
+SAMPLING: Final = tuple(option for option in OWN if option.scope == SAMPLE)
+"""Those that a persona may have of its own."""
