@@ -129,6 +129,12 @@ class TokenPrompt(Struct, frozen=True, array_like=True, tag="tokens"):
     tokens: tuple[int, ...]
 
 
+class MixedPrompt(Struct, frozen=True, array_like=True, tag="mixed"):
+    """Texts and tokens one behind the other, as they stand. BOS is put in front where the model wants it."""
+
+    parts: tuple[str | int, ...]
+
+
 class InfillPrompt(Struct, frozen=True, array_like=True, tag="infill"):
     """What stands before and behind the answer, for models with fill-in-the-middle tokens."""
 
@@ -140,7 +146,7 @@ class InfillPrompt(Struct, frozen=True, array_like=True, tag="infill"):
     """The request's field, for refusals."""
 
 
-Prompt = ChatPrompt | TextPrompt | TokenPrompt | InfillPrompt
+Prompt = ChatPrompt | TextPrompt | TokenPrompt | MixedPrompt | InfillPrompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +190,11 @@ class GenerationRequest:
     whole: bool = False
     """Nobody sees a part of the answer before its end: its text may come in few pieces."""
 
+    return_tokens: bool = False
+    """The answer's tokens are told beside its text."""
+    max_answer_ms: int | None = None
+    """The answer ends after so long, once it has a line break; None is no bound."""
+
     @property
     def chat(self) -> ChatPrompt:
         """The prompt of a request that is one of a chat."""
@@ -215,9 +226,12 @@ class Rendering(Struct, frozen=True, array_like=True, tag="render"):
 class Embedding(Struct, frozen=True, array_like=True, tag="embed"):
     """Answered by one wire.Vector for each input, in their order."""
 
-    inputs: tuple[str | tuple[int, ...], ...]
+    inputs: tuple[str | tuple[int | str, ...], ...]
+    """Each is a text, or tokens and texts one behind the other."""
     dimensions: int | None = None
     """So many of the first numbers are kept; None keeps all."""
+    cut: bool = False
+    """Whether a text that is too long is cut; else it is refused."""
 
 
 class Ranking(Struct, frozen=True, array_like=True, tag="rank"):

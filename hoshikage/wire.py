@@ -99,6 +99,8 @@ class Likely(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The characters that this token completes; empty where it only begins one."""
     raw: bytes
     logprob: float
+    id: int = -1
+    """The token's number; -1 where nobody tells it."""
 
 
 class Chosen(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -118,6 +120,8 @@ class Token(Frame, frozen=True, tag="token"):
     choice: int = 0
     logprobs: tuple[Chosen, ...] | None = None
     """Where they were asked for: the tokens of this text. Their texts, joined, are it."""
+    tokens: tuple[int, ...] = ()
+    """Where they were asked for and have no log probabilities: the tokens that came since the last of these events."""
 
 
 class Echo(Frame, frozen=True, tag="echo"):

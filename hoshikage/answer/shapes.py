@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import msgspec
@@ -63,3 +65,32 @@ def _pace(name: str, count: int, duration_ms: float) -> dict[str, float]:
         f"{name}_per_token_ms": duration_ms / count if count else 0.0,
         f"{name}_per_second": count * 1e3 / duration_ms if duration_ms else 0.0,
     }
+
+
+class Pacing:
+    """The timings of an answer that is still being written, by the server's own clock."""
+
+    def __init__(self) -> None:
+        self._asked = self._first = time.monotonic()
+        self._began = False
+
+    def timings(self, prompt_tokens: int, completion_tokens: int) -> dict[str, Any]:
+        """As `timings_of`, so far; to be asked with the first piece, too."""
+        now = time.monotonic()
+        if not self._began:
+            self._began, self._first = True, now
+        prompt_ms, answer_ms = (self._first - self._asked) * 1e3, (now - self._first) * 1e3
+        return {**_pace("prompt", prompt_tokens, prompt_ms), **_pace("predicted", completion_tokens, answer_ms)}
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the computing of a prompt is, as llama-server tells it."""
+
+    total: int
+    cache: int
+    processed: int
+    time_ms: float
+
+    def shown(self) -> dict[str, Any]:
+        return asdict(self)

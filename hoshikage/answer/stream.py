@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 from aiohttp import web
 
 from hoshikage import wire
 from hoshikage.answer.output_parser import OutputParser, ParsedEnd
 from hoshikage.answer.prepared import PreparedRequest, renamed
-from hoshikage.answer.shapes import REPAIR_HEADER
+from hoshikage.answer.shapes import REPAIR_HEADER, Progress
 from hoshikage.answer.submit import submit
 from hoshikage.dispatch.client import Note, Waiting
 from hoshikage.dispatch.tries import Answering
@@ -74,6 +75,20 @@ class Writer(Protocol):
         ...
 
 
+@runtime_checkable
+class TakesTokens(Protocol):
+    """A writer that is told the tokens of the next text to be said."""
+
+    def take_tokens(self, choice: int, tokens: Sequence[int]) -> None: ...
+
+
+@runtime_checkable
+class TellsProgress(Protocol):
+    """A writer that may tell how far a prompt is computed, before its answer begins."""
+
+    def progress(self, prompt: int, progress: Progress) -> bytes: ...
+
+
 async def respond(
     request: web.Request,
     prepared: PreparedRequest,
@@ -131,6 +146,8 @@ class _Pump:
         self._parsers: dict[int, OutputParser] = {}
         self._started: wire.Started | None = None
         self._begun = False
+        self._prefill: tuple[int, float] | None = None
+        """How much of the prompt was computed when its progress was first told, and when that was."""
         self._finished = False
         self.headers: dict[str, str] = dict(writer.headers)
         """What has become known for the answer's headers."""
@@ -146,6 +163,7 @@ class _Pump:
                 await stream.send(last)
             self._prompt, self._first = prompt, prompt * job.choices
             self._parsers, self._started, self._begun, self._finished, last = {}, None, False, False, b""
+            self._prefill = None
             async with aclosing(submit(self._request, self._prepared.spec, job, whole=stream is None)) as notes:
                 async for note in notes:
                     frames = self._take(note, job.choices)
@@ -171,6 +189,8 @@ class _Pump:
     def _take(self, note: Note, choices: int) -> bytes:
         """The frames to send now. Raises InferenceFailed for an end that is none."""
         if isinstance(note, wire.Token):
+            if note.tokens and isinstance(self._writer, TakesTokens):
+                self._writer.take_tokens(self._first + note.choice, note.tokens)
             deltas = self._parser(note.choice).feed(note.text)
             return self._say(note.choice, deltas, note.logprobs or (), note.completion_tokens)
         if isinstance(note, wire.ChoiceEnd):
@@ -184,7 +204,17 @@ class _Pump:
             frames = [self._say(one, (Content(note.text),), note.logprobs or (), 0) for one in range(choices)]
             return b"".join(frames)
         self._progress(note)
+        if isinstance(note, wire.Prefill) and isinstance(self._writer, TellsProgress):
+            return self._lead() + self._writer.progress(self._prompt, self._computed(note.done))
         return b""
+
+    def _computed(self, done: int) -> Progress:
+        """What was there when the first of the prompt's progress came was in memory already."""
+        now = time.monotonic()
+        if self._prefill is None:
+            self._prefill = (done, now)
+        cached, began = self._prefill
+        return Progress(self._started.prompt_tokens if self._started else 0, cached, done, (now - began) * 1e3)
 
     def _parser(self, choice: int) -> OutputParser:
         parser = self._parsers.get(choice)

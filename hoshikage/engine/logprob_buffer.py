@@ -23,10 +23,10 @@ class LogprobBuffer:
         self._waiting: deque[Chosen] = deque()
         self._text = ""
 
-    def add(self, raw: bytes, logprob: float, top: Iterable[tuple[bytes, float]]) -> None:
-        """The next token of the answer."""
-        likely = tuple(Likely(other.decode("utf-8", "replace"), other, value) for other, value in top)
-        self._waiting.append(Chosen(Likely(self._decoder.decode(raw), raw, logprob), likely))
+    def add(self, raw: bytes, logprob: float, top: Iterable[tuple[bytes, float, int]], token: int = -1) -> None:
+        """The next token of the answer, and the likeliest in its place with their numbers."""
+        likely = tuple(Likely(other.decode("utf-8", "replace"), other, value, number) for other, value, number in top)
+        self._waiting.append(Chosen(Likely(self._decoder.decode(raw), raw, logprob, token), likely))
 
     def release(self, text: str) -> tuple[str, tuple[Chosen, ...]]:
         """The text up to the end of the last token that is wholly certain, and the tokens of it. Both may be empty."""
@@ -59,4 +59,4 @@ class LogprobBuffer:
 
 
 def _with_text(entry: Chosen, text: str, raw: bytes) -> Chosen:
-    return Chosen(Likely(text, raw, entry.token.logprob), entry.top)
+    return Chosen(Likely(text, raw, entry.token.logprob, entry.token.id), entry.top)

@@ -11,7 +11,15 @@ from hoshikage.engine.thoughts import ThoughtLimit
 from hoshikage.errors import ContextLengthExceeded, InvalidRequest
 from hoshikage.llama.templates import Templates
 from hoshikage.llama.vocab import Vocab
-from hoshikage.params import ChatPrompt, GenerationRequest, InfillPrompt, TextPrompt, ThoughtBudget, TokenPrompt
+from hoshikage.params import (
+    ChatPrompt,
+    GenerationRequest,
+    InfillPrompt,
+    MixedPrompt,
+    TextPrompt,
+    ThoughtBudget,
+    TokenPrompt,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +83,14 @@ def _stop_tokens(request: GenerationRequest, vocab: Vocab) -> frozenset[int]:
 
 
 def _opened(
-    prompt: ChatPrompt | TextPrompt | TokenPrompt | InfillPrompt, templates: Templates, vocab: Vocab
+    prompt: ChatPrompt | TextPrompt | TokenPrompt | MixedPrompt | InfillPrompt, templates: Templates, vocab: Vocab
 ) -> _Opened:
     if isinstance(prompt, TextPrompt):
         return _Opened(vocab.tokenize(prompt.text, parse_special=True), "prompt")
     if isinstance(prompt, TokenPrompt):
         return _Opened(checked(prompt.tokens, vocab, "prompt"), "prompt")
+    if isinstance(prompt, MixedPrompt):
+        return _Opened(mixed(prompt.parts, vocab, "prompt"), "prompt")
     if isinstance(prompt, InfillPrompt):
         return _Opened(_infill(prompt, vocab), prompt.param)
     rendered = templates.render(prompt, datetime.now())
@@ -88,6 +98,14 @@ def _opened(
     for part in rendered.parts:
         tokens += vocab.tokenize(part.text, parse_special=part.parse_special)
     return _Opened(tokens, "messages", rendered.repairs, rendered.tail)
+
+
+def mixed(parts: Sequence[str | int], vocab: Vocab, param: str) -> list[int]:
+    """Texts and tokens one behind the other; texts of control tokens become those tokens. Raises InvalidRequest."""
+    tokens: list[int] = []
+    for part in parts:
+        tokens += vocab.tokenize(part, parse_special=True) if isinstance(part, str) else checked([part], vocab, param)
+    return tokens
 
 
 def checked(tokens: Sequence[int], vocab: Vocab, param: str) -> list[int]:

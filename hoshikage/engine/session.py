@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from hoshikage import wire
 from hoshikage.engine.logprob_buffer import LogprobBuffer
 from hoshikage.engine.prompt_logprobs import PromptLogprobs
@@ -67,6 +69,9 @@ class Plan:
     scope: str
     whole: bool
     """Both as in GenerationRequest."""
+    return_tokens: bool = False
+    max_answer_ms: int | None = None
+    """Both as in GenerationRequest, too."""
 
 
 @dataclass(slots=True)
@@ -118,6 +123,11 @@ class Session:
         """What is certain and not yet emitted."""
         self._gather_s = GATHER_S if plan.whole else 0.0
         self._emit_from = 0.0
+        self._told = self._n_prompt
+        """So many of the tokens have been told, where they are."""
+        self._last: int | None = None
+        """The token with which the answer came to its bound; nothing is computed behind it."""
+        self._has_line = False
         """By `time.perf_counter()`."""
         self._ledger = None if plan.scorer is None else LogprobBuffer()
         self._echo: PromptLogprobs | None = None
@@ -147,6 +157,7 @@ class Session:
             self._echo = self._echoing()
             if not self._choice:
                 self._tally.cached = n_past
+                self._emit(wire.Prefill(self.job, min(n_past, self._n_prompt)))
 
     def progressed(self, n_past: int, index: int) -> None:
         """Tells that so much of its prompt is computed. `index`: of the last token's logits, where it is scored."""
@@ -179,10 +190,13 @@ class Session:
             reason = self._compare(token, index, proposed, reason)
         if reason is None and self._constrained is not None:
             reason = self._take_forced(self._constrained)
+        if reason is None and self.plan.max_answer_ms is not None and self._is_late(now):
+            reason = "length"
         if reason is not None:
             return self._end(reason)
         if self._said and now >= self._emit_from:
-            self._emit(wire.Token(self.job, self._said, tally.generated, self._choice))
+            said = wire.Token(self.job, self._said, tally.generated, self._choice)
+            self._emit(self._with_tokens(said) if self.plan.return_tokens else said)
             self._said = ""
             self._emit_from = now + self._gather_s
         return True
@@ -284,9 +298,21 @@ class Session:
         if self._text.stop is not None or (is_last and self._constrained is not None and self._constrained.complete):
             return "stop"
         if self._generated >= self._prompt.limit:
+            self._last = token
             return "length"
         self.tokens.append(token)
         return None
+
+    def _is_late(self, now: float) -> bool:
+        """Whether the answer has had its time, and a line break to end behind."""
+        self._has_line = self._has_line or "\n" in self._said or self._ledger is not None
+        return self._has_line and (now - self._tally.first_token_at) * 1e3 >= (self.plan.max_answer_ms or 0)
+
+    def _with_tokens(self, said: wire.Token, last: tuple[int, ...] = ()) -> wire.Token:
+        """The event with the tokens that came since the last one."""
+        tokens = (*self.tokens[self._told :], *last)
+        self._told = len(self.tokens)
+        return msgspec.structs.replace(said, tokens=tokens)
 
     def _tell_prompt(self) -> None:
         echo, self._echo = self._echo, None
@@ -297,7 +323,7 @@ class Session:
     def _note(self, ledger: LogprobBuffer, scorer: Scorer, token: int, index: int, piece: bytes, text: str) -> None:
         """Sends the token with its log probabilities, or what has become certain of those before it."""
         logprob, top = scorer.score(index, token)
-        ledger.add(piece, logprob, [(self._vocab.piece(other), value) for other, value in top])
+        ledger.add(piece, logprob, [(self._vocab.piece(other), value, other) for other, value in top], token)
         text, logprobs = ledger.release(text)
         if text:
             self._emit(wire.Token(self.job, text, self._tally.generated, self._choice, logprobs))
@@ -308,7 +334,9 @@ class Session:
             rest, logprobs = self._ledger.finish(rest)
         tally = self._tally
         if rest:
-            self._emit(wire.Token(self.job, rest, tally.generated, self._choice, logprobs))
+            said = wire.Token(self.job, rest, tally.generated, self._choice, logprobs)
+            last = () if self._last is None else (self._last,)
+            self._emit(self._with_tokens(said, last) if self.plan.return_tokens and not logprobs else said)
         tally.ended += 1
         stop = self._text.stop
         if tally.ended == (tally.started if tally.cancelled else self.plan.choices):

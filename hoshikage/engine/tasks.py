@@ -9,7 +9,7 @@ from typing import Final
 
 from hoshikage import wire
 from hoshikage.engine.cancels import Cancels
-from hoshikage.engine.prompt import checked
+from hoshikage.engine.prompt import checked, mixed
 from hoshikage.errors import ContextLengthExceeded, InvalidRequest
 from hoshikage.llama.embedder import Embedder
 from hoshikage.llama.kinds import scores_are_shares
@@ -125,8 +125,16 @@ class Tasks:
             raise InvalidRequest("engine.dimensions", param="dimensions", maximum=self._model.n_embd)
         for number, given in enumerate(task.inputs):
             place = f"input[{number}]" if len(task.inputs) > 1 else "input"
-            tokens = _whole(vocab, given) if isinstance(given, str) else checked(given, vocab, place)
-            yield _measured(tokens, embedder, place)
+            tokens = _whole(vocab, given) if isinstance(given, str) else mixed(given, vocab, place)
+            yield _measured(_cut(tokens, embedder.longest, vocab) if task.cut else tokens, embedder, place)
+
+
+def _cut(tokens: list[int], most: int, vocab: Vocab) -> list[int]:
+    """The tokens without those in the way at the end; what the model wants behind a text stays there."""
+    if len(tokens) <= most:
+        return tokens
+    ends = tokens[-1:] if tokens[-1] in (vocab.eos, vocab.sep) else []
+    return tokens[: most - len(ends)] + ends
 
 
 def _whole(vocab: Vocab, text: str) -> list[int]:

@@ -241,6 +241,8 @@ class _Loaded:
                 reuse=reuse,
                 scope=request.scope,
                 whole=request.whole,
+                return_tokens=request.return_tokens,
+                max_answer_ms=request.max_answer_ms,
             )
         )
         try:

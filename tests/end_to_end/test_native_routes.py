@@ -104,14 +104,67 @@ def test_the_joined_stream_equals_the_whole_completion(server: LiveServer) -> No
     assert pieces[-1]["stop_type"] == "eos"
 
 
+def streamed(server: LiveServer, **body: Any) -> list[dict[str, Any]]:
+    status, raw = send(server, "/completion", {"model": LABEL, "prompt": PROMPT, "stream": True, **body})
+    assert status == 200
+    return [json.loads(one.removeprefix("data: ")) for one in raw.decode().strip().split("\n\n") if one[0] == "d"]
+
+
+@pytest.mark.parametrize("more", [{}, {"n_probs": 2}])
+def test_the_tokens_of_an_answer_are_its_text(server: LiveServer, more: dict[str, Any]) -> None:
+    whole = complete(server, n_predict=24, return_tokens=True, **more)
+    assert ask(server, "/detokenize", tokens=whole["tokens"])["content"] == whole["content"]
+    pieces = streamed(server, n_predict=24, temperature=0, **more)
+    assert [token for piece in pieces for token in piece["tokens"]] == whole["tokens"]
+    for told in whole.get("completion_probabilities", ()):
+        assert (told["id"], told["top_logprobs"][0]["id"]) == (told["top_logprobs"][0]["id"], told["id"])
+
+
+def test_a_bias_on_a_text_is_one_on_its_tokens(server: LiveServer) -> None:
+    first = complete(server, n_predict=1, return_tokens=True)
+    (token,) = first["tokens"]
+    for bias in ([[first["content"], False]], {first["content"]: -100}, [[token, False]], {str(token): -1000}):
+        other = complete(server, n_predict=1, return_tokens=True, logit_bias=bias)
+        assert other["tokens"] != [token], bias
+
+
+def test_texts_and_tokens_mixed_are_one_prompt(server: LiveServer) -> None:
+    tokens = ask(server, "/tokenize", content=PROMPT)["tokens"]
+    cut = PROMPT.index("What")
+    mixed = [*ask(server, "/tokenize", content=PROMPT[:cut])["tokens"], PROMPT[cut:]]
+    first = complete(server, n_predict=12)
+    for prompt in (mixed, tokens, {"prompt_string": PROMPT}):
+        assert complete(server, n_predict=12, prompt=prompt)["content"] == first["content"]
+    both = complete(server, n_predict=12, prompt=[PROMPT, tokens])
+    assert [one["content"] for one in both] == [first["content"]] * 2
+
+
+def test_an_answer_ends_when_it_has_had_its_time(server: LiveServer) -> None:
+    line = {"grammar": 'root ::= "a\\n" [a-z]*'}
+    short = complete(server, n_predict=300, t_max_predict_ms=1, **line)
+    assert (short["stop_type"], short["truncated"]) == ("limit", False)
+    assert short["tokens_predicted"] < 300
+    full = complete(server, n_predict=-1, ignore_eos=True)
+    assert (full["stop_type"], full["truncated"]) == ("limit", True)
+
+
+def test_progress_begins_with_what_is_in_memory(server: LiveServer) -> None:
+    prompt = "x" * 600
+    for cached in (False, True):
+        pieces = streamed(server, prompt=prompt, n_predict=1, return_progress=True, cache_prompt=True)
+        progress = [piece["prompt_progress"] for piece in pieces if "prompt_progress" in piece]
+        assert progress[0]["processed"] == progress[0]["cache"]
+        assert (progress[0]["cache"] > 0) is cached
+        assert progress[-1]["processed"] <= progress[-1]["total"]
+        assert pieces[-1]["timings"]["cache_n"] == progress[0]["cache"]
+
+
 @pytest.mark.parametrize(
     ("path", "body", "param"),
     [
         ("/completion", {}, "prompt"),
-        ("/completion", {"prompt": "a", "return_tokens": True}, "return_tokens"),
         ("/completion", {"prompt": "a", "lora": [{"id": 0, "scale": 1}]}, "lora"),
-        ("/completion", {"prompt": "a", "n_predict": -3}, "n_predict"),
-        ("/completion", {"prompt": "a", "id_slot": 3}, "id_slot"),
+        ("/completion", {"prompt": "a", "n_predict": 1.5}, "n_predict"),
         ("/infill", {"input_prefix": "a", "input_suffix": "b"}, "input_suffix"),
         ("/infill", {"input_prefix": "a"}, "input_suffix"),
         ("/tokenize", {}, "content"),

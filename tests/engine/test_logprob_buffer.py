@@ -20,7 +20,7 @@ def told(pieces: list[bytes], stop: tuple[str, ...] = ()) -> list[Piece]:
     sent: list[Piece] = []
     for piece in pieces:
         certain = text.feed(piece)
-        ledger.add(piece, -1.0, [(piece, -1.0)])
+        ledger.add(piece, -1.0, [(piece, -1.0, 7)], 7)
         sent.append(ledger.release(certain))
         if text.stopped:
             break

@@ -132,7 +132,6 @@ UNSUPPORTED: list[tuple[dict[str, Any], str]] = [
     ({"modalities": ["text", "audio"]}, "modalities"),
     ({"audio": {"voice": "alloy"}}, "audio"),
     ({"web_search_options": {}}, "web_search_options"),
-    ({"timings_per_token": True}, "timings_per_token"),
     ({"messages": [TURN | {"content": [{"type": "image_url", "image_url": {"url": "x"}}]}]},
      "messages[0].content[0].type"),
     ({"messages": [TURN | {"role": "assistant", "refusal": "no"}]}, "messages[0].refusal"),

@@ -335,7 +335,7 @@ async def test_repairs_are_told(house: House) -> None:
         ({"tool_choice": "sometimes"}, "tool_choice"),
         ({"tools": [{"type": "custom", "custom": {"name": "x"}}]}, "tools[0].type"),
         ({"tools": [{"type": "function"}]}, "tools[0].function"),
-        ({"tools": [{"type": "function", "function": {"name": "a b"}}]}, "tools[0].function.name"),
+        ({"tools": [{"type": "function", "function": {"name": "a\nb"}}]}, "tools[0].function.name"),
         ({"tools": [TIME, TIME]}, "tools[1].function.name"),
         ({"tools": [TIME], "tool_choice": {"type": "function"}}, "tool_choice.function"),
         (

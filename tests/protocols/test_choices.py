@@ -125,6 +125,7 @@ async def test_timings_stand_at_the_end(house: House) -> None:
         "sampling_ms": 0.5,
         "draft_n": 4,
         "draft_n_accepted": 3,
+        "stop_token": None,
     }
 
 

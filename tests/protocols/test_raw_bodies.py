@@ -21,12 +21,7 @@ ANSWERED = {
 }
 WISHES: dict[str, Any] = {
     "timings_per_token": True,
-    "return_tokens": True,
-    "return_progress": True,
-    "response_fields": ["content"],
     "post_sampling_probs": True,
-    "t_max_predict_ms": 5,
-    "n_indent": 4,
     "min_keep": 3,
     "n_cmpl": 2,
     "lora": [{"id": 0, "scale": 1.0}],
@@ -41,7 +36,9 @@ HARMLESS: dict[str, Any] = {
     "n_keep": 4,
     "n_discard": 2,
     "n_cache_reuse": 8,
-    "id_slot": 0,
+    "id_slot": 3,
+    "n_indent": 4,
+    "t_max_prompt_ms": 1,
 }
 REFUSED = [
     *(("/v1/completions", name) for name in completions_schema.NEUTRAL),

@@ -150,13 +150,14 @@ class ChatBody(SamplingFields, frozen=True, kw_only=True):
     safety_identifier: str | None = None
     store: bool | None = None
     user: Any = None
+    timings_per_token: bool | None = None
+    return_progress: bool | None = None
     # NEUTRAL
     functions: list[dict[str, Any]] | None = None
     function_call: str | dict[str, Any] | None = None
     modalities: list[str] | None = None
     audio: dict[str, Any] | None = None
     web_search_options: dict[str, Any] | None = None
-    timings_per_token: bool | None = None
 
     @property
     def include_usage(self) -> bool:
@@ -181,7 +182,6 @@ NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
     "modalities": (None, [], ["text"]),
     "audio": (None,),
     "web_search_options": (None,),
-    "timings_per_token": (None, False),
 }
 """Field -> the values that ask for nothing; any other is refused by name."""
 

@@ -10,15 +10,24 @@ from hoshikage.answer.schema.output import ResponseFormat, grammar_of
 from hoshikage.answer.schema.sampling import SamplingFields, sampling_params
 from hoshikage.answer.schema.values import Stops, stops
 from hoshikage.errors import InvalidRequest, ParameterUnsupported
-from hoshikage.params import GenerationRequest, Prompt, TextPrompt, TokenPrompt
+from hoshikage.params import GenerationRequest, MixedPrompt, Prompt, TextPrompt, TokenPrompt
 from hoshikage.registry import DEFAULT_STOPS, ModelSpec
 from hoshikage.settings import Settings
 
 MAX_PROMPTS: Final = 64
 
 Name = Annotated[str, Meta(max_length=256)]
-Texts = str | Annotated[list[str | int | list[int]], Meta(min_length=1)]
-"""A text, tokens, or several of either."""
+
+
+class PromptObject(Struct, frozen=True):
+    """A text as some of llama-server's clients write it."""
+
+    prompt_string: str
+
+
+Texts = str | PromptObject | Annotated[list[str | int | list[int | str] | PromptObject], Meta(min_length=1)]
+"""A text, tokens, a mixture of both, or several of them. Numbers side by side with texts are one mixture."""
+Input = str | tuple[int | str, ...]
 
 
 class RawFields(SamplingFields, frozen=True, kw_only=True):
@@ -32,17 +41,23 @@ class RawFields(SamplingFields, frozen=True, kw_only=True):
     cache_prompt: bool | None = None
 
 
-def inputs_of(given: Texts, place: str) -> tuple[str | tuple[int, ...], ...]:
-    """Each text as such, or its tokens. Raises InvalidRequest for a mixture."""
-    if isinstance(given, str):
-        return (given,)
-    if isinstance(given[0], int):
-        return (tuple(_all(given, int, place)),)
-    if isinstance(given[0], str):
-        found: tuple[str | tuple[int, ...], ...] = tuple(_all(given, str, place))
-    else:
-        found = tuple(tuple(tokens) for tokens in _all(given, list, place))
-    return found
+def inputs_of(given: Texts, place: str) -> tuple[Input, ...]:
+    """Each text as such, or its tokens and texts. Raises InvalidRequest for lists side by side with numbers."""
+    if not isinstance(given, list):
+        return (_input(given),)
+    if not any(isinstance(one, int) for one in given):
+        return tuple(map(_input, given))
+    for index, one in enumerate(given):
+        if not isinstance(one, int | str):
+            where = f"{place}[{index}]"
+            raise InvalidRequest("http.wrong_type", param=where, place=where, expected="integer | string", got="array")
+    return (_input(given),)
+
+
+def _input(one: Any) -> Input:
+    if isinstance(one, PromptObject):
+        return one.prompt_string
+    return one if isinstance(one, str) else tuple(one)
 
 
 def prompts_of(given: Texts) -> tuple[Prompt, ...]:
@@ -50,7 +65,15 @@ def prompts_of(given: Texts) -> tuple[Prompt, ...]:
     found = inputs_of(given, "prompt")
     if len(found) > MAX_PROMPTS:
         raise InvalidRequest("http.wrong_length", param="prompt", place="prompt", relation=f"≤ {MAX_PROMPTS}")
-    return tuple(TextPrompt(one) if isinstance(one, str) else TokenPrompt(one) for one in found)
+    return tuple(map(_prompt, found))
+
+
+def _prompt(one: Input) -> Prompt:
+    if isinstance(one, str):
+        return TextPrompt(one)
+    if any(isinstance(part, str) for part in one):
+        return MixedPrompt(one)
+    return TokenPrompt(tuple(part for part in one if isinstance(part, int)))
 
 
 def request_of(
@@ -88,14 +111,3 @@ def refuse_unknown_wishes(body: Struct, neutral: dict[str, tuple[Any, ...]]) -> 
     for name, values in neutral.items():
         if getattr(body, name) not in values:
             raise ParameterUnsupported("http.unsupported_parameter", param=name, place=name)
-
-
-def _all(given: list[Any], kind: type, place: str) -> list[Any]:
-    names = {str: "string", int: "integer", list: "array"}
-    for index, value in enumerate(given):
-        if not isinstance(value, kind):
-            where = f"{place}[{index}]"
-            raise InvalidRequest(
-                "http.wrong_type", param=where, place=where, expected=names[kind], got=names[type(value)]
-            )
-    return given

@@ -6,6 +6,7 @@ a body names no model, the route chooses one (api.choice).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, Final, TypeVar
 
 from msgspec import Meta, Struct
@@ -33,19 +34,21 @@ class NativeFields(RawFields, frozen=True, kw_only=True):
     """Below 0 as much as the context holds; 0 computes the prompt alone."""
     max_tokens: TokenCount | None = None
     n_probs: Annotated[int, Meta(ge=0, le=20)] | None = None
+    return_tokens: bool | None = None
+    return_progress: bool | None = None
+    response_fields: Annotated[list[str], Meta(max_length=256)] | None = None
+    timings_per_token: bool | None = None
+    t_max_predict_ms: float | None = None
+    """Below 1 there is no bound."""
     # WITHOUT_EFFECT
     n_keep: int | None = None
     n_discard: int | None = None
     n_cache_reuse: int | None = None
-    id_slot: Annotated[int, Meta(ge=-1, le=0)] | None = None
-    # NEUTRAL
-    return_tokens: bool | None = None
-    return_progress: bool | None = None
-    response_fields: list[str] | None = None
-    post_sampling_probs: bool | None = None
-    timings_per_token: bool | None = None
-    t_max_predict_ms: int | None = None
+    id_slot: int | None = None
     n_indent: int | None = None
+    t_max_prompt_ms: float | None = None
+    # NEUTRAL
+    post_sampling_probs: bool | None = None
     min_keep: int | None = None
     n_cmpl: int | None = None
     lora: list[Any] | None = None
@@ -118,17 +121,13 @@ WITHOUT_EFFECT: Final = {
     "n_discard": "as n_keep",
     "n_cache_reuse": "moves pieces of a kept prompt; only its beginning is used again",
     "id_slot": "chooses a slot; the one that has most of the prompt is found without",
+    "n_indent": "asks for lines of so much indent, which llama-server does not hold the answer to either",
+    "t_max_prompt_ms": "bounds the time of the prompt, which llama-server always computes, too: warm-ups say 1",
 }
 """Field -> why it may be accepted without doing anything for it."""
 
 NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
-    "return_tokens": (None, False),
-    "return_progress": (None, False),
-    "response_fields": (None, []),
     "post_sampling_probs": (None, False),
-    "timings_per_token": (None, False),
-    "t_max_predict_ms": (None, -1, 0),
-    "n_indent": (None, 0),
     "min_keep": (None, 0, 1),
     "n_cmpl": (None, 1),
     "lora": (None, []),
@@ -187,4 +186,10 @@ def _checked(body: Body) -> Body:
 
 
 def _request(body: NativeFields, prompt: Prompt, spec: ModelSpec, settings: Settings) -> GenerationRequest:
-    return request_of(body, prompt, spec, settings, max_tokens=body.limit, logprobs=body.n_probs or None)
+    asked = request_of(body, prompt, spec, settings, max_tokens=body.limit, logprobs=body.n_probs or None)
+    most = body.t_max_predict_ms
+    return replace(
+        asked,
+        return_tokens=bool(body.stream or body.return_tokens),
+        max_answer_ms=int(most) if most is not None and most >= 1 else None,
+    )

@@ -9,14 +9,16 @@ from typing import Any, Final
 from hoshikage import wire
 from hoshikage.answer.output_parser import ParsedEnd
 from hoshikage.answer.prepared import PreparedRequest
-from hoshikage.answer.shapes import frame, logprobs_of, timings_of
+from hoshikage.answer.shapes import Pacing, Progress, frame, logprobs_of, timings_of
 from hoshikage.answer.stream import SSE, Warnings
 from hoshikage.errors import HoshikageError
 from hoshikage.http import error_response
 from hoshikage.messages import Language
 from hoshikage.params import GenerationRequest, TextPrompt
+from hoshikage.protocols.llama_server.native_schema import NativeFields
 from hoshikage.tools import Content, Delta
 
+MISSING: Final = object()
 STOP_TYPES: Final = {"length": "limit", "stop": "eos"}
 
 
@@ -26,13 +28,25 @@ class NativeWriter:
     content_type = SSE
     headers: Mapping[str, str] = {}
 
-    def __init__(self, prepared: PreparedRequest) -> None:
-        self._answers = [_Answer(index, job, prepared.spec.name) for index, job in enumerate(prepared.jobs)]
+    def __init__(self, prepared: PreparedRequest, body: NativeFields) -> None:
+        self._answers = [_Answer(index, job, prepared.spec.name, body) for index, job in enumerate(prepared.jobs)]
         self._whole: list[dict[str, Any]] = []
+        self._progresses = bool(body.return_progress)
 
     def begin(self, prompt: int, prompt_tokens: int) -> bytes:
         self._answers[prompt].prompt_tokens = prompt_tokens
         return b""
+
+    def take_tokens(self, choice: int, tokens: Sequence[int]) -> None:
+        """The tokens of the next text to be said."""
+        self._answers[choice].tokens += tokens
+
+    def progress(self, prompt: int, progress: Progress) -> bytes:
+        """So much of the prompt is computed."""
+        if not self._progresses:
+            return b""
+        shown = {"index": prompt, "content": "", "tokens": [], "stop": False, "id_slot": 0}
+        return frame({**shown, "prompt_progress": progress.shown()})
 
     def say(
         self, choice: int, deltas: Sequence[Delta], logprobs: Sequence[wire.Chosen], completion_tokens: int
@@ -58,10 +72,15 @@ class NativeWriter:
 class _Answer:
     """Gathers one prompt's answer."""
 
-    def __init__(self, index: int, job: GenerationRequest, model: str) -> None:
+    def __init__(self, index: int, job: GenerationRequest, model: str, body: NativeFields) -> None:
         self.index = index
+        self.tokens: list[int] = []
+        """Those of the text that has not been said yet."""
         self._job = job
         self._model = model
+        self._body = body
+        self._said: list[int] = []
+        self._pace = Pacing()
         self._texts: list[str] = []
         self._logprobs: list[wire.Chosen] = []
         self.prompt_tokens = 0
@@ -70,15 +89,20 @@ class _Answer:
         """A piece of the stream."""
         self._texts.append(text)
         self._logprobs += logprobs
-        shown = {
+        tokens = [one.token.id for one in logprobs] or self.tokens
+        self._said += tokens
+        self.tokens = []
+        shown: dict[str, Any] = {
             "index": self.index,
             "content": text,
-            "tokens": [],
+            "tokens": tokens,
             "stop": False,
             "id_slot": 0,
             "tokens_predicted": completion_tokens,
             "tokens_evaluated": self.prompt_tokens,
         }
+        if self._body.timings_per_token:
+            shown["timings"] = self._pace.timings(self.prompt_tokens, completion_tokens)
         return {**shown, **_probabilities(logprobs)}
 
     def last(self, end: ParsedEnd, finished: wire.Finished, *, whole: bool) -> dict[str, Any]:
@@ -88,7 +112,7 @@ class _Answer:
         shown = {
             "index": self.index,
             "content": text if whole else "",
-            "tokens": [],
+            "tokens": self._said if whole and self._body.return_tokens else [],
             "id_slot": 0,
             "stop": True,
             "model": self._model,
@@ -97,13 +121,34 @@ class _Answer:
             "generation_settings": settings_of(self._job),
             "prompt": prompt.text if isinstance(prompt, TextPrompt) else "",
             "has_new_line": "\n" in text,
-            "truncated": False,
+            "truncated": self._is_truncated(end, finished),
             "stop_type": "word" if end.stop is not None else STOP_TYPES[end.reason],
             "stopping_word": end.stop or "",
             "tokens_cached": finished.prompt_tokens + finished.completion_tokens,
             "timings": timings_of(finished),
         }
-        return {**shown, **(_probabilities(self._logprobs) if whole else {})}
+        return _selected({**shown, **(_probabilities(self._logprobs) if whole else {})}, self._body.response_fields)
+
+    def _is_truncated(self, end: ParsedEnd, finished: wire.Finished) -> bool:
+        """Whether the context was full, and neither bound of the request was met."""
+        job = self._job
+        bounded = job.max_tokens is not None and finished.completion_tokens >= job.max_tokens
+        late = job.max_answer_ms is not None and finished.timings.decode_ms >= job.max_answer_ms
+        return end.reason == "length" and end.stop is None and not bounded and not late
+
+
+def _selected(shown: dict[str, Any], paths: Sequence[str] | None) -> dict[str, Any]:
+    """Only what the paths name, such as `timings/prompt_n`, each under its whole path; all where there are none."""
+    if not paths:
+        return shown
+    found: dict[str, Any] = {}
+    for path in paths:
+        value: Any = shown
+        for name in path.split("/"):
+            value = value.get(name, MISSING) if isinstance(value, dict) else MISSING
+        if value is not MISSING:
+            found[path] = value
+    return found
 
 
 def settings_of(job: GenerationRequest) -> dict[str, Any]:
@@ -120,4 +165,10 @@ def settings_of(job: GenerationRequest) -> dict[str, Any]:
 
 
 def _probabilities(logprobs: Sequence[wire.Chosen]) -> dict[str, Any]:
-    return {"completion_probabilities": logprobs_of(logprobs)["content"]} if logprobs else {}
+    """As in a chat, and each token with its number."""
+    told = logprobs_of(logprobs)["content"]
+    for shown, one in zip(told, logprobs, strict=True):
+        shown["id"] = one.token.id
+        for other, likely in zip(shown["top_logprobs"], one.top, strict=True):
+            other["id"] = likely.id
+    return {"completion_probabilities": told} if told else {}

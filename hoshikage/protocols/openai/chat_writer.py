@@ -12,7 +12,16 @@ import msgspec
 from hoshikage import wire
 from hoshikage.answer.output_parser import ParsedEnd
 from hoshikage.answer.schema.chat import ChatBody
-from hoshikage.answer.shapes import DONE, FINGERPRINT, frame, logprobs_of, timings_of, usage
+from hoshikage.answer.shapes import (
+    DONE,
+    FINGERPRINT,
+    Pacing,
+    Progress,
+    frame,
+    logprobs_of,
+    timings_of,
+    usage,
+)
 from hoshikage.answer.stream import SSE, Warnings
 from hoshikage.errors import HoshikageError
 from hoshikage.http import error_response
@@ -57,12 +66,23 @@ class ChatWriter:
             **({} if body.service_tier is None else {"service_tier": "default"}),
         }
         self._start = b"data: " + _encode(self._fields)[:-1]  # without the closing brace
+        self._timed = body.timings is not False
+        self._pace = Pacing() if body.timings_per_token else None
+        self._prompt_tokens = 0
         self._choices: dict[int, _Choice] = {}
         self._warnings: Warnings = []
         self._finished: wire.Finished | None = None
 
     def begin(self, prompt: int, prompt_tokens: int) -> bytes:
+        self._prompt_tokens = prompt_tokens
         return b""
+
+    def progress(self, prompt: int, progress: Progress) -> bytes:
+        """So much of the prompt is computed."""
+        if not (self._stream and self._body.return_progress):
+            return b""
+        lead = _choice(0, {"role": "assistant", "content": None}, None)
+        return self._chunk([lead], prompt_progress=progress.shown())
 
     def say(
         self, choice: int, deltas: Sequence[Delta], logprobs: Sequence[wire.Chosen], completion_tokens: int
@@ -72,6 +92,10 @@ class ChatWriter:
             one.deltas += deltas
             one.logprobs += logprobs
             return b""
+        if self._pace is not None:
+            one.logprobs += logprobs
+            frames = self._deltas(one, deltas, timings=self._pace.timings(self._prompt_tokens, completion_tokens))
+            return self._lead(one) + frames if frames else b""
         if len(deltas) == 1 and isinstance(delta := deltas[0], Content) and not one.logprobs:
             return self._lead(one) + self._text(one, delta.text, logprobs)
         one.logprobs += logprobs  # of tokens that nothing has come of yet; they wait for the next that something does
@@ -86,7 +110,7 @@ class ChatWriter:
             self._warnings = self._warnings or warnings
             return b""
         more: dict[str, Any] = {}
-        if finished is not None and self._body.timings:
+        if finished is not None and self._timed and not self._body.include_usage:
             more["timings"] = timings_of(finished)
         if warnings:
             more["warnings"] = warnings
@@ -94,7 +118,10 @@ class ChatWriter:
 
     def close(self) -> bytes:
         assert self._finished is not None
-        return (self._chunk([], usage=usage(self._finished)) if self._body.include_usage else b"") + DONE
+        if not self._body.include_usage:
+            return DONE
+        more = {"timings": timings_of(self._finished)} if self._timed else {}
+        return self._chunk([], usage=usage(self._finished), **more) + DONE
 
     def fail(self, error: HoshikageError, language: Language) -> bytes:
         return frame(error_response.body(error, language))
@@ -105,7 +132,7 @@ class ChatWriter:
             **self._fields,
             "choices": [self._message(one) for _, one in sorted(self._choices.items())],
             "usage": usage(self._finished),
-            **({"timings": timings_of(self._finished)} if self._body.timings else {}),
+            **({"timings": timings_of(self._finished)} if self._timed else {}),
             **({"warnings": self._warnings} if self._warnings else {}),
         }
 
@@ -124,7 +151,7 @@ class ChatWriter:
             return one.before + _encode(text) + AFTER
         return one.before + _encode(text) + b'},"logprobs":' + _encode(logprobs_of(logprobs)) + AFTER[1:]
 
-    def _deltas(self, one: _Choice, deltas: Sequence[Delta]) -> bytes:
+    def _deltas(self, one: _Choice, deltas: Sequence[Delta], **more: Any) -> bytes:
         """A chunk for each delta that a stream says; the first has the log probabilities of all."""
         frames: list[bytes] = []
         for fields in filter(None, map(delta_fields, deltas)):
@@ -132,7 +159,7 @@ class ChatWriter:
             if one.logprobs:
                 choice["logprobs"] = logprobs_of(one.logprobs)
                 one.logprobs = []
-            frames.append(self._chunk([choice]))
+            frames.append(self._chunk([choice], **more))
         return b"".join(frames)
 
     def _message(self, one: _Choice) -> dict[str, Any]:
