@@ -204,9 +204,13 @@ class Bench:
     def bare_question(self, bare: subprocess.Popen[str], question: str, maximum: int) -> Answer:
         return _bare(bare, maximum, question=question)
 
+    def bare_together(self, bare: subprocess.Popen[str], questions: Sequence[str], maximum: int) -> Answer:
+        """Answers to all questions at once, by a bare loop that was opened for as many sequences at least."""
+        return _bare(bare, maximum, questions=list(questions))
+
     @contextmanager
-    def bare(self, file: Path) -> Iterator[subprocess.Popen[str]]:
-        with self._bare(Report(file.stem), file) as process:
+    def bare(self, file: Path, n_sequences: int = 1) -> Iterator[subprocess.Popen[str]]:
+        with self._bare(Report(file.stem), file, n_sequences) as process:
             yield process
 
     def bare_load_ms(self, file: Path) -> float:
@@ -250,12 +254,13 @@ class Bench:
             report.memory["runner_unloaded"] = 0 if status["runner"]["pid"] is None else -1
 
     @contextmanager
-    def _bare(self, report: Report, file: Path) -> Iterator[subprocess.Popen[str]]:
+    def _bare(self, report: Report, file: Path, n_sequences: int = 1) -> Iterator[subprocess.Popen[str]]:
         command = [
             str(self._environment.python),
             str(ROOT / "scripts" / "bench_bare.py"),
             str(self._library),
             str(file),
+            str(n_sequences),
         ]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8") as process:
             assert process.stdin is not None

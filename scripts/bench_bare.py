@@ -21,15 +21,15 @@ from hoshikage._ffi.library import load
 from hoshikage.engine.prompt import prepare
 from hoshikage.llama.context import Context
 from hoshikage.llama.model import Model
-from hoshikage.llama.sampler import Sampler
+from hoshikage.llama.sampler import Sampler, likeliest
 from hoshikage.llama.templates import Templates
 from hoshikage.params import ChatPrompt, GenerationRequest, LoadParams, Message, SamplingParams, TokenPrompt
 
 VARIANT: Final = re.compile(r"/(?:lib)?(ggml-cpu[^/\s]*?)\.(?:so|dylib|dll)")
 
 
-def main(library_file: Path, model_file: Path) -> None:
-    params = LoadParams(str(model_file))
+def main(library_file: Path, model_file: Path, n_sequences: int = 1) -> None:
+    params = LoadParams(str(model_file), n_parallel=n_sequences)
     with ExitStack() as stack:
         library = stack.enter_context(closing(load(library_file, lambda level, line: _log(level, line))))
         started = time.perf_counter()
@@ -47,6 +47,13 @@ def main(library_file: Path, model_file: Path) -> None:
         templates = Templates(model, params)
         for line in sys.stdin:
             wanted = json.loads(line)
+            if "questions" in wanted:
+                _say(
+                    **together(
+                        context, [_tokens(model, templates, context, one) for one in wanted["questions"]], wanted
+                    )
+                )
+                continue
             request = GenerationRequest(
                 TokenPrompt(tuple(wanted["tokens"]))
                 if "tokens" in wanted
@@ -58,6 +65,39 @@ def main(library_file: Path, model_file: Path) -> None:
             with ExitStack() as run:
                 sample = _sampler(run, model, context, own=wanted["sampler"] == "own")
                 _say(**measure(context, sample, prompt.tokens, prompt.limit))
+
+
+def together(context: Context, prompts: list[list[int]], wanted: dict[str, Any]) -> dict[str, Any]:
+    """Answers of `max_tokens` tokens to all prompts at once, a token of each in every decode: what the library allows
+    several texts. Ends of text are passed over, so that all are of one length."""
+    batch, started = context.batch, time.perf_counter()
+    context.clear()
+    tokens: list[int] = []
+    for number, prompt in enumerate(prompts):
+        batch.clear()
+        batch.extend(prompt[:-1], 0, number)
+        index = batch.add(prompt[-1], len(prompt) - 1, number, True)
+        context.decode()
+        tokens.append(likeliest(context.logits(index), context))
+    first = time.perf_counter()
+    for step in range(wanted["max_tokens"] - 1):
+        batch.clear()
+        for number, (prompt, token) in enumerate(zip(prompts, tokens, strict=True)):
+            batch.add(token, len(prompt) + step, number, True)
+        context.decode()
+        tokens = [likeliest(context.logits(number), context) for number in range(len(prompts))]
+    return {
+        "text": "",
+        "tokens": len(prompts) * wanted["max_tokens"],
+        "first_s": first - started,
+        "total_s": time.perf_counter() - started,
+        "gaps_ms": [],
+    }
+
+
+def _tokens(model: Model, templates: Templates, context: Context, question: str) -> list[int]:
+    request = GenerationRequest(ChatPrompt((Message("user", question),)), max_tokens=1)
+    return list(prepare(request, templates, model.vocab, context.n_ctx).tokens)
 
 
 def measure(context: Context, sample: Callable[[int], int], prompt: Any, limit: int) -> dict[str, Any]:
@@ -128,4 +168,4 @@ def _say(**values: Any) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:]))

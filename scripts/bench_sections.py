@@ -24,7 +24,7 @@ from serving import get_json
 if TYPE_CHECKING:
     from bench import Bench
 
-CLIENTS: Final = (1, 2, 4, 8)
+CLIENTS: Final = (1, 2, 4, 8, 16)
 PROMPTS: Final = (16, 256, 1024, 3000)
 PLAIN: Final = 20_000
 """A token from which a chain model goes on without ever repeating itself."""
@@ -100,15 +100,17 @@ def peers(bench: Bench, rounds: int) -> list[Row]:
 
 
 def clients(bench: Bench, rounds: int) -> list[Row]:
-    """Several clients at once: all tokens of all of them a second, and the median first text."""
+    """Several clients at once: all tokens of all of them a second, and the median first text. The limit is a bare loop
+    over as many sequences, which decodes a token of each at a time."""
     file, maximum = _file("small"), 48
     python = bench_peers.environment()
     rows: dict[tuple[str, int], tuple[Row, Row]] = {}
     with ExitStack() as stack:
         bare = stack.enter_context(bench.bare(file))
+        limit = stack.enter_context(bench.bare(file, CLIENTS[-1]))
         urls = {
             "one": stack.enter_context(bench.server(file, "one", IDLE_TIMEOUT="0")).url,
-            "own": stack.enter_context(bench.server(file, "own", IDLE_TIMEOUT="0", N_PARALLEL=str(2 * SLOTS))).url,
+            "own": stack.enter_context(bench.server(file, "own", IDLE_TIMEOUT="0", N_PARALLEL=str(CLIENTS[-1]))).url,
         }
         if python is not None:
             urls["llama_server"] = stack.enter_context(bench_peers.llama_server(python, file, SLOTS, 4096))
@@ -118,6 +120,8 @@ def clients(bench: Bench, rounds: int) -> list[Row]:
             for count in CLIENTS:
                 alone = [bench.bare_question(bare, _words(number), maximum) for number in range(count)]
                 _note(rows, "bare", count, alone, sum(answer.total_s for answer in alone))
+                possible = bench.bare_together(limit, [_words(number) for number in range(count)], maximum)
+                _note(rows, "limit", count, [possible], possible.total_s)
                 for way, url in urls.items():
                     together, seconds = _at_once(url, count, maximum)
                     _note(rows, way, count, together, seconds)

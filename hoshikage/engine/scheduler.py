@@ -65,6 +65,8 @@ class Scheduler:
         """In order of arrival."""
         self._tries = 0
         """How often room was made since a text has grown."""
+        self._crowded = False
+        """Whether nobody may begin before a running session has ended."""
 
     @property
     def busy(self) -> bool:
@@ -94,10 +96,10 @@ class Scheduler:
         begun = time.perf_counter() if cost is not None else 0.0
         try:
             decoded = context.decode()
-        except KvMemoryFull:  # releases that want cells side by side may find too few of those
+        except KvMemoryFull as error:
             self._pool.restore()
-            if not (self._pool.evict() or self._make_room()):
-                raise
+            if not self._pool.evict():
+                self._make_room(error)
             return
         if decoded:
             # All are told what has been computed of them before anyone leaves: who leaves may empty the memory.
@@ -139,6 +141,8 @@ class Scheduler:
         for session in tuple(self._standing):
             if self._cancels.wanted(session.job):
                 self._give_up(session)
+        if self._crowded and self._running:
+            return
         while self._pool.free and (self._standing or self._waiting):
             if not self._standing:
                 self._open()
@@ -193,16 +197,20 @@ class Scheduler:
         self._pool.release(running.sequence, keep=False)
         return True
 
-    def _make_room(self) -> bool:
-        """A session gives its sequence back; where there is but one, its cells lie scattered, and its text is computed
-        again from an empty memory. False where that has been tried often enough and no text has grown since: old
-        releases can go on finding no room."""
+    def _make_room(self, error: KvMemoryFull) -> None:
+        """On releases that want a batch's cells side by side there may be too few of those although enough are free.
+
+        In turn, a session gives its sequence back until another has ended, and all texts are computed again from an
+        empty memory. Where no text has grown by that, the last job that runs ends with the error.
+        """
         self._tries += 1
-        if self._tries > self._context.n_sequences + 1:
-            return False
-        if not self._send_away():
+        if self._tries > 2 * self._context.n_sequences + 1:
+            self._tries = 0
+            self._fail(self._running[-1].session, error)
+        elif self._tries % 2 and self._send_away():
+            self._crowded = True
+        else:
             self._pool.forget()
-        return True
 
     def _give_up(self, ended: Running | Session) -> None:
         """Ends one that its caller wants no more of."""
@@ -218,6 +226,7 @@ class Scheduler:
         try:
             if isinstance(ended, Running):
                 self._running.remove(ended)
+                self._crowded = False
                 self._pool.release(ended.sequence, keep=ended.session.plan.reuse)
             else:
                 self._standing.remove(ended)

@@ -94,7 +94,8 @@ class Context(Owner):
         """
         library, abort = model.library, AbortFlag()
         wiring = {"abort_callback": abort.callback_address, "abort_callback_data": abort.data_address}
-        if not library.abort_is_safe and fields["n_threads_batch"] != 1:
+        unsafe = not library.abort_is_safe and fields["n_threads_batch"] != 1
+        if unsafe or model.spoils_sequences:  # b5590 ends the process where such a model's decode is aborted
             wiring = {}  # the flag then only tells the caller's loop, between two decodes
         image = library.context_params({**wiring, **fields})
         library.log_lines.errors = []
