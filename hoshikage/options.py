@@ -171,6 +171,15 @@ OPTIONS: Final = (
         scope=LOAD,
     ),
     Option(
+        "deterministic",
+        Switch(),
+        "off | on",
+        here=ANY,
+        variable="DETERMINISTIC",
+        default="off",
+        scope=LOAD,
+    ),
+    Option(
         "n_gpu_layers",
         Whole(-1, 100_000, {"auto": AUTO_LAYERS}),
         "auto | -1 (= all) … 100000",

@@ -282,6 +282,8 @@ class LoadParams:
     """Most sequences in one decode. They share the KV memory of n_ctx tokens."""
     kv_reuse: str = "off"
     """`prefix`: a prompt's KV memory is kept for the next one that begins alike; `off`."""
+    deterministic: bool = False
+    """The same request gives the same answer to the bit: nothing that is computed depends on other requests."""
     speculation: str = "off"
     """`lookup`: the next tokens are guessed from what the text repeats, and checked in one decode; `off`."""
     draft_path: str = ""

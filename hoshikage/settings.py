@@ -120,6 +120,9 @@ class LoadedSettings:
     """What was passed over in .env files and is likely meant otherwise."""
 
 
+OVERRIDDEN: Final[Mapping[str, Any]] = {"n_parallel": 1, "kv_reuse": "off"}
+"""What DETERMINISTIC=on decides: no release computes a token beside others, or behind a kept beginning, to the same
+bits. Guesses are left to the runner, which knows the release."""
 LANGUAGE_VARIABLE: Final = "HOSHIKAGE_LANG"
 LIKELY_MEANT: Final = 0.85
 """How like a setting's name, of 1, another name is that is taken for a slip of the pen."""
@@ -153,6 +156,10 @@ def load(flags: Mapping[str, str], environ: Mapping[str, str], working_dir: Path
         except ValueError:
             raise _invalid(name, value, row.allowed, source) from None
         sources[row.variable] = source
+    if load_values["deterministic"]:
+        for row in SETTINGS:
+            if row.name in OVERRIDDEN:
+                load_values[row.name], sources[row.variable] = OVERRIDDEN[row.name], "DETERMINISTIC"
     if values["model_map_file"] is None:
         values["model_map_file"] = config_dir() / "model_map.json"
     elif sources["MODEL_MAP_FILE"] == here:

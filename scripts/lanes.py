@@ -36,7 +36,8 @@ class Lane:
 UNIT: Final = Lane("unit", libraries="none", lint=True, arguments=("-n", "auto"))
 FULL: Final = Lane("full", whole=True, lint=True)
 NIGHTLY: Final = Lane("nightly", whole=True, lint=True, variables={"STRESS_ANSWERS": "1000"})
-LANES: Final = (UNIT, FULL, NIGHTLY)
+MODELS: Final = Lane("models", libraries="all")
+LANES: Final = (UNIT, FULL, NIGHTLY, MODELS)
 """Every lane, the one that runs where none is asked for first."""
 
 

@@ -173,6 +173,10 @@ Ctrl-C stops the server. From now on, {command} alone starts it.""",
         "すべてのテスト。偶然に任せるものは長く行う",
         "all tests; those that go by chance run long",
     ),
+    "test_models_help": (
+        "本物のモデルのテスト（約 500 MB を取りに行く）",
+        "tests with real models (about 500 MB are fetched)",
+    ),
     "test_matrix_help": (
         "すべてのリリースの libllama も確かめる（--full を含む）",
         "examine every release of libllama too (implies --full)",
@@ -202,6 +206,18 @@ Ctrl-C stops the server. From now on, {command} alone starts it.""",
     ),
     "test_tool": ("検査: {tool}", "Checking: {tool}"),
     "test_tool_failed": ("{tool} が問題を見つけました。", "{tool} found something."),
+    # models
+    "models_about": (
+        "本物のモデルを本物のリリースで動かし、素のループと比べる",
+        "run real models over real releases, and compare with a bare loop",
+    ),
+    "models_equality_help": (
+        "答えがどれだけ同じになるかを測る（何時間もかかる）",
+        "measure how often answers are equal (takes hours)",
+    ),
+    "models_done": ("{count} のうち {good} が正しく動きました。", "{good} of {count} are right."),
+    "models_other": ("{name} の中身が違います。", "{name} is not what it should be."),
+    "models_died": ("{release} で失敗しました: {reason}", "{release} failed: {reason}"),
     # matrix
     "matrix_about": (
         "すべての版の libllama を、それぞれ別のプロセスで確かめます。",

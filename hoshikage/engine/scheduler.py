@@ -369,7 +369,8 @@ class Scheduler:
         if not session.has_more:
             self._remove(running)
             return
-        self._pool.cut(sequence, min(sequence.n_past, len(session.plan.prompt.tokens) - 1))
+        kept = 0 if session.plan.exact else len(session.plan.prompt.tokens) - 1
+        self._pool.cut(sequence, min(sequence.n_past, kept))
         self._running[self._running.index(running)] = self._with_follower(session, sequence)
         session.close()
 

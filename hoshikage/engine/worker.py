@@ -28,6 +28,7 @@ from hoshikage.engine.tasks import Tasks
 from hoshikage.errors import HoshikageError, InferenceFailed, InvalidRequest, ModelLoadFailed
 from hoshikage.llama.context import Context
 from hoshikage.llama.ends import end_tokens
+from hoshikage.llama.exactness import may_guess
 from hoshikage.llama.grammar import Grammars
 from hoshikage.llama.kinds import purposes, writes
 from hoshikage.llama.loading import open_model
@@ -185,7 +186,8 @@ class _Loaded:
         self._cost = BatchCost(context.n_batch)
         self._credit = Credit()
         self._draft: DraftModel | None = None
-        if params.draft_path:
+        self._guesses = may_guess(model, params)
+        if params.draft_path and self._guesses:
             self._draft = DraftModel.open(model.library, params, vocab, self._cost, lambda _progress: True)
         learns = context.n_sequences > 1 or params.speculation != "off" or self._draft is not None
         self.scheduler = Scheduler(context, self._open, cancels, emit, self._cost if learns else None)
@@ -227,6 +229,7 @@ class _Loaded:
         factory = SamplerFactory(self._model, self._context, request, prompt, self._grammars)
         scorer = None if request.logprobs is None else Scorer(self._context, request.logprobs)
         reuse = self._params.kv_reuse == "prefix" if request.cache_prompt is None else request.cache_prompt
+        exact = self._params.deterministic
         session = Session(
             Plan(
                 job=job.job,
@@ -238,7 +241,8 @@ class _Loaded:
                 vocab=vocab,
                 emit=self._emit,
                 begun=begun,
-                reuse=reuse,
+                reuse=reuse and not exact,
+                exact=exact,
                 scope=request.scope,
                 whole=request.whole,
                 return_tokens=request.return_tokens,
@@ -255,7 +259,8 @@ class _Loaded:
     def _open_proposer(self) -> Proposer | None:
         if self._draft is not None:
             return self._draft.proposer()
-        return PromptLookup(self._cost, self._credit) if self._params.speculation == "lookup" else None
+        looks_up = self._guesses and self._params.speculation == "lookup"
+        return PromptLookup(self._cost, self._credit) if looks_up else None
 
     def _grammars(self) -> Grammars:
         if self._made_grammars is None:

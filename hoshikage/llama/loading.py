@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 from hoshikage._ffi.library import Library
 from hoshikage.errors import HoshikageError, OutOfMemory, Unavailable
 from hoshikage.llama.context import Context
+from hoshikage.llama.exactness import require_deterministic
 from hoshikage.llama.kinds import require_served
 from hoshikage.llama.load_fields import ALL_LAYERS, sees_gpu
 from hoshikage.llama.model import Model
@@ -33,6 +34,7 @@ def open_model(library: Library, params: LoadParams, on_progress: Callable[[floa
         model = Model.load(library, params, on_progress, layers)
         try:
             require_served(model, params.model_path)
+            require_deterministic(model, params)
             return model, Context.open(model, params)
         except BaseException:
             model.close()

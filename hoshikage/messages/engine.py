@@ -55,6 +55,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "REQUIRE_GPU=on ですが、N_GPU_LAYERS=0 では GPU を使いません。N_GPU_LAYERS を auto か -1 にしてください。",
         "REQUIRE_GPU=on, but N_GPU_LAYERS=0 puts nothing on the GPU. Set N_GPU_LAYERS to auto or -1.",
     ),
+    "deterministic_gpu": (
+        "DETERMINISTIC=on は GPU では守れません。N_GPU_LAYERS=0 にするか、DETERMINISTIC=off にしてください。",
+        "DETERMINISTIC=on cannot be kept on a GPU. Set N_GPU_LAYERS=0, or DETERMINISTIC=off.",
+    ),
     "load_aborted": (
         "モデル {path} の読み込みを中止しました。",
         "Loading the model {path} was called off.",

@@ -78,7 +78,7 @@ def running(slots: int, told: list[int]) -> Scheduler:
         plan = Plan(
             job=job.job, prompt=prompt, choices=1, open_sampler=lambda _: cast("Any", Sampler()),
             open_proposer=lambda: None, scorer=None, vocab=cast("Any", Vocab()), emit=emit, begun=time.perf_counter(),
-            reuse=False, scope="", whole=False,
+            reuse=False, exact=False, scope="", whole=False,
         )  # fmt: skip
         return Session(plan)
 

@@ -1,0 +1,164 @@
+"""Runs real models over real releases, each in a process of its own, and makes the tables in docs/LIBRARIES.
+
+`python3 scripts/models.py [--write] [--equality]`, run by the environment's Python (scripts/test.py --models does).
+Exits 1 where an answer of the engine differs from the bare loop's, a count or a limit is wrong, or a vector is off.
+Main thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+import libraries
+import matrix
+import real_models
+import screen
+from hoshikage.messages import LANGUAGES, Language
+
+RELEASES: Final = ("b3889", "b4529", "b5590", "b6301", "b7324", "b8390", "b10361", "v0.5.0")
+MARK: Final = "<!-- made by scripts/models.py: models -->"
+EQUALITY_MARK: Final = "<!-- made by scripts/models.py: equality -->"
+HEADS: Final[dict[Language, str]] = {
+    "en": "llama.cpp | model | answers as the bare loop's | log probabilities off by | counts | limits | tokens"
+    " | ends (the library's) | text",
+    "ja": "llama.cpp | モデル | 素のループと同じ答え | 対数確率の差 | トークン数 | 上限 | トークン"
+    " | 終わり（ライブラリのもの） | 文",
+}
+EQUALITY_HEADS: Final[dict[Language, str]] = {
+    "en": "llama.cpp | FLASH_ATTN | again | N_PARALLEL=4, 4 at once | SPECULATION=lookup | KV_REUSE, first turn"
+    " | KV_REUSE, second turn",
+    "ja": "llama.cpp | FLASH_ATTN | もう一度 | N_PARALLEL=4 で 4 つ同時 | SPECULATION=lookup | KV_REUSE の 1 回目"
+    " | KV_REUSE の 2 回目",
+}
+CASES: Final = (
+    ("v0.5.0", "auto"), ("v0.5.0", "off"), ("b6301", "auto"), ("b8390", "auto"), ("b4529", "auto"),
+)  # fmt: skip
+"""Release and FLASH_ATTN of each row of the table of equal answers."""
+MODES: Final = ("again", "together", "lookup", "first", "second")
+MEASURED: Final = real_models.FOLDER / "equality.json"
+"""What --equality has measured; a row takes many minutes, so that it goes on where it was stopped."""
+PATIENCE_S: Final = 3600
+EDGES: Final = "2 1 400 400"
+MOST_OFF: Final = 1e-5
+LEAST_COSINE: Final = 0.999
+
+
+def main(show: screen.Screen) -> int:
+    parser = argparse.ArgumentParser(description=show.text("models_about"), usage="models.py [--write] [--equality]")
+    parser.add_argument("--write", action="store_true", help=show.text("matrix_write_help"))
+    parser.add_argument("--equality", action="store_true", help=show.text("models_equality_help"))
+    options = parser.parse_args()
+    os.chdir(screen.ROOT)  # where the children find the tests' programs
+    releases = {release.llama: release for release in libraries.table() if release.llama in RELEASES}
+    libraries.bring(show, tuple(releases.values()))
+    models = real_models.table()
+    real_models.bring(show, models)
+    if options.equality:
+        rows = [measured(show, releases[release], flash_attn, models) for release, flash_attn in CASES]
+        if options.write:
+            write(EQUALITY_MARK, EQUALITY_HEADS, rows)
+        return 0
+    faults, rows = 0, []
+    for release in (releases[name] for name in RELEASES):
+        for model in models.values():
+            found = run(release, model)
+            wrong = fault(found)
+            faults += bool(wrong)
+            rows.append(cells(release, model, found))
+            show.note(f"{release.llama:7} {model.name:8} {wrong or 'ok'}")
+    if options.write:
+        write(MARK, HEADS, rows)
+    show.line(show.text("models_done", good=len(rows) - faults, count=len(rows)))
+    return 1 if faults else 0
+
+
+def child(release: libraries.Release, program: str, *arguments: str) -> dict[str, Any]:
+    """What a program of this folder prints; `fault` alone where it died."""
+    command = [sys.executable, str(Path(__file__).with_name(program)), str(matrix.file_of(release)), *arguments]
+    paths = os.pathsep.join([str(screen.ROOT), str(screen.ROOT / "scripts")])
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+        env={**os.environ, "PYTHONPATH": paths},
+    )
+    try:
+        found: dict[str, Any] = json.loads(done.stdout)
+    except ValueError:
+        return {"fault": f"exit status {done.returncode}: {done.stderr[-300:]}"}
+    return found
+
+
+def run(release: libraries.Release, model: real_models.RealModel) -> dict[str, Any]:
+    return child(release, "model_run.py", model.name, str(model.path))
+
+
+def fault(found: dict[str, Any]) -> str:
+    """What of a finding must not be; empty where all is well, and where the release does not know the architecture."""
+    if "fault" in found:
+        return "" if "unknown model architecture" in found["fault"] else str(found["fault"])
+    if "cosine" in found:
+        return "" if found["cosine"] > LEAST_COSINE else f"cosine {found['cosine']}"
+    faults = [name for name in ("answers", "usage") if len(set(found[name].split("/"))) != 1]
+    if found["logprobs"] > MOST_OFF:
+        faults.append("logprobs")
+    if found["edges"] != EDGES:
+        faults.append("edges")
+    return ", ".join(faults)
+
+
+def cells(release: libraries.Release, model: real_models.RealModel, found: dict[str, Any]) -> list[str]:
+    if "fault" in found:
+        return [release.llama, model.name, *["-"] * 7]
+    if "cosine" in found:
+        return [release.llama, model.name, f"cos {found['cosine']:.6f}", "-", "-", "-", found["tokens"], "-", "-"]
+    ends, guessed = (", ".join(map(str, found[name])) for name in ("ends", "guessed"))
+    return [
+        release.llama,
+        model.name,
+        found["answers"],
+        f"{found['logprobs']:.0e}",
+        found["usage"],
+        found["edges"],
+        found["tokens"],
+        f"{ends} ({guessed})",
+        " ".join(found["text"].split())[:40].replace("|", "/"),
+    ]
+
+
+def measured(
+    show: screen.Screen, release: libraries.Release, flash_attn: str, models: dict[str, real_models.RealModel]
+) -> list[str]:
+    """A row of the table of equal answers."""
+    kept: dict[str, dict[str, list[int]]] = json.loads(MEASURED.read_text("utf-8")) if MEASURED.exists() else {}
+    name = f"{release.llama} {flash_attn}"
+    if name not in kept:
+        settings = json.dumps({"flash_attn": flash_attn})
+        found = child(release, "equal_answers.py", str(models["smollm2"].path), settings)
+        if "fault" in found:
+            raise screen.Refused("models_died", release=release.llama, reason=found["fault"])
+        kept[name] = found
+        MEASURED.write_text(json.dumps(kept, indent=1), encoding="utf-8")
+    row = kept[name]
+    show.note(f"{name}: " + ", ".join(f"{mode} {row[mode][1]}/{row[mode][0]}" for mode in MODES))
+    return [release.llama, flash_attn, *(f"{row[mode][1]} / {row[mode][0]}" for mode in MODES)]
+
+
+def write(mark: str, heads: dict[Language, str], rows: Iterable[list[str]]) -> None:
+    rows = list(rows)
+    for language, name in matrix.DOCUMENTS.items():
+        chosen: Language = LANGUAGES[0] if language == LANGUAGES[0] else LANGUAGES[1]
+        matrix.write(screen.ROOT / "docs" / name, mark, matrix.table(heads[chosen], rows))
+
+
+if __name__ == "__main__":
+    sys.exit(screen.run(main))
