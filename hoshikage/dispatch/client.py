@@ -34,6 +34,8 @@ from hoshikage.registry import ModelSpec, read_template, template_name
 from hoshikage.settings import Settings, cache_dir
 
 KEPT_RECORDS: Final = 20
+UNKNOWN: Final = "unknown"
+"""As the version of a library that neither tells it nor has it in its file's name."""
 
 
 if TYPE_CHECKING:
@@ -209,7 +211,9 @@ class Dispatcher:
                 "progress": snapshot.progress,
                 **(self._told(snapshot.model) if snapshot.model is not None else {}),
             },
-            "library": None if snapshot.library is None else {**asdict(snapshot.library), **told_of(snapshot.choice)},
+            "library": None
+            if snapshot.library is None
+            else {**asdict(snapshot.library), **told_of(snapshot.choice, snapshot.library.version)},
             "runner": {"pid": snapshot.pid, "resident_bytes": snapshot.resident_bytes, "ahead": snapshot.ahead},
             "ramdisk": None
             if snapshot.in_memory is None
@@ -262,9 +266,12 @@ def with_waits(end: wire.Finished, queue_s: float, load_s: float) -> wire.Finish
     return msgspec.structs.replace(end, timings=replace(end.timings, queue_ms=queue_s * 1e3, load_ms=load_s * 1e3))
 
 
-def told_of(choice: SelectedLibrary | None) -> dict[str, str]:
-    """What people know a library by, for /v1/status."""
-    return {} if choice is None else {"name": choice.slot, "file": str(choice.found), "release": choice.release}
+def told_of(choice: SelectedLibrary | None, version: str) -> dict[str, str]:
+    """What people know a library by, for /v1/status. Its files may tell the release where it does not itself."""
+    if choice is None:
+        return {}
+    known = choice.release if version == UNKNOWN else version
+    return {"name": choice.slot, "file": str(choice.found), "release": choice.release, "version": known}
 
 
 def digest(label: str, request: Work) -> bytes:

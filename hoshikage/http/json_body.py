@@ -22,6 +22,9 @@ from hoshikage.http.keys import BODIES
 
 MAX_DEPTH: Final = 32
 MAX_VALUES: Final = 100_000
+MAX_INTEGERS: Final = 1_000_000
+"""In arrays of nothing but whole numbers, which cost little: a prompt of token ids may be as long as a context."""
+NUMERIC: Final = b"0123456789-, \t\r\n"
 BROWSERS_SEND: Final = ("Origin", "Sec-Fetch-Site")
 """Headers of which a browser sends at least one with every POST, and no other program has a need for."""
 WORKER_BYTES: Final = 128 * 1024
@@ -76,8 +79,9 @@ def parse(raw: bytes) -> Any:
         raise InvalidRequest("http.body_empty")
     if text.startswith("\ufeff"):
         raise InvalidRequest("http.body_bom")
-    if _values(raw) > MAX_VALUES:
-        raise InvalidRequest("http.body_values", limit=MAX_VALUES)
+    values, integers = _values(raw)
+    if values > MAX_VALUES or integers > MAX_INTEGERS:
+        raise InvalidRequest("http.body_values", limit=MAX_VALUES if values > MAX_VALUES else MAX_INTEGERS)
     try:
         tree = json.loads(
             text,
@@ -94,16 +98,24 @@ def parse(raw: bytes) -> Any:
     return tree
 
 
-def _values(raw: bytes) -> int:
-    """About how many values it holds; never fewer than a parser would make. A hostile 4 MiB has millions of them."""
+def _values(raw: bytes) -> tuple[int, int]:
+    """About how many values it holds, and how many more in arrays of whole numbers; never fewer than a parser would
+    make. A hostile 4 MiB has millions of them."""
     maximum = sum(map(raw.count, STRUCTURE))
     if maximum <= MAX_VALUES:
-        return maximum
+        return maximum, 0
     plain = raw.replace(rb"\\", b"").replace(rb"\"", b"")  # what is left of quotes begins and ends strings
     if (quotes := plain.count(b'"')) > 4 * MAX_VALUES:  # a value is two strings at most: its name and itself
-        return quotes // 4
-    outside = plain.split(b'"')[::2]
-    return sum(part.count(mark) for part in outside for mark in STRUCTURE)
+        return quotes // 4, 0
+    outside = b'"'.join(plain.split(b'"')[::2])
+    if (arrays := outside.count(b"[")) > MAX_VALUES:
+        return arrays, 0
+    integers = 0
+    for part in outside.split(b"[")[1:]:
+        inner, closed, _ = part.partition(b"]")
+        if closed and not inner.strip(NUMERIC):
+            integers += inner.count(b",")
+    return sum(map(outside.count, STRUCTURE)) - integers, integers
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Container
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -21,6 +22,8 @@ from hoshikage.params import SamplingParams
 MIROSTAT_M: Final = 100
 """Tokens that mirostat 1 estimates from, as in llama.cpp and its paper."""
 
+COLDEST: Final = 1e-30
+"""Below it logits divided by the temperature leave the range of a float: the likeliest token is taken."""
 CUTTING: Final = ("top_n_sigma", "top_k", "typical_p", "top_p", "min_p", "xtc")
 """Samplers that mirostat takes the place of."""
 
@@ -45,6 +48,8 @@ class Sampler(Owner):
     @classmethod
     def open(cls, model: Model, context: Context, params: SamplingParams) -> Sampler:
         """The chain for `params`, neutral samplers left out. Raises NotSupported for what the release has not."""
+        if params.temperature < COLDEST:
+            params = replace(params, temperature=0.0)
         api = model.library.api
         chain: int = api.llama_sampler_chain_init(True)
         wanted = [name for name in _order(params) if ROWS[name][0](params)]

@@ -39,6 +39,14 @@ def generated(model: Model, context: Context, params: SamplingParams, count: int
     return found
 
 
+@pytest.mark.parametrize("temperature", [1e-31, 1e-38, 1e-40, 5e-324])
+def test_a_temperature_that_no_float_can_divide_by_takes_the_likeliest(
+    model: Model, context: Context, temperature: float
+) -> None:
+    cold = generated(model, context, SamplingParams(temperature=temperature, top_k=0, top_p=1.0))
+    assert cold == generated(model, context, SamplingParams(temperature=0))
+
+
 def test_the_golden_ids(model: Model, context: Context, golden: Path) -> None:
     for case in golden_cases(golden):
         assert greedy(model, context, case.prompt_ids, len(case.ids)) == case.ids

@@ -14,7 +14,7 @@ import pytest
 from hoshikage import wire
 from hoshikage.errors import InvalidRequest, TemplateRefused
 from hoshikage.http.bodies import MAX_BYTES
-from hoshikage.http.json_body import MAX_VALUES, parse
+from hoshikage.http.json_body import MAX_INTEGERS, MAX_VALUES, parse
 from hoshikage.http.keys import StreamTimeouts
 from hoshikage.http.sse import _Watch
 from tests.protocols.conftest import House, answer
@@ -52,6 +52,21 @@ def test_what_does_not_end_is_refused_early_too(raw: bytes) -> None:
 
 def test_as_many_values_as_are_allowed() -> None:
     assert len(parse(b"[" + b"1," * (MAX_VALUES - 2) + b"1]")) == MAX_VALUES - 1
+
+
+def test_a_prompt_of_token_ids_may_be_as_long_as_a_context() -> None:
+    """Arrays of whole numbers have a limit of their own; anything else among them has the common one."""
+    ids = b"[" + b"12, " * 300_000 + b"1]"
+    assert len(parse(b'{"prompt": ' + ids + b', "model": "a[b"}')["prompt"]) == 300_001
+    for raw in (
+        b"[" + b"1," * MAX_INTEGERS + b"1,1]",
+        b'["x",' + b"12," * 300_000 + b"1]",
+        b"[" + b"1.5," * 300_000 + b"1]",
+        b"[" + b"[1]," * 300_000 + b"[1]]",
+    ):
+        with pytest.raises(InvalidRequest) as refused:
+            parse(raw)
+        assert refused.value.key == "http.body_values"
 
 
 @pytest.mark.parametrize("timeouts", [StreamTimeouts(stalled_after=0.4)])

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from hoshikage.answer.schema import chat as schema
+from hoshikage.errors import InvalidRequest
 from hoshikage.http.json_body import parse
 from hoshikage.params import RANDOM_SEED, GenerationRequest, Grammar, SamplingParams
 from hoshikage.registry import DEFAULT_STOPS, ModelSpec
@@ -214,3 +215,11 @@ def test_messages(home: Path) -> None:
         ("tool", "ok"),
     ]
     assert [turn.extra for turn in turns] == [{}, {"name": "Ai"}, {"tool_calls": [call]}, {"tool_call_id": "c1"}]
+
+
+def test_a_penalty_that_no_float_can_divide_by_is_refused(home: Path) -> None:
+    assert request(home, repeat_penalty=0).sampling.repeat_penalty == 1.0
+    assert request(home, repeat_penalty=0.01).sampling.repeat_penalty == 0.01
+    with pytest.raises(InvalidRequest) as refused:
+        request(home, repeat_penalty=1e-40)
+    assert refused.value.param == "repeat_penalty"
