@@ -64,8 +64,6 @@ class Plan:
     emit: Callable[[wire.Event], None]
     begun: float
     """`time.perf_counter()` at the job's start, before its prompt was rendered."""
-    exact: bool
-    """Whether each choice computes the prompt anew, so that it is what it would be alone."""
     reuse: bool
     """Whether KV memory of earlier prompts may be used, and this one's kept."""
     scope: str
@@ -74,6 +72,8 @@ class Plan:
     return_tokens: bool = False
     max_answer_ms: int | None = None
     """Both as in GenerationRequest, too."""
+    exact: bool = False
+    """Whether each choice computes the prompt anew, so that it is what it would be alone."""
 
 
 @dataclass(slots=True)
