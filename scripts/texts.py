@@ -408,4 +408,33 @@ Ctrl-C stops the server. From now on, {command} alone starts it.""",
         "起動から `/health` の最初の応答まで: {ms} ms",
         "From start to the first answer of `/health`: {ms} ms",
     ),
+    # siege.py
+    "siege_about": (
+        "このツリーのサーバーを、負荷・ランナーの異常終了・壊れたファイル・遅い接続・電源断の状態で試し、数を足し込みます。",
+        "Tries a server of this tree by load, deaths of runners, damaged files, slow connections and states that power "
+        "cuts leave, and adds up what it counts.",
+    ),
+    "siege_minutes_help": ("続ける分数（既定 60）", "minutes to go on (default 60)"),
+    "siege_clients_help": ("同時のクライアント数（既定 512）", "clients at once (default 512)"),
+    "siege_seed_help": ("乱数の種（実行のたびに 1 つ進みます）", "seed; every run goes on by one"),
+    "siege_totals_help": (
+        "数を書くファイル。同じコミットなら前の続きに足します",
+        "file of the counts; those of the same commit are added to",
+    ),
+    "siege_library_help": ("libllama のファイル", "libllama's file"),
+    "siege_only_help": ("試すものを選ぶ", "only these parts"),
+    "siege_short_help": ("1 分だけ、少ないクライアントで", "a minute, with few clients"),
+    "siege_parts_missing": (
+        "内蔵モデルか libllama がありません（{library}）。--library か HOSHIKAGE_LIB_PATH で指定してください。",
+        "The built-in model or libllama is missing ({library}). Name it by --library or HOSHIKAGE_LIB_PATH.",
+    ),
+    "siege_begins": (
+        "{minutes:.1f} 分、クライアント {clients}、種 {seed}",
+        "{minutes:.1f} minutes, {clients} clients, seed {seed}",
+    ),
+    "siege_round": ("{number}/{rounds} 回目: {mode}", "Round {number} of {rounds}: {mode}"),
+    "siege_table": (
+        "コミット {commit}、合計 {minutes:.1f} 分、{runs} 回の実行",
+        "Commit {commit}, {minutes:.1f} minutes in all, {runs} runs",
+    ),
 }

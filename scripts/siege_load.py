@@ -1,0 +1,237 @@
+"""The siege's clients: many at once, of every kind, some of which leave, and what kills runners. Event loop thread."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
+
+from siege_totals import Gauge, Totals
+
+PROMPTS: Final = ("hello", "the stars", "count to three", "星", "x " * 40, "a b c d", "once upon a time", "月")
+REFUSALS: Final = {"queue_full", "processing_timeout", "unavailable", "shutting_down", "rate_limit_exceeded"}
+CRASHES: Final = {"model_crashed", "model_quarantined", "inference_failed"}
+SIGNALS: Final = (signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGTERM)
+PATIENCE: Final = ClientTimeout(total=180)
+LONGEST_REST_S: Final = 5.0
+
+
+@dataclass(slots=True)
+class Target:
+    """A server and what its answers are, asked for alone."""
+
+    url: str
+    model: str
+    pid: int
+    totals: Totals
+    dice: random.Random
+    known: dict[tuple[str, str], str] = field(default_factory=dict)
+    may_crash: bool = False
+    """Whether runners are being killed: then crashes are told, and are no faults."""
+
+
+class Refusal(Exception):
+    """The server refused; `wait` is what it asked for."""
+
+    def __init__(self, code: str, wait: float, status: int = 200) -> None:
+        super().__init__(code)
+        self.code = code
+        self.wait = wait
+        self.status = status
+
+
+Ask = Callable[[ClientSession, Target, str], Awaitable[str]]
+
+
+async def load(target: Target, clients: int, seconds: float, gauge: Gauge) -> None:
+    """So many clients ask for so long, each keeping to what a refusal tells it to wait."""
+    ends = time.monotonic() + seconds
+    async with ClientSession(connector=TCPConnector(limit=0), timeout=PATIENCE) as session:
+        seeds = [target.dice.random() for _ in range(clients)]
+        crowd = [asyncio.create_task(_client(session, target, ends, random.Random(seed))) for seed in seeds]
+        watch = asyncio.create_task(_watch(gauge, target.totals))
+        await asyncio.gather(*crowd)
+        watch.cancel()
+
+
+async def learn(target: Target) -> None:
+    """The answers of one client alone, by which those of many are judged."""
+    async with ClientSession(timeout=PATIENCE) as session:
+        for name, ask in KINDS.items():
+            for prompt in PROMPTS:
+                target.known[name, prompt] = await ask(session, target, prompt)
+
+
+async def _watch(gauge: Gauge, totals: Totals) -> None:
+    while True:
+        gauge.look()
+        totals.write()
+        await asyncio.sleep(2)
+
+
+async def _client(session: ClientSession, target: Target, ends: float, dice: random.Random) -> None:
+    counts = target.totals.counts
+    while time.monotonic() < ends:
+        name, prompt = dice.choice(list(KINDS)), dice.choice(PROMPTS)
+        counts["requests"] += 1
+        rest = dice.random() * 0.05
+        try:
+            if dice.random() < 0.1:
+                await _leave(session, target, prompt, dice)
+                counts["requests_left"] += 1
+                continue
+            said = await KINDS[name](session, target, prompt)
+        except Refusal as refusal:
+            if refusal.code in REFUSALS:
+                counts["requests_refused"] += 1
+            elif target.may_crash and (refusal.code in CRASHES or refusal.status >= 500):
+                counts["requests_told_of_crash"] += 1
+            else:
+                counts["requests_lost"] += 1
+                counts[f"lost: {refusal.code}"] += 1
+            rest = min(max(refusal.wait, 1.0), LONGEST_REST_S) * (1 + dice.random())
+        except (ClientError, OSError, asyncio.TimeoutError, ValueError) as error:
+            counts["requests_lost"] += 1
+            counts[f"lost: {type(error).__name__}"] += 1
+        else:
+            wrong = said != target.known[name, prompt]
+            counts["requests_wrong" if wrong else "requests_whole"] += 1
+        await asyncio.sleep(rest)
+
+
+async def _post(session: ClientSession, target: Target, path: str, body: dict[str, Any]) -> Any:
+    async with session.post(target.url + path, json=body) as answer:
+        said = await answer.json()
+        _require(answer.status, said, answer.headers.get("Retry-After"))
+        return said
+
+
+def _require(status: int, said: Any, retry_after: str | None) -> None:
+    if status == 200:
+        return
+    error = said.get("error") if isinstance(said, dict) else None
+    code = error.get("code") or error.get("type") if isinstance(error, dict) else None
+    if code is None or (code not in REFUSALS and status in (429, 503) and retry_after):  # other protocols' errors
+        code = "queue_full" if status in (429, 503) and retry_after else f"status {status}"
+    raise Refusal(str(code), float(retry_after or 0), status)
+
+
+def _chat(prompt: str) -> list[dict[str, str]]:
+    return [{"role": "user", "content": prompt}]
+
+
+async def _whole(session: ClientSession, target: Target, prompt: str) -> str:
+    body = {"model": target.model, "messages": _chat(prompt), "temperature": 0, "max_tokens": 12}
+    said = await _post(session, target, "/v1/chat/completions", body)
+    return str(said["choices"][0]["message"]["content"])
+
+
+async def _streamed(session: ClientSession, target: Target, prompt: str) -> str:
+    body = {"model": target.model, "messages": _chat(prompt), "temperature": 0, "max_tokens": 24, "stream": True}
+    pieces: list[str] = []
+    async with session.post(target.url + "/v1/chat/completions", json=body) as answer:
+        if answer.status != 200:
+            _require(answer.status, await answer.json(), answer.headers.get("Retry-After"))
+        async for line in answer.content:
+            if not line.startswith(b"data: "):
+                continue
+            if line.strip() == b"data: [DONE]":
+                return "".join(pieces)
+            chunk = json.loads(line[6:])
+            if "error" in chunk:
+                raise Refusal(str(chunk["error"]["code"]), 1.0)
+            pieces += [choice["delta"].get("content") or "" for choice in chunk["choices"]]
+    raise ValueError("a stream without its end")
+
+
+async def _completed(session: ClientSession, target: Target, prompt: str) -> str:
+    body = {"model": target.model, "prompt": prompt, "temperature": 0, "max_tokens": 8}
+    return str((await _post(session, target, "/v1/completions", body))["choices"][0]["text"])
+
+
+async def _anthropic(session: ClientSession, target: Target, prompt: str) -> str:
+    body = {"model": target.model, "messages": _chat(prompt), "temperature": 0, "max_tokens": 8}
+    return "".join(part.get("text", "") for part in (await _post(session, target, "/v1/messages", body))["content"])
+
+
+async def _ollama(session: ClientSession, target: Target, prompt: str) -> str:
+    options = {"temperature": 0, "num_predict": 8}
+    body = {"model": target.model, "messages": _chat(prompt), "stream": False, "options": options}
+    return str((await _post(session, target, "/api/chat", body))["message"]["content"])
+
+
+async def _tokens(session: ClientSession, target: Target, prompt: str) -> str:
+    return str((await _post(session, target, "/tokenize", {"model": target.model, "content": prompt}))["tokens"])
+
+
+KINDS: Final[dict[str, Ask]] = {
+    "whole": _whole,
+    "streamed": _streamed,
+    "completed": _completed,
+    "anthropic": _anthropic,
+    "ollama": _ollama,
+    "tokens": _tokens,
+}
+
+
+async def _leave(session: ClientSession, target: Target, prompt: str, dice: random.Random) -> None:
+    """Asks for a long answer and goes: before it begins, or in the middle of it."""
+    body = {"model": target.model, "messages": _chat(prompt), "max_tokens": 400, "stream": dice.random() < 0.5}
+    asked = asyncio.create_task(_read_on(session, target, body))
+    await asyncio.wait([asked], timeout=dice.random())
+    asked.cancel()
+    with suppress(asyncio.CancelledError, ClientError, OSError):
+        await asked
+
+
+async def _read_on(session: ClientSession, target: Target, body: dict[str, Any]) -> None:
+    async with session.post(target.url + "/v1/chat/completions", json=body) as answer:
+        async for _ in answer.content:
+            pass
+
+
+async def kill_runners(target: Target, seconds: float, clients: int, forgive: Callable[[], None], gauge: Gauge) -> None:
+    """Kills the runner again and again, in whatever it does, while clients ask; the port must never close."""
+    target.may_crash = True
+    loaded = asyncio.create_task(load(target, clients, seconds, gauge))
+    async with ClientSession(timeout=ClientTimeout(total=30)) as session:
+        while not loaded.done():
+            try:
+                async with session.get(target.url + "/v1/status") as answer:
+                    status = await answer.json()
+            except (ClientError, OSError, asyncio.TimeoutError):
+                target.totals.counts["port_closed"] += 1
+                continue
+            pid, ahead = status["runner"]["pid"], status["runner"]["ahead"]
+            if pid or ahead:
+                await asyncio.sleep(target.dice.random() * 0.3)
+                _kill(target, pid or ahead, _phase(status))
+                forgive()
+            await asyncio.sleep(target.dice.random() * target.dice.choice((0.1, 0.5, 2.0)))
+    await loaded
+    target.may_crash = False
+
+
+def _phase(status: dict[str, Any]) -> str:
+    """What the runner was at when it was looked at."""
+    if not status["runner"]["pid"]:
+        return "started ahead"
+    if status["model"]["state"] != "ready":
+        return str(status["model"]["state"])
+    return "answering" if status["queue"]["running"] else "idle"
+
+
+def _kill(target: Target, pid: int, phase: str) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, target.dice.choice(SIGNALS))
+        target.totals.counts["deaths"] += 1
+        target.totals.counts[f"deaths: {phase}"] += 1
