@@ -2,8 +2,8 @@
 
 One unsafe member refuses the whole archive: an absolute path, a `..`, a link that leaves, a device, a name twice, more
 bytes or members than a library set has, or far more than its packed size. A zip is weighed whole before anything is
-written, a tar as it is walked through. Links are made only after all files are written, and only to files that
-were written, so that nothing is ever written through a link.
+written, a tar as it is walked through, its headers as they are read (`weighed`). Links are made only after all files
+are written, and only to files that were written, so that nothing is ever written through a link.
 """
 
 from __future__ import annotations
@@ -19,14 +19,17 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, cast
 
 from hoshikage.errors import InstallFailed
+from hoshikage.library import weighed
 
 _CHUNK: Final = 1 << 20
 _PADDING: Final = 1 << 20
 """More than any tar program adds after the end mark."""
 _LINK_BYTES: Final = 4096
+_DIRECTORY_ENTRY: Final = 1024
+"""More bytes than a zip's directory has for a member."""
 _HOPS: Final = 8
 _DAMAGE: Final = (
     tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, NotImplementedError, RuntimeError,
@@ -71,7 +74,7 @@ def unpack(
     done, declared, count = 0, 0, 0
     try:
         _weigh_zip(archive, folder, keep, bounds)
-        for member in _members(archive):
+        for member in _members(archive, bounds):
             count += 1
             declared += member.size  # of the unwanted ones too: a .tar.gz is decompressed to be walked through
             _weigh(archive, member.name, count, declared, bounds)
@@ -110,12 +113,23 @@ def _weigh(archive: Path, name: str, count: int, declared: int, bounds: Limits) 
 def _weigh_zip(archive: Path, folder: Path, keep: Callable[[str], bool], bounds: Limits) -> None:
     if not zipfile.is_zipfile(archive):
         return
-    with zipfile.ZipFile(archive) as bundle:
+    with archive.open("rb") as stream, zipfile.ZipFile(_weighed_zip(archive, stream, bounds)) as bundle:
         infos = bundle.infolist()
     if infos:
         largest = max(infos, key=lambda info: info.file_size)
         _weigh(archive, largest.filename, len(infos), sum(info.file_size for info in infos), bounds)
         make_room(folder, sum(info.file_size for info in infos if keep(posixpath.basename(info.filename))))
+
+
+def _weighed_zip(archive: Path, stream: IO[bytes], bounds: Limits) -> IO[bytes]:
+    """A zip's directory is read whole, at once: it may not be larger than so many members need."""
+    most = min(weighed.MAX_HEADERS, bounds.members * _DIRECTORY_ENTRY)
+
+    def refuse() -> InstallFailed:
+        return _unsafe(archive, "", "members", bounds.members)
+
+    size = archive.stat().st_size + weighed.MAX_HEADERS
+    return cast("IO[bytes]", weighed.Weighed(stream, refuse, allowed=size, most=max(most, weighed.MAX_READ)))
 
 
 def make_room(folder: Path, needed: int) -> None:
@@ -125,14 +139,14 @@ def make_room(folder: Path, needed: int) -> None:
         raise InstallFailed("library.no_room", path=str(folder), needed=needed >> 20, free=free >> 20)
 
 
-def _members(archive: Path) -> Iterator[_Member]:
+def _members(archive: Path, bounds: Limits) -> Iterator[_Member]:
     """Every member that is a file or a link, checked. Directories are made as files need them."""
     with archive.open("rb") as stream:
         magic = stream.read(4)
     if magic.startswith(b"PK"):
         yield from _zip_members(archive)
     elif magic.startswith(b"\x1f\x8b"):
-        yield from _tar_members(archive)
+        yield from _tar_members(archive, bounds)
     else:
         raise InstallFailed("library.archive_unknown", path=archive.name)
 
@@ -155,9 +169,23 @@ def _zip_members(archive: Path) -> Iterator[_Member]:
             yield _Member(name, info.file_size, target, lambda info=info: bundle.open(info))  # type: ignore[misc]
 
 
-def _tar_members(archive: Path) -> Iterator[_Member]:
-    with tarfile.open(archive, "r:gz") as bundle:
+def _tar_members(archive: Path, bounds: Limits) -> Iterator[_Member]:
+    def refuse() -> InstallFailed:
+        return _unsafe(archive, "", "headers", weighed.MAX_HEADERS >> 20)
+
+    with gzip.open(archive) as unpacked:
+        stream = weighed.Weighed(
+            cast("IO[bytes]", unpacked), refuse, allowed=weighed.MAX_HEADERS, most=weighed.MAX_READ
+        )
+        yield from _walked(archive, stream, bounds)
+
+
+def _walked(archive: Path, stream: weighed.Weighed, bounds: Limits) -> Iterator[_Member]:
+    with tarfile.open(fileobj=cast("IO[bytes]", stream), mode="r:") as bundle:
         for info in bundle:
+            if info.size > bounds.bytes:
+                raise _unsafe(archive, info.name, "bytes", bounds.bytes)
+            stream.allowed += info.size
             name = _safe_name(info.name, archive)
             if info.isdir():
                 continue

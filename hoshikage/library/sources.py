@@ -134,6 +134,8 @@ def _from_origin(origin: str, market: Sources, work: Path) -> Fetched:
         return Fetched((path,), False, "folder", str(path), None)
     if not path.exists():
         raise InstallFailed("library.origin_missing", path=str(path))
+    if not path.is_file():
+        raise InstallFailed("library.origin_special", path=str(path))
     if contents.is_binary(path.name, market.machine.system):
         return Fetched((path.parent,), False, "folder", str(path.parent), None)
     folder = _unpacked(path, work / "unpacked", market)

@@ -128,6 +128,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{url} is not https and cannot be used (http is for this machine itself only).",
     ),
     "origin_missing": ("{path} がありません。", "{path} does not exist."),
+    "origin_special": (
+        "{path} は普通のファイルでもフォルダーでもありません。",
+        "{path} is neither a regular file nor a folder.",
+    ),
     "archive_unknown": (
         "{path} は .zip でも .tar.gz でもありません。",
         "{path} is neither a .zip nor a .tar.gz.",
@@ -163,6 +167,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "unsafe_bytes": (
         "{path} は展開すると {limit} バイトを超えるため、展開しません（「{member}」）。",
         "{path} would unpack to more than {limit} bytes (“{member}”) and is not unpacked.",
+    ),
+    "unsafe_headers": (
+        "{path} はファイルのほかに {limit} MiB を超える見出しを持つため、展開しません。",
+        "{path} has more than {limit} MiB of headers beside its files and is not unpacked.",
     ),
     "unsafe_ratio": (
         "{path} は展開すると {limit} 倍を超える大きさになるため、展開しません（「{member}」）。",

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from hoshikage.errors import InstallFailed
-from hoshikage.library import archive
+from hoshikage.library import archive, weighed
 
 UNSAFE = {f"library.unsafe_{reason}" for reason in ("path", "link", "device")}
 Member = tarfile.TarInfo | tuple[str, bytes]
@@ -287,3 +287,48 @@ def test_a_disk_without_room(tmp_path: Path) -> None:
     assert (refusal.key, refusal.details["needed"]) == ("library.no_room", 1 << 30)
     assert refusal.details["path"] == str(tmp_path / "out")
     assert tree(tmp_path / "out") == {}
+
+
+def test_headers_are_weighed_while_they_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the bounds lowered: a long name and an extended header that real archives could have."""
+    monkeypatch.setattr(weighed, "MAX_READ", 64 * 1024)
+    for form in (tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
+        file = tmp_path / f"long-{form}.tar.gz"
+        with tarfile.open(file, "w:gz", format=form) as bundle:
+            bundle.addfile(tarfile.TarInfo("a" * 100_000))
+        with pytest.raises(InstallFailed) as refused:
+            archive.unpack(file, tmp_path, everything)
+        assert refused.value.key == "library.unsafe_headers"
+
+
+def test_many_headers_are_weighed_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weighed, "MAX_HEADERS", 40_000)
+    file = tmp_path / "many.tar.gz"
+    with tarfile.open(file, "w:gz", format=tarfile.PAX_FORMAT) as bundle:
+        for number in range(200):
+            bundle.addfile(tarfile.TarInfo(f"{number}" + "b" * 200))
+    with pytest.raises(InstallFailed) as refused:
+        archive.unpack(file, tmp_path, everything)
+    assert refused.value.key == "library.unsafe_headers"
+
+
+def test_the_bytes_of_files_are_no_headers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weighed, "MAX_HEADERS", 40_000)
+    contents = {f"file-{number}": bytes([number]) * 100_000 for number in range(5)}
+    folder = unpack(tar(tmp_path / "plain.tar.gz", *contents.items()))
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == contents
+
+
+def test_a_file_that_claims_more_than_any_set_has_is_not_read_on(tmp_path: Path) -> None:
+    file = tar(tmp_path / "claims.tar.gz", ("one", b"x" * 5000))
+    with pytest.raises(InstallFailed) as refused:
+        archive.unpack(file, tmp_path, everything, limits=archive.Limits(bytes=4000))
+    assert refused.value.key == "library.unsafe_bytes"
+
+
+def test_a_zips_directory_is_bounded_before_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weighed, "MAX_READ", 70_000)
+    file = zipped(tmp_path / "many.zip", *((f"{number:0>200}", b"", 0o644) for number in range(500)))
+    with pytest.raises(InstallFailed) as refused:
+        archive.unpack(file, tmp_path, everything, limits=archive.Limits(members=10))
+    assert refused.value.key == "library.unsafe_members"

@@ -230,7 +230,9 @@ def test_a_refused_library_is_not_put_in_place(
 def bad_origins(folder: Path) -> dict[str, Path]:
     (folder / "text.zip").write_text("Not found")
     (folder / "empty").mkdir()
+    os.mkfifo(folder / "pipe.zip")
     return {
+        "library.origin_special": folder / "pipe.zip",
         "library.origin_missing": folder / "absent.zip",
         "library.archive_unknown": folder / "text.zip",
         "library.nothing_inside": folder / "empty",
