@@ -6,9 +6,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import signal
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, cast
 
@@ -33,6 +34,22 @@ class _Straight(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._before.connection_lost(exc)
+
+
+PASSED_ON: Final = re.compile(
+    r"PATH|HOME|USER|LOGNAME|USERPROFILE|SYSTEMROOT|SYSTEMDRIVE|WINDIR|PATHEXT|COMSPEC|LOCALAPPDATA|APPDATA|PROGRAM\w*"
+    r"|LANG|LC_\w+|TZ|TMP|TEMP|TMPDIR|DISPLAY|XDG_\w+|LD_LIBRARY_PATH|DYLD_\w+|PYTHON\w*|VIRTUAL_ENV|COVERAGE\w*"
+    r"|(?:CUDA|NVIDIA|NV|HIP|HSA|ROC\w*|AMD|VK|VULKAN|MESA|GGML|LLAMA|OMP|KMP|GOMP|OPENBLAS|MKL|METAL|MTL|SYCL|ONEAPI|ZE"
+    r"|MALLOC|HOSHIKAGE)_\w+",
+    re.IGNORECASE,
+)
+"""Variables that a runner needs: its own, the loader's, the drivers'. It loads a stranger's code and reads a stranger's
+files, and gets nobody's keys and passwords."""
+
+
+def passed_on(environ: Mapping[str, str]) -> dict[str, str]:
+    """What of the environment a runner gets."""
+    return {name: value for name, value in environ.items() if PASSED_ON.fullmatch(name)}
 
 
 class ProcessHost(asyncio.SubprocessProtocol):
@@ -68,7 +85,8 @@ class ProcessHost(asyncio.SubprocessProtocol):
     async def start(self) -> None:
         given = [str(self._library), str(self._log_level), str(os.getpid())]
         arguments = launch_command("hoshikage.runner.main", *given, *([str(self._layouts)] if self._layouts else []))
-        await asyncio.get_running_loop().subprocess_exec(lambda: self, *arguments)
+        environ = passed_on(os.environ)
+        await asyncio.get_running_loop().subprocess_exec(lambda: self, *arguments, env=environ)
 
     def send(self, command: wire.Command) -> None:
         if self._commands is not None and not self._commands.is_closing():

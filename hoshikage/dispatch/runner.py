@@ -23,6 +23,11 @@ OVERTIME: Final = "SIGALRM"
 
 JobItem = wire.JobEvent | HoshikageError
 
+TICK_S: Final = 5.0
+"""The watchdog looks so often, so that it sees when its own process did not run."""
+LATE_S: Final = 2.0
+"""A look so late means that this process was stopped, or its machine slept: the runner was, too, and begins anew."""
+
 
 class Job:
     """One request in the runner: its events in order, ended by Finished or an error."""
@@ -64,6 +69,8 @@ class Runner:
         self._exit: ModelCrashed | None = None
         self._heard = 0.0
         self._watch: asyncio.TimerHandle | None = None
+        self._due = 0.0
+        """When the watchdog looks next."""
 
     @property
     def pid(self) -> int:
@@ -193,15 +200,23 @@ class Runner:
     def _busy(self) -> None:
         self._heard = self._loop.time()
         if self._watch is None and self._watchdog > 0:
-            self._watch = self._loop.call_later(self._watchdog, self._look)
+            self._wait(self._watchdog)
+
+    def _wait(self, left: float) -> None:
+        wait = min(left, TICK_S)
+        self._due = self._loop.time() + wait
+        self._watch = self._loop.call_later(wait, self._look)
 
     def _look(self) -> None:
         self._watch = None
         if not self._jobs and self._answer is None:
             return
-        silent = self._loop.time() - self._heard
+        now = self._loop.time()
+        if now - self._due >= LATE_S:
+            self._heard = now
+        silent = now - self._heard
         if silent >= self._watchdog:
             self._overtime = True
             self._host.kill(f"no progress for {silent:.0f} s")
         else:
-            self._watch = self._loop.call_later(self._watchdog - silent, self._look)
+            self._wait(self._watchdog - silent)

@@ -61,6 +61,8 @@ from hoshikage.settings import Settings
 
 MIN_DRAIN_S: Final = 0.01
 """aiohttp takes 0 for no limit."""
+PASS_ON_S: Final = 1.0
+"""So long at most may answers take to pass on that the drain has ended."""
 END_S: Final = 15.0
 """So long at most do cancelled requests and the runner take to end after the drain."""
 log: Final = logging.getLogger("hoshikage.server")
@@ -125,7 +127,7 @@ def runner(app: web.Application) -> connections.HttpRunner:
         logger=connections.log,
         access_log_class=AccessLog,
         access_log=access_log,
-        shutdown_timeout=max(MIN_DRAIN_S, app[SETTINGS].drain_timeout),
+        shutdown_timeout=max(MIN_DRAIN_S, app[SETTINGS].drain_timeout) + PASS_ON_S,
         prefix=app[SETTINGS].api_prefix,
     )
 
@@ -179,6 +181,7 @@ async def run(
     running = runner(app)
     stop = asyncio.Event()
     beats = asyncio.create_task(notifier.keep_alive())
+    cut: asyncio.Task[None] | None = None
     with _stopped_by_signals(stop):
         await running.setup()
         try:
@@ -195,11 +198,20 @@ async def run(
             _tell(settings, "http.stopping")
             preload.cancel()
             app[DISPATCHER].drain()
+            cut = asyncio.create_task(_cut(app))
         finally:
             await running.cleanup()
             beats.cancel()
+            if cut is not None:
+                cut.cancel()
             if settings.unix_socket is not None:
                 listeners.remove_socket(settings.unix_socket)
+
+
+async def _cut(app: web.Application) -> None:
+    """At the drain's end the answers that still flow are told so, and have a moment to pass it on."""
+    await asyncio.sleep(app[SETTINGS].drain_timeout)
+    await app[DISPATCHER].stop()
 
 
 def _tell_failure(done: asyncio.Task[None]) -> None:

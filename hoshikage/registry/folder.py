@@ -106,13 +106,22 @@ def _files(root: Path, folders: dict[str, int]) -> Iterator[tuple[Path, int]]:
             left -= len(entries)
             for entry in entries:
                 with suppress(OSError):
-                    if entry.name.startswith("."):
+                    if entry.name.startswith(".") or not _is_text(entry.name):
                         continue
                     if _is_model(entry.name) and entry.is_file():
                         yield Path(entry.path), int(entry.stat().st_mtime)
                     elif entry.is_dir():
                         below.append(entry.path)
         level = below
+
+
+def _is_text(name: str) -> bool:
+    """Whether the name is UTF-8 on the disk: one that is not can neither be shown nor be told to a runner."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_model(name: str) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
+import stat
 from typing import Final
 
 from hoshikage.errors import ModelLoadFailed
@@ -31,7 +32,9 @@ def read_template(chat_template: str | None) -> str | None:
     if chat_template == CHATML:
         return ""
     try:
-        with Path(chat_template).open("rb") as stream:
+        with open(chat_template, "rb", opener=_open_at_once) as stream:
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                raise ModelLoadFailed("model.template_no_text", param="model", file=chat_template)
             content = stream.read(MAX_TEMPLATE_BYTES + 1)
         source = content.decode("utf-8-sig")
     except OSError as error:
@@ -42,3 +45,8 @@ def read_template(chat_template: str | None) -> str | None:
     if not source.strip() or len(content) > MAX_TEMPLATE_BYTES:
         raise ModelLoadFailed("model.template_no_text", param="model", file=chat_template)
     return source
+
+
+def _open_at_once(file: str, flags: int) -> int:
+    """Opens without waiting: a pipe of that name would block for ever."""
+    return os.open(file, flags | getattr(os, "O_NONBLOCK", 0))

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from hoshikage import wire
+from hoshikage.dispatch import runner
 from hoshikage.dispatch.crashes import LIMIT, QUARANTINE_S, Crashes
 from hoshikage.dispatch.lifecycle import Lifecycle, Policy
 from hoshikage.dispatch.loading import WantedLoad
@@ -268,12 +269,19 @@ async def test_the_great_clock_takes_the_copy_out_of_memory(monkeypatch: pytest.
 
 
 async def test_a_busy_runner_that_says_nothing_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "TICK_S", 60.0)
     house = FakeHouse()
     cycle = lifecycle(house, watchdog=60.0)
     moved = MovedLoop(monkeypatch)
     await load(cycle, "a")
     job = submit(cycle)
-    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: 1e9)
+    now = asyncio.get_running_loop().time()
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now + 1000.0)
+    moved.fire(60.0)
+    assert not house.hosts[0].gone.is_set(), (
+        "a watchdog that comes late slept itself, as the runner did: it begins anew"
+    )
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now + 1060.5)
     moved.fire(60.0)
     error = await job.items.get()
     assert isinstance(error, ModelCrashed)

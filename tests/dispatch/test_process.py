@@ -12,7 +12,7 @@ import pytest
 
 from hoshikage import wire
 from hoshikage.dispatch.host import Exit
-from hoshikage.dispatch.process import ProcessHost
+from hoshikage.dispatch.process import ProcessHost, passed_on
 from hoshikage.params import LoadParams
 
 
@@ -75,3 +75,9 @@ async def test_garbage_on_the_pipe_ends_the_runner(library_file: Path) -> None:
     await ear.events.get()
     host.pipe_data_received(1, b"\xff\xff\xff\xff")
     assert "bad frame" in (await ear.exits.get()).reason
+
+
+def test_a_runner_gets_no_keys_and_passwords() -> None:
+    given = {"PATH": "/bin", "HOME": "/h", "LD_LIBRARY_PATH": "/l", "CUDA_VISIBLE_DEVICES": "0", "GGML_X": "1"}
+    secrets = {"OPENAI_API_KEY": "k", "AWS_SECRET_ACCESS_KEY": "k", "DATABASE_URL": "u", "SSH_AUTH_SOCK": "s"}
+    assert passed_on({**given, **secrets}) == given

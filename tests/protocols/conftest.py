@@ -14,7 +14,7 @@ from aiohttp import ClientSession
 
 from hoshikage import wire
 from hoshikage.dispatch.client import Note
-from hoshikage.errors import InvalidRequest, QueueFull
+from hoshikage.errors import InvalidRequest, QueueFull, ShuttingDown
 from hoshikage.http import listeners
 from hoshikage.http.keys import TLS, StreamTimeouts
 from hoshikage.params import GenerationRequest, Timings, Work
@@ -61,6 +61,8 @@ class GatedDispatcher:
             for step in self.steps:
                 if isinstance(step, asyncio.Event):
                     await step.wait()
+                    if self.stopped:
+                        raise ShuttingDown("dispatch.shutting_down", retry_after=5)
                 elif isinstance(step, Exception):
                     raise step
                 else:
@@ -95,7 +97,11 @@ class GatedDispatcher:
         self.drained.set()
 
     async def stop(self) -> None:
+        """Ends what still waits."""
         self.stopped = True
+        for step in self.steps:
+            if isinstance(step, asyncio.Event):
+                step.set()
 
 
 class House:

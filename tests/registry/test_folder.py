@@ -204,3 +204,10 @@ class TestInTheRegistry:
             registry.resolve("absent")
         known = str(caught.value.details["known"]).split(", ")
         assert (len(known), known[0], known[-1]) == (51, "m000", "…")
+
+
+def test_a_name_that_is_no_utf_8_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "good.gguf").touch()
+    with open(os.fsencode(tmp_path) + b"/bad-\xff.gguf", "wb"):  # noqa: PTH123  no Path is made of bytes
+        pass
+    assert list(ModelFolder(tmp_path).models()) == ["good"]

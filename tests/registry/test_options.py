@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -216,3 +217,10 @@ class TestTemplate:
             read_template(str(tmp_path / "none.jinja"))
         assert caught.value.status == 400
         assert caught.value.details["file"] == str(tmp_path / "none.jinja")
+
+
+def test_a_pipe_as_template_holds_nobody_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ModelLoadFailed) as refused:
+        read_template(str(tmp_path / "pipe"))
+    assert refused.value.key == "model.template_no_text"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+import os
+from typing import Any, Final
 
 import msgspec
 from aiohttp import web
 
 from hoshikage import __version__
+from hoshikage.http.authenticator import ANONYMOUS, CALLER
 from hoshikage.http.keys import AUTHENTICATOR, DISPATCHER
 
 CHALLENGE_HEADER: Final = "x-hoshikage-challenge"
@@ -30,7 +32,19 @@ async def health(request: web.Request) -> web.Response:
 
 
 async def status(request: web.Request) -> web.Response:
-    return _json({"status": "ok", "version": __version__, **await request.app[DISPATCHER].full_status()})
+    found = await request.app[DISPATCHER].full_status()
+    if CALLER.get().name == ANONYMOUS:
+        found = without_paths(found)
+    return _json({"status": "ok", "version": __version__, **found})
+
+
+def without_paths(value: Any) -> Any:
+    """The same without what tells where things lie: strings that are whole paths."""
+    if isinstance(value, dict):
+        return {name: without_paths(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [without_paths(inner) for inner in value]
+    return None if isinstance(value, str) and os.path.isabs(value) else value  # noqa: PTH117  no object for a question
 
 
 async def version(_request: web.Request) -> web.Response:
