@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import random
@@ -15,9 +16,20 @@ from typing import Any, Final
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 
+from screen import Refused
 from siege_totals import Gauge, Totals
 
-PROMPTS: Final = ("hello", "the stars", "count to three", "星", "x " * 40, "a b c d", "once upon a time", "月")
+PROMPTS: Final = (
+    "hello", "こんにちは", "What is Hoshikage?", "星影とは？", "How do I add a model?", "モデルの登録は？", "the stars",
+    "a b c d", "once upon a time", "月", "help", "設定", "Thank you", "ありがとう",
+)  # fmt: skip
+"""Of these, every kind of question uses those that leave no doubt about the answer (`MARGIN`)."""
+MARGIN: Final = 0.5
+"""By so much the chosen token must be likelier than the next, in natural logarithms: decoded beside others, numbers
+differ in their last digits, and what was nearly a tie may fall to the other side."""
+LEAST_PROMPTS: Final = 2
+STARTED_WITHIN_S: Final = 20.0
+"""Clients do not all connect at the same moment."""
 REFUSALS: Final = {"queue_full", "processing_timeout", "unavailable", "shutting_down", "rate_limit_exceeded"}
 CRASHES: Final = {"model_crashed", "model_quarantined", "inference_failed"}
 SIGNALS: Final = (signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGTERM)
@@ -66,8 +78,15 @@ async def load(target: Target, clients: int, seconds: float, gauge: Gauge) -> No
 async def learn(target: Target) -> None:
     """The answers of one client alone, by which those of many are judged."""
     async with ClientSession(timeout=PATIENCE) as session:
+        certain = {True: [], False: []}  # type: dict[bool, list[str]]
+        for is_chat, prompt in itertools.product((True, False), PROMPTS):
+            if await _margin(session, target, prompt, is_chat=is_chat) >= MARGIN:
+                certain[is_chat].append(prompt)
         for name, ask in KINDS.items():
-            for prompt in PROMPTS:
+            prompts = certain[name not in ("completed", "tokens")]
+            if len(prompts) < LEAST_PROMPTS:
+                raise Refused("siege_no_prompts", kind=name)
+            for prompt in prompts:
                 target.known[name, prompt] = await ask(session, target, prompt)
 
 
@@ -80,8 +99,9 @@ async def _watch(gauge: Gauge, totals: Totals) -> None:
 
 async def _client(session: ClientSession, target: Target, ends: float, dice: random.Random) -> None:
     counts = target.totals.counts
+    await asyncio.sleep(dice.random() * min(STARTED_WITHIN_S, (ends - time.monotonic()) / 4))
     while time.monotonic() < ends:
-        name, prompt = dice.choice(list(KINDS)), dice.choice(PROMPTS)
+        name, prompt = dice.choice(list(target.known))
         counts["requests"] += 1
         rest = dice.random() * 0.05
         try:
@@ -101,10 +121,12 @@ async def _client(session: ClientSession, target: Target, ends: float, dice: ran
             rest = min(max(refusal.wait, 1.0), LONGEST_REST_S) * (1 + dice.random())
         except (ClientError, OSError, asyncio.TimeoutError, ValueError) as error:
             counts["requests_lost"] += 1
-            counts[f"lost: {type(error).__name__}"] += 1
+            counts[f"lost: {type(error).__name__} {getattr(error, 'errno', '')}".rstrip()] += 1
         else:
             wrong = said != target.known[name, prompt]
             counts["requests_wrong" if wrong else "requests_whole"] += 1
+            if wrong:
+                counts[f"wrong: {name} {prompt[:20]}"] += 1
         await asyncio.sleep(rest)
 
 
@@ -123,6 +145,25 @@ def _require(status: int, said: Any, retry_after: str | None) -> None:
     if code is None or (code not in REFUSALS and status in (429, 503) and retry_after):  # other protocols' errors
         code = "queue_full" if status in (429, 503) and retry_after else f"status {status}"
     raise Refusal(str(code), float(retry_after or 0), status)
+
+
+async def _margin(session: ClientSession, target: Target, prompt: str, *, is_chat: bool) -> float:
+    """By how much the answer's tokens are likelier than the next ones, at the least."""
+    body: dict[str, Any] = {"model": target.model, "temperature": 0}
+    if is_chat:
+        body |= {"messages": _chat(prompt), "max_tokens": 24, "logprobs": True, "top_logprobs": 2}
+        said = await _post(session, target, "/v1/chat/completions", body)
+        tops = [[top["logprob"] for top in one["top_logprobs"]] for one in said["choices"][0]["logprobs"]["content"]]
+    else:
+        body |= {"prompt": _framed(prompt), "max_tokens": 8, "logprobs": 2}
+        said = await _post(session, target, "/v1/completions", body)
+        tops = [sorted(one.values(), reverse=True) for one in said["choices"][0]["logprobs"]["top_logprobs"]]
+    return min((top[0] - top[1] for top in tops if len(top) > 1), default=0.0)
+
+
+def _framed(prompt: str) -> str:
+    """What the chat template makes of it: the model knows nothing else."""
+    return f"<|im_start|>user\n{prompt}<|im_end|>\n<|im_start|>assistant\n"
 
 
 def _chat(prompt: str) -> list[dict[str, str]]:
@@ -154,7 +195,7 @@ async def _streamed(session: ClientSession, target: Target, prompt: str) -> str:
 
 
 async def _completed(session: ClientSession, target: Target, prompt: str) -> str:
-    body = {"model": target.model, "prompt": prompt, "temperature": 0, "max_tokens": 8}
+    body = {"model": target.model, "prompt": _framed(prompt), "temperature": 0, "max_tokens": 8}
     return str((await _post(session, target, "/v1/completions", body))["choices"][0]["text"])
 
 

@@ -428,6 +428,10 @@ Ctrl-C stops the server. From now on, {command} alone starts it.""",
         "内蔵モデルか libllama がありません（{library}）。--library か HOSHIKAGE_LIB_PATH で指定してください。",
         "The built-in model or libllama is missing ({library}). Name it by --library or HOSHIKAGE_LIB_PATH.",
     ),
+    "siege_no_prompts": (
+        "どの質問にも、答えが 1 つに決まりません（{kind}）。",
+        "No question has one certain answer ({kind}).",
+    ),
     "siege_begins": (
         "{minutes:.1f} 分、クライアント {clients}、種 {seed}",
         "{minutes:.1f} minutes, {clients} clients, seed {seed}",
