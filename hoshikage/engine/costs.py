@@ -24,6 +24,11 @@ SURE: Final = 6
 """The shortest of so many decodes is no accident."""
 PROBE: Final = WARM_UP + 2
 """So many decodes in a row measure a group of another size."""
+HICCUP: Final = 32
+"""A decode that takes so many times as long as another of its width was held up: it counts as no more than that."""
+CROWDED: Final = 2
+"""Where decodes of one token take so many times as long on average as the shortest, other processes want the processor,
+and a decode that is longer than a slice of its time is put off: then the average counts, not the shortest."""
 FIRST_LOOK: Final = 32
 """After so many decodes of several answers another size of group is measured; then after twice as many, and so on."""
 LAST_LOOK: Final = 512
@@ -41,17 +46,27 @@ CHUNK_S: Final = 0.15
 class _Width:
     """The shortest decodes of one number of tokens: of those since the window was moved, and of those before."""
 
-    __slots__ = ("before", "count", "first", "now", "window")
+    __slots__ = ("before", "count", "first", "mean_before", "now", "total", "window")
 
     def __init__(self, window: int = WINDOW) -> None:
         self.first = self.now = self.before = math.inf
+        self.total = self.mean_before = 0.0
         self.window = window
         self.count = 0
 
     def move(self) -> None:
         """Begins a new part of the window, in which nothing counts that is older than the last one."""
         if self.now < math.inf:
+            self.mean_before = self.mean
             self.before, self.now = self.now, math.inf
+            self.total, self.count = 0.0, 0
+
+    @property
+    def mean(self) -> float:
+        """Seconds, of those in the window; 0 where there are none."""
+        if self.mean_before:
+            return (self.total + self.window * self.mean_before) / (self.count + self.window)
+        return self.total / self.count if self.count else 0.0
 
     @property
     def minimum(self) -> float:
@@ -75,6 +90,9 @@ class BatchCost:
         self._chunk = min(FIRST_CHUNK, n_batch)
         self._probe = self._left = 0
         """The size of group that is being measured, and how many decodes of it are left."""
+        self._looks: dict[int, int] = {}
+        """Size of group -> when it was measured last."""
+        self._turn = 0
         self._interval = self._until_look = FIRST_LOOK
 
     def took(self, n_tokens: int, n_prompt: int, seconds: float) -> None:
@@ -93,8 +111,9 @@ class BatchCost:
             return
         if seconds < entry.now:
             entry.now = seconds
+        entry.total += seconds if seconds < HICCUP * entry.now else HICCUP * entry.now
         entry.count += 1
-        if not entry.count % entry.window:
+        if entry.count == entry.window:
             entry.move()
         if n_prompt:
             self._resize(n_prompt)
@@ -142,10 +161,19 @@ class BatchCost:
             return self._look(self._least_known(texts), PROBE)
         if not self._is_sure(texts):
             return texts  # measured as it goes
-        return min(self._groups(texts), key=lambda size: self.of(size) / size)
+        one = self._widths[1]
+        crowded = one.mean > CROWDED * one.minimum
+        return min(self._groups(texts), key=lambda size: (self._mean(size) if crowded else self.of(size)) / size)
+
+    def _mean(self, size: int) -> float:
+        """The average cost of a group, in decodes of one; as `of` says where it was not measured."""
+        entry, one = self._widths.get(size), self._widths[1]
+        return entry.mean / one.mean if entry is not None and entry.mean else self.of(size)
 
     def _look(self, size: int, decodes: int) -> int:
         self._entry_of(size).move()
+        self._turn += 1
+        self._looks[size] = self._turn
         self._probe, self._left = size, decodes - 1
         return size
 
@@ -154,16 +182,15 @@ class BatchCost:
         return [texts, *(1 << power for power in range((texts - 1).bit_length() - 1, -1, -1))]
 
     def _least_known(self, texts: int) -> int:
-        """The size of which least has been measured lately."""
+        """The size whose measuring is longest ago."""
         return min(self._groups(texts), key=lambda size: self._looked_at(size))
 
     def _looked_at(self, size: int) -> int:
-        entry = self._widths.get(size)
-        return -1 if entry is None else entry.count
+        return self._looks.get(size, 0)
 
     def _is_sure(self, size: int) -> bool:
         entry = self._widths.get(size)
-        return entry is not None and entry.count >= SURE
+        return entry is not None and (entry.count >= SURE or entry.before < math.inf)
 
     def _entry_of(self, n_tokens: int) -> _Width:
         if n_tokens > LARGEST:

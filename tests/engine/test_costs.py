@@ -114,3 +114,24 @@ def test_prompts_are_put_in_by_what_a_decode_may_take() -> None:
     for _ in range(40):
         made.took(made.chunk + 2, made.chunk, 1.0 * made.chunk)
     assert made.chunk == MIN_CHUNK
+
+
+def crowded_rate(costs: dict[int, float], texts: int, decodes: int, *, fixed: int = 0) -> float:
+    """As `rate`, where others get the processor after each slice of two decodes of one: who is longer waits longer."""
+    made, spent, tokens, left = BatchCost(512), 0.0, 0, 2.0
+    for _ in range(decodes):
+        size = fixed or made.group(texts)
+        needs, seconds = cost_of(costs, size), 0.0
+        while needs > left:
+            needs, seconds, left = needs - left, seconds + left + 20.0, 2.0
+        seconds, left = seconds + needs, left - needs
+        spent, tokens = spent + seconds, tokens + size
+        made.took(size, 0, seconds)
+    return tokens / spent
+
+
+@pytest.mark.parametrize("texts", [2, 4, 8, 16])
+def test_where_others_take_the_processor_in_turn_averages_count(texts: int) -> None:
+    """The shortest decode of one fits into a slice, one of four never does: by the shortest, one would be cheap."""
+    best = max(crowded_rate(EVEN, texts, 4000, fixed=size) for size in (1, texts))
+    assert crowded_rate(EVEN, texts, 4000) > 0.9 * best
