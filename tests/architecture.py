@@ -51,6 +51,8 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     "cli": VALUES
     | {"protocols", "http", "dispatch", "library", "registry", "gguf", "options", "settings", "messages", "durable"}
     | {"logs", "service", "access", "cores", "in_force"},
+    "embedding": VALUES | {"answer", "dispatch", "registry", "settings", "tools"},
+    "": frozenset({"embedding"}),
     "__main__": frozenset({"cli"}),
 }
 """Room -> the other rooms it may import. A room that stands in no row is a violation itself."""

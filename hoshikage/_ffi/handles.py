@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -10,8 +12,9 @@ class Owner:
     """Owns one C pointer and frees it once.
 
     What a pointer was made from is kept alive by its owner holding the other owner, never by the pointer. The order of
-    freeing is sessions (samplers), context, batch, model, backend; whoever opens them closes them in that order, and
-    `__del__` is only a net for a forgotten one.
+    freeing is sessions (samplers), context, batch, model, backend; whoever opens them closes them in that order.
+    `__del__` is only a net for a forgotten one, and only on the thread that made it: the garbage collector runs on any
+    thread, also in the middle of a decode, where a leak does less harm than a free.
     """
 
     _pointer: int | None = None
@@ -19,6 +22,7 @@ class Owner:
     def __init__(self, pointer: int, free: Callable[[int], Any]) -> None:
         self._pointer = pointer
         self._free = free
+        self._maker = threading.get_ident()
 
     @property
     def pointer(self) -> int:
@@ -39,4 +43,9 @@ class Owner:
             self._free(pointer)
 
     def __del__(self) -> None:
-        self.close()
+        if self._pointer is None:
+            return
+        if threading.get_ident() == self._maker:
+            self.close()
+        else:
+            warnings.warn(f"{type(self).__name__} was never closed; its memory is lost", ResourceWarning, stacklevel=1)

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from hoshikage import wire
 from hoshikage.engine.worker import Worker
 from hoshikage.runner.calibrated import read
+
+log: Final = logging.getLogger("hoshikage.runner")
+STOP_S: Final = 30.0
+"""A decode on a slow machine may take seconds where the backend has no abort callback."""
 
 
 class EmbeddedHost:
@@ -42,8 +48,11 @@ class EmbeddedHost:
         self._worker.stop()
 
     async def stop(self) -> None:
+        """Waits until the engine thread has ended, but no longer than STOP_S: a thread in the library may never end."""
         self._worker.stop()
-        await asyncio.to_thread(self._worker.join)
+        await asyncio.to_thread(self._worker.join, STOP_S)
+        if self._worker.is_alive():
+            log.warning("the engine thread has not ended in %g s; it is left behind", STOP_S)
 
     def _deliver(self, event: wire.Event) -> None:
         self._loop.call_soon_threadsafe(self._on_event, event)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import threading
+
 import pytest
 
 from hoshikage._ffi.handles import Owner
@@ -35,3 +38,22 @@ def test_a_forgotten_owner_is_freed() -> None:
     freed: list[int] = []
     Owner(7, freed.append)
     assert freed == [7]
+
+
+def test_what_another_thread_collects_is_not_freed_there() -> None:
+    freed: list[int] = []
+
+    def forget() -> None:
+        ring: list[object] = [Owner(7, freed.append)]
+        ring.append(ring)  # only the collector finds it
+
+    gc.disable()
+    try:
+        maker = threading.Thread(target=forget)
+        maker.start()
+        maker.join()
+        with pytest.warns(ResourceWarning, match="Owner was never closed"):
+            gc.collect()
+    finally:
+        gc.enable()
+    assert freed == []

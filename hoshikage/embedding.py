@@ -1,0 +1,136 @@
+"""One model in a program's own process, for `hoshikage.Engine`. AsyncEngine: one event loop; Engine: any one thread.
+
+The same queue, loading and engine thread as the server's with ENGINE=thread. A crash of the library ends the program.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Generator, Mapping, Sequence
+from contextlib import aclosing
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, TypeVar
+
+from hoshikage import wire
+from hoshikage.answer.chat_formats import ChatFormats
+from hoshikage.answer.output_parser import OutputParser
+from hoshikage.answer.schema import chat, tools
+from hoshikage.answer.tools import adapted
+from hoshikage.dispatch import client
+from hoshikage.registry import ModelSpec
+from hoshikage.settings import ROWS, config_dir, load
+from hoshikage.tools import Content, Delta
+
+T = TypeVar("T")
+Messages = str | Sequence[Mapping[str, Any]]
+"""A question, or the turns of a conversation as POST /v1/chat/completions takes them."""
+OTHERWISE: Final = {"model", "stream", "stream_options", "n", "logprobs", "tools", "tool_choice"}
+"""Fields of that route which ask for more than the text of one answer."""
+FIXED: Final = {"ENGINE": "thread", "IDLE_TIMEOUT": "0", "RAMDISK_PATH": "off"}
+
+
+class AsyncEngine:
+    """A model with a library, loaded with the first answer. `close` gives its memory back, as far as a thread can."""
+
+    def __init__(self, model: str | Path, library: str | Path | None = None, **settings: object) -> None:
+        """`settings` are those of the manual, such as `n_ctx=8192`. Raises SettingInvalid and TypeError.
+
+        Without `library` the one is used that the server would use.
+        """
+        given = {name.upper(): str(value) for name, value in settings.items()}
+        if unknown := sorted(given.keys() - {row.variable for row in ROWS}):
+            raise TypeError(f"unknown settings: {', '.join(unknown)}")
+        own = {} if library is None else {"HOSHIKAGE_LIB_PATH": str(Path(library).absolute())}
+        self._settings = load({**FIXED, **given, **own}, os.environ, config_dir()).settings
+        self._model = ModelSpec(Path(model).stem, Path(model).absolute(), (), 0)
+        self._dispatcher = client.create(self._settings, os.environ)
+        self._formats = ChatFormats()
+
+    async def stream(self, messages: Messages, **fields: Any) -> AsyncGenerator[str, None]:
+        """Yields the answer's text as it comes, without thoughts. Raises HoshikageError; closing it ends the answer.
+
+        `fields` are those of POST /v1/chat/completions, such as `temperature`, `max_tokens` and `response_format`.
+        """
+        if more := sorted(OTHERWISE.intersection(fields)):
+            raise TypeError(f"only the text of one answer can be asked for here, not {', '.join(more)}")
+        turns = [{"role": "user", "content": messages}] if isinstance(messages, str) else [*messages]
+        body = chat.parse({"messages": turns, **fields})
+        request = chat.to_request(body, self._model, self._settings)
+        job, parsing = adapted(request, tools.select(None, None, None), await self._formats.of(self._model))
+        parser = OutputParser(parsing, "")
+        async with aclosing(self._dispatcher.generate(self._model, job)) as notes:
+            async for note in notes:
+                if isinstance(note, wire.Started):
+                    parser = OutputParser(parsing, note.tail)
+                for delta in _deltas(parser, note):
+                    if isinstance(delta, Content):
+                        yield delta.text
+
+    async def chat(self, messages: Messages, **fields: Any) -> str:
+        """Gives the whole text of an answer; otherwise as `stream`."""
+        return "".join([piece async for piece in self.stream(messages, **fields)])
+
+    async def close(self) -> None:
+        await self._dispatcher.stop()
+
+    async def __aenter__(self) -> AsyncEngine:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+class Engine:
+    """As AsyncEngine, for programs without an event loop: it runs one in a thread of its own until `close`."""
+
+    def __init__(self, model: str | Path, library: str | Path | None = None, **settings: object) -> None:
+        self._engine = AsyncEngine(model, library, **settings)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="hoshikage-engine", daemon=True)
+        self._thread.start()
+
+    def stream(self, messages: Messages, **fields: Any) -> Generator[str, None, None]:
+        pieces = self._engine.stream(messages, **fields)
+        try:
+            while (piece := self._run(_next(pieces))) is not None:
+                yield piece
+        finally:
+            self._run(pieces.aclose())
+
+    def chat(self, messages: Messages, **fields: Any) -> str:
+        return self._run(self._engine.chat(messages, **fields))
+
+    def close(self) -> None:
+        """May be called twice."""
+        if self._loop.is_closed():
+            return
+        self._run(self._engine.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+
+def _deltas(parser: OutputParser, note: client.Note) -> Sequence[Delta]:
+    if isinstance(note, wire.Token):
+        return parser.feed(note.text)
+    return parser.finish(note.reason, note.stop).deltas if isinstance(note, wire.Finished) else ()
+
+
+async def _next(pieces: AsyncIterator[str]) -> str | None:
+    return await anext(pieces, None)
