@@ -13,9 +13,10 @@ import shutil
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import date, timedelta
-from io import FileIO
+from io import FileIO, TextIOWrapper
+from logging.handlers import TimedRotatingFileHandler
 from pathlib import Path
 from typing import Final, TextIO
 
@@ -136,90 +137,90 @@ def is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
     return environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
 
 
-class DailyFile(logging.Handler):
+class DailyFile(TimedRotatingFileHandler):
     """Appends to one file. A day's first line moves what is older to `NAME.YYYY-MM-DD`, the day it is of.
 
     Of moved files the last `keep_days` days stay (0: all). A line's own time decides, so that line and file agree.
-    Raises SettingInvalid for a file that cannot be written.
+    Several servers may share the file. Raises SettingInvalid for a file that cannot be written.
     """
 
     def __init__(self, file: Path, keep_days: int) -> None:
-        self._file = file
-        self._keep_days = keep_days
         self._failed = False
+        self._now = 0.0
         try:
             file.parent.mkdir(exist_ok=True)  # no more than that: a path misspelt would come true
-            self._stream, self._day = self._open()
+            super().__init__(file, "midnight", backupCount=keep_days)
         except FileNotFoundError:
             folder = next((up for up in reversed(file.parents) if not up.exists()), file.parent)
             raise SettingInvalid("settings.log_folder", folder=str(folder), file=str(file)) from None
         except OSError as error:
             reason = error.strerror or str(error)
             raise SettingInvalid("settings.log_file", file=str(file), reason=reason) from None
-        super().__init__()  # only now: logging closes at exit whatever was made a handler
         self.setFormatter(Lines())
 
-    def emit(self, record: logging.LogRecord) -> None:
-        try:
-            day = date.fromtimestamp(record.created)
-            if day > self._day:
-                self._turn(day)
-            if self._stream.closed:
-                self._stream, _ = self._open()
-            self._stream.write(f"{self.format(record)}\n".encode("utf-8", "backslashreplace"))
-            self._failed = False
-        except OSError as error:
-            self._tell(error)
-        except Exception:  # noqa: BLE001 - as logging's own handlers: a log never stops the program
-            self.handleError(record)
+    def shouldRollover(self, record: logging.LogRecord) -> int:  # noqa: N802  logging's name
+        self._now = record.created
+        return record.created >= self.rolloverAt
 
-    def close(self) -> None:
-        self.acquire()
-        try:
-            self._stream.close()
-        finally:
-            self.release()
-        super().close()
-
-    def _open(self) -> tuple[FileIO, date]:
-        """The file to append to, a line a write, and the day of its last line."""
-        stream = FileIO(self._file, "a")
-        return stream, date.fromtimestamp(os.fstat(stream.fileno()).st_mtime)
-
-    def _turn(self, day: date) -> None:
+    def doRollover(self) -> None:  # noqa: N802  logging's name
         """Closes the file and moves it aside. Where that fails, the new day's lines follow the old ones."""
-        former, self._day = self._day, day
-        found = os.fstat(self._stream.fileno())
-        self._stream.close()
+        file, day = Path(self.baseFilename), date.fromtimestamp(self.rolloverAt - 1)
+        self.rolloverAt = self.computeRollover(int(self._now))
+        stream, self.stream = self.stream, None  # the next line opens it again
         try:
-            # another server with the same file may have moved it already: what is there now is of the new day
-            if found.st_size and os.path.samestat(found, self._file.stat()):
-                self._move(self._file.with_name(f"{self._file.name}.{former.isoformat()}"))
-            if self._keep_days:
-                self._forget(day - timedelta(days=self._keep_days))
+            if stream is not None:
+                _move(stream, file, file.with_name(f"{file.name}.{day.isoformat()}"))
+            if self.backupCount:
+                _forget(file, date.fromtimestamp(self._now) - timedelta(days=self.backupCount))
         except FileNotFoundError:
             pass  # somebody removed it
         except OSError as error:
             self._tell(error)
 
-    def _move(self, target: Path) -> None:
-        if not target.exists():
-            self._file.rename(target)
-            return
-        with self._file.open("rb") as source, target.open("ab") as old:
-            shutil.copyfileobj(source, old)
-        self._file.unlink()
+    def flush(self) -> None:
+        """Is called after every line that was written."""
+        self._failed = False
 
-    def _forget(self, first: date) -> None:
-        """Removes moved files of days before `first`, and no other file."""
-        pattern = re.compile(re.escape(self._file.name) + r"\.([0-9]{4}-[0-9]{2}-[0-9]{2})")
-        for file in self._file.parent.iterdir():
-            found = pattern.fullmatch(file.name)
-            if found and found[1] < first.isoformat():
-                file.unlink(missing_ok=True)
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  logging's name
+        error = sys.exc_info()[1]
+        self._tell(error) if isinstance(error, OSError) else super().handleError(record)
+
+    def _open(self) -> TextIOWrapper:
+        """The file to append to, a line a write, whole even beside another server's."""
+        return TextIOWrapper(FileIO(self.baseFilename, "a"), "utf-8", "backslashreplace", "", write_through=True)
 
     def _tell(self, error: OSError) -> None:
         """Says once, not for every line, that the file cannot be written, until it can be again."""
         if not self._failed and sys.stderr is not None:
-            sys.stderr.write(f"{self._file}: {error.strerror or error}\n")
+            sys.stderr.write(f"{self.baseFilename}: {error.strerror or error}\n")
         self._failed = True
+
+
+def _move(stream: TextIOWrapper, file: Path, target: Path) -> None:
+    """Closes the open file and moves it to `target`, if no other server has done so already."""
+    with stream:
+        found = os.fstat(stream.fileno())
+        if sys.platform == "win32":
+            stream.close()  # Windows moves no open file
+        else:
+            import fcntl  # which Windows has not
+
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(stream, fcntl.LOCK_EX)  # the open file's own: no other server that has it open moves it
+        if not found.st_size or not os.path.samestat(found, file.stat()):
+            return  # what is there now is of the new day
+        if not target.exists():
+            file.rename(target)
+            return
+        with file.open("rb") as source, target.open("ab") as old:
+            shutil.copyfileobj(source, old)
+        file.unlink()
+
+
+def _forget(file: Path, first: date) -> None:
+    """Removes moved files of days before `first`, and no other file."""
+    pattern = re.compile(re.escape(file.name) + r"\.([0-9]{4}-[0-9]{2}-[0-9]{2})")
+    for moved in file.parent.iterdir():
+        found = pattern.fullmatch(moved.name)
+        if found and found[1] < first.isoformat():
+            moved.unlink(missing_ok=True)

@@ -33,8 +33,9 @@ def test_an_answer_whole_and_piece_by_piece(engine: hoshikage.Engine) -> None:
     assert len(pieces) > 5
     assert engine.chat(QUESTION, temperature=0) == "".join(pieces)
     assert "星影" in "".join(pieces)
-    schema = {"type": "object", "properties": {"name": {"enum": ["星影"]}}, "required": ["name"]}
-    schema["additionalProperties"] = False
+    schema = {"type": "object", "properties": {"name": {"enum": ["星影"]}}, "required": ["name"]} | {
+        "additionalProperties": False
+    }
     told = {"type": "json_schema", "json_schema": {"name": "it", "schema": schema}}
     assert json.loads(engine.chat(QUESTION, response_format=told, max_tokens=40)) == {"name": "星影"}
 

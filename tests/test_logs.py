@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextvars import ContextVar
 from datetime import datetime, timedelta
@@ -209,6 +210,29 @@ def test_two_servers_with_one_file_lose_nothing(clock: Clock) -> None:
     clock.write("a3")
     other.handler.close()
     assert clock.files() == {"hoshikage.log": ["a2", "b2", "a3"], "hoshikage.log.2026-01-18": ["a1", "b1"]}
+
+
+def test_servers_that_turn_the_day_at_once_lose_nothing(tmp_path: Path) -> None:
+    """Each has the file open by itself, as another process has."""
+    days, servers = 30, 4
+    clocks = [Clock(tmp_path / "hoshikage.log") for _ in range(servers)]
+    together = threading.Barrier(servers)
+
+    def serve(number: int) -> None:
+        for day in range(days):
+            clocks[number].now = NOON + timedelta(days=day)
+            together.wait()
+            clocks[number].write(f"{day}-{number}")
+
+    threads = [threading.Thread(target=serve, args=(number,)) for number in range(servers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for clock in clocks:
+        clock.handler.close()
+    lines = sorted(line for found in clocks[0].files().values() for line in found)
+    assert lines == sorted(f"{day}-{number}" for day in range(days) for number in range(servers))
 
 
 def test_old_days_go_and_nothing_else(tmp_path: Path) -> None:
