@@ -291,7 +291,7 @@ Ctrl-C stops the server. From now on, {command} alone starts it.""",
     "bench_model": ("{name} を {rounds} 回ずつ", "{name}, {rounds} rounds"),
     "bench_starts": ("起動から最初の応答まで、{times} 回", "From start to the first answer, {times} times"),
     "bench_no_unload": (
-        "モデルが {seconds:.0f} 秒以内に解放されませんでした。",
+        "モデルが {seconds:.0f} 秒以内にアンロードされませんでした。",
         "The model was not unloaded within {seconds:.0f} s.",
     ),
     "bench_texts_differ": (
@@ -354,7 +354,7 @@ Ctrl-C stops the server. From now on, {command} alone starts it.""",
         "{what} not streamed, of bare that takes the argmax",
     ),
     "bench_aim_first": ("{what}、最初の文字の遅れ", "{what}, first text after bare"),
-    "bench_aim_idle": ("待機中のサーバーのメモリー（{what}）", "memory of the idle server ({what})"),
+    "bench_aim_idle": ("待機中のサーバーのメモリ（{what}）", "memory of the idle server ({what})"),
     "bench_aim_left": ("アンロード後に残る分（{what}）", "left of it after an unload ({what})"),
     "bench_aim_healthy": ("起動から最初の応答まで", "from start to healthy"),
     "bench_aim_llama": ("{what}、llama-server 比", "{what}, of llama-server"),
@@ -398,7 +398,7 @@ Ctrl-C stops the server. From now on, {command} alone starts it.""",
         "First text ms | Added µs/token |",
     ),
     "bench_memory_head": (
-        "| モデル | 大きさ | 待機中 MiB | 読み込み後 MiB（サーバー + ランナー） | 解放後 MiB | "
+        "| モデル | 大きさ | 待機中 MiB | 読み込み後 MiB（サーバー + ランナー） | アンロード後 MiB | "
         "読み込み ms（素） | 未読み込みから最初の文字 ms |",
         "| Model | Size | Idle MiB | Loaded MiB (server + runner) | Unloaded MiB | Load ms (bare) | "
         "First text from unloaded ms |",

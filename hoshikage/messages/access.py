@@ -10,18 +10,18 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "tokens_damaged": (
         "トークンの保存ファイル {file} が壊れています。直るまでどのトークンも使えません。直せないときは、このファイルを"
         "別の場所に移し、`hoshikage token create` でトークンを作り直してください。",
-        "The token file {file} is damaged; until it is mended no token works. If it cannot be mended, move it away and "
+        "The token file {file} is damaged; until it is fixed no token works. If it cannot be fixed, move it away and "
         "make the tokens anew with `hoshikage token create`.",
     ),
     "tokens_exposed": (
         "トークンの保存ファイル {file} にほかのユーザーが書き込めます。直るまでどのトークンも使えません。"
         "`chmod 600` で自分だけのものにしてください。",
-        "Other users may write to the token file {file}; until that is mended no token works. Make it yours alone with "
+        "Other users may write to the token file {file}; until that is fixed no token works. Make it yours alone with "
         "`chmod 600`.",
     ),
     "tokens_unreadable": (
         "トークンの保存ファイル {file} を読めません（{reason}）。直るまでどのトークンも使えません。",
-        "The token file {file} cannot be read ({reason}); until that is mended no token works.",
+        "The token file {file} cannot be read ({reason}); until that is fixed no token works.",
     ),
     "tokens_unwritable": (
         "トークンの保存ファイル {file} に書き込めません（{reason}）。",
@@ -42,7 +42,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "token_unknown": (
         "トークン「{name}」はありません。あるもの: {known}",
-        "There is no token “{name}”. There are: {known}",
+        "There is no token “{name}”. Available: {known}",
     ),
     # hoshikage token
     "help_create": ("トークンを作る（一度だけ表示されます）", "make a token (shown once)"),
@@ -56,15 +56,15 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "help_admin": ("モデルの登録などの管理もできるトークンにする", "let it administer the server too"),
     "created_api": (
         "トークンを作りました。表示するのは今だけです。",
-        "A token, shown this once:",
+        "Token created (it will not be shown again):",
     ),
     "created_admin": (
         "管理もできるトークンを作りました。表示するのは今だけです。",
-        "A token that may administer the server too, shown this once:",
+        "Token with administrator rights created (it will not be shown again):",
     ),
     "rotated": (
         "新しいトークンです。表示するのは今だけです。以前のものはもう使えません。",
-        "The new token, shown this once; the old one no longer works:",
+        "Token replaced (it will not be shown again; the old one no longer works):",
     ),
     "how_to_use": (
         "API キーとして使います（Authorization: Bearer …。OpenAI SDK なら api_key）。",
@@ -72,7 +72,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "revoked": ("トークン「{name}」を無効にしました。", "The token “{name}” no longer works."),
     "list_name": ("名前", "Name"),
-    "list_scope": ("できること", "May"),
+    "list_scope": ("できること", "Scope"),
     "list_created": ("作成", "Made"),
     "list_empty": (
         "トークンはありません。`hoshikage token create 名前` で作れます。",

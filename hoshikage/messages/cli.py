@@ -10,7 +10,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "usage": ("{reason}（使い方: {help}）", "{reason} (usage: {help})"),
     "missing_arguments": ("引数が足りません: {names}", "Missing arguments: {names}"),
-    "unknown_arguments": ("知らない引数です: {names}", "Unknown arguments: {names}"),
+    "unknown_arguments": ("不明な引数です: {names}", "Unknown arguments: {names}"),
     "missing_value": ("{name} には値が要ります", "{name} needs a value"),
     "wrong_value": ("{name} に「{value}」は使えません", "{name} cannot be “{value}”"),
     "wrong_choice": (
@@ -64,7 +64,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "config_summary": ("有効な設定とその出どころ", "show the settings and where they come from"),
     "status_summary": ("動いているサーバーの状態", "show what the running server does"),
     "load_summary": ("サーバーにモデルを読み込ませる", "have the running server load a model"),
-    "unload_summary": ("サーバーにモデルを解放させる", "have the running server unload its model"),
+    "unload_summary": ("サーバーにモデルをアンロードさせる", "have the running server unload its model"),
     "token_summary": ("アクセストークンを作成・管理", "make and manage access tokens"),
     # serve
     "serve_no_library": (
@@ -89,8 +89,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "port_in_use_own": (
         "星影はすでに {host}:{port} で動いています。そのまま使えます（`hoshikage status` で確認できます）。"
         "もう 1 つ起動するなら `hoshikage --port {other}` のように別のポートにしてください。",
-        "Hoshikage runs already at {host}:{port} and can be used as it is (see `hoshikage status`). To start another "
-        "one, choose another port, for instance `hoshikage --port {other}`.",
+        "Hoshikage is already running at {host}:{port} and can be used as it is (see `hoshikage status`). To start "
+        "another one, choose another port, for instance `hoshikage --port {other}`.",
     ),
     "port_in_use_hoshikage": (
         "{host}:{port} では、ほかのユーザーか、設定フォルダーの違う星影が動いているようです。"
@@ -100,7 +100,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "port_refused": (
         "{host}:{port} を使う権限がありません。1024 以上のポートを `hoshikage --port 3030` のように指定してください。",
-        "{host}:{port} may not be used by you. Choose a port from 1024 on, for instance `hoshikage --port 3030`.",
+        "Permission denied for {host}:{port}. Ports below 1024 need administrator rights; try `hoshikage --port 3030`.",
     ),
     "host_unknown": (
         "アドレス {host} はこのマシンにありません。HOST か --host を見直してください（ふつうは 127.0.0.1）。",
@@ -230,7 +230,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     # load, unload
     "load_running": ("{label} を読み込んでいます…", "Loading {label} …"),
     "load_done": ("読み込みました: {label}", "Loaded: {label}"),
-    "unload_done": ("解放しました: {label}", "Unloaded: {label}"),
+    "unload_done": ("アンロードしました: {label}", "Unloaded: {label}"),
     "unload_none": ("読み込まれているモデルはありません。", "No model is loaded."),
     # status
     "status_server": ("サーバー", "Server"),
@@ -251,8 +251,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "status_context": ("文脈長", "Context"),
     "status_tokens": ("{n_ctx} トークン（学習時 {maximum}）", "{n_ctx} tokens (trained with {maximum})"),
     "status_runner": ("プロセス", "Process"),
-    "status_ramdisk": ("メモリ上の写し", "Copy in memory"),
-    "status_returned": ("前回の解放", "Last unload"),
+    "status_ramdisk": ("メモリ上のコピー", "Copy in memory"),
+    "status_returned": ("前回のアンロード", "Last unload"),
     "status_amounts": ("メモリ {memory}、VRAM {vram} が戻りました", "gave back {memory} of memory, {vram} of VRAM"),
     "status_col_time": ("終了", "Ended"),
     "status_col_label": ("モデル", "Model"),

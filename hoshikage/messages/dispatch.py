@@ -12,7 +12,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "The request's turn did not come within {seconds:.0f} s. Wait a little and send it again.",
     ),
     "crashed": (
-        "モデルを動かしているプロセスが途中で落ちました（{reason}）。サーバーは動き続けています。もう一度送ってください。",
+        "モデルを動かしているプロセスが途中で異常終了しました（{reason}）。サーバーは動き続けています。もう一度送ってください。",
         "The process running the model ended unexpectedly ({reason}). The server goes on; send the request again.",
     ),
     "quarantined": (
@@ -36,7 +36,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Loading model “{label}” was called off. Send the request again.",
     ),
     "unloaded": (
-        "モデル「{label}」は解放されました。もう一度送ってください。",
+        "モデル「{label}」はアンロードされました。もう一度送ってください。",
         "Model “{label}” was unloaded. Send the request again.",
     ),
     "no_process": (
@@ -44,11 +44,11 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "The process for the model cannot be started: {reason}. Check memory and the limit on processes.",
     ),
     "busy": (
-        "モデル「{label}」は使用中です。終わってから解放してください。",
+        "モデル「{label}」は使用中です。終わってからアンロードしてください。",
         "Model “{label}” is in use. Unload it when its requests are done.",
     ),
     "crashed_loading": (
-        "モデルを読み込むプロセスが途中で落ちました（{reason}）。サーバーは動き続けています。"
+        "モデルを読み込むプロセスが途中で異常終了しました（{reason}）。サーバーは動き続けています。"
         "モデルのファイルが壊れているか、このライブラリが扱えないモデルの可能性があります。",
         "The process loading the model ended unexpectedly ({reason}). The server goes on. "
         "The model file may be damaged, or this library may not know such a model.",
@@ -82,7 +82,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "log_progress": ("モデル {label} を読み込み中: {percent:.0f}%", "Loading model {label}: {percent:.0f}%"),
     "log_unloaded": (
-        "モデル {label} を解放しました（{why}、{ms:.0f} ms）。"
+        "モデル {label} をアンロードしました（{why}、{ms:.0f} ms）。"
         "システムに戻ったメモリ: {mib:.0f} MiB、VRAM: {vram_mib:.0f} MiB",
         "Model {label} is unloaded ({why}, {ms:.0f} ms). "
         "Returned to the system: {mib:.0f} MiB, VRAM: {vram_mib:.0f} MiB",
@@ -92,35 +92,35 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "why_switch": ("別のモデルに切り替えるため", "switching to another model"),
     "why_stop": ("サーバーの終了のため", "the server stops"),
     "log_crashed": (
-        "モデル {label} のプロセスが落ちました: {reason}",
+        "モデル {label} のプロセスが異常終了しました: {reason}",
         "The process of model {label} crashed: {reason}",
     ),
     # RAM disk
     "ramdisk_copied": (
-        "モデルをメモリ上の {file} に写しました（{mib:.0f} MiB、{ms:.0f} ms）。ここから読み込みます",
+        "モデルをメモリ上の {file} にコピーしました（{mib:.0f} MiB、{ms:.0f} ms）。ここから読み込みます",
         "The model is copied into memory as {file} ({mib:.0f} MiB, {ms:.0f} ms); it is loaded from there",
     ),
     "ramdisk_reused": (
-        "メモリ上にある写し {file} から読み込みます（{mib:.0f} MiB、{ms:.0f} ms で確認）",
+        "メモリ上にあるコピー {file} から読み込みます（{mib:.0f} MiB、{ms:.0f} ms で確認）",
         "The model is loaded from its copy in memory, {file} ({mib:.0f} MiB, checked in {ms:.0f} ms)",
     ),
     "ramdisk_released": (
-        "メモリ上のモデルの写しを消しました。システムに戻ったメモリ: {mib:.0f} MiB",
+        "メモリ上のモデルのコピーを消しました。システムに戻ったメモリ: {mib:.0f} MiB",
         "The model's copy in memory is removed. Memory returned to the system: {mib:.0f} MiB",
     ),
     "ramdisk_no_room": (
-        "{folder} にはモデルを写す空きがありません（必要 {mib:.0f} MiB と余裕、空き {free:.0f} MiB）。"
+        "{folder} にはモデルをコピーする空きがありません（必要 {mib:.0f} MiB と余裕、空き {free:.0f} MiB）。"
         "ディスクから読み込みます",
         "{folder} has no room for a copy of the model (needs {mib:.0f} MiB and some to spare, free {free:.0f} MiB); "
         "it is loaded from the disk",
     ),
     "ramdisk_limit": (
-        "モデルの写し（{mib:.0f} MiB）は RAMDISK_SIZE（{maximum:.0f} MiB）に収まりません。ディスクから読み込みます",
+        "モデルのコピー（{mib:.0f} MiB）は RAMDISK_SIZE（{maximum:.0f} MiB）に収まりません。ディスクから読み込みます",
         "a copy of the model ({mib:.0f} MiB) would take more than RAMDISK_SIZE ({maximum:.0f} MiB); "
         "it is loaded from the disk",
     ),
     "ramdisk_no_memory": (
-        "モデルの写し（{mib:.0f} MiB）を置くにはメモリの余裕が足りません（使えるのは {free:.0f} MiB）。"
+        "モデルのコピー（{mib:.0f} MiB）を置くにはメモリの余裕が足りません（使えるのは {free:.0f} MiB）。"
         "ディスクから読み込みます",
         "Memory is too short to keep a copy of the model ({mib:.0f} MiB) beside the model itself ({free:.0f} MiB are "
         "available); it is loaded from the disk",
@@ -136,7 +136,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{folder} is in use by another Hoshikage server; the disk is used instead",
     ),
     "ramdisk_changed": (
-        "写している間に {file} が変わりました。ディスクから読み込みます",
+        "コピーしている間に {file} が変わりました。ディスクから読み込みます",
         "{file} changed while it was being copied; it is loaded from the disk",
     ),
     "ramdisk_failed": (

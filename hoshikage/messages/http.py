@@ -101,7 +101,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "rate_limited": (
         "1 分あたりの上限に達しました。{seconds} 秒待ってからもう一度送ってください。",
-        "The limit of use a minute is reached. Send the request again in {seconds} s.",
+        "Rate limit exceeded. Try again in {seconds} s.",
     ),
     "path_relative": (
         "path には、サーバーのマシンにある GGUF ファイルの絶対パスを指定してください: {path}",
@@ -231,7 +231,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "max_tokens_differ": (
         "max_tokens と max_completion_tokens は同じ意味です。値が違うときはどちらか一方だけを指定してください。",
-        "max_tokens and max_completion_tokens mean the same; give only one of them where they differ.",
+        "max_tokens and max_completion_tokens have different values. Send only one of them.",
     ),
     "bias_pair": (
         "{place} は [トークン番号か文字列, 数か false] の形にしてください。",

@@ -12,7 +12,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "slot_unknown": (
         "「{name}」というライブラリはありません（あるもの: {known}）。",
-        "There is no library “{name}” (there is: {known}).",
+        "There is no library “{name}” (available: {known}).",
     ),
     "slot_empty": (
         "使うことになっている「{name}」（{path}）に libllama がありません。`hoshikage lib list` で確かめ、"
@@ -50,7 +50,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "examine a library (a path or a name; default: the one in use)",
     ),
     "help_now": (
-        "動作中のサーバーのモデルを下ろし、すぐに切り替える",
+        "動作中のサーバーのモデルをアンロードし、すぐに切り替える",
         "unload the running server's model, so that the change takes effect at once",
     ),
     "used": (
@@ -59,7 +59,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "used_first": ("ほかに使えるものがないため、「{name}」を使います。", "There was no other, so “{name}” is in use."),
     "use_hint": ("使うには: hoshikage lib use {name}", "To use it: hoshikage lib use {name}"),
-    "now_done": ("動作中のモデルを下ろしました。", "The running model was unloaded."),
+    "now_done": ("動作中のモデルをアンロードしました。", "The running model was unloaded."),
     "now_no_server": ("サーバーは動いていません。", "No server is running."),
     "now_refused": (
         "動作中のモデルはそのままです（{reason}）。",
@@ -73,6 +73,6 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "slot_hollow": ("libllama がありません", "no libllama in it"),
     "fallen": (
         "{at}: {release}（{file}）は最初の読み込みに失敗したため、{former} に戻しました。理由: {reason}",
-        "{at}: {release} ({file}) failed in its first load, so {former} was taken back. Reason: {reason}",
+        "{at}: {release} ({file}) failed to load a model, so Hoshikage went back to {former}. Reason: {reason}",
     ),
 }

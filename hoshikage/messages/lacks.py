@@ -30,14 +30,14 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{path} needs {needs}, which is not in {folder}. Put all libggml files of the same build into that folder.",
     ),
     "needs_same_release": (
-        "{path} は {needs} を必要としますが、同じフォルダーにあるのは {present} です。別の版のファイルが混ざって"
-        "います。1 つの版のファイルだけを置いてください。",
+        "{path} は {needs} を必要としますが、同じフォルダーにあるのは {present} です。別のリリースのファイルが混ざって"
+        "います。1 つのリリースのファイルだけを置いてください。",
         "{path} needs {needs}, but its folder has {present}: files of different releases are mixed. Keep the files of "
         "one release only.",
     ),
     "needs_functions": (
-        "{path} が必要とする関数（{names}）が {present} にありません。別の版の libllama と libggml が混ざっています。"
-        "1 つの版のファイルだけを置いてください。",
+        "{path} が必要とする関数（{names}）が {present} にありません。別のリリースの libllama と libggml が混ざって"
+        "います。1 つのリリースのファイルだけを置いてください。",
         "{path} needs functions ({names}) that {present} do not have: libllama and libggml of different releases are "
         "mixed. Keep the files of one release only.",
     ),

@@ -45,14 +45,14 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     # judging
     "crashed": (
-        "ライブラリ {path} は試し読みの途中で異常終了しました（{reason}）。別の版を "
-        "`hoshikage lib install --release 版` で入れてください。",
+        "ライブラリ {path} は動作確認の途中で異常終了しました（{reason}）。別のリリースを "
+        "`hoshikage lib install --release リリース` で入れてください。",
         "The library {path} crashed when it was tried ({reason}). Install another release with "
         "`hoshikage lib install --release RELEASE`.",
     ),
     "hung": (
-        "ライブラリ {path} は試し読みで {seconds:g} 秒たっても応答しませんでした。別の版を "
-        "`hoshikage lib install --release 版` で入れてください。",
+        "ライブラリ {path} は動作確認で {seconds:g} 秒たっても応答しませんでした。別のリリースを "
+        "`hoshikage lib install --release リリース` で入れてください。",
         "The library {path} did not answer within {seconds:g} s when it was tried. Install another release with "
         "`hoshikage lib install --release RELEASE`.",
     ),
@@ -76,8 +76,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "step_unpacking": ("展開中: {subject}", "Unpacking {subject}"),
     "step_trying": ("動作を確認中: {subject}", "Trying {subject}"),
     "release_unclear": (
-        "--release {release} が分かりません。llama.cpp の版（例: b8390、v0.5.0）か npm の版（例: 3.18.1）を"
-        "指定してください。",
+        "--release {release} が分かりません。llama.cpp のリリース（例: b8390、v0.5.0）か npm のバージョン（例: 3.18.1）"
+        "を指定してください。",
         "--release {release} is not understood. Give an llama.cpp release (b8390, v0.5.0) or an npm version (3.18.1).",
     ),
     "from_alone": (
@@ -87,18 +87,18 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "no_build": (
         "このコンピューター（{machine}）用の {backend} 版は配布されていません（あるもの: {allowed}）。"
         "自分で用意したものは `hoshikage lib install --from 場所` で入れられます。",
-        "No {backend} build is published for this machine ({machine}; there is: {allowed}). A build of your own can be "
-        "installed with `hoshikage lib install --from PLACE`.",
+        "No {backend} build is published for this machine ({machine}; available: {allowed}). A build of your own can "
+        "be installed with `hoshikage lib install --from PLACE`.",
     ),
     "npm_failed": (
-        "npm から {package} を取得できませんでした（{reason}）。ネットワークと版を確かめてください。"
+        "npm から {package} を取得できませんでした（{reason}）。ネットワークとリリースを確かめてください。"
         "手元のファイルは `hoshikage lib install --from 場所` で入れられます。",
         "npm could not bring {package} ({reason}). Check the network and the release. Files at hand can be installed "
         "with `hoshikage lib install --from PLACE`.",
     ),
     "npm_needed": (
-        "npm の版 {release} を入れるには npm が必要です。Node.js を入れるか、llama.cpp の版（例: b8390）を"
-        "指定してください。",
+        "npm のバージョン {release} を入れるには npm が必要です。Node.js を入れるか、llama.cpp のリリース（例: b8390）"
+        "を指定してください。",
         "The npm version {release} needs the npm client. Install Node.js, or name an llama.cpp release such as b8390.",
     ),
     "no_archive": (
@@ -203,7 +203,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "help_install": ("ビルド済みの libllama を導入", "install a prebuilt libllama"),
     "help_backend": ("演算の種類（既定: {default}）", "what computes (default: {default})"),
     "help_release": (
-        "llama.cpp の版（b8390、v0.5.0）か npm の版（3.18.1）。既定: 最新",
+        "llama.cpp のリリース（b8390、v0.5.0）か npm のバージョン（3.18.1）。既定: 最新",
         "llama.cpp release (b8390, v0.5.0) or npm version (3.18.1); default: the latest",
     ),
     "help_from": (
@@ -234,7 +234,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "row_lacks": ("足りないもの", "lacks"),
     "row_file": ("ファイル", "file"),
     "row_place": ("見つけた場所", "found by"),
-    "row_release": ("llama.cpp の版", "llama.cpp release"),
+    "row_release": ("リリース", "llama.cpp release"),
     "row_origin": ("入手元", "came from"),
     "row_backends": ("バックエンド", "backends"),
     "row_devices": ("デバイス", "devices"),
@@ -258,15 +258,16 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "The library {file} cannot be loaded ({reason}). Install one for this machine with `hoshikage lib install`.",
     ),
     "functions_missing": (
-        "ライブラリ {file} には必要な関数がありません: {names}。libllama の b3889 から v0.5.0 までの版を "
+        "ライブラリ {file} には必要な関数がありません: {names}。libllama の b3889 から v0.5.0 までのリリースを "
         "`hoshikage lib install` で入れてください。",
         "The library {file} lacks functions that are needed: {names}. Install a libllama of b3889 to v0.5.0 with "
         "`hoshikage lib install`.",
     ),
     "layout_unknown": (
-        "ライブラリ {file} の構造体 {struct} は、知られているどの版とも一致しません（最も近い {nearest} との違い: "
-        "{difference}）。安全に使えないため読み込みません。別の版を `hoshikage lib install --release 版` で"
-        "入れるか、LIBRARY_CALIBRATION=on として、配置を動作から割り出させてください。",
+        "ライブラリ {file} の構造体 {struct} は、知られているどのリリースとも一致しません（最も近い {nearest} との"
+        "違い: {difference}）。安全に使えないため読み込みません。別のリリースを "
+        "`hoshikage lib install --release リリース` で入れるか、LIBRARY_CALIBRATION=on として、配置を動作から"
+        "割り出させてください。",
         "The struct {struct} of the library {file} matches no known release (nearest: {nearest}; difference: "
         "{difference}). It is not used, as it cannot be used safely. Install another release with "
         "`hoshikage lib install --release RELEASE`, or set LIBRARY_CALIBRATION=on to have the layout worked out from "
@@ -274,7 +275,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "calibration_failed": (
         "ライブラリ {path} の構造体の配置を、動作から割り出せませんでした（{reason}）。安全に使えないため"
-        "読み込みません。別の版を `hoshikage lib install --release 版` で入れてください。",
+        "読み込みません。別のリリースを `hoshikage lib install --release リリース` で入れてください。",
         "The layout of the structs of the library {path} could not be worked out from its behaviour ({reason}). It is "
         "not used, as it cannot be used safely. Install another release with "
         "`hoshikage lib install --release RELEASE`.",
@@ -286,20 +287,20 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "install it again with `hoshikage lib install`.",
     ),
     "feature_lacking": (
-        "いまのライブラリ（llama.cpp {version}）には {feature} がありません。新しい版を `hoshikage lib install` で"
-        "入れると使えます。",
-        "The library in use (llama.cpp {version}) has no {feature}. A newer one, which `hoshikage lib install` brings, "
-        "has.",
+        "いまのライブラリ（llama.cpp {version}）には {feature} がありません。新しいリリースを "
+        "`hoshikage lib install` で入れると使えます。",
+        "The library in use (llama.cpp {version}) does not support {feature}. Run `hoshikage lib install` for a newer "
+        "one.",
     ),
     "handshake_failed": (
         "ライブラリ {file} は見かけと異なる動きをしました（{check}: 期待 {expected}、実際 {found}）。"
-        "別の版を `hoshikage lib install --release 版` で入れてください。",
+        "別のリリースを `hoshikage lib install --release リリース` で入れてください。",
         "The library {file} does not behave as its layout says ({check}: expected {expected}, found {found}). "
         "Install another release with `hoshikage lib install --release RELEASE`.",
     ),
     "golden_failed": (
         "ライブラリ {file} の計算結果が、内蔵モデルの正しい結果と一致しません（{check}: 期待 {expected}、"
-        "実際 {found}）。別の版を `hoshikage lib install --release 版` で入れてください。",
+        "実際 {found}）。別のリリースを `hoshikage lib install --release リリース` で入れてください。",
         "The library {file} computes other results than the built-in model's known ones ({check}: expected "
         "{expected}, found {found}). Install another release with `hoshikage lib install --release RELEASE`.",
     ),

@@ -24,7 +24,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "alias_not_found": (
         "別名「{model}」はありません。あるもの: {known}",
-        "There is no alias “{model}”. There are: {known}",
+        "There is no alias “{model}”. Available: {known}",
     ),
     "entry_no_object": (
         "「{label}」の登録内容が {{...}} の形になっていないため、飛ばしました。",
@@ -48,15 +48,16 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "registry_damaged": (
         "{file} の {line} 行 {column} 文字目が JSON として読めません。直すまで書き換えません。",
-        "{file} cannot be read as JSON at line {line}, column {column}. It is not written to until it is mended.",
+        "{file} cannot be read as JSON at line {line}, column {column}. Hoshikage will not change it until it is "
+        "fixed.",
     ),
     "registry_no_json": (
         "{file} は UTF-8 の JSON として読めません。直すまで書き換えません。",
-        "{file} cannot be read as UTF-8 JSON. It is not written to until it is mended.",
+        "{file} cannot be read as UTF-8 JSON. Hoshikage will not change it until it is fixed.",
     ),
     "registry_no_object": (
         '{file} の全体が {{"ラベル": {{...}}}} の形になっていません。直すまで書き換えません。',
-        '{file} as a whole is not of the form {{"label": {{...}}}}. It is not written to until it is mended.',
+        '{file} as a whole is not of the form {{"label": {{...}}}}. Hoshikage will not change it until it is fixed.',
     ),
     "registry_no_file": (
         "{file} は普通のファイルでないか、大きすぎます。",

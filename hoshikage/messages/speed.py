@@ -30,7 +30,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "row_first": ("最初のトークン", "first token"),
     "row_prompt": ("プロンプト", "prompt"),
     "row_load": ("読み込み", "load"),
-    "row_memory": ("メモリー", "memory"),
+    "row_memory": ("メモリ", "memory"),
     "row_guessed": ("先読み", "guessed ahead"),
     "row_library": ("ライブラリ", "library"),
     "row_where": ("測り方", "measured"),

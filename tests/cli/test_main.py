@@ -196,7 +196,7 @@ def test_a_server_without_a_library_names_the_command_that_installs_one(
 def test_a_second_server_is_told_of_the_first(server: Running) -> None:
     done = python("-m", "hoshikage")
     assert done.returncode == 1
-    assert f"error: Hoshikage runs already at 127.0.0.1:{server.port}" in done.stderr
+    assert f"error: Hoshikage is already running at 127.0.0.1:{server.port}" in done.stderr
 
 
 @pytest.mark.process

@@ -26,7 +26,7 @@ def made(out: str) -> str:
 def test_create_list_rotate_revoke(cli: Cli, store: TokenStore) -> None:
     ran = cli("token", "create", "laptop")
     assert (ran.status, ran.err) == (0, "")
-    assert ran.out.startswith("A token, shown this once:\n\n  hsk-")
+    assert ran.out.startswith("Token created (it will not be shown again):\n\n  hsk-")
     token = made(ran.out)
     found = store.verify(token)
     assert found is not None
@@ -35,7 +35,7 @@ def test_create_list_rotate_revoke(cli: Cli, store: TokenStore) -> None:
 
     cli("token", "create", "boss", "--admin")
     header, first, second = cli("token", "list").out.splitlines()
-    assert header.split() == ["Name", "May", "Made"]
+    assert header.split() == ["Name", "Scope", "Made"]
     assert first.split("  ")[:2] == ["laptop", "use the API"]
     assert second.startswith("boss ")
     assert "use the API and administer" in second
@@ -77,8 +77,8 @@ def test_no_token_is_shown_twice(cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (("rotate", "phone"), 1, "error: There is no token “phone”. There are: laptop\n"),
-        (("revoke", "phone"), 1, "error: There is no token “phone”. There are: laptop\n"),
+        (("rotate", "phone"), 1, "error: There is no token “phone”. Available: laptop\n"),
+        (("revoke", "phone"), 1, "error: There is no token “phone”. Available: laptop\n"),
         (("create", "laptop"), 2, "error: There is a token “laptop” already."),
         (("create", "a b"), 2, "error: A token cannot be named “a b”."),
         (("create",), 2, "error: Missing arguments: NAME"),
