@@ -20,8 +20,9 @@ from hoshikage.answer.output_parser import OutputParser
 from hoshikage.answer.schema import chat, tools
 from hoshikage.answer.tools import adapted
 from hoshikage.dispatch import client
+from hoshikage.options import SETTINGS
 from hoshikage.registry import ModelSpec
-from hoshikage.settings import ROWS, config_dir, load
+from hoshikage.settings import config_dir, load
 from hoshikage.tools import Content, Delta
 
 T = TypeVar("T")
@@ -41,7 +42,7 @@ class AsyncEngine:
         Without `library` the one is used that the server would use.
         """
         given = {name.upper(): str(value) for name, value in settings.items()}
-        if unknown := sorted(given.keys() - {row.variable for row in ROWS}):
+        if unknown := sorted(given.keys() - {option.variable for option in SETTINGS}):
             raise TypeError(f"unknown settings: {', '.join(unknown)}")
         own = {} if library is None else {"HOSHIKAGE_LIB_PATH": str(Path(library).absolute())}
         self._settings = load({**FIXED, **given, **own}, os.environ, config_dir()).settings

@@ -28,7 +28,7 @@ APP: Final = "hoshikage"
 
 
 def config_dir() -> Path:
-    """`~/.config/hoshikage` on Linux, `%APPDATA%\\hoshikage` on Windows, `~/Library/Application Support/hoshikage`."""
+    r"""`~/.config/hoshikage` on Linux, `%APPDATA%\hoshikage` on Windows, `~/Library/Application Support/hoshikage`."""
     return Path(platformdirs.user_config_dir(APP, appauthor=False, roaming=True))
 
 

@@ -51,7 +51,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     "cli": VALUES
     | {"protocols", "http", "dispatch", "library", "registry", "gguf", "options", "settings", "messages", "durable"}
     | {"logs", "service", "access", "cores", "in_force"},
-    "embedding": VALUES | {"answer", "dispatch", "registry", "settings", "tools"},
+    "embedding": VALUES | {"answer", "dispatch", "options", "registry", "settings", "tools"},
     "": frozenset({"embedding"}),
     "__main__": frozenset({"cli"}),
 }
@@ -134,7 +134,8 @@ def room(module: str) -> str:
 
 def inner_room(module: str, sources: Mapping[str, str]) -> str:
     """The room within its room of a module: `hoshikage.protocols.ollama.writer` is in `ollama`; `` for one that is in
-    none, as `hoshikage.protocols.app`."""
+    none, as `hoshikage.protocols.app`.
+    """
     parts = module.split(".")
     return parts[2] if len(parts) > 3 or f"{module}.__init__" in sources else ""
 

@@ -34,7 +34,7 @@ class Row:
 
 
 def _rows(page: Path) -> list[Row]:
-    """`| ID | promise | state | where | shown by |`"""
+    """Reads the table with the columns ID, promise, state, where, shown by."""
     rows = []
     for line in page.read_text("utf-8").splitlines():
         cells = [cell.strip() for cell in line.strip("|").split(" | ")]

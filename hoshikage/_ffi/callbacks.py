@@ -100,10 +100,10 @@ class Progress:
 
 
 class AbortFlag:
-    """One byte that ends a running decode. `set` from any thread; no Python runs in the decode's hot path.
+    r"""One byte that ends a running decode. `set` from any thread; no Python runs in the decode's hot path.
 
     libllama asks its abort callback between graph nodes and stops where it returns true. The callback is libc's
-    strlen, its data these two bytes: strlen("") is 0 and strlen("\\1") is 1. CPU and Metal ask; other backends do not.
+    strlen, its data these two bytes: strlen("") is 0 and strlen("\1") is 1. CPU and Metal ask; other backends do not.
     """
 
     __slots__ = ("_bytes", "callback_address", "data_address")

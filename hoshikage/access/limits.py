@@ -15,7 +15,7 @@ from typing import Final
 
 MINUTE_S: Final = 60.0
 ROUNDING: Final = 1e-6
-"""Of one request or token: who waits as long as told is let in, however the floats fall."""
+"""This much of one request or token is forgiven: who waits as long as told is let in, however the floats fall."""
 
 
 @dataclass(frozen=True, slots=True)

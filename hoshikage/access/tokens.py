@@ -57,7 +57,7 @@ class AccessToken:
 class _Entry:
     token: AccessToken
     sha256: bytes
-    """In hexadecimal."""
+    """This is in hexadecimal."""
 
 
 @dataclass(frozen=True, slots=True)

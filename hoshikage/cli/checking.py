@@ -10,7 +10,7 @@ from hoshikage.settings import cache_dir
 
 
 def judge(file: Path, context: CommandContext, *, fresh: bool = False) -> check_report.CheckReport:
-    """As `verdict.check`."""
+    """Does what `check_report.check` does."""
     return check_report.check(
         file,
         cache_dir=cache_dir(),

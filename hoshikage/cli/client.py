@@ -37,7 +37,7 @@ class ServerSaid(HoshikageError):
 
 
 class ServerRefused(UsageError):
-    """As ServerSaid, for what is wrong use or a wrong setting of this user's; it has the exit status of that."""
+    """The server called it wrong use or a wrong setting of this user's; the exit status is that of wrong use."""
 
     def __init__(self, message: str) -> None:
         super().__init__("cli.server_said", message=message)
@@ -93,7 +93,7 @@ class Server:
             return None
 
     def peer(self) -> Peer | None:
-        """Who is there; None where nobody listens."""
+        """Says who is there; None where nobody listens."""
         try:
             with self._line() as line:
                 return line.peer
@@ -155,7 +155,7 @@ class Server:
         return None
 
     def require(self, method: str, *path: str) -> Any:
-        """As `admin`, for what only a server can do and what may take long. Raises Unavailable where none is."""
+        """Does what `admin` does, for what only a server can do, and slowly. Raises Unavailable where none runs."""
         try:
             with self._line() as line:
                 self._require_own(line)

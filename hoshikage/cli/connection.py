@@ -16,18 +16,18 @@ from typing import Final, Literal
 from hoshikage.access import local_admin
 
 PROBE_S: Final = 2.0
-"""For connecting and for what a server answers at once."""
+"""The seconds allowed for connecting, and for what a server answers at once."""
 LOOPBACK_S: Final = 0.8
-"""As PROBE_S, on this machine, where a command can do without the server."""
+"""The same on this machine, where a command can do without the server."""
 MAX_BYTES: Final = 65_536
-"""Of an answer that is a few words long."""
+"""An answer of a few words is never longer."""
 Peer = Literal["own", "hoshikage", "other"]
 """This user's server, as it has proved; what calls itself Hoshikage; anything else."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a server may be found, and what is needed to speak to it."""
+    """This says where a server may be found, and holds what is needed to speak to it."""
 
     host: str
     port: int
@@ -89,7 +89,7 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 def _private(path: Path) -> Line | None:
-    """By the Unix socket, where nobody has to say who they are; None where no server listens there."""
+    """Connects by the Unix socket, where nobody has to say who they are; None where no server listens there."""
     if not hasattr(socket, "AF_UNIX"):
         return None
     connection = _UnixConnection(path)

@@ -14,11 +14,11 @@ from hoshikage.settings import Settings
 class CommandContext:
     settings: Settings
     sources: Mapping[str, str]
-    """As `settings.Loaded.sources`."""
+    """This is `settings.Loaded.sources`."""
     language: Language
     environ: Mapping[str, str]
     warnings: tuple[SettingInvalid, ...] = ()
-    """As `settings.Loaded.warnings`."""
+    """This is `settings.Loaded.warnings`."""
 
     def text(self, key: str, /, **details: object) -> str:
         """A text of the catalogue in the user's language."""

@@ -160,7 +160,7 @@ def _cells(row: ListRow, context: CommandContext) -> dict[str, str]:
 
 
 def _size_of(spec: ModelSpec) -> int | None:
-    """Of all the model's files, as far as they can be seen without opening one."""
+    """Adds up all the model's files, as far as they can be seen without opening one."""
     try:
         return sum(file.stat().st_size for file in gguf_files(spec.file))
     except OSError:

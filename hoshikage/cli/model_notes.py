@@ -1,5 +1,6 @@
 """What `add` and `add --check` say of a model beside its sizes: what it is for, and how chats with it will be. Main
-thread."""
+thread.
+"""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from hoshikage.registry import is_file, read_template
 
 METAVARS: Final = {int: "N", float: "X", str: "FILE|chatml|gguf:NAME"}
 SHARES: Final = "X,Y,…"
-"""Of the one option that has a form."""
+"""The one option that has a form is checked by it."""
 
 
 def add_options(parser: Parser, rows: Iterable[Option]) -> None:

@@ -56,7 +56,7 @@ class Parser(argparse.ArgumentParser):
         return Commands(action, self.language)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """As argparse's; a verb's parser refuses what it does not know itself, so that its own help is named."""
+        """Parses as argparse does. A verb's parser itself refuses what it does not know, so that its help is named."""
         found, unknown = super().parse_known_args(args, namespace)
         if unknown and not self._lenient:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
@@ -71,7 +71,7 @@ class Parser(argparse.ArgumentParser):
 
 
 class Commands:
-    """Where a command's `register` adds its parser."""
+    """A command's `register` adds its parser here."""
 
     def __init__(self, action: argparse._SubParsersAction[Parser], language: Language) -> None:
         self._action = action

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 COLUMNS: Final = ("name", "model", "system", "options", "state")
 STYLES: Final = {"usable": "green", "missing": "red"}
 SHOWN_CHARACTERS: Final = 40
-"""Of the system text in the list; `--json` has all of it."""
+"""The list shows no more characters of the system text; `--json` has all of it."""
 
 
 def register(commands: Commands) -> None:

@@ -36,7 +36,7 @@ class Registering:
         self._tell: Callable[[str], None] = result.note if verbose else lambda _: None
 
     def add(self, label: str, file: Path, stop: Sequence[str], options: OwnOptions) -> bool:
-        """As Registry.add; also raises ServerSaid, ServerRefused."""
+        """Does what Registry.add does; also raises ServerSaid, ServerRefused."""
         body = {"name": label, "path": str(file), "stop": list(stop), **options.given()}
         if (found := self._server.admin("POST", "models", body=body)) is not None:
             answer, where = found
@@ -46,7 +46,7 @@ class Registering:
         return self._registry.add(label, file, stop, options)
 
     def remove(self, label: str) -> None:
-        """As Registry.remove; also raises ServerSaid, ServerRefused."""
+        """Does what Registry.remove does; also raises ServerSaid, ServerRefused."""
         if (found := self._server.admin("DELETE", "models", label)) is not None:
             self._by_server(found[1])
             return

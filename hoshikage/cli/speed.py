@@ -36,7 +36,7 @@ class Asker(Protocol):
         """An answer of just so many tokens, with nothing kept of any prompt. Raises HoshikageError."""
 
     def status(self) -> dict[str, Any]:
-        """As /v1/status."""
+        """This is what /v1/status shows."""
 
 
 @contextmanager

@@ -53,7 +53,7 @@ class _Member:
     name: str
     size: int
     target: str | None
-    """Of a link, from the archive's root."""
+    """This is where a link leads, from the archive's root."""
     open: Callable[[], IO[bytes]]
 
 
@@ -224,7 +224,7 @@ def _safe_name(name: str, archive: Path) -> str:
 
 
 def _safe_link(name: str, target: str, archive: Path) -> str:
-    """Where a symbolic link leads, from the archive's root."""
+    """Finds where a symbolic link leads, from the archive's root."""
     clean = target.replace("\\", "/")
     whole = posixpath.normpath(posixpath.join(posixpath.dirname(name), clean))
     if clean.startswith("/") or _DRIVE.match(clean) or whole.split("/")[0] == ".." or "\0" in clean:

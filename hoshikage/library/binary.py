@@ -82,7 +82,7 @@ def interpreter() -> BinaryImage | None:
 
 
 def kind_of(image: BinaryImage) -> str:
-    """`64-bit x86-64`"""
+    """Names what the file is for: `64-bit x86-64`."""
     return f"{image.bits}-bit {' + '.join(image.machines)}"
 
 

@@ -25,7 +25,7 @@ PROCESSES: Final = 100
 """At most so many; a release three layouts away took 11."""
 FOLDER: Final = "calibrations"
 ATTEMPT_S: Final = 60.0
-"""For one process; a field in the wrong place may make it wait for ever."""
+"""No process gets more seconds: a field in the wrong place may make it wait for ever."""
 PATIENCE_S: Final = 240.0
 _ANSWER_BYTES: Final = 1 << 16
 
@@ -47,7 +47,7 @@ def calibrate(file: Path, model: Path | None, store: Path, *, command: Sequence[
 
 
 def place(content: str, cache_dir: Path) -> Path:
-    """Where the layouts of a library with this fingerprint are kept."""
+    """Names the file in which the layouts of a library with this fingerprint are kept."""
     return cache_dir / FOLDER / f"{content}-{__version__}.json"
 
 

@@ -29,7 +29,7 @@ class Row:
     name: str
 
     def data(self, language: Language) -> dict[str, Any]:
-        """As JSON has it, with the verdict in words."""
+        """Gives the case as JSON has it, with the verdict in words."""
         judged = self.verdict if isinstance(self.verdict, CheckReport) else None
         return {
             "name": self.name,

@@ -58,7 +58,7 @@ class CheckReport:
     model_layout: str = ""
     context_layout: str = ""
     devices: tuple[DeviceInfo, ...] = ()
-    """As at the time of the check; `cached` tells that this was some time ago."""
+    """This was true at the time of the check; `cached` tells that this was some time ago."""
     system_info: str = ""
     golden: str = "not_run"
     """`passed`, `failed` or `not_run`."""

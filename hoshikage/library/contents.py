@@ -104,7 +104,7 @@ def backends(folder: Path) -> tuple[str, ...]:
 
 
 def _libllama(source: Path, platform: str, *, own: bool) -> Path | None:
-    """In a person's folder at the known places; in an unpacked archive anywhere, the nearest to its root first."""
+    """Looks at the known places in a person's folder; in an unpacked archive anywhere, nearest to its root first."""
     found = locate.in_folder(source, platform)
     if found is not None or not own:
         return found
@@ -114,7 +114,7 @@ def _libllama(source: Path, platform: str, *, own: bool) -> Path | None:
 
 
 def size(file: Path) -> int:
-    """Bytes of the set that libllama at `file` belongs to, links not counted, without programs beside it."""
+    """Counts the bytes of the set that libllama at `file` belongs to, without links and without programs beside it."""
     return sum({path.resolve(): path.stat().st_size for path in [*members(file), *_second(file.parent)]}.values())
 
 

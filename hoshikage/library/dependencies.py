@@ -38,7 +38,7 @@ class Lack:
 
 @dataclass(frozen=True)
 class System:
-    """Where the loader looks beside the set's own folders."""
+    """The loader looks in these folders too, beside the set's own."""
 
     platform: str
     environ: Mapping[str, str]
@@ -46,7 +46,8 @@ class System:
     @cached_property
     def loaded(self) -> dict[str, Path]:
         """Libraries that this interpreter has: a runner, the same program, has them too, before any search. But for
-        llama.cpp's own, which only a program with the engine in its process has."""
+        llama.cpp's own, which only a program with the engine in its process has.
+        """
         try:
             lines = Path("/proc/self/maps").read_text("utf-8", "replace").splitlines()
         except OSError:

@@ -17,7 +17,7 @@ from hoshikage import __version__
 from hoshikage.errors import InstallFailed
 
 _TIMEOUT_S: Final = 30.0
-"""Without a byte."""
+"""A download that brings no byte for so many seconds is given up."""
 _MOST_BYTES: Final = 4 << 30
 _ANSWER_BYTES: Final = 16 << 20
 _CHUNK: Final = 1 << 18

@@ -55,7 +55,7 @@ class _File:
             self.segments.append(_Segment(kind, offset, address, size))
 
     def least_size(self) -> int:
-        """Bytes that the file must have for its segments."""
+        """The file must have so many bytes for its segments."""
         return max((s.offset + s.size for s in self.segments if s.kind == _PT_LOAD), default=0)
 
     def offset(self, address: int) -> int:

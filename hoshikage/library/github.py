@@ -76,7 +76,7 @@ def fetch(asset: Asset, folder: Path, on_bytes: Callable[[int, int], None]) -> P
 
 
 def _release(answer: Any) -> Release:
-    """From GitHub's JSON. Raises InstallFailed for anything of another shape."""
+    """Reads GitHub's JSON. Raises InstallFailed for anything of another shape."""
     try:
         assets = []
         for asset in answer["assets"]:

@@ -51,7 +51,7 @@ class Symbols:
 
     defined: frozenset[str]
     undefined: frozenset[str]
-    """Without the weak ones, which need not be found."""
+    """Weak ones, which need not be found, are left out."""
 
 
 class Source:

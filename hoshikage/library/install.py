@@ -27,7 +27,7 @@ class Installed:
     record: staging.InstallRecord
     verdict: CheckReport
     kept: Path | None
-    """Where the former folder is now, if it held files that no installation had put there."""
+    """The former folder is here now, if it held files that no installation had put there."""
     former: str
     """The slot in which the former library is kept for a rollback; empty where there was none that worked."""
 
@@ -40,12 +40,12 @@ class Installed:
 
 @dataclass(frozen=True, slots=True)
 class InstallContext:
-    """Where the work is done. `tries` stands for the check program in tests."""
+    """The work is done with these. `tries` stands for the check program in tests."""
 
     lib_dir: Path
     cache_dir: Path
     environ: Mapping[str, str] = field(default_factory=dict)
-    """Where the loader looks, for the reasons of a refusal."""
+    """The loader looks in these folders; a refusal names them."""
     slot: str = library_state.MANUAL
     timeout_s: float = 60
     """How long the new library may take to be tried."""

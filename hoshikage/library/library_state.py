@@ -100,7 +100,7 @@ def home(lib_dir: Path) -> Path:
 
 
 def folder(lib_dir: Path, slot: str) -> Path:
-    """Where a slot's files are, or would be. Raises UsageError for what is no slot's name."""
+    """Names the folder of a slot's files, which need not exist. Raises UsageError for what is no slot's name."""
     if slot == MANUAL:
         return lib_dir
     if slot.startswith(KEPT) and re.fullmatch(r"[0-9a-f]+", slot.removeprefix(KEPT)):

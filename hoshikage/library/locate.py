@@ -20,7 +20,7 @@ VARIABLE: Final = "HOSHIKAGE_LIB_PATH"
 INSTALL_COMMAND: Final = "hoshikage lib install"
 USE_COMMAND: Final = "hoshikage lib use lib"
 NESTED: Final = ("bin", "lib", "lib64", "build/bin", "bins/*", "llama-*", "llama-*/bin", "llama-*/lib")
-"""Where archives and builds put the library below the folder that a person names."""
+"""Archives and builds put the library here, below the folder that a person names."""
 STANDARD: Final = {
     "linux": ("/usr/local/lib", "/usr/local/lib64", "/lib", "/lib64", "/usr/lib", "/usr/lib64"),
     "darwin": ("/opt/homebrew/lib", "/usr/local/lib", "/usr/lib"),
@@ -34,7 +34,7 @@ class LocatedLibrary:
     source: str
     """`HOSHIKAGE_LIB_PATH`, `config` or `system`."""
     slot: str = ""
-    """Where `source` is `config`: `lib`, or the name of the slot that was chosen."""
+    """This is `lib`, or the name of the slot that was chosen, where `source` is `config`."""
 
 
 def find(

@@ -18,7 +18,7 @@ _MOST_COMMANDS: Final = 8192
 
 
 def read(source: Source) -> BinaryImage:
-    """Of a universal file the first slice's needs, and all slices' machines. Raises Damaged, Truncated, OSError."""
+    """Reads the needs of a universal file's first slice, and all machines. Raises Damaged, Truncated, OSError."""
     magic = source.take(0, 4)
     if magic in THIN:
         return _slice(source, 0)

@@ -123,7 +123,7 @@ def _reason(answer: Any, said: str, status: int) -> str:
 
 
 def _size(folder: Path) -> int:
-    """Bytes of the files below `folder`, some of which may vanish while they are counted."""
+    """Counts the bytes of the files below `folder`, some of which may vanish meanwhile."""
     total = 0
     for path in folder.rglob("*"):
         try:

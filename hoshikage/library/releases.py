@@ -25,7 +25,7 @@ RELEASES: Final = {
 """npm version -> llama.cpp release, oldest first."""
 _SHORT: Final = {"win32": "win", "darwin": "mac"}
 _EXT_SINCE: Final = (3, 12, 4)
-"""From this npm version on the CUDA packages leave the build for the older CUDA to a `-cuda-ext` package."""
+"""The CUDA packages leave the build for the older CUDA to a `-cuda-ext` package from this npm version on."""
 _NPM_VERSION: Final = re.compile(r"\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?")
 _LLAMA_RELEASE: Final = re.compile(r"b\d{3,6}|v\d+\.\d+(?:\.\d+)*")
 
@@ -33,7 +33,7 @@ _LLAMA_RELEASE: Final = re.compile(r"b\d{3,6}|v\d+\.\d+(?:\.\d+)*")
 @dataclass(frozen=True, slots=True)
 class Platform:
     system: str
-    """As `sys.platform`."""
+    """This is `sys.platform`."""
     architecture: str
     """`x64`, `arm64` or `armv7l`; else as the system says."""
 
@@ -51,7 +51,7 @@ class WantedBuild:
 
 
 def machine(system: str, architecture: str) -> Platform:
-    """From `sys.platform` and `platform.machine()`."""
+    """Makes the value of `sys.platform` and `platform.machine()`."""
     known = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64", "armv7l": "armv7l"}
     return Platform(system, known.get(architecture.lower(), architecture))
 

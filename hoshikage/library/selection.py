@@ -37,7 +37,7 @@ class SelectedLibrary:
     found: Path
     """What people know it by."""
     source: str
-    """As `locate.LocatedLibrary.source`."""
+    """This is `locate.LocatedLibrary.source`."""
     slot: str
     fingerprint: str
     release: str
@@ -94,7 +94,7 @@ class Selection:
             store.prune(self.lib_dir, choice.fingerprint)
 
     def taken_back(self, failed: SelectedLibrary | None, choice: SelectedLibrary, error: HoshikageError) -> Fallback:
-        """From now on `choice` is in use, and everybody can see why. Where that cannot be written it is forgotten."""
+        """Makes `choice` the library in use, and writes down why. What cannot be written is forgotten."""
         found, slot = (failed.found, failed.slot) if failed is not None else self._tried()
         fallen = Fallback(
             slot=slot,

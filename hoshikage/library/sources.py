@@ -38,7 +38,7 @@ Progress = Callable[[int, int, Step], None]
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where a set is looked for, and for which machine."""
+    """This says where a set is looked for, and for which machine."""
 
     machine: releases.Platform
     environ: Mapping[str, str]
@@ -67,7 +67,7 @@ class Fetched:
     """`npm`, `github`, `url`, `archive` or `folder`."""
     origin: str
     release: str | None
-    """Where the source tells it; the files may tell better."""
+    """The source tells it, or None; the files may tell better."""
 
 
 def fetch(order: InstallRequest, market: Sources, work: Path) -> Fetched:

@@ -60,7 +60,7 @@ def described(file: Path) -> InstalledLibrary:
 
 
 def use(lib_dir: Path, name: str, before: str = "") -> None:
-    """From the next load on, this slot; `before` is the one that was in use. Raises NotFound, OSError."""
+    """Chooses this slot from the next load on; `before` is the one that was in use. Raises NotFound, OSError."""
     slot(lib_dir, name)
     chosen = Selected(name, hand_look(lib_dir), before if before != name else "")
     library_state.change(lib_dir, lambda state: replace(state, use=chosen, fallen=None))
@@ -142,7 +142,8 @@ def copied(file: Path, content: str, lib_dir: Path, cache_dir: Path, environ: Ma
 
 def prune(lib_dir: Path, current: str) -> None:
     """Removes all but the newest copies; the one in use, the one that a rollback leads to and the one of
-    fingerprint `current` count as new."""
+    fingerprint `current` count as new.
+    """
     state = library_state.read(lib_dir)
     with suppress(OSError):
         os.utime(library_state.folder(lib_dir, library_state.kept(current)))

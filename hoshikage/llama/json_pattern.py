@@ -1,7 +1,7 @@
-"""Regular expressions of JSON schemas, made such that llguidance enforces them. Pure.
+r"""Regular expressions of JSON schemas, made such that llguidance enforces them. Pure.
 
 llguidance 1.9 looks for a pattern in the escaped text of a string, and a character class that holds most control
-characters, but not the quote or not the backslash, lets the escaped forms of those two pass too: `[^"]` takes `\\"`.
+characters, but not the quote or not the backslash, lets the escaped forms of those two pass too: `[^"]` takes `\"`.
 """
 
 from __future__ import annotations

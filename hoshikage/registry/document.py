@@ -29,7 +29,7 @@ LOCK_TIMEOUT_S: Final = 30
 E = TypeVar("E")
 T = TypeVar("T")
 Signature = tuple[int, int, int]
-"""Of one state of a file: time of change in ns, size, inode."""
+"""This tells one state of a file from another: time of change in ns, size, inode."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Issue:
 
     key: str
     details: dict[str, Detail]
-    """With a `label` where it is one entry's, else the whole file's."""
+    """An issue with a `label` is that entry's, one without is the whole file's."""
 
 
 @dataclass(frozen=True, slots=True)

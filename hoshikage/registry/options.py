@@ -11,9 +11,9 @@ from hoshikage.errors import InvalidRequest
 from hoshikage.options import OPTIONS, OWN, SAMPLING, Option, Value
 
 CHATML: Final = "chatml"
-"""As `chat_template`: the built-in ChatML format, whatever the GGUF brings."""
+"""This value of `chat_template` means the built-in ChatML format, whatever the GGUF brings."""
 NAMED: Final = "gguf:"
-"""As the beginning of `chat_template`: the one of this name among the GGUF's own."""
+"""A `chat_template` that begins so names one among the GGUF's own."""
 MAX_SHOWN: Final = 60
 _BY_NAME: Final = {option.name: option for option in OPTIONS}
 
@@ -21,7 +21,8 @@ _BY_NAME: Final = {option.name: option for option in OPTIONS}
 @dataclass(frozen=True, slots=True)
 class OwnOptions:
     """What one model or persona has of its own, by the names of `options.OWN`, as it stands in the file. What it does
-    not name is as the settings have it, or as the GGUF says."""
+    not name is as the settings have it, or as the GGUF says.
+    """
 
     values: Mapping[str, Value] = field(default_factory=dict)
 

@@ -123,12 +123,12 @@ class Registry:
         return self._models.problems()
 
     def persona_problems(self) -> tuple[Issue, ...]:
-        """As `problems`, of personas.json; also personas that a model of the same name hides."""
+        """Gives the problems of personas.json; also personas that a model of the same name hides."""
         hidden = [name for name in self._personas.entries() if name in self._models.entries()]
         return (*self._personas.problems(), *(Issue("model.persona_hidden", {"label": name}) for name in hidden))
 
     def alias_problems(self) -> tuple[Issue, ...]:
-        """As `problems`, of aliases.json; also aliases that a model or a persona of the same name hides."""
+        """Gives the problems of aliases.json; also aliases that a model or a persona of the same name hides."""
         hidden = [name for name in self._aliases.entries() if self._is_taken(name)]
         return (*self._aliases.problems(), *(Issue("model.alias_hidden", {"label": name}) for name in hidden))
 

@@ -51,7 +51,7 @@ class Status:
     reason: str = ""
     """Why `unknown`: the manager's words."""
     url: str = ""
-    """Where the server says that it listens; empty where it has not told."""
+    """The server says that it listens here; empty where it has not told."""
 
 
 class Manager(Protocol):

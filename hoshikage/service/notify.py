@@ -31,7 +31,7 @@ class Notifier:
 
     @classmethod
     def of(cls, environ: Mapping[str, str], pid: int) -> Notifier:
-        """As NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID say; `pid` is this process's."""
+        """Makes the notifier that NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID ask for; `pid` is this process's."""
         watched = environ.get("WATCHDOG_PID", str(pid)) == str(pid)
         micros = environ.get("WATCHDOG_USEC", "")
         every = int(micros) / 2_000_000 if watched and micros.isascii() and micros.isdigit() and int(micros) else None

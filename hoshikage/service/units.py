@@ -144,7 +144,7 @@ def launchd_agent(program: Program, log_file: Path) -> bytes:
 
 
 def scheduled_task(program: Program, user: str) -> bytes:
-    """The XML of a task that starts when `user` (`DOMAIN\\name`) logs on; UTF-16, as schtasks wants it.
+    r"""The XML of a task that starts when `user` (`DOMAIN\name`) logs on; UTF-16, as schtasks wants it.
 
     A task has no environment of its own: `program.environment` is not carried.
     """

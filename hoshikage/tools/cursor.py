@@ -41,7 +41,7 @@ class Markers:
         ]
 
     def search(self, text: str, ended: bool) -> tuple[int, str | None, int]:
-        """Where certain text ends, the mark that was met there, and where the mark ends."""
+        """Finds where certain text ends, the mark that was met there, and where the mark ends."""
         met = (self._whole if ended else self._any).search(text)
         if met is None:
             return len(text), None, len(text)

@@ -42,13 +42,13 @@ FORMATS: Final[tuple[ToolFormat, ...]] = (
     hermes.FORMAT,
     llama3.FORMAT,
 )
-"""From the most particular signs to the most common ones."""
+"""The most particular signs come first, the most common ones last."""
 SIGNS: Final = re.compile(r"""(?P<opens>\{[{%])|(?P<closes>\})|(?<!['".\w])tools(?!['"\w])""")
 """What is looked for in one pass, since the text is anybody's: a search for the whole of it would begin anew at every
 mark."""
 MESSAGE_TOOLS: Final = re.compile(r"""message(?:\.tools\b|\[['"]tools['"]\])""")
 MAX_CHARACTERS: Final = 2_000_000
-"""Of a template that is looked at; one that is longer is refused when it is compiled."""
+"""A longer template is not looked at; it is refused when it is compiled."""
 Place = Literal["variable", "system", "nowhere"]
 
 
@@ -59,7 +59,7 @@ class ChatFormat:
     form: ToolFormat = generic.FORMAT
     thinking: Thinking | None = None
     place: Place = "nowhere"
-    """Where the template looks for tools; `nowhere`: they are told in a system text, and answers are generic."""
+    """The template looks for tools here; with `nowhere` they are told in a system text, and answers are generic."""
     writes_calls: bool = False
     """Whether the template writes the calls of the conversation by itself."""
 
@@ -87,7 +87,7 @@ def detect(template_source: str | None) -> ToolFormat:
 
 
 def place_of_tools(template_source: str | None) -> Place:
-    """Where a template looks for the request's tools: in a variable, in the system message, or not at all."""
+    """A template looks for the request's tools in a variable, in the system message, or not at all."""
     source = template_source or ""
     inside = False
     for met in SIGNS.finditer(source):

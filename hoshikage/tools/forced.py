@@ -12,7 +12,7 @@ from hoshikage.tools.json_text import json_calls
 from hoshikage.tools.tool_format import ToolFormat
 
 MAX_CALLS: Final = 16
-"""In one answer, lest a model that finds no end of them fills its context with calls."""
+"""An answer has no more calls, lest a model that finds no end of them fills its context with them."""
 
 
 def parse(cursor: TextCursor, calls: Calls) -> Steps[None]:

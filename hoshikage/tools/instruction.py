@@ -66,7 +66,7 @@ def results_as_text(messages: tuple[Message, ...]) -> tuple[Message, ...]:
 
 
 def write_tagged(calls: list[Call]) -> str:
-    """As the instruction has it, and Hermes."""
+    """Writes a call as the instruction has it, and Hermes."""
     return "\n".join(f"<tool_call>\n{_dumped(call)}\n</tool_call>" for call in calls)
 
 
