@@ -8,7 +8,7 @@ python := if os_family() == "windows" { ".venv/Scripts/python.exe" } else { ".ve
 default:
     @just --list
 
-# linters and the tests that need no library and no process (under a minute)
+# linters and the tests that need no library and no process (about a minute)
 test *arguments:
     python3 scripts/test.py {{ arguments }}
 
