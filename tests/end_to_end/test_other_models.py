@@ -14,6 +14,7 @@ from openai import OpenAI
 from tests.end_to_end.conftest import register
 from tests.end_to_end.live import LiveServer, home_environ
 from tests.small_models import with_gaps, write_encoder
+from tests.tiny_decoders import write_decoder
 
 RANK = 4
 
@@ -25,6 +26,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, library_file: Path, demo_mo
     models = {
         "ranker": write_encoder(folder / "rank.gguf", RANK),
         "gaps": with_gaps(demo_model, folder / "gaps.gguf"),
+        "bare": write_decoder(folder / "bare.gguf"),
     }
     register(home, models)
     with LiveServer(home_environ(home, library_file, N_CTX="512")) as live:
@@ -102,3 +104,22 @@ def test_a_suffix_is_what_infill_does(client: OpenAI) -> None:
     )
     assert told["content"] == answer.choices[0].text
     assert told["tokens_evaluated"] == answer.usage.prompt_tokens
+
+
+def test_a_chat_with_a_model_that_was_made_for_none_says_so(client: OpenAI) -> None:
+    """It has no template, and not the tokens of the format that stands in for one."""
+    turns: Any = [{"role": "user", "content": "w1 w2"}]
+    told = client.chat.completions.with_raw_response.create(model="bare", messages=turns, max_tokens=2)
+    assert told.headers["X-Hoshikage-Template-Repair"] == "chatml_as_text"
+    known = client.chat.completions.with_raw_response.create(model="gaps", messages=turns, max_tokens=2)
+    assert "X-Hoshikage-Template-Repair" not in known.headers
+
+
+def test_timings_tell_which_token_ended_an_answer(client: OpenAI) -> None:
+    turns: Any = [{"role": "user", "content": "Hello"}]
+    body: dict[str, Any] = {"model": "gaps", "messages": turns, "temperature": 0, "timings": True}
+    whole = client.post("/chat/completions", cast_to=dict[str, Any], body=body)
+    assert whole["choices"][0]["finish_reason"] == "stop"
+    assert whole["timings"]["stop_token"] == "<|im_end|>"
+    cut = client.post("/chat/completions", cast_to=dict[str, Any], body={**body, "max_tokens": 2})
+    assert cut["timings"]["stop_token"] is None
