@@ -37,7 +37,8 @@ UNIT: Final = Lane("unit", libraries="none", lint=True, arguments=("-n", "auto")
 FULL: Final = Lane("full", whole=True, lint=True)
 NIGHTLY: Final = Lane("nightly", whole=True, lint=True, variables={"STRESS_ANSWERS": "1000"})
 MODELS: Final = Lane("models", libraries="all")
-LANES: Final = (UNIT, FULL, NIGHTLY, MODELS)
+CLIENTS: Final = Lane("clients", arguments=("clients",))
+LANES: Final = (UNIT, FULL, NIGHTLY, MODELS, CLIENTS)
 """Every lane, the one that runs where none is asked for first."""
 
 

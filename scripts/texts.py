@@ -177,6 +177,10 @@ Ctrl-C stops the server. From now on, {command} alone starts it.""",
         "本物のモデルのテスト（約 500 MB を取りに行く）",
         "tests with real models (about 500 MB are fetched)",
     ),
+    "test_clients_help": (
+        "npm と PyPI の本物のクライアントで、ツールを使う会話を通しで行う",
+        "whole sessions with a tool of real clients from npm and PyPI",
+    ),
     "test_matrix_help": (
         "すべてのリリースの libllama も確かめる（--full を含む）",
         "examine every release of libllama too (implies --full)",

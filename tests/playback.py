@@ -97,14 +97,24 @@ def _pieces(words: Iterable[str]) -> list[str]:
 def _unique(text: str, used: set[str], special: frozenset[str]) -> list[str]:
     """The text in pieces, none of which any answer has used: each piece must know what comes next."""
     pieces: list[str] = []
-    while text:
-        whole = next((one for one in special if text.startswith(one)), None)
-        sizes = [len(whole)] if whole else range(min(2, len(text)), LONGEST + 1)
-        piece = next((text[:size] for size in sizes if text[:size] not in used), None)
-        assert piece is not None, f"an answer repeats itself too often: {text[:60]!r}"
-        used.add(piece)
-        pieces.append(piece)
-        text = text[len(piece) :]
+    taken: list[int] = []  # how long each piece is, to try a longer one where the rest cannot be split
+    at = size = 0
+    while at < len(text):
+        whole = next((one for one in special if text.startswith(one, at)), None)
+        sizes = [len(whole)] if whole else [*range(2, min(LONGEST, len(text) - at) + 1), 1]
+        size = next(
+            (one for one in sizes[sizes.index(size) + 1 if size else 0 :] if text[at : at + one] not in used), 0
+        )
+        if size:
+            used.add(text[at : at + size])
+            pieces.append(text[at : at + size])
+            taken.append(size)
+            at, size = at + size, 0
+        else:
+            assert pieces, f"an answer repeats itself too often: {text[:60]!r}"
+            used.remove(pieces.pop())
+            size = taken.pop()
+            at -= size
     return pieces
 
 

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from hoshikage.tools import (
+    apertus,
     command_r,
     deepseek,
     functionary,
+    gemma4,
     generic,
+    gigachat,
     glm,
     granite,
     harmony,
@@ -18,8 +21,11 @@ from hoshikage.tools import (
     kimi,
     lfm2,
     llama3,
+    minimax,
     mistral,
+    nemotron,
     phi4,
+    solar,
     tagged_functions,
     thinking,
 )
@@ -28,6 +34,12 @@ from hoshikage.tools.tool_format import ToolFormat
 
 FORMATS: Final[tuple[ToolFormat, ...]] = (
     harmony.FORMAT,
+    gemma4.FORMAT,
+    solar.FORMAT,
+    apertus.FORMAT,
+    gigachat.FORMAT,
+    minimax.FORMAT,
+    nemotron.FORMAT,
     deepseek.FORMAT,
     kimi.FORMAT,
     lfm2.FORMAT,

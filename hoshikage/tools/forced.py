@@ -67,4 +67,4 @@ def _moved(value: Any, root: str) -> Any:
     return [_moved(item, root) for item in value] if isinstance(value, list) else value
 
 
-FORMAT: Final = ToolFormat("forced", parse)
+FORMAT: Final = ToolFormat("forced", parse, reads_bare_json=True)

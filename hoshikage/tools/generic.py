@@ -23,12 +23,13 @@ def parse(cursor: TextCursor, calls: Calls) -> Steps[None]:
     yield from cursor.space()
     if (yield from cursor.look("{", "[", *FENCES)) is not None:
         cursor.begin()
-        yield from calls.attempt(cursor, _bare(cursor, calls), marked=False)
+        yield from calls.attempt(cursor, bare_calls(cursor, calls), marked=False)
     while (yield from cursor.until(OPENS, Content)) is not None:
         yield from calls.attempt(cursor, _tagged(cursor, calls))
 
 
-def _bare(cursor: TextCursor, calls: Calls) -> Steps[None]:
+def bare_calls(cursor: TextCursor, calls: Calls) -> Steps[None]:
+    """JSON at the beginning of an answer, fenced or alone, that calls a function of the request."""
     fence = yield from cursor.skip(*FENCES)
     yield from json_calls(cursor, calls, known=True)
     yield from cursor.space()
@@ -46,4 +47,4 @@ def _tagged(cursor: TextCursor, calls: Calls) -> Steps[None]:
     yield from cursor.space()
 
 
-FORMAT: Final = ToolFormat("generic", parse, special_text=("<tool_call>", "</tool_call>"))
+FORMAT: Final = ToolFormat("generic", parse, special_text=("<tool_call>", "</tool_call>"), reads_bare_json=True)

@@ -70,4 +70,5 @@ FORMAT: Final = ToolFormat(
     signs=((CHANNEL, MESSAGE),),
     special_text=(CHANNEL, MESSAGE, START, "<|end|>", "<|call|>", "<|return|>", "<|constrain|>"),
     whole_answer=True,
+    reads_bare_json=True,
 )

@@ -74,4 +74,5 @@ FORMAT: Final = ToolFormat(
     parse,
     signs=(("<|python_tag|>",), ("<|start_header_id|>", "tools"), ("<|header_start|>", "tools")),
     special_text=(TAG,),
+    reads_bare_json=True,
 )

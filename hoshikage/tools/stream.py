@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from hoshikage.tools import generic
 from hoshikage.tools import thinking as thoughts
 from hoshikage.tools.calls import Calls, Schemas
 from hoshikage.tools.cursor import Steps, TextCursor
@@ -62,6 +63,11 @@ class AnswerParser:
         cursor, calls = self._cursor, self._calls
         if thinking is not None:
             yield from thoughts.parse(cursor, thinking, thinking.begun(prompt_tail))
+        looks = calls.schemas and not form.reads_bare_json
+        # A habit of models that have seen the tools and not learnt how to call them.
+        if looks and (yield from cursor.look("{", "[{", *generic.FENCES)) is not None:
+            cursor.begin()
+            yield from calls.attempt(cursor, generic.bare_calls(cursor, calls), marked=False)
         if calls.schemas or form.whole_answer:
             yield from form.parse(cursor, calls)
         while not cursor.ended or cursor.rest:

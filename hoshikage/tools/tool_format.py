@@ -26,5 +26,7 @@ class ToolFormat:
     new_id: Callable[[], str] = new_id
     write: Callable[[list[Call]], str] = write_tagged
     """Calls as the model writes them, for templates that do not."""
+    reads_bare_json: bool = False
+    """An answer that begins with JSON is the parser's own affair."""
     whole_answer: bool = False
     """The format has a frame around every answer, so that it is parsed also where there are no tools."""

@@ -15,11 +15,14 @@ from hoshikage.tools import (
     Delta,
     Reasoning,
     Thinking,
+    apertus,
     command_r,
     deepseek,
     forced,
     functionary,
+    gemma4,
     generic,
+    gigachat,
     glm,
     granite,
     harmony,
@@ -27,8 +30,11 @@ from hoshikage.tools import (
     kimi,
     lfm2,
     llama3,
+    minimax,
     mistral,
+    nemotron,
     phi4,
+    solar,
     tagged_functions,
 )
 from hoshikage.tools.tool_format import ToolFormat
@@ -112,6 +118,55 @@ def _hermes(name: str, text: str, said: Said, thinking: Thinking | None = None, 
 
 
 EXAMPLES: Final = (
+    Example(
+        "nemotron",
+        nemotron.FORMAT,
+        'I look.\n<TOOLCALL>[{"name": "weather", "arguments": {"city": "東京"}}, {"name": "time"}]</TOOLCALL>',
+        Said("I look.", calls=(TOKYO, TIME)),
+    ),
+    Example(
+        "apertus",
+        apertus.FORMAT,
+        'I look.<|tools_prefix|>[{"weather": {"city": "東京"}}, {"time": {}}]<|tools_suffix|>',
+        Said("I look.", calls=(TOKYO, TIME)),
+    ),
+    Example(
+        "gigachat",
+        gigachat.FORMAT,
+        'I look.<|function_call|>{"name": "weather", "arguments": {"city": "東京"}}',
+        Said("I look.", calls=(TOKYO,)),
+    ),
+    Example(
+        "gigachat, as a role",
+        gigachat.FORMAT,
+        'I look.<|message_sep|>\n\nfunction call<|role_sep|>\n{"name": "time", "arguments": {}}<|message_sep|>',
+        Said("I look.<|message_sep|>", calls=(TIME,)),
+    ),
+    Example(
+        "minimax",
+        minimax.FORMAT,
+        'I look.\n<minimax:tool_call>\n<invoke name="weather">\n<parameter name="city">東京</parameter>\n'
+        '<parameter name="days">3</parameter>\n</invoke>\n<invoke name="time">\n</invoke>\n</minimax:tool_call>',
+        Said("I look.", calls=(("weather", {"city": "東京", "days": 3}), TIME)),
+    ),
+    Example(
+        "solar",
+        solar.FORMAT,
+        "I look.<|begin|>assistant<|tool_calls|><|tool_call:begin|>a1<|tool_call:name|>weather<|tool_call:args|>"
+        '{"city": "東京"}<|tool_call:end|><|tool_call:begin|>a2<|tool_call:name|>time<|tool_call:args|>{}'
+        "<|tool_call:end|>",
+        Said("I look.", calls=(TOKYO, TIME)),
+    ),
+    Example(
+        "gemma4",
+        gemma4.FORMAT,
+        'I look.<|tool_call>call:weather{city:<|"|>東京<|"|>,days:3,list:[<|"|>a,b<|"|>,true,null],o:{<|"|>k<|"|>:1.5}}'
+        "<tool_call|><|tool_call>call:time{}<tool_call|>",
+        Said(
+            "I look.",
+            calls=(("weather", {"city": "東京", "days": 3, "list": ["a,b", True, None], "o": {"k": 1.5}}), TIME),
+        ),
+    ),
     _hermes("no call", "Hello  there.\n", Said("Hello  there.\n")),
     _hermes(
         "text before",
@@ -129,6 +184,12 @@ EXAMPLES: Final = (
         '<tool_call>{"arguments": "{\\"city\\": \\"東京\\"}", "name": "weather"}</tool_call> done',
         Said("done", calls=(TOKYO,)),
     ),
+    _hermes(
+        "fenced", '```json\n{"name": "weather", "arguments": {"city": "東京"}}\n```\nSo.', Said("So.", calls=(TOKYO,))
+    ),
+    _hermes("bare", '{"name": "time", "arguments": {}}', Said(calls=(TIME,))),
+    _hermes("bare, of no function", '{"name": "rain", "arguments": {}}', Said('{"name": "rain", "arguments": {}}')),
+    _hermes("fenced, no call", "```python\nprint(1)\n```", Said("```python\nprint(1)\n```")),
     _hermes("no closing tag", '<tool_call>{"name": "time"}', Said(calls=(TIME,))),
     _hermes(
         "raw line break in a string",

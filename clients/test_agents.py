@@ -1,0 +1,100 @@
+"""Coding agents as people install them: a task, a command that is really run, its result sent back, an end."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from clients.conftest import DONE
+from clients.pinned import npm_folder
+from tests.end_to_end.live import LiveServer
+
+pytestmark = pytest.mark.clients
+TASK: Final = "Make the file made.txt"
+SESSION_S: Final = 400
+Setting = tuple[list[str], dict[str, str]]
+"""Arguments and variables of an agent."""
+
+
+def codex(url: str, home: Path, _repository: Path) -> Setting:
+    (home / ".codex").mkdir()
+    (home / ".codex" / "config.toml").write_text(
+        'model = "codex"\nmodel_provider = "hoshikage"\n\n[model_providers.hoshikage]\nname = "Hoshikage"\n'
+        f'base_url = "{url}/v1"\nwire_api = "responses"\n',
+        "utf-8",
+    )
+    return ["exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox", TASK], {}
+
+
+def claude(url: str, _home: Path, _repository: Path) -> Setting:
+    variables = {
+        "ANTHROPIC_BASE_URL": url,
+        "ANTHROPIC_API_KEY": "none",
+        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+    }
+    return ["-p", TASK, "--model", "claude", "--allowedTools", "Bash"], variables
+
+
+def opencode(url: str, home: Path, repository: Path) -> Setting:
+    provider = {
+        "npm": "@ai-sdk/openai-compatible",
+        "options": {"baseURL": f"{url}/v1", "apiKey": "none"},
+        "models": {"opencode": {"limit": {"context": 65536, "output": 8192}}},
+    }
+    settings = {
+        "model": "hoshikage/opencode",
+        "permission": {"bash": "allow"},
+        "autoupdate": False,
+        "share": "disabled",
+        "provider": {"hoshikage": provider},
+    }
+    (repository / "opencode.json").write_text(json.dumps(settings), "utf-8")
+    variables = {"XDG_CONFIG_HOME": str(home / "config"), "XDG_DATA_HOME": str(home / "data")}
+    return ["run", TASK], {**variables, "OPENCODE_DISABLE_MODELS_FETCH": "1"}
+
+
+def qwen(url: str, _home: Path, _repository: Path) -> Setting:
+    variables = {"OPENAI_BASE_URL": f"{url}/v1", "OPENAI_API_KEY": "none", "OPENAI_MODEL": "qwen"}
+    return ["--yolo", "--auth-type", "openai", "-p", TASK], variables
+
+
+AGENTS: Final[Mapping[str, Callable[[str, Path, Path], Setting]]] = {
+    "codex": codex,
+    "claude": claude,
+    "opencode": opencode,
+    "qwen": qwen,
+}
+
+
+@pytest.mark.parametrize("name", AGENTS)
+def test_a_session_with_a_command(server: LiveServer, tmp_path: Path, name: str) -> None:
+    home, repository = tmp_path / "home", tmp_path / "repository"
+    home.mkdir()
+    repository.mkdir()
+    arguments, variables = AGENTS[name](server.url, home, repository)
+    program = npm_folder() / "node_modules" / ".bin" / name
+    said = tmp_path / "said"
+    shell = shutil.which("bash") or "/bin/sh"
+    environ = {"PATH": os.environ["PATH"], "HOME": str(home), "SHELL": shell, "TERM": "dumb", **variables}
+    with said.open("wb") as file:
+        done = subprocess.run(
+            [program, *arguments],
+            cwd=repository,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            timeout=SESSION_S,
+            check=False,
+        )
+    text = said.read_text("utf-8", "replace")
+    assert done.returncode == 0, text[-3000:]
+    assert DONE in text
+    assert (repository / "made.txt").read_text("utf-8").strip() == "starlight"

@@ -1,0 +1,121 @@
+"""Gemma 4: a name and its arguments, whose texts stand between quotes of a token of their own. Any thread; pure.
+
+<|tool_call>call:weather{city:<|"|>東京<|"|>,days:3,places:[<|"|>a<|"|>]}<tool_call|>
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Final
+
+from hoshikage.tools.calls import Calls
+from hoshikage.tools.cursor import Markers, NotACall, Steps, TextCursor
+from hoshikage.tools.deltas import Content
+from hoshikage.tools.json_text import json_pieces
+from hoshikage.tools.tool_format import ToolFormat
+from hoshikage.tools.typed import Arguments
+
+OPENS: Final = Markers("<|tool_call>")
+CLOSES: Final = "<tool_call|>"
+QUOTE: Final = '<|"|>'
+QUOTES: Final = Markers(QUOTE, spaced=False)
+NAME_ENDS: Final = Markers("{", spaced=False)
+WORD: Final = re.compile(r"[\w.+\-$]")
+MAX_DEPTH: Final = 64
+MAX_VALUE: Final = 1_000_000
+MOST_OF_A_WORD: Final = 256
+
+
+def parse(cursor: TextCursor, calls: Calls) -> Steps[None]:
+    while (yield from cursor.until(OPENS, Content)) is not None:
+        yield from calls.attempt(cursor, _call(cursor, calls))
+
+
+def _call(cursor: TextCursor, calls: Calls) -> Steps[None]:
+    yield from cursor.space()
+    yield from cursor.expect("call:")
+    name, _ = yield from cursor.collect(NAME_ENDS)
+    yield calls.start(name.strip())
+    arguments = Arguments(calls, name.strip())
+    yield from cursor.space()
+    if (yield from cursor.skip("}")) is None:
+        while True:
+            key = yield from _key(cursor)
+            value = yield from _value(cursor, 1)
+            yield arguments.key(key)
+            yield arguments.value(value)
+            yield from cursor.space()
+            if (yield from cursor.expect(",", "}")) == "}":
+                break
+    yield arguments.close()
+    calls.end(cursor)
+    yield from cursor.space()
+    yield from cursor.skip(CLOSES)
+    cursor.begin()
+    yield from cursor.space()
+
+
+def _key(cursor: TextCursor) -> Steps[str]:
+    yield from cursor.space()
+    key = (yield from _text(cursor)) if (yield from cursor.look(QUOTE, '"')) else (yield from _word(cursor))
+    yield from cursor.space()
+    yield from cursor.expect(":")
+    return key
+
+
+def _value(cursor: TextCursor, depth: int) -> Steps[Any]:
+    """Raises NotACall, EndOfText."""
+    if depth > MAX_DEPTH:
+        raise NotACall
+    yield from cursor.space()
+    if (yield from cursor.look(QUOTE, '"')):
+        return (yield from _text(cursor))
+    if (yield from cursor.skip("[")):
+        items: list[Any] = []
+        yield from cursor.space()
+        if (yield from cursor.skip("]")):
+            return items
+        while True:
+            items.append((yield from _value(cursor, depth + 1)))
+            yield from cursor.space()
+            if (yield from cursor.expect(",", "]")) == "]":
+                return items
+    if (yield from cursor.skip("{")):
+        entries: dict[str, Any] = {}
+        yield from cursor.space()
+        if (yield from cursor.skip("}")):
+            return entries
+        while True:
+            key = yield from _key(cursor)
+            entries[key] = yield from _value(cursor, depth + 1)
+            yield from cursor.space()
+            if (yield from cursor.expect(",", "}")) == "}":
+                return entries
+    try:
+        return json.loads((yield from _word(cursor)))
+    except (ValueError, RecursionError):
+        raise NotACall from None
+
+
+def _text(cursor: TextCursor) -> Steps[str]:
+    if (yield from cursor.skip(QUOTE)):
+        text, _ = yield from cursor.collect(QUOTES, MAX_VALUE)
+        return text
+    return str(json.loads((yield from json_pieces(cursor, None))))
+
+
+def _word(cursor: TextCursor) -> Steps[str]:
+    word = ""
+    while WORD.match((yield from cursor.peek())):
+        word += cursor.take(1)
+        if len(word) > MOST_OF_A_WORD:
+            raise NotACall
+    if not word:
+        raise NotACall
+    return word
+
+
+FORMAT: Final = ToolFormat(
+    "gemma4", parse, signs=(("<|tool_call>", "call:"),), special_text=("<|tool_call>", CLOSES, QUOTE)
+)
