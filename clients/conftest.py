@@ -17,6 +17,7 @@ from tests.conftest import library_file as library_file
 from tests.end_to_end.live import LiveServer, home_environ
 
 DONE: Final = "The file is there, all is done."
+SURE: Final = "surely it does"
 COMMAND: Final = "echo starlight > made.txt"
 CALLS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "codex": ("exec_command", {"cmd": COMMAND}),
@@ -35,7 +36,9 @@ def server(tmp_path_factory: pytest.TempPathFactory, library_file: Path) -> Iter
     template = (ROOT / "tests" / "llama" / "templates" / "qwen2.5.jinja").read_text("utf-8")
     for label, (name, arguments) in CALLS.items():
         said = "I look.\n<tool_call>\n" + json.dumps({"name": name, "arguments": arguments}) + "\n</tool_call>"
-        file = playback.write(home / f"{label}.gguf", template, [said, DONE], plain="A short title.")
+        file = playback.write(
+            home / f"{label}.gguf", template, [said, DONE], plain="A short title.", follows={"?": SURE}
+        )
         registry.add(label, file)
     with LiveServer(home_environ(home, library_file, N_CTX="65536", KV_REUSE="prefix")) as live:
         yield live

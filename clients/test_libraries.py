@@ -11,7 +11,7 @@ from typing import Final
 
 import pytest
 
-from clients.conftest import DONE
+from clients.conftest import DONE, SURE
 from clients.pinned import LM_EVAL, PYPI, npm_folder, python
 from clients.python_sessions import SESSIONS
 from tests.end_to_end.live import LiveServer
@@ -24,11 +24,11 @@ task: stars
 dataset_path: json
 dataset_kwargs: {{data_files: {{test: {questions}}}}}
 test_split: test
-output_type: multiple_choice
+output_type: generate_until
 doc_to_text: "{{{{question}}}}"
-doc_to_choice: "{{{{choices}}}}"
 doc_to_target: "{{{{answer}}}}"
-metric_list: [{{metric: acc}}]
+generation_kwargs: {{until: ["."]}}
+metric_list: [{{metric: exact_match, aggregation: mean, higher_is_better: true}}]
 """
 
 
@@ -56,9 +56,9 @@ def test_a_node_library(server: LiveServer, tmp_path: Path, name: str) -> None:
     assert run([node, str(script), str(npm_folder()), name, server.url, "weather"], tmp_path) == DONE
 
 
-def test_lm_eval_measures_choices_by_their_tokens(server: LiveServer, tmp_path: Path) -> None:
+def test_lm_eval_measures_answers(server: LiveServer, tmp_path: Path) -> None:
     questions = tmp_path / "questions.jsonl"
-    rows = [{"question": f"Star {number}?", "choices": ["yes", "no"], "answer": 0} for number in range(3)]
+    rows = [{"question": f"Star {number}?", "answer": SURE} for number in range(3)]
     questions.write_text("\n".join(map(json.dumps, rows)), "utf-8")
     (tmp_path / "stars.yaml").write_text(TASK.format(questions=questions), "utf-8")
     made = f"model=weather,base_url={server.url}/v1/completions,tokenizer_backend=none,max_length=4096"
@@ -67,5 +67,5 @@ def test_lm_eval_measures_choices_by_their_tokens(server: LiveServer, tmp_path: 
     run(command, tmp_path, OPENAI_API_KEY="none", HF_DATASETS_OFFLINE="1", HF_HUB_OFFLINE="1")
     (report,) = (tmp_path / "out").rglob("results_*.json")
     found = json.loads(report.read_text("utf-8"))
-    assert 0 <= found["results"]["stars"]["acc,none"] <= 1
+    assert found["results"]["stars"]["exact_match,none"] == 1
     assert found["n-samples"]["stars"]["effective"] == 3
