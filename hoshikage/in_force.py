@@ -10,7 +10,7 @@ from hoshikage.settings import Settings
 
 
 def in_force(settings: Settings, sources: Mapping[str, str]) -> list[dict[str, Any]]:
-    """`sources` are those of `settings.Loaded`; without them everything counts as a default."""
+    """`sources` are those of `settings.LoadedSettings`; without them everything counts as a default."""
     return [
         {"name": name, "value": _plain(value), "source": sources.get(name, "default")}
         for name, value in settings.by_variable().items()

@@ -70,7 +70,7 @@ class Settings:
     rate_limit_requests: int
     rate_limit_tokens: int
     cors_origins: tuple[str, ...]
-    """As browsers send them, `null`, or patterns (api.origins)."""
+    """As browsers send them, `null`, or patterns (http.origins)."""
     api_prefix: str
     """A base path such as `/hoshikage`, which requests may begin with; empty for none."""
     allowed_hosts: tuple[str, ...]

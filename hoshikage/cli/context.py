@@ -14,11 +14,11 @@ from hoshikage.settings import Settings
 class CommandContext:
     settings: Settings
     sources: Mapping[str, str]
-    """This is `settings.Loaded.sources`."""
+    """This is `settings.LoadedSettings.sources`."""
     language: Language
     environ: Mapping[str, str]
     warnings: tuple[SettingInvalid, ...] = ()
-    """This is `settings.Loaded.warnings`."""
+    """This is `settings.LoadedSettings.warnings`."""
 
     def text(self, key: str, /, **details: object) -> str:
         """A text of the catalogue in the user's language."""

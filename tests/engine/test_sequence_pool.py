@@ -31,7 +31,7 @@ class Context:
 
 
 def test_what_is_kept_ends_where_the_seat_says() -> None:
-    """An answer is given up after a decode whose tokens its seat has not been told of."""
+    """An answer is given up after a decode of whose tokens its sequence knows nothing yet."""
     context = Context()
     pool = SequencePool(cast("Any", context), 2)
     first = pool.take([1, 2, 3, 4, 5], "", reuse=True)
@@ -61,7 +61,7 @@ def test_nothing_told_of_is_nothing_kept(keep: bool, others: int) -> None:
 
 
 def test_who_leaves_empties_no_sequence_that_somebody_has() -> None:
-    """The other's first tokens are in memory, and its seat has not been told of them."""
+    """The other's first tokens are in memory, and its sequence knows nothing of them yet."""
     context = Context()
     pool = SequencePool(cast("Any", context), 2)
     other, sequence = pool.take([5, 6, 7], "", reuse=False), pool.take([1, 2, 3], "", reuse=False)

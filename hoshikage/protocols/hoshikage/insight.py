@@ -18,7 +18,7 @@ def _no_lines(_number: int) -> tuple[int, list[str]]:
 
 @dataclass(frozen=True, slots=True)
 class Insight:
-    """`sources` are those of `settings.Loaded`, `environ` is where libraries are looked for."""
+    """`sources` are those of `settings.LoadedSettings`, `environ` is where libraries are looked for."""
 
     sources: Mapping[str, str] = field(default_factory=dict)
     environ: Mapping[str, str] = field(default_factory=dict)
