@@ -74,6 +74,53 @@ def write_encoder(file: Path, pooling: int, *, roberta: bool = False) -> Path:
     return file
 
 
+def write_llama(file: Path) -> Path:
+    """A llama of two layers with a SentencePiece vocabulary; it writes nonsense."""
+    writer: Any = gguf.GGUFWriter(file, "llama")
+    random = np.random.default_rng(2)
+    heads, key_heads, wide = 4, 2, 3 * N_EMBD
+    control = ("<unk>", "<s>", "</s>")
+    raw = tuple(f"<0x{byte:02X}>" for byte in range(256))
+    tokens = [*control, *raw, "\u2581", *(f"\u2581{word}" for word in WORDS), *"abcdefghijklmnopqrstuvwxyz"]
+    kinds = [gguf.TokenType.UNKNOWN, gguf.TokenType.CONTROL, gguf.TokenType.CONTROL]
+    kinds += [gguf.TokenType.BYTE] * len(raw) + [gguf.TokenType.NORMAL] * (len(tokens) - len(raw) - len(control))
+    writer.add_context_length(4 * N_CTX)
+    writer.add_embedding_length(N_EMBD)
+    writer.add_block_count(2)
+    writer.add_feed_forward_length(wide)
+    writer.add_head_count(heads)
+    writer.add_head_count_kv(key_heads)
+    writer.add_rope_dimension_count(N_EMBD // heads)
+    writer.add_rope_freq_base(10000.0)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_vocab_size(len(tokens))
+    writer.add_file_type(gguf.LlamaFileType.ALL_F32)
+    writer.add_tokenizer_model("llama")
+    writer.add_tokenizer_pre("default")
+    writer.add_token_list(tokens)
+    writer.add_token_scores([-float(number) for number in range(len(tokens))])
+    writer.add_token_types(kinds)
+    for name, token in (("unk", 0), ("bos", 1), ("eos", 2)):
+        getattr(writer, f"add_{name}_token_id")(token)
+    shapes = {"token_embd": (len(tokens), N_EMBD), "output": (len(tokens), N_EMBD)}
+    for layer in range(2):
+        block = f"blk.{layer}"
+        shapes |= {f"{block}.attn_q": (N_EMBD, N_EMBD), f"{block}.attn_output": (N_EMBD, N_EMBD)}
+        shapes |= {f"{block}.attn_{part}": (N_EMBD * key_heads // heads, N_EMBD) for part in "kv"}
+        shapes |= {f"{block}.ffn_{part}": (wide, N_EMBD) for part in ("gate", "up")}
+        shapes |= {f"{block}.ffn_down": (N_EMBD, wide)}
+        for norm in ("attn_norm", "ffn_norm"):
+            writer.add_tensor(f"{block}.{norm}.weight", np.ones(N_EMBD, np.float32))
+    writer.add_tensor("output_norm.weight", np.ones(N_EMBD, np.float32))
+    for name, shape in shapes.items():
+        writer.add_tensor(f"{name}.weight", random.normal(0, 0.3, shape).astype(np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return file
+
+
 def with_tokens(source: Path, file: Path, **tokens: str) -> Path:
     """A copy of a model in which tokens have a part to play: `fim_pre_token_id="<|endoftext|>"`."""
     reader = gguf.GGUFReader(source)

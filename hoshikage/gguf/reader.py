@@ -3,8 +3,8 @@
 The format is ggml/docs/gguf.md, versions 2 and 3, little-endian. What is checked: magic, version and byte order;
 counts, types, lengths and nesting against bounds and the file's length; keys and tensor names without duplicates;
 dimensions, tensor types and block sizes; alignment, and every tensor's data inside the file; a vocabulary without
-duplicates whose scores and types are as many as its tokens. Whether the numbers make a working model is the
-library's to say.
+duplicates whose scores and types are as many as its tokens; numbers that the library would end its process with
+(`plausible`). Whether the rest makes a working model is the library's to say.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ import os
 import stat
 import struct
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from hoshikage.errors import GgufInvalid
+from hoshikage.gguf import plausible
 from hoshikage.gguf.cursor import MAX_HEADER_BYTES, Cursor
 from hoshikage.gguf.types import FILE_TYPES, REMOVED_TENSOR_TYPES, TENSOR_TYPES
 
@@ -52,8 +53,8 @@ SPLIT_KEYS: Final = ("split.no", "split.count")
 
 TOKENS: Final = "tokenizer.ggml.tokens"
 TOKEN_TYPES: Final = "tokenizer.ggml.token_type"
-CONTROL: Final = 3
-"""llama.h's llama_token_type of tokens that no text stands for."""
+CONTROL, BYTE = 3, 6
+"""llama.h's llama_token_type of tokens that no text stands for, and that stand for a byte."""
 CHATML_TOKENS: Final = frozenset({b"<|im_start|>", b"<|im_end|>"})
 BESIDE_TOKENS: Final = ("tokenizer.ggml.scores", TOKEN_TYPES)
 """Arrays that the library indexes by token without looking at their length."""
@@ -111,6 +112,7 @@ class _Array:
 class _Tensor:
     name: str
     kind: int
+    dimensions: int
     elements: int
     size: int
     offset: int
@@ -151,6 +153,7 @@ class _Reader:
     def __init__(self, cursor: Cursor) -> None:
         self._cursor = cursor
         self._kept: dict[str, tuple[int, ...]] = {}
+        self._has_bytes = False
         self._controls: tuple[int, ...] | None = None
         self._has_chatml = False
 
@@ -165,10 +168,15 @@ class _Reader:
         alignment = self._alignment(values)
         tensors = self._tensors(n_tensors)
         self._check_data(tensors, alignment)
+        shown = ((one.name, TENSOR_TYPES[one.kind][0], one.dimensions) for one in tensors)
+        self._require_none(plausible.of_tensors(shown))
         split = self._split(values)
         architecture = self._architecture(values, needed=split is None or split.number == 0)
         if not tensors and split is None:
             self._cursor.refuse("model.gguf_no_tensors")
+        n_vocab = self._vocabulary(arrays)
+        self._require_none(plausible.of_values(values, architecture))
+        self._require_none(plausible.of_vocabulary(values, n_vocab, has_bytes=self._has_bytes))
         template = values.get("tokenizer.chat_template")
         return GgufHeader(
             version=version,
@@ -180,7 +188,7 @@ class _Reader:
             n_tensors=n_tensors,
             file_type=_file_type(values, tensors),
             context_length=self._positive(values, f"{architecture}.context_length"),
-            n_vocab=self._vocabulary(arrays),
+            n_vocab=n_vocab,
             controls=self._controls,
             has_chatml=self._has_chatml,
             chat_template=template if isinstance(template, str) else None,
@@ -249,8 +257,9 @@ class _Reader:
             count = cursor.count("model.gguf_array_count", max(0, cursor.size - cursor.at - 8) // layout.size)
             if key == TOKEN_TYPES and kind in INTEGERS and depth == 1:
                 raw = cursor.take(count * layout.size)
-                types = layout.iter_unpack(raw)
-                self._controls = tuple(token for token, (of,) in enumerate(types) if of == CONTROL)
+                types = [of for (of,) in layout.iter_unpack(raw)]
+                self._controls = tuple(token for token, of in enumerate(types) if of == CONTROL)
+                self._has_bytes = BYTE in types
             elif kind in INTEGERS and count <= MAX_KEPT and depth == 1:
                 raw = cursor.take(count * layout.size)
                 self._kept[key] = tuple(number for (number,) in layout.iter_unpack(raw))
@@ -311,7 +320,7 @@ class _Reader:
         type_name, block, block_bytes = TENSOR_TYPES[kind]
         if row % block:
             cursor.refuse("model.gguf_block", at=at, name=name, type=type_name, size=row, block=block)
-        return _Tensor(name, kind, elements, elements // block * block_bytes, cursor.u64())
+        return _Tensor(name, kind, n_dims, elements, elements // block * block_bytes, cursor.u64())
 
     def _check_data(self, tensors: list[_Tensor], alignment: int) -> None:
         start = -(-self._cursor.at // alignment) * alignment
@@ -336,6 +345,10 @@ class _Reader:
         if type(number) is not int or not 0 <= number < 2**32 or (name in values and number == 0):
             self._cursor.refuse("model.gguf_number", name=name, value=number)
         return number
+
+    def _require_none(self, faults: Iterator[plausible.Fault]) -> None:
+        for fault in faults:
+            self._cursor.refuse("model.gguf_implausible", name=fault.name, value=fault.value, wanted=fault.wanted)
 
     def _split(self, values: Mapping[str, Scalar]) -> Split | None:
         number, count = (values.get(name, 0) for name in ("split.no", "split.count"))

@@ -214,6 +214,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{file} は壊れています: {name} が {value} です。",
         "{file} is damaged: {name} is {value}.",
     ),
+    "gguf_implausible": (
+        "{file} は壊れています: {name} が {value} です（ライブラリに要るもの: {wanted}）。",
+        "{file} is damaged: {name} is {value}; the library needs {wanted}.",
+    ),
     "gguf_split": (
         "{file} は壊れています: 分割の番号（split.no、split.count）がありえません。",
         "{file} is damaged: its numbers as a split file (split.no, split.count) are impossible.",
