@@ -15,7 +15,7 @@ def fault(source: str) -> str | None:
     """Why no chat could use the template, in Jinja's words; None where it compiles or cannot be tried."""
     try:
         done = subprocess.run(
-            launch.command("hoshikage.runner.template_check"),
+            launch.tied("hoshikage.runner.template_check", TIMEOUT_S + 5),
             input=source.encode("utf-8", "replace"),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -38,7 +38,7 @@ def calibrate(file: Path, model: Path | None, store: Path, *, command: Sequence[
     if model is None:
         raise _refusal(file, "hoshikage-demo is not installed")
     with tempfile.TemporaryDirectory(prefix="hoshikage-") as work:
-        start = command or (sys.executable, *program(CALIBRATE))
+        start = command or (sys.executable, *program(CALIBRATE, ATTEMPT_S))
         answer = _search([*start, str(file)], file, model, Path(work, "journal"))
     if not answer.get("ok"):
         raise _refusal(file, str(answer.get("reason") or "?"))

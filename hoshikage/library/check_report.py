@@ -111,7 +111,7 @@ def check(
         known = _read(entry, file, content)
         if known is not None and (store.is_file() or not known.calibrated):
             return known
-    arguments = [*(command or (sys.executable, *program(CHECK))), str(file)]
+    arguments = [*(command or (sys.executable, *program(CHECK, timeout_s))), str(file)]
     if demo is not None:
         arguments += ["--model", str(demo.model), "--golden", str(demo.golden)]
     answer, verdict = _tried(arguments, file, timeout_s, content)
