@@ -115,7 +115,15 @@ class Environment(ImmutableSandboxedEnvironment):
             return result
         elif isinstance(owner, list) and name in CHANGES:
             __self._charge(ITEM * len(args))
+        elif isinstance(__obj, BuiltinMethodType) and isinstance(owner, (int, float)):
+            __self._check_number_method(name, (*args, *kwargs.values()))
         return super().call(__context, __obj, *args, **kwargs)
+
+    def _check_number_method(self, name: str, values: tuple[Any, ...]) -> None:
+        """Raises SecurityError for a method of a number whose result could be too large: `to_bytes` has its length."""
+        sizes = [value for value in values if isinstance(value, int)]
+        if max(sizes, default=0) > MAX_WIDTH:
+            raise SecurityError(f"argument of {name} is too large")
 
     def _check_method(self, owner: str | bytes, name: str, args: tuple[Any, ...]) -> None:
         """Raises SecurityError for a method of a text whose result could be too large."""

@@ -17,6 +17,7 @@ from hoshikage.llama.guard import Guard
 from hoshikage.llama.repair import TOOLS_SIMPLIFIED, WORDS_LOST, variants
 from hoshikage.llama.sandbox import MAX_TEXT, Environment
 from hoshikage.llama.words import Words
+from hoshikage.native_os import memory
 from hoshikage.native_os.interrupt import Deadline, Interrupted
 from hoshikage.params import ChatPrompt, Message
 
@@ -24,6 +25,8 @@ Result = TypeVar("Result")
 
 RENDER_SECONDS: Final = 2.0
 """For one conversation with all its repairs."""
+MOST_SOURCE: Final = 2_000_000
+"""Characters of a template; real ones have some ten thousand."""
 TAIL_CHARACTERS: Final = 256
 
 CHATML: Final = (
@@ -88,6 +91,9 @@ class ChatTemplate:
         self._environment = Environment()
         self.broken: str | None = None
         """Why the source does not compile, in Jinja's words; None where it does."""
+        if source is not None and len(source) > MOST_SOURCE:
+            self.broken = f"longer than {MOST_SOURCE} characters"
+            return
         try:
             self._template = self._timed(lambda: self._environment.from_string(CHATML if source is None else source))
         except TemplateRefused as refusal:
@@ -181,7 +187,7 @@ class ChatTemplate:
 
     def _timed(self, action: Callable[[], Result]) -> Result:
         try:
-            with Deadline(RENDER_SECONDS):
+            with Deadline(RENDER_SECONDS), memory.bounded():
                 return action()
         except Interrupted:
             raise TemplateRefused("engine.template_timeout", seconds=RENDER_SECONDS) from None

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import math
+import signal
 import threading
 import time
 from types import TracebackType
 from typing import Final
+
+ENDS_AFTER_S: Final = 2.0
+"""So long after a deadline that has not stopped its block the process ends, where it may."""
 
 
 class Interrupted(BaseException):
@@ -17,8 +21,9 @@ class Interrupted(BaseException):
 class Deadline:
     """`with Deadline(2.0):` raises Interrupted inside its block, between two bytecodes, when the time is up.
 
-    One long call into C is not interrupted before it returns. After the block no interrupt is left pending; one that
-    falls exactly on the block's end comes out of it, so the `except Interrupted` belongs around the `with`.
+    One long call into C is not interrupted before it returns; the process ends for it where it `may_end`. After the
+    block no interrupt is left pending; one that falls exactly on the block's end comes out of it, so the `except
+    Interrupted` belongs around the `with`.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -65,10 +70,22 @@ class _Alarm:
         self._set: set[Deadline] = set()
         self._wakes_at = math.inf
         self._thread: threading.Thread | None = None
+        self.may_end = False
+        self._open: set[Deadline] = set()
+        """Those whose block has not been left, met or not."""
+
+    def _arm(self) -> None:
+        """The system's own alarm, which needs no turn of the interpreter."""
+        if self.may_end and hasattr(signal, "setitimer"):
+            due = min((one.due for one in self._open), default=None)
+            left = 0.0 if due is None else max(0.001, due + ENDS_AFTER_S - time.monotonic())
+            signal.setitimer(signal.ITIMER_REAL, left)
 
     def add(self, deadline: Deadline) -> None:
         with self._lock:
             self._set.add(deadline)
+            self._open.add(deadline)
+            self._arm()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._watch, name="deadlines", daemon=True)
                 self._thread.start()
@@ -79,6 +96,8 @@ class _Alarm:
     def remove(self, deadline: Deadline) -> None:
         with self._lock:
             self._set.discard(deadline)
+            self._open.discard(deadline)
+            self._arm()
 
     def _watch(self) -> None:
         with self._lock:
@@ -92,3 +111,18 @@ class _Alarm:
 
 
 _ALARM: Final = _Alarm()
+
+
+def end_what_does_not_stop() -> None:
+    """From now on a block that its deadline cannot stop ends this process by SIGALRM, ENDS_AFTER_S later.
+
+    For a process that is there for one thread's work, and may be lost. Main thread.
+    """
+    if hasattr(signal, "SIGALRM"):
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    _ALARM.may_end = True
+
+
+def may_end() -> bool:
+    """Whether this process may be lost."""
+    return _ALARM.may_end

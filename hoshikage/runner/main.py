@@ -18,6 +18,7 @@ from typing import BinaryIO
 
 from hoshikage import wire
 from hoshikage.engine.worker import Worker
+from hoshikage.native_os.interrupt import end_what_does_not_stop
 from hoshikage.native_os.process import die_with_parent
 from hoshikage.runner import native
 from hoshikage.runner.calibrated import read
@@ -36,6 +37,7 @@ def main(arguments: Sequence[str]) -> int:
     die_with_parent()
     if os.name == "posix" and os.getppid() != parent:  # it died before the line above
         return EXIT_ORPHANED
+    end_what_does_not_stop()
     _offer_to_oom_killer()
     native.prepare()
     commands, events = _take_pipes()

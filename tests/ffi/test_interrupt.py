@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import signal
 import subprocess
 import sys
 import threading
@@ -80,3 +81,49 @@ def test_a_deadline_at_the_very_end_of_the_block_leaves_nothing_pending() -> Non
             ended += 1
         assert sum(range(500)) == 124750
     assert 0 <= ended <= 200
+
+
+ENDLESS_CALL = """
+import select
+from hoshikage.native_os import interrupt
+interrupt.ENDS_AFTER_S = {after}
+{first}
+with interrupt.Deadline(60):
+    try:
+        with interrupt.Deadline(0.05):
+            {inner}
+    except interrupt.Interrupted:
+        print("stopped", flush=True)
+"""
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("inner", "after", "status", "said"),
+    [("select.select([], [], [], 3600)", 0.1, -signal.SIGALRM, b""), ("while True: pass", 60, 0, b"stopped\n")],
+)
+def test_a_call_that_no_deadline_stops_ends_a_process_that_may_end(
+    inner: str, after: float, status: int, said: bytes
+) -> None:
+    code = ENDLESS_CALL.format(first="interrupt.end_what_does_not_stop()", inner=inner, after=after)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (status, said)
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("may_end", [True, False])
+def test_memory_is_bounded_where_the_process_may_end(may_end: bool) -> None:
+    code = f"""
+from hoshikage.native_os import interrupt, memory
+if {may_end}:
+    interrupt.end_what_does_not_stop()
+try:
+    with memory.bounded(16 * 2**20):
+        bytearray(64 * 2**20)
+    print("made")
+except MemoryError:
+    print("refused")
+print(len(bytearray(64 * 2**20)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert done.stdout.split() == ["refused" if may_end and sys.platform == "linux" else "made", str(64 * 2**20)]

@@ -9,10 +9,12 @@ from typing import Final
 import pytest
 
 from hoshikage.errors import TemplateRefused
+from hoshikage.llama.sandbox import MAX_WIDTH
 from hoshikage.llama.template import ChatTemplate
 from hoshikage.params import ChatPrompt, Message
 
 NOW: Final = datetime(2026, 7, 9, tzinfo=timezone.utc)
+HI: Final = ChatPrompt((Message("user", "hi"),))
 LIMIT: Final = 600 * 1024 * 1024
 DOUBLING: Final = (
     "{% set n = namespace(x='星' * 999, l=[1], d=2) %}{% for i in range(60) %}{% set n.x = STEP %}{% endfor %}"
@@ -23,7 +25,7 @@ def refused(source: str) -> str:
     tracemalloc.start()
     try:
         with pytest.raises(TemplateRefused) as refusal:
-            ChatTemplate(source, "", "", ()).render(ChatPrompt((Message("user", "hi"),)), NOW)
+            ChatTemplate(source, "", "", ()).render(HI, NOW)
         assert tracemalloc.get_traced_memory()[1] < LIMIT
     finally:
         tracemalloc.stop()
@@ -92,3 +94,14 @@ def test_a_long_conversation_is_no_crime() -> None:
     turns = tuple(Message(("user", "assistant")[i % 2], "星影 " * 1000) for i in range(300))
     own = "{% set n = namespace(t='') %}{% for m in messages %}{% set n.t = n.t ~ m.content %}{% endfor %}{{ n.t }}"
     assert len(ChatTemplate(own, "", "", ()).render(ChatPrompt(turns), NOW).text) == 900_000
+
+
+def test_what_methods_of_numbers_make_is_bounded() -> None:
+    assert "to_bytes" in refused(f"{{{{ (5).to_bytes({MAX_WIDTH + 1}, 'big') | length }}}}")
+    assert ChatTemplate("{{ (5).to_bytes(2, 'big') | length }}", "", "", ()).render(HI, NOW).text == "2"
+
+
+def test_a_source_beyond_the_bound_is_not_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hoshikage.llama.template.MOST_SOURCE", 10)
+    assert ChatTemplate("12345678901", "", "", ()).broken == "longer than 10 characters"
+    assert ChatTemplate("1234567890", "", "", ()).broken is None

@@ -1,0 +1,40 @@
+"""How much memory of its own this process may take for a while. Any thread; one at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from hoshikage.native_os.interrupt import may_end
+
+MOST_BYTES: Final = 2**30
+STATM: Final = Path("/proc/self/statm")
+DATA: Final = 5
+"""Which number of /proc/self/statm is the pages of data and stacks."""
+
+
+@contextlib.contextmanager
+def bounded(most: int = MOST_BYTES) -> Iterator[None]:
+    """So many bytes more than now; what asks for more is refused by the system (MemoryError). Linux alone.
+
+    Nothing is bounded where the process may not be lost: the limit is that of the whole of it.
+    """
+    if not may_end() or sys.platform != "linux":
+        yield
+        return
+    import resource
+
+    pages = int(STATM.read_text("ascii").split()[DATA])
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    limit = pages * resource.getpagesize() + most
+    if soft != resource.RLIM_INFINITY and soft < limit:
+        yield
+        return
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
