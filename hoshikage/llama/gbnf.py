@@ -8,9 +8,12 @@ both cases, the first about thirty times faster. Left recursion is allowed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
+
+from hoshikage.llama.bounds import check_rules
 
 ROOT: Final = "root"
 MAX_REPEAT: Final = 10_000
@@ -21,7 +24,9 @@ NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
 REPEAT: Final = re.compile(r"[*+?]|\{\s*(\d{1,9})\s*(?:(,)\s*(?:(\d{1,9})\s*)?)?\}")
 ESCAPE: Final = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|([nrt\\\"\[\]^-]))")
 PLAIN: Final = {"n": "\n", "r": "\r", "t": "\t"}
-SIMPLE: Final = {"*": "*", "+": "+", "?": "?"}
+SIMPLE: Final = frozenset("*+?")
+APART: Final = 8
+"""Every so many parentheses inside of each other become a rule of their own."""
 
 
 class Malformed(ValueError):
@@ -38,12 +43,18 @@ class Malformed(ValueError):
 class Rule:
     body: str
     """In Lark, with the names of other rules as {name}."""
-    names: frozenset[str]
+    names: Mapping[str, int]
+    """Those rules, and how often each may come."""
+    size: int
+    """Characters and classes in it, each as often as it may come."""
 
 
 def to_lark(text: str) -> str:
-    """The grammar in Lark. Raises Malformed."""
+    """The grammar in Lark. Raises Malformed, bounds.TooLarge."""
     rules = _Parser(text).rules()
+    check_rules(
+        ROOT, {name: rule.names for name, rule in rules.items()}, {name: rule.size for name, rule in rules.items()}
+    )
     recursive = _is_recursive(rules)
     prefix = "r" if recursive else "R"  # Lark tells words by their capitals
     numbers = {name: f"{prefix}{number}" for number, name in enumerate(rules)}
@@ -78,19 +89,20 @@ class _Parser:
         self._text = text
         self._at = 0
         self._depth = 0
-        self._names: set[str] = set()
+        self._uses: Counter[str] = Counter()
+        self._size = 0
+        self._hidden: dict[str, Rule] = {}
         self._asked: dict[str, int] = {}
 
     def rules(self) -> dict[str, Rule]:
         found: dict[str, Rule] = {}
         self._skip(SPACE_AND_LINES)
         while self._at < len(self._text):
-            self._names = set()
             name = self._name()
             self._skip(SPACE)
             self._take("::=")
             self._skip(SPACE_AND_LINES)
-            found[name] = Rule(self._alternatives(nested=False), frozenset(self._names))
+            found[name] = self._rule(nested=False)
             if self._at < len(self._text) and self._text[self._at] not in "\r\n":
                 raise self._malformed("name ::=")
             self._skip(SPACE_AND_LINES)
@@ -99,7 +111,24 @@ class _Parser:
         for name, position in self._asked.items():
             if name not in found:
                 raise Malformed(self._text, position, f"{name} ::=")
-        return found
+        return found | self._hidden
+
+    def _rule(self, *, nested: bool) -> Rule:
+        """One that begins here; what was counted before goes on behind it."""
+        before = self._uses, self._size
+        self._uses, self._size = Counter(), 0
+        body = self._alternatives(nested=nested)
+        rule = Rule(body, dict(self._uses), self._size)
+        self._uses, self._size = before
+        return rule
+
+    def _apart(self) -> str:
+        """A group as a rule of its own: llguidance takes few parentheses inside of each other."""
+        name = f"#{len(self._hidden)}"  # no name that a grammar can have
+        self._hidden[name] = Rule("", {}, 0)
+        self._hidden[name] = self._rule(nested=True)
+        self._uses[name] += 1
+        return f"{{{name}}}"
 
     def _alternatives(self, *, nested: bool) -> str:
         self._depth += 1
@@ -117,12 +146,18 @@ class _Parser:
         space = SPACE_AND_LINES if nested else SPACE
         parts: list[str] = []
         while self._at < len(self._text):
+            uses, size = self._uses, self._size
+            self._uses, self._size = Counter(), 0
             element = self._element()
+            if element is not None:
+                self._skip(space)
+                element = self._repeated(element)
+                self._skip(space)
+            uses.update(self._uses)
+            self._uses, self._size = uses, size + self._size
             if element is None:
                 break
-            self._skip(space)
-            parts.append(element + self._repeat())
-            self._skip(space)
+            parts.append(element)
         return " ".join(parts) or '""'
 
     def _element(self) -> str | None:
@@ -133,20 +168,35 @@ class _Parser:
             return self._range()
         if sign == ".":
             self._at += 1
+            self._size += 1
             return "/(?s:.)/"
         if sign == "(":
             self._at += 1
             self._skip(SPACE_AND_LINES)
-            inner = self._alternatives(nested=True)
+            inner = self._apart() if self._depth % APART == 0 else self._alternatives(nested=True)
             self._take(")")
             return inner
         if NAME.match(self._text, self._at):
             position = self._at
             name = self._name()
-            self._names.add(name)
+            self._uses[name] += 1
             self._asked.setdefault(name, position)
             return f"{{{name}}}"
         return None
+
+    def _repeated(self, element: str) -> str:
+        """With the signs of repetition behind it, of which there may be several: each is of all before it."""
+        last = ""
+        count = 0
+        while sign := self._repeat():
+            count += 1
+            if count > MAX_DEPTH:
+                raise self._malformed(")")
+            if last in SIMPLE and sign in SIMPLE:
+                last = sign if sign == last else "*"
+            else:
+                element, last = (f"({element}{last})" if last else element), sign
+        return element + last
 
     def _repeat(self) -> str:
         found = REPEAT.match(self._text, self._at)
@@ -154,16 +204,20 @@ class _Parser:
             return ""
         self._at = found.end()
         if found[1] is None:
-            return SIMPLE[found[0]]
+            return found[0]
         minimum = int(found[1])
         maximum = minimum if found[2] is None else int(found[3]) if found[3] else None
         if max(minimum, maximum or 0) > MAX_REPEAT or (maximum is not None and maximum < minimum):
             raise self._malformed(f"{{m,n}}, m <= n <= {MAX_REPEAT}")
+        times = max(minimum, maximum or 0, 1)
+        self._size *= times
+        self._uses = Counter({name: count * times for name, count in self._uses.items()})
         return f"{{{{{minimum},{'' if maximum is None else maximum}}}}}"  # doubled, for str.format
 
     def _literal(self) -> str:
         self._at += 1
         characters = list(self._characters('"'))
+        self._size += len(characters)
         return "(" + " ".join(f"/{_code(character)}/" for character in characters) + ")" if characters else '""'
 
     def _range(self) -> str:
@@ -181,6 +235,7 @@ class _Parser:
                 raise self._malformed("[a-z]")
             items.append(_code(first) if first == last else f"{_code(first)}-{_code(last)}")
         self._at += 1
+        self._size += 1
         if not items:
             raise self._malformed("[a-z]")
         return f"/[{'^' * negated}{''.join(items)}]/"

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hoshikage.errors import InvalidRequest, NotSupported
-from hoshikage.llama import gbnf, json_schema
+from hoshikage.llama import bounds, gbnf, json_schema
 from hoshikage.llama.vocab import Vocab
 from hoshikage.native_os.interrupt import Deadline, Interrupted
 from hoshikage.params import Grammar
@@ -71,12 +71,19 @@ class Grammars:
 
     def _source(self, grammar: Grammar) -> str:
         try:
+            bounds.check_text(grammar.text)
             if grammar.kind == "gbnf":
                 return self._matcher.grammar_from_lark(gbnf.to_lark(grammar.text))
-            schema = json_schema.checked(json.loads(grammar.text))
+            given = json.loads(grammar.text)
+            bounds.check_schema(given)
+            schema = json_schema.checked(given)
         except gbnf.Malformed as error:
             raise InvalidRequest(
                 "engine.gbnf_malformed", param=grammar.param, line=error.line, column=error.column, reason=error.reason
+            ) from None
+        except bounds.TooLarge as error:
+            raise InvalidRequest(
+                "engine.grammar_too_large", param=grammar.param, limit=error.limit, most=error.most
             ) from None
         except json_schema.Unenforceable as error:
             raise InvalidRequest("engine.schema_keyword", param=grammar.param, keywords=error.keyword) from None

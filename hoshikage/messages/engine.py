@@ -178,6 +178,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "このモデルは並べ替え（rerank）用で、埋め込みには使えません。",
         "This model is made for reranking and makes no embeddings.",
     ),
+    "grammar_too_large": (
+        "文法またはスキーマが大きすぎます（{limit}: 上限 {most}）。",
+        "The grammar or schema is too large ({limit}: at most {most}).",
+    ),
     "no_writer": (
         "このモデルは埋め込みや並べ替えのためのもので、文章は作れません。",
         "This model is made for embeddings or reranking and writes no text.",

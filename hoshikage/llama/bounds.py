@@ -1,0 +1,196 @@
+"""How large a grammar, a schema or a pattern may be, measured before it is compiled. Pure.
+
+A deadline cannot interrupt a call into native code, so what would take one long, or nest too deep for its stack, is not
+begun. Every scan is linear in the text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+MAX_TEXT: Final = 1_000_000
+"""Characters of a grammar or schema."""
+MAX_CHAIN: Final = 512
+"""Rules, references and parentheses inside of each other; what leads back to itself counts once."""
+MAX_EXPANDED: Final = 1_000_000
+"""Characters and classes that a grammar's rules come to, written out, each as often as it may be repeated."""
+MAX_PATTERN: Final = 8_192
+MAX_PATTERN_DEPTH: Final = 64
+MAX_PATTERN_SIZE: Final = 200_000
+"""As MAX_EXPANDED, of one regular expression."""
+MAX_MERGED: Final = 10_000
+"""Schemas that `allOf` and `$ref` come to in one place, and alternatives that they multiply to."""
+MAX_ITEMS: Final = 100_000
+COUNTS: Final = ("minItems", "maxItems", "minProperties", "maxProperties", "minContains", "maxContains")
+
+
+class TooLarge(ValueError):
+    """`limit` is its name in this module."""
+
+    def __init__(self, limit: str, most: int) -> None:
+        super().__init__(limit)
+        self.limit = limit.lower()
+        self.most = most
+
+
+def check_text(text: str) -> None:
+    if len(text) > MAX_TEXT:
+        raise TooLarge("MAX_TEXT", MAX_TEXT)
+
+
+def check_rules(root: str, uses: Mapping[str, Mapping[str, int]], sizes: Mapping[str, int]) -> None:
+    """`uses`: rule -> the rules in it, and how often each; `sizes`: what else is in it."""
+    depths: dict[str, int] = {}
+    expanded: dict[str, int] = {}
+    for name in _inner_first(root, lambda name: uses[name]):
+        inner = [other for other in uses[name] if other in depths]
+        depths[name] = 1 + max((depths[other] for other in inner), default=0)
+        expanded[name] = sizes[name] + sum(uses[name][other] * expanded[other] for other in inner)
+        if depths[name] > MAX_CHAIN:
+            raise TooLarge("MAX_CHAIN", MAX_CHAIN)
+        if expanded[name] > MAX_EXPANDED:
+            raise TooLarge("MAX_EXPANDED", MAX_EXPANDED)
+
+
+def check_pattern(text: str) -> None:
+    """Of a regular expression, by its shape alone: what it means is for others to judge."""
+    if len(text) > MAX_PATTERN:
+        raise TooLarge("MAX_PATTERN", MAX_PATTERN)
+    open_groups = [[0, 0]]
+    """Size of each without its last element, and of that."""
+    at = 0
+    while at < len(text):
+        sign, size, end = text[at], 1, at + 1
+        group = open_groups[-1]
+        if sign == "(":
+            open_groups.append([0, 0])
+            if len(open_groups) > MAX_PATTERN_DEPTH:
+                raise TooLarge("MAX_PATTERN_DEPTH", MAX_PATTERN_DEPTH)
+            at = end
+            continue
+        if sign == ")" and len(open_groups) > 1:
+            size = sum(open_groups.pop())
+            group = open_groups[-1]
+        elif sign == "\\":
+            end = at + 2
+        elif sign == "[":
+            end = _class_end(text, at)
+        elif sign == "{" and (most := _times(text, at)) is not None:
+            group[1] *= max(1, most[0])
+            size, end = 0, most[1]
+        elif sign in "*+?":
+            size = 0
+        if size:
+            group[0] += group[1]
+            group[1] = size
+        if sum(map(sum, open_groups)) > MAX_PATTERN_SIZE:
+            raise TooLarge("MAX_PATTERN_SIZE", MAX_PATTERN_SIZE)
+        at = end
+
+
+def check_schema(schema: Any) -> None:
+    """Depth over references, what `allOf` and references come to, patterns and counts."""
+    depths: dict[int, int] = {}
+    merged: dict[int, int] = {}
+    ways: dict[int, int] = {}
+    nodes = {id(schema): schema}
+
+    def parts(key: int) -> list[int]:
+        found = [*_inside(nodes[key]), *_referred(schema, nodes[key])]
+        nodes.update((id(part), part) for part in found)
+        return [id(part) for part in found]
+
+    for key in _inner_first(id(schema), parts):
+        node = nodes[key]
+        depths[key] = 1 + max((depths.get(part, 0) for part in parts(key)), default=0)
+        if depths[key] > MAX_CHAIN:
+            raise TooLarge("MAX_CHAIN", MAX_CHAIN)
+        if not isinstance(node, dict):
+            continue
+        _check_node(node)
+        both = [*_listed(node, "allOf"), *_referred(schema, node)]
+        options = [*_listed(node, "anyOf"), *_listed(node, "oneOf")]
+        merged[key] = 1 + sum(merged.get(id(part), 1) for part in (*both, *options))
+        ways[key] = max(1, sum(ways.get(id(part), 1) for part in options))
+        for part in both:
+            ways[key] *= ways.get(id(part), 1)
+        if max(merged[key], ways[key]) > MAX_MERGED:
+            raise TooLarge("MAX_MERGED", MAX_MERGED)
+
+
+def _check_node(node: dict[str, Any]) -> None:
+    patterns = [node.get("pattern"), *(node["patternProperties"] if _is_object(node, "patternProperties") else ())]
+    for pattern in patterns:
+        if isinstance(pattern, str):
+            check_pattern(pattern)
+    for name in COUNTS:
+        count = node.get(name)
+        if isinstance(count, (int, float)) and count > MAX_ITEMS:
+            raise TooLarge("MAX_ITEMS", MAX_ITEMS)
+
+
+def _is_object(node: dict[str, Any], name: str) -> bool:
+    return isinstance(node.get(name), dict)
+
+
+def _listed(node: dict[str, Any], name: str) -> list[Any]:
+    found = node.get(name)
+    return found if isinstance(found, list) else []
+
+
+def _inside(node: Any) -> list[Any]:
+    values: Iterable[Any] = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    return [value for value in values if isinstance(value, (dict, list))]
+
+
+def _referred(schema: Any, node: Any) -> list[Any]:
+    """What a `$ref` of this node leads to inside of the schema."""
+    place = node.get("$ref") if isinstance(node, dict) else None
+    if not isinstance(place, str) or not place.startswith("#"):
+        return []
+    found = schema
+    for step in place[1:].split("/")[1:]:
+        name = step.replace("~1", "/").replace("~0", "~")
+        if isinstance(found, dict) and name in found:
+            found = found[name]
+        elif isinstance(found, list) and name.isdecimal() and int(name) < len(found):
+            found = found[int(name)]
+        else:
+            return []
+    return [found] if isinstance(found, (dict, list)) else []
+
+
+def _inner_first(root: Any, parts: Callable[[Any], Iterable[Any]]) -> list[Any]:
+    """Everything that the root leads to, what is inside of a thing before it; ways back are not followed."""
+    done: list[Any] = []
+    seen = {root}
+    pending = [(root, iter(parts(root)))]
+    while pending:
+        name, rest = pending[-1]
+        for part in rest:
+            if part not in seen:
+                seen.add(part)
+                pending.append((part, iter(parts(part))))
+                break
+        else:
+            done.append(name)
+            pending.pop()
+    return done
+
+
+def _class_end(text: str, at: int) -> int:
+    at += 2 if text.startswith("[^", at) else 1
+    first = at
+    while at < len(text) and (text[at] != "]" or at == first):
+        at += 2 if text[at] == "\\" else 1
+    return at + 1
+
+
+def _times(text: str, at: int) -> tuple[int, int] | None:
+    """How often `{m,n}` repeats at most, and where it ends; None for a brace that is a letter."""
+    end = text.find("}", at, at + 24)
+    least, _, most = text[at + 1 : end].partition(",")
+    if end < 0 or not (least.isdecimal() or most.isdecimal()):
+        return None
+    return max(int(number) for number in (least, most) if number.isdecimal()), end + 1
