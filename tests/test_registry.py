@@ -275,6 +275,18 @@ class TestDamage:
         written(file, "{")
         assert labels(registry) == ["LFM2.5_Q8"]
 
+    def test_a_sweep_removes_what_killed_writers_left_and_nothing_else(self, file: Path) -> None:
+        registry = Registry(file)
+        registry.add("a", Path("/m/one.gguf"))
+        strays = [file.parent / f".{name}.0123456789abcdef.tmp" for name in (file.name, registry.last_good.name)]
+        other = file.parent / ".other.json.0123456789abcdef.tmp"
+        for stray in (*strays, other):
+            stray.touch()
+        registry.sweep()
+        assert not any(stray.exists() for stray in strays)
+        assert other.exists()
+        assert [spec.label for spec in Registry(file).specs()] == ["a"]
+
     def test_a_copy_is_kept_aside_once(self, file: Path) -> None:
         for _ in range(3):
             written(file, "{broken").specs()

@@ -232,6 +232,7 @@ async def _preload(app: web.Application) -> None:
 
 async def _dispatching(app: web.Application) -> AsyncIterator[None]:
     await asyncio.to_thread(app[AUTHENTICATOR].prepare)
+    await asyncio.to_thread(app[REGISTRY].sweep)
     app[REGISTRY_CHANGES].look(await asyncio.to_thread(app[REGISTRY].specs))
     await app[DISPATCHER].start()
     yield

@@ -104,6 +104,18 @@ class RegistryDocument(Generic[E]):
             reason = error.strerror or str(error)
             raise UsageError("model.registry_unwritable", file=str(self.file), reason=reason) from None
 
+    def sweep(self) -> None:
+        """Removes what killed writers left beside the file; not while another writes, and not where it may not."""
+        from filelock import FileLock, Timeout
+
+        target = Path(os.path.realpath(self.file))
+        try:
+            with FileLock(target.with_name(f"{target.name}.lock"), timeout=0):
+                durable.sweep(target)
+                durable.sweep(self.last_good)
+        except (OSError, Timeout):
+            return
+
     @property
     def last_good(self) -> Path:
         """The copy of what was last written."""

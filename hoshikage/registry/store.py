@@ -77,6 +77,12 @@ class Registry:
         self._aliases: RegistryDocument[Alias] = RegistryDocument(file.with_name(ALIASES), parse_alias)
         self._folder = ModelFolder(model_dir) if model_dir is not None else None
 
+    def sweep(self) -> None:
+        """Removes what writers that were killed left behind. Blocks on the disk."""
+        for document in (self._models, self._personas):
+            if document.file.exists():
+                document.sweep()
+
     @property
     def file(self) -> Path:
         return self._models.file
