@@ -71,7 +71,7 @@ PROTOCOLS: Final = {
         frozenset(ollama_schema.WITHOUT_EFFECT) - {"verbose"},
         frozenset(OLLAMA_REFUSED),
     ),
-    "ollama_embed": Protocol(9, 1, (ollama_schema.EmbedRequest,), frozenset({"truncate", "options", "keep_alive"})),
+    "ollama_embed": Protocol(9, 1, (ollama_schema.EmbedRequest,), frozenset({"options"})),
     "ollama_show": Protocol(9, 2, (ollama_schema.ShowRequest,), frozenset({"verbose"})),
 }
 

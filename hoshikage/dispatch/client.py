@@ -148,6 +148,12 @@ class Dispatcher:
         finally:
             ticket.leave()
 
+    def keep(self, seconds: float) -> None:
+        """The loaded model stays so long after its last use; 0 unloads it as soon as nothing runs, inf is for good."""
+        self._lifecycle.keep(seconds)
+        if not self._queue.running and not self._queue.waiting:
+            self._lifecycle.rest()
+
     async def unload(self) -> None:
         """Ends the runner now. Raises InvalidRequest while a request runs."""
         if self._queue.running:

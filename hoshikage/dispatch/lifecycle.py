@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
@@ -113,6 +114,8 @@ class Lifecycle:
         self._changing = asyncio.Lock()
         """Held while one runner makes way for the next, so that two never hold memory at once."""
         self._loads = self._crashed = 0
+        self._kept_s: float | None = None
+        """As `keep` was told for the loaded model."""
         self._uses = 0
         """Counts calls for the runner: an idle end that finds it moved on comes too late."""
 
@@ -192,10 +195,21 @@ class Lifecycle:
     def rest(self) -> None:
         """Nothing runs and nothing waits: the idle clocks start."""
         self._hold()
-        if self._runner is not None and self._policy.idle_timeout > 0:
-            self._idle = self._later(self._policy.idle_timeout, self._idle_out)
+        if self._runner is not None and (idle := self._idle_s()) is not None:
+            self._idle = self._later(idle, self._idle_out)
         self._arm_great()
         self._arm_ahead()
+
+    def keep(self, seconds: float) -> None:
+        """The loaded model stays so long after its last use, whatever IDLE_TIMEOUT says; inf is for good."""
+        self._kept_s = seconds
+
+    def _idle_s(self) -> float | None:
+        """How long the model stays unused; None for good."""
+        seconds = self._kept_s
+        if seconds is None:
+            seconds = self._policy.idle_timeout or math.inf
+        return None if seconds == math.inf else seconds
 
     async def unload(self) -> None:
         """Ends the runner because somebody asks for it; a load in progress is called off."""
@@ -319,6 +333,7 @@ class Lifecycle:
         """Ends runner and load; `why` is the key of the reason's text."""
         runner, label, loading = self._runner, self._label, self._loading
         self._runner = self._wanted = self._loading = None
+        self._kept_s = None
         if loading is not None and not loading.done():
             loading.cancel()
             with suppress(asyncio.CancelledError, HoshikageError):

@@ -16,7 +16,7 @@ from hoshikage.llama.kinds import scores_are_shares
 from hoshikage.llama.model import Model
 from hoshikage.llama.pairs import pair
 from hoshikage.llama.templates import Templates
-from hoshikage.llama.vocab import Vocab
+from hoshikage.llama.vocab import NO_TOKEN, Vocab
 from hoshikage.params import (
     Detokenization,
     Embedding,
@@ -126,6 +126,8 @@ class Tasks:
         for number, given in enumerate(task.inputs):
             place = f"input[{number}]" if len(task.inputs) > 1 else "input"
             tokens = _whole(vocab, given) if isinstance(given, str) else mixed(given, vocab, place)
+            if not tokens and isinstance(given, str) and task.cut:
+                tokens = [vocab.bos if vocab.bos != NO_TOKEN else 0]  # some texts of a batch may be empty
             yield _measured(_cut(tokens, embedder.longest, vocab) if task.cut else tokens, embedder, place)
 
 

@@ -29,6 +29,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "文をベクトルにする（Ollama のクライアント用）",
         "Texts as vectors, as Ollama's clients have it",
     ),
+    "post_api_embeddings": (
+        "文をベクトルにする（Ollama の以前の形）",
+        "A text as a vector, as Ollama formerly had it",
+    ),
     "get_api_tags": ("モデルの一覧（Ollama のクライアント用）", "The models, as Ollama's clients have it"),
     "post_api_show": ("1 つのモデルの説明（Ollama のクライアント用）", "One model, as Ollama's clients have it"),
     "get_api_ps": (

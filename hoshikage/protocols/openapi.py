@@ -44,6 +44,7 @@ BODIES: Final[dict[str, type[msgspec.Struct]]] = {
     "POST /api/chat": ollama_schema.ChatRequest,
     "POST /api/generate": ollama_schema.GenerateRequest,
     "POST /api/embed": ollama_schema.EmbedRequest,
+    "POST /api/embeddings": ollama_schema.EmbeddingsRequest,
     "POST /api/show": ollama_schema.ShowRequest,
     "POST /v1/completions": completions_schema.CompletionBody,
     "POST /v1/embeddings": embeddings_schema.EmbeddingsBody,

@@ -24,6 +24,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     ("POST", "/api/chat", "ollama.handlers:chat", "api"),
     ("POST", "/api/generate", "ollama.handlers:generate", "api"),
     ("POST", "/api/embed", "ollama.handlers:embed", "api"),
+    ("POST", "/api/embeddings", "ollama.handlers:embeddings", "api"),
     ("GET", "/api/tags", "ollama.handlers:tags", "api"),
     ("POST", "/api/show", "ollama.handlers:show", "api"),
     ("GET", "/api/ps", "ollama.handlers:ps", "api"),

@@ -111,6 +111,9 @@ class Echo:
     async def preload(self, spec: ModelSpec) -> None:
         self.preloaded.append(spec.label)
 
+    def keep(self, _seconds: float) -> None:
+        pass
+
     async def unload(self) -> None:
         self.preloaded.clear()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from contextvars import Context, ContextVar
 from pathlib import Path
@@ -377,6 +378,21 @@ async def test_an_idle_runner_is_ended_and_the_next_request_loads_again() -> Non
     assert cycle.snapshot().state == "unloaded"
     await load(cycle, "a")
     assert house.loads == ["/models/a.gguf"] * 2
+
+
+async def test_a_model_that_shall_stay_stays_and_one_that_shall_go_goes() -> None:
+    house = FakeHouse()
+    cycle = lifecycle(house, idle_timeout=0.001)
+    await load(cycle, "a")
+    cycle.keep(math.inf)
+    cycle.rest()
+    assert cycle._idle is None
+    cycle.keep(0)
+    cycle.rest()
+    await house.hosts[0].gone.wait()
+    assert cycle.snapshot().state == "unloaded"
+    await load(cycle, "a")
+    assert cycle._idle_s() == 0.001, "what was asked for the former load is forgotten"
 
 
 async def test_a_failed_load_names_the_file_that_people_know_not_its_copy(

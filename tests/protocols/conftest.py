@@ -48,6 +48,7 @@ class GatedDispatcher:
         self.began = asyncio.Event()
         self.closed = asyncio.Event()
         self.loaded: list[str] = []
+        self.kept: list[float] = []
         self.busy = False
         self.drained = asyncio.Event()
         self.stopped = False
@@ -72,6 +73,9 @@ class GatedDispatcher:
 
     async def preload(self, spec: ModelSpec) -> None:
         self.loaded.append(spec.label)
+
+    def keep(self, seconds: float) -> None:
+        self.kept.append(seconds)
 
     async def unload(self) -> None:
         if self.busy:

@@ -327,7 +327,7 @@ VALUES: Final[dict[str, Body]] = {
         "model": "tiny",
         "input": ["a", "b"],
         "dimensions": 1,
-        "truncate": True,
+        "truncate": False,
         "options": {"num_ctx": 8192},
         "keep_alive": "5m",
     },

@@ -49,6 +49,7 @@ OF_THE_ANSWER: Final = frozenset(
         "stream_options",
         "timings",
         "timings_per_token",
+        "keep_alive",
         "return_progress",
         "response_fields",
         "service_tier",

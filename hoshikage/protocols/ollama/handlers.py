@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from aiohttp import web
@@ -12,12 +13,13 @@ from hoshikage import wire
 from hoshikage.answer.chat_formats import CHAT_FORMATS
 from hoshikage.answer.choice import model_for
 from hoshikage.answer.model_files import MODEL_FILES
+from hoshikage.answer.models import n_ctx_of
 from hoshikage.answer.output_parser import PLAIN
 from hoshikage.answer.prepared import PreparedRequest, prepare
 from hoshikage.answer.stream import respond
 from hoshikage.answer.submit import perform
 from hoshikage.answer.vectors import floats_of
-from hoshikage.errors import ParameterUnsupported
+from hoshikage.errors import InvalidRequest
 from hoshikage.http.ignored import read_body
 from hoshikage.http.json_response import json_response
 from hoshikage.http.keys import DISPATCHER, REGISTRY, SETTINGS
@@ -54,13 +56,34 @@ async def embed(request: web.Request) -> web.StreamResponse:
     began = time.monotonic()
     body = await read_body(request, schema.parse_embed, schema.WITHOUT_EFFECT)
     spec = await model_for(request, body.model, "embeddings", resolve)
-    inputs = (body.input,) if isinstance(body.input, str) else tuple(body.input)
+    inputs = (body.input,) if isinstance(body.input, str) and body.input else tuple(body.input)
     answer: dict[str, Any] = {"model": body.model or spec.name, "embeddings": [], "prompt_eval_count": 0}
+    load_ms = 0.0
     if inputs:
-        vectors, finished = await perform(request, spec, Embedding(inputs, body.dimensions), wire.Vector)
+        task = Embedding(inputs, body.dimensions, body.truncate is not False)
+        vectors, finished = await perform(request, spec, task, wire.Vector)
         answer["embeddings"] = [floats_of(vector.values) for vector in vectors]
         answer["prompt_eval_count"] = finished.prompt_tokens
-    return json_response({**answer, "total_duration": int((time.monotonic() - began) * 1e9)})
+        load_ms = finished.timings.load_ms
+    else:
+        await request.app[DISPATCHER].preload(spec)
+    _keep(request, body.keep_alive)
+    total = int((time.monotonic() - began) * 1e9)
+    return json_response({**answer, "total_duration": total, "load_duration": int(load_ms * 1e6)})
+
+
+async def embeddings(request: web.Request) -> web.StreamResponse:
+    """The older form of embed, for one text."""
+    body = await read_body(request, schema.parse_embeddings, {"options": "loads a model"})
+    spec = await model_for(request, body.model, "embeddings", resolve)
+    vector: list[float] = []
+    if body.prompt:
+        found, _ = await perform(request, spec, Embedding((body.prompt,), None, True), wire.Vector)
+        vector = floats_of(found[0].values)
+    else:
+        await request.app[DISPATCHER].preload(spec)
+    _keep(request, body.keep_alive)
+    return json_response({"embedding": vector})
 
 
 async def tags(request: web.Request) -> web.StreamResponse:
@@ -73,7 +96,7 @@ async def show(request: web.Request) -> web.StreamResponse:
     found = await request.app[MODEL_FILES].facts(spec.file)
     chat_format = await request.app[CHAT_FORMATS].of(spec)
     thinks = chat_format.thinking is not None or chat_format.form.whole_answer
-    return json_response(models.description(spec, found, thinks=thinks))
+    return json_response(models.description(spec, found, n_ctx_of(request, spec, found), thinks=thinks))
 
 
 async def ps(request: web.Request) -> web.StreamResponse:
@@ -90,7 +113,15 @@ async def _answer(
     request: web.Request, asked: PreparedRequest, body: schema.AnswerFields, kind: Kind
 ) -> web.StreamResponse:
     writer = LineWriter(kind, body.model or asked.spec.name, shows_thoughts=body.shows_thoughts)
-    return await respond(request, asked, writer, stream=body.stream is not False)
+    keep = partial(_keep, request, body.keep_alive)
+    return await respond(request, asked, writer, stream=body.stream is not False, ended=keep)
+
+
+def _keep(request: web.Request, keep_alive: str | float | None) -> None:
+    """Has the model stay as long as the request says, once it has been used."""
+    seconds = schema.kept_s(keep_alive)
+    if seconds is not None:
+        request.app[DISPATCHER].keep(seconds)
 
 
 def _unframed(asked: PreparedRequest, body: schema.GenerateRequest) -> PreparedRequest:
@@ -103,11 +134,23 @@ def _unframed(asked: PreparedRequest, body: schema.GenerateRequest) -> PreparedR
 
 
 async def _loaded(request: web.Request, spec: ModelSpec, body: schema.AnswerFields, kind: Kind) -> web.Response:
-    """A request for nothing loads the model. To unload it is for who administers."""
-    if body.keep_alive in (0, "0", "0s"):
-        raise ParameterUnsupported("http.unsupported_parameter", param="keep_alive", place="keep_alive")
-    await request.app[DISPATCHER].preload(spec)
+    """A request for nothing loads the model, or unloads it where it shall stay for no time."""
+    unloads = schema.kept_s(body.keep_alive) == 0
+    if not unloads:
+        await request.app[DISPATCHER].preload(spec)
+        _keep(request, body.keep_alive)
+    elif request.app[DISPATCHER].status()["model"]["id"] == spec.label:
+        try:
+            await request.app[DISPATCHER].unload()
+        except InvalidRequest:  # it is in use
+            request.app[DISPATCHER].keep(0)
     told: dict[str, Any] = {"response": ""} if kind == "generate" else {"message": {"role": "assistant", "content": ""}}
     return json_response(
-        {"model": body.model or spec.name, "created_at": now(), **told, "done": True, "done_reason": "load"}
+        {
+            "model": body.model or spec.name,
+            "created_at": now(),
+            **told,
+            "done": True,
+            "done_reason": "unload" if unloads else "load",
+        }
     )

@@ -18,13 +18,16 @@ NEVER_S: Final = 100 * 365 * 86_400.0
 
 
 async def resolve(registry: Registry, name: str) -> ModelSpec:
-    """The model of that name, which Ollama's clients may end with a tag. Raises ModelNotFound."""
+    """The model of that name, which Ollama's clients may end with a tag and write in any case. Raises ModelNotFound."""
     try:
         return await models.resolve(registry, name)
     except ModelNotFound:
-        if not name.endswith(LATEST):
+        wanted = name.lower().removesuffix(LATEST)
+        named = [*(spec.name for spec in await asyncio.to_thread(_all, registry)), *registry.aliases()]
+        alike = [one for one in named if one.lower().removesuffix(LATEST) == wanted]
+        if not alike:
             raise
-        return await models.resolve(registry, name.removesuffix(LATEST))
+        return await models.resolve(registry, alike[0])
 
 
 async def tags(registry: Registry, files: ModelFiles) -> list[dict[str, Any]]:
@@ -53,18 +56,28 @@ async def running(
     return [{**_entry(spec, found), **more}]
 
 
-def description(spec: ModelSpec, found: Facts, *, thinks: bool) -> dict[str, Any]:
-    """For /api/show. `thinks`: whether its template knows thoughts."""
+def capabilities(found: Facts, *, thinks: bool) -> list[str]:
+    """What the model is for, as its file tells; a model whose file cannot be read is taken for one that writes."""
+    if found.purpose == "embeddings":
+        return ["embedding"]
+    if found.purpose == "rerank":
+        return []
+    values = found.header.values if found.header else {}
+    infill = ["insert"] if any(name in values for name in INFILL) else []
+    return ["completion", "tools", *(["thinking"] if thinks else []), *infill]
+
+
+def description(spec: ModelSpec, found: Facts, n_ctx: int, *, thinks: bool) -> dict[str, Any]:
+    """For /api/show. `n_ctx`: how much a request can have; `thinks`: whether its template knows thoughts."""
     values = dict(found.header.values) if found.header else {}
     template = values.pop("tokenizer.chat_template", "")
-    infill = ["insert"] if any(name in values for name in INFILL) else []
     return {
         "modelfile": f"# {spec.name}\nFROM {spec.label}\n",
-        "parameters": "\n".join(f"stop {stop!r}" for stop in spec.stop),
+        "parameters": "\n".join([f"num_ctx {n_ctx}", *(f"stop {stop!r}" for stop in spec.stop)]),
         "template": template,
         "details": found.details,
         "model_info": values,
-        "capabilities": ["completion", "tools", *(["thinking"] if thinks else []), *infill],
+        "capabilities": capabilities(found, thinks=thinks),
         "modified_at": found.modified_at,
         "license": str(values.get("general.license", "")),
         **({"system": spec.persona.system} if spec.persona else {}),

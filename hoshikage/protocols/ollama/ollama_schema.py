@@ -20,6 +20,9 @@ from hoshikage.answer.schema.validation import convert
 from hoshikage.answer.schema.values import Stops, TokenCount
 from hoshikage.errors import InvalidRequest, ParameterUnsupported
 
+UNITS: Final = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
+DURATION: Final = re.compile(r"-?(?:\d+(?:\.\d+)?(?:ns|us|ms|s|m|h))+|-?\d+(?:\.\d+)?")
+PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h|)")
 MAX_INPUTS: Final = 2048
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 Level = Literal["low", "medium", "high"]
@@ -105,9 +108,18 @@ class GenerateRequest(AnswerFields, frozen=True, kw_only=True):
 
 class EmbedRequest(Struct, frozen=True, kw_only=True):
     model: Model | None = None
-    input: str | Annotated[list[str], Meta(max_length=MAX_INPUTS)]
+    input: str | Annotated[list[str], Meta(max_length=MAX_INPUTS)] = ""
     dimensions: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
     truncate: bool | None = None
+    options: dict[str, Any] | None = None
+    keep_alive: str | float | None = None
+
+
+class EmbeddingsRequest(Struct, frozen=True, kw_only=True):
+    """The body of the older /api/embeddings."""
+
+    model: Model | None = None
+    prompt: str = ""
     options: dict[str, Any] | None = None
     keep_alive: str | float | None = None
 
@@ -125,7 +137,6 @@ class ShowRequest(Struct, frozen=True, kw_only=True):
 
 
 WITHOUT_EFFECT: Final = {
-    "keep_alive": "says how long a model stays loaded; the server's IDLE_TIMEOUT does",
     "truncate": "cuts a prompt that is too long; it is refused with its size instead",
     "shift": "forgets the beginning as the context fills up; the answer ends there instead",
     "options.penalize_newline": "lets a penalty count line breaks, which llama.cpp does always",
@@ -161,12 +172,15 @@ def rename(place: str) -> str:
 
 def parse_chat(tree: Any) -> ChatRequest:
     """Raises InvalidRequest, ParameterUnsupported."""
-    return convert(tree, ChatRequest, CHOICES)
+    body = convert(tree, ChatRequest, CHOICES)
+    kept_s(body.keep_alive)
+    return body
 
 
 def parse_generate(tree: Any) -> GenerateRequest:
     """Raises InvalidRequest, ParameterUnsupported."""
     body = convert(tree, GenerateRequest, CHOICES)
+    kept_s(body.keep_alive)
     for name, neutral in NEUTRAL.items():
         if getattr(body, name) not in neutral:
             raise _unsupported(name)
@@ -179,11 +193,32 @@ def parse_generate(tree: Any) -> GenerateRequest:
 def parse_embed(tree: Any) -> EmbedRequest:
     """Raises InvalidRequest."""
     body = convert(tree, EmbedRequest, CHOICES)
-    for index, text in enumerate([body.input] if isinstance(body.input, str) else body.input):
-        if not text:
-            place = "input" if isinstance(body.input, str) else f"input[{index}]"
-            raise InvalidRequest("http.wrong_length", param=place, place=place, relation="≥ 1")
+    kept_s(body.keep_alive)
     return body
+
+
+def parse_embeddings(tree: Any) -> EmbeddingsRequest:
+    """Raises InvalidRequest."""
+    body = convert(tree, EmbeddingsRequest, CHOICES)
+    kept_s(body.keep_alive)
+    return body
+
+
+def kept_s(asked: str | float | None) -> float | None:
+    """Seconds for which a model shall stay loaded after its use: inf for good, None where nothing is said.
+
+    Raises InvalidRequest.
+    """
+    if asked is None or asked == "":
+        return None
+    if isinstance(asked, str):
+        parts = DURATION.fullmatch(asked.strip())
+        if parts is None:
+            raise InvalidRequest("http.invalid_value", param="keep_alive", place="keep_alive")
+        found = PART.findall(asked)
+        seconds = sum(float(number) * UNITS[unit] for number, unit in found)
+        asked = -1.0 if asked.strip().startswith("-") else seconds
+    return float("inf") if asked < 0 else float(asked)
 
 
 def parse_show(tree: Any) -> ShowRequest:

@@ -14,7 +14,7 @@ from hoshikage import wire
 from hoshikage.answer.output_parser import ParsedEnd
 from hoshikage.answer.shapes import logprobs_of
 from hoshikage.answer.stream import Warnings
-from hoshikage.errors import HoshikageError
+from hoshikage.errors import HoshikageError, ModelNotFound
 from hoshikage.http.error_response import message_of
 from hoshikage.http.keys import REQUEST_ID
 from hoshikage.messages import Language
@@ -24,7 +24,10 @@ Kind = Literal["chat", "generate"]
 
 
 def error_body(error: HoshikageError, language: Language) -> dict[str, Any]:
-    return {"error": message_of(error, language)}
+    words = message_of(error, language)
+    if isinstance(error, ModelNotFound) and "model" in error.details:
+        words = f"model '{error.details['model']}' not found: {words}"  # programs know it by these words
+    return {"error": words}
 
 
 def now() -> str:
