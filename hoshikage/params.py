@@ -112,6 +112,8 @@ class ChatPrompt:
     add_generation_prompt: bool = True
     continue_final_message: bool = False
     template_kwargs: dict[str, Any] = field(default_factory=dict)
+    lead: str = ""
+    """What the answer has begun with already, behind the template's text; texts of control tokens become those."""
 
 
 # Structs with a tag, so that a frame tells them apart; a dataclass cannot have one.

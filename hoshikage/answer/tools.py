@@ -50,7 +50,7 @@ def adapted(
     return (
         replace(
             request,
-            prompt=replace(prompt, template_kwargs=thoughts),
+            prompt=replace(prompt, template_kwargs=thoughts, lead=_lead(prompt, chat_format, grammar is not None)),
             grammar=grammar,
             thoughts=budget,
             stop=tuple(stop for stop in request.stop if not (selection.required and stop in registered_stop)),
@@ -129,6 +129,11 @@ def _thinking_kwargs(given: dict[str, Any], chat_format: ChatFormat, held: bool)
         if effort in HARMONY_EFFORTS:
             kwargs["reasoning_effort"] = HARMONY_EFFORTS[effort]
     return kwargs
+
+
+def _lead(prompt: ChatPrompt, chat_format: ChatFormat, held: bool) -> str:
+    """gpt-oss writes what the user reads in a channel of its own; a grammar leaves no room to open it."""
+    return harmony.FINAL if held and chat_format.form is harmony.FORMAT and prompt.add_generation_prompt else ""
 
 
 def _budget(kwargs: Mapping[str, Any], chat_format: ChatFormat, held: bool) -> ThoughtBudget | None:

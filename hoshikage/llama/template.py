@@ -183,7 +183,8 @@ class ChatTemplate:
         marked = "".join(_bounded(self._template.generate(variables)))
         if prompt.continue_final_message and messages:
             marked = _up_to(marked, end)
-        return tuple(TemplatePart(text, special) for text, special in self._guard.parts(marked, mark))
+        lead = (TemplatePart(prompt.lead, True),) if prompt.lead else ()
+        return (*(TemplatePart(text, special) for text, special in self._guard.parts(marked, mark)), *lead)
 
     def _timed(self, action: Callable[[], Result]) -> Result:
         try:

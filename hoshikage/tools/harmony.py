@@ -20,6 +20,8 @@ from hoshikage.tools.tool_format import ToolFormat
 START: Final = "<|start|>"
 CHANNEL: Final = "<|channel|>"
 MESSAGE: Final = "<|message|>"
+FINAL: Final = f"{CHANNEL}final{MESSAGE}"
+"""Where an answer stands that the user is to read."""
 THOUGHTS: Final = f"{CHANNEL}analysis{MESSAGE}"
 THOUGHTS_END: Final = f"<|end|>{START}assistant{CHANNEL}final{MESSAGE}"
 HEADERS: Final = (CHANNEL, START, MESSAGE, "to=")

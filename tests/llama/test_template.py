@@ -69,6 +69,12 @@ def test_tools_extra_entries_and_template_kwargs_reach_the_template() -> None:
     assert rendered(source, prompt) == "ffFalse"
 
 
+def test_an_answer_that_has_begun_goes_on_behind_the_template_s_text() -> None:
+    found = ChatTemplate(None, "", "", CONTROL).render(ChatPrompt(HELLO.messages, lead="<|im_start|>{"), NOW)
+    assert found.text.endswith("<|im_start|>assistant\n<|im_start|>{")
+    assert all(part.parse_special for part in found.parts)
+
+
 def test_the_template_s_own_refusal_is_passed_on() -> None:
     error = refusal("{{ raise_exception('no system role') }}")
     assert (error.key, error.details) == ("engine.template_refused", {"reason": "no system role"})

@@ -235,6 +235,16 @@ async def test_one_call_where_one_is_all_that_may_be(house: House, tmp_path: Pat
         assert len(whole.choices[0].message.tool_calls) == 1
 
 
+async def test_a_schema_of_gpt_oss_is_held_in_its_final_channel(house: House, tmp_path: Path) -> None:
+    model(tmp_path, "gpt-oss")
+    says(house, '{"x": 1}')
+    answer = await chat(house, response_format={"type": "json_object"})
+    assert answer.choices[0].message.content == '{"x": 1}'
+    assert prompted(house).lead == "<|channel|>final<|message|>"
+    await chat(house)
+    assert prompted(house).lead == ""
+
+
 async def test_tools_beside_a_schema(house: House, tmp_path: Path) -> None:
     model(tmp_path, "qwen3")
     wanted = {"type": "object", "properties": {"x": {"$ref": "#/$defs/n"}}, "$defs": {"n": {"type": "integer"}}}
