@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from itertools import pairwise
+from typing import Any, Final
+
+LONGEST: Final = 512
+"""Characters of a control token's text that are looked at; real ones have some thirty."""
 
 
 class Guard:
@@ -16,7 +20,8 @@ class Guard:
     """
 
     def __init__(self, texts: tuple[str, ...]) -> None:
-        texts = tuple(sorted(filter(None, texts), key=len, reverse=True))
+        # What a longer one begins with suffices: apart from its rest, it is no token any more.
+        texts = tuple(sorted({text[:LONGEST] for text in texts if text}, key=lambda text: (-len(text), text)))
         self._texts = re.compile("|".join(map(re.escape, texts))) if texts else None
         # A lookahead finds texts that overlap, too.
         self._begins = re.compile(f"(?=(?:{self._texts.pattern}))(?s:.)") if self._texts else None
@@ -54,12 +59,11 @@ class Guard:
 
     def _marked_text(self, text: str, mark: str) -> str:
         assert self._begins is not None
-        starts = [met.start() for met in self._begins.finditer(text)]
+        starts = {met.start() for met in self._begins.finditer(text)}
         first = max(0, len(text) - self._longest)
-        starts += [at for at in range(first, len(text)) if text[at:] in self._prefixes]
-        for start in sorted(set(starts), reverse=True):
-            text = text[: start + 1] + mark + text[start + 1 :]
-        return text
+        starts.update(at for at in range(first, len(text)) if text[at:] in self._prefixes)
+        ends = [0, *(start + 1 for start in sorted(starts)), len(text)]
+        return mark.join(text[begin:end] for begin, end in pairwise(ends))
 
     def _guarded_starts(self, text: str, mark: str) -> Iterator[int]:
         """Where in the clean text, without marks, each mark's control text would begin."""
