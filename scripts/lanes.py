@@ -38,7 +38,9 @@ FULL: Final = Lane("full", whole=True, lint=True)
 NIGHTLY: Final = Lane("nightly", whole=True, lint=True, variables={"STRESS_ANSWERS": "1000"})
 MODELS: Final = Lane("models", libraries="all")
 CLIENTS: Final = Lane("clients", arguments=("clients",))
-LANES: Final = (UNIT, FULL, NIGHTLY, MODELS, CLIENTS)
+PAGE: Final = Lane("page")
+"""The page in a real browser, its build, and the real Prometheus; it brings what it lacks."""
+LANES: Final = (UNIT, FULL, NIGHTLY, MODELS, CLIENTS, PAGE)
 """Every lane, the one that runs where none is asked for first."""
 
 

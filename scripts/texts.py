@@ -181,6 +181,10 @@ Ctrl-C stops the server. From now on, {command} alone starts it.""",
         "npm と PyPI の本物のクライアントで、ツールを使う会話を通しで行う",
         "whole sessions with a tool of real clients from npm and PyPI",
     ),
+    "test_page_help": (
+        "ブラウザーのページ（本物の Chromium と Prometheus で。なければ apt-get と npm で入れる）",
+        "the page in a real Chromium, and the real Prometheus; apt-get and npm bring what is missing",
+    ),
     "test_matrix_help": (
         "すべてのリリースの libllama も確かめる（--full を含む）",
         "examine every release of libllama too (implies --full)",

@@ -137,10 +137,26 @@ def test_compose_keeps_the_port_to_this_machine_and_brings_the_volumes() -> None
     assert set(targets) == set(declared)
     assert targets["/data/hoshikage/lib"]["read_only"]
     assert targets["/models"]["read_only"]
-    assert {volume["source"] for volume in targets.values() if volume["type"] == "volume"} == set(
+    used = [volume for one in compose("compose.yaml")["services"].values() for volume in one["volumes"]]
+    assert {volume["source"] for volume in used if volume["type"] == "volume"} == set(
         compose("compose.yaml")["volumes"]
     )
     assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+
+
+def test_monitoring_comes_when_it_is_asked_for_and_stays_on_this_machine() -> None:
+    services = compose("compose.yaml")["services"]
+    assert "profiles" not in services["hoshikage"]
+    for name in ("prometheus", "grafana"):
+        assert services[name]["profiles"] == ["monitoring"]
+        assert all(port.startswith("127.0.0.1:") for port in services[name]["ports"])
+        for volume in services[name]["volumes"]:
+            if volume["type"] == "bind":
+                assert volume["read_only"]
+                assert (ROOT / volume["source"]).is_dir()
+    board = json.loads((ROOT / "deploy" / "grafana" / "hoshikage.json").read_text("utf-8"))
+    ids = [panel["id"] for panel in board["panels"]]
+    assert len(set(ids)) == len(ids) > 10
 
 
 def test_the_cuda_file_adds_a_gpu_and_a_base_with_cuda() -> None:

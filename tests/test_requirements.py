@@ -15,8 +15,8 @@ PAGES: Final = (ROOT / "docs" / "REQUIREMENTS.md", ROOT / "docs" / "REQUIREMENTS
 CODE: Final = re.compile(r"`([^`]+)`")
 FUNCTIONS: Final = [f"FT-{number:03}" for number in (*range(1, 7), 20, 21, *range(30, 34), *range(40, 45))]
 """The original list leaves the other numbers of FT-001 … FT-044 out."""
-LATER: Final = {"FT-042", "NF-41"}
-"""The web page, and the memory of conversations."""
+LATER: Final = {"NF-41"}
+"""The memory of conversations."""
 STATES: Final = {
     "met": "済み",
     "in part": "一部",

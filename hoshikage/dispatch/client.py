@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from hoshikage import gguf, wire
+from hoshikage.dispatch.answer_record import AnswerRecord
 from hoshikage.dispatch.crashes import Crashes, Origin
 from hoshikage.dispatch.host import Exit, Host
+from hoshikage.dispatch.latencies import Latencies
 from hoshikage.dispatch.libraries import InstalledLibraries, Libraries
 from hoshikage.dispatch.lifecycle import Lifecycle, Policy
 from hoshikage.dispatch.loading import WantedLoad
@@ -42,30 +44,6 @@ if TYPE_CHECKING:
     from hoshikage.library.selection import SelectedLibrary
 
 Clock = Callable[[], float]
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerRecord:
-    """One finished request as /v1/status shows it; milliseconds. It holds no text."""
-
-    model: str
-    finished_at: int
-    reason: str
-    prompt_tokens: int
-    cached_tokens: int
-    """Those of the prompt that were in KV memory already."""
-    completion_tokens: int
-    drafted: int
-    accepted: int
-    """Tokens guessed ahead, and how many of those were right."""
-    queue_ms: float
-    load_ms: float
-    total_ms: float
-    prompt_ms: float
-    first_token_ms: float
-    decode_ms: float
-    sampling_ms: float
-    tokens_per_second: float
 
 
 class Waiting:
@@ -125,6 +103,7 @@ class Dispatcher:
         self._tries = Tries(lifecycle, crashes, clock)
         self._records: deque[AnswerRecord] = deque(maxlen=KEPT_RECORDS)
         self._totals = Totals()
+        self._latencies = Latencies()
 
     async def start(self) -> None:
         await self._lifecycle.start()
@@ -241,30 +220,20 @@ class Dispatcher:
         taken_back = await asyncio.to_thread(self._libraries.status)
         return {**found, "memory": memory, "library_taken_back": taken_back}
 
+    def latencies(self) -> Latencies:
+        """How long answers took since the server started."""
+        return self._latencies
+
     def _record(self, label: str, end: wire.Finished, total_s: float) -> None:
         timings = end.timings
-        self._records.append(
-            AnswerRecord(
-                model=label,
-                finished_at=int(time.time()),
-                reason=end.reason,
-                prompt_tokens=end.prompt_tokens,
-                cached_tokens=timings.cached_tokens,
-                completion_tokens=end.completion_tokens,
-                drafted=timings.drafted,
-                accepted=timings.accepted,
-                queue_ms=round(timings.queue_ms, 1),
-                load_ms=round(timings.load_ms, 1),
-                total_ms=round(total_s * 1e3, 1),
-                prompt_ms=round(timings.prompt_ms, 1),
-                first_token_ms=round(timings.first_token_ms, 1),
-                decode_ms=round(timings.decode_ms, 1),
-                sampling_ms=round(timings.sampling_ms, 1),
-                tokens_per_second=round((end.completion_tokens - 1) * 1e3 / timings.decode_ms, 1)
-                if timings.decode_ms > 0
-                else 0.0,
-            )
+        self._latencies.add(
+            label,
+            first_s=(timings.queue_ms + timings.load_ms + timings.first_token_ms) / 1e3,
+            decode_s=timings.decode_ms / 1e3,
+            total_s=total_s,
+            tokens=end.completion_tokens,
         )
+        self._records.append(AnswerRecord.of(label, end, total_s))
 
 
 def with_waits(end: wire.Finished, queue_s: float, load_s: float) -> wire.Finished:

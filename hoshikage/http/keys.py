@@ -13,6 +13,7 @@ from aiohttp import web
 
 from hoshikage.access.limits import RateLimits
 from hoshikage.dispatch.client import Note
+from hoshikage.dispatch.latencies import Latencies
 from hoshikage.errors import QueueFull
 from hoshikage.http.authenticator import Authenticator
 from hoshikage.http.bodies import Bodies
@@ -59,6 +60,10 @@ class Dispatching(Protocol):
     def status(self) -> dict[str, Any]: ...
 
     async def full_status(self) -> dict[str, Any]: ...
+
+    def latencies(self) -> Latencies:
+        """How long answers took since the server started."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ import pytest
 from hoshikage import wire
 from hoshikage.cli.main import main
 from hoshikage.dispatch.client import Note
+from hoshikage.dispatch.latencies import Latencies
 from hoshikage.errors import InferenceFailed, QueueFull
 from hoshikage.http import listeners
 from hoshikage.http.keys import TLS
@@ -104,6 +105,9 @@ class Echo:
 
     def status(self) -> dict[str, Any]:
         return {"queue": {"running": 0, "waiting": 0}, "model": {"state": "ready", "id": "second"}}
+
+    def latencies(self) -> Latencies:
+        return Latencies()
 
     async def full_status(self) -> dict[str, Any]:
         return self.status()

@@ -204,7 +204,7 @@ def test_props_and_slots(server: LiveServer, demo_model: Path) -> None:
     assert send(server, "/props?model=nope")[0] == 404
 
 
-LINE = re.compile(r"[a-z_:]+(?:\{(?:[a-z]+=\"[^\"]*\",?)*\})? [-+0-9.eInf]+")
+LINE = re.compile(r"[a-z_:]+(?:\{(?:[a-z_]+=\"[^\"]*\",?)*\})? [-+0-9.eInf]+")
 
 
 def metrics(server: LiveServer) -> dict[str, float]:
@@ -234,4 +234,12 @@ def test_metrics_count_what_happens(server: LiveServer) -> None:
     assert after["hoshikage_runner_crashes_total"] == 0
     assert after['hoshikage_model_state{state="ready"}'] == 1
     assert after[f'hoshikage_model_loaded{{model="{LABEL}"}}'] == 1
+    assert after["hoshikage_queue_size"] == 64
+    assert after["process_resident_memory_bytes"] > 2**20
+    assert after["hoshikage_runner_resident_bytes"] > 2**20
+    answers = f'{{gen_ai_provider_name="hoshikage",gen_ai_request_model="{LABEL}"}}'
+    for name in ("time_to_first_token", "time_per_output_token", "request_duration"):
+        assert grown(f"gen_ai_server_{name}_seconds_count{answers}") == 1
+        assert grown(f"gen_ai_server_{name}_seconds_sum{answers}") > 0
+        assert grown(f'gen_ai_server_{name}_seconds_bucket{answers[:-1]},le="+Inf"}}') == 1
     assert after["llamacpp:requests_deferred"] == 0

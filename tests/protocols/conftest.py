@@ -14,6 +14,7 @@ from aiohttp import ClientSession
 
 from hoshikage import wire
 from hoshikage.dispatch.client import Note
+from hoshikage.dispatch.latencies import Latencies
 from hoshikage.errors import InvalidRequest, QueueFull, ShuttingDown
 from hoshikage.http import listeners
 from hoshikage.http.keys import TLS, StreamTimeouts
@@ -90,6 +91,9 @@ class GatedDispatcher:
             "model": {"state": state, "id": loaded},
             "asked": len(self.asked),
         }
+
+    def latencies(self) -> Latencies:
+        return Latencies()
 
     async def full_status(self) -> dict[str, Any]:
         return self.status()

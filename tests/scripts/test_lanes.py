@@ -12,7 +12,7 @@ import test as script
 from screen import ROOT, Screen
 from tests import marks
 
-MARKS: Final = {"native", "process", "long", "models", "further"}
+MARKS: Final = {"native", "process", "long", "models", "clients", "page", "further"}
 FURTHER: Final = lanes.Lane("further")
 
 

@@ -115,6 +115,7 @@ export class Live {
       this.thoughtMs.value = now - this.thinkingSince;
       if (this.waiting.value.step !== "thinking") this.waiting.value = { step: "thinking" };
     }
+    if (this.thinkingSince && !this.text && (delta.content || delta.tool_calls)) this.thoughtMs.value = now - this.thinkingSince;
     if (delta.content) {
       this.text += delta.content;
       if (this.waiting.value.step !== "answering") this.waiting.value = { step: "answering" };

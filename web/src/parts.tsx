@@ -75,10 +75,20 @@ export function Fault({ text }: { text: string }) {
   return text ? <p class="fault" role="alert">{text}</p> : null;
 }
 
+let entered = false;
+
+/** Puts the focus where one goes on when a room is entered; at the first open it stays at the top of the page. */
+export function useEntrance(place: { current: HTMLElement | null }): void {
+  useEffect(() => {
+    if (entered) place.current?.focus({ preventScroll: true });
+    entered = true;
+  }, []);
+}
+
 /** Its heading takes the focus when the room is entered, so that a screen reader says where one is. */
 export function Room(props: { title: string; children: ComponentChildren; tools?: ComponentChildren }) {
   const heading = useRef<HTMLHeadingElement>(null);
-  useEffect(() => heading.current?.focus({ preventScroll: true }), []);
+  useEntrance(heading);
   return (
     <div class="room">
       <header class="roomhead">

@@ -21,7 +21,7 @@ export const WORDS = {
   token_admin: ["管理用のアクセストークンが要ります。", "An access token for administration is needed."],
   // conversation
   model: ["モデル", "Model"],
-  personas: ["人格", "Personas"],
+  personas: ["ペルソナ", "Personas"],
   no_model: ["モデルがありません", "No model"],
   tuning: ["生成の設定", "How it answers"],
   turns: ["やりとり", "Conversation"],
@@ -131,7 +131,7 @@ export const WORDS = {
   state_ready: ["読み込み済み", "loaded"],
   state_loading: ["読み込み中", "loading"],
   state_unloaded: ["未読み込み", "not loaded"],
-  persona_add: ["人格を作る", "Make a persona"],
+  persona_add: ["ペルソナを作る", "Make a persona"],
   persona_hint: [
     "モデルに性格を持たせて、別の名前で呼びます。",
     "A model with a character, called by a name of its own.",

@@ -14,7 +14,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from hoshikage import __version__
-from hoshikage.http.keys import DISPATCHER, METRICS
+from hoshikage.dispatch.latencies import BOUNDS, Latencies
+from hoshikage.http.keys import DISPATCHER, METRICS, SETTINGS
 from hoshikage.http.measures import BUCKETS, CLIENT_LEFT, Measures
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -36,7 +37,10 @@ async def measured(request: web.Request, handler: Handler) -> web.StreamResponse
 
 
 async def metrics(request: web.Request) -> web.Response:
-    text = "".join(_lines(request.app[METRICS], request.app[DISPATCHER].status()))
+    dispatcher = request.app[DISPATCHER]
+    status = await dispatcher.full_status()
+    room = request.app[SETTINGS].queue_size
+    text = "".join((*_lines(request.app[METRICS], status, room), *_answers(dispatcher.latencies())))
     return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
 
 
@@ -46,7 +50,7 @@ def _route(request: web.Request) -> str:
     return "" if resource is None else resource.canonical
 
 
-def _lines(measures: Measures, status: dict[str, Any]) -> Iterator[str]:
+def _lines(measures: Measures, status: dict[str, Any], room: int) -> Iterator[str]:
     model, queue, totals = status["model"], status["queue"], status["totals"]
     yield from _family("hoshikage_info", "gauge", "Version of the server.", [({"version": __version__}, 1)])
     requests = [
@@ -57,6 +61,8 @@ def _lines(measures: Measures, status: dict[str, Any]) -> Iterator[str]:
     yield from _histogram(measures)
     yield from _family("hoshikage_requests_running", "gauge", "Requests that run.", [({}, queue["running"])])
     yield from _family("hoshikage_requests_waiting", "gauge", "Requests that wait.", [({}, queue["waiting"])])
+    yield from _family("hoshikage_queue_size", "gauge", "Requests that may wait.", [({}, room)])
+    yield from _memory(status["memory"])
     states = [({"state": state}, int(state == model["state"])) for state in STATES]
     yield from _family("hoshikage_model_state", "gauge", "1 for the state the model is in.", states)
     loaded: list[Sample] = [({"model": model["id"]}, 1)] if model["state"] == "ready" else []
@@ -75,6 +81,31 @@ def _lines(measures: Measures, status: dict[str, Any]) -> Iterator[str]:
     ):
         yield from _family(name, "counter", what, [({}, totals[key] / 1e3)])
     yield from _as_llama_server(queue, totals)
+
+
+def _memory(held: Mapping[str, int]) -> Iterator[str]:
+    for name, key, what in (
+        ("process_resident_memory_bytes", "server_bytes", "Resident memory of the server."),
+        ("hoshikage_runner_resident_bytes", "runner_bytes", "Resident memory of the runner; 0 where there is none."),
+        ("hoshikage_runner_vram_bytes", "vram_bytes", "Memory of NVIDIA GPUs that the runner holds."),
+        ("hoshikage_memory_available_bytes", "available_bytes", "Memory that the machine has left; 0: not told."),
+    ):
+        yield from _family(name, "gauge", what, [({}, held[key])])
+
+
+def _answers(latencies: Latencies) -> Iterator[str]:
+    """How long answers took, as OpenTelemetry's conventions name it."""
+    for name, models in latencies.histograms.items():
+        yield f"# HELP {name} As OpenTelemetry has it.\n# TYPE {name} histogram\n"
+        for model, found in sorted(models.items()):
+            labels = {"gen_ai_provider_name": "hoshikage", "gen_ai_request_model": model}
+            below = 0
+            for bound, count in zip(BOUNDS[name], found.counts, strict=True):
+                below += count
+                yield _line(f"{name}_bucket", {**labels, "le": _number(bound)}, below)
+            yield _line(f"{name}_bucket", {**labels, "le": "+Inf"}, found.total)
+            yield _line(f"{name}_sum", labels, found.seconds)
+            yield _line(f"{name}_count", labels, found.total)
 
 
 def _as_llama_server(queue: Mapping[str, Any], totals: Mapping[str, Any]) -> Iterator[str]:

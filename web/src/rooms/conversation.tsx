@@ -1,10 +1,10 @@
 /** The room where one talks with a model. */
 
 import { useSignal } from "@preact/signals";
-import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { current, lives, models, modelsFault, update } from "../chat";
 import { Composer } from "../composer";
-import { Fault, Icon } from "../parts";
+import { Fault, Icon, useEntrance } from "../parts";
 import { path } from "../tree";
 import { Tuning } from "../tuning";
 import { AnswerTurn, ResultTurn, UserTurn } from "../turns";
@@ -15,7 +15,7 @@ export function Conversation() {
   const branch = path(conversation);
   const tuning = useSignal(false);
   const heading = useRef<HTMLHeadingElement>(null);
-  useEffect(() => heading.current?.focus({ preventScroll: true }), []);
+  useEntrance(heading);
   const last = branch.at(-1);
   const running = last !== undefined && lives.value.has(last.id);
   return (
@@ -26,6 +26,7 @@ export function Conversation() {
         <button
           type="button"
           class="button plain"
+          aria-label={say("tuning")}
           aria-expanded={tuning.value}
           aria-controls="tuning"
           onClick={() => (tuning.value = !tuning.value)}
