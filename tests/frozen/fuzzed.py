@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, cast
@@ -22,6 +22,7 @@ CASES: Final = 12
 LONGEST: Final = 4000
 """Characters kept of a body and of an answer."""
 UNSTEADY: Final = ("/metrics",)
+Ask = Callable[[str, str, Any], Coroutine[Any, Any, None]]
 
 
 class Session:
@@ -45,6 +46,15 @@ def record(scratch: Path) -> dict[str, str]:
     return asyncio.run(_record(scratch))
 
 
+async def _faults(asking: Awaitable[object]) -> list[str]:
+    """What the fuzzer finds wrong is recorded too: the tests are what judges."""
+    try:
+        await asking
+    except AssertionError as error:
+        return [f"not as documented: {error}"]
+    return []
+
+
 async def _record(scratch: Path) -> dict[str, str]:
     environ = {"MODEL_MAP_FILE": str(scratch / "fuzzed" / "model_map.json"), "HOSHIKAGE_LANG": "ja"}
     (scratch / "fuzzed").mkdir()
@@ -61,14 +71,11 @@ async def _record(scratch: Path) -> dict[str, str]:
                     kept = Session(session)
                     values = Values(document, SEED, HINTS)
                     fuzzer = Fuzzer(cast("ClientSession", kept), house.url, document, values)
-                    asked = [fuzzer.fitting] * CASES
+                    asked: list[Ask] = [fuzzer.fitting] * CASES
                     if "requestBody" in operation:
                         asked += [*[fuzzer.missing] * CASES, fuzzer.raw]
                     for ask in asked:
-                        try:
-                            await ask(method.upper(), path, operation)
-                        except AssertionError as error:  # recorded too: the tests are what judges
-                            kept.lines.append(f"not as documented: {error}")
+                        kept.lines += await _faults(ask(method.upper(), path, operation))
                     name = f"fuzzed_{operation['operationId']}.txt"
                     found[name] = normal("\n".join(kept.lines), scratch) + "\n"
     return found
