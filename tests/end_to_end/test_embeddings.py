@@ -91,7 +91,7 @@ def test_an_answer_after_an_embedding_is_what_it_was_before(client: OpenAI) -> N
         ([], {}, "input"),
         (["a", ""], {}, "input[1]"),
         ([[]], {}, "input"),
-        ([1, "a"], {}, "input[1]"),
+        ([1, [2]], {}, "input[1]"),
         ([999_999], {}, "input"),
         ("a", {"dimensions": LENGTH + 1}, "dimensions"),
         ("a", {"dimensions": 0}, "dimensions"),
