@@ -120,9 +120,9 @@ class LoadedSettings:
     """What was passed over in .env files and is likely meant otherwise."""
 
 
-OVERRIDDEN: Final[Mapping[str, Any]] = {"n_parallel": 1, "kv_reuse": "off"}
-"""What DETERMINISTIC=on decides: no release computes a token beside others, or behind a kept beginning, to the same
-bits. Guesses are left to the runner, which knows the release."""
+OVERRIDDEN: Final[Mapping[str, Any]] = {"n_parallel": 1, "kv_reuse": "off", "speculation": "off"}
+"""What DETERMINISTIC=on decides: a token that is computed beside others, behind a kept beginning or beside guesses need
+not have the bits of one that is computed alone."""
 LANGUAGE_VARIABLE: Final = "HOSHIKAGE_LANG"
 LIKELY_MEANT: Final = 0.85
 """How like a setting's name, of 1, another name is that is taken for a slip of the pen."""

@@ -28,7 +28,6 @@ from hoshikage.engine.tasks import Tasks
 from hoshikage.errors import HoshikageError, InferenceFailed, InvalidRequest, ModelLoadFailed
 from hoshikage.llama.context import Context
 from hoshikage.llama.ends import end_tokens
-from hoshikage.llama.exactness import may_guess
 from hoshikage.llama.grammar import Grammars
 from hoshikage.llama.kinds import purposes, writes
 from hoshikage.llama.loading import open_model
@@ -186,8 +185,7 @@ class _Loaded:
         self._cost = BatchCost(context.n_batch)
         self._credit = Credit()
         self._draft: DraftModel | None = None
-        self._guesses = may_guess(model, params)
-        if params.draft_path and self._guesses:
+        if params.draft_path and not params.deterministic:
             self._draft = DraftModel.open(model.library, params, vocab, self._cost, lambda _progress: True)
         learns = context.n_sequences > 1 or params.speculation != "off" or self._draft is not None
         self.scheduler = Scheduler(context, self._open, cancels, emit, self._cost if learns else None)
@@ -259,7 +257,7 @@ class _Loaded:
     def _open_proposer(self) -> Proposer | None:
         if self._draft is not None:
             return self._draft.proposer()
-        looks_up = self._guesses and self._params.speculation == "lookup"
+        looks_up = self._params.speculation == "lookup"
         return PromptLookup(self._cost, self._credit) if looks_up else None
 
     def _grammars(self) -> Grammars:

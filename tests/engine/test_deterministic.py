@@ -8,12 +8,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from hoshikage.errors import Unavailable
-from hoshikage.llama.exactness import EXACT_GUESSES, may_guess, require_deterministic
+from hoshikage.llama.exactness import require_deterministic
 from hoshikage.params import DeviceInfo, LoadParams
 from hoshikage.settings import load
 from tests.conftest import RELEASES
@@ -27,10 +27,11 @@ def model_on(release: str, kind: str) -> Any:
     return SimpleNamespace(library=SimpleNamespace(info=lambda: info))
 
 
-def test_several_at_once_and_kept_beginnings_are_overridden_and_config_says_so(home: Path) -> None:
-    found = load({}, {"DETERMINISTIC": "on", "N_PARALLEL": "4", "KV_REUSE": "prefix"}, home)
-    assert (found.settings.load_params.n_parallel, found.settings.load_params.kv_reuse) == (1, "off")
-    assert found.sources["N_PARALLEL"] == found.sources["KV_REUSE"] == "DETERMINISTIC"
+def test_what_shares_a_decode_is_overridden_and_config_says_so(home: Path) -> None:
+    found = load({}, {"DETERMINISTIC": "on", "N_PARALLEL": "4", "KV_REUSE": "prefix", "SPECULATION": "lookup"}, home)
+    params = found.settings.load_params
+    assert (params.n_parallel, params.kv_reuse, params.speculation) == (1, "off", "off")
+    assert {found.sources[name] for name in ("N_PARALLEL", "KV_REUSE", "SPECULATION")} == {"DETERMINISTIC"}
     assert found.sources["DETERMINISTIC"] == "environment"
     assert found.settings.load_params.deterministic
     plain = load({}, {"N_PARALLEL": "4"}, home)
@@ -45,16 +46,6 @@ def test_a_gpu_is_refused(kind: str) -> None:
     require_deterministic(model_on("v0.5.0", kind), replace(ON, n_gpu_layers=0))
     require_deterministic(model_on("v0.5.0", kind), replace(ON, deterministic=False))
     require_deterministic(model_on("v0.5.0", "cpu"), ON)
-
-
-def test_guesses_are_made_where_they_were_measured_to_be_exact() -> None:
-    release, flash_attn = next(iter(EXACT_GUESSES))
-    exact = cast("Any", replace(ON, flash_attn=flash_attn))
-    assert may_guess(model_on(release, "cpu"), exact)
-    assert not may_guess(model_on(release, "cpu"), replace(exact, type_k="q8_0"))
-    assert not may_guess(model_on(release, "cpu"), replace(exact, flash_attn="off"))
-    assert not may_guess(model_on("b1", "cpu"), exact)
-    assert may_guess(model_on("b1", "cpu"), replace(exact, deterministic=False))
 
 
 @pytest.mark.native
