@@ -44,7 +44,7 @@ for (const [locale, words, send] of [
     await page.locator(".composer textarea").fill(words);
     await page.getByRole("button", { name: send, exact: true }).click();
     const said = await answered(page, 1);
-    assert.match(await said.locator(".prose").innerText(), locale === "ja-JP" ? /[぀-ヿ一-鿿]/ : /Hoshikage/);
+    assert.match(await said.locator("> .prose").innerText(), locale === "ja-JP" ? /[぀-ヿ一-鿿]/ : /Hoshikage/);
     assert.match(await said.locator(".stats").innerText(), locale === "ja-JP" ? /トークン\/秒/ : /tokens\/s/);
     assert.equal(await page.locator(".user .said").innerText(), words);
     assert.deepEqual(await quiet(page, seen), []);
@@ -96,7 +96,7 @@ test("a schema holds the real model to it, and a box without JSON is said", asyn
   await failed.getByRole("button", { name: "Regenerate" }).click();
   await page.getByText('"Tokyo"').waitFor();
   await answered(page, 1);
-  assert.deepEqual(JSON.parse(await page.locator(".answer .prose").innerText()), { city: "Tokyo" });
+  assert.deepEqual(JSON.parse(await page.locator(".answer > .prose").innerText()), { city: "Tokyo" });
   await context.close();
 });
 
@@ -107,12 +107,12 @@ test("an answer is cut, and goes on where it was", async () => {
   await page.getByLabel("Most tokens (max_tokens)").fill("8");
   await ask(page, "What is Hoshikage?");
   const said = await answered(page, 1);
-  const cut = await said.locator(".prose").innerText();
+  const cut = await said.locator("> .prose").innerText();
   await page.getByLabel("Most tokens (max_tokens)").fill("40");
   await said.getByRole("button", { name: "Continue" }).click();
-  await page.waitForFunction((before) => document.querySelector(".answer .prose").innerText.length > before, cut.length);
+  await page.waitForFunction((before) => document.querySelector(".answer > .prose").innerText.length > before, cut.length);
   await answered(page, 1);
-  const whole = await said.locator(".prose").innerText();
+  const whole = await said.locator("> .prose").innerText();
   assert.ok(whole.startsWith(cut), `${whole} begins with ${cut}`);
   assert.equal(await page.locator(".answer").count(), 1);
   assert.deepEqual(await quiet(page, seen), []);
@@ -132,7 +132,7 @@ test("an answer is stopped: what came stays, and the server is left", async () =
   await page.getByRole("button", { name: "Stop" }).click();
   await gone;
   const said = await answered(page, 1);
-  assert.equal((await said.locator(".prose").innerText()).trim(), "so far");
+  assert.equal((await said.locator("> .prose").innerText()).trim(), "so far");
   assert.match(await said.innerText(), /stopped/);
   await said.getByRole("button", { name: "Continue" }).waitFor();
   assert.deepEqual(await quiet(page, seen), []);
@@ -286,7 +286,7 @@ test("an error of the server is shown in its words, before the answer and in its
   await ask(page, "Go");
   const said = await answered(page, 1);
   assert.equal(await said.locator("[role=alert]").innerText(), "The model crashed <b>hard</b>");
-  assert.equal(await said.locator(".prose").innerText(), "half");
+  assert.equal(await said.locator("> .prose").innerText(), "half");
   stage.script = null;
   await page.getByRole("button", { name: "How it answers" }).click();
   await page.getByLabel("Most tokens (max_tokens)").fill("0.5");
