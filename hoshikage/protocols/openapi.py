@@ -29,7 +29,12 @@ from hoshikage.protocols.hoshikage.admin_schema import (
 )
 from hoshikage.protocols.llama_server import native_schema
 from hoshikage.protocols.ollama import ollama_schema
-from hoshikage.protocols.openai import completions_schema, embeddings_schema, responses_schema
+from hoshikage.protocols.openai import (
+    completions_schema,
+    embeddings_schema,
+    responses_items,
+    responses_schema,
+)
 
 REF: Final = "#/components/schemas/{name}"
 JSON: Final = "application/json"
@@ -102,7 +107,7 @@ NOTES: Final[dict[type[msgspec.Struct], tuple[dict[str, str], dict[str, tuple[An
     embeddings_schema.EmbeddingsBody: (embeddings_schema.WITHOUT_EFFECT, {}),
 }
 """Body -> its fields that change nothing, and those of which only some values are taken."""
-_LONG_NAME: Final = re.compile(rb"hoshikage\.(?:[a-z_]+\.)*?([a-z_]+?)(?:_schema)?\.(?=[A-Z])")
+_LONG_NAME: Final = re.compile(r"(?<![a-z_.])hoshikage(?:\.[a-z_]+)+\.(?=[A-Z])")
 """The module that stands before a name which two modules have."""
 KINDS: Final = {str: "string", bool: "boolean", int: "integer", float: "number"}
 
@@ -151,7 +156,7 @@ def _operation(route: str, needs: Needs, bodies: dict[str, dict[str, Any]], lang
 
 
 def _nothing() -> dict[str, Any]:
-    return {"type": "object", "maxProperties": 0}
+    return {"type": ["object", "null"], "maxProperties": 0}
 
 
 def _parameter(where: str, name: str) -> dict[str, Any]:
@@ -162,6 +167,8 @@ def _answer(route: str, language: Language) -> dict[str, Any]:
     stream = STREAMED.get(route)
     kind: str | list[str] = "string" if route in ANSWERED else ["object", "array"]
     content = {ANSWERED.get(route, JSON): {"schema": {"type": kind}}}
+    if route == "GET /":  # a program that asks for no page is told as Ollama tells it
+        content["text/plain"] = {"schema": {"type": "string"}}
     if stream is None:
         return {"description": text(language, "routes.answered_whole"), "content": content}
     content[stream] = {"schema": {"type": "string"}}
@@ -176,7 +183,7 @@ def _refusals(route: str, needs: Needs) -> dict[str, dict[str, Any]]:
     if "{" in route:
         statuses.add(404)
     if route.startswith("POST "):
-        statuses |= {404, 413, 415, 429, 501, 503}
+        statuses |= {404, 408, 413, 415, 429, 501, 503}
     if route in ALSO:
         statuses.add(ALSO[route])
     shape = {"schema": _shape(route)}
@@ -213,11 +220,17 @@ def _schemas(language: Language) -> tuple[dict[str, Any], dict[str, dict[str, An
         _note(components[ref_of[kind]["$ref"].rpartition("/")[2]], idle, neutral, language)
     components["NewModel"]["properties"].update(_options(OWN))
     components["NewPersona"]["properties"].update(_options(SAMPLING))
+    _left_out(components[ref_of[responses_schema.ResponsesBody]["$ref"].rpartition("/")[2]]["properties"]["input"])
     bodies = {route: ref_of[kind] for route, kind in BODIES.items()}
     for route, names in REQUIRED.items():
         bodies[route] = {"allOf": [bodies[route], {"required": list(names)}]}
-    shorter = _LONG_NAME.sub(rb"\1.", msgspec.json.encode((components, bodies)))
+    shorter = _LONG_NAME.sub(_module, msgspec.json.encode((components, bodies)).decode())
     return msgspec.json.decode(shorter, type=tuple[dict[str, Any], dict[str, dict[str, Any]]])
+
+
+def _module(found: re.Match[str]) -> str:
+    """The last part of a module's name, which tells two components of one name apart."""
+    return found[0].split(".")[-2].removesuffix("_schema") + "."
 
 
 def _note(
@@ -233,6 +246,14 @@ def _note(
             "description": text(language, "routes.only_these"),
             "default": None,
         }
+
+
+def _left_out(schema: dict[str, Any]) -> None:
+    """Says in the schema that a list of items may hold objects of other kinds, which are left out."""
+    kind = {"type": "string", "not": {"enum": sorted(responses_items.KINDS)}}
+    other = {"type": "object", "required": ["type"], "properties": {"type": kind}}
+    (items,) = (one for one in schema["anyOf"] if one.get("type") == "array")
+    items["items"] = {"anyOf": [items["items"], other]}
 
 
 def _options(rows: Iterable[Option]) -> dict[str, Any]:

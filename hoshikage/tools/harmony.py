@@ -21,7 +21,7 @@ START: Final = "<|start|>"
 CHANNEL: Final = "<|channel|>"
 MESSAGE: Final = "<|message|>"
 FINAL: Final = f"{CHANNEL}final{MESSAGE}"
-"""Where an answer stands that the user is to read."""
+"""An answer that the user is to read stands in this channel."""
 THOUGHTS: Final = f"{CHANNEL}analysis{MESSAGE}"
 THOUGHTS_END: Final = f"<|end|>{START}assistant{CHANNEL}final{MESSAGE}"
 HEADERS: Final = (CHANNEL, START, MESSAGE, "to=")

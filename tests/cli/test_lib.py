@@ -24,7 +24,7 @@ def check(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def answer_with(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(check_report, "program", lambda module: ("-SE", str(STAND_IN), mode))
+    monkeypatch.setattr(check_report, "program", lambda module, seconds: ("-SE", str(STAND_IN), mode))
 
 
 def run(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:

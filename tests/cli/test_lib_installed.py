@@ -152,9 +152,9 @@ def test_what_was_taken_back_is_told(lib_dir: Path, library_file: Path, capsys: 
         status, out, _ = run(capsys, *argv)
         assert status == 0
         said = " ".join(out.split())
-        assert "then: b9999 (/x/libllama.so) failed in its first load, so b8390 was taken back." in said
+        assert "then: b9999 (/x/libllama.so) failed to load a model, so Hoshikage went back to b8390." in said
     assert main(["doctor"]) in (0, 1)
-    assert "b9999 (/x/libllama.so) failed in its first load" in " ".join(capsys.readouterr().out.split())
+    assert "b9999 (/x/libllama.so) failed to load a model" in " ".join(capsys.readouterr().out.split())
     run(capsys, "use", "lib")
     assert data(capsys, "list")[1]["notes"] == []
 

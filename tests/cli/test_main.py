@@ -29,7 +29,13 @@ import sys, types
 served = types.ModuleType("hoshikage.protocols.app")
 served.request_id = lambda: ""
 served.serve = lambda settings, *_: print(settings.port, *sorted(sys.modules))
-sys.modules["hoshikage.protocols"] = types.ModuleType("hoshikage.protocols")
+room = types.ModuleType("hoshikage.protocols")
+own = types.ModuleType("hoshikage.protocols.hoshikage")
+insight = types.ModuleType("hoshikage.protocols.hoshikage.insight")
+insight.Insight = lambda *_: None
+room.__path__ = own.__path__ = []
+for module in (room, own, insight):
+    sys.modules[module.__name__] = module
 sys.modules["hoshikage.protocols.app"] = served
 from hoshikage.cli.main import main
 sys.exit(main(sys.argv[1:]))

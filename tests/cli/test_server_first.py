@@ -33,7 +33,7 @@ def test_with_and_without_a_server_all_is_the_same(
         ["add", model, "two"],
         ["add", damaged, "bad"],
         ["add", work / "absent.gguf", "bad"],
-        ["add", model, "a/b"],
+        ["add", model, "a b"],
         ["rm", "two"],
         ["rm", "two"],
         ["list"],

@@ -27,7 +27,7 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Makes every check answer as the named mode of the stand-in."""
 
     def answer_with(mode: str) -> None:
-        monkeypatch.setattr(check_report, "program", lambda module: ("-SE", str(STAND_IN), mode))
+        monkeypatch.setattr(check_report, "program", lambda module, seconds: ("-SE", str(STAND_IN), mode))
 
     answer_with("accept")
     return answer_with

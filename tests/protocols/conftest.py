@@ -90,6 +90,7 @@ class GatedDispatcher:
             "queue": {"running": 0, "waiting": 0},
             "model": {"state": state, "id": loaded},
             "asked": len(self.asked),
+            "memory": {"server_bytes": 0, "runner_bytes": 0, "vram_bytes": 0, "available_bytes": 0},
         }
 
     def latencies(self) -> Latencies:

@@ -44,7 +44,7 @@ async def strict(settings: Settings, tokens: dict[str, str]) -> AsyncIterator[Ho
 
 
 def concrete(path: str) -> str:
-    return path.replace("{id:.+}", "tiny").replace("{name:.+}", "tiny")
+    return path.replace("{id:.+}", "tiny").replace("{name:.+}", "tiny").replace("{file}", "LICENSES.txt")
 
 
 @pytest.mark.parametrize(("method", "path", "needs"), [(row[0], row[1], row[3]) for row in ROUTES])

@@ -29,6 +29,7 @@ def show(house: House, *, running: int = 0, model: str | None = None) -> None:
     """Has the dispatcher say so."""
     state = {"state": "unloaded" if model is None else "ready", "id": model}
     told: dict[str, Any] = {"queue": {"running": running, "waiting": 4}, "model": state, "totals": TOTALS}
+    told["memory"] = {"server_bytes": 1000, "runner_bytes": 2000, "vram_bytes": 3000, "available_bytes": 4000}
     house.dispatcher.status = lambda: told  # type: ignore[method-assign]
 
 
@@ -53,6 +54,8 @@ async def test_figures_are_the_dispatchers(house: House) -> None:
     assert told["llamacpp:prompt_tokens_seconds"] == 14
     assert told["llamacpp:predicted_tokens_seconds"] == 0
     assert told['hoshikage_model_loaded{model="tiny"}'] == 1
+    assert told["process_resident_memory_bytes"] == 1000
+    assert told["hoshikage_runner_vram_bytes"] == 3000
 
 
 async def test_a_made_up_path_makes_no_new_line(house: House) -> None:

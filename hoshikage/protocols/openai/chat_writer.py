@@ -163,12 +163,11 @@ class ChatWriter:
         return b"".join(frames)
 
     def _message(self, one: _Choice) -> dict[str, Any]:
-        assert one.end is not None
         return {
             "index": one.index,
             "message": message(one.deltas),
             "logprobs": logprobs_of(one.logprobs) if self._body.logprobs else None,
-            "finish_reason": one.end.reason,
+            "finish_reason": "stop" if one.end is None else one.end.reason,
         }
 
     def _chunk(self, choices: list[dict[str, Any]], **more: Any) -> bytes:
