@@ -84,7 +84,7 @@ def _measure(asking: Asker, spec: ModelSpec, tokens: int, runs: int, context: Co
         "library": library.get("release") or library.get("version", ""),
         "system_info": library.get("system_info", ""),
         "devices": [device["description"] or device["name"] for device in library.get("devices", ())],
-        "settings": {name: getattr(context.settings, name) for name in SETTINGS},
+        "settings": {name: getattr(context.settings.load_params, name) for name in SETTINGS},
     }
 
 

@@ -385,4 +385,5 @@ class Lifecycle:
 
 
 def _left(timer: asyncio.TimerHandle | None) -> float | None:
-    return None if timer is None else round(max(0.0, timer.when() - asyncio.get_running_loop().time()), 1)
+    """Seconds until the timer fires. Event loops count by time.monotonic, which any thread may read."""
+    return None if timer is None else round(max(0.0, timer.when() - time.monotonic()), 1)

@@ -71,7 +71,7 @@ async function refused(promise) {
 }
 got.errors = [
   await refused(client.chat.completions.create({ ...asked, model: "nobody" })),
-  await refused(client.chat.completions.create({ ...asked, temperature: 9 })),
+  await refused(client.chat.completions.create({ ...asked, temperature: "hot" })),
   await refused(client.chat.completions.create({ ...asked, model: "nobody", stream: true })),
 ];
 const leaving = new AbortController();

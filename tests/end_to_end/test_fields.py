@@ -168,8 +168,9 @@ def test_every_sampler_answers_and_repeats_with_its_seed(client: OpenAI, field: 
     assert text_of(ask(client, **given)) == text_of(ask(client, **given))
 
 
-def test_timings_are_told_where_asked_for(client: OpenAI) -> None:
-    assert "timings" not in ask(client, max_tokens=4).model_dump()
+def test_timings_are_told_unless_they_are_not_wanted(client: OpenAI) -> None:
+    assert "timings" not in ask(client, max_tokens=4, timings=False).model_dump()
+    assert "timings" in ask(client, max_tokens=4).model_dump(), "as llama-server has it"
     answer = ask(client, max_tokens=4, timings=True)
     assert answer.timings["predicted_n"] == answer.usage.completion_tokens == 4
     assert answer.timings["prompt_n"] == answer.usage.prompt_tokens

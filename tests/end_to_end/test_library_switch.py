@@ -12,13 +12,14 @@ import pytest
 from openai import OpenAI
 
 from hoshikage.cli.main import main
+from hoshikage.registry import OwnOptions, Registry
 from tests.end_to_end.conftest import register
 from tests.end_to_end.live import LiveServer, home_environ
 
 SWITCHES: Final = 100
 CLIENTS: Final = 2
 LABELS: Final = ("first", "second")
-"""Two labels of one file, by turns, so that nearly every request is a new load."""
+"""Two labels of one file with settings of their own, by turns, so that nearly every request is a new load."""
 
 
 class Client(threading.Thread):
@@ -62,6 +63,8 @@ def test_no_request_is_lost_while_libraries_are_switched(
             if file.suffix != ".node":
                 shutil.copy(file, slot)
     register(home, dict.fromkeys(LABELS, demo_model))
+    registry = Registry(home / ".config" / "hoshikage" / "model_map.json")
+    registry.add(LABELS[1], demo_model, (), OwnOptions({"n_ctx": 200}))
     monkeypatch.delenv("HOSHIKAGE_LIB_PATH", raising=False)
     assert main(["lib", "use", used[0]]) == 0
     environ = home_environ(home, tmp_path, N_CTX="256")

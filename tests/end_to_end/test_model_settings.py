@@ -29,7 +29,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def registry(home: Path, demo_model: Path) -> Registry:
     made = Registry(home / ".config" / "hoshikage" / "model_map.json")
     echo = home / "echo.jinja"
-    echo.write_text("{{ messages | map(attribute='content') | join('|') }}{{ enable_thinking }}", "utf-8")
+    silent = "{{ '' if enable_thinking else '|no thoughts, please|' }}"
+    echo.write_text("{{ messages | map(attribute='content') | join('|') }}" + silent, "utf-8")
     for label, options in {
         "plain": OwnOptions(),
         "short": OwnOptions({"n_ctx": 64}),
@@ -133,13 +134,16 @@ def test_models_and_personas_are_listed(client: OpenAI, registry: Registry, demo
     listed = {model.id: model for model in client.models.list()}
     assert {"plain", "short", "hoshi", "ghost", "split"} <= set(listed)
     assert {model.owned_by for model in listed.values()} == {"tane"}
-    assert listed["hoshi"].model_extra == {"parent": "greedy"}
-    assert client.models.retrieve("hoshi").model_extra == {"parent": "greedy"}
-    assert not listed["split"].model_extra
+    for one in (listed["hoshi"], client.models.retrieve("hoshi")):
+        assert one.model_extra is not None
+        assert one.model_extra["parent"] == "greedy"
+        assert one.model_extra["context_length"] == one.model_extra["meta"]["n_ctx"]
+    assert "parent" not in (listed["split"].model_extra or {})
     registry.remove("plain")
     try:
         gone = {model.id: model for model in client.models.list()}["ghost"]
-        assert gone.model_extra == {"parent": "plain", "available": False}
+        assert gone.model_extra is not None
+        assert (gone.model_extra["parent"], gone.model_extra["available"]) == ("plain", False)
         for name in ("ghost", "plain"):
             with pytest.raises(NotFoundError) as caught:
                 ask(client, name)

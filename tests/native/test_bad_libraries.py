@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from hoshikage.registry import Registry
+from hoshikage.registry import OwnOptions, Registry
 from tests.end_to_end.live import LiveServer, home_environ
 from tests.native.bad_libraries import KINDS
 
@@ -51,8 +51,8 @@ class Bench:
         self.environ = home_environ(home, self.place, N_CTX="256", LIBRARY_TIMEOUT="5")
         self.labels = iter(f"model-{number}" for number in range(2 * len(KINDS)))
         registry = Registry(home / ".config" / "hoshikage" / "model_map.json")
-        for number in range(2 * len(KINDS)):  # a label of its own for each chat makes each a load of its own
-            registry.add(f"model-{number}", model)
+        for number in range(2 * len(KINDS)):  # settings of its own for each chat make each a load of its own
+            registry.add(f"model-{number}", model, (), OwnOptions({"n_ctx": 256 - number}))
         self.server = LiveServer(self.environ)
 
     def checked(self) -> tuple[int, dict[str, Any]]:
