@@ -27,7 +27,7 @@ HINTS: Final[dict[str, tuple[Any, ...]]] = {
     "role": ("user", "user", "assistant", "system"),
 }
 LIMITS: Final = ("max_tokens", "max_completion_tokens", "max_output_tokens", "n_predict")
-REFUSED: Final = ("/infill", "/v1/rerank", "/v1/responses/{id}", "/v1/models/{id}")
+REFUSED: Final = ("/infill", "/v1/rerank", "/v1/responses/{id}", "/v1/models/{id}", "/page/{file}")
 """What the built-in model is not made for, and what asks for a name that nobody knows."""
 OPERATIONS: Final = [
     pytest.param(method.upper(), path, operation, id=operation["operationId"])
