@@ -161,8 +161,8 @@ Ctrl-C stops the server. From now on, {command} alone starts it.""",
         "Brings what the tests need, then runs the linters and the tests. Other arguments go to pytest.",
     ),
     "test_unit_help": (
-        "ライブラリもプロセスも使わないテスト（1 分ほど、何も指定しないときはこれ）",
-        "tests without a library or a process: about a minute, and what runs where no lane is named",
+        "ライブラリもプロセスも使わないテスト（1 分半ほど、何も指定しないときはこれ）",
+        "tests without a library or a process: about a minute and a half, and what runs where no lane is named",
     ),
     "test_full_help": (
         "すべてのテスト（本物の libllama とプロセスで）",

@@ -26,11 +26,6 @@ class KvMemory:
         else:
             (api.llama_kv_self_clear or api.llama_kv_cache_clear)(self._subject)
 
-    @property
-    def has_sequences(self) -> bool:
-        """Whether one sequence can be taken out and copied. Every release known has it."""
-        return self._api.llama_memory_seq_rm is not None and self._api.llama_memory_seq_cp is not None
-
     def remove(self, seq_id: int, begin: int = ALL, end: int = ALL) -> bool:
         """Take a part of a sequence out. False: this kind of memory cannot take out a part; the whole always goes."""
         return bool(self._api.llama_memory_seq_rm(self._subject, seq_id, begin, end))

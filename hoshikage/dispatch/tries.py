@@ -21,7 +21,7 @@ from hoshikage.params import Work
 ACCOUNT: Final[ContextVar[str]] = ContextVar("account", default="")
 """What the current task's request counts against: a token or an address."""
 
-MOST: Final = 5
+MAX_TRIES: Final = 5
 """Tries of a request whose runners were ended by others."""
 MAX_LOADS: Final = 2
 """Tries of one whose model crashes while it is loaded."""
@@ -78,7 +78,7 @@ class Tries:
                 return
             except ModelCrashed as error:
                 error.final = self._crashes.refuses(origin.digest)
-                if sent or error.final or number >= (MOST if running else MAX_LOADS):
+                if sent or error.final or number >= (MAX_TRIES if running else MAX_LOADS):
                     raise
                 suspect = error.suspect
 

@@ -31,7 +31,6 @@ _POINTER: Final = b"version https://git-lfs"
 _MAGIC: Final = (
     elf.MAGIC, pe.MAGIC, b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"\xca\xfe\xba\xbf", _POINTER,
 )  # fmt: skip
-_CPU_BUILD: Final = re.compile(r"(?:lib)?ggml-cpu-.+", re.I)
 _BACKEND: Final = re.compile(r"(?:lib)?ggml-(?P<name>[a-z0-9]+)", re.I)
 
 

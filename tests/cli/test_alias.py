@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from hoshikage.registry import Registry
 from tests.cli.conftest import Cli
 
 
+@pytest.mark.process
 def test_add_list_rm(cli: Cli, model: Path, registry: Registry) -> None:
     assert cli("alias").out.startswith("There are no aliases yet.")
     cli("add", model, "base")
@@ -25,6 +28,7 @@ def test_add_list_rm(cli: Cli, model: Path, registry: Registry) -> None:
     assert cli("alias").out == "gpt-4o → base (its model is gone)\n"
 
 
+@pytest.mark.process
 def test_wrong_use(cli: Cli, model: Path) -> None:
     assert cli("alias", "gpt-4o").status == 2
     assert cli("alias", "gpt-4o", "none").status == 1

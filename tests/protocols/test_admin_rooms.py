@@ -94,6 +94,7 @@ async def test_a_model_is_listed_with_its_size_and_what_it_needs(
     assert body["available_bytes"] is None or body["available_bytes"] > 0
 
 
+@pytest.mark.process
 async def test_a_file_is_looked_at_and_not_registered(house: House, settings: Settings, demo_model: Path) -> None:
     status, body, _ = await admin(house, settings, "POST", "models/check", {"path": str(demo_model), "n_ctx": 256})
     assert status == 200
@@ -168,6 +169,7 @@ async def test_a_model_in_use_keeps_the_old_library_and_that_is_said(
     assert "tiny" in done["notes"][0]
 
 
+@pytest.mark.process
 async def test_without_any_library_there_is_nothing_to_go_back_to(house: House, settings: Settings) -> None:
     assert (await admin(house, settings, "GET", "libraries"))[1]["libraries"] == []
     status, answer, _ = await admin(house, settings, "POST", "libraries/rollback", {})

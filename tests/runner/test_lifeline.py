@@ -16,6 +16,8 @@ import pytest
 from hoshikage.library.child import program
 from hoshikage.runner import launch
 
+pytestmark = pytest.mark.process
+
 MARK: Final = "HOSHIKAGE_TEST_TREE"
 PATIENCE_S: Final = 20
 WAITS: Final = (

@@ -15,6 +15,7 @@ from screen import ROOT
 from siege_totals import COUNTS, FAULTS, Gauge, Totals
 
 
+@pytest.mark.process
 def test_totals_of_one_commit_add_up(tmp_path: Path) -> None:
     file = tmp_path / "siege.json"
     first = Totals(file, 7)
@@ -53,6 +54,7 @@ def test_damage_is_the_seeds_and_changes_something() -> None:
     assert sum(copy != original for copy in made) > 40
 
 
+@pytest.mark.process
 def test_no_power_cut_loses_a_registry(tmp_path: Path) -> None:
     totals = Totals(tmp_path / "siege.json", 1)
     siege_files.cut_power(tmp_path, 1.0, totals, random.Random(3))
