@@ -22,7 +22,7 @@ from hoshikage.protocols.hoshikage.admin_schema import NewModel
 from hoshikage.protocols.llama_server import native_schema
 from hoshikage.protocols.ollama import ollama_schema
 from hoshikage.protocols.openai import completions_schema, embeddings_schema, responses_schema
-from hoshikage.protocols.routes import OTHER_NAMES, ROUTES
+from hoshikage.protocols.routes import ROUTES
 
 DOCS: Final = Path(__file__).resolve().parent.parent / "docs"
 PAGES: Final = ("API.md", "API.ja.md")
@@ -115,10 +115,8 @@ def _inside(kind: inspect.Type, name: str, known: set[type[Any]] | None) -> Iter
 @both
 def test_every_route_is_listed(page: str) -> None:
     listed = re.findall(r"^\| `([A-Z]+ /[^`]*)` \|.* \| (.*) \|$", _parts(page, 2)[0], re.MULTILINE)
-    assert [route for route, _ in listed] == [
-        f"{method} {re.sub(r':[^}]*', '', path)}" for method, path, _, _ in ROUTES
-    ]
-    needs = [needs for _, _, _, needs in ROUTES]
+    assert [route for route, _ in listed] == [f"{row.method} {row.plain_path}" for row in ROUTES]
+    needs = [row.needs for row in ROUTES]
     words = [word for _, word in listed]
     assert len(set(words)) == len(set(needs))
     assert len(set(zip(words, needs, strict=True))) == len(set(needs)), "each need has one word of its own"
@@ -127,7 +125,9 @@ def test_every_route_is_listed(page: str) -> None:
 @both
 def test_every_other_name_of_a_route_is_listed(page: str) -> None:
     listed = re.findall(r"^\| `(/[^`]*)` \| (.*) \|$", _parts(page, 2)[0], re.MULTILINE)
-    assert {path: tuple(CODE.findall(names)) for path, names in listed} == OTHER_NAMES
+    assert {path: tuple(CODE.findall(names)) for path, names in listed} == {
+        row.path: row.other_paths for row in ROUTES if row.other_paths
+    }
 
 
 def rows(page: str, protocol: str) -> list[tuple[tuple[str, ...], Outcome]]:

@@ -41,7 +41,7 @@ LATER: Final = {
     "hoshikage.protocols.openai.responses", "hoshikage.protocols.openai.embeddings",
     "hoshikage.protocols.anthropic.handlers", "hoshikage.protocols.ollama.handlers",
     "hoshikage.protocols.llama_server.handlers", "hoshikage.protocols.hoshikage.admin",
-    "hoshikage.protocols.openapi", "hoshikage.protocols.reference",
+    "hoshikage.protocols.hoshikage.openapi", "hoshikage.protocols.hoshikage.reference",
     "hoshikage.cli.add", "hoshikage.cli.list", "hoshikage.cli.table", "hoshikage.cli.client",
 }  # fmt: skip
 """Nothing of these is needed to say that the server is healthy, and each costs milliseconds or memory."""

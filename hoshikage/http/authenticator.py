@@ -23,8 +23,6 @@ from hoshikage.http.origin_policy import OriginPolicy
 from hoshikage.settings import Settings
 
 Needs = Literal["nothing", "api", "admin"]
-Route = tuple[str, str, str, Needs]
-"""Method, path, `module:function` of what answers, what a caller needs."""
 log: Final = logging.getLogger("hoshikage.access")
 
 

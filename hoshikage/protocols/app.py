@@ -52,8 +52,8 @@ from hoshikage.messages import describe, text
 from hoshikage.protocols.hoshikage.changes import REGISTRY_CHANGES, RegistryChanges
 from hoshikage.protocols.hoshikage.insight import INSIGHT, Insight
 from hoshikage.protocols.hoshikage.metrics import measured
+from hoshikage.protocols.hoshikage.openapi_document import OPENAPI, OpenApiDocument
 from hoshikage.protocols.openai.response_store import RESPONSES, ResponseStore
-from hoshikage.protocols.openapi_document import OPENAPI, OpenApiDocument
 from hoshikage.protocols.routes import ROUTES, routes
 from hoshikage.registry import Registry
 from hoshikage.service.notify import Notifier, listen_fds

@@ -1,111 +1,201 @@
-"""Every route, in one list, and what each one needs. No thread of its own."""
+"""Every route, in one list: what answers it, what a caller needs, and what OpenAPI says of it. No thread of its own.
+
+The names of modules stand in functions, so each protocol is imported when it is first asked for.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from importlib import import_module
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from hoshikage.http.authenticator import Needs, Route
+from hoshikage.protocols import anthropic, llama_server, ollama, openai
+from hoshikage.protocols import hoshikage as own
+from hoshikage.protocols.route import NDJSON, SSE, Handler, Route
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+if TYPE_CHECKING:
+    from hoshikage.answer.schema.request_body import RequestBody
+    from hoshikage.http.authenticator import Needs
+
+
+def _chat_body() -> RequestBody:
+    from hoshikage.answer.schema import chat
+
+    return chat.BODY
+
 
 ROUTES: Final[tuple[Route, ...]] = (
-    ("POST", "/v1/chat/completions", "openai.chat:completions", "api"),
-    ("POST", "/v1/chat/completions/input_tokens", "openai.chat:input_tokens", "api"),
-    ("POST", "/v1/responses", "openai.responses:create", "api"),
-    ("POST", "/v1/responses/input_tokens", "openai.responses:input_tokens", "api"),
-    ("GET", "/v1/responses/{id}", "openai.responses:retrieve", "api"),
-    ("DELETE", "/v1/responses/{id}", "openai.responses:delete", "api"),
-    ("POST", "/v1/messages", "anthropic.handlers:create", "api"),
-    ("POST", "/v1/messages/count_tokens", "anthropic.handlers:count_tokens", "api"),
-    ("POST", "/api/chat", "ollama.handlers:chat", "api"),
-    ("POST", "/api/generate", "ollama.handlers:generate", "api"),
-    ("POST", "/api/embed", "ollama.handlers:embed", "api"),
-    ("POST", "/api/embeddings", "ollama.handlers:embeddings", "api"),
-    ("GET", "/api/tags", "ollama.handlers:tags", "api"),
-    ("POST", "/api/show", "ollama.handlers:show", "api"),
-    ("GET", "/api/ps", "ollama.handlers:ps", "api"),
-    ("GET", "/api/version", "ollama.handlers:version", "api"),
-    ("POST", "/v1/completions", "openai.completions:completions", "api"),
-    ("POST", "/v1/embeddings", "openai.embeddings:embeddings", "api"),
-    ("POST", "/v1/rerank", "openai.embeddings:rerank", "api"),
-    ("POST", "/completion", "llama_server.handlers:completion", "api"),
-    ("POST", "/infill", "llama_server.handlers:infill", "api"),
-    ("POST", "/embedding", "llama_server.handlers:embedding", "api"),
-    ("POST", "/tokenize", "llama_server.handlers:tokenize", "api"),
-    ("POST", "/detokenize", "llama_server.handlers:detokenize", "api"),
-    ("POST", "/apply-template", "llama_server.handlers:apply_template", "api"),
-    ("GET", "/props", "llama_server.props:props", "api"),
-    ("GET", "/slots", "llama_server.props:slots", "api"),
-    ("GET", "/metrics", "hoshikage.metrics:metrics", "api"),
-    ("GET", "/v1/models", "openai.models:listing", "api"),
-    (
-        "GET",
-        "/v1/models/{id:.+}",
-        "openai.models:one",
-        "api",
-    ),  # any id at all: one with a slash is a model that is not known
-    ("GET", "/v1/status", "hoshikage.status:status", "api"),
-    ("GET", "/v1/api/version", "hoshikage.status:version", "api"),
-    ("GET", "/openapi.json", "reference:document", "api"),
-    ("GET", "/docs", "reference:page", "api"),
-    ("GET", "/", "hoshikage.page:index", "nothing"),
-    ("GET", "/page/{file}", "hoshikage.page:file", "nothing"),
-    ("GET", "/health", "hoshikage.status:health", "nothing"),
-    ("GET", "/admin/models", "hoshikage.admin:listing", "admin"),
-    ("POST", "/admin/models", "hoshikage.admin:add", "admin"),
-    ("DELETE", "/admin/models/{name:.+}", "hoshikage.admin:remove", "admin"),
-    ("POST", "/admin/models/{name:.+}/load", "hoshikage.admin:load", "admin"),
-    ("POST", "/admin/models/check", "hoshikage.admin:check", "admin"),
-    ("GET", "/admin/personas", "hoshikage.admin_personas:listing", "admin"),
-    ("POST", "/admin/personas", "hoshikage.admin_personas:add", "admin"),
-    ("DELETE", "/admin/personas/{name:.+}", "hoshikage.admin_personas:remove", "admin"),
-    ("GET", "/admin/libraries", "hoshikage.admin_libraries:listing", "admin"),
-    ("POST", "/admin/libraries/use", "hoshikage.admin_libraries:use", "admin"),
-    ("POST", "/admin/libraries/rollback", "hoshikage.admin_libraries:rollback", "admin"),
-    ("GET", "/admin/settings", "hoshikage.admin_server:settings", "admin"),
-    ("GET", "/admin/log", "hoshikage.admin_server:log", "admin"),
-    ("POST", "/admin/unload", "hoshikage.admin:unload", "admin"),
-    ("POST", "/admin/reload", "hoshikage.admin:reload", "admin"),
+    Route(
+        "POST",
+        "/v1/chat/completions",
+        lambda: openai.chat.completions,
+        body=_chat_body,
+        stream=SSE,
+        other_paths=("/chat/completions",),
+    ),
+    Route(
+        "POST",
+        "/v1/chat/completions/input_tokens",
+        lambda: openai.chat.input_tokens,
+        body=_chat_body,
+        other_paths=("/chat/completions/input_tokens",),
+    ),
+    Route(
+        "POST",
+        "/v1/responses",
+        lambda: openai.responses.create,
+        body=lambda: openai.responses_schema.BODY,
+        stream=SSE,
+        other_paths=("/responses",),
+    ),
+    Route(
+        "POST",
+        "/v1/responses/input_tokens",
+        lambda: openai.responses.input_tokens,
+        body=lambda: openai.responses_schema.BODY,
+        other_paths=("/responses/input_tokens",),
+    ),
+    Route("GET", "/v1/responses/{id}", lambda: openai.responses.retrieve, queries=("stream",)),
+    Route("DELETE", "/v1/responses/{id}", lambda: openai.responses.delete),
+    Route(
+        "POST",
+        "/v1/messages",
+        lambda: anthropic.handlers.create,
+        body=lambda: anthropic.messages_schema.BODY,
+        required=("max_tokens",),
+        stream=SSE,
+        other_paths=("/messages",),
+    ),
+    Route(
+        "POST",
+        "/v1/messages/count_tokens",
+        lambda: anthropic.handlers.count_tokens,
+        body=lambda: anthropic.messages_schema.BODY,
+        other_paths=("/messages/count_tokens",),
+    ),
+    Route("POST", "/api/chat", lambda: ollama.handlers.chat, body=lambda: ollama.ollama_schema.CHAT, stream=NDJSON),
+    Route(
+        "POST",
+        "/api/generate",
+        lambda: ollama.handlers.generate,
+        body=lambda: ollama.ollama_schema.GENERATE,
+        stream=NDJSON,
+    ),
+    Route("POST", "/api/embed", lambda: ollama.handlers.embed, body=lambda: ollama.ollama_schema.EMBED),
+    Route("POST", "/api/embeddings", lambda: ollama.handlers.embeddings, body=lambda: ollama.ollama_schema.EMBEDDINGS),
+    Route("GET", "/api/tags", lambda: ollama.handlers.tags),
+    Route("POST", "/api/show", lambda: ollama.handlers.show, body=lambda: ollama.ollama_schema.SHOW),
+    Route("GET", "/api/ps", lambda: ollama.handlers.ps),
+    Route("GET", "/api/version", lambda: ollama.handlers.version),
+    Route(
+        "POST",
+        "/v1/completions",
+        lambda: openai.completions.completions,
+        body=lambda: openai.completions_schema.BODY,
+        stream=SSE,
+    ),
+    Route(
+        "POST", "/v1/embeddings", lambda: openai.embeddings.embeddings, body=lambda: openai.embeddings_schema.EMBEDDINGS
+    ),
+    Route(
+        "POST",
+        "/v1/rerank",
+        lambda: openai.embeddings.rerank,
+        body=lambda: openai.embeddings_schema.RERANK,
+        other_paths=("/rerank", "/reranking", "/v1/reranking"),
+    ),
+    Route(
+        "POST",
+        "/completion",
+        lambda: llama_server.handlers.completion,
+        body=lambda: llama_server.native_schema.COMPLETION,
+        stream=SSE,
+        other_paths=("/completions",),
+    ),
+    Route(
+        "POST",
+        "/infill",
+        lambda: llama_server.handlers.infill,
+        body=lambda: llama_server.native_schema.INFILL,
+        stream=SSE,
+    ),
+    Route(
+        "POST",
+        "/embedding",
+        lambda: llama_server.handlers.embedding,
+        body=lambda: llama_server.native_schema.EMBEDDING,
+        other_paths=("/embeddings",),
+    ),
+    Route(
+        "POST", "/tokenize", lambda: llama_server.handlers.tokenize, body=lambda: llama_server.native_schema.TOKENIZE
+    ),
+    Route(
+        "POST",
+        "/detokenize",
+        lambda: llama_server.handlers.detokenize,
+        body=lambda: llama_server.native_schema.DETOKENIZE,
+    ),
+    Route("POST", "/apply-template", lambda: llama_server.handlers.apply_template, body=_chat_body),
+    Route("GET", "/props", lambda: llama_server.props.props, queries=("model",), refusals=(404,)),
+    Route("GET", "/slots", lambda: llama_server.props.slots, queries=("fail_on_no_slot",), refusals=(503,)),
+    Route("GET", "/metrics", lambda: own.metrics.metrics, answers=("text/plain",)),
+    Route("GET", "/v1/models", lambda: openai.models.listing, other_paths=("/models",)),
+    Route("GET", "/v1/models/{id:.+}", lambda: openai.models.one),
+    Route("GET", "/v1/status", lambda: own.status.status),
+    Route("GET", "/v1/api/version", lambda: own.status.version),
+    Route("GET", "/openapi.json", lambda: own.reference.document),
+    Route("GET", "/docs", lambda: own.reference.page, answers=("text/html",)),
+    Route("GET", "/", lambda: own.page.index, needs="nothing", answers=("text/html", "text/plain")),
+    Route("GET", "/page/{file}", lambda: own.page.file, needs="nothing", answers=("text/javascript",)),
+    Route("GET", "/health", lambda: own.status.health, needs="nothing", other_paths=("/v1/health",)),
+    Route("GET", "/admin/models", lambda: own.admin.listing, needs="admin"),
+    Route("POST", "/admin/models", lambda: own.admin.add, needs="admin", body=lambda: own.admin_schema.MODEL),
+    Route("DELETE", "/admin/models/{name:.+}", lambda: own.admin.remove, needs="admin"),
+    Route("POST", "/admin/models/{name:.+}/load", lambda: own.admin.load, needs="admin"),
+    Route("POST", "/admin/models/check", lambda: own.admin.check, needs="admin", body=lambda: own.admin_schema.CHECK),
+    Route("GET", "/admin/personas", lambda: own.admin_personas.listing, needs="admin"),
+    Route(
+        "POST", "/admin/personas", lambda: own.admin_personas.add, needs="admin", body=lambda: own.admin_schema.PERSONA
+    ),
+    Route("DELETE", "/admin/personas/{name:.+}", lambda: own.admin_personas.remove, needs="admin"),
+    Route("GET", "/admin/libraries", lambda: own.admin_libraries.listing, needs="admin"),
+    Route(
+        "POST",
+        "/admin/libraries/use",
+        lambda: own.admin_libraries.use,
+        needs="admin",
+        body=lambda: own.admin_schema.USE,
+    ),
+    Route(
+        "POST",
+        "/admin/libraries/rollback",
+        lambda: own.admin_libraries.rollback,
+        needs="admin",
+        body=lambda: own.admin_schema.ROLLBACK,
+    ),
+    Route("GET", "/admin/settings", lambda: own.admin_server.settings, needs="admin"),
+    Route("GET", "/admin/log", lambda: own.admin_server.log, needs="admin", queries=("after",)),
+    Route("POST", "/admin/unload", lambda: own.admin.unload, needs="admin"),
+    Route("POST", "/admin/reload", lambda: own.admin.reload, needs="admin"),
 )
-
-OTHER_NAMES: Final[dict[str, tuple[str, ...]]] = {
-    "/v1/chat/completions": ("/chat/completions",),
-    "/v1/chat/completions/input_tokens": ("/chat/completions/input_tokens",),
-    "/v1/responses": ("/responses",),
-    "/v1/responses/input_tokens": ("/responses/input_tokens",),
-    "/v1/messages": ("/messages",),
-    "/v1/messages/count_tokens": ("/messages/count_tokens",),
-    "/v1/rerank": ("/rerank", "/reranking", "/v1/reranking"),
-    "/v1/models": ("/models",),
-    "/completion": ("/completions",),
-    "/embedding": ("/embeddings",),
-    "/health": ("/v1/health",),
-}
-"""Path -> what else it is called by clients of llama-server, or by those whose base URL has no `/v1`."""
 
 
 def routes() -> tuple[list[web.RouteDef], dict[Handler, Needs]]:
     """For the application; and what each handler needs."""
     found: list[web.RouteDef] = []
     needs: dict[Handler, Needs] = {}
-    for method, path, name, what in ROUTES:
-        handler = _handler(name)
-        needs[handler] = what
-        for one in (path, *OTHER_NAMES.get(path, ())):
-            found.append(web.get(one, handler) if method == "GET" else web.route(method, one, handler))
+    for row in ROUTES:
+        handler = _handler(row)
+        needs[handler] = row.needs
+        for path in (row.path, *row.other_paths):
+            found.append(web.get(path, handler) if row.method == "GET" else web.route(row.method, path, handler))
     return found, needs  # GET allows HEAD too
 
 
-def _handler(name: str) -> Handler:
-    """What imports its module when it is first called: a server that is asked for chats needs no other protocol."""
-    module, _, function = name.partition(":")
+def _handler(row: Route) -> Handler:
+    """What imports the route's protocol when it is first called: a server that is asked for chats needs no other."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        answer: Handler = getattr(import_module(f"hoshikage.protocols.{module}"), function)
-        return await answer(request)
+        return await row.handler()(request)
 
     return handle

@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 from aiohttp import ClientSession
 
-from hoshikage.protocols.openapi_document import OpenApiDocument
+from hoshikage.protocols.hoshikage.openapi_document import OpenApiDocument
 from hoshikage.protocols.routes import ROUTES
 from tests.end_to_end.conftest import LABEL, register
 from tests.end_to_end.live import LiveServer, home_environ

@@ -13,8 +13,8 @@ from tests.test_startup import PROGRAM
 
 
 def record(scratch: Path) -> dict[str, str]:
-    counted = [f"instructions a token, {count} at once: {instructions(count):.1f}" for count in INSTRUCTIONS]
-    counted += [f"calls a token, {count} at once: {calls(count):.1f}" for count in CALLS]
+    counted = [f"instructions a token, {count} at once: {instructions(count):.0f}" for count in INSTRUCTIONS]
+    counted += [f"calls a token, {count} at once: {calls(count):.0f}" for count in CALLS]
     environ = {"HOME": str(scratch), "PATH": os.defpath, "LANG": "C.UTF-8"}
     ran = subprocess.run([sys.executable, "-c", PROGRAM], env=environ, capture_output=True, text=True, check=True)
     loaded: list[str] = json.loads(ran.stdout)

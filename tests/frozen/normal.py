@@ -14,7 +14,7 @@ RULES: Final = (
     (r"(?<=_)[0-9a-f]{16,}\b", "<hex>"),
     (r'("(?:created|created_at|completed_at|finished_at|last_used|expires)": ?)\d+(?:\.\d+)?', r"\1<time>"),
     (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)?", "<time>"),
-    (r'("(?:total_duration|load_duration|uptime_s|pid)": ?)\d+(?:\.\d+)?', r"\1<number>"),
+    (r'("(?:total_duration|load_duration|uptime_s|pid|available_bytes)": ?)\d+(?:\.\d+)?', r"\1<number>"),
     (r"127\.0\.0\.1:\d+", "127.0.0.1:<port>"),
 )
 

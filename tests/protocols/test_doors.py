@@ -12,7 +12,7 @@ import pytest
 from hoshikage.http.ignored import HEADER
 from hoshikage.http.paths import plain
 from hoshikage.params import LoadParams
-from hoshikage.protocols.routes import OTHER_NAMES, ROUTES
+from hoshikage.protocols.routes import ROUTES
 from hoshikage.registry import Registry
 from hoshikage.settings import Settings
 from tests.gguf_files import STRING, U32, Gguf
@@ -168,8 +168,8 @@ async def test_the_list_tells_how_long_a_request_may_be(settings: Settings) -> N
         assert listed["data"][0]["context_length"] == 512, "not more than the model was trained on"
 
 
-OTHERS = [(path, other) for path, others in OTHER_NAMES.items() for other in others]
-METHODS = {path: method for method, path, _, _ in ROUTES}
+OTHERS = [(row.path, other) for row in ROUTES for other in row.other_paths]
+METHODS = {row.path: row.method for row in ROUTES}
 
 
 @pytest.mark.parametrize(("path", "other"), OTHERS)

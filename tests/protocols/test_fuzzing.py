@@ -15,7 +15,7 @@ from aiohttp import ClientSession
 from hoshikage import wire
 from hoshikage.dispatch.client import Note
 from hoshikage.params import Detokenization, Embedding, GenerationRequest, Ranking, Rendering, Tokenization, Work
-from hoshikage.protocols.openapi_document import OpenApiDocument
+from hoshikage.protocols.hoshikage.openapi_document import OpenApiDocument
 from hoshikage.protocols.routes import ROUTES
 from hoshikage.registry import ModelSpec
 from hoshikage.settings import Settings

@@ -20,6 +20,7 @@ from msgspec import Meta, Struct
 
 from hoshikage.answer.schema import output, sampling, thoughts, tools
 from hoshikage.answer.schema.output import ResponseFormat, grammar_of
+from hoshikage.answer.schema.request_body import RequestBody
 from hoshikage.answer.schema.sampling import SamplingFields, sampling_params
 from hoshikage.answer.schema.tools import ToolChoice, Tools, Word
 from hoshikage.answer.schema.validation import convert
@@ -187,6 +188,14 @@ NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
 
 REFUSED_OF_MESSAGES: Final = ("refusal", "function_call", "audio")
 """Fields of a message that are refused by name."""
+
+BODY: Final = RequestBody(
+    ChatBody,
+    WITHOUT_EFFECT,
+    NEUTRAL,
+    parts=(RequestBody(ChatMessage, neutral=dict.fromkeys(REFUSED_OF_MESSAGES, (None,))),),
+)
+"""What routes take that are given a chat."""
 
 
 def parse(tree: Any) -> ChatBody:

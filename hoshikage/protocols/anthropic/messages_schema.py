@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 from hoshikage.answer.schema import sampling, tools
 from hoshikage.answer.schema.chat import ChatBody, ChatMessage
 from hoshikage.answer.schema.output import NamedSchema, ResponseFormat, Schema
+from hoshikage.answer.schema.request_body import RequestBody
 from hoshikage.answer.schema.sampling import SamplingFields
 from hoshikage.answer.schema.tools import FunctionName
 from hoshikage.answer.schema.validation import convert
@@ -120,6 +121,8 @@ NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
     "speed": (None, "standard"),
 }
 """Field -> the values that ask for nothing; any other is refused by name."""
+
+BODY: Final = RequestBody(MessagesBody, WITHOUT_EFFECT, NEUTRAL)
 
 RENAMED: Final = (
     (re.compile(r"^(tools\[\d+\]|tool_choice)\.function\b"), r"\1"),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from msgspec import Meta, Struct
 
+from hoshikage.answer.schema.request_body import RequestBody
 from hoshikage.answer.schema.validation import convert
 from hoshikage.answer.schema.values import Stop
 from hoshikage.errors import InvalidRequest
+from hoshikage.options import OWN, SAMPLING
 
 
 class NewModel(Struct, frozen=True):
@@ -47,6 +49,13 @@ class LibraryRollback(Struct, frozen=True):
     """The way back to the one before."""
 
     now: bool = False
+
+
+MODEL: Final = RequestBody(NewModel, options=OWN)
+CHECK: Final = RequestBody(CheckedModel)
+PERSONA: Final = RequestBody(NewPersona, options=SAMPLING)
+USE: Final = RequestBody(LibraryChoice)
+ROLLBACK: Final = RequestBody(LibraryRollback)
 
 
 def parse(tree: Any) -> NewModel:

@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 
 from hoshikage.answer.schema import output, raw, sampling
 from hoshikage.answer.schema.raw import Name, RawFields, Texts, inputs_of, prompts_of, request_of
+from hoshikage.answer.schema.request_body import RequestBody
 from hoshikage.answer.schema.validation import convert
 from hoshikage.answer.schema.values import TokenCount, bound
 from hoshikage.errors import InvalidRequest, ParameterUnsupported
@@ -136,6 +137,12 @@ NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
     "grammar_triggers": (None, []),
 }
 """Field -> the values that ask for nothing; any other is refused by name."""
+
+COMPLETION: Final = RequestBody(CompletionBody, WITHOUT_EFFECT, NEUTRAL)
+INFILL: Final = RequestBody(InfillBody, WITHOUT_EFFECT, NEUTRAL)
+EMBEDDING: Final = RequestBody(NativeEmbeddingBody)
+TOKENIZE: Final = RequestBody(TokenizeBody)
+DETOKENIZE: Final = RequestBody(DetokenizeBody)
 
 
 def parse_completion(tree: Any) -> CompletionBody:

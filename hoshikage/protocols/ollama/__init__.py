@@ -1,0 +1,13 @@
+"""Ollama's API. A module of it is imported when its name is first used. No thread of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hoshikage.protocols.ollama import handlers as handlers
+    from hoshikage.protocols.ollama import ollama_schema as ollama_schema
+else:
+    from hoshikage.protocols.on_demand import submodules
+
+    __getattr__ = submodules(__name__)

@@ -15,6 +15,7 @@ from hoshikage.answer.schema import sampling, tools
 from hoshikage.answer.schema.chat import CalledFunction, ChatBody, ChatMessage
 from hoshikage.answer.schema.chat import ToolCall as ChatCall
 from hoshikage.answer.schema.output import ResponseFormat, Schema
+from hoshikage.answer.schema.request_body import RequestBody
 from hoshikage.answer.schema.sampling import SamplingFields
 from hoshikage.answer.schema.validation import convert
 from hoshikage.answer.schema.values import Stops, TokenCount
@@ -155,6 +156,12 @@ NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
     "steps": (None, 0),
 }
 """Field of /api/generate -> the values that ask for nothing; any other is refused by name."""
+
+CHAT: Final = RequestBody(ChatRequest, WITHOUT_EFFECT)
+GENERATE: Final = RequestBody(GenerateRequest, WITHOUT_EFFECT, NEUTRAL)
+EMBED: Final = RequestBody(EmbedRequest, WITHOUT_EFFECT)
+EMBEDDINGS: Final = RequestBody(EmbeddingsRequest)
+SHOW: Final = RequestBody(ShowRequest)
 
 RENAMED: Final = (
     (re.compile(r"^(stop|samplers|logit_bias)\b"), r"options.\1"),

@@ -12,6 +12,7 @@ from msgspec import Meta
 from hoshikage.answer.schema import output, raw, sampling
 from hoshikage.answer.schema.chat import StreamOptions
 from hoshikage.answer.schema.raw import Name, RawFields, Texts, prompts_of, request_of
+from hoshikage.answer.schema.request_body import RequestBody
 from hoshikage.answer.schema.validation import convert
 from hoshikage.answer.schema.values import TokenCount, bound
 from hoshikage.errors import InvalidRequest, ParameterUnsupported
@@ -64,6 +65,8 @@ WITHOUT_EFFECT: Final = {
 
 NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {"timings_per_token": (None, False)}
 """Field -> the values that ask for nothing; any other is refused by name."""
+
+BODY: Final = RequestBody(CompletionBody, WITHOUT_EFFECT, NEUTRAL)
 
 
 def parse(tree: Any) -> CompletionBody:

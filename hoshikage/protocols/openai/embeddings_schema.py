@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 from msgspec import Meta, Struct
 
 from hoshikage.answer.schema.raw import Name, Texts, inputs_of
+from hoshikage.answer.schema.request_body import RequestBody
 from hoshikage.answer.schema.validation import convert
 from hoshikage.errors import InvalidRequest
 from hoshikage.params import Embedding, Ranking
@@ -64,6 +65,10 @@ class RerankBody(Struct, frozen=True, kw_only=True):
         cut: Literal["", "right", "left"] = "left" if self.truncation_direction in ("left", "Left") else "right"
         param = "documents" if self.texts is None else "texts"
         return Ranking(self.query, self.contents, cut if self.truncate else "", param)
+
+
+EMBEDDINGS: Final = RequestBody(EmbeddingsBody, WITHOUT_EFFECT)
+RERANK: Final = RequestBody(RerankBody)
 
 
 def parse_embeddings(tree: Any) -> EmbeddingsBody:

@@ -15,13 +15,14 @@ from msgspec import Meta, Struct
 from hoshikage.answer.schema import chat, sampling, tools
 from hoshikage.answer.schema.chat import ChatBody, ChatMessage, Effort, MetadataName, MetadataValue
 from hoshikage.answer.schema.output import Format, NamedSchema, ResponseFormat, Schema
+from hoshikage.answer.schema.request_body import RequestBody
 from hoshikage.answer.schema.sampling import SamplingFields
 from hoshikage.answer.schema.tools import FunctionName, Mode, Word
 from hoshikage.answer.schema.validation import convert
 from hoshikage.answer.schema.values import TokenCount
 from hoshikage.errors import InvalidRequest, ParameterUnsupported
 from hoshikage.http.ignored import note
-from hoshikage.protocols.openai.responses_items import Item, needed, readable, turns_of
+from hoshikage.protocols.openai.responses_items import KINDS, Item, needed, readable, turns_of
 from hoshikage.protocols.openai.responses_tools import Offer, Tool, offer, tool_of
 
 MAX_TURNS: Final = 2048
@@ -152,6 +153,8 @@ NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
     "prompt": (None,),
 }
 """Field -> the values that ask for nothing; any other is refused by name."""
+
+BODY: Final = RequestBody(ResponsesBody, WITHOUT_EFFECT, NEUTRAL, open_lists={"input": KINDS})
 
 RENAMED: Final = (
     (re.compile(r"^(tools\[\d+\]|tool_choice)\.function\b"), r"\1"),

@@ -8,8 +8,8 @@ import msgspec
 from aiohttp import web
 
 from hoshikage.http.error_response import language
-from hoshikage.protocols import reference_page
-from hoshikage.protocols.openapi_document import OPENAPI
+from hoshikage.protocols.hoshikage import reference_page
+from hoshikage.protocols.hoshikage.openapi_document import OPENAPI
 
 HEADERS: Final = {"Vary": "Accept-Language"}
 PAGE_HEADERS: Final = {

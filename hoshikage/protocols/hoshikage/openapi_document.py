@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from hoshikage.http.authenticator import Route
 from hoshikage.messages import Language
+from hoshikage.protocols.route import Route
 
 
 class OpenApiDocument:
@@ -20,7 +20,7 @@ class OpenApiDocument:
 
     def tree(self, language: Language) -> dict[str, Any]:
         if language not in self._trees:
-            from hoshikage.protocols.openapi import document
+            from hoshikage.protocols.hoshikage.openapi import document
 
             self._trees[language] = document(self._routes, language)
         return self._trees[language]

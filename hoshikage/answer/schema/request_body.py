@@ -1,0 +1,28 @@
+"""The JSON that a route takes, and what becomes of fields that do no work. Values; any thread."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from msgspec import Struct
+
+from hoshikage.options import Option
+
+
+@dataclass(frozen=True, slots=True)
+class RequestBody:
+    """A struct that a body becomes, with what its type alone does not say."""
+
+    struct: type[Struct]
+    without_effect: Mapping[str, str] = field(default_factory=dict)
+    """The fields that are accepted and change nothing -> the reason."""
+    neutral: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    """The fields of which only the values that ask for nothing are taken -> those values."""
+    options: Iterable[Option] = ()
+    """The settings that the body may have as fields of its own."""
+    open_lists: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """The fields whose lists may hold objects of other kinds, which are left out -> the kinds that are known."""
+    parts: tuple[RequestBody, ...] = ()
+    """The structs within it that have such fields, too."""

@@ -1,0 +1,57 @@
+"""One route: what answers it, what a caller needs, and what OpenAPI says of it. Values; no thread of their own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from aiohttp import web
+
+from hoshikage.http.authenticator import Needs
+
+if TYPE_CHECKING:
+    from hoshikage.answer.schema.request_body import RequestBody
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+JSON: Final = "application/json"
+SSE: Final = "text/event-stream"
+NDJSON: Final = "application/x-ndjson"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A row of the table of routes. Its summary stands in `messages/routes.py`, under its `operation`."""
+
+    method: Literal["GET", "POST", "DELETE"]
+    path: str
+    """As aiohttp takes it; `{name:.+}` matches slashes too."""
+    handler: Callable[[], Handler]
+    """What gives the handler, so that naming a handler does not import it."""
+    body: Callable[[], RequestBody] | None = None
+    """What gives the JSON that a POST takes; none for a POST without one."""
+    needs: Needs = "api"
+    """What a caller needs."""
+    required: tuple[str, ...] = ()
+    """Fields that this route needs, and another route of the same body does not."""
+    stream: str | None = None
+    """The media type of the answer where `stream` is asked for."""
+    answers: tuple[str, ...] = (JSON,)
+    """The media types of an answer that is sent whole."""
+    queries: tuple[str, ...] = ()
+    """The parameters that the URL may have."""
+    refusals: tuple[int, ...] = ()
+    """The statuses that its kind of route does not have."""
+    other_paths: tuple[str, ...] = ()
+    """What clients of llama-server call it, or those whose base URL has no `/v1`."""
+
+    @property
+    def plain_path(self) -> str:
+        """The path as people and OpenAPI write it."""
+        return re.sub(r":[^}]*", "", self.path)
+
+    @property
+    def operation(self) -> str:
+        """The name of the route among OpenAPI's operations, and of its summary among the texts."""
+        return re.sub(r"[^a-z0-9]+", "_", f"{self.method} {self.plain_path}".lower()).strip("_")
