@@ -14,16 +14,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, TypeVar
 
-from hoshikage import wire
 from hoshikage.answer.chat_formats import ChatFormats
-from hoshikage.answer.output_parser import OutputParser
-from hoshikage.answer.schema import chat, tools
-from hoshikage.answer.tools import adapted
+from hoshikage.answer.plain import answer
+from hoshikage.answer.schema import chat
 from hoshikage.dispatch import client
 from hoshikage.options import SETTINGS
 from hoshikage.registry import ModelSpec
 from hoshikage.settings import config_dir, load
-from hoshikage.tools import Content, Delta
+from hoshikage.tools import Content
 
 T = TypeVar("T")
 Messages = str | Sequence[Mapping[str, Any]]
@@ -59,16 +57,11 @@ class AsyncEngine:
             raise TypeError(f"only the text of one answer can be asked for here, not {', '.join(more)}")
         turns = [{"role": "user", "content": messages}] if isinstance(messages, str) else [*messages]
         body = chat.parse({"messages": turns, **fields})
-        request = chat.to_request(body, self._model, self._settings)
-        job, parsing = adapted(request, tools.select(None, None, None), await self._formats.of(self._model))
-        parser = OutputParser(parsing, "")
-        async with aclosing(self._dispatcher.generate(self._model, job)) as notes:
-            async for note in notes:
-                if isinstance(note, wire.Started):
-                    parser = OutputParser(parsing, note.tail)
-                for delta in _deltas(parser, note):
-                    if isinstance(delta, Content):
-                        yield delta.text
+        said = answer(self._dispatcher, self._formats, self._model, body, self._settings)
+        async with aclosing(said) as deltas:
+            async for delta in deltas:
+                if isinstance(delta, Content):
+                    yield delta.text
 
     async def chat(self, messages: Messages, **fields: Any) -> str:
         """Gives the whole text of an answer; otherwise as `stream`."""
@@ -125,12 +118,6 @@ class Engine:
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
-
-
-def _deltas(parser: OutputParser, note: client.Note) -> Sequence[Delta]:
-    if isinstance(note, wire.Token):
-        return parser.feed(note.text)
-    return parser.finish(note.reason, note.stop).deltas if isinstance(note, wire.Finished) else ()
 
 
 async def _next(pieces: AsyncIterator[str]) -> str | None:

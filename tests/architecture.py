@@ -49,7 +49,20 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     | {"answer", "http", "dispatch", "registry", "gguf", "options", "settings", "messages", "service", "access"}
     | {"tools", "page", "in_force"},
     "cli": VALUES
-    | {"protocols", "http", "dispatch", "library", "registry", "gguf", "options", "settings", "messages", "durable"}
+    | {
+        "protocols",
+        "answer",
+        "tools",
+        "http",
+        "dispatch",
+        "library",
+        "registry",
+        "gguf",
+        "options",
+        "settings",
+        "messages",
+        "durable",
+    }
     | {"logs", "service", "access", "cores", "in_force"},
     "embedding": VALUES | {"answer", "dispatch", "options", "registry", "settings", "tools"},
     "": frozenset({"embedding"}),

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -80,6 +81,11 @@ class Server:
     @property
     def url(self) -> str:
         return self._place.url
+
+    @property
+    def local(self) -> bool:
+        """Whether it is on this machine."""
+        return self._place.local
 
     def status(self) -> dict[str, Any] | None:
         """What /v1/status says, or None where no Hoshikage answers there."""
@@ -167,20 +173,25 @@ class Server:
         return answer
 
     def chat(
-        self, model: str, messages: Sequence[dict[str, str]], on_comment: Callable[[str], None]
-    ) -> Generator[str, None, None]:
-        """The pieces of one streamed answer; closing the generator stops the server's work on it.
+        self,
+        model: str,
+        messages: Sequence[Mapping[str, Any]],
+        on_comment: Callable[[str], None],
+        fields: Mapping[str, Any] = MappingProxyType({}),
+    ) -> Generator[str, None, str]:
+        """The pieces of one streamed answer, and why it ended; closing the generator stops the server's work on it.
 
-        `on_comment` is told what the server says while there is nothing to show. Raises ServerSaid, Unavailable.
+        `on_comment` is told what the server says while there is nothing to show; `fields` are further ones of the
+        request. Raises ServerSaid, Unavailable.
         """
-        body = {"model": model, "messages": list(messages), "stream": True}
+        body = {**fields, "model": model, "messages": list(messages), "stream": True}
         try:
             with self._line() as line:
                 self._require_own(line)
                 response = self._send(line, "POST", "/v1/chat/completions", body, ANSWER_S)
                 if response.status != 200:
                     raise _refusal(_json(response.read()))
-                yield from _pieces(response, on_comment)
+                return (yield from _pieces(response, on_comment))
         except ConnectionRefusedError:
             raise self._absent() from None
         except (OSError, http.client.HTTPException) as error:
@@ -245,7 +256,8 @@ def _path(*parts: str) -> str:
     return "/" + "/".join(quote(part, safe="") for part in parts)
 
 
-def _pieces(response: http.client.HTTPResponse, on_comment: Callable[[str], None]) -> Generator[str, None, None]:
+def _pieces(response: http.client.HTTPResponse, on_comment: Callable[[str], None]) -> Generator[str, None, str]:
+    reason = ""
     for line in response:
         if line.startswith(b":"):
             on_comment(line[1:].decode(errors="replace").strip())
@@ -253,13 +265,14 @@ def _pieces(response: http.client.HTTPResponse, on_comment: Callable[[str], None
             continue
         data = line[len(b"data: ") :].strip()
         if data == b"[DONE]":
-            return
+            return reason
         frame = json.loads(data)
         if "error" in frame:
             raise ServerSaid(str(frame["error"]["message"]))
         for choice in frame["choices"]:
             if text := choice["delta"].get("content"):
                 yield text
+            reason = choice.get("finish_reason") or reason
     raise http.client.IncompleteRead(b"")
 
 

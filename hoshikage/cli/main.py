@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "alias": "cli.alias_summary",
     "persona": "cli.persona_summary",
     "chat": "cli.chat_summary",
+    "run": "run.summary",
     "bench": "cli.bench_summary",
     "demo": "cli.demo_summary",
     "lib": "cli.lib_summary",

@@ -5,7 +5,6 @@ Main thread; blocking. The times are the engine's own, so both ways measure the 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import aclosing, contextmanager
@@ -15,6 +14,7 @@ from typing import Any, Protocol
 from hoshikage import wire
 from hoshikage.cli.client import Server
 from hoshikage.cli.context import CommandContext
+from hoshikage.cli.loop import Loop, event_loop
 from hoshikage.dispatch import client
 from hoshikage.errors import InferenceFailed
 from hoshikage.params import ChatPrompt, GenerationRequest, Message, SamplingParams, Timings
@@ -47,28 +47,12 @@ def asker(spec: ModelSpec, context: CommandContext) -> Iterator[Asker]:
         yield _Served(server, spec)
         return
     logging.getLogger("hoshikage").addHandler(logging.NullHandler())  # what the dispatcher would log is raised, too
-    with asyncio.Runner() if hasattr(asyncio, "Runner") else _Loop() as loop:
+    with event_loop() as loop:
         dispatcher = client.create(context.settings, context.environ)
         try:
             yield _Own(loop, dispatcher, spec)
         finally:
             loop.run(dispatcher.stop())
-
-
-class _Loop:
-    """asyncio.Runner as far as it is needed, for Python 3.10."""
-
-    def __enter__(self) -> _Loop:
-        self._loop = asyncio.new_event_loop()
-        asyncio.set_event_loop(self._loop)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        asyncio.set_event_loop(None)
-        self._loop.close()
-
-    def run(self, coroutine: Any) -> Any:
-        return self._loop.run_until_complete(coroutine)
 
 
 class _Served:
@@ -106,7 +90,7 @@ class _Served:
 class _Own:
     where = "own"
 
-    def __init__(self, loop: Any, dispatcher: client.Dispatcher, spec: ModelSpec) -> None:
+    def __init__(self, loop: Loop, dispatcher: client.Dispatcher, spec: ModelSpec) -> None:
         self._loop = loop
         self._dispatcher = dispatcher
         self._spec = spec

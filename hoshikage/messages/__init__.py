@@ -26,6 +26,7 @@ AREAS = (
     "library",
     "model",
     "routes",
+    "run",
     "service",
     "settings",
     "installed",

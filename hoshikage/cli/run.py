@@ -1,0 +1,135 @@
+"""`hoshikage run MODEL [PROMPT]`: one question, one answer for pipes; standard output is its text alone. Main thread.
+
+A server of this user's is used where one runs; else the command loads the model itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+import mimetypes
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from hoshikage.cli import result
+from hoshikage.cli.asking import ask
+from hoshikage.cli.context import CommandContext
+from hoshikage.cli.parser import Commands
+from hoshikage.cli.result import CommandResult
+from hoshikage.errors import UsageError
+
+CUT: Final = 3
+"""The exit status of an answer that ended at its bound of tokens: a script must not take it for a whole one."""
+MAX_TOKENS: Final = 1_000_000
+
+
+def register(commands: Commands) -> None:
+    parser = commands.add("run", commands.text("run.summary"))
+    parser.add_argument("model", metavar="LABEL|FILE.gguf", help=commands.text("run.model"))
+    parser.add_argument("prompt", metavar="PROMPT", nargs="?", help=commands.text("run.prompt"))
+    parser.add_argument("--system", metavar="TEXT", help=commands.text("run.system"))
+    parser.add_argument("--json-schema", metavar="FILE|JSON", help=commands.text("run.json_schema"))
+    parser.add_argument("--image", metavar="FILE", action="append", default=[], help=commands.text("run.image"))
+    parser.add_argument("--tokens", metavar="N", help=commands.text("run.tokens"))
+    parser.add_argument("--temperature", metavar="X", help=commands.text("run.temperature"))
+    parser.add_argument("--seed", metavar="N", help=commands.text("run.seed"))
+
+
+def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
+    fields = _fields(args)
+    messages = [{"role": "user", "content": _content(_prompt(args.prompt), args.image)}]
+    if args.system:
+        messages.insert(0, {"role": "system", "content": args.system})
+    last = ""
+
+    def write(piece: str) -> None:
+        nonlocal last
+        result.transient("")
+        result.write(piece)
+        last = piece or last
+
+    try:
+        reason = ask(args.model, messages, fields, context, write)
+    finally:
+        result.transient("")
+        if last and not last.endswith("\n"):
+            result.write("\n")
+    if reason == "length":
+        result.note(f"{context.text('cli.warning')}: {context.text('run.cut')}")
+        return CommandResult(CUT)
+    return CommandResult()
+
+
+def _prompt(words: str | None) -> str:
+    """What was given, and below it what comes by standard input where that is no terminal. Raises UsageError."""
+    piped = "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.read().strip()
+    prompt = "\n\n".join(part for part in (words or "", piped) if part.strip())
+    if not prompt:
+        raise UsageError("run.empty")
+    return prompt
+
+
+def _content(prompt: str, images: list[str]) -> str | list[dict[str, Any]]:
+    """As the API takes it, which says itself what a model cannot look at."""
+    if not images:
+        return prompt
+    return [
+        {"type": "text", "text": prompt},
+        *({"type": "image_url", "image_url": {"url": _url(one)}} for one in images),
+    ]
+
+
+def _url(image: str) -> str:
+    data = base64.b64encode(_read(image)).decode()
+    return f"data:{mimetypes.guess_type(image)[0] or 'application/octet-stream'};base64,{data}"
+
+
+def _fields(args: argparse.Namespace) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    if args.tokens is not None:
+        fields["max_tokens"] = _number("--tokens", args.tokens, MAX_TOKENS)
+    if args.seed is not None:
+        fields["seed"] = _number("--seed", args.seed, 2**32 - 1, least=0)
+    if args.temperature is not None:
+        fields["temperature"] = _temperature(args.temperature)
+    if args.json_schema is not None:
+        schema = _schema(args.json_schema)
+        fields["response_format"] = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
+    return fields
+
+
+def _number(name: str, value: str, most: int, *, least: int = 1) -> int:
+    if not (value.isascii() and value.isdecimal() and least <= int(value) <= most):
+        raise UsageError("cli.wrong_choice", name=name, value=value, allowed=f"{least} … {most}")
+    return int(value)
+
+
+def _temperature(value: str) -> float:
+    try:
+        number = float(value)
+        if not 0 <= number <= 2:
+            raise ValueError(value)
+    except ValueError:
+        raise UsageError("cli.wrong_choice", name="--temperature", value=value, allowed="0 … 2") from None
+    return number
+
+
+def _schema(value: str) -> dict[str, Any]:
+    """The schema itself, or the file it stands in. Raises UsageError."""
+    text = value if value.lstrip().startswith("{") else _read(value).decode("utf-8", "replace")
+    try:
+        schema = json.loads(text)
+    except ValueError as error:
+        raise UsageError("run.schema_invalid", reason=str(error)) from None
+    if not isinstance(schema, dict):
+        raise UsageError("run.schema_invalid", reason=type(schema).__name__)
+    return schema
+
+
+def _read(file: str) -> bytes:
+    try:
+        return Path(file).read_bytes()
+    except OSError as error:
+        raise UsageError("run.file_unreadable", file=file, reason=error.strerror or str(error)) from None
