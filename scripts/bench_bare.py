@@ -89,9 +89,10 @@ def together(context: Context, prompts: list[list[int]], wanted: dict[str, Any])
     return {
         "text": "",
         "tokens": len(prompts) * wanted["max_tokens"],
+        "prompt_tokens": sum(map(len, prompts)),
         "first_s": first - started,
         "total_s": time.perf_counter() - started,
-        "gaps_ms": [],
+        "gaps_ms": (0.0, 0.0),
     }
 
 
