@@ -16,10 +16,11 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from hoshikage import durable
-from hoshikage.access.tokens import LOCK_TIMEOUT_S, PREFIX, PRIVATE, RANDOM_BYTES
+from hoshikage.access.tokens import PREFIX, RANDOM_BYTES
+from hoshikage.locked_file import PRIVATE, LockedFile
 
 TOKEN: Final = re.compile(re.escape(PREFIX) + r"[A-Za-z0-9_-]{43}")
+MAX_BYTES: Final = 256
 CHALLENGE: Final = re.compile(r"[0-9a-f]{32}")
 Address = tuple[str, int]
 """IP address and port of the server's end of a connection."""
@@ -27,34 +28,30 @@ Address = tuple[str, int]
 
 def prepare(file: Path) -> str:
     """The token in `file`, made where there is none, or none that only this user could read. Raises OSError."""
-    from filelock import FileLock, Timeout
-
-    file.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(file.with_name(f"{file.name}.lock"), timeout=LOCK_TIMEOUT_S, poll_interval=0.01):
-            durable.sweep(file)
-            token = read(file)
-            if token is None:
-                token = PREFIX + secrets.token_urlsafe(RANDOM_BYTES)
-                durable.replace(file, f"{token}\n".encode(), mode=PRIVATE)
-            return token
-    except Timeout as error:
-        raise OSError(str(error)) from None
+    store = _store(file)
+    with store.locked():
+        token = read(file)
+        if token is None:
+            token = PREFIX + secrets.token_urlsafe(RANDOM_BYTES)
+            store.write(f"{token}\n".encode())
+        return token
 
 
 def read(file: Path) -> str | None:
     """The token in `file`; None where it is absent or damaged, or was open to others and so may be known to them."""
     try:
-        # A pipe of that name would block the open for ever.
-        descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0))
-        with os.fdopen(descriptor, "rb") as stream:
-            found = os.fstat(stream.fileno())
-            if not stat.S_ISREG(found.st_mode) or (os.name == "posix" and not _is_mine_alone(found)):
-                return None
-            word = stream.read(256).decode("ascii", "replace").strip()
+        content = _store(file).read()
     except OSError:
         return None
+    if os.name == "posix" and not _is_mine_alone(content.status):
+        return None
+    word = content.data.decode("ascii", "replace").strip()
     return word if TOKEN.fullmatch(word) else None
+
+
+def _store(file: Path) -> LockedFile:
+    """A link in the file's place is no token: whoever made it may know where it leads."""
+    return LockedFile(file, mode=PRIVATE, max_bytes=MAX_BYTES, follow_link=False)
 
 
 def _is_mine_alone(found: os.stat_result) -> bool:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import os
 import re
 import secrets
@@ -25,8 +24,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, cast, get_args
 
-from hoshikage import durable
 from hoshikage.errors import AuthenticationFailed, NotFound, Unavailable, UsageError
+from hoshikage.locked_file import (
+    PRIVATE,
+    WAIT_S,
+    FileBusy,
+    LockedFile,
+    NoSmallFile,
+    Signature,
+    dump,
+    parse_object,
+    signature,
+)
 
 Scope = Literal["api", "admin"]
 PREFIX: Final = "hsk-"
@@ -34,9 +43,7 @@ PREFIX: Final = "hsk-"
 RANDOM_BYTES: Final = 32
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 HASH: Final = re.compile(r"[0-9a-f]{64}")
-PRIVATE: Final = 0o600
 MAX_FILE_BYTES: Final = 1024 * 1024
-LOCK_TIMEOUT_S: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +71,7 @@ class _Entry:
 class _Snapshot:
     """What one state of the file says. `signature` is None where there is no file."""
 
-    signature: tuple[int, int, int, int] | None
+    signature: Signature | None
     entries: tuple[_Entry, ...] = ()
     error: UsageError | None = None
 
@@ -74,6 +81,7 @@ class TokenStore:
 
     def __init__(self, file: Path) -> None:
         self.file = file
+        self._store = LockedFile(file, mode=PRIVATE, max_bytes=MAX_FILE_BYTES)
         self._snapshot = _Snapshot(None)
 
     def verify(self, presented: str) -> AccessToken | None:
@@ -130,10 +138,10 @@ class TokenStore:
     def _current(self) -> _Snapshot:
         before = self._snapshot
         try:
-            if before.signature == _signature(self.file.stat()):
+            if before.signature == signature(self._store.status()):
                 return before
-            signature, raw = _read(self.file)
-            after = _Snapshot(signature, tuple(_entry(name, value) for name, value in raw.items()))
+            seen, raw = self._read()
+            after = _Snapshot(seen, tuple(_entry(name, value) for name, value in raw.items()))
         except FileNotFoundError:
             after = _Snapshot(None)
         except OSError as error:
@@ -146,26 +154,36 @@ class TokenStore:
 
     def _update(self, change: Callable[[dict[str, Any], str], None]) -> str:
         """Applies `change`, which is given a fresh token, under the writers' lock and makes the outcome durable."""
-        from filelock import FileLock, Timeout
-
-        lock = self.file.with_name(f"{self.file.name}.lock")
         token = PREFIX + secrets.token_urlsafe(RANDOM_BYTES)
         try:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(lock, timeout=LOCK_TIMEOUT_S, poll_interval=0.01):
-                durable.sweep(self.file)
+            with self._store.locked():
                 try:
-                    entries = _read(self.file)[1]
+                    entries = self._read()[1]
                 except FileNotFoundError:
                     entries = {}
                 change(entries, token)
-                durable.replace(self.file, (json.dumps(entries, indent=2) + "\n").encode(), mode=PRIVATE)
+                self._store.write(dump(entries))
                 return token
-        except Timeout:
-            raise Unavailable("access.tokens_busy", file=str(lock), seconds=LOCK_TIMEOUT_S) from None
+        except FileBusy:
+            raise Unavailable("access.tokens_busy", file=str(self._store.lock), seconds=int(WAIT_S)) from None
         except OSError as error:
             reason = error.strerror or str(error)
             raise UsageError("access.tokens_unwritable", file=str(self.file), reason=reason) from None
+
+    def _read(self) -> tuple[Signature, dict[str, Any]]:
+        """The file's entries, all of them sound, and the signature of exactly them. Raises OSError, UsageError."""
+        try:
+            content = self._store.read()
+            if os.name == "posix" and content.status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+                raise UsageError("access.tokens_exposed", file=str(self.file))
+            found = parse_object(content.data)
+            if found.doubled or found.doubled_within:
+                raise ValueError(found)
+            for name, value in found.entries.items():
+                _entry(name, value)
+        except (NoSmallFile, ValueError, RecursionError):
+            raise UsageError("access.tokens_damaged", file=str(self.file)) from None
+        return content.signature, found.entries
 
 
 def _hash(token: str) -> str:
@@ -180,39 +198,6 @@ def _existing(entries: dict[str, Any], name: str) -> dict[str, Any]:
     if name not in entries:
         raise NotFound("access.token_unknown", name=name, known=", ".join(entries) or "–")
     return cast("dict[str, Any]", entries[name])
-
-
-def _signature(found: os.stat_result) -> tuple[int, int, int, int]:
-    return found.st_mtime_ns, found.st_size, found.st_ino, found.st_mode
-
-
-def _read(file: Path) -> tuple[tuple[int, int, int, int], dict[str, Any]]:
-    """The file's entries, all of them sound, and the signature of exactly them. Raises OSError, UsageError."""
-    # A pipe of that name would block the open for ever.
-    descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    with os.fdopen(descriptor, "rb") as stream:
-        found = os.fstat(stream.fileno())
-        if os.name == "posix" and found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            raise UsageError("access.tokens_exposed", file=str(file))
-        if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_FILE_BYTES:
-            raise UsageError("access.tokens_damaged", file=str(file))
-        content = stream.read()
-    try:
-        raw = json.loads(content.decode(), object_pairs_hook=_without_doubles)
-        if not isinstance(raw, dict):
-            raise ValueError(raw)
-        for name, value in raw.items():
-            _entry(name, value)
-    except (ValueError, RecursionError):
-        raise UsageError("access.tokens_damaged", file=str(file)) from None
-    return _signature(found), raw
-
-
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError(pairs)
-    return found
 
 
 def _entry(name: str, value: Any) -> _Entry:

@@ -8,7 +8,6 @@ The file is replaced whole, under a lock of its own; readers need none, and a da
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Callable
@@ -16,10 +15,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from filelock import FileLock, Timeout
-
-from hoshikage import durable
 from hoshikage.errors import Detail, UsageError
+from hoshikage.locked_file import LockedFile, dump, parse_object
 
 MANUAL: Final = "lib"
 """The name of the folder `lib` itself among the slots."""
@@ -30,7 +27,7 @@ _DEVICES: Final = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?", re.I)
 """Names that Windows takes for devices."""
 _HASH_DIGITS: Final = 16
 _GOOD: Final = 8
-_LOCK_S: Final = 5.0
+_WAIT_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,32 +121,26 @@ def names(lib_dir: Path) -> tuple[str, ...]:
 def read(lib_dir: Path) -> LibraryState:
     """What is written; nothing where the file is absent, damaged or not readable."""
     try:
-        said = json.loads(_file(lib_dir).read_text(encoding="utf-8"))
+        said = parse_object(_store(lib_dir).read().data).entries
         use, fallen = said.get("use"), said.get("fallen")
         return LibraryState(
             use=Selected(**_texts(use)) if use else None,
             good=tuple(LastGood(**_texts(good)) for good in said.get("good", ())),
             fallen=Fallback(details=dict(fallen.pop("details")), **_texts(fallen)) if fallen else None,
         )
-    except (OSError, ValueError, TypeError, AttributeError, KeyError):
+    except (OSError, ValueError, TypeError, AttributeError, KeyError, RecursionError):
         return LibraryState()
 
 
 def change(lib_dir: Path, to: Callable[[LibraryState], LibraryState]) -> LibraryState:
     """Writes what `to` makes of the state. Raises OSError, also where another process holds the lock for long."""
-    file = _file(lib_dir)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(file.with_name(".state.lock"), timeout=_LOCK_S, poll_interval=0.01):
-            durable.sweep(file)
-            before = read(lib_dir)
-            after = to(before)
-            if after != before:
-                text = json.dumps(asdict(after), ensure_ascii=False, indent=2)
-                durable.replace(file, f"{text}\n".encode())
-            return after
-    except Timeout as error:
-        raise OSError(str(error)) from None
+    store = _store(lib_dir)
+    with store.locked():
+        before = read(lib_dir)
+        after = to(before)
+        if after != before:
+            store.write(dump(asdict(after)))
+        return after
 
 
 def now() -> str:
@@ -157,8 +148,8 @@ def now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
-def _file(lib_dir: Path) -> Path:
-    return home(lib_dir) / "state.json"
+def _store(lib_dir: Path) -> LockedFile:
+    return LockedFile(home(lib_dir) / "state.json", wait_s=_WAIT_S)
 
 
 def _folders(parent: Path) -> list[str]:

@@ -8,11 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-import os
-import stat
 import time
-from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -21,15 +17,25 @@ from typing import Any, Final, Generic, TypeVar
 
 from hoshikage import durable
 from hoshikage.errors import Detail, RegistryDamaged, Unavailable, UsageError
+from hoshikage.locked_file import (
+    WAIT_S,
+    Content,
+    FileBusy,
+    JsonObject,
+    LockedFile,
+    NoObject,
+    NoSmallFile,
+    Signature,
+    dump,
+    parse_object,
+    permissions,
+    signature,
+)
 
-MAX_FILE_BYTES: Final = 16 * 1024 * 1024
 MAX_KEPT_ASIDE: Final = 10
-LOCK_TIMEOUT_S: Final = 30
 
 E = TypeVar("E")
 T = TypeVar("T")
-Signature = tuple[int, int, int]
-"""This tells one state of a file from another: time of change in ns, size, inode."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,7 @@ class RegistryDocument(Generic[E]):
         """
         self.file = file
         self._parse_entry = parse_entry
-        self._mode = mode
+        self._store = LockedFile(file, mode=mode, last_good=file.with_name(f"{file.name}.last-good"))
         self._snapshot: _Snapshot[E] = _Snapshot(None)
 
     def entries(self) -> dict[str, E]:
@@ -76,45 +82,29 @@ class RegistryDocument(Generic[E]):
 
         Raises what `change` raises, RegistryDamaged, Unavailable, UsageError.
         """
-        from filelock import FileLock, Timeout
-
-        # A link, as dotfile managers make them, stays a link: its target is replaced and locked.
-        target = Path(os.path.realpath(self.file))
-        lock = target.with_name(f"{target.name}.lock")
+        store = self._store
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(lock, timeout=LOCK_TIMEOUT_S, poll_interval=0.01):
-                durable.sweep(target)
+            with store.locked():
                 try:
-                    entries, duplicates = parse(_content(target)[1], self.file)
+                    found = self._parsed(self._content())
                 except FileNotFoundError:
-                    entries, duplicates = {}, ()
-                if duplicates:
-                    raise RegistryDamaged("model.registry_duplicate", file=str(self.file), label=duplicates[0])
-                outcome = change(entries)
-                data = dump(entries)
-                durable.replace(target, data, mode=self._mode)
-                durable.replace(self.last_good, data, mode=_permissions(target))
+                    found = JsonObject({}, (), False)
+                if found.doubled:
+                    raise RegistryDamaged("model.registry_duplicate", file=str(self.file), label=found.doubled[0])
+                outcome = change(found.entries)
+                store.write(dump(found.entries))
                 return outcome
         except RecursionError:
             raise RegistryDamaged("model.registry_no_json", file=str(self.file)) from None
-        except Timeout:
-            raise Unavailable("model.registry_busy", file=str(lock), seconds=LOCK_TIMEOUT_S) from None
+        except FileBusy:
+            raise Unavailable("model.registry_busy", file=str(store.lock), seconds=int(WAIT_S)) from None
         except OSError as error:
             reason = error.strerror or str(error)
             raise UsageError("model.registry_unwritable", file=str(self.file), reason=reason) from None
 
     def sweep(self) -> None:
         """Removes what killed writers left beside the file; not while another writes, and not where it may not."""
-        from filelock import FileLock, Timeout
-
-        target = Path(os.path.realpath(self.file))
-        try:
-            with FileLock(target.with_name(f"{target.name}.lock"), timeout=0):
-                durable.sweep(target)
-                durable.sweep(self.last_good)
-        except (OSError, Timeout):
-            return
+        self._store.sweep()
 
     @property
     def last_good(self) -> Path:
@@ -124,31 +114,57 @@ class RegistryDocument(Generic[E]):
     def _current(self) -> _Snapshot[E]:
         before = self._snapshot
         try:
-            found = self.file.stat()
+            found = self._store.status()
         except FileNotFoundError:
             after: _Snapshot[E] = _Snapshot(None)
         except OSError as error:
             after = self._damaged(None, _unreadable(self.file, error))
         else:
-            if before.signature == _signature(found):
+            if before.signature == signature(found):
                 return before
             after = self._read()
         self._snapshot = after
         return after
 
     def _read(self) -> _Snapshot[E]:
-        signature, content = None, b""
+        seen, data = None, b""
         try:
-            signature, content = _content(self.file)
-            raw, duplicates = parse(content, self.file)
+            content = self._content()
+            seen, data = content.signature, content.data
+            found = self._parsed(content)
         except FileNotFoundError:
             return _Snapshot(None)
         except RegistryDamaged as error:
-            self._keep_aside(content)
-            return self._damaged(signature, error)
-        entries, problems = self._usable(raw)
-        doubled = [Issue("model.entry_duplicate", {"label": label}) for label in duplicates]
-        return _Snapshot(signature, entries, (*doubled, *problems))
+            self._keep_aside(data)
+            return self._damaged(seen, error)
+        entries, problems = self._usable(found.entries)
+        doubled = [Issue("model.entry_duplicate", {"label": label}) for label in found.doubled]
+        return _Snapshot(seen, entries, (*doubled, *problems))
+
+    def _content(self, file: Path | None = None) -> Content:
+        """The file's content, or the last good one's. FileNotFoundError, RegistryDamaged."""
+        file = file or self.file
+        try:
+            return self._store.read(file)
+        except FileNotFoundError:
+            raise
+        except NoSmallFile:
+            raise RegistryDamaged("model.registry_no_file", file=str(file)) from None
+        except OSError as error:
+            raise _unreadable(file, error) from None
+
+    def _parsed(self, content: Content, file: Path | None = None) -> JsonObject:
+        """What the content says. Raises RegistryDamaged."""
+        name = str(file or self.file)
+        try:
+            return parse_object(content.data)
+        except json.JSONDecodeError as error:
+            line, column = error.lineno, error.colno
+            raise RegistryDamaged("model.registry_damaged", file=name, line=line, column=column) from None
+        except NoObject:
+            raise RegistryDamaged("model.registry_no_object", file=name) from None
+        except (ValueError, RecursionError):
+            raise RegistryDamaged("model.registry_no_json", file=name) from None
 
     def _usable(self, raw: dict[str, Any]) -> tuple[dict[str, E], list[Issue]]:
         entries: dict[str, E] = {}
@@ -161,12 +177,13 @@ class RegistryDocument(Generic[E]):
                 entries[label] = found
         return entries, problems
 
-    def _damaged(self, signature: Signature | None, error: RegistryDamaged) -> _Snapshot[E]:
+    def _damaged(self, seen: Signature | None, error: RegistryDamaged) -> _Snapshot[E]:
         entries = self._snapshot.entries
         if self._snapshot.signature is None:
             with suppress(RegistryDamaged, FileNotFoundError):
-                entries = self._usable(parse(_content(self.last_good)[1], self.last_good)[0])[0]
-        return _Snapshot(signature, entries, (Issue(error.key, error.details),))
+                found = self._parsed(self._content(self.last_good), self.last_good)
+                entries = self._usable(found.entries)[0]
+        return _Snapshot(seen, entries, (Issue(error.key, error.details),))
 
     def _keep_aside(self, content: bytes) -> None:
         """One copy of each damaged content, a few at most. Best effort: a folder may be read-only."""
@@ -176,70 +193,7 @@ class RegistryDocument(Generic[E]):
             kept = [other.name for other in self.file.parent.iterdir() if other.name.startswith(start)]
             if content and len(kept) < MAX_KEPT_ASIDE and not any(name.endswith(end) for name in kept):
                 aside = self.file.with_name(f"{start}{time.strftime('%Y%m%d-%H%M%S')}-{end}")
-                durable.replace(aside, content, mode=_permissions(self.file))
-
-
-def parse(content: bytes, file: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The raw entries and the labels that stand twice, the last of which counts. Raises RegistryDamaged."""
-    pairs: list[tuple[str, Any]] = []
-
-    def collect(found: list[tuple[str, Any]]) -> dict[str, Any]:
-        pairs[:] = found  # objects end from the inside out, so the outermost is the last
-        return dict(found)
-
-    try:
-        words = content.decode("utf-8-sig")
-        raw = json.loads(words, object_pairs_hook=collect, parse_float=_finite, parse_constant=_finite)
-    except json.JSONDecodeError as error:
-        raise RegistryDamaged("model.registry_damaged", file=str(file), line=error.lineno, column=error.colno) from None
-    except (ValueError, RecursionError):
-        raise RegistryDamaged("model.registry_no_json", file=str(file)) from None
-    if not isinstance(raw, dict):
-        raise RegistryDamaged("model.registry_no_object", file=str(file))
-    return raw, tuple(label for label, count in Counter(label for label, _ in pairs).items() if count > 1)
-
-
-def dump(entries: dict[str, Any]) -> bytes:
-    """The raw entries as people can read them. RecursionError where they nest too deep."""
-    try:
-        return (json.dumps(entries, ensure_ascii=False, indent=2) + "\n").encode()
-    except UnicodeEncodeError:  # half of a surrogate pair in an entry that was written by hand
-        return (json.dumps(entries, indent=2) + "\n").encode()
-
-
-def _finite(word: str) -> float:
-    number = float(word)
-    if not math.isfinite(number):  # it could not be written as JSON again
-        raise ValueError(word)
-    return number
-
-
-def _signature(found: os.stat_result) -> Signature:
-    return found.st_mtime_ns, found.st_size, found.st_ino
-
-
-def _content(file: Path) -> tuple[Signature, bytes]:
-    """The file's bytes and the signature of exactly them. Raises FileNotFoundError, RegistryDamaged."""
-    try:
-        # A pipe of that name would block the open for ever.
-        descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        with os.fdopen(descriptor, "rb") as stream:
-            found = os.fstat(stream.fileno())
-            if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_FILE_BYTES:
-                raise RegistryDamaged("model.registry_no_file", file=str(file))
-            return _signature(found), stream.read()
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise _unreadable(file, error) from None
-
-
-def _permissions(file: Path) -> int:
-    """Those of a copy: of the file's own, what reading and writing are; the owner's alone where nothing can be told."""
-    try:
-        return stat.S_IMODE(file.stat().st_mode) & 0o666
-    except OSError:
-        return 0o600
+                durable.replace(aside, content, mode=permissions(self.file))
 
 
 def _unreadable(file: Path, error: OSError) -> RegistryDamaged:
