@@ -114,6 +114,8 @@ class ChatPrompt:
     template_kwargs: dict[str, Any] = field(default_factory=dict)
     lead: str = ""
     """What the answer has begun with already, behind the template's text; texts of control tokens become those."""
+    before: tuple[int, ...] = ()
+    """Tokens of what was said before, in front of the template's text."""
 
 
 # Structs with a tag, so that a frame tells them apart; a dataclass cannot have one.
@@ -194,6 +196,8 @@ class GenerationRequest:
 
     return_tokens: bool = False
     """The answer's tokens are told beside its text."""
+    return_prompt: bool = False
+    """The prompt's tokens are told, too."""
     max_answer_ms: int | None = None
     """The answer ends after so long, once it has a line break; None is no bound."""
 

@@ -83,6 +83,8 @@ class Started(Frame, frozen=True, tag="started"):
     """What was changed in the conversation because the chat template refused it (llama.repair's names)."""
     tail: str = ""
     """How the prompt's text ends: what the answer goes on from."""
+    tokens: tuple[int, ...] = ()
+    """The prompt, where its tokens were asked for."""
 
 
 class Prefill(Frame, frozen=True, tag="prefill"):
@@ -192,6 +194,8 @@ class Finished(Frame, frozen=True, tag="finished"):
     """The last choice's, as in ChoiceEnd."""
     choice: int = 0
     """The choice whose end it is: the last to end, as choices that are computed together end in any order."""
+    tokens: tuple[int, ...] = ()
+    """Where they were asked for: the last choice's tokens that came with no text, the one that ended it included."""
 
 
 class Failed(Frame, frozen=True, tag="failed"):

@@ -19,14 +19,14 @@ from hoshikage.dispatch.tries import Answering
 from hoshikage.errors import HoshikageError, InferenceFailed, InvalidRequest
 from hoshikage.http import error_response
 from hoshikage.http.json_response import json_response
-from hoshikage.http.keys import LIBRARY, STREAM_TIMEOUTS, StreamTimeouts
+from hoshikage.http.keys import LIBRARY, STREAM_TIMEOUTS
 from hoshikage.http.sse import Comment, EventStream, queued
 from hoshikage.messages import Language, text
 from hoshikage.tools import Content, Delta
 
 SSE: Final = "text/event-stream; charset=utf-8"
-SILENT: Final = StreamTimeouts(commit_after=86_400.0, comment_every=86_400.0)
-"""The pace of streams whose form has no comments."""
+SPACE: Final = b" "
+"""Fills the silence of streams that are a JSON value a line: readers skip it in front of the value."""
 
 Warnings = list[dict[str, str]]
 
@@ -83,6 +83,13 @@ class TakesTokens(Protocol):
 
 
 @runtime_checkable
+class TakesPrompt(Protocol):
+    """A writer that is told the prompt's tokens, before those of its answer."""
+
+    def take_prompt(self, tokens: Sequence[int]) -> None: ...
+
+
+@runtime_checkable
 class TellsProgress(Protocol):
     """A writer that may tell how far a prompt is computed, before its answer begins."""
 
@@ -113,7 +120,8 @@ async def respond(
 
 async def _streamed(request: web.Request, pump: _Pump, writer: Writer) -> web.StreamResponse:
     """The first piece, or an end without one, decides the status; so does a long silence where comments fill it."""
-    async with EventStream(request, request.app[STREAM_TIMEOUTS] if writer.content_type == SSE else SILENT) as stream:
+    filler = None if writer.content_type == SSE else SPACE
+    async with EventStream(request, request.app[STREAM_TIMEOUTS], filler) as stream:
         stream.response.headers["Content-Type"] = writer.content_type
         try:
             last = await pump.run(stream)
@@ -248,6 +256,8 @@ class _Pump:
             self._started = note
             if note.repairs:
                 self.headers[REPAIR_HEADER] = ", ".join(note.repairs)
+            if note.tokens and isinstance(self._writer, TakesPrompt):
+                self._writer.take_prompt(note.tokens)
             self.comment = "prefill 0%"
         elif isinstance(note, wire.Prefill):
             total = self._started.prompt_tokens if self._started else 0

@@ -97,6 +97,9 @@ def _opened(
     tokens: list[int] = []
     for part in rendered.parts:
         tokens += vocab.tokenize(part.text, parse_special=part.parse_special)
+    if prompt.before:
+        before = checked(prompt.before, vocab, "context")
+        tokens = before + (tokens[1:] if tokens[:1] == [vocab.bos] else tokens)
     return _Opened(tokens, "messages", rendered.repairs, rendered.tail)
 
 

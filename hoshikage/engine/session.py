@@ -129,6 +129,8 @@ class Session:
         """So many of the tokens have been told, where they are."""
         self._last: int | None = None
         """The token with which the answer came to its bound; nothing is computed behind it."""
+        self._end_token: tuple[int, ...] = ()
+        """The token that ended the answer, if one did."""
         self._has_line = False
         """By `time.perf_counter()`."""
         self._ledger = None if plan.scorer is None else LogprobBuffer()
@@ -288,6 +290,7 @@ class Session:
         self._tally.generated += 1
         if self._vocab.is_eog(token) or token in self._prompt.stop_tokens:
             self._tally.stop_token = token
+            self._end_token = (token,)
             return "stop"
         piece = self._vocab.piece(token) or self._prompt.special.get(token, b"")
         if self._thoughts is not None:
@@ -316,6 +319,10 @@ class Session:
         self._told = len(self.tokens)
         return msgspec.structs.replace(said, tokens=tokens)
 
+    def _untold(self, last: tuple[int, ...]) -> tuple[int, ...]:
+        """The tokens that came with no text; with log probabilities each token has been told beside its own."""
+        return self._end_token if self._ledger is not None else (*self.tokens[self._told :], *last, *self._end_token)
+
     def _tell_prompt(self) -> None:
         echo, self._echo = self._echo, None
         if echo is not None:
@@ -335,15 +342,19 @@ class Session:
         if self._ledger is not None:
             rest, logprobs = self._ledger.finish(rest)
         tally = self._tally
+        last = () if self._last is None else (self._last,)
         if rest:
             said = wire.Token(self.job, rest, tally.generated, self._choice, logprobs)
-            last = () if self._last is None else (self._last,)
             self._emit(self._with_tokens(said, last) if self.plan.return_tokens and not logprobs else said)
+            last = ()
         tally.ended += 1
         stop = self._text.stop
         if tally.ended == (tally.started if tally.cancelled else self.plan.choices):
             timings = self._timings(tally, reason)
-            self._emit(wire.Finished(self.job, reason, self._n_prompt, tally.generated, timings, stop, self._choice))
+            left = self._untold(last) if self.plan.return_tokens else ()
+            self._emit(
+                wire.Finished(self.job, reason, self._n_prompt, tally.generated, timings, stop, self._choice, left)
+            )
             tally.over = True
         elif not tally.cancelled:
             self._emit(wire.ChoiceEnd(self.job, self._choice, reason, stop))

@@ -248,7 +248,8 @@ class _Loaded:
             )
         )
         try:
-            self._emit(wire.Started(job.job, len(prompt.tokens), prompt.repairs, prompt.tail))
+            told = tuple(prompt.tokens) if request.return_prompt else ()
+            self._emit(wire.Started(job.job, len(prompt.tokens), prompt.repairs, prompt.tail, told))
         except BaseException:
             session.close()
             raise

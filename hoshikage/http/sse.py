@@ -59,13 +59,15 @@ class EventStream:
     nothing for too long is left: its connection is closed, and the next write raises ConnectionError.
     """
 
-    def __init__(self, request: web.Request, timeouts: StreamTimeouts) -> None:
+    def __init__(self, request: web.Request, timeouts: StreamTimeouts, filler: bytes | None = None) -> None:
+        """`filler` is what a silent stream says in place of comments, where its form has none."""
         self.response = web.StreamResponse(headers=HEADERS)
         self.committed = False
         """True once the status can no longer be changed."""
         self.comment: Comment = "waiting"
         self._request = request
         self._timeouts = timeouts
+        self._filling = filler
         self._opening = asyncio.Lock()
         self._open = False
         self._clock = asyncio.get_running_loop().time
@@ -117,13 +119,16 @@ class EventStream:
                 await self.response.prepare(self._request)
                 self._open = True
 
+    def _comment(self) -> bytes:
+        words = self.comment if isinstance(self.comment, str) else self.comment()
+        return f": {words}\n\n".encode()
+
     async def _fill_silence(self) -> None:
         await asyncio.sleep(self._timeouts.commit_after)
         with suppress(ConnectionError):  # the handler is told by its own write, or by being cancelled
             while True:
                 silent = self._clock() - self._last_sent
                 if not self._open or silent >= self._timeouts.comment_every:
-                    words = self.comment if isinstance(self.comment, str) else self.comment()
-                    await self.send(f": {words}\n\n".encode())
+                    await self.send(self._filling or self._comment())
                     silent = 0.0
                 await asyncio.sleep(self._timeouts.comment_every - silent)

@@ -35,6 +35,14 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "get_api_tags": ("モデルの一覧（Ollama のクライアント用）", "The models, as Ollama's clients have it"),
     "post_api_show": ("1 つのモデルの説明（Ollama のクライアント用）", "One model, as Ollama's clients have it"),
+    "post_api_copy": (
+        "モデルに新しい名前を付ける（Ollama のクライアント用）",
+        "A further name of a model, as Ollama's clients have it",
+    ),
+    "delete_api_delete": (
+        "モデルを登録から外す（Ollama のクライアント用）",
+        "Takes a model out of the registry, as Ollama's clients have it",
+    ),
     "get_api_ps": (
         "読み込まれているモデル（Ollama のクライアント用）",
         "The loaded model, as Ollama's clients have it",

@@ -85,6 +85,10 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("POST", "/api/embeddings", lambda: ollama.handlers.embeddings, body=lambda: ollama.ollama_schema.EMBEDDINGS),
     Route("GET", "/api/tags", lambda: ollama.handlers.tags),
     Route("POST", "/api/show", lambda: ollama.handlers.show, body=lambda: ollama.ollama_schema.SHOW),
+    Route("POST", "/api/copy", lambda: ollama.naming.copy, needs="admin", body=lambda: ollama.ollama_schema.COPY),
+    Route(
+        "DELETE", "/api/delete", lambda: ollama.naming.delete, needs="admin", body=lambda: ollama.ollama_schema.DELETE
+    ),
     Route("GET", "/api/ps", lambda: ollama.handlers.ps),
     Route("GET", "/api/version", lambda: ollama.handlers.version),
     Route(

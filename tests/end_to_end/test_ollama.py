@@ -44,6 +44,20 @@ def test_a_prompt_as_it_stands(llama: ollama.Client) -> None:
     assert (raw.response, raw.prompt_eval_count) == (whole.message.content, whole.prompt_eval_count)
 
 
+def test_a_conversation_goes_on_behind_its_tokens(llama: ollama.Client) -> None:
+    asking: Any = {"model": LABEL, "options": {"temperature": 0, "num_predict": 20}}
+    first = llama.generate(prompt=QUESTION, **asking)
+    assert first.context is not None
+    assert len(first.context) == first.prompt_eval_count + first.eval_count
+    second = llama.generate(prompt="x", context=first.context, **asking)
+    alone = llama.generate(prompt="x", **asking)
+    assert second.context is not None
+    assert second.context[: len(first.context)] == first.context
+    assert second.prompt_eval_count == len(first.context) + alone.prompt_eval_count
+    with pytest.raises(ollama.ResponseError, match="1000000"):
+        llama.generate(prompt="x", context=[1_000_000], **asking)
+
+
 def test_a_form_that_is_held(llama: ollama.Client) -> None:
     schema = {"type": "object", "properties": {"day": {"enum": ["today"]}}, "required": ["day"]}
     assert json.loads(chat(llama, format={**schema, "additionalProperties": False}).message.content) == {"day": "today"}

@@ -50,6 +50,7 @@ class GatedDispatcher:
         self.closed = asyncio.Event()
         self.loaded: list[str] = []
         self.kept: list[float] = []
+        self.unload_in: float | None = None
         self.busy = False
         self.drained = asyncio.Event()
         self.stopped = False
@@ -89,6 +90,7 @@ class GatedDispatcher:
         return {
             "queue": {"running": 0, "waiting": 0},
             "model": {"state": state, "id": loaded},
+            "idle": {"unload_in": self.unload_in, "release_in": None},
             "asked": len(self.asked),
             "memory": {"server_bytes": 0, "runner_bytes": 0, "vram_bytes": 0, "available_bytes": 0},
         }

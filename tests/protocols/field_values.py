@@ -294,6 +294,7 @@ VALUES: Final[dict[str, Body]] = {
         "system": "x",
         "suffix": "x",
         "raw": True,
+        "context": [1],
         "messages": [
             {
                 "role": "assistant",
@@ -381,7 +382,6 @@ REFUSED: Final[dict[str, Body]] = {
         "grammar_triggers": [{"type": 0, "value": "x"}],
     },
     "ollama": {
-        "context": [1],
         "images": ["x"],
         "template": "x",
         "width": 1,

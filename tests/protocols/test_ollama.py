@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import ollama
 import pytest
 
 from hoshikage import wire
+from hoshikage.dispatch.client import Waiting
 from hoshikage.errors import InferenceFailed, Unavailable
+from hoshikage.http.keys import StreamTimeouts
 from hoshikage.params import ChatPrompt, GenerationRequest, InfillPrompt, TextPrompt
 from hoshikage.registry import Registry
 from hoshikage.settings import Settings
 from tests.gguf_files import U32, Gguf
-from tests.protocols.conftest import House, answer, finished
+from tests.protocols.conftest import GatedDispatcher, House, answer, finished, serving
 from tests.protocols.test_chat_tools import CALL, THOUGHTS, WEATHER, model, says
 
 USER: Final = {"role": "user", "content": "東京の天気は？"}
@@ -56,7 +61,8 @@ async def test_a_chat(house: House) -> None:
     whole = await chat(house)
     assert (whole.model, whole.message.role, whole.message.content) == ("tiny", "assistant", "星影です")
     assert (whole.done, whole.done_reason, whole.prompt_eval_count, whole.eval_count) == (True, "stop", 5, 3)
-    assert whole.total_duration >= whole.load_duration >= 0
+    assert whole.total_duration >= 0
+    assert whole.load_duration == 9_000_000
     assert (whole.prompt_eval_duration, whole.eval_duration) == (1_000_000, 1_000_000)
     parts = await chat(house, stream=True)
     assert [part.message.content for part in parts] == ["星", "影です", ""]
@@ -192,6 +198,27 @@ async def test_generate(house: House) -> None:
     assert [line["response"] for line in lines] == ["星", "影です", ""]
 
 
+async def test_a_conversation_goes_on_by_its_tokens(house: House) -> None:
+    house.dispatcher.steps = [
+        wire.Started(1, 3, tokens=(5, 6, 7)),
+        wire.Token(1, "星", 1, tokens=(8,)),
+        wire.Token(1, "影", 2, tokens=(9, 10)),
+        msgspec.structs.replace(finished(), tokens=(11,)),
+    ]
+    whole = await call(house, "generate", model="tiny", prompt="A", context=[1, 2])
+    assert prompted(house).before == (1, 2)
+    assert (asked(house).return_prompt, asked(house).return_tokens) == (True, True)
+    assert whole.context == [5, 6, 7, 8, 9, 10, 11]
+    lines = await lines_of(house, "/api/generate", prompt="A", context=[])
+    assert prompted(house).before == ()
+    assert ["context" in line for line in lines] == [False, False, True]
+    assert lines[-1]["context"] == whole.context
+    likely = tuple(wire.Chosen(wire.Likely("x", b"x", -0.5, number), ()) for number in (8, 9))
+    house.dispatcher.steps[1:3] = [wire.Token(1, "xx", 2, logprobs=likely)]
+    assert (await call(house, "generate", model="tiny", prompt="A", logprobs=True)).context == [5, 6, 7, 8, 9, 11]
+    assert "context" not in (await lines_of(house))[-1], "a chat has its messages"
+
+
 async def test_generate_without_the_template(house: House) -> None:
     await call(house, "generate", model="tiny", prompt="A", raw=True)
     assert asked(house).prompt == TextPrompt("A")
@@ -205,6 +232,24 @@ async def test_a_request_for_nothing_loads(house: House) -> None:
     assert (await call(house, "chat", model="tiny", messages=[])).done_reason == "load"
     assert (await call(house, "generate", model="tiny", keep_alive=0)).done_reason == "unload"
     assert house.dispatcher.asked == []
+
+
+async def test_spaces_fill_a_long_silence(settings: Settings) -> None:
+    dispatcher = GatedDispatcher()
+    gate = asyncio.Event()
+    dispatcher.steps = [Waiting(1), gate, *dispatcher.steps]
+    timeouts = StreamTimeouts(commit_after=0, comment_every=0.01)
+    async with serving(settings, timeouts=timeouts, dispatcher=dispatcher) as house:
+        body = json.dumps({"model": "tiny", "messages": [USER]})
+        async with house.session.post(f"{house.url}/api/chat", data=body) as response:
+            silence = await response.content.readexactly(3)
+            gate.set()
+            lines = (await response.read()).splitlines()
+        assert (response.status, silence) == (200, b"   ")
+        assert [json.loads(line)["message"]["content"] for line in lines] == ["星", "影です", ""]
+        gate.clear()
+        asyncio.get_running_loop().call_later(0.2, gate.set)
+        assert [part.message.content for part in await chat(house, stream=True)] == ["星", "影です", ""]
 
 
 async def test_no_vectors_for_nothing(house: House) -> None:
@@ -245,6 +290,12 @@ async def test_what_is_loaded(house: House, tmp_path: Path) -> None:
     (running,) = (await call(house, "ps")).models
     assert (running.model, running.size, running.size_vram) == ("tiny", (tmp_path / "tiny.gguf").stat().st_size, 0)
     assert running.expires_at is not None
+    assert running.expires_at.timestamp() > time.time() + 86_400, "no clock runs"
+    house.dispatcher.unload_in = 90.0
+    (running,) = (await call(house, "ps")).models
+    assert running.expires_at is not None
+    assert 80 < running.expires_at.timestamp() - time.time() <= 90
+    assert running.digest
     house.dispatcher.loaded[:] = ["gone"]
     assert (await call(house, "ps")).models == []
 
@@ -267,7 +318,9 @@ async def test_the_version(house: House) -> None:
         ("chat", {"messages": [USER], "tools": [WEATHER, WEATHER]}, "tools[1].function.name"),
         ("generate", {"prompt": "x", "images": ["x"]}, "images"),
         ("generate", {"prompt": "x", "template": "x"}, "template"),
-        ("generate", {"prompt": "x", "context": [1]}, "context"),
+        ("generate", {"prompt": "x", "context": [1], "raw": True}, "raw"),
+        ("generate", {"prompt": "x", "context": [1], "suffix": "y"}, "suffix"),
+        ("generate", {"prompt": "x", "context": "y"}, "context"),
         ("generate", {"prompt": "x", "width": 64}, "width"),
         ("generate", {"prompt": "x", "raw": True, "system": "x"}, "raw"),
         ("embed", {"input": 5}, "input"),

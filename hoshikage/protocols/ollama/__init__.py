@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hoshikage.protocols.ollama import handlers as handlers
+    from hoshikage.protocols.ollama import naming as naming
     from hoshikage.protocols.ollama import ollama_schema as ollama_schema
 else:
     from hoshikage.protocols.on_demand import submodules

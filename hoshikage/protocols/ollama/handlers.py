@@ -49,7 +49,7 @@ async def generate(request: web.Request) -> web.StreamResponse:
     if not body.prompt and not body.suffix:
         return await _loaded(request, spec, body, "generate")
     asked = await prepare(request, spec, schema.chat_of_prompt(body), schema.rename)
-    return await _answer(request, _unframed(asked, body), body, "generate")
+    return await _answer(request, _framed(asked, body), body, "generate")
 
 
 async def embed(request: web.Request) -> web.StreamResponse:
@@ -124,10 +124,11 @@ def _keep(request: web.Request, keep_alive: str | float | None) -> None:
         request.app[DISPATCHER].keep(seconds)
 
 
-def _unframed(asked: PreparedRequest, body: schema.GenerateRequest) -> PreparedRequest:
-    """Without the chat template, where the prompt is to stay as it is or has a suffix."""
+def _framed(asked: PreparedRequest, body: schema.GenerateRequest) -> PreparedRequest:
+    """Behind the conversation so far; without the chat template, where the prompt stays as it is or has a suffix."""
     if not body.raw and not body.suffix:
-        return asked
+        going_on = replace(asked.job.chat, before=tuple(body.context or ()))
+        return replace(asked, jobs=(replace(asked.job, prompt=going_on, return_tokens=True, return_prompt=True),))
     prompt = InfillPrompt(body.prompt or "", body.suffix) if body.suffix else TextPrompt(body.prompt or "")
     job = replace(asked.job, prompt=prompt, special_text=())
     return replace(asked, jobs=(job,), parsing=PLAIN)

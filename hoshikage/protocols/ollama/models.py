@@ -22,12 +22,19 @@ async def resolve(registry: Registry, name: str) -> ModelSpec:
     try:
         return await models.resolve(registry, name)
     except ModelNotFound:
-        wanted = name.lower().removesuffix(LATEST)
-        named = [*(spec.name for spec in await asyncio.to_thread(_all, registry)), *registry.aliases()]
-        alike = [one for one in named if one.lower().removesuffix(LATEST) == wanted]
-        if not alike:
+        found = await asyncio.to_thread(alike, registry, name)
+        if found is None:
             raise
-        return await models.resolve(registry, alike[0])
+        return await models.resolve(registry, found)
+
+
+def alike(registry: Registry, name: str) -> str | None:
+    """The name as the registry has it: the same, else one that differs in the tag or in capitals alone."""
+    wanted = name.lower().removesuffix(LATEST)
+    named = [*(spec.name for spec in _all(registry)), *registry.aliases()]
+    if name in named:
+        return name
+    return next((one for one in named if one.lower().removesuffix(LATEST) == wanted), None)
 
 
 async def tags(registry: Registry, files: ModelFiles) -> list[dict[str, Any]]:
@@ -47,10 +54,12 @@ async def running(
     except ModelNotFound:  # taken out of the registry since
         return []
     found = await files.facts(spec.file)
-    last = max([record["finished_at"] for record in status.get("last_requests", ())], default=time.time())
+    left = status["idle"]["unload_in"]
+    if left is None:  # it answers, or it stays for good
+        left = idle_timeout if status["queue"]["running"] and idle_timeout else NEVER_S
     more = {
         "size_vram": int(found.size * _share_on_gpu(found, model.get("n_gpu_layers", 0))),
-        "expires_at": iso(last + (idle_timeout or NEVER_S)),
+        "expires_at": iso(time.time() + left),
         "context_length": model.get("n_ctx", 0),
     }
     return [{**_entry(spec, found), **more}]

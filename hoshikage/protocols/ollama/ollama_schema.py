@@ -1,4 +1,4 @@
-"""The bodies of Ollama's /api/chat, /api/generate, /api/embed and /api/show, and what they ask. Any thread; pure.
+"""The bodies of Ollama's /api and what they ask. Any thread; pure.
 
 As in the chat's schema, a field works, or stands in WITHOUT_EFFECT with the reason, or in NEUTRAL with the values that
 ask for nothing; any other value of those is refused by name. Fields that nobody documents are ignored.
@@ -7,7 +7,7 @@ ask for nothing; any other value of those is refused by name. Fields that nobody
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Final, Literal, get_args
+from typing import Annotated, Any, Final, Literal, TypeVar, get_args
 
 from msgspec import Meta, Struct
 
@@ -98,8 +98,9 @@ class GenerateRequest(AnswerFields, frozen=True, kw_only=True):
     system: str | None = None
     suffix: str | None = None
     raw: bool | None = None
-    # NEUTRAL
     context: list[int] | None = None
+    """The conversation so far, as an answer told it: tokens that stand in front of the prompt."""
+    # NEUTRAL
     images: list[Any] | None = None
     template: str | None = None
     width: int | None = None
@@ -125,16 +126,27 @@ class EmbeddingsRequest(Struct, frozen=True, kw_only=True):
     keep_alive: str | float | None = None
 
 
-class ShowRequest(Struct, frozen=True, kw_only=True):
+class DeleteRequest(Struct, frozen=True, kw_only=True):
     model: Model | None = None
     name: Model | None = None
     """The former name of `model`."""
-    verbose: bool | None = None
 
     @property
     def asked(self) -> str:
         """The model's name."""
         return self.model or self.name or ""
+
+
+class ShowRequest(DeleteRequest, frozen=True, kw_only=True):
+    verbose: bool | None = None
+
+
+class CopyRequest(Struct, frozen=True, kw_only=True):
+    source: Model
+    destination: Model
+
+
+Named = TypeVar("Named", bound=DeleteRequest)
 
 
 WITHOUT_EFFECT: Final = {
@@ -148,7 +160,6 @@ WITHOUT_EFFECT: Final = {
 """Field -> why a local server may accept it without doing anything for it."""
 
 NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
-    "context": (None, []),
     "images": (None, []),
     "template": (None, ""),
     "width": (None, 0),
@@ -162,6 +173,11 @@ GENERATE: Final = RequestBody(GenerateRequest, WITHOUT_EFFECT, NEUTRAL)
 EMBED: Final = RequestBody(EmbedRequest, WITHOUT_EFFECT)
 EMBEDDINGS: Final = RequestBody(EmbeddingsRequest)
 SHOW: Final = RequestBody(ShowRequest)
+COPY: Final = RequestBody(CopyRequest)
+DELETE: Final = RequestBody(DeleteRequest)
+
+EXCLUDE: Final = {"raw": ("system", "suffix", "context"), "suffix": ("context",)}
+"""Field of /api/generate -> those that have no meaning beside it."""
 
 RENAMED: Final = (
     (re.compile(r"^(stop|samplers|logit_bias)\b"), r"options.\1"),
@@ -191,10 +207,21 @@ def parse_generate(tree: Any) -> GenerateRequest:
     for name, neutral in NEUTRAL.items():
         if getattr(body, name) not in neutral:
             raise _unsupported(name)
-    if body.raw and (body.system or body.suffix):
-        names = "raw, system" if body.system else "raw, suffix"
-        raise InvalidRequest("http.formats_conflict", param="raw", names=names)
+    for one, others in EXCLUDE.items():
+        for other in others if getattr(body, one) else ():
+            if getattr(body, other):
+                raise InvalidRequest("http.formats_conflict", param=one, names=f"{one}, {other}")
     return body
+
+
+def parse_copy(tree: Any) -> CopyRequest:
+    """Raises InvalidRequest."""
+    return convert(tree, CopyRequest, CHOICES)
+
+
+def parse_delete(tree: Any) -> DeleteRequest:
+    """Raises InvalidRequest."""
+    return _named(convert(tree, DeleteRequest, CHOICES))
 
 
 def parse_embed(tree: Any) -> EmbedRequest:
@@ -230,7 +257,10 @@ def kept_s(asked: str | float | None) -> float | None:
 
 def parse_show(tree: Any) -> ShowRequest:
     """The typed body. Raises InvalidRequest."""
-    body = convert(tree, ShowRequest, CHOICES)
+    return _named(convert(tree, ShowRequest, CHOICES))
+
+
+def _named(body: Named) -> Named:
     if not body.asked:
         raise InvalidRequest("http.field_missing", param="model", place="model")
     return body

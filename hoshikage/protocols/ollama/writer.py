@@ -25,6 +25,8 @@ Kind = Literal["chat", "generate"]
 
 def error_body(error: HoshikageError, language: Language) -> dict[str, Any]:
     words = message_of(error, language)
+    if error.key == "http.body_empty":
+        words = f"missing request body: {words}"
     if isinstance(error, ModelNotFound) and "model" in error.details:
         words = f"model '{error.details['model']}' not found: {words}"  # programs know it by these words
     return {"error": words}
@@ -53,7 +55,17 @@ class LineWriter:
         self._calls: list[dict[str, Any]] = []
         self._logprobs: list[dict[str, Any]] = []
         self._pending: list[dict[str, Any]] = []
+        self._context: list[int] = []
+        """The tokens of prompt and answer; none where nobody tells them."""
         self._end: dict[str, Any] = {}
+
+    def take_prompt(self, tokens: Sequence[int]) -> None:
+        """The prompt's tokens; the answer's follow."""
+        self._context = list(tokens)
+
+    def take_tokens(self, choice: int, tokens: Sequence[int]) -> None:
+        """The tokens of the next text to be said."""
+        self._context += tokens
 
     def begin(self, prompt: int, prompt_tokens: int) -> bytes:
         return b""
@@ -62,6 +74,8 @@ class LineWriter:
         self, choice: int, deltas: Sequence[Delta], logprobs: Sequence[wire.Chosen], completion_tokens: int
     ) -> bytes:
         self._pending += logprobs_of(logprobs)["content"]
+        if self._context:
+            self._context += [one.token.id for one in logprobs]
         return b"".join(map(self._said, deltas))
 
     def end(self, choice: int, end: ParsedEnd, warnings: Warnings, finished: wire.Finished | None) -> bytes:
@@ -73,11 +87,12 @@ class LineWriter:
             "done": True,
             "done_reason": "length" if finished.reason == "length" else "stop",
             "total_duration": total,
-            "load_duration": max(0, total - prompt - answer),
+            "load_duration": int(finished.timings.load_ms * 1e6),
             "prompt_eval_count": finished.prompt_tokens,
             "prompt_eval_duration": prompt,
             "eval_count": finished.completion_tokens,
             "eval_duration": answer,
+            **({"context": [*self._context, *finished.tokens]} if self._tells_context else {}),
             **({"warnings": warnings} if warnings else {}),
         }
         return frames + self._line(self._fields(""), self._end)
@@ -92,6 +107,10 @@ class LineWriter:
         told = self._fields("".join(self._texts), "".join(self._thoughts), self._calls)
         likely = {"logprobs": self._logprobs} if self._logprobs else {}
         return {"model": self._model, "created_at": now(), **told, **likely, **self._end}
+
+    @property
+    def _tells_context(self) -> bool:
+        return bool(self._context) and self._kind == "generate"
 
     def _said(self, delta: Delta) -> bytes:
         if isinstance(delta, CallArguments):
