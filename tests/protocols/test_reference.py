@@ -64,7 +64,8 @@ def test_fields_without_work_say_so(tree: dict[str, Any]) -> None:
 
 def test_a_route_asks_only_for_what_it_can_have() -> None:
     for row in ROUTES:
-        assert row.method == "POST" or (row.body is None and row.stream is None), row.path
+        assert row.method == "POST" or row.stream is None, row.path
+        assert row.method != "GET" or row.body is None, row.path  # Ollama's clients delete with a body
         if row.body is not None:
             fields = set(row.body().struct.__struct_fields__)
             assert {*row.required, *(["stream"] if row.stream else [])} <= fields, row.path
