@@ -10,7 +10,6 @@ from hoshikage import wire
 from hoshikage.tools import (
     AnswerParser,
     CallArguments,
-    CallBroken,
     CallStart,
     Content,
     Delta,
@@ -65,7 +64,6 @@ class OutputParser:
 
     def __init__(self, spec: ParserSpec, prompt_tail: str) -> None:
         self._several = spec.several
-        self._broken = False
         self._parser = None if spec.plain else AnswerParser(spec.form, spec.schemas, spec.thinking, prompt_tail)
 
     def feed(self, text: str) -> list[Delta]:
@@ -76,12 +74,11 @@ class OutputParser:
             return ParsedEnd((), reason, True, stop)
         rest = self._parser.finish(cut=reason == "length")
         deltas = tuple(self._kept(rest.deltas))
-        called = rest.calls > 0 and not self._broken and reason == "stop"
+        called = rest.calls > 0 and reason == "stop"
         return ParsedEnd(deltas, "tool_calls" if called else reason, rest.parsed, stop)
 
     def _kept(self, deltas: Sequence[Delta]) -> list[Delta]:
         """Without the calls after the first, where one is all that may be."""
-        self._broken = self._broken or any(isinstance(delta, CallBroken) for delta in deltas)
         if self._several:
             return list(deltas)
         return [delta for delta in deltas if not isinstance(delta, CallStart | CallArguments) or not delta.index]

@@ -1,7 +1,7 @@
 """Tools, as models write them: from an answer's text to calls, and from tools to a prompt's text. Pure; no I/O."""
 
 from hoshikage.tools import forced, generic, harmony
-from hoshikage.tools.deltas import CallArguments, CallBroken, CallStart, Content, Delta, Reasoning, Rest
+from hoshikage.tools.deltas import CallArguments, CallStart, Content, Delta, Reasoning, Rest
 from hoshikage.tools.detect import ChatFormat, detect, place_of_tools
 from hoshikage.tools.stream import AnswerParser
 from hoshikage.tools.thinking import Thinking
@@ -11,7 +11,6 @@ from hoshikage.tools.tool_format import ToolFormat
 __all__ = [
     "AnswerParser",
     "CallArguments",
-    "CallBroken",
     "CallStart",
     "ChatFormat",
     "Content",

@@ -53,5 +53,10 @@ def _call(cursor: TextCursor, calls: Calls) -> Steps[None]:
 
 
 FORMAT: Final = ToolFormat(
-    "apertus", parse, signs=(("<|tools_prefix|>",),), special_text=("<|tools_prefix|>", "<|tools_suffix|>")
+    "apertus",
+    parse,
+    signs=(("<|tools_prefix|>",),),
+    special_text=("<|tools_prefix|>", "<|tools_suffix|>"),
+    opens=("<|tools_prefix|>",),
+    closes=("<|tools_suffix|>",),
 )

@@ -1,4 +1,4 @@
-"""The calls of one answer: numbers and names them, and takes back what turns out to be none. Any thread."""
+"""The calls of one answer: numbers and names them, and tells one only when it is sure to be one. Any thread."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from hoshikage.tools.cursor import MAX_NAME, EndOfText, NotACall, Steps, TextCursor
-from hoshikage.tools.deltas import CallArguments, CallBroken, CallStart, Content
+from hoshikage.tools.cursor import MAX_NAME, EndOfText, Markers, NotACall, Steps, TextCursor
+from hoshikage.tools.deltas import CallArguments, CallStart, Content, Delta
 
 Schemas = Mapping[str, Mapping[str, Any]]
 """Name of a function -> the JSON schema of its parameters."""
@@ -18,60 +18,82 @@ def new_id() -> str:
 
 
 class Calls:
-    """Counts calls and knows the one that is open."""
+    """Counts calls and knows the one that is open.
 
-    def __init__(self, schemas: Schemas, id_maker: Callable[[], str] = new_id) -> None:
+    What has been told of a call is never taken back. One that is marked as a call and names a function of the request
+    is told as it comes; where its text breaks off or breaks, its arguments are that text as it stands. Any other is
+    told when it is whole, and else is text of the answer.
+    """
+
+    def __init__(
+        self,
+        schemas: Schemas,
+        id_maker: Callable[[], str] = new_id,
+        opens: tuple[str, ...] = (),
+        closes: tuple[str, ...] = (),
+    ) -> None:
+        """`opens`, `closes`: the marks at which a broken call ends; those of `closes` are its own."""
         self.schemas: Final = schemas
-        self.whole = 0
+        self.told = 0
+        """How many calls there are."""
         self.parsed = True
         self._id_maker = id_maker
-        self._started = 0
-        self._open: str | None = None
+        self._ends = Markers(*opens, *closes, spaced=False) if opens or closes else None
+        self._closes = closes
+        self._whole = 0
+        self._open: CallStart | None = None
+        self._held: list[Delta] | None = None
+        """What is not told yet of the open call; None where it is told as it comes."""
+        self._told_at = 0
+        """Where in the text the last delta of a call stood."""
         self._cut = False
 
     def start(self, name: str, call_id: str | None = None) -> CallStart:
         """Raises NotACall for a name that is none, or while a call is open."""
         if not name.isprintable() or not 0 < len(name) <= MAX_NAME or self._open is not None:
             raise NotACall
-        self._open = name
-        self._started += 1
-        return CallStart(self._started - 1, call_id or self._id_maker(), name)
+        self._open = CallStart(self.told, call_id or self._id_maker(), name)
+        self.told += 1
+        return self._open
 
     def piece(self, text: str) -> CallArguments:
-        return CallArguments(self._started - 1, text)
+        return CallArguments(self.told - 1, text)
 
     def end(self, cursor: TextCursor) -> None:
         """The open call is whole, and what was read of it is not needed any more."""
         self._open = None
-        self.whole += 1
+        self._whole += 1
         cursor.begin()
 
-    def attempt(self, cursor: TextCursor, steps: Steps[None], *, marked: bool = True) -> Steps[bool]:
+    def attempt(
+        self, cursor: TextCursor, steps: Steps[None], *, marked: bool = True, held: bool = False
+    ) -> Steps[bool]:
         """Runs a parser of calls; False where it met none: what it read since `begin` has come as content.
 
-        `marked`: the text said that a call follows, so that one which cannot be read is worth a warning.
+        `marked`: the text said that a call follows, so that one which cannot be read is worth a warning. `held`: it may
+        be none before it is whole, whatever it names.
         """
         try:
-            yield from steps
+            yield from self._followed(cursor, steps, held)
         except NotACall:
             pass
         except EndOfText:
             # Calls that are whole need no closing bracket; one that is cut off stays as it came.
-            if self._open is None and self.whole and not any(map(str.isalnum, cursor.since + cursor.rest)):
+            if self._open is None and self._whole and not any(map(str.isalnum, cursor.since + cursor.rest)):
                 cursor.take(len(cursor.rest))
                 cursor.begin()
                 return True
-            if self._open is not None and self._cut:
-                cursor.take(len(cursor.rest))
-                cursor.begin()
-                return False
             cursor.take(len(cursor.rest))
         else:
             return True
-        if self._open is not None:
+        if self._open is not None and self._held is None:
             self._open = None
-            marked = True
-            yield CallBroken(self._started - 1)
+            self.parsed = self.parsed and self._cut
+            yield from self._broken(cursor)
+            return False
+        if self._open is not None:
+            self._open, self._held = None, None
+            self.told -= 1
         self.parsed = self.parsed and (not marked or self._cut)
         if text := cursor.since:
             cursor.begin()
@@ -81,3 +103,40 @@ class Calls:
     def cut(self) -> None:
         """The answer was cut off, so that a call that is not whole is no mistake."""
         self._cut = True
+
+    def _followed(self, cursor: TextCursor, steps: Steps[None], held: bool) -> Steps[None]:
+        """The steps, without what is not sure to be a call. Raises NotACall, EndOfText."""
+        for delta in steps:
+            if self._open is None and self._held is not None:
+                yield from self._released()
+            if isinstance(delta, CallStart) and (held or delta.name not in self.schemas):
+                self._held = []
+            if isinstance(delta, CallStart | CallArguments):
+                self._told_at = cursor.offset
+            if self._held is None or delta is None:
+                yield delta
+            else:
+                self._held.append(delta)
+        yield from self._released()
+
+    def _released(self) -> Steps[None]:
+        held, self._held = self._held, None
+        yield from held or ()
+
+    def _broken(self, cursor: TextCursor) -> Steps[None]:
+        """The rest of a call that has begun, as it stands: up to a mark of the format, or the end."""
+        untold = cursor.offset - self._told_at
+        if text := cursor.since[-untold:] if untold else "":
+            yield self.piece(text)
+        while True:
+            start, met = len(cursor.rest), None
+            if self._ends is not None:
+                start, met, _ = self._ends.search(cursor.rest, cursor.ended)
+            if start:
+                yield self.piece(cursor.take(start))
+            if met is not None or cursor.ended:
+                break
+            yield None
+        while self._closes and (yield from cursor.skip(*self._closes)) is not None:
+            yield from cursor.space()
+        cursor.begin()

@@ -50,5 +50,7 @@ FORMAT: Final = ToolFormat(
     parse,
     signs=((ACTION,), ("Action:", "<|START_OF_TURN_TOKEN|>"), ("<|START_RESPONSE|>",)),
     special_text=(ACTION, ACTION_END, *FRAMES),
+    opens=(ACTION, FENCED),
+    closes=(ACTION_END, "\n```"),
     whole_answer=True,
 )

@@ -59,6 +59,7 @@ class TextCursor:
         self.ended = False
         self._text = ""
         self._at = 0
+        self._passed = 0
 
     def add(self, text: str) -> None:
         self._text += text
@@ -73,8 +74,14 @@ class TextCursor:
         """What was read since `begin`."""
         return self._text[: self._at]
 
+    @property
+    def offset(self) -> int:
+        """How many characters have been read in all."""
+        return self._passed + self._at
+
     def begin(self) -> None:
         self._text = self._text[self._at :]
+        self._passed += self._at
         self._at = 0
 
     def take(self, count: int) -> str:

@@ -69,4 +69,6 @@ FORMAT: Final = ToolFormat(
     parse,
     signs=((CALLS_BEGIN,), (CALL_BEGIN,)),
     special_text=(CALLS_BEGIN, CALLS_END, CALL_BEGIN, CALL_END, SEPARATOR),
+    opens=(CALLS_BEGIN, CALL_BEGIN),
+    closes=(CALL_END, CALLS_END),
 )

@@ -31,20 +31,14 @@ class CallStart:
 
 @dataclass(frozen=True, slots=True)
 class CallArguments:
-    """A piece of the arguments' JSON text. Never empty."""
+    """A piece of the arguments' text, which is JSON but where the call was cut off or is broken. Never empty."""
 
     index: int
     piece: str
 
 
-@dataclass(frozen=True, slots=True)
-class CallBroken:
-    """What has come of this call was none: its text follows as Content."""
-
-    index: int
-
-
-Delta = Content | Reasoning | CallStart | CallArguments | CallBroken
+Delta = Content | Reasoning | CallStart | CallArguments
+"""Nothing that was told is taken back: an answer is what its deltas come to, however it is sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +47,6 @@ class Rest:
 
     deltas: tuple[Delta, ...]
     parsed: bool
-    """False where something that looked like a call could not be read and has come as Content."""
+    """False where something that looked like a call could not be read to its end."""
     calls: int
-    """How many calls are whole."""
+    """How many calls there are."""

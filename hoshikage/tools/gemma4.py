@@ -117,5 +117,10 @@ def _word(cursor: TextCursor) -> Steps[str]:
 
 
 FORMAT: Final = ToolFormat(
-    "gemma4", parse, signs=(("<|tool_call>", "call:"),), special_text=("<|tool_call>", CLOSES, QUOTE)
+    "gemma4",
+    parse,
+    signs=(("<|tool_call>", "call:"),),
+    special_text=("<|tool_call>", CLOSES, QUOTE),
+    opens=("<|tool_call>",),
+    closes=(CLOSES,),
 )

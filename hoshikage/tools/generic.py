@@ -23,7 +23,7 @@ def parse(cursor: TextCursor, calls: Calls) -> Steps[None]:
     yield from cursor.space()
     if (yield from cursor.look("{", "[", *FENCES)) is not None:
         cursor.begin()
-        yield from calls.attempt(cursor, bare_calls(cursor, calls), marked=False)
+        yield from calls.attempt(cursor, bare_calls(cursor, calls), marked=False, held=True)
     while (yield from cursor.until(OPENS, Content)) is not None:
         yield from calls.attempt(cursor, _tagged(cursor, calls))
 
@@ -47,4 +47,11 @@ def _tagged(cursor: TextCursor, calls: Calls) -> Steps[None]:
     yield from cursor.space()
 
 
-FORMAT: Final = ToolFormat("generic", parse, special_text=("<tool_call>", "</tool_call>"), reads_bare_json=True)
+FORMAT: Final = ToolFormat(
+    "generic",
+    parse,
+    special_text=("<tool_call>", "</tool_call>"),
+    opens=("<tool_call>",),
+    closes=("</tool_call>",),
+    reads_bare_json=True,
+)

@@ -38,4 +38,6 @@ FORMAT: Final = ToolFormat(
     parse,
     signs=((TAG,), ("function call", "<|role_sep|>")),
     special_text=(TAG, "<|role_sep|>", END),
+    opens=(TAG,),
+    closes=(END,),
 )

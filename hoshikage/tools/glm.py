@@ -63,4 +63,6 @@ FORMAT: Final = ToolFormat(
     parse,
     signs=(("<arg_key>",),),
     special_text=("<tool_call>", "</tool_call>", "<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>"),
+    opens=("<tool_call>",),
+    closes=("</tool_call>",),
 )

@@ -34,4 +34,6 @@ FORMAT: Final = ToolFormat(
     parse,
     signs=(("<|start_of_role|>", "<|tool_call|>"), ("<|start_of_role|>", "tools")),
     special_text=("<|tool_call|>", "<tool_call>", "</tool_call>"),
+    opens=("<|tool_call|>", "<tool_call>"),
+    closes=("</tool_call>",),
 )

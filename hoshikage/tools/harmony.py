@@ -71,6 +71,8 @@ FORMAT: Final = ToolFormat(
     parse,
     signs=((CHANNEL, MESSAGE),),
     special_text=(CHANNEL, MESSAGE, START, "<|end|>", "<|call|>", "<|return|>", "<|constrain|>"),
+    opens=(START, CHANNEL),
+    closes=("<|call|>", "<|end|>"),
     whole_answer=True,
     reads_bare_json=True,
 )

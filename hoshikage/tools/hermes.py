@@ -37,4 +37,6 @@ FORMAT: Final = ToolFormat(
     parse,
     signs=(("<tool_call>",),),
     special_text=("<tool_call>", "</tool_call>"),
+    opens=("<tool_call>",),
+    closes=("</tool_call>",),
 )

@@ -208,6 +208,11 @@ def json_call(cursor: TextCursor, calls: Calls, *, known: bool = False, inner: b
             name = yield from _string(cursor)
             if known and name not in calls.schemas:
                 raise NotACall
+            if held is not None:
+                whole = as_object(held)
+                yield calls.start(name)
+                yield calls.piece(whole)
+                passed = True
         elif key in ARGUMENT_KEYS and name is not None and not passed:
             yield calls.start(name)
             yield from json_arguments(cursor, calls)
@@ -228,7 +233,7 @@ def json_call(cursor: TextCursor, calls: Calls, *, known: bool = False, inner: b
         raise NotACall
     if not passed:
         yield calls.start(name)
-        yield calls.piece(as_object(held or "null"))
+        yield calls.piece("{}")
     if not inner:
         calls.end(cursor)
 

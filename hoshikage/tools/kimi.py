@@ -48,5 +48,10 @@ def _calls(cursor: TextCursor, calls: Calls) -> Steps[None]:
 
 
 FORMAT: Final = ToolFormat(
-    "kimi", parse, signs=((SECTION,),), special_text=(SECTION, SECTION_END, CALL, CALL_END, ARGUMENTS)
+    "kimi",
+    parse,
+    signs=((SECTION,),),
+    special_text=(SECTION, SECTION_END, CALL, CALL_END, ARGUMENTS),
+    opens=(SECTION,),
+    closes=(CALL_END, SECTION_END),
 )

@@ -48,5 +48,11 @@ def _written(call: Call) -> str:
 
 
 FORMAT: Final = ToolFormat(
-    "lfm2", parse, signs=((START,), ("<|tool_list_start|>",)), special_text=(START, END), write=write
+    "lfm2",
+    parse,
+    signs=((START,), ("<|tool_list_start|>",)),
+    special_text=(START, END),
+    opens=(START,),
+    closes=(END,),
+    write=write,
 )

@@ -74,5 +74,6 @@ FORMAT: Final = ToolFormat(
     parse,
     signs=(("<|python_tag|>",), ("<|start_header_id|>", "tools"), ("<|header_start|>", "tools")),
     special_text=(TAG,),
+    opens=(TAG,),
     reads_bare_json=True,
 )

@@ -62,4 +62,6 @@ FORMAT: Final = ToolFormat(
     parse,
     signs=(("<minimax:tool_call>", "<invoke"),),
     special_text=("<minimax:tool_call>", CLOSES),
+    opens=("<minimax:tool_call>",),
+    closes=("</invoke>", CLOSES),
 )

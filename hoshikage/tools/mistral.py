@@ -54,5 +54,6 @@ FORMAT: Final = ToolFormat(
     parse,
     signs=((TAG,),),
     special_text=(TAG, "[ARGS]", "[CALL_ID]"),
+    opens=(TAG,),
     new_id=new_id,
 )

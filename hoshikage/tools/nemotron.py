@@ -29,4 +29,11 @@ def _calls(cursor: TextCursor, calls: Calls) -> Steps[None]:
     yield from cursor.space()
 
 
-FORMAT: Final = ToolFormat("nemotron", parse, signs=(("<TOOLCALL>",),), special_text=("<TOOLCALL>", "</TOOLCALL>"))
+FORMAT: Final = ToolFormat(
+    "nemotron",
+    parse,
+    signs=(("<TOOLCALL>",),),
+    special_text=("<TOOLCALL>", "</TOOLCALL>"),
+    opens=("<TOOLCALL>",),
+    closes=("</TOOLCALL>",),
+)

@@ -42,5 +42,7 @@ FORMAT: Final = ToolFormat(
     parse,
     signs=(("<|tool|>", "<|/tool|>"), ("<|/tool_call|>",)),
     special_text=("<|tool_call|>", "<|/tool_call|>"),
+    opens=("<|tool_call|>", "functools["),
+    closes=("<|/tool_call|>",),
     write=write,
 )

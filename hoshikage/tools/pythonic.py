@@ -51,9 +51,9 @@ def python_call(cursor: TextCursor, calls: Calls, *, known: bool = False, suffix
             key = yield from _name(cursor)
             yield from cursor.space()
             yield from cursor.expect("=")
-            text = yield from _value(cursor)
+            value = _read((yield from _value(cursor)))
             yield arguments.key(key)
-            yield arguments.value(_read(text))
+            yield arguments.value(value)
             if (yield from cursor.expect(",", ")")) == ")":
                 break
     yield arguments.close()

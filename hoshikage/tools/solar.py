@@ -50,4 +50,6 @@ FORMAT: Final = ToolFormat(
     parse,
     signs=((BEGIN, NAME),),
     special_text=(BEGIN, NAME, ARGUMENTS, END, "<|begin|>", "<|tool_calls|>", TURN_END),
+    opens=(TURN, BEGIN),
+    closes=(END, TURN_END),
 )

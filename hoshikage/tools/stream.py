@@ -27,7 +27,7 @@ class AnswerParser:
         `prompt_tail`: how the prompt ended, as an open mark of thoughts may stand there.
         """
         self._cursor = TextCursor()
-        self._calls = Calls(schemas, form.new_id)
+        self._calls = Calls(schemas, form.new_id, form.opens, form.closes)
         self._steps = self._run(form, thinking, prompt_tail)
         self._running = True
 
@@ -44,7 +44,7 @@ class AnswerParser:
         if cut:
             self._calls.cut()
         self._cursor.ended = True
-        return Rest(tuple(self._advance()), self._calls.parsed, self._calls.whole)
+        return Rest(tuple(self._advance()), self._calls.parsed, self._calls.told)
 
     def _advance(self) -> list[Delta]:
         deltas: list[Delta] = []
@@ -67,7 +67,7 @@ class AnswerParser:
         # A habit of models that have seen the tools and not learnt how to call them.
         if looks and (yield from cursor.look("{", "[{", *generic.FENCES)) is not None:
             cursor.begin()
-            yield from calls.attempt(cursor, generic.bare_calls(cursor, calls), marked=False)
+            yield from calls.attempt(cursor, generic.bare_calls(cursor, calls), marked=False, held=True)
         if calls.schemas or form.whole_answer:
             yield from form.parse(cursor, calls)
         while not cursor.ended or cursor.rest:

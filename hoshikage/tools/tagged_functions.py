@@ -64,4 +64,6 @@ FORMAT: Final = ToolFormat(
     parse,
     signs=(("<function=", "<parameter="),),
     special_text=("<tool_call>", "</tool_call>", "<seed:tool_call>", "</seed:tool_call>"),
+    opens=("<tool_call>", "<seed:tool_call>"),
+    closes=("</function>", *CLOSES),
 )

@@ -23,6 +23,9 @@ class ToolFormat:
     """A chat template is of this format if all texts of one of these groups stand in it."""
     special_text: tuple[str, ...] = ()
     """Texts of control tokens that the parser reads; as tokens they have none."""
+    opens: tuple[str, ...] = ()
+    closes: tuple[str, ...] = ()
+    """Marks before a call, and behind it: a call that is broken ends at one of these."""
     new_id: Callable[[], str] = new_id
     write: Callable[[list[Call]], str] = write_tagged
     """Calls as the model writes them, for templates that do not."""

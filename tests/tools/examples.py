@@ -9,7 +9,6 @@ from typing import Any, Final
 from hoshikage.tools import (
     AnswerParser,
     CallArguments,
-    CallBroken,
     CallStart,
     Content,
     Delta,
@@ -79,13 +78,13 @@ class Example:
     schemas: dict[str, dict[str, Any]] = field(default_factory=lambda: SCHEMAS)
 
 
-def heard(example: Example, *pieces: str) -> Said:
-    """What the parser makes of the answer in these pieces, by its format's rules."""
+def heard(example: Example, *pieces: str, cut: bool = False) -> Said:
+    """What the parser makes of the answer in these pieces, by its format's rules. `cut`: at a length."""
     parser = AnswerParser(example.form, example.schemas, example.thinking, example.tail)
     deltas: list[Delta] = []
     for piece in pieces:
         deltas += parser.feed(piece)
-    rest = parser.finish()
+    rest = parser.finish(cut)
     return assembled([*deltas, *rest.deltas], rest.parsed)
 
 
@@ -107,10 +106,16 @@ def assembled(deltas: list[Delta], parsed: bool) -> Said:
             assert delta.piece
             assert delta.index == len(arguments) - 1
             arguments[delta.index] += delta.piece
-        elif isinstance(delta, CallBroken):
-            del names[delta.index]
-    calls = tuple((name, json.loads(arguments[index])) for index, name in names.items())
+    calls = tuple((name, read(arguments[index])) for index, name in names.items())
     return Said(content, reasoning, calls, parsed)
+
+
+def read(arguments: str) -> Any:
+    """The arguments; their text where they are no JSON."""
+    try:
+        return json.loads(arguments)
+    except ValueError:
+        return arguments
 
 
 def _hermes(name: str, text: str, said: Said, thinking: Thinking | None = None, tail: str = "") -> Example:
@@ -204,7 +209,7 @@ EXAMPLES: Final = (
     _hermes(
         "broken in the arguments",
         'a <tool_call>{"name": "time", "arguments": {"x": tru}}</tool_call>',
-        Said('a <tool_call>{"name": "time", "arguments": {"x": tru}}</tool_call>', parsed=False),
+        Said("a", calls=(("time", '{"x": tru}}'),), parsed=False),
     ),
     _hermes(
         "broken, then whole",
@@ -332,7 +337,7 @@ EXAMPLES: Final = (
         "lfm2 a name as value",
         lfm2.FORMAT,
         "<|tool_call_start|>[weather(city=tokyo)]<|tool_call_end|>",
-        Said("<|tool_call_start|>[weather(city=tokyo)]<|tool_call_end|>", parsed=False),
+        Said(calls=(("weather", "city=tokyo)]"),), parsed=False),
     ),
     Example(
         "deepseek v3",
@@ -466,7 +471,7 @@ EXAMPLES: Final = (
         "harmony broken",
         harmony.FORMAT,
         "<|channel|>commentary to=functions.time<|message|>no<|call|>",
-        Said("<|channel|>commentary to=functions.time<|message|>no<|call|>", parsed=False),
+        Said(calls=(("time", "no"),), parsed=False),
     ),
     Example(
         "functionary 3.2",

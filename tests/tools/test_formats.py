@@ -13,6 +13,7 @@ from hoshikage.tools.forced import FORMAT as FORCED
 from hoshikage.tools.generic import FORMAT as GENERIC
 from hoshikage.tools.tool_format import ToolFormat
 from tests.tools.examples import EXAMPLES, THINK, Example, Said, heard
+from tests.tools.spoken import SCHEMAS, Call, spoken
 
 BY_NAME = {example.name: example for example in EXAMPLES}
 ALL_FORMATS = (*FORMATS, GENERIC, FORCED)
@@ -67,3 +68,60 @@ def test_pieces_of_any_size(example: Example, data: st.DataObject) -> None:
     edges = [0, *cuts, len(example.text)]
     pieces = [example.text[a:b] for a, b in pairwise(edges)]
     assert heard(example, *pieces) == example.said
+
+
+TEXTS = st.text("ab星 .,{}[]\"'\n", min_size=1, max_size=12).map(str.strip).filter(bool)
+DEEP = st.fixed_dictionaries({"deep": st.lists(st.fixed_dictionaries({"k": TEXTS | st.integers()}), max_size=2)})
+WEATHER_GIVEN = st.fixed_dictionaries(
+    {"city": TEXTS},
+    optional={
+        "days": st.integers(-9, 9),
+        "exact": st.booleans(),
+        "places": st.lists(TEXTS, max_size=3),
+        "more": DEEP,
+    },
+)
+CALLS = st.one_of(
+    st.tuples(st.just("weather"), WEATHER_GIVEN),
+    st.tuples(st.just("note"), st.fixed_dictionaries({"text": TEXTS})),
+    st.tuples(st.just("time"), st.just({})),
+)
+SPOKEN = tuple(form for form in ALL_FORMATS if form is not FORCED)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(st.sampled_from(SPOKEN), st.sampled_from(["", "I look."]), st.lists(CALLS, max_size=3), st.booleans(), st.data())
+def test_what_every_format_writes_is_read(
+    form: ToolFormat, words: str, calls: list[Call], thoughts: bool, data: st.DataObject
+) -> None:
+    thinking = THINK if thoughts and form.name != "harmony" else None
+    text = spoken(form, words, calls, thoughts="Hm." if thoughts else "", thinking=thinking)
+    said = Said(words, "Hm." if thoughts else "", tuple(calls))
+    assert heard(Example("", form, text, said, thinking, schemas=SCHEMAS), *_pieces(data, text)) == said
+
+
+@settings(max_examples=600, deadline=None, derandomize=True)
+@given(st.sampled_from(SPOKEN), st.lists(CALLS, min_size=1, max_size=2), st.booleans(), st.data())
+def test_a_call_that_is_cut_or_broken_ends_alike_however_it_comes(
+    form: ToolFormat, calls: list[Call], is_cut: bool, data: st.DataObject
+) -> None:
+    """Nothing of it is lost, and what has been told of it stays."""
+    intact = spoken(form, "I look.", calls)
+    at = data.draw(st.integers(0, len(intact)))
+    text = intact[:at] if is_cut else f"{intact[:at]}☾{intact[at:]}"
+    example = Example("", form, text, Said(), schemas=SCHEMAS)
+    whole = heard(example, text, cut=is_cut)
+    assert heard(example, *_pieces(data, text), cut=is_cut) == whole
+    if is_cut:
+        assert whole.parsed
+        assert whole.calls[:-1] == tuple(calls)[: max(len(whole.calls) - 1, 0)]
+    elif "☾" not in f"{whole.content}{whole.calls}":  # it stood where a format does not look
+        assert whole == heard(example, intact)
+    for name, read in whole.calls:
+        assert name in SCHEMAS or "☾" in name
+        assert isinstance(read, str) or (name, read) in calls or "☾" in f"{name}{read}"
+
+
+def _pieces(data: st.DataObject, text: str) -> list[str]:
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=8)))
+    return [text[a:b] for a, b in pairwise([0, *cuts, len(text)])]

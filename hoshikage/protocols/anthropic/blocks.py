@@ -6,18 +6,16 @@ what the user has just said is it refused.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from hoshikage.answer import unparsed
 from hoshikage.answer.schema.chat import CalledFunction, ChatMessage, ToolCall
 from hoshikage.answer.schema.parts import placeholder
 from hoshikage.errors import InvalidRequest, ParameterUnsupported
 from hoshikage.http.ignored import note
-
-UNPARSED: Final = "__unparsedToolInput"
-"""Where Claude Code keeps an input that was cut off."""
 
 
 class Block(Struct, frozen=True):
@@ -60,7 +58,7 @@ def assistant(blocks: list[Block], place: str) -> ChatMessage:
         if block.type == "thinking":
             thoughts.append(needed(block.thinking, f"{at}.thinking"))
         elif block.type == "tool_use":
-            called = CalledFunction(needed(block.name, f"{at}.name"), _arguments(block.input))
+            called = CalledFunction(needed(block.name, f"{at}.name"), unparsed.text_of(block.input))
             calls.append(ToolCall(needed(block.id, f"{at}.id"), "function", called))
         elif block.type != "redacted_thinking":  # sealed for Anthropic's eyes
             texts.append(text_of(block, at))
@@ -129,11 +127,3 @@ def _result(block: Block, place: str) -> ChatMessage:
         text = content if isinstance(content, str) else "" if content is None else msgspec.json.encode(content).decode()
     shown = f"Error: {text}" if block.is_error else text  # templates know no other way to tell it
     return ChatMessage("tool", shown, tool_call_id=needed(block.tool_use_id, f"{place}.tool_use_id"))
-
-
-def _arguments(value: Any) -> str:
-    """A call's input as text; what was cut off comes as it was."""
-    kept = value.get(UNPARSED) if isinstance(value, dict) else None
-    if isinstance(kept, dict) and isinstance(kept.get("raw"), str):
-        return str(kept["raw"])
-    return value if isinstance(value, str) else msgspec.json.encode({} if value is None else value).decode()

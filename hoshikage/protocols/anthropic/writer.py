@@ -12,12 +12,13 @@ import msgspec
 from hoshikage import wire
 from hoshikage.answer.output_parser import ParsedEnd
 from hoshikage.answer.stream import SSE, Warnings
+from hoshikage.answer.unparsed import UNPARSED, object_of
 from hoshikage.errors import HoshikageError
 from hoshikage.http.error_response import message_of
 from hoshikage.http.keys import REQUEST_ID
 from hoshikage.messages import Language
 from hoshikage.protocols.anthropic.messages_schema import MessagesBody
-from hoshikage.tools import CallArguments, CallBroken, CallStart, Content, Delta, Reasoning
+from hoshikage.tools import CallStart, Content, Delta, Reasoning
 
 TYPES: Final = {
     401: "authentication_error",
@@ -72,7 +73,6 @@ class MessageWriter:
         self._indices = 0
         self._open: dict[str, Any] | None = None
         self._pieces: list[str] = []
-        self._call: int | None = None
         self._held = False
 
     def begin(self, prompt: int, prompt_tokens: int) -> bytes:
@@ -118,12 +118,9 @@ class MessageWriter:
                 return b""
             return self._text("thinking", {"type": "thinking", "thinking": "", "signature": ""}, delta.text)
         if isinstance(delta, CallStart):
-            self._call = delta.index
             block = {"type": "tool_use", "id": delta.id, "name": delta.name, "input": {}}
             return self._opened(block, held=delta.name not in self._eager)
-        if isinstance(delta, CallArguments):
-            return self._piece(_input(delta.piece), delta.piece)
-        return self._broken(delta)
+        return self._piece(_input(delta.piece), delta.piece)
 
     def _text(self, kind: str, block: dict[str, Any], text: str) -> bytes:
         frames = b"" if self._open is not None and self._open["type"] == kind else self._opened(block)
@@ -144,24 +141,13 @@ class MessageWriter:
     def _delta(self, delta: dict[str, Any]) -> bytes:
         return _event("content_block_delta", index=self._indices, delta=delta)
 
-    def _broken(self, delta: CallBroken) -> bytes:
-        """A block that was announced ends; it is no part of the message."""
-        if self._open is None or self._open["type"] != "tool_use" or self._call != delta.index:
-            return b""
-        if self._held:
-            self._open = None
-            return b""
-        frames = self._close()
-        self._content.pop()
-        return frames
-
     def _close(self) -> bytes:
         if self._open is None:
             return b""
         text, kind = "".join(self._pieces), self._open["type"]
-        field, value = ("input", _object(text)) if kind == "tool_use" else (kind, text)
+        field, value = ("input", object_of(text)) if kind == "tool_use" else (kind, text)
         self._content.append({**self._open, field: value})
-        frames = self._start() + (self._delta(_input(text)) if text else b"") if self._held else b""
+        frames = self._start() + (self._delta(_input(_whole(text, value))) if text else b"") if self._held else b""
         frames += _event("content_block_stop", index=self._indices)
         self._open, self._held = None, False
         self._indices += 1
@@ -172,13 +158,9 @@ def _input(piece: str) -> dict[str, Any]:
     return {"type": "input_json_delta", "partial_json": piece}
 
 
-def _object(text: str) -> dict[str, Any]:
-    """A call's arguments; what was cut off is none."""
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
+def _whole(text: str, value: Any) -> str:
+    """A held input as it is told: its own text, or that of the object around it."""
+    return json.dumps(value, ensure_ascii=False) if UNPARSED in value else text
 
 
 def _usage(prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0) -> dict[str, int]:

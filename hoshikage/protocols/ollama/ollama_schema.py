@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar, get_args
 
 from msgspec import Meta, Struct
 
+from hoshikage.answer import unparsed
 from hoshikage.answer.schema import sampling, tools
 from hoshikage.answer.schema.chat import CalledFunction, ChatBody, ChatMessage
 from hoshikage.answer.schema.chat import ToolCall as ChatCall
@@ -313,7 +314,8 @@ def _turn(message: Message, waiting: list[tuple[str, str]], index: int) -> ChatM
     for number, call in enumerate(message.tool_calls or ()):
         name = call.id or f"c{index:04}{number:04}"
         waiting.append((call.function.name, name))
-        calls.append(ChatCall(name, "function", CalledFunction(call.function.name, call.function.arguments)))
+        called = CalledFunction(call.function.name, unparsed.text_of(call.function.arguments))
+        calls.append(ChatCall(name, "function", called))
     content = message.content or (None if calls else "")
     return ChatMessage(message.role, content, tool_calls=calls or None, reasoning_content=message.thinking)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from datetime import datetime, timezone
@@ -14,11 +13,12 @@ from hoshikage import wire
 from hoshikage.answer.output_parser import ParsedEnd
 from hoshikage.answer.shapes import logprobs_of
 from hoshikage.answer.stream import Warnings
+from hoshikage.answer.unparsed import object_of
 from hoshikage.errors import HoshikageError, ModelNotFound
 from hoshikage.http.error_response import message_of
 from hoshikage.http.keys import REQUEST_ID
 from hoshikage.messages import Language
-from hoshikage.tools import CallArguments, CallStart, Content, Delta, Reasoning
+from hoshikage.tools import CallArguments, CallStart, Content, Delta
 
 Kind = Literal["chat", "generate"]
 
@@ -124,11 +124,7 @@ class LineWriter:
             frames = self._called()
             self._texts.append(delta.text)
             return frames + self._line(self._fields(delta.text), self._likely())
-        if isinstance(delta, Reasoning):
-            return self._thought(delta.text)
-        if self._call is not None and self._call.index == delta.index:
-            self._call = None
-        return b""
+        return self._thought(delta.text)
 
     def _thought(self, text: str) -> bytes:
         if not self._shows_thoughts:
@@ -140,7 +136,7 @@ class LineWriter:
         """The call that is whole, if there is one."""
         if self._call is None:
             return b""
-        function = {"index": self._call.index, "name": self._call.name, "arguments": _object("".join(self._pieces))}
+        function = {"index": self._call.index, "name": self._call.name, "arguments": object_of("".join(self._pieces))}
         call = {"id": self._call.id, "function": function}
         self._call = None
         self._calls.append(call)
@@ -161,12 +157,3 @@ class LineWriter:
 
     def _line(self, told: dict[str, Any], more: dict[str, Any]) -> bytes:
         return msgspec.json.encode({"model": self._model, "created_at": now(), **told, "done": False, **more}) + b"\n"
-
-
-def _object(text: str) -> dict[str, Any]:
-    """A call's arguments; what was cut off is none."""
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}

@@ -26,7 +26,7 @@ from hoshikage.answer.stream import SSE, Warnings
 from hoshikage.errors import HoshikageError
 from hoshikage.http import error_response
 from hoshikage.messages import Language
-from hoshikage.tools import CallArguments, CallBroken, CallStart, Content, Delta, Reasoning
+from hoshikage.tools import CallArguments, CallStart, Content, Delta, Reasoning
 
 AFTER: Final = b'},"finish_reason":null}]}\n\n'
 """What follows the text in the chunk of a piece of text."""
@@ -152,9 +152,9 @@ class ChatWriter:
         return one.before + _encode(text) + b'},"logprobs":' + _encode(logprobs_of(logprobs)) + AFTER[1:]
 
     def _deltas(self, one: _Choice, deltas: Sequence[Delta], **more: Any) -> bytes:
-        """A chunk for each delta that a stream says; the first has the log probabilities of all."""
+        """A chunk for each delta; the first has the log probabilities of all."""
         frames: list[bytes] = []
-        for fields in filter(None, map(delta_fields, deltas)):
+        for fields in map(delta_fields, deltas):
             choice = _choice(one.index, fields, None)
             if one.logprobs:
                 choice["logprobs"] = logprobs_of(one.logprobs)
@@ -190,8 +190,6 @@ def message(deltas: list[Delta]) -> dict[str, Any]:
             pieces[delta.index] = []
         elif isinstance(delta, CallArguments):
             pieces[delta.index].append(delta.piece)
-        elif isinstance(delta, CallBroken):
-            calls.pop(delta.index, None)
     for index, call in calls.items():
         call["function"]["arguments"] = "".join(pieces[index])
     content = "".join(texts)
@@ -203,8 +201,8 @@ def message(deltas: list[Delta]) -> dict[str, Any]:
     }
 
 
-def delta_fields(delta: Delta) -> dict[str, Any] | None:
-    """A stream's `delta`; None for what a stream does not say."""
+def delta_fields(delta: Delta) -> dict[str, Any]:
+    """A stream's `delta`."""
     if isinstance(delta, Content):
         return {"content": delta.text}
     if isinstance(delta, Reasoning):
@@ -212,6 +210,4 @@ def delta_fields(delta: Delta) -> dict[str, Any] | None:
     if isinstance(delta, CallStart):
         function = {"name": delta.name, "arguments": ""}
         return {"tool_calls": [{"index": delta.index, "id": delta.id, "type": "function", "function": function}]}
-    if isinstance(delta, CallArguments):
-        return {"tool_calls": [{"index": delta.index, "function": {"arguments": delta.piece}}]}
-    return None
+    return {"tool_calls": [{"index": delta.index, "function": {"arguments": delta.piece}}]}

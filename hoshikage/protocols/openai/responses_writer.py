@@ -23,7 +23,7 @@ from hoshikage.messages import Language
 from hoshikage.protocols.openai.responses_items import Item, sealed, turns_of
 from hoshikage.protocols.openai.responses_schema import ResponsesBody
 from hoshikage.protocols.openai.responses_tools import Origin, text_of
-from hoshikage.tools import CallArguments, CallBroken, CallStart, Content, Delta, Reasoning
+from hoshikage.tools import CallArguments, CallStart, Content, Delta, Reasoning
 
 Kind = Literal["reasoning", "message", "function_call", "custom_tool_call"]
 PREFIXES: Final[dict[Kind, str]] = {
@@ -147,9 +147,7 @@ class ResponseWriter:
         if isinstance(delta, CallStart):
             origin = self._origins.get(delta.name)
             return self._opened("custom_tool_call" if origin and origin.custom else "function_call", delta)
-        if isinstance(delta, CallArguments):
-            return self._piece(delta)
-        return self._broken(delta)
+        return self._piece(delta)
 
     def _text(self, kind: Kind, event: str, text: str) -> bytes:
         frames = b""
@@ -180,14 +178,6 @@ class ResponseWriter:
         if self._open.kind == "custom_tool_call":
             return b""  # its text is known when the object around it has ended
         return self._at("response.function_call_arguments.delta", delta=delta.piece)
-
-    def _broken(self, delta: CallBroken) -> bytes:
-        """The item was announced, so it ends; it is no part of the response."""
-        if self._open is None or self._open.call is None or self._open.call.index != delta.index:
-            return b""
-        frames = self._close("incomplete")
-        self._output.pop()
-        return frames
 
     def _close(self, status: Status) -> bytes:
         """Ends the item that is open, if one is."""
