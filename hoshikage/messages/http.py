@@ -250,8 +250,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{place}: there is more than one function “{name}”.",
     ),
     "tool_call_unparsed": (
-        "関数の呼び出しのように見える部分を解釈できなかったため、本文としてそのまま返しました。",
-        "Something that looks like a function call could not be read and was returned as text.",
+        "関数の呼び出しに解釈できない部分があり、書かれたとおりに返しました（引数が JSON でないことがあります）。",
+        "A part of a function call could not be read and was returned as it stands: its arguments may be no JSON.",
     ),
     "formats_conflict": (
         "{names} は同時に指定できません。1 つだけにしてください。",

@@ -38,7 +38,7 @@ class Calls:
         """How many calls there are."""
         self.parsed = True
         self._id_maker = id_maker
-        self._ends = Markers(*opens, *closes, spaced=False) if opens or closes else None
+        self._ends = Markers(*opens, *closes) if opens or closes else None
         self._closes = closes
         self._whole = 0
         self._open: CallStart | None = None
@@ -137,6 +137,7 @@ class Calls:
             if met is not None or cursor.ended:
                 break
             yield None
+        yield from cursor.space()
         while self._closes and (yield from cursor.skip(*self._closes)) is not None:
             yield from cursor.space()
         cursor.begin()

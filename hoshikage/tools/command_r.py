@@ -51,6 +51,6 @@ FORMAT: Final = ToolFormat(
     signs=((ACTION,), ("Action:", "<|START_OF_TURN_TOKEN|>"), ("<|START_RESPONSE|>",)),
     special_text=(ACTION, ACTION_END, *FRAMES),
     opens=(ACTION, FENCED),
-    closes=(ACTION_END, "\n```"),
+    closes=(ACTION_END, "```"),
     whole_answer=True,
 )

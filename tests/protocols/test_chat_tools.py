@@ -295,18 +295,38 @@ async def test_harmony_without_tools(house: House, tmp_path: Path) -> None:
     assert "<|channel|>" in asked(house).special_text
 
 
-async def test_what_cannot_be_read_comes_back_as_text_with_a_warning(house: House, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "content", "called", "reason"),
+    [
+        ('<tool_call>{"nome": "weather"}</tool_call>', '<tool_call>{"nome": "weather"}</tool_call>', None, "stop"),
+        (
+            'So: <tool_call>{"name": "weather", "arguments": {"city": oops}}</tool_call> Well.',
+            "So:Well.",
+            '{"city": oops}}',
+            "tool_calls",
+        ),
+        (
+            '<tool_call>{"name": "rain", "arguments": oops',
+            '<tool_call>{"name": "rain", "arguments": oops',
+            None,
+            "stop",
+        ),
+    ],
+)
+async def test_what_cannot_be_read_comes_as_it_stands_with_a_warning_streamed_or_whole(
+    house: House, tmp_path: Path, text: str, content: str, called: str | None, reason: str
+) -> None:
     model(tmp_path, "qwen3")
-    broken = '<tool_call>{"name": "weather", "arguments": {"city": oops}}</tool_call>'
-    says(house, *broken)
+    says(house, *text)
     whole = await chat(house, tools=[WEATHER])
-    assert (whole.choices[0].finish_reason, whole.choices[0].message.content) == ("stop", broken)
-    assert whole.choices[0].message.tool_calls is None
     assert whole.warnings[0]["code"] == "tool_call_unparsed"
+    joined = await streamed(house, tools=[WEATHER])
+    for choice in (whole.choices[0], joined.choices[0]):
+        assert (choice.finish_reason, choice.message.content) == (reason, content)
+        calls = [(call.function.name, call.function.arguments) for call in choice.message.tool_calls or ()]
+        assert calls == ([] if called is None else [("weather", called)])
     chunks = await chunks_of(house, tools=[WEATHER])
-    assert chunks[-1].choices[0].finish_reason == "stop"
     assert chunks[-1].warnings[0]["message"]
-    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == broken
 
 
 async def test_a_call_that_is_cut_off_stays_cut_off(house: House, tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ WEATHER_GIVEN = st.fixed_dictionaries(
         "more": DEEP,
     },
 )
-CALLS = st.one_of(
+CALLS: st.SearchStrategy[Call] = st.one_of(
     st.tuples(st.just("weather"), WEATHER_GIVEN),
     st.tuples(st.just("note"), st.fixed_dictionaries({"text": TEXTS})),
     st.tuples(st.just("time"), st.just({})),
