@@ -7,8 +7,6 @@ journal. What comes out has been found by behaviour alone. Whoever uses it has t
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -17,8 +15,7 @@ from typing import Any, Final
 
 from hoshikage import __version__
 from hoshikage.errors import LibraryUnavailable
-from hoshikage.library import fingerprint
-from hoshikage.library.child import program
+from hoshikage.library import child, fingerprint
 
 CALIBRATE: Final = "hoshikage.runner.calibrate"
 PROCESSES: Final = 100
@@ -27,7 +24,6 @@ FOLDER: Final = "calibrations"
 ATTEMPT_S: Final = 60.0
 """No process gets more seconds: a field in the wrong place may make it wait for ever."""
 PATIENCE_S: Final = 240.0
-_ANSWER_BYTES: Final = 1 << 16
 
 
 def calibrate(file: Path, model: Path | None, store: Path, *, command: Sequence[str] | None = None) -> None:
@@ -38,7 +34,7 @@ def calibrate(file: Path, model: Path | None, store: Path, *, command: Sequence[
     if model is None:
         raise _refusal(file, "hoshikage-demo is not installed")
     with tempfile.TemporaryDirectory(prefix="hoshikage-") as work:
-        start = command or (sys.executable, *program(CALIBRATE, ATTEMPT_S))
+        start = command or child.command(CALIBRATE, ATTEMPT_S)
         answer = _search([*start, str(file)], file, model, Path(work, "journal"))
     if not answer.get("ok"):
         raise _refusal(file, str(answer.get("reason") or "?"))
@@ -87,24 +83,8 @@ def _search(command: list[str], file: Path, model: Path, journal: Path) -> dict[
 
 def _run(command: list[str], timeout_s: float) -> dict[str, Any] | None:
     """What the process printed; None where it died or did not end."""
-    with tempfile.TemporaryFile() as output:
-        try:
-            status = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.DEVNULL,
-                timeout=timeout_s,
-                check=False,
-                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-            ).returncode
-        except subprocess.TimeoutExpired:
-            return None
-        output.seek(0)
-        try:
-            answer = json.loads(output.read(_ANSWER_BYTES)) if status == 0 else None
-        except ValueError:
-            return None
+    ended = child.run(command, timeout_s)
+    answer = ended.answer() if ended.status == 0 else None
     return answer if isinstance(answer, dict) else None
 
 

@@ -13,9 +13,6 @@ import json
 import platform
 import re
 import signal
-import subprocess
-import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,16 +20,13 @@ from typing import Any, Final
 
 from hoshikage import __version__
 from hoshikage.errors import Detail, LibraryUnavailable
-from hoshikage.library import binary, calibration, dependencies, fingerprint
-from hoshikage.library.child import program
+from hoshikage.library import binary, calibration, child, dependencies, fingerprint
 from hoshikage.library.demo import DemoModel
 from hoshikage.library.image import Damaged
 from hoshikage.messages import text
 from hoshikage.params import DeviceInfo
 
 CHECK: Final = "hoshikage.runner.check"
-_ANSWER_BYTES: Final = 1 << 20
-_LOG_BYTES: Final = 1 << 16
 _REASON: Final = re.compile(
     r"GGML_ASSERT|GGML_ABORT|terminate called|what\(\):|Assertion .{1,400} failed|fatal error", re.I
 )
@@ -111,7 +105,7 @@ def check(
         known = _read(entry, file, content)
         if known is not None and (store.is_file() or not known.calibrated):
             return known
-    arguments = [*(command or (sys.executable, *program(CHECK, timeout_s))), str(file)]
+    arguments = [*(command or child.command(CHECK, timeout_s)), str(file)]
     if demo is not None:
         arguments += ["--model", str(demo.model), "--golden", str(demo.golden)]
     answer, verdict = _tried(arguments, file, timeout_s, content)
@@ -156,34 +150,20 @@ def _explained(refusal: CheckReport, environ: Mapping[str, str]) -> CheckReport:
 
 def _examine(arguments: list[str], file: Path, timeout_s: float) -> Any:
     """The JSON value that the check process printed, or the refusal that its end amounts to."""
-    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as log:
-        try:
-            status = subprocess.run(
-                arguments,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=log,
-                timeout=timeout_s,
-                check=False,
-                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-            ).returncode
-        except subprocess.TimeoutExpired:
-            return _refusal("library.hung", file, seconds=timeout_s)
-        except OSError as error:
-            return _refusal("library.crashed", file, reason=str(error))
-        output.seek(0)
-        answer = output.read(_ANSWER_BYTES).decode("utf-8", "replace")
-        if status in (0, 1):
-            try:
-                return json.loads(answer)
-            except ValueError:
-                pass
-        last = log.seek(max(0, log.seek(0, 2) - _LOG_BYTES))
-        lines = log.read(_LOG_BYTES).decode("utf-8", "replace").split("\n")[bool(last) :]
-    return _refusal("library.crashed", file, reason=f"{_end(status)}: {_last_words(lines)}".removesuffix(": "))
+    try:
+        ended = child.run(arguments, timeout_s)
+    except OSError as error:
+        return _refusal("library.crashed", file, reason=str(error))
+    if ended.status is None:
+        return _refusal("library.hung", file, seconds=timeout_s)
+    if ended.status in (0, 1) and (answer := ended.answer()) is not None:
+        return answer
+    return _refusal(
+        "library.crashed", file, reason=f"{_end(ended.status)}: {_last_words(ended.log)}".removesuffix(": ")
+    )
 
 
-def _last_words(lines: list[str]) -> str:
+def _last_words(lines: Sequence[str]) -> str:
     """The last line that tells the reason, else the last line."""
     spoken = [line.strip() for line in lines if line.strip()]
     reasons = [line for line in spoken if _REASON.search(line)]

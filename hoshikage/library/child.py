@@ -1,23 +1,76 @@
-"""How the programs that examine a library are started. Any thread."""
+"""Runs the programs that examine what cannot be trusted: libraries, layouts, chat templates. Any thread; blocking.
+
+Each runs in a throw-away process, which may crash or hang: that is an outcome, not an error.
+"""
 
 from __future__ import annotations
 
+import json
 import math
 import os
+import subprocess
 import sys
-from typing import Final
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 SPARE_S: Final = 5
 """Beyond the time after which the parent ends the child: the child's own alarm is for a parent that cannot."""
 LIFELINE: Final = "hoshikage.runner.lifeline"
+_ANSWER_BYTES: Final = 1 << 20
+_LOG_BYTES: Final = 1 << 16
 
 
-def program(module: str, seconds: float) -> tuple[str, ...]:
-    """The interpreter's arguments that run `module.main()` with this process's import path.
+@dataclass(frozen=True, slots=True)
+class ChildOutcome:
+    """How a process ended, and what it printed until then."""
+
+    status: int | None
+    """As `subprocess` has it, negative for a signal; None for one that was ended because its time was over."""
+    output: str
+    log: tuple[str, ...] = ()
+    """The last lines of its stderr."""
+
+    def answer(self) -> Any:
+        """The JSON value that it printed; None where it is no JSON."""
+        try:
+            return json.loads(self.output)
+        except (ValueError, RecursionError):
+            return None
+
+
+def command(module: str, seconds: float) -> list[str]:
+    """The command line that runs `module.main()` with this process's import path.
 
     The child ends with this process, and by itself soon after `seconds`.
     `python -m` would put the working directory, where anybody may have left a `json.py`, in front of that path.
     """
     path = [folder for folder in sys.path if folder]
     tied = f"from {LIFELINE} import tie; tie({os.getpid()}, {math.ceil(seconds) + SPARE_S})"
-    return "-c", f"import sys; sys.path[:] = {path!r}; {tied}; from {module} import main; sys.exit(main())"
+    code = f"import sys; sys.path[:] = {path!r}; {tied}; from {module} import main; sys.exit(main())"
+    return [sys.executable, "-c", code]
+
+
+def run(arguments: Sequence[str], timeout_s: float, stdin: bytes = b"") -> ChildOutcome:
+    """Runs a command line, gives it `stdin`, and waits for its end. OSError where it cannot be started."""
+    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as log:
+        given.write(stdin)
+        given.seek(0)
+        try:
+            status: int | None = subprocess.run(
+                arguments,
+                stdin=given,
+                stdout=output,
+                stderr=log,
+                timeout=timeout_s,
+                check=False,
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            ).returncode
+        except subprocess.TimeoutExpired:
+            status = None
+        output.seek(0)
+        printed = output.read(_ANSWER_BYTES).decode("utf-8", "replace")
+        cut = log.seek(max(0, log.seek(0, 2) - _LOG_BYTES))
+        lines = log.read(_LOG_BYTES).decode("utf-8", "replace").split("\n")[bool(cut) :]
+    return ChildOutcome(status, printed, tuple(lines))

@@ -8,7 +8,6 @@ only what is known to be brought by a package is looked for.
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from hoshikage.errors import Detail
-from hoshikage.library import binary, fingerprint, names, packages
+from hoshikage.library import binary, fingerprint, linker_cache, names, packages
 from hoshikage.library.image import BinaryImage, Damaged, Truncated
 
 _GGML_SYMBOL: Final = re.compile(r"(ggml|gguf)_\w+")
@@ -62,22 +61,10 @@ class System:
     @cached_property
     def cache(self) -> dict[str, Path]:
         """The dynamic linker's cache, the first entry of a name first; empty where there is none."""
-        if self.platform != "linux":
-            return {}
-        for program in ("/sbin/ldconfig", "/usr/sbin/ldconfig"):
-            try:
-                said = subprocess.run(
-                    [program, "-p"], capture_output=True, timeout=10, check=True, stdin=subprocess.DEVNULL
-                ).stdout.decode("utf-8", "replace")
-            except (OSError, subprocess.SubprocessError):
-                continue
-            found: dict[str, Path] = {}
-            for line in said.splitlines():
-                name, arrow, path = line.partition(" => ")
-                if arrow:
-                    found.setdefault(name.split()[0], Path(path))
-            return found
-        return {}
+        found: dict[str, Path] = {}
+        for name, path in linker_cache.listed(self.platform):
+            found.setdefault(name, path)
+        return found
 
     def folders(self, image: BinaryImage) -> Iterator[Path]:
         """Those of the environment before, those of the system after the file's own."""

@@ -6,7 +6,6 @@ Reads names and first bytes, never loads anything. Any thread; blocking (a few d
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from hoshikage.errors import LibraryUnavailable, UsageError
-from hoshikage.library import binary, fingerprint, library_state, names, staging
+from hoshikage.library import binary, fingerprint, library_state, linker_cache, names, staging
 
 VARIABLE: Final = "HOSHIKAGE_LIB_PATH"
 INSTALL_COMMAND: Final = "hoshikage lib install"
@@ -187,19 +186,7 @@ def _search_folders(environ: Mapping[str, str], platform: str, standard: Iterabl
 
 
 def _linker_files(platform: str) -> list[Path]:
-    """What the dynamic linker's cache lists, on Linux; it also knows the folders of /etc/ld.so.conf."""
-    if platform != "linux":
-        return []
-    for program in ("/sbin/ldconfig", "/usr/sbin/ldconfig"):
-        try:
-            listing = subprocess.run(
-                [program, "-p"], capture_output=True, timeout=10, check=True, stdin=subprocess.DEVNULL
-            ).stdout
-        except (OSError, subprocess.SubprocessError):
-            continue
-        lines = listing.decode("utf-8", "replace").splitlines()
-        return [Path(line.rpartition(" => ")[2]) for line in lines if line.lstrip().startswith("libllama")]
-    return []
+    return [path for name, path in linker_cache.listed(platform) if name.startswith("libllama")]
 
 
 def _words(error: OSError) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from hoshikage.cli.main import main
-from hoshikage.library import check_report
+from hoshikage.library import child
 from hoshikage.settings import config_dir
 
 STAND_IN = Path(__file__).parent.parent / "library" / "stand_in.py"
@@ -24,7 +24,7 @@ def check(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def answer_with(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(check_report, "program", lambda module, seconds: ("-SE", str(STAND_IN), mode))
+    monkeypatch.setattr(child, "command", lambda module, seconds: [sys.executable, "-SE", str(STAND_IN), mode])
 
 
 def run(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:

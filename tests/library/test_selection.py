@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hoshikage.errors import LibraryUnavailable, ModelCrashed, ModelLoadFailed, OutOfMemory, Unavailable
-from hoshikage.library import check_report, library_state, store
+from hoshikage.library import child, library_state, store
 from hoshikage.library.selection import Selection
 from hoshikage.messages import LANGUAGES, text
 
@@ -27,7 +27,7 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Makes every check answer as the named mode of the stand-in."""
 
     def answer_with(mode: str) -> None:
-        monkeypatch.setattr(check_report, "program", lambda module, seconds: ("-SE", str(STAND_IN), mode))
+        monkeypatch.setattr(child, "command", lambda module, seconds: [sys.executable, "-SE", str(STAND_IN), mode])
 
     answer_with("accept")
     return answer_with

@@ -13,8 +13,7 @@ from typing import Final
 
 import pytest
 
-from hoshikage.library.child import program
-from hoshikage.runner import launch
+from hoshikage.library import child
 
 pytestmark = pytest.mark.process
 
@@ -25,14 +24,12 @@ WAITS: Final = (
 )
 """A child that says that it is there and waits: its standard input never ends as long as the test lives."""
 STARTS: Final = {
-    "an examination": "subprocess.Popen([sys.executable, *program('waits', 600)], stdin=0)",
-    "a template's": "subprocess.Popen(launch.tied('waits', 600), stdin=0)",
-    "from a thread": "start_in_thread(lambda: subprocess.run([sys.executable, *program('waits', 600)], stdin=0))",
+    "an examination": "subprocess.Popen(child.command('waits', 600), stdin=0)",
+    "from a thread": "start_in_thread(lambda: subprocess.run(child.command('waits', 600), stdin=0))",
 }
 PARENT: Final = """
 import subprocess, sys, threading
-from hoshikage.library.child import program
-from hoshikage.runner import launch
+from hoshikage.library import child
 
 def start_in_thread(action):
     threading.Thread(target=action).start()
@@ -87,12 +84,10 @@ def test_nothing_is_left_when_the_parent_is_killed(start: str, number: signal.Si
     parent.stdout.close()
 
 
-@pytest.mark.parametrize("how", ["program", "tied"])
-def test_its_own_alarm_ends_it(how: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_its_own_alarm_ends_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hoshikage.library.child.SPARE_S", 0)
     monkeypatch.syspath_prepend(str(folder))
-    command = [sys.executable, *program("waits", 1)] if how == "program" else launch.tied("waits", 1)
-    done = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    done = subprocess.Popen(child.command("waits", 1), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert done.wait(PATIENCE_S) == -signal.SIGALRM
     for pipe in (done.stdin, done.stdout):
         assert pipe is not None
