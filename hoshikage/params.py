@@ -328,6 +328,10 @@ class ModelInfo:
     """Threads that compute one token."""
     is_busy: bool = False
     """Whether other programs wanted the machine's cores at the load."""
+    vram_bytes: int = 0
+    """What the load took of the GPUs' free memory, by the library's own account."""
+    devices: tuple[DeviceInfo, ...] = ()
+    """What the library can compute on, with the memory that they had left behind the load."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,7 +344,7 @@ class DeviceInfo:
     """`cpu`, `gpu`, `igpu`, `accel` or `other`."""
     memory_free: int
     memory_total: int
-    """Bytes; 0 where the backend does not say."""
+    """Bytes; 0 where the backend does not say, or was not asked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,18 @@ MAX_DEVICES: Final = 128
 """No llama_max_devices is larger; the library reads that many floats of a tensor_split."""
 
 
+class Pointers:
+    """An array of pointers that ends with a null one. Whoever hands on the address keeps it alive."""
+
+    def __init__(self, values: Sequence[int]) -> None:
+        self._array = (ctypes.c_void_p * (len(values) + 1))(*values, None)
+        self.address = ctypes.addressof(self._array)
+
+
+NO_DEVICES: Final = Pointers(())
+"""As `devices` of llama_model_params: the library computes on the CPU alone, and takes nothing of a GPU."""
+
+
 class Floats:
     """A zero-filled array of MAX_DEVICES floats with these in front. Whoever hands on the address keeps it alive."""
 

@@ -31,16 +31,25 @@ def load_backends(api: SimpleNamespace, path: Path) -> None:
         raise LibraryUnavailable("library.no_backend", file=str(path), folder=str(path.parent))
 
 
-def devices(api: SimpleNamespace) -> tuple[DeviceInfo, ...]:
-    """What the loaded backends can compute on; empty where the release has no such functions."""
+def devices(api: SimpleNamespace, *, memory: bool) -> tuple[DeviceInfo, ...]:
+    """What the loaded backends can compute on; empty where the release has no such functions.
+
+    Asking for `memory` makes a CUDA context, which takes half a gigabyte of the card; names and kinds take nothing.
+    """
+    return tuple(_device(api, device, memory=memory) for device in handles(api))
+
+
+def handles(api: SimpleNamespace) -> tuple[int, ...]:
+    """ggml's own pointers to the devices, in the order of `devices`."""
     if api.ggml_backend_dev_count is None or api.ggml_backend_dev_get is None:
         return ()
-    return tuple(_device(api, api.ggml_backend_dev_get(index)) for index in range(api.ggml_backend_dev_count()))
+    return tuple(api.ggml_backend_dev_get(index) for index in range(api.ggml_backend_dev_count()))
 
 
-def _device(api: SimpleNamespace, device: int) -> DeviceInfo:
+def _device(api: SimpleNamespace, device: int, *, memory: bool) -> DeviceInfo:
     free, total = c_size_t(0), c_size_t(0)
-    api.ggml_backend_dev_memory(device, addressof(free), addressof(total))
+    if memory:
+        api.ggml_backend_dev_memory(device, addressof(free), addressof(total))
     name = _text(api.ggml_backend_dev_name(device))
     kind = KINDS_BY_NAME.get(name) or KINDS.get(api.ggml_backend_dev_type(device), "other")
     return DeviceInfo(name, _text(api.ggml_backend_dev_description(device)), kind, free.value, total.value)

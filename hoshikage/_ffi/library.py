@@ -18,7 +18,7 @@ from hoshikage._ffi.recognition import DefaultImage, Unrecognised, confirm, reco
 from hoshikage._ffi.signatures import GGML, LLAMA, ONE_OF
 from hoshikage._ffi.types import Image, LogCallback
 from hoshikage.errors import LibraryUnavailable, NotSupported
-from hoshikage.params import LibraryInfo
+from hoshikage.params import DeviceInfo, LibraryInfo
 
 RELEASE_IN_NAME: Final = re.compile(r"[.](b\d{4,}|v\d+[.]\d+[.]\d+)[.]|[.]0[.]0[.](\d{4,})")
 """libllama.b8390.so, libllama.v0.5.0.so, and upstream's libllama.so.0.0.8390"""
@@ -64,16 +64,21 @@ class Library:
         self.api.llama_backend_init()
         self._open = True
 
-    def info(self) -> LibraryInfo:
+    def info(self, *, memory: bool = False) -> LibraryInfo:
+        """What the library is. `memory`: how much its devices have is asked, too, which takes some of a GPU's."""
         return LibraryInfo(
             path=str(self.path),
             model_layout=self.model_layout.name,
             context_layout=self.context_layout.name,
             version=self.version,
             system_info=self.api.llama_print_system_info().decode("utf-8", "replace").strip(),
-            devices=backends.devices(self.api),
+            devices=self.devices(memory=memory),
             lacks=self.lacks,
         )
+
+    def devices(self, *, memory: bool = False) -> tuple[DeviceInfo, ...]:
+        """As backends.devices."""
+        return backends.devices(self.api, memory=memory)
 
     @property
     def fields(self) -> frozenset[str]:

@@ -90,6 +90,13 @@ class TakesPrompt(Protocol):
 
 
 @runtime_checkable
+class NamesLibrary(Protocol):
+    """A writer whose frames name the library that computes. It is told before the first of them."""
+
+    def take_library(self, library: str) -> None: ...
+
+
+@runtime_checkable
 class TellsProgress(Protocol):
     """A writer that may tell how far a prompt is computed, before its answer begins."""
 
@@ -267,4 +274,6 @@ class _Pump:
         elif isinstance(note, Waiting):
             self.comment = queued(note)
         elif isinstance(note, Answering):
-            self._request[LIBRARY] = note.release
+            self._request[LIBRARY] = note.library
+            if isinstance(self._writer, NamesLibrary):
+                self._writer.take_library(note.library)

@@ -49,7 +49,7 @@ async def perform(
             elif isinstance(note, wire.Finished):
                 finished = note
             elif isinstance(note, Answering):
-                request[LIBRARY] = note.release
+                request[LIBRARY] = note.library
     if finished is None or finished.reason == "cancelled":
         raise InferenceFailed("http.answer_cut")
     return events, finished

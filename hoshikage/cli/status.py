@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 STYLES: Final = {"ready": "bold green", "loading": "yellow", "quarantined": "bold red"}
-STATES: Final = ("ready", "loading", "unloaded", "quarantined")
+STATES: Final = ("ready", "loading", "unloading", "unloaded", "quarantined")
 Rows = list[tuple[str, str, str]]
 """Name, value and style of each line."""
 

@@ -22,7 +22,7 @@ from hoshikage.dispatch.crashes import Crashes, Origin
 from hoshikage.dispatch.host import Exit, Host
 from hoshikage.dispatch.latencies import Latencies
 from hoshikage.dispatch.libraries import InstalledLibraries, Libraries
-from hoshikage.dispatch.lifecycle import Lifecycle, Policy
+from hoshikage.dispatch.lifecycle import Lifecycle, Policy, Snapshot
 from hoshikage.dispatch.loading import WantedLoad
 from hoshikage.dispatch.memory import in_use
 from hoshikage.dispatch.process import ProcessHost
@@ -198,7 +198,7 @@ class Dispatcher:
             },
             "library": None
             if snapshot.library is None
-            else {**asdict(snapshot.library), **told_of(snapshot.choice, snapshot.library.version)},
+            else {**self._of_library(snapshot), **told_of(snapshot.choice, snapshot.library.version)},
             "runner": {"pid": snapshot.pid, "resident_bytes": snapshot.resident_bytes, "ahead": snapshot.ahead},
             "ramdisk": None
             if snapshot.in_memory is None
@@ -211,12 +211,21 @@ class Dispatcher:
 
     def _told(self, model: ModelInfo) -> dict[str, Any]:
         warnings = [text(self._settings.lang, key) for key in model.warnings]
-        return {**asdict(model), "warnings": warnings}
+        told = {**asdict(model), "warnings": warnings}
+        del told["devices"]  # they stand with the library
+        return told
+
+    def _of_library(self, snapshot: Snapshot) -> dict[str, Any]:
+        """The library with its devices: as the load left them, where a model is loaded."""
+        library = snapshot.library
+        assert library is not None
+        return asdict(replace(library, devices=snapshot.model.devices) if snapshot.model is not None else library)
 
     async def full_status(self) -> dict[str, Any]:
         """For /v1/status: `status`, and what has to be looked for: memory, and whether a library was taken back."""
         found = self.status()
         memory = await asyncio.to_thread(in_use, found["runner"]["pid"] or 0)
+        memory["vram_bytes"] = memory["vram_bytes"] or found["model"].get("vram_bytes", 0)
         taken_back = await asyncio.to_thread(self._libraries.status)
         return {**found, "memory": memory, "library_taken_back": taken_back}
 

@@ -101,6 +101,8 @@ class Lifecycle:
         self._crashes = crashes
         self._policy = policy
         self._runner: Runner | None = None
+        self._leaving: tuple[Runner, str] | None = None
+        """A runner that is being ended, whose memory is not back yet, and its model's label."""
         self._wanted: WantedLoad | None = None
         self._choice: SelectedLibrary | None = None
         self._loading: asyncio.Task[Runner] | None = None
@@ -120,13 +122,16 @@ class Lifecycle:
         """Counts calls for the runner: an idle end that finds it moved on comes too late."""
 
     def snapshot(self) -> Snapshot:
-        runner = self._runner
+        runner, label = self._runner, self._wanted.label if self._wanted is not None else None
         model = runner.model if runner is not None else None
         state = "ready" if model is not None else "loading" if self._loading is not None else "unloaded"
+        if self._leaving is not None:
+            runner, label = self._leaving
+            model, state = None, "unloading"
         in_memory = self._ramdisk.held
         return Snapshot(
             state=state,
-            label=self._wanted.label if self._wanted is not None else None,
+            label=label,
             model=model,
             library=runner.library if runner is not None else None,
             choice=self.choice,
@@ -340,9 +345,13 @@ class Lifecycle:
                 await loading
         if runner is None:
             return
-        held = await asyncio.to_thread(footprint, runner.pid)
-        begun = time.perf_counter()
-        await runner.stop(ShuttingDown("dispatch.unloaded", label=label, retry_after=1))
+        self._leaving = runner, label
+        try:
+            held = await asyncio.to_thread(footprint, runner.pid)
+            begun = time.perf_counter()
+            await runner.stop(ShuttingDown("dispatch.unloaded", label=label, retry_after=1))
+        finally:
+            self._leaving = None
         if runner.model is not None:
             self._returned = held
             logger.info(

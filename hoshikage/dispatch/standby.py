@@ -1,7 +1,7 @@
 """A runner started ahead: the library loaded, no model, so that the next load need not wait for that. Event loop only.
 
 It is started while nobody is waiting for an answer, with the library that a load would take now, and only where memory
-allows. Where the library sees a GPU it is ended again at once: merely being loaded takes GPU memory there.
+allows. It takes nothing of a GPU: a library that is loaded makes no context there until it is asked for memory.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ logger = logging.getLogger("hoshikage.dispatch")
 
 MIN_FREE: Final = 2**30
 """Bytes of memory that must be available before one is started."""
-GPU_KINDS: Final = ("gpu", "igpu")
 
 
 class StandbyRunner:
@@ -93,7 +92,7 @@ class StandbyRunner:
         except HoshikageError as error:
             logger.debug("no runner ahead: %s", error.key)
             return
-        if choice is None or taken != self._taken or any(device.kind in GPU_KINDS for device in choice.devices):
+        if choice is None or taken != self._taken:
             return
         runner = Runner(self._make_host, choice.file, self._watchdog, lambda _progress: None, self._gone)
         try:

@@ -33,8 +33,8 @@ RunNote = wire.Started | wire.Prefill | wire.Echo | wire.Token | wire.ChoiceEnd 
 class Answering:
     """The model is loaded, and this library computes with it."""
 
-    release: str
-    """llama.cpp's release."""
+    library: str
+    """llama.cpp's release, and what it computes on."""
 
 
 class Tries:
@@ -67,7 +67,7 @@ class Tries:
                 ticket.load_s += self._clock() - begun
                 running = True
                 if (choice := self._lifecycle.choice) is not None:
-                    yield Answering(choice.release)
+                    yield Answering(choice.name)
                 async with aclosing(self._run(request, ticket, origin, alone=suspect)) as events:
                     async for event in events:
                         if isinstance(event, wire.Started) and started:

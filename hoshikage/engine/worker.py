@@ -30,6 +30,7 @@ from hoshikage.llama.context import Context
 from hoshikage.llama.ends import end_tokens
 from hoshikage.llama.grammar import Grammars
 from hoshikage.llama.kinds import purposes, writes
+from hoshikage.llama.load_fields import sees_gpu
 from hoshikage.llama.loading import open_model
 from hoshikage.llama.logprobs import Scorer
 from hoshikage.llama.model import Model
@@ -208,6 +209,8 @@ class _Loaded:
             purposes=purposes(model),
             n_threads=self._context.n_threads,
             is_busy=is_busy(),
+            vram_bytes=model.vram_bytes,
+            devices=model.library.devices(memory=model.n_gpu_layers > 0 or not sees_gpu(model.library)),
         )
 
     def close(self) -> None:

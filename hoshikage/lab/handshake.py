@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from hoshikage._ffi.arrays import NO_DEVICES
 from hoshikage._ffi.callbacks import AbortProbe, Progress
 from hoshikage._ffi.library import Library
 from hoshikage.errors import HoshikageError, LibraryUnavailable
@@ -312,7 +313,9 @@ def _refusal(library: Library, path: str) -> Iterator[Observation]:
 
 
 def _on_cpu(library: Library) -> dict[str, float]:
-    return {"n_gpu_layers": 0} if "n_gpu_layers" in library.fields else {}
+    """Without devices, too: with them, weights may lie in a GPU driver's memory, whose locking is not to be seen."""
+    wanted = {"n_gpu_layers": 0.0, "devices": NO_DEVICES.address}
+    return {name: value for name, value in wanted.items() if name in library.fields}
 
 
 def _small() -> dict[str, float]:

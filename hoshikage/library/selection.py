@@ -43,6 +43,12 @@ class SelectedLibrary:
     release: str
     devices: tuple[DeviceInfo, ...]
 
+    @property
+    def name(self) -> str:
+        """The release with what computes: `v0.5.0+cuda`."""
+        gpu = next((device.name for device in self.devices if device.kind in GPU_KINDS), "CPU")
+        return f"{self.release}+{gpu.rstrip('0123456789').lower()}"
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:

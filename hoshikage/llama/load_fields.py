@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from hoshikage._ffi.arrays import NO_DEVICES
 from hoshikage._ffi.library import Library
 from hoshikage.errors import ModelLoadFailed
 from hoshikage.params import LoadParams
@@ -28,7 +29,10 @@ def model_fields(library: Library, params: LoadParams, n_gpu_layers: int) -> dic
         found["n_gpu_layers"] = ALL_LAYERS if n_gpu_layers < 0 else n_gpu_layers
     elif n_gpu_layers >= 0 and sees_gpu(library):
         library.require("gpu_layers")  # calibrated without a GPU: the release's own default is all of them
-    if params.main_gpu is not None and sees_gpu(library):  # without one, b4529 refuses every number
+    if n_gpu_layers == 0 and sees_gpu(library):
+        # Without layers a GPU would still hold a context and what it takes to compute large batches.
+        found |= {"devices": NO_DEVICES.address} if "devices" in known else {}
+    elif params.main_gpu is not None and sees_gpu(library):  # without one, b4529 refuses every number
         library.require("main_gpu")
         found["main_gpu"] = params.main_gpu
         if not params.tensor_split:
@@ -61,12 +65,16 @@ def several_fields(library: Library, params: LoadParams, n_outputs: int) -> dict
     """Fields of llama_context_params for several sequences, and for `n_outputs` logits of one where it guesses ahead.
 
     One KV memory for all sequences lets a long one use what the others leave, and costs a shared beginning once; up to
-    b5640 there is no other.
+    b5640 there is no other. Room for the logits of as many tokens as can be asked for is room saved: the library would
+    else keep it for every token of a batch, 300 MB with a large vocabulary.
     """
     known = library.fields
     found = {"kv_unified": 1} if params.n_parallel > 1 and "kv_unified" in known else {}
-    if params.speculation != "off" or params.draft_path:
-        found |= {name: n_outputs for name in ("n_outputs_max_per_seq",) if name in known}
+    guesses = params.speculation != "off" or bool(params.draft_path)
+    if guesses and "n_outputs_max_per_seq" in known:
+        found["n_outputs_max_per_seq"] = n_outputs
+    if "n_outputs_max" in known:
+        found["n_outputs_max"] = params.n_parallel * (n_outputs if guesses else 1)
     return found
 
 
@@ -77,8 +85,16 @@ def window_fields(library: Library, *, whole: bool) -> dict[str, int]:
     return {} if "swa_full" in library.lacks else {"swa_full": int(whole)}
 
 
+GPU_KINDS: Final = ("gpu", "igpu")
+
+
 def sees_gpu(library: Library) -> bool:
-    return any(device.kind in ("gpu", "igpu") for device in library.info().devices)
+    return any(device.kind in GPU_KINDS for device in library.devices())
+
+
+def free_vram(library: Library) -> int:
+    """The bytes that the GPUs have left. Asking takes some of a GPU's memory, as backends.devices says."""
+    return sum(device.memory_free for device in library.devices(memory=True) if device.kind in GPU_KINDS)
 
 
 def _load_mode(library: Library, params: LoadParams) -> dict[str, float]:

@@ -11,7 +11,7 @@ from hoshikage.errors import HoshikageError, OutOfMemory, Unavailable
 from hoshikage.llama.context import Context
 from hoshikage.llama.exactness import require_deterministic
 from hoshikage.llama.kinds import require_served
-from hoshikage.llama.load_fields import ALL_LAYERS, sees_gpu
+from hoshikage.llama.load_fields import ALL_LAYERS, free_vram, sees_gpu
 from hoshikage.llama.model import Model
 from hoshikage.params import AUTO_LAYERS, LoadParams
 
@@ -40,6 +40,7 @@ def open_model(library: Library, params: LoadParams, on_progress: Callable[[floa
             model.close()
             raise
 
+    before = free_vram(library) if with_gpu and params.n_gpu_layers else 0
     if params.n_gpu_layers == AUTO_LAYERS and with_gpu:
         (model, context), layers = fitting(
             open_at, lambda: tries(*_estimate(library, params), minimum=int(params.require_gpu))
@@ -49,6 +50,7 @@ def open_model(library: Library, params: LoadParams, on_progress: Callable[[floa
         model, context = open_at(layers)
     top = (model.n_layers or ALL_LAYERS - 1) + 1  # the output counts as one more layer
     model.n_gpu_layers = 0 if not with_gpu else top if layers < 0 else min(layers, top)
+    model.vram_bytes = max(0, before - free_vram(library)) if before else 0
     return model, context
 
 
@@ -90,7 +92,7 @@ def tries(n_layers: int, fit: int, *, minimum: int) -> Iterator[int]:
 def _estimate(library: Library, params: LoadParams) -> tuple[int, int]:
     """The model's layers, and how many of them the GPUs' free memory should hold."""
     n_layers = _layers(library, params.model_path)
-    free = sum(device.memory_free for device in library.info().devices if device.kind in ("gpu", "igpu"))
+    free = free_vram(library)
     try:
         per_layer = Path(params.model_path).stat().st_size / (n_layers + 1)
     except OSError:
@@ -114,6 +116,6 @@ def _require_gpu(library: Library, params: LoadParams, with_gpu: bool) -> None:
     if params.n_gpu_layers == 0:
         raise Unavailable("engine.gpu_unused")
     if not with_gpu:
-        devices = ", ".join(device.name for device in library.info().devices) or "-"
+        devices = ", ".join(device.name for device in library.devices()) or "-"
         reason = " / ".join(library.log_lines.errors[-3:]) or "-"
         raise Unavailable("engine.gpu_required", devices=devices, reason=reason)

@@ -48,6 +48,8 @@ class Model(Owner):
         """The model's layers without its output; 0 where the GGUF does not say."""
         self.n_gpu_layers = 0
         """How many of them, and the output, are on a GPU; known by who loaded it."""
+        self.vram_bytes = 0
+        """What it and its context took of the GPUs' memory; known by who loaded it."""
         self._kept: object = None
         self.spoils_sequences = self._spoils_sequences()
         """Whether this release computes wrongly with more than one sequence of it, and leaves a sequence's state behind
@@ -64,7 +66,9 @@ class Model(Owner):
         NotSupported.
         """
         fields = model_fields(library, params, params.n_gpu_layers if n_gpu_layers is None else n_gpu_layers)
-        split = Floats(params.tensor_split) if params.tensor_split and sees_gpu(library) else None
+        split = None
+        if params.tensor_split and "devices" not in fields and sees_gpu(library):
+            split = Floats(params.tensor_split)
         if split is not None:
             library.require("tensor_split")
             fields["tensor_split"] = split.address

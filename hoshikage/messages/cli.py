@@ -242,6 +242,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "status_model": ("モデル", "Model"),
     "status_ready": ("読み込み済み", "loaded"),
     "status_loading": ("読み込み中", "loading"),
+    "status_unloading": ("アンロード中（メモリがまだ戻っていません）", "unloading (its memory is not back yet)"),
     "status_unloaded": ("なし（リクエストが来ると読み込みます）", "none (the next request loads one)"),
     "status_quarantined": (
         "休止中（続けて落ちたため、しばらく使えません）",

@@ -61,7 +61,7 @@ def examine(file: Path, model: Path | None, golden: Path | None, calibrated: Pat
     log = handshake.LogTap(lambda _level, line: print(line, file=sys.stderr))
     try:
         library = load(file, log, calibrated=lambda: layouts)
-        info = library.info()
+        info = library.info(memory=True)
         found |= {
             "version": info.version,
             "model_layout": info.model_layout,

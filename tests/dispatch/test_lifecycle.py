@@ -19,7 +19,7 @@ from hoshikage.dispatch.ramdisk import Placed, RamDisk
 from hoshikage.dispatch.runner import Job
 from hoshikage.errors import LibraryUnavailable, ModelCrashed, ModelLoadFailed, ModelQuarantined, Unavailable
 from hoshikage.params import ChatPrompt, GenerationRequest, LoadParams, Message
-from tests.dispatch.fake_host import FakeHouse, FakeLibraries
+from tests.dispatch.fake_host import LIBRARY, FakeHouse, FakeLibraries
 
 REQUEST = GenerationRequest(ChatPrompt((Message("user", "hi"),)))
 
@@ -378,6 +378,26 @@ async def test_an_idle_runner_is_ended_and_the_next_request_loads_again() -> Non
     assert cycle.snapshot().state == "unloaded"
     await load(cycle, "a")
     assert house.loads == ["/models/a.gguf"] * 2
+
+
+async def test_a_model_is_unloaded_when_its_memory_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    house = FakeHouse()
+    cycle = lifecycle(house)
+    await load(cycle, "a")
+    asked, gone = asyncio.Event(), asyncio.Event()
+
+    async def stop() -> None:
+        asked.set()
+        await gone.wait()
+
+    monkeypatch.setattr(house.hosts[0], "stop", stop)
+    ending = asyncio.create_task(cycle.unload())
+    await asked.wait()
+    seen = cycle.snapshot()
+    assert (seen.state, seen.label, seen.model, seen.library) == ("unloading", "a", None, LIBRARY)
+    gone.set()
+    await ending
+    assert cycle.snapshot().state == "unloaded"
 
 
 async def test_a_model_that_shall_stay_stays_and_one_that_shall_go_goes() -> None:

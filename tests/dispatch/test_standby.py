@@ -12,7 +12,6 @@ from hoshikage.dispatch.lifecycle import Lifecycle, Policy
 from hoshikage.dispatch.ramdisk import RamDisk
 from hoshikage.dispatch.standby import MIN_FREE, StandbyRunner
 from hoshikage.errors import LibraryUnavailable
-from hoshikage.library.selection import SelectedLibrary
 from hoshikage.params import DeviceInfo
 from tests.dispatch.fake_host import FakeHouse, FakeLibraries, choice
 from tests.dispatch.test_lifecycle import Clock, load
@@ -63,18 +62,21 @@ async def test_its_own_end_is_nobodys_crash_and_the_next_one_may_come() -> None:
     assert await made.take(choice("library 1")) is not None
 
 
-@pytest.mark.parametrize("case", ["not wanted", "memory", "library", "gpu"])
-async def test_there_is_none(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_there_is_one_with_a_gpu_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    house, libraries = FakeHouse(), FakeLibraries()
+    seen = replace(choice("x"), devices=(DeviceInfo("CUDA0", "", "gpu", 1, 1),))
+    monkeypatch.setattr(libraries, "likely", lambda: seen)
+    made = standby(house, libraries)
+    await prepared(made)
+    assert await made.take(seen) is not None
+    assert len(house.hosts) == 1
+
+
+@pytest.mark.parametrize("case", ["not wanted", "memory", "library"])
+async def test_there_is_none(case: str) -> None:
     house, libraries = FakeHouse(), FakeLibraries()
     if case == "library":
         libraries.error = LibraryUnavailable("library.missing", looked="")
-    if case == "gpu":
-        seen = replace(choice("x"), devices=(DeviceInfo("CUDA0", "", "gpu", 1, 1),))
-
-        def likely() -> SelectedLibrary:
-            return seen
-
-        monkeypatch.setattr(libraries, "likely", likely)
     made = standby(house, libraries, wanted=case != "not wanted", memory=1 if case == "memory" else MIN_FREE)
     await prepared(made)
     assert house.hosts == []

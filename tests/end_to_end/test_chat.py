@@ -194,5 +194,5 @@ def test_an_answer_names_the_library_it_came_from(client: OpenAI, stream: bool) 
     answer = client.chat.completions.with_raw_response.create(
         model=LABEL, messages=[{"role": "user", "content": "こんにちは"}], max_tokens=2, stream=stream
     )
-    assert answer.headers["X-Hoshikage-Library"] == "v0.5.0"
+    assert answer.headers["X-Hoshikage-Library"] == "v0.5.0+cpu"
     assert "X-Hoshikage-Library" not in client.models.with_raw_response.list().headers

@@ -23,7 +23,8 @@ def library(library_file: Path) -> Library:
 
 
 def test_the_newest_library_is_known(library: Library, library_file: Path) -> None:
-    info = library.info()
+    assert not any(device.memory_total for device in library.info().devices)  # on CUDA, asking would make a context
+    info = library.info(memory=True)
     assert (info.path, info.version) == (str(library_file), "v0.5.0")
     assert (info.model_layout, info.context_layout) == (MODEL_LAYOUTS[-1].name, CONTEXT_LAYOUTS[-1].name)
     assert any(device.kind == "cpu" and device.memory_total > 0 for device in info.devices)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from hoshikage._ffi.arrays import NO_DEVICES
+from hoshikage._ffi.layouts import MODEL_LAYOUTS
 from hoshikage.errors import OutOfMemory
+from hoshikage.llama.context import MAX_PROPOSED
+from hoshikage.llama.load_fields import model_fields
 from hoshikage.llama.loading import fitting, tries
 from hoshikage.llama.model import memory_short
+from hoshikage.params import DeviceInfo, LoadParams
 from tests.conftest import RELEASES
 
 PROGRAM = "tests.llama.loads"
@@ -45,6 +51,36 @@ def test_settings_for_gpus_change_nothing_on_the_cpu(
     assert len(plain["ids"]) == 12
     assert plain["n_gpu_layers"] == changed["n_gpu_layers"] == 0
     assert plain["n_layers"] > 0
+
+
+@pytest.mark.native
+def test_room_is_made_for_as_many_outputs_as_can_be_asked_for(library_file: Path, demo_model: Path) -> None:
+    several = {"n_parallel": 4}
+    found = load(library_file, demo_model, {}, several, {**several, "speculation": "lookup"})
+    said = [re.search(r"n_outputs_max += (\d+)", "\n".join(each["log"])) for each in found]
+    assert [int(each[1]) for each in said if each] == [1, 4, 4 * (1 + MAX_PROPOSED)]
+
+
+class OfGpus:
+    """What `model_fields` asks of a library."""
+
+    def __init__(self, *kinds: str) -> None:
+        self.fields = frozenset(field for field in MODEL_LAYOUTS[-1].offsets())
+        self._kinds = kinds
+
+    def devices(self, *, memory: bool = False) -> tuple[DeviceInfo, ...]:
+        assert not memory
+        return tuple(DeviceInfo("", "", kind, 0, 0) for kind in self._kinds)
+
+    def require(self, feature: str) -> None: ...
+
+
+def test_no_layers_are_no_devices() -> None:
+    params = LoadParams("", main_gpu=0)
+    none = model_fields(cast("Any", OfGpus("gpu", "cpu")), params, 0)
+    assert none == {"n_gpu_layers": 0, "devices": NO_DEVICES.address}
+    assert "devices" not in model_fields(cast("Any", OfGpus("gpu", "cpu")), params, 1)
+    assert model_fields(cast("Any", OfGpus("cpu")), params, 0) == {"n_gpu_layers": 0}
 
 
 @pytest.mark.native

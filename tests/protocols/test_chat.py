@@ -9,8 +9,9 @@ from typing import Any
 import openai
 import pytest
 
-from hoshikage import wire
+from hoshikage import __version__, wire
 from hoshikage.dispatch.client import Waiting
+from hoshikage.dispatch.tries import Answering
 from hoshikage.errors import (
     ContextLengthExceeded,
     LibraryUnavailable,
@@ -50,6 +51,17 @@ async def test_whole_answer(house: House) -> None:
     assert got.id.startswith("chatcmpl-")
     assert (got.system_fingerprint or "").startswith("hoshikage-")
     assert (got._request_id or "").startswith("req_")
+
+
+async def test_answers_name_the_library_and_what_it_computes_on(house: House) -> None:
+    house.dispatcher.steps = [Answering("v0.5.0+cuda"), *answer("星")]
+    async with house.sdk() as client:
+        whole = await client.chat.completions.create(model="tiny", messages=TURNS)
+        stream = await client.chat.completions.create(model="tiny", messages=TURNS, stream=True)
+        chunks = [chunk async for chunk in stream]
+        text = await client.completions.create(model="tiny", prompt="x")
+    named = {whole.system_fingerprint, text.system_fingerprint, *(chunk.system_fingerprint for chunk in chunks)}
+    assert named == {f"hoshikage-{__version__}-v0.5.0+cuda"}
 
 
 @pytest.mark.parametrize("reason", ["stop", "length"])

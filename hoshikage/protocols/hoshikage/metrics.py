@@ -19,7 +19,7 @@ from hoshikage.http.keys import DISPATCHER, METRICS, SETTINGS
 from hoshikage.http.measures import BUCKETS, CLIENT_LEFT, Measures
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
-STATES: Final = ("unloaded", "loading", "ready")
+STATES: Final = ("unloaded", "loading", "ready", "unloading")
 Sample = tuple[Mapping[str, object], float]
 
 

@@ -73,6 +73,10 @@ class ChatWriter:
         self._warnings: Warnings = []
         self._finished: wire.Finished | None = None
 
+    def take_library(self, library: str) -> None:
+        self._fields["system_fingerprint"] = f"{FINGERPRINT}-{library}"
+        self._start = b"data: " + _encode(self._fields)[:-1]
+
     def begin(self, prompt: int, prompt_tokens: int) -> bytes:
         self._prompt_tokens = prompt_tokens
         return b""

@@ -73,6 +73,9 @@ class CompletionWriter:
         self._choices = [_Choice(index, body.logprobs) for index in range(len(prepared.jobs) * body.drawn)]
         self._finished: list[wire.Finished] = []
 
+    def take_library(self, library: str) -> None:
+        self._fields["system_fingerprint"] = f"{FINGERPRINT}-{library}"
+
     def begin(self, prompt: int, prompt_tokens: int) -> bytes:
         return b""
 
