@@ -94,8 +94,8 @@ TLS: Final = web.AppKey("tls", SSLContext)
 REQUEST_ID: Final[ContextVar[str]] = ContextVar("request_id", default="")
 """The id of the request that the current task answers; aiohttp gives each request a task of its own."""
 
-LIBRARY: Final = "hoshikage.library"
-"""In a request: the release of the library that answers it, once it is known."""
+LIBRARY: Final[Any] = web.RequestKey("library", str) if hasattr(web, "RequestKey") else "hoshikage.library"
+"""In a request: the library that answers it, once it is known. Older versions of aiohttp have no such keys."""
 
 
 def new_request_id() -> str:
