@@ -244,10 +244,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "status_loading": ("読み込み中", "loading"),
     "status_unloading": ("アンロード中（メモリがまだ戻っていません）", "unloading (its memory is not back yet)"),
     "status_unloaded": ("なし（リクエストが来ると読み込みます）", "none (the next request loads one)"),
-    "status_quarantined": (
-        "休止中（続けて落ちたため、しばらく使えません）",
-        "set aside (it crashed repeatedly; try again in a few minutes)",
-    ),
+    "status_quarantined": ("休止中（続けて落ちたため、しばらく使えません）", "set aside for minutes after crashes"),
     "status_what": ("内容", "What"),
     "status_context": ("文脈長", "Context"),
     "status_tokens": ("{n_ctx} トークン（学習時 {maximum}）", "{n_ctx} tokens (trained with {maximum})"),
