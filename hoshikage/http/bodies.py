@@ -28,6 +28,8 @@ MAX_BODY_S: Final = 120.0
 """From a body's beginning to its end, however fast it comes."""
 CROWDED_S: Final = 5.0
 """So long may a body take while others wait for room."""
+LATE_S: Final = 1.0
+"""A timer that comes so much later than it should says that this process did not run, and nothing about a client."""
 LARGE: Final = 1024 * 1024
 """A body from which on memory is worth giving back."""
 TRIM_AFTER_S: Final = 0.5
@@ -45,6 +47,8 @@ class _Body:
         """What it waits for; nothing is asked of its client meanwhile."""
         self.reads = True
         self.watch: asyncio.TimerHandle | None = None
+        self.pushing: asyncio.TimerHandle | None = None
+        """Until it asks others to make room."""
 
     def give_up(self, why: str) -> None:
         """Its reader is told by RequestTimedOut."""
@@ -103,11 +107,11 @@ class Bodies:
     async def _wait_for_room(self, body: _Body) -> None:
         loop = asyncio.get_running_loop()
         body.room = loop.create_future()
-        pushing = loop.call_later(CROWDED_S, self._push)
+        body.pushing = loop.call_later(CROWDED_S, self._push, body)
         try:
             await body.room
         finally:
-            pushing.cancel()
+            body.pushing.cancel()
             body.room = None
 
     def _wake(self) -> None:
@@ -115,9 +119,14 @@ class Bodies:
             if body.room is not None and not body.room.done() and not self._is_crowded(body):
                 body.room.set_result(None)
 
-    def _push(self) -> None:
+    def _push(self, waiting: _Body) -> None:
         """Somebody has waited long enough for room: who holds it and has had the time to end is given up."""
-        now = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        assert waiting.pushing is not None
+        if now - waiting.pushing.when() > LATE_S:
+            waiting.pushing = loop.call_later(CROWDED_S, self._push, waiting)
+            return
         for body in tuple(self._open):
             if body.room is None and now - body.began >= CROWDED_S:
                 body.give_up("others wait for its room")
@@ -127,10 +136,14 @@ class Bodies:
         body.watch = asyncio.get_running_loop().call_later(LOOK_EVERY_S, self._look, body, came)
 
     def _look(self, body: _Body, before: int) -> None:
-        came = body.request.content.total_bytes
-        if body.room is None and came - before < MIN_RATE * LOOK_EVERY_S:
+        came, now = body.request.content.total_bytes, asyncio.get_running_loop().time()
+        assert body.watch is not None
+        if (late := now - body.watch.when()) > LATE_S:
+            body.began += late
+            self._watch(body)
+        elif body.room is None and came - before < MIN_RATE * LOOK_EVERY_S:
             body.give_up("it comes too slowly")
-        elif asyncio.get_running_loop().time() - body.began >= MAX_BODY_S:
+        elif now - body.began >= MAX_BODY_S:
             body.give_up("it takes too long")
         else:
             self._watch(body)

@@ -28,9 +28,14 @@ from hoshikage.settings import Settings
 
 HEADER_S: Final = 10.0
 """From the connection to the end of its first request's header, TLS included."""
+LATE_S: Final = 1.0
+"""A timer that comes so much later than it should says that this process did not run, and nothing about a client."""
 KEEPALIVE_S: Final = 30.0
 """From the end of an answer to the end of the next request's header."""
+WAITING: Final = 512
+"""Connections that may wait to be accepted: beyond it the system drops them, and their clients try again after 1 s."""
 BACKLOG: Final = 64
+"""Connections that are accepted in one pass of the loop, before the first of them is counted."""
 BESIDE_QUEUE: Final = 512
 """Connections beside those whose requests wait in the queue."""
 RESERVED_FILES: Final = 64
@@ -63,7 +68,7 @@ class Connection(web.RequestHandler):
     def __init__(self, house: HttpRunner, manager: web.Server, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
         super().__init__(manager, loop=loop, **options)
         self._house = house
-        self._first = loop.call_later(HEADER_S, self.leave)
+        self._first = loop.call_later(HEADER_S, self._header_is_due)
         self._line = b""
         """The beginning of what comes while no request is in progress."""
         self.asks = False
@@ -81,6 +86,16 @@ class Connection(web.RequestHandler):
         self.known = self.known or known
         if not self.known and self._house.strangers > self._house.limit_of_strangers:
             raise full()
+
+    def _header_is_due(self) -> None:
+        """Leaves who has sent no header in time; what came while this process did not run has yet to be read."""
+        if self._messages:
+            return  # a request that waits for its turn
+        loop = asyncio.get_running_loop()
+        if loop.time() - self._first.when() > LATE_S:
+            self._first = loop.call_later(HEADER_S, self._header_is_due)
+        else:
+            self.leave()
 
     def leave(self) -> None:
         """Closes it at once."""
@@ -290,6 +305,9 @@ class Site(web.BaseSite):
             place |= {"ssl": self._tls, "ssl_handshake_timeout": HEADER_S}
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(self._running.connect, backlog=BACKLOG, **place)
+        for one in self._server.sockets:
+            with socket.fromfd(one.fileno(), one.family, one.type) as same:
+                same.listen(WAITING)
 
 
 def limit(settings: Settings, files: int | None) -> int:

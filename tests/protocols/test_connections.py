@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, suppress
@@ -89,6 +90,41 @@ async def health(port: int) -> bytes:
 async def test_who_sends_no_whole_header_is_left(house: House, monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
     monkeypatch.setattr(connections, "HEADER_S", 0.05)
     assert await answer(house, sent) == b""
+
+
+async def test_many_who_come_at_once_wait_to_be_accepted(house: House, many_files: None) -> None:
+    with ExitStack() as held:
+        for _ in range(200):  # this loop, which would accept them, stands still meanwhile
+            held.enter_context(socket.create_connection(("127.0.0.1", house.port), 0.5))
+    assert b" 200 OK" in await answer(house, HEALTH.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+
+
+@pytest.mark.parametrize("when", ["before the pause ends", "after it"])
+async def test_a_process_that_did_not_run_blames_no_client(
+    house: House, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    accepted = asyncio.Event()
+    made = connections.Connection.connection_made
+
+    def connection_made(self: connections.Connection, transport: asyncio.BaseTransport) -> None:
+        made(self, transport)
+        accepted.set()
+
+    monkeypatch.setattr(connections.Connection, "connection_made", connection_made)
+    monkeypatch.setattr(connections, "HEADER_S", 0.05)
+    monkeypatch.setattr(connections, "LATE_S", 0.1 if when == "after it" else 60)
+    reader, writer = await opened(house)
+    await accepted.wait()
+    monkeypatch.setattr(connections, "HEADER_S", 60)
+    if when == "before the pause ends":
+        writer.write(HEALTH)
+    threading.Event().wait(0.3)  # nothing in this process runs
+    for _ in range(5):
+        await asyncio.to_thread(int)  # the timer has fired
+    if when == "after it":
+        writer.write(HEALTH)
+    assert b" 200 " in await read_answer(reader)
+    writer.close()
 
 
 HEAD = b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import threading
 
 import pytest
 
@@ -45,6 +46,40 @@ async def test_a_body_has_a_total_time_however_fast_it_comes(house: House, monke
     monkeypatch.setattr(bodies, "MAX_BODY_S", 0.1)
     reader, writer = await opened(house, announced(500))
     assert b"HTTP/1.1 408 " in await ended(reader)
+    writer.close()
+
+
+async def test_a_process_that_did_not_run_blames_no_body(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[float] = []
+    look = bodies.Bodies._look
+
+    def looked(self: bodies.Bodies, body: bodies._Body, before: int) -> None:
+        monkeypatch.setattr(bodies, "LOOK_EVERY_S", 60)
+        look(self, body, before)
+        looks.append(body.began)
+        has_looked.set()
+
+    has_looked, began = asyncio.Event(), asyncio.Event()
+    watch = bodies.Bodies._watch
+
+    def watched(self: bodies.Bodies, body: bodies._Body) -> None:
+        watch(self, body)
+        looks.append(body.began)
+        began.set()
+
+    monkeypatch.setattr(bodies.Bodies, "_look", looked)
+    monkeypatch.setattr(bodies.Bodies, "_watch", watched)
+    monkeypatch.setattr(bodies, "LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr(bodies, "LATE_S", 0.1)
+    monkeypatch.setattr(bodies, "MAX_BODY_S", 0.2)
+    whole = chat(10)
+    reader, writer = await opened(house, announced(len(whole)))
+    await began.wait()
+    threading.Event().wait(0.5)  # nothing in this process runs
+    await asyncio.wait_for(has_looked.wait(), 20)
+    assert looks[-1] - looks[0] > 0.4, "its time does not count what was a pause"
+    writer.write(whole)
+    assert b" 200 " in await read_answer(reader)
     writer.close()
 
 
