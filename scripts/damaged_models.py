@@ -49,8 +49,8 @@ class Tally:
     files: int = 0
     refused: int = 0
     """By the check of the header."""
-    harmless_refused: Counter[str] = field(default_factory=Counter)
-    """By key: files that would have computed something all the same."""
+    harmless_refused: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
+    """By key, model and seed: files that would have computed something all the same."""
     deaths: Counter[str] = field(default_factory=Counter)
     prevented: int = 0
     passed: list[tuple[str, int, str]] = field(default_factory=list)
@@ -107,7 +107,7 @@ def measure(library: Library, models: dict[str, bytes], count: int, first: int, 
         tally.refused += bool(refusal)
         if end is None:
             if refusal:
-                tally.harmless_refused[refusal] += 1
+                tally.harmless_refused.setdefault(refusal, []).append((name, seed))
             continue
         if end == "library":
             continue
@@ -185,7 +185,7 @@ def _show(tally: Tally, options: argparse.Namespace) -> None:
         "share": round(tally.share, 4),
         "deaths": dict(tally.deaths.most_common()),
         "passed": tally.passed,
-        "refused, but would have computed": dict(tally.harmless_refused.most_common()),
+        "refused, but would have computed": tally.harmless_refused,
     }
     shown = json.dumps(found, indent=1, ensure_ascii=False)
     print(shown)

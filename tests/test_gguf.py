@@ -57,6 +57,16 @@ def test_reads_what_a_sound_file_says(file: Path) -> None:
     assert header.values["llama.rope.freq_base"] == 10000.0
 
 
+def test_what_stands_beside_the_tokens_may_be_more_than_they_are(file: Path) -> None:
+    """The library looks up scores and types by token, so that those beyond are never read."""
+    n, control, byte = len(TOKENS), 3, 6
+    scores = (ARRAY, (F32, [0.0] * (n + 7)))
+    types = (ARRAY, (I32, [control, *[1] * (n - 1), control, byte]))
+    model = Gguf().with_pair("tokenizer.ggml.scores", *scores).with_pair("tokenizer.ggml.token_type", *types)
+    header = gguf.read(model.with_pair("tokenizer.ggml.model", STRING, "gpt2").write(file))
+    assert header.controls == (0,)
+
+
 def test_reads_version_2_and_files_without_the_optional_things(file: Path) -> None:
     bare = Gguf(version=2, pairs=[("general.architecture", STRING, "llama")])
     header = gguf.read(bare.write(file))

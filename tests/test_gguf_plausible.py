@@ -49,7 +49,7 @@ def test_bytes_in_a_vocabulary_that_has_none(kind: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["output_norm.weight", "blk.0.attn_norm.bias", "blk.0.ffn_up.bias"])
 def test_a_norm_or_bias_of_a_type_that_is_not_added(name: str, tmp_path: Path) -> None:
-    for kind, sound in ((0, True), (1, True), (30, True), (8, False), (26, False)):
+    for kind, sound in ((0, True), (1, False), (30, False), (8, False), (26, False)):
         tensors = (*TENSORS[:1], (name, (32,), kind, 320))
         model = Gguf(tensors=tensors)
         if sound:

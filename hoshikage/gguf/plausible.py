@@ -15,8 +15,8 @@ Scalar = int | float | bool | str
 
 MOST_LAYERS: Final = 512
 EPSILONS: Final = ("layer_norm_rms_epsilon", "layer_norm_epsilon", "group_norm_epsilon")
-ADDED: Final = frozenset({"F32", "F16", "BF16"})
-"""Types of what is added or multiplied element by element."""
+ADDED: Final = frozenset({"F32"})
+"""Types of what is added or multiplied element by element: no release computes with others there on a CPU."""
 NEVER_MULTIPLIED: Final = frozenset({"I8", "I16", "I32", "I64", "F64", "Q8_1", "Q8_K"})
 """Types of which no matrix can be: indices, and what activations become on the way."""
 INDICES: Final = ("tid2eid", "2id", "_ids")

@@ -3,8 +3,8 @@
 The format is ggml/docs/gguf.md, versions 2 and 3, little-endian. What is checked: magic, version and byte order;
 counts, types, lengths and nesting against bounds and the file's length; keys and tensor names without duplicates;
 dimensions, tensor types and block sizes; alignment, and every tensor's data inside the file; a vocabulary without
-duplicates whose scores and types are as many as its tokens; numbers that the library would end its process with
-(`plausible`). Whether the rest makes a working model is the library's to say.
+duplicates with a score and a type for every token; numbers that the library would end its process with (`plausible`).
+Whether the rest makes a working model is the library's to say.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ CONTROL, BYTE = 3, 6
 """llama.h's llama_token_type of tokens that no text stands for, and that stand for a byte."""
 CHATML_TOKENS: Final = frozenset({b"<|im_start|>", b"<|im_end|>"})
 BESIDE_TOKENS: Final = ("tokenizer.ggml.scores", TOKEN_TYPES)
-"""Arrays that the library indexes by token without looking at their length."""
+"""Arrays that the library indexes by token without looking at their length. Longer ones hurt nobody."""
 
 Scalar = int | float | bool | str
 
@@ -153,8 +153,8 @@ class _Reader:
     def __init__(self, cursor: Cursor) -> None:
         self._cursor = cursor
         self._kept: dict[str, tuple[int, ...]] = {}
-        self._has_bytes = False
-        self._controls: tuple[int, ...] | None = None
+        self._types: list[int] | None = None
+        """Of every token; None where the file has none."""
         self._has_chatml = False
 
     def header(self) -> GgufHeader:
@@ -176,7 +176,8 @@ class _Reader:
             self._cursor.refuse("model.gguf_no_tensors")
         n_vocab = self._vocabulary(arrays)
         self._require_none(plausible.of_values(values, architecture))
-        self._require_none(plausible.of_vocabulary(values, n_vocab, has_bytes=self._has_bytes))
+        types = None if self._types is None else self._types[:n_vocab]
+        self._require_none(plausible.of_vocabulary(values, n_vocab, has_bytes=BYTE in (types or ())))
         template = values.get("tokenizer.chat_template")
         return GgufHeader(
             version=version,
@@ -189,7 +190,7 @@ class _Reader:
             file_type=_file_type(values, tensors),
             context_length=self._positive(values, f"{architecture}.context_length"),
             n_vocab=n_vocab,
-            controls=self._controls,
+            controls=None if types is None else tuple(token for token, of in enumerate(types) if of == CONTROL),
             has_chatml=self._has_chatml,
             chat_template=template if isinstance(template, str) else None,
             split=split,
@@ -257,9 +258,7 @@ class _Reader:
             count = cursor.count("model.gguf_array_count", max(0, cursor.size - cursor.at - 8) // layout.size)
             if key == TOKEN_TYPES and kind in INTEGERS and depth == 1:
                 raw = cursor.take(count * layout.size)
-                types = [of for (of,) in layout.iter_unpack(raw)]
-                self._controls = tuple(token for token, of in enumerate(types) if of == CONTROL)
-                self._has_bytes = BYTE in types
+                self._types = [of for (of,) in layout.iter_unpack(raw)]
             elif kind in INTEGERS and count <= MAX_KEPT and depth == 1:
                 raw = cursor.take(count * layout.size)
                 self._kept[key] = tuple(number for (number,) in layout.iter_unpack(raw))
@@ -364,7 +363,7 @@ class _Reader:
             self._cursor.refuse("model.gguf_value_type", at=tokens.offset, name=TOKENS, type=tokens.kind)
         for name in BESIDE_TOKENS:
             array = arrays.get(name)
-            if array is not None and (array.count != tokens.count or array.kind in (STRING, ARRAY)):
+            if array is not None and (array.count < tokens.count or array.kind in (STRING, ARRAY)):
                 self._cursor.refuse(
                     "model.gguf_token_arrays", at=array.offset, name=name, count=array.count, tokens=tokens.count
                 )
