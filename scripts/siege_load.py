@@ -28,8 +28,6 @@ MARGIN: Final = 0.5
 """By so much the chosen token must be likelier than the next, in natural logarithms: decoded beside others, numbers
 differ in their last digits, and what was nearly a tie may fall to the other side."""
 LEAST_PROMPTS: Final = 2
-STARTED_WITHIN_S: Final = 20.0
-"""Clients do not all connect at the same moment."""
 REFUSALS: Final = {"queue_full", "processing_timeout", "unavailable", "shutting_down", "rate_limit_exceeded"}
 CRASHES: Final = {"model_crashed", "model_quarantined", "inference_failed"}
 SIGNALS: Final = (signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGTERM)
@@ -99,7 +97,6 @@ async def _watch(gauge: Gauge, totals: Totals) -> None:
 
 async def _client(session: ClientSession, target: Target, ends: float, dice: random.Random) -> None:
     counts = target.totals.counts
-    await asyncio.sleep(dice.random() * min(STARTED_WITHIN_S, (ends - time.monotonic()) / 4))
     while time.monotonic() < ends:
         name, prompt = dice.choice(list(target.known))
         counts["requests"] += 1
