@@ -314,7 +314,7 @@ def _refusal(library: Library, path: str) -> Iterator[Observation]:
 
 def _on_cpu(library: Library) -> dict[str, float]:
     """Without devices, too: with them, weights may lie in a GPU driver's memory, whose locking is not to be seen."""
-    wanted = {"n_gpu_layers": 0.0, "devices": NO_DEVICES.address}
+    wanted: dict[str, float] = {"n_gpu_layers": 0, "devices": NO_DEVICES.address}
     return {name: value for name, value in wanted.items() if name in library.fields}
 
 
