@@ -86,6 +86,10 @@ class ParameterUnsupported(InvalidRequest):
     code = "unsupported_parameter"
 
 
+class BodyEmpty(InvalidRequest):
+    """The request has no body, and its route needs one."""
+
+
 class ContextLengthExceeded(InvalidRequest):
     """Details `n_prompt_tokens` and `n_ctx` are copied into the error body."""
 
@@ -178,8 +182,44 @@ class QueueTimeout(Unavailable):
     code = "processing_timeout"
 
 
+class LoadNotTried(Unavailable):
+    """No model and no library is at fault: the load was called off, or no process could be started."""
+
+
+class GpuNotSeen(Unavailable):
+    """A library is good, and computes on the CPU although a GPU was asked for."""
+
+
 class LibraryUnavailable(Unavailable):
     code = "library_unavailable"
+
+
+class NoLibraryTried(LibraryUnavailable):
+    """There is no library that could be at fault, or none that holds still."""
+
+
+class LibraryMissing(NoLibraryTried):
+    """No place that is searched has a library."""
+
+
+class LibraryUnloadable(LibraryUnavailable):
+    """The system's loader refuses the file."""
+
+
+class LibraryCrashed(LibraryUnavailable):
+    """The process that examined the library ended without a verdict."""
+
+
+class NoBackend(LibraryUnavailable):
+    """The library finds nothing that computes beside it."""
+
+
+class FunctionsMissing(LibraryUnavailable):
+    """The library lacks functions that every supported release has."""
+
+
+class LayoutUnknown(LibraryUnavailable):
+    """The library's structures are in no table."""
 
 
 class OutOfMemory(Unavailable):
@@ -209,8 +249,16 @@ class RegistryDamaged(UsageError):
     code = "registry_damaged"
 
 
+class RegistryUnreadable(RegistryDamaged):
+    """The system does not let this user read the file; nothing says that it is damaged."""
+
+
 class GgufInvalid(UsageError):
     code = "gguf_invalid"
+
+
+class GgufMissing(GgufInvalid):
+    """There is no such file."""
 
 
 class InstallFailed(UsageError):

@@ -39,6 +39,47 @@ def test_no_module_is_longer_than_the_house_allows(sources: dict[str, str]) -> N
     assert [module for module, source in sources.items() if source.count("\n") > 400] == []
 
 
+def test_nothing_is_decided_by_a_texts_key(sources: dict[str, str]) -> None:
+    """What differs is a class of its own, or a field: a text may be renamed without a look at who compares it."""
+    found = [
+        f"{module}:{node.lineno}"
+        for module, source in sources.items()
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Compare | ast.Call) and _asks_for_a_key(node)
+    ]
+    assert found == []
+
+
+def _asks_for_a_key(node: ast.Compare | ast.Call) -> bool:
+    if isinstance(node, ast.Call):
+        return isinstance(node.func, ast.Attribute) and node.func.attr == "startswith" and _is_key(node.func.value)
+    sides = [node.left, *node.comparators]
+    words = any(isinstance(side, ast.Constant) and isinstance(side.value, str) for side in sides)
+    return any(map(_is_key, sides)) and (words or isinstance(node.ops[0], ast.In | ast.NotIn))
+
+
+def _is_key(node: ast.AST) -> bool:
+    return isinstance(node, ast.Attribute) and node.attr in {"key", "code"}
+
+
+@pytest.mark.parametrize(
+    ("source", "decides"),
+    [
+        ("error.key == 'library.missing'", True),
+        ("'library.missing' != error.key", True),
+        ("error.key in KEYS", True),
+        ("refusal.error.key.startswith('lacks.')", True),
+        ("error.code == 'unavailable'", True),
+        ("ticket.key == self._key", False),
+        ("text(language, error.key)", False),
+    ],
+)
+def test_a_decision_by_a_key_is_seen(source: str, *, decides: bool) -> None:
+    node = ast.parse(source, mode="eval").body
+    assert isinstance(node, ast.Compare | ast.Call)
+    assert _asks_for_a_key(node) == decides
+
+
 @pytest.mark.process
 def test_the_server_loads_nothing_of_the_runner() -> None:
     program = "import sys, hoshikage.protocols.app; print(*sorted(sys.modules))"

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Final
 
 from hoshikage._ffi.types import c_size_t
-from hoshikage.errors import LibraryUnavailable
+from hoshikage.errors import NoBackend
 from hoshikage.params import DeviceInfo
 
 KINDS: Final = {0: "cpu", 1: "gpu", 2: "igpu", 3: "accel"}
@@ -28,7 +28,7 @@ def load_backends(api: SimpleNamespace, path: Path) -> None:
     if api.ggml_backend_reg_count() == 0 and api.ggml_backend_load_all_from_path is not None:
         api.ggml_backend_load_all_from_path(os.fsencode(path.parent))
     if api.ggml_backend_reg_count() == 0:
-        raise LibraryUnavailable("library.no_backend", file=str(path), folder=str(path.parent))
+        raise NoBackend("library.no_backend", file=str(path), folder=str(path.parent))
 
 
 def devices(api: SimpleNamespace, *, memory: bool) -> tuple[DeviceInfo, ...]:

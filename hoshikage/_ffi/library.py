@@ -17,7 +17,7 @@ from hoshikage._ffi.opening import Files
 from hoshikage._ffi.recognition import DefaultImage, Unrecognised, confirm, recognise
 from hoshikage._ffi.signatures import GGML, LLAMA, ONE_OF
 from hoshikage._ffi.types import Image, LogCallback
-from hoshikage.errors import LibraryUnavailable, NotSupported
+from hoshikage.errors import FunctionsMissing, LayoutUnknown, LibraryUnavailable, NotSupported
 from hoshikage.params import DeviceInfo, LibraryInfo
 
 RELEASE_IN_NAME: Final = re.compile(r"[.](b\d{4,}|v\d+[.]\d+[.]\d+)[.]|[.]0[.]0[.](\d{4,})")
@@ -147,7 +147,7 @@ class Library:
                 confirm(image, calibrated)
                 return calibrated
         except Unrecognised as refusal:
-            raise LibraryUnavailable(
+            raise LayoutUnknown(
                 "library.layout_unknown",
                 file=str(self.path),
                 struct=name,
@@ -208,7 +208,7 @@ def bind(files: Files) -> SimpleNamespace:
         setattr(api, row.name, function)
     missing += [" / ".join(group) for group in ONE_OF if not any(getattr(api, name) for name in group)]
     if missing:
-        raise LibraryUnavailable("library.functions_missing", file=str(files.path), names=", ".join(missing))
+        raise FunctionsMissing("library.functions_missing", file=str(files.path), names=", ".join(missing))
     api.has_old_model_load = files.find("llama_model_load_from_file") is None
     api.has_old_log_levels = files.find("ggml_backend_load") is None and api.has_old_model_load
     return api

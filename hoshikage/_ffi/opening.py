@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from hoshikage.errors import LibraryUnavailable
+from hoshikage.errors import LibraryUnavailable, LibraryUnloadable
 
 GGML_FILE: Final = re.compile(r"(lib)?ggml(-base)?([._].*)?\.(so|dylib|dll)([.]\d+)*", re.IGNORECASE)
 """libggml.so, libggml-base.so.0, libggml.b8390.so, ggml.dll; not the backends (libggml-cpu-haswell.so)."""
@@ -36,7 +36,7 @@ class Files:
             try:
                 self._llama = _open(path)
             except OSError:
-                raise LibraryUnavailable("library.unloadable", file=str(path), reason=str(first)) from None
+                raise LibraryUnloadable("library.unloadable", file=str(path), reason=str(first)) from None
 
     def find(self, name: str) -> Callable[..., Any] | None:
         """The function of that name, or None. dlsym also searches what libllama depends on; Windows does not."""

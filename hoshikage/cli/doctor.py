@@ -198,7 +198,7 @@ def _problem(subject: str, problem: Issue, file: Path, last_good: Path, context:
     if os.access(last_good, os.R_OK):
         advice = context.text("doctor.registry_advice", file=file, last_good=last_good)
     else:
-        key = "doctor.registry_refused" if problem.key == "model.registry_unreadable" else "doctor.registry_mend"
+        key = "doctor.registry_refused" if problem.unreadable else "doctor.registry_mend"
         advice = context.text(key, file=file)
     return Finding(subject, PROBLEM, text, advice)
 

@@ -13,7 +13,7 @@ from hoshikage.cli import result, terminal_log
 from hoshikage.cli.context import CommandContext
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
-from hoshikage.errors import HoshikageError, Unavailable
+from hoshikage.errors import HoshikageError, LibraryMissing, Unavailable
 
 IN_USE_BY: Final = {"own": "cli.port_in_use_own", "hoshikage": "cli.port_in_use_hoshikage"}
 
@@ -60,7 +60,7 @@ def _warn(context: CommandContext) -> None:
     try:
         locate.find(settings.lib_path, settings.lib_dir, context.environ)
     except HoshikageError as error:
-        missing = error.key == "library.missing"
+        missing = isinstance(error, LibraryMissing)
         said.append(
             context.text("cli.serve_no_library")
             if missing

@@ -26,7 +26,7 @@ from hoshikage.dispatch.memory import Footprint, footprint, resident_bytes
 from hoshikage.dispatch.ramdisk import Held, RamDisk
 from hoshikage.dispatch.runner import Job, Runner
 from hoshikage.dispatch.standby import StandbyRunner
-from hoshikage.errors import HoshikageError, ModelCrashed, ShuttingDown, Unavailable
+from hoshikage.errors import HoshikageError, LoadNotTried, ModelCrashed, ShuttingDown
 from hoshikage.messages import Language, describe, text
 from hoshikage.params import LibraryInfo, ModelInfo, Work
 
@@ -180,7 +180,7 @@ class Lifecycle:
             finally:
                 self._watchers.discard(inbox)
         if loading.cancelled():  # somebody asked for the model's end while it was loading
-            raise Unavailable("dispatch.load_called_off", label=wanted.label, retry_after=1)
+            raise LoadNotTried("dispatch.load_called_off", label=wanted.label, retry_after=1)
         loading.result()
 
     def submit(self, request: Work, on_end: Callable[[], None], origin: Origin = NOBODY) -> Job:

@@ -16,7 +16,7 @@ from hoshikage.dispatch.libraries import Libraries
 from hoshikage.dispatch.ramdisk import CopyCancelled, Notice, RamDisk
 from hoshikage.dispatch.runner import Runner
 from hoshikage.dispatch.standby import StandbyRunner
-from hoshikage.errors import HoshikageError, Unavailable
+from hoshikage.errors import HoshikageError, LoadNotTried
 from hoshikage.messages import Language, describe, text
 from hoshikage.params import LoadParams
 
@@ -100,9 +100,9 @@ class Loader:
             await runner.load(params)
         except BaseException as error:
             owner.drop(runner)
-            await runner.stop(Unavailable("dispatch.load_called_off", label=wanted.label, retry_after=1))
+            await runner.stop(LoadNotTried("dispatch.load_called_off", label=wanted.label, retry_after=1))
             if isinstance(error, OSError):
-                raise Unavailable("dispatch.no_process", reason=error.strerror or type(error).__name__) from error
+                raise LoadNotTried("dispatch.no_process", reason=error.strerror or type(error).__name__) from error
             if isinstance(error, HoshikageError):
                 name_the_file(error, params.model_path, wanted.params.model_path)
             raise

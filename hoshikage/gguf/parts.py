@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from hoshikage.errors import GgufInvalid
+from hoshikage.errors import GgufInvalid, GgufMissing
 from hoshikage.gguf.kinds import require_served
 from hoshikage.gguf.reader import GgufHeader, Split, read
 
@@ -93,7 +93,5 @@ def read_chat_model(file: Path) -> GgufHeader:
 def _part(file: Path, name: SplitName) -> GgufHeader:
     try:
         return read(file)
-    except GgufInvalid as error:
-        if error.key != "model.file_missing":
-            raise
-    raise GgufInvalid("model.split_missing", file=str(file), count=name.count)
+    except GgufMissing:
+        raise GgufMissing("model.split_missing", file=str(file), count=name.count) from None

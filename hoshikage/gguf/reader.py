@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from hoshikage.errors import GgufInvalid
+from hoshikage.errors import GgufInvalid, GgufMissing
 from hoshikage.gguf import plausible
 from hoshikage.gguf.cursor import MAX_HEADER_BYTES, Cursor
 from hoshikage.gguf.types import FILE_TYPES, REMOVED_TENSOR_TYPES, TENSOR_TYPES
@@ -138,7 +138,7 @@ def _opened(path: Path) -> BinaryIO:
             raise GgufInvalid("model.file_not_regular", file=str(path))
         return path.open("rb", buffering=0)
     except FileNotFoundError:
-        raise GgufInvalid("model.file_missing", file=str(path)) from None
+        raise GgufMissing("model.file_missing", file=str(path)) from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise _unreadable(path, error) from None
 

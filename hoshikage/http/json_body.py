@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from hoshikage.errors import BodyTooLarge, Detail, InvalidRequest, UnsupportedMediaType
+from hoshikage.errors import BodyEmpty, BodyTooLarge, Detail, InvalidRequest, UnsupportedMediaType
 from hoshikage.http.bodies import MAX_BYTES
 from hoshikage.http.keys import BODIES
 
@@ -76,7 +76,7 @@ def parse(raw: bytes) -> Any:
     except UnicodeDecodeError as error:
         raise InvalidRequest("http.body_encoding", position=error.start) from None
     if not text.strip():
-        raise InvalidRequest("http.body_empty")
+        raise BodyEmpty("http.body_empty")
     if text.startswith("\ufeff"):
         raise InvalidRequest("http.body_bom")
     values, integers = _values(raw)

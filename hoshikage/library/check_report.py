@@ -19,7 +19,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from hoshikage import __version__
-from hoshikage.errors import Detail, LibraryUnavailable
+from hoshikage.errors import (
+    Detail,
+    FunctionsMissing,
+    LayoutUnknown,
+    LibraryCrashed,
+    LibraryUnavailable,
+    LibraryUnloadable,
+    NoBackend,
+    by_name,
+)
 from hoshikage.library import binary, calibration, child, dependencies, fingerprint
 from hoshikage.library.demo import DemoModel
 from hoshikage.library.image import Damaged
@@ -32,9 +41,8 @@ _REASON: Final = re.compile(
 )
 """A line that says why a process dies; ggml prints a backtrace of many lines after it."""
 _WORDS: Final = 300
-_EXPLAINED: Final = frozenset(
-    {"library.unloadable", "library.no_backend", "library.functions_missing", "library.crashed"}
-)
+_EXPLAINED: Final = (LibraryUnloadable, NoBackend, FunctionsMissing, LibraryCrashed)
+"""Refusals whose cause the files' own headers may show."""
 _OLD_FUNCTIONS: Final = frozenset({"llama_load_model_from_file", "llama_init_from_file", "llama_eval"})
 _SAMPLER_FUNCTIONS: Final = frozenset({"llama_sampler_chain_init"})
 """What every supported release has, and none from before August 2024."""
@@ -42,10 +50,12 @@ _SAMPLER_FUNCTIONS: Final = frozenset({"llama_sampler_chain_init"})
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """What the check process found. Where `ok` is false, `key` and `details` are the message of the refusal."""
+    """What the check process found. Where `ok` is false, `error` is the kind of the refusal, `key` and `details` are
+    its message."""
 
     ok: bool
     file: Path
+    error: type[LibraryUnavailable] = LibraryUnavailable
     key: str = ""
     details: dict[str, Detail] = field(default_factory=dict)
     version: str = "unknown"
@@ -67,9 +77,7 @@ class CheckReport:
     def require(self) -> None:
         """Raises LibraryUnavailable for a refused library."""
         if not self.ok:
-            error = LibraryUnavailable(self.key)
-            error.details = dict(self.details)  # not as keywords: a name of the child's must not become `param`
-            raise error
+            raise self.error.of(self.key, self.details)
 
 
 def check(
@@ -109,14 +117,14 @@ def check(
     if demo is not None:
         arguments += ["--model", str(demo.model), "--golden", str(demo.golden)]
     answer, verdict = _tried(arguments, file, timeout_s, content)
-    if verdict.key == "library.layout_unknown" and calibrate:
+    if verdict.error is LayoutUnknown and calibrate:
         try:
             if calibration.read(store) is None:
                 calibration.calibrate(file, demo.model if demo else None, store)
         except LibraryUnavailable as refusal:
-            return replace(_refusal(refusal.key, file, **refusal.details), fingerprint=content)
+            return replace(_refusal(LibraryUnavailable, refusal.key, file, **refusal.details), fingerprint=content)
         answer, verdict = _tried([*arguments, "--calibrated", str(store)], file, timeout_s, content)
-    if verdict.key in _EXPLAINED and environ is not None:
+    if verdict.error in _EXPLAINED and environ is not None:
         verdict = _explained(verdict, environ)
     if verdict.ok:
         fingerprint.remember(entry, json.dumps(answer, ensure_ascii=False))
@@ -128,7 +136,7 @@ def _tried(arguments: list[str], file: Path, timeout_s: float, content: str) -> 
     answer = _examine(arguments, file, timeout_s)
     verdict = answer if isinstance(answer, CheckReport) else _parse(answer, file, content, cached=False)
     if verdict is None:
-        verdict = _refusal("library.crashed", file, reason=f"answer: {str(answer)[:200]}")
+        verdict = _refusal(LibraryCrashed, "library.crashed", file, reason=f"answer: {str(answer)[:200]}")
     return answer, replace(verdict, fingerprint=content)
 
 
@@ -138,12 +146,12 @@ def _explained(refusal: CheckReport, environ: Mapping[str, str]) -> CheckReport:
         lacks = dependencies.survey(refusal.file, environ)
     except OSError:
         return refusal
-    if refusal.key == "library.functions_missing" and not lacks:
+    if refusal.error is FunctionsMissing and not lacks:
         with contextlib.suppress(OSError, Damaged):
             offered = binary.symbols(refusal.file).defined
             if offered & _OLD_FUNCTIONS and not offered & _SAMPLER_FUNCTIONS:
                 return replace(refusal, key="lacks.too_old")
-    if not lacks or (refusal.key == "library.crashed" and lacks[0].file != refusal.file.absolute()):
+    if not lacks or (refusal.error is LibraryCrashed and lacks[0].file != refusal.file.absolute()):
         return refusal  # a backend that cannot be opened is no cause of a crash
     return replace(refusal, key=lacks[0].key, details=lacks[0].details)
 
@@ -153,13 +161,16 @@ def _examine(arguments: list[str], file: Path, timeout_s: float) -> Any:
     try:
         ended = child.run(arguments, timeout_s)
     except OSError as error:
-        return _refusal("library.crashed", file, reason=str(error))
+        return _refusal(LibraryCrashed, "library.crashed", file, reason=str(error))
     if ended.status is None:
-        return _refusal("library.hung", file, seconds=timeout_s)
+        return _refusal(LibraryUnavailable, "library.hung", file, seconds=timeout_s)
     if ended.status in (0, 1) and (answer := ended.answer()) is not None:
         return answer
     return _refusal(
-        "library.crashed", file, reason=f"{_end(ended.status)}: {_last_words(ended.log)}".removesuffix(": ")
+        LibraryCrashed,
+        "library.crashed",
+        file,
+        reason=f"{_end(ended.status)}: {_last_words(ended.log)}".removesuffix(": "),
     )
 
 
@@ -180,8 +191,8 @@ def _end(status: int) -> str:
     return f"exit status 0x{status:08X}" if status > 255 else f"exit status {status}"
 
 
-def _refusal(key: str, file: Path, /, **details: Detail) -> CheckReport:
-    return CheckReport(ok=False, file=file, key=key, details={"path": str(file), **details})
+def _refusal(error: type[LibraryUnavailable], key: str, file: Path, /, **details: Detail) -> CheckReport:
+    return CheckReport(ok=False, file=file, error=error, key=key, details={"path": str(file), **details})
 
 
 def _read(entry: Path, file: Path, content: str) -> CheckReport | None:
@@ -199,6 +210,7 @@ def _parse(answer: Any, file: Path, content: str, *, cached: bool) -> CheckRepor
         verdict = CheckReport(
             ok=_is(bool, answer["ok"]),
             file=file,
+            error=_error(_is(str, answer.get("error") or "")),
             key=_is(str, answer.get("key") or ""),
             details={
                 _is(str, name): value if isinstance(value, (int, float)) else _is(str, value)
@@ -219,6 +231,12 @@ def _parse(answer: Any, file: Path, content: str, *, cached: bool) -> CheckRepor
     except (KeyError, TypeError, AttributeError):
         return None
     return verdict if verdict.ok or _is_text(verdict) else None
+
+
+def _error(name: str) -> type[LibraryUnavailable]:
+    """The kind of a refusal; the general one for what is no kind of its own, or no name at all."""
+    kind = by_name(name)
+    return kind if issubclass(kind, LibraryUnavailable) else LibraryUnavailable
 
 
 def _is_text(refusal: CheckReport) -> bool:

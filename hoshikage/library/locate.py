@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from hoshikage.errors import LibraryUnavailable, UsageError
+from hoshikage.errors import LibraryMissing, LibraryUnavailable, NoLibraryTried, UsageError
 from hoshikage.library import binary, fingerprint, library_state, linker_cache, names, staging
 
 VARIABLE: Final = "HOSHIKAGE_LIB_PATH"
@@ -69,7 +69,7 @@ def find(
     for file in (linker_files or (lambda: _linker_files(platform)))():
         if names.is_library(file.name, platform) and file.is_file():
             return LocatedLibrary(checked(file, platform), "system")
-    raise LibraryUnavailable(
+    raise LibraryMissing(
         "library.missing",
         looked="\n".join(f"  {folder}" for folder in dict.fromkeys(looked)),
         variable=VARIABLE,
@@ -104,7 +104,7 @@ def configured(lib_dir: Path, platform: str = sys.platform) -> tuple[Path | None
             "library.folder_unreadable", path=str(folder), reason=_words(error), command=INSTALL_COMMAND
         ) from None
     if file is None:
-        raise LibraryUnavailable("installed.slot_empty", name=use.slot, path=str(folder), command=USE_COMMAND)
+        raise NoLibraryTried("installed.slot_empty", name=use.slot, path=str(folder), command=USE_COMMAND)
     return file, use.slot
 
 

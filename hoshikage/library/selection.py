@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from hoshikage.errors import HoshikageError, LibraryUnavailable, Unavailable
+from hoshikage.errors import GpuNotSeen, HoshikageError, LibraryUnavailable, LoadNotTried, NoLibraryTried
 from hoshikage.library import contents, dependencies, fingerprint, library_state, locate, store
 from hoshikage.library.check_report import CheckReport, check
 from hoshikage.library.demo import DemoModel
@@ -22,9 +22,7 @@ from hoshikage.library.library_state import Fallback, LastGood, Selected
 from hoshikage.params import DeviceInfo
 
 GPU_KINDS: Final = ("gpu", "igpu")
-_NOTHING_TRIED: Final = frozenset(
-    {"library.missing", "installed.slot_empty", "lacks.changing", "dispatch.load_called_off", "dispatch.no_process"}
-)
+_NOTHING_TRIED: Final = (NoLibraryTried, LoadNotTried)
 """Refusals in which no new library is at fault."""
 
 
@@ -75,9 +73,9 @@ class Selection:
 
         `failed` is None where `current` raised. A library that HOSHIKAGE_LIB_PATH names is never passed over.
         """
-        if self.lib_path is not None or error.key in _NOTHING_TRIED:
+        if self.lib_path is not None or isinstance(error, _NOTHING_TRIED):
             return None
-        if failed is None and not (isinstance(error, LibraryUnavailable) or error.key.startswith("lacks.")):
+        if failed is None and not isinstance(error, (LibraryUnavailable, GpuNotSeen)):
             return None
         if failed is not None and failed.source != "config":
             return None
@@ -172,16 +170,16 @@ def sees_gpu(verdict: CheckReport) -> bool:
     return any(device.kind in GPU_KINDS for device in verdict.devices)
 
 
-def why_no_gpu(verdict: CheckReport, environ: Mapping[str, str]) -> Unavailable:
+def why_no_gpu(verdict: CheckReport, environ: Mapping[str, str]) -> GpuNotSeen:
     """Why a good library computes on the CPU, as an error."""
     path = str(verdict.file)
     made_for = [name for name in contents.backends(verdict.file.parent) if name in contents.GPU_BACKENDS]
     if not made_for:
-        return Unavailable("lacks.gpu_not_built", path=path)
+        return GpuNotSeen("lacks.gpu_not_built", path=path)
     for lack in dependencies.survey(verdict.file, environ):
         if any(name in lack.file.name for name in made_for):
-            return Unavailable.of(lack.key, lack.details)
-    return Unavailable("lacks.gpu_not_seen", path=path, backends=", ".join(made_for))
+            return GpuNotSeen.of(lack.key, lack.details)
+    return GpuNotSeen("lacks.gpu_not_seen", path=path, backends=", ".join(made_for))
 
 
 def _release(file: Path | None) -> str:

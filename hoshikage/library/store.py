@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from hoshikage.errors import LibraryUnavailable, NotFound, UsageError
+from hoshikage.errors import NoLibraryTried, NotFound, UsageError
 from hoshikage.library import contents, dependencies, fingerprint, library_state, locate, staging
 from hoshikage.library.library_state import LastGood, LibraryState, Selected
 
@@ -127,7 +127,7 @@ def copied(file: Path, content: str, lib_dir: Path, cache_dir: Path, environ: Ma
         copy = work / file.name
         if fingerprint.of_set(copy, cache_dir) != content:
             if fingerprint.of_set(file, cache_dir) != content:
-                raise LibraryUnavailable("lacks.changing", path=str(file))
+                raise NoLibraryTried("lacks.changing", path=str(file))
             return file  # a set spread over folders
         if _lacks(copy, environ) - _lacks(file, environ):
             return file  # it finds what it needs only from where it is

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
 from hoshikage import durable
-from hoshikage.errors import Detail, RegistryDamaged, Unavailable, UsageError
+from hoshikage.errors import Detail, RegistryDamaged, RegistryUnreadable, Unavailable, UsageError
 from hoshikage.locked_file import (
     WAIT_S,
     Content,
@@ -45,6 +45,8 @@ class Issue:
     key: str
     details: dict[str, Detail]
     """An issue with a `label` is that entry's, one without is the whole file's."""
+    unreadable: bool = False
+    """Whether the system does not let this user read the file: then nothing says that it is damaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +185,7 @@ class RegistryDocument(Generic[E]):
             with suppress(RegistryDamaged, FileNotFoundError):
                 found = self._parsed(self._content(self.last_good), self.last_good)
                 entries = self._usable(found.entries)[0]
-        return _Snapshot(seen, entries, (Issue(error.key, error.details),))
+        return _Snapshot(seen, entries, (Issue(error.key, error.details, isinstance(error, RegistryUnreadable)),))
 
     def _keep_aside(self, content: bytes) -> None:
         """One copy of each damaged content, a few at most. Best effort: a folder may be read-only."""
@@ -196,5 +198,5 @@ class RegistryDocument(Generic[E]):
                 durable.replace(aside, content, mode=permissions(self.file))
 
 
-def _unreadable(file: Path, error: OSError) -> RegistryDamaged:
-    return RegistryDamaged("model.registry_unreadable", file=str(file), reason=error.strerror or str(error))
+def _unreadable(file: Path, error: OSError) -> RegistryUnreadable:
+    return RegistryUnreadable("model.registry_unreadable", file=str(file), reason=error.strerror or str(error))

@@ -44,6 +44,7 @@ def examine(file: Path, model: Path | None, golden: Path | None, calibrated: Pat
     layouts = read(calibrated)
     found: dict[str, Any] = {
         "ok": False,
+        "error": None,
         "key": None,
         "details": {},
         "file": str(file),
@@ -81,7 +82,7 @@ def examine(file: Path, model: Path | None, golden: Path | None, calibrated: Pat
         library.close()
         found["ok"] = True
     except HoshikageError as refusal:
-        found |= {"key": refusal.key, "details": refusal.details}
+        found |= {"error": type(refusal).__name__, "key": refusal.key, "details": refusal.details}
     return found
 
 

@@ -17,7 +17,7 @@ from hoshikage.cli import result, serve
 from hoshikage.cli.context import CommandContext
 from hoshikage.cli.main import COMMANDS
 from hoshikage.cli.parser import wrap
-from hoshikage.errors import LibraryUnavailable
+from hoshikage.errors import LibraryMissing
 from hoshikage.library import locate
 from hoshikage.registry import Registry
 from hoshikage.settings import load
@@ -187,7 +187,7 @@ def test_a_server_without_a_library_names_the_command_that_installs_one(
     work: Path, registry: Registry, model: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def missing(*_: object) -> NoReturn:
-        raise LibraryUnavailable("library.missing")
+        raise LibraryMissing("library.missing")
 
     registry.add("one", model)
     monkeypatch.setattr(locate, "find", missing)

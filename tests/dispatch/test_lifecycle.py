@@ -17,7 +17,14 @@ from hoshikage.dispatch.lifecycle import Lifecycle, Policy
 from hoshikage.dispatch.loading import WantedLoad
 from hoshikage.dispatch.ramdisk import Placed, RamDisk
 from hoshikage.dispatch.runner import Job
-from hoshikage.errors import LibraryUnavailable, ModelCrashed, ModelLoadFailed, ModelQuarantined, Unavailable
+from hoshikage.errors import (
+    LibraryMissing,
+    LibraryUnavailable,
+    ModelCrashed,
+    ModelLoadFailed,
+    ModelQuarantined,
+    Unavailable,
+)
 from hoshikage.params import ChatPrompt, GenerationRequest, LoadParams, Message
 from tests.dispatch.fake_host import LIBRARY, FakeHouse, FakeLibraries
 
@@ -107,7 +114,7 @@ async def test_a_failed_load_reaches_every_waiter_and_the_next_request_tries_aga
 async def test_no_library_is_told_without_a_runner_and_recovers() -> None:
     house = FakeHouse()
     libraries = FakeLibraries()
-    libraries.error = LibraryUnavailable("library.missing")
+    libraries.error = LibraryMissing("library.missing")
     cycle = lifecycle(house, libraries=libraries)
     with pytest.raises(LibraryUnavailable):
         await load(cycle, "a")

@@ -11,7 +11,7 @@ from hoshikage.dispatch.crashes import Crashes
 from hoshikage.dispatch.lifecycle import Lifecycle, Policy
 from hoshikage.dispatch.ramdisk import RamDisk
 from hoshikage.dispatch.standby import MIN_FREE, StandbyRunner
-from hoshikage.errors import LibraryUnavailable
+from hoshikage.errors import LibraryMissing
 from hoshikage.params import DeviceInfo
 from tests.dispatch.fake_host import FakeHouse, FakeLibraries, choice
 from tests.dispatch.test_lifecycle import Clock, load
@@ -76,7 +76,7 @@ async def test_there_is_one_with_a_gpu_too(monkeypatch: pytest.MonkeyPatch) -> N
 async def test_there_is_none(case: str) -> None:
     house, libraries = FakeHouse(), FakeLibraries()
     if case == "library":
-        libraries.error = LibraryUnavailable("library.missing", looked="")
+        libraries.error = LibraryMissing("library.missing", looked="")
     made = standby(house, libraries, wanted=case != "not wanted", memory=1 if case == "memory" else MIN_FREE)
     await prepared(made)
     assert house.hosts == []

@@ -88,7 +88,8 @@ import json, pathlib, sys
 calibrated = "--calibrated" in sys.argv
 key = None if calibrated else "library.layout_unknown"
 details = {"file": "f", "struct": "s", "nearest": "n", "difference": "d"}
-print(json.dumps({"ok": calibrated, "key": key, "details": details, "calibrated": calibrated}))
+error = None if calibrated else "LayoutUnknown"
+print(json.dumps({"ok": calibrated, "error": error, "key": key, "details": details, "calibrated": calibrated}))
 sys.exit(0 if calibrated else 1)
 """
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hoshikage.errors import LibraryUnavailable, ModelCrashed, ModelLoadFailed, OutOfMemory, Unavailable
+from hoshikage.errors import LibraryMissing, LibraryUnavailable, ModelCrashed, ModelLoadFailed, OutOfMemory, Unavailable
 from hoshikage.library import child, library_state, store
 from hoshikage.library.selection import Selection
 from hoshikage.messages import LANGUAGES, text
@@ -150,7 +150,7 @@ def test_a_file_that_is_no_library_gives_way_but_an_empty_folder_does_not(select
     assert back is not None
     assert back.release == "b1000"
     shutil.rmtree(selection.lib_dir)
-    missing = LibraryUnavailable("library.missing", looked="", variable="", command="")
+    missing = LibraryMissing("library.missing", looked="", variable="", command="")
     assert selection.alternative(None, missing) is None, "who takes a library away wants none"
 
 

@@ -14,7 +14,7 @@ from hoshikage.answer.output_parser import ParsedEnd
 from hoshikage.answer.shapes import logprobs_of
 from hoshikage.answer.stream import Warnings
 from hoshikage.answer.unparsed import object_of
-from hoshikage.errors import HoshikageError, ModelNotFound
+from hoshikage.errors import BodyEmpty, HoshikageError, ModelNotFound
 from hoshikage.http.error_response import message_of
 from hoshikage.http.keys import REQUEST_ID
 from hoshikage.messages import Language
@@ -25,7 +25,7 @@ Kind = Literal["chat", "generate"]
 
 def error_body(error: HoshikageError, language: Language) -> dict[str, Any]:
     words = message_of(error, language)
-    if error.key == "http.body_empty":
+    if isinstance(error, BodyEmpty):
         words = f"missing request body: {words}"
     if isinstance(error, ModelNotFound) and "model" in error.details:
         words = f"model '{error.details['model']}' not found: {words}"  # programs know it by these words
