@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar
 from hoshikage.answer.chat_formats import ChatFormats
 from hoshikage.answer.plain import answer
 from hoshikage.answer.schema import chat
-from hoshikage.dispatch import client
+from hoshikage.dispatch import making
 from hoshikage.options import SETTINGS
 from hoshikage.registry import ModelSpec
 from hoshikage.settings import config_dir, load
@@ -45,7 +45,7 @@ class AsyncEngine:
         own = {} if library is None else {"HOSHIKAGE_LIB_PATH": str(Path(library).absolute())}
         self._settings = load({**FIXED, **given, **own}, os.environ, config_dir()).settings
         self._model = ModelSpec(Path(model).stem, Path(model).absolute(), (), 0)
-        self._dispatcher = client.create(self._settings, os.environ)
+        self._dispatcher = making.create(self._settings, os.environ)
         self._formats = ChatFormats()
 
     async def stream(self, messages: Messages, **fields: Any) -> AsyncGenerator[str, None]:

@@ -247,6 +247,7 @@ OPTIONS: Final = (
     Option("chat_template", words, "path of a Jinja file | chatml | gguf:NAME", own=True),
     Option("draft", words, "path of a GGUF", own=True),
     Option("thinking", words, "true | false", own=True, kind=bool),
+    Option("pin", words, "true | false", own=True, kind=bool),
     Option(
         "temperature",
         Decimal(0.0, 2.0),
@@ -313,6 +314,15 @@ OPTIONS: Final = (
     Option("queue_timeout", Decimal(1.0, 86_400.0), "1 … 86400 s", here=ANY, variable="QUEUE_TIMEOUT", default="180"),
     Option("queue_size", Whole(0, 100_000), "0 … 100000", here=ANY, variable="QUEUE_SIZE", default="64"),
     Option("engine", one_of("process", "thread"), "process | thread", variable="ENGINE", default="process"),
+    Option("max_models", Whole(1, 16), "1 … 16", here=ANY, variable="MAX_MODELS", default="1"),
+    Option(
+        "embedding_memory",
+        Whole(0, 1_048_576),
+        "0 (= off) … 1048576 MiB",
+        here=ANY,
+        variable="EMBEDDING_MEMORY",
+        default="512",
+    ),
     Option("runner_ahead", Switch(), "off | on", here=ANY, variable="RUNNER_AHEAD", default="on"),
     Option("library_timeout", Decimal(1.0, 3600.0), "1 … 3600 s", here=ANY, variable="LIBRARY_TIMEOUT", default="60"),
     Option("library_calibration", Switch(), "off | on", variable="LIBRARY_CALIBRATION", default="off"),

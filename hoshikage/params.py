@@ -229,6 +229,12 @@ class Rendering(Struct, frozen=True, array_like=True, tag="render"):
     prompt: ChatPrompt
 
 
+class Counting(Struct, frozen=True, array_like=True, tag="count"):
+    """How many tokens the request's prompt has. Answered by Finished alone."""
+
+    request: GenerationRequest
+
+
 class Embedding(Struct, frozen=True, array_like=True, tag="embed"):
     """Answered by one wire.Vector for each input, in their order."""
 
@@ -251,7 +257,9 @@ class Ranking(Struct, frozen=True, array_like=True, tag="rank"):
     """The request's field, for refusals."""
 
 
-Task = Tokenization | Detokenization | Rendering | Embedding | Ranking
+WordTask = Tokenization | Detokenization | Rendering | Counting
+"""What needs a model's vocabulary and template alone."""
+Task = WordTask | Embedding | Ranking
 """What a loaded model is asked for beside an answer."""
 Work = GenerationRequest | Task
 
@@ -292,6 +300,8 @@ class LoadParams:
     """The same request gives the same answer to the bit: nothing that is computed depends on other requests."""
     speculation: str = "off"
     """`lookup`: the next tokens are guessed from what the text repeats, and checked in one decode; `off`."""
+    vocab_only: bool = False
+    """Only what `WordTask` needs is loaded: the vocabulary and the metadata."""
     draft_path: str = ""
     """A small model of the same vocabulary that guesses the next tokens; empty for none."""
     chat_template: str | None = None

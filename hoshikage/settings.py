@@ -58,6 +58,10 @@ class Settings:
     queue_timeout: float
     queue_size: int
     engine: str
+    max_models: int
+    """Models that write which may be loaded at once."""
+    embedding_memory: int
+    """MiB that a model which embeds or ranks may need to live beside them; 0 is for none."""
     runner_ahead: bool
     library_calibration: bool
     library_timeout: float

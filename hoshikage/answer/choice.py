@@ -63,7 +63,9 @@ async def default_model(request: web.Request, ability: Ability | None) -> ModelS
 async def _candidates(request: web.Request) -> AsyncIterator[ModelSpec]:
     """Those that are meant before others, as far as they are known."""
     settings = request.app[SETTINGS]
-    for name in (settings.default_model, request.app[DISPATCHER].status()["model"]["id"], settings.preload):
+    status = request.app[DISPATCHER].status()
+    beside = [runner["model"] for runner in status["runners"] if runner["kind"] in ("embeddings", "rerank")]
+    for name in (settings.default_model, status["model"]["id"], *beside, settings.preload):
         if name is None:
             continue
         try:

@@ -19,9 +19,9 @@ async def resolve(registry: Registry, name: str) -> ModelSpec:
 
 def n_ctx_of(request: web.Request, spec: ModelSpec, found: Facts) -> int:
     """How many tokens a request of the model can really have, prompt and answer together."""
-    model = request.app[DISPATCHER].status()["model"]
-    if model["id"] == spec.label and model.get("n_ctx"):
-        return int(model["n_ctx"])
+    for runner in request.app[DISPATCHER].status()["runners"]:
+        if runner["model"] == spec.label and runner.get("n_ctx"):
+            return int(runner["n_ctx"])
     wanted = spec.options.n_ctx or request.app[SETTINGS].load_params.n_ctx
     trained = found.header.context_length if found.header else 0
     return min(wanted, trained) if trained else wanted

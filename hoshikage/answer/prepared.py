@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -14,9 +14,9 @@ from hoshikage.answer.output_parser import PLAIN, ParserSpec
 from hoshikage.answer.schema import chat
 from hoshikage.answer.schema.tools import select
 from hoshikage.answer.tools import adapted
-from hoshikage.errors import ContextLengthExceeded, InferenceFailed, InvalidRequest
+from hoshikage.errors import InferenceFailed, InvalidRequest
 from hoshikage.http.keys import DISPATCHER, SETTINGS
-from hoshikage.params import GenerationRequest
+from hoshikage.params import Counting, GenerationRequest
 from hoshikage.registry import ModelSpec
 
 Rename = Callable[[str], str]
@@ -62,12 +62,8 @@ def renamed(error: InvalidRequest, rename: Rename) -> InvalidRequest:
 
 async def count_prompt_tokens(request: web.Request, prepared: PreparedRequest) -> int:
     """How many tokens the prompt has, as the engine itself counts them: it is not read, and no answer is begun."""
-    notes = request.app[DISPATCHER].generate(prepared.spec, replace(prepared.job, max_tokens=1))
-    try:
-        async with aclosing(notes):
-            async for note in notes:
-                if isinstance(note, wire.Started):
-                    return note.prompt_tokens
-    except ContextLengthExceeded as error:
-        return int(error.details["n_prompt_tokens"])
+    async with aclosing(request.app[DISPATCHER].generate(prepared.spec, Counting(prepared.job))) as notes:
+        async for note in notes:
+            if isinstance(note, wire.Finished) and note.reason != "cancelled":
+                return note.prompt_tokens
     raise InferenceFailed("http.answer_cut")

@@ -72,7 +72,7 @@ def _by_own(
     from hoshikage.answer.chat_formats import ChatFormats
     from hoshikage.answer.plain import answer
     from hoshikage.answer.schema import chat
-    from hoshikage.dispatch import client
+    from hoshikage.dispatch import making
     from hoshikage.tools import Content
 
     logging.getLogger("hoshikage").addHandler(logging.NullHandler())  # what the dispatcher would log is raised, too
@@ -81,7 +81,7 @@ def _by_own(
     result.transient(context.text("speed.loading", label=spec.label))
 
     async def run() -> str:
-        dispatcher = client.create(settings, context.environ)
+        dispatcher = making.create(settings, context.environ)
         try:
             async with aclosing(answer(dispatcher, ChatFormats(), spec, body, settings)) as said:
                 async for one in said:

@@ -22,7 +22,9 @@ def add_options(parser: Parser, rows: Iterable[Option]) -> None:
     group = parser.add_argument_group(parser.text("cli.help_model_options"))
     for row in rows:
         words = parser.text(f"cli.option_{row.name}")
-        if row.kind is bool:
+        if row.kind is bool and row.name == "pin":  # the one that is off by default
+            group.add_argument(_flag(row), dest=row.name, action="store_const", const=True, help=words)
+        elif row.kind is bool:
             group.add_argument(f"--no-{row.name}", dest=row.name, action="store_const", const=False, help=words)
         else:
             metavar = "|".join((*(["N"] if row.kind is int else []), *row.words)) if row.words else METAVARS[row.kind]

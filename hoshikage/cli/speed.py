@@ -15,7 +15,8 @@ from hoshikage import wire
 from hoshikage.cli.client import Server
 from hoshikage.cli.context import CommandContext
 from hoshikage.cli.loop import Loop, event_loop
-from hoshikage.dispatch import client
+from hoshikage.dispatch import making
+from hoshikage.dispatch.client import Dispatcher
 from hoshikage.errors import InferenceFailed
 from hoshikage.params import ChatPrompt, GenerationRequest, Message, SamplingParams, Timings
 from hoshikage.registry import ModelSpec
@@ -48,7 +49,7 @@ def asker(spec: ModelSpec, context: CommandContext) -> Iterator[Asker]:
         return
     logging.getLogger("hoshikage").addHandler(logging.NullHandler())  # what the dispatcher would log is raised, too
     with event_loop() as loop:
-        dispatcher = client.create(context.settings, context.environ)
+        dispatcher = making.create(context.settings, context.environ)
         try:
             yield _Own(loop, dispatcher, spec)
         finally:
@@ -90,7 +91,7 @@ class _Served:
 class _Own:
     where = "own"
 
-    def __init__(self, loop: Loop, dispatcher: client.Dispatcher, spec: ModelSpec) -> None:
+    def __init__(self, loop: Loop, dispatcher: Dispatcher, spec: ModelSpec) -> None:
         self._loop = loop
         self._dispatcher = dispatcher
         self._spec = spec

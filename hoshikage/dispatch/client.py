@@ -4,44 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import logging
-import time
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Hashable, Mapping
-from contextlib import aclosing, suppress
-from dataclasses import asdict, dataclass, replace
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 
 from hoshikage import gguf, wire
+from hoshikage.dispatch import status
 from hoshikage.dispatch.answer_record import AnswerRecord
+from hoshikage.dispatch.budget import need_of
 from hoshikage.dispatch.crashes import Crashes, Origin
-from hoshikage.dispatch.host import Exit, Host
 from hoshikage.dispatch.latencies import Latencies
-from hoshikage.dispatch.libraries import InstalledLibraries, Libraries
-from hoshikage.dispatch.lifecycle import Lifecycle, Policy, Snapshot
-from hoshikage.dispatch.loading import WantedLoad
+from hoshikage.dispatch.libraries import Libraries
 from hoshikage.dispatch.memory import in_use
-from hoshikage.dispatch.process import ProcessHost
-from hoshikage.dispatch.queue import Queue
-from hoshikage.dispatch.ramdisk import RamDisk
-from hoshikage.dispatch.tries import ACCOUNT, Answering, RunNote, Tries
+from hoshikage.dispatch.pool import Pool, Pools
+from hoshikage.dispatch.totals import Totals
+from hoshikage.dispatch.tries import ACCOUNT, Answering, RunNote
+from hoshikage.dispatch.wanted import load_key, wanted_load, wanted_words
 from hoshikage.errors import InvalidRequest, ModelLoadFailed, QueueFull
-from hoshikage.messages import text
-from hoshikage.params import GenerationRequest, ModelInfo, Work
-from hoshikage.registry import ModelSpec, read_template, template_name
-from hoshikage.settings import Settings, cache_dir
+from hoshikage.params import GenerationRequest, WordTask, Work
+from hoshikage.registry import ModelSpec
+from hoshikage.settings import Settings
 
 KEPT_RECORDS: Final = 20
-UNKNOWN: Final = "unknown"
-"""As the version of a library that neither tells it nor has it in its file's name."""
-
-
-if TYPE_CHECKING:
-    from hoshikage.library.selection import SelectedLibrary
+MIB: Final = 2**20
 
 Clock = Callable[[], float]
 
@@ -63,81 +53,74 @@ class Waiting:
         return f"Waiting({self.place})"
 
 
-@dataclass(slots=True)
-class Totals:
-    """What has been computed since the server started."""
-
-    prompt_tokens: int = 0
-    """Computed, without those that were in memory already."""
-    cached_tokens: int = 0
-    completion_tokens: int = 0
-    prompt_ms: float = 0.0
-    decode_ms: float = 0.0
-
-    def add(self, end: wire.Finished) -> None:
-        self.prompt_tokens += end.prompt_tokens - end.timings.cached_tokens
-        self.cached_tokens += end.timings.cached_tokens
-        self.completion_tokens += end.completion_tokens
-        self.prompt_ms += end.timings.prompt_ms
-        self.decode_ms += end.timings.decode_ms
-
-
 Note = Waiting | wire.Loading | Answering | RunNote
 
 
 class Dispatcher:
-    """Made once by the server (`create`), closed with `stop`."""
+    """Made once by the server (`making.create`), closed with `stop`."""
 
-    def __init__(
-        self, settings: Settings, lifecycle: Lifecycle, libraries: Libraries, crashes: Crashes, clock: Clock
-    ) -> None:
+    def __init__(self, settings: Settings, pools: Pools, libraries: Libraries, crashes: Crashes, clock: Clock) -> None:
         """`clock` gives monotonic seconds."""
         self._settings = settings
-        self._lifecycle = lifecycle
+        self._pools = pools
         self._libraries = libraries
         self._crashes = crashes
         self._clock = clock
-        self._queue = Queue(
-            settings.load_params.n_parallel, settings.queue_size, settings.queue_timeout, clock, lifecycle.rest
-        )
-        self._tries = Tries(lifecycle, crashes, clock)
         self._records: deque[AnswerRecord] = deque(maxlen=KEPT_RECORDS)
         self._totals = Totals()
         self._latencies = Latencies()
 
     async def start(self) -> None:
-        await self._lifecycle.start()
+        for pool in self._pools:
+            for lifecycle in pool.lifecycles:
+                await lifecycle.start()
 
     def drain(self) -> None:
         """Takes no more requests and refuses those that wait; those that run go on."""
-        self._queue.close()
+        for pool in self._pools:
+            pool.queue.close()
 
     async def stop(self) -> None:
-        """Ends the runner, and what still runs with it."""
+        """Ends the runners, and what still runs with them."""
         self.drain()
-        await self._lifecycle.stop()
+        for pool in self._pools:
+            for lifecycle in pool.lifecycles:
+                await lifecycle.stop()
 
     async def preload(self, spec: ModelSpec) -> None:
         """Loads a model in its turn, as a request for it would. Raises HoshikageError."""
-        ticket = self._queue.enter(spec.label, load_key(spec))
+        pool = await self._pool_of(spec)
+        ticket = pool.queue.enter(spec.label, load_key(spec), ACCOUNT.get(), pinned=spec.options.pin)
         try:
             await ticket.wait()
-            async for _ in self._tries.load(partial(wanted_load, spec, self._settings)):
+            async for _ in pool.tries[ticket.lane].load(partial(wanted_load, spec, self._settings)):
                 pass
         finally:
             ticket.leave()
 
-    def keep(self, seconds: float) -> None:
-        """The loaded model stays so long after its last use; 0 unloads it as soon as nothing runs, inf is for good."""
-        self._lifecycle.keep(seconds)
-        if not self._queue.running and not self._queue.waiting:
-            self._lifecycle.rest()
+    def keep(self, spec: ModelSpec, seconds: float) -> None:
+        """The model, where it is loaded, stays so long after its last use; 0 unloads it as soon as nothing runs, inf is
+        for good."""
+        found = self._loaded(spec)
+        if found is None:
+            return
+        pool, lane = found
+        pool.lifecycles[lane].keep(seconds)
+        if pool.queue.is_idle(lane):
+            pool.lifecycles[lane].rest()
 
-    async def unload(self) -> None:
-        """Ends the runner now. Raises InvalidRequest while a request runs."""
-        if self._queue.running:
-            raise InvalidRequest("dispatch.busy", label=self._lifecycle.snapshot().label or "")
-        await self._lifecycle.unload()
+    async def unload(self, spec: ModelSpec | None = None) -> None:
+        """Ends the runner of this model, or all of them. Raises InvalidRequest while a request runs there."""
+        if spec is not None:
+            found = self._loaded(spec)
+            lanes = [] if found is None else [found]
+        else:
+            lanes = [(pool, number) for pool in self._pools for number in range(len(pool.lifecycles))]
+        for pool, number in lanes:
+            if pool.queue.lanes[number].running:
+                raise InvalidRequest("dispatch.busy", label=pool.lifecycles[number].snapshot().label or "")
+        for pool, number in lanes:
+            await pool.lifecycles[number].unload()
 
     async def generate(self, spec: ModelSpec, request: Work) -> AsyncGenerator[Note, None]:
         """Yields notes while the request waits and the model loads, then one Started, the Prefill and Token events (or
@@ -154,15 +137,17 @@ class Dispatcher:
         if origin.grammar:
             self._crashes.check_caller(origin.caller)
         arrived = self._clock()
-        ticket = self._queue.enter(spec.label, load_key(spec))
+        pool = await self._pool_of(spec, request)
+        vocabulary = pool is self._pools.vocabulary
+        key = load_key(spec)
+        ticket = pool.queue.enter(spec.label, key, origin.caller, pinned=spec.options.pin and not vocabulary)
+        find = partial(wanted_words if vocabulary else wanted_load, spec, self._settings)
         try:
             if ticket.waits:
                 yield Waiting(lambda: ticket.place)
             await ticket.wait()
             admitted = self._clock()
-            async with aclosing(
-                self._tries.notes(partial(wanted_load, spec, self._settings), request, ticket, origin)
-            ) as notes:
+            async with aclosing(pool.tries[ticket.lane].notes(find, request, ticket, origin)) as notes:
                 async for note in notes:
                     if isinstance(note, wire.Finished):
                         self._crashes.finished(spec.label, fingerprint)
@@ -176,56 +161,62 @@ class Dispatcher:
 
     @property
     def full(self) -> QueueFull | None:
-        """The refusal that whoever comes now will get, before anything else of the request is looked at."""
-        return self._queue.full() if self._queue.is_full else None
+        """The refusal that whoever asks for an answer now will get, before anything else of the request is looked at.
+        The current task's request is theirs."""
+        queue = self._pools.chat.queue
+        return queue.full() if queue.refuses(ACCOUNT.get()) else None
+
+    async def _pool_of(self, spec: ModelSpec, request: Work | None = None) -> Pool:
+        """Which runners the request is for. Words are a loaded model's business only where nobody computes with it."""
+        pool = await self._own_pool(spec)
+        words = self._pools.vocabulary
+        if words is None or not isinstance(request, WordTask):
+            return pool
+        lane = pool.queue.lane_of(load_key(spec))
+        is_free = lane is not None and pool.queue.is_idle(lane.number) and pool.lifecycles[lane.number].is_ready
+        return pool if is_free else words
+
+    async def _own_pool(self, spec: ModelSpec) -> Pool:
+        """A small model that embeds or ranks has a place of its own beside the others."""
+        pools = self._pools
+        if pools.embeddings is None and pools.rerank is None:
+            return pools.chat
+        if (found := self._loaded(spec)) is not None:
+            return found[0]
+        purpose = await asyncio.to_thread(self._purpose, spec)
+        return {"embeddings": pools.embeddings, "rerank": pools.rerank}.get(purpose) or pools.chat
+
+    def _loaded(self, spec: ModelSpec) -> tuple[Pool, int] | None:
+        """Where the model has a lane, as a pool and a number."""
+        key = load_key(spec)
+        for pool in self._pools.of_models():
+            lane = pool.queue.lane_of(key)
+            if lane is not None:
+                return pool, lane.number
+        return None
+
+    def _purpose(self, spec: ModelSpec) -> str:
+        """What a small enough model is for; empty for others, and where its file does not tell. Blocks on the disk."""
+        most = self._settings.embedding_memory * MIB
+        try:
+            wanted = wanted_load(spec, self._settings)
+            if wanted.file_state[1] > most:
+                return ""
+            header = self._libraries.header(wanted.params)
+        except ModelLoadFailed:  # the load says what is wrong
+            return ""
+        return gguf.purpose(header) if need_of(header, wanted.params).ram <= most else ""
 
     def status(self) -> dict[str, Any]:
-        """Queue, model, library in use and the last requests' timings, as JSON-able values."""
-        snapshot = self._lifecycle.snapshot()
-        return {
-            "queue": {
-                "slots": self._settings.load_params.n_parallel,
-                "running": self._queue.running,
-                "waiting": len(self._queue.waiting),
-                "waiting_for": list(self._queue.waiting),
-            },
-            "model": {
-                "state": snapshot.state,
-                "id": snapshot.label,
-                "quarantined": snapshot.label is not None and self._crashes.quarantined(snapshot.label),
-                "progress": snapshot.progress,
-                **(self._told(snapshot.model) if snapshot.model is not None else {}),
-            },
-            "library": None
-            if snapshot.library is None
-            else {**self._of_library(snapshot), **told_of(snapshot.choice, snapshot.library.version)},
-            "runner": {"pid": snapshot.pid, "resident_bytes": snapshot.resident_bytes, "ahead": snapshot.ahead},
-            "ramdisk": None
-            if snapshot.in_memory is None
-            else {"source": str(snapshot.in_memory.source), "bytes": snapshot.in_memory.size},
-            "idle": {"unload_in": snapshot.ends_in, "release_in": snapshot.freed_in},
-            "last_unload": asdict(snapshot.returned) if snapshot.returned is not None else None,
-            "totals": {**asdict(self._totals), "loads": snapshot.loads, "crashes": snapshot.crashes},
-            "last_requests": [asdict(record) for record in reversed(self._records)],
-        }
-
-    def _told(self, model: ModelInfo) -> dict[str, Any]:
-        warnings = [text(self._settings.lang, key) for key in model.warnings]
-        told = {**asdict(model), "warnings": warnings}
-        del told["devices"]  # they stand with the library
-        return told
-
-    def _of_library(self, snapshot: Snapshot) -> dict[str, Any]:
-        """The library with its devices: as the load left them, where a model is loaded."""
-        library = snapshot.library
-        assert library is not None
-        return asdict(replace(library, devices=snapshot.model.devices) if snapshot.model is not None else library)
+        """Queue, models, library in use and the last requests' timings, as JSON-able values."""
+        return status.of_all(self._pools, self._crashes, self._totals, self._records, self._settings.lang)
 
     async def full_status(self) -> dict[str, Any]:
         """For /v1/status: `status`, and what has to be looked for: memory, and whether a library was taken back."""
         found = self.status()
-        memory = await asyncio.to_thread(in_use, found["runner"]["pid"] or 0)
-        memory["vram_bytes"] = memory["vram_bytes"] or found["model"].get("vram_bytes", 0)
+        pids = [one["pid"] for one in found["runners"] if one["pid"]]
+        memory = await asyncio.to_thread(in_use, pids)
+        memory["vram_bytes"] = memory["vram_bytes"] or sum(one["vram_bytes"] for one in found["runners"])
         taken_back = await asyncio.to_thread(self._libraries.status)
         return {**found, "memory": memory, "library_taken_back": taken_back}
 
@@ -250,88 +241,6 @@ def with_waits(end: wire.Finished, queue_s: float, load_s: float) -> wire.Finish
     return msgspec.structs.replace(end, timings=replace(end.timings, queue_ms=queue_s * 1e3, load_ms=load_s * 1e3))
 
 
-def told_of(choice: SelectedLibrary | None, version: str) -> dict[str, str]:
-    """What people know a library by, for /v1/status. Its files may tell the release where it does not itself."""
-    if choice is None:
-        return {}
-    known = choice.release if version == UNKNOWN else version
-    return {"name": choice.slot, "file": str(choice.found), "release": choice.release, "version": known}
-
-
 def digest(label: str, request: Work) -> bytes:
     """Tells requests apart without keeping them."""
     return hashlib.sha256(label.encode() + b"\0" + wire.encode(wire.command_for(0, request))).digest()
-
-
-def create(settings: Settings, environ: Mapping[str, str]) -> Dispatcher:
-    """The dispatcher of a server. `environ` is where the system's own library search is described."""
-    crashes = Crashes(time.monotonic)
-    libraries = InstalledLibraries(settings, environ)
-    ahead = settings.runner_ahead and settings.engine == "process"
-    lifecycle = Lifecycle(
-        libraries,
-        embedded_host if settings.engine == "thread" else process_host,
-        RamDisk(settings.ramdisk_path, limit=int(settings.ramdisk_size * 2**30)),
-        crashes,
-        Policy(settings.idle_timeout, settings.great_timeout * 60, settings.watchdog_timeout, settings.lang, ahead),
-    )
-    return Dispatcher(settings, lifecycle, libraries, crashes, time.monotonic)
-
-
-def load_key(spec: ModelSpec) -> Hashable:
-    """The same for all names of one file with the same settings of loading, which need no load between them."""
-    options = spec.options
-    return spec.file, tuple(sorted(options.loading().items())), options.chat_template, options.draft
-
-
-def wanted_load(spec: ModelSpec, settings: Settings) -> WantedLoad:
-    """What loading this model means now. Raises ModelLoadFailed where a file of it is missing. Blocks on the disk."""
-    try:
-        states = [spec.file.stat(), *(part.stat() for part in gguf.files(spec.file)[1:] if part.exists())]
-    except OSError:
-        raise _file_missing(spec, spec.file) from None
-    options = spec.options
-    if options.draft is not None:
-        draft = Path(options.draft)
-        try:
-            states.append(draft.stat())
-        except OSError:
-            raise _file_missing(spec, draft) from None
-    params = replace(
-        settings.load_params,
-        model_path=str(spec.file),
-        chat_template=read_template(options.chat_template),
-        template_name=template_name(options.chat_template),
-        draft_path=options.draft or "",
-        **options.loading(),
-    )
-    size, changed = sum(state.st_size for state in states), max(state.st_mtime_ns for state in states)
-    return WantedLoad(spec.label, params, (states[0].st_ino, size, changed))
-
-
-def _file_missing(spec: ModelSpec, file: Path) -> ModelLoadFailed:
-    return ModelLoadFailed("dispatch.model_file_missing", param="model", label=spec.label, file=str(file))
-
-
-def process_host(library: Path, on_event: Callable[[wire.Event], None], on_exit: Callable[[Exit], None]) -> Host:
-    return ProcessHost(library, library_log_level(), on_event, on_exit, layouts_of(library))
-
-
-def embedded_host(library: Path, on_event: Callable[[wire.Event], None], _on_exit: Callable[[Exit], None]) -> Host:
-    from hoshikage.runner.embedded import EmbeddedHost  # only here does the server process load the library
-
-    return EmbeddedHost(library, library_log_level(), on_event, layouts_of(library))
-
-
-def layouts_of(library: Path) -> Path | None:
-    """The calibrated layouts of a library that was judged to be good with them."""
-    from hoshikage.library import calibration
-
-    with suppress(OSError):
-        return calibration.stored(library, cache_dir())
-    return None
-
-
-def library_log_level() -> int:
-    """The library is chatty at INFO: its lines are shown from WARNING on, or all of them at LOG_LEVEL=debug."""
-    return logging.DEBUG if logging.getLogger("hoshikage").isEnabledFor(logging.DEBUG) else logging.WARNING

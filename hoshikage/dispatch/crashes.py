@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -74,6 +74,16 @@ class Crashes:
         self._models: dict[str, _Record] = {}
         self._suspects: dict[bytes, _Suspect] = {}
         self._callers: dict[str, dict[bytes, float]] = {}
+
+    def ended(self, label: str, state: State, suspects: Sequence[Origin], *, at_once: bool) -> None:
+        """A runner of that model ended by itself while these were computed: tells whose crash it was."""
+        if not suspects:
+            self.crashed(label, state)
+        elif len(suspects) == 1:
+            self.blame(label, state, suspects[0], at_once=at_once)
+        else:
+            for origin in suspects:
+                self.doubt(state, origin)
 
     def crashed(self, label: str, state: State) -> None:
         """A runner of that model ended by itself, and no request is to blame."""

@@ -28,6 +28,9 @@ class Libraries(Protocol):
     def controls(self, params: LoadParams) -> tuple[int, ...] | None:
         """LoadParams.controls of the model that `current` was asked for."""
 
+    def header(self, params: LoadParams) -> GgufHeader:
+        """The checked header of the model's file. Raises ModelLoadFailed."""
+
     def likely(self) -> SelectedLibrary | None:
         """What a load would take now, whatever its model. Raises LibraryUnavailable, Unavailable."""
 
@@ -48,8 +51,8 @@ class InstalledLibraries:
     def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
         self._settings = settings
         self._environ = environ
-        self._sound: dict[Path, tuple[tuple[tuple[int, ...], ...], tuple[int, ...] | None]] = {}
-        """Model files that were found undamaged: their state then, and the tokens that they type as CONTROL."""
+        self._sound: dict[Path, tuple[tuple[tuple[int, ...], ...], GgufHeader]] = {}
+        """Model files that were found undamaged: their state then, and their headers."""
 
     def current(self, params: LoadParams) -> SelectedLibrary:
         self._check(Path(params.model_path))
@@ -58,8 +61,11 @@ class InstalledLibraries:
         return self._selection().current(require_gpu=params.require_gpu)
 
     def controls(self, params: LoadParams) -> tuple[int, ...] | None:
-        _, controls = self._sound.get(Path(params.model_path), ((), None))
-        return controls
+        found = self._sound.get(Path(params.model_path))
+        return None if found is None else found[1].controls
+
+    def header(self, params: LoadParams) -> GgufHeader:
+        return self._check(Path(params.model_path))
 
     def likely(self) -> SelectedLibrary | None:
         return self._selection().current()
@@ -76,7 +82,7 @@ class InstalledLibraries:
     def status(self) -> dict[str, Any] | None:
         return self._selection().status()
 
-    def _check(self, path: Path) -> None:
+    def _check(self, path: Path) -> GgufHeader:
         """Reads the header once, until the file changes: with a large vocabulary that takes a while."""
         try:
             found = tuple(
@@ -85,7 +91,8 @@ class InstalledLibraries:
         except OSError:  # the check itself says which, and why
             found = ()
         if not found or path not in self._sound or self._sound[path][0] != found:
-            self._sound[path] = found, check_model(path).controls
+            self._sound[path] = found, check_model(path)
+        return self._sound[path][1]
 
     def _selection(self) -> Selection:
         from hoshikage.library import demo  # only here: a server that has loaded nothing needs none of it

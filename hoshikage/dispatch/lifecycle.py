@@ -1,7 +1,7 @@
-"""Which model is loaded: unloaded, loading, ready; switching, idling out, crashing. Event loop only.
+"""Which model is loaded on a lane: unloaded, loading, ready; switching, idling out, crashing. Event loop only.
 
-One model at a time. A load is shared by all who wait for it, and goes on when they leave. The runner ends with its
-model, so that all memory goes back to the system; the copy on the RAM disk outlives it for a while.
+One model at a time on each. A load is shared by all who wait for it, and goes on when they leave. The runner ends with
+its model, so that all memory goes back to the system; the copy on the RAM disk outlives it for a while.
 """
 
 from __future__ import annotations
@@ -10,25 +10,27 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from contextvars import Context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hoshikage import wire
-from hoshikage.dispatch.crashes import NOBODY, Crashes, Origin, State
+from hoshikage.dispatch.crashes import NOBODY, Crashes, Origin
 from hoshikage.dispatch.host import Exit, HostFactory
 from hoshikage.dispatch.libraries import Libraries
 from hoshikage.dispatch.loading import Loader, WantedLoad, tell
 from hoshikage.dispatch.mailbox import Mailbox
 from hoshikage.dispatch.memory import Footprint, footprint, resident_bytes
-from hoshikage.dispatch.ramdisk import Held, RamDisk
+from hoshikage.dispatch.ramdisk import RamDisk
 from hoshikage.dispatch.runner import Job, Runner
+from hoshikage.dispatch.snapshot import Snapshot
 from hoshikage.dispatch.standby import StandbyRunner
 from hoshikage.errors import HoshikageError, LoadNotTried, ModelCrashed, ShuttingDown
 from hoshikage.messages import Language, describe, text
-from hoshikage.params import LibraryInfo, ModelInfo, Work
+from hoshikage.params import Work
 
 if TYPE_CHECKING:
     from hoshikage.library.selection import SelectedLibrary
@@ -39,6 +41,10 @@ AHEAD_AFTER_S: Final = 1.0
 """So long nobody may have asked for anything before a runner is started ahead: it must not slow an answer."""
 PROGRESS_LINE_S: Final = 2.0
 """The least time between two lines of the log about the progress of a load."""
+
+
+Room = Callable[[WantedLoad], Awaitable[None]]
+"""Waits until there is memory for a load. Raises HoshikageError where there will be none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,35 +59,6 @@ class Policy:
     """Whether a runner is started ahead."""
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """The model's state as /v1/status shows it."""
-
-    state: str
-    label: str | None
-    model: ModelInfo | None
-    library: LibraryInfo | None
-    choice: SelectedLibrary | None
-    """What people know that library by."""
-    pid: int | None
-    ahead: int | None
-    """Process id of the runner that was started ahead."""
-    resident_bytes: int
-    """Of the runner; 0 where the system does not tell."""
-    returned: Footprint | None
-    """What the end of the last runner gave back to the system."""
-    in_memory: Held | None
-    loads: int
-    crashes: int
-    """Since the server started."""
-    progress: float | None
-    """How much of the load is done, of 1; None where nothing is loading."""
-    ends_in: float | None
-    """Seconds until the runner ends for want of requests; None where no clock runs."""
-    freed_in: float | None
-    """Seconds until the copy in memory goes; None where no clock runs or there is none."""
-
-
 class Lifecycle:
     """Starts, switches and ends runners, and brings jobs to the current one."""
 
@@ -92,10 +69,15 @@ class Lifecycle:
         ramdisk: RamDisk,
         crashes: Crashes,
         policy: Policy,
+        standby: StandbyRunner | None = None,
     ) -> None:
-        """`libraries` is asked in a thread: it may block."""
+        """`libraries` is asked in a thread: it may block. `standby`, where it is given, is other lanes' too."""
+        self.room: Room | None = None
+        """Asked before each load; whoever knows of other lanes sets it."""
+        self.on_end: Callable[[], None] = lambda: None
+        """Called when a model has been unloaded."""
         self._libraries = libraries
-        self._standby = StandbyRunner(libraries, make_host, policy.watchdog, wanted=policy.ahead)
+        self._standby = standby or StandbyRunner(libraries, make_host, policy.watchdog, wanted=policy.ahead)
         self._loader = Loader(libraries, make_host, self._standby, ramdisk, policy.watchdog, policy.language)
         self._ramdisk = ramdisk
         self._crashes = crashes
@@ -107,6 +89,8 @@ class Lifecycle:
         self._choice: SelectedLibrary | None = None
         self._loading: asyncio.Task[Runner] | None = None
         self._watchers: set[Mailbox[wire.Loading | None]] = set()
+        self._last_file: Path | None = None
+        """Of the model that was loaded last."""
         self._returned: Footprint | None = None
         self._last_line = self._progress = 0.0
         self._idle: asyncio.TimerHandle | None = None
@@ -124,7 +108,7 @@ class Lifecycle:
     def snapshot(self) -> Snapshot:
         runner, label = self._runner, self._wanted.label if self._wanted is not None else None
         model = runner.model if runner is not None else None
-        state = "ready" if model is not None else "loading" if self._loading is not None else "unloaded"
+        state = "ready" if self.is_ready else "loading" if self._loading is not None else "unloaded"
         if self._leaving is not None:
             runner, label = self._leaving
             model, state = None, "unloading"
@@ -145,7 +129,12 @@ class Lifecycle:
             progress=self._progress if state == "loading" else None,
             ends_in=_left(self._idle),
             freed_in=_left(self._great) if in_memory is not None else None,
+            pinned=self._wanted is not None and self._wanted.pinned,
         )
+
+    @property
+    def is_ready(self) -> bool:
+        return self._runner is not None and self._runner.model is not None
 
     @property
     def choice(self) -> SelectedLibrary | None:
@@ -170,6 +159,8 @@ class Lifecycle:
                 self._wanted = wanted
                 self._loading = asyncio.create_task(self._load(wanted))
                 self._loading.add_done_callback(self._load_ended)
+            elif self._wanted.pinned != wanted.pinned:
+                self._wanted = replace(self._wanted, pinned=wanted.pinned)
             loading = self._loading
         if not loading.done():
             inbox: Mailbox[wire.Loading | None] = Mailbox()
@@ -211,7 +202,7 @@ class Lifecycle:
 
     def _idle_s(self) -> float | None:
         """How long the model stays unused; None for good."""
-        seconds = self._kept_s
+        seconds = math.inf if self._wanted is not None and self._wanted.pinned else self._kept_s
         if seconds is None:
             seconds = self._policy.idle_timeout or math.inf
         return None if seconds == math.inf else seconds
@@ -221,7 +212,17 @@ class Lifecycle:
         self._hold()
         async with self._changing:
             await self._end("why_asked")
+        self._tell_end()
         self._arm_great()
+
+    async def make_way(self, is_idle: Callable[[], bool]) -> None:
+        """Ends the runner for another lane's model, unless it is in use by the time it could be ended."""
+        async with self._changing:
+            if is_idle():
+                self._hold()
+                await self._end("why_room")
+                self._arm_great()
+        self._tell_end()
 
     async def stop(self) -> None:
         """Ends the runner for good and takes the model out of memory."""
@@ -248,6 +249,11 @@ class Lifecycle:
         async with self._changing:
             if uses == self._uses:
                 await self._end("why_idle")
+        self._tell_end()
+
+    def _tell_end(self) -> None:
+        if self._runner is None and self._loading is None:
+            self.on_end()
 
     def _arm_great(self) -> None:
         if self._policy.great_timeout > 0:
@@ -272,13 +278,19 @@ class Lifecycle:
                 await self._release()
 
     async def _release(self) -> None:
-        tell(self._policy.language, (await asyncio.to_thread(self._ramdisk.release)).notice)
+        """Of the copy in memory, unless it is of another lane's model."""
+        held = self._ramdisk.held
+        if held is None or self._last_file in (None, held.source):
+            tell(self._policy.language, (await asyncio.to_thread(self._ramdisk.release)).notice)
 
     # Loading
 
     async def _load(self, wanted: WantedLoad) -> Runner:
         if pause := self._crashes.pause(wanted.label):
             await asyncio.sleep(pause)
+        if self.room is not None:
+            await self.room(wanted)
+        self._last_file = Path(wanted.params.model_path)
         self._last_line = asyncio.get_running_loop().time()
         self._progress = 0.0
         logger.info(self._say("log_loading", label=wanted.label, file=wanted.params.model_path))
@@ -299,7 +311,7 @@ class Lifecycle:
             logger.warning(text(self._policy.language, warning))
         if runner.model.is_busy:
             logger.info(self._say("log_busy", threads=runner.model.n_threads))
-        if "text" not in runner.model.purposes:
+        if runner.model.purposes and "text" not in runner.model.purposes:
             purposes = ", ".join(runner.model.purposes)
             logger.info(self._say("log_no_text", label=wanted.label, purposes=purposes))
         return runner
@@ -370,20 +382,11 @@ class Lifecycle:
         self._crashed += 1
         logger.error(self._say("log_crashed", label=self._label, reason=gone.reason))
         if self._wanted is not None and self._choice is not None:
-            self._tell_apart(gone, (self._wanted.file_state, self._choice.fingerprint))
+            state = self._wanted.file_state, self._choice.fingerprint
+            self._crashes.ended(self._label, state, gone.suspects, at_once=gone.overtime)
         if self._runner is not None and self._runner.model is not None:
             self._loading = None  # a load that is still going on fails by itself
         self._runner = None
-
-    def _tell_apart(self, gone: Exit, state: State) -> None:
-        """Whose crash it was."""
-        if not gone.suspects:
-            self._crashes.crashed(self._label, state)
-        elif len(gone.suspects) == 1:
-            self._crashes.blame(self._label, state, gone.suspects[0], at_once=gone.overtime)
-        else:
-            for origin in gone.suspects:
-                self._crashes.doubt(state, origin)
 
     @property
     def _label(self) -> str:

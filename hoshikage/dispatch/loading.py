@@ -35,6 +35,8 @@ class WantedLoad:
     params: LoadParams
     file_state: tuple[int, int, int]
     """Identity of the model file: (inode, size, mtime in ns)."""
+    pinned: bool = field(default=False, compare=False)
+    """Whether it stays, once loaded, until somebody asks for its end."""
 
 
 class LoadOwner(Protocol):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -18,15 +20,17 @@ class Footprint:
 
     resident_bytes: int
     vram_bytes: int
+    at: float = field(default_factory=time.monotonic, compare=False)
+    """When it was measured."""
 
 
-def in_use(runner: int) -> dict[str, int]:
-    """Bytes that this process and the runner hold, and what the machine has left; 0 where nobody tells."""
-    held = footprint(runner)
+def in_use(runners: Iterable[int]) -> dict[str, int]:
+    """Bytes that this process and the runners hold, and what the machine has left; 0 where nobody tells."""
+    held = [*map(footprint, runners)]
     return {
         "server_bytes": resident_bytes(os.getpid()),
-        "runner_bytes": held.resident_bytes,
-        "vram_bytes": held.vram_bytes,
+        "runner_bytes": sum(one.resident_bytes for one in held),
+        "vram_bytes": sum(one.vram_bytes for one in held),
         "available_bytes": available_memory(),
     }
 
@@ -45,6 +49,32 @@ def resident_bytes(pid: int) -> int:
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) * 1024
     return 0
+
+
+def own_bytes(pid: int) -> int:
+    """What the process holds that nobody else could have: not what it maps of files on a disk (Linux)."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(("RssAnon:", "RssShmem:")))
+
+
+def free_vram() -> int:
+    """Free memory of all NVIDIA GPUs, where the package nvidia-ml-py (extra `nvidia`) is installed; 0: not told."""
+    try:
+        nvml: Any = import_module("pynvml")
+    except ImportError:
+        return 0
+    free = 0
+    with suppress(nvml.NVMLError):
+        nvml.nvmlInit()
+        try:
+            for index in range(nvml.nvmlDeviceGetCount()):
+                free += nvml.nvmlDeviceGetMemoryInfo(nvml.nvmlDeviceGetHandleByIndex(index)).free
+        finally:
+            nvml.nvmlShutdown()
+    return free
 
 
 def vram_bytes(pid: int) -> int:

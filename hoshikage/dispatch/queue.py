@@ -1,28 +1,43 @@
-"""Who runs next. Requests wait in order of arrival for a slot; those for the loaded model may go first for a while, so
-that alternating clients do not make the models alternate. Those that run together are all for one model: a request for
-another waits until the last of them has ended. Event loop only."""
+"""Who runs next, and on which lane. Event loop only.
+
+A lane is a place for one model; what runs on it together is for that model. Requests wait for a slot, callers taking
+turns; those for a model that has a lane may go first for a while, so that alternating clients do not make models
+alternate. A model without a lane takes an empty one, else the one that has been unused longest; never one that is busy
+or pinned.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from bisect import insort
+from collections import Counter
 from collections.abc import Callable, Hashable
 from typing import Final
 
-from hoshikage.errors import HoshikageError, QueueFull, QueueTimeout, ShuttingDown
+from hoshikage.errors import HoshikageError, QueueFull, QueueTimeout, ShuttingDown, Unavailable
 
 GROUP_PATIENCE_S: Final = 10.0
-"""So long at most does a request for another model wait behind later ones for the loaded model."""
+"""So long at most does a request for another model wait behind later ones for a loaded model."""
 RETRY_AFTER_S: Final = 5
+MAX_KEPT: Final = 1000
+"""Callers whose turns are remembered, beside those who wait."""
 
 
 class Ticket:
     """A place in the queue, and then a slot, until `leave`."""
 
-    def __init__(self, queue: Queue, label: str, arrived: float, key: Hashable) -> None:
+    def __init__(self, queue: Queue, label: str, arrived: float, key: Hashable, order: tuple[int, int]) -> None:
         self.label = label
         self.key = key
         """What is the same for all names of one model."""
         self.arrived = arrived
+        self.order = order
+        """Its caller's turn, and which it is of all that came: the least is next."""
+        self.caller = ""
+        self.pinned = False
+        """Whether its model, once loaded, makes way for no other."""
+        self.lane = 0
+        """The lane that it runs on, once it has a slot."""
         self.load_s = 0.0
         """What it waited for its model, by whoever has the slot."""
         self._turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -39,7 +54,7 @@ class Ticket:
         return self._queue.place_of(self)
 
     async def wait(self) -> None:
-        """Ends when the slot is this ticket's. Raises QueueTimeout, ShuttingDown."""
+        """Ends when the slot is this ticket's. Raises QueueTimeout, QueueFull, ShuttingDown, Unavailable."""
         timeout = self._queue.timeout
         late = QueueTimeout("dispatch.queue_timeout", seconds=timeout, retry_after=RETRY_AFTER_S)
         # Not asyncio.wait_for: before Python 3.12 it swallows a cancel that meets the end of its wait, and a client
@@ -50,8 +65,9 @@ class Ticket:
         finally:
             timer.cancel()
 
-    def admit(self) -> None:
-        """The slot is this ticket's now."""
+    def admit(self, lane: int) -> None:
+        """A slot of that lane is this ticket's now."""
+        self.lane = lane
         if not self._turn.done():
             self._turn.set_result(None)
 
@@ -66,8 +82,22 @@ class Ticket:
         self._queue.left(self)
 
 
+class Lane:
+    """A place for one model, and the tickets that run there."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.key: Hashable = None
+        """The model that it is for now; None is none."""
+        self.label = ""
+        self.pinned = False
+        self.used = 0
+        """When it was last given or left, as a count."""
+        self.running: set[Ticket] = set()
+
+
 class Queue:
-    """`capacity` run at once, at most `bound` wait, each at most `timeout` seconds."""
+    """`capacity` run at once on each lane; at most `bound` wait for a model, each at most `timeout` seconds."""
 
     def __init__(
         self,
@@ -75,32 +105,52 @@ class Queue:
         bound: int,
         timeout: float,
         clock: Callable[[], float],
-        on_rest: Callable[[], None] = lambda: None,
+        on_rest: Callable[[int], None] = lambda _lane: None,
+        lanes: int = 1,
     ) -> None:
-        """`clock` gives seconds; `on_rest` is called when nothing runs and nothing waits any more."""
+        """`clock` gives seconds; `on_rest` is called with a lane on which nothing runs, and that nothing waits for."""
         self.timeout = timeout
+        self.lanes = tuple(Lane(number) for number in range(lanes))
         self._capacity = capacity
         self._bound = bound
         self._clock = clock
         self._on_rest = on_rest
-        self._running: set[Ticket] = set()
         self._waiting: list[Ticket] = []
-        self._key: Hashable = None
+        """In their order."""
+        self._models: Counter[Hashable] = Counter()
+        """How many wait for each model, so that a long queue need not be looked through for those that nobody wants."""
+        self._came = self._uses = 0
+        self._turn = 0
+        """That of the last ticket which got a slot."""
+        self._turns: dict[str, int] = {}
+        """Callers' last turns; one that lies behind `_turn` says nothing any more."""
         self._open = True
 
     @property
+    def slots(self) -> int:
+        return self._capacity * len(self.lanes)
+
+    @property
     def running(self) -> int:
-        return len(self._running)
+        return sum(len(lane.running) for lane in self.lanes)
 
     @property
     def waiting(self) -> tuple[str, ...]:
-        """Labels of the models that are waited for, in order of arrival."""
+        """Labels of the models that are waited for, in their order."""
         return tuple(ticket.label for ticket in self._waiting)
 
-    @property
-    def is_full(self) -> bool:
-        """Whether `enter` would refuse whoever comes."""
-        return len(self._running) >= self._capacity and len(self._waiting) >= self._bound
+    def waiting_for(self, key: Hashable) -> int:
+        """How many wait for this model."""
+        return self._models[key]
+
+    def is_idle(self, lane: int) -> bool:
+        """Whether nothing runs on the lane, and nothing waits for its model."""
+        found = self.lanes[lane]
+        return not found.running and self._first(found.key) is None
+
+    def lane_of(self, key: Hashable) -> Lane | None:
+        """The lane that is for this model now."""
+        return next((lane for lane in self.lanes if lane.key == key), None)
 
     def place_of(self, ticket: Ticket) -> int:
         """1 is next, 0 is no longer waiting."""
@@ -110,30 +160,53 @@ class Queue:
         """The refusal of one who finds the queue full."""
         return QueueFull("dispatch.queue_full", bound=self._bound, retry_after=RETRY_AFTER_S)
 
-    def enter(self, label: str, key: Hashable = None) -> Ticket:
-        """A ticket at the end of the queue. `key` is the same for all names of one model; None: the label is it.
+    def refuses(self, caller: str = "") -> bool:
+        """Whether `enter` would refuse this caller, whatever the model."""
+        return self._is_full(len(self._waiting), self._bound * len(self.lanes)) and self._pushed_by(caller) is None
 
+    def enter(self, label: str, key: Hashable = None, caller: str = "", *, pinned: bool = False) -> Ticket:
+        """A ticket in the queue. `key` is the same for all names of one model; None: the label is it.
+
+        A full queue makes room for a caller who has fewer places than another, whose last ticket is refused instead.
         Raises QueueFull, ShuttingDown.
         """
         if not self._open:
             raise _shutting_down()
-        if self.is_full:
-            raise self.full()
-        ticket = Ticket(self, label, self._clock(), label if key is None else key)
-        self._waiting.append(ticket)
+        key = label if key is None else key
+        full = self._is_full(len(self._waiting), self._bound * len(self.lanes))
+        if full or self._is_full(self._models[key], self._bound):
+            pushed = self._pushed_by(caller)
+            if pushed is None:
+                raise self.full()
+            self._take_out(pushed)
+            pushed.refuse(self.full())
+        self._came += 1
+        ticket = Ticket(self, label, self._clock(), key, (self._turn_of(caller), self._came))
+        ticket.caller, ticket.pinned = caller, pinned
+        insort(self._waiting, ticket, key=lambda one: one.order)
+        self._models[key] += 1
         self._advance()
         return ticket
 
     def left(self, ticket: Ticket) -> None:
-        if ticket in self._running:
-            self._running.remove(ticket)
+        lane = self.lanes[ticket.lane]
+        if ticket in lane.running:
+            lane.running.remove(ticket)
+            self._uses += 1
+            lane.used = self._uses
         elif ticket in self._waiting:
-            self._waiting.remove(ticket)
+            self._take_out(ticket)
         else:
             return
         self._advance()
-        if not self._running and not self._waiting:
-            self._on_rest()
+        if self.is_idle(lane.number):
+            self._on_rest(lane.number)
+
+    def emptied(self, lane: int) -> None:
+        """The lane's model is not loaded any more, and nobody is about to load it."""
+        found = self.lanes[lane]
+        if not found.running:
+            found.key, found.label, found.pinned = None, "", False
 
     def close(self) -> None:
         """Refuses those who wait and all who come; those who run are left alone."""
@@ -141,23 +214,81 @@ class Queue:
         for ticket in self._waiting:
             ticket.refuse(_shutting_down())
 
+    def _is_full(self, waiting: int, bound: int) -> bool:
+        return waiting >= bound and all(len(lane.running) >= self._capacity for lane in self.lanes)
+
+    def _pushed_by(self, caller: str) -> Ticket | None:
+        """Whose place this caller may take: the last of the caller who has most, and more than this one would have."""
+        counts = Counter(ticket.caller for ticket in self._waiting)
+        if not counts:
+            return None
+        greedy, most = counts.most_common(1)[0]
+        if most <= counts[caller] + 1:
+            return None
+        return next(ticket for ticket in reversed(self._waiting) if ticket.caller == greedy)
+
+    def _turn_of(self, caller: str) -> int:
+        """The turn of a caller's next ticket: behind its own others, and beside whoever comes now."""
+        if len(self._turns) >= MAX_KEPT:
+            self._turns = {one: turn for one, turn in self._turns.items() if turn >= self._turn}
+        turn = self._turns[caller] = max(self._turn, self._turns.get(caller, -1) + 1)
+        return turn
+
+    def _take_out(self, ticket: Ticket) -> None:
+        self._waiting.remove(ticket)
+        self._models[ticket.key] -= 1
+        if not self._models[ticket.key]:
+            del self._models[ticket.key]
+
+    # Who runs next
+
     def _advance(self) -> None:
-        while self._waiting and len(self._running) < self._capacity:
-            ticket = next_ticket(self._waiting, self._key, self._clock())
-            if self._running and ticket.key != self._key:  # nobody overtakes it any more
-                break
-            self._waiting.remove(ticket)
-            self._running.add(ticket)
-            self._key = ticket.key
-            ticket.admit()
+        while any(self._serve(lane) for lane in self.lanes):
+            pass
+        if self._waiting and all(lane.pinned for lane in self.lanes):
+            labels = ", ".join(lane.label for lane in self.lanes)
+            for ticket in [one for one in self._waiting if self.lane_of(one.key) is None]:
+                self._take_out(ticket)
+                ticket.refuse(Unavailable("dispatch.pinned", label=ticket.label, pinned=labels, retry_after=60))
 
+    def _serve(self, lane: Lane) -> bool:
+        """Gives a slot of the lane to whom it is due; False for nobody."""
+        ticket = self._next(lane) if len(lane.running) < self._capacity else None
+        if ticket is None:
+            return False
+        self._take_out(ticket)
+        lane.running.add(ticket)
+        self._uses += 1
+        lane.key, lane.label, lane.pinned, lane.used = ticket.key, ticket.label, ticket.pinned, self._uses
+        self._turn = max(self._turn, ticket.order[0])
+        ticket.admit(lane.number)
+        return True
 
-def next_ticket(waiting: list[Ticket], loaded: Hashable, now: float) -> Ticket:
-    """The first for the loaded model, while the first of all has not waited too long; else the first of all."""
-    first = waiting[0]
-    if first.key == loaded or now - first.arrived >= GROUP_PATIENCE_S:
-        return first
-    return next((ticket for ticket in waiting if ticket.key == loaded), first)
+    def _next(self, lane: Lane) -> Ticket | None:
+        """The first for the lane's model, while the first of those without a lane has not waited too long for it."""
+        own, other = self._first(lane.key), self._first_without_lane()
+        if other is None or self._lane_for() is not lane:
+            return own
+        patient = self._clock() - other.arrived < GROUP_PATIENCE_S
+        if own is not None and (patient or own.order < other.order):
+            return own
+        return None if lane.running else other  # nobody overtakes it any more
+
+    def _first(self, key: Hashable) -> Ticket | None:
+        return next((ticket for ticket in self._waiting if ticket.key == key), None) if self._models[key] else None
+
+    def _first_without_lane(self) -> Ticket | None:
+        if all(self.lane_of(key) is not None for key in self._models):
+            return None
+        return next((ticket for ticket in self._waiting if self.lane_of(ticket.key) is None), None)
+
+    def _lane_for(self) -> Lane | None:
+        """Which lane the next model without one gets: an empty one, else one that rests, else the one to be drained."""
+        return min(
+            (lane for lane in self.lanes if not lane.pinned),
+            key=lambda lane: (lane.key is not None, not self.is_idle(lane.number), len(lane.running), lane.used),
+            default=None,
+        )
 
 
 def _shutting_down() -> ShuttingDown:

@@ -39,6 +39,8 @@ class StandbyRunner:
         memory: Callable[[], int] = available_memory,
     ) -> None:
         """`libraries` is asked in a thread. Not `wanted`: there is never one."""
+        self.may_start: Callable[[], bool] = lambda: True
+        """Whether nobody waits for an answer; whoever knows of all lanes sets it."""
         self._libraries = libraries
         self._make_host = make_host
         self._watchdog = watchdog
@@ -56,7 +58,8 @@ class StandbyRunner:
 
     def prepare(self) -> None:
         """Starts one in the background where there is none. A failure is only told: the load itself will say why."""
-        if self._wanted and self._runner is None and (self._starting is None or self._starting.done()):
+        starts = self._starting is not None and not self._starting.done()
+        if self._wanted and self._runner is None and not starts and self.may_start():
             self._starting = asyncio.create_task(self._start())
 
     async def take(self, choice: SelectedLibrary) -> Runner | None:

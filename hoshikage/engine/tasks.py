@@ -9,7 +9,7 @@ from typing import Final
 
 from hoshikage import wire
 from hoshikage.engine.cancels import Cancels
-from hoshikage.engine.prompt import checked, mixed
+from hoshikage.engine.prompt import checked, mixed, prepare
 from hoshikage.errors import ContextLengthExceeded, InvalidRequest
 from hoshikage.llama.embedder import Embedder
 from hoshikage.llama.kinds import scores_are_shares
@@ -18,6 +18,7 @@ from hoshikage.llama.pairs import pair
 from hoshikage.llama.templates import Templates
 from hoshikage.llama.vocab import NO_TOKEN, Vocab
 from hoshikage.params import (
+    Counting,
     Detokenization,
     Embedding,
     LoadParams,
@@ -27,6 +28,8 @@ from hoshikage.params import (
     Tokenization,
 )
 
+UNBOUNDED: Final = 2**31
+"""The context of a prompt that is only counted."""
 FRAME_TOKENS: Final = 32_768
 FRAME_CHARACTERS: Final = 1_048_576
 """Most of one event: a frame has a limit."""
@@ -66,6 +69,8 @@ class Tasks:
             self._tell(job, b"".join(pieces).decode("utf-8", "replace"))
         elif isinstance(task, Rendering):
             self._tell(job, self._templates.render(task.prompt, datetime.now()).text)
+        elif isinstance(task, Counting):
+            n_tokens = len(prepare(task.request, self._templates, vocab, UNBOUNDED).tokens)
         else:
             n_tokens, whole = self._computed(job, task)
             reason = "stop" if whole else "cancelled"

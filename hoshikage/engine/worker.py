@@ -25,6 +25,7 @@ from hoshikage.engine.sampler_factory import SamplerFactory
 from hoshikage.engine.scheduler import Scheduler
 from hoshikage.engine.session import Plan, Session
 from hoshikage.engine.tasks import Tasks
+from hoshikage.engine.vocabulary import Vocabulary
 from hoshikage.errors import HoshikageError, InferenceFailed, InvalidRequest, ModelLoadFailed
 from hoshikage.llama.context import Context
 from hoshikage.llama.ends import end_tokens
@@ -56,7 +57,7 @@ class Worker(threading.Thread):
         self._commands: queue.SimpleQueue[wire.Load | wire.Generate | wire.Perform | None] = queue.SimpleQueue()
         self._cancels = Cancels()
         self._stopping = False
-        self._loaded: _Loaded | None = None
+        self._loaded: _Loaded | Vocabulary | None = None
 
     def submit(self, command: wire.Load | wire.Generate | wire.Perform) -> None:
         """Any thread."""
@@ -99,7 +100,7 @@ class Worker(threading.Thread):
 
     def _generate(self, first: wire.Generate) -> None:
         """Steps until no job is left; jobs that arrive meanwhile join."""
-        if self._loaded is None:
+        if not isinstance(self._loaded, _Loaded):
             self._cancels.ended(first.job)
             self._emit(wire.Failed.of(InferenceFailed("engine.no_model"), first.job))
             return
@@ -145,14 +146,17 @@ class Worker(threading.Thread):
     def _load(self, library: Library, params: LoadParams) -> None:
         self._unload()
         begun = time.perf_counter()
-        model, context = open_model(library, params, self._progress)
-        try:
-            self._loaded = loaded = _Loaded(model, context, params, self._cancels, self._emit)
-        except BaseException:
-            context.close()
-            model.close()
-            raise
-        self._emit(wire.Loaded(loaded.info((time.perf_counter() - begun) * 1e3)))
+        if params.vocab_only:
+            self._loaded = Vocabulary.open(library, params, self._cancels, self._emit)
+        else:
+            model, context = open_model(library, params, self._progress)
+            try:
+                self._loaded = _Loaded(model, context, params, self._cancels, self._emit)
+            except BaseException:
+                context.close()
+                model.close()
+                raise
+        self._emit(wire.Loaded(self._loaded.info((time.perf_counter() - begun) * 1e3)))
 
     def _unload(self) -> None:
         if self._loaded is not None:

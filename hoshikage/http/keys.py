@@ -49,12 +49,13 @@ class Dispatching(Protocol):
         """Loads the model in its turn, as a request for it would. Raises HoshikageError."""
         ...
 
-    def keep(self, seconds: float, /) -> None:
-        """The loaded model stays so long after its last use; 0 unloads it as soon as nothing runs, inf is for good."""
+    def keep(self, spec: ModelSpec, seconds: float, /) -> None:
+        """The model, where it is loaded, stays so long after its last use; 0 unloads it as soon as nothing runs, inf is
+        for good."""
         ...
 
-    async def unload(self) -> None:
-        """Unloads whatever is loaded. Raises HoshikageError while it is in use."""
+    async def unload(self, spec: ModelSpec | None = None, /) -> None:
+        """Unloads the model, or whatever is loaded. Raises HoshikageError while it is in use."""
         ...
 
     def status(self) -> dict[str, Any]: ...

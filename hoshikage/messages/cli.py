@@ -42,10 +42,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "星影 (Hoshikage): GGUF モデルを手元の libllama で動かす、静かな LLM サーバー。コマンドを省くと serve です。",
         "Hoshikage: a quiet LLM server that runs GGUF models on your own libllama. Without a command it serves.",
     ),
-    "epilog": (
-        "各コマンドの説明: hoshikage コマンド --help",
-        "Help on a command: hoshikage COMMAND --help",
-    ),
+    "epilog": ("各コマンドの説明: hoshikage コマンド --help", "Help on a command: hoshikage COMMAND --help"),
     "serve_summary": ("サーバーを起動（既定）", "start the server (default)"),
     "add_summary": ("GGUF モデルを登録", "register a GGUF model"),
     "rm_summary": (
@@ -109,10 +106,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     # add, rm
     "add_path": ("GGUF ファイル", "the GGUF file"),
     "add_label": ("モデルを呼ぶ名前（API の model に指定）", "what to call the model (the API's model)"),
-    "add_stop": (
-        "このモデルだけの停止文字列（いくつでも）",
-        "stop strings of this model, any number",
-    ),
+    "add_stop": ("このモデルだけの停止文字列（いくつでも）", "stop strings of this model, any number"),
     "add_check": (
         "登録せずに、使えるかどうかと必要なメモリを調べる（ラベルは要りません）",
         "only check the file and estimate the memory it needs (takes no label)",
@@ -169,6 +163,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "考える過程を省かせる（Qwen3 など、対応したモデルで）",
         "let it answer without thinking first (models that can, such as Qwen3)",
     ),
+    "option_pin": ("読み込んだら、頼まれるまでアンロードしない", "once loaded, keep it until its end is asked for"),
     "option_temperature": ("回答のばらつき（0 は最もありそうな語）", "randomness (0: the likeliest token)"),
     "option_top_p": ("確率の合計がこの値になるまでの語から選ぶ", "choose among tokens up to this total probability"),
     "option_top_k": ("ありそうな順にこの数の語から選ぶ", "choose among this many likeliest tokens"),

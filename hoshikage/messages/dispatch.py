@@ -89,6 +89,18 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "why_asked": ("依頼されたため", "asked for"),
     "why_idle": ("待機時間を過ぎたため", "idle"),
+    "no_room": (
+        "モデル「{label}」のメモリが足りません（必要 {needed:.0f} MiB、空き {free:.0f} MiB）。"
+        "読み込み済みの {loaded} が使用中です。終わるのを待つか、アンロードしてから送ってください。",
+        "There is not enough memory for model “{label}” (needs {needed:.0f} MiB, {free:.0f} MiB are free): {loaded} "
+        "is loaded and in use. Wait until it is done, or unload it, and send the request again.",
+    ),
+    "pinned": (
+        "モデル「{label}」を読み込む場所がありません。{pinned} が固定（pin）されています。"
+        "固定を外すかアンロードするか、MAX_MODELS を増やしてください。",
+        "There is no place for model “{label}”: {pinned} is pinned. Unpin or unload it, or raise MAX_MODELS.",
+    ),
+    "why_room": ("別のモデルにメモリを譲るため", "making room for another model"),
     "why_switch": ("別のモデルに切り替えるため", "switching to another model"),
     "why_stop": ("サーバーの終了のため", "the server stops"),
     "log_crashed": (

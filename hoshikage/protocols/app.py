@@ -20,7 +20,7 @@ from aiohttp import web
 from hoshikage.access.limits import RateLimits
 from hoshikage.answer.chat_formats import CHAT_FORMATS, ChatFormats
 from hoshikage.answer.model_files import MODEL_FILES, ModelFiles
-from hoshikage.dispatch import client
+from hoshikage.dispatch import making
 from hoshikage.errors import HoshikageError
 from hoshikage.http import connections, cors, ignored, listeners, rate_limits
 from hoshikage.http.authenticator import Authenticator
@@ -162,7 +162,7 @@ async def _serve(
 ) -> None:
     exposed = listeners.is_exposed(settings, passed)
     registry = Registry(settings.model_map_file, settings.model_dir, settings.registry_root)
-    app = create(settings, registry, client.create(settings, environ), exposed=exposed, insight=insight)
+    app = create(settings, registry, making.create(settings, environ), exposed=exposed, insight=insight)
     await run(app, environ, passed, on_ready)
 
 

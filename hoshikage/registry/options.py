@@ -66,6 +66,11 @@ class OwnOptions:
         value = self.values.get("thinking")
         return value if isinstance(value, bool) else None
 
+    @property
+    def pin(self) -> bool:
+        """Whether the model, once loaded, stays until somebody asks for its end."""
+        return self.values.get("pin") is True
+
     def _of(self, scope: str) -> dict[str, Value]:
         return {name: value for name, value in self.values.items() if _BY_NAME[name].scope == scope}
 

@@ -104,7 +104,7 @@ class Echo:
         yield wire.Finished(1, "stop", 1, 3, Timings(1.0, 1.0, 1.0))
 
     def status(self) -> dict[str, Any]:
-        return {"queue": {"running": 0, "waiting": 0}, "model": {"state": "ready", "id": "second"}}
+        return {"queue": {"running": 0, "waiting": 0}, "model": {"state": "ready", "id": "second"}, "runners": []}
 
     def latencies(self) -> Latencies:
         return Latencies()
@@ -115,10 +115,10 @@ class Echo:
     async def preload(self, spec: ModelSpec) -> None:
         self.preloaded.append(spec.label)
 
-    def keep(self, _seconds: float) -> None:
+    def keep(self, _spec: ModelSpec, _seconds: float) -> None:
         pass
 
-    async def unload(self) -> None:
+    async def unload(self, _spec: ModelSpec | None = None) -> None:
         self.preloaded.clear()
 
     async def start(self) -> None:

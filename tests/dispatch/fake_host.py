@@ -9,7 +9,8 @@ from typing import Any
 
 from hoshikage import wire
 from hoshikage.dispatch.host import Exit
-from hoshikage.errors import HoshikageError
+from hoshikage.errors import HoshikageError, ModelLoadFailed
+from hoshikage.gguf import GgufHeader
 from hoshikage.library.library_state import Fallback
 from hoshikage.library.selection import SelectedLibrary
 from hoshikage.params import LibraryInfo, LoadParams, ModelInfo, Timings
@@ -47,6 +48,8 @@ class FakeHost:
                 self.finish_load()
         elif isinstance(command, wire.Generate):
             self.generates.put_nowait(command)
+        elif isinstance(command, wire.Perform):
+            self.emit(wire.Finished(command.job, "stop", 7, 0, TIMINGS))
 
     def finish_load(self) -> None:
         self.emit(wire.Loaded(MODEL))
@@ -112,6 +115,8 @@ class FakeLibraries:
         self.error: HoshikageError | None = None
         self.good: list[str] = []
         self.fallen: list[tuple[str | None, str, str]] = []
+        self.headers: dict[str, GgufHeader] = {}
+        """By the name of the model's file."""
 
     def current(self, params: LoadParams) -> SelectedLibrary:
         if self.error is not None:
@@ -120,6 +125,12 @@ class FakeLibraries:
 
     def controls(self, params: LoadParams) -> tuple[int, ...] | None:
         return None
+
+    def header(self, params: LoadParams) -> GgufHeader:
+        name = Path(params.model_path).name
+        if name not in self.headers:
+            raise ModelLoadFailed("model.gguf_no_magic", file=name)
+        return self.headers[name]
 
     def likely(self) -> SelectedLibrary | None:
         if self.error is not None:

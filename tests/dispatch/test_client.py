@@ -14,6 +14,7 @@ from hoshikage import wire
 from hoshikage.dispatch.client import Dispatcher, Note, Waiting
 from hoshikage.dispatch.crashes import Crashes
 from hoshikage.dispatch.lifecycle import Lifecycle, Policy
+from hoshikage.dispatch.pool import Pool, Pools
 from hoshikage.dispatch.ramdisk import RamDisk
 from hoshikage.dispatch.tries import Answering
 from hoshikage.errors import (
@@ -47,7 +48,8 @@ def made(house: FakeHouse, settings: Settings) -> Dispatcher:
     crashes = Crashes(time.monotonic)
     libraries = FakeLibraries()
     lifecycle = Lifecycle(libraries, house, RamDisk(None), crashes, Policy(0, 0, 0, "en"))
-    return Dispatcher(settings, lifecycle, libraries, crashes, time.monotonic)
+    pools = Pools(Pool("chat", [lifecycle], settings, crashes, time.monotonic))
+    return Dispatcher(settings, pools, libraries, crashes, time.monotonic)
 
 
 def asking(words: str, grammar: str | None = None) -> GenerationRequest:

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from hoshikage.dispatch.queue import GROUP_PATIENCE_S, Queue
-from hoshikage.errors import QueueFull, QueueTimeout, ShuttingDown
+from hoshikage.errors import QueueFull, QueueTimeout, ShuttingDown, Unavailable
 
 
 async def test_a_free_slot_is_given_without_a_place() -> None:
@@ -73,7 +73,7 @@ def order_of(labels: str, waited: float) -> str:
     now = waited
     order = ""
     while tickets:
-        running = next(ticket for ticket in tickets if ticket in queue._running)
+        running = next(ticket for ticket in tickets if not ticket.waits)
         order += running.label
         tickets.remove(running)
         running.leave()
@@ -90,7 +90,7 @@ async def test_grouping_is_bounded_by_a_wait() -> None:
 
 async def test_a_closed_queue_refuses_those_who_wait_and_those_who_come() -> None:
     rested = []
-    queue = Queue(1, 2, 1, time.monotonic, lambda: rested.append(True))
+    queue = Queue(1, 2, 1, time.monotonic, lambda _lane: rested.append(True))
     running, waiting = queue.enter("a"), queue.enter("a")
     queue.close()
     with pytest.raises(ShuttingDown):
@@ -130,3 +130,105 @@ async def test_who_left_at_the_moment_of_a_turn_gives_it_on() -> None:
     gone.leave()
     await next_one.wait()
     assert (queue.running, queue.waiting) == (1, ())
+
+
+async def test_two_lanes_run_two_models_and_a_third_waits_for_the_first_that_is_free() -> None:
+    queue = Queue(1, 9, 60, time.monotonic, lanes=2)
+    first, second, third = queue.enter("a"), queue.enter("b"), queue.enter("c")
+    assert [ticket.waits for ticket in (first, second, third)] == [False, False, True]
+    assert first.lane != second.lane
+    second.leave()
+    assert (third.waits, third.lane) == (False, second.lane)
+
+
+async def test_the_model_that_was_unused_longest_makes_way() -> None:
+    queue = Queue(1, 9, 60, time.monotonic, lanes=2)
+    lanes = {}
+    for label in "aba":
+        ticket = queue.enter(label)
+        lanes[label] = ticket.lane
+        ticket.leave()
+    other = queue.enter("c")
+    assert other.lane == lanes["b"]
+    assert queue.lane_of("a") is not None
+
+
+async def test_an_empty_lane_comes_before_one_that_rests() -> None:
+    queue = Queue(1, 9, 60, time.monotonic, lanes=2)
+    for label in "ab":
+        queue.enter(label).leave()
+    lane = queue.lane_of("b")
+    assert lane is not None
+    queue.emptied(lane.number)
+    assert queue.enter("c").lane == lane.number
+
+
+async def test_a_pinned_model_makes_no_way() -> None:
+    queue = Queue(1, 9, 60, time.monotonic)
+    queue.enter("a", pinned=True).leave()
+    refused = queue.enter("b")
+    with pytest.raises(Unavailable) as told:
+        await refused.wait()
+    refused.leave()
+    assert (told.value.status, told.value.details["pinned"]) == (503, "a")
+    assert not queue.enter("a", pinned=True).waits
+    assert queue.waiting == ()
+
+
+async def test_who_sends_many_does_not_hold_up_who_sends_one() -> None:
+    queue = Queue(1, 200, 60, time.monotonic)
+    many = [queue.enter("a", caller="x") for _ in range(100)]
+    one = queue.enter("a", caller="y")
+    assert (many[0].waits, one.place) == (False, 1)
+    many[0].leave()
+    assert not one.waits
+    second = queue.enter("a", caller="y")
+    one.leave()
+    assert not many[1].waits
+    assert second.place == 1, "in its turn beside the second of the other, which came first"
+    assert [ticket.place for ticket in many[2:5]] == [2, 3, 4]
+
+
+async def test_a_full_queue_makes_room_for_another_caller() -> None:
+    queue = Queue(1, 3, 60, time.monotonic)
+    mine = [queue.enter("a", caller="x") for _ in range(4)]
+    assert queue.refuses("x")
+    assert not queue.refuses("y")
+    with pytest.raises(QueueFull):
+        queue.enter("a", caller="x")
+    other = queue.enter("a", caller="y")
+    with pytest.raises(QueueFull):
+        await mine[3].wait()
+    mine[3].leave()
+    assert (other.place, mine[1].place, mine[2].place) == (1, 2, 3)
+    second = queue.enter("a", caller="z")
+    assert second.waits
+    with pytest.raises(QueueFull):
+        queue.enter("a", caller="y")
+
+
+async def test_a_flood_for_one_model_leaves_places_for_another() -> None:
+    queue = Queue(1, 2, 60, time.monotonic, lanes=2)
+    queue.enter("b")
+    for _ in range(3):
+        queue.enter("a")
+    with pytest.raises(QueueFull):
+        queue.enter("a")
+    assert queue.enter("b").waits
+
+
+async def test_an_overdue_model_gets_the_lane_that_is_drained_first() -> None:
+    now = 0.0
+    queue = Queue(2, 9, 60, lambda: now, lanes=2)
+    on_a = [queue.enter("a") for _ in range(2)]
+    on_b = queue.enter("b")
+    other = queue.enter("c")
+    now = GROUP_PATIENCE_S
+    late = queue.enter("b")
+    assert late.waits, "nobody overtakes it any more"
+    on_a[0].leave()
+    on_b.leave()
+    assert not other.waits
+    assert late.waits
+    on_a[1].leave()
+    assert not late.waits

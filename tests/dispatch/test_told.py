@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hoshikage.dispatch.client import told_of
+from hoshikage.dispatch.status import told_of
 from tests.dispatch.fake_host import choice
 
 

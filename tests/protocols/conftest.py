@@ -18,7 +18,7 @@ from hoshikage.dispatch.latencies import Latencies
 from hoshikage.errors import InvalidRequest, QueueFull, ShuttingDown
 from hoshikage.http import listeners
 from hoshikage.http.keys import TLS, StreamTimeouts
-from hoshikage.params import GenerationRequest, Timings, Work
+from hoshikage.params import Counting, GenerationRequest, Timings, Work
 from hoshikage.protocols import app
 from hoshikage.protocols.hoshikage.insight import Insight
 from hoshikage.registry import ModelSpec, Registry
@@ -57,6 +57,8 @@ class GatedDispatcher:
         self.full: QueueFull | None = None
 
     async def generate(self, spec: ModelSpec, request: Work) -> AsyncGenerator[Note, None]:
+        if isinstance(request, Counting):
+            request = request.request
         assert isinstance(request, GenerationRequest)
         self.asked.append((spec, request))
         self.began.set()
@@ -76,13 +78,13 @@ class GatedDispatcher:
     async def preload(self, spec: ModelSpec) -> None:
         self.loaded.append(spec.label)
 
-    def keep(self, seconds: float) -> None:
+    def keep(self, _spec: ModelSpec, seconds: float) -> None:
         self.kept.append(seconds)
 
-    async def unload(self) -> None:
+    async def unload(self, spec: ModelSpec | None = None) -> None:
         if self.busy:
             raise InvalidRequest("dispatch.busy", label="tiny")
-        self.loaded.clear()
+        self.loaded = [label for label in self.loaded if spec is not None and label != spec.label]
 
     def status(self) -> dict[str, Any]:
         loaded = self.loaded[-1] if self.loaded else None
@@ -91,6 +93,9 @@ class GatedDispatcher:
             "queue": {"running": 0, "waiting": 0},
             "model": {"state": state, "id": loaded},
             "idle": {"unload_in": self.unload_in, "release_in": None},
+            "runners": [
+                {"kind": "chat", "model": label, "state": "ready", "unload_in": self.unload_in} for label in self.loaded
+            ],
             "asked": len(self.asked),
             "memory": {"server_bytes": 0, "runner_bytes": 0, "vram_bytes": 0, "available_bytes": 0},
         }

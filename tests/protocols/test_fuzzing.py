@@ -14,7 +14,16 @@ from aiohttp import ClientSession
 
 from hoshikage import wire
 from hoshikage.dispatch.client import Note
-from hoshikage.params import Detokenization, Embedding, GenerationRequest, Ranking, Rendering, Tokenization, Work
+from hoshikage.params import (
+    Counting,
+    Detokenization,
+    Embedding,
+    GenerationRequest,
+    Ranking,
+    Rendering,
+    Tokenization,
+    Work,
+)
 from hoshikage.protocols.hoshikage.openapi_document import OpenApiDocument
 from hoshikage.protocols.routes import ROUTES
 from hoshikage.registry import ModelSpec
@@ -48,7 +57,9 @@ class AnyDispatcher(GatedDispatcher):
         return {**super().status(), "totals": Counter(), "memory": Counter()}
 
     async def generate(self, spec: ModelSpec, request: Work) -> AsyncGenerator[Note, None]:
-        if isinstance(request, GenerationRequest):
+        if isinstance(request, Counting):
+            yield finished()
+        elif isinstance(request, GenerationRequest):
             for note in _answer(request):
                 yield note
         elif isinstance(request, Embedding):

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from hoshikage import wire
-from hoshikage.dispatch.client import Totals
+from hoshikage.dispatch.totals import Totals
 from hoshikage.http.measures import BUCKETS, Measures
 from hoshikage.params import Timings
 from tests.protocols.conftest import House

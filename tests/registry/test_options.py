@@ -13,7 +13,7 @@ from msgspec import NODEFAULT
 from msgspec.inspect import FloatType, IntType, type_info
 
 from hoshikage.answer.schema.chat import ChatBody
-from hoshikage.dispatch.client import wanted_load
+from hoshikage.dispatch.wanted import wanted_load
 from hoshikage.errors import InvalidRequest, ModelLoadFailed
 from hoshikage.messages import LANGUAGES, text
 from hoshikage.options import OWN, SAMPLING, Option

@@ -111,7 +111,7 @@ async def load(request: web.Request) -> web.Response:
 
 
 async def unload(request: web.Request) -> web.Response:
-    """Unloads whatever is loaded, unless it is in use."""
+    """Unloads whatever is loaded, unless any of it is in use."""
     await _nothing(request)
     model = request.app[DISPATCHER].status()["model"]
     name = None if model["state"] == "unloaded" else model["id"]

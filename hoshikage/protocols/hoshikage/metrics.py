@@ -65,8 +65,11 @@ def _lines(measures: Measures, status: dict[str, Any], room: int) -> Iterator[st
     yield from _memory(status["memory"])
     states = [({"state": state}, int(state == model["state"])) for state in STATES]
     yield from _family("hoshikage_model_state", "gauge", "1 for the state the model is in.", states)
-    loaded: list[Sample] = [({"model": model["id"]}, 1)] if model["state"] == "ready" else []
-    yield from _family("hoshikage_model_loaded", "gauge", "1 for the model that is loaded.", loaded)
+    models = [one for one in status["runners"] if one["kind"] != "vocabulary"]
+    loaded: list[Sample] = [({"model": one["model"]}, 1) for one in models if one["state"] == "ready"]
+    yield from _family("hoshikage_model_loaded", "gauge", "1 for each model that is loaded.", loaded)
+    held = [({"model": one["model"], "kind": one["kind"]}, one["resident_bytes"]) for one in status["runners"]]
+    yield from _family("hoshikage_model_resident_bytes", "gauge", "Resident memory of each model's runner.", held)
     for name, key, what in (
         ("hoshikage_model_loads_total", "loads", "Models loaded."),
         ("hoshikage_runner_crashes_total", "crashes", "Runners that ended by themselves."),
@@ -86,8 +89,8 @@ def _lines(measures: Measures, status: dict[str, Any], room: int) -> Iterator[st
 def _memory(held: Mapping[str, int]) -> Iterator[str]:
     for name, key, what in (
         ("process_resident_memory_bytes", "server_bytes", "Resident memory of the server."),
-        ("hoshikage_runner_resident_bytes", "runner_bytes", "Resident memory of the runner; 0 where there is none."),
-        ("hoshikage_runner_vram_bytes", "vram_bytes", "Memory of NVIDIA GPUs that the runner holds."),
+        ("hoshikage_runner_resident_bytes", "runner_bytes", "Resident memory of all runners; 0 where there is none."),
+        ("hoshikage_runner_vram_bytes", "vram_bytes", "Memory of NVIDIA GPUs that the runners hold."),
         ("hoshikage_memory_available_bytes", "available_bytes", "Memory that the machine has left; 0: not told."),
     ):
         yield from _family(name, "gauge", what, [({}, held[key])])

@@ -67,7 +67,7 @@ async def embed(request: web.Request) -> web.StreamResponse:
         load_ms = finished.timings.load_ms
     else:
         await request.app[DISPATCHER].preload(spec)
-    _keep(request, body.keep_alive)
+    _keep(request, spec, body.keep_alive)
     total = int((time.monotonic() - began) * 1e9)
     return json_response({**answer, "total_duration": total, "load_duration": int(load_ms * 1e6)})
 
@@ -82,7 +82,7 @@ async def embeddings(request: web.Request) -> web.StreamResponse:
         vector = floats_of(found[0].values)
     else:
         await request.app[DISPATCHER].preload(spec)
-    _keep(request, body.keep_alive)
+    _keep(request, spec, body.keep_alive)
     return json_response({"embedding": vector})
 
 
@@ -113,15 +113,15 @@ async def _answer(
     request: web.Request, asked: PreparedRequest, body: schema.AnswerFields, kind: Kind
 ) -> web.StreamResponse:
     writer = LineWriter(kind, body.model or asked.spec.name, shows_thoughts=body.shows_thoughts)
-    keep = partial(_keep, request, body.keep_alive)
+    keep = partial(_keep, request, asked.spec, body.keep_alive)
     return await respond(request, asked, writer, stream=body.stream is not False, ended=keep)
 
 
-def _keep(request: web.Request, keep_alive: str | float | None) -> None:
+def _keep(request: web.Request, spec: ModelSpec, keep_alive: str | float | None) -> None:
     """Has the model stay as long as the request says, once it has been used."""
     seconds = schema.kept_s(keep_alive)
     if seconds is not None:
-        request.app[DISPATCHER].keep(seconds)
+        request.app[DISPATCHER].keep(spec, seconds)
 
 
 def _framed(asked: PreparedRequest, body: schema.GenerateRequest) -> PreparedRequest:
@@ -139,12 +139,12 @@ async def _loaded(request: web.Request, spec: ModelSpec, body: schema.AnswerFiel
     unloads = schema.kept_s(body.keep_alive) == 0
     if not unloads:
         await request.app[DISPATCHER].preload(spec)
-        _keep(request, body.keep_alive)
-    elif request.app[DISPATCHER].status()["model"]["id"] == spec.label:
+        _keep(request, spec, body.keep_alive)
+    else:
         try:
-            await request.app[DISPATCHER].unload()
+            await request.app[DISPATCHER].unload(spec)
         except InvalidRequest:  # it is in use
-            request.app[DISPATCHER].keep(0)
+            request.app[DISPATCHER].keep(spec, 0)
     told: dict[str, Any] = {"response": ""} if kind == "generate" else {"message": {"role": "assistant", "content": ""}}
     return json_response(
         {

@@ -45,24 +45,31 @@ async def tags(registry: Registry, files: ModelFiles) -> list[dict[str, Any]]:
 async def running(
     registry: Registry, files: ModelFiles, status: dict[str, Any], idle_timeout: float
 ) -> list[dict[str, Any]]:
-    """The loaded model, if one is."""
-    model = status["model"]
-    if model["state"] != "ready" or model["id"] is None:
-        return []
-    try:
-        spec = await models.resolve(registry, model["id"])
-    except ModelNotFound:  # taken out of the registry since
-        return []
-    found = await files.facts(spec.file)
-    left = status["idle"]["unload_in"]
-    if left is None:  # it answers, or it stays for good
-        left = idle_timeout if status["queue"]["running"] and idle_timeout else NEVER_S
-    more = {
-        "size_vram": int(found.size * _share_on_gpu(found, model.get("n_gpu_layers", 0))),
-        "expires_at": iso(time.time() + left),
-        "context_length": model.get("n_ctx", 0),
-    }
-    return [{**_entry(spec, found), **more}]
+    """The loaded models."""
+    shown = []
+    for runner in status["runners"]:
+        if runner["state"] != "ready" or runner["kind"] == "vocabulary":
+            continue
+        try:
+            spec = await models.resolve(registry, runner["model"])
+        except ModelNotFound:  # taken out of the registry since
+            continue
+        found = await files.facts(spec.file)
+        more = {
+            "size_vram": int(found.size * _share_on_gpu(found, runner.get("n_gpu_layers", 0))),
+            "expires_at": iso(time.time() + _left(runner, idle_timeout)),
+            "context_length": runner.get("n_ctx", 0),
+        }
+        shown.append({**_entry(spec, found), **more})
+    return shown
+
+
+def _left(runner: dict[str, Any], idle_timeout: float) -> float:
+    """Seconds until the model ends: for one that answers, counted as if it were done now."""
+    if runner.get("unload_in") is not None:
+        return float(runner["unload_in"])
+    busy = runner.get("running", 0) or runner.get("waiting", 0)
+    return idle_timeout if busy and idle_timeout and not runner.get("pinned") else NEVER_S
 
 
 def capabilities(found: Facts, *, thinks: bool) -> list[str]:

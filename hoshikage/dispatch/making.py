@@ -1,0 +1,95 @@
+"""Makes a server's dispatcher: its pools, their lanes, and the hosts of their runners. Event loop only."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from hoshikage import wire
+from hoshikage.dispatch.budget import Budget
+from hoshikage.dispatch.client import Dispatcher
+from hoshikage.dispatch.crashes import Crashes
+from hoshikage.dispatch.host import Exit, Host, HostFactory
+from hoshikage.dispatch.libraries import InstalledLibraries, Libraries
+from hoshikage.dispatch.lifecycle import Lifecycle, Policy
+from hoshikage.dispatch.pool import VOCABULARY_IDLE_S, Kind, Pool, Pools
+from hoshikage.dispatch.process import ProcessHost
+from hoshikage.dispatch.ramdisk import RamDisk
+from hoshikage.dispatch.standby import StandbyRunner
+from hoshikage.settings import Settings, cache_dir
+
+
+def create(settings: Settings, environ: Mapping[str, str]) -> Dispatcher:
+    """The dispatcher of a server. `environ` is where the system's own library search is described."""
+    libraries = InstalledLibraries(settings, environ)
+    in_process = settings.engine == "thread"
+    ramdisk = RamDisk(settings.ramdisk_path, limit=int(settings.ramdisk_size * 2**30))
+    return assemble(settings, libraries, embedded_host if in_process else process_host, ramdisk, time.monotonic)
+
+
+def assemble(
+    settings: Settings,
+    libraries: Libraries,
+    make_host: HostFactory,
+    ramdisk: RamDisk,
+    clock: Callable[[], float],
+) -> Dispatcher:
+    """A dispatcher with all its pools. An engine within this process is the only one: libraries share its address
+    space, and their logs and devices."""
+    crashes = Crashes(clock)
+    several = settings.engine != "thread"
+    ahead = settings.runner_ahead and several
+    standby = StandbyRunner(libraries, make_host, settings.watchdog_timeout, wanted=ahead)
+
+    def pool(kind: Kind, lanes: int = 1) -> Pool:
+        idle = settings.idle_timeout
+        great = settings.great_timeout * 60 if kind == "chat" else 0.0
+        if kind == "vocabulary":
+            idle = min(idle or VOCABULARY_IDLE_S, VOCABULARY_IDLE_S)
+        policy = Policy(idle, great, settings.watchdog_timeout, settings.lang, ahead)
+        memory = ramdisk if kind == "chat" else RamDisk(None)
+        made = [Lifecycle(libraries, make_host, memory, crashes, policy, standby) for _ in range(lanes)]
+        return Pool(kind, made, settings, crashes, clock)
+
+    if not several:
+        return Dispatcher(settings, Pools(pool("chat")), libraries, crashes, clock)
+    beside = settings.embedding_memory > 0
+    pools = Pools(
+        pool("chat", settings.max_models),
+        pool("embeddings") if beside else None,
+        pool("rerank") if beside else None,
+        pool("vocabulary"),
+    )
+    standby.may_start = lambda: not any(one.busy for one in pools)
+    budget = Budget(libraries, settings.queue_timeout)
+    for one in pools.of_models():
+        budget.watch(one.queue, one.lifecycles)
+        one.on_change = budget.changed
+    return Dispatcher(settings, pools, libraries, crashes, clock)
+
+
+def process_host(library: Path, on_event: Callable[[wire.Event], None], on_exit: Callable[[Exit], None]) -> Host:
+    return ProcessHost(library, library_log_level(), on_event, on_exit, layouts_of(library))
+
+
+def embedded_host(library: Path, on_event: Callable[[wire.Event], None], _on_exit: Callable[[Exit], None]) -> Host:
+    from hoshikage.runner.embedded import EmbeddedHost  # only here does the server process load the library
+
+    return EmbeddedHost(library, library_log_level(), on_event, layouts_of(library))
+
+
+def layouts_of(library: Path) -> Path | None:
+    """The calibrated layouts of a library that was judged to be good with them."""
+    from hoshikage.library import calibration
+
+    with suppress(OSError):
+        return calibration.stored(library, cache_dir())
+    return None
+
+
+def library_log_level() -> int:
+    """The library is chatty at INFO: its lines are shown from WARNING on, or all of them at LOG_LEVEL=debug."""
+    return logging.DEBUG if logging.getLogger("hoshikage").isEnabledFor(logging.DEBUG) else logging.WARNING

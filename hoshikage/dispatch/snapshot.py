@@ -1,0 +1,44 @@
+"""A model's state at one moment, as /v1/status shows it. Any thread; frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hoshikage.dispatch.memory import Footprint
+from hoshikage.dispatch.ramdisk import Held
+from hoshikage.params import LibraryInfo, ModelInfo
+
+if TYPE_CHECKING:
+    from hoshikage.library.selection import SelectedLibrary
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The state of one lane."""
+
+    state: str
+    label: str | None
+    model: ModelInfo | None
+    library: LibraryInfo | None
+    choice: SelectedLibrary | None
+    """What people know that library by."""
+    pid: int | None
+    ahead: int | None
+    """Process id of the runner that was started ahead."""
+    resident_bytes: int
+    """Of the runner; 0 where the system does not tell."""
+    returned: Footprint | None
+    """What the end of the last runner gave back to the system."""
+    in_memory: Held | None
+    loads: int
+    crashes: int
+    """Since the server started."""
+    progress: float | None
+    """How much of the load is done, of 1; None where nothing is loading."""
+    ends_in: float | None
+    """Seconds until the runner ends for want of requests; None where no clock runs."""
+    freed_in: float | None
+    """Seconds until the copy in memory goes; None where no clock runs or there is none."""
+    pinned: bool
+    """Whether the model stays until somebody asks for its end."""

@@ -1,0 +1,26 @@
+"""What has been computed since the server started. Event loop only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hoshikage import wire
+
+
+@dataclass(slots=True)
+class Totals:
+    """What has been computed since the server started."""
+
+    prompt_tokens: int = 0
+    """Computed, without those that were in memory already."""
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+    prompt_ms: float = 0.0
+    decode_ms: float = 0.0
+
+    def add(self, end: wire.Finished) -> None:
+        self.prompt_tokens += end.prompt_tokens - end.timings.cached_tokens
+        self.cached_tokens += end.timings.cached_tokens
+        self.completion_tokens += end.completion_tokens
+        self.prompt_ms += end.timings.prompt_ms
+        self.decode_ms += end.timings.decode_ms

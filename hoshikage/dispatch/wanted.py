@@ -1,0 +1,55 @@
+"""What loading a registered model means now, and which names mean the same load. Any thread."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import replace
+from pathlib import Path
+
+from hoshikage import gguf
+from hoshikage.dispatch.loading import WantedLoad
+from hoshikage.errors import ModelLoadFailed
+from hoshikage.registry import ModelSpec, read_template, template_name
+from hoshikage.settings import Settings
+
+
+def load_key(spec: ModelSpec) -> Hashable:
+    """The same for all names of one file with the same settings of loading, which need no load between them."""
+    options = spec.options
+    return spec.file, tuple(sorted(options.loading().items())), options.chat_template, options.draft
+
+
+def wanted_load(spec: ModelSpec, settings: Settings) -> WantedLoad:
+    """What loading this model means now. Raises ModelLoadFailed where a file of it is missing. Blocks on the disk."""
+    try:
+        states = [spec.file.stat(), *(part.stat() for part in gguf.files(spec.file)[1:] if part.exists())]
+    except OSError:
+        raise _file_missing(spec, spec.file) from None
+    options = spec.options
+    if options.draft is not None:
+        draft = Path(options.draft)
+        try:
+            states.append(draft.stat())
+        except OSError:
+            raise _file_missing(spec, draft) from None
+    params = replace(
+        settings.load_params,
+        model_path=str(spec.file),
+        chat_template=read_template(options.chat_template),
+        template_name=template_name(options.chat_template),
+        draft_path=options.draft or "",
+        **options.loading(),
+    )
+    size, changed = sum(state.st_size for state in states), max(state.st_mtime_ns for state in states)
+    return WantedLoad(spec.label, params, (states[0].st_ino, size, changed), options.pin)
+
+
+def wanted_words(spec: ModelSpec, settings: Settings) -> WantedLoad:
+    """The load of the model's vocabulary alone. Raises ModelLoadFailed. Blocks on the disk."""
+    wanted = wanted_load(spec, settings)
+    params = replace(wanted.params, vocab_only=True, draft_path="", require_gpu=False, use_mlock=False, n_gpu_layers=0)
+    return replace(wanted, params=params, pinned=False)
+
+
+def _file_missing(spec: ModelSpec, file: Path) -> ModelLoadFailed:
+    return ModelLoadFailed("dispatch.model_file_missing", param="model", label=spec.label, file=str(file))

@@ -1,0 +1,262 @@
+"""Several models at once: lanes, a small model beside the others, vocabularies, and who makes way where memory is
+short."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hoshikage import gguf, wire
+from hoshikage import settings as settings_module
+from hoshikage.dispatch import budget, making, wanted
+from hoshikage.dispatch.client import Dispatcher, Note
+from hoshikage.dispatch.ramdisk import RamDisk
+from hoshikage.dispatch.tries import ACCOUNT
+from hoshikage.errors import InvalidRequest, Unavailable
+from hoshikage.gguf import GgufHeader
+from hoshikage.params import ChatPrompt, Counting, Embedding, GenerationRequest, Message, Tokenization, Work
+from hoshikage.registry import ModelSpec, OwnOptions
+from tests.dispatch.fake_host import FakeHost, FakeHouse, FakeLibraries
+from tests.gguf_files import U32, Gguf
+
+REQUEST = GenerationRequest(ChatPrompt((Message("user", "hi"),)))
+EMBEDDING = Embedding(("a",))
+WORDS = Tokenization("a", False, False)
+
+
+class World:
+    """A dispatcher whose runners are the test's, and models in a folder."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.folder = folder
+        self.house = FakeHouse()
+        self.libraries = FakeLibraries()
+        flags = {"RUNNER_AHEAD": "off", "QUEUE_TIMEOUT": "1", **settings}
+        self.settings = settings_module.load(flags, {}, folder).settings
+        self.dispatcher = making.assemble(self.settings, self.libraries, self.house, RamDisk(None), time.monotonic)
+
+    def model(self, label: str, mib: int = 100, *, pooling: int | None = None, pin: bool = False) -> ModelSpec:
+        """A model of so many MiB; `pooling` makes it one that embeds (1) or ranks (4)."""
+        file = self.folder / f"{label}.gguf"
+        made = Gguf().with_pair("llama.pooling_type", U32, pooling) if pooling else Gguf()
+        made = made.with_pair("llama.attention.causal", 7, 0) if pooling else made
+        made.write(file)
+        self.libraries.headers[file.name] = replace(gguf.read(file), size_bytes=mib * 2**20)
+        return ModelSpec(label, file, (), 0, options=OwnOptions({"pin": True} if pin else {}))
+
+    async def ask(self, spec: ModelSpec, request: Work = REQUEST) -> list[Note]:
+        return [note async for note in self.dispatcher.generate(spec, request)]
+
+    async def answered(self, spec: ModelSpec, host: int) -> None:
+        """One whole answer, on the runner of that number."""
+        asking = asyncio.create_task(self.ask(spec))
+        await (await self.house.host(host)).answer("x")
+        await asking
+
+    async def begun(self, spec: ModelSpec, host: int) -> tuple[asyncio.Task[list[Note]], FakeHost, int]:
+        """An answer that has begun and not ended: its task, its runner, its job."""
+        asking = asyncio.create_task(self.ask(spec))
+        runner = await self.house.host(host)
+        return asking, runner, await runner.answer("x", end=False)
+
+    @property
+    def loaded(self) -> dict[str, str]:
+        return {one["model"]: one["kind"] for one in self.dispatcher.status()["runners"] if one["state"] == "ready"}
+
+    @property
+    def loads(self) -> list[str]:
+        return [Path(path).stem for path in self.house.loads]
+
+
+def done(runner: FakeHost, job: int) -> None:
+    runner.emit(wire.Failed.of(InvalidRequest("engine.x"), job))
+
+
+@pytest.fixture
+def world(tmp_path: Path, home: Path) -> World:
+    return World(tmp_path)
+
+
+def ample(header: GgufHeader) -> int:
+    return budget.need_of(header, settings_module.load({}, {}, Path()).settings.load_params).ram
+
+
+async def test_two_models_stay_loaded_and_answer_at_once(tmp_path: Path, home: Path) -> None:
+    world = World(tmp_path, MAX_MODELS="2")
+    a, b, c = (world.model(label) for label in "abc")
+    first, runner, job = await world.begun(a, 0)
+    await world.answered(b, 1)
+    await world.answered(b, 1)
+    assert world.loads == ["a", "b"]
+    await world.answered(c, 2)
+    assert (world.loaded, first.done()) == ({"a": "chat", "c": "chat"}, False), "the one that rests made way"
+    done(runner, job)
+    with pytest.raises(InvalidRequest):
+        await first
+    assert world.dispatcher.status()["queue"]["slots"] == 2
+
+
+async def test_by_default_one_model_makes_way_for_another(world: World) -> None:
+    for host, label in enumerate("ab"):
+        await world.answered(world.model(label), host)
+    assert world.loaded == {"b": "chat"}
+    assert world.house.hosts[0].stopped
+
+
+async def test_chats_and_embeddings_by_turns_cause_one_load_each(world: World) -> None:
+    chat, embedder, ranker = world.model("chat"), world.model("embedder", pooling=1), world.model("ranker", pooling=4)
+    for _ in range(3):
+        await world.answered(chat, 0)
+        for spec in (embedder, ranker):
+            assert isinstance((await world.ask(spec, EMBEDDING))[-1], wire.Finished)
+    assert world.loads == ["chat", "embedder", "ranker"]
+    assert world.loaded == {"chat": "chat", "embedder": "embeddings", "ranker": "rerank"}
+    assert world.dispatcher.status()["model"]["id"] == "chat"
+
+
+@pytest.mark.parametrize(("limit", "mib"), [("0", 10), ("100", 99)])
+async def test_a_larger_embedder_takes_the_place_of_the_chat(tmp_path: Path, home: Path, limit: str, mib: int) -> None:
+    world = World(tmp_path, EMBEDDING_MEMORY=limit)
+    await world.answered(world.model("chat"), 0)
+    await world.ask(world.model("embedder", mib, pooling=1), EMBEDDING)
+    assert world.loaded == {"embedder": "chat"}
+    assert world.dispatcher.status()["model"]["id"] == "embedder"
+
+
+async def test_words_wait_for_no_answer_and_change_no_model(world: World) -> None:
+    chat, other = world.model("chat"), world.model("other")
+    asking, runner, job = await world.begun(chat, 0)
+    for spec in (chat, other):
+        for work in (WORDS, Counting(REQUEST)):
+            finished = (await world.ask(spec, work))[-1]
+            assert isinstance(finished, wire.Finished)
+            assert finished.prompt_tokens == 7
+    assert [command.params.vocab_only for host in world.house.hosts for command in host.commands
+            if isinstance(command, wire.Load)] == [False, True, True]  # fmt: skip
+    assert world.loaded == {"chat": "chat", "other": "vocabulary"}
+    done(runner, job)
+    with pytest.raises(InvalidRequest):
+        await asking
+    await world.ask(chat, WORDS)
+    assert world.loads == ["chat", "chat", "other"], "the loaded model tells its own words while it rests"
+
+
+async def test_words_of_a_model_that_is_not_loaded_load_only_its_vocabulary(world: World) -> None:
+    await world.ask(world.model("a"), WORDS)
+    assert world.loaded == {"a": "vocabulary"}
+    assert world.dispatcher.status()["model"]["state"] == "unloaded"
+
+
+async def test_who_rests_makes_way_where_memory_is_short(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path, MAX_MODELS="3")
+    specs = [world.model(label) for label in "abc"]
+    need = ample(world.libraries.headers["a.gguf"])
+    limited(monkeypatch, world.dispatcher, 2 * need)
+    for host, spec in enumerate(specs):
+        await world.answered(spec, host)
+    assert world.loaded == {"b": "chat", "c": "chat"}
+
+
+async def test_a_load_waits_for_who_computes_and_is_refused_with_figures(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path, MAX_MODELS="2")
+    a, b = world.model("a"), world.model("b", 5000)
+    limited(monkeypatch, world.dispatcher, ample(world.libraries.headers["b.gguf"]))
+    asking, runner, job = await world.begun(a, 0)
+    with pytest.raises(Unavailable) as refused:
+        await world.ask(b)
+    assert (refused.value.status, refused.value.key, refused.value.details["loaded"]) == (503, "dispatch.no_room", "a")
+    needed, free = refused.value.details["needed"], refused.value.details["free"]
+    assert isinstance(needed, float)
+    assert isinstance(free, float)
+    assert needed > free > 4000
+    waiting = asyncio.create_task(world.answered(b, 1))
+    done(runner, job)
+    await waiting
+    assert world.loaded == {"b": "chat"}
+    with pytest.raises(InvalidRequest):
+        await asking
+
+
+async def test_a_model_alone_is_never_refused_for_memory(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    limited(monkeypatch, world.dispatcher, 1)
+    await world.answered(world.model("a", 100_000), 0)
+    assert world.loaded == {"a": "chat"}
+
+
+async def test_memory_of_gpus_counts_where_it_is_known() -> None:
+    settings = settings_module.load({}, {}, Path()).settings
+    header = GgufHeader(3, 1000, "llama", "model", "", 1, 1, "F16", 0, 10, None, False, None, None,
+                        {"llama.block_count": 4}, {})  # fmt: skip
+    whole, half, none = (
+        budget.need_of(header, replace(settings.load_params, n_gpu_layers=layers)).vram for layers in (-1, 2, 0)
+    )
+    assert (whole, half, none) == (1000, 500, 0)
+
+
+async def test_a_pinned_model_stays(tmp_path: Path, home: Path) -> None:
+    world = World(tmp_path, IDLE_TIMEOUT="0.01")
+    await world.answered(world.model("a", pin=True), 0)
+    assert world.dispatcher.status()["runners"][0]["unload_in"] is None
+    with pytest.raises(Unavailable):
+        await world.ask(world.model("b"))
+    await world.dispatcher.unload()
+    await world.answered(world.model("b"), 1)
+
+
+async def test_one_model_is_unloaded_and_kept_by_its_name(tmp_path: Path, home: Path) -> None:
+    world = World(tmp_path, MAX_MODELS="2", IDLE_TIMEOUT="0")
+    a, b = world.model("a"), world.model("b")
+    for host, spec in enumerate((a, b)):
+        await world.answered(spec, host)
+    world.dispatcher.keep(b, 50.0)
+    left = {one["model"]: one["unload_in"] for one in world.dispatcher.status()["runners"]}
+    assert left["a"] is None
+    assert 49 <= left["b"] <= 50
+    await world.dispatcher.unload(a)
+    assert world.loaded == {"b": "chat"}
+
+
+async def test_callers_take_turns(world: World) -> None:
+    spec = world.model("a")
+    first, runner, job = await world.begun(spec, 0)
+    many = [asyncio.create_task(world.ask(spec)) for _ in range(3)]
+    await asyncio.wait(many, timeout=0)
+    account = ACCOUNT.set("other")
+    one = asyncio.create_task(world.ask(spec, replace(REQUEST, max_tokens=1)))
+    ACCOUNT.reset(account)
+    await asyncio.wait([one], timeout=0)
+    while len(world.dispatcher.status()["queue"]["waiting_for"]) < 4:
+        await asyncio.wait([one], timeout=0)
+    done(runner, job)
+    next_job = await runner.generates.get()
+    assert next_job.request.max_tokens == 1
+    runner.emit(wire.Finished(next_job.job, "stop", 1, 1, wire.Timings(1.0, 1.0, 1.0)))
+    await one
+    with pytest.raises(InvalidRequest):
+        await first
+    for task in many:
+        task.cancel()
+
+
+def limited(monkeypatch: pytest.MonkeyPatch, dispatcher: Dispatcher, available: int) -> None:
+    """The machine has so many bytes, and what runners take of them is not known."""
+    for pool in dispatcher._pools.of_models():
+        for lifecycle in pool.lifecycles:
+            room = lifecycle.room
+            assert room is not None
+            monkeypatch.setattr(room.func.__self__, "_memory", lambda: available)  # type: ignore[attr-defined]
+
+
+def test_names_of_one_file_need_one_load(tmp_path: Path) -> None:
+    file = tmp_path / "a.gguf"
+    one, other = ModelSpec("a", file, (), 0), ModelSpec("b", file, (), 0)
+    assert wanted.load_key(one) == wanted.load_key(other)
+    assert wanted.load_key(one) != wanted.load_key(replace(other, options=OwnOptions({"n_ctx": 64})))
