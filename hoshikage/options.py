@@ -69,6 +69,14 @@ class Option:
     """Whether a working folder's `.env` may set it. `never` stands for what names an address or a path outside, or
     loosens access; and for whatever nobody has thought about."""
 
+    usual: bool = True
+    """What holds of a bool where nobody says anything; its flag says the other."""
+
+    @property
+    def flag(self) -> str:
+        """The command line's name for a model's own."""
+        return f"--{'no-' if self.kind is bool and self.usual else ''}{self.name.replace('_', '-')}"
+
     @property
     def minimum(self) -> float:
         return self._number.minimum
@@ -247,7 +255,7 @@ OPTIONS: Final = (
     Option("chat_template", words, "path of a Jinja file | chatml | gguf:NAME", own=True),
     Option("draft", words, "path of a GGUF", own=True),
     Option("thinking", words, "true | false", own=True, kind=bool),
-    Option("pin", words, "true | false", own=True, kind=bool),
+    Option("pin", words, "true | false", own=True, kind=bool, usual=False),
     Option(
         "temperature",
         Decimal(0.0, 2.0),

@@ -13,7 +13,7 @@ from hoshikage import wire
 from hoshikage.answer.output_parser import OutputParser, ParsedEnd
 from hoshikage.answer.prepared import PreparedRequest, renamed
 from hoshikage.answer.shapes import REPAIR_HEADER, Progress
-from hoshikage.answer.submit import submit
+from hoshikage.answer.submit import keep, submit
 from hoshikage.dispatch.client import Note, Waiting
 from hoshikage.dispatch.tries import Answering
 from hoshikage.errors import HoshikageError, InferenceFailed, InvalidRequest
@@ -109,13 +109,15 @@ async def respond(
     writer: Writer,
     *,
     stream: bool,
+    ttl: float | None = None,
     ended: Callable[[], None] | None = None,
 ) -> web.StreamResponse:
-    """The answer, streamed or whole. `ended` is called once it is complete, before the client is told so.
+    """The answer, streamed or whole. `ended` is called once it is complete, before the client is told so. The model
+    then stays for `ttl` seconds, where they are given.
 
     Raises what the engine raises, as long as the status can still be told.
     """
-    pump = _Pump(request, prepared, writer, ended)
+    pump = _Pump(request, prepared, writer, ttl, ended)
     try:
         if stream:
             return await _streamed(request, pump, writer)
@@ -147,7 +149,12 @@ class _Pump:
     """Feeds the notes of all jobs to a writer."""
 
     def __init__(
-        self, request: web.Request, prepared: PreparedRequest, writer: Writer, ended: Callable[[], None] | None
+        self,
+        request: web.Request,
+        prepared: PreparedRequest,
+        writer: Writer,
+        ttl: float | None,
+        ended: Callable[[], None] | None,
     ) -> None:
         words = text(error_response.language(request), "http.tool_call_unparsed")
         self._unparsed = [{"code": "tool_call_unparsed", "message": words}]
@@ -155,6 +162,7 @@ class _Pump:
         self._prepared = prepared
         self._writer = writer
         self._on_end = ended
+        self._ttl = ttl
         self._prompt = 0
         self._first = 0
         """The number of the current prompt's first choice."""
@@ -195,6 +203,7 @@ class _Pump:
         last += self._writer.close()
         if self._on_end is not None:
             self._on_end()
+        keep(self._request, self._prepared.spec, self._ttl)
         return last
 
     def failed(self, error: HoshikageError, language: Language) -> bytes:

@@ -55,6 +55,12 @@ async def perform(
     return events, finished
 
 
+def keep(request: web.Request, spec: ModelSpec, seconds: float | None) -> None:
+    """Has the model stay as long as the request says, once it has been used; None leaves that to the settings."""
+    if seconds is not None:
+        request.app[DISPATCHER].keep(spec, seconds)
+
+
 async def _metered(notes: AsyncGenerator[Note, None], spend: Callable[[int], None]) -> AsyncGenerator[Note, None]:
     prompt = answer = 0
     try:

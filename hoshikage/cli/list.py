@@ -52,7 +52,7 @@ def register(commands: Commands) -> None:
 def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     listing = Registering(context, verbose=args.verbose).listing()
     status = Server.of(context).status()
-    loaded = status["model"]["id"] if status and status["model"]["state"] == "ready" else None
+    loaded = _loaded(status)
     rows = [_row(spec, loaded, context) for spec in listing.specs]
     problems = list(listing.problems)
 
@@ -71,15 +71,24 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     return CommandResult(data=data, view=view)
 
 
-def _row(spec: ModelSpec, loaded: str | None, context: CommandContext) -> ListRow:
+def _loaded(status: dict[str, Any] | None) -> frozenset[str]:
+    """The labels of the models that the running server has in memory."""
+    if status is None:
+        return frozenset()
+    shown = {status["model"]["id"]} if status["model"]["state"] == "ready" else set()
+    beside = {one["model"] for one in status.get("runners", ()) if one["kind"] != "vocabulary"}
+    return frozenset(shown | beside)
+
+
+def _row(spec: ModelSpec, loaded: frozenset[str], context: CommandContext) -> ListRow:
     if spec.source == "folder":  # there may be a thousand of them
-        return ListRow(spec, None, "loaded" if spec.label == loaded else "found", "")
+        return ListRow(spec, None, "loaded" if spec.label in loaded else "found", "")
     try:
         header = read_chat_model(spec.file)
     except GgufInvalid as error:
         state = "damaged" if spec.file.exists() else "missing"
         return ListRow(spec, None, state, context.text(error.key, **error.details))
-    return ListRow(spec, header, "loaded" if spec.label == loaded else "usable", "")
+    return ListRow(spec, header, "loaded" if spec.label in loaded else "usable", "")
 
 
 def _data(row: ListRow) -> dict[str, Any]:

@@ -18,21 +18,19 @@ SHARES: Final = "X,Y,…"
 
 
 def add_options(parser: Parser, rows: Iterable[Option]) -> None:
-    """`--n-ctx N` and the like; a switch, which is on by default, as `--no-thinking`."""
+    """`--n-ctx N` and the like; a switch as what it is not by default: `--no-thinking`, `--pin`."""
     group = parser.add_argument_group(parser.text("cli.help_model_options"))
     for row in rows:
         words = parser.text(f"cli.option_{row.name}")
-        if row.kind is bool and row.name == "pin":  # the one that is off by default
-            group.add_argument(_flag(row), dest=row.name, action="store_const", const=True, help=words)
-        elif row.kind is bool:
-            group.add_argument(f"--no-{row.name}", dest=row.name, action="store_const", const=False, help=words)
+        if row.kind is bool:
+            group.add_argument(row.flag, dest=row.name, action="store_const", const=not row.usual, help=words)
         else:
             metavar = "|".join((*(["N"] if row.kind is int else []), *row.words)) if row.words else METAVARS[row.kind]
             if row.form:
                 metavar = SHARES
             elif row.name == "draft":
                 metavar = "FILE"
-            group.add_argument(_flag(row), dest=row.name, metavar=metavar, help=words)
+            group.add_argument(row.flag, dest=row.name, metavar=metavar, help=words)
 
 
 def chosen(args: argparse.Namespace, rows: Iterable[Option]) -> dict[str, Any]:
@@ -60,11 +58,7 @@ def _read(row: Option, value: str) -> Any:
     try:
         return row.read(value)
     except ValueError:
-        raise UsageError("cli.wrong_choice", name=_flag(row), value=value, allowed=row.allowed) from None
-
-
-def _flag(row: Option) -> str:
-    return "--" + row.name.replace("_", "-")
+        raise UsageError("cli.wrong_choice", name=row.flag, value=value, allowed=row.allowed) from None
 
 
 def _short(value: Any) -> str:

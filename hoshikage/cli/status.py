@@ -83,6 +83,9 @@ def _memory(status: dict[str, Any], context: CommandContext) -> Rows:
     runner, held, returned = (status.get(name) for name in ("runner", "ramdisk", "last_unload"))
     if runner and runner.get("pid"):
         rows.append(("runner", f"pid {runner['pid']} · {size(runner['resident_bytes'])}", ""))
+    for other in status.get("runners", ()):
+        if other["pid"] != (runner or {}).get("pid"):
+            rows.append(("beside", f"{other['model']} · {other['kind']} · {size(other['resident_bytes'])}", ""))
     if held:
         rows.append(("ramdisk", f"{held['source']} · {size(held['bytes'])}", ""))
     if returned:

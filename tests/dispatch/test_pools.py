@@ -20,7 +20,7 @@ from hoshikage.errors import InvalidRequest, Unavailable
 from hoshikage.gguf import GgufHeader
 from hoshikage.params import ChatPrompt, Counting, Embedding, GenerationRequest, Message, Tokenization, Work
 from hoshikage.registry import ModelSpec, OwnOptions
-from tests.dispatch.fake_host import FakeHost, FakeHouse, FakeLibraries
+from tests.dispatch.fake_host import TIMINGS, FakeHost, FakeHouse, FakeLibraries
 from tests.gguf_files import U32, Gguf
 
 REQUEST = GenerationRequest(ChatPrompt((Message("user", "hi"),)))
@@ -238,7 +238,7 @@ async def test_callers_take_turns(world: World) -> None:
     done(runner, job)
     next_job = await runner.generates.get()
     assert next_job.request.max_tokens == 1
-    runner.emit(wire.Finished(next_job.job, "stop", 1, 1, wire.Timings(1.0, 1.0, 1.0)))
+    runner.emit(wire.Finished(next_job.job, "stop", 1, 1, TIMINGS))
     await one
     with pytest.raises(InvalidRequest):
         await first

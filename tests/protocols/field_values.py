@@ -104,6 +104,7 @@ RAW: Final[Body] = {
     "response_format": FORMAT,
     "max_tokens": 5,
     "cache_prompt": True,
+    "ttl": 60,
 }
 VALUES: Final[dict[str, Body]] = {
     "chat": {
@@ -147,6 +148,7 @@ VALUES: Final[dict[str, Body]] = {
         "return_progress": True,
         "service_tier": "flex",
         "cache_prompt": True,
+        "ttl": 60,
         "metadata": {"a": "b"},
         "prediction": {"type": "content", "content": [ALL]},
         "prompt_cache_key": "x",
@@ -157,6 +159,7 @@ VALUES: Final[dict[str, Body]] = {
     },
     "responses": {
         "model": "tiny",
+        "ttl": 60,
         "input": [
             {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "x"}]},
             {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm."}]},
@@ -255,6 +258,7 @@ VALUES: Final[dict[str, Body]] = {
         "input": {"prompt_string": "b"},
         "encoding_format": "base64",
         "dimensions": 1,
+        "ttl": 60,
         "user": "x",
     },
     "rerank": {
@@ -268,6 +272,7 @@ VALUES: Final[dict[str, Body]] = {
         "return_text": True,
         "truncate": True,
         "truncation_direction": "Left",
+        "ttl": 60,
     },
     "native": {
         **RAW,

@@ -50,6 +50,7 @@ OF_THE_ANSWER: Final = frozenset(
         "timings",
         "timings_per_token",
         "keep_alive",
+        "ttl",
         "return_progress",
         "response_fields",
         "service_tier",

@@ -29,6 +29,8 @@ def show(house: House, *, running: int = 0, model: str | None = None) -> None:
     """Has the dispatcher say so."""
     state = {"state": "unloaded" if model is None else "ready", "id": model}
     told: dict[str, Any] = {"queue": {"running": running, "waiting": 4}, "model": state, "totals": TOTALS}
+    runner = {"kind": "chat", "model": model, "state": "ready", "resident_bytes": 2000}
+    told["runners"] = [] if model is None else [runner, {**runner, "kind": "vocabulary"}]
     told["memory"] = {"server_bytes": 1000, "runner_bytes": 2000, "vram_bytes": 3000, "available_bytes": 4000}
     house.dispatcher.status = lambda: told  # type: ignore[method-assign]
 
@@ -54,6 +56,7 @@ async def test_figures_are_the_dispatchers(house: House) -> None:
     assert told["llamacpp:prompt_tokens_seconds"] == 14
     assert told["llamacpp:predicted_tokens_seconds"] == 0
     assert told['hoshikage_model_loaded{model="tiny"}'] == 1
+    assert told['hoshikage_model_resident_bytes{model="tiny",kind="chat"}'] == 2000
     assert told["process_resident_memory_bytes"] == 1000
     assert told["hoshikage_runner_vram_bytes"] == 3000
 

@@ -36,6 +36,7 @@ ALL: dict[str, Any] = {
     "chat_template": "chatml",
     "draft": "/models/draft.gguf",
     "thinking": False,
+    "pin": True,
     "temperature": 0.0,
     "top_p": 0.9,
     "top_k": 20,

@@ -24,7 +24,7 @@ from hoshikage.answer.schema.request_body import RequestBody
 from hoshikage.answer.schema.sampling import SamplingFields, sampling_params
 from hoshikage.answer.schema.tools import ToolChoice, Tools, Word
 from hoshikage.answer.schema.validation import convert
-from hoshikage.answer.schema.values import Stops, TokenCount, bound, stops
+from hoshikage.answer.schema.values import Stops, TokenCount, Ttl, bound, stops
 from hoshikage.errors import InvalidRequest, ParameterUnsupported
 from hoshikage.params import ChatPrompt, GenerationRequest, Message
 from hoshikage.registry import DEFAULT_STOPS, ModelSpec
@@ -143,6 +143,7 @@ class ChatBody(SamplingFields, frozen=True, kw_only=True):
     timings: bool | None = None
     service_tier: str | None = None
     cache_prompt: bool | None = None
+    ttl: Ttl | None = None
     # WITHOUT_EFFECT
     metadata: dict[str, Any] | None = None
     prediction: Prediction | None = None

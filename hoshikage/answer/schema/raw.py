@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 from hoshikage.answer.schema.output import ResponseFormat, grammar_of
 from hoshikage.answer.schema.sampling import SamplingFields, sampling_params
-from hoshikage.answer.schema.values import Stops, stops
+from hoshikage.answer.schema.values import Stops, Ttl, stops
 from hoshikage.errors import InvalidRequest, ParameterUnsupported
 from hoshikage.params import GenerationRequest, MixedPrompt, Prompt, TextPrompt, TokenPrompt
 from hoshikage.registry import DEFAULT_STOPS, ModelSpec
@@ -39,6 +39,7 @@ class RawFields(SamplingFields, frozen=True, kw_only=True):
     json_schema: dict[str, Any] | None = None
     response_format: ResponseFormat | None = None
     cache_prompt: bool | None = None
+    ttl: Ttl | None = None
 
 
 def inputs_of(given: Texts, place: str) -> tuple[Input, ...]:

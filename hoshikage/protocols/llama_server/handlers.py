@@ -82,7 +82,7 @@ async def _respond(
     request: web.Request, body: native_schema.NativeFields, spec: ModelSpec, jobs: tuple[GenerationRequest, ...]
 ) -> web.StreamResponse:
     prepared = PreparedRequest(spec, jobs)
-    return await respond(request, prepared, NativeWriter(prepared, body), stream=bool(body.stream))
+    return await respond(request, prepared, NativeWriter(prepared, body), stream=bool(body.stream), ttl=body.ttl)
 
 
 def _tokens(found: list[wire.Tokens], *, with_pieces: bool) -> web.Response:

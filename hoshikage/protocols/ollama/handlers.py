@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from functools import partial
 from typing import Any, Final
 
 from aiohttp import web
@@ -17,7 +16,7 @@ from hoshikage.answer.models import n_ctx_of
 from hoshikage.answer.output_parser import PLAIN
 from hoshikage.answer.prepared import PreparedRequest, prepare
 from hoshikage.answer.stream import respond
-from hoshikage.answer.submit import perform
+from hoshikage.answer.submit import keep, perform
 from hoshikage.answer.vectors import floats_of
 from hoshikage.errors import InvalidRequest
 from hoshikage.http.ignored import read_body
@@ -67,7 +66,7 @@ async def embed(request: web.Request) -> web.StreamResponse:
         load_ms = finished.timings.load_ms
     else:
         await request.app[DISPATCHER].preload(spec)
-    _keep(request, spec, body.keep_alive)
+    keep(request, spec, schema.kept_s(body.keep_alive))
     total = int((time.monotonic() - began) * 1e9)
     return json_response({**answer, "total_duration": total, "load_duration": int(load_ms * 1e6)})
 
@@ -82,7 +81,7 @@ async def embeddings(request: web.Request) -> web.StreamResponse:
         vector = floats_of(found[0].values)
     else:
         await request.app[DISPATCHER].preload(spec)
-    _keep(request, spec, body.keep_alive)
+    keep(request, spec, schema.kept_s(body.keep_alive))
     return json_response({"embedding": vector})
 
 
@@ -113,15 +112,8 @@ async def _answer(
     request: web.Request, asked: PreparedRequest, body: schema.AnswerFields, kind: Kind
 ) -> web.StreamResponse:
     writer = LineWriter(kind, body.model or asked.spec.name, shows_thoughts=body.shows_thoughts)
-    keep = partial(_keep, request, asked.spec, body.keep_alive)
-    return await respond(request, asked, writer, stream=body.stream is not False, ended=keep)
-
-
-def _keep(request: web.Request, spec: ModelSpec, keep_alive: str | float | None) -> None:
-    """Has the model stay as long as the request says, once it has been used."""
-    seconds = schema.kept_s(keep_alive)
-    if seconds is not None:
-        request.app[DISPATCHER].keep(spec, seconds)
+    ttl = schema.kept_s(body.keep_alive)
+    return await respond(request, asked, writer, stream=body.stream is not False, ttl=ttl)
 
 
 def _framed(asked: PreparedRequest, body: schema.GenerateRequest) -> PreparedRequest:
@@ -139,7 +131,7 @@ async def _loaded(request: web.Request, spec: ModelSpec, body: schema.AnswerFiel
     unloads = schema.kept_s(body.keep_alive) == 0
     if not unloads:
         await request.app[DISPATCHER].preload(spec)
-        _keep(request, spec, body.keep_alive)
+        keep(request, spec, schema.kept_s(body.keep_alive))
     else:
         try:
             await request.app[DISPATCHER].unload(spec)

@@ -17,7 +17,7 @@ async def completions(request: web.Request) -> web.StreamResponse:
     body = await read_body(request, schema.parse, schema.WITHOUT_EFFECT)
     spec = await model_for(request, body.model, "text")
     prepared = await prepare(request, spec, body)
-    return await respond(request, prepared, ChatWriter(body, spec.name), stream=bool(body.stream))
+    return await respond(request, prepared, ChatWriter(body, spec.name), stream=bool(body.stream), ttl=body.ttl)
 
 
 async def input_tokens(request: web.Request) -> web.Response:

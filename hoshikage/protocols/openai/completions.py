@@ -17,4 +17,4 @@ async def completions(request: web.Request) -> web.StreamResponse:
     body = await read_body(request, schema.parse, schema.WITHOUT_EFFECT)
     spec = await model_for(request, body.model, "text")
     prepared = PreparedRequest(spec, schema.to_requests(body, spec, request.app[SETTINGS]))
-    return await respond(request, prepared, CompletionWriter(body, prepared), stream=bool(body.stream))
+    return await respond(request, prepared, CompletionWriter(body, prepared), stream=bool(body.stream), ttl=body.ttl)

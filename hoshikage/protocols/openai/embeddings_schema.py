@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 from hoshikage.answer.schema.raw import Name, Texts, inputs_of
 from hoshikage.answer.schema.request_body import RequestBody
 from hoshikage.answer.schema.validation import convert
+from hoshikage.answer.schema.values import Ttl
 from hoshikage.errors import InvalidRequest
 from hoshikage.params import Embedding, Ranking
 
@@ -27,6 +28,7 @@ class EmbeddingsBody(Struct, frozen=True, kw_only=True):
     input: Texts
     encoding_format: Encoding | None = None
     dimensions: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
+    ttl: Ttl | None = None
     user: str | None = None
 
     @property
@@ -53,6 +55,7 @@ class RerankBody(Struct, frozen=True, kw_only=True):
     return_text: bool | None = None
     truncate: bool | None = None
     truncation_direction: Direction | None = None
+    ttl: Ttl | None = None
 
     @property
     def contents(self) -> tuple[str, ...]:

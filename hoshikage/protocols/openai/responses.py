@@ -37,7 +37,7 @@ async def create(request: web.Request) -> web.StreamResponse:
         if stored:
             store.add(CALLER.get().name, writer.whole(), [*asked.turns, *writer.turns()])
 
-    return await respond(request, asked.turn, writer, stream=bool(asked.body.stream), ended=keep)
+    return await respond(request, asked.turn, writer, stream=bool(asked.body.stream), ttl=asked.body.ttl, ended=keep)
 
 
 async def retrieve(request: web.Request) -> web.Response:

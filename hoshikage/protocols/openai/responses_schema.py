@@ -19,7 +19,7 @@ from hoshikage.answer.schema.request_body import RequestBody
 from hoshikage.answer.schema.sampling import SamplingFields
 from hoshikage.answer.schema.tools import FunctionName, Mode, Word
 from hoshikage.answer.schema.validation import convert
-from hoshikage.answer.schema.values import TokenCount
+from hoshikage.answer.schema.values import TokenCount, Ttl
 from hoshikage.errors import InvalidRequest, ParameterUnsupported
 from hoshikage.http.ignored import note
 from hoshikage.protocols.openai.responses_items import KINDS, Item, needed, readable, turns_of
@@ -97,6 +97,7 @@ class ResponsesBody(SamplingFields, frozen=True, kw_only=True):
     stream: bool | None = None
     chat_template_kwargs: Annotated[dict[str, Any], Meta(max_length=32)] | None = None
     service_tier: str | None = None
+    ttl: Ttl | None = None
     # WITHOUT_EFFECT
     max_tool_calls: Annotated[int, Meta(ge=1)] | None = None
     prompt_cache_key: str | None = None
