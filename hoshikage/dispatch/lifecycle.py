@@ -42,7 +42,6 @@ AHEAD_AFTER_S: Final = 1.0
 PROGRESS_LINE_S: Final = 2.0
 """The least time between two lines of the log about the progress of a load."""
 
-
 Room = Callable[[WantedLoad], Awaitable[None]]
 """Waits until there is memory for a load. Raises HoshikageError where there will be none."""
 
