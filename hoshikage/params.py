@@ -27,7 +27,10 @@ SAMPLER_ORDER = (
     "xtc",
     "temperature",
 )
-"""What can stand in `SamplingParams.samplers`, in llama.cpp's own order; the draw comes behind the last."""
+"""What stands in `SamplingParams.samplers` unless it is given, in llama.cpp's own order; the draw comes behind the
+last."""
+SAMPLERS = (*SAMPLER_ORDER, "infill")
+"""All that can stand there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,8 @@ class SamplingParams:
     """0 is off."""
     typical_p: float = 1.0
     """1 is off."""
+    min_keep: int = 0
+    """`typical_p`, `top_p`, `min_p` and XTC leave at least so many tokens."""
     top_n_sigma: float = -1.0
     """0 and below is off."""
     xtc_probability: float = 0.0
@@ -200,6 +205,12 @@ class GenerationRequest:
     """The prompt's tokens are told, too."""
     max_answer_ms: int | None = None
     """The answer ends after so long, once it has a line break; None is no bound."""
+    max_prompt_ms: int | None = None
+    """A prompt that is not computed after so long has no answer; what is computed may be kept. None is no bound."""
+    n_indent: int = 0
+    """The answer ends before a further line that is indented by less."""
+    drawn: bool = False
+    """The log probabilities are those that the token was drawn by, not the model's own."""
 
     @property
     def chat(self) -> ChatPrompt:

@@ -42,3 +42,9 @@ class Candidates:
         # A sampler may have put another buffer in the place of ours.
         address: Any = array.data
         return c_int32.from_address(address + array.selected * TOKEN_DATA.itemsize).value
+
+    def left(self) -> tuple[NDArray[np.int32], Logits]:
+        """The tokens that the chain left to choose from at last, and their logits. Copies."""
+        held = (ctypes.c_char * (self._array.size * TOKEN_DATA.itemsize)).from_address(self._array.data)
+        found = np.frombuffer(held, TOKEN_DATA)
+        return found["id"].copy(), found["logit"].copy()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from hoshikage.engine.session import Prompt
-from hoshikage.llama.constrained_sampler import ConstrainedSampler, ends_of, is_conditioned
+from hoshikage.llama.constrained_sampler import ConstrainedSampler, ends_of, forbids, is_conditioned
 from hoshikage.llama.context import Context
 from hoshikage.llama.grammar import Grammars, Matcher
 from hoshikage.llama.model import Model
@@ -29,6 +29,9 @@ class SamplerFactory:
         self._model = model
         self._context = context
         self._params = request.sampling
+        self._tells = request.drawn
+        if request.grammar is not None or forbids(request.sampling):
+            self._params = _without_infill(self._params)
         self._prompt = prompt
         self._ends: tuple[int, ...] = ()
         self._matcher: Matcher | None = None
@@ -41,7 +44,7 @@ class SamplerFactory:
     def open_sampler(self, choice: int) -> Sampler | ConstrainedSampler:
         """For the choice of this number; the prompt has been accepted."""
         params = seeded(self._params, choice)
-        sampler: Sampler | ConstrainedSampler = Sampler.open(self._model, self._context, params)
+        sampler: Sampler | ConstrainedSampler = Sampler.open(self._model, self._context, params, tells=self._tells)
         if self._conditioned:
             assert isinstance(sampler, Sampler)
             try:
@@ -54,6 +57,11 @@ class SamplerFactory:
             for token in self._prompt.tokens[-window:]:
                 sampler.accept(token)
         return sampler
+
+
+def _without_infill(params: SamplingParams) -> SamplingParams:
+    """That sampler may end an answer by a token of its own, allowed or not."""
+    return replace(params, samplers=tuple(name for name in params.samplers if name != "infill"))
 
 
 def seeded(params: SamplingParams, choice: int) -> SamplingParams:

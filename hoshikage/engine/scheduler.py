@@ -331,6 +331,8 @@ class Scheduler:
         try:
             if index is None:
                 running.progressed()
+                if session.ran_out():
+                    self._follow(running)
                 return []
             if session.has_more and not session.flows:
                 forks = self._fork(running, index)

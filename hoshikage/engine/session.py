@@ -19,7 +19,7 @@ from hoshikage.llama.constrained_sampler import ConstrainedSampler
 from hoshikage.llama.context import MAX_PROPOSED
 from hoshikage.llama.logprobs import Scorer
 from hoshikage.llama.sampler import Sampler
-from hoshikage.llama.text import TextAssembler
+from hoshikage.llama.text import IndentedText, TextAssembler
 from hoshikage.llama.vocab import NO_TOKEN, Vocab
 from hoshikage.params import Timings
 
@@ -71,7 +71,10 @@ class Plan:
     """Both as in GenerationRequest."""
     return_tokens: bool = False
     max_answer_ms: int | None = None
-    """Both as in GenerationRequest, too."""
+    max_prompt_ms: int | None = None
+    n_indent: int = 0
+    drawn: bool = False
+    """All as in GenerationRequest, too."""
     exact: bool = False
     """Whether each choice computes the prompt anew, so that it is what it would be alone."""
 
@@ -120,7 +123,8 @@ class Session:
         """How many of the last guesses were right."""
         self._vocab = plan.vocab
         self._emit = plan.emit
-        self._text = TextAssembler(plan.prompt.stop)
+        stop = plan.prompt.stop
+        self._text = IndentedText(stop, plan.n_indent) if plan.n_indent > 0 else TextAssembler(stop)
         self._said = ""
         """What is certain and not yet emitted."""
         self._gather_s = GATHER_S if plan.whole else 0.0
@@ -168,6 +172,14 @@ class Session:
         if self._echo is not None and not self._generated:
             self._echo.score(index, n_past, self.tokens[n_past])
         self._emit(wire.Prefill(self.job, min(n_past, self._n_prompt)))
+
+    def ran_out(self) -> bool:
+        """Whether its prompt has had its time before it was computed: then it has ended without an answer."""
+        most = self.plan.max_prompt_ms
+        if most is None or self._generated or (time.perf_counter() - self.plan.begun) * 1e3 < most:
+            return False
+        self._end("length")
+        return True
 
     def propose(self, room: int) -> Sequence[int]:
         """What may come next, for at most `room` more tokens in the batch."""
@@ -302,7 +314,7 @@ class Session:
             self._said += text
         if self._text.stop is not None or (is_last and self._constrained is not None and self._constrained.complete):
             return "stop"
-        if self._generated >= self._prompt.limit:
+        if self._text.dedented or self._generated >= self._prompt.limit:
             self._last = token
             return "length"
         self.tokens.append(token)
@@ -331,7 +343,8 @@ class Session:
 
     def _note(self, ledger: LogprobBuffer, scorer: Scorer, token: int, index: int, piece: bytes, text: str) -> None:
         """Sends the token with its log probabilities, or what has become certain of those before it."""
-        logprob, top = scorer.score(index, token)
+        own = not self.plan.drawn
+        logprob, top = scorer.score(index, token) if own else self._sampler.chances(token, scorer.top)
         ledger.add(piece, logprob, [(self._vocab.piece(other), value, other) for other, value in top], token)
         text, logprobs = ledger.release(text)
         if text:

@@ -252,6 +252,9 @@ class _Loaded:
                 whole=request.whole,
                 return_tokens=request.return_tokens,
                 max_answer_ms=request.max_answer_ms,
+                max_prompt_ms=request.max_prompt_ms,
+                n_indent=request.n_indent,
+                drawn=request.drawn,
             )
         )
         try:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct, inspect
 
+ECHOED: Final = "ECHOED"
+"""Name of the class variable of a struct that names the fields which every client sends and nobody need hear of."""
 Inner = tuple[type[Struct] | None, type[Struct] | None]
 """The struct that a field may be, and the struct that the items of a list in its place are."""
 
 
 def unknown_fields(tree: Any, kind: type[Any], *, maximum: int) -> list[str]:
-    """The places of up to `maximum` fields that `kind` has no row for, indices left out: `messages[].cache_control`."""
+    """The places of up to `maximum` fields that `kind` has no row for, indices left out: `messages[].brand_new`.
+
+    Not those in a struct's ECHOED: what comes back from an answer, or marks something for another's cache, is no wish.
+    """
     found: dict[str, None] = {}
     pending: list[tuple[Any, type[Struct], str]] = [(tree, kind, "")] if _is_struct(kind) else []
     while pending and len(found) < maximum:
@@ -24,7 +29,8 @@ def unknown_fields(tree: Any, kind: type[Any], *, maximum: int) -> list[str]:
         for name, inner in value.items():
             place = f"{before}{name}"
             if name not in known:
-                found[place] = None
+                if name not in getattr(struct, ECHOED, ()):
+                    found[place] = None
                 continue
             one, item = known[name]
             if item is not None and isinstance(inner, list):

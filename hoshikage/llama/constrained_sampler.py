@@ -55,6 +55,10 @@ class ConstrainedSampler:
         """As Sampler.accept."""
         self._sampler.accept(token)
 
+    def chances(self, token: int, top: int) -> tuple[float, list[tuple[int, float]]]:
+        """As Sampler.chances."""
+        return self._sampler.chances(token, top)
+
     def sample(self, index: int) -> int:
         """As Sampler.sample. Raises InvalidRequest where the grammar has become too complex to go on with."""
         if self._matcher is None and self._left is None:
@@ -109,6 +113,11 @@ def _by_token(params: SamplingParams, vocab: Vocab) -> dict[int, float]:
 def is_conditioned(params: SamplingParams) -> bool:
     """Whether sampling by `params` needs a Choice even without a grammar."""
     return bool(params.logit_bias) or params.ignore_eos
+
+
+def forbids(params: SamplingParams) -> bool:
+    """Whether there are tokens that must not be chosen, whatever else is asked for."""
+    return params.ignore_eos or any(bias <= FORBIDDEN for _, bias in params.logit_bias)
 
 
 def ends_of(vocab: Vocab, stop_tokens: Iterable[int]) -> tuple[int, ...]:

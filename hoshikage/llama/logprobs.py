@@ -16,13 +16,21 @@ LEAST: Final = -9999.0
 BLOCK: Final = 128
 
 
+def drawn(ids: NDArray[np.int32], logits: Logits, token: int, top: int) -> tuple[float, list[tuple[int, float]]]:
+    """The logarithm of a token's chance among those that are left, and the likeliest of them with theirs, in order."""
+    shifted = logits.astype(np.float64) - float(logits.max())
+    scores = np.maximum(shifted - np.log(np.exp(shifted).sum()), LEAST)
+    order = np.argsort(-scores, kind="stable")[:top]
+    return float(scores[ids == token][0]), [(int(ids[at]), float(scores[at])) for at in order]
+
+
 class Scorer:
     """Scores one choice after the other; its buffer is used again."""
 
     def __init__(self, context: Context, top: int) -> None:
         """`top`: how many of the likeliest tokens are wanted."""
         self._context = context
-        self._top = min(top, context.model.vocab.n_tokens)
+        self.top = min(top, context.model.vocab.n_tokens)
         self._buffer = np.empty(context.model.vocab.n_tokens, np.float32)
 
     def score(self, index: int, token: int) -> tuple[float, list[tuple[int, float]]]:
@@ -32,7 +40,7 @@ class Scorer:
         np.subtract(logits, greatest, out=self._buffer)
         np.exp(self._buffer, out=self._buffer)
         total = float(greatest) + float(np.log(self._buffer.sum(dtype=np.float64)))
-        top = likeliest(logits, self._top)
+        top = likeliest(logits, self.top)
         return max(float(logits[token]) - total, LEAST), [
             (int(each), max(float(logits[each]) - total, LEAST)) for each in top
         ]

@@ -16,7 +16,9 @@ from hoshikage._ffi.handles import Owner
 from hoshikage._ffi.memory import Logits
 from hoshikage.errors import InferenceFailed, NotSupported
 from hoshikage.llama.context import Context
+from hoshikage.llama.logprobs import drawn
 from hoshikage.llama.model import Model
+from hoshikage.llama.vocab import NO_TOKEN
 from hoshikage.params import SamplingParams
 
 MIROSTAT_M: Final = 100
@@ -26,6 +28,8 @@ COLDEST: Final = 1e-30
 """Below it logits divided by the temperature leave the range of a float: the likeliest token is taken."""
 CUTTING: Final = ("top_n_sigma", "top_k", "typical_p", "top_p", "min_p", "xtc")
 """Samplers that mirostat takes the place of."""
+LIKELIEST_MOVES: Final = frozenset({"penalties", "dry", "infill"})
+"""Samplers that may make another token the likeliest."""
 
 Make = Callable[[Context, SamplingParams], "int | None"]
 """Makes one sampler of a chain; None where the library cannot."""
@@ -42,33 +46,45 @@ class Sampler(Owner):
         self._sample = api.llama_sampler_sample
         self._greedy = greedy
         self._candidates: Candidates | None = None
+        self._every: NDArray[np.intp] | None = None
+        """All tokens, where it shall be told what was left to draw from."""
+        self._left: tuple[NDArray[np.int32], Logits] | None = None
         self._checked = False
         """Whether what it samples from was seen to be numbers. The library's samplers draw from NaN, too."""
 
     @classmethod
-    def open(cls, model: Model, context: Context, params: SamplingParams) -> Sampler:
-        """The chain for `params`, neutral samplers left out. Raises NotSupported for what the release has not."""
+    def open(cls, model: Model, context: Context, params: SamplingParams, *, tells: bool = False) -> Sampler:
+        """The chain for `params`, neutral samplers left out. Raises NotSupported for what the release has not.
+
+        `tells`: `chances` is asked for.
+        """
         if params.temperature < COLDEST:
             params = replace(params, temperature=0.0)
         api = model.library.api
         chain: int = api.llama_sampler_chain_init(True)
         wanted = [name for name in _order(params) if ROWS[name][0](params)]
+        if "infill" in wanted and not _can_infill(context):
+            wanted.remove("infill")
         greedy = params.temperature == 0
-        sampler = cls(context, chain, api.llama_sampler_free, greedy=greedy and not {"penalties", "dry"} & set(wanted))
+        if greedy:
+            wanted = [name for name in wanted if name in LIKELIEST_MOVES]
+        sampler = cls(context, chain, api.llama_sampler_free, greedy=greedy and not wanted)
         try:
             for name in wanted:
-                if not greedy or name in ("penalties", "dry"):
-                    sampler._add(name, ROWS[name][1](context, params))
+                sampler._add(name, ROWS[name][1](context, params))
             if api.has_old_model_load and not greedy:  # b3889's dist draws by probabilities that it does not compute
                 sampler._add("softmax", _made(context, "softmax"))
             sampler._add("greedy" if greedy else "draw", _last(context, params))
         except BaseException:
             sampler.close()
             raise
+        if tells and not greedy:
+            sampler._every = np.arange(model.vocab.n_tokens)
         return sampler
 
     def accept(self, token: int) -> None:
         """Let the penalties count a token of the prompt, or one that was chosen elsewhere."""
+        self._left = None
         if not self._greedy:
             self._accept(self.pointer, token)
 
@@ -79,6 +95,8 @@ class Sampler(Owner):
             return likeliest(self._context.logits(index), self._context)
         if not self._checked:
             self._check(index)
+        if self._every is not None:
+            return self.choose(self._every, self._context.logits(index))
         return int(self._sample(self.pointer, self._context.pointer, index))
 
     def choose(self, ids: NDArray[np.intp], logits: Logits) -> int:
@@ -90,8 +108,17 @@ class Sampler(Owner):
         token = self._candidates.choose(self.pointer, ids, logits)
         if token is None:
             raise self._context.not_numbers()
+        if self._every is not None:
+            self._left = self._candidates.left()
         self._accept(self.pointer, token)
         return token
+
+    def chances(self, token: int, top: int) -> tuple[float, list[tuple[int, float]]]:
+        """The logarithm of the chance by which the last token was drawn, and the likeliest in its place with theirs."""
+        if self._left is None:  # it was certain
+            return 0.0, [(token, 0.0)][:top]
+        ids, logits = self._left
+        return drawn(ids, logits, token, top)
 
     def _check(self, index: int) -> None:
         """Once an answer: settings that do not suit the model spoil the first result as they do all others."""
@@ -192,6 +219,17 @@ def _fields_of(context: Context) -> Container[str]:
     return context.model.library.context_layout.offsets()
 
 
+def _can_infill(context: Context) -> bool:
+    """Whether the release has the sampler for gaps, and the model an end that it may choose: without one, it ends the
+    process."""
+    model = context.model
+    return model.library.api.llama_sampler_init_infill is not None and model.vocab.eos != NO_TOKEN
+
+
+def _kept(params: SamplingParams) -> int:
+    return max(1, params.min_keep)
+
+
 def _has_dry(params: SamplingParams) -> bool:
     return params.dry_multiplier > 0 and params.dry_base >= 1 and params.dry_penalty_last_n != 0
 
@@ -207,13 +245,14 @@ ROWS: Final[dict[str, tuple[Callable[[SamplingParams], bool], Make]]] = {
     "dry": (_has_dry, _dry),
     "top_n_sigma": (lambda p: p.top_n_sigma > 0, lambda c, p: _made(c, "top_n_sigma", p.top_n_sigma)),
     "top_k": (lambda p: p.top_k > 0, lambda c, p: _made(c, "top_k", p.top_k)),
-    "typical_p": (lambda p: p.typical_p < 1, lambda c, p: _made(c, "typical", p.typical_p, 1)),
-    "top_p": (lambda p: p.top_p < 1, lambda c, p: _made(c, "top_p", p.top_p, 1)),
-    "min_p": (lambda p: p.min_p > 0, lambda c, p: _made(c, "min_p", p.min_p, 1)),
+    "typical_p": (lambda p: p.typical_p < 1, lambda c, p: _made(c, "typical", p.typical_p, _kept(p))),
+    "top_p": (lambda p: p.top_p < 1, lambda c, p: _made(c, "top_p", p.top_p, _kept(p))),
+    "min_p": (lambda p: p.min_p > 0, lambda c, p: _made(c, "min_p", p.min_p, _kept(p))),
     "xtc": (
         lambda p: p.xtc_probability > 0 and p.xtc_threshold <= 0.5,
-        lambda c, p: _made(c, "xtc", p.xtc_probability, p.xtc_threshold, 1, p.seed),
+        lambda c, p: _made(c, "xtc", p.xtc_probability, p.xtc_threshold, _kept(p), p.seed),
     ),
     "temperature": (lambda _: True, _temperature),
+    "infill": (lambda _: True, lambda c, _: _made(c, "infill", c.model.library.vocab_of(c.model.pointer))),
 }
-"""Name as in params.SAMPLER_ORDER -> whether it is on, and how it is made."""
+"""Name as in params.SAMPLERS -> whether it is on, and how it is made."""

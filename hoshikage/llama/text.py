@@ -17,6 +17,8 @@ class TextAssembler:
         self._stops = sorted(filter(None, set(stop)), key=lambda text: (len(text), text))
         self.stop: str | None = None
         """The stop string that was met. Nothing is released after it."""
+        self.dedented = False
+        """Whether a line came that is indented by less than is asked for. Nothing is released from it on."""
         self._bytes = b""
         self._held = ""
 
@@ -75,3 +77,35 @@ class TextAssembler:
                 else:
                     at = text.find(stop[0], at + 1)
         return begun
+
+
+class IndentedText(TextAssembler):
+    """Also ends before the first line behind a line break that is indented by less than `least` blanks or tabs."""
+
+    def __init__(self, stop: tuple[str, ...], least: int) -> None:
+        super().__init__(stop)
+        self._least = least
+        self._indent: int | None = None
+        """Of the line that begins; None where it goes on, or is the first."""
+
+    def feed(self, piece: bytes) -> str:
+        return self._lines(super().feed(piece))
+
+    def finish(self) -> str:
+        return self._lines(super().finish())
+
+    def _lines(self, text: str) -> str:
+        if self.dedented:
+            return ""
+        for at, character in enumerate(text):
+            if self._indent is not None:
+                if character in " \t":
+                    self._indent += 1
+                    continue
+                if self._indent < self._least:
+                    self.dedented, self.stop = True, None  # a stop string further on is not met
+                    return text[:at]
+                self._indent = None
+            if character == "\n":
+                self._indent = 0
+        return text

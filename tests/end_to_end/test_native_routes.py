@@ -104,6 +104,38 @@ def test_the_joined_stream_equals_the_whole_completion(server: LiveServer) -> No
     assert pieces[-1]["stop_type"] == "eos"
 
 
+def test_chances_are_those_that_a_token_was_drawn_by(server: LiveServer) -> None:
+    asking: Any = {"n_predict": 6, "n_probs": 20, "seed": 5, "temperature": 50.0, "top_k": 4, "top_p": 1.0}
+    shown = complete(server, post_sampling_probs=True, **asking)["completion_probabilities"]
+    for one in shown:
+        assert 1 <= len(one["top_probs"]) <= 4
+        assert sum(other["prob"] for other in one["top_probs"]) == pytest.approx(1.0, abs=1e-4)
+        assert {one["id"]: one["prob"]}.items() <= {other["id"]: other["prob"] for other in one["top_probs"]}.items()
+    assert any(one["prob"] < 0.99 for one in shown), "hot enough for a choice"
+    plain = complete(server, **asking)
+    assert [one["id"] for one in shown] == [one["id"] for one in plain["completion_probabilities"]], "the same draw"
+    (certain,) = complete(server, post_sampling_probs=True, n_predict=1, n_probs=3)["completion_probabilities"]
+    assert (certain["prob"], [one["prob"] for one in certain["top_probs"]]) == (1.0, [1.0])
+
+
+def test_an_answer_ends_where_its_block_does(server: LiveServer) -> None:
+    asking: Any = {"n_predict": 48, "temperature": 0, "grammar": 'root ::= "a\\n    b\\n  c\\n" [d-z]*'}
+    whole = complete(server, **asking)
+    assert whole["content"].startswith("a\n    b\n  c\n")
+    for indent, kept in ((4, "a\n    b\n  "), (2, "a\n    b\n  c\n"), (5, "a\n    ")):
+        cut = complete(server, n_indent=indent, **asking)
+        assert (cut["content"], cut["stop_type"], cut["truncated"]) == (kept, "limit", False)
+    assert "".join(piece["content"] for piece in streamed(server, n_indent=4, **asking)) == "a\n    b\n  "
+
+
+def test_a_prompt_has_only_its_time(server: LiveServer) -> None:
+    words = "星影 " * 180
+    late = complete(server, prompt=words, t_max_prompt_ms=1, n_predict=4)
+    assert (late["content"], late["tokens_predicted"], late["stop_type"], late["truncated"]) == ("", 0, "limit", False)
+    assert complete(server, prompt=words, t_max_prompt_ms=600_000, n_predict=4)["tokens_predicted"] == 4
+    assert complete(server, prompt=words, t_max_prompt_ms=1, n_predict=0)["timings"]["prompt_n"] > 500
+
+
 def streamed(server: LiveServer, **body: Any) -> list[dict[str, Any]]:
     status, raw = send(server, "/completion", {"model": LABEL, "prompt": PROMPT, "stream": True, **body})
     assert status == 200

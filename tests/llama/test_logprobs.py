@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hoshikage.llama.context import Context
-from hoshikage.llama.logprobs import LEAST, Scorer, likeliest
+from hoshikage.llama.logprobs import LEAST, Scorer, drawn, likeliest
 from hoshikage.llama.model import Model
 from tests.llama.test_sampling import GREEDY, generated
 
@@ -28,6 +28,15 @@ def test_an_impossible_token_has_a_number_that_json_can_hold(model: Model, conte
     generated(model, context, GREEDY, 1)
     context.logits(0)[7] = -np.inf
     assert Scorer(context, 0).score(0, 7)[0] == LEAST
+
+
+def test_chances_are_the_softmax_of_what_is_left() -> None:
+    ids, logits = np.array([9, 4, 7], np.int32), np.array([1.0, 2.0, -np.inf], np.float32)
+    logprob, top = drawn(ids, logits, 9, 5)
+    assert logprob == pytest.approx(-np.log1p(np.e))
+    assert [token for token, _ in top] == [4, 9, 7]
+    assert np.exp([value for _, value in top]) == pytest.approx([0.731059, 0.268941, 0.0], abs=1e-5)
+    assert top[2][1] == LEAST
 
 
 @pytest.mark.parametrize("size", [1, 127, 128, 129, 5000])

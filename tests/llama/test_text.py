@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from hoshikage.llama.text import TextAssembler
+from hoshikage.llama.text import IndentedText, TextAssembler
 
 JAPANESE = "星影は静かな🌟サーバー。👩‍👩‍👧と🇯🇵、e\u0301も。"
 ALPHABET = st.sampled_from(["a", "b", "ab", "星", "影", "🌟", "\n", "</s>"])
@@ -65,6 +65,37 @@ def test_one_byte_at_a_time_every_release_is_whole() -> None:
     released = [assembler.feed(bytes([byte])) for byte in JAPANESE.encode()]
     assert "\ufffd" not in "".join(released)
     assert [text for text in released if text] == list(JAPANESE)
+
+
+LINES = st.sampled_from(["a", "\n", " ", "    ", "\t", "星", "</s>"])
+
+
+def block(text: str, least: int, stops: tuple[str, ...]) -> tuple[str, bool, str | None]:
+    """The meaning of an indent, said plainly: the text before what begins a line behind the first too far out."""
+    first, *others = cut(text, stops)[0].split("\n")
+    kept = first
+    for number, line in enumerate(others):
+        indent = len(line) - len(line.lstrip(" \t"))
+        is_begun = line.strip(" \t") or number < len(others) - 1
+        if is_begun and indent < least:
+            return f"{kept}\n{line[:indent]}", True, None
+        kept += f"\n{line}"
+    return kept, False, cut(text, stops)[1]
+
+
+@given(
+    st.lists(LINES, max_size=14).map("".join),
+    st.integers(1, 5),
+    st.sampled_from([(), ("</s>",), ("a",)]),
+    st.lists(st.integers(0, 60), max_size=10),
+)
+@example("a\n    b\n  c</s>", 4, ("</s>",), [3])
+def test_an_answer_ends_before_a_line_that_is_indented_by_less(
+    text: str, least: int, stops: tuple[str, ...], at: list[int]
+) -> None:
+    assembler = IndentedText(stops, least)
+    told = "".join([*map(assembler.feed, split(text.encode(), at)), assembler.finish()])
+    assert (told, assembler.dedented, assembler.stop) == block(text, least, stops)
 
 
 def test_text_is_held_back_only_while_it_may_become_a_stop() -> None:

@@ -49,6 +49,21 @@ def test_a_seed_repeats_and_is_not_greedy(release: str, outcomes: dict[str, dict
     assert found["warm"] == found["warm again"] != found["greedy"]
 
 
+def test_gaps_end_sooner_and_alike_over_all_releases(outcomes: dict[str, dict[str, Any]]) -> None:
+    """The sampler for gaps prefers to end, which is another choice than the likeliest token."""
+    filled = {tuple(found["infill"]) for found in outcomes.values()}
+    assert len(filled) == 1
+    assert filled != {tuple(outcomes[RELEASES[-1]]["greedy"])}
+    for found in outcomes.values():
+        assert found["infill, narrow"] == found["greedy"], "of one token there is no other choice"
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_so_many_tokens_are_kept(release: str, outcomes: dict[str, dict[str, Any]]) -> None:
+    found = outcomes[release]
+    assert found["min_keep"] != found["top_p"] == found["greedy"]
+
+
 def test_dry_agrees_over_all_releases(outcomes: dict[str, dict[str, Any]]) -> None:
     """llama_sampler_init_dry changed its arguments under its name: wrong ones would compute with garbage."""
     dry = {tuple(found["dry"]) for found in outcomes.values()}

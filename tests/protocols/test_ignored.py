@@ -13,6 +13,7 @@ from hoshikage.http.ignored import HEADER, MAX_CHARACTERS, MAX_NAMES, Ignored
 from hoshikage.http.unknown_fields import idle_fields, unknown_fields
 from hoshikage.protocols.anthropic import messages_schema
 from hoshikage.protocols.ollama import ollama_schema
+from hoshikage.protocols.openai import responses_schema
 from tests.protocols.conftest import House
 from tests.protocols.field_values import BASES, USER, Body
 
@@ -69,8 +70,11 @@ async def test_what_a_client_calls_a_field_cannot_forge_a_header(house: House) -
         (chat.ChatBody, {"metadata": {"anything": 1}, "chat_template_kwargs": {"x": 1}, "response_format": None}, []),
         (chat.ChatBody, {"stream_options": {"continuous_usage_stats": True}, "messages": "no list"},
          ["stream_options.continuous_usage_stats"]),
-        (messages_schema.MessagesBody, {"messages": [{"content": [{"content": [{"cache_control": 1}], "caller": 1}]}]},
-         ["messages[].content[].caller", "messages[].content[].content[].cache_control"]),
+        (messages_schema.MessagesBody, {"messages": [{"content": [{"content": [{"cache_control": 1}], "new": 1}]}]},
+         ["messages[].content[].new"]),
+        (responses_schema.ResponsesBody, {"input": [{"id": "1", "status": "completed", "new": 1, "content": [
+            {"type": "output_text", "text": "a", "annotations": [], "logprobs": [], "newer": 1}]}]},
+         ["input[].content[].newer", "input[].new"]),
         (ollama_schema.ChatRequest, {"options": {"num_ctx": 1, "seed": 1}}, ["options.num_ctx"]),
         (chat.ChatBody, [1], []),
     ],

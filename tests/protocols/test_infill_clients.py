@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import pytest
@@ -83,7 +84,8 @@ async def test_llama_vim(house: House) -> None:
     files = tuple((file["filename"], file["text"]) for file in EXTRA)
     assert asked.prompt == InfillPrompt("def three():\n    ", "\n", files, "input_suffix")
     assert (asked.max_tokens, asked.max_answer_ms, asked.cache_prompt) == (128, 1000, True)
-    assert asked.sampling.samplers == ("top_k", "top_p")
+    assert asked.sampling.samplers == ("top_k", "top_p", "infill")
+    assert (asked.n_indent, asked.max_prompt_ms) == (4, 500)
 
 
 async def test_its_warm_up(house: House) -> None:
@@ -91,6 +93,7 @@ async def test_its_warm_up(house: House) -> None:
     assert await ask(house, "/infill", WARM_UP) == {}
     asked = house.dispatcher.asked[-1][1]
     assert (asked.max_tokens, asked.sampling.samplers) == (0, ())
+    assert asked.max_prompt_ms is None, "the prompt is what it is sent for"
 
 
 async def test_llama_vscode(house: House) -> None:
@@ -138,10 +141,74 @@ async def test_probabilities_have_numbers(house: House) -> None:
     assert piece["tokens"] == [7]
 
 
-@pytest.mark.parametrize("path", ["/completion", "/v1/chat/completions"])
+@pytest.mark.parametrize(
+    ("given", "text", "truncated"),
+    [({"n_indent": 4}, "a\n    b\n  ", False), ({"n_indent": 4}, "a\n    b", True), ({}, "a\n", True)],
+)
+async def test_an_answer_that_left_its_block_is_not_truncated(
+    house: House, given: dict[str, Any], text: str, truncated: bool
+) -> None:
+    house.dispatcher.steps = [wire.Started(1, 5), wire.Token(1, text, 3), finished("length")]
+    assert (await ask(house, "/completion", {"prompt": "a", **given}))["truncated"] is truncated
+
+
+async def test_a_prompt_without_time_has_an_empty_answer(house: House) -> None:
+    house.dispatcher.steps = [wire.Started(1, 5), wire.Prefill(1, 3), finished("length", 5, 0)]
+    told = await ask(house, "/completion", {"prompt": "a", "t_max_prompt_ms": 2})
+    assert (told["content"], told["stop_type"], told["truncated"], told["tokens_predicted"]) == ("", "limit", False, 0)
+    for most in (0, -1, 0.5):
+        await ask(house, "/completion", {"prompt": "a", "t_max_prompt_ms": most})
+        assert house.dispatcher.asked[-1][1].max_prompt_ms is None
+
+
+SEVERAL: list[Step] = [
+    wire.Started(1, 5),
+    wire.Token(1, "星", 1, 0, tokens=(7,)),
+    wire.Token(1, "月", 2, 1, tokens=(8,)),
+    wire.ChoiceEnd(1, 1, "length"),
+    wire.Token(1, "影", 3, 0, tokens=(9,)),
+    finished("stop", 5, 4),
+]
+
+
+async def test_several_answers_to_a_prompt(house: House) -> None:
+    house.dispatcher.steps = SEVERAL
+    told = await ask(house, "/completion", {"prompt": "a", "n_cmpl": 2})
+    assert house.dispatcher.asked[-1][1].choices == 2
+    assert [(one["index"], one["content"], one["stop_type"], one["tokens_predicted"]) for one in told] == [
+        (0, "星影", "eos", 3), (1, "月", "limit", 1),
+    ]  # fmt: skip
+    both = await ask(house, "/completion", {"prompt": ["a", "b"], "n_cmpl": 2})
+    assert [(one["index"], one["content"]) for one in both] == [(0, "星影"), (1, "月"), (2, "星影"), (3, "月")]
+    pieces = await events(house, "/completion", {"prompt": "a", "n_cmpl": 2})
+    assert [(one["index"], one["stop"]) for one in pieces] == [
+        (0, False), (1, False), (0, False), (1, True), (0, True),
+    ]  # fmt: skip
+    status, refused, _ = await house.ask("POST", "/completion", json.dumps({"prompt": "a", "n_cmpl": 9}), **JSON)
+    assert (status, refused["error"]["param"]) == (400, "n_cmpl")
+
+
+async def test_chances_after_sampling_have_names_of_their_own(house: House) -> None:
+    chosen = wire.Likely("星", "星".encode(), math.log(0.75), 7)
+    other = wire.Likely("月", "月".encode(), math.log(0.25), 8)
+    token = wire.Token(1, "星", 1, 0, (wire.Chosen(chosen, (chosen, other)),))
+    house.dispatcher.steps = [wire.Started(1, 5), token, finished()]
+    told = await ask(house, "/completion", {"prompt": "a", "n_probs": 2, "post_sampling_probs": True})
+    (shown,) = told["completion_probabilities"]
+    assert (shown["id"], shown["prob"], "logprob" in shown, "top_logprobs" in shown) == (
+        7, pytest.approx(0.75), False, False,
+    )  # fmt: skip
+    assert [(one["id"], one["prob"]) for one in shown["top_probs"]] == [
+        (7, pytest.approx(0.75)),
+        (8, pytest.approx(0.25)),
+    ]
+    assert house.dispatcher.asked[-1][1].drawn is True
+
+
+@pytest.mark.parametrize("path", ["/completion", "/v1/completions", "/v1/chat/completions"])
 async def test_progress_and_timings_in_a_stream(house: House, path: str) -> None:
     house.dispatcher.steps = TOLD
-    body = {"prompt": "a"} if path == "/completion" else {"messages": [{"role": "user", "content": "a"}]}
+    body = {"messages": [{"role": "user", "content": "a"}]} if "chat" in path else {"prompt": "a"}
     plain = await events(house, path, body)
     assert not any("prompt_progress" in piece for piece in plain)
     assert ["timings" in piece for piece in plain].index(True) == len(plain) - 1
@@ -149,17 +216,23 @@ async def test_progress_and_timings_in_a_stream(house: House, path: str) -> None
     first, second = told[:2]
     assert [first["prompt_progress"][name] for name in ("total", "cache", "processed")] == [40, 8, 8]
     assert second["prompt_progress"]["processed"] == 40
-    texts = [piece for piece in told[2:] if piece.get("content") or (piece.get("choices") or [{}])[0].get("delta")]
+    texts = [piece for piece in told[2:] if _said(piece)]
     timed = [piece["timings"] for piece in texts if "timings" in piece]
     assert [timing["predicted_n"] for timing in timed[:2]] == [1, 3]
     assert {timing["prompt_n"] for timing in timed[:2]} == {40}
 
 
-async def test_timings_come_by_default_and_with_the_usage(house: House) -> None:
-    body: dict[str, Any] = {"messages": [{"role": "user", "content": "a"}]}
-    assert "timings" in await ask(house, "/v1/chat/completions", body)
-    assert "timings" not in await ask(house, "/v1/chat/completions", {**body, "timings": False})
-    told = await events(house, "/v1/chat/completions", {**body, "stream_options": {"include_usage": True}})
+def _said(piece: dict[str, Any]) -> Any:
+    choice = (piece.get("choices") or [{}])[0]
+    return piece.get("content") or choice.get("delta") or choice.get("text")
+
+
+@pytest.mark.parametrize("path", ["/v1/completions", "/v1/chat/completions"])
+async def test_timings_come_by_default_and_with_the_usage(house: House, path: str) -> None:
+    body: dict[str, Any] = {"messages": [{"role": "user", "content": "a"}]} if "chat" in path else {"prompt": "a"}
+    assert "timings" in await ask(house, path, body)
+    assert "timings" not in await ask(house, path, {**body, "timings": False})
+    told = await events(house, path, {**body, "stream_options": {"include_usage": True}})
     assert ["timings" in piece for piece in told] == [False] * (len(told) - 1) + [True]
     assert told[-1]["usage"]["completion_tokens"] == 3
 

@@ -22,7 +22,7 @@ from hoshikage.params import Detokenization, Embedding, Ranking, Rendering, Toke
 from hoshikage.protocols.anthropic import messages_schema
 from hoshikage.protocols.llama_server import native_schema
 from hoshikage.protocols.ollama import ollama_schema
-from hoshikage.protocols.openai import completions_schema, responses_schema
+from hoshikage.protocols.openai import responses_schema
 from hoshikage.registry import ModelSpec
 from tests.gguf_files import Gguf
 from tests.protocols.conftest import House, answer, finished
@@ -33,7 +33,7 @@ NEUTRAL: Final[dict[str, dict[str, tuple[Any, ...]]]] = {
     "chat": chat.NEUTRAL,
     "responses": responses_schema.NEUTRAL,
     "messages": messages_schema.NEUTRAL,
-    "completions": completions_schema.NEUTRAL,
+    "completions": {},
     "native": native_schema.NEUTRAL,
     "ollama": ollama_schema.NEUTRAL,
 }

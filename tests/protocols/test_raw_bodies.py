@@ -20,10 +20,6 @@ ANSWERED = {
     "/infill": {"input_prefix": "a", "input_suffix": "b"},
 }
 WISHES: dict[str, Any] = {
-    "timings_per_token": True,
-    "post_sampling_probs": True,
-    "min_keep": 3,
-    "n_cmpl": 2,
     "lora": [{"id": 0, "scale": 1.0}],
     "image_data": [{"data": "", "id": 1}],
     "grammar_lazy": True,
@@ -37,11 +33,8 @@ HARMLESS: dict[str, Any] = {
     "n_discard": 2,
     "n_cache_reuse": 8,
     "id_slot": 3,
-    "n_indent": 4,
-    "t_max_prompt_ms": 1,
 }
 REFUSED = [
-    *(("/v1/completions", name) for name in completions_schema.NEUTRAL),
     *((path, name) for path in ("/completion", "/infill") for name in native_schema.NEUTRAL),
 ]
 ACCEPTED = [

@@ -112,7 +112,8 @@ async def test_a_bias_that_is_none(house: House, given: Any) -> None:
 @pytest.mark.parametrize(
     ("given", "order", "ignored"),
     [
-        (["top_k", "top_p", "infill"], ("top_k", "top_p"), "samplers: infill"),
+        (["top_k", "top_p", "infill"], ("top_k", "top_p", "infill"), None),
+        ("kpi", ("top_k", "top_p", "infill"), None),
         ("edkypmxt", ("penalties", "dry", "top_k", "typical_p", "top_p", "min_p", "xtc", "temperature"), None),
         ("kt", ("top_k", "temperature"), None),
         ("top_k;temp", ("top_k", "temperature"), None),

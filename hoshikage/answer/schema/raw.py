@@ -15,6 +15,8 @@ from hoshikage.registry import DEFAULT_STOPS, ModelSpec
 from hoshikage.settings import Settings
 
 MAX_PROMPTS: Final = 64
+MAX_CHOICES: Final = 64
+"""Answers of all prompts together."""
 
 Name = Annotated[str, Meta(max_length=256)]
 

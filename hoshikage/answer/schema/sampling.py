@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 
 from hoshikage.errors import InvalidRequest
 from hoshikage.http import ignored
-from hoshikage.params import FORBIDDEN, SAMPLER_ORDER, SamplingParams
+from hoshikage.params import FORBIDDEN, SAMPLERS, SamplingParams
 from hoshikage.registry import ModelSpec
 from hoshikage.settings import Settings
 
@@ -22,7 +22,7 @@ ALIASES: Final = {"typ_p": "typical_p", "typical": "typical_p", "nucleus": "top_
 
 LETTERS: Final = {
     "e": "penalties", "d": "dry", "s": "top_n_sigma", "k": "top_k", "y": "typical_p", "p": "top_p", "m": "min_p",
-    "x": "xtc", "t": "temperature",
+    "x": "xtc", "t": "temperature", "i": "infill",
 }  # fmt: skip
 """Samplers by the letters that llama-server knows them by."""
 CHOICES: Final = {"mirostat": ("0", "1", "2")}
@@ -52,6 +52,7 @@ class SamplingFields(Struct, frozen=True, kw_only=True):
     top_k: Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)] | None = None
     min_p: Share | None = None
     typical_p: Share | None = None
+    min_keep: Annotated[int, Meta(ge=0, le=MAX_TOKENS)] | None = None
     top_n_sigma: Annotated[float, Meta(ge=-1, le=100)] | None = None
     xtc_probability: Share | None = None
     xtc_threshold: Share | None = None
@@ -110,7 +111,7 @@ def _order(given: str | list[str]) -> tuple[str, ...]:
     order: dict[str, None] = {}
     for name in names:
         known = ALIASES.get(name, name)
-        if known in SAMPLER_ORDER:
+        if known in SAMPLERS:
             order[known] = None
         else:
             ignored.note(f"samplers: {name}")

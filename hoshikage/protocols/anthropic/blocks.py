@@ -6,7 +6,7 @@ what the user has just said is it refused.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 from msgspec import Struct
@@ -20,6 +20,8 @@ from hoshikage.http.ignored import note
 
 class Block(Struct, frozen=True):
     """Any content block that can be read; `type` says which of the fields it has."""
+
+    ECHOED: ClassVar[frozenset[str]] = frozenset({"cache_control", "caller", "citations", "signature"})
 
     type: str
     text: str | None = None

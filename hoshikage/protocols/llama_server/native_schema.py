@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, TypeVar
 from msgspec import Meta, Struct
 
 from hoshikage.answer.schema import output, raw, sampling
-from hoshikage.answer.schema.raw import Name, RawFields, Texts, inputs_of, prompts_of, request_of
+from hoshikage.answer.schema.raw import MAX_CHOICES, Name, RawFields, Texts, inputs_of, prompts_of, request_of
 from hoshikage.answer.schema.request_body import RequestBody
 from hoshikage.answer.schema.validation import convert
 from hoshikage.answer.schema.values import TokenCount, bound
@@ -23,6 +23,7 @@ from hoshikage.settings import Settings
 
 CHOICES: Final = {**output.CHOICES, **sampling.CHOICES}
 MAX_FILES: Final = 256
+MAX_INDENT: Final = 4096
 NORMALIZED: Final = (None, 2)
 """Values of `embd_normalize` that ask for vectors of length 1, as all are here."""
 
@@ -41,17 +42,17 @@ class NativeFields(RawFields, frozen=True, kw_only=True):
     timings_per_token: bool | None = None
     t_max_predict_ms: float | None = None
     """Below 1 there is no bound."""
+    t_max_prompt_ms: float | None = None
+    """Below 1 there is no bound, nor where the prompt is all that is asked for."""
+    n_indent: Annotated[int, Meta(le=MAX_INDENT)] | None = None
+    n_cmpl: Annotated[int, Meta(ge=1, le=8)] | None = None
+    post_sampling_probs: bool | None = None
     # WITHOUT_EFFECT
     n_keep: int | None = None
     n_discard: int | None = None
     n_cache_reuse: int | None = None
     id_slot: int | None = None
-    n_indent: int | None = None
-    t_max_prompt_ms: float | None = None
     # NEUTRAL
-    post_sampling_probs: bool | None = None
-    min_keep: int | None = None
-    n_cmpl: int | None = None
     lora: list[Any] | None = None
     image_data: list[Any] | None = None
     grammar_lazy: bool | None = None
@@ -60,6 +61,11 @@ class NativeFields(RawFields, frozen=True, kw_only=True):
     @property
     def limit(self) -> int | None:
         return bound(self.max_tokens if self.n_predict is None else self.n_predict)
+
+    @property
+    def choices(self) -> int:
+        """Answers to each prompt."""
+        return self.n_cmpl or 1
 
 
 class CompletionBody(NativeFields, frozen=True, kw_only=True):
@@ -122,15 +128,10 @@ WITHOUT_EFFECT: Final = {
     "n_discard": "as n_keep",
     "n_cache_reuse": "moves pieces of a kept prompt; only its beginning is used again",
     "id_slot": "chooses a slot; the one that has most of the prompt is found without",
-    "n_indent": "asks for lines of so much indent, which llama-server does not hold the answer to either",
-    "t_max_prompt_ms": "bounds the time of the prompt, which llama-server always computes, too: warm-ups say 1",
 }
 """Field -> why it may be accepted without doing anything for it."""
 
 NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
-    "post_sampling_probs": (None, False),
-    "min_keep": (None, 0, 1),
-    "n_cmpl": (None, 1),
     "lora": (None, []),
     "image_data": (None, []),
     "grammar_lazy": (None, False),
@@ -177,7 +178,10 @@ def parse_detokenize(tree: Any) -> DetokenizeBody:
 
 def completion_requests(body: CompletionBody, spec: ModelSpec, settings: Settings) -> tuple[GenerationRequest, ...]:
     """One for each prompt. Raises InvalidRequest."""
-    return tuple(_request(body, prompt, spec, settings) for prompt in prompts_of(body.prompt))
+    prompts = prompts_of(body.prompt)
+    if len(prompts) * body.choices > MAX_CHOICES:
+        raise InvalidRequest("http.too_many_choices", param="prompt", limit=MAX_CHOICES)
+    return tuple(_request(body, prompt, spec, settings) for prompt in prompts)
 
 
 def infill_request(body: InfillBody, spec: ModelSpec, settings: Settings) -> GenerationRequest:
@@ -193,10 +197,16 @@ def _checked(body: Body) -> Body:
 
 
 def _request(body: NativeFields, prompt: Prompt, spec: ModelSpec, settings: Settings) -> GenerationRequest:
-    asked = request_of(body, prompt, spec, settings, max_tokens=body.limit, logprobs=body.n_probs or None)
-    most = body.t_max_predict_ms
+    logprobs = body.n_probs or None
     return replace(
-        asked,
-        return_tokens=bool(body.stream or body.return_tokens),
-        max_answer_ms=int(most) if most is not None and most >= 1 else None,
+        request_of(body, prompt, spec, settings, max_tokens=body.limit, choices=body.choices, logprobs=logprobs),
+        return_tokens=bool(body.stream or body.return_tokens or body.choices > 1),
+        max_answer_ms=_bound_ms(body.t_max_predict_ms),
+        max_prompt_ms=_bound_ms(body.t_max_prompt_ms) if body.limit != 0 else None,
+        n_indent=max(0, body.n_indent or 0),
+        drawn=bool(body.post_sampling_probs),
     )
+
+
+def _bound_ms(given: float | None) -> int | None:
+    return int(given) if given is not None and given >= 1 else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
@@ -23,18 +24,23 @@ STOP_TYPES: Final = {"length": "limit", "stop": "eos"}
 
 
 class NativeWriter:
-    """The Writer of /completion and /infill (answer.stream). Each prompt has one choice, of the same number."""
+    """The Writer of /completion and /infill (answer.stream)."""
 
     content_type = SSE
     headers: Mapping[str, str] = {}
 
     def __init__(self, prepared: PreparedRequest, body: NativeFields) -> None:
-        self._answers = [_Answer(index, job, prepared.spec.name, body) for index, job in enumerate(prepared.jobs)]
-        self._whole: list[dict[str, Any]] = []
+        jobs = [job for job in prepared.jobs for _ in range(job.choices)]
+        self._answers = [_Answer(index, job, prepared.spec.name, body) for index, job in enumerate(jobs)]
+        self._choices = body.choices
+        self._ended: list[tuple[int, ParsedEnd]] = []
+        """Choices of the prompt whose last frames wait for what is known when all of them have ended."""
+        self._whole: dict[int, dict[str, Any]] = {}
         self._progresses = bool(body.return_progress)
 
     def begin(self, prompt: int, prompt_tokens: int) -> bytes:
-        self._answers[prompt].prompt_tokens = prompt_tokens
+        for answer in self._answers[prompt * self._choices :][: self._choices]:
+            answer.prompt_tokens = prompt_tokens
         return b""
 
     def take_tokens(self, choice: int, tokens: Sequence[int]) -> None:
@@ -45,7 +51,7 @@ class NativeWriter:
         """So much of the prompt is computed."""
         if not self._progresses:
             return b""
-        shown = {"index": prompt, "content": "", "tokens": [], "stop": False, "id_slot": 0}
+        shown = {"index": prompt * self._choices, "content": "", "tokens": [], "stop": False, "id_slot": 0}
         return frame({**shown, "prompt_progress": progress.shown()})
 
     def say(
@@ -55,9 +61,13 @@ class NativeWriter:
         return frame(self._answers[choice].piece(text, logprobs, completion_tokens))
 
     def end(self, choice: int, end: ParsedEnd, warnings: Warnings, finished: wire.Finished | None) -> bytes:
-        assert finished is not None
-        self._whole.append(self._answers[choice].last(end, finished, whole=True))
-        return frame(self._answers[choice].last(end, finished, whole=False))
+        self._ended.append((choice, end))
+        if finished is None:
+            return b""
+        ended, self._ended = self._ended, []
+        for number, one in ended:
+            self._whole[number] = self._answers[number].last(one, finished, whole=True)
+        return b"".join(frame(self._answers[number].last(one, finished, whole=False)) for number, one in ended)
 
     def close(self) -> bytes:
         return b""
@@ -66,7 +76,8 @@ class NativeWriter:
         return frame(error_response.body(error, language))
 
     def whole(self) -> Any:
-        return self._whole if len(self._whole) > 1 else self._whole[0]
+        shown = [answer for _, answer in sorted(self._whole.items())]
+        return shown if len(shown) > 1 else shown[0]
 
 
 class _Answer:
@@ -103,12 +114,15 @@ class _Answer:
         }
         if self._body.timings_per_token:
             shown["timings"] = self._pace.timings(self.prompt_tokens, completion_tokens)
-        return {**shown, **_probabilities(logprobs)}
+        return {**shown, **_probabilities(logprobs, drawn=self._job.drawn)}
 
     def last(self, end: ParsedEnd, finished: wire.Finished, *, whole: bool) -> dict[str, Any]:
         """The end of the stream, or where `whole`, all of it."""
         text = "".join(self._texts)
         prompt = self._job.prompt
+        count = finished.completion_tokens
+        if self._job.choices > 1:  # the end counts those of all
+            count = len(self._said) + (end.reason == "stop" and end.stop is None)
         shown = {
             "index": self.index,
             "content": text if whole else "",
@@ -116,25 +130,28 @@ class _Answer:
             "id_slot": 0,
             "stop": True,
             "model": self._model,
-            "tokens_predicted": finished.completion_tokens,
+            "tokens_predicted": count,
             "tokens_evaluated": finished.prompt_tokens,
             "generation_settings": settings_of(self._job),
             "prompt": prompt.text if isinstance(prompt, TextPrompt) else "",
             "has_new_line": "\n" in text,
-            "truncated": self._is_truncated(end, finished),
+            "truncated": self._is_truncated(text, end, finished, count),
             "stop_type": "word" if end.stop is not None else STOP_TYPES[end.reason],
             "stopping_word": end.stop or "",
-            "tokens_cached": finished.prompt_tokens + finished.completion_tokens,
+            "tokens_cached": finished.prompt_tokens + count,
             "timings": timings_of(finished),
         }
-        return _selected({**shown, **(_probabilities(self._logprobs) if whole else {})}, self._body.response_fields)
+        likely = _probabilities(self._logprobs, drawn=self._job.drawn) if whole else {}
+        return _selected({**shown, **likely}, self._body.response_fields)
 
-    def _is_truncated(self, end: ParsedEnd, finished: wire.Finished) -> bool:
-        """Whether the context was full, and neither bound of the request was met."""
-        job = self._job
-        bounded = job.max_tokens is not None and finished.completion_tokens >= job.max_tokens
-        late = job.max_answer_ms is not None and finished.timings.decode_ms >= job.max_answer_ms
-        return end.reason == "length" and end.stop is None and not bounded and not late
+    def _is_truncated(self, text: str, end: ParsedEnd, finished: wire.Finished, count: int) -> bool:
+        """Whether the context was full, and no bound of the request was met."""
+        job, timings = self._job, finished.timings
+        bounded = job.max_tokens is not None and count >= job.max_tokens
+        late = job.max_answer_ms is not None and timings.decode_ms >= job.max_answer_ms
+        never = job.max_prompt_ms is not None and not count
+        dedented = job.n_indent > 0 and "\n" in text and not text.rpartition("\n")[2].strip(" \t")
+        return end.reason == "length" and end.stop is None and not (bounded or late or never or dedented)
 
 
 def _selected(shown: dict[str, Any], paths: Sequence[str] | None) -> dict[str, Any]:
@@ -164,11 +181,19 @@ def settings_of(job: GenerationRequest) -> dict[str, Any]:
     }
 
 
-def _probabilities(logprobs: Sequence[wire.Chosen]) -> dict[str, Any]:
-    """As in a chat, and each token with its number."""
+def _probabilities(logprobs: Sequence[wire.Chosen], *, drawn: bool) -> dict[str, Any]:
+    """As in a chat, and each token with its number; `drawn`: as chances, under names of their own."""
     told = logprobs_of(logprobs)["content"]
     for shown, one in zip(told, logprobs, strict=True):
         shown["id"] = one.token.id
         for other, likely in zip(shown["top_logprobs"], one.top, strict=True):
             other["id"] = likely.id
+        if drawn:
+            shown["top_probs"] = [_as_chance(other) for other in shown.pop("top_logprobs")]
+            _as_chance(shown)
     return {"completion_probabilities": told} if told else {}
+
+
+def _as_chance(shown: dict[str, Any]) -> dict[str, Any]:
+    shown["prob"] = math.exp(shown.pop("logprob"))
+    return shown

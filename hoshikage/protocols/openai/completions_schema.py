@@ -1,6 +1,6 @@
 """The body of POST /v1/completions, and what it asks of the engine. Any thread; pure.
 
-As in schema.chat every known field works, is accepted with the reason in WITHOUT_EFFECT, or is refused by name.
+As in schema.chat every known field works, or is accepted with the reason in WITHOUT_EFFECT.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from typing import Annotated, Any, Final
 
 from msgspec import Meta
 
-from hoshikage.answer.schema import output, raw, sampling
+from hoshikage.answer.schema import output, sampling
 from hoshikage.answer.schema.chat import StreamOptions
-from hoshikage.answer.schema.raw import Name, RawFields, Texts, prompts_of, request_of
+from hoshikage.answer.schema.raw import MAX_CHOICES, Name, RawFields, Texts, prompts_of, request_of
 from hoshikage.answer.schema.request_body import RequestBody
 from hoshikage.answer.schema.validation import convert
 from hoshikage.answer.schema.values import TokenCount, bound
@@ -20,7 +20,6 @@ from hoshikage.params import GenerationRequest, InfillPrompt, TextPrompt
 from hoshikage.registry import ModelSpec
 from hoshikage.settings import Settings
 
-MAX_CHOICES: Final = 64
 CHOICES: Final = {**output.CHOICES, **sampling.CHOICES}
 
 
@@ -37,10 +36,10 @@ class CompletionBody(RawFields, frozen=True, kw_only=True):
     logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
     stream_options: StreamOptions | None = None
     timings: bool | None = None
+    timings_per_token: bool | None = None
+    return_progress: bool | None = None
     # WITHOUT_EFFECT
     user: str | None = None
-    # NEUTRAL
-    timings_per_token: bool | None = None
 
     @property
     def include_usage(self) -> bool:
@@ -63,16 +62,12 @@ WITHOUT_EFFECT: Final = {
 }
 """Field -> why a local server may accept it without doing anything for it."""
 
-NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {"timings_per_token": (None, False)}
-"""Field -> the values that ask for nothing; any other is refused by name."""
-
-BODY: Final = RequestBody(CompletionBody, WITHOUT_EFFECT, NEUTRAL)
+BODY: Final = RequestBody(CompletionBody, WITHOUT_EFFECT)
 
 
 def parse(tree: Any) -> CompletionBody:
     """The typed body. Raises InvalidRequest, ParameterUnsupported."""
     body = convert(tree, CompletionBody, CHOICES)
-    raw.refuse_unknown_wishes(body, NEUTRAL)
     if body.drawn < body.wanted:
         raise InvalidRequest("http.best_of_few", param="best_of")
     if body.stream and body.drawn > body.wanted:

@@ -11,7 +11,7 @@ from typing import Any
 from hoshikage import wire
 from hoshikage.answer.output_parser import ParsedEnd
 from hoshikage.answer.prepared import PreparedRequest
-from hoshikage.answer.shapes import DONE, FINGERPRINT, frame, timings_of
+from hoshikage.answer.shapes import DONE, FINGERPRINT, Pacing, Progress, frame, timings_of
 from hoshikage.answer.stream import SSE, Warnings
 from hoshikage.errors import HoshikageError
 from hoshikage.http import error_response
@@ -72,31 +72,51 @@ class CompletionWriter:
         }
         self._choices = [_Choice(index, body.logprobs) for index in range(len(prepared.jobs) * body.drawn)]
         self._finished: list[wire.Finished] = []
+        self._timed = body.timings is not False
+        self._pace = Pacing() if body.timings_per_token else None
+        self._prompt_tokens = 0
 
     def take_library(self, library: str) -> None:
         self._fields["system_fingerprint"] = f"{FINGERPRINT}-{library}"
 
     def begin(self, prompt: int, prompt_tokens: int) -> bytes:
+        self._prompt_tokens = prompt_tokens
         return b""
+
+    def progress(self, prompt: int, progress: Progress) -> bytes:
+        """So much of the prompt is computed."""
+        if not (self._body.stream and self._body.return_progress):
+            return b""
+        lead = {"text": "", "index": prompt * self._body.drawn, "logprobs": None, "finish_reason": None}
+        return frame({**self._fields, "choices": [lead], "prompt_progress": progress.shown()})
 
     def say(
         self, choice: int, deltas: Sequence[Delta], logprobs: Sequence[wire.Chosen], completion_tokens: int
     ) -> bytes:
         text = "".join(delta.text for delta in deltas if isinstance(delta, Content))
         piece = self._choices[choice].add(text, logprobs, completion_tokens)
-        return frame({**self._fields, "choices": [piece]}) if self._body.stream else b""
+        if not self._body.stream:
+            return b""
+        paced = {"timings": self._pace.timings(self._prompt_tokens, completion_tokens)} if self._pace else {}
+        return frame({**self._fields, "choices": [piece], **paced})
 
     def end(self, choice: int, end: ParsedEnd, warnings: Warnings, finished: wire.Finished | None) -> bytes:
         self._choices[choice].reason = end.reason
         if finished is not None:
             self._finished.append(finished)
+        if not self._body.stream:
+            return b""
         last = {"text": "", "index": choice, "logprobs": None, "finish_reason": end.reason}
-        return frame({**self._fields, "choices": [last]}) if self._body.stream else b""
+        timed = {}
+        if finished is not None and self._timed and not self._body.include_usage:
+            timed = timings([finished])
+        return frame({**self._fields, "choices": [last], **timed})
 
     def close(self) -> bytes:
         if not self._body.include_usage:
             return DONE
-        return frame({**self._fields, "choices": [], "usage": usage(self._finished)}) + DONE
+        timed = timings(self._finished) if self._timed else {}
+        return frame({**self._fields, "choices": [], "usage": usage(self._finished), **timed}) + DONE
 
     def fail(self, error: HoshikageError, language: Language) -> bytes:
         return frame(error_response.body(error, language))
@@ -113,8 +133,13 @@ class CompletionWriter:
             **self._fields,
             "choices": [one.choice(index) for index, one in enumerate(best)],
             "usage": usage(self._finished),
-            **({"timings": timings_of(self._finished[-1])} if body.timings else {}),
+            **(timings(self._finished) if self._timed else {}),
         }
+
+
+def timings(ends: Sequence[wire.Finished]) -> dict[str, Any]:
+    """Of the last prompt."""
+    return {"timings": timings_of(ends[-1])}
 
 
 def logprobs_of(tokens: Iterable[wire.Chosen], offset: int, top: int) -> dict[str, Any]:

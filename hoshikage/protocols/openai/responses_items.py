@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Sequence
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from msgspec import Struct
 
@@ -39,6 +39,8 @@ IMAGE_KINDS: Final = frozenset({"input_image", "image_url", "image", "computer_s
 
 
 class Part(Struct, frozen=True):
+    ECHOED: ClassVar[frozenset[str]] = frozenset({"annotations", "logprobs", "image_url", "detail", "file_id"})
+
     type: str
     text: str | None = None
     refusal: str | None = None
@@ -46,6 +48,8 @@ class Part(Struct, frozen=True):
 
 class Item(Struct, frozen=True):
     """Any input item that can be read; `type` says which of the fields it has."""
+
+    ECHOED: ClassVar[frozenset[str]] = frozenset({"id", "status"})
 
     type: str | None = None
     role: Literal["user", "assistant", "system", "developer"] | None = None

@@ -133,7 +133,6 @@ class ResponsesBody(SamplingFields, frozen=True, kw_only=True):
 
 
 WITHOUT_EFFECT: Final = {
-    "include": "but for log probabilities and sealed thoughts: it shows more of tools and secrets that are none here",
     "max_tool_calls": "bounds the calls of OpenAI's own tools, and there are none",
     "prompt_cache_key": "tells OpenAI's machines which of them has a prompt",
     "prompt_cache_retention": "as above",
@@ -183,6 +182,9 @@ def parse(tree: Any) -> ResponsesBody:
     for name, neutral in NEUTRAL.items():
         if getattr(body, name) not in neutral:
             raise _unsupported(name)
+    for word in body.include or ():
+        if word not in (LOGPROBS, ENCRYPTED):
+            note(f"include: {word}")
     return body
 
 
