@@ -15,20 +15,10 @@ RANDOM_SEED = 0xFFFFFFFF
 FORBIDDEN = -100.0
 """The bias that OpenAI's interface bans a token with."""
 
-
 SAMPLER_ORDER = (
-    "penalties",
-    "dry",
-    "top_n_sigma",
-    "top_k",
-    "typical_p",
-    "top_p",
-    "min_p",
-    "xtc",
-    "temperature",
-)
-"""What stands in `SamplingParams.samplers` unless it is given, in llama.cpp's own order; the draw comes behind the
-last."""
+    "penalties", "dry", "top_n_sigma", "top_k", "typical_p", "top_p", "min_p", "xtc", "temperature",
+)  # fmt: skip
+"""What `SamplingParams.samplers` is unless it is given, in llama.cpp's own order; the draw comes behind the last."""
 SAMPLERS = (*SAMPLER_ORDER, "infill")
 """All that can stand there."""
 
@@ -198,7 +188,6 @@ class GenerationRequest:
     """Whose request it is. What is kept of one scope's prompts is never used for another's."""
     whole: bool = False
     """Nobody sees a part of the answer before its end: its text may come in few pieces."""
-
     return_tokens: bool = False
     """The answer's tokens are told beside its text."""
     return_prompt: bool = False
