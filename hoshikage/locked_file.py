@@ -42,7 +42,7 @@ class NoObject(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
+class FileContent:
     """One state of the file."""
 
     status: os.stat_result
@@ -98,7 +98,7 @@ class LockedFile:
         """What the system says of the file now. OSError where it says nothing."""
         return self.file.stat(follow_symlinks=self._follow_link)
 
-    def read(self, file: Path | None = None) -> Content:
+    def read(self, file: Path | None = None) -> FileContent:
         """The file's content, or that of `file` in its place. FileNotFoundError, NoSmallFile, OSError."""
         flags = os.O_RDONLY | getattr(os, "O_BINARY", 0)
         flags |= getattr(os, "O_NONBLOCK", 0)  # a pipe of that name would block the open for ever
@@ -107,7 +107,7 @@ class LockedFile:
             status = os.fstat(stream.fileno())
             if not stat.S_ISREG(status.st_mode) or status.st_size > self._max_bytes:
                 raise NoSmallFile(f"no regular file of {self._max_bytes} bytes at most")
-            return Content(status, stream.read())
+            return FileContent(status, stream.read())
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -63,7 +63,7 @@ PROTOCOLS: Final = {
     "completions": _protocol(6, 0, completions_schema.CompletionBody, of=completions_schema),
     "embeddings": _protocol(7, 0, embeddings_schema.EmbeddingsBody, of=embeddings_schema),
     "rerank": _protocol(7, 1, embeddings_schema.RerankBody),
-    "native": _protocol(8, 0, native_schema.CompletionBody, native_schema.InfillBody, of=native_schema),
+    "native": _protocol(8, 0, native_schema.NativeCompletionBody, native_schema.InfillBody, of=native_schema),
     "ollama": Protocol(
         9,
         0,

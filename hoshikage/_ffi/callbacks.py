@@ -67,7 +67,7 @@ class LogLines:
         self._sink(self._level, line)
 
 
-class Progress:
+class ProgressReporter:
     """libllama's load progress, handed to `report`; False from it aborts the load.
 
     An exception in `report` aborts the load too and is raised again by `check`.

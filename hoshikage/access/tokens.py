@@ -68,7 +68,7 @@ class _Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class _Snapshot:
+class _TokenSnapshot:
     """What one state of the file says. `signature` is None where there is no file."""
 
     signature: Signature | None
@@ -82,7 +82,7 @@ class TokenStore:
     def __init__(self, file: Path) -> None:
         self.file = file
         self._store = LockedFile(file, mode=PRIVATE, max_bytes=MAX_FILE_BYTES)
-        self._snapshot = _Snapshot(None)
+        self._snapshot = _TokenSnapshot(None)
 
     def verify(self, presented: str) -> AccessToken | None:
         """The token that was presented, None for any other text.
@@ -135,20 +135,22 @@ class TokenStore:
 
         self._update(change)
 
-    def _current(self) -> _Snapshot:
+    def _current(self) -> _TokenSnapshot:
         before = self._snapshot
         try:
             if before.signature == signature(self._store.status()):
                 return before
             seen, raw = self._read()
-            after = _Snapshot(seen, tuple(_entry(name, value) for name, value in raw.items()))
+            after = _TokenSnapshot(seen, tuple(_entry(name, value) for name, value in raw.items()))
         except FileNotFoundError:
-            after = _Snapshot(None)
+            after = _TokenSnapshot(None)
         except OSError as error:
             reason = error.strerror or str(error)
-            after = _Snapshot(None, error=UsageError("access.tokens_unreadable", file=str(self.file), reason=reason))
+            after = _TokenSnapshot(
+                None, error=UsageError("access.tokens_unreadable", file=str(self.file), reason=reason)
+            )
         except UsageError as error:
-            after = _Snapshot(None, error=error)
+            after = _TokenSnapshot(None, error=error)
         self._snapshot = after
         return after
 

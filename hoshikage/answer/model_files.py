@@ -17,10 +17,6 @@ from hoshikage.errors import GgufInvalid
 from hoshikage.gguf import GgufHeader
 
 MAX_KEPT: Final = 2048
-RANK: Final = 4
-"""llama.h's llama_pooling_type of models that score."""
-ENCODERS: Final = ("bert", "bert-v2", "bert-v3", "bert-moe", "-embedding", "t5encoder", "llama-embed")
-"""How names of architectures end that look at a text in both directions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +37,7 @@ class Facts:
     @property
     def purpose(self) -> str:
         """`text`, `embeddings` or `rerank`: what the model was made for; empty where the file does not tell."""
-        if self.header is None:
-            return ""
-        name, values = self.header.architecture, self.header.values
-        if values.get(f"{name}.pooling_type") == RANK:
-            return "rerank"
-        encodes = name.endswith(ENCODERS) or values.get(f"{name}.attention.causal") is False
-        return "embeddings" if encodes else "text"
+        return "" if self.header is None else gguf.purpose(self.header)
 
     @property
     def details(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from hoshikage.tools import (
     CallStart,
     Content,
     Delta,
-    Thinking,
+    ThoughtMarks,
     ToolFormat,
     generic,
 )
@@ -26,7 +26,7 @@ class ParserSpec:
 
     form: ToolFormat
     schemas: Schemas
-    thinking: Thinking | None
+    thinking: ThoughtMarks | None
     several: bool
 
     @property

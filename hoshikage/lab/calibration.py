@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Final, Protocol
 
-from hoshikage._ffi.callbacks import AbortFlag, AbortProbe, Progress
+from hoshikage._ffi.callbacks import AbortFlag, AbortProbe, ProgressReporter
 from hoshikage._ffi.images import Patch, patched_at
 from hoshikage._ffi.layout import Calibrated, Layout
 from hoshikage._ffi.layouts import CONTEXT_LAYOUTS, FIELDS, MODEL_LAYOUTS
@@ -217,12 +217,12 @@ class ModelStruct(Struct):
             reported.append(value)
             return True
 
-        progress = Progress(report)
+        progress = ProgressReporter(report)
         loaded = self._load(self.patches({"progress_callback": progress.address}, {"progress_callback": at}))
         return loaded and reported[-1:] == [1.0] and min(reported) >= 0 and progress.user_data_seen is None
 
     def _gets_data(self, at: int) -> bool:
-        progress = Progress(lambda _value: True)
+        progress = ProgressReporter(lambda _value: True)
         values = {"progress_callback": progress.address, "progress_callback_user_data": progress.user_data}
         loaded = self._load(self.patches(values, {"progress_callback_user_data": at}))
         return loaded and progress.user_data_seen == progress.user_data

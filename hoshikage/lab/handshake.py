@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from hoshikage._ffi.arrays import NO_DEVICES
-from hoshikage._ffi.callbacks import AbortProbe, Progress
+from hoshikage._ffi.callbacks import AbortProbe, ProgressReporter
 from hoshikage._ffi.library import Library
 from hoshikage.errors import HoshikageError, LibraryUnavailable
 from hoshikage.llama.context import Context
@@ -168,7 +168,7 @@ def _observations(library: Library, log: LogTap, path: str) -> Iterator[Observat
     yield from _mapping(library, log, path)
     yield from _locking(library, log, path)
     yield from _main_gpu(library, log, path)
-    progress = Progress(lambda _progress: True)
+    progress = ProgressReporter(lambda _progress: True)
     model = Model.load_with(library, path, progress, _on_cpu(library))
     yield "progress_callback", progress.user_data, progress.user_data_seen or 0
     try:
@@ -190,14 +190,16 @@ def _mapping(library: Library, log: LogTap, path: str) -> Iterator[Observation]:
             continue
         for value, name in ((read, "read"), (mapped, "mapped")):
             log.lines.clear()
-            Model.load_with(library, path, Progress(lambda _progress: True), {**plain, field: value}).close()
+            Model.load_with(library, path, ProgressReporter(lambda _progress: True), {**plain, field: value}).close()
             said = log.values(r"(?:\bmmap = |\bload_mode = )(\w+)")
             expected = {"read": ("false", "none"), "mapped": ("true", "mmap")}[name]
             yield f"{field}={name}", True, said[0] in expected if said else None
     if "use_direct_io" in known:  # every release that has it says so, and one without it may look the same
         for value, says in ((0, "false"), (1, "true")):
             log.lines.clear()
-            Model.load_with(library, path, Progress(lambda _progress: True), {**plain, "use_direct_io": value}).close()
+            Model.load_with(
+                library, path, ProgressReporter(lambda _progress: True), {**plain, "use_direct_io": value}
+            ).close()
             yield f"use_direct_io={value}", [says], log.values(r"\bdirect_io = (\w+)")
 
 
@@ -208,7 +210,7 @@ def _locking(library: Library, log: LogTap, path: str) -> Iterator[Observation]:
     if fields is None or before is None:
         return
     log.lines.clear()
-    model = Model.load_with(library, path, Progress(lambda _progress: True), {**_on_cpu(library), **fields})
+    model = Model.load_with(library, path, ProgressReporter(lambda _progress: True), {**_on_cpu(library), **fields})
     during = locked_kib()
     model.close()
     refused = bool(log.values(r"(failed to mlock|mlock.*not supported)"))
@@ -231,7 +233,7 @@ def _main_gpu(library: Library, log: LogTap, path: str) -> Iterator[Observation]
     log.lines.clear()
     with contextlib.suppress(HoshikageError):
         fields = {"split_mode": 0, "main_gpu": NO_SUCH_GPU}
-        Model.load_with(library, path, Progress(lambda _progress: True), fields).close()
+        Model.load_with(library, path, ProgressReporter(lambda _progress: True), fields).close()
     said = log.values(NO_GPU_LINE)
     yield "main_gpu", str(NO_SUCH_GPU), said[0] if said else None
 
@@ -303,7 +305,7 @@ def _abort(model: Model) -> Iterator[Observation]:
 
 
 def _refusal(library: Library, path: str) -> Iterator[Observation]:
-    progress = Progress(lambda _progress: False)
+    progress = ProgressReporter(lambda _progress: False)
     try:
         Model.load_with(library, path, progress, {}).close()
     except HoshikageError:

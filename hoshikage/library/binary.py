@@ -20,7 +20,7 @@ _LFS: Final = b"version https://git-lfs"
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class BinaryFault:
     """Why a file cannot be loaded: a text of the catalogue and its details, but for `path`."""
 
     key: str
@@ -32,26 +32,26 @@ def expected(platform: str) -> str:
     return _FORMATS[{"win32": "PE", "darwin": "Mach-O"}.get(platform, "ELF")]
 
 
-def fault(file: Path, platform: str, own: BinaryImage | None = None) -> Fault | None:
+def fault(file: Path, platform: str, own: BinaryImage | None = None) -> BinaryFault | None:
     """None for a file that may be loaded on this system by a program such as `own`. Raises OSError.
 
     `own` is this interpreter where it is not given and `platform` is this system.
     """
     if not file.is_file():  # opening a pipe would wait for its other end
-        return Fault("library.not_a_library", {"expected": expected(platform), "found": "special file"})
+        return BinaryFault("library.not_a_library", {"expected": expected(platform), "found": "special file"})
     with file.open("rb") as stream:
         found = _format(stream.read(64))
     if found != expected(platform):
-        return Fault("library.not_a_library", {"expected": expected(platform), "found": found})
+        return BinaryFault("library.not_a_library", {"expected": expected(platform), "found": found})
     try:
         image = read(file)
     except Truncated as end:
-        return Fault("lacks.truncated", {"size": end.size, "minimum": end.minimum})
+        return BinaryFault("lacks.truncated", {"size": end.size, "minimum": end.minimum})
     except Damaged:
         return None
     own = own or (interpreter() if platform == sys.platform else None)
     if own is not None and not _fits(image, own):
-        return Fault("lacks.wrong_machine", {"found": kind_of(image), "expected": kind_of(own)})
+        return BinaryFault("lacks.wrong_machine", {"found": kind_of(image), "expected": kind_of(own)})
     return None
 
 

@@ -31,7 +31,7 @@ class _Segment:
     size: int
 
 
-class _File:
+class _ElfFile:
     """The parts of a file that the questions share."""
 
     def __init__(self, source: Source) -> None:
@@ -84,7 +84,7 @@ class _File:
 
 def read(source: Source) -> BinaryImage:
     """Raises Damaged, and Truncated where the file is shorter than its segments; OSError."""
-    file = _File(source)
+    file = _ElfFile(source)
     if file.least_size() > source.size:
         raise Truncated(file.least_size(), source.size)
     dynamic = file.dynamic()
@@ -108,7 +108,7 @@ def read(source: Source) -> BinaryImage:
 
 def symbols(source: Source) -> Symbols:
     """The dynamic symbol table. Raises Damaged, OSError."""
-    file = _File(source)
+    file = _ElfFile(source)
     dynamic = file.dynamic()
     if _SYMTAB not in dynamic:
         return Symbols(frozenset(), frozenset())
@@ -129,7 +129,7 @@ def symbols(source: Source) -> Symbols:
     return Symbols(frozenset(defined), frozenset(undefined))
 
 
-def _symbol_count(file: _File, dynamic: dict[int, list[int]]) -> int:
+def _symbol_count(file: _ElfFile, dynamic: dict[int, list[int]]) -> int:
     if _HASH in dynamic:
         count = file.source.unpack(file.order + "II", file.offset(dynamic[_HASH][0]))[1]
     elif _GNU_HASH in dynamic:
@@ -141,7 +141,7 @@ def _symbol_count(file: _File, dynamic: dict[int, list[int]]) -> int:
     return count
 
 
-def _gnu_hash_count(file: _File, offset: int) -> int:
+def _gnu_hash_count(file: _ElfFile, offset: int) -> int:
     """The table names no count: the chain that begins last ends with the last symbol."""
     buckets, first, bloom, _shift = file.source.unpack(file.order + "IIII", offset)
     if buckets > _MOST_SYMBOLS or bloom > _MOST_SYMBOLS:
@@ -157,7 +157,7 @@ def _gnu_hash_count(file: _File, offset: int) -> int:
     raise Damaged("a hash chain without an end")
 
 
-def _versions_needed(file: _File, dynamic: dict[int, list[int]], strings: bytes) -> dict[str, tuple[str, ...]]:
+def _versions_needed(file: _ElfFile, dynamic: dict[int, list[int]], strings: bytes) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     if _VERNEED not in dynamic:
         return found
@@ -176,7 +176,7 @@ def _versions_needed(file: _File, dynamic: dict[int, list[int]], strings: bytes)
     return found
 
 
-def _versions_defined(file: _File, dynamic: dict[int, list[int]], strings: bytes) -> tuple[str, ...]:
+def _versions_defined(file: _ElfFile, dynamic: dict[int, list[int]], strings: bytes) -> tuple[str, ...]:
     if _VERDEF not in dynamic:
         return ()
     found, place = [], file.offset(dynamic[_VERDEF][0])

@@ -23,7 +23,7 @@ class _Section:
     size: int
 
 
-class _File:
+class _PeFile:
     def __init__(self, source: Source) -> None:
         if source.take(0, 2) != MAGIC:
             raise Damaged("not an MZ header")
@@ -63,7 +63,7 @@ class _File:
 
 def read(source: Source) -> BinaryImage:
     """Raises Damaged, Truncated, OSError. Imports that are resolved when first called count as needed too."""
-    file = _File(source)
+    file = _PeFile(source)
     if file.least_size() > source.size:
         raise Truncated(file.least_size(), source.size)
     needed = [*_imports(file, 1, 20, 12), *_imports(file, 13, 32, 4)]
@@ -72,7 +72,7 @@ def read(source: Source) -> BinaryImage:
 
 def symbols(source: Source) -> Symbols:
     """Exported names; what is needed stands by library and is not gathered. Raises Damaged, OSError."""
-    file = _File(source)
+    file = _PeFile(source)
     table = file.table(0)
     if not table:
         return Symbols(frozenset(), frozenset())
@@ -83,7 +83,7 @@ def symbols(source: Source) -> Symbols:
     return Symbols(frozenset(source.text(file.offset(place)) for place in places), frozenset())
 
 
-def _imports(file: _File, table: int, step: int, name_at: int) -> list[str]:
+def _imports(file: _PeFile, table: int, step: int, name_at: int) -> list[str]:
     """Names of one import table: rows of `step` bytes, the name's address at `name_at`, a zero row at the end."""
     found: list[str] = []
     address = file.table(table)

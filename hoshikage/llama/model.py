@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from hoshikage._ffi.arrays import Floats
-from hoshikage._ffi.callbacks import Progress
+from hoshikage._ffi.callbacks import ProgressReporter
 from hoshikage._ffi.features import KV_APIS
 from hoshikage._ffi.handles import Owner
 from hoshikage._ffi.library import Library
@@ -72,7 +72,7 @@ class Model(Owner):
         if split is not None:
             library.require("tensor_split")
             fields["tensor_split"] = split.address
-        model = cls.load_with(library, params.model_path, Progress(on_progress), fields)
+        model = cls.load_with(library, params.model_path, ProgressReporter(on_progress), fields)
         model._kept = split  # the library keeps the address
         return model
 
@@ -81,10 +81,10 @@ class Model(Owner):
         """Metadata and vocabulary alone. Raises ModelLoadFailed or NotSupported."""
         if "vocab_only" not in library.fields:
             raise ModelLoadFailed("engine.model_load_failed", path=path, reason="vocab_only")
-        return cls.load_with(library, path, Progress(lambda _progress: True), {"vocab_only": 1})
+        return cls.load_with(library, path, ProgressReporter(lambda _progress: True), {"vocab_only": 1})
 
     @classmethod
-    def load_with(cls, library: Library, path: str, progress: Progress, fields: Mapping[str, float]) -> Model:
+    def load_with(cls, library: Library, path: str, progress: ProgressReporter, fields: Mapping[str, float]) -> Model:
         """Load with any fields of llama_model_params set; the rest keeps the library's defaults."""
         try:
             with Path(path).open("rb"):

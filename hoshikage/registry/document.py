@@ -19,8 +19,8 @@ from hoshikage import durable
 from hoshikage.errors import Detail, RegistryDamaged, RegistryUnreadable, Unavailable, UsageError
 from hoshikage.locked_file import (
     WAIT_S,
-    Content,
     FileBusy,
+    FileContent,
     JsonObject,
     LockedFile,
     NoObject,
@@ -143,7 +143,7 @@ class RegistryDocument(Generic[E]):
         doubled = [Issue("model.entry_duplicate", {"label": label}) for label in found.doubled]
         return _Snapshot(seen, entries, (*doubled, *problems))
 
-    def _content(self, file: Path | None = None) -> Content:
+    def _content(self, file: Path | None = None) -> FileContent:
         """The file's content, or the last good one's. FileNotFoundError, RegistryDamaged."""
         file = file or self.file
         try:
@@ -155,7 +155,7 @@ class RegistryDocument(Generic[E]):
         except OSError as error:
             raise _unreadable(file, error) from None
 
-    def _parsed(self, content: Content, file: Path | None = None) -> JsonObject:
+    def _parsed(self, content: FileContent, file: Path | None = None) -> JsonObject:
         """What the content says. Raises RegistryDamaged."""
         name = str(file or self.file)
         try:

@@ -4,7 +4,7 @@ from hoshikage.tools import forced, generic, harmony
 from hoshikage.tools.deltas import CallArguments, CallStart, Content, Delta, Reasoning, Rest
 from hoshikage.tools.detect import ChatFormat, detect, place_of_tools
 from hoshikage.tools.stream import AnswerParser
-from hoshikage.tools.thinking import Thinking
+from hoshikage.tools.thinking import ThoughtMarks
 from hoshikage.tools.thinking import detect as detect_thinking
 from hoshikage.tools.tool_format import ToolFormat
 
@@ -17,7 +17,7 @@ __all__ = [
     "Delta",
     "Reasoning",
     "Rest",
-    "Thinking",
+    "ThoughtMarks",
     "ToolFormat",
     "detect",
     "detect_thinking",

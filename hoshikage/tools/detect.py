@@ -29,7 +29,7 @@ from hoshikage.tools import (
     tagged_functions,
     thinking,
 )
-from hoshikage.tools.thinking import Thinking
+from hoshikage.tools.thinking import ThoughtMarks
 from hoshikage.tools.tool_format import ToolFormat
 
 FORMATS: Final[tuple[ToolFormat, ...]] = (
@@ -69,7 +69,7 @@ class ChatFormat:
     """How one model's template and the model itself deal with tools and thoughts."""
 
     form: ToolFormat = generic.FORMAT
-    thinking: Thinking | None = None
+    thinking: ThoughtMarks | None = None
     place: Place = "nowhere"
     """The template looks for tools here; with `nowhere` they are told in a system text, and answers are generic."""
     writes_calls: bool = False

@@ -9,7 +9,7 @@ from hoshikage.tools import thinking as thoughts
 from hoshikage.tools.calls import Calls, Schemas
 from hoshikage.tools.cursor import Steps, TextCursor
 from hoshikage.tools.deltas import Content, Delta, Rest
-from hoshikage.tools.thinking import Thinking
+from hoshikage.tools.thinking import ThoughtMarks
 from hoshikage.tools.tool_format import ToolFormat
 
 SLICE: Final = 4096
@@ -20,7 +20,7 @@ class AnswerParser:
     """Fed with an answer's text in pieces; how it is cut changes nothing about what comes out, joined."""
 
     def __init__(
-        self, form: ToolFormat, schemas: Schemas, thinking: Thinking | None = None, prompt_tail: str = ""
+        self, form: ToolFormat, schemas: Schemas, thinking: ThoughtMarks | None = None, prompt_tail: str = ""
     ) -> None:
         """`schemas`: the functions that may be called; without any, nothing is read as a call.
 
@@ -59,7 +59,7 @@ class AnswerParser:
             deltas.append(delta)
         return deltas
 
-    def _run(self, form: ToolFormat, thinking: Thinking | None, prompt_tail: str) -> Steps[None]:
+    def _run(self, form: ToolFormat, thinking: ThoughtMarks | None, prompt_tail: str) -> Steps[None]:
         cursor, calls = self._cursor, self._calls
         if thinking is not None:
             yield from thoughts.parse(cursor, thinking, thinking.begun(prompt_tail))

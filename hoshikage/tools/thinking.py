@@ -10,7 +10,7 @@ from hoshikage.tools.deltas import Content, Reasoning
 
 
 @dataclass(frozen=True, slots=True)
-class Thinking:
+class ThoughtMarks:
     """A pair of marks around thoughts."""
 
     opens: str
@@ -22,24 +22,24 @@ class Thinking:
 
 
 PAIRS: Final = (
-    Thinking("<think>", "</think>"),
-    Thinking("[THINK]", "[/THINK]"),
-    Thinking("<seed:think>", "</seed:think>"),
-    Thinking("<|START_THINKING|>", "<|END_THINKING|>"),
-    Thinking("<thinking>", "</thinking>"),
-    Thinking("<|inner_prefix|>", "<|inner_suffix|>"),
-    Thinking("<|channel>thought", "<channel|>"),
+    ThoughtMarks("<think>", "</think>"),
+    ThoughtMarks("[THINK]", "[/THINK]"),
+    ThoughtMarks("<seed:think>", "</seed:think>"),
+    ThoughtMarks("<|START_THINKING|>", "<|END_THINKING|>"),
+    ThoughtMarks("<thinking>", "</thinking>"),
+    ThoughtMarks("<|inner_prefix|>", "<|inner_suffix|>"),
+    ThoughtMarks("<|channel>thought", "<channel|>"),
 )
 """Qwen, DeepSeek, GLM and most others; Magistral; Seed-OSS; Command A; and less common ones."""
 
 
-def detect(template_source: str | None) -> Thinking | None:
+def detect(template_source: str | None) -> ThoughtMarks | None:
     """The marks that a chat template knows. A model that knows none writes `<think>` as text, where it is asked to."""
     source = template_source or ""
     return next((pair for pair in PAIRS if pair.opens in source or pair.closes in source), None)
 
 
-def parse(cursor: TextCursor, thinking: Thinking, begun: bool) -> Steps[None]:
+def parse(cursor: TextCursor, thinking: ThoughtMarks, begun: bool) -> Steps[None]:
     """Thoughts at the beginning of an answer, if there are any, and the white space behind them."""
     if not begun:
         yield from cursor.space()

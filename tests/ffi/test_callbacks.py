@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from hoshikage._ffi.callbacks import LEVELS, LEVELS_UP_TO_B3995, AbortFlag, LogLines, Progress
+from hoshikage._ffi.callbacks import LEVELS, LEVELS_UP_TO_B3995, AbortFlag, LogLines, ProgressReporter
 from hoshikage._ffi.types import AbortCallback
 
 
@@ -68,7 +68,7 @@ def test_progress_hands_on_and_remembers_its_pointer() -> None:
         got.append(value)
         return value < 1
 
-    progress = Progress(report)
+    progress = ProgressReporter(report)
     assert progress.callback(0.5, progress.user_data) is True
     assert progress.callback(1.0, progress.user_data) is False
     assert (got, progress.aborted, progress.user_data_seen) == ([0.5, 1.0], True, progress.user_data)
@@ -78,7 +78,7 @@ def test_an_exception_in_progress_aborts_and_is_raised_afterwards() -> None:
     def report(_value: float) -> bool:
         raise KeyboardInterrupt
 
-    progress = Progress(report)
+    progress = ProgressReporter(report)
     assert progress.callback(0.5, None) is False
     with pytest.raises(KeyboardInterrupt):
         progress.check()

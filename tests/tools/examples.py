@@ -13,7 +13,7 @@ from hoshikage.tools import (
     Content,
     Delta,
     Reasoning,
-    Thinking,
+    ThoughtMarks,
     apertus,
     command_r,
     deepseek,
@@ -52,7 +52,7 @@ SCHEMAS: Final[dict[str, dict[str, Any]]] = {
     },
     "time": {"type": "object", "properties": {}},
 }
-THINK: Final = Thinking("<think>", "</think>")
+THINK: Final = ThoughtMarks("<think>", "</think>")
 TOKYO: Final = ("weather", {"city": "東京"})
 TIME: Final[tuple[str, Any]] = ("time", {})
 
@@ -73,7 +73,7 @@ class Example:
     form: ToolFormat
     text: str
     said: Said
-    thinking: Thinking | None = None
+    thinking: ThoughtMarks | None = None
     tail: str = ""
     schemas: dict[str, dict[str, Any]] = field(default_factory=lambda: SCHEMAS)
 
@@ -118,7 +118,7 @@ def read(arguments: str) -> Any:
         return arguments
 
 
-def _hermes(name: str, text: str, said: Said, thinking: Thinking | None = None, tail: str = "") -> Example:
+def _hermes(name: str, text: str, said: Said, thinking: ThoughtMarks | None = None, tail: str = "") -> Example:
     return Example(f"hermes {name}", hermes.FORMAT, text, said, thinking, tail)
 
 
@@ -292,7 +292,7 @@ EXAMPLES: Final = (
         mistral.FORMAT,
         '[THINK]Hm.[/THINK][TOOL_CALLS]weather{"city": "東京"}',
         Said(reasoning="Hm.", calls=(TOKYO,)),
-        Thinking("[THINK]", "[/THINK]"),
+        ThoughtMarks("[THINK]", "[/THINK]"),
     ),
     Example(
         "mistral broken",
@@ -391,7 +391,7 @@ EXAMPLES: Final = (
         "<seed:think>Hm.</seed:think><seed:tool_call>\n<function=weather>\n<parameter=city>東京</parameter>\n"
         "</function>\n</seed:tool_call>",
         Said(reasoning="Hm.", calls=(TOKYO,)),
-        Thinking("<seed:think>", "</seed:think>"),
+        ThoughtMarks("<seed:think>", "</seed:think>"),
     ),
     Example(
         "granite 3",
@@ -426,7 +426,7 @@ EXAMPLES: Final = (
         "<|START_THINKING|>Hm.<|END_THINKING|><|START_ACTION|>[\n"
         '    {"tool_call_id": "0", "tool_name": "weather", "parameters": {"city": "東京"}}\n]<|END_ACTION|>',
         Said(reasoning="Hm.", calls=(TOKYO,)),
-        Thinking("<|START_THINKING|>", "<|END_THINKING|>"),
+        ThoughtMarks("<|START_THINKING|>", "<|END_THINKING|>"),
     ),
     Example(
         "command a answer without tools",

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from hoshikage.tools import Thinking
+from hoshikage.tools import ThoughtMarks
 from hoshikage.tools.tool_format import ToolFormat
 
 Call = tuple[str, dict[str, Any]]
@@ -34,7 +34,7 @@ def spoken(
     calls: Sequence[Call] = (),
     *,
     thoughts: str = "",
-    thinking: Thinking | None = None,
+    thinking: ThoughtMarks | None = None,
     tail: str = "",
 ) -> str:
     """The answer behind a prompt that ends in `tail`. Thoughts are left out where the model has no marks for them."""

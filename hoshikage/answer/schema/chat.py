@@ -264,7 +264,7 @@ def _template_kwargs(body: ChatBody, spec: ModelSpec) -> dict[str, Any]:
     return {**{name: value for name, value in known.items() if value is not None}, **words}
 
 
-def thoughts_of(body: ChatBody) -> thoughts.Thoughts:
+def thoughts_of(body: ChatBody) -> thoughts.ThoughtRequest:
     """What the request says of thoughts. Raises InvalidRequest."""
     fields = {name: getattr(body, name) for name in (*thoughts.SWITCHES, *thoughts.BUDGETS)}
     kwargs = {name: value for name, value in (body.chat_template_kwargs or {}).items() if name in thoughts.BUDGETS}

@@ -26,7 +26,7 @@ KWARGS: Final = frozenset({"enable_thinking", "thinking"})
 
 
 @dataclass(frozen=True, slots=True)
-class Thoughts:
+class ThoughtRequest:
     """What a request says of thoughts; None where it says nothing."""
 
     on: bool | None = None
@@ -34,7 +34,7 @@ class Thoughts:
     effort: str | None = None
 
 
-def asked(fields: Mapping[str, Any]) -> Thoughts:
+def asked(fields: Mapping[str, Any]) -> ThoughtRequest:
     """What these fields of a request say, taken together: a no counts more than a yes, the least budget most.
 
     Raises InvalidRequest for a value that says neither.
@@ -57,7 +57,7 @@ def asked(fields: Mapping[str, Any]) -> Thoughts:
         else:
             raise InvalidRequest("http.invalid_value", param=place, place=place)
     on = None if not says and not efforts else all(says)
-    return Thoughts(on, min(budgets, default=None) if on is not False else None, efforts[0] if efforts else None)
+    return ThoughtRequest(on, min(budgets, default=None) if on is not False else None, efforts[0] if efforts else None)
 
 
 def truth(value: Any) -> Any:

@@ -68,7 +68,7 @@ class NativeFields(RawFields, frozen=True, kw_only=True):
         return self.n_cmpl or 1
 
 
-class CompletionBody(NativeFields, frozen=True, kw_only=True):
+class NativeCompletionBody(NativeFields, frozen=True, kw_only=True):
     prompt: Texts
 
 
@@ -139,16 +139,16 @@ NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
 }
 """Field -> the values that ask for nothing; any other is refused by name."""
 
-COMPLETION: Final = RequestBody(CompletionBody, WITHOUT_EFFECT, NEUTRAL)
+COMPLETION: Final = RequestBody(NativeCompletionBody, WITHOUT_EFFECT, NEUTRAL)
 INFILL: Final = RequestBody(InfillBody, WITHOUT_EFFECT, NEUTRAL)
 EMBEDDING: Final = RequestBody(NativeEmbeddingBody)
 TOKENIZE: Final = RequestBody(TokenizeBody)
 DETOKENIZE: Final = RequestBody(DetokenizeBody)
 
 
-def parse_completion(tree: Any) -> CompletionBody:
+def parse_completion(tree: Any) -> NativeCompletionBody:
     """The typed body. Raises InvalidRequest, ParameterUnsupported."""
-    return _checked(convert(tree, CompletionBody, CHOICES))
+    return _checked(convert(tree, NativeCompletionBody, CHOICES))
 
 
 def parse_infill(tree: Any) -> InfillBody:
@@ -176,7 +176,9 @@ def parse_detokenize(tree: Any) -> DetokenizeBody:
     return convert(tree, DetokenizeBody, {})
 
 
-def completion_requests(body: CompletionBody, spec: ModelSpec, settings: Settings) -> tuple[GenerationRequest, ...]:
+def completion_requests(
+    body: NativeCompletionBody, spec: ModelSpec, settings: Settings
+) -> tuple[GenerationRequest, ...]:
     """One for each prompt. Raises InvalidRequest."""
     prompts = prompts_of(body.prompt)
     if len(prompts) * body.choices > MAX_CHOICES:

@@ -20,7 +20,7 @@ from hoshikage.protocols.openai.completions_schema import CompletionBody
 from hoshikage.tools import Content, Delta
 
 
-class _Choice:
+class _CompletionChoice:
     """Gathers one choice, and counts its characters."""
 
     def __init__(self, index: int, top: int | None) -> None:
@@ -70,7 +70,7 @@ class CompletionWriter:
             "model": prepared.spec.name,
             "system_fingerprint": FINGERPRINT,
         }
-        self._choices = [_Choice(index, body.logprobs) for index in range(len(prepared.jobs) * body.drawn)]
+        self._choices = [_CompletionChoice(index, body.logprobs) for index in range(len(prepared.jobs) * body.drawn)]
         self._finished: list[wire.Finished] = []
         self._timed = body.timings is not False
         self._pace = Pacing() if body.timings_per_token else None
@@ -123,7 +123,7 @@ class CompletionWriter:
 
     def whole(self) -> dict[str, Any]:
         body = self._body
-        best: list[_Choice] = []
+        best: list[_CompletionChoice] = []
         for start in range(0, len(self._choices), body.drawn):
             group = self._choices[start : start + body.drawn]
             if body.drawn > body.wanted:

@@ -61,19 +61,19 @@ class TextFormat(Struct, frozen=True):
     strict: bool | None = None
 
 
-class Text(Struct, frozen=True):
+class TextOptions(Struct, frozen=True):
     format: TextFormat | None = None
     verbosity: chat.Verbosity | None = None
 
 
-class Reasoning(Struct, frozen=True):
+class ReasoningOptions(Struct, frozen=True):
     effort: Effort | None = None
     enabled: bool | None = None
     max_tokens: int | None = None
     summary: str | None = None
 
 
-class StreamOptions(Struct, frozen=True):
+class ResponseStreamOptions(Struct, frozen=True):
     include_obfuscation: bool | None = None
 
 
@@ -89,8 +89,8 @@ class ResponsesBody(SamplingFields, frozen=True, kw_only=True):
     tools: Annotated[list[Tool], Meta(max_length=128)] | None = None
     tool_choice: Word | ToolChoice | None = None
     parallel_tool_calls: bool | None = None
-    text: Text | None = None
-    reasoning: Reasoning | None = None
+    text: TextOptions | None = None
+    reasoning: ReasoningOptions | None = None
     metadata: Annotated[dict[MetadataName, MetadataValue], Meta(max_length=16)] | None = None
     previous_response_id: str | None = None
     store: bool | None = None
@@ -104,7 +104,7 @@ class ResponsesBody(SamplingFields, frozen=True, kw_only=True):
     prompt_cache_retention: str | None = None
     prompt_cache_options: dict[str, Any] | None = None
     safety_identifier: str | None = None
-    stream_options: StreamOptions | None = None
+    stream_options: ResponseStreamOptions | None = None
     user: str | None = None
     truncation: Literal["auto", "disabled"] | None = None
     # NEUTRAL
@@ -221,7 +221,7 @@ def to_chat(body: ResponsesBody, before: Sequence[ChatMessage]) -> ChatBody:
     )
 
 
-def _thoughts(asked: Reasoning | None) -> dict[str, Any] | None:
+def _thoughts(asked: ReasoningOptions | None) -> dict[str, Any] | None:
     """What OpenRouter adds to OpenAI's words."""
     return None if asked is None else {"enabled": asked.enabled, "max_tokens": asked.max_tokens}
 

@@ -43,7 +43,7 @@ class Tool(Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class ToolOrigin:
     """What a function that the model may call stands for."""
 
     name: str
@@ -56,7 +56,7 @@ class Offer:
     """The functions of a request."""
 
     functions: tuple[tools.Tool, ...]
-    origins: Mapping[str, Origin]
+    origins: Mapping[str, ToolOrigin]
     """Name of a function -> what it stands for."""
     left_out: tuple[str, ...]
     """Places and kinds of those that cannot be offered, as `tools[4]: web_search`."""
@@ -70,7 +70,7 @@ def flat_name(name: str, namespace: str | None) -> str:
 def offer(given: Iterable[tuple[str, Tool]]) -> Offer:
     """`given`: places and tools. Raises InvalidRequest for a function without a name."""
     functions: list[tools.Tool] = []
-    origins: dict[str, Origin] = {}
+    origins: dict[str, ToolOrigin] = {}
     left_out: list[str] = []
     for place, tool, namespace in _each(given, None):
         if tool.type not in ("function", "custom"):
@@ -80,7 +80,7 @@ def offer(given: Iterable[tuple[str, Tool]]) -> Offer:
             raise InvalidRequest("http.field_missing", param=f"{place}.name", place=f"{place}.name")
         custom = tool.type == "custom"
         name = flat_name(tool.name, namespace)
-        origins[name] = Origin(tool.name, namespace, custom)
+        origins[name] = ToolOrigin(tool.name, namespace, custom)
         parameters = _of_text(tool.format) if custom else tool.parameters
         description = _described(tool) if custom else tool.description
         functions.append(tools.Tool("function", FunctionSpec(name, description, parameters, tool.strict)))

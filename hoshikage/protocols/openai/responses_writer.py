@@ -22,7 +22,7 @@ from hoshikage.http.keys import REQUEST_ID
 from hoshikage.messages import Language
 from hoshikage.protocols.openai.responses_items import Item, sealed, turns_of
 from hoshikage.protocols.openai.responses_schema import ResponsesBody
-from hoshikage.protocols.openai.responses_tools import Origin, text_of
+from hoshikage.protocols.openai.responses_tools import ToolOrigin, text_of
 from hoshikage.tools import CallArguments, CallStart, Content, Delta, Reasoning
 
 Kind = Literal["reasoning", "message", "function_call", "custom_tool_call"]
@@ -49,7 +49,7 @@ class Open:
     texts: list[str]
     logprobs: list[dict[str, Any]]
     call: CallStart | None = None
-    origin: Origin | None = None
+    origin: ToolOrigin | None = None
     """What the called function stands for, where the request has it."""
     seals: bool = False
     """Whether thoughts are also told in a form that clients keep without looking at it."""
@@ -65,7 +65,7 @@ class Open:
         return {"id": self.id, "type": "message", "status": status, "role": "assistant", "content": content}
 
     def _call_item(self, call: CallStart, status: Status) -> dict[str, Any]:
-        text, origin = "".join(self.texts), self.origin or Origin(call.name)
+        text, origin = "".join(self.texts), self.origin or ToolOrigin(call.name)
         said = {"input": text_of(text) if text else ""} if origin.custom else {"arguments": text}
         space = {} if origin.namespace is None else {"namespace": origin.namespace}
         named = {"call_id": call.id, "name": origin.name, **space}
