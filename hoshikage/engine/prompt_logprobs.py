@@ -38,7 +38,7 @@ class PromptLogprobs:
         """Of the prompt's token at `position`, by the logits of the one before it; again where it is computed again."""
         if self._scorer is not None and position >= self._hidden:
             del self._scores[position - self._hidden :]
-            self._scores.append(self._scorer.score(index, token))
+            self._scores.append(self._scorer.score(self._scorer.row(index), token))
 
     def frames(self) -> Iterator[wire.Echo]:
         """What is to be told, once the whole prompt is computed."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hoshikage._ffi.batch import Batch
+from hoshikage.engine.costs import BatchCost
 from hoshikage.engine.sequence_pool import KvSequence
 from hoshikage.engine.session import Session
+from hoshikage.llama.context import MAX_PROPOSED
 
 
 class Running:
@@ -74,3 +76,37 @@ class Running:
         for offset, token in enumerate(proposed):
             batch.add(token, position + offset, number, True)
         return len(proposed)
+
+
+def with_follower(session: Session, sequence: KvSequence) -> Running:
+    """The job's next choice, with this sequence."""
+    follower = session.follower()
+    try:
+        return Running(follower, sequence)
+    except BaseException:
+        follower.close()
+        raise
+
+
+def parted(sessions: Sequence[Running]) -> tuple[list[Running], list[Running]]:
+    """Those that have a few tokens to compute, and those that have a prompt."""
+    short = 1 + MAX_PROPOSED
+    flowing = [running for running in sessions if running.pending <= short]
+    return flowing, [running for running in sessions if running.pending > short]
+
+
+class Turns:
+    """Who is decoded next, where all at once would be slower for all."""
+
+    def __init__(self) -> None:
+        self._next = 0
+        """The place of the next answer to be decoded."""
+
+    def group(self, flowing: list[Running], cost: BatchCost) -> list[Running]:
+        """Those that are decoded now: all, but where fewer at a time are quicker for all. Each has its turn."""
+        size = cost.group(len(flowing))
+        if size == len(flowing):
+            return flowing
+        first = self._next % len(flowing)
+        self._next = first + size
+        return [*flowing, *flowing][first : first + size]

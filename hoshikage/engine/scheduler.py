@@ -17,11 +17,12 @@ from hoshikage import wire
 from hoshikage.engine.cancels import Cancels
 from hoshikage.engine.costs import BatchCost
 from hoshikage.engine.faults import failure_of, report
-from hoshikage.engine.running import Running
-from hoshikage.engine.sequence_pool import KvSequence, SequencePool
+from hoshikage.engine.overlap import Overlap
+from hoshikage.engine.running import Running, Turns, parted, with_follower
+from hoshikage.engine.sequence_pool import SequencePool
 from hoshikage.engine.session import Session
 from hoshikage.errors import HoshikageError, KvMemoryFull, ShuttingDown
-from hoshikage.llama.context import MAX_PROPOSED, Context
+from hoshikage.llama.context import Context
 from hoshikage.params import Timings
 
 OpenSession = Callable[[wire.Generate], Session]
@@ -54,8 +55,7 @@ class Scheduler:
         self._cost = cost
         self._several = (cost or BatchCost(context.n_batch)) if context.n_sequences > 1 else None
         """What groups and chunks go by, where there are several sequences."""
-        self._turn = 0
-        """The place of the next answer to be decoded, where they take turns."""
+        self._turns = Turns()
         self._n_prompt = 0
         """Prompt tokens that were put into the last batch beside answers that flow."""
         self._waiting: deque[wire.Generate] = deque()
@@ -67,6 +67,9 @@ class Scheduler:
         """How often room was made since a text has grown."""
         self._crowded = False
         """Whether nobody may begin before a running session has ended."""
+        self._overlap = Overlap()
+        self._untold: list[Running] = []
+        """Those whose tokens are chosen and not told yet: that is done while the next decode is computed."""
 
     @property
     def busy(self) -> bool:
@@ -92,13 +95,14 @@ class Scheduler:
         filled = self._fill_one(context) if self._several is None else self._fill_all(context, self._several)
         if not filled:
             return
-        cost = self._cost
-        begun = time.perf_counter() if cost is not None else 0.0
+        cost, overlap = self._cost, self._overlap
+        begun = time.perf_counter() if cost is not None or not overlap.is_known else 0.0
         try:
             decoded = context.decode()
         except KvMemoryFull as error:
+            ended = self.tell()
             self._pool.restore()
-            if not self._pool.evict():
+            if not ended and not self._pool.evict():
                 self._make_room(error)
             return
         if decoded:
@@ -108,16 +112,37 @@ class Scheduler:
                 running.sequence.n_past += count - len(running.proposed)
                 n_tokens += count
                 flowing = flowing and running.session.flows
+            if flowing and not overlap.is_known:
+                overlap.measure(begun, context.synchronize)
+            if self._untold:
+                self.tell()
             if cost is not None and (flowing or self._n_prompt):
                 context.synchronize()  # a decode may return before it is done
                 cost.took(n_tokens, self._n_prompt, time.perf_counter() - begun)
         else:
+            self.tell()
             self._pool.restore()
         for running in tuple(self._running):
             if self._cancels.wanted(running.job):
                 self._give_up(running)
         if decoded:
             self._advance(filled)
+
+    def tell(self) -> bool:
+        """Tells the tokens that are chosen and not told. Whether somebody's answer ended with that, which gave room."""
+        untold, self._untold = self._untold, []
+        ended = False
+        for running in untold:
+            if running not in self._running:  # its job has failed
+                continue
+            try:
+                if not running.session.tell():
+                    ended = True
+                    self._follow(running)
+            except Exception as error:  # noqa: BLE001 - as above
+                ended = True
+                self._fail(running.session, error)
+        return ended
 
     def fail(self, error: HoshikageError) -> None:
         """Ends every running session with this error."""
@@ -155,6 +180,7 @@ class Scheduler:
                 self._fail(session, error)
 
     def _open(self) -> None:
+        self.tell()  # making a job ready may take a while
         job = self._waiting.popleft()
         try:
             if self._cancels.wanted(job.job):
@@ -190,6 +216,8 @@ class Scheduler:
 
     def _send_away(self) -> bool:
         """Takes its sequence from the session that came last. False where there is but one."""
+        if self.tell():
+            return True
         if len(self._running) < 2:
             return False
         running = self._running.pop()
@@ -227,7 +255,9 @@ class Scheduler:
             if isinstance(ended, Running):
                 self._running.remove(ended)
                 self._crowded = False
-                self._pool.release(ended.sequence, keep=ended.session.plan.reuse)
+                sequence, session = ended.sequence, ended.session
+                sequence.n_past = min(sequence.n_past, len(session.tokens))  # more is computed where text has ended it
+                self._pool.release(sequence, keep=session.plan.reuse)
             else:
                 self._standing.remove(ended)
         finally:
@@ -263,14 +293,14 @@ class Scheduler:
 
     def _fill_all(self, context: Context, cost: BatchCost) -> Filled:
         """The answers that flow go first, each with all it has; prompts share what room is left."""
-        flowing, prompts = self._parted()
+        flowing, prompts = parted(self._running)
         needed = sum(running.pending for running in flowing)
         while self._pool.cells_left < max(needed, 1) and (self._pool.evict() or self._send_away()):
-            flowing, prompts = self._parted()
+            flowing, prompts = parted(self._running)
             needed = sum(running.pending for running in flowing)
         room = min(context.n_batch, max(self._pool.cells_left, 1))
         if not prompts and len(flowing) > 1:
-            flowing = self._group(flowing, cost)
+            flowing = self._turns.group(flowing, cost)
             needed = sum(running.pending for running in flowing)
         filled: Filled = []
         for running in flowing:
@@ -301,21 +331,6 @@ class Scheduler:
         filled.append((running, count))
         return count
 
-    def _group(self, flowing: list[Running], cost: BatchCost) -> list[Running]:
-        """Those that are decoded now: all, but where fewer at a time are quicker for all. Each has its turn."""
-        size = cost.group(len(flowing))
-        if size == len(flowing):
-            return flowing
-        first = self._turn % len(flowing)
-        self._turn = first + size
-        return [*flowing, *flowing][first : first + size]
-
-    def _parted(self) -> tuple[list[Running], list[Running]]:
-        """Those that have a few tokens to compute, and those that have a prompt."""
-        short = 1 + MAX_PROPOSED
-        flowing = [running for running in self._running if running.pending <= short]
-        return flowing, [running for running in self._running if running.pending > short]
-
     # What comes out
 
     def _advance(self, filled: Filled) -> None:
@@ -337,10 +352,13 @@ class Scheduler:
             if session.has_more and not session.flows:
                 forks = self._fork(running, index)
             self._tries = 0
-            goes_on = session.advance(index, running.proposed)
+            later = self._overlap.pays
+            goes_on = session.choose(index, running.proposed, later=later)
             if running.proposed and running.verified():
                 self._take_back(running)
-            if not goes_on:
+            if goes_on and later:
+                self._untold.append(running)
+            elif not session.tell():
                 self._follow(running)
         except Exception as error:  # noqa: BLE001 - as above
             self._fail(session, error)
@@ -361,7 +379,7 @@ class Scheduler:
             wanted = min(session.plan.prompt.limit, AHEAD)
             if not self._has_cells(wanted) or (sequence := self._pool.fork(running.sequence)) is None:
                 break
-            found.append((self._with_follower(session, sequence), index))
+            found.append((with_follower(session, sequence), index))
             insort(self._running, found[-1][0], key=_arrival)
         return found
 
@@ -373,17 +391,8 @@ class Scheduler:
             return
         kept = 0 if session.plan.exact else len(session.plan.prompt.tokens) - 1
         self._pool.cut(sequence, min(sequence.n_past, kept))
-        self._running[self._running.index(running)] = self._with_follower(session, sequence)
+        self._running[self._running.index(running)] = with_follower(session, sequence)
         session.close()
-
-    def _with_follower(self, session: Session, sequence: KvSequence) -> Running:
-        """The job's next choice, with this sequence."""
-        follower = session.follower()
-        try:
-            return Running(follower, sequence)
-        except BaseException:
-            follower.close()
-            raise
 
 
 def _arrival(session: Session | Running) -> int:

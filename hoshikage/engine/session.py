@@ -1,27 +1,33 @@
-"""One running answer: its tokens, sampler, text and counters. Lives on the engine thread."""
+"""One running answer: its tokens, sampler, text and counters. Lives on the engine thread.
+
+Choosing tokens and telling them are two steps: a graphics card computes the next token while the text of the one before
+is made, searched for stop strings, and sent.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
 from hoshikage import wire
+from hoshikage._ffi.memory import Logits
 from hoshikage.engine.logprob_buffer import LogprobBuffer
 from hoshikage.engine.prompt_logprobs import PromptLogprobs
 from hoshikage.engine.proposer import Proposer
+from hoshikage.engine.tally import Tally
 from hoshikage.engine.thoughts import ThoughtLimit, Thoughts
 from hoshikage.errors import HoshikageError
 from hoshikage.llama.constrained_sampler import ConstrainedSampler
 from hoshikage.llama.context import MAX_PROPOSED
-from hoshikage.llama.logprobs import Scorer
+from hoshikage.llama.logprobs import Scored, Scorer
 from hoshikage.llama.sampler import Sampler
 from hoshikage.llama.text import IndentedText, TextAssembler
-from hoshikage.llama.vocab import NO_TOKEN, Vocab
-from hoshikage.params import Timings
+from hoshikage.llama.vocab import Vocab
 
 GATHER_S: Final = 0.2
 """An answer that nobody reads before its end is emitted so often: each piece wakes the server, which takes a core from
@@ -79,27 +85,6 @@ class Plan:
     """Whether each choice computes the prompt anew, so that it is what it would be alone."""
 
 
-@dataclass(slots=True)
-class Tally:
-    """What the choices of one job share while they run."""
-
-    started: int = 0
-    """Choices that have begun; the next one's number."""
-    ended: int = 0
-    cancelled: bool = False
-    over: bool = False
-    """Whether the job's end has been told."""
-    generated: int = 0
-    prompt_ms: float = 0.0
-    first_token_at: float = 0.0
-    """By `time.perf_counter()`; 0 where there is none."""
-    sampling_s: float = 0.0
-    cached: int = 0
-    drafted: int = 0
-    accepted: int = 0
-    stop_token: int = NO_TOKEN
-
-
 class Session:
     """From a prompt to its end event. The scheduler lets it sample from what a decode of its text has brought."""
 
@@ -112,8 +97,7 @@ class Session:
         self._tally = Tally() if tally is None else tally
         self._choice = self._tally.started
         self._tally.started += 1
-        self._prompt = plan.prompt
-        self._n_prompt = len(plan.prompt.tokens)
+        self._prompt, self._n_prompt = plan.prompt, len(plan.prompt.tokens)
         self._sampler = plan.open_sampler(self._choice)
         self._thoughts = None if plan.prompt.thoughts is None else Thoughts(plan.prompt.thoughts)
         self._constrained = self._sampler if isinstance(self._sampler, ConstrainedSampler) else None
@@ -121,22 +105,27 @@ class Session:
         """Proposes what may come next; None where nothing is to be guessed."""
         self.right = 0
         """How many of the last guesses were right."""
-        self._vocab = plan.vocab
-        self._emit = plan.emit
+        self._vocab, self._emit = plan.vocab, plan.emit
         stop = plan.prompt.stop
         self._text = IndentedText(stop, plan.n_indent) if plan.n_indent > 0 else TextAssembler(stop)
         self._said = ""
         """What is certain and not yet emitted."""
         self._gather_s = GATHER_S if plan.whole else 0.0
-        self._emit_from = 0.0
+        self._emit_from = self._chosen_at = 0.0
+        """By `time.perf_counter()`."""
         self._told = self._n_prompt
         """So many of the tokens have been told, where they are."""
+        self._chosen: list[int] = []
+        """Tokens that `tell` has not seen yet, but for one that ends the answer."""
+        self._rows: list[Logits | Scored] = []
+        """What each of them was chosen by, where log probabilities are asked for."""
+        self._reason: wire.FinishReason | None = None
+        """Why the answer ends with those; None where nothing but their text may end it."""
         self._last: int | None = None
         """The token with which the answer came to its bound; nothing is computed behind it."""
         self._end_token: tuple[int, ...] = ()
         """The token that ended the answer, if one did."""
         self._has_line = False
-        """By `time.perf_counter()`."""
         self._ledger = None if plan.scorer is None else LogprobBuffer()
         self._echo: PromptLogprobs | None = None
         self._generated = 0
@@ -186,35 +175,58 @@ class Session:
         maximum = min(MAX_PROPOSED, room, self._prompt.limit - self._generated - 1)
         return self.proposer.propose(self.tokens, maximum) if maximum > 0 and self.proposer is not None else ()
 
-    def advance(self, index: int, proposed: Sequence[int]) -> bool:
-        """Samples from the decoded batch, in which `proposed` stand behind the token at `index`, and emits what is
-        certain. False when the session has ended."""
+    def choose(self, index: int, proposed: Sequence[int], *, later: bool = False) -> bool:
+        """Takes the next tokens from the decoded batch, in which `proposed` stand behind the token at `index`. `tell`
+        must follow: `later`, when the next decode has begun. False where nothing more is to be computed."""
         tally, started = self._tally, time.perf_counter()
         if not self._generated:
             if not self._choice:
                 tally.prompt_ms = (started - self.plan.begun) * 1e3
             self._tell_prompt()
             if not self._prompt.limit:
-                return self._end("length")
+                self._reason = "length"
+                return False
         token = self._pick(index)
-        now = time.perf_counter()
+        now = self._chosen_at = time.perf_counter()
         tally.sampling_s += now - started
-        if not tally.generated:
+        if not tally.first_token_at:
             tally.first_token_at = now
-        reason = self._take(token, index)
+        reason = self._take(token, index, later=later)
         if proposed:
-            reason = self._compare(token, index, proposed, reason)
+            reason = self._compare(token, index, proposed, reason, later=later)
         if reason is None and self._constrained is not None:
             reason = self._take_forced(self._constrained)
-        if reason is None and self.plan.max_answer_ms is not None and self._is_late(now):
-            reason = "length"
-        if reason is not None:
-            return self._end(reason)
-        if self._said and now >= self._emit_from:
-            said = wire.Token(self.job, self._said, tally.generated, self._choice)
-            self._emit(self._with_tokens(said) if self.plan.return_tokens else said)
+        self._reason = reason
+        return reason is None
+
+    def tell(self) -> bool:
+        """Makes text of the chosen tokens and emits what is certain. False when the session has ended: as `choose` has
+        said, or because the text itself ends it, and then what was computed behind it is not the answer's."""
+        tally, text, chosen = self._tally, self._text, self._chosen
+        self._chosen = []
+        for number, token in enumerate(chosen):
+            tally.generated += 1
+            piece = self._vocab.piece(token) or self._prompt.special.get(token, b"")
+            if self._ledger is None:
+                self._said += text.feed(piece)
+            else:
+                self._note(self._ledger, token, piece, text.feed(piece))
+            if text.stop is not None or text.dedented:
+                self._cut_back(len(chosen) - number)
+                self._last = token if text.dedented else None
+                return self._end("length" if text.dedented else "stop")
+        if self._reason is not None:
+            if self._end_token:
+                tally.generated += 1
+                tally.stop_token = self._end_token[0]
+            return self._end(self._reason)
+        if self.plan.max_answer_ms is not None and self._is_late(self._chosen_at):
+            return self._end("length")
+        if self._said and self._chosen_at >= self._emit_from:
+            frame = wire.Token(self.job, self._said, tally.generated, self._choice)
+            self._emit(self._with_tokens(frame) if self.plan.return_tokens else frame)
             self._said = ""
-            self._emit_from = now + self._gather_s
+            self._emit_from = self._chosen_at + self._gather_s
         return True
 
     @property
@@ -235,10 +247,14 @@ class Session:
     def cancel(self) -> None:
         """Ends it as cancelled; the job's end is told with the last of its choices."""
         self._tally.cancelled = True
-        self._end("cancelled")
+        if not self._chosen or self.tell():
+            self._end("cancelled")
 
     def fail(self, error: HoshikageError) -> None:
-        """Ends the whole job with this error, where its end has not been told."""
+        """Ends the whole job with this error, where its end has not been told. What is certain is told first."""
+        if self._chosen and not self._tally.over:
+            with suppress(Exception):  # one error is told, and it is the first
+                self.tell()
         if not self._tally.over:
             self._emit(wire.Failed.of(error, self.job))
             self._tally.over = True
@@ -256,7 +272,7 @@ class Session:
         return PromptLogprobs(self.job, prompt.echo, self._n_prompt, self.plan.scorer, self._vocab)
 
     def _compare(
-        self, token: int, index: int, proposed: Sequence[int], reason: wire.FinishReason | None
+        self, token: int, index: int, proposed: Sequence[int], reason: wire.FinishReason | None, *, later: bool
     ) -> wire.FinishReason | None:
         """Samples on behind each guess that was right. A guess is right where the sampler's own choice is the same, so
         that guessing changes nothing but the time: it is certain, and what is drawn is drawn from the same chances."""
@@ -266,7 +282,7 @@ class Session:
                 break
             right += 1
             token = self._pick(index + right)
-            reason = self._take(token, index + right)
+            reason = self._take(token, index + right, later=later)
         self._tally.sampling_s += time.perf_counter() - started
         self.right = right
         if self.proposer is not None:
@@ -294,31 +310,37 @@ class Session:
                 return reason
         return None
 
-    def _take(self, token: int, index: int | None, *, is_last: bool = True) -> wire.FinishReason | None:
+    def _take(
+        self, token: int, index: int | None, *, is_last: bool = True, later: bool = False
+    ) -> wire.FinishReason | None:
         """The next token of the answer, and the last that the grammar has accepted. Why the answer ends with it; None
-        where it goes on."""
+        where it goes on, unless its text ends it."""
         self._generated += 1
         self.flows = True
-        self._tally.generated += 1
         if self._vocab.is_eog(token) or token in self._prompt.stop_tokens:
-            self._tally.stop_token = token
             self._end_token = (token,)
             return "stop"
-        piece = self._vocab.piece(token) or self._prompt.special.get(token, b"")
+        self._chosen.append(token)
         if self._thoughts is not None:
-            self._thoughts.feed(piece)
-        text = self._text.feed(piece)
-        if self._ledger is not None and self.plan.scorer is not None and index is not None:
-            self._note(self._ledger, self.plan.scorer, token, index, piece, text)
-        else:
-            self._said += text
-        if self._text.stop is not None or (is_last and self._constrained is not None and self._constrained.complete):
+            self._thoughts.feed(self._vocab.piece(token) or self._prompt.special.get(token, b""))
+        if self.plan.scorer is not None and index is not None:
+            if self.plan.drawn:
+                self._rows.append(self._sampler.chances(token, self.plan.scorer.top))
+            else:
+                row = self.plan.scorer.row(index)
+                self._rows.append(row.copy() if later else row)  # the next decode writes where they are
+        if is_last and self._constrained is not None and self._constrained.complete:
             return "stop"
-        if self._text.dedented or self._generated >= self._prompt.limit:
+        if self._generated >= self._prompt.limit:
             self._last = token
             return "length"
         self.tokens.append(token)
         return None
+
+    def _cut_back(self, count: int) -> None:
+        """The answer ends with the first of the last `count` chosen tokens, by its text: nothing goes on from there."""
+        del self.tokens[self._n_prompt + self._generated - len(self._end_token) - count :]
+        self._end_token = ()
 
     def _is_late(self, now: float) -> bool:
         """Whether the answer has had its time, and a line break to end behind."""
@@ -341,10 +363,11 @@ class Session:
             for frame in echo.frames():
                 self._emit(frame)
 
-    def _note(self, ledger: LogprobBuffer, scorer: Scorer, token: int, index: int, piece: bytes, text: str) -> None:
+    def _note(self, ledger: LogprobBuffer, token: int, piece: bytes, text: str) -> None:
         """Sends the token with its log probabilities, or what has become certain of those before it."""
-        own = not self.plan.drawn
-        logprob, top = scorer.score(index, token) if own else self._sampler.chances(token, scorer.top)
+        assert self.plan.scorer is not None
+        row = self._rows.pop(0)
+        logprob, top = row if isinstance(row, tuple) else self.plan.scorer.score(row, token)
         ledger.add(piece, logprob, [(self._vocab.piece(other), value, other) for other, value in top], token)
         text, logprobs = ledger.release(text)
         if text:
@@ -363,7 +386,8 @@ class Session:
         tally.ended += 1
         stop = self._text.stop
         if tally.ended == (tally.started if tally.cancelled else self.plan.choices):
-            timings = self._timings(tally, reason)
+            ending = self._vocab.text(tally.stop_token) if reason == "stop" and self._text.stop is None else ""
+            timings = tally.timings(self.plan.begun, ending)
             left = self._untold(last) if self.plan.return_tokens else ()
             self._emit(
                 wire.Finished(self.job, reason, self._n_prompt, tally.generated, timings, stop, self._choice, left)
@@ -372,17 +396,3 @@ class Session:
         elif not tally.cancelled:
             self._emit(wire.ChoiceEnd(self.job, self._choice, reason, stop))
         return False
-
-    def _timings(self, tally: Tally, reason: wire.FinishReason) -> Timings:
-        begun, now = self.plan.begun, time.perf_counter()
-        first_token = tally.first_token_at or now
-        return Timings(
-            prompt_ms=tally.prompt_ms or (now - begun) * 1e3,
-            first_token_ms=(first_token - begun) * 1e3,
-            decode_ms=(now - first_token) * 1e3,
-            sampling_ms=tally.sampling_s * 1e3,
-            cached_tokens=tally.cached,
-            drafted=tally.drafted,
-            accepted=tally.accepted,
-            stop_token=self._vocab.text(tally.stop_token) if reason == "stop" and self._text.stop is None else "",
-        )

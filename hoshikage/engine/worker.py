@@ -113,6 +113,7 @@ class Worker(threading.Thread):
                 if isinstance(command, wire.Generate):
                     scheduler.submit(command)
                 elif isinstance(command, wire.Perform):
+                    scheduler.tell()
                     self._perform(command)
             try:
                 scheduler.step()

@@ -163,8 +163,9 @@ class Context(Owner):
         )
 
     def clear(self) -> None:
-        """Empty the KV memory."""
+        """Empty the KV memory, when what is being computed in it is done."""
         self.pointer  # noqa: B018 - asked for its check
+        self.synchronize()
         self._memory.clear()
 
     def remove(self, seq_id: int) -> None:

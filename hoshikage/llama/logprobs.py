@@ -15,8 +15,11 @@ LEAST: Final = -9999.0
 
 BLOCK: Final = 128
 
+Scored = tuple[float, list[tuple[int, float]]]
+"""A token's log probability, and the likeliest tokens in its place with theirs, in order."""
 
-def drawn(ids: NDArray[np.int32], logits: Logits, token: int, top: int) -> tuple[float, list[tuple[int, float]]]:
+
+def drawn(ids: NDArray[np.int32], logits: Logits, token: int, top: int) -> Scored:
     """The logarithm of a token's chance among those that are left, and the likeliest of them with theirs, in order."""
     shifted = logits.astype(np.float64) - float(logits.max())
     scores = np.maximum(shifted - np.log(np.exp(shifted).sum()), LEAST)
@@ -33,9 +36,12 @@ class Scorer:
         self.top = min(top, context.model.vocab.n_tokens)
         self._buffer = np.empty(context.model.vocab.n_tokens, np.float32)
 
-    def score(self, index: int, token: int) -> tuple[float, list[tuple[int, float]]]:
-        """The chosen token's log probability by batch index `index`, and the likeliest tokens with theirs, in order."""
-        logits = self._context.logits(index)
+    def row(self, index: int) -> Logits:
+        """The logits of batch index `index`; good until the next decode."""
+        return self._context.logits(index)
+
+    def score(self, logits: Logits, token: int) -> Scored:
+        """The chosen token's log probability by these logits, and the likeliest tokens with theirs, in order."""
         greatest = logits.max()
         np.subtract(logits, greatest, out=self._buffer)
         np.exp(self._buffer, out=self._buffer)

@@ -24,7 +24,7 @@ ON = LoadParams("m", deterministic=True, speculation="lookup")
 def model_on(release: str, kind: str) -> Any:
     device = DeviceInfo("D", "a device", kind, 0, 0)
     info = SimpleNamespace(version=release, devices=(device,))
-    return SimpleNamespace(library=SimpleNamespace(info=lambda: info))
+    return SimpleNamespace(library=SimpleNamespace(info=lambda: info, devices=lambda: info.devices))
 
 
 def test_what_shares_a_decode_is_overridden_and_config_says_so(home: Path) -> None:

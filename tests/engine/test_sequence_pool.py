@@ -75,6 +75,9 @@ def test_who_leaves_empties_no_sequence_that_somebody_has() -> None:
 
 
 class Scorer:
+    def row(self, index: int) -> int:
+        return index
+
     def score(self, index: int, token: int) -> tuple[float, list[tuple[int, float]]]:
         return float(-index), []
 

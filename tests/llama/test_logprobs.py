@@ -16,18 +16,20 @@ def test_scores_are_the_softmax_of_the_models_logits(model: Model, context: Cont
     logits = context.logits(0).astype(np.float64)
     expected = logits - np.log(np.exp(logits).sum())
     order = np.argsort(-logits, kind="stable")
-    logprob, top = Scorer(context, 20).score(0, 7)
+    row = context.logits(0)
+    logprob, top = Scorer(context, 20).score(row, 7)
     assert logprob == pytest.approx(expected[7], abs=1e-4)
     assert [token for token, _ in top] == [int(token) for token in order[:20]]
     assert [value for _, value in top] == pytest.approx(list(expected[order[:20]]), abs=1e-4)
-    assert Scorer(context, 0).score(0, 7) == (logprob, [])
-    assert sum(np.exp(value) for _, value in Scorer(context, 10**6).score(0, 7)[1]) == pytest.approx(1.0, abs=1e-4)
+    assert Scorer(context, 0).score(row, 7) == (logprob, [])
+    assert sum(np.exp(value) for _, value in Scorer(context, 10**6).score(row, 7)[1]) == pytest.approx(1.0, abs=1e-4)
 
 
 def test_an_impossible_token_has_a_number_that_json_can_hold(model: Model, context: Context) -> None:
     generated(model, context, GREEDY, 1)
-    context.logits(0)[7] = -np.inf
-    assert Scorer(context, 0).score(0, 7)[0] == LEAST
+    row = context.logits(0)
+    row[7] = -np.inf
+    assert Scorer(context, 0).score(row, 7)[0] == LEAST
 
 
 def test_chances_are_the_softmax_of_what_is_left() -> None:

@@ -1,8 +1,8 @@
 /* Stands in front of a libllama and answers as a graphics card does: llama_decode returns at once, and who wants the
  * results waits for them, in the first llama_get_logits_ith, llama_sampler_sample or llama_synchronize behind it.
  *
- * LATE_COSTS says what decodes take: `tokens microseconds`, again and again; more tokens take what the next greater
- * number does. The first two decodes of another width than the one before take LATE_COLD times as long. LATE_REAL is
+ * LATE_COSTS says how long decodes go on behind their return: `tokens microseconds`, again and again; more tokens take
+ * what the next greater number does. The first two decodes of another width than the one before take LATE_COLD times as long. LATE_REAL is
  * the real library, which computes everything. Linux alone.
  */
 #define _GNU_SOURCE
@@ -57,11 +57,11 @@ static int64_t cost(int n_tokens) {
 }
 
 int32_t llama_decode(void * context, struct batch batch) {
-    int64_t begun = now();
     int32_t code = ((int32_t (*) (void *, struct batch)) real("llama_decode"))(context, batch);
+    int64_t returned = now();
     row = batch.n_tokens == width ? row + 1 : 1;
     width = batch.n_tokens;
-    done_at = (done_at > begun ? done_at : begun) + cost(width) * (row <= 2 ? atoi(getenv("LATE_COLD")) : 1);
+    done_at = (done_at > returned ? done_at : returned) + cost(width) * (row <= 2 ? atoi(getenv("LATE_COLD")) : 1);
     return code;
 }
 

@@ -1,4 +1,5 @@
-"""Decodes that return before they are done, as on a graphics card: what is learned is how long they take in all."""
+"""Decodes that return before they are done, as on a graphics card: what is learned is how long they take in all, and
+what is told while the next one is computed is what would be told at once."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from typing import Any, Final
 import pytest
 
 from tests.conftest import ROOT
+from tests.native.late_told_done import MODES
 
 TOGETHER: Final = {1: 6_000, 2: 7_000, 4: 9_000, 64: 12_000}
 """Microseconds of decodes where four cost little more than one."""
@@ -34,9 +36,13 @@ def late(library_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def learned(library: Path, real: Path, model: Path, costs: dict[int, int]) -> dict[str, Any]:
+    return done("late_done", library, real, model, costs)
+
+
+def done(program: str, library: Path, real: Path, model: Path, costs: dict[int, int]) -> dict[str, Any]:
     told = " ".join(f"{tokens} {microseconds}" for tokens, microseconds in costs.items())
     environment = {**os.environ, "LATE_REAL": str(real), "LATE_COSTS": told, "LATE_COLD": str(COLD)}
-    command = [sys.executable, "-m", "tests.native.late_done", str(library), str(model)]
+    command = [sys.executable, "-m", f"tests.native.{program}", str(library), str(model)]
     ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert ran.returncode == 0, ran.stderr[-2000:]
     found: dict[str, Any] = json.loads(ran.stdout)
@@ -53,3 +59,22 @@ def test_clocks_are_read_when_a_decode_is_done_and_warm(
     assert found["of"]["4"] == pytest.approx(costs[4] / costs[1], rel=0.35)
     assert found["group"] == group
     assert len(found["texts"]) == 4
+
+
+@pytest.fixture(scope="module")
+def told(late: Path, library_file: Path, demo_model: Path) -> dict[str, Any]:
+    return done("late_told_done", late, library_file, demo_model, {1: 0})
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_what_is_told_beside_the_next_decode_is_what_is_told_at_once(told: dict[str, Any], mode: str) -> None:
+    """Stop strings that are found when the next token is already being computed, log probabilities, tokens, choices,
+    grammars, bounds of thoughts, jobs that are given up; and how much of a conversation is still in memory."""
+    found = told[mode]
+    assert (found["at once overlaps"], found["late overlaps"]) == (False, True)
+    assert found["late"] == found["at once"]
+    reasons = {name: answer[1][0] for name, answer in found["late"].items() if name.startswith("stop ")}
+    assert {"stop", "length"} == set(reasons.values())
+    cached = [answer[2][0] for name, answer in found["late"].items() if name.startswith("turn ")]
+    assert len(cached) == 3
+    assert cached[-1] > cached[0]
