@@ -80,6 +80,8 @@ def requests() -> dict[str, GenerationRequest]:
         "thoughts": GenerationRequest(
             ChatPrompt((Message("user", QUESTIONS[0]),), lead="<think>"), DRAWN, max_tokens=20, thoughts=budget
         ),
+        "drawn chances": GenerationRequest(plain.prompt, DRAWN, max_tokens=12, logprobs=2, drawn=True),
+        "indented": asked(QUESTIONS[7], 40, n_indent=1, return_tokens=True),
         "one token": asked(QUESTIONS[4], 1, logprobs=1),
         "whole": asked(QUESTIONS[5], 40, whole=True, stop=("\n\n",)),
         "nothing": asked(QUESTIONS[6], 0, echo=True),
