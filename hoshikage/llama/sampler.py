@@ -16,6 +16,7 @@ from hoshikage._ffi.handles import Owner
 from hoshikage._ffi.memory import Logits
 from hoshikage.errors import InferenceFailed, NotSupported
 from hoshikage.llama.context import Context
+from hoshikage.llama.drawing import STEPS, Drawing
 from hoshikage.llama.logprobs import drawn
 from hoshikage.llama.model import Model
 from hoshikage.llama.vocab import NO_TOKEN
@@ -45,6 +46,8 @@ class Sampler(Owner):
         self._accept = api.llama_sampler_accept
         self._sample = api.llama_sampler_sample
         self._greedy = greedy
+        self._drawing: Drawing | None = None
+        """Draws in the chain's place."""
         self._candidates: Candidates | None = None
         self._every: NDArray[np.intp] | None = None
         """All tokens, where it shall be told what was left to draw from."""
@@ -69,6 +72,9 @@ class Sampler(Owner):
         if greedy:
             wanted = [name for name in wanted if name in LIKELIEST_MOVES]
         sampler = cls(context, chain, api.llama_sampler_free, greedy=greedy and not wanted)
+        if not greedy and not tells and (steps := _steps(params, wanted)) is not None:
+            sampler._drawing = Drawing(steps, params.min_keep, params.seed)
+            return sampler
         try:
             for name in wanted:
                 sampler._add(name, ROWS[name][1](context, params))
@@ -85,7 +91,7 @@ class Sampler(Owner):
     def accept(self, token: int) -> None:
         """Let the penalties count a token of the prompt, or one that was chosen elsewhere."""
         self._left = None
-        if not self._greedy:
+        if not self._greedy and self._drawing is None:
             self._accept(self.pointer, token)
 
     def sample(self, index: int) -> int:
@@ -95,6 +101,8 @@ class Sampler(Owner):
             return likeliest(self._context.logits(index), self._context)
         if not self._checked:
             self._check(index)
+        if self._drawing is not None:
+            return self._drawn(self._drawing, self._context.logits(index))
         if self._every is not None:
             return self.choose(self._every, self._context.logits(index))
         return int(self._sample(self.pointer, self._context.pointer, index))
@@ -103,6 +111,8 @@ class Sampler(Owner):
         """Choose among these tokens by these logits alone, and count the token as accepted."""
         if self._greedy:
             return int(ids[likeliest(logits, self._context)])
+        if self._drawing is not None:
+            return int(ids[self._drawn(self._drawing, logits)])
         if self._candidates is None:
             self._candidates = Candidates(self._context.model.library.api, self._context.model.vocab.n_tokens)
         token = self._candidates.choose(self.pointer, ids, logits)
@@ -119,6 +129,12 @@ class Sampler(Owner):
             return 0.0, [(token, 0.0)][:top]
         ids, logits = self._left
         return drawn(ids, logits, token, top)
+
+    def _drawn(self, drawing: Drawing, logits: Logits) -> int:
+        place = drawing.draw(logits)
+        if place is None:
+            raise self._context.not_numbers()
+        return place
 
     def _check(self, index: int) -> None:
         """Once an answer: settings that do not suit the model spoil the first result as they do all others."""
@@ -146,6 +162,13 @@ def prompt_window(params: SamplingParams, n_ctx: int) -> int:
     windows = {"penalties": params.repeat_last_n, "dry": params.dry_penalty_last_n}
     used = [last_n for name, last_n in windows.items() if name in params.samplers and ROWS[name][0](params)]
     return max((n_ctx if last_n < 0 else last_n for last_n in used), default=0)
+
+
+def _steps(params: SamplingParams, wanted: list[str]) -> list[tuple[str, float]] | None:
+    """What `drawing` does of a chain of these samplers; None where it cannot do all of it."""
+    if params.mirostat or params.dynatemp_range > 0 or not STEPS.keys() >= set(wanted):
+        return None
+    return [(name, getattr(params, name)) for name in wanted]
 
 
 def _order(params: SamplingParams) -> tuple[str, ...]:
