@@ -6,13 +6,10 @@ OPTIONS. A loading option is a field of `params.LoadParams`, a sampling option o
 
 from __future__ import annotations
 
-import re
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final
 
-from hoshikage.env_trust import Here
+from hoshikage.option import Option
 from hoshikage.params import AUTO_LAYERS
 from hoshikage.setting_values import (
     Decimal,
@@ -28,6 +25,7 @@ from hoshikage.setting_values import (
     optional_path,
     origins,
     path_or_off,
+    scaled,
     several,
     words,
 )
@@ -38,98 +36,6 @@ ORIGINS: Final = (
     "http://localhost:*,http://127.0.0.1:*,http://[::1]:*,app://*,tauri://*,vscode-webview://*,vscode-file://*"
 )
 """Pages of this machine and of programs on it; no web site."""
-
-
-Value = int | float | bool | str
-"""What stands in model_map.json."""
-Scope = Literal["server", "load", "sample"]
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One setting. `parse` makes the value of a text and raises ValueError; `allowed` says in one line, for both
-    languages, what it takes."""
-
-    name: str
-    parse: Callable[[str], Any]
-    allowed: str
-    variable: str = ""
-    """The environment's name for it; empty where only models have it."""
-    default: str = ""
-    """The text of the value that holds where nobody sets one; only with a variable."""
-    scope: Scope = "server"
-    """`load` names a field of LoadParams, `sample` one of SamplingParams."""
-    own: bool = False
-    """Whether a model may have its own, in model_map.json and by a flag of `hoshikage add`."""
-    kind: type[Value] = str
-    """What stands in model_map.json."""
-    aliases: tuple[str, ...] = ()
-    """Names that older versions had for the variable; in one source, the variable wins."""
-    here: Here = "never"
-    """Whether a working folder's `.env` may set it. `never` stands for what names an address or a path outside, or
-    loosens access; and for whatever nobody has thought about."""
-
-    usual: bool = True
-    """What holds of a bool where nobody says anything; its flag says the other."""
-
-    @property
-    def flag(self) -> str:
-        """The command line's name for a model's own."""
-        return f"--{'no-' if self.kind is bool and self.usual else ''}{self.name.replace('_', '-')}"
-
-    @property
-    def minimum(self) -> float:
-        return self._number.minimum
-
-    @property
-    def maximum(self) -> float:
-        return self._number.maximum
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """The words it may be: beside a number, or of a text the only ones."""
-        return tuple(getattr(self.parse, "words", ()))
-
-    @property
-    def form(self) -> str:
-        """The regular expression of the texts it may be; empty for any."""
-        return getattr(self.parse, "form", "")
-
-    def check(self, value: Any) -> Value:
-        """The value of a JSON file as it is kept. Raises ValueError."""
-        if isinstance(value, str) and value in self.words:
-            return value
-        if self.kind is str:
-            if (
-                isinstance(value, str)
-                and is_text(value)
-                and not self.words
-                and re.fullmatch(self.form or ".*", value, re.S)
-            ):
-                self.parse(value)
-                return value
-        elif self.kind is bool:
-            if isinstance(value, bool):
-                return value
-        elif type(value) in (int, self.kind) and self.minimum <= value <= self.maximum:  # refuses NaN too
-            return self.kind(value)
-        raise ValueError(value)
-
-    def read(self, text: str) -> Value:
-        """The value that was typed, as it is kept. Raises ValueError."""
-        return self.check(text if self.kind is str or text in self.words else self.kind(text))
-
-    @property
-    def _number(self) -> Whole | Decimal:
-        number = self.parse.value if isinstance(self.parse, Optional) else self.parse
-        assert isinstance(number, Whole | Decimal), self.name
-        return number
-
-
-def is_text(value: str) -> bool:
-    """Whether it can name a file and be sent on: not empty, no NUL, no half of a surrogate pair."""
-    return value != "" and not re.search("[\0\ud800-\udfff]", value)
-
 
 ANY: Final = "any"
 INSIDE: Final = "inside"
@@ -254,6 +160,8 @@ OPTIONS: Final = (
     Option("require_gpu", Switch(), "off | on", here=ANY, variable="REQUIRE_GPU", default="off", scope=LOAD, own=True),
     Option("chat_template", words, "path of a Jinja file | chatml | gguf:NAME", own=True),
     Option("draft", words, "path of a GGUF", own=True),
+    Option("lora", scaled, "list of GGUF[:SCALE]", own=True, kind=list),
+    Option("control_vector", scaled, "list of GGUF[:SCALE]", own=True, kind=list),
     Option("thinking", words, "true | false", own=True, kind=bool),
     Option("pin", words, "true | false", own=True, kind=bool, usual=False),
     Option(
@@ -389,4 +297,6 @@ SETTINGS: Final = tuple(option for option in OPTIONS if option.variable)
 OWN: Final = tuple(option for option in OPTIONS if option.own)
 """Those that a model may have of its own."""
 SAMPLING: Final = tuple(option for option in OWN if option.scope == SAMPLE)
+"""Those of them that say how tokens are chosen."""
+PERSONA: Final = (*SAMPLING, *(option for option in OWN if option.name == "lora"))
 """Those that a persona may have of its own."""

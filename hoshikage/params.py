@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct
 
@@ -148,6 +148,24 @@ class InfillPrompt(Struct, frozen=True, array_like=True, tag="infill"):
 Prompt = ChatPrompt | TextPrompt | TokenPrompt | MixedPrompt | InfillPrompt
 
 
+class Scaled(NamedTuple):
+    """A file that changes what a model computes, and how much of it is added."""
+
+    path: str
+    scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterSet:
+    """What is added to a model's weights and to what its layers make."""
+
+    lora: tuple[Scaled, ...] = ()
+    control_vectors: tuple[Scaled, ...] = ()
+
+
+NO_ADAPTERS = AdapterSet()
+
+
 @dataclass(frozen=True, slots=True)
 class ThoughtBudget:
     """So many tokens of thoughts at most: then the mark that ends them is put in."""
@@ -184,6 +202,8 @@ class GenerationRequest:
     cache_prompt: bool | None = None
     """Whether KV memory of an earlier prompt's same beginning may be used, and this one's be kept; None as the model
     was loaded with."""
+    lora: tuple[Scaled, ...] | None = None
+    """The LoRA adapters it is computed with; None is as the model was loaded."""
     scope: str = ""
     """Whose request it is. What is kept of one scope's prompts is never used for another's."""
     whole: bool = False
@@ -304,6 +324,10 @@ class LoadParams:
     """Only what `WordTask` needs is loaded: the vocabulary and the metadata."""
     draft_path: str = ""
     """A small model of the same vocabulary that guesses the next tokens; empty for none."""
+    lora: tuple[Scaled, ...] = ()
+    """LoRA adapters that are loaded with the model and used where a request names none."""
+    control_vectors: tuple[Scaled, ...] = ()
+    """Files of control vectors, whose sum is added to what the layers make."""
     chat_template: str | None = None
     """Jinja source in place of the GGUF's own; empty for ChatML."""
     template_name: str = ""
@@ -311,66 +335,6 @@ class LoadParams:
     controls: tuple[int, ...] | None = None
     """The tokens that the GGUF types as CONTROL; None where that is not known. The server reads them: the library tells
     its own types only."""
-
-
-@dataclass(frozen=True, slots=True)
-class ModelInfo:
-    """What the library says of the loaded model and its context."""
-
-    description: str
-    n_params: int
-    size_bytes: int
-    n_ctx_train: int
-    n_ctx: int
-    n_vocab: int
-    template_source: str
-    """`model` where the GGUF brought its chat template, `file` where it was given another, else `chatml`."""
-    load_ms: float
-    n_gpu_layers: int = 0
-    """Layers on the GPU, the output counted as one."""
-    n_sequences: int = 1
-    """Answers that are computed together at most."""
-    warnings: tuple[str, ...] = ()
-    """Keys of messages that say what is not as the settings have it."""
-    purposes: tuple[str, ...] = ("text", "embeddings")
-    """What can be asked of it: `text`, `embeddings`, `rerank`."""
-    n_threads: int = 0
-    """Threads that compute one token."""
-    is_busy: bool = False
-    """Whether other programs wanted the machine's cores at the load."""
-    vram_bytes: int = 0
-    """What the load took of the GPUs' free memory, by the library's own account."""
-    devices: tuple[DeviceInfo, ...] = ()
-    """What the library can compute on, with the memory that they had left behind the load."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceInfo:
-    """One ggml backend device."""
-
-    name: str
-    description: str
-    kind: str
-    """`cpu`, `gpu`, `igpu`, `accel` or `other`."""
-    memory_free: int
-    memory_total: int
-    """Bytes; 0 where the backend does not say, or was not asked."""
-
-
-@dataclass(frozen=True, slots=True)
-class LibraryInfo:
-    """What a runner found in the library it loaded."""
-
-    path: str
-    model_layout: str
-    context_layout: str
-    """Names of the recognised layouts, as in `hoshikage._ffi.layouts`."""
-    version: str
-    """As the library or its file name says; `unknown` where neither does."""
-    system_info: str
-    devices: tuple[DeviceInfo, ...]
-    lacks: tuple[str, ...] = ()
-    """The features that this release has not, as in `hoshikage._ffi.features`."""
 
 
 @dataclass(frozen=True, slots=True)

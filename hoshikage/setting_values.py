@@ -11,9 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from hoshikage.params import Scaled
+
 ORIGIN: Final = re.compile(
     r"[a-z][a-z0-9+.-]*://(?:[a-z0-9_.*-]+|\[[0-9a-f:.]+\])(?::(?:[0-9]{1,5}|\*))?|file://|null|\*"
 )
+
+SCALE: Final = re.compile(r"[+-]?\d{1,9}(?:\.\d{1,12})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,16 @@ class Shares:
         if found and not any(found):
             raise ValueError(text)
         return found
+
+
+def scaled(text: str) -> Scaled:
+    """`FILE` or `FILE:SCALE`. Raises ValueError."""
+    path, colon, scale = text.rpartition(":")
+    if colon and path and SCALE.fullmatch(scale):
+        return Scaled(path, Decimal(-100.0, 100.0)(scale))
+    if not text.strip():
+        raise ValueError(text)
+    return Scaled(text)
 
 
 @dataclass(frozen=True, slots=True)

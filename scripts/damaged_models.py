@@ -29,6 +29,7 @@ from hoshikage._ffi.library import Library, load
 from hoshikage.errors import HoshikageError
 from hoshikage.lab.handshake import greedy
 from hoshikage.library import demo
+from hoshikage.llama.adapters import Adapters
 from hoshikage.llama.embedder import Embedder
 from hoshikage.llama.kinds import ranks, writes
 from hoshikage.llama.loading import open_model
@@ -131,7 +132,7 @@ def use(library: Library, path: str) -> None:
             vocab.shown(token)
             vocab.is_eog(token)
     if tokens:
-        embedder = Embedder.open(model, params)
+        embedder = Embedder.open(model, params, Adapters(model, params))
         if ranks(model):
             embedder.score(tokens[:16])
         else:

@@ -20,6 +20,7 @@ import screen  # noqa: F401  puts the clone on the path
 from hoshikage import gguf, wire
 from hoshikage._ffi.library import load
 from hoshikage.engine.prompt import prepare
+from hoshikage.llama.adapters import Adapters
 from hoshikage.llama.context import Context
 from hoshikage.llama.embedder import Embedder
 from hoshikage.llama.ends import end_tokens
@@ -212,7 +213,7 @@ def embedded(library: Path, folder: str) -> dict[str, Any]:
     cosines, same = [], 0
     with (
         closing(Model.load(opened, params, lambda _progress: True)) as model,
-        closing(Embedder.open(model, replace(params, n_batch=64))) as embedder,
+        closing(Embedder.open(model, replace(params, n_batch=64), Adapters(model, params))) as embedder,
     ):
         for text in (*SENTENCES, *TEXTS):
             tokens = model.vocab.tokenize(text, parse_special=False, add_special=True)

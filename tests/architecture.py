@@ -10,24 +10,27 @@ from pathlib import Path
 from typing import Final
 
 PACKAGE: Final = "hoshikage"
-VALUES: Final = frozenset({"errors", "params", "wire"})
+VALUES: Final = frozenset({"errors", "params", "infos", "wire"})
+OPTIONS: Final = frozenset({"option", "options"})
 MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     "errors": frozenset(),
     "params": frozenset(),
+    "infos": frozenset(),
     "durable": frozenset(),
     "locked_file": frozenset({"durable"}),
     "architectures": frozenset(),
     "cores": frozenset(),
     "heap": frozenset(),
     "messages": frozenset({"errors"}),
-    "wire": frozenset({"errors", "params"}),
+    "wire": frozenset({"errors", "params", "infos"}),
     "gguf": frozenset({"errors", "architectures"}),
     "envfile": frozenset({"errors"}),
     "env_trust": frozenset(),
-    "setting_values": frozenset(),
-    "options": frozenset({"params", "env_trust", "setting_values"}),
-    "settings": frozenset({"errors", "messages", "options", "params", "env_trust", "envfile"}),
-    "registry": frozenset({"errors", "options", "durable", "locked_file", "gguf"}),
+    "setting_values": frozenset({"params"}),
+    "option": frozenset({"env_trust", "setting_values"}),
+    "options": frozenset({"params", "option", "setting_values"}),
+    "settings": frozenset({"errors", "messages", "option", "options", "params", "env_trust", "envfile"}),
+    "registry": frozenset({"errors", "option", "options", "params", "durable", "locked_file", "gguf"}),
     "logs": frozenset({"errors", "settings"}),
     "in_force": frozenset({"settings"}),
     "service": frozenset({"errors", "durable"}),
@@ -35,19 +38,19 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     "page": frozenset(),
     # the runner's side, from the bottom up
     "native_os": frozenset({"errors"}),
-    "_ffi": frozenset({"errors", "params"}),
-    "llama": VALUES | {"architectures", "cores", "_ffi", "native_os"},
+    "_ffi": frozenset({"errors", "params", "infos"}),
+    "llama": VALUES | {"architectures", "cores", "gguf", "_ffi", "native_os"},
     "engine": VALUES | {"cores", "_ffi", "llama"},
     "lab": VALUES | {"_ffi", "llama"},
     "runner": VALUES | {"native_os", "_ffi", "llama", "engine", "lab"},
     # the server's side, from the bottom up
-    "library": frozenset({"errors", "params", "durable", "locked_file", "messages"}),
+    "library": frozenset({"errors", "params", "infos", "durable", "locked_file", "messages"}),
     "tools": frozenset({"errors", "params"}),
-    "dispatch": VALUES | {"runner", "library", "registry", "gguf", "options", "settings", "messages"},
+    "dispatch": VALUES | {"runner", "library", "registry", "gguf", "option", "options", "settings", "messages"},
     "http": VALUES | {"dispatch", "registry", "settings", "messages", "access", "heap"},
-    "answer": VALUES | {"http", "dispatch", "registry", "gguf", "options", "settings", "messages", "tools"},
+    "answer": VALUES | {"http", "dispatch", "registry", "gguf", *OPTIONS, "settings", "messages", "tools"},
     "protocols": VALUES
-    | {"answer", "http", "dispatch", "registry", "gguf", "options", "settings", "messages", "service", "access"}
+    | {"answer", "http", "dispatch", "registry", "gguf", *OPTIONS, "settings", "messages", "service", "access"}
     | {"tools", "page", "in_force"},
     "cli": VALUES
     | {
@@ -59,13 +62,14 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         "library",
         "registry",
         "gguf",
+        "option",
         "options",
         "settings",
         "messages",
         "durable",
     }
     | {"logs", "service", "access", "cores", "in_force"},
-    "embedding": VALUES | {"answer", "dispatch", "options", "registry", "settings", "tools"},
+    "embedding": VALUES | {"answer", "dispatch", "option", "options", "registry", "settings", "tools"},
     "": frozenset({"embedding"}),
     "__main__": frozenset({"cli"}),
 }

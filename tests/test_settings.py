@@ -13,7 +13,8 @@ from dotenv import dotenv_values
 
 from hoshikage.errors import SettingInvalid
 from hoshikage.messages import LANGUAGES, text
-from hoshikage.options import LOAD, SETTINGS, Option
+from hoshikage.option import Option
+from hoshikage.options import LOAD, SETTINGS
 from hoshikage.params import AUTO_LAYERS, LoadParams
 from hoshikage.registry import Registry
 from hoshikage.settings import LANGUAGE_VARIABLE, Settings, config_dir, load

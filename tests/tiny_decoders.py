@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import gguf
@@ -28,8 +29,13 @@ def write_decoder(
     texts: Mapping[int, str] | None = None,
     types: Mapping[int, int] | None = None,
     extra: Mapping[str, str | int] | None = None,
+    merged: Callable[[str, Any], Any] = lambda _name, values: values,
+    biases: Mapping[str, Any] | None = None,
 ) -> Path:
-    """`scale` is the spread of its weights, `texts` and `types` those of some of its tokens; `extra` more metadata."""
+    """`merged` makes a matrix of its name and values; `biases` are more tensors.
+
+    `scale` is the spread of its weights, `texts` and `types` those of some of its tokens; `extra` more metadata.
+    """
     n_embd = head * N_HEADS
     random = np.random.default_rng(7)
     writer: Any = gguf.GGUFWriter(file, architecture)
@@ -49,11 +55,8 @@ def write_decoder(
         writer.add_value_length(head)
         writer.add_attn_logit_softcapping(50.0)
         writer.add_final_logit_softcapping(30.0)
-    tokens, kinds = list(TOKENS), list(TYPES)
-    for token, text in (texts or {}).items():
-        tokens[token] = text
-    for token, kind in (types or {}).items():
-        kinds[token] = kind
+    tokens = [*map((texts or {}).get, range(N_VOCAB), TOKENS)]
+    kinds = [*map((types or {}).get, range(N_VOCAB), TYPES)]
     writer.add_tokenizer_model("llama")
     writer.add_tokenizer_pre("default")
     writer.add_token_list(tokens)
@@ -65,7 +68,8 @@ def write_decoder(
         (writer.add_string if isinstance(value, str) else writer.add_uint32)(name, value)
 
     def matrix(name: str, rows: int, columns: int) -> None:
-        writer.add_tensor(f"{name}.weight", random.normal(0, scale, (rows, columns)).astype(np.float32))
+        values = random.normal(0, scale, (rows, columns)).astype(np.float32)
+        writer.add_tensor(f"{name}.weight", merged(f"{name}.weight", values))
 
     def norm(name: str) -> None:
         writer.add_tensor(f"{name}.weight", np.ones(n_embd, np.float32))
@@ -88,7 +92,7 @@ def write_decoder(
         matrix(f"blk.{layer}.ffn_gate", 2 * n_embd, n_embd)
         matrix(f"blk.{layer}.ffn_up", 2 * n_embd, n_embd)
         matrix(f"blk.{layer}.ffn_down", n_embd, 2 * n_embd)
-    return _finished(writer, file)
+    return _finished(writer, file, biases or {})
 
 
 def write_t5(file: Path, *, decoder: bool) -> Path:
@@ -148,7 +152,9 @@ def write_t5(file: Path, *, decoder: bool) -> Path:
     return _finished(writer, file)
 
 
-def _finished(writer: Any, file: Path) -> Path:
+def _finished(writer: Any, file: Path, biases: Mapping[str, Any] = MappingProxyType({})) -> Path:
+    for name, values in biases.items():
+        writer.add_tensor(name, values)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -22,6 +22,11 @@ NO_DEVICES: Final = Pointers(())
 """As `devices` of llama_model_params: the library computes on the CPU alone, and takes nothing of a GPU."""
 
 
+def floats(values: Sequence[float]) -> ctypes.Array[ctypes.c_float]:
+    """An array of floats, for a call that reads it before it returns."""
+    return (ctypes.c_float * len(values))(*values)
+
+
 class Floats:
     """A zero-filled array of MAX_DEVICES floats with these in front. Whoever hands on the address keeps it alive."""
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from hoshikage._ffi.types import c_size_t
 from hoshikage.errors import NoBackend
-from hoshikage.params import DeviceInfo
+from hoshikage.infos import DeviceInfo
 
 KINDS: Final = {0: "cpu", 1: "gpu", 2: "igpu", 3: "accel"}
 KINDS_BY_NAME: Final = {"CPU": "cpu", "BLAS": "accel", "AMX": "accel"}

@@ -20,6 +20,7 @@ FEATURES: Final[Mapping[str, str]] = {
     "tensor_split": "tensor_split & tensor_buft_overrides",
     "tensor_placement": "tensor_buft_overrides",
     "lora": "llama_set_adapters_lora | llama_set_adapter_lora | llama_lora_adapter_set",
+    "control_vector": "llama_set_adapter_cvec | llama_apply_adapter_cvec | llama_control_vector_apply",
     # context
     "kv_types": "type_k & type_v",
     "flash_attn": "flash_attn_type | flash_attn",

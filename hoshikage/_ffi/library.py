@@ -18,7 +18,7 @@ from hoshikage._ffi.recognition import DefaultImage, Unrecognised, confirm, reco
 from hoshikage._ffi.signatures import GGML, LLAMA, ONE_OF
 from hoshikage._ffi.types import Image, LogCallback
 from hoshikage.errors import FunctionsMissing, LayoutUnknown, LibraryUnavailable, NotSupported
-from hoshikage.params import DeviceInfo, LibraryInfo
+from hoshikage.infos import DeviceInfo, LibraryInfo
 
 RELEASE_IN_NAME: Final = re.compile(r"[.](b\d{4,}|v\d+[.]\d+[.]\d+)[.]|[.]0[.]0[.](\d{4,})")
 """libllama.b8390.so, libllama.v0.5.0.so, and upstream's libllama.so.0.0.8390"""

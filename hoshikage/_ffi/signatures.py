@@ -26,7 +26,7 @@ from hoshikage._ffi.types import (
     llama_batch,
 )
 
-Model = Context = Vocab = Memory = Sampler = Pool = Reg = Device = Array = c_void_p
+Model = Context = Vocab = Memory = Adapter = Sampler = Pool = Reg = Device = Array = c_void_p
 """Names for opaque pointers and for pointers to arrays, so that a row reads as its C declaration."""
 
 
@@ -35,6 +35,8 @@ FIM: Final = ("pre", "suf", "mid", "rep", "sep")
 
 SEQ_RM: Final = ("llama_kv_self_seq_rm", "llama_kv_cache_seq_rm")
 SEQ_CP: Final = ("llama_kv_self_seq_cp", "llama_kv_cache_seq_cp")
+
+CVEC: Final = ("llama_apply_adapter_cvec", "llama_control_vector_apply")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,12 @@ LLAMA: Final = (
     needed("llama_model_desc", c_int32, Model, Array, c_size_t),
     needed("llama_model_size", c_uint64, Model),
     needed("llama_model_n_params", c_uint64, Model),
+    # Adapters. An adapter is freed with its model.
+    optional("llama_adapter_lora_init", Adapter, Model, c_char_p, older=("llama_lora_adapter_init",)),
+    optional("llama_set_adapters_lora", c_int32, Context, Array, c_size_t, Array),
+    optional("llama_set_adapter_lora", c_int32, Context, Adapter, c_float, older=("llama_lora_adapter_set",)),
+    optional("llama_clear_adapter_lora", None, Context, older=("llama_lora_adapter_clear",)),
+    optional("llama_set_adapter_cvec", c_int32, Context, Array, c_size_t, c_int32, c_int32, c_int32, older=CVEC),
     # Memory; one of the three ways to empty it must be there (ONE_OF)
     optional("llama_memory_clear", None, Memory, c_bool),
     optional("llama_kv_self_clear", None, Context),

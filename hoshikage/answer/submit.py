@@ -15,7 +15,7 @@ from hoshikage.dispatch.client import Note
 from hoshikage.dispatch.tries import Answering
 from hoshikage.errors import InferenceFailed
 from hoshikage.http.authenticator import CALLER
-from hoshikage.http.keys import DISPATCHER, LIBRARY, LIMITS, SETTINGS
+from hoshikage.http.keys import DISPATCHER, LIBRARY, LIMITS, LORA_SCALES, SETTINGS
 from hoshikage.params import GenerationRequest, Task, Work
 from hoshikage.registry import ModelSpec
 
@@ -30,6 +30,8 @@ def submit(request: web.Request, spec: ModelSpec, work: Work, *, whole: bool = F
     name = CALLER.get().name
     if isinstance(work, GenerationRequest):
         work = replace(work, scope=name or "", whole=whole)
+        if work.lora is None:
+            work = replace(work, lora=request.app[LORA_SCALES].get(spec.name, spec.own_lora or None))
     notes = request.app[DISPATCHER].generate(spec, work)
     if name is None or not request.app[SETTINGS].rate_limit_tokens:
         return notes

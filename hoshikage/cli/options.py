@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from hoshikage.cli.parser import Parser
 from hoshikage.errors import UsageError
-from hoshikage.options import Option
+from hoshikage.option import Option
 from hoshikage.registry import is_file, read_template
 
-METAVARS: Final = {int: "N", float: "X", str: "FILE|chatml|gguf:NAME"}
+METAVARS: Final = {int: "N", float: "X", str: "FILE|chatml|gguf:NAME", list: "FILE[:SCALE]"}
 SHARES: Final = "X,Y,…"
 """The one option that has a form is checked by it."""
 
@@ -30,12 +30,14 @@ def add_options(parser: Parser, rows: Iterable[Option]) -> None:
                 metavar = SHARES
             elif row.name == "draft":
                 metavar = "FILE"
-            group.add_argument(row.flag, dest=row.name, metavar=metavar, help=words)
+            action = "append" if row.kind is list else "store"
+            group.add_argument(row.flag, dest=row.name, metavar=metavar, help=words, action=action)
 
 
 def chosen(args: argparse.Namespace, rows: Iterable[Option]) -> dict[str, Any]:
     """The options that were given, by name. Raises UsageError; ModelLoadFailed for a template that cannot be read."""
     found: dict[str, Any] = {}
+    rows = tuple(rows)
     for row in rows:
         value = getattr(args, row.name)
         if value is not None:
@@ -46,6 +48,8 @@ def chosen(args: argparse.Namespace, rows: Iterable[Option]) -> dict[str, Any]:
         read_template(found["chat_template"])
     if "draft" in found:
         found["draft"] = str(Path(found["draft"]).absolute())
+    for row in (row for row in rows if row.kind is list and row.name in found):
+        found[row.name] = [f"{Path(path).absolute()}:{scale:f}" for path, scale in map(row.parse, found[row.name])]
     return found
 
 
@@ -54,14 +58,16 @@ def shown(options: Mapping[str, Any]) -> str:
     return " ".join(f"{name}={_short(value)}" for name, value in options.items())
 
 
-def _read(row: Option, value: str) -> Any:
+def _read(row: Option, value: str | list[str]) -> Any:
     try:
-        return row.read(value)
+        return row.check(value) if isinstance(value, list) else row.read(value)
     except ValueError:
-        raise UsageError("cli.wrong_choice", name=row.flag, value=value, allowed=row.allowed) from None
+        raise UsageError("cli.wrong_choice", name=row.flag, value=_short(value), allowed=row.allowed) from None
 
 
 def _short(value: Any) -> str:
+    if isinstance(value, list):
+        return ",".join(map(_short, value))
     if isinstance(value, bool):
         return "on" if value else "off"
     return f"{value:g}" if isinstance(value, float) else Path(value).name if isinstance(value, str) else str(value)

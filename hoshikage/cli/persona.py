@@ -14,8 +14,8 @@ from hoshikage.cli.options import add_options, chosen, shown
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult, one_line
 from hoshikage.errors import UsageError
-from hoshikage.options import SAMPLING
-from hoshikage.registry import ModelSpec, Persona, Registry, sampling_options
+from hoshikage.options import PERSONA
+from hoshikage.registry import ModelSpec, Persona, Registry, persona_options
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,7 +34,7 @@ def register(commands: Commands) -> None:
     add.add_argument("name", metavar="NAME", help=commands.text("cli.persona_help_name"))
     add.add_argument("--model", metavar="LABEL", required=True, help=commands.text("cli.persona_help_model"))
     add.add_argument("--system", metavar="TEXT|@FILE", required=True, help=commands.text("cli.persona_help_system"))
-    add_options(add, SAMPLING)
+    add_options(add, PERSONA)
     add.add_json()
     verbs.add("list", commands.text("cli.persona_list")).add_json()
     rm = verbs.add("rm", commands.text("cli.persona_rm"), aliases=("remove",))
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
 
 
 def _add(args: argparse.Namespace, registry: Registry, context: CommandContext) -> CommandResult:
-    sampling = sampling_options(chosen(args, SAMPLING))
+    sampling = persona_options(chosen(args, PERSONA))
     replaced = registry.add_persona(args.name, args.model, _system(args.system), sampling)
     key = "cli.persona_replaced" if replaced else "cli.persona_added"
     data = {"name": args.name, "model": args.model, "replaced": replaced, "options": sampling.given()}

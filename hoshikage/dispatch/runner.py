@@ -14,7 +14,8 @@ from hoshikage.dispatch.crashes import NOBODY, Origin
 from hoshikage.dispatch.host import Exit, HostFactory
 from hoshikage.dispatch.mailbox import Mailbox
 from hoshikage.errors import HoshikageError, ModelCrashed
-from hoshikage.params import LibraryInfo, LoadParams, ModelInfo, Work
+from hoshikage.infos import LibraryInfo, ModelInfo
+from hoshikage.params import LoadParams, Work
 
 library_logger = logging.getLogger("hoshikage.llama")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hoshikage.dispatch.memory import Footprint
 from hoshikage.dispatch.ramdisk import Held
-from hoshikage.params import LibraryInfo, ModelInfo
+from hoshikage.infos import LibraryInfo, ModelInfo
 
 if TYPE_CHECKING:
     from hoshikage.library.selection import SelectedLibrary

@@ -12,8 +12,8 @@ from hoshikage.dispatch.memory import Footprint
 from hoshikage.dispatch.pool import Pool, Pools
 from hoshikage.dispatch.snapshot import Snapshot
 from hoshikage.dispatch.totals import Totals
+from hoshikage.infos import LibraryInfo, ModelInfo
 from hoshikage.messages import Language, text
-from hoshikage.params import LibraryInfo, ModelInfo
 
 if TYPE_CHECKING:
     from hoshikage.library.selection import SelectedLibrary

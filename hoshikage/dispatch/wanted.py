@@ -16,7 +16,8 @@ from hoshikage.settings import Settings
 def load_key(spec: ModelSpec) -> Hashable:
     """The same for all names of one file with the same settings of loading, which need no load between them."""
     options = spec.options
-    return spec.file, tuple(sorted(options.loading().items())), options.chat_template, options.draft
+    changed = (options.chat_template, options.draft, options.lora, options.control_vectors)
+    return spec.file, tuple(sorted(options.loading().items())), changed
 
 
 def wanted_load(spec: ModelSpec, settings: Settings) -> WantedLoad:
@@ -26,18 +27,19 @@ def wanted_load(spec: ModelSpec, settings: Settings) -> WantedLoad:
     except OSError:
         raise _file_missing(spec, spec.file) from None
     options = spec.options
-    if options.draft is not None:
-        draft = Path(options.draft)
-        try:
-            states.append(draft.stat())
-        except OSError:
-            raise _file_missing(spec, draft) from None
+    beside = [*filter(None, (options.draft,)), *(path for path, _ in (*options.lora, *options.control_vectors))]
+    for file in map(Path, beside):
+        if not file.is_file():
+            raise _file_missing(spec, file)
+        states.append(file.stat())
     params = replace(
         settings.load_params,
         model_path=str(spec.file),
         chat_template=read_template(options.chat_template),
         template_name=template_name(options.chat_template),
         draft_path=options.draft or "",
+        lora=options.lora,
+        control_vectors=options.control_vectors,
         **options.loading(),
     )
     size, changed = sum(state.st_size for state in states), max(state.st_mtime_ns for state in states)
@@ -47,7 +49,16 @@ def wanted_load(spec: ModelSpec, settings: Settings) -> WantedLoad:
 def wanted_words(spec: ModelSpec, settings: Settings) -> WantedLoad:
     """The load of the model's vocabulary alone. Raises ModelLoadFailed. Blocks on the disk."""
     wanted = wanted_load(spec, settings)
-    params = replace(wanted.params, vocab_only=True, draft_path="", require_gpu=False, use_mlock=False, n_gpu_layers=0)
+    params = replace(
+        wanted.params,
+        vocab_only=True,
+        draft_path="",
+        lora=(),
+        control_vectors=(),
+        require_gpu=False,
+        use_mlock=False,
+        n_gpu_layers=0,
+    )
     return replace(wanted, params=params, pinned=False)
 
 

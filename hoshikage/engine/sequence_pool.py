@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from hoshikage.llama.adapters import Adapters
 from hoshikage.llama.context import Context
+from hoshikage.params import AdapterSet
 
 WORTH_KEEPING: Final = 0.5
 """A kept sequence of which a prompt needs less than this share is left as it is, while another is empty."""
@@ -46,10 +48,26 @@ class KvSequence:
 class SequencePool:
     """All sequences of a context."""
 
-    def __init__(self, context: Context, count: int) -> None:
+    def __init__(self, context: Context, count: int, adapters: Adapters | None = None) -> None:
+        """`adapters` changes what the context computes with; None where it never changes."""
         self._context = context
         self._all = tuple(map(KvSequence, range(count)))
         self._uses = 0
+        self._adapters = adapters
+
+    def adapt(self, wanted: AdapterSet) -> bool:
+        """Whether the context computes with these adapters, now or already. They change while nobody has a sequence.
+
+        Raises InferenceFailed, ModelLoadFailed, NotSupported.
+        """
+        if self._adapters is None or self._context.adapters == wanted:
+            return True
+        if any(sequence.taken for sequence in self._all):
+            return False
+        if not self._adapters.keeps(self._context, wanted):
+            self.forget()
+        self._adapters.use(self._context, wanted)
+        return True
 
     @property
     def free(self) -> int:

@@ -28,6 +28,7 @@ from hoshikage.llama.logprobs import Scored, Scorer
 from hoshikage.llama.sampler import Sampler
 from hoshikage.llama.text import IndentedText, TextAssembler
 from hoshikage.llama.vocab import Vocab
+from hoshikage.params import NO_ADAPTERS, AdapterSet
 
 GATHER_S: Final = 0.2
 """An answer that nobody reads before its end is emitted so often: each piece wakes the server, which takes a core from
@@ -81,6 +82,7 @@ class Plan:
     n_indent: int = 0
     drawn: bool = False
     """All as in GenerationRequest, too."""
+    adapters: AdapterSet = NO_ADAPTERS  # nothing that is computed with others is in one decode with it, or kept
     exact: bool = False
     """Whether each choice computes the prompt anew, so that it is what it would be alone."""
 

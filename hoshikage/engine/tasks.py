@@ -11,6 +11,7 @@ from hoshikage import wire
 from hoshikage.engine.cancels import Cancels
 from hoshikage.engine.prompt import checked, mixed, prepare
 from hoshikage.errors import ContextLengthExceeded, InvalidRequest
+from hoshikage.llama.adapters import Adapters
 from hoshikage.llama.embedder import Embedder
 from hoshikage.llama.kinds import scores_are_shares
 from hoshikage.llama.model import Model
@@ -43,12 +44,14 @@ class Tasks:
         model: Model,
         templates: Templates,
         params: LoadParams,
+        adapters: Adapters,
         cancels: Cancels,
         emit: Callable[[wire.Event], None],
     ) -> None:
         self._model = model
         self._templates = templates
         self._params = params
+        self._adapters = adapters
         self._cancels = cancels
         self._emit = emit
         self._embedder: Embedder | None = None
@@ -89,7 +92,7 @@ class Tasks:
     def _computed(self, job: int, task: Embedding | Ranking) -> tuple[int, bool]:
         """How many tokens were computed, and whether it came to its end."""
         if self._embedder is None:
-            self._embedder = Embedder.open(self._model, self._params)
+            self._embedder = Embedder.open(self._model, self._params, self._adapters)
         embedder = self._embedder
         texts = [*self._texts(task, embedder)]
         n_tokens = sum(map(len, texts))

@@ -8,9 +8,11 @@ from hoshikage import wire
 from hoshikage._ffi.library import Library
 from hoshikage.engine.cancels import Cancels
 from hoshikage.engine.tasks import Tasks
+from hoshikage.infos import ModelInfo
+from hoshikage.llama.adapters import Adapters
 from hoshikage.llama.model import Model
 from hoshikage.llama.templates import Templates
-from hoshikage.params import LoadParams, ModelInfo
+from hoshikage.params import LoadParams
 
 
 class Vocabulary:
@@ -21,7 +23,7 @@ class Vocabulary:
         self._model = model
         model.vocab.set_types(params.controls)
         self._templates = Templates(model, params)
-        self.tasks = Tasks(model, self._templates, params, cancels, emit)
+        self.tasks = Tasks(model, self._templates, params, Adapters(model, params), cancels, emit)
 
     @classmethod
     def open(

@@ -27,6 +27,8 @@ from hoshikage.engine.session import Plan, Session
 from hoshikage.engine.tasks import Tasks
 from hoshikage.engine.vocabulary import Vocabulary
 from hoshikage.errors import HoshikageError, InferenceFailed, InvalidRequest, ModelLoadFailed
+from hoshikage.infos import ModelInfo
+from hoshikage.llama.adapters import Adapters
 from hoshikage.llama.context import Context
 from hoshikage.llama.ends import end_tokens
 from hoshikage.llama.grammar import Grammars
@@ -36,7 +38,7 @@ from hoshikage.llama.loading import open_model
 from hoshikage.llama.logprobs import Scorer
 from hoshikage.llama.model import Model
 from hoshikage.llama.templates import Templates
-from hoshikage.params import LoadParams, ModelInfo
+from hoshikage.params import LoadParams
 
 WHOLE_WINDOWS: Final = "using full-size SWA cache"
 """The library warns of what KV_REUSE=prefix asks for."""
@@ -188,14 +190,18 @@ class _Loaded:
         self._templates = Templates(model, params)
         vocab.set_ends(end_tokens(model, self._templates))
         self._params = params
+        self._adapters = Adapters(model, params)
+        self._adapters.use(context, self._adapters.usual)
         self._cost = BatchCost(context.n_batch)
         self._credit = Credit()
         self._draft: DraftModel | None = None
         if params.draft_path and not params.deterministic:
             self._draft = DraftModel.open(model.library, params, vocab, self._cost, lambda _progress: True)
         learns = context.n_sequences > 1 or params.speculation != "off" or self._draft is not None
-        self.scheduler = Scheduler(context, self._open, cancels, emit, self._cost if learns else None)
-        self.tasks = Tasks(model, self._templates, params, cancels, emit)
+        self.scheduler = Scheduler(
+            context, self._open, cancels, emit, self._cost if learns else None, adapters=self._adapters
+        )
+        self.tasks = Tasks(model, self._templates, params, self._adapters, cancels, emit)
 
     def info(self, load_ms: float) -> ModelInfo:
         model = self._model
@@ -236,6 +242,7 @@ class _Loaded:
         scorer = None if request.logprobs is None else Scorer(self._context, request.logprobs)
         reuse = self._params.kv_reuse == "prefix" if request.cache_prompt is None else request.cache_prompt
         exact = self._params.deterministic
+        adapters = self._adapters.chosen(request.lora)
         session = Session(
             Plan(
                 job=job.job,
@@ -249,13 +256,14 @@ class _Loaded:
                 begun=begun,
                 reuse=reuse and not exact,
                 exact=exact,
-                scope=request.scope,
+                scope=self._adapters.scope(request.scope, adapters),
                 whole=request.whole,
                 return_tokens=request.return_tokens,
                 max_answer_ms=request.max_answer_ms,
                 max_prompt_ms=request.max_prompt_ms,
                 n_indent=request.n_indent,
                 drawn=request.drawn,
+                adapters=adapters,
             )
         )
         try:

@@ -1,10 +1,12 @@
 """GGUF files read and judged in pure Python: `read_model` for a model, `read` for one file. Any thread; blocking."""
 
+from hoshikage.gguf.adapters import control_vector, require_control_vector, require_lora
 from hoshikage.gguf.draft import require_draft
+from hoshikage.gguf.header import GgufHeader, Split
 from hoshikage.gguf.kinds import purpose, require_served
 from hoshikage.gguf.memory import KvSettings, MemoryEstimate, estimate
 from hoshikage.gguf.parts import SplitName, files, first, read_chat_model, read_model
-from hoshikage.gguf.reader import GgufHeader, Split, read
+from hoshikage.gguf.reader import read
 from hoshikage.gguf.templates import require_template, templates, tool_template
 
 __all__ = [
@@ -13,6 +15,7 @@ __all__ = [
     "MemoryEstimate",
     "Split",
     "SplitName",
+    "control_vector",
     "estimate",
     "files",
     "first",
@@ -20,7 +23,9 @@ __all__ = [
     "read",
     "read_chat_model",
     "read_model",
+    "require_control_vector",
     "require_draft",
+    "require_lora",
     "require_served",
     "require_template",
     "templates",

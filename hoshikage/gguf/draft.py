@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Final
 
 from hoshikage.errors import GgufInvalid
+from hoshikage.gguf.header import GgufHeader
 from hoshikage.gguf.kinds import purpose
 from hoshikage.gguf.parts import read_chat_model
-from hoshikage.gguf.reader import GgufHeader
 
 PADDING: Final = 128
 """So many unused tokens more or less do not make another vocabulary."""

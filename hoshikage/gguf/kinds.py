@@ -7,7 +7,7 @@ from typing import Final
 
 from hoshikage.architectures import ENCODERS, unserved
 from hoshikage.errors import GgufInvalid
-from hoshikage.gguf.reader import GgufHeader
+from hoshikage.gguf.header import GgufHeader
 
 RANK: Final = 4
 """llama.h's llama_pooling_type of rerankers."""

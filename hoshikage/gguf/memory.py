@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from hoshikage.architectures import WINDOW_PERIODS
-from hoshikage.gguf.reader import GgufHeader
+from hoshikage.gguf.header import GgufHeader
 
 VALUE_BYTES: Final = {"f16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
 """Of one value in the KV memory, by its type."""

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from hoshikage.errors import GgufInvalid, GgufMissing
+from hoshikage.gguf.header import GgufHeader, Split
 from hoshikage.gguf.kinds import require_served
-from hoshikage.gguf.reader import GgufHeader, Split, read
+from hoshikage.gguf.reader import read
 
 SPLIT: Final = re.compile(r"(?P<stem>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf", re.DOTALL)
 CHAT_KINDS: Final = ("model", "")

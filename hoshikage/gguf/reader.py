@@ -21,6 +21,7 @@ from typing import BinaryIO, Final
 from hoshikage.errors import GgufInvalid, GgufMissing
 from hoshikage.gguf import plausible
 from hoshikage.gguf.cursor import MAX_HEADER_BYTES, Cursor
+from hoshikage.gguf.header import GgufHeader, Scalar, Split, Tensor
 from hoshikage.gguf.types import FILE_TYPES, REMOVED_TENSOR_TYPES, TENSOR_TYPES
 
 VERSIONS: Final = (2, 3)
@@ -59,47 +60,6 @@ CHATML_TOKENS: Final = frozenset({b"<|im_start|>", b"<|im_end|>"})
 BESIDE_TOKENS: Final = ("tokenizer.ggml.scores", TOKEN_TYPES)
 """Arrays that the library indexes by token without looking at their length. Longer ones hurt nobody."""
 
-Scalar = int | float | bool | str
-
-
-@dataclass(frozen=True, slots=True)
-class Split:
-    """One of the files of a model that was split."""
-
-    number: int
-    """From 0."""
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class GgufHeader:
-    version: int
-    size_bytes: int
-    """Of the file."""
-    architecture: str
-    kind: str
-    """`general.type`: `model`, or `adapter`, `mmproj` and others that cannot chat by themselves."""
-    name: str
-    """Empty where the file has none."""
-    n_params: int
-    """Elements of all tensors of this file."""
-    n_tensors: int
-    file_type: str
-    """Such as `Q4_K_M`; where the file does not say, the type that holds most of its bytes."""
-    context_length: int
-    """Tokens the model was trained on; 0 where the file does not say."""
-    n_vocab: int
-    controls: tuple[int, ...] | None
-    """The tokens whose type is CONTROL; None where the file has no types."""
-    has_chatml: bool
-    """Whether the vocabulary has ChatML's tokens."""
-    chat_template: str | None
-    split: Split | None
-    values: Mapping[str, Scalar]
-    """Every number and string of the metadata."""
-    arrays: Mapping[str, tuple[int, ...]]
-    """Its short arrays of whole numbers, such as those with one for each layer."""
-
 
 @dataclass(frozen=True, slots=True)
 class _Array:
@@ -108,23 +68,31 @@ class _Array:
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Tensor:
-    name: str
-    kind: int
-    dimensions: int
-    elements: int
-    size: int
-    offset: int
-    """From the start of the data, as the file says."""
-
-
 def read(path: Path) -> GgufHeader:
     """The header of the file. Raises GgufInvalid, which names the file, what is wrong, and the byte where."""
+    return _read(path)[0]
+
+
+def read_tensors(path: Path, maximum: int) -> tuple[GgufHeader, dict[str, tuple[Tensor, bytes]]]:
+    """The header, and each tensor with its bytes, of a file of `maximum` bytes at most. Raises GgufInvalid."""
+    header, tensors, start = _read(path)
+    if header.size_bytes > maximum:
+        raise GgufInvalid("model.adapter_large", file=str(path), size=header.size_bytes, maximum=maximum)
+    with _opened(path) as stream:
+        try:
+            data = stream.read(header.size_bytes)
+        except OSError as error:
+            raise _unreadable(path, error) from None
+    places = ((one, start + one.offset) for one in tensors)
+    return header, {one.name: (one, data[begin : begin + one.size]) for one, begin in places}
+
+
+def _read(path: Path) -> tuple[GgufHeader, list[Tensor], int]:
     with _opened(path) as stream:
         size = os.fstat(stream.fileno()).st_size
         try:
-            return _Reader(Cursor(path, stream, size)).header()
+            reader = _Reader(Cursor(path, stream, size))
+            return reader.header(), reader.tensors, reader.start
         except OSError as error:
             raise _unreadable(path, error) from None
 
@@ -152,6 +120,9 @@ class _Reader:
 
     def __init__(self, cursor: Cursor) -> None:
         self._cursor = cursor
+        self.tensors: list[Tensor] = []
+        self.start = 0
+        """Of the tensors' data, from the start of the file."""
         self._kept: dict[str, tuple[int, ...]] = {}
         self._types: list[int] | None = None
         """Of every token; None where the file has none."""
@@ -166,7 +137,7 @@ class _Reader:
         for _ in range(n_pairs):
             self._pair(values, arrays)
         alignment = self._alignment(values)
-        tensors = self._tensors(n_tensors)
+        tensors = self.tensors = self._tensors(n_tensors)
         self._check_data(tensors, alignment)
         shown = ((one.name, TENSOR_TYPES[one.kind][0], one.dimensions) for one in tensors)
         self._require_none(plausible.of_tensors(shown))
@@ -284,8 +255,8 @@ class _Reader:
             self._cursor.refuse("model.gguf_alignment", alignment=alignment)
         return alignment
 
-    def _tensors(self, count: int) -> list[_Tensor]:
-        tensors: list[_Tensor] = []
+    def _tensors(self, count: int) -> list[Tensor]:
+        tensors: list[Tensor] = []
         names: set[bytes] = set()
         for _ in range(count):
             at = self._cursor.at
@@ -296,7 +267,7 @@ class _Reader:
             tensors.append(self._tensor(_text(raw)))
         return tensors
 
-    def _tensor(self, name: str) -> _Tensor:
+    def _tensor(self, name: str) -> Tensor:
         cursor = self._cursor
         at = cursor.at
         n_dims = cursor.u32()
@@ -319,10 +290,10 @@ class _Reader:
         type_name, block, block_bytes = TENSOR_TYPES[kind]
         if row % block:
             cursor.refuse("model.gguf_block", at=at, name=name, type=type_name, size=row, block=block)
-        return _Tensor(name, kind, n_dims, elements, elements // block * block_bytes, cursor.u64())
+        return Tensor(name, kind, n_dims, elements, elements // block * block_bytes, cursor.u64())
 
-    def _check_data(self, tensors: list[_Tensor], alignment: int) -> None:
-        start = -(-self._cursor.at // alignment) * alignment
+    def _check_data(self, tensors: list[Tensor], alignment: int) -> None:
+        self.start = start = -(-self._cursor.at // alignment) * alignment
         for tensor in tensors:
             if tensor.offset % alignment:
                 self._cursor.refuse("model.gguf_offset", name=tensor.name, value=tensor.offset, alignment=alignment)
@@ -386,7 +357,7 @@ def _not_gguf(start: bytes) -> str:
     return "model.file_not_gguf"
 
 
-def _file_type(values: Mapping[str, Scalar], tensors: list[_Tensor]) -> str:
+def _file_type(values: Mapping[str, Scalar], tensors: list[Tensor]) -> str:
     number = values.get("general.file_type")
     if type(number) is int and number in FILE_TYPES:
         return FILE_TYPES[number]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from hoshikage.errors import GgufInvalid
-from hoshikage.gguf.reader import GgufHeader
+from hoshikage.gguf.header import GgufHeader
 
 KEY: Final = "tokenizer.chat_template"
 DEFAULT: Final = "default"

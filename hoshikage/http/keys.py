@@ -20,7 +20,7 @@ from hoshikage.http.bodies import Bodies
 from hoshikage.http.measures import Measures
 from hoshikage.http.origin_policy import OriginPolicy
 from hoshikage.http.refusal import Refusals
-from hoshikage.params import Work
+from hoshikage.params import Scaled, Work
 from hoshikage.registry import ModelSpec, Registry
 from hoshikage.settings import Settings
 
@@ -86,6 +86,8 @@ BODIES: Final = web.AppKey("bodies", Bodies)
 ORIGIN_POLICY: Final = web.AppKey("doorway", OriginPolicy)
 AUTHENTICATOR: Final = web.AppKey("gate", Authenticator)
 LIMITS: Final = web.AppKey("limits", RateLimits)
+LORA_SCALES: Final[web.AppKey[dict[str, tuple[Scaled, ...]]]] = web.AppKey("lora_scales", dict)
+"""The LoRA adapters that were chosen while the server runs, by the name of the model or persona."""
 METRICS: Final = web.AppKey("metrics", Measures)
 STREAM_TIMEOUTS: Final = web.AppKey("pace", StreamTimeouts)
 REFUSALS: Final = web.AppKey("refusals", Refusals)

@@ -29,11 +29,11 @@ from hoshikage.errors import (
     NoBackend,
     by_name,
 )
+from hoshikage.infos import DeviceInfo
 from hoshikage.library import binary, calibration, child, dependencies, fingerprint
 from hoshikage.library.demo import DemoModel
 from hoshikage.library.image import Damaged
 from hoshikage.messages import text
-from hoshikage.params import DeviceInfo
 
 CHECK: Final = "hoshikage.runner.check"
 _REASON: Final = re.compile(

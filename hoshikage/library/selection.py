@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from hoshikage.errors import GpuNotSeen, HoshikageError, LibraryUnavailable, LoadNotTried, NoLibraryTried
+from hoshikage.infos import DeviceInfo
 from hoshikage.library import contents, dependencies, fingerprint, library_state, locate, store
 from hoshikage.library.check_report import CheckReport, check
 from hoshikage.library.demo import DemoModel
 from hoshikage.library.library_state import Fallback, LastGood, Selected
-from hoshikage.params import DeviceInfo
 
 GPU_KINDS: Final = ("gpu", "igpu")
 _NOTHING_TRIED: Final = (NoLibraryTried, LoadNotTried)

@@ -18,7 +18,7 @@ from hoshikage.llama.kinds import is_encoder
 from hoshikage.llama.kv_types import require_blocks
 from hoshikage.llama.load_fields import context_fields, several_fields, window_fields
 from hoshikage.llama.model import Model, memory_short
-from hoshikage.params import LoadParams
+from hoshikage.params import NO_ADAPTERS, AdapterSet, LoadParams
 
 LARGEST_UBATCH: Final = 512
 NO_KV_SLOT: Final = 1
@@ -43,6 +43,8 @@ class Context(Owner):
         """Most tokens of one sequence."""
         self.n_cells: int = self.n_ctx if n_cells is None else min(n_cells, api.llama_n_ctx(pointer))
         """Most tokens of all sequences together."""
+        self.adapters: AdapterSet | None = NO_ADAPTERS
+        """What it computes with beside its model; None where a change came to grief."""
         self.n_sequences = 1
         """Texts that it can hold side by side."""
         self.n_batch: int = min(n_batch, api.llama_n_batch(pointer))
@@ -110,6 +112,26 @@ class Context(Owner):
         context = cls(model, pointer, abort, n_cells if longest is None else longest, int(fields["n_batch"]), n_cells)
         context.n_sequences = int(fields.get("n_seq_max", 1))
         return context
+
+    @property
+    def has_decoded(self) -> bool:
+        """Whether anything was computed since it was made."""
+        return bool(self.batch.struct.n_tokens)
+
+    def refresh(self) -> None:
+        """Empties the KV memory, and computes a batch of another shape than the last one: a release that would go on
+        with the graph of the batch before makes a new one. Raises InferenceFailed."""
+        last: int = self.batch.struct.n_tokens
+        self.clear()
+        self.batch.clear()
+        for position in range(2 if last == 1 else 1):
+            self.batch.add(0, position, 0, position == 0)
+        code = self.decode_code()
+        self.synchronize()
+        self.clear()
+        self.batch.clear()
+        if code:
+            raise InferenceFailed("engine.decode_failed", code=code)
 
     @property
     def keeps_order(self) -> bool:

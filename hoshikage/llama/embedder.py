@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from hoshikage._ffi.memory import floats_at
 from hoshikage.cores import is_busy, threads
 from hoshikage.errors import InferenceFailed
+from hoshikage.llama.adapters import Adapters
 from hoshikage.llama.context import Context
 from hoshikage.llama.kinds import LAST, MEAN, NONE, RANK, looks_both_ways, pooling_of
 from hoshikage.llama.kv_types import require_blocks
@@ -41,8 +42,8 @@ class Embedder:
         """Most tokens of one text."""
 
     @classmethod
-    def open(cls, model: Model, params: LoadParams) -> Embedder:
-        """Raises NotSupported, OutOfMemory, ModelLoadFailed."""
+    def open(cls, model: Model, params: LoadParams, adapters: Adapters) -> Embedder:
+        """With the model's usual adapters. Raises NotSupported, OutOfMemory, ModelLoadFailed."""
         library = model.library
         library.require("embeddings")
         pooling = pooling_of(model)
@@ -65,6 +66,11 @@ class Embedder:
         require_blocks(model, params)
         context = Context.open_with(model, fields)
         context.params = params
+        try:
+            adapters.use(context, adapters.usual)
+        except BaseException:
+            context.close()
+            raise
         return cls(context, pooling)
 
     @property

@@ -159,6 +159,11 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "先のトークンを予測させる、同じ語彙の小さいモデルの GGUF",
         "GGUF of a small model of the same vocabulary that guesses tokens ahead",
     ),
+    "option_lora": ("LoRA アダプターの GGUF と強さ（何度でも）", "GGUF of a LoRA adapter, and its scale (repeatable)"),
+    "option_control_vector": (
+        "コントロールベクトルの GGUF と強さ（何度でも）",
+        "as --lora, of a control vector",
+    ),
     "option_thinking": (
         "考える過程を省かせる（Qwen3 など、対応したモデルで）",
         "let it answer without thinking first (models that can, such as Qwen3)",

@@ -23,6 +23,18 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "指定してください。",
         "{draft} cannot be the draft model: it writes no text. Leave `--draft` out, or give it another model.",
     ),
+    "adapter_refused": (
+        "LoRA アダプター {path} をこのモデルに使えません。ライブラリの説明: {reason}",
+        "The LoRA adapter {path} cannot be used with this model. The library says: {reason}",
+    ),
+    "adapter_unused": (
+        "ライブラリがアダプターの切り替えに失敗しました（コード {code}）。",
+        "The library could not change the adapters (code {code}).",
+    ),
+    "vector_unlike": (
+        "コントロールベクトル {path} はこのモデルに合いません（層 {layer} の幅 {size}、モデルの幅 {n_embd}）。",
+        "The control vector {path} does not fit this model (layer {layer} is {size} wide, the model {n_embd}).",
+    ),
     "model_too_large": (
         "モデル {path} を読み込むメモリが足りません。N_GPU_LAYERS を auto にするか減らす、N_CTX を小さくする、"
         "小さいモデルや強い量子化を選ぶ、のどれかを試してください。ライブラリの説明: {reason}",

@@ -213,6 +213,12 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "The value of {place} cannot be used. Allowed: {allowed}",
     ),
     "invalid_value": ("{place} の値が使えません。", "The value of {place} cannot be used."),
+    "lora_unknown": (
+        "{place} の {id} 番の LoRA アダプターはありません。このモデルのアダプターは {count} 個です（番号は 0 から）。"
+        "GET /lora-adapters で一覧できます。",
+        "There is no LoRA adapter {id} ({place}): this model has {count}, numbered from 0. GET /lora-adapters lists "
+        "them.",
+    ),
     "unsupported_parameter": (
         "このバージョンは {place} に指定された値に対応していません。指定を外してください。",
         "This version does not support the value given for {place}; leave it out.",

@@ -241,6 +241,30 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{file} は文章を書くモデルではないため、下書きモデルになれません。",
         "{file} cannot be the draft model: it writes no text.",
     ),
+    "lora_kind": (
+        "{file} は LoRA アダプターではありません（種類: {kind}）。llama.cpp の convert_lora_to_gguf.py で作った GGUF を"
+        "指定してください。",
+        "{file} is no LoRA adapter (it is: {kind}). Name a GGUF that llama.cpp's convert_lora_to_gguf.py wrote.",
+    ),
+    "lora_unlike": (
+        "LoRA アダプター {file} は別の種類のモデル（{architecture}）のものです。このモデルは {wanted} です。",
+        "The LoRA adapter {file} is for another kind of model ({architecture}); this one is {wanted}.",
+    ),
+    "vector_kind": (
+        "{file} はコントロールベクトルではありません（{tensor}）。llama.cpp の llama-cvector-generator が書く GGUF を"
+        "指定してください。",
+        "{file} is no control vector ({tensor}). Name a GGUF that llama.cpp's llama-cvector-generator wrote.",
+    ),
+    "vector_unlike": (
+        "コントロールベクトル {file} はこのモデルに合いません（幅 {widths}、層 {layers} まで。モデルは幅 {n_embd}、"
+        "{n_layers} 層）。",
+        "The control vector {file} does not fit this model: it is {widths} wide and reaches layer {layers}; the model "
+        "is {n_embd} wide and has {n_layers} layers.",
+    ),
+    "adapter_large": (
+        "{file} は大きすぎます（{size} バイト、上限 {maximum}）。",
+        "{file} is too large ({size} bytes, {maximum} at most).",
+    ),
     "not_a_chat_model": (
         "{file} は会話用のモデルではありません（種類: {kind}）。モデル本体の GGUF を指定してください。",
         "{file} is no model to chat with (it is: {kind}). Name the GGUF of the model itself.",

@@ -59,6 +59,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "post_apply_template": ("会話をチャットテンプレートに通す", "What the chat template makes of a chat"),
     "get_props": ("テンプレート、コンテキスト、既定値", "Template, context and defaults"),
     "get_slots": ("スロットの状態（使用中かどうか）", "The slots, and whether they are busy"),
+    "get_lora_adapters": ("モデルの LoRA アダプターと強さ", "A model's LoRA adapters and their scales"),
+    "post_lora_adapters": ("LoRA アダプターの強さを変える", "Changes the scales of LoRA adapters"),
     "get_metrics": ("Prometheus のための数", "Figures for Prometheus"),
     "get_v1_models": ("モデルとペルソナ", "Models and personas"),
     "get_v1_models_id": ("1 つのモデルかペルソナ", "One model or persona"),

@@ -31,6 +31,7 @@ from hoshikage.http.keys import (
     BODIES,
     DISPATCHER,
     LIMITS,
+    LORA_SCALES,
     METRICS,
     ORIGIN_POLICY,
     REFUSALS,
@@ -104,6 +105,7 @@ def create(
     forms: Forms = {begin: partial(_error_body, protocol) for begin, protocol in ERROR_FORMS.items()}
     app[FORMS] = forms
     app[AUTHENTICATOR] = Authenticator(settings, policy, needs)
+    app[LORA_SCALES] = {}
     app[LIMITS] = RateLimits(settings.rate_limit_requests, settings.rate_limit_tokens)
     app[MODEL_FILES] = ModelFiles()
     app[OPENAPI] = OpenApiDocument(ROUTES)

@@ -22,7 +22,7 @@ from typing import Final
 
 from hoshikage.registry.document import Issue
 from hoshikage.registry.entries import Persona, checked_label
-from hoshikage.registry.options import CHATML, OwnOptions, own_options, sampling_options
+from hoshikage.registry.options import CHATML, OwnOptions, own_options, persona_options
 from hoshikage.registry.store import ModelSpec, Registry
 from hoshikage.registry.template import is_file, read_template, template_name
 
@@ -37,8 +37,8 @@ __all__ = [
     "checked_label",
     "is_file",
     "own_options",
+    "persona_options",
     "read_template",
-    "sampling_options",
     "template_name",
 ]
 

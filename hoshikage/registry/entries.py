@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from hoshikage.errors import InvalidRequest
-from hoshikage.options import is_text
+from hoshikage.option import is_text
 from hoshikage.registry.document import Issue
-from hoshikage.registry.options import NO_OPTIONS, OwnOptions, own_options, sampling_options
+from hoshikage.registry.options import NO_OPTIONS, OwnOptions, own_options, persona_options
 
 LABEL: Final = re.compile(r"(?=.{1,128}\Z)[A-Za-z0-9][A-Za-z0-9._:@+-]*(?:/[A-Za-z0-9_@+][A-Za-z0-9._:@+-]*)*")
 """Also names as the hubs have them: `org/name:tag`."""
@@ -108,7 +108,7 @@ def parse_persona(name: str, value: Any) -> Persona | Issue:
     if not _is_time(created):
         return bad("model.entry_created_invalid")
     try:
-        return Persona(name, model, system, sampling_options(value), created)
+        return Persona(name, model, system, persona_options(value), created)
     except InvalidRequest as error:
         return Issue("model.entry_option_invalid", {"label": name, **error.details})
 

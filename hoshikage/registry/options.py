@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from hoshikage.errors import InvalidRequest
-from hoshikage.options import OPTIONS, OWN, SAMPLING, Option, Value
+from hoshikage.option import Option, Value
+from hoshikage.options import OPTIONS, OWN, PERSONA
+from hoshikage.params import Scaled
 
 CHATML: Final = "chatml"
 """This value of `chat_template` means the built-in ChatML format, whatever the GGUF brings."""
@@ -27,7 +29,7 @@ class OwnOptions:
     values: Mapping[str, Value] = field(default_factory=dict)
 
     def __hash__(self) -> int:
-        return hash(tuple(sorted(self.values.items())))
+        return hash(tuple(sorted((name, str(value)) for name, value in self.values.items())))
 
     def given(self) -> dict[str, Value]:
         """Those that are set, by name."""
@@ -61,6 +63,22 @@ class OwnOptions:
         return self._text("draft")
 
     @property
+    def lora(self) -> tuple[Scaled, ...]:
+        """LoRA adapters, in the order by which requests number them."""
+        return self._files("lora")
+
+    @property
+    def control_vectors(self) -> tuple[Scaled, ...]:
+        return self._files("control_vector")
+
+    def having_files(self, name: str, located: Callable[[str], str]) -> OwnOptions:
+        """These options with other paths in the list of that name, where it is set."""
+        files = self._files(name)
+        if not files:
+            return self
+        return self.having(**{name: [f"{located(path)}:{scale:f}" for path, scale in files]})
+
+    @property
     def thinking(self) -> bool | None:
         """What the chat template is told as `enable_thinking`, which Qwen3's and others read."""
         value = self.values.get("thinking")
@@ -73,6 +91,10 @@ class OwnOptions:
 
     def _of(self, scope: str) -> dict[str, Value]:
         return {name: value for name, value in self.values.items() if _BY_NAME[name].scope == scope}
+
+    def _files(self, name: str) -> tuple[Scaled, ...]:
+        value = self.values.get(name)
+        return tuple(map(_BY_NAME[name].parse, value)) if isinstance(value, list) else ()
 
     def _text(self, name: str) -> str | None:
         value = self.values.get(name)
@@ -102,9 +124,9 @@ def own_options(values: Mapping[str, Any], allowed: Iterable[Option] = OWN) -> O
     return OwnOptions(checked)
 
 
-def sampling_options(values: Mapping[str, Any]) -> OwnOptions:
-    """As `own_options`, of the sampling options alone."""
-    return own_options(values, SAMPLING)
+def persona_options(values: Mapping[str, Any]) -> OwnOptions:
+    """As `own_options`, of those that a persona may have."""
+    return own_options(values, PERSONA)
 
 
 def _shown(value: Any) -> str:

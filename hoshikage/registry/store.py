@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, NoReturn
 
 from hoshikage.errors import InvalidRequest, ModelNotFound
+from hoshikage.params import Scaled
 from hoshikage.registry.document import Issue, RegistryDocument
 from hoshikage.registry.entries import (
     Alias,
@@ -55,9 +56,19 @@ class ModelSpec:
         return self.label if self.persona is None else self.persona.name
 
     @property
+    def lora(self) -> tuple[Scaled, ...]:
+        """The adapters that requests number: the persona's where it has some, else the model's."""
+        return self.own_lora or self.options.lora
+
+    @property
+    def own_lora(self) -> tuple[Scaled, ...]:
+        """The persona's adapters."""
+        return () if self.persona is None else self.persona.sampling.lora
+
+    @property
     def sampling(self) -> OwnOptions:
         """The persona's defaults over the model's."""
-        persona = {} if self.persona is None else self.persona.sampling.given()
+        persona = {} if self.persona is None else self.persona.sampling.sampling()
         return OwnOptions({**self.options.sampling(), **persona})
 
 
@@ -277,7 +288,12 @@ class Registry:
         if options.draft is not None:
             draft = Path(options.draft)
             options = options.having(draft=str(self._locate(draft.parent, draft.name)))
+        for name in ("lora", "control_vector"):
+            options = options.having_files(name, self._located)
         return ModelSpec(entry.label, file, entry.stop, created, options)
+
+    def _located(self, path: str) -> str:
+        return str(self._locate(Path(path).parent, Path(path).name))
 
     def _locate(self, folder: Path, name: str) -> Path:
         folder = Path(os.path.expanduser(folder))  # noqa: PTH111  Path's own raises for an unknown user
@@ -300,6 +316,7 @@ class Registry:
 
     def _as_persona(self, persona: Persona) -> ModelSpec | None:
         base = self._model(persona.model)
+        persona = replace(persona, sampling=persona.sampling.having_files("lora", self._located))
         return replace(base, persona=persona) if base is not None else None
 
     def _refuse_persona(self, persona: Persona) -> NoReturn:

@@ -12,7 +12,7 @@ from hoshikage.dispatch.lifecycle import Lifecycle, Policy
 from hoshikage.dispatch.ramdisk import RamDisk
 from hoshikage.dispatch.standby import MIN_FREE, StandbyRunner
 from hoshikage.errors import LibraryMissing
-from hoshikage.params import DeviceInfo
+from hoshikage.infos import DeviceInfo
 from tests.dispatch.fake_host import FakeHouse, FakeLibraries, choice
 from tests.dispatch.test_lifecycle import Clock, load
 

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from hoshikage.errors import Unavailable
+from hoshikage.infos import DeviceInfo
 from hoshikage.llama.exactness import require_deterministic
-from hoshikage.params import DeviceInfo, LoadParams
+from hoshikage.params import LoadParams
 from hoshikage.settings import load
 from tests.conftest import RELEASES
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from hoshikage.errors import LibraryUnavailable
+from hoshikage.infos import DeviceInfo
 from hoshikage.library import check_report, fingerprint
 from hoshikage.library.demo import DemoModel
-from hoshikage.params import DeviceInfo
 
 from .conftest import ELF, make
 

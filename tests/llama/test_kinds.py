@@ -16,6 +16,7 @@ from hoshikage.dispatch.libraries import check_model
 from hoshikage.engine.costs import BatchCost
 from hoshikage.engine.draft_model import DraftModel
 from hoshikage.errors import InferenceFailed, ModelLoadFailed
+from hoshikage.llama.adapters import Adapters
 from hoshikage.llama.context import Context
 from hoshikage.llama.embedder import Embedder
 from hoshikage.llama.kinds import purposes
@@ -93,7 +94,8 @@ def test_an_encoder_of_t5_sees_a_text_whole(library: Library, tmp_path: Path) ->
     tokens = [3 + number * 7 % 80 for number in range(200)]
     vectors = []
     for n_batch in (64, 512):
-        embedder = Embedder.open(model, LoadParams("", n_ctx=512, n_batch=n_batch, n_threads=1))
+        params = LoadParams("", n_ctx=512, n_batch=n_batch, n_threads=1)
+        embedder = Embedder.open(model, params, Adapters(model, params))
         vectors.append(embedder.embed(tokens, None, lambda _done: None))
         embedder.close()
     model.close()

@@ -15,11 +15,12 @@ import pytest
 from hoshikage._ffi.arrays import NO_DEVICES
 from hoshikage._ffi.layouts import MODEL_LAYOUTS
 from hoshikage.errors import OutOfMemory
+from hoshikage.infos import DeviceInfo
 from hoshikage.llama.context import MAX_PROPOSED
 from hoshikage.llama.load_fields import model_fields
 from hoshikage.llama.loading import fitting, tries
 from hoshikage.llama.model import memory_short
-from hoshikage.params import DeviceInfo, LoadParams
+from hoshikage.params import LoadParams
 from tests.conftest import RELEASES
 
 PROGRAM = "tests.llama.loads"

@@ -16,7 +16,8 @@ from hoshikage.answer.schema.chat import ChatBody
 from hoshikage.dispatch.wanted import wanted_load
 from hoshikage.errors import InvalidRequest, ModelLoadFailed
 from hoshikage.messages import LANGUAGES, text
-from hoshikage.options import OWN, SAMPLING, Option
+from hoshikage.option import Option
+from hoshikage.options import OWN, SAMPLING
 from hoshikage.params import LoadParams, SamplingParams
 from hoshikage.registry import ModelSpec, OwnOptions, Registry, own_options, read_template
 from hoshikage.settings import load
@@ -35,6 +36,8 @@ ALL: dict[str, Any] = {
     "require_gpu": "on",
     "chat_template": "chatml",
     "draft": "/models/draft.gguf",
+    "lora": ["/models/style.gguf:0.500000", "/models/b.gguf:1.000000"],
+    "control_vector": ["/models/calm.gguf:-1.000000"],
     "thinking": False,
     "pin": True,
     "temperature": 0.0,
@@ -114,6 +117,10 @@ def test_none_is_what_a_file_without_them_says(file: Path) -> None:
         ("repeat_penalty", 0, "0"),
         ("seed", -1, "-1"),
         ("seed", 2**32, "4294967296"),
+        ("lora", "/a.gguf", "/a.gguf"),
+        ("lora", [], "[…]"),
+        ("lora", ["/a.gguf", ""], "[…]"),
+        ("control_vector", ["/a.gguf:1000"], "[…]"),
         ("thinking", 0, "0"),
         ("thinking", "no", "no"),
         ("chat_template", "", ""),

@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from hoshikage.answer.schema import output, sampling, thoughts, tools
+from hoshikage.answer.schema.lora import LoraScales, chosen_lora
 from hoshikage.answer.schema.output import ResponseFormat, grammar_of
 from hoshikage.answer.schema.request_body import RequestBody
 from hoshikage.answer.schema.sampling import SamplingFields, sampling_params
@@ -144,6 +145,7 @@ class ChatBody(SamplingFields, frozen=True, kw_only=True):
     service_tier: str | None = None
     cache_prompt: bool | None = None
     ttl: Ttl | None = None
+    lora: LoraScales | None = None
     # WITHOUT_EFFECT
     metadata: dict[str, Any] | None = None
     prediction: Prediction | None = None
@@ -233,6 +235,7 @@ def to_request(body: ChatBody, spec: ModelSpec, settings: Settings) -> Generatio
         grammar=grammar,
         logprobs=_logprobs(body),
         cache_prompt=body.cache_prompt,
+        lora=chosen_lora(body.lora, spec),
     )
 
 

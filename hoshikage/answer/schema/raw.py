@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 
 from msgspec import Meta, Struct
 
+from hoshikage.answer.schema.lora import LoraScales, chosen_lora
 from hoshikage.answer.schema.output import ResponseFormat, grammar_of
 from hoshikage.answer.schema.sampling import SamplingFields, sampling_params
 from hoshikage.answer.schema.values import Stops, Ttl, stops
@@ -42,6 +43,7 @@ class RawFields(SamplingFields, frozen=True, kw_only=True):
     response_format: ResponseFormat | None = None
     cache_prompt: bool | None = None
     ttl: Ttl | None = None
+    lora: LoraScales | None = None
 
 
 def inputs_of(given: Texts, place: str) -> tuple[Input, ...]:
@@ -106,6 +108,7 @@ def request_of(
         logprobs=logprobs,
         echo=echo,
         cache_prompt=body.cache_prompt,
+        lora=chosen_lora(body.lora, spec),
     )
 
 

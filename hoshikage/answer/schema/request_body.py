@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from hoshikage.options import Option
+from hoshikage.option import Option
 
 
 @dataclass(frozen=True, slots=True)

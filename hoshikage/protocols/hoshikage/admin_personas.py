@@ -13,7 +13,7 @@ from hoshikage.http.json_body import read_json
 from hoshikage.http.keys import REGISTRY
 from hoshikage.messages import text
 from hoshikage.protocols.hoshikage import admin_schema as schema
-from hoshikage.registry import ModelSpec, Persona, Registry, sampling_options
+from hoshikage.registry import ModelSpec, Persona, Registry, persona_options
 
 
 async def listing(request: web.Request) -> web.Response:
@@ -35,7 +35,7 @@ async def add(request: web.Request) -> web.Response:
 
 
 def _add(registry: Registry, body: schema.NewPersona, tree: dict[str, Any]) -> dict[str, Any]:
-    sampling = sampling_options(tree)
+    sampling = persona_options(tree)
     replaced = registry.add_persona(body.name, body.model, body.system, sampling)
     return {"name": body.name, "model": body.model, "system": body.system, **sampling.given(), "replaced": replaced}
 

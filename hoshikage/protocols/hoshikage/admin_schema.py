@@ -11,7 +11,8 @@ from hoshikage.answer.schema.request_body import RequestBody
 from hoshikage.answer.schema.validation import convert
 from hoshikage.answer.schema.values import Stop
 from hoshikage.errors import InvalidRequest
-from hoshikage.options import OWN, SAMPLING
+from hoshikage.options import OWN
+from hoshikage.options import PERSONA as PERSONA_OPTIONS
 
 
 class NewModel(Struct, frozen=True):
@@ -53,7 +54,7 @@ class LibraryRollback(Struct, frozen=True):
 
 MODEL: Final = RequestBody(NewModel, options=OWN)
 CHECK: Final = RequestBody(CheckedModel)
-PERSONA: Final = RequestBody(NewPersona, options=SAMPLING)
+PERSONA: Final = RequestBody(NewPersona, options=PERSONA_OPTIONS)
 USE: Final = RequestBody(LibraryChoice)
 ROLLBACK: Final = RequestBody(LibraryRollback)
 

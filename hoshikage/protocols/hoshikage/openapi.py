@@ -17,13 +17,13 @@ from hoshikage.answer.schema.request_body import RequestBody
 from hoshikage.errors import HoshikageError
 from hoshikage.http import error_schema
 from hoshikage.messages import Language, text
-from hoshikage.options import Option
+from hoshikage.option import MAX_FILES, Option
 from hoshikage.protocols.route import JSON, Route
 
 REF: Final = "#/components/schemas/{name}"
 _LONG_NAME: Final = re.compile(r"(?<![a-z_.])hoshikage(?:\.[a-z_]+)+\.(?=[A-Z])")
 """The module that stands before a name which two modules have."""
-KINDS: Final = {str: "string", bool: "boolean", int: "integer", float: "number"}
+KINDS: Final = {str: "string", bool: "boolean", int: "integer", float: "number", list: "array"}
 
 
 def document(routes: Sequence[Route], language: Language) -> dict[str, Any]:
@@ -173,6 +173,8 @@ def _options(rows: Iterable[Option]) -> dict[str, Any]:
             schema |= {"minimum": row.minimum, "maximum": row.maximum}
             if row.words:
                 schema = {"anyOf": [schema, {"enum": list(row.words)}]}
+        elif row.kind is list:
+            schema |= {"items": {"type": "string", "minLength": 1}, "minItems": 1, "maxItems": MAX_FILES}
         elif row.words:
             schema = {"enum": list(row.words)}
         elif row.form:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hoshikage.protocols.llama_server import handlers as handlers
+    from hoshikage.protocols.llama_server import lora_adapters as lora_adapters
     from hoshikage.protocols.llama_server import native_schema as native_schema
     from hoshikage.protocols.llama_server import props as props
 else:

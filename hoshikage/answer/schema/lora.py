@@ -1,0 +1,39 @@
+"""The field `lora` of a request: how much of each of the model's LoRA adapters it wants. Pure; any thread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from hoshikage.errors import InvalidRequest
+from hoshikage.params import Scaled
+from hoshikage.registry import ModelSpec
+
+
+class LoraScale(Struct, frozen=True):
+    """One adapter, by its number among the model's, and its scale."""
+
+    id: Annotated[int, Meta(ge=0, le=1023)]
+    scale: Annotated[float, Meta(ge=-100, le=100)] = 1.0
+
+
+LoraScales = Annotated[list[LoraScale], Meta(max_length=64)]
+
+
+def chosen_lora(wanted: Sequence[LoraScale] | None, spec: ModelSpec) -> tuple[Scaled, ...] | None:
+    """The adapters, those that are not named left out; None where the request does not say.
+
+    Raises InvalidRequest for a number that the model has not.
+    """
+    if wanted is None:
+        return None
+    files = spec.lora
+    scales: dict[int, float] = {}
+    for index, one in enumerate(wanted):
+        if one.id >= len(files):
+            place = f"lora[{index}].id"
+            raise InvalidRequest("http.lora_unknown", param=place, place=place, id=one.id, count=len(files))
+        scales[one.id] = one.scale
+    return tuple(Scaled(file.path, scales[number]) for number, file in enumerate(files) if scales.get(number))

@@ -1,0 +1,67 @@
+"""LoRA adapters and control vectors, as far as their files tell. Any thread; blocking."""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+from array import array
+from pathlib import Path
+from typing import Final
+
+from hoshikage.errors import GgufInvalid
+from hoshikage.gguf.header import GgufHeader
+from hoshikage.gguf.reader import read, read_tensors
+
+F32: Final = 0
+"""Its ggml_type."""
+MAX_VECTOR_BYTES: Final = 64 * 1024 * 1024
+"""A control vector has a few thousand numbers a layer."""
+DIRECTION: Final = re.compile(r"direction\.(\d{1,4})")
+
+
+def require_lora(file: Path, architecture: str) -> None:
+    """Raises GgufInvalid for a file that is no LoRA adapter, or one of a model of another architecture.
+
+    Whether its matrices fit the model's is the library's to say.
+    """
+    found = read(file)
+    kind = str(found.values.get("adapter.type", "-"))
+    if found.kind != "adapter" or kind != "lora":
+        raise GgufInvalid("model.lora_kind", file=str(file), kind=found.kind if found.kind != "adapter" else kind)
+    if found.architecture != architecture:
+        raise GgufInvalid("model.lora_unlike", file=str(file), architecture=found.architecture, wanted=architecture)
+
+
+def require_control_vector(file: Path, header: GgufHeader) -> None:
+    """Raises GgufInvalid for a file that is no control vector, or one of another width or of more layers."""
+    vector = control_vector(file)
+    architecture = header.architecture
+    n_embd, n_layers = (header.values.get(f"{architecture}.{key}") for key in ("embedding_length", "block_count"))
+    widths = {len(direction) for direction in vector.values()}
+    if widths != {n_embd} or not isinstance(n_layers, int) or max(vector) >= n_layers:
+        raise GgufInvalid(
+            "model.vector_unlike", file=str(file), widths=", ".join(map(str, sorted(widths))), layers=max(vector),
+            n_embd=n_embd or 0, n_layers=n_layers or 0,
+        )  # fmt: skip
+
+
+def control_vector(file: Path) -> dict[int, array[float]]:
+    """Layer, from 1 on, to the direction that is added to what comes out of it: F32, as wide as the model.
+
+    Raises GgufInvalid for any other file.
+    """
+    header, tensors = read_tensors(file, MAX_VECTOR_BYTES)
+    found: dict[int, array[float]] = {}
+    for name, (tensor, data) in tensors.items():
+        match = DIRECTION.fullmatch(name)
+        if match is None or int(match[1]) < 1 or tensor.kind != F32 or tensor.dimensions != 1:
+            raise GgufInvalid("model.vector_kind", file=str(file), tensor=name)
+        found[int(match[1])] = direction = array("f", data)
+        if sys.byteorder == "big":
+            direction.byteswap()
+    if header.architecture != "controlvector" or not found:
+        raise GgufInvalid("model.vector_kind", file=str(file), tensor="-")
+    if not all(math.isfinite(number) for direction in found.values() for number in direction):
+        raise GgufInvalid("model.vector_kind", file=str(file), tensor="NaN")
+    return found

@@ -1,0 +1,61 @@
+"""What the header of a GGUF file says. Values; no thread of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+Scalar = int | float | bool | str
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """One of the files of a model that was split."""
+
+    number: int
+    """From 0."""
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class GgufHeader:
+    version: int
+    size_bytes: int
+    """Of the file."""
+    architecture: str
+    kind: str
+    """`general.type`: `model`, or `adapter`, `mmproj` and others that cannot chat by themselves."""
+    name: str
+    """Empty where the file has none."""
+    n_params: int
+    """Elements of all tensors of this file."""
+    n_tensors: int
+    file_type: str
+    """Such as `Q4_K_M`; where the file does not say, the type that holds most of its bytes."""
+    context_length: int
+    """Tokens the model was trained on; 0 where the file does not say."""
+    n_vocab: int
+    controls: tuple[int, ...] | None
+    """The tokens whose type is CONTROL; None where the file has no types."""
+    has_chatml: bool
+    """Whether the vocabulary has ChatML's tokens."""
+    chat_template: str | None
+    split: Split | None
+    values: Mapping[str, Scalar]
+    """Every number and string of the metadata."""
+    arrays: Mapping[str, tuple[int, ...]]
+    """Its short arrays of whole numbers, such as those with one for each layer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """Where a tensor lies, and of what type it is (ggml_type)."""
+
+    name: str
+    kind: int
+    dimensions: int
+    elements: int
+    size: int
+    """Bytes."""
+    offset: int
+    """From the start of the data, as the file says."""

@@ -1,0 +1,65 @@
+"""What a runner tells of its library and of the loaded model. Frozen values; any thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What the library says of the loaded model and its context."""
+
+    description: str
+    n_params: int
+    size_bytes: int
+    n_ctx_train: int
+    n_ctx: int
+    n_vocab: int
+    template_source: str
+    """`model` where the GGUF brought its chat template, `file` where it was given another, else `chatml`."""
+    load_ms: float
+    n_gpu_layers: int = 0
+    """Layers on the GPU, the output counted as one."""
+    n_sequences: int = 1
+    """Answers that are computed together at most."""
+    warnings: tuple[str, ...] = ()
+    """Keys of messages that say what is not as the settings have it."""
+    purposes: tuple[str, ...] = ("text", "embeddings")
+    """What can be asked of it: `text`, `embeddings`, `rerank`."""
+    n_threads: int = 0
+    """Threads that compute one token."""
+    is_busy: bool = False
+    """Whether other programs wanted the machine's cores at the load."""
+    vram_bytes: int = 0
+    """What the load took of the GPUs' free memory, by the library's own account."""
+    devices: tuple[DeviceInfo, ...] = ()
+    """What the library can compute on, with the memory that they had left behind the load."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceInfo:
+    """One ggml backend device."""
+
+    name: str
+    description: str
+    kind: str
+    """`cpu`, `gpu`, `igpu`, `accel` or `other`."""
+    memory_free: int
+    memory_total: int
+    """Bytes; 0 where the backend does not say, or was not asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryInfo:
+    """What a runner found in the library it loaded."""
+
+    path: str
+    model_layout: str
+    context_layout: str
+    """Names of the recognised layouts, as in `hoshikage._ffi.layouts`."""
+    version: str
+    """As the library or its file name says; `unknown` where neither does."""
+    system_info: str
+    devices: tuple[DeviceInfo, ...]
+    lacks: tuple[str, ...] = ()
+    """The features that this release has not, as in `hoshikage._ffi.features`."""

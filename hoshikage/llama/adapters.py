@@ -1,0 +1,134 @@
+"""LoRA adapters and control vectors: what is loaded of them, and which of them a context computes with. Engine thread.
+
+An adapter is loaded once for its model and freed with it. A change is made true on every release: those from b6122 on
+go on with the graph of the batch before where the next has the same shape, and b6122 to b7698 do so in spite of another
+adapter, up to b8390 in spite of another vector. A batch of another shape between the two makes them look again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from hoshikage._ffi.arrays import Pointers, floats
+from hoshikage.errors import GgufInvalid, InferenceFailed, ModelLoadFailed
+from hoshikage.gguf import control_vector, require_lora
+from hoshikage.llama.context import Context
+from hoshikage.llama.model import Model
+from hoshikage.params import AdapterSet, LoadParams, Scaled
+
+Result = TypeVar("Result")
+
+
+class Adapters:
+    """All of one model; `use` changes one of its contexts."""
+
+    def __init__(self, model: Model, params: LoadParams) -> None:
+        """Loads those that the model was given. Raises ModelLoadFailed, NotSupported."""
+        self._model = model
+        self._loaded: dict[str, int] = {}
+        self.usual = AdapterSet(params.lora, params.control_vectors)
+        """Of requests that name none."""
+        for path, _ in params.lora:
+            self._lora(path)
+
+    def chosen(self, lora: tuple[Scaled, ...] | None) -> AdapterSet:
+        """Those of a request, which are loaded where they are not yet. Raises ModelLoadFailed, NotSupported."""
+        if lora is None or lora == self.usual.lora:
+            return self.usual
+        for path, _ in lora:
+            self._lora(path)
+        return AdapterSet(tuple(one for one in lora if one.scale), self.usual.control_vectors)
+
+    def scope(self, scope: str, wanted: AdapterSet) -> str:
+        """Whose a prompt's memory is that is computed with these: no other set's."""
+        return scope if wanted == self.usual else f"{scope}\0{wanted}"
+
+    def keeps(self, context: Context, wanted: AdapterSet) -> bool:
+        """Whether the context's memory may stay as it is when these come into use."""
+        if not context.has_decoded:
+            return True
+        before = context.adapters
+        same = before is not None and before.control_vectors == wanted.control_vectors
+        return same and self._model.library.api.llama_set_adapters_lora is not None
+
+    def use(self, context: Context, wanted: AdapterSet) -> None:
+        """The context computes with these from its next decode on. Where they are others than before and the memory
+        cannot stay (`keeps`), it is empty afterwards.
+
+        Raises InferenceFailed, ModelLoadFailed, NotSupported.
+        """
+        before = context.adapters
+        if before == wanted:
+            return
+        keeps = self.keeps(context, wanted)
+        context.adapters = None  # until all is done
+        if before is None or before.lora != wanted.lora:
+            self._use_lora(context, wanted.lora)
+        if before is None or before.control_vectors != wanted.control_vectors:
+            self._use_vectors(context, wanted.control_vectors)
+        context.adapters = wanted
+        if not keeps:
+            context.refresh()
+
+    def _use_lora(self, context: Context, wanted: Sequence[Scaled]) -> None:
+        api = self._model.library.api
+        handles = [self._lora(path) for path, _ in wanted]
+        array = Pointers(handles)
+        if api.llama_set_adapters_lora is not None:
+            scales = floats([scale for _, scale in wanted])
+            code = api.llama_set_adapters_lora(context.pointer, array.address, len(handles), scales)
+            if code:
+                raise InferenceFailed("engine.adapter_unused", code=code)
+            return
+        api.llama_clear_adapter_lora(context.pointer)
+        for handle, (_, scale) in zip(handles, wanted, strict=True):
+            if code := api.llama_set_adapter_lora(context.pointer, handle, scale):
+                raise InferenceFailed("engine.adapter_unused", code=code)
+
+    def _use_vectors(self, context: Context, wanted: Sequence[Scaled]) -> None:
+        model = self._model
+        model.library.require("control_vector")
+        apply = model.library.api.llama_set_adapter_cvec
+        n_embd: int = model.library.api.llama_model_n_embd(model.pointer)
+        if not wanted:
+            apply(context.pointer, None, 0, n_embd, 0, 0)
+            return
+        total = np.zeros((max(model.n_layers - 1, 0), n_embd), np.float32)  # from the second layer on
+        for path, scale in wanted:
+            for layer, direction in _require(partial(control_vector, Path(path))).items():
+                if len(direction) != n_embd or layer > len(total):
+                    raise ModelLoadFailed(
+                        "engine.vector_unlike", path=path, size=len(direction), layer=layer, n_embd=n_embd
+                    )
+                total[layer - 1] += np.float32(scale) * np.frombuffer(direction, np.float32)
+        values = np.ascontiguousarray(total).ravel()
+        if code := apply(context.pointer, values.ctypes.data, values.size, n_embd, 1, model.n_layers):
+            raise InferenceFailed("engine.adapter_unused", code=code)
+
+    def _lora(self, path: str) -> int:
+        handle = self._loaded.get(path)
+        if handle is None:
+            library = self._model.library
+            library.require("lora")
+            _require(partial(require_lora, Path(path), self._model.architecture))
+            library.log_lines.errors = []
+            found: int | None = library.api.llama_adapter_lora_init(self._model.pointer, os.fsencode(path))
+            if found is None:
+                reason = " / ".join(library.log_lines.errors[-3:]) or "-"
+                raise ModelLoadFailed("engine.adapter_refused", path=path, reason=reason)
+            self._loaded[path] = handle = found
+        return handle
+
+
+def _require(look: Callable[[], Result]) -> Result:
+    """What `look` finds in a file, before the library sees it. Raises ModelLoadFailed."""
+    try:
+        return look()
+    except GgufInvalid as error:
+        raise ModelLoadFailed.of(error.key, error.details) from None
