@@ -22,7 +22,6 @@ from hoshikage.engine.running import Running, Turns, parted, with_follower
 from hoshikage.engine.sequence_pool import SequencePool
 from hoshikage.engine.session import Session
 from hoshikage.errors import HoshikageError, KvMemoryFull, ShuttingDown
-from hoshikage.llama.adapters import Adapters
 from hoshikage.llama.context import Context
 from hoshikage.params import Timings
 
@@ -45,15 +44,15 @@ class Scheduler:
         cancels: Cancels,
         emit: Callable[[wire.Event], None],
         cost: BatchCost | None = None,
-        adapters: Adapters | None = None,
+        pool: SequencePool | None = None,
     ) -> None:
         """What `open_session` raises ends that job alone. `cost` learns from what is decoded; None where nothing is to
-        be learned. `adapters` changes what the context computes with; None where it never changes."""
+        be learned. `pool`: the context's sequences; None where its adapters never change."""
         self._context = context
         self._open_session = open_session
         self._cancels = cancels
         self._emit = emit
-        self._pool = SequencePool(context, context.n_sequences, adapters)
+        self._pool = pool or SequencePool(context, context.n_sequences)
         self._cost = cost
         self._several = (cost or BatchCost(context.n_batch)) if context.n_sequences > 1 else None
         """What groups and chunks go by, where there are several sequences."""
@@ -196,9 +195,8 @@ class Scheduler:
 
     def _begin(self, session: Session) -> bool:
         """Gives a sequence to the session that has waited longest. False where there are not the cells for it yet."""
-        if not self._pool.adapt(session.plan.adapters):
-            return False
-        if not self._has_cells(min(session.longest, len(session.tokens) + AHEAD)):
+        cells = min(session.longest, len(session.tokens) + AHEAD)
+        if not (self._pool.adapt(session.plan.adapters) and self._has_cells(cells)):
             return False
         reuse = session.plan.reuse and not session.is_scored
         sequence = self._pool.take(session.tokens, session.plan.scope, reuse=reuse)

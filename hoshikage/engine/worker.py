@@ -23,6 +23,7 @@ from hoshikage.engine.prompt_lookup import Credit, PromptLookup
 from hoshikage.engine.proposer import Proposer
 from hoshikage.engine.sampler_factory import SamplerFactory
 from hoshikage.engine.scheduler import Scheduler
+from hoshikage.engine.sequence_pool import SequencePool
 from hoshikage.engine.session import Plan, Session
 from hoshikage.engine.tasks import Tasks
 from hoshikage.engine.vocabulary import Vocabulary
@@ -198,9 +199,8 @@ class _Loaded:
         if params.draft_path and not params.deterministic:
             self._draft = DraftModel.open(model.library, params, vocab, self._cost, lambda _progress: True)
         learns = context.n_sequences > 1 or params.speculation != "off" or self._draft is not None
-        self.scheduler = Scheduler(
-            context, self._open, cancels, emit, self._cost if learns else None, adapters=self._adapters
-        )
+        pool = SequencePool(context, context.n_sequences, self._adapters)
+        self.scheduler = Scheduler(context, self._open, cancels, emit, self._cost if learns else None, pool)
         self.tasks = Tasks(model, self._templates, params, self._adapters, cancels, emit)
 
     def info(self, load_ms: float) -> ModelInfo:
