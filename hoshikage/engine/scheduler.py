@@ -46,8 +46,7 @@ class Scheduler:
         cost: BatchCost | None = None,
         pool: SequencePool | None = None,
     ) -> None:
-        """What `open_session` raises ends that job alone. `cost` learns from what is decoded; None where nothing is to
-        be learned. `pool`: the context's sequences; None where its adapters never change."""
+        """What `open_session` raises ends that job alone. `cost` learns from what is decoded, where that is given."""
         self._context = context
         self._open_session = open_session
         self._cancels = cancels
