@@ -53,7 +53,6 @@ class NativeFields(RawFields, frozen=True, kw_only=True):
     n_cache_reuse: int | None = None
     id_slot: int | None = None
     # NEUTRAL
-    lora: list[Any] | None = None
     image_data: list[Any] | None = None
     grammar_lazy: bool | None = None
     grammar_triggers: list[Any] | None = None
@@ -132,7 +131,6 @@ WITHOUT_EFFECT: Final = {
 """Field -> why it may be accepted without doing anything for it."""
 
 NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
-    "lora": (None, []),
     "image_data": (None, []),
     "grammar_lazy": (None, False),
     "grammar_triggers": (None, []),
