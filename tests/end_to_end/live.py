@@ -26,6 +26,11 @@ class LiveServer:
         self._listening = threading.Event()
 
     @property
+    def environ(self) -> Mapping[str, str]:
+        """The environment that it runs in."""
+        return self._environ
+
+    @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 

@@ -1,0 +1,97 @@
+"""LoRA adapters through a real server: of models, personas, single requests, and llama-server's /lora-adapters."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from hoshikage.registry import Registry, own_options, persona_options
+from tests.adapter_files import write_control_vector, write_lora, write_merged
+from tests.end_to_end.live import LiveServer, home_environ
+
+pytestmark = pytest.mark.process
+TRUTHS = {
+    "plain": ({}, {}),
+    "one": ({1: 1.0}, {}),
+    "two": ({2: 1.0}, {}),
+    "half": ({1: 0.5}, {}),
+    "calm": ({}, {5: 2.0}),
+}
+"""Label of a model that has the adapters in its weights -> their seeds and scales."""
+
+
+@pytest.fixture(scope="module")
+def adapted(
+    tmp_path_factory: pytest.TempPathFactory, library_file: Path
+) -> Iterator[tuple[LiveServer, dict[str, str]]]:
+    home, folder = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("models")
+    config = home / ".config" / "hoshikage"
+    config.mkdir(parents=True)
+    registry = Registry(config / "model_map.json")
+    for label, (lora, vectors) in TRUTHS.items():
+        registry.add(label, write_merged(folder / f"{label}.gguf", lora, vectors), ())
+    one, two = (str(write_lora(folder / f"lora-{seed}.gguf", seed)) for seed in (1, 2))
+    calm = str(write_control_vector(folder / "vector.gguf", 5))
+    base = folder / "plain.gguf"
+    registry.add("base", base, (), own_options({"lora": [f"{one}:1.0", f"{two}:0.0"]}))
+    registry.add("calmed", base, (), own_options({"control_vector": [f"{calm}:2"]}))
+    registry.add("lost", base, (), own_options({"lora": [str(folder / "gone.gguf")]}))
+    registry.add_persona("poet", "base", "Short.", persona_options({"lora": [two]}))
+    environ = home_environ(home, library_file, N_CTX="256")
+    with LiveServer(environ) as live:
+        yield live, {label: written(live, label) for label in TRUTHS}
+
+
+def written(live: LiveServer, model: str, **more: Any) -> str:
+    body = {"model": model, "prompt": [261, 270, 290], "temperature": 0, "n_predict": 16, **more}
+    answer = httpx.post(f"{live.url}/completion", json=body, timeout=60)
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["content"])
+
+
+def admin_token(live: LiveServer) -> str:
+    return Path(live.environ["XDG_CONFIG_HOME"], "hoshikage", "admin.token").read_text().strip()
+
+
+def test_models_personas_and_requests_have_their_own(adapted: tuple[LiveServer, dict[str, str]]) -> None:
+    live, truth = adapted
+    assert len(set(truth.values())) == len(TRUTHS)
+    assert written(live, "base") == truth["one"]
+    assert written(live, "poet") == truth["two"]
+    assert written(live, "calmed") == truth["calm"]
+    assert written(live, "base", lora=[]) == truth["plain"]
+    assert written(live, "base", lora=[{"id": 0, "scale": 0.5}]) == truth["half"]
+    assert written(live, "base", lora=[{"id": 1, "scale": 1}]) == truth["two"]
+    assert written(live, "poet", lora=[{"id": 0, "scale": 1}]) == truth["two"]
+    assert written(live, "base") == truth["one"]
+
+
+def test_scales_are_listed_and_changed_for_all(adapted: tuple[LiveServer, dict[str, str]]) -> None:
+    live, truth = adapted
+    url = f"{live.url}/lora-adapters?model=base"
+    listed = [{"id": 0, "path": "lora-1.gguf", "scale": 1.0}, {"id": 1, "path": "lora-2.gguf", "scale": 0.0}]
+    assert httpx.get(url).json() == listed
+    assert httpx.post(url, json=[{"id": 1, "scale": 1.0}]).status_code == 401
+    head = {"Authorization": f"Bearer {admin_token(live)}"}
+    assert httpx.post(url, json=[{"id": 1, "scale": 1.0}], headers=head).json() == {"success": True}
+    assert written(live, "base") == truth["two"]
+    assert [one["scale"] for one in httpx.get(url).json()] == [0.0, 1.0]
+    assert written(live, "base", lora=[{"id": 0}]) == truth["one"]
+    choice = {"model": "base", "adapters": [{"id": 0, "scale": 1.0}]}
+    assert httpx.post(f"{live.url}/lora-adapters", json=choice, headers=head).status_code == 200
+    assert written(live, "base") == truth["one"]
+
+
+def test_what_is_not_there_is_refused_by_name(adapted: tuple[LiveServer, dict[str, str]]) -> None:
+    live, _ = adapted
+    body = {"model": "base", "prompt": "x", "lora": [{"id": 2, "scale": 1}]}
+    answer = httpx.post(f"{live.url}/completion", json=body)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "lora[0].id")
+    answer = httpx.post(f"{live.url}/completion", json={"model": "lost", "prompt": "x"})
+    assert answer.status_code == 400
+    assert "gone.gguf" in json.dumps(answer.json(), ensure_ascii=False)
