@@ -290,6 +290,30 @@ OPTIONS: Final = (
     Option(
         "responses_store", Whole(0, 10_000), "0 (= off) … 10000", here=ANY, variable="RESPONSES_STORE", default="100"
     ),
+    Option(
+        "memory_summary",
+        Switch(),
+        "off | on",
+        here=ANY,
+        variable="MEMORY_SUMMARY",
+        default="off",
+        own=True,
+    ),
+    Option("summary_at", Decimal(0.1, 0.95), "0.1 … 0.95", here=ANY, variable="SUMMARY_AT", default="0.75"),
+    Option("raw_turns", Whole(1, 1000), "1 … 1000", here=ANY, variable="RAW_TURNS", default="3"),
+    Option(
+        "summary_choice",
+        one_of("clusters", "facts"),
+        "clusters | facts",
+        here=ANY,
+        variable="SUMMARY_CHOICE",
+        default="clusters",
+    ),
+    Option("cluster_divisor", Whole(1, 100_000), "1 … 100000", here=ANY, variable="CLUSTER_DIVISOR", default="100"),
+    Option("min_clusters", Whole(1, 1000), "1 … 1000", here=ANY, variable="MIN_CLUSTERS", default="1"),
+    Option("max_clusters", Whole(1, 1000), "1 … 1000", here=ANY, variable="MAX_CLUSTERS", default="20"),
+    Option("embedding_model", label, "label", here=ANY, variable="EMBEDDING_MODEL", default=""),
+    Option("sentence_bert_model", label, "name", variable="SENTENCE_BERT_MODEL", default=""),
     Option("drain_timeout", Decimal(0.0, 3600.0), "0 … 3600 s", here=ANY, variable="DRAIN_TIMEOUT", default="30"),
 )
 SETTINGS: Final = tuple(option for option in OPTIONS if option.variable)
@@ -298,5 +322,5 @@ OWN: Final = tuple(option for option in OPTIONS if option.own)
 """Those that a model may have of its own."""
 SAMPLING: Final = tuple(option for option in OWN if option.scope == SAMPLE)
 """Those of them that say how tokens are chosen."""
-PERSONA: Final = (*SAMPLING, *(option for option in OWN if option.name == "lora"))
+PERSONA: Final = (*SAMPLING, *(option for option in OWN if option.name in ("lora", "memory_summary")))
 """Those that a persona may have of its own."""

@@ -237,6 +237,12 @@ class Tokenization(Struct, frozen=True, array_like=True, tag="tokenize"):
     parse_special: bool
 
 
+class Measuring(Struct, frozen=True, array_like=True, tag="measure"):
+    """How many tokens each text has, without any that the model wants around it. Answered by one wire.Counts."""
+
+    texts: tuple[str, ...]
+
+
 class Detokenization(Struct, frozen=True, array_like=True, tag="detokenize"):
     """Answered by wire.Text."""
 
@@ -277,7 +283,7 @@ class Ranking(Struct, frozen=True, array_like=True, tag="rank"):
     """The request's field, for refusals."""
 
 
-WordTask = Tokenization | Detokenization | Rendering | Counting
+WordTask = Tokenization | Detokenization | Rendering | Counting | Measuring
 """What needs a model's vocabulary and template alone."""
 Task = WordTask | Embedding | Ranking
 """What a loaded model is asked for beside an answer."""

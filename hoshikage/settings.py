@@ -14,7 +14,7 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import platformdirs
 
@@ -91,6 +91,21 @@ class Settings:
     """Name of the model that answers requests which name none."""
     unknown_model: str
     """What a name that nobody knows means: `refuse` or `default`."""
+    memory_summary: bool
+    """Whether long conversations are made short."""
+    summary_at: float
+    """The share of the context from which on they are."""
+    raw_turns: int
+    """The last exchanges, which always stay word for word."""
+    summary_choice: Literal["clusters", "facts"]
+    """How the sentences of a digest are chosen."""
+    cluster_divisor: int
+    min_clusters: int
+    max_clusters: int
+    embedding_model: str | None
+    """Label of the model that makes memory's vectors."""
+    sentence_bert_model: str | None
+    """Name of a model of sentence-transformers, where no label is set."""
     registry_root: Path | None = None
     """The working folder, where its `.env` named the registry: its entries name no text file outside of it."""
 

@@ -145,6 +145,13 @@ class Tokens(Frame, frozen=True, tag="tokens"):
     pieces: tuple[bytes, ...]
 
 
+class Counts(Frame, frozen=True, tag="counts"):
+    """How many tokens each of the texts has."""
+
+    job: int
+    counts: tuple[int, ...]
+
+
 class Text(Frame, frozen=True, tag="text"):
     """A part of a text; the rest comes in further ones."""
 
@@ -197,6 +204,8 @@ class Finished(Frame, frozen=True, tag="finished"):
     """The choice whose end it is: the last to end, as choices that are computed together end in any order."""
     tokens: tuple[int, ...] = ()
     """Where they were asked for: the last choice's tokens that came with no text, the one that ended it included."""
+    condensed_turns: int = 0
+    """Turns of the conversation that a digest stood for; the server fills it in."""
 
 
 class Failed(Frame, frozen=True, tag="failed"):
@@ -224,7 +233,7 @@ class Log(Frame, frozen=True, tag="log"):
 
 
 Command = Load | Generate | Perform | Cancel
-Answered = Tokens | Text | Vector | Score
+Answered = Tokens | Counts | Text | Vector | Score
 JobEvent = Started | Prefill | Echo | Token | ChoiceEnd | Answered | Finished | Failed
 Event = Ready | Loading | Loaded | JobEvent | Log
 

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-SLOW: Final = ("native", "process", "long")
-"""Marks of tests that need a library, start a process, or take seconds: the unit lane leaves them out."""
+SLOW: Final = ("native", "process", "long", "memory")
+"""Marks of tests that need a library, start a process, take seconds, or need the packages of memory: the unit lane
+leaves them out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,10 @@ class Lane:
 
 
 UNIT: Final = Lane("unit", libraries="none", lint=True, arguments=("-n", "auto"))
-FULL: Final = Lane("full", whole=True, lint=True)
-NIGHTLY: Final = Lane("nightly", whole=True, lint=True, variables={"STRESS_ANSWERS": "1000"})
+WHOLE: Final = ("test", "dev", "memory")
+"""The extras of the lanes that run every test."""
+FULL: Final = Lane("full", extras=WHOLE, whole=True, lint=True)
+NIGHTLY: Final = Lane("nightly", extras=WHOLE, whole=True, lint=True, variables={"STRESS_ANSWERS": "1000"})
 MODELS: Final = Lane("models", libraries="all")
 CLIENTS: Final = Lane("clients", arguments=("clients",))
 PAGE: Final = Lane("page")

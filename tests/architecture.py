@@ -43,12 +43,15 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     "engine": VALUES | {"cores", "_ffi", "llama"},
     "lab": VALUES | {"_ffi", "llama"},
     "runner": VALUES | {"native_os", "_ffi", "llama", "engine", "lab"},
+    # beside both: what keeps memory
+    "keeper": frozenset({"errors", "native_os"}),
     # the server's side, from the bottom up
     "library": frozenset({"errors", "params", "infos", "durable", "locked_file", "messages"}),
     "tools": frozenset({"errors", "params"}),
     "dispatch": VALUES | {"runner", "library", "registry", "gguf", "option", "options", "settings", "messages"},
     "http": VALUES | {"dispatch", "registry", "settings", "messages", "access", "heap"},
-    "answer": VALUES | {"http", "dispatch", "registry", "gguf", *OPTIONS, "settings", "messages", "tools"},
+    "memory": VALUES | {"keeper", "runner", "dispatch", "registry", "gguf", "settings", "messages"},
+    "answer": VALUES | {"memory", "http", "dispatch", "registry", "gguf", *OPTIONS, "settings", "messages", "tools"},
     "protocols": VALUES
     | {"answer", "http", "dispatch", "registry", "gguf", *OPTIONS, "settings", "messages", "service", "access"}
     | {"tools", "page", "in_force"},
@@ -82,7 +85,9 @@ OWNERS: Final[Mapping[str, frozenset[str]]] = {
     "ctypes": frozenset({"_ffi", "heap", "native_os"}),
     "aiohttp.web": frozenset({"http", "answer", "protocols"}),
     "rich": frozenset({"cli"}),
-    "numpy": RUNNER_SIDE,
+    "numpy": RUNNER_SIDE | {"keeper"},
+    "sklearn": frozenset({"keeper"}),
+    "sentencex": frozenset({"keeper"}),
     "jinja2": RUNNER_SIDE,
     "llguidance": frozenset({"llama"}),
 }

@@ -112,7 +112,7 @@ def _is_evasion(node: ast.AST) -> bool:
     return called == "time.sleep" or (called == "asyncio.sleep" and given != [0])
 
 
-NUMPY: Final = "only _ffi, engine, lab, llama, native_os, runner may import numpy"
+NUMPY: Final = "only _ffi, engine, keeper, lab, llama, native_os, runner may import numpy"
 APART: Final = "protocols.ollama must not import protocols.openai"
 
 

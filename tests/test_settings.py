@@ -190,6 +190,7 @@ FOREIGN = {
     "TLS_CERT_FILE": "./cert",
     "TLS_KEY_FILE": "./key",
     "UNIX_SOCKET": "./socket",
+    "SENTENCE_BERT_MODEL": "a/model",
 }
 """What a working folder's `.env` asks for in vain."""
 

@@ -33,9 +33,10 @@ print(json.dumps(told[0]))
 LATER: Final = {
     # of others
     "numpy", "jinja2", "rich", "llguidance", "dotenv", "pynvml", "sqlite3", "tarfile",
-    "xml", "curses", "unittest",
+    "xml", "curses", "unittest", "chromadb", "sklearn", "sentencex",
     # our own
     "hoshikage._ffi", "hoshikage.llama", "hoshikage.engine", "hoshikage.runner.main", "hoshikage.tools",
+    "hoshikage.keeper", "hoshikage.memory", "hoshikage.answer.remembering",
     "hoshikage.library.selection", "hoshikage.answer.schema", "hoshikage.answer.prepared", "hoshikage.answer.shapes",
     "hoshikage.protocols.openai.chat", "hoshikage.protocols.openai.completions",
     "hoshikage.protocols.openai.responses", "hoshikage.protocols.openai.embeddings",

@@ -11,6 +11,7 @@ from aiohttp import web
 from hoshikage import wire
 from hoshikage.answer.chat_formats import CHAT_FORMATS
 from hoshikage.answer.output_parser import PLAIN, ParserSpec
+from hoshikage.answer.remembering import NOTHING, Remembered, remembered
 from hoshikage.answer.schema import chat
 from hoshikage.answer.schema.tools import select
 from hoshikage.answer.tools import adapted
@@ -33,6 +34,7 @@ class PreparedRequest:
     parsing: ParserSpec = PLAIN
     rename: Rename = str
     """What the engine's refusals call a field -> what the protocol does."""
+    memory: Remembered = NOTHING
 
     @property
     def job(self) -> GenerationRequest:
@@ -45,10 +47,11 @@ async def prepare(request: web.Request, spec: ModelSpec, body: chat.ChatBody, re
     try:
         selection = select(body.tools, body.tool_choice, body.parallel_tool_calls)
         chat_format = await request.app[CHAT_FORMATS].of(spec)
-        job, parsing = adapted(chat.to_request(body, spec, request.app[SETTINGS]), selection, chat_format, spec.stop)
+        job, memory = await remembered(request, spec, body, chat.to_request(body, spec, request.app[SETTINGS]))
+        job, parsing = adapted(job, selection, chat_format, spec.stop)
     except InvalidRequest as error:
         raise renamed(error, rename) from None
-    return PreparedRequest(spec, (job,), parsing, rename)
+    return PreparedRequest(spec, (job,), parsing, rename, memory)
 
 
 def renamed(error: InvalidRequest, rename: Rename) -> InvalidRequest:

@@ -27,8 +27,13 @@ def usage(finished: wire.Finished) -> dict[str, Any]:
         "prompt_tokens": finished.prompt_tokens,
         "completion_tokens": finished.completion_tokens,
         "total_tokens": finished.prompt_tokens + finished.completion_tokens,
-        "prompt_tokens_details": {"cached_tokens": finished.timings.cached_tokens},
+        "prompt_tokens_details": {"cached_tokens": finished.timings.cached_tokens, **condensed(finished)},
     }
+
+
+def condensed(finished: wire.Finished) -> dict[str, int]:
+    """How many turns a digest stood for, where there was one."""
+    return {"condensed_turns": finished.condensed_turns} if finished.condensed_turns else {}
 
 
 def logprobs_of(tokens: Iterable[wire.Chosen]) -> dict[str, Any]:

@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from typing import Any, Final, Protocol, runtime_checkable
 
+import msgspec
 from aiohttp import web
 
 from hoshikage import wire
 from hoshikage.answer.output_parser import OutputParser, ParsedEnd
 from hoshikage.answer.prepared import PreparedRequest, renamed
+from hoshikage.answer.remembering import CONDENSED_HEADER
 from hoshikage.answer.shapes import REPAIR_HEADER, Progress
 from hoshikage.answer.submit import keep, submit
 from hoshikage.dispatch.client import Note, Waiting
@@ -173,6 +175,8 @@ class _Pump:
         """How much of the prompt was computed when its progress was first told, and when that was."""
         self._finished = False
         self.headers: dict[str, str] = dict(writer.headers)
+        if prepared.memory.condensed:
+            self.headers[CONDENSED_HEADER] = str(prepared.memory.condensed)
         """What has become known for the answer's headers."""
         self.comment: Comment = "waiting"
         """What a silent stream says."""
@@ -223,6 +227,8 @@ class _Pump:
             if note.reason == "cancelled":
                 raise InferenceFailed("http.answer_cut")
             self._finished = True
+            if self._prepared.memory.condensed:
+                note = msgspec.structs.replace(note, condensed_turns=self._prepared.memory.condensed)
             return self._end(note.choice, note.reason, note.stop, note)
         if isinstance(note, wire.Echo):
             frames = [self._say(one, (Content(note.text),), note.logprobs or (), 0) for one in range(choices)]
@@ -264,7 +270,7 @@ class _Pump:
         end = self._parser(choice).finish(reason, stop)
         lead = self._lead()
         said = self._say(choice, end.deltas, (), finished.completion_tokens if finished else 0) if end.deltas else b""
-        warnings = [] if end.parsed else self._unparsed
+        warnings = [*self._prepared.memory.warnings, *([] if end.parsed else self._unparsed)]
         return lead + said + self._writer.end(self._first + choice, end, warnings, finished)
 
     def _progress(self, note: Note) -> None:

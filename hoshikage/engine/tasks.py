@@ -23,6 +23,7 @@ from hoshikage.params import (
     Detokenization,
     Embedding,
     LoadParams,
+    Measuring,
     Ranking,
     Rendering,
     Timings,
@@ -67,6 +68,9 @@ class Tasks:
             for start in range(0, len(tokens) or 1, FRAME_TOKENS):
                 part = tokens[start : start + FRAME_TOKENS]
                 self._emit(wire.Tokens(job, tuple(part), tuple(vocab.shown(token) for token in part)))
+        elif isinstance(task, Measuring):
+            counts = (len(vocab.tokenize(text, parse_special=False, add_special=False)) for text in task.texts)
+            self._emit(wire.Counts(job, tuple(counts)))
         elif isinstance(task, Detokenization):
             pieces = (vocab.shown(token) for token in checked(task.tokens, vocab, "tokens"))
             self._tell(job, b"".join(pieces).decode("utf-8", "replace"))

@@ -19,6 +19,7 @@ EXPOSED: Final = ", ".join(
         "x-request-id",
         "retry-after",
         "x-hoshikage-ignored",
+        "x-hoshikage-condensed",
         *(f"x-ratelimit-{part}-{kind}" for part in ("limit", "remaining", "reset") for kind in ("requests", "tokens")),
     )
 )

@@ -24,6 +24,7 @@ AREAS = (
     "http",
     "lacks",
     "library",
+    "remember",
     "model",
     "routes",
     "run",

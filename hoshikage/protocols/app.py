@@ -19,6 +19,7 @@ from aiohttp import web
 
 from hoshikage.access.limits import RateLimits
 from hoshikage.answer.chat_formats import CHAT_FORMATS, ChatFormats
+from hoshikage.answer.memory_holder import MEMORY, MemoryHolder
 from hoshikage.answer.model_files import MODEL_FILES, ModelFiles
 from hoshikage.dispatch import making
 from hoshikage.errors import HoshikageError
@@ -108,6 +109,7 @@ def create(
     app[LORA_SCALES] = {}
     app[LIMITS] = RateLimits(settings.rate_limit_requests, settings.rate_limit_tokens)
     app[MODEL_FILES] = ModelFiles()
+    app[MEMORY] = MemoryHolder(settings, dispatcher, registry)
     app[OPENAPI] = OpenApiDocument(ROUTES)
     app[REFUSALS] = Refusals()
     app[RESPONSES] = ResponseStore(settings.responses_store)
@@ -239,6 +241,7 @@ async def _dispatching(app: web.Application) -> AsyncIterator[None]:
     await app[DISPATCHER].start()
     yield
     await app[DISPATCHER].stop()
+    await app[MEMORY].stop()
 
 
 def _tell(settings: Settings, key: str, **details: str) -> None:

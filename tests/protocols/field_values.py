@@ -150,6 +150,7 @@ VALUES: Final[dict[str, Body]] = {
         "service_tier": "flex",
         "cache_prompt": True,
         "ttl": 60,
+        "memory": {"summary": False},
         "metadata": {"a": "b"},
         "prediction": {"type": "content", "content": [ALL]},
         "prompt_cache_key": "x",
@@ -159,6 +160,7 @@ VALUES: Final[dict[str, Body]] = {
         "user": "x",
     },
     "responses": {
+        "memory": {"summary": False},
         "model": "tiny",
         "ttl": 60,
         "input": [
@@ -208,6 +210,7 @@ VALUES: Final[dict[str, Body]] = {
         "user": "x",
     },
     "messages": {
+        "memory": {"summary": False},
         "model": "tiny",
         "messages": [
             USER,
@@ -299,6 +302,7 @@ VALUES: Final[dict[str, Body]] = {
         "post_sampling_probs": True,
     },
     "ollama": {
+        "memory": {"summary": False},
         "model": "tiny:latest",
         "prompt": "b",
         "system": "x",

@@ -51,6 +51,7 @@ OF_THE_ANSWER: Final = frozenset(
         "timings_per_token",
         "keep_alive",
         "ttl",
+        "memory",
         "return_progress",
         "response_fields",
         "service_tier",

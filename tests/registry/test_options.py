@@ -49,6 +49,7 @@ ALL: dict[str, Any] = {
     "frequency_penalty": -0.5,
     "presence_penalty": 0.25,
     "seed": 7,
+    "memory_summary": "on",
 }
 
 

@@ -12,7 +12,7 @@ import test as script
 from screen import ROOT, Screen
 from tests import marks
 
-MARKS: Final = {"native", "process", "long", "models", "clients", "page", "further"}
+MARKS: Final = {"native", "process", "long", "models", "clients", "page", "memory", "further"}
 FURTHER: Final = lanes.Lane("further")
 
 

@@ -20,6 +20,7 @@ from msgspec import Meta, Struct
 
 from hoshikage.answer.schema import output, sampling, thoughts, tools
 from hoshikage.answer.schema.lora import LoraScales, chosen_lora
+from hoshikage.answer.schema.memory import MemoryFields
 from hoshikage.answer.schema.output import ResponseFormat, grammar_of
 from hoshikage.answer.schema.request_body import RequestBody
 from hoshikage.answer.schema.sampling import SamplingFields, sampling_params
@@ -146,6 +147,7 @@ class ChatBody(SamplingFields, frozen=True, kw_only=True):
     cache_prompt: bool | None = None
     ttl: Ttl | None = None
     lora: LoraScales | None = None
+    memory: MemoryFields | None = None
     # WITHOUT_EFFECT
     metadata: dict[str, Any] | None = None
     prediction: Prediction | None = None

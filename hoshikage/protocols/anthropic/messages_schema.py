@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 
 from hoshikage.answer.schema import sampling, tools
 from hoshikage.answer.schema.chat import ChatBody, ChatMessage
+from hoshikage.answer.schema.memory import MemoryFields
 from hoshikage.answer.schema.output import NamedSchema, ResponseFormat, Schema
 from hoshikage.answer.schema.request_body import RequestBody
 from hoshikage.answer.schema.sampling import SamplingFields
@@ -82,6 +83,7 @@ class MessagesBody(SamplingFields, frozen=True, kw_only=True):
     tool_choice: ToolChoice | None = None
     thinking: Thinking | None = None
     output_config: OutputConfig | None = None
+    memory: MemoryFields | None = None
     # WITHOUT_EFFECT
     cache_control: dict[str, Any] | None = None
     context_management: dict[str, Any] | None = None
@@ -177,6 +179,7 @@ def to_chat(body: MessagesBody) -> ChatBody:
         tool_choice=None if choice is None else _choice(choice),
         parallel_tool_calls=False if choice is not None and choice.disable_parallel_tool_use else None,
         chat_template_kwargs=kwargs,
+        memory=body.memory,
         **{name: getattr(body, name) for name in SamplingFields.__struct_fields__},
     )
 

@@ -11,6 +11,7 @@ import msgspec
 
 from hoshikage import wire
 from hoshikage.answer.output_parser import ParsedEnd
+from hoshikage.answer.shapes import condensed
 from hoshikage.answer.stream import SSE, Warnings
 from hoshikage.answer.unparsed import UNPARSED, object_of
 from hoshikage.errors import HoshikageError
@@ -89,6 +90,7 @@ class MessageWriter:
         frames = self._close()
         met = finished.stop if finished.reason == "stop" and finished.stop in self._stops else None
         usage = _usage(finished.prompt_tokens, finished.completion_tokens, finished.timings.cached_tokens)
+        usage |= condensed(finished)
         stopped = {"stop_reason": self._reason(end, finished, met), "stop_sequence": met}
         told = {"warnings": warnings} if warnings else {}
         self._message |= {"content": self._content, **stopped, "usage": usage, **told}

@@ -15,6 +15,7 @@ from hoshikage.answer import unparsed
 from hoshikage.answer.schema import sampling, tools
 from hoshikage.answer.schema.chat import CalledFunction, ChatBody, ChatMessage
 from hoshikage.answer.schema.chat import ToolCall as ChatCall
+from hoshikage.answer.schema.memory import MemoryFields
 from hoshikage.answer.schema.output import ResponseFormat, Schema
 from hoshikage.answer.schema.request_body import RequestBody
 from hoshikage.answer.schema.sampling import SamplingFields
@@ -81,6 +82,7 @@ class AnswerFields(Struct, frozen=True, kw_only=True):
     keep_alive: str | float | None = None
     truncate: bool | None = None
     shift: bool | None = None
+    memory: MemoryFields | None = None
 
     @property
     def shows_thoughts(self) -> bool:
@@ -297,6 +299,7 @@ def _chat(body: AnswerFields, turns: list[ChatMessage], functions: list[tools.To
         logprobs=body.logprobs,
         top_logprobs=(body.top_logprobs or 0) if body.logprobs else None,
         reasoning_effort=body.think if isinstance(body.think, str) else None,
+        memory=body.memory,
         chat_template_kwargs=None if body.think is None else {"enable_thinking": bool(body.think)},
         **{name: getattr(options, name) for name in SamplingFields.__struct_fields__},
     )

@@ -11,7 +11,7 @@ import msgspec
 
 from hoshikage import wire
 from hoshikage.answer.output_parser import ParsedEnd
-from hoshikage.answer.shapes import logprobs_of
+from hoshikage.answer.shapes import condensed, logprobs_of
 from hoshikage.answer.stream import Warnings
 from hoshikage.answer.unparsed import object_of
 from hoshikage.errors import BodyEmpty, HoshikageError, ModelNotFound
@@ -93,6 +93,7 @@ class LineWriter:
             "eval_count": finished.completion_tokens,
             "eval_duration": answer,
             **({"context": [*self._context, *finished.tokens]} if self._tells_context else {}),
+            **condensed(finished),
             **({"warnings": warnings} if warnings else {}),
         }
         return frames + self._line(self._fields(""), self._end)

@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 
 from hoshikage.answer.schema import chat, sampling, tools
 from hoshikage.answer.schema.chat import ChatBody, ChatMessage, Effort, MetadataName, MetadataValue
+from hoshikage.answer.schema.memory import MemoryFields
 from hoshikage.answer.schema.output import Format, NamedSchema, ResponseFormat, Schema
 from hoshikage.answer.schema.request_body import RequestBody
 from hoshikage.answer.schema.sampling import SamplingFields
@@ -98,6 +99,7 @@ class ResponsesBody(SamplingFields, frozen=True, kw_only=True):
     chat_template_kwargs: Annotated[dict[str, Any], Meta(max_length=32)] | None = None
     service_tier: str | None = None
     ttl: Ttl | None = None
+    memory: MemoryFields | None = None
     # WITHOUT_EFFECT
     max_tool_calls: Annotated[int, Meta(ge=1)] | None = None
     prompt_cache_key: str | None = None
@@ -217,6 +219,7 @@ def to_chat(body: ResponsesBody, before: Sequence[ChatMessage]) -> ChatBody:
         else body.tool_choice,
         parallel_tool_calls=body.parallel_tool_calls,
         chat_template_kwargs=body.chat_template_kwargs,
+        memory=body.memory,
         **{name: getattr(body, name) for name in SamplingFields.__struct_fields__},
     )
 

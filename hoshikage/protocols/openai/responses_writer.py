@@ -14,7 +14,7 @@ from hoshikage import wire
 from hoshikage.answer.output_parser import ParsedEnd
 from hoshikage.answer.prepared import PreparedRequest
 from hoshikage.answer.schema.chat import ChatMessage
-from hoshikage.answer.shapes import logprobs_of
+from hoshikage.answer.shapes import condensed, logprobs_of
 from hoshikage.answer.stream import SSE, Warnings
 from hoshikage.errors import HoshikageError
 from hoshikage.http.error_response import message_of
@@ -228,7 +228,11 @@ class ResponseWriter:
     def _usage(self, finished: wire.Finished) -> dict[str, Any]:
         return {
             "input_tokens": finished.prompt_tokens,
-            "input_tokens_details": {"cached_tokens": finished.timings.cached_tokens, "cache_write_tokens": 0},
+            "input_tokens_details": {
+                "cached_tokens": finished.timings.cached_tokens,
+                "cache_write_tokens": 0,
+                **condensed(finished),
+            },
             "output_tokens": finished.completion_tokens,
             "output_tokens_details": {"reasoning_tokens": self._reasoning_tokens},
             "total_tokens": finished.prompt_tokens + finished.completion_tokens,

@@ -1,0 +1,90 @@
+"""Chooses the sentences that stand for a long conversation: the same for the same ones. Keeper process; pure."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hoshikage.keeper.frames import Choose, Sentence
+
+Matrix = NDArray[np.float32]
+SEED: Final = 0
+SHARE: Final = 10
+MOST_OF_ONE: Final = 5
+"""Of a cluster of n sentences, ceil(n / SHARE) are taken, and no more than MOST_OF_ONE."""
+WORD: Final = re.compile(
+    "[A-Za-z\u00c0-\u024f][A-Za-z\u00c0-\u024f'’-]*|[0-9][0-9.,:/-]*|[\u30a1-\u30fa\u30fc]+|[\u4e00-\u9fff\u3005]+"
+)
+"""What carries meaning: words, numbers, runs of katakana and of kanji. Hiragana is mostly grammar."""
+ASKS: Final = re.compile(r"[?？]\s*$|(?:か|かな|でしょうか)[。.]?\s*$")
+EXACT: Final = re.compile(r"[0-9]|[\u30a1-\u30fa]{2}")
+NAMES: Final = re.compile(r"(?<=[a-z,;:] )[A-Z][a-z]+")
+"""A capital within a sentence."""
+OWN: Final = re.compile(r"\b(?:I|I'm|I've|my|mine|our|we|we're)\b|私|僕|俺|うち|わたし|ぼく", re.IGNORECASE)
+LIKE: Final = 0.75
+"""Sentences whose vectors are so near say the same; the second is worth nothing."""
+
+
+def chosen(asked: Choose, vectors: Matrix) -> list[int]:
+    """The places of the chosen sentences, the best first. One row of `vectors` for each sentence."""
+    if not asked.sentences:
+        return []
+    if asked.choice == "facts":
+        return _facts(asked.sentences, vectors)
+    return _clusters(vectors, clusters(len(asked.sentences), asked))
+
+
+def clusters(count: int, asked: Choose) -> int:
+    return min(max(asked.least, min(asked.most, count // asked.divisor)), count)
+
+
+def _clusters(vectors: Matrix, k: int) -> list[int]:
+    """The nearest to each centre, then the second nearest of each, and so on: as many as a cluster's size allows."""
+    from sklearn.cluster import KMeans
+
+    fitted: Any = KMeans(n_clusters=k, n_init=1, random_state=SEED).fit(vectors)
+    ranked: list[tuple[int, float, int]] = []
+    for cluster in range(k):
+        members = np.flatnonzero(fitted.labels_ == cluster)
+        away = np.linalg.norm(vectors[members] - fitted.cluster_centers_[cluster], axis=1)
+        most = min(math.ceil(len(members) / SHARE), MOST_OF_ONE)
+        for rank, index in enumerate(np.argsort(away, kind="stable")[:most]):
+            ranked.append((rank, float(away[index]), int(members[index])))
+    return [place for _, _, place in sorted(ranked)]
+
+
+def _facts(sentences: Sequence[Sentence], vectors: Matrix) -> list[int]:
+    """By what each says that the others do not: rare words, numbers and names, said and not asked, by the user rather
+    than by the model; without what has been chosen already in other words."""
+    words = [set(map(str.lower, WORD.findall(one.text))) for one in sentences]
+    seen = Counter(word for found in words for word in found)
+    worth = np.array([_worth(one, found, seen, len(sentences)) for one, found in zip(sentences, words, strict=True)])
+    order: list[int] = []
+    free = worth > 0
+    for place in np.argsort(-worth, kind="stable"):
+        if not free[place]:
+            continue
+        order.append(int(place))
+        free &= vectors @ vectors[place] < LIKE
+    return order
+
+
+def _worth(one: Sentence, words: set[str], seen: Counter[str], count: int) -> float:
+    """How much a sentence tells, for what it costs."""
+    rare = sum(math.log(count / seen[word]) for word in words)
+    exact = len(EXACT.findall(one.text)) > 0
+    named = len(NAMES.findall(one.text)) > 0
+    worth = rare / math.log(count + 1) * (1 + 0.5 * exact + 0.5 * named)
+    if OWN.search(one.text):
+        worth *= 1.5
+    if ASKS.search(one.text):
+        worth *= 0.3
+    if not one.by_user:
+        worth *= 0.5
+    return worth / math.sqrt(8 + len(one.text.encode()))

@@ -1,0 +1,141 @@
+"""The frames between server and keeper: typed, length-prefixed, size-limited, as those of `wire`. Any thread."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+
+from hoshikage.errors import Detail, HoshikageError, by_name
+
+HEADER_BYTES: Final = 4
+MAX_FRAME_BYTES: Final = 64 * 1024 * 1024
+Choice = Literal["clusters", "facts"]
+
+
+class Frame(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Base of all frames; each has a tag of its own, and the number of what it asks or answers."""
+
+    number: int
+
+
+# Asked by the server.
+
+
+class Split(Frame, frozen=True, tag="split"):
+    """Asks for the sentences of texts. Answered by Sentences."""
+
+    texts: tuple[str, ...]
+    model: str
+    """The name of what makes the vectors; those of two models never meet."""
+
+
+class Learn(Frame, frozen=True, tag="learn"):
+    """Tells the vectors of sentences. Answered by Done."""
+
+    model: str
+    texts: tuple[str, ...]
+    vectors: tuple[bytes, ...]
+    """32-bit floats, little-endian, of length 1."""
+
+
+class Sentence(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A sentence of a conversation, and whether the user said it."""
+
+    text: str
+    by_user: bool
+
+
+class Choose(Frame, frozen=True, tag="choose"):
+    """Asks which sentences stand for all of them. Answered by Chosen."""
+
+    model: str
+    sentences: tuple[Sentence, ...]
+    """In order of time; their vectors have been told."""
+    choice: Choice
+    divisor: int
+    least: int
+    most: int
+    """Clusters: one for so many sentences, at least, at most."""
+
+
+class Encode(Frame, frozen=True, tag="encode"):
+    """Asks for vectors by sentence-transformers. Answered by Vectors."""
+
+    model: str
+    texts: tuple[str, ...]
+
+
+# Answered by the keeper.
+
+
+class Sentences(Frame, frozen=True, tag="sentences"):
+    """The sentences of each text, and those of them whose vectors are not known."""
+
+    pieces: tuple[tuple[str, ...], ...]
+    unknown: tuple[str, ...]
+
+
+class Chosen(Frame, frozen=True, tag="chosen"):
+    """The places of the chosen sentences, the best first."""
+
+    order: tuple[int, ...]
+
+
+class Vectors(Frame, frozen=True, tag="vectors"):
+    values: tuple[bytes, ...]
+
+
+class Done(Frame, frozen=True, tag="done"):
+    """It is done, for so many."""
+
+    count: int = 0
+
+
+class Refused(Frame, frozen=True, tag="refused"):
+    """It could not be done."""
+
+    kind: str
+    key: str
+    details: dict[str, Detail] = {}
+
+    @classmethod
+    def of(cls, number: int, error: HoshikageError) -> Refused:
+        return cls(number, type(error).__name__, error.key, error.details)
+
+    def error(self) -> HoshikageError:
+        return by_name(self.kind).of(self.key, self.details)
+
+
+Ask = Split | Learn | Choose | Encode
+Reply = Sentences | Chosen | Vectors | Done | Refused
+
+_encoder = msgspec.msgpack.Encoder()
+_asks: msgspec.msgpack.Decoder[Ask] = msgspec.msgpack.Decoder(Ask)
+_replies: msgspec.msgpack.Decoder[Reply] = msgspec.msgpack.Decoder(Reply)
+
+
+def encode(frame: Ask | Reply) -> bytes:
+    """The frame with its length in front."""
+    body = _encoder.encode(frame)
+    return len(body).to_bytes(HEADER_BYTES, "little") + body
+
+
+def body_length(header: bytes) -> int:
+    """Length of the body that follows this header. Raises ValueError where it is over the limit."""
+    length = int.from_bytes(header, "little")
+    if length > MAX_FRAME_BYTES:
+        raise ValueError(f"a frame of {length} bytes; the limit is {MAX_FRAME_BYTES}")
+    return length
+
+
+def decode_ask(body: bytes) -> Ask:
+    return _asks.decode(body)
+
+
+def decode_reply(body: bytes) -> Reply:
+    """Raises ValueError."""
+    try:
+        return _replies.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ValueError(str(error)) from None

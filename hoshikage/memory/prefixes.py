@@ -1,0 +1,50 @@
+"""What embedding models want in front of a text, by the names of their families. Values; any thread."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, Literal, NamedTuple
+
+Use = Literal["query", "passage", "topic"]
+"""A question that something is looked for with, what may be found, and a sentence among others of its kind."""
+
+
+class Prefixes(NamedTuple):
+    query: str = ""
+    passage: str = ""
+    topic: str = ""
+
+    def of(self, use: Use) -> str:
+        return {"query": self.query, "passage": self.passage, "topic": self.topic}[use]
+
+
+BGE: Final = "Represent this sentence for searching relevant passages: "
+FAMILIES: Final[tuple[tuple[frozenset[str], Prefixes], ...]] = (
+    (frozenset({"ruri", "v3"}), Prefixes("検索クエリ: ", "検索文書: ", "トピック: ")),
+    (frozenset({"ruri"}), Prefixes("クエリ: ", "文章: ", "文章: ")),
+    (frozenset({"e5", "instruct"}), Prefixes()),
+    (frozenset({"e5"}), Prefixes("query: ", "passage: ", "query: ")),
+    (frozenset({"bge", "m3"}), Prefixes()),
+    (frozenset({"bge", "en"}), Prefixes(BGE)),
+    (frozenset({"nomic", "embed"}), Prefixes("search_query: ", "search_document: ", "clustering: ")),
+    (frozenset({"arctic", "embed", "v2"}), Prefixes("query: ")),
+    (frozenset({"arctic", "embed"}), Prefixes(BGE)),
+    (frozenset({"mxbai", "embed"}), Prefixes(BGE)),
+    (
+        frozenset({"embeddinggemma"}),
+        Prefixes("task: search result | query: ", "title: none | text: ", "task: clustering | query: "),
+    ),
+    (frozenset({"glucose", "v2"}), Prefixes("query: ", "passage: ", "query: ")),
+)
+"""The words of a name -> what stands in front of its texts. The first whose words are all there decides; a name with
+none of them wants nothing."""
+
+
+def prefixes_of(*names: str) -> Prefixes:
+    """By the model's own name (`general.name`), its file and its label: the first that tells."""
+    for name in names:
+        words = set(re.findall("[a-z0-9]+", name.lower()))
+        for wanted, found in FAMILIES:
+            if wanted <= words:
+                return found
+    return Prefixes()

@@ -1,0 +1,47 @@
+"""Texts of memory, the remember area: key -> (Japanese, English)."""
+
+from typing import Final
+
+TEXTS: Final[dict[str, tuple[str, str]]] = {
+    # What the model reads.
+    "digest_begin": (
+        "【ここまでの会話の要点。{turns} 件の発言から、言葉どおりに抜き出したもの。時間の順。載っていない発言もある】",
+        "[Digest of the conversation so far: sentences out of {turns} turns, word for word, in order of time. "
+        "Not everything that was said is here.]",
+    ),
+    "by_user": ("ユーザー:", "User:"),
+    "by_model": ("アシスタント:", "Assistant:"),
+    "digest_end": ("【要点おわり】", "[End of the digest]"),
+    # What people read.
+    "went_without": (
+        "記憶を使わずに答えました: {reason}",
+        "Answered without memory: {reason}",
+    ),
+    "no_embedding_model": (
+        "記憶には埋め込みモデルが要ります。GGUF の埋め込みモデルを `hoshikage add ファイル ラベル` で登録して、"
+        "EMBEDDING_MODEL にそのラベルを書いてください（docs/MEMORY.ja.md）。",
+        "Memory needs an embedding model. Register a GGUF of one with `hoshikage add FILE LABEL`, and set "
+        "EMBEDDING_MODEL to its label (docs/MEMORY.md).",
+    ),
+    "not_installed": (
+        "記憶の部品がありません（{name}）。`pip install 'hoshikage[memory]'` で入れてください。",
+        "What memory needs is not installed ({name}). Install it with `pip install 'hoshikage[memory]'`.",
+    ),
+    "no_sentence_transformers": (
+        "SENTENCE_BERT_MODEL={name} には sentence-transformers が要ります。"
+        "`pip install sentence-transformers` で入れるか、"
+        "GGUF の埋め込みモデルを EMBEDDING_MODEL に設定してください。",
+        "SENTENCE_BERT_MODEL={name} needs sentence-transformers. Install it with `pip install sentence-transformers`, "
+        "or set EMBEDDING_MODEL to a GGUF embedding model.",
+    ),
+    "no_sentence_bert": (
+        "SENTENCE_BERT_MODEL={name} のモデルがこのマシンにありません（ダウンロードはしません）: {reason}",
+        "The model of SENTENCE_BERT_MODEL={name} is not on this machine (none is ever fetched): {reason}",
+    ),
+    "keeper_gone": (
+        "記憶のプロセスが終わってしまいました（{reason}）",
+        "The process of memory has ended ({reason})",
+    ),
+    "keeper_failed": ("記憶のプロセスでの失敗: {reason}", "The process of memory failed: {reason}"),
+    "vector_unknown": ("文のベクトルがもうありません", "The vector of a sentence is no longer there"),
+}
