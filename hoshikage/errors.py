@@ -7,6 +7,7 @@
         TemplateRefused               400 invalid_request_error    template_refused
         ModelLoadFailed               400 invalid_request_error    model_load_failed
         RequestCrashedModel           400 invalid_request_error    request_crashed_model
+        EmbeddingModelNeeded          400 invalid_request_error    validation_error
       AuthenticationFailed            401 authentication_error     invalid_api_key
       PermissionRefused               403 permission_error         permission_denied
       NotFound                        404 not_found_error          not_found
@@ -102,6 +103,10 @@ class TemplateRefused(InvalidRequest):
 
 class ModelLoadFailed(InvalidRequest):
     code = "model_load_failed"
+
+
+class EmbeddingModelNeeded(InvalidRequest):
+    """Memory is asked for and nothing makes its vectors."""
 
 
 class RequestCrashedModel(InvalidRequest):

@@ -19,7 +19,7 @@ from hoshikage.answer.memory_holder import MEMORY
 from hoshikage.answer.model_files import MODEL_FILES
 from hoshikage.answer.models import n_ctx_of
 from hoshikage.answer.submit import perform
-from hoshikage.errors import HoshikageError, InvalidRequest
+from hoshikage.errors import EmbeddingModelNeeded, HoshikageError
 from hoshikage.http import error_response
 from hoshikage.http.authenticator import CALLER
 from hoshikage.http.keys import SETTINGS
@@ -65,9 +65,9 @@ async def remembered(
 
     try:
         made = await memory.summaries.condense(job.prompt, tools, n_ctx, count, CALLER.get().name or "")
+    except EmbeddingModelNeeded:
+        raise
     except HoshikageError as error:
-        if isinstance(error, InvalidRequest) and error.key == "remember.no_embedding_model":
-            raise
         return job, Remembered(warnings=(_warning(request, error),))
     if made is None:
         return job, NOTHING

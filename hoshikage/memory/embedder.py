@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from hoshikage import wire
 from hoshikage.dispatch.client import Note
-from hoshikage.errors import GgufInvalid, InferenceFailed, InvalidRequest
+from hoshikage.errors import EmbeddingModelNeeded, GgufInvalid, InferenceFailed
 from hoshikage.gguf import read_model
 from hoshikage.keeper import frames
 from hoshikage.memory.keeper_process import KeeperProcess
@@ -78,7 +78,7 @@ class Embedder:
 
     async def _spec(self) -> ModelSpec:
         if not self._label:
-            raise InvalidRequest("remember.no_embedding_model", param="memory")
+            raise EmbeddingModelNeeded("remember.no_embedding_model", param="memory")
         return await asyncio.to_thread(self._registry.resolve, self._label)
 
     async def _prefixes_of(self, spec: ModelSpec) -> Prefixes:
