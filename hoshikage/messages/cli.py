@@ -181,10 +181,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "option_frequency_penalty": ("多く出た語の抑制", "penalty on tokens by how often they came"),
     "option_presence_penalty": ("一度出た語の抑制", "penalty on tokens that came at all"),
     "option_seed": ("乱数の種", "seed of the random numbers"),
-    "option_memory_summary": (
-        "長い会話を意味で要約する",
-        "make long conversations short by meaning",
-    ),
+    "option_memory_summary": ("長い会話を意味で要約する", "make long conversations short by meaning"),
     "add_done": ("登録しました: {label} → {file}", "Registered: {label} → {file}"),
     "add_replaced": (
         "登録済みの {label} を置き換えました: {label} → {file}",
