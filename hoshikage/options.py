@@ -203,6 +203,14 @@ OPTIONS: Final = (
         default="300",
     ),
     Option(
+        "sleep_timeout",
+        Decimal(0.0, 31_536_000.0),
+        "0 (= off) … 31536000 s",
+        here=ANY,
+        variable="SLEEP_TIMEOUT",
+        default="3600",
+    ),
+    Option(
         "great_timeout",
         Decimal(0.0, 525_600.0),
         "0 (= off) … 525600 min",

@@ -49,6 +49,7 @@ class Settings:
     temperature: float
     top_p: float
     idle_timeout: float
+    sleep_timeout: float
     great_timeout: float
     """Minutes."""
     ramdisk_path: Path | None

@@ -36,6 +36,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     "service": frozenset({"errors", "durable"}),
     "access": frozenset({"errors", "locked_file"}),
     "page": frozenset(),
+    "sleeper": frozenset(),
     # the runner's side, from the bottom up
     "native_os": frozenset({"errors"}),
     "_ffi": frozenset({"errors", "params", "infos"}),
@@ -54,7 +55,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     "answer": VALUES | {"memory", "http", "dispatch", "registry", "gguf", *OPTIONS, "settings", "messages", "tools"},
     "protocols": VALUES
     | {"answer", "http", "dispatch", "registry", "gguf", *OPTIONS, "settings", "messages", "service", "access"}
-    | {"tools", "page", "in_force"},
+    | {"tools", "page", "in_force", "sleeper"},
     "cli": VALUES
     | {
         "protocols",

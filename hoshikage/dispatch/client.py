@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any, Final
 
@@ -219,6 +219,34 @@ class Dispatcher:
         memory["vram_bytes"] = memory["vram_bytes"] or sum(one["vram_bytes"] for one in found["runners"])
         taken_back = await asyncio.to_thread(self._libraries.status)
         return {**found, "memory": memory, "library_taken_back": taken_back}
+
+    @property
+    def sleeps(self) -> bool:
+        """Whether no model is loaded or wanted, and no crash is remembered that a new server must know."""
+        lanes = [lifecycle for pool in self._pools for lifecycle in pool.lifecycles]
+        return (
+            not any(pool.busy for pool in self._pools)
+            and all(lifecycle.snapshot().state == "unloaded" for lifecycle in lanes)
+            and not self._crashes.matter
+        )
+
+    async def put_away(self) -> None:
+        """Gives back what is kept for the next load alone: the runner ahead, and the copy in memory."""
+        for pool in self._pools:
+            for lifecycle in pool.lifecycles:
+                await lifecycle.put_away()
+
+    def kept_state(self) -> dict[str, Any]:
+        """The figures as plain values."""
+        found = self.status()["totals"]
+        records = [asdict(record) for record in self._records]
+        return {"totals": found, "latencies": self._latencies.kept_state(), "records": records}
+
+    def restore(self, kept: Mapping[str, Any]) -> None:
+        """Has the figures go on from those."""
+        self._totals = Totals(**kept["totals"])
+        self._latencies.restore(kept["latencies"])
+        self._records.extend(AnswerRecord(**record) for record in kept["records"])
 
     def latencies(self) -> Latencies:
         """How long answers took since the server started."""

@@ -145,6 +145,16 @@ class Crashes:
         if record.state != state or record.until:
             del self._models[label]
 
+    @property
+    def matter(self) -> bool:
+        """Whether anything is refused now because of a crash, or would be at the next one."""
+        now = self._clock()
+        records = [one.until for one in self._models.values()]
+        kept_out = [until for one in self._models.values() for until in one.kept_out.values()]
+        suspects = [one.until for one in self._suspects.values()]
+        callers = [time + POISON_S for times in self._callers.values() for time in times.values()]
+        return any(until > now for until in (*records, *kept_out, *suspects, *callers))
+
     def refuses(self, digest: bytes) -> bool:
         """Whether that request has crashed a runner as often as it may."""
         suspect = self._suspects.get(digest)

@@ -6,8 +6,9 @@ Names, units and buckets are those of OpenTelemetry's conventions for generative
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 FIRST_TOKEN: Final = "gen_ai_server_time_to_first_token_seconds"
 PER_TOKEN: Final = "gen_ai_server_time_per_output_token_seconds"
@@ -54,6 +55,18 @@ class Latencies:
             self._add(FIRST_TOKEN, model, first_s)
         if tokens > 1:
             self._add(PER_TOKEN, model, decode_s / (tokens - 1))
+
+    def kept_state(self) -> dict[str, Any]:
+        """The figures as plain values."""
+        return {
+            name: {model: (one.counts, one.total, one.seconds) for model, one in models.items()}
+            for name, models in self.histograms.items()
+        }
+
+    def restore(self, kept: Mapping[str, Any]) -> None:
+        """Has the figures go on from those."""
+        for name, models in kept.items():
+            self.histograms[name] = {model: Histogram(*values) for model, values in models.items()}
 
     def _add(self, name: str, model: str, value: float) -> None:
         models = self.histograms[name]

@@ -26,7 +26,7 @@ from hoshikage.dispatch.mailbox import Mailbox
 from hoshikage.dispatch.memory import Footprint, footprint, resident_bytes
 from hoshikage.dispatch.ramdisk import RamDisk
 from hoshikage.dispatch.runner import Job, Runner
-from hoshikage.dispatch.snapshot import Snapshot
+from hoshikage.dispatch.snapshot import Snapshot, left
 from hoshikage.dispatch.standby import StandbyRunner
 from hoshikage.errors import HoshikageError, LoadNotTried, ModelCrashed, ShuttingDown
 from hoshikage.messages import Language, describe, text
@@ -126,8 +126,8 @@ class Lifecycle:
             loads=self._loads,
             crashes=self._crashed,
             progress=self._progress if state == "loading" else None,
-            ends_in=_left(self._idle),
-            freed_in=_left(self._great) if in_memory is not None else None,
+            ends_in=left(self._idle),
+            freed_in=left(self._great) if in_memory is not None else None,
             pinned=self._wanted is not None and self._wanted.pinned,
         )
 
@@ -228,6 +228,11 @@ class Lifecycle:
         self._hold()
         async with self._changing:
             await self._end("why_stop")
+        await self._standby.end()
+        await self._release()
+
+    async def put_away(self) -> None:
+        """Ends the runner ahead, and takes the copy of the model out of memory."""
         await self._standby.end()
         await self._release()
 
@@ -393,8 +398,3 @@ class Lifecycle:
 
     def _say(self, name: str, **details: object) -> str:
         return text(self._policy.language, f"dispatch.{name}", **details)
-
-
-def _left(timer: asyncio.TimerHandle | None) -> float | None:
-    """Seconds until the timer fires. Event loops count by time.monotonic, which any thread may read."""
-    return None if timer is None else round(max(0.0, timer.when() - time.monotonic()), 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -42,3 +44,8 @@ class Snapshot:
     """Seconds until the copy in memory goes; None where no clock runs or there is none."""
     pinned: bool
     """Whether the model stays until somebody asks for its end."""
+
+
+def left(timer: asyncio.TimerHandle | None) -> float | None:
+    """Seconds until the timer fires. Event loops count by time.monotonic, which any thread may read."""
+    return None if timer is None else round(max(0.0, timer.when() - time.monotonic()), 1)

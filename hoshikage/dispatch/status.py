@@ -65,8 +65,8 @@ def of_all(
         "last_unload": _unload(max(returned, key=lambda one: one.at)) if returned else None,
         "totals": {
             **asdict(totals),
-            "loads": sum(one.loads for one in every),
-            "crashes": sum(one.crashes for one in every),
+            "loads": totals.loads + sum(one.loads for one in every),
+            "crashes": totals.crashes + sum(one.crashes for one in every),
         },
         "last_requests": [asdict(record) for record in reversed([*records])],
     }

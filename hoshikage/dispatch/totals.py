@@ -17,6 +17,9 @@ class Totals:
     completion_tokens: int = 0
     prompt_ms: float = 0.0
     decode_ms: float = 0.0
+    loads: int = 0
+    crashes: int = 0
+    """Both before the server's last sleep: what came since the lanes know."""
 
     def add(self, end: wire.Finished) -> None:
         self.prompt_tokens += end.prompt_tokens - end.timings.cached_tokens

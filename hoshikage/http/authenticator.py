@@ -59,6 +59,13 @@ class Authenticator:
         except OSError as error:
             log.warning("no admin token: %s: %s", self._admin_file, error.strerror or error)
 
+    def kept_tokens(self) -> dict[str, Any]:
+        """What a sleeping server tells callers by. Blocks on the disk."""
+        digests = self._store.digests()
+        if self._admin_token is not None:
+            digests = [*digests, _digest(self._admin_token).hex()]
+        return {"tokens": digests, "token_file": str(self._store.file), "admin": self._admin_token or ""}
+
     def require_tokens(self, host: str) -> None:
         """Raises UsageError where tokens are needed and there are none, or their file cannot be used."""
         if self._policy.needs_token and not self._store.tokens():

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 import ssl
 import sys
@@ -80,6 +81,25 @@ class Connection(web.RequestHandler):
     @property
     def rests(self) -> bool:
         return not self.asks and not self._messages
+
+    @property
+    def kind(self) -> str:
+        """`tls`, `unix` or `plain`."""
+        assert self.transport is not None
+        if self.transport.get_extra_info("sslcontext") is not None:
+            return "tls"
+        return "plain" if isinstance(self.transport.get_extra_info("sockname"), tuple) else "unix"
+
+    @property
+    def descriptor(self) -> int:
+        assert self.transport is not None
+        return int(self.transport.get_extra_info("socket").fileno())
+
+    @property
+    def may_be_kept(self) -> bool:
+        """Whether another program could go on with it: nothing was read of a request, and nothing is encrypted."""
+        ready = self.transport is not None and not self.transport.is_closing() and not self._line
+        return ready and self.rests and self.kind != "tls"
 
     def require_room(self, known: bool) -> None:
         """Raises Unavailable where the request of a stranger would take what is kept for others."""
@@ -229,6 +249,10 @@ class HttpRunner(web.AppRunner):
         server.request_factory = made
 
     @property
+    def own_sites(self) -> list[Site]:
+        return [site for site in self.sites if isinstance(site, Site)]
+
+    @property
     def strangers(self) -> int:
         """Requests in progress of callers who are not known."""
         return sum(one.asks and not one.known for one in self.open)
@@ -292,6 +316,14 @@ class Site(web.BaseSite):
     @property
     def name(self) -> str:
         return str(self._place)
+
+    def kept(self) -> list[tuple[int, str]]:
+        """Further descriptors of its listening sockets, and their kinds, as of connections."""
+        assert isinstance(self._server, asyncio.Server)
+        kinds = [
+            (one, "unix" if one.family == getattr(socket, "AF_UNIX", None) else "plain") for one in self._server.sockets
+        ]
+        return [(os.dup(one.fileno()), "tls" if self._tls is not None else kind) for one, kind in kinds]
 
     async def start(self) -> None:
         await super().start()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from ssl import SSLContext
@@ -61,6 +61,23 @@ class Dispatching(Protocol):
     def status(self) -> dict[str, Any]: ...
 
     async def full_status(self) -> dict[str, Any]: ...
+
+    @property
+    def sleeps(self) -> bool:
+        """Whether no model is loaded or wanted, and nothing is remembered that a new server must know."""
+        ...
+
+    async def put_away(self) -> None:
+        """Gives back what is kept for the next load alone."""
+        ...
+
+    def kept_state(self) -> dict[str, Any]:
+        """The figures as plain values."""
+        ...
+
+    def restore(self, kept: Mapping[str, Any], /) -> None:
+        """Has the figures go on from those."""
+        ...
 
     def latencies(self) -> Latencies:
         """How long answers took since the server started."""

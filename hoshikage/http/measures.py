@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter, defaultdict
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 BUCKETS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, float("inf"))
 """Upper bounds, in seconds."""
 CLIENT_LEFT: Final = 499
 """In place of a status, where nobody waited for one."""
+QUIET: Final = frozenset({"/health", "/v1/health", "/metrics", "/v1/status", "/v1/api/version", "/", "/page/{file}"})
+"""Routes that are no use of the server; asked with GET or HEAD they neither keep it awake nor wake it."""
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS"})
 
 
@@ -16,11 +20,35 @@ class Measures:
     """Since the server started. Routes are patterns, so that there are never many."""
 
     def __init__(self) -> None:
+        self.used = time.monotonic()
+        """When the server was last of use to anybody: it began, or a request came or went that is not quiet."""
         self.requests: Counter[tuple[str, str, int]] = Counter()
         """By method, route and status."""
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self.buckets: defaultdict[str, Counter[float]] = defaultdict(Counter)
         """By route; a request counts in the first bucket that holds it."""
+
+    def kept_state(self) -> dict[str, Any]:
+        """The figures as plain values."""
+        return {
+            "requests": dict(self.requests),
+            "seconds": dict(self.seconds),
+            "buckets": {route: dict(found) for route, found in self.buckets.items()},
+        }
+
+    def restore(self, kept: Mapping[str, Any]) -> None:
+        """Has the figures go on from those."""
+        self.requests.update(kept["requests"])
+        for route, seconds in kept["seconds"].items():
+            self.seconds[route] += seconds
+        for route, found in kept["buckets"].items():
+            self.buckets[route].update(found)
+
+    def add_many(self, method: str, route: str, count: int) -> None:
+        """So many that were answered at once, well."""
+        self.requests[method, route, 200] += count
+        self.seconds[route] += 0.0
+        self.buckets[route][BUCKETS[0]] += count
 
     def add(self, method: str, route: str, status: int, seconds: float) -> None:
         self.requests[method if method in METHODS else "other", route, status] += 1

@@ -4,6 +4,11 @@ from typing import Final
 
 TEXTS: Final[dict[str, tuple[str, str]]] = {
     # The server's life.
+    "sleeps": (
+        "使われていないため眠ります。リクエストが来ると目を覚まします",
+        "nobody asks for anything: going to sleep until a request comes",
+    ),
+    "wakes": ("リクエストが来たため目を覚ましました", "awake again: a request has come"),
     "ready": (
         "星影の準備ができました: {url}（Ctrl-C で終了）",
         "Hoshikage is ready: {url} (Ctrl-C to stop)",

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
 from types import FrameType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
@@ -61,6 +61,11 @@ from hoshikage.registry import Registry
 from hoshikage.service.notify import Notifier, listen_fds
 from hoshikage.settings import Settings
 
+if TYPE_CHECKING:
+    from hoshikage.protocols.waking import Woken
+
+WOKEN: Final = "HOSHIKAGE_WOKEN"
+"""As sleeper.program.WOKEN, which is not imported to ask for it."""
 MIN_DRAIN_S: Final = 0.01
 """aiohttp takes 0 for no limit."""
 PASS_ON_S: Final = 1.0
@@ -153,8 +158,18 @@ def serve(
     The first signal closes the port and lets running requests finish, the second ends the process at once.
     `on_ready` is called in a thread of its own once requests are answered; it may block for a moment.
     """
-    passed = listen_fds(environ, os.getpid())
-    asyncio.run(_serve(settings, environ, passed, on_ready, insight))
+    woken = _woken()
+    passed = woken.tcp if woken is not None else listen_fds(environ, os.getpid())
+    asyncio.run(_serve(settings, environ, passed, on_ready, insight, woken))
+
+
+def _woken() -> Woken | None:
+    """What the server takes over that slept in this process; None for one that is just started."""
+    if WOKEN not in os.environ:
+        return None
+    from hoshikage.protocols.waking import Woken
+
+    return Woken.of(os.environ)
 
 
 async def _serve(
@@ -163,11 +178,12 @@ async def _serve(
     passed: Sequence[socket.socket],
     on_ready: Callable[[], None] | None,
     insight: Insight | None,
+    woken: Woken | None,
 ) -> None:
     exposed = listeners.is_exposed(settings, passed)
     registry = Registry(settings.model_map_file, settings.model_dir, settings.registry_root)
     app = create(settings, registry, making.create(settings, environ), exposed=exposed, insight=insight)
-    await run(app, environ, passed, on_ready)
+    await run(app, environ, passed, on_ready, woken)
 
 
 async def run(
@@ -175,8 +191,10 @@ async def run(
     environ: Mapping[str, str],
     passed: Sequence[socket.socket] = (),
     on_ready: Callable[[], None] | None = None,
+    woken: Woken | None = None,
 ) -> None:
-    """Runs the app until a signal stops it; for the main thread. `passed` are sockets to use in place of HOST, PORT."""
+    """Runs the app until a signal stops it; for the main thread. `passed` are sockets to use in place of HOST, PORT.
+    A server that has `woken` goes on with its own, and was ready before."""
     settings = app[SETTINGS]
     app[AUTHENTICATOR].require_tokens(settings.host)
     notifier = Notifier.of(environ, os.getpid())
@@ -189,15 +207,25 @@ async def run(
     with _stopped_by_signals(stop):
         await running.setup()
         try:
-            await listeners.listen(running, settings, app.get(TLS), passed)
+            if woken is None:
+                await listeners.listen(running, settings, app.get(TLS), passed)
+            else:
+                woken.restore(app)
+                await woken.listen(running, app)
             urls = ", ".join(url(address, secure=TLS in app) for address in running.addresses)
-            _tell(settings, "http.ready", url=urls)
             notifier.ready(urls)
-            if on_ready is not None:
+            if woken is not None:
+                log.info(text(settings.lang, "http.wakes"))
+            else:
+                _tell(settings, "http.ready", url=urls)
+            if on_ready is not None and woken is None:
                 beside = asyncio.create_task(asyncio.to_thread(on_ready))
                 beside.add_done_callback(_tell_failure)
-            preload = asyncio.create_task(_preload(app))
+            preload = asyncio.create_task(_preload(app) if woken is None else asyncio.sleep(0))
+            sleeping = asyncio.create_task(_sleep_when_quiet(app, running, notifier))
+            sleeping.add_done_callback(_tell_failure)
             await stop.wait()
+            sleeping.cancel()
             notifier.stopping(settings.drain_timeout + END_S)
             _tell(settings, "http.stopping")
             preload.cancel()
@@ -210,6 +238,16 @@ async def run(
                 cut.cancel()
             if settings.unix_socket is not None:
                 listeners.remove_socket(settings.unix_socket)
+
+
+async def _sleep_when_quiet(app: web.Application, running: connections.HttpRunner, notifier: Notifier) -> None:
+    """Imported when it is due for the first time; where processes cannot take each other's place, never."""
+    timeout = app[SETTINGS].sleep_timeout
+    if timeout > 0 and os.name == "posix":
+        await asyncio.sleep(timeout)
+        from hoshikage.protocols.sleep import sleep_when_quiet
+
+        await sleep_when_quiet(app, running, notifier)
 
 
 async def _cut(app: web.Application) -> None:

@@ -25,6 +25,8 @@ class Notifier:
     """The line to the service manager that started this process."""
 
     def __init__(self, address: str, ping_every_s: float | None) -> None:
+        self.told_address = address
+        """The address as the manager told it."""
         self._address = f"\0{address[1:]}" if address.startswith("@") else address  # an abstract socket
         self.ping_every_s = ping_every_s
         """Half of the time after which the manager takes the server for hung; None where it does not watch."""

@@ -16,7 +16,7 @@ from aiohttp.typedefs import Handler
 from hoshikage import __version__
 from hoshikage.dispatch.latencies import BOUNDS, Latencies
 from hoshikage.http.keys import DISPATCHER, METRICS, SETTINGS
-from hoshikage.http.measures import BUCKETS, CLIENT_LEFT, Measures
+from hoshikage.http.measures import BUCKETS, CLIENT_LEFT, QUIET, Measures
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 STATES: Final = ("unloaded", "loading", "ready", "unloading")
@@ -28,20 +28,31 @@ async def measured(request: web.Request, handler: Handler) -> web.StreamResponse
     """The outermost of all: it sees the status that goes out."""
     begun = time.perf_counter()
     status = CLIENT_LEFT
+    measures, route = request.config_dict[METRICS], _route(request)
+    is_use = route not in QUIET or request.method not in ("GET", "HEAD")
+    if is_use:
+        measures.used = time.monotonic()
     try:
         response = await handler(request)
         status = response.status
         return response
     finally:
-        request.config_dict[METRICS].add(request.method, _route(request), status, time.perf_counter() - begun)
+        measures.add(request.method, route, status, time.perf_counter() - begun)
+        if is_use:
+            measures.used = time.monotonic()
 
 
 async def metrics(request: web.Request) -> web.Response:
     dispatcher = request.app[DISPATCHER]
     status = await dispatcher.full_status()
     room = request.app[SETTINGS].queue_size
-    text = "".join((*_lines(request.app[METRICS], status, room), *_answers(dispatcher.latencies())))
-    return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
+    told = of(request.app[METRICS], status, room, dispatcher.latencies())
+    return web.Response(body=told.encode(), headers={"Content-Type": CONTENT_TYPE})
+
+
+def of(measures: Measures, status: dict[str, Any], room: int, latencies: Latencies) -> str:
+    """The whole text; `room` is how many requests may wait."""
+    return "".join((*_lines(measures, status, room), *_answers(latencies)))
 
 
 def _route(request: web.Request) -> str:

@@ -35,7 +35,7 @@ async def status(request: web.Request) -> web.Response:
     found = await request.app[DISPATCHER].full_status()
     if CALLER.get().name == ANONYMOUS:
         found = without_paths(found)
-    return _json({"status": "ok", "version": __version__, **found})
+    return _json({"status": "ok", "state": "awake", "version": __version__, **found})
 
 
 def without_paths(value: Any) -> Any:

@@ -1,0 +1,125 @@
+"""The server goes to sleep: it puts its state away and execs `sleeper.program` in its own place. Event loop thread.
+
+It does so when nothing has been asked for SLEEP_TIMEOUT seconds, no model is loaded and no connection is in use. From
+the last look at that to the exec nothing is awaited, so that no request can come in between. What the sleeper may
+answer by itself it answers from the texts that are made here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import marshal
+import os
+import sys
+import time
+from typing import Any, Final
+
+import msgspec
+from aiohttp import web
+
+from hoshikage import __version__, page
+from hoshikage.http.connections import HttpRunner
+from hoshikage.http.keys import AUTHENTICATOR, DISPATCHER, METRICS, ORIGIN_POLICY, SETTINGS
+from hoshikage.messages import text
+from hoshikage.protocols.hoshikage import metrics, status
+from hoshikage.protocols.hoshikage.page import FOR_GOOD, HEADERS, HTML, RUNNING
+from hoshikage.service.notify import Notifier
+from hoshikage.sleeper import program
+
+log: Final = logging.getLogger("hoshikage.server")
+LOOK_EVERY_S: Final = 1.0
+"""So often is looked whether the server may sleep, once nothing has been asked for long enough."""
+JSON: Final = "Content-Type: application/json"
+
+
+async def sleep_when_quiet(app: web.Application, running: HttpRunner, notifier: Notifier) -> None:
+    """Runs beside the server until it is cancelled, or until this process is the sleeper."""
+    timeout = app[SETTINGS].sleep_timeout
+    while True:
+        left = app[METRICS].used + timeout - time.monotonic()
+        await asyncio.sleep(max(left, LOOK_EVERY_S))
+        if not is_quiet(app, running):
+            continue
+        await app[DISPATCHER].put_away()
+        state = await _state(app, notifier)
+        if is_quiet(app, running):
+            sleep(app, running, state)
+
+
+def is_quiet(app: web.Application, running: HttpRunner) -> bool:
+    """Whether nothing would be lost: nothing runs, waits or was asked for lately, and each connection can be kept."""
+    if time.monotonic() - app[METRICS].used < app[SETTINGS].sleep_timeout or not app[DISPATCHER].sleeps:
+        return False
+    return not running.surplus and all(one.may_be_kept for one in running.open)
+
+
+def sleep(app: web.Application, running: HttpRunner, state: dict[str, Any]) -> None:
+    """Ends this program, and begins the sleeper's in the same process. Awaits nothing. Raises OSError."""
+    state["listening"] = [found for site in running.own_sites for found in site.kept()]
+    state["connections"] = [(os.dup(one.descriptor), one.kind) for one in running.open]
+    state["kept"] = app[DISPATCHER].kept_state() | {"measures": app[METRICS].kept_state()}
+    log.info(text(app[SETTINGS].lang, "http.sleeps"))
+    for handler in (*logging.getLogger().handlers, *log.handlers, *logging.getLogger("hoshikage").handlers):
+        handler.flush()
+    fd = program.put(marshal.dumps(state))
+    for one in (fd, *(kept for kept, _ in (*state["listening"], *state["connections"]))):
+        os.set_inheritable(one, True)
+    os.execv(sys.executable, [sys.executable, "-I", "-S", program.__file__, str(fd)])
+
+
+async def _state(app: web.Application, notifier: Notifier) -> dict[str, Any]:
+    """All that the sleeper needs but for the sockets, whose numbers are known at the last moment."""
+    settings, policy, authenticator = app[SETTINGS], app[ORIGIN_POLICY], app[AUTHENTICATOR]
+    state = program.signature(str(settings.token_file))  # first: a change meanwhile shall be seen
+    tokens = await asyncio.to_thread(authenticator.kept_tokens)
+    return {
+        "token_signature": state,
+        "command": [sys.executable, *sys.orig_argv[1:]],
+        "unix_path": str(settings.unix_socket) if settings.unix_socket else "",
+        "names": sorted(policy.names),
+        "exposed": policy.exposed,
+        "needs_token": policy.needs_token,
+        **tokens,
+        "pages": await _pages(app),
+        "headers": ["Vary: Origin"] if policy.origins and not policy.origins.any else [],
+        "html": sorted(HTML),
+        "prefix": settings.api_prefix,
+        "notify": notifier.told_address,
+        "ping_every": notifier.ping_every_s or 0.0,
+    }
+
+
+async def _pages(app: web.Application) -> dict[str, dict[str, Any]]:
+    """Path -> what is answered there: the same as the handlers answer now, but for this process's own memory."""
+    found = await app[DISPATCHER].full_status()
+    sentinel = int(program.SENTINEL)
+    found["memory"] = {**found["memory"], "server_bytes": sentinel, "available_bytes": 0}
+    figures = metrics.of(app[METRICS], found, app[SETTINGS].queue_size, app[DISPATCHER].latencies()).encode()
+    told = {"status": "ok", "state": "sleeping", "version": __version__, **found}
+    pages: dict[str, dict[str, Any]] = {}
+
+    def add(path: str, route: str, needs: str, kind: str, body: bytes, full: bytes | None = None) -> None:
+        pages[path] = {"route": route, "needs": needs, "headers": [kind], "body": body, "full": full or body}
+
+    health = msgspec.json.encode({"status": "ok"})
+    for path in ("/health", "/v1/health"):
+        add(path, path, "nothing", JSON, health)
+    add("/v1/api/version", "/v1/api/version", "api", JSON, msgspec.json.encode({"version": __version__}))
+    add("/metrics", "/metrics", "api", f"Content-Type: {metrics.CONTENT_TYPE}", figures)
+    without = msgspec.json.encode(status.without_paths(told))
+    add("/v1/status", "/v1/status", "api", JSON, without, msgspec.json.encode(told))
+    for file in await asyncio.to_thread(lambda: sorted(page.STATIC.glob("*.gz"))):
+        name = file.name.removesuffix(".gz")
+        pages[f"/page/{name}"] = _file(name, str(file), FOR_GOOD if "-" in name else "no-cache", "Accept-Encoding")
+    index = _file(page.INDEX, str(page.STATIC / f"{page.INDEX}.gz"), "no-cache", "Accept, Accept-Encoding")
+    plain = ["Content-Type: text/plain; charset=utf-8", "Vary: Accept"]
+    pages["/"] = {**index, "route": "/", "text": RUNNING.encode(), "text_headers": plain}
+    return pages
+
+
+def _file(name: str, path: str, lasting: str, vary: str) -> dict[str, Any]:
+    headers = [f"{key}: {value}" for key, value in HEADERS.items()]
+    kind = f"Content-Type: {page.kind(name)}; charset=utf-8"
+    own = [kind, f"Cache-Control: {lasting}", f"Vary: {vary}", "Content-Encoding: gzip"]
+    return {"route": "/page/{file}", "needs": "nothing", "file": path, "headers": [*headers, *own]}

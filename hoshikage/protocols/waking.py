@@ -1,0 +1,85 @@
+"""The server wakes: it takes back its figures, its sockets, and the connections of who woke it. Event loop thread."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import MutableMapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aiohttp import web
+
+from hoshikage.http.connections import HEADER_S, HttpRunner, Site
+from hoshikage.http.keys import DISPATCHER, METRICS, TLS
+from hoshikage.sleeper import program
+
+log: Final = logging.getLogger("hoshikage.server")
+
+
+@dataclass(frozen=True, slots=True)
+class Woken:
+    """What the sleeper handed over."""
+
+    listening: tuple[tuple[socket.socket, str], ...]
+    """Sockets and their kinds: `plain`, `tls`, `unix`."""
+    connections: tuple[tuple[socket.socket, str], ...]
+    """Each with what its client has sent still unread."""
+    counts: dict[tuple[str, str], int]
+    """How often the sleeper answered, by method and route."""
+    kept: dict[str, Any]
+
+    @classmethod
+    def of(cls, environ: MutableMapping[str, str]) -> Woken | None:
+        """None for a server that was not asleep. The variable that tells it is taken out: it is true once."""
+        given = environ.pop(program.WOKEN, "")
+        if not given.isdecimal():
+            return None
+        found = program.take(int(given))
+        return cls(
+            tuple((_socket(fd), kind) for fd, kind in found["listening"]),
+            tuple((_socket(fd), kind) for fd, kind in found["connections"]),
+            found["counts"],
+            found["kept"],
+        )
+
+    @property
+    def tcp(self) -> tuple[socket.socket, ...]:
+        """The listening sockets that others may reach."""
+        return tuple(opened for opened, kind in self.listening if kind != "unix")
+
+    def restore(self, app: web.Application) -> None:
+        """Has the figures go on where they were."""
+        app[DISPATCHER].restore(self.kept)
+        app[METRICS].restore(self.kept["measures"])
+        for (method, route), count in self.counts.items():
+            app[METRICS].add_many(method, route, count)
+
+    async def listen(self, running: HttpRunner, app: web.Application) -> None:
+        """Goes on with every socket, and with every connection as if it had just been accepted."""
+        for opened, kind in self.listening:
+            await Site(running, opened, app.get(TLS) if kind == "tls" else None).start()
+        taken = [asyncio.create_task(self._take(running, app, *one)) for one in self.connections]
+        for task in taken:
+            task.add_done_callback(_tell_failure)
+
+    async def _take(self, running: HttpRunner, app: web.Application, opened: socket.socket, kind: str) -> None:
+        tls = app.get(TLS) if kind == "tls" else None
+        patience = {"ssl_handshake_timeout": HEADER_S} if tls is not None else {}
+        loop = asyncio.get_running_loop()
+        await loop.connect_accepted_socket(running.connect, opened, ssl=tls, **patience)
+
+
+def _tell_failure(done: asyncio.Task[None]) -> None:
+    """A connection that ended meanwhile, or whose client speaks no TLS, is nobody's loss."""
+    if not done.cancelled() and (error := done.exception()) is not None:
+        log.info("a connection could not be taken over: %s", type(error).__name__)
+
+
+def _socket(fd: int) -> socket.socket:
+    os.set_inheritable(fd, False)
+    found = socket.socket(fileno=fd)
+    found.setblocking(False)
+    return found

@@ -1,0 +1,406 @@
+"""The server while it sleeps: it keeps the listening sockets, answers what needs no model, and wakes for all else. One
+thread, in a bare interpreter (`python -I -S`) of its own: it imports nothing but what an answer needs.
+
+It is exec'd by the server in its own place, with a descriptor that holds its state (`marshal`), and execs the server
+again with another one. What it is not certain about it hands over unread: requests are looked at with MSG_PEEK, and
+taken out of their connections only when they are answered here.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import select
+import signal
+import socket
+import sys
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # as typing has it, whose import would be half of what this program takes
+    from types import FrameType
+    from typing import Any
+
+HEADER_BYTES = 8192
+"""A header that is longer is the server's business."""
+HEADER_S, KEEPALIVE_S = 10.0, 30.0
+"""How long a connection may be without its first request, and between two: as in http/connections."""
+MAX_OPEN = 128
+"""Connections beyond which the server is woken: it knows who may have more."""
+MAX_TAKEN = 512
+"""Connections that are accepted at most in the moment of waking; others wait in the sockets."""
+FLUSH_S = 1.0
+WOKEN = "HOSHIKAGE_WOKEN"
+"""The environment variable that tells the server the descriptor of what is handed over."""
+SENTINEL = b"9007199254740881"
+"""Stands in the texts for the resident memory of this process."""
+TCHAR = frozenset(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+LOCAL = ("localhost", "127.0.0.1", "::1")
+UNSURE = ("transfer-encoding", "upgrade", "expect", "origin", "access-control-request-method", "range")
+"""Headers with which a request is the server's business."""
+
+
+class Unsure(Exception):
+    """This is not for the sleeper to answer."""
+
+
+class Client:
+    """One open connection. `kind` is `plain`, `tls` or `unix`."""
+
+    def __init__(self, opened: socket.socket, kind: str, until: float) -> None:
+        self.opened = opened
+        self.kind = kind
+        self.until = until
+        self.out = b""
+        self.ends = False
+
+
+def request_of(head: bytes) -> tuple[bytes, str, dict[str, list[str]]]:
+    """Method, target and headers (small names, every value in its order). Raises Unsure for what is not plain."""
+    first, *lines = head.split(b"\r\n")
+    words = first.split(b" ")
+    if len(words) != 3 or words[2] != b"HTTP/1.1" or not words[1].startswith(b"/"):
+        raise Unsure
+    headers: dict[str, list[str]] = {}
+    for line in lines:
+        name, mark, value = line.partition(b":")
+        if not mark or not name or not TCHAR.issuperset(name):
+            raise Unsure
+        headers.setdefault(name.decode().lower(), []).append(value.strip(b" \t").decode("latin-1"))
+    return words[0], words[1].decode("latin-1"), headers
+
+
+def name_of(authority: str) -> str:
+    """`host` of `host` or `host:port`, in small letters."""
+    authority = authority.lower()
+    if authority.startswith("["):
+        name, mark, rest = authority[1:].partition("]")
+    else:
+        name, mark, rest = authority.partition(":")
+        rest = mark + rest
+    if not name or (rest and not (rest[0] == ":" and rest[1:].isdigit())):
+        raise Unsure
+    return name
+
+
+def sha256(data: bytes) -> Any:
+    """As hashlib's, whose import would bring OpenSSL. The interpreter has one of its own, by a name that changed."""
+    for name in ("_sha2", "_sha256", "hashlib"):
+        try:
+            return __import__(name).sha256(data)
+        except ImportError:
+            continue
+    raise Unsure
+
+
+def hmac_sha256(key: bytes, message: bytes) -> str:
+    """As hmac.new(key, message, sha256); the key is no longer than a block."""
+    padded = key.ljust(64, b"\0")
+    inner = sha256(bytes(one ^ 0x36 for one in padded) + message).digest()
+    return str(sha256(bytes(one ^ 0x5C for one in padded) + inner).hexdigest())
+
+
+def put(data: bytes) -> int:
+    """A descriptor from which the data can be read; nothing of it has a name."""
+    if hasattr(os, "memfd_create"):
+        fd = os.memfd_create("hoshikage")
+    else:
+        path = f"/tmp/hoshikage-{os.getpid()}-{os.urandom(8).hex()}"
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        os.unlink(path)
+    while data:
+        data = data[os.write(fd, data) :]
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd
+
+
+def take(fd: int) -> Any:
+    with open(fd, "rb") as file:
+        return marshal.loads(file.read())
+
+
+class Sleeper:
+    def __init__(self, state: dict[str, Any]) -> None:
+        self.state = state
+        self.names = frozenset((*state["names"], *LOCAL))
+        self.counts: dict[tuple[str, str], int] = {}
+        self.poll = select.poll()
+        self.listening: dict[int, tuple[socket.socket, str]] = {}
+        for fd, kind in state["listening"]:
+            opened = socket.socket(fileno=fd)
+            opened.setblocking(False)
+            self.listening[fd] = (opened, kind)
+            self.poll.register(fd, select.POLLIN)
+        self.clients: dict[int, Client] = {}
+        for fd, kind in state["connections"]:
+            self.admit(socket.socket(fileno=fd), kind, KEEPALIVE_S)
+        self.pinged = 0.0
+
+    def admit(self, opened: socket.socket, kind: str, seconds: float) -> None:
+        opened.setblocking(False)
+        self.clients[opened.fileno()] = Client(opened, kind, time.monotonic() + seconds)
+        self.poll.register(opened.fileno(), select.POLLIN)
+
+    def run(self) -> None:
+        while True:
+            self.ping()
+            for fd, event in self.poll.poll(self.wait_ms()):
+                if fd in self.listening:
+                    self.accept(*self.listening[fd])
+                elif fd in self.clients:
+                    client = self.clients[fd]
+                    if event & select.POLLOUT:
+                        self.flush(client)
+                    elif event & (select.POLLIN | select.POLLHUP | select.POLLERR):
+                        self.hear(client)
+            now = time.monotonic()
+            for client in [one for one in self.clients.values() if one.until <= now]:
+                self.close(client)
+
+    def wait_ms(self) -> float | None:
+        """Until the next connection has been silent for too long, or the watchdog is due."""
+        ends = [client.until for client in self.clients.values()]
+        if self.state["ping_every"]:
+            ends.append(self.pinged + self.state["ping_every"])
+        return max(0.0, min(ends) - time.monotonic()) * 1e3 + 1 if ends else None
+
+    def accept(self, opened: socket.socket, kind: str) -> None:
+        try:
+            found, _ = opened.accept()
+        except OSError:
+            return
+        self.admit(found, kind, HEADER_S)
+        if len(self.clients) > MAX_OPEN:
+            self.wake()
+
+    def hear(self, client: Client) -> None:
+        try:
+            data = client.opened.recv(HEADER_BYTES, socket.MSG_PEEK)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self.close(client)
+            return
+        head, end, _ = data.partition(b"\r\n\r\n")
+        try:
+            if client.kind == "tls" or not end:
+                raise Unsure
+            answer = self.answer(client, head)
+        except (Unsure, ValueError, OSError):
+            self.wake()
+            return
+        client.opened.recv(len(head) + len(end))
+        client.until = time.monotonic() + KEEPALIVE_S
+        client.out += answer
+        self.flush(client)
+
+    def flush(self, client: Client) -> None:
+        try:
+            sent = client.opened.send(client.out)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self.close(client)
+            return
+        client.out = client.out[sent:]
+        if client.out:
+            self.poll.modify(client.opened.fileno(), select.POLLOUT)
+        elif client.ends:
+            self.close(client)
+        else:
+            self.poll.modify(client.opened.fileno(), select.POLLIN)
+
+    def close(self, client: Client) -> None:
+        self.poll.unregister(client.opened.fileno())
+        del self.clients[client.opened.fileno()]
+        client.opened.close()
+
+    # Answers
+
+    def answer(self, client: Client, head: bytes) -> bytes:
+        """The whole answer. Raises Unsure."""
+        method, target, headers = request_of(head)
+        if method not in (b"GET", b"HEAD") or any(name in headers for name in UNSURE):
+            raise Unsure
+        if headers.get("content-length", ["0"]) != ["0"] or headers.get("sec-fetch-site") == ["cross-site"]:
+            raise Unsure
+        path = target.partition("?")[0]
+        prefix = self.state["prefix"]
+        if prefix and path.startswith(prefix + "/"):
+            path = path[len(prefix) :]
+        page = self.state["pages"].get(path)
+        if page is None:
+            raise Unsure
+        route, needs = page["route"], page["needs"]
+        hosts = headers.get("host", [])
+        if client.kind != "unix" and (len(hosts) != 1 or not self.is_own(name_of(hosts[0]))):
+            raise Unsure
+        owner = client.kind == "unix" or (needs == "api" and self.is_known(headers))
+        more, body = self.content(page, headers, owner, client)
+        connection = [word.strip().lower() for word in ",".join(headers.get("connection", [])).split(",")]
+        client.ends = "close" in connection
+        self.counts[method.decode(), route] = self.counts.get((method.decode(), route), 0) + 1
+        lines = [
+            "HTTP/1.1 200 OK",
+            *more,
+            f"Content-Length: {len(body)}",
+            time.strftime("Date: %a, %d %b %Y %H:%M:%S GMT", time.gmtime()),
+            "Server: hoshikage",
+            f"x-request-id: req_{os.urandom(12).hex()}",
+            *(["Connection: close"] if client.ends else []),
+        ]
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + (b"" if method == b"HEAD" else body)
+
+    def is_own(self, name: str) -> bool:
+        """Whether the server may be called so: a literal address cannot be another's name for this machine."""
+        if name in self.names:
+            return True
+        for family in (socket.AF_INET, socket.AF_INET6):
+            try:
+                address = socket.inet_pton(family, name)
+            except (OSError, ValueError):
+                continue
+            return bool(self.state["exposed"]) or (family == socket.AF_INET and address[0] == 127)
+        return False
+
+    def content(
+        self, page: dict[str, Any], headers: dict[str, list[str]], owner: bool, client: Client
+    ) -> tuple[list[str], bytes]:
+        """The headers that are the page's own, and the body. Raises Unsure."""
+        more = list(self.state["headers"])
+        if "file" in page:
+            kinds = ",".join(headers.get("accept", [])).split(",")
+            wants = any(one.partition(";")[0].strip().lower() in self.state["html"] for one in kinds)
+            if "text" in page and not wants:
+                return [*more, *page["text_headers"]], page["text"]
+            takes = [one.strip().lower() for one in ",".join(headers.get("accept-encoding", [])).split(",")]
+            if "gzip" not in takes:
+                raise Unsure
+            with open(page["file"], "rb") as file:
+                return [*more, *page["headers"]], file.read()
+        more += page["headers"]
+        challenge = headers.get("x-hoshikage-challenge", [""])[0]
+        if challenge and page["route"] == "/health":
+            more += self.proof(challenge, client)
+        body = page["full"] if owner else page["body"]
+        return more, body.replace(SENTINEL, str(resident_bytes()).encode())
+
+    def proof(self, challenge: str, client: Client) -> list[str]:
+        """For a command that must not show its token to a stranger."""
+        token, address = self.state["admin"], client.opened.getsockname()
+        if not token or client.kind == "unix" or len(challenge) != 32 or not set(challenge) <= set("0123456789abcdef"):
+            return []
+        told = f"hoshikage {challenge} {address[0]} {address[1]}".encode()
+        return [f"x-hoshikage-proof: {hmac_sha256(token.encode(), told)}"]
+
+    def is_known(self, headers: dict[str, list[str]]) -> bool:
+        """Whether a token was shown that is one. Raises Unsure where the request needs one and shows none."""
+        shown = set(headers.get("x-api-key", []))
+        for value in headers.get("authorization", []):
+            scheme, _, word = value.strip().partition(" ")
+            shown.add(word.strip() if scheme.lower() == "bearer" else "")
+        if shown:
+            if len(shown) != 1 or signature(self.state["token_file"]) != self.state["token_signature"]:
+                raise Unsure
+            digest = sha256(shown.pop().encode("utf-8", "surrogateescape")).hexdigest()
+            found = [one for one in self.state["tokens"] if same(one, digest)]
+            if found:
+                return True
+        if self.state["needs_token"]:
+            raise Unsure
+        return False
+
+    # The service manager, the end, and waking
+
+    def notify(self, message: str) -> None:
+        address = self.state["notify"]
+        if not address:
+            return
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
+                line.settimeout(1.0)
+                line.connect("\0" + address[1:] if address.startswith("@") else address)
+                line.sendall(message.encode())
+        except OSError:
+            pass
+
+    def ping(self) -> None:
+        every = self.state["ping_every"]
+        if every and time.monotonic() - self.pinged >= every:
+            self.pinged = time.monotonic()
+            self.notify("WATCHDOG=1")
+
+    def end(self, _number: int, _frame: FrameType | None) -> None:
+        self.notify("STOPPING=1")
+        if self.state["unix_path"]:
+            try:
+                os.unlink(self.state["unix_path"])
+            except OSError:
+                pass
+        os._exit(0)
+
+    def wake(self) -> None:
+        """Hands everything over to the server, and is it from then on."""
+        for opened, kind in self.listening.values():
+            while len(self.clients) < MAX_TAKEN:
+                try:
+                    found, _ = opened.accept()
+                except OSError:
+                    break
+                self.admit(found, kind, HEADER_S)
+        for client in [one for one in self.clients.values() if one.out]:
+            client.opened.settimeout(FLUSH_S)
+            try:
+                client.opened.sendall(client.out)
+            except OSError:
+                self.close(client)
+                continue
+            client.opened.setblocking(False)
+        for client in [one for one in self.clients.values() if one.ends]:
+            self.close(client)
+        handed = {
+            "listening": self.state["listening"],
+            "connections": [(fd, client.kind) for fd, client in self.clients.items()],
+            "counts": self.counts,
+            "kept": self.state["kept"],
+        }
+        fd = put(marshal.dumps(handed))
+        for one in (fd, *self.listening, *self.clients):
+            os.set_inheritable(one, True)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.execve(self.state["command"][0], self.state["command"], {**os.environ, WOKEN: str(fd)})
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two texts of one length are the same, in a time that does not tell where they differ."""
+    return len(one) == len(other) and not sum(a != b for a, b in zip(one, other))  # noqa: B905 - of one length
+
+
+def signature(file: str) -> tuple[int, int, int] | None:
+    try:
+        found = os.stat(file)
+    except OSError:
+        return None
+    return (found.st_mtime_ns, found.st_size, found.st_ino)
+
+
+def resident_bytes() -> int:
+    try:
+        with open("/proc/self/statm", "rb") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError):
+        return 0
+
+
+def main() -> None:
+    sleeper = Sleeper(take(int(sys.argv[1])))
+    signal.signal(signal.SIGTERM, sleeper.end)
+    signal.signal(signal.SIGINT, sleeper.end)
+    sleeper.run()
+
+
+if __name__ == "__main__":
+    main()
