@@ -36,7 +36,7 @@ from serving import Server, get_json
 if TYPE_CHECKING:
     from bench_sections import Row
 
-SECTIONS: Final = ("prompts", "peers", "clients", "second_turn", "guesses", "structured", "switches")
+SECTIONS: Final = ("prompts", "peers", "clients", "second_turn", "guesses", "structured", "switches", "sleep")
 MODELS: Final = ("builtin", "tiny", "small", "mid")
 RANDOM_QUESTION: Final = "Tell me about the stars of the night."
 BUILT_IN_QUESTIONS: Final = ("星影とは何ですか？", "こんにちは", "How do I add my own model?", "Who are you?")
@@ -236,6 +236,14 @@ class Bench:
             if time.monotonic() > deadline:
                 raise Refused("bench_no_spare", seconds=UNLOAD_PATIENCE_S)
             time.sleep(POLL_S)
+
+    def await_sleep(self, url: str) -> None:
+        """Until the server is a sleeper, as it is when nobody asks for anything."""
+        deadline = time.monotonic() + UNLOAD_PATIENCE_S
+        while (status := get_json(url, "/v1/status")) is None or status["state"] != "sleeping":
+            if time.monotonic() > deadline:
+                raise Refused("bench_no_sleep", seconds=UNLOAD_PATIENCE_S)
+            time.sleep(0.2)
 
     def _measure_memory(self, report: Report, folder: Path, file: Path, question: str) -> None:
         with self._server(folder, file, IDLE_TIMEOUT="1") as server:

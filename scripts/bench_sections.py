@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import bench_peers
 from bench_client import Answer, ask, go_on
 from bench_models import CYCLE, SHAPES, follower, write
+from bench_report import resident_bytes
 from screen import ROOT, Refused
 from serving import get_json
 
@@ -215,6 +216,28 @@ def switches(bench: Bench, rounds: int) -> list[Row]:
     return [*rows.values(), *loads.values(), *over.values()]
 
 
+def sleep(bench: Bench, rounds: int) -> list[Row]:
+    """What a sleeping server holds, how quickly it tells its health, and what its waking adds to an answer."""
+    memory, health = Row("bench_row_asleep", "MiB"), Row("bench_row_asleep_health", "ms")
+    woken, awake, added = Row("bench_row_woken", "ms"), Row("bench_row_awake", "ms"), Row("bench_row_waking", "ms")
+    with bench.server(_file("tiny"), SLEEP_TIMEOUT="1", IDLE_TIMEOUT="1", RUNNER_AHEAD="off") as server:
+        for _ in range(rounds):
+            bench.await_sleep(server.url)
+            memory.values.append(resident_bytes(server.process.pid) / 2**20)
+            health.values.append(_asked_ms(server.url, "/health"))
+            woken.values.append(_asked_ms(server.url, "/v1/models"))
+            awake.values.append(_asked_ms(server.url, "/v1/models"))
+            added.values.append(woken.values[-1] - awake.values[-1])
+    return [memory, health, woken, awake, added]
+
+
+def _asked_ms(url: str, path: str) -> float:
+    begun = time.perf_counter()
+    if get_json(url, path, timeout_s=30.0) is None:
+        raise Refused("server_ended", status="-", output=path)
+    return (time.perf_counter() - begun) * 1e3
+
+
 SECTIONS: Final[dict[str, Section]] = {
     "prompts": prompts,
     "peers": peers,
@@ -223,6 +246,7 @@ SECTIONS: Final[dict[str, Section]] = {
     "guesses": guesses,
     "structured": structured,
     "switches": switches,
+    "sleep": sleep,
 }
 
 

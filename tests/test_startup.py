@@ -23,7 +23,7 @@ def look():
 told = []
 real = app.run
 
-async def run(application, environ, passed=(), on_ready=None):
+async def run(application, environ, passed=(), on_ready=None, woken=None):
     await real(application, environ, passed, look)
 
 app.run = run

@@ -300,6 +300,8 @@ def _stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
         loop.call_soon_threadsafe(stop.set)
 
     before = {number: signal.signal(number, on_signal) for number in signals}
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)  # a server that woke held them back until here
     try:
         yield
     finally:

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import marshal
 import os
+import signal
 import sys
 import time
 from typing import Any, Final
@@ -55,7 +56,19 @@ def is_quiet(app: web.Application, running: HttpRunner) -> bool:
 
 
 def sleep(app: web.Application, running: HttpRunner, state: dict[str, Any]) -> None:
-    """Ends this program, and begins the sleeper's in the same process. Awaits nothing. Raises OSError."""
+    """Ends this program, and begins the sleeper's in the same process. Awaits nothing. Raises OSError.
+
+    Signals that would end the server wait until the sleeper can heed them; where one has come, nothing is done.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, program.ENDING)
+    try:
+        if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+            _exec_sleeper(app, running, state)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, program.ENDING)
+
+
+def _exec_sleeper(app: web.Application, running: HttpRunner, state: dict[str, Any]) -> None:
     state["listening"] = [found for site in running.own_sites for found in site.kept()]
     state["connections"] = [(os.dup(one.descriptor), one.kind) for one in running.open]
     state["kept"] = app[DISPATCHER].kept_state() | {"measures": app[METRICS].kept_state()}

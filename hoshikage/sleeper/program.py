@@ -34,6 +34,8 @@ WOKEN = "HOSHIKAGE_WOKEN"
 """The environment variable that tells the server the descriptor of what is handed over."""
 SENTINEL = b"9007199254740881"
 """Stands in the texts for the resident memory of this process."""
+ENDING = (signal.SIGTERM, signal.SIGINT)
+"""Signals that end the server; they are held back from one exec to where the next program heeds them."""
 TCHAR = frozenset(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 LOCAL = ("localhost", "127.0.0.1", "::1")
 UNSURE = ("transfer-encoding", "upgrade", "expect", "origin", "access-control-request-method", "range")
@@ -146,7 +148,8 @@ class Sleeper:
             self.ping()
             for fd, event in self.poll.poll(self.wait_ms()):
                 if fd in self.listening:
-                    self.accept(*self.listening[fd])
+                    if self.accept(*self.listening[fd]) and len(self.clients) > MAX_OPEN:
+                        self.wake()
                 elif fd in self.clients:
                     client = self.clients[fd]
                     if event & select.POLLOUT:
@@ -164,14 +167,13 @@ class Sleeper:
             ends.append(self.pinged + self.state["ping_every"])
         return max(0.0, min(ends) - time.monotonic()) * 1e3 + 1 if ends else None
 
-    def accept(self, opened: socket.socket, kind: str) -> None:
+    def accept(self, opened: socket.socket, kind: str) -> bool:
+        """Takes a connection that waits; False where none does."""
         try:
-            found, _ = opened.accept()
+            self.admit(opened.accept()[0], kind, HEADER_S)
         except OSError:
-            return
-        self.admit(found, kind, HEADER_S)
-        if len(self.clients) > MAX_OPEN:
-            self.wake()
+            return False
+        return True
 
     def hear(self, client: Client) -> None:
         try:
@@ -230,13 +232,10 @@ class Sleeper:
         prefix = self.state["prefix"]
         if prefix and path.startswith(prefix + "/"):
             path = path[len(prefix) :]
-        page = self.state["pages"].get(path)
-        if page is None:
+        page, hosts = self.state["pages"].get(path), headers.get("host", [])
+        if page is None or (client.kind != "unix" and (len(hosts) != 1 or not self.is_own(name_of(hosts[0])))):
             raise Unsure
         route, needs = page["route"], page["needs"]
-        hosts = headers.get("host", [])
-        if client.kind != "unix" and (len(hosts) != 1 or not self.is_own(name_of(hosts[0]))):
-            raise Unsure
         owner = client.kind == "unix" or (needs == "api" and self.is_known(headers))
         more, body = self.content(page, headers, owner, client)
         connection = [word.strip().lower() for word in ",".join(headers.get("connection", [])).split(",")]
@@ -334,29 +333,23 @@ class Sleeper:
 
     def end(self, _number: int, _frame: FrameType | None) -> None:
         self.notify("STOPPING=1")
-        if self.state["unix_path"]:
-            try:
+        try:
+            if self.state["unix_path"]:
                 os.unlink(self.state["unix_path"])
-            except OSError:
-                pass
-        os._exit(0)
+        finally:
+            os._exit(0)
 
     def wake(self) -> None:
         """Hands everything over to the server, and is it from then on."""
         for opened, kind in self.listening.values():
-            while len(self.clients) < MAX_TAKEN:
-                try:
-                    found, _ = opened.accept()
-                except OSError:
-                    break
-                self.admit(found, kind, HEADER_S)
+            while len(self.clients) < MAX_TAKEN and self.accept(opened, kind):
+                pass
         for client in [one for one in self.clients.values() if one.out]:
             client.opened.settimeout(FLUSH_S)
             try:
                 client.opened.sendall(client.out)
             except OSError:
-                self.close(client)
-                continue
+                client.ends = True
             client.opened.setblocking(False)
         for client in [one for one in self.clients.values() if one.ends]:
             self.close(client)
@@ -369,8 +362,7 @@ class Sleeper:
         fd = put(marshal.dumps(handed))
         for one in (fd, *self.listening, *self.clients):
             os.set_inheritable(one, True)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
         os.execve(self.state["command"][0], self.state["command"], {**os.environ, WOKEN: str(fd)})
 
 
@@ -397,8 +389,9 @@ def resident_bytes() -> int:
 
 def main() -> None:
     sleeper = Sleeper(take(int(sys.argv[1])))
-    signal.signal(signal.SIGTERM, sleeper.end)
-    signal.signal(signal.SIGINT, sleeper.end)
+    for number in ENDING:
+        signal.signal(number, sleeper.end)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
     sleeper.run()
 
 
