@@ -7,13 +7,15 @@ OPTIONS. A loading option is a field of `params.LoadParams`, a sampling option o
 from __future__ import annotations
 
 import sys
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
-from hoshikage.option import Option
+from hoshikage.option import Option, Value
 from hoshikage.params import AUTO_LAYERS
 from hoshikage.setting_values import (
     Decimal,
     Optional,
+    Overrides,
     Shares,
     Switch,
     Whole,
@@ -41,6 +43,15 @@ ANY: Final = "any"
 INSIDE: Final = "inside"
 LOAD: Final = "load"
 SAMPLE: Final = "sample"
+
+
+def _loads(name: str, parse: Callable[[str], Any], allowed: str, default: str = "", kind: type[Value] = str) -> Option:
+    """A loading option that a model may have of its own."""
+    return Option(
+        name, parse, allowed, variable=name.upper(), default=default, scope=LOAD, own=True, kind=kind, here=ANY
+    )
+
+
 OPTIONS: Final = (
     Option("host", host, "IP address | host name", variable="HOST", default="127.0.0.1"),
     Option("port", Whole(0, 65535), "0 … 65535", here=ANY, variable="PORT", default="3030"),
@@ -93,68 +104,20 @@ OPTIONS: Final = (
         default="off",
         scope=LOAD,
     ),
-    Option(
-        "n_gpu_layers",
-        Whole(-1, 100_000, {"auto": AUTO_LAYERS}),
-        "auto | -1 (= all) … 100000",
-        here=ANY,
-        variable="N_GPU_LAYERS",
-        default="-1",
-        scope=LOAD,
-        own=True,
-        kind=int,
+    _loads("n_gpu_layers", Whole(-1, 100_000, {"auto": AUTO_LAYERS}), "auto | -1 (= all) … 100000", "-1", int),
+    _loads("main_gpu", Optional(Whole(0, 127)), "0 … 127", "", int),
+    _loads(
+        "split_mode", one_of("auto", "none", "layer", "row", "tensor"), "auto | none | layer | row | tensor", "auto"
     ),
-    Option(
-        "main_gpu",
-        Optional(Whole(0, 127)),
-        "0 … 127",
-        here=ANY,
-        variable="MAIN_GPU",
-        default="",
-        scope=LOAD,
-        own=True,
-        kind=int,
-    ),
-    Option(
-        "tensor_split",
-        Shares(),
-        "X,Y,… (3,1 = 75 % + 25 %)",
-        here=ANY,
-        variable="TENSOR_SPLIT",
-        default="",
-        scope=LOAD,
-        own=True,
-    ),
-    Option(
-        "flash_attn",
-        one_of("auto", "on", "off"),
-        "auto | on | off",
-        here=ANY,
-        variable="FLASH_ATTN",
-        default="auto",
-        scope=LOAD,
-        own=True,
-    ),
-    Option(
-        "type_k",
-        one_of("f16", "q8_0", "q4_0"),
-        "f16 | q8_0 | q4_0",
-        here=ANY,
-        variable="TYPE_K",
-        default="f16",
-        scope=LOAD,
-        own=True,
-    ),
-    Option(
-        "type_v",
-        one_of("f16", "q8_0", "q4_0"),
-        "f16 | q8_0 | q4_0",
-        here=ANY,
-        variable="TYPE_V",
-        default="f16",
-        scope=LOAD,
-        own=True,
-    ),
+    _loads("tensor_split", Shares(), "X,Y,… (3,1 = 75 % + 25 %)"),
+    _loads("override_tensor", Overrides(), "REGEX=BUFFER,… (exps=CPU)"),
+    _loads("cpu_moe", Switch(), "off | on", "off"),
+    _loads("n_cpu_moe", Whole(0, 100_000), "0 … 100000", "0", int),
+    _loads("kv_offload", Switch(), "off | on", "on"),
+    _loads("no_host", Switch(), "off | on", "off"),
+    _loads("flash_attn", one_of("auto", "on", "off"), "auto | on | off", "auto"),
+    _loads("type_k", one_of("f16", "q8_0", "q4_0"), "f16 | q8_0 | q4_0", "f16"),
+    _loads("type_v", one_of("f16", "q8_0", "q4_0"), "f16 | q8_0 | q4_0", "f16"),
     Option("use_mmap", Switch(), "off | on", here=ANY, variable="USE_MMAP", default="on", scope=LOAD, own=True),
     Option("use_mlock", Switch(), "off | on", here=ANY, variable="USE_MLOCK", default="off", scope=LOAD, own=True),
     Option("require_gpu", Switch(), "off | on", here=ANY, variable="REQUIRE_GPU", default="off", scope=LOAD, own=True),

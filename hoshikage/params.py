@@ -305,6 +305,19 @@ class LoadParams:
     """The one GPU that the whole model goes to; None divides it among all."""
     tensor_split: tuple[float, ...] = ()
     """Shares of the GPUs, in their order; empty leaves them to the library."""
+    split_mode: str = "auto"
+    """How several GPUs share the model: `layer` by layers, `row` and `tensor` within them, `none` not at all. `auto` is
+    `none` where `main_gpu` names the one, else as the library does it."""
+    override_tensor: tuple[tuple[str, str], ...] = ()
+    """Regular expressions of tensors' names, and the buffers that those lie in; the first that fits counts."""
+    cpu_moe: bool = False
+    """The experts' weights stay in main memory."""
+    n_cpu_moe: int = 0
+    """Those of so many first layers do."""
+    kv_offload: bool = True
+    """The KV memory lies with its layers, on the GPU where they are."""
+    no_host: bool = False
+    """Weights on the CPU do not lie in memory that a GPU's driver has pinned."""
     flash_attn: str = "auto"
     """`auto`, `on` or `off`."""
     type_k: str = "f16"

@@ -96,6 +96,19 @@ def scaled(text: str) -> Scaled:
 
 
 @dataclass(frozen=True, slots=True)
+class Overrides:
+    """`REGEX=BUFFER,…`: tensors whose names the expression is found in lie there. No comma can be in one."""
+
+    form: str = r" *(?:[^=,]+=[^=,]+(?:,[^=,]+=[^=,]+)*)?"
+
+    def __call__(self, text: str) -> tuple[tuple[str, str], ...]:
+        pairs = [item.rpartition("=")[::2] for item in text.split(",")] if text.strip() else []
+        if not all(pattern.strip() and buffer.strip() for pattern, buffer in pairs):
+            raise ValueError(text)
+        return tuple((pattern.strip(), buffer.strip()) for pattern, buffer in pairs)
+
+
+@dataclass(frozen=True, slots=True)
 class Optional:
     """A value, or None for an empty text."""
 

@@ -27,6 +27,20 @@ def floats(values: Sequence[float]) -> ctypes.Array[ctypes.c_float]:
     return (ctypes.c_float * len(values))(*values)
 
 
+class _Override(ctypes.Structure):
+    """llama_model_tensor_buft_override, unchanged in all releases that have it."""
+
+    _fields_ = [("pattern", ctypes.c_char_p), ("buft", ctypes.c_void_p)]
+
+
+class TensorOverrides:
+    """Regular expressions with the buffer types of the tensors that they fit, ended by a null one. As above."""
+
+    def __init__(self, pairs: Sequence[tuple[bytes, int]]) -> None:
+        self._array = (_Override * (len(pairs) + 1))(*(_Override(*pair) for pair in pairs))
+        self.address = ctypes.addressof(self._array)
+
+
 class Floats:
     """A zero-filled array of MAX_DEVICES floats with these in front. Whoever hands on the address keeps it alive."""
 

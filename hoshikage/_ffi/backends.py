@@ -46,6 +46,15 @@ def handles(api: SimpleNamespace) -> tuple[int, ...]:
     return tuple(api.ggml_backend_dev_get(index) for index in range(api.ggml_backend_dev_count()))
 
 
+def buffer_types(api: SimpleNamespace, *, but: tuple[str, ...] = ()) -> dict[str, int]:
+    """The devices' own buffer types by their names, without those of some kinds of devices."""
+    found = {}
+    for device, info in zip(handles(api), devices(api, memory=False), strict=True):
+        if info.kind not in but and (kind := api.ggml_backend_dev_buffer_type(device)):
+            found[_text(api.ggml_backend_buft_name(kind))] = kind
+    return found
+
+
 def _device(api: SimpleNamespace, device: int, *, memory: bool) -> DeviceInfo:
     free, total = c_size_t(0), c_size_t(0)
     if memory:

@@ -19,6 +19,8 @@ FEATURES: Final[Mapping[str, str]] = {
     # b4529 to b4980 with a new field would look like b4234, and nothing but several GPUs shows where this one stands.
     "tensor_split": "tensor_split & tensor_buft_overrides",
     "tensor_placement": "tensor_buft_overrides",
+    "no_host": "no_host",
+    "split_tensor": "n_rs_seq",  # a value that came a little before this field
     "lora": "llama_set_adapters_lora | llama_set_adapter_lora | llama_lora_adapter_set",
     "control_vector": "llama_set_adapter_cvec | llama_apply_adapter_cvec | llama_control_vector_apply",
     # context
@@ -47,6 +49,14 @@ FEATURES: Final[Mapping[str, str]] = {
     "device_list": "ggml_backend_dev_count & ggml_backend_dev_get",
 }
 """Feature -> alternatives (|) of functions (llama_*, ggml_*) and fields that must all be there (&)."""
+
+FIRST: Final[Mapping[str, str]] = {
+    "tensor_split": "b5590",
+    "tensor_placement": "b5590",
+    "no_host": "b6845",
+    "split_tensor": "b9842",
+}
+"""Feature -> the first tested release that has it, where that is worth telling."""
 
 KV_APIS: Final = ("llama_memory", "llama_kv_self", "llama_kv_cache")
 """The three ways to work with the KV memory, newest first."""

@@ -26,7 +26,7 @@ from hoshikage._ffi.types import (
     llama_batch,
 )
 
-Model = Context = Vocab = Memory = Adapter = Sampler = Pool = Reg = Device = Array = c_void_p
+Model = Context = Vocab = Memory = Adapter = Sampler = Pool = Reg = Device = Buffers = Array = c_void_p
 """Names for opaque pointers and for pointers to arrays, so that a row reads as its C declaration."""
 
 
@@ -171,6 +171,8 @@ GGML: Final = (
     optional("ggml_backend_dev_description", c_char_p, Device),
     optional("ggml_backend_dev_type", c_int32, Device),
     optional("ggml_backend_dev_memory", None, Device, Array, Array),
+    optional("ggml_backend_dev_buffer_type", Buffers, Device),
+    optional("ggml_backend_buft_name", c_char_p, Buffers),
     optional("ggml_backend_load_all_from_path", None, c_char_p),
     # ggml.h
     optional("ggml_log_set", None, LogCallback, c_void_p),

@@ -13,8 +13,8 @@ from hoshikage.option import Option
 from hoshikage.registry import is_file, read_template
 
 METAVARS: Final = {int: "N", float: "X", str: "FILE|chatml|gguf:NAME", list: "FILE[:SCALE]"}
-SHARES: Final = "X,Y,…"
-"""The one option that has a form is checked by it."""
+FORMS: Final = {"tensor_split": "X,Y,…", "override_tensor": "REGEX=BUFFER,…"}
+"""Options that have a form are checked by it."""
 
 
 def add_options(parser: Parser, rows: Iterable[Option]) -> None:
@@ -27,7 +27,7 @@ def add_options(parser: Parser, rows: Iterable[Option]) -> None:
         else:
             metavar = "|".join((*(["N"] if row.kind is int else []), *row.words)) if row.words else METAVARS[row.kind]
             if row.form:
-                metavar = SHARES
+                metavar = FORMS[row.name]
             elif row.name == "draft":
                 metavar = "FILE"
             action = "append" if row.kind is list else "store"

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from hoshikage._ffi.arrays import NO_DEVICES
 from hoshikage._ffi.library import Library
 from hoshikage.errors import ModelLoadFailed
+from hoshikage.llama.placing import GPU_KINDS
 from hoshikage.params import LoadParams
 
 ALL_LAYERS: Final = 999
@@ -17,26 +17,17 @@ ALL_LAYERS: Final = 999
 GGML_TYPES: Final = {"f16": 1, "q4_0": 2, "q8_0": 8}
 LOAD_MODES: Final = {(False, False): 0, (True, False): 1, (False, True): 2, (True, True): 3}
 """(mmap, mlock) -> llama_load_mode: NONE, MMAP, MLOCK, MMAP_MLOCK."""
-SPLIT_NONE: Final = 0
 FLASH_ATTN: Final = {"off": 0, "on": 1}
 
 
 def model_fields(library: Library, params: LoadParams, n_gpu_layers: int) -> dict[str, float]:
-    """Fields of llama_model_params, but for tensor_split, which is an array. `n_gpu_layers` below 0 is all."""
+    """Fields of llama_model_params, but for those of `placing`. `n_gpu_layers` below 0 is all."""
     known = library.fields
     found: dict[str, float] = {}
     if "n_gpu_layers" in known:
         found["n_gpu_layers"] = ALL_LAYERS if n_gpu_layers < 0 else n_gpu_layers
     elif n_gpu_layers >= 0 and sees_gpu(library):
         library.require("gpu_layers")  # calibrated without a GPU: the release's own default is all of them
-    if n_gpu_layers == 0 and sees_gpu(library):
-        # Without layers a GPU would still hold a context and what it takes to compute large batches.
-        found |= {"devices": NO_DEVICES.address} if "devices" in known else {}
-    elif params.main_gpu is not None and sees_gpu(library):  # without one, b4529 refuses every number
-        library.require("main_gpu")
-        found["main_gpu"] = params.main_gpu
-        if not params.tensor_split:
-            found["split_mode"] = SPLIT_NONE  # with any other mode the number chooses next to nothing
     if (params.use_mmap, params.use_mlock) != (True, False):
         found |= _load_mode(library, params)
     return found
@@ -49,6 +40,8 @@ def context_fields(library: Library, params: LoadParams) -> dict[str, int]:
     if (params.type_k, params.type_v) != ("f16", "f16"):
         library.require("kv_types")
         found |= {"type_k": GGML_TYPES[params.type_k], "type_v": GGML_TYPES[params.type_v]}
+    if not params.kv_offload:
+        found["offload_kqv"] = 0
     wanted = params.flash_attn
     if params.type_v != "f16":  # a V of blocks is read by flash attention alone
         if wanted == "off":
@@ -83,9 +76,6 @@ def window_fields(library: Library, *, whole: bool) -> dict[str, int]:
     left it, which takes five times as much where most layers have one. Only a prompt that shall go on from any place of
     an earlier one needs that; guesses are taken back within what is kept beside the window."""
     return {} if "swa_full" in library.lacks else {"swa_full": int(whole)}
-
-
-GPU_KINDS: Final = ("gpu", "igpu")
 
 
 def sees_gpu(library: Library) -> bool:

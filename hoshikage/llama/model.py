@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from hoshikage._ffi.arrays import Floats
 from hoshikage._ffi.callbacks import ProgressReporter
 from hoshikage._ffi.features import KV_APIS
 from hoshikage._ffi.handles import Owner
 from hoshikage._ffi.library import Library
 from hoshikage._ffi.memory import text_from
 from hoshikage.errors import HoshikageError, ModelLoadFailed, OutOfMemory
-from hoshikage.llama.load_fields import model_fields, sees_gpu
+from hoshikage.llama.load_fields import model_fields
+from hoshikage.llama.placing import placing
 from hoshikage.llama.vocab import Vocab
 from hoshikage.params import LoadParams
 
@@ -65,15 +66,12 @@ class Model(Owner):
         `n_gpu_layers`, where it is given, stands for that of the parameters. Raises ModelLoadFailed, OutOfMemory or
         NotSupported.
         """
-        fields = model_fields(library, params, params.n_gpu_layers if n_gpu_layers is None else n_gpu_layers)
-        split = None
-        if params.tensor_split and "devices" not in fields and sees_gpu(library):
-            split = Floats(params.tensor_split)
-        if split is not None:
-            library.require("tensor_split")
-            fields["tensor_split"] = split.address
+        layers = params.n_gpu_layers if n_gpu_layers is None else n_gpu_layers
+        placed = placing(library, params, layers)
+        read = replace(params, use_mmap=params.use_mmap and not placed.overrides)
+        fields = {**model_fields(library, read, layers), **placed.fields}
         model = cls.load_with(library, params.model_path, ProgressReporter(on_progress), fields)
-        model._kept = split  # the library keeps the address
+        model._kept = placed.kept  # the library keeps the addresses
         return model
 
     @classmethod

@@ -57,6 +57,14 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "TYPE_V={type} には flash attention が必要です。FLASH_ATTN を auto か on にするか、TYPE_V=f16 にしてください。",
         "TYPE_V={type} needs flash attention. Set FLASH_ATTN to auto or on, or TYPE_V=f16.",
     ),
+    "no_such_gpu": (
+        "{name}={value} の GPU はありません。ライブラリに見える GPU: {devices}",
+        "{name}={value} names a GPU that is not there. The library sees: {devices}",
+    ),
+    "no_such_buffer": (
+        "OVERRIDE_TENSOR の {buffer} はありません。使えるもの: {buffers}",
+        "OVERRIDE_TENSOR names {buffer}, which is not there. There are: {buffers}",
+    ),
     "gpu_required": (
         "REQUIRE_GPU=on ですが、ライブラリから GPU が見えません（デバイス: {devices}）。`hoshikage doctor` で原因を"
         "確かめてください。ライブラリの説明: {reason}",

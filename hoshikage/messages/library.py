@@ -292,6 +292,12 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "The library in use (llama.cpp {version}) does not support {feature}. Run `hoshikage lib install` for a newer "
         "one.",
     ),
+    "feature_since": (
+        "いまのライブラリ（llama.cpp {version}）には {feature} がありません。{first} からのリリースにあります。"
+        "`hoshikage lib install` で新しいものを入れてください。",
+        "The library in use (llama.cpp {version}) does not support {feature}; releases from {first} on do. Run "
+        "`hoshikage lib install` for a newer one.",
+    ),
     "handshake_failed": (
         "ライブラリ {file} は見かけと異なる動きをしました（{check}: 期待 {expected}、実際 {found}）。"
         "別のリリースを `hoshikage lib install --release リリース` で入れてください。",

@@ -46,6 +46,7 @@ def main() -> list[dict[str, Any]]:
 def loaded(library: Library, model_file: str, settings: dict[str, Any]) -> dict[str, Any]:
     given = {"n_ctx": 512, "n_batch": 64, "n_threads": 1, **settings}
     given["tensor_split"] = tuple(settings.get("tensor_split", ()))
+    given["override_tensor"] = tuple(map(tuple, settings.get("override_tensor", ())))
     stretch = given.pop("stretch", 0)
     try:
         with stretched(stretch):

@@ -13,13 +13,14 @@ from typing import Any, cast
 import pytest
 
 from hoshikage._ffi.arrays import NO_DEVICES
+from hoshikage._ffi.features import FIRST
 from hoshikage._ffi.layouts import MODEL_LAYOUTS
-from hoshikage.errors import OutOfMemory
+from hoshikage.errors import ModelLoadFailed, NotSupported, OutOfMemory
 from hoshikage.infos import DeviceInfo
 from hoshikage.llama.context import MAX_PROPOSED
-from hoshikage.llama.load_fields import model_fields
 from hoshikage.llama.loading import fitting, tries
 from hoshikage.llama.model import memory_short
+from hoshikage.llama.placing import placing
 from hoshikage.params import LoadParams
 from tests.conftest import RELEASES
 
@@ -63,25 +64,103 @@ def test_room_is_made_for_as_many_outputs_as_can_be_asked_for(library_file: Path
 
 
 class OfGpus:
-    """What `model_fields` asks of a library."""
+    """What `placing` asks of a library."""
 
-    def __init__(self, *kinds: str) -> None:
+    def __init__(self, *kinds: str, lacks: str = "") -> None:
         self.fields = frozenset(field for field in MODEL_LAYOUTS[-1].offsets())
         self._kinds = kinds
+        self._lacks = lacks
 
     def devices(self, *, memory: bool = False) -> tuple[DeviceInfo, ...]:
         assert not memory
-        return tuple(DeviceInfo("", "", kind, 0, 0) for kind in self._kinds)
+        return tuple(DeviceInfo(f"CUDA{number}", "", kind, 0, 0) for number, kind in enumerate(self._kinds))
 
-    def require(self, feature: str) -> None: ...
+    def require(self, feature: str) -> None:
+        if feature == self._lacks:
+            raise NotSupported("library.feature_since")
+
+
+def placed(params: LoadParams, n_gpu_layers: int, *kinds: str, lacks: str = "") -> dict[str, float]:
+    return dict(placing(cast("Any", OfGpus(*kinds, lacks=lacks)), params, n_gpu_layers).fields)
 
 
 def test_no_layers_are_no_devices() -> None:
     params = LoadParams("", main_gpu=0)
-    none = model_fields(cast("Any", OfGpus("gpu", "cpu")), params, 0)
-    assert none == {"n_gpu_layers": 0, "devices": NO_DEVICES.address}
-    assert "devices" not in model_fields(cast("Any", OfGpus("gpu", "cpu")), params, 1)
-    assert model_fields(cast("Any", OfGpus("cpu")), params, 0) == {"n_gpu_layers": 0}
+    assert placed(params, 0, "gpu", "cpu") == {"devices": NO_DEVICES.address}
+    assert placed(params, 1, "gpu", "cpu") == {"main_gpu": 0, "split_mode": 0}
+    assert placed(params, 0, "cpu") == {}
+
+
+@pytest.mark.parametrize(
+    ("settings", "fields"),
+    [
+        ({"split_mode": "row"}, {"split_mode": 2}),
+        ({"split_mode": "tensor", "main_gpu": 1}, {"split_mode": 3, "main_gpu": 1}),
+        ({"split_mode": "none"}, {"split_mode": 0}),
+        ({"main_gpu": 1}, {"main_gpu": 1, "split_mode": 0}),
+        ({"no_host": True}, {"no_host": 1}),
+        ({"cpu_moe": False, "n_cpu_moe": 0}, {}),
+    ],
+)
+def test_how_gpus_share_a_model(settings: dict[str, Any], fields: dict[str, float]) -> None:
+    assert placed(LoadParams("", **settings), -1, "gpu", "gpu", "cpu") == fields
+
+
+@pytest.mark.parametrize(
+    ("settings", "name", "value"),
+    [({"main_gpu": 2}, "MAIN_GPU", 2), ({"tensor_split": (1.0, 0.0, 3.0)}, "TENSOR_SPLIT", "1,0,3")],
+)
+def test_a_gpu_that_is_not_there_is_refused_with_those_that_are(
+    settings: dict[str, Any], name: str, value: object
+) -> None:
+    with pytest.raises(ModelLoadFailed) as refused:
+        placed(LoadParams("", **settings), -1, "gpu", "gpu", "cpu")
+    assert refused.value.key == "engine.no_such_gpu"
+    assert refused.value.details == {"name": name, "value": value, "devices": "CUDA0, CUDA1"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "feature"),
+    [
+        ({"no_host": True}, "no_host"),
+        ({"split_mode": "tensor"}, "split_tensor"),
+        ({"cpu_moe": True}, "tensor_placement"),
+        ({"n_cpu_moe": 2}, "tensor_placement"),
+        ({"override_tensor": (("exps", "CPU"),)}, "tensor_placement"),
+    ],
+)
+def test_what_the_release_lacks_is_asked_for_by_name(settings: dict[str, Any], feature: str) -> None:
+    with pytest.raises(NotSupported):
+        placed(LoadParams("", **settings), -1, "gpu", lacks=feature)
+    assert FIRST[feature].startswith("b")
+
+
+@pytest.mark.native
+def test_tensors_lie_where_they_are_put_and_the_file_is_read(libraries: dict[str, Path], demo_model: Path) -> None:
+    """On the CPU alone, where there is but one buffer to lie in: the library logs each tensor that it moves."""
+    override = {"override_tensor": [[r"ffn_(up|down)\.", "CPU"]]}
+    plain, moved, nowhere, broken = load(
+        libraries["v0.5.0"],
+        demo_model,
+        {},
+        override,
+        {"override_tensor": [["ffn", "CUDA7"]]},
+        {"override_tensor": [["ffn_(", "CPU"]]},
+    )
+    assert moved["ids"] == plain["ids"]
+    assert (plain["mapped"], moved["mapped"]) == (True, False)
+    assert sum("buffer type overridden to CPU" in line for line in moved["log"]) > 0
+    assert (nowhere["key"], nowhere["details"]) == ("engine.no_such_buffer", {"buffer": "CUDA7", "buffers": "CPU"})
+    assert (broken["key"], broken["status"]) == ("engine.model_load_failed", 400)
+    (old,) = load(libraries["b4529"], demo_model, override)
+    assert (old["error"], old["status"], old["details"]["first"]) == ("NotSupported", 501, "b5590")
+
+
+@pytest.mark.native
+@pytest.mark.parametrize("release", RELEASES)
+def test_the_kv_memory_may_stay_in_main_memory(release: str, libraries: dict[str, Path], demo_model: Path) -> None:
+    plain, kept = load(libraries[release], demo_model, {}, {"kv_offload": False})
+    assert plain["ids"] == kept["ids"]
 
 
 @pytest.mark.native
