@@ -6,7 +6,9 @@ left: several samplers of the library compute NaN from tokens of probability 0.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,10 @@ from hoshikage.llama.grammar import Matcher
 from hoshikage.llama.sampler import Sampler
 from hoshikage.llama.vocab import Vocab
 from hoshikage.params import FORBIDDEN, SamplingParams
+
+
+FORCED_AT_ONCE: Final = 64
+"""Tokens without a choice that are looked ahead for."""
 
 
 class ConstrainedSampler:
@@ -45,11 +51,15 @@ class ConstrainedSampler:
             self._allowed = np.ones(n_tokens, np.bool_)
             self._allowed[forbidden] = False
         self._left = None if self._allowed is None else np.flatnonzero(self._allowed)
+        self._ahead: deque[int] = deque()
+        """Tokens without a choice that the grammar has accepted, and nobody has taken yet."""
+        self._looked = False
+        """Whether it is known that the next token is one that has a choice."""
 
     @property
     def complete(self) -> bool:
         """The grammar takes nothing more: the answer is whole."""
-        return self._matcher is not None and self._matcher.complete
+        return self._matcher is not None and not self._ahead and self._matcher.complete
 
     def accept(self, token: int) -> None:
         """As Sampler.accept."""
@@ -60,9 +70,16 @@ class ConstrainedSampler:
         return self._sampler.chances(token, top)
 
     def sample(self, index: int) -> int:
-        """As Sampler.sample. Raises InvalidRequest where the grammar has become too complex to go on with."""
+        """As Sampler.sample. Raises InvalidRequest where the grammar has become too complex to go on with.
+
+        A token without a choice is not drawn: the same seed draws the same, whether such tokens are sampled, because
+        somebody wants their chances or has guessed them, or taken by `forced`.
+        """
         if self._matcher is None and self._left is None:
             return self._sample_biased(index)
+        if forced := self.forced(1):
+            return forced[0]
+        self._looked = False
         logits = self._context.logits(index)
         if len(self._biased):
             logits = logits.copy()
@@ -83,7 +100,10 @@ class ConstrainedSampler:
         """The tokens that come next whatever the logits are, at most `maximum` of them; they count as accepted."""
         if self._matcher is None or self._left is not None:
             return []
-        tokens = self._matcher.forced(maximum)
+        if not self._ahead and not self._looked:
+            self._ahead.extend(self._matcher.forced(FORCED_AT_ONCE))
+            self._looked = not self._ahead
+        tokens = [self._ahead.popleft() for _ in range(min(maximum, len(self._ahead)))]
         for token in tokens:
             self._sampler.accept(token)
         return tokens

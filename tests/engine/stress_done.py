@@ -4,7 +4,8 @@ prints JSON: what was wrong, and how often each thing happened that the stress i
 Rounds of random settings; in each, jobs of random kinds come at random moments and some are given up, between decodes
 and inside them. Every answer is compared with the one that a lone run gave, token for token. Texts may differ only
 where the lone run's two best tokens are as near as the noise of batching (`NOISE`), and up to there the log
-probabilities have to agree within it. The seed fixes everything but the clocks that the scheduler learns from.
+probabilities have to agree within it; of those that are drawn, or held in a grammar, only so many may (`APART`). The
+seed fixes everything but the clocks that the scheduler learns from.
 """
 
 from __future__ import annotations
@@ -25,13 +26,17 @@ from hoshikage.engine.cancels import Cancels
 from hoshikage.engine.worker import _Loaded
 from hoshikage.errors import HoshikageError, KvMemoryFull
 from hoshikage.llama.loading import open_model
-from hoshikage.params import ChatPrompt, GenerationRequest, LoadParams, Message, SamplingParams, TokenPrompt
+from hoshikage.params import ChatPrompt, GenerationRequest, LoadParams, Message, TokenPrompt
 from hoshikage.params import Prompt as Asked
+from tests.engine import stress_ways
 from tests.engine.modes_done import QUESTIONS
+from tests.engine.stress_ways import APART, PLAIN, Way
 from tests.engine_models import N_WORDS, words
 
 NOISE: Final = {"demo": 0.15, "mamba": 0.01, "playback": 0.01, "llama": 0.2}
 """Kind of model -> most that a log probability of it may move with what else is in the batch."""
+EXACT: Final = 0.1
+"""With less noise than this, texts alone tell what is wrong."""
 LENGTHS: Final = (1, 6, 14, 28)
 ROUND: Final = 40
 """Jobs of one round."""
@@ -55,6 +60,7 @@ class Answer:
 @dataclass(frozen=True)
 class Job:
     prompt: int
+    way: Way
     request: GenerationRequest
 
 
@@ -119,9 +125,11 @@ class Stress:
         self._library, self._kind, self._model = library, kind, model
         self._chance = random.Random(seed)
         self._noise = NOISE[kind]
-        self._lone: dict[tuple[int, int], Answer] = {}
+        self._lone: dict[tuple[int, int, Way], Answer] = {}
         self.counts: Counter[str] = Counter()
         self.wrong: list[str] = []
+        self.apart: list[str] = []
+        """Answers that are drawn or held in a grammar, and parted from the lone run's."""
         self._bench = Bench(library, model, self._chance, LONE)
         self._prompts = [*self._talks()] if kind == "demo" else [*self._texts()]
 
@@ -148,19 +156,20 @@ class Stress:
         pieces = [chosen.token.raw.decode() for chosen in self._alone(prompt, 28).tokens[0]]
         return words(*(int(piece.removeprefix(" word")) for piece in pieces))
 
-    def _alone(self, prompt: Asked, maximum: int) -> Answer:
+    def _alone(self, prompt: Asked, maximum: int, way: Way = PLAIN) -> Answer:
         bench = self._bench
         job = len(bench.answers) + 1
-        bench.submit(job, GenerationRequest(prompt, SamplingParams(temperature=0), max_tokens=maximum, logprobs=2))
+        request = GenerationRequest(prompt, way.sampling, max_tokens=maximum, logprobs=2, grammar=way.grammar)
+        bench.submit(job, request)
         while bench.scheduler.busy:
             bench.scheduler.step()
         assert isinstance(bench.answers[job].ends[0], wire.Finished), bench.answers[job].ends
         return bench.answers[job]
 
-    def _right(self, prompt: int, maximum: int) -> Answer:
-        if (prompt, maximum) not in self._lone:
-            self._lone[prompt, maximum] = self._alone(self._prompts[prompt], maximum)
-        return self._lone[prompt, maximum]
+    def _right(self, prompt: int, maximum: int, way: Way) -> Answer:
+        if (prompt, maximum, way) not in self._lone:
+            self._lone[prompt, maximum, way] = self._alone(self._prompts[prompt], maximum, way)
+        return self._lone[prompt, maximum, way]
 
     # What happens
 
@@ -180,18 +189,21 @@ class Stress:
     def _job(self) -> Job:
         chance = self._chance
         prompt = chance.randrange(len(self._prompts))
+        way = stress_ways.chosen(self._kind, chance)
+        is_judged_by_text = way.is_plain or self._noise < EXACT
         request = GenerationRequest(
             self._prompts[prompt],
-            SamplingParams(temperature=0),
+            way.sampling,
             max_tokens=chance.choice(LENGTHS),
             choices=chance.choice((1, 1, 1, 2, 3)),
-            logprobs=chance.choice((None, 2)),
+            logprobs=chance.choice((None, 2)) if is_judged_by_text else 2,
+            grammar=way.grammar,
             echo=self._kind != "demo" and chance.random() < 0.1,
             cache_prompt=chance.choice((None, None, True, False)),
             scope=chance.choice(("", "", "other")),
             whole=chance.random() < 0.2,
         )
-        return Job(prompt, request)
+        return Job(prompt, way, request)
 
     def round(self) -> None:
         chance = self._chance
@@ -259,22 +271,25 @@ class Stress:
             self.wrong.append(f"{mode} {job.prompt}: {answer.ends}")
             return
         assert request.max_tokens is not None
-        right = self._right(job.prompt, request.max_tokens)
         ended = answer.ends[0]
         if not given_up and ended.reason == "cancelled":
             self.wrong.append(f"{mode} {job.prompt}: nobody gave it up")
         whole = ended.reason != "cancelled"
         for choice in range(request.choices) if whole else answer.texts:
             text, tokens = answer.texts.get(choice, ""), answer.tokens.get(choice, [])
-            fault = self._difference(right, text, tokens, whole=whole)
+            right = self._right(job.prompt, request.max_tokens, job.way.of_choice(choice))
+            fault = self._difference(right, job.way, text, tokens, whole=whole)
             if fault:
                 self.wrong.append(f"{mode} prompt {job.prompt} {request.max_tokens} {choice}: {fault}")
             self.counts["answers" if whole else "given up"] += 1
+            self.counts["drawn"] += job.way.sampling.temperature > 0
+            self.counts["held in a grammar"] += job.way.grammar is not None
+            self.counts["not plain"] += not job.way.is_plain
         self.counts["drafted"] += ended.timings.drafted
         self.counts["accepted"] += ended.timings.accepted
         self.counts["echoed"] += bool(answer.echo)
 
-    def _difference(self, right: Answer, text: str, tokens: list[wire.Chosen], *, whole: bool) -> str:
+    def _difference(self, right: Answer, way: Way, text: str, tokens: list[wire.Chosen], *, whole: bool) -> str:
         """What is wrong with an answer; empty for nothing. One that was given up must be a part of the right one."""
         expected = right.texts.get(0, "")
         for mine, lone in zip(tokens, right.tokens.get(0, []), strict=False):
@@ -285,6 +300,10 @@ class Stress:
         if not whole:
             text = text.removesuffix("\ufffd")  # it ended inside a character
         if text == expected if whole else expected.startswith(text):
+            return ""
+        if not way.is_plain:
+            self.counts["apart"] += 1
+            self.apart.append(f"{way} {text!r} where a lone run has {expected!r}")
             return ""
         if self._is_near(right, text):
             self.counts["near"] += 1
@@ -303,8 +322,11 @@ class Stress:
                 return False
         return False
 
-    def lone_closes(self) -> None:
+    def close(self) -> None:
+        """Ends the lone runs; too many that parted are wrong."""
         self._bench.close()
+        if self.counts["apart"] > APART[self._kind] * self.counts["not plain"]:
+            self.wrong += self.apart[:20]
 
 
 def main() -> dict[str, Any]:
@@ -315,7 +337,7 @@ def main() -> dict[str, Any]:
         stress.round()
         if len(stress.wrong) > 20:
             break
-    stress.lone_closes()
+    stress.close()
     return {"wrong": stress.wrong, "counts": stress.counts}
 
 

@@ -26,9 +26,16 @@ def grammars(model: Model) -> Grammars:
 
 
 def chosen(
-    model: Model, context: Context, params: SamplingParams, matcher: Matcher | None = None, count: int = 24
+    model: Model,
+    context: Context,
+    params: SamplingParams,
+    matcher: Matcher | None = None,
+    count: int = 24,
+    *,
+    takes_forced: bool = False,
 ) -> list[int]:
-    """Tokens up to `count`, or up to the grammar's end or one that ends an answer."""
+    """Tokens up to `count`, or up to the grammar's end or one that ends an answer. `takes_forced`: those without a
+    choice are asked for, else all are sampled."""
     vocab, batch = model.vocab, context.batch
     ends = ends_of(vocab, ())
     context.clear()
@@ -42,11 +49,13 @@ def chosen(
         token = choice.sample(last)
         if token in ends:
             break
-        found.append(token)
+        new = [token, *(choice.forced(3) if takes_forced else ())]
         if choice.complete:
-            break
+            return found + new
         batch.clear()
-        last = batch.add(token, len(prompt) + len(found) - 1, 0, True)
+        for one in new:
+            last = batch.add(one, len(prompt) + len(found), 0, one is new[-1])
+            found.append(one)
         assert context.decode()
     choice.close()
     return found
@@ -105,6 +114,18 @@ def test_a_grammar_is_kept_to_by_every_way_of_choosing(
     assert set(found[:3]) <= {"星", "影"}
     assert found[3:].isdecimal()
     assert len(found) == 5
+
+
+@pytest.mark.parametrize("params", [GREEDY, WARM, replace(WARM, mirostat=2)])
+def test_a_seed_draws_the_same_whether_tokens_without_a_choice_are_sampled_or_taken(
+    model: Model, context: Context, grammars: Grammars, params: SamplingParams
+) -> None:
+    rules = 'root ::= "Hoshikage is " part " " part " done"\npart ::= ("a star" | "no star") " of " [0-9]'
+    matcher = grammars.compile(Grammar("gbnf", rules, "grammar"), ())
+    sampled = chosen(model, context, params, matcher.again(), count=60)
+    taken = chosen(model, context, params, matcher.again(), count=60, takes_forced=True)
+    assert sampled == taken
+    assert text_of(model, sampled).endswith(" done")
 
 
 def test_what_is_banned_and_demanded_is_refused(model: Model, context: Context, grammars: Grammars) -> None:
