@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import math
 import os
 import random
 import signal
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
+from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector, TraceConfig
 
 from screen import Refused
 from siege_totals import Gauge, Totals
@@ -33,6 +35,9 @@ CRASHES: Final = {"model_crashed", "model_quarantined", "inference_failed"}
 SIGNALS: Final = (signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGTERM)
 PATIENCE: Final = ClientTimeout(total=180)
 LONGEST_REST_S: Final = 5.0
+SILENT_S: Final = 9.0
+"""A client that is so long between connecting and asking, because it did not run, has broken the rules itself: the
+server leaves those that say nothing for 10 s."""
 
 
 @dataclass(slots=True)
@@ -62,10 +67,49 @@ class Refusal(Exception):
 Ask = Callable[[ClientSession, Target, str], Awaitable[str]]
 
 
+class Silence:
+    """How long one client said nothing on its connection before it asked, by its own clock."""
+
+    def __init__(self) -> None:
+        self.connects()
+
+    def connects(self) -> None:
+        self._since, self._until = time.monotonic(), math.inf
+
+    def asks(self) -> None:
+        self._until = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return min(time.monotonic(), self._until) - self._since
+
+
+SILENCE: Final[ContextVar[Silence]] = ContextVar("silence")
+"""Of the current client's request."""
+
+
+def _timed() -> TraceConfig:
+    """Tells each request's silence when its connection is made, and when its header is sent."""
+    made = TraceConfig()
+
+    async def connects(*_: Any) -> None:
+        if (silence := SILENCE.get(None)) is not None:
+            silence.connects()
+
+    async def asks(*_: Any) -> None:
+        if (silence := SILENCE.get(None)) is not None:
+            silence.asks()
+
+    made.on_connection_create_start.append(connects)
+    made.on_request_headers_sent.append(asks)
+    return made
+
+
 async def load(target: Target, clients: int, seconds: float, gauge: Gauge) -> None:
     """So many clients ask for so long, each keeping to what a refusal tells it to wait."""
     ends = time.monotonic() + seconds
-    async with ClientSession(connector=TCPConnector(limit=0), timeout=PATIENCE) as session:
+    connector = TCPConnector(limit=0)
+    async with ClientSession(connector=connector, timeout=PATIENCE, trace_configs=[_timed()]) as session:
         seeds = [target.dice.random() for _ in range(clients)]
         crowd = [asyncio.create_task(_client(session, target, ends, random.Random(seed))) for seed in seeds]
         watch = asyncio.create_task(_watch(gauge, target.totals))
@@ -101,6 +145,8 @@ async def _client(session: ClientSession, target: Target, ends: float, dice: ran
         name, prompt = dice.choice(list(target.known))
         counts["requests"] += 1
         rest = dice.random() * 0.05
+        silence = Silence()
+        SILENCE.set(silence)
         try:
             if dice.random() < 0.1:
                 await _leave(session, target, prompt, dice)
@@ -117,8 +163,11 @@ async def _client(session: ClientSession, target: Target, ends: float, dice: ran
                 counts[f"lost: {refusal.code}"] += 1
             rest = min(max(refusal.wait, 1.0), LONGEST_REST_S) * (1 + dice.random())
         except (ClientError, OSError, asyncio.TimeoutError, ValueError) as error:
+            if isinstance(error, (ClientError, OSError)) and silence.seconds > SILENT_S:
+                counts["requests_silent"] += 1
+                continue
             counts["requests_lost"] += 1
-            counts[f"lost: {type(error).__name__} {getattr(error, 'errno', '')}".rstrip()] += 1
+            counts[f"lost: {type(error).__name__} {getattr(error, 'errno', '')} {silence.seconds:.0f} s"] += 1
         else:
             wrong = said != target.known[name, prompt]
             counts["requests_wrong" if wrong else "requests_whole"] += 1

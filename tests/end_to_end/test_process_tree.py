@@ -1,0 +1,194 @@
+"""The server, its runner and those that examine for it killed by force in every phase: no process of ours is left."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from openai import APIError, OpenAI
+
+import processes
+from tests.end_to_end.conftest import register
+from tests.end_to_end.live import LiveServer, home_environ
+from tests.native.bad_libraries import HANGING, build
+
+LONG: Final = "x " * 3000
+PATIENCE_S: Final = 20.0
+LOOKS: Final = 100_000
+CHECK, RUNNER, TEMPLATE = "hoshikage.runner.check", "hoshikage.runner.main", "hoshikage.runner.template_check"
+
+
+class House:
+    """A server whose processes are known, and requests that nobody waits for."""
+
+    def __init__(self, server: LiveServer, home: Path, mark: str) -> None:
+        self.server = server
+        self._home = home
+        self._mark = mark
+        self._client = OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0, timeout=60)
+        self._pool = ThreadPoolExecutor()
+
+    @property
+    def children(self) -> set[int]:
+        return processes.marked(self._mark) - {self.server.process.pid}
+
+    def ask(self, content: str = "go", **more: Any) -> Future[Any]:
+        return self._pool.submit(self._ask, content, **more)
+
+    def _ask(self, content: str, **more: Any) -> Any:
+        messages: Any = [{"role": "user", "content": content}]
+        with suppress(APIError):
+            return self._client.chat.completions.create(model="endless", messages=messages, temperature=0, **more)
+
+    def stream(self) -> None:
+        """An answer that flows, and has begun to."""
+        messages: Any = [{"role": "user", "content": "go"}]
+        self.chunks = iter(self._client.chat.completions.create(model="endless", messages=messages, stream=True))
+        for _ in range(2):
+            next(self.chunks)
+
+    def admin(self, path: str, body: dict[str, Any]) -> Future[None]:
+        return self._pool.submit(self._admin, path, body)
+
+    def _admin(self, path: str, body: dict[str, Any]) -> None:
+        token = (self._home / ".config" / "hoshikage" / "admin.token").read_text(encoding="ascii").strip()
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.server.url}{path}", json.dumps(body).encode(), headers)
+        with suppress(OSError), urllib.request.urlopen(request, timeout=60) as answer:
+            answer.read()
+
+    def status(self) -> dict[str, Any]:
+        with urllib.request.urlopen(f"{self.server.url}/v1/status") as answer:
+            found: dict[str, Any] = json.load(answer)
+        return found
+
+    def await_status(self, wanted: Callable[[dict[str, Any]], bool]) -> None:
+        for _ in range(LOOKS):
+            if wanted(self.status()):
+                return
+        raise AssertionError("the status never came")
+
+    def child(self, module: str) -> int:
+        """The process that runs this module, held where it is: what is stopped can be killed like any other."""
+        for _ in range(LOOKS):
+            for pid in self.children:
+                if processes.runs(pid, module):
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGSTOP)
+                        return pid
+        raise AssertionError(f"nobody runs {module}")
+
+    def kill(self) -> set[int]:
+        """Kills the server, lets those go on that were held, and tells which of them are left after a while."""
+        there = self.children
+        assert there, "it has somebody to leave behind"
+        self.server.process.kill()
+        self.server.process.wait()
+        for pid in there:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+        return processes.left(there, PATIENCE_S)
+
+    def close(self) -> None:
+        self._pool.shutdown()
+        self._client.close()
+
+
+@contextmanager
+def house(folder: Path, library: Path, model: Path, **settings: str) -> Iterator[House]:
+    mark = uuid.uuid4().hex
+    register(folder, {"endless": model})
+    given = {"N_CTX": "8192", "N_BATCH": "64", processes.MARK: mark, **settings}
+    with LiveServer(home_environ(folder, library, **given)) as server:
+        made = House(server, folder, mark)
+        yield made
+        made.close()
+    assert processes.marked(mark) == set(), "a process is left"
+
+
+def idle(house: House) -> None:
+    house.ask(max_tokens=1).result()
+
+
+def loading(house: House) -> None:
+    house.ask(max_tokens=1)
+    house.child(RUNNER)
+
+
+def prefill(house: House) -> None:
+    idle(house)
+    house.ask(LONG, max_tokens=2)
+    house.await_status(lambda status: status["queue"]["running"] == 1)
+
+
+def streaming(house: House) -> None:
+    house.stream()
+
+
+def unloading(house: House) -> None:
+    idle(house)
+    house.child(RUNNER)
+    house.admin("/admin/unload", {})
+
+
+def library_check(house: House) -> None:
+    house.ask(max_tokens=1)
+    house.child(CHECK)
+
+
+def started_ahead(house: House) -> None:
+    house.await_status(lambda status: status["runner"]["ahead"])
+
+
+PHASES: Final = (idle, loading, prefill, streaming, unloading, library_check, started_ahead)
+
+
+@pytest.mark.parametrize("phase", PHASES, ids=lambda phase: phase.__name__)
+def test_a_server_killed_in_any_phase_leaves_nobody(
+    phase: Callable[[House], None], tmp_path: Path, library_file: Path, endless_model: Path
+) -> None:
+    ahead = {"RUNNER_AHEAD": "on"} if phase is started_ahead else {}
+    with house(tmp_path, library_file, endless_model, **ahead) as killed:
+        phase(killed)
+        assert killed.kill() == set()
+
+
+def test_a_server_killed_while_a_library_hangs_leaves_nobody(tmp_path: Path, endless_model: Path) -> None:
+    library = tmp_path / "lib" / "libllama.so"
+    build(library, HANGING)
+    with house(tmp_path, library, endless_model) as killed:
+        killed.ask(max_tokens=1)
+        killed.child(CHECK)
+        assert killed.kill() == set()
+
+
+def test_a_server_killed_while_a_template_is_examined_leaves_nobody(
+    tmp_path: Path, library_file: Path, endless_model: Path, demo_model: Path
+) -> None:
+    with house(tmp_path, library_file, endless_model) as killed:
+        killed.admin("/admin/models/check", {"path": str(demo_model)})
+        killed.child(TEMPLATE)
+        assert killed.kill() == set()
+
+
+@pytest.mark.parametrize("phase", [idle, loading, streaming, library_check], ids=lambda phase: phase.__name__)
+def test_a_child_killed_in_any_phase_leaves_the_server_alone(
+    phase: Callable[[House], None], tmp_path: Path, library_file: Path, endless_model: Path
+) -> None:
+    with house(tmp_path, library_file, endless_model) as kept:
+        phase(kept)
+        there = kept.children
+        for pid in there:
+            os.kill(pid, signal.SIGKILL)
+        assert processes.left(there, PATIENCE_S) == set()
+        kept.ask(max_tokens=1).result()
+        assert len(kept.children) <= 1, "the next runner, and nobody else"
