@@ -16,9 +16,9 @@ FAULTS: Final = ("requests_wrong", "requests_lost", "files_ended_server", "power
 """What must stay 0."""
 COUNTS: Final = (
     "requests", "requests_whole", "requests_refused", "requests_left", "requests_told_of_crash", "requests_silent",
-    "requests_wrong", "requests_lost", "deaths", "port_closed", "files", "files_refused_by_check", "files_passed_and_not_loaded",
-    "files_refused_by_load", "files_answered", "files_runner_deaths", "files_ended_server", "slow_connections",
-    "slow_kept_out", "power_states", "power_lost",
+    "requests_wrong", "requests_lost", "deaths", "port_closed", "files", "files_refused_by_check",
+    "files_passed_and_not_loaded", "files_refused_by_load", "files_answered", "files_runner_deaths",
+    "files_ended_server", "slow_connections", "slow_kept_out", "power_states", "power_lost",
 )  # fmt: skip
 """Every count, in the table's order."""
 
