@@ -20,7 +20,6 @@ from hoshikage.llama.sampler import Sampler
 from hoshikage.llama.vocab import Vocab
 from hoshikage.params import FORBIDDEN, SamplingParams
 
-
 FORCED_AT_ONCE: Final = 64
 """Tokens without a choice that are looked ahead for."""
 

@@ -8,7 +8,9 @@ import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
@@ -68,6 +70,8 @@ WOKEN: Final = "HOSHIKAGE_WOKEN"
 """As sleeper.program.WOKEN, which is not imported to ask for it."""
 MIN_DRAIN_S: Final = 0.01
 """aiohttp takes 0 for no limit."""
+THREADS_S: Final = 2.0
+"""For threads that still read or write when all else has ended: a disk that does not answer would keep them."""
 PASS_ON_S: Final = 1.0
 """So long at most may answers take to pass on that the drain has ended."""
 END_S: Final = 15.0
@@ -200,6 +204,8 @@ async def run(
     notifier = Notifier.of(environ, os.getpid())
     connections.raise_files()
     asyncio.get_running_loop().set_exception_handler(connections.Shortage())
+    executor = ThreadPoolExecutor(thread_name_prefix="blocking")
+    asyncio.get_running_loop().set_default_executor(executor)
     running = runner(app)
     stop = asyncio.Event()
     beats = asyncio.create_task(notifier.keep_alive())
@@ -238,6 +244,18 @@ async def run(
                 cut.cancel()
             if settings.unix_socket is not None:
                 listeners.remove_socket(settings.unix_socket)
+    _end_threads(executor)
+
+
+def _end_threads(executor: ThreadPoolExecutor) -> None:
+    """Waits a moment for what still runs in threads; the process ends without one that waits for a disk."""
+    ending = threading.Thread(target=executor.shutdown, kwargs={"cancel_futures": True}, daemon=True)
+    ending.start()
+    ending.join(THREADS_S)
+    if ending.is_alive():
+        log.warning("a file or folder does not answer; the server ends without it")
+        logging.shutdown()
+        os._exit(0)
 
 
 async def _sleep_when_quiet(app: web.Application, running: connections.HttpRunner, notifier: Notifier) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from hoshikage.errors import InvalidRequest, NotSupported
+from hoshikage.llama import bounds
 from hoshikage.llama.grammar import Grammars, Matcher
 from hoshikage.llama.json_schema import Unenforceable, checked
 from hoshikage.llama.model import Model
@@ -66,6 +67,37 @@ def test_the_end_may_come_only_where_the_grammar_is_fulfilled(model: Model, gram
     assert list(matcher.mask()[[2, 3]]) == [False, False]
     again = matcher.again()
     assert list(again.mask()[[2, 3]]) == [True, True]
+
+
+NESTED = {"type": "object", "properties": {"a": {"type": "array", "items": {"type": "array", "items": {}}}}}
+
+
+@pytest.mark.parametrize(
+    ("limit", "most", "kind", "content"),
+    [
+        ("MAX_TEXT", 20, "gbnf", 'root ::= "aaaaaaaaaaaaaaa"'),
+        ("MAX_TEXT", 20, "json_schema", {"const": "aaaaaaaaaaaaaaa"}),
+        ("MAX_CHAIN", 3, "gbnf", 'root ::= a\na ::= b\nb ::= c\nc ::= "x"'),
+        ("MAX_CHAIN", 3, "json_schema", NESTED),
+        ("MAX_EXPANDED", 50, "gbnf", 'root ::= a{10}\na ::= "abcdefgh"'),
+        ("MAX_PATTERN", 5, "json_schema", {"type": "string", "pattern": "abcdef"}),
+        ("MAX_PATTERN_DEPTH", 3, "json_schema", {"type": "string", "pattern": "((((a))))"}),
+        ("MAX_PATTERN_SIZE", 50, "json_schema", {"type": "string", "pattern": "(a{10}){10}"}),
+        ("MAX_MERGED", 5, "json_schema", {"allOf": [{"anyOf": [{"type": "null"}] * 3}] * 2}),
+        ("MAX_ITEMS", 10, "json_schema", {"type": "array", "maxItems": 11}),
+    ],
+)
+def test_what_is_beyond_a_bound_is_a_400_that_names_it(
+    grammars: Grammars, monkeypatch: pytest.MonkeyPatch, limit: str, most: int, kind: Any, content: Any
+) -> None:
+    text = content if kind == "gbnf" else json.dumps(content)
+    assert grammars.compile(Grammar(kind, text, "grammar"), ()), "with the usual bounds it is none"
+    monkeypatch.setattr(bounds, limit, most)
+    with pytest.raises(InvalidRequest) as refused:
+        grammars.compile(Grammar(kind, text, "grammar"), ())
+    assert (refused.value.status, refused.value.param) == (400, "grammar")
+    assert refused.value.key == "engine.grammar_too_large"
+    assert refused.value.details == {"limit": limit.lower(), "most": most}
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,16 @@ async def test_a_text_from_elsewhere_is_quoted_in_part(house: House) -> None:
 
 
 @pytest.mark.parametrize("sent", [b'{"model": "tiny"}', gzip.compress(b"{}", mtime=0)[:9]])
-async def test_a_body_that_is_not_what_its_encoding_says(house: House, sent: bytes) -> None:
+async def test_a_body_that_is_not_what_its_encoding_says(
+    house: House, sent: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
     status, body, _ = await house.chat(sent, **{"Content-Encoding": "gzip", "Accept-Language": "en"})
     assert status == 400
     assert "could not be decoded" in body["error"]["message"]
+    status, _, _ = await house.ask("GET", "/health")  # what is logged of the body is logged by now
+    assert status == 200
+    told = [record for record in caplog.records if "/health" not in record.getMessage()]
+    assert [record.name for record in told].count("hoshikage.access") == 1
+    assert sum("a request's body" in record.getMessage() for record in told) <= 1
+    assert not any(record.exc_info or "tiny" in record.getMessage() for record in told)

@@ -128,6 +128,20 @@ async def test_the_drain_has_an_end(tmp_path: Path, home: Path) -> None:
         assert await asyncio.wait_for(process.wait(), 20) == 0
 
 
+async def test_a_disk_that_does_not_answer_does_not_hold_up_the_end(tmp_path: Path, home: Path) -> None:
+    os.mkfifo(tmp_path / "disk")  # to open it for reading waits for a writer, who does not come
+    body = {"model": "stuck", "messages": [{"role": "user", "content": "x"}]}
+    async with server(tmp_path, DRAIN_TIMEOUT="0.1") as (process, port), aiohttp.ClientSession() as session:
+        asking = asyncio.create_task(session.post(f"http://127.0.0.1:{port}/v1/chat/completions", json=body))
+        await line_of(process, "stuck")
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 20) == 0
+        assert process.stderr is not None
+        assert b"does not answer" in await process.stderr.read()
+        with pytest.raises(aiohttp.ClientError):
+            await asking
+
+
 async def test_the_unix_socket_goes_with_the_server(tmp_path: Path, home: Path) -> None:
     path = tmp_path / "s"
     async with server(tmp_path, UNIX_SOCKET=str(path)) as (process, _):
