@@ -37,6 +37,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     "access": frozenset({"errors", "locked_file"}),
     "page": frozenset(),
     "sleeper": frozenset(),
+    "programs": frozenset({"errors"}),
     # the runner's side, from the bottom up
     "native_os": frozenset({"errors"}),
     "_ffi": frozenset({"errors", "params", "infos"}),
@@ -72,7 +73,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         "messages",
         "durable",
     }
-    | {"logs", "service", "access", "cores", "in_force"},
+    | {"logs", "service", "access", "cores", "in_force", "programs"},
     "embedding": VALUES | {"answer", "dispatch", "option", "options", "registry", "settings", "tools"},
     "": frozenset({"embedding"}),
     "__main__": frozenset({"cli"}),

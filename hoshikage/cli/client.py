@@ -98,6 +98,16 @@ class Server:
         except BROKEN:
             return None
 
+    def capabilities(self) -> dict[str, Any] | None:
+        """What /v1/capabilities says, or None where no server answers there that may be believed."""
+        try:
+            with self._line(self._probe_s) as line:
+                self._require_own(line)
+                found = self._get(line, "/v1/capabilities", ANSWER_S)
+            return found if isinstance(found, dict) and isinstance(found.get("models"), list) else None
+        except (Unavailable, *BROKEN):
+            return None
+
     def peer(self) -> Peer | None:
         """Says who is there; None where nobody listens."""
         try:

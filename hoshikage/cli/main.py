@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "persona": "cli.persona_summary",
     "chat": "cli.chat_summary",
     "run": "run.summary",
+    "connect": "connect.summary",
     "bench": "cli.bench_summary",
     "demo": "cli.demo_summary",
     "lib": "cli.lib_summary",

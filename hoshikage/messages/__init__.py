@@ -18,6 +18,7 @@ LANGUAGES: tuple[Language, ...] = ("ja", "en")
 AREAS = (
     "access",
     "cli",
+    "connect",
     "dispatch",
     "doctor",
     "engine",

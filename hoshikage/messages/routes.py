@@ -64,6 +64,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "get_metrics": ("Prometheus のための数", "Figures for Prometheus"),
     "get_v1_models": ("モデルとペルソナ", "Models and personas"),
     "get_v1_models_id": ("1 つのモデルかペルソナ", "One model or persona"),
+    "get_v1_capabilities": (
+        "各モデルにできること（コンテキスト、道具、画像、思考など）",
+        "What each model can do: context, tools, pictures, thoughts",
+    ),
     "get_v1_status": (
         "待ち行列、モデル、ライブラリ、メモリ、最近のリクエスト",
         "Queue, model, library, memory, the last requests",

@@ -155,6 +155,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/v1/models", lambda: openai.models.listing, other_paths=("/models",)),
     Route("GET", "/v1/models/{id:.+}", lambda: openai.models.one),
     Route("GET", "/v1/status", lambda: own.status.status),
+    Route("GET", "/v1/capabilities", lambda: own.capabilities.capabilities),
     Route("GET", "/v1/api/version", lambda: own.status.version),
     Route("GET", "/openapi.json", lambda: own.reference.document),
     Route("GET", "/docs", lambda: own.reference.page, answers=("text/html",)),

@@ -9,6 +9,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from hoshikage import wire
+from hoshikage.answer.capabilities import thinks
 from hoshikage.answer.chat_formats import CHAT_FORMATS
 from hoshikage.answer.choice import model_for
 from hoshikage.answer.model_files import MODEL_FILES
@@ -93,9 +94,8 @@ async def show(request: web.Request) -> web.StreamResponse:
     body = await read_body(request, schema.parse_show, schema.WITHOUT_EFFECT)
     spec = await resolve(request.app[REGISTRY], body.asked)
     found = await request.app[MODEL_FILES].facts(spec.file)
-    chat_format = await request.app[CHAT_FORMATS].of(spec)
-    thinks = chat_format.thinking is not None or chat_format.form.whole_answer
-    return json_response(models.description(spec, found, n_ctx_of(request, spec, found), thinks=thinks))
+    thoughts = await thinks(request.app[CHAT_FORMATS], spec)
+    return json_response(models.description(spec, found, n_ctx_of(request, spec, found), thinks=thoughts))
 
 
 async def ps(request: web.Request) -> web.StreamResponse:

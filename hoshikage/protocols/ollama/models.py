@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import suppress
 from typing import Any, Final
 
 from hoshikage.answer import models
+from hoshikage.answer.capabilities import abilities, all_specs
 from hoshikage.answer.model_files import Facts, ModelFiles, iso
 from hoshikage.errors import ModelNotFound
 from hoshikage.registry import ModelSpec, Registry
 
 LATEST: Final = ":latest"
-INFILL: Final = ("tokenizer.ggml.fim_pre_token_id", "tokenizer.ggml.prefix_token_id")
 NEVER_S: Final = 100 * 365 * 86_400.0
 
 
@@ -31,14 +30,14 @@ async def resolve(registry: Registry, name: str) -> ModelSpec:
 def alike(registry: Registry, name: str) -> str | None:
     """The name as the registry has it: the same, else one that differs in the tag or in capitals alone."""
     wanted = name.lower().removesuffix(LATEST)
-    named = [*(spec.name for spec in _all(registry)), *registry.aliases()]
+    named = [*(spec.name for spec in all_specs(registry)), *registry.aliases()]
     if name in named:
         return name
     return next((one for one in named if one.lower().removesuffix(LATEST) == wanted), None)
 
 
 async def tags(registry: Registry, files: ModelFiles) -> list[dict[str, Any]]:
-    specs = await asyncio.to_thread(_all, registry)
+    specs = await asyncio.to_thread(all_specs, registry)
     return [_entry(spec, await files.facts(spec.file)) for spec in specs]
 
 
@@ -74,13 +73,16 @@ def _left(runner: dict[str, Any], idle_timeout: float) -> float:
 
 def capabilities(found: Facts, *, thinks: bool) -> list[str]:
     """What the model is for, as its file tells; a model whose file cannot be read is taken for one that writes."""
-    if found.purpose == "embeddings":
-        return ["embedding"]
-    if found.purpose == "rerank":
-        return []
-    values = found.header.values if found.header else {}
-    infill = ["insert"] if any(name in values for name in INFILL) else []
-    return ["completion", "tools", *(["thinking"] if thinks else []), *infill]
+    able = abilities(found, thinks=thinks)
+    named = (
+        ("completion", able.text),
+        ("tools", able.tools),
+        ("thinking", able.thinking),
+        ("insert", able.infill),
+        ("vision", able.images),
+        ("embedding", able.embeddings),
+    )
+    return [name for name, has in named if has]
 
 
 def description(spec: ModelSpec, found: Facts, n_ctx: int, *, thinks: bool) -> dict[str, Any]:
@@ -98,16 +100,6 @@ def description(spec: ModelSpec, found: Facts, n_ctx: int, *, thinks: bool) -> d
         "license": str(values.get("general.license", "")),
         **({"system": spec.persona.system} if spec.persona else {}),
     }
-
-
-def _all(registry: Registry) -> list[ModelSpec]:
-    specs = list(registry.specs())
-    labels = {spec.label for spec in specs}
-    for persona in registry.personas():
-        if persona.name not in labels:
-            with suppress(ModelNotFound):  # its model is gone
-                specs.append(registry.resolve(persona.name))
-    return specs
 
 
 def _entry(spec: ModelSpec, found: Facts) -> dict[str, Any]:

@@ -1,0 +1,113 @@
+"""What each model can do, as GET /v1/capabilities tells it: from the files and the settings. Event loop thread.
+
+No model is woken for it. `hoshikage connect` asks here too where no server runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from hoshikage.answer.chat_formats import ChatFormats
+from hoshikage.answer.model_files import Facts, ModelFiles
+from hoshikage.answer.models import n_ctx
+from hoshikage.errors import ModelNotFound
+from hoshikage.registry import ModelSpec, Registry
+from hoshikage.settings import Settings
+
+INFILL: Final = ("tokenizer.ggml.fim_pre_token_id", "tokenizer.ggml.prefix_token_id")
+PROTOCOLS: Final = {
+    "openai": "/v1",
+    "anthropic": "/v1/messages",
+    "ollama": "/api",
+    "llama_server": "",
+}
+"""Protocol -> the path below which it is spoken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What a model can do here."""
+
+    text: bool
+    tools: bool
+    thinking: bool
+    infill: bool
+    embeddings: bool
+    rerank: bool
+    images: bool = False
+    """No model looks at pictures here yet."""
+
+
+def abilities(found: Facts, *, thinks: bool) -> Abilities:
+    """What the model is for, as its file tells; a model whose file cannot be read is taken for one that writes."""
+    values = found.header.values if found.header else {}
+    writes = found.purpose in ("text", "")
+    return Abilities(
+        text=writes,
+        tools=writes,
+        thinking=writes and thinks,
+        infill=writes and any(name in values for name in INFILL),
+        embeddings=found.purpose == "embeddings",
+        rerank=found.purpose == "rerank",
+    )
+
+
+async def thinks(formats: ChatFormats, spec: ModelSpec) -> bool:
+    """Whether the model's template knows thoughts."""
+    chat_format = await formats.of(spec)
+    return chat_format.thinking is not None or chat_format.form.whole_answer
+
+
+async def capabilities(
+    registry: Registry,
+    files: ModelFiles,
+    formats: ChatFormats,
+    settings: Settings,
+    *,
+    runners: Sequence[Mapping[str, Any]],
+    token_needed: bool,
+) -> dict[str, Any]:
+    """`runners` are those of the status; none where no server runs."""
+    loaded = {runner["model"] for runner in runners if runner.get("state") == "ready"}
+    specs = await asyncio.to_thread(all_specs, registry)
+    aliases = registry.aliases()
+    models = []
+    for spec in specs:
+        found = await files.facts(spec.file)
+        able = abilities(found, thinks=await thinks(formats, spec))
+        header = found.header
+        models.append(
+            {
+                "id": spec.name,
+                "aliases": [alias for alias, target in aliases.items() if target == spec.name],
+                "purpose": found.purpose or "text",
+                "available": header is not None,
+                "loaded": spec.label in loaded,
+                "context_length": n_ctx(spec, found, settings, runners),
+                "context_length_trained": header.context_length if header else None,
+                "size_bytes": found.size,
+                "n_params": header.n_params if header else None,
+                "capabilities": asdict(able),
+            }
+        )
+    return {
+        "object": "capabilities",
+        "protocols": PROTOCOLS,
+        "token_needed": token_needed,
+        "models": models,
+    }
+
+
+def all_specs(registry: Registry) -> list[ModelSpec]:
+    """Models, and personas whose model is there."""
+    specs = list(registry.specs())
+    labels = {spec.label for spec in specs}
+    for persona in registry.personas():
+        if persona.name not in labels:
+            with suppress(ModelNotFound):  # its model is gone
+                specs.append(registry.resolve(persona.name))
+    return specs

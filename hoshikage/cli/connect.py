@@ -1,0 +1,256 @@
+"""`hoshikage connect PROGRAM`: how a program is told of this server: shown, written into its files, or tried. Main
+thread.
+
+A file that is written keeps its other parts byte for byte, and its former state beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from hoshikage import durable
+from hoshikage.access.tokens import PREFIX, TokenStore
+from hoshikage.cli import result
+from hoshikage.cli.client import Server
+from hoshikage.cli.context import CommandContext
+from hoshikage.cli.loop import event_loop
+from hoshikage.cli.parser import Commands
+from hoshikage.cli.probe import probe
+from hoshikage.cli.result import CommandResult
+from hoshikage.errors import UsageError
+from hoshikage.programs.connection import Connection, Model, Setup
+from hoshikage.programs.edits import Edit
+from hoshikage.programs.table import AGENT_TOKENS, PROGRAMS, Program
+from hoshikage.registry import Registry
+from hoshikage.settings import config_dir
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+BACKUP: Final = ".before-hoshikage"
+PRIVATE: Final = 0o600
+TOKEN_NAME: Final = "connect-{program}"
+HIDDEN: Final = "***"
+
+
+def register(commands: Commands) -> None:
+    parser = commands.add("connect", commands.text("connect.summary"))
+    parser.add_argument("program", metavar="PROGRAM", nargs="?", help=commands.text("connect.program"))
+    parser.add_argument("--model", metavar="LABEL", help=commands.text("connect.model"))
+    parser.add_argument("--url", metavar="URL", help=commands.text("connect.url"))
+    parser.add_argument("--token", action="store_true", help=commands.text("connect.token"))
+    parser.add_argument("--write", action="store_true", help=commands.text("connect.write"))
+    parser.add_argument("--yes", action="store_true", help=commands.text("connect.yes"))
+    parser.add_argument("--check", action="store_true", help=commands.text("connect.check"))
+    parser.add_json()
+
+
+def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
+    if args.program is None:
+        return _list(context)
+    program = PROGRAMS.get(args.program)
+    if program is None:
+        raise UsageError("connect.unknown", name=args.program, known=", ".join(PROGRAMS))
+    server = Server.of(context)
+    url = _checked_url(args.url) if args.url else server.url
+    found = _capabilities(server, context)
+    model, models = _chosen(args.model, found, program, context)
+    if args.write and not program.setup(_connection(url, None, model, models, context)).edits:
+        raise UsageError("connect.no_file", title=program.title, program=args.program)
+    token = _token(args.program) if args.token else None
+    connection = _connection(url, token, model, models, context)
+    setup = program.setup(connection)
+    lines: list[str] = []
+    if token is None and found["token_needed"]:
+        result.note(_warning("connect.token_needed", context, program=args.program))
+    for warning in _warnings(program, model, context):
+        result.note(warning)
+    written = _write(setup, context, yes=args.yes) if args.write else []
+    if not args.write and not args.check:
+        lines += _shown(setup, context)
+    elif args.write:
+        lines += [context.text("connect.start", commands="\n  ".join(setup.commands))] if setup.commands else []
+    checked = None
+    if args.check:
+        certificate = context.settings.tls_cert_file
+        trusted = str(certificate) if certificate is not None and not args.url else None
+        checked = probe(url, program.form, model.id, token, trusted, context.language)
+        lines.append(context.text("connect.checked", title=program.title, path=checked, model=model.id))
+    data = {
+        "program": args.program,
+        "url": url,
+        "model": model.id,
+        "token": token,
+        "files": [{"file": str(edit.file), "text": edit.applied("")} for edit in setup.edits],
+        "written": written,
+        "commands": list(setup.commands),
+        "checked": checked,
+    }
+    return CommandResult(data=data, lines=tuple(lines))
+
+
+def _connection(
+    url: str, token: str | None, model: Model, models: tuple[Model, ...], context: CommandContext
+) -> Connection:
+    return Connection(url, token, model, models, Path.home(), context.environ, sys.platform)
+
+
+def _checked_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
+        raise UsageError("connect.url_invalid", url=value)
+    return value.rstrip("/").removesuffix("/v1")
+
+
+def _capabilities(server: Server, context: CommandContext) -> dict[str, Any]:
+    """What the running server says; where none runs, what it would say."""
+    told = server.capabilities()
+    if told is not None:
+        return told
+    from hoshikage.answer.capabilities import capabilities
+    from hoshikage.answer.chat_formats import ChatFormats
+    from hoshikage.answer.model_files import ModelFiles
+
+    settings = context.settings
+    registry = Registry(settings.model_map_file, settings.model_dir, settings.registry_root)
+    needed = settings.require_token == "always" or not server.local
+    made = capabilities(registry, ModelFiles(), ChatFormats(), settings, runners=(), token_needed=needed)
+    with event_loop() as loop:
+        found: dict[str, Any] = loop.run(made)
+    result.note(context.text("connect.no_server", url=server.url))
+    return found
+
+
+def _chosen(
+    name: str | None, found: dict[str, Any], program: Program, context: CommandContext
+) -> tuple[Model, tuple[Model, ...]]:
+    """The model for the program, and all that write text. Raises UsageError."""
+    writing = [one for one in found["models"] if one["capabilities"]["text"]]
+    able = [one for one in writing if program.form != "infill" or one["capabilities"]["infill"]]
+    if not writing:
+        raise UsageError("cli.chat_no_models")
+    if name is not None:
+        named = [one for one in writing if name == one["id"] or name in one["aliases"]]
+        if not named:
+            raise UsageError("connect.model_unknown", label=name, known=", ".join(one["id"] for one in writing))
+        able = named
+    elif not able:
+        able = writing
+        result.note(_warning("connect.no_infill", context, title=program.title))
+    first = next((one for one in able if one["loaded"]), able[0])
+    return Model.of(first), tuple(Model.of(one) for one in (first, *(one for one in writing if one is not first)))
+
+
+def _token(program: str) -> str:
+    """A token of the program's own; an earlier one of it ends."""
+    store, name = TokenStore(config_dir() / "tokens.json"), TOKEN_NAME.format(program=program)
+    known = any(token.name == name for token in store.tokens())
+    return store.rotate(name) if known else store.create(name, "api")
+
+
+def _warnings(program: Program, model: Model, context: CommandContext) -> list[str]:
+    found = []
+    if program.is_agent and model.context_length < AGENT_TOKENS:
+        details = {"model": model.id, "n_ctx": model.context_length, "needed": AGENT_TOKENS}
+        found.append(_warning("connect.small_context", context, **details))
+    return found
+
+
+def _warning(key: str, context: CommandContext, **details: object) -> str:
+    return f"{context.text('cli.warning')}: {context.text(key, **details)}"
+
+
+def _shown(setup: Setup, context: CommandContext) -> list[str]:
+    """The files as they would be if nothing else stood in them, the commands, and what to know."""
+    lines: list[str] = []
+    for edit in setup.edits:
+        lines += [f"# {edit.file}", *edit.applied("").splitlines(), ""]
+    if setup.commands:
+        lines += [*setup.commands, ""]
+    lines += [context.text(note) for note in setup.notes]
+    return lines[:-1] if lines and not lines[-1] else lines
+
+
+def _write(setup: Setup, context: CommandContext, *, yes: bool) -> list[str]:
+    """Writes each file that changes, after its difference was shown; the names of those written."""
+    changes = [(edit, old, new) for edit in setup.edits for old, new in [_change(edit)] if old != new]
+    for edit, old, new in changes:
+        for line in _difference(edit.file, old or "", new):
+            result.note(line)
+    if not changes:
+        result.note(context.text("connect.unchanged"))
+    elif not yes and sys.stdin is not None and sys.stdin.isatty():
+        answer = result.ask(context.text("connect.ask")).strip().lower()
+        if answer not in ("y", "yes"):
+            raise UsageError("connect.not_written")
+    written = []
+    for edit, old, new in changes:
+        _replace(edit.file, old, new)
+        written.append(str(edit.file))
+        result.note(context.text("connect.written", file=edit.file))
+        if old is not None:
+            result.note(context.text("connect.backup", file=_backup(edit.file)))
+    return written
+
+
+def _change(edit: Edit) -> tuple[str | None, str]:
+    """What stands there, None where there is no such file, and what shall. Raises UsageError."""
+    try:
+        old: str | None = edit.file.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        old = None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError("run.file_unreadable", file=str(edit.file), reason=str(error)) from None
+    return old, edit.applied(old or "")
+
+
+def _difference(file: Path, old: str, new: str) -> Sequence[str]:
+    """As `diff -u` shows it, without secrets: a screen is often shared."""
+    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), str(file), str(file), lineterm="", n=2)
+    return [_without_token(line) for line in lines]
+
+
+def _without_token(line: str) -> str:
+    return re.sub(rf"{PREFIX}[\w-]+", PREFIX + HIDDEN, line)
+
+
+def _replace(file: Path, old: str | None, new: str) -> None:
+    """The file's former state goes beside it first. What may hold a token is its owner's alone. Raises UsageError."""
+    target = Path(os.path.realpath(file))  # a link of a dotfiles' folder stays one
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if old is not None and not _backup(file).exists():
+            durable.replace(_backup(file), old.encode(), mode=PRIVATE)
+        durable.replace(target, new.encode(), mode=None if old is not None else PRIVATE)
+    except OSError as error:
+        raise UsageError("connect.file_unwritable", file=str(file), reason=error.strerror or str(error)) from None
+
+
+def _backup(file: Path) -> Path:
+    """The file as it was before it was first written here; later writes leave it."""
+    return file.with_name(file.name + BACKUP)
+
+
+def _list(context: CommandContext) -> CommandResult:
+    def view(console: Console) -> None:
+        from rich.table import Table
+
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for name in ("program", "title", "form"):
+            table.add_column(context.text(f"connect.list_{name}"))
+        for name, program in PROGRAMS.items():
+            table.add_row(name, program.title, program.form)
+        console.print(table)
+        console.print()
+        console.print(context.text("connect.how"))
+
+    data = [{"program": name, "title": one.title, "form": one.form} for name, one in PROGRAMS.items()]
+    return CommandResult(data=data, view=view)

@@ -1,0 +1,83 @@
+"""What a program is told of a server: its address, a token, its models. Values; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from hoshikage.programs.edits import Edit
+
+NO_TOKEN: Final = "none"
+"""For programs that insist on a key, where the server asks for none."""
+ANSWER_SHARE: Final = 4
+"""A program that has to be told how long an answer may be is given this part of the context."""
+Form = Literal["responses", "messages", "chat", "ollama", "infill"]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model as GET /v1/capabilities describes it."""
+
+    id: str
+    purpose: str
+    context_length: int
+    tools: bool
+    images: bool
+    thinking: bool
+    infill: bool
+
+    @classmethod
+    def of(cls, value: Mapping[str, Any]) -> Model:
+        able = value["capabilities"]
+        return cls(
+            id=str(value["id"]),
+            purpose=str(value["purpose"]),
+            context_length=int(value["context_length"]),
+            **{name: bool(able[name]) for name in ("tools", "images", "thinking", "infill")},
+        )
+
+    @property
+    def max_answer(self) -> int:
+        return max(1, self.context_length // ANSWER_SHARE)
+
+    @property
+    def max_prompt(self) -> int:
+        return max(1, self.context_length - self.max_answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """The server as a program is to see it."""
+
+    url: str
+    """Without a path or a slash at its end."""
+    token: str | None
+    model: Model
+    """The one that is used where the program chooses one."""
+    models: tuple[Model, ...]
+    """All that write text, `model` among them."""
+    home: Path
+    environ: Mapping[str, str]
+    system: str
+    """This is `sys.platform`."""
+
+    @property
+    def key(self) -> str:
+        return self.token or NO_TOKEN
+
+    def folder(self, variable: str, *default: str) -> Path:
+        """The folder that the environment names, else one in the home."""
+        given = self.environ.get(variable)
+        return Path(given) if given else self.home.joinpath(*default)
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """How a program is told: its files, what to run, and what else to know (keys of messages)."""
+
+    edits: Sequence[Edit] = ()
+    commands: Sequence[str] = ()
+    """Lines for a shell: what starts the program, or sets it up where it has no file to write."""
+    notes: Sequence[str] = ()

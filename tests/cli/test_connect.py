@@ -1,0 +1,137 @@
+"""connect: what is shown, what is written and what is left, and a real request in each program's form."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hoshikage.access.tokens import TokenStore
+from hoshikage.programs.table import PROGRAMS
+from hoshikage.registry import Registry
+from hoshikage.settings import config_dir
+from tests.cli.conftest import Cli, Running
+from tests.gguf_files import Gguf
+
+
+@pytest.fixture
+def star(registry: Registry, work: Path, unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A registered model, and no server."""
+    file = Gguf().write(work / "star.gguf")
+    registry.add("star", file)
+    monkeypatch.setenv("PORT", str(unused_tcp_port))
+    monkeypatch.setattr(Path, "home", lambda: work / "home")
+    return work / "home"
+
+
+def test_without_a_name_every_program_is_listed(cli: Cli, work: Path) -> None:
+    ran = cli("connect")
+    assert ran.status == 0
+    assert [name for name in PROGRAMS if name not in ran.out] == []
+    assert [one["program"] for one in cli("connect", "--json").data] == list(PROGRAMS)
+
+
+def test_what_is_shown_is_what_would_be_written(cli: Cli, star: Path) -> None:
+    shown = cli("connect", "codex")
+    assert "this was made from the registry" in shown.err
+    assert f'# {star / ".codex" / "hoshikage.config.toml"}\nmodel = "star"\n' in shown.out
+    assert shown.out.rstrip().endswith("codex -p hoshikage")
+    assert not star.exists(), "to look changes nothing"
+    assert cli("connect", "codex", "--write").status == 0
+    written = (star / ".codex" / "hoshikage.config.toml").read_text("utf-8")
+    assert written in shown.out
+
+
+def test_a_write_shows_the_difference_and_keeps_what_was_there(cli: Cli, star: Path) -> None:
+    file = star / ".config" / "opencode" / "opencode.json"
+    file.parent.mkdir(parents=True)
+    mine = '{\n  // mine\n  "theme": "dark"\n}\n'
+    file.write_text(mine, "utf-8")
+    ran = cli("connect", "opencode", "--write", "--token")
+    token = json.loads(file.read_text("utf-8").replace("// mine", ""))["provider"]["hoshikage"]["options"]["apiKey"]
+    assert token.startswith("hsk-")
+    assert token not in ran.err, "a screen is often shared"
+    assert '+  "theme": "dark",' in ran.err
+    assert "hsk-***" in ran.err
+    backup = file.with_name("opencode.json.before-hoshikage")
+    assert backup.read_text("utf-8") == mine
+    assert cli("connect", "opencode", "--write", "--token").status == 0
+    assert backup.read_text("utf-8") == mine, "the first state is the one to go back to"
+    store = TokenStore(config_dir() / "tokens.json")
+    assert store.verify(token) is None, "the earlier token has ended"
+    assert [one.name for one in store.tokens()] == ["connect-opencode"]
+
+
+def test_a_file_with_a_token_is_its_owners_alone(cli: Cli, star: Path) -> None:
+    cli("connect", "claude-code", "--write", "--token")
+    assert stat.S_IMODE((star / ".claude" / "hoshikage.json").stat().st_mode) == 0o600
+    assert (
+        "Everything is written like that already"
+        in cli("connect", "codex", "--write").err + cli("connect", "codex", "--write").err
+    )
+
+
+def test_a_file_that_cannot_be_changed_stays(cli: Cli, star: Path) -> None:
+    file = star / ".config" / "opencode" / "opencode.json"
+    file.parent.mkdir(parents=True)
+    file.write_text("{ not json", "utf-8")
+    ran = cli("connect", "opencode", "--write")
+    assert ran.status == 2
+    assert "is not JSON that can be changed" in ran.err
+    assert file.read_text("utf-8") == "{ not json"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("nothing",), "There is no program “nothing” here"),
+        (("codex", "--url", "somewhere"), "--url cannot be “somewhere”"),
+        (("codex", "--model", "moon"), "No model “moon” that writes text"),
+        (("open-webui", "--write"), "has no file that could be written"),
+    ],
+)
+def test_wrong_use_is_told(cli: Cli, star: Path, arguments: tuple[str, ...], words: str) -> None:
+    ran = cli("connect", *arguments)
+    assert (ran.status, ran.out) == (2, "")
+    assert words in ran.err
+    assert not (config_dir() / "tokens.json").exists()
+
+
+def test_another_address_and_a_small_context(cli: Cli, star: Path) -> None:
+    ran = cli("connect", "claude-code", "--url", "https://star.example/v1/", "--json")
+    assert ran.data["url"] == "https://star.example"
+    assert json.loads(ran.data["files"][0]["text"])["env"]["ANTHROPIC_BASE_URL"] == "https://star.example"
+    assert "set N_CTX to 32768 or more" in ran.err
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("name", ["codex", "claude-code", "opencode", "open-webui"])
+def test_one_request_in_each_form(cli: Cli, server: Running, name: str) -> None:
+    ran = cli("connect", name, "--check")
+    assert (ran.status, ran.out.count("\n")) == (0, 1)
+    assert f"A request in the form of {PROGRAMS[name].title}" in ran.out
+    assert "was made from the registry" not in ran.err
+
+
+@pytest.mark.process
+def test_a_failed_check_says_what_is_wrong(cli: Cli, server: Running, star: Path) -> None:
+    ran = cli("connect", "codex", "--check", "--port", str(server.port), "--url", "http://127.0.0.1:9")
+    assert (ran.status, ran.out) == (1, "")
+    assert "http://127.0.0.1:9 cannot be reached" in ran.err
+    ran = cli("connect", "llama-vim", "--check", "--port", str(server.port))
+    assert ran.status == 1
+    assert "needs a model that fills in the middle" in ran.err
+    assert "The server refused it" in ran.err
+
+
+@pytest.mark.process
+def test_capabilities_are_the_same_with_a_server_and_without_one(cli: Cli, server: Running, work: Path) -> None:
+    def told(*arguments: str) -> Any:
+        found = cli("connect", "opencode", "--url", "http://same", "--json", *arguments).data
+        return found["files"], found["commands"]
+
+    with_server = told("--model", "first")
+    assert told("--model", "first", "--port", "9") == with_server

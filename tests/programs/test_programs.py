@@ -1,0 +1,111 @@
+"""What each program is told: its files can be read by what reads them, and hold this server's address and models."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from hoshikage.errors import UsageError
+from hoshikage.programs import jsonc
+from hoshikage.programs.connection import Connection, Model
+from hoshikage.programs.edits import Block, JsonValues, OwnFile
+from hoshikage.programs.table import PROGRAMS
+
+STAR: Final = Model("star", "text", 65536, tools=True, images=False, thinking=True, infill=True)
+MOON: Final = replace(STAR, id='moon "7"/it\'s', context_length=8192, images=True)
+URL: Final = "http://127.0.0.1:3030"
+
+
+@pytest.fixture
+def connection(tmp_path: Path) -> Connection:
+    return Connection(URL, "hsk-secret", STAR, (STAR, MOON), tmp_path, {}, "linux")
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("system", ["linux", "darwin", "win32"])
+def test_every_program_learns_the_address_and_the_token(connection: Connection, name: str, system: str) -> None:
+    setup = PROGRAMS[name].setup(replace(connection, system=system))
+    said = "\n".join([*(edit.applied("") for edit in setup.edits), *setup.commands])
+    assert URL in said
+    assert "hsk-secret" in said
+    assert all(edit.file.is_relative_to(connection.home) for edit in setup.edits)
+    for edit in setup.edits:
+        assert edit.applied(edit.applied("")) == edit.applied(""), "written twice is written once"
+        if edit.file.suffix in (".json", ".jsonc"):
+            jsonc.loads(edit.applied(""))
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_without_a_token_no_program_is_told_one(connection: Connection, name: str) -> None:
+    setup = PROGRAMS[name].setup(replace(connection, token=None))
+    assert "hsk-" not in "\n".join([*(edit.applied("") for edit in setup.edits), *setup.commands])
+
+
+def files(connection: Connection, name: str) -> dict[str, str]:
+    return {edit.file.name: edit.applied("") for edit in PROGRAMS[name].setup(connection).edits}
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="tomllib")
+def test_codex_is_told_of_a_provider_and_a_catalogue(connection: Connection) -> None:
+    import tomllib
+
+    named = replace(connection, model=MOON, models=(MOON, STAR))
+    found = files(named, "codex")
+    settings = tomllib.loads(found["hoshikage.config.toml"])
+    assert settings["model"] == MOON.id
+    assert settings["model_context_window"] == 8192
+    assert settings["model_providers"]["hoshikage"]["wire_api"] == "responses"
+    models = json.loads(found["hoshikage-models.json"])["models"]
+    assert Path(settings["model_catalog_json"]).name == "hoshikage-models.json"
+    assert [(one["slug"], one["context_window"], one["input_modalities"]) for one in models] == [
+        (MOON.id, 8192, ["text", "image"]),
+        ("star", 65536, ["text"]),
+    ]
+
+
+def test_contexts_and_abilities_are_the_models_own(connection: Connection) -> None:
+    opencode = json.loads(files(connection, "opencode")["opencode.json"])["provider"]["hoshikage"]["models"]
+    assert {name: one["limit"]["context"] for name, one in opencode.items()} == {"star": 65536, MOON.id: 8192}
+    zed: Any = jsonc.loads(files(connection, "zed")["settings.json"])
+    served = zed["language_models"]["openai_compatible"]["Hoshikage"]["available_models"]
+    assert [one["capabilities"]["images"] for one in served] == [False, True]
+    code = jsonc.loads(files(connection, "vscode")["chatLanguageModels.json"])[0]["models"]
+    assert [one["maxInputTokens"] + one["maxOutputTokens"] for one in code] == [65536, 8192]
+    claude = json.loads(files(connection, "claude-code")["hoshikage.json"])["env"]
+    assert claude["CLAUDE_CODE_MAX_CONTEXT_TOKENS"] == "65536"
+
+
+def test_the_users_own_settings_stay(connection: Connection, tmp_path: Path) -> None:
+    written = '{\n  // mine\n  "model": "other",\n  "provider": {"other": {}}\n}\n'
+    edit = PROGRAMS["opencode"].setup(connection).edits[0]
+    after = edit.applied(written)
+    assert after.startswith('{\n  // mine\n  "model": "other",\n  "provider": {"other": {},')
+    assert set(jsonc.loads(after)["provider"]) == {"other", "hoshikage"}
+    assert isinstance(edit, JsonValues)
+    with pytest.raises(UsageError) as refused:
+        edit.applied('{"provider": 7}')
+    assert refused.value.key == "connect.file_not_json"
+
+
+def test_a_block_is_replaced_and_nothing_else(tmp_path: Path) -> None:
+    def block(model: str) -> Block:
+        return Block(tmp_path / ".env", ("OPENAI_BASE_URL=a", f"OPENAI_MODEL={model}"))
+
+    once = block("one").applied("OTHER=1")
+    assert once.startswith("OTHER=1\n# >>> hoshikage >>>\nOPENAI_BASE_URL=a\nOPENAI_MODEL=one\n# <<<")
+    assert block("two").applied(once + "LAST=2\n") == once.replace("=one", "=two") + "LAST=2\n"
+    with pytest.raises(UsageError) as taken:
+        block("one").applied("export OPENAI_MODEL=mine\n")
+    assert (taken.value.key, taken.value.details["name"]) == ("connect.name_taken", "OPENAI_MODEL")
+    with pytest.raises(UsageError) as torn:
+        block("one").applied("# >>> hoshikage >>>\nOPENAI_MODEL=x\n")
+    assert torn.value.key == "connect.mark_missing"
+
+
+def test_a_file_of_our_own_is_what_it_is(tmp_path: Path) -> None:
+    assert OwnFile(tmp_path / "x", "new").applied("old") == "new"
