@@ -318,6 +318,8 @@ class LoadParams:
     """The KV memory lies with its layers, on the GPU where they are."""
     no_host: bool = False
     """Weights on the CPU do not lie in memory that a GPU's driver has pinned."""
+    rpc_servers: tuple[str, ...] = ()
+    """Other machines whose devices take part, each `host:port` of ggml's RPC server."""
     flash_attn: str = "auto"
     """`auto`, `on` or `off`."""
     type_k: str = "f16"

@@ -13,6 +13,7 @@ from typing import Final
 
 from hoshikage.params import Scaled
 
+ENDPOINT: Final = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
 ORIGIN: Final = re.compile(
     r"[a-z][a-z0-9+.-]*://(?:[a-z0-9_.*-]+|\[[0-9a-f:.]+\])(?::(?:[0-9]{1,5}|\*))?|file://|null|\*"
 )
@@ -106,6 +107,21 @@ class Overrides:
         if not all(pattern.strip() and buffer.strip() for pattern, buffer in pairs):
             raise ValueError(text)
         return tuple((pattern.strip(), buffer.strip()) for pattern, buffer in pairs)
+class Endpoints:
+    """`box:50052,[fd00::7]:50052` names servers on other machines."""
+
+    most: int = 16
+    """The library knows no more."""
+
+    def __call__(self, text: str) -> tuple[str, ...]:
+        found = tuple(dict.fromkeys(item.strip() for item in text.split(","))) if text.strip() else ()
+        for item in found:
+            matched = ENDPOINT.fullmatch(item)
+            if matched is None or not 1 <= int(matched[1]) <= 65535:
+                raise ValueError(text)
+        if len(found) > self.most:
+            raise ValueError(text)
+        return found
 
 
 @dataclass(frozen=True, slots=True)

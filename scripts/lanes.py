@@ -43,7 +43,11 @@ MODELS: Final = Lane("models", libraries="all")
 CLIENTS: Final = Lane("clients", arguments=("clients",))
 PAGE: Final = Lane("page")
 """The page in a real browser, its build, and the real Prometheus; it brings what it lacks."""
-LANES: Final = (UNIT, FULL, NIGHTLY, MODELS, CLIENTS, PAGE)
+RPC: Final = Lane("rpc")
+"""Two processes that share a model by ggml's RPC; its backend is compiled for it."""
+RAY: Final = Lane("ray", extras=("test", "dev", "ray"))
+"""A Ray cluster of three nodes on this machine, with a node that is killed."""
+LANES: Final = (UNIT, FULL, NIGHTLY, MODELS, CLIENTS, PAGE, RPC, RAY)
 """Every lane, the one that runs where none is asked for first."""
 
 

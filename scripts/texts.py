@@ -185,6 +185,14 @@ Ctrl-C stops the server. From now on, {command} alone starts it.""",
         "ブラウザーのページ（本物の Chromium と Prometheus で。なければ apt-get と npm で入れる）",
         "the page in a real Chromium, and the real Prometheus; apt-get and npm bring what is missing",
     ),
+    "test_rpc_help": (
+        "ggml の RPC で 2 つのプロセスがモデルを分ける（バックエンドを PyPI のソースからコンパイルする）",
+        "two processes share a model by ggml's RPC; its backend is compiled from sources on PyPI",
+    ),
+    "test_ray_help": (
+        "このマシンの 3 ノードの Ray クラスターで（ray[serve] を入れる。500 MB ほど）",
+        "on a Ray cluster of three nodes on this machine (installs ray[serve], some 500 MB)",
+    ),
     "test_matrix_help": (
         "すべてのリリースの libllama も確かめる（--full を含む）",
         "examine every release of libllama too (implies --full)",

@@ -38,6 +38,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     "page": frozenset(),
     "sleeper": frozenset(),
     "programs": frozenset({"errors"}),
+    "hub": frozenset({"errors", "gguf"}),
     # the runner's side, from the bottom up
     "native_os": frozenset({"errors"}),
     "_ffi": frozenset({"errors", "params", "infos"}),
@@ -57,6 +58,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     "protocols": VALUES
     | {"answer", "http", "dispatch", "registry", "gguf", *OPTIONS, "settings", "messages", "service", "access"}
     | {"tools", "page", "in_force", "sleeper"},
+    | {"tools", "page", "in_force", "hub"},
     "cli": VALUES
     | {
         "protocols",
@@ -73,7 +75,8 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         "messages",
         "durable",
     }
-    | {"logs", "service", "access", "cores", "in_force", "programs"},
+    | {"logs", "service", "access", "cores", "in_force", "programs", "hub"},
+    "cluster": frozenset({"messages"}),
     "embedding": VALUES | {"answer", "dispatch", "option", "options", "registry", "settings", "tools"},
     "": frozenset({"embedding"}),
     "__main__": frozenset({"cli"}),
@@ -90,6 +93,9 @@ OWNERS: Final[Mapping[str, frozenset[str]]] = {
     "numpy": RUNNER_SIDE | {"keeper"},
     "sklearn": frozenset({"keeper"}),
     "sentencex": frozenset({"keeper"}),
+    "ray": frozenset({"cluster"}),
+    "huggingface_hub": frozenset({"hub"}),
+    "numpy": RUNNER_SIDE,
     "jinja2": RUNNER_SIDE,
     "llguidance": frozenset({"llama"}),
 }

@@ -178,6 +178,7 @@ FOREIGN = {
     "HOST": "0.0.0.0",
     "HOSHIKAGE_LIB_PATH": "./lib",
     "RAMDISK_PATH": "./ram",
+    "RPC_SERVERS": "elsewhere:50052",
     "ENGINE": "thread",
     "LIBRARY_CALIBRATION": "on",
     "LOG_FILE_PATH": "./log",

@@ -165,6 +165,8 @@ GGML: Final = (
     optional("ggml_backend_reg_count", c_size_t),
     optional("ggml_backend_reg_by_name", Reg, c_char_p),
     optional("ggml_backend_reg_get_proc_address", c_void_p, Reg, c_char_p),
+    optional("ggml_backend_register", None, Reg),
+    optional("ggml_backend_device_register", None, Device),
     optional("ggml_backend_dev_count", c_size_t),
     optional("ggml_backend_dev_get", Device, c_size_t),
     optional("ggml_backend_dev_name", c_char_p, Device),

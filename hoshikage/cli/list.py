@@ -45,11 +45,16 @@ class ListRow:
 
 def register(commands: Commands) -> None:
     parser = commands.add("list", commands.text("cli.list_summary"))
+    parser.add_argument("--remote", metavar="REPO", help=commands.text("pull.remote"))
     parser.add_json()
     parser.add_argument("--verbose", action="store_true", help=commands.text("cli.help_verbose"))
 
 
 def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
+    if args.remote is not None:
+        from hoshikage.cli.list_remote import list_remote
+
+        return list_remote(args.remote, context)
     listing = Registering(context, verbose=args.verbose).listing()
     status = Server.of(context).status()
     loaded = _loaded(status)

@@ -23,6 +23,7 @@ DEFAULT: Final = "serve"
 COMMANDS: Final = {
     "serve": "cli.serve_summary",
     "add": "cli.add_summary",
+    "pull": "pull.summary",
     "rm": "cli.rm_summary",
     "list": "cli.list_summary",
     "status": "cli.status_summary",

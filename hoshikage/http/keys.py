@@ -108,6 +108,8 @@ LORA_SCALES: Final[web.AppKey[dict[str, tuple[Scaled, ...]]]] = web.AppKey("lora
 METRICS: Final = web.AppKey("metrics", Measures)
 STREAM_TIMEOUTS: Final = web.AppKey("pace", StreamTimeouts)
 REFUSALS: Final = web.AppKey("refusals", Refusals)
+ENVIRON: Final[web.AppKey[Mapping[str, str]]] = web.AppKey("environ", Mapping)
+"""The environment that the server was started in."""
 TLS: Final = web.AppKey("tls", SSLContext)
 """Absent where plain HTTP is served."""
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, TypeVar
 
+from hoshikage._ffi import rpc
 from hoshikage._ffi.library import Library
 from hoshikage.errors import HoshikageError, OutOfMemory, Unavailable
 from hoshikage.llama.context import Context
@@ -24,8 +25,10 @@ _ROOM: Final = 0.9
 def open_model(library: Library, params: LoadParams, on_progress: Callable[[float], bool]) -> tuple[Model, Context]:
     """A loaded model and its context. `Model.n_gpu_layers` tells how many layers are on the GPU.
 
-    Raises ModelLoadFailed, OutOfMemory, NotSupported, and Unavailable where a GPU is asked for and there is none.
+    Raises ModelLoadFailed, OutOfMemory, NotSupported, and Unavailable where a GPU or a server of another machine is
+    asked for and there is none.
     """
+    rpc.connect(library.api, params.rpc_servers)
     with_gpu = sees_gpu(library)
     if params.require_gpu:
         _require_gpu(library, params, with_gpu)

@@ -18,6 +18,7 @@ LANGUAGES: tuple[Language, ...] = ("ja", "en")
 AREAS = (
     "access",
     "cli",
+    "cluster",
     "connect",
     "dispatch",
     "doctor",
@@ -27,6 +28,7 @@ AREAS = (
     "library",
     "remember",
     "model",
+    "pull",
     "routes",
     "run",
     "service",

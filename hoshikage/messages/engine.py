@@ -64,6 +64,19 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "no_such_buffer": (
         "OVERRIDE_TENSOR の {buffer} はありません。使えるもの: {buffers}",
         "OVERRIDE_TENSOR names {buffer}, which is not there. There are: {buffers}",
+    "rpc_lacking": (
+        "RPC_SERVERS が設定されていますが、このライブラリには RPC バックエンドがありません。libggml-rpc を含むビルド"
+        "（GGML_RPC=ON）を入れるか、RPC_SERVERS を外してください。",
+        "RPC_SERVERS is set, but this library has no RPC backend. Install a build with libggml-rpc (GGML_RPC=ON), or "
+        "leave RPC_SERVERS out.",
+    ),
+    "rpc_unreachable": (
+        "RPC サーバー {server} につながりません（{reason}）。そのマシンで rpc-server が動いているか確かめてください。",
+        "The RPC server {server} cannot be reached ({reason}). Check that rpc-server runs on that machine.",
+    ),
+    "rpc_refused": (
+        "RPC サーバー {server} はデバイスを出しませんでした。同じリリースの rpc-server かどうか確かめてください。",
+        "The RPC server {server} offers no device. Check that it is of the same release as the library here.",
     ),
     "gpu_required": (
         "REQUIRE_GPU=on ですが、ライブラリから GPU が見えません（デバイス: {devices}）。`hoshikage doctor` で原因を"

@@ -43,6 +43,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "モデルを登録から外す（Ollama のクライアント用）",
         "Takes a model out of the registry, as Ollama's clients have it",
     ),
+    "post_api_pull": (
+        "モデルをダウンロードして登録（Ollama のクライアント用）",
+        "Downloads a model and registers it, as Ollama's clients have it",
+    ),
     "get_api_ps": (
         "読み込まれているモデル（Ollama のクライアント用）",
         "The loaded model, as Ollama's clients have it",

@@ -33,6 +33,7 @@ from hoshikage.http.keys import (
     AUTHENTICATOR,
     BODIES,
     DISPATCHER,
+    ENVIRON,
     LIMITS,
     LORA_SCALES,
     METRICS,
@@ -124,6 +125,7 @@ def create(
     app[RESPONSES] = ResponseStore(settings.responses_store)
     app[REGISTRY_CHANGES] = RegistryChanges()
     app[INSIGHT] = insight or Insight()
+    app[ENVIRON] = app[INSIGHT].environ
     if (tls := listeners.tls_context(settings)) is not None:
         app[TLS] = tls
     app.add_routes(handlers)

@@ -89,6 +89,14 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(
         "DELETE", "/api/delete", lambda: ollama.naming.delete, needs="admin", body=lambda: ollama.ollama_schema.DELETE
     ),
+    Route(
+        "POST",
+        "/api/pull",
+        lambda: ollama.pull.pull,
+        body=lambda: ollama.ollama_schema.PULL,
+        needs="admin",
+        stream=NDJSON,
+    ),
     Route("GET", "/api/ps", lambda: ollama.handlers.ps),
     Route("GET", "/api/version", lambda: ollama.handlers.version),
     Route(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from hoshikage.http import listeners
 from hoshikage.http.keys import TLS
 from hoshikage.params import GenerationRequest, Timings, Work
 from hoshikage.protocols import app
+from hoshikage.protocols.hoshikage.insight import Insight
 from hoshikage.registry import ModelSpec, Registry
 from hoshikage.settings import Settings, config_dir, load
 from tests.gguf_files import Gguf
@@ -158,7 +160,7 @@ def running_server(work: Path, registry: Registry, **variables: str) -> Iterator
     stop = asyncio.Event()
 
     async def serve(settings: Settings) -> None:
-        made = app.create(settings, registry, echo)
+        made = app.create(settings, registry, echo, insight=Insight(environ=dict(os.environ)))
         running = app.runner(made)
         await running.setup()
         await listeners.listen(running, settings, made.get(TLS), ())

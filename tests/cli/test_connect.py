@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,12 @@ def star(registry: Registry, work: Path, unused_tcp_port: int, monkeypatch: pyte
     return work / "home"
 
 
+def opencode_file() -> Path:
+    file = Path(os.environ["XDG_CONFIG_HOME"]) / "opencode" / "opencode.json"
+    file.parent.mkdir(parents=True)
+    return file
+
+
 def test_without_a_name_every_program_is_listed(cli: Cli, work: Path) -> None:
     ran = cli("connect")
     assert ran.status == 0
@@ -46,8 +53,7 @@ def test_what_is_shown_is_what_would_be_written(cli: Cli, star: Path) -> None:
 
 
 def test_a_write_shows_the_difference_and_keeps_what_was_there(cli: Cli, star: Path) -> None:
-    file = star / ".config" / "opencode" / "opencode.json"
-    file.parent.mkdir(parents=True)
+    file = opencode_file()
     mine = '{\n  // mine\n  "theme": "dark"\n}\n'
     file.write_text(mine, "utf-8")
     ran = cli("connect", "opencode", "--write", "--token")
@@ -75,8 +81,7 @@ def test_a_file_with_a_token_is_its_owners_alone(cli: Cli, star: Path) -> None:
 
 
 def test_a_file_that_cannot_be_changed_stays(cli: Cli, star: Path) -> None:
-    file = star / ".config" / "opencode" / "opencode.json"
-    file.parent.mkdir(parents=True)
+    file = opencode_file()
     file.write_text("{ not json", "utf-8")
     ran = cli("connect", "opencode", "--write")
     assert ran.status == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -52,11 +53,10 @@ def files(connection: Connection, name: str) -> dict[str, str]:
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="tomllib")
 def test_codex_is_told_of_a_provider_and_a_catalogue(connection: Connection) -> None:
-    import tomllib
-
+    toml = import_module("tomllib")
     named = replace(connection, model=MOON, models=(MOON, STAR))
     found = files(named, "codex")
-    settings = tomllib.loads(found["hoshikage.config.toml"])
+    settings = toml.loads(found["hoshikage.config.toml"])
     assert settings["model"] == MOON.id
     assert settings["model_context_window"] == 8192
     assert settings["model_providers"]["hoshikage"]["wire_api"] == "responses"

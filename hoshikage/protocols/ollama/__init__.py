@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from hoshikage.protocols.ollama import handlers as handlers
     from hoshikage.protocols.ollama import naming as naming
     from hoshikage.protocols.ollama import ollama_schema as ollama_schema
+    from hoshikage.protocols.ollama import pull as pull
 else:
     from hoshikage.protocols.on_demand import submodules
 

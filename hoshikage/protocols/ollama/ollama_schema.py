@@ -149,6 +149,22 @@ class CopyRequest(Struct, frozen=True, kw_only=True):
     destination: Model
 
 
+class PullRequest(Struct, frozen=True, kw_only=True):
+    """The body of /api/pull."""
+
+    model: Model | None = None
+    name: Model | None = None
+    """The former name of `model`."""
+    stream: bool | None = None
+    """Streamed unless it is false."""
+    insecure: bool | None = None
+
+    @property
+    def asked(self) -> str:
+        """What is to be fetched."""
+        return self.model or self.name or ""
+
+
 Named = TypeVar("Named", bound=DeleteRequest)
 
 
@@ -178,6 +194,8 @@ EMBEDDINGS: Final = RequestBody(EmbeddingsRequest)
 SHOW: Final = RequestBody(ShowRequest)
 COPY: Final = RequestBody(CopyRequest)
 DELETE: Final = RequestBody(DeleteRequest)
+PULLING: Final = {"insecure": "lets a registry do without TLS; an address says that itself"}
+PULL: Final = RequestBody(PullRequest, PULLING)
 
 EXCLUDE: Final = {"raw": ("system", "suffix", "context"), "suffix": ("context",)}
 """Field of /api/generate -> those that have no meaning beside it."""
@@ -264,6 +282,14 @@ def parse_show(tree: Any) -> ShowRequest:
 
 
 def _named(body: Named) -> Named:
+    if not body.asked:
+        raise InvalidRequest("http.field_missing", param="model", place="model")
+    return body
+
+
+def parse_pull(tree: Any) -> PullRequest:
+    """Raises InvalidRequest."""
+    body = convert(tree, PullRequest, CHOICES)
     if not body.asked:
         raise InvalidRequest("http.field_missing", param="model", place="model")
     return body

@@ -1,0 +1,44 @@
+"""Several Hoshikage servers as one, on a Ray cluster: `serve run hoshikage.cluster:app`. Needs `hoshikage[ray]`.
+
+No thread of its own; Ray runs the parts in processes of its nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hoshikage.cluster.plan import Plan
+
+
+def app(args: Mapping[str, str]) -> Any:
+    """The application as `serve run hoshikage.cluster:app NAME=VALUE …` builds it. Raises ValueError.
+
+    Names in small letters are those of `Plan`; names in capitals are settings of the servers, such as N_CTX.
+    """
+    return build(Plan.of(args))
+
+
+def build(plan: Plan, *more: Any) -> Any:
+    """`more` goes to each server's actor."""
+    from hoshikage.cluster.gateway import Gateway
+    from hoshikage.cluster.replica import Replica
+    from hoshikage.cluster.router import PrefixRouter
+
+    replica = Replica.options(
+        autoscaling_config={
+            "min_replicas": plan.min_replicas,
+            "max_replicas": plan.max_replicas,
+            "target_ongoing_requests": plan.concurrency,
+            "upscale_delay_s": plan.up_after_s,
+            "downscale_delay_s": plan.down_after_s,
+            "downscale_to_zero_delay_s": plan.zero_after_s,
+        },
+        max_ongoing_requests=plan.concurrency * 2,
+        max_queued_requests=plan.max_waiting,
+        graceful_shutdown_timeout_s=plan.drain_s,
+        ray_actor_options={"num_cpus": plan.num_cpus, "num_gpus": plan.num_gpus},
+        request_router_config={"request_router_class": PrefixRouter},
+    ).bind(dict(plan.settings), str(Path.cwd()), *more)
+    return Gateway.options(num_replicas=plan.gateways).bind(replica)

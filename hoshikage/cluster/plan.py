@@ -1,0 +1,50 @@
+"""How many servers there are and what each one gets, as it is given to `serve run`. Values; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The cluster's own settings; all others go to the servers."""
+
+    min_replicas: int = 0
+    max_replicas: int = 4
+    concurrency: int = 4
+    """More requests at one server than this call for another server. Those beyond wait in the server's own queue."""
+    max_waiting: int = 256
+    """More requests that wait for a server than this are refused with 503 and Retry-After."""
+    num_cpus: float = 1.0
+    num_gpus: float = 0.0
+    """What Ray reserves for each server."""
+    gateways: int = 1
+    """Processes that take requests; each keeps its own memory of which server has which beginning."""
+    up_after_s: float = 5.0
+    down_after_s: float = 300.0
+    zero_after_s: float = 600.0
+    """How long the number must be too small, or too large, before it changes; and before the last server goes."""
+    drain_s: float = 120.0
+    """How long a server that leaves may end its answers."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Variable -> value, for the servers."""
+
+    @classmethod
+    def of(cls, args: Mapping[str, Any]) -> Plan:
+        """Raises ValueError for an unknown name or a value that cannot be."""
+        kinds = {row.name: type(row.default) for row in fields(cls) if row.name != "settings"}
+        given: dict[str, Any] = {}
+        settings = {}
+        for name, value in args.items():
+            if name.isupper():
+                settings[name] = str(value)
+            elif name in kinds:
+                given[name] = kinds[name](value)
+            else:
+                raise ValueError(f"{name}: one of {', '.join(kinds)}, or a setting in capitals")
+        plan = cls(**given, settings=settings)
+        if not (0 <= plan.min_replicas <= plan.max_replicas and plan.max_replicas and plan.concurrency > 0):
+            raise ValueError(f"min_replicas={plan.min_replicas}, max_replicas={plan.max_replicas}")
+        return plan

@@ -1,0 +1,112 @@
+"""One Hoshikage server in a process of its own, and the requests that are passed on to it. The actor's event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Final
+
+import aiohttp
+from ray import serve
+
+ADDRESS: Final = re.compile(r"http://127\.0\.0\.1:(\d+)")
+COMMAND: Final = (sys.executable, "-m", "hoshikage", "serve", "--host", "127.0.0.1", "--port", "0")
+START_S: Final = 120.0
+END_S: Final = 20.0
+NOT_PASSED_ON: Final = frozenset(
+    {"connection", "content-length", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
+)
+"""Headers of one connection alone."""
+Head = tuple[int, list[tuple[str, str]]]
+"""Status and headers: what comes first of an answer."""
+
+
+class ServerEnded(ConnectionError):
+    """The server's process has ended, or does not answer any more."""
+
+
+@serve.deployment(name="hoshikage", health_check_period_s=5, health_check_timeout_s=15)
+class Replica:
+    """Starts a server, passes requests on to it, and ends it with itself."""
+
+    def __init__(self, settings: Mapping[str, str], folder: str, command: Sequence[str] = COMMAND) -> None:
+        environ = {**os.environ, **settings, "NOTIFY_SOCKET": "", "LISTEN_FDS": ""}
+        self._process = subprocess.Popen(
+            command, env=environ, cwd=folder if Path(folder).is_dir() else None, stderr=subprocess.PIPE, text=True
+        )
+        self._port = 0
+        self._said: list[str] = []
+        ready = threading.Event()
+        assert self._process.stderr is not None
+        threading.Thread(target=self._read, args=(self._process.stderr, ready), daemon=True).start()
+        if not ready.wait(START_S) or not self._port:
+            self._process.kill()
+            raise RuntimeError("\n".join(self._said[-20:]) or "the server did not start")
+        self._session: aiohttp.ClientSession | None = None
+
+    @serve.multiplexed(max_num_models_per_replica=1)
+    async def _model(self, name: str) -> str:
+        """Ray learns by this which model is here; the server itself loads it, and another one in its place."""
+        return name
+
+    async def call(
+        self, method: str, path: str, headers: Sequence[tuple[str, str]], body: bytes, keys: Sequence[str] = ()
+    ) -> AsyncGenerator[Head | bytes, None]:
+        """Yields the head, then the body's pieces as they come. Closing it is leaving: the server stops its work.
+
+        `keys` are the router's. Raises ServerEnded.
+        """
+        del keys
+        model = serve.get_multiplexed_model_id()
+        if model:
+            await self._model(model)
+        url = f"http://127.0.0.1:{self._port}{path}"
+        passed = [(name, value) for name, value in headers if name.lower() not in NOT_PASSED_ON]
+        try:
+            async with self._connected().request(
+                method, url, headers=passed, data=body or None, allow_redirects=False
+            ) as answer:
+                given = [(name, value) for name, value in answer.headers.items() if name.lower() not in NOT_PASSED_ON]
+                yield answer.status, given
+                async for piece in answer.content.iter_any():
+                    yield piece
+        except (aiohttp.ClientError, asyncio.TimeoutError) as error:
+            raise ServerEnded(str(error) or type(error).__name__) from None
+
+    async def check_health(self) -> None:
+        """Ray calls it; a server that has ended takes this actor with it, and another one is started."""
+        if self._process.poll() is not None:
+            raise ServerEnded(str(self._process.returncode))
+
+    def __del__(self) -> None:
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(END_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+
+    def _connected(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            limits = aiohttp.ClientTimeout(total=None, sock_connect=5)
+            self._session = aiohttp.ClientSession(
+                timeout=limits, auto_decompress=False, connector=aiohttp.TCPConnector(limit=0)
+            )
+        return self._session
+
+    def _read(self, stream: IO[str], ready: threading.Event) -> None:
+        """Passes the server's lines on to the actor's log; the first address in them is its own."""
+        for line in stream:
+            self._said = [*self._said[-50:], line.rstrip()]
+            sys.stderr.write(line)
+            if not self._port and (found := ADDRESS.search(line)):
+                self._port = int(found[1])
+                ready.set()
+        ready.set()
