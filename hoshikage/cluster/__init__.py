@@ -26,7 +26,9 @@ def build(plan: Plan, *more: Any) -> Any:
     from hoshikage.cluster.replica import Replica
     from hoshikage.cluster.router import PrefixRouter
 
-    replica = Replica.options(
+    server: Any = Replica  # Ray's decorator has made a deployment of the class
+    gateway: Any = Gateway
+    replica = server.options(
         autoscaling_config={
             "min_replicas": plan.min_replicas,
             "max_replicas": plan.max_replicas,
@@ -41,4 +43,4 @@ def build(plan: Plan, *more: Any) -> Any:
         ray_actor_options={"num_cpus": plan.num_cpus, "num_gpus": plan.num_gpus},
         request_router_config={"request_router_class": PrefixRouter},
     ).bind(dict(plan.settings), str(Path.cwd()), *more)
-    return Gateway.options(num_replicas=plan.gateways).bind(replica)
+    return gateway.options(num_replicas=plan.gateways).bind(replica)

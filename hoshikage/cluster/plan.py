@@ -34,7 +34,7 @@ class Plan:
     @classmethod
     def of(cls, args: Mapping[str, Any]) -> Plan:
         """Raises ValueError for an unknown name or a value that cannot be."""
-        kinds = {row.name: type(row.default) for row in fields(cls) if row.name != "settings"}
+        kinds: dict[str, Any] = {row.name: type(row.default) for row in fields(cls) if row.name != "settings"}
         given: dict[str, Any] = {}
         settings = {}
         for name, value in args.items():

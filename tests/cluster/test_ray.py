@@ -120,7 +120,7 @@ async def test_four_servers_do_the_work_of_four(nodes: Nodes, session: aiohttp.C
 
 async def test_a_conversation_stays_where_its_beginning_is(nodes: Nodes, session: aiohttp.ClientSession) -> None:
     slow(nodes, 4, 0.05)
-    places = {}
+    places: dict[int, set[int]] = {}
     for talk in range(6):
         turns = [f"talk {talk}"]
         for _ in range(4):
