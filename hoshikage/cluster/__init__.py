@@ -37,7 +37,7 @@ def build(plan: Plan, *more: Any) -> Any:
             "downscale_delay_s": plan.down_after_s,
             "downscale_to_zero_delay_s": plan.zero_after_s,
         },
-        max_ongoing_requests=plan.concurrency * 2,
+        max_ongoing_requests=plan.concurrency,
         max_queued_requests=plan.max_waiting,
         graceful_shutdown_timeout_s=plan.drain_s,
         ray_actor_options={"num_cpus": plan.num_cpus, "num_gpus": plan.num_gpus},

@@ -13,8 +13,9 @@ class Plan:
 
     min_replicas: int = 0
     max_replicas: int = 4
-    concurrency: int = 4
-    """More requests at one server than this call for another server. Those beyond wait in the server's own queue."""
+    concurrency: int = 2
+    """How many requests one server has at once: as many as it computes together, or one more. More call for another
+    server."""
     max_waiting: int = 256
     """More requests that wait for a server than this are refused with 503 and Retry-After."""
     num_cpus: float = 1.0

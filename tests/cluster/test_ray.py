@@ -119,17 +119,15 @@ async def test_four_servers_do_the_work_of_four(nodes: Nodes, session: aiohttp.C
 
 
 async def test_a_conversation_stays_where_its_beginning_is(nodes: Nodes, session: aiohttp.ClientSession) -> None:
-    slow(nodes, 4, 0.05)
-    places: dict[int, set[int]] = {}
-    for talk in range(6):
-        turns = [f"talk {talk}"]
-        for _ in range(4):
+    slow(nodes, 4, 0.3)
+    talks = [f"talk {number}" for number in range(8)]
+    first = await asyncio.gather(*(ask(session, nodes, talk) for talk in talks))
+    places = {talk: answer["pid"] for talk, (_, answer, _) in zip(talks, first, strict=True)}
+    assert len(set(places.values())) > 1, "so many at once are not all at one place"
+    for talk in talks:
+        for turns in ((talk, "and then?"), (talk, "and then?", "and then?")):
             status, answer, _ = await ask(session, nodes, *turns)
-            assert status == 200
-            places.setdefault(talk, set()).add(answer["pid"])
-            turns += ["and then?"]
-    assert {len(found) for found in places.values()} == {1}
-    assert len(set.union(*places.values())) > 1, "they are not all at one place"
+            assert (status, answer["pid"]) == (200, places[talk])
 
 
 async def test_errors_and_headers_pass_unchanged(nodes: Nodes, session: aiohttp.ClientSession) -> None:
