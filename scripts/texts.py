@@ -193,6 +193,16 @@ Ctrl-C stops the server. From now on, {command} alone starts it.""",
         "このマシンの 3 ノードの Ray クラスターで（ray[serve] を入れる。500 MB ほど）",
         "on a Ray cluster of three nodes on this machine (installs ray[serve], some 500 MB)",
     ),
+    "release_tag": (
+        "タグ {tag} は、パッケージのバージョン {version} と違います。",
+        "The tag {tag} is not the package's version {version}.",
+    ),
+    "release_changelog": ("CHANGELOG.md に {version} の節がありません。", "CHANGELOG.md has no section {version}."),
+    "release_pip": (
+        "{python}: pip で入れて動きました（{version}）",
+        "{python}: installed by pip, and runs ({version})",
+    ),
+    "release_uv": ("uv tool で入れて動きました（{version}）", "installed by uv tool, and runs ({version})"),
     "test_matrix_help": (
         "すべてのリリースの libllama も確かめる（--full を含む）",
         "examine every release of libllama too (implies --full)",

@@ -197,7 +197,8 @@ def head(remote: Remote) -> Remote:
             etag = answer.headers.get("ETag")
     except urllib.error.HTTPError as error:
         error.close()
-        if error.code in (405, 501):
+        status = error.code
+        if status in (405, 501):
             return remote  # a server that only gives
         raised = _answered(error, remote)
         raise (raised.problem if isinstance(raised, _Again) else raised) from None
@@ -289,17 +290,18 @@ def _range(value: str) -> tuple[int | None, int | None]:
 
 
 def _answered(error: urllib.error.HTTPError, remote: Remote) -> _Again | HoshikageError:
-    if error.code in RETRIED:
+    status = error.code
+    if status in RETRIED:
         after = error.headers.get("Retry-After", "") if error.headers else ""
         pause = float(after) if after.isdecimal() else None
         if pause is not None and pause > MAX_PAUSE_S:
             return _Again(Unavailable("pull.busy_server", name=remote.name, seconds=int(pause)), pause)
-        return _Again(Unavailable("pull.http", name=remote.name, status=error.code), pause)
-    if error.code in (401, 403):
-        return PermissionRefused("pull.forbidden", name=remote.name, status=error.code)
-    if error.code in (404, 410):
+        return _Again(Unavailable("pull.http", name=remote.name, status=status), pause)
+    if status in (401, 403):
+        return PermissionRefused("pull.forbidden", name=remote.name, status=status)
+    if status in (404, 410):
         return NotFound("pull.not_found", name=remote.name)
-    return Unavailable("pull.http", name=remote.name, status=error.code)
+    return Unavailable("pull.http", name=remote.name, status=status)
 
 
 def _identity(remote: Remote) -> dict[str, Any]:
