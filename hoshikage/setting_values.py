@@ -107,6 +107,8 @@ class Overrides:
         if not all(pattern.strip() and buffer.strip() for pattern, buffer in pairs):
             raise ValueError(text)
         return tuple((pattern.strip(), buffer.strip()) for pattern, buffer in pairs)
+
+
 class Endpoints:
     """`box:50052,[fd00::7]:50052` names servers on other machines."""
 

@@ -57,8 +57,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     "answer": VALUES | {"memory", "http", "dispatch", "registry", "gguf", *OPTIONS, "settings", "messages", "tools"},
     "protocols": VALUES
     | {"answer", "http", "dispatch", "registry", "gguf", *OPTIONS, "settings", "messages", "service", "access"}
-    | {"tools", "page", "in_force", "sleeper"},
-    | {"tools", "page", "in_force", "hub"},
+    | {"tools", "page", "in_force", "sleeper", "hub"},
     "cli": VALUES
     | {
         "protocols",
@@ -95,7 +94,6 @@ OWNERS: Final[Mapping[str, frozenset[str]]] = {
     "sentencex": frozenset({"keeper"}),
     "ray": frozenset({"cluster"}),
     "huggingface_hub": frozenset({"hub"}),
-    "numpy": RUNNER_SIDE,
     "jinja2": RUNNER_SIDE,
     "llguidance": frozenset({"llama"}),
 }

@@ -64,6 +64,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "no_such_buffer": (
         "OVERRIDE_TENSOR の {buffer} はありません。使えるもの: {buffers}",
         "OVERRIDE_TENSOR names {buffer}, which is not there. There are: {buffers}",
+    ),
     "rpc_lacking": (
         "RPC_SERVERS が設定されていますが、このライブラリには RPC バックエンドがありません。libggml-rpc を含むビルド"
         "（GGML_RPC=ON）を入れるか、RPC_SERVERS を外してください。",
