@@ -118,6 +118,7 @@ OPTIONS: Final = (
     _loads("kv_offload", Switch(), "off | on", "on"),
     _loads("no_host", Switch(), "off | on", "off"),
     _loads("flash_attn", one_of("auto", "on", "off"), "auto | on | off", "auto"),
+    _loads("context_overflow", one_of("error", "shift"), "error | shift", "error"),
     _loads("type_k", one_of("f16", "q8_0", "q4_0"), "f16 | q8_0 | q4_0", "f16"),
     _loads("type_v", one_of("f16", "q8_0", "q4_0"), "f16 | q8_0 | q4_0", "f16"),
     Option("use_mmap", Switch(), "off | on", here=ANY, variable="USE_MMAP", default="on", scope=LOAD, own=True),

@@ -12,6 +12,7 @@ AUTO_LAYERS = -2
 RANDOM_SEED = 0xFFFFFFFF
 """llama.h's LLAMA_DEFAULT_SEED: the library draws a seed of its own."""
 
+Overflow = Literal["error", "shift"]
 FORBIDDEN = -100.0
 """The bias that OpenAI's interface bans a token with."""
 
@@ -202,6 +203,8 @@ class GenerationRequest:
     cache_prompt: bool | None = None
     """Whether KV memory of an earlier prompt's same beginning may be used, and this one's be kept; None as the model
     was loaded with."""
+    context_overflow: Overflow | None = None
+    """What happens to a chat that is longer than the context; None as the model was loaded with."""
     lora: tuple[Scaled, ...] | None = None
     """The LoRA adapters it is computed with; None is as the model was loaded."""
     scope: str = ""
@@ -345,6 +348,8 @@ class LoadParams:
     """Only what `WordTask` needs is loaded: the vocabulary and the metadata."""
     draft_path: str = ""
     """A small model of the same vocabulary that guesses the next tokens; empty for none."""
+    context_overflow: Overflow = "error"
+    """`shift`: the oldest turns of a chat that is longer than the context are left out; `error`: it is refused."""
     lora: tuple[Scaled, ...] = ()
     """LoRA adapters that are loaded with the model and used where a request names none."""
     control_vectors: tuple[Scaled, ...] = ()

@@ -82,6 +82,8 @@ class Started(Frame, frozen=True, tag="started"):
     prompt_tokens: int
     repairs: tuple[str, ...] = ()
     """What was changed in the conversation because the chat template refused it (llama.repair's names)."""
+    shifted: int = 0
+    """The conversation's oldest turns that were left out, so that the rest fits the context."""
     tail: str = ""
     """How the prompt's text ends: what the answer goes on from."""
     tokens: tuple[int, ...] = ()

@@ -30,7 +30,11 @@ def test_others_are_refused_by_what_they_are(model: Path, tmp_path: Path) -> Non
     vector = write_control_vector(tmp_path / "v.gguf", 5)
     lora = write_lora(tmp_path / "a.gguf", 1, "qwen2")
     header = read(model)
-    for key, file in (("model.lora_unlike", lora), ("model.lora_kind", model), ("model.file_missing", tmp_path / "none")):
+    for key, file in (
+        ("model.lora_unlike", lora),
+        ("model.lora_kind", model),
+        ("model.file_missing", tmp_path / "none"),
+    ):
         with pytest.raises(GgufInvalid) as caught:
             require_lora(file, "llama")
         assert caught.value.key == key

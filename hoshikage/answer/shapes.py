@@ -14,6 +14,8 @@ from hoshikage import __version__, wire
 FINGERPRINT: Final = f"hoshikage-{__version__}"
 DONE: Final = b"data: [DONE]\n\n"
 REPAIR_HEADER: Final = "X-Hoshikage-Template-Repair"
+SHIFTED_HEADER: Final = "X-Hoshikage-Shifted"
+"""The oldest turns that were left out, so that the rest fits the context."""
 _encode: Final = msgspec.json.Encoder().encode
 
 

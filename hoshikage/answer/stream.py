@@ -14,7 +14,7 @@ from hoshikage import wire
 from hoshikage.answer.output_parser import OutputParser, ParsedEnd
 from hoshikage.answer.prepared import PreparedRequest, renamed
 from hoshikage.answer.remembering import CONDENSED_HEADER
-from hoshikage.answer.shapes import REPAIR_HEADER, Progress
+from hoshikage.answer.shapes import REPAIR_HEADER, SHIFTED_HEADER, Progress
 from hoshikage.answer.submit import keep, submit
 from hoshikage.dispatch.client import Note, Waiting
 from hoshikage.dispatch.tries import Answering
@@ -278,6 +278,8 @@ class _Pump:
             self._started = note
             if note.repairs:
                 self.headers[REPAIR_HEADER] = ", ".join(note.repairs)
+            if note.shifted:
+                self.headers[SHIFTED_HEADER] = str(note.shifted)
             if note.tokens and isinstance(self._writer, TakesPrompt):
                 self._writer.take_prompt(note.tokens)
             self.comment = "prefill 0%"

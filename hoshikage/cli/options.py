@@ -21,7 +21,7 @@ def add_options(parser: Parser, rows: Iterable[Option]) -> None:
     """`--n-ctx N` and the like; a switch as what it is not by default: `--no-thinking`, `--pin`."""
     group = parser.add_argument_group(parser.text("cli.help_model_options"))
     for row in rows:
-        words = parser.text(f"cli.option_{row.name}")
+        words = parser.text(f"option.{row.name}")
         if row.kind is bool:
             group.add_argument(row.flag, dest=row.name, action="store_const", const=not row.usual, help=words)
         else:

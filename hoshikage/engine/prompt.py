@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
-from hoshikage.engine.session import Prompt
 from hoshikage.engine.thoughts import ThoughtLimit
 from hoshikage.errors import ContextLengthExceeded, InvalidRequest
 from hoshikage.llama.templates import Templates
@@ -16,10 +16,34 @@ from hoshikage.params import (
     GenerationRequest,
     InfillPrompt,
     MixedPrompt,
+    Overflow,
     TextPrompt,
     ThoughtBudget,
     TokenPrompt,
 )
+
+ANSWER_SHARE: Final = 8
+"""This part of the context is kept for an answer, or less where less is asked for, before older turns stay."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A rendered prompt that fits the context, with what ends its answer."""
+
+    tokens: Sequence[int]
+    limit: int
+    """Most tokens to generate; prompt and answer together fit the context."""
+    stop: tuple[str, ...]
+    stop_tokens: frozenset[int]
+    special: Mapping[int, bytes]
+    """Control tokens that have a text in this answer."""
+    repairs: tuple[str, ...]
+    tail: str
+    """Both as in wire.Started."""
+    shifted: int = 0
+    thoughts: ThoughtLimit | None = None
+    echo: tuple[bytes, ...] | None = None
+    """The bytes of the tokens that are told back; None for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +54,21 @@ class _Opened:
     param: str
     repairs: tuple[str, ...] = ()
     tail: str = ""
+    shifted: int = 0
 
 
-def prepare(request: GenerationRequest, templates: Templates, vocab: Vocab, n_ctx: int) -> Prompt:
-    """Renders, tokenizes and measures the request's prompt.
+def prepare(
+    request: GenerationRequest, templates: Templates, vocab: Vocab, n_ctx: int, overflow: Overflow = "error"
+) -> Prompt:
+    """Renders, tokenizes and measures the request's prompt. `overflow` stands for what the request does not say.
 
     Raises TemplateRefused, InvalidRequest for a prompt without a token, ContextLengthExceeded where no room is left
     for one generated token.
     """
     opened = _opened(request.prompt, templates, vocab)
+    shifts = (request.context_overflow or overflow) == "shift"
+    if shifts and isinstance(request.prompt, ChatPrompt) and len(opened.tokens) > (room := _room(request, n_ctx)):
+        opened = _shifted(opened, request.prompt, lambda prompt: _opened(prompt, templates, vocab), room)
     tokens = opened.tokens
     given = len(tokens)
     wants_bos = vocab.add_bos and not isinstance(request.prompt, TokenPrompt)
@@ -59,10 +89,40 @@ def prepare(request: GenerationRequest, templates: Templates, vocab: Vocab, n_ct
         stop_tokens=_stop_tokens(request, vocab),
         special={token: text for token, text in special if token is not None},
         repairs=opened.repairs,
+        shifted=opened.shifted,
         tail=opened.tail,
         thoughts=_limit(request.thoughts, opened.tail, vocab),
         echo=_shown(request.prompt, tokens[-given:] if given else [], vocab) if request.echo else None,
     )
+
+
+def _room(request: GenerationRequest, n_ctx: int) -> int:
+    """Most tokens of a prompt that older turns are left out of: an answer needs some, too, and BOS one."""
+    wanted = n_ctx // ANSWER_SHARE if request.max_tokens is None else min(request.max_tokens, n_ctx // ANSWER_SHARE)
+    return n_ctx - max(wanted, 1) - 1
+
+
+def _shifted(opened: _Opened, prompt: ChatPrompt, render: Callable[[ChatPrompt], _Opened], room: int) -> _Opened:
+    """The prompt without as many of its oldest turns as it takes, or `opened` where the newest turn alone is too long.
+
+    A turn is a user's message with all that answers it. What is said to the model (system, developer) stays.
+    """
+    starts = [index for index, message in enumerate(prompt.messages) if message.role == "user"]
+    fewest, most = 1, len(starts) - 1
+    found: _Opened | None = None
+    while fewest <= most:
+        count = (fewest + most) // 2
+        kept = tuple(
+            message
+            for index, message in enumerate(prompt.messages)
+            if index >= starts[count] or message.role in ("system", "developer")
+        )
+        tried = render(replace(prompt, messages=kept, before=()))
+        if len(tried.tokens) <= room:
+            found, most = replace(tried, shifted=count), count - 1
+        else:
+            fewest = count + 1
+    return opened if found is None else found
 
 
 def _limit(budget: ThoughtBudget | None, tail: str, vocab: Vocab) -> ThoughtLimit | None:

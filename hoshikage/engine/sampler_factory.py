@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from hoshikage.engine.session import Prompt
+from hoshikage.engine.prompt import Prompt
 from hoshikage.llama.constrained_sampler import ConstrainedSampler, ends_of, forbids, is_conditioned
 from hoshikage.llama.context import Context
 from hoshikage.llama.grammar import Grammars, Matcher

@@ -7,7 +7,7 @@ is made, searched for stop strings, and sent.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -17,10 +17,11 @@ import msgspec
 from hoshikage import wire
 from hoshikage._ffi.memory import Logits
 from hoshikage.engine.logprob_buffer import LogprobBuffer
+from hoshikage.engine.prompt import Prompt
 from hoshikage.engine.prompt_logprobs import PromptLogprobs
 from hoshikage.engine.proposer import Proposer
 from hoshikage.engine.tally import Tally
-from hoshikage.engine.thoughts import ThoughtLimit, Thoughts
+from hoshikage.engine.thoughts import Thoughts
 from hoshikage.errors import HoshikageError
 from hoshikage.llama.constrained_sampler import ConstrainedSampler
 from hoshikage.llama.context import MAX_PROPOSED
@@ -33,25 +34,6 @@ from hoshikage.params import NO_ADAPTERS, AdapterSet
 GATHER_S: Final = 0.2
 """An answer that nobody reads before its end is emitted so often: each piece wakes the server, which takes a core from
 the decode, but a server that hears nothing takes the runner to be stuck."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """A rendered prompt that fits the context, with what ends its answer."""
-
-    tokens: Sequence[int]
-    limit: int
-    """Most tokens to generate; prompt and answer together fit the context."""
-    stop: tuple[str, ...]
-    stop_tokens: frozenset[int]
-    special: Mapping[int, bytes]
-    """Control tokens that have a text in this answer."""
-    repairs: tuple[str, ...]
-    tail: str
-    """As in wire.Started."""
-    thoughts: ThoughtLimit | None = None
-    echo: tuple[bytes, ...] | None = None
-    """The bytes of the tokens that are told back; None for nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -237,7 +237,7 @@ class _Loaded:
         request, vocab = job.request, self._model.vocab
         if not writes(self._model):
             raise InvalidRequest("engine.no_writer", param="model")
-        prompt = prepare(request, self._templates, vocab, self._context.n_ctx)
+        prompt = prepare(request, self._templates, vocab, self._context.n_ctx, self._params.context_overflow)
         factory = SamplerFactory(self._model, self._context, request, prompt, self._grammars)
         scorer = None if request.logprobs is None else Scorer(self._context, request.logprobs)
         reuse = self._params.kv_reuse == "prefix" if request.cache_prompt is None else request.cache_prompt
@@ -268,7 +268,7 @@ class _Loaded:
         )
         try:
             told = tuple(prompt.tokens) if request.return_prompt else ()
-            self._emit(wire.Started(job.job, len(prompt.tokens), prompt.repairs, prompt.tail, told))
+            self._emit(wire.Started(job.job, len(prompt.tokens), prompt.repairs, prompt.shifted, prompt.tail, told))
         except BaseException:
             session.close()
             raise

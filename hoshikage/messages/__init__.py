@@ -28,6 +28,7 @@ AREAS = (
     "library",
     "remember",
     "model",
+    "option",
     "pull",
     "routes",
     "run",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hoshikage import wire
+from hoshikage.engine.worker import _Loaded
 from hoshikage.params import ChatPrompt, GenerationRequest, Grammar, Message, SamplingParams, ThoughtBudget, TokenPrompt
 from tests.engine.modes_done import QUESTIONS, Engine, asked
 
@@ -117,7 +118,7 @@ def texts(choice: tuple[int, list[Any]]) -> tuple[int, list[Any]]:
 
 def overlaps(engine: Engine) -> bool:
     loaded = engine._worker._loaded
-    assert loaded is not None
+    assert isinstance(loaded, _Loaded)
     return loaded.scheduler._overlap.pays
 
 

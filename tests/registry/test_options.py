@@ -35,6 +35,7 @@ ALL: dict[str, Any] = {
     "kv_offload": "off",
     "no_host": "on",
     "flash_attn": "on",
+    "context_overflow": "shift",
     "type_k": "q8_0",
     "type_v": "q4_0",
     "use_mmap": "off",

@@ -28,7 +28,7 @@ from hoshikage.answer.schema.tools import ToolChoice, Tools, Word
 from hoshikage.answer.schema.validation import convert
 from hoshikage.answer.schema.values import Stops, TokenCount, Ttl, bound, stops
 from hoshikage.errors import InvalidRequest, ParameterUnsupported
-from hoshikage.params import ChatPrompt, GenerationRequest, Message
+from hoshikage.params import ChatPrompt, GenerationRequest, Message, Overflow
 from hoshikage.registry import DEFAULT_STOPS, ModelSpec
 from hoshikage.settings import Settings
 
@@ -148,6 +148,7 @@ class ChatBody(SamplingFields, frozen=True, kw_only=True):
     ttl: Ttl | None = None
     lora: LoraScales | None = None
     memory: MemoryFields | None = None
+    context_overflow: Overflow | None = None
     # WITHOUT_EFFECT
     metadata: dict[str, Any] | None = None
     prediction: Prediction | None = None
@@ -238,6 +239,7 @@ def to_request(body: ChatBody, spec: ModelSpec, settings: Settings) -> Generatio
         logprobs=_logprobs(body),
         cache_prompt=body.cache_prompt,
         lora=chosen_lora(body.lora, spec),
+        context_overflow=body.context_overflow,
     )
 
 

@@ -21,6 +21,7 @@ from hoshikage.answer.schema.tools import FunctionName
 from hoshikage.answer.schema.validation import convert
 from hoshikage.answer.schema.values import MAX_STOPS, Stop, TokenCount
 from hoshikage.errors import ParameterUnsupported
+from hoshikage.params import Overflow
 from hoshikage.protocols.anthropic.blocks import Block, add_user, assistant, needed, referenced, text_of
 from hoshikage.protocols.anthropic.tools import Tool, functions
 
@@ -84,6 +85,7 @@ class MessagesBody(SamplingFields, frozen=True, kw_only=True):
     thinking: Thinking | None = None
     output_config: OutputConfig | None = None
     memory: MemoryFields | None = None
+    context_overflow: Overflow | None = None
     # WITHOUT_EFFECT
     cache_control: dict[str, Any] | None = None
     context_management: dict[str, Any] | None = None
@@ -180,6 +182,7 @@ def to_chat(body: MessagesBody) -> ChatBody:
         parallel_tool_calls=False if choice is not None and choice.disable_parallel_tool_use else None,
         chat_template_kwargs=kwargs,
         memory=body.memory,
+        context_overflow=body.context_overflow,
         **{name: getattr(body, name) for name in SamplingFields.__struct_fields__},
     )
 

@@ -22,6 +22,7 @@ from hoshikage.answer.schema.sampling import SamplingFields
 from hoshikage.answer.schema.validation import convert
 from hoshikage.answer.schema.values import Stops, TokenCount
 from hoshikage.errors import InvalidRequest, ParameterUnsupported
+from hoshikage.params import Overflow
 
 UNITS: Final = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
 DURATION: Final = re.compile(r"-?(?:\d+(?:\.\d+)?(?:ns|us|ms|s|m|h))+|-?\d+(?:\.\d+)?")
@@ -83,6 +84,7 @@ class AnswerFields(Struct, frozen=True, kw_only=True):
     truncate: bool | None = None
     shift: bool | None = None
     memory: MemoryFields | None = None
+    context_overflow: Overflow | None = None
 
     @property
     def shows_thoughts(self) -> bool:
@@ -169,7 +171,6 @@ Named = TypeVar("Named", bound=DeleteRequest)
 
 
 WITHOUT_EFFECT: Final = {
-    "truncate": "cuts a prompt that is too long; it is refused with its size instead",
     "shift": "forgets the beginning as the context fills up; the answer ends there instead",
     "options.penalize_newline": "lets a penalty count line breaks, which llama.cpp does always",
     "options.tfs_z": "is a sampler that llama.cpp has no more",
@@ -326,6 +327,7 @@ def _chat(body: AnswerFields, turns: list[ChatMessage], functions: list[tools.To
         top_logprobs=(body.top_logprobs or 0) if body.logprobs else None,
         reasoning_effort=body.think if isinstance(body.think, str) else None,
         memory=body.memory,
+        context_overflow=body.context_overflow or ("shift" if body.truncate else None),
         chat_template_kwargs=None if body.think is None else {"enable_thinking": bool(body.think)},
         **{name: getattr(options, name) for name in SamplingFields.__struct_fields__},
     )

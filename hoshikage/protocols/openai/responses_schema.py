@@ -23,6 +23,7 @@ from hoshikage.answer.schema.validation import convert
 from hoshikage.answer.schema.values import TokenCount, Ttl
 from hoshikage.errors import InvalidRequest, ParameterUnsupported
 from hoshikage.http.ignored import note
+from hoshikage.params import Overflow
 from hoshikage.protocols.openai.responses_items import KINDS, Item, needed, readable, turns_of
 from hoshikage.protocols.openai.responses_tools import Offer, Tool, offer, tool_of
 
@@ -100,6 +101,7 @@ class ResponsesBody(SamplingFields, frozen=True, kw_only=True):
     service_tier: str | None = None
     ttl: Ttl | None = None
     memory: MemoryFields | None = None
+    context_overflow: Overflow | None = None
     # WITHOUT_EFFECT
     max_tool_calls: Annotated[int, Meta(ge=1)] | None = None
     prompt_cache_key: str | None = None
@@ -142,7 +144,6 @@ WITHOUT_EFFECT: Final = {
     "reasoning.summary": "asks for a digest of thoughts that are not shown; here they are shown whole",
     "safety_identifier": "tells OpenAI's abuse watch who asks",
     "stream_options.include_obfuscation": "pads events against eavesdroppers on a network",
-    "truncation": "drops old turns as a prompt grows; one over the context is refused with its size",
     "user": "as safety_identifier",
 }
 """Field -> why a local server may accept it without doing anything for it."""
@@ -220,6 +221,7 @@ def to_chat(body: ResponsesBody, before: Sequence[ChatMessage]) -> ChatBody:
         parallel_tool_calls=body.parallel_tool_calls,
         chat_template_kwargs=body.chat_template_kwargs,
         memory=body.memory,
+        context_overflow=body.context_overflow or ("shift" if body.truncation == "auto" else None),
         **{name: getattr(body, name) for name in SamplingFields.__struct_fields__},
     )
 
