@@ -24,11 +24,17 @@ ROLES_MERGED: Final = "roles-merged"
 USER_ADDED: Final = "user-added"
 """An empty turn of the user stands before an assistant's that nobody's comes before."""
 TOOLS_SIMPLIFIED: Final = "tools-simplified"
-"""Parameters of tools are shown with one type each, and an empty description where they have none."""
+"""Parameters of tools are shown with one type each, an empty description where they have none, and what else an object
+may have."""
 IDS_SHORTENED: Final = "tool-ids-shortened"
 """Ids of calls are nine letters and digits, which Mistral's templates insist on."""
+ARGUMENTS_WRAPPED: Final = "arguments-wrapped"
+"""Arguments that are no object, being cut off or broken, stand in one."""
+WRAPPER: Final = "unparsed"
 SHORT_ID: Final = re.compile("[A-Za-z0-9]{9}")
 BETWEEN: Final = "\n\n"
+JOINED: Final = frozenset({"reasoning_content", "tool_calls"})
+"""What turns of one role may have beside their words, to become one turn."""
 WORDS_LOST: Final = "words-lost"
 """No repair makes the template show every text: this one loses the fewest."""
 TURN_REPAIRS: Final[tuple[tuple[str, ...], ...]] = (
@@ -48,6 +54,8 @@ class Variant:
 
     prompt: ChatPrompt
     repairs: tuple[str, ...] = ()
+    turns: tuple[str, ...] = ()
+    """The repairs that change who says what; variants that have the same ones differ in form alone."""
 
 
 def variants(prompt: ChatPrompt) -> Iterator[Variant]:
@@ -68,14 +76,14 @@ def _of_messages(prompt: ChatPrompt, done: tuple[str, ...]) -> Iterator[Variant]
             messages = _with_turns(of_calls(prompt.messages), of_turns)
             if messages in seen:
                 continue
-            repairs = (*done, *named, *of_turns)
-            forms = tuple(_forms(messages))
-            seen += forms
-            for form in forms:
-                yield Variant(replace(prompt, messages=form), repairs)
-            for form in _forms(tuple(map(_with_short_ids, messages))):
+            turns = (*done, *named, *of_turns)
+            forms: list[tuple[tuple[Message, ...], tuple[str, ...]]] = []
+            for details, changed in ((), messages), ((IDS_SHORTENED,), tuple(map(_with_short_ids, messages))):
+                forms += ((form, (*details, *more)) for form, more in _forms(changed))
+            for form, details in forms:
                 if form not in seen:
-                    yield Variant(replace(prompt, messages=form), (*repairs, IDS_SHORTENED))
+                    seen.append(form)
+                    yield Variant(replace(prompt, messages=form), (*turns, *details), turns)
 
 
 def _with_turns(messages: tuple[Message, ...], repairs: tuple[str, ...]) -> tuple[Message, ...]:
@@ -96,6 +104,8 @@ def _simplified(value: Any) -> Any:
         kinds = made.get("type")
         if isinstance(kinds, list) and kinds:
             made["type"] = next((kind for kind in kinds if kind != "null"), kinds[0])
+        if made.get("type") == "object":
+            made.setdefault("additionalProperties", {})
         if isinstance(made.get("properties"), dict):
             made["properties"] = {
                 name: {"description": "", **item} if isinstance(item, dict) else item
@@ -105,16 +115,20 @@ def _simplified(value: Any) -> Any:
     return [_simplified(item) for item in value] if isinstance(value, list) else value
 
 
-def _forms(messages: tuple[Message, ...]) -> Iterator[tuple[Message, ...]]:
-    """Ways to say the same, none of which is a repair: templates differ in what they take without failing.
+def _forms(messages: tuple[Message, ...]) -> Iterator[tuple[tuple[Message, ...], tuple[str, ...]]]:
+    """The same conversation in the forms that templates expect: calls' arguments as objects or as JSON text, and a
+    turn without content as such or with an empty one; and what was changed for it.
 
     Some join the arguments of a call as text, most write out an object; some tell no content from an empty one.
     """
     texts = tuple(map(_with_text_arguments, messages))
+    wrapped = tuple(map(_with_wrapped_arguments, messages))
     forms = [messages, texts, tuple(map(_with_content, messages)), tuple(map(_with_content, texts))]
+    whole = len(forms)
+    forms += [wrapped, tuple(map(_with_content, wrapped))]
     for index, form in enumerate(forms):
         if form not in forms[:index]:
-            yield form
+            yield form, () if index < whole else (ARGUMENTS_WRAPPED,)
 
 
 def _with_content(message: Message) -> Message:
@@ -143,12 +157,27 @@ def _merged(messages: tuple[Message, ...]) -> tuple[Message, ...]:
     turns: list[Message] = []
     for message in messages:
         last = turns[-1] if turns else None
-        if last is not None and last.role == message.role != "tool" and not last.extra and not message.extra:
-            content = BETWEEN.join(filter(None, (last.content, message.content)))
-            turns[-1] = replace(last, content=content)
-        else:
+        merged = None if last is None or last.role != message.role else _joined(last, message)
+        if merged is None:
             turns.append(message)
+        else:
+            turns[-1] = merged
     return tuple(turns)
+
+
+def _joined(first: Message, second: Message) -> Message | None:
+    """Two turns of one role as one; None for results, and where they differ in more than what is said."""
+    if first.role == "tool" or (first.extra.keys() | second.extra.keys()) - JOINED:
+        return None
+    said = (*filter(None, (first.content, second.content)),)
+    thoughts = (*filter(None, (turn.extra.get("reasoning_content") for turn in (first, second))),)
+    calls = [call for turn in (first, second) for call in turn.extra.get("tool_calls", ())]
+    extra: dict[str, Any] = {"reasoning_content": BETWEEN.join(thoughts)} if thoughts else {}
+    return Message(
+        first.role,
+        BETWEEN.join(said) if said or not calls else None,
+        {**extra, **({"tool_calls": calls} if calls else {})},
+    )
 
 
 def _with_text_arguments(message: Message) -> Message:
@@ -165,6 +194,20 @@ def _text_arguments(call: Any) -> Any:
         return call
     text = json.dumps(function["arguments"], ensure_ascii=False)
     return {**call, "function": {**function, "arguments": text}}
+
+
+def _with_wrapped_arguments(message: Message) -> Message:
+    calls = message.extra.get("tool_calls")
+    if not isinstance(calls, list):
+        return message
+    return replace(message, extra={**message.extra, "tool_calls": [_wrapped_arguments(call) for call in calls]})
+
+
+def _wrapped_arguments(call: Any) -> Any:
+    function = call.get("function") if isinstance(call, dict) else None
+    if not isinstance(function, dict) or not isinstance(function.get("arguments"), str):
+        return call
+    return {**call, "function": {**function, "arguments": {WRAPPER: function["arguments"]}}}
 
 
 def _with_short_ids(message: Message) -> Message:

@@ -118,14 +118,18 @@ class ChatTemplate:
     def _try_all(self, prompt: ChatPrompt, now: datetime, taken: _Taken) -> None:
         """Finds the first variant of which the template shows every text, or the one that loses the fewest."""
         refusals: list[Exception] = []
+        accepted: set[tuple[str, ...]] = set()
         words = Words()
         marked = replace(prompt, messages=words.marked(prompt.messages))
         for variant, shadow in zip(variants(prompt), variants(marked), strict=False):
             if refusals and isinstance(refusals[0], RecursionError) and TOOLS_SIMPLIFIED not in variant.repairs:
                 continue  # no change of the turns mends it
+            if variant.turns in accepted:
+                continue  # no other form has more words in it
             parts = self._accepted(variant.prompt, now, refusals)
             if parts is None:
                 continue
+            accepted.add(variant.turns)
             rendered = Rendered(parts, variant.repairs)
             taken.best = taken.best or rendered  # should the time end before it is known what it shows
             if taken.take(rendered, self._lost(shadow.prompt, now, words)):
@@ -143,7 +147,12 @@ class ChatTemplate:
     ) -> tuple[TemplatePart, ...] | None:
         """The prompt's text; None where the template refuses the conversation, with its words in `refusals`."""
         try:
-            return self._render(prompt, now)
+            try:
+                return self._render(prompt, now)
+            except TypeError:
+                if prompt.tools:
+                    raise
+                return self._render(prompt, now, no_tools=[])  # one that never asks whether there are any
         except SecurityError:
             raise
         except (
@@ -158,7 +167,7 @@ class ChatTemplate:
             refusals.append(error)
             return None
 
-    def _render(self, prompt: ChatPrompt, now: datetime) -> tuple[TemplatePart, ...]:
+    def _render(self, prompt: ChatPrompt, now: datetime, no_tools: list[Any] | None = None) -> tuple[TemplatePart, ...]:
         # Digits in a private-use character: no template's filter changes it, and no user can guess it.
         mark = "\ue000" + str(secrets.randbelow(10**12)).zfill(12) + "\ue000"
         end = "\ue001" + mark[1:-1] + "\ue001"
@@ -171,7 +180,7 @@ class ChatTemplate:
             **self._guard.marked(prompt.template_kwargs, mark),
             **self._special,
             "messages": messages,
-            "tools": self._guard.marked(list(prompt.tools), mark) or None,
+            "tools": self._guard.marked(list(prompt.tools), mark) or no_tools,
             "functions": _functions(prompt.tools, lambda value: self._guard.marked(value, mark)),
             "documents": None,
             "add_generation_prompt": prompt.add_generation_prompt,
