@@ -38,7 +38,8 @@ UNIT: Final = Lane("unit", libraries="none", lint=True, arguments=("-n", "auto")
 WHOLE: Final = ("test", "dev", "memory")
 """The extras of the lanes that run every test."""
 FULL: Final = Lane("full", extras=WHOLE, whole=True, lint=True)
-NIGHTLY: Final = Lane("nightly", extras=WHOLE, whole=True, lint=True, variables={"STRESS_ANSWERS": "1000"})
+LONG: Final = {"STRESS_ANSWERS": "1000", "CONVERSATIONS": "20"}
+NIGHTLY: Final = Lane("nightly", extras=WHOLE, whole=True, lint=True, variables=LONG)
 MODELS: Final = Lane("models", libraries="all")
 CLIENTS: Final = Lane("clients", arguments=("clients",))
 PAGE: Final = Lane("page")

@@ -19,7 +19,7 @@ from hoshikage.answer.submit import keep, submit
 from hoshikage.dispatch.client import Note, Waiting
 from hoshikage.dispatch.tries import Answering
 from hoshikage.errors import HoshikageError, InferenceFailed, InvalidRequest
-from hoshikage.http import error_response
+from hoshikage.http import error_response, ignored
 from hoshikage.http.json_response import json_response
 from hoshikage.http.keys import LIBRARY, STREAM_TIMEOUTS
 from hoshikage.http.sse import Comment, EventStream, queued
@@ -147,6 +147,10 @@ async def _streamed(request: web.Request, pump: _Pump, writer: Writer) -> web.St
         return stream.response
 
 
+def _warning(code: str, language: Language) -> dict[str, str]:
+    return {"code": code, "message": text(language, f"http.{code}")}
+
+
 class _Pump:
     """Feeds the notes of all jobs to a writer."""
 
@@ -158,8 +162,9 @@ class _Pump:
         ttl: float | None,
         ended: Callable[[], None] | None,
     ) -> None:
-        words = text(error_response.language(request), "http.tool_call_unparsed")
-        self._unparsed = [{"code": "tool_call_unparsed", "message": words}]
+        language = error_response.language(request)
+        self._unparsed = [_warning("tool_call_unparsed", language)]
+        self._warnings = [_warning("content_left_out", language)] if ignored.lacks_content() else []
         self._request = request
         self._prepared = prepared
         self._writer = writer
@@ -270,7 +275,8 @@ class _Pump:
         end = self._parser(choice).finish(reason, stop)
         lead = self._lead()
         said = self._say(choice, end.deltas, (), finished.completion_tokens if finished else 0) if end.deltas else b""
-        warnings = [*self._prepared.memory.warnings, *([] if end.parsed else self._unparsed)]
+        unparsed = [] if end.parsed else self._unparsed
+        warnings = [*self._prepared.memory.warnings, *self._warnings, *unparsed]
         return lead + said + self._writer.end(self._first + choice, end, warnings, finished)
 
     def _progress(self, note: Note) -> None:

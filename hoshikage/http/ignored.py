@@ -32,6 +32,8 @@ class Ignored:
     def __init__(self) -> None:
         self._places: dict[str, None] = {}
         self._more = False
+        self.lacks_content = False
+        """Whether a part of what was said is among them, which the answer's own warnings tell."""
 
     def add(self, place: str) -> None:
         """Names a place, such as `tools[4]: web_search`. Characters that do not belong into a header become `?`."""
@@ -64,11 +66,18 @@ def current() -> Ignored:
     return _CURRENT.get()
 
 
-def note(place: str) -> None:
-    """Adds a place to the collector of the request that is being answered, if one is."""
+def note(place: str, *, is_content: bool = False) -> None:
+    """Adds a place to the collector of the request that is being answered, if one is. `is_content`: of a message."""
     found = _CURRENT.get(None)
     if found is not None:
         found.add(place)
+        found.lacks_content = found.lacks_content or is_content
+
+
+def lacks_content() -> bool:
+    """Whether the request that is being answered has said something that could not be taken."""
+    found = _CURRENT.get(None)
+    return found is not None and found.lacks_content
 
 
 async def read_body(request: web.Request, parse: Callable[[Any], T], without_effect: Mapping[str, str] = {}) -> T:

@@ -21,6 +21,8 @@ LATE_SYSTEM_FOLDED: Final = "late-system-folded"
 """As before, for system turns that are not the first turn alone."""
 ROLES_MERGED: Final = "roles-merged"
 """Neighbours of one role are one turn."""
+EMPTY_LEFT_OUT: Final = "empty-left-out"
+"""Turns of the assistant that say and call nothing are not told: answers that were cut off before their first word."""
 USER_ADDED: Final = "user-added"
 """An empty turn of the user stands before an assistant's that nobody's comes before."""
 TOOLS_SIMPLIFIED: Final = "tools-simplified"
@@ -45,6 +47,10 @@ TURN_REPAIRS: Final[tuple[tuple[str, ...], ...]] = (
     (LATE_SYSTEM_FOLDED, ROLES_MERGED),
     (SYSTEM_FOLDED, ROLES_MERGED),
     (USER_ADDED, LATE_SYSTEM_FOLDED, ROLES_MERGED),
+    (EMPTY_LEFT_OUT,),
+    (EMPTY_LEFT_OUT, LATE_SYSTEM_FOLDED, ROLES_MERGED),
+    (EMPTY_LEFT_OUT, SYSTEM_FOLDED, ROLES_MERGED),
+    (EMPTY_LEFT_OUT, USER_ADDED, LATE_SYSTEM_FOLDED, ROLES_MERGED),
 )
 
 
@@ -54,14 +60,21 @@ class Variant:
 
     prompt: ChatPrompt
     repairs: tuple[str, ...] = ()
-    turns: tuple[str, ...] = ()
-    """The repairs that change who says what; variants that have the same ones differ in form alone."""
 
 
-def variants(prompt: ChatPrompt) -> Iterator[Variant]:
-    """The conversation as it is, then repaired, the smallest change first; each differs from all before it.
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """Who says what, in all forms that templates expect of it, the smallest change first."""
 
-    Of one kind of conversation, whatever its texts, there are always the same variants in the same order.
+    forms: tuple[Variant, ...]
+    last: tuple[int, ...]
+    """Which of the forms are changed the most: a template that takes none of these takes none at all."""
+
+
+def tellings(prompt: ChatPrompt) -> Iterator[Telling]:
+    """The conversation as it is, then repaired, the smallest change first; each form differs from all before it.
+
+    Of one kind of conversation, whatever its texts, there are always the same ones in the same order.
     """
     yield from _of_messages(prompt, ())
     simple = tuple(_simplified(tool) for tool in prompt.tools)
@@ -69,24 +82,31 @@ def variants(prompt: ChatPrompt) -> Iterator[Variant]:
         yield from _of_messages(replace(prompt, tools=simple), (TOOLS_SIMPLIFIED,))
 
 
-def _of_messages(prompt: ChatPrompt, done: tuple[str, ...]) -> Iterator[Variant]:
+def _of_messages(prompt: ChatPrompt, done: tuple[str, ...]) -> Iterator[Telling]:
     seen: list[tuple[Message, ...]] = []
     for of_calls, named in CALL_REPAIRS:
         for of_turns in TURN_REPAIRS:
-            messages = _with_turns(of_calls(prompt.messages), of_turns)
+            messages = _with_turns(of_calls(prompt.messages), of_turns, goes_on=prompt.continue_final_message)
             if messages in seen:
                 continue
-            turns = (*done, *named, *of_turns)
-            forms: list[tuple[tuple[Message, ...], tuple[str, ...]]] = []
+            forms: list[Variant] = []
+            last: list[int] = []
             for details, changed in ((), messages), ((IDS_SHORTENED,), tuple(map(_with_short_ids, messages))):
-                forms += ((form, (*details, *more)) for form, more in _forms(changed))
-            for form, details in forms:
-                if form not in seen:
-                    seen.append(form)
-                    yield Variant(replace(prompt, messages=form), (*turns, *details), turns)
+                last = []
+                for form, more, is_last in _forms(changed):
+                    if form not in seen:
+                        seen.append(form)
+                        repairs = (*done, *named, *of_turns, *details, *more)
+                        forms.append(Variant(replace(prompt, messages=form), repairs))
+                    if is_last:
+                        last += [at for at, one in enumerate(forms) if one.prompt.messages == form]
+            yield Telling(tuple(forms), tuple(last))
 
 
-def _with_turns(messages: tuple[Message, ...], repairs: tuple[str, ...]) -> tuple[Message, ...]:
+def _with_turns(messages: tuple[Message, ...], repairs: tuple[str, ...], *, goes_on: bool) -> tuple[Message, ...]:
+    if EMPTY_LEFT_OUT in repairs:
+        kept = messages[-1:] if goes_on else ()
+        messages = (*filter(_says, messages[: len(messages) - len(kept)]), *kept)
     if SYSTEM_FOLDED in repairs or LATE_SYSTEM_FOLDED in repairs:
         messages = _folded(messages, keep_first=LATE_SYSTEM_FOLDED in repairs)
     if ROLES_MERGED in repairs:
@@ -96,6 +116,10 @@ def _with_turns(messages: tuple[Message, ...], repairs: tuple[str, ...]) -> tupl
         if messages and messages[first].role == "assistant":
             messages = (*messages[:first], Message("user", ""), *messages[first:])
     return messages
+
+
+def _says(message: Message) -> bool:
+    return message.role != "assistant" or bool((message.content or "").strip() or message.extra.get("tool_calls"))
 
 
 def _simplified(value: Any) -> Any:
@@ -115,20 +139,20 @@ def _simplified(value: Any) -> Any:
     return [_simplified(item) for item in value] if isinstance(value, list) else value
 
 
-def _forms(messages: tuple[Message, ...]) -> Iterator[tuple[tuple[Message, ...], tuple[str, ...]]]:
+def _forms(messages: tuple[Message, ...]) -> Iterator[tuple[tuple[Message, ...], tuple[str, ...], bool]]:
     """The same conversation in the forms that templates expect: calls' arguments as objects or as JSON text, and a
-    turn without content as such or with an empty one; and what was changed for it.
+    turn without content as such or with an empty one; what was changed for it; and whether it is changed the most.
 
     Some join the arguments of a call as text, most write out an object; some tell no content from an empty one.
     """
     texts = tuple(map(_with_text_arguments, messages))
     wrapped = tuple(map(_with_wrapped_arguments, messages))
-    forms = [messages, texts, tuple(map(_with_content, messages)), tuple(map(_with_content, texts))]
-    whole = len(forms)
-    forms += [wrapped, tuple(map(_with_content, wrapped))]
+    as_they_are = [messages, texts, tuple(map(_with_content, messages)), tuple(map(_with_content, texts))]
+    forms = [*as_they_are, wrapped, tuple(map(_with_content, wrapped))]
+    last = (as_they_are[-1], forms[-1])
     for index, form in enumerate(forms):
         if form not in forms[:index]:
-            yield form, () if index < whole else (ARGUMENTS_WRAPPED,)
+            yield form, () if index < len(as_they_are) else (ARGUMENTS_WRAPPED,), form in last
 
 
 def _with_content(message: Message) -> Message:

@@ -14,7 +14,7 @@ from jinja2.exceptions import SecurityError
 
 from hoshikage.errors import TemplateRefused
 from hoshikage.llama.guard import Guard
-from hoshikage.llama.repair import TOOLS_SIMPLIFIED, WORDS_LOST, variants
+from hoshikage.llama.repair import TOOLS_SIMPLIFIED, WORDS_LOST, Telling, tellings
 from hoshikage.llama.sandbox import MAX_TEXT, Environment
 from hoshikage.llama.words import Words
 from hoshikage.native_os import memory
@@ -118,24 +118,39 @@ class ChatTemplate:
     def _try_all(self, prompt: ChatPrompt, now: datetime, taken: _Taken) -> None:
         """Finds the first variant of which the template shows every text, or the one that loses the fewest."""
         refusals: list[Exception] = []
-        accepted: set[tuple[str, ...]] = set()
         words = Words()
         marked = replace(prompt, messages=words.marked(prompt.messages))
-        for variant, shadow in zip(variants(prompt), variants(marked), strict=False):
-            if refusals and isinstance(refusals[0], RecursionError) and TOOLS_SIMPLIFIED not in variant.repairs:
+        for telling, shadow in zip(tellings(prompt), tellings(marked), strict=False):
+            if (
+                refusals
+                and isinstance(refusals[0], RecursionError)
+                and TOOLS_SIMPLIFIED not in telling.forms[0].repairs
+            ):
                 continue  # no change of the turns mends it
-            if variant.turns in accepted:
-                continue  # no other form has more words in it
-            parts = self._accepted(variant.prompt, now, refusals)
+            at, parts = self._first_accepted(telling, now, refusals)
             if parts is None:
                 continue
-            accepted.add(variant.turns)
-            rendered = Rendered(parts, variant.repairs)
+            rendered = Rendered(parts, telling.forms[at].repairs)
             taken.best = taken.best or rendered  # should the time end before it is known what it shows
-            if taken.take(rendered, self._lost(shadow.prompt, now, words)):
+            if taken.take(rendered, self._lost(shadow.forms[at].prompt, now, words)):
                 return
         if taken.best is None:
             raise refusals[0]
+
+    def _first_accepted(
+        self, telling: Telling, now: datetime, refusals: list[Exception]
+    ) -> tuple[int, tuple[TemplatePart, ...] | None]:
+        """The first form that the template takes, and what it makes of it: no other form has more words in it."""
+        tried: dict[int, tuple[TemplatePart, ...] | None] = {}
+
+        def rendered(at: int) -> tuple[TemplatePart, ...] | None:
+            if at not in tried:
+                tried[at] = self._accepted(telling.forms[at].prompt, now, refusals)
+            return tried[at]
+
+        if rendered(0) is None and all(rendered(at) is None for at in telling.last):
+            return 0, None
+        return next(((at, parts) for at in range(len(telling.forms)) if (parts := rendered(at)) is not None), (0, None))
 
     def _lost(self, marked: ChatPrompt, now: datetime, words: Words) -> int:
         """How many texts a rendering of the marked conversation lacks; none where the marks are what it refuses."""

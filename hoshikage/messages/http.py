@@ -264,6 +264,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "関数の呼び出しに解釈できない部分があり、書かれたとおりに返しました（引数が JSON でないことがあります）。",
         "A part of a function call could not be read and was returned as it stands: its arguments may be no JSON.",
     ),
+    "content_left_out": (
+        "これまでの会話に文字でない部分（画像など）があったため、代わりの言葉に置き換えました。",
+        "The conversation so far has parts that are no text, such as images; a word stands in the place of each.",
+    ),
     "formats_conflict": (
         "{names} は同時に指定できません。1 つだけにしてください。",
         "{names} cannot be given together; give only one of them.",

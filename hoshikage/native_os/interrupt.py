@@ -14,12 +14,20 @@ ENDS_AFTER_S: Final = 2.0
 """So long after a deadline that has not stopped its block the process ends, where it may."""
 
 
+LEAST_MORE_S: Final = 0.002
+MOST_TIMES: Final = 5.0
+"""A block that other programs keep from computing has so many times its seconds."""
+
+
 class Interrupted(BaseException):
     """Not an Exception, so that code which catches all errors does not hold it up."""
 
 
 class Deadline:
     """`with Deadline(2.0):` raises Interrupted inside its block, between two bytecodes, when the time is up.
+
+    The seconds are those that the thread computes, where the system tells them: on a busy machine the clock goes on
+    longer, at most MOST_TIMES as long.
 
     One long call into C is not interrupted before it returns; the process ends for it where it `may_end`. After the
     block no interrupt is left pending; one that falls exactly on the block's end comes out of it, so the `except
@@ -30,12 +38,14 @@ class Deadline:
         self._seconds = seconds
         self._thread = 0
         self._fired = False
+        self._began = self._computed = 0.0
         self.due = math.inf
         """By `time.monotonic()`."""
 
     def __enter__(self) -> Deadline:
         self._thread = threading.get_ident()
-        self.due = time.monotonic() + self._seconds
+        self._began, self._computed = time.monotonic(), time.thread_time()
+        self.due = self._began + self._seconds
         _ALARM.add(self)
         return self
 
@@ -51,6 +61,14 @@ class Deadline:
                     pass
             except Interrupted:
                 pass
+
+    def more_s(self) -> float:
+        """How long it may still go on, now that it is due. The alarm's thread."""
+        if not hasattr(time, "pthread_getcpuclockid"):
+            return 0.0
+        computed = time.clock_gettime(time.pthread_getcpuclockid(self._thread)) - self._computed
+        left = self._began + MOST_TIMES * self._seconds - time.monotonic()
+        return max(0.0, min(self._seconds - computed, left))
 
     def fire(self) -> None:
         """The time is up. The alarm's thread."""
@@ -104,8 +122,13 @@ class _Alarm:
             while True:
                 now = time.monotonic()
                 for deadline in [one for one in self._set if one.due <= now]:
+                    more = deadline.more_s()
+                    if more > LEAST_MORE_S:
+                        deadline.due = now + more
+                        continue
                     self._set.discard(deadline)
                     deadline.fire()
+                self._arm()
                 self._wakes_at = min((one.due for one in self._set), default=math.inf)
                 self._changed.wait(None if self._wakes_at == math.inf else self._wakes_at - now)
 

@@ -43,7 +43,9 @@ def write(calls: list[Call]) -> str:
 
 
 def _written(call: Call) -> str:
-    arguments = call["arguments"] if isinstance(call["arguments"], dict) else {}
+    arguments = call["arguments"]
+    if not isinstance(arguments, dict):  # cut off, or broken
+        return f"{call['name']}({arguments})"
     return f"{call['name']}({', '.join(f'{key}={value!r}' for key, value in arguments.items())})"
 
 

@@ -49,8 +49,8 @@ class Client:
         raise NotImplementedError
 
     def image(self, call: Called) -> None:
-        """The result of a call is an image, where the protocol has such."""
-        self.result(call, "")
+        """The result of a call is an image."""
+        raise NotImplementedError
 
     def result(self, call: Called, text: str) -> None:
         raise NotImplementedError
@@ -340,6 +340,9 @@ class Ollama(Client):
 
     def result(self, call: Called, text: str) -> None:
         self.body["messages"].append({"role": "tool", "tool_name": call[1], "content": text})
+
+    def image(self, call: Called) -> None:
+        self.body["messages"].append({"role": "tool", "tool_name": call[1], "content": "", "images": ["aaaa"]})
 
     def keep(self, answer: Any) -> None:
         message = answer["message"]

@@ -47,12 +47,12 @@ OWN: Final = {
     "appends": APPENDS,
     **{file.stem: file.read_text("utf-8") for file in sorted(TEMPLATES.glob("*.jinja"))},
 }
-FEW: Final = 4
+FEW: Final = 3
 """Conversations for each template; the first of them is the shortest."""
 CALLED: Final = ((), (), ("weather",), ("time",), ("note", "weather"), ("weather", "weather"), ("time", "note", "time"))
 LEAST: Final = 90
 """So many templates at the least."""
-TURNS: Final = 12
+TURNS: Final = 10
 WORD: Final = re.compile(r"w\d+q")
 """Each text has words of its own, so that none is found in another's place; thoughts have others."""
 FRAMES: Final = ("{0}", "  {0}\n", "{0}. 「星」 <b> {1}", '{{"a": "{0}", "b": [1, null]}}', "- {0}\n\n```\n{1}\n```")

@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 
 from hoshikage.errors import TemplateRefused
-from hoshikage.llama.repair import IDS_SHORTENED, LATE_SYSTEM_FOLDED, ROLES_MERGED, SYSTEM_FOLDED, variants
+from hoshikage.llama.repair import IDS_SHORTENED, LATE_SYSTEM_FOLDED, ROLES_MERGED, SYSTEM_FOLDED, tellings
 from hoshikage.llama.template import ChatTemplate
 from hoshikage.params import ChatPrompt, Message
 from tests.llama.conversations import CONVERSATIONS, SYSTEM, USER
@@ -110,7 +110,7 @@ def test_arguments_come_as_text_where_the_template_joins_them() -> None:
 @pytest.mark.parametrize("name", CONVERSATIONS)
 def test_no_repair_loses_a_word_or_a_call(name: str) -> None:
     messages = CONVERSATIONS[name]
-    for variant in variants(ChatPrompt(messages)):
+    for variant in (form for telling in tellings(ChatPrompt(messages)) for form in telling.forms):
         text = "\n\n".join(
             f"{turn.content or ''}\n\n{turn.extra.get('reasoning_content', '')}" for turn in variant.prompt.messages
         )

@@ -331,3 +331,45 @@ async def test_tools_of_anthropic_s_own(house: House) -> None:
     assert status == 200
     assert names(house) == ["bash", "str_replace_based_edit_tool"]
     assert "tools[2]: web_search_20250305" in ignored
+
+
+PLACEHOLDER: Final = "[image left out: this model reads text only]"
+EMPTY_CALL: Final = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+SHOWN: Final[dict[str, tuple[dict[str, Any], ...]]] = {
+    "/v1/chat/completions": (
+        {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "image_url", "image_url": {"url": "x"}}]},
+        {"role": "assistant", "tool_calls": [EMPTY_CALL]},
+        {"role": "tool", "tool_call_id": "c1", "content": [{"type": "image_url", "image_url": {"url": "data:,"}}]},
+        {"role": "user", "content": "What is it?"},
+    ),
+    "/api/chat": (
+        {"role": "user", "content": "a", "images": ["aaaa"]},
+        {"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "look", "arguments": {}}}]},
+        {"role": "tool", "tool_name": "look", "content": "", "images": ["aaaa"]},
+        {"role": "user", "content": "What is it?"},
+    ),
+    "/v1/messages": (
+        {"role": "user", "content": [{"type": "text", "text": "a"}, PIXEL]},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "c1", "name": "look", "input": {}}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c1", "content": [PIXEL]}]},
+        {"role": "user", "content": "What is it?"},
+    ),
+}
+
+
+@pytest.mark.parametrize("route", SHOWN)
+async def test_images_of_the_history_become_words_and_those_of_the_question_are_refused(
+    house: House, route: str
+) -> None:
+    body: dict[str, Any] = {"model": "tiny", "max_tokens": 9, "stream": False, "messages": list(SHOWN[route])}
+    if route == "/api/chat":
+        del body["max_tokens"]
+    status, answer, told = await house.ask("POST", route, json.dumps(body))
+    assert status == 200
+    contents = [turn.content for turn in prompted(house).messages]
+    assert contents[0] == f"a\n{PLACEHOLDER}"
+    assert contents[2:] == [PLACEHOLDER, "What is it?"]
+    assert [one["code"] for one in answer["warnings"]] == ["content_left_out"]
+    assert "messages[0]" in told["X-Hoshikage-Ignored"]
+    status, answer, _ = await house.ask("POST", route, json.dumps({**body, "messages": body["messages"][:1]}))
+    assert status == 400

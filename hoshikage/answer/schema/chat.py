@@ -22,6 +22,7 @@ from hoshikage.answer.schema import output, sampling, thoughts, tools
 from hoshikage.answer.schema.lora import LoraScales, chosen_lora
 from hoshikage.answer.schema.memory import MemoryFields
 from hoshikage.answer.schema.output import ResponseFormat, grammar_of
+from hoshikage.answer.schema.parts import left_out
 from hoshikage.answer.schema.request_body import RequestBody
 from hoshikage.answer.schema.sampling import SamplingFields, sampling_params
 from hoshikage.answer.schema.tools import ToolChoice, Tools, Word
@@ -217,7 +218,8 @@ def to_request(body: ChatBody, spec: ModelSpec, settings: Settings) -> Generatio
     """What the engine shall do for `body` with the model `spec`. Raises InvalidRequest, ParameterUnsupported."""
     if not body.messages:  # a body of another protocol can come to that
         raise InvalidRequest("http.wrong_length", param="messages", place="messages", relation="≥ 1")
-    turns = tuple(_message(turn, f"messages[{i}]") for i, turn in enumerate(body.messages))
+    newest = max((at for at, turn in enumerate(body.messages) if turn.role == "user"), default=-1)
+    turns = tuple(_message(turn, f"messages[{at}]", is_newest=at == newest) for at, turn in enumerate(body.messages))
     continued = _is_continued(body)
     grammar = grammar_of(body.response_format, body.grammar, body.json_schema)
     if grammar is not None and body.ignore_eos:
@@ -306,7 +308,7 @@ def _max_tokens(body: ChatBody) -> int | None:
     raise InvalidRequest("http.max_tokens_differ", param="max_tokens")
 
 
-def _message(turn: ChatMessage, place: str) -> Message:
+def _message(turn: ChatMessage, place: str, *, is_newest: bool) -> Message:
     for name in REFUSED_OF_MESSAGES:
         if getattr(turn, name) is not None:
             raise ParameterUnsupported("http.unsupported_parameter", param=f"{place}.{name}", place=f"{place}.{name}")
@@ -325,7 +327,7 @@ def _message(turn: ChatMessage, place: str) -> Message:
     }
     return Message(
         role="system" if turn.role == "developer" else turn.role,
-        content=None if content is None else _text(content, f"{place}.content"),
+        content=None if content is None else _text(content, f"{place}.content", refuses=is_newest),
         extra={name: value for name, value in extra.items() if value is not None},
     )
 
@@ -339,14 +341,19 @@ def _call(call: ToolCall, place: str) -> dict[str, Any]:
     return {"id": call.id, "type": "function", "function": {"name": call.function.name, "arguments": text}}
 
 
-def _text(content: str | list[ContentPart], place: str) -> str:
+def _text(content: str | list[ContentPart], place: str, *, refuses: bool) -> str:
+    """The words of a content. What is no text leaves a word in its place, but where it is what is asked about."""
     if isinstance(content, str):
         return content
+    texts: list[str] = []
     for index, part in enumerate(content):
-        if part.type not in TEXT_PARTS:
-            raise ParameterUnsupported(
-                "http.part_unsupported", param=f"{place}[{index}].type", place=f"{place}[{index}].type"
-            )
-        if part.text is None:
-            raise InvalidRequest("http.field_missing", param=f"{place}[{index}].text", place=f"{place}[{index}].text")
-    return "\n".join(part.text or "" for part in content)
+        at = f"{place}[{index}]"
+        if part.type in TEXT_PARTS:
+            if part.text is None:
+                raise InvalidRequest("http.field_missing", param=f"{at}.text", place=f"{at}.text")
+            texts.append(part.text)
+        elif refuses:
+            raise ParameterUnsupported("http.part_unsupported", param=f"{at}.type", place=f"{at}.type")
+        else:
+            texts.append(left_out(part.type, at))
+    return "\n".join(texts)

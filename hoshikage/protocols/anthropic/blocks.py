@@ -13,9 +13,8 @@ from msgspec import Struct
 
 from hoshikage.answer import unparsed
 from hoshikage.answer.schema.chat import CalledFunction, ChatMessage, ToolCall
-from hoshikage.answer.schema.parts import placeholder
+from hoshikage.answer.schema.parts import left_out
 from hoshikage.errors import InvalidRequest, ParameterUnsupported
-from hoshikage.http.ignored import note
 
 
 class Block(Struct, frozen=True):
@@ -78,8 +77,7 @@ def text_of(block: Block, place: str, *, refuses: bool = False) -> str:
         return words
     if refuses:
         raise ParameterUnsupported("http.part_unsupported", param=f"{place}.type", place=f"{place}.type")
-    note(f"{place}: {block.type}")
-    return placeholder(block.type)
+    return left_out(block.type, place)
 
 
 def referenced(blocks: list[Block]) -> set[str]:

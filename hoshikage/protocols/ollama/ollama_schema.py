@@ -10,6 +10,7 @@ import re
 from typing import Annotated, Any, Final, Literal, TypeVar, get_args
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from hoshikage.answer import unparsed
 from hoshikage.answer.schema import sampling, tools
@@ -17,6 +18,7 @@ from hoshikage.answer.schema.chat import CalledFunction, ChatBody, ChatMessage
 from hoshikage.answer.schema.chat import ToolCall as ChatCall
 from hoshikage.answer.schema.memory import MemoryFields
 from hoshikage.answer.schema.output import ResponseFormat, Schema
+from hoshikage.answer.schema.parts import left_out
 from hoshikage.answer.schema.request_body import RequestBody
 from hoshikage.answer.schema.sampling import SamplingFields
 from hoshikage.answer.schema.validation import convert
@@ -300,10 +302,16 @@ def chat_of(body: ChatRequest) -> ChatBody:
     """The chat that is asked for. Raises InvalidRequest, ParameterUnsupported."""
     turns: list[ChatMessage] = []
     waiting: list[tuple[str, str]] = []
-    for index, message in enumerate(body.messages or ()):
+    given = body.messages or []
+    newest = max((index for index, message in enumerate(given) if message.role == "user"), default=-1)
+    for index, message in enumerate(given):
+        turn = _turn(message, waiting, index)
         if message.images:
-            raise _unsupported(f"messages[{index}].images")
-        turns.append(_turn(message, waiting, index))
+            place = f"messages[{index}].images"
+            if index == newest:
+                raise _unsupported(place)
+            turn = replace(turn, content="\n".join(filter(None, (str(turn.content or ""), left_out("images", place)))))
+        turns.append(turn)
     return _chat(body, turns, body.tools)
 
 

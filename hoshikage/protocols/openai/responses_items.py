@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from hoshikage.answer.schema.chat import CalledFunction, ChatMessage
 from hoshikage.answer.schema.chat import ToolCall as ChatCall
-from hoshikage.answer.schema.parts import placeholder
+from hoshikage.answer.schema.parts import left_out
 from hoshikage.errors import InvalidRequest, ParameterUnsupported
 from hoshikage.http.ignored import note
 from hoshikage.protocols.openai.responses_tools import arguments_of, flat_name
@@ -35,7 +35,6 @@ KINDS: Final = frozenset(
     }
 )
 """Items that are read; others are left out and named as ignored."""
-IMAGE_KINDS: Final = frozenset({"input_image", "image_url", "image", "computer_screenshot"})
 
 
 class Part(Struct, frozen=True):
@@ -165,8 +164,7 @@ def _text(content: str | Sequence[Part], place: str, *, refuses_images: bool = F
         elif refuses_images:
             raise ParameterUnsupported("http.part_unsupported", param=f"{at}.type", place=f"{at}.type")
         else:
-            note(f"{at}: {part.type}")
-            texts.append(placeholder("image" if part.type in IMAGE_KINDS else part.type))
+            texts.append(left_out(part.type, at))
     return "\n".join(texts)
 
 
