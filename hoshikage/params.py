@@ -304,6 +304,8 @@ class LoadParams:
     """Prompt tokens per decode, and so the longest wait for a cancel where the backend has no abort callback."""
     n_gpu_layers: int = -1
     """-1 is all, AUTO_LAYERS as many as fit."""
+    fewer_layers_than: int | None = None
+    """Of AUTO_LAYERS: with so many, the output counted as one, a first decode ended the process."""
     main_gpu: int | None = None
     """The one GPU that the whole model goes to; None divides it among all."""
     tensor_split: tuple[float, ...] = ()

@@ -69,6 +69,8 @@ class Loading(Frame, frozen=True, tag="loading"):
     """Model load progress, 0.0 to 1.0."""
 
     progress: float
+    layers: int | None = None
+    """So many are on the GPU, and a first decode is tried with them, which may end the process."""
 
 
 class Loaded(Frame, frozen=True, tag="loaded"):

@@ -16,7 +16,7 @@ from hoshikage.dispatch.libraries import Libraries
 from hoshikage.dispatch.ramdisk import CopyCancelled, Notice, RamDisk
 from hoshikage.dispatch.runner import Runner
 from hoshikage.dispatch.standby import StandbyRunner
-from hoshikage.errors import HoshikageError, LoadNotTried
+from hoshikage.errors import HoshikageError, LoadNotTried, ModelCrashed
 from hoshikage.messages import Language, describe, text
 from hoshikage.params import LoadParams
 
@@ -89,12 +89,34 @@ class Loader:
         progress = LoadProgress(owner.show)
         placed = await self._place(wanted.params, progress.copied)
         params = replace(placed, controls=self._libraries.controls(wanted.params))
+        while True:
+            trial = _Trial(owner)
+            try:
+                return await self._load_once(choice, params, wanted, owner, progress, trial)
+            except ModelCrashed:
+                if not trial.layers:
+                    raise
+                logger.warning(
+                    text(self._language, "dispatch.log_fewer_layers", label=wanted.label, layers=trial.layers)
+                )
+                params = replace(params, fewer_layers_than=trial.layers)
+
+    async def _load_once(
+        self,
+        choice: SelectedLibrary,
+        params: LoadParams,
+        wanted: WantedLoad,
+        owner: LoadOwner,
+        progress: LoadProgress,
+        trial: _Trial,
+    ) -> Runner:
         ahead = await self._standby.take(choice)
         if ahead is None:
-            runner = Runner(self._make_host, choice.file, self._watchdog, progress.loaded, owner.gone)
+            runner = Runner(self._make_host, choice.file, self._watchdog, progress.loaded, trial.gone)
         else:
             runner = ahead
-            runner.adopt(progress.loaded, owner.gone)
+            runner.adopt(progress.loaded, trial.gone)
+        trial.runner = runner
         owner.adopt(runner, choice)
         try:
             if ahead is None:
@@ -144,6 +166,24 @@ class Loader:
             wanted = False
         tell(self._language, placed.notice)
         return replace(params, model_path=str(placed.file))
+
+
+class _Trial:
+    """One runner's load. Where N_GPU_LAYERS=auto tries a first decode, its end means fewer layers and is no crash of
+    the model: libraries end the process when a graphics card has no memory left to compute with."""
+
+    def __init__(self, owner: LoadOwner) -> None:
+        self._owner = owner
+        self.runner: Runner | None = None
+        self.layers: int | None = None
+        """With so many it ended."""
+
+    def gone(self, gone: Exit) -> None:
+        runner = self.runner
+        if runner is not None and runner.model is None and runner.tried_layers:
+            self.layers = runner.tried_layers
+        else:
+            self._owner.gone(gone)
 
 
 class LoadProgress:

@@ -56,6 +56,8 @@ class Runner:
         """`watchdog`: a busy runner that says nothing for so many seconds is killed; 0 is never."""
         self.library: LibraryInfo | None = None
         self.model: ModelInfo | None = None
+        self.tried_layers: int | None = None
+        """The layers on the GPU that a first decode is just tried with."""
         self._host = make_host(library, self._on_event, self._on_exit)
         self._watchdog = watchdog
         self._progress = progress
@@ -134,6 +136,7 @@ class Runner:
         if isinstance(event, wire.Log):
             library_logger.log(event.level, event.line)
         elif isinstance(event, wire.Loading):
+            self.tried_layers = event.layers
             self._progress(event.progress)
         elif isinstance(event, (wire.Ready, wire.Loaded)):
             self._settle(event)

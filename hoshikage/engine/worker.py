@@ -153,7 +153,7 @@ class Worker(threading.Thread):
         if params.vocab_only:
             self._loaded = Vocabulary.open(library, params, self._cancels, self._emit)
         else:
-            model, context = open_model(library, params, self._progress)
+            model, context = open_model(library, params, self._progress, self._try)
             try:
                 self._loaded = _Loaded(model, context, params, self._cancels, self._emit)
             except BaseException:
@@ -166,6 +166,9 @@ class Worker(threading.Thread):
         if self._loaded is not None:
             self._loaded.close()
             self._loaded = None
+
+    def _try(self, layers: int) -> None:
+        self._emit(wire.Loading(1.0, layers))
 
     def _progress(self, progress: float) -> bool:
         self._emit(wire.Loading(progress))

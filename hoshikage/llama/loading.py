@@ -8,10 +8,10 @@ from typing import Final, TypeVar
 
 from hoshikage._ffi import rpc
 from hoshikage._ffi.library import Library
-from hoshikage.errors import HoshikageError, OutOfMemory, Unavailable
+from hoshikage.errors import HoshikageError, InferenceFailed, KvMemoryFull, OutOfMemory, Unavailable
 from hoshikage.llama.context import Context
 from hoshikage.llama.exactness import require_deterministic
-from hoshikage.llama.kinds import require_served
+from hoshikage.llama.kinds import require_served, writes
 from hoshikage.llama.load_fields import ALL_LAYERS, free_vram, sees_gpu
 from hoshikage.llama.model import Model
 from hoshikage.params import AUTO_LAYERS, LoadParams
@@ -22,8 +22,16 @@ _ROOM: Final = 0.9
 """The share of the GPU's free memory that the weights may take: the KV memory and the computation need the rest."""
 
 
-def open_model(library: Library, params: LoadParams, on_progress: Callable[[float], bool]) -> tuple[Model, Context]:
+def open_model(
+    library: Library,
+    params: LoadParams,
+    on_progress: Callable[[float], bool],
+    on_trial: Callable[[int], None] = lambda _layers: None,
+) -> tuple[Model, Context]:
     """A loaded model and its context. `Model.n_gpu_layers` tells how many layers are on the GPU.
+
+    `on_trial` is told so many before a first decode is tried with them, as a graphics card that has room for a model
+    and its context may have none to compute with, and some libraries end the process then.
 
     Raises ModelLoadFailed, OutOfMemory, NotSupported, and Unavailable where a GPU or a server of another machine is
     asked for and there is none.
@@ -43,24 +51,60 @@ def open_model(library: Library, params: LoadParams, on_progress: Callable[[floa
             model.close()
             raise
 
+    def tried_at(layers: int) -> tuple[Model, Context]:
+        model, context = open_at(layers)
+        if layers and writes(model):
+            on_trial(_counted(model, layers))
+            try:
+                _first_decode(context)
+            except BaseException:
+                context.close()
+                model.close()
+                raise
+        return model, context
+
     before = free_vram(library) if with_gpu and params.n_gpu_layers else 0
     if params.n_gpu_layers == AUTO_LAYERS and with_gpu:
         (model, context), layers = fitting(
-            open_at, lambda: tries(*_estimate(library, params), minimum=int(params.require_gpu))
+            tried_at,
+            lambda: tries(*_estimate(library, params), minimum=int(params.require_gpu), below=params.fewer_layers_than),
+            all_of_them=params.fewer_layers_than is None,
         )
     else:
         layers = max(params.n_gpu_layers, -1)
         model, context = open_at(layers)
-    top = (model.n_layers or ALL_LAYERS - 1) + 1  # the output counts as one more layer
-    model.n_gpu_layers = 0 if not with_gpu else top if layers < 0 else min(layers, top)
+    model.n_gpu_layers = _counted(model, layers) if with_gpu else 0
     model.vram_bytes = max(0, before - free_vram(library)) if before else 0
     return model, context
 
 
-def fitting(open_at: Callable[[int], Opened], fewer: Callable[[], Iterator[int]]) -> tuple[Opened, int]:
-    """What opens with the most layers: all (-1), then those of `fewer`. Raises OutOfMemory where none fits."""
+def _counted(model: Model, layers: int) -> int:
+    """How many layers these are; the output counts as one more."""
+    top = (model.n_layers or ALL_LAYERS - 1) + 1
+    return top if layers < 0 else min(layers, top)
+
+
+def _first_decode(context: Context) -> None:
+    """As much as a prompt's largest part. Raises OutOfMemory."""
+    batch, count = context.batch, min(context.n_batch, context.n_ctx - 1)
+    batch.clear()
+    batch.extend([0] * (count - 1), 0, 0)
+    batch.add(0, count - 1, 0, True)
+    try:
+        context.decode()
+        context.synchronize()
+    except (InferenceFailed, KvMemoryFull) as error:
+        raise OutOfMemory("engine.context_failed", n_ctx=context.n_cells, reason=error.key) from None
+    context.clear()
+
+
+def fitting(
+    open_at: Callable[[int], Opened], fewer: Callable[[], Iterator[int]], *, all_of_them: bool = True
+) -> tuple[Opened, int]:
+    """What opens with the most layers: all (-1), but not where they have failed before, then those of `fewer`. Raises
+    OutOfMemory where none fits."""
     last: OutOfMemory | None = None
-    for layers in _all_then(fewer):
+    for layers in _all_then(fewer) if all_of_them else fewer():
         outcome = _attempt(open_at, layers)
         if not isinstance(outcome, OutOfMemory):
             return outcome, layers
@@ -82,10 +126,11 @@ def _attempt(open_at: Callable[[int], Opened], layers: int) -> Opened | OutOfMem
         return error
 
 
-def tries(n_layers: int, fit: int, *, minimum: int) -> Iterator[int]:
-    """Numbers of layers to try: from the guess `fit` down to `minimum`, in about eighths of the model."""
+def tries(n_layers: int, fit: int, *, minimum: int, below: int | None = None) -> Iterator[int]:
+    """Numbers of layers to try: from the guess `fit` down to `minimum`, in about eighths of the model. `below`: so many
+    were too many."""
     step = max(1, n_layers // _STEPS)
-    layers = min(fit, n_layers)
+    layers = min(fit, n_layers if below is None else below - step)
     while layers > minimum:
         yield layers
         layers -= step

@@ -81,6 +81,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Model {label} could not be loaded: {reason}",
     ),
     "log_progress": ("モデル {label} を読み込み中: {percent:.0f}%", "Loading model {label}: {percent:.0f}%"),
+    "log_fewer_layers": (
+        "モデル {label} を {layers} 層 GPU に載せると計算のメモリが足りません。層を減らして読み込みます。",
+        "With {layers} layers of model {label} on the GPU there is no memory left to compute. Loading it with fewer.",
+    ),
     "log_unloaded": (
         "モデル {label} をアンロードしました（{why}、{ms:.0f} ms）。"
         "システムに戻ったメモリ: {mib:.0f} MiB、VRAM: {vram_mib:.0f} MiB",

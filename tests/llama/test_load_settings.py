@@ -228,6 +228,13 @@ def test_memory_that_runs_out_is_told_apart_from_a_bad_file(
     assert (bad["error"], bad["key"], bad["status"]) == ("ModelLoadFailed", "engine.model_load_failed", 400)
 
 
+def test_a_number_of_layers_that_ended_the_process_is_not_tried_again() -> None:
+    assert list(tries(32, 40, minimum=0)) == [32, 28, 24, 20, 16, 12, 8, 4, 0]
+    assert list(tries(32, 40, minimum=0, below=33)) == [29, 25, 21, 17, 13, 9, 5, 1, 0]
+    assert list(tries(32, 20, minimum=0, below=29)) == [20, 16, 12, 8, 4, 0]
+    assert list(tries(32, 20, minimum=1, below=2)) == [1]
+
+
 @pytest.mark.parametrize(
     "line",
     [

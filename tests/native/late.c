@@ -1,15 +1,19 @@
 /* Stands in front of a libllama and answers as a graphics card does: llama_decode returns at once, and who wants the
  * results waits for them, in the first llama_get_logits_ith, llama_sampler_sample or llama_synchronize behind it.
  *
- * LATE_COSTS says how long decodes go on behind their return: `tokens microseconds`, again and again; more tokens take
- * what the next greater number does. The first two decodes of another width than the one before take LATE_COLD times as long. LATE_REAL is
- * the real library, which computes everything. Linux alone.
+ * LLAMA_LATE_COSTS says how long decodes go on behind their return: `tokens microseconds`, again and again; more tokens
+ * take what the next greater number does. The first two decodes of another width than the one before take
+ * LLAMA_LATE_COLD times as long. LLAMA_LATE_REAL is the real library, which computes everything. Linux alone.
+ *
+ * Where LLAMA_LATE_LAYERS is set, the first device says that it is a graphics card, and a decode with more layers than that on
+ * it ends the process, as CUDA does where no memory is left to compute with.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 struct batch {
@@ -17,11 +21,19 @@ struct batch {
     void * arrays[6];
 };
 
+/* llama_model_params of layout mdl-J, by value. */
+struct model_params {
+    int32_t before[4], n_gpu_layers, behind[15];
+};
+
+enum { GPU = 1 };
+
 static int64_t done_at;
-static int width, row;
+static int width, row, layers;
 
 static void * real(const char * name) {
-    void * found = dlsym(dlopen(getenv("LATE_REAL"), RTLD_NOW | RTLD_NOLOAD), name);
+    void * found = dlsym(dlopen(getenv("LLAMA_LATE_REAL"), RTLD_NOW | RTLD_NOLOAD), name);
+    found = found ? found : dlsym(RTLD_NEXT, name);
     if (!found) {
         fprintf(stderr, "no %s\n", name);
         abort();
@@ -44,7 +56,7 @@ static void wait_for_it(void) {
 }
 
 static int64_t cost(int n_tokens) {
-    const char * costs = getenv("LATE_COSTS");
+    const char * costs = getenv("LLAMA_LATE_COSTS");
     int tokens, used;
     long long microseconds = 0;
     while (sscanf(costs, "%d %lld%n", &tokens, &microseconds, &used) >= 2) {
@@ -56,12 +68,40 @@ static int64_t cost(int n_tokens) {
     return microseconds * 1000;
 }
 
+/* Whether the library's own code asks, which finds these functions here, too, and must be told the truth. */
+static int is_own(void * caller) {
+    Dl_info found;
+    if (!getenv("LLAMA_LATE_LAYERS")) {
+        return 1;
+    }
+    return dladdr(caller, &found) && (strstr(found.dli_fname, "libllama") || strstr(found.dli_fname, "ggml"));
+}
+
+const char * ggml_backend_dev_name(void * device) {
+    const char * name = ((const char * (*) (void *)) real("ggml_backend_dev_name"))(device);
+    return is_own(__builtin_return_address(0)) ? name : "LATE0";
+}
+
+int32_t ggml_backend_dev_type(void * device) {
+    int32_t type = ((int32_t (*) (void *)) real("ggml_backend_dev_type"))(device);
+    return is_own(__builtin_return_address(0)) ? type : GPU;
+}
+
+void * llama_model_load_from_file(const char * path, struct model_params params) {
+    layers = params.n_gpu_layers;
+    return ((void * (*) (const char *, struct model_params)) real("llama_model_load_from_file"))(path, params);
+}
+
 int32_t llama_decode(void * context, struct batch batch) {
+    if (getenv("LLAMA_LATE_LAYERS") && layers > atoi(getenv("LLAMA_LATE_LAYERS"))) {
+        fputs("CUDA error: out of memory\n", stderr);
+        abort();
+    }
     int32_t code = ((int32_t (*) (void *, struct batch)) real("llama_decode"))(context, batch);
     int64_t returned = now();
     row = batch.n_tokens == width ? row + 1 : 1;
     width = batch.n_tokens;
-    done_at = (done_at > returned ? done_at : returned) + cost(width) * (row <= 2 ? atoi(getenv("LATE_COLD")) : 1);
+    done_at = (done_at > returned ? done_at : returned) + cost(width) * (row <= 2 ? atoi(getenv("LLAMA_LATE_COLD")) : 1);
     return code;
 }
 

@@ -127,7 +127,7 @@ def main(scenario: Callable[[Telling], dict[str, Any]] = scenario) -> dict[str, 
     for name, mode in MODES.items():
         found[name] = {}
         for when, costs in COSTS.items():
-            os.environ["LATE_COSTS"] = costs
+            os.environ["LLAMA_LATE_COSTS"] = costs
             engine = Telling(Path(sys.argv[1]), sys.argv[2], **mode)
             try:
                 found[name][when] = scenario(engine)

@@ -7,12 +7,25 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
+from hoshikage import wire
+from hoshikage.dispatch.crashes import Crashes
+from hoshikage.dispatch.host import Exit, Host
+from hoshikage.dispatch.lifecycle import Lifecycle, Policy
+from hoshikage.dispatch.loading import WantedLoad
+from hoshikage.dispatch.making import process_host
+from hoshikage.dispatch.ramdisk import RamDisk
+from hoshikage.library.selection import SelectedLibrary
+from hoshikage.params import AUTO_LAYERS, LoadParams
 from tests.conftest import ROOT
+from tests.dispatch.fake_host import FakeLibraries, choice
+from tests.dispatch.test_lifecycle import Clock
 from tests.native.late_told_done import MODES
 
 TOGETHER: Final = {1: 6_000, 2: 7_000, 4: 9_000, 64: 12_000}
@@ -41,7 +54,7 @@ def learned(library: Path, real: Path, model: Path, costs: dict[int, int]) -> di
 
 def done(program: str, library: Path, real: Path, model: Path, costs: dict[int, int]) -> dict[str, Any]:
     told = " ".join(f"{tokens} {microseconds}" for tokens, microseconds in costs.items())
-    environment = {**os.environ, "LATE_REAL": str(real), "LATE_COSTS": told, "LATE_COLD": str(COLD)}
+    environment = {**os.environ, "LLAMA_LATE_REAL": str(real), "LLAMA_LATE_COSTS": told, "LLAMA_LATE_COLD": str(COLD)}
     command = [sys.executable, "-m", f"tests.native.{program}", str(library), str(model)]
     ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert ran.returncode == 0, ran.stderr[-2000:]
@@ -78,3 +91,46 @@ def test_what_is_told_beside_the_next_decode_is_what_is_told_at_once(told: dict[
     cached = [answer[2][0] for name, answer in found["late"].items() if name.startswith("turn ")]
     assert len(cached) == 3
     assert cached[-1] > cached[0]
+
+
+class LateLibrary(FakeLibraries):
+    """late.c, whichever is asked for."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__()
+        self.file = file
+
+    def current(self, params: LoadParams) -> SelectedLibrary:
+        return replace(choice("late"), file=self.file)
+
+
+async def test_layers_that_leave_no_memory_to_compute_with_are_fewer_at_the_next_try(
+    late: Path, library_file: Path, demo_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The runner dies at the first decode with 6, 5 and 4 layers: that is no crash, and no number is tried twice."""
+    for name, value in {"REAL": str(library_file), "COSTS": "1 0", "COLD": "1", "LAYERS": "3"}.items():
+        monkeypatch.setenv(f"LLAMA_LATE_{name}", value)
+    tried: list[int] = []
+
+    def host(library: Path, on_event: Callable[[wire.Event], None], on_exit: Callable[[Exit], None]) -> Host:
+        def seen(event: wire.Event) -> None:
+            if isinstance(event, wire.Loading) and event.layers is not None:
+                tried.append(event.layers)
+            on_event(event)
+
+        return process_host(library, seen, on_exit)
+
+    crashes = Crashes(Clock())
+    cycle = Lifecycle(LateLibrary(late), host, RamDisk(None), crashes, Policy(0.0, 0.0, 0.0, "en"))
+    params = LoadParams(str(demo_model), n_ctx=256, n_threads=1, n_gpu_layers=AUTO_LAYERS)
+    try:
+        async for _ in cycle.ready(WantedLoad("a", params, (1, 1, 1))):
+            pass
+        seen = cycle.snapshot()
+        assert tried == [6, 5, 4, 3]
+        assert (seen.state, seen.crashes, seen.loads) == ("ready", 0, 1)
+        assert seen.model is not None
+        assert seen.model.n_gpu_layers == 3
+        assert not crashes.quarantined("a")
+    finally:
+        await cycle.stop()
