@@ -11,7 +11,8 @@ AUTO_LAYERS = -2
 """As n_gpu_layers: as many as fit."""
 RANDOM_SEED = 0xFFFFFFFF
 """llama.h's LLAMA_DEFAULT_SEED: the library draws a seed of its own."""
-
+SCHEMA_MARK = "x-hoshikage"
+"""Keyword of a schema inside of another: `place` (in the request) and `strict` (as in Grammar)."""
 Overflow = Literal["error", "shift"]
 FORBIDDEN = -100.0
 """The bias that OpenAI's interface bans a token with."""
@@ -86,6 +87,8 @@ class Grammar:
     """The schema as JSON, or the grammar."""
     param: str
     """The request's field, for refusals."""
+    strict: bool = True
+    """A schema of which something cannot be enforced is refused; else that is left out, and told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,8 +204,7 @@ class GenerationRequest:
     echo: bool = False
     """The prompt is told, too, as text; with its log probabilities where those are asked for."""
     cache_prompt: bool | None = None
-    """Whether KV memory of an earlier prompt's same beginning may be used, and this one's be kept; None as the model
-    was loaded with."""
+    """Whether KV memory of an earlier prompt's beginning may be used, and this one's be kept; None: as loaded."""
     context_overflow: Overflow | None = None
     """What happens to a chat that is longer than the context; None as the model was loaded with."""
     lora: tuple[Scaled, ...] | None = None

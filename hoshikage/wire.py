@@ -90,6 +90,8 @@ class Started(Frame, frozen=True, tag="started"):
     """How the prompt's text ends: what the answer goes on from."""
     tokens: tuple[int, ...] = ()
     """The prompt, where its tokens were asked for."""
+    dropped: tuple[str, ...] = ()
+    """Places of what the request's schemas ask for and nobody enforces."""
 
 
 class Prefill(Frame, frozen=True, tag="prefill"):

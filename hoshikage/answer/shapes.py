@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import msgspec
 
 from hoshikage import __version__, wire
+from hoshikage.tools import Content, Delta, Reasoning
 
 FINGERPRINT: Final = f"hoshikage-{__version__}"
 DONE: Final = b"data: [DONE]\n\n"
@@ -24,8 +25,32 @@ def frame(value: dict[str, Any]) -> bytes:
     return b"data: " + _encode(value) + b"\n\n"
 
 
-def usage(finished: wire.Finished) -> dict[str, Any]:
+class ThoughtCount:
+    """Counts the tokens of thoughts: exactly where each piece of text is one token, else by the letters of a piece."""
+
+    def __init__(self) -> None:
+        self._seen = 0
+        self._tokens = 0.0
+
+    @property
+    def tokens(self) -> int:
+        return round(self._tokens)
+
+    def add(self, deltas: Sequence[Delta], completion_tokens: int) -> None:
+        """The next piece, with which so many tokens have come in all choices. What comes with no text counts for the
+        piece behind it, such as the mark that opens thoughts."""
+        if not deltas:
+            return
+        thought = sum(len(delta.text) for delta in deltas if isinstance(delta, Reasoning))
+        spoken = sum(len(delta.text) for delta in deltas if isinstance(delta, Content))
+        if thought:
+            self._tokens += (completion_tokens - self._seen) * thought / (thought + spoken)
+        self._seen = completion_tokens
+
+
+def usage(finished: wire.Finished, thoughts: int = 0) -> dict[str, Any]:
     return {
+        **({"completion_tokens_details": {"reasoning_tokens": thoughts}} if thoughts else {}),
         "prompt_tokens": finished.prompt_tokens,
         "completion_tokens": finished.completion_tokens,
         "total_tokens": finished.prompt_tokens + finished.completion_tokens,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
@@ -30,6 +31,9 @@ SSE: Final = "text/event-stream; charset=utf-8"
 SPACE: Final = b" "
 """Fills the silence of streams that are a JSON value a line: readers skip it in front of the value."""
 
+MAX_LOGGED: Final = 1000
+"""Characters of one line about what a request asks for in vain."""
+log: Final = logging.getLogger("hoshikage.server")
 Warnings = list[dict[str, str]]
 
 
@@ -286,6 +290,9 @@ class _Pump:
                 self.headers[REPAIR_HEADER] = ", ".join(note.repairs)
             if note.shifted:
                 self.headers[SHIFTED_HEADER] = str(note.shifted)
+            if note.dropped:
+                ignored.current().update(note.dropped)
+                log.warning("not enforced: %s", ", ".join(note.dropped)[:MAX_LOGGED])
             if note.tokens and isinstance(self._writer, TakesPrompt):
                 self._writer.take_prompt(note.tokens)
             self.comment = "prefill 0%"

@@ -13,14 +13,13 @@ from hoshikage.answer.output_parser import ParserSpec
 from hoshikage.answer.schema.output import MAX_SCHEMA_BYTES
 from hoshikage.answer.schema.tools import NO_PARAMETERS, Tool, ToolSelection
 from hoshikage.errors import InvalidRequest
-from hoshikage.params import ChatPrompt, GenerationRequest, Grammar, Message, ThoughtBudget
+from hoshikage.params import SCHEMA_MARK, ChatPrompt, GenerationRequest, Grammar, Message, ThoughtBudget
 from hoshikage.tools import (
     ChatFormat,
     forced,
     generic,
     harmony,
 )
-from hoshikage.tools.calls import Schemas
 from hoshikage.tools.instruction import calls_as_text, instruction, results_as_text, with_instruction, write_tagged
 
 HARMONY_EFFORTS: Final = {"none": "low", "minimal": "low", "xhigh": "high"}
@@ -36,7 +35,7 @@ def adapted(
     Raises InvalidRequest where tools and a grammar cannot both be had.
     """
     schemas = {tool.function.name: tool.function.parameters or NO_PARAMETERS for tool in selection.tools}
-    grammar = _grammar(request, selection, schemas)
+    grammar = _grammar(request, selection)
     if selection.required:
         parsing = ParserSpec(forced.FORMAT, schemas, None, selection.several)
     elif grammar is not None:
@@ -60,9 +59,17 @@ def adapted(
     )
 
 
-def _grammar(request: GenerationRequest, selection: ToolSelection, schemas: Schemas) -> Grammar | None:
+def _grammar(request: GenerationRequest, selection: ToolSelection) -> Grammar | None:
     """What forces a call, or leaves the choice between one and what the request holds its answer to."""
     asked = request.grammar
+    schemas = {
+        tool.function.name: _marked(
+            tool.function.parameters or NO_PARAMETERS,
+            f"tools.{tool.function.name}",
+            strict=tool.function.strict is True,
+        )
+        for tool in selection.tools
+    }
     if not schemas or (asked is None and not selection.required):
         return asked
     param = "tools" if asked is None else asked.param
@@ -71,13 +78,19 @@ def _grammar(request: GenerationRequest, selection: ToolSelection, schemas: Sche
     if selection.required:
         made = forced.schema(schemas, several=selection.several)
     elif asked is not None and asked.kind == "json_schema":
-        made = forced.schema(schemas, several=False, otherwise=json.loads(asked.text))
+        otherwise = _marked(json.loads(asked.text), asked.param, strict=asked.strict)
+        made = forced.schema(schemas, several=False, otherwise=otherwise)
     else:
         raise InvalidRequest("http.formats_conflict", param=param, names=f"{param}, tools")
     text = msgspec.json.encode(made).decode()
     if len(text.encode()) > MAX_SCHEMA_BYTES:
         raise InvalidRequest("http.text_bytes", param="tools", place="tools", limit=MAX_SCHEMA_BYTES)
     return Grammar("json_schema", text, param)
+
+
+def _marked(schema: Mapping[str, Any], place: str, *, strict: bool) -> dict[str, Any]:
+    """The schema, told apart from those beside it in one grammar."""
+    return {**(schema or {"type": "object"}), SCHEMA_MARK: {"place": place, "strict": strict}}
 
 
 def _prompt(prompt: ChatPrompt, tools: tuple[Tool, ...], chat_format: ChatFormat) -> ChatPrompt:

@@ -41,6 +41,11 @@ class SamplerFactory:
         if request.grammar is not None:
             self._matcher = grammars().compile(request.grammar, self._ends)
 
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """As in wire.Started."""
+        return () if self._matcher is None else self._matcher.dropped
+
     def open_sampler(self, choice: int) -> Sampler | ConstrainedSampler:
         """For the choice of this number; the prompt has been accepted."""
         params = seeded(self._params, choice)

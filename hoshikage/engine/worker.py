@@ -271,7 +271,8 @@ class _Loaded:
         )
         try:
             told = tuple(prompt.tokens) if request.return_prompt else ()
-            self._emit(wire.Started(job.job, len(prompt.tokens), prompt.repairs, prompt.shifted, prompt.tail, told))
+            n_tokens, dropped = len(prompt.tokens), factory.dropped
+            self._emit(wire.Started(job.job, n_tokens, prompt.repairs, prompt.shifted, prompt.tail, told, dropped))
         except BaseException:
             session.close()
             raise

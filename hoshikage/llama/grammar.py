@@ -29,7 +29,6 @@ WHITESPACE: Final = r"( |\n{1,2}[ \t]{0,20})?"
 COMPILE_SECONDS: Final = 5.0
 """For what Python does of it; llguidance's own part is bounded by its limits and json_schema.checked."""
 SHOWN_CHARACTERS: Final = 300
-UNKNOWN_KEYS: Final = "Unimplemented keys: ["
 
 
 class Grammars:
@@ -61,22 +60,32 @@ class Grammars:
         """
         try:
             with Deadline(COMPILE_SECONDS):
-                source = self._source(grammar)
-                inner = self._matcher(self._tokenizer.engine, source, log_level=0, limits=self._limits)
+                inner, dropped = self._compiled(grammar)
         except (Interrupted, RecursionError):
             raise InvalidRequest("engine.grammar_slow", param=grammar.param, seconds=COMPILE_SECONDS) from None
-        if inner.is_error():
-            raise _refusal(grammar, inner.get_error())
-        return Matcher(inner, grammar, self._tokenizer.eos_token_id, ends)
+        return Matcher(inner, grammar, self._tokenizer.eos_token_id, ends, dropped)
 
-    def _source(self, grammar: Grammar) -> str:
+    def _compiled(self, grammar: Grammar) -> tuple[LLMatcher, tuple[str, ...]]:
+        """And what was left out of a schema. llguidance names what it cannot enforce, one kind after the other."""
+        refused: frozenset[str] = frozenset()
+        while True:
+            source, dropped = self._source(grammar, refused)
+            inner = self._matcher(self._tokenizer.engine, source, log_level=0, limits=self._limits)
+            if not inner.is_error():
+                return inner, dropped
+            more = json_schema.refusals(inner.get_error()) if grammar.kind == "json_schema" else frozenset()
+            if more <= refused:
+                raise _refusal(grammar, inner.get_error())
+            refused |= more
+
+    def _source(self, grammar: Grammar, refused: frozenset[str]) -> tuple[str, tuple[str, ...]]:
         try:
             bounds.check_text(grammar.text)
             if grammar.kind == "gbnf":
-                return self._matcher.grammar_from_lark(gbnf.to_lark(grammar.text))
+                return self._matcher.grammar_from_lark(gbnf.to_lark(grammar.text)), ()
             given = json.loads(grammar.text)
             bounds.check_schema(given)
-            schema = json_schema.checked(given)
+            found = json_schema.checked(given, refused, place=grammar.param, strict=grammar.strict)
         except gbnf.Malformed as error:
             raise InvalidRequest(
                 "engine.gbnf_malformed", param=grammar.param, line=error.line, column=error.column, reason=error.reason
@@ -86,17 +95,21 @@ class Grammars:
                 "engine.grammar_too_large", param=grammar.param, limit=error.limit, most=error.most
             ) from None
         except json_schema.Unenforceable as error:
-            raise InvalidRequest("engine.schema_keyword", param=grammar.param, keywords=error.keyword) from None
+            raise InvalidRequest("engine.schema_keyword", param=grammar.param, keywords=error.place) from None
         overrides: Any = {"lenient": False, "coerce_one_of": False, "whitespace_pattern": WHITESPACE}
-        return self._matcher.grammar_from_json_schema(schema, overrides=overrides)
+        return self._matcher.grammar_from_json_schema(found.schema, overrides=overrides), found.dropped
 
 
 class Matcher:
     """Follows one answer through its grammar."""
 
-    def __init__(self, inner: LLMatcher, grammar: Grammar, end: int, ends: Iterable[int]) -> None:
+    def __init__(
+        self, inner: LLMatcher, grammar: Grammar, end: int, ends: Iterable[int], dropped: tuple[str, ...] = ()
+    ) -> None:
         """`end` is llguidance's end mark, one above the last token."""
         self.param = grammar.param
+        self.dropped = dropped
+        """Places of what the schema asks for and nobody enforces."""
         self._inner = inner
         self._grammar = grammar
         self._end = end
@@ -164,9 +177,6 @@ class _Tokenizer:
 
 
 def _refusal(grammar: Grammar, reason: str) -> InvalidRequest:
-    _, found, rest = reason.partition(UNKNOWN_KEYS)
-    if found and grammar.kind == "json_schema":
-        return InvalidRequest("engine.schema_keyword", param=grammar.param, keywords=rest.partition("]")[0])
     reason = " ".join(reason.removesuffix("<non-verbose/>").split())
     shown = reason if len(reason) <= SHOWN_CHARACTERS else reason[:SHOWN_CHARACTERS] + "…"
     return InvalidRequest("engine.grammar_refused", param=grammar.param, reason=shown)

@@ -6,11 +6,16 @@ itself (`not`, `if`, `uniqueItems`, a oneOf whose options overlap, ...) is not r
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
 from decimal import Decimal
 from math import prod
 from typing import Any, Final
 
 from hoshikage.llama import json_pattern
+from hoshikage.params import SCHEMA_MARK
 
 EXACT_INTEGERS: Final = 2**53
 """Larger integers go through a double in llguidance."""
@@ -26,6 +31,13 @@ BOUNDS: Final = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 OPTIONS: Final = "x-guidance"
 """llguidance's own keyword, which could make it lenient, or write something else than JSON."""
 
+AROUND: Final = "look-around"
+LOOKS: Final = re.compile(r"\(\?<?[=!]|\\[1-9]")
+"""What llguidance's expressions have not: looking around, and repeating what was met."""
+UNKNOWN_KEYS: Final = re.compile(r"Unimplemented keys: \[([^\]]*)")
+UNKNOWN_FORMAT: Final = re.compile(r"Unknown format: (.+)")
+QUOTED: Final = re.compile(r'"([^"]*)"')
+
 NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
     "uniqueItems": (False,),
     "unevaluatedItems": (True, {}),
@@ -38,64 +50,117 @@ NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
 
 
 class Unenforceable(ValueError):
-    def __init__(self, keyword: str) -> None:
-        super().__init__(keyword)
-        self.keyword = keyword
+    def __init__(self, place: str) -> None:
+        super().__init__(place)
+        self.place = place
 
 
-def checked(schema: Any) -> Any:
-    """`schema` without what asks for nothing. Raises Unenforceable."""
-    walk = _Walk()
-    made = walk.schema(schema)
-    walk.check_steps()
-    return made
+@dataclass(frozen=True, slots=True)
+class CheckedSchema:
+    """A schema that can be enforced, and what of the given one cannot be and was left out."""
+
+    schema: Any
+    dropped: tuple[str, ...] = ()
+
+
+def checked(schema: Any, refused: Collection[str] = (), *, place: str = "schema", strict: bool = True) -> CheckedSchema:
+    """`schema` without what asks for nothing, and unless it is strict without what cannot be enforced.
+
+    `refused` is what `refusals` found. A part of it may be marked (SCHEMA_MARK) with a place and a strictness of its
+    own. Raises Unenforceable with the place of a keyword.
+    """
+    walk = _Walk(refused)
+    made = walk.schema(schema, place, strict=strict)
+    if walk.has_long_steps:
+        walk = _Walk({*refused, "multipleOf"})
+        made = walk.schema(schema, place, strict=strict)
+    return CheckedSchema(made, tuple(dict.fromkeys(walk.dropped)))
+
+
+def refusals(reason: str) -> frozenset[str]:
+    """What llguidance named in its refusal, as `checked` takes it; empty where the schema itself is wrong."""
+    if found := UNKNOWN_KEYS.search(reason):
+        return frozenset(QUOTED.findall(found[1]))
+    if found := UNKNOWN_FORMAT.search(reason):
+        return frozenset({f"format={found[1]}"})
+    if reason.startswith("oneOf"):
+        return frozenset({"oneOf"})
+    return frozenset({AROUND}) if "look-around" in reason or "backreferences" in reason else frozenset()
 
 
 class _Walk:
-    def __init__(self) -> None:
+    def __init__(self, refused: Collection[str]) -> None:
+        self._refused = refused
         self._steps: set[int] = set()
         self._combines = False
+        self.dropped: list[str] = []
 
-    def schema(self, value: Any) -> Any:
+    @property
+    def has_long_steps(self) -> bool:
+        """Numbers that must be multiples of several others are multiples of their product."""
+        return (prod(self._steps) if self._combines else max(self._steps, default=0)) > MAX_STEPS
+
+    def schema(self, value: Any, place: str, *, strict: bool) -> Any:
         """One schema, or whatever stands in the place of one: a reference may lead anywhere."""
         if isinstance(value, list):
-            return [self.schema(item) for item in value]
+            return [self.schema(item, f"{place}[{at}]", strict=strict) for at, item in enumerate(value)]
         if not isinstance(value, dict):
             return value
-        self._check(value)
-        return {
-            name: self._inside(name, item)
-            for name, item in value.items()
-            if name != OPTIONS and not _is_neutral(name, item)
-        }
+        mark = value.get(SCHEMA_MARK)
+        if isinstance(mark, dict):
+            place, strict = str(mark.get("place")), mark.get("strict") is True
+        bad = self._bad(value)
+        made: dict[str, Any] = {}
+        for name, item in value.items():
+            if name in (OPTIONS, SCHEMA_MARK) or _is_neutral(name, item):
+                continue
+            where = f"{place}.{name}"
+            if name == "oneOf" and _excludes(item) and "anyOf" not in value:
+                made["anyOf"] = self._inside("anyOf", item, where, strict=strict)
+            elif name in bad:
+                where = f"{where}={item}" if name == "format" else where
+                if strict:
+                    raise Unenforceable(where)
+                self.dropped.append(where)
+                if name == "oneOf" and "anyOf" not in value:
+                    made["anyOf"] = self._inside("anyOf", item, where, strict=strict)
+            else:
+                made[name] = self._inside(name, item, where, strict=strict)
+        self._note_steps(made)
+        return made
 
-    def check_steps(self) -> None:
-        """Numbers that must be multiples of several others are multiples of their product."""
-        maximum = prod(self._steps) if self._combines else max(self._steps, default=0)
-        if maximum > MAX_STEPS:
-            raise Unenforceable("multipleOf")
-
-    def _inside(self, name: str, value: Any) -> Any:
+    def _inside(self, name: str, value: Any, place: str, *, strict: bool) -> Any:
         if name in INSTANCES:
             return value
         if name == "pattern" and isinstance(value, str):
-            return _pattern(value)
+            return json_pattern.safe(value)
         if name in NAMED and isinstance(value, dict):
-            return {key: self.schema(item) for key, item in value.items()}
-        return self.schema(value)
+            return {key: self.schema(item, f"{place}.{key}", strict=strict) for key, item in value.items()}
+        return self.schema(value, place, strict=strict)
 
-    def _check(self, schema: dict[str, Any]) -> None:
+    def _bad(self, schema: dict[str, Any]) -> set[str]:
+        """The keywords of one schema that would be taken and not enforced, or were refused."""
+        bad = {name for name in schema if name in self._refused}
+        if f"format={schema.get('format')}" in self._refused:
+            bad.add("format")
         if "additionalItems" in schema and "prefixItems" in schema:  # it goes by the older draft's `items`
-            raise Unenforceable("additionalItems")
+            bad.add("additionalItems")
         minimum = schema.get("minProperties")
         if isinstance(minimum, int) and minimum > 1 and _is_open(schema):  # it counts a name that comes twice as two
-            raise Unenforceable("minProperties")
-        for name in ("const", "enum", *BOUNDS):
-            if _has_inexact(schema.get(name)):
-                raise Unenforceable(name)
+            bad.add("minProperties")
+        bad.update(name for name in ("const", "enum", *BOUNDS) if _has_inexact(schema.get(name)))
         named = schema.get("patternProperties")
-        if isinstance(named, dict) and not all(map(json_pattern.is_safe, named)):
-            raise Unenforceable("patternProperties")
+        if isinstance(named, dict) and not all(json_pattern.is_safe(one) and not self._looks(one) for one in named):
+            bad.add("patternProperties")
+        pattern = schema.get("pattern")
+        if isinstance(pattern, str) and (not _can_be_safe(pattern) or self._looks(pattern)):
+            bad.add("pattern")
+        return bad
+
+    def _looks(self, pattern: str) -> bool:
+        return AROUND in self._refused and LOOKS.search(pattern) is not None
+
+    def _note_steps(self, schema: dict[str, Any]) -> None:
         self._combines |= "allOf" in schema or "$ref" in schema
         step = schema.get("multipleOf")
         if isinstance(step, (int, float)) and step > 0:
@@ -103,11 +168,28 @@ class _Walk:
             self._steps.add(int("".join(map(str, digits))))
 
 
-def _pattern(text: str) -> str:
+def _can_be_safe(pattern: str) -> bool:
     try:
-        return json_pattern.safe(text)
+        json_pattern.safe(pattern)
     except json_pattern.Unsafe:
-        raise Unenforceable("pattern") from None
+        return False
+    return True
+
+
+def _excludes(options: Any) -> bool:
+    """Whether no value can be two of these options, so that one of them is any of them."""
+    values: list[str] = []
+    for option in options if isinstance(options, list) else ():
+        if not isinstance(option, dict) or not {"const", "enum"} & option.keys():
+            return False
+        given = [option["const"]] if "const" in option else option["enum"]
+        values += {json.dumps(one, sort_keys=True) for one in given} if isinstance(given, list) else ()
+    return bool(values) and len(values) == len(set(values)) and not any(map(_has_number, values))
+
+
+def _has_number(text: str) -> bool:
+    """1 and 1.0 are written differently and are the same."""
+    return isinstance(json.loads(text), float)
 
 
 def _is_open(schema: dict[str, Any]) -> bool:

@@ -81,6 +81,22 @@ def test_a_models_context_is_its_own(client: OpenAI, server: LiveServer) -> None
     assert caught.value.code == "context_length_exceeded"
 
 
+def test_two_names_of_one_file_with_the_same_settings_are_one_model(
+    client: OpenAI, server: LiveServer, registry: Registry, demo_model: Path
+) -> None:
+    registry.add("twin", demo_model)
+    registry.add_alias("gpt-4o", "plain")
+    ask(client, "plain")
+    before = status(server)
+    for name in ("twin", "gpt-4o", "plain", "twin"):
+        answered = ask(client, name)
+        assert answered.choices[0].message.content
+        now = status(server)
+        assert (now["totals"]["loads"], now["runner"]["pid"]) == (before["totals"]["loads"], before["runner"]["pid"])
+    ask(client, "short")
+    assert status(server)["totals"]["loads"] > before["totals"]["loads"], "other settings are another model"
+
+
 def test_a_given_template_takes_the_place_of_the_models(client: OpenAI, server: LiveServer) -> None:
     sizes = {}
     for label, source in (("plain", "model"), ("chatml", "chatml"), ("echo", "file"), ("silent", "file")):

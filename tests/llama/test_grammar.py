@@ -117,7 +117,7 @@ def test_what_is_beyond_a_bound_is_a_400_that_names_it(
         ({"allOf": [{"multipleOf": 97}, {"multipleOf": 89}, {"multipleOf": 83}]}, "multipleOf"),
         ({"type": "number", "not": {}, "x-guidance": {"lenient": True}}, "not"),
         ({"properties": {"not": {"properties": {"x": {"not": {}}}}}}, "not"),
-        ({"type": "string", "pattern": "(?=a)"}, "look-ahead"),
+        ({"type": "string", "pattern": "(?=a)"}, "pattern"),
         ({"type": "string", "pattern": "("}, "unclosed group"),
         ({"type": "string", "format": "nonsense"}, "nonsense"),
         ({"type": "nonsense"}, "nonsense"),
@@ -195,11 +195,54 @@ def test_no_schema_takes_for_ever(grammars: Grammars, schema: Any) -> None:
     ],
 )
 def test_what_asks_for_nothing_is_left_out(schema: Any, left: Any) -> None:
-    assert checked(schema) == left
+    assert checked(schema).schema == left
+
+
+@pytest.mark.parametrize(
+    ("schema", "dropped", "taken", "untaken"),
+    [
+        ({"type": "integer", "not": {"const": 1}}, ["s.not"], "1", '"a"'),
+        ({"type": "array", "items": {"type": "integer"}, "uniqueItems": True, "contains": {}},
+         ["s.contains", "s.uniqueItems"], "[1, 1]", '["a"]'),
+        ({"properties": {"x": {"type": "string", "format": "nonsense"}}, "additionalProperties": False},
+         ["s.properties.x.format=nonsense"], '{"x": "a"}', '{"x": 1}'),
+        ({"type": "string", "pattern": "^(?=a)b$", "maxLength": 2}, ["s.pattern"], '"zz"', '"zzz"'),
+        ({"type": "integer", "multipleOf": 999_983}, ["s.multipleOf"], "7", "7.5"),
+        ({"oneOf": [{"type": "string", "enum": ["all"]}, {"type": "string", "pattern": "^[1-9]$"}]},
+         ["s.oneOf"], '"7"', '"some"'),
+        ({"oneOf": [{"const": 1}, {"const": 2}]}, [], "2", "3"),
+        ({"allOf": [{"if": {}, "then": {}}, {"type": "boolean"}]}, ["s.allOf[0].if", "s.allOf[0].then"], "true", "1"),
+        ({"anyOf": [{"x-hoshikage": {"place": "t", "strict": False}, "not": {}, "type": "null"}]},
+         ["t.not"], "null", "1"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_enforced_is_left_out_and_named_unless_the_schema_is_strict(
+    model: Model, grammars: Grammars, schema: Any, dropped: list[str], taken: str, untaken: str
+) -> None:
+    matcher = grammars.compile(Grammar("json_schema", json.dumps(schema), "s", strict=False), (2,))
+    assert sorted(matcher.dropped) == sorted(dropped)
+    assert takes(model, matcher, taken)
+    assert not takes(model, matcher, untaken)
+    if dropped and not dropped[0].startswith("t."):
+        with pytest.raises(InvalidRequest) as refused:
+            grammars.compile(Grammar("json_schema", json.dumps(schema), "s"), (2,))
+        assert refused.value.details["keywords"] in dropped
+
+
+def test_each_schema_in_a_grammar_is_as_strict_as_it_says(grammars: Grammars) -> None:
+    def one(name: str, *, strict: bool) -> dict[str, Any]:
+        return {"properties": {name: {"not": {}}}, "x-hoshikage": {"place": f"tools.{name}", "strict": strict}}
+
+    lenient = Grammar("json_schema", json.dumps({"anyOf": [one("a", strict=False), one("b", strict=False)]}), "tools")
+    assert grammars.compile(lenient, (2,)).dropped == ("tools.a.properties.a.not", "tools.b.properties.b.not")
+    mixed = Grammar("json_schema", json.dumps({"anyOf": [one("a", strict=False), one("b", strict=True)]}), "tools")
+    with pytest.raises(InvalidRequest) as refused:
+        grammars.compile(mixed, (2,))
+    assert refused.value.details == {"keywords": "tools.b.properties.b.not"}
 
 
 def test_a_property_of_a_keywords_name_is_no_keyword() -> None:
-    assert checked({"properties": {"additionalItems": {}, "prefixItems": {}}})
+    assert checked({"properties": {"additionalItems": {}, "prefixItems": {}}}).dropped == ()
     with pytest.raises(Unenforceable, match="additionalItems"):
         checked({"properties": {"x": {"additionalItems": False, "prefixItems": [{}]}}})
 

@@ -85,6 +85,56 @@ async def test_a_call(house: House, tmp_path: Path, template: str | None) -> Non
         assert call.id.startswith("call_")
 
 
+async def test_thoughts_are_counted(house: House, tmp_path: Path) -> None:
+    model(tmp_path, "qwen3")
+    says(house, "<think>", "One", "two", "three.", "</think>", "Yes.")
+    spent = (await chat(house)).usage.completion_tokens_details
+    assert spent.reasoning_tokens == 4, "the mark in front of them is one of them"
+    chunks = await chunks_of(house, stream_options={"include_usage": True})
+    assert chunks[-1].usage.completion_tokens_details.reasoning_tokens == 4
+    says(house, "<think>", "abcd", "ef</think>\n\nwx")
+    half = (await chat(house)).usage.completion_tokens_details
+    assert half.reasoning_tokens in (2, 3), "a piece that holds both counts for each by its letters"
+    says(house, "Yes.")
+    assert (await chat(house)).usage.completion_tokens_details is None
+
+
+async def test_what_a_schema_asks_for_in_vain_is_told(
+    house: House, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model(tmp_path, "qwen3")
+    places = ("tools.weather.properties.city.not", "tools.time.not")
+    house.dispatcher.steps = [wire.Started(1, 5, dropped=places), wire.Token(1, "[]", 1), finished()]
+    body = {"model": "tiny", "messages": [USER], "tools": [WEATHER, TIME], "tool_choice": "required"}
+    for stream in (False, True):
+        caplog.clear()
+        data = json.dumps({**body, "stream": stream})
+        async with house.session.post(f"{house.url}/v1/chat/completions", data=data) as response:
+            assert response.headers["X-Hoshikage-Ignored"] == ", ".join(places)
+            await response.read()
+        (line,) = [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
+        assert line == f"not enforced: {', '.join(places)}"
+
+
+@pytest.mark.parametrize("strict", [None, False, True])
+async def test_each_tool_is_as_strict_as_it_says(house: House, tmp_path: Path, strict: bool | None) -> None:
+    model(tmp_path, "qwen3")
+    says(house, "[]")
+    own = {**WEATHER, "function": {**WEATHER["function"], **({} if strict is None else {"strict": strict})}}
+    await chat(house, tools=[own, TIME], tool_choice="required")
+    grammar = asked(house).grammar
+    assert grammar is not None
+    first, second = json.loads(grammar.text)["items"]["anyOf"]
+    assert first["properties"]["arguments"]["x-hoshikage"] == {"place": "tools.weather", "strict": strict is True}
+    assert second["properties"]["arguments"]["x-hoshikage"] == {"place": "tools.time", "strict": False}
+    schema = {"type": "object", "properties": {}}
+    named = {"name": "n", "schema": schema, **({} if strict is None else {"strict": strict})}
+    await chat(house, response_format={"type": "json_schema", "json_schema": named})
+    grammar = asked(house).grammar
+    assert grammar is not None
+    assert (json.loads(grammar.text), grammar.strict) == (schema, strict is True)
+
+
 async def test_deltas_of_calls(house: House, tmp_path: Path) -> None:
     model(tmp_path, "qwen2.5")
     says(house, *(CALL + "\n" + CALL.replace("weather", "time")))

@@ -23,7 +23,7 @@ Schema = dict[str, Any]
 
 
 class NamedSchema(Struct, frozen=True):
-    """Enforced with `strict` and without it."""
+    """Enforced with `strict` and without it; without, what cannot be enforced is left out and told."""
 
     name: Annotated[str, Meta(max_length=256)] | None = None
     description: str | None = None
@@ -67,11 +67,12 @@ def _of_format(asked: ResponseFormat) -> Grammar | None:
         )
     if asked.json_schema is None or asked.json_schema.schema is None:
         return _of_schema(asked.schema or {}, "response_format.schema")
-    return _of_schema(asked.json_schema.schema, "response_format.json_schema.schema")
+    named = asked.json_schema
+    return _of_schema(named.schema or {}, "response_format.json_schema.schema", strict=named.strict is True)
 
 
-def _of_schema(schema: Schema, place: str) -> Grammar:
-    return _bounded(Grammar("json_schema", msgspec.json.encode(schema).decode(), place), MAX_SCHEMA_BYTES)
+def _of_schema(schema: Schema, place: str, *, strict: bool = False) -> Grammar:
+    return _bounded(Grammar("json_schema", msgspec.json.encode(schema).decode(), place, strict), MAX_SCHEMA_BYTES)
 
 
 def _gbnf(text: str) -> Grammar:

@@ -17,6 +17,7 @@ from hoshikage.answer.shapes import (
     FINGERPRINT,
     Pacing,
     Progress,
+    ThoughtCount,
     frame,
     logprobs_of,
     timings_of,
@@ -69,6 +70,7 @@ class ChatWriter:
         self._timed = body.timings is not False
         self._pace = Pacing() if body.timings_per_token else None
         self._prompt_tokens = 0
+        self._thoughts = ThoughtCount()
         self._choices: dict[int, _Choice] = {}
         self._warnings: Warnings = []
         self._finished: wire.Finished | None = None
@@ -92,6 +94,7 @@ class ChatWriter:
         self, choice: int, deltas: Sequence[Delta], logprobs: Sequence[wire.Chosen], completion_tokens: int
     ) -> bytes:
         one = self._choices.get(choice) or self._add(choice)
+        self._thoughts.add(deltas, completion_tokens)
         if not self._stream:
             one.deltas += deltas
             one.logprobs += logprobs
@@ -125,7 +128,7 @@ class ChatWriter:
         if not self._body.include_usage:
             return DONE
         more = {"timings": timings_of(self._finished)} if self._timed else {}
-        return self._chunk([], usage=usage(self._finished), **more) + DONE
+        return self._chunk([], usage=usage(self._finished, self._thoughts.tokens), **more) + DONE
 
     def fail(self, error: HoshikageError, language: Language) -> bytes:
         return frame(error_response.body(error, language))
@@ -135,7 +138,7 @@ class ChatWriter:
         return {
             **self._fields,
             "choices": [self._message(one) for _, one in sorted(self._choices.items())],
-            "usage": usage(self._finished),
+            "usage": usage(self._finished, self._thoughts.tokens),
             **({"timings": timings_of(self._finished)} if self._timed else {}),
             **({"warnings": self._warnings} if self._warnings else {}),
         }

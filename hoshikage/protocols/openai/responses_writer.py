@@ -14,7 +14,7 @@ from hoshikage import wire
 from hoshikage.answer.output_parser import ParsedEnd
 from hoshikage.answer.prepared import PreparedRequest
 from hoshikage.answer.schema.chat import ChatMessage
-from hoshikage.answer.shapes import condensed, logprobs_of
+from hoshikage.answer.shapes import ThoughtCount, condensed, logprobs_of
 from hoshikage.answer.stream import SSE, Warnings
 from hoshikage.errors import HoshikageError
 from hoshikage.http.error_response import message_of
@@ -96,7 +96,7 @@ class ResponseWriter:
         self._open: Open | None = None
         self._output: list[dict[str, Any]] = []
         self._pending: list[dict[str, Any]] = []
-        self._reasoning_tokens = 0
+        self._thoughts = ThoughtCount()
         self._response: dict[str, Any] = {}
 
     def begin(self, prompt: int, prompt_tokens: int) -> bytes:
@@ -110,8 +110,7 @@ class ResponseWriter:
     ) -> bytes:
         if self._logprobs:
             self._pending += logprobs_of(logprobs)["content"]
-        if deltas and isinstance(deltas[-1], Reasoning):
-            self._reasoning_tokens = completion_tokens
+        self._thoughts.add(deltas, completion_tokens)
         return b"".join(map(self._said, deltas))
 
     def end(self, choice: int, end: ParsedEnd, warnings: Warnings, finished: wire.Finished | None) -> bytes:
@@ -234,7 +233,7 @@ class ResponseWriter:
                 **condensed(finished),
             },
             "output_tokens": finished.completion_tokens,
-            "output_tokens_details": {"reasoning_tokens": self._reasoning_tokens},
+            "output_tokens_details": {"reasoning_tokens": self._thoughts.tokens},
             "total_tokens": finished.prompt_tokens + finished.completion_tokens,
         }
 
