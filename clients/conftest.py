@@ -19,11 +19,14 @@ from tests.end_to_end.live import LiveServer, home_environ
 DONE: Final = "The file is there, all is done."
 SURE: Final = "surely it does"
 COMMAND: Final = "echo starlight > made.txt"
+EDIT: Final = f"{DONE}\n\nmade.txt\n```\n<<<<<<< SEARCH\n=======\nstarlight\n>>>>>>> REPLACE\n```\n"
+"""How aider has files changed; it offers no tools."""
 CALLS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "codex": ("exec_command", {"cmd": COMMAND}),
     "claude": ("Bash", {"command": COMMAND, "description": "Makes a file"}),
     "opencode": ("bash", {"command": COMMAND, "description": "Makes a file"}),
     "qwen": ("run_shell_command", {"command": COMMAND, "description": "Makes a file", "is_background": False}),
+    "continue": ("Bash", {"command": COMMAND}),
     "weather": ("weather", {"city": "Tokyo"}),
 }
 """Label of a model -> the call that it makes first."""
@@ -40,5 +43,6 @@ def server(tmp_path_factory: pytest.TempPathFactory, library_file: Path) -> Iter
             home / f"{label}.gguf", template, [said, DONE], plain="A short title.", follows={"?": SURE}
         )
         registry.add(label, file)
+    registry.add("aider", playback.write(home / "aider.gguf", template, [DONE], plain=EDIT))
     with LiveServer(home_environ(home, library_file, N_CTX="65536", KV_REUSE="prefix")) as live:
         yield live

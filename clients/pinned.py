@@ -25,6 +25,7 @@ NPM: Final[Mapping[str, str]] = {
     "@anthropic-ai/claude-code": "2.1.332",
     "opencode-ai": "1.18.33",
     "@qwen-code/qwen-code": "0.24.4",
+    "@continuedev/cli": "1.5.47",
     "ai": "7.0.173",
     "@ai-sdk/openai": "4.0.118",
     "@ai-sdk/openai-compatible": "3.0.92",
@@ -43,6 +44,9 @@ PYPI: Final[Mapping[str, str]] = {
     "ollama": "0.6.3",
 }
 LM_EVAL: Final[Mapping[str, str]] = {"lm_eval[api]": "0.4.13"}
+AIDER: Final[Mapping[str, str]] = {"aider-chat": "0.86.2"}
+OPEN_RESPONSES: Final[Mapping[str, str]] = {"openresponses-types": "2.4.0"}
+"""OpenResponses' specification as types: what a Response must have is looked at with them."""
 
 
 def npm_folder() -> Path:

@@ -6,7 +6,9 @@ The model calls `weather` and then says that all is done; a session that ends ot
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
+import urllib.request
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -121,12 +123,47 @@ def ollama(url: str, model: str) -> str:
     return "".join(parts)
 
 
+def open_responses(url: str, model: str) -> str:
+    """OpenResponses' conformance cases, by the specification's own types."""
+    from openresponses_types import types
+
+    def ask(**body: Any) -> Any:
+        data = json.dumps({"model": model, "max_output_tokens": 64, **body}).encode()
+        request = urllib.request.Request(f"{url}/v1/responses", data, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request) as answer:
+            said = answer.read().decode()
+        if not body.get("stream"):
+            types.ResponseResource.model_validate_json(said)
+            return json.loads(said)
+        events = [json.loads(frame.partition("data: ")[2]) for frame in said.strip().split("\n\n")]
+        for event in events:
+            stem = "".join(word.capitalize() for word in event["type"].replace(".", "_").split("_"))
+            getattr(types, f"{stem}StreamingEvent").model_validate(event)
+        return events[-1]["response"]
+
+    user = {"type": "message", "role": "user", "content": QUESTION}
+    tool = {"type": "function", **FUNCTION["function"]}
+    assert ask(input=[user])["status"] == "completed"
+    assert ask(input=[user], stream=True)["status"] == "completed"
+    assert ask(input=[{**user, "role": "system"}, user])["status"] == "completed"
+    for stream in (False, True):
+        first = ask(input=[user], tools=[tool], stream=stream)
+        (call,) = [item for item in first["output"] if item["type"] == "function_call"]
+        assert json.loads(call["arguments"]) == {"city": "Tokyo"}
+        result = {"type": "function_call_output", "call_id": call["call_id"], "output": SUNNY}
+        second = ask(input=[user, *first["output"], result], tools=[tool], stream=stream)
+        following = ask(previous_response_id=first["id"], input=[result], tools=[tool], stream=stream)
+        assert second["output"][-1]["content"] == following["output"][-1]["content"]
+    return str(second["output"][-1]["content"][0]["text"])
+
+
 SESSIONS: Final[dict[str, Callable[[str, str], str]]] = {
     "openai-agents": openai_agents,
     "litellm": litellm,
     "langchain": langchain,
     "pydantic-ai": pydantic_ai,
     "ollama": ollama,
+    "openresponses": open_responses,
 }
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from typing import Final
 import pytest
 
 from clients.conftest import DONE
-from clients.pinned import npm_folder
+from clients.pinned import AIDER, npm_folder, python
 from tests.end_to_end.live import LiveServer
 
 pytestmark = pytest.mark.clients
@@ -65,12 +65,39 @@ def qwen(url: str, _home: Path, _repository: Path) -> Setting:
     return ["--yolo", "--auth-type", "openai", "-p", TASK], variables
 
 
+def continued(url: str, home: Path, _repository: Path) -> Setting:
+    (home / "config.yaml").write_text(
+        "name: local\nversion: 0.0.1\nschema: v1\nmodels:\n  - name: star\n    provider: openai\n    model: continue\n"
+        f"    apiBase: {url}/v1\n    apiKey: none\n    roles: [chat]\n    capabilities: [tool_use]\n",
+        "utf-8",
+    )
+    arguments = ["-p", TASK, "--auto", "--config", str(home / "config.yaml")]
+    return arguments, {"CONTINUE_TELEMETRY_ENABLED": "0", "CONTINUE_GLOBAL_DIR": str(home / ".continue")}
+
+
+def aider(url: str, _home: Path, _repository: Path) -> Setting:
+    arguments = ["--model", "openai/aider", "--edit-format", "diff", "--no-git", "--yes-always", "--message", TASK]
+    arguments += ["--no-check-update", "--no-show-model-warnings", "--analytics-disable", "--no-show-release-notes"]
+    arguments += ["--map-tokens", "0", "--no-detect-urls", "made.txt"]
+    variables = {"OPENAI_API_BASE": f"{url}/v1", "OPENAI_API_KEY": "none", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    return arguments, {**variables, "NO_PROXY": "*"}
+
+
 AGENTS: Final[Mapping[str, Callable[[str, Path, Path], Setting]]] = {
     "codex": codex,
     "claude": claude,
     "opencode": opencode,
     "qwen": qwen,
+    "cn": continued,
+    "aider": aider,
 }
+
+
+def program(name: str) -> Path:
+    """Where the agent is installed."""
+    if name == "aider":
+        return python(AIDER).with_name(name)
+    return npm_folder() / "node_modules" / ".bin" / name
 
 
 @pytest.mark.parametrize("name", AGENTS)
@@ -79,13 +106,12 @@ def test_a_session_with_a_command(server: LiveServer, tmp_path: Path, name: str)
     home.mkdir()
     repository.mkdir()
     arguments, variables = AGENTS[name](server.url, home, repository)
-    program = npm_folder() / "node_modules" / ".bin" / name
     said = tmp_path / "said"
     shell = shutil.which("bash") or "/bin/sh"
     environ = {"PATH": os.environ["PATH"], "HOME": str(home), "SHELL": shell, "TERM": "dumb", **variables}
     with said.open("wb") as file:
         done = subprocess.run(
-            [program, *arguments],
+            [program(name), *arguments],
             cwd=repository,
             env=environ,
             stdin=subprocess.DEVNULL,

@@ -12,7 +12,7 @@ from typing import Final
 import pytest
 
 from clients.conftest import DONE, SURE
-from clients.pinned import LM_EVAL, PYPI, npm_folder, python
+from clients.pinned import LM_EVAL, OPEN_RESPONSES, PYPI, npm_folder, python
 from clients.python_sessions import SESSIONS
 from tests.end_to_end.live import LiveServer
 
@@ -44,7 +44,8 @@ def run(command: list[str], folder: Path, **variables: str) -> str:
 
 @pytest.mark.parametrize("name", SESSIONS)
 def test_a_python_library(server: LiveServer, tmp_path: Path, name: str) -> None:
-    command = [str(python(PYPI)), str(HERE / "python_sessions.py"), name, server.url, "weather"]
+    packages = OPEN_RESPONSES if name == "openresponses" else PYPI
+    command = [str(python(packages)), str(HERE / "python_sessions.py"), name, server.url, "weather"]
     assert run(command, tmp_path) == DONE
 
 
