@@ -22,6 +22,8 @@ from screen import Screen  # it makes the package importable
 from hoshikage.messages import language_of  # isort: skip
 
 ROOT: Final = Path(__file__).resolve().parent.parent
+KEPT: Final = ("PATH", "SYSTEMROOT", "TEMP", "SSL_CERT_FILE", "SSL_CERT_DIR")
+"""What an empty home has of this environment, beside what tells pip and uv where packages are."""
 PYTHONS: Final = tuple(f"python3.{minor}" for minor in range(10, 15))
 Problem = tuple[str, dict[str, str]]
 """A row of the scripts' texts, and what fills it."""
@@ -107,7 +109,7 @@ def tried(program: Path, folder: Path, environ: Mapping[str, str]) -> str:
 def empty_home(folder: Path) -> dict[str, str]:
     home = folder / "home"
     home.mkdir(parents=True)
-    kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "TEMP") if name in os.environ}
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     indexes = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "UV_"))}
     return {**kept, **indexes, "HOME": str(home), "USERPROFILE": str(home), "HOSHIKAGE_LANG": "en"}
 

@@ -20,6 +20,8 @@ ADDRESS: Final = re.compile(r"http://127\.0\.0\.1:(\d+)")
 COMMAND: Final = (sys.executable, "-m", "hoshikage", "serve", "--host", "127.0.0.1", "--port", "0")
 START_S: Final = 120.0
 END_S: Final = 20.0
+MOMENT_S: Final = 1.0
+"""A process that is being killed closes its connections a moment before it has ended."""
 NOT_PASSED_ON: Final = frozenset(
     {"connection", "content-length", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
 )
@@ -78,7 +80,16 @@ class Replica:
                 async for piece in answer.content.iter_any():
                     yield piece
         except (aiohttp.ClientError, asyncio.TimeoutError) as error:
+            await self._follow()
             raise ServerEnded(str(error) or type(error).__name__) from None
+
+    async def _follow(self) -> None:
+        """Ends this actor if its server has ended: Ray sends nothing more here, and starts another one."""
+        try:
+            await asyncio.to_thread(self._process.wait, MOMENT_S)
+        except subprocess.TimeoutExpired:
+            return
+        os._exit(1)
 
     async def check_health(self) -> None:
         """Ray calls it; a server that has ended takes this actor with it, and another one is started."""
