@@ -6,7 +6,7 @@ No model is woken for it. `hoshikage connect` asks here too where no server runs
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any, Final
@@ -14,6 +14,8 @@ from typing import Any, Final
 from hoshikage.answer.chat_formats import ChatFormats
 from hoshikage.answer.model_files import Facts, ModelFiles
 from hoshikage.answer.models import n_ctx
+from hoshikage.dispatch.model_state import ModelState
+from hoshikage.dispatch.status import RunnerStatus
 from hoshikage.errors import ModelNotFound
 from hoshikage.registry import ModelSpec, Registry
 from hoshikage.settings import Settings
@@ -68,11 +70,11 @@ async def capabilities(
     formats: ChatFormats,
     settings: Settings,
     *,
-    runners: Sequence[Mapping[str, Any]],
+    runners: Sequence[RunnerStatus],
     token_needed: bool,
 ) -> dict[str, Any]:
     """`runners` are those of the status; none where no server runs."""
-    loaded = {runner["model"] for runner in runners if runner.get("state") == "ready"}
+    loaded = {runner.model for runner in runners if runner.state is ModelState.READY}
     specs = await asyncio.to_thread(all_specs, registry)
     aliases = registry.aliases()
     models = []

@@ -64,8 +64,8 @@ async def _candidates(request: web.Request) -> AsyncIterator[ModelSpec]:
     """Those that are meant before others, as far as they are known."""
     settings = request.app[SETTINGS]
     status = request.app[DISPATCHER].status()
-    beside = [runner["model"] for runner in status["runners"] if runner["kind"] in ("embeddings", "rerank")]
-    for name in (settings.default_model, status["model"]["id"], *beside, settings.preload):
+    beside = [runner.model for runner in status.runners if runner.kind in ("embeddings", "rerank")]
+    for name in (settings.default_model, status.label, *beside, settings.preload):
         if name is None:
             continue
         try:

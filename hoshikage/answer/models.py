@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from aiohttp import web
 
 from hoshikage.answer.model_files import Facts
+from hoshikage.dispatch.status import RunnerStatus
 from hoshikage.http.keys import DISPATCHER, SETTINGS
 from hoshikage.registry import ModelSpec, Registry
 from hoshikage.settings import Settings
@@ -22,14 +22,14 @@ async def resolve(registry: Registry, name: str) -> ModelSpec:
 
 def n_ctx_of(request: web.Request, spec: ModelSpec, found: Facts) -> int:
     """How many tokens a request of the model can really have, prompt and answer together."""
-    return n_ctx(spec, found, request.app[SETTINGS], request.app[DISPATCHER].status()["runners"])
+    return n_ctx(spec, found, request.app[SETTINGS], request.app[DISPATCHER].status().runners)
 
 
-def n_ctx(spec: ModelSpec, found: Facts, settings: Settings, runners: Sequence[Mapping[str, Any]]) -> int:
+def n_ctx(spec: ModelSpec, found: Facts, settings: Settings, runners: Sequence[RunnerStatus]) -> int:
     """The same; `runners` are those of the status, none where no server runs."""
     for runner in runners:
-        if runner["model"] == spec.label and runner.get("n_ctx"):
-            return int(runner["n_ctx"])
+        if runner.model == spec.label and runner.n_ctx:
+            return runner.n_ctx
     wanted = spec.options.n_ctx or settings.load_params.n_ctx
     trained = found.header.context_length if found.header else 0
     return min(wanted, trained) if trained else wanted

@@ -114,4 +114,4 @@ class _Own:
         raise InferenceFailed("http.answer_cut")
 
     def status(self) -> dict[str, Any]:
-        return self._dispatcher.status()
+        return self._dispatcher.status().to_json("en")

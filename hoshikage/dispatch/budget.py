@@ -20,6 +20,7 @@ from hoshikage.dispatch.libraries import Libraries
 from hoshikage.dispatch.lifecycle import Lifecycle
 from hoshikage.dispatch.loading import WantedLoad
 from hoshikage.dispatch.memory import free_vram, own_bytes
+from hoshikage.dispatch.model_state import ModelState
 from hoshikage.dispatch.queue import Queue
 from hoshikage.errors import ModelLoadFailed, Unavailable
 from hoshikage.params import AUTO_LAYERS, LoadParams
@@ -58,7 +59,7 @@ class Tenant:
     @property
     def holds(self) -> bool:
         """Whether it has a model, or is about to have one that was let in."""
-        return self.lifecycle.is_ready or (self.claim > 0 and self.lifecycle.snapshot().state == "loading")
+        return self.lifecycle.is_ready or (self.claim > 0 and self.lifecycle.snapshot().state is ModelState.LOADING)
 
     @property
     def may_go(self) -> bool:

@@ -21,7 +21,9 @@ from hoshikage.dispatch.crashes import Crashes, Origin
 from hoshikage.dispatch.latencies import Latencies
 from hoshikage.dispatch.libraries import Libraries
 from hoshikage.dispatch.memory import in_use
+from hoshikage.dispatch.model_state import ModelState
 from hoshikage.dispatch.pool import Pool, Pools
+from hoshikage.dispatch.status import DispatcherStatus, FullStatus
 from hoshikage.dispatch.totals import Totals
 from hoshikage.dispatch.tries import ACCOUNT, Answering, RunNote
 from hoshikage.dispatch.wanted import load_key, wanted_load, wanted_words
@@ -207,18 +209,16 @@ class Dispatcher:
             return ""
         return gguf.purpose(header) if need_of(header, wanted.params).ram <= most else ""
 
-    def status(self) -> dict[str, Any]:
-        """Queue, models, library in use and the last requests' timings, as JSON-able values."""
-        return status.of_all(self._pools, self._crashes, self._totals, self._records, self._settings.lang)
+    def status(self) -> DispatcherStatus:
+        """Queue, models, library in use and the last requests' timings."""
+        return status.of_all(self._pools, self._crashes, self._totals, self._records)
 
-    async def full_status(self) -> dict[str, Any]:
+    async def full_status(self) -> FullStatus:
         """For /v1/status: `status`, and what has to be looked for: memory, and whether a library was taken back."""
-        found = self.status()
-        pids = [one["pid"] for one in found["runners"] if one["pid"]]
-        memory = await asyncio.to_thread(in_use, pids)
-        memory["vram_bytes"] = memory["vram_bytes"] or sum(one["vram_bytes"] for one in found["runners"])
-        taken_back = await asyncio.to_thread(self._libraries.status)
-        return {**found, "memory": memory, "library_taken_back": taken_back}
+        now = self.status()
+        memory = await asyncio.to_thread(in_use, [one.pid for one in now.runners if one.pid])
+        memory = replace(memory, vram_bytes=memory.vram_bytes or sum(one.vram_bytes for one in now.runners))
+        return FullStatus(now, memory, await asyncio.to_thread(self._libraries.fallback))
 
     @property
     def sleeps(self) -> bool:
@@ -226,7 +226,7 @@ class Dispatcher:
         lanes = [lifecycle for pool in self._pools for lifecycle in pool.lifecycles]
         return (
             not any(pool.busy for pool in self._pools)
-            and all(lifecycle.snapshot().state == "unloaded" for lifecycle in lanes)
+            and all(lifecycle.snapshot().state is ModelState.UNLOADED for lifecycle in lanes)
             and not self._crashes.matter
         )
 
@@ -238,7 +238,7 @@ class Dispatcher:
 
     def kept_state(self) -> dict[str, Any]:
         """The figures as plain values."""
-        found = self.status()["totals"]
+        found = asdict(self.status().totals)
         records = [asdict(record) for record in self._records]
         return {"totals": found, "latencies": self._latencies.kept_state(), "records": records}
 

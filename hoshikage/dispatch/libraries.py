@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from hoshikage import gguf
 from hoshikage.errors import GgufInvalid, HoshikageError, ModelLoadFailed
@@ -42,7 +42,7 @@ class Libraries(Protocol):
         self, failed: SelectedLibrary | None, choice: SelectedLibrary, error: HoshikageError
     ) -> Fallback: ...
 
-    def status(self) -> dict[str, Any] | None: ...
+    def fallback(self) -> Fallback | None: ...
 
 
 class InstalledLibraries:
@@ -79,8 +79,8 @@ class InstalledLibraries:
     def taken_back(self, failed: SelectedLibrary | None, choice: SelectedLibrary, error: HoshikageError) -> Fallback:
         return self._selection().taken_back(failed, choice, error)
 
-    def status(self) -> dict[str, Any] | None:
-        return self._selection().status()
+    def fallback(self) -> Fallback | None:
+        return self._selection().fallback()
 
     def _check(self, path: Path) -> GgufHeader:
         """Reads the header once, until the file changes: with a large vocabulary that takes a while."""

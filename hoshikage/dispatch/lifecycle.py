@@ -24,6 +24,7 @@ from hoshikage.dispatch.libraries import Libraries
 from hoshikage.dispatch.loading import Loader, WantedLoad, tell
 from hoshikage.dispatch.mailbox import Mailbox
 from hoshikage.dispatch.memory import Footprint, footprint, resident_bytes
+from hoshikage.dispatch.model_state import ModelState
 from hoshikage.dispatch.ramdisk import RamDisk
 from hoshikage.dispatch.runner import Job, Runner
 from hoshikage.dispatch.snapshot import Snapshot, left
@@ -107,11 +108,10 @@ class Lifecycle:
     def snapshot(self) -> Snapshot:
         runner, label = self._runner, self._wanted.label if self._wanted is not None else None
         model = runner.model if runner is not None else None
-        state = "ready" if self.is_ready else "loading" if self._loading is not None else "unloaded"
+        state = ModelState.of(ready=self.is_ready, loading=self._loading is not None)
         if self._leaving is not None:
             runner, label = self._leaving
-            model, state = None, "unloading"
-        in_memory = self._ramdisk.held
+            model, state = None, ModelState.UNLOADING
         return Snapshot(
             state=state,
             label=label,
@@ -122,12 +122,12 @@ class Lifecycle:
             ahead=self._standby.pid,
             resident_bytes=resident_bytes(runner.pid) if runner is not None else 0,
             returned=self._returned,
-            in_memory=in_memory,
+            in_memory=self._ramdisk.held,
             loads=self._loads,
             crashes=self._crashed,
-            progress=self._progress if state == "loading" else None,
+            progress=self._progress if state is ModelState.LOADING else None,
             ends_in=left(self._idle),
-            freed_in=left(self._great) if in_memory is not None else None,
+            freed_in=left(self._great) if self._ramdisk.held is not None else None,
             pinned=self._wanted is not None and self._wanted.pinned,
         )
 

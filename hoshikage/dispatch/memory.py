@@ -24,15 +24,24 @@ class Footprint:
     """When it was measured."""
 
 
-def in_use(runners: Iterable[int]) -> dict[str, int]:
+@dataclass(frozen=True, slots=True)
+class MemoryInUse:
     """Bytes that this process and the runners hold, and what the machine has left; 0 where nobody tells."""
+
+    server_bytes: int = 0
+    runner_bytes: int = 0
+    vram_bytes: int = 0
+    available_bytes: int = 0
+
+
+def in_use(runners: Iterable[int]) -> MemoryInUse:
     held = [*map(footprint, runners)]
-    return {
-        "server_bytes": resident_bytes(os.getpid()),
-        "runner_bytes": sum(one.resident_bytes for one in held),
-        "vram_bytes": sum(one.vram_bytes for one in held),
-        "available_bytes": available_memory(),
-    }
+    return MemoryInUse(
+        server_bytes=resident_bytes(os.getpid()),
+        runner_bytes=sum(one.resident_bytes for one in held),
+        vram_bytes=sum(one.vram_bytes for one in held),
+        available_bytes=available_memory(),
+    )
 
 
 def footprint(pid: int) -> Footprint:

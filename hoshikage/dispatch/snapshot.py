@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hoshikage.dispatch.memory import Footprint
+from hoshikage.dispatch.model_state import ModelState
 from hoshikage.dispatch.ramdisk import Held
 from hoshikage.infos import LibraryInfo, ModelInfo
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 class Snapshot:
     """The state of one lane."""
 
-    state: str
+    state: ModelState
     label: str | None
     model: ModelInfo | None
     library: LibraryInfo | None

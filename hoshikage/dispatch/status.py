@@ -1,32 +1,143 @@
-"""Makes what /v1/status shows of queues, models and runners. Event loop only."""
+"""What the server says of its queues, models and runners, as values and as JSON. Values; made on the event loop."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from hoshikage.dispatch.answer_record import AnswerRecord
 from hoshikage.dispatch.crashes import Crashes
-from hoshikage.dispatch.memory import Footprint
-from hoshikage.dispatch.pool import Pool, Pools
+from hoshikage.dispatch.memory import Footprint, MemoryInUse
+from hoshikage.dispatch.model_state import ModelState
+from hoshikage.dispatch.pool import Kind, Pool, Pools
+from hoshikage.dispatch.ramdisk import Held
 from hoshikage.dispatch.snapshot import Snapshot
 from hoshikage.dispatch.totals import Totals
 from hoshikage.infos import LibraryInfo, ModelInfo
 from hoshikage.messages import Language, text
 
 if TYPE_CHECKING:
+    from hoshikage.library.library_state import Fallback
     from hoshikage.library.selection import SelectedLibrary
 
 UNKNOWN: Final = "unknown"
 """As the version of a library that neither tells it nor has it in its file's name."""
 
 
-def of_all(
-    pools: Pools, crashes: Crashes, totals: Totals, records: Iterable[AnswerRecord], language: Language
-) -> dict[str, Any]:
-    """JSON-able values. `model`, `library`, `runner` and `idle` are of the model that chats; where none is loaded, of
-    the one beside it. `runners` has all of them."""
+@dataclass(frozen=True, slots=True)
+class QueueStatus:
+    """Requests for models that compute."""
+
+    slots: int = 1
+    running: int = 0
+    waiting: int = 0
+    waiting_for: tuple[str, ...] = ()
+    """The label that each of them waits for."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerStatus:
+    """One model in memory, or on its way into it or out of it."""
+
+    kind: Kind
+    model: str
+    """The label."""
+    state: ModelState
+    pid: int | None = None
+    resident_bytes: int = 0
+    vram_bytes: int = 0
+    running: int = 0
+    waiting: int = 0
+    pinned: bool = False
+    unload_in: float | None = None
+    """Seconds until it ends for want of requests; None where no clock runs."""
+    n_ctx: int = 0
+    n_gpu_layers: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenLibrary:
+    """What people know a library by."""
+
+    name: str
+    file: str
+    release: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class DispatcherStatus:
+    """The state at one moment. `state` to `ahead` and `unload_in` are of the model that chats; where none is loaded, of
+    the one beside it; `runners` has all of them.
+    """
+
+    queue: QueueStatus = field(default_factory=QueueStatus)
+    state: ModelState = ModelState.UNLOADED
+    label: str | None = None
+    quarantined: bool = False
+    progress: float | None = None
+    model: ModelInfo | None = None
+    library: LibraryInfo | None = None
+    choice: ChosenLibrary | None = None
+    pid: int | None = None
+    resident_bytes: int = 0
+    ahead: int | None = None
+    """Process id of the runner that was started ahead."""
+    runners: tuple[RunnerStatus, ...] = ()
+    in_memory: Held | None = None
+    unload_in: float | None = None
+    release_in: float | None = None
+    """Seconds until the copy in memory goes."""
+    last_unload: Footprint | None = None
+    totals: Totals = field(default_factory=Totals)
+    last_requests: tuple[AnswerRecord, ...] = ()
+    """The newest first."""
+
+    def loaded(self) -> list[RunnerStatus]:
+        """The models that are ready to compute."""
+        return [one for one in self.runners if one.kind != "vocabulary" and one.state is ModelState.READY]
+
+    def to_json(self, language: Language) -> dict[str, Any]:
+        """The values of /v1/status."""
+        choice = {} if self.choice is None else asdict(self.choice)
+        held = self.in_memory
+        return {
+            "queue": {**asdict(self.queue), "waiting_for": list(self.queue.waiting_for)},
+            "model": {
+                "state": self.state.value,
+                "id": self.label,
+                "quarantined": self.quarantined,
+                "progress": self.progress,
+                **({} if self.model is None else _model(self.model, language)),
+            },
+            "library": None if self.library is None else {**asdict(self.library), **choice},
+            "runner": {"pid": self.pid, "resident_bytes": self.resident_bytes, "ahead": self.ahead},
+            "runners": [{**asdict(one), "state": one.state.value} for one in self.runners],
+            "ramdisk": None if held is None else {"source": str(held.source), "bytes": held.size},
+            "idle": {"unload_in": self.unload_in, "release_in": self.release_in},
+            "last_unload": None if self.last_unload is None else _unload(self.last_unload),
+            "totals": asdict(self.totals),
+            "last_requests": [asdict(record) for record in self.last_requests],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class FullStatus:
+    """The state, and what has to be looked for."""
+
+    now: DispatcherStatus
+    memory: MemoryInUse = field(default_factory=MemoryInUse)
+    fallback: Fallback | None = None
+    """What was taken back in the place of a library that failed; None where the chosen one is in use."""
+
+    def to_json(self, language: Language) -> dict[str, Any]:
+        """All the values of /v1/status."""
+        fallback = None if self.fallback is None else _fallback(self.fallback)
+        return {**self.now.to_json(language), "memory": asdict(self.memory), "library_taken_back": fallback}
+
+
+def of_all(pools: Pools, crashes: Crashes, totals: Totals, records: Iterable[AnswerRecord]) -> DispatcherStatus:
     snapshots = {pool: [lifecycle.snapshot() for lifecycle in pool.lifecycles] for pool in pools}
     every = [one for found in snapshots.values() for one in found]
     snapshot = _shown(pools)
@@ -34,87 +145,95 @@ def of_all(
     copy = next((one for one in copies if one.freed_in is not None), copies[0])
     returned = [one.returned for one in every if one.returned is not None]
     models = pools.of_models()
-    return {
-        "queue": {
-            "slots": pools.chat.queue.slots,
-            "running": sum(pool.queue.running for pool in models),
-            "waiting": sum(len(pool.queue.waiting) for pool in models),
-            "waiting_for": [label for pool in models for label in pool.queue.waiting],
-        },
-        "model": {
-            "state": snapshot.state,
-            "id": snapshot.label,
-            "quarantined": snapshot.label is not None and crashes.quarantined(snapshot.label),
-            "progress": snapshot.progress,
-            **(_told(snapshot.model, language) if snapshot.model is not None else {}),
-        },
-        "library": None
-        if snapshot.library is None
-        else {**_library(snapshot.library, snapshot), **told_of(snapshot.choice, snapshot.library.version)},
-        "runner": {"pid": snapshot.pid, "resident_bytes": snapshot.resident_bytes, "ahead": snapshot.ahead},
-        "runners": [
+    waiting = tuple(label for pool in models for label in pool.queue.waiting)
+    return DispatcherStatus(
+        queue=QueueStatus(
+            slots=pools.chat.queue.slots,
+            running=sum(pool.queue.running for pool in models),
+            waiting=len(waiting),
+            waiting_for=waiting,
+        ),
+        state=snapshot.state,
+        label=snapshot.label,
+        quarantined=snapshot.label is not None and crashes.quarantined(snapshot.label),
+        progress=snapshot.progress,
+        model=snapshot.model,
+        library=None if snapshot.library is None else _library(snapshot.library, snapshot),
+        choice=None if snapshot.library is None else chosen(snapshot.choice, snapshot.library.version),
+        pid=snapshot.pid,
+        resident_bytes=snapshot.resident_bytes,
+        ahead=snapshot.ahead,
+        runners=tuple(
             _runner(pool, number, one)
             for pool, found in snapshots.items()
             for number, one in enumerate(found)
-            if one.state != "unloaded"
-        ],
-        "ramdisk": None
-        if copy.in_memory is None
-        else {"source": str(copy.in_memory.source), "bytes": copy.in_memory.size},
-        "idle": {"unload_in": snapshot.ends_in, "release_in": copy.freed_in},
-        "last_unload": _unload(max(returned, key=lambda one: one.at)) if returned else None,
-        "totals": {
-            **asdict(totals),
-            "loads": totals.loads + sum(one.loads for one in every),
-            "crashes": totals.crashes + sum(one.crashes for one in every),
-        },
-        "last_requests": [asdict(record) for record in reversed([*records])],
-    }
+            if one.state is not ModelState.UNLOADED
+        ),
+        in_memory=copy.in_memory,
+        unload_in=snapshot.ends_in,
+        release_in=copy.freed_in,
+        last_unload=max(returned, key=lambda one: one.at) if returned else None,
+        totals=replace(
+            totals,
+            loads=totals.loads + sum(one.loads for one in every),
+            crashes=totals.crashes + sum(one.crashes for one in every),
+        ),
+        last_requests=tuple(reversed([*records])),
+    )
+
+
+def chosen(choice: SelectedLibrary | None, version: str) -> ChosenLibrary | None:
+    """Its files may tell the release where the library does not itself."""
+    if choice is None:
+        return None
+    known = choice.release if version == UNKNOWN else version
+    return ChosenLibrary(choice.slot, str(choice.found), choice.release, known)
 
 
 def _shown(pools: Pools) -> Snapshot:
     """The model that people mean by the loaded one."""
     shown = [pool.shown()[1] for pool in pools.of_models()]
-    return next((one for one in shown if one.state != "unloaded"), shown[0])
+    return next((one for one in shown if one.state is not ModelState.UNLOADED), shown[0])
 
 
-def _runner(pool: Pool, number: int, snapshot: Snapshot) -> dict[str, Any]:
-    lane = pool.queue.lanes[number]
-    return {
-        "kind": pool.kind,
-        "model": snapshot.label,
-        "state": snapshot.state,
-        "pid": snapshot.pid,
-        "resident_bytes": snapshot.resident_bytes,
-        "vram_bytes": 0 if snapshot.model is None else snapshot.model.vram_bytes,
-        "running": len(lane.running),
-        "waiting": pool.queue.waiting_for(lane.key),
-        "pinned": snapshot.pinned,
-        "unload_in": snapshot.ends_in,
-        "n_ctx": 0 if snapshot.model is None else snapshot.model.n_ctx,
-        "n_gpu_layers": 0 if snapshot.model is None else snapshot.model.n_gpu_layers,
-    }
+def _runner(pool: Pool, number: int, snapshot: Snapshot) -> RunnerStatus:
+    lane, model = pool.queue.lanes[number], snapshot.model
+    return RunnerStatus(
+        kind=pool.kind,
+        model=snapshot.label or "",
+        state=snapshot.state,
+        pid=snapshot.pid,
+        resident_bytes=snapshot.resident_bytes,
+        vram_bytes=0 if model is None else model.vram_bytes,
+        running=len(lane.running),
+        waiting=pool.queue.waiting_for(lane.key),
+        pinned=snapshot.pinned,
+        unload_in=snapshot.ends_in,
+        n_ctx=0 if model is None else model.n_ctx,
+        n_gpu_layers=0 if model is None else model.n_gpu_layers,
+    )
+
+
+def _library(library: LibraryInfo, snapshot: Snapshot) -> LibraryInfo:
+    """The library with its devices: as the load left them, where a model is loaded."""
+    return library if snapshot.model is None else replace(library, devices=snapshot.model.devices)
 
 
 def _unload(returned: Footprint) -> dict[str, int]:
     return {"resident_bytes": returned.resident_bytes, "vram_bytes": returned.vram_bytes}
 
 
-def _told(model: ModelInfo, language: Language) -> dict[str, Any]:
-    warnings = [text(language, key) for key in model.warnings]
-    told = {**asdict(model), "warnings": warnings}
-    del told["devices"]  # they stand with the library
-    return told
+def _model(model: ModelInfo, language: Language) -> dict[str, Any]:
+    shown = {**asdict(model), "warnings": [text(language, key) for key in model.warnings]}
+    del shown["devices"]  # they stand with the library
+    return shown
 
 
-def _library(library: LibraryInfo, snapshot: Snapshot) -> dict[str, Any]:
-    """The library with its devices: as the load left them, where a model is loaded."""
-    return asdict(replace(library, devices=snapshot.model.devices) if snapshot.model is not None else library)
-
-
-def told_of(choice: SelectedLibrary | None, version: str) -> dict[str, str]:
-    """What people know a library by, for /v1/status. Its files may tell the release where it does not itself."""
-    if choice is None:
-        return {}
-    known = choice.release if version == UNKNOWN else version
-    return {"name": choice.slot, "file": str(choice.found), "release": choice.release, "version": known}
+def _fallback(found: Fallback) -> dict[str, Any]:
+    return {
+        "failed": {"slot": found.slot, "release": found.release, "file": found.file},
+        "key": found.key,
+        "details": found.details,
+        "at": found.at,
+        "in_use": found.to_release,
+    }

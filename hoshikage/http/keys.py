@@ -14,6 +14,7 @@ from aiohttp import web
 from hoshikage.access.limits import RateLimits
 from hoshikage.dispatch.client import Note
 from hoshikage.dispatch.latencies import Latencies
+from hoshikage.dispatch.status import DispatcherStatus, FullStatus
 from hoshikage.errors import QueueFull
 from hoshikage.http.authenticator import Authenticator
 from hoshikage.http.bodies import Bodies
@@ -58,9 +59,9 @@ class Dispatching(Protocol):
         """Unloads the model, or whatever is loaded. Raises HoshikageError while it is in use."""
         ...
 
-    def status(self) -> dict[str, Any]: ...
+    def status(self) -> DispatcherStatus: ...
 
-    async def full_status(self) -> dict[str, Any]: ...
+    async def full_status(self) -> FullStatus: ...
 
     @property
     def sleeps(self) -> bool:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from hoshikage.errors import GpuNotSeen, HoshikageError, LibraryUnavailable, LoadNotTried, NoLibraryTried
 from hoshikage.infos import DeviceInfo
@@ -116,18 +116,9 @@ class Selection:
             library_state.change(self.lib_dir, lambda state: replace(state.with_good(good), use=use, fallen=fallen))
         return fallen
 
-    def status(self) -> dict[str, Any] | None:
-        """What was taken back, for /v1/status; None where the chosen library is the one in use."""
-        fallen = library_state.read(self.lib_dir).fallen if self.lib_path is None else None
-        if fallen is None:
-            return None
-        return {
-            "failed": {"slot": fallen.slot, "release": fallen.release, "file": fallen.file},
-            "key": fallen.key,
-            "details": fallen.details,
-            "at": fallen.at,
-            "in_use": fallen.to_release,
-        }
+    def fallback(self) -> Fallback | None:
+        """What was taken back; None where the chosen library is the one in use."""
+        return library_state.read(self.lib_dir).fallen if self.lib_path is None else None
 
     def _judged(self, file: Path, source: str, slot: str, *, require_gpu: bool = False) -> SelectedLibrary:
         judged = partial(

@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
@@ -107,9 +108,9 @@ async def _pages(app: web.Application) -> dict[str, dict[str, Any]]:
     """Path -> what is answered there: the same as the handlers answer now, but for this process's own memory."""
     found = await app[DISPATCHER].full_status()
     sentinel = int(program.SENTINEL)
-    found["memory"] = {**found["memory"], "server_bytes": sentinel, "available_bytes": 0}
+    found = replace(found, memory=replace(found.memory, server_bytes=sentinel, available_bytes=0))
     figures = metrics.of(app[METRICS], found, app[SETTINGS].queue_size, app[DISPATCHER].latencies()).encode()
-    told = {"status": "ok", "state": "sleeping", "version": __version__, **found}
+    told = {"status": "ok", "state": "sleeping", "version": __version__, **found.to_json(app[SETTINGS].lang)}
     pages: dict[str, dict[str, Any]] = {}
 
     def add(path: str, route: str, needs: str, kind: str, body: bytes, full: bytes | None = None) -> None:

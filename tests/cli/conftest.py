@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import threading
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,8 @@ from hoshikage import wire
 from hoshikage.cli.main import main
 from hoshikage.dispatch.client import Note
 from hoshikage.dispatch.latencies import Latencies
+from hoshikage.dispatch.model_state import ModelState
+from hoshikage.dispatch.status import DispatcherStatus, FullStatus
 from hoshikage.errors import InferenceFailed, QueueFull
 from hoshikage.http import listeners
 from hoshikage.http.keys import TLS
@@ -105,14 +107,27 @@ class Echo:
                 self.left.set()
         yield wire.Finished(1, "stop", 1, 3, Timings(1.0, 1.0, 1.0))
 
-    def status(self) -> dict[str, Any]:
-        return {"queue": {"running": 0, "waiting": 0}, "model": {"state": "ready", "id": "second"}, "runners": []}
+    def status(self) -> DispatcherStatus:
+        return DispatcherStatus(state=ModelState.READY, label="second")
+
+    @property
+    def sleeps(self) -> bool:
+        return False
+
+    async def put_away(self) -> None:
+        pass
+
+    def kept_state(self) -> dict[str, Any]:
+        return {}
+
+    def restore(self, kept: Mapping[str, Any]) -> None:
+        raise AssertionError(kept)
 
     def latencies(self) -> Latencies:
         return Latencies()
 
-    async def full_status(self) -> dict[str, Any]:
-        return self.status()
+    async def full_status(self) -> FullStatus:
+        return FullStatus(self.status())
 
     async def preload(self, spec: ModelSpec) -> None:
         self.preloaded.append(spec.label)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from hoshikage import wire
 from hoshikage.dispatch.host import Exit
@@ -148,5 +147,5 @@ class FakeLibraries:
         self.fallen.append((failed.release if failed is not None else None, former.release, error.key))
         return Fallback("new", "new", "new.so", error.key, {}, "2026-01-01", former.fingerprint, former.release)
 
-    def status(self) -> dict[str, Any] | None:
+    def fallback(self) -> Fallback | None:
         return None

@@ -16,6 +16,7 @@ from hoshikage.dispatch.crashes import Crashes
 from hoshikage.dispatch.lifecycle import Lifecycle, Policy
 from hoshikage.dispatch.pool import Pool, Pools
 from hoshikage.dispatch.ramdisk import RamDisk
+from hoshikage.dispatch.status import QueueStatus
 from hoshikage.dispatch.tries import Answering
 from hoshikage.errors import (
     InvalidRequest,
@@ -80,7 +81,7 @@ async def test_events_come_in_order_and_end_with_finished(
     await (await house.host(0)).answer("星", "影")
     notes = await request
     assert [type(note) for note in notes] == [Answering, wire.Started, wire.Token, wire.Token, wire.Finished]
-    assert dispatcher.status()["last_requests"][0]["completion_tokens"] == 3
+    assert dispatcher.status().last_requests[0].completion_tokens == 3
 
 
 async def test_a_second_request_waits_its_turn_and_sees_its_place(
@@ -191,7 +192,7 @@ async def test_of_two_that_ran_together_only_the_guilty_one_is_refused(
         await guilty
     assert crashed.value.final
     assert texts(await innocent) == ["ok"]
-    assert not dispatcher.status()["model"]["quarantined"]
+    assert not dispatcher.status().quarantined
 
 
 async def test_a_job_that_nobody_reads_any_more_is_suspected_too(
@@ -206,7 +207,7 @@ async def test_a_job_that_nobody_reads_any_more_is_suspected_too(
             host.emit(wire.Started((await host.generates.get()).job, 3))
             await waiting
         host.crash()
-    assert not dispatcher.status()["model"]["quarantined"]
+    assert not dispatcher.status().quarantined
     with pytest.raises(RateLimited) as refused:
         await collect(dispatcher, spec, asking("leaver", grammar="another"))
     assert (refused.value.status, refused.value.retry_after) == (429, 600)
@@ -221,7 +222,7 @@ async def test_a_slow_reader_does_not_hold_the_slot(dispatcher: Dispatcher, hous
     assert isinstance(await slow.__anext__(), Answering)
     assert isinstance(await slow.__anext__(), wire.Started)
     await answer
-    assert dispatcher.status()["queue"]["running"] == 0
+    assert dispatcher.status().queue.running == 0
     assert texts(await anext_until_end(slow)) == ["x"]
 
 
@@ -253,7 +254,7 @@ async def test_preload_loads_and_unload_ends_but_never_a_busy_model(
     dispatcher: Dispatcher, house: FakeHouse, spec: ModelSpec
 ) -> None:
     await dispatcher.preload(spec)
-    assert dispatcher.status()["model"]["state"] == "ready"
+    assert dispatcher.status().state == "ready"
     running = asyncio.create_task(collect(dispatcher, spec))
     host = await house.host(0)
     job = (await host.generates.get()).job
@@ -284,7 +285,7 @@ async def test_a_reader_that_leaves_cancels_its_job_and_frees_the_slot(
         assert isinstance(await notes.__anext__(), wire.Started)
         job = await answer
     assert house.hosts[0].commands[-1] == wire.Cancel(job)
-    assert dispatcher.status()["queue"] == {"slots": 1, "running": 0, "waiting": 0, "waiting_for": []}
+    assert dispatcher.status().queue == QueueStatus()
 
 
 async def answer_next(house: FakeHouse, text: str) -> int:

@@ -65,7 +65,7 @@ class World:
 
     @property
     def loaded(self) -> dict[str, str]:
-        return {one["model"]: one["kind"] for one in self.dispatcher.status()["runners"] if one["state"] == "ready"}
+        return {one.model: one.kind for one in self.dispatcher.status().runners if one.state == "ready"}
 
     @property
     def loads(self) -> list[str]:
@@ -97,7 +97,7 @@ async def test_two_models_stay_loaded_and_answer_at_once(tmp_path: Path, home: P
     done(runner, job)
     with pytest.raises(InvalidRequest):
         await first
-    assert world.dispatcher.status()["queue"]["slots"] == 2
+    assert world.dispatcher.status().queue.slots == 2
 
 
 async def test_by_default_one_model_makes_way_for_another(world: World) -> None:
@@ -115,7 +115,7 @@ async def test_chats_and_embeddings_by_turns_cause_one_load_each(world: World) -
             assert isinstance((await world.ask(spec, EMBEDDING))[-1], wire.Finished)
     assert world.loads == ["chat", "embedder", "ranker"]
     assert world.loaded == {"chat": "chat", "embedder": "embeddings", "ranker": "rerank"}
-    assert world.dispatcher.status()["model"]["id"] == "chat"
+    assert world.dispatcher.status().label == "chat"
 
 
 @pytest.mark.parametrize(("limit", "mib"), [("0", 10), ("100", 99)])
@@ -124,7 +124,7 @@ async def test_a_larger_embedder_takes_the_place_of_the_chat(tmp_path: Path, hom
     await world.answered(world.model("chat"), 0)
     await world.ask(world.model("embedder", mib, pooling=1), EMBEDDING)
     assert world.loaded == {"embedder": "chat"}
-    assert world.dispatcher.status()["model"]["id"] == "embedder"
+    assert world.dispatcher.status().label == "embedder"
 
 
 async def test_words_wait_for_no_answer_and_change_no_model(world: World) -> None:
@@ -148,7 +148,7 @@ async def test_words_wait_for_no_answer_and_change_no_model(world: World) -> Non
 async def test_words_of_a_model_that_is_not_loaded_load_only_its_vocabulary(world: World) -> None:
     await world.ask(world.model("a"), WORDS)
     assert world.loaded == {"a": "vocabulary"}
-    assert world.dispatcher.status()["model"]["state"] == "unloaded"
+    assert world.dispatcher.status().state == "unloaded"
 
 
 async def test_who_rests_makes_way_where_memory_is_short(
@@ -204,7 +204,7 @@ async def test_memory_of_gpus_counts_where_it_is_known() -> None:
 async def test_a_pinned_model_stays(tmp_path: Path, home: Path) -> None:
     world = World(tmp_path, IDLE_TIMEOUT="0.01")
     await world.answered(world.model("a", pin=True), 0)
-    assert world.dispatcher.status()["runners"][0]["unload_in"] is None
+    assert world.dispatcher.status().runners[0].unload_in is None
     with pytest.raises(Unavailable):
         await world.ask(world.model("b"))
     await world.dispatcher.unload()
@@ -217,9 +217,9 @@ async def test_one_model_is_unloaded_and_kept_by_its_name(tmp_path: Path, home: 
     for host, spec in enumerate((a, b)):
         await world.answered(spec, host)
     world.dispatcher.keep(b, 50.0)
-    left = {one["model"]: one["unload_in"] for one in world.dispatcher.status()["runners"]}
+    left = {one.model: one.unload_in for one in world.dispatcher.status().runners}
     assert left["a"] is None
-    assert 49 <= left["b"] <= 50
+    assert 49 <= (left["b"] or 0) <= 50
     await world.dispatcher.unload(a)
     assert world.loaded == {"b": "chat"}
 
@@ -233,7 +233,7 @@ async def test_callers_take_turns(world: World) -> None:
     one = asyncio.create_task(world.ask(spec, replace(REQUEST, max_tokens=1)))
     ACCOUNT.reset(account)
     await asyncio.wait([one], timeout=0)
-    while len(world.dispatcher.status()["queue"]["waiting_for"]) < 4:
+    while len(world.dispatcher.status().queue.waiting_for) < 4:
         await asyncio.wait([one], timeout=0)
     done(runner, job)
     next_job = await runner.generates.get()

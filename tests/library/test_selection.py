@@ -56,7 +56,7 @@ def test_a_load_takes_a_copy_and_is_told_what_people_know(selection: Selection) 
     assert (choice.found, choice.source, choice.slot, choice.release) == (file, "config", "lib", "b1000")
     assert choice.file.parent.parent == library_state.home(selection.lib_dir) / ".kept"
     assert choice.file.read_bytes() == file.read_bytes()
-    assert selection.status() is None
+    assert selection.fallback() is None
 
 
 def test_a_given_path_is_copied_too_and_never_passed_over(selection: Selection, tmp_path: Path) -> None:
@@ -94,14 +94,14 @@ def test_a_new_library_that_fails_in_its_first_load_gives_way(
     again = selection.current()
     assert again.fingerprint == back.fingerprint, "the next load takes it at once"
     selection.loaded(again)
-    status = selection.status()
+    status = selection.fallback()
     assert status is not None
-    assert (status["failed"]["release"], status["in_use"]) == ("b2000", "b1000")
+    assert (status.release, status.to_release) == ("b2000", "b1000")
     drop(selection, "b3000")
     new = selection.current()
     assert new.release == "b3000", "a new file has its own first load"
     selection.loaded(new)
-    assert selection.status() is None
+    assert selection.fallback() is None
 
 
 def said(release: str, file: str, reason: str, former: str, at: str) -> dict[str, str]:

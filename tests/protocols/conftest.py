@@ -15,6 +15,9 @@ from aiohttp import ClientSession
 from hoshikage import wire
 from hoshikage.dispatch.client import Note
 from hoshikage.dispatch.latencies import Latencies
+from hoshikage.dispatch.model_state import ModelState
+from hoshikage.dispatch.status import DispatcherStatus, FullStatus, RunnerStatus
+from hoshikage.dispatch.totals import Totals
 from hoshikage.errors import InvalidRequest, QueueFull, ShuttingDown
 from hoshikage.http import listeners
 from hoshikage.http.keys import TLS, StreamTimeouts
@@ -86,25 +89,35 @@ class GatedDispatcher:
             raise InvalidRequest("dispatch.busy", label="tiny")
         self.loaded = [label for label in self.loaded if spec is not None and label != spec.label]
 
-    def status(self) -> dict[str, Any]:
-        loaded = self.loaded[-1] if self.loaded else None
-        state = "ready" if loaded else "unloaded"
-        return {
-            "queue": {"running": 0, "waiting": 0},
-            "model": {"state": state, "id": loaded},
-            "idle": {"unload_in": self.unload_in, "release_in": None},
-            "runners": [
-                {"kind": "chat", "model": label, "state": "ready", "unload_in": self.unload_in} for label in self.loaded
-            ],
-            "asked": len(self.asked),
-            "memory": {"server_bytes": 0, "runner_bytes": 0, "vram_bytes": 0, "available_bytes": 0},
-        }
+    def status(self) -> DispatcherStatus:
+        return DispatcherStatus(
+            state=ModelState.READY if self.loaded else ModelState.UNLOADED,
+            label=self.loaded[-1] if self.loaded else None,
+            unload_in=self.unload_in,
+            runners=tuple(
+                RunnerStatus("chat", label, ModelState.READY, unload_in=self.unload_in) for label in self.loaded
+            ),
+            totals=Totals(loads=len(self.asked)),
+        )
+
+    @property
+    def sleeps(self) -> bool:
+        return False
+
+    async def put_away(self) -> None:
+        pass
+
+    def kept_state(self) -> dict[str, Any]:
+        return {}
+
+    def restore(self, kept: Mapping[str, Any]) -> None:
+        raise AssertionError(kept)
 
     def latencies(self) -> Latencies:
         return Latencies()
 
-    async def full_status(self) -> dict[str, Any]:
-        return self.status()
+    async def full_status(self) -> FullStatus:
+        return FullStatus(self.status())
 
     async def start(self) -> None:
         pass

@@ -5,7 +5,6 @@ The dispatcher is a stand-in that answers at once; tests/end_to_end/test_fuzzing
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any, Final
 
@@ -52,9 +51,6 @@ LIKELY: Final = wire.Likely("星", "星".encode(), -0.5)
 
 class AnyDispatcher(GatedDispatcher):
     """Answers every kind of work at once."""
-
-    def status(self) -> dict[str, Any]:
-        return {**super().status(), "totals": Counter(), "memory": Counter()}
 
     async def generate(self, spec: ModelSpec, request: Work) -> AsyncGenerator[Note, None]:
         if isinstance(request, Counting):

@@ -102,7 +102,7 @@ async def test_who_waits_for_a_turn_is_told_at_once(tmp_path: Path, home: Path) 
         async with aiohttp.ClientSession() as session:
             while True:  # both have certainly come
                 async with session.get(f"http://127.0.0.1:{port}/v1/status") as response:
-                    if (await response.json())["asked"] == 2:
+                    if (await response.json())["totals"]["loads"] == 2:
                         break
         process.send_signal(signal.SIGTERM)
         with pytest.raises(openai.InternalServerError) as caught:

@@ -5,34 +5,41 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import replace
-from typing import Any
+from typing import Final
 
 from hoshikage import wire
+from hoshikage.dispatch.memory import MemoryInUse
+from hoshikage.dispatch.model_state import ModelState
+from hoshikage.dispatch.pool import Kind
+from hoshikage.dispatch.status import DispatcherStatus, FullStatus, QueueStatus, RunnerStatus
 from hoshikage.dispatch.totals import Totals
 from hoshikage.http.measures import BUCKETS, Measures
 from hoshikage.params import Timings
 from tests.protocols.conftest import House
 
-TOTALS = {
-    "prompt_tokens": 7,
-    "cached_tokens": 5,
-    "completion_tokens": 3,
-    "prompt_ms": 500.0,
-    "decode_ms": 0.0,
-    "loads": 1,
-    "crashes": 2,
-}
+TOTALS = Totals(prompt_tokens=7, cached_tokens=5, completion_tokens=3, prompt_ms=500.0, loads=1, crashes=2)
+KINDS: Final[tuple[Kind, ...]] = ("chat", "vocabulary")
 JSON = {"Content-Type": "application/json"}
 
 
 def show(house: House, *, running: int = 0, model: str | None = None) -> None:
     """Has the dispatcher say so."""
-    state = {"state": "unloaded" if model is None else "ready", "id": model}
-    told: dict[str, Any] = {"queue": {"running": running, "waiting": 4}, "model": state, "totals": TOTALS}
-    runner = {"kind": "chat", "model": model, "state": "ready", "resident_bytes": 2000}
-    told["runners"] = [] if model is None else [runner, {**runner, "kind": "vocabulary"}]
-    told["memory"] = {"server_bytes": 1000, "runner_bytes": 2000, "vram_bytes": 3000, "available_bytes": 4000}
-    house.dispatcher.status = lambda: told  # type: ignore[method-assign]
+    now = DispatcherStatus(
+        queue=QueueStatus(running=running, waiting=4),
+        state=ModelState.READY if model is not None else ModelState.UNLOADED,
+        label=model,
+        totals=TOTALS,
+        runners=()
+        if model is None
+        else tuple(RunnerStatus(kind, model, ModelState.READY, None, 2000) for kind in KINDS),
+    )
+    full = FullStatus(now, MemoryInUse(1000, 2000, 3000, 4000))
+
+    async def full_status() -> FullStatus:
+        return full
+
+    house.dispatcher.status = lambda: now  # type: ignore[method-assign]
+    house.dispatcher.full_status = full_status  # type: ignore[method-assign]
 
 
 async def metrics(house: House) -> dict[str, float]:

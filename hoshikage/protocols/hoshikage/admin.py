@@ -16,6 +16,7 @@ from hoshikage import gguf
 from hoshikage.answer.model_files import MODEL_FILES
 from hoshikage.dispatch import templates
 from hoshikage.dispatch.headroom import available_memory
+from hoshikage.dispatch.model_state import ModelState
 from hoshikage.errors import InvalidRequest
 from hoshikage.http import error_response, listeners
 from hoshikage.http.json_body import read_json, read_json_if_any
@@ -113,8 +114,8 @@ async def load(request: web.Request) -> web.Response:
 async def unload(request: web.Request) -> web.Response:
     """Unloads whatever is loaded, unless any of it is in use."""
     await _nothing(request)
-    model = request.app[DISPATCHER].status()["model"]
-    name = None if model["state"] == "unloaded" else model["id"]
+    status = request.app[DISPATCHER].status()
+    name = None if status.state is ModelState.UNLOADED else status.label
     await request.app[DISPATCHER].unload()
     return _json({"name": name, "unloaded": name is not None})
 

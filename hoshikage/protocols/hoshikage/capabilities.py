@@ -19,7 +19,7 @@ async def capabilities(request: web.Request) -> web.StreamResponse:
         app[MODEL_FILES],
         app[CHAT_FORMATS],
         app[SETTINGS],
-        runners=app[DISPATCHER].status()["runners"],
+        runners=app[DISPATCHER].status().runners,
         token_needed=app[ORIGIN_POLICY].needs_token,
     )
     return json_response({"version": __version__, **found})

@@ -8,13 +8,17 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from hoshikage import __version__
 from hoshikage.dispatch.latencies import BOUNDS, Latencies
+from hoshikage.dispatch.memory import MemoryInUse
+from hoshikage.dispatch.model_state import ModelState
+from hoshikage.dispatch.status import FullStatus, QueueStatus
+from hoshikage.dispatch.totals import Totals
 from hoshikage.http.keys import DISPATCHER, METRICS, SETTINGS
 from hoshikage.http.measures import BUCKETS, CLIENT_LEFT, QUIET, Measures
 
@@ -50,7 +54,7 @@ async def metrics(request: web.Request) -> web.Response:
     return web.Response(body=told.encode(), headers={"Content-Type": CONTENT_TYPE})
 
 
-def of(measures: Measures, status: dict[str, Any], room: int, latencies: Latencies) -> str:
+def of(measures: Measures, status: FullStatus, room: int, latencies: Latencies) -> str:
     """The whole text; `room` is how many requests may wait."""
     return "".join((*_lines(measures, status, room), *_answers(latencies)))
 
@@ -61,8 +65,8 @@ def _route(request: web.Request) -> str:
     return "" if resource is None else resource.canonical
 
 
-def _lines(measures: Measures, status: dict[str, Any], room: int) -> Iterator[str]:
-    model, queue, totals = status["model"], status["queue"], status["totals"]
+def _lines(measures: Measures, status: FullStatus, room: int) -> Iterator[str]:
+    now, queue, totals = status.now, status.now.queue, status.now.totals
     yield from _family("hoshikage_info", "gauge", "Version of the server.", [({"version": __version__}, 1)])
     requests = [
         ({"method": method, "route": route, "status": code}, count)
@@ -70,41 +74,44 @@ def _lines(measures: Measures, status: dict[str, Any], room: int) -> Iterator[st
     ]
     yield from _family("hoshikage_requests_total", "counter", "HTTP requests.", requests)
     yield from _histogram(measures)
-    yield from _family("hoshikage_requests_running", "gauge", "Requests that run.", [({}, queue["running"])])
-    yield from _family("hoshikage_requests_waiting", "gauge", "Requests that wait.", [({}, queue["waiting"])])
+    yield from _family("hoshikage_requests_running", "gauge", "Requests that run.", [({}, queue.running)])
+    yield from _family("hoshikage_requests_waiting", "gauge", "Requests that wait.", [({}, queue.waiting)])
     yield from _family("hoshikage_queue_size", "gauge", "Requests that may wait.", [({}, room)])
-    yield from _memory(status["memory"])
-    states = [({"state": state}, int(state == model["state"])) for state in STATES]
+    yield from _memory(status.memory)
+    states = [({"state": state.value}, int(state is now.state)) for state in ModelState]
     yield from _family("hoshikage_model_state", "gauge", "1 for the state the model is in.", states)
-    models = [one for one in status["runners"] if one["kind"] != "vocabulary"]
-    loaded: list[Sample] = [({"model": one["model"]}, 1) for one in models if one["state"] == "ready"]
+    loaded: list[Sample] = [({"model": one.model}, 1) for one in now.loaded()]
     yield from _family("hoshikage_model_loaded", "gauge", "1 for each model that is loaded.", loaded)
-    held = [({"model": one["model"], "kind": one["kind"]}, one["resident_bytes"]) for one in status["runners"]]
+    held = [({"model": one.model, "kind": one.kind}, one.resident_bytes) for one in now.runners]
     yield from _family("hoshikage_model_resident_bytes", "gauge", "Resident memory of each model's runner.", held)
-    for name, key, what in (
-        ("hoshikage_model_loads_total", "loads", "Models loaded."),
-        ("hoshikage_runner_crashes_total", "crashes", "Runners that ended by themselves."),
-        ("hoshikage_prompt_tokens_total", "prompt_tokens", "Tokens of prompts computed."),
-        ("hoshikage_cached_tokens_total", "cached_tokens", "Tokens of prompts that were in memory already."),
-        ("hoshikage_completion_tokens_total", "completion_tokens", "Tokens generated."),
+    for name, count, what in (
+        ("hoshikage_model_loads_total", totals.loads, "Models loaded."),
+        ("hoshikage_runner_crashes_total", totals.crashes, "Runners that ended by themselves."),
+        ("hoshikage_prompt_tokens_total", totals.prompt_tokens, "Tokens of prompts computed."),
+        ("hoshikage_cached_tokens_total", totals.cached_tokens, "Tokens of prompts that were in memory already."),
+        ("hoshikage_completion_tokens_total", totals.completion_tokens, "Tokens generated."),
     ):
-        yield from _family(name, "counter", what, [({}, totals[key])])
-    for name, key, what in (
-        ("hoshikage_prompt_seconds_total", "prompt_ms", "Time spent on prompts."),
-        ("hoshikage_decode_seconds_total", "decode_ms", "Time spent generating."),
+        yield from _family(name, "counter", what, [({}, count)])
+    for name, duration_ms, what in (
+        ("hoshikage_prompt_seconds_total", totals.prompt_ms, "Time spent on prompts."),
+        ("hoshikage_decode_seconds_total", totals.decode_ms, "Time spent generating."),
     ):
-        yield from _family(name, "counter", what, [({}, totals[key] / 1e3)])
+        yield from _family(name, "counter", what, [({}, duration_ms / 1e3)])
     yield from _as_llama_server(queue, totals)
 
 
-def _memory(held: Mapping[str, int]) -> Iterator[str]:
-    for name, key, what in (
-        ("process_resident_memory_bytes", "server_bytes", "Resident memory of the server."),
-        ("hoshikage_runner_resident_bytes", "runner_bytes", "Resident memory of all runners; 0 where there is none."),
-        ("hoshikage_runner_vram_bytes", "vram_bytes", "Memory of NVIDIA GPUs that the runners hold."),
-        ("hoshikage_memory_available_bytes", "available_bytes", "Memory that the machine has left; 0: not told."),
+def _memory(used: MemoryInUse) -> Iterator[str]:
+    for name, size, what in (
+        ("process_resident_memory_bytes", used.server_bytes, "Resident memory of the server."),
+        (
+            "hoshikage_runner_resident_bytes",
+            used.runner_bytes,
+            "Resident memory of all runners; 0 where there is none.",
+        ),
+        ("hoshikage_runner_vram_bytes", used.vram_bytes, "Memory of NVIDIA GPUs that the runners hold."),
+        ("hoshikage_memory_available_bytes", used.available_bytes, "Memory that the machine has left; 0: not told."),
     ):
-        yield from _family(name, "gauge", what, [({}, held[key])])
+        yield from _family(name, "gauge", what, [({}, size)])
 
 
 def _answers(latencies: Latencies) -> Iterator[str]:
@@ -122,18 +129,18 @@ def _answers(latencies: Latencies) -> Iterator[str]:
             yield _line(f"{name}_count", labels, found.total)
 
 
-def _as_llama_server(queue: Mapping[str, Any], totals: Mapping[str, Any]) -> Iterator[str]:
+def _as_llama_server(queue: QueueStatus, totals: Totals) -> Iterator[str]:
     """The same under the names that boards made for llama-server look for."""
     for name, kind, value in (
-        ("prompt_tokens_total", "counter", totals["prompt_tokens"]),
-        ("prompt_tokens_cached_total", "counter", totals["cached_tokens"]),
-        ("prompt_seconds_total", "counter", totals["prompt_ms"] / 1e3),
-        ("tokens_predicted_total", "counter", totals["completion_tokens"]),
-        ("tokens_predicted_seconds_total", "counter", totals["decode_ms"] / 1e3),
-        ("prompt_tokens_seconds", "gauge", _rate(totals["prompt_tokens"], totals["prompt_ms"])),
-        ("predicted_tokens_seconds", "gauge", _rate(totals["completion_tokens"], totals["decode_ms"])),
-        ("requests_processing", "gauge", queue["running"]),
-        ("requests_deferred", "gauge", queue["waiting"]),
+        ("prompt_tokens_total", "counter", totals.prompt_tokens),
+        ("prompt_tokens_cached_total", "counter", totals.cached_tokens),
+        ("prompt_seconds_total", "counter", totals.prompt_ms / 1e3),
+        ("tokens_predicted_total", "counter", totals.completion_tokens),
+        ("tokens_predicted_seconds_total", "counter", totals.decode_ms / 1e3),
+        ("prompt_tokens_seconds", "gauge", _rate(totals.prompt_tokens, totals.prompt_ms)),
+        ("predicted_tokens_seconds", "gauge", _rate(totals.completion_tokens, totals.decode_ms)),
+        ("requests_processing", "gauge", queue.running),
+        ("requests_deferred", "gauge", queue.waiting),
     ):
         yield from _family(f"llamacpp:{name}", kind, "As llama-server has it.", [({}, value)])
 

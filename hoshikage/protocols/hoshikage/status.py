@@ -10,7 +10,7 @@ from aiohttp import web
 
 from hoshikage import __version__
 from hoshikage.http.authenticator import ANONYMOUS, CALLER
-from hoshikage.http.keys import AUTHENTICATOR, DISPATCHER
+from hoshikage.http.keys import AUTHENTICATOR, DISPATCHER, SETTINGS
 
 CHALLENGE_HEADER: Final = "x-hoshikage-challenge"
 PROOF_HEADER: Final = "x-hoshikage-proof"
@@ -32,7 +32,7 @@ async def health(request: web.Request) -> web.Response:
 
 
 async def status(request: web.Request) -> web.Response:
-    found = await request.app[DISPATCHER].full_status()
+    found = (await request.app[DISPATCHER].full_status()).to_json(request.app[SETTINGS].lang)
     if CALLER.get().name == ANONYMOUS:
         found = without_paths(found)
     return _json({"status": "ok", "state": "awake", "version": __version__, **found})

@@ -9,6 +9,8 @@ from aiohttp import web
 
 from hoshikage import __version__, gguf
 from hoshikage.answer.models import resolve
+from hoshikage.dispatch.model_state import ModelState
+from hoshikage.dispatch.status import DispatcherStatus
 from hoshikage.errors import GgufInvalid, Unavailable
 from hoshikage.http.json_response import json_response
 from hoshikage.http.keys import DISPATCHER, REGISTRY, SETTINGS
@@ -33,19 +35,16 @@ async def props(request: web.Request) -> web.Response:
             "chat_template": template,
             "modalities": {"vision": False, "audio": False},
             "build_info": f"hoshikage-{__version__}",
-            "is_sleeping": status["model"]["state"] == "unloaded",
+            "is_sleeping": status.state is ModelState.UNLOADED,
         }
     )
 
 
 async def slots(request: web.Request) -> web.Response:
     status = request.app[DISPATCHER].status()
-    if (
-        request.query.get("fail_on_no_slot")
-        and status["queue"]["running"] >= request.app[SETTINGS].load_params.n_parallel
-    ):
+    if request.query.get("fail_on_no_slot") and status.queue.running >= request.app[SETTINGS].load_params.n_parallel:
         raise Unavailable("http.no_slot", retry_after=1)
-    n_ctx = status["model"].get("n_ctx", request.app[SETTINGS].load_params.n_ctx)
+    n_ctx = request.app[SETTINGS].load_params.n_ctx if status.model is None else status.model.n_ctx
     params = _defaults(request)
     return json_response(
         [
@@ -57,7 +56,7 @@ async def slots(request: web.Request) -> web.Response:
 
 async def _model(request: web.Request) -> ModelSpec | None:
     registry = request.app[REGISTRY]
-    name: str | None = request.query.get("model") or request.app[DISPATCHER].status()["model"]["id"]
+    name: str | None = request.query.get("model") or request.app[DISPATCHER].status().label
     if name is not None:
         return await resolve(registry, name)
     specs = await asyncio.to_thread(registry.specs)
@@ -78,9 +77,9 @@ def _of_file(spec: ModelSpec, n_ctx: int) -> tuple[str, int]:
     return template, fits
 
 
-def _slot(status: dict[str, Any], n_ctx: int, number: int = 0) -> dict[str, Any]:
+def _slot(status: DispatcherStatus, n_ctx: int, number: int = 0) -> dict[str, Any]:
     """The first slots are shown as those that are busy; which answer has which is the runner's business."""
-    busy = status["queue"]["running"] > number
+    busy = status.queue.running > number
     return {"id": number, "id_task": -1, "n_ctx": n_ctx, "speculative": False, "is_processing": busy}
 
 

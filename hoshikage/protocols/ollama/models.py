@@ -9,6 +9,7 @@ from typing import Any, Final
 from hoshikage.answer import models
 from hoshikage.answer.capabilities import abilities, all_specs
 from hoshikage.answer.model_files import Facts, ModelFiles, iso
+from hoshikage.dispatch.status import DispatcherStatus, RunnerStatus
 from hoshikage.errors import ModelNotFound
 from hoshikage.registry import ModelSpec, Registry
 
@@ -42,33 +43,31 @@ async def tags(registry: Registry, files: ModelFiles) -> list[dict[str, Any]]:
 
 
 async def running(
-    registry: Registry, files: ModelFiles, status: dict[str, Any], idle_timeout: float
+    registry: Registry, files: ModelFiles, status: DispatcherStatus, idle_timeout: float
 ) -> list[dict[str, Any]]:
     """The loaded models."""
     shown = []
-    for runner in status["runners"]:
-        if runner["state"] != "ready" or runner["kind"] == "vocabulary":
-            continue
+    for runner in status.loaded():
         try:
-            spec = await models.resolve(registry, runner["model"])
+            spec = await models.resolve(registry, runner.model)
         except ModelNotFound:  # taken out of the registry since
             continue
         found = await files.facts(spec.file)
         more = {
-            "size_vram": int(found.size * _share_on_gpu(found, runner.get("n_gpu_layers", 0))),
+            "size_vram": int(found.size * _share_on_gpu(found, runner.n_gpu_layers)),
             "expires_at": iso(time.time() + _left(runner, idle_timeout)),
-            "context_length": runner.get("n_ctx", 0),
+            "context_length": runner.n_ctx,
         }
         shown.append({**_entry(spec, found), **more})
     return shown
 
 
-def _left(runner: dict[str, Any], idle_timeout: float) -> float:
+def _left(runner: RunnerStatus, idle_timeout: float) -> float:
     """Seconds until the model ends: for one that answers, counted as if it were done now."""
-    if runner.get("unload_in") is not None:
-        return float(runner["unload_in"])
-    busy = runner.get("running", 0) or runner.get("waiting", 0)
-    return idle_timeout if busy and idle_timeout and not runner.get("pinned") else NEVER_S
+    if runner.unload_in is not None:
+        return runner.unload_in
+    busy = runner.running or runner.waiting
+    return idle_timeout if busy and idle_timeout and not runner.pinned else NEVER_S
 
 
 def capabilities(found: Facts, *, thinks: bool) -> list[str]:
