@@ -146,6 +146,14 @@ def label(text: str) -> str | None:
     return text.strip() or None
 
 
+def chroma_url(text: str) -> str | None:
+    """The address of a Chroma server; None for an empty text."""
+    address = text.strip().rstrip("/")
+    if address and not re.fullmatch(r"https?://(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", address):
+        raise ValueError(text)
+    return address or None
+
+
 def one_of(*choices: str) -> OneOf:
     return OneOf(choices)
 

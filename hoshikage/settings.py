@@ -103,6 +103,16 @@ class Settings:
     cluster_divisor: int
     min_clusters: int
     max_clusters: int
+    memory: bool
+    """Whether what is said is kept, and recalled into later conversations."""
+    memory_distance: float
+    """Cosine distance up to which something is recalled."""
+    memory_tokens: int
+    memory_ttl: float
+    """Days that something is kept; 0 is for good."""
+    chroma_path: Path
+    chroma_url: str | None
+    """A Chroma server in place of the folder."""
     embedding_model: str | None
     """Label of the model that makes memory's vectors."""
     sentence_bert_model: str | None
@@ -184,6 +194,7 @@ def load(flags: Mapping[str, str], environ: Mapping[str, str], working_dir: Path
         values["model_map_file"] = config_dir() / "model_map.json"
     elif sources["MODEL_MAP_FILE"] == here:
         values["registry_root"] = working_dir.absolute()
+    values["chroma_path"] = values["chroma_path"] or config_dir() / "memory"
     values["load_params"] = LoadParams("", **load_values)
     values["lang"], sources[LANGUAGE_VARIABLE] = _language(layers)
     return LoadedSettings(Settings(**values), sources, tuple(warnings))

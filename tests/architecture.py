@@ -47,7 +47,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     "lab": VALUES | {"_ffi", "llama"},
     "runner": VALUES | {"native_os", "_ffi", "llama", "engine", "lab"},
     # beside both: what keeps memory
-    "keeper": frozenset({"errors", "native_os"}),
+    "keeper": frozenset({"errors", "native_os", "durable"}),
     # the server's side, from the bottom up
     "library": frozenset({"errors", "params", "infos", "durable", "locked_file", "messages"}),
     "tools": frozenset({"errors", "params"}),
@@ -91,6 +91,7 @@ OWNERS: Final[Mapping[str, frozenset[str]]] = {
     "rich": frozenset({"cli"}),
     "numpy": RUNNER_SIDE | {"keeper"},
     "sklearn": frozenset({"keeper"}),
+    "chromadb": frozenset({"keeper"}),
     "sentencex": frozenset({"keeper"}),
     "ray": frozenset({"cluster"}),
     "huggingface_hub": frozenset({"hub"}),

@@ -53,6 +53,11 @@ class MemoryHolder:
             self._memory = Memory(self._settings, self._dispatcher, self._registry)
         return self._memory
 
+    def start(self) -> None:
+        """With MEMORY=on, takes the folder of what is kept. Raises UsageError where another server has it."""
+        if self._settings.memory:
+            self.memory.claim()
+
     async def stop(self) -> None:
         if self._memory is not None:
             await self._memory.stop()

@@ -19,9 +19,9 @@ from hoshikage.answer.memory_holder import MEMORY
 from hoshikage.answer.model_files import MODEL_FILES
 from hoshikage.answer.models import n_ctx_of
 from hoshikage.answer.submit import perform
-from hoshikage.errors import EmbeddingModelNeeded, HoshikageError
+from hoshikage.errors import EmbeddingModelNeeded, HoshikageError, InvalidRequest
 from hoshikage.http import error_response
-from hoshikage.http.authenticator import CALLER
+from hoshikage.http.authenticator import ANONYMOUS, CALLER
 from hoshikage.http.keys import SETTINGS
 from hoshikage.messages import describe, text
 from hoshikage.params import ChatPrompt, GenerationRequest, Measuring
@@ -32,46 +32,150 @@ if TYPE_CHECKING:
 
 log: Final = logging.getLogger("hoshikage.memory")
 CONDENSED_HEADER: Final = "X-Hoshikage-Condensed"
+RECALLED_HEADER: Final = "X-Hoshikage-Recalled"
 COUNTED_AT_ONCE: Final = 4_000_000
 """Characters of one question for counts: a frame has a limit."""
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """What of a request is to be kept once its answer has ended."""
+
+    scope: str
+    conversation: str
+    asked: str
+
+
+@dataclass(frozen=True, slots=True)
 class Remembered:
-    """What memory did to a request."""
+    """What memory did to a request, and is to do after it."""
 
     condensed: int = 0
     """Turns that a digest stands for."""
+    recalled: int = 0
+    """Passages of other conversations that stand in the prompt."""
+    kept: Kept | None = None
     warnings: tuple[dict[str, str], ...] = ()
 
 
 NOTHING: Final = Remembered()
+LOCAL: Final = "local"
+"""The scope of this user's own commands, and of all callers without a token."""
+
+
+def scope_of_caller() -> str:
+    """Whose memory the current request is about: each token has its own."""
+    name = CALLER.get().name
+    return LOCAL if name in (None, ANONYMOUS) else f"token:{name}"
 
 
 async def remembered(
     request: web.Request, spec: ModelSpec, body: ChatBody, job: GenerationRequest
 ) -> tuple[GenerationRequest, Remembered]:
     """The request with what memory makes of it. Raises InvalidRequest for what the request itself asks wrongly."""
-    if not _summarises(request, spec, body):
+    recalls, keeps = _remembers(request, body)
+    summarises = _summarises(request, spec, body)
+    if not (recalls or keeps or summarises):
         return job, NOTHING
-    assert isinstance(job.prompt, ChatPrompt)
-    found = await request.app[MODEL_FILES].facts(spec.file)
-    n_ctx = n_ctx_of(request, spec, found)
-    tools = msgspec.json.encode(body.tools).decode() if body.tools else ""
-    memory = request.app[MEMORY].memory
+    made = _Made(request, spec, job)
+    if summarises:
+        await made.condense(body)
+    asked = _asked(made.prompt)
+    if asked is None or not (recalls or keeps):
+        return made.job, made.told
+    words = made.prompt.messages[asked].content or ""
+    own = body.memory.conversation if body.memory is not None else None
+    scope = scope_of_caller()
+    conversation = own or _conversation(request, scope, job.prompt)
+    if recalls and words.strip():
+        await made.recall(asked, scope, conversation)
+    if keeps:
+        made.told = replace(made.told, kept=Kept(scope, conversation, words))
+    return made.job, made.told
 
-    async def count(texts: Sequence[str]) -> list[int]:
-        return await _counted(request, spec, texts)
 
-    try:
-        made = await memory.summaries.condense(job.prompt, tools, n_ctx, count, CALLER.get().name or "")
-    except EmbeddingModelNeeded:
-        raise
-    except HoshikageError as error:
-        return job, Remembered(warnings=(_warning(request, error),))
-    if made is None:
-        return job, NOTHING
-    return replace(job, prompt=made.prompt), Remembered(made.turns)
+def keep_said(request: web.Request, kept: Kept, answer: str) -> None:
+    """Has an exchange kept in the background."""
+    turns = [(role, said) for role, said in (("user", kept.asked), ("assistant", answer)) if said.strip()]
+    request.app[MEMORY].memory.recollections.keep(kept.scope, kept.conversation, turns)
+
+
+class _Made:
+    """A request while memory works on it. Where something fails, it stays as it was, and a warning says so."""
+
+    def __init__(self, request: web.Request, spec: ModelSpec, job: GenerationRequest) -> None:
+        self._request = request
+        self._spec = spec
+        self._memory = request.app[MEMORY].memory
+        self.job = job
+        self.told = NOTHING
+
+    @property
+    def prompt(self) -> ChatPrompt:
+        assert isinstance(self.job.prompt, ChatPrompt)
+        return self.job.prompt
+
+    async def condense(self, body: ChatBody) -> None:
+        """Puts a digest in the place of old turns, where the conversation is long."""
+        found = await self._request.app[MODEL_FILES].facts(self._spec.file)
+        n_ctx = n_ctx_of(self._request, self._spec, found)
+        tools = msgspec.json.encode(body.tools).decode() if body.tools else ""
+        try:
+            made = await self._memory.summaries.condense(self.prompt, tools, n_ctx, self._count, scope_of_caller())
+        except EmbeddingModelNeeded:
+            raise
+        except HoshikageError as error:
+            self._warn(error)
+            return
+        if made is not None:
+            self.job = replace(self.job, prompt=made.prompt)
+            self.told = replace(self.told, condensed=made.turns)
+
+    async def recall(self, asked: int, scope: str, conversation: str) -> None:
+        """Puts what other conversations said in front of the words with that number."""
+        turns = list(self.prompt.messages)
+        words = turns[asked].content or ""
+        at_hand = [turn.content for turn in turns if isinstance(turn.content, str)]
+        try:
+            found = await self._memory.recollections.recall(scope, conversation, words, at_hand, self._count)
+        except EmbeddingModelNeeded:
+            raise
+        except HoshikageError as error:
+            self._warn(error)
+            return
+        if found:
+            turns[asked] = replace(turns[asked], content=self._memory.marked(found, words))
+            self.job = replace(self.job, prompt=replace(self.prompt, messages=tuple(turns)))
+            self.told = replace(self.told, recalled=len(found))
+
+    async def _count(self, texts: Sequence[str]) -> list[int]:
+        return await _counted(self._request, self._spec, texts)
+
+    def _warn(self, error: HoshikageError) -> None:
+        self.told = replace(self.told, warnings=(*self.told.warnings, _warning(self._request, error)))
+
+
+def _asked(prompt: ChatPrompt) -> int | None:
+    """The place of what the user said last."""
+    users = [place for place, turn in enumerate(prompt.messages) if turn.role == "user" and turn.content]
+    return users[-1] if users else None
+
+
+def _conversation(request: web.Request, scope: str, prompt: object) -> str:
+    """The name of a conversation that has none: its first words are."""
+    assert isinstance(prompt, ChatPrompt)
+    first = next((turn.content or "" for turn in prompt.messages if turn.role == "user"), "")
+    return request.app[MEMORY].memory.conversation(scope, first)
+
+
+def _remembers(request: web.Request, body: ChatBody) -> tuple[bool, bool]:
+    """Whether something is recalled, and whether something is kept. Raises InvalidRequest."""
+    on, asked = request.app[SETTINGS].memory, body.memory
+    recall = on if asked is None or asked.recall is None else asked.recall
+    store = on if asked is None or asked.store is None else asked.store
+    if (recall or store) and not on:
+        raise InvalidRequest("remember.off", param="memory.recall" if recall else "memory.store")
+    return recall, store
 
 
 def _summarises(request: web.Request, spec: ModelSpec, body: ChatBody) -> bool:

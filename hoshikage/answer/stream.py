@@ -14,7 +14,7 @@ from aiohttp import web
 from hoshikage import wire
 from hoshikage.answer.output_parser import OutputParser, ParsedEnd
 from hoshikage.answer.prepared import PreparedRequest, renamed
-from hoshikage.answer.remembering import CONDENSED_HEADER
+from hoshikage.answer.remembering import CONDENSED_HEADER, RECALLED_HEADER, keep_said
 from hoshikage.answer.shapes import REPAIR_HEADER, SHIFTED_HEADER, Progress
 from hoshikage.answer.submit import keep, submit
 from hoshikage.dispatch.client import Note, Waiting
@@ -186,6 +186,10 @@ class _Pump:
         self.headers: dict[str, str] = dict(writer.headers)
         if prepared.memory.condensed:
             self.headers[CONDENSED_HEADER] = str(prepared.memory.condensed)
+        if prepared.memory.recalled:
+            self.headers[RECALLED_HEADER] = str(prepared.memory.recalled)
+        self._heard: list[str] | None = None if prepared.memory.kept is None else []
+        """What the first choice has said, where it is to be kept."""
         """What has become known for the answer's headers."""
         self.comment: Comment = "waiting"
         """What a silent stream says."""
@@ -214,6 +218,8 @@ class _Pump:
             if not self._finished:
                 raise InferenceFailed("http.answer_cut")
         last += self._writer.close()
+        if self._prepared.memory.kept is not None:
+            keep_said(self._request, self._prepared.memory.kept, "".join(self._heard or ()))
         if self._on_end is not None:
             self._on_end()
         keep(self._request, self._prepared.spec, self._ttl)
@@ -272,6 +278,8 @@ class _Pump:
     def _say(
         self, choice: int, deltas: Sequence[Delta], logprobs: Sequence[wire.Chosen], completion_tokens: int
     ) -> bytes:
+        if self._heard is not None and choice == 0:
+            self._heard += [delta.text for delta in deltas if isinstance(delta, Content)]
         lead = self._lead() if deltas and not self._begun else b""  # first, as writers number their frames
         return lead + self._writer.say(self._first + choice, deltas, logprobs, completion_tokens)
 

@@ -12,6 +12,7 @@ from hoshikage.keeper import frames
 
 if TYPE_CHECKING:
     from hoshikage.keeper.sentence_bert import SentenceBert
+    from hoshikage.keeper.store import Store
 
 MAX_VECTORS: Final = 20_000
 """Vectors of sentences that are kept, so that a growing conversation is embedded once: 30 MB of 384 numbers each."""
@@ -23,6 +24,7 @@ class Desk:
     def __init__(self) -> None:
         self._vectors: OrderedDict[bytes, bytes] = OrderedDict()
         self._bert: SentenceBert | None = None
+        self._store: Store | None = None
 
     def reply(self, ask: frames.Ask) -> frames.Reply:
         """Raises HoshikageError, and whatever a library does."""
@@ -33,7 +35,9 @@ class Desk:
             return frames.Done(ask.number, len(ask.texts))
         if isinstance(ask, frames.Choose):
             return self._choose(ask)
-        return self._encode(ask)
+        if isinstance(ask, frames.Encode):
+            return self._encode(ask)
+        return self._keep(ask)
 
     def _split(self, ask: frames.Split) -> frames.Sentences:
         from hoshikage.keeper.sentences import sentences_of
@@ -64,6 +68,25 @@ class Desk:
         while len(self._vectors) > max(MAX_VECTORS, len(rows)):
             self._vectors.popitem(last=False)
         return frames.Chosen(ask.number, tuple(found))
+
+    def _keep(self, ask: frames.Open | frames.Remember | frames.Recall | frames.Browse | frames.Forget) -> frames.Reply:
+        """What the store does."""
+        from hoshikage.keeper.store import Store
+
+        if isinstance(ask, frames.Open):
+            self._store = Store(ask.folder, ask.url)
+            return frames.Done(ask.number)
+        if self._store is None:
+            raise InferenceFailed("remember.not_open")
+        if isinstance(ask, frames.Remember):
+            return frames.Done(ask.number, self._store.remember(ask))
+        if isinstance(ask, frames.Recall):
+            found = self._store.recall(ask)
+            return frames.Entries(ask.number, tuple(found), len(found))
+        if isinstance(ask, frames.Browse):
+            listed, total = self._store.browse(ask)
+            return frames.Entries(ask.number, tuple(listed), total)
+        return frames.Done(ask.number, self._store.forget(ask))
 
     def _encode(self, ask: frames.Encode) -> frames.Vectors:
         from hoshikage.keeper.sentence_bert import SentenceBert

@@ -66,7 +66,90 @@ class Encode(Frame, frozen=True, tag="encode"):
     texts: tuple[str, ...]
 
 
+class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Something that was said, as it is kept. `id` is the same for the same words of the same scope and role."""
+
+    id: str
+    role: str
+    text: str
+    time: float
+    """Unix time."""
+    conversation: str
+    vector: bytes
+
+
+class Open(Frame, frozen=True, tag="open"):
+    """Says where the store is: a folder, or the address of a Chroma server. Comes first. Answered by Done."""
+
+    folder: str
+    url: str = ""
+
+
+class Remember(Frame, frozen=True, tag="remember"):
+    """Keeps records; what is kept already only becomes newer. Answered by Done."""
+
+    scope: str
+    model: str
+    records: tuple[Record, ...]
+
+
+class Recall(Frame, frozen=True, tag="recall"):
+    """Asks for what is near to a vector. Answered by Entries, the nearest first."""
+
+    scope: str
+    model: str
+    vector: bytes
+    but: str = ""
+    """A conversation whose words do not count."""
+    within: float = 2.0
+    """Cosine distance at most."""
+    since: float = 0.0
+    most: int = 16
+
+
+class Browse(Frame, frozen=True, tag="browse"):
+    """Asks for what is kept, the newest first. Answered by Entries."""
+
+    scope: str
+    """Empty for every scope."""
+    conversation: str = ""
+    limit: int = 0
+    """0 is no bound."""
+    offset: int = 0
+
+
+class Forget(Frame, frozen=True, tag="forget"):
+    """Removes what any of these names from the files. Answered by Done with the number of removed records."""
+
+    scope: str
+    """Empty for every scope."""
+    ids: tuple[str, ...] = ()
+    conversation: str = ""
+    before: float = 0.0
+    everything: bool = False
+
+
 # Answered by the keeper.
+
+
+class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A record as it is told."""
+
+    id: str
+    scope: str
+    role: str
+    text: str
+    time: float
+    conversation: str
+    distance: float = 0.0
+    """Of what was recalled."""
+
+
+class Entries(Frame, frozen=True, tag="entries"):
+    """Records; `total` is how many there are without a limit."""
+
+    entries: tuple[Entry, ...]
+    total: int
 
 
 class Sentences(Frame, frozen=True, tag="sentences"):
@@ -107,8 +190,8 @@ class Refused(Frame, frozen=True, tag="refused"):
         return by_name(self.kind).of(self.key, self.details)
 
 
-Ask = Split | Learn | Choose | Encode
-Reply = Sentences | Chosen | Vectors | Done | Refused
+Ask = Split | Learn | Choose | Encode | Open | Remember | Recall | Browse | Forget
+Reply = Sentences | Chosen | Vectors | Entries | Done | Refused
 
 _encoder = msgspec.msgpack.Encoder()
 _asks: msgspec.msgpack.Decoder[Ask] = msgspec.msgpack.Decoder(Ask)

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from hoshikage.keeper.frames import Entry
+from hoshikage.memory.conversation import digest_of
 from hoshikage.memory.embedder import Embedder, Generating
+from hoshikage.memory.folder_lock import FolderLock
 from hoshikage.memory.keeper_process import KeeperProcess
+from hoshikage.memory.recollection import Recollections, marked
 from hoshikage.memory.summary import Summaries
 from hoshikage.registry import Registry
 from hoshikage.settings import Settings
@@ -16,7 +22,25 @@ class Memory:
         self.keeper = KeeperProcess(settings.idle_timeout)
         self.embedder = Embedder(settings, dispatcher, registry, self.keeper)
         self.summaries = Summaries(settings, self.embedder, self.keeper)
+        self.recollections = Recollections(settings, self.embedder, self.keeper)
+        self._lock = FolderLock(settings.chroma_path)
+        self._kept = settings.memory and settings.chroma_url is None
+
+    def claim(self) -> None:
+        """Takes the folder of the store, where this memory keeps one. Raises UsageError where another has it."""
+        if self._kept:
+            self._lock.take()
+
+    def conversation(self, scope: str, first: str) -> str:
+        """The name of a conversation that was given none."""
+        return digest_of(scope, first)[:16]
+
+    def marked(self, entries: Sequence[Entry], asked: str) -> str:
+        """What was recalled in front of what is asked."""
+        return marked(entries, asked)
 
     async def stop(self) -> None:
-        """Ends the keeper."""
+        """Ends the keeper once what was to be kept is, and gives the folder back."""
+        await self.recollections.settled()
         await self.keeper.stop()
+        self._lock.release()

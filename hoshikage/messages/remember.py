@@ -12,7 +12,39 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "by_user": ("ユーザー:", "User:"),
     "by_model": ("アシスタント:", "Assistant:"),
     "digest_end": ("【要点おわり】", "[End of the digest]"),
+    "recalled_begin": (
+        "【以前の会話から、関係のありそうな発言】",
+        "[From earlier conversations, what may matter here]",
+    ),
+    "recalled_end": ("【以前の会話おわり】", "[End of earlier conversations]"),
     # What people read.
+    "off": (
+        "このサーバーは会話を覚えません。MEMORY=on で起動してください（docs/MEMORY.ja.md）。",
+        "This server keeps no conversations. Start it with MEMORY=on (docs/MEMORY.md).",
+    ),
+    "not_kept": ("会話を覚えられませんでした: {reason}", "The conversation could not be kept: {reason}"),
+    "not_open": ("記憶の保存先がまだ開いていません", "The store of memory is not open yet"),
+    "too_slow": (
+        "記憶が {ms} ms のうちに見つけられませんでした",
+        "Memory found nothing within {ms} ms",
+    ),
+    "chroma_gone": (
+        "Chroma のサーバー {url} が応えません（{reason}）",
+        "The Chroma server at {url} does not answer ({reason})",
+    ),
+    "folder_busy": (
+        "記憶のフォルダー {folder} は、ほかの星影が使っています。先に終わらせるか、CHROMA_PATH を変えてください。",
+        "Another Hoshikage uses the memory folder {folder}. Stop it first, or set CHROMA_PATH to another folder.",
+    ),
+    "folder_unusable": (
+        "記憶のフォルダー {folder} を使えません: {reason}",
+        "The memory folder {folder} cannot be used: {reason}",
+    ),
+    "not_found": ("そのような記憶はありません: {name}", "There is no such memory: {name}"),
+    "scope_refused": (
+        "ほかの利用者の記憶は見られません: {name}",
+        "Another caller's memory is not to be seen: {name}",
+    ),
     "went_without": (
         "記憶を使わずに答えました: {reason}",
         "Answered without memory: {reason}",

@@ -296,10 +296,11 @@ async def _dispatching(app: web.Application) -> AsyncIterator[None]:
     await asyncio.to_thread(app[AUTHENTICATOR].prepare)
     await asyncio.to_thread(app[REGISTRY].sweep)
     app[REGISTRY_CHANGES].look(await asyncio.to_thread(app[REGISTRY].specs))
+    await asyncio.to_thread(app[MEMORY].start)
     await app[DISPATCHER].start()
     yield
-    await app[DISPATCHER].stop()
     await app[MEMORY].stop()
+    await app[DISPATCHER].stop()
 
 
 def _tell(settings: Settings, key: str, **details: str) -> None:

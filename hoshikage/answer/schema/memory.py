@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from typing import Annotated
+
+from msgspec import Meta, Struct
 
 
 class MemoryFields(Struct, frozen=True, kw_only=True):
@@ -10,3 +12,9 @@ class MemoryFields(Struct, frozen=True, kw_only=True):
 
     summary: bool | None = None
     """Whether a long conversation is made short."""
+    recall: bool | None = None
+    """Whether what was said in others is recalled."""
+    store: bool | None = None
+    """Whether what is said in this one is kept."""
+    conversation: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
+    """The conversation's name; without it, its first words are."""

@@ -16,6 +16,7 @@ from hoshikage.answer.model_files import MODEL_FILES
 from hoshikage.answer.models import n_ctx_of
 from hoshikage.answer.output_parser import PLAIN
 from hoshikage.answer.prepared import PreparedRequest, prepare
+from hoshikage.answer.remembering import NOTHING
 from hoshikage.answer.stream import respond
 from hoshikage.answer.submit import keep, perform
 from hoshikage.answer.vectors import floats_of
@@ -123,7 +124,7 @@ def _framed(asked: PreparedRequest, body: schema.GenerateRequest) -> PreparedReq
         return replace(asked, jobs=(replace(asked.job, prompt=going_on, return_tokens=True, return_prompt=True),))
     prompt = InfillPrompt(body.prompt or "", body.suffix) if body.suffix else TextPrompt(body.prompt or "")
     job = replace(asked.job, prompt=prompt, special_text=())
-    return replace(asked, jobs=(job,), parsing=PLAIN)
+    return replace(asked, jobs=(job,), parsing=PLAIN, memory=NOTHING)
 
 
 async def _loaded(request: web.Request, spec: ModelSpec, body: schema.AnswerFields, kind: Kind) -> web.Response:

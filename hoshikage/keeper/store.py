@@ -1,0 +1,231 @@
+"""What is kept of conversations: a Chroma store, one collection for each scope and embedding model. Keeper process.
+
+    FOLDER/current          the name of the store in use
+    FOLDER/store-…/         Chroma's files
+
+Chroma marks what is deleted and leaves its text and vector in its files. So what is forgotten is left out while the
+store is written anew beside the old one; `current` then names the new one, and the old one is removed. A kill at any
+moment leaves the one or the other whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from hoshikage import durable
+from hoshikage.errors import Unavailable
+from hoshikage.keeper import frames
+from hoshikage.keeper.frames import Entry
+
+CURRENT: Final = "current"
+PREFIX: Final = "store-"
+PAGE: Final = 1000
+SPARE: Final = 64
+"""So many more than wanted are looked at, since some are of the conversation at hand or too old."""
+COSINE: Final = {"hnsw": {"space": "cosine"}}
+Keeps = Callable[[str, Mapping[str, Any], str], bool]
+"""Whether a record stays: by its id, its metadata and its scope."""
+
+
+class Store:
+    """Opened once by the keeper."""
+
+    def __init__(self, folder: str, url: str) -> None:
+        """Raises Unavailable where the server of `url` does not answer."""
+        self._folder = None if url else Path(folder)
+        self._url = url
+        self._client: Any = None
+        self._collections: dict[tuple[str, str], Any] = {}
+        self._open()
+
+    def remember(self, ask: frames.Remember) -> int:
+        """Keeps records and says how many."""
+        if ask.records:
+            self._collection(ask.scope, ask.model, create=True).upsert(
+                ids=[one.id for one in ask.records],
+                embeddings=[np.frombuffer(one.vector, "<f4") for one in ask.records],
+                documents=[one.text for one in ask.records],
+                metadatas=[
+                    {"role": one.role, "time": one.time, "conversation": one.conversation} for one in ask.records
+                ],
+            )
+        return len(ask.records)
+
+    def recall(self, ask: frames.Recall) -> list[Entry]:
+        """What is near, the nearest first."""
+        collection = self._collection(ask.scope, ask.model)
+        if collection is None:
+            return []
+        most = ask.most + SPARE
+        while True:
+            found = collection.query(
+                query_embeddings=[np.frombuffer(ask.vector, "<f4")],
+                n_results=most,
+                include=["documents", "metadatas", "distances"],
+            )
+            rows = list(
+                zip(found["ids"][0], found["documents"][0], found["metadatas"][0], found["distances"][0], strict=True)
+            )
+            near = [
+                _entry(ask.scope, name, text, data, float(distance))
+                for name, text, data, distance in rows
+                if distance <= ask.within and data["conversation"] != ask.but and data["time"] >= ask.since
+            ]
+            done = len(rows) < most or len(near) >= ask.most or rows[-1][3] > ask.within
+            if done:
+                return near[: ask.most]
+            most *= 4  # a long conversation's own words stand before all others
+
+    def browse(self, ask: frames.Browse) -> tuple[list[Entry], int]:
+        """The newest first, and how many there are."""
+        found = [
+            _entry(scope, name, text, data)
+            for scope, collection in self._of(ask.scope)
+            for name, text, data in _records(collection)
+            if not ask.conversation or data["conversation"] == ask.conversation
+        ]
+        found.sort(key=lambda one: (-one.time, one.id))
+        end = ask.offset + ask.limit if ask.limit else None
+        return found[ask.offset : end], len(found)
+
+    def forget(self, ask: frames.Forget) -> int:
+        """Says how many are gone."""
+        ids = frozenset(ask.ids)
+
+        def keeps(name: str, data: Mapping[str, Any], scope: str) -> bool:
+            if ask.scope and scope != ask.scope:
+                return True
+            meant = ask.everything or name in ids or (ask.conversation and data["conversation"] == ask.conversation)
+            return not (meant or data["time"] < ask.before)
+
+        gone = {
+            collection.name: [name for name, _, data in _records(collection) if not keeps(name, data, scope)]
+            for scope, collection in self._of("")
+        }
+        count = sum(map(len, gone.values()))
+        if count and self._folder is None:
+            for _, collection in self._of(""):
+                names = gone[collection.name]
+                for start in range(0, len(names), PAGE):
+                    collection.delete(ids=names[start : start + PAGE])
+        elif count:
+            self._rewrite(keeps)
+        return count
+
+    # Chroma
+
+    def _open(self) -> None:
+        import chromadb
+        from chromadb.config import Settings
+
+        settings = Settings(anonymized_telemetry=False)
+        self._collections.clear()
+        if self._folder is not None:
+            self._client = chromadb.PersistentClient(str(self._current()), settings=settings)
+            return
+        parts = urlsplit(self._url)
+        secure = parts.scheme == "https"
+        try:
+            self._client = chromadb.HttpClient(
+                parts.hostname or "", parts.port or (443 if secure else 8000), ssl=secure, settings=settings
+            )
+        except Exception as error:  # noqa: BLE001  httpx's and Chroma's own have no common base
+            raise Unavailable("remember.chroma_gone", url=self._url, reason=type(error).__name__) from None
+
+    def _current(self) -> Path:
+        """The folder of the store in use; what others a kill left behind is removed."""
+        assert self._folder is not None
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        mark = self._folder / CURRENT
+        name = mark.read_text("utf-8").strip() if mark.exists() else ""
+        if not name.startswith(PREFIX) or not (self._folder / name).is_dir():
+            name = _new_name()
+            (self._folder / name).mkdir(mode=0o700)
+            durable.replace(mark, name.encode(), mode=0o600)
+        for stray in self._folder.glob(f"{PREFIX}*"):
+            if stray.name != name:
+                shutil.rmtree(stray, ignore_errors=True)
+        return self._folder / name
+
+    def _rewrite(self, keeps: Keeps) -> None:
+        """Writes what stays into a new store, and puts it in the place of the old one."""
+        import chromadb
+        from chromadb.config import Settings
+
+        assert self._folder is not None
+        name = _new_name()
+        (self._folder / name).mkdir(mode=0o700)
+        fresh: Any = chromadb.PersistentClient(str(self._folder / name), settings=Settings(anonymized_telemetry=False))
+        for scope, collection in self._of(""):
+            copy: Any = None
+            for page in _pages(collection, vectors=True):
+                stay = [
+                    place
+                    for place, (one, data) in enumerate(zip(page["ids"], page["metadatas"], strict=True))
+                    if keeps(one, data, scope)
+                ]
+                if not stay:
+                    continue
+                if copy is None:
+                    copy = fresh.create_collection(
+                        collection.name,
+                        metadata=collection.metadata,
+                        embedding_function=None,
+                        configuration=COSINE,
+                    )
+                copy.add(
+                    ids=[page["ids"][place] for place in stay],
+                    embeddings=[page["embeddings"][place] for place in stay],
+                    documents=[page["documents"][place] for place in stay],
+                    metadatas=[page["metadatas"][place] for place in stay],
+                )
+        fresh.close()
+        self._client.close()
+        durable.replace(self._folder / CURRENT, name.encode(), mode=0o600)
+        self._open()
+
+    def _collection(self, scope: str, model: str, *, create: bool = False) -> Any:
+        """None where there is none and none is to be made."""
+        key = (scope, model)
+        if key not in self._collections:
+            name = "m" + hashlib.sha256(f"{scope}\0{model}".encode()).hexdigest()[:48]
+            if not create and name not in {one.name for one in self._client.list_collections()}:
+                return None
+            self._collections[key] = self._client.get_or_create_collection(
+                name, metadata={"scope": scope, "model": model}, embedding_function=None, configuration=COSINE
+            )
+        return self._collections[key]
+
+    def _of(self, scope: str) -> Iterator[tuple[str, Any]]:
+        """The collections of a scope, or all that are ours."""
+        for listed in self._client.list_collections():
+            own = (listed.metadata or {}).get("scope")
+            if own is not None and (not scope or own == scope):
+                yield str(own), self._client.get_collection(listed.name, embedding_function=None)
+
+
+def _new_name() -> str:
+    return f"{PREFIX}{time.time_ns():x}"
+
+
+def _pages(collection: Any, *, vectors: bool = False) -> Iterator[dict[str, Any]]:
+    include = ["documents", "metadatas", *(["embeddings"] if vectors else [])]
+    for start in range(0, collection.count(), PAGE):
+        yield collection.get(limit=PAGE, offset=start, include=include)
+
+
+def _records(collection: Any) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    for page in _pages(collection):
+        yield from zip(page["ids"], page["documents"], page["metadatas"], strict=True)
+
+
+def _entry(scope: str, name: str, text: str, data: Mapping[str, Any], distance: float = 0.0) -> Entry:
+    return Entry(name, scope, str(data["role"]), text, float(data["time"]), str(data["conversation"]), distance)

@@ -1,0 +1,201 @@
+"""What is kept: each scope apart, each text once, and what is forgotten gone from the files' bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import struct
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final
+
+import numpy
+import pytest
+
+from hoshikage.errors import Unavailable, UsageError
+from hoshikage.keeper import frames
+from hoshikage.memory.folder_lock import FolderLock
+from hoshikage.memory.keeper_process import KeeperProcess
+
+pytestmark = [pytest.mark.process, pytest.mark.memory]
+WIDTH: Final = 16
+
+
+def vector(seed: int) -> bytes:
+    draw = random.Random(seed)
+    numbers = [draw.gauss(0, 1) for _ in range(WIDTH)]
+    length = sum(one * one for one in numbers) ** 0.5
+    return struct.pack(f"<{WIDTH}f", *(one / length for one in numbers))
+
+
+def record(number: int, conversation: str = "c", time: float = 0.0) -> frames.Record:
+    return frames.Record(f"{number:032x}", "user", f"Secret{number}word.", time or number, conversation, vector(number))
+
+
+def holds(raw: bytes, wanted: bytes) -> bool:
+    """Whether the vector stands somewhere in the bytes, give or take the last bits: Chroma makes its length 1 again."""
+    first, *rest = struct.unpack(f"<{WIDTH}f", wanted)
+    for shift in range(4):
+        numbers = numpy.frombuffer(raw[shift : shift + (len(raw) - shift) // 4 * 4], "<f4")
+        with numpy.errstate(invalid="ignore", over="ignore"):
+            places = numpy.flatnonzero(numpy.abs(numbers - first) < 1e-5)
+        for place in places:
+            window = numbers[place + 1 : place + WIDTH]
+            if len(window) == len(rest) and numpy.allclose(window, rest, atol=1e-5):
+                return True
+    return False
+
+
+class Bench:
+    """A keeper with a store open, and short names for what it is asked."""
+
+    def __init__(self, folder: Path, url: str = "") -> None:
+        self.folder = folder
+        self.keeper = KeeperProcess(idle_s=0)
+        self._url = url
+
+    async def open(self) -> None:
+        await self.keeper.ask(lambda n: frames.Open(n, str(self.folder), self._url), frames.Done)
+
+    async def add(self, *records: frames.Record, scope: str = "local") -> None:
+        await self.keeper.ask(lambda n: frames.Remember(n, scope, "m", records), frames.Done)
+
+    async def recall(self, seed: int, scope: str = "local", but: str = "", within: float = 2.0) -> list[str]:
+        found = await self.keeper.ask(lambda n: frames.Recall(n, scope, "m", vector(seed), but, within), frames.Entries)
+        return [one.text for one in found.entries]
+
+    async def texts(self, scope: str = "") -> list[str]:
+        return [one.text for one in (await self.keeper.ask(lambda n: frames.Browse(n, scope), frames.Entries)).entries]
+
+    def raw(self) -> bytes:
+        return b"".join(file.read_bytes() for file in sorted(self.folder.rglob("*")) if file.is_file())
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    made = Bench(tmp_path / "memory")
+    await made.open()
+    yield made
+    await made.keeper.stop()
+
+
+async def test_what_is_near_is_recalled_from_other_conversations_and_each_text_is_there_once(bench: Bench) -> None:
+    await bench.add(*(record(number, f"c{number % 2}") for number in range(100)))
+    await bench.add(record(7, "c1", time=1e9))
+    assert (await bench.recall(7))[0] == "Secret7word."
+    assert "Secret7word." not in await bench.recall(7, but="c1")
+    assert await bench.recall(7, within=1e-3) == ["Secret7word."]
+    texts = await bench.texts()
+    assert (len(texts), texts[0]) == (100, "Secret7word."), "the newest first"
+
+
+async def test_the_words_of_a_long_conversation_at_hand_do_not_hide_the_others(bench: Bench) -> None:
+    own = [frames.Record(f"o{n:031x}", "user", f"Own {n}.", n, "own", vector(1)) for n in range(300)]
+    await bench.add(*own, record(2, "other"))
+    assert await bench.recall(1, but="own") == ["Secret2word."]
+
+
+async def test_what_is_forgotten_is_gone_from_the_bytes_with_its_vector(bench: Bench) -> None:
+    await bench.add(*(record(number) for number in range(1200)))
+    await bench.add(record(5000), scope="token:b")
+    assert b"Secret77word" in bench.raw()
+    assert holds(bench.raw(), vector(77))
+    gone = await bench.keeper.ask(lambda n: frames.Forget(n, "local", (f"{77:032x}",)), frames.Done)
+    assert gone.count == 1
+    raw = bench.raw()
+    assert b"Secret77word" not in raw
+    assert not holds(raw, vector(77))
+    assert b"Secret78word" in raw
+    assert holds(raw, vector(78))
+    assert len(await bench.texts()) == 1200
+    assert (await bench.recall(78))[0] == "Secret78word."
+    await bench.keeper.ask(lambda n: frames.Forget(n, "local", everything=True), frames.Done)
+    assert await bench.texts() == ["Secret5000word."], "another scope's stays"
+    assert b"Secret78word" not in bench.raw()
+
+
+async def test_what_is_too_old_goes(bench: Bench) -> None:
+    await bench.add(record(1, time=10.0), record(2, time=99.0))
+    await bench.keeper.ask(lambda n: frames.Forget(n, "", before=50.0), frames.Done)
+    assert await bench.texts() == ["Secret2word."]
+
+
+async def test_a_conversation_is_forgotten_whole(bench: Bench) -> None:
+    await bench.add(record(1, "a"), record(2, "b"), record(3, "a"))
+    gone = await bench.keeper.ask(lambda n: frames.Forget(n, "local", conversation="a"), frames.Done)
+    assert (gone.count, await bench.texts()) == (2, ["Secret2word."])
+
+
+async def test_a_thousand_interleavings_of_tokens_never_recall_anothers_text(bench: Bench) -> None:
+    draw = random.Random(11)
+    scopes = [f"token:{name}" for name in "abcdef"]
+    owner: dict[str, str] = {}
+    for step in range(1000):
+        scope = draw.choice(scopes)
+        if step % 3 or not owner:
+            number = draw.randrange(10**6)
+            text = f"{scope} said {number}."
+            owner[text] = scope
+            one = frames.Record(f"{number:032x}", "user", text, step, f"c{step % 5}", vector(number % 50))
+            await bench.add(one, scope=scope)
+        else:
+            seed = draw.randrange(50)
+            assert {owner[text] for text in await bench.recall(seed, scope)} <= {scope}
+
+
+async def test_a_kill_at_any_moment_loses_the_message_at_hand_at_most(tmp_path: Path) -> None:
+    draw = random.Random(3)
+    kept: list[str] = []
+    for turn in range(8):
+        bench = Bench(tmp_path / "memory")
+        await bench.open()
+        assert set(kept) <= set(await bench.texts())
+        for number in range(turn * 100, turn * 100 + draw.randint(1, 4)):
+            await bench.add(record(number))
+            kept.append(f"Secret{number}word.")
+        waiting = asyncio.create_task(bench.add(*(record(turn * 100 + 50 + n) for n in range(40))))
+        for _ in range(draw.randint(1, 400)):
+            await asyncio.sleep(0)
+        assert bench.keeper.pid is not None
+        os.kill(bench.keeper.pid, signal.SIGKILL)
+        await asyncio.wait([waiting])
+        assert waiting.exception() is None or isinstance(waiting.exception(), Unavailable)
+        await bench.keeper.stop()
+
+
+async def test_a_kill_while_something_is_forgotten_leaves_the_old_or_the_new_store_whole(tmp_path: Path) -> None:
+    folder = tmp_path / "memory"
+    bench = Bench(folder)
+    await bench.open()
+    await bench.add(*(record(number) for number in range(400)))
+    for steps in (0, 20, 200):
+        waiting = asyncio.create_task(
+            bench.keeper.ask(lambda n: frames.Forget(n, "local", (f"{0:032x}",)), frames.Done)
+        )
+        while len(list(folder.glob("store-*"))) == 1 and not waiting.done():
+            await asyncio.sleep(0)
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        if bench.keeper.pid is not None:
+            os.kill(bench.keeper.pid, signal.SIGKILL)
+        await asyncio.wait([waiting])
+        assert waiting.exception() is None or isinstance(waiting.exception(), Unavailable)
+        await bench.keeper.stop()
+        bench = Bench(folder)
+        await bench.open()
+        assert len(await bench.texts()) in (400, 399)
+        assert len(list(folder.glob("store-*"))) == 1
+    await bench.keeper.stop()
+
+
+def test_two_servers_on_one_folder_are_refused_with_words(tmp_path: Path) -> None:
+    first, second = FolderLock(tmp_path / "memory"), FolderLock(tmp_path / "memory")
+    first.take()
+    with pytest.raises(UsageError) as refused:
+        second.take()
+    assert (refused.value.key, refused.value.details["folder"]) == ("remember.folder_busy", str(tmp_path / "memory"))
+    first.release()
+    second.take()
+    second.release()
