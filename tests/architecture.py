@@ -57,7 +57,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     "answer": VALUES | {"memory", "http", "dispatch", "registry", "gguf", *OPTIONS, "settings", "messages", "tools"},
     "protocols": VALUES
     | {"answer", "http", "dispatch", "registry", "gguf", *OPTIONS, "settings", "messages", "service", "access"}
-    | {"tools", "page", "in_force", "sleeper", "hub"},
+    | {"tools", "page", "in_force", "sleeper", "hub", "memory"},
     "cli": VALUES
     | {
         "protocols",
@@ -74,7 +74,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         "messages",
         "durable",
     }
-    | {"logs", "service", "access", "cores", "in_force", "programs", "hub"},
+    | {"logs", "service", "access", "cores", "in_force", "programs", "hub", "memory"},
     "cluster": frozenset({"messages"}),
     "embedding": VALUES | {"answer", "dispatch", "option", "options", "registry", "settings", "tools"},
     "": frozenset({"embedding"}),

@@ -192,6 +192,9 @@ FOREIGN = {
     "TLS_CERT_FILE": "./cert",
     "TLS_KEY_FILE": "./key",
     "UNIX_SOCKET": "./socket",
+    "MEMORY_TTL": "9",
+    "CHROMA_PATH": "./chroma",
+    "CHROMA_URL": "http://a.example:8000",
     "SENTENCE_BERT_MODEL": "a/model",
 }
 """What a working folder's `.env` asks for in vain."""

@@ -9,10 +9,12 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hoshikage import __version__, settings
+from hoshikage.access.tokens import TokenStore
 from hoshikage.cli import result
 from hoshikage.cli.checking import judge
 from hoshikage.cli.client import Server
@@ -56,7 +58,7 @@ def register(commands: Commands) -> None:
 
 def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     checks: tuple[Callable[[CommandContext], Findings], ...] = (
-        _program, _settings, _folders, _machine, _library, _models, _port
+        _program, _settings, _folders, _machine, _library, _models, _memory, _port
     )  # fmt: skip
     findings = [finding for check in checks for finding in check(context)]
     worst = next((state for state in (PROBLEM, WARNING) if any(f.state == state for f in findings)), OK)
@@ -231,6 +233,34 @@ def _model(spec: ModelSpec, context: CommandContext) -> Finding:
         return Finding("model", PROBLEM, f"{spec.label}: {_message(error, context)}", advice)
     what = " · ".join(part for part in (describe(header), shown(spec.options.given())) if part)
     return Finding("model", OK, context.text("doctor.model", label=spec.label, what=what))
+
+
+def _memory(context: CommandContext) -> Findings:
+    """Where it is on: what it lacks, and who shares what is kept."""
+    chosen = context.settings
+    if not (chosen.memory or chosen.memory_summary):
+        return
+    packages = ("sentencex", "sklearn", *(("chromadb",) if chosen.memory else ()))
+    for name in packages:
+        if find_spec(name) is None:
+            yield Finding(
+                "memory", PROBLEM, context.text("doctor.memory"), context.text("remember.not_installed", name=name)
+            )
+    label = chosen.embedding_model
+    registry = Registry(chosen.model_map_file, chosen.model_dir, chosen.registry_root)
+    if label is None and chosen.sentence_bert_model is None:
+        yield Finding("memory", PROBLEM, context.text("doctor.memory"), context.text("remember.no_embedding_model"))
+    elif label is not None and label not in {spec.label for spec in registry.specs()}:
+        yield Finding(
+            "memory",
+            PROBLEM,
+            context.text("doctor.memory_no_label", label=label),
+            context.text("remember.no_embedding_model"),
+        )
+    else:
+        yield Finding("memory", OK, context.text("doctor.memory_model", name=label or chosen.sentence_bert_model))
+    if chosen.memory and not TokenStore(chosen.token_file).tokens():
+        yield Finding("memory", OK, context.text("doctor.memory_shared"))
 
 
 def _port(context: CommandContext) -> Findings:

@@ -39,6 +39,7 @@ COMMANDS: Final = {
     "lib": "cli.lib_summary",
     "doctor": "cli.doctor_summary",
     "config": "cli.config_summary",
+    "memory": "remember.summary",
     "token": "cli.token_summary",
     "service": "service.summary",
 }

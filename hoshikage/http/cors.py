@@ -20,6 +20,7 @@ EXPOSED: Final = ", ".join(
         "retry-after",
         "x-hoshikage-ignored",
         "x-hoshikage-condensed",
+        "x-hoshikage-recalled",
         *(f"x-ratelimit-{part}-{kind}" for part in ("limit", "remaining", "reset") for kind in ("requests", "tokens")),
     )
 )

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from hoshikage.errors import HoshikageError, Unavailable
 from hoshikage.keeper import frames
@@ -188,3 +188,15 @@ def marked(entries: Sequence[Entry], asked: str) -> str:
     language = language_of([asked])
     lines = [text(language, "remember.recalled_begin"), *map(line, entries), text(language, "remember.recalled_end")]
     return "\n".join([*lines, "", asked])
+
+
+def shown(one: Entry) -> dict[str, Any]:
+    """A recollection as programs read it."""
+    return {
+        "id": one.id,
+        "scope": one.scope,
+        "conversation": one.conversation,
+        "role": one.role,
+        "text": one.text,
+        "time": one.time,
+    }

@@ -24,11 +24,13 @@ class Memory:
         self.summaries = Summaries(settings, self.embedder, self.keeper)
         self.recollections = Recollections(settings, self.embedder, self.keeper)
         self._lock = FolderLock(settings.chroma_path)
-        self._kept = settings.memory and settings.chroma_url is None
+        self._keeps = settings.memory
+        self._in_folder = settings.chroma_url is None
 
-    def claim(self) -> None:
-        """Takes the folder of the store, where this memory keeps one. Raises UsageError where another has it."""
-        if self._kept:
+    def claim(self, *, whatever: bool = False) -> None:
+        """Takes the folder of the store, where this memory keeps one; `whatever` MEMORY says. Raises UsageError where
+        another has it."""
+        if self._in_folder and (self._keeps or whatever):
             self._lock.take()
 
     def conversation(self, scope: str, first: str) -> str:

@@ -126,6 +126,16 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Put the file right, or drop the entry with `hoshikage rm {label}`.",
     ),
     "port_ours": ("{url} で星影 {version} が動いています。", "Hoshikage {version} runs at {url}."),
+    "memory": ("記憶が使えません。", "Memory cannot be used."),
+    "memory_no_label": (
+        "EMBEDDING_MODEL={label} という名前のモデルは登録されていません。",
+        "No model is registered as EMBEDDING_MODEL={label}.",
+    ),
+    "memory_model": ("記憶のベクトルは {name} が作ります。", "Memory's vectors are made by {name}."),
+    "memory_shared": (
+        "トークンがないので、このマシンの呼び手はみな同じ記憶（local）を共有します。",
+        "There are no tokens, so all callers of this machine share one memory (local).",
+    ),
     "port_free": ("{host}:{port} は空いています。", "{host}:{port} is free."),
     "port_taken": (
         "{host}:{port} をほかのプログラムが使っています。",

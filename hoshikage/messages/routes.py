@@ -72,6 +72,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "各モデルにできること（コンテキスト、道具、画像、思考など）",
         "What each model can do: context, tools, pictures, thoughts",
     ),
+    "get_v1_memory": ("覚えている会話", "What is kept of conversations"),
+    "post_v1_memory_search": ("覚えている会話を意味で探す", "Looks for something in them by meaning"),
+    "delete_v1_memory": ("会話一つか、すべてを忘れる", "Forgets a conversation, or all of them"),
+    "delete_v1_memory_id": ("覚えている一つを忘れる", "Forgets one passage"),
     "get_v1_status": (
         "待ち行列、モデル、ライブラリ、メモリ、最近のリクエスト",
         "Queue, model, library, memory, the last requests",

@@ -150,7 +150,7 @@ VALUES: Final[dict[str, Body]] = {
         "service_tier": "flex",
         "cache_prompt": True,
         "ttl": 60,
-        "memory": {"summary": False},
+        "memory": {"summary": False, "recall": False, "store": False, "conversation": "c"},
         "metadata": {"a": "b"},
         "prediction": {"type": "content", "content": [ALL]},
         "prompt_cache_key": "x",
@@ -160,7 +160,7 @@ VALUES: Final[dict[str, Body]] = {
         "user": "x",
     },
     "responses": {
-        "memory": {"summary": False},
+        "memory": {"summary": False, "recall": False, "store": False, "conversation": "c"},
         "model": "tiny",
         "ttl": 60,
         "input": [
@@ -210,7 +210,7 @@ VALUES: Final[dict[str, Body]] = {
         "user": "x",
     },
     "messages": {
-        "memory": {"summary": False},
+        "memory": {"summary": False, "recall": False, "store": False, "conversation": "c"},
         "model": "tiny",
         "messages": [
             USER,
@@ -302,7 +302,7 @@ VALUES: Final[dict[str, Body]] = {
         "post_sampling_probs": True,
     },
     "ollama": {
-        "memory": {"summary": False},
+        "memory": {"summary": False, "recall": False, "store": False, "conversation": "c"},
         "model": "tiny:latest",
         "prompt": "b",
         "system": "x",

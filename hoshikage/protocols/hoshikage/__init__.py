@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from hoshikage.protocols.hoshikage import admin_schema as admin_schema
     from hoshikage.protocols.hoshikage import admin_server as admin_server
     from hoshikage.protocols.hoshikage import capabilities as capabilities
+    from hoshikage.protocols.hoshikage import memory as memory
+    from hoshikage.protocols.hoshikage import memory_schema as memory_schema
     from hoshikage.protocols.hoshikage import metrics as metrics
     from hoshikage.protocols.hoshikage import page as page
     from hoshikage.protocols.hoshikage import reference as reference
