@@ -12,6 +12,7 @@
       PermissionRefused               403 permission_error         permission_denied
       NotFound                        404 not_found_error          not_found
         ModelNotFound                 404 not_found_error          model_not_found
+        MemoryNotFound                404 not_found_error          memory_not_found
       MethodNotAllowed                405 invalid_request_error    method_not_allowed
       RequestTimedOut                 408 invalid_request_error    request_timeout
       BodyTooLarge                    413 invalid_request_error    body_too_large
@@ -129,6 +130,10 @@ class NotFound(HoshikageError):
 
 class ModelNotFound(NotFound):
     code = "model_not_found"
+
+
+class MemoryNotFound(NotFound):
+    code = "memory_not_found"
 
 
 class MethodNotAllowed(HoshikageError):

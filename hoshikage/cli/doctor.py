@@ -243,20 +243,15 @@ def _memory(context: CommandContext) -> Findings:
     packages = ("sentencex", "sklearn", *(("chromadb",) if chosen.memory else ()))
     for name in packages:
         if find_spec(name) is None:
-            yield Finding(
-                "memory", PROBLEM, context.text("doctor.memory"), context.text("remember.not_installed", name=name)
-            )
+            advice = context.text("remember.not_installed", name=name)
+            yield Finding("memory", PROBLEM, context.text("doctor.memory"), advice)
     label = chosen.embedding_model
     registry = Registry(chosen.model_map_file, chosen.model_dir, chosen.registry_root)
+    advice = context.text("remember.no_embedding_model")
     if label is None and chosen.sentence_bert_model is None:
-        yield Finding("memory", PROBLEM, context.text("doctor.memory"), context.text("remember.no_embedding_model"))
+        yield Finding("memory", PROBLEM, context.text("doctor.memory"), advice)
     elif label is not None and label not in {spec.label for spec in registry.specs()}:
-        yield Finding(
-            "memory",
-            PROBLEM,
-            context.text("doctor.memory_no_label", label=label),
-            context.text("remember.no_embedding_model"),
-        )
+        yield Finding("memory", PROBLEM, context.text("doctor.memory_no_label", label=label), advice)
     else:
         yield Finding("memory", OK, context.text("doctor.memory_model", name=label or chosen.sentence_bert_model))
     if chosen.memory and not TokenStore(chosen.token_file).tokens():

@@ -19,7 +19,7 @@ from hoshikage.cli.context import CommandContext
 from hoshikage.cli.loop import event_loop
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
-from hoshikage.errors import NotFound, UsageError
+from hoshikage.errors import MemoryNotFound, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -113,7 +113,7 @@ def _all(args: argparse.Namespace, context: CommandContext) -> dict[str, Any]:
 
 
 def _removed(scope: str, context: CommandContext, *, name: str = "", conversation: str = "") -> int:
-    """How many are gone. Raises NotFound for an id that nothing has."""
+    """How many are gone. Raises MemoryNotFound for an id that nothing has."""
 
     async def locally(kept: Recollections) -> dict[str, Any]:
         ids = (name,) if name else ()
@@ -121,7 +121,7 @@ def _removed(scope: str, context: CommandContext, *, name: str = "", conversatio
         whose = "" if scope == EVERY else scope
         count = await kept.forget(whose, ids=ids, conversation=conversation, everything=every)
         if name and not count:
-            raise NotFound("remember.not_found", name=name)
+            raise MemoryNotFound("remember.not_found", name=name)
         return {"forgotten": count}
 
     path = f"/{quote(name, safe='')}" if name else ""

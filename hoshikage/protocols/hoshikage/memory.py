@@ -8,7 +8,7 @@ from aiohttp import web
 
 from hoshikage.answer.memory_holder import MEMORY
 from hoshikage.answer.remembering import scope_of_caller
-from hoshikage.errors import InvalidRequest, NotFound, PermissionRefused
+from hoshikage.errors import InvalidRequest, MemoryNotFound, PermissionRefused
 from hoshikage.http.authenticator import CALLER, OWNER
 from hoshikage.http.ignored import read_body
 from hoshikage.http.json_response import json_response
@@ -46,7 +46,7 @@ async def forget(request: web.Request) -> web.Response:
     """One of them."""
     name = request.match_info["id"]
     if not await _kept(request).forget(_scope(request, request.query.get("scope")), ids=(name,)):
-        raise NotFound("remember.not_found", name=name[:100])
+        raise MemoryNotFound("remember.not_found", name=name[:100])
     return _gone(request, 1)
 
 
