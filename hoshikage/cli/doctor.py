@@ -26,7 +26,7 @@ from hoshikage.cli.result import CommandResult
 from hoshikage.cores import is_busy, physical_cores, threads
 from hoshikage.errors import HoshikageError
 from hoshikage.gguf import read_chat_model, require_template
-from hoshikage.library import dependencies, drivers, library_state, locate, selection
+from hoshikage.library import dependencies, drivers, gpu, library_state, locate, selection
 from hoshikage.library.case import fallen_words
 from hoshikage.registry import Issue, ModelSpec, Persona, Registry, read_template, template_name
 
@@ -124,6 +124,7 @@ def _library(context: CommandContext) -> Findings:
         judged = judge(found.file, context)
         judged.require()
         lacking = dependencies.survey(found.file, context.environ)
+        idle = tuple(gpu.idle(found.file, judged.devices))
     except HoshikageError as error:
         yield Finding("library", PROBLEM, context.text("doctor.library_refused"), _message(error, context))
         return
@@ -150,6 +151,8 @@ def _library(context: CommandContext) -> Findings:
     for lack in lacking:
         text = context.text("doctor.part_unused", file=lack.file.name)
         yield Finding("dependency", WARNING, text, context.text(lack.key, **lack.details))
+    for lack in idle if not lacking else ():
+        yield Finding("device", WARNING, context.text("doctor.gpu_idle"), context.text(lack.key, **lack.details))
     if context.settings.load_params.require_gpu and not selection.sees_gpu(judged):
         reason = _message(selection.why_no_gpu(judged, context.environ), context)
         yield Finding("device", PROBLEM, context.text("doctor.gpu_required"), reason)

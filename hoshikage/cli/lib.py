@@ -18,7 +18,7 @@ from hoshikage.cli.format import size
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
 from hoshikage.errors import InstallFailed, LibraryUnavailable, UsageError
-from hoshikage.library import dependencies, install, library_state, locate, releases, sources, staging, store
+from hoshikage.library import dependencies, gpu, install, library_state, locate, releases, sources, staging, store
 from hoshikage.library.case import fallen_words
 from hoshikage.settings import cache_dir
 
@@ -63,7 +63,8 @@ def _show(context: CommandContext) -> CommandResult:
     try:
         found = locate.find(settings.lib_path, settings.lib_dir, context.environ)
         verdict = judge(found.file, context, fresh=True)
-        lacking = lib_view.lacks(dependencies.survey(found.file, context.environ), context) if verdict.ok else []
+        lacks = (*dependencies.survey(found.file, context.environ), *gpu.idle(found.file, verdict.devices))
+        lacking = lib_view.lacks(lacks, context) if verdict.ok else []
     except LibraryUnavailable as error:
         message = context.text(error.key, **error.details)
         data = {"installed": False, "usable": False, "error": {"key": error.key, "message": message}}

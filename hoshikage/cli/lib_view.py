@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hoshikage.cli.context import CommandContext
 from hoshikage.cli.format import size
-from hoshikage.library import contents, staging
+from hoshikage.library import contents, gpu, staging
 from hoshikage.library.case import judged_words
 from hoshikage.library.check_report import CheckReport
 from hoshikage.library.dependencies import Lack
@@ -30,6 +30,7 @@ def data(
         "installed_at": record.installed_at if record else None,
         "size_bytes": contents.size(file),
         "backends": contents.backends(file.parent),
+        "cards": gpu.cards_of(file),
         "devices": [asdict(device) for device in verdict.devices],
         "usable": verdict.ok,
         "verdict": {
@@ -54,6 +55,7 @@ def rows(file: Path, record: staging.InstallRecord | None, verdict: CheckReport,
         ("origin", record.origin if record else context.text("library.by_hand")),
         ("backends", ", ".join(shown["backends"])),
         *(("devices", device(one)) for one in shown["devices"]),
+        *([("cards", shown["cards"])] if shown["cards"] else []),
     ]
     found.append(("size", size(shown["size_bytes"])))
     if verdict.model_layout:

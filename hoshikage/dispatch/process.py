@@ -15,6 +15,7 @@ from typing import Final, cast
 
 from hoshikage import wire
 from hoshikage.dispatch.host import Exit
+from hoshikage.library import pip_folders
 from hoshikage.runner.launch import command as launch_command
 
 KEPT_LINES: Final = 40
@@ -86,6 +87,8 @@ class ProcessHost(asyncio.SubprocessProtocol):
         given = [str(self._library), str(self._log_level), str(os.getpid())]
         arguments = launch_command("hoshikage.runner.main", *given, *([str(self._layouts)] if self._layouts else []))
         environ = passed_on(os.environ)
+        if folders := pip_folders.searched(os.environ):
+            environ[pip_folders.VARIABLE] = folders
         await asyncio.get_running_loop().subprocess_exec(lambda: self, *arguments, env=environ)
 
     def send(self, command: wire.Command) -> None:

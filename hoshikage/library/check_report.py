@@ -30,7 +30,7 @@ from hoshikage.errors import (
     by_name,
 )
 from hoshikage.infos import DeviceInfo
-from hoshikage.library import binary, calibration, child, dependencies, fingerprint
+from hoshikage.library import binary, calibration, child, dependencies, fingerprint, gpu
 from hoshikage.library.demo import DemoModel
 from hoshikage.library.image import Damaged
 from hoshikage.messages import text
@@ -151,6 +151,8 @@ def _explained(refusal: CheckReport, environ: Mapping[str, str]) -> CheckReport:
             offered = binary.symbols(refusal.file).defined
             if offered & _OLD_FUNCTIONS and not offered & _SAMPLER_FUNCTIONS:
                 return replace(refusal, key="lacks.too_old")
+    if refusal.error is LibraryCrashed and (lack := gpu.why_it_died(refusal.file, str(refusal.details["reason"]))):
+        return replace(refusal, key=lack.key, details=lack.details)
     if not lacks or (refusal.error is LibraryCrashed and lacks[0].file != refusal.file.absolute()):
         return refusal  # a backend that cannot be opened is no cause of a crash
     return replace(refusal, key=lacks[0].key, details=lacks[0].details)
@@ -175,9 +177,10 @@ def _examine(arguments: list[str], file: Path, timeout_s: float) -> Any:
 
 
 def _last_words(lines: Sequence[str]) -> str:
-    """The last line that tells the reason, else the last line."""
+    """The last line that tells the reason, else the last line. A GPU's own words go before the place that gave up."""
     spoken = [line.strip() for line in lines if line.strip()]
-    reasons = [line for line in spoken if _REASON.search(line)]
+    refused = [line for line in spoken if gpu.REFUSED.search(line)]
+    reasons = refused[:1] or [line for line in spoken if _REASON.search(line)]
     return (reasons or spoken or [""])[-1][:_WORDS]
 
 

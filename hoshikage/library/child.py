@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from hoshikage.library import pip_folders
+
 SPARE_S: Final = 5
 """Beyond the time after which the parent ends the child: the child's own alarm is for a parent that cannot."""
 LIFELINE: Final = "hoshikage.runner.lifeline"
@@ -54,6 +56,7 @@ def command(module: str, seconds: float) -> list[str]:
 
 def run(arguments: Sequence[str], timeout_s: float, stdin: bytes = b"") -> ChildOutcome:
     """Runs a command line, gives it `stdin`, and waits for its end. OSError where it cannot be started."""
+    folders = pip_folders.searched(os.environ)
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as log:
         given.write(stdin)
         given.seek(0)
@@ -63,6 +66,7 @@ def run(arguments: Sequence[str], timeout_s: float, stdin: bytes = b"") -> Child
                 stdin=given,
                 stdout=output,
                 stderr=log,
+                env={**os.environ, **({pip_folders.VARIABLE: folders} if folders else {})},
                 timeout=timeout_s,
                 check=False,
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from hoshikage.errors import Detail
-from hoshikage.library import binary, fingerprint, linker_cache, names, packages
+from hoshikage.library import binary, fingerprint, linker_cache, names, packages, pip_folders
 from hoshikage.library.image import BinaryImage, Damaged, Truncated
 
 _GGML_SYMBOL: Final = re.compile(r"(ggml|gguf)_\w+")
@@ -73,6 +73,7 @@ class System:
             return
         variable = "DYLD_LIBRARY_PATH" if self.platform == "darwin" else "LD_LIBRARY_PATH"
         yield from _paths(self.environ.get(variable, ""), ":")
+        yield from pip_folders.of_nvidia()
         if self.platform == "linux":
             triple = _MULTIARCH.get(image.machines[0], "")
             yield from (Path(base) / triple for base in ("/lib", "/usr/lib") if triple)

@@ -19,16 +19,18 @@ class _Row:
     fedora: str = ""
     windows: str = ""
     mac: str = ""
+    pip: str = ""
+    """The wheel of the numbered CUDA packages; Debian and Fedora have those in NVIDIA's own sources alone."""
 
 
 _NVIDIA_DRIVER: Final = r"libcuda\.so.*|libnvidia-ml\.so.*|nvcuda\.dll"
 _VC: Final = "winget install Microsoft.VCRedist.2015+.x64"
 _CUDA_WINDOWS: Final = "cudart-llama-bin-win-cuda-{major}.*.zip (llama.cpp) / winget install Nvidia.CUDA"
 _ROWS: Final = (
-    _Row(r"libcudart\.so\.(?P<major>\d+).*|cudart64_(?P<major_>\d+)\.dll", "cuda-cudart-{major}-*",
-         "cuda-cudart-{major}-*", _CUDA_WINDOWS),
-    _Row(r"libcublas(Lt)?\.so\.(?P<major>\d+).*|cublas(Lt)?64_(?P<major_>\d+)\.dll", "libcublas-{major}-*",
-         "libcublas-{major}-*", _CUDA_WINDOWS),
+    _Row(r"libcudart\.so\.(?P<major>\d+).*|cudart64_(?P<major_>\d+)\.dll", windows=_CUDA_WINDOWS,
+         pip="nvidia-cuda-runtime"),
+    _Row(r"libcublas(Lt)?\.so\.(?P<major>\d+).*|cublas(Lt)?64_(?P<major_>\d+)\.dll", windows=_CUDA_WINDOWS,
+         pip="nvidia-cublas"),
     _Row(r"libnvJitLink\.so\.(?P<major>\d+).*", "libnvjitlink-{major}-*", "libnvjitlink-{major}-*"),
     _Row(r"libnccl\.so\.(?P<major>\d+).*", "libnccl{major}", "libnccl"),
     _Row(_NVIDIA_DRIVER, "nvidia-driver", "akmod-nvidia xorg-x11-drv-nvidia-cuda (RPM Fusion)",
@@ -69,6 +71,8 @@ def bringer(library: str, system: str, family: str | None = None) -> str:
             continue
         groups = match.groupdict()
         major = groups.get("major") or groups.get("major_") or ""
+        if system == "linux" and row.pip:
+            return f"pip install {row.pip}-cu{major}" if int(major) < 13 else f"pip install '{row.pip}=={major}.*'"
         if system == "linux":
             both = (("debian", "Debian/Ubuntu", row.debian), ("fedora", "Fedora", row.fedora))
             own = [

@@ -72,6 +72,31 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "The files of the library {path} are being replaced. Try again when that is done.",
     ),
     # GPU
+    "gpu_idle": (
+        "{path} には GPU 用のもの（{backends}）がありますが、GPU が見えないので CPU で計算します。`nvidia-smi` や "
+        "`vulkaninfo` でドライバーと GPU を確かめてください。",
+        "{path} is made for a GPU ({backends}), but sees none and computes on the CPU. Check driver and GPU, for "
+        "instance with `nvidia-smi` or `vulkaninfo`.",
+    ),
+    "no_card_code": (
+        "{path} には、このカード用のコードがありません。カード: {cards}、ドライバーの CUDA: {cuda}、ファイルのコード: "
+        "{code}。新しいドライバーを入れるか、`hoshikage lib install --backend vulkan` か、このカード用に自分で"
+        "ビルドしたものを使ってください。",
+        "{path} has no code for this card. Card: {cards}; the driver's CUDA: {cuda}; code in the file: {code}. Use a "
+        "newer driver, `hoshikage lib install --backend vulkan`, or a build of your own for this card.",
+    ),
+    "gpu_refused": (
+        "ライブラリ {path} は GPU で計算できませんでした（{reason}）。新しいドライバーを入れるか、"
+        "`hoshikage lib install --backend vulkan` か、このカード用に自分でビルドしたものを使ってください。",
+        "The library {path} could not compute on the GPU ({reason}). Use a newer driver, `hoshikage lib install "
+        "--backend vulkan`, or a build of your own for this card.",
+    ),
+    "static_stdcxx": (
+        "{path} は C++ の標準ライブラリを中に含み、それを外に見せているので、Python の中で落ちます。"
+        "`-static-libstdc++` なしでビルドし直すか、`hoshikage lib install` で入れてください。",
+        "{path} has the C++ standard library built in and shows it, which ends Python. Build it without "
+        "`-static-libstdc++`, or use `hoshikage lib install`.",
+    ),
     "gpu_not_built": (
         "REQUIRE_GPU=on ですが、ライブラリ {path} は CPU 専用です。GPU 用のものを "
         "`hoshikage lib install --backend cuda`（または vulkan）で入れてください。",

@@ -238,6 +238,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "row_origin": ("入手元", "came from"),
     "row_backends": ("バックエンド", "backends"),
     "row_devices": ("デバイス", "devices"),
+    "row_cards": ("NVIDIA のカード用のコード", "code for NVIDIA cards"),
     "row_layouts": ("構造体の配置", "layouts"),
     "row_verdict": ("判定", "verdict"),
     "row_size": ("大きさ", "size"),

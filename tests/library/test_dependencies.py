@@ -77,8 +77,8 @@ def test_a_system_that_is_too_old(library_file: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("soname", "key", "package"),
     [
-        ("libcudart.so.12", "lacks.needs_package", "cuda-cudart-12-*"),
-        ("libcublas.so.13", "lacks.needs_package", "libcublas-13-*"),
+        ("libcudart.so.12", "lacks.needs_package", "pip install nvidia-cuda-runtime-cu12"),
+        ("libcublas.so.13", "lacks.needs_package", "pip install 'nvidia-cublas==13.*'"),
         ("libcuda.so.1", "lacks.needs_driver", "nvidia-driver"),
         ("libnowhere.so.7", "lacks.needs_unknown", ""),
     ],
@@ -129,7 +129,7 @@ def test_a_damaged_part(library_file: Path, tmp_path: Path) -> None:
         ("libgomp.so.1", "linux", "debian", "sudo apt install libgomp1"),
         ("libgomp.so.1", "linux", "fedora", "sudo dnf install libgomp"),
         ("libgomp.so.1", "linux", "", "Debian/Ubuntu: libgomp1, Fedora: libgomp"),
-        ("libcudart.so.12", "linux", "debian", "sudo apt install 'cuda-cudart-12-*'"),
+        ("libcudart.so.12", "linux", "debian", "pip install nvidia-cuda-runtime-cu12"),
         ("libhipblas.so.2", "linux", "debian", "ROCm (https://rocm.docs.amd.com)"),
         (
             "cudart64_12.dll",
