@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from hoshikage.cluster.plan import Plan
+
+HEAD: Final = "node:__internal_head__"
+"""Ray's name for the head node, which its control and by default its proxy are on: a gateway elsewhere would add the
+loss of one more node to what ends every request."""
 
 
 def app(args: Mapping[str, str]) -> Any:
@@ -43,4 +47,6 @@ def build(plan: Plan, *more: Any) -> Any:
         ray_actor_options={"num_cpus": plan.num_cpus, "num_gpus": plan.num_gpus},
         request_router_config={"request_router_class": PrefixRouter},
     ).bind(dict(plan.settings), str(Path.cwd()), *more)
-    return gateway.options(num_replicas=plan.gateways).bind(replica)
+    return gateway.options(
+        num_replicas=plan.gateways, ray_actor_options={"num_cpus": 0, "resources": {HEAD: 0.001}}
+    ).bind(replica)

@@ -66,10 +66,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "serve_library": ("会話には答えられません。{reason}", "Chats cannot be answered. {reason}"),
     "serve_no_models": (
-        "モデルがまだありません。`hoshikage add ファイル.gguf ラベル` で登録するか、`hoshikage demo` で内蔵モデルを"
-        "使ってください（再起動は要りません）。",
-        "There is no model yet. Register one with `hoshikage add FILE.gguf LABEL`, or use the built-in one with "
-        "`hoshikage demo`; no restart is needed.",
+        "モデルがまだありません。`hoshikage add ファイル.gguf ラベル` で登録するか、`hoshikage pull ORG/NAME` で"
+        "ダウンロードするか、`hoshikage demo` で内蔵モデルを使ってください（再起動は要りません）。",
+        "There is no model yet. Register one with `hoshikage add FILE.gguf LABEL`, download one with "
+        "`hoshikage pull ORG/NAME`, or use the built-in one with `hoshikage demo`; no restart is needed.",
     ),
     "port_in_use": (
         "{host}:{port} はほかのプログラムが使っています。それを止めるか、`hoshikage --port {other}` のように"

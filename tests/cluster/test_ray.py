@@ -64,7 +64,8 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
             cluster.add_node(num_cpus=2, object_store_memory=80 << 20)
         ray.init(address=cluster.address, log_to_driver=False)
         port = free_port()
-        serve.start(http_options={"host": "127.0.0.1", "port": port})
+        # The nodes share this machine's address: with a proxy on each, killing a node would cut its connections too.
+        serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": port})
         yield Nodes(cluster, f"http://127.0.0.1:{port}")
     finally:
         serve.shutdown()

@@ -201,3 +201,40 @@ class TestOllama:
     def test_nobody_else_may(self, work: Path, hub: Hub, registry: Registry) -> None:
         assert self.asked(work, registry, {"model": f"hf.co/{REPO}"}, token=False)[0] == 401
         assert hub.asked == []
+
+    def test_a_client_that_leaves_ends_it_and_what_came_is_kept(self, work: Path, hub: Hub, registry: Registry) -> None:
+        content = BIG.content()
+        hub.files = {"s-Q4_K_M.gguf": content}
+        came, go_on = threading.Event(), threading.Event()
+
+        def half(page: Page, content: bytes) -> None:
+            page.send_response(200)
+            page.send_header("Content-Length", str(len(content)))
+            page.end_headers()
+            page.wfile.write(content[: len(content) // 2])
+            page.wfile.flush()
+            came.set()
+            go_on.wait(SLOW_S)
+            page.wfile.write(content[len(content) // 2 :][:1000])
+            page.hang_up()
+
+        async def leave(port: int) -> None:
+            headers = {"Authorization": f"Bearer {(config_dir() / 'admin.token').read_text().strip()}"}
+            async with (
+                aiohttp.ClientSession() as session,
+                session.post(f"http://127.0.0.1:{port}/api/pull", json={"model": REPO}, headers=headers) as answer,
+            ):
+                assert await answer.content.readline() == b'{"status":"pulling manifest"}\n'
+                await asyncio.to_thread(came.wait, SLOW_S)
+
+        prepare(config_dir() / "admin.token")
+        hub.faults = [half]
+        with running_server(work, registry) as running:
+            asyncio.run(leave(running.port))
+            go_on.set()
+            while threads := [one for one in threading.enumerate() if one.name == "pull"]:
+                threads[0].join(SLOW_S)
+        assert registry.specs() == ()
+        assert self.asked(work, registry, {"model": REPO})[0] == 200
+        assert hub.ranges()[-1].startswith("bytes=")
+        assert registry.resolve(REPO).file.read_bytes() == content

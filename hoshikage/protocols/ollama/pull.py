@@ -9,7 +9,7 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any, Final
 
 import msgspec
@@ -78,28 +78,33 @@ def _encoded(line: Line) -> bytes:
 async def _lines(
     registry: Registry, environ: Mapping[str, str], address: Address, label: str
 ) -> AsyncGenerator[Line, None]:
-    """What happens, as it happens. Raises HoshikageError; leaving it stops the thread that fetches."""
-    loop, stop = asyncio.get_running_loop(), threading.Event()
-    happened: asyncio.Queue[Line | None] = asyncio.Queue()
+    """What happens, as it happens. Raises HoshikageError; leaving it stops the thread that fetches.
 
-    def tell(line: Line | None) -> None:
-        loop.call_soon_threadsafe(happened.put_nowait, line)
+    Nobody waits for that thread: a server that says nothing holds it until its time is out.
+    """
+    loop, stop = asyncio.get_running_loop(), threading.Event()
+    happened: asyncio.Queue[Line | Exception | None] = asyncio.Queue()
+
+    def tell(what: Line | Exception | None) -> None:
+        with suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(happened.put_nowait, what)
 
     def work() -> None:
         try:
             _bring(registry, environ, address, label, tell, stop)
-        finally:
             tell(None)
+        except Exception as error:  # noqa: BLE001  it is raised where the lines are read
+            tell(error)
 
-    done = asyncio.create_task(asyncio.to_thread(work))
+    threading.Thread(target=work, name="pull", daemon=True).start()
     try:
         while (line := await happened.get()) is not None:
+            if isinstance(line, Exception):
+                raise line
             yield line
-        await done
         yield {"status": "success"}
     finally:
         stop.set()
-        await asyncio.gather(done, return_exceptions=True)
 
 
 def _bring(
