@@ -119,6 +119,8 @@ OPTIONS: Final = (
     _loads("kv_offload", Switch(), "off | on", "on"),
     _loads("no_host", Switch(), "off | on", "off"),
     _loads("flash_attn", one_of("auto", "on", "off"), "auto | on | off", "auto"),
+    _loads("rope_scaling", one_of("auto", "none", "linear", "yarn"), "auto | none | linear | yarn", "auto"),
+    _loads("rope_scale", Decimal(1.0, 64.0), "1.0 … 64.0", "1", float),
     _loads("context_overflow", one_of("error", "shift"), "error | shift", "error"),
     _loads("type_k", one_of("f16", "q8_0", "q4_0"), "f16 | q8_0 | q4_0", "f16"),
     _loads("type_v", one_of("f16", "q8_0", "q4_0"), "f16 | q8_0 | q4_0", "f16"),

@@ -352,6 +352,11 @@ class LoadParams:
     """Only what `WordTask` needs is loaded: the vocabulary and the metadata."""
     draft_path: str = ""
     """A small model of the same vocabulary that guesses the next tokens; empty for none."""
+    rope_scaling: str = "auto"
+    """How positions beyond those of the training are told: `none`, `linear`, `yarn`; `auto` is as the GGUF says, and
+    the context is no longer than the training's."""
+    rope_scale: float = 1.0
+    """How many times the training's length the context may have, where `rope_scaling` is not `auto`."""
     context_overflow: Overflow = "error"
     """`shift`: the oldest turns of a chat that is longer than the context are left out; `error`: it is refused."""
     lora: tuple[Scaled, ...] = ()
@@ -365,6 +370,11 @@ class LoadParams:
     controls: tuple[int, ...] | None = None
     """The tokens that the GGUF types as CONTROL; None where that is not known. The server reads them: the library tells
     its own types only."""
+
+    def fitting_ctx(self, n_ctx_train: int) -> int:
+        """The length of the context for a model that was trained with so many tokens; 0 where that is not known."""
+        scale = 1.0 if self.rope_scaling == "auto" else self.rope_scale
+        return min(self.n_ctx, int(n_ctx_train * scale)) if n_ctx_train > 0 else self.n_ctx
 
 
 @dataclass(frozen=True, slots=True)

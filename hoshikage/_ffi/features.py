@@ -29,7 +29,7 @@ FEATURES: Final[Mapping[str, str]] = {
     "flash_attn_auto": "flash_attn_type",
     "kv_unified": "kv_unified",
     "swa_full": "swa_full & kv_unified",  # b5590 cannot be told from a B117 with a new bool
-    "rope_scaling": "rope_freq_base & rope_freq_scale",
+    "rope_scaling": "rope_scaling_type & rope_freq_scale",
     "embeddings": "embeddings & pooling_type & llama_get_embeddings_seq",
     "safe_abort": "op_offload | llama_memory_clear",  # up to b4980 an abort may hang: Library.abort_is_safe
     # state

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from aiohttp import web
 
@@ -30,6 +31,5 @@ def n_ctx(spec: ModelSpec, found: Facts, settings: Settings, runners: Sequence[R
     for runner in runners:
         if runner.model == spec.label and runner.n_ctx:
             return runner.n_ctx
-    wanted = spec.options.n_ctx or settings.load_params.n_ctx
-    trained = found.header.context_length if found.header else 0
-    return min(wanted, trained) if trained else wanted
+    params = replace(settings.load_params, **spec.options.loading())
+    return params.fitting_ctx(found.header.context_length if found.header else 0)

@@ -28,7 +28,7 @@ def check(
     settings = context.settings
     params = replace(settings.load_params, **options.loading())
     kv = gguf.KvSettings(params.type_k, params.type_v, params.n_parallel, params.kv_reuse)
-    needed = gguf.estimate(header, params.n_ctx, params.n_batch, draft, kv)
+    needed = gguf.estimate(header, params.fitting_ctx(header.context_length), params.n_batch, draft, kv)
     available = available_memory()
     fits = needed.total <= available if available else None
     lines = [

@@ -207,7 +207,11 @@ class _Loaded:
         self.tasks = Tasks(model, self._templates, params, self._adapters, cancels, emit)
 
     def info(self, load_ms: float) -> ModelInfo:
-        model = self._model
+        model, context = self._model, self._context
+        doubts = {
+            "engine.one_sequence": context.n_sequences < self._params.n_parallel,
+            "engine.beyond_training": 0 < model.n_ctx_train < context.n_ctx,
+        }
         return ModelInfo(
             description=model.description,
             n_params=model.n_params,
@@ -219,7 +223,7 @@ class _Loaded:
             load_ms=load_ms,
             n_gpu_layers=model.n_gpu_layers,
             n_sequences=self._context.n_sequences,
-            warnings=("engine.one_sequence",) if self._context.n_sequences < self._params.n_parallel else (),
+            warnings=tuple(key for key, applies in doubts.items() if applies),
             purposes=purposes(model),
             n_threads=self._context.n_threads,
             is_busy=is_busy(),

@@ -66,9 +66,7 @@ class MemoryEstimate:
 def estimate(
     header: GgufHeader, n_ctx: int, n_batch: int, draft: GgufHeader | None = None, kv: KvSettings = USUAL
 ) -> MemoryEstimate:
-    """For a context of `n_ctx` tokens, less where the model was trained on less, and batches of `n_batch`. The draft
-    model has a context of its own, as long."""
-    n_ctx = min(n_ctx, header.context_length) if header.context_length else n_ctx
+    """For a context of `n_ctx` tokens and batches of `n_batch`. The draft model has a context of its own, as long."""
     return MemoryEstimate(
         n_ctx=n_ctx,
         weights=header.size_bytes,

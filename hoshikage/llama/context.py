@@ -66,7 +66,7 @@ class Context(Owner):
         """
         n_sequences = 1 if model.spoils_sequences else params.n_parallel
         n_threads = threads(params.n_threads, busy=is_busy() and not params.deterministic)
-        n_ctx = min(params.n_ctx, model.n_ctx_train) if model.n_ctx_train > 0 else params.n_ctx
+        n_ctx = params.fitting_ctx(model.n_ctx_train)
         n_cells = min(params.n_ctx, n_ctx * n_sequences)
         n_batch = max(params.n_batch, n_sequences)  # room for a token of each
         require_blocks(model, params)

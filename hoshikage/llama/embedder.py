@@ -47,7 +47,7 @@ class Embedder:
         library = model.library
         library.require("embeddings")
         pooling = pooling_of(model)
-        n_ctx = min(params.n_ctx, model.n_ctx_train) if model.n_ctx_train > 0 else params.n_ctx
+        n_ctx = params.fitting_ctx(model.n_ctx_train)
         n_batch = n_ctx if _is_whole(model, pooling) else min(params.n_batch, n_ctx)
         n_threads = threads(params.n_threads, busy=is_busy())
         fields = {

@@ -17,6 +17,8 @@ ALL_LAYERS: Final = 999
 GGML_TYPES: Final = {"f16": 1, "q4_0": 2, "q8_0": 8}
 LOAD_MODES: Final = {(False, False): 0, (True, False): 1, (False, True): 2, (True, True): 3}
 """(mmap, mlock) -> llama_load_mode: NONE, MMAP, MLOCK, MMAP_MLOCK."""
+ROPE_SCALING: Final = {"none": 0, "linear": 1, "yarn": 2}
+"""llama.h's llama_rope_scaling_type."""
 FLASH_ATTN: Final = {"off": 0, "on": 1}
 
 
@@ -33,15 +35,20 @@ def model_fields(library: Library, params: LoadParams, n_gpu_layers: int) -> dic
     return found
 
 
-def context_fields(library: Library, params: LoadParams) -> dict[str, int]:
-    """Fields of llama_context_params for attention and the KV memory."""
+def context_fields(library: Library, params: LoadParams) -> dict[str, float]:
+    """Fields of llama_context_params for attention, positions and the KV memory."""
     known = library.fields
-    found: dict[str, int] = {}
+    found: dict[str, float] = {}
     if (params.type_k, params.type_v) != ("f16", "f16"):
         library.require("kv_types")
         found |= {"type_k": GGML_TYPES[params.type_k], "type_v": GGML_TYPES[params.type_v]}
     if not params.kv_offload:
         found["offload_kqv"] = 0
+    if params.rope_scaling != "auto":
+        library.require("rope_scaling")
+        found["rope_scaling_type"] = ROPE_SCALING[params.rope_scaling]
+        if params.rope_scaling != "none":
+            found["rope_freq_scale"] = 1.0 / params.rope_scale
     wanted = params.flash_attn
     if params.type_v != "f16":  # a V of blocks is read by flash attention alone
         if wanted == "off":

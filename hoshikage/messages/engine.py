@@ -173,6 +173,12 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "推論エンジンの内部で予期しないエラーが起きました。ログにその場所があります。",
         "Something unforeseen went wrong inside the engine. The log says where.",
     ),
+    "beyond_training": (
+        "コンテキストが、モデルの学習した長さより長くなっています（ROPE_SCALING、ROPE_SCALE）。長い会話では答えの質が"
+        "落ちることがあります。",
+        "The context is longer than what the model was trained on (ROPE_SCALING, ROPE_SCALE): answers may get worse in "
+        "long conversations.",
+    ),
     "one_sequence": (
         "このモデルは状態を持ち続ける種類で、このリリースの llama.cpp はいくつもの応答を一緒に正しく計算できません。"
         "N_PARALLEL の値にかかわらず 1 つずつ計算します。"

@@ -20,6 +20,14 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "kv_offload": ("KV キャッシュを GPU に置く", "keep the KV cache on the GPU"),
     "no_host": ("ピン留めしたメモリを使わない", "do not use memory pinned for the GPU"),
     "flash_attn": ("Flash attention を使うか", "whether flash attention is used"),
+    "rope_scaling": (
+        "学習した長さを超える位置の伝え方（none、linear、yarn）",
+        "how positions beyond the training's are told (none, linear, yarn)",
+    ),
+    "rope_scale": (
+        "学習した長さの何倍までのコンテキストにするか",
+        "times the training's length that the context may have",
+    ),
     "context_overflow": (
         "コンテキストより長い会話を断るか、古い回から外すか",
         "refuse a chat that is longer than the context, or leave its oldest turns out",

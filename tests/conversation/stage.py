@@ -47,7 +47,7 @@ class Actor(GatedDispatcher):
     async def generate(self, spec: ModelSpec, request: Work) -> AsyncGenerator[Note, None]:
         assert isinstance(request, GenerationRequest)
         rendered = self._rendered(spec.label, request)
-        yield wire.Started(1, 5, rendered.repairs, rendered.tail)
+        yield wire.Started(1, 5, rendered.repairs, tail=rendered.tail)
         pieces = self.speaks(rendered.tail)
         for count, piece in enumerate(pieces, start=1):
             yield wire.Token(1, piece, count)

@@ -35,6 +35,8 @@ ALL: dict[str, Any] = {
     "kv_offload": "off",
     "no_host": "on",
     "flash_attn": "on",
+    "rope_scaling": "yarn",
+    "rope_scale": 2.0,
     "context_overflow": "shift",
     "type_k": "q8_0",
     "type_v": "q4_0",

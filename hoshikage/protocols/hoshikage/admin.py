@@ -6,6 +6,7 @@ The routes need an admin token or the Unix socket (http.authenticator), and take
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,8 @@ def _check(body: schema.CheckedModel, request: web.Request) -> dict[str, Any]:
 
 def estimated(header: gguf.GgufHeader, n_ctx: int, request: web.Request) -> dict[str, int]:
     """Bytes, as far as the header says."""
-    needed = gguf.estimate(header, n_ctx, request.app[SETTINGS].load_params.n_batch)
+    params = replace(request.app[SETTINGS].load_params, n_ctx=n_ctx)
+    needed = gguf.estimate(header, params.fitting_ctx(header.context_length), params.n_batch)
     return {
         "n_ctx": needed.n_ctx,
         "weights": needed.weights,

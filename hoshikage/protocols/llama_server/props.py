@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
@@ -14,7 +15,7 @@ from hoshikage.dispatch.status import DispatcherStatus
 from hoshikage.errors import GgufInvalid, Unavailable
 from hoshikage.http.json_response import json_response
 from hoshikage.http.keys import DISPATCHER, REGISTRY, SETTINGS
-from hoshikage.params import GenerationRequest, SamplingParams, TextPrompt
+from hoshikage.params import GenerationRequest, LoadParams, SamplingParams, TextPrompt
 from hoshikage.protocols.llama_server.writer import settings_of
 from hoshikage.registry import ModelSpec, read_template, template_name
 
@@ -24,7 +25,7 @@ async def props(request: web.Request) -> web.Response:
     spec = await _model(request)
     template, n_ctx = "", request.app[SETTINGS].load_params.n_ctx
     if spec is not None:
-        template, n_ctx = await asyncio.to_thread(_of_file, spec, spec.options.n_ctx or n_ctx)
+        template, n_ctx = await asyncio.to_thread(_of_file, spec, request.app[SETTINGS].load_params)
     status = request.app[DISPATCHER].status()
     return json_response(
         {
@@ -63,14 +64,15 @@ async def _model(request: web.Request) -> ModelSpec | None:
     return specs[0] if len(specs) == 1 else None
 
 
-def _of_file(spec: ModelSpec, n_ctx: int) -> tuple[str, int]:
+def _of_file(spec: ModelSpec, params: LoadParams) -> tuple[str, int]:
     """The chat template and the length of the context. Blocks on the disk."""
     template = read_template(spec.options.chat_template)
+    params = replace(params, **spec.options.loading())
     try:
         header = gguf.read(spec.file)
     except GgufInvalid:
-        return template or "", n_ctx
-    fits = min(n_ctx, header.context_length) if header.context_length else n_ctx
+        return template or "", params.n_ctx
+    fits = params.fitting_ctx(header.context_length)
     if template is None:
         own = gguf.templates(header)
         template = own.get(template_name(spec.options.chat_template) or "default", "")
