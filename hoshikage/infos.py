@@ -1,4 +1,4 @@
-"""What a runner tells of its library and of the loaded model. Frozen values; any thread."""
+"""What a runner tells of its library, of the loaded model and of a request that has ended. Frozen values; any thread."""
 
 from __future__ import annotations
 
@@ -63,3 +63,28 @@ class LibraryInfo:
     devices: tuple[DeviceInfo, ...]
     lacks: tuple[str, ...] = ()
     """The features that this release has not, as in `hoshikage._ffi.features`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Milliseconds and counts of one finished request, measured in the engine thread on a monotonic clock."""
+
+    prompt_ms: float
+    """Rendering, tokenizing and processing the prompt, up to the logits of its last token."""
+    first_token_ms: float
+    """From the start of the job to the first sampled token."""
+    decode_ms: float
+    """From the first sampled token to the end."""
+    sampling_ms: float = 0.0
+    """The part of both that choosing tokens took."""
+    cached_tokens: int = 0
+    """Tokens of the prompt that were in KV memory already."""
+    drafted: int = 0
+    """Tokens that were guessed ahead."""
+    accepted: int = 0
+    """Those of them that the model would have chosen."""
+    queue_ms: float = 0.0
+    load_ms: float = 0.0
+    """What the request waited for its turn and for its model, before `prompt_ms`; the server fills them in."""
+    stop_token: str = ""
+    """The text of the token that ended the answer, of the last choice; empty where none did."""

@@ -375,28 +375,3 @@ class LoadParams:
         """The length of the context for a model that was trained with so many tokens; 0 where that is not known."""
         scale = 1.0 if self.rope_scaling == "auto" else self.rope_scale
         return min(self.n_ctx, int(n_ctx_train * scale)) if n_ctx_train > 0 else self.n_ctx
-
-
-@dataclass(frozen=True, slots=True)
-class Timings:
-    """Milliseconds and counts of one finished request, measured in the engine thread on a monotonic clock."""
-
-    prompt_ms: float
-    """Rendering, tokenizing and processing the prompt, up to the logits of its last token."""
-    first_token_ms: float
-    """From the start of the job to the first sampled token."""
-    decode_ms: float
-    """From the first sampled token to the end."""
-    sampling_ms: float = 0.0
-    """The part of both that choosing tokens took."""
-    cached_tokens: int = 0
-    """Tokens of the prompt that were in KV memory already."""
-    drafted: int = 0
-    """Tokens that were guessed ahead."""
-    accepted: int = 0
-    """Those of them that the model would have chosen."""
-    queue_ms: float = 0.0
-    load_ms: float = 0.0
-    """What the request waited for its turn and for its model, before `prompt_ms`; the server fills them in."""
-    stop_token: str = ""
-    """The text of the token that ended the answer, of the last choice; empty where none did."""

@@ -12,8 +12,8 @@ from typing import Final, Literal
 import msgspec
 
 from hoshikage.errors import Detail, HoshikageError, by_name
-from hoshikage.infos import LibraryInfo, ModelInfo
-from hoshikage.params import GenerationRequest, LoadParams, Task, Timings, Work
+from hoshikage.infos import LibraryInfo, ModelInfo, Timings
+from hoshikage.params import GenerationRequest, LoadParams, Task, Work
 
 HEADER_BYTES: Final = 4
 MAX_FRAME_BYTES: Final = 16 * 1024 * 1024

@@ -18,7 +18,8 @@ from hoshikage.cli.loop import Loop, event_loop
 from hoshikage.dispatch import making
 from hoshikage.dispatch.client import Dispatcher
 from hoshikage.errors import InferenceFailed
-from hoshikage.params import ChatPrompt, GenerationRequest, Message, SamplingParams, Timings
+from hoshikage.infos import Timings
+from hoshikage.params import ChatPrompt, GenerationRequest, Message, SamplingParams
 from hoshikage.registry import ModelSpec
 
 

@@ -22,8 +22,8 @@ from hoshikage.engine.running import Running, Turns, parted, with_follower
 from hoshikage.engine.sequence_pool import SequencePool
 from hoshikage.engine.session import Session
 from hoshikage.errors import HoshikageError, KvMemoryFull, ShuttingDown
+from hoshikage.infos import Timings
 from hoshikage.llama.context import Context
-from hoshikage.params import Timings
 
 OpenSession = Callable[[wire.Generate], Session]
 Filled = list[tuple[Running, int]]

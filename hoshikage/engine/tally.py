@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from hoshikage.infos import Timings
 from hoshikage.llama.vocab import NO_TOKEN
-from hoshikage.params import Timings
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ from hoshikage import wire
 from hoshikage.engine.cancels import Cancels
 from hoshikage.engine.prompt import checked, mixed, prepare
 from hoshikage.errors import ContextLengthExceeded, InvalidRequest
+from hoshikage.infos import Timings
 from hoshikage.llama.adapters import Adapters
 from hoshikage.llama.embedder import Embedder
 from hoshikage.llama.kinds import scores_are_shares
@@ -26,7 +27,6 @@ from hoshikage.params import (
     Measuring,
     Ranking,
     Rendering,
-    Timings,
     Tokenization,
 )
 

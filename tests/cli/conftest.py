@@ -23,7 +23,8 @@ from hoshikage.dispatch.status import DispatcherStatus, FullStatus
 from hoshikage.errors import InferenceFailed, QueueFull
 from hoshikage.http import listeners
 from hoshikage.http.keys import TLS
-from hoshikage.params import GenerationRequest, Timings, Work
+from hoshikage.infos import Timings
+from hoshikage.params import GenerationRequest, Work
 from hoshikage.protocols import app
 from hoshikage.protocols.hoshikage.insight import Insight
 from hoshikage.registry import ModelSpec, Registry

@@ -12,7 +12,8 @@ import pytest
 
 from hoshikage import wire
 from hoshikage.dispatch.client import Note
-from hoshikage.params import GenerationRequest, Timings, Work
+from hoshikage.infos import Timings
+from hoshikage.params import GenerationRequest, Work
 from hoshikage.registry import ModelSpec, Registry
 from tests.cli.conftest import Cli, Running
 from tests.cli.test_chat import piped

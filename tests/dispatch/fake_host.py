@@ -10,10 +10,10 @@ from hoshikage import wire
 from hoshikage.dispatch.host import Exit
 from hoshikage.errors import HoshikageError, ModelLoadFailed
 from hoshikage.gguf import GgufHeader
-from hoshikage.infos import LibraryInfo, ModelInfo
+from hoshikage.infos import LibraryInfo, ModelInfo, Timings
 from hoshikage.library.library_state import Fallback
 from hoshikage.library.selection import SelectedLibrary
-from hoshikage.params import LoadParams, Timings
+from hoshikage.params import LoadParams
 
 LIBRARY = LibraryInfo("libllama.so", "mdl-J", "ctx-I", "v0.5.0", "", ())
 MODEL = ModelInfo("llama", 1, 1, 1024, 1024, 300, "model", 1.0)

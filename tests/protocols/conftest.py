@@ -21,7 +21,8 @@ from hoshikage.dispatch.totals import Totals
 from hoshikage.errors import InvalidRequest, QueueFull, ShuttingDown
 from hoshikage.http import listeners
 from hoshikage.http.keys import TLS, StreamTimeouts
-from hoshikage.params import Counting, GenerationRequest, Timings, Work
+from hoshikage.infos import Timings
+from hoshikage.params import Counting, GenerationRequest, Work
 from hoshikage.protocols import app
 from hoshikage.protocols.hoshikage.insight import Insight
 from hoshikage.registry import ModelSpec, Registry

@@ -13,7 +13,8 @@ from pydantic import BaseModel, TypeAdapter
 
 from hoshikage import wire
 from hoshikage.errors import InferenceFailed, Unavailable
-from hoshikage.params import ChatPrompt, GenerationRequest, Timings
+from hoshikage.infos import Timings
+from hoshikage.params import ChatPrompt, GenerationRequest
 from tests.protocols.conftest import House, answer, finished
 from tests.protocols.test_chat_tools import CALL, THOUGHTS, model
 

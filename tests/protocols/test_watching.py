@@ -14,7 +14,7 @@ from hoshikage.dispatch.pool import Kind
 from hoshikage.dispatch.status import DispatcherStatus, FullStatus, QueueStatus, RunnerStatus
 from hoshikage.dispatch.totals import Totals
 from hoshikage.http.measures import BUCKETS, Measures
-from hoshikage.params import Timings
+from hoshikage.infos import Timings
 from tests.protocols.conftest import House
 
 TOTALS = Totals(prompt_tokens=7, cached_tokens=5, completion_tokens=3, prompt_ms=500.0, loads=1, crashes=2)
