@@ -1,4 +1,4 @@
-"""What a runner tells of its library, of the loaded model and of a request that has ended. Frozen values; any thread."""
+"""What a runner tells of its library, of the loaded model and of a request that has ended. Values; any thread."""
 
 from __future__ import annotations
 
