@@ -6,10 +6,10 @@ the server needs neither. No thread of its own.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # as typing has it, whose import every start would wait for
+    from typing import Any
 
-if TYPE_CHECKING:
     from hoshikage.embedding import AsyncEngine, Engine
 
 __all__ = ["AsyncEngine", "Engine", "__version__"]
@@ -18,5 +18,7 @@ __version__ = "0.1.0"
 
 def __getattr__(name: str) -> Any:
     if name in ("AsyncEngine", "Engine"):
+        from importlib import import_module
+
         return getattr(import_module("hoshikage.embedding"), name)  # no import statement: the rooms below import us
     raise AttributeError(name)

@@ -2,7 +2,16 @@
 
 import sys
 
-from hoshikage.cli.main import main
+from hoshikage.sleeper import start
+
+
+def main() -> int:
+    """Runs the command; what is a server's start and was seen before needs none of the rest for its first answer."""
+    start.begin()
+    from hoshikage.cli.main import main as run
+
+    return run()
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -219,6 +219,7 @@ def switches(bench: Bench, rounds: int) -> list[Row]:
 def sleep(bench: Bench, rounds: int) -> list[Row]:
     """What a sleeping server holds, how quickly it tells its health, and what its waking adds to an answer."""
     memory, health = Row("bench_row_asleep", "MiB"), Row("bench_row_asleep_health", "ms")
+    bench.bare_load_ms(_file("tiny"))  # which tells what library this is
     woken, awake, added = Row("bench_row_woken", "ms"), Row("bench_row_awake", "ms"), Row("bench_row_waking", "ms")
     with bench.server(_file("tiny"), SLEEP_TIMEOUT="1", IDLE_TIMEOUT="1", RUNNER_AHEAD="off") as server:
         for _ in range(rounds):

@@ -58,6 +58,11 @@ class MemoryHolder:
         if self._settings.memory:
             self.memory.claim()
 
+    @property
+    def rests(self) -> bool:
+        """Whether no process of it runs."""
+        return self._memory is None or self._memory.keeper.pid is None
+
     async def stop(self) -> None:
         if self._memory is not None:
             await self._memory.stop()

@@ -13,6 +13,7 @@ from hoshikage.cli import result, terminal_log
 from hoshikage.cli.context import CommandContext
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
+from hoshikage.cli.start import remember_start
 from hoshikage.errors import HoshikageError, LibraryMissing, Unavailable
 
 IN_USE_BY: Final = {"own": "cli.port_in_use_own", "hoshikage": "cli.port_in_use_hoshikage"}
@@ -30,7 +31,7 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     try:
         with logs.running(context.settings, terminal_log.handler(context.environ), request_id) as tail:
             insight = Insight(context.sources, context.environ, tail.after)
-            serve(context.settings, context.environ, partial(_warn, context), insight)
+            serve(context.settings, context.environ, partial(_ready, context), insight)
     except socket.gaierror:
         raise Unavailable("cli.host_unknown", host=host) from None
     except OSError as error:
@@ -48,6 +49,12 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
             key = IN_USE_BY.get(Server.of(context).peer() or "other", key)
         raise Unavailable(key, host=host, port=port, other=port + 1) from None
     return CommandResult()
+
+
+def _ready(context: CommandContext) -> None:
+    """Is called in a thread of its own when the server answers."""
+    _warn(context)
+    remember_start(context)
 
 
 def _warn(context: CommandContext) -> None:

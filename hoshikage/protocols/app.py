@@ -222,14 +222,15 @@ async def run(
                 await woken.listen(running, app)
             urls = ", ".join(url(address, secure=TLS in app) for address in running.addresses)
             notifier.ready(urls)
-            if woken is not None:
+            slept = woken is not None and woken.slept
+            if slept:
                 log.info(text(settings.lang, "http.wakes"))
-            else:
+            elif woken is None:
                 _tell(settings, "http.ready", url=urls)
-            if on_ready is not None and woken is None:
+            if on_ready is not None and not slept:
                 beside = asyncio.create_task(asyncio.to_thread(on_ready))
                 beside.add_done_callback(_tell_failure)
-            preload = asyncio.create_task(_preload(app) if woken is None else asyncio.sleep(0))
+            preload = asyncio.create_task(asyncio.sleep(0) if slept else _preload(app))
             sleeping = asyncio.create_task(_sleep_when_quiet(app, running, notifier))
             sleeping.add_done_callback(_tell_failure)
             await stop.wait()

@@ -21,8 +21,9 @@ import msgspec
 from aiohttp import web
 
 from hoshikage import __version__, page
+from hoshikage.answer.memory_holder import MEMORY
 from hoshikage.http.connections import HttpRunner
-from hoshikage.http.keys import AUTHENTICATOR, DISPATCHER, METRICS, ORIGIN_POLICY, SETTINGS
+from hoshikage.http.keys import AUTHENTICATOR, DISPATCHER, LORA_SCALES, METRICS, ORIGIN_POLICY, SETTINGS
 from hoshikage.messages import text
 from hoshikage.protocols.hoshikage import metrics, status
 from hoshikage.protocols.hoshikage.page import FOR_GOOD, HEADERS, HTML, RUNNING
@@ -53,7 +54,7 @@ def is_quiet(app: web.Application, running: HttpRunner) -> bool:
     """Whether nothing would be lost: nothing runs, waits or was asked for lately, and each connection can be kept."""
     if time.monotonic() - app[METRICS].used < app[SETTINGS].sleep_timeout or not app[DISPATCHER].sleeps:
         return False
-    return not running.surplus and all(one.may_be_kept for one in running.open)
+    return app[MEMORY].rests and not running.surplus and all(one.may_be_kept for one in running.open)
 
 
 def sleep(app: web.Application, running: HttpRunner, state: dict[str, Any]) -> None:
@@ -72,14 +73,15 @@ def sleep(app: web.Application, running: HttpRunner, state: dict[str, Any]) -> N
 def _exec_sleeper(app: web.Application, running: HttpRunner, state: dict[str, Any]) -> None:
     state["listening"] = [found for site in running.own_sites for found in site.kept()]
     state["connections"] = [(os.dup(one.descriptor), one.kind) for one in running.open]
-    state["kept"] = app[DISPATCHER].kept_state() | {"measures": app[METRICS].kept_state()}
+    scales = {label: [tuple(one) for one in chosen] for label, chosen in app[LORA_SCALES].items()}
+    state["kept"] = app[DISPATCHER].kept_state() | {"measures": app[METRICS].kept_state(), "lora_scales": scales}
     log.info(text(app[SETTINGS].lang, "http.sleeps"))
     for handler in (*logging.getLogger().handlers, *log.handlers, *logging.getLogger("hoshikage").handlers):
         handler.flush()
     fd = program.put(marshal.dumps(state))
     for one in (fd, *(kept for kept, _ in (*state["listening"], *state["connections"]))):
         os.set_inheritable(one, True)
-    os.execv(sys.executable, [sys.executable, "-I", "-S", program.__file__, str(fd)])
+    os.execv(sys.executable, program.command(fd))
 
 
 async def _state(app: web.Application, notifier: Notifier) -> dict[str, Any]:
@@ -101,6 +103,7 @@ async def _state(app: web.Application, notifier: Notifier) -> dict[str, Any]:
         "prefix": settings.api_prefix,
         "notify": notifier.told_address,
         "ping_every": notifier.ping_every_s or 0.0,
+        "until": 0.0,
     }
 
 

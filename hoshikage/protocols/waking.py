@@ -13,7 +13,8 @@ from typing import Any, Final
 from aiohttp import web
 
 from hoshikage.http.connections import HEADER_S, HttpRunner, Site
-from hoshikage.http.keys import DISPATCHER, METRICS, TLS
+from hoshikage.http.keys import DISPATCHER, LORA_SCALES, METRICS, TLS
+from hoshikage.params import Scaled
 from hoshikage.sleeper import program
 
 log: Final = logging.getLogger("hoshikage.server")
@@ -29,7 +30,8 @@ class Woken:
     """Each with what its client has sent still unread."""
     counts: dict[tuple[str, str], int]
     """How often the sleeper answered, by method and route."""
-    kept: dict[str, Any]
+    kept: dict[str, Any] | None
+    """None for a server that takes over its own start."""
 
     @classmethod
     def of(cls, environ: MutableMapping[str, str]) -> Woken | None:
@@ -46,14 +48,22 @@ class Woken:
         )
 
     @property
+    def slept(self) -> bool:
+        """Whether it was a server before, which has told that it is ready."""
+        return self.kept is not None
+
+    @property
     def tcp(self) -> tuple[socket.socket, ...]:
         """The listening sockets that others may reach."""
         return tuple(opened for opened, kind in self.listening if kind != "unix")
 
     def restore(self, app: web.Application) -> None:
         """Has the figures go on where they were."""
-        app[DISPATCHER].restore(self.kept)
-        app[METRICS].restore(self.kept["measures"])
+        if self.kept is not None:
+            app[DISPATCHER].restore(self.kept)
+            app[METRICS].restore(self.kept["measures"])
+            for label, chosen in self.kept["lora_scales"].items():
+                app[LORA_SCALES][label] = tuple(Scaled(*one) for one in chosen)
         for (method, route), count in self.counts.items():
             app[METRICS].add_many(method, route, count)
 

@@ -1,5 +1,5 @@
 """The server while it sleeps: it keeps the listening sockets, answers what needs no model, and wakes for all else. One
-thread, in a bare interpreter (`python -I -S`) of its own: it imports nothing but what an answer needs.
+thread, in a bare interpreter (`python -I -S`): it imports nothing but what an answer needs.
 
 It is exec'd by the server in its own place, with a descriptor that holds its state (`marshal`), and execs the server
 again with another one. What it is not certain about it hands over unread: requests are looked at with MSG_PEEK, and
@@ -15,6 +15,8 @@ import signal
 import socket
 import sys
 import time
+
+from hoshikage.sleeper.request import Unsure, hmac_sha256, name_of, request_of, same, sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # as typing has it, whose import would be half of what this program takes
@@ -36,14 +38,9 @@ SENTINEL = b"9007199254740881"
 """Stands in the texts for the resident memory of this process."""
 ENDING = (signal.SIGTERM, signal.SIGINT)
 """Signals that end the server; they are held back from one exec to where the next program heeds them."""
-TCHAR = frozenset(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 LOCAL = ("localhost", "127.0.0.1", "::1")
 UNSURE = ("transfer-encoding", "upgrade", "expect", "origin", "access-control-request-method", "range")
 """Headers with which a request is the server's business."""
-
-
-class Unsure(Exception):
-    """This is not for the sleeper to answer."""
 
 
 class Client:
@@ -55,51 +52,6 @@ class Client:
         self.until = until
         self.out = b""
         self.ends = False
-
-
-def request_of(head: bytes) -> tuple[bytes, str, dict[str, list[str]]]:
-    """Method, target and headers (small names, every value in its order). Raises Unsure for what is not plain."""
-    first, *lines = head.split(b"\r\n")
-    words = first.split(b" ")
-    if len(words) != 3 or words[2] != b"HTTP/1.1" or not words[1].startswith(b"/"):
-        raise Unsure
-    headers: dict[str, list[str]] = {}
-    for line in lines:
-        name, mark, value = line.partition(b":")
-        if not mark or not name or not TCHAR.issuperset(name):
-            raise Unsure
-        headers.setdefault(name.decode().lower(), []).append(value.strip(b" \t").decode("latin-1"))
-    return words[0], words[1].decode("latin-1"), headers
-
-
-def name_of(authority: str) -> str:
-    """`host` of `host` or `host:port`, in small letters."""
-    authority = authority.lower()
-    if authority.startswith("["):
-        name, mark, rest = authority[1:].partition("]")
-    else:
-        name, mark, rest = authority.partition(":")
-        rest = mark + rest
-    if not name or (rest and not (rest[0] == ":" and rest[1:].isdigit())):
-        raise Unsure
-    return name
-
-
-def sha256(data: bytes) -> Any:
-    """As hashlib's, whose import would bring OpenSSL. The interpreter has one of its own, by a name that changed."""
-    for name in ("_sha2", "_sha256", "hashlib"):
-        try:
-            return __import__(name).sha256(data)
-        except ImportError:
-            continue
-    raise Unsure
-
-
-def hmac_sha256(key: bytes, message: bytes) -> str:
-    """As hmac.new(key, message, sha256); the key is no longer than a block."""
-    padded = key.ljust(64, b"\0")
-    inner = sha256(bytes(one ^ 0x36 for one in padded) + message).digest()
-    return str(sha256(bytes(one ^ 0x5C for one in padded) + inner).hexdigest())
 
 
 def put(data: bytes) -> int:
@@ -137,6 +89,8 @@ class Sleeper:
         for fd, kind in state["connections"]:
             self.admit(socket.socket(fileno=fd), kind, KEEPALIVE_S)
         self.pinged = 0.0
+        self.until: float = state["until"]
+        """When the server takes over, whoever asks; 0 is when it is needed."""
 
     def admit(self, opened: socket.socket, kind: str, seconds: float) -> None:
         opened.setblocking(False)
@@ -157,14 +111,22 @@ class Sleeper:
                     elif event & (select.POLLIN | select.POLLHUP | select.POLLERR):
                         self.hear(client)
             now = time.monotonic()
+            if 0.0 < self.until <= now:
+                self.wake()
             for client in [one for one in self.clients.values() if one.until <= now]:
                 self.close(client)
+
+    def heed(self) -> None:
+        """From now on the signals that end the server end it."""
+        for number in ENDING:
+            signal.signal(number, self.end)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
 
     def wait_ms(self) -> float | None:
         """Until the next connection has been silent for too long, or the watchdog is due."""
         ends = [client.until for client in self.clients.values()]
-        if self.state["ping_every"]:
-            ends.append(self.pinged + self.state["ping_every"])
+        ends += [self.pinged + self.state["ping_every"]] if self.state["ping_every"] else []
+        ends += [self.until] if self.until else []
         return max(0.0, min(ends) - time.monotonic()) * 1e3 + 1 if ends else None
 
     def accept(self, opened: socket.socket, kind: str) -> bool:
@@ -289,7 +251,9 @@ class Sleeper:
     def proof(self, challenge: str, client: Client) -> list[str]:
         """For a command that must not show its token to a stranger."""
         token, address = self.state["admin"], client.opened.getsockname()
-        if not token or client.kind == "unix" or len(challenge) != 32 or not set(challenge) <= set("0123456789abcdef"):
+        if not token:
+            raise Unsure
+        if client.kind == "unix" or len(challenge) != 32 or not set(challenge) <= set("0123456789abcdef"):
             return []
         told = f"hoshikage {challenge} {address[0]} {address[1]}".encode()
         return [f"x-hoshikage-proof: {hmac_sha256(token.encode(), told)}"]
@@ -366,11 +330,6 @@ class Sleeper:
         os.execve(self.state["command"][0], self.state["command"], {**os.environ, WOKEN: str(fd)})
 
 
-def same(one: str, other: str) -> bool:
-    """Whether two texts of one length are the same, in a time that does not tell where they differ."""
-    return len(one) == len(other) and not sum(a != b for a, b in zip(one, other))  # noqa: B905 - of one length
-
-
 def signature(file: str) -> tuple[int, int, int] | None:
     try:
         found = os.stat(file)
@@ -388,12 +347,14 @@ def resident_bytes() -> int:
 
 
 def main() -> None:
-    sleeper = Sleeper(take(int(sys.argv[1])))
-    for number in ENDING:
-        signal.signal(number, sleeper.end)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+    """Begins with the state that the server put away; argument: its descriptor."""
+    sleeper = Sleeper(take(int(sys.argv[-1])))
+    sleeper.heed()
     sleeper.run()
 
 
-if __name__ == "__main__":
-    main()
+def command(fd: int) -> list[str]:
+    """What to exec with a state: an interpreter without anybody's site packages, which knows this package alone."""
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    code = "import sys; sys.path.append(sys.argv[1]); from hoshikage.sleeper.program import main; main()"
+    return [sys.executable, "-I", "-S", "-c", code, root, str(fd)]
