@@ -74,7 +74,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         "messages",
         "durable",
     }
-    | {"logs", "service", "access", "cores", "in_force", "programs", "hub", "memory"},
+    | {"logs", "service", "access", "cores", "in_force", "programs", "hub", "memory", "sleeper"},
     "cluster": frozenset({"messages"}),
     "embedding": VALUES | {"answer", "dispatch", "option", "options", "registry", "settings", "tools"},
     "": frozenset({"embedding"}),

@@ -239,3 +239,21 @@ def drained(line: socket.socket) -> None:
             pass
     except BlockingIOError:
         line.settimeout(60)
+
+
+def test_a_second_start_is_healthy_before_it_is_a_server(tmp_path: Path, library_file: Path, demo_model: Path) -> None:
+    register(tmp_path, {LABEL: demo_model})
+    environ = home_environ(tmp_path, library_file)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    for number in range(2):
+        with LiveServer({**environ, "PORT": str(port)}, "--port", str(port)) as server:
+            status, body = get(server, "/health")
+            assert (status, json.loads(body)) == (200, {"status": "ok"})
+            resident = int(Path(f"/proc/{server.process.pid}/statm").read_text().split()[1])
+            assert number == 0 or resident * os.sysconf("SC_PAGE_SIZE") < 25 * 2**20
+            assert chat(server)["choices"][0]["finish_reason"] == "length"
+            until(lambda: (tmp_path / ".cache" / "hoshikage" / "start").exists(), "what a start leaves")
+            told = json.loads(get(server, "/v1/status")[1])
+            assert (told["state"], told["totals"]["loads"]) == ("awake", 1)
+            assert sum("is ready" in line for line in server.log) == 1
