@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from hoshikage import wire
 from hoshikage.errors import ContextLengthExceeded
-from tests.protocols.conftest import House
+from tests.protocols.conftest import House, answer
 from tests.protocols.field_values import BASES
 
 CLAUDE = re.compile(r"prompt is too long[^0-9]*(\d+)\s*tokens?\s*>\s*(\d+)")
@@ -36,3 +37,24 @@ async def test_agents_know_the_words(house: House, path: str, stream: bool, lang
     if path not in ("/v1/messages", "/api/chat", "/api/generate"):
         assert (error["code"], error["type"]) == ("context_length_exceeded", "exceed_context_size_error")
         assert (error["n_prompt_tokens"], error["n_ctx"]) == (1531, 1024)
+
+
+CHATS = ("/v1/chat/completions", "/v1/responses", "/v1/messages", "/api/chat")
+OWN = {"/v1/responses": {"truncation": "auto"}, "/api/chat": {"truncate": True}}
+"""What a protocol has of its own for it."""
+
+
+@pytest.mark.parametrize("path", CHATS)
+async def test_a_request_may_ask_for_its_oldest_turns_to_go_and_is_told_how_many_went(house: House, path: str) -> None:
+    house.dispatcher.steps = [wire.Started(1, 5, shifted=3), *answer("星")[1:]]
+    for wish, expected in (
+        ({}, None),
+        ({"context_overflow": "shift"}, "shift"),
+        ({"context_overflow": "error"}, "error"),
+        *(((OWN[path], "shift"),) if path in OWN else ()),
+    ):
+        body = json.dumps({**BASES[path], "model": "tiny", "stream": False, **wish})
+        status, told, headers = await house.ask("POST", path, body, **{"Content-Type": "application/json"})
+        assert status == 200, told
+        assert house.dispatcher.asked[-1][1].context_overflow == expected
+        assert headers["X-Hoshikage-Shifted"] == "3"
