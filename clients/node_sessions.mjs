@@ -1,5 +1,6 @@
 // Whole sessions of Node libraries with a tool: FOLDER NAME URL MODEL. The folder is where npm has put them.
 import assert from "node:assert/strict";
+import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 
@@ -60,6 +61,23 @@ async function ollama() {
   let said = "";
   for await (const part of await client.chat({ model, messages, tools, stream: true })) said += part.message.content;
   assert.equal(said, DONE);
+  await spaces(Ollama);
+}
+
+// Our server fills a long silence with spaces: the client must skip them in front of a line.
+async function spaces(Ollama) {
+  const line = (content, done) => `${JSON.stringify({ message: { role: "assistant", content }, done })}\n`;
+  const server = createServer((_, answer) => {
+    answer.setHeader("Content-Type", "application/x-ndjson");
+    for (const piece of [" ", "  ", line("a", false), " ", line("", true)]) answer.write(piece);
+    answer.end();
+  });
+  await new Promise((ready) => server.listen(0, "127.0.0.1", ready));
+  const client = new Ollama({ host: `http://127.0.0.1:${server.address().port}` });
+  const told = [];
+  for await (const part of await client.chat({ model, messages: [], stream: true })) told.push(part.done);
+  server.close();
+  assert.deepEqual(told, [false, true]);
 }
 
 await { "ai-sdk": aiSdk, ollama }[name]();

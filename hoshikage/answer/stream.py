@@ -31,8 +31,6 @@ SSE: Final = "text/event-stream; charset=utf-8"
 SPACE: Final = b" "
 """Fills the silence of streams that are a JSON value a line: readers skip it in front of the value."""
 
-MAX_LOGGED: Final = 1000
-"""Characters of one line about what a request asks for in vain."""
 log: Final = logging.getLogger("hoshikage.server")
 Warnings = list[dict[str, str]]
 
@@ -300,7 +298,7 @@ class _Pump:
                 self.headers[SHIFTED_HEADER] = str(note.shifted)
             if note.dropped:
                 ignored.current().update(note.dropped)
-                log.warning("not enforced: %s", ", ".join(note.dropped)[:MAX_LOGGED])
+                log.warning("not enforced: %s", _keywords(note.dropped))
             if note.tokens and isinstance(self._writer, TakesPrompt):
                 self._writer.take_prompt(note.tokens)
             self.comment = "prefill 0%"
@@ -315,3 +313,8 @@ class _Pump:
             self._request[LIBRARY] = note.library
             if isinstance(self._writer, NamesLibrary):
                 self._writer.take_library(note.library)
+
+
+def _keywords(places: Sequence[str]) -> str:
+    """Without the request's own words, which do not belong into the log."""
+    return ", ".join(sorted({place.rpartition(".")[2].partition("=")[0] for place in places}))

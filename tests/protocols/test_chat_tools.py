@@ -103,7 +103,7 @@ async def test_what_a_schema_asks_for_in_vain_is_told(
     house: House, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     model(tmp_path, "qwen3")
-    places = ("tools.weather.properties.city.not", "tools.time.not")
+    places = ("tools.weather.properties.city.not", "tools.time.not", "tools.time.format=secret")
     house.dispatcher.steps = [wire.Started(1, 5, dropped=places), wire.Token(1, "[]", 1), finished()]
     body = {"model": "tiny", "messages": [USER], "tools": [WEATHER, TIME], "tool_choice": "required"}
     for stream in (False, True):
@@ -113,7 +113,7 @@ async def test_what_a_schema_asks_for_in_vain_is_told(
             assert response.headers["X-Hoshikage-Ignored"] == ", ".join(places)
             await response.read()
         (line,) = [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
-        assert line == f"not enforced: {', '.join(places)}"
+        assert line == "not enforced: format, not", "the request's own words are not for the log"
 
 
 @pytest.mark.parametrize("strict", [None, False, True])

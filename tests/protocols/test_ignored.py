@@ -70,8 +70,10 @@ async def test_what_a_client_calls_a_field_cannot_forge_a_header(house: House) -
         (chat.ChatBody, {"metadata": {"anything": 1}, "chat_template_kwargs": {"x": 1}, "response_format": None}, []),
         (chat.ChatBody, {"stream_options": {"continuous_usage_stats": True}, "messages": "no list"},
          ["stream_options.continuous_usage_stats"]),
-        (messages_schema.MessagesBody, {"messages": [{"content": [{"content": [{"cache_control": 1}], "new": 1}]}]},
-         ["messages[].content[].new"]),
+        (messages_schema.MessagesBody, {"messages": [{"content": [{"content": [{"cache_control": 1}], "new": 1}]}],
+                                        "tools": [{"name": "a", "cache_control": {}, "max_uses": 1}]},
+         ["messages[].content[].new", "tools[].max_uses"]),
+        (chat.ChatBody, {"messages": [{**USER, "content": [{"type": "text", "text": "a", "cache_control": {}}]}]}, []),
         (responses_schema.ResponsesBody, {"input": [{"id": "1", "status": "completed", "new": 1, "content": [
             {"type": "output_text", "text": "a", "annotations": [], "logprobs": [], "newer": 1}]}]},
          ["input[].content[].newer", "input[].new"]),

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import Annotated, Any, Final, Literal, get_args
+from typing import Annotated, Any, ClassVar, Final, Literal, get_args
 
 import msgspec
 from msgspec import Meta, Struct
@@ -74,6 +74,8 @@ MetadataValue = Annotated[str, Meta(max_length=512)]
 
 
 class ContentPart(Struct, frozen=True):
+    ECHOED: ClassVar[frozenset[str]] = frozenset({"cache_control", "annotations", "logprobs"})
+
     type: str
     text: str | None = None
 

@@ -7,7 +7,7 @@ itself would carry out cannot be offered: they are left out and named as ignored
 from __future__ import annotations
 
 import re
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 
 from msgspec import Meta, Struct
 
@@ -45,6 +45,8 @@ _DATE: Final = re.compile(r"_\d{8}$")
 
 
 class Tool(Struct, frozen=True):
+    ECHOED: ClassVar[frozenset[str]] = frozenset({"cache_control"})
+
     name: Annotated[str, Meta(pattern="^[a-zA-Z0-9_.-]{1,256}$")]
     type: str | None = None
     description: str | None = None
