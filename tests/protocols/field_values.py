@@ -199,6 +199,7 @@ VALUES: Final[dict[str, Body]] = {
         "store": False,
         "stream": True,
         "chat_template_kwargs": {"enable_thinking": False},
+        "return_progress": True,
         "service_tier": "flex",
         "max_tool_calls": 3,
         "prompt_cache_key": "x",

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import pytest
 
+from hoshikage import wire
 from tests.protocols.conftest import House
 from tests.protocols.test_agents import call, responses
 from tests.protocols.test_chat_tools import model, prompted, says
@@ -126,6 +127,17 @@ async def test_several_turns(house: House) -> None:
     assert [turn.role for turn in prompted(house).messages] == ["user", "assistant", "user"]
     kept, _ = await asked(house, previous_response_id=response["id"])
     assert kept["previous_response_id"] == response["id"]
+
+
+async def test_progress_is_told_where_it_is_asked_for(house: House) -> None:
+    house.dispatcher.steps[1:1] = [wire.Prefill(1, 2), wire.Prefill(1, 5)]
+    _, events = await asked(house, stream=True, return_progress=True)
+    told = [event["response"].get("prompt_progress") for event in events if event["type"] == "response.in_progress"]
+    assert told[0] is None
+    assert [(one["total"], one["cache"], one["processed"]) for one in told[1:]] == [(5, 2, 2), (5, 2, 5)]
+    assert [event["sequence_number"] for event in events] == list(range(len(events)))
+    _, plain = await asked(house, stream=True)
+    assert [event["type"] for event in plain].count("response.in_progress") == 1
 
 
 async def test_a_bound_is_told(house: House) -> None:

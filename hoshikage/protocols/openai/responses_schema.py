@@ -99,6 +99,7 @@ class ResponsesBody(SamplingFields, frozen=True, kw_only=True):
     stream: bool | None = None
     chat_template_kwargs: Annotated[dict[str, Any], Meta(max_length=32)] | None = None
     service_tier: str | None = None
+    return_progress: bool | None = None
     ttl: Ttl | None = None
     memory: MemoryFields | None = None
     context_overflow: Overflow | None = None

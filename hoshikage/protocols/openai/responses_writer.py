@@ -14,7 +14,7 @@ from hoshikage import wire
 from hoshikage.answer.output_parser import ParsedEnd
 from hoshikage.answer.prepared import PreparedRequest
 from hoshikage.answer.schema.chat import ChatMessage
-from hoshikage.answer.shapes import ThoughtCount, condensed, logprobs_of
+from hoshikage.answer.shapes import Progress, ThoughtCount, condensed, logprobs_of
 from hoshikage.answer.stream import SSE, Warnings
 from hoshikage.errors import HoshikageError
 from hoshikage.http.error_response import message_of
@@ -97,6 +97,7 @@ class ResponseWriter:
         self._output: list[dict[str, Any]] = []
         self._pending: list[dict[str, Any]] = []
         self._thoughts = ThoughtCount()
+        self._progresses = bool(body.stream and body.return_progress)
         self._response: dict[str, Any] = {}
 
     def begin(self, prompt: int, prompt_tokens: int) -> bytes:
@@ -104,6 +105,13 @@ class ResponseWriter:
         return self._event("response.created", response=response) + self._event(
             "response.in_progress", response=response
         )
+
+    def progress(self, prompt: int, progress: Progress) -> bytes:
+        """So much of the prompt is computed; told as llama-server does."""
+        if not self._progresses:
+            return b""
+        response = {**self._made("in_progress"), "prompt_progress": progress.shown()}
+        return self._event("response.in_progress", response=response)
 
     def say(
         self, choice: int, deltas: Sequence[Delta], logprobs: Sequence[wire.Chosen], completion_tokens: int
