@@ -106,6 +106,7 @@ RAW: Final[Body] = {
     "max_tokens": 5,
     "cache_prompt": True,
     "ttl": 60,
+    "lora": [{"id": 0, "scale": 0.5}],
 }
 VALUES: Final[dict[str, Body]] = {
     "chat": {
@@ -151,6 +152,8 @@ VALUES: Final[dict[str, Body]] = {
         "cache_prompt": True,
         "ttl": 60,
         "memory": {"summary": False, "recall": False, "store": False, "conversation": "c"},
+        "context_overflow": "shift",
+        "lora": [{"id": 0, "scale": 0.5}],
         "metadata": {"a": "b"},
         "prediction": {"type": "content", "content": [ALL]},
         "prompt_cache_key": "x",
@@ -161,6 +164,7 @@ VALUES: Final[dict[str, Body]] = {
     },
     "responses": {
         "memory": {"summary": False, "recall": False, "store": False, "conversation": "c"},
+        "context_overflow": "shift",
         "model": "tiny",
         "ttl": 60,
         "input": [
@@ -212,6 +216,7 @@ VALUES: Final[dict[str, Body]] = {
     },
     "messages": {
         "memory": {"summary": False, "recall": False, "store": False, "conversation": "c"},
+        "context_overflow": "shift",
         "model": "tiny",
         "messages": [
             USER,
@@ -304,6 +309,7 @@ VALUES: Final[dict[str, Body]] = {
     },
     "ollama": {
         "memory": {"summary": False, "recall": False, "store": False, "conversation": "c"},
+        "context_overflow": "shift",
         "model": "tiny:latest",
         "prompt": "b",
         "system": "x",
@@ -388,7 +394,6 @@ REFUSED: Final[dict[str, Body]] = {
     "embeddings": {},
     "rerank": {},
     "native": {
-        "lora": [{"id": 0, "scale": 1.0}],
         "image_data": [{"data": "", "id": 1}],
         "grammar_lazy": True,
         "grammar_triggers": [{"type": 0, "value": "x"}],

@@ -23,7 +23,8 @@ from hoshikage.protocols.anthropic import messages_schema
 from hoshikage.protocols.llama_server import native_schema
 from hoshikage.protocols.ollama import ollama_schema
 from hoshikage.protocols.openai import responses_schema
-from hoshikage.registry import ModelSpec
+from hoshikage.registry import ModelSpec, OwnOptions, Registry
+from hoshikage.settings import Settings
 from tests.gguf_files import Gguf
 from tests.protocols.conftest import House, answer, finished
 from tests.protocols.field_values import BASES, OTHER_ROUTES, REFUSED, ROUTES, SAMPLING, VALUES, WITH, Body
@@ -92,8 +93,10 @@ class Server:
 
 
 @pytest.fixture
-def server(house: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Server:
-    Gguf().write(tmp_path / "tiny.gguf")
+def server(house: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: Settings) -> Server:
+    file = Gguf().write(tmp_path / "tiny.gguf")
+    adapter = OwnOptions({"lora": [str(tmp_path / "adapter.gguf")]})
+    Registry(settings.model_map_file).add("tiny", file, ["### END"], adapter)
     return Server(house, monkeypatch)
 
 
