@@ -195,7 +195,7 @@ def test_progress_begins_with_what_is_in_memory(server: LiveServer) -> None:
     ("path", "body", "param"),
     [
         ("/completion", {}, "prompt"),
-        ("/completion", {"prompt": "a", "lora": [{"id": 0, "scale": 1}]}, "lora"),
+        ("/completion", {"prompt": "a", "lora": [{"id": 0, "scale": 1}]}, "lora[0].id"),
         ("/completion", {"prompt": "a", "n_predict": 1.5}, "n_predict"),
         ("/infill", {"input_prefix": "a", "input_suffix": "b"}, "input_suffix"),
         ("/infill", {"input_prefix": "a"}, "input_suffix"),
