@@ -57,6 +57,17 @@ def test_reads_what_a_sound_file_says(file: Path) -> None:
     assert header.values["llama.rope.freq_base"] == 10000.0
 
 
+def test_tokens_that_may_be_marks_are_known(file: Path) -> None:
+    tokens = ["<unk>", "<|tool_call_start|>", "[ARGS]", "<", "<a>b", "[]", "words", "<" + "x" * 100 + ">"]
+    made = Gguf().with_pair("tokenizer.ggml.tokens", ARRAY, (STRING, tokens))
+    made = made.with_pair("tokenizer.ggml.scores", ARRAY, (F32, [0.0] * len(tokens)))
+    made = made.with_pair("tokenizer.ggml.token_type", ARRAY, (I32, [1] * len(tokens)))
+    replace(
+        made, tensors=[("token_embd.weight", (32, len(tokens)), 8, 0), ("output_norm.weight", (32,), 0, 288)]
+    ).write(file)
+    assert gguf.read(file).marks == {"<unk>", "<|tool_call_start|>", "[ARGS]"}
+
+
 def test_what_stands_beside_the_tokens_may_be_more_than_they_are(file: Path) -> None:
     """The library looks up scores and types by token, so that those beyond are never read."""
     n, control, byte = len(TOKENS), 3, 6

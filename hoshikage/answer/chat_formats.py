@@ -57,7 +57,8 @@ def _read(spec: ModelSpec) -> ChatFormat:
     setting = spec.options.chat_template
     given = read_template(setting)
     if given is None:
-        return ChatFormat.of(gguf.tool_template(gguf.read(spec.file), template_name(setting)))
+        header = gguf.read(spec.file)
+        return ChatFormat.of(gguf.tool_template(header, template_name(setting)), header.marks)
     return ChatFormat.of(given or None)
 
 

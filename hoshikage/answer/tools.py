@@ -20,6 +20,7 @@ from hoshikage.tools import (
     generic,
     harmony,
 )
+from hoshikage.tools.detect import EFFORTS
 from hoshikage.tools.instruction import calls_as_text, instruction, results_as_text, with_instruction, write_tagged
 
 HARMONY_EFFORTS: Final = {"none": "low", "minimal": "low", "xhigh": "high"}
@@ -133,15 +134,27 @@ def _thinking_kwargs(given: dict[str, Any], chat_format: ChatFormat, held: bool)
 
     An answer that a grammar holds has no room for any.
     """
-    kwargs = {"enable_thinking": not held, **given}
+    off = given.get("thinking") is False or given.get("thinking_mode") == "disabled"
+    kwargs = {"enable_thinking": not held and not off, **given}
     kwargs.setdefault("thinking", kwargs["enable_thinking"])
     if kwargs["enable_thinking"] is False:
         kwargs.setdefault("thinking_budget", 0)
+        kwargs.setdefault("thinking_mode", "disabled")
+    if chat_format.efforts and (held or kwargs["enable_thinking"] is False or "reasoning_effort" in kwargs):
+        asked = "none" if held or kwargs["enable_thinking"] is False else str(kwargs["reasoning_effort"])
+        kwargs["reasoning_effort"] = _nearest(asked, chat_format.efforts)
     if chat_format.form is harmony.FORMAT:
         effort = "none" if kwargs["enable_thinking"] is False and not held else kwargs.get("reasoning_effort")
         if effort in HARMONY_EFFORTS:
             kwargs["reasoning_effort"] = HARMONY_EFFORTS[effort]
     return kwargs
+
+
+def _nearest(effort: str, known: tuple[str, ...]) -> str:
+    """The word for this effort that a template knows; of two that are as near the lesser one."""
+    if effort not in EFFORTS or effort in known:
+        return effort
+    return min(known, key=lambda word: abs(EFFORTS.index(word) - EFFORTS.index(effort)))
 
 
 def _lead(prompt: ChatPrompt, chat_format: ChatFormat, held: bool) -> str:

@@ -39,6 +39,8 @@ class GgufHeader:
     """The tokens whose type is CONTROL; None where the file has no types."""
     has_chatml: bool
     """Whether the vocabulary has ChatML's tokens."""
+    marks: frozenset[str]
+    """The texts of its tokens that stand in pointed or square brackets."""
     chat_template: str | None
     split: Split | None
     values: Mapping[str, Scalar]

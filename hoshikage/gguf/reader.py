@@ -10,6 +10,7 @@ Whether the rest makes a working model is the library's to say.
 from __future__ import annotations
 
 import os
+import re
 import stat
 import struct
 from collections import Counter
@@ -53,6 +54,7 @@ INTEGERS: Final = frozenset({0, 1, 2, 3, 4, 5, 10, 11})
 SPLIT_KEYS: Final = ("split.no", "split.count")
 
 TOKENS: Final = "tokenizer.ggml.tokens"
+MARK: Final = re.compile(rb"[<\[][^\n]{2,60}[>\]]\Z")
 TOKEN_TYPES: Final = "tokenizer.ggml.token_type"
 CONTROL, BYTE = 3, 6
 """llama.h's llama_token_type of tokens that no text stands for, and that stand for a byte."""
@@ -127,6 +129,7 @@ class _Reader:
         self._types: list[int] | None = None
         """Of every token; None where the file has none."""
         self._has_chatml = False
+        self._marks: frozenset[str] = frozenset()
 
     def header(self) -> GgufHeader:
         version = self._version()
@@ -163,6 +166,7 @@ class _Reader:
             n_vocab=n_vocab,
             controls=None if types is None else tuple(token for token, of in enumerate(types) if of == CONTROL),
             has_chatml=self._has_chatml,
+            marks=self._marks,
             chat_template=template if isinstance(template, str) else None,
             split=split,
             values=values,
@@ -218,6 +222,7 @@ class _Reader:
             tokens = cursor.strings(count, keep=key == TOKENS)
             self._check_unique(tokens, at)
             self._has_chatml |= CHATML_TOKENS.issubset(tokens)
+            self._marks |= frozenset(_text(token) for token in tokens if MARK.match(token))
         elif kind == ARRAY:
             if depth == MAX_NESTING:
                 cursor.refuse("model.gguf_nesting", at=at, name=key, maximum=MAX_NESTING)

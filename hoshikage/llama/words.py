@@ -15,7 +15,7 @@ from typing import Any, Final
 from hoshikage.params import Message
 
 END_OF_THOUGHTS: Final = re.compile(
-    r"</(?:seed:)?think(?:ing)?>|\[/THINK\]|<\|END_THINKING\|>|<\|inner_suffix\|>|<channel\|>"
+    r"</(?:seed:|mm:)?think(?:ing)?>|\[/THINK\]|<\|END_THINKING\|>|<\|inner_suffix\|>|<channel\|>"
 )
 """Templates leave thoughts of earlier turns out, as their models want it: what follows them is the answer."""
 EXTRA: Final = "note"

@@ -57,6 +57,7 @@ FORMAT: Final = ToolFormat(
     parse,
     signs=(("<|tools_prefix|>",),),
     special_text=("<|tools_prefix|>", "<|tools_suffix|>"),
+    vocabulary=("<|tools_prefix|>", "<|tools_suffix|>"),
     opens=("<|tools_prefix|>",),
     closes=("<|tools_suffix|>",),
 )

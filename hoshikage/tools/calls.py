@@ -40,6 +40,7 @@ class Calls:
         self._id_maker = id_maker
         self._ends = Markers(*opens, *closes) if opens or closes else None
         self._closes = closes
+        self._marks = (*opens, *closes)
         self._whole = 0
         self._open: CallStart | None = None
         self._held: list[Delta] | None = None
@@ -52,6 +53,8 @@ class Calls:
         """Raises NotACall for a name that is none, or while a call is open."""
         if not name.isprintable() or not 0 < len(name) <= MAX_NAME or self._open is not None:
             raise NotACall
+        if any(mark in f"{call_id} {name}" for mark in self._marks):
+            raise NotACall  # a mark between the two is broken, and this is the head of another call
         self._open = CallStart(self.told, call_id or self._id_maker(), name)
         self.told += 1
         return self._open

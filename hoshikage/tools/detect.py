@@ -22,6 +22,7 @@ from hoshikage.tools import (
     lfm2,
     llama3,
     minimax,
+    minimax_m3,
     mistral,
     nemotron,
     phi4,
@@ -38,6 +39,7 @@ FORMATS: Final[tuple[ToolFormat, ...]] = (
     solar.FORMAT,
     apertus.FORMAT,
     gigachat.FORMAT,
+    minimax_m3.FORMAT,
     minimax.FORMAT,
     nemotron.FORMAT,
     deepseek.FORMAT,
@@ -59,6 +61,9 @@ SIGNS: Final = re.compile(r"""(?P<opens>\{[{%])|(?P<closes>\})|(?<!['".\w])tools
 """What is looked for in one pass, since the text is anybody's: a search for the whole of it would begin anew at every
 mark."""
 MESSAGE_TOOLS: Final = re.compile(r"""message(?:\.tools\b|\[['"]tools['"]\])""")
+EFFORT: Final = "reasoning_effort"
+EFFORTS: Final = ("none", "no_think", "minimal", "low", "medium", "high", "xhigh", "max")
+"""Words for how much is thought, in their order."""
 MAX_CHARACTERS: Final = 2_000_000
 """A longer template is not looked at; it is refused when it is compiled."""
 Place = Literal["variable", "system", "nowhere"]
@@ -74,18 +79,24 @@ class ChatFormat:
     """The template looks for tools here; with `nowhere` they are told in a system text, and answers are generic."""
     writes_calls: bool = False
     """Whether the template writes the calls of the conversation by itself."""
+    efforts: tuple[str, ...] = ()
+    """The words for how much is thought that the template knows; empty where it names none, or takes any."""
 
     @classmethod
-    def of(cls, template_source: str | None) -> ChatFormat:
-        """What a chat template shows; None is a model without one."""
+    def of(cls, template_source: str | None, marks: frozenset[str] = frozenset()) -> ChatFormat:
+        """What a chat template shows; None is a model without one. `marks`: the vocabulary's tokens that may be such,
+        which tell the format of a template that lists tools and leaves the rest to the model."""
         source = template_source if template_source and len(template_source) <= MAX_CHARACTERS else ""
         place = place_of_tools(source)
         form = detect(source)
+        if form is generic.FORMAT and place != "nowhere":
+            form = next((one for one in FORMATS if one.vocabulary and marks.issuperset(one.vocabulary)), form)
         return cls(
             form=form if place != "nowhere" or form.whole_answer else generic.FORMAT,
             thinking=thinking.detect(source),
             place=place,
             writes_calls=place != "nowhere" and "tool_calls" in source,
+            efforts=_efforts(source),
         )
 
 
@@ -96,6 +107,11 @@ def detect(template_source: str | None) -> ToolFormat:
         if any(all(sign in source for sign in group) for group in candidate.signs):
             return candidate
     return generic.FORMAT
+
+
+def _efforts(source: str) -> tuple[str, ...]:
+    found = tuple(word for word in EFFORTS if EFFORT in source and (f"'{word}'" in source or f'"{word}"' in source))
+    return found if "low" in found and len(found) > 1 else ()
 
 
 def place_of_tools(template_source: str | None) -> Place:

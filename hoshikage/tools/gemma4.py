@@ -121,6 +121,7 @@ FORMAT: Final = ToolFormat(
     parse,
     signs=(("<|tool_call>", "call:"),),
     special_text=("<|tool_call>", CLOSES, QUOTE),
+    vocabulary=("<|tool_call>", CLOSES, QUOTE),
     opens=("<|tool_call>",),
     closes=(CLOSES,),
 )

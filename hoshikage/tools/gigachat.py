@@ -38,6 +38,7 @@ FORMAT: Final = ToolFormat(
     parse,
     signs=((TAG,), ("function call", "<|role_sep|>")),
     special_text=(TAG, "<|role_sep|>", END),
+    vocabulary=(TAG,),
     opens=(TAG,),
     closes=(END,),
 )

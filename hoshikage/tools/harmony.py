@@ -12,7 +12,7 @@ import re
 from typing import Final
 
 from hoshikage.tools.calls import Calls
-from hoshikage.tools.cursor import Markers, Steps, TextCursor
+from hoshikage.tools.cursor import Markers, NotACall, Steps, TextCursor
 from hoshikage.tools.deltas import Content, Reasoning
 from hoshikage.tools.json_text import json_arguments
 from hoshikage.tools.tool_format import ToolFormat
@@ -24,6 +24,7 @@ FINAL: Final = f"{CHANNEL}final{MESSAGE}"
 """An answer that the user is to read stands in this channel."""
 THOUGHTS: Final = f"{CHANNEL}analysis{MESSAGE}"
 THOUGHTS_END: Final = f"<|end|>{START}assistant{CHANNEL}final{MESSAGE}"
+CLOSES: Final = ("<|call|>", "<|end|>")
 HEADERS: Final = (CHANNEL, START, MESSAGE, "to=")
 STARTS: Final = Markers(START, CHANNEL, spaced=False)
 HEADER_ENDS: Final = Markers(MESSAGE, spaced=False)
@@ -46,6 +47,8 @@ def _stretches(cursor: TextCursor, calls: Calls) -> Steps[None]:
     mark: str | None = START
     while mark == START:
         header, _ = yield from cursor.collect(HEADER_ENDS)
+        if any(text in header for text in (START, *CLOSES)):
+            raise NotACall  # a text without its mark: its words are none of a header
         if recipient := RECIPIENT.search(header):
             yield from _call(cursor, calls, recipient[1])
             return
@@ -72,7 +75,7 @@ FORMAT: Final = ToolFormat(
     signs=((CHANNEL, MESSAGE),),
     special_text=(CHANNEL, MESSAGE, START, "<|end|>", "<|call|>", "<|return|>", "<|constrain|>"),
     opens=(START, CHANNEL),
-    closes=("<|call|>", "<|end|>"),
+    closes=CLOSES,
     whole_answer=True,
     reads_bare_json=True,
 )

@@ -52,6 +52,7 @@ FORMAT: Final = ToolFormat(
     parse,
     signs=((SECTION,),),
     special_text=(SECTION, SECTION_END, CALL, CALL_END, ARGUMENTS),
+    vocabulary=(SECTION, CALL),
     opens=(SECTION,),
     closes=(CALL_END, SECTION_END),
 )

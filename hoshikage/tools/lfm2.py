@@ -54,6 +54,7 @@ FORMAT: Final = ToolFormat(
     parse,
     signs=((START,), ("<|tool_list_start|>",)),
     special_text=(START, END),
+    vocabulary=(START, END),
     opens=(START,),
     closes=(END,),
     write=write,

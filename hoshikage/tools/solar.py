@@ -50,6 +50,7 @@ FORMAT: Final = ToolFormat(
     parse,
     signs=((BEGIN, NAME),),
     special_text=(BEGIN, NAME, ARGUMENTS, END, "<|begin|>", "<|tool_calls|>", TURN_END),
+    vocabulary=(BEGIN, NAME, ARGUMENTS),
     opens=(TURN, BEGIN),
     closes=(END, TURN_END),
 )

@@ -29,6 +29,7 @@ PAIRS: Final = (
     ThoughtMarks("<thinking>", "</thinking>"),
     ThoughtMarks("<|inner_prefix|>", "<|inner_suffix|>"),
     ThoughtMarks("<|channel>thought", "<channel|>"),
+    ThoughtMarks("<mm:think>", "</mm:think>"),
 )
 """Qwen, DeepSeek, GLM and most others; Magistral; Seed-OSS; Command A; and less common ones."""
 

@@ -21,6 +21,8 @@ class ToolFormat:
     """Reads a whole answer, without thoughts in front unless `whole_answer`."""
     signs: tuple[tuple[str, ...], ...] = ()
     """A chat template is of this format if all texts of one of these groups stand in it."""
+    vocabulary: tuple[str, ...] = ()
+    """Tokens that tell the format where the chat template has no sign of it; empty where others have the same."""
     special_text: tuple[str, ...] = ()
     """Texts of control tokens that the parser reads; as tokens they have none."""
     opens: tuple[str, ...] = ()

@@ -25,6 +25,10 @@ class Arguments:
         self._properties = _mapping(calls.schemas.get(name, {}).get("properties"))
         self._names: set[str] = set()
 
+    def schema(self, name: str) -> Any:
+        """What the function's schema says of the entry `name`."""
+        return self._properties.get(name)
+
     def key(self, name: str) -> CallArguments:
         """Opens an entry. Raises NotACall for a second of its name."""
         if name in self._names:

@@ -30,6 +30,7 @@ from hoshikage.tools import (
     lfm2,
     llama3,
     minimax,
+    minimax_m3,
     mistral,
     nemotron,
     phi4,
@@ -153,6 +154,16 @@ EXAMPLES: Final = (
         'I look.\n<minimax:tool_call>\n<invoke name="weather">\n<parameter name="city">東京</parameter>\n'
         '<parameter name="days">3</parameter>\n</invoke>\n<invoke name="time">\n</invoke>\n</minimax:tool_call>',
         Said("I look.", calls=(("weather", {"city": "東京", "days": 3}), TIME)),
+    ),
+    Example(
+        "minimax m3",
+        minimax_m3.FORMAT,
+        "I look.]<]minimax[>[<tool_call>\n"
+        ']<]minimax[>[<invoke name="weather">]<]minimax[>[<city>東京]<]minimax[>[</city>]<]minimax[>[<list>'
+        "]<]minimax[>[<item>a]<]minimax[>[</item>]<]minimax[>[<item>]<]minimax[>[<k>1.5]<]minimax[>[</k>"
+        "]<]minimax[>[</item>]<]minimax[>[</list>]<]minimax[>[</invoke>\n"
+        ']<]minimax[>[<invoke name="time">]<]minimax[>[</invoke>\n]<]minimax[>[</tool_call>',
+        Said("I look.", calls=(("weather", {"city": "東京", "list": ["a", {"k": 1.5}]}), TIME)),
     ),
     Example(
         "solar",

@@ -120,6 +120,24 @@ def _minimax(calls: Sequence[Call]) -> str:
     return f"\n<minimax:tool_call>\n{invoked}</minimax:tool_call>"
 
 
+def _minimax_m3(calls: Sequence[Call]) -> str:
+    mark = "]<]minimax[>["
+
+    def tagged(key: str, value: Any) -> str:
+        return f"{mark}<{key}>{inner(value)}{mark}</{key}>"
+
+    def inner(value: Any) -> str:
+        if isinstance(value, dict):
+            return "".join(tagged(key, one) for key, one in value.items())
+        return "".join(tagged("item", one) for one in value) if isinstance(value, list) else _text(value)
+
+    invoked = "".join(
+        f'{mark}<invoke name="{name}">{"".join(tagged(key, value) for key, value in given.items())}{mark}</invoke>\n'
+        for name, given in calls
+    )
+    return f"{mark}<tool_call>\n{invoked}{mark}</tool_call>"
+
+
 def _deepseek(calls: Sequence[Call]) -> str:
     written = "".join(
         f"<｜tool▁call▁begin｜>{name}<｜tool▁sep｜>{_dumped(given)}<｜tool▁call▁end｜>" for name, given in calls
@@ -180,6 +198,7 @@ WRITERS: Final[dict[str, Callable[[Sequence[Call]], str]]] = {
     "apertus": _apertus,
     "solar": _solar,
     "minimax": _minimax,
+    "minimax_m3": _minimax_m3,
     "deepseek": _deepseek,
     "kimi": _kimi,
     "glm": _glm,

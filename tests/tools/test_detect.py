@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+import pytest
+
 from hoshikage.tools.detect import MAX_CHARACTERS, ChatFormat, place_of_tools
 
 
@@ -16,3 +20,33 @@ def test_a_variable_is_looked_for_inside_of_marks_alone() -> None:
         assert place_of_tools(source) == "variable"
     for source in ("{{ a }} tools", "{{ 'tools' }}"):
         assert place_of_tools(source) == "nowhere"
+
+
+LISTS_TOOLS: Final = "{% if tools %}List of tools: {{ tools | tojson }}{% endif %}"
+
+
+@pytest.mark.parametrize(
+    ("source", "marks", "form"),
+    [
+        (LISTS_TOOLS, ("<|tool_call_start|>", "<|tool_call_end|>", "<|im_end|>"), "lfm2"),
+        (LISTS_TOOLS, ("<|tool_call_start|>",), "generic"),
+        (LISTS_TOOLS + "<tool_call>", ("<|tool_call_start|>", "<|tool_call_end|>"), "hermes"),
+        ("{{ messages }}", ("<|tool_call_start|>", "<|tool_call_end|>"), "generic"),
+    ],
+)
+def test_the_vocabulary_tells_the_format_where_the_template_does_not(
+    source: str, marks: tuple[str, ...], form: str
+) -> None:
+    assert ChatFormat.of(source, frozenset(marks)).form.name == form
+
+
+@pytest.mark.parametrize(
+    ("source", "efforts"),
+    [
+        ("{% if reasoning_effort in ['low', 'minimal'] %}{% elif reasoning_effort == \"high\" %}", 3),
+        ("{{ reasoning_effort if reasoning_effort is defined else 'medium' }}", 0),
+        ("{{ ['low', 'high'] }}", 0),
+    ],
+)
+def test_the_words_for_an_effort_are_those_that_the_template_names(source: str, efforts: int) -> None:
+    assert len(ChatFormat.of(source).efforts) == efforts
