@@ -100,13 +100,9 @@ def program(name: str) -> Path:
     return npm_folder() / "node_modules" / ".bin" / name
 
 
-@pytest.mark.parametrize("name", AGENTS)
-def test_a_session_with_a_command(server: LiveServer, tmp_path: Path, name: str) -> None:
-    home, repository = tmp_path / "home", tmp_path / "repository"
-    home.mkdir()
-    repository.mkdir()
-    arguments, variables = AGENTS[name](server.url, home, repository)
-    said = tmp_path / "said"
+def session(name: str, arguments: list[str], variables: Mapping[str, str], home: Path, repository: Path) -> None:
+    """One whole session: the agent ends well, says so, and has done what it was told."""
+    said = home.with_name("said")
     shell = shutil.which("bash") or "/bin/sh"
     environ = {"PATH": os.environ["PATH"], "HOME": str(home), "SHELL": shell, "TERM": "dumb", **variables}
     with said.open("wb") as file:
@@ -124,3 +120,12 @@ def test_a_session_with_a_command(server: LiveServer, tmp_path: Path, name: str)
     assert done.returncode == 0, text[-3000:]
     assert DONE in text
     assert (repository / "made.txt").read_text("utf-8").strip() == "starlight"
+
+
+@pytest.mark.parametrize("name", AGENTS)
+def test_a_session_with_a_command(server: LiveServer, tmp_path: Path, name: str) -> None:
+    home, repository = tmp_path / "home", tmp_path / "repository"
+    home.mkdir()
+    repository.mkdir()
+    arguments, variables = AGENTS[name](server.url, home, repository)
+    session(name, arguments, variables, home, repository)

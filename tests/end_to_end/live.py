@@ -34,6 +34,10 @@ class LiveServer:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    def variable(self, name: str) -> str:
+        """What the server finds in its environment."""
+        return self._environ[name]
+
     def __enter__(self) -> LiveServer:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "hoshikage", "--port", "0", *self._arguments],
