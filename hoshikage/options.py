@@ -268,6 +268,14 @@ OPTIONS: Final = (
         "responses_store", Whole(0, 10_000), "0 (= off) … 10000", here=ANY, variable="RESPONSES_STORE", default="100"
     ),
     Option(
+        "tag_ollama_file",
+        optional_path,
+        "path of a JSON file",
+        variable="TAG_OLLAMA_FILE",
+        default="",
+        aliases=("TAG_CACHE_FILE",),
+    ),
+    Option(
         "memory_summary",
         Switch(),
         "off | on",

@@ -92,6 +92,8 @@ class Settings:
     """Name of the model that answers requests which name none."""
     unknown_model: str
     """What a name that nobody knows means: `refuse` or `default`."""
+    tag_ollama_file: Path | None
+    """The older version's tags, shown to Ollama's clients beside the models."""
     memory_summary: bool
     """Whether long conversations are made short."""
     summary_at: float

@@ -192,6 +192,7 @@ FOREIGN = {
     "TLS_CERT_FILE": "./cert",
     "TLS_KEY_FILE": "./key",
     "UNIX_SOCKET": "./socket",
+    "TAG_OLLAMA_FILE": "./tags.json",
     "MEMORY_TTL": "9",
     "CHROMA_PATH": "./chroma",
     "CHROMA_URL": "http://a.example:8000",
@@ -387,8 +388,17 @@ def test_the_former_name_of_a_setting_works_and_its_own_wins(home: Path) -> None
 
 def test_what_the_older_versions_example_says_is_understood(home: Path) -> None:
     older = "RAMDISK_PATH=/mnt/temp/hoshikage\nRAMDISK_SIZE=12\nIDLE_TIMEOUT_SECONDS=300\nGREAT_TIMEOUT=60\n"
+    older += "CHROMA_PATH=./data/hoshikage_chroma_db\nSENTENCE_BERT_MODEL=cl-nagoya/ruri-small-v2\n"
+    older += "CLUSTER_DIVISOR=100\nMIN_CLUSTERS=1\nMAX_CLUSTERS=20\n"
+    older += "TAG_CACHE_FILE=./data/tags_cache.json\nTAG_OLLAMA_FILE=./data/tags_ollama.json\n"
     config_env(home, older + "MODEL_MAP_FILE=./data/model_map.json\n")
-    found = load({}, {}, home).settings
+    loaded = load({}, {}, home)
+    assert loaded.warnings == ()
+    found = loaded.settings
+    assert found.chroma_path == Path("data/hoshikage_chroma_db").absolute()
+    assert found.sentence_bert_model == "cl-nagoya/ruri-small-v2"
+    assert (found.cluster_divisor, found.min_clusters, found.max_clusters) == (100, 1, 20)
+    assert found.tag_ollama_file == Path("data/tags_ollama.json").absolute()
     assert (found.ramdisk_path, found.ramdisk_size) == (Path("/mnt/temp/hoshikage").absolute(), 12)
     assert (found.idle_timeout, found.great_timeout) == (300, 60)
     assert found.model_map_file == Path("data/model_map.json").absolute()

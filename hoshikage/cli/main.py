@@ -40,6 +40,7 @@ COMMANDS: Final = {
     "doctor": "cli.doctor_summary",
     "config": "cli.config_summary",
     "memory": "remember.summary",
+    "import": "cli.import_summary",
     "token": "cli.token_summary",
     "service": "service.summary",
 }

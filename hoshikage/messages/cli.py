@@ -212,6 +212,15 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "status_col_speed": ("トークン/秒", "Tokens/s"),
     "status_col_end": ("終わり方", "End"),
     # alias
+    "import_summary": ("旧版のタグのファイルの名前を引き継ぐ", "take over the names of the older version's tags file"),
+    "import_help_file": ("タグのファイル（なければ TAG_OLLAMA_FILE）", "the tags file (else TAG_OLLAMA_FILE)"),
+    "import_nothing": ("{file} にタグがありません。", "There are no tags in {file}."),
+    "import_there": ("もうあります: {name}", "Already there: {name}"),
+    "import_added": ("別名にしました: {name} → {model}", "A further name now: {name} → {model}"),
+    "import_missing": (
+        "モデルがありません: {name}（`hoshikage add ファイル {model}` で登録してから、もう一度）",
+        "No model: {name} (register one with `hoshikage add FILE {model}`, then once more)",
+    ),
     "alias_summary": ("モデルの別名を付ける・一覧を見る・消す", "give models further names, list or remove them"),
     "alias_help_name": ("別名（API の model に指定）", "the further name (the API's model)"),
     "alias_help_label": ("モデルのラベルかペルソナの名前", "label of the model, or a persona's name"),

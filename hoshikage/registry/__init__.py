@@ -24,6 +24,7 @@ from hoshikage.registry.document import Issue
 from hoshikage.registry.entries import Persona, checked_label
 from hoshikage.registry.options import CHATML, OwnOptions, own_options, persona_options
 from hoshikage.registry.store import ModelSpec, Registry
+from hoshikage.registry.tags_file import plain, read_tags
 from hoshikage.registry.template import is_file, read_template, template_name
 
 __all__ = [
@@ -38,6 +39,8 @@ __all__ = [
     "is_file",
     "own_options",
     "persona_options",
+    "plain",
+    "read_tags",
     "read_template",
     "template_name",
 ]

@@ -88,7 +88,9 @@ async def embeddings(request: web.Request) -> web.StreamResponse:
 
 
 async def tags(request: web.Request) -> web.StreamResponse:
-    return json_response({"models": await models.tags(request.app[REGISTRY], request.app[MODEL_FILES])})
+    app = request.app
+    found = await models.tags(app[REGISTRY], app[MODEL_FILES], app[SETTINGS].tag_ollama_file)
+    return json_response({"models": found})
 
 
 async def show(request: web.Request) -> web.StreamResponse:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from pathlib import Path
 from typing import Any, Final
 
 from hoshikage.answer import models
@@ -11,7 +12,7 @@ from hoshikage.answer.capabilities import abilities, all_specs
 from hoshikage.answer.model_files import Facts, ModelFiles, iso
 from hoshikage.dispatch.status import DispatcherStatus, RunnerStatus
 from hoshikage.errors import ModelNotFound
-from hoshikage.registry import ModelSpec, Registry
+from hoshikage.registry import ModelSpec, Registry, plain, read_tags
 
 LATEST: Final = ":latest"
 NEVER_S: Final = 100 * 365 * 86_400.0
@@ -37,9 +38,12 @@ def alike(registry: Registry, name: str) -> str | None:
     return next((one for one in named if one.lower().removesuffix(LATEST) == wanted), None)
 
 
-async def tags(registry: Registry, files: ModelFiles) -> list[dict[str, Any]]:
+async def tags(registry: Registry, files: ModelFiles, more: Path | None = None) -> list[dict[str, Any]]:
+    """All models, and what the tags file `more` names beside them."""
     specs = await asyncio.to_thread(all_specs, registry)
-    return [_entry(spec, await files.facts(spec.file)) for spec in specs]
+    found = [_entry(spec, await files.facts(spec.file)) for spec in specs]
+    known = {plain(one["name"]) for one in found}
+    return found + [one for one in await asyncio.to_thread(read_tags, more) if plain(one["name"]) not in known]
 
 
 async def running(
