@@ -239,7 +239,7 @@ def _model(spec: ModelSpec, context: CommandContext) -> Finding:
 
 
 def _memory(context: CommandContext) -> Findings:
-    """Where it is on: what it lacks, and who shares what is kept."""
+    """Says what memory lacks where it is on, and who shares what is kept."""
     chosen = context.settings
     if not (chosen.memory or chosen.memory_summary):
         return
