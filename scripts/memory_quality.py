@@ -12,6 +12,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -85,13 +86,10 @@ async def _digests(memory: Memory, talks: Sequence[memory_corpus.Talk], language
     sizes, took = [], []
     for talk in talks:
         old = talk.turns[: len(talk.turns) - 2 * RAW_TURNS]
-        split = await memory.keeper.ask(lambda n, old=old: frames.Split(n, old, "m"), frames.Sentences)  # type: ignore[misc]
+        split = await memory.keeper.ask(partial(_split, old), frames.Sentences)
         if split.unknown:
             vectors = tuple(await memory.embedder.embed(split.unknown, "topic"))
-            await memory.keeper.ask(
-                lambda n, s=split, v=vectors: frames.Learn(n, "m", s.unknown, v),
-                frames.Done,  # type: ignore[misc]
-            )
+            await memory.keeper.ask(partial(_learn, split.unknown, vectors), frames.Done)
         found: dict[str, Sentence] = {}
         for place, pieces in enumerate(split.pieces):
             for piece in pieces:
@@ -100,19 +98,15 @@ async def _digests(memory: Memory, talks: Sequence[memory_corpus.Talk], language
         sentences = tuple(found.values())
         texts = [one.text for one in sentences]
 
-        async def order(choice: Choice, sentences: tuple[Sentence, ...] = sentences) -> list[int]:
-            asked = lambda n: frames.Choose(n, "m", sentences, choice, 100, 1, 20)  # noqa: E731
-            return list((await memory.keeper.ask(asked, frames.Chosen)).order)
-
         began = time.perf_counter()
-        clusters = await order("clusters")
+        clusters = await _order(memory, sentences, "clusters")
         took.append(time.perf_counter() - began)
         room = sum(_size(texts[place], language) for place in clusters)
         sizes.append(room)
         by = {
             "clusters": clusters,
             "newest": list(range(len(texts)))[::-1],
-            "facts": await order("facts"),
+            "facts": await _order(memory, sentences, "facts"),
         }
         for name, places in by.items():
             shares.setdefault(name, []).append(_share(talk, texts, places, room, language))
@@ -176,18 +170,38 @@ async def _cost(memory: Memory) -> str:
             frames.Record(f"{place:032x}", "user", f"Text {place}.", 1.0, f"c{place // 50}", rows[place].tobytes())
             for place in range(start, start + 500)
         )
-        await memory.keeper.ask(lambda n, r=records: frames.Remember(n, "many", "m", r), frames.Done)  # type: ignore[misc]
+        await memory.keeper.ask(partial(_remember, records), frames.Done)
     took = []
     for place in range(ASKED):
         began = time.perf_counter()
-        vector = rows[place * 7].tobytes()
-        await memory.keeper.ask(
-            lambda n, v=vector: frames.Recall(n, "many", "m", v, "c1", 2.0, 0.0, 24),
-            frames.Entries,  # type: ignore[misc]
-        )
+        await memory.keeper.ask(partial(_recall, rows[place * 7].tobytes()), frames.Entries)
         took.append((time.perf_counter() - began) * 1e3)
     took.sort()
     return f"recall among {ENTRIES} entries: {took[len(took) // 2]:.1f} ms (median), {took[-1]:.1f} ms at most"
+
+
+async def _order(memory: Memory, sentences: tuple[Sentence, ...], choice: Choice) -> list[int]:
+    return list((await memory.keeper.ask(partial(_choose, sentences, choice), frames.Chosen)).order)
+
+
+def _split(texts: tuple[str, ...], number: int) -> frames.Split:
+    return frames.Split(number, texts, "m")
+
+
+def _learn(texts: tuple[str, ...], vectors: tuple[bytes, ...], number: int) -> frames.Learn:
+    return frames.Learn(number, "m", texts, vectors)
+
+
+def _choose(sentences: tuple[Sentence, ...], choice: Choice, number: int) -> frames.Choose:
+    return frames.Choose(number, "m", sentences, choice, 100, 1, 20)
+
+
+def _remember(records: tuple[frames.Record, ...], number: int) -> frames.Remember:
+    return frames.Remember(number, "many", "m", records)
+
+
+def _recall(vector: bytes, number: int) -> frames.Recall:
+    return frames.Recall(number, "many", "m", vector, "c1", 2.0, 0.0, 24)
 
 
 if __name__ == "__main__":
