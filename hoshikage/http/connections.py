@@ -27,8 +27,9 @@ from hoshikage.http.origin_policy import is_loopback
 from hoshikage.http.paths import plain, respelt
 from hoshikage.settings import Settings
 
-HEADER_S: Final = 10.0
-"""From the connection to the end of its first request's header, TLS included."""
+HEADER_S: Final = 30.0
+"""From the connection to the end of its first request's header, TLS included. A client on a busy machine takes its
+time, and at the limit who says nothing goes first anyway."""
 LATE_S: Final = 1.0
 """A timer that comes so much later than it should says that this process did not run, and nothing about a client."""
 KEEPALIVE_S: Final = 30.0

@@ -117,6 +117,9 @@ class Environment(ImmutableSandboxedEnvironment):
             __self._charge(ITEM * len(args))
         elif isinstance(__obj, BuiltinMethodType) and isinstance(owner, (int, float)):
             __self._check_number_method(name, (*args, *kwargs.values()))
+            result = super().call(__context, __obj, *args, **kwargs)
+            __self._charge(_weight(result))
+            return result
         return super().call(__context, __obj, *args, **kwargs)
 
     def _check_number_method(self, name: str, values: tuple[Any, ...]) -> None:

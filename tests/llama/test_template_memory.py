@@ -101,6 +101,26 @@ def test_what_methods_of_numbers_make_is_bounded() -> None:
     assert ChatTemplate("{{ (5).to_bytes(2, 'big') | length }}", "", "", ()).render(HI, NOW).text == "2"
 
 
+@pytest.mark.parametrize(
+    "made",
+    [
+        "(5).to_bytes(20, 'big')",
+        "(255).to_bytes(20, 'little') ~ ''",
+        "(0.1).hex()",
+        "[[i, [i, [i]]], i] | string",
+        "{'a': {'b': [i, i, i]}} | tojson",
+        "([[i]] * 9) | string",
+        "'%s' % ([[i, [i]]],)",
+        "namespace(a=[i, i]).a | string",
+    ],
+)
+def test_all_that_a_rendering_makes_counts_as_text(made: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = f"{{% for i in range(99) %}}{{% set x = {made} %}}{{% endfor %}}ok"
+    assert ChatTemplate(source, "", "", ()).render(HI, NOW).text == "ok", "it is fine with the usual bound"
+    monkeypatch.setattr("hoshikage.llama.sandbox.MAX_WORK", 200)
+    assert "too much text" in refused(source)
+
+
 def test_a_source_beyond_the_bound_is_not_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hoshikage.llama.template.MOST_SOURCE", 10)
     assert ChatTemplate("12345678901", "", "", ()).broken == "longer than 10 characters"
