@@ -58,9 +58,12 @@ def _ready(context: CommandContext) -> None:
 
 
 def _warn(context: CommandContext) -> None:
-    """Says what keeps the server from answering chats, beside the line that it is ready."""
-    from hoshikage.library import locate
+    """Says what keeps the server from answering chats, beside the line that it is ready; and tidies up."""
+    from hoshikage.library import leftovers, locate
     from hoshikage.registry import Registry
+    from hoshikage.settings import cache_dir
+
+    leftovers.sweep(cache_dir())
 
     settings = context.settings
     said = []

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from hoshikage import __version__
 from hoshikage.errors import LibraryUnavailable
-from hoshikage.library import child, fingerprint
+from hoshikage.library import child, fingerprint, leftovers
 
 CALIBRATE: Final = "hoshikage.runner.calibrate"
 PROCESSES: Final = 100
@@ -33,7 +33,7 @@ def calibrate(file: Path, model: Path | None, store: Path, *, command: Sequence[
     """
     if model is None:
         raise _refusal(file, "hoshikage-demo is not installed")
-    with tempfile.TemporaryDirectory(prefix="hoshikage-") as work:
+    with tempfile.TemporaryDirectory(prefix=leftovers.CALIBRATION) as work:
         start = command or child.command(CALIBRATE, ATTEMPT_S)
         answer = _search([*start, str(file)], file, model, Path(work, "journal"))
     if not answer.get("ok"):
