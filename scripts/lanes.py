@@ -34,7 +34,7 @@ class Lane:
     """What the tests find in their environment."""
 
 
-UNIT: Final = Lane("unit", libraries="none", lint=True, arguments=("-n", "auto"))
+UNIT: Final = Lane("unit", libraries="none", lint=True, arguments=("-n", "auto", "--dist", "loadfile"))
 WHOLE: Final = ("test", "dev", "memory")
 """The extras of the lanes that run every test."""
 FULL: Final = Lane("full", extras=WHOLE, whole=True, lint=True)

@@ -128,9 +128,14 @@ def sources_of(package: Path) -> dict[str, str]:
 
 
 @cache
+def parsed(source: str) -> ast.Module:
+    return ast.parse(source)
+
+
+@cache
 def imports_of(module: str, source: str) -> list[Import]:
     """Every import of a module, also those in functions."""
-    tree = ast.parse(source)
+    tree = parsed(source)
     typing_lines = {
         line
         for node in ast.walk(tree)

@@ -6,6 +6,7 @@ stay fast, and to run where no library is.
 
 from __future__ import annotations
 
+import platform
 import sys
 from typing import Any, Final
 
@@ -39,6 +40,7 @@ class Guard:
         raise AssertionError(fault)
 
 
+platform.uname().processor  # noqa: B018  the SDKs ask for it, and the first to ask starts a process
 GUARD: Final = Guard()
 sys.addaudithook(GUARD.audit)
 

@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 
-from tests.architecture import PACKAGE, cycles, sources_of, violations
+from tests.architecture import PACKAGE, cycles, parsed, sources_of, violations
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 NEVER_IN_THE_SERVER: Final = ("hoshikage._ffi", "hoshikage.llama", "hoshikage.engine", "numpy", "jinja2", "rich")
@@ -31,7 +31,7 @@ def test_no_module_imports_itself_round_a_corner(sources: dict[str, str]) -> Non
 
 
 def test_every_module_says_first_what_it_owns(sources: dict[str, str]) -> None:
-    silent = [module for module, source in sources.items() if source and not ast.get_docstring(ast.parse(source))]
+    silent = [module for module, source in sources.items() if source and not ast.get_docstring(parsed(source))]
     assert silent == []
 
 
@@ -44,7 +44,7 @@ def test_nothing_is_decided_by_a_texts_key(sources: dict[str, str]) -> None:
     found = [
         f"{module}:{node.lineno}"
         for module, source in sources.items()
-        for node in ast.walk(ast.parse(source))
+        for node in ast.walk(parsed(source))
         if isinstance(node, ast.Compare | ast.Call) and _asks_for_a_key(node)
     ]
     assert found == []

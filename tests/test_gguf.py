@@ -285,6 +285,7 @@ def mutated(content: bytes, dice: random.Random) -> bytes:
     return bytes(hurt)
 
 
+@pytest.mark.long
 def test_a_large_vocabulary_is_read_in_time(file: Path) -> None:
     tokens = [f"token{number}星" for number in range(VOCABULARY)]
     large = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from string import Formatter
@@ -36,15 +36,16 @@ def names(pattern: str) -> Counter[str]:
     return Counter(name for _, name, _, _ in Formatter().parse(pattern) if name is not None)
 
 
-def trees() -> Iterator[tuple[Path, ast.Module]]:
-    for file in SOURCES:
-        yield file, ast.parse(file.read_text("utf-8"))
+@cache
+def trees() -> tuple[tuple[Path, ast.Module], ...]:
+    return tuple((file, ast.parse(file.read_text("utf-8"))) for file in SOURCES)
 
 
 def is_key(value: object) -> bool:
     return isinstance(value, str) and bool(KEY.fullmatch(value)) and value.partition(".")[2] not in NOT_KEYS
 
 
+@cache
 def asked() -> tuple[dict[str, str], dict[str, str]]:
     """Keys that the code names, and patterns of those it composes, each with the file that does."""
     whole: dict[str, str] = {}
@@ -104,9 +105,8 @@ def test_every_key_that_the_code_asks_for_exists() -> None:
 
 def test_every_key_is_used() -> None:
     whole, composed = asked()
-    unused = [
-        key for key in catalogue() if key not in whole and not any(re.fullmatch(pattern, key) for pattern in composed)
-    ]
+    made = re.compile("|".join(f"(?:{pattern})" for pattern in composed))
+    unused = [key for key in catalogue() if key not in whole and not made.fullmatch(key)]
     assert unused == []
 
 

@@ -262,6 +262,7 @@ def test_progress_counts_bytes(tmp_path: Path) -> None:
     assert told == [10, 15]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("form", ["tar", "zip"])
 @pytest.mark.parametrize("name", ["libllama.so", "README"])
 def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path, form: str, name: str) -> None:

@@ -100,6 +100,7 @@ def test_what_every_format_writes_is_read(
     assert heard(Example("", form, text, said, thinking, schemas=SCHEMAS), *_pieces(data, text)) == said
 
 
+@pytest.mark.long
 @settings(max_examples=600, deadline=None, derandomize=True)
 @given(st.sampled_from(SPOKEN), st.lists(CALLS, min_size=1, max_size=2), st.booleans(), st.data())
 def test_a_call_that_is_cut_or_broken_ends_alike_however_it_comes(
