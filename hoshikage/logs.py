@@ -131,10 +131,10 @@ def plain(stream: TextIO, environ: Mapping[str, str]) -> logging.Handler:
 def is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
     """Whether the stream is the one that systemd connected with its journal (systemd.exec(5), JOURNAL_STREAM)."""
     try:
-        found = os.fstat(stream.fileno())
+        result = os.fstat(stream.fileno())
     except (OSError, ValueError):
         return False
-    return environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
+    return environ.get("JOURNAL_STREAM") == f"{result.st_dev}:{result.st_ino}"
 
 
 class DailyFile(TimedRotatingFileHandler):
@@ -199,7 +199,7 @@ class DailyFile(TimedRotatingFileHandler):
 def _move(stream: TextIOWrapper, file: Path, target: Path) -> None:
     """Closes the open file and moves it to `target`, if no other server has done so already."""
     with stream:
-        found = os.fstat(stream.fileno())
+        result = os.fstat(stream.fileno())
         if sys.platform == "win32":
             stream.close()  # Windows moves no open file
         else:
@@ -207,7 +207,7 @@ def _move(stream: TextIOWrapper, file: Path, target: Path) -> None:
 
             with suppress(OSError):  # a file system without locks
                 fcntl.flock(stream, fcntl.LOCK_EX)  # the open file's own: no other server that has it open moves it
-        if not found.st_size or not os.path.samestat(found, file.stat()):
+        if not result.st_size or not os.path.samestat(result, file.stat()):
             return  # what is there now is of the new day
         if not target.exists():
             file.rename(target)
@@ -221,6 +221,6 @@ def _forget(file: Path, first: date) -> None:
     """Removes moved files of days before `first`, and no other file."""
     pattern = re.compile(re.escape(file.name) + r"\.([0-9]{4}-[0-9]{2}-[0-9]{2})")
     for moved in file.parent.iterdir():
-        found = pattern.fullmatch(moved.name)
-        if found and found[1] < first.isoformat():
+        match = pattern.fullmatch(moved.name)
+        if match and match[1] < first.isoformat():
             moved.unlink(missing_ok=True)

@@ -80,10 +80,10 @@ class Shares:
     form: str = r" *\d{1,6}(?:\.\d+)? *(?:, *\d{1,6}(?:\.\d+)? *)*"
 
     def __call__(self, text: str) -> tuple[float, ...]:
-        found = tuple(Decimal(0.0, 1_000_000.0)(item) for item in text.split(",")) if text.strip() else ()
-        if found and not any(found):
+        result = tuple(Decimal(0.0, 1_000_000.0)(item) for item in text.split(",")) if text.strip() else ()
+        if result and not any(result):
             raise ValueError(text)
-        return found
+        return result
 
 
 def scaled(text: str) -> Scaled:
@@ -116,14 +116,14 @@ class Endpoints:
     """The library knows no more."""
 
     def __call__(self, text: str) -> tuple[str, ...]:
-        found = tuple(dict.fromkeys(item.strip() for item in text.split(","))) if text.strip() else ()
-        for item in found:
+        result = tuple(dict.fromkeys(item.strip() for item in text.split(","))) if text.strip() else ()
+        for item in result:
             matched = ENDPOINT.fullmatch(item)
             if matched is None or not 1 <= int(matched[1]) <= 65535:
                 raise ValueError(text)
-        if len(found) > self.most:
+        if len(result) > self.most:
             raise ValueError(text)
-        return found
+        return result
 
 
 @dataclass(frozen=True, slots=True)

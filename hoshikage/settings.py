@@ -124,8 +124,8 @@ class Settings:
 
     def by_variable(self) -> dict[str, Any]:
         """The values by the names of their variables."""
-        found = {row.variable: getattr(self.load_params if row.scope == LOAD else self, row.name) for row in SETTINGS}
-        return {**found, LANGUAGE_VARIABLE: self.lang}
+        result = {row.variable: getattr(self.load_params if row.scope == LOAD else self, row.name) for row in SETTINGS}
+        return {**result, LANGUAGE_VARIABLE: self.lang}
 
     @property
     def token_file(self) -> Path:
@@ -168,16 +168,16 @@ def load(flags: Mapping[str, str], environ: Mapping[str, str], working_dir: Path
     layers: list[tuple[str, Mapping[str, str | None]]] = [("flag", flags), ("environment", environ)]
     warnings: list[SettingInvalid] = []
     here = str(working_dir / ".env")
-    if not _is_config_dir(working_dir) and (found := envfile.read(Path(here))) is not None:
+    if not _is_config_dir(working_dir) and (result := envfile.read(Path(here))) is not None:
         file = Path(here)
         rules = {name: row.here for row in SETTINGS for name in (row.variable, *row.aliases)}
-        sifted = env_trust.sift(found.values, rules, working_dir)
+        sifted = env_trust.sift(result.values, rules, working_dir)
         layers.append((str(file), sifted.values))
-        warnings += [*_doubts(file, found), *_passed_over(file, found, sifted)]
-    if (found := envfile.read(config_dir() / ".env")) is not None:
+        warnings += [*_doubts(file, result), *_passed_over(file, result, sifted)]
+    if (result := envfile.read(config_dir() / ".env")) is not None:
         file = config_dir() / ".env"
-        layers.append((str(file), found.values))
-        warnings += _doubts(file, found)
+        layers.append((str(file), result.values))
+        warnings += _doubts(file, result)
     values: dict[str, Any] = {}
     load_values: dict[str, Any] = {}
     sources: dict[str, str] = {}

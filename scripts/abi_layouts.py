@@ -80,17 +80,17 @@ def main(show: screen.Screen) -> int:
     measured = measure(options.header, options.include)
     images = defaults_of(options.library) if options.library else {}
     unknown = False
-    for name, found in measured.items():
-        known = find(table.structs[name], found)
+    for name, result in measured.items():
+        known = find(table.structs[name], result)
         unknown |= known is None
         if known is not None:
             show.line(show.text("abi_known", struct=name, layout=known.name))
         else:
-            show.line(show.text("abi_new", struct=name, difference=difference(table.structs[name][-1], found)))
+            show.line(show.text("abi_new", struct=name, difference=difference(table.structs[name][-1], result)))
         if not options.check:
             if not options.release:
                 raise screen.Refused("abi_release_needed")
-            table = merge(table, name, found, options.release, images.get(name))
+            table = merge(table, name, result, options.release, images.get(name))
     if not options.check:
         TABLE.write_text(render(table), encoding="utf-8")
         show.line(show.text("abi_written", file=TABLE))
@@ -133,15 +133,15 @@ def fields(header: str, name: str) -> list[str]:
     if met is None:
         raise screen.Refused("abi_no_struct", struct=name)
     declared = [part for statement in met[1].split(";") for part in statement.split(",")]
-    return [found[1] for part in declared if (found := NAME.search(part.strip()))]
+    return [match[1] for part in declared if (match := NAME.search(part.strip()))]
 
 
 def _probe(header: str, names: Mapping[str, Sequence[str]]) -> str:
     """A C program that prints `struct field offset format` and `struct size bytes`."""
     prints = [
         f'    printf("{name} {field} %zu %s\\n", offsetof(struct {name}, {field}), KIND((({name} *) 0)->{field}));'
-        for name, found in names.items()
-        for field in found
+        for name, result in names.items()
+        for field in result
     ]
     prints += [f'    printf("{name} size %zu\\n", sizeof(struct {name}));' for name in names]
     typedefs = [f"typedef struct {name} {name};" for name in names]

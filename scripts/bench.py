@@ -330,10 +330,10 @@ def _model_file(name: str) -> Path:
     if name == "builtin":
         from hoshikage.library import demo
 
-        found = demo.find()
-        if found is None:
+        result = demo.find()
+        if result is None:
             raise Refused("quickstart_no_model", path=ROOT / "demo" / "hoshikage_demo")
-        return found.model
+        return result.model
     import bench_models
 
     return bench_models.write(bench_models.SHAPES[name], ROOT / ".cache" / "bench")

@@ -51,14 +51,14 @@ def _measured(result: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str
 def _of_sections(
     sections: dict[str, list[dict[str, Any]]],
 ) -> Iterator[tuple[str, dict[str, Any], str, Values, str, bool]]:
-    found = {
+    result = {
         (name, one["key"].removeprefix("bench_row_"), one["details"].get("what", ""), one["unit"]): one["values"]
         for name, rows in sections.items()
         for one in rows
     }
 
     def ratio(section: str, way: str, other: str, what: str, unit: str = "tokens/s") -> Values:
-        mine, theirs = found.get((section, way, what, unit)), found.get((section, other, what, unit))
+        mine, theirs = result.get((section, way, what, unit)), result.get((section, other, what, unit))
         return _shares(mine, theirs) if mine and theirs else ()
 
     for name in ("tiny", "small"):
@@ -78,7 +78,7 @@ def _of_sections(
     if shares := ratio("structured", "schema", "bare", ""):
         yield "bench_aim_schema", {}, "> 1", shares, "{:.2f}", _median(shares) > 1
     for name in ("tiny", "small"):
-        if values := found.get(("switches", "switch_over", name, "ms")):
+        if values := result.get(("switches", "switch_over", name, "ms")):
             yield "bench_aim_switch", {"what": name}, "≤ 50 ms", values, "{:.0f}", _median(values) <= 50
 
 

@@ -79,10 +79,10 @@ def main() -> int:
 
 
 def sources(folder: Path) -> dict[str, bytes]:
-    found = demo.find() or demo.in_folder(screen.ROOT / "demo" / "hoshikage_demo")
-    assert found is not None
+    result = demo.find() or demo.in_folder(screen.ROOT / "demo" / "hoshikage_demo")
+    assert result is not None
     files = {
-        "built-in": found.model,
+        "built-in": result.model,
         "llama": small_models.write_llama(folder / "llama.gguf"),
         "bert": small_models.write_encoder(folder / "bert.gguf", 1),
     }
@@ -176,7 +176,7 @@ def _library(release: str) -> Path:
 
 
 def _show(tally: Tally, options: argparse.Namespace) -> None:
-    found: dict[str, Any] = {
+    result: dict[str, Any] = {
         "release": options.release,
         "seeds": [options.first, options.first + options.count - 1],
         "files": tally.files,
@@ -188,7 +188,7 @@ def _show(tally: Tally, options: argparse.Namespace) -> None:
         "passed": tally.passed,
         "refused, but would have computed": tally.harmless_refused,
     }
-    shown = json.dumps(found, indent=1, ensure_ascii=False)
+    shown = json.dumps(result, indent=1, ensure_ascii=False)
     print(shown)
     if options.json:
         options.json.write_text(shown, encoding="utf-8")

@@ -90,7 +90,7 @@ def measured(library: Path, model: str, settings: dict[str, Any]) -> dict[str, l
     assert len(chats) == N_PROMPTS
     numbers = [*range(N_PROMPTS), *random.Random(1).sample(range(N_PROMPTS), N_PROMPTS)]
     doubled = [chats[number] for number in numbers]
-    found: dict[str, list[int]] = {}
+    result: dict[str, list[int]] = {}
 
     def run(mode: dict[str, Any], wanted: Iterable[Turns], *, at_once: bool = False) -> list[Answer]:
         engine = Engine(library, model, n_ctx=N_CTX, n_batch=512, **settings, **mode)
@@ -101,9 +101,9 @@ def measured(library: Path, model: str, settings: dict[str, Any]) -> dict[str, l
 
     lone = run({}, chats)
     expected = [lone[number] for number in numbers]
-    found["again"] = differing(run({}, doubled), expected)
-    found["together"] = differing(run({"n_parallel": 4}, doubled, at_once=True), expected)
-    found["lookup"] = differing(run({"speculation": "lookup"}, doubled), expected)
+    result["again"] = differing(run({}, doubled), expected)
+    result["together"] = differing(run({"n_parallel": 4}, doubled, at_once=True), expected)
+    result["lookup"] = differing(run({"speculation": "lookup"}, doubled), expected)
     longer = prompts(HOUSE)
     first = run({}, longer)
     second = [
@@ -113,9 +113,9 @@ def measured(library: Path, model: str, settings: dict[str, Any]) -> dict[str, l
     ]
     after = run({}, second)
     reused = run({"kv_reuse": "prefix"}, (each for turns in second for each in (turns[:2], turns)))
-    found["first"] = differing(reused[0::2], [answer for answer in first for _ in FOLLOW_UPS])
-    found["second"] = differing(reused[1::2], after)
-    return found
+    result["first"] = differing(reused[0::2], [answer for answer in first for _ in FOLLOW_UPS])
+    result["second"] = differing(reused[1::2], after)
+    return result
 
 
 if __name__ == "__main__":

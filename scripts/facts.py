@@ -37,15 +37,15 @@ def main() -> int:
 def library(settings: Settings) -> dict[str, Any]:
     """`state` is `ok`, `missing` or `refused`; a refused one has its `reason`, one that was found `file`, `source`."""
     try:
-        found = locate.find(settings.lib_path, settings.lib_dir, os.environ)
+        result = locate.find(settings.lib_path, settings.lib_dir, os.environ)
     except LibraryUnavailable as error:
         if error.key == "library.missing":
             return {"state": "missing"}
         return _refused(settings.lang, error)
-    judged = {"file": str(found.file), "source": found.source}
+    judged = {"file": str(result.file), "source": result.source}
     try:
         check_report.check(
-            found.file, cache_dir=cache_dir(), demo=demo.find(), calibrate=settings.library_calibration
+            result.file, cache_dir=cache_dir(), demo=demo.find(), calibrate=settings.library_calibration
         ).require()
     except LibraryUnavailable as error:
         return {**judged, **_refused(settings.lang, error)}

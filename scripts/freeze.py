@@ -40,31 +40,31 @@ def main(screen: Screen) -> int:
     folder: Path = options.folder.absolute()
     if options.what == "compare" and not folder.is_dir():
         raise Refused("freeze_nothing", folder=folder)
-    found: dict[str, str] = {}
+    result: dict[str, str] = {}
     for part in options.only or PARTS:
         with screen.step("freeze_part", part=part):
-            found.update(recorded(part))
+            result.update(recorded(part))
     if options.what == "record":
-        write(folder, found)
-        screen.say("freeze_recorded", count=len(found), folder=folder)
+        write(folder, result)
+        screen.say("freeze_recorded", count=len(result), folder=folder)
         return 0
     before = read(folder)
     if options.only:
-        before = {name: text for name, text in before.items() if name in found}
-    different = differences(before, found)
+        before = {name: text for name, text in before.items() if name in result}
+    different = differences(before, result)
     for lines in different.values():
         screen.line("\n".join(lines[:MAX_LINES]))
         if len(lines) > MAX_LINES:
             screen.say("freeze_more", count=len(lines) - MAX_LINES)
-    screen.say("freeze_differs" if different else "freeze_same", count=len(different or found))
+    screen.say("freeze_differs" if different else "freeze_same", count=len(different or result))
     return 1 if different else 0
 
 
 def recorded(part: str) -> dict[str, str]:
     """File name -> text of one part, recorded in an empty home."""
     with tempfile.TemporaryDirectory(prefix="hoshikage-freeze-") as name, _inside(Path(name).resolve()) as scratch:
-        found: dict[str, str] = import_module(f"tests.frozen.{part}").record(scratch)
-    return found
+        result: dict[str, str] = import_module(f"tests.frozen.{part}").record(scratch)
+    return result
 
 
 @contextmanager

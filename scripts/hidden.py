@@ -82,7 +82,7 @@ def attempt(release: libraries.Release, file: Path, model: DemoModel) -> Trial:
             calibration.calibrate(file, model.model, store, command=(sys.executable, *PROGRAM))
         except LibraryUnavailable as refusal:
             return Trial(release, {}, str(refusal.details["reason"]), "", time.monotonic() - begun)
-        found = json.loads(store.read_text("utf-8"))
+        result = json.loads(store.read_text("utf-8"))
         command = [sys.executable, *PROGRAM, str(file), "--model", str(model.model), "--golden", str(model.golden)]
         done = subprocess.run(
             [*command, "--calibrated", str(store)],
@@ -94,7 +94,7 @@ def attempt(release: libraries.Release, file: Path, model: DemoModel) -> Trial:
             check=False,
             env={**os.environ, "PYTHONPATH": str(screen.ROOT)},
         )
-    layouts = {name: found[name] for name in ("model", "context")}
+    layouts = {name: result[name] for name in ("model", "context")}
     try:
         answer = json.loads(done.stdout)
     except ValueError:

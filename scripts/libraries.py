@@ -70,13 +70,13 @@ def folder() -> Path:
 
 def file_of(release: Release) -> Path | None:
     """The libllama file of a release that has been brought."""
-    found = [
+    result = [
         file
         for bins in (folder() / release.npm / "bins").glob("*")
         for file in bins.iterdir()
         if names.is_library(file.name, sys.platform)
     ]
-    return min(found, key=lambda file: names.preference(file.name, sys.platform)) if found else None
+    return min(result, key=lambda file: names.preference(file.name, sys.platform)) if result else None
 
 
 def bring(show: screen.Screen, wanted: Sequence[Release]) -> int:

@@ -52,17 +52,17 @@ class Row:
     fault: str
 
     def cells(self, language: Language) -> list[str]:
-        found, release = self.found, self.release
-        absent = [name for name, result in found.get("handshake", {}).items() if result != "ok"]
+        outcome, release = self.found, self.release
+        absent = [name for name, result in outcome.get("handshake", {}).items() if result != "ok"]
         return [
             release.llama,
             release.npm,
-            found.get("model_layout") or "-",
-            found.get("context_layout") or "-",
-            f"{found['kv_api']}_*" if found.get("kv_api") else "-",
-            ", ".join(found.get("lacks", ())) or "-",
+            outcome.get("model_layout") or "-",
+            outcome.get("context_layout") or "-",
+            f"{outcome['kv_api']}_*" if outcome.get("kv_api") else "-",
+            ", ".join(outcome.get("lacks", ())) or "-",
             ", ".join(absent) or "-",
-            RESULT[found.get("golden", "not_run")][LANGUAGES.index(language)],
+            RESULT[outcome.get("golden", "not_run")][LANGUAGES.index(language)],
             f"{self.seconds:.1f}",
         ]
 
@@ -141,12 +141,12 @@ def examine(release: libraries.Release) -> Row:
             check=False,
             env={**os.environ, "PYTHONPATH": str(screen.ROOT)},
         )
-        found: dict[str, Any] = json.loads(done.stdout)
+        result: dict[str, Any] = json.loads(done.stdout)
     except subprocess.TimeoutExpired:
         return Row(release, {}, PATIENCE_S, "no answer")
     except ValueError:
         return Row(release, {}, time.monotonic() - begun, f"exit status {done.returncode}: {done.stderr[-300:]}")
-    return Row(release, found, time.monotonic() - begun, fault(release, found))
+    return Row(release, result, time.monotonic() - begun, fault(release, result))
 
 
 def fault(release: libraries.Release, found: dict[str, Any]) -> str:

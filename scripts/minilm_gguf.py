@@ -39,12 +39,12 @@ def weights(folder: Path) -> dict[str, Matrix]:
     """All tensors of the package, by name."""
     raw = (folder / "model.safetensors").read_bytes()
     length = int.from_bytes(raw[:8], "little")
-    found = {}
+    result = {}
     for name, row in json.loads(raw[8 : 8 + length]).items():
         if name != "__metadata__" and row["dtype"] == "F32":
             begin, end = (8 + length + offset for offset in row["data_offsets"])
-            found[name] = np.frombuffer(raw[begin:end], "<f4").reshape(row["shape"]).astype(np.float32)
-    return found
+            result[name] = np.frombuffer(raw[begin:end], "<f4").reshape(row["shape"]).astype(np.float32)
+    return result
 
 
 def write(folder: Path, file: Path) -> Path:
@@ -83,21 +83,21 @@ def write(folder: Path, file: Path) -> Path:
 def reference(folder: Path, tokens: Sequence[int], parts: Mapping[str, Matrix] | None = None) -> Matrix:
     """The mean of the tokens' vectors, of length 1."""
     config = json.loads((folder / "config.json").read_text("utf-8"))
-    found = weights(folder) if parts is None else parts
+    result = weights(folder) if parts is None else parts
     heads, eps = config["num_attention_heads"], config["layer_norm_eps"]
 
     def linear(x: Matrix, name: str) -> Matrix:
-        return np.asarray(x @ found[f"{name}.weight"].T + found[f"{name}.bias"], np.float32)
+        return np.asarray(x @ result[f"{name}.weight"].T + result[f"{name}.bias"], np.float32)
 
     def norm(x: Matrix, name: str) -> Matrix:
         centred = x - x.mean(-1, keepdims=True)
         scaled = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + eps)
-        return np.asarray(scaled * found[f"{name}.weight"] + found[f"{name}.bias"], np.float32)
+        return np.asarray(scaled * result[f"{name}.weight"] + result[f"{name}.bias"], np.float32)
 
     n_tokens = len(tokens)
-    x = found["embeddings.word_embeddings.weight"][list(tokens)]
-    x = x + found["embeddings.position_embeddings.weight"][:n_tokens]
-    x = norm(x + found["embeddings.token_type_embeddings.weight"][0], "embeddings.LayerNorm")
+    x = result["embeddings.word_embeddings.weight"][list(tokens)]
+    x = x + result["embeddings.position_embeddings.weight"][:n_tokens]
+    x = norm(x + result["embeddings.token_type_embeddings.weight"][0], "embeddings.LayerNorm")
     for layer in range(config["num_hidden_layers"]):
         block = f"encoder.layer.{layer}"
         q, k, v = (

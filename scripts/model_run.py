@@ -68,7 +68,7 @@ def generative(library: Path, name: str, file: str) -> dict[str, Any]:
         for prompt in prompts
     ]
     params = LoadParams(file, n_ctx=N_CTX, n_threads=1, controls=gguf.read(Path(file)).controls)
-    bare, found = by_itself(library, params, requests)
+    bare, result = by_itself(library, params, requests)
     controls = {"n_ctx": N_CTX, "controls": params.controls}
     engine = Engine(library, file, n_batch=512, **controls)
     try:
@@ -84,7 +84,7 @@ def generative(library: Path, name: str, file: str) -> dict[str, Any]:
         "logprobs": max(far),
         "edges": edges(library, file),
         "text": answers[0]["text"],
-        **found,
+        **result,
     }
 
 
@@ -158,17 +158,17 @@ def far_off(one: list[list[float]], other: list[list[float]]) -> float:
 def edges(library: Path, file: str) -> str:
     """How many tokens are generated behind prompts of n_ctx - 2, n_ctx - 1, n_ctx and n_ctx + 1 tokens."""
     engine = Engine(library, file, n_ctx=EDGE_CTX, n_batch=512)
-    found = []
+    result = []
     try:
         for length in (EDGE_CTX - 2, EDGE_CTX - 1, EDGE_CTX, EDGE_CTX + 1):
             prompt = TokenPrompt(tuple(300 + at % 50 for at in range(length)))
             job = engine.submit(GenerationRequest(prompt, SamplingParams(temperature=0, ignore_eos=True)))
             engine.finish()
             end = engine.ends[job]
-            found.append(str(end.completion_tokens) if isinstance(end, wire.Finished) else "400")
+            result.append(str(end.completion_tokens) if isinstance(end, wire.Finished) else "400")
     finally:
         engine.stop()
-    return " ".join(found)
+    return " ".join(result)
 
 
 def tokenized(model: Model) -> str:

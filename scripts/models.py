@@ -66,10 +66,10 @@ def main(show: screen.Screen) -> int:
     faults, rows = 0, []
     for release in (releases[name] for name in RELEASES):
         for model in models.values():
-            found = run(release, model)
-            wrong = fault(found)
+            result = run(release, model)
+            wrong = fault(result)
             faults += bool(wrong)
-            rows.append(cells(release, model, found))
+            rows.append(cells(release, model, result))
             show.note(f"{release.llama:7} {model.name:8} {wrong or 'ok'}")
     if options.write:
         write(MARK, HEADS, rows)
@@ -90,10 +90,10 @@ def child(release: libraries.Release, program: str, *arguments: str) -> dict[str
         env={**os.environ, "PYTHONPATH": paths},
     )
     try:
-        found: dict[str, Any] = json.loads(done.stdout)
+        result: dict[str, Any] = json.loads(done.stdout)
     except ValueError:
         return {"fault": f"exit status {done.returncode}: {done.stderr[-300:]}"}
-    return found
+    return result
 
 
 def run(release: libraries.Release, model: real_models.RealModel) -> dict[str, Any]:
@@ -141,10 +141,10 @@ def measured(
     name = f"{release.llama} {flash_attn}"
     if name not in kept:
         settings = json.dumps({"flash_attn": flash_attn})
-        found = child(release, "equal_answers.py", str(models["smollm2"].path), settings)
-        if "fault" in found:
-            raise screen.Refused("models_died", release=release.llama, reason=found["fault"])
-        kept[name] = found
+        result = child(release, "equal_answers.py", str(models["smollm2"].path), settings)
+        if "fault" in result:
+            raise screen.Refused("models_died", release=release.llama, reason=result["fault"])
+        kept[name] = result
         MEASURED.write_text(json.dumps(kept, indent=1), encoding="utf-8")
     row = kept[name]
     show.note(

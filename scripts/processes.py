@@ -18,15 +18,15 @@ MARK: Final = "HOSHIKAGE_TREE"
 
 def marked(mark: str) -> set[int]:
     """The processes that have the mark, and have not ended."""
-    wanted, found = f"{MARK}={mark}".encode(), set()
+    wanted, result = f"{MARK}={mark}".encode(), set()
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
                 if wanted in (entry / "environ").read_bytes().split(b"\0"):
-                    found.add(int(entry.name))
+                    result.add(int(entry.name))
             except OSError:
                 continue
-    return found
+    return result
 
 
 def runs(pid: int, module: str) -> bool:

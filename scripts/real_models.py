@@ -56,11 +56,11 @@ def bring(show: screen.Screen, models: dict[str, RealModel]) -> int:
 
 
 def digest(file: Path) -> str:
-    found = hashlib.sha256()
+    result = hashlib.sha256()
     with file.open("rb") as stream:
         while part := stream.read(CHUNK):
-            found.update(part)
-    return found.hexdigest()
+            result.update(part)
+    return result.hexdigest()
 
 
 def _unpacked(model: RealModel, work: Path) -> Path:

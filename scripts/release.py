@@ -38,10 +38,10 @@ def main(pythons: Sequence[str]) -> int:
         screen.say(key, version=version, **details)
     if problems:
         return 1
-    found = pythons or [name for name in PYTHONS if shutil.which(name)]
+    result = pythons or [name for name in PYTHONS if shutil.which(name)]
     with tempfile.TemporaryDirectory() as folder:
         wheels = build(Path(folder) / "dist")
-        for number, python in enumerate(found):
+        for number, python in enumerate(result):
             said = installed_by_pip(python, wheels, Path(folder) / f"pip{number}")
             screen.say("release_pip", python=python, version=said)
             if said != version:
@@ -51,13 +51,13 @@ def main(pythons: Sequence[str]) -> int:
             screen.say("release_uv", version=said)
             if said != version:
                 return 1
-    return 0 if found else 1
+    return 0 if result else 1
 
 
 def own_version() -> str:
-    found = VERSION.search((ROOT / "hoshikage" / "__init__.py").read_text("utf-8"))
-    assert found is not None
-    return found[1]
+    match = VERSION.search((ROOT / "hoshikage" / "__init__.py").read_text("utf-8"))
+    assert match is not None
+    return match[1]
 
 
 def tag_problems(version: str) -> list[Problem]:

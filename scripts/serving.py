@@ -109,8 +109,8 @@ class Server:
         with self.process.stdout as lines:
             for line in lines:
                 self._lines.append(line.rstrip())
-                if self._url is None and (found := ADDRESS.search(line)):
-                    self._url = found[0]
+                if self._url is None and (match := ADDRESS.search(line)):
+                    self._url = match[0]
                     self._listening.set()
                 if self.echo is not None:
                     self.echo(line.rstrip())

@@ -104,10 +104,10 @@ def cut_power(folder: Path, seconds: float, totals: Totals, dice: random.Random)
         _interrupt(file, dice)
         totals.counts["power_states"] += 1
         try:
-            found = {spec.label for spec in Registry(file).specs()}
+            result = {spec.label for spec in Registry(file).specs()}
         except (HoshikageError, OSError):
-            found = set()
-        if not set(labels) <= found:
+            result = set()
+        if not set(labels) <= result:
             totals.counts["power_lost"] += 1
         for left in place.iterdir():
             left.unlink()

@@ -34,9 +34,9 @@ class Totals:
         """One for each stage: what grew, an hour."""
         self.figures: dict[str, float] = {}
         self.runs: list[dict[str, Any]] = []
-        if (found := _read(file)) is not None and found.get("commit") == self.commit:
-            self.counts.update(found["counts"])
-            self.slopes, self.figures, self.runs = found["slopes"], found["figures"], found["runs"]
+        if (result := _read(file)) is not None and result.get("commit") == self.commit:
+            self.counts.update(result["counts"])
+            self.slopes, self.figures, self.runs = result["slopes"], result["figures"], result["runs"]
         self.seed = seed + len(self.runs)
         self._run: dict[str, Any] = {"seed": self.seed, "seconds": 0.0}
         self.runs.append(self._run)
@@ -76,14 +76,14 @@ class Gauge:
         folder = Path(f"/proc/{self._pid}")
         try:
             status = dict(line.split(":", 1) for line in (folder / "status").read_text().splitlines() if ":" in line)
-            found = {
+            result = {
                 "resident_mib": int(status["VmRSS"].split()[0]) / 1024,
                 "threads": float(status["Threads"]),
                 "descriptors": float(len(list((folder / "fd").iterdir()))),
             }
         except (OSError, KeyError):
             return
-        self._looks.append((time.monotonic(), found))
+        self._looks.append((time.monotonic(), result))
 
     def slopes(self) -> dict[str, float]:
         """Growth an hour by least squares, the first third left out; empty where too little was seen."""
@@ -109,10 +109,10 @@ def _slope(points: list[tuple[float, float]]) -> float:
 
 def _read(file: Path) -> dict[str, Any] | None:
     try:
-        found: dict[str, Any] = json.loads(file.read_text("utf-8"))
+        result: dict[str, Any] = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError):
         return None
-    return found
+    return result
 
 
 def _commit() -> str:

@@ -152,7 +152,7 @@ def fit(plan: Plan, dtype: str) -> None:
 def golden_cases(reference: Reference, lang: str) -> list[dict[str, Any]]:
     """A language's cases with the widest margins, as the reference answers them."""
     tokenizer = reference.tokenizer
-    found: list[dict[str, Any]] = []
+    result: list[dict[str, Any]] = []
     for messages in GOLDEN_CANDIDATES[lang]:
         prompt = render_chat(messages)
         prompt_ids = tokenizer.encode_prompt(prompt)
@@ -160,7 +160,7 @@ def golden_cases(reference: Reference, lang: str) -> list[dict[str, Any]]:
         text = tokenizer.decode(answer.ids)
         say(f"margin {answer.margin:6.2f}  {messages[-1][1]} -> {text}")
         if len(answer.ids) >= 16 and answer.margin >= GOLDEN_MARGIN:
-            found.append(
+            result.append(
                 {
                     "prompt": prompt,
                     "prompt_ids": prompt_ids,
@@ -169,7 +169,7 @@ def golden_cases(reference: Reference, lang: str) -> list[dict[str, Any]]:
                     "text": text,
                 }
             )
-    return sorted(found, key=lambda case: -float(case["margins_min"]))[: GOLDEN_CASES // 2]
+    return sorted(result, key=lambda case: -float(case["margins_min"]))[: GOLDEN_CASES // 2]
 
 
 def write_golden() -> None:

@@ -48,11 +48,11 @@ def handles(api: SimpleNamespace) -> tuple[int, ...]:
 
 def buffer_types(api: SimpleNamespace, *, but: tuple[str, ...] = ()) -> dict[str, int]:
     """The devices' own buffer types by their names, without those of some kinds of devices."""
-    found = {}
+    result = {}
     for device, info in zip(handles(api), devices(api, memory=False), strict=True):
         if info.kind not in but and (kind := api.ggml_backend_dev_buffer_type(device)):
-            found[_text(api.ggml_backend_buft_name(kind))] = kind
-    return found
+            result[_text(api.ggml_backend_buft_name(kind))] = kind
+    return result
 
 
 def _device(api: SimpleNamespace, device: int, *, memory: bool) -> DeviceInfo:

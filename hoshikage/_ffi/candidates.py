@@ -46,5 +46,5 @@ class Candidates:
     def left(self) -> tuple[NDArray[np.int32], Logits]:
         """The tokens that the chain left to choose from at last, and their logits. Copies."""
         held = (ctypes.c_char * (self._array.size * TOKEN_DATA.itemsize)).from_address(self._array.data)
-        found = np.frombuffer(held, TOKEN_DATA)
-        return found["id"].copy(), found["logit"].copy()
+        result = np.frombuffer(held, TOKEN_DATA)
+        return result["id"].copy(), result["logit"].copy()

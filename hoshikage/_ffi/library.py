@@ -162,9 +162,9 @@ class Library:
         """As the file's name says, or the library itself; `unknown` where neither does."""
         # llama_version comes last: "0.5.0-dev" is what several different builds say of themselves.
         for name in (self.path.name, self.path.resolve().name):
-            found = RELEASE_IN_NAME.search(name)
-            if found:
-                return found[1] or f"b{found[2]}"
+            match = RELEASE_IN_NAME.search(name)
+            if match:
+                return match[1] or f"b{match[2]}"
         if self.api.llama_version is not None:
             text: str = self.api.llama_version().decode("utf-8", "replace")
             return text

@@ -40,8 +40,8 @@ class Files:
 
     def find(self, name: str) -> Callable[..., Any] | None:
         """The function of that name, or None. dlsym also searches what libllama depends on; Windows does not."""
-        found = (_function(handle, name) for handle in (self._llama, *self._ggml))
-        return next((function for function in found if function is not None), None)
+        result = (_function(handle, name) for handle in (self._llama, *self._ggml))
+        return next((function for function in result if function is not None), None)
 
     def _open_ggml(self) -> list[ctypes.CDLL]:
         """The ggml files beside libllama, in whatever order they can be opened in."""

@@ -55,9 +55,9 @@ def matching(image: DefaultImage, layouts: Sequence[Layout]) -> list[Layout]:
 
 def confirm(image: DefaultImage, layout: Layout) -> None:
     """Raises Unrecognised where a field that was placed by behaviour is not written or holds no known default."""
-    found = list(_field_differences(image, layout))
-    if found:
-        raise Unrecognised(layout.name, "; ".join(found[:4]))
+    result = list(_field_differences(image, layout))
+    if result:
+        raise Unrecognised(layout.name, "; ".join(result[:4]))
 
 
 def differences(image: DefaultImage, layout: Layout) -> list[str]:

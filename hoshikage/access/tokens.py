@@ -93,11 +93,11 @@ class TokenStore:
         if snapshot.error is not None:
             raise AuthenticationFailed("access.tokens_out_of_order")
         given = _hash(presented).encode()
-        found = None
+        result = None
         for entry in snapshot.entries:  # all of them, so that the time says nothing about which one matched
             if hmac.compare_digest(given, entry.sha256):
-                found = entry.token
-        return found
+                result = entry.token
+        return result
 
     def tokens(self) -> tuple[AccessToken, ...]:
         """All of them, in the order of their making. Raises UsageError, which says what is wrong with the file."""
@@ -182,14 +182,14 @@ class TokenStore:
             content = self._store.read()
             if os.name == "posix" and content.status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
                 raise UsageError("access.tokens_exposed", file=str(self.file))
-            found = parse_object(content.data)
-            if found.doubled or found.doubled_within:
-                raise ValueError(found)
-            for name, value in found.entries.items():
+            result = parse_object(content.data)
+            if result.doubled or result.doubled_within:
+                raise ValueError(result)
+            for name, value in result.entries.items():
                 _entry(name, value)
         except (NoSmallFile, ValueError, RecursionError):
             raise UsageError("access.tokens_damaged", file=str(self.file)) from None
-        return content.signature, found.entries
+        return content.signature, result.entries
 
 
 def _hash(token: str) -> str:

@@ -79,19 +79,19 @@ async def capabilities(
     aliases = registry.aliases()
     models = []
     for spec in specs:
-        found = await files.facts(spec.file)
-        able = abilities(found, thinks=await thinks(formats, spec))
-        header = found.header
+        result = await files.facts(spec.file)
+        able = abilities(result, thinks=await thinks(formats, spec))
+        header = result.header
         models.append(
             {
                 "id": spec.name,
                 "aliases": [alias for alias, target in aliases.items() if target == spec.name],
-                "purpose": found.purpose or "text",
+                "purpose": result.purpose or "text",
                 "available": header is not None,
                 "loaded": spec.label in loaded,
-                "context_length": n_ctx(spec, found, settings, runners),
+                "context_length": n_ctx(spec, result, settings, runners),
                 "context_length_trained": header.context_length if header else None,
-                "size_bytes": found.size,
+                "size_bytes": result.size,
                 "n_params": header.n_params if header else None,
                 "capabilities": asdict(able),
             }

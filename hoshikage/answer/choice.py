@@ -38,9 +38,9 @@ async def model_for(
             if request.app[SETTINGS].unknown_model != "default":
                 raise
             ignored.current().add("model")
-    found = await default_model(request, ability)
-    if found is not None:
-        return found
+    result = await default_model(request, ability)
+    if result is not None:
+        return result
     specs = await asyncio.to_thread(request.app[REGISTRY].specs)
     if not specs:
         raise InvalidRequest("http.no_model_yet", param="model")
@@ -54,9 +54,9 @@ async def default_model(request: web.Request, ability: Ability | None) -> ModelS
         async for spec in _candidates(request):
             if await _can(request, spec, wanted):
                 return spec
-        found = await _only(request, wanted)
-        if found is not None:
-            return found
+        result = await _only(request, wanted)
+        if result is not None:
+            return result
     return None
 
 
@@ -78,13 +78,13 @@ async def _candidates(request: web.Request) -> AsyncIterator[ModelSpec]:
 async def _only(request: web.Request, ability: str | None) -> ModelSpec | None:
     """The only registered model with the ability; several names of one model count once."""
     specs = await asyncio.to_thread(request.app[REGISTRY].specs)
-    found: dict[tuple[object, object], ModelSpec] = {}
+    result: dict[tuple[object, object], ModelSpec] = {}
     for spec in specs[:MAX_LOOKED_INTO]:
-        if (spec.file, spec.options) not in found and await _can(request, spec, ability):
-            found[spec.file, spec.options] = spec
-            if len(found) > 1:
+        if (spec.file, spec.options) not in result and await _can(request, spec, ability):
+            result[spec.file, spec.options] = spec
+            if len(result) > 1:
                 return None
-    return next(iter(found.values())) if found and len(specs) <= MAX_LOOKED_INTO else None
+    return next(iter(result.values())) if result and len(specs) <= MAX_LOOKED_INTO else None
 
 
 async def _can(request: web.Request, spec: ModelSpec, ability: str | None) -> bool:

@@ -62,12 +62,12 @@ class ModelFiles:
     async def facts(self, file: Path) -> Facts:
         """Reads in a thread; never fails."""
         kept = self._kept.get(file)
-        found = await asyncio.to_thread(_read, file, kept)
-        if found is not kept:
+        result = await asyncio.to_thread(_read, file, kept)
+        if result is not kept:
             while len(self._kept) >= MAX_KEPT:
                 del self._kept[next(iter(self._kept))]
-            self._kept[file] = found
-        return found
+            self._kept[file] = result
+        return result
 
 
 def parameters(count: int) -> str:

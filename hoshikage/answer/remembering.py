@@ -117,8 +117,8 @@ class _Made:
 
     async def condense(self, body: ChatBody) -> None:
         """Puts a digest in the place of old turns, where the conversation is long."""
-        found = await self._request.app[MODEL_FILES].facts(self._spec.file)
-        n_ctx = n_ctx_of(self._request, self._spec, found)
+        result = await self._request.app[MODEL_FILES].facts(self._spec.file)
+        n_ctx = n_ctx_of(self._request, self._spec, result)
         tools = msgspec.json.encode(body.tools).decode() if body.tools else ""
         try:
             made = await self._memory.summaries.condense(self.prompt, tools, n_ctx, self._count, scope_of_caller())
@@ -137,16 +137,16 @@ class _Made:
         words = turns[asked].content or ""
         at_hand = [turn.content for turn in turns if isinstance(turn.content, str)]
         try:
-            found = await self._memory.recollections.recall(scope, conversation, words, at_hand, self._count)
+            result = await self._memory.recollections.recall(scope, conversation, words, at_hand, self._count)
         except EmbeddingModelNeeded:
             raise
         except HoshikageError as error:
             self._warn(error)
             return
-        if found:
-            turns[asked] = replace(turns[asked], content=self._memory.marked(found, words))
+        if result:
+            turns[asked] = replace(turns[asked], content=self._memory.marked(result, words))
             self.job = replace(self.job, prompt=replace(self.prompt, messages=tuple(turns)))
-            self.told = replace(self.told, recalled=len(found))
+            self.told = replace(self.told, recalled=len(result))
 
     async def _count(self, texts: Sequence[str]) -> list[int]:
         return await _counted(self._request, self._spec, texts)
@@ -201,7 +201,7 @@ async def _counted(request: web.Request, spec: ModelSpec, texts: Sequence[str]) 
     known = request.app[MEMORY].counts
     keys = [hashlib.sha256(f"{spec.file}\0{one}".encode("utf-8", "surrogatepass")).digest() for one in texts]
     unknown = {key: one for key, one in zip(keys, texts, strict=True) if known.get(key) is None}
-    found: dict[bytes, int] = {}
+    result: dict[bytes, int] = {}
     batch: list[bytes] = []
     size = 0
     for key in [*unknown, b""]:
@@ -209,11 +209,11 @@ async def _counted(request: web.Request, spec: ModelSpec, texts: Sequence[str]) 
             task = Measuring(tuple(unknown[one] for one in batch))
             events, _ = await perform(request, spec, task, wire.Counts)
             counts = [count for event in events for count in event.counts]
-            found.update(zip(batch, counts, strict=True))
+            result.update(zip(batch, counts, strict=True))
             batch, size = [], 0
         if key:
             batch.append(key)
             size += len(unknown[key])
-    for key, count in found.items():
+    for key, count in result.items():
         known.put(key, count)
-    return [found[key] if key in found else known.get(key) or 0 for key in keys]
+    return [result[key] if key in result else known.get(key) or 0 for key in keys]

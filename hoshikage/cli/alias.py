@@ -40,7 +40,7 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
 
 def _list(registry: Registry, context: CommandContext) -> CommandResult:
     rows = [{"name": name, "model": target, "state": _state(registry, name)} for name, target in _sorted(registry)]
-    problems = [context.text(found.key, **found.details) for found in registry.alias_problems()]
+    problems = [context.text(result.key, **result.details) for result in registry.alias_problems()]
     keys = {"usable": "cli.alias_line", "missing": "cli.alias_gone"}
     lines = [context.text(keys[row["state"]], name=row["name"], target=row["model"]) for row in rows]
     lines += [f"{context.text('cli.warning')}: {problem}" for problem in problems]

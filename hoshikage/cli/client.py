@@ -103,8 +103,8 @@ class Server:
         try:
             with self._line(self._probe_s) as line:
                 self._require_own(line)
-                found = self._get(line, "/v1/capabilities", ANSWER_S)
-            return found if isinstance(found, dict) and isinstance(found.get("models"), list) else None
+                result = self._get(line, "/v1/capabilities", ANSWER_S)
+            return result if isinstance(result, dict) and isinstance(result.get("models"), list) else None
         except (Unavailable, *BROKEN):
             return None
 

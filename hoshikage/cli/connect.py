@@ -61,15 +61,15 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
         raise UsageError("connect.unknown", name=args.program, known=", ".join(PROGRAMS))
     server = Server.of(context)
     url = _checked_url(args.url) if args.url else server.url
-    found = _capabilities(server, context)
-    model, models = _chosen(args.model, found, program, context)
+    outcome = _capabilities(server, context)
+    model, models = _chosen(args.model, outcome, program, context)
     if args.write and not program.setup(_connection(url, None, model, models, context)).edits:
         raise UsageError("connect.no_file", title=program.title, program=args.program)
     token = _token(args.program) if args.token else None
     connection = _connection(url, token, model, models, context)
     setup = program.setup(connection)
     lines: list[str] = []
-    if token is None and found["token_needed"]:
+    if token is None and outcome["token_needed"]:
         result.note(_warning("connect.token_needed", context, program=args.program))
     for warning in _warnings(program, model, context):
         result.note(warning)
@@ -124,9 +124,9 @@ def _capabilities(server: Server, context: CommandContext) -> dict[str, Any]:
     needed = settings.require_token == "always" or not server.local
     made = capabilities(registry, ModelFiles(), ChatFormats(), settings, runners=(), token_needed=needed)
     with event_loop() as loop:
-        found: dict[str, Any] = loop.run(made)
+        outcome: dict[str, Any] = loop.run(made)
     result.note(context.text("connect.no_server", url=server.url))
-    return found
+    return outcome
 
 
 def _chosen(
@@ -157,11 +157,11 @@ def _token(program: str) -> str:
 
 
 def _warnings(program: Program, model: Model, context: CommandContext) -> list[str]:
-    found = []
+    outcome = []
     if program.is_agent and model.context_length < AGENT_TOKENS:
         details = {"model": model.id, "n_ctx": model.context_length, "needed": AGENT_TOKENS}
-        found.append(_warning("connect.small_context", context, **details))
-    return found
+        outcome.append(_warning("connect.small_context", context, **details))
+    return outcome
 
 
 def _warning(key: str, context: CommandContext, **details: object) -> str:

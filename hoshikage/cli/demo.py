@@ -20,13 +20,13 @@ def register(commands: Commands) -> None:
 
 
 def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
-    found = demo.find()
-    if found is None:
+    result = demo.find()
+    if result is None:
         raise UsageError("cli.demo_missing")
-    gguf.read(found.model)
+    gguf.read(result.model)
     registry = Registry(context.settings.model_map_file, context.settings.model_dir, context.settings.registry_root)
-    if not any(spec.label == found.label and spec.file == found.model for spec in registry.specs()):
-        registry.add(found.label, found.model)
+    if not any(spec.label == result.label and spec.file == result.model for spec in registry.specs()):
+        registry.add(result.label, result.model)
     if Server.of(context).status() is not None:
-        return converse(found.label, context)
-    return CommandResult(lines=(context.text("cli.demo_registered", label=found.label),))
+        return converse(result.label, context)
+    return CommandResult(lines=(context.text("cli.demo_registered", label=result.label),))

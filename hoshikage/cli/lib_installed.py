@@ -140,8 +140,8 @@ def _unloaded(context: CommandContext) -> str:
 
 
 def _remove(args: argparse.Namespace, context: CommandContext) -> CommandResult:
-    found = _case(context).in_use()
-    in_use = found.slot if found is not None else ""
+    outcome = _case(context).in_use()
+    in_use = outcome.slot if outcome is not None else ""
     kept = store.remove(context.settings.lib_dir, args.name, in_use)
     lines = [context.text("installed.removed", name=args.name)]
     if kept is not None:
@@ -162,18 +162,18 @@ def _check(args: argparse.Namespace, context: CommandContext) -> CommandResult:
         path = path.expanduser().absolute()
     result.transient(context.text("library.step_trying", subject=str(path or settings.lib_dir)))
     try:
-        found = locate.find(path or settings.lib_path, settings.lib_dir, context.environ)
-        verdict = judge(found.file, context, fresh=True)
-        lacking = lib_view.lacks(dependencies.survey(found.file, context.environ), context)
+        outcome = locate.find(path or settings.lib_path, settings.lib_dir, context.environ)
+        verdict = judge(outcome.file, context, fresh=True)
+        lacking = lib_view.lacks(dependencies.survey(outcome.file, context.environ), context)
     except LibraryUnavailable as error:
         message = context.text(error.key, **error.details)
         data = {"usable": False, "error": {"key": error.key, "message": message}}
         return CommandResult(1, data, lines=(message,))
     finally:
         result.transient("")
-    record = staging.read_record(found.file.parent)
-    data = {**lib_view.data(found.file, record, verdict, context), "lacks": lacking}
-    rows = lib_view.rows(found.file, record, verdict, context)
+    record = staging.read_record(outcome.file.parent)
+    data = {**lib_view.data(outcome.file, record, verdict, context), "lacks": lacking}
+    rows = lib_view.rows(outcome.file, record, verdict, context)
     said = "" if verdict.ok else context.text(verdict.key, **verdict.details)
     rows += [(context.text("library.row_lacks"), lack["message"]) for lack in lacking if lack["message"] != said]
     return CommandResult(0 if verdict.ok else 1, data, lambda console: lib_view.draw(console, rows))

@@ -136,9 +136,9 @@ def _show(rows: list[ListRow], context: CommandContext, console: Console) -> Non
         for name in COLUMNS
         if name != "options" or any(row.spec.options.given() for row in rows)
     ]  # fmt: skip
-    found = fitted(columns, console.width) if console.width >= NARROW else None
-    if found is not None:
-        console.print(drawn(found, ["dim" if row.reason else "" for row in rows]))
+    result = fitted(columns, console.width) if console.width >= NARROW else None
+    if result is not None:
+        console.print(drawn(result, ["dim" if row.reason else "" for row in rows]))
         return
     for number in range(len(rows)):
         label, *others = columns
@@ -158,7 +158,7 @@ def _least(name: str, cells: list[dict[str, str]]) -> int | None:
 def _cells(row: ListRow, context: CommandContext) -> dict[str, str]:
     header, spec = row.header, row.spec
     total = header.size_bytes if header else _size_of(spec)
-    found = {
+    result = {
         "label": spec.label,
         "file": spec.file.name,
         "size": size(total) if total is not None else "",
@@ -170,7 +170,7 @@ def _cells(row: ListRow, context: CommandContext) -> dict[str, str]:
         "options": shown(spec.options.given()),
         "state": context.text(f"cli.state_{row.state}"),
     }
-    return {name: one_line(words) or NOTHING for name, words in found.items()}
+    return {name: one_line(words) or NOTHING for name, words in result.items()}
 
 
 def _size_of(spec: ModelSpec) -> int | None:

@@ -24,13 +24,13 @@ BESIDE_WEIGHTS: Final = 1.15
 def list_remote(text: str, context: CommandContext) -> CommandResult:
     """Raises HoshikageError."""
     origin = source(Address.of(text), cache_dir() / "models", context.environ)
-    found = contents(origin.files())
-    if not found.variants:
+    result = contents(origin.files())
+    if not result.variants:
         raise UsageError("pull.no_gguf", where=origin.where)
     available = available_memory()
-    usual = _usual(found, origin.where)
-    rows = [_row(one, available, is_usual=one is usual) for one in found.variants]
-    beside = {"projectors": found.projectors, "drafts": found.drafts}
+    usual = _usual(result, origin.where)
+    rows = [_row(one, available, is_usual=one is usual) for one in result.variants]
+    beside = {"projectors": result.projectors, "drafts": result.drafts}
     data = {
         "where": origin.where,
         "available_bytes": available or None,

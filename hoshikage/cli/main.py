@@ -96,8 +96,8 @@ def _common_options(argv: list[str], language: Language) -> tuple[dict[str, str]
     end = argv.index("--") if "--" in argv else len(argv)
     parser = Parser(language=language, prog="hoshikage")
     _add_common(parser)
-    found, rest = parser.parse_known_args(argv[:end])
-    flags = {FLAGS[name]: value for name, value in vars(found).items() if value is not None}
+    outcome, rest = parser.parse_known_args(argv[:end])
+    flags = {FLAGS[name]: value for name, value in vars(outcome).items() if value is not None}
     return flags, [*rest, *argv[end:]]
 
 

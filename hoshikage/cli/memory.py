@@ -59,8 +59,8 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
 
 
 def _list(args: argparse.Namespace, context: CommandContext) -> CommandResult:
-    found = _all(args, context)
-    return CommandResult(data=found, view=lambda console: _table(found["data"], context, console))
+    result = _all(args, context)
+    return CommandResult(data=result, view=lambda console: _table(result["data"], context, console))
 
 
 def _search(args: argparse.Namespace, context: CommandContext) -> CommandResult:
@@ -72,8 +72,8 @@ def _search(args: argparse.Namespace, context: CommandContext) -> CommandResult:
         near = await kept.search(scope, args.query, 10)
         return {"data": [{**shown(one), "distance": round(one.distance, 4)} for one in near]}
 
-    found = _done("POST", "/search", locally, context, body={"query": args.query, "scope": scope})
-    return CommandResult(data=found, view=lambda console: _table(found["data"], context, console))
+    result = _done("POST", "/search", locally, context, body={"query": args.query, "scope": scope})
+    return CommandResult(data=result, view=lambda console: _table(result["data"], context, console))
 
 
 def _forget(args: argparse.Namespace, context: CommandContext) -> CommandResult:
@@ -93,11 +93,11 @@ def _clear(args: argparse.Namespace, context: CommandContext) -> CommandResult:
 
 
 def _export(args: argparse.Namespace, context: CommandContext) -> CommandResult:
-    found = _all(args, context)["data"]
-    lines = "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in found)
+    result = _all(args, context)["data"]
+    lines = "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in result)
     durable.replace(Path(args.file), lines.encode(), mode=0o600)
-    said = context.text("remember.exported", count=len(found), file=args.file)
-    return CommandResult(data={"file": args.file, "count": len(found)}, lines=(said,))
+    said = context.text("remember.exported", count=len(result), file=args.file)
+    return CommandResult(data={"file": args.file, "count": len(result)}, lines=(said,))
 
 
 def _all(args: argparse.Namespace, context: CommandContext) -> dict[str, Any]:
@@ -106,8 +106,8 @@ def _all(args: argparse.Namespace, context: CommandContext) -> dict[str, Any]:
     async def locally(kept: Recollections) -> dict[str, Any]:
         from hoshikage.memory.recollection import shown
 
-        found = await kept.browse("" if scope == EVERY else scope, args.conversation)
-        return {"data": [shown(one) for one in found.entries], "total": found.total}
+        result = await kept.browse("" if scope == EVERY else scope, args.conversation)
+        return {"data": [shown(one) for one in result.entries], "total": result.total}
 
     return _done("GET", "", locally, context, scope=scope, conversation=args.conversation)
 
@@ -142,8 +142,8 @@ def _done(
     asked = urlencode({name: value for name, value in query.items() if value})
     answer = Server.of(context).own(method, f"/v1/memory{path}{'?' if asked else ''}{asked}", body=body)
     if answer is not None:
-        found: dict[str, Any] = answer[0]
-        return found
+        result: dict[str, Any] = answer[0]
+        return result
     with event_loop() as loop:
         done: dict[str, Any] = loop.run(_on_the_store(locally, context))
         return done

@@ -36,21 +36,21 @@ def add_options(parser: Parser, rows: Iterable[Option]) -> None:
 
 def chosen(args: argparse.Namespace, rows: Iterable[Option]) -> dict[str, Any]:
     """The options that were given, by name. Raises UsageError; ModelLoadFailed for a template that cannot be read."""
-    found: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     rows = tuple(rows)
     for row in rows:
         value = getattr(args, row.name)
         if value is not None:
-            found[row.name] = value if row.kind is bool else _read(row, value)
-    template = found.get("chat_template")
+            result[row.name] = value if row.kind is bool else _read(row, value)
+    template = result.get("chat_template")
     if template is not None and is_file(template):
-        found["chat_template"] = str(Path(template).absolute())
-        read_template(found["chat_template"])
-    if "draft" in found:
-        found["draft"] = str(Path(found["draft"]).absolute())
-    for row in (row for row in rows if row.kind is list and row.name in found):
-        found[row.name] = [f"{Path(path).absolute()}:{scale:f}" for path, scale in map(row.parse, found[row.name])]
-    return found
+        result["chat_template"] = str(Path(template).absolute())
+        read_template(result["chat_template"])
+    if "draft" in result:
+        result["draft"] = str(Path(result["draft"]).absolute())
+    for row in (row for row in rows if row.kind is list and row.name in result):
+        result[row.name] = [f"{Path(path).absolute()}:{scale:f}" for path, scale in map(row.parse, result[row.name])]
+    return result
 
 
 def shown(options: Mapping[str, Any]) -> str:

@@ -57,15 +57,15 @@ class Parser(argparse.ArgumentParser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parses as argparse does. A verb's parser itself refuses what it does not know, so that its help is named."""
-        found, unknown = super().parse_known_args(args, namespace)
+        result, unknown = super().parse_known_args(args, namespace)
         if unknown and not self._lenient:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
-        return found, unknown
+        return result, unknown
 
     def error(self, message: str) -> NoReturn:
         for pattern, key in REASONS:
-            if found := pattern.fullmatch(message):
-                message = self.text(key, **found.groupdict())
+            if match := pattern.fullmatch(message):
+                message = self.text(key, **match.groupdict())
                 break
         raise UsageError("cli.usage", reason=message, help=f"{self.prog} --help")
 

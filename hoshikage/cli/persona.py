@@ -76,7 +76,7 @@ def _system(text: str) -> str:
 
 def _list(registry: Registry, context: CommandContext) -> CommandResult:
     personas = registry.personas()
-    problems = [context.text(found.key, **found.details) for found in registry.persona_problems()]
+    problems = [context.text(result.key, **result.details) for result in registry.persona_problems()]
     rows = [_data(persona) for persona in personas]
 
     def view(console: Console) -> None:

@@ -78,12 +78,12 @@ def _templates(brought: pull.Brought) -> list[str]:
 
 
 def _beside(brought: pull.Brought) -> list[tuple[str, Path]]:
-    found = []
+    outcome = []
     if brought.draft is not None:
-        found.append(("pull.with_draft", brought.draft))
+        outcome.append(("pull.with_draft", brought.draft))
     if brought.projector is not None:
-        found.append(("pull.with_projector", brought.projector))
-    return found
+        outcome.append(("pull.with_projector", brought.projector))
+    return outcome
 
 
 def _say(context: CommandContext, quant: str, total: int) -> None:

@@ -38,8 +38,8 @@ class Registering:
     def add(self, label: str, file: Path, stop: Sequence[str], options: OwnOptions) -> bool:
         """Does what Registry.add does; also raises ServerSaid, ServerRefused."""
         body = {"name": label, "path": str(file), "stop": list(stop), **options.given()}
-        if (found := self._server.admin("POST", "models", body=body)) is not None:
-            answer, where = found
+        if (outcome := self._server.admin("POST", "models", body=body)) is not None:
+            answer, where = outcome
             self._by_server(where)
             return bool(answer["replaced"])
         self._by_file()
@@ -47,15 +47,15 @@ class Registering:
 
     def remove(self, label: str) -> None:
         """Does what Registry.remove does; also raises ServerSaid, ServerRefused."""
-        if (found := self._server.admin("DELETE", "models", label)) is not None:
-            self._by_server(found[1])
+        if (outcome := self._server.admin("DELETE", "models", label)) is not None:
+            self._by_server(outcome[1])
             return
         self._by_file()
         self._registry.remove(label)
 
     def listing(self) -> Listing:
-        if (found := self._server.admin("GET", "models")) is not None:
-            answer, where = found
+        if (outcome := self._server.admin("GET", "models")) is not None:
+            answer, where = outcome
             self._by_server(where)
             specs = tuple(
                 ModelSpec(
@@ -71,7 +71,7 @@ class Registering:
             return Listing(Path(answer["file"]), specs, tuple(answer["problems"]))
         self._by_file()
         registry = self._registry
-        problems = tuple(self._context.text(found.key, **found.details) for found in registry.problems())
+        problems = tuple(self._context.text(outcome.key, **outcome.details) for outcome in registry.problems())
         return Listing(registry.file, registry.specs(), problems)
 
     def _by_server(self, where: str) -> None:

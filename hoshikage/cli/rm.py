@@ -22,7 +22,7 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     registry = Registry(context.settings.model_map_file, context.settings.model_dir, context.settings.registry_root)
     files = [spec.file for spec in registry.specs() if (spec.label, spec.source) == (args.label, "registry")]
     registering.remove(args.label)
-    lost = [found for found in registry.personas() if isinstance(found, Persona) and found.model == args.label]
+    lost = [result for result in registry.personas() if isinstance(result, Persona) and result.model == args.label]
     lines = [context.text("cli.rm_done", label=args.label)]
     lines += ["  " + context.text("cli.rm_file_stays", file=file) for file in files if file.exists()]
     lines += ["  " + context.text("cli.rm_persona_stays", name=persona.name) for persona in lost]

@@ -34,11 +34,11 @@ def chain(body: Any) -> tuple[str, ...]:
     if not isinstance(body, dict):
         return ()
     digest = hashlib.sha256(model_of(body).encode())
-    found = []
+    result = []
     for piece in list(_pieces(body))[:MAX_TURNS]:
         digest.update(piece)
-        found.append(digest.hexdigest()[:32])
-    return tuple(found)
+        result.append(digest.hexdigest()[:32])
+    return tuple(result)
 
 
 def _pieces(body: Mapping[str, Any]) -> Iterator[bytes]:

@@ -117,7 +117,7 @@ class Replica:
         for line in stream:
             self._said = [*self._said[-50:], line.rstrip()]
             sys.stderr.write(line)
-            if not self._port and (found := ADDRESS.search(line)):
-                self._port = int(found[1])
+            if not self._port and (match := ADDRESS.search(line)):
+                self._port = int(match[1])
                 ready.set()
         ready.set()

@@ -164,12 +164,12 @@ class Budget:
 def need_of(header: gguf.GgufHeader, params: LoadParams) -> Need:
     """As `hoshikage add --check` estimates it; a draft model that the file does not tell of is not counted."""
     kv = gguf.KvSettings(params.type_k, params.type_v, params.n_parallel, params.kv_reuse)
-    found = gguf.estimate(header, params.fitting_ctx(header.context_length), params.n_batch, None, kv)
+    result = gguf.estimate(header, params.fitting_ctx(header.context_length), params.n_batch, None, kv)
     layers = header.values.get(f"{header.architecture}.block_count", 0)
     share = 1.0
     if params.n_gpu_layers >= 0:
         share = min(1.0, params.n_gpu_layers / layers) if isinstance(layers, int) and layers > 0 else 0.0
-    return Need(found.total, round((found.weights + found.kv_cache) * share))
+    return Need(result.total, round((result.weights + result.kv_cache) * share))
 
 
 def _sees_gpu(lifecycle: Lifecycle) -> bool:

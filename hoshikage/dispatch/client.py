@@ -103,10 +103,10 @@ class Dispatcher:
     def keep(self, spec: ModelSpec, seconds: float) -> None:
         """The model, where it is loaded, stays so long after its last use; 0 unloads it as soon as nothing runs, inf is
         for good."""
-        found = self._loaded(spec)
-        if found is None:
+        result = self._loaded(spec)
+        if result is None:
             return
-        pool, lane = found
+        pool, lane = result
         pool.lifecycles[lane].keep(seconds)
         if pool.queue.is_idle(lane):
             pool.lifecycles[lane].rest()
@@ -114,8 +114,8 @@ class Dispatcher:
     async def unload(self, spec: ModelSpec | None = None) -> None:
         """Ends the runner of this model, or all of them. Raises InvalidRequest while a request runs there."""
         if spec is not None:
-            found = self._loaded(spec)
-            lanes = [] if found is None else [found]
+            result = self._loaded(spec)
+            lanes = [] if result is None else [result]
         else:
             lanes = [(pool, number) for pool in self._pools for number in range(len(pool.lifecycles))]
         for pool, number in lanes:
@@ -183,8 +183,8 @@ class Dispatcher:
         pools = self._pools
         if pools.embeddings is None and pools.rerank is None:
             return pools.chat
-        if (found := self._loaded(spec)) is not None:
-            return found[0]
+        if (result := self._loaded(spec)) is not None:
+            return result[0]
         purpose = await asyncio.to_thread(self._purpose, spec)
         return {"embeddings": pools.embeddings, "rerank": pools.rerank}.get(purpose) or pools.chat
 
@@ -199,15 +199,15 @@ class Dispatcher:
 
     def _purpose(self, spec: ModelSpec) -> str:
         """What a small enough model is for; empty for others, and where its file does not tell. Blocks on the disk."""
-        most = self._settings.embedding_memory * MIB
+        maximum = self._settings.embedding_memory * MIB
         try:
             wanted = wanted_load(spec, self._settings)
-            if wanted.file_state[1] > most:
+            if wanted.file_state[1] > maximum:
                 return ""
             header = self._libraries.header(wanted.params)
         except ModelLoadFailed:  # the load says what is wrong
             return ""
-        return gguf.purpose(header) if need_of(header, wanted.params).ram <= most else ""
+        return gguf.purpose(header) if need_of(header, wanted.params).ram <= maximum else ""
 
     def status(self) -> DispatcherStatus:
         """Queue, models, library in use and the last requests' timings."""
@@ -238,9 +238,9 @@ class Dispatcher:
 
     def kept_state(self) -> dict[str, Any]:
         """The figures as plain values."""
-        found = asdict(self.status().totals)
+        result = asdict(self.status().totals)
         records = [asdict(record) for record in self._records]
-        return {"totals": found, "latencies": self._latencies.kept_state(), "records": records}
+        return {"totals": result, "latencies": self._latencies.kept_state(), "records": records}
 
     def restore(self, kept: Mapping[str, Any]) -> None:
         """Has the figures go on from those."""

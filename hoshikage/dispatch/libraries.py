@@ -61,8 +61,8 @@ class InstalledLibraries:
         return self._selection().current(require_gpu=params.require_gpu)
 
     def controls(self, params: LoadParams) -> tuple[int, ...] | None:
-        found = self._sound.get(Path(params.model_path))
-        return None if found is None else found[1].controls
+        result = self._sound.get(Path(params.model_path))
+        return None if result is None else result[1].controls
 
     def header(self, params: LoadParams) -> GgufHeader:
         return self._check(Path(params.model_path))
@@ -85,13 +85,13 @@ class InstalledLibraries:
     def _check(self, path: Path) -> GgufHeader:
         """Reads the header once, until the file changes: with a large vocabulary that takes a while."""
         try:
-            found = tuple(
+            result = tuple(
                 (state.st_ino, state.st_size, state.st_mtime_ns) for state in (file.stat() for file in gguf.files(path))
             )
         except OSError:  # the check itself says which, and why
-            found = ()
-        if not found or path not in self._sound or self._sound[path][0] != found:
-            self._sound[path] = found, check_model(path)
+            result = ()
+        if not result or path not in self._sound or self._sound[path][0] != result:
+            self._sound[path] = result, check_model(path)
         return self._sound[path][1]
 
     def _selection(self) -> Selection:

@@ -134,10 +134,10 @@ class PrivateFolder:
         freed = 0
         try:
             for name in os.listdir(entry.fd):  # noqa: PTH208 - by descriptor
-                found = os.stat(name, dir_fd=entry.fd, follow_symlinks=False)
-                if FILE.fullmatch(name) and stat.S_ISREG(found.st_mode):
+                result = os.stat(name, dir_fd=entry.fd, follow_symlinks=False)
+                if FILE.fullmatch(name) and stat.S_ISREG(result.st_mode):
                     os.unlink(name, dir_fd=entry.fd)
-                    freed += found.st_size
+                    freed += result.st_size
             with suppress(OSError):  # something that is not ours lies in it
                 os.rmdir(entry.name, dir_fd=self.fd)
         finally:
@@ -165,9 +165,9 @@ class PrivateFolder:
         """Name -> size, -1 for what is no file of ours."""
         sizes = {}
         for name in os.listdir(entry.fd):  # noqa: PTH208 - by descriptor
-            found = os.stat(name, dir_fd=entry.fd, follow_symlinks=False)
-            ours = stat.S_ISREG(found.st_mode) and found.st_uid == self._uid
-            sizes[name] = found.st_size if ours else -1
+            result = os.stat(name, dir_fd=entry.fd, follow_symlinks=False)
+            ours = stat.S_ISREG(result.st_mode) and result.st_uid == self._uid
+            sizes[name] = result.st_size if ours else -1
         return sizes
 
 
@@ -200,8 +200,8 @@ def _open_inner(outer: int, path: Path, uid: int, *, create: bool) -> int:
         if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.EACCES):  # a link, a file, a stranger's folder
             raise Doubt("dispatch.ramdisk_unsafe", folder=str(path)) from None
         raise
-    found = os.fstat(fd)
-    if found.st_uid != uid or stat.S_IMODE(found.st_mode) & 0o777 != 0o700:
+    result = os.fstat(fd)
+    if result.st_uid != uid or stat.S_IMODE(result.st_mode) & 0o777 != 0o700:
         os.close(fd)
         raise Doubt("dispatch.ramdisk_unsafe", folder=str(path))
     return fd

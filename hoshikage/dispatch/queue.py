@@ -145,8 +145,8 @@ class Queue:
 
     def is_idle(self, lane: int) -> bool:
         """Whether nothing runs on the lane, and nothing waits for its model."""
-        found = self.lanes[lane]
-        return not found.running and self._first(found.key) is None
+        result = self.lanes[lane]
+        return not result.running and self._first(result.key) is None
 
     def lane_of(self, key: Hashable) -> Lane | None:
         """The lane that is for this model now."""
@@ -204,9 +204,9 @@ class Queue:
 
     def emptied(self, lane: int) -> None:
         """The lane's model is not loaded any more, and nobody is about to load it."""
-        found = self.lanes[lane]
-        if not found.running:
-            found.key, found.label, found.pinned = None, "", False
+        result = self.lanes[lane]
+        if not result.running:
+            result.key, result.label, result.pinned = None, "", False
 
     def close(self) -> None:
         """Refuses those who wait and all who come; those who run are left alone."""
@@ -222,8 +222,8 @@ class Queue:
         counts = Counter(ticket.caller for ticket in self._waiting)
         if not counts:
             return None
-        greedy, most = counts.most_common(1)[0]
-        if most <= counts[caller] + 1:
+        greedy, maximum = counts.most_common(1)[0]
+        if maximum <= counts[caller] + 1:
             return None
         return next(ticket for ticket in reversed(self._waiting) if ticket.caller == greedy)
 

@@ -83,8 +83,8 @@ def _user() -> int:
 
 
 def _free_bytes(fd: int) -> int:
-    found = os.fstatvfs(fd)
-    return found.f_bavail * found.f_frsize
+    result = os.fstatvfs(fd)
+    return result.f_bavail * result.f_frsize
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,10 +282,10 @@ def _sources(file: Path) -> tuple[list[_Source], str]:
 
 
 def _source(file: Path, copy: str) -> _Source:
-    found = file.stat()
-    if not stat.S_ISREG(found.st_mode):
+    result = file.stat()
+    if not stat.S_ISREG(result.st_mode):
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), str(file))
-    return _Source(file, _identity(found), copy)
+    return _Source(file, _identity(result), copy)
 
 
 def _identity(found: os.stat_result) -> tuple[int, int, int, int, int]:

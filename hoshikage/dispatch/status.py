@@ -139,7 +139,7 @@ class FullStatus:
 
 def of_all(pools: Pools, crashes: Crashes, totals: Totals, records: Iterable[AnswerRecord]) -> DispatcherStatus:
     snapshots = {pool: [lifecycle.snapshot() for lifecycle in pool.lifecycles] for pool in pools}
-    every = [one for found in snapshots.values() for one in found]
+    every = [one for result in snapshots.values() for one in result]
     snapshot = _shown(pools)
     copies = snapshots[pools.chat]
     copy = next((one for one in copies if one.freed_in is not None), copies[0])
@@ -165,8 +165,8 @@ def of_all(pools: Pools, crashes: Crashes, totals: Totals, records: Iterable[Ans
         ahead=snapshot.ahead,
         runners=tuple(
             _runner(pool, number, one)
-            for pool, found in snapshots.items()
-            for number, one in enumerate(found)
+            for pool, result in snapshots.items()
+            for number, one in enumerate(result)
             if one.state is not ModelState.UNLOADED
         ),
         in_memory=copy.in_memory,

@@ -17,5 +17,5 @@ def fault(source: str) -> str | None:
     except OSError:
         return None
     answer = ended.answer() if ended.status == 0 else None
-    found = answer.get("fault") if isinstance(answer, dict) else None
-    return found if isinstance(found, str) else None
+    result = answer.get("fault") if isinstance(answer, dict) else None
+    return result if isinstance(result, str) else None

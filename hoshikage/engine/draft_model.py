@@ -89,7 +89,7 @@ class DraftModel:
 
         Raises KvMemoryFull, InferenceFailed.
         """
-        context, found = self.context, list[int]()
+        context, result = self.context, list[int]()
         for begin in range(n_past, len(tokens), context.n_batch):
             part = tokens[begin : begin + context.n_batch]
             context.batch.clear()
@@ -105,10 +105,10 @@ class DraftModel:
             self.cost.took(width, 0, now - begun)
             begun, width = now, 1
             if float(np.exp(logits - logits[token]).sum()) * MIN_CHANCE > 1 or token >= self._n_vocab:
-                return found, held
-            found.append(token)
-            if len(found) == maximum or self._model.vocab.is_eog(token):
-                return found, held
+                return result, held
+            result.append(token)
+            if len(result) == maximum or self._model.vocab.is_eog(token):
+                return result, held
             context.batch.clear()
             index = context.batch.add(token, held, seq_id, True)
             context.decode()
@@ -146,16 +146,16 @@ class DraftModelProposer:
         if same < len(self._held) and not draft.context.cut(self._seq_id, same):
             same = 0
         try:
-            found, held = draft.run(tokens, same, self._seq_id, length)
+            result, held = draft.run(tokens, same, self._seq_id, length)
         except (KvMemoryFull, InferenceFailed):  # an answer needs no guesses
             draft.context.remove(self._seq_id)
             self._held = []
             self.verified(1, 0)
             return ()
-        self._held = [*tokens, *found][:held]
-        if not found:  # it was asked in vain, and that costs too
+        self._held = [*tokens, *result][:held]
+        if not result:  # it was asked in vain, and that costs too
             self.verified(1, 0)
-        return found
+        return result
 
     def verified(self, guessed: int, accepted: int) -> None:
         for right in (True,) * accepted + (False,) * (accepted < guessed):

@@ -108,10 +108,10 @@ def _shifted(opened: _Opened, prompt: ChatPrompt, render: Callable[[ChatPrompt],
     A turn is a user's message with all that answers it. What is said to the model (system, developer) stays.
     """
     starts = [index for index, message in enumerate(prompt.messages) if message.role == "user"]
-    fewest, most = 1, len(starts) - 1
-    found: _Opened | None = None
-    while fewest <= most:
-        count = (fewest + most) // 2
+    fewest, maximum = 1, len(starts) - 1
+    result: _Opened | None = None
+    while fewest <= maximum:
+        count = (fewest + maximum) // 2
         kept = tuple(
             message
             for index, message in enumerate(prompt.messages)
@@ -119,10 +119,10 @@ def _shifted(opened: _Opened, prompt: ChatPrompt, render: Callable[[ChatPrompt],
         )
         tried = render(replace(prompt, messages=kept, before=()))
         if len(tried.tokens) <= room:
-            found, most = replace(tried, shifted=count), count - 1
+            result, maximum = replace(tried, shifted=count), count - 1
         else:
             fewest = count + 1
-    return opened if found is None else found
+    return opened if result is None else result
 
 
 def _limit(budget: ThoughtBudget | None, tail: str, vocab: Vocab) -> ThoughtLimit | None:

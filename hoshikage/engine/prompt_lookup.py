@@ -76,11 +76,11 @@ class PromptLookup:
         length = self._worthwhile(maximum)
         if not self._trusted and agreement(tokens, place) < self._agreement_for(length):
             return ()
-        found = list(tokens[place : place + length])
+        result = list(tokens[place : place + length])
         period = end - place
-        while len(found) < length:  # a text that goes round in a circle is taken to go on so
-            found.append(found[-period])
-        return found
+        while len(result) < length:  # a text that goes round in a circle is taken to go on so
+            result.append(result[-period])
+        return result
 
     def verified(self, guessed: int, accepted: int) -> None:
         if not guessed:

@@ -375,14 +375,14 @@ class Scheduler:
     def _fork(self, running: Running, index: int) -> Decoded:
         """Further choices of a job whose prompt has just been computed, on sequences that nobody else waits for."""
         session = running.session
-        found: Decoded = []
+        result: Decoded = []
         while session.has_more and not self._waiting and not self._standing:
             wanted = min(session.plan.prompt.limit, AHEAD)
             if not self._has_cells(wanted) or (sequence := self._pool.fork(running.sequence)) is None:
                 break
-            found.append((with_follower(session, sequence), index))
-            insort(self._running, found[-1][0], key=_arrival)
-        return found
+            result.append((with_follower(session, sequence), index))
+            insort(self._running, result[-1][0], key=_arrival)
+        return result
 
     def _follow(self, running: Running) -> None:
         """Puts the job's next choice in the place of one that has ended; both have the same prompt."""

@@ -148,8 +148,8 @@ class Session:
 
     def ran_out(self) -> bool:
         """Whether its prompt has had its time before it was computed: then it has ended without an answer."""
-        most = self.plan.max_prompt_ms
-        if most is None or self._generated or (time.perf_counter() - self.plan.begun) * 1e3 < most:
+        maximum = self.plan.max_prompt_ms
+        if maximum is None or self._generated or (time.perf_counter() - self.plan.begun) * 1e3 < maximum:
             return False
         self._end("length")
         return True

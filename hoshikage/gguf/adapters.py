@@ -25,12 +25,12 @@ def require_lora(file: Path, architecture: str) -> None:
 
     Whether its matrices fit the model's is the library's to say.
     """
-    found = read(file)
-    kind = str(found.values.get("adapter.type", "-"))
-    if found.kind != "adapter" or kind != "lora":
-        raise GgufInvalid("model.lora_kind", file=str(file), kind=found.kind if found.kind != "adapter" else kind)
-    if found.architecture != architecture:
-        raise GgufInvalid("model.lora_unlike", file=str(file), architecture=found.architecture, wanted=architecture)
+    result = read(file)
+    kind = str(result.values.get("adapter.type", "-"))
+    if result.kind != "adapter" or kind != "lora":
+        raise GgufInvalid("model.lora_kind", file=str(file), kind=result.kind if result.kind != "adapter" else kind)
+    if result.architecture != architecture:
+        raise GgufInvalid("model.lora_unlike", file=str(file), architecture=result.architecture, wanted=architecture)
 
 
 def require_control_vector(file: Path, header: GgufHeader) -> None:
@@ -52,16 +52,16 @@ def control_vector(file: Path) -> dict[int, array[float]]:
     Raises GgufInvalid for any other file.
     """
     header, tensors = read_tensors(file, MAX_VECTOR_BYTES)
-    found: dict[int, array[float]] = {}
+    result: dict[int, array[float]] = {}
     for name, (tensor, data) in tensors.items():
         match = DIRECTION.fullmatch(name)
         if match is None or int(match[1]) < 1 or tensor.kind != F32 or tensor.dimensions != 1:
             raise GgufInvalid("model.vector_kind", file=str(file), tensor=name)
-        found[int(match[1])] = direction = array("f", data)
+        result[int(match[1])] = direction = array("f", data)
         if sys.byteorder == "big":
             direction.byteswap()
-    if header.architecture != "controlvector" or not found:
+    if header.architecture != "controlvector" or not result:
         raise GgufInvalid("model.vector_kind", file=str(file), tensor="-")
-    if not all(math.isfinite(number) for direction in found.values() for number in direction):
+    if not all(math.isfinite(number) for direction in result.values() for number in direction):
         raise GgufInvalid("model.vector_kind", file=str(file), tensor="NaN")
-    return found
+    return result

@@ -17,16 +17,16 @@ TOLD: Final = ("tokenizer.ggml.model", "tokenizer.ggml.bos_token_id", "tokenizer
 
 def require_draft(draft: Path, header: GgufHeader) -> GgufHeader:
     """The draft's header. Raises GgufInvalid for a file that is no model, or one of another vocabulary."""
-    found = read_chat_model(draft)
+    result = read_chat_model(draft)
     differences = [
-        f"{key}: {header.values.get(key, '-')} ≠ {found.values.get(key, '-')}"
+        f"{key}: {header.values.get(key, '-')} ≠ {result.values.get(key, '-')}"
         for key in TOLD
-        if header.values.get(key) != found.values.get(key)
+        if header.values.get(key) != result.values.get(key)
     ]
-    if abs(found.n_vocab - header.n_vocab) > PADDING:
-        differences.insert(0, f"{header.n_vocab} ≠ {found.n_vocab}")
-    if purpose(found) != "text":
+    if abs(result.n_vocab - header.n_vocab) > PADDING:
+        differences.insert(0, f"{header.n_vocab} ≠ {result.n_vocab}")
+    if purpose(result) != "text":
         raise GgufInvalid("model.draft_kind", file=str(draft))
     if differences:
         raise GgufInvalid("model.draft_unlike", file=str(draft), difference=", ".join(differences))
-    return found
+    return result

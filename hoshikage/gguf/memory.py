@@ -105,13 +105,13 @@ def _kv_values(header: GgufHeader) -> list[tuple[int, int]]:
     n_layers, n_embd = min(_number(header, "block_count"), MAX_LAYERS), _number(header, "embedding_length")
     heads = _per_layer(header, "attention.head_count", n_layers, 0)
     kv_heads = _per_layer(header, "attention.head_count_kv", n_layers, None) or heads
-    found = []
+    result = []
     for n_head, n_head_kv in zip(heads, kv_heads, strict=True):
         usual = n_embd // n_head if n_head else 0
         key = _number(header, "attention.key_length", usual)
         value = _number(header, "attention.value_length", usual)
-        found.append((n_head_kv * key, n_head_kv * value))
-    return found
+        result.append((n_head_kv * key, n_head_kv * value))
+    return result
 
 
 def _per_layer(header: GgufHeader, name: str, n_layers: int, default: int | None) -> list[int]:

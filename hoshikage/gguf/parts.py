@@ -31,10 +31,10 @@ class SplitName:
     @classmethod
     def of(cls, name: str) -> SplitName | None:
         """None for a name that is no such one. The library finds the other files by this pattern alone."""
-        found = SPLIT.fullmatch(name)
-        if found is None:
+        match = SPLIT.fullmatch(name)
+        if match is None:
             return None
-        parts = cls(found["stem"], int(found["number"]), int(found["count"]))
+        parts = cls(match["stem"], int(match["number"]), int(match["count"]))
         return parts if parts.count > 1 and 1 <= parts.number <= parts.count else None
 
     def all(self) -> tuple[str, ...]:

@@ -17,22 +17,22 @@ NO_CHAT: Final = frozenset({"rerank"})
 
 def templates(header: GgufHeader) -> dict[str, str]:
     """Name -> Jinja source. The one without a name is `default`; for chats with tools `tool_use` is taken."""
-    found = {
+    result = {
         name.removeprefix(KEY).removeprefix(".") or DEFAULT: source
         for name, source in header.values.items()
         if (name == KEY or name.startswith(f"{KEY}.")) and isinstance(source, str)
     }
-    return {name: source for name, source in sorted(found.items()) if name not in NO_CHAT}
+    return {name: source for name, source in sorted(result.items()) if name not in NO_CHAT}
 
 
 def require_template(file: Path, header: GgufHeader, name: str) -> None:
     """Raises GgufInvalid where a name is given and the file has no template of it."""
-    found = templates(header)
-    if name and name not in found:
-        raise GgufInvalid("model.template_unnamed", file=str(file), name=name, known=", ".join(found) or "-")
+    result = templates(header)
+    if name and name not in result:
+        raise GgufInvalid("model.template_unnamed", file=str(file), name=name, known=", ".join(result) or "-")
 
 
 def tool_template(header: GgufHeader, name: str = "") -> str | None:
     """The source that chats with tools are written by: that of this name, else `tool_use`, else the default one."""
-    found = templates(header)
-    return found.get(name or TOOL_USE, found.get(DEFAULT))
+    result = templates(header)
+    return result.get(name or TOOL_USE, result.get(DEFAULT))

@@ -117,11 +117,11 @@ class Authenticator:
 
 def presented(request: web.Request) -> str | None:
     """The token of `Authorization: Bearer` or `x-api-key`; None for none, and for two that differ."""
-    found = set(request.headers.getall("x-api-key", []))
+    result = set(request.headers.getall("x-api-key", []))
     for value in request.headers.getall("Authorization", []):
         scheme, _, word = value.strip().partition(" ")
-        found.add(word.strip() if scheme.lower() == "bearer" else "")
-    return found.pop() or None if len(found) == 1 else None
+        result.add(word.strip() if scheme.lower() == "bearer" else "")
+    return result.pop() or None if len(result) == 1 else None
 
 
 def _digest(word: str) -> bytes:

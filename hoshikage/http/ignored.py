@@ -68,16 +68,16 @@ def current() -> Ignored:
 
 def note(place: str, *, is_content: bool = False) -> None:
     """Adds a place to the collector of the request that is being answered, if one is. `is_content`: of a message."""
-    found = _CURRENT.get(None)
-    if found is not None:
-        found.add(place)
-        found.lacks_content = found.lacks_content or is_content
+    result = _CURRENT.get(None)
+    if result is not None:
+        result.add(place)
+        result.lacks_content = result.lacks_content or is_content
 
 
 def lacks_content() -> bool:
     """Whether the request that is being answered has said something that could not be taken."""
-    found = _CURRENT.get(None)
-    return found is not None and found.lacks_content
+    result = _CURRENT.get(None)
+    return result is not None and result.lacks_content
 
 
 async def read_body(request: web.Request, parse: Callable[[Any], T], without_effect: Mapping[str, str] = {}) -> T:
@@ -101,8 +101,8 @@ def look(tree: Any, kind: type[Any], without_effect: Mapping[str, str]) -> None:
 
 async def add_header(_request: web.Request, response: web.StreamResponse) -> None:
     """Names what was ignored, as the headers of the answer go out."""
-    found = _CURRENT.get(None)
-    if found is None or not (places := str(found)):
+    result = _CURRENT.get(None)
+    if result is None or not (places := str(result)):
         return
     response.headers[HEADER] = places
     log.debug("ignored: %s", places)

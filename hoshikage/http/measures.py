@@ -33,7 +33,7 @@ class Measures:
         return {
             "requests": dict(self.requests),
             "seconds": dict(self.seconds),
-            "buckets": {route: dict(found) for route, found in self.buckets.items()},
+            "buckets": {route: dict(result) for route, result in self.buckets.items()},
         }
 
     def restore(self, kept: Mapping[str, Any]) -> None:
@@ -41,8 +41,8 @@ class Measures:
         self.requests.update(kept["requests"])
         for route, seconds in kept["seconds"].items():
             self.seconds[route] += seconds
-        for route, found in kept["buckets"].items():
-            self.buckets[route].update(found)
+        for route, result in kept["buckets"].items():
+            self.buckets[route].update(result)
 
     def add_many(self, method: str, route: str, count: int) -> None:
         """So many that were answered at once, well."""

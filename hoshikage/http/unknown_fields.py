@@ -19,9 +19,9 @@ def unknown_fields(tree: Any, kind: type[Any], *, maximum: int) -> list[str]:
 
     Not those in a struct's ECHOED: what comes back from an answer, or marks something for another's cache, is no wish.
     """
-    found: dict[str, None] = {}
+    result: dict[str, None] = {}
     pending: list[tuple[Any, type[Struct], str]] = [(tree, kind, "")] if _is_struct(kind) else []
-    while pending and len(found) < maximum:
+    while pending and len(result) < maximum:
         value, struct, before = pending.pop()
         if not isinstance(value, dict):
             continue
@@ -30,14 +30,14 @@ def unknown_fields(tree: Any, kind: type[Any], *, maximum: int) -> list[str]:
             place = f"{before}{name}"
             if name not in known:
                 if name not in getattr(struct, ECHOED, ()):
-                    found[place] = None
+                    result[place] = None
                 continue
             one, item = known[name]
             if item is not None and isinstance(inner, list):
                 pending.extend((part, item, f"{place}[].") for part in inner)
             elif one is not None:
                 pending.append((inner, one, f"{place}."))
-    return sorted(found)
+    return sorted(result)
 
 
 def idle_fields(tree: Any, without_effect: Mapping[str, str]) -> Iterator[str]:
@@ -65,8 +65,8 @@ def _inner(kind: inspect.Type) -> Inner:
     if isinstance(kind, inspect.ListType):
         return None, _inner(kind.item_type)[0]
     if isinstance(kind, inspect.UnionType):
-        found = [_inner(one) for one in kind.types]
-        return next((one for one, _ in found if one), None), next((item for _, item in found if item), None)
+        result = [_inner(one) for one in kind.types]
+        return next((one for one, _ in result if one), None), next((item for _, item in result if item), None)
     return None, None
 
 

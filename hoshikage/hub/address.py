@@ -73,9 +73,9 @@ def _url(text: str) -> Address:
 
 
 def _repository(kind: Kind, plain: str, text: str) -> Address:
-    found = REFINING.fullmatch(plain)
-    if found is not None:
-        repo, revision, file = found["repo"], unquote(found["revision"]), found["file"] and unquote(found["file"])
+    match = REFINING.fullmatch(plain)
+    if match is not None:
+        repo, revision, file = match["repo"], unquote(match["revision"]), match["file"] and unquote(match["file"])
         if not REPO.fullmatch(repo) or not REVISION.fullmatch(revision):
             raise UsageError("pull.address_invalid", address=text)
         return Address(kind, repo, file=file, revision=revision)

@@ -231,11 +231,11 @@ class PlainUrl:
         name = urlsplit(url).path.rpartition("/")[2]
         split = SplitName.of(name)
         names = (name,) if split is None else split.all()
-        found = []
+        result = []
         for one in names:
             told = head(Remote(url.replace(name, one), one))
-            found.append(RemoteFile(one, told.size or 0, self._address.sha256 if split is None else None))
-        return found
+            result.append(RemoteFile(one, told.size or 0, self._address.sha256 if split is None else None))
+        return result
 
     def place(self, file: RemoteFile) -> Placed | Path:
         target = self._folder / file.name

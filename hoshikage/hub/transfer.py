@@ -98,10 +98,10 @@ class Transfer:
             stream.flush()
             os.fsync(stream.fileno())
         self.on_check(remote.name)
-        if remote.sha256 is not None and (found := self._sum(part)) != remote.sha256:
+        if remote.sha256 is not None and (result := self._sum(part)) != remote.sha256:
             part.unlink()
             about.unlink()
-            raise Unavailable("pull.sum_differs", name=remote.name, expected=remote.sha256, found=found)
+            raise Unavailable("pull.sum_differs", name=remote.name, expected=remote.sha256, found=result)
         self.on_bytes(remote.name, size, size)
         part.replace(target)
         about.unlink()
@@ -252,14 +252,14 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         before, after = urlsplit(req.full_url), urlsplit(newurl)
         if after.scheme not in ("http", "https") or (before.scheme == "https" and after.scheme != "https"):
             raise urllib.error.HTTPError(newurl, code, "redirect", headers, fp)
-        found = super().redirect_request(req, fp, code, msg, headers, newurl)
-        if found is not None:
+        result = super().redirect_request(req, fp, code, msg, headers, newurl)
+        if result is not None:
             if req.get_method() == "HEAD":
-                found.method = "HEAD"
+                result.method = "HEAD"
             if (before.scheme, before.netloc) != (after.scheme, after.netloc):
-                for name in [name for name in found.headers if name.lower() in ("authorization", "cookie")]:
-                    found.remove_header(name)
-        return found
+                for name in [name for name in result.headers if name.lower() in ("authorization", "cookie")]:
+                    result.remove_header(name)
+        return result
 
 
 def _begin(answer: Any, remote: Remote, stream: IO[bytes], at: int) -> int | None:

@@ -53,8 +53,8 @@ def _clusters(vectors: Matrix, k: int) -> list[int]:
     for cluster in range(k):
         members = np.flatnonzero(fitted.labels_ == cluster)
         away = np.linalg.norm(vectors[members] - fitted.cluster_centers_[cluster], axis=1)
-        most = min(math.ceil(len(members) / SHARE), MOST_OF_ONE)
-        for rank, index in enumerate(np.argsort(away, kind="stable")[:most]):
+        maximum = min(math.ceil(len(members) / SHARE), MOST_OF_ONE)
+        for rank, index in enumerate(np.argsort(away, kind="stable")[:maximum]):
             ranked.append((rank, float(away[index]), int(members[index])))
     return [place for _, _, place in sorted(ranked)]
 
@@ -63,8 +63,8 @@ def _facts(sentences: Sequence[Sentence], vectors: Matrix) -> list[int]:
     """By what each says that the others do not: rare words, numbers and names, said and not asked, by the user rather
     than by the model; without what has been chosen already in other words."""
     words = [set(map(str.lower, WORD.findall(one.text))) for one in sentences]
-    seen = Counter(word for found in words for word in found)
-    worth = np.array([_worth(one, found, seen, len(sentences)) for one, found in zip(sentences, words, strict=True)])
+    seen = Counter(word for result in words for word in result)
+    worth = np.array([_worth(one, result, seen, len(sentences)) for one, result in zip(sentences, words, strict=True)])
     order: list[int] = []
     free = worth > 0
     for place in np.argsort(-worth, kind="stable"):

@@ -43,7 +43,7 @@ class Desk:
         from hoshikage.keeper.sentences import sentences_of
 
         pieces = tuple(tuple(sentences_of(text)) for text in ask.texts)
-        every = dict.fromkeys(piece for found in pieces for piece in found)
+        every = dict.fromkeys(piece for result in pieces for piece in result)
         unknown = tuple(piece for piece in every if _key(ask.model, piece) not in self._vectors)
         return frames.Sentences(ask.number, pieces, unknown)
 
@@ -64,10 +64,10 @@ class Desk:
             self._vectors.move_to_end(key)
             rows.append(self._vectors[key])
         vectors = np.frombuffer(b"".join(rows), "<f4").reshape(len(rows), -1)
-        found = chosen(ask, vectors)
+        result = chosen(ask, vectors)
         while len(self._vectors) > max(MAX_VECTORS, len(rows)):
             self._vectors.popitem(last=False)
-        return frames.Chosen(ask.number, tuple(found))
+        return frames.Chosen(ask.number, tuple(result))
 
     def _keep(self, ask: frames.Open | frames.Remember | frames.Recall | frames.Browse | frames.Forget) -> frames.Reply:
         """What the store does."""
@@ -81,8 +81,8 @@ class Desk:
         if isinstance(ask, frames.Remember):
             return frames.Done(ask.number, self._store.remember(ask))
         if isinstance(ask, frames.Recall):
-            found = self._store.recall(ask)
-            return frames.Entries(ask.number, tuple(found), len(found))
+            result = self._store.recall(ask)
+            return frames.Entries(ask.number, tuple(result), len(result))
         if isinstance(ask, frames.Browse):
             listed, total = self._store.browse(ask)
             return frames.Entries(ask.number, tuple(listed), total)

@@ -20,13 +20,13 @@ GOES_ON: Final = re.compile(r"(?:と|って|など|という|は|が|を|に|の
 
 def sentences_of(text: str) -> list[str]:
     """The sentences, in their order, none empty. Joined, they are the text but for white space."""
-    found: list[str] = []
+    result: list[str] = []
     for block, whole in _blocks(text.splitlines()):
         if whole:
-            found.append(block)
+            result.append(block)
         else:
-            found += _sentences(block)
-    return found
+            result += _sentences(block)
+    return result
 
 
 def _blocks(lines: list[str]) -> Iterator[tuple[str, bool]]:
@@ -73,13 +73,13 @@ def _kind(line: str, before: str) -> str:
 def _sentences(block: str) -> list[str]:
     """Of running words. A line break ends a sentence only where the splitter says so."""
     language = "ja" if JAPANESE.search(block) else "en"
-    found: list[str] = []
+    result: list[str] = []
     for piece in sentencex.segment(language, block):
         words = piece.strip()
         if not words:
             continue
-        if found and language == "ja" and found[-1].endswith(CLOSED) and GOES_ON.match(words):
-            found[-1] += words
+        if result and language == "ja" and result[-1].endswith(CLOSED) and GOES_ON.match(words):
+            result[-1] += words
         else:
-            found.append(words)
-    return found
+            result.append(words)
+    return result

@@ -64,37 +64,43 @@ class Store:
         collection = self._collection(ask.scope, ask.model)
         if collection is None:
             return []
-        most = ask.most + SPARE
+        maximum = ask.most + SPARE
         while True:
-            found = collection.query(
+            result = collection.query(
                 query_embeddings=[np.frombuffer(ask.vector, "<f4")],
-                n_results=most,
+                n_results=maximum,
                 include=["documents", "metadatas", "distances"],
             )
             rows = list(
-                zip(found["ids"][0], found["documents"][0], found["metadatas"][0], found["distances"][0], strict=True)
+                zip(
+                    result["ids"][0],
+                    result["documents"][0],
+                    result["metadatas"][0],
+                    result["distances"][0],
+                    strict=True,
+                )
             )
             near = [
                 _entry(ask.scope, name, text, data, float(distance))
                 for name, text, data, distance in rows
                 if distance <= ask.within and data["conversation"] != ask.but and data["time"] >= ask.since
             ]
-            done = len(rows) < most or len(near) >= ask.most or rows[-1][3] > ask.within
+            done = len(rows) < maximum or len(near) >= ask.most or rows[-1][3] > ask.within
             if done:
                 return near[: ask.most]
-            most *= 4  # a long conversation's own words stand before all others
+            maximum *= 4  # a long conversation's own words stand before all others
 
     def browse(self, ask: frames.Browse) -> tuple[list[Entry], int]:
         """The newest first, and how many there are."""
-        found = [
+        result = [
             _entry(scope, name, text, data)
             for scope, collection in self._of(ask.scope)
             for name, text, data in _records(collection)
             if not ask.conversation or data["conversation"] == ask.conversation
         ]
-        found.sort(key=lambda one: (-one.time, one.id))
+        result.sort(key=lambda one: (-one.time, one.id))
         end = ask.offset + ask.limit if ask.limit else None
-        return found[ask.offset : end], len(found)
+        return result[ask.offset : end], len(result)
 
     def forget(self, ask: frames.Forget) -> int:
         """Says how many are gone."""

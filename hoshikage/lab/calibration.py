@@ -136,11 +136,11 @@ class Struct:
         if not any(name in layout.offsets() for layout in self.known):
             return  # what it does is not known either
         candidates = self.candidates(name) if offsets is None else offsets
-        found = [at for at in candidates if self._journal.attempt(f"{name}@{at}", partial(shows, at))]
-        if len(found) > 1:
-            raise Uncalibrated(f"{name} could stand at {' or '.join(map(str, found))}")
-        if found:
-            self.places[name] = found[0]
+        result = [at for at in candidates if self._journal.attempt(f"{name}@{at}", partial(shows, at))]
+        if len(result) > 1:
+            raise Uncalibrated(f"{name} could stand at {' or '.join(map(str, result))}")
+        if result:
+            self.places[name] = result[0]
 
     def candidates(self, name: str) -> list[int]:
         """Where the written bytes hold a default of the field, in the known order, and nothing has been found."""
@@ -292,24 +292,24 @@ class _ContextStruct(Struct):
         expected = {each: FIELDS[each].defaults[-1] for each in VALUES} | {**base, name: VALUES[name]}
         expected["n_batch"] = min(expected["n_ctx"], expected["n_batch"])
         expected["n_ubatch"] = min(expected["n_batch"], expected["n_ubatch"])
-        found = self._getters({**base, name: VALUES[name]}, {name: at})
-        return found is not None and all(found[each] == value for each, value in expected.items())
+        result = self._getters({**base, name: VALUES[name]}, {name: at})
+        return result is not None and all(result[each] == value for each, value in expected.items())
 
     def _pools(self, at: int) -> bool:
-        before, found = (
+        before, result = (
             self._getters(SMALL),
             self._getters({**SMALL, "pooling_type": LAST_POOLING}, {"pooling_type": at}),
         )
-        return before is not None and found == {**before, "pooling_type": LAST_POOLING}
+        return before is not None and result == {**before, "pooling_type": LAST_POOLING}
 
     def _shows(self, name: str, expected: Mapping[int | float, str], usual: Seen | None, at: int) -> bool:
         """The log line says each value; the other lines and the getters are as without it."""
         index = list(LINES).index(name)
         for value, says in expected.items():
-            found = self._lines({name: value}, {name: at})
-            if found is None or usual is None or found[index] != says:
+            result = self._lines({name: value}, {name: at})
+            if result is None or usual is None or result[index] != says:
                 return False
-            if any(a != b for i, (a, b) in enumerate(zip(found, usual, strict=True)) if i != index):
+            if any(a != b for i, (a, b) in enumerate(zip(result, usual, strict=True)) if i != index):
                 return False
         return True
 

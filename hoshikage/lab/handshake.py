@@ -93,10 +93,10 @@ def examine(library: Library, log: LogTap, model_path: str) -> dict[str, str]:
     Raises LibraryUnavailable("library.handshake_failed") at the first that fails.
     """
     done: dict[str, str] = {}
-    for name, expected, found in _observations(library, log, model_path):
-        if found is None:
+    for name, expected, result in _observations(library, log, model_path):
+        if result is None:
             done[name] = ABSENT
-        elif found == expected:
+        elif result == expected:
             done[name] = OK
         else:
             raise LibraryUnavailable(
@@ -104,7 +104,7 @@ def examine(library: Library, log: LogTap, model_path: str) -> dict[str, str]:
                 file=str(library.path),
                 check=name,
                 expected=str(expected),
-                found=str(found),
+                found=str(result),
             )
     return done
 
@@ -142,7 +142,7 @@ def greedy(model: Model, context: Context, prompt: list[int], count: int) -> lis
     """The `count` likeliest tokens after `prompt`, one after the other."""
     context.clear()
     sampler = Sampler.open(model, context, SamplingParams(temperature=0))
-    batch, found = context.batch, list[int]()
+    batch, result = context.batch, list[int]()
     last = 0
     for at in range(0, len(prompt), context.n_batch):
         batch.clear()
@@ -150,14 +150,14 @@ def greedy(model: Model, context: Context, prompt: list[int], count: int) -> lis
             last = batch.add(token, pos, 0, pos == len(prompt) - 1)
         context.decode()
     while True:
-        found.append(sampler.sample(last))
-        if len(found) == count:
+        result.append(sampler.sample(last))
+        if len(result) == count:
             break
         batch.clear()
-        last = batch.add(found[-1], len(prompt) + len(found) - 1, 0, True)
+        last = batch.add(result[-1], len(prompt) + len(result) - 1, 0, True)
         context.decode()
     sampler.close()
-    return found
+    return result
 
 
 Observation = tuple[str, Any, Any]
@@ -243,10 +243,10 @@ def _getters(library: Library, model: Model) -> Iterator[Observation]:
     context = Context.open_with(model, {**unusual, **({"embeddings": 1} if "embeddings" in library.fields else {})})
     try:
         for name, expected in unusual.items():
-            found = getattr(library.api, f"llama_{name}")(context.pointer)
-            if name == "n_seq_max" and found == UNUSUAL["n_ctx"]:
-                found = None  # up to b4980 this getter says how many cells the KV memory has
-            yield name, expected, found
+            result = getattr(library.api, f"llama_{name}")(context.pointer)
+            if name == "n_seq_max" and result == UNUSUAL["n_ctx"]:
+                result = None  # up to b4980 this getter says how many cells the KV memory has
+            yield name, expected, result
     finally:
         context.close()
 

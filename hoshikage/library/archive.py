@@ -123,13 +123,13 @@ def _weigh_zip(archive: Path, folder: Path, keep: Callable[[str], bool], bounds:
 
 def _weighed_zip(archive: Path, stream: IO[bytes], bounds: Limits) -> IO[bytes]:
     """A zip's directory is read whole, at once: it may not be larger than so many members need."""
-    most = min(weighed.MAX_HEADERS, bounds.members * _DIRECTORY_ENTRY)
+    maximum = min(weighed.MAX_HEADERS, bounds.members * _DIRECTORY_ENTRY)
 
     def refuse() -> InstallFailed:
         return _unsafe(archive, "", "members", bounds.members)
 
     size = archive.stat().st_size + weighed.MAX_HEADERS
-    return cast("IO[bytes]", weighed.Weighed(stream, refuse, allowed=size, most=max(most, weighed.MAX_READ)))
+    return cast("IO[bytes]", weighed.Weighed(stream, refuse, allowed=size, most=max(maximum, weighed.MAX_READ)))
 
 
 def make_room(folder: Path, needed: int) -> None:

@@ -40,9 +40,9 @@ def fault(file: Path, platform: str, own: BinaryImage | None = None) -> BinaryFa
     if not file.is_file():  # opening a pipe would wait for its other end
         return BinaryFault("library.not_a_library", {"expected": expected(platform), "found": "special file"})
     with file.open("rb") as stream:
-        found = _format(stream.read(64))
-    if found != expected(platform):
-        return BinaryFault("library.not_a_library", {"expected": expected(platform), "found": found})
+        result = _format(stream.read(64))
+    if result != expected(platform):
+        return BinaryFault("library.not_a_library", {"expected": expected(platform), "found": result})
     try:
         image = read(file)
     except Truncated as end:

@@ -78,10 +78,10 @@ class Case:
 
     def rows(self) -> list[Row]:
         """All of them; one in use that is none of the config folder's goes first."""
-        found = self.in_use()
-        listed = [self._row(store.slot(self.lib_dir, name), found) for name in library_state.names(self.lib_dir)]
-        if found is not None and found.source != "config":
-            listed.insert(0, Row(store.described(found.file), self._verdict(found.file), True, found.source))
+        result = self.in_use()
+        listed = [self._row(store.slot(self.lib_dir, name), result) for name in library_state.names(self.lib_dir)]
+        if result is not None and result.source != "config":
+            listed.insert(0, Row(store.described(result.file), self._verdict(result.file), True, result.source))
         return listed
 
     def use(self, name: str, language: Language) -> Switched:
@@ -93,17 +93,17 @@ class Case:
 
         Raises InstallFailed, OSError.
         """
-        found = self.in_use()
+        result = self.in_use()
         chosen = library_state.read(self.lib_dir).use
         if (
             chosen is not None
-            and found is not None
-            and found.slot == chosen.slot
+            and result is not None
+            and result.slot == chosen.slot
             and chosen.before in library_state.names(self.lib_dir)
             and chosen.lib_seen == store.hand_look(self.lib_dir)  # else `lib` was changed by hand since
         ):
             return self._switched(store.slot(self.lib_dir, chosen.before), language)
-        current = fingerprint.of_set(found.file, self.cache_dir) if found is not None else ""
+        current = fingerprint.of_set(result.file, self.cache_dir) if result is not None else ""
         former = store.previous(self.lib_dir, self.cache_dir, current)
         if former is None:
             raise InstallFailed("installed.no_former")
@@ -135,8 +135,8 @@ class Case:
         if isinstance(verdict, LibraryUnavailable) or not verdict.ok:
             reason = text(language, verdict.key, **verdict.details)
             raise InstallFailed("installed.use_refused", name=slot.name, reason=reason)
-        found = self.in_use()
-        store.use(self.lib_dir, slot.name, found.slot if found is not None else "")
+        result = self.in_use()
+        store.use(self.lib_dir, slot.name, result.slot if result is not None else "")
         return Switched(slot.name, slot.file, slot.release or verdict.version)
 
 

@@ -75,10 +75,10 @@ def collect(sources: Iterable[Path], target: Path, platform: str, *, own: bool, 
                 (target / FALLBACK).mkdir(exist_ok=True)
                 binaries = (path for path in folder.iterdir() if is_binary(path.name, platform))
                 _bring(binaries, target / FALLBACK, within)
-    found = locate.in_folder(target, platform, nested=())
-    if found is None:
+    result = locate.in_folder(target, platform, nested=())
+    if result is None:
         raise InstallFailed("library.nothing_inside", path=origin)
-    return found
+    return result
 
 
 def release(folder: Path, library: Path) -> str | None:
@@ -94,19 +94,19 @@ def release(folder: Path, library: Path) -> str | None:
 
 def backends(folder: Path) -> tuple[str, ...]:
     """Names of the backends by their files, `cpu` first: it is in every set, in the oldest ones within libggml."""
-    found = {"cpu"}
+    result = {"cpu"}
     for path in folder.iterdir():
         match = _BACKEND.match(path.name) if names.is_ggml(path.name) else None
         if match and match["name"].lower() != "base":
-            found.add(match["name"].lower())
-    return tuple(sorted(found, key=lambda name: (name != "cpu", name)))
+            result.add(match["name"].lower())
+    return tuple(sorted(result, key=lambda name: (name != "cpu", name)))
 
 
 def _libllama(source: Path, platform: str, *, own: bool) -> Path | None:
     """Looks at the known places in a person's folder; in an unpacked archive anywhere, nearest to its root first."""
-    found = locate.in_folder(source, platform)
-    if found is not None or not own:
-        return found
+    result = locate.in_folder(source, platform)
+    if result is not None or not own:
+        return result
     folders = {path.parent for path in source.rglob("*") if names.is_library(path.name, platform)}
     nearest = min(folders, key=lambda folder: (len(folder.parts), folder), default=None)
     return locate.in_folder(nearest, platform, nested=()) if nearest else None
@@ -121,8 +121,8 @@ def members(file: Path) -> list[Path]:
     """The set's files beside libllama and, behind a link, in the folder that the link leads to; libllama last."""
     keep = wanted(sys.platform)
     folders = dict.fromkeys((file.parent, file.resolve().parent))
-    found = {path.name: path for folder in reversed(folders) for path in sorted(folder.iterdir()) if keep(path.name)}
-    others = (path for path in found.values() if path.name != file.name)
+    result = {path.name: path for folder in reversed(folders) for path in sorted(folder.iterdir()) if keep(path.name)}
+    others = (path for path in result.values() if path.name != file.name)
     return [*(path for path in others if path.is_file() and is_genuine(path)), file]
 
 

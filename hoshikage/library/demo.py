@@ -23,9 +23,9 @@ def find() -> DemoModel | None:
     """The built-in model, or None where the distribution or one of its two files is missing."""
     spec = find_spec(_PACKAGE)
     for folder in (spec.submodule_search_locations if spec else None) or ():
-        found = in_folder(Path(folder))
-        if found is not None:
-            return found
+        result = in_folder(Path(folder))
+        if result is not None:
+            return result
     return None
 
 

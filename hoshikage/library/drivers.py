@@ -15,5 +15,5 @@ def nvidia(file: Path = NVIDIA) -> str | None:
         said = file.read_text("utf-8", "replace")
     except OSError:
         return None
-    found = re.search(r"^NVRM version:.*?\b(\d+\.\d+(?:\.\d+)*)\b", said, re.M)
-    return found[1] if found else None
+    match = re.search(r"^NVRM version:.*?\b(\d+\.\d+(?:\.\d+)*)\b", said, re.M)
+    return match[1] if match else None

@@ -65,7 +65,7 @@ class _ElfFile:
         raise Damaged(f"no segment holds address {address:#x}")
 
     def dynamic(self) -> dict[int, list[int]]:
-        found: dict[int, list[int]] = {}
+        result: dict[int, list[int]] = {}
         layout = self.order + ("QQ" if self.bits == 64 else "II")
         step = struct.calcsize(layout)
         for segment in (s for s in self.segments if s.kind == _PT_DYNAMIC):
@@ -73,8 +73,8 @@ class _ElfFile:
             for tag, value in struct.iter_unpack(layout, table):
                 if tag == 0:
                     break
-                found.setdefault(tag, []).append(value)
-        return found
+                result.setdefault(tag, []).append(value)
+        return result
 
     def strings(self, dynamic: dict[int, list[int]]) -> bytes:
         if _STRTAB not in dynamic or _STRSZ not in dynamic:
@@ -158,9 +158,9 @@ def _gnu_hash_count(file: _ElfFile, offset: int) -> int:
 
 
 def _versions_needed(file: _ElfFile, dynamic: dict[int, list[int]], strings: bytes) -> dict[str, tuple[str, ...]]:
-    found: dict[str, tuple[str, ...]] = {}
+    result: dict[str, tuple[str, ...]] = {}
     if _VERNEED not in dynamic:
-        return found
+        return result
     place = file.offset(dynamic[_VERNEED][0])
     for _ in range(min(dynamic.get(_VERNEEDNUM, [0])[0], _MOST_HEADERS)):
         _version, count, library, inner, following = file.source.unpack(file.order + "HHIII", place)
@@ -169,21 +169,21 @@ def _versions_needed(file: _ElfFile, dynamic: dict[int, list[int]], strings: byt
             _hash, _flags, _other, name, further = file.source.unpack(file.order + "IHHII", entry)
             names.append(name_in(strings, name))
             entry += further
-        found[name_in(strings, library)] = tuple(names)
+        result[name_in(strings, library)] = tuple(names)
         if not following:
             break
         place += following
-    return found
+    return result
 
 
 def _versions_defined(file: _ElfFile, dynamic: dict[int, list[int]], strings: bytes) -> tuple[str, ...]:
     if _VERDEF not in dynamic:
         return ()
-    found, place = [], file.offset(dynamic[_VERDEF][0])
+    result, place = [], file.offset(dynamic[_VERDEF][0])
     for _ in range(min(dynamic.get(_VERDEFNUM, [0])[0], _MOST_HEADERS)):
         _version, _flags, _index, _count, _hash, inner, following = file.source.unpack(file.order + "HHHHIII", place)
-        found.append(name_in(strings, file.source.unpack(file.order + "I", place + inner)[0]))
+        result.append(name_in(strings, file.source.unpack(file.order + "I", place + inner)[0]))
         if not following:
             break
         place += following
-    return tuple(found)
+    return tuple(result)

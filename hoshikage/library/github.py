@@ -53,16 +53,16 @@ def choose(assets: tuple[Asset, ...], patterns: tuple[re.Pattern[str], ...]) -> 
     """One asset for each pattern, all for the same CUDA: the oldest, which runs on the most drivers. Else none."""
     fits: list[dict[str, Asset]] = []
     for pattern in patterns:
-        found: dict[str, Asset] = {}
+        result: dict[str, Asset] = {}
         for asset in assets:
             if match := pattern.fullmatch(asset.name):
-                found.setdefault(match.groupdict().get("cuda") or "", asset)
-        fits.append(found)
-    common = set.intersection(*(set(found) for found in fits))
+                result.setdefault(match.groupdict().get("cuda") or "", asset)
+        fits.append(result)
+    common = set.intersection(*(set(result) for result in fits))
     if not common:
         return ()
     version = min(common, key=names.version_key)
-    return tuple(found[version] for found in fits)
+    return tuple(result[version] for result in fits)
 
 
 def fetch(asset: Asset, folder: Path, on_bytes: Callable[[int, int], None]) -> Path:

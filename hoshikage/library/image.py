@@ -76,18 +76,18 @@ class Source:
         if offset + length > self.size:
             raise Truncated(offset + length, self.size)
         self._stream.seek(offset)
-        found = self._stream.read(length)
-        if len(found) != length:
-            raise Truncated(offset + length, offset + len(found))
-        return found
+        result = self._stream.read(length)
+        if len(result) != length:
+            raise Truncated(offset + length, offset + len(result))
+        return result
 
     def unpack(self, layout: str, offset: int) -> tuple[int, ...]:
         return struct.unpack(layout, self.take(offset, struct.calcsize(layout)))
 
     def text(self, offset: int) -> str:
         """The zero-terminated name that begins there."""
-        found = self.take(offset, min(LONGEST_NAME, max(0, self.size - offset)))
-        return name_in(found, 0)
+        result = self.take(offset, min(LONGEST_NAME, max(0, self.size - offset)))
+        return name_in(result, 0)
 
 
 def name_in(table: bytes, offset: int) -> str:

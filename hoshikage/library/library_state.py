@@ -112,10 +112,10 @@ def kept(fingerprint: str) -> str:
 
 def names(lib_dir: Path) -> tuple[str, ...]:
     """Slots that exist: `lib` first, then the named ones, then kept copies."""
-    found = [MANUAL] if lib_dir.is_dir() else []
-    found += [name for name in _folders(home(lib_dir)) if _NAME.fullmatch(name)]
-    found += [KEPT + name for name in _folders(home(lib_dir) / ".kept") if re.fullmatch(r"[0-9a-f]+", name)]
-    return tuple(found)
+    result = [MANUAL] if lib_dir.is_dir() else []
+    result += [name for name in _folders(home(lib_dir)) if _NAME.fullmatch(name)]
+    result += [KEPT + name for name in _folders(home(lib_dir) / ".kept") if re.fullmatch(r"[0-9a-f]+", name)]
+    return tuple(result)
 
 
 def read(lib_dir: Path) -> LibraryState:

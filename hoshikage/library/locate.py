@@ -165,12 +165,12 @@ def _given(path: Path, platform: str) -> Path:
 def checked(file: Path, platform: str = sys.platform) -> Path:
     """`file`, if its headers are those of a shared library for this system. Raises LibraryUnavailable."""
     try:
-        found = binary.fault(file, platform)
+        result = binary.fault(file, platform)
     except OSError as error:
         raise LibraryUnavailable("library.file_unreadable", path=str(file), reason=_words(error)) from None
-    if found is not None:
-        details = {"path": str(file), **found.details, "command": INSTALL_COMMAND}
-        raise LibraryUnavailable.of(found.key, details)
+    if result is not None:
+        details = {"path": str(file), **result.details, "command": INSTALL_COMMAND}
+        raise LibraryUnavailable.of(result.key, details)
     return file.absolute()
 
 

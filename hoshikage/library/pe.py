@@ -85,15 +85,15 @@ def symbols(source: Source) -> Symbols:
 
 def _imports(file: _PeFile, table: int, step: int, name_at: int) -> list[str]:
     """Names of one import table: rows of `step` bytes, the name's address at `name_at`, a zero row at the end."""
-    found: list[str] = []
+    result: list[str] = []
     address = file.table(table)
     if not address:
-        return found
+        return result
     place = file.offset(address)
     for number in range(_MOST_IMPORTS):
         row = file.source.take(place + number * step, step)
         (name,) = struct.unpack_from("<I", row, name_at)
         if not name:
-            return found
-        found.append(file.source.text(file.offset(name)))
+            return result
+        result.append(file.source.text(file.offset(name)))
     raise Damaged("an import table without an end")

@@ -61,11 +61,11 @@ class Selection:
 
     def current(self, *, require_gpu: bool = False) -> SelectedLibrary:
         """The library for a load that begins now. Raises LibraryUnavailable; Unavailable for want of a GPU."""
-        found = locate.find(self.lib_path, self.lib_dir, self.environ)
-        choice = self._judged(found.file, found.source, found.slot, require_gpu=require_gpu)
-        if found.source == "system":
+        result = locate.find(self.lib_path, self.lib_dir, self.environ)
+        choice = self._judged(result.file, result.source, result.slot, require_gpu=require_gpu)
+        if result.source == "system":
             return choice  # root's folders: nobody copies over them while a program runs
-        file = store.copied(found.file, choice.fingerprint, self.lib_dir, self.cache_dir, self.environ)
+        file = store.copied(result.file, choice.fingerprint, self.lib_dir, self.cache_dir, self.environ)
         return replace(choice, file=file)
 
     def alternative(self, failed: SelectedLibrary | None, error: HoshikageError) -> SelectedLibrary | None:
@@ -99,11 +99,11 @@ class Selection:
 
     def taken_back(self, failed: SelectedLibrary | None, choice: SelectedLibrary, error: HoshikageError) -> Fallback:
         """Makes `choice` the library in use, and writes down why. What cannot be written is forgotten."""
-        found, slot = (failed.found, failed.slot) if failed is not None else self._tried()
+        result, slot = (failed.found, failed.slot) if failed is not None else self._tried()
         fallen = Fallback(
             slot=slot,
-            release=failed.release if failed is not None else _release(found),
-            file=str(found or ""),
+            release=failed.release if failed is not None else _release(result),
+            file=str(result or ""),
             key=error.key,
             details=dict(error.details),
             at=library_state.now(),

@@ -73,9 +73,9 @@ def previous(lib_dir: Path, cache_dir: Path, current: str) -> tuple[LastGood, In
             continue
         for name in dict.fromkeys((good.slot, library_state.kept(good.fingerprint))):
             with suppress(NotFound, UsageError, OSError):
-                found = slot(lib_dir, name)
-                if found.file is not None and fingerprint.of_set(found.file, cache_dir) == good.fingerprint:
-                    return good, found
+                result = slot(lib_dir, name)
+                if result.file is not None and fingerprint.of_set(result.file, cache_dir) == good.fingerprint:
+                    return good, result
     return None
 
 
@@ -84,12 +84,12 @@ def remove(lib_dir: Path, name: str, in_use: str) -> Path | None:
 
     Raises NotFound, UsageError, InstallFailed, OSError.
     """
-    found = slot(lib_dir, name)
+    result = slot(lib_dir, name)
     if name == library_state.MANUAL:
         raise UsageError("installed.hand_not_removed", folder=str(lib_dir))
     if name == in_use:
         raise UsageError("installed.slot_in_use", name=name)
-    folder = library_state.folder(lib_dir, found.name)
+    folder = library_state.folder(lib_dir, result.name)
     if name.startswith(library_state.KEPT):
         staging.discard(folder)
         return None

@@ -118,11 +118,11 @@ class Adapters:
             library.require("lora")
             _require(partial(require_lora, Path(path), self._model.architecture))
             library.log_lines.errors = []
-            found: int | None = library.api.llama_adapter_lora_init(self._model.pointer, os.fsencode(path))
-            if found is None:
+            result: int | None = library.api.llama_adapter_lora_init(self._model.pointer, os.fsencode(path))
+            if result is None:
                 reason = " / ".join(library.log_lines.errors[-3:]) or "-"
                 raise ModelLoadFailed("engine.adapter_refused", path=path, reason=reason)
-            self._loaded[path] = handle = found
+            self._loaded[path] = handle = result
         return handle
 
 

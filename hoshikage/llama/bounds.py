@@ -76,9 +76,9 @@ def check_pattern(text: str) -> None:
             end = at + 2
         elif sign == "[":
             end = _class_end(text, at)
-        elif sign == "{" and (most := _times(text, at)) is not None:
-            group[1] *= max(1, most[0])
-            size, end = 0, most[1]
+        elif sign == "{" and (maximum := _times(text, at)) is not None:
+            group[1] *= max(1, maximum[0])
+            size, end = 0, maximum[1]
         elif sign in "*+?":
             size = 0
         if size:
@@ -97,9 +97,9 @@ def check_schema(schema: Any) -> None:
     nodes = {id(schema): schema}
 
     def parts(key: int) -> list[int]:
-        found = [*_inside(nodes[key]), *_referred(schema, nodes[key])]
-        nodes.update((id(part), part) for part in found)
-        return [id(part) for part in found]
+        result = [*_inside(nodes[key]), *_referred(schema, nodes[key])]
+        nodes.update((id(part), part) for part in result)
+        return [id(part) for part in result]
 
     for key in _inner_first(id(schema), parts):
         node = nodes[key]
@@ -135,8 +135,8 @@ def _is_object(node: dict[str, Any], name: str) -> bool:
 
 
 def _listed(node: dict[str, Any], name: str) -> list[Any]:
-    found = node.get(name)
-    return found if isinstance(found, list) else []
+    result = node.get(name)
+    return result if isinstance(result, list) else []
 
 
 def _inside(node: Any) -> list[Any]:
@@ -149,16 +149,16 @@ def _referred(schema: Any, node: Any) -> list[Any]:
     place = node.get("$ref") if isinstance(node, dict) else None
     if not isinstance(place, str) or not place.startswith("#"):
         return []
-    found = schema
+    result = schema
     for step in place[1:].split("/")[1:]:
         name = step.replace("~1", "/").replace("~0", "~")
-        if isinstance(found, dict) and name in found:
-            found = found[name]
-        elif isinstance(found, list) and name.isdecimal() and int(name) < len(found):
-            found = found[int(name)]
+        if isinstance(result, dict) and name in result:
+            result = result[name]
+        elif isinstance(result, list) and name.isdecimal() and int(name) < len(result):
+            result = result[int(name)]
         else:
             return []
-    return [found] if isinstance(found, (dict, list)) else []
+    return [result] if isinstance(result, (dict, list)) else []
 
 
 def _inner_first(root: Any, parts: Callable[[Any], Iterable[Any]]) -> list[Any]:
@@ -190,7 +190,7 @@ def _class_end(text: str, at: int) -> int:
 def _times(text: str, at: int) -> tuple[int, int] | None:
     """How often `{m,n}` repeats at most, and where it ends; None for a brace that is a letter."""
     end = text.find("}", at, at + 24)
-    least, _, most = text[at + 1 : end].partition(",")
-    if end < 0 or not (least.isdecimal() or most.isdecimal()):
+    minimum, _, maximum = text[at + 1 : end].partition(",")
+    if end < 0 or not (minimum.isdecimal() or maximum.isdecimal()):
         return None
-    return max(int(number) for number in (least, most) if number.isdecimal()), end + 1
+    return max(int(number) for number in (minimum, maximum) if number.isdecimal()), end + 1

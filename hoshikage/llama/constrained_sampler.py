@@ -122,11 +122,11 @@ class ConstrainedSampler:
 
 def _by_token(params: SamplingParams, vocab: Vocab) -> dict[int, float]:
     """The biases by token; that of a text is one of each of its tokens."""
-    found: dict[int, float] = {}
+    result: dict[int, float] = {}
     for given, bias in params.logit_bias:
         for token in [given] if isinstance(given, int) else vocab.tokenize(given, parse_special=False):
-            found[token] = bias
-    return found
+            result[token] = bias
+    return result
 
 
 def is_conditioned(params: SamplingParams) -> bool:

@@ -95,23 +95,23 @@ class _Parser:
         self._asked: dict[str, int] = {}
 
     def rules(self) -> dict[str, Rule]:
-        found: dict[str, Rule] = {}
+        result: dict[str, Rule] = {}
         self._skip(SPACE_AND_LINES)
         while self._at < len(self._text):
             name = self._name()
             self._skip(SPACE)
             self._take("::=")
             self._skip(SPACE_AND_LINES)
-            found[name] = self._rule(nested=False)
+            result[name] = self._rule(nested=False)
             if self._at < len(self._text) and self._text[self._at] not in "\r\n":
                 raise self._malformed("name ::=")
             self._skip(SPACE_AND_LINES)
-        if ROOT not in found:
+        if ROOT not in result:
             raise self._malformed("root ::=")
         for name, position in self._asked.items():
-            if name not in found:
+            if name not in result:
                 raise Malformed(self._text, position, f"{name} ::=")
-        return found | self._hidden
+        return result | self._hidden
 
     def _rule(self, *, nested: bool) -> Rule:
         """One that begins here; what was counted before goes on behind it."""
@@ -199,14 +199,14 @@ class _Parser:
         return element + last
 
     def _repeat(self) -> str:
-        found = REPEAT.match(self._text, self._at)
-        if found is None:
+        result = REPEAT.match(self._text, self._at)
+        if result is None:
             return ""
-        self._at = found.end()
-        if found[1] is None:
-            return found[0]
-        minimum = int(found[1])
-        maximum = minimum if found[2] is None else int(found[3]) if found[3] else None
+        self._at = result.end()
+        if result[1] is None:
+            return result[0]
+        minimum = int(result[1])
+        maximum = minimum if result[2] is None else int(result[3]) if result[3] else None
         if max(minimum, maximum or 0) > MAX_REPEAT or (maximum is not None and maximum < minimum):
             raise self._malformed(f"{{m,n}}, m <= n <= {MAX_REPEAT}")
         times = max(minimum, maximum or 0, 1)
@@ -252,21 +252,21 @@ class _Parser:
         if sign != "\\":
             self._at += 1
             return sign
-        found = ESCAPE.match(self._text, self._at)
-        if found is None:
+        result = ESCAPE.match(self._text, self._at)
+        if result is None:
             raise self._malformed(r"\n \r \t \\ \" \[ \] \xFF \uFFFF \U0010FFFF")
-        code = int(found[1] or found[2] or found[3] or "0", 16)
+        code = int(result[1] or result[2] or result[3] or "0", 16)
         if code > 0x10FFFF or 0xD800 <= code <= 0xDFFF:
             raise self._malformed(r"\U0010FFFF")
-        self._at = found.end()
-        return PLAIN.get(found[4], found[4]) if found[4] else chr(code)
+        self._at = result.end()
+        return PLAIN.get(result[4], result[4]) if result[4] else chr(code)
 
     def _name(self) -> str:
-        found = NAME.match(self._text, self._at)
-        if found is None:
+        result = NAME.match(self._text, self._at)
+        if result is None:
             raise self._malformed("name ::=")
-        self._at = found.end()
-        return found[0]
+        self._at = result.end()
+        return result[0]
 
     def _take(self, sign: str) -> None:
         if not self._text.startswith(sign, self._at):
@@ -274,9 +274,9 @@ class _Parser:
         self._at += len(sign)
 
     def _skip(self, space: re.Pattern[str]) -> None:
-        found = space.match(self._text, self._at)
-        assert found is not None
-        self._at = found.end()
+        result = space.match(self._text, self._at)
+        assert result is not None
+        self._at = result.end()
 
     def _malformed(self, reason: str) -> Malformed:
         return Malformed(self._text, self._at, reason)

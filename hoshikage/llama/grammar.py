@@ -85,7 +85,7 @@ class Grammars:
                 return self._matcher.grammar_from_lark(gbnf.to_lark(grammar.text)), ()
             given = json.loads(grammar.text)
             bounds.check_schema(given)
-            found = json_schema.checked(given, refused, place=grammar.param, strict=grammar.strict)
+            result = json_schema.checked(given, refused, place=grammar.param, strict=grammar.strict)
         except gbnf.Malformed as error:
             raise InvalidRequest(
                 "engine.gbnf_malformed", param=grammar.param, line=error.line, column=error.column, reason=error.reason
@@ -97,7 +97,7 @@ class Grammars:
         except json_schema.Unenforceable as error:
             raise InvalidRequest("engine.schema_keyword", param=grammar.param, keywords=error.place) from None
         overrides: Any = {"lenient": False, "coerce_one_of": False, "whitespace_pattern": WHITESPACE}
-        return self._matcher.grammar_from_json_schema(found.schema, overrides=overrides), found.dropped
+        return self._matcher.grammar_from_json_schema(result.schema, overrides=overrides), result.dropped
 
 
 class Matcher:

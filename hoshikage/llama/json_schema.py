@@ -79,10 +79,10 @@ def checked(schema: Any, refused: Collection[str] = (), *, place: str = "schema"
 
 def refusals(reason: str) -> frozenset[str]:
     """What llguidance named in its refusal, as `checked` takes it; empty where the schema itself is wrong."""
-    if found := UNKNOWN_KEYS.search(reason):
-        return frozenset(QUOTED.findall(found[1]))
-    if found := UNKNOWN_FORMAT.search(reason):
-        return frozenset({f"format={found[1]}"})
+    if match := UNKNOWN_KEYS.search(reason):
+        return frozenset(QUOTED.findall(match[1]))
+    if match := UNKNOWN_FORMAT.search(reason):
+        return frozenset({f"format={match[1]}"})
     if reason.startswith("oneOf"):
         return frozenset({"oneOf"})
     return frozenset({AROUND}) if "look-around" in reason or "backreferences" in reason else frozenset()

@@ -25,30 +25,30 @@ FLASH_ATTN: Final = {"off": 0, "on": 1}
 def model_fields(library: Library, params: LoadParams, n_gpu_layers: int) -> dict[str, float]:
     """Fields of llama_model_params, but for those of `placing`. `n_gpu_layers` below 0 is all."""
     known = library.fields
-    found: dict[str, float] = {}
+    result: dict[str, float] = {}
     if "n_gpu_layers" in known:
-        found["n_gpu_layers"] = ALL_LAYERS if n_gpu_layers < 0 else n_gpu_layers
+        result["n_gpu_layers"] = ALL_LAYERS if n_gpu_layers < 0 else n_gpu_layers
     elif n_gpu_layers >= 0 and sees_gpu(library):
         library.require("gpu_layers")  # calibrated without a GPU: the release's own default is all of them
     if (params.use_mmap, params.use_mlock) != (True, False):
-        found |= _load_mode(library, params)
-    return found
+        result |= _load_mode(library, params)
+    return result
 
 
 def context_fields(library: Library, params: LoadParams) -> dict[str, float]:
     """Fields of llama_context_params for attention, positions and the KV memory."""
     known = library.fields
-    found: dict[str, float] = {}
+    result: dict[str, float] = {}
     if (params.type_k, params.type_v) != ("f16", "f16"):
         library.require("kv_types")
-        found |= {"type_k": GGML_TYPES[params.type_k], "type_v": GGML_TYPES[params.type_v]}
+        result |= {"type_k": GGML_TYPES[params.type_k], "type_v": GGML_TYPES[params.type_v]}
     if not params.kv_offload:
-        found["offload_kqv"] = 0
+        result["offload_kqv"] = 0
     if params.rope_scaling != "auto":
         library.require("rope_scaling")
-        found["rope_scaling_type"] = ROPE_SCALING[params.rope_scaling]
+        result["rope_scaling_type"] = ROPE_SCALING[params.rope_scaling]
         if params.rope_scaling != "none":
-            found["rope_freq_scale"] = 1.0 / params.rope_scale
+            result["rope_freq_scale"] = 1.0 / params.rope_scale
     wanted = params.flash_attn
     if params.type_v != "f16":  # a V of blocks is read by flash attention alone
         if wanted == "off":
@@ -57,8 +57,8 @@ def context_fields(library: Library, params: LoadParams) -> dict[str, float]:
             wanted = "on"
     if wanted != "auto":
         library.require("flash_attn")
-        found["flash_attn_type" if "flash_attn_type" in known else "flash_attn"] = FLASH_ATTN[wanted]
-    return found
+        result["flash_attn_type" if "flash_attn_type" in known else "flash_attn"] = FLASH_ATTN[wanted]
+    return result
 
 
 def several_fields(library: Library, params: LoadParams, n_outputs: int) -> dict[str, int]:
@@ -69,13 +69,13 @@ def several_fields(library: Library, params: LoadParams, n_outputs: int) -> dict
     else keep it for every token of a batch, 300 MB with a large vocabulary.
     """
     known = library.fields
-    found = {"kv_unified": 1} if params.n_parallel > 1 and "kv_unified" in known else {}
+    result = {"kv_unified": 1} if params.n_parallel > 1 and "kv_unified" in known else {}
     guesses = params.speculation != "off" or bool(params.draft_path)
     if guesses and "n_outputs_max_per_seq" in known:
-        found["n_outputs_max_per_seq"] = n_outputs
+        result["n_outputs_max_per_seq"] = n_outputs
     if "n_outputs_max" in known:
-        found["n_outputs_max"] = params.n_parallel * (n_outputs if guesses else 1)
-    return found
+        result["n_outputs_max"] = params.n_parallel * (n_outputs if guesses else 1)
+    return result
 
 
 def window_fields(library: Library, *, whole: bool) -> dict[str, int]:

@@ -62,7 +62,7 @@ def likeliest(logits: Logits, count: int) -> NDArray[np.intp]:
     whole = len(logits) // BLOCK * BLOCK
     heads = logits[:whole].reshape(BLOCK, -1).max(axis=0)  # columns are blocks: four times as quick as rows
     if len(heads) < count:
-        found = np.arange(len(logits))
+        result = np.arange(len(logits))
     else:
-        found = np.flatnonzero(logits >= np.partition(heads, -count)[-count])
-    return found[np.argsort(-logits[found], kind="stable")[:count]]
+        result = np.flatnonzero(logits >= np.partition(heads, -count)[-count])
+    return result[np.argsort(-logits[result], kind="stable")[:count]]

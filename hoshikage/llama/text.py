@@ -59,12 +59,12 @@ class TextAssembler:
 
     def _whole(self, text: str) -> tuple[int, str | None]:
         """Where the first stop string begins, and which it is; the text's end and None where there is none."""
-        start, found = len(text), None
+        start, result = len(text), None
         for stop in self._stops:
             at = text.find(stop)
             if 0 <= at < start:
-                start, found = at, stop
-        return start, found
+                start, result = at, stop
+        return start, result
 
     def _begun(self, text: str) -> int:
         """Where what may become a stop string begins, at the text's end; the end itself where nothing may."""

@@ -61,8 +61,8 @@ class Vocab:
     def fim(self) -> dict[str, int]:
         """The model's fill-in-the-middle tokens, by the names of signatures.FIM."""
         getters = {part: getattr(self._api, f"llama_vocab_fim_{part}") for part in FIM}
-        found = {part: getter(self._vocab) for part, getter in getters.items() if getter is not None}
-        return {part: token for part, token in found.items() if token != NO_TOKEN}
+        result = {part: getter(self._vocab) for part, getter in getters.items() if getter is not None}
+        return {part: token for part, token in result.items() if token != NO_TOKEN}
 
     @property
     def sep(self) -> int:
@@ -163,9 +163,9 @@ class Vocab:
     def _piece(self, token: int) -> bytes:
         vocab, to_piece = self._vocab, self._api.llama_token_to_piece
         self._checked(token)
-        found = bytes_from(lambda buffer, size: to_piece(vocab, token, buffer, size, 0, False))
-        if found or self._typed is None or token in self._typed or not self._is_attributed(token, ATTR_CONTROL):
-            return found
+        result = bytes_from(lambda buffer, size: to_piece(vocab, token, buffer, size, 0, False))
+        if result or self._typed is None or token in self._typed or not self._is_attributed(token, ATTR_CONTROL):
+            return result
         return bytes_from(lambda buffer, size: to_piece(vocab, token, buffer, size, 0, True))
 
     def _is_attributed(self, token: int, attribute: int) -> bool:

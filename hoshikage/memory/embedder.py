@@ -61,20 +61,20 @@ class Embedder:
             return list((await self._keeper.ask(lambda n: frames.Encode(n, name, asked), frames.Vectors)).values)
         spec = await self._spec()
         before = (await self._prefixes_of(spec)).of(use)
-        found: list[bytes] = []
+        result: list[bytes] = []
         for start in range(0, len(texts), BATCH):
-            found += await self._vectors(spec, [before + text for text in texts[start : start + BATCH]])
-        return found
+            result += await self._vectors(spec, [before + text for text in texts[start : start + BATCH]])
+        return result
 
     async def _vectors(self, spec: ModelSpec, texts: Sequence[str]) -> list[bytes]:
-        found: list[bytes] = []
+        result: list[bytes] = []
         async with aclosing(self._dispatcher.generate(spec, Embedding(tuple(texts), None, True))) as notes:
             async for note in notes:
                 if isinstance(note, wire.Vector):
-                    found.append(note.values)
-        if len(found) != len(texts):
+                    result.append(note.values)
+        if len(result) != len(texts):
             raise InferenceFailed("http.answer_cut")
-        return found
+        return result
 
     async def _spec(self) -> ModelSpec:
         if not self._label:

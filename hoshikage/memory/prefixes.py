@@ -44,7 +44,7 @@ def prefixes_of(*names: str) -> Prefixes:
     """By the model's own name (`general.name`), its file and its label: the first that tells."""
     for name in names:
         words = set(re.findall("[a-z0-9]+", name.lower()))
-        for wanted, found in FAMILIES:
+        for wanted, result in FAMILIES:
             if wanted <= words:
-                return found
+                return result
     return Prefixes()

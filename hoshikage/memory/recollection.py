@@ -67,10 +67,10 @@ class Recollections:
 
         await self.opened()
         try:
-            found = await asyncio.wait_for(self._keeper.ask(ask, frames.Entries), RECALL_S)
+            result = await asyncio.wait_for(self._keeper.ask(ask, frames.Entries), RECALL_S)
         except asyncio.TimeoutError:
             raise Unavailable("remember.too_slow", ms=int(RECALL_S * 1e3)) from None
-        fresh = [one for one in found.entries if not any(one.text in known for known in at_hand)]
+        fresh = [one for one in result.entries if not any(one.text in known for known in at_hand)]
         fresh.sort(key=lambda one: (int(one.distance / LIKE), -one.time))
         kept: list[Entry] = []
         left = self._settings.memory_tokens
@@ -165,15 +165,15 @@ class Recollections:
 
 def passages_of(pieces: Sequence[str]) -> list[str]:
     """Neighbouring sentences joined, up to so many characters."""
-    found: list[str] = []
+    result: list[str] = []
     held = ""
     for piece in pieces:
         cut = piece[:MAX_PASSAGE]
         if held and len(held) + len(cut) + 1 > PASSAGE:
-            found.append(held)
+            result.append(held)
             held = ""
         held = f"{held} {cut}" if held else cut
-    return [*found, held] if held else found
+    return [*result, held] if held else result
 
 
 def line(one: Entry) -> str:

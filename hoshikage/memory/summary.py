@@ -66,13 +66,13 @@ class Summaries:
         counted = _Counted(count)
         sizes = await counted.sizes(conversation.exchanges)
         fixed = sum(await counted.of([more, *(message.content or "" for _, message in conversation.systems)]))
-        most = int(DIGEST_SHARE * room)
-        old = condensed_count(sizes, fixed, most, room, self._settings.raw_turns)
+        maximum = int(DIGEST_SHARE * room)
+        old = condensed_count(sizes, fixed, maximum, room, self._settings.raw_turns)
         if old == 0:
             return None
         spoken = [turn for exchange in conversation.exchanges[:old] for turn in exchange.spoken()]
         turns = sum(len(exchange.messages) for exchange in conversation.exchanges[:old])
-        words = await self._digest(spoken, turns, most, counted, scope)
+        words = await self._digest(spoken, turns, maximum, counted, scope)
         messages = conversation.with_digest(old, Message("user", words))
         return Condensed(replace(prompt, messages=messages), turns)
 
@@ -113,12 +113,12 @@ class Summaries:
             unknown = split.unknown[start : start + LEARNED_AT_ONCE]
             vectors = tuple(await self._embedder.embed(unknown, "topic"))
             await self._keeper.ask(_learning(model, unknown, vectors), frames.Done)
-        found: dict[str, Sentence] = {}
+        result: dict[str, Sentence] = {}
         for turn, pieces in zip(spoken, split.pieces, strict=True):
             for piece in pieces:
-                found.pop(piece, None)
-                found[piece] = Sentence(piece, turn.role == "user")
-        return list(found.values())
+                result.pop(piece, None)
+                result[piece] = Sentence(piece, turn.role == "user")
+        return list(result.values())
 
     async def _chosen(self, sentences: Sequence[Sentence], model: str) -> tuple[int, ...]:
         settings = self._settings

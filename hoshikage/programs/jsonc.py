@@ -61,12 +61,12 @@ def put(text: str, path: Sequence[Step], value: Any) -> str:
         block = _block(text, at)
         if (text[at] == "[") != isinstance(step, tuple):
             raise ValueError(f"{'/'.join(map(str, path[:depth]))}: {text[at]}")
-        found = _find(text, block, step)
-        if found is None:
+        result = _find(text, block, step)
+        if result is None:
             return _insert(text, block, step, _wrapped(path[depth + 1 :], value))
         if depth == len(path) - 1:
-            return text[: found.value] + _shown(value, _column(text, found.begin)) + text[found.end :]
-        at = found.value
+            return text[: result.value] + _shown(value, _column(text, result.begin)) + text[result.end :]
+        at = result.value
     raise ValueError(path)
 
 
@@ -80,8 +80,8 @@ def _find(text: str, block: _Block, step: Step) -> _Item | None:
     if isinstance(step, str):
         return next((item for item in block.items if item.name == step), None)
     for item in block.items:
-        found = _value(text, item.value)[0]
-        if isinstance(found, dict) and found.get(step[0]) == step[1]:
+        result = _value(text, item.value)[0]
+        if isinstance(result, dict) and result.get(step[0]) == step[1]:
             return item
     return None
 
@@ -118,8 +118,8 @@ def _line_indent(text: str, at: int) -> int:
 
 
 def _space(text: str, at: int) -> int:
-    found = _SPACE.match(text, at)
-    return at if found is None else found.end()
+    result = _SPACE.match(text, at)
+    return at if result is None else result.end()
 
 
 def _value(text: str, at: int) -> tuple[Any, int]:
@@ -128,10 +128,10 @@ def _value(text: str, at: int) -> tuple[Any, int]:
         block = _block(text, at)
         values = [(item.name, _value(text, item.value)[0]) for item in block.items]
         return (dict(values) if text[at] == "{" else [value for _, value in values]), block.close + 1
-    found = (_STRING if text[at : at + 1] == '"' else _PLAIN).match(text, at)
-    if found is None:
+    result = (_STRING if text[at : at + 1] == '"' else _PLAIN).match(text, at)
+    if result is None:
         raise ValueError(f"at {at}: {text[at : at + 20]!r}")
-    return _DECODER.decode(found.group()), found.end()
+    return _DECODER.decode(result.group()), result.end()
 
 
 def _block(text: str, at: int) -> _Block:

@@ -214,14 +214,14 @@ ROUTES: Final[tuple[Route, ...]] = (
 
 def routes() -> tuple[list[web.RouteDef], dict[Handler, Needs]]:
     """For the application; and what each handler needs."""
-    found: list[web.RouteDef] = []
+    result: list[web.RouteDef] = []
     needs: dict[Handler, Needs] = {}
     for row in ROUTES:
         handler = _handler(row)
         needs[handler] = row.needs
         for path in (row.path, *row.other_paths):
-            found.append(web.get(path, handler) if row.method == "GET" else web.route(row.method, path, handler))
-    return found, needs  # GET allows HEAD too
+            result.append(web.get(path, handler) if row.method == "GET" else web.route(row.method, path, handler))
+    return result, needs  # GET allows HEAD too
 
 
 def _handler(row: Route) -> Handler:

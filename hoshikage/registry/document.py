@@ -88,13 +88,13 @@ class RegistryDocument(Generic[E]):
         try:
             with store.locked():
                 try:
-                    found = self._parsed(self._content())
+                    result = self._parsed(self._content())
                 except FileNotFoundError:
-                    found = JsonObject({}, (), False)
-                if found.doubled:
-                    raise RegistryDamaged("model.registry_duplicate", file=str(self.file), label=found.doubled[0])
-                outcome = change(found.entries)
-                store.write(dump(found.entries))
+                    result = JsonObject({}, (), False)
+                if result.doubled:
+                    raise RegistryDamaged("model.registry_duplicate", file=str(self.file), label=result.doubled[0])
+                outcome = change(result.entries)
+                store.write(dump(result.entries))
                 return outcome
         except RecursionError:
             raise RegistryDamaged("model.registry_no_json", file=str(self.file)) from None
@@ -116,13 +116,13 @@ class RegistryDocument(Generic[E]):
     def _current(self) -> _Snapshot[E]:
         before = self._snapshot
         try:
-            found = self._store.status()
+            result = self._store.status()
         except FileNotFoundError:
             after: _Snapshot[E] = _Snapshot(None)
         except OSError as error:
             after = self._damaged(None, _unreadable(self.file, error))
         else:
-            if before.signature == signature(found):
+            if before.signature == signature(result):
                 return before
             after = self._read()
         self._snapshot = after
@@ -133,14 +133,14 @@ class RegistryDocument(Generic[E]):
         try:
             content = self._content()
             seen, data = content.signature, content.data
-            found = self._parsed(content)
+            result = self._parsed(content)
         except FileNotFoundError:
             return _Snapshot(None)
         except RegistryDamaged as error:
             self._keep_aside(data)
             return self._damaged(seen, error)
-        entries, problems = self._usable(found.entries)
-        doubled = [Issue("model.entry_duplicate", {"label": label}) for label in found.doubled]
+        entries, problems = self._usable(result.entries)
+        doubled = [Issue("model.entry_duplicate", {"label": label}) for label in result.doubled]
         return _Snapshot(seen, entries, (*doubled, *problems))
 
     def _content(self, file: Path | None = None) -> FileContent:
@@ -172,19 +172,19 @@ class RegistryDocument(Generic[E]):
         entries: dict[str, E] = {}
         problems: list[Issue] = []
         for label, value in raw.items():
-            found = self._parse_entry(label, value)
-            if isinstance(found, Issue):
-                problems.append(found)
+            result = self._parse_entry(label, value)
+            if isinstance(result, Issue):
+                problems.append(result)
             else:
-                entries[label] = found
+                entries[label] = result
         return entries, problems
 
     def _damaged(self, seen: Signature | None, error: RegistryDamaged) -> _Snapshot[E]:
         entries = self._snapshot.entries
         if self._snapshot.signature is None:
             with suppress(RegistryDamaged, FileNotFoundError):
-                found = self._parsed(self._content(self.last_good), self.last_good)
-                entries = self._usable(found.entries)[0]
+                result = self._parsed(self._content(self.last_good), self.last_good)
+                entries = self._usable(result.entries)[0]
         return _Snapshot(seen, entries, (Issue(error.key, error.details, isinstance(error, RegistryUnreadable)),))
 
     def _keep_aside(self, content: bytes) -> None:

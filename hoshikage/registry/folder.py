@@ -94,15 +94,15 @@ def _files(root: Path, folders: dict[str, int]) -> Iterator[tuple[Path, int]]:
         below: list[str] = []
         for folder in level:
             try:
-                found = os.stat(folder)  # noqa: PTH116  before it is read: a change from now on is a later time
+                result = os.stat(folder)  # noqa: PTH116  before it is read: a change from now on is a later time
                 with os.scandir(folder) as listing:
                     entries = sorted(listing, key=lambda entry: entry.name)[:left]
             except OSError:
                 continue
-            folders[folder] = found.st_mtime_ns
-            if (found.st_dev, found.st_ino) in seen:  # a link to a folder that it lies in, or to one already seen
+            folders[folder] = result.st_mtime_ns
+            if (result.st_dev, result.st_ino) in seen:  # a link to a folder that it lies in, or to one already seen
                 continue
-            seen.add((found.st_dev, found.st_ino))
+            seen.add((result.st_dev, result.st_ino))
             left -= len(entries)
             for entry in entries:
                 with suppress(OSError):

@@ -124,8 +124,8 @@ class Registry:
         entries = self._models.entries()
         registered = [self._registered(entry) for entry in entries.values()]
         taken = {spec.file for spec in registered}
-        found = (_in_folder(one) for one in self._found().values() if one.file not in taken)
-        return (*registered, *(spec for spec in found if spec.label not in entries))
+        result = (_in_folder(one) for one in self._found().values() if one.file not in taken)
+        return (*registered, *(spec for spec in result if spec.label not in entries))
 
     def personas(self) -> tuple[ModelSpec | Persona, ...]:
         """All personas in the file's order: as models, or alone where their model is gone."""
@@ -172,10 +172,10 @@ class Registry:
         persona = self._personas.entries().get(name)
         if persona is not None:
             return self._as_persona(persona) or self._refuse_persona(persona)
-        found = self._found().get(name)
-        if found is None and next(self._names(), None) is None:
+        result = self._found().get(name)
+        if result is None and next(self._names(), None) is None:
             raise ModelNotFound("http.no_models", param="model", model=asked)
-        return _in_folder(found) if found is not None else _not_found(asked, self._names())
+        return _in_folder(result) if result is not None else _not_found(asked, self._names())
 
     def add(self, label: str, file: Path, stop: Iterable[str] = (), options: OwnOptions = NO_OPTIONS) -> bool:
         """Registers `file` under `label`, durably; True where the label existed and was replaced.
@@ -311,8 +311,8 @@ class Registry:
         entry = self._models.entries().get(label)
         if entry is not None:
             return self._registered(entry)
-        found = self._found().get(label)
-        return _in_folder(found) if found is not None else None
+        result = self._found().get(label)
+        return _in_folder(result) if result is not None else None
 
     def _as_persona(self, persona: Persona) -> ModelSpec | None:
         base = self._model(persona.model)

@@ -60,9 +60,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     native.prepare()
     report = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(2, 1)
-    found = examine(arguments.file, arguments.model, arguments.journal)
+    result = examine(arguments.file, arguments.model, arguments.journal)
     with report:
-        print(json.dumps(found), file=report)
+        print(json.dumps(result), file=report)
     return 0
 
 
@@ -71,11 +71,11 @@ def examine(file: Path, model: Path, journal: Path) -> dict[str, Any]:
     try:
         library = Library(Files(file), log)
         library.start()
-        found = calibrate(library, log, str(model), FileJournal(journal))
+        result = calibrate(library, log, str(model), FileJournal(journal))
         library.close()
     except Uncalibrated as refusal:
         return {"ok": False, "reason": str(refusal), "model": None, "context": None}
-    return {"ok": True, "reason": "", **asdict(found)}
+    return {"ok": True, "reason": "", **asdict(result)}
 
 
 if __name__ == "__main__":

@@ -33,16 +33,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     native.prepare()
     report = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(2, 1)
-    found = examine(arguments.file, arguments.model, arguments.golden, arguments.calibrated)
+    result = examine(arguments.file, arguments.model, arguments.golden, arguments.calibrated)
     with report:
-        print(json.dumps(found), file=report)
-    return 0 if found["ok"] else 1
+        print(json.dumps(result), file=report)
+    return 0 if result["ok"] else 1
 
 
 def examine(file: Path, model: Path | None, golden: Path | None, calibrated: Path | None = None) -> dict[str, Any]:
     """The verdict. Every refusal is in it; only a crash gets past."""
     layouts = read(calibrated)
-    found: dict[str, Any] = {
+    result: dict[str, Any] = {
         "ok": False,
         "error": None,
         "key": None,
@@ -63,7 +63,7 @@ def examine(file: Path, model: Path | None, golden: Path | None, calibrated: Pat
     try:
         library = load(file, log, calibrated=lambda: layouts)
         info = library.info(memory=True)
-        found |= {
+        result |= {
             "version": info.version,
             "model_layout": info.model_layout,
             "context_layout": info.context_layout,
@@ -74,16 +74,16 @@ def examine(file: Path, model: Path | None, golden: Path | None, calibrated: Pat
             "calibrated": library.is_calibrated,
         }
         if model is not None:
-            found["handshake"] = handshake.examine(library, log, str(model))
+            result["handshake"] = handshake.examine(library, log, str(model))
         if model is not None and golden is not None:
-            found["golden"] = "failed"
+            result["golden"] = "failed"
             handshake.golden_run(library, str(model), handshake.golden_cases(golden))
-            found["golden"] = "passed"
+            result["golden"] = "passed"
         library.close()
-        found["ok"] = True
+        result["ok"] = True
     except HoshikageError as refusal:
-        found |= {"error": type(refusal).__name__, "key": refusal.key, "details": refusal.details}
-    return found
+        result |= {"error": type(refusal).__name__, "key": refusal.key, "details": refusal.details}
+    return result
 
 
 if __name__ == "__main__":

@@ -77,25 +77,25 @@ def listen_fds(environ: Mapping[str, str], pid: int) -> tuple[socket.socket, ...
     count = environ.get("LISTEN_FDS", "")
     if environ.get("LISTEN_PID") != str(pid) or not (count.isascii() and count.isdigit()):
         return ()
-    found: list[socket.socket] = []
+    result: list[socket.socket] = []
     try:
         for fd in range(FIRST_FD, FIRST_FD + int(count)):
-            found.append(_listening(fd))
+            result.append(_listening(fd))
     except (OSError, ValueError) as error:
-        for opened in found:
+        for opened in result:
             opened.close()
-        raise UsageError("service.bad_descriptor", fd=FIRST_FD + len(found), reason=str(error)) from None
-    return tuple(found)
+        raise UsageError("service.bad_descriptor", fd=FIRST_FD + len(result), reason=str(error)) from None
+    return tuple(result)
 
 
 def _listening(fd: int) -> socket.socket:
     os.set_inheritable(fd, False)
-    found = socket.socket(fileno=fd)
-    if found.type != socket.SOCK_STREAM or not found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-        found.close()
+    result = socket.socket(fileno=fd)
+    if result.type != socket.SOCK_STREAM or not result.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        result.close()
         raise ValueError("not a listening stream socket")
-    found.setblocking(False)
-    return found
+    result.setblocking(False)
+    return result
 
 
 def _line(words: str) -> str:

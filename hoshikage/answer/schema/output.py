@@ -43,13 +43,13 @@ def grammar_of(
 ) -> Grammar | None:
     """What the answer is held to; None for free text. Raises InvalidRequest."""
     asked = [
-        found
-        for found in (
+        result
+        for result in (
             None if response_format is None else _of_format(response_format),
             _gbnf(grammar) if grammar else None,
             None if json_schema is None else _of_schema(json_schema, "json_schema"),
         )
-        if found is not None
+        if result is not None
     ]
     if len(asked) > 1:
         raise InvalidRequest("http.formats_conflict", param=asked[1].param, names=", ".join(one.param for one in asked))

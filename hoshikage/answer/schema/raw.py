@@ -67,10 +67,10 @@ def _input(one: Any) -> Input:
 
 def prompts_of(given: Texts) -> tuple[Prompt, ...]:
     """Raises InvalidRequest."""
-    found = inputs_of(given, "prompt")
-    if len(found) > MAX_PROMPTS:
+    result = inputs_of(given, "prompt")
+    if len(result) > MAX_PROMPTS:
         raise InvalidRequest("http.wrong_length", param="prompt", place="prompt", relation=f"≤ {MAX_PROMPTS}")
-    return tuple(map(_prompt, found))
+    return tuple(map(_prompt, result))
 
 
 def _prompt(one: Input) -> Prompt:

@@ -125,13 +125,13 @@ def _biases(given: Biases) -> tuple[tuple[int | str, float], ...]:
     """
     if isinstance(given, dict):
         return tuple((int(name) if TOKEN_ID.fullmatch(name) else name, _bias(bias)) for name, bias in given.items())
-    found: list[tuple[int | str, float]] = []
+    result: list[tuple[int | str, float]] = []
     for index, (token, bias) in enumerate(given):
         place = f"logit_bias[{index}]"
         if isinstance(token, bool | float) or isinstance(bias, str):
             raise InvalidRequest("http.bias_pair", param=place, place=place)
-        found.append((token, _bias(bias)))
-    return tuple(found)
+        result.append((token, _bias(bias)))
+    return tuple(result)
 
 
 def _bias(bias: float | bool) -> float:

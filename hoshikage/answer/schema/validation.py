@@ -54,7 +54,7 @@ def _mended(tree: Any, sentence: str, choices: Mapping[str, tuple[str, ...]]) ->
         return False
     path = _INDEX.sub("[]", parts["place"].removeprefix("."))
     allowed = choices.get(path, ())
-    wants_whole = (found := _TYPE.fullmatch(parts["problem"])) is not None and "int" in found["expected"].split(" | ")
+    wants_whole = (result := _TYPE.fullmatch(parts["problem"])) is not None and "int" in result["expected"].split(" | ")
     mended = False
     for container, name in _places(tree, _STEP.findall(path)):
         value = container[name]
@@ -87,18 +87,18 @@ def refusal(sentence: str, choices: Mapping[str, tuple[str, ...]]) -> InvalidReq
     path = path.removeprefix(".").removesuffix("[...]")  # msgspec does not tell which of an object's names it is
     place = path or "body"
     param = path or None
-    if found := _MISSING.fullmatch(problem):
-        path = f"{path}.{found['name']}".removeprefix(".")
+    if result := _MISSING.fullmatch(problem):
+        path = f"{path}.{result['name']}".removeprefix(".")
         return InvalidRequest("http.field_missing", param=path, place=path)
-    if found := _TYPE.fullmatch(problem):
-        expected = [_JSON_NAMES.get(name, name) for name in found["expected"].split(" | ") if name != "null"]
-        got = _JSON_NAMES.get(found["got"], found["got"])
+    if result := _TYPE.fullmatch(problem):
+        expected = [_JSON_NAMES.get(name, name) for name in result["expected"].split(" | ") if name != "null"]
+        got = _JSON_NAMES.get(result["got"], result["got"])
         return InvalidRequest("http.wrong_type", param=param, place=place, expected=" | ".join(expected), got=got)
-    if found := _BOUND.fullmatch(problem):
-        relation = f"{_SIGNS[found['relation']]} {found['limit'].removesuffix('.0')}"
+    if result := _BOUND.fullmatch(problem):
+        relation = f"{_SIGNS[result['relation']]} {result['limit'].removesuffix('.0')}"
         return InvalidRequest("http.out_of_bounds", param=param, place=place, relation=relation)
-    if found := _LENGTH.fullmatch(problem):
-        relation = f"{_SIGNS[found['relation']]} {found['limit']}"
+    if result := _LENGTH.fullmatch(problem):
+        relation = f"{_SIGNS[result['relation']]} {result['limit']}"
         return InvalidRequest("http.wrong_length", param=param, place=place, relation=relation)
     if allowed := choices.get(_INDEX.sub("[]", path)):
         return InvalidRequest("http.not_a_choice", param=param, place=place, allowed=", ".join(allowed))

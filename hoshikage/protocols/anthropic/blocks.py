@@ -82,13 +82,13 @@ def text_of(block: Block, place: str, *, refuses: bool = False) -> str:
 
 def referenced(blocks: list[Block]) -> set[str]:
     """The tools that blocks name, those in results included."""
-    found: set[str] = set()
+    result: set[str] = set()
     for block in blocks:
         if block.type == "tool_reference" and block.tool_name:
-            found.add(block.tool_name)
+            result.add(block.tool_name)
         elif isinstance(block.content, list):
-            found |= referenced(block.content)
-    return found
+            result |= referenced(block.content)
+    return result
 
 
 def needed(value: Any, place: str) -> Any:

@@ -163,7 +163,7 @@ async def _nothing(request: web.Request) -> None:
 
 def _problems(request: web.Request, registry: Registry) -> list[str]:
     language = error_response.language(request)
-    return [text(language, found.key, **found.details) for found in registry.problems()]
+    return [text(language, result.key, **result.details) for result in registry.problems()]
 
 
 def _json(value: dict[str, Any]) -> web.Response:

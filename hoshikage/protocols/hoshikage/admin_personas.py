@@ -22,7 +22,7 @@ async def listing(request: web.Request) -> web.Response:
 
     def read() -> dict[str, Any]:
         personas = [described(one) for one in registry.personas()]
-        problems = [text(language, found.key, **found.details) for found in registry.persona_problems()]
+        problems = [text(language, result.key, **result.details) for result in registry.persona_problems()]
         return {"file": str(registry.personas_file), "personas": personas, "problems": problems}
 
     return _json(await asyncio.to_thread(read))

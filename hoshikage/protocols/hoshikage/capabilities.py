@@ -14,7 +14,7 @@ from hoshikage.http.keys import DISPATCHER, ORIGIN_POLICY, REGISTRY, SETTINGS
 
 async def capabilities(request: web.Request) -> web.StreamResponse:
     app = request.app
-    found = await all_capabilities(
+    result = await all_capabilities(
         app[REGISTRY],
         app[MODEL_FILES],
         app[CHAT_FORMATS],
@@ -22,4 +22,4 @@ async def capabilities(request: web.Request) -> web.StreamResponse:
         runners=app[DISPATCHER].status().runners,
         token_needed=app[ORIGIN_POLICY].needs_token,
     )
-    return json_response({"version": __version__, **found})
+    return json_response({"version": __version__, **result})

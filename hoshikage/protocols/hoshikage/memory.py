@@ -25,10 +25,10 @@ async def listing(request: web.Request) -> web.Response:
     """The newest first."""
     query = request.query
     limit, offset = _number(query.get("limit", "0"), "limit"), _number(query.get("offset", "0"), "offset")
-    found = await _kept(request).browse(
+    result = await _kept(request).browse(
         _scope(request, query.get("scope")), query.get("conversation", ""), limit, offset
     )
-    return json_response({"object": "list", "data": [shown(one) for one in found.entries], "total": found.total})
+    return json_response({"object": "list", "data": [shown(one) for one in result.entries], "total": result.total})
 
 
 async def search(request: web.Request) -> web.Response:
@@ -37,8 +37,8 @@ async def search(request: web.Request) -> web.Response:
     scope = _scope(request, body.scope)
     if not scope:
         raise InvalidRequest("http.field_missing", param="scope", place="scope")
-    found = await _kept(request).search(scope, body.query, body.limit or schema.FOUND)
-    data = [{**shown(one), "distance": round(one.distance, 4)} for one in found]
+    result = await _kept(request).search(scope, body.query, body.limit or schema.FOUND)
+    data = [{**shown(one), "distance": round(one.distance, 4)} for one in result]
     return json_response({"object": "list", "data": data, "total": len(data)})
 
 

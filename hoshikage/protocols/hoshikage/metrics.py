@@ -118,15 +118,15 @@ def _answers(latencies: Latencies) -> Iterator[str]:
     """How long answers took, as OpenTelemetry's conventions name it."""
     for name, models in latencies.histograms.items():
         yield f"# HELP {name} As OpenTelemetry has it.\n# TYPE {name} histogram\n"
-        for model, found in sorted(models.items()):
+        for model, result in sorted(models.items()):
             labels = {"gen_ai_provider_name": "hoshikage", "gen_ai_request_model": model}
             below = 0
-            for bound, count in zip(BOUNDS[name], found.counts, strict=True):
+            for bound, count in zip(BOUNDS[name], result.counts, strict=True):
                 below += count
                 yield _line(f"{name}_bucket", {**labels, "le": _number(bound)}, below)
-            yield _line(f"{name}_bucket", {**labels, "le": "+Inf"}, found.total)
-            yield _line(f"{name}_sum", labels, found.seconds)
-            yield _line(f"{name}_count", labels, found.total)
+            yield _line(f"{name}_bucket", {**labels, "le": "+Inf"}, result.total)
+            yield _line(f"{name}_sum", labels, result.seconds)
+            yield _line(f"{name}_count", labels, result.total)
 
 
 def _as_llama_server(queue: QueueStatus, totals: Totals) -> Iterator[str]:
@@ -163,8 +163,8 @@ def _histogram(measures: Measures) -> Iterator[str]:
         counts.append(({"route": route}, below))
     name = "hoshikage_request_seconds"
     yield f"# HELP {name} From a request's arrival to its answer's end.\n# TYPE {name} histogram\n"
-    for suffix, found in (("_bucket", samples), ("_sum", sums), ("_count", counts)):
-        yield from (_line(name + suffix, labels, value) for labels, value in found)
+    for suffix, result in (("_bucket", samples), ("_sum", sums), ("_count", counts)):
+        yield from (_line(name + suffix, labels, value) for labels, value in result)
 
 
 def _family(name: str, kind: str, what: str, samples: Iterable[Sample]) -> Iterator[str]:

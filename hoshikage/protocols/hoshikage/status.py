@@ -32,10 +32,10 @@ async def health(request: web.Request) -> web.Response:
 
 
 async def status(request: web.Request) -> web.Response:
-    found = (await request.app[DISPATCHER].full_status()).to_json(request.app[SETTINGS].lang)
+    result = (await request.app[DISPATCHER].full_status()).to_json(request.app[SETTINGS].lang)
     if CALLER.get().name == ANONYMOUS:
-        found = without_paths(found)
-    return _json({"status": "ok", "state": "awake", "version": __version__, **found})
+        result = without_paths(result)
+    return _json({"status": "ok", "state": "awake", "version": __version__, **result})
 
 
 def without_paths(value: Any) -> Any:

@@ -56,15 +56,15 @@ def _vectors(found: list[wire.Vector]) -> web.Response:
 async def tokenize(request: web.Request) -> web.Response:
     body = await read_body(request, native_schema.parse_tokenize)
     spec = await model_for(request, body.model)
-    found, _ = await perform(request, spec, body.task, wire.Tokens)
-    return await asyncio.to_thread(_tokens, found, with_pieces=bool(body.with_pieces))  # there may be millions
+    result, _ = await perform(request, spec, body.task, wire.Tokens)
+    return await asyncio.to_thread(_tokens, result, with_pieces=bool(body.with_pieces))  # there may be millions
 
 
 async def detokenize(request: web.Request) -> web.Response:
     body = await read_body(request, native_schema.parse_detokenize)
     spec = await model_for(request, body.model)
-    found, _ = await perform(request, spec, body.task, wire.Text)
-    return json_response({"content": "".join(part.text for part in found)})
+    result, _ = await perform(request, spec, body.task, wire.Text)
+    return json_response({"content": "".join(part.text for part in result)})
 
 
 async def apply_template(request: web.Request) -> web.Response:
@@ -74,8 +74,8 @@ async def apply_template(request: web.Request) -> web.Response:
     selection = select(body.tools, body.tool_choice, body.parallel_tool_calls)
     chat_format = await request.app[CHAT_FORMATS].of(spec)
     job, _ = adapted(chat.to_request(body, spec, request.app[SETTINGS]), selection, chat_format, spec.stop)
-    found, _ = await perform(request, spec, Rendering(job.chat), wire.Text)
-    return json_response({"prompt": "".join(part.text for part in found)})
+    result, _ = await perform(request, spec, Rendering(job.chat), wire.Text)
+    return json_response({"prompt": "".join(part.text for part in result)})
 
 
 async def _respond(

@@ -158,14 +158,14 @@ def _selected(shown: dict[str, Any], paths: Sequence[str] | None) -> dict[str, A
     """Only what the paths name, such as `timings/prompt_n`, each under its whole path; all where there are none."""
     if not paths:
         return shown
-    found: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     for path in paths:
         value: Any = shown
         for name in path.split("/"):
             value = value.get(name, MISSING) if isinstance(value, dict) else MISSING
         if value is not MISSING:
-            found[path] = value
-    return found
+            result[path] = value
+    return result
 
 
 def settings_of(job: GenerationRequest) -> dict[str, Any]:

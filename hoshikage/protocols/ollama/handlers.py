@@ -79,8 +79,8 @@ async def embeddings(request: web.Request) -> web.StreamResponse:
     spec = await model_for(request, body.model, "embeddings", resolve)
     vector: list[float] = []
     if body.prompt:
-        found, _ = await perform(request, spec, Embedding((body.prompt,), None, True), wire.Vector)
-        vector = floats_of(found[0].values)
+        result, _ = await perform(request, spec, Embedding((body.prompt,), None, True), wire.Vector)
+        vector = floats_of(result[0].values)
     else:
         await request.app[DISPATCHER].preload(spec)
     keep(request, spec, schema.kept_s(body.keep_alive))
@@ -96,9 +96,9 @@ async def tags(request: web.Request) -> web.StreamResponse:
 async def show(request: web.Request) -> web.StreamResponse:
     body = await read_body(request, schema.parse_show, schema.WITHOUT_EFFECT)
     spec = await resolve(request.app[REGISTRY], body.asked)
-    found = await request.app[MODEL_FILES].facts(spec.file)
+    result = await request.app[MODEL_FILES].facts(spec.file)
     thoughts = await thinks(request.app[CHAT_FORMATS], spec)
-    return json_response(models.description(spec, found, n_ctx_of(request, spec, found), thinks=thoughts))
+    return json_response(models.description(spec, result, n_ctx_of(request, spec, result), thinks=thoughts))
 
 
 async def ps(request: web.Request) -> web.StreamResponse:

@@ -23,10 +23,10 @@ async def resolve(registry: Registry, name: str) -> ModelSpec:
     try:
         return await models.resolve(registry, name)
     except ModelNotFound:
-        found = await asyncio.to_thread(alike, registry, name)
-        if found is None:
+        result = await asyncio.to_thread(alike, registry, name)
+        if result is None:
             raise
-        return await models.resolve(registry, found)
+        return await models.resolve(registry, result)
 
 
 def alike(registry: Registry, name: str) -> str | None:
@@ -56,13 +56,13 @@ async def running(
             spec = await models.resolve(registry, runner.model)
         except ModelNotFound:  # taken out of the registry since
             continue
-        found = await files.facts(spec.file)
+        result = await files.facts(spec.file)
         more = {
-            "size_vram": int(found.size * _share_on_gpu(found, runner.n_gpu_layers)),
+            "size_vram": int(result.size * _share_on_gpu(result, runner.n_gpu_layers)),
             "expires_at": iso(time.time() + _left(runner, idle_timeout)),
             "context_length": runner.n_ctx,
         }
-        shown.append({**_entry(spec, found), **more})
+        shown.append({**_entry(spec, result), **more})
     return shown
 
 

@@ -273,8 +273,8 @@ def kept_s(asked: str | float | None) -> float | None:
         parts = DURATION.fullmatch(asked.strip())
         if parts is None:
             raise InvalidRequest("http.invalid_value", param="keep_alive", place="keep_alive")
-        found = PART.findall(asked)
-        seconds = sum(float(number) * UNITS[unit] for number, unit in found)
+        result = PART.findall(asked)
+        seconds = sum(float(number) * UNITS[unit] for number, unit in result)
         asked = -1.0 if asked.strip().startswith("-") else seconds
     return float("inf") if asked < 0 else float(asked)
 

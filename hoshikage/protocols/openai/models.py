@@ -16,8 +16,8 @@ from hoshikage.registry import ModelSpec, Persona, Registry
 
 async def listing(request: web.Request) -> web.Response:
     registry = request.app[REGISTRY]
-    found = await asyncio.to_thread(_all, registry)
-    return _json({"object": "list", "data": [await _model(request, *one) for one in found]})
+    result = await asyncio.to_thread(_all, registry)
+    return _json({"object": "list", "data": [await _model(request, *one) for one in result]})
 
 
 async def one(request: web.Request) -> web.Response:
@@ -66,15 +66,15 @@ async def _model(request: web.Request, one: ModelSpec | Persona, aliases: list[s
         model["aliases"] = aliases
     if isinstance(one, Persona):
         return {**model, "available": False}
-    found = await request.app[MODEL_FILES].facts(one.file)
-    header, n_ctx = found.header, n_ctx_of(request, one, found)
+    result = await request.app[MODEL_FILES].facts(one.file)
+    header, n_ctx = result.header, n_ctx_of(request, one, result)
     meta: dict[str, Any] = {"n_ctx": n_ctx}
     if header is not None:
         meta |= {
             "n_ctx_train": header.context_length,
             "n_params": header.n_params,
             "n_vocab": header.n_vocab,
-            "size": found.size,
+            "size": result.size,
         }
     return {**model, "context_length": n_ctx, "max_model_len": n_ctx, "meta": meta}
 

@@ -53,14 +53,14 @@ class ResponseStore:
 
     def get(self, owner: str | None, name: str) -> Kept | None:
         """None for one that is not kept, or is another's."""
-        found = self._kept.get((owner, name))
-        return found[0] if found else None
+        result = self._kept.get((owner, name))
+        return result[0] if result else None
 
     def remove(self, owner: str | None, name: str) -> bool:
-        found = self._kept.pop((owner, name), None)
-        if found is None:
+        result = self._kept.pop((owner, name), None)
+        if result is None:
             return False
-        self._bytes -= found[1]
+        self._bytes -= result[1]
         return True
 
 
