@@ -85,12 +85,12 @@ def read(file: Path) -> CardCode | None:
         except ValueError:  # an empty file
             return None
         with content:
-            found = set(_entries(content))
-    if not found:
+            result = set(_entries(content))
+    if not result:
         return None
     return CardCode(
-        tuple(sorted({(architecture, alone) for kind, architecture, alone, _ in found if kind == _MACHINE})),
-        tuple(sorted({(architecture, version) for kind, architecture, _, version in found if kind == _PTX})),
+        tuple(sorted({(architecture, alone) for kind, architecture, alone, _ in result if kind == _MACHINE})),
+        tuple(sorted({(architecture, version) for kind, architecture, _, version in result if kind == _PTX})),
     )
 
 

@@ -45,12 +45,12 @@ def cards_of(file: Path) -> str:
 
 def without_code(file: Path) -> Lack | None:
     """That the set's CUDA backend has no code for a card of this machine; None where it has, or nothing is known."""
-    found, cuda = cards.seen()
-    if not found:
+    result, cuda = cards.seen()
+    if not result:
         return None
     for path in fingerprint.members(file):
         if CUDA_FILE.fullmatch(path.name) and (code := card_code.read(path)) is not None:
-            missing = [card for card in found if not code.runs_on(card, cuda)]
+            missing = [card for card in result if not code.runs_on(card, cuda)]
             if missing:
                 details = {
                     "path": str(path),

@@ -18,12 +18,12 @@ def of_nvidia(path: Iterable[str] | None = None) -> tuple[Path, ...]:
     if sys.platform != "linux":
         return ()
     entries = [*sys.path, site.getusersitepackages()] if path is None else path
-    found: dict[Path, None] = {}
+    result: dict[Path, None] = {}
     for entry in filter(None, entries):
         with suppress(OSError):
             folders = sorted(Path(entry).glob("nvidia/*/lib"))
-            found |= dict.fromkeys(folder for folder in folders if any(folder.glob("*.so*")))
-    return tuple(found)
+            result |= dict.fromkeys(folder for folder in folders if any(folder.glob("*.so*")))
+    return tuple(result)
 
 
 def searched(environ: Mapping[str, str]) -> str:

@@ -47,8 +47,8 @@ def remembered() -> dict[str, Any] | None:
         return None
     try:
         with open(file(), "rb") as opened:
-            found = os.fstat(opened.fileno())
-            if found.st_uid != os.geteuid() or found.st_mode & 0o077 or found.st_size > MAX_BYTES:
+            result = os.fstat(opened.fileno())
+            if result.st_uid != os.geteuid() or result.st_mode & 0o077 or result.st_size > MAX_BYTES:
                 return None
             state: dict[str, Any] = marshal.loads(opened.read())
         return state if state["key"] == key(state["variables"], state["files"]) else None

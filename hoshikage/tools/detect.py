@@ -110,8 +110,8 @@ def detect(template_source: str | None) -> ToolFormat:
 
 
 def _efforts(source: str) -> tuple[str, ...]:
-    found = tuple(word for word in EFFORTS if EFFORT in source and (f"'{word}'" in source or f'"{word}"' in source))
-    return found if "low" in found and len(found) > 1 else ()
+    result = tuple(word for word in EFFORTS if EFFORT in source and (f"'{word}'" in source or f'"{word}"' in source))
+    return result if "low" in result and len(result) > 1 else ()
 
 
 def place_of_tools(template_source: str | None) -> Place:

@@ -89,8 +89,8 @@ async def embeddings(request: web.Request) -> web.StreamResponse:
 
 async def tags(request: web.Request) -> web.StreamResponse:
     app = request.app
-    found = await models.tags(app[REGISTRY], app[MODEL_FILES], app[SETTINGS].tag_ollama_file)
-    return json_response({"models": found})
+    result = await models.tags(app[REGISTRY], app[MODEL_FILES], app[SETTINGS].tag_ollama_file)
+    return json_response({"models": result})
 
 
 async def show(request: web.Request) -> web.StreamResponse:

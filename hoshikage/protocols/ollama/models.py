@@ -41,9 +41,9 @@ def alike(registry: Registry, name: str) -> str | None:
 async def tags(registry: Registry, files: ModelFiles, more: Path | None = None) -> list[dict[str, Any]]:
     """All models, and what the tags file `more` names beside them."""
     specs = await asyncio.to_thread(all_specs, registry)
-    found = [_entry(spec, await files.facts(spec.file)) for spec in specs]
-    known = {plain(one["name"]) for one in found}
-    return found + [one for one in await asyncio.to_thread(read_tags, more) if plain(one["name"]) not in known]
+    result = [_entry(spec, await files.facts(spec.file)) for spec in specs]
+    known = {plain(one["name"]) for one in result}
+    return result + [one for one in await asyncio.to_thread(read_tags, more) if plain(one["name"]) not in known]
 
 
 async def running(
