@@ -25,7 +25,6 @@ FIXED: Final = {
     "verbosity": "low",
     "context": "all_turns",
     "keep_alive": "5m",
-    "role": "user",
 }
 """Field -> its value, where a text must be one of few."""
 SPOKEN: Final = frozenset({"text", "content", "output", "instructions", "prompt", "system", "input_prefix"})
