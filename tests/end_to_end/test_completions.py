@@ -153,7 +153,6 @@ def test_a_grammar_holds(client: OpenAI) -> None:
         ({"prompt": ["a"] * 60, "n": 2}, "prompt"),
         ({"logprobs": 21}, "logprobs"),
         ({"max_tokens": 1.5}, "max_tokens"),
-        ({"extra_body": {"timings_per_token": True}}, "timings_per_token"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_done_is_a_400_that_names_the_field(client: OpenAI, more: dict[str, Any], param: str) -> None:

@@ -288,6 +288,17 @@ def test_whatever_the_schema_the_answer_is_an_instance_or_cut(client: OpenAI) ->
     assert whole > SCHEMAS_A_RUN * 0.8
 
 
+def test_what_a_schema_asks_for_in_vain_is_left_out_and_told(client: OpenAI) -> None:
+    schema = {"type": "boolean", "not": {"const": True}}
+    raw = client.chat.completions.with_raw_response.create(
+        model=LABEL,
+        messages=[{"role": "user", "content": "a"}],
+        response_format={"type": "json_schema", "json_schema": {"name": "n", "schema": schema}},
+    )
+    assert raw.headers["X-Hoshikage-Ignored"] == "response_format.json_schema.schema.not"
+    assert isinstance(json.loads(text_of(raw.parse())), bool)
+
+
 @pytest.mark.parametrize(
     ("fields", "param", "named"),
     [
@@ -307,7 +318,8 @@ def test_what_cannot_be_enforced_is_a_400_that_says_why(
 ) -> None:
     given = dict(fields)
     if "schema" in given:
-        given["response_format"] = {"type": "json_schema", "json_schema": {"name": "n", "schema": given.pop("schema")}}
+        named_schema = {"name": "n", "schema": given.pop("schema"), "strict": True}
+        given["response_format"] = {"type": "json_schema", "json_schema": named_schema}
     with pytest.raises(openai.BadRequestError) as refused:
         ask(client, **given, stream=stream)
     assert refused.value.param == param
