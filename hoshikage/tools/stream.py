@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
-from hoshikage.tools import generic
+from hoshikage.tools import forced, generic
 from hoshikage.tools import thinking as thoughts
 from hoshikage.tools.calls import Calls, Schemas
 from hoshikage.tools.cursor import Steps, TextCursor
-from hoshikage.tools.deltas import Content, Delta, Rest
+from hoshikage.tools.deltas import CallArguments, CallStart, Content, Delta, Rest
+from hoshikage.tools.strays import Strays
 from hoshikage.tools.thinking import ThoughtMarks
 from hoshikage.tools.tool_format import ToolFormat
 
@@ -28,6 +30,9 @@ class AnswerParser:
         """
         self._cursor = TextCursor()
         self._calls = Calls(schemas, form.new_id, form.opens, form.closes)
+        self._strays = Strays(schemas, form.new_id) if schemas and form is not forced.FORMAT else None
+        self._numbers: dict[tuple[bool, int], int] = {}
+        """Whether a call is a stray, and its number among its like -> its number in the answer."""
         self._steps = self._run(form, thinking, prompt_tail)
         self._running = True
 
@@ -44,7 +49,11 @@ class AnswerParser:
         if cut:
             self._calls.cut()
         self._cursor.ended = True
-        return Rest(tuple(self._advance()), self._calls.parsed, self._calls.told)
+        deltas = self._advance()
+        if self._strays is None:
+            return Rest(tuple(deltas), self._calls.parsed, self._calls.told)
+        deltas += self._numbered(self._strays.close(), True)
+        return Rest(tuple(deltas), self._calls.parsed, self._calls.told + self._strays.told)
 
     def _advance(self) -> list[Delta]:
         deltas: list[Delta] = []
@@ -56,8 +65,26 @@ class AnswerParser:
                 break
             if delta is None:
                 break
-            deltas.append(delta)
+            deltas += self._with_strays(delta)
         return deltas
+
+    def _with_strays(self, delta: Delta) -> list[Delta]:
+        """The delta, with the calls among the words before it, or in it."""
+        if self._strays is None:
+            return [delta]
+        if isinstance(delta, Content):
+            return self._numbered(self._strays.feed(delta.text), True)
+        return [*self._numbered(self._strays.close(), True), *self._numbered([delta], False)]
+
+    def _numbered(self, deltas: list[Delta], is_stray: bool) -> list[Delta]:
+        """The deltas with the numbers that their calls have in the answer."""
+        numbered: list[Delta] = []
+        for delta in deltas:
+            if isinstance(delta, CallStart | CallArguments):
+                number = self._numbers.setdefault((is_stray, delta.index), len(self._numbers))
+                delta = delta if delta.index == number else replace(delta, index=number)
+            numbered.append(delta)
+        return numbered
 
     def _run(self, form: ToolFormat, thinking: ThoughtMarks | None, prompt_tail: str) -> Steps[None]:
         cursor, calls = self._cursor, self._calls

@@ -203,6 +203,22 @@ EXAMPLES: Final = (
     _hermes(
         "fenced", '```json\n{"name": "weather", "arguments": {"city": "東京"}}\n```\nSo.', Said("So.", calls=(TOKYO,))
     ),
+    _hermes(
+        "fenced in the middle",
+        'I look:\n```json\n{"name": "weather", "arguments": {"city": "東京"}}\n```\nSo.',
+        Said("I look:\nSo.", calls=(TOKYO,)),
+    ),
+    _hermes(
+        "bare in the middle, and marked",
+        'I look.\n{"name": "time", "arguments": {}}\n<tool_call>{"name": "weather", "arguments": {"city": "東京"}}',
+        Said("I look.", calls=(TIME, TOKYO)),
+    ),
+    _hermes(
+        "JSON in the middle",
+        'So:\n{"name": "rain", "arguments": {}}\n```json\n{"a": 1}\n```\n{"name": "time", "arguments": {',
+        Said('So:\n{"name": "rain", "arguments": {}}\n```json\n{"a": 1}\n```\n{"name": "time", "arguments": {'),
+    ),
+    _hermes("bare in a line", 'Say {"name": "time", "arguments": {}}.', Said('Say {"name": "time", "arguments": {}}.')),
     _hermes("bare", '{"name": "time", "arguments": {}}', Said(calls=(TIME,))),
     _hermes("bare, of no function", '{"name": "rain", "arguments": {}}', Said('{"name": "rain", "arguments": {}}')),
     _hermes("fenced, no call", "```python\nprint(1)\n```", Said("```python\nprint(1)\n```")),
