@@ -5,8 +5,8 @@
  * take what the next greater number does. The first two decodes of another width than the one before take
  * LLAMA_LATE_COLD times as long. LLAMA_LATE_REAL is the real library, which computes everything. Linux alone.
  *
- * Where LLAMA_LATE_LAYERS is set, the first device says that it is a graphics card, and a decode with more layers than that on
- * it ends the process, as CUDA does where no memory is left to compute with.
+ * Where LLAMA_LATE_LAYERS is set, the devices say that they are graphics cards, and a decode with more layers than that
+ * on them ends the process, as CUDA does where no memory is left to compute with.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
