@@ -1,0 +1,1 @@
+"""One request made ready, submitted, parsed and streamed: what all protocols share."""

@@ -1,0 +1,1 @@
+"""The commands: arguments, and all printing to the terminal."""

@@ -1,0 +1,1 @@
+"""The server's side of the engine: queues, the models' states, the runners."""

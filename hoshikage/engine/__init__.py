@@ -1,0 +1,1 @@
+"""The thread that tokenizes, decodes and samples."""

@@ -1,0 +1,1 @@
+"""Listeners, access, bodies, middleware and errors: HTTP as every protocol needs it."""

@@ -1,0 +1,1 @@
+"""Finding, installing and judging library files, without loading any."""

@@ -1,0 +1,1 @@
+"""The protocols, their routes, and the application."""

@@ -1,0 +1,1 @@
+"""The process that loads libllama: pipes, limits, the examination."""
