@@ -24,6 +24,7 @@ RECALL_S: Final = 0.2
 """So long may the keeper take to find something; then the answer goes without."""
 OPEN_S: Final = 20.0
 """So long may it take to start the keeper and open its store, once in a while."""
+SETTLE_S: Final = 5.0
 DAY_S: Final = 86_400.0
 MOST: Final = 24
 PASSAGE: Final = 700
@@ -87,9 +88,9 @@ class Recollections:
         task.add_done_callback(self._tasks.discard)
 
     async def settled(self) -> None:
-        """Returns when everything that was to be kept is, or has failed."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        """Returns when everything that was to be kept is, or has failed; it does not wait for good."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=SETTLE_S)
 
     async def remember(self, scope: str, conversation: str, turns: Sequence[tuple[str, str]]) -> int:
         """Keeps what was said, each passage once, and says how many there were. Raises HoshikageError."""
