@@ -154,3 +154,18 @@ def test_little_room_is_a_warning(cli: Cli, no_library: Path, monkeypatch: pytes
 
 class _Usage:
     free = 5_000_000
+
+
+def test_memory_that_is_on_and_lacks_its_model_is_a_problem_with_its_remedy(
+    cli: Cli, no_library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told() -> list[dict[str, str]]:
+        return of("memory", cli("doctor", "--json").data)
+
+    assert told() == [], "off, it is no matter"
+    monkeypatch.setenv("MEMORY", "on")
+    *_, lacking, shared = told()
+    assert (lacking["state"], "EMBEDDING_MODEL" in lacking["advice"]) == ("problem", True)
+    assert "local" in shared["text"]
+    monkeypatch.setenv("EMBEDDING_MODEL", "nobody")
+    assert "EMBEDDING_MODEL=nobody" in told()[-2]["text"]
