@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any, Final
+from urllib.parse import quote
 
 import ray
 from ray import serve
@@ -38,7 +39,7 @@ class Gateway:
         language = accepted_language(request.headers.get("accept-language"), "en")
         tree = _tree(body) if len(body) <= MAX_BYTES else None
         model, keys = affinity.model_of(tree), affinity.chain(tree)
-        path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        path = _target(request)
         call = self._replicas.options(multiplexed_model_id=model).call if model else self._replicas.call
         for _ in range(TRIES):
             pieces = call.remote(request.method, path, list(request.headers.items()), body, keys=keys)
@@ -51,6 +52,14 @@ class Gateway:
             sent = _rest(pieces, _lost(headers, request.url.path, text(language, "cluster.lost")))
             return _answer(status, headers, sent)
         return _refused(503, text(language, "cluster.none"), {"Retry-After": RETRY_AFTER_S})
+
+
+def _target(request: Request) -> str:
+    """Path and query as the client wrote them: a name may have a slash in it, written as %2F."""
+    raw = request.scope.get("raw_path")
+    path = raw.decode("latin-1") if raw else quote(request.scope["path"])
+    query = request.scope.get("query_string", b"").decode("latin-1")
+    return f"{path}?{query}" if query else str(path)
 
 
 def _tree(body: bytes) -> Any:

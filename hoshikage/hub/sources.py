@@ -23,6 +23,8 @@ MAIN: Final = "main"
 MASTER: Final = "master"
 ETAG: Final = re.compile(r"[0-9A-Za-z_-]{1,128}", re.ASCII)
 """It becomes a file's name."""
+SHA256: Final = re.compile(r"[0-9a-f]{64}")
+"""The mark of a large file is its sum; some mirrors leave it out of their lists."""
 LOCAL: Final = ("localhost", "127.0.0.1", "::1")
 
 
@@ -100,7 +102,8 @@ class HuggingFace:
         if not about.etag or not ETAG.fullmatch(about.etag) or (file.size and about.size not in (None, file.size)):
             raise Unavailable("pull.size_differs", name=file.path, expected=file.size, found=about.size or 0)
         headers = self._hub.utils.build_hf_headers(token=self._token)
-        remote = Remote(url, file.path, headers, file.size or about.size, file.sha256)
+        sha256 = file.sha256 or (about.etag if SHA256.fullmatch(about.etag) else None)
+        remote = Remote(url, file.path, headers, file.size or about.size, sha256)
         blobs = self._cache / f"models--{self.where.replace('/', '--')}" / "blobs"
         return Placed(remote, blobs / about.etag)
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from hoshikage.cluster import build
 from hoshikage.cluster.plan import Plan
@@ -200,7 +201,8 @@ async def test_real_servers(
 ) -> None:
     from hoshikage.settings import config_dir
 
-    Registry(config_dir() / "model_map.json").add("tiny", demo_model)
+    for label in ("tiny", "org/tiny"):
+        Registry(config_dir() / "model_map.json").add(label, demo_model)
     settings = {
         "HOSHIKAGE_LIB_PATH": str(library_file),
         "HOME": str(home),
@@ -222,5 +224,7 @@ async def test_real_servers(
     assert lines[-1] == b"data: [DONE]\n"
     pieces = [json.loads(line[6:])["choices"] for line in lines[:-1]]
     assert "".join(one["delta"].get("content") or "" for choices in pieces for one in choices) == text
+    async with session.get(URL(f"{nodes.url}/v1/models/org%2Ftiny", encoded=True)) as told:
+        assert (told.status, (await told.json())["id"]) == (200, "org/tiny")
     status, answer, _ = await ask(session, nodes, "a", model="nobody")
     assert (status, answer["error"]["code"]) == (404, "model_not_found")

@@ -44,6 +44,8 @@ class Hub:
     """What happens to every request for the list of files."""
     about: Act | None = None
     """What happens to every HEAD of a file."""
+    lists_sums: bool = True
+    """Whether the list of files has them; some mirrors' lists do not."""
     sums: dict[str, str] = field(default_factory=dict)
     """Sums that the hub tells instead of the right ones."""
     asked: list[Asked] = field(default_factory=list)
@@ -137,7 +139,11 @@ class Page(BaseHTTPRequestHandler):
                 "rfilename": path,
                 "size": len(content),
                 "blobId": "0" * 40,
-                "lfs": {"sha256": hub.sum(path), "size": len(content), "pointerSize": 130},
+                **(
+                    {"lfs": {"sha256": hub.sum(path), "size": len(content), "pointerSize": 130}}
+                    if hub.lists_sums
+                    else {}
+                ),
             }
             for path, content in hub.files.items()
         ]

@@ -181,6 +181,16 @@ def test_the_token_is_shown_to_the_hub_and_to_nobody_else(cli: Cli, hub: Hub) ->
     assert {one.token for one in hub.asked if one.host.startswith("localhost")} == {""}
 
 
+def test_a_list_without_sums_leaves_the_sum_to_the_files_mark(cli: Cli, hub: Hub, registry: Registry) -> None:
+    hub.lists_sums = False
+    hub.faults = [as_if(lambda content: content[:-1] + b"\x01")]
+    ran = cli("pull", REPO)
+    assert "its content is damaged" in ran.err
+    assert registry.specs() == ()
+    assert cli("pull", REPO).status == 0
+    assert registered(registry) == [("star", hub.files[STAR])]
+
+
 def test_what_the_hub_calls_right_and_is_no_model_is_removed(
     cli: Cli, hub: Hub, registry: Registry, home: Path
 ) -> None:
