@@ -289,11 +289,12 @@ def test_whatever_the_schema_the_answer_is_an_instance_or_cut(client: OpenAI) ->
 
 
 def test_what_a_schema_asks_for_in_vain_is_left_out_and_told(client: OpenAI) -> None:
-    schema = {"type": "boolean", "not": {"const": True}}
+    schema: Any = {"type": "boolean", "not": {"const": True}}
+    held: Any = {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}
     raw = client.chat.completions.with_raw_response.create(
         model=LABEL,
         messages=[{"role": "user", "content": "a"}],
-        response_format={"type": "json_schema", "json_schema": {"name": "n", "schema": schema}},
+        response_format=held,
     )
     assert raw.headers["X-Hoshikage-Ignored"] == "response_format.json_schema.schema.not"
     assert isinstance(json.loads(text_of(raw.parse())), bool)
