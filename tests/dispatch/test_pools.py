@@ -193,7 +193,7 @@ async def test_a_model_alone_is_never_refused_for_memory(world: World, monkeypat
 
 async def test_memory_of_gpus_counts_where_it_is_known() -> None:
     settings = settings_module.load({}, {}, Path()).settings
-    header = GgufHeader(3, 1000, "llama", "model", "", 1, 1, "F16", 0, 10, None, False, None, None,
+    header = GgufHeader(3, 1000, "llama", "model", "", 1, 1, "F16", 0, 10, None, False, frozenset(), None, None,
                         {"llama.block_count": 4}, {})  # fmt: skip
     whole, half, none = (
         budget.need_of(header, replace(settings.load_params, n_gpu_layers=layers)).vram for layers in (-1, 2, 0)
