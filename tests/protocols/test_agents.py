@@ -157,7 +157,13 @@ async def test_codex_s_first_request(house: House) -> None:
         "apply_patch",
     ]
     assert prompted(house).tools[3]["function"]["description"].endswith("lark grammar:\nstart: /.+/")
-    for left_out in ("tools[3]: web_search", "tools[4]: image_generation", "tools[6]: mcp", "client_metadata"):
+    for left_out in (
+        "tools[3]: web_search",
+        "tools[4]: image_generation",
+        "tools[6]: mcp",
+        "tools[2].format: lark",
+        "client_metadata",
+    ):
         assert left_out in ignored
     assert [turn.content for turn in prompted(house).messages] == [
         "Permissions.", "Apps.\nSkills.", "Environment.", "List the files."
@@ -373,3 +379,21 @@ async def test_images_of_the_history_become_words_and_those_of_the_question_are_
     assert "messages[0]" in told["X-Hoshikage-Ignored"]
     status, answer, _ = await house.ask("POST", route, json.dumps({**body, "messages": body["messages"][:1]}))
     assert status == 400
+
+
+@pytest.mark.parametrize(
+    ("syntax", "choice", "is_told"),
+    [("lark", "auto", True), ("lark", "required", True), ("regex", "auto", True), ("regex", "required", False)],
+)
+async def test_a_grammar_of_a_custom_tool_is_enforced_or_named(
+    house: House, syntax: str, choice: str, is_told: bool
+) -> None:
+    form = {"type": "grammar", "syntax": syntax, "definition": "[0-9]+"}
+    tool = {"type": "custom", "name": "sum", "format": form}
+    says(house, '[{"name": "sum", "arguments": {"input": "12"}}]' if choice == "required" else call("sum", input="12"))
+    asked = {"model": "tiny", "input": "1 + 11?", "tools": [tool], "tool_choice": choice}
+    response, _, ignored = await responses(house, asked)
+    assert ("tools[0].format" in ignored) == is_told
+    assert (response["output"][0]["type"], response["output"][0]["input"]) == ("custom_tool_call", "12")
+    grammar = house.dispatcher.asked[-1][1].grammar
+    assert (grammar is not None and '"pattern"' in grammar.text) == (syntax == "regex" and choice == "required")

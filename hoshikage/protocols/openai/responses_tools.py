@@ -60,6 +60,8 @@ class Offer:
     """Name of a function -> what it stands for."""
     left_out: tuple[str, ...]
     """Places and kinds of those that cannot be offered, as `tools[4]: web_search`."""
+    grammars: tuple[tuple[str, str], ...] = ()
+    """Places and syntaxes of the grammars that custom tools have, as `tools[2].format: lark`."""
 
 
 def flat_name(name: str, namespace: str | None) -> str:
@@ -72,6 +74,7 @@ def offer(given: Iterable[tuple[str, Tool]]) -> Offer:
     functions: list[tools.Tool] = []
     origins: dict[str, ToolOrigin] = {}
     left_out: list[str] = []
+    grammars: list[tuple[str, str]] = []
     for place, tool, namespace in _each(given, None):
         if tool.type not in ("function", "custom"):
             left_out.append(f"{place}: {tool.type}")
@@ -79,12 +82,14 @@ def offer(given: Iterable[tuple[str, Tool]]) -> Offer:
         if tool.name is None:
             raise InvalidRequest("http.field_missing", param=f"{place}.name", place=f"{place}.name")
         custom = tool.type == "custom"
+        if custom and tool.format is not None and tool.format.definition:
+            grammars.append((f"{place}.format", tool.format.syntax or "grammar"))
         name = flat_name(tool.name, namespace)
         origins[name] = ToolOrigin(tool.name, namespace, custom)
         parameters = _of_text(tool.format) if custom else tool.parameters
         description = _described(tool) if custom else tool.description
         functions.append(tools.Tool("function", FunctionSpec(name, description, parameters, tool.strict)))
-    return Offer(tuple(functions), origins, tuple(left_out))
+    return Offer(tuple(functions), origins, tuple(left_out), tuple(grammars))
 
 
 def _each(given: Iterable[tuple[str, Tool]], namespace: str | None) -> Iterator[tuple[str, Tool, str | None]]:
