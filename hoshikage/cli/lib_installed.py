@@ -14,7 +14,7 @@ from hoshikage.cli.format import size
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
 from hoshikage.errors import HoshikageError, LibraryUnavailable
-from hoshikage.library import dependencies, library_state, locate, staging, store
+from hoshikage.library import dependencies, gpu, library_state, locate, staging, store
 from hoshikage.library.case import Case, Switched
 from hoshikage.library.check_report import CheckReport
 from hoshikage.settings import cache_dir
@@ -164,7 +164,8 @@ def _check(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     try:
         outcome = locate.find(path or settings.lib_path, settings.lib_dir, context.environ)
         verdict = judge(outcome.file, context, fresh=True)
-        lacking = lib_view.lacks(dependencies.survey(outcome.file, context.environ), context)
+        idle = gpu.idle(outcome.file, verdict.devices) if verdict.ok else ()
+        lacking = lib_view.lacks((*dependencies.survey(outcome.file, context.environ), *idle), context)
     except LibraryUnavailable as error:
         message = context.text(error.key, **error.details)
         data = {"usable": False, "error": {"key": error.key, "message": message}}
