@@ -15,7 +15,7 @@ from typing import Final
 from hoshikage.durable import SUFFIX
 
 CALIBRATION: Final = "hoshikage-calibration-"
-"""How the folders begin in which layouts are worked out."""
+"""Folders in which layouts are worked out begin so."""
 OLD_S: Final = 3600.0
 """Nothing that a process still works with is so old."""
 
@@ -31,7 +31,7 @@ def sweep(cache: Path, temporary: Path | None = None) -> None:
 
 
 def _old(entries: Iterable[Path], is_kind: Callable[[int], bool]) -> Iterator[Path]:
-    """Those of this user that are of that kind, no links, and old."""
+    """Finds those of this user that are of that kind, no links, and old."""
     with suppress(OSError):
         for entry in tuple(entries):
             with suppress(OSError):
