@@ -1,4 +1,4 @@
-"""For which NVIDIA cards a CUDA backend has code: read from the fat binaries in its file. Any thread; blocking, loads
+"""Tells for which NVIDIA cards a CUDA backend has code: read from the fat binaries in its file. Any thread; blocking, loads
 nothing.
 
 A fat binary holds machine code for some cards (sm_86) and a portable form (PTX) that a driver compiles for newer ones;

@@ -46,7 +46,7 @@ class Calls:
         self._held: list[Delta] | None = None
         """What is not told yet of the open call; None where it is told as it comes."""
         self._told_at = 0
-        """Where in the text the last delta of a call stood."""
+        """The place in the text at which the last delta of a call stood."""
         self._cut = False
 
     def start(self, name: str, call_id: str | None = None) -> CallStart:
