@@ -1,5 +1,5 @@
-"""Tells for which NVIDIA cards a CUDA backend has code: read from the fat binaries in its file. Any thread; blocking, loads
-nothing.
+"""Tells for which NVIDIA cards a CUDA backend has code: read from the fat binaries in its file. Any thread; blocking,
+loads nothing.
 
 A fat binary holds machine code for some cards (sm_86) and a portable form (PTX) that a driver compiles for newer ones;
 the driver must know that form's version. Every number in the file is distrusted.
