@@ -19,7 +19,7 @@ SYSTEM = "あなたは星影です。"
 def test_add_list_rm(cli: Cli, model: Path, registry: Registry) -> None:
     cli("add", model, "base")
     ran = cli("persona", "add", "hoshi", "--model", "base", "--system", SYSTEM, "--temperature", "0.9")
-    assert (ran.status, ran.out) == (0, "Made the persona hoshi, of the model base\n")
+    assert (ran.status, ran.out) == (0, "Made the persona hoshi of the model base\n")
     spec = registry.resolve("hoshi")
     assert spec.persona is not None
     assert (spec.persona.system, spec.sampling.given()) == (SYSTEM, {"temperature": 0.9})

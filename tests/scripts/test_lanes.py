@@ -12,7 +12,7 @@ import test as script
 from screen import ROOT, Screen
 from tests import marks
 
-MARKS: Final = {"native", "process", "long", "models", "clients", "page", "memory", "further"}
+MARKS: Final = {*lanes.SLOW, *(lane.name for lane in lanes.LANES), "further"}
 FURTHER: Final = lanes.Lane("further")
 
 
