@@ -22,6 +22,8 @@ from tests.step_matcher import Counter, Matcher, TooManySteps, shapes
 PACKAGE: Final = Path(hoshikage.__file__).parent
 OWN: Final = ("hoshikage.cli.parser",)
 """Modules whose expressions see the command line alone."""
+ELSEWHERE: Final = frozenset({"ray", "chromadb", "sentencex", "sklearn"})
+"""Packages that not every lane has."""
 BY_A_FUNCTION: Final = {"_LIBRARY": {"fullmatch"}}
 """Patterns that a function hands out -> what is done with them."""
 ANCHORED: Final = frozenset({"match", "fullmatch"})
@@ -42,12 +44,30 @@ def modules() -> list[str]:
     ]
 
 
+def tree_of(module: str) -> ast.Module:
+    file = PACKAGE.joinpath(*module.split(".")[1:])
+    file = file / "__init__.py" if file.is_dir() else file.with_suffix(".py")
+    return ast.parse(file.read_text("utf-8"))
+
+
+def variables_of(module: str) -> dict[str, Any]:
+    """What stands in it by name; of one that needs a package which is not here, its expressions alone."""
+    try:
+        return vars(importlib.import_module(module))
+    except ModuleNotFoundError as error:
+        if error.name not in ELSEWHERE:
+            raise
+    known: dict[str, Any] = {"re": re, "Final": Final}
+    for node in tree_of(module).body:
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and "re.compile(" in ast.unparse(node):
+            exec(ast.unparse(node), known)
+    return known
+
+
 def calls() -> Iterator[tuple[str, ast.Call, str]]:
     """Every call of a method with the name of one of a pattern's: module, call, method."""
     for name in modules():
-        file = PACKAGE.joinpath(*name.split(".")[1:])
-        file = file / "__init__.py" if file.is_dir() else file.with_suffix(".py")
-        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        for node in ast.walk(tree_of(name)):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in FUNCTIONS:
                 yield name, node, node.func.attr
 
@@ -85,7 +105,7 @@ def collected() -> dict[str, tuple[re.Pattern[str], bool, bool]]:
             methods.setdefault(owner.id if isinstance(owner, ast.Name) else owner.attr, set()).add(method)
     seen: set[int] = set()
     for module in modules():
-        for name, value in vars(importlib.import_module(module)).items():
+        for name, value in variables_of(module).items():
             used = methods.get(name, {"search"})
             for number, pattern in enumerate(patterns_in(value, seen)):
                 found[f"{module}.{name}[{number}]"] = (pattern, used <= ANCHORED, used == {"fullmatch"})
