@@ -77,7 +77,7 @@ def patterns_in(value: Any, seen: set[int], depth: int = 0) -> Iterator[re.Patte
         return
     seen.add(id(value))
     if isinstance(value, re.Pattern):
-        yield value
+        yield re.compile(value.pattern.decode("latin-1")) if isinstance(value.pattern, bytes) else value
     elif isinstance(value, dict):
         yield from (found for part in value.values() for found in patterns_in(part, seen, depth + 1))
     elif isinstance(value, (tuple, list)):

@@ -128,7 +128,7 @@ def _value(text: str, at: int) -> tuple[Any, int]:
         block = _block(text, at)
         values = [(item.name, _value(text, item.value)[0]) for item in block.items]
         return (dict(values) if text[at] == "{" else [value for _, value in values]), block.close + 1
-    result = (_STRING if text[at : at + 1] == '"' else _PLAIN).match(text, at)
+    result = _STRING.match(text, at) if text[at : at + 1] == '"' else _PLAIN.match(text, at)
     if result is None:
         raise ValueError(f"at {at}: {text[at : at + 20]!r}")
     return _DECODER.decode(result.group()), result.end()
