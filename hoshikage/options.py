@@ -297,7 +297,7 @@ OPTIONS: Final = (
     Option("cluster_divisor", Whole(1, 100_000), "1 … 100000", here=ANY, variable="CLUSTER_DIVISOR", default="100"),
     Option("min_clusters", Whole(1, 1000), "1 … 1000", here=ANY, variable="MIN_CLUSTERS", default="1"),
     Option("max_clusters", Whole(1, 1000), "1 … 1000", here=ANY, variable="MAX_CLUSTERS", default="20"),
-    Option("memory", Switch(), "off | on", here=ANY, variable="MEMORY", default="off"),
+    Option("memory", Switch(), "off | on", variable="MEMORY", default="off"),
     Option("memory_distance", Decimal(0.0, 2.0), "0.0 … 2.0", here=ANY, variable="MEMORY_DISTANCE", default="0.7"),
     Option("memory_tokens", Whole(1, 1_000_000), "1 … 1000000", here=ANY, variable="MEMORY_TOKENS", default="512"),
     Option("memory_ttl", Decimal(0.0, 36_500.0), "0 (= for good) … 36500 days", variable="MEMORY_TTL", default="0"),

@@ -77,7 +77,7 @@ async def remembered(
     summarises = _summarises(request, spec, body)
     if not (recalls or keeps or summarises):
         return job, NOTHING
-    made = _Made(request, spec, job)
+    made = _Made(request, spec, job, is_demanded=body.memory is not None)
     if summarises:
         await made.condense(body)
     asked = _asked(made.prompt)
@@ -103,9 +103,10 @@ def keep_said(request: web.Request, kept: Kept, answer: str) -> None:
 class _Made:
     """A request while memory works on it. Where something fails, it stays as it was, and a warning says so."""
 
-    def __init__(self, request: web.Request, spec: ModelSpec, job: GenerationRequest) -> None:
+    def __init__(self, request: web.Request, spec: ModelSpec, job: GenerationRequest, *, is_demanded: bool) -> None:
         self._request = request
         self._spec = spec
+        self._is_demanded = is_demanded
         self._memory = request.app[MEMORY].memory
         self.job = job
         self.told = NOTHING
@@ -122,9 +123,9 @@ class _Made:
         tools = msgspec.json.encode(body.tools).decode() if body.tools else ""
         try:
             made = await self._memory.summaries.condense(self.prompt, tools, n_ctx, self._count, scope_of_caller())
-        except EmbeddingModelNeeded:
-            raise
         except HoshikageError as error:
+            if isinstance(error, EmbeddingModelNeeded) and self._is_demanded:
+                raise  # the request itself wants what cannot be
             self._warn(error)
             return
         if made is not None:
@@ -138,9 +139,9 @@ class _Made:
         at_hand = [turn.content for turn in turns if isinstance(turn.content, str)]
         try:
             result = await self._memory.recollections.recall(scope, conversation, words, at_hand, self._count)
-        except EmbeddingModelNeeded:
-            raise
         except HoshikageError as error:
+            if isinstance(error, EmbeddingModelNeeded) and self._is_demanded:
+                raise  # the request itself wants what cannot be
             self._warn(error)
             return
         if result:

@@ -11,6 +11,7 @@ from typing import TypeVar
 from aiohttp import web
 
 from hoshikage import wire
+from hoshikage.answer.schema.lora import scales_in_force
 from hoshikage.dispatch.client import Note
 from hoshikage.dispatch.tries import Answering
 from hoshikage.errors import InferenceFailed
@@ -31,7 +32,8 @@ def submit(request: web.Request, spec: ModelSpec, work: Work, *, whole: bool = F
     if isinstance(work, GenerationRequest):
         work = replace(work, scope=name or "", whole=whole)
         if work.lora is None:
-            work = replace(work, lora=request.app[LORA_SCALES].get(spec.name, spec.own_lora or None))
+            scales = scales_in_force(request.app[LORA_SCALES], spec)
+            work = replace(work, lora=(spec.own_lora or None) if scales is None else scales)
     notes = request.app[DISPATCHER].generate(spec, work)
     if name is None or not request.app[SETTINGS].rate_limit_tokens:
         return notes

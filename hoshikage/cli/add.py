@@ -49,10 +49,7 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     header = gguf.read_chat_model(file)
     file = gguf.first(file, header)
     draft = None if options.draft is None else gguf.require_draft(Path(options.draft), header)
-    for path, _ in options.lora:
-        gguf.require_lora(Path(path), header.architecture)
-    for path, _ in options.control_vectors:
-        gguf.require_control_vector(Path(path), header)
+    gguf.require_adapters(header, options.lora, options.control_vectors)
     gguf.require_template(file, header, template_name(options.chat_template))
     given = read_template(options.chat_template)
     sources = gguf.templates(header).values() if given is None else [given]

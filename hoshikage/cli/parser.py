@@ -32,6 +32,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(**options, add_help=False, allow_abbrev=False, formatter_class=formatter)
         self.language = language
         self._lenient = lenient
+        self._mixing = False
         self._positionals.title = self.text("cli.help_arguments")
         self._optionals.title = self.text("cli.help_options")
 
@@ -56,9 +57,18 @@ class Parser(argparse.ArgumentParser):
         return Commands(action, self.language)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parses as argparse does. A verb's parser itself refuses what it does not know, so that its help is named."""
-        result, unknown = super().parse_known_args(args, namespace)
-        if unknown and not self._lenient:
+        """Parses as argparse does. A verb's parser itself refuses what it does not know, so that its help is named, and
+        takes arguments behind options too, which argparse has not for those that may be left out."""
+        if self._lenient or self._mixing or self._subparsers is not None:
+            return super().parse_known_args(args, namespace)
+        self._mixing = True
+        usage = self.format_usage().removeprefix(self.text("cli.help_usage") + ": ").strip()
+        self.usage = usage.replace("%", "%%")  # argparse would cut an English word off its beginning
+        try:
+            result, unknown = self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._mixing, self.usage = False, None
+        if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
         return result, unknown
 

@@ -46,15 +46,17 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
 
     def write(piece: str) -> None:
         nonlocal last
-        result.transient("")
+        if not last:
+            result.transient("")  # what was told while it waited
         result.write(piece)
         last = piece or last
 
     try:
         reason = ask(args.model, messages, fields, context, write)
     finally:
-        result.transient("")
-        if last and not last.endswith("\n"):
+        if not last:
+            result.transient("")
+        elif not last.endswith("\n"):
             result.write("\n")
     if reason == "length":
         result.note(f"{context.text('cli.warning')}: {context.text('run.cut')}")

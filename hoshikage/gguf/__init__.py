@@ -1,6 +1,6 @@
 """GGUF files read and judged in pure Python: `read_model` for a model, `read` for one file. Any thread; blocking."""
 
-from hoshikage.gguf.adapters import control_vector, require_control_vector, require_lora
+from hoshikage.gguf.adapters import control_vector, require_adapters, require_control_vector, require_lora
 from hoshikage.gguf.draft import require_draft
 from hoshikage.gguf.header import GgufHeader, Split
 from hoshikage.gguf.kinds import purpose, require_served
@@ -23,6 +23,7 @@ __all__ = [
     "read",
     "read_chat_model",
     "read_model",
+    "require_adapters",
     "require_control_vector",
     "require_draft",
     "require_lora",

@@ -6,6 +6,7 @@ import math
 import re
 import sys
 from array import array
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,16 @@ F32: Final = 0
 MAX_VECTOR_BYTES: Final = 64 * 1024 * 1024
 """A control vector has a few thousand numbers a layer."""
 DIRECTION: Final = re.compile(r"direction\.(\d{1,4})")
+
+
+def require_adapters(
+    header: GgufHeader, lora: Iterable[tuple[str, float]], control_vectors: Iterable[tuple[str, float]]
+) -> None:
+    """Raises GgufInvalid for one that cannot be used with a model of this header. Paths and scales."""
+    for path, _ in lora:
+        require_lora(Path(path), header.architecture)
+    for path, _ in control_vectors:
+        require_control_vector(Path(path), header)
 
 
 def require_lora(file: Path, architecture: str) -> None:

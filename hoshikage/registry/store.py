@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, NoReturn
 
 from hoshikage.errors import InvalidRequest, ModelNotFound
+from hoshikage.gguf import read, require_lora
 from hoshikage.params import Scaled
 from hoshikage.registry.document import Issue, RegistryDocument
 from hoshikage.registry.entries import (
@@ -219,6 +220,8 @@ class Registry:
             _not_found(model, (spec.label for spec in self.specs()))
         if self._model(name) is not None:
             raise InvalidRequest("model.persona_is_label", label=name)
+        for path, _ in sampling.lora:
+            require_lora(Path(self._located(path)), read(base.file).architecture)
         entry: dict[str, Any] = {"model": model, "system": system, "created": int(time.time()), **sampling.given()}
         problem = parse_persona(name, entry)
         if isinstance(problem, Issue):

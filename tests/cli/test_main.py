@@ -110,6 +110,15 @@ def test_common_options_stand_anywhere(cli: Cli) -> None:
 
 
 @pytest.mark.process
+def test_arguments_stand_behind_options_too(cli: Cli, model: Path, registry: Registry) -> None:
+    assert cli("add", model, "--n-ctx", "512", "a", "</s>").status == 0
+    assert cli("add", model, "b", "--n-ctx", "512", "</s>").status == 0
+    assert registry.resolve("a").options == registry.resolve("b").options
+    assert registry.resolve("a").stop == registry.resolve("b").stop == ("</s>",)
+    assert cli("alias", "x1", "--json", "a").data["name"] == "x1"
+
+
+@pytest.mark.process
 def test_after_two_dashes_nothing_is_an_option(cli: Cli, model: Path, registry: Registry) -> None:
     assert cli("add", model, "a", "--", "--port", "-x").status == 0
     assert registry.resolve("a").stop == ("--port", "-x")

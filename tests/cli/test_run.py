@@ -11,6 +11,7 @@ from typing import Any, Final
 import pytest
 
 from hoshikage import wire
+from hoshikage.cli import result
 from hoshikage.dispatch.client import Note
 from hoshikage.infos import Timings
 from hoshikage.params import GenerationRequest, Work
@@ -49,6 +50,19 @@ class TestServer:
     def test_the_answer_alone_goes_to_standard_output(self, asked: list[GenerationRequest]) -> None:
         ran = piped("", "run", "first", "星影とは？")
         assert (ran.status, ran.out, ran.err) == (0, "first 1 「星影とは？」\x1b[2J\n", "")
+
+    @pytest.mark.process
+    def test_nothing_is_wiped_once_the_answer_flows(
+        self, asked: list[GenerationRequest], cli: Cli, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """On a terminal, `transient` clears the line that the answer stands on."""
+        steps: list[str] = []
+        monkeypatch.setattr(result, "transient", lambda _words: steps.append("transient"))
+        monkeypatch.setattr(result, "write", steps.append)
+        assert cli("run", "first", "星影とは？").status == 0
+        answer = [step for step in steps if step != "transient"]
+        assert len(answer) > 2
+        assert "transient" not in steps[steps.index(answer[0]) :]
 
     @pytest.mark.process
     def test_standard_input_stands_below_the_question(self, asked: list[GenerationRequest]) -> None:

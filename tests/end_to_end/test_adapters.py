@@ -87,6 +87,38 @@ def test_scales_are_listed_and_changed_for_all(adapted: tuple[LiveServer, dict[s
     assert written(live, "base") == truth["one"]
 
 
+def test_scales_of_adapters_that_are_others_by_now_are_forgotten(
+    adapted: tuple[LiveServer, dict[str, str]], tmp_path: Path
+) -> None:
+    live, truth = adapted
+    head = {"Authorization": f"Bearer {admin_token(live)}"}
+    new: dict[str, Any] = {"name": "changing", "path": str(write_merged(tmp_path / "m.gguf", {}, {}))}
+    for seed, label in ((1, "one"), (2, "two")):
+        lora = [str(write_lora(tmp_path / f"{seed}.gguf", seed))]
+        answer = httpx.post(f"{live.url}/admin/models", json={**new, "lora": lora}, headers=head)
+        assert answer.status_code == 200, answer.text
+        assert written(live, "changing") == truth[label]
+        choice = {"model": "changing", "adapters": []}
+        assert httpx.post(f"{live.url}/lora-adapters", json=choice, headers=head).status_code == 200
+        assert written(live, "changing") == truth["plain"]
+
+
+def test_an_adapter_that_cannot_be_is_refused_when_a_persona_is_made(
+    adapted: tuple[LiveServer, dict[str, str]], tmp_path: Path
+) -> None:
+    live, _ = adapted
+    head = {"Authorization": f"Bearer {admin_token(live)}"}
+    other = write_lora(tmp_path / "other.gguf", 1, "qwen2")
+    for file, words in ((other, "qwen2"), (tmp_path / "none.gguf", "none.gguf"), (tmp_path, str(tmp_path))):
+        body = {"name": "bad", "model": "base", "system": "x", "lora": [str(file)]}
+        answer = httpx.post(f"{live.url}/admin/personas", json=body, headers=head)
+        assert (answer.status_code, words in answer.text) == (400, True), answer.text
+        body = {"name": "bad", "path": str(tmp_path / "m.gguf"), "lora": [str(file)]}
+        write_merged(tmp_path / "m.gguf", {}, {})
+        answer = httpx.post(f"{live.url}/admin/models", json=body, headers=head)
+        assert (answer.status_code, words in answer.text) == (400, True), answer.text
+
+
 def test_what_is_not_there_is_refused_by_name(adapted: tuple[LiveServer, dict[str, str]]) -> None:
     live, _ = adapted
     body = {"model": "base", "prompt": "x", "lora": [{"id": 2, "scale": 1}]}

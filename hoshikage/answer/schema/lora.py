@@ -22,6 +22,15 @@ class LoraScale(Struct, frozen=True):
 LoraScales = Annotated[list[LoraScale], Meta(max_length=64)]
 
 
+def scales_in_force(chosen: dict[str, tuple[Scaled, ...]], spec: ModelSpec) -> tuple[Scaled, ...] | None:
+    """What was chosen of all the model's adapters while the server runs; None where nothing was, or it has others by
+    now."""
+    scales = chosen.get(spec.name)
+    if scales is None or [one.path for one in scales] != [one.path for one in spec.lora]:
+        return None
+    return scales
+
+
 def chosen_lora(wanted: Sequence[LoraScale] | None, spec: ModelSpec) -> tuple[Scaled, ...] | None:
     """The adapters, those that are not named left out; None where the request does not say.
 

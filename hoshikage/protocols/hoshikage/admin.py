@@ -93,7 +93,9 @@ async def add(request: web.Request) -> web.Response:
 
 def _add(registry: Registry, body: schema.NewModel, options: OwnOptions) -> dict[str, Any]:
     label, file = checked_label(body.name), Path(body.path)
-    file = gguf.first(file, gguf.read_chat_model(file))
+    header = gguf.read_chat_model(file)
+    file = gguf.first(file, header)
+    gguf.require_adapters(header, options.lora, options.control_vectors)
     replaced = registry.add(label, file, body.stop or (), options)
     return {**described(registry.resolve(label)), "replaced": replaced}
 

@@ -8,12 +8,13 @@ from aiohttp import web
 from msgspec import Struct
 
 from hoshikage.answer.choice import model_for
-from hoshikage.answer.schema.lora import LoraScales, chosen_lora
+from hoshikage.answer.schema.lora import LoraScales, chosen_lora, scales_in_force
 from hoshikage.answer.schema.request_body import RequestBody
 from hoshikage.answer.schema.validation import convert
 from hoshikage.http.json_body import read_json
 from hoshikage.http.json_response import json_response
 from hoshikage.http.keys import LORA_SCALES
+from hoshikage.params import Scaled
 from hoshikage.registry import ModelSpec
 
 
@@ -30,7 +31,7 @@ CHOICE = RequestBody(LoraChoice)
 async def listing(request: web.Request) -> web.Response:
     """Their numbers, by which requests name them, the names of their files, and their scales."""
     spec = await model_for(request, request.query.get("model"), "text")
-    chosen = request.app[LORA_SCALES].get(spec.name)
+    chosen = scales_in_force(request.app[LORA_SCALES], spec)
     scales = {one.path: one.scale for one in (spec.lora if chosen is None else chosen)}
     return json_response(
         [
@@ -47,7 +48,8 @@ async def choose(request: web.Request) -> web.Response:
     tree = await read_json(request)
     body = convert({"adapters": tree} if isinstance(tree, list) else tree, LoraChoice, {})
     spec: ModelSpec = await model_for(request, body.model or request.query.get("model"), "text")
-    request.app[LORA_SCALES][spec.name] = chosen_lora(body.adapters, spec) or ()
+    scales = {one.path: one.scale for one in chosen_lora(body.adapters, spec) or ()}
+    request.app[LORA_SCALES][spec.name] = tuple(Scaled(path, scales.get(path, 0.0)) for path, _ in spec.lora)
     answer: dict[str, Any] = {"success": True}
     return json_response(answer)
 
