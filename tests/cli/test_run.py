@@ -59,6 +59,7 @@ class TestServer:
         steps: list[str] = []
         monkeypatch.setattr(result, "transient", lambda _words: steps.append("transient"))
         monkeypatch.setattr(result, "write", steps.append)
+        monkeypatch.setattr("sys.stdin", None)
         assert cli("run", "first", "星影とは？").status == 0
         answer = [step for step in steps if step != "transient"]
         assert len(answer) > 2
