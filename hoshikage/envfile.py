@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from hoshikage.errors import SettingInvalid
+
+if TYPE_CHECKING:
+    from dotenv.parser import Binding
+
+MAX_BYTES: Final = 1 << 20
+"""Of a file; one that has more was not written by a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,14 +25,17 @@ class EnvFile:
 
 
 def read(file: Path) -> EnvFile | None:
-    """None where there is no such file. Raises SettingInvalid for one that cannot be read or is not UTF-8."""
+    """None where there is no such file. Raises SettingInvalid for one that is unreadable, too large or not UTF-8."""
     try:
         if not file.is_file():
             return None
-        content = file.read_bytes()
+        with file.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
     except OSError as error:
         reason = error.strerror or str(error)
         raise SettingInvalid("settings.env_unreadable", file=str(file), reason=reason) from None
+    if len(content) > MAX_BYTES:
+        raise SettingInvalid("settings.env_too_large", file=str(file), most=MAX_BYTES)
     try:
         words = content.decode("utf-8-sig")  # editors on Windows begin a file with a mark
     except UnicodeDecodeError as error:
@@ -35,6 +46,18 @@ def read(file: Path) -> EnvFile | None:
 
     bindings = list(parse_stream(StringIO(words)))
     # What is damaged is left out beforehand: python-dotenv would tell it by itself, in English and without the file.
-    sound = "".join(binding.original.string for binding in bindings if not binding.error)
-    damaged = tuple(binding.original.line for binding in bindings if binding.error)
+    sound = "".join(binding.original.string for binding in bindings if not _is_damaged(binding))
+    damaged = tuple(_line(binding) for binding in bindings if _is_damaged(binding))
     return EnvFile(dict(dotenv_values(stream=StringIO(sound))), damaged)
+
+
+def _is_damaged(binding: Binding) -> bool:
+    """Whether it is no `NAME=value`; a name alone is none. Comments and empty lines have no name."""
+    return binding.error or (binding.key is not None and binding.value is None)
+
+
+def _line(binding: Binding) -> int:
+    """The number of its line; python-dotenv counts from the empty lines above it."""
+    words = binding.original.string
+    above = words[: len(words) - len(words.lstrip())]
+    return binding.original.line + len(re.findall(r"\r\n|\r|\n", above))

@@ -10,6 +10,7 @@ from typing import Final
 import pytest
 
 from hoshikage.cli.main import COMMANDS
+from hoshikage.http.error_response import OVERFLOW
 from hoshikage.messages import AREAS, LANGUAGES, Language
 from hoshikage.options import OWN, SETTINGS
 from hoshikage.settings import LANGUAGE_VARIABLE
@@ -99,6 +100,7 @@ def test_every_message_shown_is_one_of_the_catalogue(name: str) -> None:
     assert len(shown) > 10
     for screen in shown:
         said = re.sub(r"^(?:error|warning|problem|lacks|エラー|注意|問題|足りないもの):?\s+", "", screen.rstrip())
+        said = re.sub(rf"\A{_shape(OVERFLOW).pattern}\. ", "", said)
         first = said.partition("\n")[0]
         assert any(shape.fullmatch(said) or shape.fullmatch(first) for shape in shapes), screen
 

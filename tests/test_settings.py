@@ -7,10 +7,12 @@ import re
 import sys
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from dotenv import dotenv_values
 
+from hoshikage import envfile
 from hoshikage.errors import SettingInvalid
 from hoshikage.messages import LANGUAGES, text
 from hoshikage.option import Option
@@ -320,13 +322,38 @@ def test_a_file_that_is_no_utf_8_is_named_with_the_place(content: bytes, line: i
 def test_a_file_that_cannot_be_read_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = config_env(home, "PORT=1\n")
 
-    def refused(self: Path) -> bytes:
+    def refused(self: Path, mode: str) -> BinaryIO:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_bytes", refused)
+    monkeypatch.setattr(Path, "open", refused)
     with pytest.raises(SettingInvalid) as caught:
         load({}, {}, home)
     assert caught.value.details == {"file": str(file), "reason": "Permission denied"}
+
+
+def test_a_file_that_is_too_large_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(envfile, "MAX_BYTES", 7)
+    file = config_env(home, "PORT=1\n")
+    assert load({}, {}, home).settings.port == 1
+    file.write_text("PORT=1\n#", "utf-8")
+    with pytest.raises(SettingInvalid) as caught:
+        load({}, {}, home)
+    assert caught.value.details == {"file": str(file), "most": 7}
+    assert all(str(file) in text(language, caught.value.key, **caught.value.details) for language in LANGUAGES)
+
+
+def test_a_name_alone_is_no_line_and_is_told_with_its_own_number(home: Path) -> None:
+    file = config_env(home, "# words\n\n\nCHROMA_URL\nPORT=4\n\r\n\n  LANG_\nCHROMA_PATH=\n")
+    loaded = load({}, {}, home)
+    assert (loaded.settings.port, loaded.sources["CHROMA_URL"], loaded.sources["CHROMA_PATH"]) == (
+        4,
+        "default",
+        str(file),
+    )
+    assert [(found.key, found.details) for found in loaded.warnings] == [
+        ("settings.env_line", {"file": str(file), "line": 4}),
+        ("settings.env_line", {"file": str(file), "line": 8}),
+    ]
 
 
 def test_a_mark_at_the_files_beginning_is_no_part_of_a_name(home: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -45,6 +46,9 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
         raise UsageError("cli.stop_empty")
     label = checked_label(args.label) if args.label is not None else ""
     options = own_options(chosen(args, OWN))
+    params = replace(context.settings.load_params, **options.loading())
+    if "rope_scale" in options.given() and params.rope_scale != 1 and params.rope_scaling == "auto":
+        raise UsageError("cli.rope_scale_alone")
     file = Path(args.path).absolute()
     header = gguf.read_chat_model(file)
     file = gguf.first(file, header)

@@ -244,10 +244,9 @@ def _memory(context: CommandContext) -> Findings:
     if not (chosen.memory or chosen.memory_summary):
         return
     packages = ("sentencex", "sklearn", *(("chromadb",) if chosen.memory else ()))
-    for name in packages:
-        if find_spec(name) is None:
-            advice = context.text("remember.not_installed", name=name)
-            yield Finding("memory", PROBLEM, context.text("doctor.memory"), advice)
+    if absent := [name for name in packages if find_spec(name) is None]:
+        advice = context.text("remember.not_installed", name=", ".join(absent))
+        yield Finding("memory", PROBLEM, context.text("doctor.memory"), advice)
     label = chosen.embedding_model
     registry = Registry(chosen.model_map_file, chosen.model_dir, chosen.registry_root)
     advice = context.text("remember.no_embedding_model")

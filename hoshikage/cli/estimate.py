@@ -8,7 +8,7 @@ from pathlib import Path
 from hoshikage import gguf
 from hoshikage.cli.context import CommandContext
 from hoshikage.cli.format import describe, size
-from hoshikage.cli.model_notes import notes
+from hoshikage.cli.model_notes import can_chat, notes
 from hoshikage.cli.result import CommandResult
 from hoshikage.dispatch.headroom import available_memory
 from hoshikage.gguf import GgufHeader
@@ -31,8 +31,10 @@ def check(
     needed = gguf.estimate(header, params.fitting_ctx(header.context_length), params.n_batch, draft, kv)
     available = available_memory()
     fits = needed.total <= available if available else None
+    purpose = gguf.purpose(header)
+    use = "no_chat" if purpose == "text" and not can_chat(header, options, template_fault) else purpose
     lines = [
-        context.text("cli.check_sound", file=file),
+        context.text(f"cli.check_{use}", file=file),
         "  " + describe(header),
         "  " + context.text("cli.check_total", n_ctx=needed.n_ctx, total=size(needed.total)),
         "    "
@@ -58,7 +60,7 @@ def check(
         "chat_template": header.chat_template is not None,
         "template_fault": template_fault,
         "templates": [*gguf.templates(header)],
-        "purpose": gguf.purpose(header),
+        "purpose": purpose,
         "parts": header.split.count if header.split else 1,
         "memory": {
             "n_ctx": needed.n_ctx,

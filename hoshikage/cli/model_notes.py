@@ -18,9 +18,18 @@ def notes(header: GgufHeader, options: OwnOptions, template_fault: str | None, c
     lines = []
     if template_fault is not None:
         lines.append(_warning("cli.add_template_broken", context, reason=template_fault))
-    if not gguf.templates(header) and options.chat_template is None:
+    if _has_no_template(header, options):
         lines.append(context.text("cli.add_no_template") if header.has_chatml else _warning("cli.add_no_chat", context))
     return lines
+
+
+def can_chat(header: GgufHeader, options: OwnOptions, template_fault: str | None) -> bool:
+    """Whether chats with it will be answered; it was made for texts."""
+    return template_fault is None and (header.has_chatml or not _has_no_template(header, options))
+
+
+def _has_no_template(header: GgufHeader, options: OwnOptions) -> bool:
+    return not gguf.templates(header) and options.chat_template is None
 
 
 def _warning(key: str, context: CommandContext, **details: object) -> str:

@@ -10,11 +10,14 @@ from typing import Any, Final
 from hoshikage.cli.parser import Parser
 from hoshikage.errors import UsageError
 from hoshikage.option import Option
+from hoshikage.options import OWN
 from hoshikage.registry import is_file, read_template
 
 METAVARS: Final = {int: "N", float: "X", str: "FILE|chatml|gguf:NAME", list: "FILE[:SCALE]"}
 FORMS: Final = {"tensor_split": "X,Y,…", "override_tensor": "REGEX=BUFFER,…"}
 """Options that have a form are checked by it."""
+LISTS: Final = {row.name: row.parse for row in OWN if row.kind is list}
+"""Lists of files with scales: name -> what divides one into both."""
 
 
 def add_options(parser: Parser, rows: Iterable[Option]) -> None:
@@ -55,7 +58,14 @@ def chosen(args: argparse.Namespace, rows: Iterable[Option]) -> dict[str, Any]:
 
 def shown(options: Mapping[str, Any]) -> str:
     """`n_ctx=8192 temperature=0.7`; needs no translation."""
-    return " ".join(f"{name}={_short(value)}" for name, value in options.items())
+    return " ".join(f"{name}={_checked(name, value)}" for name, value in options.items())
+
+
+def _checked(name: str, value: Any) -> str:
+    """Of files with scales `style.gguf:0.8,calm.gguf:1`."""
+    if name not in LISTS:
+        return _short(value)
+    return ",".join(f"{Path(path).name}:{scale:g}" for path, scale in map(LISTS[name], value))
 
 
 def _read(row: Option, value: str | list[str]) -> Any:

@@ -105,7 +105,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "登録せずに、使えるかどうかと必要なメモリを調べる（ラベルは要りません）",
         "only check the file and estimate the memory it needs (takes no label)",
     ),
-    "check_sound": ("{file} は会話に使えます。", "{file} can be used to chat."),
+    "check_text": ("{file} は会話に使えます。", "{file} can be used to chat."),
+    "check_embeddings": ("{file} は埋め込みに使えます。", "{file} can be used for embeddings."),
+    "check_rerank": ("{file} は並べ替えに使えます。", "{file} can be used to rerank."),
+    "check_no_chat": ("{file} はこのままでは会話に使えません。", "{file} cannot be used to chat as it is."),
     "check_total": (
         "必要なメモリの見積もり（文脈長 {n_ctx}）: {total}",
         "Memory it needs, estimated (context of {n_ctx} tokens): {total}",
@@ -145,6 +148,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "add_not_local": (
         "{path} は取りに行けません。先にダウンロードして、この PC にあるファイルを指定してください。",
         "{path} is not fetched for you: only files on this machine are taken. Download it first, then name the file.",
+    ),
+    "rope_scale_alone": (
+        "--rope-scale だけでは何も変わりません。--rope-scaling（none、linear、yarn）もあわせて指定してください。",
+        "--rope-scale alone changes nothing. Give --rope-scaling (none, linear or yarn) with it.",
     ),
     "stop_empty": (
         "停止文字列が空です。空でない文字列を指定するか、書かずに省いてください。",

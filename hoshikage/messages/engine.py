@@ -197,9 +197,11 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "context_exceeded": (
         "プロンプトは {n_prompt_tokens} トークンあり、コンテキスト（{n_ctx} トークン）に収まりません。"
-        "短くするか、N_CTX を大きくしてください（モデルが学習した長さまで）。",
+        "短くするか、N_CTX を大きくする（モデルが学習した長さまで）か、会話の古い回を外す CONTEXT_OVERFLOW=shift に"
+        "してください。",
         "The prompt has {n_prompt_tokens} tokens and does not fit the context of {n_ctx}. "
-        "Shorten it, or raise N_CTX (up to what the model was trained on).",
+        "Shorten it, raise N_CTX (up to what the model was trained on), or set CONTEXT_OVERFLOW=shift, which leaves "
+        "the oldest turns of a chat out.",
     ),
     "prompt_token": (
         "トークン {token} はこのモデルの語彙（0 から {n_tokens} 未満）にありません。",

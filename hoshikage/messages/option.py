@@ -25,8 +25,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "how positions beyond the training's are told (none, linear, yarn)",
     ),
     "rope_scale": (
-        "学習した長さの何倍までのコンテキストにするか",
-        "times the training's length that the context may have",
+        "学習した長さの何倍までのコンテキストにするか（`--rope-scaling` とともに）",
+        "times the training's length that the context may have (with `--rope-scaling`)",
     ),
     "context_overflow": (
         "コンテキストより長い会話を断るか、古い回から外すか",

@@ -36,6 +36,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "エディターで文字コードを UTF-8 にして保存し直してください。",
         "{file} is not UTF-8 at line {line} (byte {offset}). Save it again as UTF-8 in an editor.",
     ),
+    "env_too_large": (
+        "{file} は大きすぎます（{most} バイトまで）。設定のファイルかどうか確かめてください。",
+        "{file} is too large (at most {most} bytes). Check that it is a file of settings.",
+    ),
     "env_line": (
         "{file} の {line} 行目が「名前=値」の形になっていないため、飛ばしました。",
         "Line {line} of {file} is not of the form NAME=value; it was skipped.",

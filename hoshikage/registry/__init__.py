@@ -24,12 +24,13 @@ from hoshikage.registry.document import Issue
 from hoshikage.registry.entries import Persona, checked_label
 from hoshikage.registry.options import CHATML, OwnOptions, own_options, persona_options
 from hoshikage.registry.store import ModelSpec, Registry
-from hoshikage.registry.tags_file import plain, read_tags
+from hoshikage.registry.tags_file import UNUSABLE_TAGS, plain, read_tags, require_tags
 from hoshikage.registry.template import is_file, read_template, template_name
 
 __all__ = [
     "CHATML",
     "DEFAULT_STOPS",
+    "UNUSABLE_TAGS",
     "Issue",
     "ModelSpec",
     "OwnOptions",
@@ -42,6 +43,7 @@ __all__ = [
     "plain",
     "read_tags",
     "read_template",
+    "require_tags",
     "template_name",
 ]
 

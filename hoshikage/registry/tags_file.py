@@ -14,6 +14,8 @@ log: Final = logging.getLogger("hoshikage.registry")
 MAX_BYTES: Final = 4 * 1024 * 1024
 MAX_TAGS: Final = 2048
 LATEST: Final = ":latest"
+UNUSABLE_TAGS: Final = (OSError, ValueError, RecursionError, LookupError, TypeError)
+"""What a file raises that cannot be read or is no tags file."""
 
 
 def read_tags(file: Path | None) -> list[dict[str, Any]]:
@@ -21,13 +23,18 @@ def read_tags(file: Path | None) -> list[dict[str, Any]]:
     if file is None:
         return []
     try:
-        with file.open("rb") as stream:
-            tree = json.loads(stream.read(MAX_BYTES + 1))
-        rows = tree["models"] if isinstance(tree, dict) else tree
-        return [_shown(row) for row in rows[:MAX_TAGS] if _is_tag(row)]
-    except (OSError, ValueError, RecursionError, LookupError, TypeError) as error:
+        return require_tags(file)
+    except UNUSABLE_TAGS as error:
         log.warning("%s: %s", file, error)
         return []
+
+
+def require_tags(file: Path) -> list[dict[str, Any]]:
+    """As `read_tags`, for who asks for that very file. Raises what UNUSABLE_TAGS names."""
+    with file.open("rb") as stream:
+        tree = json.loads(stream.read(MAX_BYTES + 1))
+    rows = tree["models"] if isinstance(tree, dict) else tree
+    return [_shown(row) for row in rows[:MAX_TAGS] if _is_tag(row)]
 
 
 def plain(name: str) -> str:

@@ -156,6 +156,14 @@ class _Usage:
     free = 5_000_000
 
 
+def test_memory_that_lacks_packages_says_so_once(cli: Cli, no_library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEMORY", "on")
+    monkeypatch.setattr("hoshikage.cli.doctor.find_spec", lambda name: None)
+    lacking, *_ = told = of("memory", cli("doctor", "--json").data)
+    assert "sentencex, sklearn, chromadb" in lacking["advice"]
+    assert sum("hoshikage[memory]" in one["advice"] for one in told) == 1
+
+
 def test_memory_that_is_on_and_lacks_its_model_is_a_problem_with_its_remedy(
     cli: Cli, no_library: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from hoshikage.cli.options import shown
 from hoshikage.registry import Registry
 from tests.cli.conftest import Cli, Running
-from tests.gguf_files import I32, STRING, U16, Gguf
+from tests.gguf_files import BOOL, I32, STRING, U16, U32, Gguf
 
 pytestmark = pytest.mark.process
 
@@ -215,6 +216,12 @@ def test_settings_of_one_model(cli: Cli, model: Path, work: Path, registry: Regi
     [
         (("--n-ctx", "15"), 2, "--n-ctx に「15」は使えません。使える値: 16 … 16777216"),
         (("--n-ctx", "many"), 2, "--n-ctx に「many」は使えません"),
+        (
+            ("--lora", "a.gguf:1000"),
+            2,
+            "--lora に「a.gguf:1000」は使えません。使える値: GGUF[:SCALE] (-100 … 100; ≤ 16)",
+        ),
+        (("--rope-scale", "2"), 2, "--rope-scaling（none、linear、yarn）もあわせて"),
         (("--temperature", "nan"), 2, "--temperature に「nan」は使えません。使える値: 0.0 … 2.0"),
         (("--chat-template", "none.jinja"), 1, "none.jinja を読めません"),
         (("--chat-template", "raw.jinja"), 1, "UTF-8 のテキストになっていません"),
@@ -228,6 +235,35 @@ def test_a_bad_setting_is_told_with_what_is_allowed(
     assert (ran.status, ran.out) == (status, "")
     assert words in ran.err
     assert not registry.file.exists()
+
+
+def test_a_scale_of_positions_comes_with_the_way_to_tell_them(
+    cli: Cli, model: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert cli("add", model, "small", "--rope-scale", "2", "--rope-scaling", "yarn").status == 0
+    assert registry.resolve("small").options.given() == {"rope_scaling": "yarn", "rope_scale": 2.0}
+    monkeypatch.setenv("ROPE_SCALING", "linear")
+    assert cli("add", model, "small", "--rope-scale", "2").status == 0, "the general setting says how"
+
+
+def test_scales_are_shown_short() -> None:
+    given = {"lora": ["/m/style.gguf:0.800000", "/m/b.gguf:1.000000"], "control_vector": ["/m/calm.gguf:-1.000000"]}
+    assert shown(given) == "lora=style.gguf:0.8,b.gguf:1 control_vector=calm.gguf:-1"
+
+
+def test_check_says_what_a_model_can_be_used_for(cli: Cli, work: Path) -> None:
+    made = Gguf()
+    embeds = made.with_pair("llama.attention.causal", BOOL, False).write(work / "embeds.gguf")
+    ranks = made.with_pair("llama.pooling_type", U32, 4).write(work / "ranks.gguf")
+    bare = made.without("tokenizer.chat_template").without("tokenizer.ggml.tokens").write(work / "bare.gguf")
+    for file, words in (
+        (embeds, "can be used for embeddings."),
+        (ranks, "can be used to rerank."),
+        (bare, "cannot be used to chat as it is."),
+    ):
+        out = cli("add", "--check", file).out
+        assert out.startswith(f"{file} {words}\n")
+        assert "can be used to chat" not in out
 
 
 def test_check_only_looks(cli: Cli, model: Path, registry: Registry) -> None:

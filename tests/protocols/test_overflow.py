@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hoshikage import wire
 from hoshikage.errors import ContextLengthExceeded
+from hoshikage.http.error_response import message_of
+from hoshikage.messages import Language
 from tests.protocols.conftest import House, answer
 from tests.protocols.field_values import BASES
 
@@ -37,6 +40,13 @@ async def test_agents_know_the_words(house: House, path: str, stream: bool, lang
     if path not in ("/v1/messages", "/api/chat", "/api/generate"):
         assert (error["code"], error["type"]) == ("context_length_exceeded", "exceed_context_size_error")
         assert (error["n_prompt_tokens"], error["n_ctx"]) == (1531, 1024)
+
+
+@pytest.mark.parametrize(("language", "name"), [("ja", "USER_MANUAL.ja.md"), ("en", "USER_MANUAL.md")])
+def test_the_manual_shows_the_words_as_they_are(language: Language, name: str) -> None:
+    error = ContextLengthExceeded("engine.context_exceeded", n_prompt_tokens=6015, n_ctx=1024)
+    manual = Path(__file__).parents[2] / "docs" / name
+    assert message_of(error, language) in manual.read_text("utf-8").splitlines()
 
 
 CHATS = ("/v1/chat/completions", "/v1/responses", "/v1/messages", "/api/chat")

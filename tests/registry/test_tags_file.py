@@ -64,4 +64,22 @@ def test_their_names_are_taken_over(
     assert "star:latest → star" in said
     assert "No model: far:8b" in said
     assert Registry(tmp_path / "model_map.json").resolve("star:latest").label == "star"
-    assert main(["import", str(tmp_path / "absent.json")]) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("absent.json", None, "absent.json cannot be read (No such file or directory)."),
+        ("none.json", "[", "There are no tags in"),
+        ("other.json", "{}", "There are no tags in"),
+    ],
+)
+def test_a_file_that_was_asked_for_and_has_none_is_told_in_one_line(
+    name: str, content: str | None, words: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_text(content, "utf-8")
+    assert main(["import", str(tmp_path / name), "--lang", "en"]) == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    assert words in line
