@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -64,22 +64,30 @@ class Store:
         collection = self._collection(ask.scope, ask.model)
         if collection is None:
             return []
-        for where in (None, {"conversation": {"$ne": ask.but}}):  # the second is exact, and takes ten times as long
-            result = collection.query(
-                query_embeddings=[np.frombuffer(ask.vector, "<f4")],
-                n_results=ask.most + SPARE,
-                where=where,
-                include=["documents", "metadatas", "distances"],
-            )
-            columns = (result[name][0] for name in ("ids", "documents", "metadatas", "distances"))
-            near = [
-                _entry(ask.scope, name, text, data, float(distance))
-                for name, text, data, distance in zip(*columns, strict=True)
-                if distance <= ask.within and data["conversation"] != ask.but and data["time"] >= ask.since
-            ]
-            if near or not any(data["conversation"] == ask.but for data in result["metadatas"][0]):
-                return near[: ask.most]
-        return []
+        vector = np.frombuffer(ask.vector, "<f4")
+        result = collection.query(
+            query_embeddings=[vector],
+            n_results=ask.most + SPARE,
+            include=["documents", "metadatas", "distances"],
+        )
+        columns = [result[name][0] for name in ("ids", "documents", "metadatas", "distances")]
+        near = _near(ask, columns)
+        if near or not any(data["conversation"] == ask.but for data in columns[2]):
+            return near
+        # The words at hand stand in front of all others. Chroma's index finds few of what it must pass over, so that
+        # the others are looked at one by one, which takes ten times as long.
+        others = collection.get(
+            where={"conversation": {"$ne": ask.but}}, include=["documents", "metadatas", "embeddings"]
+        )
+        found = np.asarray(others["embeddings"], np.float32).reshape(len(others["ids"]), -1)
+        lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(vector)
+        distances = 1.0 - (found @ vector) / np.maximum(lengths, np.finfo(np.float32).tiny) if len(found) else []
+        order = np.argsort(distances, kind="stable")
+        columns = [
+            [column[index] for index in order]
+            for column in (others["ids"], others["documents"], others["metadatas"], distances)
+        ]
+        return _near(ask, columns)
 
     def browse(self, ask: frames.Browse) -> tuple[list[Entry], int]:
         """The newest first, and how many there are."""
@@ -222,6 +230,16 @@ def _pages(collection: Any, *, vectors: bool = False) -> Iterator[dict[str, Any]
 def _records(collection: Any) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     for page in _pages(collection):
         yield from zip(page["ids"], page["documents"], page["metadatas"], strict=True)
+
+
+def _near(ask: frames.Recall, columns: Sequence[Sequence[Any]]) -> list[Entry]:
+    """What is near enough and may be recalled, of ids, texts, data and distances, the nearest first."""
+    result = [
+        _entry(ask.scope, name, text, data, float(distance))
+        for name, text, data, distance in zip(*columns, strict=True)
+        if distance <= ask.within and data["conversation"] != ask.but and data["time"] >= ask.since
+    ]
+    return result[: ask.most]
 
 
 def _entry(scope: str, name: str, text: str, data: Mapping[str, Any], distance: float = 0.0) -> Entry:
