@@ -161,7 +161,7 @@ class Values:
 
     def _string(self, schema: Schema, _depth: int) -> str:
         if pattern := schema.get("pattern"):
-            return self._random.choice([name for name in (*NAMES, "3,1") if re.search(pattern, name)])
+            return self._random.choice([name for name in (*NAMES, "3,1", "a=CPU") if re.search(pattern, name)])
         text = self.text()
         minimum, maximum = schema.get("minLength", 0), schema.get("maxLength", len(text))
         return (text or "a" * minimum)[:maximum]

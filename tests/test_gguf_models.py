@@ -12,6 +12,7 @@ import pytest
 from hoshikage import gguf
 from hoshikage.errors import GgufInvalid
 from hoshikage.messages import LANGUAGES, text
+from hoshikage.params import LoadParams
 from tests.gguf_files import ARRAY, I32, STRING, U16, U32, Gguf
 
 MIB = 2**20
@@ -179,7 +180,10 @@ class TestMemory:
 
     def test_no_more_context_than_the_model_was_trained_on(self, tmp_path: Path) -> None:
         header = self.header(tmp_path)
-        assert gguf.estimate(header, 100_000, 512).n_ctx == 4096
+        long = LoadParams("", n_ctx=100_000)
+        assert long.fitting_ctx(header.context_length) == 4096
+        assert replace(long, rope_scale=2.0).fitting_ctx(header.context_length) == 4096
+        assert replace(long, rope_scaling="yarn", rope_scale=2.0).fitting_ctx(header.context_length) == 8192
         assert gguf.estimate(header, 300, 512).kv_cache == gguf.estimate(header, 512, 512).kv_cache, "in steps of 256"
 
     def test_the_total_is_of_its_parts(self, tmp_path: Path) -> None:

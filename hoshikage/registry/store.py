@@ -304,7 +304,7 @@ class Registry:
             return folder / name
         here = (folder / name).absolute()
         beside = self.file.parent.absolute() / folder / name
-        return beside if not here.exists() and beside.exists() else here
+        return beside if not os.path.exists(here) and os.path.exists(beside) else here  # noqa: PTH110  Path's own raises
 
     def _found(self) -> dict[str, FolderModels]:
         return self._folder.models() if self._folder is not None else {}

@@ -44,7 +44,9 @@ CLIENTS: Final[dict[str, Expected]] = {
     "codex-0.171.0-after-tool": Expected(CODEX + ", tools[8]: web_search"),
     "codex-0.171.0-first-turn": Expected(CODEX + ", tools[8]: web_search"),
     "codex-0.171.0-image": Expected(CODEX, status=400),
-    "codex-0.171.0-known-model": Expected("client_metadata, reasoning.context, prompt_cache_key"),
+    "codex-0.171.0-known-model": Expected(
+        "client_metadata, reasoning.context, prompt_cache_key, input[0].tools[0].tools[0].format: lark"
+    ),
     "codex-0.171.0-oss-lmstudio-load": FINE,
     "codex-0.171.0-oss-models": FINE,
     "codex-0.171.0-oss-version": FINE,

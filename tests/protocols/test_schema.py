@@ -40,6 +40,7 @@ def test_every_sampling_field_is_honoured(home: Path) -> None:
         "top_p": 0.5,
         "top_k": 7,
         "min_p": 0.1,
+        "min_keep": 2,
         "typical_p": 0.9,
         "top_n_sigma": 1.5,
         "xtc_probability": 0.5,
@@ -89,17 +90,22 @@ SCHEMA = {"type": "object", "properties": {"b": {}, "a": {}}}
         ({"response_format": {"type": "text"}, "grammar": ""}, None),
         (
             {"response_format": {"type": "json_object"}},
-            Grammar("json_schema", '{"type":"object"}', "response_format.schema"),
+            Grammar("json_schema", '{"type":"object"}', "response_format.schema", strict=False),
         ),
         (
             {"response_format": {"type": "json_object", "schema": {"const": 1}}},
-            Grammar("json_schema", '{"const":1}', "response_format.schema"),
+            Grammar("json_schema", '{"const":1}', "response_format.schema", strict=False),
         ),
         (
             {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": SCHEMA}}},
-            Grammar("json_schema", json.dumps(SCHEMA, separators=(",", ":")), "response_format.json_schema.schema"),
+            Grammar(
+                "json_schema",
+                json.dumps(SCHEMA, separators=(",", ":")),
+                "response_format.json_schema.schema",
+                strict=False,
+            ),
         ),
-        ({"json_schema": {"const": "星"}}, Grammar("json_schema", '{"const":"星"}', "json_schema")),
+        ({"json_schema": {"const": "星"}}, Grammar("json_schema", '{"const":"星"}', "json_schema", strict=False)),
         ({"grammar": "root ::= [a-z]"}, Grammar("gbnf", "root ::= [a-z]", "grammar")),
     ],
 )

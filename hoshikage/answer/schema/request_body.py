@@ -24,5 +24,7 @@ class RequestBody:
     """The settings that the body may have as fields of its own."""
     open_lists: Mapping[str, Collection[str]] = field(default_factory=dict)
     """The fields whose lists may hold objects of other kinds, which are left out -> the kinds that are known."""
+    list_alone: str = ""
+    """The field whose list may be sent in the body's place."""
     parts: tuple[RequestBody, ...] = ()
     """The structs within it that have such fields, too."""

@@ -93,7 +93,7 @@ def _refusals(row: Route) -> dict[str, dict[str, Any]]:
         statuses.add(401)
     if "{" in row.path:
         statuses.add(404)
-    if row.method == "POST":
+    if row.method == "POST" or row.body is not None:
         statuses |= {404, 408, 413, 415, 429, 501, 503}
     shape = {"schema": _shape(row.path)}
     return {str(one): {"description": _description(one), "content": {JSON: shape}} for one in sorted(statuses)}
@@ -130,6 +130,9 @@ def _schemas(routes: Sequence[Route], language: Language) -> tuple[dict[str, Any
         _describe(components[ref_of[body.struct]["$ref"].rpartition("/")[2]]["properties"], body, language)
     bodies = {row.operation: ref_of[body.struct] for row, body in taken.items()}
     for row in taken:
+        if taken[row].list_alone:
+            component = components[ref_of[taken[row].struct]["$ref"].rpartition("/")[2]]
+            bodies[row.operation] = {"anyOf": [bodies[row.operation], component["properties"][taken[row].list_alone]]}
         if row.required:
             bodies[row.operation] = {"allOf": [bodies[row.operation], {"required": list(row.required)}]}
     shorter = _LONG_NAME.sub(_module, msgspec.json.encode((components, bodies)).decode())

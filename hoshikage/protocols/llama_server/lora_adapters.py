@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 from msgspec import Struct
@@ -25,7 +25,7 @@ class LoraChoice(Struct, frozen=True):
     model: str | None = None
 
 
-CHOICE = RequestBody(LoraChoice)
+CHOICE: Final = RequestBody(LoraChoice, list_alone="adapters")
 
 
 async def listing(request: web.Request) -> web.Response:
