@@ -199,6 +199,7 @@ FOREIGN = {
     "CHROMA_PATH": "./chroma",
     "CHROMA_URL": "http://a.example:8000",
     "SENTENCE_BERT_MODEL": "a/model",
+    "MEMORY": "on",
 }
 """What a working folder's `.env` asks for in vain."""
 

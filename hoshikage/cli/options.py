@@ -62,7 +62,7 @@ def shown(options: Mapping[str, Any]) -> str:
 
 
 def _checked(name: str, value: Any) -> str:
-    """Of files with scales `style.gguf:0.8,calm.gguf:1`."""
+    """Shows files with their scales as `style.gguf:0.8,calm.gguf:1`."""
     if name not in LISTS:
         return _short(value)
     return ",".join(f"{Path(path).name}:{scale:g}" for path, scale in map(LISTS[name], value))

@@ -89,14 +89,12 @@ class IndentedText(TextAssembler):
         """Of the line that begins; None where it goes on, or is the first."""
 
     def feed(self, piece: bytes) -> str:
-        return self._lines(super().feed(piece))
+        return "" if self.dedented else self._lines(super().feed(piece))
 
     def finish(self) -> str:
-        return self._lines(super().finish())
+        return "" if self.dedented else self._lines(super().finish())
 
     def _lines(self, text: str) -> str:
-        if self.dedented:
-            return ""
         for at, character in enumerate(text):
             if self._indent is not None:
                 if character in " \t":

@@ -90,6 +90,7 @@ def block(text: str, least: int, stops: tuple[str, ...]) -> tuple[str, bool, str
     st.lists(st.integers(0, 60), max_size=10),
 )
 @example("a\n    b\n  c</s>", 4, ("</s>",), [3])
+@example("\na</s>", 1, ("</s>",), [2])
 def test_an_answer_ends_before_a_line_that_is_indented_by_less(
     text: str, least: int, stops: tuple[str, ...], at: list[int]
 ) -> None:
