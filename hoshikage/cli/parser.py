@@ -59,18 +59,26 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parses as argparse does. A verb's parser itself refuses what it does not know, so that its help is named, and
         takes arguments behind options too, which argparse has not for those that may be left out."""
-        if self._lenient or self._mixing or self._subparsers is not None:
+        if self._lenient or self._mixing:
             return super().parse_known_args(args, namespace)
+        parsed = self._mixed if self._may_be_left_out() else super().parse_known_args
+        result, unknown = parsed(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return result, unknown
+
+    def _mixed(self, args: Any, namespace: Any) -> Any:
         self._mixing = True
         usage = self.format_usage().removeprefix(self.text("cli.help_usage") + ": ").strip()
         self.usage = usage.replace("%", "%%")  # argparse would cut an English word off its beginning
         try:
-            result, unknown = self.parse_known_intermixed_args(args, namespace)
+            return self.parse_known_intermixed_args(args, namespace)
         finally:
             self._mixing, self.usage = False, None
-        if unknown:
-            self.error(f"unrecognized arguments: {' '.join(unknown)}")
-        return result, unknown
+
+    def _may_be_left_out(self) -> bool:
+        """Whether there are arguments without a name that need not be given."""
+        return any(action.nargs in ("?", "*") for action in self._get_positional_actions())
 
     def error(self, message: str) -> NoReturn:
         for pattern, key in REASONS:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import struct
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -100,7 +101,7 @@ def _unknown(image: DefaultImage, known: Sequence[Layout]) -> bool:
     return False
 
 
-class Struct:
+class Struct(ABC):
     """The search in one struct. `places` grows with every field that is found."""
 
     needed: tuple[str, ...]
@@ -128,8 +129,9 @@ class Struct:
             raise Uncalibrated(f"no place for {', '.join(missing)}")
         return layout_of(self.places, max(self._written) + 1, self.known)
 
+    @abstractmethod
     def search(self) -> None:
-        raise NotImplementedError
+        """Finds the fields, each with `place`. Raises Uncalibrated."""
 
     def place(self, name: str, shows: Callable[[int], bool], offsets: Iterable[int] | None = None) -> None:
         """Note where the field stands: the one offset at which `shows`. Raises Uncalibrated where there are two."""

@@ -32,7 +32,7 @@ _DIRECTORY_ENTRY: Final = 1024
 """More bytes than a zip's directory has for a member."""
 _HOPS: Final = 8
 _DAMAGE: Final = (
-    tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, NotImplementedError, RuntimeError,
+    tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, RuntimeError,
 )  # fmt: skip
 """What tarfile and zipfile raise for bytes that they cannot read, or not without a password."""
 _DRIVE: Final = re.compile(r"[A-Za-z]:")
@@ -159,7 +159,7 @@ def _zip_members(archive: Path) -> Iterator[_Member]:
             if info.is_dir():
                 continue
             if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                raise NotImplementedError(f"compression {info.compress_type}")
+                raise zipfile.BadZipFile(f"compression {info.compress_type}")
             if kind not in (0, stat.S_IFREG, stat.S_IFLNK):
                 raise _unsafe(archive, info.filename, "device")
             target = None

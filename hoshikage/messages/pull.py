@@ -15,8 +15,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "checking": ("{name}（検査中）", "{name} (checking)"),
     "with_draft": ("先読み用のモデルも使います: {file}", "with its draft model: {file}"),
     "with_projector": (
-        "画像用の部品（mmproj）も横に置きました: {file}",
-        "its projector for pictures (mmproj) lies beside it: {file}",
+        "画像用の部品（mmproj）も横に置きました（まだ使いません）: {file}",
+        "its projector for pictures (mmproj) lies beside it, not used yet: {file}",
     ),
     "too_large": (
         "いまの空きメモリには入りきらないようです。`hoshikage list --remote` で小さい量子化を探せます。",
