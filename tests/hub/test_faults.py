@@ -18,6 +18,8 @@ from tests.gguf_files import Gguf
 from tests.hub import imitation
 from tests.hub.imitation import REPO, Act, Hub, as_if, cut, raw, span, status, without_length
 
+pytestmark = pytest.mark.process
+"""A template is looked at by a process of its own before its model is registered."""
 STAR: Final = "star-Q4_K_M.gguf"
 HTML: Final = b"<html>Please sign in to this network</html>"
 

@@ -39,6 +39,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
         yield hub
 
 
+@pytest.mark.process
 def test_what_would_come_and_what_came(cli: Cli, hub: Hub, registry: Registry) -> None:
     plan = cli("pull", f"{REPO}:Q4_K_M", "--dry-run", "--json").data
     assert plan["files"][0]["path"] == "s-Q4_K_M.gguf"
@@ -54,6 +55,7 @@ def test_what_would_come_and_what_came(cli: Cli, hub: Hub, registry: Registry) -
     assert (spec.file.parent / "mmproj-s-f16.gguf").read_bytes() == b"GGUFx"
 
 
+@pytest.mark.process
 def test_what_is_here_is_not_fetched_again_not_even_offline(
     cli: Cli, hub: Hub, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,7 +92,26 @@ def test_without_the_hubs_client_it_says_what_to_install(cli: Cli, monkeypatch: 
     assert "pip install 'hoshikage[pull]'" in ran.err
 
 
-@pytest.mark.process
+class Halfway:
+    """A fault: half of a file, and more only when the test lets it go on, and then the connection is cut."""
+
+    def __init__(self, more: int = 0) -> None:
+        """`more` bytes come before the cut."""
+        self.came, self.go_on = threading.Event(), threading.Event()
+        self._more = more
+
+    def __call__(self, page: Page, content: bytes) -> None:
+        page.send_response(200)
+        page.send_header("Content-Length", str(len(content)))
+        page.end_headers()
+        page.wfile.write(content[: len(content) // 2])
+        page.wfile.flush()
+        self.came.set()
+        self.go_on.wait(SLOW_S)
+        page.wfile.write(content[len(content) // 2 :][: self._more])
+        page.hang_up()
+
+
 def sizes(home: Path) -> list[int]:
     """Of what has been downloaded so far; folders beside it come and go."""
     try:
@@ -99,33 +120,23 @@ def sizes(home: Path) -> list[int]:
         return []
 
 
+@pytest.mark.process
 def test_a_killed_download_goes_on(cli: Cli, hub: Hub, registry: Registry) -> None:
     content = BIG.content()
     hub.files = {"s-Q4_K_M.gguf": content}
-    came, go_on = threading.Event(), threading.Event()
-
-    def half(page: Page, content: bytes) -> None:
-        page.send_response(200)
-        page.send_header("Content-Length", str(len(content)))
-        page.end_headers()
-        page.wfile.write(content[: len(content) // 2])
-        page.wfile.flush()
-        came.set()
-        go_on.wait(SLOW_S)
-        page.hang_up()
-
+    half = Halfway()
     hub.faults = [half]
     command = [sys.executable, "-m", "hoshikage", "pull", REPO]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        assert came.wait(SLOW_S)
+        assert half.came.wait(SLOW_S)
         home = Path(os.environ["HOME"])
         while not any(sizes(home)):
             assert process.poll() is None
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
-        go_on.set()
+        half.go_on.set()
     assert registry.specs() == ()
     (had,) = sizes(home)
     assert 0 < had <= len(content) // 2
@@ -134,6 +145,7 @@ def test_a_killed_download_goes_on(cli: Cli, hub: Hub, registry: Registry) -> No
     assert registry.specs()[0].file.read_bytes() == content
 
 
+@pytest.mark.process
 def test_another_process_has_it(cli: Cli, hub: Hub, registry: Registry, home: Path) -> None:
     from filelock import FileLock
 
@@ -215,18 +227,7 @@ class TestOllama:
     def test_a_client_that_leaves_ends_it_and_what_came_is_kept(self, work: Path, hub: Hub, registry: Registry) -> None:
         content = BIG.content()
         hub.files = {"s-Q4_K_M.gguf": content}
-        came, go_on = threading.Event(), threading.Event()
-
-        def half(page: Page, content: bytes) -> None:
-            page.send_response(200)
-            page.send_header("Content-Length", str(len(content)))
-            page.end_headers()
-            page.wfile.write(content[: len(content) // 2])
-            page.wfile.flush()
-            came.set()
-            go_on.wait(SLOW_S)
-            page.wfile.write(content[len(content) // 2 :][:1000])
-            page.hang_up()
+        half = Halfway(more=1000)
 
         async def leave(port: int) -> None:
             headers = {"Authorization": f"Bearer {(config_dir() / 'admin.token').read_text().strip()}"}
@@ -235,13 +236,13 @@ class TestOllama:
                 session.post(f"http://127.0.0.1:{port}/api/pull", json={"model": REPO}, headers=headers) as answer,
             ):
                 assert await answer.content.readline() == b'{"status":"pulling manifest"}\n'
-                await asyncio.to_thread(came.wait, SLOW_S)
+                await asyncio.to_thread(half.came.wait, SLOW_S)
 
         prepare(config_dir() / "admin.token")
         hub.faults = [half]
         with running_server(work, registry) as running:
             asyncio.run(leave(running.port))
-            go_on.set()
+            half.go_on.set()
             while threads := [one for one in threading.enumerate() if one.name == "pull"]:
                 threads[0].join(SLOW_S)
         assert registry.specs() == ()
