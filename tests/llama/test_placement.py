@@ -95,11 +95,18 @@ class Eager:
         return run()
 
 
+class Unsearched(Struct):
+    """A struct of which the test itself places fields."""
+
+    def search(self) -> None:
+        """Finds none."""
+
+
 def struct_of(layout: Layout) -> Struct:
     drift = next(drifts(layout))
     plain = replace(drift, offsets=layout.offsets(), end=layout.size)
     nothing: Any = None
-    return Struct(nothing, nothing, "", Eager(), CONTEXT_LAYOUTS, image_of(plain, "alone", -1))
+    return Unsearched(nothing, nothing, "", Eager(), CONTEXT_LAYOUTS, image_of(plain, "alone", -1))
 
 
 def test_two_places_that_show_a_field_are_a_refusal() -> None:
@@ -132,7 +139,7 @@ def test_only_places_with_a_known_default_are_tried() -> None:
 def test_unseen_bytes_are_a_refusal() -> None:
     nothing: Any = None
     with pytest.raises(Uncalibrated, match="cannot be seen"):
-        Struct(nothing, nothing, "", Eager(), CONTEXT_LAYOUTS, DefaultImage(bytes(LARGEST), None))
+        Unsearched(nothing, nothing, "", Eager(), CONTEXT_LAYOUTS, DefaultImage(bytes(LARGEST), None))
 
 
 def test_a_known_layout_is_not_calibrated() -> None:
