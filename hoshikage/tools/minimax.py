@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from hoshikage.tools.calls import Calls
@@ -27,16 +28,23 @@ VALUE_ENDS: Final = Markers("</parameter>", spaced=False)
 
 def parse(cursor: TextCursor, calls: Calls) -> Steps[None]:
     while (yield from cursor.until(OPENS, Content)) is not None:
-        yield from calls.attempt(cursor, _calls(cursor, calls))
+        yield from calls.attempt(cursor, invokes(cursor, calls, INVOKE, CLOSES, _call))
 
 
-def _calls(cursor: TextCursor, calls: Calls) -> Steps[None]:
+def invokes(
+    cursor: TextCursor,
+    calls: Calls,
+    invoke: str,
+    closes: str,
+    call: Callable[[TextCursor, Calls], Steps[None]],
+) -> Steps[None]:
+    """Calls up to the tag that closes them; `call` reads one, from behind its `invoke` on."""
     yield from cursor.space()
-    yield from cursor.expect(INVOKE)
+    yield from cursor.expect(invoke)
     while True:
-        yield from _call(cursor, calls)
+        yield from call(cursor, calls)
         yield from cursor.space()
-        if (yield from cursor.skip(INVOKE, CLOSES)) != INVOKE:
+        if (yield from cursor.skip(invoke, closes)) != invoke:
             cursor.begin()
             yield from cursor.space()
             return

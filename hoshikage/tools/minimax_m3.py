@@ -13,6 +13,7 @@ from typing import Any, Final
 from hoshikage.tools.calls import Calls
 from hoshikage.tools.cursor import Markers, NotACall, Steps, TextCursor
 from hoshikage.tools.deltas import Content
+from hoshikage.tools.minimax import invokes
 from hoshikage.tools.tool_format import ToolFormat
 from hoshikage.tools.typed import MAX_VALUE, Arguments, typed, types_of
 
@@ -31,19 +32,7 @@ MAX_DEPTH: Final = 32
 
 def parse(cursor: TextCursor, calls: Calls) -> Steps[None]:
     while (yield from cursor.until(OPENS, Content)) is not None:
-        yield from calls.attempt(cursor, _calls(cursor, calls))
-
-
-def _calls(cursor: TextCursor, calls: Calls) -> Steps[None]:
-    yield from cursor.space()
-    yield from cursor.expect(INVOKE)
-    while True:
-        yield from _call(cursor, calls)
-        yield from cursor.space()
-        if (yield from cursor.skip(INVOKE, CLOSE)) != INVOKE:
-            cursor.begin()
-            yield from cursor.space()
-            return
+        yield from calls.attempt(cursor, invokes(cursor, calls, INVOKE, CLOSE, _call))
 
 
 def _call(cursor: TextCursor, calls: Calls) -> Steps[None]:

@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import threading
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +17,8 @@ import pytest
 from hoshikage import wire
 from hoshikage.cli.main import main
 from hoshikage.dispatch.client import Note
-from hoshikage.dispatch.latencies import Latencies
 from hoshikage.dispatch.model_state import ModelState
-from hoshikage.dispatch.status import DispatcherStatus, FullStatus
+from hoshikage.dispatch.status import DispatcherStatus
 from hoshikage.errors import InferenceFailed, QueueFull
 from hoshikage.http import listeners
 from hoshikage.http.keys import TLS
@@ -30,6 +29,7 @@ from hoshikage.protocols.hoshikage.insight import Insight
 from hoshikage.registry import ModelSpec, Registry
 from hoshikage.settings import Settings, config_dir, load
 from tests.gguf_files import Gguf
+from tests.stand_in import StandIn
 
 START_S = 20
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -84,7 +84,7 @@ def registry(work: Path) -> Registry:
     return Registry(config_dir() / "model_map.json")
 
 
-class Echo:
+class Echo(StandIn):
     """Answers with the number of turns and the last one's text; `hold` waits for the client to leave."""
 
     def __init__(self) -> None:
@@ -110,25 +110,6 @@ class Echo:
 
     def status(self) -> DispatcherStatus:
         return DispatcherStatus(state=ModelState.READY, label="second")
-
-    @property
-    def sleeps(self) -> bool:
-        return False
-
-    async def put_away(self) -> None:
-        pass
-
-    def kept_state(self) -> dict[str, Any]:
-        return {}
-
-    def restore(self, kept: Mapping[str, Any]) -> None:
-        raise AssertionError(kept)
-
-    def latencies(self) -> Latencies:
-        return Latencies()
-
-    async def full_status(self) -> FullStatus:
-        return FullStatus(self.status())
 
     async def preload(self, spec: ModelSpec) -> None:
         self.preloaded.append(spec.label)

@@ -86,11 +86,8 @@ def _repairs(answer: ClientResponse) -> str:
     return answer.headers.get(REPAIR_HEADER, "")
 
 
-class Chat(Client):
-    """/v1/chat/completions."""
-
-    route = "/v1/chat/completions"
-    roles = ("system", "developer")
+class Listed(Client):
+    """A conversation is a list of messages, a tool a function."""
 
     def __init__(self, session: ClientSession, url: str, model: str, tools: dict[str, dict[str, Any]]) -> None:
         super().__init__(session, url, model, tools)
@@ -102,6 +99,13 @@ class Chat(Client):
 
     def system(self, role: str, text: str) -> None:
         self.body["messages"].append({"role": role, "content": text})
+
+
+class Chat(Listed):
+    """/v1/chat/completions."""
+
+    route = "/v1/chat/completions"
+    roles = ("system", "developer")
 
     def user(self, texts: Sequence[str]) -> None:
         parts = [{"type": "text", "text": text} for text in texts]
@@ -319,21 +323,10 @@ class Messages(Client):
         return self.heard({"content": blocks, "stop_reason": reason, **({"warnings": 1} if warned else {})})
 
 
-class Ollama(Client):
+class Ollama(Listed):
     """/api/chat."""
 
     route = "/api/chat"
-
-    def __init__(self, session: ClientSession, url: str, model: str, tools: dict[str, dict[str, Any]]) -> None:
-        super().__init__(session, url, model, tools)
-        self.body["messages"] = []
-        if tools:
-            self.body["tools"] = [
-                {"type": "function", "function": {"name": name, "parameters": schema}} for name, schema in tools.items()
-            ]
-
-    def system(self, role: str, text: str) -> None:
-        self.body["messages"].append({"role": role, "content": text})
 
     def user(self, texts: Sequence[str]) -> None:
         self.body["messages"].append({"role": "user", "content": "\n".join(texts)})

@@ -14,9 +14,8 @@ from aiohttp import ClientSession
 
 from hoshikage import wire
 from hoshikage.dispatch.client import Note
-from hoshikage.dispatch.latencies import Latencies
 from hoshikage.dispatch.model_state import ModelState
-from hoshikage.dispatch.status import DispatcherStatus, FullStatus, RunnerStatus
+from hoshikage.dispatch.status import DispatcherStatus, RunnerStatus
 from hoshikage.dispatch.totals import Totals
 from hoshikage.errors import InvalidRequest, QueueFull, ShuttingDown
 from hoshikage.http import listeners
@@ -27,6 +26,7 @@ from hoshikage.protocols import app
 from hoshikage.protocols.hoshikage.insight import Insight
 from hoshikage.registry import ModelSpec, Registry
 from hoshikage.settings import Settings, load
+from tests.stand_in import StandIn
 
 Step = Note | Exception | asyncio.Event
 
@@ -44,7 +44,7 @@ def answer(*texts: str, reason: wire.FinishReason = "stop") -> list[Step]:
     return [wire.Started(1, 5), *tokens, finished(reason)]
 
 
-class GatedDispatcher:
+class GatedDispatcher(StandIn):
     """Answers every request by `steps`: a note is yielded, an error raised, a gate waited for."""
 
     def __init__(self) -> None:
@@ -100,25 +100,6 @@ class GatedDispatcher:
             ),
             totals=Totals(loads=len(self.asked)),
         )
-
-    @property
-    def sleeps(self) -> bool:
-        return False
-
-    async def put_away(self) -> None:
-        pass
-
-    def kept_state(self) -> dict[str, Any]:
-        return {}
-
-    def restore(self, kept: Mapping[str, Any]) -> None:
-        raise AssertionError(kept)
-
-    def latencies(self) -> Latencies:
-        return Latencies()
-
-    async def full_status(self) -> FullStatus:
-        return FullStatus(self.status())
 
     async def start(self) -> None:
         pass

@@ -1,0 +1,38 @@
+"""What a dispatcher does that tests are not about: it never sleeps, and has nothing to put away."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+from hoshikage.dispatch.latencies import Latencies
+from hoshikage.dispatch.status import DispatcherStatus, FullStatus
+
+
+class StandIn(ABC):
+    """To be completed with what the test is about."""
+
+    @abstractmethod
+    def status(self) -> DispatcherStatus:
+        """Says what is loaded."""
+
+    @property
+    def sleeps(self) -> bool:
+        return False
+
+    async def put_away(self) -> None:
+        """There is nothing."""
+        return
+
+    def kept_state(self) -> dict[str, Any]:
+        return {}
+
+    def restore(self, kept: Mapping[str, Any]) -> None:
+        raise AssertionError(kept)
+
+    def latencies(self) -> Latencies:
+        return Latencies()
+
+    async def full_status(self) -> FullStatus:
+        return FullStatus(self.status())
