@@ -21,6 +21,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     "architectures": frozenset(),
     "cores": frozenset(),
     "heap": frozenset(),
+    "urls": frozenset(),
     "messages": frozenset({"errors"}),
     "wire": frozenset({"errors", "params", "infos"}),
     "gguf": frozenset({"errors", "architectures"}),
@@ -38,7 +39,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     "page": frozenset(),
     "sleeper": frozenset(),
     "programs": frozenset({"errors"}),
-    "hub": frozenset({"errors", "gguf"}),
+    "hub": frozenset({"errors", "gguf", "urls"}),
     # the runner's side, from the bottom up
     "native_os": frozenset({"errors"}),
     "_ffi": frozenset({"errors", "params", "infos"}),
@@ -49,7 +50,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     # beside both: what keeps memory
     "keeper": frozenset({"errors", "native_os", "durable"}),
     # the server's side, from the bottom up
-    "library": frozenset({"errors", "params", "infos", "durable", "locked_file", "messages"}),
+    "library": frozenset({"errors", "params", "infos", "urls", "durable", "locked_file", "messages"}),
     "tools": frozenset({"errors", "params"}),
     "dispatch": VALUES | {"runner", "library", "registry", "gguf", "option", "options", "settings", "messages"},
     "http": VALUES | {"dispatch", "registry", "settings", "messages", "access", "heap"},

@@ -17,6 +17,7 @@ from hoshikage.errors import HoshikageError, NotFound, PermissionRefused, Unavai
 from hoshikage.hub.address import Address
 from hoshikage.hub.choice import RemoteFile
 from hoshikage.hub.transfer import Remote, head, read_json
+from hoshikage.urls import public
 
 MODELSCOPE: Final = "https://www.modelscope.cn"
 MAIN: Final = "main"
@@ -251,12 +252,6 @@ class PlainUrl:
     def finish(self, file: RemoteFile, placed: Placed) -> Path:
         del file
         return placed.target
-
-
-def public(url: str) -> str:
-    """The address without what may be secret in it: user, password, query."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def _inside(path: str) -> Path:

@@ -11,10 +11,11 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, Final
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from hoshikage import __version__
 from hoshikage.errors import InstallFailed
+from hoshikage.urls import public
 
 _TIMEOUT_S: Final = 30.0
 """A download that brings no byte for so many seconds is given up."""
@@ -59,15 +60,6 @@ def read_json(url: str) -> Any:
 
 def is_url(text: str) -> bool:
     return "://" in text
-
-
-def public(url: str) -> str:
-    """The address without what may be secret in it: user, password, query."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:  # an address that is none
-        return url.partition("://")[0] + "://"
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def _open(url: str) -> Any:

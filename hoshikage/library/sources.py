@@ -13,6 +13,7 @@ from pathlib import Path
 
 from hoshikage.errors import InstallFailed
 from hoshikage.library import archive, contents, download, github, names, npm, releases
+from hoshikage.urls import public
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,7 @@ def _from_github(tag: str | None, backend: str, market: Sources, work: Path) -> 
 
 def _from_origin(origin: str, market: Sources, work: Path) -> Fetched:
     if download.is_url(origin):
-        shown = download.public(origin)
+        shown = public(origin)
         step = Step("library.step_downloading", shown)
         file = work / (Path(shown).name or "archive")
         download.fetch(origin, file, lambda done, total: market.progress(done, total, step))

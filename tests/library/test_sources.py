@@ -16,6 +16,7 @@ import pytest
 from hoshikage.errors import HoshikageError, InstallFailed, UsageError
 from hoshikage.library import download, github, npm, releases, sources
 from hoshikage.library.releases import Platform
+from hoshikage.urls import public
 
 from .conftest import Site
 from .test_archive import tar, zipped
@@ -80,7 +81,7 @@ def test_an_answer_that_is_no_json(site: Site) -> None:
 
 
 def test_secrets_of_an_address_are_not_shown() -> None:
-    assert download.public("https://me:secret@example.com/a.zip?token=1#x") == "https://example.com/a.zip"
+    assert public("https://me:secret@example.com/a.zip?token=1#x") == "https://example.com/a.zip"
 
 
 # what fits
