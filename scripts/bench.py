@@ -31,7 +31,7 @@ from bench_report import WAYS, Report, machine, markdown, resident_bytes
 from bench_targets import targets
 from bootstrap import Environment, prepare
 from screen import ROOT, Refused, Screen, run
-from serving import Server, get_json
+from serving import Server, get_json, is_unloaded, wait_until
 
 if TYPE_CHECKING:
     from bench_sections import Row
@@ -44,7 +44,6 @@ SLOW: Final = ("prompts", "second_turn", "clients")
 """Sections of which a quick run takes one round."""
 TOKENS: Final = {"builtin": 200, "tiny": 256, "small": 48, "mid": 32}
 POLL_S: Final = 0.002
-UNLOAD_PATIENCE_S: Final = 60.0
 
 
 def main(screen: Screen) -> int:
@@ -152,10 +151,7 @@ class Bench:
                 port = _free_port()
                 started = time.perf_counter()
                 with self._process(Path(folder), "--port", str(port)) as process:
-                    while get_json(f"http://127.0.0.1:{port}", "/health") is None:
-                        if process.poll() is not None:
-                            raise Refused("server_ended", status=process.returncode, output="")
-                        time.sleep(POLL_S)
+                    wait_until(partial(_is_healthy, process, port), "server_silent", pause_s=POLL_S, output="")
                     taken.append((time.perf_counter() - started) * 1e3)
         return taken
 
@@ -231,19 +227,11 @@ class Bench:
 
     def await_spare(self, url: str) -> None:
         """Until a runner has been started ahead, as it is while nobody asks for anything."""
-        deadline = time.monotonic() + UNLOAD_PATIENCE_S
-        while get_json(url, "/v1/status")["runner"]["ahead"] is None:
-            if time.monotonic() > deadline:
-                raise Refused("bench_no_spare", seconds=UNLOAD_PATIENCE_S)
-            time.sleep(POLL_S)
+        wait_until(lambda: get_json(url, "/v1/status")["runner"]["ahead"] is not None, "bench_no_spare", pause_s=POLL_S)
 
     def await_sleep(self, url: str) -> None:
         """Until the server is a sleeper, as it is when nobody asks for anything."""
-        deadline = time.monotonic() + UNLOAD_PATIENCE_S
-        while (status := get_json(url, "/v1/status")) is None or status["state"] != "sleeping":
-            if time.monotonic() > deadline:
-                raise Refused("bench_no_sleep", seconds=UNLOAD_PATIENCE_S)
-            time.sleep(0.2)
+        wait_until(lambda: (get_json(url, "/v1/status") or {}).get("state") == "sleeping", "bench_no_sleep")
 
     def _measure_memory(self, report: Report, folder: Path, file: Path, question: str) -> None:
         with self._server(folder, file, IDLE_TIMEOUT="1") as server:
@@ -252,12 +240,8 @@ class Bench:
             status = get_json(server.url, "/v1/status")
             report.memory["server_loaded"] = resident_bytes(server.process.pid)
             report.memory["runner_loaded"] = resident_bytes(status["runner"]["pid"])
-            deadline = time.monotonic() + UNLOAD_PATIENCE_S
-            while status["model"]["state"] != "unloaded":
-                if time.monotonic() > deadline:
-                    raise Refused("bench_no_unload", seconds=UNLOAD_PATIENCE_S)
-                time.sleep(0.1)
-                status = get_json(server.url, "/v1/status")
+            wait_until(lambda: is_unloaded(server.url), "bench_no_unload")
+            status = get_json(server.url, "/v1/status")
             report.memory["server_unloaded"] = resident_bytes(server.process.pid)
             report.memory["runner_unloaded"] = 0 if status["runner"]["pid"] is None else -1
 
@@ -346,6 +330,13 @@ def _answer(bare: subprocess.Popen[str], server: Server, way: str, question: str
     bare.stdin.write(json.dumps({"question": question, "max_tokens": maximum, "sampler": way}) + "\n")
     bare.stdin.flush()
     return Answer(**_read(bare))
+
+
+def _is_healthy(process: subprocess.Popen[bytes], port: int) -> bool:
+    """Whether the server that starts answers. Raises Refused for one that has ended."""
+    if process.poll() is not None:
+        raise Refused("server_ended", status=process.returncode, output="")
+    return get_json(f"http://127.0.0.1:{port}", "/health") is not None
 
 
 def _bare(process: subprocess.Popen[str], maximum: int, **asked: Any) -> Answer:

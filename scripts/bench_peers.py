@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -13,11 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from screen import ROOT, Refused
+from screen import ROOT
+from serving import wait_until
 
 FOLDER: Final = ROOT / ".cache" / "bench-peers" / "venv"
 PACKAGES: Final = ("xllamacpp", "matplotlib")
-PATIENCE_S: Final = 120
 
 
 def environment() -> Path | None:
@@ -43,7 +42,8 @@ def llama_server(python: Path, model: Path, slots: int, n_ctx: int) -> Iterator[
         assert process.stdout is not None
         try:
             process.stdout.readline()
-            _await(f"http://127.0.0.1:{port}/health")
+            url = f"http://127.0.0.1:{port}/health"
+            wait_until(lambda: _answers(url), "server_silent", output="llama-server")
             yield f"http://127.0.0.1:{port}"
         finally:
             process.stdin.close()
@@ -58,14 +58,6 @@ def _has(python: Path) -> bool:
     return (
         python.exists() and subprocess.run([str(python), "-c", code], capture_output=True, check=False).returncode == 0
     )
-
-
-def _await(url: str) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not _answers(url):
-        if time.monotonic() > deadline:
-            raise Refused("server_silent", seconds=PATIENCE_S, output="llama-server")
-        time.sleep(0.05)
 
 
 def _answers(url: str) -> bool:

@@ -7,15 +7,13 @@ still hold it, so a real cold disk is slower than what is seen here.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
 
 from bench_client import ask
-from screen import Refused
-from serving import Server, get_json
+from serving import Server, is_unloaded, wait_until
 
 WAYS: Final = {
     "disk_cold": "bench_ram_disk_cold",
@@ -25,8 +23,6 @@ WAYS: Final = {
     "copy_held": "bench_ram_copy_held",
 }
 """Way -> its text: from the disk; the first load, which makes the copy; a later load from the copy."""
-UNLOAD_PATIENCE_S: Final = 60.0
-POLL_S: Final = 0.05
 
 
 def seconds_to_first_text(
@@ -37,7 +33,7 @@ def seconds_to_first_text(
     with serve(RAMDISK_PATH=disk, IDLE_TIMEOUT="1") as server:
         if way == "copy_held":
             ask(server.url, question, 1, stream=True)
-            _await_unload(server)
+            wait_until(lambda: is_unloaded(server.url), "bench_no_unload")
         if way.endswith("cold"):
             drop_from_page_cache(file)
         else:
@@ -58,11 +54,3 @@ def _read_through(file: Path) -> None:
     with file.open("rb", buffering=0) as stream:
         while stream.read(1 << 24):
             pass
-
-
-def _await_unload(server: Server) -> None:
-    deadline = time.monotonic() + UNLOAD_PATIENCE_S
-    while get_json(server.url, "/v1/status")["model"]["state"] != "unloaded":
-        if time.monotonic() > deadline:
-            raise Refused("bench_no_unload", seconds=UNLOAD_PATIENCE_S)
-        time.sleep(POLL_S)

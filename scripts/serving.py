@@ -28,6 +28,7 @@ ADDRESS: Final = re.compile(r"http://\S+?:\d+")
 START_PATIENCE_S: Final = 60.0
 STOP_PATIENCE_S: Final = 20.0
 ANSWER_PATIENCE_S: Final = 180.0
+WAIT_PATIENCE_S: Final = 120.0
 """The first answer waits for the library's examination and the model's load."""
 KEPT_LINES: Final = 30
 _PR_SET_PDEATHSIG: Final = 1
@@ -132,6 +133,20 @@ def get_json(url: str, path: str, timeout_s: float = 5.0) -> Any:
                 return json.loads(body) if answer.status == 200 else None
     except (OSError, http.client.HTTPException, ValueError):
         return None
+
+
+def wait_until(reached: Callable[[], bool], key: str, *, pause_s: float = 0.05, **details: object) -> None:
+    """Asks again and again whether it is so, since a server tells nobody of it. Raises Refused of that key."""
+    deadline = time.monotonic() + WAIT_PATIENCE_S
+    while not reached():
+        if time.monotonic() > deadline:
+            raise Refused(key, seconds=WAIT_PATIENCE_S, **details)
+        time.sleep(pause_s)
+
+
+def is_unloaded(url: str) -> bool:
+    """Whether the server has no model for chats in memory."""
+    return bool(get_json(url, "/v1/status")["model"]["state"] == "unloaded")
 
 
 def hoshikage_version(url: str, timeout_s: float) -> str | None:

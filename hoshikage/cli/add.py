@@ -48,7 +48,7 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     options = own_options(chosen(args, OWN))
     params = replace(context.settings.load_params, **options.loading())
     if "rope_scale" in options.given() and params.rope_scale != 1 and params.rope_scaling == "auto":
-        raise UsageError("cli.rope_scale_alone")
+        raise UsageError("engine.rope_scale_alone")
     file = Path(args.path).absolute()
     header = gguf.read_chat_model(file)
     file = gguf.first(file, header)

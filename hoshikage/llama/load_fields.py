@@ -44,6 +44,8 @@ def context_fields(library: Library, params: LoadParams) -> dict[str, float]:
         result |= {"type_k": GGML_TYPES[params.type_k], "type_v": GGML_TYPES[params.type_v]}
     if not params.kv_offload:
         result["offload_kqv"] = 0
+    if params.rope_scaling == "auto" and params.rope_scale != 1:
+        raise ModelLoadFailed("engine.rope_scale_alone")
     if params.rope_scaling != "auto":
         library.require("rope_scaling")
         result["rope_scaling_type"] = ROPE_SCALING[params.rope_scaling]

@@ -149,10 +149,6 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{path} は取りに行けません。先にダウンロードして、この PC にあるファイルを指定してください。",
         "{path} is not fetched for you: only files on this machine are taken. Download it first, then name the file.",
     ),
-    "rope_scale_alone": (
-        "--rope-scale だけでは何も変わりません。--rope-scaling（none、linear、yarn）もあわせて指定してください。",
-        "--rope-scale alone changes nothing. Give --rope-scaling (none, linear or yarn) with it.",
-    ),
     "stop_empty": (
         "停止文字列が空です。空でない文字列を指定するか、書かずに省いてください。",
         "A stop string is empty. Give it some text, or leave it out.",

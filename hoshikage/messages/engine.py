@@ -173,6 +173,12 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "推論エンジンの内部で予期しないエラーが起きました。ログにその場所があります。",
         "Something unforeseen went wrong inside the engine. The log says where.",
     ),
+    "rope_scale_alone": (
+        "ROPE_SCALE（--rope-scale）だけでは何も変わりません。ROPE_SCALING（--rope-scaling。none、linear、yarn）も"
+        "あわせて指定してください。",
+        "ROPE_SCALE (--rope-scale) alone changes nothing. Give ROPE_SCALING (--rope-scaling: none, linear or yarn) "
+        "with it.",
+    ),
     "beyond_training": (
         "コンテキストが、モデルの学習した長さより長くなっています（ROPE_SCALING、ROPE_SCALE）。長い会話では答えの質が"
         "落ちることがあります。",

@@ -221,7 +221,7 @@ def test_settings_of_one_model(cli: Cli, model: Path, work: Path, registry: Regi
             2,
             "--lora に「a.gguf:1000」は使えません。使える値: GGUF[:SCALE] (-100 … 100; ≤ 16)",
         ),
-        (("--rope-scale", "2"), 2, "--rope-scaling（none、linear、yarn）もあわせて"),
+        (("--rope-scale", "2"), 2, "--rope-scaling。none、linear、yarn）もあわせて"),
         (("--temperature", "nan"), 2, "--temperature に「nan」は使えません。使える値: 0.0 … 2.0"),
         (("--chat-template", "none.jinja"), 1, "none.jinja を読めません"),
         (("--chat-template", "raw.jinja"), 1, "UTF-8 のテキストになっていません"),

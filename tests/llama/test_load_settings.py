@@ -199,14 +199,16 @@ def flash_attention(found: dict[str, Any]) -> str:
 @pytest.mark.native
 @pytest.mark.parametrize("release", RELEASES)
 def test_what_cannot_be_had_is_refused_by_name(release: str, libraries: dict[str, Path], demo_model: Path) -> None:
-    conflict, no_gpu, unused = load(
+    conflict, alone, no_gpu, unused = load(
         libraries[release],
         demo_model,
         {"type_v": "q8_0", "flash_attn": "off"},
+        {"rope_scale": 2.0},
         {"require_gpu": True},
         {"require_gpu": True, "n_gpu_layers": 0},
     )
     assert (conflict["error"], conflict["key"]) == ("ModelLoadFailed", "engine.kv_needs_flash_attn")
+    assert (alone["error"], alone["key"]) == ("ModelLoadFailed", "engine.rope_scale_alone")
     assert (no_gpu["error"], no_gpu["key"], no_gpu["status"]) == ("Unavailable", "engine.gpu_required", 503)
     assert "CPU" in no_gpu["details"]["devices"]
     assert (unused["error"], unused["key"], unused["status"]) == ("Unavailable", "engine.gpu_unused", 503)
