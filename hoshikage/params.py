@@ -103,6 +103,18 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Medium:
+    """A picture or a sound of a conversation, as the file that was sent."""
+
+    kind: Literal["image", "audio"]
+    data: bytes
+    digest: str
+    """SHA-256 of `data` in hexadecimal: equal files make equal prefixes."""
+    mark: str
+    """What stands in its place in a message's content. It is drawn anew for each request, so that no text can be it."""
+
+
+@dataclass(frozen=True, slots=True)
 class ChatPrompt:
     """Turns to be rendered by the model's own chat template."""
 
@@ -115,6 +127,8 @@ class ChatPrompt:
     """What the answer has begun with already, behind the template's text; texts of control tokens become those."""
     before: tuple[int, ...] = ()
     """Tokens of what was said before, in front of the template's text."""
+    media: tuple[Medium, ...] = ()
+    """What the marks in the contents stand for, each once, in the order of the messages."""
 
 
 # Structs with a tag, so that a frame tells them apart; a dataclass cannot have one.
