@@ -26,6 +26,9 @@ class ModelInfo:
     """Keys of messages that say what is not as the settings have it."""
     purposes: tuple[str, ...] = ("text", "embeddings")
     """What can be asked of it: `text`, `embeddings`, `rerank`."""
+    images: bool = False
+    audio: bool = False
+    """Whether its projector reads pictures, and sound."""
     n_threads: int = 0
     """Threads that compute one token."""
     is_busy: bool = False

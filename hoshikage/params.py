@@ -366,6 +366,8 @@ class LoadParams:
     """Only what `WordTask` needs is loaded: the vocabulary and the metadata."""
     draft_path: str = ""
     """A small model of the same vocabulary that guesses the next tokens; empty for none."""
+    mmproj: str = ""
+    """A projector: what makes pictures and sounds into what the model reads; empty for none."""
     rope_scaling: str = "auto"
     """How positions beyond those of the training are told: `none`, `linear`, `yarn`; `auto` is as the GGUF says, and
     the context is no longer than the training's."""

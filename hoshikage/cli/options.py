@@ -16,6 +16,8 @@ from hoshikage.registry import is_file, read_template
 METAVARS: Final = {int: "N", float: "X", str: "FILE|chatml|gguf:NAME", list: "FILE[:SCALE]"}
 FORMS: Final = {"tensor_split": "X,Y,…", "override_tensor": "REGEX=BUFFER,…"}
 """Options that have a form are checked by it."""
+FILES: Final = ("draft", "mmproj")
+"""Those that name one file."""
 LISTS: Final = {row.name: row.parse for row in OWN if row.kind is list}
 """Lists of files with scales: name -> what divides one into both."""
 
@@ -31,7 +33,7 @@ def add_options(parser: Parser, rows: Iterable[Option]) -> None:
             metavar = "|".join((*(["N"] if row.kind is int else []), *row.words)) if row.words else METAVARS[row.kind]
             if row.form:
                 metavar = FORMS[row.name]
-            elif row.name == "draft":
+            elif row.name in FILES:
                 metavar = "FILE"
             action = "append" if row.kind is list else "store"
             group.add_argument(row.flag, dest=row.name, metavar=metavar, help=words, action=action)
@@ -49,8 +51,9 @@ def chosen(args: argparse.Namespace, rows: Iterable[Option]) -> dict[str, Any]:
     if template is not None and is_file(template):
         result["chat_template"] = str(Path(template).absolute())
         read_template(result["chat_template"])
-    if "draft" in result:
-        result["draft"] = str(Path(result["draft"]).absolute())
+    for name in FILES:
+        if name in result:
+            result[name] = str(Path(result[name]).absolute())
     for row in (row for row in rows if row.kind is list and row.name in result):
         result[row.name] = [f"{Path(path).absolute()}:{scale:f}" for path, scale in map(row.parse, result[row.name])]
     return result

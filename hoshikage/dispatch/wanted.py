@@ -16,7 +16,7 @@ from hoshikage.settings import Settings
 def load_key(spec: ModelSpec) -> Hashable:
     """The same for all names of one file with the same settings of loading, which need no load between them."""
     options = spec.options
-    changed = (options.chat_template, options.draft, options.lora, options.control_vectors)
+    changed = (options.chat_template, options.draft, options.mmproj, options.lora, options.control_vectors)
     return spec.file, tuple(sorted(options.loading().items())), changed
 
 
@@ -27,7 +27,8 @@ def wanted_load(spec: ModelSpec, settings: Settings) -> WantedLoad:
     except OSError:
         raise _file_missing(spec, spec.file) from None
     options = spec.options
-    beside = [*filter(None, (options.draft,)), *(path for path, _ in (*options.lora, *options.control_vectors))]
+    single = filter(None, (options.draft, options.mmproj))
+    beside = [*single, *(path for path, _ in (*options.lora, *options.control_vectors))]
     for file in map(Path, beside):
         if not file.is_file():
             raise _file_missing(spec, file)
@@ -38,6 +39,7 @@ def wanted_load(spec: ModelSpec, settings: Settings) -> WantedLoad:
         chat_template=read_template(options.chat_template),
         template_name=template_name(options.chat_template),
         draft_path=options.draft or "",
+        mmproj=options.mmproj or "",
         lora=options.lora,
         control_vectors=options.control_vectors,
         **options.loading(),
@@ -53,6 +55,7 @@ def wanted_words(spec: ModelSpec, settings: Settings) -> WantedLoad:
         wanted.params,
         vocab_only=True,
         draft_path="",
+        mmproj="",
         lora=(),
         control_vectors=(),
         require_gpu=False,

@@ -153,6 +153,8 @@ def _opened(
         return _Opened(mixed(prompt.parts, vocab, "prompt"), "prompt")
     if isinstance(prompt, InfillPrompt):
         return _Opened(_infill(prompt, vocab), prompt.param)
+    for medium in prompt.media:
+        raise InvalidRequest("engine.no_audio" if medium.kind == "audio" else "engine.no_images", param="messages")
     rendered = templates.render(prompt, datetime.now())
     tokens: list[int] = []
     for part in rendered.parts:

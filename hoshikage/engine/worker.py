@@ -27,7 +27,7 @@ from hoshikage.engine.sequence_pool import SequencePool
 from hoshikage.engine.session import Plan, Session
 from hoshikage.engine.tasks import Tasks
 from hoshikage.engine.vocabulary import Vocabulary
-from hoshikage.errors import HoshikageError, InferenceFailed, InvalidRequest, ModelLoadFailed
+from hoshikage.errors import HoshikageError, InferenceFailed, InvalidRequest, ModelLoadFailed, NotSupported
 from hoshikage.infos import ModelInfo
 from hoshikage.llama.adapters import Adapters
 from hoshikage.llama.context import Context
@@ -153,6 +153,8 @@ class Worker(threading.Thread):
         if params.vocab_only:
             self._loaded = Vocabulary.open(library, params, self._cancels, self._emit)
         else:
+            if params.mmproj:
+                raise NotSupported("library.media_lacking", names="mtmd_init_from_file")
             model, context = open_model(library, params, self._progress, self._try)
             try:
                 self._loaded = _Loaded(model, context, params, self._cancels, self._emit)

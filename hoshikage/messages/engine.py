@@ -217,6 +217,18 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{place} は使えません。このモデルには途中を埋めるためのトークンがありません: {names}",
         "{place} cannot be used: this model lacks the tokens for filling in the middle: {names}",
     ),
+    "no_images": (
+        "このモデルは画像を読めません。読める部品（mmproj）の GGUF を `hoshikage add … --mmproj` で指定するか、画像を"
+        "読めるモデルを使ってください。",
+        "This model does not read pictures. Give it a projector (mmproj) that does with `hoshikage add … --mmproj`, or "
+        "use a model that can.",
+    ),
+    "no_audio": (
+        "このモデルは音声を読めません。読める部品（mmproj）の GGUF を `hoshikage add … --mmproj` で指定するか、音声を"
+        "読めるモデルを使ってください。",
+        "This model does not read sound. Give it a projector (mmproj) that does with `hoshikage add … --mmproj`, or "
+        "use a model that can.",
+    ),
     # embeddings and ranking
     "no_embedding": (
         "モデルから埋め込みを得られませんでした。",

@@ -299,6 +299,12 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "The library in use (llama.cpp {version}) does not support {feature}; releases from {first} on do. Run "
         "`hoshikage lib install` for a newer one.",
     ),
+    "media_lacking": (
+        "いまのライブラリでは画像と音声を読めません。libmtmd が要ります（llama.cpp の公式ビルドでは libllama と同じ"
+        "フォルダーにあります）。ないもの: {names}",
+        "The library in use cannot read pictures and sound: libmtmd is needed, which lies beside libllama in "
+        "llama.cpp's official builds. Missing: {names}",
+    ),
     "handshake_failed": (
         "ライブラリ {file} は見かけと異なる動きをしました（{check}: 期待 {expected}、実際 {found}）。"
         "別のリリースを `hoshikage lib install --release リリース` で入れてください。",

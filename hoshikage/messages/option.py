@@ -46,6 +46,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "先のトークンを予測させる、同じ語彙の小さいモデルの GGUF",
         "GGUF of a small model of the same vocabulary that guesses tokens ahead",
     ),
+    "mmproj": (
+        "画像や音声を読ませる部品（mmproj）の GGUF",
+        "GGUF of the projector (mmproj) that lets it read pictures or sound",
+    ),
     "lora": ("LoRA アダプターの GGUF と強さ（何度でも）", "GGUF of a LoRA adapter, and its scale (repeatable)"),
     "control_vector": ("コントロールベクトルの GGUF と強さ（何度でも）", "as --lora, of a control vector"),
     "thinking": (

@@ -63,6 +63,11 @@ class OwnOptions:
         return self._text("draft")
 
     @property
+    def mmproj(self) -> str | None:
+        """The path of a projector, which makes pictures and sounds into what the model reads."""
+        return self._text("mmproj")
+
+    @property
     def lora(self) -> tuple[Scaled, ...]:
         """LoRA adapters, in the order by which requests number them."""
         return self._files("lora")

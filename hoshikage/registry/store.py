@@ -289,8 +289,9 @@ class Registry:
             template = Path(str(options.chat_template))
             options = options.having(chat_template=str(self._locate(template.parent, template.name)))
         if options.draft is not None:
-            draft = Path(options.draft)
-            options = options.having(draft=str(self._locate(draft.parent, draft.name)))
+            options = options.having(draft=self._located(options.draft))
+        if options.mmproj is not None:
+            options = options.having(mmproj=self._located(options.mmproj))
         for name in ("lora", "control_vector"):
             options = options.having_files(name, self._located)
         return ModelSpec(entry.label, file, entry.stop, created, options)

@@ -45,6 +45,7 @@ ALL: dict[str, Any] = {
     "require_gpu": "on",
     "chat_template": "chatml",
     "draft": "/models/draft.gguf",
+    "mmproj": "/models/mmproj.gguf",
     "lora": ["/models/style.gguf:0.500000", "/models/b.gguf:1.000000"],
     "control_vector": ["/models/calm.gguf:-1.000000"],
     "thinking": False,
