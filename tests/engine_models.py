@@ -16,7 +16,7 @@ _WIDTH, _INNER, _STATE, _RANK, _KERNEL, _LAYERS = 64, 128, 8, 4, 4, 2
 def write_mamba(file: Path) -> Path:
     """A Mamba of two layers and random weights, in F32: its state knows all of its text, and cannot be cut."""
     random = np.random.default_rng(7)
-    writer = _opened(file, "mamba")
+    writer = opened(file, "mamba")
     writer.add_embedding_length(_WIDTH)
     writer.add_block_count(_LAYERS)
     writer.add_feed_forward_length(0)
@@ -31,7 +31,7 @@ def write_mamba(file: Path) -> Path:
         values = random.normal(0, scale or shape[-1] ** -0.5, shape)
         writer.add_tensor(name, values.astype(np.float32))
 
-    n_tokens = _add_vocabulary(writer)
+    n_tokens = add_vocabulary(writer)
     tensor("token_embd.weight", n_tokens, _WIDTH, scale=1.0)
     writer.add_tensor("output.weight", _outward(random, n_tokens))
     writer.add_tensor("output_norm.weight", np.ones(_WIDTH, np.float32))
@@ -48,13 +48,13 @@ def write_mamba(file: Path) -> Path:
         writer.add_tensor(f"{block}.ssm_a", -slow / 8)
         writer.add_tensor(f"{block}.ssm_d", np.ones(_INNER, np.float32))
         tensor(f"{block}.ssm_out.weight", _WIDTH, _INNER)
-    return _closed(writer, file)
+    return closed(writer, file)
 
 
 def write_llama(file: Path) -> Path:
     """A llama of two layers and random weights, in F32: what it says depends on all of its text by attention."""
     random = np.random.default_rng(11)
-    writer = _opened(file, "llama")
+    writer = opened(file, "llama")
     writer.add_embedding_length(_WIDTH)
     writer.add_block_count(_LAYERS)
     writer.add_feed_forward_length(_INNER)
@@ -62,7 +62,7 @@ def write_llama(file: Path) -> Path:
     writer.add_head_count_kv(1)
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_rope_dimension_count(_WIDTH // 2)
-    n_tokens = _add_vocabulary(writer)
+    n_tokens = add_vocabulary(writer)
 
     def tensor(name: str, *shape: int, scale: float = 0.0) -> None:
         values = random.normal(0, scale or 2 * shape[-1] ** -0.5, shape)
@@ -81,14 +81,14 @@ def write_llama(file: Path) -> Path:
         tensor(f"{block}.ffn_gate", _INNER, _WIDTH)
         tensor(f"{block}.ffn_up", _INNER, _WIDTH)
         tensor(f"{block}.ffn_down", _WIDTH, _INNER)
-    return _closed(writer, file)
+    return closed(writer, file)
 
 
 def write_playback(file: Path) -> Path:
     """A llama of one layer whose attention gives nothing: each word is followed by one other, in a circle that leads
     through all of them, so that a text depends on its last token alone."""
     width = -(-(N_WORDS + 1) // 32) * 32
-    writer = _opened(file, "llama")
+    writer = opened(file, "llama")
     writer.add_embedding_length(width)
     writer.add_block_count(1)
     writer.add_feed_forward_length(32)
@@ -96,7 +96,7 @@ def write_playback(file: Path) -> Path:
     writer.add_head_count_kv(1)
     writer.add_layer_norm_rms_eps(1e-6)
     writer.add_rope_dimension_count(width)
-    n_tokens = _add_vocabulary(writer)
+    n_tokens = add_vocabulary(writer)
     inward, outward = np.zeros((n_tokens, width), np.float32), np.zeros((n_tokens, width), np.float32)
     first = n_tokens - N_WORDS
     for token in range(n_tokens):
@@ -114,7 +114,7 @@ def write_playback(file: Path) -> Path:
     writer.add_tensor("blk.0.ffn_gate.weight", np.zeros((32, width), np.float32))
     writer.add_tensor("blk.0.ffn_up.weight", np.zeros((32, width), np.float32))
     writer.add_tensor("blk.0.ffn_down.weight", np.zeros((width, 32), np.float32))
-    return _closed(writer, file)
+    return closed(writer, file)
 
 
 def words(*numbers: int) -> tuple[int, ...]:
@@ -133,14 +133,14 @@ def _outward(random: np.random.Generator, n_tokens: int) -> np.ndarray[Any, Any]
     return outward
 
 
-def _opened(file: Path, architecture: str) -> Any:
+def opened(file: Path, architecture: str) -> Any:
     writer: Any = gguf.GGUFWriter(file, architecture)
     writer.add_context_length(N_CTX)
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
     return writer
 
 
-def _add_vocabulary(writer: Any) -> int:
+def add_vocabulary(writer: Any) -> int:
     """<unk>, <s>, </s>, the bytes and N_WORDS words. How many tokens it has."""
     kinds = gguf.TokenType
     tokens = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
@@ -160,7 +160,7 @@ def _add_vocabulary(writer: Any) -> int:
     return len(tokens)
 
 
-def _closed(writer: Any, file: Path) -> Path:
+def closed(writer: Any, file: Path) -> Path:
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -106,6 +106,13 @@ LLAMA: Final = (
     optional("llama_memory_seq_cp", None, Memory, c_int32, c_int32, c_int32, c_int32, older=SEQ_CP),
     optional("llama_memory_seq_pos_min", c_int32, Memory, c_int32, older=("llama_kv_self_seq_pos_min",)),
     optional("llama_memory_seq_pos_max", c_int32, Memory, c_int32, older=("llama_kv_self_seq_pos_max",)),
+    # The state of one sequence. The last argument of those with one more is a set of flags: PARTIAL_ONLY is 1.
+    optional("llama_state_seq_get_size", c_size_t, Context, c_int32),
+    optional("llama_state_seq_get_data", c_size_t, Context, Array, c_size_t, c_int32),
+    optional("llama_state_seq_set_data", c_size_t, Context, Array, c_size_t, c_int32),
+    optional("llama_state_seq_get_size_ext", c_size_t, Context, c_int32, c_uint32),
+    optional("llama_state_seq_get_data_ext", c_size_t, Context, Array, c_size_t, c_int32, c_uint32),
+    optional("llama_state_seq_set_data_ext", c_size_t, Context, Array, c_size_t, c_int32, c_uint32),
     # Decoding
     optional("llama_encode", c_int32, Context, llama_batch),
     needed("llama_decode", c_int32, Context, llama_batch),
