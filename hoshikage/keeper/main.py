@@ -15,6 +15,7 @@ from typing import BinaryIO, Final
 from hoshikage.errors import HoshikageError, InferenceFailed, NotSupported
 from hoshikage.keeper import frames
 from hoshikage.keeper.desk import Desk
+from hoshikage.native_os import memory
 from hoshikage.native_os.process import die_with_parent
 
 EXIT_ORPHANED: Final = 3
@@ -26,6 +27,7 @@ def main(arguments: Sequence[str]) -> int:
     die_with_parent()
     if os.name == "posix" and os.getppid() != int(arguments[0]):  # it ended before the line above
         return EXIT_ORPHANED
+    memory.blank()  # Chroma's index keeps space for more vectors, and writes to its file whatever stands there
     asked, told = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no frame
     return answer(asked, told, Desk())

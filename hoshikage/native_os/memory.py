@@ -1,8 +1,9 @@
-"""How much memory of its own this process may take for a while. Any thread; one at a time."""
+"""How much memory of its own this process may take for a while, and what stands in it. Any thread; one at a time."""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ MOST_BYTES: Final = 2**30
 STATM: Final = Path("/proc/self/statm")
 DATA: Final = 5
 """Which number of /proc/self/statm is the pages of data and stacks."""
+M_PERTURB: Final = -6  # malloc.h of glibc
 
 
 @contextlib.contextmanager
@@ -38,3 +40,13 @@ def bounded(most: int = MOST_BYTES) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+def blank() -> None:
+    """From now on memory is given out without what stood in it before, where the C library can: that of GNU alone.
+
+    A library that writes a whole buffer to a file, of which it has filled a part, would write what others freed.
+    """
+    setting = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform.startswith("linux") else None
+    if setting is not None:
+        setting(M_PERTURB, 0xFF)  # the complement is what new memory is filled with

@@ -116,6 +116,18 @@ async def test_what_is_forgotten_is_gone_from_the_bytes_with_its_vector(bench: B
     assert b"Secret78word" not in bench.raw()
 
 
+async def test_no_file_has_what_the_keeper_freed(bench: Bench) -> None:
+    """Chroma's index has space for a hundred vectors; what stood in its memory before is written with it."""
+    wide = numpy.ones(192, "<f4").tobytes()
+    await bench.add(*(frames.Record(f"{n:032x}", "user", f"Kept{n}word.", 1.0, "c", wide) for n in range(10)))
+    for turn in range(20):
+        said = frames.Record(f"{100 + turn:032x}", "user", f"Secret{turn}word.", 1.0, "c", wide)
+        await bench.add(said)
+        await bench.keeper.ask(lambda n, name=said.id: frames.Forget(n, "local", (name,)), frames.Done)
+        assert b"Secret" not in bench.raw()
+        assert b"Kept9word" in bench.raw()
+
+
 async def test_what_is_too_old_goes(bench: Bench) -> None:
     await bench.add(record(1, time=10.0), record(2, time=99.0))
     await bench.keeper.ask(lambda n: frames.Forget(n, "", before=50.0), frames.Done)
