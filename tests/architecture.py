@@ -14,7 +14,8 @@ VALUES: Final = frozenset({"errors", "params", "infos", "wire"})
 OPTIONS: Final = frozenset({"option", "options"})
 MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     "errors": frozenset(),
-    "params": frozenset(),
+    "holds": frozenset(),
+    "params": frozenset({"holds"}),
     "infos": frozenset(),
     "durable": frozenset(),
     "locked_file": frozenset({"durable"}),
