@@ -11,6 +11,7 @@ from pathlib import Path
 from hoshikage import wire
 from hoshikage.dispatch.budget import Budget
 from hoshikage.dispatch.client import Dispatcher
+from hoshikage.dispatch.copier import Copier
 from hoshikage.dispatch.crashes import Crashes
 from hoshikage.dispatch.host import Exit, Host, HostFactory
 from hoshikage.dispatch.libraries import InstalledLibraries, Libraries
@@ -43,6 +44,7 @@ def assemble(
     several = settings.engine != "thread"
     ahead = settings.runner_ahead and several
     standby = StandbyRunner(libraries, make_host, settings.watchdog_timeout, wanted=ahead)
+    copier = Copier(ramdisk, settings.lang, always=settings.ramdisk_always)
 
     def pool(kind: Kind, lanes: int = 1) -> Pool:
         idle = settings.idle_timeout
@@ -51,7 +53,7 @@ def assemble(
             idle = min(idle or VOCABULARY_IDLE_S, VOCABULARY_IDLE_S)
         policy = Policy(idle, great, settings.watchdog_timeout, settings.lang, ahead)
         memory = ramdisk if kind == "chat" else RamDisk(None)
-        made = [Lifecycle(libraries, make_host, memory, crashes, policy, standby) for _ in range(lanes)]
+        made = [Lifecycle(libraries, make_host, memory, crashes, policy, standby, copier) for _ in range(lanes)]
         return Pool(kind, made, settings, crashes, clock)
 
     if not several:
@@ -63,7 +65,7 @@ def assemble(
         pool("rerank") if beside else None,
         pool("vocabulary"),
     )
-    standby.may_start = lambda: not any(one.busy for one in pools)
+    standby.may_start = copier.may_run = lambda: not any(one.busy for one in pools)
     budget = Budget(libraries, settings.queue_timeout)
     for one in pools.of_models():
         budget.watch(one.queue, one.lifecycles)
