@@ -88,6 +88,15 @@ OPTIONS: Final = (
     Option(
         "kv_reuse", one_of("off", "prefix"), "off | prefix", here=ANY, variable="KV_REUSE", default="off", scope=LOAD
     ),
+    Option("kv_store", one_of("off", "memory", "disk"), "off | memory | disk", variable="KV_STORE", default="off"),
+    Option(
+        "kv_store_size",
+        Decimal(0.001, 1_000_000.0),
+        "0.001 … 1000000 GiB",
+        variable="KV_STORE_SIZE",
+        default="2",
+    ),
+    Option("kv_store_ttl", Decimal(0.0, 36_500.0), "0 (= for good) … 36500 days", variable="KV_STORE_TTL", default="7"),
     Option(
         "speculation",
         one_of("off", "lookup"),

@@ -7,10 +7,6 @@ from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct
 
-from hoshikage.holds import Grammar as Grammar
-from hoshikage.holds import HeldCalls as HeldCalls
-from hoshikage.holds import ThoughtBudget as ThoughtBudget
-
 AUTO_LAYERS = -2
 """As n_gpu_layers: as many as fit."""
 RANDOM_SEED = 0xFFFFFFFF
@@ -80,6 +76,19 @@ class SamplingParams:
     """The model may not end its answer."""
     seed: int = RANDOM_SEED
     """0 to 2**32 - 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """What the whole answer must be an instance of."""
+
+    kind: Literal["json_schema", "gbnf"]
+    text: str
+    """The schema as JSON, or the grammar."""
+    param: str
+    """The request's field, for refusals."""
+    strict: bool = True
+    """A schema of which something cannot be enforced is refused; else that is left out, and told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +185,17 @@ NO_ADAPTERS = AdapterSet()
 
 
 @dataclass(frozen=True, slots=True)
+class ThoughtBudget:
+    """So many tokens of thoughts at most: then the mark that ends them is put in."""
+
+    tokens: int
+    opens: str
+    """The mark before thoughts; an answer that does not begin with it has none, unless the prompt ends with it."""
+    closes: str
+    """The mark behind them, as the answer's text has it."""
+
+
+@dataclass(frozen=True, slots=True)
 class GenerationRequest:
     """One job for the engine thread."""
 
@@ -193,8 +213,6 @@ class GenerationRequest:
     """So many answers to the one prompt; that of number i is drawn with seed + i."""
     grammar: Grammar | None = None
     thoughts: ThoughtBudget | None = None
-    calls: HeldCalls | None = None
-    """Not beside a grammar."""
     logprobs: int | None = None
     """None: no log probabilities; else how many of the likeliest tokens are told beside each chosen one."""
     echo: bool = False

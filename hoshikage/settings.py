@@ -21,7 +21,7 @@ import platformdirs
 from hoshikage import env_trust, envfile
 from hoshikage.errors import SettingInvalid
 from hoshikage.messages import Language, language_of
-from hoshikage.options import LOAD, RAMDISK, SETTINGS
+from hoshikage.options import LOAD, SETTINGS
 from hoshikage.params import LoadParams
 
 APP: Final = "hoshikage"
@@ -46,6 +46,12 @@ class Settings:
     model_dir: Path | None
     load_params: LoadParams
     """How models are loaded that say nothing else; its `model_path` is empty."""
+    kv_store: Literal["off", "memory", "disk"]
+    """Where conversations outlive the runner that had them."""
+    kv_store_size: float
+    """GiB that they may take there."""
+    kv_store_ttl: float
+    """Days that one stays which nobody goes on with; 0 is for good."""
     temperature: float
     top_p: float
     idle_timeout: float
@@ -126,11 +132,6 @@ class Settings:
         """The values by the names of their variables."""
         result = {row.variable: getattr(self.load_params if row.scope == LOAD else self, row.name) for row in SETTINGS}
         return {**result, LANGUAGE_VARIABLE: self.lang}
-
-    @property
-    def ramdisk_always(self) -> bool:
-        """Whether every model is copied, whatever that brings: for that a person made a RAM disk of their own."""
-        return self.ramdisk_path not in (None, Path(RAMDISK))
 
     @property
     def token_file(self) -> Path:

@@ -30,10 +30,21 @@ class Frame(msgspec.Struct, frozen=True, array_like=True, gc=False):
 # Commands, server to runner.
 
 
+class StateStore(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Where sequences are that earlier runners put away."""
+
+    key: str
+    """As kv_file.Header has it."""
+    paths: tuple[str, ...] = ()
+    """Their files, some of which may be gone by the time that they are wanted."""
+
+
 class Load(Frame, frozen=True, tag="load"):
     """Load a model. Answered by Loading events, then Loaded or Failed(job=None)."""
 
     params: LoadParams
+    store: StateStore | None = None
+    """None where nothing is put away."""
 
 
 class Generate(Frame, frozen=True, tag="generate"):
@@ -54,6 +65,13 @@ class Cancel(Frame, frozen=True, tag="cancel"):
     """End a job soon; its end event still comes (Finished with reason `cancelled`), unless it has come already."""
 
     job: int
+
+
+class PutAway(Frame, frozen=True, tag="put_away"):
+    """Write the kept sequences into these files, of which there is one for each. Answered by one PutAwayDone."""
+
+    paths: tuple[str, ...]
+    max_bytes: int
 
 
 # Events, runner to server.
@@ -231,6 +249,21 @@ class Failed(Frame, frozen=True, tag="failed"):
         return by_name(self.kind).of(self.key, self.details, param=self.param)
 
 
+class PutAwayDone(Frame, frozen=True, tag="put_away_done"):
+    """The kept sequences are written; what no file or bytes sufficed for is not."""
+
+    written: tuple[str, ...]
+    """Files of the command that are filled now."""
+    unchanged: tuple[str, ...]
+    """Files of the load whose sequences are kept as they are stored."""
+
+
+class StateLost(Frame, frozen=True, tag="state_lost"):
+    """A file of the load is damaged, or of another load: it is of no use to anybody."""
+
+    path: str
+
+
 class Log(Frame, frozen=True, tag="log"):
     """One line of the library's log. `level` is a `logging` level number."""
 
@@ -238,10 +271,10 @@ class Log(Frame, frozen=True, tag="log"):
     line: str
 
 
-Command = Load | Generate | Perform | Cancel
+Command = Load | Generate | Perform | Cancel | PutAway
 Answered = Tokens | Counts | Text | Vector | Score
 JobEvent = Started | Prefill | Echo | Token | ChoiceEnd | Answered | Finished | Failed
-Event = Ready | Loading | Loaded | JobEvent | Log
+Event = Ready | Loading | Loaded | JobEvent | PutAwayDone | StateLost | Log
 
 _encoder = msgspec.msgpack.Encoder()
 _command_decoder: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)

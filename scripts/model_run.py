@@ -69,7 +69,7 @@ def generative(library: Path, name: str, file: str) -> dict[str, Any]:
     ]
     params = LoadParams(file, n_ctx=N_CTX, n_threads=1, controls=gguf.read(Path(file)).controls)
     bare, result = by_itself(library, params, requests)
-    controls = {"n_ctx": N_CTX, "controls": params.controls}
+    controls: dict[str, Any] = {"n_ctx": N_CTX, "controls": params.controls}
     engine = Engine(library, file, n_batch=512, **controls)
     try:
         answers = [by_the_engine(engine, request) for request in requests]

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Final
 
 PACKAGE: Final = "hoshikage"
-VALUES: Final = frozenset({"errors", "params", "infos", "wire"})
+VALUES: Final = frozenset({"errors", "params", "infos", "wire", "kv_file"})
 OPTIONS: Final = frozenset({"option", "options"})
 MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     "errors": frozenset(),
-    "holds": frozenset(),
-    "params": frozenset({"holds"}),
+    "params": frozenset(),
     "infos": frozenset(),
+    "kv_file": frozenset(),
     "durable": frozenset(),
     "locked_file": frozenset({"durable"}),
     "architectures": frozenset(),

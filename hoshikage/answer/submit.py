@@ -28,9 +28,10 @@ def submit(request: web.Request, spec: ModelSpec, work: Work, *, whole: bool = F
 
     `whole`: the client gets the answer when it has ended.
     """
-    name = CALLER.get().name
+    caller = CALLER.get()
+    name = caller.name
     if isinstance(work, GenerationRequest):
-        work = replace(work, scope=name or "", whole=whole)
+        work = replace(work, scope=caller.scope, whole=whole)
         if work.lora is None:
             scales = scales_in_force(request.app[LORA_SCALES], spec)
             work = replace(work, lora=(spec.own_lora or None) if scales is None else scales)

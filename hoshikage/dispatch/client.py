@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import asdict, replace
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -31,6 +31,9 @@ from hoshikage.errors import InvalidRequest, ModelLoadFailed, QueueFull
 from hoshikage.params import GenerationRequest, WordTask, Work
 from hoshikage.registry import ModelSpec
 from hoshikage.settings import Settings
+
+if TYPE_CHECKING:
+    from hoshikage.dispatch.kv_store import KvStore
 
 KEPT_RECORDS: Final = 20
 MIB: Final = 2**20
@@ -61,13 +64,22 @@ Note = Waiting | wire.Loading | Answering | RunNote
 class Dispatcher:
     """Made once by the server (`making.create`), closed with `stop`."""
 
-    def __init__(self, settings: Settings, pools: Pools, libraries: Libraries, crashes: Crashes, clock: Clock) -> None:
-        """`clock` gives monotonic seconds."""
+    def __init__(
+        self,
+        settings: Settings,
+        pools: Pools,
+        libraries: Libraries,
+        crashes: Crashes,
+        clock: Clock,
+        store: KvStore | None = None,
+    ) -> None:
+        """`clock` gives monotonic seconds. `store`: where conversations outlive their runners."""
         self._settings = settings
         self._pools = pools
         self._libraries = libraries
         self._crashes = crashes
         self._clock = clock
+        self.store: Final = store
         self._records: deque[AnswerRecord] = deque(maxlen=KEPT_RECORDS)
         self._totals = Totals()
         self._latencies = Latencies()
@@ -85,9 +97,13 @@ class Dispatcher:
     async def stop(self) -> None:
         """Ends the runners, and what still runs with them."""
         self.drain()
+        if self.store is not None:
+            self.store.stop_taking()
         for pool in self._pools:
             for lifecycle in pool.lifecycles:
                 await lifecycle.stop()
+        if self.store is not None:
+            await self.store.let_go()
 
     async def preload(self, spec: ModelSpec) -> None:
         """Loads a model in its turn, as a request for it would. Raises HoshikageError."""
@@ -231,10 +247,13 @@ class Dispatcher:
         )
 
     async def put_away(self) -> None:
-        """Gives back what is kept for the next load alone: the runner ahead, and the copy in memory."""
+        """Gives back what is kept for the next load alone: the runner ahead, the copy in memory, and conversations that
+        are put away in memory."""
         for pool in self._pools:
             for lifecycle in pool.lifecycles:
                 await lifecycle.put_away()
+        if self.store is not None:
+            await self.store.let_go()
 
     def kept_state(self) -> dict[str, Any]:
         """The figures as plain values."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hoshikage import wire
 from hoshikage.dispatch.budget import Budget
 from hoshikage.dispatch.client import Dispatcher
-from hoshikage.dispatch.copier import Copier
 from hoshikage.dispatch.crashes import Crashes
 from hoshikage.dispatch.host import Exit, Host, HostFactory
 from hoshikage.dispatch.libraries import InstalledLibraries, Libraries
@@ -22,13 +23,29 @@ from hoshikage.dispatch.ramdisk import RamDisk
 from hoshikage.dispatch.standby import StandbyRunner
 from hoshikage.settings import Settings, cache_dir
 
+if TYPE_CHECKING:
+    from hoshikage.dispatch.kv_store import KvStore
+
 
 def create(settings: Settings, environ: Mapping[str, str]) -> Dispatcher:
     """The dispatcher of a server. `environ` is where the system's own library search is described."""
     libraries = InstalledLibraries(settings, environ)
     in_process = settings.engine == "thread"
     ramdisk = RamDisk(settings.ramdisk_path, limit=int(settings.ramdisk_size * 2**30))
-    return assemble(settings, libraries, embedded_host if in_process else process_host, ramdisk, time.monotonic)
+    make_host = embedded_host if in_process else process_host
+    return assemble(settings, libraries, make_host, ramdisk, time.monotonic, store_of(settings))
+
+
+def store_of(settings: Settings) -> KvStore | None:
+    """Where conversations outlive their runners, as KV_STORE has it."""
+    if settings.kv_store == "off":
+        return None
+    from hoshikage.dispatch import kv_store  # only where somebody wants it
+
+    max_bytes, max_age_s = int(settings.kv_store_size * 2**30), settings.kv_store_ttl * 86_400
+    if settings.kv_store == "disk":
+        return kv_store.folder_store(cache_dir(), max_bytes, max_age_s)
+    return kv_store.memory_store(max_bytes, max_age_s, unnamed=hasattr(os, "memfd_create"))
 
 
 def assemble(
@@ -37,6 +54,7 @@ def assemble(
     make_host: HostFactory,
     ramdisk: RamDisk,
     clock: Callable[[], float],
+    store: KvStore | None = None,
 ) -> Dispatcher:
     """A dispatcher with all its pools. An engine within this process is the only one: libraries share its address
     space, and their logs and devices."""
@@ -44,7 +62,6 @@ def assemble(
     several = settings.engine != "thread"
     ahead = settings.runner_ahead and several
     standby = StandbyRunner(libraries, make_host, settings.watchdog_timeout, wanted=ahead)
-    copier = Copier(ramdisk, settings.lang, always=settings.ramdisk_always)
 
     def pool(kind: Kind, lanes: int = 1) -> Pool:
         idle = settings.idle_timeout
@@ -53,11 +70,12 @@ def assemble(
             idle = min(idle or VOCABULARY_IDLE_S, VOCABULARY_IDLE_S)
         policy = Policy(idle, great, settings.watchdog_timeout, settings.lang, ahead)
         memory = ramdisk if kind == "chat" else RamDisk(None)
-        made = [Lifecycle(libraries, make_host, memory, crashes, policy, standby, copier) for _ in range(lanes)]
+        kept = store if kind == "chat" else None
+        made = [Lifecycle(libraries, make_host, memory, crashes, policy, standby, kept) for _ in range(lanes)]
         return Pool(kind, made, settings, crashes, clock)
 
     if not several:
-        return Dispatcher(settings, Pools(pool("chat")), libraries, crashes, clock)
+        return Dispatcher(settings, Pools(pool("chat")), libraries, crashes, clock, store)
     beside = settings.embedding_memory > 0
     pools = Pools(
         pool("chat", settings.max_models),
@@ -65,12 +83,12 @@ def assemble(
         pool("rerank") if beside else None,
         pool("vocabulary"),
     )
-    standby.may_start = copier.may_run = lambda: not any(one.busy for one in pools)
+    standby.may_start = lambda: not any(one.busy for one in pools)
     budget = Budget(libraries, settings.queue_timeout)
     for one in pools.of_models():
         budget.watch(one.queue, one.lifecycles)
         one.on_change = budget.changed
-    return Dispatcher(settings, pools, libraries, crashes, clock)
+    return Dispatcher(settings, pools, libraries, crashes, clock, store)
 
 
 def process_host(library: Path, on_event: Callable[[wire.Event], None], on_exit: Callable[[Exit], None]) -> Host:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from hoshikage import wire
 from hoshikage.dispatch.crashes import NOBODY, Origin
@@ -17,10 +17,16 @@ from hoshikage.errors import HoshikageError, ModelCrashed
 from hoshikage.infos import LibraryInfo, ModelInfo
 from hoshikage.params import LoadParams, Work
 
+if TYPE_CHECKING:
+    from hoshikage.dispatch.kv_store import Shelf
+
 library_logger = logging.getLogger("hoshikage.llama")
 
 OVERTIME: Final = "SIGALRM"
 """How a runner ends itself whose preparation of a job does not come to an end."""
+
+PUT_AWAY_S: Final = 10.0
+"""Most time that a runner has to put its sequences away: somebody may wait for the next model, or for the end."""
 
 JobItem = wire.JobEvent | HoshikageError
 
@@ -58,6 +64,7 @@ class Runner:
         self.model: ModelInfo | None = None
         self.tried_layers: int | None = None
         """The layers on the GPU that a first decode is just tried with."""
+        self._shelf: Shelf | None = None
         self._host = make_host(library, self._on_event, self._on_exit)
         self._watchdog = watchdog
         self._progress = progress
@@ -91,12 +98,13 @@ class Runner:
         assert isinstance(ready, wire.Ready)
         self.library = ready.library
 
-    async def load(self, params: LoadParams) -> None:
-        """Loads the model. Raises what the runner refuses it with, or ModelCrashed."""
+    async def load(self, params: LoadParams, shelf: Shelf | None = None) -> None:
+        """Loads the model. Raises what the runner refuses it with, or ModelCrashed. `shelf`: what is stored for it."""
         if self._exit is not None:
             raise self._exit
         answer = self._ask()
-        self._host.send(wire.Load(params))
+        self._shelf = shelf
+        self._host.send(wire.Load(params, None if shelf is None else shelf.frame))
         loaded = await answer
         assert isinstance(loaded, wire.Loaded)
         self.model = loaded.model
@@ -120,9 +128,29 @@ class Runner:
             self._host.send(wire.Cancel(job.number))
 
     async def stop(self, error: HoshikageError) -> None:
-        """Ends the host and waits until it is gone; what still runs fails with `error`."""
+        """Ends the host and waits until it is gone; what still runs fails with `error`. What it keeps of sequences is
+        put away first."""
+        done = None if self._shelf is None or self.model is None else await self._put_away(self._shelf)
         await self._host.stop()
         self._fail(error)
+        if self._shelf is not None and done is not None:
+            self._shelf.take_in(done)
+
+    async def _put_away(self, shelf: Shelf) -> wire.PutAwayDone | None:
+        """None where nothing was asked for. A runner that is too slow, or ends, has put nothing away."""
+        command = await shelf.make()
+        if command is None:
+            return None
+        if self._exit is not None:
+            return wire.PutAwayDone((), ())
+        answer = self._ask()
+        self._host.send(command)
+        try:
+            done = await asyncio.wait_for(answer, PUT_AWAY_S)
+        except (HoshikageError, asyncio.TimeoutError):
+            return wire.PutAwayDone((), ())
+        assert isinstance(done, wire.PutAwayDone)
+        return done
 
     def _ask(self) -> asyncio.Future[wire.Event]:
         self._answer = self._loop.create_future()
@@ -138,8 +166,11 @@ class Runner:
         elif isinstance(event, wire.Loading):
             self.tried_layers = event.layers
             self._progress(event.progress)
-        elif isinstance(event, (wire.Ready, wire.Loaded)):
+        elif isinstance(event, (wire.Ready, wire.Loaded, wire.PutAwayDone)):
             self._settle(event)
+        elif isinstance(event, wire.StateLost):
+            if self._shelf is not None:
+                self._shelf.lost(event.path)
         elif isinstance(event, wire.Failed) and event.job is None:
             self._settle(event.error())
         else:

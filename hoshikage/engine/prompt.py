@@ -42,9 +42,6 @@ class Prompt:
     """Both as in wire.Started."""
     shifted: int = 0
     thoughts: ThoughtLimit | None = None
-    """The bound that ends them."""
-    held: ThoughtLimit | None = None
-    """Those behind which a grammar holds the answer, or in which no call is."""
     echo: tuple[bytes, ...] | None = None
     """The bytes of the tokens that are told back; None for nothing."""
 
@@ -94,10 +91,7 @@ def prepare(
         repairs=opened.repairs,
         shifted=opened.shifted,
         tail=opened.tail,
-        thoughts=None if request.grammar else _limit(request.thoughts, opened.tail, vocab, "\n\n"),
-        held=_limit(request.thoughts if request.calls is None else request.calls.thoughts, opened.tail, vocab)
-        if request.grammar or request.calls
-        else None,
+        thoughts=_limit(request.thoughts, opened.tail, vocab),
         echo=_shown(request.prompt, tokens[-given:] if given else [], vocab) if request.echo else None,
     )
 
@@ -131,24 +125,12 @@ def _shifted(opened: _Opened, prompt: ChatPrompt, render: Callable[[ChatPrompt],
     return opened if result is None else result
 
 
-def _limit(budget: ThoughtBudget | None, tail: str, vocab: Vocab, behind: str = "") -> ThoughtLimit | None:
-    """`behind`: what is put in behind the mark that ends thoughts."""
+def _limit(budget: ThoughtBudget | None, tail: str, vocab: Vocab) -> ThoughtLimit | None:
     if budget is None:
         return None
-
-    def tokens(text: str) -> tuple[int, ...]:
-        return tuple(vocab.tokenize(text, parse_special=True))
-
-    return ThoughtLimit(
-        budget.tokens,
-        budget.opens.encode(),
-        budget.closes.encode(),
-        begun=tail.rstrip().endswith(budget.opens),
-        ending=tokens(f"\n{budget.closes}{behind}"),
-        opening=tokens(budget.opens),
-        lead_in=tokens(budget.lead_in) if budget.lead_in else (),
-        always=budget.always,
-    )
+    ending = vocab.tokenize(f"\n{budget.closes}\n\n", parse_special=True)
+    begun = tail.rstrip().endswith(budget.opens)
+    return ThoughtLimit(budget.tokens, budget.opens.encode(), budget.closes.encode(), begun, tuple(ending))
 
 
 def _stop_tokens(request: GenerationRequest, vocab: Vocab) -> frozenset[int]:

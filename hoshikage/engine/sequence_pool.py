@@ -7,11 +7,14 @@ a later prompt of the same scope that begins alike goes on behind the common beg
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from hoshikage.llama.adapters import Adapters
 from hoshikage.llama.context import Context
 from hoshikage.params import AdapterSet
+
+if TYPE_CHECKING:
+    from hoshikage.engine.stored_sequences import StoredSequences
 
 WORTH_KEEPING: Final = 0.5
 """A kept sequence of which a prompt needs less than this share is left as it is, while another is empty."""
@@ -54,6 +57,8 @@ class SequencePool:
         self._all = tuple(map(KvSequence, range(count)))
         self._uses = 0
         self._adapters = adapters
+        self.stored: StoredSequences | None = None
+        """What outlives the runner; None where nothing does."""
 
     def adapt(self, wanted: AdapterSet) -> bool:
         """Whether the context computes with these adapters, now or already. They change while nobody has a sequence.
@@ -85,6 +90,11 @@ class SequencePool:
         return self._context.n_cells - held
 
     @property
+    def kept(self) -> list[KvSequence]:
+        """Those that nobody has, and that hold a text; the one that was used last comes first."""
+        return sorted(self._kept(), key=lambda sequence: -sequence.used)
+
+    @property
     def cells_kept(self) -> int:
         """Cells that only kept sequences hold, and that can be had by `evict`."""
         return sum(sequence.n_past for sequence in self._kept())
@@ -97,6 +107,8 @@ class SequencePool:
         free = [sequence for sequence in self._all if not sequence.taken]
         if not free:
             return None
+        if reuse and self.stored is not None:
+            self._take_back(free, tokens, scope, self.stored)
         sequence = self._alike(free, tokens, scope) if reuse else None
         if sequence is None:
             sequence = min(free, key=lambda sequence: (sequence.n_past > 0, sequence.used))
@@ -199,6 +211,21 @@ class SequencePool:
 
     def _kept(self) -> Iterator[KvSequence]:
         return (sequence for sequence in self._all if sequence.n_past and not sequence.taken)
+
+    def _take_back(self, free: Sequence[KvSequence], tokens: list[int], scope: str, stored: StoredSequences) -> None:
+        """Has the stored sequence here that has more of the tokens than any other, where there is one."""
+        row = stored.better(tokens, scope, _longest(self._all, tokens, scope)[0])
+        if row is None:
+            return
+        target = min(free, key=lambda sequence: (sequence.n_past > 0, sequence.used))
+        self.clear(target)
+        while self.cells_left < len(row.tokens) and self.evict():
+            pass
+        target.written = True
+        if self.cells_left >= len(row.tokens) and stored.take_back(row, target.number):
+            target.tokens, target.n_past, target.scope = [*row.tokens], len(row.tokens), scope
+        else:
+            self.clear(target)
 
     def _alike(self, free: Sequence[KvSequence], tokens: list[int], scope: str) -> KvSequence | None:
         """A free sequence that now has a beginning of `tokens` that one of this scope had; None where none has."""

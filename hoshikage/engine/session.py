@@ -280,10 +280,7 @@ class Session:
         forced = None if self._thoughts is None else self._thoughts.next_forced()
         if forced is None:
             return self._sampler.sample(index)
-        if self._constrained is None:
-            self._sampler.accept(forced)
-        else:
-            self._constrained.put(forced)
+        self._sampler.accept(forced)
         return forced
 
     def _take_forced(self, factory: ConstrainedSampler) -> wire.FinishReason | None:

@@ -25,6 +25,7 @@ from hoshikage.engine.sampler_factory import SamplerFactory
 from hoshikage.engine.scheduler import Scheduler
 from hoshikage.engine.sequence_pool import SequencePool
 from hoshikage.engine.session import Plan, Session
+from hoshikage.engine.stored_sequences import StoredSequences
 from hoshikage.engine.tasks import Tasks
 from hoshikage.engine.vocabulary import Vocabulary
 from hoshikage.errors import HoshikageError, InferenceFailed, InvalidRequest, ModelLoadFailed, NotSupported
@@ -39,11 +40,12 @@ from hoshikage.llama.loading import open_model
 from hoshikage.llama.logprobs import Scorer
 from hoshikage.llama.model import Model
 from hoshikage.llama.templates import Templates
-from hoshikage.params import LoadParams
 
 WHOLE_WINDOWS: Final = "using full-size SWA cache"
 """The library warns of what KV_REUSE=prefix asks for."""
 Emit = Callable[[wire.Event], None]
+Order = wire.Load | wire.Generate | wire.Perform | wire.PutAway
+"""What waits for its turn."""
 FindCalibrated = Callable[[], Calibrated | None]
 
 
@@ -57,12 +59,12 @@ class Worker(threading.Thread):
         self._calibrated = calibrated
         self._emit = emit
         self._log_level = log_level
-        self._commands: queue.SimpleQueue[wire.Load | wire.Generate | wire.Perform | None] = queue.SimpleQueue()
+        self._commands: queue.SimpleQueue[Order | None] = queue.SimpleQueue()
         self._cancels = Cancels()
         self._stopping = False
         self._loaded: _Loaded | Vocabulary | None = None
 
-    def submit(self, command: wire.Load | wire.Generate | wire.Perform) -> None:
+    def submit(self, command: Order) -> None:
         """Any thread."""
         if isinstance(command, (wire.Generate, wire.Perform)):
             self._cancels.opened(command.job)
@@ -95,9 +97,11 @@ class Worker(threading.Thread):
         while not self._stopping:
             command = self._commands.get()
             if isinstance(command, wire.Load):
-                self._try_load(library, command.params)
+                self._try_load(library, command)
             elif isinstance(command, wire.Perform):
                 self._perform(command)
+            elif isinstance(command, wire.PutAway):
+                self._put_away(command)
             elif command is not None:
                 self._generate(command)
 
@@ -118,6 +122,8 @@ class Worker(threading.Thread):
                 elif isinstance(command, wire.Perform):
                     scheduler.tell()
                     self._perform(command)
+                elif isinstance(command, wire.PutAway):
+                    self._put_away(command)
             try:
                 scheduler.step()
             except Exception as error:  # noqa: BLE001 - a fault in one job must not end the thread of all
@@ -138,17 +144,27 @@ class Worker(threading.Thread):
         finally:
             self._cancels.ended(command.job)
 
-    def _try_load(self, library: Library, params: LoadParams) -> None:
+    def _put_away(self, command: wire.PutAway) -> None:
+        done = wire.PutAwayDone((), ())
         try:
-            self._load(library, params)
+            if isinstance(self._loaded, _Loaded):
+                done = self._loaded.put_away(command)
+        except Exception as error:  # noqa: BLE001 - as above: what is lost can be computed again
+            report(error, self._emit)
+        self._emit(done)
+
+    def _try_load(self, library: Library, command: wire.Load) -> None:
+        try:
+            self._load(library, command)
         except HoshikageError as error:
             self._emit(wire.Failed.of(error, None))
         except Exception as error:  # noqa: BLE001 - as above, for a load
             report(error, self._emit)
             self._emit(wire.Failed.of(ModelLoadFailed("engine.internal"), None))
 
-    def _load(self, library: Library, params: LoadParams) -> None:
+    def _load(self, library: Library, command: wire.Load) -> None:
         self._unload()
+        params = command.params
         begun = time.perf_counter()
         if params.vocab_only:
             self._loaded = Vocabulary.open(library, params, self._cancels, self._emit)
@@ -157,7 +173,7 @@ class Worker(threading.Thread):
                 raise NotSupported("library.media_lacking", names="mtmd_init_from_file")
             model, context = open_model(library, params, self._progress, self._try)
             try:
-                self._loaded = _Loaded(model, context, params, self._cancels, self._emit)
+                self._loaded = _Loaded(model, context, command, self._cancels, self._emit)
             except BaseException:
                 context.close()
                 model.close()
@@ -186,7 +202,8 @@ class Worker(threading.Thread):
 class _Loaded:
     """A model with its context, template, scheduler and tasks; closed in that order's reverse."""
 
-    def __init__(self, model: Model, context: Context, params: LoadParams, cancels: Cancels, emit: Emit) -> None:
+    def __init__(self, model: Model, context: Context, command: wire.Load, cancels: Cancels, emit: Emit) -> None:
+        params = command.params
         self._model = model
         self._context = context
         self._emit = emit
@@ -204,7 +221,9 @@ class _Loaded:
         if params.draft_path and not params.deterministic:
             self._draft = DraftModel.open(model.library, params, vocab, self._cost, lambda _progress: True)
         learns = context.n_sequences > 1 or params.speculation != "off" or self._draft is not None
-        pool = SequencePool(context, context.n_sequences, self._adapters)
+        self._pool = pool = SequencePool(context, context.n_sequences, self._adapters)
+        if command.store is not None:
+            pool.stored = StoredSequences(context, command.store, emit)
         self.scheduler = Scheduler(context, self._open, cancels, emit, self._cost if learns else None, pool)
         self.tasks = Tasks(model, self._templates, params, self._adapters, cancels, emit)
 
@@ -232,6 +251,11 @@ class _Loaded:
             vram_bytes=model.vram_bytes,
             devices=model.library.devices(memory=model.n_gpu_layers > 0 or not sees_gpu(model.library)),
         )
+
+    def put_away(self, command: wire.PutAway) -> wire.PutAwayDone:
+        """Writes what is kept into the command's files. Raises OSError."""
+        stored = self._pool.stored
+        return wire.PutAwayDone((), ()) if stored is None else stored.put_away(self._pool, command)
 
     def close(self) -> None:
         self.tasks.close()

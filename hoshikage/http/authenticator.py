@@ -32,6 +32,13 @@ class Caller:
 
     name: str | None
     """Of the access token, or ANONYMOUS; None for this user's own commands, which have no limits."""
+    since: int = 0
+    """Unix time at which the token was made; a later one of the same name is somebody else's."""
+
+    @property
+    def scope(self) -> str:
+        """Whose what is kept of a prompt is; nobody else is given it."""
+        return f"{self.name or ''} {self.since}" if self.since else self.name or ""
 
 
 ANONYMOUS: Final = "(anonymous)"
@@ -89,7 +96,7 @@ class Authenticator:
             raise AuthenticationFailed(f"http.token_{needs}")
         if not token.allows(needs):
             raise PermissionRefused("http.token_scope")
-        return OWNER if token is LOCAL_ADMIN else Caller(token.name)
+        return OWNER if token is LOCAL_ADMIN else Caller(token.name, token.created)
 
     def proof(self, challenge: str, server: local_admin.Address) -> str | None:
         """For a command that must not show its token to a stranger; None where there is nothing to prove."""
@@ -105,7 +112,7 @@ class Authenticator:
             token = None
         if token is LOCAL_ADMIN:
             return OWNER
-        return Caller(token.name if token else ANONYMOUS)
+        return Caller(token.name, token.created) if token else Caller(ANONYMOUS)
 
     def _verify(self, word: str | None) -> AccessToken | None:
         if word is None:

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from hoshikage import kv_file
 from hoshikage._ffi.arrays import Pointers, floats
 from hoshikage.errors import GgufInvalid, InferenceFailed, ModelLoadFailed
 from hoshikage.gguf import control_vector, require_lora
@@ -32,6 +33,8 @@ class Adapters:
         """Loads those that the model was given. Raises ModelLoadFailed, NotSupported."""
         self._model = model
         self._loaded: dict[str, int] = {}
+        self._files: dict[str, str] = {}
+        """What each of them was read from."""
         self.usual = AdapterSet(params.lora, params.control_vectors)
         """Of requests that name none."""
         for path, _ in params.lora:
@@ -46,8 +49,9 @@ class Adapters:
         return AdapterSet(tuple(one for one in lora if one.scale), self.usual.control_vectors)
 
     def scope(self, scope: str, wanted: AdapterSet) -> str:
-        """Whose a prompt's memory is that is computed with these: no other set's."""
-        return scope if wanted == self.usual else f"{scope}\0{wanted}"
+        """Whose a prompt's memory is that is computed with these: no other set's, and no other files'."""
+        files = [self._files.get(path, "") for path, _ in wanted.lora]
+        return scope if wanted == self.usual else f"{scope}\0{wanted}{files}"
 
     def keeps(self, context: Context, wanted: AdapterSet) -> bool:
         """Whether the context's memory may stay as it is when these come into use."""
@@ -122,7 +126,8 @@ class Adapters:
             if result is None:
                 reason = " / ".join(library.log_lines.errors[-3:]) or "-"
                 raise ModelLoadFailed("engine.adapter_refused", path=path, reason=reason)
-            self._loaded[path] = handle = result
+            self._loaded[path], self._files[path] = result, kv_file.identity(Path(path))
+            return result
         return handle
 
 

@@ -209,6 +209,17 @@ class Context(Owner):
         self.remove(seq_id)
         return begin == 0
 
+    @property
+    def can_cut(self) -> bool:
+        """Whether `cut` may leave a part: a recurrent model knows its last state only. A window may have moved on."""
+        api, model = self.model.library.api, self.model.pointer
+        tests = (api.llama_model_is_recurrent, api.llama_model_is_hybrid)
+        return not any(test is not None and test(model) for test in tests)
+
+    def last(self, seq_id: int) -> int | None:
+        """The place of a sequence's last token, -1 for none; None where the release does not say."""
+        return self._memory.last(seq_id)
+
     def share(self, source: int, target: int, end: int) -> bool:
         """Let sequence `target` begin with the first `end` tokens of `source`, in the same cells.
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from hoshikage.tools.calls import Calls
@@ -46,7 +45,6 @@ def _call(cursor: TextCursor, calls: Calls, turn: bool) -> Steps[None]:
     cursor.begin()
 
 
-HELD: Final = re.compile(r"<\|tool_call:name\|>([^<]{1,256})<\|tool_call:args\|>")
 FORMAT: Final = ToolFormat(
     "solar",
     parse,
@@ -55,5 +53,4 @@ FORMAT: Final = ToolFormat(
     vocabulary=(BEGIN, NAME, ARGUMENTS),
     opens=(TURN, BEGIN),
     closes=(END, TURN_END),
-    held=HELD,
 )

@@ -39,22 +39,24 @@ MODES: dict[str, dict[str, Any]] = {
 class Engine:
     """One worker with the model loaded in one mode."""
 
-    def __init__(self, library: Path, model: str, **mode: Any) -> None:
+    def __init__(self, library: Path, model: str, *, store: wire.StateStore | None = None, **mode: Any) -> None:
         self._events: queue.Queue[wire.Event] = queue.Queue()
         self._worker = Worker(library, self._events.put, 40, lambda: None)
         self._worker.start()
         self.last = 0
+        self.lost: list[str] = []
+        """Stored files that it found to be of no use."""
         self.choices: dict[int, dict[int, str]] = {}
         self.ends: dict[int, wire.Finished | wire.Failed] = {}
         given = {"n_ctx": 768, "n_batch": 32, "n_threads": 1, **mode}
         if "draft_path" in given:
             given["draft_path"] = model
-        self._worker.submit(wire.Load(LoadParams(model, **given)))
-        event = self._events.get(timeout=PATIENCE_S)
+        self._worker.submit(wire.Load(LoadParams(model, **given), store))
+        event = self.take()
         while not isinstance(event, wire.Loaded):
             if isinstance(event, wire.Failed):
                 raise event.error()
-            event = self._events.get(timeout=PATIENCE_S)
+            event = self.take()
         self.model = event.model
 
     def submit(self, request: GenerationRequest) -> int:
@@ -76,11 +78,20 @@ class Engine:
             texts[event.choice] = texts.get(event.choice, "") + event.text
         elif isinstance(event, (wire.Finished, wire.Failed)) and event.job is not None:
             self.ends[event.job] = event
+        elif isinstance(event, wire.StateLost):
+            self.lost.append(event.path)
         return event
 
     def finish(self) -> None:
         while len(self.ends) < self.last:
             self.take()
+
+    def put_away(self, command: wire.PutAway) -> wire.PutAwayDone:
+        self._worker.submit(command)
+        event = self.take()
+        while not isinstance(event, wire.PutAwayDone):
+            event = self.take()
+        return event
 
     def stop(self) -> None:
         self._worker.stop()

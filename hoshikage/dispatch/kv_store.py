@@ -1,0 +1,201 @@
+"""What is put away of conversations when a runner ends, and given to the next one (KV_STORE). Event loop; its blocking
+parts run in threads, one at a time.
+
+The runner writes and reads the files; here is decided which there are: those of the same key, bounded in size and age,
+none that another one goes on from.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from hoshikage import kv_file, wire
+from hoshikage.dispatch.headroom import available_memory
+from hoshikage.dispatch.kv_files import FolderFiles, MemoryFiles, StateFiles, StoredFile, TemporaryFiles
+from hoshikage.dispatch.kv_key import key_of
+from hoshikage.kv_file import Damaged, Header
+from hoshikage.params import LoadParams
+
+if TYPE_CHECKING:
+    from hoshikage.library.selection import SelectedLibrary
+
+logger: Final = logging.getLogger("hoshikage.dispatch")
+MAX_OFFERED: Final = 256
+"""Files whose headers a load looks at: the newest."""
+FOLDER: Final = "kv"
+"""In the cache folder."""
+
+
+class KvStore:
+    """All that is stored by this server."""
+
+    def __init__(
+        self, files: StateFiles, max_bytes: int, max_age_s: float, clock: Callable[[], float] = time.time
+    ) -> None:
+        """`max_age_s` 0 is for good."""
+        self._files = files
+        self._max_bytes = max_bytes
+        self._max_age_s = max_age_s
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._open = True
+        self._pending: set[asyncio.Task[None]] = set()
+        """What is being made last."""
+
+    async def shelf(self, choice: SelectedLibrary, params: LoadParams) -> Shelf | None:
+        """What is stored for this load. None where its files cannot be told: the load itself says why."""
+        await self.settled()
+        return await asyncio.to_thread(self._shelf, choice, params)
+
+    async def let_go(self) -> None:
+        """Drops what would go with this process anyway; ends when all else that was put away will last."""
+        await self.settled()
+        await asyncio.to_thread(self._let_go)
+
+    async def settled(self) -> None:
+        """Ends when everything that was put away is made last."""
+        if self._pending:
+            await asyncio.wait(self._pending)
+
+    def stop_taking(self) -> None:
+        """The server ends: what would end with it is not put away first."""
+        if not isinstance(self._files, FolderFiles) or isinstance(self._files, TemporaryFiles):
+            self._open = False
+
+    def in_background(self, does: Callable[..., None], *given: Any) -> None:
+        """Calls one of the store's own in a thread. Whoever asks for a shelf, or closes the store, waits for it."""
+        task = asyncio.create_task(asyncio.to_thread(does, *given))
+        self._pending.add(task)
+        task.add_done_callback(self._pending.discard)
+
+    def rows(self) -> list[StoredFile]:
+        """Everything, the newest first. Blocks."""
+        with self._lock:
+            return sorted(self._files.files(), key=lambda file: -file.saved_at)
+
+    def clear(self) -> list[StoredFile]:
+        """Removes everything, and tells what that was. Blocks."""
+        with self._lock:
+            gone = self._files.files()
+            for file in gone:
+                self._files.remove(file.path)
+            return gone
+
+    def _shelf(self, choice: SelectedLibrary, params: LoadParams) -> Shelf | None:
+        try:
+            key = key_of(choice, params)
+        except OSError:
+            return None
+        with self._lock:
+            self._prune()
+            own = sorted((file for file in self._files.files() if file.key == key), key=lambda file: -file.saved_at)
+        return Shelf(self, key, tuple(file.path for file in own[:MAX_OFFERED]), params.n_parallel)
+
+    def _let_go(self) -> None:
+        with self._lock:
+            self._files.close()
+
+    # For shelves; all of these block
+
+    def make(self, count: int) -> wire.PutAway | None:
+        """Empty files for so many sequences; None where there is no room."""
+        with self._lock:
+            if not self._open:
+                return None
+            try:
+                room = min(self._max_bytes, self._files.free_bytes() + sum(file.size for file in self._files.files()))
+                return wire.PutAway(tuple(self._files.make() for _ in range(count)), room) if room > 0 else None
+            except OSError as error:
+                logger.debug("no file for a sequence: %s", error)
+                return None
+
+    def take_in(self, key: str, made: Sequence[str], done: wire.PutAwayDone, known: Sequence[str]) -> None:
+        """Makes the written ones last, and removes what they go on from, and the others that were made."""
+        with self._lock:
+            for path in {*made} - {*done.written}:
+                self._files.remove(path)
+            for path in {*done.unchanged} & {*known}:
+                self._files.touch(path)
+            for path in [path for path in made if path in done.written]:
+                self._keep(path, key)
+            self._prune()
+
+    def remove(self, path: str) -> None:
+        with self._lock:
+            self._files.remove(path)
+
+    def _keep(self, path: str, key: str) -> None:
+        header = _header(path)
+        if header is None or header.key != key:
+            self._files.remove(path)
+            return
+        for file in self._files.files():
+            if file.key == key and (older := _header(file.path)) is not None and older.begins(header):
+                self._files.remove(file.path)
+        try:
+            self._files.publish(path, key)
+        except OSError as error:
+            logger.debug("a sequence is not stored: %s", error)
+            self._files.remove(path)
+
+    def _prune(self) -> None:
+        now, total = self._clock(), 0
+        for file in sorted(self._files.files(), key=lambda file: -file.saved_at):
+            total += file.size
+            if total > self._max_bytes or (self._max_age_s and now - file.saved_at > self._max_age_s):
+                total -= file.size
+                self._files.remove(file.path)
+
+
+class Shelf:
+    """What is stored for one load, and where its own sequences go."""
+
+    def __init__(self, store: KvStore, key: str, paths: tuple[str, ...], count: int) -> None:
+        """`count`: most sequences that the load keeps."""
+        self._store = store
+        self._key = key
+        self._paths = paths
+        self._count = count
+        self._made: tuple[str, ...] = ()
+        self.frame: Final = wire.StateStore(key, paths)
+        """What the runner is told."""
+
+    async def make(self) -> wire.PutAway | None:
+        """What the runner is asked for when it is to end; None where nothing can be put away."""
+        command = await asyncio.to_thread(self._store.make, self._count)
+        self._made = () if command is None else command.paths
+        return command
+
+    def take_in(self, done: wire.PutAwayDone) -> None:
+        """The runner has done it, and is gone. The rest is done in the background."""
+        made, self._made = self._made, ()
+        self._store.in_background(self._store.take_in, self._key, made, done, self._paths)
+
+    def lost(self, path: str) -> None:
+        """The runner found the file to be of no use. It can name none but those that it was given."""
+        if path in self._paths:
+            self._store.in_background(self._store.remove, path)
+
+
+def _header(path: str) -> Header | None:
+    try:
+        return kv_file.read_header(path)
+    except (Damaged, OSError):
+        return None
+
+
+def folder_store(folder: Path, max_bytes: int, max_age_s: float) -> KvStore:
+    """The store on the disk, below the cache folder."""
+    return KvStore(FolderFiles(folder / FOLDER), max_bytes, max_age_s)
+
+
+def memory_store(max_bytes: int, max_age_s: float, *, unnamed: bool) -> KvStore:
+    """The store in memory. `unnamed`: the system has memory that other processes can open without a name."""
+    files = MemoryFiles(available_memory) if unnamed else TemporaryFiles()
+    return KvStore(files, max_bytes, max_age_s)

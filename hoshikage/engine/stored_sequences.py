@@ -1,0 +1,121 @@
+"""Sequences that outlive the runner: those that earlier ones put away, and those that this one does. Engine thread.
+
+A prompt that begins like one of them has it taken back into KV memory; before that nothing is read of it but its
+header, so that a load costs nothing. The server gives the files and makes them last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from hoshikage import kv_file, wire
+from hoshikage.engine.sequence_pool import KvSequence, SequencePool, common_prefix
+from hoshikage.kv_file import Damaged, Header
+from hoshikage.llama.context import Context
+from hoshikage.llama.state import SequenceStates
+
+MIN_GAIN: Final = 32
+"""Fewer tokens are as quickly computed as taken back."""
+MIN_SHARE: Final = 0.25
+"""A stored sequence of which a prompt needs less than this share takes longer to read than it saves."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSequence:
+    """One file, with what it says of itself."""
+
+    path: str
+    header: Header
+    tokens: list[int]
+
+
+class StoredSequences:
+    """All that is stored for what is loaded now."""
+
+    def __init__(self, context: Context, store: wire.StateStore, emit: Callable[[wire.Event], None]) -> None:
+        """Reads the headers. Files that are no good, or are another load's, are told and passed over."""
+        self._context = context
+        self._states = SequenceStates(context)
+        self._key = store.key
+        self._emit = emit
+        self._rows: list[StoredSequence] = []
+        for path in store.paths if self._states.has_whole else ():
+            header = self._header(path)
+            if header is not None:
+                self._rows.append(StoredSequence(path, header, kv_file.unpacked(header.tokens)))
+
+    def better(self, tokens: Sequence[int], scope: str, known: int) -> StoredSequence | None:
+        """The one that has most first tokens of these, where that is worth more than the `known` ones at hand."""
+        maximum, best = known + MIN_GAIN - 1, None
+        for row in self._rows:
+            if row.header.scope != scope:
+                continue
+            common = common_prefix(row.tokens, tokens, len(tokens) - 1)
+            if common > maximum and (common - known) >= MIN_SHARE * len(row.tokens) and self._fits(row, common):
+                maximum, best = common, row
+        return best
+
+    def take_back(self, row: StoredSequence, number: int) -> bool:
+        """Puts it into the empty sequence of that number. False where it is no good: then it is told, and forgotten."""
+        try:
+            data = np.frombuffer(kv_file.read_state(row.path, row.header), np.uint8)
+            if self._states.put(number, data) and self._is_whole(number, len(row.tokens)):
+                return True
+        except (Damaged, OSError):
+            pass
+        self._rows.remove(row)
+        self._emit(wire.StateLost(row.path))
+        return False
+
+    def put_away(self, pool: SequencePool, command: wire.PutAway) -> wire.PutAwayDone:
+        """Fills the command's files with what the pool keeps, the sequence that was used last first, as far as the
+        files and its bytes suffice. What is stored already is told in place of being written again."""
+        paths, left = [*command.paths], command.max_bytes
+        written, unchanged = list[str](), list[str]()
+        for sequence in pool.kept:
+            tokens = sequence.tokens[: sequence.n_past]
+            same = next((row for row in self._rows if (row.header.scope, row.tokens) == (sequence.scope, tokens)), None)
+            if same is not None:
+                unchanged.append(same.path)
+            elif paths and (count := self._write(paths[0], sequence, tokens, left)):
+                left -= count
+                written.append(paths.pop(0))
+        return wire.PutAwayDone(tuple(written), tuple(unchanged))
+
+    def _write(self, path: str, sequence: KvSequence, tokens: Sequence[int], left: int) -> int:
+        """How many bytes it took; 0 where it is not stored."""
+        n_vocab, number = self._context.model.vocab.n_tokens, sequence.number
+        if not self._is_whole(number, len(tokens)) or not all(0 <= token < n_vocab for token in tokens):
+            return 0
+        if not self._states.has_whole or kv_file.size_of(len(tokens), self._states.size(number)) > left:
+            return 0
+        state = self._states.get(number)
+        try:
+            return 0 if state is None else kv_file.write(path, self._key, sequence.scope, tokens, state.data)
+        except OSError:  # no room, or nobody's file any more: what is lost can be computed again
+            return 0
+
+    def _header(self, path: str) -> Header | None:
+        try:
+            header = kv_file.read_header(path)
+        except FileNotFoundError:
+            return None
+        except (Damaged, OSError):
+            header = None
+        if header is None or header.key != self._key:
+            self._emit(wire.StateLost(path))
+            return None
+        return header
+
+    def _fits(self, row: StoredSequence, common: int) -> bool:
+        """Whether the prompt can go on behind what they have in common: a memory that cannot be cut has to be had
+        whole."""
+        return len(row.tokens) <= self._context.n_cells and (self._context.can_cut or common == len(row.tokens))
+
+    def _is_whole(self, number: int, count: int) -> bool:
+        """Whether each of the sequence's tokens has the place that its number in the text is: pictures have others."""
+        return self._context.last(number) in (None, count - 1)
