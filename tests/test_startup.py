@@ -5,35 +5,30 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
 pytestmark = pytest.mark.process
 
 PROGRAM: Final = """
-import json, os, signal, sys, threading
-from hoshikage.protocols import app
+import json, os, signal, sys
+from hoshikage.cli import serve
 from hoshikage.cli.main import main
 
-def look():
+def look(_context):
     told.append(sorted(sys.modules))
     os.kill(os.getpid(), signal.SIGTERM)
 
 told = []
-real = app.run
-
-async def run(application, environ, passed=(), on_ready=None, woken=None):
-    await real(application, environ, passed, look)
-
-app.run = run
+serve._ready = look
 main(["--port", "0"])
 print(json.dumps(told[0]))
 """
 LATER: Final = {
     # of others
     "numpy", "jinja2", "rich", "llguidance", "dotenv", "pynvml", "sqlite3", "tarfile",
-    "xml", "curses", "unittest", "chromadb", "sklearn", "sentencex",
+    "xml", "curses", "unittest", "chromadb", "sklearn", "sentencex", "aiohttp.client", "aiohttp.connector",
     # our own
     "hoshikage._ffi", "hoshikage.llama", "hoshikage.engine", "hoshikage.runner.main", "hoshikage.tools",
     "hoshikage.keeper", "hoshikage.memory", "hoshikage.answer.remembering",
@@ -48,13 +43,48 @@ LATER: Final = {
 """Nothing of these is needed to say that the server is healthy, and each costs milliseconds or memory."""
 
 
-def test_only_what_is_needed_to_answer_health_is_imported(tmp_path: object) -> None:
-    environ = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
+def printed(program: str, home: object) -> Any:
+    environ = {"HOME": str(home), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
     ran = subprocess.run(
-        [sys.executable, "-c", PROGRAM], env=environ, capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", program], env=environ, capture_output=True, text=True, timeout=60, check=True
     )
-    loaded = json.loads(ran.stdout)
+    return json.loads(ran.stdout)
+
+
+def test_only_what_is_needed_to_answer_health_is_imported(tmp_path: object) -> None:
+    loaded = printed(PROGRAM, tmp_path)
     assert "aiohttp.web" in loaded
     assert "hoshikage.protocols.app" in loaded
     early = {name for name in loaded for later in LATER if name == later or name.startswith(f"{later}.")}
     assert early == set()
+
+
+CLIENT_ASKED_FOR: Final = """
+import json, sys
+from hoshikage.http import server_half
+server_half.alone()
+before = "aiohttp.client" in sys.modules
+import aiohttp
+from aiohttp import web
+same = aiohttp.web is web and aiohttp.ClientSession.__module__ == "aiohttp.client"
+refused = not hasattr(aiohttp, "nothing_of_this_name")
+print(json.dumps([before, "aiohttp.client" in sys.modules, same, refused]))
+"""
+
+
+def test_who_asks_for_the_http_client_all_the_same_has_it(tmp_path: object) -> None:
+    assert printed(CLIENT_ASKED_FOR, tmp_path) == [False, True, True, True]
+
+
+UNKNOWN_KIND: Final = """
+import json, re, sys
+from hoshikage.http import server_half
+server_half.VERSION = re.compile("no such line")
+server_half.alone()
+import aiohttp
+print(json.dumps([aiohttp.ClientSession.__module__, hasattr(aiohttp, "__version__")]))
+"""
+
+
+def test_a_package_that_is_made_otherwise_is_imported_as_ever(tmp_path: object) -> None:
+    assert printed(UNKNOWN_KIND, tmp_path) == ["aiohttp.client", True]

@@ -24,6 +24,9 @@ def register(commands: Commands) -> None:
 
 
 def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
+    from hoshikage.http import server_half
+
+    server_half.alone()
     from hoshikage.protocols.app import request_id, serve
     from hoshikage.protocols.hoshikage.insight import Insight
 
