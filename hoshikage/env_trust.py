@@ -7,17 +7,17 @@ names no code to load, no address, no file or folder elsewhere, and loosens no a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
+
+from hoshikage.frozen import Frozen
 
 Here = Literal["never", "inside", "any"]
 """Whether such a file may set a setting: never, only to a relative path that stays in its folder, to anything."""
 REFUSALS: Final[Mapping[Here, str]] = {"never": "settings.env_untrusted", "inside": "settings.env_outside"}
 
 
-@dataclass(frozen=True, slots=True)
-class Sifted:
+class Sifted(Frozen, frozen=True):
     values: dict[str, str | None]
     """What is taken of the file."""
     refused: dict[str, str]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hoshikage.errors import SettingInvalid
+from hoshikage.frozen import Frozen
 
 if TYPE_CHECKING:
     from dotenv.parser import Binding
@@ -17,8 +17,7 @@ MAX_BYTES: Final = 1 << 20
 """Of a file; one that has more was not written by a person."""
 
 
-@dataclass(frozen=True, slots=True)
-class EnvFile:
+class EnvFile(Frozen, frozen=True):
     values: dict[str, str | None]
     damaged_lines: tuple[int, ...]
     """Numbers of the lines that are no `NAME=value`; they were passed over."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from hoshikage.frozen import Frozen
 
 
-@dataclass(frozen=True, slots=True)
-class ModelInfo:
+class ModelInfo(Frozen, frozen=True):
     """What the library says of the loaded model and its context."""
 
     description: str
@@ -39,8 +38,7 @@ class ModelInfo:
     """What the library can compute on, with the memory that they had left behind the load."""
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceInfo:
+class DeviceInfo(Frozen, frozen=True):
     """One ggml backend device."""
 
     name: str
@@ -52,8 +50,7 @@ class DeviceInfo:
     """Bytes; 0 where the backend does not say, or was not asked."""
 
 
-@dataclass(frozen=True, slots=True)
-class LibraryInfo:
+class LibraryInfo(Frozen, frozen=True):
     """What a runner found in the library it loaded."""
 
     path: str
@@ -68,8 +65,7 @@ class LibraryInfo:
     """The features that this release has not, as in `hoshikage._ffi.features`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Timings:
+class Timings(Frozen, frozen=True):
     """Milliseconds and counts of one finished request, measured in the engine thread on a monotonic clock."""
 
     prompt_ms: float

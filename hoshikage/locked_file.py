@@ -14,11 +14,11 @@ import stat
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from hoshikage import durable
+from hoshikage.frozen import Frozen
 
 PRIVATE: Final = 0o600
 """Only the owner may read and write a file of this mode."""
@@ -41,8 +41,7 @@ class NoObject(ValueError):
     """The file holds JSON that is no object."""
 
 
-@dataclass(frozen=True, slots=True)
-class FileContent:
+class FileContent(Frozen, frozen=True):
     """One state of the file."""
 
     status: os.stat_result
@@ -53,8 +52,7 @@ class FileContent:
         return signature(self.status)
 
 
-@dataclass(frozen=True, slots=True)
-class JsonObject:
+class JsonObject(Frozen, frozen=True):
     """A JSON object as it stands in a file, where a name may stand twice; the last one counts."""
 
     entries: dict[str, Any]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from hoshikage.env_trust import Here
+from hoshikage.frozen import Frozen
 from hoshikage.setting_values import Decimal, Optional, Whole
 
 Value = int | float | bool | str | list[str]
@@ -15,8 +15,7 @@ Value = int | float | bool | str | list[str]
 Scope = Literal["server", "load", "sample"]
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(Frozen, frozen=True):
     """One setting. `parse` makes the value of a text and raises ValueError; `allowed` says in one line, for both
     languages, what it takes."""
 

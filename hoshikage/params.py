@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from msgspec import Struct
+from msgspec import Struct, field
+
+from hoshikage.frozen import Frozen
 
 AUTO_LAYERS = -2
 """As n_gpu_layers: as many as fit."""
@@ -25,8 +26,7 @@ SAMPLERS = (*SAMPLER_ORDER, "infill")
 """All that can stand there."""
 
 
-@dataclass(frozen=True, slots=True)
-class SamplingParams:
+class SamplingParams(Frozen, frozen=True):
     """How the next token is chosen. Neutral values switch a sampler off, as in llama.h."""
 
     temperature: float = 0.2
@@ -78,8 +78,7 @@ class SamplingParams:
     """0 to 2**32 - 1."""
 
 
-@dataclass(frozen=True, slots=True)
-class Grammar:
+class Grammar(Frozen, frozen=True):
     """What the whole answer must be an instance of."""
 
     kind: Literal["json_schema", "gbnf"]
@@ -91,8 +90,7 @@ class Grammar:
     """A schema of which something cannot be enforced is refused; else that is left out, and told."""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Frozen, frozen=True):
     """One turn of a chat. `role` is as the template knows it (`developer` has become `system`)."""
 
     role: str
@@ -102,8 +100,7 @@ class Message:
     """What templates may also read of a message, such as `name` or `tool_calls`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Medium:
+class Medium(Frozen, frozen=True):
     """A picture or a sound of a conversation, as the file that was sent."""
 
     kind: Literal["image", "audio"]
@@ -114,8 +111,7 @@ class Medium:
     """What stands in its place in a message's content. It is drawn anew for each request, so that no text can be it."""
 
 
-@dataclass(frozen=True, slots=True)
-class ChatPrompt:
+class ChatPrompt(Frozen, frozen=True, array_like=True, tag="chat"):
     """Turns to be rendered by the model's own chat template."""
 
     messages: tuple[Message, ...]
@@ -131,7 +127,7 @@ class ChatPrompt:
     """What the marks in the contents stand for, each once, in the order of the messages."""
 
 
-# Structs with a tag, so that a frame tells them apart; a dataclass cannot have one.
+# Of several kinds in one place each has a tag, so that a frame tells them apart.
 
 
 class TextPrompt(Struct, frozen=True, array_like=True, tag="text"):
@@ -173,8 +169,7 @@ class Scaled(NamedTuple):
     scale: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class AdapterSet:
+class AdapterSet(Frozen, frozen=True):
     """What is added to a model's weights and to what its layers make."""
 
     lora: tuple[Scaled, ...] = ()
@@ -184,8 +179,7 @@ class AdapterSet:
 NO_ADAPTERS = AdapterSet()
 
 
-@dataclass(frozen=True, slots=True)
-class ThoughtBudget:
+class ThoughtBudget(Frozen, frozen=True):
     """So many tokens of thoughts at most: then the mark that ends them is put in."""
 
     tokens: int
@@ -195,8 +189,7 @@ class ThoughtBudget:
     """The mark behind them, as the answer's text has it."""
 
 
-@dataclass(frozen=True, slots=True)
-class GenerationRequest:
+class GenerationRequest(Frozen, frozen=True, array_like=True, tag="generate"):
     """One job for the engine thread."""
 
     prompt: Prompt
@@ -309,8 +302,7 @@ Task = WordTask | Embedding | Ranking
 Work = GenerationRequest | Task
 
 
-@dataclass(frozen=True, slots=True)
-class LoadParams:
+class LoadParams(Frozen, frozen=True):
     """What a runner needs to load one model with the library it was started with."""
 
     model_path: str

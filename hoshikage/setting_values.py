@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from msgspec import field
+
+from hoshikage.frozen import Frozen
 from hoshikage.params import Scaled
 
 ENDPOINT: Final = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
@@ -21,8 +23,7 @@ ORIGIN: Final = re.compile(
 SCALE: Final = re.compile(r"[+-]?\d{1,9}(?:\.\d{1,12})?")
 
 
-@dataclass(frozen=True, slots=True)
-class Whole:
+class Whole(Frozen, frozen=True):
     """A whole number within its bounds, or a word that stands for one."""
 
     minimum: int
@@ -37,8 +38,7 @@ class Whole:
         return number
 
 
-@dataclass(frozen=True, slots=True)
-class Decimal:
+class Decimal(Frozen, frozen=True):
     """A number within its bounds."""
 
     minimum: float
@@ -51,8 +51,7 @@ class Decimal:
         return number
 
 
-@dataclass(frozen=True, slots=True)
-class OneOf:
+class OneOf(Frozen, frozen=True):
     """One of these words, in small or capital letters."""
 
     words: tuple[str, ...]
@@ -63,8 +62,7 @@ class OneOf:
         return text.lower()
 
 
-@dataclass(frozen=True, slots=True)
-class Switch:
+class Switch(Frozen, frozen=True):
     """`off` or `on`."""
 
     words: tuple[str, ...] = ("off", "on")
@@ -73,8 +71,7 @@ class Switch:
         return OneOf(self.words)(text) == "on"
 
 
-@dataclass(frozen=True, slots=True)
-class Shares:
+class Shares(Frozen, frozen=True):
     """`3,1` says what each GPU gets of the model, in proportion."""
 
     form: str = r" *\d{1,6}(?:\.\d+)? *(?:, *\d{1,6}(?:\.\d+)? *)*"
@@ -96,8 +93,7 @@ def scaled(text: str) -> Scaled:
     return Scaled(text)
 
 
-@dataclass(frozen=True, slots=True)
-class Overrides:
+class Overrides(Frozen, frozen=True):
     """`REGEX=BUFFER,…`: tensors whose names the expression is found in lie there. No comma can be in one."""
 
     form: str = r" *(?:[^=,]+=[^=,]+(?:,[^=,]+=[^=,]+)*)?"
@@ -126,8 +122,7 @@ class Endpoints:
         return result
 
 
-@dataclass(frozen=True, slots=True)
-class Optional:
+class Optional(Frozen, frozen=True):
     """A value, or None for an empty text."""
 
     value: Whole

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -20,6 +19,7 @@ import platformdirs
 
 from hoshikage import env_trust, envfile
 from hoshikage.errors import SettingInvalid
+from hoshikage.frozen import Frozen
 from hoshikage.messages import Language, language_of
 from hoshikage.options import LOAD, SETTINGS
 from hoshikage.params import LoadParams
@@ -36,8 +36,7 @@ def cache_dir() -> Path:
     return Path(platformdirs.user_cache_dir(APP, appauthor=False))
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Frozen, frozen=True):
     host: str
     port: int
     lang: Language
@@ -149,8 +148,7 @@ class Settings:
         return config_dir() / "lib"
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedSettings:
+class LoadedSettings(Frozen, frozen=True):
     settings: Settings
     sources: dict[str, str]
     """Variable -> `flag`, `environment`, a .env file's path, or `default`."""

@@ -12,7 +12,10 @@ from typing import Final
 PACKAGE: Final = "hoshikage"
 VALUES: Final = frozenset({"errors", "params", "infos", "wire", "kv_file"})
 OPTIONS: Final = frozenset({"option", "options"})
+FOR_ALL: Final = frozenset({"frozen"})
+"""What every room may import: it says nothing of what the product does."""
 MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
+    "frozen": frozenset(),
     "errors": frozenset(),
     "params": frozenset(),
     "infos": frozenset(),
@@ -194,7 +197,7 @@ def _faults(item: Import, sources: Mapping[str, str]) -> Iterator[str]:
     importer = room(item.importer)
     if item.imported.split(".")[0] == PACKAGE:
         target = room(_module_of(item.imported, sources))
-        if target and target != importer and target not in MAY_IMPORT.get(importer, frozenset()):
+        if target and target != importer and target not in FOR_ALL | MAY_IMPORT.get(importer, frozenset()):
             yield f"{importer or PACKAGE} must not import {target}"
         elif importer == target and importer in APARTMENTS:
             here, there = inner_room(item.importer, sources), inner_room(_module_of(item.imported, sources), sources)

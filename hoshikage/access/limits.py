@@ -10,16 +10,16 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from hoshikage.frozen import Frozen
 
 MINUTE_S: Final = 60.0
 ROUNDING: Final = 1e-6
 """This much of one request or token is forgiven: who waits as long as told is let in, however the floats fall."""
 
 
-@dataclass(frozen=True, slots=True)
-class Level:
+class Level(Frozen, frozen=True):
     """How a name stands with one limit."""
 
     limit: int

@@ -20,11 +20,11 @@ import secrets
 import stat
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, cast, get_args
 
 from hoshikage.errors import AuthenticationFailed, NotFound, Unavailable, UsageError
+from hoshikage.frozen import Frozen
 from hoshikage.locked_file import (
     PRIVATE,
     WAIT_S,
@@ -46,8 +46,7 @@ HASH: Final = re.compile(r"[0-9a-f]{64}")
 MAX_FILE_BYTES: Final = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class AccessToken:
+class AccessToken(Frozen, frozen=True):
     """What is known of a token; never the token itself."""
 
     name: str
@@ -60,15 +59,13 @@ class AccessToken:
         return self.scope in ("admin", needed)
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(Frozen, frozen=True):
     token: AccessToken
     sha256: bytes
     """This is in hexadecimal."""
 
 
-@dataclass(frozen=True, slots=True)
-class _TokenSnapshot:
+class _TokenSnapshot(Frozen, frozen=True):
     """What one state of the file says. `signature` is None where there is no file."""
 
     signature: Signature | None

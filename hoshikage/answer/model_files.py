@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Final
@@ -14,13 +13,13 @@ from aiohttp import web
 
 from hoshikage import gguf
 from hoshikage.errors import GgufInvalid
+from hoshikage.frozen import Frozen
 from hoshikage.gguf import GgufHeader
 
 MAX_KEPT: Final = 2048
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(Frozen, frozen=True):
     """Of one model file."""
 
     size: int = 0

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from hoshikage.errors import SettingInvalid
+from hoshikage.frozen import Frozen
 from hoshikage.messages import Language, text
 from hoshikage.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
-class CommandContext:
+class CommandContext(Frozen, frozen=True):
     settings: Settings
     sources: Mapping[str, str]
     """This is `settings.LoadedSettings.sources`."""

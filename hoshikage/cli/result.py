@@ -12,10 +12,10 @@ import re
 import sys
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from hoshikage.errors import HoshikageError, UsageError
+from hoshikage.frozen import Frozen
 from hoshikage.messages import Language, text
 
 if TYPE_CHECKING:
@@ -31,8 +31,7 @@ TURNS: Final = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 """Turns the order of letters round: right in a text in Arabic, but it would disguise a name."""
 
 
-@dataclass(frozen=True, slots=True)
-class CommandResult:
+class CommandResult(Frozen, frozen=True):
     """`data` is printed for `--json`; else `lines` are, and `view` draws on the console it is given."""
 
     exit_status: int = 0

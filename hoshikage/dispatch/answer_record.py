@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 
 from hoshikage import wire
+from hoshikage.frozen import Frozen
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerRecord:
+class AnswerRecord(Frozen, frozen=True):
     """Milliseconds. It holds no text."""
 
     model: str

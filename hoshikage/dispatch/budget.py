@@ -23,6 +23,7 @@ from hoshikage.dispatch.memory import free_vram, own_bytes
 from hoshikage.dispatch.model_state import ModelState
 from hoshikage.dispatch.queue import Queue
 from hoshikage.errors import ModelLoadFailed, Unavailable
+from hoshikage.frozen import Frozen
 from hoshikage.params import AUTO_LAYERS, LoadParams
 
 RETRY_AFTER_S: Final = 10
@@ -30,16 +31,14 @@ MIB: Final = 2**20
 GPU_KINDS: Final = ("gpu", "igpu")
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(Frozen, frozen=True):
     """Bytes that a model takes."""
 
     ram: int
     vram: int
 
 
-@dataclass(frozen=True, slots=True)
-class Lack:
+class Lack(Frozen, frozen=True):
     """Bytes: what a load needs and what there is, of the one kind of memory that is short."""
 
     needed: int

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from hoshikage.errors import ModelQuarantined, RateLimited, RequestCrashedModel
+from hoshikage.frozen import Frozen
 
 WINDOW_S: Final = 60.0
 LIMIT: Final = 3
@@ -33,8 +34,7 @@ State = tuple[Hashable, Hashable]
 """What a crash hangs on: model file and library."""
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Frozen, frozen=True):
     """Whose job it is. No text of a request is kept."""
 
     digest: bytes = b""

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from hoshikage import wire
 from hoshikage.dispatch.crashes import Origin
+from hoshikage.frozen import Frozen
 
 
-@dataclass(frozen=True, slots=True)
-class Exit:
+class Exit(Frozen, frozen=True):
     """Why a runner is gone. `log` is what it last wrote to its standard error; it holds no prompt text."""
 
     reason: str

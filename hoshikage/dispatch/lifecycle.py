@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from contextvars import Context
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -30,6 +30,7 @@ from hoshikage.dispatch.runner import Job, Runner
 from hoshikage.dispatch.snapshot import Snapshot, left
 from hoshikage.dispatch.standby import StandbyRunner
 from hoshikage.errors import HoshikageError, LoadNotTried, ModelCrashed, ShuttingDown
+from hoshikage.frozen import Frozen
 from hoshikage.messages import Language, describe, text
 from hoshikage.params import Work
 
@@ -48,8 +49,7 @@ Room = Callable[[WantedLoad], Awaitable[None]]
 """Waits until there is memory for a load. Raises HoshikageError where there will be none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(Frozen, frozen=True):
     """Times of the lifecycle, in seconds; 0 switches one off."""
 
     idle_timeout: float

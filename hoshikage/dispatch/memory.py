@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hoshikage.dispatch.headroom import available_memory
+from hoshikage.frozen import Frozen
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +25,7 @@ class Footprint:
     """When it was measured."""
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryInUse:
+class MemoryInUse(Frozen, frozen=True):
     """Bytes that this process and the runners hold, and what the machine has left; 0 where nobody tells."""
 
     server_bytes: int = 0

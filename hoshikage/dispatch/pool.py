@@ -7,7 +7,6 @@ ranks, and for vocabularies alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final, Literal
 
 from hoshikage.dispatch.crashes import Crashes
@@ -15,6 +14,7 @@ from hoshikage.dispatch.lifecycle import Lifecycle
 from hoshikage.dispatch.queue import Queue
 from hoshikage.dispatch.snapshot import Snapshot
 from hoshikage.dispatch.tries import Tries
+from hoshikage.frozen import Frozen
 from hoshikage.settings import Settings
 
 Kind = Literal["chat", "embeddings", "rerank", "vocabulary"]
@@ -66,8 +66,7 @@ class Pool:
         return ended
 
 
-@dataclass(frozen=True, slots=True)
-class Pools:
+class Pools(Frozen, frozen=True):
     """All of a server. Those that are None are the chat pool's business."""
 
     chat: Pool

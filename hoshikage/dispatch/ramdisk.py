@@ -16,14 +16,17 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
+
+from msgspec import field
 
 from hoshikage import gguf
 from hoshikage.dispatch.headroom import available_memory
 from hoshikage.dispatch.private_folder import COPY, PART, Doubt, FolderEntry, PrivateFolder, opened
 from hoshikage.errors import Detail
+from hoshikage.frozen import Frozen
 
 MARGIN: Final = 2**30
 """Bytes that stay free, for the context and for other programs."""
@@ -40,8 +43,7 @@ class CopyCancelled(Exception):
     """The copy is no longer wanted; what there was of it is gone."""
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(Frozen, frozen=True):
     """A line for the log: a `logging` level, a text of the catalogue."""
 
     level: int
@@ -49,8 +51,7 @@ class Notice:
     details: dict[str, Detail]
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(Frozen, frozen=True):
     """Where to load from: the copy, or the file itself. No notice where there is no RAM disk."""
 
     file: Path
@@ -58,16 +59,14 @@ class Placed:
     notice: Notice | None
 
 
-@dataclass(frozen=True, slots=True)
-class Released:
+class Released(Frozen, frozen=True):
     """Bytes that went back to the system. No notice where there were none."""
 
     size: int
     notice: Notice | None
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Frozen, frozen=True):
     """The copy in use, for /v1/status."""
 
     source: Path
@@ -87,8 +86,7 @@ def _free_bytes(fd: int) -> int:
     return result.f_bavail * result.f_frsize
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryState:
+class MemoryState(Frozen, frozen=True):
     """What the RAM disk asks of the system, and how big its steps are."""
 
     platform: str = field(default_factory=_platform)
@@ -101,8 +99,7 @@ class MemoryState:
     """How long another server of this user may keep us from changing entries."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
+class _Source(Frozen, frozen=True):
     """One file of the model. `identity`: device, inode, size, times of the last change to content and to inode."""
 
     file: Path

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hoshikage.dispatch.memory import Footprint
 from hoshikage.dispatch.model_state import ModelState
 from hoshikage.dispatch.ramdisk import Held
+from hoshikage.frozen import Frozen
 from hoshikage.infos import LibraryInfo, ModelInfo
 
 if TYPE_CHECKING:
     from hoshikage.library.selection import SelectedLibrary
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Frozen, frozen=True):
     """The state of one lane."""
 
     state: ModelState

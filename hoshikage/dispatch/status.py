@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import field
 
 from hoshikage.dispatch.answer_record import AnswerRecord
 from hoshikage.dispatch.crashes import Crashes
@@ -14,6 +16,7 @@ from hoshikage.dispatch.pool import Kind, Pool, Pools
 from hoshikage.dispatch.ramdisk import Held
 from hoshikage.dispatch.snapshot import Snapshot
 from hoshikage.dispatch.totals import Totals
+from hoshikage.frozen import Frozen
 from hoshikage.infos import LibraryInfo, ModelInfo
 from hoshikage.messages import Language, text
 
@@ -25,8 +28,7 @@ UNKNOWN: Final = "unknown"
 """As the version of a library that neither tells it nor has it in its file's name."""
 
 
-@dataclass(frozen=True, slots=True)
-class QueueStatus:
+class QueueStatus(Frozen, frozen=True):
     """Requests for models that compute."""
 
     slots: int = 1
@@ -36,8 +38,7 @@ class QueueStatus:
     """The label that each of them waits for."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunnerStatus:
+class RunnerStatus(Frozen, frozen=True):
     """One model in memory, or on its way into it or out of it."""
 
     kind: Kind
@@ -56,8 +57,7 @@ class RunnerStatus:
     n_gpu_layers: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ChosenLibrary:
+class ChosenLibrary(Frozen, frozen=True):
     """What people know a library by."""
 
     name: str
@@ -66,8 +66,7 @@ class ChosenLibrary:
     version: str
 
 
-@dataclass(frozen=True, slots=True)
-class DispatcherStatus:
+class DispatcherStatus(Frozen, frozen=True):
     """The state at one moment. `state` to `ahead` and `unload_in` are of the model that chats; where none is loaded, of
     the one beside it; `runners` has all of them.
     """
@@ -122,8 +121,7 @@ class DispatcherStatus:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class FullStatus:
+class FullStatus(Frozen, frozen=True):
     """The state, and what has to be looked for."""
 
     now: DispatcherStatus

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Final
 
 from hoshikage import wire
@@ -16,6 +15,7 @@ from hoshikage.dispatch.lifecycle import Lifecycle
 from hoshikage.dispatch.loading import WantedLoad
 from hoshikage.dispatch.queue import Ticket
 from hoshikage.errors import HoshikageError, ModelCrashed
+from hoshikage.frozen import Frozen
 from hoshikage.params import Work
 
 ACCOUNT: Final[ContextVar[str]] = ContextVar("account", default="")
@@ -29,8 +29,7 @@ MAX_LOADS: Final = 2
 RunNote = wire.Started | wire.Prefill | wire.Echo | wire.Token | wire.ChoiceEnd | wire.Answered | wire.Finished
 
 
-@dataclass(frozen=True, slots=True)
-class Answering:
+class Answering(Frozen, frozen=True):
     """The model is loaded, and this library computes with it."""
 
     library: str

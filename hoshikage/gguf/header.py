@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from hoshikage.frozen import Frozen
 
 Scalar = int | float | bool | str
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
+class Split(Frozen, frozen=True):
     """One of the files of a model that was split."""
 
     number: int
@@ -17,8 +17,7 @@ class Split:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class GgufHeader:
+class GgufHeader(Frozen, frozen=True):
     version: int
     size_bytes: int
     """Of the file."""
@@ -49,8 +48,7 @@ class GgufHeader:
     """Its short arrays of whole numbers, such as those with one for each layer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tensor:
+class Tensor(Frozen, frozen=True):
     """Where a tensor lies, and of what type it is (ggml_type)."""
 
     name: str

@@ -13,10 +13,10 @@ built-in model, estimated at 53 MiB, took 51.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from hoshikage.architectures import WINDOW_PERIODS
+from hoshikage.frozen import Frozen
 from hoshikage.gguf.header import GgufHeader
 
 VALUE_BYTES: Final = {"f16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
@@ -32,8 +32,7 @@ ACTIVATIONS: Final = 2
 """Rows of n_embd that a batch's token needs beside its logits. A rough figure."""
 
 
-@dataclass(frozen=True, slots=True)
-class KvSettings:
+class KvSettings(Frozen, frozen=True):
     """How the KV memory is made; the names are those of params.LoadParams."""
 
     type_k: str = "f16"
@@ -45,8 +44,7 @@ class KvSettings:
 USUAL: Final = KvSettings()
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryEstimate:
+class MemoryEstimate(Frozen, frozen=True):
     """Bytes."""
 
     n_ctx: int

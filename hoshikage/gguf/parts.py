@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from hoshikage.errors import GgufInvalid, GgufMissing
+from hoshikage.frozen import Frozen
 from hoshikage.gguf.header import GgufHeader, Split
 from hoshikage.gguf.kinds import require_served
 from hoshikage.gguf.reader import read
@@ -19,8 +20,7 @@ PROJECTOR: Final = "clip"
 """Architecture of vision projectors, also of those without a type."""
 
 
-@dataclass(frozen=True, slots=True)
-class SplitName:
+class SplitName(Frozen, frozen=True):
     """What the name of one of a split model's files says."""
 
     stem: str

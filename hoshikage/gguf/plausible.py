@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from hoshikage.frozen import Frozen
 
 Scalar = int | float | bool | str
 
@@ -30,8 +31,7 @@ FRAME: Final = {"bos_token_id": 101, "seperator_token_id": 102}
 TOKENIZER: Final = "tokenizer.ggml."
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Frozen, frozen=True):
     name: str
     value: str
     wanted: str

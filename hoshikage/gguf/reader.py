@@ -15,11 +15,11 @@ import stat
 import struct
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from hoshikage.errors import GgufInvalid, GgufMissing
+from hoshikage.frozen import Frozen
 from hoshikage.gguf import plausible
 from hoshikage.gguf.cursor import MAX_HEADER_BYTES, Cursor
 from hoshikage.gguf.header import GgufHeader, Scalar, Split, Tensor
@@ -63,8 +63,7 @@ BESIDE_TOKENS: Final = ("tokenizer.ggml.scores", TOKEN_TYPES)
 """Arrays that the library indexes by token without looking at their length. Longer ones hurt nobody."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Array:
+class _Array(Frozen, frozen=True):
     kind: int
     count: int
     offset: int

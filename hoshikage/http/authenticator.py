@@ -11,7 +11,6 @@ import hmac
 import logging
 from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from aiohttp import web
@@ -19,6 +18,7 @@ from aiohttp import web
 from hoshikage.access import local_admin
 from hoshikage.access.tokens import AccessToken, TokenStore
 from hoshikage.errors import AuthenticationFailed, PermissionRefused, UsageError
+from hoshikage.frozen import Frozen
 from hoshikage.http.origin_policy import OriginPolicy
 from hoshikage.settings import Settings
 
@@ -26,8 +26,7 @@ Needs = Literal["nothing", "api", "admin"]
 log: Final = logging.getLogger("hoshikage.access")
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(Frozen, frozen=True):
     """Who the request is from, as far as it is known."""
 
     name: str | None

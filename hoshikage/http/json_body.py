@@ -11,12 +11,12 @@ import asyncio
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
 from aiohttp import web
 
 from hoshikage.errors import BodyEmpty, BodyTooLarge, Detail, InvalidRequest, UnsupportedMediaType
+from hoshikage.frozen import Frozen
 from hoshikage.http.bodies import MAX_BYTES
 from hoshikage.http.keys import BODIES
 
@@ -118,8 +118,7 @@ def _values(raw: bytes) -> tuple[int, int]:
     return sum(map(outside.count, STRUCTURE)) - integers, integers
 
 
-@dataclass(frozen=True, slots=True)
-class _Flaw:
+class _Flaw(Frozen, frozen=True):
     """Stands in the tree for a value that is refused, until its place is known."""
 
     key: str

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import AsyncGenerator, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
 from ssl import SSLContext
 from typing import Any, Final, Protocol
 
@@ -16,6 +15,7 @@ from hoshikage.dispatch.client import Note
 from hoshikage.dispatch.latencies import Latencies
 from hoshikage.dispatch.status import DispatcherStatus, FullStatus
 from hoshikage.errors import QueueFull
+from hoshikage.frozen import Frozen
 from hoshikage.http.authenticator import Authenticator
 from hoshikage.http.bodies import Bodies
 from hoshikage.http.measures import Measures
@@ -85,8 +85,7 @@ class Dispatching(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class StreamTimeouts:
+class StreamTimeouts(Frozen, frozen=True):
     """How a silent stream is kept alive and a stalled one ended, in seconds."""
 
     commit_after: float = 10.0

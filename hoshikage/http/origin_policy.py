@@ -7,13 +7,13 @@ A page in a browser can reach every port of its machine. Checking the Host heade
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from hoshikage.errors import PermissionRefused, SettingInvalid
+from hoshikage.frozen import Frozen
 from hoshikage.http.origins import ANY, WEB, Origins
 from hoshikage.settings import Settings
 
@@ -30,8 +30,7 @@ def is_loopback(host: str) -> bool:
     return address is not None and address.is_loopback
 
 
-@dataclass(frozen=True, slots=True)
-class OriginPolicy:
+class OriginPolicy(Frozen, frozen=True):
     """What the server answers to, whoever asks."""
 
     names: frozenset[str]

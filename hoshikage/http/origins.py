@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
+
+from hoshikage.frozen import Frozen
 
 ANY: Final = "*"
 WEB: Final = ("http", "https")
 
 
-@dataclass(frozen=True, slots=True)
-class Origins:
+class Origins(Frozen, frozen=True):
     """The origins whose pages may use the server."""
 
     patterns: tuple[re.Pattern[str], ...] = ()

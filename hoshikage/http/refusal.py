@@ -10,7 +10,6 @@ import asyncio
 import logging
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
@@ -19,6 +18,7 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.web_request import BaseRequest
 
 from hoshikage.errors import HoshikageError
+from hoshikage.frozen import Frozen
 
 TOLD_EVERY_S: Final = 1.0
 MAX_KEPT: Final = 64
@@ -27,8 +27,7 @@ NO_ID: Final = b"req_" + b"-" * 24
 log: Final = logging.getLogger("hoshikage.access")
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
+class Form(Frozen, frozen=True):
     """What an error's body looks like to one reader."""
 
     name: str

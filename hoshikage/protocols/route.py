@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from aiohttp import web
 
+from hoshikage.frozen import Frozen
 from hoshikage.http.authenticator import Needs
 
 if TYPE_CHECKING:
@@ -20,8 +20,7 @@ SSE: Final = "text/event-stream"
 NDJSON: Final = "application/x-ndjson"
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Frozen, frozen=True):
     """A row of the table of routes. Its summary stands in `messages/routes.py`, under its `operation`."""
 
     method: Literal["GET", "POST", "DELETE"]

@@ -11,12 +11,14 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
+from msgspec import field
+
 from hoshikage import durable
 from hoshikage.errors import Detail, RegistryDamaged, RegistryUnreadable, Unavailable, UsageError
+from hoshikage.frozen import Frozen
 from hoshikage.locked_file import (
     WAIT_S,
     FileBusy,
@@ -38,8 +40,7 @@ E = TypeVar("E")
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Issue:
+class Issue(Frozen, frozen=True):
     """Something in a file that was passed over, as a text of the catalogue."""
 
     key: str
@@ -49,8 +50,7 @@ class Issue:
     """Whether the system does not let this user read the file: then nothing says that it is damaged."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Snapshot(Generic[E]):
+class _Snapshot(Frozen, Generic[E], frozen=True):
     """What one state of the file says. `signature` is None where there is no file."""
 
     signature: Signature | None

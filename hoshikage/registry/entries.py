@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from typing import Any, Final
 
 from hoshikage.errors import InvalidRequest
+from hoshikage.frozen import Frozen
 from hoshikage.option import is_text
 from hoshikage.registry.document import Issue
 from hoshikage.registry.options import NO_OPTIONS, OwnOptions, own_options, persona_options
@@ -19,8 +19,7 @@ MAX_SYSTEM_BYTES: Final = 256 * 1024
 MAX_CREATED: Final = 2**53
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Frozen, frozen=True):
     """A usable entry of model_map.json, as it stands there."""
 
     label: str
@@ -31,8 +30,7 @@ class Entry:
     options: OwnOptions
 
 
-@dataclass(frozen=True, slots=True)
-class Persona:
+class Persona(Frozen, frozen=True):
     """A model with a character: a system text and sampling defaults of its own, used by its name."""
 
     name: str
@@ -44,8 +42,7 @@ class Persona:
     """Unix time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Alias:
+class Alias(Frozen, frozen=True):
     """A further name of a model or a persona."""
 
     name: str

@@ -14,10 +14,10 @@ import time
 import unicodedata
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from hoshikage.frozen import Frozen
 from hoshikage.gguf import SplitName
 
 MAX_DEPTH: Final = 8
@@ -30,8 +30,7 @@ RACY_NS: Final = 2_000_000_000
 """A folder that changed so shortly before it was read may change again without another time to show for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class FolderModels:
+class FolderModels(Frozen, frozen=True):
     """One model of the folder."""
 
     label: str
@@ -41,8 +40,7 @@ class FolderModels:
     """Unix time of the file's last change."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Search:
+class _Search(Frozen, frozen=True):
     """What one search found, and the folders it looked into with their times of change in ns."""
 
     models: dict[str, FolderModels]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
+from msgspec import field
+
 from hoshikage.errors import InvalidRequest
+from hoshikage.frozen import Frozen
 from hoshikage.option import Option, Value
 from hoshikage.options import OPTIONS, OWN, PERSONA
 from hoshikage.params import Scaled
@@ -20,8 +22,7 @@ MAX_SHOWN: Final = 60
 _BY_NAME: Final = {option.name: option for option in OPTIONS}
 
 
-@dataclass(frozen=True, slots=True)
-class OwnOptions:
+class OwnOptions(Frozen, frozen=True):
     """What one model or persona has of its own, by the names of `options.OWN`, as it stands in the file. What it does
     not name is as the settings have it, or as the GGUF says.
     """

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Literal, NoReturn
 
 from hoshikage.errors import InvalidRequest, ModelNotFound
+from hoshikage.frozen import Frozen
 from hoshikage.gguf import read, require_lora
 from hoshikage.params import Scaled
 from hoshikage.registry.document import Issue, RegistryDocument
@@ -34,8 +35,7 @@ MAX_NAMED: Final = 50
 """Known names in a refusal."""
 
 
-@dataclass(frozen=True, slots=True)
-class ModelSpec:
+class ModelSpec(Frozen, frozen=True):
     """One model, as itself or as a persona of it."""
 
     label: str

@@ -62,7 +62,7 @@ def test_every_sampling_field_is_honoured(home: Path) -> None:
         "ignore_eos": True,
         "seed": 42,
     }
-    assert given.keys() == set(SamplingParams.__slots__)
+    assert given.keys() == set(SamplingParams.__struct_fields__)
     expected = given | {
         "dry_sequence_breakers": ("\n", "。"),
         "samplers": ("temperature", "typical_p", "top_k"),

@@ -6,18 +6,19 @@ It is handed in by whoever starts the server; a server that is embedded may have
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
 from aiohttp import web
+from msgspec import field
+
+from hoshikage.frozen import Frozen
 
 
 def _no_lines(_number: int) -> tuple[int, list[str]]:
     return 0, []
 
 
-@dataclass(frozen=True, slots=True)
-class Insight:
+class Insight(Frozen, frozen=True):
     """`sources` are those of `settings.LoadedSettings`, `environ` is where libraries are looked for."""
 
     sources: Mapping[str, str] = field(default_factory=dict)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from aiohttp import web
+
+from hoshikage.frozen import Frozen
 
 if TYPE_CHECKING:
     from hoshikage.answer.schema.chat import ChatMessage
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
 MAX_BYTES: Final = 32 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Frozen, frozen=True):
     """One response, and all turns that led to it and are it, without its instructions."""
 
     response: bytes
