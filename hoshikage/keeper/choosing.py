@@ -40,6 +40,11 @@ def chosen(asked: Choose, vectors: Matrix) -> list[int]:
     return _clusters(vectors, clusters(len(asked.sentences), asked))
 
 
+def prepare() -> None:
+    """Does what the first clustering of a process costs: its imports, and looking at what computes for it."""
+    _clusters(np.eye(2, dtype=np.float32), 1)
+
+
 def clusters(count: int, asked: Choose) -> int:
     return min(max(asked.least, min(asked.most, count // asked.divisor)), count)
 

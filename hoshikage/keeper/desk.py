@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
@@ -25,14 +27,20 @@ class Desk:
         self._vectors: OrderedDict[bytes, bytes] = OrderedDict()
         self._bert: SentenceBert | None = None
         self._store: Store | None = None
+        self._importing: threading.Thread | None = None
 
     def reply(self, ask: frames.Ask) -> frames.Reply:
         """Raises HoshikageError, and whatever a library does."""
         if isinstance(ask, frames.Split):
+            if ask.clusters and self._importing is None:
+                self._importing = threading.Thread(target=_import_clustering, name="import", daemon=True)
+                self._importing.start()
             return self._split(ask)
         if isinstance(ask, frames.Learn):
             self._learn(ask.model, ask.texts, ask.vectors)
             return frames.Done(ask.number, len(ask.texts))
+        if self._importing is not None and isinstance(ask, frames.Choose | frames.Encode | frames.Open):
+            self._importing.join()  # these import, too, and two threads at it may see halves of a package
         if isinstance(ask, frames.Choose):
             return self._choose(ask)
         if isinstance(ask, frames.Encode):
@@ -94,6 +102,14 @@ class Desk:
         if self._bert is None or self._bert.name != ask.model:
             self._bert = SentenceBert(ask.model)
         return frames.Vectors(ask.number, self._bert.encode(ask.texts))
+
+
+def _import_clustering() -> None:
+    """Where it is missing, whoever clusters says so."""
+    with contextlib.suppress(ImportError):
+        from hoshikage.keeper.choosing import prepare
+
+        prepare()
 
 
 def _key(model: str, text: str) -> bytes:

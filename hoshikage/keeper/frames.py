@@ -28,6 +28,8 @@ class Split(Frame, frozen=True, tag="split"):
     texts: tuple[str, ...]
     model: str
     """The name of what makes the vectors; those of two models never meet."""
+    clusters: bool = False
+    """Whether they will be clustered: what that needs is imported while their vectors are made."""
 
 
 class Learn(Frame, frozen=True, tag="learn"):

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -24,12 +24,15 @@ from hoshikage import durable
 from hoshikage.errors import Unavailable
 from hoshikage.keeper import frames
 from hoshikage.keeper.frames import Entry
+from hoshikage.keeper.held import PAGE, Held, Holding
+from hoshikage.keeper.nearest import Vector
 
 CURRENT: Final = "current"
 PREFIX: Final = "store-"
-PAGE: Final = 1000
 SPARE: Final = 64
 """So many more than wanted are looked at, since some are of the conversation at hand or too old."""
+WIDEST: Final = 1000
+"""So many of the conversation at hand are passed over on a Chroma server, whose vectors are not held here."""
 COSINE: Final = {"hnsw": {"space": "cosine"}}
 Keeps = Callable[[str, Mapping[str, Any], str], bool]
 """Whether a record stays: by its id, its metadata and its scope."""
@@ -44,20 +47,20 @@ class Store:
         self._url = url
         self._client: Any = None
         self._collections: dict[tuple[str, str], Any] = {}
+        self._held = Held()
         self._open()
 
     def remember(self, ask: frames.Remember) -> int:
         """Keeps records and says how many."""
-        if ask.records:
-            self._collection(ask.scope, ask.model, create=True).upsert(
-                ids=[one.id for one in ask.records],
-                embeddings=[np.frombuffer(one.vector, "<f4") for one in ask.records],
-                documents=[one.text for one in ask.records],
-                metadatas=[
-                    {"role": one.role, "time": one.time, "conversation": one.conversation} for one in ask.records
-                ],
-            )
-        return len(ask.records)
+        if not ask.records:
+            return 0
+        collection = self._collection(ask.scope, ask.model, create=True)
+        ids = [one.id for one in ask.records]
+        vectors = [np.frombuffer(one.vector, "<f4") for one in ask.records]
+        data = [{"role": one.role, "time": one.time, "conversation": one.conversation} for one in ask.records]
+        collection.upsert(ids=ids, embeddings=vectors, documents=[one.text for one in ask.records], metadatas=data)
+        self._held.add(collection, ids, vectors, data)
+        return len(ids)
 
     def recall(self, ask: frames.Recall) -> list[Entry]:
         """What is near, the nearest first."""
@@ -65,29 +68,42 @@ class Store:
         if collection is None:
             return []
         vector = np.frombuffer(ask.vector, "<f4")
-        result = collection.query(
-            query_embeddings=[vector],
-            n_results=ask.most + SPARE,
-            include=["documents", "metadatas", "distances"],
-        )
-        columns = [result[name][0] for name in ("ids", "documents", "metadatas", "distances")]
-        near = _near(ask, columns)
-        if near or not any(data["conversation"] == ask.but for data in columns[2]):
+        held = None if self._folder is None else self._held.of(collection)
+        if held is not None and held.is_ready:
+            return self._exactly(ask, collection, held, vector)
+        near, is_hidden = self._by_index(ask, collection, vector, ask.most + SPARE)
+        if near or not is_hidden:
             return near
-        # The words at hand stand in front of all others. Chroma's index finds few of what it must pass over, so that
-        # the others are looked at one by one, which takes ten times as long.
-        others = collection.get(
-            where={"conversation": {"$ne": ask.but}}, include=["documents", "metadatas", "embeddings"]
+        if held is not None:
+            return self._exactly(ask, collection, held, vector)
+        own = len(collection.get(where={"conversation": ask.but}, limit=WIDEST, include=[])["ids"])
+        return self._by_index(ask, collection, vector, min(own, WIDEST) + ask.most + SPARE)[0]
+
+    def _by_index(self, ask: frames.Recall, collection: Any, vector: Vector, count: int) -> tuple[list[Entry], bool]:
+        """What of the `count` nearest may be recalled, and whether words of the conversation at hand are among
+        them: these may hide all others."""
+        result = collection.query(
+            query_embeddings=[vector], n_results=count, include=["documents", "metadatas", "distances"]
         )
-        found = np.asarray(others["embeddings"], np.float32).reshape(len(others["ids"]), -1)
-        lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(vector)
-        distances = 1.0 - (found @ vector) / np.maximum(lengths, np.finfo(np.float32).tiny) if len(found) else []
-        order = np.argsort(distances, kind="stable")
-        columns = [
-            [column[index] for index in order]
-            for column in (others["ids"], others["documents"], others["metadatas"], distances)
+        ids, texts, data, distances = (result[name][0] for name in ("ids", "documents", "metadatas", "distances"))
+        near = [
+            _entry(ask.scope, name, text, one, float(distance))
+            for name, text, one, distance in zip(ids, texts, data, distances, strict=True)
+            if distance <= ask.within and one["conversation"] != ask.but and one["time"] >= ask.since
         ]
-        return _near(ask, columns)
+        return near[: ask.most], any(one["conversation"] == ask.but for one in data)
+
+    def _exactly(self, ask: frames.Recall, collection: Any, held: Holding, vector: Vector) -> list[Entry]:
+        """By every vector that is kept."""
+        near = dict(held.vectors().nearest(vector, but=ask.but, within=ask.within, since=ask.since, most=ask.most))
+        if not near:
+            return []
+        found = collection.get(ids=list(near), include=["documents", "metadatas"])
+        entries = {
+            name: _entry(ask.scope, name, text, data, near[name])
+            for name, text, data in zip(found["ids"], found["documents"], found["metadatas"], strict=True)
+        }
+        return [entries[name] for name in near if name in entries]
 
     def browse(self, ask: frames.Browse) -> tuple[list[Entry], int]:
         """The newest first, and how many there are."""
@@ -122,6 +138,7 @@ class Store:
                 for start in range(0, len(names), PAGE):
                     collection.delete(ids=names[start : start + PAGE])
         elif count:
+            self._held.drop()
             self._rewrite(keeps)
         return count
 
@@ -230,16 +247,6 @@ def _pages(collection: Any, *, vectors: bool = False) -> Iterator[dict[str, Any]
 def _records(collection: Any) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     for page in _pages(collection):
         yield from zip(page["ids"], page["documents"], page["metadatas"], strict=True)
-
-
-def _near(ask: frames.Recall, columns: Sequence[Sequence[Any]]) -> list[Entry]:
-    """What is near enough and may be recalled, of ids, texts, data and distances, the nearest first."""
-    result = [
-        _entry(ask.scope, name, text, data, float(distance))
-        for name, text, data, distance in zip(*columns, strict=True)
-        if distance <= ask.within and data["conversation"] != ask.but and data["time"] >= ask.since
-    ]
-    return result[: ask.most]
 
 
 def _entry(scope: str, name: str, text: str, data: Mapping[str, Any], distance: float = 0.0) -> Entry:

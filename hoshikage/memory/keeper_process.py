@@ -22,6 +22,8 @@ from hoshikage.runner.launch import command
 logger: Final = logging.getLogger("hoshikage.memory")
 Answered = TypeVar("Answered", bound=frames.Frame)
 KEPT_LINES: Final = 20
+ANSWER_S: Final = 20.0
+"""So long may an answer take that somebody waits for, with the start of the process where there is none."""
 STOP_S: Final = 5.0
 """So long may it take to finish what it is about, once it is told to end."""
 QUIET: Final = {
@@ -55,9 +57,17 @@ class KeeperProcess:
         """None while there is no process."""
         return None if self._process is None else self._process.pid
 
-    async def ask(self, make: Callable[[int], frames.Ask], kind: type[Answered]) -> Answered:
-        """The answer to what `make` makes of a number. Raises HoshikageError: what the keeper refused it with, or
-        Unavailable where the process ended."""
+    async def ask(
+        self, make: Callable[[int], frames.Ask], kind: type[Answered], within: float | None = ANSWER_S
+    ) -> Answered:
+        """The answer to what `make` makes of a number, `within` so many seconds. Raises HoshikageError: what the
+        keeper refused it with, or Unavailable where the process ended or is too slow."""
+        try:
+            return await asyncio.wait_for(self._ask(make, kind), within)
+        except asyncio.TimeoutError:
+            raise Unavailable("remember.too_slow", ms=int((within or 0) * 1e3)) from None
+
+    async def _ask(self, make: Callable[[int], frames.Ask], kind: type[Answered]) -> Answered:
         self._hold()
         await self.start()
         assert self._process is not None

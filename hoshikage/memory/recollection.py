@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from hoshikage.errors import HoshikageError, Unavailable
+from hoshikage.errors import HoshikageError
 from hoshikage.keeper import frames
 from hoshikage.keeper.frames import Entry, Record
 from hoshikage.memory.conversation import digest_of
@@ -22,8 +22,7 @@ from hoshikage.settings import Settings
 log: Final = logging.getLogger("hoshikage.memory")
 RECALL_S: Final = 0.2
 """So long may the keeper take to find something; then the answer goes without."""
-OPEN_S: Final = 20.0
-"""So long may it take to start the keeper and open its store, once in a while."""
+LISTING_S: Final = 300.0
 SETTLE_S: Final = 5.0
 DAY_S: Final = 86_400.0
 MOST: Final = 24
@@ -67,10 +66,7 @@ class Recollections:
             return frames.Recall(number, scope, model, vector, conversation, within, since, MOST)
 
         await self.opened()
-        try:
-            result = await asyncio.wait_for(self._keeper.ask(ask, frames.Entries), RECALL_S)
-        except asyncio.TimeoutError:
-            raise Unavailable("remember.too_slow", ms=int(RECALL_S * 1e3)) from None
+        result = await self._keeper.ask(ask, frames.Entries, RECALL_S)
         fresh = [one for one in result.entries if not any(one.text in known for known in at_hand)]
         fresh.sort(key=lambda one: (int(one.distance / LIKE), -one.time))
         kept: list[Entry] = []
@@ -114,13 +110,15 @@ class Recollections:
         if self._settings.memory_ttl and now - self._swept > DAY_S:
             self._swept = now
             before = now - self._settings.memory_ttl * DAY_S
-            await self._keeper.ask(lambda n: frames.Forget(n, "", before=before), frames.Done)
+            await self._keeper.ask(lambda n: frames.Forget(n, "", before=before), frames.Done, None)
         return len(records)
 
     async def browse(self, scope: str, conversation: str = "", limit: int = 0, offset: int = 0) -> frames.Entries:
         """What is kept, the newest first. Raises HoshikageError."""
         await self.opened()
-        return await self._keeper.ask(lambda n: frames.Browse(n, scope, conversation, limit, offset), frames.Entries)
+        return await self._keeper.ask(
+            lambda n: frames.Browse(n, scope, conversation, limit, offset), frames.Entries, LISTING_S
+        )
 
     async def search(self, scope: str, asked: str, most: int) -> Sequence[Entry]:
         """What is nearest to a text, however far. Raises HoshikageError."""
@@ -137,7 +135,7 @@ class Recollections:
         await self.settled()
         await self.opened()
         gone = await self._keeper.ask(
-            lambda n: frames.Forget(n, scope, tuple(ids), conversation, everything=everything), frames.Done
+            lambda n: frames.Forget(n, scope, tuple(ids), conversation, everything=everything), frames.Done, None
         )
         return gone.count
 
@@ -149,11 +147,7 @@ class Recollections:
             if self._opened is not None and self._opened == self._keeper.pid:
                 return
             folder, url = str(self._settings.chroma_path), self._settings.chroma_url or ""
-            opening = self._keeper.ask(lambda n: frames.Open(n, folder, url), frames.Done)
-            try:
-                await asyncio.wait_for(opening, OPEN_S)
-            except asyncio.TimeoutError:
-                raise Unavailable("remember.too_slow", ms=int(OPEN_S * 1e3)) from None
+            await self._keeper.ask(lambda n: frames.Open(n, folder, url), frames.Done)
             self._opened = self._keeper.pid
 
     async def _kept(self, scope: str, conversation: str, turns: Sequence[tuple[str, str]]) -> None:

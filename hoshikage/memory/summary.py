@@ -108,7 +108,8 @@ class Summaries:
     async def _sentences(self, spoken: Sequence[Message], model: str) -> list[Sentence]:
         """Every sentence, once it is known to the keeper; what was said twice counts where it was said last."""
         texts = tuple(turn.content or "" for turn in spoken)
-        split = await self._keeper.ask(lambda n: frames.Split(n, texts, model), frames.Sentences)
+        clusters = self._settings.summary_choice == "clusters"
+        split = await self._keeper.ask(lambda n: frames.Split(n, texts, model, clusters), frames.Sentences)
         for start in range(0, len(split.unknown), LEARNED_AT_ONCE):
             unknown = split.unknown[start : start + LEARNED_AT_ONCE]
             vectors = tuple(await self._embedder.embed(unknown, "topic"))

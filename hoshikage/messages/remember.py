@@ -52,8 +52,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "not_kept": ("会話を覚えられませんでした: {reason}", "The conversation could not be kept: {reason}"),
     "not_open": ("記憶の保存先がまだ開いていません", "The store of memory is not open yet"),
     "too_slow": (
-        "記憶が {ms} ms のうちに見つけられませんでした",
-        "Memory found nothing within {ms} ms",
+        "記憶が {ms} ms のうちに答えませんでした",
+        "Memory did not answer within {ms} ms",
     ),
     "chroma_gone": (
         "Chroma のサーバー {url} が応えません（{reason}）",

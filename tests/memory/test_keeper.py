@@ -7,6 +7,7 @@ import os
 import signal
 from array import array
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -63,6 +64,17 @@ async def test_one_that_is_killed_fails_its_question_and_the_next_starts_another
     assert (await split(keeper, "c")).pieces == (("c",),)
 
 
+async def test_one_that_does_not_answer_is_not_waited_for(keeper: KeeperProcess) -> None:
+    await split(keeper, "a")
+    assert keeper.pid is not None
+    os.kill(keeper.pid, signal.SIGSTOP)
+    with pytest.raises(Unavailable) as refused:
+        await keeper.ask(lambda n: frames.Split(n, ("b",), "m"), frames.Sentences, 0.05)
+    assert (refused.value.key, refused.value.details) == ("remember.too_slow", {"ms": 50})
+    os.kill(keeper.pid, signal.SIGCONT)
+    assert (await split(keeper, "c")).pieces == (("c",),)
+
+
 async def test_it_ends_when_nobody_has_asked_for_a_while() -> None:
     keeper = KeeperProcess(idle_s=0.05)
     await split(keeper, "a")
@@ -80,3 +92,19 @@ async def test_a_package_that_is_missing_is_named(keeper: KeeperProcess) -> None
     with pytest.raises(HoshikageError) as refused:
         await keeper.ask(lambda n: frames.Encode(n, "a/b", ("x",)), frames.Vectors)
     assert refused.value.key == "remember.no_sentence_transformers"
+
+
+def has_mapped(keeper: KeeperProcess, package: str) -> bool:
+    return f"/{package}/" in Path(f"/proc/{keeper.pid}/maps").read_text()
+
+
+async def test_what_clustering_needs_is_imported_while_the_vectors_are_made(keeper: KeeperProcess) -> None:
+    vector = array("f", [1.0, 0.0]).tobytes()
+    await keeper.ask(lambda n: frames.Learn(n, "m", ("One.",), (vector,)), frames.Done)
+    await split(keeper, "One.")
+    one = (frames.Sentence("One.", True),)
+    await keeper.ask(lambda n: frames.Choose(n, "m", one, "facts", 1, 1, 1), frames.Chosen)
+    assert not has_mapped(keeper, "sklearn"), "only where it is asked for"
+    await keeper.ask(lambda n: frames.Split(n, ("One.",), "m", clusters=True), frames.Sentences)
+    await keeper.ask(lambda n: frames.Choose(n, "m", one, "facts", 1, 1, 1), frames.Chosen)
+    assert has_mapped(keeper, "sklearn"), "nobody has clustered yet"

@@ -97,6 +97,19 @@ async def test_the_words_of_a_long_conversation_at_hand_do_not_hide_the_others(b
     assert await bench.recall(1, but="own") == ["Secret2word."]
 
 
+async def test_recall_is_exact_once_the_vectors_are_held_and_they_follow_what_is_kept(bench: Bench) -> None:
+    await bench.add(*(record(number, "own") for number in range(1500)))
+    await bench.add(record(2000, "other"))
+    assert await bench.recall(3, but="own") == ["Secret2000word."], "all others stand behind 1,500 of its own"
+    await bench.add(record(2001, "other"))
+    await bench.add(record(3, "other", time=1e9))
+    assert await bench.recall(2001, but="own", within=1e-3) == ["Secret2001word."], "kept after they were read"
+    assert await bench.recall(3, but="own", within=1e-3) == ["Secret3word."], "it was said elsewhere last"
+    await bench.keeper.ask(lambda n: frames.Forget(n, "local", (f"{2001:032x}",)), frames.Done)
+    assert await bench.recall(2001, but="own", within=1e-3) == []
+    assert await bench.recall(2000, but="own", within=1e-3) == ["Secret2000word."]
+
+
 async def test_what_is_forgotten_is_gone_from_the_bytes_with_its_vector(bench: Bench) -> None:
     await bench.add(*(record(number) for number in range(1200)))
     await bench.add(record(5000), scope="token:b")
