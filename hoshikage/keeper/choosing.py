@@ -28,7 +28,8 @@ NAMES: Final = re.compile(r"(?<=[a-z,;:] )[A-Z][a-z]+")
 """A capital within a sentence."""
 OWN: Final = re.compile(r"\b(?:I|I'm|I've|my|mine|our|we|we're)\b|私|僕|俺|うち|わたし|ぼく", re.IGNORECASE)
 LIKE: Final = 0.75
-"""Sentences whose vectors are so near say the same; the second is worth nothing."""
+"""Sentences whose vectors, seen from the middle of all, point so much the same way say the same; the second is worth
+nothing. Seen from the origin, some models find all sentences alike."""
 
 
 def chosen(asked: Choose, vectors: Matrix) -> list[int]:
@@ -72,11 +73,14 @@ def _facts(sentences: Sequence[Sentence], vectors: Matrix) -> list[int]:
     worth = np.array([_worth(one, result, seen, len(sentences)) for one, result in zip(sentences, words, strict=True)])
     order: list[int] = []
     free = worth > 0
+    apart = vectors - vectors.mean(axis=0)
+    apart /= np.maximum(np.linalg.norm(apart, axis=1, keepdims=True), np.finfo(np.float32).tiny)
     for place in np.argsort(-worth, kind="stable"):
         if not free[place]:
             continue
         order.append(int(place))
-        free &= vectors @ vectors[place] < LIKE
+        free &= apart @ apart[place] < LIKE
+        free[place] = False
     return order
 
 

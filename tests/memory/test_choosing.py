@@ -68,6 +68,15 @@ def test_facts_are_what_the_user_said_with_numbers_and_names_and_not_twice() -> 
     assert not {1, 4} <= set(order)
 
 
+def test_a_model_that_finds_everything_alike_loses_no_fact() -> None:
+    texts = [(f"My number is {number}, my town is Town{number}.", True) for number in range(40)]
+    vectors = numpy.random.default_rng(8).normal(size=(40, 32)).astype(numpy.float32)
+    vectors += 5 * numpy.ones(32, numpy.float32)
+    vectors /= numpy.linalg.norm(vectors, axis=1, keepdims=True)
+    assert (vectors @ vectors.T).min() > 0.9
+    assert sorted(chosen(choose(texts, "facts"), vectors)) == list(range(40))
+
+
 def test_of_nothing_nothing_is_chosen() -> None:
     empty = numpy.zeros((0, 4), numpy.float32)
     assert chosen(choose([]), empty) == chosen(choose([], "facts"), empty) == []

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
+import json
 import random
 import signal
 import struct
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy
 import pytest
 
-from hoshikage.errors import Unavailable, UsageError
+from hoshikage.errors import UsageError
 from hoshikage.keeper import frames
 from hoshikage.memory.folder_lock import FolderLock
 from hoshikage.memory.keeper_process import KeeperProcess
+from tests.memory import store_killed
 
 pytestmark = [pytest.mark.process, pytest.mark.memory]
 WIDTH: Final = 16
@@ -170,49 +172,36 @@ async def test_a_thousand_interleavings_of_tokens_never_recall_anothers_text(ben
             assert {owner[text] for text in await bench.recall(seed, scope)} <= {scope}
 
 
-async def test_a_kill_at_any_moment_loses_the_message_at_hand_at_most(tmp_path: Path) -> None:
-    draw = random.Random(3)
-    kept: list[str] = []
-    for turn in range(8):
-        bench = Bench(tmp_path / "memory")
-        await bench.open()
-        assert set(kept) <= set(await bench.texts())
-        for number in range(turn * 100, turn * 100 + draw.randint(1, 4)):
-            await bench.add(record(number))
-            kept.append(f"Secret{number}word.")
-        waiting = asyncio.create_task(bench.add(*(record(turn * 100 + 50 + n) for n in range(40))))
-        for _ in range(draw.randint(1, 400)):
-            await asyncio.sleep(0)
-        assert bench.keeper.pid is not None
-        os.kill(bench.keeper.pid, signal.SIGKILL)
-        await asyncio.wait([waiting])
-        assert waiting.exception() is None or isinstance(waiting.exception(), Unavailable)
-        await bench.keeper.stop()
+def after_kills(way: str, folder: Path) -> list[dict[str, Any]]:
+    """What tests/memory/store_killed.py tells of each kill."""
+    command = [sys.executable, "-m", "tests.memory.store_killed", way, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-async def test_a_kill_while_something_is_forgotten_leaves_the_old_or_the_new_store_whole(tmp_path: Path) -> None:
-    folder = tmp_path / "memory"
-    bench = Bench(folder)
-    await bench.open()
-    await bench.add(*(record(number) for number in range(400)))
-    for steps in (0, 20, 200):
-        waiting = asyncio.create_task(
-            bench.keeper.ask(lambda n: frames.Forget(n, "local", (f"{0:032x}",)), frames.Done)
-        )
-        while len(list(folder.glob("store-*"))) == 1 and not waiting.done():
-            await asyncio.sleep(0)
-        for _ in range(steps):
-            await asyncio.sleep(0)
-        if bench.keeper.pid is not None:
-            os.kill(bench.keeper.pid, signal.SIGKILL)
-        await asyncio.wait([waiting])
-        assert waiting.exception() is None or isinstance(waiting.exception(), Unavailable)
-        await bench.keeper.stop()
-        bench = Bench(folder)
-        await bench.open()
-        assert len(await bench.texts()) in (400, 399)
-        assert len(list(folder.glob("store-*"))) == 1
-    await bench.keeper.stop()
+def test_a_kill_at_any_moment_of_keeping_loses_the_message_at_hand_at_most(tmp_path: Path) -> None:
+    there = set(range(2 * store_killed.EACH))
+    kills = after_kills("keep", tmp_path / "memory")
+    assert len(kills) == store_killed.MOMENTS
+    for kill in kills:
+        found = set(kill["left"])
+        batch = range(kill["batch"] * store_killed.EACH, (kill["batch"] + 1) * store_killed.EACH)
+        assert there <= found <= there.union(batch)
+        assert kill["status"] == -signal.SIGALRM or found.issuperset(batch), "what was confirmed is there"
+        there = found
+    assert sum(kill["status"] == -signal.SIGALRM for kill in kills) > store_killed.MOMENTS // 4
+
+
+def test_a_kill_at_any_step_of_forgetting_leaves_the_old_or_the_new_store_whole(tmp_path: Path) -> None:
+    whole = list(range(store_killed.EACH))
+    kills = after_kills("forget", tmp_path)
+    assert [kill["status"] for kill in kills] == [9] * (len(kills) - 1) + [0]
+    assert len(kills) > 10, "many steps"
+    done = [kill["left"] == whole[1:] for kill in kills]
+    assert [kill["left"] for kill in kills] == [whole[1:] if one else whole for one in done]
+    assert done == sorted(done), "at some step it is done, and stays so"
+    assert (done[0], done[-1]) == (False, True)
+    assert {kill["stores"] for kill in kills} == {1}, "nothing of the other store is left behind"
 
 
 def test_two_servers_on_one_folder_are_refused_with_words(tmp_path: Path) -> None:
