@@ -15,6 +15,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -99,7 +100,7 @@ def keep(folder: Path) -> None:
     for moment in range(MOMENTS):
         delay = took * (moment + 1) / MOMENTS
         batch = moment + 2
-        _, status = apart(lambda batch=batch, delay=delay: kept(folder, batch, delay))
+        _, status = apart(partial(kept, folder, batch, delay))
         print(json.dumps({"batch": batch, "status": status, "left": apart(lambda: left(folder))[0]}))
 
 
@@ -109,8 +110,8 @@ def forget(folder: Path) -> None:
     for step in range(MAX_STEPS):
         copy = folder / f"{step}"
         shutil.copytree(whole, copy)
-        _, status = apart(lambda copy=copy, step=step: forgot(copy, step))
-        found, _ = apart(lambda copy=copy: left(copy))
+        _, status = apart(partial(forgot, copy, step))
+        found, _ = apart(partial(left, copy))
         print(json.dumps({"status": status, "left": found, "stores": len(list(copy.glob("store-*")))}))
         shutil.rmtree(copy)
         if status == 0:
