@@ -7,6 +7,9 @@ from typing import Any, Literal, NamedTuple
 from msgspec import Struct, field
 
 from hoshikage.frozen import Frozen
+from hoshikage.holds import Grammar as Grammar
+from hoshikage.holds import HeldCalls as HeldCalls
+from hoshikage.holds import ThoughtBudget as ThoughtBudget
 
 AUTO_LAYERS = -2
 """As n_gpu_layers: as many as fit."""
@@ -76,18 +79,6 @@ class SamplingParams(Frozen, frozen=True):
     """The model may not end its answer."""
     seed: int = RANDOM_SEED
     """0 to 2**32 - 1."""
-
-
-class Grammar(Frozen, frozen=True):
-    """What the whole answer must be an instance of."""
-
-    kind: Literal["json_schema", "gbnf"]
-    text: str
-    """The schema as JSON, or the grammar."""
-    param: str
-    """The request's field, for refusals."""
-    strict: bool = True
-    """A schema of which something cannot be enforced is refused; else that is left out, and told."""
 
 
 class Message(Frozen, frozen=True):
@@ -179,16 +170,6 @@ class AdapterSet(Frozen, frozen=True):
 NO_ADAPTERS = AdapterSet()
 
 
-class ThoughtBudget(Frozen, frozen=True):
-    """So many tokens of thoughts at most: then the mark that ends them is put in."""
-
-    tokens: int
-    opens: str
-    """The mark before thoughts; an answer that does not begin with it has none, unless the prompt ends with it."""
-    closes: str
-    """The mark behind them, as the answer's text has it."""
-
-
 class GenerationRequest(Frozen, frozen=True, array_like=True, tag="generate"):
     """One job for the engine thread."""
 
@@ -206,6 +187,8 @@ class GenerationRequest(Frozen, frozen=True, array_like=True, tag="generate"):
     """So many answers to the one prompt; that of number i is drawn with seed + i."""
     grammar: Grammar | None = None
     thoughts: ThoughtBudget | None = None
+    calls: HeldCalls | None = None
+    """Not beside a grammar."""
     logprobs: int | None = None
     """None: no log probabilities; else how many of the likeliest tokens are told beside each chosen one."""
     echo: bool = False

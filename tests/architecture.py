@@ -17,7 +17,8 @@ FOR_ALL: Final = frozenset({"frozen"})
 MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     "frozen": frozenset(),
     "errors": frozenset(),
-    "params": frozenset(),
+    "holds": frozenset(),
+    "params": frozenset({"holds"}),
     "infos": frozenset(),
     "kv_file": frozenset(),
     "durable": frozenset(),

@@ -13,9 +13,11 @@ from hoshikage.answer.output_parser import ParserSpec
 from hoshikage.answer.schema.output import MAX_SCHEMA_BYTES
 from hoshikage.answer.schema.tools import NO_PARAMETERS, Tool, ToolSelection
 from hoshikage.errors import InvalidRequest
-from hoshikage.params import SCHEMA_MARK, ChatPrompt, GenerationRequest, Grammar, Message, ThoughtBudget
+from hoshikage.http import ignored
+from hoshikage.params import SCHEMA_MARK, ChatPrompt, GenerationRequest, Grammar, HeldCalls, Message, ThoughtBudget
 from hoshikage.tools import (
     ChatFormat,
+    call_schema,
     forced,
     generic,
     harmony,
@@ -37,33 +39,65 @@ def adapted(
     """
     schemas = {tool.function.name: tool.function.parameters or NO_PARAMETERS for tool in selection.tools}
     grammar = _grammar(request, selection)
-    if selection.required:
-        parsing = ParserSpec(forced.FORMAT, schemas, None, selection.several)
-    elif grammar is not None:
-        parsing = ParserSpec(generic.FORMAT, schemas, None, selection.several)
-    else:
-        parsing = ParserSpec(chat_format.form, schemas, chat_format.thinking, selection.several)
     assert isinstance(request.prompt, ChatPrompt)
     prompt = _prompt(request.prompt, selection.tools, chat_format)
-    thoughts = _thinking_kwargs(prompt.template_kwargs, chat_format, grammar is not None)
-    budget = _budget(thoughts, chat_format, grammar is not None)
+    thinks = grammar is None or _may_think(prompt, selection, chat_format)
+    thoughts = _thinking_kwargs(prompt.template_kwargs, chat_format, not thinks)
+    held = grammar is not None and not (thinks and thoughts["enable_thinking"])
+    budget = _budget(thoughts, chat_format, grammar, held)
+    thinking = None if held else chat_format.thinking
+    if selection.required:
+        parsing = ParserSpec(forced.FORMAT, schemas, thinking, selection.several)
+    elif grammar is not None and (held or chat_format.form is not harmony.FORMAT):
+        parsing = ParserSpec(generic.FORMAT, schemas, thinking, selection.several)
+    else:
+        parsing = ParserSpec(chat_format.form, schemas, thinking, selection.several)
     return (
         replace(
             request,
-            prompt=replace(prompt, template_kwargs=thoughts, lead=_lead(prompt, chat_format, grammar is not None)),
+            prompt=replace(prompt, template_kwargs=thoughts, lead=_lead(prompt, chat_format, held)),
             grammar=grammar,
             thoughts=budget,
+            calls=None if grammar is not None else _calls(selection, chat_format, prompt),
             stop=tuple(stop for stop in request.stop if not (selection.required and stop in registered_stop)),
-            special_text=() if grammar is not None else parsing.special_text,
+            special_text=() if held else parsing.special_text,
         ),
         parsing,
     )
 
 
-def _grammar(request: GenerationRequest, selection: ToolSelection) -> Grammar | None:
-    """What forces a call, or leaves the choice between one and what the request holds its answer to."""
-    asked = request.grammar
-    schemas = {
+def _may_think(prompt: ChatPrompt, selection: ToolSelection, chat_format: ChatFormat) -> bool:
+    """Whether an answer that a grammar holds has room for thoughts before it: a call that must be made has none, nor
+    has an answer that has begun, and the channels of gpt-oss are those of its own calls."""
+    if selection.required or not prompt.add_generation_prompt:
+        return False
+    if chat_format.form is harmony.FORMAT:
+        return not selection.tools
+    return chat_format.thinking is not None
+
+
+def _calls(selection: ToolSelection, chat_format: ChatFormat, prompt: ChatPrompt) -> HeldCalls | None:
+    """What holds calls to their schemas where the model need not make any, and one of the tools is `strict`."""
+    strict = [tool.function.name for tool in selection.tools if tool.function.strict]
+    if not strict:
+        return None
+    form, schemas = chat_format.form, _schemas(selection)
+    header, held = call_schema.BARE.pattern, call_schema.by_name(schemas, selection.several)
+    if form.held is None:
+        ignored.current().update(f"tools.{name}.strict" for name in strict)
+    else:
+        header, held = f"{form.held.pattern}|{header}", {**held, **form.hold(schemas, selection.several)}
+    texts = {name: msgspec.json.encode(schema).decode() for name, schema in held.items()}
+    _check_size(sum(len(text.encode()) for text in texts.values()))
+    grammars = tuple((name, Grammar("json_schema", text, "tools")) for name, text in texts.items())
+    thinking = chat_format.thinking
+    thoughts = None if thinking is None or not prompt.add_generation_prompt else _thoughts(None, chat_format)
+    return HeldCalls(header, grammars, thoughts)
+
+
+def _schemas(selection: ToolSelection) -> dict[str, dict[str, Any]]:
+    """The parameters of each function, told apart."""
+    return {
         tool.function.name: _marked(
             tool.function.parameters or NO_PARAMETERS,
             f"tools.{tool.function.name}",
@@ -71,21 +105,31 @@ def _grammar(request: GenerationRequest, selection: ToolSelection) -> Grammar | 
         )
         for tool in selection.tools
     }
+
+
+def _check_size(size: int) -> None:
+    if size > MAX_SCHEMA_BYTES:
+        raise InvalidRequest("http.text_bytes", param="tools", place="tools", limit=MAX_SCHEMA_BYTES)
+
+
+def _grammar(request: GenerationRequest, selection: ToolSelection) -> Grammar | None:
+    """What forces a call, or leaves the choice between one and what the request holds its answer to."""
+    asked = request.grammar
+    schemas = _schemas(selection)
     if not schemas or (asked is None and not selection.required):
         return asked
     param = "tools" if asked is None else asked.param
     if request.sampling.ignore_eos:
         raise InvalidRequest("http.formats_conflict", param="ignore_eos", names=f"{param}, ignore_eos")
     if selection.required:
-        made = forced.schema(schemas, several=selection.several)
+        made = call_schema.schema(schemas, several=selection.several)
     elif asked is not None and asked.kind == "json_schema":
         otherwise = _marked(json.loads(asked.text), asked.param, strict=asked.strict)
-        made = forced.schema(schemas, several=False, otherwise=otherwise)
+        made = call_schema.schema(schemas, several=False, otherwise=otherwise)
     else:
         raise InvalidRequest("http.formats_conflict", param=param, names=f"{param}, tools")
     text = msgspec.json.encode(made).decode()
-    if len(text.encode()) > MAX_SCHEMA_BYTES:
-        raise InvalidRequest("http.text_bytes", param="tools", place="tools", limit=MAX_SCHEMA_BYTES)
+    _check_size(len(text.encode()))
     return Grammar("json_schema", text, param)
 
 
@@ -162,11 +206,24 @@ def _lead(prompt: ChatPrompt, chat_format: ChatFormat, held: bool) -> str:
     return harmony.FINAL if held and chat_format.form is harmony.FORMAT and prompt.add_generation_prompt else ""
 
 
-def _budget(kwargs: Mapping[str, Any], chat_format: ChatFormat, held: bool) -> ThoughtBudget | None:
-    """The bound on the answer's thoughts, where one is asked for and the model's marks are known."""
-    maximum = kwargs.get("thinking_budget")
-    if held or type(maximum) is not int or maximum <= 0:
+def _budget(
+    kwargs: Mapping[str, Any], chat_format: ChatFormat, grammar: Grammar | None, held: bool
+) -> ThoughtBudget | None:
+    """Where the answer's thoughts are: where a bound on them is asked for and the model's marks are known, or where a
+    grammar waits for their end."""
+    asked = kwargs.get("thinking_budget")
+    maximum = asked if type(asked) is int and asked > 0 else None
+    if held or (maximum is None and grammar is None):
         return None
+    thoughts = _thoughts(maximum, chat_format)
+    if grammar is None or chat_format.form is not harmony.FORMAT:
+        return thoughts
+    return ThoughtBudget(
+        maximum, harmony.THOUGHTS, harmony.END, f"{harmony.START}assistant{harmony.FINAL}", always=True
+    )
+
+
+def _thoughts(maximum: int | None, chat_format: ChatFormat) -> ThoughtBudget | None:
     if chat_format.form is harmony.FORMAT:
         return ThoughtBudget(maximum, harmony.THOUGHTS, harmony.THOUGHTS_END)
     thinking = chat_format.thinking

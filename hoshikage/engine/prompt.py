@@ -42,6 +42,9 @@ class Prompt:
     """Both as in wire.Started."""
     shifted: int = 0
     thoughts: ThoughtLimit | None = None
+    """The bound that ends them."""
+    held: ThoughtLimit | None = None
+    """Those behind which a grammar holds the answer, or in which no call is."""
     echo: tuple[bytes, ...] | None = None
     """The bytes of the tokens that are told back; None for nothing."""
 
@@ -91,7 +94,10 @@ def prepare(
         repairs=opened.repairs,
         shifted=opened.shifted,
         tail=opened.tail,
-        thoughts=_limit(request.thoughts, opened.tail, vocab),
+        thoughts=None if request.grammar else _limit(request.thoughts, opened.tail, vocab, "\n\n"),
+        held=_limit(request.thoughts if request.calls is None else request.calls.thoughts, opened.tail, vocab)
+        if request.grammar or request.calls
+        else None,
         echo=_shown(request.prompt, tokens[-given:] if given else [], vocab) if request.echo else None,
     )
 
@@ -125,12 +131,24 @@ def _shifted(opened: _Opened, prompt: ChatPrompt, render: Callable[[ChatPrompt],
     return opened if result is None else result
 
 
-def _limit(budget: ThoughtBudget | None, tail: str, vocab: Vocab) -> ThoughtLimit | None:
+def _limit(budget: ThoughtBudget | None, tail: str, vocab: Vocab, behind: str = "") -> ThoughtLimit | None:
+    """`behind`: what is put in behind the mark that ends thoughts."""
     if budget is None:
         return None
-    ending = vocab.tokenize(f"\n{budget.closes}\n\n", parse_special=True)
-    begun = tail.rstrip().endswith(budget.opens)
-    return ThoughtLimit(budget.tokens, budget.opens.encode(), budget.closes.encode(), begun, tuple(ending))
+
+    def tokens(text: str) -> tuple[int, ...]:
+        return tuple(vocab.tokenize(text, parse_special=True))
+
+    return ThoughtLimit(
+        budget.tokens,
+        budget.opens.encode(),
+        budget.closes.encode(),
+        begun=tail.rstrip().endswith(budget.opens),
+        ending=tokens(f"\n{budget.closes}{behind}"),
+        opening=tokens(budget.opens),
+        lead_in=tokens(budget.lead_in) if budget.lead_in else (),
+        always=budget.always,
+    )
 
 
 def _stop_tokens(request: GenerationRequest, vocab: Vocab) -> frozenset[int]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
+from hoshikage.engine.held_parts import BehindThoughts, InCalls
 from hoshikage.engine.prompt import Prompt
-from hoshikage.llama.constrained_sampler import ConstrainedSampler, ends_of, forbids, is_conditioned
+from hoshikage.llama.constrained_sampler import ConstrainedSampler, Hold, ends_of, forbids, is_conditioned
 from hoshikage.llama.context import Context
 from hoshikage.llama.grammar import Grammars, Matcher
 from hoshikage.llama.model import Model
@@ -15,7 +17,7 @@ from hoshikage.params import RANDOM_SEED, GenerationRequest, SamplingParams
 
 
 class SamplerFactory:
-    """Compiles the job's grammar once and opens a sampler for each choice."""
+    """Compiles the job's grammars once and opens a sampler for each choice."""
 
     def __init__(
         self,
@@ -30,21 +32,28 @@ class SamplerFactory:
         self._context = context
         self._params = request.sampling
         self._tells = request.drawn
-        if request.grammar is not None or forbids(request.sampling):
+        if request.grammar is not None or request.calls is not None or forbids(request.sampling):
             self._params = _without_infill(self._params)
         self._prompt = prompt
         self._ends: tuple[int, ...] = ()
         self._matcher: Matcher | None = None
-        self._conditioned = is_conditioned(request.sampling) or request.grammar is not None
-        if request.sampling.ignore_eos or request.grammar is not None:
+        self._calls: dict[str, Matcher] = {}
+        held = request.grammar is not None or request.calls is not None
+        self._conditioned = is_conditioned(request.sampling) or held
+        if request.sampling.ignore_eos or held:
             self._ends = ends_of(model.vocab, prompt.stop_tokens)
         if request.grammar is not None:
-            self._matcher = grammars().compile(request.grammar, self._ends)
+            self._matcher = grammars().compile(request.grammar, self._ends, led=prompt.held is not None)
+        if request.calls is not None:
+            self._header = re.compile(request.calls.header.encode())
+            for name, grammar in request.calls.grammars:
+                self._calls[name] = grammars().compile(grammar, self._ends, led=True)
 
     @property
     def dropped(self) -> tuple[str, ...]:
         """As in wire.Started."""
-        return () if self._matcher is None else self._matcher.dropped
+        matchers = (*self._calls.values(), *(() if self._matcher is None else (self._matcher,)))
+        return tuple(place for matcher in matchers for place in matcher.dropped)
 
     def open_sampler(self, choice: int) -> Sampler | ConstrainedSampler:
         """For the choice of this number; the prompt has been accepted."""
@@ -53,8 +62,7 @@ class SamplerFactory:
         if self._conditioned:
             assert isinstance(sampler, Sampler)
             try:
-                matcher = None if self._matcher is None else self._matcher.again()
-                sampler = ConstrainedSampler(sampler, self._context, params, matcher, self._ends)
+                sampler = ConstrainedSampler(sampler, self._context, params, self._hold(), self._ends)
             except BaseException:
                 sampler.close()
                 raise
@@ -62,6 +70,19 @@ class SamplerFactory:
             for token in self._prompt.tokens[-window:]:
                 sampler.accept(token)
         return sampler
+
+    def _hold(self) -> Hold | None:
+        """At the answer's beginning."""
+        limit = self._prompt.held
+        if self._calls:
+            return InCalls(self._header, self._calls, limit, self._text_of)
+        if self._matcher is None:
+            return None
+        matcher = self._matcher.again()
+        return matcher if limit is None else BehindThoughts(matcher, limit, self._text_of, frozenset(self._ends))
+
+    def _text_of(self, token: int) -> bytes:
+        return self._model.vocab.piece(token) or self._prompt.special.get(token, b"")
 
 
 def _without_infill(params: SamplingParams) -> SamplingParams:

@@ -280,7 +280,10 @@ class Session:
         forced = None if self._thoughts is None else self._thoughts.next_forced()
         if forced is None:
             return self._sampler.sample(index)
-        self._sampler.accept(forced)
+        if self._constrained is None:
+            self._sampler.accept(forced)
+        else:
+            self._constrained.put(forced)
         return forced
 
     def _take_forced(self, factory: ConstrainedSampler) -> wire.FinishReason | None:

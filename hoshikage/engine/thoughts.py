@@ -1,4 +1,4 @@
-"""How long one answer has thought: counts its tokens, and says when the mark that ends thoughts must come. Engine."""
+"""Where one answer thinks: counts its tokens, and says when the mark that ends thoughts must come. Engine thread."""
 
 from __future__ import annotations
 
@@ -8,16 +8,22 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ThoughtLimit:
-    """A bound on thoughts, for one prompt and vocabulary."""
+    """Where thoughts are and how long they may be, for one prompt and vocabulary."""
 
-    maximum: int
-    """Tokens between the marks."""
+    maximum: int | None
+    """Tokens between the marks; None is no bound."""
     opens: bytes
     closes: bytes
     begun: bool
     """The prompt ends with the opening mark."""
     ending: tuple[int, ...]
     """The tokens that end thoughts, in the place of what the model would say."""
+    opening: tuple[int, ...] = ()
+    """Those that begin them."""
+    lead_in: tuple[int, ...] = ()
+    """Those between their end and what a grammar holds."""
+    always: bool = False
+    """As in params.ThoughtBudget."""
 
 
 class Thoughts:
@@ -27,33 +33,49 @@ class Thoughts:
         self._limit = limit
         self._count = 0
         self._text = b""
-        self._inside = limit.begun
-        self._over = False
+        self.is_inside = limit.begun
+        self.is_over = False
+        """Whether none will come any more."""
+        self.behind = b""
+        """What has come behind their mark, or in their place, with the token that showed that they are over."""
         self._forced: deque[int] = deque()
 
     def next_forced(self) -> int | None:
         """The token that must come next, if one must."""
         return self._forced.popleft() if self._forced else None
 
-    def feed(self, piece: bytes) -> None:
-        """The answer's next token has this text."""
-        if self._over:
-            return
+    def feed(self, piece: bytes) -> bool:
+        """The answer's next token has this text. Whether they are over."""
+        if self.is_over:
+            return True
         self._text += piece
-        if not self._inside:
+        if not self.is_inside:
             self._begin()
         elif self._limit.closes in self._text:
-            self._over = True
+            self.is_inside, self.is_over = False, True
+            self.behind = self._text.partition(self._limit.closes)[2]
         else:
             self._text = self._text[-len(self._limit.closes) :]
             self._count += 1
             if self._count == self._limit.maximum:
-                self._forced.extend(self._limit.ending)
+                self.end()
+        return self.is_over
+
+    def end(self) -> None:
+        """They shall end here."""
+        self._forced.extend(self._limit.ending)
+
+    def behind_with(self, piece: bytes) -> bytes | None:
+        """What would stand behind the mark that ends them if `piece` came next; None where that did not end them."""
+        if not self.is_inside:
+            return None
+        _, mark, behind = (self._text + piece).partition(self._limit.closes)
+        return behind if mark else None
 
     def _begin(self) -> None:
         """An answer that begins with anything else has no thoughts."""
         said, opens = self._text.lstrip(), self._limit.opens
         if said.startswith(opens):
-            self._inside, self._text = True, said[len(opens) :]
+            self.is_inside, self._text = True, said[len(opens) :]
         elif not opens.startswith(said):
-            self._over = True
+            self.is_over, self.behind = True, self._text

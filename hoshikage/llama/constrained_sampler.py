@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hoshikage.errors import InvalidRequest
 from hoshikage.llama.context import Context
-from hoshikage.llama.grammar import Matcher
 from hoshikage.llama.sampler import Sampler
 from hoshikage.llama.vocab import Vocab
 from hoshikage.params import FORBIDDEN, SamplingParams
@@ -24,11 +23,38 @@ FORCED_AT_ONCE: Final = 64
 """Tokens without a choice that are looked ahead for."""
 
 
+class Hold(Protocol):
+    """What an answer is held to, at its present place: `llama.grammar.Matcher`, or one that holds parts of it."""
+
+    @property
+    def param(self) -> str:
+        """The request's field, for refusals."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing but the end may come."""
+
+    def due(self) -> int | None:
+        """A token that must come next, whatever else is forbidden; it counts as accepted."""
+
+    def mask(self) -> NDArray[np.bool_] | None:
+        """Which tokens may come next, good until the next call; None where all may."""
+
+    def takes(self, token: int) -> bool:
+        """Whether this one may, of those that the mask lets through."""
+
+    def accept(self, token: int) -> int:
+        """Go on behind a token that may come, or behind the one that comes in its place, which is told."""
+
+    def forced(self, maximum: int) -> list[int]:
+        """Go on behind the tokens that are left no choice of, at most `maximum`, and tell them."""
+
+
 class ConstrainedSampler:
     """Owns a sampler, and takes its place. Sample only after a decode that returned True."""
 
     def __init__(
-        self, sampler: Sampler, context: Context, params: SamplingParams, matcher: Matcher | None, ends: Iterable[int]
+        self, sampler: Sampler, context: Context, params: SamplingParams, matcher: Hold | None, ends: Iterable[int]
     ) -> None:
         """`ends`: the tokens that `params.ignore_eos` forbids. Raises InvalidRequest for a bias on an unknown token."""
         n_tokens = context.model.vocab.n_tokens
@@ -64,6 +90,13 @@ class ConstrainedSampler:
         """As Sampler.accept."""
         self._sampler.accept(token)
 
+    def put(self, token: int) -> None:
+        """The answer goes on with a token that was chosen elsewhere."""
+        self._sampler.accept(token)
+        self._looked = False
+        if self._matcher is not None:
+            self._matcher.accept(token)
+
     def chances(self, token: int, top: int) -> tuple[float, list[tuple[int, float]]]:
         """As Sampler.chances."""
         return self._sampler.chances(token, top)
@@ -83,21 +116,31 @@ class ConstrainedSampler:
         if len(self._biased):
             logits = logits.copy()
             logits[self._biased] += self._biases
-        left = self._left
-        if self._matcher is not None:
-            mask = self._matcher.mask()
+        if self._matcher is None:
+            assert self._left is not None
+            return self._choose(self._left, logits)
+        mask = self._matcher.mask()
+        if mask is None:
+            left = np.arange(len(logits)) if self._left is None else self._left
+        else:
             left = np.flatnonzero(mask if self._allowed is None else mask & self._allowed)
-        assert left is not None
+        while not self._matcher.takes(token := self._choose(left, logits)):
+            left = left[left != token]
+        return self._matcher.accept(token)
+
+    def _choose(self, left: NDArray[np.intp], logits: NDArray[np.float32]) -> int:
         if not len(left):  # what the grammar asks for is forbidden, or the vocabulary cannot write it
             raise InvalidRequest("engine.nothing_allowed", param=self._param)
-        token = self._sampler.choose(left, logits[left])
-        if self._matcher is not None:
-            self._matcher.accept(token)
-        return token
+        return self._sampler.choose(left, logits[left])
 
     def forced(self, maximum: int) -> list[int]:
         """The tokens that come next whatever the logits are, at most `maximum` of them; they count as accepted."""
-        if self._matcher is None or self._left is not None:
+        if self._matcher is None:
+            return []
+        if not self._ahead and (due := self._matcher.due()) is not None:
+            self._sampler.accept(due)
+            return [due]
+        if self._left is not None:
             return []
         if not self._ahead and not self._looked:
             self._ahead.extend(self._matcher.forced(FORCED_AT_ONCE))

@@ -18,6 +18,7 @@ from hoshikage.llama.bounds import check_rules
 ROOT: Final = "root"
 MAX_REPEAT: Final = 10_000
 MAX_DEPTH: Final = 64
+MAX_LEAD: Final = 16
 SPACE: Final = re.compile(r"(?:[ \t]|#[^\r\n]*)*")
 SPACE_AND_LINES: Final = re.compile(r"(?:[ \t\r\n]|#[^\r\n]*)*")
 NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
@@ -49,8 +50,11 @@ class Rule:
     """Characters and classes in it, each as often as it may come."""
 
 
-def to_lark(text: str) -> str:
-    """The grammar in Lark. Raises Malformed, bounds.TooLarge."""
+def to_lark(text: str, lead: str = "") -> str:
+    """The grammar in Lark; what `lead` matches may come in front, up to MAX_LEAD times.
+
+    Raises Malformed, bounds.TooLarge.
+    """
     rules = _Parser(text).rules()
     check_rules(
         ROOT, {name: rule.names for name, rule in rules.items()}, {name: rule.size for name, rule in rules.items()}
@@ -58,7 +62,7 @@ def to_lark(text: str) -> str:
     recursive = _is_recursive(rules)
     prefix = "r" if recursive else "R"  # Lark tells words by their capitals
     numbers = {name: f"{prefix}{number}" for number, name in enumerate(rules)}
-    lines = [f"start: {numbers[ROOT]}"]
+    lines = [f"start: LEAD{{0,{MAX_LEAD}}} {numbers[ROOT]}", f"LEAD: {lead}"] if lead else [f"start: {numbers[ROOT]}"]
     lines += [f"{numbers[name]}: {rule.body.format_map(numbers)}" for name, rule in rules.items()]
     return "%llguidance {}\n" + "\n".join(lines) + "\n"
 

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Final
 
+from hoshikage.tools.call_schema import by_key
 from hoshikage.tools.calls import Calls
 from hoshikage.tools.cursor import Markers, NotACall, Steps, TextCursor
 from hoshikage.tools.deltas import Content
@@ -52,6 +54,7 @@ def _call(cursor: TextCursor, calls: Calls) -> Steps[None]:
     calls.end(cursor)
 
 
+HELD: Final = re.compile(r"<\|tools_prefix\|>")
 FORMAT: Final = ToolFormat(
     "apertus",
     parse,
@@ -60,4 +63,6 @@ FORMAT: Final = ToolFormat(
     vocabulary=("<|tools_prefix|>", "<|tools_suffix|>"),
     opens=("<|tools_prefix|>",),
     closes=("<|tools_suffix|>",),
+    held=HELD,
+    hold=by_key,
 )

@@ -10,8 +10,10 @@ Action: ```json
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
+from hoshikage.tools.call_schema import in_list_of_actions
 from hoshikage.tools.calls import Calls
 from hoshikage.tools.cursor import Markers, Steps, TextCursor
 from hoshikage.tools.deltas import Content
@@ -45,6 +47,7 @@ def _calls(cursor: TextCursor, calls: Calls, end: str) -> Steps[None]:
     yield from cursor.space()
 
 
+HELD: Final = re.compile(r"<\|START_ACTION\|>|Action: ?```json")
 FORMAT: Final = ToolFormat(
     "command_r",
     parse,
@@ -53,4 +56,6 @@ FORMAT: Final = ToolFormat(
     opens=(ACTION, FENCED),
     closes=(ACTION_END, "```"),
     whole_answer=True,
+    held=HELD,
+    hold=in_list_of_actions,
 )

@@ -10,6 +10,7 @@ From V3.1 on: `<｜tool▁call▁begin｜>weather<｜tool▁sep｜>{"city": "東
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from hoshikage.tools.calls import Calls
@@ -64,6 +65,9 @@ def _call(cursor: TextCursor, calls: Calls) -> Steps[None]:
     calls.end(cursor)
 
 
+HELD: Final = re.compile(
+    f"{CALL_BEGIN}(?:function{SEPARATOR}([^\\n`{{]{{1,256}})\\n(?:```json|(?={{))|(?!function<)([^<\\n]{{1,256}}){SEPARATOR})"
+)
 FORMAT: Final = ToolFormat(
     "deepseek",
     parse,
@@ -72,4 +76,5 @@ FORMAT: Final = ToolFormat(
     vocabulary=(CALLS_BEGIN, CALL_BEGIN),
     opens=(CALLS_BEGIN, CALL_BEGIN),
     closes=(CALL_END, CALLS_END),
+    held=HELD,
 )

@@ -9,6 +9,7 @@ The prompt ends in `>>>`, so that an answer begins with a recipient; `all` is th
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from hoshikage.tools.calls import Calls
@@ -22,6 +23,8 @@ NEXT: Final = Markers(">>>")
 LINE_ENDS: Final = Markers("\n", "{")
 OPENS: Final = Markers("<function=", "<|python_tag|>")
 NAME_ENDS: Final = Markers(">")
+RECIPIENT: Final = re.compile(r"(?:\A|>>>)\s{0,8}([^\s>]{1,256})\n")
+FUNCTION: Final = re.compile("<function=([^>\n]{1,256})>")
 INTERPRETER: Final = "python"
 
 
@@ -83,7 +86,12 @@ def _code(cursor: TextCursor, calls: Calls) -> Steps[None]:
 
 
 RECIPIENTS: Final = ToolFormat(
-    "functionary_v3.2", parse_recipients, signs=((">>>all",), (">>>", "recipient")), opens=(">>>",), whole_answer=True
+    "functionary_v3.2",
+    parse_recipients,
+    signs=((">>>all",), (">>>", "recipient")),
+    opens=(">>>",),
+    held=RECIPIENT,
+    whole_answer=True,
 )
 FUNCTIONS: Final = ToolFormat(
     "functionary_v3.1",
@@ -92,4 +100,5 @@ FUNCTIONS: Final = ToolFormat(
     special_text=("<|python_tag|>",),
     opens=("<function=", "<|python_tag|>"),
     closes=("</function>",),
+    held=FUNCTION,
 )

@@ -7,8 +7,10 @@ An answer that begins like a call is one only if it names a function of the requ
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
+from hoshikage.tools.call_schema import in_object
 from hoshikage.tools.calls import Calls
 from hoshikage.tools.cursor import Markers, Steps, TextCursor
 from hoshikage.tools.deltas import Content
@@ -47,6 +49,7 @@ def _tagged(cursor: TextCursor, calls: Calls) -> Steps[None]:
     yield from cursor.space()
 
 
+HELD: Final = re.compile("<tool_call>")
 FORMAT: Final = ToolFormat(
     "generic",
     parse,
@@ -54,4 +57,6 @@ FORMAT: Final = ToolFormat(
     opens=("<tool_call>",),
     closes=("</tool_call>",),
     reads_bare_json=True,
+    held=HELD,
+    hold=in_object,
 )

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
+from hoshikage.tools.call_schema import in_object
 from hoshikage.tools.calls import Calls
 from hoshikage.tools.cursor import Markers, Steps, TextCursor
 from hoshikage.tools.deltas import Content
@@ -33,6 +35,7 @@ def _call(cursor: TextCursor, calls: Calls) -> Steps[None]:
     yield from cursor.space()
 
 
+HELD: Final = re.compile(r"<\|function_call\|>|function call<\|role_sep\|>")
 FORMAT: Final = ToolFormat(
     "gigachat",
     parse,
@@ -41,4 +44,6 @@ FORMAT: Final = ToolFormat(
     vocabulary=(TAG,),
     opens=(TAG,),
     closes=(END,),
+    held=HELD,
+    hold=in_object,
 )

@@ -23,8 +23,9 @@ MESSAGE: Final = "<|message|>"
 FINAL: Final = f"{CHANNEL}final{MESSAGE}"
 """An answer that the user is to read stands in this channel."""
 THOUGHTS: Final = f"{CHANNEL}analysis{MESSAGE}"
-THOUGHTS_END: Final = f"<|end|>{START}assistant{CHANNEL}final{MESSAGE}"
-CLOSES: Final = ("<|call|>", "<|end|>")
+END: Final = "<|end|>"
+THOUGHTS_END: Final = f"{END}{START}assistant{CHANNEL}final{MESSAGE}"
+CLOSES: Final = ("<|call|>", END)
 HEADERS: Final = (CHANNEL, START, MESSAGE, "to=")
 STARTS: Final = Markers(START, CHANNEL, spaced=False)
 HEADER_ENDS: Final = Markers(MESSAGE, spaced=False)
@@ -69,6 +70,7 @@ def _call(cursor: TextCursor, calls: Calls, recipient: str) -> Steps[None]:
     cursor.begin()
 
 
+HELD: Final = re.compile(r"to=(?:functions\.)?([^\s<]{1,256})(?:[^<]|<\|channel\|>|<\|constrain\|>){0,64}<\|message\|>")
 FORMAT: Final = ToolFormat(
     "harmony",
     parse,
@@ -78,4 +80,5 @@ FORMAT: Final = ToolFormat(
     closes=CLOSES,
     whole_answer=True,
     reads_bare_json=True,
+    held=HELD,
 )

@@ -8,8 +8,10 @@ I look it up.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
+from hoshikage.tools.call_schema import in_object
 from hoshikage.tools.calls import Calls
 from hoshikage.tools.cursor import Markers, Steps, TextCursor
 from hoshikage.tools.deltas import Content
@@ -32,6 +34,7 @@ def _call(cursor: TextCursor, calls: Calls) -> Steps[None]:
     yield from cursor.space()
 
 
+HELD: Final = re.compile("<tool_call>")
 FORMAT: Final = ToolFormat(
     "hermes",
     parse,
@@ -39,4 +42,6 @@ FORMAT: Final = ToolFormat(
     special_text=("<tool_call>", "</tool_call>"),
     opens=("<tool_call>",),
     closes=("</tool_call>",),
+    held=HELD,
+    hold=in_object,
 )

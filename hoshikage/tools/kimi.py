@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from hoshikage.tools.calls import Calls
@@ -47,6 +48,9 @@ def _calls(cursor: TextCursor, calls: Calls) -> Steps[None]:
             return
 
 
+HELD: Final = re.compile(
+    r"<\|tool_call_begin\|>\s{0,8}(?:functions\.)?([^:<\s]{1,256})(?::[0-9]{1,8})?\s{0,8}<\|tool_call_argument_begin\|>"
+)
 FORMAT: Final = ToolFormat(
     "kimi",
     parse,
@@ -55,4 +59,5 @@ FORMAT: Final = ToolFormat(
     vocabulary=(SECTION, CALL),
     opens=(SECTION,),
     closes=(CALL_END, SECTION_END),
+    held=HELD,
 )

@@ -9,8 +9,10 @@ An answer that begins like a call is one only if it names a function of the requ
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
+from hoshikage.tools.call_schema import in_object_of_parameters
 from hoshikage.tools.calls import Calls
 from hoshikage.tools.cursor import Markers, Steps, TextCursor
 from hoshikage.tools.deltas import Content
@@ -69,6 +71,7 @@ def _tagged(cursor: TextCursor, calls: Calls) -> Steps[None]:
     calls.end(cursor)
 
 
+HELD: Final = re.compile(r"<\|python_tag\|>(?=\s{0,8}\{)")
 FORMAT: Final = ToolFormat(
     "llama3",
     parse,
@@ -76,4 +79,6 @@ FORMAT: Final = ToolFormat(
     special_text=(TAG,),
     opens=(TAG,),
     reads_bare_json=True,
+    held=HELD,
+    hold=in_object_of_parameters,
 )

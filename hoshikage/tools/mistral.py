@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import string
 from typing import Final
 
+from hoshikage.tools.call_schema import by_name_or_in_list
 from hoshikage.tools.calls import Calls
 from hoshikage.tools.cursor import Markers, Steps, TextCursor
 from hoshikage.tools.deltas import Content
@@ -49,6 +51,9 @@ def new_id() -> str:
     return "".join(secrets.choice(ALPHABET) for _ in range(9))
 
 
+HELD: Final = re.compile(
+    r"\[TOOL_CALLS\](?:\s{0,8}(?=\[\s{0,8}\{)|\s{0,8}([^\[{\s]{1,256})(?:\[CALL_ID\][^\[{]{0,64})?\s{0,8}(?:\[ARGS\]|(?=\{)))"
+)
 FORMAT: Final = ToolFormat(
     "mistral",
     parse,
@@ -56,4 +61,6 @@ FORMAT: Final = ToolFormat(
     special_text=(TAG, "[ARGS]", "[CALL_ID]"),
     opens=(TAG,),
     new_id=new_id,
+    held=HELD,
+    hold=by_name_or_in_list,
 )

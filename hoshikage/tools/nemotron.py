@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
+from hoshikage.tools.call_schema import in_list
 from hoshikage.tools.calls import Calls
 from hoshikage.tools.cursor import Markers, Steps, TextCursor
 from hoshikage.tools.deltas import Content
@@ -29,6 +31,7 @@ def _calls(cursor: TextCursor, calls: Calls) -> Steps[None]:
     yield from cursor.space()
 
 
+HELD: Final = re.compile("<TOOLCALL>")
 FORMAT: Final = ToolFormat(
     "nemotron",
     parse,
@@ -36,4 +39,6 @@ FORMAT: Final = ToolFormat(
     special_text=("<TOOLCALL>", "</TOOLCALL>"),
     opens=("<TOOLCALL>",),
     closes=("</TOOLCALL>",),
+    held=HELD,
+    hold=in_list,
 )

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Final
 
+from hoshikage.tools.call_schema import in_list_of_functions
 from hoshikage.tools.calls import Calls
 from hoshikage.tools.cursor import Markers, Steps, TextCursor
 from hoshikage.tools.deltas import Content
@@ -37,6 +39,7 @@ def write(calls: list[Call]) -> str:
     return f"<|tool_call|>{json.dumps(calls, ensure_ascii=False)}<|/tool_call|>"
 
 
+HELD: Final = re.compile(r"<\|tool_call\|>|functools(?=\[)")
 FORMAT: Final = ToolFormat(
     "phi4",
     parse,
@@ -45,4 +48,6 @@ FORMAT: Final = ToolFormat(
     opens=("<|tool_call|>", "functools["),
     closes=("<|/tool_call|>",),
     write=write,
+    held=HELD,
+    hold=in_list_of_functions,
 )

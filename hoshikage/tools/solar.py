@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from hoshikage.tools.calls import Calls
@@ -45,6 +46,7 @@ def _call(cursor: TextCursor, calls: Calls, turn: bool) -> Steps[None]:
     cursor.begin()
 
 
+HELD: Final = re.compile(r"<\|tool_call:name\|>([^<]{1,256})<\|tool_call:args\|>")
 FORMAT: Final = ToolFormat(
     "solar",
     parse,
@@ -53,4 +55,5 @@ FORMAT: Final = ToolFormat(
     vocabulary=(BEGIN, NAME, ARGUMENTS),
     opens=(TURN, BEGIN),
     closes=(END, TURN_END),
+    held=HELD,
 )

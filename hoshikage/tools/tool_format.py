@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from hoshikage.tools.call_schema import Hold, by_name
 from hoshikage.tools.calls import Calls, new_id
 from hoshikage.tools.cursor import Steps, TextCursor
 from hoshikage.tools.instruction import Call, write_tagged
@@ -33,5 +35,9 @@ class ToolFormat:
     """Calls as the model writes them, for templates that do not."""
     reads_bare_json: bool = False
     """An answer that begins with JSON is the parser's own affair."""
+    held: re.Pattern[str] | None = None
+    """Up to where a call holds what `hold` has schemas of, as params.HeldCalls.header; None where that is no JSON."""
+    hold: Hold = by_name
+    """What stands there, by the function that `held` has met."""
     whole_answer: bool = False
     """The format has a frame around every answer, so that it is parsed also where there are no tools."""

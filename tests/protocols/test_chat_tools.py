@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ import openai
 import pytest
 
 from hoshikage import wire
-from hoshikage.params import ChatPrompt, GenerationRequest
+from hoshikage.params import ChatPrompt, GenerationRequest, ThoughtBudget
 from tests.gguf_files import STRING, Gguf
 from tests.protocols.conftest import House, answer, finished
 
@@ -288,11 +289,75 @@ async def test_one_call_where_one_is_all_that_may_be(house: House, tmp_path: Pat
 async def test_a_schema_of_gpt_oss_is_held_in_its_final_channel(house: House, tmp_path: Path) -> None:
     model(tmp_path, "gpt-oss")
     says(house, '{"x": 1}')
-    answer = await chat(house, response_format={"type": "json_object"})
+    answer = await chat(house, response_format={"type": "json_object"}, extra_body={"think": False})
     assert answer.choices[0].message.content == '{"x": 1}'
     assert prompted(house).lead == "<|channel|>final<|message|>"
+    assert asked(house).thoughts is None
     await chat(house)
     assert prompted(house).lead == ""
+
+
+async def test_a_schema_of_gpt_oss_is_held_behind_its_analysis(house: House, tmp_path: Path) -> None:
+    model(tmp_path, "gpt-oss")
+    says(house, "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>", '{"x": 1}')
+    answer = await chat(house, response_format={"type": "json_object"}, extra_body={"thinking_budget": 9})
+    assert answer.choices[0].message.content == '{"x": 1}'
+    assert answer.choices[0].message.reasoning_content == "Hm."
+    assert prompted(house).lead == ""
+    thoughts = asked(house).thoughts
+    assert thoughts is not None
+    assert (thoughts.tokens, thoughts.opens, thoughts.closes) == (9, "<|channel|>analysis<|message|>", "<|end|>")
+    assert (thoughts.lead_in, thoughts.always) == ("<|start|>assistant<|channel|>final<|message|>", True)
+
+
+async def test_a_schema_is_held_behind_thoughts(house: House, tmp_path: Path) -> None:
+    model(tmp_path, "qwen3")
+    says(house, "<think>\nHm.\n</think>\n\n", '{"x": 1}')
+    answer = await chat(house, response_format={"type": "json_object"})
+    message = answer.choices[0].message
+    assert (message.reasoning_content, message.content) == ("Hm.", '{"x": 1}')
+    assert prompted(house).template_kwargs["enable_thinking"] is True
+    assert asked(house).thoughts == ThoughtBudget(None, "<think>", "</think>")
+    assert asked(house).special_text == ("<think>", "</think>")
+    says(house, '{"x": 1}')
+    await chat(house, response_format={"type": "json_object"}, extra_body={"enable_thinking": False})
+    assert prompted(house).template_kwargs["enable_thinking"] is False
+    assert (asked(house).thoughts, asked(house).special_text) == (None, ())
+
+
+def marks_in(schema: Any) -> list[dict[str, Any]]:
+    """What tells the schemas of one grammar apart."""
+    inner = list(schema.values()) if isinstance(schema, dict) else schema if isinstance(schema, list) else []
+    own = [schema["x-hoshikage"]] if isinstance(schema, dict) and "x-hoshikage" in schema else []
+    return own + [mark for part in inner for mark in marks_in(part)]
+
+
+STRICT: Final = {**WEATHER, "function": {**WEATHER["function"], "strict": True}}
+
+
+@pytest.mark.parametrize(
+    ("name", "writes", "names"),
+    [
+        ("qwen3", "I look.\n<tool_call>", ["weather", "time", ""]),
+        ("gpt-oss", "<|channel|>commentary to=functions.weather <|constrain|>json<|message|>", ["weather", "time"]),
+    ],
+)
+async def test_strict_tools_are_held_where_the_model_calls_by_itself(
+    house: House, tmp_path: Path, name: str, writes: str, names: list[str]
+) -> None:
+    model(tmp_path, name)
+    await chat(house, tools=[STRICT, TIME])
+    calls = asked(house).calls
+    assert calls is not None
+    assert [text for text, _ in calls.grammars] == names
+    assert re.search(calls.header, writes)
+    places = [mark["place"] for _, grammar in calls.grammars for mark in marks_in(json.loads(grammar.text))]
+    assert places == ["tools.weather", "tools.time"] * (len(names) // 2 + len(names) % 2)
+    assert asked(house).grammar is None
+    await chat(house, tools=[WEATHER, TIME])
+    assert asked(house).calls is None
+    await chat(house, tools=[STRICT, TIME], tool_choice="required")
+    assert asked(house).calls is None
 
 
 async def test_tools_beside_a_schema(house: House, tmp_path: Path) -> None:

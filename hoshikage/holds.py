@@ -1,0 +1,49 @@
+"""What an answer, or a part of it, is held to: frozen request values. Any thread."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from hoshikage.frozen import Frozen
+
+
+class Grammar(Frozen, frozen=True):
+    """What the whole answer must be an instance of."""
+
+    kind: Literal["json_schema", "gbnf"]
+    text: str
+    """The schema as JSON, or the grammar."""
+    param: str
+    """The request's field, for refusals."""
+    strict: bool = True
+    """A schema of which something cannot be enforced is refused; else that is left out, and told."""
+
+
+class ThoughtBudget(Frozen, frozen=True):
+    """Where an answer's thoughts are, and how many tokens they may have: then the mark that ends them is put in.
+
+    A grammar beside it holds what comes behind the thoughts.
+    """
+
+    tokens: int | None
+    """None is no bound."""
+    opens: str
+    """The mark before thoughts; an answer that does not begin with it has none, unless the prompt ends with it."""
+    closes: str
+    """The mark behind them, as the answer's text has it."""
+    lead_in: str = ""
+    """What must stand between that mark and what a grammar holds."""
+    always: bool = False
+    """Whether an answer that a grammar holds begins with thoughts; else the model may leave them out."""
+
+
+class HeldCalls(Frozen, frozen=True):
+    """Calls that an answer need not make; what it writes of one is held to a schema from where that begins."""
+
+    header: str
+    """Regular expression of the text in front of what is held, to its end. A group that has met is the name of the
+    function whose schema counts; where none has, it is that of no name."""
+    grammars: tuple[tuple[str, Grammar], ...]
+    """By those names; calls of others are not held."""
+    thoughts: ThoughtBudget | None = None
+    """Where the answer thinks, so that no call is looked for there."""
