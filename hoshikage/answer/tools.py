@@ -11,7 +11,7 @@ import msgspec
 
 from hoshikage.answer.output_parser import ParserSpec
 from hoshikage.answer.schema.output import MAX_SCHEMA_BYTES
-from hoshikage.answer.schema.tools import NO_PARAMETERS, Tool, ToolSelection
+from hoshikage.answer.schema.tools import NO_PARAMETERS, TextFunction, Tool, ToolSelection
 from hoshikage.errors import InvalidRequest
 from hoshikage.http import ignored
 from hoshikage.params import SCHEMA_MARK, ChatPrompt, GenerationRequest, Grammar, HeldCalls, Message, ThoughtBudget
@@ -21,6 +21,7 @@ from hoshikage.tools import (
     forced,
     generic,
     harmony,
+    lark,
 )
 from hoshikage.tools.detect import EFFORTS
 from hoshikage.tools.instruction import calls_as_text, instruction, results_as_text, with_instruction, write_tagged
@@ -77,22 +78,31 @@ def _may_think(prompt: ChatPrompt, selection: ToolSelection, chat_format: ChatFo
 
 
 def _calls(selection: ToolSelection, chat_format: ChatFormat, prompt: ChatPrompt) -> HeldCalls | None:
-    """What holds calls to their schemas where the model need not make any, and one of the tools is `strict`."""
+    """What holds calls to their schemas where the model need not make any, and one of the tools is `strict`, or takes
+    a text of a grammar."""
+    texts = _text_functions(selection)
     strict = [tool.function.name for tool in selection.tools if tool.function.strict]
-    if not strict:
+    if not strict and not texts:
         return None
     form, schemas = chat_format.form, _schemas(selection)
     header, held = call_schema.BARE.pattern, call_schema.by_name(schemas, selection.several)
-    if form.held is None:
-        ignored.current().update(f"tools.{name}.strict" for name in strict)
-    else:
+    if form.held is None or (texts and form.hold is call_schema.by_key):
+        ignored.current().update(f"tools.{name}.strict" for name in (*strict, *texts))
+    elif not texts or form.hold is call_schema.by_name:  # a schema of all calls has no room for a grammar of one
         header, held = f"{form.held.pattern}|{header}", {**held, **form.hold(schemas, selection.several)}
-    texts = {name: msgspec.json.encode(schema).decode() for name, schema in held.items()}
-    _check_size(sum(len(text.encode()) for text in texts.values()))
-    grammars = tuple((name, Grammar("json_schema", text, "tools")) for name, text in texts.items())
+    written = {name: msgspec.json.encode(schema).decode() for name, schema in held.items() if name not in texts}
+    _check_size(sum(len(text.encode()) for text in written.values()))
+    grammars = [Grammar("json_schema", text, "tools") for text in written.values()]
+    grammars += [Grammar("gbnf", text, f"tools.{name}") for name, text in texts.items()]
     thinking = chat_format.thinking
     thoughts = None if thinking is None or not prompt.add_generation_prompt else _thoughts(None, chat_format)
-    return HeldCalls(header, grammars, thoughts)
+    return HeldCalls(header, tuple(zip((*written, *texts), grammars, strict=True)), thoughts)
+
+
+def _text_functions(selection: ToolSelection) -> dict[str, str]:
+    """GBNF of the arguments of those that take a text of a grammar."""
+    functions = (tool.function for tool in selection.tools)
+    return {one.name: one.arguments for one in functions if isinstance(one, TextFunction)}
 
 
 def _schemas(selection: ToolSelection) -> dict[str, dict[str, Any]]:
@@ -121,6 +131,12 @@ def _grammar(request: GenerationRequest, selection: ToolSelection) -> Grammar | 
     param = "tools" if asked is None else asked.param
     if request.sampling.ignore_eos:
         raise InvalidRequest("http.formats_conflict", param="ignore_eos", names=f"{param}, ignore_eos")
+    texts = _text_functions(selection)
+    if selection.required and len(texts) == len(schemas) == 1:
+        ((name, text),) = texts.items()
+        given = lark.call(name, text, call_schema.MAX_CALLS if selection.several else None)
+        return Grammar("gbnf", given, f"tools.{name}")
+    ignored.current().update(f"tools.{name}: grammar" for name in texts)
     if selection.required:
         made = call_schema.schema(schemas, several=selection.several)
     elif asked is not None and asked.kind == "json_schema":

@@ -11,7 +11,7 @@ from hoshikage.tools.calls import Schemas
 MAX_CALLS: Final = 16
 """An answer has no more calls, lest a model that finds no end of them fills its context with them."""
 BARE: Final = re.compile(
-    r"\"name\"\s{0,8}:\s{0,8}\"([^\"\\]{1,256})\"\s{0,8},\s{0,8}\"(?:arguments|parameters)\"\s{0,8}:"
+    r"\"(?:tool_)?name\"\s{0,8}:\s{0,8}\"([^\"\\]{1,256})\"\s{0,8},\s{0,8}\"(?:arguments|parameters)\"\s{0,8}:"
 )
 """A call as JSON in any place: models of every format write such."""
 Held = Mapping[str, dict[str, Any]]

@@ -161,10 +161,12 @@ async def test_codex_s_first_request(house: House) -> None:
         "tools[3]: web_search",
         "tools[4]: image_generation",
         "tools[6]: mcp",
-        "tools[2].format: lark",
         "client_metadata",
     ):
         assert left_out in ignored
+    assert "tools[2].format" not in ignored
+    calls = house.dispatcher.asked[-1][1].calls
+    assert [grammar.kind for name, grammar in calls.grammars if name == "apply_patch"] == ["gbnf"]
     assert [turn.content for turn in prompted(house).messages] == [
         "Permissions.", "Apps.\nSkills.", "Environment.", "List the files."
     ]  # fmt: skip
@@ -382,18 +384,33 @@ async def test_images_of_the_history_become_words_and_those_of_the_question_are_
 
 
 @pytest.mark.parametrize(
-    ("syntax", "choice", "is_told"),
-    [("lark", "auto", True), ("lark", "required", True), ("regex", "auto", True), ("regex", "required", False)],
+    ("syntax", "definition", "choice", "is_told"),
+    [
+        ("lark", "start: /[0-9]+/", "auto", False),
+        ("lark", "start: /[0-9]+/", "required", False),
+        ("regex", "[0-9]+", "auto", False),
+        ("regex", "[0-9]+", "required", False),
+        ("regex", "(?=1)[0-9]+", "auto", True),
+        ("lark", "start: a{b}", "required", True),
+        ("ebnf", "start: /[0-9]+/", "auto", True),
+    ],
 )
 async def test_a_grammar_of_a_custom_tool_is_enforced_or_named(
-    house: House, syntax: str, choice: str, is_told: bool
+    house: House, syntax: str, definition: str, choice: str, is_told: bool
 ) -> None:
-    form = {"type": "grammar", "syntax": syntax, "definition": "[0-9]+"}
+    form = {"type": "grammar", "syntax": syntax, "definition": definition}
     tool = {"type": "custom", "name": "sum", "format": form}
     says(house, '[{"name": "sum", "arguments": {"input": "12"}}]' if choice == "required" else call("sum", input="12"))
     asked = {"model": "tiny", "input": "1 + 11?", "tools": [tool], "tool_choice": choice}
     response, _, ignored = await responses(house, asked)
     assert ("tools[0].format" in ignored) == is_told
     assert (response["output"][0]["type"], response["output"][0]["input"]) == ("custom_tool_call", "12")
-    grammar = house.dispatcher.asked[-1][1].grammar
-    assert (grammar is not None and '"pattern"' in grammar.text) == (syntax == "regex" and choice == "required")
+    request = house.dispatcher.asked[-1][1]
+    if choice == "required":
+        assert (request.grammar.kind, request.calls) == ("json_schema" if is_told else "gbnf", None)
+    elif is_told:
+        assert (request.grammar, request.calls) == (None, None)
+    else:
+        assert request.grammar is None
+        ((name, grammar),) = request.calls.grammars
+        assert (name, grammar.kind, grammar.param) == ("sum", "gbnf", "tools.sum")

@@ -31,6 +31,13 @@ class FunctionSpec(Struct, frozen=True):
     strict: bool | None = None
 
 
+class TextFunction(FunctionSpec, frozen=True):
+    """A function of one text that a grammar describes; no request has it as such."""
+
+    arguments: str = ""
+    """GBNF of its arguments."""
+
+
 class Tool(Struct, frozen=True):
     type: Kind
     function: FunctionSpec

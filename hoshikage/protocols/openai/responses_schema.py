@@ -29,8 +29,6 @@ from hoshikage.protocols.openai.responses_tools import Offer, Tool, offer, tool_
 
 MAX_TURNS: Final = 2048
 
-REGEX: Final = "regex"
-"""The syntax of grammars that is enforced where a call is; others, and any where the model may choose, are told."""
 LOGPROBS: Final = "message.output_text.logprobs"
 ENCRYPTED: Final = "reasoning.encrypted_content"
 CHOICES: Final = {
@@ -206,10 +204,8 @@ def to_chat(body: ResponsesBody, before: Sequence[ChatMessage]) -> ChatBody:
     offered = body.offer()
     for place in offered.left_out:
         note(place)
-    is_held = body.tool_choice not in (None, "auto", "none")
-    for place, syntax in offered.grammars:
-        if syntax != REGEX or not is_held:  # told to the model in words alone
-            note(f"{place}: {syntax}")
+    for place in offered.grammars:
+        note(place)
     return ChatBody(
         model=body.model,
         messages=turns,

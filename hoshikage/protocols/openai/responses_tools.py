@@ -15,13 +15,16 @@ from typing import Any, Final
 from msgspec import Struct
 
 from hoshikage.answer.schema import tools
-from hoshikage.answer.schema.output import Schema
-from hoshikage.answer.schema.tools import FunctionSpec, Name
+from hoshikage.answer.schema.output import MAX_GRAMMAR_BYTES, Schema
+from hoshikage.answer.schema.tools import FunctionSpec, Name, TextFunction
 from hoshikage.errors import InvalidRequest
+from hoshikage.tools import lark
 
 BARE: Final = "functions"
 """The namespace whose functions keep their names: models know it as that of all functions."""
 BETWEEN: Final = "__"
+REGEX: Final = "regex"
+LARK: Final = "lark"
 TEXT: Final = "input"
 """The one parameter of a custom tool."""
 
@@ -60,8 +63,8 @@ class Offer:
     """Name of a function -> what it stands for."""
     left_out: tuple[str, ...]
     """Places and kinds of those that cannot be offered, as `tools[4]: web_search`."""
-    grammars: tuple[tuple[str, str], ...] = ()
-    """Places and syntaxes of the grammars that custom tools have, as `tools[2].format: lark`."""
+    grammars: tuple[str, ...] = ()
+    """Places and syntaxes of grammars that are told in words alone, as `tools[2].format: lark`."""
 
 
 def flat_name(name: str, namespace: str | None) -> str:
@@ -74,7 +77,7 @@ def offer(given: Iterable[tuple[str, Tool]]) -> Offer:
     functions: list[tools.Tool] = []
     origins: dict[str, ToolOrigin] = {}
     left_out: list[str] = []
-    grammars: list[tuple[str, str]] = []
+    grammars: list[str] = []
     for place, tool, namespace in _each(given, None):
         if tool.type not in ("function", "custom"):
             left_out.append(f"{place}: {tool.type}")
@@ -82,13 +85,17 @@ def offer(given: Iterable[tuple[str, Tool]]) -> Offer:
         if tool.name is None:
             raise InvalidRequest("http.field_missing", param=f"{place}.name", place=f"{place}.name")
         custom = tool.type == "custom"
-        if custom and tool.format is not None and tool.format.definition:
-            grammars.append((f"{place}.format", tool.format.syntax or "grammar"))
+        text = _gbnf(tool.format) if custom else None
+        if custom and text is None and tool.format is not None and tool.format.definition:
+            grammars.append(f"{place}.format: {tool.format.syntax or 'grammar'}")
         name = flat_name(tool.name, namespace)
         origins[name] = ToolOrigin(tool.name, namespace, custom)
         parameters = _of_text(tool.format) if custom else tool.parameters
         description = _described(tool) if custom else tool.description
-        functions.append(tools.Tool("function", FunctionSpec(name, description, parameters, tool.strict)))
+        function = FunctionSpec(name, description, parameters, tool.strict)
+        if text is not None:
+            function = TextFunction(name, description, parameters, tool.strict, text)
+        functions.append(tools.Tool("function", function))
     return Offer(tuple(functions), origins, tuple(left_out), tuple(grammars))
 
 
@@ -121,11 +128,22 @@ def tool_of(value: Mapping[str, Any]) -> Tool:
     )
 
 
+def _gbnf(form: Format | None) -> str | None:
+    """Of the arguments of a tool whose text has this form; None where it has none, or one that cannot be enforced."""
+    if form is None or not form.definition or len(form.definition.encode()) > MAX_GRAMMAR_BYTES:
+        return None
+    try:
+        if form.syntax == REGEX:
+            return lark.arguments(TEXT, lark.of_expression(form.definition))
+        return lark.arguments(TEXT, lark.to_gbnf(form.definition)) if form.syntax == LARK else None
+    except lark.Unsupported:
+        return None
+
+
 def _of_text(form: Format | None) -> Schema:
-    """A regular expression can be enforced within a JSON string; a grammar of another kind is told in words."""
     text: Schema = {"type": "string"}
-    if form is not None and form.syntax == "regex" and form.definition:
-        text["pattern"] = form.definition
+    if form is not None and form.syntax == REGEX and form.definition:
+        text["pattern"] = f"^(?:{form.definition})$"
     return {"type": "object", "properties": {TEXT: text}, "required": [TEXT], "additionalProperties": False}
 
 

@@ -1,0 +1,128 @@
+"""Grammars of texts that stand in a call's JSON: what they take, and what of them cannot be taken."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+import pytest
+
+from hoshikage.errors import InvalidRequest
+from hoshikage.llama import bounds
+from hoshikage.llama.grammar import Grammars
+from hoshikage.llama.model import Model
+from hoshikage.params import Grammar
+from hoshikage.tools import lark
+from tests.llama.test_grammar import takes
+
+SUMS: Final = """
+// Sums and their parts.
+start: sum
+?sum: part (("+" | "-") part)* -> total
+?part: NUMBER
+     | "(" sum ")"
+%import common.NUMBER
+%import common.WS
+%ignore WS
+"""
+PATCH: Final = r"""
+start: "*** Begin" LF (add | drop)+ "*** End" LF?
+add: "*** Add: " name LF line+
+drop: "*** Drop: " name LF
+name: /(.+)/
+line: "+" /(.*)/ LF
+%import common.LF
+"""
+WORDS: Final = r"""
+start: greeting "!"~1..3 [digit ~ 2]
+greeting: "hello"i | QUOTED
+QUOTED: "\"" /[^"]{1,8}/ "\""
+digit: "0".."9"
+"""
+
+
+@pytest.fixture(scope="module")
+def grammars(model: Model) -> Grammars:
+    return Grammars(model.vocab)
+
+
+@pytest.mark.parametrize(
+    ("grammar", "text", "may"),
+    [
+        (SUMS, "1+2", True),
+        (SUMS, "( 1 -\n\t(2 - 3.5e2) )", True),
+        (SUMS, "(1", False),
+        (SUMS, "1+", False),
+        (SUMS, "one", False),
+        (PATCH, '*** Begin\n*** Add: a\\b "c".py\n+print("x\\n")\t\n+\n*** Drop: 星\n*** End', True),
+        (PATCH, "*** Begin\n*** Drop: x\n*** End\n", True),
+        (PATCH, "*** Begin\n*** End", False),
+        (PATCH, "*** Begin\n*** Add: x\n-a\n*** End", False),
+        (WORDS, "HeLLo!", True),
+        (WORDS, '"a\\b"!!!12', True),
+        (WORDS, "hello", False),
+        (WORDS, "hello!!!!", False),
+        (WORDS, "hello!1", False),
+    ],
+)
+def test_a_text_of_a_lark_grammar(model: Model, grammars: Grammars, grammar: str, text: str, may: bool) -> None:
+    given = lark.arguments("input", lark.to_gbnf(grammar))
+    held = json.dumps({"input": text}, ensure_ascii=False)
+    assert takes(model, grammars.compile(Grammar("gbnf", given, "tools.x"), (2,)), held) is may
+    for maximum, whole in ((None, held), (2, f"[{held}]")):
+        called = whole.replace(held, f'{{"name": "x", "arguments": {held}}}')
+        forced = Grammar("gbnf", lark.call("x", given, maximum), "tools.x")
+        assert takes(model, grammars.compile(forced, (2,)), called) is may
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "may"),
+    [
+        (r"[0-9]{2,3}", "12", True),
+        (r"[0-9]{2,3}", "1234", False),
+        (r"^a|b$", "b", True),
+        (r"\w+\s\d", "星x 1", True),
+        (r"\w+\s\d", "a-b 1", False),
+        (r"[^\s\d]*", 'a"b\\\\', True),
+        (r"[^\s\d]*", "a\nb", False),
+        (r"(?:a\.b)+?", "a.ba.b", True),
+        (r"(?:a\.b)+?", "axb", False),
+        (r"\S\D[\W]\x41\u0042[a\-z]", "xy!AB-", True),
+    ],
+)
+def test_a_text_of_a_regular_expression(model: Model, grammars: Grammars, pattern: str, text: str, may: bool) -> None:
+    given = lark.arguments("input", lark.of_expression(pattern))
+    held = json.dumps({"input": text}, ensure_ascii=False)
+    assert takes(model, grammars.compile(Grammar("gbnf", given, "tools.x"), (2,)), held) is may
+
+
+@pytest.mark.parametrize(
+    "grammar",
+    [
+        "", "start: missing", "other: /a/", "start: a{x}", "start: /a/i", 'start: "a', "start: /(?=a)/", "start: (/a/",
+        "%import python.NAME", "%import common.NOTHING", "%declare X", "start: /a\\b/", "start: /a/\nstart: /b/",
+        'start: "ab".."c"', "start: " + "(" * 40 + "/a/" + ")" * 40, "start: /" + "(" * 40 + "a" + ")" * 40 + "/",
+    ],
+)  # fmt: skip
+def test_what_is_not_taken_is_told(grammar: str) -> None:
+    with pytest.raises(lark.Unsupported):
+        lark.to_gbnf(grammar)
+
+
+@pytest.mark.parametrize(
+    ("limit", "most", "grammar"),
+    [
+        ("MAX_TEXT", 100, PATCH),
+        ("MAX_CHAIN", 4, "start: a\na: b\nb: c\nc: /x/"),
+        ("MAX_EXPANDED", 60, "start: a~10\na: /bcdefgh/"),
+    ],
+)
+def test_what_is_beyond_a_bound_is_a_400_that_names_it(
+    grammars: Grammars, monkeypatch: pytest.MonkeyPatch, limit: str, most: int, grammar: str
+) -> None:
+    given = Grammar("gbnf", lark.arguments("input", lark.to_gbnf(grammar)), "tools.x")
+    grammars.compile(given, (2,))
+    monkeypatch.setattr(bounds, limit, most)
+    with pytest.raises(InvalidRequest) as refused:
+        grammars.compile(given, (2,))
+    assert (refused.value.key, refused.value.details["limit"]) == ("engine.grammar_too_large", limit.lower())
