@@ -13,6 +13,7 @@ from hoshikage.llama.grammar import Grammars
 from hoshikage.llama.model import Model
 from hoshikage.params import Grammar
 from hoshikage.tools import lark
+from hoshikage.tools.expression import Unsupported
 from tests.llama.test_grammar import takes
 
 SUMS: Final = """
@@ -105,7 +106,7 @@ def test_a_text_of_a_regular_expression(model: Model, grammars: Grammars, patter
     ],
 )  # fmt: skip
 def test_what_is_not_taken_is_told(grammar: str) -> None:
-    with pytest.raises(lark.Unsupported):
+    with pytest.raises(Unsupported):
         lark.to_gbnf(grammar)
 
 

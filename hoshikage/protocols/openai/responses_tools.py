@@ -19,6 +19,7 @@ from hoshikage.answer.schema.output import MAX_GRAMMAR_BYTES, Schema
 from hoshikage.answer.schema.tools import FunctionSpec, Name, TextFunction
 from hoshikage.errors import InvalidRequest
 from hoshikage.tools import lark
+from hoshikage.tools.expression import Unsupported
 
 BARE: Final = "functions"
 """The namespace whose functions keep their names: models know it as that of all functions."""
@@ -136,7 +137,7 @@ def _gbnf(form: Format | None) -> str | None:
         if form.syntax == REGEX:
             return lark.arguments(TEXT, lark.of_expression(form.definition))
         return lark.arguments(TEXT, lark.to_gbnf(form.definition)) if form.syntax == LARK else None
-    except lark.Unsupported:
+    except Unsupported:
         return None
 
 
