@@ -21,7 +21,7 @@ from hoshikage import env_trust, envfile
 from hoshikage.errors import SettingInvalid
 from hoshikage.frozen import Frozen
 from hoshikage.messages import Language, language_of
-from hoshikage.options import LOAD, SETTINGS
+from hoshikage.options import LOAD, RAMDISK, SETTINGS
 from hoshikage.params import LoadParams
 
 APP: Final = "hoshikage"
@@ -131,6 +131,11 @@ class Settings(Frozen, frozen=True):
         """The values by the names of their variables."""
         result = {row.variable: getattr(self.load_params if row.scope == LOAD else self, row.name) for row in SETTINGS}
         return {**result, LANGUAGE_VARIABLE: self.lang}
+
+    @property
+    def ramdisk_always(self) -> bool:
+        """Whether every model is copied, whatever that brings: for that a person made a RAM disk of their own."""
+        return self.ramdisk_path not in (None, Path(RAMDISK))
 
     @property
     def token_file(self) -> Path:

@@ -1,6 +1,6 @@
 """Measures the running server against a bare loop over the same library and model, by turns in one run.
 
-`python3 scripts/bench.py [--quick] [--models builtin,tiny,small] [--ramdisk] [--library FILE] [--json FILE] ...`.
+`python3 scripts/bench.py [--quick] [--models builtin,tiny,small] [--library FILE] [--json FILE] ...`.
 Main thread; the server, its runner and the bare loop are processes of their own, and the client here is a plain
 socket that only looks for marks in what it receives. Figures of different runs are not comparable: a shared machine
 is not the same machine an hour later. That is why everything is measured by turns and shown with its spread.
@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import bench_plot
-import bench_ramdisk
 from bench_client import Answer, ask
 from bench_report import WAYS, Report, machine, markdown, resident_bytes
 from bench_targets import targets
@@ -36,7 +35,17 @@ from serving import Server, get_json, is_unloaded, wait_until
 if TYPE_CHECKING:
     from bench_sections import Row
 
-SECTIONS: Final = ("prompts", "peers", "clients", "second_turn", "guesses", "structured", "switches", "sleep")
+SECTIONS: Final = (
+    "prompts",
+    "peers",
+    "clients",
+    "second_turn",
+    "guesses",
+    "structured",
+    "switches",
+    "sleep",
+    "ramdisk",
+)
 MODELS: Final = ("builtin", "tiny", "small", "mid")
 RANDOM_QUESTION: Final = "Tell me about the stars of the night."
 BUILT_IN_QUESTIONS: Final = ("星影とは何ですか？", "こんにちは", "How do I add my own model?", "Who are you?")
@@ -54,7 +63,6 @@ def main(screen: Screen) -> int:
     parser.add_argument("--only", default="", help="stream, " + ", ".join(SECTIONS))
     parser.add_argument("--profile", action="store_true", help=screen.text("bench_profile_help"))
     parser.add_argument("--plot", type=Path, metavar="FILE", help=screen.text("bench_plot_help"))
-    parser.add_argument("--ramdisk", action="store_true", help=screen.text("bench_ramdisk_help"))
     parser.add_argument("--library", type=Path, metavar="FILE", help=screen.text("bench_library_help"))
     parser.add_argument("--json", type=Path, metavar="FILE", help=screen.text("bench_json_help"))
     parser.add_argument("--markdown", type=Path, metavar="FILE", help=screen.text("bench_markdown_help"))
@@ -77,7 +85,6 @@ def main(screen: Screen) -> int:
     reports = [bench.model(name) for name in names] if "stream" in chosen else []
     starts = bench.starts(3 if options.quick else 9) if "stream" in chosen else []
     sections = {name: bench.section(name, options.quick) for name in SECTIONS if name in chosen}
-    loads = bench.ramdisk(names[-1]) if options.ramdisk else {}
     result = {
         "machine": machine(),
         "library": bench.library_facts,
@@ -85,7 +92,6 @@ def main(screen: Screen) -> int:
         "start_to_healthy_ms": starts,
         "models": [asdict(report) for report in reports],
         "sections": {name: [asdict(row) for row in rows] for name, rows in sections.items()},
-        "ramdisk": {"model": names[-1], "seconds": loads},
     }
     return show(screen, result, options)
 
@@ -155,29 +161,14 @@ class Bench:
                     taken.append((time.perf_counter() - started) * 1e3)
         return taken
 
-    def ramdisk(self, name: str) -> dict[str, list[float]]:
-        """Way of a load -> seconds from unloaded to the first text, one value a round; the ways take turns."""
-        file = _model_file(name)
-        question = BUILT_IN_QUESTIONS[0] if name == "builtin" else RANDOM_QUESTION
-        taken: dict[str, list[float]] = {way: [] for way in bench_ramdisk.WAYS}
-        with (
-            self._screen.step("bench_ramdisk", name=name, rounds=self.rounds),
-            tempfile.TemporaryDirectory(prefix="hoshikage-bench-") as folder,
-        ):
-            for number in range(self.rounds):
-                self._screen.progress(f"{number + 1} / {self.rounds}")
-                for way, seconds in taken.items():
-                    serve = partial(self._server, Path(folder), file)
-                    seconds.append(bench_ramdisk.seconds_to_first_text(serve, file, question, way))
-        return taken
-
     def section(self, name: str, quick: bool) -> list[Row]:
         rounds = (1 if name in SLOW else 2) if quick else min(self.rounds, 5)
         with self._screen.step("bench_section", name=self._screen.text(f"bench_{name}_title"), rounds=rounds):
-            import bench_sections  # only in the environment that has what it imports
+            import bench_ramdisk  # only in the environment that has what they import
+            import bench_sections
 
             self.quick = quick
-            return bench_sections.SECTIONS[name](self, rounds)
+            return {**bench_sections.SECTIONS, "ramdisk": bench_ramdisk.ramdisk}[name](self, rounds)
 
     def profile(self, name: str) -> int:
         """Prints what one token takes inside the engine, in microseconds."""

@@ -7,38 +7,52 @@ still hold it, so a real cold disk is slower than what is seen here.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+import sys
+import tempfile
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bench_client import ask
-from serving import Server, is_unloaded, wait_until
+from bench_models import SHAPES, write
+from bench_sections import Row
+from screen import ROOT
+from serving import get_json, is_unloaded, wait_until
 
-WAYS: Final = {
-    "disk_cold": "bench_ram_disk_cold",
-    "disk_warm": "bench_ram_disk_warm",
-    "copy_cold": "bench_ram_copy_cold",
-    "copy_warm": "bench_ram_copy_warm",
-    "copy_held": "bench_ram_copy_held",
-}
-"""Way -> its text: from the disk; the first load, which makes the copy; a later load from the copy."""
+if TYPE_CHECKING:
+    from bench import Bench
+
+MEMORY: Final = "/dev/shm"
+QUESTION: Final = "Tell me about the stars of the night."
+WAYS: Final = ("disk_cold", "first_cold", "disk_warm", "first_warm", "copy")
+"""From the disk without a RAM disk; the first load with one, which goes from the disk, too; a later load, from the copy
+while the page cache has nothing of the file."""
 
 
-def seconds_to_first_text(
-    serve: Callable[..., AbstractContextManager[Server]], file: Path, question: str, way: str
-) -> float:
-    """One load in that way. `serve(RAMDISK_PATH=..., IDLE_TIMEOUT=...)` starts a server that has no copy yet."""
-    disk = "off" if way.startswith("disk") else "/dev/shm"
-    with serve(RAMDISK_PATH=disk, IDLE_TIMEOUT="1") as server:
-        if way == "copy_held":
-            ask(server.url, question, 1, stream=True)
+def ramdisk(bench: Bench, rounds: int) -> list[Row]:
+    """Seconds to the first text of each way. None but Linux has a RAM disk."""
+    if sys.platform != "linux":
+        return []
+    file = write(SHAPES["small"], ROOT / ".cache" / "bench")
+    rows = {way: Row(f"bench_row_ram_{way}", "ms") for way in WAYS}
+    for number in range(rounds):
+        for way in WAYS if number % 2 == 0 else reversed(WAYS):
+            with tempfile.TemporaryDirectory(prefix="hoshikage-bench-", dir=MEMORY) as disk:
+                # A folder of one's own has every model copied, also those that a quick disk would not need.
+                rows[way].values.append(_first_text_ms(bench, file, way, "off" if way.startswith("disk") else disk))
+    return list(rows.values())
+
+
+def _first_text_ms(bench: Bench, file: Path, way: str, disk: str) -> float:
+    with bench.server(file, RAMDISK_PATH=disk, IDLE_TIMEOUT="1", RUNNER_AHEAD="off") as server:
+        if way == "copy":
+            ask(server.url, QUESTION, 1, stream=True)
+            wait_until(lambda: get_json(server.url, "/v1/status")["ramdisk_copy"]["state"] == "held", "bench_no_copy")
             wait_until(lambda: is_unloaded(server.url), "bench_no_unload")
-        if way.endswith("cold"):
-            drop_from_page_cache(file)
-        else:
+        if way.endswith("warm"):
             _read_through(file)
-        return ask(server.url, question, 1, stream=True).first_s
+        else:
+            drop_from_page_cache(file)
+        return ask(server.url, QUESTION, 1, stream=True).first_s * 1e3
 
 
 def drop_from_page_cache(file: Path) -> None:

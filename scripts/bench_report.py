@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from bench_ramdisk import WAYS as RAMDISK_WAYS
 from screen import Screen
 
 WAYS: Final = {
@@ -57,7 +56,7 @@ def markdown(screen: Screen, result: dict[str, Any]) -> str:
         parts.append(table(screen.text("bench_memory_head"), _memory(screen, models)))
     if result["start_to_healthy_ms"]:
         parts.append(screen.text("bench_start", ms=median_range(result["start_to_healthy_ms"], "{:.0f}")))
-    return "\n\n".join([*parts, *_sections(screen, result), *_ramdisk(screen, result.get("ramdisk") or {})])
+    return "\n\n".join([*parts, *_sections(screen, result)])
 
 
 def _sections(screen: Screen, result: dict[str, Any]) -> Iterable[str]:
@@ -104,15 +103,6 @@ def _memory(screen: Screen, models: Sequence[dict[str, Any]]) -> Iterable[str]:
             f"{model['load_s'] * 1e3:.0f}",
             f"{model['cold_first_s'] * 1e3:.0f}",
         )
-
-
-def _ramdisk(screen: Screen, loads: dict[str, Any]) -> Iterable[str]:
-    if loads.get("seconds"):
-        rows = (
-            row(screen.text(RAMDISK_WAYS[way]), median_range(seconds, "{:.2f}"))
-            for way, seconds in loads["seconds"].items()
-        )
-        yield table(screen.text("bench_ramdisk_head", name=loads["model"]), rows)
 
 
 def table(titles: str, rows: Iterable[str]) -> str:

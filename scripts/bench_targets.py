@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from bench_report import median_range, row, table
@@ -80,6 +80,19 @@ def _of_sections(
     for name in ("tiny", "small"):
         if values := result.get(("switches", "switch_over", name, "ms")):
             yield "bench_aim_switch", {"what": name}, "≤ 50 ms", values, "{:.0f}", _median(values) <= 50
+    yield from _of_ramdisk(ratio)
+
+
+def _of_ramdisk(
+    ratio: Callable[[str, str, str, str, str], Values],
+) -> Iterator[tuple[str, dict[str, Any], str, Values, str, bool]]:
+    for way, other, bound in (
+        ("first_cold", "disk_cold", 1.03),
+        ("first_warm", "disk_warm", 1.03),
+        ("copy", "disk_cold", 0.67),
+    ):
+        if shares := ratio("ramdisk", f"ram_{way}", f"ram_{other}", "", "ms"):
+            yield f"bench_aim_ram_{way}", {}, f"≤ {bound}", shares, "{:.2f}", _median(shares) <= bound
 
 
 def _shares(values: Values, others: Values) -> list[float]:

@@ -28,7 +28,7 @@ WITHOUT_EFFECT: Final = frozenset(
 def key_of(choice: SelectedLibrary, params: LoadParams) -> str:
     """The same for loads whose states can stand for one another, in hexadecimal. OSError where a file is not there."""
     files = [*gguf.files(Path(params.model_path)), *map(Path, _beside(params))]
-    settings = {name: getattr(params, name) for name in params.__slots__ if name not in WITHOUT_EFFECT}
+    settings = {name: getattr(params, name) for name in params.__struct_fields__ if name not in WITHOUT_EFFECT}
     parts = {
         "format": kv_file.MAGIC.decode(),
         "library": choice.fingerprint,

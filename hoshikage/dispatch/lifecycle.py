@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hoshikage import wire
+from hoshikage.dispatch.copier import Copier
 from hoshikage.dispatch.crashes import NOBODY, Crashes, Origin
 from hoshikage.dispatch.host import Exit, HostFactory
 from hoshikage.dispatch.libraries import Libraries
-from hoshikage.dispatch.loading import Loader, WantedLoad, tell
+from hoshikage.dispatch.loading import Loader, WantedLoad
 from hoshikage.dispatch.mailbox import Mailbox
 from hoshikage.dispatch.memory import Footprint, footprint, resident_bytes
 from hoshikage.dispatch.model_state import ModelState
@@ -71,17 +72,20 @@ class Lifecycle:
         crashes: Crashes,
         policy: Policy,
         standby: StandbyRunner | None = None,
+        copier: Copier | None = None,
         store: KvStore | None = None,
     ) -> None:
-        """`libraries` is asked in a thread: it may block. `standby` and `store`, where given, are other lanes' too."""
+        """`libraries` is asked in a thread: it may block. The last three, if given, are other lanes' too."""
         self.room: Room | None = None
         """Asked before each load; whoever knows of other lanes sets it."""
         self.on_end: Callable[[], None] = lambda: None
         """Called when a model has been unloaded."""
         self._libraries = libraries
         self._standby = standby or StandbyRunner(libraries, make_host, policy.watchdog, wanted=policy.ahead)
-        self._loader = Loader(libraries, make_host, self._standby, ramdisk, policy.watchdog, policy.language, store)
         self._ramdisk = ramdisk
+        self._copier = copier or Copier(ramdisk, policy.language)
+        copies = self._copier if ramdisk.is_on else None
+        self._loader = Loader(libraries, make_host, self._standby, copies, policy.watchdog, policy.language, store)
         self._crashes = crashes
         self._policy = policy
         self._runner: Runner | None = None
@@ -124,12 +128,13 @@ class Lifecycle:
             ahead=self._standby.pid,
             resident_bytes=resident_bytes(runner.pid) if runner is not None else 0,
             returned=self._returned,
-            in_memory=self._ramdisk.held,
+            in_memory=self._copier.held,
+            copy=self._copier.status(),
             loads=self._loads,
             crashes=self._crashed,
             progress=self._progress if state is ModelState.LOADING else None,
             ends_in=left(self._idle),
-            freed_in=left(self._great) if self._ramdisk.held is not None else None,
+            freed_in=left(self._great) if self._copier.held is not None else None,
             pinned=self._wanted is not None and self._wanted.pinned,
         )
 
@@ -230,18 +235,18 @@ class Lifecycle:
         self._hold()
         async with self._changing:
             await self._end("why_stop")
-        await self._standby.end()
-        await self._release()
+        await self.put_away()
 
     async def put_away(self) -> None:
         """Ends the runner ahead, and takes the copy of the model out of memory."""
         await self._standby.end()
-        await self._release()
+        await self._copier.release(self._last_file)
 
     # Idle
 
     def _hold(self) -> None:
         self._uses += 1
+        self._copier.hold()
         for timer in (self._idle, self._great, self._ahead):
             if timer is not None:
                 timer.cancel()
@@ -256,12 +261,15 @@ class Lifecycle:
             if uses == self._uses:
                 await self._end("why_idle")
         self._tell_end()
+        if self._great is None and self._policy.great_timeout > 0:  # it was over while the model was still loaded
+            await self._release_idle(uses)
 
     def _tell_end(self) -> None:
         if self._runner is None and self._loading is None:
             self.on_end()
 
     def _arm_great(self) -> None:
+        self._copier.rest(self._last_file if self._idle_s() is None else None)
         if self._policy.great_timeout > 0:
             self._great = self._later(self._policy.great_timeout, self._great_out)
 
@@ -278,16 +286,9 @@ class Lifecycle:
         self._ending = asyncio.create_task(self._release_idle(self._uses))
 
     async def _release_idle(self, uses: int) -> None:
-        async with self._changing:  # a load that begins now waits, and copies the file anew
+        async with self._changing:  # a load that begins now waits
             if uses == self._uses and self._runner is None:
-                await self._standby.end()
-                await self._release()
-
-    async def _release(self) -> None:
-        """Of the copy in memory, unless it is of another lane's model."""
-        held = self._ramdisk.held
-        if held is None or self._last_file in (None, held.source):
-            tell(self._policy.language, (await asyncio.to_thread(self._ramdisk.release)).notice)
+                await self.put_away()
 
     # Loading
 
@@ -301,17 +302,18 @@ class Lifecycle:
         self._progress = 0.0
         logger.info(self._say("log_loading", label=wanted.label, file=wanted.params.model_path))
         runner = await self._loader.load(wanted, self)
-        assert runner.model is not None
-        assert runner.library is not None
+        model, library = runner.model, runner.library
+        assert model is not None
+        assert library is not None
         self._loads += 1
-        details = {"ms": runner.model.load_ms, "n_ctx": runner.model.n_ctx, "version": runner.library.version}
-        logger.info(self._say("log_loaded", label=wanted.label, **details))
-        for warning in runner.model.warnings:
+        details = {"label": wanted.label, "ms": model.load_ms, "n_ctx": model.n_ctx, "version": library.version}
+        logger.info(self._say("log_loaded", **details))
+        for warning in model.warnings:
             logger.warning(text(self._policy.language, warning))
-        if runner.model.is_busy:
-            logger.info(self._say("log_busy", threads=runner.model.n_threads))
-        if runner.model.purposes and "text" not in runner.model.purposes:
-            purposes = ", ".join(runner.model.purposes)
+        if model.is_busy:
+            logger.info(self._say("log_busy", threads=model.n_threads))
+        if model.purposes and "text" not in model.purposes:
+            purposes = ", ".join(model.purposes)
             logger.info(self._say("log_no_text", label=wanted.label, purposes=purposes))
         return runner
 

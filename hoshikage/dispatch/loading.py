@@ -5,15 +5,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from hoshikage import wire
+from hoshikage.dispatch.copier import Copier
 from hoshikage.dispatch.host import Exit, HostFactory
 from hoshikage.dispatch.libraries import Libraries
-from hoshikage.dispatch.ramdisk import CopyCancelled, Notice, RamDisk
+from hoshikage.dispatch.ramdisk import Notice
 from hoshikage.dispatch.runner import Runner
 from hoshikage.dispatch.standby import StandbyRunner
 from hoshikage.errors import HoshikageError, LoadNotTried, ModelCrashed
@@ -63,16 +63,17 @@ class Loader:
         libraries: Libraries,
         make_host: HostFactory,
         standby: StandbyRunner,
-        ramdisk: RamDisk,
+        copier: Copier | None,
         watchdog: float,
         language: Language,
         store: KvStore | None = None,
     ) -> None:
-        """`libraries` and `ramdisk` are asked in a thread: they may block. `store`: where sequences outlive runners."""
+        """`libraries` is asked in a thread: it may block. No `copier`: every load is from the disk. `store`: where
+        sequences outlive runners."""
         self._libraries = libraries
         self._make_host = make_host
         self._standby = standby
-        self._ramdisk = ramdisk
+        self._copier = copier
         self._watchdog = watchdog
         self._language = language
         self._store = store
@@ -86,16 +87,16 @@ class Loader:
         except HoshikageError as error:
             return await self._load_with_former(choice, wanted, owner, error)
         await asyncio.to_thread(self._libraries.loaded, choice)
-        return runner
+        return self._done(runner, wanted)
 
     async def _load_with(self, choice: SelectedLibrary, wanted: WantedLoad, owner: LoadOwner) -> Runner:
-        progress = LoadProgress(owner.show)
-        placed = await self._place(wanted.params, progress.copied)
-        params = replace(placed, controls=self._libraries.controls(wanted.params))
+        params = replace(wanted.params, controls=self._libraries.controls(wanted.params))
+        if self._copier is not None:
+            params = replace(params, model_path=str(await self._copier.find(Path(params.model_path))))
         while True:
             trial = _Trial(owner)
             try:
-                return await self._load_once(choice, params, wanted, owner, progress, trial)
+                return await self._load_once(choice, params, wanted, owner, trial)
             except ModelCrashed:
                 if not trial.layers:
                     raise
@@ -110,15 +111,18 @@ class Loader:
         params: LoadParams,
         wanted: WantedLoad,
         owner: LoadOwner,
-        progress: LoadProgress,
         trial: _Trial,
     ) -> Runner:
         ahead = await self._standby.take(choice)
+
+        def loaded(share: float) -> None:
+            owner.show(wire.Loading(share))
+
         if ahead is None:
-            runner = Runner(self._make_host, choice.file, self._watchdog, progress.loaded, trial.gone)
+            runner = Runner(self._make_host, choice.file, self._watchdog, loaded, trial.gone)
         else:
             runner = ahead
-            runner.adopt(progress.loaded, trial.gone)
+            runner.adopt(loaded, trial.gone)
         trial.runner = runner
         owner.adopt(runner, choice)
         try:
@@ -150,25 +154,12 @@ class Loader:
         details = {"release": fallen.release, "file": fallen.file, "former": fallen.to_release, "at": fallen.at}
         reason = describe(self._language, error)
         tell(self._language, Notice(logging.ERROR, "installed.fallen", {**details, "reason": reason}))
+        return self._done(runner, wanted)
+
+    def _done(self, runner: Runner, wanted: WantedLoad) -> Runner:
+        if self._copier is not None:
+            self._copier.loaded(Path(wanted.params.model_path))
         return runner
-
-    async def _place(self, params: LoadParams, on_progress: Callable[[float], None]) -> LoadParams:
-        """The parameters with the model's copy in memory, or as they are where there is none."""
-        loop = asyncio.get_running_loop()
-        wanted = True
-
-        def progress(share: float) -> bool:
-            loop.call_soon_threadsafe(on_progress, share)
-            return wanted
-
-        try:
-            placed = await asyncio.to_thread(self._ramdisk.place, Path(params.model_path), progress)
-        except CopyCancelled:
-            return params  # only this coroutine's own end cancels; nobody reads the result
-        finally:
-            wanted = False
-        tell(self._language, placed.notice)
-        return replace(params, model_path=str(placed.file))
 
 
 class _Trial:
@@ -187,22 +178,6 @@ class _Trial:
             self.layers = runner.tried_layers
         else:
             self._owner.gone(gone)
-
-
-class LoadProgress:
-    """Makes one progress, 0 to 1, of the copy into memory and the library's load."""
-
-    def __init__(self, show: Callable[[wire.Loading], None]) -> None:
-        self._show = show
-        self._copied = 0.0
-        """The share of the whole that the copy took: a half where there was one."""
-
-    def copied(self, share: float) -> None:
-        self._copied = share / 2
-        self._show(wire.Loading(self._copied))
-
-    def loaded(self, share: float) -> None:
-        self._show(wire.Loading(self._copied + share * (1 - self._copied)))
 
 
 def name_the_file(error: HoshikageError, loaded: str, known: str) -> None:

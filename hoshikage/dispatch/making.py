@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from hoshikage import wire
 from hoshikage.dispatch.budget import Budget
 from hoshikage.dispatch.client import Dispatcher
+from hoshikage.dispatch.copier import Copier
 from hoshikage.dispatch.crashes import Crashes
 from hoshikage.dispatch.host import Exit, Host, HostFactory
 from hoshikage.dispatch.libraries import InstalledLibraries, Libraries
@@ -62,6 +63,7 @@ def assemble(
     several = settings.engine != "thread"
     ahead = settings.runner_ahead and several
     standby = StandbyRunner(libraries, make_host, settings.watchdog_timeout, wanted=ahead)
+    copier = Copier(ramdisk, settings.lang, always=settings.ramdisk_always)
 
     def pool(kind: Kind, lanes: int = 1) -> Pool:
         idle = settings.idle_timeout
@@ -71,7 +73,7 @@ def assemble(
         policy = Policy(idle, great, settings.watchdog_timeout, settings.lang, ahead)
         memory = ramdisk if kind == "chat" else RamDisk(None)
         kept = store if kind == "chat" else None
-        made = [Lifecycle(libraries, make_host, memory, crashes, policy, standby, kept) for _ in range(lanes)]
+        made = [Lifecycle(libraries, make_host, memory, crashes, policy, standby, copier, kept) for _ in range(lanes)]
         return Pool(kind, made, settings, crashes, clock)
 
     if not several:
@@ -83,7 +85,7 @@ def assemble(
         pool("rerank") if beside else None,
         pool("vocabulary"),
     )
-    standby.may_start = lambda: not any(one.busy for one in pools)
+    standby.may_start = copier.may_run = lambda: not any(one.busy for one in pools)
     budget = Budget(libraries, settings.queue_timeout)
     for one in pools.of_models():
         budget.watch(one.queue, one.lifecycles)

@@ -1,42 +1,39 @@
 """The copy of the current model in memory (RAMDISK_PATH), which outlives the runner. Any thread; blocking; Linux.
 
 One model at a time. The copy's name carries the identity of its source, so one that has become stale is never used;
-a published copy is never written to again. In any doubt the model is loaded from the disk, and a notice says why.
+a published copy is never written to again. In any doubt there is none, and a notice says why.
 """
 
 from __future__ import annotations
 
 import errno
-import hashlib
 import logging
 import os
-import stat
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from msgspec import field
 
-from hoshikage import gguf
 from hoshikage.dispatch.headroom import available_memory
-from hoshikage.dispatch.private_folder import COPY, PART, Doubt, FolderEntry, PrivateFolder, opened
+from hoshikage.dispatch.private_folder import PART, Doubt, FolderEntry, PrivateFolder, opened
+from hoshikage.dispatch.source_files import SourceFile, SourceFiles
 from hoshikage.errors import Detail
 from hoshikage.frozen import Frozen
 
 MARGIN: Final = 2**30
 """Bytes that stay free, for the context and for other programs."""
-CHUNK: Final = 16 * 2**20
-STEP: Final = 2**30
-"""Bytes to reserve at a time, between two looks at whether the load is still wanted."""
+CHUNK: Final = 4 * 2**20
+STEP: Final = 32 * 2**20
+"""Bytes to reserve at a time, as to copy: after a few milliseconds it is looked whether to go on."""
 PATIENCE_S: Final = 10.0
 
 OnProgress = Callable[[float], bool]
-"""Told the share that is done, from 0 to 1; False cancels."""
+"""Told the share that is done, from 0 to 1; may keep the copy waiting; False cancels."""
 
 
 class CopyCancelled(Exception):
@@ -99,28 +96,19 @@ class MemoryState(Frozen, frozen=True):
     """How long another server of this user may keep us from changing entries."""
 
 
-class _Source(Frozen, frozen=True):
-    """One file of the model. `identity`: device, inode, size, times of the last change to content and to inode."""
-
-    file: Path
-    identity: tuple[int, int, int, int, int]
-    copy: str
-    """Its name in the copy."""
-
-    @property
-    def size(self) -> int:
-        return self.identity[2]
-
-
 class RamDisk:
-    """Brings a model into memory (`place`) and takes it out (`release`). Calls wait for one another."""
+    """Finds a model's copy (`find`), makes it (`place`) and takes it out (`release`). A call of `find` waits for no
+    copy that is being made; the others wait for one another."""
 
     def __init__(self, root: Path | None, machine: MemoryState | None = None, limit: int = 0) -> None:
         """`root` None is off, and so is every system but Linux. `limit`: bytes the copy may take; 0 is no bound."""
         self._limit = limit
         self._machine = machine or MemoryState()
         self._root = root if self._machine.platform == "linux" else None
+        self._making = threading.Lock()
+        """Held as long as a copy is being made, or removed."""
         self._busy = threading.Lock()
+        """Held for moments, taken after the other."""
         self._entry: FolderEntry | None = None
         self._held: Held | None = None
 
@@ -128,6 +116,21 @@ class RamDisk:
     def held(self) -> Held | None:
         """The copy that this server holds in memory, if any. Never waits."""
         return self._held
+
+    @property
+    def is_on(self) -> bool:
+        return self._root is not None
+
+    def find(self, file: Path) -> Placed:
+        """Where the model whose (first) file this is can be loaded from: its copy, where a current one is there, else
+        the file itself. Copies of other models make way; another server's stays while that server holds it."""
+        if self._root is None:
+            return Placed(file, False, None)
+        with self._busy:
+            try:
+                return self._find(self._root, file)
+            except (Doubt, OSError, ValueError):  # `place` will say what is wrong
+                return Placed(file, False, None)
 
     def place(self, file: Path, on_progress: OnProgress) -> Placed:
         """Copies the model whose (first) file this is into memory, in place of any other, unless it is there already.
@@ -137,7 +140,7 @@ class RamDisk:
         """
         if self._root is None:
             return Placed(file, False, None)
-        with self._busy:
+        with self._making:
             try:
                 return self._place(self._root, file, on_progress)
             except Doubt as doubt:
@@ -156,7 +159,7 @@ class RamDisk:
     def _remove(self, prefix: str) -> Released:
         if self._root is None:
             return Released(0, None)
-        with self._busy:
+        with self._making, self._busy:
             if not prefix:
                 self._let_go()
             try:
@@ -172,44 +175,66 @@ class RamDisk:
             size, Notice(logging.INFO, "dispatch.ramdisk_released", {"mib": size / 2**20}) if size else None
         )
 
-    def _place(self, root: Path, file: Path, on_progress: OnProgress) -> Placed:
+    def _find(self, root: Path, file: Path) -> Placed:
         began = time.monotonic()
         self._let_go()
-        sources, first = _sources(file)
-        size = sum(source.size for source in sources)
-        name, sizes = _copy_name(sources), {source.copy: source.size for source in sources}
-        key = "dispatch.ramdisk_reused"
+        sources = SourceFiles.of(file)
+        with opened(root, self._machine.uid) as folder:
+            with folder.locked(self._machine.patience_s):
+                entry = self._use_alone(folder, sources)
+            if entry is None:
+                return Placed(file, False, None)
+            return self._hold(folder, entry, sources, "dispatch.ramdisk_reused", began)
+
+    def _place(self, root: Path, file: Path, on_progress: OnProgress) -> Placed:
+        began = time.monotonic()
+        sources, key = SourceFiles.of(file), "dispatch.ramdisk_reused"
         with opened(root, self._machine.uid, create=True) as folder:
-            entry = self._reserve(folder, name, sizes)
-            if entry.name != name:
+            with self._busy:
+                self._let_go()
+                entry = self._reserve(folder, sources)
+            if entry.name != sources.copy_name:
                 key = "dispatch.ramdisk_copied"
                 self._fill(folder, entry, sources, on_progress)
-                entry = self._publish(folder, entry, name, sizes)
-            try:
-                path = folder.path_of(entry, first)
-            except BaseException:
-                entry.close()
-                raise
-        self._entry, self._held = entry, Held(file, size)
-        ms = (time.monotonic() - began) * 1000
-        return Placed(path, True, Notice(logging.INFO, key, {"file": str(path), "mib": size / 2**20, "ms": ms}))
+            with self._busy:
+                if entry.name != sources.copy_name:
+                    entry = self._publish(folder, entry, sources)
+                return self._hold(folder, entry, sources, key, began)
 
-    def _reserve(self, folder: PrivateFolder, name: str, sizes: dict[str, int]) -> FolderEntry:
+    def _hold(self, folder: PrivateFolder, entry: FolderEntry, sources: SourceFiles, key: str, began: float) -> Placed:
+        """The copy is in use from now on; `key` says how that came."""
+        try:
+            path = folder.path_of(entry, sources.first)
+        except BaseException:
+            entry.close()
+            raise
+        self._entry, self._held = entry, Held(sources.file, sources.size)
+        ms = (time.monotonic() - began) * 1000
+        details: dict[str, Detail] = {"file": str(path), "mib": sources.size / 2**20, "ms": ms}
+        return Placed(path, True, Notice(logging.INFO, key, details))
+
+    def _reserve(self, folder: PrivateFolder, sources: SourceFiles) -> FolderEntry:
         """The copy that is there, or else a part to fill; other copies make way first."""
         with folder.locked(self._machine.patience_s):
-            entry = folder.use(name, sizes)
-            try:
-                for other in folder.names():
-                    if entry is None or other != name:
-                        folder.remove(other)
-            except OSError:
-                if entry is not None:
-                    entry.close()
-                raise
+            entry = self._use_alone(folder, sources)
             if entry is not None:
                 return entry
-            self._check_room(folder, sum(sizes.values()))
+            self._check_room(folder, sources.size)
             return folder.make_part()
+
+    def _use_alone(self, folder: PrivateFolder, sources: SourceFiles) -> FolderEntry | None:
+        """The copy of these files, where it is there; others are removed, as far as nobody holds them."""
+        name = sources.copy_name
+        entry = folder.use(name, sources.sizes)
+        try:
+            for other in folder.names():
+                if entry is None or other != name:
+                    folder.remove(other)
+        except OSError:
+            if entry is not None:
+                entry.close()
+            raise
+        return entry
 
     def _check_room(self, folder: PrivateFolder, size: int) -> None:
         if self._limit and size > self._limit:
@@ -218,23 +243,21 @@ class RamDisk:
         if free < size + MARGIN:
             raise _no_room(folder, size, free)
         available = self._machine.available_memory()
-        # Twice: the library may put a rearranged copy of the weights beside ours, which cannot be reclaimed.
+        # Twice: the pages that a loaded model is mapped to count as available, and must not make way for its copy.
         if available < 2 * size + MARGIN:
             raise Doubt("dispatch.ramdisk_no_memory", mib=size / 2**20, free=available / 2**20)
 
-    def _fill(
-        self, folder: PrivateFolder, part: FolderEntry, sources: Sequence[_Source], on_progress: OnProgress
-    ) -> None:
+    def _fill(self, folder: PrivateFolder, part: FolderEntry, sources: SourceFiles, on_progress: OnProgress) -> None:
         """Copies all files into the part, or leaves nothing of it."""
-        size = sum(source.size for source in sources)
+        size = sources.size
         try:
-            for source in sources:
+            for source in sources.all:
                 _allocate(part, source, on_progress)
             done = 0
-            for source in sources:
+            for source in sources.all:
                 done = _copy(part, source, done, size, on_progress, self._machine.chunk)
-            for source in sources:
-                _check_unchanged(source, source.file.stat())
+            for source in sources.all:
+                source.check_unchanged(source.file.stat())
             _tell(on_progress, 1.0)
         except BaseException as error:
             free = self._machine.free_bytes(folder.fd)
@@ -244,13 +267,13 @@ class RamDisk:
                 raise _no_room(folder, size, free) from None
             raise
 
-    def _publish(self, folder: PrivateFolder, part: FolderEntry, name: str, sizes: dict[str, int]) -> FolderEntry:
+    def _publish(self, folder: PrivateFolder, part: FolderEntry, sources: SourceFiles) -> FolderEntry:
         """The part as a copy; another server's where that was quicker. Leaves nothing of a part it cannot publish."""
         try:
             with folder.locked(self._machine.patience_s):
-                quicker = folder.use(name, sizes)
+                quicker = folder.use(sources.copy_name, sources.sizes)
                 if quicker is None:
-                    folder.publish(part, name)
+                    folder.publish(part, sources.copy_name)
                     return part
         except BaseException:
             folder.abandon(part)
@@ -268,33 +291,7 @@ class RamDisk:
         return Notice(logging.WARNING, "dispatch.ramdisk_failed", {"folder": str(self._root), "reason": reason})
 
 
-def _sources(file: Path) -> tuple[list[_Source], str]:
-    """Every file of the model with its present identity, and the copy's name for `file`. Raises OSError, Doubt."""
-    name = gguf.SplitName.of(file.name)
-    if name is None:
-        return [_source(file, "weights.gguf")], "weights.gguf"
-    copies = replace(name, stem="weights").all()
-    sources = [_source(part, copy) for part, copy in zip(gguf.files(file), copies, strict=True)]
-    return sources, copies[name.number - 1]
-
-
-def _source(file: Path, copy: str) -> _Source:
-    result = file.stat()
-    if not stat.S_ISREG(result.st_mode):
-        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), str(file))
-    return _Source(file, _identity(result), copy)
-
-
-def _identity(found: os.stat_result) -> tuple[int, int, int, int, int]:
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
-
-
-def _copy_name(sources: Sequence[_Source]) -> str:
-    identities = repr([(source.copy, source.identity) for source in sources])
-    return COPY + hashlib.sha256(identities.encode()).hexdigest()[:32]
-
-
-def _allocate(part: FolderEntry, source: _Source, on_progress: OnProgress) -> None:
+def _allocate(part: FolderEntry, source: SourceFile, on_progress: OnProgress) -> None:
     """Takes the memory first, so that a full file system is found before anything is copied."""
     target = os.open(source.copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=part.fd)
     try:
@@ -305,11 +302,11 @@ def _allocate(part: FolderEntry, source: _Source, on_progress: OnProgress) -> No
         os.close(target)
 
 
-def _copy(part: FolderEntry, source: _Source, done: int, total: int, on_progress: OnProgress, chunk: int) -> int:
+def _copy(part: FolderEntry, source: SourceFile, done: int, total: int, on_progress: OnProgress, chunk: int) -> int:
     """Fills one file, makes it read-only, and gives the bytes of the model that are done."""
     origin = os.open(source.file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        _check_unchanged(source, os.fstat(origin))
+        source.check_unchanged(os.fstat(origin))
         target = os.open(source.copy, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=part.fd)
         try:
             at = 0
@@ -328,11 +325,6 @@ def _copy(part: FolderEntry, source: _Source, done: int, total: int, on_progress
     finally:
         os.close(origin)
     return done + source.size
-
-
-def _check_unchanged(source: _Source, found: os.stat_result) -> None:
-    if _identity(found) != source.identity:
-        raise Doubt("dispatch.ramdisk_changed", file=str(source.file))
 
 
 def _tell(on_progress: OnProgress, share: float) -> None:

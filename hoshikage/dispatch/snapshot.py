@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+from hoshikage.dispatch.copier import CopyStatus
 from hoshikage.dispatch.memory import Footprint
 from hoshikage.dispatch.model_state import ModelState
 from hoshikage.dispatch.ramdisk import Held
@@ -33,6 +34,8 @@ class Snapshot(Frozen, frozen=True):
     returned: Footprint | None
     """What the end of the last runner gave back to the system."""
     in_memory: Held | None
+    copy: CopyStatus
+    """How it stands with the copy in memory."""
     loads: int
     crashes: int
     """Since the server started."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import field
 
 from hoshikage.dispatch.answer_record import AnswerRecord
+from hoshikage.dispatch.copier import CopyStatus
 from hoshikage.dispatch.crashes import Crashes
 from hoshikage.dispatch.memory import Footprint, MemoryInUse
 from hoshikage.dispatch.model_state import ModelState
@@ -85,6 +86,7 @@ class DispatcherStatus(Frozen, frozen=True):
     """Process id of the runner that was started ahead."""
     runners: tuple[RunnerStatus, ...] = ()
     in_memory: Held | None = None
+    copy: CopyStatus = field(default_factory=CopyStatus)
     unload_in: float | None = None
     release_in: float | None = None
     """Seconds until the copy in memory goes."""
@@ -114,6 +116,7 @@ class DispatcherStatus(Frozen, frozen=True):
             "runner": {"pid": self.pid, "resident_bytes": self.resident_bytes, "ahead": self.ahead},
             "runners": [{**asdict(one), "state": one.state.value} for one in self.runners],
             "ramdisk": None if held is None else {"source": str(held.source), "bytes": held.size},
+            "ramdisk_copy": asdict(self.copy),
             "idle": {"unload_in": self.unload_in, "release_in": self.release_in},
             "last_unload": None if self.last_unload is None else _unload(self.last_unload),
             "totals": asdict(self.totals),
@@ -168,6 +171,7 @@ def of_all(pools: Pools, crashes: Crashes, totals: Totals, records: Iterable[Ans
             if one.state is not ModelState.UNLOADED
         ),
         in_memory=copy.in_memory,
+        copy=copy.copy,
         unload_in=snapshot.ends_in,
         release_in=copy.freed_in,
         last_unload=max(returned, key=lambda one: one.at) if returned else None,

@@ -113,8 +113,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     # RAM disk
     "ramdisk_copied": (
-        "モデルをメモリ上の {file} にコピーしました（{mib:.0f} MiB、{ms:.0f} ms）。ここから読み込みます",
-        "The model is copied into memory as {file} ({mib:.0f} MiB, {ms:.0f} ms); it is loaded from there",
+        "モデルをメモリ上の {file} にコピーしました（{mib:.0f} MiB、{ms:.0f} ms）。次からはここから読み込みます",
+        "The model is copied into memory as {file} ({mib:.0f} MiB, {ms:.0f} ms); later loads take it from there",
     ),
     "ramdisk_reused": (
         "メモリ上にあるコピー {file} から読み込みます（{mib:.0f} MiB、{ms:.0f} ms で確認）",

@@ -15,7 +15,7 @@ from hoshikage.dispatch import runner
 from hoshikage.dispatch.crashes import LIMIT, QUARANTINE_S, Crashes
 from hoshikage.dispatch.lifecycle import Lifecycle, Policy
 from hoshikage.dispatch.loading import WantedLoad
-from hoshikage.dispatch.ramdisk import Placed, RamDisk
+from hoshikage.dispatch.ramdisk import MemoryState, Placed, RamDisk
 from hoshikage.dispatch.runner import Job
 from hoshikage.errors import (
     LibraryMissing,
@@ -276,6 +276,23 @@ async def test_the_great_clock_takes_the_copy_out_of_memory(monkeypatch: pytest.
     await released.wait()
 
 
+async def test_a_great_clock_that_ran_out_before_the_model_went_takes_the_copy_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    house, released, disk = FakeHouse(), asyncio.Event(), RamDisk(None)
+    loop, release = asyncio.get_running_loop(), disk.release
+    monkeypatch.setattr(disk, "release", lambda: (loop.call_soon_threadsafe(released.set), release())[1])
+    cycle = lifecycle(house, idle_timeout=7200.0, great_timeout=3600.0, ramdisk=disk)
+    await load(cycle, "a")
+    moved = MovedLoop(monkeypatch)
+    cycle.rest()
+    moved.fire(3600.0)
+    await vars(cycle)["_ending"]
+    assert not released.is_set(), "the model is still loaded"
+    moved.fire(7200.0)
+    await released.wait()
+
+
 async def test_a_busy_runner_that_says_nothing_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "TICK_S", 60.0)
     house = FakeHouse()
@@ -423,12 +440,12 @@ async def test_a_model_that_shall_stay_stays_and_one_that_shall_go_goes() -> Non
 
 
 async def test_a_failed_load_names_the_file_that_people_know_not_its_copy(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     house = FakeHouse()
     house.hold_load = True
-    disk = RamDisk(None)
-    monkeypatch.setattr(disk, "place", lambda file, progress: Placed(Path("/dev/shm/copy/weights.gguf"), True, None))
+    disk = RamDisk(tmp_path, MemoryState(platform="linux"))
+    monkeypatch.setattr(disk, "find", lambda file: Placed(Path("/dev/shm/copy/weights.gguf"), True, None))
     cycle = lifecycle(house, ramdisk=disk)
     waiter = asyncio.create_task(load(cycle, "a"))
     await house.load_began.wait()

@@ -549,10 +549,20 @@ def test_what_a_killed_server_left_is_swept(
 
 
 @pytest.mark.process
+def test_what_a_killed_server_left_half_done_is_not_used(root: Path, machine: MemoryState, model: Path) -> None:
+    run_and_kill(root, model, 0.5)
+    assert RamDisk(root, machine).find(model) == Placed(model, False, None)
+    assert entries(root) == []
+
+
+@pytest.mark.process
 def test_a_finished_copy_of_a_killed_server_goes_with_release(root: Path, machine: MemoryState, model: Path) -> None:
     run_and_kill(root, model, 2.0)
     disk = RamDisk(root, machine)
     assert disk.sweep().size == 0
+    found = disk.find(model)
+    assert found.in_memory
+    assert found.file.read_bytes() == CONTENT
     assert disk.release().size == len(CONTENT)
     assert entries(root) == []
 

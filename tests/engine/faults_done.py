@@ -64,7 +64,7 @@ class Run:
         self._worker = Worker(Path(), self._emit, 40, lambda: None)
         self._cancels = self._worker._cancels
         context.clear()
-        self._worker._loaded = self._loaded = _Loaded(model, context, params, self._cancels, self._emit)
+        self._worker._loaded = self._loaded = _Loaded(model, context, wire.Load(params), self._cancels, self._emit)
         self.owner: int | None = None
         """The job to which the call belongs where the exception was raised."""
 

@@ -42,7 +42,7 @@ def answered(library: Library, model: str, mode: dict[str, Any], leaves_at: int)
             ends[event.job] = event
 
     cancels = Cancels()
-    loaded = _Loaded(loaded_model, context, params, cancels, emit)
+    loaded = _Loaded(loaded_model, context, wire.Load(params), cancels, emit)
     scheduler, decode, done = loaded.scheduler, context.decode, [-1]
 
     def decode_and_leave() -> bool:

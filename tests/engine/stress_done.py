@@ -73,7 +73,7 @@ class Bench:
         params = LoadParams(model, n_threads=1, n_gpu_layers=0, **mode)
         loaded, self.context = open_model(library, params, lambda _progress: True)
         self.cancels = Cancels()
-        self._loaded = _Loaded(loaded, self.context, params, self.cancels, self._emit)
+        self._loaded = _Loaded(loaded, self.context, wire.Load(params), self.cancels, self._emit)
         self.scheduler = self._loaded.scheduler
         self.answers: dict[int, Answer] = {}
         self.logs: list[str] = []

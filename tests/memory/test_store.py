@@ -71,6 +71,10 @@ class Bench:
     async def texts(self, scope: str = "") -> list[str]:
         return [one.text for one in (await self.keeper.ask(lambda n: frames.Browse(n, scope), frames.Entries)).entries]
 
+    async def forget(self, name: str) -> int:
+        gone = await self.keeper.ask(lambda n: frames.Forget(n, "local", (name,)), frames.Done)
+        return gone.count
+
     def raw(self) -> bytes:
         return b"".join(file.read_bytes() for file in sorted(self.folder.rglob("*")) if file.is_file())
 
@@ -117,8 +121,7 @@ async def test_what_is_forgotten_is_gone_from_the_bytes_with_its_vector(bench: B
     await bench.add(record(5000), scope="token:b")
     assert b"Secret77word" in bench.raw()
     assert holds(bench.raw(), vector(77))
-    gone = await bench.keeper.ask(lambda n: frames.Forget(n, "local", (f"{77:032x}",)), frames.Done)
-    assert gone.count == 1
+    assert await bench.forget(f"{77:032x}") == 1
     raw = bench.raw()
     assert b"Secret77word" not in raw
     assert not holds(raw, vector(77))
@@ -138,7 +141,7 @@ async def test_no_file_has_what_the_keeper_freed(bench: Bench) -> None:
     for turn in range(20):
         said = frames.Record(f"{100 + turn:032x}", "user", f"Secret{turn}word.", 1.0, "c", wide)
         await bench.add(said)
-        await bench.keeper.ask(lambda n, name=said.id: frames.Forget(n, "local", (name,)), frames.Done)
+        await bench.forget(said.id)
         assert b"Secret" not in bench.raw()
         assert b"Kept9word" in bench.raw()
 

@@ -30,7 +30,7 @@ def main() -> dict[str, Any]:
             texts[event.job] = texts.get(event.job, "") + event.text
 
     cancels = Cancels()
-    loaded = _Loaded(model, context, params, cancels, emit)
+    loaded = _Loaded(model, context, wire.Load(params), cancels, emit)
     sampling = SamplingParams(temperature=0, ignore_eos=True)
     for job in range(1, TEXTS + 1):
         cancels.opened(job)

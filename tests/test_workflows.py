@@ -1,0 +1,37 @@
+"""GitHub's files are such as GitHub takes: workflows and dependabot, against the schemas that are kept for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+from check_jsonschema import main
+from click.testing import CliRunner
+
+GITHUB: Final = Path(__file__).parent.parent / ".github"
+FILES: Final = {
+    "vendor.github-workflows": sorted((GITHUB / "workflows").glob("*.yml")),
+    "vendor.dependabot": [GITHUB / "dependabot.yml"],
+}
+
+
+def checked(schema: str, *files: Path) -> tuple[int, str]:
+    result = CliRunner().invoke(main, ["--builtin-schema", schema, *map(str, files)])
+    return result.exit_code, result.output
+
+
+@pytest.mark.parametrize("schema", FILES)
+def test_it_agrees_with_its_schema(schema: str) -> None:
+    assert FILES[schema]
+    assert checked(schema, *FILES[schema])[0] == 0, checked(schema, *FILES[schema])[1]
+
+
+def test_a_step_that_github_does_not_know_is_seen(tmp_path: Path) -> None:
+    text = FILES["vendor.github-workflows"][0].read_text("utf-8")
+    assert "runs-on:" in text
+    wrong = tmp_path / "wrong.yml"
+    wrong.write_text(text.replace("runs-on:", "runs-at:"), "utf-8")
+    code, words = checked("vendor.github-workflows", wrong)
+    assert code == 1
+    assert "runs-at" in words
