@@ -277,6 +277,7 @@ OPTIONS: Final = (
     Option(
         "responses_store", Whole(0, 10_000), "0 (= off) … 10000", here=ANY, variable="RESPONSES_STORE", default="100"
     ),
+    Option("allow_remote_images", Switch(), "off | on", variable="ALLOW_REMOTE_IMAGES", default="off"),
     Option(
         "tag_ollama_file",
         optional_path,

@@ -97,6 +97,8 @@ class Settings(Frozen, frozen=True):
     """Name of the model that answers requests which name none."""
     unknown_model: str
     """What a name that nobody knows means: `refuse` or `default`."""
+    allow_remote_images: bool
+    """Whether pictures that a request names by URL are fetched."""
     tag_ollama_file: Path | None
     """The older version's tags, shown to Ollama's clients beside the models."""
     memory_summary: bool

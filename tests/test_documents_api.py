@@ -54,7 +54,6 @@ def _protocol(heading: int, number: int, *bodies: type[Any], of: Any = None) -> 
 IN_MESSAGES: Final = ("messages[].refusal", "messages[].function_call", "messages[].audio")
 OLLAMA_REFUSED: Final = {
     *ollama_schema.NEUTRAL,
-    "messages[].images",
 }
 PROTOCOLS: Final = {
     "chat": Protocol(2, 0, (chat.ChatBody,), frozenset(chat.WITHOUT_EFFECT), frozenset({*chat.NEUTRAL, *IN_MESSAGES})),

@@ -197,6 +197,7 @@ FOREIGN = {
     "TLS_CERT_FILE": "./cert",
     "TLS_KEY_FILE": "./key",
     "UNIX_SOCKET": "./socket",
+    "ALLOW_REMOTE_IMAGES": "on",
     "TAG_OLLAMA_FILE": "./tags.json",
     "MEMORY_TTL": "9",
     "CHROMA_PATH": "./chroma",

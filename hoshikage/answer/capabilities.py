@@ -14,6 +14,8 @@ from typing import Any, Final
 from hoshikage.answer.chat_formats import ChatFormats
 from hoshikage.answer.model_files import Facts, ModelFiles
 from hoshikage.answer.models import n_ctx
+from hoshikage.answer.schema.media import Senses
+from hoshikage.answer.senses import senses_of
 from hoshikage.dispatch.model_state import ModelState
 from hoshikage.dispatch.status import RunnerStatus
 from hoshikage.errors import ModelNotFound
@@ -40,11 +42,12 @@ class Abilities:
     infill: bool
     embeddings: bool
     rerank: bool
-    images: bool = False
-    """No model looks at pictures here yet."""
+    images: bool
+    audio: bool
+    """Whether a projector reads pictures for it, and sound."""
 
 
-def abilities(found: Facts, *, thinks: bool) -> Abilities:
+def abilities(found: Facts, senses: Senses, *, thinks: bool) -> Abilities:
     """What the model is for, as its file tells; a model whose file cannot be read is taken for one that writes."""
     values = found.header.values if found.header else {}
     writes = found.purpose in ("text", "")
@@ -55,6 +58,8 @@ def abilities(found: Facts, *, thinks: bool) -> Abilities:
         infill=writes and any(name in values for name in INFILL),
         embeddings=found.purpose == "embeddings",
         rerank=found.purpose == "rerank",
+        images=writes and senses.images,
+        audio=writes and senses.audio,
     )
 
 
@@ -80,7 +85,8 @@ async def capabilities(
     models = []
     for spec in specs:
         result = await files.facts(spec.file)
-        able = abilities(result, thinks=await thinks(formats, spec))
+        senses = await senses_of(files, spec, runners)
+        able = abilities(result, senses, thinks=await thinks(formats, spec))
         header = result.header
         models.append(
             {

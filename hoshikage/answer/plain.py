@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from hoshikage import wire
 from hoshikage.answer.chat_formats import ChatFormats
+from hoshikage.answer.model_files import ModelFiles
 from hoshikage.answer.output_parser import OutputParser
 from hoshikage.answer.schema import chat, tools
+from hoshikage.answer.senses import senses_of
 from hoshikage.answer.tools import adapted
 from hoshikage.dispatch.client import Dispatcher
 from hoshikage.registry import ModelSpec
@@ -23,7 +25,8 @@ async def answer(
     dispatcher: Dispatcher, formats: ChatFormats, spec: ModelSpec, body: chat.ChatBody, settings: Settings
 ) -> AsyncGenerator[Delta | wire.Finished, None]:
     """Yields what the model says to the chat `body`, and at last its end. Raises HoshikageError; closing it ends it."""
-    request = chat.to_request(body, spec, settings)
+    senses = await senses_of(ModelFiles(), spec, dispatcher.status().runners)
+    request = chat.to_request(body, spec, settings, senses)
     selection = tools.select(None, None, None)
     job, parsing = adapted(request, selection, await formats.of(spec), spec.stop)
     parser = OutputParser(parsing, "")

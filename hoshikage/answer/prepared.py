@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -10,10 +11,13 @@ from aiohttp import web
 
 from hoshikage import wire
 from hoshikage.answer.chat_formats import CHAT_FORMATS
+from hoshikage.answer.model_files import MODEL_FILES
 from hoshikage.answer.output_parser import PLAIN, ParserSpec
 from hoshikage.answer.remembering import NOTHING, Remembered, remembered
 from hoshikage.answer.schema import chat
+from hoshikage.answer.schema.media import Remote, addresses, has_media
 from hoshikage.answer.schema.tools import select
+from hoshikage.answer.senses import senses_of
 from hoshikage.answer.tools import adapted
 from hoshikage.errors import InferenceFailed, InvalidRequest
 from hoshikage.http.keys import DISPATCHER, SETTINGS
@@ -47,11 +51,26 @@ async def prepare(request: web.Request, spec: ModelSpec, body: chat.ChatBody, re
     try:
         selection = select(body.tools, body.tool_choice, body.parallel_tool_calls)
         chat_format = await request.app[CHAT_FORMATS].of(spec)
-        job, memory = await remembered(request, spec, body, chat.to_request(body, spec, request.app[SETTINGS]))
+        job, memory = await remembered(request, spec, body, await requested(request, spec, body))
         job, parsing = adapted(job, selection, chat_format, spec.stop)
     except InvalidRequest as error:
         raise renamed(error, rename) from None
     return PreparedRequest(spec, (job,), parsing, rename, memory)
+
+
+async def requested(request: web.Request, spec: ModelSpec, body: chat.ChatBody) -> GenerationRequest:
+    """What the engine shall do for a chat with pictures and sounds. Raises InvalidRequest, ParameterUnsupported."""
+    app = request.app
+    contents = [turn.content for turn in body.messages]
+    if not has_media(contents):
+        return chat.to_request(body, spec, app[SETTINGS])
+    senses = await senses_of(app[MODEL_FILES], spec, app[DISPATCHER].status().runners)
+    remote: Remote = {}
+    if senses.images and app[SETTINGS].allow_remote_images and (urls := [*addresses(contents)]):
+        from hoshikage.answer.remote import Fetching
+
+        remote = await Fetching().fetch(urls)
+    return await asyncio.to_thread(chat.to_request, body, spec, app[SETTINGS], senses, remote)
 
 
 def renamed(error: InvalidRequest, rename: Rename) -> InvalidRequest:

@@ -18,6 +18,7 @@ from hoshikage import wire
 from hoshikage.answer.memory_holder import MEMORY
 from hoshikage.answer.model_files import MODEL_FILES
 from hoshikage.answer.models import n_ctx_of
+from hoshikage.answer.schema.media import in_words, with_media, without_media
 from hoshikage.answer.submit import perform
 from hoshikage.errors import EmbeddingModelNeeded, HoshikageError, InvalidRequest
 from hoshikage.http import error_response
@@ -83,10 +84,10 @@ async def remembered(
     asked = _asked(made.prompt)
     if asked is None or not (recalls or keeps):
         return made.job, made.told
-    words = made.prompt.messages[asked].content or ""
+    words = in_words(made.prompt.messages[asked].content or "", made.prompt.media)
     own = body.memory.conversation if body.memory is not None else None
     scope = scope_of_caller()
-    conversation = own or _conversation(request, scope, job.prompt)
+    conversation = own or _conversation(request, scope, without_media(job.chat))
     if recalls and words.strip():
         await made.recall(asked, scope, conversation)
     if keeps:
@@ -122,21 +123,23 @@ class _Made:
         n_ctx = n_ctx_of(self._request, self._spec, result)
         tools = msgspec.json.encode(body.tools).decode() if body.tools else ""
         try:
-            made = await self._memory.summaries.condense(self.prompt, tools, n_ctx, self._count, scope_of_caller())
+            bare = without_media(self.prompt)
+            made = await self._memory.summaries.condense(bare, tools, n_ctx, self._count, scope_of_caller())
         except HoshikageError as error:
             if isinstance(error, EmbeddingModelNeeded) and self._is_demanded:
                 raise  # the request itself wants what cannot be
             self._warn(error)
             return
         if made is not None:
-            self.job = replace(self.job, prompt=made.prompt)
+            self.job = replace(self.job, prompt=with_media(made.prompt, bare, self.prompt))
             self.told = replace(self.told, condensed=made.turns)
 
     async def recall(self, asked: int, scope: str, conversation: str) -> None:
         """Puts what other conversations said in front of the words with that number."""
         turns = list(self.prompt.messages)
-        words = turns[asked].content or ""
-        at_hand = [turn.content for turn in turns if isinstance(turn.content, str)]
+        said = turns[asked].content or ""
+        words = in_words(said, self.prompt.media)
+        at_hand = [turn.content for turn in without_media(self.prompt).messages if isinstance(turn.content, str)]
         try:
             result = await self._memory.recollections.recall(scope, conversation, words, at_hand, self._count)
         except HoshikageError as error:
@@ -145,7 +148,7 @@ class _Made:
             self._warn(error)
             return
         if result:
-            turns[asked] = replace(turns[asked], content=self._memory.marked(result, words))
+            turns[asked] = replace(turns[asked], content=self._memory.marked(result, said))
             self.job = replace(self.job, prompt=replace(self.prompt, messages=tuple(turns)))
             self.told = replace(self.told, recalled=len(result))
 

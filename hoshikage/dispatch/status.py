@@ -56,6 +56,9 @@ class RunnerStatus(Frozen, frozen=True):
     """Seconds until it ends for want of requests; None where no clock runs."""
     n_ctx: int = 0
     n_gpu_layers: int = 0
+    images: bool = False
+    audio: bool = False
+    """Whether it was loaded with a projector that reads pictures, and sound."""
 
 
 class ChosenLibrary(Frozen, frozen=True):
@@ -213,6 +216,8 @@ def _runner(pool: Pool, number: int, snapshot: Snapshot) -> RunnerStatus:
         unload_in=snapshot.ends_in,
         n_ctx=0 if model is None else model.n_ctx,
         n_gpu_layers=0 if model is None else model.n_gpu_layers,
+        images=model is not None and model.images,
+        audio=model is not None and model.audio,
     )
 
 

@@ -6,6 +6,14 @@ from hoshikage.gguf.header import GgufHeader, Split
 from hoshikage.gguf.kinds import purpose, require_served
 from hoshikage.gguf.memory import KvSettings, MemoryEstimate, estimate
 from hoshikage.gguf.parts import SplitName, files, first, read_chat_model, read_model
+from hoshikage.gguf.projector import (
+    is_projector,
+    projector_of,
+    projectors_beside,
+    reads_audio,
+    reads_images,
+    require_projector,
+)
 from hoshikage.gguf.reader import read
 from hoshikage.gguf.templates import require_template, templates, tool_template
 
@@ -19,14 +27,20 @@ __all__ = [
     "estimate",
     "files",
     "first",
+    "is_projector",
+    "projector_of",
+    "projectors_beside",
     "purpose",
     "read",
     "read_chat_model",
     "read_model",
+    "reads_audio",
+    "reads_images",
     "require_adapters",
     "require_control_vector",
     "require_draft",
     "require_lora",
+    "require_projector",
     "require_served",
     "require_template",
     "templates",

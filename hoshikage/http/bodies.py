@@ -18,7 +18,9 @@ from hoshikage import heap
 from hoshikage.errors import BodyTooLarge, RequestTimedOut
 
 MAX_BYTES: Final = 4 * 1024 * 1024
-"""Of one body."""
+"""Of one body, pictures and sounds apart."""
+MAX_MEDIA_BYTES: Final = 16 * 1024 * 1024
+"""Of the pictures and sounds of one body, as base64."""
 MAX_BYTES_TOGETHER: Final = 32 * 1024 * 1024
 """Of all that are being read or parsed; the eldest may go beyond it, by one body."""
 LOOK_EVERY_S: Final = 10.0
@@ -67,13 +69,13 @@ class Bodies:
         self._trimming: asyncio.Future[None] | None = None
 
     @asynccontextmanager
-    async def of(self, request: web.Request) -> AsyncIterator[bytes]:
+    async def of(self, request: web.Request, limit: int = MAX_BYTES) -> AsyncIterator[bytes]:
         """The whole body, until the block ends. Raises BodyTooLarge, RequestTimedOut, what aiohttp's stream raises."""
         body = _Body(request, asyncio.get_running_loop().time())
         self._open[body] = None
         self._watch(body)
         try:
-            yield await self._read(body)
+            yield await self._read(body, limit)
         finally:
             self._ended(body)
             del self._open[body]
@@ -87,14 +89,14 @@ class Bodies:
         if self._trim is None:
             self._trim = asyncio.get_running_loop().call_later(TRIM_AFTER_S, self._trim_now)
 
-    async def _read(self, body: _Body) -> bytes:
+    async def _read(self, body: _Body, limit: int) -> bytes:
         content = body.request.content
         parts: list[bytes] = []
         while part := await content.readany():
             body.size += len(part)
             self.held += len(part)
-            if body.size > MAX_BYTES:
-                raise BodyTooLarge("http.body_too_large", limit=MAX_BYTES)
+            if body.size > limit:
+                raise BodyTooLarge("http.body_too_large", limit=limit)
             parts.append(part)
             if self._is_crowded(body):
                 await self._wait_for_room(body)

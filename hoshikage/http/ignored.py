@@ -80,12 +80,15 @@ def lacks_content() -> bool:
     return result is not None and result.lacks_content
 
 
-async def read_body(request: web.Request, parse: Callable[[Any], T], without_effect: Mapping[str, str] = {}) -> T:
+async def read_body(
+    request: web.Request, parse: Callable[[Any], T], without_effect: Mapping[str, str] = {}, *, media: bool = False
+) -> T:
     """The body as `parse` makes it of the request's JSON. Raises what `read_json` and `parse` raise.
 
-    `without_effect` maps the fields that are accepted and change nothing to the reason.
+    `without_effect` maps the fields that are accepted and change nothing to the reason. `media`: there may be
+    pictures and sounds in it.
     """
-    tree = await read_json(request)
+    tree = await read_json(request, media=media)
     body = parse(tree)
     look(tree, type(body), without_effect)
     return body

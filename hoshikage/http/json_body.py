@@ -1,8 +1,8 @@
 """Strict JSON request bodies: what is refused before a schema sees it. Event loop thread; large bodies in a worker.
 
-Refused: another media type from a browser, more than 4 MiB, bytes that are not UTF-8, a byte order mark, a name twice
-in one object, NaN and infinities, integers beyond 64 bits, nesting beyond 32 levels, more than 100,000 values,
-lone surrogates.
+Refused: another media type from a browser, more than 4 MiB (and 16 MiB of pictures and sounds, where those may be),
+bytes that are not UTF-8, a byte order mark, a name twice in one object, NaN and infinities, integers beyond 64 bits,
+nesting beyond 32 levels, more than 100,000 values, lone surrogates.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from aiohttp import web
 
 from hoshikage.errors import BodyEmpty, BodyTooLarge, Detail, InvalidRequest, UnsupportedMediaType
 from hoshikage.frozen import Frozen
-from hoshikage.http.bodies import MAX_BYTES
+from hoshikage.http.bodies import MAX_BYTES, MAX_MEDIA_BYTES
 from hoshikage.http.keys import BODIES
 
 MAX_DEPTH: Final = 32
@@ -29,6 +29,8 @@ BROWSERS_SEND: Final = ("Origin", "Sec-Fetch-Site")
 """Headers of which a browser sends at least one with every POST, and no other program has a need for."""
 WORKER_BYTES: Final = 128 * 1024
 """From this size on parsing would hold up other clients; it runs in a worker thread."""
+MEDIA_FIELDS: Final = frozenset({"url", "image_url", "data", "images"})
+"""Names of the fields that hold pictures and sounds, in all protocols."""
 STRUCTURE: Final = (b",", b"[", b"{")
 MIN_INTEGER: Final = -(2**63)
 MAX_INTEGER: Final = 2**64 - 1
@@ -38,30 +40,31 @@ Link = tuple[Any, str | int]
 """Where a value stands: its container's link, and its name or index there."""
 
 
-async def read_json(request: web.Request, *, declared: bool = False) -> Any:
+async def read_json(request: web.Request, *, declared: bool = False, media: bool = False) -> Any:
     """The body as Python values. Raises UnsupportedMediaType, BodyTooLarge, RequestTimedOut or InvalidRequest.
 
     A page of another site can send a body of another type than JSON without asking, but never without these headers;
     programs often send JSON under another type or none. `declared`: it must be declared as JSON all the same.
+    `media`: there may be pictures and sounds in it, for which there is room of their own.
     """
-    return await _read(request, parse, declared)
+    return await _read(request, parse, declared, MAX_BYTES + MAX_MEDIA_BYTES if media else MAX_BYTES)
 
 
 async def read_json_if_any(request: web.Request, *, declared: bool = False) -> Any:
     """As `read_json`; None where the body is empty."""
-    return await _read(request, lambda raw: parse(raw) if raw else None, declared)
+    return await _read(request, lambda raw: parse(raw) if raw else None, declared, MAX_BYTES)
 
 
-async def _read(request: web.Request, made: Callable[[bytes], Any], declared: bool) -> Any:
+async def _read(request: web.Request, made: Callable[[bytes], Any], declared: bool, limit: int) -> Any:
     by_browser = any(name in request.headers for name in BROWSERS_SEND)
     if request.content_type != "application/json" and (declared or by_browser):
         raise UnsupportedMediaType("http.content_type")
     if (request.charset or "utf-8").lower() not in ("utf-8", "utf8"):
         raise UnsupportedMediaType("http.content_type")
-    if (request.content_length or 0) > MAX_BYTES:
-        raise BodyTooLarge("http.body_too_large", limit=MAX_BYTES)
+    if (request.content_length or 0) > limit:
+        raise BodyTooLarge("http.body_too_large", limit=limit)
     try:
-        async with request.app[BODIES].of(request) as raw:
+        async with request.app[BODIES].of(request, limit) as raw:
             if not raw and request.headers.get("Content-Encoding"):  # aiohttp gives nothing for one that is cut short
                 raise InvalidRequest("http.body_undecodable")
             return await asyncio.to_thread(made, raw) if len(raw) >= WORKER_BYTES else made(raw)
@@ -95,7 +98,24 @@ def parse(raw: bytes) -> Any:
     except RecursionError:
         raise InvalidRequest("http.body_depth", place="body", limit=MAX_DEPTH) from None
     _examine(tree)
+    if len(raw) > MAX_BYTES and len(raw) - _media_size(tree) > MAX_BYTES:
+        raise BodyTooLarge("http.body_too_large", limit=MAX_BYTES)
     return tree
+
+
+def _media_size(tree: Any) -> int:
+    """How much of the body is pictures and sounds, by the names that those have everywhere."""
+    size = 0
+    pending = [("", tree)]
+    while pending:
+        name, value = pending.pop()
+        if isinstance(value, dict):
+            pending += value.items()
+        elif isinstance(value, list):
+            pending += [(name, one) for one in value]
+        elif name in MEDIA_FIELDS and isinstance(value, str):
+            size += len(value)
+    return size
 
 
 def _values(raw: bytes) -> tuple[int, int]:

@@ -26,6 +26,7 @@ AREAS = (
     "http",
     "lacks",
     "library",
+    "media",
     "remember",
     "model",
     "option",

@@ -237,6 +237,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{file} is a model ({architecture}) of a kind that cannot be run here: {kind}. Name the GGUF of a model that "
         "writes text from left to right, of an embedding model or of a reranker.",
     ),
+    "mmproj_kind": (
+        "{file} は画像や音声を読ませる部品（mmproj）ではありません（種類 {architecture}）。",
+        "{file} is no projector (mmproj) for pictures or sound: it is of architecture {architecture}.",
+    ),
     "draft_kind": (
         "{file} は文章を書くモデルではないため、下書きモデルになれません。",
         "{file} cannot be the draft model: it writes no text.",

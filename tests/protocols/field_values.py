@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from tests.media_samples import STAR, TONE, encoded, url
 from tests.protocols.test_chat_tools import WEATHER
 
 Body = dict[str, Any]
@@ -27,6 +28,7 @@ USE: Final = {
     "strict": True,
 }
 ALL: Final = {"type": "text", "text": "x"}
+SOUND: Final = {"type": "input_audio", "input_audio": {"data": encoded(TONE), "format": "wav"}}
 
 BASES: Final[dict[str, Body]] = {
     "/v1/chat/completions": {"model": "tiny", "messages": [USER]},
@@ -116,7 +118,7 @@ VALUES: Final[dict[str, Body]] = {
             {"role": "developer", "content": [ALL], "name": "n"},
             {"role": "assistant", "content": None, "reasoning_content": "Hm.", "tool_calls": [CALL]},
             {"role": "tool", "content": "x", "tool_call_id": "c1"},
-            USER,
+            {"role": "user", "content": [ALL, {"type": "image_url", "image_url": {"url": url(STAR)}}, SOUND]},
         ],
         "stream": True,
         "stream_options": {"include_usage": True, "include_obfuscation": True},
@@ -176,6 +178,7 @@ VALUES: Final[dict[str, Body]] = {
             {"type": "custom_tool_call", "call_id": "d", "name": "patch", "input": "x"},
             {"type": "local_shell_call", "call_id": "e", "action": {"command": ["ls"]}},
             {"type": "function_call_output", "call_id": "c", "output": "x"},
+            {"type": "message", "role": "user", "content": [{"type": "input_image", "image_url": url(STAR)}, SOUND]},
             {"type": "message", "role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]},
         ],
         "instructions": "x",
@@ -324,8 +327,9 @@ VALUES: Final[dict[str, Body]] = {
                 "tool_calls": [{"id": "c", "function": {"name": "weather", "arguments": {}}}],
             },
             {"role": "tool", "content": "x", "tool_name": "weather", "tool_call_id": "c"},
-            USER,
+            {**USER, "images": [encoded(STAR)]},
         ],
+        "images": [encoded(STAR), encoded(TONE)],
         "tools": [FUNCTION],
         "stream": True,
         "format": SCHEMA,
@@ -399,12 +403,10 @@ REFUSED: Final[dict[str, Body]] = {
         "grammar_triggers": [{"type": 0, "value": "x"}],
     },
     "ollama": {
-        "images": ["x"],
         "template": "x",
         "width": 1,
         "height": 1,
         "steps": 1,
-        "messages[].images": [{**USER, "images": ["x"]}],
     },
     "ollama_embed": {},
     "ollama_show": {},

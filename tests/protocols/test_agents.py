@@ -375,7 +375,7 @@ async def test_images_of_the_history_become_words_and_those_of_the_question_are_
     status, answer, told = await house.ask("POST", route, json.dumps(body))
     assert status == 200
     contents = [turn.content for turn in prompted(house).messages]
-    assert contents[0] == f"a\n{PLACEHOLDER}"
+    assert contents[0] == (f"{PLACEHOLDER}\na" if route == "/api/chat" else f"a\n{PLACEHOLDER}")
     assert contents[2:] == [PLACEHOLDER, "What is it?"]
     assert [one["code"] for one in answer["warnings"]] == ["content_left_out"]
     assert "messages[0]" in told["X-Hoshikage-Ignored"]

@@ -43,7 +43,7 @@ CLIENTS: Final[dict[str, Expected]] = {
     "cline-3.0.65-after-tool": FINE,
     "codex-0.171.0-after-tool": Expected(CODEX + ", tools[8]: web_search"),
     "codex-0.171.0-first-turn": Expected(CODEX + ", tools[8]: web_search"),
-    "codex-0.171.0-image": Expected(CODEX, status=400),
+    "codex-0.171.0-image": Expected(CODEX + ", tools[8]: web_search", status=400),
     "codex-0.171.0-known-model": Expected(
         "client_metadata, reasoning.context, prompt_cache_key, input[0].tools[0].tools[0].format: lark"
     ),

@@ -26,6 +26,7 @@ from hoshikage.protocols.openai import responses_schema
 from hoshikage.registry import ModelSpec, OwnOptions, Registry
 from hoshikage.settings import Settings
 from tests.gguf_files import Gguf
+from tests.media_samples import projector
 from tests.protocols.conftest import House, answer, finished
 from tests.protocols.field_values import BASES, OTHER_ROUTES, REFUSED, ROUTES, SAMPLING, VALUES, WITH, Body
 from tests.test_documents_api import PROTOCOLS, Outcome, rows
@@ -95,8 +96,9 @@ class Server:
 @pytest.fixture
 def server(house: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: Settings) -> Server:
     file = Gguf().write(tmp_path / "tiny.gguf")
-    adapter = OwnOptions({"lora": [str(tmp_path / "adapter.gguf")]})
-    Registry(settings.model_map_file).add("tiny", file, ["### END"], adapter)
+    projected = str(projector().write(tmp_path / "mmproj.gguf"))
+    beside = OwnOptions({"lora": [str(tmp_path / "adapter.gguf")], "mmproj": projected})
+    Registry(settings.model_map_file).add("tiny", file, ["### END"], beside)
     return Server(house, monkeypatch)
 
 

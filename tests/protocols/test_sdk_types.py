@@ -38,7 +38,7 @@ OURS: Final = {
     "ChoiceDelta": {"reasoning_content"},
     "Completion": {"timings"},
     "ErrorObject": {"n_prompt_tokens", "n_ctx", "request_id"},
-    "Model": {"parent", "available", "aliases", "context_length", "max_model_len", "meta"},
+    "Model": {"parent", "available", "aliases", "context_length", "max_model_len", "meta", "architecture"},
 }
 """Of each type the fields that OpenAI does not have."""
 T = TypeVar("T", bound=BaseModel)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hoshikage.answer.chat_formats import ChatFormats
 from hoshikage.answer.model_files import ModelFiles
 from hoshikage.cli.main import main
 from hoshikage.protocols.ollama import models
@@ -48,9 +49,9 @@ def test_a_file_that_is_none_shows_nothing(content: str, tmp_path: Path) -> None
 async def test_they_stand_beside_the_models_each_name_once(file: Path, tmp_path: Path) -> None:
     registry = Registry(tmp_path / "model_map.json")
     registry.add("star", Gguf().write(tmp_path / "star.gguf"))
-    names = [one["name"] for one in await models.tags(registry, ModelFiles(), file)]
+    names = [one["name"] for one in await models.tags(registry, ModelFiles(), ChatFormats(), (), file)]
     assert names == ["star", "far:8b"]
-    assert len(await models.tags(registry, ModelFiles())) == 1
+    assert len(await models.tags(registry, ModelFiles(), ChatFormats(), ())) == 1
 
 
 def test_their_names_are_taken_over(

@@ -13,23 +13,33 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import Annotated, Any, ClassVar, Final, Literal, get_args
+from typing import Annotated, Any, Final, Literal, get_args
 
 import msgspec
 from msgspec import Meta, Struct
 
-from hoshikage.answer.schema import output, sampling, thoughts, tools
+from hoshikage.answer.schema import output, parts, sampling, thoughts, tools
 from hoshikage.answer.schema.lora import LoraScales, chosen_lora
+from hoshikage.answer.schema.media import (
+    BLIND,
+    NOTHING_FETCHED,
+    TEXT_PARTS,
+    ContentPart,
+    PlacedPart,
+    Remote,
+    Senses,
+    Taken,
+    taken,
+)
 from hoshikage.answer.schema.memory import MemoryFields
 from hoshikage.answer.schema.output import ResponseFormat, grammar_of
-from hoshikage.answer.schema.parts import left_out
 from hoshikage.answer.schema.request_body import RequestBody
 from hoshikage.answer.schema.sampling import SamplingFields, sampling_params
 from hoshikage.answer.schema.tools import ToolChoice, Tools, Word
 from hoshikage.answer.schema.validation import convert
 from hoshikage.answer.schema.values import Stops, TokenCount, Ttl, bound, stops
 from hoshikage.errors import InvalidRequest, ParameterUnsupported
-from hoshikage.params import ChatPrompt, GenerationRequest, Message, Overflow
+from hoshikage.params import ChatPrompt, GenerationRequest, Medium, Message, Overflow
 from hoshikage.registry import DEFAULT_STOPS, ModelSpec
 from hoshikage.settings import Settings
 
@@ -68,16 +78,8 @@ INTERNALS: Final = frozenset(
 )
 """What a template gets from the engine and from Jinja: not for `chat_template_kwargs`."""
 
-TEXT_PARTS: Final = ("text", "input_text", "output_text")
 MetadataName = Annotated[str, Meta(max_length=64)]
 MetadataValue = Annotated[str, Meta(max_length=512)]
-
-
-class ContentPart(Struct, frozen=True):
-    ECHOED: ClassVar[frozenset[str]] = frozenset({"cache_control", "annotations", "logprobs"})
-
-    type: str
-    text: str | None = None
 
 
 class CalledFunction(Struct, frozen=True):
@@ -108,9 +110,14 @@ class StreamOptions(Struct, frozen=True):
     include_obfuscation: bool | None = None
 
 
+class PredictedPart(Struct, frozen=True):
+    type: str
+    text: str | None = None
+
+
 class Prediction(Struct, frozen=True):
     type: Literal["content"]
-    content: str | list[ContentPart]
+    content: str | list[PredictedPart]
 
 
 class ChatBody(SamplingFields, frozen=True, kw_only=True):
@@ -216,12 +223,18 @@ def parse(tree: Any) -> ChatBody:
     return body
 
 
-def to_request(body: ChatBody, spec: ModelSpec, settings: Settings) -> GenerationRequest:
-    """What the engine shall do for `body` with the model `spec`. Raises InvalidRequest, ParameterUnsupported."""
+def to_request(
+    body: ChatBody, spec: ModelSpec, settings: Settings, senses: Senses = BLIND, remote: Remote = NOTHING_FETCHED
+) -> GenerationRequest:
+    """What the engine shall do for `body` with the model `spec`. Raises InvalidRequest, ParameterUnsupported.
+
+    `senses`: what the model takes beside text; `remote`: what was fetched of pictures on the network.
+    """
     if not body.messages:  # a body of another protocol can come to that
         raise InvalidRequest("http.wrong_length", param="messages", place="messages", relation="≥ 1")
     newest = max((at for at, turn in enumerate(body.messages) if turn.role == "user"), default=-1)
-    turns = tuple(_message(turn, f"messages[{at}]", is_newest=at == newest) for at, turn in enumerate(body.messages))
+    found = taken([turn.content for turn in body.messages], newest, senses, remote)
+    turns = tuple(_message(turn, at, found, senses) for at, turn in enumerate(body.messages))
     continued = _is_continued(body)
     grammar = grammar_of(body.response_format, body.grammar, body.json_schema)
     if grammar is not None and body.ignore_eos:
@@ -232,6 +245,7 @@ def to_request(body: ChatBody, spec: ModelSpec, settings: Settings) -> Generatio
             add_generation_prompt=not continued and body.add_generation_prompt is not False,
             continue_final_message=continued,
             template_kwargs=_template_kwargs(body, spec),
+            media=tuple(medium for _, medium in sorted(found.items(), key=_place) if isinstance(medium, Medium)),
         ),
         sampling=sampling_params(body, spec, settings),
         max_tokens=_max_tokens(body),
@@ -310,7 +324,12 @@ def _max_tokens(body: ChatBody) -> int | None:
     raise InvalidRequest("http.max_tokens_differ", param="max_tokens")
 
 
-def _message(turn: ChatMessage, place: str, *, is_newest: bool) -> Message:
+def _place(found: tuple[tuple[int, int], Any]) -> tuple[int, int]:
+    return found[0]
+
+
+def _message(turn: ChatMessage, at: int, found: Taken, senses: Senses) -> Message:
+    place = f"messages[{at}]"
     for name in REFUSED_OF_MESSAGES:
         if getattr(turn, name) is not None:
             raise ParameterUnsupported("http.unsupported_parameter", param=f"{place}.{name}", place=f"{place}.{name}")
@@ -329,7 +348,7 @@ def _message(turn: ChatMessage, place: str, *, is_newest: bool) -> Message:
     }
     return Message(
         role="system" if turn.role == "developer" else turn.role,
-        content=None if content is None else _text(content, f"{place}.content", refuses=is_newest),
+        content=None if content is None else _text(content, at, found, senses),
         extra={name: value for name, value in extra.items() if value is not None},
     )
 
@@ -343,19 +362,20 @@ def _call(call: ToolCall, place: str) -> dict[str, Any]:
     return {"id": call.id, "type": "function", "function": {"name": call.function.name, "arguments": text}}
 
 
-def _text(content: str | list[ContentPart], place: str, *, refuses: bool) -> str:
-    """The words of a content. What is no text leaves a word in its place, but where it is what is asked about."""
+def _text(content: str | list[ContentPart], turn: int, found: Taken, senses: Senses) -> str:
+    """The words of a content. What is no text has its mark there, or a word where it is left out."""
     if isinstance(content, str):
         return content
     texts: list[str] = []
     for index, part in enumerate(content):
-        at = f"{place}[{index}]"
+        at = part.place if isinstance(part, PlacedPart) else f"messages[{turn}].content[{index}]"
         if part.type in TEXT_PARTS:
             if part.text is None:
                 raise InvalidRequest("http.field_missing", param=f"{at}.text", place=f"{at}.text")
             texts.append(part.text)
-        elif refuses:
-            raise ParameterUnsupported("http.part_unsupported", param=f"{at}.type", place=f"{at}.type")
+        elif isinstance(medium := found[turn, index], Medium):
+            texts.append(medium.mark)
         else:
-            texts.append(left_out(part.type, at))
+            is_blind = senses == BLIND and medium == "unread"
+            texts.append(parts.left_out(part.type, at, parts.TEXT_ONLY if is_blind else parts.REASONS[medium]))
     return "\n".join(texts)

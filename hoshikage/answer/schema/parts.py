@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
+from hoshikage.answer.schema.media import KINDS, LeftOut
 from hoshikage.http import ignored
 
-WORDS: Final = {
-    "image_url": "image",
-    "input_image": "image",
-    "computer_screenshot": "image",
-    "images": "image",
-    "input_audio": "audio",
-    "input_file": "file",
-}
+WORDS: Final = {**KINDS, "input_file": "file"}
 """A part's kind -> what a model reads of it, where that is another word."""
+REASONS: Final[Mapping[LeftOut, str]] = {
+    "unread": "this model does not read it",
+    "damaged": "it cannot be used",
+    "crowded": "there is no room for it",
+}
+TEXT_ONLY: Final = "this model reads text only"
 
 
-def left_out(kind: str, place: str) -> str:
+def left_out(kind: str, place: str, why: str = TEXT_ONLY) -> str:
     """The word for it, in English, as the model reads it; and the answer's warning that it was left out."""
     ignored.note(f"{place}: {kind}", is_content=True)
-    return f"[{WORDS.get(kind, kind)} left out: this model reads text only]"
+    return f"[{WORDS.get(kind, kind)} left out: {why}]"

@@ -13,8 +13,9 @@ from msgspec import Struct
 
 from hoshikage.answer import unparsed
 from hoshikage.answer.schema.chat import CalledFunction, ChatMessage, ToolCall
+from hoshikage.answer.schema.media import ContentPart, PlacedPart, content_of
 from hoshikage.answer.schema.parts import left_out
-from hoshikage.errors import InvalidRequest, ParameterUnsupported
+from hoshikage.errors import InvalidRequest
 
 
 class Block(Struct, frozen=True):
@@ -38,15 +39,15 @@ class Block(Struct, frozen=True):
 
 def add_user(turns: list[ChatMessage], role: str, blocks: list[Block], place: str, *, is_newest: bool) -> None:
     """The turns of one message that is not the assistant's: results of tools become turns of their own."""
-    texts: list[str] = []
+    parts: list[str | ContentPart] = []
     for index, block in enumerate(blocks):
         at = f"{place}[{index}]"
         if block.type == "tool_result" and role == "user":
-            _flush(turns, role, texts)
+            _flush(turns, role, parts)
             turns.append(_result(block, at))
         else:
-            texts.append(text_of(block, at, refuses=is_newest))
-    _flush(turns, role, texts)
+            parts.append(_part(block, at, is_asked=is_newest))
+    _flush(turns, role, parts)
 
 
 def assistant(blocks: list[Block], place: str) -> ChatMessage:
@@ -67,17 +68,34 @@ def assistant(blocks: list[Block], place: str) -> ChatMessage:
     return ChatMessage("assistant", content, reasoning_content="\n".join(thoughts) or None, tool_calls=calls or None)
 
 
-def text_of(block: Block, place: str, *, refuses: bool = False) -> str:
-    """The words of a block. Raises InvalidRequest, and ParameterUnsupported where `refuses` and it has none."""
+def text_of(block: Block, place: str) -> str:
+    """The words of a block, or the word for what has none. Raises InvalidRequest."""
+    words = _words(block, place)
+    return left_out(block.type, place) if words is None else words
+
+
+def _words(block: Block, place: str) -> str | None:
+    """None for a block without words. Raises InvalidRequest."""
     if block.type == "text":
         return str(needed(block.text, f"{place}.text"))
     if block.type == "tool_reference":
         return f"[tool: {block.tool_name or block.name}]"
-    if block.type in ("document", "search_result") and (words := _document(block)):
-        return words
-    if refuses:
-        raise ParameterUnsupported("http.part_unsupported", param=f"{place}.type", place=f"{place}.type")
-    return left_out(block.type, place)
+    return _document(block) or None if block.type in ("document", "search_result") else None
+
+
+def _part(block: Block, place: str, *, is_asked: bool = False) -> str | ContentPart:
+    """The words of a block, or what it holds else. Raises InvalidRequest."""
+    words = _words(block, place)
+    return PlacedPart(block.type, image_url=_url(block), place=place, is_asked=is_asked) if words is None else words
+
+
+def _url(block: Block) -> str | None:
+    """Where a picture is, as OpenAI says it; None for one that lies with Anthropic."""
+    source = block.source if isinstance(block.source, dict) else {}
+    data, url = source.get("data"), source.get("url")
+    if source.get("type") == "base64" and isinstance(data, str):
+        return f"data:;base64,{data}"
+    return url if source.get("type") == "url" and isinstance(url, str) else None
 
 
 def referenced(blocks: list[Block]) -> set[str]:
@@ -113,17 +131,18 @@ def _document(block: Block) -> str:
     return "\n".join(([block.title] if block.title and words else []) + words)
 
 
-def _flush(turns: list[ChatMessage], role: Any, texts: list[str]) -> None:
-    if texts:
-        turns.append(ChatMessage(role, "\n".join(texts)))
-        texts.clear()
+def _flush(turns: list[ChatMessage], role: Any, parts: list[str | ContentPart]) -> None:
+    if parts:
+        turns.append(ChatMessage(role, content_of(parts)))
+        parts.clear()
 
 
 def _result(block: Block, place: str) -> ChatMessage:
-    content = block.content
+    content = "" if block.content is None else block.content
     if isinstance(content, list):
-        text = "\n".join(text_of(one, f"{place}.content[{at}]") for at, one in enumerate(content))
+        shown = content_of([_part(one, f"{place}.content[{at}]") for at, one in enumerate(content)])
     else:
-        text = content if isinstance(content, str) else "" if content is None else msgspec.json.encode(content).decode()
-    shown = f"Error: {text}" if block.is_error else text  # templates know no other way to tell it
+        shown = content if isinstance(content, str) else msgspec.json.encode(content).decode()
+    if block.is_error:  # templates know no other way to tell it
+        shown = f"Error: {shown}" if isinstance(shown, str) else [ContentPart("text", "Error:"), *shown]
     return ChatMessage("tool", shown, tool_call_id=needed(block.tool_use_id, f"{place}.tool_use_id"))

@@ -6,14 +6,15 @@ Programs made for llama-server name no model, for it has one: that is the loaded
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 from aiohttp import web
 
 from hoshikage import wire
 from hoshikage.answer.chat_formats import CHAT_FORMATS
 from hoshikage.answer.choice import model_for
-from hoshikage.answer.prepared import PreparedRequest
+from hoshikage.answer.prepared import PreparedRequest, requested
 from hoshikage.answer.schema import chat
 from hoshikage.answer.schema.tools import select
 from hoshikage.answer.stream import respond
@@ -27,6 +28,9 @@ from hoshikage.params import GenerationRequest, Rendering
 from hoshikage.protocols.llama_server import native_schema
 from hoshikage.protocols.llama_server.writer import NativeWriter
 from hoshikage.registry import ModelSpec
+
+MARKER: Final = "<__media__>"
+"""What llama-server writes in the place of a picture or a sound."""
 
 
 async def completion(request: web.Request) -> web.StreamResponse:
@@ -69,13 +73,16 @@ async def detokenize(request: web.Request) -> web.Response:
 
 async def apply_template(request: web.Request) -> web.Response:
     """What the model is given for a body of /v1/chat/completions."""
-    body = await read_body(request, chat.parse, chat.WITHOUT_EFFECT)
+    body = await read_body(request, chat.parse, chat.WITHOUT_EFFECT, media=True)
     spec = await model_for(request, body.model, "text")
     selection = select(body.tools, body.tool_choice, body.parallel_tool_calls)
     chat_format = await request.app[CHAT_FORMATS].of(spec)
-    job, _ = adapted(chat.to_request(body, spec, request.app[SETTINGS]), selection, chat_format, spec.stop)
-    result, _ = await perform(request, spec, Rendering(job.chat), wire.Text)
-    return json_response({"prompt": "".join(part.text for part in result)})
+    job, _ = adapted(await requested(request, spec, body), selection, chat_format, spec.stop)
+    result, _ = await perform(request, spec, Rendering(replace(job.chat, media=())), wire.Text)
+    prompt = "".join(part.text for part in result)
+    for medium in job.chat.media:
+        prompt = prompt.replace(medium.mark, MARKER)
+    return json_response({"prompt": prompt})
 
 
 async def _respond(

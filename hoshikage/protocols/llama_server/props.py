@@ -9,7 +9,10 @@ from typing import Any
 from aiohttp import web
 
 from hoshikage import __version__, gguf
+from hoshikage.answer.model_files import MODEL_FILES
 from hoshikage.answer.models import resolve
+from hoshikage.answer.schema.media import BLIND
+from hoshikage.answer.senses import senses_of
 from hoshikage.dispatch.model_state import ModelState
 from hoshikage.dispatch.status import DispatcherStatus
 from hoshikage.errors import GgufInvalid, Unavailable
@@ -27,6 +30,7 @@ async def props(request: web.Request) -> web.Response:
     if spec is not None:
         template, n_ctx = await asyncio.to_thread(_of_file, spec, request.app[SETTINGS].load_params)
     status = request.app[DISPATCHER].status()
+    senses = BLIND if spec is None else await senses_of(request.app[MODEL_FILES], spec, status.runners)
     return json_response(
         {
             "default_generation_settings": {**_slot(status, n_ctx), "params": _defaults(request)},
@@ -34,7 +38,7 @@ async def props(request: web.Request) -> web.Response:
             "model_alias": "" if spec is None else spec.name,
             "model_path": "" if spec is None else spec.name,
             "chat_template": template,
-            "modalities": {"vision": False, "audio": False},
+            "modalities": {"vision": senses.images, "audio": senses.audio},
             "build_info": f"hoshikage-{__version__}",
             "is_sleeping": status.state is ModelState.UNLOADED,
         }

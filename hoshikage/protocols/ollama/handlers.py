@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
 from aiohttp import web
@@ -17,6 +18,7 @@ from hoshikage.answer.models import n_ctx_of
 from hoshikage.answer.output_parser import PLAIN
 from hoshikage.answer.prepared import PreparedRequest, prepare
 from hoshikage.answer.remembering import NOTHING
+from hoshikage.answer.senses import senses_of
 from hoshikage.answer.stream import respond
 from hoshikage.answer.submit import keep, perform
 from hoshikage.answer.vectors import floats_of
@@ -36,7 +38,7 @@ SPOKEN: Final = "0.14.0"
 
 
 async def chat(request: web.Request) -> web.StreamResponse:
-    body = await read_body(request, schema.parse_chat, schema.WITHOUT_EFFECT)
+    body = await read_body(request, schema.parse_chat, schema.WITHOUT_EFFECT, media=True)
     spec = await model_for(request, body.model, "text", resolve)
     if not body.messages:
         return await _loaded(request, spec, body, "chat")
@@ -45,9 +47,9 @@ async def chat(request: web.Request) -> web.StreamResponse:
 
 
 async def generate(request: web.Request) -> web.StreamResponse:
-    body = await read_body(request, schema.parse_generate, schema.WITHOUT_EFFECT)
+    body = await read_body(request, schema.parse_generate, schema.WITHOUT_EFFECT, media=True)
     spec = await model_for(request, body.model, "text", resolve)
-    if not body.prompt and not body.suffix:
+    if not body.prompt and not body.suffix and not body.images:
         return await _loaded(request, spec, body, "generate")
     asked = await prepare(request, spec, schema.chat_of_prompt(body), schema.rename)
     return await _answer(request, _framed(asked, body), body, "generate")
@@ -89,7 +91,10 @@ async def embeddings(request: web.Request) -> web.StreamResponse:
 
 async def tags(request: web.Request) -> web.StreamResponse:
     app = request.app
-    result = await models.tags(app[REGISTRY], app[MODEL_FILES], app[SETTINGS].tag_ollama_file)
+    runners = app[DISPATCHER].status().runners
+    result = await models.tags(
+        app[REGISTRY], app[MODEL_FILES], app[CHAT_FORMATS], runners, app[SETTINGS].tag_ollama_file
+    )
     return json_response({"models": result})
 
 
@@ -97,8 +102,11 @@ async def show(request: web.Request) -> web.StreamResponse:
     body = await read_body(request, schema.parse_show, schema.WITHOUT_EFFECT)
     spec = await resolve(request.app[REGISTRY], body.asked)
     result = await request.app[MODEL_FILES].facts(spec.file)
-    thoughts = await thinks(request.app[CHAT_FORMATS], spec)
-    return json_response(models.description(spec, result, n_ctx_of(request, spec, result), thinks=thoughts))
+    files, mmproj = request.app[MODEL_FILES], spec.options.mmproj
+    projector = None if mmproj is None else await files.facts(Path(mmproj))
+    senses = await senses_of(files, spec, request.app[DISPATCHER].status().runners)
+    n_ctx, thoughts = n_ctx_of(request, spec, result), await thinks(request.app[CHAT_FORMATS], spec)
+    return json_response(models.description(spec, result, projector, n_ctx, senses, has_thoughts=thoughts))
 
 
 async def ps(request: web.Request) -> web.StreamResponse:

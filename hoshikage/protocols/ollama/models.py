@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from hoshikage.answer import models
-from hoshikage.answer.capabilities import abilities, all_specs
+from hoshikage.answer.capabilities import abilities, all_specs, thinks
+from hoshikage.answer.chat_formats import ChatFormats
 from hoshikage.answer.model_files import Facts, ModelFiles, iso
+from hoshikage.answer.schema.media import Senses
+from hoshikage.answer.senses import senses_of
 from hoshikage.dispatch.status import DispatcherStatus, RunnerStatus
 from hoshikage.errors import ModelNotFound
 from hoshikage.registry import ModelSpec, Registry, plain, read_tags
@@ -38,10 +42,19 @@ def alike(registry: Registry, name: str) -> str | None:
     return next((one for one in named if one.lower().removesuffix(LATEST) == wanted), None)
 
 
-async def tags(registry: Registry, files: ModelFiles, more: Path | None = None) -> list[dict[str, Any]]:
+async def tags(
+    registry: Registry,
+    files: ModelFiles,
+    formats: ChatFormats,
+    runners: Sequence[RunnerStatus],
+    more: Path | None = None,
+) -> list[dict[str, Any]]:
     """All models, and what the tags file `more` names beside them."""
-    specs = await asyncio.to_thread(all_specs, registry)
-    result = [_entry(spec, await files.facts(spec.file)) for spec in specs]
+    result = []
+    for spec in await asyncio.to_thread(all_specs, registry):
+        found, senses = await files.facts(spec.file), await senses_of(files, spec, runners)
+        able = capabilities(found, senses, has_thoughts=await thinks(formats, spec))
+        result.append({**_entry(spec, found), "capabilities": able})
     known = {plain(one["name"]) for one in result}
     return result + [one for one in await asyncio.to_thread(read_tags, more) if plain(one["name"]) not in known]
 
@@ -74,22 +87,25 @@ def _left(runner: RunnerStatus, idle_timeout: float) -> float:
     return idle_timeout if busy and idle_timeout and not runner.pinned else NEVER_S
 
 
-def capabilities(found: Facts, *, thinks: bool) -> list[str]:
+def capabilities(found: Facts, senses: Senses, *, has_thoughts: bool) -> list[str]:
     """What the model is for, as its file tells; a model whose file cannot be read is taken for one that writes."""
-    able = abilities(found, thinks=thinks)
+    able = abilities(found, senses, thinks=has_thoughts)
     named = (
         ("completion", able.text),
         ("tools", able.tools),
         ("thinking", able.thinking),
         ("insert", able.infill),
         ("vision", able.images),
+        ("audio", able.audio),
         ("embedding", able.embeddings),
     )
     return [name for name, has in named if has]
 
 
-def description(spec: ModelSpec, found: Facts, n_ctx: int, *, thinks: bool) -> dict[str, Any]:
-    """For /api/show. `n_ctx`: how much a request can have; `thinks`: whether its template knows thoughts."""
+def description(
+    spec: ModelSpec, found: Facts, projector: Facts | None, n_ctx: int, senses: Senses, *, has_thoughts: bool
+) -> dict[str, Any]:
+    """For /api/show. `n_ctx`: how much a request can have; `has_thoughts`: whether its template knows them."""
     values = dict(found.header.values) if found.header else {}
     template = values.pop("tokenizer.chat_template", "")
     return {
@@ -98,7 +114,8 @@ def description(spec: ModelSpec, found: Facts, n_ctx: int, *, thinks: bool) -> d
         "template": template,
         "details": found.details,
         "model_info": values,
-        "capabilities": capabilities(found, thinks=thinks),
+        **({"projector_info": dict(projector.header.values)} if projector and projector.header else {}),
+        "capabilities": capabilities(found, senses, has_thoughts=has_thoughts),
         "modified_at": found.modified_at,
         "license": str(values.get("general.license", "")),
         **({"system": spec.persona.system} if spec.persona else {}),

@@ -7,6 +7,7 @@ ask for nothing; any other value of those is refused by name. Fields that nobody
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal, TypeVar, get_args
 
 from msgspec import Meta, Struct
@@ -16,9 +17,9 @@ from hoshikage.answer import unparsed
 from hoshikage.answer.schema import sampling, tools
 from hoshikage.answer.schema.chat import CalledFunction, ChatBody, ChatMessage
 from hoshikage.answer.schema.chat import ToolCall as ChatCall
+from hoshikage.answer.schema.media import ContentPart, PlacedPart
 from hoshikage.answer.schema.memory import MemoryFields
 from hoshikage.answer.schema.output import ResponseFormat, Schema
-from hoshikage.answer.schema.parts import left_out
 from hoshikage.answer.schema.request_body import RequestBody
 from hoshikage.answer.schema.sampling import SamplingFields
 from hoshikage.answer.schema.validation import convert
@@ -107,8 +108,8 @@ class GenerateRequest(AnswerFields, frozen=True, kw_only=True):
     raw: bool | None = None
     context: list[int] | None = None
     """The conversation so far, as an answer told it: tokens that stand in front of the prompt."""
-    # NEUTRAL
     images: list[Any] | None = None
+    # NEUTRAL
     template: str | None = None
     width: int | None = None
     height: int | None = None
@@ -182,7 +183,6 @@ WITHOUT_EFFECT: Final = {
 """Field -> why a local server may accept it without doing anything for it."""
 
 NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
-    "images": (None, []),
     "template": (None, ""),
     "width": (None, 0),
     "height": (None, 0),
@@ -200,7 +200,7 @@ DELETE: Final = RequestBody(DeleteRequest)
 PULLING: Final = {"insecure": "lets a registry do without TLS; an address says that itself"}
 PULL: Final = RequestBody(PullRequest, PULLING)
 
-EXCLUDE: Final = {"raw": ("system", "suffix", "context"), "suffix": ("context",)}
+EXCLUDE: Final = {"raw": ("system", "suffix", "context", "images"), "suffix": ("context", "images")}
 """Field of /api/generate -> those that have no meaning beside it."""
 
 RENAMED: Final = (
@@ -307,10 +307,8 @@ def chat_of(body: ChatRequest) -> ChatBody:
     for index, message in enumerate(given):
         turn = _turn(message, waiting, index)
         if message.images:
-            place = f"messages[{index}].images"
-            if index == newest:
-                raise _unsupported(place)
-            turn = replace(turn, content="\n".join(filter(None, (str(turn.content or ""), left_out("images", place)))))
+            pictures = _pictures(message.images, f"messages[{index}].images", is_asked=index == newest)
+            turn = replace(turn, content=_beside(turn.content, pictures))
         turns.append(turn)
     return _chat(body, turns, body.tools)
 
@@ -318,7 +316,23 @@ def chat_of(body: ChatRequest) -> ChatBody:
 def chat_of_prompt(body: GenerateRequest) -> ChatBody:
     """The same for /api/generate, whose prompt is one turn."""
     system = [ChatMessage("system", body.system)] if body.system else []
-    return _chat(body, [*system, ChatMessage("user", body.prompt or "")], None)
+    pictures = _pictures(body.images or (), "images", is_asked=True)
+    content = _beside(body.prompt, pictures) if pictures else body.prompt or ""
+    return _chat(body, [*system, ChatMessage("user", content)], None)
+
+
+def _pictures(images: Sequence[Any], place: str, *, is_asked: bool) -> list[ContentPart]:
+    """Each is base64; a data URL is taken for one, too."""
+    result: list[ContentPart] = []
+    for at, one in enumerate(images):
+        url = None if not isinstance(one, str) else one if one[:5].lower() == "data:" else f"data:;base64,{one}"
+        result.append(PlacedPart("images", image_url=url, place=f"{place}[{at}]", is_asked=is_asked))
+    return result
+
+
+def _beside(content: Any, pictures: list[ContentPart]) -> list[ContentPart]:
+    """The words, and before them what they are about."""
+    return [*pictures, *([ContentPart("text", content)] if content else [])]
 
 
 def _chat(body: AnswerFields, turns: list[ChatMessage], functions: list[tools.Tool] | None) -> ChatBody:

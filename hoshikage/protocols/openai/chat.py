@@ -14,7 +14,7 @@ from hoshikage.protocols.openai.chat_writer import ChatWriter
 
 
 async def completions(request: web.Request) -> web.StreamResponse:
-    body = await read_body(request, schema.parse, schema.WITHOUT_EFFECT)
+    body = await read_body(request, schema.parse, schema.WITHOUT_EFFECT, media=True)
     spec = await model_for(request, body.model, "text")
     prepared = await prepare(request, spec, body)
     return await respond(request, prepared, ChatWriter(body, spec.name), stream=bool(body.stream), ttl=body.ttl)
@@ -22,7 +22,7 @@ async def completions(request: web.Request) -> web.StreamResponse:
 
 async def input_tokens(request: web.Request) -> web.Response:
     """How many tokens the prompt of a chat has."""
-    body = await read_body(request, schema.parse, schema.WITHOUT_EFFECT)
+    body = await read_body(request, schema.parse, schema.WITHOUT_EFFECT, media=True)
     spec = await model_for(request, body.model, "text")
     prepared = await prepare(request, spec, body)
     return json_response({"input_tokens": await count_prompt_tokens(request, prepared)})

@@ -10,7 +10,8 @@ from aiohttp import web
 
 from hoshikage.answer.model_files import MODEL_FILES
 from hoshikage.answer.models import n_ctx_of, resolve
-from hoshikage.http.keys import REGISTRY
+from hoshikage.answer.senses import senses_of
+from hoshikage.http.keys import DISPATCHER, REGISTRY
 from hoshikage.registry import ModelSpec, Persona, Registry
 
 
@@ -76,7 +77,10 @@ async def _model(request: web.Request, one: ModelSpec | Persona, aliases: list[s
             "n_vocab": header.n_vocab,
             "size": result.size,
         }
-    return {**model, "context_length": n_ctx, "max_model_len": n_ctx, "meta": meta}
+    senses = await senses_of(request.app[MODEL_FILES], one, request.app[DISPATCHER].status().runners)
+    takes = ["text", *(["image"] if senses.images else []), *(["audio"] if senses.audio else [])]
+    kinds = {"input_modalities": takes, "output_modalities": ["text"]}
+    return {**model, "context_length": n_ctx, "max_model_len": n_ctx, "architecture": kinds, "meta": meta}
 
 
 def _json(value: dict[str, Any]) -> web.Response:

@@ -65,7 +65,7 @@ async def input_tokens(request: web.Request) -> web.Response:
 
 async def _asked(request: web.Request) -> _Asked:
     """Raises InvalidRequest, ParameterUnsupported, ModelNotFound."""
-    body = await read_body(request, schema.parse, schema.WITHOUT_EFFECT)
+    body = await read_body(request, schema.parse, schema.WITHOUT_EFFECT, media=True)
     spec = await model_for(request, body.model, "text")
     before: list[ChatMessage] = []
     if body.previous_response_id is not None:

@@ -14,8 +14,9 @@ from msgspec import Struct
 
 from hoshikage.answer.schema.chat import CalledFunction, ChatMessage
 from hoshikage.answer.schema.chat import ToolCall as ChatCall
+from hoshikage.answer.schema.media import ContentPart, ImageUrl, InputAudio, PlacedPart, content_of
 from hoshikage.answer.schema.parts import left_out
-from hoshikage.errors import InvalidRequest, ParameterUnsupported
+from hoshikage.errors import InvalidRequest
 from hoshikage.http.ignored import note
 from hoshikage.protocols.openai.responses_tools import arguments_of, flat_name
 
@@ -38,11 +39,13 @@ KINDS: Final = frozenset(
 
 
 class Part(Struct, frozen=True):
-    ECHOED: ClassVar[frozenset[str]] = frozenset({"annotations", "logprobs", "image_url", "detail", "file_id"})
+    ECHOED: ClassVar[frozenset[str]] = frozenset({"annotations", "logprobs", "detail", "file_id"})
 
     type: str
     text: str | None = None
     refusal: str | None = None
+    image_url: str | ImageUrl | None = None
+    input_audio: InputAudio | None = None
 
 
 class Item(Struct, frozen=True):
@@ -88,16 +91,16 @@ def _add(turns: list[ChatMessage], item: Item, place: str, *, is_newest: bool) -
     if kind == "message":
         role = needed(item.role, f"{place}.role")
         given = item.content if item.content is not None or role != "assistant" else ""
-        content = _text(needed(given, f"{place}.content"), f"{place}.content", refuses_images=is_newest)
+        given = needed(given, f"{place}.content")
         if role == "assistant":
-            _join(turns, content=content)
+            _join(turns, content=_text(given, f"{place}.content"))
         else:
-            turns.append(ChatMessage(role, content))
+            turns.append(ChatMessage(role, _content(given, f"{place}.content", is_asked=is_newest)))
     elif kind in ("function_call", "custom_tool_call", "local_shell_call"):
         _join(turns, call=_call(item, kind, place))
     elif kind in ("function_call_output", "custom_tool_call_output", "local_shell_call_output"):
         output = item.output or ""
-        content = json.dumps(output) if isinstance(output, dict) else _text(output, f"{place}.output")
+        content = json.dumps(output) if isinstance(output, dict) else _content(output, f"{place}.output")
         turns.append(ChatMessage("tool", content, tool_call_id=needed(item.call_id, f"{place}.call_id")))
     elif kind == "reasoning":
         parts = item.content if isinstance(item.content, list) and item.content else item.summary or []
@@ -150,22 +153,38 @@ def _join(
     turns[-1] = ChatMessage("assistant", text, reasoning_content=thoughts, tool_calls=calls or None)
 
 
-def _text(content: str | Sequence[Part], place: str, *, refuses_images: bool = False) -> str:
-    """The words of a content. What is no text leaves a word in its place, but where it is what is asked about."""
+def _content(content: str | Sequence[Part], place: str, *, is_asked: bool = False) -> str | list[ContentPart]:
+    """A content as the chat has it; `is_asked`: it is what the user has just said."""
+    if isinstance(content, str):
+        return content
+    parts: list[str | ContentPart] = []
+    for index, part in enumerate(content):
+        at = f"{place}[{index}]"
+        words = _words(part, at)
+        other = PlacedPart(
+            part.type, image_url=part.image_url, input_audio=part.input_audio, place=at, is_asked=is_asked
+        )
+        parts.append(other if words is None else words)
+    return content_of(parts)
+
+
+def _text(content: str | Sequence[Part], place: str) -> str:
+    """The words of a content. What is no text leaves a word in its place."""
     if isinstance(content, str):
         return content
     texts: list[str] = []
     for index, part in enumerate(content):
         at = f"{place}[{index}]"
-        if part.type in ("input_text", "output_text", "text", "summary_text", "reasoning_text"):
-            texts.append(needed(part.text, f"{at}.text"))
-        elif part.type == "refusal":
-            texts.append(needed(part.refusal, f"{at}.refusal"))
-        elif refuses_images:
-            raise ParameterUnsupported("http.part_unsupported", param=f"{at}.type", place=f"{at}.type")
-        else:
-            texts.append(left_out(part.type, at))
+        words = _words(part, at)
+        texts.append(left_out(part.type, at) if words is None else words)
     return "\n".join(texts)
+
+
+def _words(part: Part, place: str) -> str | None:
+    """None for a part that is no text."""
+    if part.type in ("input_text", "output_text", "text", "summary_text", "reasoning_text"):
+        return str(needed(part.text, f"{place}.text"))
+    return str(needed(part.refusal, f"{place}.refusal")) if part.type == "refusal" else None
 
 
 def needed(value: Any, place: str) -> Any:

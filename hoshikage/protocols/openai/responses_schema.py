@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal, get_args
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from hoshikage.answer.schema import chat, sampling, tools
 from hoshikage.answer.schema.chat import ChatBody, ChatMessage, Effort, MetadataName, MetadataValue
+from hoshikage.answer.schema.media import settled
 from hoshikage.answer.schema.memory import MemoryFields
 from hoshikage.answer.schema.output import Format, NamedSchema, ResponseFormat, Schema
 from hoshikage.answer.schema.request_body import RequestBody
@@ -195,7 +197,7 @@ def parse(tree: Any) -> ResponsesBody:
 def to_chat(body: ResponsesBody, before: Sequence[ChatMessage]) -> ChatBody:
     """The chat that is asked for: `before` are the turns of the response that this one follows."""
     own = [ChatMessage("developer", body.instructions)] if body.instructions else []
-    turns = [*own, *before, *turns_of(body.input)]
+    turns = [*own, *(replace(turn, content=settled(turn.content)) for turn in before), *turns_of(body.input)]
     if not turns:  # a client looks whether the model is there
         turns = [ChatMessage("user", "")]
     if len(turns) > MAX_TURNS:

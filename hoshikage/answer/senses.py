@@ -1,0 +1,26 @@
+"""What a model takes beside text, and what of a request's pictures lies elsewhere. Event loop thread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from hoshikage import gguf
+from hoshikage.answer.model_files import ModelFiles
+from hoshikage.answer.schema.media import BLIND, Senses
+from hoshikage.dispatch.model_state import ModelState
+from hoshikage.dispatch.status import RunnerStatus
+from hoshikage.registry import ModelSpec
+
+
+async def senses_of(files: ModelFiles, spec: ModelSpec, runners: Sequence[RunnerStatus]) -> Senses:
+    """By the runner's word where the model is loaded, else by the header of its projector; no model is woken for it."""
+    if spec.options.mmproj is None:
+        return BLIND
+    for runner in runners:
+        if runner.model == spec.label and runner.state is ModelState.READY and (runner.images or runner.audio):
+            return Senses(runner.images, runner.audio)
+    header = (await files.facts(Path(spec.options.mmproj))).header
+    if header is None:  # the load says what is wrong
+        return BLIND
+    return Senses(gguf.reads_images(header), gguf.reads_audio(header))
