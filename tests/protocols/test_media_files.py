@@ -66,7 +66,7 @@ def test_a_bitmap_may_stand_on_its_head() -> None:
 
 @pytest.mark.parametrize("kind", PICTURES)
 def test_a_picture_that_is_cut_in_its_head_is_damaged(kind: str) -> None:
-    for length in (6, 14):
+    for length in (6, 9):
         with pytest.raises(InvalidRequest):
             sniffed(PICTURES[kind](3, 3)[:length], "x")
 
@@ -120,7 +120,7 @@ def test_what_is_not_read(data: bytes, key: str) -> None:
     assert caught.value.key == key
 
 
-@pytest.mark.parametrize("unit", [b"\xff", b"\xff\xfb\x90\x00", b"\xff\xe0\x00\x02", b"\0"])
+@pytest.mark.parametrize("unit", [b"\xff", b"\xff\xfb\x1c", b"\xff\xfb\x90\x00", b"\xff\xe0\x00\x02", b"\0"])
 def test_a_head_is_read_in_linear_time(unit: bytes) -> None:
     """Megabytes of what looks like the beginning of a part, over and over."""
     for head in (b"\xff\xd8\xff", b"ID3\x04\0\0\0\0\0\0", b"RIFF\0\0\0\0WAVE"):
@@ -129,4 +129,4 @@ def test_a_head_is_read_in_linear_time(unit: bytes) -> None:
             assert sniffed(head + unit * (4_000_000 // len(unit)), "x") in ("image", "audio")
         except InvalidRequest as error:
             assert error.key.startswith("media.")  # noqa: PT017  most are refused, each in its time
-        assert time.process_time() - began < 10
+        assert time.process_time() - began < 4

@@ -18,6 +18,8 @@ PNG: Final = b"\x89PNG\r\n\x1a\n"
 JPEG: Final = b"\xff\xd8\xff"
 FRAMES: Final = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
 """JPEG's markers that tell the size."""
+MAX_SEGMENTS: Final = 10_000
+"""That a JPEG has before its frame; a camera's has some dozens."""
 ALONE: Final = frozenset({0x01, *range(0xD0, 0xD9)})
 """JPEG's markers that have nothing behind them."""
 
@@ -116,7 +118,10 @@ def _number(data: bytes, at: int, length: int, order: Literal["big", "little"]) 
 def _jpeg(data: bytes) -> tuple[int, int]:
     """By the first frame's head, which stands behind segments that tell their lengths."""
     at = 2
-    while (at := data.find(b"\xff", at)) >= 0 and at + 4 <= len(data):
+    for _ in range(MAX_SEGMENTS):
+        at = data.find(b"\xff", at)
+        if at < 0 or at + 4 > len(data):
+            break
         marker = data[at + 1]
         if marker == 0xFF:  # a byte that fills
             at += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 PCM: Final = (1, 3, 0xFFFE)
@@ -12,6 +13,12 @@ LAYER_3: Final[dict[str, tuple[int, ...]]] = {
 }
 """MP3's kilobits a second, of MPEG 1 and of its later halves."""
 RATES: Final = (44100, 48000, 32000)
+MAX_CHUNKS: Final = 1_000
+"""That a WAV has before its format."""
+SPEEDS: Final = b"".join(re.escape(bytes([one])) for one in range(0x10, 0xF0) if one >> 2 & 3 != 3)
+"""The third bytes of a frame that name a speed and a rate there is."""
+HEAD: Final = re.compile(b"\xff[\xe2\xe3\xf2\xf3\xfa\xfb][" + SPEEDS + b"]")
+"""How a frame of MPEG's layer 3 begins."""
 HALVINGS: Final = {3: 1, 2: 2, 0: 4}
 """MPEG's versions as their bits have them -> by what the rates are divided."""
 
@@ -23,7 +30,7 @@ def seconds(kind: str, data: bytes) -> float | None:
 
 def _wav(data: bytes) -> float | None:
     at = 12
-    while at + 8 <= len(data):
+    for _ in range(MAX_CHUNKS):
         size = int.from_bytes(data[at + 4 : at + 8], "little")
         if data[at : at + 4] == b"fmt ":
             return _of_format(data[at + 8 : at + 24], len(data))
@@ -47,13 +54,9 @@ def _of_format(head: bytes, size: int) -> float | None:
 def _mp3(data: bytes) -> float | None:
     """Adds up the frames."""
     at, result = _behind_tag(data), 0.0
-    while (at := data.find(b"\xff", at)) >= 0:
-        frame = _frame(data[at : at + 4])
-        if frame is None:
-            at += 1
-            continue
-        length, duration = frame
-        at, result = at + length, result + duration
+    while (match := HEAD.search(data, at)) is not None:
+        length, duration = _frame(match[0])
+        at, result = match.start() + length, result + duration
     return result or None
 
 
@@ -72,16 +75,11 @@ def _behind_tag(data: bytes) -> int:
     return 10 + (a << 21 | b << 14 | c << 7 | d)
 
 
-def _frame(head: bytes) -> tuple[int, float] | None:
-    """Bytes and seconds of the frame with this head; None where it is none."""
-    if len(head) < 4 or head[1] & 0xE6 != 0xE2:
-        return None
-    halving = HALVINGS.get(head[1] >> 3 & 3)
+def _frame(head: bytes) -> tuple[int, float]:
+    """Bytes and seconds of the frame that begins so."""
+    halving = HALVINGS[head[1] >> 3 & 3]
     speed, rate = head[2] >> 4, head[2] >> 2 & 3
-    if halving is None or rate == 3 or speed in (0, 15):
-        return None
     per_second = RATES[rate] // halving
     kilobits = LAYER_3["1" if halving == 1 else "2"][speed - 1]
     samples = 1152 if halving == 1 else 576
-    length = samples // 8 * kilobits * 1000 // per_second + (head[2] >> 1 & 1)
-    return length, samples / per_second
+    return samples // 8 * kilobits * 1000 // per_second + (head[2] >> 1 & 1), samples / per_second
