@@ -293,6 +293,8 @@ class LoadParams(Frozen, frozen=True):
     """Upper bound in tokens; a model trained on less gets what it was trained on."""
     n_batch: int = 512
     """Prompt tokens per decode, and so the longest wait for a cancel where the backend has no abort callback."""
+    n_ubatch: int = 0
+    """Prompt tokens that are computed at a time; 0 is n_batch, at most 512."""
     n_gpu_layers: int = -1
     """-1 is all, AUTO_LAYERS as many as fit."""
     fewer_layers_than: int | None = None
@@ -314,6 +316,8 @@ class LoadParams(Frozen, frozen=True):
     """The KV memory lies with its layers, on the GPU where they are."""
     no_host: bool = False
     """Weights on the CPU do not lie in memory that a GPU's driver has pinned."""
+    repack: bool = True
+    """Weights may be rearranged for the processor while they are loaded: a slower load, and mostly faster tokens."""
     rpc_servers: tuple[str, ...] = ()
     """Other machines whose devices take part, each `host:port` of ggml's RPC server."""
     flash_attn: str = "auto"

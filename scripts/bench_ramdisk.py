@@ -33,6 +33,7 @@ def ramdisk(bench: Bench, rounds: int) -> list[Row]:
     if sys.platform != "linux":
         return []
     file = write(SHAPES["small"], ROOT / ".cache" / "bench")
+    bench.bare_load_ms(file)  # which tells what library this is
     rows = {way: Row(f"bench_row_ram_{way}", "ms") for way in WAYS}
     for number in range(rounds):
         for way in WAYS if number % 2 == 0 else reversed(WAYS):

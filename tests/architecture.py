@@ -57,7 +57,8 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     # the server's side, from the bottom up
     "library": frozenset({"errors", "params", "infos", "urls", "durable", "locked_file", "messages"}),
     "tools": frozenset({"errors", "params"}),
-    "dispatch": VALUES | {"runner", "library", "registry", "gguf", "option", "options", "settings", "messages"},
+    "dispatch": VALUES
+    | {"cores", "runner", "library", "registry", "gguf", "option", "options", "settings", "messages"},
     "http": VALUES | {"dispatch", "registry", "settings", "messages", "access", "heap"},
     "memory": VALUES | {"keeper", "runner", "dispatch", "registry", "gguf", "settings", "messages"},
     "answer": VALUES | {"memory", "http", "dispatch", "registry", "gguf", *OPTIONS, "settings", "messages", "tools"},

@@ -20,6 +20,7 @@ FEATURES: Final[Mapping[str, str]] = {
     "tensor_split": "tensor_split & tensor_buft_overrides",
     "tensor_placement": "tensor_buft_overrides",
     "no_host": "no_host",
+    "repack": "use_extra_bufts",
     "split_tensor": "n_rs_seq",  # a value that came a little before this field
     "lora": "llama_set_adapters_lora | llama_set_adapter_lora | llama_lora_adapter_set",
     "control_vector": "llama_set_adapter_cvec | llama_apply_adapter_cvec | llama_control_vector_apply",
@@ -54,6 +55,7 @@ FIRST: Final[Mapping[str, str]] = {
     "tensor_split": "b5590",
     "tensor_placement": "b5590",
     "no_host": "b6845",
+    "repack": "b6122",
     "split_tensor": "b9842",
 }
 """Feature -> the first tested release that has it, where that is worth telling."""

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from hoshikage import settings
 from hoshikage.cli.context import CommandContext
+from hoshikage.cli.options import shown
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
 from hoshikage.in_force import in_force
+from hoshikage.registry import Registry
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,6 +23,8 @@ def register(commands: Commands) -> None:
 
 def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     rows = in_force(context.settings, context.sources)
+    registry = Registry(context.settings.model_map_file, None, context.settings.registry_root)
+    tuned = {spec.label: spec.tuned for spec in registry.specs() if spec.tuned is not None}
     folders = {"config": str(settings.config_dir()), "cache": str(settings.cache_dir())}
 
     def view(console: Console) -> None:
@@ -34,8 +38,12 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
             table.add_row(str(row["name"]), _shown(row["value"]), _source(str(row["source"]), context), style=style)
         console.print(table)
         console.print(context.text("cli.config_folder", folder=folders["config"]))
+        for label, chosen in tuned.items():
+            details = {"setting": shown(dict(chosen.values)), "release": chosen.release}
+            console.print(context.text("tune.chosen_for", label=label, **details))
 
-    return CommandResult(data={"settings": rows, "folders": folders}, view=view)
+    of_models = {label: {"values": dict(chosen.values), "source": "tune"} for label, chosen in tuned.items()}
+    return CommandResult(data={"settings": rows, "models": of_models, "folders": folders}, view=view)
 
 
 def _shown(value: object) -> str:

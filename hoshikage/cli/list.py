@@ -110,6 +110,7 @@ def _data(row: ListRow) -> dict[str, Any]:
         "context_length": header.context_length if header else None,
         "stop": list(row.spec.stop),
         "options": row.spec.options.given(),
+        "tuned": dict(row.spec.tuned.values) if row.spec.tuned else {},
         "created": row.spec.created,
         "state": row.state,
         "reason": row.reason,
@@ -134,7 +135,7 @@ def _show(rows: list[ListRow], context: CommandContext, console: Console) -> Non
             leaves=LEAVING.index(name) if name in LEAVING else None,
         )
         for name in COLUMNS
-        if name != "options" or any(row.spec.options.given() for row in rows)
+        if name != "options" or any(row.spec.options.given() or row.spec.tuned for row in rows)
     ]  # fmt: skip
     result = fitted(columns, console.width) if console.width >= NARROW else None
     if result is not None:
@@ -167,10 +168,15 @@ def _cells(row: ListRow, context: CommandContext) -> dict[str, str]:
         "quantisation": (header.file_type or "") if header else "",
         "context": str(header.context_length or "") if header else "",
         "stop": " ".join(spec.stop),
-        "options": shown(spec.options.given()),
+        "options": " ".join(filter(None, (shown(spec.options.given()), _tuned(spec)))),
         "state": context.text(f"cli.state_{row.state}"),
     }
     return {name: one_line(words) or NOTHING for name, words in result.items()}
+
+
+def _tuned(spec: ModelSpec) -> str:
+    """`n_threads=2(tune)`: what was chosen by measuring, told apart from what a person set."""
+    return "" if spec.tuned is None else " ".join(f"{name}={value}(tune)" for name, value in spec.tuned.values)
 
 
 def _size_of(spec: ModelSpec) -> int | None:

@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "run": "run.summary",
     "connect": "connect.summary",
     "bench": "cli.bench_summary",
+    "tune": "tune.summary",
     "demo": "cli.demo_summary",
     "lib": "cli.lib_summary",
     "doctor": "cli.doctor_summary",

@@ -16,9 +16,11 @@ from hoshikage.dispatch.libraries import Libraries
 from hoshikage.dispatch.ramdisk import Notice
 from hoshikage.dispatch.runner import Runner
 from hoshikage.dispatch.standby import StandbyRunner
+from hoshikage.dispatch.tuned import applied
 from hoshikage.errors import HoshikageError, LoadNotTried, ModelCrashed
 from hoshikage.messages import Language, describe, text
 from hoshikage.params import LoadParams
+from hoshikage.registry.tuned import Tuned
 
 if TYPE_CHECKING:
     from hoshikage.dispatch.kv_store import KvStore
@@ -36,6 +38,8 @@ class WantedLoad:
     params: LoadParams
     file_state: tuple[int, int, int]
     """Identity of the model file: (inode, size, mtime in ns)."""
+    tuned: Tuned | None = None
+    """What was chosen by measuring; it holds for one library."""
     pinned: bool = field(default=False, compare=False)
     """Whether it stays, once loaded, until somebody asks for its end."""
 
@@ -90,7 +94,8 @@ class Loader:
         return self._done(runner, wanted)
 
     async def _load_with(self, choice: SelectedLibrary, wanted: WantedLoad, owner: LoadOwner) -> Runner:
-        params = replace(wanted.params, controls=self._libraries.controls(wanted.params))
+        params = applied(wanted.params, wanted.tuned, choice)
+        params = replace(params, controls=self._libraries.controls(wanted.params))
         if self._copier is not None:
             params = replace(params, model_path=str(await self._copier.find(Path(params.model_path))))
         while True:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hoshikage import gguf
 from hoshikage.dispatch.loading import WantedLoad
+from hoshikage.dispatch.tuned import usable
 from hoshikage.errors import ModelLoadFailed
 from hoshikage.registry import ModelSpec, read_template, template_name
 from hoshikage.settings import Settings
@@ -17,7 +18,7 @@ def load_key(spec: ModelSpec) -> Hashable:
     """The same for all names of one file with the same settings of loading, which need no load between them."""
     options = spec.options
     changed = (options.chat_template, options.draft, options.mmproj, options.lora, options.control_vectors)
-    return spec.file, tuple(sorted(options.loading().items())), changed
+    return spec.file, tuple(sorted(options.loading().items())), changed, spec.tuned
 
 
 def wanted_load(spec: ModelSpec, settings: Settings) -> WantedLoad:
@@ -45,7 +46,8 @@ def wanted_load(spec: ModelSpec, settings: Settings) -> WantedLoad:
         **options.loading(),
     )
     size, changed = sum(state.st_size for state in states), max(state.st_mtime_ns for state in states)
-    return WantedLoad(spec.label, params, (states[0].st_ino, size, changed), options.pin)
+    tuned = usable(spec.tuned, settings.load_params, options, states[0])
+    return WantedLoad(spec.label, params, (states[0].st_ino, size, changed), tuned, options.pin)
 
 
 def wanted_words(spec: ModelSpec, settings: Settings) -> WantedLoad:
@@ -62,7 +64,7 @@ def wanted_words(spec: ModelSpec, settings: Settings) -> WantedLoad:
         use_mlock=False,
         n_gpu_layers=0,
     )
-    return replace(wanted, params=params, pinned=False)
+    return replace(wanted, params=params, tuned=None, pinned=False)
 
 
 def _file_missing(spec: ModelSpec, file: Path) -> ModelLoadFailed:

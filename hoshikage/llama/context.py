@@ -75,7 +75,7 @@ class Context(Owner):
             {
                 "n_ctx": n_cells,
                 "n_batch": n_batch,
-                "n_ubatch": min(n_batch, LARGEST_UBATCH),
+                "n_ubatch": min(n_batch, params.n_ubatch or LARGEST_UBATCH),
                 "n_seq_max": n_sequences,
                 "n_threads": n_threads,
                 "n_threads_batch": params.n_threads_batch or n_threads,

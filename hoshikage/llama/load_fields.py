@@ -30,6 +30,9 @@ def model_fields(library: Library, params: LoadParams, n_gpu_layers: int) -> dic
         result["n_gpu_layers"] = ALL_LAYERS if n_gpu_layers < 0 else n_gpu_layers
     elif n_gpu_layers >= 0 and sees_gpu(library):
         library.require("gpu_layers")  # calibrated without a GPU: the release's own default is all of them
+    if not params.repack:
+        library.require("repack")
+        result["use_extra_bufts"] = 0
     if (params.use_mmap, params.use_mlock) != (True, False):
         result |= _load_mode(library, params)
     return result

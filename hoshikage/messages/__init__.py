@@ -37,6 +37,7 @@ AREAS = (
     "settings",
     "installed",
     "speed",
+    "tune",
 )
 
 

@@ -4,6 +4,10 @@ from typing import Final
 
 TEXTS: Final[dict[str, tuple[str, str]]] = {
     "n_ctx": ("文脈長（トークン数）", "context length in tokens"),
+    "n_ubatch": (
+        "プロンプトを一度に計算するトークン数（0 は N_BATCH、512 まで）",
+        "prompt tokens computed at a time (0: N_BATCH, at most 512)",
+    ),
     "n_gpu_layers": (
         "GPU に載せる層の数（-1 はすべて、auto は入るだけ）",
         "layers put on the GPU (-1: all; auto: as many as fit)",
@@ -19,6 +23,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "n_cpu_moe": ("同じく、最初の N 層だけ", "the same for the first N layers"),
     "kv_offload": ("KV キャッシュを GPU に置く", "keep the KV cache on the GPU"),
     "no_host": ("ピン留めしたメモリを使わない", "do not use memory pinned for the GPU"),
+    "repack": (
+        "読み込むときに重みを CPU に合わせて並べ替えるか",
+        "whether weights are rearranged for the processor while they are loaded",
+    ),
     "flash_attn": ("Flash attention を使うか", "whether flash attention is used"),
     "rope_scaling": (
         "学習した長さを超える位置の伝え方（none、linear、yarn）",

@@ -11,6 +11,7 @@ from hoshikage.frozen import Frozen
 from hoshikage.option import is_text
 from hoshikage.registry.document import Issue
 from hoshikage.registry.options import NO_OPTIONS, OwnOptions, own_options, persona_options
+from hoshikage.registry.tuned import FIELD, Tuned, parse_tuned
 
 LABEL: Final = re.compile(r"(?=.{1,128}\Z)[A-Za-z0-9][A-Za-z0-9._:@+-]*(?:/[A-Za-z0-9_@+][A-Za-z0-9._:@+-]*)*")
 """Also names as the hubs have them: `org/name:tag`."""
@@ -28,6 +29,7 @@ class Entry(Frozen, frozen=True):
     stop: tuple[str, ...]
     created: int | None
     options: OwnOptions
+    tuned: Tuned | None = None
 
 
 class Persona(Frozen, frozen=True):
@@ -84,7 +86,7 @@ def parse_entry(label: str, value: Any) -> Entry | Issue:
         options = own_options(value)
     except InvalidRequest as error:
         return Issue("model.entry_option_invalid", {"label": label, **error.details})
-    return Entry(label, path, model, tuple(dict.fromkeys(stop)), created, options)
+    return Entry(label, path, model, tuple(dict.fromkeys(stop)), created, options, parse_tuned(value.get(FIELD)))
 
 
 def parse_persona(name: str, value: Any) -> Persona | Issue:

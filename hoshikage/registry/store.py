@@ -28,6 +28,7 @@ from hoshikage.registry.entries import (
 from hoshikage.registry.folder import FolderModels, ModelFolder
 from hoshikage.registry.options import NO_OPTIONS, OwnOptions
 from hoshikage.registry.template import is_file
+from hoshikage.registry.tuned import FIELD, Tuned
 
 PERSONAS: Final = "personas.json"
 ALIASES: Final = "aliases.json"
@@ -50,6 +51,8 @@ class ModelSpec(Frozen, frozen=True):
     """The path of a chat template is absolute here."""
     source: Literal["registry", "folder"] = "registry"
     persona: Persona | None = None
+    tuned: Tuned | None = None
+    """What `hoshikage tune` chose; whether it holds is not looked at here."""
 
     @property
     def name(self) -> str:
@@ -205,6 +208,23 @@ class Registry:
 
         return self._models.update(change)
 
+    def set_tuned(self, label: str, tuned: Tuned | None) -> None:
+        """Stores what was chosen for a registered model, durably, in place of what was; None takes it out.
+
+        Raises ModelNotFound, RegistryDamaged, Unavailable, UsageError.
+        """
+        label = normal(label)
+
+        def change(entries: dict[str, Any]) -> None:
+            entry = entries.get(label)
+            if not isinstance(entry, dict):
+                _not_found(label, entries)
+            entry.pop(FIELD, None)
+            if tuned is not None:
+                entry[FIELD] = tuned.to_json()
+
+        self._models.update(change)
+
     def remove(self, label: str) -> None:
         """Takes the label out, durably; the GGUF stays. Raises ModelNotFound, RegistryDamaged, Unavailable."""
         _remove(self._models, label)
@@ -294,7 +314,7 @@ class Registry:
             options = options.having(mmproj=self._located(options.mmproj))
         for name in ("lora", "control_vector"):
             options = options.having_files(name, self._located)
-        return ModelSpec(entry.label, file, entry.stop, created, options)
+        return ModelSpec(entry.label, file, entry.stop, created, options, tuned=entry.tuned)
 
     def _located(self, path: str) -> str:
         return str(self._locate(Path(path).parent, Path(path).name))

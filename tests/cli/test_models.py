@@ -54,6 +54,7 @@ def test_list_json(cli: Cli, model: Path, work: Path) -> None:
         "context_length": 512,
         "stop": ["終"],
         "options": {},
+        "tuned": {},
         "state": "usable",
         "reason": "",
     }

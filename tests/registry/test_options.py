@@ -25,6 +25,7 @@ from tests.gguf_files import Gguf
 
 ALL: dict[str, Any] = {
     "n_ctx": 8192,
+    "n_ubatch": 128,
     "n_gpu_layers": "auto",
     "main_gpu": 1,
     "split_mode": "layer",
@@ -34,6 +35,7 @@ ALL: dict[str, Any] = {
     "n_cpu_moe": 3,
     "kv_offload": "off",
     "no_host": "on",
+    "repack": "off",
     "flash_attn": "on",
     "rope_scaling": "yarn",
     "rope_scale": 2.0,

@@ -1,0 +1,194 @@
+"""What follows from measured figures: which settings are better than those that there are, and why. Pure.
+
+What counts is the time that a use takes: a load, a prompt of 512 tokens, an answer of 256; where the server computes
+several answers together, so many of them at once. A setting is chosen where it makes its part of that at least a
+twentieth shorter and leaves the likeliest tokens behind a text as they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+PROMPT: Final = 512
+ANSWER: Final = 256
+GAIN: Final = 1.05
+KV: Final = "kv"
+THREADS: Final = "threads"
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The best of one setting's rounds; tokens a second."""
+
+    generation: float
+    together: float | None
+    prompt: float
+    load_s: float
+    resident_bytes: int = 0
+    vram_bytes: int = 0
+    n_threads: int = 0
+    answer: tuple[int, ...] = ()
+    """The likeliest tokens behind a text that is the same for all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One setting in place of what there is. `changed`: the fields of LoadParams that differ."""
+
+    changed: Mapping[str, Any]
+    figures: Figures | None = None
+    error: str = ""
+    """The key of why it cannot be; empty where it can, or was not reached."""
+
+    @property
+    def axis(self) -> str:
+        """What it is a choice of."""
+        if "type_k" in self.changed:
+            return KV
+        return THREADS if "n_threads" in self.changed else next(iter(self.changed))
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a setting is chosen, or not, as a text of the catalogue."""
+
+    key: str
+    details: dict[str, str | int | float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The fields of LoadParams that are better otherwise, by axis."""
+
+    by_axis: Mapping[str, Mapping[str, Any]]
+    reasons: tuple[Reason, ...]
+
+    @property
+    def values(self) -> dict[str, Any]:
+        return {name: value for values in self.by_axis.values() for name, value in values.items()}
+
+
+def answer_s(figures: Figures, n_parallel: int) -> float:
+    """Seconds of an answer, or of so many at once."""
+    if n_parallel > 1 and figures.together:
+        return ANSWER * n_parallel / figures.together
+    return ANSWER / figures.generation
+
+
+def prompt_s(figures: Figures) -> float:
+    return PROMPT / figures.prompt
+
+
+def use_s(figures: Figures, n_parallel: int) -> float:
+    """Seconds of a whole use."""
+    return figures.load_s + prompt_s(figures) + answer_s(figures, n_parallel)
+
+
+def choose(base: Figures, trials: Sequence[Trial], n_parallel: int, *, kv: bool) -> Chosen:
+    """The best of each axis, each for itself. Only with `kv` may it be a type of the KV memory, and one that changes
+    answers."""
+    by_axis: dict[str, Mapping[str, Any]] = {}
+    reasons: list[Reason] = []
+    for axis in dict.fromkeys(trial.axis for trial in trials):
+        of_axis = [trial for trial in trials if trial.axis == axis]
+        if axis == THREADS:
+            values, why = _threads(base, of_axis, n_parallel)
+        else:
+            values, why = _one(base, of_axis, n_parallel, kv=kv)
+        if values:
+            by_axis[axis] = values
+        reasons += why
+    if not by_axis:
+        reasons.append(Reason("tune.why_nothing", {"percent": round((GAIN - 1) * 100)}))
+    return Chosen(by_axis, tuple(reasons))
+
+
+def confirmed(
+    chosen: Chosen, base: Figures, together: Figures | None, n_parallel: int, gains: Mapping[str, float]
+) -> Chosen:
+    """The choice, where all of it together is better than the best of it alone; else that one. `together` is measured
+    with all of it, None where that could not be; `gains` are those of each axis."""
+    if together is not None and use_s(base, n_parallel) / use_s(together, n_parallel) >= max(gains.values()) / GAIN:
+        return chosen
+    axis = max(gains, key=lambda name: gains[name])
+    values = chosen.by_axis[axis]
+    reason = Reason("tune.why_alone", {"setting": shown(values)})
+    return Chosen({axis: values}, (*chosen.reasons, reason))
+
+
+def gains_of(chosen: Chosen, base: Figures, trials: Sequence[Trial], n_parallel: int) -> dict[str, float]:
+    """How many times quicker a use is with the choice of each axis alone."""
+    result: dict[str, float] = {}
+    for axis, values in chosen.by_axis.items():
+        alike = (trial for trial in _measured(trials) if trial.axis == axis and _covers(axis, trial.changed, values))
+        rates = [use_s(base, n_parallel) / use_s(trial.figures, n_parallel) for trial in alike if trial.figures]
+        result[axis] = max(rates, default=1.0)
+    return result
+
+
+def shown(values: Mapping[str, Any]) -> str:
+    return " ".join(f"{name}={_word(value)}" for name, value in values.items())
+
+
+def _word(value: Any) -> str:
+    return ("on" if value else "off") if isinstance(value, bool) else str(value)
+
+
+def _covers(axis: str, changed: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+    """Whether the trial was of these values; of the two numbers of threads it has one."""
+    return changed["n_threads"] in values.values() if axis == THREADS else dict(changed) == dict(values)
+
+
+def _measured(trials: Sequence[Trial]) -> Iterator[Trial]:
+    return (trial for trial in trials if trial.figures is not None)
+
+
+def _threads(base: Figures, trials: Sequence[Trial], n_parallel: int) -> tuple[dict[str, Any], list[Reason]]:
+    """Answers and prompts each have a number of their own."""
+    same = [trial for trial in _measured(trials) if trial.figures and trial.figures.answer == base.answer]
+    values: dict[str, Any] = {}
+    reasons: list[Reason] = []
+    for name, part, seconds in (
+        ("n_threads", "answer", lambda one: answer_s(one, n_parallel)),
+        ("n_threads_batch", "prompt", prompt_s),
+    ):
+        best = min(same, key=lambda trial: seconds(trial.figures), default=None)
+        if best is None or best.figures is None or seconds(base) / seconds(best.figures) < GAIN:
+            continue
+        number = best.changed["n_threads"]
+        if name == "n_threads_batch" and number == values.get("n_threads", base.n_threads):
+            continue
+        values[name] = number
+        gain = seconds(base) / seconds(best.figures)
+        reasons.append(Reason(f"tune.why_{part}", {"setting": f"{name}={number}", "percent": _percent(gain)}))
+    if "n_threads" in values and "n_threads_batch" not in values:
+        beside = next(trial.figures for trial in same if trial.changed["n_threads"] == values["n_threads"])
+        if beside is not None and prompt_s(beside) / prompt_s(base) > 1 and values["n_threads"] != base.n_threads:
+            values["n_threads_batch"] = base.n_threads
+    return values, reasons
+
+
+def _one(base: Figures, trials: Sequence[Trial], n_parallel: int, *, kv: bool) -> tuple[dict[str, Any], list[Reason]]:
+    """The best of an axis, with what would be better and may not be."""
+    reasons: list[Reason] = []
+    ranked = sorted(_measured(trials), key=lambda trial: use_s(trial.figures, n_parallel) if trial.figures else 0.0)
+    for trial in ranked:
+        assert trial.figures is not None
+        gain = use_s(base, n_parallel) / use_s(trial.figures, n_parallel)
+        if gain < GAIN:
+            break
+        details: dict[str, str | int | float] = {"setting": shown(trial.changed), "percent": _percent(gain)}
+        if trial.axis == KV and not kv:
+            reasons.append(Reason("tune.why_kv", details))
+        elif trial.figures.answer != base.answer and not kv:
+            reasons.append(Reason("tune.why_differs", details))
+        else:
+            return dict(trial.changed), [*reasons, Reason("tune.why_use", details)]
+    return {}, reasons
+
+
+def _percent(gain: float) -> int:
+    """How much less time it takes."""
+    return round((1 - 1 / gain) * 100)

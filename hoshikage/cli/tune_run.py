@@ -1,0 +1,151 @@
+"""Measures a model's settings in processes of their own, within a time. Main thread; blocking.
+
+One process measures all settings of computing by turns, a second one a load without rearranged weights, a third one
+what was chosen of several axes together. Each may crash or hang: what it had measured until then counts.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import msgspec
+
+from hoshikage.cli.tune_choice import Chosen, Figures, Trial, choose, confirmed, gains_of
+from hoshikage.cores import physical_cores
+from hoshikage.dispatch import making
+from hoshikage.errors import ModelLoadFailed
+from hoshikage.library import child
+from hoshikage.library.selection import SelectedLibrary
+from hoshikage.params import LoadParams
+
+PROGRAM: Final = "hoshikage.runner.tune"
+SEVERAL: Final = 4
+"""Texts that are answered together where the settings have one at a time."""
+SHARE_OF_TRIALS: Final = 0.6
+SHARE_OF_REPACK: Final = 0.15
+SPARE: Final = 0.8
+"""Of a process's time: so much of it is measured in, the rest is for its start and the round that it is in."""
+UBATCHES: Final = (128, 256, 512, 1024, 2048)
+KV_TYPES: Final = (("q8_0", "q8_0"), ("q4_0", "q4_0"))
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """All that was measured, and what follows."""
+
+    base: Figures
+    trials: tuple[Trial, ...]
+    together: Figures | None
+    """With all that was chosen, where that is more than one thing."""
+    chosen: Chosen
+    n_sequences: int
+    seconds: float
+
+
+def trials_of(params: LoadParams, free: frozenset[str], cores: int, logical: int) -> list[dict[str, Any]]:
+    """What is tried in place of the parameters, where nothing of it is a person's."""
+    trials: list[dict[str, Any]] = []
+    if "n_threads" in free:
+        numbers = dict.fromkeys((cores, cores - 1, (cores + 1) // 2, logical))
+        trials += [{"n_threads": number} for number in numbers if number > 0]
+    if "n_ubatch" in free:
+        usual = min(params.n_batch, 512)
+        trials += [{"n_ubatch": size} for size in UBATCHES if size <= params.n_batch and size != usual]
+    if "flash_attn" in free:
+        trials += [{"flash_attn": "on"}, {"flash_attn": "off"}]
+    if "type_k" in free:
+        trials += [{"type_k": k, "type_v": v} for k, v in KV_TYPES]
+    return trials
+
+
+def measure(
+    params: LoadParams,
+    choice: SelectedLibrary,
+    free: frozenset[str],
+    budget: float,
+    logical: int,
+    *,
+    kv: bool,
+    tell: Callable[[str], None] = lambda _step: None,
+) -> Measured:
+    """`free` is what may be chosen; `tell` hears the name of each step. Raises ModelLoadFailed."""
+    begun = time.monotonic()
+    n_sequences = params.n_parallel if params.n_parallel > 1 else SEVERAL
+    params = replace(params, chat_template=None, controls=None, draft_path="", lora=(), control_vectors=())
+    process = _Process(choice, n_sequences)
+    tell("trials")
+    wanted = [{}, *trials_of(params, free, physical_cores(), logical)]
+    base, *trials = process.run(params, wanted, budget * SHARE_OF_TRIALS)
+    if base.figures is None:
+        raise ModelLoadFailed("tune.no_time", seconds=round(budget))
+    if "repack" in free:
+        tell("repack")
+        try:
+            (trial,) = process.run(replace(params, repack=False), [{}], budget * SHARE_OF_REPACK)
+            trials.append(replace(trial, changed={"repack": False}))
+        except ModelLoadFailed as error:  # a release that has no choice
+            trials.append(Trial({"repack": False}, None, error.key))
+    chosen = choose(base.figures, trials, params.n_parallel, kv=kv)
+    together = None
+    if len(chosen.by_axis) > 1:
+        tell("together")
+        left = max(1.0, budget - (time.monotonic() - begun))
+        try:
+            (trial,) = process.run(replace(params, **chosen.values), [{}], left)
+            together = trial.figures
+        except ModelLoadFailed:
+            together = None
+        gains = gains_of(chosen, base.figures, trials, params.n_parallel)
+        chosen = confirmed(chosen, base.figures, together, params.n_parallel, gains)
+    return Measured(base.figures, tuple(trials), together, chosen, n_sequences, time.monotonic() - begun)
+
+
+class _Process:
+    """Starts the processes that measure with one library."""
+
+    def __init__(self, choice: SelectedLibrary, n_sequences: int) -> None:
+        self._library = choice.file
+        self._n_sequences = n_sequences
+
+    def run(self, params: LoadParams, trials: Sequence[Mapping[str, Any]], seconds: float) -> list[Trial]:
+        """The trials with their figures, as far as they were measured. Raises ModelLoadFailed where none could be."""
+        layouts = making.layouts_of(self._library)
+        plan = {
+            "params": msgspec.to_builtins(params),
+            "trials": trials,
+            "n_sequences": self._n_sequences,
+            "seconds": seconds * SPARE,
+        }
+        wanted = {"library": str(self._library), "layouts": str(layouts) if layouts else None, "plan": plan}
+        ended = child.run(child.command(PROGRAM, seconds), seconds, json.dumps(wanted).encode())
+        figures: dict[int, dict[str, Any]] = {}
+        for line in ended.output.splitlines():
+            told = _read(line)
+            if "trial" in told:
+                figures[told["trial"]] = told
+            elif "error" in told:
+                raise ModelLoadFailed.of(str(told["error"]), told.get("details") or {})
+        if not figures and ended.status is not None:
+            reason = " / ".join(line for line in ended.log[-3:] if line) or str(ended.status)
+            raise ModelLoadFailed("tune.ended", reason=reason)
+        return [_trial(changed, figures.get(number)) for number, changed in enumerate(trials)]
+
+
+def _read(line: str) -> dict[str, Any]:
+    """A line that the end of its process cut is none."""
+    try:
+        told = json.loads(line)
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _trial(changed: Mapping[str, Any], told: dict[str, Any] | None) -> Trial:
+    if told is None or not told["rounds"]:
+        return Trial(changed, None, told["error"] if told is not None else "")
+    names = ("generation", "together", "prompt", "load_s", "resident_bytes", "vram_bytes", "n_threads")
+    return Trial(changed, Figures(**{name: told[name] for name in names}, answer=tuple(told["answer"])))

@@ -1,0 +1,83 @@
+"""What `hoshikage tune` chose for a model: apart from what a person set, and good for one library, machine and file.
+Any thread; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from hoshikage.option import Value
+from hoshikage.options import OPTIONS
+from hoshikage.params import LoadParams
+from hoshikage.registry.options import OwnOptions
+
+FIELD: Final = "tuned"
+"""Its name in an entry of model_map.json."""
+GUARDED: Final[Mapping[str, tuple[str, ...]]] = {
+    "n_threads": ("n_threads", "n_threads_batch"),
+    "n_threads_batch": ("n_threads", "n_threads_batch"),
+    "n_ubatch": ("n_ubatch",),
+    "repack": ("repack",),
+    "flash_attn": ("flash_attn", "type_k", "type_v"),
+    "type_k": ("flash_attn", "type_k", "type_v"),
+    "type_v": ("flash_attn", "type_k", "type_v"),
+}
+"""What may be chosen -> the settings of which none may be a person's for that."""
+_ROWS: Final = {row.name: row for row in OPTIONS if row.name in GUARDED}
+_UNSET: Final = LoadParams("")
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """One choice. `values` are as own options stand in the file, by their names."""
+
+    library: str
+    """Fingerprint of the library that was measured."""
+    release: str
+    machine: str
+    size: int
+    mtime_ns: int
+    """Of the model's file."""
+    values: tuple[tuple[str, Value], ...]
+    at: int
+    """Unix time."""
+
+    def loading(self) -> dict[str, Any]:
+        """The values as fields of LoadParams."""
+        return {name: _ROWS[name].parse(str(value)) for name, value in self.values}
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "library": self.library,
+            "release": self.release,
+            "machine": self.machine,
+            "size": self.size,
+            "mtime_ns": self.mtime_ns,
+            "values": dict(self.values),
+            "at": self.at,
+        }
+
+
+def parse_tuned(value: Any) -> Tuned | None:
+    """What stands in the file; None where it is none, or was damaged: it can be measured again."""
+    if not isinstance(value, dict) or not isinstance(value.get("values"), dict):
+        return None
+    texts = [value.get(name) for name in ("library", "release", "machine")]
+    numbers = [value.get(name) for name in ("size", "mtime_ns", "at")]
+    if not all(isinstance(one, str) for one in texts) or not all(type(one) is int for one in numbers):
+        return None
+    try:
+        for name, chosen in value["values"].items():
+            _ROWS[name].parse(str(chosen))
+    except (KeyError, ValueError):
+        return None
+    size, mtime_ns, at = numbers
+    return Tuned(texts[0], texts[1], texts[2], size, mtime_ns, tuple(sorted(value["values"].items())), at)
+
+
+def free(general: LoadParams, options: OwnOptions) -> frozenset[str]:
+    """What may be chosen: where no person set anything, neither for all models nor for this one."""
+    own = options.given()
+    made = {name for name in GUARDED if name in own or getattr(general, name) != getattr(_UNSET, name)}
+    return frozenset(name for name, guards in GUARDED.items() if not made.intersection(guards))
