@@ -15,7 +15,7 @@ from hoshikage.cli.context import CommandContext
 from hoshikage.cli.format import size
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
-from hoshikage.cli.tune_choice import Figures, shown
+from hoshikage.cli.tune_choice import Figures, same_answer, shown
 from hoshikage.cli.tune_run import Measured, measure
 from hoshikage.dispatch.libraries import InstalledLibraries
 from hoshikage.dispatch.tuned import machine
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
         )
     finally:
         result.transient("")
-    stored = not args.dry_run
+    stored = not args.dry_run and not measured.busy
     if stored:
         registry.set_tuned(spec.label, _tuned(spec, choice, measured.chosen.values))
     data = _data(spec, choice, measured, allowed, context, stored=stored)
@@ -165,7 +165,7 @@ def _show(console: Console, data: dict[str, Any], measured: Measured, context: C
             f"{figures.prompt:.0f}",
             f"{figures.load_s:.2f}",
             size(figures.resident_bytes + figures.vram_bytes),
-            context.text("tune.same" if figures.answer == base.answer else "tune.differs"),
+            context.text("tune.same" if same_answer(figures, base) else "tune.differs"),
         )
         table.add_row(words, *cells, style=style)
 

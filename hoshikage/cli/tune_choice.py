@@ -2,18 +2,21 @@
 
 What counts is the time that a use takes: a load, a prompt of 512 tokens, an answer of 256; where the server computes
 several answers together, so many of them at once. A setting is chosen where it makes its part of that at least a
-twentieth shorter and leaves the likeliest tokens behind a text as they were.
+twentieth shorter, by more than the noise, and leaves the likeliest tokens behind a text as they were. Of a setting's
+figures only those count that it can change.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 PROMPT: Final = 512
 ANSWER: Final = 256
 GAIN: Final = 1.05
+FEWEST_ROUNDS: Final = 2
+"""What was measured only once may be anything."""
 KV: Final = "kv"
 THREADS: Final = "threads"
 
@@ -31,6 +34,9 @@ class Figures:
     n_threads: int = 0
     answer: tuple[int, ...] = ()
     """The likeliest tokens behind a text that is the same for all."""
+    rounds: int = FEWEST_ROUNDS
+    noise: float = 1.0
+    """How many times the next best round the best one is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,11 @@ class Chosen:
         return {name: value for values in self.by_axis.values() for name, value in values.items()}
 
 
+def same_answer(one: Figures, other: Figures) -> bool:
+    """Compares them as far as both went."""
+    return all(a == b for a, b in zip(one.answer, other.answer, strict=False))
+
+
 def answer_s(figures: Figures, n_parallel: int) -> float:
     """Seconds of an answer, or of so many at once."""
     if n_parallel > 1 and figures.together:
@@ -91,6 +102,8 @@ def choose(base: Figures, trials: Sequence[Trial], n_parallel: int, *, kv: bool)
     answers."""
     by_axis: dict[str, Mapping[str, Any]] = {}
     reasons: list[Reason] = []
+    if base.rounds < FEWEST_ROUNDS:
+        return Chosen({}, (Reason("tune.why_few"),))
     for axis in dict.fromkeys(trial.axis for trial in trials):
         of_axis = [trial for trial in trials if trial.axis == axis]
         if axis == THREADS:
@@ -122,8 +135,11 @@ def gains_of(chosen: Chosen, base: Figures, trials: Sequence[Trial], n_parallel:
     """How many times quicker a use is with the choice of each axis alone."""
     result: dict[str, float] = {}
     for axis, values in chosen.by_axis.items():
-        alike = (trial for trial in _measured(trials) if trial.axis == axis and _covers(axis, trial.changed, values))
-        rates = [use_s(base, n_parallel) / use_s(trial.figures, n_parallel) for trial in alike if trial.figures]
+        rates = [
+            gain_of(axis, figures, base, n_parallel)
+            for trial, figures in _measured(trials)
+            if trial.axis == axis and _covers(axis, trial.changed, values)
+        ]
         result[axis] = max(rates, default=1.0)
     return result
 
@@ -141,48 +157,65 @@ def _covers(axis: str, changed: Mapping[str, Any], values: Mapping[str, Any]) ->
     return changed["n_threads"] in values.values() if axis == THREADS else dict(changed) == dict(values)
 
 
-def _measured(trials: Sequence[Trial]) -> Iterator[Trial]:
-    return (trial for trial in trials if trial.figures is not None)
+def _measured(trials: Sequence[Trial]) -> list[tuple[Trial, Figures]]:
+    """Those that were measured often enough."""
+    return [
+        (trial, trial.figures)
+        for trial in trials
+        if trial.figures is not None and trial.figures.rounds >= FEWEST_ROUNDS
+    ]
+
+
+def gain_of(axis: str, figures: Figures, base: Figures, n_parallel: int) -> float:
+    """How many times quicker a use is, by what the axis can change."""
+    if axis == "n_ubatch":
+        figures = replace(base, prompt=figures.prompt)
+    elif axis != "repack":
+        figures = replace(figures, load_s=base.load_s)
+    return use_s(base, n_parallel) / use_s(figures, n_parallel)
+
+
+def _needed(base: Figures) -> float:
+    return max(GAIN, base.noise)
 
 
 def _threads(base: Figures, trials: Sequence[Trial], n_parallel: int) -> tuple[dict[str, Any], list[Reason]]:
     """Answers and prompts each have a number of their own."""
-    same = [trial for trial in _measured(trials) if trial.figures and trial.figures.answer == base.answer]
+    same = {
+        int(trial.changed["n_threads"]): figures for trial, figures in _measured(trials) if same_answer(figures, base)
+    }
     values: dict[str, Any] = {}
     reasons: list[Reason] = []
-    for name, part, seconds in (
-        ("n_threads", "answer", lambda one: answer_s(one, n_parallel)),
-        ("n_threads_batch", "prompt", prompt_s),
-    ):
-        best = min(same, key=lambda trial: seconds(trial.figures), default=None)
-        if best is None or best.figures is None or seconds(base) / seconds(best.figures) < GAIN:
-            continue
-        number = best.changed["n_threads"]
-        if name == "n_threads_batch" and number == values.get("n_threads", base.n_threads):
-            continue
+
+    def take(name: str, part: str, seconds: Callable[[Figures], float], now: int) -> None:
+        number = min(same, key=lambda one: seconds(same[one]), default=now)
+        if number == now or seconds(base) / seconds(same[number]) < _needed(base):
+            return
         values[name] = number
-        gain = seconds(base) / seconds(best.figures)
-        reasons.append(Reason(f"tune.why_{part}", {"setting": f"{name}={number}", "percent": _percent(gain)}))
-    if "n_threads" in values and "n_threads_batch" not in values:
-        beside = next(trial.figures for trial in same if trial.changed["n_threads"] == values["n_threads"])
-        if beside is not None and prompt_s(beside) / prompt_s(base) > 1 and values["n_threads"] != base.n_threads:
+        percent = _percent(seconds(base) / seconds(same[number]))
+        reasons.append(Reason(f"tune.why_{part}", {"setting": f"{name}={number}", "percent": percent}))
+
+    take("n_threads", "answer", lambda one: answer_s(one, n_parallel), base.n_threads)
+    take("n_threads_batch", "prompt", prompt_s, base.n_threads)
+    if "n_threads_batch" not in values and "n_threads" in values:
+        if prompt_s(same[values["n_threads"]]) > prompt_s(base):
             values["n_threads_batch"] = base.n_threads
+    elif values.get("n_threads_batch") == values.get("n_threads"):
+        values.pop("n_threads_batch", None)  # as many is what is meant without it
     return values, reasons
 
 
 def _one(base: Figures, trials: Sequence[Trial], n_parallel: int, *, kv: bool) -> tuple[dict[str, Any], list[Reason]]:
     """The best of an axis, with what would be better and may not be."""
     reasons: list[Reason] = []
-    ranked = sorted(_measured(trials), key=lambda trial: use_s(trial.figures, n_parallel) if trial.figures else 0.0)
-    for trial in ranked:
-        assert trial.figures is not None
-        gain = use_s(base, n_parallel) / use_s(trial.figures, n_parallel)
-        if gain < GAIN:
+    gains = [(gain_of(trial.axis, figures, base, n_parallel), trial, figures) for trial, figures in _measured(trials)]
+    for gain, trial, figures in sorted(gains, key=lambda one: -one[0]):
+        if gain < _needed(base):
             break
         details: dict[str, str | int | float] = {"setting": shown(trial.changed), "percent": _percent(gain)}
         if trial.axis == KV and not kv:
             reasons.append(Reason("tune.why_kv", details))
-        elif trial.figures.answer != base.answer and not kv:
+        elif not same_answer(figures, base) and not kv:
             reasons.append(Reason("tune.why_differs", details))
         else:
             return dict(trial.changed), [*reasons, Reason("tune.why_use", details)]

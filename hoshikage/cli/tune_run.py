@@ -14,8 +14,8 @@ from typing import Any, Final
 
 import msgspec
 
-from hoshikage.cli.tune_choice import Chosen, Figures, Trial, choose, confirmed, gains_of
-from hoshikage.cores import physical_cores
+from hoshikage.cli.tune_choice import Chosen, Figures, Reason, Trial, choose, confirmed, gains_of
+from hoshikage.cores import is_busy, physical_cores
 from hoshikage.dispatch import making
 from hoshikage.errors import ModelLoadFailed
 from hoshikage.library import child
@@ -28,7 +28,7 @@ SEVERAL: Final = 4
 SHARE_OF_TRIALS: Final = 0.6
 SHARE_OF_REPACK: Final = 0.15
 SPARE: Final = 0.8
-"""Of a process's time: so much of it is measured in, the rest is for its start and the round that it is in."""
+"""This share of a process's time is measured in; the rest is for its start and the round that it is in."""
 UBATCHES: Final = (128, 256, 512, 1024, 2048)
 KV_TYPES: Final = (("q8_0", "q8_0"), ("q4_0", "q4_0"))
 
@@ -44,14 +44,17 @@ class Measured:
     chosen: Chosen
     n_sequences: int
     seconds: float
+    busy: bool
+    """Whether others computed on the machine, so that nothing should be kept of it."""
 
 
 def trials_of(params: LoadParams, free: frozenset[str], cores: int, logical: int) -> list[dict[str, Any]]:
-    """What is tried in place of the parameters, where nothing of it is a person's."""
+    """What is tried in place of the parameters, where nothing of it is a person's. As many threads as cores are what
+    there is without a setting, which besides leaves a core free while others compute."""
     trials: list[dict[str, Any]] = []
     if "n_threads" in free:
-        numbers = dict.fromkeys((cores, cores - 1, (cores + 1) // 2, logical))
-        trials += [{"n_threads": number} for number in numbers if number > 0]
+        numbers = dict.fromkeys((cores - 1, (cores + 1) // 2, logical))
+        trials += [{"n_threads": number} for number in numbers if 0 < number != cores]
     if "n_ubatch" in free:
         usual = min(params.n_batch, 512)
         trials += [{"n_ubatch": size} for size in UBATCHES if size <= params.n_batch and size != usual]
@@ -77,6 +80,9 @@ def measure(
     n_sequences = params.n_parallel if params.n_parallel > 1 else SEVERAL
     params = replace(params, chat_template=None, controls=None, draft_path="", lora=(), control_vectors=())
     process = _Process(choice, n_sequences)
+    busy = is_busy()
+    if busy:  # what is measured of threads would hold as long as the others compute
+        free -= {"n_threads"}
     tell("trials")
     wanted = [{}, *trials_of(params, free, physical_cores(), logical)]
     base, *trials = process.run(params, wanted, budget * SHARE_OF_TRIALS)
@@ -101,7 +107,10 @@ def measure(
             together = None
         gains = gains_of(chosen, base.figures, trials, params.n_parallel)
         chosen = confirmed(chosen, base.figures, together, params.n_parallel, gains)
-    return Measured(base.figures, tuple(trials), together, chosen, n_sequences, time.monotonic() - begun)
+    if busy:
+        chosen = replace(chosen, reasons=(*chosen.reasons, Reason("tune.why_busy")))
+    seconds = time.monotonic() - begun
+    return Measured(base.figures, tuple(trials), together, chosen, n_sequences, seconds, busy)
 
 
 class _Process:
@@ -110,6 +119,8 @@ class _Process:
     def __init__(self, choice: SelectedLibrary, n_sequences: int) -> None:
         self._library = choice.file
         self._n_sequences = n_sequences
+        self._n_prompt = 0
+        """Tokens of the first process's prompt: the others' is the same, so that their answers can be compared."""
 
     def run(self, params: LoadParams, trials: Sequence[Mapping[str, Any]], seconds: float) -> list[Trial]:
         """The trials with their figures, as far as they were measured. Raises ModelLoadFailed where none could be."""
@@ -119,6 +130,7 @@ class _Process:
             "trials": trials,
             "n_sequences": self._n_sequences,
             "seconds": seconds * SPARE,
+            "n_prompt": self._n_prompt,
         }
         wanted = {"library": str(self._library), "layouts": str(layouts) if layouts else None, "plan": plan}
         ended = child.run(child.command(PROGRAM, seconds), seconds, json.dumps(wanted).encode())
@@ -132,6 +144,7 @@ class _Process:
         if not figures and ended.status is not None:
             reason = " / ".join(line for line in ended.log[-3:] if line) or str(ended.status)
             raise ModelLoadFailed("tune.ended", reason=reason)
+        self._n_prompt = next((told["n_prompt"] for told in figures.values()), 0)
         return [_trial(changed, figures.get(number)) for number, changed in enumerate(trials)]
 
 
@@ -145,7 +158,22 @@ def _read(line: str) -> dict[str, Any]:
 
 
 def _trial(changed: Mapping[str, Any], told: dict[str, Any] | None) -> Trial:
-    if told is None or not told["rounds"]:
+    if told is None or not told["generation"] or told["error"]:
         return Trial(changed, None, told["error"] if told is not None else "")
-    names = ("generation", "together", "prompt", "load_s", "resident_bytes", "vram_bytes", "n_threads")
-    return Trial(changed, Figures(**{name: told[name] for name in names}, answer=tuple(told["answer"])))
+    names = ("load_s", "resident_bytes", "vram_bytes", "n_threads")
+    figures = Figures(
+        generation=max(told["generation"]),
+        together=max(told["together"], default=None),
+        prompt=max(told["prompt"]),
+        rounds=len(told["generation"]),
+        noise=max(_noise(told["generation"]), _noise(told["prompt"])),
+        answer=tuple(told["answer"]),
+        **{name: told[name] for name in names},
+    )
+    return Trial(changed, figures)
+
+
+def _noise(rates: Sequence[float]) -> float:
+    """How many times the next best the best is."""
+    best, *others = sorted(rates, reverse=True)
+    return best / others[0] if others else 1.0

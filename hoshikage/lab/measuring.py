@@ -1,9 +1,10 @@
 """How fast a model is with one setting or another: its load, prompts, and answers to one text and to several. Main
 thread of a process that ends with it.
 
-All settings of a plan take turns, round after round, and the best round of each counts: other work of the machine only
-makes a decode longer. With its first round each setting also tells the likeliest tokens behind one and the same text,
-so that it can be seen which settings change answers.
+All settings of a plan take turns, round after round. The best round of each is the one to go by, as other work of the
+machine only makes a decode longer; how far the next best is from it tells how much of that there was. With its first
+round each setting also tells the likeliest tokens behind one and the same text, so that it can be seen which settings
+change answers.
 """
 
 from __future__ import annotations
@@ -28,8 +29,12 @@ from hoshikage.params import LoadParams
 TEXT: Final = "The night sky is full of stars, and each of them has a story that nobody has told yet. "
 LONGEST_PROMPT: Final = 512
 SHORTEST_PROMPT: Final = 32
+SHARED: Final = 4
+"""Tokens that each of several texts begins with."""
 ANSWER: Final = 24
 """Tokens of one text's answer in a round, after the first."""
+FEWEST: Final = 4
+"""Of them, where they take too long."""
 TOGETHER: Final = 8
 """Decodes of several texts in a round."""
 PROMPT_SHARE: Final = 0.01
@@ -46,22 +51,24 @@ class TunePlan:
     n_sequences: int
     """Texts that are answered together; 1 measures none."""
     seconds: float
+    n_prompt: int = 0
+    """Tokens of the prompt; 0 for as many as the time allows."""
 
 
 @dataclass(slots=True)
 class Figures:
-    """The best of one setting's rounds; tokens a second."""
+    """One setting's rounds, each with its tokens a second."""
 
     trial: int
-    generation: float = 0.0
-    together: float | None = None
-    prompt: float = 0.0
+    generation: list[float] = field(default_factory=list)
+    together: list[float] = field(default_factory=list)
+    prompt: list[float] = field(default_factory=list)
     load_s: float = 0.0
     resident_bytes: int = 0
     vram_bytes: int = 0
     n_threads: int = 0
+    n_prompt: int = 0
     answer: list[int] = field(default_factory=list)
-    rounds: int = 0
     error: str = ""
     """The key of why it cannot be; empty where it can."""
 
@@ -82,78 +89,84 @@ def measure(library: Library, plan: TunePlan, clock: Callable[[], float] = time.
             if not writes(model):
                 raise ModelLoadFailed("tune.no_text", file=plan.params.model_path)
             tokens = _text(model, context.n_ctx)
-            count = _prompt_length(context, tokens, plan.seconds * PROMPT_SHARE, clock)
-        figures = [Figures(number, load_s=load_s) for number in range(len(plan.trials))]
+            count = plan.n_prompt or _prompt_length(context, tokens, plan.seconds * PROMPT_SHARE, clock)
+        figures = [Figures(number, load_s=load_s, n_prompt=count) for number in range(len(plan.trials))]
         spent = 0.0
-        for number in range(MAX_ROUNDS):
+        for _ in range(MAX_ROUNDS):
             round_begun = clock()
             for trial, result in zip(plan.trials, figures, strict=True):
                 if result.error or clock() >= until:
                     continue
-                _round(model, replace(plan.params, **trial), plan.n_sequences, tokens[:count], result, clock)
+                # Too many threads on a busy machine are a thousand times slower: they must not take the others' time.
+                watch = _Watch(clock, clock() + (until - round_begun) / (4 * len(plan.trials)))
+                _round(model, replace(plan.params, **trial), plan.n_sequences, tokens[:count], result, watch)
                 result.resident_bytes = max(result.resident_bytes, resident_bytes())
                 result.vram_bytes = max(result.vram_bytes, before - free_vram(library))
                 yield result
             spent = max(spent, clock() - round_begun)
-            if clock() + spent > until or number + 1 == MAX_ROUNDS:
+            if clock() + spent > until:
                 return
 
 
+@dataclass(frozen=True, slots=True)
+class _Watch:
+    """What time it is, and when a setting has had enough of it."""
+
+    now: Callable[[], float]
+    until: float
+
+    @property
+    def is_over(self) -> bool:
+        return self.now() >= self.until
+
+
 def _round(
-    model: Model,
-    params: LoadParams,
-    n_sequences: int,
-    prompt: Sequence[int],
-    result: Figures,
-    clock: Callable[[], float],
+    model: Model, params: LoadParams, n_sequences: int, prompt: Sequence[int], result: Figures, watch: _Watch
 ) -> None:
     try:
         with closing(Context.open(model, params)) as context:
             result.n_threads = context.n_threads
-            answer = _one(context, prompt, result, clock)
-        if not result.rounds:
+            answer = _one(context, prompt, result, watch)
+        if not result.answer:
             result.answer = answer
-        if n_sequences > 1 and not model.spoils_sequences:
+        if n_sequences > 1 and not model.spoils_sequences and not (watch.is_over and result.together):
             with closing(Context.open(model, replace(params, n_parallel=n_sequences))) as context:
-                rate = _several(context, prompt, n_sequences, clock)
-                result.together = max(result.together or 0.0, rate)
-        result.rounds += 1
+                result.together.append(_several(context, prompt[:SHARED], n_sequences, watch))
     except HoshikageError as error:
         result.error = error.key
 
 
-def _one(context: Context, prompt: Sequence[int], result: Figures, clock: Callable[[], float]) -> list[int]:
+def _one(context: Context, prompt: Sequence[int], result: Figures, watch: _Watch) -> list[int]:
     """The likeliest tokens behind the prompt; the rates are in the figures then."""
     _decode(context, prompt[:2], 0)  # a graphics card prepares itself in its first decode
     context.clear()
-    begun = clock()
+    begun = watch.now()
     token = likeliest(context.logits(_decode(context, prompt, 0)), context)
-    context.synchronize()
-    result.prompt = max(result.prompt, len(prompt) / (clock() - begun))
+    result.prompt.append(len(prompt) / (watch.now() - begun))
     answer, batch = [token], context.batch
-    begun = clock()
-    for step in range(ANSWER):
+    begun = watch.now()
+    while len(answer) <= ANSWER and not (watch.is_over and len(answer) > FEWEST):
         batch.clear()
-        index = batch.add(answer[-1], len(prompt) + step, 0, True)
+        index = batch.add(answer[-1], len(prompt) + len(answer) - 1, 0, True)
         context.decode()
         answer.append(likeliest(context.logits(index), context))
-    result.generation = max(result.generation, ANSWER / (clock() - begun))
+    result.generation.append((len(answer) - 1) / (watch.now() - begun))
     return answer
 
 
-def _several(context: Context, prompt: Sequence[int], count: int, clock: Callable[[], float]) -> float:
+def _several(context: Context, prompt: Sequence[int], count: int, watch: _Watch) -> float:
     """Tokens a second of so many texts together."""
-    batch = context.batch
-    short = prompt[:SHORTEST_PROMPT]
-    tokens = [likeliest(context.logits(_decode(context, short, number)), context) for number in range(count)]
-    begun = clock()
-    for step in range(TOGETHER):
+    batch, steps = context.batch, 0
+    tokens = [likeliest(context.logits(_decode(context, prompt, number)), context) for number in range(count)]
+    begun = watch.now()
+    while steps < TOGETHER and not (watch.is_over and steps):
         batch.clear()
         for number, token in enumerate(tokens):
-            batch.add(token, len(short) + step, number, True)
+            batch.add(token, len(prompt) + steps, number, True)
         context.decode()
         tokens = [likeliest(context.logits(number), context) for number in range(count)]
-    return count * TOGETHER / (clock() - begun)
+        steps += 1
+    return count * steps / (watch.now() - begun)
 
 
 def _decode(context: Context, tokens: Sequence[int], sequence: int) -> int:

@@ -57,6 +57,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "今の設定より {percent} % 以上よいものはありません。",
         "Nothing is better than what there is by {percent} % or more.",
     ),
+    "why_few": (
+        "時間が足りず、くり返して測れませんでした。一度だけの値からは選びません。`--budget` を増やしてください。",
+        "There was no time to measure more than once, and nothing is chosen by that. Give it more with `--budget`.",
+    ),
     "why_answer": (
         "{setting}: 応答の時間が {percent} % 短くなります。",
         "{setting}: answers take {percent} % less time.",
@@ -80,6 +84,12 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "why_alone": (
         "まとめても一つのときよりよくならないため、{setting} だけにします。",
         "All together is no better than the best alone: only {setting} stays.",
+    ),
+    "why_busy": (
+        "この PC ではほかのプログラムも計算中です。値が不確かなため保存せず、スレッド数は測っていません。"
+        "静かなときに測り直してください。",
+        "Other programs compute on this machine, too: figures are uncertain, so that nothing is stored, and threads "
+        "were not measured. Measure again when it is quiet.",
     ),
     "why_yours": (
         "自分で決めた設定はそのままです: {names}",

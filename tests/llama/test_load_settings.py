@@ -308,3 +308,17 @@ def test_tries_end_at_the_least() -> None:
     assert list(tries(32, 9, minimum=1)) == [9, 5, 1]
     assert list(tries(2, -5, minimum=1)) == [1]
     assert list(tries(0, 0, minimum=0)) == [0]
+
+
+@pytest.mark.native
+def test_weights_may_stay_as_the_file_has_them_and_prompts_be_computed_in_smaller_parts(
+    libraries: dict[str, Path], demo_model: Path
+) -> None:
+    plain, packed, small = load(libraries["v0.5.0"], demo_model, {}, {"repack": False}, {"n_ubatch": 64})
+    assert any("CPU_REPACK" in line for line in plain["log"])
+    assert not any("CPU_REPACK" in line for line in packed["log"])
+    assert len(packed["ids"]) == len(plain["ids"])
+    assert small["ids"] == plain["ids"]
+    assert any("n_ubatch" in line and line.split()[-1] == "64" for line in small["log"])
+    (old,) = load(libraries["b4529"], demo_model, {"repack": False})
+    assert (old["error"], old["status"], old["details"]["first"]) == ("NotSupported", 501, "b6122")
