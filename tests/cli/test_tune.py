@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from hoshikage.cli import tune
+from hoshikage.cli.client import Server
 from hoshikage.cli.tune_choice import Chosen, Figures, Reason, Trial
 from hoshikage.cli.tune_run import Measured, measure
 from hoshikage.errors import ModelLoadFailed
@@ -142,7 +143,7 @@ def test_it_does_not_measure_beside_answers(cli: Cli, known: Registry, monkeypat
         def status(self) -> dict[str, Any]:
             return {"queue": {"running": 1, "waiting": 2}}
 
-    monkeypatch.setattr(tune.Server, "of", lambda _context: Busy())
+    monkeypatch.setattr(Server, "of", lambda _context: Busy())
     ran = cli("tune", "demo")
     assert (ran.status, ran.out) == (1, "")
     assert "The server is answering (running 1, waiting 2)" in ran.err

@@ -83,7 +83,8 @@ def test_what_is_damaged_is_none_and_the_model_stays(registry: Registry, model: 
 
 
 def test_only_objects_are_choices() -> None:
-    assert [parse_tuned(value) for value in (None, [], "x", 1, {})] == [None] * 5
+    values: tuple[Any, ...] = (None, [], "x", 1, {})
+    assert [parse_tuned(value) for value in values] == [None] * 5
 
 
 @pytest.mark.parametrize(
