@@ -15,13 +15,13 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import Context
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeVar
 
 from hoshikage.dispatch import copy_worth
 from hoshikage.dispatch.copy_worth import DiskFacts, Verdict, verdict
 from hoshikage.dispatch.ramdisk import CopyCancelled, Held, Notice, RamDisk
+from hoshikage.frozen import Frozen
 from hoshikage.messages import Language, text
 
 T = TypeVar("T")
@@ -36,8 +36,7 @@ NICE: Final = 10
 """By so much does the copying thread stand behind everybody else's."""
 
 
-@dataclass(frozen=True, slots=True)
-class CopyStatus:
+class CopyStatus(Frozen, frozen=True):
     """How it stands with the copy, for /v1/status."""
 
     state: CopyPhase = "off"
@@ -75,13 +74,13 @@ class _Gate:
             self._changed.notify_all()
 
 
-@dataclass(slots=True, eq=False)
 class _Copying:
     """One copy that is being made."""
 
-    file: Path
-    gate: _Gate
-    task: asyncio.Task[None] | None = None
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.gate = _Gate()
+        self.task: asyncio.Task[None] | None = None
 
 
 class Copier:
@@ -190,7 +189,7 @@ class Copier:
         if self._job is not None:
             self._job.gate.set(is_open=True)
         elif self._wish is not None:
-            job = self._job = _Copying(self._wish, _Gate())
+            job = self._job = _Copying(self._wish)
             self._wish = None
             job.task = asyncio.create_task(self._run(job))
 

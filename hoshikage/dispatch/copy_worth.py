@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import mmap
 import os
-import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from hoshikage import gguf
 from hoshikage.dispatch.headroom import available_memory
+from hoshikage.frozen import Frozen
 
 SLOW: Final = float(2**30)
 """Bytes a second. A disk that reads less keeps a load waiting: the library takes up some 2 GiB/s from memory."""
@@ -51,8 +50,7 @@ REMOTE: Final = frozenset((*_NETWORK, *(f"fuse.{name}" for name in _FUSE)))
 IN_MEMORY: Final = frozenset(("tmpfs", "ramfs", "hugetlbfs"))
 
 
-@dataclass(frozen=True, slots=True)
-class DiskFacts:
+class DiskFacts(Frozen, frozen=True):
     """What is known of a model's file after its load."""
 
     size: int
@@ -68,14 +66,13 @@ class DiskFacts:
     """Bytes of memory."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Frozen, frozen=True):
     """Whether a copy is made. `why`: `remote`, `slow`, `not_kept`, `short`, `asked`; or `in_memory`, `small`, `fast`,
     `stays` against it."""
 
     wanted: bool
     why: str
-    rate: float | None = field(default=None, compare=False)
+    rate: float | None = None
 
 
 def verdict(facts: DiskFacts) -> Verdict:
@@ -142,7 +139,7 @@ def read_rate(file: Path, may_go_on: Callable[[], bool]) -> float | None:
                 if os.preadv(descriptor, [buffer], number * blocks // min(blocks, PROBES) * PROBE) != PROBE:
                     break
                 rates.append(PROBE / (time.perf_counter() - begun))
-            return statistics.median(rates) if rates else None
+            return sorted(rates)[len(rates) // 2] if rates else None
     except OSError:
         return None
     finally:

@@ -6,18 +6,18 @@ import errno
 import hashlib
 import os
 import stat
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from hoshikage import gguf
 from hoshikage.dispatch.private_folder import COPY, Doubt
+from hoshikage.frozen import Frozen
 
 ONE_FILE: Final = "weights.gguf"
 
 
-@dataclass(frozen=True, slots=True)
-class SourceFile:
+class SourceFile(Frozen, frozen=True):
     """One file of the model. `identity`: device, inode, size, times of the last change to content and to inode."""
 
     file: Path
@@ -35,8 +35,7 @@ class SourceFile:
             raise Doubt("dispatch.ramdisk_changed", file=str(self.file))
 
 
-@dataclass(frozen=True, slots=True)
-class SourceFiles:
+class SourceFiles(Frozen, frozen=True):
     """All files of a model. Made by `of`."""
 
     file: Path

@@ -4,9 +4,9 @@ Any thread; pure."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
+from hoshikage.frozen import Frozen
 from hoshikage.option import Value
 from hoshikage.options import OPTIONS
 from hoshikage.params import LoadParams
@@ -28,8 +28,7 @@ _ROWS: Final = {row.name: row for row in OPTIONS if row.name in GUARDED}
 _UNSET: Final = LoadParams("")
 
 
-@dataclass(frozen=True, slots=True)
-class Tuned:
+class Tuned(Frozen, frozen=True):
     """One choice. `values` are as own options stand in the file, by their names."""
 
     library: str

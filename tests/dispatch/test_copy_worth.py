@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 
 from hoshikage.dispatch import copy_worth
-from hoshikage.dispatch.copy_worth import DiskFacts, Verdict, verdict
+from hoshikage.dispatch.copy_worth import DiskFacts, verdict
 
 GIB: Final = 2**30
 FACTS: Final = DiskFacts(
@@ -38,7 +38,8 @@ FACTS: Final = DiskFacts(
     ],
 )
 def test_what_follows_from_the_facts(changed: dict[str, object], wanted: bool, why: str) -> None:
-    assert verdict(replace(FACTS, **changed)) == Verdict(wanted, why)  # type: ignore[arg-type]  # fields by name
+    found = verdict(replace(FACTS, **changed))  # type: ignore[arg-type]  # fields by name
+    assert (found.wanted, found.why) == (wanted, why)
 
 
 MOUNTS: Final = (
