@@ -28,7 +28,7 @@ def write_decoder(
     scale: float = 0.2,
     texts: Mapping[int, str] | None = None,
     types: Mapping[int, int] | None = None,
-    extra: Mapping[str, str | int | float] | None = None,
+    extra: Mapping[str, str | int | float | list[int]] | None = None,
     merged: Callable[[str, Any], Any] = lambda _name, values: values,
     biases: Mapping[str, Any] | None = None,
 ) -> Path:
@@ -65,7 +65,9 @@ def write_decoder(
     for name, token in (("unk", 0), ("bos", 1), ("eos", 2)):
         getattr(writer, f"add_{name}_token_id")(token)
     for name, value in (extra or {}).items():
-        add = {str: writer.add_string, int: writer.add_uint32, float: writer.add_float32}[type(value)]
+        add = {str: writer.add_string, int: writer.add_uint32, float: writer.add_float32, list: writer.add_array}[
+            type(value)
+        ]
         add(name, value)
 
     def matrix(name: str, rows: int, columns: int) -> None:

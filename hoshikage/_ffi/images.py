@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hoshikage._ffi.layout import Layout
+from hoshikage._ffi.layout import Field, Layout
 from hoshikage._ffi.layouts import FIELDS
 from hoshikage._ffi.recognition import DefaultImage
 from hoshikage._ffi.types import IMAGE_BYTES, Image, c_void_p
@@ -53,7 +53,9 @@ def patched_at(default: DefaultImage, patches: Iterable[Patch]) -> Image:
     return image
 
 
-def patched(default: DefaultImage, layout: Layout, values: Mapping[str, float]) -> Image:
+def patched(
+    default: DefaultImage, layout: Layout, values: Mapping[str, float], fields: Mapping[str, Field] = FIELDS
+) -> Image:
     """The default image with `values` in place. KeyError for a field that the layout does not have."""
     offsets = layout.offsets()
-    return patched_at(default, [Patch(offsets[name], FIELDS[name].code, value) for name, value in values.items()])
+    return patched_at(default, [Patch(offsets[name], fields[name].code, value) for name, value in values.items()])

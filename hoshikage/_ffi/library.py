@@ -8,14 +8,15 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Final
 
-from hoshikage._ffi import backends, features, penalties
+from hoshikage._ffi import backends, features, mtmd, penalties
 from hoshikage._ffi.callbacks import LEVELS, LEVELS_UP_TO_B3995, LogLines, LogSink
 from hoshikage._ffi.images import default_image, patched
 from hoshikage._ffi.layout import CALIBRATED, Calibrated, Layout
 from hoshikage._ffi.layouts import CONTEXT_LAYOUTS, MODEL_LAYOUTS
+from hoshikage._ffi.mtmd import Mtmd
 from hoshikage._ffi.opening import Files
 from hoshikage._ffi.recognition import DefaultImage, Unrecognised, confirm, recognise
-from hoshikage._ffi.signatures import GGML, LLAMA, ONE_OF
+from hoshikage._ffi.signatures import GGML, LLAMA, ONE_OF, bound
 from hoshikage._ffi.types import Image, LogCallback
 from hoshikage.errors import FunctionsMissing, LayoutUnknown, LibraryUnavailable, NotSupported
 from hoshikage.infos import DeviceInfo, LibraryInfo
@@ -45,6 +46,7 @@ class Library:
         self.model_default = default_image(self.api.llama_model_default_params)
         self.context_default = default_image(self.api.llama_context_default_params)
         self._open = False
+        self._mtmd: Mtmd | None = None
 
     def recognise(
         self,
@@ -108,6 +110,12 @@ class Library:
             if (first := features.FIRST.get(feature)) is not None:
                 raise NotSupported("library.feature_since", feature=feature, version=self.version, first=first)
             raise NotSupported("library.feature_lacking", feature=feature, version=self.version)
+
+    def media(self) -> Mtmd:
+        """What makes pictures and sound into what a model reads. Raises NotSupported where the library has it not."""
+        if self._mtmd is None:
+            self._mtmd = mtmd.bind(self._files, self.log_lines.callback)
+        return self._mtmd
 
     def model_params(self, values: dict[str, float]) -> Image:
         return patched(self.model_default, self.model_layout, values)
@@ -198,16 +206,7 @@ def load(
 
 def bind(files: Files) -> SimpleNamespace:
     """All functions of the tables, with their types. Every missing needed one is named in one LibraryUnavailable."""
-    api = SimpleNamespace()
-    missing: list[str] = []
-    for row in (*LLAMA, *GGML):
-        function = next(filter(None, map(files.find, (row.name, *row.older))), None)
-        if function is not None:
-            c_function: object = function
-            c_function.restype, c_function.argtypes = row.result, row.arguments  # type: ignore[attr-defined]
-        elif row.needed:
-            missing.append(row.name)
-        setattr(api, row.name, function)
+    api, missing = bound(files.find, (*LLAMA, *GGML))
     missing += [" / ".join(group) for group in ONE_OF if not any(getattr(api, name) for name in group)]
     if missing:
         raise FunctionsMissing("library.functions_missing", file=str(files.path), names=", ".join(missing))

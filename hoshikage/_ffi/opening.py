@@ -40,8 +40,15 @@ class Files:
 
     def find(self, name: str) -> Callable[..., Any] | None:
         """The function of that name, or None. dlsym also searches what libllama depends on; Windows does not."""
-        result = (_function(handle, name) for handle in (self._llama, *self._ggml))
+        result = (function_of(handle, name) for handle in (self._llama, *self._ggml))
         return next((function for function in result if function is not None), None)
+
+    def neighbour(self, name: str) -> ctypes.CDLL | None:
+        """The library of that name in place of `llama`, in the same folder; None where there is none that opens."""
+        own = self.path.name
+        names = dict.fromkeys((own.replace("llama", name, 1), f"lib{name}{self.path.suffix}", f"{name}.dll"))
+        files = (self.path.with_name(each) for each in names if each != own)
+        return next(filter(None, (_open_or_none(file) for file in files if file.is_file())), None)
 
     def _open_ggml(self) -> list[ctypes.CDLL]:
         """The ggml files beside libllama, in whatever order they can be opened in."""
@@ -69,7 +76,8 @@ def _open_or_none(path: Path) -> ctypes.CDLL | None:
         return None
 
 
-def _function(handle: ctypes.CDLL, name: str) -> Callable[..., Any] | None:
+def function_of(handle: ctypes.CDLL, name: str) -> Callable[..., Any] | None:
+    """The function of that name, or None."""
     try:
         # Indexing makes a new function object each time, so that no two rows share its argument types.
         return handle[name]

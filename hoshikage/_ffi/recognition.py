@@ -7,10 +7,10 @@ is, its padding is either left alone or zeroed throughout (as compilers do), and
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from hoshikage._ffi.layout import Layout
+from hoshikage._ffi.layout import Field, Layout
 from hoshikage._ffi.layouts import FIELDS
 
 
@@ -32,9 +32,9 @@ class Unrecognised(ValueError):
         self.difference = difference
 
 
-def recognise(image: DefaultImage, layouts: Sequence[Layout]) -> Layout:
+def recognise(image: DefaultImage, layouts: Sequence[Layout], fields: Mapping[str, Field] = FIELDS) -> Layout:
     """The one layout that the image has. Raises Unrecognised."""
-    matches = matching(image, layouts)
+    matches = matching(image, layouts, fields)
     if matches:
         smallest = min(matches, key=lambda layout: len(layout.offsets()))
         rivals = [layout.name for layout in matches if not _extends(layout, smallest)]
@@ -43,44 +43,44 @@ def recognise(image: DefaultImage, layouts: Sequence[Layout]) -> Layout:
             # every field of the smallest, so using only those is right whichever it is.
             return smallest
         raise Unrecognised(smallest.name, f"also fits {', '.join(rivals)}")
-    faults = {layout.name: differences(image, layout) for layout in layouts}
+    faults = {layout.name: differences(image, layout, fields) for layout in layouts}
     nearest = min(faults, key=lambda name: len(faults[name]))
     raise Unrecognised(nearest, "; ".join(faults[nearest][:4]))
 
 
-def matching(image: DefaultImage, layouts: Sequence[Layout]) -> list[Layout]:
+def matching(image: DefaultImage, layouts: Sequence[Layout], fields: Mapping[str, Field] = FIELDS) -> list[Layout]:
     """The layouts that the image does not contradict."""
-    return [layout for layout in layouts if next(_differences(image, layout), None) is None]
+    return [layout for layout in layouts if next(_differences(image, layout, fields), None) is None]
 
 
 def confirm(image: DefaultImage, layout: Layout) -> None:
     """Raises Unrecognised where a field that was placed by behaviour is not written or holds no known default."""
-    result = list(_field_differences(image, layout))
+    result = list(_field_differences(image, layout, FIELDS))
     if result:
         raise Unrecognised(layout.name, "; ".join(result[:4]))
 
 
-def differences(image: DefaultImage, layout: Layout) -> list[str]:
+def differences(image: DefaultImage, layout: Layout, fields: Mapping[str, Field] = FIELDS) -> list[str]:
     """What of the image does not fit the layout, in words; empty where it fits."""
-    return list(_differences(image, layout))
+    return list(_differences(image, layout, fields))
 
 
-def _differences(image: DefaultImage, layout: Layout) -> Iterator[str]:
-    yield from _field_differences(image, layout)
+def _differences(image: DefaultImage, layout: Layout, fields: Mapping[str, Field]) -> Iterator[str]:
+    yield from _field_differences(image, layout, fields)
     if image.written is not None:
-        spans = (range(offset, offset + FIELDS[name].size) for name, offset in layout.offsets().items())
+        spans = (range(offset, offset + fields[name].size) for name, offset in layout.offsets().items())
         yield from _stray_bytes(image.data, image.written, set().union(*spans), layout.size)
 
 
-def _field_differences(image: DefaultImage, layout: Layout) -> Iterator[str]:
+def _field_differences(image: DefaultImage, layout: Layout, fields: Mapping[str, Field]) -> Iterator[str]:
     for name, offset in layout.offsets().items():
-        field = FIELDS[name]
+        field = fields[name]
         span = range(offset, offset + field.size)
         if image.written is not None and not image.written.issuperset(span):
             yield f"{name}@{offset} is not written"
             continue
         (value,) = struct.unpack_from(field.code.replace("?", "B"), image.data, offset)
-        if value not in field.defaults:
+        if field.defaults and value not in field.defaults:
             allowed = " or ".join(f"{default:g}" for default in field.defaults)
             yield f"{name}@{offset} is {value:g}, expected {allowed}"
 

@@ -7,8 +7,10 @@ of the vocabulary's functions is a llama_vocab; up to b4435 it was the llama_mod
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Final
+from types import SimpleNamespace
+from typing import Any, Final
 
 from hoshikage._ffi.types import (
     Image,
@@ -55,6 +57,20 @@ def optional(name: str, result: Param, *arguments: Param, older: tuple[str, ...]
 
 def needed(name: str, result: Param, *arguments: Param, older: tuple[str, ...] = ()) -> Function:
     return Function(name, result, arguments, older)
+
+
+def bound(find: Callable[[str], Any], rows: Iterable[Function]) -> tuple[SimpleNamespace, list[str]]:
+    """The functions of these rows, with their types, by today's names; and the needed ones that `find` has not."""
+    api = SimpleNamespace()
+    missing: list[str] = []
+    for row in rows:
+        function = next(filter(None, map(find, (row.name, *row.older))), None)
+        if function is not None:
+            function.restype, function.argtypes = row.result, row.arguments
+        elif row.needed:
+            missing.append(row.name)
+        setattr(api, row.name, function)
+    return api, missing
 
 
 LLAMA: Final = (

@@ -146,7 +146,10 @@ class Context(Owner):
         """
         struct = self.batch.struct
         struct.n_tokens = self.batch.n_tokens
-        code: int = self._decode(self.pointer, struct)
+        return self.decoded(self._decode(self.pointer, struct))
+
+    def decoded(self, code: int) -> bool:
+        """What `decode` says where llama_decode returned this."""
         # An abort is 2 today and a failure like any other on some backends; up to b3995 it is 0, with wrong results.
         if self.abort.is_set:
             return False

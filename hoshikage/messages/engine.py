@@ -229,6 +229,48 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "This model does not read sound. Give it a projector (mmproj) that does with `hoshikage add … --mmproj`, or "
         "use a model that can.",
     ),
+    "projector_refused": (
+        "画像や音声を読ませる部品 {path} をこのモデルに使えません。ライブラリの説明: {reason}",
+        "The projector {path} cannot be used with this model. The library says: {reason}",
+    ),
+    "media_packages": (
+        "画像と音声を読むには追加の部品が要ります: pip install 'hoshikage[media]'",
+        "Reading pictures and sound needs further packages: pip install 'hoshikage[media]'",
+    ),
+    "picture_large": (
+        "画像が大きすぎます（{width} × {height}。{maximum} 画素まで）。",
+        "The picture is too large ({width} × {height}; at most {maximum} pixels).",
+    ),
+    "picture_unreadable": (
+        "画像を読めません（PNG、JPEG、GIF、BMP、WebP が使えます）: {reason}",
+        "The picture cannot be read; it has to be PNG, JPEG, GIF, BMP or WebP: {reason}",
+    ),
+    "sound_long": (
+        "音声が長すぎます（{seconds} 秒。{maximum} 秒まで）。",
+        "The sound is too long ({seconds} s; at most {maximum}).",
+    ),
+    "sound_unreadable": (
+        "音声を読めません（WAV、MP3、FLAC が使えます）: {reason}",
+        "The sound cannot be read; it has to be WAV, MP3 or FLAC: {reason}",
+    ),
+    "medium_refused": (
+        "ライブラリが画像か音声を受け付けません（コード {code}）: {reason}",
+        "The library refuses the picture or sound (code {code}): {reason}",
+    ),
+    "medium_failed": (
+        "ライブラリが画像か音声の計算に失敗しました（コード {code}）。",
+        "The library could not compute the picture or sound (code {code}).",
+    ),
+    "medium_large": (
+        "画像は {n_tokens} トークンになり、一度に計算できる {maximum} を超えます。N_BATCH を大きくするか、"
+        "小さい画像にしてください。",
+        "The picture becomes {n_tokens} tokens, more than the {maximum} that are computed at once. Raise N_BATCH, or "
+        "send a smaller picture.",
+    ),
+    "medium_last": (
+        "チャットテンプレートが画像か音声を最後に置くため、答えを始められません。後ろに文を加えてください。",
+        "The chat template puts the picture or sound last, so that no answer can begin. Add a text behind it.",
+    ),
     # embeddings and ranking
     "no_embedding": (
         "モデルから埋め込みを得られませんでした。",

@@ -305,6 +305,12 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "The library in use cannot read pictures and sound: libmtmd is needed, which lies beside libllama in "
         "llama.cpp's official builds. Missing: {names}",
     ),
+    "media_unknown": (
+        "いまのライブラリの libmtmd は知らない形なので、画像と音声には使いません（最も近い形 {nearest}: "
+        "{difference}）。Hoshikage を新しくするか、別のリリースを `hoshikage lib install` で入れてください。",
+        "The libmtmd of the library in use is of an unknown layout, so it is not used for pictures and sound (nearest "
+        "{nearest}: {difference}). Update Hoshikage, or run `hoshikage lib install` for another release.",
+    ),
     "handshake_failed": (
         "ライブラリ {file} は見かけと異なる動きをしました（{check}: 期待 {expected}、実際 {found}）。"
         "別のリリースを `hoshikage lib install --release リリース` で入れてください。",

@@ -1,0 +1,96 @@
+"""libmtmd, which makes pictures and sound into what a model reads: found, bound and recognised. One thread.
+
+It lies beside libllama in official builds, or its functions are in the same file.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import secrets
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import SimpleNamespace
+from typing import Any, Final
+
+from hoshikage._ffi.images import default_image, patched
+from hoshikage._ffi.layout import Field, Layout
+from hoshikage._ffi.mtmd_layouts import FIELDS, FUNCTIONS, LAYOUTS
+from hoshikage._ffi.opening import Files, function_of
+from hoshikage._ffi.recognition import Unrecognised, recognise
+from hoshikage._ffi.signatures import bound
+from hoshikage._ffi.types import Image, LogCallback, c_bool, c_char_p, c_int32, c_size_t, c_uint64, c_void_p
+from hoshikage.errors import NotSupported
+
+MARKER_BYTES: Final = 256
+"""mtmd_input_text got a text_len in its midst. A text of 256 bytes that is parsed with its special tokens and without
+BOS reads the same in both forms: the length's lowest byte is the older add_special (0), the next its parse_special."""
+
+
+class _Text(ctypes.Structure):
+    """mtmd_input_text, in its newer form."""
+
+    _fields_ = [("text", c_char_p), ("text_len", c_uint64), ("add_special", c_bool), ("parse_special", c_bool)]
+
+
+class Mtmd:
+    """The functions on `api` by today's names, and what is made for them."""
+
+    def __init__(self, api: SimpleNamespace, layout: Layout, default: Any, fields: Mapping[str, Field]) -> None:
+        self.api = api
+        self.layout = layout
+        self._default = default
+        self._fields = fields
+        marker = secrets.token_hex(MARKER_BYTES // 2).encode()
+        self._marker = ctypes.create_string_buffer(marker)
+        self._text = _Text(marker, MARKER_BYTES, False, True)
+
+    def params(self, values: Mapping[str, float]) -> Image:
+        """The default parameters with our marker and these values; those that the release has not are passed over."""
+        known = self.layout.offsets()
+        given = {name: value for name, value in values.items() if name in known}
+        given["media_marker"] = ctypes.addressof(self._marker)
+        return patched(self._default, self.layout, given, self._fields)
+
+    def tokenize(self, context: int, chunks: int, bitmap: int) -> int:
+        """Makes the chunks of one picture or sound, with the texts that the model wants around it."""
+        bitmaps = (c_void_p * 1)(bitmap)
+        code: int = self.api.mtmd_tokenize(context, chunks, ctypes.addressof(self._text), ctypes.addressof(bitmaps), 1)
+        return code
+
+    def text_tokens(self, chunk: int) -> list[int]:
+        """The tokens of a chunk that is text."""
+        count = c_size_t()
+        address = self.api.mtmd_input_chunk_get_tokens_text(chunk, ctypes.addressof(count))
+        return [] if not address else (c_int32 * count.value).from_address(address)[:]
+
+    def decode(self, context: int, llama: int, chunk: int, data: int, place: tuple[int, int], n_batch: int) -> int:
+        """What llama_decode returned for the chunk's embeddings. `place`: the first position, and the sequence."""
+        after = c_int32()
+        code: int = self.api.mtmd_helper_decode_image_chunk(
+            context, llama, chunk, data, *place, n_batch, ctypes.addressof(after), None, None
+        )
+        return code
+
+
+def bind(files: Files, log: LogCallback) -> Mtmd:
+    """Raises NotSupported where there is no libmtmd, or none whose structure is known."""
+    api, missing = bound(_finder(files), FUNCTIONS)
+    if missing:
+        raise NotSupported("library.media_lacking", names=", ".join(missing))
+    if (set_log := api.mtmd_helper_log_set or api.mtmd_log_set) is not None:
+        set_log(log, None)
+    default = default_image(api.mtmd_context_params_default)
+    fields = {**FIELDS, "media_marker": Field("P", (api.mtmd_default_marker(),))}
+    try:
+        layout = recognise(default, LAYOUTS, fields)
+    except Unrecognised as refusal:
+        raise NotSupported("library.media_unknown", nearest=refusal.nearest, difference=refusal.difference) from None
+    return Mtmd(api, layout, default, fields)
+
+
+def _finder(files: Files) -> Callable[[str], Any]:
+    """What finds a function of libmtmd: in libllama's own file, else in the one beside it."""
+    if files.find("mtmd_init_from_file") is not None:
+        return files.find
+    handle = files.neighbour("mtmd")
+    return (lambda _name: None) if handle is None else partial(function_of, handle)
