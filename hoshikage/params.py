@@ -285,6 +285,13 @@ Task = WordTask | Embedding | Ranking
 Work = GenerationRequest | Task
 
 
+def needs_words_alone(work: Work | None) -> bool:
+    """Whether a vocabulary and a template suffice for it. What a picture becomes only its projector knows."""
+    if isinstance(work, Counting):
+        return not (isinstance(work.request.prompt, ChatPrompt) and work.request.prompt.media)
+    return isinstance(work, WordTask)
+
+
 class LoadParams(Frozen, frozen=True):
     """What a runner needs to load one model with the library it was started with."""
 

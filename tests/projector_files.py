@@ -18,6 +18,8 @@ IMAGE_SIZE: Final = 56
 PATCH: Final = 14
 LLAVA_TOKENS: Final = (IMAGE_SIZE // PATCH) ** 2
 N_MEL: Final = 128
+STACK: Final = 12
+SOUND_TOKENS: Final = 1500 // STACK
 SECTIONS: Final = (4, 6, 6, 0)
 """How M-RoPE divides a head of 32 values among time, height and width."""
 
@@ -112,13 +114,13 @@ def write_qwen2vl(file: Path, n_embd: int = N_EMBD) -> Path:
 
 
 def write_ultravox(file: Path, n_embd: int = N_EMBD) -> Path:
-    """Whisper's encoder and Ultravox's projector: half a minute of sound is 188 tokens."""
+    """Whisper's encoder and Ultravox's projector: half a minute of sound is SOUND_TOKENS."""
     writer = _Writer(file, 23)
     writer.gguf.add_string("clip.projector_type", "ultravox")
     writer.gguf.add_bool("clip.has_audio_encoder", True)
     writer.sizes("audio", n_embd)
     writer.gguf.add_uint32("clip.audio.num_mel_bins", N_MEL)
-    writer.gguf.add_uint32("clip.audio.projector.stack_factor", 8)
+    writer.gguf.add_uint32("clip.audio.projector.stack_factor", STACK)
     writer.tensor("a.conv1d.1.weight", WIDTH, N_MEL, 3, scale=0.1, half=True)
     writer.tensor("a.conv1d.1.bias", WIDTH, 1)
     writer.tensor("a.conv1d.2.weight", WIDTH, WIDTH, 3, scale=0.1, half=True)
@@ -126,8 +128,8 @@ def write_ultravox(file: Path, n_embd: int = N_EMBD) -> Path:
     writer.tensor("a.position_embd.weight", 1500, WIDTH)
     writer.norm("a.post_ln")
     writer.blocks("a")
-    writer.norm("mm.a.norm_pre", 8 * WIDTH, bias=False)
-    writer.matrix("mm.a.mlp.1", 2 * WIDTH, 8 * WIDTH, bias=False)
+    writer.norm("mm.a.norm_pre", STACK * WIDTH, bias=False)
+    writer.matrix("mm.a.mlp.1", 2 * WIDTH, STACK * WIDTH, bias=False)
     writer.norm("mm.a.norm_mid", WIDTH, bias=False)
     writer.matrix("mm.a.mlp.2", n_embd, WIDTH, bias=False)
     return writer.close()

@@ -146,6 +146,8 @@ class Library:
             self.api.llama_backend_free()
             # Python's own callback may be gone when C logs at the process's end; NULL is C's default, stderr.
             self.api.llama_log_set(LogCallback(), None)
+            if self._mtmd is not None:
+                self._mtmd.set_log(LogCallback())
 
     def _layout(self, name: str, image: DefaultImage, known: Sequence[Layout], calibrated: Layout | None) -> Layout:
         try:

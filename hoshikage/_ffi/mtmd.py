@@ -18,7 +18,7 @@ from hoshikage._ffi.mtmd_layouts import FIELDS, FUNCTIONS, LAYOUTS
 from hoshikage._ffi.opening import Files, function_of
 from hoshikage._ffi.recognition import Unrecognised, recognise
 from hoshikage._ffi.signatures import bound
-from hoshikage._ffi.types import Image, LogCallback, c_bool, c_char_p, c_int32, c_size_t, c_uint64, c_void_p
+from hoshikage._ffi.types import Image, c_bool, c_char_p, c_int32, c_size_t, c_uint64, c_void_p
 from hoshikage.errors import NotSupported
 
 MARKER_BYTES: Final = 256
@@ -43,6 +43,11 @@ class Mtmd:
         marker = secrets.token_hex(MARKER_BYTES // 2).encode()
         self._marker = ctypes.create_string_buffer(marker)
         self._text = _Text(marker, MARKER_BYTES, False, True)
+
+    def set_log(self, callback: Any) -> None:
+        """As llama_log_set, where the release has it; a null one is C's own."""
+        if (set_log := self.api.mtmd_helper_log_set or self.api.mtmd_log_set) is not None:
+            set_log(callback, None)
 
     def params(self, values: Mapping[str, float]) -> Image:
         """The default parameters with our marker and these values; those that the release has not are passed over."""
@@ -72,20 +77,20 @@ class Mtmd:
         return code
 
 
-def bind(files: Files, log: LogCallback) -> Mtmd:
-    """Raises NotSupported where there is no libmtmd, or none whose structure is known."""
+def bind(files: Files, log: Any) -> Mtmd:
+    """`log` is its log callback. Raises NotSupported where there is no libmtmd, or none whose structure is known."""
     api, missing = bound(_finder(files), FUNCTIONS)
     if missing:
         raise NotSupported("library.media_lacking", names=", ".join(missing))
-    if (set_log := api.mtmd_helper_log_set or api.mtmd_log_set) is not None:
-        set_log(log, None)
     default = default_image(api.mtmd_context_params_default)
     fields = {**FIELDS, "media_marker": Field("P", (api.mtmd_default_marker(),))}
     try:
         layout = recognise(default, LAYOUTS, fields)
     except Unrecognised as refusal:
         raise NotSupported("library.media_unknown", nearest=refusal.nearest, difference=refusal.difference) from None
-    return Mtmd(api, layout, default, fields)
+    mtmd = Mtmd(api, layout, default, fields)
+    mtmd.set_log(log)
+    return mtmd
 
 
 def _finder(files: Files) -> Callable[[str], Any]:

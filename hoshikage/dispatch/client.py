@@ -28,7 +28,7 @@ from hoshikage.dispatch.totals import Totals
 from hoshikage.dispatch.tries import ACCOUNT, Answering, RunNote
 from hoshikage.dispatch.wanted import load_key, wanted_load, wanted_words
 from hoshikage.errors import InvalidRequest, ModelLoadFailed, QueueFull
-from hoshikage.params import GenerationRequest, WordTask, Work
+from hoshikage.params import GenerationRequest, Work, needs_words_alone
 from hoshikage.registry import ModelSpec
 from hoshikage.settings import Settings
 
@@ -188,7 +188,7 @@ class Dispatcher:
         """Which runners the request is for. Words are a loaded model's business only where nobody computes with it."""
         pool = await self._own_pool(spec)
         words = self._pools.vocabulary
-        if words is None or not isinstance(request, WordTask):
+        if words is None or not needs_words_alone(request):
             return pool
         lane = pool.queue.lane_of(load_key(spec))
         is_free = lane is not None and pool.queue.is_idle(lane.number) and pool.lifecycles[lane.number].is_ready

@@ -7,8 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from hoshikage.engine.album import Album
+from hoshikage.engine.spans import Spans
 from hoshikage.engine.thoughts import ThoughtLimit
 from hoshikage.errors import ContextLengthExceeded, InvalidRequest
+from hoshikage.llama.repair import WORDS_LOST
 from hoshikage.llama.templates import Templates
 from hoshikage.llama.vocab import Vocab
 from hoshikage.params import (
@@ -21,6 +24,7 @@ from hoshikage.params import (
     ThoughtBudget,
     TokenPrompt,
 )
+from hoshikage.params import Prompt as Prompted
 
 ANSWER_SHARE: Final = 8
 """This part of the context is kept for an answer, or less where less is asked for, before older turns stay."""
@@ -47,6 +51,8 @@ class Prompt:
     """Those behind which a grammar holds the answer, or in which no call is."""
     echo: tuple[bytes, ...] | None = None
     """The bytes of the tokens that are told back; None for nothing."""
+    spans: Spans | None = None
+    """Where in the tokens pictures and sounds stand, if some do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +67,22 @@ class _Opened:
 
 
 def prepare(
-    request: GenerationRequest, templates: Templates, vocab: Vocab, n_ctx: int, overflow: Overflow = "error"
+    request: GenerationRequest,
+    templates: Templates,
+    vocab: Vocab,
+    n_ctx: int,
+    overflow: Overflow = "error",
+    album: Album | None = None,
 ) -> Prompt:
     """Renders, tokenizes and measures the request's prompt. `overflow` stands for what the request does not say.
 
     Raises TemplateRefused, InvalidRequest for a prompt without a token, ContextLengthExceeded where no room is left
-    for one generated token.
+    for one generated token; and what `Album.tokens` raises.
     """
-    opened = _opened(request.prompt, templates, vocab)
+    opened = _opened(request.prompt, templates, vocab, album)
     shifts = (request.context_overflow or overflow) == "shift"
     if shifts and isinstance(request.prompt, ChatPrompt) and len(opened.tokens) > (room := _room(request, n_ctx)):
-        opened = _shifted(opened, request.prompt, lambda prompt: _opened(prompt, templates, vocab), room)
+        opened = _shifted(opened, request.prompt, lambda prompt: _opened(prompt, templates, vocab, album), room)
     tokens = opened.tokens
     given = len(tokens)
     wants_bos = vocab.add_bos and not isinstance(request.prompt, TokenPrompt)
@@ -99,6 +110,7 @@ def prepare(
         if request.grammar or request.calls
         else None,
         echo=_shown(request.prompt, tokens[-given:] if given else [], vocab) if request.echo else None,
+        spans=None if album is None else album.spans(tokens),
     )
 
 
@@ -160,9 +172,7 @@ def _stop_tokens(request: GenerationRequest, vocab: Vocab) -> frozenset[int]:
     return frozenset({*own, *filter(vocab.is_typed_control, usual), *gaps})
 
 
-def _opened(
-    prompt: ChatPrompt | TextPrompt | TokenPrompt | MixedPrompt | InfillPrompt, templates: Templates, vocab: Vocab
-) -> _Opened:
+def _opened(prompt: Prompted, templates: Templates, vocab: Vocab, album: Album | None) -> _Opened:
     if isinstance(prompt, TextPrompt):
         return _Opened(vocab.tokenize(prompt.text, parse_special=True), "prompt")
     if isinstance(prompt, TokenPrompt):
@@ -171,16 +181,26 @@ def _opened(
         return _Opened(mixed(prompt.parts, vocab, "prompt"), "prompt")
     if isinstance(prompt, InfillPrompt):
         return _Opened(_infill(prompt, vocab), prompt.param)
-    for medium in prompt.media:
-        raise InvalidRequest("engine.no_audio" if medium.kind == "audio" else "engine.no_images", param="messages")
     rendered = templates.render(prompt, datetime.now())
     tokens: list[int] = []
     for part in rendered.parts:
-        tokens += vocab.tokenize(part.text, parse_special=part.parse_special)
+        for text, medium in ((part.text, None),) if album is None else album.divided(part.text):
+            tokens += vocab.tokenize(text, parse_special=part.parse_special)
+            if medium is not None and album is not None:
+                tokens += album.tokens(medium)
     if prompt.before:
         before = checked(prompt.before, vocab, "context")
         tokens = before + (tokens[1:] if tokens[:1] == [vocab.bos] else tokens)
-    return _Opened(tokens, "messages", rendered.repairs, rendered.tail)
+    repairs = rendered.repairs
+    if WORDS_LOST not in repairs and _has_lost(prompt, rendered.text):
+        repairs = (*repairs, WORDS_LOST)
+    return _Opened(tokens, "messages", repairs, rendered.tail)
+
+
+def _has_lost(prompt: ChatPrompt, text: str) -> bool:
+    """Whether the template has left out a picture or sound of a message."""
+    said = "\n".join(message.content or "" for message in prompt.messages)
+    return any(medium.mark in said and medium.mark not in text for medium in prompt.media)
 
 
 def mixed(parts: Sequence[str | int], vocab: Vocab, param: str) -> list[int]:
@@ -228,7 +248,7 @@ def _infill(prompt: InfillPrompt, vocab: Vocab) -> list[int]:
 
 def _shown(prompt: object, given: list[int], vocab: Vocab) -> tuple[bytes, ...]:
     """What each of the given tokens stands for; joined, they are the prompt's text."""
-    pieces = [vocab.shown(token) for token in given]
+    pieces = [vocab.shown(token) if token >= 0 else b"" for token in given]
     if isinstance(prompt, TextPrompt) and b"".join(pieces) == b" " + prompt.text.encode():
         pieces[0] = pieces[0][1:]  # the space that SentencePiece puts in front
     return tuple(pieces)

@@ -9,6 +9,7 @@ from hoshikage.engine.costs import BatchCost
 from hoshikage.engine.sequence_pool import KvSequence
 from hoshikage.engine.session import Session
 from hoshikage.llama.context import MAX_PROPOSED
+from hoshikage.llama.projector import Piece
 
 
 class Running:
@@ -17,7 +18,7 @@ class Running:
     __slots__ = ("_last_index", "index", "job", "proposed", "sequence", "session")
 
     def __init__(self, session: Session, sequence: KvSequence) -> None:
-        sequence.tokens = session.tokens
+        sequence.tokens, sequence.spans = session.tokens, session.plan.prompt.spans
         session.attached(sequence.n_past)
         self.job = session.job
         self.session = session
@@ -30,8 +31,17 @@ class Running:
 
     @property
     def pending(self) -> int:
-        """Tokens that are still to be computed."""
-        return len(self.session.tokens) - self.sequence.n_past
+        """Tokens that are still to be computed, up to the next picture or sound; none where that is next."""
+        sequence = self.sequence
+        if sequence.spans is None:
+            return len(self.session.tokens) - sequence.n_past
+        return sequence.reach - sequence.n_past
+
+    @property
+    def medium(self) -> Piece | None:
+        """The picture or sound that is to be computed next, if one is."""
+        sequence = self.sequence
+        return None if sequence.spans is None else sequence.spans.at(sequence.n_past)
 
     def fill(self, batch: Batch, room: int) -> int:
         """Puts pending tokens into the batch, `room` at most; logits only behind the last of all. How many they are.
@@ -40,20 +50,24 @@ class Running:
         """
         sequence, session = self.sequence, self.session
         tokens, n_past = session.tokens, sequence.n_past
-        pending = len(tokens) - n_past
+        position, end = n_past, len(tokens)
+        if sequence.spans is not None:
+            position, end = sequence.position(n_past), sequence.reach
+        pending = end - n_past
         self.index = None
         self.proposed = ()  # those of a decode that came to nothing are not in this one
-        if pending == 1:
-            self._last_index = self.index = batch.add(tokens[-1], n_past, sequence.number, True)
+        if pending == 1 and end == len(tokens):
+            self._last_index = self.index = batch.add(tokens[-1], position, sequence.number, True)
             return 1 if session.proposer is None else 1 + self._propose(batch, room - 1)
         if session.is_scored:
-            self._last_index = batch.add(tokens[n_past], n_past, sequence.number, True)
+            self._last_index = batch.add(tokens[n_past], position, sequence.number, True)
             return 1
-        if pending > room:
-            batch.extend(tokens[n_past : n_past + room], n_past, sequence.number)
-            return room
-        batch.extend(tokens[n_past:-1], n_past, sequence.number)
-        self._last_index = self.index = batch.add(tokens[-1], n_past + pending - 1, sequence.number, True)
+        if pending > room or end < len(tokens):
+            count = min(pending, room)
+            batch.extend(tokens[n_past : n_past + count], position, sequence.number)
+            return count
+        batch.extend(tokens[n_past:-1], position, sequence.number)
+        self._last_index = self.index = batch.add(tokens[-1], position + pending - 1, sequence.number, True)
         return pending if session.proposer is None else pending + self._propose(batch, room - pending)
 
     def progressed(self) -> None:
@@ -72,7 +86,7 @@ class Running:
         """Puts what may come next behind the last token. How many tokens it is."""
         session, number = self.session, self.sequence.number
         self.proposed = proposed = session.propose(room)
-        position = len(session.tokens)
+        position = self.sequence.position(len(session.tokens))
         for offset, token in enumerate(proposed):
             batch.add(token, position + offset, number, True)
         return len(proposed)
@@ -89,10 +103,16 @@ def with_follower(session: Session, sequence: KvSequence) -> Running:
 
 
 def parted(sessions: Sequence[Running]) -> tuple[list[Running], list[Running]]:
-    """Those that have a few tokens to compute, and those that have a prompt."""
-    short = 1 + MAX_PROPOSED
-    flowing = [running for running in sessions if running.pending <= short]
-    return flowing, [running for running in sessions if running.pending > short]
+    """Those that have a few tokens to compute, and those that have a prompt. What waits for a picture is neither."""
+    flowing: list[Running] = []
+    prompts: list[Running] = []
+    for running in sessions:
+        pending = running.pending
+        if pending > 1 + MAX_PROPOSED:
+            prompts.append(running)
+        elif pending:
+            flowing.append(running)
+    return flowing, prompts
 
 
 class Turns:

@@ -68,7 +68,8 @@ class SamplerFactory:
                 raise
         if window := prompt_window(params, self._context.n_ctx):
             for token in self._prompt.tokens[-window:]:
-                sampler.accept(token)
+                if token >= 0:  # no part of a picture or sound
+                    sampler.accept(token)
         return sampler
 
     def _hold(self) -> Hold | None:

@@ -17,17 +17,17 @@ from hoshikage import wire
 from hoshikage.engine.cancels import Cancels
 from hoshikage.engine.costs import BatchCost
 from hoshikage.engine.faults import failure_of, report
+from hoshikage.engine.filling import Filled, Filling
 from hoshikage.engine.overlap import Overlap
-from hoshikage.engine.running import Running, Turns, parted, with_follower
+from hoshikage.engine.running import Running, with_follower
 from hoshikage.engine.sequence_pool import SequencePool
 from hoshikage.engine.session import Session
+from hoshikage.engine.showing import Showing
 from hoshikage.errors import HoshikageError, KvMemoryFull, ShuttingDown
 from hoshikage.infos import Timings
 from hoshikage.llama.context import Context
 
 OpenSession = Callable[[wire.Generate], Session]
-Filled = list[tuple[Running, int]]
-"""Sessions with the number of their tokens in a batch."""
 Decoded = list[tuple[Running, int | None]]
 """Sessions with the index of the logits that they can sample from; None where more of their prompt is to come."""
 AHEAD: Final = 256
@@ -45,24 +45,24 @@ class Scheduler:
         emit: Callable[[wire.Event], None],
         cost: BatchCost | None = None,
         pool: SequencePool | None = None,
+        showing: Showing | None = None,
     ) -> None:
-        """What `open_session` raises ends that job alone. `cost` learns from what is decoded, where that is given."""
+        """What `open_session` raises ends that job alone. `cost` learns from what is decoded, where that is given;
+        `showing` computes pictures and sounds."""
         self._context = context
         self._open_session = open_session
         self._cancels = cancels
         self._emit = emit
         self._pool = pool or SequencePool(context, context.n_sequences)
         self._cost = cost
-        self._several = (cost or BatchCost(context.n_batch)) if context.n_sequences > 1 else None
-        """What groups and chunks go by, where there are several sequences."""
-        self._turns = Turns()
-        self._n_prompt = 0
-        """Prompt tokens that were put into the last batch beside answers that flow."""
+        self._showing = showing
         self._waiting: deque[wire.Generate] = deque()
         self._standing: list[Session] = []
         """Open, but without a sequence: the next to begin, and those that gave theirs back; in order of arrival."""
         self._running: list[Running] = []
         """In order of arrival."""
+        several = (cost or BatchCost(context.n_batch)) if context.n_sequences > 1 else None
+        self._filling = Filling(context, self._pool, self._running, several, self._send_away, self._fail)
         self._tries = 0
         """How often room was made since a text has grown."""
         self._crowded = False
@@ -91,8 +91,9 @@ class Scheduler:
         if not self._running:
             return
         context = self._context
-        context.batch.clear()
-        filled = self._fill_one(context) if self._several is None else self._fill_all(context, self._several)
+        if self._showing is not None and not self._show_next(self._showing):
+            return
+        filled = self._filling.fill()
         if not filled:
             return
         cost, overlap = self._cost, self._overlap
@@ -116,9 +117,9 @@ class Scheduler:
                 overlap.measure(begun, context.synchronize)
             if self._untold:
                 self.tell()
-            if cost is not None and (flowing or self._n_prompt):
+            if cost is not None and (flowing or self._filling.n_prompt):
                 context.synchronize()  # a decode may return before it is done
-                cost.took(n_tokens, self._n_prompt, time.perf_counter() - begun)
+                cost.took(n_tokens, self._filling.n_prompt, time.perf_counter() - begun)
         else:
             self.tell()
             self._pool.restore()
@@ -198,7 +199,7 @@ class Scheduler:
         if not (self._pool.adapt(session.plan.adapters) and self._has_cells(cells)):
             return False
         reuse = session.plan.reuse and not session.is_scored
-        sequence = self._pool.take(session.tokens, session.plan.scope, reuse=reuse)
+        sequence = self._pool.take(session.tokens, session.plan.scope, reuse=reuse, spans=session.plan.prompt.spans)
         if sequence is None:
             return False
         insort(self._running, Running(session, sequence), key=_arrival)
@@ -282,55 +283,37 @@ class Scheduler:
         self._cancels.ended(session.job)
         session.fail(failure)
 
-    # What is decoded
+    # Pictures and sounds
 
-    def _fill_one(self, context: Context) -> Filled:
-        running = self._running[0]
+    def _show_next(self, showing: Showing) -> bool:
+        """Lets one session see or hear what is next in its text. False where nothing may be decoded in this step."""
+        if (running := showing.next(self._running)) is None:
+            return True
+        self.tell()
+        wanted = 0 if running.medium is None else running.medium.n_tokens
+        while self._pool.cells_left < wanted and (self._pool.evict() or self._send_away()):
+            pass
+        if running not in self._running:  # it has given its sequence back
+            return True
+        shown = False
         try:
-            return [(running, running.fill(context.batch, context.n_batch))]
+            if shown := showing.show(running):
+                running.progressed()
+        except KvMemoryFull as error:
+            self._pool.restore()
+            if not self._pool.evict():
+                self._make_room(error)
+            return False
         except Exception as error:  # noqa: BLE001 - as above
             self._fail(running.session, error)
-            return []
-
-    def _fill_all(self, context: Context, cost: BatchCost) -> Filled:
-        """The answers that flow go first, each with all it has; prompts share what room is left."""
-        flowing, prompts = parted(self._running)
-        needed = sum(running.pending for running in flowing)
-        while self._pool.cells_left < max(needed, 1) and (self._pool.evict() or self._send_away()):
-            flowing, prompts = parted(self._running)
-            needed = sum(running.pending for running in flowing)
-        room = min(context.n_batch, max(self._pool.cells_left, 1))
-        if not prompts and len(flowing) > 1:
-            flowing = self._turns.group(flowing, cost)
-            needed = sum(running.pending for running in flowing)
-        filled: Filled = []
-        for running in flowing:
-            needed -= running.pending  # what those behind it must have
-            if room > needed:
-                room -= self._put(running, context, room - needed, filled)
-        if filled:
-            room = min(room, cost.chunk)
-        self._n_prompt = 0
-        beside = len(filled)
-        for running in prompts:
-            if room > 0:
-                room -= self._put(running, context, room, filled)
-        if beside:
-            self._n_prompt = sum(count for _, count in filled[beside:])
-        return filled
-
-    def _put(self, running: Running, context: Context, room: int, filled: Filled) -> int:
-        """Puts what it has to compute into the batch, and how much it is into `filled`; nothing where it fails."""
-        batch = context.batch
-        begin = batch.n_tokens
-        try:
-            count = running.fill(batch, room)
-        except Exception as error:  # noqa: BLE001 - as above
-            batch.n_tokens = begin
-            self._fail(running.session, error)
-            return 0
-        filled.append((running, count))
-        return count
+        if not shown:
+            self._pool.restore()
+        for each in tuple(self._running):
+            if self._cancels.wanted(each.job):
+                self._give_up(each)
+        if shown and running in self._running and running.session.ran_out():
+            self._follow(running)
+        return bool(self._running)
 
     # What comes out
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
+from hoshikage.engine.spans import Spans
 from hoshikage.llama.adapters import Adapters
 from hoshikage.llama.context import Context
 from hoshikage.params import AdapterSet
@@ -32,12 +33,13 @@ class SharedPrefix:
 class KvSequence:
     """One sequence. `tokens[:n_past]` are in KV memory; what is behind them is still to be computed."""
 
-    __slots__ = ("n_past", "number", "prefix", "scope", "taken", "tokens", "used", "written")
+    __slots__ = ("n_past", "number", "prefix", "scope", "spans", "taken", "tokens", "used", "written")
 
     def __init__(self, number: int) -> None:
         self.number = number
         """llama.h's seq_id."""
         self.tokens: list[int] = []
+        self.spans: Spans | None = None
         self.n_past = 0
         self.scope = ""
         self.taken = False
@@ -46,6 +48,15 @@ class KvSequence:
         self.prefix: SharedPrefix | None = None
         self.written = False
         """Whether memory may hold tokens of it that `n_past` does not tell of."""
+
+    @property
+    def reach(self) -> int:
+        """So many first tokens can be in memory before a picture or sound is, or all."""
+        return len(self.tokens) if self.spans is None else self.spans.reach(self.n_past, len(self.tokens))
+
+    def position(self, n_tokens: int) -> int:
+        """llama.h's position behind so many first tokens."""
+        return n_tokens if self.spans is None else self.spans.position(n_tokens)
 
 
 class SequencePool:
@@ -99,7 +110,7 @@ class SequencePool:
         """Cells that only kept sequences hold, and that can be had by `evict`."""
         return sum(sequence.n_past for sequence in self._kept())
 
-    def take(self, tokens: list[int], scope: str, *, reuse: bool) -> KvSequence | None:
+    def take(self, tokens: list[int], scope: str, *, reuse: bool, spans: Spans | None = None) -> KvSequence | None:
         """A sequence for this text, with as much of it in memory as is at hand; None where all are taken.
 
         At least the last token is left to be computed. The list stays the caller's: what it appends is seen here.
@@ -114,7 +125,7 @@ class SequencePool:
             sequence = min(free, key=lambda sequence: (sequence.n_past > 0, sequence.used))
             if sequence.n_past or sequence.written:
                 self.clear(sequence)
-        sequence.tokens, sequence.scope = tokens, scope
+        sequence.tokens, sequence.spans, sequence.scope = tokens, spans, scope
         self._give(sequence)
         return sequence
 
@@ -158,7 +169,7 @@ class SequencePool:
         """Leave the first `n_past` tokens in memory, or none where the memory cannot be cut."""
         whole = False
         try:
-            whole = self._context.cut(sequence.number, n_past)
+            whole = self._context.cut(sequence.number, sequence.position(n_past))
         finally:
             sequence.n_past = n_past if whole else 0
         if sequence.prefix is not None and sequence.prefix.n_cells > sequence.n_past:
@@ -223,7 +234,7 @@ class SequencePool:
             pass
         target.written = True
         if self.cells_left >= len(row.tokens) and stored.take_back(row, target.number):
-            target.tokens, target.n_past, target.scope = [*row.tokens], len(row.tokens), scope
+            target.tokens, target.n_past, target.scope, target.spans = [*row.tokens], len(row.tokens), scope, None
         else:
             self.clear(target)
 
@@ -246,8 +257,9 @@ class SequencePool:
 
     def _share(self, source: KvSequence, target: KvSequence, n_past: int) -> bool:
         target.tokens, target.written = [], True
-        if not self._context.share(source.number, target.number, n_past):
+        if not self._context.share(source.number, target.number, source.position(n_past)):
             return False
+        target.spans = source.spans
         if source.prefix is None or source.prefix.n_cells != n_past:
             source.prefix = SharedPrefix(n_past)
         target.prefix, target.n_past = source.prefix, n_past
@@ -265,6 +277,8 @@ def _longest(pool: Iterable[KvSequence], tokens: list[int], scope: str) -> tuple
     for sequence in pool:
         if sequence.n_past and sequence.scope == scope:
             common = common_prefix(sequence.tokens, tokens, min(sequence.n_past, len(tokens) - 1))
+            if sequence.spans is not None:
+                common = sequence.spans.whole(common)
             if common > maximum:
                 maximum, best = common, sequence
     return maximum, best

@@ -16,6 +16,7 @@ import msgspec
 
 from hoshikage import wire
 from hoshikage._ffi.memory import Logits
+from hoshikage.engine.album import Album
 from hoshikage.engine.logprob_buffer import LogprobBuffer
 from hoshikage.engine.prompt import Prompt
 from hoshikage.engine.prompt_logprobs import PromptLogprobs
@@ -65,6 +66,8 @@ class Plan:
     drawn: bool = False
     """All as in GenerationRequest, too."""
     adapters: AdapterSet = NO_ADAPTERS  # nothing that is computed with others is in one decode with it, or kept
+    album: Album | None = None
+    """The prompt's pictures and sounds, where it has some."""
     exact: bool = False
     """Whether each choice computes the prompt anew, so that it is what it would be alone."""
 
@@ -121,6 +124,7 @@ class Session:
         except BaseException:
             self._sampler.close()
             raise
+        self._album = plan.album and plan.album.held()
 
     @property
     def longest(self) -> int:
@@ -248,6 +252,9 @@ class Session:
             self._sampler.close()
         finally:
             self.stop_proposing()
+            album, self._album = self._album, None
+            if album is not None:
+                album.let_go()
 
     def _echoing(self) -> PromptLogprobs | None:
         prompt = self._prompt

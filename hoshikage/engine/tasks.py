@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from hoshikage import wire
+from hoshikage.engine.album import Album
 from hoshikage.engine.cancels import Cancels
 from hoshikage.engine.prompt import checked, mixed, prepare
 from hoshikage.errors import ContextLengthExceeded, InvalidRequest
@@ -17,12 +18,15 @@ from hoshikage.llama.embedder import Embedder
 from hoshikage.llama.kinds import scores_are_shares
 from hoshikage.llama.model import Model
 from hoshikage.llama.pairs import pair
+from hoshikage.llama.projector import Projector
 from hoshikage.llama.templates import Templates
 from hoshikage.llama.vocab import NO_TOKEN, Vocab
 from hoshikage.params import (
+    ChatPrompt,
     Counting,
     Detokenization,
     Embedding,
+    GenerationRequest,
     LoadParams,
     Measuring,
     Ranking,
@@ -48,7 +52,9 @@ class Tasks:
         adapters: Adapters,
         cancels: Cancels,
         emit: Callable[[wire.Event], None],
+        projector: Projector | None = None,
     ) -> None:
+        self._projector = projector
         self._model = model
         self._templates = templates
         self._params = params
@@ -77,7 +83,7 @@ class Tasks:
         elif isinstance(task, Rendering):
             self._tell(job, self._templates.render(task.prompt, datetime.now()).text)
         elif isinstance(task, Counting):
-            n_tokens = len(prepare(task.request, self._templates, vocab, UNBOUNDED).tokens)
+            n_tokens = self._counted(task.request)
         else:
             n_tokens, whole = self._computed(job, task)
             reason = "stop" if whole else "cancelled"
@@ -92,6 +98,15 @@ class Tasks:
     def _tell(self, job: int, text: str) -> None:
         for start in range(0, len(text) or 1, FRAME_CHARACTERS):
             self._emit(wire.Text(job, text[start : start + FRAME_CHARACTERS]))
+
+    def _counted(self, request: GenerationRequest) -> int:
+        media = request.prompt.media if isinstance(request.prompt, ChatPrompt) else ()
+        album = Album(media, self._projector) if media else None
+        try:
+            return len(prepare(request, self._templates, self._model.vocab, UNBOUNDED, album=album).tokens)
+        finally:
+            if album is not None:
+                album.close()
 
     def _computed(self, job: int, task: Embedding | Ranking) -> tuple[int, bool]:
         """How many tokens were computed, and whether it came to its end."""

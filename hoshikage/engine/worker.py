@@ -14,6 +14,7 @@ from hoshikage import wire
 from hoshikage._ffi.layout import Calibrated
 from hoshikage._ffi.library import Library, load
 from hoshikage.cores import is_busy
+from hoshikage.engine.album import Album
 from hoshikage.engine.cancels import Cancels
 from hoshikage.engine.costs import BatchCost
 from hoshikage.engine.draft_model import DraftModel
@@ -25,10 +26,11 @@ from hoshikage.engine.sampler_factory import SamplerFactory
 from hoshikage.engine.scheduler import Scheduler
 from hoshikage.engine.sequence_pool import SequencePool
 from hoshikage.engine.session import Plan, Session
+from hoshikage.engine.showing import Showing
 from hoshikage.engine.stored_sequences import StoredSequences
 from hoshikage.engine.tasks import Tasks
 from hoshikage.engine.vocabulary import Vocabulary
-from hoshikage.errors import HoshikageError, InferenceFailed, InvalidRequest, ModelLoadFailed, NotSupported
+from hoshikage.errors import HoshikageError, InferenceFailed, InvalidRequest, ModelLoadFailed
 from hoshikage.infos import ModelInfo
 from hoshikage.llama.adapters import Adapters
 from hoshikage.llama.context import Context
@@ -39,7 +41,9 @@ from hoshikage.llama.load_fields import sees_gpu
 from hoshikage.llama.loading import open_model
 from hoshikage.llama.logprobs import Scorer
 from hoshikage.llama.model import Model
+from hoshikage.llama.projector import Projector
 from hoshikage.llama.templates import Templates
+from hoshikage.params import ChatPrompt
 
 WHOLE_WINDOWS: Final = "using full-size SWA cache"
 """The library warns of what KV_REUSE=prefix asks for."""
@@ -169,8 +173,6 @@ class Worker(threading.Thread):
         if params.vocab_only:
             self._loaded = Vocabulary.open(library, params, self._cancels, self._emit)
         else:
-            if params.mmproj:
-                raise NotSupported("library.media_lacking", names="mtmd_init_from_file")
             model, context = open_model(library, params, self._progress, self._try)
             try:
                 self._loaded = _Loaded(model, context, command, self._cancels, self._emit)
@@ -220,12 +222,16 @@ class _Loaded:
         self._draft: DraftModel | None = None
         if params.draft_path and not params.deterministic:
             self._draft = DraftModel.open(model.library, params, vocab, self._cost, lambda _progress: True)
+        self._projector: Projector | None = None
+        if params.mmproj:
+            self._projector = Projector.open(model, params, context.n_threads)
         learns = context.n_sequences > 1 or params.speculation != "off" or self._draft is not None
         self._pool = pool = SequencePool(context, context.n_sequences, self._adapters)
         if command.store is not None:
             pool.stored = StoredSequences(context, command.store, emit)
-        self.scheduler = Scheduler(context, self._open, cancels, emit, self._cost if learns else None, pool)
-        self.tasks = Tasks(model, self._templates, params, self._adapters, cancels, emit)
+        showing = None if self._projector is None else Showing(context, self._projector)
+        self.scheduler = Scheduler(context, self._open, cancels, emit, self._cost if learns else None, pool, showing)
+        self.tasks = Tasks(model, self._templates, params, self._adapters, cancels, emit, self._projector)
 
     def info(self, load_ms: float) -> ModelInfo:
         model, context = self._model, self._context
@@ -246,6 +252,8 @@ class _Loaded:
             n_sequences=self._context.n_sequences,
             warnings=tuple(key for key, applies in doubts.items() if applies),
             purposes=purposes(model),
+            images=self._projector is not None and self._projector.images,
+            audio=self._projector is not None and self._projector.audio,
             n_threads=self._context.n_threads,
             is_busy=is_busy(),
             vram_bytes=model.vram_bytes,
@@ -262,15 +270,29 @@ class _Loaded:
         self.scheduler.close()
         if self._draft is not None:
             self._draft.close()
+        if self._projector is not None:
+            self._projector.close()
         self._context.close()
         self._model.close()
 
     def _open(self, job: wire.Generate) -> Session:
         begun = time.perf_counter()
-        request, vocab = job.request, self._model.vocab
+        request = job.request
         if not writes(self._model):
             raise InvalidRequest("engine.no_writer", param="model")
-        prompt = prepare(request, self._templates, vocab, self._context.n_ctx, self._params.context_overflow)
+        media = request.prompt.media if isinstance(request.prompt, ChatPrompt) else ()
+        album = Album(media, self._projector, self._context) if media else None
+        try:
+            return self._opened(job, begun, album)
+        except BaseException:
+            if album is not None:
+                album.close()
+            raise
+
+    def _opened(self, job: wire.Generate, begun: float, album: Album | None) -> Session:
+        request, vocab = job.request, self._model.vocab
+        overflow = self._params.context_overflow
+        prompt = prepare(request, self._templates, vocab, self._context.n_ctx, overflow, album)
         factory = SamplerFactory(self._model, self._context, request, prompt, self._grammars)
         scorer = None if request.logprobs is None else Scorer(self._context, request.logprobs)
         reuse = self._params.kv_reuse == "prefix" if request.cache_prompt is None else request.cache_prompt
@@ -282,7 +304,7 @@ class _Loaded:
                 prompt=prompt,
                 choices=request.choices,
                 open_sampler=factory.open_sampler,
-                open_proposer=self._open_proposer,
+                open_proposer=(lambda: None) if prompt.spans else self._open_proposer,
                 scorer=scorer,
                 vocab=vocab,
                 emit=self._emit,
@@ -297,10 +319,11 @@ class _Loaded:
                 n_indent=request.n_indent,
                 drawn=request.drawn,
                 adapters=adapters,
+                album=album,
             )
         )
         try:
-            told = tuple(prompt.tokens) if request.return_prompt else ()
+            told = tuple(token for token in prompt.tokens if token >= 0) if request.return_prompt else ()
             n_tokens, dropped = len(prompt.tokens), factory.dropped
             self._emit(wire.Started(job.job, n_tokens, prompt.repairs, prompt.shifted, prompt.tail, told, dropped))
         except BaseException:

@@ -48,6 +48,7 @@ class Context(Owner):
         self.n_sequences = 1
         """Texts that it can hold side by side."""
         self.n_batch: int = min(n_batch, api.llama_n_batch(pointer))
+        self.n_ubatch: int = api.llama_n_ubatch(pointer)
         self.batch = Batch(self.n_batch)
         self._decode = api.llama_encode if is_encoder(model) else api.llama_decode
         self._synchronize = api.llama_synchronize
@@ -75,7 +76,7 @@ class Context(Owner):
             {
                 "n_ctx": n_cells,
                 "n_batch": n_batch,
-                "n_ubatch": min(n_batch, params.n_ubatch or LARGEST_UBATCH),
+                "n_ubatch": min(n_batch, params.n_ubatch or (n_batch if params.mmproj else LARGEST_UBATCH)),
                 "n_seq_max": n_sequences,
                 "n_threads": n_threads,
                 "n_threads_batch": params.n_threads_batch or n_threads,

@@ -29,7 +29,7 @@ def sound(data: bytes, rate: int) -> Samples:
         if seconds > MAX_SECONDS:
             raise InvalidRequest("engine.sound_long", param="messages", seconds=round(seconds), maximum=MAX_SECONDS)
         decoded = miniaudio.decode(data, miniaudio.SampleFormat.FLOAT32, nchannels=1, sample_rate=rate)
-        samples = np.frombuffer(decoded.samples, np.float32).copy()
+        samples: Samples = np.frombuffer(decoded.samples, np.float32).copy()
         if not samples.size or not np.isfinite(samples).all():
             raise InvalidRequest("engine.sound_unreadable", param="messages", reason="no samples")
     except InvalidRequest:
