@@ -27,32 +27,28 @@ WAYS: Final = ("disk_cold", "first_cold", "disk_warm", "first_warm", "copy")
 """From the disk without a RAM disk; the first load with one, which goes from the disk, too; a later load, from the copy
 while the page cache has nothing of the file."""
 
-LOADS: Final = ("disk_cold", "copy")
-"""What the copy is for shows in the library's own load: the rest of a first text is the processor's."""
-
 
 def ramdisk(bench: Bench, rounds: int) -> list[Row]:
-    """Milliseconds to the first text of each way, and what the library's load took of it. None but Linux has a RAM
-    disk."""
+    """Milliseconds to the first text of each way. None but Linux has a RAM disk."""
     if sys.platform != "linux":
         return []
     file = write(SHAPES["small"], ROOT / ".cache" / "bench")
     bench.bare_load_ms(file)  # which tells what library this is
     rows = {way: Row(f"bench_row_ram_{way}", "ms") for way in WAYS}
-    loads = {way: Row(f"bench_row_ram_load_{way}", "ms") for way in LOADS}
     for number in range(rounds):
         for way in WAYS if number % 2 == 0 else reversed(WAYS):
             with tempfile.TemporaryDirectory(prefix="hoshikage-bench-", dir=MEMORY) as disk:
                 # A folder of one's own has every model copied, also those that a quick disk would not need.
-                first_ms, load_ms = _loaded(bench, file, way, "off" if way.startswith("disk") else disk)
-                rows[way].values.append(first_ms)
-                if way in loads:
-                    loads[way].values.append(load_ms)
-    return [*rows.values(), *loads.values()]
+                rows[way].values.append(_first_text_ms(bench, file, way, "off" if way.startswith("disk") else disk))
+    return list(rows.values())
 
 
-def _loaded(bench: Bench, file: Path, way: str, disk: str) -> tuple[float, float]:
-    with bench.server(file, RAMDISK_PATH=disk, IDLE_TIMEOUT="1", RUNNER_AHEAD="off") as server:
+def _first_text_ms(bench: Bench, file: Path, way: str, disk: str) -> float:
+    other = {"other": write(SHAPES["tiny"], ROOT / ".cache" / "bench")}
+    with bench.server(file, others=other, RAMDISK_PATH=disk, IDLE_TIMEOUT="1", RUNNER_AHEAD="off") as server:
+        # A server's first load examines the library, which has nothing to do with where the model lies.
+        ask(server.url, QUESTION, 1, stream=True, model="other")
+        wait_until(lambda: is_unloaded(server.url), "bench_no_unload")
         if way == "copy":
             ask(server.url, QUESTION, 1, stream=True)
             wait_until(lambda: get_json(server.url, "/v1/status")["ramdisk_copy"]["state"] == "held", "bench_no_copy")
@@ -61,8 +57,7 @@ def _loaded(bench: Bench, file: Path, way: str, disk: str) -> tuple[float, float
             _read_through(file)
         else:
             drop_from_page_cache(file)
-        first_ms = ask(server.url, QUESTION, 1, stream=True).first_s * 1e3
-        return first_ms, float(get_json(server.url, "/v1/status")["model"]["load_ms"])
+        return ask(server.url, QUESTION, 1, stream=True).first_s * 1e3
 
 
 def drop_from_page_cache(file: Path) -> None:

@@ -89,7 +89,7 @@ def _of_ramdisk(
     for way, other, bound in (
         ("first_cold", "disk_cold", 1.03),
         ("first_warm", "disk_warm", 1.03),
-        ("load_copy", "load_disk_cold", 0.67),
+        ("copy", "disk_cold", 0.67),
     ):
         if shares := ratio("ramdisk", f"ram_{way}", f"ram_{other}", "", "ms"):
             yield f"bench_aim_ram_{way}", {}, f"≤ {bound}", shares, "{:.2f}", _median(shares) <= bound

@@ -345,14 +345,6 @@ Ctrl-C stops the server. From now on, {command} alone starts it.""",
         "2 回目以降、写しから、ページキャッシュなし",
         "later load from the copy, page cache cold",
     ),
-    "bench_row_ram_load_disk_cold": (
-        "ライブラリの読み込み、ページキャッシュなし",
-        "the library's load, page cache cold",
-    ),
-    "bench_row_ram_load_copy": (
-        "ライブラリの読み込み、写しから",
-        "the library's load, from the copy",
-    ),
     "bench_no_copy": (
         "{seconds:.0f} 秒以内に RAM ディスクの写しができませんでした。",
         "There was no copy on the RAM disk within {seconds:.0f} s.",
@@ -427,9 +419,9 @@ Ctrl-C stops the server. From now on, {command} alone starts it.""",
         "RAM ディスクの初回、なしとの比、ページキャッシュあり",
         "first load with the RAM disk, of one without, warm",
     ),
-    "bench_aim_ram_load_copy": (
-        "ライブラリの読み込み、写しから、冷えたディスクとの比",
-        "the library's load from the copy, of one from the cold disk",
+    "bench_aim_ram_copy": (
+        "写しからの読み込み、冷えたディスクからとの比",
+        "load from the copy, of one from the cold disk",
     ),
     "bench_aim_switch": ("{what} への切り替え、素の読み込みを超えた分", "switch to {what}, over the bare load"),
     "bench_part_decode": ("decode", "decode"),

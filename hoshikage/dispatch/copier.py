@@ -99,6 +99,7 @@ class Copier:
         self._wish: Path | None = None
         """What was loaded from the disk, and is to be looked at when nobody waits."""
         self._job: _Copying | None = None
+        self._clearing: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._verdict: Verdict | None = None
         """On the model that was loaded last."""
@@ -137,9 +138,11 @@ class Copier:
         self._wish = None
         if self._job is not None and self._job.file != file:
             self._give_up(self._job)
-        placed = await asyncio.to_thread(self._look, file)
-        self._tell(placed[0])
-        return placed[1]
+        notice, found = await asyncio.to_thread(self._look, file)
+        self._tell(notice)
+        if self._ramdisk.has_leaving:
+            self._clearing = asyncio.create_task(_in_thread(self._ramdisk.clear_away))
+        return found
 
     def loaded(self, file: Path) -> None:
         """The model is loaded; where it came from the disk, a copy of it may be worth making."""
@@ -177,6 +180,8 @@ class Copier:
             self._give_up(self._job)
             if task is not None:
                 await asyncio.wait((task,))
+        if self._clearing is not None:
+            await asyncio.wait((self._clearing,))
         if last in (None, self._wish):
             self._wish = None
         if self._job is None and (self.held is None or last in (None, self.held.source)):

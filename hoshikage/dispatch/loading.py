@@ -94,14 +94,16 @@ class Loader:
         return self._done(runner, wanted)
 
     async def _load_with(self, choice: SelectedLibrary, wanted: WantedLoad, owner: LoadOwner) -> Runner:
-        params = applied(wanted.params, wanted.tuned, choice)
-        params = replace(params, controls=self._libraries.controls(wanted.params))
+        known = wanted.params
+        if wanted.tuned is not None:
+            known = await asyncio.to_thread(applied, known, wanted.tuned, choice)
+        params = replace(known, controls=self._libraries.controls(known))
         if self._copier is not None:
             params = replace(params, model_path=str(await self._copier.find(Path(params.model_path))))
         while True:
             trial = _Trial(owner)
             try:
-                return await self._load_once(choice, params, wanted, owner, trial)
+                return await self._load_once(choice, params, known, wanted.label, owner, trial)
             except ModelCrashed:
                 if not trial.layers:
                     raise
@@ -114,10 +116,12 @@ class Loader:
         self,
         choice: SelectedLibrary,
         params: LoadParams,
-        wanted: WantedLoad,
+        known: LoadParams,
+        label: str,
         owner: LoadOwner,
         trial: _Trial,
     ) -> Runner:
+        """`known` are the parameters with the file that people know, of which `params` may have a copy."""
         ahead = await self._standby.take(choice)
 
         def loaded(share: float) -> None:
@@ -133,14 +137,14 @@ class Loader:
         try:
             if ahead is None:
                 await runner.start()
-            await runner.load(params, None if self._store is None else await self._store.shelf(choice, wanted.params))
+            await runner.load(params, None if self._store is None else await self._store.shelf(choice, known))
         except BaseException as error:
             owner.drop(runner)
-            await runner.stop(LoadNotTried("dispatch.load_called_off", label=wanted.label, retry_after=1))
+            await runner.stop(LoadNotTried("dispatch.load_called_off", label=label, retry_after=1))
             if isinstance(error, OSError):
                 raise LoadNotTried("dispatch.no_process", reason=error.strerror or type(error).__name__) from error
             if isinstance(error, HoshikageError):
-                name_the_file(error, params.model_path, wanted.params.model_path)
+                name_the_file(error, params.model_path, known.model_path)
             raise
         return runner
 

@@ -119,13 +119,16 @@ class PrivateFolder:
 
     def remove(self, name: str) -> int:
         """Removes an entry that no process holds; gives the bytes of its files, 0 where it stays."""
+        entry = self.take(name)
+        return 0 if entry is None else self.abandon(entry)
+
+    def take(self, name: str) -> FolderEntry | None:
+        """An entry that no process holds, for this one alone while it is open: nobody uses it any more."""
         entry = self._open(name)
-        if entry is None:
-            return 0
-        if not _locked(entry.fd, fcntl.LOCK_EX):
-            entry.close()
-            return 0
-        return self.abandon(entry)
+        if entry is None or _locked(entry.fd, fcntl.LOCK_EX):
+            return entry
+        entry.close()
+        return None
 
     # With or without it
 

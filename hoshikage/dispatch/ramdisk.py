@@ -97,8 +97,8 @@ class MemoryState(Frozen, frozen=True):
 
 
 class RamDisk:
-    """Finds a model's copy (`find`), makes it (`place`) and takes it out (`release`). A call of `find` waits for no
-    copy that is being made; the others wait for one another."""
+    """Finds a model's copy (`find`), makes it (`place`) and takes it out (`release`, `clear_away`). `place` and
+    `release` wait for one another, the others for moments only."""
 
     def __init__(self, root: Path | None, machine: MemoryState | None = None, limit: int = 0) -> None:
         """`root` None is off, and so is every system but Linux. `limit`: bytes the copy may take; 0 is no bound."""
@@ -111,6 +111,8 @@ class RamDisk:
         """Held for moments, taken after the other."""
         self._entry: FolderEntry | None = None
         self._held: Held | None = None
+        self._leaving: list[FolderEntry] = []
+        """Copies that nobody uses any more, held against everybody until they are removed."""
 
     @property
     def held(self) -> Held | None:
@@ -121,9 +123,15 @@ class RamDisk:
     def is_on(self) -> bool:
         return self._root is not None
 
+    @property
+    def has_leaving(self) -> bool:
+        """Whether there is something to clear away."""
+        return bool(self._leaving)
+
     def find(self, file: Path) -> Placed:
         """Where the model whose (first) file this is can be loaded from: its copy, where a current one is there, else
-        the file itself. Copies of other models make way; another server's stays while that server holds it."""
+        the file itself. Copies of other models are out of use then, and go with `clear_away`; another server's stays
+        while that server holds it."""
         if self._root is None:
             return Placed(file, False, None)
         with self._busy:
@@ -147,6 +155,21 @@ class RamDisk:
                 return Placed(file, False, Notice(logging.WARNING, doubt.key, doubt.details))
             except (OSError, ValueError) as error:
                 return Placed(file, False, self._failed(error))
+
+    def clear_away(self) -> None:
+        """Gives back the memory of copies that `find` has put out of use: a third of a second for each GiB, which no
+        load need wait for. Never raises."""
+        with self._busy:
+            leaving, self._leaving = self._leaving, []
+        if self._root is None or not leaving:
+            return
+        try:
+            with opened(self._root, self._machine.uid) as folder:
+                for entry in leaving:
+                    folder.abandon(entry)
+        except (Doubt, OSError):
+            for entry in leaving:
+                entry.close()  # whoever comes next removes what is left
 
     def release(self) -> Released:
         """Removes this server's copy, and what servers left behind that live no more. Never raises."""
@@ -181,7 +204,9 @@ class RamDisk:
         sources = SourceFiles.of(file)
         with opened(root, self._machine.uid) as folder:
             with folder.locked(self._machine.patience_s):
-                entry = self._use_alone(folder, sources)
+                entry = folder.use(sources.copy_name, sources.sizes)
+                others = [name for name in folder.names() if entry is None or name != sources.copy_name]
+                self._leaving += [one for one in map(folder.take, others) if one is not None]
             if entry is None:
                 return Placed(file, False, None)
             return self._hold(folder, entry, sources, "dispatch.ramdisk_reused", began)

@@ -31,9 +31,9 @@ def usable(tuned: Tuned | None, general: LoadParams, options: OwnOptions, state:
     return replace(tuned, values=values) if values else None
 
 
-def applied(params: LoadParams, tuned: Tuned | None, choice: SelectedLibrary) -> LoadParams:
-    """The parameters for a load with this library, on this machine."""
-    if tuned is None or tuned.library != choice.fingerprint or tuned.machine != machine(choice.devices):
+def applied(params: LoadParams, tuned: Tuned, choice: SelectedLibrary) -> LoadParams:
+    """The parameters for a load with this library, on this machine. Blocks on the disk for a moment."""
+    if tuned.library != choice.fingerprint or tuned.machine != machine(choice.devices):
         return params
     return replace(params, **tuned.loading())
 

@@ -69,6 +69,12 @@ class Scene:
         self.copier.rest()
         self.clock.fire(COPY_AFTER_S)
 
+    async def cleared(self) -> None:
+        """Once what nobody uses any more is gone."""
+        clearing = vars(self.copier)["_clearing"]
+        assert clearing is not None
+        await clearing
+
     async def copied(self) -> None:
         """Once the copy that is being made has ended."""
         job = vars(self.copier)["_job"]
@@ -205,6 +211,8 @@ async def test_a_load_of_another_model_gives_the_copy_up(scene: Scene, model: Pa
     await scene.copied()
     assert await scene.load(other) != other
     assert await scene.load(model) == model
+    await scene.cleared()
+    assert scene.entries() == []
 
 
 async def test_the_memory_that_a_copy_has_taken_goes_back_in_the_midst_of_it(scene: Scene, model: Path) -> None:
@@ -251,6 +259,7 @@ async def test_a_copy_is_stale_once_its_model_has_changed(scene: Scene, model: P
     await scene.copied()
     model.write_bytes(b"new")
     assert await scene.load(model) == model
+    await scene.cleared()
     assert scene.entries() == []
 
 

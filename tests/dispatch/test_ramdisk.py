@@ -551,8 +551,26 @@ def test_what_a_killed_server_left_is_swept(
 @pytest.mark.process
 def test_what_a_killed_server_left_half_done_is_not_used(root: Path, machine: MemoryState, model: Path) -> None:
     run_and_kill(root, model, 0.5)
-    assert RamDisk(root, machine).find(model) == Placed(model, False, None)
+    disk = RamDisk(root, machine)
+    assert disk.find(model) == Placed(model, False, None)
+    assert disk.has_leaving
+    disk.clear_away()
     assert entries(root) == []
+
+
+def test_a_load_of_another_model_waits_for_no_removal(disk: RamDisk, root: Path, model: Path, tmp_path: Path) -> None:
+    """The former copy is out of use at once: nobody finds it any more, and its memory goes when there is time."""
+    other = tmp_path / "other.gguf"
+    other.write_bytes(b"other")
+    (name,) = [placed(disk, model).file.parent.name]
+    assert disk.find(other) == Placed(other, False, None)
+    assert entries(root) == [name]
+    assert disk.find(model) == Placed(model, False, None), "what is to go is not used again"
+    disk.clear_away()
+    assert entries(root) == []
+    assert not disk.has_leaving
+    disk.clear_away()
+    placed(disk, model)
 
 
 @pytest.mark.process

@@ -112,6 +112,7 @@ def test_it_holds_for_the_library_the_machine_and_the_file_that_were_measured(
     registry.set_tuned("a", tuned_for(model, n_threads=2, repack="off"))
     wanted = wanted_load(registry.resolve("a"), settings)
     assert wanted.params.n_threads == 0, "it is applied when the library is known"
+    assert wanted.tuned is not None
     measured = tuning.applied(wanted.params, wanted.tuned, choice("library 1"))
     assert (measured.n_threads, measured.repack) == (2, False)
     assert tuning.applied(wanted.params, wanted.tuned, choice("another")) == wanted.params
@@ -119,6 +120,7 @@ def test_it_holds_for_the_library_the_machine_and_the_file_that_were_measured(
     assert tuning.applied(wanted.params, wanted.tuned, card) == wanted.params
     yours = load({}, {"N_THREADS": "1"}, home).settings
     partly = wanted_load(registry.resolve("a"), yours)
+    assert partly.tuned is not None
     assert tuning.applied(partly.params, partly.tuned, choice("library 1")).n_threads == 1
     assert not tuning.applied(partly.params, partly.tuned, choice("library 1")).repack
     with model.open("ab") as stream:
