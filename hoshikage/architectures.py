@@ -16,6 +16,8 @@ ENCODERS: Final = frozenset(
     | {"nomic-bert", "nomic-bert-moe", "t5encoder"}
 )
 """They look at a text in both directions, also where the file has no `attention.causal` that says so."""
+HYBRIDS: Final = frozenset({"falcon-h1", "granitehybrid", "jamba", "lfm2", "nemotron_h", "plamo2"})
+"""Some of their layers keep a state, others all tokens. From b6845 on a library says so itself; these came before."""
 
 WINDOW_PERIODS: Final[Mapping[str, int]] = {
     "cohere2": 4,

@@ -344,6 +344,10 @@ class LoadParams(Frozen, frozen=True):
     """Most sequences in one decode. They share the KV memory of n_ctx tokens."""
     kv_reuse: str = "off"
     """`prefix`: a prompt's KV memory is kept for the next one that begins alike; `off`."""
+    checkpoint_memory: int = 512
+    """MiB that copies of texts' states may take together, where a kept memory cannot be cut; 0 makes none."""
+    checkpoint_tokens: int = 1024
+    """A copy is made behind so many tokens, and at the ends of turns; 0 makes them at those alone."""
     deterministic: bool = False
     """The same request gives the same answer to the bit: nothing that is computed depends on other requests."""
     speculation: str = "off"

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import bench_plot
+import real_models
 from bench_client import Answer, ask
 from bench_report import WAYS, Report, machine, markdown, resident_bytes
 from bench_targets import targets
@@ -40,6 +41,7 @@ SECTIONS: Final = (
     "peers",
     "clients",
     "second_turn",
+    "checkpoints",
     "guesses",
     "structured",
     "switches",
@@ -49,7 +51,7 @@ SECTIONS: Final = (
 MODELS: Final = ("builtin", "tiny", "small", "mid")
 RANDOM_QUESTION: Final = "Tell me about the stars of the night."
 BUILT_IN_QUESTIONS: Final = ("星影とは何ですか？", "こんにちは", "How do I add my own model?", "Who are you?")
-SLOW: Final = ("prompts", "second_turn", "clients")
+SLOW: Final = ("prompts", "second_turn", "checkpoints", "clients")
 """Sections of which a quick run takes one round."""
 TOKENS: Final = {"builtin": 200, "tiny": 256, "small": 48, "mid": 32}
 POLL_S: Final = 0.002
@@ -215,6 +217,9 @@ class Bench:
             models = {"bench": file, **(others or {})}
             with self._server(Path(folder), models, draft, **settings) as server:
                 yield server
+
+    def real_model(self, name: str) -> Path | None:
+        return real_models.brought(self._screen, name)
 
     def await_spare(self, url: str) -> None:
         """Until a runner has been started ahead, as it is while nobody asks for anything."""

@@ -10,8 +10,9 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice, product
+from math import prod
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import gguf
 import numpy as np
@@ -28,7 +29,9 @@ SEED: Final = 20_260_101
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A Qwen2-architecture model, its output tied to its embeddings."""
+    """A Qwen2-architecture model, its output tied to its embeddings; or one of another, which says what it has."""
+
+    architecture: ClassVar[str] = "qwen2"
 
     name: str
     n_layer: int
@@ -40,6 +43,10 @@ class Shape:
     quantized: str = "Q8_0"
     chain: bool = False
     """Whether each token is followed by `follower` of it, whatever stands before."""
+
+    def describe(self, writer: Any) -> None:
+        """Metadata that the architecture has besides."""
+        writer.add_head_count_kv(self.n_head_kv)
 
     @property
     def n_embd_kv(self) -> int:
@@ -60,20 +67,22 @@ class Shape:
             yield f"{at}.ffn_up.weight", self.n_ff, self.n_embd
             yield f"{at}.ffn_down.weight", self.n_embd, self.n_ff
 
-    def vectors(self) -> Iterator[tuple[str, int, float]]:
-        """Name, length and value of each tensor that stays in 32 bits."""
-        yield "output_norm.weight", self.n_embd, CERTAIN if self.chain else 1.0
+    def vectors(self) -> Iterator[tuple[str, tuple[int, ...], float]]:
+        """Name, shape and value of each tensor that stays in 32 bits."""
+        yield "output_norm.weight", (self.n_embd,), CERTAIN if self.chain else 1.0
         for layer in range(self.n_layer):
             at = f"blk.{layer}"
-            yield f"{at}.attn_norm.weight", self.n_embd, 1.0
-            yield f"{at}.ffn_norm.weight", self.n_embd, 1.0
-            yield f"{at}.attn_q.bias", self.n_embd, 0.0
-            yield f"{at}.attn_k.bias", self.n_embd_kv, 0.0
-            yield f"{at}.attn_v.bias", self.n_embd_kv, 0.0
+            yield f"{at}.attn_norm.weight", (self.n_embd,), 1.0
+            yield f"{at}.ffn_norm.weight", (self.n_embd,), 1.0
+            yield f"{at}.attn_q.bias", (self.n_embd,), 0.0
+            yield f"{at}.attn_k.bias", (self.n_embd_kv,), 0.0
+            yield f"{at}.attn_v.bias", (self.n_embd_kv,), 0.0
 
     @property
     def n_params(self) -> int:
-        return sum(rows * columns for _, rows, columns in self.matrices()) + sum(n for _, n, _ in self.vectors())
+        return sum(rows * columns for _, rows, columns in self.matrices()) + sum(
+            prod(shape) for _, shape, _ in self.vectors()
+        )
 
 
 SHAPES: Final = {
@@ -116,7 +125,7 @@ def write(shape: Shape, folder: Path) -> Path:
 
 
 def _write(shape: Shape, file: Path) -> None:
-    writer: Any = gguf.GGUFWriter(file, "qwen2")
+    writer: Any = gguf.GGUFWriter(file, shape.architecture)
     writer.add_name(f"random {shape.name}")
     writer.add_file_type(gguf.LlamaFileType[f"MOSTLY_{shape.quantized}"])
     writer.add_block_count(shape.n_layer)
@@ -124,7 +133,7 @@ def _write(shape: Shape, file: Path) -> None:
     writer.add_embedding_length(shape.n_embd)
     writer.add_feed_forward_length(shape.n_ff)
     writer.add_head_count(shape.n_head)
-    writer.add_head_count_kv(shape.n_head_kv)
+    shape.describe(writer)
     writer.add_rope_freq_base(1e6)
     writer.add_layer_norm_rms_eps(1e-6)
     _add_vocabulary(writer)
@@ -132,8 +141,8 @@ def _write(shape: Shape, file: Path) -> None:
     for name, rows, columns in shape.matrices():
         stored = (rows, columns // BLOCK * BLOCK_BYTES[shape.quantized])
         writer.add_tensor_info(name, stored, np.dtype(np.uint8), stored[0] * stored[1], kind)
-    for name, length, _ in shape.vectors():
-        writer.add_tensor_info(name, (length,), np.dtype(np.float32), 4 * length)
+    for name, sizes, _ in shape.vectors():
+        writer.add_tensor_info(name, sizes, np.dtype(np.float32), 4 * prod(sizes))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_ti_data_to_file()
@@ -150,8 +159,8 @@ def _write(shape: Shape, file: Path) -> None:
             assert embeddings is not None
             blocks = embeddings[followed]
         writer.write_tensor_data(blocks)
-    for _, length, value in shape.vectors():
-        writer.write_tensor_data(np.full(length, value, np.float32))
+    for _, sizes, value in shape.vectors():
+        writer.write_tensor_data(np.full(sizes, value, np.float32))
     writer.close()
 
 

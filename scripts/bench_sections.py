@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import bench_peers
 from bench_client import Answer, ask, go_on
+from bench_hybrid import LFM2
 from bench_models import CYCLE, SHAPES, follower, write
 from bench_report import resident_bytes
 from screen import ROOT, Refused
@@ -43,6 +44,7 @@ SCHEMA: Final = {
     "additionalProperties": False,
 }  # fmt: skip
 SLOTS: Final = 4
+CACHE: Final = ROOT / ".cache" / "bench"
 
 
 @dataclass(slots=True)
@@ -150,6 +152,33 @@ def second_turn(bench: Bench, rounds: int) -> list[Row]:
     return rows
 
 
+def checkpoints(bench: Bench, rounds: int) -> list[Row]:
+    """As `second_turn`, of models whose memory cannot be cut: LFM2's kind, and a Gemma beyond its window of 512."""
+    rows: list[Row] = []
+    for name, file in {"LFM2": write(LFM2, CACHE), "Gemma-3-270M": bench.real_model("gemma3")}.items():
+        if file is None:
+            continue
+        pair = [Row(f"bench_row_state_{way}", "ms", {"what": name}) for way in ("anew", "kept")]
+        rows += pair
+        with ExitStack() as stack:
+            urls = [
+                stack.enter_context(bench.server(file, way, IDLE_TIMEOUT="0", KV_REUSE=way)).url
+                for way in ("off", "prefix")
+            ]
+            for number in range(rounds):
+                for row, url in zip(pair, urls, strict=True):
+                    row.values.append(_second_turn_ms(url, number))
+    return rows
+
+
+def _second_turn_ms(url: str, number: int) -> float:
+    """The first text of the second turn. The first one's answer comes back without its last word, as no answer was."""
+    turns = [{"role": "user", "content": _long_words(number, 470)}]
+    first = ask(url, "", 8, stream=True, messages=turns)
+    turns += [{"role": "assistant", "content": first.text[:-1]}, {"role": "user", "content": "And then?"}]
+    return ask(url, "", 8, stream=True, messages=turns).first_s * 1e3
+
+
 def guesses(bench: Bench, rounds: int) -> list[Row]:
     """Looking up and a draft model, on a model that costs what `small` costs and whose text is known."""
     file, maximum = _file("chain"), 160
@@ -244,6 +273,7 @@ SECTIONS: Final[dict[str, Section]] = {
     "peers": peers,
     "clients": clients,
     "second_turn": second_turn,
+    "checkpoints": checkpoints,
     "guesses": guesses,
     "structured": structured,
     "switches": switches,
@@ -252,7 +282,7 @@ SECTIONS: Final[dict[str, Section]] = {
 
 
 def _file(name: str) -> Path:
-    return write(SHAPES[name], ROOT / ".cache" / "bench")
+    return write(SHAPES[name], CACHE)
 
 
 def _tokens(count: int, number: int = 0) -> list[int]:

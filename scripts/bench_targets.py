@@ -71,6 +71,9 @@ def _of_sections(
         yield "bench_aim_clients_first", {}, "≤ 1", shares, "{:.2f}", _median(shares) <= 1
     if shares := ratio("second_turn", "turn_kept", "turn_anew", "", "ms"):
         yield "bench_aim_turn", {}, "≤ 0.1", shares, "{:.3f}", _median(shares) <= 0.1
+    for name in ("LFM2", "Gemma-3-270M"):
+        if shares := ratio("checkpoints", "state_kept", "state_anew", name, "ms"):
+            yield "bench_aim_state", {"what": name}, "≤ 0.1", shares, "{:.3f}", _median(shares) <= 0.1
     if shares := ratio("guesses", "lookup", "bare", "repeats"):
         yield "bench_aim_repeats", {}, "≥ 1.5", shares, "{:.2f}", _median(shares) >= 1.5
     if shares := ratio("guesses", "lookup", "bare", "differs"):

@@ -55,6 +55,17 @@ def bring(show: screen.Screen, models: dict[str, RealModel]) -> int:
     return len(missing)
 
 
+def brought(show: screen.Screen, name: str) -> Path | None:
+    """A model's file, brought where it is not there; None where it cannot be."""
+    model = table()[name]
+    try:
+        bring(show, {name: model})
+    except screen.Refused as refused:
+        show.note(str(refused))
+        return None
+    return model.path
+
+
 def digest(file: Path) -> str:
     result = hashlib.sha256()
     with file.open("rb") as stream:

@@ -199,6 +199,7 @@ class TestMemory:
             (gguf.KvSettings(), 768, 2.0),
             (gguf.KvSettings(n_parallel=4), 1536, 2.0),
             (gguf.KvSettings(kv_reuse="prefix"), 4096, 2.0),
+            (gguf.KvSettings(kv_reuse="prefix", checkpoint_memory=1), 768, 2.0),
             (gguf.KvSettings(type_k="q8_0", type_v="q8_0"), 768, 34 / 32),
             (gguf.KvSettings(type_k="q4_0", type_v="q4_0"), 768, 18 / 32),
         ],

@@ -27,7 +27,7 @@ def check(
     """`file` is the model's (first) one, `options` those it would be registered with."""
     settings = context.settings
     params = replace(settings.load_params, **options.loading())
-    kv = gguf.KvSettings(params.type_k, params.type_v, params.n_parallel, params.kv_reuse)
+    kv = gguf.KvSettings.of(params)
     needed = gguf.estimate(header, params.fitting_ctx(header.context_length), params.n_batch, draft, kv)
     available = available_memory()
     fits = needed.total <= available if available else None

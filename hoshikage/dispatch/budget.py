@@ -162,7 +162,7 @@ class Budget:
 
 def need_of(header: gguf.GgufHeader, params: LoadParams) -> Need:
     """As `hoshikage add --check` estimates it; a draft model that the file does not tell of is not counted."""
-    kv = gguf.KvSettings(params.type_k, params.type_v, params.n_parallel, params.kv_reuse)
+    kv = gguf.KvSettings.of(params)
     result = gguf.estimate(header, params.fitting_ctx(header.context_length), params.n_batch, None, kv)
     layers = header.values.get(f"{header.architecture}.block_count", 0)
     share = 1.0

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from hoshikage._ffi.batch import Batch
 from hoshikage.engine.costs import BatchCost
-from hoshikage.engine.sequence_pool import KvSequence
+from hoshikage.engine.kv_sequence import KvSequence
 from hoshikage.engine.session import Session
 from hoshikage.llama.context import MAX_PROPOSED
 from hoshikage.llama.projector import Piece
@@ -55,6 +55,9 @@ class Running:
             position, end = sequence.position(n_past), sequence.reach
         pending = end - n_past
         self.index = None
+        limit = room if sequence.room is None else sequence.room(room)
+        if not session.flows:
+            room = limit
         self.proposed = ()  # those of a decode that came to nothing are not in this one
         if pending == 1 and end == len(tokens):
             self._last_index = self.index = batch.add(tokens[-1], position, sequence.number, True)

@@ -351,8 +351,7 @@ class Scheduler:
 
     def _take_back(self, running: Running) -> None:
         """Removes guesses that came to nothing from memory."""
-        self._pool.cut(running.sequence, running.sequence.n_past)
-        if not running.sequence.n_past:  # the memory cannot: its text is computed again, once
+        if not self._pool.cut(running.sequence, running.sequence.n_past):  # some of its text is computed again, once
             running.session.stop_proposing()
 
     def _fork(self, running: Running, index: int) -> Decoded:

@@ -1,14 +1,18 @@
 """The sequences of one KV memory: who has which, what stays in them, and how many cells are left. Engine thread.
 
 By default a sequence is emptied when its answer has ended. Where a request allows it, what has been computed stays, and
-a later prompt of the same scope that begins alike goes on behind the common beginning.
+a later prompt of the same scope that begins alike goes on behind the common beginning, or, where the memory cannot be
+cut, behind the last checkpoint in it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from hoshikage.engine.checkpoints import Checkpoint, Checkpoints
+from hoshikage.engine.kv_sequence import KvSequence, SharedPrefix
 from hoshikage.engine.spans import Spans
 from hoshikage.llama.adapters import Adapters
 from hoshikage.llama.context import Context
@@ -21,53 +25,23 @@ WORTH_KEEPING: Final = 0.5
 """A kept sequence of which a prompt needs less than this share is left as it is, while another is empty."""
 
 
-class SharedPrefix:
-    """Cells that several sequences have in common."""
-
-    __slots__ = ("n_cells",)
-
-    def __init__(self, n_cells: int) -> None:
-        self.n_cells = n_cells
-
-
-class KvSequence:
-    """One sequence. `tokens[:n_past]` are in KV memory; what is behind them is still to be computed."""
-
-    __slots__ = ("n_past", "number", "prefix", "scope", "spans", "taken", "tokens", "used", "written")
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        """llama.h's seq_id."""
-        self.tokens: list[int] = []
-        self.spans: Spans | None = None
-        self.n_past = 0
-        self.scope = ""
-        self.taken = False
-        self.used = 0
-        """Grows with every use: the least is the one unused for longest."""
-        self.prefix: SharedPrefix | None = None
-        self.written = False
-        """Whether memory may hold tokens of it that `n_past` does not tell of."""
-
-    @property
-    def reach(self) -> int:
-        """So many first tokens can be in memory before a picture or sound is, or all."""
-        return len(self.tokens) if self.spans is None else self.spans.reach(self.n_past, len(self.tokens))
-
-    def position(self, n_tokens: int) -> int:
-        """llama.h's position behind so many first tokens."""
-        return n_tokens if self.spans is None else self.spans.position(n_tokens)
-
-
 class SequencePool:
     """All sequences of a context."""
 
-    def __init__(self, context: Context, count: int, adapters: Adapters | None = None) -> None:
-        """`adapters` changes what the context computes with; None where it never changes."""
+    def __init__(
+        self,
+        context: Context,
+        count: int,
+        adapters: Adapters | None = None,
+        checkpoints: Checkpoints | None = None,
+    ) -> None:
+        """`adapters` changes what the context computes with; None where it never changes. `checkpoints` are of this
+        context; None where its memory needs none."""
         self._context = context
         self._all = tuple(map(KvSequence, range(count)))
         self._uses = 0
         self._adapters = adapters
+        self._checkpoints = checkpoints
         self.stored: StoredSequences | None = None
         """What outlives the runner; None where nothing does."""
 
@@ -120,12 +94,14 @@ class SequencePool:
             return None
         if reuse and self.stored is not None:
             self._take_back(free, tokens, scope, self.stored)
-        sequence = self._alike(free, tokens, scope) if reuse else None
+        sequence = self._alike(free, tokens, scope, spans) if reuse else None
         if sequence is None:
-            sequence = min(free, key=lambda sequence: (sequence.n_past > 0, sequence.used))
+            sequence = _least(free)
             if sequence.n_past or sequence.written:
                 self.clear(sequence)
-        sequence.tokens, sequence.spans, sequence.scope = tokens, spans, scope
+        sequence.tokens, sequence.spans, sequence.scope, sequence.room = tokens, spans, scope, None
+        if reuse and self._checkpoints is not None:
+            self._checkpoints.watch(sequence)
         self._give(sequence)
         return sequence
 
@@ -134,7 +110,7 @@ class SequencePool:
         target = next((sequence for sequence in self._all if not sequence.taken and not sequence.n_past), None)
         if target is None or not self._share(source, target, source.n_past):
             return None
-        target.scope = source.scope
+        target.scope, target.room = source.scope, None
         self._give(target)
         return target
 
@@ -144,13 +120,12 @@ class SequencePool:
         try:
             if keep and sequence.n_past:
                 sequence.tokens = sequence.tokens[: sequence.n_past]
-                self.cut(
-                    sequence, sequence.n_past
-                )  # of an answer that was given up, more was computed than is told here
+                # Of an answer that was given up, more was computed than is told here.
+                self.cut(sequence, sequence.n_past)
             else:
                 self.clear(sequence)
         except BaseException:
-            sequence.n_past, sequence.prefix, sequence.tokens = 0, None, []  # who takes it next empties it
+            self._holds_nothing(sequence)
             raise
 
     def reclaim(self, held: Iterable[KvSequence]) -> None:
@@ -158,22 +133,24 @@ class SequencePool:
         held = {*held}
         for sequence in self._all:
             if sequence.taken and sequence not in held:
-                sequence.taken, sequence.n_past, sequence.prefix, sequence.tokens = (
-                    False,
-                    0,
-                    None,
-                    [],
-                )  # who takes it next empties it
+                sequence.taken = False
+                self._holds_nothing(sequence)
 
-    def cut(self, sequence: KvSequence, n_past: int) -> None:
-        """Leave the first `n_past` tokens in memory, or none where the memory cannot be cut."""
-        whole = False
+    def cut(self, sequence: KvSequence, n_past: int) -> bool:
+        """Leave the first `n_past` tokens in memory. False where the memory cannot be cut there: then there are fewer,
+        those of the last checkpoint before, or none."""
+        reached, context, number = 0, self._context, sequence.number
         try:
-            whole = self._context.cut(sequence.number, sequence.position(n_past))
+            if n_past and context.shorten(number, sequence.position(n_past)):
+                reached = n_past
+            else:
+                checkpoints = self._checkpoints
+                reached = self._go_back(
+                    sequence, None if checkpoints is None else checkpoints.longest(sequence, n_past)
+                )
         finally:
-            sequence.n_past = n_past if whole else 0
-        if sequence.prefix is not None and sequence.prefix.n_cells > sequence.n_past:
-            sequence.prefix = None
+            self._holds(sequence, reached)
+        return reached == n_past
 
     def clear(self, sequence: KvSequence) -> None:
         """Takes a sequence that nobody has out of memory with all of its tokens, those not yet told of here
@@ -182,7 +159,7 @@ class SequencePool:
         Where nobody has a sequence, and none is kept, the memory is emptied as a whole, so that the next text's cells
         stand where they would after a load. Who has one may have tokens there that are not told of yet.
         """
-        sequence.n_past, sequence.prefix, sequence.tokens = 0, None, []
+        self._holds_nothing(sequence)
         if any(other.taken or other.n_past for other in self._all):
             self._context.remove(sequence.number)
             sequence.written = False
@@ -211,7 +188,8 @@ class SequencePool:
         so that no decode's results may be read after it."""
         self._empty()
         for sequence in self._all:
-            sequence.n_past, sequence.prefix, sequence.written = 0, None, sequence.taken
+            self._holds(sequence, 0)
+            sequence.written = sequence.taken
             if not sequence.taken:
                 sequence.tokens = []
 
@@ -225,10 +203,13 @@ class SequencePool:
 
     def _take_back(self, free: Sequence[KvSequence], tokens: list[int], scope: str, stored: StoredSequences) -> None:
         """Has the stored sequence here that has more of the tokens than any other, where there is one."""
-        row = stored.better(tokens, scope, _longest(self._all, tokens, scope)[0])
+        known = self._longest(self._all, tokens, scope)[0]
+        if self._checkpoints is not None and (one := self._checkpoints.alike(tokens, scope, len(tokens) - 1)):
+            known = max(known, one.n_past)
+        row = stored.better(tokens, scope, known)
         if row is None:
             return
-        target = min(free, key=lambda sequence: (sequence.n_past > 0, sequence.used))
+        target = _least(free)
         self.clear(target)
         while self.cells_left < len(row.tokens) and self.evict():
             pass
@@ -238,11 +219,16 @@ class SequencePool:
         else:
             self.clear(target)
 
-    def _alike(self, free: Sequence[KvSequence], tokens: list[int], scope: str) -> KvSequence | None:
+    def _alike(
+        self, free: Sequence[KvSequence], tokens: list[int], scope: str, spans: Spans | None
+    ) -> KvSequence | None:
         """A free sequence that now has a beginning of `tokens` that one of this scope had; None where none has."""
         empty = next((sequence for sequence in free if not sequence.n_past), None)
+        stored = None if self._checkpoints is None else self._checkpoints.alike(tokens, scope, len(tokens) - 1)
         for pool in (self._all, free):
-            maximum, best = _longest(pool, tokens, scope)
+            maximum, best = self._longest(pool, tokens, scope)
+            if stored is not None and stored.n_past > maximum:
+                return self._from(stored, free, tokens, spans)
             if best is None:
                 return None
             if best.taken or (empty is not None and maximum < best.n_past * WORTH_KEEPING):
@@ -255,15 +241,76 @@ class SequencePool:
             return best
         return None
 
+    def _longest(self, pool: Iterable[KvSequence], tokens: list[int], scope: str) -> tuple[int, KvSequence | None]:
+        """The sequence that can go on behind most first tokens of these, and how many: all but the last at most."""
+        maximum, best = 0, None
+        for sequence in pool:
+            if sequence.n_past and sequence.scope == scope:
+                common = common_prefix(sequence.tokens, tokens, min(sequence.n_past, len(tokens) - 1))
+                if sequence.spans is not None:
+                    common = sequence.spans.whole(common)
+                if common > maximum and (usable := self._usable(sequence, common)) > maximum:
+                    maximum, best = usable, sequence
+        return maximum, best
+
+    def _usable(self, sequence: KvSequence, common: int) -> int:
+        """Behind how many of its first `common` tokens a sequence can go on."""
+        context, end = self._context, sequence.position(common)
+        if common == sequence.n_past or context.cuts_anywhere or context.reaches_back(sequence.number, end):
+            return common
+        checkpoint = self._held(sequence, common)
+        return 0 if checkpoint is None else checkpoint.n_past
+
+    def _held(self, sequence: KvSequence, maximum: int) -> Checkpoint | None:
+        return None if self._checkpoints is None else self._checkpoints.held(sequence, maximum)
+
+    def _go_back(self, sequence: KvSequence, checkpoint: Checkpoint | None) -> int:
+        """How many tokens the sequence then has in memory: the checkpoint's, or none."""
+        if checkpoint is not None and self._checkpoints is not None and self._checkpoints.put(checkpoint, sequence):
+            return checkpoint.n_past
+        self._context.remove(sequence.number)
+        return 0
+
+    def _from(
+        self, checkpoint: Checkpoint, free: Sequence[KvSequence], tokens: list[int], spans: Spans | None
+    ) -> KvSequence | None:
+        """A free sequence that now has what the checkpoint has, which is a beginning of these tokens."""
+        sequence = _least(free)
+        self.clear(sequence)
+        while self.cells_left < checkpoint.n_past and self.evict():
+            pass
+        sequence.tokens, sequence.spans, sequence.written = tokens[: checkpoint.n_past], spans, True
+        self._holds(sequence, self._go_back(sequence, checkpoint))
+        return sequence if sequence.n_past else None
+
     def _share(self, source: KvSequence, target: KvSequence, n_past: int) -> bool:
         target.tokens, target.written = [], True
-        if not self._context.share(source.number, target.number, source.position(n_past)):
+        target.spans, amend = source.spans, None
+        if n_past < source.n_past and not self._context.reaches_back(source.number, source.position(n_past)):
+            checkpoint = self._held(source, n_past)
+            if checkpoint is not None and self._checkpoints is not None:
+                amend = partial(self._checkpoints.put, checkpoint, target)
+        if not self._context.share(source.number, target.number, source.position(n_past), amend):
             return False
-        target.spans = source.spans
         if source.prefix is None or source.prefix.n_cells != n_past:
             source.prefix = SharedPrefix(n_past)
         target.prefix, target.n_past = source.prefix, n_past
+        if self._checkpoints is not None:
+            self._checkpoints.shared(source, target, n_past)
         return True
+
+    def _holds(self, sequence: KvSequence, n_past: int) -> None:
+        """The memory has the first `n_past` tokens of a sequence, and no others."""
+        sequence.n_past = n_past
+        if sequence.prefix is not None and sequence.prefix.n_cells > n_past:
+            sequence.prefix = None
+        if self._checkpoints is not None:
+            self._checkpoints.cut(sequence, n_past)
+
+    def _holds_nothing(self, sequence: KvSequence) -> None:
+        """Of a sequence that nobody has. Where the memory still has some of it, who takes it next empties it."""
+        self._holds(sequence, 0)
+        sequence.tokens, sequence.room = [], None
 
     def _give(self, sequence: KvSequence) -> None:
         self._uses += 1
@@ -271,17 +318,9 @@ class SequencePool:
         sequence.taken = sequence.written = True
 
 
-def _longest(pool: Iterable[KvSequence], tokens: list[int], scope: str) -> tuple[int, KvSequence | None]:
-    """The sequence that has the most first tokens of these, and how many: all but the last at most."""
-    maximum, best = 0, None
-    for sequence in pool:
-        if sequence.n_past and sequence.scope == scope:
-            common = common_prefix(sequence.tokens, tokens, min(sequence.n_past, len(tokens) - 1))
-            if sequence.spans is not None:
-                common = sequence.spans.whole(common)
-            if common > maximum:
-                maximum, best = common, sequence
-    return maximum, best
+def _least(free: Iterable[KvSequence]) -> KvSequence:
+    """The sequence that is missed least: an empty one, or the one unused for longest."""
+    return min(free, key=lambda sequence: (sequence.n_past > 0, sequence.used))
 
 
 def common_prefix(one: Sequence[int], other: Sequence[int], maximum: int) -> int:

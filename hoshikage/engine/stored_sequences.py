@@ -13,7 +13,8 @@ from typing import Final
 import numpy as np
 
 from hoshikage import kv_file, wire
-from hoshikage.engine.sequence_pool import KvSequence, SequencePool, common_prefix
+from hoshikage.engine.kv_sequence import KvSequence
+from hoshikage.engine.sequence_pool import SequencePool, common_prefix
 from hoshikage.kv_file import Damaged, Header
 from hoshikage.llama.context import Context
 from hoshikage.llama.state import SequenceStates

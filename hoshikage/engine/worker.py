@@ -16,6 +16,7 @@ from hoshikage._ffi.library import Library, load
 from hoshikage.cores import is_busy
 from hoshikage.engine.album import Album
 from hoshikage.engine.cancels import Cancels
+from hoshikage.engine.checkpoints import Checkpoints
 from hoshikage.engine.costs import BatchCost
 from hoshikage.engine.draft_model import DraftModel
 from hoshikage.engine.faults import failure_of, report
@@ -226,7 +227,8 @@ class _Loaded:
         if params.mmproj:
             self._projector = Projector.open(model, params, context.n_threads)
         learns = context.n_sequences > 1 or params.speculation != "off" or self._draft is not None
-        self._pool = pool = SequencePool(context, context.n_sequences, self._adapters)
+        checkpoints = Checkpoints.open(context, params, vocab.is_typed_control)
+        self._pool = pool = SequencePool(context, context.n_sequences, self._adapters, checkpoints)
         if command.store is not None:
             pool.stored = StoredSequences(context, command.store, emit)
         showing = None if self._projector is None else Showing(context, self._projector)

@@ -4,7 +4,7 @@ from hoshikage.gguf.adapters import control_vector, require_adapters, require_co
 from hoshikage.gguf.draft import require_draft
 from hoshikage.gguf.header import GgufHeader, Split
 from hoshikage.gguf.kinds import purpose, require_served
-from hoshikage.gguf.memory import KvSettings, MemoryEstimate, estimate
+from hoshikage.gguf.memory import KvSettings, MemoryEstimate, estimate, keeps_windows
 from hoshikage.gguf.parts import SplitName, files, first, read_chat_model, read_model
 from hoshikage.gguf.projector import (
     is_projector,
@@ -30,6 +30,7 @@ __all__ = [
     "is_projector",
     "projector_of",
     "projectors_beside",
+    "keeps_windows",
     "purpose",
     "read",
     "read_chat_model",

@@ -1,8 +1,9 @@
 """How much memory a model will need, as far as its header says. Any thread; pure.
 
 Weights: the file's size, for they are mapped or read as they are. KV cache: exact for plain attention, and for sliding
-windows where the architecture tells which layers have one (releases from b6122 on; older ones keep the whole text, as
-KV_REUSE=prefix asks of the newer); an upper bound for other models with windows. Compute: the runner process itself,
+windows where the architecture tells which layers have one (releases from b6122 on; older ones keep the whole text, and
+with KV_REUSE=prefix all do that cannot copy a window's state apart); an upper bound for other models with windows. What
+checkpoints of a text's state take comes on top: CHECKPOINT_MEMORY at most. Compute: the runner process itself,
 and what the library reserves for the logits of one batch, of which a CPU touches little; with long contexts, libraries
 without flash attention need more.
 
@@ -13,6 +14,7 @@ built-in model, estimated at 53 MiB, took 51.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from hoshikage.architectures import WINDOW_PERIODS
@@ -39,8 +41,18 @@ class KvSettings(Frozen, frozen=True):
     type_v: str = "f16"
     n_parallel: int = 1
     kv_reuse: str = "off"
+    checkpoint_memory: int = 0
+    """MiB."""
+
+    @classmethod
+    def of(cls, params: object) -> KvSettings:
+        """Those of `params`, a LoadParams."""
+        return cls(*(getattr(params, name) for name in cls.__struct_fields__))
 
 
+CHECKPOINTS: Final = 4
+"""So many of a window's state must fit, or the window keeps the whole text where prefixes are kept."""
+MIB: Final = 2**20
 USUAL: Final = KvSettings()
 
 
@@ -82,16 +94,28 @@ def _batch_bytes(header: GgufHeader, n_batch: int) -> int:
 
 def _kv_bytes(header: GgufHeader, n_ctx: int, n_batch: int, kv: KvSettings) -> int:
     """Of the cells of all layers: those of the whole text, or of a window with what a batch puts beside it."""
-    window, period = _number(header, "attention.sliding_window"), WINDOW_PERIODS.get(header.architecture, 1)
+    window = _number(header, "attention.sliding_window")
     whole = _stepped(n_ctx)
     narrow = whole
-    if window and kv.kv_reuse != "prefix":
+    if window and not keeps_windows(header, kv):
         narrow = min(whole, _stepped(window * kv.n_parallel + min(n_batch, LARGEST_UBATCH)))
-    total = 0.0
+    return round(sum((narrow if in_window else whole) * size for size, in_window in _cell_bytes(header, kv)))
+
+
+def keeps_windows(header: GgufHeader, kv: KvSettings) -> bool:
+    """Whether layers with a window keep the whole text all the same, so that a prompt can go on from any place of an
+    earlier one: where prefixes are kept, and too few states of the windows would fit to go on from those."""
+    window = _number(header, "attention.sliding_window")
+    state = sum(window * size for size, in_window in _cell_bytes(header, kv) if in_window)
+    return kv.kv_reuse == "prefix" and CHECKPOINTS * state > kv.checkpoint_memory * MIB
+
+
+def _cell_bytes(header: GgufHeader, kv: KvSettings) -> Iterator[tuple[float, bool]]:
+    """What one token takes in each layer, and whether the layer has a window."""
+    period = WINDOW_PERIODS.get(header.architecture, 1)
     for layer, (keys, values) in enumerate(_kv_values(header)):
-        cells = narrow if layer % period < period - 1 else whole
-        total += cells * (keys * VALUE_BYTES[kv.type_k] + values * VALUE_BYTES[kv.type_v])
-    return round(total)
+        size = keys * VALUE_BYTES[kv.type_k] + values * VALUE_BYTES[kv.type_v]
+        yield size, layer % period < period - 1
 
 
 def _stepped(n_ctx: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -16,7 +16,7 @@ from hoshikage.cores import is_busy, threads
 from hoshikage.errors import InferenceFailed, KvMemoryFull, ModelLoadFailed, OutOfMemory
 from hoshikage.llama.kinds import is_encoder
 from hoshikage.llama.kv_types import require_blocks
-from hoshikage.llama.load_fields import context_fields, several_fields, window_fields
+from hoshikage.llama.load_fields import context_fields, keeps_windows, several_fields, window_fields
 from hoshikage.llama.model import Model, memory_short
 from hoshikage.params import NO_ADAPTERS, AdapterSet, LoadParams
 
@@ -54,7 +54,8 @@ class Context(Owner):
         self._synchronize = api.llama_synchronize
         self._logits_ith = api.llama_get_logits_ith
         self._memory = KvMemory(api, pointer)
-        self._n_swa = 0 if api.llama_model_n_swa is None else max(0, api.llama_model_n_swa(model.pointer))
+        self.cuts_anywhere = not model.keeps_state
+        """Whether a sequence can be cut anywhere; else only as `reaches_back` says."""
         self._logits_view: tuple[int, Logits] | None = None
         self.n_threads: int = api.llama_n_threads(pointer)
         self._threadpool = Threadpool.attach(api, pointer, self.n_threads, api.llama_n_threads_batch(pointer))
@@ -71,6 +72,7 @@ class Context(Owner):
         n_cells = min(params.n_ctx, n_ctx * n_sequences)
         n_batch = max(params.n_batch, n_sequences)  # room for a token of each
         require_blocks(model, params)
+        windows = window_fields(model.library, whole=model.n_swa > 0 and keeps_windows(model.library, params))
         context = cls.open_with(
             model,
             {
@@ -82,11 +84,12 @@ class Context(Owner):
                 "n_threads_batch": params.n_threads_batch or n_threads,
                 **several_fields(model.library, replace(params, n_parallel=n_sequences), 1 + MAX_PROPOSED),
                 **context_fields(model.library, params),
-                **window_fields(model.library, whole=params.kv_reuse == "prefix"),
+                **windows,
             },
             n_ctx,
         )
         context.params = params
+        context.cuts_anywhere = context.cuts_anywhere and not (model.n_swa and windows.get("swa_full") == 0)
         return context
 
     @classmethod
@@ -204,11 +207,9 @@ class Context(Owner):
     def cut(self, seq_id: int, begin: int) -> bool:
         """Take a sequence's tokens from position `begin` on out of the KV memory.
 
-        False where the memory cannot: it is that of a recurrent model, which knows its last state only, or of one with
-        a window that has moved on. Then the whole sequence is out.
+        False where the memory cannot (`reaches_back`). Then the whole sequence is out.
         """
-        memory = self._memory
-        if begin and memory.remove(seq_id, begin) and self._reaches_back(seq_id, begin):
+        if begin and self.shorten(seq_id, begin):
             return True
         self.remove(seq_id)
         return begin == 0
@@ -216,33 +217,43 @@ class Context(Owner):
     @property
     def can_cut(self) -> bool:
         """Whether `cut` may leave a part: a recurrent model knows its last state only. A window may have moved on."""
-        api, model = self.model.library.api, self.model.pointer
-        tests = (api.llama_model_is_recurrent, api.llama_model_is_hybrid)
-        return not any(test is not None and test(model) for test in tests)
+        return not self.model.keeps_state
 
     def last(self, seq_id: int) -> int | None:
         """The place of a sequence's last token, -1 for none; None where the release does not say."""
         return self._memory.last(seq_id)
 
-    def share(self, source: int, target: int, end: int) -> bool:
+    def shorten(self, seq_id: int, begin: int) -> bool:
+        """As `cut`, of a `begin` above 0; but where the memory cannot, the sequence is as it was."""
+        return self.reaches_back(seq_id, begin) and self._memory.remove(seq_id, begin)
+
+    def share(self, source: int, target: int, end: int, amend: Callable[[], bool] | None = None) -> bool:
         """Let sequence `target` begin with the first `end` tokens of `source`, in the same cells.
 
-        False where the memory cannot; then `target` is empty.
+        `amend` gives the target what cannot be shared, where that is needed. False where the memory, or that, cannot;
+        then `target` is empty.
         """
         if self.model.spoils_sequences:
             return False
         memory = self._memory
         memory.remove(target)
         memory.copy(source, target, end)
-        if memory.last(target) in (end - 1, None) and self._reaches_back(target, end):
+        done = memory.last(target) in (end - 1, None) and self.reaches_back(target, end)
+        if done if amend is None else amend():
             return True
         memory.remove(target)
         return False
 
-    def _reaches_back(self, seq_id: int, end: int) -> bool:
-        """Whether all that the tokens from position `end` on look at is there."""
+    def reaches_back(self, seq_id: int, end: int) -> bool:
+        """Whether a sequence can go on behind its first `end` tokens: whether all that those behind them look at is
+        there. Of a recurrent model there is the last state only, of one with windows what the window has not left.
+        Where the release does not say what is there, it is taken for enough: cutting then shows it."""
         first = self._memory.first(seq_id)
-        return first is None or 0 <= first <= (max(0, end - self._n_swa) if self._n_swa else 0)
+        if first is None:
+            return True
+        if self.model.keeps_state:
+            return self._memory.last(seq_id) == end - 1
+        return 0 <= first <= (max(0, end - self.model.n_swa) if self.model.n_swa else 0)
 
     def close(self) -> None:
         self._logits_view = None

@@ -5,8 +5,10 @@ What a release cannot do is refused by name (NotSupported); what it does by itse
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
+from hoshikage import gguf
 from hoshikage._ffi.library import Library
 from hoshikage.errors import ModelLoadFailed
 from hoshikage.llama.placing import GPU_KINDS
@@ -85,9 +87,17 @@ def several_fields(library: Library, params: LoadParams, n_outputs: int) -> dict
 
 def window_fields(library: Library, *, whole: bool) -> dict[str, int]:
     """Fields of llama_context_params for models that look at a window of the text: whether the memory keeps what has
-    left it, which takes five times as much where most layers have one. Only a prompt that shall go on from any place of
-    an earlier one needs that; guesses are taken back within what is kept beside the window."""
+    left it, which takes five times as much where most layers have one."""
     return {} if "swa_full" in library.lacks else {"swa_full": int(whole)}
+
+
+def keeps_windows(library: Library, params: LoadParams) -> bool:
+    """Whether a model's windows shall keep the whole text: so that a prompt can go on from any place of an earlier one,
+    where it cannot go on from copies of what the windows hold. Guesses are taken back within what is kept beside a
+    window."""
+    if params.kv_reuse != "prefix" or "state_flags" in library.lacks:
+        return params.kv_reuse == "prefix"
+    return gguf.keeps_windows(gguf.read(Path(params.model_path)), gguf.KvSettings.of(params))
 
 
 def sees_gpu(library: Library) -> bool:

@@ -14,6 +14,7 @@ from hoshikage._ffi.features import KV_APIS
 from hoshikage._ffi.handles import Owner
 from hoshikage._ffi.library import Library
 from hoshikage._ffi.memory import text_from
+from hoshikage.architectures import HYBRIDS
 from hoshikage.errors import HoshikageError, ModelLoadFailed, OutOfMemory
 from hoshikage.llama.load_fields import model_fields
 from hoshikage.llama.placing import placing
@@ -52,9 +53,15 @@ class Model(Owner):
         self.vram_bytes = 0
         """What it and its context took of the GPUs' memory; known by who loaded it."""
         self._kept: object = None
-        self.spoils_sequences = self._spoils_sequences()
+        self.n_swa = 0 if api.llama_model_n_swa is None else max(0, api.llama_model_n_swa(pointer))
+        """Tokens that layers with a window look at; 0 where there are none, or the release does not say."""
+        tests = (api.llama_model_is_recurrent, api.llama_model_is_hybrid)
+        keeps_state = any(test is not None and test(pointer) for test in tests)
+        self.keeps_state: bool = keeps_state or self.architecture in HYBRIDS
+        """Whether layers of it keep one state for all of a text's tokens, so that its memory cannot be cut."""
+        self.spoils_sequences = self.keeps_state and library.kv_api != KV_APIS[0]
         """Whether this release computes wrongly with more than one sequence of it, and leaves a sequence's state behind
-        when it is taken out: up to b5590 it does so with every model that keeps a state instead of all its tokens."""
+        when it is taken out: up to b5590 it does so with every model that keeps a state."""
         self.vocab = Vocab(library, self, self.metadata("tokenizer.ggml.model"))
 
     @classmethod
@@ -113,12 +120,6 @@ class Model(Owner):
         """A value of the GGUF's metadata as text; None where it is missing or an array."""
         raw, api = key.encode(), self.library.api
         return text_from(lambda buffer, size: api.llama_model_meta_val_str(self.pointer, raw, buffer, size))
-
-    def _spoils_sequences(self) -> bool:
-        api = self.library.api
-        tests = (api.llama_model_is_recurrent, api.llama_model_is_hybrid)
-        keeps_state = any(test is not None and test(self.pointer) for test in tests)
-        return keeps_state and self.library.kv_api != KV_APIS[0]
 
     def own(self, key: str) -> str | None:
         """As `metadata`, of a key that begins with the architecture's name."""

@@ -29,7 +29,7 @@ class Scattered(Context):
             raise KvMemoryFull("engine.no_kv_slot")
         return True
 
-    def cut(self, seq_id: int, begin: int) -> bool:
+    def shorten(self, seq_id: int, begin: int) -> bool:
         return True
 
 

@@ -19,7 +19,7 @@ class Context:
     def __init__(self) -> None:
         self.held = {0: 0, 1: 0}
 
-    def cut(self, seq_id: int, begin: int) -> bool:
+    def shorten(self, seq_id: int, begin: int) -> bool:
         self.held[seq_id] = min(self.held[seq_id], begin)
         return True
 

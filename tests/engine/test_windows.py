@@ -60,14 +60,18 @@ def compare(one: list[list[Any]], other: list[list[Any]], where: str) -> None:
 @pytest.mark.native
 @pytest.mark.parametrize("release", WINDOWED)
 def test_the_memory_is_what_was_estimated(release: str, libraries: dict[str, Path], model: Path) -> None:
-    """In the library's own words; and the whole text is kept where prefixes are."""
-    settings: list[dict[str, Any]] = [{"n_ctx": 4096}, {"n_ctx": 4096, "kv_reuse": "prefix"}]
-    narrow, whole = load(libraries[release], model, *settings)
+    """In the library's own words; and the whole text is kept where prefixes are, and no checkpoints."""
+    kept_how: list[dict[str, Any]] = [
+        {},
+        {"kv_reuse": "prefix", "checkpoint_memory": 1},
+        {"kv_reuse": "prefix", "checkpoint_memory": 0},
+    ]
+    narrow, checked, whole = load(libraries[release], model, *({"n_ctx": 4096, **how} for how in kept_how))
     header = gguf.read(model)
-    for found, reuse in ((narrow, "off"), (whole, "prefix")):
-        estimated = gguf.estimate(header, 4096, 64, None, gguf.KvSettings(kv_reuse=reuse)).kv_cache
+    for found, how in zip((narrow, checked, whole), kept_how, strict=True):
+        estimated = gguf.estimate(header, 4096, 64, None, gguf.KvSettings(**how)).kv_cache
         assert 0.95 * estimated < kept(found["log"]) * MIB < 1.01 * estimated  # b6301 rounds to 32 cells, not to 256
-    assert not any("full-size SWA" in line for line in narrow["log"])
+    assert not any("full-size SWA" in line for line in (*narrow["log"], *checked["log"]))
     assert any("full-size SWA" in line for line in whole["log"]), "then the engine hides a line that is not there"
 
 

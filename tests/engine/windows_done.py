@@ -16,8 +16,9 @@ from tests.engine.modes_done import Engine
 LENGTHS = (300, 40, 180, 700)
 """Of prompts: several windows of 64 tokens, or less than one."""
 MODES: dict[str, dict[str, Any]] = {
-    "whole": {"kv_reuse": "prefix"},
+    "whole": {"kv_reuse": "prefix", "checkpoint_memory": 0},
     "window": {},
+    "checkpoints": {"kv_reuse": "prefix", "checkpoint_tokens": 128},
     "together": {"n_parallel": 3},
     "lookup": {"speculation": "lookup"},
 }

@@ -1,0 +1,62 @@
+"""One sequence of a KV memory, and what sequences share. Engine thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hoshikage.engine.spans import Spans
+
+
+class SharedPrefix:
+    """Cells that several sequences have in common."""
+
+    __slots__ = ("n_cells",)
+
+    def __init__(self, n_cells: int) -> None:
+        self.n_cells = n_cells
+
+
+class KvSequence:
+    """One sequence. `tokens[:n_past]` are in KV memory; what is behind them is still to be computed."""
+
+    __slots__ = (
+        "checked",
+        "n_past",
+        "number",
+        "prefix",
+        "room",
+        "scope",
+        "spans",
+        "taken",
+        "tokens",
+        "used",
+        "written",
+    )
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        """llama.h's seq_id."""
+        self.tokens: list[int] = []
+        self.spans: Spans | None = None
+        self.n_past = 0
+        self.scope = ""
+        self.taken = False
+        self.used = 0
+        """Grows with every use: the least is the one unused for longest."""
+        self.prefix: SharedPrefix | None = None
+        self.written = False
+        """Whether memory may hold tokens of it that `n_past` does not tell of."""
+        self.checked = 0
+        """Where its last checkpoint is."""
+        self.room: Callable[[int], int] | None = None
+        """How many of so many tokens a decode of its prompt may have, and makes the checkpoint that is due before it;
+        None where it needs none."""
+
+    @property
+    def reach(self) -> int:
+        """So many first tokens can be in memory before a picture or sound is, or all."""
+        return len(self.tokens) if self.spans is None else self.spans.reach(self.n_past, len(self.tokens))
+
+    def position(self, n_tokens: int) -> int:
+        """llama.h's position behind so many first tokens."""
+        return n_tokens if self.spans is None else self.spans.position(n_tokens)
