@@ -104,8 +104,8 @@ class Checkpoints:
 
     def longest(self, sequence: KvSequence, maximum: int) -> Checkpoint | None:
         """The one that a sequence can go back to, at most to its first `maximum` tokens."""
-        found = (self.held(sequence, maximum), self.alike(sequence.tokens[:maximum], sequence.scope, maximum))
-        return max(filter(None, found), key=lambda one: one.n_past, default=None)
+        both = (self.held(sequence, maximum), self.alike(sequence.tokens[:maximum], sequence.scope, maximum))
+        return max(filter(None, both), key=lambda one: one.n_past, default=None)
 
     def held(self, sequence: KvSequence, maximum: int) -> Checkpoint | None:
         """As `longest`, but of those that only sequences can go back to that hold what they leave out."""
@@ -115,14 +115,14 @@ class Checkpoints:
     def alike(self, tokens: Sequence[int], scope: str, maximum: int) -> Checkpoint | None:
         """The longest of a beginning of this text, of `maximum` tokens at most, that any sequence can go on from."""
         whole = [one for one in self._all if one.key is not None and one.key[0] == scope and one.n_past <= maximum]
-        found, hashed, done = None, blake2b(digest_size=16), 0
+        result, hashed, done = None, blake2b(digest_size=16), 0
         for one in sorted(whole, key=lambda one: one.n_past):
             if one.n_past > done:
                 hashed.update(_raw(tokens[done : one.n_past]))
                 done = one.n_past
             if one.key == (scope, hashed.digest()):
-                found = one
-        return found
+                result = one
+        return result
 
     # Gone back to
 
