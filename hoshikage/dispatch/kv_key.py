@@ -18,7 +18,8 @@ WITHOUT_EFFECT: Final = frozenset(
     {
         "model_path",  # its content counts
         "n_batch", "n_threads", "n_threads_batch", "use_mmap", "use_mlock", "require_gpu",  # how fast it is
-        "kv_reuse", "speculation", "draft_path", "vocab_only", "context_overflow",  # which tokens are computed when
+        "kv_reuse", "checkpoint_tokens", "speculation", "draft_path", "vocab_only",  # which tokens are computed when
+        "context_overflow",
         "chat_template", "template_name", "controls",  # which tokens a prompt has
     }
 )  # fmt: skip
