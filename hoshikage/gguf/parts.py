@@ -11,13 +11,11 @@ from hoshikage.errors import GgufInvalid, GgufMissing
 from hoshikage.frozen import Frozen
 from hoshikage.gguf.header import GgufHeader, Split
 from hoshikage.gguf.kinds import require_served
-from hoshikage.gguf.reader import read
+from hoshikage.gguf.reader import PROJECTOR, read
 
 SPLIT: Final = re.compile(r"(?P<stem>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf", re.DOTALL)
 CHAT_KINDS: Final = ("model", "")
 """`general.type` of what can answer by itself; adapters, projectors and importance matrices cannot."""
-PROJECTOR: Final = "clip"
-"""Architecture of vision projectors, also of those without a type."""
 
 
 class SplitName(Frozen, frozen=True):

@@ -7,8 +7,8 @@ from typing import Final
 
 from hoshikage.errors import GgufInvalid
 from hoshikage.gguf.header import GgufHeader
-from hoshikage.gguf.parts import PROJECTOR, read_chat_model
-from hoshikage.gguf.reader import read
+from hoshikage.gguf.parts import read_chat_model
+from hoshikage.gguf.reader import PROJECTOR, read
 
 NAMED: Final = "mmproj"
 """Stands in the names of their files."""

@@ -20,7 +20,7 @@ from typing import BinaryIO, Final
 
 from hoshikage.errors import GgufInvalid, GgufMissing
 from hoshikage.frozen import Frozen
-from hoshikage.gguf import plausible
+from hoshikage.gguf import plausible, projector_faults
 from hoshikage.gguf.cursor import MAX_HEADER_BYTES, Cursor
 from hoshikage.gguf.header import GgufHeader, Scalar, Split, Tensor
 from hoshikage.gguf.types import FILE_TYPES, REMOVED_TENSOR_TYPES, TENSOR_TYPES
@@ -53,6 +53,8 @@ U16: Final = 2
 INTEGERS: Final = frozenset({0, 1, 2, 3, 4, 5, 10, 11})
 SPLIT_KEYS: Final = ("split.no", "split.count")
 
+PROJECTOR: Final = "clip"
+"""Architecture of projectors, also of those without a type."""
 TOKENS: Final = "tokenizer.ggml.tokens"
 MARK: Final = re.compile(rb"[<\[][^\n]{2,60}[>\]]\Z")
 TOKEN_TYPES: Final = "tokenizer.ggml.token_type"
@@ -149,6 +151,8 @@ class _Reader:
             self._cursor.refuse("model.gguf_no_tensors")
         n_vocab = self._vocabulary(arrays)
         self._require_none(plausible.of_values(values, architecture))
+        if architecture == PROJECTOR:
+            self._require_none(projector_faults.of_projector(values, self.tensors))
         types = None if self._types is None else self._types[:n_vocab]
         self._require_none(plausible.of_vocabulary(values, n_vocab, has_bytes=BYTE in (types or ())))
         template = values.get("tokenizer.chat_template")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from hoshikage._ffi.handles import Owner
 from hoshikage._ffi.mtmd import Mtmd
-from hoshikage.errors import InferenceFailed, InvalidRequest, ModelLoadFailed
+from hoshikage.errors import GgufInvalid, InferenceFailed, InvalidRequest, ModelLoadFailed
+from hoshikage.gguf import require_projector
 from hoshikage.llama.context import Context
 from hoshikage.llama.model import Model
 from hoshikage.llama.pictures import picture
@@ -69,6 +71,10 @@ class Projector(Owner):
         """Loads params.mmproj for this model. Raises ModelLoadFailed with the library's words, or NotSupported."""
         library, path = model.library, params.mmproj
         mtmd = library.media()
+        try:
+            require_projector(Path(path))
+        except GgufInvalid as error:
+            raise ModelLoadFailed.of(error.key, error.details) from None
         with_gpu = int(params.n_gpu_layers != 0)
         fields = {"use_gpu": with_gpu, "print_timings": 0, "n_threads": n_threads, "verbosity": 4, "warmup": with_gpu}
         library.log_lines.errors = []

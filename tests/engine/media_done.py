@@ -19,6 +19,7 @@ from PIL import Image
 
 from hoshikage import wire
 from hoshikage._ffi.library import Library, load
+from hoshikage.errors import HoshikageError
 from hoshikage.llama.context import Context
 from hoshikage.llama.model import Model
 from hoshikage.llama.pictures import picture
@@ -247,6 +248,21 @@ def oddities(engine: Listener, asked: list[Conversation], kind: str) -> dict[str
     return found
 
 
+def misfit(library: Path, folder: Path, model: Path) -> dict[str, Any]:
+    """A projector for a model of another width, and one that is cut off."""
+    narrow, cut = write_llava(folder / "mmproj-narrow.gguf", n_embd=48), folder / "mmproj-cut.gguf"
+    cut.write_bytes(narrow.read_bytes()[:5000])
+    return {name: refused(library, model, file) for name, file in {"narrow": narrow, "cut": cut, "text": model}.items()}
+
+
+def refused(library: Path, model: Path, projector: Path) -> list[str]:
+    try:
+        Listener(library, str(model), mmproj=str(projector)).stop()
+    except HoshikageError as error:
+        return [type(error).__name__, error.key, str(error.details.get("reason", ""))]
+    return []
+
+
 def main() -> dict[str, Any]:
     library, folder = Path(sys.argv[1]), Path(sys.argv[2])
     wanted = sys.argv[3:] or [*KINDS]
@@ -264,6 +280,7 @@ def main() -> dict[str, Any]:
         for name in MODES if kind == ALL_MODES else FEWER_MODES:
             mode = {**MODES[name], **({"n_ctx": TIGHT[kind]} if name == "tight" else {})}
             found[kind][name] = in_mode(library, model, projector, kind, mode)
+        found[kind]["misfit"] = misfit(library, folder, model) if kind == "llava" else {}
     return found
 
 

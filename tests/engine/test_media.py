@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -79,3 +80,21 @@ def test_choices_share_the_picture_and_counting_sees_it(done: Done, kind: str) -
     media = {"llava": LLAVA_TOKENS, "ultravox": SOUND_TOKENS}.get(kind)
     if media is not None:
         assert told["counts"][3] - told["counts"][0] > 2 * media
+
+
+def test_a_projector_that_does_not_fit_is_refused_in_the_librarys_words(done: Done) -> None:
+    told = done["llava"]["misfit"]
+    assert told["narrow"][:2] == ["ModelLoadFailed", "engine.projector_refused"]
+    assert "mismatch between text model (n_embd = 64) and mmproj (n_embd = 48)" in told["narrow"][2]
+    assert told["cut"][:2] == ["ModelLoadFailed", "model.gguf_truncated"]
+    assert told["text"][:2] == ["ModelLoadFailed", "model.mmproj_kind"]
+
+
+def test_damaged_projectors_are_refused_or_used(tmp_path: Path) -> None:
+    """A few bytes of the header changed, or the file cut off: none ends the process that loads it."""
+    command = [sys.executable, "-m", "tests.engine.projector_damage", str(media_library()), str(tmp_path), "40", "1"]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    for counts in json.loads(ran.stdout).values():
+        assert {*counts} <= {"used", "refused by its header", "refused by the library"}
+        assert counts["refused by its header"] > counts["used"] > 0

@@ -1,0 +1,100 @@
+"""A program: projectors with a few bytes changed, each loaded and used in a process of its own. LIBRARY FOLDER COUNT
+SEED on the command line; prints JSON: what came of how many of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import sys
+from collections import Counter
+from pathlib import Path
+
+from hoshikage._ffi.library import Library, load
+from hoshikage.errors import GgufInvalid, HoshikageError
+from hoshikage.gguf.projector import require_projector
+from hoshikage.llama.context import Context
+from hoshikage.llama.model import Model
+from hoshikage.llama.projector import Projector
+from hoshikage.params import LoadParams, Medium
+from tests.engine.media_done import KINDS, files_of
+
+SOUND, REFUSED = 0, 1
+"""What the process ends with."""
+LEFT_OUT = "ultravox"
+"""It takes too long for thousands."""
+
+
+def changed(data: bytes, header: int, random_: random.Random) -> bytes:
+    """A few bytes of the header changed, or some of the file cut off."""
+    if random_.random() < 0.1:
+        return data[: random_.randrange(len(data))]
+    result = bytearray(data)
+    for _ in range(random_.choice((1, 1, 2, 4))):
+        at = random_.randrange(header)
+        result[at] = random_.choice((0, 1, 2, 127, 128, 255, result[at] ^ (1 << random_.randrange(8))))
+    return bytes(result)
+
+
+def used(model: Model, params: LoadParams, kind: str) -> int:
+    """Loads the projector and shows it a picture."""
+    context = Context.open(model, params)
+    try:
+        projector = Projector.open(model, params, 1)
+        data = files_of(kind)[0]
+        shown = projector.shown(Medium("image", data, hashlib.sha256(data).hexdigest(), ""))
+        for piece in shown.pieces:
+            if not piece.tokens:
+                projector.show(context, piece, 0, 0)
+    except HoshikageError:
+        return REFUSED
+    return SOUND
+
+
+def outcome(library: Library, model: Model, file: Path, kind: str) -> str:
+    params = LoadParams("", mmproj=str(file), n_ctx=512, n_threads=1)
+    try:
+        require_projector(file)
+    except GgufInvalid:
+        return "refused by its header"
+    child = os.fork()
+    if not child:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 1)
+        os.dup2(null, 2)
+        os.environ["GGML_NO_BACKTRACE"] = "1"
+        os._exit(used(model, params, kind))
+    _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status):
+        return f"ended its process ({os.WTERMSIG(status)})"
+    return {SOUND: "used", REFUSED: "refused by the library"}.get(os.WEXITSTATUS(status), "failed")
+
+
+def main() -> dict[str, dict[str, int]]:
+    library, folder, count, seed = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+    found: dict[str, dict[str, int]] = {}
+    opened = load(library, lambda _level, _line: None)
+    opened.media()
+    for kind, (write_text, write_projector) in KINDS.items():
+        if kind == LEFT_OUT:
+            continue
+        text, projector = write_text(folder / f"{kind}.gguf"), write_projector(folder / f"mmproj-{kind}.gguf")
+        model = Model.load(opened, LoadParams(str(text), n_threads=1), lambda _progress: True)
+        data, random_ = projector.read_bytes(), random.Random(seed)
+        header = data.rfind(b"mm.2.bias") + 64
+        file = folder / "damaged-mmproj.gguf"
+        counts: Counter[str] = Counter()
+        for number in range(count):
+            file.write_bytes(changed(data, header, random_))
+            came = outcome(opened, model, file, kind)
+            counts[came] += 1
+            if keep := os.environ.get("KEEP") if came.startswith("ended") else None:
+                Path(keep, f"{kind}-{number}.gguf").write_bytes(file.read_bytes())
+        found[kind] = dict(counts)
+        model.close()
+    return found
+
+
+if __name__ == "__main__":
+    print(json.dumps(main()))
