@@ -86,7 +86,7 @@ def test_a_projector_that_does_not_fit_is_refused_in_the_librarys_words(done: Do
     told = done["llava"]["misfit"]
     assert told["narrow"][:2] == ["ModelLoadFailed", "engine.projector_refused"]
     assert "mismatch between text model (n_embd = 64) and mmproj (n_embd = 48)" in told["narrow"][2]
-    assert told["cut"][:2] == ["ModelLoadFailed", "model.gguf_truncated"]
+    assert told["cut"][:2] == ["ModelLoadFailed", "model.gguf_incomplete"]
     assert told["text"][:2] == ["ModelLoadFailed", "model.mmproj_kind"]
 
 

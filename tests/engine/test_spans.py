@@ -63,16 +63,16 @@ def test_a_kept_text_is_cut_by_its_positions() -> None:
 
 
 class Projector:
-    """Makes of each file a text, a piece and a text."""
+    """Makes of each file a text, a piece and a text, or what it is given."""
 
-    def __init__(self) -> None:
+    def __init__(self, *pieces: Piece) -> None:
+        self.pieces = pieces or (Piece((90,)), Piece((), 3, n_tokens=4, n_positions=2), Piece((91,)))
         self.seen: list[str] = []
         self.closed = 0
 
     def shown(self, medium: Medium) -> Any:
         self.seen.append(medium.digest)
-        pieces = (Piece((90,)), Piece((), 3, n_tokens=4, n_positions=2), Piece((91,)))
-        return SimpleNamespace(pieces=pieces, close=self._close)
+        return SimpleNamespace(pieces=self.pieces, close=self._close)
 
     def _close(self) -> None:
         self.closed += 1
@@ -132,10 +132,7 @@ def test_a_lost_picture_is_told() -> None:
 
 def test_a_picture_is_never_the_last_of_a_prompt() -> None:
     one = medium("one")
-    projector = Projector()
-    projector.shown = lambda _medium: SimpleNamespace(  # type: ignore[method-assign]
-        pieces=(Piece((), 3, n_tokens=4, n_positions=2),), close=lambda: None
-    )
+    projector = Projector(Piece((), 3, n_tokens=4, n_positions=2))
     with pytest.raises(InvalidRequest) as refused:
         prepared(one.mark, one.mark, (one,), projector)
     assert refused.value.key == "engine.medium_last"
