@@ -26,6 +26,8 @@ from hoshikage.tools import (
 from hoshikage.tools.detect import EFFORTS
 from hoshikage.tools.instruction import calls_as_text, instruction, results_as_text, with_instruction, write_tagged
 
+KIMI_EFFORTS: Final = ("low", "medium", "high", "max")
+MUSE_EFFORTS: Final = ("low", "medium", "high", "xhigh")
 HARMONY_EFFORTS: Final = {"none": "low", "minimal": "low", "xhigh": "high"}
 """gpt-oss knows low, medium and high."""
 
@@ -49,7 +51,7 @@ def adapted(
     thinking = None if held else chat_format.thinking
     if selection.required:
         parsing = ParserSpec(forced.FORMAT, schemas, thinking, selection.several)
-    elif grammar is not None and (held or chat_format.form is not harmony.FORMAT):
+    elif grammar is not None and (held or not chat_format.form.whole_answer):
         parsing = ParserSpec(generic.FORMAT, schemas, thinking, selection.several)
     else:
         parsing = ParserSpec(chat_format.form, schemas, thinking, selection.several)
@@ -69,12 +71,12 @@ def adapted(
 
 def _may_think(prompt: ChatPrompt, selection: ToolSelection, chat_format: ChatFormat) -> bool:
     """Whether an answer that a grammar holds has room for thoughts before it: a call that must be made has none, nor
-    has an answer that has begun, and the channels of gpt-oss are those of its own calls."""
+    has an answer that has begun, and where an answer has frames, those of its own calls are others."""
     if selection.required or not prompt.add_generation_prompt:
         return False
-    if chat_format.form is harmony.FORMAT:
-        return not selection.tools
-    return chat_format.thinking is not None
+    if chat_format.form.whole_answer and selection.tools:
+        return False
+    return chat_format.form is harmony.FORMAT or chat_format.thinking is not None
 
 
 def _calls(selection: ToolSelection, chat_format: ChatFormat, prompt: ChatPrompt) -> HeldCalls | None:
@@ -200,6 +202,13 @@ def _thinking_kwargs(given: dict[str, Any], chat_format: ChatFormat, held: bool)
     if kwargs["enable_thinking"] is False:
         kwargs.setdefault("thinking_budget", 0)
         kwargs.setdefault("thinking_mode", "disabled")
+    if kwargs["enable_thinking"] is not False and not held:
+        if "no_think" in chat_format.efforts:  # these do not think unless they are told to
+            kwargs.setdefault("reasoning_effort", "high")
+        if "reasoning_effort" in kwargs:  # under the names that some templates have for it
+            word = str(kwargs["reasoning_effort"])
+            kwargs.setdefault("thinking_effort", _nearest(word, KIMI_EFFORTS))
+            kwargs.setdefault("reasoning_strength", _nearest(word, MUSE_EFFORTS))
     if chat_format.efforts and (held or kwargs["enable_thinking"] is False or "reasoning_effort" in kwargs):
         asked = "none" if held or kwargs["enable_thinking"] is False else str(kwargs["reasoning_effort"])
         kwargs["reasoning_effort"] = _nearest(asked, chat_format.efforts)
@@ -219,7 +228,7 @@ def _nearest(effort: str, known: tuple[str, ...]) -> str:
 
 def _lead(prompt: ChatPrompt, chat_format: ChatFormat, held: bool) -> str:
     """gpt-oss writes what the user reads in a channel of its own; a grammar leaves no room to open it."""
-    return harmony.FINAL if held and chat_format.form is harmony.FORMAT and prompt.add_generation_prompt else ""
+    return chat_format.form.lead if held and prompt.add_generation_prompt else ""
 
 
 def _budget(
@@ -243,4 +252,6 @@ def _thoughts(maximum: int | None, chat_format: ChatFormat) -> ThoughtBudget | N
     if chat_format.form is harmony.FORMAT:
         return ThoughtBudget(maximum, harmony.THOUGHTS, harmony.THOUGHTS_END)
     thinking = chat_format.thinking
-    return None if thinking is None else ThoughtBudget(maximum, thinking.opens, thinking.closes)
+    if thinking is None:
+        return None
+    return ThoughtBudget(maximum, thinking.opens, thinking.closes, chat_format.form.after_thoughts)

@@ -80,5 +80,6 @@ FORMAT: Final = ToolFormat(
     closes=CLOSES,
     whole_answer=True,
     reads_bare_json=True,
+    lead=FINAL,
     held=HELD,
 )

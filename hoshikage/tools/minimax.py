@@ -10,6 +10,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from hoshikage.tools.calls import Calls
@@ -18,24 +20,35 @@ from hoshikage.tools.deltas import Content
 from hoshikage.tools.tool_format import ToolFormat
 from hoshikage.tools.typed import Arguments
 
-OPENS: Final = Markers("<minimax:tool_call>")
+OPEN: Final = "<minimax:tool_call>"
 CLOSES: Final = "</minimax:tool_call>"
-INVOKE: Final = '<invoke name="'
-PARAMETER: Final = '<parameter name="'
-NAME_ENDS: Final = Markers('">', spaced=False)
-VALUE_ENDS: Final = Markers("</parameter>", spaced=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Tags:
+    """How one format writes calls and their parameters."""
+
+    invoke: str
+    invoke_end: str
+    parameter: str
+    parameter_end: str
+    name_ends: Markers = Markers('">', spaced=False)  # noqa: RUF009 - it never changes
+
+
+TAGS: Final = Tags('<invoke name="', "</invoke>", '<parameter name="', "</parameter>")
+OPENS: Final = Markers(OPEN)
 
 
 def parse(cursor: TextCursor, calls: Calls) -> Steps[None]:
     while (yield from cursor.until(OPENS, Content)) is not None:
-        yield from calls.attempt(cursor, invokes(cursor, calls, INVOKE, CLOSES, _call))
+        yield from calls.attempt(cursor, invokes(cursor, calls, TAGS.invoke, (CLOSES,), partial(invoked, TAGS)))
 
 
 def invokes(
     cursor: TextCursor,
     calls: Calls,
     invoke: str,
-    closes: str,
+    closes: tuple[str, ...],
     call: Callable[[TextCursor, Calls], Steps[None]],
 ) -> Steps[None]:
     """Calls up to the tag that closes them; `call` reads one, from behind its `invoke` on."""
@@ -44,23 +57,29 @@ def invokes(
     while True:
         yield from call(cursor, calls)
         yield from cursor.space()
-        if (yield from cursor.skip(invoke, closes)) != invoke:
+        if (yield from cursor.skip(invoke, *closes)) != invoke:
             cursor.begin()
             yield from cursor.space()
             return
 
 
-def _call(cursor: TextCursor, calls: Calls) -> Steps[None]:
-    name, _ = yield from cursor.collect(NAME_ENDS)
+def invoked(tags: Tags, cursor: TextCursor, calls: Calls) -> Steps[None]:
+    """One call, from behind the tag that opens it on."""
+    name, _ = yield from cursor.collect(tags.name_ends)
     yield calls.start(name)
     arguments = Arguments(calls, name)
+    ends = Markers(tags.parameter_end, spaced=False)
     while True:
         yield from cursor.space()
-        if (yield from cursor.expect(PARAMETER, "</invoke>")) == "</invoke>":
+        if (yield from cursor.expect(tags.parameter, tags.invoke_end)) == tags.invoke_end:
             break
-        key, _ = yield from cursor.collect(NAME_ENDS)
+        head, _ = yield from cursor.collect(tags.name_ends)
+        key, quote, said = head.partition('" string="')
         yield arguments.key(key)
-        yield from arguments.text(cursor, key, VALUE_ENDS)
+        if quote and said == "true" and arguments.schema(key) is None:
+            yield from arguments.string(cursor, ends)
+        else:
+            yield from arguments.text(cursor, key, ends)
     yield arguments.close()
     calls.end(cursor)
 
@@ -69,7 +88,7 @@ FORMAT: Final = ToolFormat(
     "minimax",
     parse,
     signs=(("<minimax:tool_call>", "<invoke"),),
-    special_text=("<minimax:tool_call>", CLOSES),
-    opens=("<minimax:tool_call>",),
+    special_text=(OPEN, CLOSES),
+    opens=(OPEN,),
     closes=("</invoke>", CLOSES),
 )

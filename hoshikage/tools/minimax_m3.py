@@ -32,7 +32,7 @@ MAX_DEPTH: Final = 32
 
 def parse(cursor: TextCursor, calls: Calls) -> Steps[None]:
     while (yield from cursor.until(OPENS, Content)) is not None:
-        yield from calls.attempt(cursor, invokes(cursor, calls, INVOKE, CLOSE, _call))
+        yield from calls.attempt(cursor, invokes(cursor, calls, INVOKE, (CLOSE,), _call))
 
 
 def _call(cursor: TextCursor, calls: Calls) -> Steps[None]:

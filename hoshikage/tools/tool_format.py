@@ -10,6 +10,7 @@ from hoshikage.tools.call_schema import Hold, by_name
 from hoshikage.tools.calls import Calls, new_id
 from hoshikage.tools.cursor import Steps, TextCursor
 from hoshikage.tools.instruction import Call, write_tagged
+from hoshikage.tools.thinking import ThoughtMarks
 
 Parser = Callable[[TextCursor, Calls], Steps[None]]
 
@@ -39,5 +40,11 @@ class ToolFormat:
     """Up to where a call holds what `hold` has schemas of, as params.HeldCalls.header; None where that is no JSON."""
     hold: Hold = by_name
     """What stands there, by the function that `held` has met."""
+    lead: str = ""
+    """What stands in front of an answer that a grammar holds: where a model's answer names its reader."""
+    after_thoughts: str = ""
+    """The same behind thoughts."""
+    thinking: ThoughtMarks | None = None
+    """The marks of the model's thoughts, where they do not stand in a chat template as they are."""
     whole_answer: bool = False
     """The format has a frame around every answer, so that it is parsed also where there are no tools."""

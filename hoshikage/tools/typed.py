@@ -45,7 +45,7 @@ class Arguments:
         """The value of the entry `name`, from the text up to one of `ends`; returns that. Raises EndOfText."""
         kinds = types_of(self._properties.get(name))
         if kinds == {"string"}:
-            return (yield from self._string(cursor, ends))
+            return (yield from self.string(cursor, ends))
         text, end = yield from cursor.collect(ends, MAX_VALUE)
         yield self.value(typed(text, kinds))
         return end
@@ -53,7 +53,8 @@ class Arguments:
     def close(self) -> CallArguments:
         return self._calls.piece("}" if self._names else "{}")
 
-    def _string(self, cursor: TextCursor, ends: Markers) -> Steps[str]:
+    def string(self, cursor: TextCursor, ends: Markers) -> Steps[str]:
+        """A value that is text, whatever the schema says; otherwise as `text`."""
         yield self._calls.piece('"')
         while True:
             start, met, end = ends.search(cursor.rest, cursor.ended)

@@ -132,3 +132,22 @@ async def test_an_effort_is_told_in_a_word_that_the_template_knows(
     Gguf().with_pair("tokenizer.chat_template", STRING, source).write(tmp_path / "tiny.gguf")
     await ask(house, CHAT, {"reasoning_effort": effort})
     assert prompted(house).template_kwargs["reasoning_effort"] == word
+
+
+NAMED: Final = (
+    "{{ tools }}{{ reasoning_effort in ['no_think', 'low', 'high'] }}<tool_sep{{ ':opensource' }}>{{ messages }}"
+)
+
+
+async def test_an_effort_goes_by_every_name_that_templates_have(house: House, tmp_path: Path) -> None:
+    Gguf().with_pair("tokenizer.chat_template", STRING, NAMED).write(tmp_path / "tiny.gguf")
+    await ask(house, CHAT, {})
+    assert prompted(house).template_kwargs["reasoning_effort"] == "high", "it would not think by itself"
+    await ask(house, CHAT, {"reasoning_effort": "max"})
+    kwargs = prompted(house).template_kwargs
+    words = [kwargs[name] for name in ("reasoning_effort", "thinking_effort", "reasoning_strength")]
+    assert words == ["high", "high", "xhigh"]
+    await ask(house, CHAT, {"reasoning_effort": "none"})
+    kwargs = prompted(house).template_kwargs
+    assert kwargs["reasoning_effort"] == "no_think"
+    assert "thinking_effort" not in kwargs

@@ -17,6 +17,7 @@ from hoshikage.tools import (
     apertus,
     command_r,
     deepseek,
+    dsml,
     forced,
     functionary,
     gemma4,
@@ -26,12 +27,16 @@ from hoshikage.tools import (
     granite,
     harmony,
     hermes,
+    hy3,
     kimi,
+    kimi_k3,
     lfm2,
     llama3,
+    minicpm5,
     minimax,
     minimax_m3,
     mistral,
+    muse,
     nemotron,
     phi4,
     solar,
@@ -124,6 +129,93 @@ def _hermes(name: str, text: str, said: Said, thinking: ThoughtMarks | None = No
 
 
 EXAMPLES: Final = (
+    Example(
+        "dsml",
+        dsml.FORMAT,
+        'I look.\n\n<｜DSML｜tool_calls>\n<｜DSML｜invoke name="weather">\n'
+        '<｜DSML｜parameter name="city" string="true">東京</｜DSML｜parameter>\n'
+        '<｜DSML｜parameter name="days" string="false">3</｜DSML｜parameter>\n'
+        '<｜DSML｜parameter name="zip" string="true">007</｜DSML｜parameter>\n'
+        '</｜DSML｜invoke>\n<｜DSML｜invoke name="time">\n</｜DSML｜invoke>\n</｜DSML｜tool_calls>',
+        Said("I look.", calls=(("weather", {"city": "東京", "days": 3, "zip": "007"}), TIME)),
+    ),
+    Example(
+        "dsml of V3.2",
+        dsml.FORMAT,
+        'Hm.</think>I look.\n\n<｜DSML｜function_calls>\n<｜DSML｜invoke name="weather">\n'
+        '<｜DSML｜parameter name="city" string="true">東京</｜DSML｜parameter>\n'
+        "</｜DSML｜invoke>\n</｜DSML｜function_calls>",
+        Said("I look.", "Hm.", calls=(TOKYO,)),
+        THINK,
+        "<｜Assistant｜><think>",
+    ),
+    Example(
+        "kimi k3",
+        kimi_k3.FORMAT,
+        "Hm.<|close|>think<|sep|><|open|>response<|sep|>I look.<|close|>response<|sep|><|open|>tools<|sep|>"
+        '<|open|>call tool="weather" index="1"<|sep|><|open|>argument key="city" type="string"<|sep|>東京'
+        '<|close|>argument<|sep|><|open|>argument key="days" type="number"<|sep|>3<|close|>argument<|sep|>'
+        '<|open|>argument key="a &quot;b&quot;" type="string"<|sep|>12<|close|>argument<|sep|><|close|>call<|sep|>'
+        '<|open|>call tool="time" index="2"<|sep|><|close|>call<|sep|><|close|>tools<|sep|><|close|>message<|sep|>',
+        Said("I look.", "Hm.", calls=(("weather", {"city": "東京", "days": 3, 'a "b"': "12"}), TIME)),
+        kimi_k3.FORMAT.thinking,
+        '<|open|>message role="assistant"<|sep|><|open|>think<|sep|>',
+    ),
+    Example(
+        "kimi k3, arguments as JSON",
+        kimi_k3.FORMAT,
+        '<|close|>response<|sep|><|open|>tools<|sep|><|open|>call tool="weather" index="1"<|sep|>'
+        '<|open|>json type="object"<|sep|>{"city": "東京"}<|close|>json<|sep|><|close|>call<|sep|>'
+        "<|close|>tools<|sep|><|close|>message<|sep|>",
+        Said(calls=(TOKYO,)),
+        kimi_k3.FORMAT.thinking,
+        "<|open|>response<|sep|>",
+    ),
+    Example(
+        "kimi k3 without tools",
+        kimi_k3.FORMAT,
+        "Hm.<|close|>think<|sep|><|open|>response<|sep|>It is fine.<|close|>response<|sep|><|close|>message<|sep|>",
+        Said("It is fine.", "Hm."),
+        kimi_k3.FORMAT.thinking,
+        "<|open|>think<|sep|>",
+        schemas={},
+    ),
+    Example(
+        "hy3",
+        hy3.FORMAT,
+        "Hm.</think:opensource>I look.<tool_calls:opensource>\n<tool_call:opensource>weather<tool_sep:opensource>\n"
+        "<arg_key:opensource>city</arg_key:opensource>\n<arg_value:opensource>東京</arg_value:opensource>\n"
+        "<arg_key:opensource>days</arg_key:opensource>\n<arg_value:opensource>3</arg_value:opensource>\n"
+        "</tool_call:opensource>\n<tool_call:opensource>time<tool_sep:opensource>\n</tool_call:opensource>\n"
+        "</tool_calls:opensource>",
+        Said("I look.", "Hm.", calls=(("weather", {"city": "東京", "days": 3}), TIME)),
+        hy3.FORMAT.thinking,
+        "<｜hy_Assistant:opensource｜><think:opensource>",
+    ),
+    Example(
+        "minicpm5",
+        minicpm5.FORMAT,
+        'I look.\n<function name="weather"><param name="city">東京</param><param name="days">3</param>'
+        '<param name="note"><![CDATA[a </param> b]]></param></function>\n<function name="time"></function>',
+        Said("I look.", calls=(("weather", {"city": "東京", "days": 3, "note": "a </param> b"}), TIME)),
+    ),
+    Example(
+        "muse",
+        muse.FORMAT,
+        " to=self<|message|>Hm. <atem:function_calls><|eom|><|start|>assistant to=user<|message|>I look.<|eom|>"
+        '<|start|>assistant to=weather<|message|><atem:function_calls>\n<atem:invoke name="weather">\n'
+        '<atem:parameter name="city">東京</atem:parameter>\n<atem:parameter name="days">3</atem:parameter>\n'
+        "</atem:invoke>\n</atem:function_calls><|eom|><|start|>assistant to=time<|message|><atem:function_calls>\n"
+        '<atem:invoke name="time">\n</atem:invoke>\n</atem:function_calls><|eot|>',
+        Said("I look.", "Hm. <atem:function_calls>", calls=(("weather", {"city": "東京", "days": 3}), TIME)),
+    ),
+    Example(
+        "muse without tools",
+        muse.FORMAT,
+        " to=self<|message|>Hm.<|eom|><|start|>assistant to=user<|message|>It is fine.<|eot|>",
+        Said("It is fine.", "Hm."),
+        schemas={},
+    ),
     Example(
         "nemotron",
         nemotron.FORMAT,

@@ -40,6 +40,8 @@ def spoken(
     """The answer behind a prompt that ends in `tail`. Thoughts are left out where the model has no marks for them."""
     if form.name == "harmony":
         return _harmony(words, calls, thoughts, tail)
+    if form.name == "muse":
+        return _muse(words, calls, thoughts)
     lead = ""
     if thinking is not None:
         begun = thinking.begun(tail)
@@ -49,6 +51,8 @@ def spoken(
         return lead + (f"all\n{words}" if words else "") + _recipients(calls, first=not words)
     if form.name == "command_r" and words:
         return f"{lead}<|START_RESPONSE|>{words}<|END_RESPONSE|>{WRITERS[form.name](calls)}"
+    if form.name == "kimi_k3" and thinking is not None and lead:
+        lead += "<|open|>response<|sep|>"
     return lead + words + (WRITERS[form.name](calls) if calls else "")
 
 
@@ -138,6 +142,68 @@ def _minimax_m3(calls: Sequence[Call]) -> str:
     return f"{mark}<tool_call>\n{invoked}{mark}</tool_call>"
 
 
+def _tagged_invokes(open_tag: str, close_tag: str, prefix: str, *, tells: bool) -> Callable[[Sequence[Call]], str]:
+    def parameter(key: str, value: Any) -> str:
+        said = f' string="{"true" if isinstance(value, str) else "false"}"' if tells else ""
+        return f'<{prefix}parameter name="{key}"{said}>{_text(value)}</{prefix}parameter>\n'
+
+    def invoke(name: str, given: Any) -> str:
+        inner = "".join(parameter(key, value) for key, value in given.items())
+        return f'<{prefix}invoke name="{name}">\n{inner}</{prefix}invoke>\n'
+
+    return lambda calls: f"{open_tag}\n{''.join(invoke(name, given) for name, given in calls)}{close_tag}"
+
+
+_MUSE: Final = _tagged_invokes("<atem:function_calls>", "</atem:function_calls>", "atem:", tells=False)
+
+
+def _muse(words: str, calls: Sequence[Call], thoughts: str) -> str:
+    stretches = [f" to=self<|message|>{thoughts}"] if thoughts else []
+    stretches += [f" to=user<|message|>{words}"] if words or not calls else []
+    stretches += [f" to={calls[0][0]}<|message|>{_MUSE(calls)}"] if calls else []
+    return "<|eom|><|start|>assistant".join(stretches) + "<|eot|>"
+
+
+def _kimi_k3(calls: Sequence[Call]) -> str:
+    def argument(key: str, value: Any) -> str:
+        kind = "string" if isinstance(value, str) else "object"
+        return f'<|open|>argument key="{key}" type="{kind}"<|sep|>{_text(value)}<|close|>argument<|sep|>'
+
+    written = "".join(
+        f'<|open|>call tool="{name}" index="{number}"<|sep|>'
+        + "".join(argument(key, value) for key, value in given.items())
+        + "<|close|>call<|sep|>"
+        for number, (name, given) in enumerate(calls, start=1)
+    )
+    return f"<|close|>response<|sep|><|open|>tools<|sep|>{written}<|close|>tools<|sep|><|close|>message<|sep|>"
+
+
+def _hy3(calls: Sequence[Call]) -> str:
+    def argument(key: str, value: Any) -> str:
+        head = f"<arg_key:opensource>{key}</arg_key:opensource>\n"
+        return f"{head}<arg_value:opensource>{_text(value)}</arg_value:opensource>\n"
+
+    written = "".join(
+        f"<tool_call:opensource>{name}<tool_sep:opensource>\n"
+        + "".join(argument(key, value) for key, value in given.items())
+        + "</tool_call:opensource>\n"
+        for name, given in calls
+    )
+    return f"<tool_calls:opensource>\n{written}</tool_calls:opensource>"
+
+
+def _minicpm5(calls: Sequence[Call]) -> str:
+    def parameter(key: str, value: Any) -> str:
+        text = _text(value)
+        text = f"<![CDATA[{text}]]>" if isinstance(value, str) and set(text) & set("<&\n") else text
+        return f'<param name="{key}">{text}</param>'
+
+    return "".join(
+        f'\n<function name="{name}">{"".join(parameter(key, value) for key, value in given.items())}</function>'
+        for name, given in calls
+    )
+
+
 def _deepseek(calls: Sequence[Call]) -> str:
     written = "".join(
         f"<｜tool▁call▁begin｜>{name}<｜tool▁sep｜>{_dumped(given)}<｜tool▁call▁end｜>" for name, given in calls
@@ -200,6 +266,10 @@ WRITERS: Final[dict[str, Callable[[Sequence[Call]], str]]] = {
     "minimax": _minimax,
     "minimax_m3": _minimax_m3,
     "deepseek": _deepseek,
+    "dsml": _tagged_invokes("\n\n<｜DSML｜tool_calls>", "</｜DSML｜tool_calls>", "｜DSML｜", tells=True),
+    "kimi_k3": _kimi_k3,
+    "hy3": _hy3,
+    "minicpm5": _minicpm5,
     "kimi": _kimi,
     "glm": _glm,
     "tagged_functions": _functions,
@@ -213,4 +283,4 @@ WRITERS: Final[dict[str, Callable[[Sequence[Call]], str]]] = {
     "mistral": lambda calls: "".join(f"[TOOL_CALLS]{name}[ARGS]{_dumped(given)}" for name, given in calls),
     "llama3": lambda calls: "<|python_tag|>" + "; ".join(_dumped(_object(call, "parameters")) for call in calls),
 }
-"""Name of a format -> how it writes calls behind words; harmony and functionary 3.2 have a frame around all."""
+"""Name of a format -> how it writes calls behind words; harmony, muse and functionary 3.2 have a frame around all."""

@@ -50,3 +50,19 @@ def test_the_vocabulary_tells_the_format_where_the_template_does_not(
 )
 def test_the_words_for_an_effort_are_those_that_the_template_names(source: str, efforts: int) -> None:
     assert len(ChatFormat.of(source).efforts) == efforts
+
+
+@pytest.mark.parametrize(
+    ("source", "form", "thinks"),
+    [
+        ("{% set dsml = '｜DSML｜' %}<think>{{ tools }}<{{ dsml }}invoke name=\"", "dsml", "<think>"),
+        ("{{ tools }}{{ '<|open|>' + tag }}{{ '<|close|>' + tag }} argument", "kimi_k3", "<|open|>think<|sep|>"),
+        ("{% set sep = '<tool_sep{}>'.format(':opensource') %}{{ tools }}", "hy3", "<think:opensource>"),
+        ("{{ tools }}<function name=\"x\"><param name=\"y\">z</param></function><think>", "minicpm5", "<think>"),
+        ("{{ tools }}<|start|>system<|message|><atem:invoke name=\"", "muse", None),
+    ],
+)  # fmt: skip
+def test_the_newest_formats_are_told_by_their_templates(source: str, form: str, thinks: str | None) -> None:
+    known = ChatFormat.of(source)
+    assert (known.form.name, known.place) == (form, "variable")
+    assert (known.thinking.opens if known.thinking else None) == thinks

@@ -94,7 +94,7 @@ SPOKEN = tuple(form for form in ALL_FORMATS if form is not FORCED)
 def test_what_every_format_writes_is_read(
     form: ToolFormat, words: str, calls: list[Call], thoughts: bool, data: st.DataObject
 ) -> None:
-    thinking = THINK if thoughts and form.name != "harmony" else None
+    thinking = form.thinking or THINK if thoughts and form.name not in ("harmony", "muse") else None
     text = spoken(form, words, calls, thoughts="Hm." if thoughts else "", thinking=thinking)
     said = Said(words, "Hm." if thoughts else "", tuple(calls))
     assert heard(Example("", form, text, said, thinking, schemas=SCHEMAS), *_pieces(data, text)) == said

@@ -1,0 +1,43 @@
+"""DeepSeek V3.2 and V4: calls and their parameters as tags that hold a token of their own. Any thread; pure.
+
+    <｜DSML｜tool_calls>
+    <｜DSML｜invoke name="weather">
+    <｜DSML｜parameter name="city" string="true">東京</｜DSML｜parameter>
+    </｜DSML｜invoke>
+    </｜DSML｜tool_calls>
+
+V3.2 calls the outer tag `function_calls`.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final
+
+from hoshikage.tools.calls import Calls
+from hoshikage.tools.cursor import Markers, Steps, TextCursor
+from hoshikage.tools.deltas import Content
+from hoshikage.tools.minimax import Tags, invoked, invokes
+from hoshikage.tools.tool_format import ToolFormat
+
+MARK: Final = "｜DSML｜"
+OPEN: Final = (f"<{MARK}tool_calls>", f"<{MARK}function_calls>")
+CLOSES: Final = (f"</{MARK}tool_calls>", f"</{MARK}function_calls>")
+TAGS: Final = Tags(f'<{MARK}invoke name="', f"</{MARK}invoke>", f'<{MARK}parameter name="', f"</{MARK}parameter>")
+OPENS: Final = Markers(*OPEN)
+
+
+def parse(cursor: TextCursor, calls: Calls) -> Steps[None]:
+    while (yield from cursor.until(OPENS, Content)) is not None:
+        yield from calls.attempt(cursor, invokes(cursor, calls, TAGS.invoke, CLOSES, partial(invoked, TAGS)))
+
+
+FORMAT: Final = ToolFormat(
+    "dsml",
+    parse,
+    signs=((MARK, "invoke name="), ("dsml_token", "invoke name=")),
+    special_text=(MARK, *OPEN, *CLOSES),
+    vocabulary=(MARK,),
+    opens=OPEN,
+    closes=(TAGS.invoke_end, *CLOSES),
+)
