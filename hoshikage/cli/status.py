@@ -88,6 +88,9 @@ def _memory(status: dict[str, Any], context: CommandContext) -> Rows:
             rows.append(("beside", f"{other['model']} · {other['kind']} · {size(other['resident_bytes'])}", ""))
     if held:
         rows.append(("ramdisk", f"{held['source']} · {size(held['bytes'])}", ""))
+    copy = status.get("ramdisk_copy") or {}
+    if copy.get("progress") is not None:
+        rows.append(("ramdisk", context.text("cli.status_copying", percent=100 * copy["progress"]), ""))
     if returned:
         amounts = {"memory": size(returned["resident_bytes"]), "vram": size(returned["vram_bytes"])}
         rows.append(("returned", context.text("cli.status_amounts", **amounts), ""))

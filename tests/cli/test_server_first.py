@@ -14,10 +14,12 @@ import pytest
 
 from hoshikage.access import local_admin
 from hoshikage.cli import client as server_module
+from hoshikage.dispatch.copier import CopyStatus
+from hoshikage.dispatch.status import DispatcherStatus
 from hoshikage.registry import Registry
 from hoshikage.settings import config_dir
 from tests.certificates import self_signed
-from tests.cli.conftest import Cli, Ran, Running, running_server
+from tests.cli.conftest import Cli, Echo, Ran, Running, running_server
 from tests.gguf_files import Gguf
 
 
@@ -116,6 +118,22 @@ def test_tls_is_spoken_with_that_certificate_alone(
         monkeypatch.setenv("TLS_CERT_FILE", str(other))
         assert cli("add", model, "new", "--verbose").err.startswith("Done on the file")
         assert cli("status").status == 1
+
+
+def test_a_copy_that_is_being_made_in_memory_is_told(
+    cli: Cli, work: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status = DispatcherStatus(copy=CopyStatus("copying", "slow", 0.4, 700.0))
+    monkeypatch.setattr(Echo, "status", lambda _echo: status)
+    with running_server(work, registry) as running:
+        monkeypatch.setenv("PORT", str(running.port))
+        assert "being made (40%)" in cli("status").out
+        assert cli("status", "--json").data["ramdisk_copy"] == {
+            "state": "copying",
+            "why": "slow",
+            "progress": 0.4,
+            "read_mib_s": 700.0,
+        }
 
 
 def test_where_tokens_are_needed_the_commands_have_theirs(
