@@ -9,6 +9,7 @@ change answers.
 
 from __future__ import annotations
 
+import mmap
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -209,10 +210,10 @@ def _loaded(library: Library, params: LoadParams, clock: Callable[[], float]) ->
     return opened, clock() - begun
 
 
-def resident_bytes(status: Path = Path("/proc/self/statm")) -> int:
+def resident_bytes(statm: Path = Path("/proc/self/statm")) -> int:
     """Physical memory of this process; 0 where the system does not tell."""
     try:
-        return int(status.read_text("ascii").split()[1]) * 4096
+        return int(statm.read_text("ascii").split()[1]) * mmap.PAGESIZE
     except (OSError, ValueError, IndexError):
         return 0
 
