@@ -15,7 +15,7 @@ WORKDIR /src
 COPY pyproject.toml setup.cfg LICENSE README*.md ./
 COPY hoshikage ./hoshikage
 COPY demo ./demo
-RUN /opt/hoshikage/bin/pip install --no-cache-dir . ./demo
+RUN /opt/hoshikage/bin/pip install --no-cache-dir ".[media]" ./demo
 
 # hadolint ignore=DL3006
 FROM ${BASE}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -14,6 +16,7 @@ from hoshikage.params import (
     Embedding,
     GenerationRequest,
     InfillPrompt,
+    Medium,
     Message,
     Prompt,
     Ranking,
@@ -28,6 +31,14 @@ from hoshikage.params import (
 def body(frame: bytes) -> bytes:
     assert wire.body_length(frame[: wire.HEADER_BYTES]) == len(frame) - wire.HEADER_BYTES
     return frame[wire.HEADER_BYTES :]
+
+
+@given(st.lists(st.tuples(st.sampled_from(["image", "audio"]), st.binary(), st.text("0123456789")), max_size=4))
+def test_pictures_and_sounds_survive_the_pipe_byte_for_byte(files: list[tuple[Any, bytes, str]]) -> None:
+    media = tuple(Medium(kind, data, "0" * 64, f"\ue002{mark}") for kind, data, mark in files)
+    prompt = ChatPrompt((Message("user", "".join(medium.mark for medium in media)),), media=media)
+    command = wire.Generate(1, GenerationRequest(prompt))
+    assert wire.decode_command(body(wire.encode(command))) == command
 
 
 @given(st.text(), st.integers(0, 2**31))

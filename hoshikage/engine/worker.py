@@ -240,6 +240,7 @@ class _Loaded:
         doubts = {
             "engine.one_sequence": context.n_sequences < self._params.n_parallel,
             "engine.beyond_training": 0 < model.n_ctx_train < context.n_ctx,
+            "engine.media_packages": self._projector is not None and self._projector.lacks_packages,
         }
         return ModelInfo(
             description=model.description,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from hoshikage._ffi.handles import Owner
@@ -65,6 +66,12 @@ class Projector(Owner):
         hears = api.mtmd_support_audio is not None and api.mtmd_bitmap_init_from_audio is not None
         self._rate = int(api.mtmd_get_audio_sample_rate(pointer)) if hears and api.mtmd_support_audio(pointer) else 0
         self.audio = self._rate > 0
+
+    @property
+    def lacks_packages(self) -> bool:
+        """Whether what decodes the files that it could read is not installed."""
+        needed = (("PIL", self.images), ("miniaudio", self.audio))
+        return any(is_needed and find_spec(name) is None for name, is_needed in needed)
 
     @classmethod
     def open(cls, model: Model, params: LoadParams, n_threads: int) -> Projector:

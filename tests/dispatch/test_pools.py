@@ -191,7 +191,7 @@ async def test_a_model_alone_is_never_refused_for_memory(world: World, monkeypat
     assert world.loaded == {"a": "chat"}
 
 
-async def test_memory_of_gpus_counts_where_it_is_known() -> None:
+async def test_memory_of_gpus_counts_where_it_is_known(tmp_path: Path) -> None:
     settings = settings_module.load({}, {}, Path()).settings
     header = GgufHeader(3, 1000, "llama", "model", "", 1, 1, "F16", 0, 10, None, False, frozenset(), None, None,
                         {"llama.block_count": 4}, {})  # fmt: skip
@@ -199,6 +199,12 @@ async def test_memory_of_gpus_counts_where_it_is_known() -> None:
         budget.need_of(header, replace(settings.load_params, n_gpu_layers=layers)).vram for layers in (-1, 2, 0)
     )
     assert (whole, half, none) == (1000, 500, 0)
+    projector = tmp_path / "mmproj.gguf"
+    projector.write_bytes(bytes(300))
+    seeing = replace(settings.load_params, mmproj=str(projector))
+    alone, with_it = (budget.need_of(header, params) for params in (settings.load_params, seeing))
+    assert (with_it.ram - alone.ram, with_it.vram - alone.vram) == (300, 300)
+    assert budget.need_of(header, replace(seeing, n_gpu_layers=0)).vram == 0
 
 
 async def test_a_pinned_model_stays(tmp_path: Path, home: Path) -> None:
