@@ -196,7 +196,7 @@ def _warning(request: web.Request, error: HoshikageError) -> dict[str, str]:
     settings = request.app[SETTINGS]
     log.warning("%s", text(settings.lang, "remember.went_without", reason=describe(settings.lang, error)))
     language = error_response.language(request)
-    message = text(language, "remember.went_without", reason=describe(language, error))
+    message = text(language, "remember.went_without", reason=error_response.message_of(error, language))
     return {"code": "memory_unavailable", "message": message}
 
 

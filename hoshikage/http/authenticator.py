@@ -33,6 +33,8 @@ class Caller(Frozen, frozen=True):
     """Of the access token, or ANONYMOUS; None for this user's own commands, which have no limits."""
     since: int = 0
     """Unix time at which the token was made; a later one of the same name is somebody else's."""
+    is_admin: bool = False
+    """Whether all of the server is theirs to know."""
 
     @property
     def scope(self) -> str:
@@ -42,7 +44,7 @@ class Caller(Frozen, frozen=True):
 
 ANONYMOUS: Final = "(anonymous)"
 """No token can have this name."""
-OWNER: Final = Caller(None)
+OWNER: Final = Caller(None, is_admin=True)
 LOCAL_ADMIN: Final = AccessToken(ANONYMOUS, "admin", 0)
 CALLER: Final[ContextVar[Caller]] = ContextVar("caller", default=OWNER)
 """Who asks what the current task answers."""
@@ -95,7 +97,7 @@ class Authenticator:
             raise AuthenticationFailed(f"http.token_{needs}")
         if not token.allows(needs):
             raise PermissionRefused("http.token_scope")
-        return OWNER if token is LOCAL_ADMIN else Caller(token.name, token.created)
+        return OWNER if token is LOCAL_ADMIN else _caller(token)
 
     def proof(self, challenge: str, server: local_admin.Address) -> str | None:
         """For a command that must not show its token to a stranger; None where there is nothing to prove."""
@@ -111,7 +113,7 @@ class Authenticator:
             token = None
         if token is LOCAL_ADMIN:
             return OWNER
-        return Caller(token.name, token.created) if token else Caller(ANONYMOUS)
+        return _caller(token) if token else Caller(ANONYMOUS)
 
     def _verify(self, word: str | None) -> AccessToken | None:
         if word is None:
@@ -119,6 +121,10 @@ class Authenticator:
         if self._admin_token is not None and hmac.compare_digest(_digest(word), _digest(self._admin_token)):
             return LOCAL_ADMIN
         return self._store.verify(word)
+
+
+def _caller(token: AccessToken) -> Caller:
+    return Caller(token.name, token.created, is_admin=token.allows("admin"))
 
 
 def presented(request: web.Request) -> str | None:

@@ -21,6 +21,7 @@ from hoshikage.errors import (
     NotSupported,
 )
 from hoshikage.http.keys import REQUEST_ID, SETTINGS
+from hoshikage.http.places import PLACES, told
 from hoshikage.http.refusal import Form
 from hoshikage.messages import Language, accepted_language, text
 
@@ -115,7 +116,7 @@ def body(error: HoshikageError, language: Language, overflow: str = OVERFLOW) ->
 def record(error: Exception) -> HoshikageError:
     """What to tell the client of any exception; logs it once (every line of the log has the request's id).
 
-    Refusals are logged by their key alone: their details may quote the request.
+    Refusals are logged by their key and the files that they name: their other details may quote the request.
     """
     if isinstance(error, web.HTTPException):
         error = _routing(error)
@@ -125,7 +126,8 @@ def record(error: Exception) -> HoshikageError:
     if error.status >= 500:
         log.error("%d %s: %s", error.status, error.code, error)
     else:
-        log.info("%d %s: %s param=%r", error.status, error.code, error.key, error.param)
+        where = "".join(f" {name}={value!r}" for name, value in error.details.items() if name in PLACES)
+        log.info("%d %s: %s param=%r%s", error.status, error.code, error.key, error.param, where)
     return error
 
 
@@ -141,7 +143,7 @@ def _routing(error: web.HTTPException) -> HoshikageError | web.HTTPException:
 
 def _message(error: HoshikageError, language: Language, overflow: str) -> str:
     try:
-        words = text(language, error.key, **{name: _bounded(value) for name, value in error.details.items()})
+        words = text(language, error.key, **{name: _bounded(value) for name, value in told(error.details).items()})
         if isinstance(error, ContextLengthExceeded) and {"n_prompt_tokens", "n_ctx"} <= error.details.keys():
             return f"{overflow.format(**error.details)}. {words}"
         return words

@@ -24,8 +24,9 @@ from hoshikage import __version__, page
 from hoshikage.answer.memory_holder import MEMORY
 from hoshikage.http.connections import HttpRunner
 from hoshikage.http.keys import AUTHENTICATOR, DISPATCHER, LORA_SCALES, METRICS, ORIGIN_POLICY, SETTINGS
+from hoshikage.http.places import nameless
 from hoshikage.messages import text
-from hoshikage.protocols.hoshikage import metrics, status
+from hoshikage.protocols.hoshikage import metrics
 from hoshikage.protocols.hoshikage.page import FOR_GOOD, HEADERS, HTML, RUNNING
 from hoshikage.service.notify import Notifier
 from hoshikage.sleeper import program
@@ -124,7 +125,7 @@ async def _pages(app: web.Application) -> dict[str, dict[str, Any]]:
         add(path, path, "nothing", JSON, health)
     add("/v1/api/version", "/v1/api/version", "api", JSON, msgspec.json.encode({"version": __version__}))
     add("/metrics", "/metrics", "api", f"Content-Type: {metrics.CONTENT_TYPE}", figures)
-    without = msgspec.json.encode(status.without_paths(told))
+    without = msgspec.json.encode(nameless(told))
     add("/v1/status", "/v1/status", "api", JSON, without, msgspec.json.encode(told))
     for file in await asyncio.to_thread(lambda: sorted(page.STATIC.glob("*.gz"))):
         name = file.name.removesuffix(".gz")

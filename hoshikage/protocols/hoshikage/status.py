@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from aiohttp import web
 
 from hoshikage import __version__
-from hoshikage.http.authenticator import ANONYMOUS, CALLER
+from hoshikage.http.authenticator import CALLER
 from hoshikage.http.keys import AUTHENTICATOR, DISPATCHER, SETTINGS
+from hoshikage.http.places import nameless
 
 CHALLENGE_HEADER: Final = "x-hoshikage-challenge"
 PROOF_HEADER: Final = "x-hoshikage-proof"
@@ -33,18 +33,9 @@ async def health(request: web.Request) -> web.Response:
 
 async def status(request: web.Request) -> web.Response:
     result = (await request.app[DISPATCHER].full_status()).to_json(request.app[SETTINGS].lang)
-    if CALLER.get().name == ANONYMOUS:
-        result = without_paths(result)
+    if not CALLER.get().is_admin:
+        result = nameless(result)
     return _json({"status": "ok", "state": "awake", "version": __version__, **result})
-
-
-def without_paths(value: Any) -> Any:
-    """The same without what tells where things lie: strings that are whole paths."""
-    if isinstance(value, dict):
-        return {name: without_paths(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [without_paths(inner) for inner in value]
-    return None if isinstance(value, str) and os.path.isabs(value) else value  # noqa: PTH117  no object for a question
 
 
 async def version(_request: web.Request) -> web.Response:
