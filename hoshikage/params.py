@@ -71,6 +71,10 @@ class SamplingParams(Frozen, frozen=True):
     """1 or 2 takes the place of all samplers that cut the choice; 0 is off."""
     mirostat_tau: float = 5.0
     mirostat_eta: float = 0.1
+    adaptive_target: float = -1.0
+    """The draw prefers tokens near this probability; below 0 is off."""
+    adaptive_decay: float = 0.9
+    """How long that looks back: at about 1 / (1 - decay) tokens."""
     samplers: tuple[str, ...] = SAMPLER_ORDER
     """Those that are used, in this order; the rest is off."""
     logit_bias: tuple[tuple[int | str, float], ...] = ()

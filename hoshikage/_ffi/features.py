@@ -52,13 +52,27 @@ FEATURES: Final[Mapping[str, str]] = {
 """Feature -> alternatives (|) of functions (llama_*, ggml_*) and fields that must all be there (&)."""
 
 FIRST: Final[Mapping[str, str]] = {
+    "direct_io": "b7698",
     "tensor_split": "b5590",
     "tensor_placement": "b5590",
     "no_host": "b6845",
     "repack": "b6122",
     "split_tensor": "b9842",
+    "flash_attn_auto": "b6431",
+    "kv_unified": "b6122",
+    "swa_full": "b6122",
+    "safe_abort": "b5590",
+    "state_flags": "b6301",
+    "xtc": "b3995",
+    "dry": "b3995",
+    "dry_breakers": "b5590",  # those that are not ASCII
+    "lazy_grammar": "b4980",
+    "top_n_sigma": "b4753",
+    "adaptive_p": "b7836",
 }
-"""Feature -> the first tested release that has it, where that is worth telling."""
+"""Feature -> the first tested release that has it. What is not here every tested release has."""
+OLDEST: Final = "b3889"
+"""The first of the tested releases."""
 
 KV_APIS: Final = ("llama_memory", "llama_kv_self", "llama_kv_cache")
 """The three ways to work with the KV memory, newest first."""
@@ -75,6 +89,11 @@ def lacking(exports: Callable[[str], bool], fields: Container[str]) -> tuple[str
         for feature, alternatives in FEATURES.items()
         if not any(all(is_there(name.strip()) for name in each.split("&")) for each in alternatives.split("|"))
     )
+
+
+def first_with(feature: str) -> str:
+    """The first tested release that has a feature."""
+    return FIRST.get(feature, OLDEST)
 
 
 def kv_api(exports: Callable[[str], bool]) -> str:

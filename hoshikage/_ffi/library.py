@@ -107,9 +107,8 @@ class Library:
     def require(self, feature: str) -> None:
         """Raises NotSupported where the library lacks a feature of features.FEATURES."""
         if feature in self.lacks:
-            if (first := features.FIRST.get(feature)) is not None:
-                raise NotSupported("library.feature_since", feature=feature, version=self.version, first=first)
-            raise NotSupported("library.feature_lacking", feature=feature, version=self.version)
+            first = features.first_with(feature)
+            raise NotSupported("library.feature_since", feature=feature, version=self.version, first=first)
 
     def media(self) -> Mtmd:
         """What makes pictures and sound into what a model reads. Raises NotSupported where the library has it not."""

@@ -173,6 +173,7 @@ LLAMA: Final = (
     optional("llama_sampler_init_top_n_sigma", Sampler, c_float),
     optional("llama_sampler_init_mirostat", Sampler, c_int32, c_uint32, c_float, c_float, c_int32),
     optional("llama_sampler_init_mirostat_v2", Sampler, c_uint32, c_float, c_float),
+    optional("llama_sampler_init_adaptive_p", Sampler, c_float, c_float, c_uint32),
     optional("llama_sampler_init_infill", Sampler, Vocab),
     needed("llama_sampler_init_penalties", Sampler),  # its arguments are found out by penalties.bind
     optional("llama_sampler_init_dry", Sampler),  # as above, by dry.bind

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hoshikage._ffi import dry
 from hoshikage._ffi.candidates import Candidates
+from hoshikage._ffi.features import first_with
 from hoshikage._ffi.handles import Owner
 from hoshikage._ffi.memory import Logits
 from hoshikage.errors import InferenceFailed, NotSupported
@@ -166,7 +167,7 @@ def prompt_window(params: SamplingParams, n_ctx: int) -> int:
 
 def _steps(params: SamplingParams, wanted: list[str]) -> list[tuple[str, float]] | None:
     """What `drawing` does of a chain of these samplers; None where it cannot do all of it."""
-    if params.mirostat or params.dynatemp_range > 0 or not STEPS.keys() >= set(wanted):
+    if params.mirostat or params.adaptive_target >= 0 or params.dynatemp_range > 0 or not STEPS.keys() >= set(wanted):
         return None
     return [(name, getattr(params, name)) for name in wanted]
 
@@ -186,6 +187,8 @@ def _last(context: Context, params: SamplingParams) -> int | None:
         return _made(context, "mirostat", context.model.vocab.n_tokens, params.seed, tau, eta, MIROSTAT_M)
     if params.mirostat == 2:
         return _made(context, "mirostat_v2", params.seed, params.mirostat_tau, params.mirostat_eta)
+    if params.adaptive_target >= 0:
+        return _made(context, "adaptive_p", params.adaptive_target, params.adaptive_decay, params.seed)
     return _made(context, "dist", params.seed)
 
 
@@ -198,8 +201,10 @@ def _made(context: Context, name: str, *arguments: float) -> int | None:
     return pointer
 
 
-def _unsupported(context: Context, name: str) -> NotSupported:
-    return NotSupported("engine.sampler_absent", name=name, version=context.model.library.info().version)
+def _unsupported(context: Context, name: str, feature: str = "") -> NotSupported:
+    """`feature`: its name in `features`, where that is another."""
+    version, first = context.model.library.info().version, first_with(feature or name)
+    return NotSupported("engine.sampler_absent", name=name, version=version, first=first)
 
 
 def _penalties(context: Context, params: SamplingParams) -> int | None:
@@ -226,7 +231,7 @@ def _dry(context: Context, params: SamplingParams) -> int | None:
     # Tokens that begin with a part of a breaker are tokenized without it; bytes that are no UTF-8 make b3995 to b4529
     # abort(). The releases from b5590 on, which have another layout, replace them.
     if not all(map(str.isascii, params.dry_sequence_breakers)) and "logits_all" in _fields_of(context):
-        raise _unsupported(context, "dry_sequence_breakers (not ASCII)")
+        raise _unsupported(context, "dry_sequence_breakers (not ASCII)", "dry_breakers")
     return init(
         vocab,
         context.n_ctx,

@@ -133,8 +133,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "The sampler {name} cannot be made.",
     ),
     "sampler_absent": (
-        "ライブラリ（{version}）にはサンプラー {name} がありません。指定を外すか、新しいライブラリを使ってください。",
-        "The library ({version}) has no sampler {name}. Leave it out, or use a newer library.",
+        "ライブラリ（{version}）にはサンプラー {name} がありません。{first} からのリリースにあります。指定を外すか、"
+        "新しいライブラリを使ってください。",
+        "The library ({version}) has no sampler {name}; releases from {first} on do. Leave it out, or use a newer "
+        "library.",
     ),
     # conditions on the answer
     "bias_token": (

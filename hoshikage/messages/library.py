@@ -287,12 +287,6 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "The library {file} finds no compute backend in {folder}. Put all its libggml-* files into that folder, or "
         "install it again with `hoshikage lib install`.",
     ),
-    "feature_lacking": (
-        "いまのライブラリ（llama.cpp {version}）には {feature} がありません。新しいリリースを "
-        "`hoshikage lib install` で入れると使えます。",
-        "The library in use (llama.cpp {version}) does not support {feature}. Run `hoshikage lib install` for a newer "
-        "one.",
-    ),
     "feature_since": (
         "いまのライブラリ（llama.cpp {version}）には {feature} がありません。{first} からのリリースにあります。"
         "`hoshikage lib install` で新しいものを入れてください。",

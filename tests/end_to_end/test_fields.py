@@ -31,7 +31,8 @@ LOCAL_FIELDS = {
     "top_k", "min_p", "typical_p", "top_n_sigma", "repeat_penalty", "repeat_last_n", "xtc_probability", "xtc_threshold",
     "dry_multiplier", "dry_base", "dry_allowed_length", "dry_penalty_last_n", "dry_sequence_breakers",
     "dynatemp_range", "dynatemp_exponent", "mirostat", "mirostat_tau", "mirostat_eta", "samplers", "grammar",
-    "json_schema", "ignore_eos", "chat_template_kwargs", "cache_prompt", "timings", "continue_final_message",
+    "adaptive_target", "adaptive_decay", "json_schema", "ignore_eos", "chat_template_kwargs", "cache_prompt", "timings",
+    "continue_final_message",
 }  # fmt: skip
 
 
@@ -159,6 +160,8 @@ def test_ignore_eos_goes_on_to_the_limit(client: OpenAI) -> None:
         {"dynatemp_range": 1.0, "dynatemp_exponent": 2.0},
         {"mirostat": 1, "mirostat_tau": 3.0},
         {"mirostat": 2, "mirostat_eta": 0.2},
+        {"adaptive_target": 0.3},
+        {"adaptive_target": 0.3, "adaptive_decay": 0.1},
         {"repeat_penalty": 1.5, "repeat_last_n": -1},
     ],
     ids=lambda field: next(iter(field)),

@@ -17,6 +17,7 @@ from hoshikage.params import Grammar, SamplingParams
 
 GREEDY = SamplingParams(temperature=0)
 WARM = SamplingParams(temperature=1.5, top_k=0, top_p=1.0, seed=3)
+ADAPTIVE = replace(WARM, adaptive_target=0.3)
 PROMPT = "<|im_start|>user\nこんにちは<|im_end|>\n<|im_start|>assistant\n"
 
 
@@ -84,6 +85,12 @@ def test_a_bias_forces_and_a_ban_bans(model: Model, context: Context, params: Sa
     assert not set(chosen(model, context, banned)) & set(free)
 
 
+def test_a_ban_holds_where_the_draw_prefers_what_is_less_likely(model: Model, context: Context) -> None:
+    free = chosen(model, context, ADAPTIVE)
+    banned = replace(ADAPTIVE, logit_bias=tuple((token, -100.0) for token in set(free)))
+    assert not set(chosen(model, context, banned)) & set(free)
+
+
 def test_a_bias_leaves_the_models_logits_alone(model: Model, context: Context) -> None:
     chosen(model, context, GREEDY, count=1)
     before = context.logits(0).copy()
@@ -105,7 +112,7 @@ def test_ignore_eos_never_ends(model: Model, context: Context) -> None:
     assert len(chosen(model, context, replace(GREEDY, ignore_eos=True), count=200)) == 200
 
 
-@pytest.mark.parametrize("params", [GREEDY, WARM, replace(WARM, typical_p=0.4), replace(WARM, mirostat=2)])
+@pytest.mark.parametrize("params", [GREEDY, WARM, replace(WARM, typical_p=0.4), replace(WARM, mirostat=2), ADAPTIVE])
 def test_a_grammar_is_kept_to_by_every_way_of_choosing(
     model: Model, context: Context, grammars: Grammars, params: SamplingParams
 ) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hoshikage._ffi.features import FIRST
 from hoshikage.errors import InferenceFailed, NotSupported
 from hoshikage.lab.handshake import golden_cases, greedy
 from hoshikage.llama.context import Context
@@ -105,6 +106,8 @@ def test_every_sampler_at_its_narrowest_is_greedy(model: Model, context: Context
         {"dynatemp_range": 1.4},
         {"mirostat": 1},
         {"mirostat": 2},
+        {"adaptive_target": 0.05},
+        {"adaptive_target": 0.9, "adaptive_decay": 0.5},
         {"samplers": ("top_k", "temperature"), "top_k": 3},
     ],
 )
@@ -125,6 +128,7 @@ def test_every_sampler_does_something_and_repeats_with_its_seed(
         {"dry_multiplier": 9.0, "dry_base": 0.5},
         {"samplers": ("temperature",), "top_k": 1, "typical_p": 0.1},
         {"mirostat_tau": 0.0},
+        {"adaptive_target": -1.0, "adaptive_decay": 0.1},
     ],
 )
 def test_a_sampler_that_is_off_changes_nothing(model: Model, context: Context, off: dict[str, Any]) -> None:
@@ -164,6 +168,7 @@ def test_a_sampler_that_the_release_lacks_is_named(
         ("xtc", {"xtc_probability": 0.5}),
         ("typical", {"typical_p": 0.5}),
         ("mirostat_v2", {"mirostat": 2}),
+        ("adaptive_p", {"adaptive_target": 0.5}),
         ("temp_ext", {"dynatemp_range": 0.5}),
     ):
         monkeypatch.setattr(model.library.api, f"llama_sampler_init_{function}", None)
@@ -171,6 +176,7 @@ def test_a_sampler_that_the_release_lacks_is_named(
             Sampler.open(model, context, replace(WIDE, **asked))
         assert (lacking.value.key, lacking.value.details["name"]) == ("engine.sampler_absent", function)
         assert lacking.value.status == 501
+        assert lacking.value.details["first"] == FIRST.get(function, "b3889")
 
 
 def test_penalties_forbid_repetition(model: Model, context: Context) -> None:

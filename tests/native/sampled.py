@@ -27,6 +27,7 @@ NARROW: dict[str, dict[str, Any]] = {
     "temp_ext": {"dynatemp_range": 0.5, "top_k": 1},
     "mirostat": {"mirostat": 1, "mirostat_tau": 0.0},
     "mirostat_v2": {"mirostat": 2, "mirostat_tau": 0.0},
+    "adaptive_p": {"adaptive_target": 0.5, "top_k": 1},
 }
 """Sampler -> what makes it, or the chain that it is in, take the likeliest token."""
 

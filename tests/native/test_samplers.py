@@ -15,7 +15,7 @@ from tests.native.sampled import COUNT, NARROW
 
 pytestmark = pytest.mark.native
 
-LACKING = {"b4529": {"top_n_sigma"}}
+LACKING = {"b4529": {"top_n_sigma", "adaptive_p"}, "b6301": {"adaptive_p"}}
 
 
 @pytest.fixture(scope="module")

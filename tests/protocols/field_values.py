@@ -92,6 +92,8 @@ SAMPLING: Final[Body] = {
     "mirostat": 1,
     "mirostat_tau": 3,
     "mirostat_eta": 0.5,
+    "adaptive_target": 0.5,
+    "adaptive_decay": 0.5,
     "samplers": ["temperature", "top_k"],
     "logit_bias": {"5": 3},
     "ignore_eos": True,

@@ -57,6 +57,8 @@ def test_every_sampling_field_is_honoured(home: Path) -> None:
         "mirostat": 2,
         "mirostat_tau": 4.5,
         "mirostat_eta": 0.2,
+        "adaptive_target": 0.4,
+        "adaptive_decay": 0.7,
         "samplers": ["temperature", "typ_p", "top_k"],
         "logit_bias": {"5": -100, "7": 2.5},
         "ignore_eos": True,

@@ -20,9 +20,11 @@ from hoshikage.settings import Settings
 ALIASES: Final = {"typ_p": "typical_p", "typical": "typical_p", "nucleus": "top_p", "temp": "temperature"}
 """Other names of samplers, as llama-server knows them."""
 
+LAST: Final = "adaptive_p"
+"""It draws, so that its place in an order is always the last; `adaptive_target` says whether it is on."""
 LETTERS: Final = {
     "e": "penalties", "d": "dry", "s": "top_n_sigma", "k": "top_k", "y": "typical_p", "p": "top_p", "m": "min_p",
-    "x": "xtc", "t": "temperature", "i": "infill",
+    "x": "xtc", "t": "temperature", "i": "infill", "a": LAST,
 }  # fmt: skip
 """Samplers by the letters that llama-server knows them by."""
 CHOICES: Final = {"mirostat": ("0", "1", "2")}
@@ -68,6 +70,8 @@ class SamplingFields(Struct, frozen=True, kw_only=True):
     mirostat: Literal[0, 1, 2] | None = None
     mirostat_tau: Annotated[float, Meta(ge=0, le=100)] | None = None
     mirostat_eta: Share | None = None
+    adaptive_target: Annotated[float, Meta(ge=-1, le=1)] | None = None
+    adaptive_decay: Annotated[float, Meta(ge=0, le=0.99)] | None = None
     samplers: SamplerText | Annotated[list[SamplerText], Meta(max_length=32)] | None = None
     logit_bias: Biases | None = None
     ignore_eos: bool | None = None
@@ -113,7 +117,7 @@ def _order(given: str | list[str]) -> tuple[str, ...]:
         known = ALIASES.get(name, name)
         if known in SAMPLERS:
             order[known] = None
-        else:
+        elif known != LAST:
             ignored.note(f"samplers: {name}")
     return tuple(order)
 
