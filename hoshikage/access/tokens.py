@@ -103,9 +103,10 @@ class TokenStore:
             raise snapshot.error
         return tuple(entry.token for entry in snapshot.entries)
 
-    def digests(self) -> list[str]:
-        """The tokens' hashes in hexadecimal; none where the file cannot be used."""
-        return [entry.sha256.decode() for entry in self._current().entries]
+    def digests(self) -> list[tuple[str, bool]]:
+        """The tokens' hashes in hexadecimal, each with whether it may administer; none where the file cannot be
+        used."""
+        return [(entry.sha256.decode(), entry.token.allows("admin")) for entry in self._current().entries]
 
     def create(self, name: str, scope: Scope) -> str:
         """A new token, durably; this is the only time it is seen. Raises UsageError, Unavailable."""

@@ -26,7 +26,7 @@ from hoshikage.cli.result import CommandResult
 from hoshikage.cores import is_busy, physical_cores, threads
 from hoshikage.errors import HoshikageError
 from hoshikage.gguf import read_chat_model, require_template
-from hoshikage.library import dependencies, drivers, gpu, library_state, locate, selection
+from hoshikage.library import dependencies, drivers, gpu, library_state, locate, rpc, selection
 from hoshikage.library.case import fallen_words
 from hoshikage.registry import Issue, ModelSpec, Persona, Registry, read_template, template_name
 
@@ -156,6 +156,10 @@ def _library(context: CommandContext) -> Findings:
     if context.settings.load_params.require_gpu and not selection.sees_gpu(judged):
         reason = _message(selection.why_no_gpu(judged, context.environ), context)
         yield Finding("device", PROBLEM, context.text("doctor.gpu_required"), reason)
+    if context.settings.load_params.rpc_servers and not rpc.is_there(found.file):
+        names = ", ".join(context.settings.load_params.rpc_servers)
+        text = context.text("doctor.rpc_lacking", names=names)
+        yield Finding("device", PROBLEM, text, context.text("engine.rpc_lacking"))
 
 
 def _machine(context: CommandContext) -> Findings:

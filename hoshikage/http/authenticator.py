@@ -71,7 +71,7 @@ class Authenticator:
         """What a sleeping server tells callers by. Blocks on the disk."""
         digests = self._store.digests()
         if self._admin_token is not None:
-            digests = [*digests, _digest(self._admin_token).hex()]
+            digests = [*digests, (_digest(self._admin_token).hex(), True)]
         return {"tokens": digests, "token_file": str(self._store.file), "admin": self._admin_token or ""}
 
     def require_tokens(self, host: str) -> None:

@@ -72,6 +72,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "driver": ("NVIDIA のドライバー {version}", "NVIDIA driver {version}"),
     "part_unused": ("ライブラリの {file} は読み込めないため使われません。", "{file} cannot be loaded and is not used."),
     "gpu_idle": ("GPU は使われません", "No GPU is used"),
+    "rpc_lacking": (
+        "RPC_SERVERS のマシン（{names}）は使えません。モデルの読み込みは断られます。",
+        "The machines of RPC_SERVERS ({names}) cannot be used; every load of a model is refused.",
+    ),
     "gpu_required": ("REQUIRE_GPU=on ですが GPU を使えません。", "REQUIRE_GPU=on, but no GPU can be used."),
     "taken_back_advice": (
         "`hoshikage lib list` で確かめ、別のリリースを入れるか、`hoshikage lib use 名前` で選び直してください。",

@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # as typing has it, whose import would be half of what this p
 
 HEADER_BYTES = 8192
 """A header that is longer is the server's business."""
-HEADER_S, KEEPALIVE_S = 10.0, 30.0
+HEADER_S, KEEPALIVE_S = 30.0, 30.0
 """How long a connection may be without its first request, and between two: as in http/connections."""
 MAX_OPEN = 128
 """Connections beyond which the server is woken: it knows who may have more."""
@@ -198,7 +198,7 @@ class Sleeper:
         if page is None or (client.kind != "unix" and (len(hosts) != 1 or not self.is_own(name_of(hosts[0])))):
             raise Unsure
         route, needs = page["route"], page["needs"]
-        owner = client.kind == "unix" or (needs == "api" and self.is_known(headers))
+        owner = client.kind == "unix" or (needs == "api" and self.is_admin(headers))
         more, body = self.content(page, headers, owner, client)
         connection = [word.strip().lower() for word in ",".join(headers.get("connection", [])).split(",")]
         client.ends = "close" in connection
@@ -258,8 +258,8 @@ class Sleeper:
         told = f"hoshikage {challenge} {address[0]} {address[1]}".encode()
         return [f"x-hoshikage-proof: {hmac_sha256(token.encode(), told)}"]
 
-    def is_known(self, headers: dict[str, list[str]]) -> bool:
-        """Whether a token was shown that is one. Raises Unsure where the request needs one and shows none."""
+    def is_admin(self, headers: dict[str, list[str]]) -> bool:
+        """Whether a token was shown that may know all. Raises Unsure where the request needs one and shows none."""
         shown = set(headers.get("x-api-key", []))
         for value in headers.get("authorization", []):
             scheme, _, word = value.strip().partition(" ")
@@ -268,9 +268,9 @@ class Sleeper:
             if len(shown) != 1 or signature(self.state["token_file"]) != self.state["token_signature"]:
                 raise Unsure
             digest = sha256(shown.pop().encode("utf-8", "surrogateescape")).hexdigest()
-            found = [one for one in self.state["tokens"] if same(one, digest)]
+            found = [may for one, may in self.state["tokens"] if same(one, digest)]
             if found:
-                return True
+                return any(found)
         if self.state["needs_token"]:
             raise Unsure
         return False

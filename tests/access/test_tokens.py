@@ -91,6 +91,7 @@ def test_list(store: TokenStore) -> None:
     store.create("b", "api")
     store.create("a", "admin")
     first, second = store.tokens()
+    assert [may for _, may in store.digests()] == [first.allows("admin"), second.allows("admin")]
     assert (first, second) == (AccessToken("b", "api", first.created), AccessToken("a", "admin", second.created))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from hoshikage import settings
+from hoshikage.library import rpc
 from hoshikage.registry import Registry
 from tests.cli.conftest import Cli, Running
 
@@ -50,6 +51,27 @@ def test_a_sound_house_is_all_well(
     shown = cli("doctor", "--lang", "ja").out
     assert "良好" in shown
     assert "問題" not in shown
+
+
+@pytest.mark.native
+def test_machines_that_the_library_cannot_reach_are_a_problem_with_its_remedy(
+    cli: Cli, library_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOSHIKAGE_LIB_PATH", str(library_file))
+    monkeypatch.setenv("RPC_SERVERS", "192.168.1.9:50052")
+    (found,) = (one for one in of("device", cli("doctor", "--json").data) if one["state"] == "problem")
+    assert "192.168.1.9:50052" in found["text"]
+    assert "GGML_RPC=ON" in found["advice"]
+
+
+def test_the_rpc_backend_is_known_by_the_files_of_a_library(tmp_path: Path) -> None:
+    library = tmp_path / "libllama.so"
+    library.write_bytes(b"x" * 5000)
+    (tmp_path / "libggml-base.so").touch()
+    (tmp_path / "notes.txt").write_bytes(b"ggml_backend_rpc_add_server")
+    assert not rpc.is_there(library)
+    (tmp_path / "libggml-rpc.so").write_bytes(b"\0ggml_backend_rpc_add_server\0")
+    assert rpc.is_there(library)
 
 
 def test_a_file_of_settings_that_is_partly_passed_over_is_named(cli: Cli, no_library: Path, work: Path) -> None:

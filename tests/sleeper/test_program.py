@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from hoshikage.http import connections
 from hoshikage.sleeper import program
 from hoshikage.sleeper.program import Client, Sleeper, put, take
 from hoshikage.sleeper.request import Unsure, hmac_sha256, name_of, request_of, same
@@ -25,7 +26,7 @@ STATE: dict[str, Any] = {
     "names": ["box.local"],
     "exposed": False,
     "needs_token": True,
-    "tokens": [hashlib.sha256(b"hsk-x").hexdigest()],
+    "tokens": [(hashlib.sha256(b"hsk-x").hexdigest(), True), (hashlib.sha256(b"hsk-api").hexdigest(), False)],
     "token_file": "/nowhere/tokens.json",
     "token_signature": None,
     "admin": "hsk-admin",
@@ -99,8 +100,13 @@ def test_what_is_not_certain_is_left_to_the_server(client: Client, head: str) ->
         answer(client, head)
 
 
-def test_who_has_shown_a_token_is_told_all(client: Client) -> None:
+def test_a_slow_client_has_as_long_as_while_the_server_is_awake() -> None:
+    assert (program.HEADER_S, program.KEEPALIVE_S) == (connections.HEADER_S, connections.KEEPALIVE_S)
+
+
+def test_who_has_shown_an_administrators_token_is_told_all(client: Client) -> None:
     plain = "GET /metrics HTTP/1.1\nHost: localhost"
+    assert answer(client, f"{plain}\nAuthorization: Bearer hsk-api").endswith(b"\r\n\r\nsome")
     assert answer(client, f"{plain}\n{TOKEN}").endswith(b"\r\n\r\nall")
     assert answer(client, plain, needs_token=False).endswith(b"\r\n\r\nsome")
     assert answer(client, f"{plain}\nAuthorization: Bearer hsk-y", needs_token=False).endswith(b"\r\n\r\nsome")
