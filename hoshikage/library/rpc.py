@@ -8,8 +8,8 @@ from typing import Final
 
 from hoshikage.library.names import is_ggml
 
-ADDING: Final = b"ggml_backend_rpc_add_"
-"""The names by which the backend is asked for what adds a server begin so, and stand in the file that has it."""
+MAKING: Final = b"ggml_backend_rpc_init"
+"""The backend's own function; those that add a server are named in libraries without it, too."""
 
 
 def is_there(library: Path) -> bool:
@@ -21,6 +21,6 @@ def is_there(library: Path) -> bool:
 def _says(file: Path) -> bool:
     try:
         with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as held:
-            return held.find(ADDING) >= 0
+            return held.find(MAKING) >= 0
     except (OSError, ValueError):  # a folder, or an empty file
         return False

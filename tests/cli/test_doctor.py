@@ -66,11 +66,11 @@ def test_machines_that_the_library_cannot_reach_are_a_problem_with_its_remedy(
 
 def test_the_rpc_backend_is_known_by_the_files_of_a_library(tmp_path: Path) -> None:
     library = tmp_path / "libllama.so"
-    library.write_bytes(b"x" * 5000)
+    library.write_bytes(b"x" * 5000 + b"\0ggml_backend_rpc_add_device\0")
     (tmp_path / "libggml-base.so").touch()
-    (tmp_path / "notes.txt").write_bytes(b"ggml_backend_rpc_add_server")
+    (tmp_path / "notes.txt").write_bytes(b"ggml_backend_rpc_init")
     assert not rpc.is_there(library)
-    (tmp_path / "libggml-rpc.so").write_bytes(b"\0ggml_backend_rpc_add_server\0")
+    (tmp_path / "libggml-rpc.so").write_bytes(b"\0ggml_backend_rpc_init\0")
     assert rpc.is_there(library)
 
 
