@@ -37,7 +37,7 @@ def test_the_first_release_with_a_feature_is_the_one_behind_the_last_that_lacks_
 
 def test_every_501_about_a_release_names_the_first_that_has_what_it_lacks() -> None:
     raised = {
-        node.args[0].value: {keyword.arg for keyword in node.keywords}
+        str(node.args[0].value): {str(keyword.arg) for keyword in node.keywords}
         for file in (ROOT / "hoshikage").rglob("*.py")
         for node in ast.walk(ast.parse(file.read_text("utf-8")))
         if isinstance(node, ast.Call)
