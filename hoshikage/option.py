@@ -38,6 +38,8 @@ class Option(Frozen, frozen=True):
     """Whether a working folder's `.env` may set it. `never` stands for what names an address or a path outside, or
     loosens access; and for whatever nobody has thought about."""
 
+    may_go: bool = False
+    """Whether an empty text takes a model's own away."""
     usual: bool = True
     """What holds of a bool where nobody says anything; its flag says the other."""
 
@@ -66,7 +68,7 @@ class Option(Frozen, frozen=True):
 
     def check(self, value: Any) -> Value:
         """The value of a JSON file as it is kept. Raises ValueError."""
-        if isinstance(value, str) and value in self.words:
+        if isinstance(value, str) and (value in self.words or (self.may_go and not value)):
             return value
         if self.kind is str:
             if (

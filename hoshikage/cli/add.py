@@ -20,7 +20,7 @@ from hoshikage.cli.result import CommandResult
 from hoshikage.dispatch import templates
 from hoshikage.errors import UsageError
 from hoshikage.options import OWN
-from hoshikage.registry import checked_label, own_options, read_template, template_name
+from hoshikage.registry import OwnOptions, checked_label, own_options, read_template, template_name
 
 REMOTE: Final = re.compile("[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
@@ -54,18 +54,25 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     file = gguf.first(file, header)
     draft = None if options.draft is None else gguf.require_draft(Path(options.draft), header)
     gguf.require_adapters(header, options.lora, options.control_vectors)
+    registering = Registering(context, verbose=args.verbose)
+    beside: list[str] = []
+    if options.mmproj is not None:
+        gguf.require_projector(Path(options.mmproj))
+    elif "mmproj" not in options.given() and not registering.has_projector(label, file):
+        options, beside = _with_projector(file, header, options)
     gguf.require_template(file, header, template_name(options.chat_template))
     given = read_template(options.chat_template)
     sources = gguf.templates(header).values() if given is None else [given]
     fault = next(filter(None, (templates.fault(source) for source in sources if source)), None)
     if args.check:
         return check(file, header, options, context, template_fault=fault, draft=draft)
-    replaced = Registering(context, verbose=args.verbose).add(label, file, args.stop, options)
+    replaced = registering.add(label, file, args.stop, options)
     lines = [
         context.text("cli.add_replaced" if replaced else "cli.add_done", label=label, file=file),
         "  " + describe(header),
     ]
     lines += ["  " + line for line in notes(header, options, fault, context)]
+    lines += ["  " + context.text("cli.add_projectors", names=", ".join(beside))] if beside else []
     data = {
         "label": label,
         "file": str(file),
@@ -76,3 +83,11 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
         "purpose": gguf.purpose(header),
     }
     return CommandResult(data=data, lines=tuple(lines))
+
+
+def _with_projector(file: Path, header: gguf.GgufHeader, options: OwnOptions) -> tuple[OwnOptions, list[str]]:
+    """The options with the one projector that lies beside the model; else the names of those that may be its own."""
+    found = gguf.projector_of(file, header)
+    if found is not None:
+        return options.having(mmproj=str(found)), []
+    return options, [one.name for one in gguf.projectors_beside(file)]

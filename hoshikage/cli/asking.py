@@ -19,7 +19,7 @@ from hoshikage.cli.context import CommandContext
 from hoshikage.cli.loop import event_loop
 from hoshikage.cli.registering import Registering
 from hoshikage.errors import InferenceFailed
-from hoshikage.registry import ModelSpec, Registry
+from hoshikage.registry import ModelSpec, OwnOptions, Registry
 
 SUFFIX: Final = ".gguf"
 Messages = Sequence[Mapping[str, Any]]
@@ -40,7 +40,9 @@ def ask(name: str, messages: Messages, fields: Mapping[str, Any], context: Comma
         file = gguf.first(file, header)
         label = _label_of(file, context)
         if label is None:
-            return _by_own(ModelSpec(file.stem, file, (), 0), messages, fields, context, write)
+            projector = gguf.projector_of(file, header)
+            options = OwnOptions({} if projector is None else {"mmproj": str(projector)})
+            return _by_own(ModelSpec(file.stem, file, (), 0, options), messages, fields, context, write)
         name = label
     if served:
         return _by_server(server, name, messages, fields, write)

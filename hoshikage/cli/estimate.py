@@ -28,7 +28,14 @@ def check(
     settings = context.settings
     params = replace(settings.load_params, **options.loading())
     kv = gguf.KvSettings.of(params)
-    needed = gguf.estimate(header, params.fitting_ctx(header.context_length), params.n_batch, draft, kv)
+    needed = gguf.estimate(
+        header,
+        params.fitting_ctx(header.context_length),
+        params.n_batch,
+        draft,
+        kv,
+        gguf.projector_bytes(options.mmproj),
+    )
     available = available_memory()
     fits = needed.total <= available if available else None
     purpose = gguf.purpose(header)
@@ -44,7 +51,8 @@ def check(
             kv_cache=size(needed.kv_cache),
             compute=size(needed.compute),
         )
-        + (context.text("cli.check_draft", draft=size(needed.draft)) if draft is not None else ""),
+        + (context.text("cli.check_draft", draft=size(needed.draft)) if draft is not None else "")
+        + (context.text("cli.check_projector", projector=size(needed.projector)) if needed.projector else ""),
         "  " + _verdict(fits, size(available), context),
         "  " + context.text("cli.check_note"),
     ]
@@ -68,6 +76,7 @@ def check(
             "kv_cache": needed.kv_cache,
             "compute": needed.compute,
             "draft": needed.draft,
+            "projector": needed.projector,
             "total": needed.total,
             "available": available or None,
             "fits": fits,

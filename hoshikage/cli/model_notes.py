@@ -4,6 +4,8 @@ thread.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from hoshikage import gguf
 from hoshikage.cli.context import CommandContext
 from hoshikage.gguf import GgufHeader
@@ -15,12 +17,21 @@ def notes(header: GgufHeader, options: OwnOptions, template_fault: str | None, c
     purpose = gguf.purpose(header)
     if purpose != "text":
         return [context.text(f"cli.add_for_{purpose}")]
-    lines = []
+    lines = _projector(options, context)
     if template_fault is not None:
         lines.append(_warning("cli.add_template_broken", context, reason=template_fault))
     if _has_no_template(header, options):
         lines.append(context.text("cli.add_no_template") if header.has_chatml else _warning("cli.add_no_chat", context))
     return lines
+
+
+def _projector(options: OwnOptions, context: CommandContext) -> list[str]:
+    if options.mmproj is None:
+        return []
+    header = gguf.require_projector(Path(options.mmproj))
+    kinds = [("cli.add_images", gguf.reads_images(header)), ("cli.add_audio", gguf.reads_audio(header))]
+    told = ", ".join(context.text(key) for key, has in kinds if has)
+    return [context.text("cli.add_reads", file=Path(options.mmproj).name, kinds=told)]
 
 
 def can_chat(header: GgufHeader, options: OwnOptions, template_fault: str | None) -> bool:

@@ -52,7 +52,7 @@ def chosen(args: argparse.Namespace, rows: Iterable[Option]) -> dict[str, Any]:
         result["chat_template"] = str(Path(template).absolute())
         read_template(result["chat_template"])
     for name in FILES:
-        if name in result:
+        if result.get(name):
             result[name] = str(Path(result[name]).absolute())
     for row in (row for row in rows if row.kind is list and row.name in result):
         result[row.name] = [f"{Path(path).absolute()}:{scale:f}" for path, scale in map(row.parse, result[row.name])]

@@ -54,7 +54,7 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
         return CommandResult(data=plan, lines=tuple(lines))
     with _progress(context) as transfer:
         brought = pull.bring(wanted, origin, transfer, lambda total: _say(context, wanted.variant.quant, total))
-    options = OwnOptions({} if brought.draft is None else {"draft": str(brought.draft)})
+    options = OwnOptions(brought.options)
     replaced = Registering(context, verbose=args.verbose).add(label, brought.file, (), options)
     fault = next(filter(None, (templates.fault(one) for one in _templates(brought))), None)
     lines = [
@@ -81,8 +81,6 @@ def _beside(brought: pull.Brought) -> list[tuple[str, Path]]:
     outcome = []
     if brought.draft is not None:
         outcome.append(("pull.with_draft", brought.draft))
-    if brought.projector is not None:
-        outcome.append(("pull.with_projector", brought.projector))
     return outcome
 
 

@@ -45,6 +45,11 @@ class Registering:
         self._by_file()
         return self._registry.add(label, file, stop, options)
 
+    def has_projector(self, label: str, file: Path) -> bool:
+        """Whether that file is registered so with a projector, which it keeps."""
+        specs = self.listing().specs if label else ()
+        return any(spec.label == label and spec.file == file and spec.options.mmproj is not None for spec in specs)
+
     def remove(self, label: str) -> None:
         """Does what Registry.remove does; also raises ServerSaid, ServerRefused."""
         if (outcome := self._server.admin("DELETE", "models", label)) is not None:

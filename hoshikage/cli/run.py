@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import base64
 import json
-import mimetypes
 import sys
 from pathlib import Path
 from typing import Any, Final
@@ -32,6 +31,7 @@ def register(commands: Commands) -> None:
     parser.add_argument("--system", metavar="TEXT", help=commands.text("run.system"))
     parser.add_argument("--json-schema", metavar="FILE|JSON", help=commands.text("run.json_schema"))
     parser.add_argument("--image", metavar="FILE", action="append", default=[], help=commands.text("run.image"))
+    parser.add_argument("--audio", metavar="FILE", action="append", default=[], help=commands.text("run.audio"))
     parser.add_argument("--tokens", metavar="N", help=commands.text("run.tokens"))
     parser.add_argument("--temperature", metavar="X", help=commands.text("run.temperature"))
     parser.add_argument("--seed", metavar="N", help=commands.text("run.seed"))
@@ -39,7 +39,7 @@ def register(commands: Commands) -> None:
 
 def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     fields = _fields(args)
-    messages = [{"role": "user", "content": _content(_prompt(args.prompt), args.image)}]
+    messages = [{"role": "user", "content": _content(_prompt(args.prompt), args.image, args.audio)}]
     if args.system:
         messages.insert(0, {"role": "system", "content": args.system})
     last = ""
@@ -73,19 +73,20 @@ def _prompt(words: str | None) -> str:
     return prompt
 
 
-def _content(prompt: str, images: list[str]) -> str | list[dict[str, Any]]:
-    """As the API takes it, which says itself what a model cannot look at."""
-    if not images:
+def _content(prompt: str, images: list[str], sounds: list[str]) -> str | list[dict[str, Any]]:
+    """As the API takes it, which says itself what a model does not read."""
+    if not images and not sounds:
         return prompt
     return [
+        *({"type": "image_url", "image_url": {"url": f"data:;base64,{_encoded(one)}"}} for one in images),
+        *({"type": "input_audio", "input_audio": {"data": _encoded(one)}} for one in sounds),
         {"type": "text", "text": prompt},
-        *({"type": "image_url", "image_url": {"url": _url(one)}} for one in images),
     ]
 
 
-def _url(image: str) -> str:
-    data = base64.b64encode(_read(image)).decode()
-    return f"data:{mimetypes.guess_type(image)[0] or 'application/octet-stream'};base64,{data}"
+def _encoded(file: str) -> str:
+    """Base64; what it is, its first bytes say."""
+    return base64.b64encode(_read(file)).decode()
 
 
 def _fields(args: argparse.Namespace) -> dict[str, Any]:

@@ -165,7 +165,9 @@ def need_of(header: gguf.GgufHeader, params: LoadParams) -> Need:
     """As `hoshikage add --check` estimates it, with the projector's file; a draft model that the model's file does not
     tell of is not counted."""
     kv = gguf.KvSettings.of(params)
-    result = gguf.estimate(header, params.fitting_ctx(header.context_length), params.n_batch, None, kv)
+    result = gguf.estimate(
+        header, params.fitting_ctx(header.context_length), params.n_batch, None, kv, gguf.projector_bytes(params.mmproj)
+    )
     layers = header.values.get(f"{header.architecture}.block_count", 0)
     share = 1.0
     if params.n_gpu_layers >= 0:

@@ -28,7 +28,7 @@ from hoshikage.dispatch.totals import Totals
 from hoshikage.dispatch.tries import ACCOUNT, Answering, RunNote
 from hoshikage.dispatch.wanted import load_key, wanted_load, wanted_words
 from hoshikage.errors import InvalidRequest, ModelLoadFailed, QueueFull
-from hoshikage.params import GenerationRequest, Work, needs_words_alone
+from hoshikage.params import ChatPrompt, Counting, GenerationRequest, Work, needs_words_alone
 from hoshikage.registry import ModelSpec
 from hoshikage.settings import Settings
 
@@ -290,4 +290,22 @@ def with_waits(end: wire.Finished, queue_s: float, load_s: float) -> wire.Finish
 
 def digest(label: str, request: Work) -> bytes:
     """Tells requests apart without keeping them."""
-    return hashlib.sha256(label.encode() + b"\0" + wire.encode(wire.command_for(0, request))).digest()
+    sent = wire.encode(wire.command_for(0, _steady(request)))
+    return hashlib.sha256(label.encode() + b"\0" + sent).digest()
+
+
+def _steady(request: Work) -> Work:
+    """The request with the digests of its pictures and sounds in the places of their marks, which are drawn anew for
+    each request."""
+    if isinstance(request, Counting):
+        inner = _steady(request.request)
+        return Counting(inner) if isinstance(inner, GenerationRequest) else request
+    if not isinstance(request, GenerationRequest) or not isinstance(request.prompt, ChatPrompt):
+        return request
+    prompt, turns = request.prompt, request.prompt.messages
+    for medium in prompt.media:
+        turns = tuple(
+            replace(turn, content=turn.content.replace(medium.mark, medium.digest)) if turn.content else turn
+            for turn in turns
+        )
+    return replace(request, prompt=replace(prompt, messages=turns, media=()))

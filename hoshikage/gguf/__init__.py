@@ -8,6 +8,7 @@ from hoshikage.gguf.memory import KvSettings, MemoryEstimate, estimate, keeps_wi
 from hoshikage.gguf.parts import SplitName, files, first, read_chat_model, read_model
 from hoshikage.gguf.projector import (
     is_projector,
+    projector_bytes,
     projector_of,
     projectors_beside,
     reads_audio,
@@ -29,6 +30,7 @@ __all__ = [
     "first",
     "is_projector",
     "keeps_windows",
+    "projector_bytes",
     "projector_of",
     "projectors_beside",
     "purpose",

@@ -67,21 +67,30 @@ class MemoryEstimate(Frozen, frozen=True):
     """A rough figure."""
     draft: int = 0
     """All that the draft model needs."""
+    projector: int = 0
 
     @property
     def total(self) -> int:
-        return self.weights + self.kv_cache + self.compute + self.draft
+        return self.weights + self.kv_cache + self.compute + self.draft + self.projector
 
 
 def estimate(
-    header: GgufHeader, n_ctx: int, n_batch: int, draft: GgufHeader | None = None, kv: KvSettings = USUAL
+    header: GgufHeader,
+    n_ctx: int,
+    n_batch: int,
+    draft: GgufHeader | None = None,
+    kv: KvSettings = USUAL,
+    projector: int = 0,
 ) -> MemoryEstimate:
-    """For a context of `n_ctx` tokens and batches of `n_batch`. The draft model has a context of its own, as long."""
+    """For a context of `n_ctx` tokens and batches of `n_batch`. The draft model has a context of its own, as long; of a
+    projector, its file's bytes are counted.
+    """
     return MemoryEstimate(
         n_ctx=n_ctx,
         weights=header.size_bytes,
         kv_cache=_kv_bytes(header, n_ctx, n_batch, kv),
         compute=RUNNER_BYTES + _batch_bytes(header, n_batch),
+        projector=projector,
         draft=0
         if draft is None
         else draft.size_bytes + _kv_bytes(draft, n_ctx, n_batch, kv) + _batch_bytes(draft, n_batch),

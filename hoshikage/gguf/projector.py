@@ -24,6 +24,14 @@ def require_projector(file: Path) -> GgufHeader:
     return header
 
 
+def projector_bytes(file: str | None) -> int:
+    """What it takes of the memory, about; 0 where there is none."""
+    try:
+        return Path(file).stat().st_size if file else 0
+    except OSError:  # the load says that it is not there
+        return 0
+
+
 def reads_images(header: GgufHeader) -> bool:
     """Whether the projector makes something of pictures; the first ones did not say what they are for."""
     return header.values.get("clip.has_vision_encoder", not reads_audio(header)) is True

@@ -17,6 +17,7 @@ from hoshikage.hub.address import Address
 from hoshikage.hub.choice import RemoteFile, Variant, Wanted, choose, contents
 from hoshikage.hub.sources import Placed, Source
 from hoshikage.hub.transfer import Transfer, present, require_space
+from hoshikage.option import Value
 
 SUFFIX: Final = re.compile(r"[-_.]?gguf$", re.IGNORECASE)
 UNFIT: Final = re.compile(r"[^A-Za-z0-9._@+-]+")
@@ -32,6 +33,12 @@ class Brought:
     projector: Path | None
     draft: Path | None
     """A draft model whose vocabulary fits."""
+
+    @property
+    def options(self) -> dict[str, Value]:
+        """What belongs to the model and was fetched with it, as the registry names it."""
+        beside = {"draft": self.draft, "mmproj": self.projector}
+        return {name: str(file) for name, file in beside.items() if file is not None}
 
 
 def find(address: Address, source: Source) -> Wanted:
@@ -72,6 +79,11 @@ def bring(wanted: Wanted, source: Source, transfer: Transfer, on_start: Callable
         except GgufInvalid:
             draft = None  # made for another model of the repository
     projector = None if wanted.projector is None else files[wanted.projector]
+    if projector is not None:
+        try:
+            gguf.require_projector(projector)
+        except GgufInvalid:
+            projector = None  # named like one
     return Brought(files[wanted.variant.files[0]], header, wanted.variant, projector, draft)
 
 

@@ -118,6 +118,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "weights {weights}, KV cache {kv_cache}, to compute about {compute}",
     ),
     "check_draft": ("、下書きモデル {draft}", ", draft model {draft}"),
+    "check_projector": ("、mmproj {projector}", ", projector {projector}"),
     "check_fits": ("いま使えるメモリ: {available}。足ります。", "Memory available now: {available}. It fits."),
     "check_too_large": (
         "いま使えるメモリ: {available}。足りません。--n-ctx を小さくするか、量子化の進んだファイルを選んでください。",
@@ -138,6 +139,13 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "add_replaced": (
         "登録済みの {label} を置き換えました: {label} → {file}",
         "Replaced the model that was registered as {label}: {label} → {file}",
+    ),
+    "add_reads": ("画像や音声を読む部品（mmproj）: {file}（{kinds}）", "with its projector {file}: it reads {kinds}"),
+    "add_images": ("画像", "pictures"),
+    "add_audio": ("音声", "sound"),
+    "add_projectors": (
+        "同じフォルダーに mmproj があります（{names}）。このモデルのものなら --mmproj で指定してください。",
+        "There are projectors in its folder ({names}); where one is this model's, give it by --mmproj.",
     ),
     "add_template_broken": (
         "チャットテンプレートを解釈できません（{reason}）。`--chat-template ファイル` か `--chat-template chatml` で"

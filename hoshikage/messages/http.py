@@ -151,6 +151,14 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "リクエスト本文は Content-Type: application/json（UTF-8）で送ってください。",
         "Send the request body as Content-Type: application/json (UTF-8).",
     ),
+    "form_type": (
+        "リクエスト本文は Content-Type: multipart/form-data で送ってください。",
+        "Send the request body as Content-Type: multipart/form-data.",
+    ),
+    "form_damaged": (
+        "リクエスト本文をフォーム（multipart/form-data、{limit} 項目まで）として読めません。",
+        "The request body cannot be read as a form (multipart/form-data, at most {limit} fields).",
+    ),
     "body_too_large": (
         "リクエスト本文が大きすぎます。上限は {limit} バイトです。",
         "The request body is too large; the limit is {limit} bytes.",

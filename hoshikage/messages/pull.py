@@ -14,10 +14,6 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "bringing": ("{quant} をダウンロードしています（{size}）", "Downloading {quant} ({size})"),
     "checking": ("{name}（検査中）", "{name} (checking)"),
     "with_draft": ("先読み用のモデルも使います: {file}", "with its draft model: {file}"),
-    "with_projector": (
-        "画像用の部品（mmproj）も横に置きました（まだ使いません）: {file}",
-        "its projector for pictures (mmproj) lies beside it, not used yet: {file}",
-    ),
     "too_large": (
         "いまの空きメモリには入りきらないようです。`hoshikage list --remote` で小さい量子化を探せます。",
         "It does not seem to fit the memory that is free now. `hoshikage list --remote` shows smaller ones.",

@@ -53,6 +53,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "get_api_version": ("バージョン", "The version"),
     "post_v1_completions": ("文の続きを書く", "Goes on with a text"),
+    "post_v1_audio_transcriptions": ("録音を文字にする", "What a recording says"),
     "post_v1_embeddings": ("文をベクトルにする", "Texts as vectors"),
     "post_v1_rerank": ("文書を、問いに答えている順に並べる", "Documents by how well they answer"),
     "post_completion": ("文の続きを書く（llama-server と同じ形）", "Goes on with a text, as llama-server has it"),

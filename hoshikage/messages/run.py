@@ -12,8 +12,12 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "system": ("質問の前に置く指示", "an instruction that goes before the question"),
     "json_schema": ("この JSON Schema に従う JSON で答えさせる", "have the answer as JSON that follows this schema"),
     "image": (
-        "質問に添える画像（まだ読めるモデルはなく、断られます）",
-        "a picture for the question (none is read yet: it is refused)",
+        "質問に添える画像（何度でも。--mmproj で登録したモデルで）",
+        "a picture for the question (repeatable; models registered with --mmproj)",
+    ),
+    "audio": (
+        "質問に添える音声（何度でも。--mmproj で登録したモデルで）",
+        "a sound for the question (repeatable; models registered with --mmproj)",
     ),
     "tokens": ("答えの長さの上限（トークン数）", "at most this many tokens of an answer"),
     "temperature": ("ばらつき（0 なら毎回同じ）", "how freely words are chosen (0: always the same)"),

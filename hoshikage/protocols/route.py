@@ -30,6 +30,8 @@ class Route(Frozen, frozen=True):
     """What gives the handler, so that naming a handler does not import it."""
     body: Callable[[], RequestBody] | None = None
     """What gives the JSON that a POST takes; none for a POST without one."""
+    takes: str = JSON
+    """The media type of what a POST takes."""
     needs: Needs = "api"
     """What a caller needs."""
     required: tuple[str, ...] = ()

@@ -107,6 +107,16 @@ ROUTES: Final[tuple[Route, ...]] = (
         stream=SSE,
     ),
     Route(
+        "POST",
+        "/v1/audio/transcriptions",
+        lambda: openai.transcriptions.transcriptions,
+        body=lambda: openai.transcriptions_schema.BODY,
+        takes="multipart/form-data",
+        stream=SSE,
+        answers=("application/json", "text/plain"),
+        other_paths=("/audio/transcriptions",),
+    ),
+    Route(
         "POST", "/v1/embeddings", lambda: openai.embeddings.embeddings, body=lambda: openai.embeddings_schema.EMBEDDINGS
     ),
     Route(

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from hoshikage.frozen import Frozen
-from hoshikage.gguf import SplitName
+from hoshikage.gguf import SplitName, is_projector
 
 MAX_DEPTH: Final = 8
 """Folders below MODEL_DIR; a download cache has four."""
@@ -38,6 +38,8 @@ class FolderModels(Frozen, frozen=True):
     """The first file of a split one."""
     created: int
     """Unix time of the file's last change."""
+    projector: Path | None = None
+    """The one in its folder, where no other model lies there."""
 
 
 class _Search(Frozen, frozen=True):
@@ -77,16 +79,16 @@ def _search(root: Path) -> _Search:
     began = time.time_ns()
     folders: dict[str, int] = {}
     models: dict[str, FolderModels] = {}
-    for file, changed in _files(root, folders):
+    for file, changed, projector in _files(root, folders):
         label = _label(file, models)
-        models[label] = FolderModels(label, file, changed)
+        models[label] = FolderModels(label, file, changed, projector)
         if len(models) == MAX_MODELS:
             break
     return _Search(models, folders, began)
 
 
-def _files(root: Path, folders: dict[str, int]) -> Iterator[tuple[Path, int]]:
-    """The models' files, the nearest to the root first, with their times of change."""
+def _files(root: Path, folders: dict[str, int]) -> Iterator[tuple[Path, int, Path | None]]:
+    """The models' files, the nearest to the root first, with their times of change and their projectors."""
     level, seen, left = [str(root)], set[tuple[int, int]](), MAX_ENTRIES
     for _ in range(MAX_DEPTH + 1):
         below: list[str] = []
@@ -102,15 +104,26 @@ def _files(root: Path, folders: dict[str, int]) -> Iterator[tuple[Path, int]]:
                 continue
             seen.add((result.st_dev, result.st_ino))
             left -= len(entries)
+            projector = _projector([entry.name for entry in entries])
             for entry in entries:
                 with suppress(OSError):
                     if entry.name.startswith(".") or not _is_text(entry.name):
                         continue
                     if _is_model(entry.name) and entry.is_file():
-                        yield Path(entry.path), int(entry.stat().st_mtime)
+                        yield (
+                            Path(entry.path),
+                            int(entry.stat().st_mtime),
+                            None if projector is None else Path(folder, projector),
+                        )
                     elif entry.is_dir():
                         below.append(entry.path)
         level = below
+
+
+def _projector(names: list[str]) -> str | None:
+    """The projector of a folder that has one, and one model."""
+    projectors = [name for name in names if is_projector(name) and _is_text(name)]
+    return projectors[0] if len(projectors) == 1 and sum(map(_is_model, names)) == 1 else None
 
 
 def _is_text(name: str) -> bool:
@@ -124,7 +137,7 @@ def _is_text(name: str) -> bool:
 
 def _is_model(name: str) -> bool:
     """Whether a file of that name stands for a model. Projectors (`mmproj`) are named so by everyone who makes them."""
-    if not name.lower().endswith(".gguf") or "mmproj" in name.lower():
+    if not name.lower().endswith(".gguf") or is_projector(name):
         return False
     part = SplitName.of(name)
     return part is None or part.number == 1

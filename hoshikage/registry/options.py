@@ -66,7 +66,7 @@ class OwnOptions(Frozen, frozen=True):
     @property
     def mmproj(self) -> str | None:
         """The path of a projector, which makes pictures and sounds into what the model reads."""
-        return self._text("mmproj")
+        return self._text("mmproj") or None
 
     @property
     def lora(self) -> tuple[Scaled, ...]:

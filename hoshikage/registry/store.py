@@ -204,6 +204,8 @@ class Registry:
             if isinstance(old, dict) and all(old.get(name) == entry[name] for name in ("path", "model")):
                 kept = {**old, "stop": entry["stop"]}
             entries[label] = {**entry, **kept, **given}
+            for name in (name for name, value in given.items() if value == ""):  # taken away
+                del entries[label][name]
             return known
 
         return self._models.update(change)
@@ -366,7 +368,8 @@ def _remove(document: RegistryDocument[Any], label: str, absent: str = "http.mod
 
 
 def _in_folder(found: FolderModels) -> ModelSpec:
-    return ModelSpec(found.label, found.file, (), found.created, source="folder")
+    options = NO_OPTIONS if found.projector is None else OwnOptions({"mmproj": str(found.projector)})
+    return ModelSpec(found.label, found.file, (), found.created, options, source="folder")
 
 
 def _not_found(label: str, known: Iterable[str], key: str = "http.model_not_found") -> NoReturn:

@@ -14,13 +14,15 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
+from tests.media_samples import STAR, encoded, url
+
 FOLDER: Final = Path(__file__).parent / "client_requests"
 SCHEMA: Final[dict[str, Any]] = {"type": "object", "properties": {"a": {"type": "string"}}}
 MARK: Final = re.compile(r"<(\w+)(?:: ?([^>]*))?>")
 FIXED: Final = {
-    "image_url": "data:image/png;base64,aaaa",
+    "image_url": url(STAR),
     "media_type": "image/png",
-    "data": "aaaa",
+    "data": encoded(STAR),
     "detail": "high",
     "verbosity": "low",
     "context": "all_turns",

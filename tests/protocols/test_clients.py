@@ -8,9 +8,13 @@ from typing import Final, NamedTuple
 
 import pytest
 
+from hoshikage.params import GenerationRequest
+from hoshikage.settings import Settings
+from tests.media_samples import STAR
 from tests.protocols.client_shapes import names, shape
 from tests.protocols.conftest import House
 from tests.protocols.test_chat_tools import model
+from tests.protocols.test_media import register
 from tests.protocols.test_protocol_fields import Server
 
 
@@ -143,3 +147,22 @@ async def test_a_request_as_the_program_sends_it(house: House, server: Server, n
         assert [words for words in asked.spoken if words not in said] == []
         if asked.body is not None and asked.body.get("stream") and response.content_type == "text/event-stream":
             assert "error" not in text.partition("\n")[0]
+
+
+@pytest.mark.parametrize("name", ["claude-code-2.1.332-image-in-result", "codex-0.171.0-image"])
+async def test_a_picture_as_the_program_sends_it(
+    house: House, settings: Settings, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(settings, tmp_path)
+    server, asked = Server(house, monkeypatch), shape(name)
+    async with house.session.request(
+        asked.method, house.url + asked.path, data=json.dumps(asked.body).encode(), headers=asked.headers
+    ) as response:
+        assert response.status == 200, await response.text()
+        assert ": image" not in response.headers.get("X-Hoshikage-Ignored", "")
+        assert "input_image" not in response.headers.get("X-Hoshikage-Ignored", "")
+    (work,) = server.asked
+    assert isinstance(work, GenerationRequest)
+    (medium,) = work.chat.media
+    assert medium.data == STAR
+    assert sum(medium.mark in str(turn.content) for turn in work.chat.messages) == 1

@@ -96,8 +96,22 @@ def _add(registry: Registry, body: schema.NewModel, options: OwnOptions) -> dict
     header = gguf.read_chat_model(file)
     file = gguf.first(file, header)
     gguf.require_adapters(header, options.lora, options.control_vectors)
+    options = _with_projector(registry, label, file, header, options)
     replaced = registry.add(label, file, body.stop or (), options)
     return {**described(registry.resolve(label)), "replaced": replaced}
+
+
+def _with_projector(
+    registry: Registry, label: str, file: Path, header: gguf.GgufHeader, options: OwnOptions
+) -> OwnOptions:
+    """The options with the one projector that lies beside the model, where none is given and none is kept."""
+    if options.mmproj is not None:
+        gguf.require_projector(Path(options.mmproj))
+        return options
+    known = registry.known(label)
+    keeps = known is not None and known.file == file and known.options.mmproj is not None
+    found = None if keeps or "mmproj" in options.given() else gguf.projector_of(file, header)
+    return options if found is None else options.having(mmproj=str(found))
 
 
 async def remove(request: web.Request) -> web.Response:

@@ -64,7 +64,7 @@ def _operation(row: Route, body: dict[str, Any] | None, language: Language) -> d
     if parameters:
         made["parameters"] = parameters
     if row.method == "POST":
-        made["requestBody"] = {"required": True, "content": {JSON: {"schema": body or _nothing()}}}
+        made["requestBody"] = {"required": True, "content": {row.takes: {"schema": body or _nothing()}}}
     return made
 
 

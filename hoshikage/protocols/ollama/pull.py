@@ -130,5 +130,5 @@ def _bring(
 
     brought = hub.bring(wanted, origin, Transfer(on_bytes, on_check, stop), lambda _: None)
     tell({"status": "writing manifest"})
-    options = OwnOptions({} if brought.draft is None else {"draft": str(brought.draft)})
+    options = OwnOptions(brought.options)
     registry.add(label, brought.file, (), options)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from hoshikage.protocols.openai import models as models
     from hoshikage.protocols.openai import responses as responses
     from hoshikage.protocols.openai import responses_schema as responses_schema
+    from hoshikage.protocols.openai import transcriptions as transcriptions
+    from hoshikage.protocols.openai import transcriptions_schema as transcriptions_schema
 else:
     from hoshikage.protocols.on_demand import submodules
 

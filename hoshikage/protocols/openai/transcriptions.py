@@ -1,0 +1,85 @@
+"""POST /v1/audio/transcriptions: what a recording says, by a model that reads sound. Event loop thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from aiohttp import web
+
+from hoshikage import wire
+from hoshikage.answer.choice import model_for
+from hoshikage.answer.model_files import MODEL_FILES
+from hoshikage.answer.output_parser import ParsedEnd
+from hoshikage.answer.prepared import prepare
+from hoshikage.answer.senses import senses_of
+from hoshikage.answer.shapes import frame
+from hoshikage.answer.stream import SSE, Warnings, respond
+from hoshikage.errors import HoshikageError, ParameterUnsupported
+from hoshikage.http import error_response
+from hoshikage.http.form import read_form
+from hoshikage.http.keys import DISPATCHER
+from hoshikage.messages import Language
+from hoshikage.protocols.openai import transcriptions_schema as schema
+from hoshikage.tools import Content, Delta
+
+PLAIN: Final = "text/plain"
+
+
+async def transcriptions(request: web.Request) -> web.StreamResponse:
+    form = schema.parse(await read_form(request))
+    spec = await model_for(request, form.model, "text")
+    senses = await senses_of(request.app[MODEL_FILES], spec, request.app[DISPATCHER].status().runners)
+    if not senses.audio:
+        raise ParameterUnsupported("media.no_audio", param="model", place=spec.name)
+    prepared = await prepare(request, spec, schema.to_chat(form), schema.rename)
+    writer = TranscriptWriter()
+    answer = await respond(request, prepared, writer, stream=bool(form.stream))
+    if form.stream or form.response_format != "text":
+        return answer
+    return web.Response(text=writer.text + "\n", content_type=PLAIN)
+
+
+class TranscriptWriter:
+    """The Writer of transcriptions (answer.stream)."""
+
+    content_type = SSE
+    headers: Mapping[str, str] = {}
+
+    def __init__(self) -> None:
+        self._said: list[str] = []
+        self._usage: dict[str, Any] = {}
+
+    @property
+    def text(self) -> str:
+        return "".join(self._said).strip()
+
+    def begin(self, _prompt: int, _prompt_tokens: int) -> bytes:
+        return b""
+
+    def say(
+        self, _choice: int, deltas: Sequence[Delta], _logprobs: Sequence[wire.Chosen], _completion_tokens: int
+    ) -> bytes:
+        said = "".join(delta.text for delta in deltas if isinstance(delta, Content))
+        self._said.append(said)
+        return frame({"type": "transcript.text.delta", "delta": said}) if said else b""
+
+    def end(self, _choice: int, _end: ParsedEnd, _warnings: Warnings, finished: wire.Finished | None) -> bytes:
+        if finished is not None:
+            taken, made = finished.prompt_tokens, finished.completion_tokens
+            self._usage = {
+                "type": "tokens",
+                "input_tokens": taken,
+                "output_tokens": made,
+                "total_tokens": taken + made,
+            }
+        return b""
+
+    def close(self) -> bytes:
+        return frame({"type": "transcript.text.done", "text": self.text, "usage": self._usage})
+
+    def fail(self, error: HoshikageError, language: Language) -> bytes:
+        return frame(error_response.body(error, language))
+
+    def whole(self) -> dict[str, Any]:
+        return {"text": self.text, "usage": self._usage}

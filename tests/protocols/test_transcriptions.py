@@ -1,0 +1,109 @@
+"""POST /v1/audio/transcriptions, as OpenAI's SDK sends it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+
+from hoshikage.errors import InvalidRequest
+from hoshikage.http.form import MAX_FIELDS, fields_of
+from hoshikage.settings import Settings
+from tests.media_samples import STAR, TONE
+from tests.protocols.conftest import House
+from tests.protocols.test_chat_tools import model, prompted, says
+from tests.protocols.test_media import register
+
+
+@pytest.fixture
+def hearing(house: House, tmp_path: Path, settings: Settings) -> House:
+    register(settings, tmp_path, images=False)
+    says(house, " Stars", " are out. ")
+    return house
+
+
+async def transcribed(house: House, data: bytes = TONE, **fields: Any) -> Any:
+    async with house.sdk() as client:
+        return await client.audio.transcriptions.create(model="tiny", file=("a.wav", data), **fields)
+
+
+async def test_a_recording_becomes_a_text(hearing: House) -> None:
+    told = await transcribed(hearing, language="ja", prompt="Sirius", temperature=0.5)
+    assert told.text == "Stars are out."
+    assert told.usage.type == "tokens"
+    prompt = prompted(hearing)
+    assert [one.data for one in prompt.media] == [TONE]
+    said = str(prompt.messages[-1].content)
+    assert said.startswith(f"{prompt.media[0].mark}\nTranscribe")
+    assert "ja" in said
+    assert "Sirius" in said
+    assert hearing.dispatcher.asked[-1][1].sampling.temperature == 0.5
+
+
+async def test_it_is_plain_text_where_that_is_asked_for(hearing: House) -> None:
+    assert await transcribed(hearing, response_format="text") == "Stars are out.\n"
+
+
+async def test_it_is_streamed(hearing: House) -> None:
+    events = [event async for event in await transcribed(hearing, stream=True)]
+    assert [event.type for event in events] == ["transcript.text.delta"] * 2 + ["transcript.text.done"]
+    assert (events[0].delta, events[-1].text) == (" Stars", "Stars are out.")
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"response_format": "srt"}, "response_format"),
+        ({"response_format": "verbose_json"}, "response_format"),
+        ({"temperature": 3}, "temperature"),
+        ({"data": STAR}, "file"),
+        ({"data": b"words"}, "file"),
+    ],
+)
+async def test_what_cannot_be_done_is_refused_by_name(hearing: House, fields: dict[str, Any], param: str) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        await transcribed(hearing, **fields)
+    assert caught.value.param == param
+    assert hearing.dispatcher.asked == []
+
+
+async def test_a_model_that_reads_no_sound_says_so(house: House, tmp_path: Path) -> None:
+    model(tmp_path, "qwen3")
+    with pytest.raises(openai.BadRequestError) as caught:
+        await transcribed(house)
+    assert (caught.value.param, caught.value.code) == ("model", "unsupported_parameter")
+
+
+async def test_another_body_is_refused(hearing: House) -> None:
+    status, answer, _ = await hearing.ask(
+        "POST", "/v1/audio/transcriptions", "{}", **{"Content-Type": "application/json"}
+    )
+    assert (status, answer["error"]["code"]) == (415, "unsupported_media_type")
+
+
+def form(*names: str) -> bytes:
+    parts = [f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{name}\r\n' for name in names]
+    return "".join(parts).encode() + b"--b--\r\n"
+
+
+def test_a_form_is_read() -> None:
+    assert fields_of(form("a", "b"), "multipart/form-data; boundary=b") == {"a": b"a", "b": b"b"}
+
+
+@pytest.mark.parametrize(
+    ("raw", "kind"),
+    [
+        (form("a", "a"), "multipart/form-data; boundary=b"),
+        (form("a"), "multipart/form-data"),
+        (form("a"), "multipart/form-data; boundary=c"),
+        (form("a")[:-6], "multipart/form-data; boundary=b"),
+        (b"--b\r\n\r\n--b--", "multipart/form-data; boundary=b"),
+        (form(*(f"n{number}" for number in range(MAX_FIELDS + 1))), "multipart/form-data; boundary=b"),
+        (b"", "multipart/form-data; boundary=b"),
+    ],
+)
+def test_a_form_that_is_none(raw: bytes, kind: str) -> None:
+    with pytest.raises(InvalidRequest):
+        fields_of(raw, kind)
