@@ -17,7 +17,6 @@ from hoshikage.hub.address import Address
 from hoshikage.hub.choice import RemoteFile, Variant, Wanted, choose, contents
 from hoshikage.hub.sources import Placed, Source
 from hoshikage.hub.transfer import Transfer, present, require_space
-from hoshikage.option import Value
 
 SUFFIX: Final = re.compile(r"[-_.]?gguf$", re.IGNORECASE)
 UNFIT: Final = re.compile(r"[^A-Za-z0-9._@+-]+")
@@ -35,7 +34,7 @@ class Brought:
     """A draft model whose vocabulary fits."""
 
     @property
-    def options(self) -> dict[str, Value]:
+    def options(self) -> dict[str, str]:
         """What belongs to the model and was fetched with it, as the registry names it."""
         beside = {"draft": self.draft, "mmproj": self.projector}
         return {name: str(file) for name, file in beside.items() if file is not None}

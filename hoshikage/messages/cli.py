@@ -118,7 +118,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "weights {weights}, KV cache {kv_cache}, to compute about {compute}",
     ),
     "check_draft": ("、下書きモデル {draft}", ", draft model {draft}"),
-    "check_projector": ("、mmproj {projector}", ", projector {projector}"),
+    "check_projector": ("、画像と音声の部品 {projector}", ", projector {projector}"),
     "check_fits": ("いま使えるメモリ: {available}。足ります。", "Memory available now: {available}. It fits."),
     "check_too_large": (
         "いま使えるメモリ: {available}。足りません。--n-ctx を小さくするか、量子化の進んだファイルを選んでください。",

@@ -24,6 +24,7 @@ from tests.cli.conftest import Cli, running_server
 from tests.gguf_files import Gguf
 from tests.hub import imitation
 from tests.hub.imitation import REPO, Hub, Page
+from tests.media_samples import projector
 
 BIG: Final = replace(Gguf(), data=bytes(448) + bytes(400_000))
 SLOW_S: Final = 30
@@ -32,7 +33,7 @@ SLOW_S: Final = 30
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     content = Gguf().content()
-    files = {"s-Q4_K_M.gguf": content, "s-Q8_0.gguf": content + bytes(32), "mmproj-s-f16.gguf": b"GGUFx"}
+    files = {"s-Q4_K_M.gguf": content, "s-Q8_0.gguf": content + bytes(32), "mmproj-s-f16.gguf": projector().content()}
     files["s-draft-Q4_0.gguf"] = Gguf().without("general.name").content()
     with imitation.running(files) as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
@@ -52,7 +53,8 @@ def test_what_would_come_and_what_came(cli: Cli, hub: Hub, registry: Registry) -
     assert (spec.label, spec.file.name) == ("mine", "s-Q4_K_M.gguf")
     assert spec.options.draft is not None
     assert Path(spec.options.draft).name == "s-draft-Q4_0.gguf"
-    assert (spec.file.parent / "mmproj-s-f16.gguf").read_bytes() == b"GGUFx"
+    assert spec.options.mmproj == str(spec.file.parent / "mmproj-s-f16.gguf")
+    assert Path(spec.options.mmproj).read_bytes() == projector().content()
 
 
 @pytest.mark.process
