@@ -58,6 +58,7 @@ async def test_it_is_streamed(hearing: House) -> None:
         ({"response_format": "srt"}, "response_format"),
         ({"response_format": "verbose_json"}, "response_format"),
         ({"temperature": 3}, "temperature"),
+        ({"temperature": "nan"}, "temperature"),
         ({"data": STAR}, "file"),
         ({"data": b"words"}, "file"),
     ],

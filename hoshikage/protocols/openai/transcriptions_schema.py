@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, get_args
 
@@ -76,11 +77,19 @@ def rename(place: str) -> str:
     return "file" if place.startswith(("file", "messages")) else place
 
 
+def _number(text: str) -> float:
+    """Raises ValueError for what is no number, infinities included."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
+
+
 def _value(name: str, raw: bytes) -> Any:
     try:
         text = raw.decode()
         if name in NUMBERS:
-            return float(text)
+            return _number(text)
     except ValueError:
         raise InvalidRequest("http.invalid_value", param=name, place=name) from None
     if name == "stream":
