@@ -30,6 +30,12 @@ class _Tensors:
         values = self._random.normal(0, scale or 2 * shape[-1] ** -0.5, shape)
         self.add(f"{name}.weight", values)
 
+    def words(self, name: str, n_tokens: int) -> None:
+        """A row for each token; those of no word are nothing."""
+        values = self._random.normal(0, 1.0, (n_tokens, WIDTH))
+        values[: engine_models.FIRST_WORD] = 0
+        self.add(f"{name}.weight", values)
+
     def ones(self, name: str, count: int) -> None:
         self.add(f"{name}.weight", np.ones(count))
 
@@ -54,7 +60,7 @@ def write_lfm2(file: Path) -> Path:
     writer, tensors, n_tokens = _opened(file, "lfm2", 5)
     writer.add_shortconv_l_cache(KERNEL)
     writer.add_rope_freq_base(10000.0)
-    tensors.matrix("token_embd", n_tokens, WIDTH, scale=1.0)
+    tensors.words("token_embd", n_tokens)  # they make its logits, too: it answers with words alone
     tensors.ones("token_embd_norm", WIDTH)
     for layer, keys in enumerate(LAYERS):
         block = f"blk.{layer}"

@@ -256,7 +256,10 @@ class SequencePool:
     def _usable(self, sequence: KvSequence, common: int) -> int:
         """Behind how many of its first `common` tokens a sequence can go on."""
         context, end = self._context, sequence.position(common)
-        if common == sequence.n_past or context.cuts_anywhere or context.reaches_back(sequence.number, end):
+        is_free = not sequence.taken or context.can_cut  # else it cannot share its last state
+        if is_free and (
+            common == sequence.n_past or context.cuts_anywhere or context.reaches_back(sequence.number, end)
+        ):
             return common
         checkpoint = self._held(sequence, common)
         return 0 if checkpoint is None else checkpoint.n_past

@@ -230,7 +230,8 @@ class Context(Owner):
     def share(self, source: int, target: int, end: int, amend: Callable[[], bool] | None = None) -> bool:
         """Let sequence `target` begin with the first `end` tokens of `source`, in the same cells.
 
-        `amend` gives the target what cannot be shared, where that is needed. False where the memory, or that, cannot;
+        `amend` gives the target what cannot be shared, where that is needed: a state that two sequences have in common
+        comes out wrong on b8390, where they are decoded together with guesses. False where the memory, or that, cannot;
         then `target` is empty.
         """
         if self.model.spoils_sequences:
@@ -238,7 +239,7 @@ class Context(Owner):
         memory = self._memory
         memory.remove(target)
         memory.copy(source, target, end)
-        done = memory.last(target) in (end - 1, None) and self.reaches_back(target, end)
+        done = self.can_cut and memory.last(target) in (end - 1, None) and self.reaches_back(target, end)
         if done if amend is None else amend():
             return True
         memory.remove(target)

@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from hoshikage import wire
 from hoshikage._ffi.library import Library, load
+from hoshikage.engine import checkpoints as checkpoints_module
 from hoshikage.engine import scheduler as scheduler_module
 from hoshikage.engine.cancels import Cancels
 from hoshikage.engine.worker import _Loaded
@@ -33,7 +34,7 @@ from tests.engine.modes_done import QUESTIONS
 from tests.engine.stress_ways import APART, PLAIN, Way
 from tests.engine_models import N_WORDS, words
 
-NOISE: Final = {"demo": 0.15, "mamba": 0.01, "playback": 0.01, "llama": 0.2}
+NOISE: Final = {"demo": 0.15, "mamba": 0.01, "lfm2": 0.08, "playback": 0.01, "llama": 0.2}
 """Kind of model -> most that a log probability of it may move with what else is in the batch."""
 UNLIKELY: Final = 2
 """So many times the noise moves the log probability of a token that is not the likeliest."""
@@ -182,6 +183,8 @@ class Stress:
             "n_ctx": pick((256, 320, 384, 768, 2048)),
             "n_batch": pick((16, 32, 64, 512)),
             "kv_reuse": pick(("off", "prefix", "prefix")),
+            "checkpoint_tokens": pick((0, 24, 1024)),
+            "checkpoint_memory": pick((0, 1, 512)),
             "speculation": pick(("off", "lookup")),
         }
         if self._chance.random() < 0.25:
@@ -210,6 +213,7 @@ class Stress:
     def round(self) -> None:
         chance = self._chance
         mode = self._mode()
+        checkpoints_module.SPAN = chance.choice((4, 64))  # type: ignore[misc]
         scheduler_module.AHEAD = chance.choice((2, 256))  # type: ignore[misc]  # how tight memory may become
         bench = Bench(self._library, self._model, chance, mode)
         self._watch(bench)

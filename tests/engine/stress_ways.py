@@ -14,7 +14,7 @@ DRAWN: Final = SamplingParams(temperature=1.0, top_k=8, top_p=1.0)
 SEEDS: Final = (1, 7)
 HOT: Final = {"playback": 8.0}
 """Kind of model -> a temperature at which the draw matters there."""
-APART: Final = {"demo": 0.2, "mamba": 0.02, "playback": 0.0, "llama": 0.2}
+APART: Final = {"demo": 0.2, "mamba": 0.02, "lfm2": 0.1, "playback": 0.0, "llama": 0.2}
 """Kind of model -> how many of the answers that are drawn or held in a grammar may part from the lone run's, where
 every log probability up to there agrees: a draw near the border of two tokens falls to the other side by noise alone,
 and of what a grammar leaves, two may be near without being the likeliest."""
