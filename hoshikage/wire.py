@@ -16,7 +16,8 @@ from hoshikage.infos import LibraryInfo, ModelInfo, Timings
 from hoshikage.params import GenerationRequest, LoadParams, Task, Work
 
 HEADER_BYTES: Final = 4
-MAX_FRAME_BYTES: Final = 16 * 1024 * 1024
+MAX_FRAME_BYTES: Final = 20 * 1024 * 1024
+"""A request's pictures and sounds, 12 MiB, and a body's text beside them, 4 MiB, with room for their form."""
 
 
 class FrameError(ValueError):

@@ -9,7 +9,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hoshikage import wire
+from hoshikage.answer.schema import media as media_schema
 from hoshikage.errors import HoshikageError, ModelLoadFailed
+from hoshikage.http import bodies
 from hoshikage.params import (
     ChatPrompt,
     Detokenization,
@@ -69,6 +71,13 @@ def test_random_bytes_are_refused_or_are_an_event(data: bytes) -> None:
 def test_a_frame_over_the_limit_is_refused_before_it_is_read() -> None:
     with pytest.raises(wire.FrameError):
         wire.body_length((wire.MAX_FRAME_BYTES + 1).to_bytes(4, "little"))
+
+
+def test_a_request_of_the_largest_pictures_and_texts_fits() -> None:
+    media = tuple(Medium("image", bytes(one), "0" * 64, f"mark{one}") for one in (media_schema.MAX_BYTES - 64, 64))
+    request = GenerationRequest(ChatPrompt((Message("user", "a" * bodies.MAX_BYTES),), media=media))
+    sent = wire.encode(wire.Generate(1, request))
+    assert wire.body_length(sent[: wire.HEADER_BYTES]) > media_schema.MAX_BYTES + bodies.MAX_BYTES
 
 
 def test_an_error_crosses_with_its_class_and_details() -> None:

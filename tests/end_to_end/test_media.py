@@ -35,7 +35,8 @@ def seeing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     registry = Registry(home / ".config" / "hoshikage" / "model_map.json")
     for label, write in (("seeing", write_llava), ("hearing", write_ultravox)):
         registry.add(label, model, [], OwnOptions({"mmproj": str(write(folder / f"{label}-mmproj.gguf"))}))
-    with LiveServer(home_environ(home, media_library(), N_CTX="2048", TEMPERATURE="0", RUNNER_AHEAD="off")) as live:
+    settings = {"N_CTX": "2048", "TEMPERATURE": "0", "RUNNER_AHEAD": "off", "ALLOW_REMOTE_IMAGES": "on"}
+    with LiveServer(home_environ(home, media_library(), **settings)) as live:
         yield live
 
 
@@ -103,6 +104,16 @@ def test_a_damaged_picture_is_refused_and_the_server_goes_on(seeing: LiveServer)
         told = httpx.post(f"{seeing.url}/v1/chat/completions", json=asked, timeout=60)
         assert told.status_code in (200, 400), told.text
     assert chat(seeing, ASKED)["usage"]["completion_tokens"]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.1", "[::1]"])
+def test_a_picture_of_this_machine_is_never_fetched(seeing: LiveServer, host: str) -> None:
+    part = {"type": "image_url", "image_url": {"url": f"http://{host}:{seeing.port}/health"}}
+    asked = {"model": "seeing", "messages": [{"role": "user", "content": [part]}], "max_tokens": 1}
+    told = httpx.post(f"{seeing.url}/v1/chat/completions", json=asked, headers={"Accept-Language": "en"}, timeout=60)
+    error = told.json()["error"]
+    assert (told.status_code, error["param"]) == (400, "messages[0].content[0].image_url")
+    assert "leads to this machine" in error["message"]
 
 
 def test_what_each_model_takes(seeing: LiveServer) -> None:
