@@ -46,6 +46,8 @@ class Header(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Length of the state."""
     digest: bytes
     """SHA-256 of the state."""
+    label: str = ""
+    """The name that people know the model by."""
 
     @property
     def n_tokens(self) -> int:
@@ -71,9 +73,13 @@ def size_of(n_tokens: int, n_bytes: int) -> int:
     return n_tokens * TOKEN_BYTES + n_bytes + 4096
 
 
-def write(path: str, key: str, scope: str, tokens: Sequence[int], state: bytes | bytearray | memoryview) -> int:
+def write(
+    path: str, key: str, scope: str, tokens: Sequence[int], state: bytes | bytearray | memoryview, label: str = ""
+) -> int:
     """Fills the file, which is there and empty; gives its bytes. Whoever owns the file makes it last. OSError."""
-    header = msgspec.msgpack.encode(Header(key, scope, packed(tokens), len(state), hashlib.sha256(state).digest()))
+    header = msgspec.msgpack.encode(
+        Header(key, scope, packed(tokens), len(state), hashlib.sha256(state).digest(), label)
+    )
     with FileIO(path, "r+b") as file:
         head = MAGIC + len(header).to_bytes(LENGTH_BYTES, "little") + header + hashlib.sha256(header).digest()
         for part in (head, state):

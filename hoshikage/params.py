@@ -282,9 +282,18 @@ class Ranking(Struct, frozen=True, array_like=True, tag="rank"):
     """The request's field, for refusals."""
 
 
+class SlotTask(Struct, frozen=True, array_like=True, tag="slot"):
+    """Saves what one sequence holds to a file, restores it from one, or empties it. Answered by one wire.SlotDone."""
+
+    action: Literal["save", "restore", "erase"]
+    number: int
+    path: str = ""
+    """The file: an empty one to save to."""
+
+
 WordTask = Tokenization | Detokenization | Rendering | Counting | Measuring
 """What needs a model's vocabulary and template alone."""
-Task = WordTask | Embedding | Ranking
+Task = WordTask | Embedding | Ranking | SlotTask
 """What a loaded model is asked for beside an answer."""
 Work = GenerationRequest | Task
 

@@ -38,6 +38,8 @@ class StateStore(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """As kv_file.Header has it."""
     paths: tuple[str, ...] = ()
     """Their files, some of which may be gone by the time that they are wanted."""
+    label: str = ""
+    """As kv_file.Header has it."""
 
 
 class Load(Frame, frozen=True, tag="load"):
@@ -191,6 +193,14 @@ class Vector(Frame, frozen=True, tag="vector"):
     values: bytes
 
 
+class SlotDone(Frame, frozen=True, tag="slot_done"):
+    """What was asked of a slot is done with so many tokens, in a file of so many bytes."""
+
+    job: int
+    n_tokens: int
+    n_bytes: int = 0
+
+
 class Score(Frame, frozen=True, tag="score"):
     """How well one document answers."""
 
@@ -273,7 +283,7 @@ class Log(Frame, frozen=True, tag="log"):
 
 
 Command = Load | Generate | Perform | Cancel | PutAway
-Answered = Tokens | Counts | Text | Vector | Score
+Answered = Tokens | Counts | Text | Vector | Score | SlotDone
 JobEvent = Started | Prefill | Echo | Token | ChoiceEnd | Answered | Finished | Failed
 Event = Ready | Loading | Loaded | JobEvent | PutAwayDone | StateLost | Log
 

@@ -42,6 +42,7 @@ SECTIONS: Final = (
     "clients",
     "second_turn",
     "checkpoints",
+    "put_away",
     "guesses",
     "structured",
     "switches",
@@ -51,7 +52,7 @@ SECTIONS: Final = (
 MODELS: Final = ("builtin", "tiny", "small", "mid")
 RANDOM_QUESTION: Final = "Tell me about the stars of the night."
 BUILT_IN_QUESTIONS: Final = ("星影とは何ですか？", "こんにちは", "How do I add my own model?", "Who are you?")
-SLOW: Final = ("prompts", "second_turn", "checkpoints", "clients")
+SLOW: Final = ("prompts", "second_turn", "checkpoints", "put_away", "clients")
 """Sections of which a quick run takes one round."""
 TOKENS: Final = {"builtin": 200, "tiny": 256, "small": 48, "mid": 32}
 POLL_S: Final = 0.002
@@ -224,6 +225,10 @@ class Bench:
     def await_spare(self, url: str) -> None:
         """Until a runner has been started ahead, as it is while nobody asks for anything."""
         wait_until(lambda: get_json(url, "/v1/status")["runner"]["ahead"] is not None, "bench_no_spare", pause_s=POLL_S)
+
+    def await_unload(self, url: str) -> None:
+        """Until the model has been unloaded, as it is when nobody asks for anything."""
+        wait_until(lambda: is_unloaded(url), "bench_no_unload", pause_s=POLL_S)
 
     def await_sleep(self, url: str) -> None:
         """Until the server is a sleeper, as it is when nobody asks for anything."""

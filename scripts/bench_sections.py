@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
 import bench_peers
@@ -179,6 +180,38 @@ def _second_turn_ms(url: str, number: int) -> float:
     return ask(url, "", 8, stream=True, messages=turns).first_s * 1e3
 
 
+def put_away(bench: Bench, rounds: int) -> list[Row]:
+    """The first text of a conversation of 3,000 tokens that goes on after an idle unload, load included; and how long
+    the model's end took, which is what putting it away costs."""
+    file = _file("small")
+    ways = ("off", "memory", "disk")
+    rows = {way: Row(f"bench_row_put_away_{way}", "ms") for way in ways}
+    ends = {way: Row(f"bench_row_put_away_end_{way}", "ms") for way in ways}
+    with ExitStack() as stack:
+        folder = stack.enter_context(TemporaryDirectory(prefix="hoshikage-bench-cache-"))
+        urls = {}
+        for way in ways:
+            settings: dict[str, Any] = {
+                "KV_REUSE": "prefix",
+                "IDLE_TIMEOUT": "0.2",
+                "KV_STORE": way,
+                "XDG_CACHE_HOME": folder,
+            }
+            urls[way] = stack.enter_context(bench.server(file, way, **settings)).url
+            ask(urls[way], "a", 1, stream=False)  # the library is examined once
+        for number in range(rounds):
+            for way, url in urls.items():
+                bench.await_unload(url)
+                turns = [{"role": "user", "content": _long_words(number, 510)}]
+                first = ask(url, "", 8, stream=True, messages=turns)
+                begun = time.perf_counter()
+                bench.await_unload(url)
+                ends[way].values.append((time.perf_counter() - begun) * 1e3)
+                turns += [{"role": "assistant", "content": first.text}, {"role": "user", "content": "And then?"}]
+                rows[way].values.append(ask(url, "", 8, stream=True, messages=turns).first_s * 1e3)
+    return [*rows.values(), *ends.values()]
+
+
 def guesses(bench: Bench, rounds: int) -> list[Row]:
     """Looking up and a draft model, on a model that costs what `small` costs and whose text is known."""
     file, maximum = _file("chain"), 160
@@ -274,6 +307,7 @@ SECTIONS: Final[dict[str, Section]] = {
     "clients": clients,
     "second_turn": second_turn,
     "checkpoints": checkpoints,
+    "put_away": put_away,
     "guesses": guesses,
     "structured": structured,
     "switches": switches,

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 from bench_report import median_range, row, table
 from screen import Screen
 
 Values = Sequence[float]
+KEPT: Final = (
+    *(("checkpoints", "bench_aim_state", "state_kept", "state_anew", name, 0.1) for name in ("LFM2", "Gemma-3-270M")),
+    *(("put_away", "bench_aim_put_away", f"put_away_{way}", "put_away_off", way, 0.15) for way in ("memory", "disk")),
+)
+"""Sections of what is kept between turns: the aim, the row, what it is compared with, of what, and the share."""
 
 
 def targets(screen: Screen, result: dict[str, Any]) -> Iterable[str]:
@@ -71,9 +76,9 @@ def _of_sections(
         yield "bench_aim_clients_first", {}, "≤ 1", shares, "{:.2f}", _median(shares) <= 1
     if shares := ratio("second_turn", "turn_kept", "turn_anew", "", "ms"):
         yield "bench_aim_turn", {}, "≤ 0.1", shares, "{:.3f}", _median(shares) <= 0.1
-    for name in ("LFM2", "Gemma-3-270M"):
-        if shares := ratio("checkpoints", "state_kept", "state_anew", name, "ms"):
-            yield "bench_aim_state", {"what": name}, "≤ 0.1", shares, "{:.3f}", _median(shares) <= 0.1
+    for section, key, way, other, name, most in KEPT:
+        if shares := ratio(section, way, other, "" if section == "put_away" else name, "ms"):
+            yield key, {"what": name}, f"≤ {most}", shares, "{:.3f}", _median(shares) <= most
     if shares := ratio("guesses", "lookup", "bare", "repeats"):
         yield "bench_aim_repeats", {}, "≥ 1.5", shares, "{:.2f}", _median(shares) >= 1.5
     if shares := ratio("guesses", "lookup", "bare", "differs"):

@@ -1,11 +1,12 @@
-"""What a dispatcher does that tests are not about: it never sleeps, and has nothing to put away."""
+"""What a dispatcher does that tests are not about: it never sleeps, and stores nothing."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hoshikage.dispatch.kv_listing import StoredConversation
 from hoshikage.dispatch.latencies import Latencies
 from hoshikage.dispatch.status import DispatcherStatus, FullStatus
 
@@ -24,6 +25,12 @@ class StandIn(ABC):
     async def put_away(self) -> None:
         """There is nothing."""
         return
+
+    async def stored(self) -> Sequence[StoredConversation]:
+        return ()
+
+    async def clear_stored(self) -> Sequence[StoredConversation]:
+        return ()
 
     def kept_state(self) -> dict[str, Any]:
         return {}

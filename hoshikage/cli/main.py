@@ -41,6 +41,7 @@ COMMANDS: Final = {
     "doctor": "cli.doctor_summary",
     "config": "cli.config_summary",
     "memory": "remember.summary",
+    "cache": "cli.cache_summary",
     "import": "cli.import_summary",
     "token": "cli.token_summary",
     "service": "service.summary",

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import asdict, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -30,15 +31,17 @@ from hoshikage.dispatch.wanted import load_key, wanted_load, wanted_words
 from hoshikage.errors import InvalidRequest, ModelLoadFailed, QueueFull
 from hoshikage.params import ChatPrompt, Counting, GenerationRequest, Work, needs_words_alone
 from hoshikage.registry import ModelSpec
-from hoshikage.settings import Settings
+from hoshikage.settings import Settings, cache_dir
 
 if TYPE_CHECKING:
+    from hoshikage.dispatch.kv_listing import StoredConversation
     from hoshikage.dispatch.kv_store import KvStore
 
 KEPT_RECORDS: Final = 20
 MIB: Final = 2**20
 
 Clock = Callable[[], float]
+Listing = Callable[["KvStore | None", Path], "list[StoredConversation]"]
 
 
 class Waiting:
@@ -79,7 +82,7 @@ class Dispatcher:
         self._libraries = libraries
         self._crashes = crashes
         self._clock = clock
-        self.store: Final = store
+        self._store = store
         self._records: deque[AnswerRecord] = deque(maxlen=KEPT_RECORDS)
         self._totals = Totals()
         self._latencies = Latencies()
@@ -97,13 +100,13 @@ class Dispatcher:
     async def stop(self) -> None:
         """Ends the runners, and what still runs with them."""
         self.drain()
-        if self.store is not None:
-            self.store.stop_taking()
+        if self._store is not None:
+            self._store.stop_taking()
         for pool in self._pools:
             for lifecycle in pool.lifecycles:
                 await lifecycle.stop()
-        if self.store is not None:
-            await self.store.let_go()
+        if self._store is not None:
+            await self._store.let_go()
 
     async def preload(self, spec: ModelSpec) -> None:
         """Loads a model in its turn, as a request for it would. Raises HoshikageError."""
@@ -252,8 +255,23 @@ class Dispatcher:
         for pool in self._pools:
             for lifecycle in pool.lifecycles:
                 await lifecycle.put_away()
-        if self.store is not None:
-            await self.store.let_go()
+        if self._store is not None:
+            await self._store.let_go()
+
+    async def stored(self) -> list[StoredConversation]:
+        """What is stored of conversations, the newest first."""
+        return await self._on_what_is_stored(lambda listing: listing.conversations)
+
+    async def clear_stored(self) -> list[StoredConversation]:
+        """Removes all of it, and tells what it was. What a loaded model keeps in its memory stays there."""
+        return await self._on_what_is_stored(lambda listing: listing.clear)
+
+    async def _on_what_is_stored(self, what: Callable[[Any], Listing]) -> list[StoredConversation]:
+        from hoshikage.dispatch import kv_listing  # only for who asks
+
+        if self._store is not None:
+            await self._store.settled()
+        return await asyncio.to_thread(what(kv_listing), self._store, cache_dir())
 
     def kept_state(self) -> dict[str, Any]:
         """The figures as plain values."""

@@ -43,6 +43,9 @@ class StoredFile:
 class StateFiles(Protocol):
     """What the store needs of a place for files."""
 
+    lasts: bool
+    """Whether the files outlive this process."""
+
     def files(self) -> list[StoredFile]: ...
 
     def free_bytes(self) -> int:
@@ -66,6 +69,8 @@ class StateFiles(Protocol):
 
 class FolderFiles:
     """In a folder; they stay until they are removed."""
+
+    lasts = True
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -93,12 +98,16 @@ class FolderFiles:
         return str(path)
 
     def publish(self, path: str, key: str) -> None:
+        self.publish_as(path, f"{key}-{secrets.token_hex(8)}.kv")
+
+    def publish_as(self, path: str, name: str) -> None:
+        """As `publish`, under this name, in place of another file of it."""
         descriptor = os.open(path, os.O_RDWR)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        os.replace(path, self.folder / f"{key}-{secrets.token_hex(8)}.kv")  # noqa: PTH105 - both are of this folder
+        os.replace(path, self.folder / name)  # noqa: PTH105 - both are of this folder
         if os.name != "nt":
             descriptor = os.open(self.folder, os.O_RDONLY)
             try:
@@ -131,6 +140,8 @@ class FolderFiles:
 class TemporaryFiles(FolderFiles):
     """In a folder that goes with this server, where a system has no memory without a name that others can open."""
 
+    lasts = False
+
     def __init__(self) -> None:
         super().__init__(Path(tempfile.gettempdir()) / f"hoshikage-kv-{secrets.token_hex(8)}")
 
@@ -143,6 +154,8 @@ class MemoryFiles:
 
     A runner opens it by this process's list of descriptors, which only this user may.
     """
+
+    lasts = False
 
     def __init__(self, available: Callable[[], int]) -> None:
         """`available` tells how many bytes of memory are free."""

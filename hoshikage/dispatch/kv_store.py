@@ -48,10 +48,16 @@ class KvStore:
         self._pending: set[asyncio.Task[None]] = set()
         """What is being made last."""
 
-    async def shelf(self, choice: SelectedLibrary, params: LoadParams) -> Shelf | None:
-        """What is stored for this load. None where its files cannot be told: the load itself says why."""
+    @property
+    def lasts(self) -> bool:
+        """Whether what is stored outlives this server."""
+        return self._files.lasts
+
+    async def shelf(self, choice: SelectedLibrary, params: LoadParams, label: str = "") -> Shelf | None:
+        """What is stored for this load. None where its files cannot be told: the load itself says why. `label`: the
+        name that people know the model by."""
         await self.settled()
-        return await asyncio.to_thread(self._shelf, choice, params)
+        return await asyncio.to_thread(self._shelf, choice, params, label)
 
     async def let_go(self) -> None:
         """Drops what would go with this process anyway; ends when all else that was put away will last."""
@@ -65,7 +71,7 @@ class KvStore:
 
     def stop_taking(self) -> None:
         """The server ends: what would end with it is not put away first."""
-        if not isinstance(self._files, FolderFiles) or isinstance(self._files, TemporaryFiles):
+        if not self.lasts:
             self._open = False
 
     def in_background(self, does: Callable[..., None], *given: Any) -> None:
@@ -87,7 +93,7 @@ class KvStore:
                 self._files.remove(file.path)
             return gone
 
-    def _shelf(self, choice: SelectedLibrary, params: LoadParams) -> Shelf | None:
+    def _shelf(self, choice: SelectedLibrary, params: LoadParams, label: str) -> Shelf | None:
         try:
             key = key_of(choice, params)
         except OSError:
@@ -95,7 +101,8 @@ class KvStore:
         with self._lock:
             self._prune()
             own = sorted((file for file in self._files.files() if file.key == key), key=lambda file: -file.saved_at)
-        return Shelf(self, key, tuple(file.path for file in own[:MAX_OFFERED]), params.n_parallel)
+        frame = wire.StateStore(key, tuple(file.path for file in own[:MAX_OFFERED]), label)
+        return Shelf(self, frame, params.n_parallel)
 
     def _let_go(self) -> None:
         with self._lock:
@@ -131,12 +138,12 @@ class KvStore:
             self._files.remove(path)
 
     def _keep(self, path: str, key: str) -> None:
-        header = _header(path)
+        header = header_of(path)
         if header is None or header.key != key:
             self._files.remove(path)
             return
         for file in self._files.files():
-            if file.key == key and (older := _header(file.path)) is not None and older.begins(header):
+            if file.key == key and (older := header_of(file.path)) is not None and older.begins(header):
                 self._files.remove(file.path)
         try:
             self._files.publish(path, key)
@@ -156,14 +163,12 @@ class KvStore:
 class Shelf:
     """What is stored for one load, and where its own sequences go."""
 
-    def __init__(self, store: KvStore, key: str, paths: tuple[str, ...], count: int) -> None:
+    def __init__(self, store: KvStore, frame: wire.StateStore, count: int) -> None:
         """`count`: most sequences that the load keeps."""
         self._store = store
-        self._key = key
-        self._paths = paths
         self._count = count
         self._made: tuple[str, ...] = ()
-        self.frame: Final = wire.StateStore(key, paths)
+        self.frame: Final = frame
         """What the runner is told."""
 
     async def make(self) -> wire.PutAway | None:
@@ -175,15 +180,16 @@ class Shelf:
     def take_in(self, done: wire.PutAwayDone) -> None:
         """The runner has done it, and is gone. The rest is done in the background."""
         made, self._made = self._made, ()
-        self._store.in_background(self._store.take_in, self._key, made, done, self._paths)
+        self._store.in_background(self._store.take_in, self.frame.key, made, done, self.frame.paths)
 
     def lost(self, path: str) -> None:
         """The runner found the file to be of no use. It can name none but those that it was given."""
-        if path in self._paths:
+        if path in self.frame.paths:
             self._store.in_background(self._store.remove, path)
 
 
-def _header(path: str) -> Header | None:
+def header_of(path: str) -> Header | None:
+    """What a file says of itself; None where it is damaged, or gone."""
     try:
         return kv_file.read_header(path)
     except (Damaged, OSError):

@@ -137,7 +137,9 @@ class Loader:
         try:
             if ahead is None:
                 await runner.start()
-            await runner.load(params, None if self._store is None else await self._store.shelf(choice, known))
+            store = self._store
+            shelf = None if store is None else await store.shelf(choice, known, label)
+            await runner.load(params, shelf)
         except BaseException as error:
             owner.drop(runner)
             await runner.stop(LoadNotTried("dispatch.load_called_off", label=label, retry_after=1))

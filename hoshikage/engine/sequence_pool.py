@@ -80,6 +80,21 @@ class SequencePool:
         return sorted(self._kept(), key=lambda sequence: -sequence.used)
 
     @property
+    def least(self) -> KvSequence:
+        """Of the sequences that nobody has, the one whose loss costs least. There must be one."""
+        return _least(sequence for sequence in self._all if not sequence.taken)
+
+    def numbered(self, number: int) -> KvSequence | None:
+        """The sequence of that number, where there is one."""
+        return self._all[number] if 0 <= number < len(self._all) else None
+
+    def known(self, tokens: Sequence[int], scope: str) -> int:
+        """How many of the first tokens of a text some sequence has, or a checkpoint."""
+        maximum, checkpoints = self._longest(self._all, tokens, scope)[0], self._checkpoints
+        one = None if checkpoints is None else checkpoints.alike(tokens, scope, len(tokens) - 1)
+        return maximum if one is None else max(maximum, one.n_past)
+
+    @property
     def cells_kept(self) -> int:
         """Cells that only kept sequences hold, and that can be had by `evict`."""
         return sum(sequence.n_past for sequence in self._kept())
@@ -93,10 +108,10 @@ class SequencePool:
         if not free:
             return None
         if reuse and self.stored is not None:
-            self._take_back(free, tokens, scope, self.stored)
+            self.stored.take_back(self, tokens, scope)
         sequence = self._alike(free, tokens, scope, spans) if reuse else None
         if sequence is None:
-            sequence = _least(free)
+            sequence = self.least
             if sequence.n_past or sequence.written:
                 self.clear(sequence)
         sequence.tokens, sequence.spans, sequence.scope, sequence.room = tokens, spans, scope, None
@@ -201,24 +216,6 @@ class SequencePool:
     def _kept(self) -> Iterator[KvSequence]:
         return (sequence for sequence in self._all if sequence.n_past and not sequence.taken)
 
-    def _take_back(self, free: Sequence[KvSequence], tokens: list[int], scope: str, stored: StoredSequences) -> None:
-        """Has the stored sequence here that has more of the tokens than any other, where there is one."""
-        known = self._longest(self._all, tokens, scope)[0]
-        if self._checkpoints is not None and (one := self._checkpoints.alike(tokens, scope, len(tokens) - 1)):
-            known = max(known, one.n_past)
-        row = stored.better(tokens, scope, known)
-        if row is None:
-            return
-        target = _least(free)
-        self.clear(target)
-        while self.cells_left < len(row.tokens) and self.evict():
-            pass
-        target.written = True
-        if self.cells_left >= len(row.tokens) and stored.take_back(row, target.number):
-            target.tokens, target.n_past, target.scope, target.spans = [*row.tokens], len(row.tokens), scope, None
-        else:
-            self.clear(target)
-
     def _alike(
         self, free: Sequence[KvSequence], tokens: list[int], scope: str, spans: Spans | None
     ) -> KvSequence | None:
@@ -241,7 +238,7 @@ class SequencePool:
             return best
         return None
 
-    def _longest(self, pool: Iterable[KvSequence], tokens: list[int], scope: str) -> tuple[int, KvSequence | None]:
+    def _longest(self, pool: Iterable[KvSequence], tokens: Sequence[int], scope: str) -> tuple[int, KvSequence | None]:
         """The sequence that can go on behind most first tokens of these, and how many: all but the last at most."""
         maximum, best = 0, None
         for sequence in pool:

@@ -41,15 +41,54 @@ class StoredSequences:
         """Reads the headers. Files that are no good, or are another load's, are told and passed over."""
         self._context = context
         self._states = SequenceStates(context)
-        self._key = store.key
+        self._key, self._label = store.key, store.label
         self._emit = emit
         self._rows: list[StoredSequence] = []
-        for path in store.paths if self._states.has_whole else ():
+        for path in store.paths if self.works else ():
             header = self._header(path)
             if header is not None:
                 self._rows.append(StoredSequence(path, header, kv_file.unpacked(header.tokens)))
 
-    def better(self, tokens: Sequence[int], scope: str, known: int) -> StoredSequence | None:
+    @property
+    def works(self) -> bool:
+        """Whether the release can copy a sequence's state."""
+        return self._states.has_whole
+
+    def take_back(self, pool: SequencePool, tokens: Sequence[int], scope: str) -> None:
+        """Has the stored sequence in the pool that has more of the tokens than any there, where there is one and a
+        sequence is free."""
+        row = self._better(tokens, scope, pool.known(tokens, scope))
+        if row is not None and not self.restore(row, pool.least, pool, scope):
+            self._rows.remove(row)
+            self._emit(wire.StateLost(row.path))
+
+    def restore(self, row: StoredSequence, sequence: KvSequence, pool: SequencePool, scope: str) -> bool:
+        """Has this one in a sequence that nobody has. False where the file is no good, or has not the cells: then the
+        sequence is empty."""
+        pool.clear(sequence)
+        while pool.cells_left < len(row.tokens) and pool.evict():
+            pass
+        try:
+            data = np.frombuffer(kv_file.read_state(row.path, row.header), np.uint8)
+        except (Damaged, OSError):
+            return False
+        sequence.written = True
+        if self._states.put(sequence.number, data) and self._is_whole(sequence.number, len(row.tokens)):
+            sequence.tokens, sequence.n_past = [*row.tokens], len(row.tokens)
+            sequence.scope, sequence.spans = scope, None
+            return True
+        pool.clear(sequence)
+        return False
+
+    def opened(self, path: str) -> StoredSequence | None:
+        """A file that was saved for what is loaded now; None where it is no such file."""
+        try:
+            header = kv_file.read_header(path)
+        except (Damaged, OSError):
+            return None
+        return StoredSequence(path, header, kv_file.unpacked(header.tokens)) if header.key == self._key else None
+
+    def _better(self, tokens: Sequence[int], scope: str, known: int) -> StoredSequence | None:
         """The one that has most first tokens of these, where that is worth more than the `known` ones at hand."""
         maximum, best = known + MIN_GAIN - 1, None
         for row in self._rows:
@@ -59,18 +98,6 @@ class StoredSequences:
             if common > maximum and (common - known) >= MIN_SHARE * len(row.tokens) and self._fits(row, common):
                 maximum, best = common, row
         return best
-
-    def take_back(self, row: StoredSequence, number: int) -> bool:
-        """Puts it into the empty sequence of that number. False where it is no good: then it is told, and forgotten."""
-        try:
-            data = np.frombuffer(kv_file.read_state(row.path, row.header), np.uint8)
-            if self._states.put(number, data) and self._is_whole(number, len(row.tokens)):
-                return True
-        except (Damaged, OSError):
-            pass
-        self._rows.remove(row)
-        self._emit(wire.StateLost(row.path))
-        return False
 
     def put_away(self, pool: SequencePool, command: wire.PutAway) -> wire.PutAwayDone:
         """Fills the command's files with what the pool keeps, the sequence that was used last first, as far as the
@@ -82,21 +109,29 @@ class StoredSequences:
             same = next((row for row in self._rows if (row.header.scope, row.tokens) == (sequence.scope, tokens)), None)
             if same is not None:
                 unchanged.append(same.path)
-            elif paths and (count := self._write(paths[0], sequence, tokens, left)):
+            elif paths and (count := self.write(paths[0], sequence, left)):
                 left -= count
                 written.append(paths.pop(0))
         return wire.PutAwayDone(tuple(written), tuple(unchanged))
 
-    def _write(self, path: str, sequence: KvSequence, tokens: Sequence[int], left: int) -> int:
-        """How many bytes it took; 0 where it is not stored."""
+    def write(self, path: str, sequence: KvSequence, left: int | None = None) -> int:
+        """Fills the file with the sequence, in `left` bytes at most. How many it took; 0 where it is not stored, as
+        those with pictures and sounds are not: their tokens do not tell which they were."""
         n_vocab, number = self._context.model.vocab.n_tokens, sequence.number
-        if not self._is_whole(number, len(tokens)) or not all(0 <= token < n_vocab for token in tokens):
+        tokens = sequence.tokens[: sequence.n_past]
+        if (
+            sequence.spans
+            or not self._is_whole(number, len(tokens))
+            or not all(0 <= token < n_vocab for token in tokens)
+        ):
             return 0
-        if not self._states.has_whole or kv_file.size_of(len(tokens), self._states.size(number)) > left:
+        if not self.works or (left is not None and kv_file.size_of(len(tokens), self._states.size(number)) > left):
             return 0
         state = self._states.get(number)
+        if state is None:
+            return 0
         try:
-            return 0 if state is None else kv_file.write(path, self._key, sequence.scope, tokens, state.data)
+            return kv_file.write(path, self._key, sequence.scope, tokens, state.data, self._label)
         except OSError:  # no room, or nobody's file any more: what is lost can be computed again
             return 0
 
@@ -115,7 +150,7 @@ class StoredSequences:
     def _fits(self, row: StoredSequence, common: int) -> bool:
         """Whether the prompt can go on behind what they have in common: a memory that cannot be cut has to be had
         whole."""
-        return len(row.tokens) <= self._context.n_cells and (self._context.can_cut or common == len(row.tokens))
+        return len(row.tokens) <= self._context.n_cells and (self._context.cuts_anywhere or common == len(row.tokens))
 
     def _is_whole(self, number: int, count: int) -> bool:
         """Whether each of the sequence's tokens has the place that its number in the text is: pictures have others."""

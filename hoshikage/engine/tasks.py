@@ -11,7 +11,7 @@ from hoshikage import wire
 from hoshikage.engine.album import Album
 from hoshikage.engine.cancels import Cancels
 from hoshikage.engine.prompt import checked, mixed, prepare
-from hoshikage.errors import ContextLengthExceeded, InvalidRequest
+from hoshikage.errors import ContextLengthExceeded, InvalidRequest, NotSupported
 from hoshikage.infos import Timings
 from hoshikage.llama.adapters import Adapters
 from hoshikage.llama.embedder import Embedder
@@ -31,6 +31,7 @@ from hoshikage.params import (
     Measuring,
     Ranking,
     Rendering,
+    SlotTask,
     Tokenization,
 )
 
@@ -84,6 +85,8 @@ class Tasks:
             self._tell(job, self._templates.render(task.prompt, datetime.now()).text)
         elif isinstance(task, Counting):
             n_tokens = self._counted(task.request)
+        elif isinstance(task, SlotTask):
+            raise NotSupported("engine.slots_unstored")  # a vocabulary has none
         else:
             n_tokens, whole = self._computed(job, task)
             reason = "stop" if whole else "cancelled"

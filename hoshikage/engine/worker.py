@@ -14,6 +14,7 @@ from hoshikage import wire
 from hoshikage._ffi.layout import Calibrated
 from hoshikage._ffi.library import Library, load
 from hoshikage.cores import is_busy
+from hoshikage.engine import slots
 from hoshikage.engine.album import Album
 from hoshikage.engine.cancels import Cancels
 from hoshikage.engine.checkpoints import Checkpoints
@@ -32,7 +33,7 @@ from hoshikage.engine.stored_sequences import StoredSequences
 from hoshikage.engine.tasks import Tasks
 from hoshikage.engine.vocabulary import Vocabulary
 from hoshikage.errors import HoshikageError, InferenceFailed, InvalidRequest, ModelLoadFailed
-from hoshikage.infos import ModelInfo
+from hoshikage.infos import ModelInfo, Timings
 from hoshikage.llama.adapters import Adapters
 from hoshikage.llama.context import Context
 from hoshikage.llama.ends import end_tokens
@@ -44,7 +45,7 @@ from hoshikage.llama.logprobs import Scorer
 from hoshikage.llama.model import Model
 from hoshikage.llama.projector import Projector
 from hoshikage.llama.templates import Templates
-from hoshikage.params import ChatPrompt
+from hoshikage.params import ChatPrompt, SlotTask
 
 WHOLE_WINDOWS: Final = "using full-size SWA cache"
 """The library warns of what KV_REUSE=prefix asks for."""
@@ -143,7 +144,10 @@ class Worker(threading.Thread):
         try:
             if self._loaded is None:
                 raise InferenceFailed("engine.no_model")
-            self._loaded.tasks.perform(command)
+            if isinstance(command.task, SlotTask) and isinstance(self._loaded, _Loaded):
+                self._loaded.slot(command.job, command.task)
+            else:
+                self._loaded.tasks.perform(command)
         except Exception as error:  # noqa: BLE001 - as above, for a task
             self._emit(wire.Failed.of(failure_of(error, self._emit), command.job))
         finally:
@@ -262,6 +266,14 @@ class _Loaded:
             vram_bytes=model.vram_bytes,
             devices=model.library.devices(memory=model.n_gpu_layers > 0 or not sees_gpu(model.library)),
         )
+
+    def slot(self, job: int, task: SlotTask) -> None:
+        """Emits SlotDone and Finished. Raises HoshikageError."""
+        begun = time.perf_counter()
+        n_tokens, n_bytes = slots.do(task, self._pool)
+        self._emit(wire.SlotDone(job, n_tokens, n_bytes))
+        took = (time.perf_counter() - begun) * 1e3
+        self._emit(wire.Finished(job, "stop", 0, 0, Timings(took, took, 0.0)))
 
     def put_away(self, command: wire.PutAway) -> wire.PutAwayDone:
         """Writes what is kept into the command's files. Raises OSError."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextvars import ContextVar
 from ssl import SSLContext
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from aiohttp import web
 
@@ -24,6 +24,9 @@ from hoshikage.http.refusal import Refusals
 from hoshikage.params import Scaled, Work
 from hoshikage.registry import ModelSpec, Registry
 from hoshikage.settings import Settings
+
+if TYPE_CHECKING:
+    from hoshikage.dispatch.kv_listing import StoredConversation
 
 
 class Dispatching(Protocol):
@@ -70,6 +73,14 @@ class Dispatching(Protocol):
 
     async def put_away(self) -> None:
         """Gives back what is kept for the next load alone."""
+        ...
+
+    async def stored(self) -> Sequence[StoredConversation]:
+        """What is stored of conversations, the newest first."""
+        ...
+
+    async def clear_stored(self) -> Sequence[StoredConversation]:
+        """Removes all of it, and tells what it was."""
         ...
 
     def kept_state(self) -> dict[str, Any]:

@@ -57,6 +57,22 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "load_summary": ("サーバーにモデルを読み込ませる", "have the running server load a model"),
     "unload_summary": ("サーバーにモデルをアンロードさせる", "have the running server unload its model"),
     "token_summary": ("アクセストークンを作成・管理", "make and manage access tokens"),
+    # cache
+    "cache_summary": ("しまった会話の計算結果を見て、消す", "show and remove what is stored of conversations"),
+    "cache_help_list": ("しまったものを新しい順に並べる", "list what is stored, the newest first"),
+    "cache_help_clear": ("すべて消す", "remove everything"),
+    "cache_empty": ("しまった会話はありません。", "Nothing is stored of conversations."),
+    "cache_cleared": ("{count} 件（{mib:.1f} MiB）を消しました。", "{count} removed ({mib:.1f} MiB)."),
+    "cache_total": ("{count} 件、{mib:.1f} MiB", "{count} in all, {mib:.1f} MiB"),
+    "cache_where": ("場所", "Where"),
+    "cache_model": ("モデル", "Model"),
+    "cache_caller": ("誰の", "Caller"),
+    "cache_tokens": ("トークン", "Tokens"),
+    "cache_mib": ("MiB", "MiB"),
+    "cache_time": ("時刻", "Time"),
+    "cache_in_memory": ("メモリ{name}", "memory{name}"),
+    "cache_in_disk": ("ディスク{name}", "disk{name}"),
+    "cache_in_slot": ("スロット {name}", "slot {name}"),
     # serve
     "serve_no_library": (
         "libllama がまだないので、会話には答えられません。`hoshikage lib install` で入れてください"

@@ -108,6 +108,21 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "推論に失敗しました（llama_decode の結果: {code}）。",
         "The computation failed (llama_decode returned {code}).",
     ),
+    "slot_busy": ("スロット {number} は使用中です", "Slot {number} is in use"),
+    "slot_empty": (
+        "スロット {number} は空です。KV_REUSE=prefix か cache_prompt で、計算結果を残してください",
+        "Slot {number} is empty. What was computed stays in it with KV_REUSE=prefix or cache_prompt",
+    ),
+    "slot_file": (
+        "このファイルは、今のモデル、ライブラリ、設定のスロットのものではないか、傷んでいるか、空きに入りません",
+        "The file is none of a slot of this model, library and settings, or is damaged, or does not fit the context",
+    ),
+    "slot_unknown": ("スロット {number} はありません", "There is no slot {number}"),
+    "slot_unsaved": ("スロットをファイルに書けませんでした", "The slot could not be written to the file"),
+    "slots_unstored": (
+        "このリリースのライブラリか設定では、スロットを保存できません",
+        "Slots cannot be saved with this release of the library, or these settings",
+    ),
     "no_kv_slot": (
         "コンテキストに空きがなく、推論を続けられません。",
         "The context has no room left, so the computation cannot go on.",

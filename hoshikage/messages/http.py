@@ -321,6 +321,23 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "suffix を使うときの prompt は文字列 1 つにしてください。",
         "With suffix, prompt must be one string.",
     ),
+    "slots_off": (
+        "スロットの保存には KV_STORE=disk が要ります（会話のトークンをファイルに書くため）",
+        "Slots are saved and restored with KV_STORE=disk alone, since that writes conversations' tokens to files",
+    ),
+    "slot_action": (
+        "action は save、restore、erase のどれかです",
+        "`action` must be save, restore or erase",
+    ),
+    "slot_filename": (
+        "filename は、英数字と ._+@=- と空白だけの、フォルダーのない 128 文字までの名前です",
+        "`filename` must be a plain name of at most 128 letters, digits, spaces and ._+@=-, without a folder",
+    ),
+    "slot_file_missing": ("そのようなファイルはありません: {name}", "There is no such file: {name}"),
+    "slot_file_busy": (
+        "ファイル {name} に書けませんでした: {reason}",
+        "The file {name} could not be written: {reason}",
+    ),
     "no_slot": (
         "空いているスロットがありません。",
         "No slot is free.",

@@ -160,6 +160,14 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("POST", "/apply-template", lambda: llama_server.handlers.apply_template, body=_chat_body),
     Route("GET", "/props", lambda: llama_server.props.props, queries=("model",), refusals=(404,)),
     Route("GET", "/slots", lambda: llama_server.props.slots, queries=("fail_on_no_slot",), refusals=(503,)),
+    Route(
+        "POST",
+        "/slots/{id}",
+        lambda: llama_server.slot_actions.act,
+        body=lambda: llama_server.slot_actions.BODY,
+        needs="admin",
+        queries=("action", "model"),
+    ),
     Route("GET", "/lora-adapters", lambda: llama_server.lora_adapters.listing, queries=("model",), refusals=(404,)),
     Route(
         "POST",
@@ -217,6 +225,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route("GET", "/admin/settings", lambda: own.admin_server.settings, needs="admin"),
     Route("GET", "/admin/log", lambda: own.admin_server.log, needs="admin", queries=("after",)),
+    Route("GET", "/admin/cache", lambda: own.admin_cache.listing, needs="admin"),
+    Route("DELETE", "/admin/cache", lambda: own.admin_cache.clear, needs="admin"),
     Route("POST", "/admin/unload", lambda: own.admin.unload, needs="admin"),
     Route("POST", "/admin/reload", lambda: own.admin.reload, needs="admin"),
 )

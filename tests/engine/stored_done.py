@@ -1,5 +1,5 @@
-"""A program: conversations that outlive their engine. LIBRARY MODEL FOLDER on the command line; prints JSON: what each
-engine answered, and how much of each prompt it had."""
+"""A program: conversations that outlive their engine. LIBRARY MODEL FOLDER [TOKENS] on the command line, where TOKENS
+is the length of an answer; prints JSON: what each engine answered, and how much of each prompt it had."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ MORE = words(1, 2, 3, 4, 5)
 
 def main() -> dict[str, Any]:
     library, model, folder = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
+    length = int(sys.argv[4]) if sys.argv[4:] else 12
     found: dict[str, Any] = {}
 
     def engine(*files: Path, key: str = KEY, **mode: Any) -> Engine:
@@ -29,7 +30,9 @@ def main() -> dict[str, Any]:
 
     def asked(engine: Engine, prompt: tuple[int, ...], scope: str = "a", **more: Any) -> list[Any]:
         job = engine.submit(
-            GenerationRequest(TokenPrompt(prompt), SamplingParams(temperature=0), max_tokens=12, scope=scope, **more)
+            GenerationRequest(
+                TokenPrompt(prompt), SamplingParams(temperature=0), max_tokens=length, scope=scope, **more
+            )
         )
         engine.finish()
         end = engine.ends[job]

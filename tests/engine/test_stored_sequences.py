@@ -12,14 +12,18 @@ import pytest
 
 from tests.conftest import RELEASES, ROOT
 from tests.engine.stored_done import OTHER, TALK
-from tests.engine_models import write_llama
+from tests.engine_models import write_llama, write_mamba
 
 
 @pytest.fixture(scope="module", params=RELEASES)
 def done(request: pytest.FixtureRequest, libraries: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("stored")
+    return run(libraries[request.param], write_llama(folder / "model.gguf"), folder)
+
+
+def run(library: Path, model: Path, folder: Path, *length: str) -> Any:
     (folder / "kv").mkdir()
-    arguments = [str(libraries[request.param]), str(write_llama(folder / "model.gguf")), str(folder / "kv")]
+    arguments = [str(library), str(model), str(folder / "kv"), *length]
     command = [sys.executable, "-m", "tests.engine.stored_done", *arguments]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert ran.returncode == 0, ran.stderr[-2000:]
@@ -57,3 +61,16 @@ def test_damaged_files_are_told_and_passed_over(done: Any) -> None:
 
 def test_nothing_is_written_beyond_the_bound(done: Any) -> None:
     assert done["small"] == [0, 0]
+
+
+@pytest.mark.parametrize("release", ["b4529", "b8390", "v0.5.0"])
+def test_a_state_that_cannot_be_cut_is_gone_on_with_as_a_whole(
+    release: str, libraries: dict[str, Path], tmp_path: Path
+) -> None:
+    """An answer of one token leaves in memory what the next prompt begins with. One of the releases keeps one text."""
+    done = run(libraries[release], write_mamba(tmp_path / "model.gguf"), tmp_path, "1")
+    assert [text for text, _ in done["taken back"]] == [text for text, _ in done["anew"]]
+    stored = dict(done["stored"])
+    assert [cached for _, cached in done["taken back"]] == [stored.get("a", 0), stored.get("b", 0)]
+    assert stored.get("b") == len(OTHER)
+    assert done["of another"] == [done["anew"][0][0], 0]

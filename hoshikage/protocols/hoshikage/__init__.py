@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hoshikage.protocols.hoshikage import admin as admin
+    from hoshikage.protocols.hoshikage import admin_cache as admin_cache
     from hoshikage.protocols.hoshikage import admin_libraries as admin_libraries
     from hoshikage.protocols.hoshikage import admin_personas as admin_personas
     from hoshikage.protocols.hoshikage import admin_schema as admin_schema

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from hoshikage.protocols.llama_server import lora_adapters as lora_adapters
     from hoshikage.protocols.llama_server import native_schema as native_schema
     from hoshikage.protocols.llama_server import props as props
+    from hoshikage.protocols.llama_server import slot_actions as slot_actions
 else:
     from hoshikage.protocols.on_demand import submodules
 
