@@ -51,9 +51,14 @@ def replace(file: Path, data: bytes, *, mode: int | None = None) -> None:
 
 def sweep(file: Path) -> None:
     """Removes what killed writers of `file` left behind. The caller holds the writers' lock."""
-    for stray in file.parent.iterdir():
-        if stray.name.startswith(_prefix(file)) and stray.name.endswith(SUFFIX):
-            stray.unlink(missing_ok=True)
+    for stray in strays(file):
+        stray.unlink(missing_ok=True)
+
+
+def strays(file: Path) -> list[Path]:
+    """What killed writers of `file` left behind, or writers are at. OSError where nothing can be told."""
+    beside = file.parent.iterdir()
+    return [one for one in beside if one.name.startswith(_prefix(file)) and one.name.endswith(SUFFIX)]
 
 
 def _mode(file: Path) -> int | None:

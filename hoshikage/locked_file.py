@@ -13,7 +13,7 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -132,15 +132,17 @@ class LockedFile:
 
     def sweep(self) -> None:
         """Removes what killed writers left beside the file; not while another writes, and not where it may not."""
+        with suppress(OSError):
+            files = [file for file in (self._target(), self.last_good) if file is not None and durable.strays(file)]
+            if files:
+                self._sweep(files)
+
+    def _sweep(self, files: list[Path]) -> None:
         from filelock import FileLock, Timeout
 
-        try:
-            with FileLock(self.lock, timeout=0):
-                durable.sweep(self._target())
-                if self.last_good is not None:
-                    durable.sweep(self.last_good)
-        except (OSError, Timeout):
-            return
+        with suppress(Timeout), FileLock(self.lock, timeout=0):
+            for file in files:
+                durable.sweep(file)
 
     def _target(self) -> Path:
         return Path(os.path.realpath(self.file)) if self._follow_link else self.file

@@ -10,7 +10,6 @@ sets no more (`env_trust`): a row says whether it may be set there, and one that
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -217,7 +216,10 @@ def _doubts(file: Path, found: envfile.EnvFile) -> list[SettingInvalid]:
     """Lines that could not be read, and names that look like a setting's misspelt. Other programs' are let be."""
     known = {LANGUAGE_VARIABLE, *(name for row in SETTINGS for name in (row.variable, *row.aliases))}
     doubts = [SettingInvalid("settings.env_line", file=str(file), line=line) for line in found.damaged_lines]
-    for name in sorted(found.values.keys() - known):
+    strange = sorted(found.values.keys() - known)
+    if strange:
+        import difflib
+    for name in strange:
         if near := difflib.get_close_matches(name.upper(), sorted(known), n=1, cutoff=LIKELY_MEANT):
             doubts.append(SettingInvalid("settings.env_unknown", file=str(file), name=name, near=near[0]))
     return doubts

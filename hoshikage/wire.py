@@ -7,6 +7,7 @@ and one that is too long or does not decode raises `FrameError`.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final, Literal
 
 import msgspec
@@ -288,8 +289,17 @@ JobEvent = Started | Prefill | Echo | Token | ChoiceEnd | Answered | Finished | 
 Event = Ready | Loading | Loaded | JobEvent | PutAwayDone | StateLost | Log
 
 _encoder = msgspec.msgpack.Encoder()
-_command_decoder: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)
-_event_decoder: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(Event)
+
+
+@cache
+def _commands() -> msgspec.msgpack.Decoder[Command]:
+    """Made when the first one comes: each takes milliseconds, and the server needs none before it has a runner."""
+    return msgspec.msgpack.Decoder(Command)
+
+
+@cache
+def _events() -> msgspec.msgpack.Decoder[Event]:
+    return msgspec.msgpack.Decoder(Event)
 
 
 def command_for(job: int, work: Work) -> Generate | Perform:
@@ -315,13 +325,13 @@ def body_length(header: bytes | bytearray) -> int:
 
 def decode_command(body: bytes) -> Command:
     try:
-        return _command_decoder.decode(body)
+        return _commands().decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:  # a tag that is no text is the latter
         raise FrameError(str(error)) from None
 
 
 def decode_event(body: bytes) -> Event:
     try:
-        return _event_decoder.decode(body)
+        return _events().decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:  # a tag that is no text is the latter
         raise FrameError(str(error)) from None

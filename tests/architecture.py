@@ -37,7 +37,8 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     "options": frozenset({"params", "option", "setting_values"}),
     "settings": frozenset({"errors", "messages", "option", "options", "params", "env_trust", "envfile"}),
     "registry": frozenset({"errors", "option", "options", "params", "durable", "locked_file", "gguf"}),
-    "logs": frozenset({"errors", "settings"}),
+    "logs": frozenset({"settings", "log_file"}),
+    "log_file": frozenset({"errors"}),
     "in_force": frozenset({"settings"}),
     "service": frozenset({"errors", "durable"}),
     "access": frozenset({"errors", "locked_file"}),
@@ -64,7 +65,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     "answer": VALUES | {"memory", "http", "dispatch", "registry", "gguf", *OPTIONS, "settings", "messages", "tools"},
     "protocols": VALUES
     | {"answer", "http", "dispatch", "registry", "gguf", *OPTIONS, "settings", "messages", "service", "access"}
-    | {"tools", "page", "in_force", "sleeper", "hub", "memory"},
+    | {"tools", "page", "in_force", "sleeper", "hub", "memory", "heap"},
     "cli": VALUES
     | {
         "protocols",
@@ -81,7 +82,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         "messages",
         "durable",
     }
-    | {"logs", "service", "access", "cores", "in_force", "programs", "hub", "memory", "sleeper"},
+    | {"logs", "service", "access", "cores", "in_force", "programs", "hub", "memory", "sleeper", "heap"},
     "cluster": frozenset({"messages"}),
     "embedding": VALUES | {"answer", "dispatch", "option", "options", "registry", "settings", "tools"},
     "": frozenset({"embedding"}),

@@ -19,7 +19,7 @@ import pytest
 from hoshikage import logs
 from hoshikage.cli import terminal_log
 from hoshikage.errors import SettingInvalid
-from hoshikage.logs import DailyFile
+from hoshikage.log_file import DailyFile
 from hoshikage.messages import LANGUAGES, text
 from hoshikage.settings import Settings, load
 
@@ -137,6 +137,7 @@ class Clock:
             file.touch()
             os.utime(file, (NOON.timestamp(), NOON.timestamp()))
         self.handler = DailyFile(file, keep_days)
+        self.handler.setFormatter(logs.Lines())
 
     def write(self, message: str) -> None:
         made = {"msg": message, "created": self.now.timestamp(), "request_id": "-", "name": "t", "levelname": "INFO"}

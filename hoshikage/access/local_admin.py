@@ -29,6 +29,9 @@ Address = tuple[str, int]
 def prepare(file: Path) -> str:
     """The token in `file`, made where there is none, or none that only this user could read. Raises OSError."""
     store = _store(file)
+    if (known := read(file)) is not None:
+        store.sweep()
+        return known
     with store.locked():
         token = read(file)
         if token is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import difflib
+import gc
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -47,6 +47,8 @@ COMMANDS: Final = {
     "service": "service.summary",
 }
 """Verb -> its line in the help. The verb's module has its name and is imported only to run or explain that verb."""
+HELP: Final = frozenset({"-h", "--help"})
+"""With one of these before the verb all verbs are listed, and each of them needs a parser."""
 ALIASES: Final = {"remove": "rm"}
 FLAGS: Final = {"lang": LANGUAGE_VARIABLE, "host": "HOST", "port": "PORT"}
 """Options that every verb takes -> the setting each one gives."""
@@ -79,6 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for warning in loaded.warnings:
             result.note(f"{text(language, 'cli.warning')}: {text(language, warning.key, **warning.details)}")
         context = CommandContext(loaded.settings, loaded.sources, language, environ, loaded.warnings)
+        gc.enable()
         return result.show(command.run(args, context), as_json=getattr(args, "json", False))
     except HoshikageError as error:
         return result.show_error(error, language)
@@ -128,14 +131,18 @@ def _parse(argv: list[str], language: Language) -> tuple[argparse.Namespace, Com
     parser.add_argument("--version", action="version", version=__version__, help=parser.text("cli.help_version"))
     commands = parser.commands(dest="command")
     if verb not in COMMANDS:
+        import difflib
+
         near = difflib.get_close_matches(verb, [*COMMANDS, *ALIASES], n=1)
         hint = parser.text("cli.did_you_mean", name=near[0]) if near else ""
         raise UsageError("cli.unknown_command", name=verb, hint=hint)
     command = cast("Command", import_module(f"hoshikage.cli.{verb}"))
-    for name, summary in COMMANDS.items():
+    before = argv[: argv.index(named)] if named else argv
+    listed = COMMANDS if HELP.intersection(before) else (verb,)
+    for name in listed:
         if name == verb:
             command.register(commands)
         else:
-            commands.add(name, parser.text(summary))
+            commands.add(name, parser.text(COMMANDS[name]))
     _add_common(parser)
     return parser.parse_args(argv), command

@@ -8,7 +8,7 @@ import socket
 from functools import partial
 from typing import Final
 
-from hoshikage import logs
+from hoshikage import heap, logs
 from hoshikage.cli import result, terminal_log
 from hoshikage.cli.context import CommandContext
 from hoshikage.cli.parser import Commands
@@ -23,6 +23,7 @@ def register(commands: Commands) -> None:
     commands.add("serve", commands.text("cli.serve_summary"))
 
 
+@heap.growing()
 def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     from hoshikage.http import server_half
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -24,7 +23,7 @@ from hoshikage.dispatch.memory import free_vram, own_bytes
 from hoshikage.dispatch.model_state import ModelState
 from hoshikage.dispatch.queue import Queue
 from hoshikage.errors import ModelLoadFailed, Unavailable
-from hoshikage.frozen import Frozen
+from hoshikage.frozen import Frozen, Mutable
 from hoshikage.params import AUTO_LAYERS, LoadParams
 
 RETRY_AFTER_S: Final = 10
@@ -46,8 +45,7 @@ class Lack(Frozen, frozen=True):
     free: int
 
 
-@dataclass(eq=False, slots=True)
-class Tenant:
+class Tenant(Mutable, eq=False):
     """One lane whose model counts."""
 
     queue: Queue

@@ -12,11 +12,12 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
+from msgspec import field
+
 from hoshikage.errors import ModelQuarantined, RateLimited, RequestCrashedModel
-from hoshikage.frozen import Frozen
+from hoshikage.frozen import Frozen, Mutable
 
 WINDOW_S: Final = 60.0
 LIMIT: Final = 3
@@ -46,8 +47,7 @@ class Origin(Frozen, frozen=True):
 NOBODY: Final = Origin()
 
 
-@dataclass(slots=True)
-class _Record:
+class _Record(Mutable):
     state: State
     own: deque[float] = field(default_factory=lambda: deque(maxlen=LIMIT))
     """When it crashed at a load, or while nothing was computed."""
@@ -59,8 +59,7 @@ class _Record:
     """Callers -> until when."""
 
 
-@dataclass(slots=True)
-class _Suspect:
+class _Suspect(Mutable):
     state: State
     until: float
     strikes: int = 0

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+from msgspec import field
+
+from hoshikage.frozen import Mutable
 
 FIRST_TOKEN: Final = "gen_ai_server_time_to_first_token_seconds"
 PER_TOKEN: Final = "gen_ai_server_time_per_output_token_seconds"
@@ -25,8 +28,7 @@ MOST_MODELS: Final = 64
 OTHER: Final = "other"
 
 
-@dataclass(slots=True)
-class Histogram:
+class Histogram(Mutable):
     """Of one measure of one model."""
 
     counts: list[int]
@@ -42,8 +44,7 @@ class Histogram:
             self.counts[at] += 1
 
 
-@dataclass(slots=True)
-class Latencies:
+class Latencies(Mutable):
     """By measure and model."""
 
     histograms: dict[str, dict[str, Histogram]] = field(default_factory=lambda: {name: {} for name in BOUNDS})

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,6 +18,7 @@ from hoshikage.dispatch.runner import Runner
 from hoshikage.dispatch.standby import StandbyRunner
 from hoshikage.dispatch.tuned import applied
 from hoshikage.errors import HoshikageError, LoadNotTried, ModelCrashed
+from hoshikage.frozen import Frozen
 from hoshikage.messages import Language, describe, text
 from hoshikage.params import LoadParams
 from hoshikage.registry.tuned import Tuned
@@ -29,19 +30,28 @@ if TYPE_CHECKING:
 logger = logging.getLogger("hoshikage.dispatch")
 
 
-@dataclass(frozen=True, slots=True)
-class WantedLoad:
+class WantedLoad(Frozen, frozen=True, eq=False):
     """What a load is of. Two that are equal need no new load."""
 
-    label: str = field(compare=False)
+    label: str
     """By which name it was asked for: two names of one file with the same settings are one model."""
     params: LoadParams
     file_state: tuple[int, int, int]
     """Identity of the model file: (inode, size, mtime in ns)."""
     tuned: Tuned | None = None
     """What was chosen by measuring; it holds for one library."""
-    pinned: bool = field(default=False, compare=False)
+    pinned: bool = False
     """Whether it stays, once loaded, until somebody asks for its end."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, WantedLoad) and self._compared == other._compared
+
+    def __hash__(self) -> int:
+        return hash(self._compared)
+
+    @property
+    def _compared(self) -> tuple[LoadParams, tuple[int, int, int], Tuned | None]:
+        return self.params, self.file_state, self.tuned
 
 
 class LoadOwner(Protocol):

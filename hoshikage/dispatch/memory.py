@@ -6,22 +6,22 @@ import os
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+from msgspec import field
 
 from hoshikage.dispatch.headroom import available_memory
 from hoshikage.frozen import Frozen
 
 
-@dataclass(frozen=True, slots=True)
-class Footprint:
+class Footprint(Frozen, frozen=True):
     """Bytes; 0 where the process is gone or nobody tells."""
 
     resident_bytes: int
     vram_bytes: int
-    at: float = field(default_factory=time.monotonic, compare=False)
+    at: float = field(default_factory=time.monotonic)
     """When it was measured."""
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from hoshikage import wire
+from hoshikage.frozen import Mutable
 
 
-@dataclass(slots=True)
-class Totals:
+class Totals(Mutable):
     """What has been computed since the server started."""
 
     prompt_tokens: int = 0

@@ -6,6 +6,7 @@ start take, and 5 MB. Its server, `aiohttp.web`, imports nothing of that.
 
 from __future__ import annotations
 
+import mimetypes
 import re
 import sys
 from importlib import import_module
@@ -25,6 +26,7 @@ def alone() -> None:
     """
     if PACKAGE in sys.modules:
         return
+    mimetypes.knownfiles.clear()  # no answer depends on the system's tables, which aiohttp reads at its import
     package = _unread()
     if package is None:
         return

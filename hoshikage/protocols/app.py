@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
+from hoshikage import heap
 from hoshikage.access.limits import RateLimits
 from hoshikage.answer.chat_formats import CHAT_FORMATS, ChatFormats
 from hoshikage.answer.memory_holder import MEMORY, MemoryHolder
@@ -75,6 +76,8 @@ THREADS_S: Final = 2.0
 """For threads that still read or write when all else has ended: a disk that does not answer would keep them."""
 PASS_ON_S: Final = 1.0
 """So long at most may answers take to pass on that the drain has ended."""
+SETTLE_S: Final = 1.0
+"""So long after a start are the first answers behind it."""
 END_S: Final = 15.0
 """So long at most do cancelled requests and the runner take to end after the drain."""
 log: Final = logging.getLogger("hoshikage.server")
@@ -230,6 +233,7 @@ async def run(
             if on_ready is not None and not slept:
                 beside = asyncio.create_task(asyncio.to_thread(on_ready))
                 beside.add_done_callback(_tell_failure)
+            asyncio.get_running_loop().call_later(SETTLE_S, heap.settle)
             preload = asyncio.create_task(asyncio.sleep(0) if slept else _preload(app))
             sleeping = asyncio.create_task(_sleep_when_quiet(app, running, notifier))
             sleeping.add_done_callback(_tell_failure)
