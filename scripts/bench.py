@@ -36,6 +36,8 @@ from serving import Server, get_json, is_unloaded, wait_until
 if TYPE_CHECKING:
     from bench_sections import Row
 
+UNCOMPILED: Final = "PYTHONDONTWRITEBYTECODE"
+"""With it a server of a clone would compile its modules at each start; an installed one never does."""
 SECTIONS: Final = (
     "prompts",
     "peers",
@@ -292,8 +294,9 @@ class Bench:
                 process.terminate()
 
     def _variables(self, folder: Path, **settings: str) -> dict[str, str]:
+        environ = {name: value for name, value in os.environ.items() if name != UNCOMPILED}
         return {
-            **os.environ,
+            **environ,
             "HOST": "127.0.0.1",
             "HOSHIKAGE_LIB_PATH": str(self._library),
             "MODEL_MAP_FILE": str(folder / "model_map.json"),
