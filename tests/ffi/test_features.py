@@ -11,12 +11,15 @@ from hoshikage.messages import text
 ROOT = Path(__file__).parents[2]
 NOT_OF_A_RELEASE = {
     "engine.grammar_package",
+    "engine.media_packages",
     "remember.not_installed",
     "remember.no_sentence_transformers",
     "engine.rpc_lacking",
     "library.media_lacking",
+    "library.media_unknown",
 }
-"""Python packages, and parts that lie beside a library or not: no release of it brings them."""
+"""Python packages, parts that lie beside a library or not, and what is newer than this program: no release of the
+library brings them."""
 
 
 def lacked() -> list[tuple[str, set[str]]]:
