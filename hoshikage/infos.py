@@ -23,6 +23,9 @@ class ModelInfo(Frozen, frozen=True):
     """Answers that are computed together at most."""
     warnings: tuple[str, ...] = ()
     """Keys of messages that say what is not as the settings have it."""
+    bos_token: str = ""
+    eos_token: str = ""
+    """Texts of the two; empty where the model has none."""
     purposes: tuple[str, ...] = ("text", "embeddings")
     """What can be asked of it: `text`, `embeddings`, `rerank`."""
     images: bool = False

@@ -205,6 +205,9 @@ class GenerationRequest(Frozen, frozen=True, array_like=True, tag="generate"):
     """The LoRA adapters it is computed with; None is as the model was loaded."""
     scope: str = ""
     """Whose request it is. What is kept of one scope's prompts is never used for another's."""
+    slot: int | None = None
+    """The number of the sequence that it shall have, whose kept prefix it then uses alone; None, and one that there is
+    not, is any."""
     whole: bool = False
     """Nobody sees a part of the answer before its end: its text may come in few pieces."""
     return_tokens: bool = False

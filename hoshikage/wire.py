@@ -114,6 +114,8 @@ class Started(Frame, frozen=True, tag="started"):
     """The prompt, where its tokens were asked for."""
     dropped: tuple[str, ...] = ()
     """Places of what the request's schemas ask for and nobody enforces."""
+    cut: int = 0
+    """First tokens of what was said before that were left out, so that the rest fits the context."""
 
 
 class Prefill(Frame, frozen=True, tag="prefill"):

@@ -296,6 +296,8 @@ class _Pump:
                 self.headers[REPAIR_HEADER] = ", ".join(note.repairs)
             if note.shifted:
                 self.headers[SHIFTED_HEADER] = str(note.shifted)
+            if note.cut:
+                ignored.current().add(f"context[0:{note.cut}]")
             if note.dropped:
                 ignored.current().update(note.dropped)
                 log.warning("not enforced: %s", _keywords(note.dropped))

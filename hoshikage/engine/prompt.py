@@ -45,6 +45,8 @@ class Prompt:
     tail: str
     """Both as in wire.Started."""
     shifted: int = 0
+    cut: int = 0
+    """Both as in wire.Started."""
     thoughts: ThoughtLimit | None = None
     """The bound that ends them."""
     held: ThoughtLimit | None = None
@@ -83,7 +85,10 @@ def prepare(
     shifts = (request.context_overflow or overflow) == "shift"
     if shifts and isinstance(request.prompt, ChatPrompt) and len(opened.tokens) > (room := _room(request, n_ctx)):
         opened = _shifted(opened, request.prompt, lambda prompt: _opened(prompt, templates, vocab, album), room)
-    tokens = opened.tokens
+    cut = 0
+    if shifts and isinstance(request.prompt, ChatPrompt) and request.prompt.before:
+        cut = max(0, min(len(request.prompt.before), len(opened.tokens) - room)) if not opened.shifted else 0
+    tokens = opened.tokens[cut:]
     given = len(tokens)
     wants_bos = vocab.add_bos and not isinstance(request.prompt, TokenPrompt)
     if wants_bos and tokens[:1] != [vocab.bos]:
@@ -104,6 +109,7 @@ def prepare(
         special={token: text for token, text in special if token is not None},
         repairs=opened.repairs,
         shifted=opened.shifted,
+        cut=cut,
         tail=opened.tail,
         thoughts=None if request.grammar else _limit(request.thoughts, opened.tail, vocab, "\n\n"),
         held=_limit(request.thoughts if request.calls is None else request.calls.thoughts, opened.tail, vocab)

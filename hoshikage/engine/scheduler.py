@@ -164,16 +164,22 @@ class Scheduler:
     # Who runs
 
     def _admit(self) -> None:
-        for session in tuple(self._standing):
-            if self._cancels.wanted(session.job):
-                self._give_up(session)
+        for one in tuple(self._standing):
+            if self._cancels.wanted(one.job):
+                self._give_up(one)
         if self._crowded and self._running:
             return
         while self._pool.free and (self._standing or self._waiting):
             if not self._standing:
                 self._open()
                 continue
-            session = self._standing[0]
+            # Who wants a sequence that somebody has waits for it, and lets others pass.
+            session = next((one for one in self._standing if self._pool.has(one.plan.slot)), None)
+            if session is None:
+                if not self._waiting:
+                    return
+                self._open()
+                continue
             try:
                 if not self._begin(session):
                     return
@@ -199,7 +205,8 @@ class Scheduler:
         if not (self._pool.adapt(session.plan.adapters) and self._has_cells(cells)):
             return False
         reuse = session.plan.reuse and not session.is_scored
-        sequence = self._pool.take(session.tokens, session.plan.scope, reuse=reuse, spans=session.plan.prompt.spans)
+        plan = session.plan
+        sequence = self._pool.take(session.tokens, plan.scope, reuse=reuse, spans=plan.prompt.spans, number=plan.slot)
         if sequence is None:
             return False
         insort(self._running, Running(session, sequence), key=_arrival)

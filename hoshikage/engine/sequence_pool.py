@@ -99,19 +99,37 @@ class SequencePool:
         """Cells that only kept sequences hold, and that can be had by `evict`."""
         return sum(sequence.n_past for sequence in self._kept())
 
-    def take(self, tokens: list[int], scope: str, *, reuse: bool, spans: Spans | None = None) -> KvSequence | None:
-        """A sequence for this text, with as much of it in memory as is at hand; None where all are taken.
+    def has(self, number: int | None) -> bool:
+        """Whether nobody has the sequence of this number; whether there is any such for None, or for no number here."""
+        if number is None or number >= len(self._all):
+            return self.free > 0
+        return not self._all[number].taken
+
+    def take(
+        self,
+        tokens: list[int],
+        scope: str,
+        *,
+        reuse: bool,
+        spans: Spans | None = None,
+        number: int | None = None,
+    ) -> KvSequence | None:
+        """A sequence for this text, with as much of it in memory as is at hand; None where all are taken, or the one of
+        this `number`, where there is such a one.
 
         At least the last token is left to be computed. The list stays the caller's: what it appends is seen here.
         """
-        free = [sequence for sequence in self._all if not sequence.taken]
+        wanted = self._all if number is None else self._all[number : number + 1] or self._all
+        free = [sequence for sequence in wanted if not sequence.taken]
         if not free:
             return None
-        if reuse and self.stored is not None:
+        any_will_do = wanted is self._all
+        others: Sequence[KvSequence] = self._all if any_will_do else free
+        if reuse and any_will_do and self.stored is not None:
             self.stored.take_back(self, tokens, scope)
-        sequence = self._alike(free, tokens, scope, spans) if reuse else None
+        sequence = self._alike(free, tokens, scope, spans, others) if reuse else None
         if sequence is None:
-            sequence = self.least
+            sequence = self.least if any_will_do else free[0]
             if sequence.n_past or sequence.written:
                 self.clear(sequence)
         sequence.tokens, sequence.spans, sequence.scope, sequence.room = tokens, spans, scope, None
@@ -217,12 +235,18 @@ class SequencePool:
         return (sequence for sequence in self._all if sequence.n_past and not sequence.taken)
 
     def _alike(
-        self, free: Sequence[KvSequence], tokens: list[int], scope: str, spans: Spans | None
+        self,
+        free: Sequence[KvSequence],
+        tokens: list[int],
+        scope: str,
+        spans: Spans | None,
+        others: Sequence[KvSequence],
     ) -> KvSequence | None:
-        """A free sequence that now has a beginning of `tokens` that one of this scope had; None where none has."""
+        """A free sequence that now has a beginning of `tokens` that one of these `others` and of this scope had; None
+        where none has."""
         empty = next((sequence for sequence in free if not sequence.n_past), None)
         stored = None if self._checkpoints is None else self._checkpoints.alike(tokens, scope, len(tokens) - 1)
-        for pool in (self._all, free):
+        for pool in (others, free):
             maximum, best = self._longest(pool, tokens, scope)
             if stored is not None and stored.n_past > maximum:
                 return self._from(stored, free, tokens, spans)

@@ -59,6 +59,7 @@ class Plan:
     scope: str
     whole: bool
     """Both as in GenerationRequest."""
+    slot: int | None = None
     return_tokens: bool = False
     max_answer_ms: int | None = None
     max_prompt_ms: int | None = None

@@ -46,6 +46,8 @@ class Vocabulary:
             n_ctx_train=model.n_ctx_train,
             n_ctx=0,
             n_vocab=model.vocab.n_tokens,
+            bos_token=model.vocab.text(model.vocab.bos),
+            eos_token=model.vocab.text(model.vocab.eos),
             template_source=self._templates.source_name,
             load_ms=load_ms,
             purposes=(),

@@ -253,6 +253,8 @@ class _Loaded:
             n_ctx_train=model.n_ctx_train,
             n_ctx=self._context.n_ctx,
             n_vocab=model.vocab.n_tokens,
+            bos_token=model.vocab.text(model.vocab.bos),
+            eos_token=model.vocab.text(model.vocab.eos),
             template_source=self._templates.source_name,
             load_ms=load_ms,
             n_gpu_layers=model.n_gpu_layers,
@@ -328,6 +330,7 @@ class _Loaded:
                 exact=exact,
                 scope=self._adapters.scope(request.scope, adapters),
                 whole=request.whole,
+                slot=request.slot,
                 return_tokens=request.return_tokens,
                 max_answer_ms=request.max_answer_ms,
                 max_prompt_ms=request.max_prompt_ms,
@@ -340,7 +343,9 @@ class _Loaded:
         try:
             told = tuple(token for token in prompt.tokens if token >= 0) if request.return_prompt else ()
             n_tokens, dropped = len(prompt.tokens), factory.dropped
-            self._emit(wire.Started(job.job, n_tokens, prompt.repairs, prompt.shifted, prompt.tail, told, dropped))
+            self._emit(
+                wire.Started(job.job, n_tokens, prompt.repairs, prompt.shifted, prompt.tail, told, dropped, prompt.cut)
+            )
         except BaseException:
             session.close()
             raise

@@ -220,7 +220,7 @@ def test_a_program_that_names_no_model_gets_the_loaded_one(server: LiveServer) -
 
 
 def test_props_and_slots(server: LiveServer, demo_model: Path) -> None:
-    ask(server, "/tokenize", content="x")
+    ask(server, "/completion", prompt="x", n_predict=1)
     status, answer = send(server, "/props")
     told = json.loads(answer)
     assert status == 200
@@ -229,6 +229,8 @@ def test_props_and_slots(server: LiveServer, demo_model: Path) -> None:
     assert told["default_generation_settings"]["params"]["temperature"] == 0.2
     assert (told["model_path"], told["model_alias"]) == (LABEL, LABEL)
     assert "<|im_start|>" in told["chat_template"]
+    assert told["bos_token"] == "<|endoftext|>"
+    assert told["eos_token"] == "<|im_end|>"
     assert str(demo_model.parent) not in answer.decode()
     status, answer = send(server, "/slots")
     slot = json.loads(answer)[0]

@@ -15,6 +15,7 @@ class Context:
 
     n_cells = 64
     keeps_order = True
+    cuts_anywhere = True
 
     def __init__(self) -> None:
         self.held = {0: 0, 1: 0}
@@ -94,3 +95,23 @@ def test_scores_that_are_computed_again_take_the_place_of_the_first() -> None:
     (frame,) = echo.frames()
     assert frame.text == "abc"
     assert [one.token.logprob for one in frame.logprobs or ()][1:] == [-2.0, -3.0]
+
+
+def test_a_sequence_is_had_by_its_number_with_what_is_kept_in_it_alone() -> None:
+    pool = SequencePool(cast("Any", Context()), 2)
+    text = [1, 2, 3, 4]
+    kept = pool.take(text, "", reuse=True, number=1)
+    assert kept is not None
+    assert (kept.number, pool.has(0), pool.has(1), pool.has(None), pool.has(7)) == (1, True, False, True, True)
+    assert pool.take(text, "", reuse=True, number=1) is None, "somebody has it"
+    kept.n_past = 4
+    pool.release(kept, keep=True)
+    other = pool.take(text, "", reuse=True, number=0)
+    assert other is not None
+    assert (other.number, other.n_past) == (0, 0)
+    again = pool.take(text, "", reuse=True, number=1)
+    assert again is kept
+    assert again.n_past == 3
+    pool.release(again, keep=True)
+    anywhere = pool.take(text, "", reuse=True, number=7)
+    assert anywhere is again, "a number that there is not"

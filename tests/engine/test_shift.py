@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -87,3 +88,21 @@ def test_without_being_asked_nothing_is_left_out() -> None:
     for overflow in ("error", None):
         with pytest.raises(ContextLengthExceeded):
             shifted(*TURNS, overflow=overflow)
+
+
+@pytest.mark.parametrize(("before", "cut"), [(40, 0), (200, 117), (10_000, 9_917)])
+def test_tokens_of_before_go_from_the_front(before: int, cut: int) -> None:
+    prompt = ChatPrompt((Message("user", "now"),), before=tuple(range(65, 66)) * (before - 1) + (66,))
+    request = GenerationRequest(prompt, max_tokens=7, context_overflow="shift")
+    done = prepare(request, cast("Any", Templates()), cast("Any", Room()), N_CTX)
+    assert done.cut == cut
+    assert "".join(map(chr, done.tokens)) == "A" * (before - cut - 1) + "B<user>now"
+    if cut:
+        with pytest.raises(ContextLengthExceeded):
+            prepare(replace(request, context_overflow="error"), cast("Any", Templates()), cast("Any", Room()), N_CTX)
+
+
+class Room(Vocab):
+    """As that, with a bound."""
+
+    n_tokens = 1000

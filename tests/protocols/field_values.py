@@ -301,7 +301,7 @@ VALUES: Final[dict[str, Body]] = {
         "n_keep": 4,
         "n_discard": 2,
         "n_cache_reuse": 8,
-        "id_slot": 3,
+        "id_slot": 0,
         "n_indent": 4,
         "t_max_prompt_ms": 500,
         "return_tokens": True,

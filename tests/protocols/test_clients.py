@@ -76,7 +76,7 @@ CLIENTS: Final[dict[str, Expected]] = {
     "llama-index-ollama-0.11.0": Expected("options.num_ctx"),
     "llama-index-ollama-embedding-0.10.0": FINE,
     "llama-index-openai-like-0.8.1": FINE,
-    "llama.vim-infill": Expected("id_slot"),
+    "llama.vim-infill": FINE,
     "llama.vscode-chat": FINE,
     "llama.vscode-embeddings": FINE,
     "llm-0.36": FINE,

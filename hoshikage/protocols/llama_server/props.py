@@ -38,6 +38,7 @@ async def props(request: web.Request) -> web.Response:
             "model_alias": "" if spec is None else spec.name,
             "model_path": "" if spec is None else spec.name,
             "chat_template": template,
+            **_ends(status, spec),
             "modalities": {"vision": senses.images, "audio": senses.audio},
             "build_info": f"hoshikage-{__version__}",
             "is_sleeping": status.state is ModelState.UNLOADED,
@@ -81,6 +82,12 @@ def _of_file(spec: ModelSpec, params: LoadParams) -> tuple[str, int]:
         own = gguf.templates(header)
         template = own.get(template_name(spec.options.chat_template) or "default", "")
     return template, fits
+
+
+def _ends(status: DispatcherStatus, spec: ModelSpec | None) -> dict[str, str]:
+    """The texts of the two tokens, where the model is loaded."""
+    info = status.model if spec is not None and status.label == spec.label else None
+    return {} if info is None else {"bos_token": info.bos_token, "eos_token": info.eos_token}
 
 
 def _slot(status: DispatcherStatus, n_ctx: int, number: int = 0) -> dict[str, Any]:

@@ -51,7 +51,13 @@ class NativeWriter:
         """So much of the prompt is computed."""
         if not self._progresses:
             return b""
-        shown = {"index": prompt * self._choices, "content": "", "tokens": [], "stop": False, "id_slot": 0}
+        shown = {
+            "index": prompt * self._choices,
+            "content": "",
+            "tokens": [],
+            "stop": False,
+            "id_slot": self._answers[0].slot,
+        }
         return frame({**shown, "prompt_progress": progress.shown()})
 
     def say(
@@ -87,6 +93,8 @@ class _Answer:
         self.index = index
         self.tokens: list[int] = []
         """Those of the text that has not been said yet."""
+        self.slot = job.slot or 0
+        """The one that it asked for; which of the others it has is the runner's business."""
         self._job = job
         self._model = model
         self._body = body
@@ -108,7 +116,7 @@ class _Answer:
             "content": text,
             "tokens": tokens,
             "stop": False,
-            "id_slot": 0,
+            "id_slot": self.slot,
             "tokens_predicted": completion_tokens,
             "tokens_evaluated": self.prompt_tokens,
         }
@@ -127,7 +135,7 @@ class _Answer:
             "index": self.index,
             "content": text if whole else "",
             "tokens": self._said if whole and self._body.return_tokens else [],
-            "id_slot": 0,
+            "id_slot": self.slot,
             "stop": True,
             "model": self._model,
             "tokens_predicted": count,
