@@ -214,6 +214,11 @@ class Context(Owner):
         self.remove(seq_id)
         return begin == 0
 
+    @property
+    def can_cut(self) -> bool:
+        """Whether `cut` may leave a part: a recurrent model knows its last state only. A window may have moved on."""
+        return not self.model.keeps_state
+
     def last(self, seq_id: int) -> int | None:
         """The place of a sequence's last token, -1 for none; None where the release does not say."""
         return self._memory.last(seq_id)

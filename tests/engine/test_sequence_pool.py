@@ -15,7 +15,7 @@ class Context:
 
     n_cells = 64
     keeps_order = True
-    cuts_anywhere = True
+    cuts_anywhere = can_cut = True
 
     def __init__(self) -> None:
         self.held = {0: 0, 1: 0}
