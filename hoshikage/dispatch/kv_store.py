@@ -142,14 +142,16 @@ class KvStore:
         if header is None or header.key != key:
             self._files.remove(path)
             return
-        for file in self._files.files():
-            if file.key == key and (older := header_of(file.path)) is not None and older.begins(header):
-                self._files.remove(file.path)
+        known = [(file.path, header_of(file.path)) for file in self._files.files() if file.key == key]
         try:
             self._files.publish(path, key)
         except OSError as error:
             logger.debug("a sequence is not stored: %s", error)
             self._files.remove(path)
+            return
+        for older, its in known:
+            if its is not None and its.begins(header):
+                self._files.remove(older)
 
     def _prune(self) -> None:
         now, total = self._clock(), 0

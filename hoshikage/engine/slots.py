@@ -6,6 +6,7 @@ from hoshikage.engine.kv_sequence import KvSequence
 from hoshikage.engine.sequence_pool import SequencePool
 from hoshikage.engine.stored_sequences import StoredSequences
 from hoshikage.errors import InvalidRequest, NotSupported
+from hoshikage.kv_file import Damaged
 from hoshikage.params import SlotTask
 
 
@@ -37,6 +38,10 @@ def _save(task: SlotTask, sequence: KvSequence, pool: SequencePool, stored: Stor
 
 def _restore(task: SlotTask, sequence: KvSequence, pool: SequencePool, stored: StoredSequences) -> tuple[int, int]:
     row = stored.opened(task.path)
-    if row is None or not stored.restore(row, sequence, pool, row.header.scope):
+    try:
+        restored = row is not None and stored.restore(row, sequence, pool, row.header.scope)
+    except (Damaged, OSError):
+        restored = False
+    if row is None or not restored:
         raise InvalidRequest("engine.slot_file", param="filename")
     return len(row.tokens), row.header.n_bytes

@@ -58,20 +58,23 @@ class StoredSequences:
         """Has the stored sequence in the pool that has more of the tokens than any there, where there is one and a
         sequence is free."""
         row = self._better(tokens, scope, pool.known(tokens, scope))
-        if row is not None and not self.restore(row, pool.least, pool, scope):
-            self._rows.remove(row)
+        if row is None:
+            return
+        try:
+            taken_back = self.restore(row, pool.least, pool, scope)
+        except (Damaged, OSError):
             self._emit(wire.StateLost(row.path))
+            taken_back = False
+        if not taken_back:
+            self._rows.remove(row)
 
     def restore(self, row: StoredSequence, sequence: KvSequence, pool: SequencePool, scope: str) -> bool:
-        """Has this one in a sequence that nobody has. False where the file is no good, or has not the cells: then the
-        sequence is empty."""
+        """Has this one in a sequence that nobody has. False where it has not the cells, or the library refuses it: then
+        the sequence is empty. Raises Damaged, OSError, before anything is changed."""
+        data = np.frombuffer(kv_file.read_state(row.path, row.header), np.uint8)
         pool.clear(sequence)
         while pool.cells_left < len(row.tokens) and pool.evict():
             pass
-        try:
-            data = np.frombuffer(kv_file.read_state(row.path, row.header), np.uint8)
-        except (Damaged, OSError):
-            return False
         sequence.written = True
         if self._states.put(sequence.number, data) and self._is_whole(sequence.number, len(row.tokens)):
             sequence.tokens, sequence.n_past = [*row.tokens], len(row.tokens)
