@@ -52,8 +52,9 @@ def test_what_lacks_a_tensor_is_refused(files: dict[str, Path], tmp_path: Path, 
 @pytest.mark.parametrize(
     ("kind", "key", "value"),
     [
-        ("llava", "clip.vision.patch_size", 0),
-        ("llava", "clip.vision.patch_size", 57),
+        ("ultravox", "clip.audio.projector.stack_factor", 0),
+        ("llava", "clip.vision.patch_size", 13),
+        ("qwen2vl", "clip.vision.feed_forward_length", 0.5),
         ("llava", "clip.vision.image_size", 2**31),
         ("llava", "clip.vision.block_count", 513),
         ("llava", "clip.vision.attention.head_count", 5),

@@ -41,6 +41,7 @@ SIZES: Final[Mapping[str, int]] = {
     "vision.projector.scale_factor": 64, "vision.spatial_merge_size": 64, "audio.projector.stack_factor": 1_024,
 }  # fmt: skip
 """Whole numbers above 0 and the most that they are; those that a file has are looked at."""
+MOST_WIDTH: Final = 1_048_576
 HALVES: Final = re.compile(r"a\.conv1d\.\d+\.weight")
 """What no release convolves with but in F16."""
 
@@ -63,6 +64,8 @@ def of_projector(values: Mapping[str, Scalar], tensors: Collection[Tensor]) -> I
     for name in NEEDED.get(kind, ()):
         if name not in names:
             yield Fault(name, "-", kind)
+    if PATCHES in NEEDED.get(kind, ()):
+        yield from _of_patches(values, tensors)
     for stem in WITH_BIAS.get(kind, ()):
         if f"{stem}.weight" in names and f"{stem}.bias" not in names:
             yield Fault(f"{stem}.bias", "-", f"{stem}.weight")
@@ -73,12 +76,22 @@ def _of_encoder(values: Mapping[str, Scalar], prefix: str) -> Iterator[Fault]:
     epsilon = values.get(f"{prefix}.attention.layer_norm_epsilon")
     if isinstance(epsilon, (int, float)) and not (math.isfinite(epsilon) and epsilon > 0):
         yield Fault(f"{prefix}.attention.layer_norm_epsilon", str(epsilon), "0 < x < ∞")
+    inner = values.get(f"{prefix}.feed_forward_length", 0)  # old files say 0
+    if not (isinstance(inner, int) and 0 <= inner <= MOST_WIDTH):
+        yield Fault(f"{prefix}.feed_forward_length", str(inner), f"0 ≤ n ≤ {MOST_WIDTH}")
     width, heads = (values.get(f"{prefix}.{name}") for name in ("embedding_length", "attention.head_count"))
     if isinstance(width, int) and isinstance(heads, int) and heads > 0 and width % heads:
         yield Fault(f"{prefix}.attention.head_count", str(heads), f"{width} = k · n")
     image, patch = (values.get(f"{prefix}.{name}") for name in ("image_size", "patch_size"))
     if isinstance(image, int) and isinstance(patch, int) and patch > image:
         yield Fault(f"{prefix}.patch_size", str(patch), f"1 ≤ n ≤ {image}")
+
+
+def _of_patches(values: Mapping[str, Scalar], tensors: Iterable[Tensor]) -> Iterator[Fault]:
+    width, patch = (values.get(f"clip.vision.{name}") for name in ("embedding_length", "patch_size"))
+    elements = next((tensor.elements for tensor in tensors if tensor.name == PATCHES), 0)
+    if elements and isinstance(width, int) and isinstance(patch, int) and elements != width * 3 * patch**2:
+        yield Fault("clip.vision.patch_size", str(patch), f"{elements} = {width} · 3 · n²")
 
 
 def _uneven(names: Iterable[str]) -> Iterator[Fault]:
