@@ -39,11 +39,11 @@ class AsyncEngine:
 
         Without `library` the one is used that the server would use.
         """
-        given = {name.upper(): str(value) for name, value in settings.items()}
-        if unknown := sorted(given.keys() - {option.variable for option in SETTINGS}):
+        values = {name.upper(): str(value) for name, value in settings.items()}
+        if unknown := sorted(values.keys() - {option.variable for option in SETTINGS}):
             raise TypeError(f"unknown settings: {', '.join(unknown)}")
         own = {} if library is None else {"HOSHIKAGE_LIB_PATH": str(Path(library).absolute())}
-        self._settings = load({**FIXED, **given, **own}, os.environ, config_dir()).settings
+        self._settings = load({**FIXED, **values, **own}, os.environ, config_dir()).settings
         self._model = ModelSpec(Path(model).stem, Path(model).absolute(), (), 0)
         self._dispatcher = making.create(self._settings, os.environ)
         self._formats = ChatFormats()

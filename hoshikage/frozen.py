@@ -20,8 +20,8 @@ class _Fields:
 
     def __get__(self, _value: object, kind: type[Struct]) -> Any:
         if kind not in self.known:
-            told = [(name, Any, field(default=default)) for name, default in _defaults(kind)]
-            alike: Any = make_dataclass(kind.__name__, told, kw_only=True)
+            rows = [(name, Any, field(default=default)) for name, default in _defaults(kind)]
+            alike: Any = make_dataclass(kind.__name__, rows, kw_only=True)
             self.known[kind] = alike.__dataclass_fields__
         return self.known[kind]
 

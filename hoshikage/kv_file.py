@@ -29,7 +29,7 @@ MODE: Final = 0o600
 """Only the owner may read what somebody has said."""
 
 
-class Damaged(ValueError):
+class DamagedState(ValueError):
     """The file is none of these, or not as it was written."""
 
 
@@ -99,17 +99,17 @@ def read_state(path: str | Path, expected: Header) -> bytearray:
     """The state of a file that said this of itself, every byte checked. Raises Damaged, OSError."""
     with _opened(path) as file:
         if _header(file) != expected:
-            raise Damaged("another header")
+            raise DamagedState("another header")
         state = bytearray(expected.n_bytes)
         view = memoryview(state)
         while view:
             count = file.readinto(view)
             if not count:
-                raise Damaged("too short")
+                raise DamagedState("too short")
             view = view[count:]
         view.release()
     if hashlib.sha256(state).digest() != expected.digest:
-        raise Damaged("other bytes")
+        raise DamagedState("other bytes")
     return state
 
 
@@ -125,17 +125,17 @@ def _header(file: FileIO) -> Header:
     head = _exactly(file, begin) if stat.S_ISREG(status.st_mode) else b""
     length = int.from_bytes(head[len(MAGIC) :], "little")
     if head[: len(MAGIC)] != MAGIC or length > min(MAX_HEADER_BYTES, status.st_size):
-        raise Damaged("no such file")
+        raise DamagedState("no such file")
     body, digest = _exactly(file, length), _exactly(file, DIGEST_BYTES)
     if hashlib.sha256(body).digest() != digest:
-        raise Damaged("another header")
+        raise DamagedState("another header")
     try:
         header = msgspec.msgpack.decode(body, type=Header)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Damaged(str(error)) from None
+        raise DamagedState(str(error)) from None
     whole = begin + length + DIGEST_BYTES + header.n_bytes
     if header.n_bytes < 0 or whole != status.st_size or len(header.tokens) % TOKEN_BYTES or not header.tokens:
-        raise Damaged("another length")
+        raise DamagedState("another length")
     return header
 
 
@@ -144,7 +144,7 @@ def _exactly(file: FileIO, count: int) -> bytes:
     while len(result) < count:
         piece = file.read(count - len(result))
         if not piece:
-            raise Damaged("too short")
+            raise DamagedState("too short")
         result += piece
     return result
 

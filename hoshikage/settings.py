@@ -212,11 +212,11 @@ def load(flags: Mapping[str, str], environ: Mapping[str, str], working_dir: Path
     return LoadedSettings(Settings(**values), sources, tuple(warnings))
 
 
-def _doubts(file: Path, found: envfile.EnvFile) -> list[SettingInvalid]:
+def _doubts(file: Path, values: envfile.EnvFile) -> list[SettingInvalid]:
     """Lines that could not be read, and names that look like a setting's misspelt. Other programs' are let be."""
     known = {LANGUAGE_VARIABLE, *(name for row in SETTINGS for name in (row.variable, *row.aliases))}
-    doubts = [SettingInvalid("settings.env_line", file=str(file), line=line) for line in found.damaged_lines]
-    strange = sorted(found.values.keys() - known)
+    doubts = [SettingInvalid("settings.env_line", file=str(file), line=line) for line in values.damaged_lines]
+    strange = sorted(values.values.keys() - known)
     if strange:
         import difflib
     for name in strange:
@@ -232,14 +232,14 @@ def _is_config_dir(working_dir: Path) -> bool:
         return False
 
 
-def _passed_over(file: Path, found: envfile.EnvFile, sifted: env_trust.Sifted) -> list[SettingInvalid]:
+def _passed_over(file: Path, values: envfile.EnvFile, sifted: env_trust.Sifted) -> list[SettingInvalid]:
     """What was refused and asks for something else than the default, as the lines of a copied .env.example do not."""
     defaults = {row.variable: row.default for row in SETTINGS}
     config = str(config_dir() / ".env")
     return [
         SettingInvalid(key, file=str(file), name=name, config=config)
         for name, key in sifted.refused.items()
-        if (found.values[name] or "").strip() not in ("", defaults.get(name))
+        if (values.values[name] or "").strip() not in ("", defaults.get(name))
     ]
 
 

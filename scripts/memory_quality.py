@@ -247,11 +247,11 @@ async def _cost(memory: Memory) -> str:
 
 
 async def _order(memory: Memory, sentences: tuple[Sentence, ...], choice: Choice) -> list[int]:
-    return list((await memory.keeper.ask(partial(_choose, sentences, choice), frames.Chosen)).order)
+    return list((await memory.keeper.ask(partial(_choose, sentences, choice), frames.ChosenSentences)).order)
 
 
-def _split(texts: tuple[str, ...], number: int, *, clusters: bool = False) -> frames.Split:
-    return frames.Split(number, texts, "m", clusters)
+def _split(texts: tuple[str, ...], number: int, *, clusters: bool = False) -> frames.SplitTexts:
+    return frames.SplitTexts(number, texts, "m", clusters)
 
 
 def _learn(texts: tuple[str, ...], vectors: tuple[bytes, ...], number: int) -> frames.Learn:

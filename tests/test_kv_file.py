@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from hoshikage import kv_file
-from hoshikage.kv_file import Damaged
+from hoshikage.kv_file import DamagedState
 
 TOKENS: Final = [1, 70_000, 3]
 STATE: Final = bytes(range(64))
@@ -37,7 +37,7 @@ def test_a_file_that_is_cut_off_anywhere_is_refused(file: Path) -> None:
     data, header = file.read_bytes(), kv_file.read_header(file)
     for length in range(len(data)):
         file.write_bytes(data[:length])
-        with pytest.raises(Damaged):
+        with pytest.raises(DamagedState):
             kv_file.read_state(file, header)
 
 
@@ -45,7 +45,7 @@ def test_a_file_with_one_other_byte_is_refused(file: Path) -> None:
     data, header = file.read_bytes(), kv_file.read_header(file)
     for at in range(len(data)):
         file.write_bytes(data[:at] + bytes([data[at] ^ 0x40]) + data[at + 1 :])
-        with pytest.raises(Damaged):
+        with pytest.raises(DamagedState):
             kv_file.read_state(file, header)
 
 
@@ -54,7 +54,7 @@ def test_a_file_whose_end_never_reached_the_disk_is_refused(file: Path) -> None:
     data, header = file.read_bytes(), kv_file.read_header(file)
     for kept in range(len(data) - 1):
         file.write_bytes(data[:kept] + bytes(len(data) - kept))
-        with pytest.raises(Damaged):
+        with pytest.raises(DamagedState):
             kv_file.read_state(file, header)
 
 
@@ -63,7 +63,7 @@ def test_another_file_of_that_name_is_refused(file: Path) -> None:
     header = kv_file.read_header(file)
     file.write_bytes(b"")
     kv_file.write(str(file), "key", "another scope", TOKENS, STATE)
-    with pytest.raises(Damaged):
+    with pytest.raises(DamagedState):
         kv_file.read_state(file, header)
 
 
@@ -73,7 +73,7 @@ def test_a_header_of_another_shape_is_refused(file: Path) -> None:
 
     head = kv_file.MAGIC + len(body).to_bytes(4, "little")
     file.write_bytes(head + body + hashlib.sha256(body).digest())
-    with pytest.raises(Damaged):
+    with pytest.raises(DamagedState):
         kv_file.read_header(file)
 
 
@@ -81,7 +81,7 @@ def test_a_header_of_another_shape_is_refused(file: Path) -> None:
 def test_a_pipe_of_that_name_stops_nobody(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    with pytest.raises(Damaged):
+    with pytest.raises(DamagedState):
         kv_file.read_header(pipe)
     assert stat.S_ISFIFO(pipe.stat().st_mode)
 

@@ -55,9 +55,11 @@ class Library:
         calibrated: Calibrated | None = None,
     ) -> None:
         """Find the structs' layouts; `calibrated` stands in for a struct that has none. Raises LibraryUnavailable."""
-        given = calibrated or Calibrated(None, None)
-        self.model_layout = self._layout("llama_model_params", self.model_default, model_layouts, given.model)
-        self.context_layout = self._layout("llama_context_params", self.context_default, context_layouts, given.context)
+        calibration = calibrated or Calibrated(None, None)
+        self.model_layout = self._layout("llama_model_params", self.model_default, model_layouts, calibration.model)
+        self.context_layout = self._layout(
+            "llama_context_params", self.context_default, context_layouts, calibration.context
+        )
 
     def start(self) -> None:
         """Load the backends. Raises LibraryUnavailable."""

@@ -52,9 +52,9 @@ class Mtmd:
     def params(self, values: Mapping[str, float]) -> Image:
         """The default parameters with our marker and these values; those that the release has not are passed over."""
         known = self.layout.offsets()
-        given = {name: value for name, value in values.items() if name in known}
-        given["media_marker"] = ctypes.addressof(self._marker)
-        return patched(self._default, self.layout, given, self._fields)
+        fields = {name: value for name, value in values.items() if name in known}
+        fields["media_marker"] = ctypes.addressof(self._marker)
+        return patched(self._default, self.layout, fields, self._fields)
 
     def tokenize(self, context: int, chunks: int, bitmap: int) -> int:
         """Makes the chunks of one picture or sound, with the texts that the model wants around it."""

@@ -57,8 +57,8 @@ def _store(file: Path) -> LockedFile:
     return LockedFile(file, mode=PRIVATE, max_bytes=MAX_BYTES, follow_link=False)
 
 
-def _is_mine_alone(found: os.stat_result) -> bool:
-    return found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IRWXG | stat.S_IRWXO)
+def _is_mine_alone(status: os.stat_result) -> bool:
+    return status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IRWXG | stat.S_IRWXO)
 
 
 def challenge() -> str:
@@ -68,5 +68,5 @@ def challenge() -> str:
 
 def proof(token: str, challenge: str, server: Address) -> str:
     """Shows that its maker knows the token. It is bound to the server's address, so that it cannot be passed on."""
-    told = f"hoshikage {challenge} {server[0]} {server[1]}".encode()
-    return hmac.new(token.encode(), told, hashlib.sha256).hexdigest()
+    text = f"hoshikage {challenge} {server[0]} {server[1]}".encode()
+    return hmac.new(token.encode(), text, hashlib.sha256).hexdigest()

@@ -89,10 +89,10 @@ class TokenStore:
         snapshot = self._current()
         if snapshot.error is not None:
             raise AuthenticationFailed("access.tokens_out_of_order")
-        given = _hash(presented).encode()
+        digest = _hash(presented).encode()
         result = None
         for entry in snapshot.entries:  # all of them, so that the time says nothing about which one matched
-            if hmac.compare_digest(given, entry.sha256):
+            if hmac.compare_digest(digest, entry.sha256):
                 result = entry.token
         return result
 

@@ -47,17 +47,17 @@ class Abilities:
     """Whether a projector reads pictures for it, and sound."""
 
 
-def abilities(found: Facts, senses: Senses, *, thinks: bool) -> Abilities:
+def abilities(facts: Facts, senses: Senses, *, thinks: bool) -> Abilities:
     """What the model is for, as its file tells; a model whose file cannot be read is taken for one that writes."""
-    values = found.header.values if found.header else {}
-    writes = found.purpose in ("text", "")
+    values = facts.header.values if facts.header else {}
+    writes = facts.purpose in ("text", "")
     return Abilities(
         text=writes,
         tools=writes,
         thinking=writes and thinks,
         infill=writes and any(name in values for name in INFILL),
-        embeddings=found.purpose == "embeddings",
-        rerank=found.purpose == "rerank",
+        embeddings=facts.purpose == "embeddings",
+        rerank=facts.purpose == "rerank",
         images=writes and senses.images,
         audio=writes and senses.audio,
     )

@@ -46,8 +46,8 @@ class ChatFormats:
 
 def _signatures(spec: ModelSpec) -> tuple[Signature, ...]:
     """Tell whether a file has changed. Raises OSError."""
-    given = spec.options.chat_template
-    files = [] if given == CHATML else [Path(given)] if given is not None and is_file(given) else [spec.file]
+    setting = spec.options.chat_template
+    files = [] if setting == CHATML else [Path(setting)] if setting is not None and is_file(setting) else [spec.file]
     return tuple((state.st_mtime_ns, state.st_size, state.st_ino) for state in (file.stat() for file in files))
 
 
@@ -55,11 +55,11 @@ def _read(spec: ModelSpec) -> ChatFormat:
     from hoshikage.tools import ChatFormat
 
     setting = spec.options.chat_template
-    given = read_template(setting)
-    if given is None:
+    source = read_template(setting)
+    if source is None:
         header = gguf.read(spec.file)
         return ChatFormat.of(gguf.tool_template(header, template_name(setting)), header.marks)
-    return ChatFormat.of(given or None)
+    return ChatFormat.of(source or None)
 
 
 CHAT_FORMATS: Final = web.AppKey("dialects", ChatFormats)

@@ -21,15 +21,15 @@ async def resolve(registry: Registry, name: str) -> ModelSpec:
     return known if known is not None else await asyncio.to_thread(registry.resolve, name)
 
 
-def n_ctx_of(request: web.Request, spec: ModelSpec, found: Facts) -> int:
+def n_ctx_of(request: web.Request, spec: ModelSpec, facts: Facts) -> int:
     """How many tokens a request of the model can really have, prompt and answer together."""
-    return n_ctx(spec, found, request.app[SETTINGS], request.app[DISPATCHER].status().runners)
+    return n_ctx(spec, facts, request.app[SETTINGS], request.app[DISPATCHER].status().runners)
 
 
-def n_ctx(spec: ModelSpec, found: Facts, settings: Settings, runners: Sequence[RunnerStatus]) -> int:
+def n_ctx(spec: ModelSpec, facts: Facts, settings: Settings, runners: Sequence[RunnerStatus]) -> int:
     """The same; `runners` are those of the status, none where no server runs."""
     for runner in runners:
         if runner.model == spec.label and runner.n_ctx:
             return runner.n_ctx
     params = replace(settings.load_params, **spec.options.loading())
-    return params.fitting_ctx(found.header.context_length if found.header else 0)
+    return params.fitting_ctx(facts.header.context_length if facts.header else 0)

@@ -39,7 +39,7 @@ COUNTED_AT_ONCE: Final = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class ToRemember:
     """What of a request is to be kept once its answer has ended."""
 
     scope: str
@@ -55,7 +55,7 @@ class Remembered:
     """Turns that a digest stands for."""
     recalled: int = 0
     """Passages of other conversations that stand in the prompt."""
-    kept: Kept | None = None
+    kept: ToRemember | None = None
     warnings: tuple[dict[str, str], ...] = ()
 
 
@@ -81,21 +81,21 @@ async def remembered(
     made = _Made(request, spec, job, is_demanded=body.memory is not None)
     if summarises:
         await made.condense(body)
-    asked = _asked(made.prompt)
-    if asked is None or not (recalls or keeps):
+    question = _asked(made.prompt)
+    if question is None or not (recalls or keeps):
         return made.job, made.told
-    words = in_words(made.prompt.messages[asked].content or "", made.prompt.media)
+    words = in_words(made.prompt.messages[question].content or "", made.prompt.media)
     own = body.memory.conversation if body.memory is not None else None
     scope = scope_of_caller()
     conversation = own or _conversation(request, scope, without_media(job.chat))
     if recalls and words.strip():
-        await made.recall(asked, scope, conversation)
+        await made.recall(question, scope, conversation)
     if keeps:
-        made.told = replace(made.told, kept=Kept(scope, conversation, words))
+        made.told = replace(made.told, kept=ToRemember(scope, conversation, words))
     return made.job, made.told
 
 
-def keep_said(request: web.Request, kept: Kept, answer: str) -> None:
+def keep_said(request: web.Request, kept: ToRemember, answer: str) -> None:
     """Has an exchange kept in the background."""
     turns = [(role, said) for role, said in (("user", kept.asked), ("assistant", answer)) if said.strip()]
     request.app[MEMORY].memory.recollections.keep(kept.scope, kept.conversation, turns)
@@ -134,10 +134,10 @@ class _Made:
             self.job = replace(self.job, prompt=with_media(made.prompt, bare, self.prompt))
             self.told = replace(self.told, condensed=made.turns)
 
-    async def recall(self, asked: int, scope: str, conversation: str) -> None:
+    async def recall(self, question: int, scope: str, conversation: str) -> None:
         """Puts what other conversations said in front of the words with that number."""
         turns = list(self.prompt.messages)
-        said = turns[asked].content or ""
+        said = turns[question].content or ""
         words = in_words(said, self.prompt.media)
         at_hand = [turn.content for turn in without_media(self.prompt).messages if isinstance(turn.content, str)]
         try:
@@ -148,7 +148,7 @@ class _Made:
             self._warn(error)
             return
         if result:
-            turns[asked] = replace(turns[asked], content=self._memory.marked(result, said))
+            turns[question] = replace(turns[question], content=self._memory.marked(result, said))
             self.job = replace(self.job, prompt=replace(self.prompt, messages=tuple(turns)))
             self.told = replace(self.told, recalled=len(result))
 
@@ -174,9 +174,9 @@ def _conversation(request: web.Request, scope: str, prompt: object) -> str:
 
 def _remembers(request: web.Request, body: ChatBody) -> tuple[bool, bool]:
     """Whether something is recalled, and whether something is kept. Raises InvalidRequest."""
-    on, asked = request.app[SETTINGS].memory, body.memory
-    recall = on if asked is None or asked.recall is None else asked.recall
-    store = on if asked is None or asked.store is None else asked.store
+    on, wanted = request.app[SETTINGS].memory, body.memory
+    recall = on if wanted is None or wanted.recall is None else wanted.recall
+    store = on if wanted is None or wanted.store is None else wanted.store
     if (recall or store) and not on:
         raise InvalidRequest("remember.off", param="memory.recall" if recall else "memory.store")
     return recall, store
@@ -184,9 +184,9 @@ def _remembers(request: web.Request, body: ChatBody) -> tuple[bool, bool]:
 
 def _summarises(request: web.Request, spec: ModelSpec, body: ChatBody) -> bool:
     """The request over the persona over the model over the setting."""
-    asked = body.memory
-    if asked is not None and asked.summary is not None:
-        return asked.summary
+    wanted = body.memory
+    if wanted is not None and wanted.summary is not None:
+        return wanted.summary
     personal = {} if spec.persona is None else spec.persona.sampling.values
     own = personal.get("memory_summary", spec.options.values.get("memory_summary"))
     return request.app[SETTINGS].memory_summary if own is None else own == "on"

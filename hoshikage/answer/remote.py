@@ -54,14 +54,14 @@ class _Resolver(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
         loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
-        if not all(self._allows(ipaddress.ip_address(str(one[4][0]).partition("%")[0])) for one in found):
+        addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
+        if not all(self._allows(ipaddress.ip_address(str(one[4][0]).partition("%")[0])) for one in addresses):
             raise _Refused(host)
         return [
             ResolveResult(
                 hostname=host, host=str(to[0]), port=port, family=kind, proto=proto, flags=socket.AI_NUMERICHOST
             )
-            for kind, _, proto, _, to in found
+            for kind, _, proto, _, to in addresses
         ]
 
     async def close(self) -> None:

@@ -126,23 +126,23 @@ def _check_size(size: int) -> None:
 
 def _grammar(request: GenerationRequest, selection: ToolSelection) -> Grammar | None:
     """What forces a call, or leaves the choice between one and what the request holds its answer to."""
-    asked = request.grammar
+    grammar = request.grammar
     schemas = _schemas(selection)
-    if not schemas or (asked is None and not selection.required):
-        return asked
-    param = "tools" if asked is None else asked.param
+    if not schemas or (grammar is None and not selection.required):
+        return grammar
+    param = "tools" if grammar is None else grammar.param
     if request.sampling.ignore_eos:
         raise InvalidRequest("http.formats_conflict", param="ignore_eos", names=f"{param}, ignore_eos")
     texts = _text_functions(selection)
     if selection.required and len(texts) == len(schemas) == 1:
         ((name, text),) = texts.items()
-        given = lark.call(name, text, call_schema.MAX_CALLS if selection.several else None)
-        return Grammar("gbnf", given, f"tools.{name}")
+        rules = lark.call(name, text, call_schema.MAX_CALLS if selection.several else None)
+        return Grammar("gbnf", rules, f"tools.{name}")
     ignored.current().update(f"tools.{name}: grammar" for name in texts)
     if selection.required:
         made = call_schema.schema(schemas, several=selection.several)
-    elif asked is not None and asked.kind == "json_schema":
-        otherwise = _marked(json.loads(asked.text), asked.param, strict=asked.strict)
+    elif grammar is not None and grammar.kind == "json_schema":
+        otherwise = _marked(json.loads(grammar.text), grammar.param, strict=grammar.strict)
         made = call_schema.schema(schemas, several=False, otherwise=otherwise)
     else:
         raise InvalidRequest("http.formats_conflict", param=param, names=f"{param}, tools")
@@ -191,13 +191,13 @@ def _with_tools_in_system(messages: tuple[Message, ...], tools: tuple[dict[str, 
     return (replace(first, extra={**first.extra, "tools": functions}), *rest)
 
 
-def _thinking_kwargs(given: dict[str, Any], chat_format: ChatFormat, held: bool) -> dict[str, Any]:
+def _thinking_kwargs(fields: dict[str, Any], chat_format: ChatFormat, held: bool) -> dict[str, Any]:
     """What templates read about thoughts, under all its names: on, unless the request or the model's settings say no.
 
     An answer that a grammar holds has no room for any.
     """
-    off = given.get("thinking") is False or given.get("thinking_mode") == "disabled"
-    kwargs = {"enable_thinking": not held and not off, **given}
+    off = fields.get("thinking") is False or fields.get("thinking_mode") == "disabled"
+    kwargs = {"enable_thinking": not held and not off, **fields}
     kwargs.setdefault("thinking", kwargs["enable_thinking"])
     if kwargs["enable_thinking"] is False:
         kwargs.setdefault("thinking_budget", 0)
@@ -210,8 +210,8 @@ def _thinking_kwargs(given: dict[str, Any], chat_format: ChatFormat, held: bool)
             kwargs.setdefault("thinking_effort", _nearest(word, KIMI_EFFORTS))
             kwargs.setdefault("reasoning_strength", _nearest(word, MUSE_EFFORTS))
     if chat_format.efforts and (held or kwargs["enable_thinking"] is False or "reasoning_effort" in kwargs):
-        asked = "none" if held or kwargs["enable_thinking"] is False else str(kwargs["reasoning_effort"])
-        kwargs["reasoning_effort"] = _nearest(asked, chat_format.efforts)
+        wanted = "none" if held or kwargs["enable_thinking"] is False else str(kwargs["reasoning_effort"])
+        kwargs["reasoning_effort"] = _nearest(wanted, chat_format.efforts)
     if chat_format.form is harmony.FORMAT:
         effort = "none" if kwargs["enable_thinking"] is False and not held else kwargs.get("reasoning_effort")
         if effort in HARMONY_EFFORTS:
@@ -236,8 +236,8 @@ def _budget(
 ) -> ThoughtBudget | None:
     """Where the answer's thoughts are: where a bound on them is asked for and the model's marks are known, or where a
     grammar waits for their end."""
-    asked = kwargs.get("thinking_budget")
-    maximum = asked if type(asked) is int and asked > 0 else None
+    budget = kwargs.get("thinking_budget")
+    maximum = budget if type(budget) is int and budget > 0 else None
     if held or (maximum is None and grammar is None):
         return None
     thoughts = _thoughts(maximum, chat_format)

@@ -61,8 +61,8 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     elif "mmproj" not in options.given() and not registering.has_projector(label, file):
         options, beside = _with_projector(file, header, options)
     gguf.require_template(file, header, template_name(options.chat_template))
-    given = read_template(options.chat_template)
-    sources = gguf.templates(header).values() if given is None else [given]
+    chat_template = read_template(options.chat_template)
+    sources = gguf.templates(header).values() if chat_template is None else [chat_template]
     fault = next(filter(None, (templates.fault(source) for source in sources if source)), None)
     if args.check:
         return check(file, header, options, context, template_fault=fault, draft=draft)
@@ -87,7 +87,7 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
 
 def _with_projector(file: Path, header: gguf.GgufHeader, options: OwnOptions) -> tuple[OwnOptions, list[str]]:
     """The options with the one projector that lies beside the model; else the names of those that may be its own."""
-    found = gguf.projector_of(file, header)
-    if found is not None:
-        return options.having(mmproj=str(found)), []
+    projector = gguf.projector_of(file, header)
+    if projector is not None:
+        return options.having(mmproj=str(projector)), []
     return options, [one.name for one in gguf.projectors_beside(file)]

@@ -26,7 +26,7 @@ from hoshikage.cli.parser import Commands
 from hoshikage.cli.probe import probe
 from hoshikage.cli.result import CommandResult
 from hoshikage.errors import UsageError
-from hoshikage.programs.connection import Connection, Model, Setup
+from hoshikage.programs.connection import ProgramContext, ServedModel, Setup
 from hoshikage.programs.edits import Edit
 from hoshikage.programs.table import AGENT_TOKENS, PROGRAMS, Program
 from hoshikage.registry import Registry
@@ -98,9 +98,9 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
 
 
 def _connection(
-    url: str, token: str | None, model: Model, models: tuple[Model, ...], context: CommandContext
-) -> Connection:
-    return Connection(url, token, model, models, Path.home(), context.environ, sys.platform)
+    url: str, token: str | None, model: ServedModel, models: tuple[ServedModel, ...], context: CommandContext
+) -> ProgramContext:
+    return ProgramContext(url, token, model, models, Path.home(), context.environ, sys.platform)
 
 
 def _checked_url(value: str) -> str:
@@ -112,9 +112,9 @@ def _checked_url(value: str) -> str:
 
 def _capabilities(server: Server, context: CommandContext) -> dict[str, Any]:
     """What the running server says; where none runs, what it would say."""
-    told = server.capabilities()
-    if told is not None:
-        return told
+    answer = server.capabilities()
+    if answer is not None:
+        return answer
     from hoshikage.answer.capabilities import capabilities
     from hoshikage.answer.chat_formats import ChatFormats
     from hoshikage.answer.model_files import ModelFiles
@@ -130,10 +130,10 @@ def _capabilities(server: Server, context: CommandContext) -> dict[str, Any]:
 
 
 def _chosen(
-    name: str | None, found: dict[str, Any], program: Program, context: CommandContext
-) -> tuple[Model, tuple[Model, ...]]:
+    name: str | None, models: dict[str, Any], program: Program, context: CommandContext
+) -> tuple[ServedModel, tuple[ServedModel, ...]]:
     """The model for the program, and all that write text. Raises UsageError."""
-    writing = [one for one in found["models"] if one["capabilities"]["text"]]
+    writing = [one for one in models["models"] if one["capabilities"]["text"]]
     able = [one for one in writing if program.form != "infill" or one["capabilities"]["infill"]]
     if not writing:
         raise UsageError("cli.chat_no_models")
@@ -146,7 +146,9 @@ def _chosen(
         able = writing
         result.note(_warning("connect.no_infill", context, title=program.title))
     first = next((one for one in able if one["loaded"]), able[0])
-    return Model.of(first), tuple(Model.of(one) for one in (first, *(one for one in writing if one is not first)))
+    return ServedModel.of(first), tuple(
+        ServedModel.of(one) for one in (first, *(one for one in writing if one is not first))
+    )
 
 
 def _token(program: str) -> str:
@@ -156,7 +158,7 @@ def _token(program: str) -> str:
     return store.rotate(name) if known else store.create(name, "api")
 
 
-def _warnings(program: Program, model: Model, context: CommandContext) -> list[str]:
+def _warnings(program: Program, model: ServedModel, context: CommandContext) -> list[str]:
     outcome = []
     if program.is_agent and model.context_length < AGENT_TOKENS:
         details = {"model": model.id, "n_ctx": model.context_length, "needed": AGENT_TOKENS}

@@ -117,7 +117,7 @@ def _introduced(connection: http.client.HTTPConnection, token_file: Path | None)
     connection.request("GET", "/health", headers={"x-hoshikage-challenge": challenge})
     response = connection.getresponse()
     response.read(MAX_BYTES)
-    given = response.headers.get("x-hoshikage-proof", "")
+    proof = response.headers.get("x-hoshikage-proof", "")
     peer: Peer = "hoshikage" if response.headers.get("Server") == "hoshikage" else "other"
     if connection.sock is None or not response.isclosed():  # it closed the connection, or goes on and on
         connection.close()
@@ -127,6 +127,6 @@ def _introduced(connection: http.client.HTTPConnection, token_file: Path | None)
         return {}, peer
     host, port = connection.sock.getpeername()[:2]
     known = local_admin.proof(token, challenge, (host, port))
-    if not hmac.compare_digest(given.encode(), known.encode()):
+    if not hmac.compare_digest(proof.encode(), known.encode()):
         return {}, peer
     return {"Authorization": f"Bearer {token}"}, "own"

@@ -120,18 +120,18 @@ def _folders(context: CommandContext) -> Findings:
 def _library(context: CommandContext) -> Findings:
     result.transient(context.text("doctor.examining"))
     try:
-        found = locate.find(context.settings.lib_path, context.settings.lib_dir, context.environ)
-        judged = judge(found.file, context)
+        located = locate.find(context.settings.lib_path, context.settings.lib_dir, context.environ)
+        judged = judge(located.file, context)
         judged.require()
-        lacking = dependencies.survey(found.file, context.environ)
-        idle = tuple(gpu.idle(found.file, judged.devices))
+        lacking = dependencies.survey(located.file, context.environ)
+        idle = tuple(gpu.idle(located.file, judged.devices))
     except HoshikageError as error:
         yield Finding("library", PROBLEM, context.text("doctor.library_refused"), _message(error, context))
         return
     finally:
         result.transient("")
-    source = context.text(f"doctor.source_{found.source.lower()}")
-    yield Finding("library", OK, context.text("doctor.library", file=found.file, source=source))
+    source = context.text(f"doctor.source_{located.source.lower()}")
+    yield Finding("library", OK, context.text("doctor.library", file=located.file, source=source))
     yield from _taken_back(context)
     layouts = {"version": judged.version, "model": judged.model_layout, "context": judged.context_layout}
     yield Finding("library", OK, context.text("doctor.layouts", **layouts))
@@ -156,7 +156,7 @@ def _library(context: CommandContext) -> Findings:
     if context.settings.load_params.require_gpu and not selection.sees_gpu(judged):
         reason = _message(selection.why_no_gpu(judged, context.environ), context)
         yield Finding("device", PROBLEM, context.text("doctor.gpu_required"), reason)
-    if context.settings.load_params.rpc_servers and not rpc.is_there(found.file):
+    if context.settings.load_params.rpc_servers and not rpc.is_there(located.file):
         names = ", ".join(context.settings.load_params.rpc_servers)
         text = context.text("doctor.rpc_lacking", names=names)
         yield Finding("device", PROBLEM, text, context.text("engine.rpc_lacking"))
@@ -222,12 +222,12 @@ def _model_dir(folder: Path | None, count: int, context: CommandContext) -> Find
     yield Finding("model_dir", WARNING, text, context.text("doctor.model_dir_advice"))
 
 
-def _persona(found: ModelSpec | Persona, context: CommandContext) -> Finding:
-    if isinstance(found, Persona):
-        text = context.text("doctor.persona_missing", name=found.name, model=found.model)
-        advice = context.text("doctor.persona_advice", name=found.name, model=found.model)
+def _persona(entry: ModelSpec | Persona, context: CommandContext) -> Finding:
+    if isinstance(entry, Persona):
+        text = context.text("doctor.persona_missing", name=entry.name, model=entry.model)
+        advice = context.text("doctor.persona_advice", name=entry.name, model=entry.model)
         return Finding("persona", WARNING, text, advice)
-    return Finding("persona", OK, context.text("doctor.persona", name=found.name, model=found.label))
+    return Finding("persona", OK, context.text("doctor.persona", name=entry.name, model=entry.label))
 
 
 def _model(spec: ModelSpec, context: CommandContext) -> Finding:

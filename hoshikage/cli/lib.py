@@ -61,29 +61,29 @@ def _show(context: CommandContext) -> CommandResult:
     """Exit status 1 where no usable library is there; the refusal is data and view like the rest."""
     settings = context.settings
     try:
-        found = locate.find(settings.lib_path, settings.lib_dir, context.environ)
-        verdict = judge(found.file, context, fresh=True)
-        lacks = (*dependencies.survey(found.file, context.environ), *gpu.idle(found.file, verdict.devices))
+        located = locate.find(settings.lib_path, settings.lib_dir, context.environ)
+        verdict = judge(located.file, context, fresh=True)
+        lacks = (*dependencies.survey(located.file, context.environ), *gpu.idle(located.file, verdict.devices))
         lacking = lib_view.lacks(lacks, context) if verdict.ok else []
     except LibraryUnavailable as error:
         message = context.text(error.key, **error.details)
         data = {"installed": False, "usable": False, "error": {"key": error.key, "message": message}}
         return CommandResult(1, data, lambda console: console.print(message))
-    record = staging.read_record(found.file.parent)
-    fallen = library_state.read(settings.lib_dir).fallen if found.source == "config" else None
+    record = staging.read_record(located.file.parent)
+    fallen = library_state.read(settings.lib_dir).fallen if located.source == "config" else None
     notes = [fallen_words(fallen, context.language)] if fallen is not None else []
     data = {
         "installed": True,
-        "source": found.source,
-        "name": found.slot or None,
-        **lib_view.data(found.file, record, verdict, context),
+        "source": located.source,
+        "name": located.slot or None,
+        **lib_view.data(located.file, record, verdict, context),
         "lacks": lacking,
         "notes": notes,
     }
-    where = context.text(_PLACES[found.source]) if found.source in _PLACES else found.source
-    if found.slot not in ("", library_state.MANUAL):
-        where = found.slot
-    rows = [(context.text("library.row_place"), where), *lib_view.rows(found.file, record, verdict, context)]
+    where = context.text(_PLACES[located.source]) if located.source in _PLACES else located.source
+    if located.slot not in ("", library_state.MANUAL):
+        where = located.slot
+    rows = [(context.text("library.row_place"), where), *lib_view.rows(located.file, record, verdict, context)]
     rows += [(context.text("library.row_lacks"), lack["message"]) for lack in lacking]
 
     def view(console: Console) -> None:

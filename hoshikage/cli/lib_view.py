@@ -49,7 +49,7 @@ def data(
 
 def rows(file: Path, record: staging.InstallRecord | None, verdict: CheckReport, context: CommandContext) -> Rows:
     shown = data(file, record, verdict, context)
-    found = [
+    result = [
         ("file", str(file)),
         ("release", shown["release"]),
         ("origin", record.origin if record else context.text("library.by_hand")),
@@ -57,11 +57,11 @@ def rows(file: Path, record: staging.InstallRecord | None, verdict: CheckReport,
         *(("devices", device(one)) for one in shown["devices"]),
         *([("cards", shown["cards"])] if shown["cards"] else []),
     ]
-    found.append(("size", size(shown["size_bytes"])))
+    result.append(("size", size(shown["size_bytes"])))
     if verdict.model_layout:
-        found.append(("layouts", f"{verdict.model_layout}, {verdict.context_layout}"))
-    found.append(("verdict", judged(verdict, context)))
-    return [(context.text(f"library.row_{name}"), value) for name, value in found]
+        result.append(("layouts", f"{verdict.model_layout}, {verdict.context_layout}"))
+    result.append(("verdict", judged(verdict, context)))
+    return [(context.text(f"library.row_{name}"), value) for name, value in result]
 
 
 def judged(verdict: CheckReport, context: CommandContext) -> str:
@@ -73,9 +73,9 @@ def device(shown: dict[str, Any]) -> str:
     return f"{shown['name']} ({shown['kind']}): {shown['description']}{memory}"
 
 
-def lacks(found: Sequence[Lack], context: CommandContext) -> list[dict[str, str]]:
+def lacks(lacking: Sequence[Lack], context: CommandContext) -> list[dict[str, str]]:
     """What the set's files lack, each with its words."""
-    return [{"key": lack.key, "message": context.text(lack.key, **lack.details)} for lack in found]
+    return [{"key": lack.key, "message": context.text(lack.key, **lack.details)} for lack in lacking]
 
 
 def draw(console: Console, shown: Rows) -> None:

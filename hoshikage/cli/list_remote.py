@@ -10,7 +10,7 @@ from hoshikage.cli.result import CommandResult, one_line
 from hoshikage.dispatch.headroom import available_memory
 from hoshikage.errors import UsageError
 from hoshikage.hub.address import Address
-from hoshikage.hub.choice import Variant, choose, contents
+from hoshikage.hub.choice import ModelVariant, choose, contents
 from hoshikage.hub.sources import source
 from hoshikage.settings import cache_dir
 
@@ -59,15 +59,15 @@ def list_remote(text: str, context: CommandContext) -> CommandResult:
     return CommandResult(data=data, view=view)
 
 
-def _usual(found: Any, where: str) -> Variant | None:
+def _usual(contents: Any, where: str) -> ModelVariant | None:
     """What `pull` takes where nobody says which."""
     try:
-        return choose(found, where, None, None).variant
+        return choose(contents, where, None, None).variant
     except UsageError:
         return None
 
 
-def _row(variant: Variant, available: int, *, is_usual: bool) -> dict[str, Any]:
+def _row(variant: ModelVariant, available: int, *, is_usual: bool) -> dict[str, Any]:
     return {
         "quant": variant.quant,
         "size_bytes": variant.size,

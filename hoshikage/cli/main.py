@@ -70,8 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = environ.get("LOG_LEVEL", "").lower() == "debug"
     try:
         flags, rest = _common_options(list(sys.argv[1:] if argv is None else argv), language)
-        if (given := flags.get(LANGUAGE_VARIABLE, "").lower()) in LANGUAGES:
-            language = language_of({LANGUAGE_VARIABLE: given})
+        if (flag := flags.get(LANGUAGE_VARIABLE, "").lower()) in LANGUAGES:
+            language = language_of({LANGUAGE_VARIABLE: flag})
         loaded = _settings(flags, environ)
         if isinstance(loaded, LoadedSettings):
             language, debug = loaded.settings.lang, loaded.settings.log_level == "debug"

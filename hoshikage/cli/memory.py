@@ -139,8 +139,8 @@ def _told(count: int, context: CommandContext) -> CommandResult:
 def _done(
     method: str, path: str, locally: Does, context: CommandContext, body: dict[str, Any] | None = None, **query: str
 ) -> dict[str, Any]:
-    asked = urlencode({name: value for name, value in query.items() if value})
-    answer = Server.of(context).own(method, f"/v1/memory{path}{'?' if asked else ''}{asked}", body=body)
+    text = urlencode({name: value for name, value in query.items() if value})
+    answer = Server.of(context).own(method, f"/v1/memory{path}{'?' if text else ''}{text}", body=body)
     if answer is not None:
         result: dict[str, Any] = answer[0]
         return result

@@ -30,8 +30,8 @@ def _projector(options: OwnOptions, context: CommandContext) -> list[str]:
         return []
     header = gguf.require_projector(Path(options.mmproj))
     kinds = [("cli.add_images", gguf.reads_images(header)), ("cli.add_audio", gguf.reads_audio(header))]
-    told = ", ".join(context.text(key) for key, has in kinds if has)
-    return [context.text("cli.add_reads", file=Path(options.mmproj).name, kinds=told)]
+    senses = ", ".join(context.text(key) for key, has in kinds if has)
+    return [context.text("cli.add_reads", file=Path(options.mmproj).name, kinds=senses)]
 
 
 def can_chat(header: GgufHeader, options: OwnOptions, template_fault: str | None) -> bool:

@@ -97,8 +97,8 @@ def _list(registry: Registry, context: CommandContext) -> CommandResult:
     return CommandResult(data={"file": str(registry.personas_file), "personas": rows, "problems": problems}, view=view)
 
 
-def _data(found: ModelSpec | Persona) -> dict[str, Any]:
-    persona = found if isinstance(found, Persona) else found.persona
+def _data(entry: ModelSpec | Persona) -> dict[str, Any]:
+    persona = entry if isinstance(entry, Persona) else entry.persona
     assert persona is not None
     return {
         "name": persona.name,
@@ -106,7 +106,7 @@ def _data(found: ModelSpec | Persona) -> dict[str, Any]:
         "system": persona.system,
         "options": persona.sampling.given(),
         "created": persona.created,
-        "state": "missing" if isinstance(found, Persona) else "usable",
+        "state": "missing" if isinstance(entry, Persona) else "usable",
     }
 
 

@@ -38,10 +38,10 @@ def register(commands: Commands) -> None:
 
 def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     address = Address.of(args.address)
-    given = None if args.label is None else checked_label(args.label)
+    own_label = None if args.label is None else checked_label(args.label)
     origin = source(address, cache_dir() / "models", context.environ)
     wanted = pull.find(address, origin)
-    label = given or checked_label(pull.label_for(address, wanted))
+    label = own_label or checked_label(pull.label_for(address, wanted))
     plan = {
         "where": origin.where,
         "label": label,

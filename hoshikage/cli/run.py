@@ -94,7 +94,7 @@ def _fields(args: argparse.Namespace) -> dict[str, Any]:
     if args.tokens is not None:
         fields["max_tokens"] = _number("--tokens", args.tokens, MAX_TOKENS)
     if args.seed is not None:
-        fields["seed"] = _number("--seed", args.seed, 2**32 - 1, least=0)
+        fields["seed"] = _number("--seed", args.seed, 2**32 - 1, minimum=0)
     if args.temperature is not None:
         fields["temperature"] = _temperature(args.temperature)
     if args.json_schema is not None:
@@ -103,9 +103,9 @@ def _fields(args: argparse.Namespace) -> dict[str, Any]:
     return fields
 
 
-def _number(name: str, value: str, most: int, *, least: int = 1) -> int:
-    if not (value.isascii() and value.isdecimal() and least <= int(value) <= most):
-        raise UsageError("cli.wrong_choice", name=name, value=value, allowed=f"{least} … {most}")
+def _number(name: str, value: str, maximum: int, *, minimum: int = 1) -> int:
+    if not (value.isascii() and value.isdecimal() and minimum <= int(value) <= maximum):
+        raise UsageError("cli.wrong_choice", name=name, value=value, allowed=f"{minimum} … {maximum}")
     return int(value)
 
 

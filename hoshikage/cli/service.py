@@ -63,7 +63,7 @@ def _manager(platform: str, context: CommandContext) -> Manager:
 
 def _install(manager: Manager, context: CommandContext, *, socket: bool, force: bool) -> CommandResult:
     address = units.listen_address(context.settings.host, context.settings.port) if socket else ""
-    program = units.Program(Path(sys.executable), settings.config_dir(), _environment(context))
+    program = units.ServiceProgram(Path(sys.executable), settings.config_dir(), _environment(context))
     require_start(program, context.environ)
     report = manager.install(program, listen=address, force=force)
     notes = [*_notes(program, report, context)]
@@ -105,7 +105,7 @@ def _environment(context: CommandContext) -> tuple[tuple[str, str], ...]:
     return tuple(kept.items())
 
 
-def _notes(program: units.Program, report: Report, context: CommandContext) -> list[str]:
+def _notes(program: units.ServiceProgram, report: Report, context: CommandContext) -> list[str]:
     """What the person should know about the settings that the service will have."""
     config = settings.config_dir() / ".env"
     carried = [f"{name}={value}" for name, value in program.environment if name not in report.lost]
@@ -177,9 +177,9 @@ def _status(manager: Manager, context: CommandContext) -> CommandResult:
 
 def _server(status: Status, context: CommandContext) -> Server:
     """The service's server, which may have been installed with another address than this command's settings."""
-    told = urlsplit(status.url)
-    if told.hostname and told.port:
-        return Server.at(told.hostname, told.port, context)
+    address = urlsplit(status.url)
+    if address.hostname and address.port:
+        return Server.at(address.hostname, address.port, context)
     return Server.of(context)
 
 

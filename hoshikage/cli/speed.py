@@ -75,13 +75,13 @@ class _Served:
             "timings": True,
         }
         answer = self._server.answer("/v1/chat/completions", body)
-        usage, told = answer["usage"], answer["timings"]
+        usage, its_timings = answer["usage"], answer["timings"]
         timings = Timings(
-            prompt_ms=told["prompt_ms"],
-            first_token_ms=told["first_token_ms"],
-            decode_ms=told["predicted_ms"],
-            drafted=told.get("draft_n", 0),
-            accepted=told.get("draft_n_accepted", 0),
+            prompt_ms=its_timings["prompt_ms"],
+            first_token_ms=its_timings["first_token_ms"],
+            decode_ms=its_timings["predicted_ms"],
+            drafted=its_timings.get("draft_n", 0),
+            accepted=its_timings.get("draft_n_accepted", 0),
         )
         return Measured(usage["prompt_tokens"], usage["completion_tokens"], timings)
 

@@ -15,8 +15,8 @@ from hoshikage.cli.context import CommandContext
 from hoshikage.cli.format import size
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
-from hoshikage.cli.tune_choice import Figures, same_answer, shown
-from hoshikage.cli.tune_run import Measured, measure
+from hoshikage.cli.tune_choice import TuneFigures, same_answer, shown
+from hoshikage.cli.tune_run import TuneMeasured, measure
 from hoshikage.dispatch.libraries import InstalledLibraries
 from hoshikage.dispatch.tuned import machine
 from hoshikage.dispatch.wanted import wanted_load
@@ -118,7 +118,7 @@ def _tuned(spec: ModelSpec, choice: SelectedLibrary, values: Mapping[str, Any]) 
 def _data(
     spec: ModelSpec,
     choice: SelectedLibrary,
-    measured: Measured,
+    measured: TuneMeasured,
     allowed: frozenset[str],
     context: CommandContext,
     *,
@@ -145,7 +145,7 @@ def _data(
     }
 
 
-def _show(console: Console, data: dict[str, Any], measured: Measured, context: CommandContext) -> None:
+def _show(console: Console, data: dict[str, Any], measured: TuneMeasured, context: CommandContext) -> None:
     from rich.table import Table
 
     base, chosen = measured.base, measured.chosen
@@ -155,7 +155,7 @@ def _show(console: Console, data: dict[str, Any], measured: Measured, context: C
         words = context.text(f"tune.col_{name}", n=measured.n_sequences)
         table.add_column(words, justify="left" if name == "answer" else "right")
 
-    def row(words: str, figures: Figures | None, error: str = "", style: str = "") -> None:
+    def row(words: str, figures: TuneFigures | None, error: str = "", style: str = "") -> None:
         if figures is None:
             table.add_row(words, context.text("tune.cannot" if error else "tune.not_reached"), style="dim")
             return

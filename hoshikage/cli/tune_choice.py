@@ -22,7 +22,7 @@ THREADS: Final = "threads"
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class TuneFigures:
     """The best of one setting's rounds; tokens a second."""
 
     generation: float
@@ -44,7 +44,7 @@ class Trial:
     """One setting in place of what there is. `changed`: the fields of LoadParams that differ."""
 
     changed: Mapping[str, Any]
-    figures: Figures | None = None
+    figures: TuneFigures | None = None
     error: str = ""
     """The key of why it cannot be; empty where it can, or was not reached."""
 
@@ -65,7 +65,7 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class TuneChoice:
     """The fields of LoadParams that are better otherwise, by axis."""
 
     by_axis: Mapping[str, Mapping[str, Any]]
@@ -76,34 +76,34 @@ class Chosen:
         return {name: value for values in self.by_axis.values() for name, value in values.items()}
 
 
-def same_answer(one: Figures, other: Figures) -> bool:
+def same_answer(one: TuneFigures, other: TuneFigures) -> bool:
     """Compares them as far as both went."""
     return all(a == b for a, b in zip(one.answer, other.answer, strict=False))
 
 
-def answer_s(figures: Figures, n_parallel: int) -> float:
+def answer_s(figures: TuneFigures, n_parallel: int) -> float:
     """Seconds of an answer, or of so many at once."""
     if n_parallel > 1 and figures.together:
         return ANSWER * n_parallel / figures.together
     return ANSWER / figures.generation
 
 
-def prompt_s(figures: Figures) -> float:
+def prompt_s(figures: TuneFigures) -> float:
     return PROMPT / figures.prompt
 
 
-def use_s(figures: Figures, n_parallel: int) -> float:
+def use_s(figures: TuneFigures, n_parallel: int) -> float:
     """Seconds of a whole use."""
     return figures.load_s + prompt_s(figures) + answer_s(figures, n_parallel)
 
 
-def choose(base: Figures, trials: Sequence[Trial], n_parallel: int, *, kv: bool) -> Chosen:
+def choose(base: TuneFigures, trials: Sequence[Trial], n_parallel: int, *, kv: bool) -> TuneChoice:
     """The best of each axis, each for itself. Only with `kv` may it be a type of the KV memory, and one that changes
     answers."""
     by_axis: dict[str, Mapping[str, Any]] = {}
     reasons: list[Reason] = []
     if base.rounds < FEWEST_ROUNDS:
-        return Chosen({}, (Reason("tune.why_few"),))
+        return TuneChoice({}, (Reason("tune.why_few"),))
     for axis in dict.fromkeys(trial.axis for trial in trials):
         of_axis = [trial for trial in trials if trial.axis == axis]
         if axis == THREADS:
@@ -115,12 +115,12 @@ def choose(base: Figures, trials: Sequence[Trial], n_parallel: int, *, kv: bool)
         reasons += why
     if not by_axis:
         reasons.append(Reason("tune.why_nothing", {"percent": round((GAIN - 1) * 100)}))
-    return Chosen(by_axis, tuple(reasons))
+    return TuneChoice(by_axis, tuple(reasons))
 
 
 def confirmed(
-    chosen: Chosen, base: Figures, together: Figures | None, n_parallel: int, gains: Mapping[str, float]
-) -> Chosen:
+    chosen: TuneChoice, base: TuneFigures, together: TuneFigures | None, n_parallel: int, gains: Mapping[str, float]
+) -> TuneChoice:
     """The choice, where all of it together is better than the best of it alone; else that one. `together` is measured
     with all of it, None where that could not be; `gains` are those of each axis."""
     if together is not None and use_s(base, n_parallel) / use_s(together, n_parallel) >= max(gains.values()) / GAIN:
@@ -128,10 +128,10 @@ def confirmed(
     axis = max(gains, key=lambda name: gains[name])
     values = chosen.by_axis[axis]
     reason = Reason("tune.why_alone", {"setting": shown(values)})
-    return Chosen({axis: values}, (*chosen.reasons, reason))
+    return TuneChoice({axis: values}, (*chosen.reasons, reason))
 
 
-def gains_of(chosen: Chosen, base: Figures, trials: Sequence[Trial], n_parallel: int) -> dict[str, float]:
+def gains_of(chosen: TuneChoice, base: TuneFigures, trials: Sequence[Trial], n_parallel: int) -> dict[str, float]:
     """How many times quicker a use is with the choice of each axis alone."""
     result: dict[str, float] = {}
     for axis, values in chosen.by_axis.items():
@@ -157,7 +157,7 @@ def _covers(axis: str, changed: Mapping[str, Any], values: Mapping[str, Any]) ->
     return changed["n_threads"] in values.values() if axis == THREADS else dict(changed) == dict(values)
 
 
-def _measured(trials: Sequence[Trial]) -> list[tuple[Trial, Figures]]:
+def _measured(trials: Sequence[Trial]) -> list[tuple[Trial, TuneFigures]]:
     """Those that were measured often enough."""
     return [
         (trial, trial.figures)
@@ -166,7 +166,7 @@ def _measured(trials: Sequence[Trial]) -> list[tuple[Trial, Figures]]:
     ]
 
 
-def gain_of(axis: str, figures: Figures, base: Figures, n_parallel: int) -> float:
+def gain_of(axis: str, figures: TuneFigures, base: TuneFigures, n_parallel: int) -> float:
     """How many times quicker a use is, by what the axis can change."""
     if axis == "n_ubatch":
         figures = replace(base, prompt=figures.prompt)
@@ -175,11 +175,11 @@ def gain_of(axis: str, figures: Figures, base: Figures, n_parallel: int) -> floa
     return use_s(base, n_parallel) / use_s(figures, n_parallel)
 
 
-def _needed(base: Figures) -> float:
+def _needed(base: TuneFigures) -> float:
     return max(GAIN, base.noise)
 
 
-def _threads(base: Figures, trials: Sequence[Trial], n_parallel: int) -> tuple[dict[str, Any], list[Reason]]:
+def _threads(base: TuneFigures, trials: Sequence[Trial], n_parallel: int) -> tuple[dict[str, Any], list[Reason]]:
     """Answers and prompts each have a number of their own."""
     same = {
         int(trial.changed["n_threads"]): figures for trial, figures in _measured(trials) if same_answer(figures, base)
@@ -187,7 +187,7 @@ def _threads(base: Figures, trials: Sequence[Trial], n_parallel: int) -> tuple[d
     values: dict[str, Any] = {}
     reasons: list[Reason] = []
 
-    def take(name: str, part: str, seconds: Callable[[Figures], float], now: int) -> None:
+    def take(name: str, part: str, seconds: Callable[[TuneFigures], float], now: int) -> None:
         number = min(same, key=lambda one: seconds(same[one]), default=now)
         if number == now or seconds(base) / seconds(same[number]) < _needed(base):
             return
@@ -205,7 +205,9 @@ def _threads(base: Figures, trials: Sequence[Trial], n_parallel: int) -> tuple[d
     return values, reasons
 
 
-def _one(base: Figures, trials: Sequence[Trial], n_parallel: int, *, kv: bool) -> tuple[dict[str, Any], list[Reason]]:
+def _one(
+    base: TuneFigures, trials: Sequence[Trial], n_parallel: int, *, kv: bool
+) -> tuple[dict[str, Any], list[Reason]]:
     """The best of an axis, with what would be better and may not be."""
     reasons: list[Reason] = []
     gains = [(gain_of(trial.axis, figures, base, n_parallel), trial, figures) for trial, figures in _measured(trials)]

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from hoshikage.cli.tune_choice import Chosen, Figures, Reason, Trial, choose, confirmed, gains_of
+from hoshikage.cli.tune_choice import Reason, Trial, TuneChoice, TuneFigures, choose, confirmed, gains_of
 from hoshikage.cores import is_busy, physical_cores
 from hoshikage.dispatch import making
 from hoshikage.errors import ModelLoadFailed
@@ -34,14 +34,14 @@ KV_TYPES: Final = (("q8_0", "q8_0"), ("q4_0", "q4_0"))
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class TuneMeasured:
     """All that was measured, and what follows."""
 
-    base: Figures
+    base: TuneFigures
     trials: tuple[Trial, ...]
-    together: Figures | None
+    together: TuneFigures | None
     """With all that was chosen, where that is more than one thing."""
-    chosen: Chosen
+    chosen: TuneChoice
     n_sequences: int
     seconds: float
     busy: bool
@@ -74,7 +74,7 @@ def measure(
     *,
     kv: bool,
     tell: Callable[[str], None] = lambda _step: None,
-) -> Measured:
+) -> TuneMeasured:
     """`free` is what may be chosen; `tell` hears the name of each step. Raises ModelLoadFailed."""
     begun = time.monotonic()
     n_sequences = params.n_parallel if params.n_parallel > 1 else SEVERAL
@@ -110,7 +110,7 @@ def measure(
     if busy:
         chosen = replace(chosen, reasons=(*chosen.reasons, Reason("tune.why_busy")))
     seconds = time.monotonic() - begun
-    return Measured(base.figures, tuple(trials), together, chosen, n_sequences, seconds, busy)
+    return TuneMeasured(base.figures, tuple(trials), together, chosen, n_sequences, seconds, busy)
 
 
 class _Process:
@@ -136,39 +136,39 @@ class _Process:
         ended = child.run(child.command(PROGRAM, seconds), seconds, json.dumps(wanted).encode())
         figures: dict[int, dict[str, Any]] = {}
         for line in ended.output.splitlines():
-            told = _read(line)
-            if "trial" in told:
-                figures[told["trial"]] = told
-            elif "error" in told:
-                raise ModelLoadFailed.of(str(told["error"]), told.get("details") or {})
+            event = _read(line)
+            if "trial" in event:
+                figures[event["trial"]] = event
+            elif "error" in event:
+                raise ModelLoadFailed.of(str(event["error"]), event.get("details") or {})
         if not figures and ended.status is not None:
             reason = " / ".join(line for line in ended.log[-3:] if line) or str(ended.status)
             raise ModelLoadFailed("tune.ended", reason=reason)
-        self._n_prompt = next((told["n_prompt"] for told in figures.values()), 0)
+        self._n_prompt = next((event["n_prompt"] for event in figures.values()), 0)
         return [_trial(changed, figures.get(number)) for number, changed in enumerate(trials)]
 
 
 def _read(line: str) -> dict[str, Any]:
     """A line that the end of its process cut is none."""
     try:
-        told = json.loads(line)
+        event = json.loads(line)
     except ValueError:
         return {}
-    return told if isinstance(told, dict) else {}
+    return event if isinstance(event, dict) else {}
 
 
-def _trial(changed: Mapping[str, Any], told: dict[str, Any] | None) -> Trial:
-    if told is None or not told["generation"] or told["error"]:
-        return Trial(changed, None, told["error"] if told is not None else "")
+def _trial(changed: Mapping[str, Any], event: dict[str, Any] | None) -> Trial:
+    if event is None or not event["generation"] or event["error"]:
+        return Trial(changed, None, event["error"] if event is not None else "")
     names = ("load_s", "resident_bytes", "vram_bytes", "n_threads")
-    figures = Figures(
-        generation=max(told["generation"]),
-        together=max(told["together"], default=None),
-        prompt=max(told["prompt"]),
-        rounds=len(told["generation"]),
-        noise=max(_noise(told["generation"]), _noise(told["prompt"])),
-        answer=tuple(told["answer"]),
-        **{name: told[name] for name in names},
+    figures = TuneFigures(
+        generation=max(event["generation"]),
+        together=max(event["together"], default=None),
+        prompt=max(event["prompt"]),
+        rounds=len(event["generation"]),
+        noise=max(_noise(event["generation"]), _noise(event["prompt"])),
+        answer=tuple(event["answer"]),
+        **{name: event[name] for name in names},
     )
     return Trial(changed, figures)
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from hoshikage.cluster.plan import Plan
+from hoshikage.cluster.plan import ClusterPlan
 
 HEAD: Final = "node:__internal_head__"
 """Ray's name for the head node, which its control and by default its proxy are on: a gateway elsewhere would add the
@@ -21,10 +21,10 @@ def app(args: Mapping[str, str]) -> Any:
 
     Names in small letters are those of `Plan`; names in capitals are settings of the servers, such as N_CTX.
     """
-    return build(Plan.of(args))
+    return build(ClusterPlan.of(args))
 
 
-def build(plan: Plan, *more: Any) -> Any:
+def build(plan: ClusterPlan, *more: Any) -> Any:
     """`more` goes to each server's actor."""
     from hoshikage.cluster.gateway import Gateway
     from hoshikage.cluster.replica import Replica

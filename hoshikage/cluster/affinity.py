@@ -54,7 +54,7 @@ def _pieces(body: Mapping[str, Any]) -> Iterator[bytes]:
         yield json.dumps([shared, turn] if number == 0 else turn, sort_keys=True).encode()
 
 
-class Kept(Generic[Place]):
+class KeptBeginnings(Generic[Place]):
     """Beginning -> the place that has it; what was not used for the longest time is forgotten first."""
 
     def __init__(self, max_kept: int = MAX_KEPT) -> None:

@@ -106,8 +106,8 @@ def _lost(headers: list[tuple[str, str]], path: str, message: str) -> bytes:
     if not kind.startswith("text/event-stream"):
         return b""
     if path.rstrip("/").endswith("/messages"):
-        told = {"type": "error", "error": {"type": "overloaded_error", "message": message}}
-        return b"event: error\ndata: " + json.dumps(told).encode() + b"\n\n"
+        body = {"type": "error", "error": {"type": "overloaded_error", "message": message}}
+        return b"event: error\ndata: " + json.dumps(body).encode() + b"\n\n"
     if path.rstrip("/").endswith("/responses"):
         return b"event: error\ndata: " + json.dumps({"type": "error", **error}).encode() + b"\n\n"
     return b"data: " + json.dumps({"error": error}).encode() + b"\n\n"

@@ -8,7 +8,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ClusterPlan:
     """The cluster's own settings; all others go to the servers."""
 
     min_replicas: int = 0
@@ -33,19 +33,19 @@ class Plan:
     """Variable -> value, for the servers."""
 
     @classmethod
-    def of(cls, args: Mapping[str, Any]) -> Plan:
+    def of(cls, args: Mapping[str, Any]) -> ClusterPlan:
         """Raises ValueError for an unknown name or a value that cannot be."""
         kinds: dict[str, Any] = {row.name: type(row.default) for row in fields(cls) if row.name != "settings"}
-        given: dict[str, Any] = {}
+        values: dict[str, Any] = {}
         settings = {}
         for name, value in args.items():
             if name.isupper():
                 settings[name] = str(value)
             elif name in kinds:
-                given[name] = kinds[name](value)
+                values[name] = kinds[name](value)
             else:
                 raise ValueError(f"{name}: one of {', '.join(kinds)}, or a setting in capitals")
-        plan = cls(**given, settings=settings)
+        plan = cls(**values, settings=settings)
         if not (0 <= plan.min_replicas <= plan.max_replicas and plan.max_replicas and plan.concurrency > 0):
             raise ValueError(f"min_replicas={plan.min_replicas}, max_replicas={plan.max_replicas}")
         return plan

@@ -75,8 +75,10 @@ class Replica:
             async with self._connected().request(
                 method, url, headers=passed, data=body or None, allow_redirects=False
             ) as answer:
-                given = [(name, value) for name, value in answer.headers.items() if name.lower() not in NOT_PASSED_ON]
-                yield answer.status, given
+                passed_on = [
+                    (name, value) for name, value in answer.headers.items() if name.lower() not in NOT_PASSED_ON
+                ]
+                yield answer.status, passed_on
                 async for piece in answer.content.iter_any():
                     yield piece
         except (aiohttp.ClientError, asyncio.TimeoutError) as error:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ray.serve.request_router import MultiplexMixin, PendingRequest, ReplicaID, RequestRouter, RunningReplica
 
-from hoshikage.cluster.affinity import Kept
+from hoshikage.cluster.affinity import KeptBeginnings
 
 
 class PrefixRouter(MultiplexMixin, RequestRouter):
@@ -17,7 +17,7 @@ class PrefixRouter(MultiplexMixin, RequestRouter):
 
     def initialize_state(self, **kwargs: Any) -> None:
         del kwargs
-        self._kept: Kept[ReplicaID] = Kept()
+        self._kept: KeptBeginnings[ReplicaID] = KeptBeginnings()
 
     async def choose_replicas(
         self, candidate_replicas: list[RunningReplica], pending_request: PendingRequest | None = None

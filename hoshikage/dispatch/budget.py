@@ -38,7 +38,7 @@ class Need(Frozen, frozen=True):
     vram: int
 
 
-class Lack(Frozen, frozen=True):
+class MemoryShortage(Frozen, frozen=True):
     """Bytes: what a load needs and what there is, of the one kind of memory that is short."""
 
     needed: int
@@ -134,7 +134,7 @@ class Budget:
             self._waiters.discard(waiter)
         return waiter.done()
 
-    def _lack(self, tenant: Tenant, need: Need, params: LoadParams) -> Lack | None:
+    def _lack(self, tenant: Tenant, need: Need, params: LoadParams) -> MemoryShortage | None:
         """None where it fits, where it would be alone, and where the system does not tell."""
         others = [one for one in self._tenants if one is not tenant and one.holds]
         free = self._memory()
@@ -143,11 +143,11 @@ class Budget:
         claimed = sum(max(0, one.claim - self._taken(one.lifecycle.snapshot().pid or 0)) for one in others)
         needs_vram = params.n_gpu_layers != AUTO_LAYERS and any(_sees_gpu(one.lifecycle) for one in others)
         if needs_vram and 0 < (vram := self._vram()) < need.vram:
-            return Lack(need.vram, vram)
+            return MemoryShortage(need.vram, vram)
         ram = need.ram - need.vram if needs_vram else need.ram
-        return Lack(ram, max(0, free - claimed)) if ram > free - claimed else None
+        return MemoryShortage(ram, max(0, free - claimed)) if ram > free - claimed else None
 
-    def _refusal(self, tenant: Tenant, wanted: WantedLoad, lack: Lack) -> Unavailable:
+    def _refusal(self, tenant: Tenant, wanted: WantedLoad, lack: MemoryShortage) -> Unavailable:
         loaded = [one.lifecycle.snapshot().label or "" for one in self._tenants if one is not tenant and one.holds]
         return Unavailable(
             "dispatch.no_room",

@@ -20,7 +20,7 @@ from typing import Final, Literal, TypeVar
 
 from hoshikage.dispatch import copy_worth
 from hoshikage.dispatch.copy_worth import DiskFacts, Verdict, verdict
-from hoshikage.dispatch.ramdisk import CopyCancelled, Held, Notice, RamDisk
+from hoshikage.dispatch.ramdisk import CopyCancelled, HeldCopy, Notice, RamDisk
 from hoshikage.frozen import Frozen
 from hoshikage.messages import Language, text
 
@@ -110,7 +110,7 @@ class Copier:
         """Those of them that a later load found gone from it."""
 
     @property
-    def held(self) -> Held | None:
+    def held(self) -> HeldCopy | None:
         return self._ramdisk.held
 
     def status(self) -> CopyStatus:
@@ -138,11 +138,11 @@ class Copier:
         self._wish = None
         if self._job is not None and self._job.file != file:
             self._give_up(self._job)
-        notice, found = await asyncio.to_thread(self._look, file)
+        notice, place = await asyncio.to_thread(self._look, file)
         self._tell(notice)
         if self._ramdisk.has_leaving:
             self._clearing = asyncio.create_task(_in_thread(self._ramdisk.clear_away))
-        return found
+        return place
 
     def loaded(self, file: Path) -> None:
         """The model is loaded; where it came from the disk, a copy of it may be worth making."""

@@ -108,16 +108,16 @@ def file_system(file: Path, mounts: Path = MOUNTS) -> str:
         path = file.resolve()
     except OSError:
         return ""
-    found = (0, "")
+    result = (0, "")
     for line in lines:
         before, _, after = line.partition(" - ")
         fields, kinds = before.split(), after.split()
         if len(fields) < 5 or not kinds:
             continue
         mount = Path(_unescaped(fields[4]))
-        if path.is_relative_to(mount) and len(mount.parts) >= found[0]:  # a later mount hides an earlier one
-            found = (len(mount.parts), kinds[0])
-    return found[1]
+        if path.is_relative_to(mount) and len(mount.parts) >= result[0]:  # a later mount hides an earlier one
+            result = (len(mount.parts), kinds[0])
+    return result[1]
 
 
 def read_rate(file: Path, may_go_on: Callable[[], bool]) -> float | None:

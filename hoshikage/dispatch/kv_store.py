@@ -19,7 +19,7 @@ from hoshikage import kv_file, wire
 from hoshikage.dispatch.headroom import available_memory
 from hoshikage.dispatch.kv_files import FolderFiles, MemoryFiles, StateFiles, StoredFile, TemporaryFiles
 from hoshikage.dispatch.kv_key import key_of
-from hoshikage.kv_file import Damaged, Header
+from hoshikage.kv_file import DamagedState, Header
 from hoshikage.params import LoadParams
 
 if TYPE_CHECKING:
@@ -74,9 +74,9 @@ class KvStore:
         if not self.lasts:
             self._open = False
 
-    def in_background(self, does: Callable[..., None], *given: Any) -> None:
+    def in_background(self, does: Callable[..., None], *args: Any) -> None:
         """Calls one of the store's own in a thread. Whoever asks for a shelf, or closes the store, waits for it."""
-        task = asyncio.create_task(asyncio.to_thread(does, *given))
+        task = asyncio.create_task(asyncio.to_thread(does, *args))
         self._pending.add(task)
         task.add_done_callback(self._pending.discard)
 
@@ -194,7 +194,7 @@ def header_of(path: str) -> Header | None:
     """What a file says of itself; None where it is damaged, or gone."""
     try:
         return kv_file.read_header(path)
-    except (Damaged, OSError):
+    except (DamagedState, OSError):
         return None
 
 

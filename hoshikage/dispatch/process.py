@@ -84,8 +84,8 @@ class ProcessHost(asyncio.SubprocessProtocol):
         return self._process.get_pid() if self._process is not None else 0
 
     async def start(self) -> None:
-        given = [str(self._library), str(self._log_level), str(os.getpid())]
-        arguments = launch_command("hoshikage.runner.main", *given, *([str(self._layouts)] if self._layouts else []))
+        args = [str(self._library), str(self._log_level), str(os.getpid())]
+        arguments = launch_command("hoshikage.runner.main", *args, *([str(self._layouts)] if self._layouts else []))
         environ = passed_on(os.environ)
         if folders := pip_folders.searched(os.environ):
             environ[pip_folders.VARIABLE] = folders

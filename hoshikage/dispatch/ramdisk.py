@@ -63,7 +63,7 @@ class Released(Frozen, frozen=True):
     notice: Notice | None
 
 
-class Held(Frozen, frozen=True):
+class HeldCopy(Frozen, frozen=True):
     """The copy in use, for /v1/status."""
 
     source: Path
@@ -110,12 +110,12 @@ class RamDisk:
         self._busy = threading.Lock()
         """Held for moments, taken after the other."""
         self._entry: FolderEntry | None = None
-        self._held: Held | None = None
+        self._held: HeldCopy | None = None
         self._leaving: list[FolderEntry] = []
         """Copies that nobody uses any more, held against everybody until they are removed."""
 
     @property
-    def held(self) -> Held | None:
+    def held(self) -> HeldCopy | None:
         """The copy that this server holds in memory, if any. Never waits."""
         return self._held
 
@@ -233,7 +233,7 @@ class RamDisk:
         except BaseException:
             entry.close()
             raise
-        self._entry, self._held = entry, Held(sources.file, sources.size)
+        self._entry, self._held = entry, HeldCopy(sources.file, sources.size)
         ms = (time.monotonic() - began) * 1000
         details: dict[str, Detail] = {"file": str(path), "mib": sources.size / 2**20, "ms": ms}
         return Placed(path, True, Notice(logging.INFO, key, details))

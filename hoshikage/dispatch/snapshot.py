@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hoshikage.dispatch.copier import CopyStatus
 from hoshikage.dispatch.memory import Footprint
 from hoshikage.dispatch.model_state import ModelState
-from hoshikage.dispatch.ramdisk import Held
+from hoshikage.dispatch.ramdisk import HeldCopy
 from hoshikage.frozen import Frozen
 from hoshikage.infos import LibraryInfo, ModelInfo
 
@@ -33,7 +33,7 @@ class Snapshot(Frozen, frozen=True):
     """Of the runner; 0 where the system does not tell."""
     returned: Footprint | None
     """What the end of the last runner gave back to the system."""
-    in_memory: Held | None
+    in_memory: HeldCopy | None
     copy: CopyStatus
     """How it stands with the copy in memory."""
     loads: int

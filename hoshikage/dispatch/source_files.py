@@ -29,9 +29,9 @@ class SourceFile(Frozen, frozen=True):
     def size(self) -> int:
         return self.identity[2]
 
-    def check_unchanged(self, found: os.stat_result) -> None:
+    def check_unchanged(self, status: os.stat_result) -> None:
         """Raises Doubt where the file is not what it was."""
-        if _identity(found) != self.identity:
+        if _identity(status) != self.identity:
             raise Doubt("dispatch.ramdisk_changed", file=str(self.file))
 
 
@@ -76,5 +76,5 @@ def _source(file: Path, copy: str) -> SourceFile:
     return SourceFile(file, _identity(result), copy)
 
 
-def _identity(found: os.stat_result) -> tuple[int, int, int, int, int]:
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+def _identity(status: os.stat_result) -> tuple[int, int, int, int, int]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns

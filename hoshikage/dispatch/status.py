@@ -14,7 +14,7 @@ from hoshikage.dispatch.crashes import Crashes
 from hoshikage.dispatch.memory import Footprint, MemoryInUse
 from hoshikage.dispatch.model_state import ModelState
 from hoshikage.dispatch.pool import Kind, Pool, Pools
-from hoshikage.dispatch.ramdisk import Held
+from hoshikage.dispatch.ramdisk import HeldCopy
 from hoshikage.dispatch.snapshot import Snapshot
 from hoshikage.dispatch.totals import Totals
 from hoshikage.frozen import Frozen
@@ -88,7 +88,7 @@ class DispatcherStatus(Frozen, frozen=True):
     ahead: int | None = None
     """Process id of the runner that was started ahead."""
     runners: tuple[RunnerStatus, ...] = ()
-    in_memory: Held | None = None
+    in_memory: HeldCopy | None = None
     copy: CopyStatus = field(default_factory=CopyStatus)
     unload_in: float | None = None
     release_in: float | None = None
@@ -236,11 +236,11 @@ def _model(model: ModelInfo, language: Language) -> dict[str, Any]:
     return shown
 
 
-def _fallback(found: Fallback) -> dict[str, Any]:
+def _fallback(fallback: Fallback) -> dict[str, Any]:
     return {
-        "failed": {"slot": found.slot, "release": found.release, "file": found.file},
-        "key": found.key,
-        "details": found.details,
-        "at": found.at,
-        "in_use": found.to_release,
+        "failed": {"slot": fallback.slot, "release": fallback.release, "file": fallback.file},
+        "key": fallback.key,
+        "details": fallback.details,
+        "at": fallback.at,
+        "in_use": fallback.to_release,
     }

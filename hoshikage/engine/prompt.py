@@ -89,7 +89,7 @@ def prepare(
     if shifts and isinstance(request.prompt, ChatPrompt) and request.prompt.before:
         cut = max(0, min(len(request.prompt.before), len(opened.tokens) - room)) if not opened.shifted else 0
     tokens = opened.tokens[cut:]
-    given = len(tokens)
+    count = len(tokens)
     wants_bos = vocab.add_bos and not isinstance(request.prompt, TokenPrompt)
     if wants_bos and tokens[:1] != [vocab.bos]:
         tokens.insert(0, vocab.bos)
@@ -115,7 +115,7 @@ def prepare(
         held=_limit(request.thoughts if request.calls is None else request.calls.thoughts, opened.tail, vocab)
         if request.grammar or request.calls
         else None,
-        echo=_shown(request.prompt, tokens[-given:] if given else [], vocab) if request.echo else None,
+        echo=_shown(request.prompt, tokens[-count:] if count else [], vocab) if request.echo else None,
         spans=None if album is None else album.spans(tokens),
     )
 
@@ -252,9 +252,9 @@ def _infill(prompt: InfillPrompt, vocab: Vocab) -> list[int]:
     return [*tokens, fim["pre"], *plain(prompt.prefix), fim["suf"], *plain(prompt.suffix), fim["mid"]]
 
 
-def _shown(prompt: object, given: list[int], vocab: Vocab) -> tuple[bytes, ...]:
+def _shown(prompt: object, tokens: list[int], vocab: Vocab) -> tuple[bytes, ...]:
     """What each of the given tokens stands for; joined, they are the prompt's text."""
-    pieces = [vocab.shown(token) if token >= 0 else b"" for token in given]
+    pieces = [vocab.shown(token) if token >= 0 else b"" for token in tokens]
     if isinstance(prompt, TextPrompt) and b"".join(pieces) == b" " + prompt.text.encode():
         pieces[0] = pieces[0][1:]  # the space that SentencePiece puts in front
     return tuple(pieces)

@@ -6,7 +6,7 @@ from hoshikage.engine.kv_sequence import KvSequence
 from hoshikage.engine.sequence_pool import SequencePool
 from hoshikage.engine.stored_sequences import StoredSequences
 from hoshikage.errors import InvalidRequest, NotSupported
-from hoshikage.kv_file import Damaged
+from hoshikage.kv_file import DamagedState
 from hoshikage.params import SlotTask
 
 
@@ -40,7 +40,7 @@ def _restore(task: SlotTask, sequence: KvSequence, pool: SequencePool, stored: S
     row = stored.opened(task.path)
     try:
         restored = row is not None and stored.restore(row, sequence, pool, row.header.scope)
-    except (Damaged, OSError):
+    except (DamagedState, OSError):
         restored = False
     if row is None or not restored:
         raise InvalidRequest("engine.slot_file", param="filename")

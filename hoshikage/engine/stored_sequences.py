@@ -15,7 +15,7 @@ import numpy as np
 from hoshikage import kv_file, wire
 from hoshikage.engine.kv_sequence import KvSequence
 from hoshikage.engine.sequence_pool import SequencePool, common_prefix
-from hoshikage.kv_file import Damaged, Header
+from hoshikage.kv_file import DamagedState, Header
 from hoshikage.llama.context import Context
 from hoshikage.llama.state import SequenceStates
 
@@ -62,7 +62,7 @@ class StoredSequences:
             return
         try:
             taken_back = self.restore(row, pool.least, pool, scope)
-        except (Damaged, OSError):
+        except (DamagedState, OSError):
             self._emit(wire.StateLost(row.path))
             taken_back = False
         if not taken_back:
@@ -87,7 +87,7 @@ class StoredSequences:
         """A file that was saved for what is loaded now; None where it is no such file."""
         try:
             header = kv_file.read_header(path)
-        except (Damaged, OSError):
+        except (DamagedState, OSError):
             return None
         return StoredSequence(path, header, kv_file.unpacked(header.tokens)) if header.key == self._key else None
 
@@ -143,7 +143,7 @@ class StoredSequences:
             header = kv_file.read_header(path)
         except FileNotFoundError:
             return None
-        except (Damaged, OSError):
+        except (DamagedState, OSError):
             header = None
         if header is None or header.key != self._key:
             self._emit(wire.StateLost(path))

@@ -153,20 +153,20 @@ class Tasks:
             raise InvalidRequest("engine.no_embedder", param="model")
         if task.dimensions is not None and task.dimensions > self._model.n_embd:
             raise InvalidRequest("engine.dimensions", param="dimensions", maximum=self._model.n_embd)
-        for number, given in enumerate(task.inputs):
+        for number, text in enumerate(task.inputs):
             place = f"input[{number}]" if len(task.inputs) > 1 else "input"
-            tokens = _whole(vocab, given) if isinstance(given, str) else mixed(given, vocab, place)
-            if not tokens and isinstance(given, str) and task.cut:
+            tokens = _whole(vocab, text) if isinstance(text, str) else mixed(text, vocab, place)
+            if not tokens and isinstance(text, str) and task.cut:
                 tokens = [vocab.bos if vocab.bos != NO_TOKEN else 0]  # some texts of a batch may be empty
             yield _measured(_cut(tokens, embedder.longest, vocab) if task.cut else tokens, embedder, place)
 
 
-def _cut(tokens: list[int], most: int, vocab: Vocab) -> list[int]:
+def _cut(tokens: list[int], maximum: int, vocab: Vocab) -> list[int]:
     """The tokens without those in the way at the end; what the model wants behind a text stays there."""
-    if len(tokens) <= most:
+    if len(tokens) <= maximum:
         return tokens
     ends = tokens[-1:] if tokens[-1] in (vocab.eos, vocab.sep) else []
-    return tokens[: most - len(ends)] + ends
+    return tokens[: maximum - len(ends)] + ends
 
 
 def _whole(vocab: Vocab, text: str) -> list[int]:

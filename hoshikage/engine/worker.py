@@ -341,10 +341,10 @@ class _Loaded:
             )
         )
         try:
-            told = tuple(token for token in prompt.tokens if token >= 0) if request.return_prompt else ()
+            shown = tuple(token for token in prompt.tokens if token >= 0) if request.return_prompt else ()
             n_tokens, dropped = len(prompt.tokens), factory.dropped
             self._emit(
-                wire.Started(job.job, n_tokens, prompt.repairs, prompt.shifted, prompt.tail, told, dropped, prompt.cut)
+                wire.Started(job.job, n_tokens, prompt.repairs, prompt.shifted, prompt.tail, shown, dropped, prompt.cut)
             )
         except BaseException:
             session.close()

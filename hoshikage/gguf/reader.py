@@ -102,10 +102,10 @@ def _read(path: Path) -> tuple[GgufHeader, list[Tensor], int]:
 
 def _opened(path: Path) -> BinaryIO:
     try:
-        found = path.stat()
-        if stat.S_ISDIR(found.st_mode):
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
             raise GgufInvalid("model.file_is_folder", file=str(path))
-        if not stat.S_ISREG(found.st_mode):
+        if not stat.S_ISREG(status.st_mode):
             raise GgufInvalid("model.file_not_regular", file=str(path))
         return path.open("rb", buffering=0)
     except FileNotFoundError:

@@ -35,8 +35,8 @@ def is_admin(request: web.Request) -> bool:
 
 def is_preflight(request: web.Request) -> bool:
     """Whether a browser asks, before a page's request, if that would be allowed."""
-    asked = "Access-Control-Request-Method" in request.headers
-    return request.method == "OPTIONS" and asked and _origin(request) is not None
+    has_method = "Access-Control-Request-Method" in request.headers
+    return request.method == "OPTIONS" and has_method and _origin(request) is not None
 
 
 def is_foreign(request: web.Request) -> bool:

@@ -41,7 +41,7 @@ class RemoteFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Variant:
+class ModelVariant:
     """One model of a repository in one quantisation: its files in order."""
 
     quant: str
@@ -59,7 +59,7 @@ class Variant:
 class Contents:
     """What a repository has for us."""
 
-    variants: tuple[Variant, ...]
+    variants: tuple[ModelVariant, ...]
     projectors: tuple[RemoteFile, ...]
     drafts: tuple[RemoteFile, ...]
 
@@ -68,7 +68,7 @@ class Contents:
 class Wanted:
     """What is to be fetched."""
 
-    variant: Variant
+    variant: ModelVariant
     projector: RemoteFile | None
     draft: RemoteFile | None
 
@@ -97,15 +97,15 @@ def contents(files: Iterable[RemoteFile]) -> Contents:
     return Contents(tuple(variants), tuple(projectors), tuple(drafts))
 
 
-def choose(found: Contents, where: str, quant: str | None, file: str | None) -> Wanted:
+def choose(contents: Contents, where: str, quant: str | None, file: str | None) -> Wanted:
     """The variant that was named, else the usual one, with what belongs beside it. Raises UsageError."""
-    if not found.variants:
+    if not contents.variants:
         raise UsageError("pull.no_gguf", where=where)
-    variant = _named_file(found, where, file) if file is not None else _chosen(found, where, quant)
+    variant = _named_file(contents, where, file) if file is not None else _chosen(contents, where, quant)
     if variant.missing:
         raise UsageError("pull.parts_missing", where=where, names=", ".join(variant.missing[:MAX_NAMED]))
-    drafts = [one for one in found.drafts if one.size < variant.size]
-    return Wanted(variant, _preferred(found.projectors, PROJECTORS), _preferred(drafts, PREFERRED))
+    drafts = [one for one in contents.drafts if one.size < variant.size]
+    return Wanted(variant, _preferred(contents.projectors, PROJECTORS), _preferred(drafts, PREFERRED))
 
 
 def quant_of(file: RemoteFile) -> str:
@@ -117,37 +117,37 @@ def quant_of(file: RemoteFile) -> str:
     return file.name.removesuffix(".gguf") if split is None else split.stem
 
 
-def _variant(quant: str, files: Sequence[RemoteFile]) -> Variant:
+def _variant(quant: str, files: Sequence[RemoteFile]) -> ModelVariant:
     split = SplitName.of(files[0].name)
     if split is None:
-        return Variant(quant, tuple(files))
+        return ModelVariant(quant, tuple(files))
     here = {file.name: file for file in files}
-    return Variant(
+    return ModelVariant(
         quant,
         tuple(here[name] for name in split.all() if name in here),
         tuple(name for name in split.all() if name not in here),
     )
 
 
-def _named_file(found: Contents, where: str, path: str) -> Variant:
-    for variant in found.variants:
+def _named_file(contents: Contents, where: str, path: str) -> ModelVariant:
+    for variant in contents.variants:
         if any(file.path == path for file in variant.files):
             return variant
     raise UsageError("pull.file_unknown", where=where, file=path)
 
 
-def _chosen(found: Contents, where: str, quant: str | None) -> Variant:
-    known = ", ".join(dict.fromkeys(one.quant for one in found.variants[:MAX_NAMED]))
+def _chosen(contents: Contents, where: str, quant: str | None) -> ModelVariant:
+    known = ", ".join(dict.fromkeys(one.quant for one in contents.variants[:MAX_NAMED]))
     if quant is not None:
         wanted = quant.upper()
-        named = [one for one in found.variants if one.quant == wanted or one.files[0].name == quant]
-        named = named or [one for one in found.variants if one.quant.removeprefix("UD-") == wanted]
+        named = [one for one in contents.variants if one.quant == wanted or one.files[0].name == quant]
+        named = named or [one for one in contents.variants if one.quant.removeprefix("UD-") == wanted]
         if not named:
             raise UsageError("pull.quant_unknown", where=where, quant=quant, known=known)
     else:
         ranks = {name: rank for rank, name in enumerate(PREFERRED)}
-        best = min(ranks.get(one.quant, len(ranks)) for one in found.variants)
-        named = [one for one in found.variants if ranks.get(one.quant, len(ranks)) == best]
+        best = min(ranks.get(one.quant, len(ranks)) for one in contents.variants)
+        named = [one for one in contents.variants if ranks.get(one.quant, len(ranks)) == best]
     if len(named) > 1:  # several models in one repository
         names = ", ".join(one.files[0].path for one in named[:MAX_NAMED])
         raise UsageError("pull.several", where=where, names=names)

@@ -14,8 +14,8 @@ from hoshikage import gguf
 from hoshikage.errors import GgufInvalid
 from hoshikage.gguf import GgufHeader
 from hoshikage.hub.address import Address
-from hoshikage.hub.choice import RemoteFile, Variant, Wanted, choose, contents
-from hoshikage.hub.sources import Placed, Source
+from hoshikage.hub.choice import ModelVariant, RemoteFile, Wanted, choose, contents
+from hoshikage.hub.sources import ModelSource, PlacedFile
 from hoshikage.hub.transfer import Transfer, present, require_space
 
 SUFFIX: Final = re.compile(r"[-_.]?gguf$", re.IGNORECASE)
@@ -28,7 +28,7 @@ class Brought:
 
     file: Path
     header: GgufHeader
-    variant: Variant
+    variant: ModelVariant
     projector: Path | None
     draft: Path | None
     """A draft model whose vocabulary fits."""
@@ -40,18 +40,18 @@ class Brought:
         return {name: str(file) for name, file in beside.items() if file is not None}
 
 
-def find(address: Address, source: Source) -> Wanted:
+def find(address: Address, source: ModelSource) -> Wanted:
     """What would be fetched. Raises HoshikageError."""
     return choose(contents(source.files()), source.where, address.quant, address.file)
 
 
-def bring(wanted: Wanted, source: Source, transfer: Transfer, on_start: Callable[[int], None]) -> Brought:
+def bring(wanted: Wanted, source: ModelSource, transfer: Transfer, on_start: Callable[[int], None]) -> Brought:
     """Fetches what is missing and looks at all of it. `on_start` is told the bytes. Raises HoshikageError.
 
     A file that turns out to be no model is removed: another try fetches it anew.
     """
     placed = [(file, source.place(file)) for file in wanted.files]
-    todo = [(file, where) for file, where in placed if isinstance(where, Placed)]
+    todo = [(file, where) for file, where in placed if isinstance(where, PlacedFile)]
     on_start(sum(file.size for file in wanted.files))
     if todo:
         missing = sum(max(0, (where.remote.size or 0) - present(where.target)) for _, where in todo)

@@ -30,14 +30,14 @@ LOCAL: Final = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class PlacedFile:
     """A file that is to be fetched, and where it goes."""
 
     remote: Remote
     target: Path
 
 
-class Source(Protocol):
+class ModelSource(Protocol):
     """One repository, or one file."""
 
     where: str
@@ -46,14 +46,14 @@ class Source(Protocol):
     def files(self) -> list[RemoteFile]:
         """All its files. Raises HoshikageError."""
 
-    def place(self, file: RemoteFile) -> Placed | Path:
+    def place(self, file: RemoteFile) -> PlacedFile | Path:
         """What has to be fetched; or the file itself where it is here already. Raises HoshikageError."""
 
-    def finish(self, file: RemoteFile, placed: Placed) -> Path:
+    def finish(self, file: RemoteFile, placed: PlacedFile) -> Path:
         """Where the fetched file is to be used from."""
 
 
-def source(address: Address, folder: Path, environ: Mapping[str, str]) -> Source:
+def source(address: Address, folder: Path, environ: Mapping[str, str]) -> ModelSource:
     """`folder` keeps what comes from elsewhere than the hub. Raises UsageError."""
     if address.kind == "huggingface":
         return HuggingFace(address, environ)
@@ -92,7 +92,7 @@ class HuggingFace:
             for one in info.siblings or ()
         ]
 
-    def place(self, file: RemoteFile) -> Placed | Path:
+    def place(self, file: RemoteFile) -> PlacedFile | Path:
         kept = self._hub.try_to_load_from_cache(self.where, file.path, cache_dir=self._cache, revision=self._revision)
         if isinstance(kept, str):
             return Path(kept)
@@ -106,9 +106,9 @@ class HuggingFace:
         sha256 = file.sha256 or (about.etag if SHA256.fullmatch(about.etag) else None)
         remote = Remote(url, file.path, headers, file.size or about.size, sha256)
         blobs = self._cache / f"models--{self.where.replace('/', '--')}" / "blobs"
-        return Placed(remote, blobs / about.etag)
+        return PlacedFile(remote, blobs / about.etag)
 
-    def finish(self, file: RemoteFile, placed: Placed) -> Path:
+    def finish(self, file: RemoteFile, placed: PlacedFile) -> Path:
         """The client finds the bytes in its cache, and gives them their name there."""
         del placed
         return Path(
@@ -204,15 +204,15 @@ class ModelScope:
         except (LookupError, TypeError, ValueError):
             raise Unavailable("pull.unreadable", where=self.where) from None
 
-    def place(self, file: RemoteFile) -> Placed | Path:
+    def place(self, file: RemoteFile) -> PlacedFile | Path:
         target = self._folder / _inside(file.path)
         if target.exists() and target.stat().st_size == file.size:
             return target
         query = f"Revision={quote(self._revision, safe='')}&FilePath={quote(file.path, safe='')}"
         url = f"{self._base}/api/v1/models/{quote(self.where)}/repo?{query}"
-        return Placed(Remote(url, file.path, self._headers, file.size, file.sha256), target)
+        return PlacedFile(Remote(url, file.path, self._headers, file.size, file.sha256), target)
 
-    def finish(self, file: RemoteFile, placed: Placed) -> Path:
+    def finish(self, file: RemoteFile, placed: PlacedFile) -> Path:
         del file
         return placed.target
 
@@ -237,19 +237,21 @@ class PlainUrl:
         names = (name,) if split is None else split.all()
         result = []
         for one in names:
-            told = head(Remote(url.replace(name, one), one))
-            result.append(RemoteFile(one, told.size or 0, self._address.sha256 if split is None else None))
+            answer = head(Remote(url.replace(name, one), one))
+            result.append(RemoteFile(one, answer.size or 0, self._address.sha256 if split is None else None))
         return result
 
-    def place(self, file: RemoteFile) -> Placed | Path:
+    def place(self, file: RemoteFile) -> PlacedFile | Path:
         target = self._folder / file.name
         url = self._address.where
-        told = head(Remote(url.replace(urlsplit(url).path.rpartition("/")[2], file.name), file.name))
-        if target.exists() and told.size is not None and target.stat().st_size == told.size:
+        answer = head(Remote(url.replace(urlsplit(url).path.rpartition("/")[2], file.name), file.name))
+        if target.exists() and answer.size is not None and target.stat().st_size == answer.size:
             return target
-        return Placed(Remote(told.url, told.name, told.headers, told.size, file.sha256, told.etag), target)
+        return PlacedFile(
+            Remote(answer.url, answer.name, answer.headers, answer.size, file.sha256, answer.etag), target
+        )
 
-    def finish(self, file: RemoteFile, placed: Placed) -> Path:
+    def finish(self, file: RemoteFile, placed: PlacedFile) -> Path:
         del file
         return placed.target
 
@@ -264,8 +266,8 @@ def _inside(path: str) -> Path:
 
 def _hub_cache(environ: Mapping[str, str]) -> Path:
     """Where huggingface-hub keeps files, by the variables that it reads."""
-    if given := environ.get("HF_HUB_CACHE") or environ.get("HUGGINGFACE_HUB_CACHE"):
-        return Path(given).expanduser()
+    if folder := environ.get("HF_HUB_CACHE") or environ.get("HUGGINGFACE_HUB_CACHE"):
+        return Path(folder).expanduser()
     if home := environ.get("HF_HOME"):
         return Path(home).expanduser() / "hub"
     cache = environ.get("XDG_CACHE_HOME")

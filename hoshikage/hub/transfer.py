@@ -234,10 +234,10 @@ def _open(remote: Remote, at: int) -> Any:
 
 
 def _opener() -> urllib.request.OpenerDirector:
-    return urllib.request.build_opener(_Redirects())
+    return urllib.request.build_opener(_GuardedRedirects())
 
 
-class _Redirects(urllib.request.HTTPRedirectHandler):
+class _GuardedRedirects(urllib.request.HTTPRedirectHandler):
     """Follows redirects without showing another host what was meant for the first one, and never away from TLS."""
 
     def redirect_request(
@@ -265,7 +265,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 def _begin(answer: Any, remote: Remote, stream: IO[bytes], at: int) -> int | None:
     """Where the answer's bytes belong, and the whole size as it tells. Raises _Again."""
     length = answer.headers.get("Content-Length")
-    given = int(length) if length and length.isdecimal() else None
+    announced = int(length) if length and length.isdecimal() else None
     if answer.headers.get("Content-Encoding", "identity") != "identity":
         raise Unavailable("pull.encoded", name=remote.name)
     if answer.status == 206:
@@ -276,7 +276,7 @@ def _begin(answer: Any, remote: Remote, stream: IO[bytes], at: int) -> int | Non
         raise _Again(Unavailable("pull.range_wrong", name=remote.name))
     if at:
         _empty(stream)  # the server gives the whole again: it knows no ranges, or the file has changed
-    return given
+    return announced
 
 
 def _range(value: str) -> tuple[int | None, int | None]:

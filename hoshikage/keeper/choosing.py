@@ -32,13 +32,13 @@ LIKE: Final = 0.75
 nothing. Seen from the origin, some models find all sentences alike."""
 
 
-def chosen(asked: Choose, vectors: Matrix) -> list[int]:
+def chosen(ask: Choose, vectors: Matrix) -> list[int]:
     """The places of the chosen sentences, the best first. One row of `vectors` for each sentence."""
-    if not asked.sentences:
+    if not ask.sentences:
         return []
-    if asked.choice == "facts":
-        return _facts(asked.sentences, vectors)
-    return _clusters(vectors, clusters(len(asked.sentences), asked))
+    if ask.choice == "facts":
+        return _facts(ask.sentences, vectors)
+    return _clusters(vectors, clusters(len(ask.sentences), ask))
 
 
 def prepare() -> None:
@@ -46,8 +46,8 @@ def prepare() -> None:
     _clusters(np.eye(2, dtype=np.float32), 1)
 
 
-def clusters(count: int, asked: Choose) -> int:
-    return min(max(asked.least, min(asked.most, count // asked.divisor)), count)
+def clusters(count: int, ask: Choose) -> int:
+    return min(max(ask.least, min(ask.most, count // ask.divisor)), count)
 
 
 def _clusters(vectors: Matrix, k: int) -> list[int]:

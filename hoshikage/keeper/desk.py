@@ -31,7 +31,7 @@ class Desk:
 
     def reply(self, ask: frames.Ask) -> frames.Reply:
         """Raises HoshikageError, and whatever a library does."""
-        if isinstance(ask, frames.Split):
+        if isinstance(ask, frames.SplitTexts):
             if ask.clusters and self._importing is None:
                 self._importing = threading.Thread(target=_import_clustering, name="import", daemon=True)
                 self._importing.start()
@@ -39,7 +39,7 @@ class Desk:
         if isinstance(ask, frames.Learn):
             self._learn(ask.model, ask.texts, ask.vectors)
             return frames.Done(ask.number, len(ask.texts))
-        if self._importing is not None and isinstance(ask, frames.Choose | frames.Encode | frames.Open):
+        if self._importing is not None and isinstance(ask, frames.Choose | frames.Encode | frames.OpenStore):
             self._importing.join()  # these import, too, and two threads at it may see halves of a package
         if isinstance(ask, frames.Choose):
             return self._choose(ask)
@@ -47,7 +47,7 @@ class Desk:
             return self._encode(ask)
         return self._keep(ask)
 
-    def _split(self, ask: frames.Split) -> frames.Sentences:
+    def _split(self, ask: frames.SplitTexts) -> frames.Sentences:
         from hoshikage.keeper.sentences import sentences_of
 
         pieces = tuple(tuple(sentences_of(text)) for text in ask.texts)
@@ -59,7 +59,7 @@ class Desk:
         for text, vector in zip(texts, vectors, strict=True):
             self._vectors[_key(model, text)] = vector
 
-    def _choose(self, ask: frames.Choose) -> frames.Chosen:
+    def _choose(self, ask: frames.Choose) -> frames.ChosenSentences:
         import numpy as np
 
         from hoshikage.keeper.choosing import chosen
@@ -75,13 +75,15 @@ class Desk:
         result = chosen(ask, vectors)
         while len(self._vectors) > max(MAX_VECTORS, len(rows)):
             self._vectors.popitem(last=False)
-        return frames.Chosen(ask.number, tuple(result))
+        return frames.ChosenSentences(ask.number, tuple(result))
 
-    def _keep(self, ask: frames.Open | frames.Remember | frames.Recall | frames.Browse | frames.Forget) -> frames.Reply:
+    def _keep(
+        self, ask: frames.OpenStore | frames.Remember | frames.Recall | frames.Browse | frames.Forget
+    ) -> frames.Reply:
         """What the store does."""
         from hoshikage.keeper.store import Store
 
-        if isinstance(ask, frames.Open):
+        if isinstance(ask, frames.OpenStore):
             self._store = Store(ask.folder, ask.url)
             return frames.Done(ask.number)
         if self._store is None:

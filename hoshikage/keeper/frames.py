@@ -13,7 +13,7 @@ MAX_FRAME_BYTES: Final = 64 * 1024 * 1024
 Choice = Literal["clusters", "facts"]
 
 
-class Frame(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class KeeperFrame(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Base of all frames; each has a tag of its own, and the number of what it asks or answers."""
 
     number: int
@@ -22,7 +22,7 @@ class Frame(msgspec.Struct, frozen=True, array_like=True, gc=False):
 # Asked by the server.
 
 
-class Split(Frame, frozen=True, tag="split"):
+class SplitTexts(KeeperFrame, frozen=True, tag="split"):
     """Asks for the sentences of texts. Answered by Sentences."""
 
     texts: tuple[str, ...]
@@ -32,7 +32,7 @@ class Split(Frame, frozen=True, tag="split"):
     """Whether they will be clustered: what that needs is imported while their vectors are made."""
 
 
-class Learn(Frame, frozen=True, tag="learn"):
+class Learn(KeeperFrame, frozen=True, tag="learn"):
     """Tells the vectors of sentences. Answered by Done."""
 
     model: str
@@ -48,7 +48,7 @@ class Sentence(msgspec.Struct, frozen=True, array_like=True, gc=False):
     by_user: bool
 
 
-class Choose(Frame, frozen=True, tag="choose"):
+class Choose(KeeperFrame, frozen=True, tag="choose"):
     """Asks which sentences stand for all of them. Answered by Chosen."""
 
     model: str
@@ -61,7 +61,7 @@ class Choose(Frame, frozen=True, tag="choose"):
     """Clusters: one for so many sentences, at least, at most."""
 
 
-class Encode(Frame, frozen=True, tag="encode"):
+class Encode(KeeperFrame, frozen=True, tag="encode"):
     """Asks for vectors by sentence-transformers. Answered by Vectors."""
 
     model: str
@@ -80,14 +80,14 @@ class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
     vector: bytes
 
 
-class Open(Frame, frozen=True, tag="open"):
+class OpenStore(KeeperFrame, frozen=True, tag="open"):
     """Says where the store is: a folder, or the address of a Chroma server. Comes first. Answered by Done."""
 
     folder: str
     url: str = ""
 
 
-class Remember(Frame, frozen=True, tag="remember"):
+class Remember(KeeperFrame, frozen=True, tag="remember"):
     """Keeps records; what is kept already only becomes newer. Answered by Done."""
 
     scope: str
@@ -95,7 +95,7 @@ class Remember(Frame, frozen=True, tag="remember"):
     records: tuple[Record, ...]
 
 
-class Recall(Frame, frozen=True, tag="recall"):
+class Recall(KeeperFrame, frozen=True, tag="recall"):
     """Asks for what is near to a vector. Answered by Entries, the nearest first."""
 
     scope: str
@@ -109,7 +109,7 @@ class Recall(Frame, frozen=True, tag="recall"):
     most: int = 16
 
 
-class Browse(Frame, frozen=True, tag="browse"):
+class Browse(KeeperFrame, frozen=True, tag="browse"):
     """Asks for what is kept, the newest first. Answered by Entries."""
 
     scope: str
@@ -120,7 +120,7 @@ class Browse(Frame, frozen=True, tag="browse"):
     offset: int = 0
 
 
-class Forget(Frame, frozen=True, tag="forget"):
+class Forget(KeeperFrame, frozen=True, tag="forget"):
     """Removes what any of these names from the files. Answered by Done with the number of removed records."""
 
     scope: str
@@ -134,7 +134,7 @@ class Forget(Frame, frozen=True, tag="forget"):
 # Answered by the keeper.
 
 
-class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class MemoryEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A record as it is told."""
 
     id: str
@@ -147,37 +147,37 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Of what was recalled."""
 
 
-class Entries(Frame, frozen=True, tag="entries"):
+class Entries(KeeperFrame, frozen=True, tag="entries"):
     """Records; `total` is how many there are without a limit."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[MemoryEntry, ...]
     total: int
 
 
-class Sentences(Frame, frozen=True, tag="sentences"):
+class Sentences(KeeperFrame, frozen=True, tag="sentences"):
     """The sentences of each text, and those of them whose vectors are not known."""
 
     pieces: tuple[tuple[str, ...], ...]
     unknown: tuple[str, ...]
 
 
-class Chosen(Frame, frozen=True, tag="chosen"):
+class ChosenSentences(KeeperFrame, frozen=True, tag="chosen"):
     """The places of the chosen sentences, the best first."""
 
     order: tuple[int, ...]
 
 
-class Vectors(Frame, frozen=True, tag="vectors"):
+class Vectors(KeeperFrame, frozen=True, tag="vectors"):
     values: tuple[bytes, ...]
 
 
-class Done(Frame, frozen=True, tag="done"):
+class Done(KeeperFrame, frozen=True, tag="done"):
     """It is done, for so many."""
 
     count: int = 0
 
 
-class Refused(Frame, frozen=True, tag="refused"):
+class Refused(KeeperFrame, frozen=True, tag="refused"):
     """It could not be done."""
 
     kind: str
@@ -192,8 +192,8 @@ class Refused(Frame, frozen=True, tag="refused"):
         return by_name(self.kind).of(self.key, self.details)
 
 
-Ask = Split | Learn | Choose | Encode | Open | Remember | Recall | Browse | Forget
-Reply = Sentences | Chosen | Vectors | Entries | Done | Refused
+Ask = SplitTexts | Learn | Choose | Encode | OpenStore | Remember | Recall | Browse | Forget
+Reply = Sentences | ChosenSentences | Vectors | Entries | Done | Refused
 
 _encoder = msgspec.msgpack.Encoder()
 _asks: msgspec.msgpack.Decoder[Ask] = msgspec.msgpack.Decoder(Ask)

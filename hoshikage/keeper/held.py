@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from hoshikage.keeper.nearest import Vector, Vectors
+from hoshikage.keeper.nearest import Vector, VectorIndex
 
 PAGE: Final = 1000
 MAX_HELD: Final = 200_000
@@ -22,7 +22,7 @@ class Holding:
 
     def __init__(self, collection: Any) -> None:
         self._collection = collection
-        self._vectors = Vectors()
+        self._vectors = VectorIndex()
         self._later: list[tuple[Sequence[str], Sequence[Vector], Sequence[Data]]] = []
         """What was kept while the collection was read; it is newer."""
         self._stops = threading.Event()
@@ -47,7 +47,7 @@ class Holding:
         """Tells what is kept from now on."""
         self._later.append((ids, vectors, data))
 
-    def vectors(self) -> Vectors:
+    def vectors(self) -> VectorIndex:
         """All of them; waits until they are read. Raises what reading them did."""
         self._thread.join()
         if self._error is not None:

@@ -28,17 +28,17 @@ def main(arguments: Sequence[str]) -> int:
     if os.name == "posix" and os.getppid() != int(arguments[0]):  # it ended before the line above
         return EXIT_ORPHANED
     memory.blank()  # Chroma's index keeps space for more vectors, and writes to its file whatever stands there
-    asked, told = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    questions, replies = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no frame
-    return answer(asked, told, Desk())
+    return answer(questions, replies, Desk())
 
 
-def answer(asked: BinaryIO, told: BinaryIO, desk: Desk) -> int:
+def answer(questions: BinaryIO, replies: BinaryIO, desk: Desk) -> int:
     """Answers every frame with one."""
-    while len(header := asked.read(frames.HEADER_BYTES)) == frames.HEADER_BYTES:
-        ask = frames.decode_ask(asked.read(frames.body_length(header)))
-        told.write(frames.encode(_reply(ask, desk)))
-        told.flush()
+    while len(header := questions.read(frames.HEADER_BYTES)) == frames.HEADER_BYTES:
+        ask = frames.decode_ask(questions.read(frames.body_length(header)))
+        replies.write(frames.encode(_reply(ask, desk)))
+        replies.flush()
     return 0
 
 

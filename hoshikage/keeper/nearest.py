@@ -13,7 +13,7 @@ Vector = NDArray[np.float32]
 LEAST_ROOM: Final = 256
 
 
-class Vectors:
+class VectorIndex:
     """Rows of length 1, each with its record's id, conversation and time. A row of an id that is known replaces it."""
 
     def __init__(self) -> None:
@@ -40,7 +40,9 @@ class Vectors:
             self._of[place] = self._conversations.setdefault(conversation, len(self._conversations))
             self._times[place] = time
 
-    def nearest(self, vector: Vector, *, but: str, within: float, since: float, most: int) -> list[tuple[str, float]]:
+    def nearest(
+        self, vector: Vector, *, but: str, within: float, since: float, maximum: int
+    ) -> list[tuple[str, float]]:
         """Ids with their cosine distances, the nearest first."""
         count = len(self._ids)
         if count == 0:
@@ -50,8 +52,8 @@ class Vectors:
         allowed = (distances <= within) & (self._times[:count] >= since)
         allowed &= self._of[:count] != self._conversations.get(but, -1)
         places = np.flatnonzero(allowed)
-        if len(places) > most:
-            places = places[np.argpartition(distances[places], most)[:most]]
+        if len(places) > maximum:
+            places = places[np.argpartition(distances[places], maximum)[:maximum]]
         places = places[np.argsort(distances[places], kind="stable")]
         return [(self._ids[place], float(distances[place])) for place in places]
 

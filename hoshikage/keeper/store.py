@@ -23,7 +23,7 @@ import numpy as np
 from hoshikage import durable
 from hoshikage.errors import Unavailable
 from hoshikage.keeper import frames
-from hoshikage.keeper.frames import Entry
+from hoshikage.keeper.frames import MemoryEntry
 from hoshikage.keeper.held import PAGE, Held, Holding
 from hoshikage.keeper.nearest import Vector
 
@@ -62,7 +62,7 @@ class Store:
         self._held.add(collection, ids, vectors, data)
         return len(ids)
 
-    def recall(self, ask: frames.Recall) -> list[Entry]:
+    def recall(self, ask: frames.Recall) -> list[MemoryEntry]:
         """What is near, the nearest first."""
         collection = self._collection(ask.scope, ask.model)
         if collection is None:
@@ -79,7 +79,9 @@ class Store:
         own = len(collection.get(where={"conversation": ask.but}, limit=WIDEST, include=[])["ids"])
         return self._by_index(ask, collection, vector, min(own, WIDEST) + ask.most + SPARE)[0]
 
-    def _by_index(self, ask: frames.Recall, collection: Any, vector: Vector, count: int) -> tuple[list[Entry], bool]:
+    def _by_index(
+        self, ask: frames.Recall, collection: Any, vector: Vector, count: int
+    ) -> tuple[list[MemoryEntry], bool]:
         """What of the `count` nearest may be recalled, and whether words of the conversation at hand are among
         them: these may hide all others."""
         result = collection.query(
@@ -93,19 +95,19 @@ class Store:
         ]
         return near[: ask.most], any(one["conversation"] == ask.but for one in data)
 
-    def _exactly(self, ask: frames.Recall, collection: Any, held: Holding, vector: Vector) -> list[Entry]:
+    def _exactly(self, ask: frames.Recall, collection: Any, held: Holding, vector: Vector) -> list[MemoryEntry]:
         """By every vector that is kept."""
-        near = dict(held.vectors().nearest(vector, but=ask.but, within=ask.within, since=ask.since, most=ask.most))
+        near = dict(held.vectors().nearest(vector, but=ask.but, within=ask.within, since=ask.since, maximum=ask.most))
         if not near:
             return []
-        found = collection.get(ids=list(near), include=["documents", "metadatas"])
+        result = collection.get(ids=list(near), include=["documents", "metadatas"])
         entries = {
             name: _entry(ask.scope, name, text, data, near[name])
-            for name, text, data in zip(found["ids"], found["documents"], found["metadatas"], strict=True)
+            for name, text, data in zip(result["ids"], result["documents"], result["metadatas"], strict=True)
         }
         return [entries[name] for name in near if name in entries]
 
-    def browse(self, ask: frames.Browse) -> tuple[list[Entry], int]:
+    def browse(self, ask: frames.Browse) -> tuple[list[MemoryEntry], int]:
         """The newest first, and how many there are."""
         result = [
             _entry(scope, name, text, data)
@@ -249,5 +251,5 @@ def _records(collection: Any) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
         yield from zip(page["ids"], page["documents"], page["metadatas"], strict=True)
 
 
-def _entry(scope: str, name: str, text: str, data: Mapping[str, Any], distance: float = 0.0) -> Entry:
-    return Entry(name, scope, str(data["role"]), text, float(data["time"]), str(data["conversation"]), distance)
+def _entry(scope: str, name: str, text: str, data: Mapping[str, Any], distance: float = 0.0) -> MemoryEntry:
+    return MemoryEntry(name, scope, str(data["role"]), text, float(data["time"]), str(data["conversation"]), distance)

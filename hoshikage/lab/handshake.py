@@ -117,14 +117,14 @@ def golden_cases(file: Path) -> tuple[GoldenCase, ...]:
 def golden_run(library: Library, model_path: str, cases: tuple[GoldenCase, ...]) -> None:
     """Greedy ids must be exactly the known ones. Raises LibraryUnavailable("library.golden_failed")."""
 
-    def require(check: str, expected: list[int], found: list[int]) -> None:
-        if expected != found:
+    def require(check: str, expected: list[int], actual: list[int]) -> None:
+        if expected != actual:
             raise LibraryUnavailable(
                 "library.golden_failed",
                 file=str(library.path),
                 check=check,
                 expected=str(expected),
-                found=str(found),
+                found=str(actual),
             )
 
     # One thread: several that share too few cores spend seconds waiting for each other, and add no knowledge here.

@@ -129,7 +129,7 @@ def _weighed_zip(archive: Path, stream: IO[bytes], bounds: Limits) -> IO[bytes]:
         return _unsafe(archive, "", "members", bounds.members)
 
     size = archive.stat().st_size + weighed.MAX_HEADERS
-    return cast("IO[bytes]", weighed.Weighed(stream, refuse, allowed=size, most=max(maximum, weighed.MAX_READ)))
+    return cast("IO[bytes]", weighed.Weighed(stream, refuse, allowed=size, maximum=max(maximum, weighed.MAX_READ)))
 
 
 def make_room(folder: Path, needed: int) -> None:
@@ -175,7 +175,7 @@ def _tar_members(archive: Path, bounds: Limits) -> Iterator[_Member]:
 
     with gzip.open(archive) as unpacked:
         stream = weighed.Weighed(
-            cast("IO[bytes]", unpacked), refuse, allowed=weighed.MAX_HEADERS, most=weighed.MAX_READ
+            cast("IO[bytes]", unpacked), refuse, allowed=weighed.MAX_HEADERS, maximum=weighed.MAX_READ
         )
         yield from _walked(archive, stream, bounds)
 

@@ -116,8 +116,8 @@ class Case:
         fallen = library_state.read(self.lib_dir).fallen
         return [fallen_words(fallen, language)] if fallen is not None else []
 
-    def _row(self, slot: store.InstalledLibrary, found: locate.LocatedLibrary | None) -> Row:
-        in_use = found is not None and found.source == "config" and found.slot == slot.name
+    def _row(self, slot: store.InstalledLibrary, located: locate.LocatedLibrary | None) -> Row:
+        in_use = located is not None and located.source == "config" and located.slot == slot.name
         return Row(slot, self._verdict(slot.file) if slot.file else None, in_use, slot.name)
 
     def _verdict(self, file: Path) -> CheckReport | LibraryUnavailable:
@@ -147,15 +147,15 @@ def judged_words(verdict: CheckReport | LibraryUnavailable, language: Language) 
     return text(language, "library.verdict_refused", reason=text(language, verdict.key, **verdict.details))
 
 
-def fallen_words(found: library_state.Fallback, language: Language) -> str:
+def fallen_words(fallback: library_state.Fallback, language: Language) -> str:
     """Why another library than the chosen one is in use."""
-    reason = text(language, found.key, **found.details)
+    reason = text(language, fallback.key, **fallback.details)
     return text(
         language,
         "installed.fallen",
-        release=found.release,
-        file=found.file,
+        release=fallback.release,
+        file=fallback.file,
         reason=reason,
-        former=found.to_release,
-        at=found.at,
+        former=fallback.to_release,
+        at=fallback.at,
     )

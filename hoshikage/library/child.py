@@ -57,13 +57,13 @@ def command(module: str, seconds: float) -> list[str]:
 def run(arguments: Sequence[str], timeout_s: float, stdin: bytes = b"") -> ChildOutcome:
     """Runs a command line, gives it `stdin`, and waits for its end. OSError where it cannot be started."""
     folders = pip_folders.searched(os.environ)
-    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as log:
-        given.write(stdin)
-        given.seek(0)
+    with tempfile.TemporaryFile() as source, tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as log:
+        source.write(stdin)
+        source.seek(0)
         try:
             status: int | None = subprocess.run(
                 arguments,
-                stdin=given,
+                stdin=source,
                 stdout=output,
                 stderr=log,
                 env={**os.environ, **({pip_folders.VARIABLE: folders} if folders else {})},

@@ -61,10 +61,10 @@ class System:
     @cached_property
     def cache(self) -> dict[str, Path]:
         """The dynamic linker's cache, the first entry of a name first; empty where there is none."""
-        found: dict[str, Path] = {}
+        result: dict[str, Path] = {}
         for name, path in linker_cache.listed(self.platform):
-            found.setdefault(name, path)
-        return found
+            result.setdefault(name, path)
+        return result
 
     def folders(self, image: BinaryImage) -> Iterator[Path]:
         """Those of the environment before, those of the system after the file's own."""
@@ -108,13 +108,13 @@ def survey(file: Path, environ: Mapping[str, str], platform: str = sys.platform)
 
 def _needs(path: Path, image: BinaryImage, images: Mapping[Path, BinaryImage], system: System) -> Iterator[Lack]:
     for name in image.needed:
-        found = _resolve(name, path, image, images, system)
-        if found is None:
+        path_of = _resolve(name, path, image, images, system)
+        if path_of is None:
             if _is_looked_for(name, system.platform):
                 yield _missing(name, path, images, system)
             continue
         wanted = image.versions_needed.get(name, ())
-        have = _versions(found) if wanted else ()
+        have = _versions(path_of) if wanted else ()
         lacking = [version for version in wanted if have and version not in have]
         if lacking:
             kin = [version for version in have if version.split("_")[0] == lacking[-1].split("_")[0]]

@@ -35,7 +35,7 @@ def _old(entries: Iterable[Path], is_kind: Callable[[int], bool]) -> Iterator[Pa
     with suppress(OSError):
         for entry in tuple(entries):
             with suppress(OSError):
-                found = entry.lstat()
-                own = not hasattr(os, "getuid") or found.st_uid == os.getuid()
-                if own and is_kind(found.st_mode) and time.time() - found.st_mtime > OLD_S:
+                status = entry.lstat()
+                own = not hasattr(os, "getuid") or status.st_uid == os.getuid()
+                if own and is_kind(status.st_mode) and time.time() - status.st_mtime > OLD_S:
                     yield entry

@@ -19,13 +19,13 @@ MAX_READ: Final = 2 << 20
 class Weighed(io.RawIOBase):
     """Reads `stream`; raises what `refuse` makes where it is read farther than `allowed`, or too much at once."""
 
-    def __init__(self, stream: IO[bytes], refuse: Callable[[], Exception], *, allowed: int, most: int) -> None:
+    def __init__(self, stream: IO[bytes], refuse: Callable[[], Exception], *, allowed: int, maximum: int) -> None:
         super().__init__()
         self.allowed = allowed
         """How far the stream may be read by now."""
         self._stream = stream
         self._refuse = refuse
-        self._most = most
+        self._most = maximum
 
     def readable(self) -> bool:
         return True

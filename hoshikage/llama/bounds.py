@@ -28,10 +28,10 @@ COUNTS: Final = ("minItems", "maxItems", "minProperties", "maxProperties", "minC
 class TooLarge(ValueError):
     """`limit` is its name in this module."""
 
-    def __init__(self, limit: str, most: int) -> None:
+    def __init__(self, limit: str, maximum: int) -> None:
         super().__init__(limit)
         self.limit = limit.lower()
-        self.most = most
+        self.most = maximum
 
 
 def check_text(text: str) -> None:

@@ -166,8 +166,8 @@ class ConstrainedSampler:
 def _by_token(params: SamplingParams, vocab: Vocab) -> dict[int, float]:
     """The biases by token; that of a text is one of each of its tokens."""
     result: dict[int, float] = {}
-    for given, bias in params.logit_bias:
-        for token in [given] if isinstance(given, int) else vocab.tokenize(given, parse_special=False):
+    for key, bias in params.logit_bias:
+        for token in [key] if isinstance(key, int) else vocab.tokenize(key, parse_special=False):
             result[token] = bias
     return result
 

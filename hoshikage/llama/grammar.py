@@ -92,9 +92,9 @@ class Grammars:
             bounds.check_text(grammar.text)
             if grammar.kind == "gbnf":
                 return self._matcher.grammar_from_lark(gbnf.to_lark(grammar.text, f"/{LEAD}/" if led else "")), ()
-            given = json.loads(grammar.text)
-            bounds.check_schema(given)
-            result = json_schema.checked(given, refused, place=grammar.param, strict=grammar.strict)
+            schema = json.loads(grammar.text)
+            bounds.check_schema(schema)
+            result = json_schema.checked(schema, refused, place=grammar.param, strict=grammar.strict)
         except gbnf.Malformed as error:
             raise InvalidRequest(
                 "engine.gbnf_malformed", param=grammar.param, line=error.line, column=error.column, reason=error.reason

@@ -182,8 +182,8 @@ def _excludes(options: Any) -> bool:
     for option in options if isinstance(options, list) else ():
         if not isinstance(option, dict) or not {"const", "enum"} & option.keys():
             return False
-        given = [option["const"]] if "const" in option else option["enum"]
-        values += {json.dumps(one, sort_keys=True) for one in given} if isinstance(given, list) else ()
+        constants = [option["const"]] if "const" in option else option["enum"]
+        values += {json.dumps(one, sort_keys=True) for one in constants} if isinstance(constants, list) else ()
     return bool(values) and len(values) == len(set(values)) and not any(map(_has_number, values))
 
 

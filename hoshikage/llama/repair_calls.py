@@ -103,13 +103,13 @@ def _with_calls_as_text(messages: Messages) -> Messages:
     turns: list[Message] = []
     joined = False
     for message in messages:
-        told = message.role == "tool"
+        is_result = message.role == "tool"
         text = f"<tool_response>\n{message.content or ''}\n</tool_response>"
-        if told and joined:
+        if is_result and joined:
             turns[-1] = replace(turns[-1], content=f"{turns[-1].content}\n{text}")
         else:
-            turns.append(Message("user", text) if told else _as_text(message))
-        joined = told
+            turns.append(Message("user", text) if is_result else _as_text(message))
+        joined = is_result
     return tuple(turns)
 
 

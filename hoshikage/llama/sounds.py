@@ -43,7 +43,7 @@ def sound(data: bytes, rate: int) -> Samples:
 def _seconds(miniaudio: Any, data: bytes) -> float:
     """How long it is, at most."""
     if data.startswith(b"RIFF"):
-        told = miniaudio.wav_get_info(data)
-        return float(min(told.duration, len(data) * SAMPLES_A_BYTE / (told.nchannels * told.sample_rate)))
+        info = miniaudio.wav_get_info(data)
+        return float(min(info.duration, len(data) * SAMPLES_A_BYTE / (info.nchannels * info.sample_rate)))
     read = miniaudio.flac_get_info if data.startswith(b"fLaC") else miniaudio.mp3_get_info
     return float(read(data).duration)

@@ -82,9 +82,9 @@ class TextAssembler:
 class IndentedText(TextAssembler):
     """Also ends before the first line behind a line break that is indented by less than `least` blanks or tabs."""
 
-    def __init__(self, stop: tuple[str, ...], least: int) -> None:
+    def __init__(self, stop: tuple[str, ...], minimum: int) -> None:
         super().__init__(stop)
-        self._least = least
+        self._least = minimum
         self._indent: int | None = None
         """Of the line that begins; None where it goes on, or is the first."""
 

@@ -30,7 +30,7 @@ class Generating(Protocol):
         ...
 
 
-class Embedder:
+class TextEmbedder:
     """By EMBEDDING_MODEL, a registered label, or by SENTENCE_BERT_MODEL in the keeper."""
 
     def __init__(self, settings: Settings, dispatcher: Generating, registry: Registry, keeper: KeeperProcess) -> None:
@@ -57,8 +57,8 @@ class Embedder:
         if not self._label and self._sentence_bert:
             name = self._sentence_bert
             before = prefixes_of(name).of(use)
-            asked = tuple(before + text for text in texts)
-            return list((await self._keeper.ask(lambda n: frames.Encode(n, name, asked), frames.Vectors)).values)
+            prefixed = tuple(before + text for text in texts)
+            return list((await self._keeper.ask(lambda n: frames.Encode(n, name, prefixed), frames.Vectors)).values)
         spec = await self._spec()
         before = (await self._prefixes_of(spec)).of(use)
         result: list[bytes] = []

@@ -20,7 +20,7 @@ from hoshikage.keeper import frames
 from hoshikage.runner.launch import command
 
 logger: Final = logging.getLogger("hoshikage.memory")
-Answered = TypeVar("Answered", bound=frames.Frame)
+Answered = TypeVar("Answered", bound=frames.KeeperFrame)
 KEPT_LINES: Final = 20
 ANSWER_S: Final = 20.0
 """So long may an answer take that somebody waits for, with the start of the process where there is none."""

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from hoshikage.errors import HoshikageError
 from hoshikage.keeper import frames
-from hoshikage.keeper.frames import Entry, Record
+from hoshikage.keeper.frames import MemoryEntry, Record
 from hoshikage.memory.conversation import digest_of
-from hoshikage.memory.embedder import Embedder
+from hoshikage.memory.embedder import TextEmbedder
 from hoshikage.memory.keeper_process import KeeperProcess
 from hoshikage.memory.summary import Count, language_of
 from hoshikage.messages import describe, text
@@ -39,7 +39,7 @@ IDENTITY: Final = 32
 class Recollections:
     """Keeps and recalls within scopes: a scope never sees another's."""
 
-    def __init__(self, settings: Settings, embedder: Embedder, keeper: KeeperProcess) -> None:
+    def __init__(self, settings: Settings, embedder: TextEmbedder, keeper: KeeperProcess) -> None:
         self._settings = settings
         self._embedder = embedder
         self._keeper = keeper
@@ -50,14 +50,14 @@ class Recollections:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def recall(
-        self, scope: str, conversation: str, asked: str, at_hand: Sequence[str], count: Count
-    ) -> list[Entry]:
+        self, scope: str, conversation: str, question: str, at_hand: Sequence[str], count: Count
+    ) -> list[MemoryEntry]:
         """What others of the scope's conversations say that is near, the best first, within MEMORY_TOKENS.
 
         `at_hand`: the texts of the conversation, none of which is told again. Raises HoshikageError.
         """
         model = await self._embedder.name()
-        (vector,) = await self._embedder.embed([asked[:QUERY]], "query")
+        (vector,) = await self._embedder.embed([question[:QUERY]], "query")
         ttl = self._settings.memory_ttl * DAY_S
         since = time.time() - ttl if ttl else 0.0
 
@@ -69,7 +69,7 @@ class Recollections:
         result = await self._keeper.ask(ask, frames.Entries, RECALL_S)
         fresh = [one for one in result.entries if not any(one.text in known for known in at_hand)]
         fresh.sort(key=lambda one: (int(one.distance / LIKE), -one.time))
-        kept: list[Entry] = []
+        kept: list[MemoryEntry] = []
         left = self._settings.memory_tokens
         for one, size in zip(fresh, await count([line(one) for one in fresh]) if fresh else [], strict=True):
             if size + 1 <= left:
@@ -94,7 +94,7 @@ class Recollections:
         await self.opened()
         now = time.time()
         split = await self._keeper.ask(
-            lambda n: frames.Split(n, tuple(said for _, said in turns), model), frames.Sentences
+            lambda n: frames.SplitTexts(n, tuple(said for _, said in turns), model), frames.Sentences
         )
         passages = dict.fromkeys(
             (role, passage)
@@ -120,12 +120,12 @@ class Recollections:
             lambda n: frames.Browse(n, scope, conversation, limit, offset), frames.Entries, LISTING_S
         )
 
-    async def search(self, scope: str, asked: str, most: int) -> Sequence[Entry]:
+    async def search(self, scope: str, question: str, maximum: int) -> Sequence[MemoryEntry]:
         """What is nearest to a text, however far. Raises HoshikageError."""
         model = await self._embedder.name()
-        (vector,) = await self._embedder.embed([asked[:QUERY]], "query")
+        (vector,) = await self._embedder.embed([question[:QUERY]], "query")
         await self.opened()
-        ask = await self._keeper.ask(lambda n: frames.Recall(n, scope, model, vector, most=most), frames.Entries)
+        ask = await self._keeper.ask(lambda n: frames.Recall(n, scope, model, vector, most=maximum), frames.Entries)
         return ask.entries
 
     async def forget(
@@ -147,7 +147,7 @@ class Recollections:
             if self._opened is not None and self._opened == self._keeper.pid:
                 return
             folder, url = str(self._settings.chroma_path), self._settings.chroma_url or ""
-            await self._keeper.ask(lambda n: frames.Open(n, folder, url), frames.Done)
+            await self._keeper.ask(lambda n: frames.OpenStore(n, folder, url), frames.Done)
             self._opened = self._keeper.pid
 
     async def _kept(self, scope: str, conversation: str, turns: Sequence[tuple[str, str]]) -> None:
@@ -171,21 +171,21 @@ def passages_of(pieces: Sequence[str]) -> list[str]:
     return [*result, held] if held else result
 
 
-def line(one: Entry) -> str:
+def line(one: MemoryEntry) -> str:
     """A recollection as the model reads it."""
     language = language_of([one.text])
     who = text(language, "remember.by_user" if one.role == "user" else "remember.by_model")
     return f"({datetime.fromtimestamp(one.time):%Y-%m-%d}) {who} {one.text}"
 
 
-def marked(entries: Sequence[Entry], asked: str) -> str:
+def marked(entries: Sequence[MemoryEntry], question: str) -> str:
     """The recollections in front of what the user asks, in the user's language."""
-    language = language_of([asked])
+    language = language_of([question])
     lines = [text(language, "remember.recalled_begin"), *map(line, entries), text(language, "remember.recalled_end")]
-    return "\n".join([*lines, "", asked])
+    return "\n".join([*lines, "", question])
 
 
-def shown(one: Entry) -> dict[str, Any]:
+def shown(one: MemoryEntry) -> dict[str, Any]:
     """A recollection as programs read it."""
     return {
         "id": one.id,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hoshikage.keeper.frames import Entry
+from hoshikage.keeper.frames import MemoryEntry
 from hoshikage.memory.conversation import digest_of
-from hoshikage.memory.embedder import Embedder, Generating
+from hoshikage.memory.embedder import Generating, TextEmbedder
 from hoshikage.memory.folder_lock import FolderLock
 from hoshikage.memory.keeper_process import KeeperProcess
 from hoshikage.memory.recollection import Recollections, marked
@@ -20,7 +20,7 @@ class Memory:
 
     def __init__(self, settings: Settings, dispatcher: Generating, registry: Registry) -> None:
         self.keeper = KeeperProcess(settings.idle_timeout)
-        self.embedder = Embedder(settings, dispatcher, registry, self.keeper)
+        self.embedder = TextEmbedder(settings, dispatcher, registry, self.keeper)
         self.summaries = Summaries(settings, self.embedder, self.keeper)
         self.recollections = Recollections(settings, self.embedder, self.keeper)
         self._lock = FolderLock(settings.chroma_path)
@@ -37,9 +37,9 @@ class Memory:
         """The name of a conversation that was given none."""
         return digest_of(scope, first)[:16]
 
-    def marked(self, entries: Sequence[Entry], asked: str) -> str:
+    def marked(self, entries: Sequence[MemoryEntry], question: str) -> str:
         """What was recalled in front of what is asked."""
-        return marked(entries, asked)
+        return marked(entries, question)
 
     async def stop(self) -> None:
         """Ends the keeper once what was to be kept is, and gives the folder back."""

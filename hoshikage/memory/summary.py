@@ -17,7 +17,7 @@ from hoshikage.memory.conversation import (
     digest_of,
     written,
 )
-from hoshikage.memory.embedder import Embedder
+from hoshikage.memory.embedder import TextEmbedder
 from hoshikage.memory.keeper_process import KeeperProcess
 from hoshikage.messages import Language, text
 from hoshikage.params import ChatPrompt, Message
@@ -48,7 +48,7 @@ class Condensed:
 class Summaries:
     """Keeps the last digests, so that the same conversation costs nothing the second time."""
 
-    def __init__(self, settings: Settings, embedder: Embedder, keeper: KeeperProcess) -> None:
+    def __init__(self, settings: Settings, embedder: TextEmbedder, keeper: KeeperProcess) -> None:
         self._settings = settings
         self._embedder = embedder
         self._keeper = keeper
@@ -76,7 +76,7 @@ class Summaries:
         messages = conversation.with_digest(old, Message("user", words))
         return Condensed(replace(prompt, messages=messages), turns)
 
-    async def _digest(self, spoken: Sequence[Message], turns: int, most: int, count: _Counted, scope: str) -> str:
+    async def _digest(self, spoken: Sequence[Message], turns: int, maximum: int, count: _Counted, scope: str) -> str:
         """The marked text. The same turns give the same."""
         model = await self._embedder.name()
         settings = self._settings
@@ -84,7 +84,7 @@ class Summaries:
             scope,
             model,
             settings.summary_choice,
-            str((most, turns, settings.cluster_divisor, settings.min_clusters, settings.max_clusters)),
+            str((maximum, turns, settings.cluster_divisor, settings.min_clusters, settings.max_clusters)),
             *(part for turn in spoken for part in (turn.role, turn.content or "")),
         )
         if key in self._digests:
@@ -94,7 +94,7 @@ class Summaries:
         order = await self._chosen(sentences, model)
         sizes = await count.of([sentences[place].text for place in order])
         kept: list[int] = []
-        left = most - MARK_TOKENS
+        left = maximum - MARK_TOKENS
         for place, size in zip(order, sizes, strict=True):
             if size + LINE_TOKENS <= left:
                 kept.append(place)
@@ -109,7 +109,7 @@ class Summaries:
         """Every sentence, once it is known to the keeper; what was said twice counts where it was said last."""
         texts = tuple(turn.content or "" for turn in spoken)
         clusters = self._settings.summary_choice == "clusters"
-        split = await self._keeper.ask(lambda n: frames.Split(n, texts, model, clusters), frames.Sentences)
+        split = await self._keeper.ask(lambda n: frames.SplitTexts(n, texts, model, clusters), frames.Sentences)
         for start in range(0, len(split.unknown), LEARNED_AT_ONCE):
             unknown = split.unknown[start : start + LEARNED_AT_ONCE]
             vectors = tuple(await self._embedder.embed(unknown, "topic"))
@@ -135,7 +135,7 @@ class Summaries:
                 max(settings.min_clusters, settings.max_clusters),
             )
 
-        return (await self._keeper.ask(choose, frames.Chosen)).order
+        return (await self._keeper.ask(choose, frames.ChosenSentences)).order
 
 
 class _Counted:

@@ -19,7 +19,7 @@ M_PERTURB: Final = -6  # malloc.h of glibc
 
 
 @contextlib.contextmanager
-def bounded(most: int = MOST_BYTES) -> Iterator[None]:
+def bounded(maximum: int = MOST_BYTES) -> Iterator[None]:
     """So many bytes more than now; what asks for more is refused by the system (MemoryError). Linux alone.
 
     Nothing is bounded where the process may not be lost: the limit is that of the whole of it.
@@ -31,7 +31,7 @@ def bounded(most: int = MOST_BYTES) -> Iterator[None]:
 
     pages = int(STATM.read_text("ascii").split()[DATA])
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    limit = pages * resource.getpagesize() + most
+    limit = pages * resource.getpagesize() + maximum
     if soft != resource.RLIM_INFINITY and soft < limit:
         yield
         return

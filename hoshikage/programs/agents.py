@@ -9,8 +9,8 @@ import json
 import shlex
 from typing import Any, Final
 
-from hoshikage.programs.connection import Connection, Model, Setup
-from hoshikage.programs.edits import Block, JsonValues, OwnFile
+from hoshikage.programs.connection import ProgramContext, ServedModel, Setup
+from hoshikage.programs.edits import JsonValues, MarkedLines, OwnFile
 
 CODEX_INSTRUCTIONS: Final = (
     "You are a coding agent in the user's repository. Look at files before you change them, make the smallest change "
@@ -20,7 +20,7 @@ CODEX_OUTPUT_SHARE: Final = 8
 """A tool's output may take this part of the context."""
 
 
-def codex(connection: Connection) -> Setup:
+def codex(connection: ProgramContext) -> Setup:
     folder = connection.folder("CODEX_HOME", ".codex")
     catalogue = folder / "hoshikage-models.json"
     model = connection.model
@@ -47,7 +47,7 @@ def codex(connection: Connection) -> Setup:
     )
 
 
-def _codex_model(model: Model, number: int) -> dict[str, Any]:
+def _codex_model(model: ServedModel, number: int) -> dict[str, Any]:
     """As Codex 0.171.0 reads it: a field that it needs and does not find ends it."""
     return {
         "slug": model.id,
@@ -69,7 +69,7 @@ def _codex_model(model: Model, number: int) -> dict[str, Any]:
     }
 
 
-def claude_code(connection: Connection) -> Setup:
+def claude_code(connection: ProgramContext) -> Setup:
     file = connection.folder("CLAUDE_CONFIG_DIR", ".claude") / "hoshikage.json"
     model = connection.model
     environ = {
@@ -84,7 +84,7 @@ def claude_code(connection: Connection) -> Setup:
     return Setup((OwnFile(file, _json({"env": environ})),), (f"claude --settings {shlex.quote(str(file))}",))
 
 
-def opencode(connection: Connection) -> Setup:
+def opencode(connection: ProgramContext) -> Setup:
     folder = connection.folder("XDG_CONFIG_HOME", ".config") / "opencode"
     commented = folder / "opencode.jsonc"
     models = {
@@ -109,22 +109,22 @@ def opencode(connection: Connection) -> Setup:
     return Setup((edit,), (f"opencode -m {shlex.quote('hoshikage/' + connection.model.id)}",))
 
 
-def qwen_code(connection: Connection) -> Setup:
+def qwen_code(connection: ProgramContext) -> Setup:
     lines = (
         f"OPENAI_BASE_URL={connection.url}/v1",
         f"OPENAI_API_KEY={connection.key}",
         f"OPENAI_MODEL={connection.model.id}",
     )
-    return Setup((Block(connection.home / ".qwen" / ".env", lines),), ("qwen --auth-type openai",))
+    return Setup((MarkedLines(connection.home / ".qwen" / ".env", lines),), ("qwen --auth-type openai",))
 
 
-def cline(connection: Connection) -> Setup:
+def cline(connection: ProgramContext) -> Setup:
     model, url = shlex.quote(connection.model.id), shlex.quote(f"{connection.url}/v1")
     command = f"cline auth --provider openai --apikey {connection.key} --modelid {model} --baseurl {url}"
     return Setup(commands=(command, "cline"), notes=("connect.note_cline",))
 
 
-def aider(connection: Connection) -> Setup:
+def aider(connection: ProgramContext) -> Setup:
     settings = connection.home / ".aider.hoshikage.yml"
     metadata = connection.home / ".aider.hoshikage.json"
     lines = {
@@ -150,7 +150,7 @@ def aider(connection: Connection) -> Setup:
     )
 
 
-def copilot(connection: Connection) -> Setup:
+def copilot(connection: ProgramContext) -> Setup:
     variables = {
         "COPILOT_PROVIDER_TYPE": "openai",
         "COPILOT_PROVIDER_BASE_URL": f"{connection.url}/v1",
@@ -160,7 +160,7 @@ def copilot(connection: Connection) -> Setup:
     return Setup(commands=(*_exports(variables), "copilot"))
 
 
-def pi(connection: Connection) -> Setup:
+def pi(connection: ProgramContext) -> Setup:
     models = [
         {
             "id": one.id,
@@ -182,7 +182,7 @@ def pi(connection: Connection) -> Setup:
     return Setup((JsonValues(file, [(("providers", "hoshikage"), provider)]),), (command,))
 
 
-def openai(connection: Connection) -> Setup:
+def openai(connection: ProgramContext) -> Setup:
     return Setup(
         commands=_exports({"OPENAI_BASE_URL": f"{connection.url}/v1", "OPENAI_API_KEY": connection.key}),
         notes=("connect.note_openai",),

@@ -17,7 +17,7 @@ Form = Literal["responses", "messages", "chat", "ollama", "infill"]
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
+class ServedModel:
     """One model as GET /v1/capabilities describes it."""
 
     id: str
@@ -29,7 +29,7 @@ class Model:
     infill: bool
 
     @classmethod
-    def of(cls, value: Mapping[str, Any]) -> Model:
+    def of(cls, value: Mapping[str, Any]) -> ServedModel:
         able = value["capabilities"]
         return cls(
             id=str(value["id"]),
@@ -48,15 +48,15 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
-class Connection:
+class ProgramContext:
     """The server as a program is to see it."""
 
     url: str
     """Without a path or a slash at its end."""
     token: str | None
-    model: Model
+    model: ServedModel
     """The one that is used where the program chooses one."""
-    models: tuple[Model, ...]
+    models: tuple[ServedModel, ...]
     """All that write text, `model` among them."""
     home: Path
     environ: Mapping[str, str]
@@ -69,8 +69,8 @@ class Connection:
 
     def folder(self, variable: str, *default: str) -> Path:
         """The folder that the environment names, else one in the home."""
-        given = self.environ.get(variable)
-        return Path(given) if given else self.home.joinpath(*default)
+        value = self.environ.get(variable)
+        return Path(value) if value else self.home.joinpath(*default)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ import shlex
 from pathlib import Path
 from typing import Final
 
-from hoshikage.programs.connection import Connection, Setup
+from hoshikage.programs.connection import ProgramContext, Setup
 from hoshikage.programs.edits import JsonValues, OwnFile
 
 PRODUCT: Final = "Hoshikage"
 
 
-def continue_(connection: Connection) -> Setup:
+def continue_(connection: ProgramContext) -> Setup:
     file = connection.folder("CONTINUE_GLOBAL_DIR", ".continue") / "hoshikage.yaml"
     lines = [f"name: {PRODUCT}", "version: 1.0.0", "schema: v1", "models:"]
     for one in connection.models:
@@ -38,7 +38,7 @@ def continue_(connection: Connection) -> Setup:
     )
 
 
-def zed(connection: Connection) -> Setup:
+def zed(connection: ProgramContext) -> Setup:
     models = [
         {
             "name": one.id,
@@ -63,7 +63,7 @@ def zed(connection: Connection) -> Setup:
     return Setup((edit,), (f"export HOSHIKAGE_API_KEY={connection.key}", "zed"), ("connect.note_zed",))
 
 
-def vscode(connection: Connection) -> Setup:
+def vscode(connection: ProgramContext) -> Setup:
     models = [
         {
             "id": one.id,
@@ -88,7 +88,7 @@ def vscode(connection: Connection) -> Setup:
     return Setup((JsonValues(file, [((("name", PRODUCT),), group)]),), notes=("connect.note_vscode",))
 
 
-def llama_vscode(connection: Connection) -> Setup:
+def llama_vscode(connection: ProgramContext) -> Setup:
     values = {
         "llama-vscode.endpoint": connection.url,
         "llama-vscode.api_key": connection.token or "",
@@ -97,7 +97,7 @@ def llama_vscode(connection: Connection) -> Setup:
     return Setup((JsonValues(file, [((name,), value) for name, value in values.items()]),))
 
 
-def _code_folder(connection: Connection) -> Path:
+def _code_folder(connection: ProgramContext) -> Path:
     """Where VS Code keeps a user's files."""
     if connection.system == "win32":
         folder = connection.folder("APPDATA", "AppData", "Roaming")
@@ -108,7 +108,7 @@ def _code_folder(connection: Connection) -> Path:
     return folder / "Code" / "User"
 
 
-def llama_vim(connection: Connection) -> Setup:
+def llama_vim(connection: ProgramContext) -> Setup:
     config = {"endpoint_fim": f"{connection.url}/infill", "model_fim": connection.model.id}
     if connection.token:
         config["api_key"] = connection.token
@@ -119,7 +119,7 @@ def llama_vim(connection: Connection) -> Setup:
     return Setup((OwnFile(folder / "plugin" / "hoshikage.vim", text),), ("vim",))
 
 
-def open_webui(connection: Connection) -> Setup:
+def open_webui(connection: ProgramContext) -> Setup:
     variables = {
         "OPENAI_API_BASE_URLS": f"{connection.url}/v1",
         "OPENAI_API_KEYS": connection.key,

@@ -57,7 +57,7 @@ class JsonValues:
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class MarkedLines:
     """Lines between two marks, in a file of `NAME=VALUE` lines."""
 
     file: Path

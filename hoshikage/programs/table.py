@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from hoshikage.programs import agents, editors
-from hoshikage.programs.connection import Connection, Form, Setup
+from hoshikage.programs.connection import Form, ProgramContext, Setup
 
 AGENT_TOKENS: Final = 32_768
 """A coding agent sends 20,000 to 30,000 tokens before it does anything."""
@@ -18,7 +18,7 @@ class Program:
     """One program: how it is told of a server, and in which form it asks."""
 
     title: str
-    setup: Callable[[Connection], Setup]
+    setup: Callable[[ProgramContext], Setup]
     form: Form
     is_agent: bool = False
     """Whether it sends long prompts and needs tools."""

@@ -72,7 +72,7 @@ def sleep(app: web.Application, running: HttpRunner, state: dict[str, Any]) -> N
 
 
 def _exec_sleeper(app: web.Application, running: HttpRunner, state: dict[str, Any]) -> None:
-    state["listening"] = [found for site in running.own_sites for found in site.kept()]
+    state["listening"] = [entry for site in running.own_sites for entry in site.kept()]
     state["connections"] = [(os.dup(one.descriptor), one.kind) for one in running.open]
     scales = {label: [tuple(one) for one in chosen] for label, chosen in app[LORA_SCALES].items()}
     state["kept"] = app[DISPATCHER].kept_state() | {"measures": app[METRICS].kept_state(), "lora_scales": scales}
@@ -110,11 +110,11 @@ async def _state(app: web.Application, notifier: Notifier) -> dict[str, Any]:
 
 async def _pages(app: web.Application) -> dict[str, dict[str, Any]]:
     """Path -> what is answered there: the same as the handlers answer now, but for this process's own memory."""
-    found = await app[DISPATCHER].full_status()
+    full_status = await app[DISPATCHER].full_status()
     sentinel = int(program.SENTINEL)
-    found = replace(found, memory=replace(found.memory, server_bytes=sentinel, available_bytes=0))
-    figures = metrics.of(app[METRICS], found, app[SETTINGS].queue_size, app[DISPATCHER].latencies()).encode()
-    told = {"status": "ok", "state": "sleeping", "version": __version__, **found.to_json(app[SETTINGS].lang)}
+    full_status = replace(full_status, memory=replace(full_status.memory, server_bytes=sentinel, available_bytes=0))
+    figures = metrics.of(app[METRICS], full_status, app[SETTINGS].queue_size, app[DISPATCHER].latencies()).encode()
+    fields = {"status": "ok", "state": "sleeping", "version": __version__, **full_status.to_json(app[SETTINGS].lang)}
     pages: dict[str, dict[str, Any]] = {}
 
     def add(path: str, route: str, needs: str, kind: str, body: bytes, full: bytes | None = None) -> None:
@@ -125,8 +125,8 @@ async def _pages(app: web.Application) -> dict[str, dict[str, Any]]:
         add(path, path, "nothing", JSON, health)
     add("/v1/api/version", "/v1/api/version", "api", JSON, msgspec.json.encode({"version": __version__}))
     add("/metrics", "/metrics", "api", f"Content-Type: {metrics.CONTENT_TYPE}", figures)
-    without = msgspec.json.encode(nameless(told))
-    add("/v1/status", "/v1/status", "api", JSON, without, msgspec.json.encode(told))
+    without = msgspec.json.encode(nameless(fields))
+    add("/v1/status", "/v1/status", "api", JSON, without, msgspec.json.encode(fields))
     for file in await asyncio.to_thread(lambda: sorted(page.STATIC.glob("*.gz"))):
         name = file.name.removesuffix(".gz")
         pages[f"/page/{name}"] = _file(name, str(file), FOR_GOOD if "-" in name else "no-cache", "Accept-Encoding")

@@ -36,15 +36,15 @@ class Woken:
     @classmethod
     def of(cls, environ: MutableMapping[str, str]) -> Woken | None:
         """None for a server that was not asleep. The variable that tells it is taken out: it is true once."""
-        given = environ.pop(program.WOKEN, "")
-        if not given.isdecimal():
+        text = environ.pop(program.WOKEN, "")
+        if not text.isdecimal():
             return None
-        found = program.take(int(given))
+        state = program.take(int(text))
         return cls(
-            tuple((_socket(fd), kind) for fd, kind in found["listening"]),
-            tuple((_socket(fd), kind) for fd, kind in found["connections"]),
-            found["counts"],
-            found["kept"],
+            tuple((_socket(fd), kind) for fd, kind in state["listening"]),
+            tuple((_socket(fd), kind) for fd, kind in state["connections"]),
+            state["counts"],
+            state["kept"],
         )
 
     @property
@@ -90,6 +90,6 @@ def _tell_failure(done: asyncio.Task[None]) -> None:
 
 def _socket(fd: int) -> socket.socket:
     os.set_inheritable(fd, False)
-    found = socket.socket(fileno=fd)
-    found.setblocking(False)
-    return found
+    listener = socket.socket(fileno=fd)
+    listener.setblocking(False)
+    return listener

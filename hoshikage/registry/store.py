@@ -170,7 +170,7 @@ class Registry:
         spec = self.known(name)
         if spec is not None:
             return spec
-        asked, name = name, normal(name)
+        original, name = name, normal(name)
         if not self._is_taken(name) and (alias := self._aliases.entries().get(name)) is not None:
             name = alias.target
         persona = self._personas.entries().get(name)
@@ -178,8 +178,8 @@ class Registry:
             return self._as_persona(persona) or self._refuse_persona(persona)
         result = self._found().get(name)
         if result is None and next(self._names(), None) is None:
-            raise ModelNotFound("http.no_models", param="model", model=asked)
-        return _in_folder(result) if result is not None else _not_found(asked, self._names())
+            raise ModelNotFound("http.no_models", param="model", model=original)
+        return _in_folder(result) if result is not None else _not_found(original, self._names())
 
     def add(self, label: str, file: Path, stop: Iterable[str] = (), options: OwnOptions = NO_OPTIONS) -> bool:
         """Registers `file` under `label`, durably; True where the label existed and was replaced.
@@ -193,8 +193,8 @@ class Registry:
         file = file.absolute()
         entry: dict[str, Any] = {"path": str(file.parent), "model": file.name, "stop": list(dict.fromkeys(stop))}
         entry["created"] = int(time.time())
-        given = options.given()
-        problem = self._parsed(label, {**entry, **given})
+        values = options.given()
+        problem = self._parsed(label, {**entry, **values})
         if isinstance(problem, Issue):
             raise InvalidRequest.of(problem.key, problem.details)
 
@@ -203,8 +203,8 @@ class Registry:
             kept = {}
             if isinstance(old, dict) and all(old.get(name) == entry[name] for name in ("path", "model")):
                 kept = {**old, "stop": entry["stop"]}
-            entries[label] = {**entry, **kept, **given}
-            for name in (name for name, value in given.items() if value == ""):  # taken away
+            entries[label] = {**entry, **kept, **values}
+            for name in (name for name, value in values.items() if value == ""):  # taken away
                 del entries[label][name]
             return known
 
@@ -367,9 +367,9 @@ def _remove(document: RegistryDocument[Any], label: str, absent: str = "http.mod
     document.update(change)
 
 
-def _in_folder(found: FolderModels) -> ModelSpec:
-    options = NO_OPTIONS if found.projector is None else OwnOptions({"mmproj": str(found.projector)})
-    return ModelSpec(found.label, found.file, (), found.created, options, source="folder")
+def _in_folder(folder: FolderModels) -> ModelSpec:
+    options = NO_OPTIONS if folder.projector is None else OwnOptions({"mmproj": str(folder.projector)})
+    return ModelSpec(folder.label, folder.file, (), folder.created, options, source="folder")
 
 
 def _not_found(label: str, known: Iterable[str], key: str = "http.model_not_found") -> NoReturn:

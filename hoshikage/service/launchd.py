@@ -9,7 +9,7 @@ from pathlib import Path
 from hoshikage.errors import UsageError
 from hoshikage.service import units
 from hoshikage.service.manager import Report, Status, is_ours, is_there, require_ours, run, run_all, shown, write
-from hoshikage.service.units import AGENT, Program
+from hoshikage.service.units import AGENT, ServiceProgram
 
 
 class Agent:
@@ -23,7 +23,7 @@ class Agent:
         self.log_file = Path.home() / "Library" / "Logs" / "hoshikage.log"
         self._domain = f"gui/{os.getuid()}"
 
-    def install(self, program: Program, *, listen: str, force: bool) -> Report:
+    def install(self, program: ServiceProgram, *, listen: str, force: bool) -> Report:
         if listen:
             raise UsageError("service.socket_is_systemd")
         require_ours(self.file, force=force)

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from hoshikage import durable
 from hoshikage.errors import InstallFailed, UsageError
-from hoshikage.service.units import MARKER, Program
+from hoshikage.service.units import MARKER, ServiceProgram
 
 COMMAND_S: Final = 120
 """Longer than a unit's start and stop may take together."""
@@ -59,7 +59,7 @@ class Manager(Protocol):
 
     name: str
 
-    def install(self, program: Program, *, listen: str, force: bool) -> Report:
+    def install(self, program: ServiceProgram, *, listen: str, force: bool) -> Report:
         """Writes the service's files and starts it. `listen`: an address to be started by, or empty.
 
         Raises UsageError for files of somebody else and for what this manager cannot do, InstallFailed.
@@ -115,7 +115,7 @@ def shown(command: tuple[str, ...]) -> str:
     return subprocess.list2cmdline(command) if sys.platform == "win32" else shlex.join(command)
 
 
-def require_start(program: Program, environ: Mapping[str, str]) -> None:
+def require_start(program: ServiceProgram, environ: Mapping[str, str]) -> None:
     """Makes the working folder; raises InstallFailed where the server could not be started from there."""
     program.folder.mkdir(parents=True, exist_ok=True)
     command = [str(program.interpreter), "-m", "hoshikage", "--version"]

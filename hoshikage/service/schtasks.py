@@ -10,7 +10,7 @@ from typing import Final
 from hoshikage.errors import UsageError
 from hoshikage.service import units
 from hoshikage.service.manager import Report, Status, is_ours, is_there, require_ours, run, run_all, shown, write
-from hoshikage.service.units import MARKER, Program
+from hoshikage.service.units import MARKER, ServiceProgram
 
 TASK: Final = "Hoshikage"
 FLAGS: Final = {"HOST": "--host", "PORT": "--port", "HOSHIKAGE_LANG": "--lang"}
@@ -28,7 +28,7 @@ class Task:
         self._environ = environ
         self.file = folder / "task.xml"
 
-    def install(self, program: Program, *, listen: str, force: bool) -> Report:
+    def install(self, program: ServiceProgram, *, listen: str, force: bool) -> Report:
         if listen:
             raise UsageError("service.socket_is_systemd")
         lost = tuple(name for name, _ in program.environment if name not in FLAGS)

@@ -21,7 +21,7 @@ from hoshikage.service.manager import (
     shown,
     write,
 )
-from hoshikage.service.units import SERVICE, SOCKET, Program
+from hoshikage.service.units import SERVICE, SOCKET, ServiceProgram
 
 Commands = tuple[tuple[str, ...], ...]
 STATES: Final = {
@@ -47,7 +47,7 @@ class UserUnits:
         self.service = folder / SERVICE
         self.socket = folder / SOCKET
 
-    def install(self, program: Program, *, listen: str, force: bool) -> Report:
+    def install(self, program: ServiceProgram, *, listen: str, force: bool) -> Report:
         require_ours(self.service, self.socket, force=force)
         had_socket = is_there(self.socket)
         manager = self._manager()

@@ -29,7 +29,7 @@ TASK_SPACE: Final = "http://schemas.microsoft.com/windows/2004/02/mit/task"
 
 
 @dataclass(frozen=True, slots=True)
-class Program:
+class ServiceProgram:
     """What a service manager is to start."""
 
     interpreter: Path
@@ -41,7 +41,7 @@ class Program:
     arguments: tuple[str, ...] = ("-m", "hoshikage", "serve")
 
 
-def systemd_service(program: Program, *, on_demand: bool, lock_privileges: bool) -> str:
+def systemd_service(program: ServiceProgram, *, on_demand: bool, lock_privileges: bool) -> str:
     """The user unit. `on_demand`: hoshikage.socket starts it. `lock_privileges`: no program of it gains rights."""
     environment = "".join(f"Environment={_quoted(f'{name}={value}')}\n" for name, value in program.environment)
     prefix = ":" if "$" in str(program.interpreter) else ""  # ":" keeps systemd from expanding variables
@@ -123,7 +123,7 @@ def listen_address(host: str, port: int) -> str:
     return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"
 
 
-def launchd_agent(program: Program, log_file: Path) -> bytes:
+def launchd_agent(program: ServiceProgram, log_file: Path) -> bytes:
     """The property list of a launchd user agent."""
     agent = {
         "Label": AGENT,
@@ -143,7 +143,7 @@ def launchd_agent(program: Program, log_file: Path) -> bytes:
     return head + f"<!-- {MARKER} -->\n".encode() + start + rest
 
 
-def scheduled_task(program: Program, user: str) -> bytes:
+def scheduled_task(program: ServiceProgram, user: str) -> bytes:
     r"""The XML of a task that starts when `user` (`DOMAIN\name`) logs on; UTF-16, as schtasks wants it.
 
     A task has no environment of its own: `program.environment` is not carried.

@@ -255,8 +255,8 @@ class Sleeper:
             raise Unsure
         if client.kind == "unix" or len(challenge) != 32 or not set(challenge) <= set("0123456789abcdef"):
             return []
-        told = f"hoshikage {challenge} {address[0]} {address[1]}".encode()
-        return [f"x-hoshikage-proof: {hmac_sha256(token.encode(), told)}"]
+        text = f"hoshikage {challenge} {address[0]} {address[1]}".encode()
+        return [f"x-hoshikage-proof: {hmac_sha256(token.encode(), text)}"]
 
     def is_admin(self, headers: dict[str, list[str]]) -> bool:
         """Whether a token was shown that may know all. Raises Unsure where the request needs one and shows none."""
@@ -268,9 +268,9 @@ class Sleeper:
             if len(shown) != 1 or signature(self.state["token_file"]) != self.state["token_signature"]:
                 raise Unsure
             digest = sha256(shown.pop().encode("utf-8", "surrogateescape")).hexdigest()
-            found = [may for one, may in self.state["tokens"] if same(one, digest)]
-            if found:
-                return any(found)
+            matches = [may for one, may in self.state["tokens"] if same(one, digest)]
+            if matches:
+                return any(matches)
         if self.state["needs_token"]:
             raise Unsure
         return False
@@ -332,10 +332,10 @@ class Sleeper:
 
 def signature(file: str) -> tuple[int, int, int] | None:
     try:
-        found = os.stat(file)
+        status = os.stat(file)
     except OSError:
         return None
-    return (found.st_mtime_ns, found.st_size, found.st_ino)
+    return (status.st_mtime_ns, status.st_size, status.st_ino)
 
 
 def resident_bytes() -> int:

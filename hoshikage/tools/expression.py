@@ -51,9 +51,9 @@ def quoted(text: str) -> str:
 
 def chars(ranges: Iterable[tuple[int, int]]) -> str:
     """GBNF of one character out of these."""
-    given = _merged(ranges)
-    raw = _both(given, RAW)
-    escaped = [letter for code, letter in ESCAPED.items() if any(first <= code <= last for first, last in given)]
+    merged = _merged(ranges)
+    raw = _both(merged, RAW)
+    escaped = [letter for code, letter in ESCAPED.items() if any(first <= code <= last for first, last in merged)]
     options = ["[" + "".join(_shown(first, last) for first, last in raw) + "]"] if raw else []
     if escaped:
         options.append(r'"\x5C" [' + "".join(_shown(ord(letter), ord(letter)) for letter in escaped) + "]")
@@ -129,11 +129,11 @@ class _Reader:
             result = self._take()
         elif sign == "{":
             end = self._pattern.find("}", self._at, self._at + 16)
-            least, comma, most = self._pattern[self._at + 1 : end].partition(",")
-            if end < 0 or not least.isdecimal() or not (most.isdecimal() or not most):
+            minimum, comma, maximum = self._pattern[self._at + 1 : end].partition(",")
+            if end < 0 or not minimum.isdecimal() or not (maximum.isdecimal() or not maximum):
                 raise Unsupported("{")
             self._at = end + 1
-            result = f"{{{least}{comma}{most}}}"
+            result = f"{{{minimum}{comma}{maximum}}}"
         if result and self._skip("?"):  # as few as will do: the same texts
             pass
         if result and self.rest and self.rest in "*+?{":

@@ -72,11 +72,11 @@ def arguments(key: str, rules: Mapping[str, str]) -> str:
     return "\n".join([*lines, *(f"{name} ::= {body}" for name, body in rules.items())])
 
 
-def call(name: str, given: str, maximum: int | None) -> str:
+def call(name: str, rule: str, maximum: int | None) -> str:
     """GBNF of a call of this function as JSON, or of a list of up to `maximum`. `given` is what `arguments` made."""
     call = f"space {_joined(('{', json.dumps('name'), ':', json.dumps(name), ',', json.dumps('arguments'), ':'))} given"
     root = "call" if maximum is None else f'space "[" call ("," call){{0,{maximum - 1}}} space "]"'
-    return "\n".join((f"{ROOT} ::= {root}", f'call ::= {call} space "}}"', given.replace(ROOT, "given", 1)))
+    return "\n".join((f"{ROOT} ::= {root}", f'call ::= {call} space "}}"', rule.replace(ROOT, "given", 1)))
 
 
 def _joined(texts: Iterable[str]) -> str:
@@ -244,11 +244,11 @@ class _Reader:
             return self._take()[1]
         if not self._skip("~"):
             return ""
-        least = self._count()
+        minimum = self._count()
         if self._kind != "range":
-            return f"{{{least}}}"
+            return f"{{{minimum}}}"
         self._take()
-        return f"{{{least},{self._count()}}}"
+        return f"{{{minimum},{self._count()}}}"
 
     def _count(self) -> str:
         kind, text = self._take()

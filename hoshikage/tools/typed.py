@@ -72,17 +72,17 @@ class Arguments:
 def types_of(schema: Any, depth: int = 0) -> set[str]:
     """The JSON types that a schema allows; empty where it does not say."""
     schema = _mapping(schema)
-    found: set[str] = set()
+    result: set[str] = set()
     kind = schema.get("type")
-    found.update(name for name in (kind if isinstance(kind, list) else [kind]) if isinstance(name, str))
+    result.update(name for name in (kind if isinstance(kind, list) else [kind]) if isinstance(name, str))
     for word in ("anyOf", "oneOf", "allOf"):
         options = schema.get(word)
         if isinstance(options, list) and depth < MAX_NESTING:
-            found.update(*(types_of(option, depth + 1) for option in options))
-    if not found:
+            result.update(*(types_of(option, depth + 1) for option in options))
+    if not result:
         values = schema["enum"] if isinstance(schema.get("enum"), list) else []
-        found = {_type_of(value) for value in values}
-    return found
+        result = {_type_of(value) for value in values}
+    return result
 
 
 def typed(text: str, kinds: set[str]) -> Any:

@@ -11,8 +11,8 @@ import pytest
 
 from hoshikage.cli import tune
 from hoshikage.cli.client import Server
-from hoshikage.cli.tune_choice import Chosen, Figures, Reason, Trial
-from hoshikage.cli.tune_run import Measured, measure
+from hoshikage.cli.tune_choice import Reason, Trial, TuneChoice, TuneFigures
+from hoshikage.cli.tune_run import TuneMeasured, measure
 from hoshikage.errors import ModelLoadFailed
 from hoshikage.params import LoadParams
 from hoshikage.registry import OwnOptions, Registry
@@ -66,12 +66,12 @@ def test_a_model_is_measured_and_what_is_better_is_stored(
     assert {name: value for name, value in entry().items() if name != "tuned"} == before
 
 
-FIGURES = Figures(generation=50.0, together=90.0, prompt=200.0, load_s=1.0, n_threads=4, answer=(1, 2))
+FIGURES = TuneFigures(generation=50.0, together=90.0, prompt=200.0, load_s=1.0, n_threads=4, answer=(1, 2))
 QUICKER = replace(FIGURES, prompt=400.0)
-CHOSEN = Chosen(
+CHOSEN = TuneChoice(
     {"n_ubatch": {"n_ubatch": 256}, "repack": {"repack": False}}, (Reason("tune.why_nothing", {"percent": 5}),)
 )
-MEASURED = Measured(
+MEASURED = TuneMeasured(
     FIGURES, (Trial({"n_ubatch": 256}, QUICKER), Trial({"repack": False})), QUICKER, CHOSEN, 4, 9.0, False
 )
 

@@ -8,9 +8,9 @@ from typing import Any, Final
 import pytest
 
 from hoshikage.cli.tune_choice import (
-    Chosen,
-    Figures,
     Trial,
+    TuneChoice,
+    TuneFigures,
     answer_s,
     choose,
     confirmed,
@@ -23,7 +23,9 @@ from hoshikage.messages import LANGUAGES, text
 from hoshikage.params import LoadParams
 from hoshikage.registry.tuned import GUARDED
 
-BASE: Final = Figures(generation=50.0, together=100.0, prompt=200.0, load_s=1.0, n_threads=4, answer=(1, 2, 3, 4, 5))
+BASE: Final = TuneFigures(
+    generation=50.0, together=100.0, prompt=200.0, load_s=1.0, n_threads=4, answer=(1, 2, 3, 4, 5)
+)
 ALL: Final = frozenset(GUARDED)
 
 
@@ -134,7 +136,7 @@ def test_all_together_has_to_be_better_than_the_best_alone() -> None:
 
 def test_the_gain_of_threads_is_that_of_the_trial_with_their_number() -> None:
     trials = (trial({"n_threads": 2}, generation=80.0, prompt=100.0), trial({"n_threads": 8}, prompt=500.0))
-    both = Chosen({"threads": {"n_threads": 2, "n_threads_batch": 8}}, ())
+    both = TuneChoice({"threads": {"n_threads": 2, "n_threads_batch": 8}}, ())
     assert gains_of(both, BASE, trials, 1)["threads"] > 1
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from hoshikage.cluster.affinity import Kept, chain, model_of
-from hoshikage.cluster.plan import Plan
+from hoshikage.cluster.affinity import KeptBeginnings, chain, model_of
+from hoshikage.cluster.plan import ClusterPlan
 
 
 def talk(*turns: str, **more: Any) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def test_other_forms_of_requests() -> None:
 
 
 def test_the_longest_beginning_that_is_there_wins() -> None:
-    kept: Kept[str] = Kept()
+    kept: KeptBeginnings[str] = KeptBeginnings()
     kept.note(("a",), "one")
     kept.note(("a", "b"), "two")
     assert kept.find(("a", "b", "c"), {"one", "two"}) == "two"
@@ -62,7 +62,7 @@ def test_the_longest_beginning_that_is_there_wins() -> None:
 
 
 def test_what_was_not_used_for_longest_is_forgotten() -> None:
-    kept: Kept[int] = Kept(max_kept=2)
+    kept: KeptBeginnings[int] = KeptBeginnings(max_kept=2)
     kept.note(("a", "b"), 1)
     assert kept.find(("a",), {1}) == 1
     kept.note(("c",), 2)
@@ -70,9 +70,9 @@ def test_what_was_not_used_for_longest_is_forgotten() -> None:
 
 
 def test_the_plan_of_a_cluster() -> None:
-    plan = Plan.of({"max_replicas": "8", "num_gpus": "0.5", "N_CTX": 8192})
+    plan = ClusterPlan.of({"max_replicas": "8", "num_gpus": "0.5", "N_CTX": 8192})
     assert (plan.max_replicas, plan.num_gpus, plan.settings) == (8, 0.5, {"N_CTX": "8192"})
-    assert Plan.of({}).min_replicas == 0
+    assert ClusterPlan.of({}).min_replicas == 0
 
 
 @pytest.mark.parametrize(
@@ -80,4 +80,4 @@ def test_the_plan_of_a_cluster() -> None:
 )
 def test_a_plan_that_cannot_be(args: dict[str, str]) -> None:
     with pytest.raises(ValueError, match=r"."):
-        Plan.of(args)
+        ClusterPlan.of(args)

@@ -18,7 +18,7 @@ import pytest
 from yarl import URL
 
 from hoshikage.cluster import build
-from hoshikage.cluster.plan import Plan
+from hoshikage.cluster.plan import ClusterPlan
 from hoshikage.registry import Registry
 
 pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("default")]
@@ -34,7 +34,7 @@ class Nodes:
     cluster: Any
     url: str
 
-    def deploy(self, plan: Plan, *more: Any) -> None:
+    def deploy(self, plan: ClusterPlan, *more: Any) -> None:
         from ray import serve
 
         serve.run(build(plan, *more), name="hoshikage", route_prefix="/")
@@ -90,7 +90,7 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 def slow(nodes: Nodes, count: int, pause_s: float = 0.5, **settings: str) -> None:
     named = {"PAUSE_S": str(pause_s), **settings}
-    nodes.deploy(Plan(min_replicas=count, max_replicas=count, concurrency=2, num_cpus=1, settings=named), SLOW)
+    nodes.deploy(ClusterPlan(min_replicas=count, max_replicas=count, concurrency=2, num_cpus=1, settings=named), SLOW)
 
 
 async def ask(
@@ -211,7 +211,7 @@ async def test_real_servers(
         "RAMDISK_PATH": "off",
         "HOSHIKAGE_LANG": "en",
     }
-    nodes.deploy(Plan(min_replicas=0, max_replicas=1, up_after_s=0.1, settings=settings))
+    nodes.deploy(ClusterPlan(min_replicas=0, max_replicas=1, up_after_s=0.1, settings=settings))
     status, answer, _ = await ask(session, nodes, "星影とは何ですか？", model="tiny", temperature=0)
     assert status == 200, answer
     text = answer["choices"][0]["message"]["content"]

@@ -56,7 +56,6 @@ async def test_it_is_ended_when_it_has_put_everything_away(kept: Kept) -> None:
     host = await kept.load()
     ending = asyncio.create_task(kept.runner.stop(END))
     command = await kept.asked(host)
-    assert not host.stopped
     kv_file.write(command.paths[0], (await kept.shelf()).frame.key, "", [1, 2], b"state")
     host.emit(wire.PutAwayDone(command.paths[:1], ()))
     await ending

@@ -19,7 +19,7 @@ from typing import Final
 import pytest
 
 from hoshikage.dispatch import private_folder
-from hoshikage.dispatch.ramdisk import CopyCancelled, Held, MemoryState, Notice, Placed, RamDisk
+from hoshikage.dispatch.ramdisk import CopyCancelled, HeldCopy, MemoryState, Notice, Placed, RamDisk
 from hoshikage.messages import LANGUAGES, text
 
 MIB: Final = 2**20
@@ -103,7 +103,7 @@ def test_a_model_is_copied_into_a_folder_of_ours_alone(disk: RamDisk, root: Path
     assert stat.S_IMODE(ours(root).stat().st_mode) == 0o700
     assert stat.S_IMODE(found.file.parent.stat().st_mode) == 0o700
     assert stat.S_IMODE(found.file.stat().st_mode) == 0o400
-    assert disk.held == Held(model, len(CONTENT))
+    assert disk.held == HeldCopy(model, len(CONTENT))
     assert not [name for name in entries(root) if name.startswith("part-")]
 
 
@@ -227,7 +227,7 @@ def test_another_model_takes_the_place_of_the_first(disk: RamDisk, root: Path, m
     new = placed(disk, other)
     assert not old.file.exists()
     assert entries(root) == [new.file.parent.name]
-    assert disk.held == Held(other, 5)
+    assert disk.held == HeldCopy(other, 5)
 
 
 def test_release_gives_the_memory_back(disk: RamDisk, root: Path, model: Path) -> None:

@@ -26,7 +26,7 @@ async def keeper() -> AsyncIterator[KeeperProcess]:
 
 
 async def split(keeper: KeeperProcess, *texts: str, model: str = "m") -> frames.Sentences:
-    return await keeper.ask(lambda n: frames.Split(n, texts, model), frames.Sentences)
+    return await keeper.ask(lambda n: frames.SplitTexts(n, texts, model), frames.Sentences)
 
 
 async def test_it_is_started_by_the_first_question_and_knows_what_it_was_told(keeper: KeeperProcess) -> None:
@@ -47,7 +47,7 @@ async def test_questions_at_once_are_answered_each_with_its_own(keeper: KeeperPr
 async def test_what_it_cannot_do_is_told_and_it_goes_on(keeper: KeeperProcess) -> None:
     asked = (frames.Sentence("unknown", True),)
     with pytest.raises(HoshikageError) as refused:
-        await keeper.ask(lambda n: frames.Choose(n, "m", asked, "clusters", 1, 1, 1), frames.Chosen)
+        await keeper.ask(lambda n: frames.Choose(n, "m", asked, "clusters", 1, 1, 1), frames.ChosenSentences)
     assert refused.value.key == "remember.vector_unknown"
     assert (await split(keeper, "Still there.")).pieces == (("Still there.",),)
 
@@ -69,7 +69,7 @@ async def test_one_that_does_not_answer_is_not_waited_for(keeper: KeeperProcess)
     assert keeper.pid is not None
     os.kill(keeper.pid, signal.SIGSTOP)
     with pytest.raises(Unavailable) as refused:
-        await keeper.ask(lambda n: frames.Split(n, ("b",), "m"), frames.Sentences, 0.05)
+        await keeper.ask(lambda n: frames.SplitTexts(n, ("b",), "m"), frames.Sentences, 0.05)
     assert (refused.value.key, refused.value.details) == ("remember.too_slow", {"ms": 50})
     os.kill(keeper.pid, signal.SIGCONT)
     assert (await split(keeper, "c")).pieces == (("c",),)
@@ -103,8 +103,8 @@ async def test_what_clustering_needs_is_imported_while_the_vectors_are_made(keep
     await keeper.ask(lambda n: frames.Learn(n, "m", ("One.",), (vector,)), frames.Done)
     await split(keeper, "One.")
     one = (frames.Sentence("One.", True),)
-    await keeper.ask(lambda n: frames.Choose(n, "m", one, "facts", 1, 1, 1), frames.Chosen)
+    await keeper.ask(lambda n: frames.Choose(n, "m", one, "facts", 1, 1, 1), frames.ChosenSentences)
     assert not has_mapped(keeper, "sklearn"), "only where it is asked for"
-    await keeper.ask(lambda n: frames.Split(n, ("One.",), "m", clusters=True), frames.Sentences)
-    await keeper.ask(lambda n: frames.Choose(n, "m", one, "facts", 1, 1, 1), frames.Chosen)
+    await keeper.ask(lambda n: frames.SplitTexts(n, ("One.",), "m", clusters=True), frames.Sentences)
+    await keeper.ask(lambda n: frames.Choose(n, "m", one, "facts", 1, 1, 1), frames.ChosenSentences)
     assert has_mapped(keeper, "sklearn"), "nobody has clustered yet"

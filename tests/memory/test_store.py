@@ -59,7 +59,7 @@ class Bench:
         self._url = url
 
     async def open(self) -> None:
-        await self.keeper.ask(lambda n: frames.Open(n, str(self.folder), self._url), frames.Done)
+        await self.keeper.ask(lambda n: frames.OpenStore(n, str(self.folder), self._url), frames.Done)
 
     async def add(self, *records: frames.Record, scope: str = "local") -> None:
         await self.keeper.ask(lambda n: frames.Remember(n, scope, "m", records), frames.Done)

@@ -13,23 +13,23 @@ import pytest
 
 from hoshikage.errors import UsageError
 from hoshikage.programs import jsonc
-from hoshikage.programs.connection import Connection, Model
-from hoshikage.programs.edits import Block, JsonValues, OwnFile
+from hoshikage.programs.connection import ProgramContext, ServedModel
+from hoshikage.programs.edits import JsonValues, MarkedLines, OwnFile
 from hoshikage.programs.table import PROGRAMS
 
-STAR: Final = Model("star", "text", 65536, tools=True, images=False, thinking=True, infill=True)
+STAR: Final = ServedModel("star", "text", 65536, tools=True, images=False, thinking=True, infill=True)
 MOON: Final = replace(STAR, id='moon "7"/it\'s', context_length=8192, images=True)
 URL: Final = "http://127.0.0.1:3030"
 
 
 @pytest.fixture
-def connection(tmp_path: Path) -> Connection:
-    return Connection(URL, "hsk-secret", STAR, (STAR, MOON), tmp_path, {}, "linux")
+def connection(tmp_path: Path) -> ProgramContext:
+    return ProgramContext(URL, "hsk-secret", STAR, (STAR, MOON), tmp_path, {}, "linux")
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
 @pytest.mark.parametrize("system", ["linux", "darwin", "win32"])
-def test_every_program_learns_the_address_and_the_token(connection: Connection, name: str, system: str) -> None:
+def test_every_program_learns_the_address_and_the_token(connection: ProgramContext, name: str, system: str) -> None:
     setup = PROGRAMS[name].setup(replace(connection, system=system))
     said = "\n".join([*(edit.applied("") for edit in setup.edits), *setup.commands])
     assert URL in said
@@ -42,17 +42,17 @@ def test_every_program_learns_the_address_and_the_token(connection: Connection, 
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_without_a_token_no_program_is_told_one(connection: Connection, name: str) -> None:
+def test_without_a_token_no_program_is_told_one(connection: ProgramContext, name: str) -> None:
     setup = PROGRAMS[name].setup(replace(connection, token=None))
     assert "hsk-" not in "\n".join([*(edit.applied("") for edit in setup.edits), *setup.commands])
 
 
-def files(connection: Connection, name: str) -> dict[str, str]:
+def files(connection: ProgramContext, name: str) -> dict[str, str]:
     return {edit.file.name: edit.applied("") for edit in PROGRAMS[name].setup(connection).edits}
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="tomllib")
-def test_codex_is_told_of_a_provider_and_a_catalogue(connection: Connection) -> None:
+def test_codex_is_told_of_a_provider_and_a_catalogue(connection: ProgramContext) -> None:
     toml = import_module("tomllib")
     named = replace(connection, model=MOON, models=(MOON, STAR))
     found = files(named, "codex")
@@ -68,7 +68,7 @@ def test_codex_is_told_of_a_provider_and_a_catalogue(connection: Connection) -> 
     ]
 
 
-def test_contexts_and_abilities_are_the_models_own(connection: Connection) -> None:
+def test_contexts_and_abilities_are_the_models_own(connection: ProgramContext) -> None:
     opencode = json.loads(files(connection, "opencode")["opencode.json"])["provider"]["hoshikage"]["models"]
     assert {name: one["limit"]["context"] for name, one in opencode.items()} == {"star": 65536, MOON.id: 8192}
     zed: Any = jsonc.loads(files(connection, "zed")["settings.json"])
@@ -80,7 +80,7 @@ def test_contexts_and_abilities_are_the_models_own(connection: Connection) -> No
     assert claude["CLAUDE_CODE_MAX_CONTEXT_TOKENS"] == "65536"
 
 
-def test_the_users_own_settings_stay(connection: Connection, tmp_path: Path) -> None:
+def test_the_users_own_settings_stay(connection: ProgramContext, tmp_path: Path) -> None:
     written = '{\n  // mine\n  "model": "other",\n  "provider": {"other": {}}\n}\n'
     edit = PROGRAMS["opencode"].setup(connection).edits[0]
     after = edit.applied(written)
@@ -93,8 +93,8 @@ def test_the_users_own_settings_stay(connection: Connection, tmp_path: Path) -> 
 
 
 def test_a_block_is_replaced_and_nothing_else(tmp_path: Path) -> None:
-    def block(model: str) -> Block:
-        return Block(tmp_path / ".env", ("OPENAI_BASE_URL=a", f"OPENAI_MODEL={model}"))
+    def block(model: str) -> MarkedLines:
+        return MarkedLines(tmp_path / ".env", ("OPENAI_BASE_URL=a", f"OPENAI_MODEL={model}"))
 
     once = block("one").applied("OTHER=1")
     assert once.startswith("OTHER=1\n# >>> hoshikage >>>\nOPENAI_BASE_URL=a\nOPENAI_MODEL=one\n# <<<")

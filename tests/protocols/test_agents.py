@@ -166,6 +166,7 @@ async def test_codex_s_first_request(house: House) -> None:
         assert left_out in ignored
     assert "tools[2].format" not in ignored
     calls = house.dispatcher.asked[-1][1].calls
+    assert calls is not None
     assert [grammar.kind for name, grammar in calls.grammars if name == "apply_patch"] == ["gbnf"]
     assert [turn.content for turn in prompted(house).messages] == [
         "Permissions.", "Apps.\nSkills.", "Environment.", "List the files."
@@ -407,10 +408,12 @@ async def test_a_grammar_of_a_custom_tool_is_enforced_or_named(
     assert (response["output"][0]["type"], response["output"][0]["input"]) == ("custom_tool_call", "12")
     request = house.dispatcher.asked[-1][1]
     if choice == "required":
+        assert request.grammar is not None
         assert (request.grammar.kind, request.calls) == ("json_schema" if is_told else "gbnf", None)
     elif is_told:
         assert (request.grammar, request.calls) == (None, None)
     else:
         assert request.grammar is None
+        assert request.calls is not None
         ((name, grammar),) = request.calls.grammars
         assert (name, grammar.kind, grammar.param) == ("sum", "gbnf", "tools.sum")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from hoshikage.access import local_admin
-from hoshikage.dispatch.ramdisk import Held
+from hoshikage.dispatch.ramdisk import HeldCopy
 from hoshikage.dispatch.status import ChosenLibrary, DispatcherStatus, FullStatus
 from hoshikage.infos import LibraryInfo
 from hoshikage.settings import Settings
@@ -15,7 +15,7 @@ from tests.protocols.conftest import GatedDispatcher, House, serving
 NOW = DispatcherStatus(
     library=LibraryInfo("/opt/lib/libllama.so", "mdl-A", "ctx-A", "b1", "", ()),
     choice=ChosenLibrary("lib", "/opt/lib/libllama.so", "b1", "b1"),
-    in_memory=Held(Path("/models/a.gguf"), 5),
+    in_memory=HeldCopy(Path("/models/a.gguf"), 5),
 )
 
 

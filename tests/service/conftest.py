@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hoshikage.service.units import Program
+from hoshikage.service.units import ServiceProgram
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="the stand-ins are shell scripts")
 
@@ -52,5 +52,5 @@ def programs(tmp_path: Path) -> Programs:
 
 
 @pytest.fixture
-def program(home: Path) -> Program:
-    return Program(Path(sys.executable), home, (("PORT", "3977"), ("HOSHIKAGE_LANG", "ja")))
+def program(home: Path) -> ServiceProgram:
+    return ServiceProgram(Path(sys.executable), home, (("PORT", "3977"), ("HOSHIKAGE_LANG", "ja")))

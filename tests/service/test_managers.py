@@ -13,7 +13,7 @@ from hoshikage.service.launchd import Agent
 from hoshikage.service.manager import Report, require_start
 from hoshikage.service.schtasks import Task
 from hoshikage.service.systemd import UserUnits, lingers, makes_gpu_files
-from hoshikage.service.units import MARKER, SERVICE, SOCKET, Program
+from hoshikage.service.units import MARKER, SERVICE, SOCKET, ServiceProgram
 from tests.service.conftest import POSIX, Programs
 
 pytestmark = [POSIX, pytest.mark.process]
@@ -32,7 +32,9 @@ def units(home: Path, programs: Programs) -> UserUnits:
     return UserUnits(programs.environ)
 
 
-def test_install_writes_enables_and_starts(units: UserUnits, program: Program, programs: Programs, home: Path) -> None:
+def test_install_writes_enables_and_starts(
+    units: UserUnits, program: ServiceProgram, programs: Programs, home: Path
+) -> None:
     report = units.install(program, listen="", force=False)
     assert report.files == (home / ".config" / "systemd" / "user" / SERVICE,)
     assert MARKER in units.service.read_text("utf-8")
@@ -41,7 +43,7 @@ def test_install_writes_enables_and_starts(units: UserUnits, program: Program, p
     assert (report.left, report.reason) == ((), "")
 
 
-def test_without_a_manager_the_commands_are_left(home: Path, program: Program, programs: Programs) -> None:
+def test_without_a_manager_the_commands_are_left(home: Path, program: ServiceProgram, programs: Programs) -> None:
     programs.say("systemctl", {"": (1, NO_BUS)})
     report = UserUnits(programs.environ).install(program, listen="", force=False)
     assert list(report.left) == START
@@ -49,12 +51,12 @@ def test_without_a_manager_the_commands_are_left(home: Path, program: Program, p
     assert report.files[0].exists()
 
 
-def test_without_systemctl_the_commands_are_left(home: Path, program: Program, programs: Programs) -> None:
+def test_without_systemctl_the_commands_are_left(home: Path, program: ServiceProgram, programs: Programs) -> None:
     report = UserUnits(programs.environ).install(program, listen="", force=False)
     assert (list(report.left), report.reason) == (START, "systemctl: not found")
 
 
-def test_a_start_that_fails_says_why(home: Path, program: Program, programs: Programs) -> None:
+def test_a_start_that_fails_says_why(home: Path, program: ServiceProgram, programs: Programs) -> None:
     programs.say("systemctl", {"restart": (1, "Job for hoshikage.service failed.")})
     with pytest.raises(InstallFailed) as failed:
         UserUnits(programs.environ).install(program, listen="", force=False)
@@ -64,7 +66,7 @@ def test_a_start_that_fails_says_why(home: Path, program: Program, programs: Pro
     }
 
 
-def test_a_socket_comes_and_goes(units: UserUnits, program: Program, programs: Programs) -> None:
+def test_a_socket_comes_and_goes(units: UserUnits, program: ServiceProgram, programs: Programs) -> None:
     report = units.install(program, listen=ADDRESS, force=False)
     assert report.files == (units.service, units.socket)
     assert f"ListenStream={ADDRESS}\n" in units.socket.read_text("utf-8")
@@ -77,7 +79,7 @@ def test_a_socket_comes_and_goes(units: UserUnits, program: Program, programs: P
 
 @pytest.mark.parametrize("name", [SERVICE, SOCKET])
 def test_a_unit_of_somebody_else_is_left_alone(
-    name: str, units: UserUnits, program: Program, programs: Programs
+    name: str, units: UserUnits, program: ServiceProgram, programs: Programs
 ) -> None:
     theirs = units.service.with_name(name)
     theirs.parent.mkdir(parents=True)
@@ -97,7 +99,7 @@ def test_a_unit_of_somebody_else_is_left_alone(
     assert MARKER in theirs.read_text("utf-8")
 
 
-def test_a_masked_unit_is_somebodys(units: UserUnits, program: Program) -> None:
+def test_a_masked_unit_is_somebodys(units: UserUnits, program: ServiceProgram) -> None:
     units.service.parent.mkdir(parents=True)
     units.service.symlink_to("/dev/null")
     with pytest.raises(UsageError):
@@ -107,7 +109,7 @@ def test_a_masked_unit_is_somebodys(units: UserUnits, program: Program) -> None:
     assert units.service.stat().st_mode & 0o022 == 0
 
 
-def test_uninstall_stops_and_removes(units: UserUnits, program: Program, programs: Programs) -> None:
+def test_uninstall_stops_and_removes(units: UserUnits, program: ServiceProgram, programs: Programs) -> None:
     units.install(program, listen=ADDRESS, force=False)
     programs.forget()
     report = units.uninstall(force=False)
@@ -123,7 +125,7 @@ def test_uninstall_stops_and_removes(units: UserUnits, program: Program, program
 
 
 def test_uninstall_without_a_manager_removes_the_links_too(
-    units: UserUnits, program: Program, programs: Programs
+    units: UserUnits, program: ServiceProgram, programs: Programs
 ) -> None:
     units.install(program, listen="", force=False)
     link = units.service.parent / "default.target.wants" / SERVICE
@@ -146,7 +148,9 @@ def test_uninstall_without_a_manager_removes_the_links_too(
         ("active", "active", "running"),
     ],
 )
-def test_states(service: str, socket: str, state: str, units: UserUnits, program: Program, programs: Programs) -> None:
+def test_states(
+    service: str, socket: str, state: str, units: UserUnits, program: ServiceProgram, programs: Programs
+) -> None:
     units.install(program, listen="", force=False)
     programs.say(
         "systemctl",
@@ -160,7 +164,7 @@ def test_states(service: str, socket: str, state: str, units: UserUnits, program
     assert status.url == ("http://127.0.0.1:3977" if state == "running" else "")
 
 
-def test_the_state_is_unknown_without_a_manager(units: UserUnits, program: Program, programs: Programs) -> None:
+def test_the_state_is_unknown_without_a_manager(units: UserUnits, program: ServiceProgram, programs: Programs) -> None:
     assert not units.status().installed
     units.install(program, listen="", force=False)
     programs.say("systemctl", {"": (1, NO_BUS)})
@@ -168,7 +172,9 @@ def test_the_state_is_unknown_without_a_manager(units: UserUnits, program: Progr
     assert (status.installed, status.state, status.reason) == (True, "unknown", NO_BUS)
 
 
-def test_nvidia_modprobe_counts_where_it_is_setuid(units: UserUnits, program: Program, programs: Programs) -> None:
+def test_nvidia_modprobe_counts_where_it_is_setuid(
+    units: UserUnits, program: ServiceProgram, programs: Programs
+) -> None:
     assert not makes_gpu_files(programs.environ)
     programs.say("nvidia-modprobe")
     assert not makes_gpu_files(programs.environ)
@@ -187,17 +193,17 @@ def test_nobody_does_not_linger() -> None:
 
 def test_a_server_that_cannot_start_from_there_is_no_service(home: Path, programs: Programs) -> None:
     programs.say("python", {"": (1, "Traceback\nNo module named hoshikage")})
-    broken = Program(programs.folder / "python", home / "new", ())
+    broken = ServiceProgram(programs.folder / "python", home / "new", ())
     with pytest.raises(InstallFailed) as failed:
         require_start(broken, programs.environ)
     assert failed.value.details["reason"] == "No module named hoshikage"
     assert broken.folder.is_dir()
-    missing = Program(programs.folder / "none", home, ())
+    missing = ServiceProgram(programs.folder / "none", home, ())
     with pytest.raises(InstallFailed):
         require_start(missing, programs.environ)
 
 
-def test_the_agent_is_loaded_and_left(home: Path, program: Program, programs: Programs) -> None:
+def test_the_agent_is_loaded_and_left(home: Path, program: ServiceProgram, programs: Programs) -> None:
     programs.say("launchctl")
     agent = Agent(programs.environ)
     report = agent.install(program, listen="", force=False)
@@ -210,7 +216,9 @@ def test_the_agent_is_loaded_and_left(home: Path, program: Program, programs: Pr
     assert not agent.file.exists()
 
 
-def test_an_agent_without_a_session_is_left_to_the_person(home: Path, program: Program, programs: Programs) -> None:
+def test_an_agent_without_a_session_is_left_to_the_person(
+    home: Path, program: ServiceProgram, programs: Programs
+) -> None:
     programs.say("launchctl", {"print": (1, "Could not find domain")})
     agent = Agent(programs.environ)
     report = agent.install(program, listen="", force=False)
@@ -218,7 +226,7 @@ def test_an_agent_without_a_session_is_left_to_the_person(home: Path, program: P
     assert (agent.status().state, agent.status().at_login) == ("stopped", True)
 
 
-def test_an_agent_of_somebody_else_is_left_alone(home: Path, program: Program, programs: Programs) -> None:
+def test_an_agent_of_somebody_else_is_left_alone(home: Path, program: ServiceProgram, programs: Programs) -> None:
     agent = Agent(programs.environ)
     agent.file.parent.mkdir(parents=True)
     agent.file.write_bytes(plistlib.dumps({"Label": "theirs"}))
@@ -233,7 +241,7 @@ def test_the_task_is_created_and_deleted(home: Path, programs: Programs) -> None
     programs.say("schtasks", {"/XML": (0, "")})
     environ = {**programs.environ, "USERDOMAIN": "PC", "USERNAME": "tane"}
     task = Task(environ, home)
-    program = Program(Path("python.exe"), home, (("PORT", "3977"), ("N_CTX", "8192")))
+    program = ServiceProgram(Path("python.exe"), home, (("PORT", "3977"), ("N_CTX", "8192")))
     programs.say("schtasks", {"/Query /TN Hoshikage": (1, "ERROR: The system cannot find the file specified.")})
     report = task.install(program, listen="", force=False)
     assert report.lost == ("N_CTX",)
@@ -248,7 +256,7 @@ def test_the_task_is_created_and_deleted(home: Path, programs: Programs) -> None
     assert not task.file.exists()
 
 
-def test_a_task_of_somebody_else_is_left_alone(home: Path, program: Program, programs: Programs) -> None:
+def test_a_task_of_somebody_else_is_left_alone(home: Path, program: ServiceProgram, programs: Programs) -> None:
     programs.say("schtasks", {"/XML": (0, "<Task/>")})
     task = Task(programs.environ, home)
     attempts: tuple[Callable[[], Report], ...] = (
@@ -264,7 +272,9 @@ def test_a_task_of_somebody_else_is_left_alone(home: Path, program: Program, pro
 
 
 @pytest.mark.parametrize("kind", [Agent, Task])
-def test_sockets_are_systemds(kind: type[Agent] | type[Task], home: Path, program: Program, programs: Programs) -> None:
+def test_sockets_are_systemds(
+    kind: type[Agent] | type[Task], home: Path, program: ServiceProgram, programs: Programs
+) -> None:
     manager = Agent(programs.environ) if kind is Agent else Task(programs.environ, home)
     with pytest.raises(UsageError) as refused:
         manager.install(program, listen=ADDRESS, force=False)

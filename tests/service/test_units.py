@@ -14,7 +14,7 @@ import pytest
 
 from hoshikage.errors import UsageError
 from hoshikage.service import units
-from hoshikage.service.units import MARKER, SERVICE, SOCKET, Program
+from hoshikage.service.units import MARKER, SERVICE, SOCKET, ServiceProgram
 
 AWKWARD = "a b%h $HOME 星#;"
 VALUES = (("A", "x y"), ("B", "q\"%h$HOME\\n星'#;"), ("C", "line\nnew\ttab"), ("D", ""), ("E", "a=b"))
@@ -53,7 +53,9 @@ class TestBySystemd:
     @pytest.mark.process
     @pytest.mark.parametrize("on_demand", [False, True])
     @pytest.mark.parametrize("lock_privileges", [False, True])
-    def test_the_units_pass(self, on_demand: bool, lock_privileges: bool, program: Program, tmp_path: Path) -> None:
+    def test_the_units_pass(
+        self, on_demand: bool, lock_privileges: bool, program: ServiceProgram, tmp_path: Path
+    ) -> None:
         unit = units.systemd_service(program, on_demand=on_demand, lock_privileges=lock_privileges)
         (tmp_path / SERVICE).write_text(unit, encoding="utf-8")
         names = [SERVICE]
@@ -67,20 +69,20 @@ class TestBySystemd:
         folder = tmp_path / AWKWARD
         folder.mkdir()
         (folder / "python").symlink_to(sys.executable)
-        program = Program(folder / "python", folder, VALUES)
+        program = ServiceProgram(folder / "python", folder, VALUES)
         unit = units.systemd_service(program, on_demand=False, lock_privileges=True)
         (tmp_path / SERVICE).write_text(unit, encoding="utf-8")
         assert verified(tmp_path, SERVICE) == (0, "")
 
     @pytest.mark.process
-    def test_a_fault_would_be_seen(self, program: Program, tmp_path: Path) -> None:
+    def test_a_fault_would_be_seen(self, program: ServiceProgram, tmp_path: Path) -> None:
         unit = units.systemd_service(program, on_demand=False, lock_privileges=True)
         (tmp_path / SERVICE).write_text(unit.replace("WatchdogSec=", "WatchdogSecs="), encoding="utf-8")
         _, words = verified(tmp_path, SERVICE)
         assert "WatchdogSecs" in words
 
 
-def test_the_service_says_what_it_promises(program: Program) -> None:
+def test_the_service_says_what_it_promises(program: ServiceProgram) -> None:
     unit = units.systemd_service(program, on_demand=False, lock_privileges=True)
     found = fields(unit)
     assert unit.startswith(f"# {MARKER}")
@@ -96,13 +98,13 @@ def test_the_service_says_what_it_promises(program: Program) -> None:
     assert "MemoryDenyWriteExecute" not in unit  # CUDA compiles kernels, ctypes makes callbacks
 
 
-def test_where_cuda_needs_a_setuid_program_nothing_takes_its_rights(program: Program) -> None:
+def test_where_cuda_needs_a_setuid_program_nothing_takes_its_rights(program: ServiceProgram) -> None:
     found = fields(units.systemd_service(program, on_demand=False, lock_privileges=False))
     implying = {"NoNewPrivileges", "LockPersonality", "SystemCallArchitectures", "SystemCallFilter"}
     assert [name for name in found if name in implying or name.startswith("Restrict")] == []
 
 
-def test_a_service_on_demand_is_started_by_its_socket_alone(program: Program) -> None:
+def test_a_service_on_demand_is_started_by_its_socket_alone(program: ServiceProgram) -> None:
     found = fields(units.systemd_service(program, on_demand=True, lock_privileges=True))
     assert found["Requires"] == [SOCKET]
     assert "WantedBy" not in found
@@ -111,7 +113,7 @@ def test_a_service_on_demand_is_started_by_its_socket_alone(program: Program) ->
 
 
 def test_quoting() -> None:
-    program = Program(Path(f"/opt/{AWKWARD}/python"), Path(f"/opt/{AWKWARD}"), VALUES)
+    program = ServiceProgram(Path(f"/opt/{AWKWARD}/python"), Path(f"/opt/{AWKWARD}"), VALUES)
     found = fields(units.systemd_service(program, on_demand=False, lock_privileges=True))
     assert found["ExecStart"] == ['":/opt/a b%%h $HOME 星#;/python" -m hoshikage serve']
     assert found["WorkingDirectory"] == ["/opt/a b%%h $HOME 星#;"]
@@ -142,7 +144,7 @@ def test_addresses_that_a_socket_unit_cannot_take(host: str, port: int, key: str
 
 
 def test_the_agent_is_a_property_list(home: Path) -> None:
-    program = Program(Path(f"/Users/{AWKWARD}/python"), home, (("PORT", "1"), ("HOSHIKAGE_LANG", "ja")))
+    program = ServiceProgram(Path(f"/Users/{AWKWARD}/python"), home, (("PORT", "1"), ("HOSHIKAGE_LANG", "ja")))
     written = units.launchd_agent(program, home / "hoshikage.log")
     agent = plistlib.loads(written)
     assert MARKER.encode() in written
@@ -153,7 +155,7 @@ def test_the_agent_is_a_property_list(home: Path) -> None:
 
 
 def test_the_task_is_xml_that_starts_at_logon() -> None:
-    program = Program(Path("C:/Program Files/Python/python.exe"), Path("C:/Users/星 & 影"), ())
+    program = ServiceProgram(Path("C:/Program Files/Python/python.exe"), Path("C:/Users/星 & 影"), ())
     written = units.scheduled_task(program, "PC\\星")
     assert written.startswith(b"\xff\xfe")
     task = ElementTree.fromstring(written)

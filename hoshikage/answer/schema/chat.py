@@ -233,8 +233,8 @@ def to_request(
     if not body.messages:  # a body of another protocol can come to that
         raise InvalidRequest("http.wrong_length", param="messages", place="messages", relation="≥ 1")
     newest = max((at for at, turn in enumerate(body.messages) if turn.role == "user"), default=-1)
-    found = taken([turn.content for turn in body.messages], newest, senses, remote)
-    turns = tuple(_message(turn, at, found, senses) for at, turn in enumerate(body.messages))
+    media_taken = taken([turn.content for turn in body.messages], newest, senses, remote)
+    turns = tuple(_message(turn, at, media_taken, senses) for at, turn in enumerate(body.messages))
     continued = _is_continued(body)
     grammar = grammar_of(body.response_format, body.grammar, body.json_schema)
     if grammar is not None and body.ignore_eos:
@@ -245,7 +245,7 @@ def to_request(
             add_generation_prompt=not continued and body.add_generation_prompt is not False,
             continue_final_message=continued,
             template_kwargs=_template_kwargs(body, spec),
-            media=tuple(medium for _, medium in sorted(found.items(), key=_place) if isinstance(medium, Medium)),
+            media=tuple(medium for _, medium in sorted(media_taken.items(), key=_place) if isinstance(medium, Medium)),
         ),
         sampling=sampling_params(body, spec, settings),
         max_tokens=_max_tokens(body),
@@ -275,17 +275,17 @@ def _is_continued(body: ChatBody) -> bool:
 
 def _template_kwargs(body: ChatBody, spec: ModelSpec) -> dict[str, Any]:
     """What the chat template may read. Raises InvalidRequest for a name that is not the client's to give."""
-    given = body.chat_template_kwargs or {}
-    for name in given:
+    kwargs = body.chat_template_kwargs or {}
+    for name in kwargs:
         if name in INTERNALS or not VARIABLE.fullmatch(name):
             place = f"chat_template_kwargs.{name[:60]}"
             raise InvalidRequest("http.template_kwarg", param=place, place=place)
-    asked = thoughts_of(body)
-    on = spec.options.thinking if asked.on is None else asked.on
-    effort = "none" if body.reasoning_effort in thoughts.OFF else asked.effort
+    spelling = thoughts_of(body)
+    on = spec.options.thinking if spelling.on is None else spelling.on
+    effort = "none" if body.reasoning_effort in thoughts.OFF else spelling.effort
     known: dict[str, Any] = {"enable_thinking": on, "reasoning_effort": effort, "verbosity": body.verbosity}
-    known["thinking_budget"] = asked.budget
-    words = {name: thoughts.truth(value) if name in thoughts.KWARGS else value for name, value in given.items()}
+    known["thinking_budget"] = spelling.budget
+    words = {name: thoughts.truth(value) if name in thoughts.KWARGS else value for name, value in kwargs.items()}
     return {**{name: value for name, value in known.items() if value is not None}, **words}
 
 
@@ -293,12 +293,14 @@ def thoughts_of(body: ChatBody) -> thoughts.ThoughtRequest:
     """What the request says of thoughts. Raises InvalidRequest."""
     fields = {name: getattr(body, name) for name in (*thoughts.SWITCHES, *thoughts.BUDGETS)}
     kwargs = {name: value for name, value in (body.chat_template_kwargs or {}).items() if name in thoughts.BUDGETS}
-    asked = thoughts.asked({**fields, **kwargs})
+    spelling = thoughts.asked({**fields, **kwargs})
     if body.reasoning_effort is None:
-        return asked
+        return spelling
     effort = thoughts.asked({"think": body.reasoning_effort})
-    on = asked.on if effort.on is None or asked.on is False else effort.on
-    return replace(asked, on=on, effort=effort.effort or asked.effort, budget=None if on is False else asked.budget)
+    on = spelling.on if effort.on is None or spelling.on is False else effort.on
+    return replace(
+        spelling, on=on, effort=effort.effort or spelling.effort, budget=None if on is False else spelling.budget
+    )
 
 
 def _logprobs(body: ChatBody) -> int | None:
@@ -324,11 +326,11 @@ def _max_tokens(body: ChatBody) -> int | None:
     raise InvalidRequest("http.max_tokens_differ", param="max_tokens")
 
 
-def _place(found: tuple[tuple[int, int], Any]) -> tuple[int, int]:
-    return found[0]
+def _place(entry: tuple[tuple[int, int], Any]) -> tuple[int, int]:
+    return entry[0]
 
 
-def _message(turn: ChatMessage, at: int, found: Taken, senses: Senses) -> Message:
+def _message(turn: ChatMessage, at: int, media_taken: Taken, senses: Senses) -> Message:
     place = f"messages[{at}]"
     for name in REFUSED_OF_MESSAGES:
         if getattr(turn, name) is not None:
@@ -348,7 +350,7 @@ def _message(turn: ChatMessage, at: int, found: Taken, senses: Senses) -> Messag
     }
     return Message(
         role="system" if turn.role == "developer" else turn.role,
-        content=None if content is None else _text(content, at, found, senses),
+        content=None if content is None else _text(content, at, media_taken, senses),
         extra={name: value for name, value in extra.items() if value is not None},
     )
 
@@ -362,7 +364,7 @@ def _call(call: ToolCall, place: str) -> dict[str, Any]:
     return {"id": call.id, "type": "function", "function": {"name": call.function.name, "arguments": text}}
 
 
-def _text(content: str | list[ContentPart], turn: int, found: Taken, senses: Senses) -> str:
+def _text(content: str | list[ContentPart], turn: int, media_taken: Taken, senses: Senses) -> str:
     """The words of a content. What is no text has its mark there, or a word where it is left out."""
     if isinstance(content, str):
         return content
@@ -373,7 +375,7 @@ def _text(content: str | list[ContentPart], turn: int, found: Taken, senses: Sen
             if part.text is None:
                 raise InvalidRequest("http.field_missing", param=f"{at}.text", place=f"{at}.text")
             texts.append(part.text)
-        elif isinstance(medium := found[turn, index], Medium):
+        elif isinstance(medium := media_taken[turn, index], Medium):
             texts.append(medium.mark)
         else:
             is_blind = senses == BLIND and medium == "unread"

@@ -42,7 +42,7 @@ def grammar_of(
     response_format: ResponseFormat | None, grammar: str | None, json_schema: Schema | None
 ) -> Grammar | None:
     """What the answer is held to; None for free text. Raises InvalidRequest."""
-    asked = [
+    sources = [
         result
         for result in (
             None if response_format is None else _of_format(response_format),
@@ -51,23 +51,27 @@ def grammar_of(
         )
         if result is not None
     ]
-    if len(asked) > 1:
-        raise InvalidRequest("http.formats_conflict", param=asked[1].param, names=", ".join(one.param for one in asked))
-    return asked[0] if asked else None
+    if len(sources) > 1:
+        raise InvalidRequest(
+            "http.formats_conflict", param=sources[1].param, names=", ".join(one.param for one in sources)
+        )
+    return sources[0] if sources else None
 
 
-def _of_format(asked: ResponseFormat) -> Grammar | None:
-    if asked.type == "text":
+def _of_format(response_format: ResponseFormat) -> Grammar | None:
+    if response_format.type == "text":
         return None
-    if asked.type == "json_object":
-        return _of_schema(ANY_OBJECT if asked.schema is None else asked.schema, "response_format.schema")
-    if asked.json_schema is None and asked.schema is None:
+    if response_format.type == "json_object":
+        return _of_schema(
+            ANY_OBJECT if response_format.schema is None else response_format.schema, "response_format.schema"
+        )
+    if response_format.json_schema is None and response_format.schema is None:
         raise InvalidRequest(
             "http.field_missing", param="response_format.json_schema", place="response_format.json_schema"
         )
-    if asked.json_schema is None or asked.json_schema.schema is None:
-        return _of_schema(asked.schema or {}, "response_format.schema")
-    named = asked.json_schema
+    if response_format.json_schema is None or response_format.json_schema.schema is None:
+        return _of_schema(response_format.schema or {}, "response_format.schema")
+    named = response_format.json_schema
     return _of_schema(named.schema or {}, "response_format.json_schema.schema", strict=named.strict is True)
 
 

@@ -46,17 +46,17 @@ class RawFields(SamplingFields, frozen=True, kw_only=True):
     lora: LoraScales | None = None
 
 
-def inputs_of(given: Texts, place: str) -> tuple[Input, ...]:
+def inputs_of(texts: Texts, place: str) -> tuple[Input, ...]:
     """Each text as such, or its tokens and texts. Raises InvalidRequest for lists side by side with numbers."""
-    if not isinstance(given, list):
-        return (_input(given),)
-    if not any(isinstance(one, int) for one in given):
-        return tuple(map(_input, given))
-    for index, one in enumerate(given):
+    if not isinstance(texts, list):
+        return (_input(texts),)
+    if not any(isinstance(one, int) for one in texts):
+        return tuple(map(_input, texts))
+    for index, one in enumerate(texts):
         if not isinstance(one, int | str):
             where = f"{place}[{index}]"
             raise InvalidRequest("http.wrong_type", param=where, place=where, expected="integer | string", got="array")
-    return (_input(given),)
+    return (_input(texts),)
 
 
 def _input(one: Any) -> Input:
@@ -65,9 +65,9 @@ def _input(one: Any) -> Input:
     return one if isinstance(one, str) else tuple(one)
 
 
-def prompts_of(given: Texts) -> tuple[Prompt, ...]:
+def prompts_of(texts: Texts) -> tuple[Prompt, ...]:
     """Raises InvalidRequest."""
-    result = inputs_of(given, "prompt")
+    result = inputs_of(texts, "prompt")
     if len(result) > MAX_PROMPTS:
         raise InvalidRequest("http.wrong_length", param="prompt", place="prompt", relation=f"≤ {MAX_PROMPTS}")
     return tuple(map(_prompt, result))

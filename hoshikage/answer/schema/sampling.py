@@ -83,35 +83,35 @@ def sampling_params(body: SamplingFields, spec: ModelSpec, settings: Settings) -
     defaults = replace(
         SamplingParams(temperature=settings.temperature, top_p=settings.top_p), **spec.sampling.sampling()
     )
-    asked: dict[str, Any] = {row.name: getattr(body, row.name) for row in fields(SamplingParams)}
+    values: dict[str, Any] = {row.name: getattr(body, row.name) for row in fields(SamplingParams)}
     if body.seed is not None:
-        asked["seed"] = body.seed & 0xFFFFFFFF  # -1 becomes RANDOM_SEED, as elsewhere in llama.cpp
+        values["seed"] = body.seed & 0xFFFFFFFF  # -1 becomes RANDOM_SEED, as elsewhere in llama.cpp
     if body.temperature is not None:
-        asked["temperature"] = max(0.0, body.temperature)  # what is not above 0 takes the likeliest
+        values["temperature"] = max(0.0, body.temperature)  # what is not above 0 takes the likeliest
     if body.top_k is not None:
-        asked["top_k"] = max(0, body.top_k)
+        values["top_k"] = max(0, body.top_k)
     if body.repeat_penalty == 0:
-        asked["repeat_penalty"] = 1.0  # off
+        values["repeat_penalty"] = 1.0  # off
     elif body.repeat_penalty is not None and body.repeat_penalty < LEAST_PENALTY:
         relation = f"= 0 | ≥ {LEAST_PENALTY:g}"
         raise InvalidRequest("http.out_of_bounds", param="repeat_penalty", place="repeat_penalty", relation=relation)
     if body.samplers is not None:
-        asked["samplers"] = _order(body.samplers)
+        values["samplers"] = _order(body.samplers)
     if body.logit_bias is not None:
-        asked["logit_bias"] = _biases(body.logit_bias)
+        values["logit_bias"] = _biases(body.logit_bias)
     if body.dry_sequence_breakers is not None:
-        asked["dry_sequence_breakers"] = tuple(body.dry_sequence_breakers)
-    return replace(defaults, **{name: value for name, value in asked.items() if value is not None})
+        values["dry_sequence_breakers"] = tuple(body.dry_sequence_breakers)
+    return replace(defaults, **{name: value for name, value in values.items() if value is not None})
 
 
-def _order(given: str | list[str]) -> tuple[str, ...]:
+def _order(samplers: str | list[str]) -> tuple[str, ...]:
     """Samplers by name, or by letters in one text; each counts once, and those that are not known are left out."""
-    if isinstance(given, list):
-        names = [name.strip().lower().replace("-", "_") for name in given]
-    elif re.search("[;, _-]", given):
-        names = re.split("[;, ]+", given.strip().lower().replace("-", "_"))
+    if isinstance(samplers, list):
+        names = [name.strip().lower().replace("-", "_") for name in samplers]
+    elif re.search("[;, _-]", samplers):
+        names = re.split("[;, ]+", samplers.strip().lower().replace("-", "_"))
     else:
-        names = [LETTERS.get(letter, letter) for letter in given]
+        names = [LETTERS.get(letter, letter) for letter in samplers]
     order: dict[str, None] = {}
     for name in names:
         known = ALIASES.get(name, name)
@@ -122,15 +122,15 @@ def _order(given: str | list[str]) -> tuple[str, ...]:
     return tuple(order)
 
 
-def _biases(given: Biases) -> tuple[tuple[int | str, float], ...]:
+def _biases(biases: Biases) -> tuple[tuple[int | str, float], ...]:
     """By token ids or by text, as an object or as pairs. Raises InvalidRequest.
 
     Ids and texts are held against the vocabulary in the engine, which has one.
     """
-    if isinstance(given, dict):
-        return tuple((int(name) if TOKEN_ID.fullmatch(name) else name, _bias(bias)) for name, bias in given.items())
+    if isinstance(biases, dict):
+        return tuple((int(name) if TOKEN_ID.fullmatch(name) else name, _bias(bias)) for name, bias in biases.items())
     result: list[tuple[int | str, float]] = []
-    for index, (token, bias) in enumerate(given):
+    for index, (token, bias) in enumerate(biases):
         place = f"logit_bias[{index}]"
         if isinstance(token, bool | float) or isinstance(bias, str):
             raise InvalidRequest("http.bias_pair", param=place, place=place)

@@ -62,8 +62,8 @@ def _mp3(data: bytes) -> float | None:
 
 def _flac(data: bytes) -> float | None:
     """As its head says, where it does."""
-    told = int.from_bytes(data[18:26], "big")
-    rate, samples = told >> 44, told & (1 << 36) - 1
+    packed = int.from_bytes(data[18:26], "big")
+    rate, samples = packed >> 44, packed & (1 << 36) - 1
     return samples / rate if rate and len(data) >= 42 else None
 
 

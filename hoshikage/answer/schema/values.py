@@ -25,11 +25,11 @@ def bound(count: int | None) -> int | None:
     return None if count is None or count < 0 else count
 
 
-def stops(given: str | list[str] | None, place: str = "stop") -> tuple[str, ...]:
+def stops(value: str | list[str] | None, place: str = "stop") -> tuple[str, ...]:
     """The stop strings that are some. Raises InvalidRequest for one that is too long in UTF-8."""
-    listed = [given] if isinstance(given, str) else list(given or ())
+    listed = [value] if isinstance(value, str) else list(value or ())
     for index, stop in enumerate(listed):
         if len(stop.encode()) > MAX_STOP_BYTES:
-            where = place if isinstance(given, str) else f"{place}[{index}]"
+            where = place if isinstance(value, str) else f"{place}[{index}]"
             raise InvalidRequest("http.stop_bytes", param=where, place=where, limit=MAX_STOP_BYTES)
     return tuple(filter(None, listed))

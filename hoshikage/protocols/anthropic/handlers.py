@@ -17,15 +17,15 @@ from hoshikage.protocols.anthropic.writer import MessageWriter
 
 async def create(request: web.Request) -> web.StreamResponse:
     body = await read_body(request, schema.parse, schema.WITHOUT_EFFECT, media=True)
-    asked = await _turn(request, body)
-    writer = MessageWriter(body, asked.spec.name, certain=asked.job.grammar is not None)
-    return await respond(request, asked, writer, stream=bool(body.stream))
+    prepared = await _turn(request, body)
+    writer = MessageWriter(body, prepared.spec.name, certain=prepared.job.grammar is not None)
+    return await respond(request, prepared, writer, stream=bool(body.stream))
 
 
 async def count_tokens(request: web.Request) -> web.StreamResponse:
     body = await read_body(request, partial(schema.parse, counting=True), schema.WITHOUT_EFFECT, media=True)
-    asked = await _turn(request, body)
-    return json_response({"input_tokens": await count_prompt_tokens(request, asked)})
+    prepared = await _turn(request, body)
+    return json_response({"input_tokens": await count_prompt_tokens(request, prepared)})
 
 
 async def _turn(request: web.Request, body: schema.MessagesBody) -> PreparedRequest:

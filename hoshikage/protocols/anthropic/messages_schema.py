@@ -23,7 +23,7 @@ from hoshikage.answer.schema.values import MAX_STOPS, Stop, TokenCount
 from hoshikage.errors import ParameterUnsupported
 from hoshikage.params import Overflow
 from hoshikage.protocols.anthropic.blocks import Block, add_user, assistant, needed, referenced, text_of
-from hoshikage.protocols.anthropic.tools import Tool, functions
+from hoshikage.protocols.anthropic.tools import AnthropicTool, functions
 
 MAX_TURNS: Final = 2048
 BILLING: Final = "x-anthropic-billing-header:"
@@ -43,12 +43,12 @@ CHOICES: Final = {
 }
 
 
-class Message(Struct, frozen=True):
+class AnthropicMessage(Struct, frozen=True):
     role: Role
     content: str | list[Block]
 
 
-class ToolChoice(Struct, frozen=True):
+class AnthropicToolChoice(Struct, frozen=True):
     type: Choice
     name: str | None = None
     disable_parallel_tool_use: bool | None = None
@@ -74,14 +74,14 @@ class MessagesBody(SamplingFields, frozen=True, kw_only=True):
     """One request as it came, types and bounds checked. None is absent."""
 
     model: Annotated[str, Meta(max_length=256)] | None = None
-    messages: Annotated[list[Message], Meta(min_length=1, max_length=MAX_TURNS)]
+    messages: Annotated[list[AnthropicMessage], Meta(min_length=1, max_length=MAX_TURNS)]
     max_tokens: TokenCount | None = None
     """To count, none is needed."""
     system: str | list[Block] | None = None
     stop_sequences: Annotated[list[Stop], Meta(max_length=MAX_STOPS)] | None = None
     stream: bool | None = None
-    tools: Annotated[list[Tool], Meta(max_length=128)] | None = None
-    tool_choice: ToolChoice | None = None
+    tools: Annotated[list[AnthropicTool], Meta(max_length=128)] | None = None
+    tool_choice: AnthropicToolChoice | None = None
     thinking: Thinking | None = None
     output_config: OutputConfig | None = None
     memory: MemoryFields | None = None
@@ -187,7 +187,7 @@ def to_chat(body: MessagesBody) -> ChatBody:
     )
 
 
-def _add(turns: list[ChatMessage], message: Message, place: str, *, is_newest: bool) -> None:
+def _add(turns: list[ChatMessage], message: AnthropicMessage, place: str, *, is_newest: bool) -> None:
     if isinstance(message.content, str):
         turns.append(ChatMessage(message.role, message.content))
     elif message.role == "assistant":
@@ -196,14 +196,14 @@ def _add(turns: list[ChatMessage], message: Message, place: str, *, is_newest: b
         add_user(turns, message.role, message.content, place, is_newest=is_newest)
 
 
-def _system(given: str | list[Block] | None) -> str:
+def _system(system: str | list[Block] | None) -> str:
     """Claude Code's first block tells who is billed and changes with every session: no model needs it."""
-    blocks = [Block("text", text=given)] if isinstance(given, str) else given or []
+    blocks = [Block("text", text=system)] if isinstance(system, str) else system or []
     texts = [text_of(block, f"system[{index}]") for index, block in enumerate(blocks)]
     return "\n".join(text for text in texts if not text.startswith(BILLING))
 
 
-def _choice(choice: ToolChoice) -> tools.Word | tools.ToolChoice:
+def _choice(choice: AnthropicToolChoice) -> tools.Word | tools.ToolChoice:
     if choice.type == "tool":
         return tools.ToolChoice("function", FunctionName(needed(choice.name, "tool_choice.name")))
     return "required" if choice.type == "any" else choice.type

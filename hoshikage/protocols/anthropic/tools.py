@@ -44,7 +44,7 @@ CLIENT_TOOLS: Final[dict[str, tuple[str, Schema]]] = {
 _DATE: Final = re.compile(r"_\d{8}$")
 
 
-class Tool(Struct, frozen=True):
+class AnthropicTool(Struct, frozen=True):
     ECHOED: ClassVar[frozenset[str]] = frozenset({"cache_control"})
 
     name: Annotated[str, Meta(pattern="^[a-zA-Z0-9_.-]{1,256}$")]
@@ -58,20 +58,20 @@ class Tool(Struct, frozen=True):
     """It is shown once a result has named it."""
 
 
-def functions(given: list[Tool], referenced: set[str], insisted: str | None) -> list[tools.Tool]:
+def functions(offered: list[AnthropicTool], referenced: set[str], insisted: str | None) -> list[tools.Tool]:
     """The functions that the model may call; `insisted` is the name of one that must be among them."""
-    found: list[tools.Tool] = []
-    for index, tool in enumerate(given):
+    result: list[tools.Tool] = []
+    for index, tool in enumerate(offered):
         place = f"tools[{index}]"
         if tool.defer_loading and tool.name not in referenced and tool.name != insisted:
             continue
         kind = None if tool.type in (None, "custom") else _DATE.sub("", str(tool.type))
         if kind is None:
             schema = needed(tool.input_schema, f"{place}.input_schema")
-            found.append(tools.Tool("function", FunctionSpec(tool.name, tool.description, schema, tool.strict)))
+            result.append(tools.Tool("function", FunctionSpec(tool.name, tool.description, schema, tool.strict)))
         elif kind in CLIENT_TOOLS or tool.input_schema is not None:
             words, schema = CLIENT_TOOLS.get(kind, (tool.description, tool.input_schema))
-            found.append(tools.Tool("function", FunctionSpec(tool.name, tool.description or words, schema)))
+            result.append(tools.Tool("function", FunctionSpec(tool.name, tool.description or words, schema)))
         else:
             note(f"{place}: {tool.type}")
-    return found
+    return result

@@ -92,9 +92,9 @@ class MessageWriter:
         usage = _usage(finished.prompt_tokens, finished.completion_tokens, finished.timings.cached_tokens)
         usage |= condensed(finished)
         stopped = {"stop_reason": self._reason(end, finished, met), "stop_sequence": met}
-        told = {"warnings": warnings} if warnings else {}
-        self._message |= {"content": self._content, **stopped, "usage": usage, **told}
-        return frames + _event("message_delta", delta=stopped, usage=usage, **told) + _event("message_stop")
+        extra = {"warnings": warnings} if warnings else {}
+        self._message |= {"content": self._content, **stopped, "usage": usage, **extra}
+        return frames + _event("message_delta", delta=stopped, usage=usage, **extra) + _event("message_stop")
 
     def close(self) -> bytes:
         return b""

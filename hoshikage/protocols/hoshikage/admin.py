@@ -110,8 +110,8 @@ def _with_projector(
         return options
     known = registry.known(label)
     keeps = known is not None and known.file == file and known.options.mmproj is not None
-    found = None if keeps or "mmproj" in options.given() else gguf.projector_of(file, header)
-    return options if found is None else options.having(mmproj=str(found))
+    projector = None if keeps or "mmproj" in options.given() else gguf.projector_of(file, header)
+    return options if projector is None else options.having(mmproj=str(projector))
 
 
 async def remove(request: web.Request) -> web.Response:

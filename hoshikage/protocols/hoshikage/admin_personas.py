@@ -47,16 +47,16 @@ async def remove(request: web.Request) -> web.Response:
     return _json({"name": name, "removed": True})
 
 
-def described(found: ModelSpec | Persona) -> dict[str, Any]:
+def described(entry: ModelSpec | Persona) -> dict[str, Any]:
     """A persona by the names that POST has for its parts."""
-    persona = found if isinstance(found, Persona) else found.persona
+    persona = entry if isinstance(entry, Persona) else entry.persona
     assert persona is not None
     return {
         "name": persona.name,
         "model": persona.model,
         "system": persona.system,
         "created": persona.created,
-        "available": not isinstance(found, Persona),
+        "available": not isinstance(entry, Persona),
         **persona.sampling.given(),
     }
 

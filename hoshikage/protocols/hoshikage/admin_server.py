@@ -25,10 +25,10 @@ async def settings(request: web.Request) -> web.Response:
 
 async def log(request: web.Request) -> web.Response:
     """The lines since `after`, of which at most the last 500 are kept; `next` is what to ask after next time."""
-    asked = request.query.get("after", "0")
-    if not (asked.isascii() and asked.isdecimal() and len(asked) <= 15):
+    after = request.query.get("after", "0")
+    if not (after.isascii() and after.isdecimal() and len(after) <= 15):
         raise InvalidRequest("http.log_after", param="after")
-    last, lines = request.app[INSIGHT].lines(int(asked))
+    last, lines = request.app[INSIGHT].lines(int(after))
     return _json({"lines": lines, "next": last})
 
 

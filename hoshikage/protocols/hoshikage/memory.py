@@ -70,18 +70,18 @@ def _kept(request: web.Request) -> Recollections:
     return request.app[MEMORY].memory.recollections
 
 
-def _scope(request: web.Request, asked: str | None) -> str:
+def _scope(request: web.Request, scope: str | None) -> str:
     """Whose memory is meant; empty for everybody's. Raises PermissionRefused for another caller's."""
     own = scope_of_caller()
-    if asked is None or asked == own:
+    if scope is None or scope == own:
         return own
     if CALLER.get() != OWNER:
-        raise PermissionRefused("remember.scope_refused", name=asked[:100])
-    return "" if asked == EVERY else asked
+        raise PermissionRefused("remember.scope_refused", name=scope[:100])
+    return "" if scope == EVERY else scope
 
 
-def _number(given: str, name: str) -> int:
+def _number(text: str, name: str) -> int:
     """A count in a URL. Raises InvalidRequest."""
-    if not given.isascii() or not given.isdigit() or len(given) > MAX_DIGITS:
+    if not text.isascii() or not text.isdigit() or len(text) > MAX_DIGITS:
         raise InvalidRequest("http.wrong_length", param=name, place=name, relation="≥ 0")
-    return int(given)
+    return int(text)

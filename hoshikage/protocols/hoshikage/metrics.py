@@ -50,8 +50,8 @@ async def metrics(request: web.Request) -> web.Response:
     dispatcher = request.app[DISPATCHER]
     status = await dispatcher.full_status()
     room = request.app[SETTINGS].queue_size
-    told = of(request.app[METRICS], status, room, dispatcher.latencies())
-    return web.Response(body=told.encode(), headers={"Content-Type": CONTENT_TYPE})
+    text = of(request.app[METRICS], status, room, dispatcher.latencies())
+    return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
 
 
 def of(measures: Measures, status: FullStatus, room: int, latencies: Latencies) -> str:

@@ -139,9 +139,9 @@ def _schemas(routes: Sequence[Route], language: Language) -> tuple[dict[str, Any
     return msgspec.json.decode(shorter, type=tuple[dict[str, Any], dict[str, dict[str, Any]]])
 
 
-def _module(found: re.Match[str]) -> str:
+def _module(match: re.Match[str]) -> str:
     """The last part of a module's name, which tells two components of one name apart."""
-    return found[0].split(".")[-2].removesuffix("_schema") + "."
+    return match[0].split(".")[-2].removesuffix("_schema") + "."
 
 
 def _describe(fields: dict[str, Any], body: RequestBody, language: Language) -> None:

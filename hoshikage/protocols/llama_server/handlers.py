@@ -53,8 +53,8 @@ async def embedding(request: web.Request) -> web.Response:
     return await asyncio.to_thread(_vectors, vectors)
 
 
-def _vectors(found: list[wire.Vector]) -> web.Response:
-    return json_response([{"index": index, "embedding": [floats_of(one.values)]} for index, one in enumerate(found)])
+def _vectors(vectors: list[wire.Vector]) -> web.Response:
+    return json_response([{"index": index, "embedding": [floats_of(one.values)]} for index, one in enumerate(vectors)])
 
 
 async def tokenize(request: web.Request) -> web.Response:
@@ -92,9 +92,9 @@ async def _respond(
     return await respond(request, prepared, NativeWriter(prepared, body), stream=bool(body.stream), ttl=body.ttl)
 
 
-def _tokens(found: list[wire.Tokens], *, with_pieces: bool) -> web.Response:
+def _tokens(results: list[wire.Tokens], *, with_pieces: bool) -> web.Response:
     shown: list[Any] = []
-    for part in found:
+    for part in results:
         if with_pieces:
             shown += [{"id": one, "piece": _piece(raw)} for one, raw in zip(part.tokens, part.pieces, strict=True)]
         else:

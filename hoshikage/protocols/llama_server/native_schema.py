@@ -210,15 +210,15 @@ def _request(body: NativeFields, prompt: Prompt, spec: ModelSpec, settings: Sett
     )
 
 
-def _slot(given: int | None, settings: Settings) -> int | None:
+def _slot(number: int | None, settings: Settings) -> int | None:
     """The sequence that is asked for; one that there is not is any, and told."""
-    if given is None or given < 0:
+    if number is None or number < 0:
         return None
-    if given < settings.load_params.n_parallel:
-        return given
-    note(f"id_slot: {given}")
+    if number < settings.load_params.n_parallel:
+        return number
+    note(f"id_slot: {number}")
     return None
 
 
-def _bound_ms(given: float | None) -> int | None:
-    return int(given) if given is not None and given >= 1 else None
+def _bound_ms(value: float | None) -> int | None:
+    return int(value) if value is not None and value >= 1 else None

@@ -191,15 +191,15 @@ def settings_of(job: GenerationRequest) -> dict[str, Any]:
 
 def _probabilities(logprobs: Sequence[wire.Chosen], *, drawn: bool) -> dict[str, Any]:
     """As in a chat, and each token with its number; `drawn`: as chances, under names of their own."""
-    told = logprobs_of(logprobs)["content"]
-    for shown, one in zip(told, logprobs, strict=True):
+    rows = logprobs_of(logprobs)["content"]
+    for shown, one in zip(rows, logprobs, strict=True):
         shown["id"] = one.token.id
         for other, likely in zip(shown["top_logprobs"], one.top, strict=True):
             other["id"] = likely.id
         if drawn:
             shown["top_probs"] = [_as_chance(other) for other in shown.pop("top_logprobs")]
             _as_chance(shown)
-    return {"completion_probabilities": told} if told else {}
+    return {"completion_probabilities": rows} if rows else {}
 
 
 def _as_chance(shown: dict[str, Any]) -> dict[str, Any]:

@@ -42,8 +42,8 @@ async def chat(request: web.Request) -> web.StreamResponse:
     spec = await model_for(request, body.model, "text", resolve)
     if not body.messages:
         return await _loaded(request, spec, body, "chat")
-    asked = await prepare(request, spec, schema.chat_of(body), schema.rename)
-    return await _answer(request, asked, body, "chat")
+    prepared = await prepare(request, spec, schema.chat_of(body), schema.rename)
+    return await _answer(request, prepared, body, "chat")
 
 
 async def generate(request: web.Request) -> web.StreamResponse:
@@ -51,8 +51,8 @@ async def generate(request: web.Request) -> web.StreamResponse:
     spec = await model_for(request, body.model, "text", resolve)
     if not body.prompt and not body.suffix and not body.images:
         return await _loaded(request, spec, body, "generate")
-    asked = await prepare(request, spec, schema.chat_of_prompt(body), schema.rename)
-    return await _answer(request, _framed(asked, body), body, "generate")
+    prepared = await prepare(request, spec, schema.chat_of_prompt(body), schema.rename)
+    return await _answer(request, _framed(prepared, body), body, "generate")
 
 
 async def embed(request: web.Request) -> web.StreamResponse:
@@ -120,21 +120,21 @@ async def version(_request: web.Request) -> web.StreamResponse:
 
 
 async def _answer(
-    request: web.Request, asked: PreparedRequest, body: schema.AnswerFields, kind: Kind
+    request: web.Request, prepared: PreparedRequest, body: schema.AnswerFields, kind: Kind
 ) -> web.StreamResponse:
-    writer = LineWriter(kind, body.model or asked.spec.name, shows_thoughts=body.shows_thoughts)
+    writer = LineWriter(kind, body.model or prepared.spec.name, shows_thoughts=body.shows_thoughts)
     ttl = schema.kept_s(body.keep_alive)
-    return await respond(request, asked, writer, stream=body.stream is not False, ttl=ttl)
+    return await respond(request, prepared, writer, stream=body.stream is not False, ttl=ttl)
 
 
-def _framed(asked: PreparedRequest, body: schema.GenerateRequest) -> PreparedRequest:
+def _framed(prepared: PreparedRequest, body: schema.GenerateRequest) -> PreparedRequest:
     """Behind the conversation so far; without the chat template, where the prompt stays as it is or has a suffix."""
     if not body.raw and not body.suffix:
-        going_on = replace(asked.job.chat, before=tuple(body.context or ()))
-        return replace(asked, jobs=(replace(asked.job, prompt=going_on, return_tokens=True, return_prompt=True),))
+        going_on = replace(prepared.job.chat, before=tuple(body.context or ()))
+        return replace(prepared, jobs=(replace(prepared.job, prompt=going_on, return_tokens=True, return_prompt=True),))
     prompt = InfillPrompt(body.prompt or "", body.suffix) if body.suffix else TextPrompt(body.prompt or "")
-    job = replace(asked.job, prompt=prompt, special_text=())
-    return replace(asked, jobs=(job,), parsing=PLAIN, memory=NOTHING)
+    job = replace(prepared.job, prompt=prompt, special_text=())
+    return replace(prepared, jobs=(job,), parsing=PLAIN, memory=NOTHING)
 
 
 async def _loaded(request: web.Request, spec: ModelSpec, body: schema.AnswerFields, kind: Kind) -> web.Response:
@@ -148,12 +148,14 @@ async def _loaded(request: web.Request, spec: ModelSpec, body: schema.AnswerFiel
             await request.app[DISPATCHER].unload(spec)
         except InvalidRequest:  # it is in use
             request.app[DISPATCHER].keep(spec, 0)
-    told: dict[str, Any] = {"response": ""} if kind == "generate" else {"message": {"role": "assistant", "content": ""}}
+    fields: dict[str, Any] = (
+        {"response": ""} if kind == "generate" else {"message": {"role": "assistant", "content": ""}}
+    )
     return json_response(
         {
             "model": body.model or spec.name,
             "created_at": now(),
-            **told,
+            **fields,
             "done": True,
             "done_reason": "unload" if unloads else "load",
         }

@@ -52,9 +52,9 @@ async def tags(
     """All models, and what the tags file `more` names beside them."""
     result = []
     for spec in await asyncio.to_thread(all_specs, registry):
-        found, senses = await files.facts(spec.file), await senses_of(files, spec, runners)
-        able = capabilities(found, senses, has_thoughts=await thinks(formats, spec))
-        result.append({**_entry(spec, found), "capabilities": able})
+        facts, senses = await files.facts(spec.file), await senses_of(files, spec, runners)
+        able = capabilities(facts, senses, has_thoughts=await thinks(formats, spec))
+        result.append({**_entry(spec, facts), "capabilities": able})
     known = {plain(one["name"]) for one in result}
     return result + [one for one in await asyncio.to_thread(read_tags, more) if plain(one["name"]) not in known]
 
@@ -87,9 +87,9 @@ def _left(runner: RunnerStatus, idle_timeout: float) -> float:
     return idle_timeout if busy and idle_timeout and not runner.pinned else NEVER_S
 
 
-def capabilities(found: Facts, senses: Senses, *, has_thoughts: bool) -> list[str]:
+def capabilities(facts: Facts, senses: Senses, *, has_thoughts: bool) -> list[str]:
     """What the model is for, as its file tells; a model whose file cannot be read is taken for one that writes."""
-    able = abilities(found, senses, thinks=has_thoughts)
+    able = abilities(facts, senses, thinks=has_thoughts)
     named = (
         ("completion", able.text),
         ("tools", able.tools),
@@ -103,37 +103,37 @@ def capabilities(found: Facts, senses: Senses, *, has_thoughts: bool) -> list[st
 
 
 def description(
-    spec: ModelSpec, found: Facts, projector: Facts | None, n_ctx: int, senses: Senses, *, has_thoughts: bool
+    spec: ModelSpec, facts: Facts, projector: Facts | None, n_ctx: int, senses: Senses, *, has_thoughts: bool
 ) -> dict[str, Any]:
     """For /api/show. `n_ctx`: how much a request can have; `has_thoughts`: whether its template knows them."""
-    values = dict(found.header.values) if found.header else {}
+    values = dict(facts.header.values) if facts.header else {}
     template = values.pop("tokenizer.chat_template", "")
     return {
         "modelfile": f"# {spec.name}\nFROM {spec.label}\n",
         "parameters": "\n".join([f"num_ctx {n_ctx}", *(f"stop {stop!r}" for stop in spec.stop)]),
         "template": template,
-        "details": found.details,
+        "details": facts.details,
         "model_info": values,
         **({"projector_info": dict(projector.header.values)} if projector and projector.header else {}),
-        "capabilities": capabilities(found, senses, has_thoughts=has_thoughts),
-        "modified_at": found.modified_at,
+        "capabilities": capabilities(facts, senses, has_thoughts=has_thoughts),
+        "modified_at": facts.modified_at,
         "license": str(values.get("general.license", "")),
         **({"system": spec.persona.system} if spec.persona else {}),
     }
 
 
-def _entry(spec: ModelSpec, found: Facts) -> dict[str, Any]:
+def _entry(spec: ModelSpec, facts: Facts) -> dict[str, Any]:
     return {
         "name": spec.name,
         "model": spec.name,
-        "modified_at": found.modified_at,
-        "size": found.size,
-        "digest": found.digest,
-        "details": found.details,
+        "modified_at": facts.modified_at,
+        "size": facts.size,
+        "digest": facts.digest,
+        "details": facts.details,
     }
 
 
-def _share_on_gpu(found: Facts, layers: int) -> float:
-    header = found.header
+def _share_on_gpu(facts: Facts, layers: int) -> float:
+    header = facts.header
     total = header.values.get(f"{header.architecture}.block_count", 0) if header else 0
     return min(1.0, layers / (total + 1)) if isinstance(total, int) else 0.0

@@ -44,8 +44,8 @@ def _copy(registry: Registry, spec: ModelSpec, name: str) -> None:
         registry.add(name, spec.file, spec.stop, spec.options)
 
 
-def _delete(registry: Registry, asked: str) -> None:
-    name = alike(registry, asked) or asked
+def _delete(registry: Registry, model: str) -> None:
+    name = alike(registry, model) or model
     if name in registry.aliases():
         registry.remove_alias(name)
     elif name in {one.name for one in registry.personas()}:

@@ -52,17 +52,17 @@ class Options(SamplingFields, frozen=True, kw_only=True):
     tfs_z: float | None = None
 
 
-class Function(Struct, frozen=True):
+class OllamaFunction(Struct, frozen=True):
     name: str
     arguments: dict[str, Any] | str | None = None
 
 
 class Call(Struct, frozen=True):
-    function: Function
+    function: OllamaFunction
     id: str | None = None
 
 
-class Message(Struct, frozen=True):
+class OllamaMessage(Struct, frozen=True):
     role: Role
     content: str | None = None
     thinking: str | None = None
@@ -95,7 +95,7 @@ class AnswerFields(Struct, frozen=True, kw_only=True):
 
 
 class ChatRequest(AnswerFields, frozen=True, kw_only=True):
-    messages: Annotated[list[Message], Meta(max_length=2048)] | None = None
+    messages: Annotated[list[OllamaMessage], Meta(max_length=2048)] | None = None
     """None to load the model."""
     tools: tools.Tools | None = None
 
@@ -262,21 +262,21 @@ def parse_embeddings(tree: Any) -> EmbeddingsRequest:
     return body
 
 
-def kept_s(asked: str | float | None) -> float | None:
+def kept_s(value: str | float | None) -> float | None:
     """Seconds for which a model shall stay loaded after its use: inf for good, None where nothing is said.
 
     Raises InvalidRequest.
     """
-    if asked is None or asked == "":
+    if value is None or value == "":
         return None
-    if isinstance(asked, str):
-        parts = DURATION.fullmatch(asked.strip())
+    if isinstance(value, str):
+        parts = DURATION.fullmatch(value.strip())
         if parts is None:
             raise InvalidRequest("http.invalid_value", param="keep_alive", place="keep_alive")
-        result = PART.findall(asked)
+        result = PART.findall(value)
         seconds = sum(float(number) * UNITS[unit] for number, unit in result)
-        asked = -1.0 if asked.strip().startswith("-") else seconds
-    return float("inf") if asked < 0 else float(asked)
+        value = -1.0 if value.strip().startswith("-") else seconds
+    return float("inf") if value < 0 else float(value)
 
 
 def parse_show(tree: Any) -> ShowRequest:
@@ -302,9 +302,9 @@ def chat_of(body: ChatRequest) -> ChatBody:
     """The chat that is asked for. Raises InvalidRequest, ParameterUnsupported."""
     turns: list[ChatMessage] = []
     waiting: list[tuple[str, str]] = []
-    given = body.messages or []
-    newest = max((index for index, message in enumerate(given) if message.role == "user"), default=-1)
-    for index, message in enumerate(given):
+    messages = body.messages or []
+    newest = max((index for index, message in enumerate(messages) if message.role == "user"), default=-1)
+    for index, message in enumerate(messages):
         turn = _turn(message, waiting, index)
         if message.images:
             pictures = _pictures(message.images, f"messages[{index}].images", is_asked=index == newest)
@@ -355,14 +355,14 @@ def _chat(body: AnswerFields, turns: list[ChatMessage], functions: list[tools.To
     )
 
 
-def _turn(message: Message, waiting: list[tuple[str, str]], index: int) -> ChatMessage:
+def _turn(message: OllamaMessage, waiting: list[tuple[str, str]], index: int) -> ChatMessage:
     """`waiting`: names and ids of calls without a result yet; clients give names, templates want ids."""
     if message.role == "tool":
         own = next((call for call in waiting if call[0] == message.tool_name), waiting[0] if waiting else None)
         if own is not None:
             waiting.remove(own)
-        given = message.tool_call_id or (own[1] if own else None)
-        return ChatMessage("tool", message.content or "", name=message.tool_name, tool_call_id=given)
+        call_id = message.tool_call_id or (own[1] if own else None)
+        return ChatMessage("tool", message.content or "", name=message.tool_name, tool_call_id=call_id)
     calls = []
     for number, call in enumerate(message.tool_calls or ()):
         name = call.id or f"c{index:04}{number:04}"
@@ -373,12 +373,12 @@ def _turn(message: Message, waiting: list[tuple[str, str]], index: int) -> ChatM
     return ChatMessage(message.role, content, tool_calls=calls or None, reasoning_content=message.thinking)
 
 
-def _format(asked: str | Schema | None) -> ResponseFormat | None:
-    if not asked:
+def _format(value: str | Schema | None) -> ResponseFormat | None:
+    if not value:
         return None
-    if isinstance(asked, dict):
-        return ResponseFormat("json_object", schema=asked)
-    if asked != "json":
+    if isinstance(value, dict):
+        return ResponseFormat("json_object", schema=value)
+    if value != "json":
         raise InvalidRequest("http.not_a_choice", param="format", place="format", allowed="json")
     return ResponseFormat("json_object")
 

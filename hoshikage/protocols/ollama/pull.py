@@ -47,9 +47,9 @@ async def pull(request: web.Request) -> web.StreamResponse:
     return await _streamed(request, lines)
 
 
-def _label(asked: str) -> str:
+def _label(name: str) -> str:
     """What the client will call it from now on: what it has asked for, without the scheme."""
-    return asked.partition("://")[2] or asked
+    return name.partition("://")[2] or name
 
 
 async def _streamed(request: web.Request, lines: AsyncGenerator[Line, None]) -> web.StreamResponse:

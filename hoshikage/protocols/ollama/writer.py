@@ -105,9 +105,9 @@ class LineWriter:
         return msgspec.json.encode(error_body(error, language)) + b"\n"
 
     def whole(self) -> dict[str, Any]:
-        told = self._fields("".join(self._texts), "".join(self._thoughts), self._calls)
+        fields = self._fields("".join(self._texts), "".join(self._thoughts), self._calls)
         likely = {"logprobs": self._logprobs} if self._logprobs else {}
-        return {"model": self._model, "created_at": now(), **told, **likely, **self._end}
+        return {"model": self._model, "created_at": now(), **fields, **likely, **self._end}
 
     @property
     def _tells_context(self) -> bool:
@@ -156,5 +156,5 @@ class LineWriter:
             more["tool_calls"] = calls
         return {"message": {"role": "assistant", "content": text, **more}}
 
-    def _line(self, told: dict[str, Any], more: dict[str, Any]) -> bytes:
-        return msgspec.json.encode({"model": self._model, "created_at": now(), **told, "done": False, **more}) + b"\n"
+    def _line(self, fields: dict[str, Any], more: dict[str, Any]) -> bytes:
+        return msgspec.json.encode({"model": self._model, "created_at": now(), **fields, "done": False, **more}) + b"\n"

@@ -147,15 +147,15 @@ def logprobs_of(tokens: Iterable[wire.Chosen], offset: int, top: int) -> dict[st
 
     `top` 0 tells of the tokens alone. The first token of a prompt has no probability: null.
     """
-    told = list(tokens)
+    rows = list(tokens)
     offsets = []
-    for one in told:
+    for one in rows:
         offsets.append(offset)
         offset += len(one.token.text)
     return {
-        "tokens": [one.token.text for one in told],
-        "token_logprobs": [None if math.isnan(one.token.logprob) else one.token.logprob for one in told],
-        "top_logprobs": [_likeliest(one) for one in told] if top else None,
+        "tokens": [one.token.text for one in rows],
+        "token_logprobs": [None if math.isnan(one.token.logprob) else one.token.logprob for one in rows],
+        "top_logprobs": [_likeliest(one) for one in rows] if top else None,
         "text_offset": offsets,
     }
 
@@ -177,11 +177,11 @@ def _name(token: wire.Likely) -> str:
 
 def usage(ends: Iterable[wire.Finished]) -> dict[str, Any]:
     """Of all prompts together."""
-    told = list(ends)
-    prompt, answer = sum(end.prompt_tokens for end in told), sum(end.completion_tokens for end in told)
+    all_ends = list(ends)
+    prompt, answer = sum(end.prompt_tokens for end in all_ends), sum(end.completion_tokens for end in all_ends)
     return {
         "prompt_tokens": prompt,
         "completion_tokens": answer,
         "total_tokens": prompt + answer,
-        "prompt_tokens_details": {"cached_tokens": sum(end.timings.cached_tokens for end in told)},
+        "prompt_tokens_details": {"cached_tokens": sum(end.timings.cached_tokens for end in all_ends)},
     }

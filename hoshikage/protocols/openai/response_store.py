@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MAX_BYTES: Final = 32 * 1024 * 1024
 
 
-class Kept(Frozen, frozen=True):
+class StoredResponse(Frozen, frozen=True):
     """One response, and all turns that led to it and are it, without its instructions."""
 
     response: bytes
@@ -32,7 +32,7 @@ class ResponseStore:
     def __init__(self, maximum: int, most_bytes: int = MAX_BYTES) -> None:
         self._most = maximum
         self._most_bytes = most_bytes
-        self._kept: OrderedDict[tuple[str | None, str], tuple[Kept, int]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str | None, str], tuple[StoredResponse, int]] = OrderedDict()
         self._bytes = 0
 
     @property
@@ -41,7 +41,7 @@ class ResponseStore:
 
     def add(self, owner: str | None, response: dict[str, Any], turns: Sequence[ChatMessage]) -> None:
         """`owner`: the name of the token that asked."""
-        kept = Kept(msgspec.json.encode(response), tuple(turns))
+        kept = StoredResponse(msgspec.json.encode(response), tuple(turns))
         size = len(kept.response) + len(msgspec.json.encode(kept.turns))
         if not self.keeps or size > self._most_bytes:
             return
@@ -51,7 +51,7 @@ class ResponseStore:
             _, (_, freed) = self._kept.popitem(last=False)
             self._bytes -= freed
 
-    def get(self, owner: str | None, name: str) -> Kept | None:
+    def get(self, owner: str | None, name: str) -> StoredResponse | None:
         """None for one that is not kept, or is another's."""
         result = self._kept.get((owner, name))
         return result[0] if result else None

@@ -28,16 +28,18 @@ class _Asked:
 
 
 async def create(request: web.Request) -> web.StreamResponse:
-    asked = await _asked(request)
+    prepared = await _asked(request)
     store = request.app[RESPONSES]
-    stored = store.keeps and asked.body.store is not False
-    writer = ResponseWriter(asked.body, asked.turn, stored=stored)
+    stored = store.keeps and prepared.body.store is not False
+    writer = ResponseWriter(prepared.body, prepared.turn, stored=stored)
 
     def keep() -> None:
         if stored:
-            store.add(CALLER.get().name, writer.whole(), [*asked.turns, *writer.turns()])
+            store.add(CALLER.get().name, writer.whole(), [*prepared.turns, *writer.turns()])
 
-    return await respond(request, asked.turn, writer, stream=bool(asked.body.stream), ttl=asked.body.ttl, ended=keep)
+    return await respond(
+        request, prepared.turn, writer, stream=bool(prepared.body.stream), ttl=prepared.body.ttl, ended=keep
+    )
 
 
 async def retrieve(request: web.Request) -> web.Response:
@@ -58,8 +60,8 @@ async def delete(request: web.Request) -> web.Response:
 
 
 async def input_tokens(request: web.Request) -> web.Response:
-    asked = await _asked(request)
-    tokens = await count_prompt_tokens(request, asked.turn)
+    prepared = await _asked(request)
+    tokens = await count_prompt_tokens(request, prepared.turn)
     return json_response({"object": "response.input_tokens", "input_tokens": tokens})
 
 
@@ -75,9 +77,9 @@ async def _asked(request: web.Request) -> _Asked:
             raise InvalidRequest("http.previous_response_unknown", param="previous_response_id", name=name)
         before = list(kept.turns)
     chat_body = schema.to_chat(body, before)
-    asked = await prepare(request, spec, chat_body, schema.rename)
+    prepared = await prepare(request, spec, chat_body, schema.rename)
     skipped = 1 if body.instructions else 0
-    return _Asked(body, asked, chat_body.messages[skipped:])
+    return _Asked(body, prepared, chat_body.messages[skipped:])
 
 
 def _unknown(name: str) -> NotFound:

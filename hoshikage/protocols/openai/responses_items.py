@@ -74,13 +74,13 @@ def readable(item: Any) -> Any:
     return {"type": kind} if isinstance(kind, str) and kind not in KINDS else item
 
 
-def turns_of(given: str | Sequence[Item]) -> list[ChatMessage]:
+def turns_of(items: str | Sequence[Item]) -> list[ChatMessage]:
     """Input as turns of a chat. Raises InvalidRequest, ParameterUnsupported."""
-    if isinstance(given, str):
-        return [ChatMessage("user", given)]
+    if isinstance(items, str):
+        return [ChatMessage("user", items)]
     turns: list[ChatMessage] = []
-    newest = max((index for index, item in enumerate(given) if item.role == "user"), default=-1)
-    for index, item in enumerate(given):
+    newest = max((index for index, item in enumerate(items) if item.role == "user"), default=-1)
+    for index, item in enumerate(items):
         _add(turns, item, f"input[{index}]", is_newest=index == newest)
     return turns
 
@@ -90,12 +90,12 @@ def _add(turns: list[ChatMessage], item: Item, place: str, *, is_newest: bool) -
     kind = item.type or "message"
     if kind == "message":
         role = needed(item.role, f"{place}.role")
-        given = item.content if item.content is not None or role != "assistant" else ""
-        given = needed(given, f"{place}.content")
+        words = item.content if item.content is not None or role != "assistant" else ""
+        words = needed(words, f"{place}.content")
         if role == "assistant":
-            _join(turns, content=_text(given, f"{place}.content"))
+            _join(turns, content=_text(words, f"{place}.content"))
         else:
-            turns.append(ChatMessage(role, _content(given, f"{place}.content", is_asked=is_newest)))
+            turns.append(ChatMessage(role, _content(words, f"{place}.content", is_asked=is_newest)))
     elif kind in ("function_call", "custom_tool_call", "local_shell_call"):
         _join(turns, call=_call(item, kind, place))
     elif kind in ("function_call_output", "custom_tool_call_output", "local_shell_call_output"):

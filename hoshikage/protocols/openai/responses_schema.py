@@ -27,7 +27,7 @@ from hoshikage.errors import InvalidRequest, ParameterUnsupported
 from hoshikage.http.ignored import note
 from hoshikage.params import Overflow
 from hoshikage.protocols.openai.responses_items import KINDS, Item, needed, readable, turns_of
-from hoshikage.protocols.openai.responses_tools import Offer, Tool, offer, tool_of
+from hoshikage.protocols.openai.responses_tools import Offer, ResponsesTool, offer, tool_of
 
 MAX_TURNS: Final = 2048
 
@@ -50,7 +50,7 @@ class AllowedTool(Struct, frozen=True):
     name: str | None = None
 
 
-class ToolChoice(Struct, frozen=True):
+class ResponsesToolChoice(Struct, frozen=True):
     type: str
     name: str | None = None
     mode: Mode | None = None
@@ -90,8 +90,8 @@ class ResponsesBody(SamplingFields, frozen=True, kw_only=True):
     max_output_tokens: TokenCount | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
     include: Annotated[list[str], Meta(max_length=64)] | None = None
-    tools: Annotated[list[Tool], Meta(max_length=128)] | None = None
-    tool_choice: Word | ToolChoice | None = None
+    tools: Annotated[list[ResponsesTool], Meta(max_length=128)] | None = None
+    tool_choice: Word | ResponsesToolChoice | None = None
     parallel_tool_calls: bool | None = None
     text: TextOptions | None = None
     reasoning: ReasoningOptions | None = None
@@ -131,12 +131,12 @@ class ResponsesBody(SamplingFields, frozen=True, kw_only=True):
 
     def offer(self) -> Offer:
         """The functions that the model may call. Raises InvalidRequest."""
-        given = [(f"tools[{at}]", tool) for at, tool in enumerate(self.tools or ())]
+        places = [(f"tools[{at}]", tool) for at, tool in enumerate(self.tools or ())]
         for at, item in enumerate(self.input if isinstance(self.input, list) else ()):
             if item.type == "additional_tools":
                 inner = enumerate(item.tools or ())
-                given += [(f"input[{at}].tools[{number}]", tool_of(one)) for number, one in inner]
-        return offer(given)
+                places += [(f"input[{at}].tools[{number}]", tool_of(one)) for number, one in inner]
+        return offer(places)
 
 
 WITHOUT_EFFECT: Final = {
@@ -221,7 +221,7 @@ def to_chat(body: ResponsesBody, before: Sequence[ChatMessage]) -> ChatBody:
         reasoning=_thoughts(body.reasoning),
         tools=list(offered.functions),
         tool_choice=_choice(body.tool_choice, offered)
-        if isinstance(body.tool_choice, ToolChoice)
+        if isinstance(body.tool_choice, ResponsesToolChoice)
         else body.tool_choice,
         parallel_tool_calls=body.parallel_tool_calls,
         chat_template_kwargs=body.chat_template_kwargs,
@@ -231,21 +231,23 @@ def to_chat(body: ResponsesBody, before: Sequence[ChatMessage]) -> ChatBody:
     )
 
 
-def _thoughts(asked: ReasoningOptions | None) -> dict[str, Any] | None:
+def _thoughts(reasoning: ReasoningOptions | None) -> dict[str, Any] | None:
     """What OpenRouter adds to OpenAI's words."""
-    return None if asked is None else {"enabled": asked.enabled, "max_tokens": asked.max_tokens}
+    return None if reasoning is None else {"enabled": reasoning.enabled, "max_tokens": reasoning.max_tokens}
 
 
-def _format(asked: TextFormat | None) -> ResponseFormat | None:
-    if asked is None:
+def _format(text_format: TextFormat | None) -> ResponseFormat | None:
+    if text_format is None:
         return None
-    if asked.type != "json_schema":
-        return ResponseFormat(asked.type)
-    schema = needed(asked.schema, "text.format.schema")
-    return ResponseFormat("json_schema", NamedSchema(asked.name, asked.description, schema, asked.strict))
+    if text_format.type != "json_schema":
+        return ResponseFormat(text_format.type)
+    schema = needed(text_format.schema, "text.format.schema")
+    return ResponseFormat(
+        "json_schema", NamedSchema(text_format.name, text_format.description, schema, text_format.strict)
+    )
 
 
-def _choice(choice: ToolChoice, offered: Offer) -> tools.ToolChoice:
+def _choice(choice: ResponsesToolChoice, offered: Offer) -> tools.ToolChoice:
     if choice.type in ("function", "custom"):
         name = _function(offered, needed(choice.name, "tool_choice.name"))
         return tools.ToolChoice("function", FunctionName(name))

@@ -36,7 +36,7 @@ class Format(Struct, frozen=True):
     definition: str | None = None
 
 
-class Tool(Struct, frozen=True):
+class ResponsesTool(Struct, frozen=True):
     type: str
     name: Name | None = None
     description: str | None = None
@@ -73,13 +73,13 @@ def flat_name(name: str, namespace: str | None) -> str:
     return name if namespace in (None, BARE) else f"{namespace}{BETWEEN}{name}"
 
 
-def offer(given: Iterable[tuple[str, Tool]]) -> Offer:
+def offer(places: Iterable[tuple[str, ResponsesTool]]) -> Offer:
     """`given`: places and tools. Raises InvalidRequest for a function without a name."""
     functions: list[tools.Tool] = []
     origins: dict[str, ToolOrigin] = {}
     left_out: list[str] = []
     grammars: list[str] = []
-    for place, tool, namespace in _each(given, None):
+    for place, tool, namespace in _each(places, None):
         if tool.type not in ("function", "custom"):
             left_out.append(f"{place}: {tool.type}")
             continue
@@ -100,8 +100,10 @@ def offer(given: Iterable[tuple[str, Tool]]) -> Offer:
     return Offer(tuple(functions), origins, tuple(left_out), tuple(grammars))
 
 
-def _each(given: Iterable[tuple[str, Tool]], namespace: str | None) -> Iterator[tuple[str, Tool, str | None]]:
-    for place, tool in given:
+def _each(
+    places: Iterable[tuple[str, ResponsesTool]], namespace: str | None
+) -> Iterator[tuple[str, ResponsesTool, str | None]]:
+    for place, tool in places:
         if tool.type == "namespace" and tool.tools is not None:
             inner = ((f"{place}.tools[{at}]", tool_of(one)) for at, one in enumerate(tool.tools))
             yield from _each(inner, tool.name)
@@ -109,14 +111,14 @@ def _each(given: Iterable[tuple[str, Tool]], namespace: str | None) -> Iterator[
             yield place, tool, namespace
 
 
-def tool_of(value: Mapping[str, Any]) -> Tool:
+def tool_of(value: Mapping[str, Any]) -> ResponsesTool:
     """A tool that stands inside another or in the input, of which only what is known is looked at."""
 
     def known(name: str, kind: type[Any]) -> Any:
         return value[name] if isinstance(value.get(name), kind) else None
 
     form = known("format", dict)
-    return Tool(
+    return ResponsesTool(
         type=str(value.get("type")),
         name=known("name", str),
         description=known("description", str),
@@ -148,7 +150,7 @@ def _of_text(form: Format | None) -> Schema:
     return {"type": "object", "properties": {TEXT: text}, "required": [TEXT], "additionalProperties": False}
 
 
-def _described(tool: Tool) -> str:
+def _described(tool: ResponsesTool) -> str:
     words = tool.description or ""
     if tool.format is None or not tool.format.definition:
         return words

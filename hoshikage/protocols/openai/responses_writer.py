@@ -40,7 +40,7 @@ def new_id(prefix: str) -> str:
 
 
 @dataclass(slots=True)
-class Open:
+class OpenItem:
     """The output item that is being written."""
 
     kind: Kind
@@ -93,7 +93,7 @@ class ResponseWriter:
         self._logprobs = body.logprobs
         self._sequence = 0
         self._indices = 0
-        self._open: Open | None = None
+        self._open: OpenItem | None = None
         self._output: list[dict[str, Any]] = []
         self._pending: list[dict[str, Any]] = []
         self._thoughts = ThoughtCount()
@@ -135,9 +135,9 @@ class ResponseWriter:
 
     def fail(self, error: HoshikageError, language: Language) -> bytes:
         words = message_of(error, language)
-        told = self._event("error", code=error.code, message=words, param=error.param)
+        event = self._event("error", code=error.code, message=words, param=error.param)
         self._response = {**self._made("failed"), "error": {"code": "server_error", "message": words}}
-        return told + self._event("response.failed", response=self._response)
+        return event + self._event("response.failed", response=self._response)
 
     def whole(self) -> dict[str, Any]:
         return self._response
@@ -171,7 +171,7 @@ class ResponseWriter:
     def _opened(self, kind: Kind, call: CallStart | None = None) -> bytes:
         frames = self._close("completed")
         origin = None if call is None else self._origins.get(call.name)
-        self._open = Open(kind, new_id(PREFIXES[kind]), self._indices, [], [], call, origin, self._seals)
+        self._open = OpenItem(kind, new_id(PREFIXES[kind]), self._indices, [], [], call, origin, self._seals)
         self._indices += 1
         item = self._open.item("in_progress")
         frames += self._event("response.output_item.added", output_index=self._open.index, item=item)
@@ -253,7 +253,7 @@ def _echoed(body: ResponsesBody, prepared: PreparedRequest, *, stored: bool) -> 
         text["format"] = _given(body.text.format)
     if body.text is not None and body.text.verbosity is not None:
         text["verbosity"] = body.text.verbosity
-    asked = body.reasoning
+    wanted = body.reasoning
     return {
         "model": prepared.spec.name,
         "instructions": body.instructions,
@@ -262,7 +262,7 @@ def _echoed(body: ResponsesBody, prepared: PreparedRequest, *, stored: bool) -> 
         "metadata": body.metadata or {},
         "parallel_tool_calls": body.parallel_tool_calls is not False,
         "previous_response_id": body.previous_response_id,
-        "reasoning": {"effort": asked.effort if asked else None, "summary": asked.summary if asked else None},
+        "reasoning": {"effort": wanted.effort if wanted else None, "summary": wanted.summary if wanted else None},
         "background": False,
         "store": stored,
         "temperature": prepared.job.sampling.temperature,
