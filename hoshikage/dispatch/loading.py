@@ -46,6 +46,9 @@ class WantedLoad(Frozen, frozen=True, eq=False):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, WantedLoad) and self._compared == other._compared
 
+    def __ne__(self, other: object) -> bool:
+        return not self == other  # what a Struct has of its own would compare identities
+
     def __hash__(self) -> int:
         return hash(self._compared)
 

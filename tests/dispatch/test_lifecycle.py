@@ -72,6 +72,16 @@ async def load(cycle: Lifecycle, label: str) -> list[float]:
     return [note.progress async for note in cycle.ready(wanted(label))]
 
 
+async def test_a_loaded_model_is_not_loaded_again() -> None:
+    house = FakeHouse()
+    cycle = lifecycle(house)
+    await load(cycle, "a")
+    assert wanted("a") == wanted("a")
+    assert not wanted("a") != wanted("a")  # noqa: SIM202 - it is the operator that is tested
+    await load(cycle, "a")
+    assert len(house.loads) == 1
+
+
 async def test_many_waiters_for_one_model_cause_one_load_and_all_see_its_progress() -> None:
     house = FakeHouse()
     house.hold_load = True
