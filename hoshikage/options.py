@@ -1,7 +1,9 @@
 """Every setting there is, one row each: its name, what it takes, where it may be set. Any thread; pure.
 
-The environment, .env files, flags of commands, model_map.json, OpenAPI and the tables of the manuals are made of
-OPTIONS. A loading option is a field of `params.LoadParams`, a sampling option one of `params.SamplingParams`.
+What the environment, .env files, the flags of models and model_map.json may say is read by OPTIONS, and OpenAPI's
+bounds are made of it. The tables of the manuals and .env.example are written by hand, and tests hold them to it. The
+server itself has three flags alone: --host, --port, --lang. A loading option is a field of `params.LoadParams`, a
+sampling option one of `params.SamplingParams`.
 """
 
 from __future__ import annotations
@@ -349,7 +351,7 @@ OPTIONS: Final = (
     Option("drain_timeout", Decimal(0.0, 3600.0), "0 … 3600 s", here=ANY, variable="DRAIN_TIMEOUT", default="30"),
 )
 SETTINGS: Final = tuple(option for option in OPTIONS if option.variable)
-"""Those that the environment, .env files and flags of the server set."""
+"""Those that the environment, .env files and the three flags of the server set."""
 OWN: Final = tuple(option for option in OPTIONS if option.own)
 """Those that a model may have of its own."""
 SAMPLING: Final = tuple(option for option in OWN if option.scope == SAMPLE)

@@ -48,7 +48,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     "hub": frozenset({"errors", "gguf", "urls"}),
     # the runner's side, from the bottom up
     "native_os": frozenset({"errors"}),
-    "_ffi": frozenset({"errors", "params", "infos"}),
+    "_ffi": frozenset({"errors", "infos"}),
     "llama": VALUES | {"architectures", "cores", "gguf", "_ffi", "native_os"},
     "engine": VALUES | {"cores", "_ffi", "llama"},
     "lab": VALUES | {"_ffi", "llama"},
@@ -171,7 +171,7 @@ def _names(node: ast.Import | ast.ImportFrom, module: str) -> Iterator[str]:
 
 
 def room(module: str) -> str:
-    """The room of a module of the package: `hoshikage.http.sse` is in `api`, the package itself in ``."""
+    """The room of a module of the package: `hoshikage.http.sse` is in `http`, the package itself in ``."""
     return module.split(".")[1] if "." in module else ""
 
 

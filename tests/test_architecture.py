@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,19 @@ from typing import Final
 
 import pytest
 
-from tests.architecture import PACKAGE, cycles, parsed, sources_of, violations
+from tests.architecture import (
+    MAY_IMPORT,
+    OPTIONS,
+    PACKAGE,
+    RUNNER_SIDE,
+    VALUES,
+    cycles,
+    imports_of,
+    parsed,
+    room,
+    sources_of,
+    violations,
+)
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 NEVER_IN_THE_SERVER: Final = ("hoshikage._ffi", "hoshikage.llama", "hoshikage.engine", "numpy", "jinja2", "rich")
@@ -37,6 +50,38 @@ def test_every_module_says_first_what_it_owns(sources: dict[str, str]) -> None:
 
 def test_no_module_is_longer_than_the_house_allows(sources: dict[str, str]) -> None:
     assert [module for module, source in sources.items() if source.count("\n") > 400] == []
+
+
+RUNNERS_ENTRIES: Final = ("hoshikage.runner.launch", "hoshikage.runner.embedded")
+
+
+def test_others_take_the_runners_entries_alone(sources: dict[str, str]) -> None:
+    taken = {
+        item.imported
+        for module, source in sources.items()
+        if room(module) not in RUNNER_SIDE
+        for item in imports_of(module, source)
+        if item.imported.startswith("hoshikage.runner")
+    }
+    assert [one for one in taken if not one.startswith(RUNNERS_ENTRIES)] == []
+
+
+@pytest.mark.parametrize("page", ["ARCHITECTURE.md", "ARCHITECTURE.ja.md"])
+def test_the_table_of_floors_says_what_may_be_imported(page: str) -> None:
+    """A row of one room whose cell names rooms; others point to the table of the tests."""
+    text = (ROOT / "docs" / page).read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]*) \| [^|]+ \|$", text, re.MULTILINE)
+    documented = {name: _named(cell) for name, cell in rows if _named(cell) or cell in {"nothing", "なし"}}
+    assert len(documented) > 15
+    assert documented == {name: MAY_IMPORT[name] for name in documented}
+
+
+def _named(cell: str) -> frozenset[str]:
+    """The rooms that a cell names; the values are one word, and `options` stands for `option`, too."""
+    names = frozenset(re.findall(r"`(\w+)`", cell))
+    if re.search("values|値", cell):
+        names |= VALUES
+    return names | OPTIONS if "options" in names else names
 
 
 PRIVATE_WORDS: Final = frozenset({"asked", "found", "given", "least", "most", "told", "tongue"})
