@@ -8,15 +8,15 @@ python := if os_family() == "windows" { ".venv/Scripts/python.exe" } else { ".ve
 default:
     @just --list
 
-# linters and the tests that need no library and no process (about a minute)
+# linters and the tests that need no library and no process (a minute and a half)
 test *arguments:
     python3 scripts/test.py {{ arguments }}
 
-# linters and all tests, with real libraries (needs npm and cc)
+# linters and the full lane, with real libraries (needs npm and cc)
 full *arguments:
     python3 scripts/test.py --full {{ arguments }}
 
-# what runs before a release: every libllama release, all tests, the first chat in an empty home
+# what must be green before a change lands: every libllama, the full lane, some clients, the page, the first chat
 release:
     .ci/run
 

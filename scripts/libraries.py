@@ -25,7 +25,10 @@ TEST_LIBS: Final = "HOSHIKAGE_TEST_LIBS"
 LAYOUT: Final = "VERSION/bins/{machine}/libllama*"
 TABLE: Final = Path(__file__).with_name("releases.json")
 TESTED: Final = ("3.4.1", "3.12.4", "3.18.1", "3.20.0", "3.22.1")
-"""npm versions that every test of the library's layer runs with: one of each generation of layouts."""
+"""npm versions that every test of the library's layer runs with; the same releases as RELEASES of tests/conftest.py.
+
+They are spread over the years, each with a pair of layouts of its own; most other pairs are met in the matrix alone.
+"""
 FAULTY: Final = ("3.9.0",)
 """npm versions that single tests need for a fault that these releases have."""
 AT_ONCE: Final = 2

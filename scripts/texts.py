@@ -165,13 +165,13 @@ Ctrl-C stops the server. From now on, {command} alone starts it.""",
         "tests without a library or a process: about a minute and a half, and what runs where no lane is named",
     ),
     "test_full_help": (
-        "すべてのテスト（本物の libllama とプロセスで）",
-        "all tests, with real libraries and processes",
+        "本物の libllama とプロセスでのテスト（下の別レーンのものを除く、すべて）",
+        "all tests but those of the lanes below, with real libraries and processes",
     ),
     "test_fast_help": ("ruff と mypy を省く", "leave out ruff and mypy"),
     "test_nightly_help": (
-        "すべてのテスト。偶然に任せるものは長く行う",
-        "all tests; those that go by chance run long",
+        "--full と同じテスト。偶然に任せるものは長く行う",
+        "the tests of --full; those that go by chance run long",
     ),
     "test_models_help": (
         "本物のモデルのテスト（約 500 MB を取りに行く）",

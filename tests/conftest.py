@@ -22,7 +22,10 @@ from tests import marks
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 RELEASES: Final = ("b4529", "b6301", "b8390", "b10361", "v0.5.0")
-"""The llama.cpp releases that every test of the library's layer runs with: one of each generation of layouts."""
+"""The llama.cpp releases that every test of the library's layer runs with; TESTED of scripts/libraries.py brings them.
+
+They are spread over the years, each with a pair of layouts of its own; most other pairs are met in the matrix alone.
+"""
 NEWEST: Final = RELEASES[-1]
 SPOILING: Final = "b5590"
 """A release in which a model that keeps a state keeps it although its sequence is taken out."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import re
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Final
@@ -24,6 +27,11 @@ MANUALS: Final = ("docs/USER_MANUAL.md", "docs/USER_MANUAL.ja.md")
 FIRST_PAGES: Final = ("README.md", "README.ja.md")
 FIRST_PAGE_LINES: Final = 150
 MIN_TEXT: Final = 10
+BUILDS: Final = re.compile(r"(?<!\d)\d+(?= (?:CPU )?builds)|(?<=CPU ビルド )\d+(?= 個)")
+RELEASES: Final = re.compile(r"(?<!\d)\d+(?= (?:llama\.cpp )?releases)|(?<!\d)\d+(?= のリリース)")
+IN_PAGES: Final = re.compile(r"`(?:\w+/)*([a-z_]+)\.([A-Z][A-Z_]{2,}|_[a-z]\w*)`")
+IN_DOCSTRINGS: Final = re.compile(r"(?<![\w.])([a-z_]+)\.(?!NAME\b)([A-Z][A-Z_]{2,})\b")
+FILE: Final = re.compile(r"`((?:\w+/)+[a-z_]+\.(?:py|json|sh))`")
 MACHINE: Final = re.compile(r"/(?:work|tmp|root)/|/home/(?!you\b)")
 
 
@@ -105,6 +113,44 @@ def test_every_message_shown_is_one_of_the_catalogue(name: str) -> None:
         assert any(shape.fullmatch(said) or shape.fullmatch(first) for shape in shapes), screen
 
 
+def _names() -> dict[str, set[str]]:
+    """Module -> what is bound in it; modules of one name together."""
+    names: dict[str, set[str]] = {}
+    for file in _sources():
+        nodes = _nodes(file)
+        bound = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+        bound |= {
+            node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        }
+        names.setdefault(file.stem, set()).update(bound)
+    return names
+
+
+@cache
+def _nodes(file: Path) -> list[ast.AST]:
+    return list(ast.walk(ast.parse(_text(file))))
+
+
+def _sources() -> list[Path]:
+    return [file for folder in ("hoshikage", "scripts", "tests") for file in (ROOT / folder).rglob("*.py")]
+
+
+def test_pages_and_docstrings_name_what_there_is() -> None:
+    """`module.NAME` and `module._name` of this tree, and paths of its files: what is renamed is renamed there too."""
+    names = _names()
+    pages = [ROOT / "CONTRIBUTING.md", *PAGES]
+    said = [(page, found[1], found[2]) for page in pages for found in IN_PAGES.finditer(_text(page))]
+    for file in _sources():
+        texts = [node.value for node in _nodes(file) if isinstance(node, ast.Expr)]
+        words = [one.value for one in texts if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+        said += [(file, found[1], found[2]) for word in words for found in IN_DOCSTRINGS.finditer(word)]
+    assert len(said) > 20
+    assert [(file.name, module, name) for file, module, name in said if name not in names.get(module, ())] == []
+    paths = [(page, path) for page in pages for path in FILE.findall(_text(page))]
+    assert len(paths) > 100
+    assert [one for one in paths if not any((ROOT / above / one[1]).exists() for above in ("", "hoshikage"))] == []
+
+
 def test_no_page_names_a_machine() -> None:
     for page in PAGES:
         assert MACHINE.findall(_text(page)) == [], page
@@ -113,7 +159,29 @@ def test_no_page_names_a_machine() -> None:
 def test_no_page_keeps_a_mark_of_its_making() -> None:
     for page in ROOT.rglob("*.md"):
         if ".venv" not in page.parts and ".cache" not in page.parts:
-            assert "@@" not in _text(page), page
+            assert [mark for mark in ("@@", "open(", ".read()") if mark in _prose(page)] == [], page
+
+
+def _prose(page: Path) -> str:
+    """A page without what is set as code."""
+    return re.sub(r"^```.*?^```|`[^`\n]*`", "", _text(page), flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("name", MANUALS)
+def test_the_manual_lists_what_a_working_folder_may_not_set(name: str) -> None:
+    """One paragraph names all of it, in the order of the table, and behind it what may be set within the folder."""
+    kinds = [[row.variable for row in SETTINGS if row.here == here] for here in ("never", "inside")]
+    paragraph = next(line for line in _text(ROOT / name).splitlines() if line.startswith(f"`{kinds[0][0]}`"))
+    assert re.findall(r"`([A-Z_]+)`", paragraph) == [*kinds[0], *kinds[1]]
+
+
+@pytest.mark.parametrize("name", [*FIRST_PAGES, "CONTRIBUTING.md"])
+def test_the_numbers_of_builds_and_releases_are_those_of_the_table(name: str) -> None:
+    rows = json.loads(_text(ROOT / "scripts/releases.json"))
+    builds, releases = len(rows), len({row["release"] for row in rows})
+    text = _text(ROOT / name)
+    assert {int(number) for number in BUILDS.findall(text)} == {builds}
+    assert {int(number) for number in RELEASES.findall(text)} == {releases}
 
 
 def _shape(pattern: str) -> re.Pattern[str]:

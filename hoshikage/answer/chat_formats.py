@@ -20,7 +20,7 @@ Signature = tuple[int, int, int]
 
 
 class ChatFormats:
-    """Keeps the dialect of each model file while neither it nor the template given for it changes."""
+    """Keeps the chat format of each model file while neither it nor the template given for it changes."""
 
     def __init__(self) -> None:
         self._kept: dict[tuple[Path, str | None], tuple[tuple[Signature, ...], ChatFormat]] = {}
@@ -62,4 +62,4 @@ def _read(spec: ModelSpec) -> ChatFormat:
     return ChatFormat.of(source or None)
 
 
-CHAT_FORMATS: Final = web.AppKey("dialects", ChatFormats)
+CHAT_FORMATS: Final = web.AppKey("chat_formats", ChatFormats)

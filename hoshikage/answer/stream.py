@@ -182,13 +182,13 @@ class _Pump:
         """How much of the prompt was computed when its progress was first told, and when that was."""
         self._finished = False
         self.headers: dict[str, str] = dict(writer.headers)
+        """What has become known for the answer's headers."""
         if prepared.memory.condensed:
             self.headers[CONDENSED_HEADER] = str(prepared.memory.condensed)
         if prepared.memory.recalled:
             self.headers[RECALLED_HEADER] = str(prepared.memory.recalled)
         self._heard: list[str] | None = None if prepared.memory.kept is None else []
         """What the first choice has said, where it is to be kept."""
-        """What has become known for the answer's headers."""
         self.comment: Comment = "waiting"
         """What a silent stream says."""
 

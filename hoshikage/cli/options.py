@@ -1,4 +1,4 @@
-"""The command line's options for a model's or a persona's own settings, one for each row of registry.OPTIONS."""
+"""The command line's options for a model's or a persona's own settings, one for each row of options.OWN."""
 
 from __future__ import annotations
 

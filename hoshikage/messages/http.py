@@ -344,9 +344,9 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     # Other protocols.
     "response_not_found": (
-        "回答「{name}」はありません。残しておく数（RESPONSES_STORE）を超えたか、サーバーが再起動しました。",
+        "回答「{name}」はありません。残しておく数（RESPONSES_STORE）を超えたか、サーバーが再起動したか眠りました。",
         "There is no response “{name}”: more have come since than are kept (RESPONSES_STORE), or the server was "
-        "restarted.",
+        "restarted or has slept.",
     ),
     "previous_response_unknown": (
         "previous_response_id の回答「{name}」は残っていません。それまでの会話を input に入れて送ってください。",
