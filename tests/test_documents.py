@@ -81,6 +81,13 @@ def test_the_first_page_is_short_and_names_every_protocol(name: str) -> None:
     assert [word for word in ("OpenAI", "Anthropic", "Ollama", "llama-server") if word not in above] == []
 
 
+@pytest.mark.parametrize("name", FIRST_PAGES)
+def test_the_first_page_lists_every_page(name: str) -> None:
+    listed = re.findall(r"^\| \[[^]]+\]\(docs/(\w+(?:\.ja)?\.md)\)", _text(ROOT / name), re.MULTILINE)
+    pages = {page.name for page in PAGES if page.parent.name == "docs" and (".ja." in page.name) == (".ja." in name)}
+    assert sorted(listed) == sorted(pages)
+
+
 @pytest.mark.parametrize("name", MANUALS)
 def test_the_manual_says_what_every_setting_may_be(name: str) -> None:
     text = _text(ROOT / name)
