@@ -14,9 +14,9 @@ from jinja2.exceptions import SecurityError
 
 from hoshikage.errors import TemplateRefused
 from hoshikage.llama.guard import Guard
-from hoshikage.llama.repair import TOOLS_SIMPLIFIED, WORDS_LOST, Telling, tellings
+from hoshikage.llama.repair import THOUGHT_MARKS_AS_TEXT, TOOLS_SIMPLIFIED, WORDS_LOST, Telling, tellings
 from hoshikage.llama.sandbox import MAX_TEXT, Environment
-from hoshikage.llama.words import Words
+from hoshikage.llama.words import THOUGHT_MARKS, Words, has_thought_marks
 from hoshikage.native_os import memory
 from hoshikage.native_os.interrupt import Deadline, Interrupted
 from hoshikage.params import ChatPrompt, Message
@@ -87,6 +87,7 @@ class ChatTemplate:
         """`source` None is ChatML. `guarded` are the texts that only the template may turn into control tokens."""
         self.source_name: Literal["model", "chatml"] = "chatml" if source is None else "model"
         self._guard = Guard(guarded)
+        self._guard_of_thoughts = Guard((*guarded, *THOUGHT_MARKS))
         self._special = {"bos_token": bos, "eos_token": eos}
         self._environment = Environment()
         self.broken: str | None = None
@@ -120,6 +121,9 @@ class ChatTemplate:
         refusals: list[Exception] = []
         words = Words()
         marked = replace(prompt, messages=words.marked(prompt.messages))
+        guards: list[tuple[Guard, tuple[str, ...]]] = [(self._guard, ())]
+        if has_thought_marks(prompt.messages):
+            guards.append((self._guard_of_thoughts, (THOUGHT_MARKS_AS_TEXT,)))
         for telling, shadow in zip(tellings(prompt), tellings(marked), strict=False):
             if (
                 refusals
@@ -127,47 +131,48 @@ class ChatTemplate:
                 and TOOLS_SIMPLIFIED not in telling.forms[0].repairs
             ):
                 continue  # no change of the turns mends it
-            at, parts = self._first_accepted(telling, now, refusals)
-            if parts is None:
-                continue
-            rendered = Rendered(parts, telling.forms[at].repairs)
-            taken.best = taken.best or rendered  # should the time end before it is known what it shows
-            if taken.take(rendered, self._lost(shadow.forms[at].prompt, now, words)):
-                return
+            for guard, named in guards:
+                at, parts = self._first_accepted(telling, now, refusals, guard)
+                if parts is None:
+                    continue
+                rendered = Rendered(parts, (*telling.forms[at].repairs, *named))
+                taken.best = taken.best or rendered  # should the time end before it is known what it shows
+                if taken.take(rendered, self._lost(shadow.forms[at].prompt, now, words, guard)):
+                    return
         if taken.best is None:
             raise refusals[0]
 
     def _first_accepted(
-        self, telling: Telling, now: datetime, refusals: list[Exception]
+        self, telling: Telling, now: datetime, refusals: list[Exception], guard: Guard
     ) -> tuple[int, tuple[TemplatePart, ...] | None]:
         """The first form that the template takes, and what it makes of it: no other form has more words in it."""
         tried: dict[int, tuple[TemplatePart, ...] | None] = {}
 
         def rendered(at: int) -> tuple[TemplatePart, ...] | None:
             if at not in tried:
-                tried[at] = self._accepted(telling.forms[at].prompt, now, refusals)
+                tried[at] = self._accepted(telling.forms[at].prompt, now, refusals, guard)
             return tried[at]
 
         if rendered(0) is None and all(rendered(at) is None for at in telling.last):
             return 0, None
         return next(((at, parts) for at in range(len(telling.forms)) if (parts := rendered(at)) is not None), (0, None))
 
-    def _lost(self, marked: ChatPrompt, now: datetime, words: Words) -> int:
+    def _lost(self, marked: ChatPrompt, now: datetime, words: Words, guard: Guard) -> int:
         """How many texts a rendering of the marked conversation lacks; none where the marks are what it refuses."""
-        shown = self._accepted(marked, now, [])
+        shown = self._accepted(marked, now, [], guard)
         return 0 if shown is None else len(words.lost("".join(part.text for part in shown)))
 
     def _accepted(
-        self, prompt: ChatPrompt, now: datetime, refusals: list[Exception]
+        self, prompt: ChatPrompt, now: datetime, refusals: list[Exception], guard: Guard
     ) -> tuple[TemplatePart, ...] | None:
         """The prompt's text; None where the template refuses the conversation, with its words in `refusals`."""
         try:
             try:
-                return self._render(prompt, now)
+                return self._render(prompt, now, guard)
             except TypeError:
                 if prompt.tools:
                     raise
-                return self._render(prompt, now, no_tools=[])  # one that never asks whether there are any
+                return self._render(prompt, now, guard, no_tools=[])  # one that never asks whether there are any
         except SecurityError:
             raise
         except (
@@ -182,21 +187,23 @@ class ChatTemplate:
             refusals.append(error)
             return None
 
-    def _render(self, prompt: ChatPrompt, now: datetime, no_tools: list[Any] | None = None) -> tuple[TemplatePart, ...]:
+    def _render(
+        self, prompt: ChatPrompt, now: datetime, guard: Guard, no_tools: list[Any] | None = None
+    ) -> tuple[TemplatePart, ...]:
         # Digits in a private-use character: no template's filter changes it, and no user can guess it.
         mark = "\ue000" + str(secrets.randbelow(10**12)).zfill(12) + "\ue000"
         end = "\ue001" + mark[1:-1] + "\ue001"
-        messages = [self._guard.marked(_as_seen(message), mark) for message in prompt.messages]
+        messages = [guard.marked(_as_seen(message), mark) for message in prompt.messages]
         if prompt.continue_final_message and messages:
             messages[-1]["content"] = (messages[-1]["content"] or "") + end + " "
         variables = {
             "date_string": now.strftime("%d %b %Y"),
             "datetime": now.strftime("%b %d %Y"),
-            **self._guard.marked(prompt.template_kwargs, mark),
+            **guard.marked(prompt.template_kwargs, mark),
             **self._special,
             "messages": messages,
-            "tools": self._guard.marked(list(prompt.tools), mark) or no_tools,
-            "functions": _functions(prompt.tools, lambda value: self._guard.marked(value, mark)),
+            "tools": guard.marked(list(prompt.tools), mark) or no_tools,
+            "functions": _functions(prompt.tools, lambda value: guard.marked(value, mark)),
             "documents": None,
             "add_generation_prompt": prompt.add_generation_prompt,
             "continue_final_message": prompt.continue_final_message,
@@ -208,7 +215,7 @@ class ChatTemplate:
         if prompt.continue_final_message and messages:
             marked = _up_to(marked, end)
         lead = (TemplatePart(prompt.lead, True),) if prompt.lead else ()
-        return (*(TemplatePart(text, special) for text, special in self._guard.parts(marked, mark)), *lead)
+        return (*(TemplatePart(text, special) for text, special in guard.parts(marked, mark)), *lead)
 
     def _timed(self, action: Callable[[], Result]) -> Result:
         try:

@@ -18,8 +18,24 @@ END_OF_THOUGHTS: Final = re.compile(
     r"</(?:seed:|mm:)?think(?:ing)?>|\[/THINK\]|<\|END_THINKING\|>|<\|inner_suffix\|>|<channel\|>"
 )
 """Templates leave thoughts of earlier turns out, as their models want it: what follows them is the answer."""
+THOUGHT_MARKS: Final = (
+    *(f"<{slash}{name}>" for name in ("think", "thinking", "seed:think", "mm:think") for slash in ("", "/")),
+    *("[THINK]", "[/THINK]", "<|START_THINKING|>", "<|END_THINKING|>", "<|inner_prefix|>", "<|inner_suffix|>"),
+    *("<|channel>", "<channel|>", "<|channel|>"),
+)
+"""What templates look for in texts, to leave out or refuse what stands between."""
+BEGIN_OF_THOUGHTS: Final = re.compile(
+    r"<(?:seed:|mm:)?think(?:ing)?>|\[THINK\]|<\|START_THINKING\|>|<\|inner_prefix\|>|<\|channel>"
+)
+MOST_CLOSINGS: Final = 8
+"""So many ends of thoughts in one text are looked at."""
 EXTRA: Final = "note"
 """An argument of a call that has no text to mark."""
+
+
+def has_thought_marks(messages: tuple[Message, ...]) -> bool:
+    """Whether a template may take what a text tells for marks of its own."""
+    return any(mark in (message.content or "") for message in messages for mark in THOUGHT_MARKS)
 
 
 class Words:
@@ -55,13 +71,15 @@ class Words:
         return replace(message, content=content, extra=extra)
 
     def _text(self, text: str, place: str, *, answer: bool) -> str:
-        """Marks inside the first and the last word, so that a template may trim it and look how it begins and ends."""
-        thoughts = 0
-        if answer:
-            thoughts = max((met.end() for met in END_OF_THOUGHTS.finditer(text)), default=0)
+        """Marks inside the first and the last word, so that a template may trim it and look how it begins and ends.
+
+        And one where a template may think that thoughts end.
+        """
+        thoughts = _end_of_thoughts(text) if answer else 0
         words = text[thoughts:]
         if not words.strip():
             return text
+        words = END_OF_THOUGHTS.sub(lambda closes: self._mark(place) + closes[0], words, count=MOST_CLOSINGS)
         end = len(words.rstrip())
         last = max((met.end() for met in re.finditer(r"\s", words[:end])), default=0)
         words = words[:last] + self._mark(place) + words[last:]
@@ -80,6 +98,17 @@ class Words:
         if not done:
             arguments = {**arguments, EXTRA: mark} if isinstance(arguments, Mapping) else mark
         return {**call, "function": {**function, "arguments": arguments}}
+
+
+def _end_of_thoughts(text: str) -> int:
+    """Where the thoughts at the beginning of an answer end. One that has words in front of them only tells of marks."""
+    end = 0
+    for closes in END_OF_THOUGHTS.finditer(text):
+        opens = BEGIN_OF_THOUGHTS.search(text, end, closes.start())
+        if opens and text[end : opens.start()].strip():
+            break
+        end = closes.end()
+    return end
 
 
 def _with_mark(value: Any, mark: str) -> tuple[Any, bool]:

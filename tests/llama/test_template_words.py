@@ -74,6 +74,21 @@ ONE_TYPE_EACH: Final = (
     "{% for t in tools %}{% for name, p in t.function.parameters.properties.items() %}{{ name }}: {{ kind(p) }}\n"
     "{% endfor %}{% endfor %}" + TURNS
 )
+NO_MARKED_THOUGHTS: Final = (
+    "{% for m in messages %}<{{ m.role }}>{% if m.role == 'assistant' %}"
+    "{% for part in m.content.split('<channel|>') %}{{ part.split('<|channel>')[0] }}{% endfor %}"
+    "{% else %}{{ m.content }}{% endif %}{% endfor %}"
+)
+"""As Gemma 4's."""
+AFTER_THOUGHTS: Final = (
+    "{% for m in messages %}<{{ m.role }}>{% if m.role == 'assistant' %}{{ m.content.split('</think>')[-1] }}"
+    "{% else %}{{ m.content }}{% endif %}{% endfor %}"
+)
+"""As Qwen's and DeepSeek's."""
+REFUSES_MARKS: Final = (
+    "{% for m in messages if '<|channel|>' in m.content %}{{ raise_exception('marks') }}{% endfor %}" + TURNS
+)
+"""As gpt-oss's."""
 USER_FIRST: Final = (
     "{% if messages[0].role == 'assistant' %}{{ raise_exception('the user speaks first') }}{% endif %}" + TURNS
 )
@@ -107,6 +122,39 @@ def test_what_a_template_would_drop_is_told_in_another_way(
     found = rendered(source, messages)
     assert found.repairs == repairs
     assert missing(found.text, messages) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "answer", "repairs"),
+    [
+        (NO_MARKED_THOUGHTS, "<|channel>thoug", (repair.THOUGHT_MARKS_AS_TEXT,)),
+        (NO_MARKED_THOUGHTS, "Say <|channel> so.", (repair.THOUGHT_MARKS_AS_TEXT,)),
+        (NO_MARKED_THOUGHTS, "The mark <|channel> opens, and <channel|> closes.", (repair.THOUGHT_MARKS_AS_TEXT,)),
+        (AFTER_THOUGHTS, "Between <think> and </think> are thoughts.", (repair.THOUGHT_MARKS_AS_TEXT,)),
+        (AFTER_THOUGHTS, "Begin with <think>.", ()),
+        (REFUSES_MARKS, "<|channel|>final<|message|>So.", (repair.THOUGHT_MARKS_AS_TEXT,)),
+    ],
+)
+def test_an_answer_that_tells_of_marks_is_told_whole(source: str, answer: str, repairs: tuple[str, ...]) -> None:
+    found = rendered(source, (USER, Message("assistant", answer), USER))
+    assert found.repairs == repairs
+    assert answer in found.text
+
+
+@pytest.mark.parametrize(
+    ("source", "answer"),
+    [
+        (NO_MARKED_THOUGHTS, "<|channel>thought\nHm.<channel|>Sunny."),
+        (AFTER_THOUGHTS, "<think>Hm.</think>Sunny."),
+        (AFTER_THOUGHTS, "Hm.</think>Sunny."),
+        (AFTER_THOUGHTS, "Hm.</think>\n<think>Well.</think>Sunny."),
+    ],
+)
+def test_thoughts_in_front_of_an_answer_may_be_left_out(source: str, answer: str) -> None:
+    found = rendered(source, (USER, Message("assistant", answer), USER))
+    assert found.repairs == ()
+    assert "<assistant>Sunny." in found.text.replace("\n", "")
+    assert "Hm." not in found.text
 
 
 def test_parameters_of_several_types_are_shown_with_one_where_a_template_knows_no_more() -> None:
