@@ -101,6 +101,13 @@ class NamesLibrary(Protocol):
 
 
 @runtime_checkable
+class TakesSlot(Protocol):
+    """A writer that is told the number of the sequence that a choice has."""
+
+    def take_slot(self, choice: int, slot: int) -> None: ...
+
+
+@runtime_checkable
 class TellsProgress(Protocol):
     """A writer that may tell how far a prompt is computed, before its answer begins."""
 
@@ -307,6 +314,9 @@ class _Pump:
         elif isinstance(note, wire.Prefill):
             total = self._started.prompt_tokens if self._started else 0
             self.comment = f"prefill {100 * note.done // max(total, 1)}%"
+        elif isinstance(note, wire.Placed):
+            if isinstance(self._writer, TakesSlot):
+                self._writer.take_slot(self._first + note.choice, note.slot)
         elif isinstance(note, wire.Loading):
             self.comment = f"loading {int(100 * note.progress)}%"
         elif isinstance(note, Waiting):

@@ -144,9 +144,9 @@ class Dispatcher:
             await pool.lifecycles[number].unload()
 
     async def generate(self, spec: ModelSpec, request: Work) -> AsyncGenerator[Note, None]:
-        """Yields notes while the request waits and the model loads, then one Started, the Prefill and Token events (or
-        the task's own), and exactly one Finished. Raises HoshikageError instead. Closing the generator gives up the
-        place or cancels the job at once.
+        """Yields notes while the request waits and the model loads, then one Started, the Placed, Prefill and Token
+        events (or the task's own), and exactly one Finished. Raises HoshikageError instead. Closing the generator gives
+        up the place or cancels the job at once.
 
         A runner that crashes before any text was sent is replaced and the request run once more.
         """

@@ -26,7 +26,11 @@ MAX_TRIES: Final = 5
 MAX_LOADS: Final = 2
 """Tries of one whose model crashes while it is loaded."""
 
-RunNote = wire.Started | wire.Prefill | wire.Echo | wire.Token | wire.ChoiceEnd | wire.Answered | wire.Finished
+RunNote = (
+    wire.Started | wire.Placed | wire.Prefill | wire.Echo | wire.Token | wire.ChoiceEnd | wire.Answered | wire.Finished
+)
+BEFORE_TEXT: Final = (wire.Started, wire.Placed, wire.Prefill)
+"""What comes before a request has brought anything."""
 
 
 class Answering(Frozen, frozen=True):
@@ -72,7 +76,7 @@ class Tries:
                         if isinstance(event, wire.Started) and started:
                             continue
                         started |= isinstance(event, wire.Started)
-                        sent |= not isinstance(event, (wire.Started, wire.Prefill, wire.Finished))
+                        sent |= not isinstance(event, (*BEFORE_TEXT, wire.Finished))
                         yield event
                 return
             except ModelCrashed as error:
@@ -99,7 +103,7 @@ class Tries:
                 if isinstance(item, HoshikageError):
                     raise item
                 assert not isinstance(item, wire.Failed)
-                if not isinstance(item, (wire.Started, wire.Prefill)):
+                if not isinstance(item, BEFORE_TEXT):
                     stay.proven()
                 yield item
                 if isinstance(item, wire.Finished):

@@ -19,7 +19,7 @@ class Running:
 
     def __init__(self, session: Session, sequence: KvSequence) -> None:
         sequence.tokens, sequence.spans = session.tokens, session.plan.prompt.spans
-        session.attached(sequence.n_past)
+        session.attached(sequence.number, sequence.n_past)
         self.job = session.job
         self.session = session
         self.sequence = sequence

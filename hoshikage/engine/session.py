@@ -137,8 +137,9 @@ class Session:
         """Whether its prompt must be computed token by token."""
         return self._echo is not None and self._echo.scores
 
-    def attached(self, n_past: int) -> None:
-        """It has got a sequence, with so much of its text in memory."""
+    def attached(self, number: int, n_past: int) -> None:
+        """It has got the sequence of this number, with so much of its text in memory."""
+        self._emit(wire.Placed(self.job, number, self._choice))
         if not self._generated:
             self._echo = self._echoing()
             if not self._choice:

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.conftest import LABEL, messages_of
-from tests.end_to_end.live import LiveServer
+from tests.end_to_end.conftest import LABEL, messages_of, register
+from tests.end_to_end.live import LiveServer, home_environ
 
 PROMPT = "<|im_start|>user\nWhat is Hoshikage?<|im_end|>\n<|im_start|>assistant\n"
 
@@ -64,6 +64,22 @@ def test_the_template_gives_what_the_model_is_given(server: LiveServer, golden: 
         prompt = ask(server, "/apply-template", messages=messages_of(case["prompt"]))["prompt"]
         assert prompt == case["prompt"]
         assert ask(server, "/tokenize", content=prompt)["tokens"] == case["prompt_ids"]
+
+
+def test_an_answer_tells_which_slot_it_has(tmp_path: Path, library_file: Path, demo_model: Path) -> None:
+    register(tmp_path, {LABEL: demo_model})
+    with LiveServer(home_environ(tmp_path, library_file, N_PARALLEL="2", KV_REUSE="prefix")) as server:
+        told = complete(server, n_predict=32, n_cmpl=2, ignore_eos=True)
+        assert sorted(one["id_slot"] for one in told) == [0, 1]
+        for number in (1, 0):
+            assert complete(server, n_predict=1, id_slot=number)["id_slot"] == number
+        other = "Once upon a time"
+        assert complete(server, prompt=other, n_predict=1, id_slot=1)["id_slot"] == 1
+        assert complete(server, prompt=other, n_predict=1)["id_slot"] == 1, "where the prompt is in memory"
+        turns = [{"role": "user", "content": "Tell me of the stars."}]
+        ask(server, "/v1/chat/completions", messages=turns, max_tokens=1, id_slot=1)
+        prompt = ask(server, "/apply-template", messages=turns)["prompt"]
+        assert complete(server, prompt=prompt, n_predict=1)["id_slot"] == 1, "where the chat was told to be"
 
 
 def test_a_completion_says_how_it_ended(server: LiveServer, golden: Path) -> None:

@@ -109,6 +109,7 @@ RAW: Final[Body] = {
     "response_format": FORMAT,
     "max_tokens": 5,
     "cache_prompt": True,
+    "id_slot": 0,
     "ttl": 60,
     "lora": [{"id": 0, "scale": 0.5}],
 }
@@ -154,6 +155,7 @@ VALUES: Final[dict[str, Body]] = {
         "return_progress": True,
         "service_tier": "flex",
         "cache_prompt": True,
+        "id_slot": 0,
         "ttl": 60,
         "memory": {"summary": False, "recall": False, "store": False, "conversation": "c"},
         "context_overflow": "shift",
@@ -301,7 +303,6 @@ VALUES: Final[dict[str, Body]] = {
         "n_keep": 4,
         "n_discard": 2,
         "n_cache_reuse": 8,
-        "id_slot": 0,
         "n_indent": 4,
         "t_max_prompt_ms": 500,
         "return_tokens": True,

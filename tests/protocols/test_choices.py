@@ -155,6 +155,15 @@ async def test_choices_that_are_computed_together_are_told_apart(house: House) -
     assert whole["usage"]["prompt_tokens_details"] == {"cached_tokens": 2}
 
 
+@pytest.mark.parametrize(("wish", "slot"), [(0, 0), (-1, None), (None, None), (99, None)])
+async def test_a_chat_may_ask_for_a_sequence(house: House, wish: int | None, slot: int | None) -> None:
+    body = json.dumps({"model": "tiny", "messages": TURNS, "id_slot": wish})
+    status, _, headers = await house.chat(body)
+    assert status == 200
+    assert house.dispatcher.asked[-1][1].slot == slot
+    assert headers.get("X-Hoshikage-Ignored") == ("id_slot: 99" if wish == 99 else None)
+
+
 @pytest.mark.parametrize("wish", [True, False, None])
 async def test_whether_a_prompt_is_kept_is_the_requests_to_say(house: House, wish: bool | None) -> None:
     await frames(house, cache_prompt=wish)

@@ -35,6 +35,7 @@ from hoshikage.answer.schema.memory import MemoryFields
 from hoshikage.answer.schema.output import ResponseFormat, grammar_of
 from hoshikage.answer.schema.request_body import RequestBody
 from hoshikage.answer.schema.sampling import SamplingFields, sampling_params
+from hoshikage.answer.schema.slot import chosen_slot
 from hoshikage.answer.schema.tools import ToolChoice, Tools, Word
 from hoshikage.answer.schema.validation import convert
 from hoshikage.answer.schema.values import Stops, TokenCount, Ttl, bound, stops
@@ -155,6 +156,8 @@ class ChatBody(SamplingFields, frozen=True, kw_only=True):
     timings: bool | None = None
     service_tier: str | None = None
     cache_prompt: bool | None = None
+    id_slot: int | None = None
+    """Below 0 any."""
     ttl: Ttl | None = None
     lora: LoraScales | None = None
     memory: MemoryFields | None = None
@@ -256,6 +259,7 @@ def to_request(
         grammar=grammar,
         logprobs=_logprobs(body),
         cache_prompt=body.cache_prompt,
+        slot=chosen_slot(body.id_slot, settings),
         lora=chosen_lora(body.lora, spec),
         context_overflow=body.context_overflow,
     )

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 from hoshikage.answer.schema.lora import LoraScales, chosen_lora
 from hoshikage.answer.schema.output import ResponseFormat, grammar_of
 from hoshikage.answer.schema.sampling import SamplingFields, sampling_params
+from hoshikage.answer.schema.slot import chosen_slot
 from hoshikage.answer.schema.values import Stops, Ttl, stops
 from hoshikage.errors import InvalidRequest, ParameterUnsupported
 from hoshikage.params import GenerationRequest, MixedPrompt, Prompt, TextPrompt, TokenPrompt
@@ -42,6 +43,8 @@ class RawFields(SamplingFields, frozen=True, kw_only=True):
     json_schema: dict[str, Any] | None = None
     response_format: ResponseFormat | None = None
     cache_prompt: bool | None = None
+    id_slot: int | None = None
+    """Below 0 any."""
     ttl: Ttl | None = None
     lora: LoraScales | None = None
 
@@ -108,6 +111,7 @@ def request_of(
         logprobs=logprobs,
         echo=echo,
         cache_prompt=body.cache_prompt,
+        slot=chosen_slot(body.id_slot, settings),
         lora=chosen_lora(body.lora, spec),
     )
 

@@ -17,7 +17,6 @@ from hoshikage.answer.schema.request_body import RequestBody
 from hoshikage.answer.schema.validation import convert
 from hoshikage.answer.schema.values import TokenCount, bound
 from hoshikage.errors import InvalidRequest, ParameterUnsupported
-from hoshikage.http.ignored import note
 from hoshikage.params import Detokenization, Embedding, GenerationRequest, InfillPrompt, Prompt, Tokenization
 from hoshikage.registry import ModelSpec
 from hoshikage.settings import Settings
@@ -48,8 +47,6 @@ class NativeFields(RawFields, frozen=True, kw_only=True):
     n_indent: Annotated[int, Meta(le=MAX_INDENT)] | None = None
     n_cmpl: Annotated[int, Meta(ge=1, le=8)] | None = None
     post_sampling_probs: bool | None = None
-    id_slot: int | None = None
-    """Below 0 any."""
     # WITHOUT_EFFECT
     n_keep: int | None = None
     n_discard: int | None = None
@@ -201,23 +198,12 @@ def _request(body: NativeFields, prompt: Prompt, spec: ModelSpec, settings: Sett
     logprobs = body.n_probs or None
     return replace(
         request_of(body, prompt, spec, settings, max_tokens=body.limit, choices=body.choices, logprobs=logprobs),
-        slot=_slot(body.id_slot, settings),
         return_tokens=bool(body.stream or body.return_tokens or body.choices > 1),
         max_answer_ms=_bound_ms(body.t_max_predict_ms),
         max_prompt_ms=_bound_ms(body.t_max_prompt_ms) if body.limit != 0 else None,
         n_indent=max(0, body.n_indent or 0),
         drawn=bool(body.post_sampling_probs),
     )
-
-
-def _slot(number: int | None, settings: Settings) -> int | None:
-    """The sequence that is asked for; one that there is not is any, and told."""
-    if number is None or number < 0:
-        return None
-    if number < settings.load_params.n_parallel:
-        return number
-    note(f"id_slot: {number}")
-    return None
 
 
 def _bound_ms(value: float | None) -> int | None:

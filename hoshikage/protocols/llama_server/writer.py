@@ -47,16 +47,21 @@ class NativeWriter:
         """The tokens of the next text to be said."""
         self._answers[choice].tokens += tokens
 
+    def take_slot(self, choice: int, slot: int) -> None:
+        """The choice has the sequence of this number."""
+        self._answers[choice].slot = slot
+
     def progress(self, prompt: int, progress: Progress) -> bytes:
         """So much of the prompt is computed."""
         if not self._progresses:
             return b""
+        first = prompt * self._choices
         shown = {
-            "index": prompt * self._choices,
+            "index": first,
             "content": "",
             "tokens": [],
             "stop": False,
-            "id_slot": self._answers[0].slot,
+            "id_slot": self._answers[first].slot,
         }
         return frame({**shown, "prompt_progress": progress.shown()})
 
@@ -94,7 +99,7 @@ class _Answer:
         self.tokens: list[int] = []
         """Those of the text that has not been said yet."""
         self.slot = job.slot or 0
-        """The one that it asked for; which of the others it has is the runner's business."""
+        """The sequence that it has; before it has one, that which it asked for."""
         self._job = job
         self._model = model
         self._body = body
