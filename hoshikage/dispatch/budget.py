@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 from hoshikage import gguf
@@ -163,22 +162,13 @@ def need_of(header: gguf.GgufHeader, params: LoadParams) -> Need:
     """As `hoshikage add --check` estimates it, with the projector's file; a draft model that the model's file does not
     tell of is not counted."""
     kv = gguf.KvSettings.of(params)
-    result = gguf.estimate(
-        header, params.fitting_ctx(header.context_length), params.n_batch, None, kv, gguf.projector_bytes(params.mmproj)
-    )
+    beside = gguf.projector_bytes(params.mmproj)
+    result = gguf.estimate(header, params.fitting_ctx(header.context_length), params.n_batch, None, kv, beside)
     layers = header.values.get(f"{header.architecture}.block_count", 0)
     share = 1.0
     if params.n_gpu_layers >= 0:
         share = min(1.0, params.n_gpu_layers / layers) if isinstance(layers, int) and layers > 0 else 0.0
-    beside = _size(params.mmproj)
-    return Need(result.total + beside, round((result.weights + result.kv_cache) * share) + (beside if share else 0))
-
-
-def _size(path: str) -> int:
-    try:
-        return Path(path).stat().st_size if path else 0
-    except OSError:  # the load says so
-        return 0
+    return Need(result.total, round((result.weights + result.kv_cache) * share) + (beside if share else 0))
 
 
 def _sees_gpu(lifecycle: Lifecycle) -> bool:
