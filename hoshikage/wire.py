@@ -52,7 +52,7 @@ class Load(Frame, frozen=True, tag="load"):
 
 
 class Generate(Frame, frozen=True, tag="generate"):
-    """Run one job. Answered by Started, Placed, Prefill and Token events, and exactly one Finished or Failed."""
+    """Run one job. Answered by Started, SlotTaken, Prefill and Token events, and exactly one Finished or Failed."""
 
     job: int
     request: GenerationRequest
@@ -118,7 +118,7 @@ class Started(Frame, frozen=True, tag="started"):
     """First tokens of what was said before that were left out, so that the rest fits the context."""
 
 
-class Placed(Frame, frozen=True, tag="placed"):
+class SlotTaken(Frame, frozen=True, tag="slot_taken"):
     """A choice has got the sequence of this number; it may come to have another."""
 
     job: int
@@ -295,7 +295,7 @@ class Log(Frame, frozen=True, tag="log"):
 
 Command = Load | Generate | Perform | Cancel | PutAway
 Answered = Tokens | Counts | Text | Vector | Score | SlotDone
-JobEvent = Started | Placed | Prefill | Echo | Token | ChoiceEnd | Answered | Finished | Failed
+JobEvent = Started | SlotTaken | Prefill | Echo | Token | ChoiceEnd | Answered | Finished | Failed
 Event = Ready | Loading | Loaded | JobEvent | PutAwayDone | StateLost | Log
 
 _encoder = msgspec.msgpack.Encoder()

@@ -314,7 +314,7 @@ class _Pump:
         elif isinstance(note, wire.Prefill):
             total = self._started.prompt_tokens if self._started else 0
             self.comment = f"prefill {100 * note.done // max(total, 1)}%"
-        elif isinstance(note, wire.Placed):
+        elif isinstance(note, wire.SlotTaken):
             if isinstance(self._writer, TakesSlot):
                 self._writer.take_slot(self._first + note.choice, note.slot)
         elif isinstance(note, wire.Loading):

@@ -144,7 +144,7 @@ class Dispatcher:
             await pool.lifecycles[number].unload()
 
     async def generate(self, spec: ModelSpec, request: Work) -> AsyncGenerator[Note, None]:
-        """Yields notes while the request waits and the model loads, then one Started, the Placed, Prefill and Token
+        """Yields notes while the request waits and the model loads, then one Started, the SlotTaken, Prefill and Token
         events (or the task's own), and exactly one Finished. Raises HoshikageError instead. Closing the generator gives
         up the place or cancels the job at once.
 

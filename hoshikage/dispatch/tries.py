@@ -27,9 +27,16 @@ MAX_LOADS: Final = 2
 """Tries of one whose model crashes while it is loaded."""
 
 RunNote = (
-    wire.Started | wire.Placed | wire.Prefill | wire.Echo | wire.Token | wire.ChoiceEnd | wire.Answered | wire.Finished
+    wire.Started
+    | wire.SlotTaken
+    | wire.Prefill
+    | wire.Echo
+    | wire.Token
+    | wire.ChoiceEnd
+    | wire.Answered
+    | wire.Finished
 )
-BEFORE_TEXT: Final = (wire.Started, wire.Placed, wire.Prefill)
+BEFORE_TEXT: Final = (wire.Started, wire.SlotTaken, wire.Prefill)
 """What comes before a request has brought anything."""
 
 

@@ -139,7 +139,7 @@ class Session:
 
     def attached(self, number: int, n_past: int) -> None:
         """It has got the sequence of this number, with so much of its text in memory."""
-        self._emit(wire.Placed(self.job, number, self._choice))
+        self._emit(wire.SlotTaken(self.job, number, self._choice))
         if not self._generated:
             self._echo = self._echoing()
             if not self._choice:

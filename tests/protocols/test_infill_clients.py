@@ -120,7 +120,13 @@ async def test_an_answer_that_had_its_time_is_not_truncated(house: House) -> Non
 
 
 async def test_the_slot_is_the_one_that_the_answer_has(house: House) -> None:
-    placed = [wire.Placed(1, 2), wire.Prefill(1, 40), wire.Token(1, "a", 1), wire.Placed(1, 3), wire.Token(1, "b", 2)]
+    placed = [
+        wire.SlotTaken(1, 2),
+        wire.Prefill(1, 40),
+        wire.Token(1, "a", 1),
+        wire.SlotTaken(1, 3),
+        wire.Token(1, "b", 2),
+    ]
     house.dispatcher.steps = [wire.Started(1, 40), *placed, finished("length", 40, 2)]
     body = {"prompt": "a", "return_progress": True}
     assert [one["id_slot"] for one in await events(house, "/completion", body)] == [2, 2, 3, 3]
@@ -130,8 +136,8 @@ async def test_the_slot_is_the_one_that_the_answer_has(house: House) -> None:
 async def test_each_answer_has_its_own_slot(house: House) -> None:
     house.dispatcher.steps = [
         wire.Started(1, 5),
-        wire.Placed(1, 1),
-        wire.Placed(1, 0, choice=1),
+        wire.SlotTaken(1, 1),
+        wire.SlotTaken(1, 0, choice=1),
         wire.ChoiceEnd(1, 0, "stop"),
         msgspec.structs.replace(finished(), choice=1),
     ]
