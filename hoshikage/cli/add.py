@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -58,8 +59,8 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     beside: list[str] = []
     if options.mmproj is not None:
         gguf.require_projector(Path(options.mmproj))
-    elif "mmproj" not in options.given() and not registering.has_projector(label, file):
-        options, beside = _with_projector(file, header, options)
+    elif "mmproj" not in options.given():
+        options, beside = _with_projector(file, header, options, lambda: registering.has_projector(label, file))
     gguf.require_template(file, header, template_name(options.chat_template))
     chat_template = read_template(options.chat_template)
     sources = gguf.templates(header).values() if chat_template is None else [chat_template]
@@ -85,9 +86,12 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     return CommandResult(data=data, lines=tuple(lines))
 
 
-def _with_projector(file: Path, header: gguf.GgufHeader, options: OwnOptions) -> tuple[OwnOptions, list[str]]:
-    """The options with the one projector that lies beside the model; else the names of those that may be its own."""
+def _with_projector(
+    file: Path, header: gguf.GgufHeader, options: OwnOptions, has_one: Callable[[], bool]
+) -> tuple[OwnOptions, list[str]]:
+    """The options with the one projector that lies beside the model, unless it has one; else the names of those that
+    may be its own."""
     projector = gguf.projector_of(file, header)
     if projector is not None:
-        return options.having(mmproj=str(projector)), []
+        return options if has_one() else options.having(mmproj=str(projector)), []
     return options, [one.name for one in gguf.projectors_beside(file)]

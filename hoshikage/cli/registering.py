@@ -33,6 +33,7 @@ class Registering:
         self._registry = Registry(
             context.settings.model_map_file, context.settings.model_dir, context.settings.registry_root
         )
+        self._lines: set[str] = set()
         self._tell: Callable[[str], None] = result.note if verbose else lambda _: None
 
     def add(self, label: str, file: Path, stop: Sequence[str], options: OwnOptions) -> bool:
@@ -80,7 +81,13 @@ class Registering:
         return Listing(registry.file, registry.specs(), problems)
 
     def _by_server(self, where: str) -> None:
-        self._tell(self._context.text("cli.via_server", where=where))
+        self._tell_once(self._context.text("cli.via_server", where=where))
 
     def _by_file(self) -> None:
-        self._tell(self._context.text("cli.via_file", file=self._registry.file))
+        self._tell_once(self._context.text("cli.via_file", file=self._registry.file))
+
+    def _tell_once(self, line: str) -> None:
+        """A command that asks before it changes something goes the same way twice."""
+        if line not in self._lines:
+            self._lines.add(line)
+            self._tell(line)
