@@ -55,7 +55,14 @@ LEAST: Final = 90
 TURNS: Final = 10
 WORD: Final = re.compile(r"w\d+q")
 """Each text has words of its own, so that none is found in another's place; thoughts have others."""
-FRAMES: Final = ("{0}", "  {0}\n", "{0}. 「星」 <b> {1}", '{{"a": "{0}", "b": [1, null]}}', "- {0}\n\n```\n{1}\n```")
+FRAMES: Final = (
+    "{0}",
+    "  {0}\n",
+    "{0}. 「星」 <b> {1}",
+    '{{"a": "{0}", "b": [1, null]}}',
+    "- {0}\n\n```\n{1}\n```",
+    "{0} <think> or <|channel> {1} it.",
+)
 
 
 @pytest.fixture(scope="module")
