@@ -24,11 +24,12 @@ from hoshikage.cli.options import shown
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
 from hoshikage.cores import is_busy, physical_cores, threads
+from hoshikage.dispatch.wanted import require_parts
 from hoshikage.errors import HoshikageError
-from hoshikage.gguf import read_chat_model, require_template
+from hoshikage.gguf import read, read_chat_model, require_lora
 from hoshikage.library import dependencies, drivers, gpu, library_state, locate, rpc, selection
 from hoshikage.library.case import fallen_words
-from hoshikage.registry import Issue, ModelSpec, Persona, Registry, read_template, template_name
+from hoshikage.registry import Issue, ModelSpec, Persona, Registry
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -227,16 +228,22 @@ def _persona(entry: ModelSpec | Persona, context: CommandContext) -> Finding:
         text = context.text("doctor.persona_missing", name=entry.name, model=entry.model)
         advice = context.text("doctor.persona_advice", name=entry.name, model=entry.model)
         return Finding("persona", WARNING, text, advice)
+    try:
+        for path, _ in entry.own_lora:
+            require_lora(Path(path), read(entry.file).architecture)
+    except HoshikageError as error:
+        advice = context.text("doctor.persona_advice", name=entry.name, model=entry.label)
+        return Finding("persona", WARNING, f"{entry.name}: {_message(error, context)}", advice)
     return Finding("persona", OK, context.text("doctor.persona", name=entry.name, model=entry.label))
 
 
 def _model(spec: ModelSpec, context: CommandContext) -> Finding:
     try:
         header = read_chat_model(spec.file)
-        read_template(spec.options.chat_template)
-        require_template(spec.file, header, template_name(spec.options.chat_template))
+        require_parts(spec, header)
     except HoshikageError as error:
-        advice = context.text("doctor.model_advice", label=spec.label)
+        key = "doctor.model_advice" if spec.options.mmproj is None else "doctor.model_advice_projector"
+        advice = context.text(key, label=spec.label, file=spec.file)
         return Finding("model", PROBLEM, f"{spec.label}: {_message(error, context)}", advice)
     what = " · ".join(part for part in (describe(header), shown(spec.options.given())) if part)
     return Finding("model", OK, context.text("doctor.model", label=spec.label, what=what))

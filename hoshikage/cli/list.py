@@ -13,7 +13,8 @@ from hoshikage.cli.options import shown
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.registering import Registering
 from hoshikage.cli.result import CommandResult, one_line
-from hoshikage.errors import GgufInvalid
+from hoshikage.dispatch.wanted import require_parts
+from hoshikage.errors import GgufInvalid, HoshikageError
 from hoshikage.gguf import GgufHeader, read_chat_model
 from hoshikage.gguf import files as gguf_files
 from hoshikage.registry import ModelSpec
@@ -93,6 +94,10 @@ def _row(spec: ModelSpec, loaded: frozenset[str], context: CommandContext) -> Li
     except GgufInvalid as error:
         state = "damaged" if spec.file.exists() else "missing"
         return ListRow(spec, None, state, context.text(error.key, **error.details))
+    try:
+        require_parts(spec, header)
+    except HoshikageError as error:
+        return ListRow(spec, header, "damaged", context.text(error.key, **error.details))
     return ListRow(spec, header, "loaded" if spec.label in loaded else "usable", "")
 
 

@@ -3,7 +3,8 @@
 What counts is the time that a use takes: a load, a prompt of 512 tokens, an answer of 256; where the server computes
 several answers together, so many of them at once. A setting is chosen where it makes its part of that at least a
 twentieth shorter, by more than the noise, and leaves the likeliest tokens behind a text as they were. Of a setting's
-figures only those count that it can change.
+figures only those count that it can change. The noise is how far measurements of what there is differ among
+themselves; where that is too much nothing is chosen.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import Any, Final
 PROMPT: Final = 512
 ANSWER: Final = 256
 GAIN: Final = 1.05
+TOO_NOISY: Final = 1.3
+"""Where measurements of one setting differ so many times, others compute, and a difference says nothing."""
 FEWEST_ROUNDS: Final = 2
 """What was measured only once may be anything."""
 KV: Final = "kv"
@@ -36,7 +39,10 @@ class TuneFigures:
     """The likeliest tokens behind a text that is the same for all."""
     rounds: int = FEWEST_ROUNDS
     noise: float = 1.0
-    """How many times the next best round the best one is."""
+    """How many times the next best round the best one is; of what was measured repeatedly, how many times the worst
+    measurement the best one is, where that is more."""
+    n_prompt: int = 0
+    """Tokens of the prompt that was measured with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,12 @@ class Trial:
         if "type_k" in self.changed:
             return KV
         return THREADS if "n_threads" in self.changed else next(iter(self.changed))
+
+    def is_same(self, base: TuneFigures) -> bool:
+        """Whether that is what there is, under another name: as many threads, or a prompt that is one piece anyhow."""
+        if self.axis == THREADS:
+            return int(self.changed["n_threads"]) == base.n_threads
+        return 0 < base.n_prompt <= int(self.changed.get("n_ubatch", 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +109,31 @@ def use_s(figures: TuneFigures, n_parallel: int) -> float:
     return figures.load_s + prompt_s(figures) + answer_s(figures, n_parallel)
 
 
+def apart(base: TuneFigures, trials: Sequence[Trial], n_parallel: int) -> tuple[TuneFigures, list[Trial]]:
+    """What there is, with all its measurements, and the trials of anything else."""
+    same = [trial.figures for trial in trials if trial.is_same(base) and trial.figures is not None]
+    return repeated([base, *same], n_parallel), [trial for trial in trials if not trial.is_same(base)]
+
+
+def repeated(measured: Sequence[TuneFigures], n_parallel: int) -> TuneFigures:
+    """Several measurements of one setting as one: the best of them, and how far they differ."""
+    together = [one.together for one in measured if one.together is not None]
+    series = [[one.generation for one in measured], [one.prompt for one in measured]]
+    if n_parallel > 1 and together:
+        series.append(together)
+    return replace(
+        measured[0],
+        generation=max(series[0]),
+        prompt=max(series[1]),
+        together=max(together, default=None),
+        load_s=min(one.load_s for one in measured),
+        resident_bytes=max(one.resident_bytes for one in measured),
+        vram_bytes=max(one.vram_bytes for one in measured),
+        rounds=sum(one.rounds for one in measured),
+        noise=max(*(one.noise for one in measured), *(max(rates) / min(rates) for rates in series)),
+    )
+
+
 def choose(base: TuneFigures, trials: Sequence[Trial], n_parallel: int, *, kv: bool) -> TuneChoice:
     """The best of each axis, each for itself. Only with `kv` may it be a type of the KV memory, and one that changes
     answers."""
@@ -104,6 +141,8 @@ def choose(base: TuneFigures, trials: Sequence[Trial], n_parallel: int, *, kv: b
     reasons: list[Reason] = []
     if base.rounds < FEWEST_ROUNDS:
         return TuneChoice({}, (Reason("tune.why_few"),))
+    if base.noise >= TOO_NOISY:
+        return TuneChoice({}, (Reason("tune.why_noisy", {"percent": round((base.noise - 1) * 100)}),))
     for axis in dict.fromkeys(trial.axis for trial in trials):
         of_axis = [trial for trial in trials if trial.axis == axis]
         if axis == THREADS:
@@ -175,8 +214,9 @@ def gain_of(axis: str, figures: TuneFigures, base: TuneFigures, n_parallel: int)
     return use_s(base, n_parallel) / use_s(figures, n_parallel)
 
 
-def _needed(base: TuneFigures) -> float:
-    return max(GAIN, base.noise)
+def _needed(base: TuneFigures, figures: TuneFigures) -> float:
+    """A gain that is no noise: of neither measurement."""
+    return max(GAIN, base.noise, figures.noise)
 
 
 def _threads(base: TuneFigures, trials: Sequence[Trial], n_parallel: int) -> tuple[dict[str, Any], list[Reason]]:
@@ -189,7 +229,7 @@ def _threads(base: TuneFigures, trials: Sequence[Trial], n_parallel: int) -> tup
 
     def take(name: str, part: str, seconds: Callable[[TuneFigures], float], now: int) -> None:
         number = min(same, key=lambda one: seconds(same[one]), default=now)
-        if number == now or seconds(base) / seconds(same[number]) < _needed(base):
+        if number == now or seconds(base) / seconds(same[number]) < _needed(base, same[number]):
             return
         values[name] = number
         percent = _percent(seconds(base) / seconds(same[number]))
@@ -212,8 +252,8 @@ def _one(
     reasons: list[Reason] = []
     gains = [(gain_of(trial.axis, figures, base, n_parallel), trial, figures) for trial, figures in _measured(trials)]
     for gain, trial, figures in sorted(gains, key=lambda one: -one[0]):
-        if gain < _needed(base):
-            break
+        if gain < _needed(base, figures):
+            continue
         details: dict[str, str | int | float] = {"setting": shown(trial.changed), "percent": _percent(gain)}
         if trial.axis == KV and not kv:
             reasons.append(Reason("tune.why_kv", details))

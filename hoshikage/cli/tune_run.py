@@ -1,7 +1,9 @@
 """Measures a model's settings in processes of their own, within a time. Main thread; blocking.
 
-One process measures all settings of computing by turns, a second one a load without rearranged weights, a third one
-what was chosen of several axes together. Each may crash or hang: what it had measured until then counts.
+One process measures all settings of computing by turns, a second one a load without rearranged weights. Where that
+shows something better, another one measures what there is once more, and a last one what was chosen of several axes
+together. Each may crash or hang: what it had measured until then counts. What there is has its turn before, between
+and behind the others: how far its own measurements differ is the noise.
 """
 
 from __future__ import annotations
@@ -14,7 +16,17 @@ from typing import Any, Final
 
 import msgspec
 
-from hoshikage.cli.tune_choice import Reason, Trial, TuneChoice, TuneFigures, choose, confirmed, gains_of
+from hoshikage.cli.tune_choice import (
+    Reason,
+    Trial,
+    TuneChoice,
+    TuneFigures,
+    apart,
+    choose,
+    confirmed,
+    gains_of,
+    repeated,
+)
 from hoshikage.cores import is_busy, physical_cores
 from hoshikage.dispatch import making
 from hoshikage.errors import ModelLoadFailed
@@ -25,8 +37,9 @@ from hoshikage.params import LoadParams
 PROGRAM: Final = "hoshikage.runner.tune"
 SEVERAL: Final = 4
 """Texts that are answered together where the settings have one at a time."""
-SHARE_OF_TRIALS: Final = 0.6
-SHARE_OF_REPACK: Final = 0.15
+SHARE_OF_TRIALS: Final = 0.55
+SHARE_OF_REPACK: Final = 0.13
+SHARE_OF_AGAIN: Final = 0.13
 SPARE: Final = 0.8
 """This share of a process's time is measured in; the rest is for its start and the round that it is in."""
 UBATCHES: Final = (128, 256, 512, 1024, 2048)
@@ -65,6 +78,12 @@ def trials_of(params: LoadParams, free: frozenset[str], cores: int, logical: int
     return trials
 
 
+def with_base(trials: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One round: what there is also in the midst of the trials, and behind them."""
+    half = (len(trials) + 1) // 2
+    return [{}, *trials[:half], *([{}] if len(trials) > 1 else []), *trials[half:], {}]
+
+
 def measure(
     params: LoadParams,
     choice: SelectedLibrary,
@@ -84,10 +103,12 @@ def measure(
     if busy:  # what is measured of threads would hold as long as the others compute
         free -= {"n_threads"}
     tell("trials")
-    wanted = [{}, *trials_of(params, free, physical_cores(), logical)]
-    base, *trials = process.run(params, wanted, budget * SHARE_OF_TRIALS)
-    if base.figures is None:
+    wanted = with_base(trials_of(params, free, physical_cores(), logical))
+    found = process.run(params, wanted, budget * SHARE_OF_TRIALS)
+    bases = [one.figures for one in found if not one.changed and one.figures is not None]
+    if not bases:
         raise ModelLoadFailed("tune.no_time", seconds=round(budget))
+    base, trials = apart(repeated(bases, params.n_parallel), [one for one in found if one.changed], params.n_parallel)
     if "repack" in free:
         tell("repack")
         try:
@@ -95,7 +116,17 @@ def measure(
             trials.append(replace(trial, changed={"repack": False}))
         except ModelLoadFailed as error:  # a release that has no choice
             trials.append(Trial({"repack": False}, None, error.key))
-    chosen = choose(base.figures, trials, params.n_parallel, kv=kv)
+    chosen = choose(base, trials, params.n_parallel, kv=kv)
+    if chosen.by_axis:  # the machine may be another one by now than at the beginning
+        tell("again")
+        try:
+            (once_more,) = process.run(params, [{}], budget * SHARE_OF_AGAIN)
+        except ModelLoadFailed:
+            once_more = Trial({})
+        if once_more.figures is not None:
+            base = repeated([base, once_more.figures], params.n_parallel)
+            chosen = choose(base, trials, params.n_parallel, kv=kv)
+        busy = busy or is_busy()
     together = None
     if len(chosen.by_axis) > 1:
         tell("together")
@@ -105,12 +136,12 @@ def measure(
             together = trial.figures
         except ModelLoadFailed:
             together = None
-        gains = gains_of(chosen, base.figures, trials, params.n_parallel)
-        chosen = confirmed(chosen, base.figures, together, params.n_parallel, gains)
+        gains = gains_of(chosen, base, trials, params.n_parallel)
+        chosen = confirmed(chosen, base, together, params.n_parallel, gains)
     if busy:
         chosen = replace(chosen, reasons=(*chosen.reasons, Reason("tune.why_busy")))
     seconds = time.monotonic() - begun
-    return TuneMeasured(base.figures, tuple(trials), together, chosen, n_sequences, seconds, busy)
+    return TuneMeasured(base, tuple(trials), together, chosen, n_sequences, seconds, busy)
 
 
 class _Process:
@@ -160,7 +191,7 @@ def _read(line: str) -> dict[str, Any]:
 def _trial(changed: Mapping[str, Any], event: dict[str, Any] | None) -> Trial:
     if event is None or not event["generation"] or event["error"]:
         return Trial(changed, None, event["error"] if event is not None else "")
-    names = ("load_s", "resident_bytes", "vram_bytes", "n_threads")
+    names = ("load_s", "resident_bytes", "vram_bytes", "n_threads", "n_prompt")
     figures = TuneFigures(
         generation=max(event["generation"]),
         together=max(event["together"], default=None),

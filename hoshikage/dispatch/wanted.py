@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,11 +28,7 @@ def wanted_load(spec: ModelSpec, settings: Settings) -> WantedLoad:
     except OSError:
         raise _file_missing(spec, spec.file) from None
     options = spec.options
-    single = filter(None, (options.draft, options.mmproj))
-    beside = [*single, *(path for path, _ in (*options.lora, *options.control_vectors))]
-    for file in map(Path, beside):
-        if not file.is_file():
-            raise _file_missing(spec, file)
+    for file in _companions(spec):
         states.append(file.stat())
     params = replace(
         settings.load_params,
@@ -65,6 +61,36 @@ def wanted_words(spec: ModelSpec, settings: Settings) -> WantedLoad:
         n_gpu_layers=0,
     )
     return replace(wanted, params=params, tuned=None, pinned=False)
+
+
+def require_parts(spec: ModelSpec, header: gguf.GgufHeader) -> None:
+    """Looks at all that a load takes beside the model's own file, whose header this is. Raises ModelLoadFailed where a
+    part is missing, GgufInvalid where one cannot be used with this model. Blocks on the disk."""
+    options = spec.options
+    read_template(options.chat_template)
+    gguf.require_template(spec.file, header, template_name(options.chat_template))
+    for _ in _companions(spec):
+        continue
+    if options.draft is not None:
+        gguf.require_draft(Path(options.draft), header)
+    if options.mmproj is not None:
+        gguf.require_projector(Path(options.mmproj))
+    gguf.require_adapters(header, options.lora, options.control_vectors)
+
+
+def _companions(spec: ModelSpec) -> Iterator[Path]:
+    """The files that the model was given. Raises ModelLoadFailed at one that is missing."""
+    options = spec.options
+    given = [("--draft", options.draft), ("--mmproj", options.mmproj)]
+    given += [("--lora", path) for path, _ in options.lora]
+    given += [("--control-vector", path) for path, _ in options.control_vectors]
+    for flag, path in given:
+        if path is None:
+            continue
+        if not (file := Path(path)).is_file():
+            key = "dispatch.projector_missing" if flag == "--mmproj" else "dispatch.companion_missing"
+            raise ModelLoadFailed(key, param="model", label=spec.label, file=str(file), flag=flag, model=str(spec.file))
+        yield file
 
 
 def _file_missing(spec: ModelSpec, file: Path) -> ModelLoadFailed:

@@ -62,6 +62,18 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "ファイルを戻すか、`hoshikage rm {label}` で登録を外してください。",
         "The file of model “{label}” is not there: {file}. Put it back, or drop the entry with `hoshikage rm {label}`.",
     ),
+    "projector_missing": (
+        "モデル「{label}」の画像や音声を読む部品（{flag}）のファイルが見つかりません: {file}。ファイルを戻すか、"
+        '`hoshikage add "{model}" {label} {flag} ""` で部品を外すか、`hoshikage rm {label}` で登録を外してください。',
+        "The projector ({flag}) of model “{label}” is not there: {file}. Put it back, take it away with "
+        '`hoshikage add "{model}" {label} {flag} ""`, or drop the entry with `hoshikage rm {label}`.',
+    ),
+    "companion_missing": (
+        "モデル「{label}」に付けたファイル（{flag}）が見つかりません: {file}。ファイルを戻すか、"
+        "`hoshikage rm {label}` で登録を外し、このファイルなしで `hoshikage add` で登録し直してください。",
+        "A file that model “{label}” was given ({flag}) is not there: {file}. Put it back, or drop the entry with "
+        "`hoshikage rm {label}` and register the model again without it (`hoshikage add`).",
+    ),
     "log_loading": ("モデル {label} を読み込みます: {file}", "Loading model {label}: {file}"),
     "log_loaded": (
         "モデル {label} を読み込みました（{ms:.0f} ms、コンテキスト {n_ctx} トークン、ライブラリ {version}）",

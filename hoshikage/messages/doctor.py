@@ -130,6 +130,12 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "ファイルを直すか、`hoshikage rm {label}` で登録を外してください。",
         "Put the file right, or drop the entry with `hoshikage rm {label}`.",
     ),
+    "model_advice_projector": (
+        'ファイルを直すか、`hoshikage add "{file}" {label} --mmproj ""` で画像や音声を読む部品を外すか、'
+        "`hoshikage rm {label}` で登録を外してください。",
+        'Put the file right, take the projector away with `hoshikage add "{file}" {label} --mmproj ""`, or drop the '
+        "entry with `hoshikage rm {label}`.",
+    ),
     "port_ours": ("{url} で星影 {version} が動いています。", "Hoshikage {version} runs at {url}."),
     "memory": ("記憶が使えません。", "Memory cannot be used."),
     "memory_no_label": (

@@ -39,6 +39,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{label} を、重みを並べ替えずに読み込んで測っています",
         "Measuring {label} without rearranged weights",
     ),
+    "step_again": (
+        "{label} を今のままの設定でもう一度測っています",
+        "Measuring {label} once more as it is",
+    ),
     "step_together": ("{label} の選んだ設定をまとめて測っています", "Measuring all that was chosen for {label}"),
     "col_setting": ("設定", "Setting"),
     "col_generation": ("生成 tok/s", "answer tok/s"),
@@ -60,6 +64,12 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "why_few": (
         "時間が足りず、くり返して測れませんでした。一度だけの値からは選びません。`--budget` を増やしてください。",
         "There was no time to measure more than once, and nothing is chosen by that. Give it more with `--budget`.",
+    ),
+    "why_noisy": (
+        "同じ設定を測り直した値が {percent} % も違います。ほかのプログラムが計算しているようなので、何も選びません。"
+        "静かなときに測り直すか、`--budget` を増やしてください。",
+        "Measurements of the very same setting differ by {percent} %: other programs seem to compute, so that nothing "
+        "is chosen. Measure again when it is quiet, or give it more time with `--budget`.",
     ),
     "why_answer": (
         "{setting}: 応答の時間が {percent} % 短くなります。",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ import pytest
 
 from hoshikage import settings
 from hoshikage.library import rpc
-from hoshikage.registry import Registry
+from hoshikage.registry import OwnOptions, Registry
+from tests.adapter_files import write_lora
 from tests.cli.conftest import Cli, Running
 
 
@@ -99,6 +101,53 @@ def test_no_library_is_a_problem_with_its_remedy(cli: Cli, no_library: Path) -> 
     assert shown.status == 1
     assert shown.err == ""
     assert "→" in shown.out
+
+
+@pytest.mark.parametrize(
+    ("option", "missing"),
+    [("mmproj", "--mmproj"), ("draft", "--draft"), ("lora", "--lora"), ("control_vector", "--control-vector")],
+)
+def test_a_model_whose_companion_is_missing_or_none_is_no_sound_one(
+    option: str, missing: str, cli: Cli, no_library: Path, model: Path, work: Path, registry: Registry
+) -> None:
+    registry.add("small", model)
+    file = work / "beside.gguf"
+    entries = json.loads(registry.file.read_text("utf-8"))
+    entries["small"][option] = [f"{file}:1"] if option in ("lora", "control_vector") else str(file)
+    registry.file.write_text(json.dumps(entries), "utf-8")
+    for there in (False, True):
+        if there:
+            file.write_text("no GGUF")
+        for language in ("en", "ja"):
+            (found,) = of("model", cli("doctor", "--json", "--lang", language).data)
+            (row,) = cli("list", "--json", "--lang", language).data["models"]
+            assert (found["state"], row["state"]) == ("problem", "damaged")
+            assert str(file) in found["text"]
+            assert str(file) in row["reason"]
+            assert (missing in row["reason"]) is not there
+            assert ('--mmproj ""' in found["advice"]) is (option == "mmproj")
+            assert row["size_bytes"] == model.stat().st_size
+
+
+def test_a_model_whose_template_is_missing_is_no_sound_one(
+    cli: Cli, no_library: Path, model: Path, work: Path, registry: Registry
+) -> None:
+    registry.add("small", model, (), OwnOptions({"chat_template": str(work / "none.jinja")}))
+    assert of("model", cli("doctor", "--json").data)[0]["state"] == "problem"
+    (row,) = cli("list", "--json").data["models"]
+    assert (row["state"], "none.jinja" in row["reason"]) == ("damaged", True)
+
+
+def test_a_persona_whose_adapter_is_missing_is_told(
+    cli: Cli, no_library: Path, model: Path, work: Path, registry: Registry
+) -> None:
+    adapter = write_lora(work / "poet.gguf", 1)
+    registry.add("small", model)
+    registry.add_persona("poet", "small", "Be brief.", OwnOptions({"lora": [f"{adapter}:1"]}))
+    assert of("persona", cli("doctor", "--json").data)[0]["state"] == "ok"
+    adapter.unlink()
+    (found,) = of("persona", cli("doctor", "--json").data)
+    assert (found["state"], str(adapter) in found["text"]) == ("warning", True)
 
 
 @pytest.mark.process

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 import pytest
 
+from hoshikage.cli import tune_run
 from hoshikage.cli.tune_choice import (
     Trial,
     TuneChoice,
     TuneFigures,
     answer_s,
+    apart,
     choose,
     confirmed,
     gains_of,
+    repeated,
     shown,
     use_s,
 )
-from hoshikage.cli.tune_run import trials_of
+from hoshikage.cli.tune_run import trials_of, with_base
 from hoshikage.messages import LANGUAGES, text
 from hoshikage.params import LoadParams
 from hoshikage.registry.tuned import GUARDED
+from tests.dispatch.fake_host import choice as library
 
 BASE: Final = TuneFigures(
     generation=50.0, together=100.0, prompt=200.0, load_s=1.0, n_threads=4, answer=(1, 2, 3, 4, 5)
@@ -91,6 +96,85 @@ def test_what_lies_within_the_noise_or_was_measured_once_is_not_chosen() -> None
     few = choose(replace(BASE, rounds=1), [one], 1, kv=False)
     assert (few.values, few.reasons[0].key) == ({}, "tune.why_few")
     assert all(text(language, "tune.why_few") for language in LANGUAGES)
+
+
+def test_a_trial_of_what_there_is_tells_the_noise() -> None:
+    base = replace(BASE, n_threads=1, n_prompt=300)
+    same = Trial({"n_threads": 1}, replace(base, generation=74.0))
+    flash = Trial({"flash_attn": "on"}, replace(base, generation=80.0))
+    merged, others = apart(base, [same, flash], 1)
+    assert others == [flash]
+    assert (merged.generation, merged.rounds) == (74.0, 4)
+    assert merged.noise == pytest.approx(74 / 50)
+    assert choose(base, [flash], 1, kv=False).values == {"flash_attn": "on"}, "without what the same setting told"
+    result = choose(merged, others, 1, kv=False)
+    assert (result.values, [reason.key for reason in result.reasons]) == ({}, ["tune.why_noisy"])
+    assert result.reasons[0].details == {"percent": 48}
+    assert all(text(language, "tune.why_noisy", percent=48) for language in LANGUAGES)
+
+
+@pytest.mark.parametrize(("size", "same"), [(256, False), (300, True), (1024, True)])
+def test_a_prompt_that_is_one_piece_anyhow_is_what_there_is(size: int, same: bool) -> None:
+    one = Trial({"n_ubatch": size}, replace(BASE, prompt=210.0))
+    merged, others = apart(replace(BASE, n_prompt=300), [one], 1)
+    assert (others, merged.prompt) == (([], 210.0) if same else ([one], 200.0))
+
+
+def test_a_trial_that_is_the_same_and_was_not_reached_tells_nothing() -> None:
+    assert apart(BASE, [Trial({"n_threads": 4})], 1) == (BASE, [])
+
+
+@pytest.mark.parametrize(("again", "values"), [(49.0, {"flash_attn": "on"}), (41.0, {}), (60.0, {})])
+def test_a_choice_lies_beyond_what_measurements_of_what_there_is_differ(again: float, values: dict[str, Any]) -> None:
+    """A use with the trial takes 8.68 / 7.96 = 1.09 times less; the measurements differ 1.02, 1.22 and 1.2 times."""
+    base = repeated([BASE, replace(BASE, generation=again)], 1)
+    assert base.generation == max(50.0, again)
+    assert choose(base, [trial({"flash_attn": "on"}, generation=58.2)], 1, kv=False).values == values
+
+
+def test_measurements_of_several_answers_count_where_they_are_computed() -> None:
+    measured = [BASE, replace(BASE, together=120.0, load_s=0.5, vram_bytes=7)]
+    assert repeated(measured, 1).noise == 1.0
+    both = repeated(measured, 4)
+    assert (both.noise, both.together, both.load_s, both.vram_bytes) == (1.2, 120.0, 0.5, 7)
+
+
+def test_a_trial_that_differs_from_itself_is_not_chosen_for_its_best_round() -> None:
+    lucky = trial({"flash_attn": "on"}, generation=90.0, noise=1.8)
+    assert chosen(lucky)[0] == {}
+    assert chosen(trial({"n_threads": 2}, generation=90.0, noise=1.9))[0] == {}
+    steady = trial({"flash_attn": "off"}, generation=80.0)
+    assert chosen(lucky, steady)[0] == {"flash_attn": "off"}
+
+
+def test_what_there_is_has_its_turn_before_between_and_behind() -> None:
+    one, two, three = {"n_ubatch": 128}, {"n_ubatch": 256}, {"flash_attn": "on"}
+    assert with_base([one, two, three]) == [{}, one, two, {}, three, {}]
+    assert with_base([one]) == [{}, one, {}]
+    assert with_base([]) == [{}, {}]
+
+
+@pytest.mark.parametrize(
+    ("again", "busy_then", "values"),
+    [(50.0, False, {"flash_attn": "on"}), (50.0, True, {"flash_attn": "on"}), (90.0, False, {}), (70.0, False, {})],
+)
+def test_a_choice_has_to_hold_when_what_there_is_is_measured_again(
+    again: float, busy_then: bool, values: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With processes whose figures are given; the machine may get busy while they measure."""
+
+    def given(_self: object, _params: LoadParams, trials: Sequence[dict[str, Any]], _seconds: float) -> list[Trial]:
+        if len(trials) == 1:
+            return [trial({}, generation=again)]
+        return [trial(one, generation=80.0 if one == {"flash_attn": "on"} else 50.0) for one in trials]
+
+    states = iter([False, busy_then])
+    monkeypatch.setattr(tune_run._Process, "run", given)
+    monkeypatch.setattr(tune_run, "is_busy", lambda: next(states))
+    found = tune_run.measure(LoadParams(""), library("x"), frozenset({"flash_attn"}), 20, 2, kv=False)
+    assert (found.chosen.values, found.busy) == (values, busy_then)
+    assert [dict(one.changed) for one in found.trials] == [{"flash_attn": "on"}, {"flash_attn": "off"}]
+    assert found.base.generation == max(50.0, again)
 
 
 def test_only_what_a_setting_can_change_counts_of_its_figures() -> None:
