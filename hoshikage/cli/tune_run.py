@@ -104,11 +104,11 @@ def measure(
         free -= {"n_threads"}
     tell("trials")
     wanted = with_base(trials_of(params, free, physical_cores(), logical))
-    found = process.run(params, wanted, budget * SHARE_OF_TRIALS)
-    bases = [one.figures for one in found if not one.changed and one.figures is not None]
+    results = process.run(params, wanted, budget * SHARE_OF_TRIALS)
+    bases = [one.figures for one in results if not one.changed and one.figures is not None]
     if not bases:
         raise ModelLoadFailed("tune.no_time", seconds=round(budget))
-    base, trials = apart(repeated(bases, params.n_parallel), [one for one in found if one.changed], params.n_parallel)
+    base, trials = apart(repeated(bases, params.n_parallel), [one for one in results if one.changed], params.n_parallel)
     if "repack" in free:
         tell("repack")
         try:

@@ -79,12 +79,12 @@ def require_parts(spec: ModelSpec, header: gguf.GgufHeader) -> None:
 
 
 def _companions(spec: ModelSpec) -> Iterator[Path]:
-    """The files that the model was given. Raises ModelLoadFailed at one that is missing."""
+    """The files that the model was named. Raises ModelLoadFailed at one that is missing."""
     options = spec.options
-    given = [("--draft", options.draft), ("--mmproj", options.mmproj)]
-    given += [("--lora", path) for path, _ in options.lora]
-    given += [("--control-vector", path) for path, _ in options.control_vectors]
-    for flag, path in given:
+    named = [("--draft", options.draft), ("--mmproj", options.mmproj)]
+    named += [("--lora", path) for path, _ in options.lora]
+    named += [("--control-vector", path) for path, _ in options.control_vectors]
+    for flag, path in named:
         if path is None:
             continue
         if not (file := Path(path)).is_file():
