@@ -17,6 +17,8 @@ class Grammar(Frozen, frozen=True):
     """The request's field, for refusals."""
     strict: bool = True
     """A schema of which something cannot be enforced is refused; else that is left out, and told."""
+    tool: str = ""
+    """The function whose text was described in another language: what is wrong is told of that, not of this text."""
 
 
 class ThoughtBudget(Frozen, frozen=True):

@@ -30,6 +30,7 @@ KIMI_EFFORTS: Final = ("low", "medium", "high", "max")
 MUSE_EFFORTS: Final = ("low", "medium", "high", "xhigh")
 HARMONY_EFFORTS: Final = {"none": "low", "minimal": "low", "xhigh": "high"}
 """gpt-oss knows low, medium and high."""
+ANY_OBJECT: Final[dict[str, Any]] = {"type": "object"}
 
 
 def adapted(
@@ -86,7 +87,7 @@ def _calls(selection: ToolSelection, chat_format: ChatFormat, prompt: ChatPrompt
     strict = [tool.function.name for tool in selection.tools if tool.function.strict]
     if not strict and not texts:
         return None
-    form, schemas = chat_format.form, _schemas(selection)
+    form, schemas = chat_format.form, _own_schemas(selection)
     header, held = call_schema.BARE.pattern, call_schema.by_name(schemas, selection.several)
     if form.held is None or (texts and form.hold is call_schema.by_key):
         ignored.current().update(f"tools.{name}.strict" for name in (*strict, *texts))
@@ -95,7 +96,7 @@ def _calls(selection: ToolSelection, chat_format: ChatFormat, prompt: ChatPrompt
     written = {name: msgspec.json.encode(schema).decode() for name, schema in held.items() if name not in texts}
     _check_size(sum(len(text.encode()) for text in written.values()))
     grammars = [Grammar("json_schema", text, "tools") for text in written.values()]
-    grammars += [Grammar("gbnf", text, f"tools.{name}") for name, text in texts.items()]
+    grammars += [Grammar("gbnf", text, f"tools.{name}", tool=name) for name, text in texts.items()]
     thinking = chat_format.thinking
     thoughts = None if thinking is None or not prompt.add_generation_prompt else _thoughts(None, chat_format)
     return HeldCalls(header, tuple(zip((*written, *texts), grammars, strict=True)), thoughts)
@@ -104,7 +105,16 @@ def _calls(selection: ToolSelection, chat_format: ChatFormat, prompt: ChatPrompt
 def _text_functions(selection: ToolSelection) -> dict[str, str]:
     """GBNF of the arguments of those that take a text of a grammar."""
     functions = (tool.function for tool in selection.tools)
-    return {one.name: one.arguments for one in functions if isinstance(one, TextFunction)}
+    return {one.name: one.arguments for one in functions if isinstance(one, TextFunction) and one.arguments}
+
+
+def _own_schemas(selection: ToolSelection) -> dict[str, dict[str, Any]]:
+    """What calls that the model makes by itself are held to: nothing of a tool that does not ask for it, so that
+    nothing of it can be refused, but that it is an object; of one that takes a text, that it is one."""
+    return {
+        name: schema if tool.function.strict or isinstance(tool.function, TextFunction) else ANY_OBJECT
+        for tool, (name, schema) in zip(selection.tools, _schemas(selection).items(), strict=True)
+    }
 
 
 def _schemas(selection: ToolSelection) -> dict[str, dict[str, Any]]:
@@ -137,7 +147,7 @@ def _grammar(request: GenerationRequest, selection: ToolSelection) -> Grammar | 
     if selection.required and len(texts) == len(schemas) == 1:
         ((name, text),) = texts.items()
         rules = lark.call(name, text, call_schema.MAX_CALLS if selection.several else None)
-        return Grammar("gbnf", rules, f"tools.{name}")
+        return Grammar("gbnf", rules, f"tools.{name}", tool=name)
     ignored.current().update(f"tools.{name}: grammar" for name in texts)
     if selection.required:
         made = call_schema.schema(schemas, several=selection.several)

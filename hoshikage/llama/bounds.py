@@ -97,7 +97,7 @@ def check_schema(schema: Any) -> None:
     nodes = {id(schema): schema}
 
     def parts(key: int) -> list[int]:
-        result = [*_inside(nodes[key]), *_referred(schema, nodes[key])]
+        result = [*_inside(nodes[key]), *referred(schema, nodes[key])]
         nodes.update((id(part), part) for part in result)
         return [id(part) for part in result]
 
@@ -109,7 +109,7 @@ def check_schema(schema: Any) -> None:
         if not isinstance(node, dict):
             continue
         _check_node(node)
-        both = [*_listed(node, "allOf"), *_referred(schema, node)]
+        both = [*_listed(node, "allOf"), *referred(schema, node)]
         options = [*_listed(node, "anyOf"), *_listed(node, "oneOf")]
         merged[key] = 1 + sum(merged.get(id(part), 1) for part in (*both, *options))
         ways[key] = max(1, sum(ways.get(id(part), 1) for part in options))
@@ -144,7 +144,7 @@ def _inside(node: Any) -> list[Any]:
     return [value for value in values if isinstance(value, (dict, list))]
 
 
-def _referred(schema: Any, node: Any) -> list[Any]:
+def referred(schema: Any, node: Any) -> list[Any]:
     """What a `$ref` of this node leads to inside of the schema."""
     place = node.get("$ref") if isinstance(node, dict) else None
     if not isinstance(place, str) or not place.startswith("#"):

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from hoshikage.llama.bounds import check_rules
+from hoshikage.llama import bounds, endless
 
 ROOT: Final = "root"
 MAX_REPEAT: Final = 10_000
@@ -40,6 +40,10 @@ class Malformed(ValueError):
         self.reason = reason
 
 
+class TooOften(Malformed):
+    """A repetition of more than MAX_REPEAT."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     body: str
@@ -48,17 +52,20 @@ class Rule:
     """Those rules, and how often each may come."""
     size: int
     """Characters and classes in it, each as often as it may come."""
+    first: frozenset[str] = frozenset()
+    """The rules that each of its texts begins with."""
 
 
 def to_lark(text: str, lead: str = "") -> str:
     """The grammar in Lark; what `lead` matches may come in front, up to MAX_LEAD times.
 
-    Raises Malformed, bounds.TooLarge.
+    Raises Malformed, bounds.TooLarge, endless.Endless.
     """
     rules = _Parser(text).rules()
-    check_rules(
+    bounds.check_rules(
         ROOT, {name: rule.names for name, rule in rules.items()}, {name: rule.size for name, rule in rules.items()}
     )
+    endless.check_rules(ROOT, {name: rule.first for name, rule in rules.items()})
     recursive = _is_recursive(rules)
     prefix = "r" if recursive else "R"  # Lark tells words by their capitals
     numbers = {name: f"{prefix}{number}" for number, name in enumerate(rules)}
@@ -95,6 +102,8 @@ class _Parser:
         self._depth = 0
         self._uses: Counter[str] = Counter()
         self._size = 0
+        self._first: frozenset[str] = frozenset()
+        """As Rule.first, of what was read last."""
         self._hidden: dict[str, Rule] = {}
         self._asked: dict[str, int] = {}
 
@@ -122,7 +131,7 @@ class _Parser:
         before = self._uses, self._size
         self._uses, self._size = Counter(), 0
         body = self._alternatives(nested=nested)
-        rule = Rule(body, dict(self._uses), self._size)
+        rule = Rule(body, dict(self._uses), self._size, self._first)
         self._uses, self._size = before
         return rule
 
@@ -132,6 +141,7 @@ class _Parser:
         self._hidden[name] = Rule("", {}, 0)
         self._hidden[name] = self._rule(nested=True)
         self._uses[name] += 1
+        self._first = frozenset({name})
         return f"{{{name}}}"
 
     def _alternatives(self, *, nested: bool) -> str:
@@ -139,17 +149,22 @@ class _Parser:
         if self._depth > MAX_DEPTH:
             raise self._malformed(")")
         options = [self._sequence(nested)]
+        first = self._first
         while self._text.startswith("|", self._at):
             self._at += 1
             self._skip(SPACE_AND_LINES)
             options.append(self._sequence(nested))
+            first &= self._first
+        self._first = first
         self._depth -= 1
         return "(" + " | ".join(options) + ")"
 
     def _sequence(self, nested: bool) -> str:
         space = SPACE_AND_LINES if nested else SPACE
         parts: list[str] = []
+        first: frozenset[str] = frozenset()
         while self._at < len(self._text):
+            self._first = frozenset()
             uses, size = self._uses, self._size
             self._uses, self._size = Counter(), 0
             element = self._element()
@@ -161,7 +176,9 @@ class _Parser:
             self._uses, self._size = uses, size + self._size
             if element is None:
                 break
+            first = first if parts else self._first
             parts.append(element)
+        self._first = first
         return " ".join(parts) or '""'
 
     def _element(self) -> str | None:
@@ -184,6 +201,7 @@ class _Parser:
             position = self._at
             name = self._name()
             self._uses[name] += 1
+            self._first = frozenset({name})
             self._asked.setdefault(name, position)
             return f"{{{name}}}"
         return None
@@ -208,11 +226,14 @@ class _Parser:
             return ""
         self._at = result.end()
         if result[1] is None:
+            self._first = self._first if result[0] == "+" else frozenset()
             return result[0]
         minimum = int(result[1])
         maximum = minimum if result[2] is None else int(result[3]) if result[3] else None
         if max(minimum, maximum or 0) > MAX_REPEAT or (maximum is not None and maximum < minimum):
-            raise self._malformed(f"{{m,n}}, m <= n <= {MAX_REPEAT}")
+            kind = TooOften if max(minimum, maximum or 0) > MAX_REPEAT else Malformed
+            raise kind(self._text, self._at, f"{{m,n}}, m <= n <= {MAX_REPEAT}")
+        self._first = self._first if minimum else frozenset()
         times = max(minimum, maximum or 0, 1)
         self._size *= times
         self._uses = Counter({name: count * times for name, count in self._uses.items()})

@@ -7,6 +7,7 @@ and 60 MB. llguidance knows one token more than the model: its end mark, which s
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hoshikage.errors import InvalidRequest, NotSupported
-from hoshikage.llama import bounds, gbnf, json_schema
+from hoshikage.llama import bounds, endless, gbnf, json_schema
 from hoshikage.llama.vocab import Vocab
 from hoshikage.native_os.interrupt import Deadline, Interrupted
 from hoshikage.params import Grammar
@@ -30,6 +31,9 @@ WHITESPACE: Final = r"( |\n{1,2}[ \t]{0,20})?"
 LEAD: Final = "[ \\t\\r\\n]"
 """White space that may come in front of what is held, where other text is before it."""
 JSON_REFUSAL: Final = "failed to compile JSON schema: "
+LISTING: Final = re.compile(r"\n +\d+ \| ")
+"""Behind a refusal of what stands in a grammar, the grammar's lines."""
+NOTHING_FOLLOWS: Final = "NoExtensionBias"
 
 COMPILE_SECONDS: Final = 5.0
 """For what Python does of it; llguidance's own part is bounded by its limits and json_schema.checked."""
@@ -81,11 +85,25 @@ class Grammars:
                 return inner, dropped
             reason = inner.get_error()
             if JSON_REFUSAL in reason:  # of a schema inside a grammar; what follows is where it stands
-                reason = reason.partition(JSON_REFUSAL)[2].partition("\n")[0]
-            more = json_schema.refusals(reason) if grammar.kind == "json_schema" else frozenset()
+                reason = LISTING.split(reason.partition(JSON_REFUSAL)[2])[0]
+            more: frozenset[str] = frozenset()
+            if grammar.kind == "json_schema":
+                more = json_schema.refusals(reason) or self._refused_patterns(grammar.text, reason)
             if more <= refused:
                 raise _refusal(grammar, reason)
             refused |= more
+
+    def _refused_patterns(self, schema: str, reason: str) -> frozenset[str]:
+        """Of a refusal that speaks of an expression, the expressions that are refused, each tried alone: it names but
+        one, in another form, and not all of its kinds say why."""
+        if "regex" not in reason:
+            return frozenset()
+        made = json_schema.patterns(json.loads(schema))
+        return frozenset(json_schema.refusal_of(pattern) for pattern in made if self._is_refused(made[pattern]))
+
+    def _is_refused(self, pattern: str) -> bool:
+        source = self._matcher.grammar_from_json_schema({"type": "string", "pattern": pattern})
+        return self._matcher(self._tokenizer.engine, source, log_level=0, limits=self._limits).is_error()
 
     def _source(self, grammar: Grammar, refused: frozenset[str], led: bool) -> tuple[str, tuple[str, ...]]:
         try:
@@ -94,15 +112,12 @@ class Grammars:
                 return self._matcher.grammar_from_lark(gbnf.to_lark(grammar.text, f"/{LEAD}/" if led else "")), ()
             schema = json.loads(grammar.text)
             bounds.check_schema(schema)
+            endless.check_schema(schema, grammar.param)
             result = json_schema.checked(schema, refused, place=grammar.param, strict=grammar.strict)
-        except gbnf.Malformed as error:
-            raise InvalidRequest(
-                "engine.gbnf_malformed", param=grammar.param, line=error.line, column=error.column, reason=error.reason
-            ) from None
-        except bounds.TooLarge as error:
-            raise InvalidRequest(
-                "engine.grammar_too_large", param=grammar.param, limit=error.limit, most=error.most
-            ) from None
+        except (gbnf.Malformed, bounds.TooLarge) as error:
+            raise (_tool_refusal if grammar.tool else _text_refusal)(grammar, error) from None
+        except endless.Endless as error:
+            raise InvalidRequest("engine.grammar_endless", param=grammar.param, place=error.place) from None
         except json_schema.Unenforceable as error:
             raise InvalidRequest("engine.schema_keyword", param=grammar.param, keywords=error.place) from None
         options: Any = {"lenient": False, "coerce_one_of": False, "whitespace_pattern": WHITESPACE}
@@ -247,7 +262,29 @@ def _as_object(schema: Any) -> dict[str, Any]:
     return schema if isinstance(schema, dict) else {} if schema else {"not": {}}
 
 
+def _text_refusal(grammar: Grammar, error: gbnf.Malformed | bounds.TooLarge) -> InvalidRequest:
+    """Of what the request itself has: where it is wrong, or which bound it exceeds."""
+    if isinstance(error, bounds.TooLarge):
+        return InvalidRequest("engine.grammar_too_large", param=grammar.param, limit=error.limit, most=error.most)
+    return InvalidRequest(
+        "engine.gbnf_malformed", param=grammar.param, line=error.line, column=error.column, reason=error.reason
+    )
+
+
+def _tool_refusal(grammar: Grammar, error: gbnf.Malformed | bounds.TooLarge) -> InvalidRequest:
+    """Of a grammar that was made of a tool's: it is well formed, and can but be too large."""
+    if isinstance(error, bounds.TooLarge):
+        limit, most = error.limit, error.most
+    elif isinstance(error, gbnf.TooOften):
+        limit, most = "max_repeat", gbnf.MAX_REPEAT
+    else:
+        limit, most = "max_depth", gbnf.MAX_DEPTH
+    return InvalidRequest(f"engine.tool_grammar_{limit}", param=grammar.param, tool=grammar.tool, most=most)
+
+
 def _refusal(grammar: Grammar, reason: str) -> InvalidRequest:
+    if NOTHING_FOLLOWS in reason:
+        return InvalidRequest("engine.grammar_endless", param=grammar.param, place=grammar.param)
     reason = " ".join(reason.removesuffix("<non-verbose/>").split())
     shown = reason if len(reason) <= SHOWN_CHARACTERS else reason[:SHOWN_CHARACTERS] + "…"
     return InvalidRequest("engine.grammar_refused", param=grammar.param, reason=shown)

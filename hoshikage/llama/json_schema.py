@@ -31,9 +31,6 @@ BOUNDS: Final = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 OPTIONS: Final = "x-guidance"
 """llguidance's own keyword, which could make it lenient, or write something else than JSON."""
 
-AROUND: Final = "look-around"
-LOOKS: Final = re.compile(r"\(\?<?[=!]|\\[1-9]")
-"""What llguidance's expressions have not: looking around, and repeating what was met."""
 UNKNOWN_KEYS: Final = re.compile(r"Unimplemented keys: \[([^\]]*)")
 UNKNOWN_FORMAT: Final = re.compile(r"Unknown format: (.+)")
 QUOTED: Final = re.compile(r'"([^"]*)"')
@@ -85,7 +82,29 @@ def refusals(reason: str) -> frozenset[str]:
         return frozenset({f"format={match[1]}"})
     if reason.startswith("oneOf"):
         return frozenset({"oneOf"})
-    return frozenset({AROUND}) if "look-around" in reason or "backreferences" in reason else frozenset()
+    return frozenset()
+
+
+def patterns(schema: Any) -> dict[str, str]:
+    """The expressions of a schema -> as they would be enforced."""
+    result: dict[str, str] = {}
+    pending = [schema]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, dict):
+            pattern, named = node.get("pattern"), node.get("patternProperties")
+            if isinstance(pattern, str) and (made := _safe(pattern)) is not None:
+                result[pattern] = made
+            result |= {one: one for one in (named if isinstance(named, dict) else ())}
+            pending += node.values()
+        elif isinstance(node, list):
+            pending += node
+    return result
+
+
+def refusal_of(pattern: str) -> str:
+    """That this expression cannot be enforced, as `checked` takes it."""
+    return f"pattern={pattern}"
 
 
 class _Walk:
@@ -150,15 +169,17 @@ class _Walk:
             bad.add("minProperties")
         bad.update(name for name in ("const", "enum", *BOUNDS) if _has_inexact(schema.get(name)))
         named = schema.get("patternProperties")
-        if isinstance(named, dict) and not all(json_pattern.is_safe(one) and not self._looks(one) for one in named):
+        if isinstance(named, dict) and not all(
+            json_pattern.is_safe(one) and not self._is_refused(one) for one in named
+        ):
             bad.add("patternProperties")
         pattern = schema.get("pattern")
-        if isinstance(pattern, str) and (not _can_be_safe(pattern) or self._looks(pattern)):
+        if isinstance(pattern, str) and (_safe(pattern) is None or self._is_refused(pattern)):
             bad.add("pattern")
         return bad
 
-    def _looks(self, pattern: str) -> bool:
-        return AROUND in self._refused and LOOKS.search(pattern) is not None
+    def _is_refused(self, pattern: str) -> bool:
+        return refusal_of(pattern) in self._refused
 
     def _note_steps(self, schema: dict[str, Any]) -> None:
         self._combines |= "allOf" in schema or "$ref" in schema
@@ -168,12 +189,11 @@ class _Walk:
             self._steps.add(int("".join(map(str, digits))))
 
 
-def _can_be_safe(pattern: str) -> bool:
+def _safe(pattern: str) -> str | None:
     try:
-        json_pattern.safe(pattern)
+        return json_pattern.safe(pattern)
     except json_pattern.Unsafe:
-        return False
-    return True
+        return None
 
 
 def _excludes(options: Any) -> bool:

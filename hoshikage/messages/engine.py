@@ -174,6 +174,34 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "この出力形式は強制できません: {reason}",
         "This output format cannot be enforced: {reason}",
     ),
+    "grammar_endless": (
+        "この出力形式（{place}）を満たす文章はありません。規則や $ref が何も書かないうちに自分自身へ戻るときなどに"
+        "起こります。戻る前に何かを書くようにしてください。",
+        "No text fulfils this output format ({place}): as where a rule or a $ref leads back to itself before anything "
+        "is written. Let it write something first.",
+    ),
+    "tool_grammar_max_repeat": (
+        "ツール {tool} の文法が大きすぎます。一つの繰り返しは {most} 回までです。",
+        "The grammar of the tool {tool} is too large: one repetition may be of {most} times at most.",
+    ),
+    "tool_grammar_max_expanded": (
+        "ツール {tool} の文法が大きすぎます。繰り返しをすべて書き下すと {most} 文字を超えます。繰り返しの回数か、"
+        "その重なりを減らしてください。",
+        "The grammar of the tool {tool} is too large: with all its repetitions written out it has more than {most} "
+        "characters. Let it repeat less often, or less within other repetitions.",
+    ),
+    "tool_grammar_max_chain": (
+        "ツール {tool} の文法が深すぎます。規則の中で規則を使えるのは {most} 段までです。",
+        "The grammar of the tool {tool} is too deep: rules may use other rules {most} levels deep at most.",
+    ),
+    "tool_grammar_max_depth": (
+        "ツール {tool} の文法が深すぎます。括弧の中の括弧は {most} 段までです。",
+        "The grammar of the tool {tool} is too deep: parentheses may stand in each other {most} levels deep at most.",
+    ),
+    "tool_grammar_max_text": (
+        "ツール {tool} の文法が長すぎます。使える形に直すと {most} 文字を超えます。",
+        "The grammar of the tool {tool} is too long: made ready for use it has more than {most} characters.",
+    ),
     "grammar_slow": (
         "出力形式の準備が {seconds:g} 秒で終わりませんでした。もっと簡単にしてください。",
         "Preparing the output format did not finish within {seconds:g} s. Make it simpler.",
@@ -259,8 +287,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "The picture is too large ({width} × {height}; at most {maximum} pixels).",
     ),
     "picture_unreadable": (
-        "画像を読めません（PNG、JPEG、GIF、BMP、WebP が使えます）: {reason}",
-        "The picture cannot be read; it has to be PNG, JPEG, GIF, BMP or WebP: {reason}",
+        "画像を読めません。ファイルが途中で切れているか、壊れています（PNG、JPEG、GIF、BMP、WebP が使えます）。",
+        "The picture cannot be read: its file is cut or damaged. It has to be PNG, JPEG, GIF, BMP or WebP.",
     ),
     "sound_long": (
         "音声が長すぎます（{seconds} 秒。{maximum} 秒まで）。",

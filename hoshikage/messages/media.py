@@ -23,6 +23,14 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{place} は音声ではなく画像です。image_url として送ってください。",
         "{place} is no sound but a picture; send it as image_url.",
     ),
+    "not_sound": (
+        "{place} は音声ではなく画像です。WAV、MP3、FLAC を送ってください。",
+        "{place} is no sound but a picture; send WAV, MP3 or FLAC.",
+    ),
+    "source": (
+        "{place} はこの種類のものを読みません。base64（type: base64、data）か URL（type: url、url）にしてください。",
+        "{place} is of a kind that is not taken; it must be base64 (type: base64, data) or a URL (type: url, url).",
+    ),
     "count": (
         "画像と音声が多すぎます（{place}）。上限は {limit} 個です。",
         "There are too many pictures and sounds (at {place}); the limit is {limit}.",
@@ -52,6 +60,22 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{place} は {found} で、読めません。PNG、JPEG、GIF、BMP、WebP（音声なら WAV、MP3、FLAC）に変換して送って"
         "ください。",
         "{place} is {found}, which is not read; send it as PNG, JPEG, GIF, BMP or WebP (sound: WAV, MP3 or FLAC).",
+    ),
+    "format_image": (
+        "{place} は画像（PNG、JPEG、GIF、BMP、WebP）に見えません。",
+        "{place} looks like no picture (PNG, JPEG, GIF, BMP, WebP).",
+    ),
+    "format_image_named": (
+        "{place} は {found} で、読めません。PNG、JPEG、GIF、BMP、WebP に変換して送ってください。",
+        "{place} is {found}, which is not read; send it as PNG, JPEG, GIF, BMP or WebP.",
+    ),
+    "format_audio": (
+        "{place} は音声（WAV、MP3、FLAC）に見えません。",
+        "{place} looks like no sound (WAV, MP3, FLAC).",
+    ),
+    "format_audio_named": (
+        "{place} は {found} で、読めません。WAV、MP3、FLAC に変換して送ってください。",
+        "{place} is {found}, which is not read; send it as WAV, MP3 or FLAC.",
     ),
     "damaged": ("{place} の {found} は壊れています。", "The {found} of {place} is damaged."),
     "remote_off": (

@@ -26,6 +26,8 @@ SPACES: Final[Ranges] = [
 ]  # fmt: skip
 SHORT: Final = {"d": DIGITS, "w": WORDS, "s": SPACES}
 LETTERS: Final = {"n": 0x0A, "r": 0x0D, "t": 0x09, "f": 0x0C, "v": 0x0B, "a": 0x07, "0": 0x00}
+MOST: Final = "9" * 9
+"""Beyond every bound on repetitions."""
 HEX: Final = {"x": 2, "u": 4, "U": 8}
 
 
@@ -60,6 +62,19 @@ def chars(ranges: Iterable[tuple[int, int]]) -> str:
     if not options:
         raise Unsupported("no character")
     return "(" + " | ".join(options) + ")"
+
+
+def repeated(minimum: str, comma: str, maximum: str) -> str:
+    """GBNF's sign of so many times, which it has up to nine digits of. Raises Unsupported for less than the least."""
+    low, high = _count(minimum), _count(maximum) if maximum else ""
+    if high and int(high) < int(low):
+        raise Unsupported("{")
+    return f"{{{low}{comma}{high}}}"
+
+
+def _count(digits: str) -> str:
+    digits = digits.lstrip("0") or "0"
+    return digits if len(digits) <= len(MOST) else MOST
 
 
 def to_gbnf(pattern: str, flags: str = "") -> str:
@@ -133,7 +148,7 @@ class _Reader:
             if end < 0 or not minimum.isdecimal() or not (maximum.isdecimal() or not maximum):
                 raise Unsupported("{")
             self._at = end + 1
-            result = f"{{{minimum}{comma}{maximum}}}"
+            result = repeated(minimum, comma, maximum)
         if result and self._skip("?"):  # as few as will do: the same texts
             pass
         if result and self.rest and self.rest in "*+?{":

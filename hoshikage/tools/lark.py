@@ -246,13 +246,13 @@ class _Reader:
             return ""
         minimum = self._count()
         if self._kind != "range":
-            return f"{{{minimum}}}"
+            return expression.repeated(minimum, "", "")
         self._take()
-        return f"{{{minimum},{self._count()}}}"
+        return expression.repeated(minimum, ",", self._count())
 
     def _count(self) -> str:
         kind, text = self._take()
-        if kind != "number" or len(text) > 9:
+        if kind != "number":
             raise Unsupported(text)
         return text
 

@@ -91,14 +91,37 @@ def test_a_mistake_is_told_with_its_place(grammars: Grammars, grammar: str, line
     assert (refused.value.details["line"], refused.value.details["column"]) == (line, column)
 
 
-@pytest.mark.parametrize("grammar", ["root ::= root", 'root ::= "a" root'])
-def test_a_grammar_without_an_end_is_refused_or_never_fulfilled(grammars: Grammars, grammar: str) -> None:
-    try:
-        allowed = grammars.compile(Grammar("gbnf", grammar, "grammar"), (2,)).mask()
-    except InvalidRequest as refused:
-        assert refused.key == "engine.grammar_refused"  # noqa: PT017 - the other outcome is as good
-    else:
-        assert not allowed[2]
+@pytest.mark.parametrize("led", [False, True])
+@pytest.mark.parametrize(
+    "grammar",
+    [
+        "root ::= root",
+        'root ::= root "a" | (root+ "b")',
+        "root ::= a\na ::= (b){2}\nb ::= (root) | root",
+        "root ::= #\n root",
+    ],
+)
+def test_a_grammar_that_leads_back_before_it_writes_is_refused(grammars: Grammars, grammar: str, *, led: bool) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        grammars.compile(Grammar("gbnf", grammar, "grammar"), (2,), led=led)
+    assert (refused.value.key, refused.value.param) == ("engine.grammar_endless", "grammar")
+
+
+@pytest.mark.parametrize(
+    "grammar",
+    ['root ::= "a" root', 'root ::= root "a" | "b"', 'root ::= root? "a"', 'root ::= (root | "a") "b"',
+     'root ::= "a" | x\nx ::= x', 'root ::= root{0,2} "a"'],
+)  # fmt: skip
+def test_one_that_writes_before_it_leads_back_is_taken(grammars: Grammars, grammar: str) -> None:
+    allowed = grammars.compile(Grammar("gbnf", grammar, "grammar"), (2,)).mask()
+    assert allowed.any()
+    assert not allowed[2]
+
+
+def test_what_only_the_answer_shows_to_be_endless_is_told_in_the_same_words(grammars: Grammars) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        grammars.compile(Grammar("gbnf", "root ::= a | b\na ::= a\nb ::= b", "grammar"), (2,)).mask()
+    assert (refused.value.key, refused.value.details) == ("engine.grammar_endless", {"place": "grammar"})
 
 
 def test_a_grammar_without_recursion_is_one_word() -> None:

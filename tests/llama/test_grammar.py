@@ -118,7 +118,7 @@ def test_what_is_beyond_a_bound_is_a_400_that_names_it(
         ({"type": "number", "not": {}, "x-guidance": {"lenient": True}}, "not"),
         ({"properties": {"not": {"properties": {"x": {"not": {}}}}}}, "not"),
         ({"type": "string", "pattern": "(?=a)"}, "pattern"),
-        ({"type": "string", "pattern": "("}, "unclosed group"),
+        ({"type": "string", "pattern": "("}, "pattern"),
         ({"type": "string", "format": "nonsense"}, "nonsense"),
         ({"type": "nonsense"}, "nonsense"),
         ({"type": 5}, "type"),
@@ -239,6 +239,67 @@ def test_each_schema_in_a_grammar_is_as_strict_as_it_says(grammars: Grammars) ->
     with pytest.raises(InvalidRequest) as refused:
         grammars.compile(mixed, (2,))
     assert refused.value.details == {"keywords": "tools.b.properties.b.not"}
+
+
+@pytest.mark.parametrize("led", [False, True])
+@pytest.mark.parametrize("pattern", ["^(?!/).*$", "(?=a)b", "(a)\\1", "[", "(", "a**\n)", "\\p{Foo}", "\\bword\\b"])
+def test_an_expression_that_cannot_be_enforced_is_named_wherever_it_stands(
+    model: Model, grammars: Grammars, pattern: str, *, led: bool
+) -> None:
+    fine = {"type": "string", "pattern": "^[a-c]/\\d$"}
+    schema = {
+        "type": "object",
+        "properties": {"x": {"type": "string", "pattern": pattern}, "y": fine},
+        "required": ["x", "y"],
+        "additionalProperties": {"patternProperties": {pattern: {}}},
+    }
+    matcher = grammars.compile(Grammar("json_schema", json.dumps(schema), "s", strict=False), (2,), led=led)
+    assert sorted(matcher.dropped) == ["s.additionalProperties.patternProperties", "s.properties.x.pattern"]
+    assert takes(model, matcher, '{"x": "/a", "y": "b/1"}')
+    assert not takes(model, matcher, '{"x": "/a", "y": "b"}')
+    with pytest.raises(InvalidRequest) as refused:
+        grammars.compile(Grammar("json_schema", json.dumps(schema), "s"), (2,), led=led)
+    assert (refused.value.key, refused.value.details) == (
+        "engine.schema_keyword",
+        {"keywords": "s.properties.x.pattern"},
+    )
+
+
+@pytest.mark.parametrize("led", [False, True])
+@pytest.mark.parametrize(
+    ("schema", "place"),
+    [
+        ({"$ref": "#"}, "s"),
+        ({"$ref": "#", "x-hoshikage": {"place": "tools.b", "strict": True}}, "tools.b"),
+        ({"anyOf": [{"$ref": "#/$defs/a"}], "$defs": {"a": {"allOf": [{"$ref": "#"}]}}}, "s"),
+        (
+            {"type": "object", "properties": {"a": {"$ref": "#/properties/a"}}, "required": ["a"]},
+            "s",
+        ),
+        ({"anyOf": [{"type": "null"}, {"$ref": "#/$defs/a"}], "$defs": {"a": {"$ref": "#/$defs/a"}}}, "s"),
+    ],
+)
+def test_a_reference_that_leads_back_at_once_is_refused(
+    grammars: Grammars, schema: Any, place: str, *, led: bool
+) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        grammars.compile(Grammar("json_schema", json.dumps(schema), "s", strict=False), (2,), led=led)
+    assert (refused.value.key, refused.value.details) == ("engine.grammar_endless", {"place": place})
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"anyOf": [{"type": "null"}, {"$ref": "#"}]},
+        {"type": "object", "properties": {"a": {"$ref": "#"}}, "additionalProperties": False},
+        {"type": "object", "properties": {"a": {"$ref": "#/properties/a"}}},
+        {"type": "array", "items": {"$ref": "#"}},
+        {"const": {"$ref": "#"}},
+        {"$defs": {"a": {"$ref": "#/$defs/a"}}, "type": "object"},
+    ],
+)
+def test_a_reference_that_need_not_be_followed_is_taken(grammars: Grammars, schema: Any) -> None:
+    assert compiled(grammars, schema).mask().any()
 
 
 def test_a_property_of_a_keywords_name_is_no_keyword() -> None:

@@ -104,6 +104,14 @@ def test_other_files_are_no_pictures(data: bytes) -> None:
     assert refused.value.key == "engine.picture_unreadable"
 
 
+def test_the_words_for_a_cut_file_tell_nothing_of_this_process() -> None:
+    for length in (40, 60):
+        with pytest.raises(InvalidRequest) as refused:
+            picture(saved(striped(), "PNG")[:length])
+        assert refused.value.details == {}
+        assert "0x" not in str(refused.value)
+
+
 def wav(seconds: float, rate: int = 16_000, channels: int = 1) -> bytes:
     file = io.BytesIO()
     with wave.open(file, "wb") as writer:

@@ -392,7 +392,13 @@ async def test_images_of_the_history_become_words_and_those_of_the_question_are_
         ("regex", "[0-9]+", "auto", False),
         ("regex", "[0-9]+", "required", False),
         ("regex", "(?=1)[0-9]+", "auto", True),
+        ("regex", "(?=1)[0-9]+", "required", True),
+        ("regex", "(", "auto", True),
+        ("regex", "(", "required", True),
+        ("lark", "start: a{b}", "auto", True),
         ("lark", "start: a{b}", "required", True),
+        ("lark", "start: (", "auto", True),
+        ("lark", "start: (", "required", True),
         ("ebnf", "start: /[0-9]+/", "auto", True),
     ],
 )
@@ -410,10 +416,23 @@ async def test_a_grammar_of_a_custom_tool_is_enforced_or_named(
     if choice == "required":
         assert request.grammar is not None
         assert (request.grammar.kind, request.calls) == ("json_schema" if is_told else "gbnf", None)
+        assert "pattern" not in request.grammar.text
+        assert request.grammar.tool == ("" if is_told else "sum")
     elif is_told:
         assert (request.grammar, request.calls) == (None, None)
     else:
         assert request.grammar is None
         assert request.calls is not None
         ((name, grammar),) = request.calls.grammars
-        assert (name, grammar.kind, grammar.param) == ("sum", "gbnf", "tools.sum")
+        assert (name, grammar.kind, grammar.param, grammar.tool) == ("sum", "gbnf", "tools.sum", "sum")
+
+
+@pytest.mark.parametrize("syntax", ["lark", "regex"])
+@pytest.mark.parametrize("choice", ["auto", "required"])
+async def test_a_grammar_of_a_custom_tool_beyond_64_kib_is_refused(house: House, syntax: str, choice: str) -> None:
+    form = {"type": "grammar", "syntax": syntax, "definition": "a" * (64 * 1024 + 1)}
+    tool = {"type": "custom", "name": "sum", "format": form}
+    body = {"model": "tiny", "input": "?", "tools": [tool], "tool_choice": choice}
+    status, answer, _ = await house.ask("POST", "/v1/responses", json.dumps(body), **{"Accept-Language": "en"})
+    assert (status, answer["error"]["param"]) == (400, "tools[0].format.definition")
+    assert "65536 bytes" in answer["error"]["message"]

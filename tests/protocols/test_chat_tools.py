@@ -352,12 +352,35 @@ async def test_strict_tools_are_held_where_the_model_calls_by_itself(
     assert [text for text, _ in calls.grammars] == names
     assert re.search(calls.header, writes)
     places = [mark["place"] for _, grammar in calls.grammars for mark in marks_in(json.loads(grammar.text))]
-    assert places == ["tools.weather", "tools.time"] * (len(names) // 2 + len(names) % 2)
+    assert places == ["tools.weather"] * (len(names) // 2 + len(names) % 2)
     assert asked(house).grammar is None
     await chat(house, tools=[WEATHER, TIME])
     assert asked(house).calls is None
     await chat(house, tools=[STRICT, TIME], tool_choice="required")
     assert asked(house).calls is None
+
+
+LAX: Final = {
+    "type": "function",
+    "function": {
+        "name": "path",
+        "parameters": {"type": "object", "properties": {"x": {"type": "string", "pattern": "^(?!/).*$"}}},
+    },
+}
+
+
+@pytest.mark.parametrize("name", ["qwen3", "gpt-oss"])
+async def test_beside_a_strict_tool_nothing_of_one_that_is_not_is_held(house: House, tmp_path: Path, name: str) -> None:
+    """So that nothing of it can be refused, nor is named as ignored."""
+    model(tmp_path, name)
+    await chat(house, tools=[STRICT, LAX])
+    calls = asked(house).calls
+    assert calls is not None
+    assert all("(?!" not in grammar.text for _, grammar in calls.grammars)
+    assert {json.loads(grammar.text)["type"] for key, grammar in calls.grammars if key == "path"} == {"object"}
+    assert prompted(house).tools[1]["function"]["parameters"] == LAX["function"]["parameters"]
+    await chat(house, tools=[STRICT, LAX], tool_choice="required")
+    assert "(?!" in getattr(asked(house).grammar, "text", "")
 
 
 async def test_tools_beside_a_schema(house: House, tmp_path: Path) -> None:

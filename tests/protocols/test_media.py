@@ -208,6 +208,45 @@ async def test_what_cannot_be_used_is_refused_when_asked_about_and_a_word_in_the
     assert ignored == f"messages[0].content[1]: {part['type']}"
 
 
+def broken_up(text: str) -> str:
+    """Lines, as many tools write base64."""
+    return "\r\n".join(text[at : at + 16] for at in range(0, len(text), 16)) + " \t\n"
+
+
+@pytest.mark.parametrize("route", ["/v1/chat/completions", "/v1/messages", "/api/chat"])
+async def test_base64_in_lines(seeing: House, route: str) -> None:
+    lines = broken_up(encoded(STAR))
+    parts: Any = [{"type": "image_url", "image_url": {"url": f"data:image/png;base64,{lines}"}}]
+    if route == "/v1/messages":
+        parts = [{**BLOCK, "source": {**BLOCK["source"], "data": lines}}]
+    asked = {"role": "user", "content": "?", "images": [lines]} if route == "/api/chat" else {"content": parts}
+    status, answer, _ = await sent(seeing, route, messages=[{"role": "user", **asked}], max_tokens=8)
+    assert status == 200, answer
+    assert [one.data for one in prompted(seeing).media] == [STAR]
+
+
+async def test_white_space_in_base64_counts_for_nothing(seeing: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(media, "MAX_BYTES", len(STAR))
+    for data, status in ((encoded(STAR) + "\n" * 400, 200), (encoded(STAR + bytes(3)), 400)):
+        part = {"type": "image_url", "image_url": {"url": f"data:;base64,{data}"}}
+        asked = [{"role": "user", "content": [part]}]
+        assert (await sent(seeing, "/v1/chat/completions", messages=asked))[0] == status
+
+
+@pytest.mark.parametrize(
+    "source", [{"type": "file", "file_id": "f"}, {"type": "x"}, {"type": "base64"}, {"type": "url", "url": 5}, None, 5]
+)
+async def test_a_source_of_another_kind_is_told_so(seeing: House, source: Any) -> None:
+    asked = {"role": "user", "content": [{"type": "image", "source": source}]}
+    status, answer, _ = await sent(seeing, "/v1/messages", messages=[asked], max_tokens=8)
+    assert status == 400
+    assert "messages[0].content[0].source is of a kind that is not taken" in answer["error"]["message"]
+    status, _, ignored = await sent(
+        seeing, "/v1/messages", messages=[asked, {"role": "user", "content": "Sure?"}], max_tokens=8
+    )
+    assert (status, ignored) == (200, "messages[0].content[0]: image")
+
+
 @pytest.mark.parametrize(("images", "audio"), [(True, False), (False, True)])
 async def test_a_projector_that_reads_one_of_them(
     house: House, settings: Settings, tmp_path: Path, *, images: bool, audio: bool

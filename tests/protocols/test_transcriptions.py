@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,16 @@ async def test_what_cannot_be_done_is_refused_by_name(hearing: House, fields: di
         await transcribed(hearing, **fields)
     assert caught.value.param == param
     assert hearing.dispatcher.asked == []
+
+
+@pytest.mark.parametrize("data", [STAR, b"words", b"OggS" + bytes(20)])
+async def test_a_refused_file_is_spoken_of_as_sound(hearing: House, data: bytes) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        await transcribed(hearing, data=data, extra_headers={"Accept-Language": "en"})
+    words = str(caught.value)
+    assert "file" in words
+    assert "WAV, MP3" in words
+    assert not re.search("PNG|image_url|input_audio", words), words
 
 
 async def test_a_model_that_reads_no_sound_says_so(house: House, tmp_path: Path) -> None:

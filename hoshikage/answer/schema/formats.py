@@ -24,14 +24,17 @@ ALONE: Final = frozenset({0x01, *range(0xD0, 0xD9)})
 """JPEG's markers that have nothing behind them."""
 
 
-def sniffed(data: bytes, place: str) -> MediumKind:
-    """What the file is. Raises InvalidRequest for one that is not read, or is too large."""
+def sniffed(data: bytes, place: str, wanted: MediumKind | None = None) -> MediumKind:
+    """What the file is. Raises InvalidRequest for one that is not read, or is too large; `wanted`: what it should be,
+    of which alone the refusal speaks."""
     kind = _kind(data)
     if kind in SOUNDS:
         _require_short(kind, data, place)
         return "audio"
     if kind not in PICTURES:
         key = "media.format_named" if kind else "media.format"
+        if wanted is not None:
+            key = f"media.format_{wanted}{'_named' if kind else ''}"
         raise InvalidRequest(key, param=place, place=place, found=kind.upper())
     width, height = _size(kind, data)
     if width < 1 or height < 1:

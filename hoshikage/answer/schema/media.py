@@ -40,8 +40,11 @@ KINDS: Final[Mapping[str, MediumKind]] = {
 }
 """A part's type -> what it holds."""
 TEXT_PARTS: Final = ("text", "input_text", "output_text")
+SPACE: Final = b" \t\r\n"
 EITHER: Final = "images"
 """Ollama's clients send sounds in the list of pictures."""
+SOURCED: Final = "image"
+"""Anthropic's pictures, whose address is made of their `source`."""
 FORMATS: Final = ("wav", "mp3", "flac")
 
 
@@ -198,8 +201,11 @@ def _medium(one: _Found, senses: Senses, remote: Remote, room: int) -> Medium:
     data, place = (_picture if kind == "image" else _sound)(one.part, one.place, remote, room)
     if len(data) > room:
         raise _too_large(place)
-    real = sniffed(data, place)
-    if real != kind and one.part.type != EITHER:
+    wanted = None if one.part.type == EITHER else kind
+    real = sniffed(data, place, wanted)
+    if wanted not in (None, real):
+        if kind == "audio" and isinstance(one.part, PlacedPart):  # other protocols have other words for a picture
+            raise InvalidRequest("media.not_sound", param=place, place=place)
         raise InvalidRequest(f"media.not_{kind}", param=place, place=place)
     if not senses.has(real):
         raise ParameterUnsupported(f"media.no_{real}", param=place, place=place)
@@ -209,6 +215,8 @@ def _medium(one: _Found, senses: Senses, remote: Remote, room: int) -> Medium:
 def _picture(part: ContentPart, place: str, remote: Remote, room: int) -> tuple[bytes, str]:
     place = f"{place}.image_url" if type(part) is ContentPart or part.type == "input_image" else place
     url = part.url
+    if url is None and part.type == SOURCED and isinstance(part, PlacedPart):
+        raise InvalidRequest("media.source", param=f"{place}.source", place=f"{place}.source")
     if url is None:
         raise InvalidRequest("http.field_missing", param=place, place=place)
     if head := DATA_URL.match(url):
@@ -237,12 +245,11 @@ def _sound(part: ContentPart, place: str, _remote: Remote, room: int) -> tuple[b
 
 
 def _decoded(text: str, start: int, place: str, room: int) -> bytes:
-    """Base64, strictly; padding may be missing. Its size is looked at first."""
-    if (len(text) - start) * 3 // 4 > room + 2:
-        raise _too_large(place)
-    encoded = text[start:]
+    """Base64, strictly; padding may be missing, and white space be anywhere. Its size is looked at first."""
     try:
-        raw = encoded.encode("ascii")
+        raw = text[start:].encode("ascii").translate(None, SPACE)
+        if len(raw) * 3 // 4 > room + 2:
+            raise _too_large(place)
         return base64.b64decode(raw + b"=" * (-len(raw) % 4), validate=True)
     except (UnicodeEncodeError, binascii.Error):
         raise InvalidRequest("media.base64", param=place, place=place) from None

@@ -32,10 +32,10 @@ class FunctionSpec(Struct, frozen=True):
 
 
 class TextFunction(FunctionSpec, frozen=True):
-    """A function of one text that a grammar describes; no request has it as such."""
+    """A function of one text; no request has it as such."""
 
     arguments: str = ""
-    """GBNF of its arguments."""
+    """GBNF of its arguments, where a grammar describes the text."""
 
 
 class Tool(Struct, frozen=True):

@@ -86,16 +86,16 @@ def offer(places: Iterable[tuple[str, ResponsesTool]]) -> Offer:
         if tool.name is None:
             raise InvalidRequest("http.field_missing", param=f"{place}.name", place=f"{place}.name")
         custom = tool.type == "custom"
-        text = _gbnf(tool.format) if custom else None
+        text = _gbnf(tool.format, place) if custom else None
         if custom and text is None and tool.format is not None and tool.format.definition:
             grammars.append(f"{place}.format: {tool.format.syntax or 'grammar'}")
         name = flat_name(tool.name, namespace)
         origins[name] = ToolOrigin(tool.name, namespace, custom)
-        parameters = _of_text(tool.format) if custom else tool.parameters
+        parameters = _of_text(None if text is None else tool.format) if custom else tool.parameters
         description = _described(tool) if custom else tool.description
         function = FunctionSpec(name, description, parameters, tool.strict)
-        if text is not None:
-            function = TextFunction(name, description, parameters, tool.strict, text)
+        if custom:
+            function = TextFunction(name, description, parameters, tool.strict, text or "")
         functions.append(tools.Tool("function", function))
     return Offer(tuple(functions), origins, tuple(left_out), tuple(grammars))
 
@@ -131,10 +131,16 @@ def tool_of(value: Mapping[str, Any]) -> ResponsesTool:
     )
 
 
-def _gbnf(form: Format | None) -> str | None:
-    """Of the arguments of a tool whose text has this form; None where it has none, or one that cannot be enforced."""
-    if form is None or not form.definition or len(form.definition.encode()) > MAX_GRAMMAR_BYTES:
+def _gbnf(form: Format | None, place: str) -> str | None:
+    """Of the arguments of a tool whose text has this form; None where it has none, or one that cannot be enforced.
+
+    Raises InvalidRequest for one that is too large.
+    """
+    if form is None or not form.definition:
         return None
+    if len(form.definition.encode()) > MAX_GRAMMAR_BYTES:
+        place = f"{place}.format.definition"
+        raise InvalidRequest("http.text_bytes", param=place, place=place, limit=MAX_GRAMMAR_BYTES)
     try:
         if form.syntax == REGEX:
             return lark.arguments(TEXT, lark.of_expression(form.definition))
