@@ -274,12 +274,12 @@ def _text_refusal(grammar: Grammar, error: gbnf.Malformed | bounds.TooLarge) -> 
 def _tool_refusal(grammar: Grammar, error: gbnf.Malformed | bounds.TooLarge) -> InvalidRequest:
     """Of a grammar that was made of a tool's: it is well formed, and can but be too large."""
     if isinstance(error, bounds.TooLarge):
-        limit, most = error.limit, error.most
+        limit, maximum = error.limit, error.most
     elif isinstance(error, gbnf.TooOften):
-        limit, most = "max_repeat", gbnf.MAX_REPEAT
+        limit, maximum = "max_repeat", gbnf.MAX_REPEAT
     else:
-        limit, most = "max_depth", gbnf.MAX_DEPTH
-    return InvalidRequest(f"engine.tool_grammar_{limit}", param=grammar.param, tool=grammar.tool, most=most)
+        limit, maximum = "max_depth", gbnf.MAX_DEPTH
+    return InvalidRequest(f"engine.tool_grammar_{limit}", param=grammar.param, tool=grammar.tool, most=maximum)
 
 
 def _refusal(grammar: Grammar, reason: str) -> InvalidRequest:
