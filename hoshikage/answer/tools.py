@@ -148,7 +148,7 @@ def _grammar(request: GenerationRequest, selection: ToolSelection) -> Grammar | 
         ((name, text),) = texts.items()
         rules = lark.call(name, text, call_schema.MAX_CALLS if selection.several else None)
         return Grammar("gbnf", rules, f"tools.{name}", tool=name)
-    ignored.current().update(f"tools.{name}: grammar" for name in texts)
+    ignored.current().update(f"tools.{name}: grammar" for name in texts if not _is_in_schema(schemas[name]))
     if selection.required:
         made = call_schema.schema(schemas, several=selection.several)
     elif grammar is not None and grammar.kind == "json_schema":
@@ -159,6 +159,11 @@ def _grammar(request: GenerationRequest, selection: ToolSelection) -> Grammar | 
     text = msgspec.json.encode(made).decode()
     _check_size(len(text.encode()))
     return Grammar("json_schema", text, param)
+
+
+def _is_in_schema(parameters: Mapping[str, Any]) -> bool:
+    """Whether what describes a function's text is an expression, which a schema can hold."""
+    return any("pattern" in one for one in parameters.get("properties", {}).values())
 
 
 def _marked(schema: Mapping[str, Any], place: str, *, strict: bool) -> dict[str, Any]:

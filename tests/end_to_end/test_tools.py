@@ -66,6 +66,38 @@ def test_a_call_is_forced(client: OpenAI, choice: Any) -> None:
     assert streamed.choices[0].message.tool_calls[0].function.arguments == call.function.arguments
 
 
+PATH: Final[dict[str, Any]] = {
+    "name": "path",
+    "parameters": {"type": "object", "properties": {"x": {"type": "string", "pattern": "^(?!/).*$"}}},
+}
+PLACE: Final = "tools.path.properties.x.pattern"
+
+
+@pytest.mark.parametrize("choice", ["auto", "required"])
+def test_what_no_schema_can_enforce_refuses_but_a_strict_tool(client: OpenAI, choice: str) -> None:
+    strict = {**TIME, "function": {**TIME["function"], "strict": True}}
+    lax: Any = [strict, {"type": "function", "function": PATH}]
+    raw = client.chat.completions.with_raw_response.create(
+        model=LABEL, messages=[USER], tools=lax, tool_choice=choice, max_tokens=4, temperature=0
+    )  # type: ignore[call-overload]
+    assert (PLACE in raw.headers.get("X-Hoshikage-Ignored", "")) == (choice == "required")
+    with pytest.raises(openai.BadRequestError) as refused:
+        ask(client, tools=[strict, {"type": "function", "function": {**PATH, "strict": True}}], tool_choice=choice)
+    assert PLACE in str(refused.value)
+
+
+def test_a_grammar_of_a_custom_tool_stands_beside_any_function(client: OpenAI) -> None:
+    patch = {
+        "type": "custom",
+        "name": "apply_patch",
+        "format": {"type": "grammar", "syntax": "lark", "definition": 'start: "a"'},
+    }
+    tools: Any = [patch, {"type": "function", "strict": False, **PATH}]
+    raw = client.responses.with_raw_response.create(model=LABEL, input="?", tools=tools, max_output_tokens=16)
+    assert raw.status_code == 200
+    assert "path" not in raw.headers.get("X-Hoshikage-Ignored", "")
+
+
 def test_every_call_of_several_is_whole(client: OpenAI) -> None:
     choice = ask(client, tools=[WEATHER, TIME], tool_choice="required", max_tokens=400, seed=1, temperature=1).choices[
         0

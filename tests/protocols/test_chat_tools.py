@@ -360,7 +360,7 @@ async def test_strict_tools_are_held_where_the_model_calls_by_itself(
     assert asked(house).calls is None
 
 
-LAX: Final = {
+LAX: Final[dict[str, Any]] = {
     "type": "function",
     "function": {
         "name": "path",

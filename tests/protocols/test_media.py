@@ -25,7 +25,10 @@ MARK: Final = re.compile("\ue002[0-9]{12}\ue002")
 CALL: Final = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
 PICTURE: Final = {"type": "image_url", "image_url": {"url": url(STAR), "detail": "high"}}
 SOUND: Final = {"type": "input_audio", "input_audio": {"data": encoded(TONE), "format": "wav"}}
-BLOCK: Final = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": encoded(STAR)}}
+BLOCK: Final[dict[str, Any]] = {
+    "type": "image",
+    "source": {"type": "base64", "media_type": "image/png", "data": encoded(STAR)},
+}
 ASK: Final = {"type": "text", "text": "What is it?"}
 
 
