@@ -15,13 +15,14 @@ SPECIAL: Final = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 ROBERTA: Final = ("<s>", "<pad>", "</s>", "<unk>")
 
 
-def write_encoder(file: Path, pooling: int, *, roberta: bool = False) -> Path:
+def write_encoder(file: Path, pooling: int, *, roberta: bool = False, n_ctx: int = N_CTX, more_words: int = 0) -> Path:
     """A BERT of one layer. `pooling` is llama.h's llama_pooling_type; 4 brings a classifier. `roberta`: it has the
-    vocabulary of XLM-RoBERTa's kind."""
+    vocabulary of XLM-RoBERTa's kind. `more_words`: so many tokens beside the usual ones."""
     writer: Any = gguf.GGUFWriter(file, "bert")
     random = np.random.default_rng(1)
-    tokens = [*(ROBERTA if roberta else SPECIAL), *(f"\u2581{word}" for word in WORDS)]
-    writer.add_context_length(N_CTX)
+    words = [*WORDS, *(f"more{number}" for number in range(more_words))]
+    tokens = [*(ROBERTA if roberta else SPECIAL), *(f"\u2581{word}" for word in words)]
+    writer.add_context_length(n_ctx)
     writer.add_embedding_length(N_EMBD)
     writer.add_block_count(1)
     writer.add_feed_forward_length(2 * N_EMBD)
@@ -33,10 +34,10 @@ def write_encoder(file: Path, pooling: int, *, roberta: bool = False) -> Path:
     writer.add_tokenizer_model("t5" if roberta else "bert")
     writer.add_tokenizer_pre("default")
     writer.add_token_list(tokens)
-    writer.add_token_types([gguf.TokenType.CONTROL] * len(SPECIAL) + [gguf.TokenType.NORMAL] * len(WORDS))
+    writer.add_token_types([gguf.TokenType.CONTROL] * len(SPECIAL) + [gguf.TokenType.NORMAL] * len(words))
     writer.add_token_type_count(2)
     if roberta:
-        writer.add_token_scores([0.0] * len(SPECIAL) + [-1.0] * len(WORDS))
+        writer.add_token_scores([0.0] * len(SPECIAL) + [-1.0] * len(words))
         writer.add_add_bos_token(True)
         writer.add_add_eos_token(True)
         writer.add_add_space_prefix(True)
@@ -55,7 +56,7 @@ def write_encoder(file: Path, pooling: int, *, roberta: bool = False) -> Path:
         writer.add_tensor(f"{name}.bias", np.zeros(N_EMBD, np.float32))
 
     matrix("token_embd", len(tokens), N_EMBD, bias=False)
-    matrix("position_embd", N_CTX, N_EMBD, bias=False)
+    matrix("position_embd", n_ctx, N_EMBD, bias=False)
     matrix("token_types", 2, N_EMBD, bias=False)
     norm("token_embd_norm")
     for part in ("attn_q", "attn_k", "attn_v", "attn_output"):

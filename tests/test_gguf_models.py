@@ -193,6 +193,13 @@ class TestMemory:
         assert found.compute == 48 * MIB + 512 * (header.n_vocab + 2 * 512) * 4
         assert found.total == found.weights + found.kv_cache + found.compute
 
+    def test_a_vocabulary_of_pieces_with_scores_takes_memory_of_its_own(self, tmp_path: Path) -> None:
+        """As multilingual-e5 and bge-m3 have it."""
+        header = replace(self.header(tmp_path), n_vocab=250_037)
+        pieces = replace(header, values={**header.values, "tokenizer.ggml.model": "t5"})
+        more = gguf.estimate(pieces, 512, 512).compute - gguf.estimate(header, 512, 512).compute
+        assert more == 250_037 * 512
+
     @pytest.mark.parametrize(
         ("settings", "narrow", "per_value"),
         [

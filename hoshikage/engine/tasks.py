@@ -120,12 +120,16 @@ class Tasks:
         n_tokens = sum(map(len, texts))
         self._cancels.admitted(job, embedder.abort)
         before = 0
-        for tokens in texts:
-            event = self._event(job, task, embedder, tokens, before)
-            if event is None or self._cancels.wanted(job):
-                return n_tokens, False
-            self._emit(event)
-            before += len(tokens)
+        try:
+            for tokens in texts:
+                event = self._event(job, task, embedder, tokens, before)
+                if event is None or self._cancels.wanted(job):
+                    return n_tokens, False
+                self._emit(event)
+                before += len(tokens)
+        finally:
+            if embedder.has_outgrown:  # a new context costs the next text less than it takes itself
+                self.close()
         return n_tokens, True
 
     def _event(

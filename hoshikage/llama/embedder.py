@@ -1,5 +1,9 @@
 """Embedder: a context of its own that makes one vector, or one score, of a text. Used in the engine thread.
 
+Releases after b8390 keep room for a text's logits that nobody computes, tokens × vocabulary × 4 bytes of it, written
+over with zeros: a model of 250,000 tokens takes 1 MiB for each token of the longest text, until its context is closed.
+Which tokens are outputs changes nothing: an encoder's all are.
+
 Vectors are taken token by token and pooled here: the library's own mean pooling makes b3995, b6301, b10361 and v0.5.0
 abort() on a model made for text. Only a score needs the library's pooling, which runs the model's classifier.
 """
@@ -30,8 +34,12 @@ OUTPUTS: Final = ("n_outputs_max", "n_outputs_max_per_seq")
 class Embedder:
     """Close it before its model."""
 
-    def __init__(self, context: Context, pooling: int) -> None:
+    def __init__(self, context: Context, pooling: int, n_usual: int) -> None:
+        """`n_usual`: the tokens of a batch that the model's memory is estimated for."""
         self._context = context
+        self._n_usual = n_usual
+        self.has_outgrown = False
+        """Whether it computed more tokens at once than that, and holds more memory than is estimated."""
         self._pooling = pooling
         self._n_embd = context.model.n_embd
         api = context.model.library.api
@@ -71,7 +79,7 @@ class Embedder:
         except BaseException:
             context.close()
             raise
-        return cls(context, pooling)
+        return cls(context, pooling, params.n_batch)
 
     @property
     def ranks(self) -> bool:
@@ -94,7 +102,7 @@ class Embedder:
                 index = context.batch.add(token, position, 0, True)
                 if self._pooling == MEAN or position == (last if self._pooling == LAST else 0):
                     wanted.append(index)
-            if not context.decode():
+            if not self._decode():
                 return None
             for index in wanted:
                 total += self._vector(index)
@@ -112,7 +120,7 @@ class Embedder:
         context.batch.clear()
         for position, token in enumerate(tokens):
             context.batch.add(token, position, 0, True)
-        if not context.decode():
+        if not self._decode():
             return None
         address: int | None = self._of_sequence(context.pointer, 0)
         if address is None:
@@ -121,6 +129,10 @@ class Embedder:
 
     def close(self) -> None:
         self._context.close()
+
+    def _decode(self) -> bool:
+        self.has_outgrown |= self._context.batch.n_tokens > self._n_usual
+        return self._context.decode()
 
     def _vector(self, index: int) -> Vector:
         address: int | None = self._of_token(self._context.pointer, index)
