@@ -69,6 +69,8 @@ def _list(_args: argparse.Namespace, context: CommandContext) -> CommandResult:
             console.print(context.text("installed.none_listed", command=locate.INSTALL_COMMAND, folder=folder))
         for note in notes:
             console.print(note)
+        if any(row["name"].startswith(library_state.KEPT) for row in shown):
+            console.print(context.text("installed.copies_note", count=store.COPIES))
 
     return CommandResult(0, data, view)
 
@@ -157,7 +159,8 @@ def _check(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     settings = context.settings
     path: Path | None = args.path
     if path is not None and not path.exists() and str(path) in library_state.names(settings.lib_dir):
-        path = library_state.folder(settings.lib_dir, str(path))
+        folder = library_state.folder(settings.lib_dir, str(path))
+        path = locate.in_slot(folder, str(path)) or folder
     elif path is not None:
         path = path.expanduser().absolute()
     result.transient(context.text("library.step_trying", subject=str(path or settings.lib_dir)))

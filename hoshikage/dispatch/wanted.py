@@ -79,7 +79,7 @@ def require_parts(spec: ModelSpec, header: gguf.GgufHeader) -> None:
 
 
 def _companions(spec: ModelSpec) -> Iterator[Path]:
-    """The files that the model was named. Raises ModelLoadFailed at one that is missing."""
+    """The files that a load takes beside the model's own. Raises ModelLoadFailed at one that is missing."""
     options = spec.options
     named = [("--draft", options.draft), ("--mmproj", options.mmproj)]
     named += [("--lora", path) for path, _ in options.lora]

@@ -21,9 +21,6 @@ from hoshikage.library import archive, elf, locate, names, pe
 METADATA: Final = "_nlcBuildMetadata.json"
 FALLBACK: Final = "fallback"
 GPU_BACKENDS: Final = frozenset({"cuda", "vulkan", "metal", "hip", "sycl", "musa", "cann", "opencl"})
-_COMPANION: Final = re.compile(
-    r"(?:lib)?(?:cudart|cublas|cublasLt|nvJitLink|omp)[-._0-9a-z]*\.(?:so(?:\.\d+)*|dylib|dll)|.+\.metal(?:lib)?", re.I
-)
 _LICENCE: Final = re.compile(r"(?:licen[sc]e|copying|notice)(?:[-._].*)?", re.I)
 _TEXT: Final = re.compile(rf"{_LICENCE.pattern}|.+\.metal(?:lib)?", re.I)
 _POINTER: Final = b"version https://git-lfs"
@@ -44,7 +41,7 @@ def wanted(platform: str) -> Callable[[str], bool]:
 
 
 def is_binary(name: str, platform: str) -> bool:
-    return names.is_library(name, platform) or names.is_ggml(name) or _COMPANION.fullmatch(name) is not None
+    return names.is_library(name, platform) or names.is_ggml(name) or names.is_companion(name)
 
 
 def collect(sources: Iterable[Path], target: Path, platform: str, *, own: bool, origin: str) -> Path:

@@ -96,7 +96,7 @@ def configured(lib_dir: Path, platform: str = sys.platform) -> tuple[Path | None
             return file, library_state.MANUAL
         folder = library_state.folder(lib_dir, use.slot)
         staging.tidy(folder)
-        file = in_folder(folder, platform)
+        file = in_slot(folder, use.slot, platform)
     except UsageError:
         return file, library_state.MANUAL  # no name of a slot: a damaged state says nothing
     except OSError as error:
@@ -132,6 +132,15 @@ def in_folder(folder: Path, platform: str = sys.platform, *, nested: Iterable[st
         if files:
             return next((file for file in files if _is_sound(file, platform)), files[0])
     return None
+
+
+def in_slot(folder: Path, slot: str, platform: str = sys.platform) -> Path | None:
+    """As `in_folder`, of a slot: the copy of a library that was named by its path may be called anything."""
+    file = in_folder(folder, platform)
+    if file is not None or not slot.startswith(library_state.KEPT) or not folder.is_dir():
+        return file
+    paths = [path for path in sorted(folder.iterdir()) if path.is_file() and _is_sound(path, platform)]
+    return next((path for path in paths if not names.is_ggml(path.name) and not names.is_companion(path.name)), None)
 
 
 def _is_sound(file: Path, platform: str) -> bool:

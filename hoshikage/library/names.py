@@ -17,6 +17,9 @@ _LIBRARY: Final = {
 }
 _RELEASE: Final = re.compile(r"(?:^|[.\-_/])(?P<release>b\d{3,6}|v\d+\.\d+(?:\.\d+)*)(?=$|[.\-_/])")
 _NUMBERED: Final = re.compile(r"\.0\.0\.(?P<build>\d{4,6})(?=$|\.)")
+_COMPANION: Final = re.compile(
+    r"(?:lib)?(?:cudart|cublas|cublasLt|nvJitLink|omp)[-._0-9a-z]*\.(?:so(?:\.\d+)*|dylib|dll)|.+\.metal(?:lib)?", re.I
+)
 _GGML: Final = re.compile(r"(?:lib)?ggml(?:[-.].+)?\.(?:so(?:\.\d+)*|dylib|dll)", re.I)
 
 
@@ -32,6 +35,11 @@ def is_library(name: str, platform: str) -> bool:
 def is_ggml(name: str) -> bool:
     """libggml, libggml-base and the backends, under any system's naming (macOS backends end in .so)."""
     return _GGML.fullmatch(name) is not None
+
+
+def is_companion(name: str) -> bool:
+    """A part of the CUDA runtime, OpenMP's library, or a file of shaders."""
+    return _COMPANION.fullmatch(name) is not None
 
 
 def preference(name: str, platform: str) -> tuple[int, tuple[int, ...], str]:

@@ -91,6 +91,8 @@ class Selection:
     def loaded(self, choice: SelectedLibrary) -> None:
         """This library has loaded a model. Where that cannot be written it is forgotten."""
         if choice.source != "config":
+            if choice.source == locate.VARIABLE:  # it has a copy like the others
+                store.prune(self.lib_dir, choice.fingerprint)
             return
         good = LastGood(choice.fingerprint, choice.slot, choice.release, library_state.now())
         with suppress(OSError):

@@ -46,7 +46,7 @@ def slot(lib_dir: Path, name: str) -> InstalledLibrary:
         known = ", ".join(library_state.names(lib_dir)) or "-"
         raise NotFound("installed.slot_unknown", name=name, known=known)
     staging.tidy(folder)
-    file = locate.in_folder(folder)
+    file = locate.in_slot(folder, name)
     if file is not None:
         return replace(described(file), name=name)
     return InstalledLibrary(name, None, "", (), 0, None)

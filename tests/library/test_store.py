@@ -215,6 +215,28 @@ def test_a_copy_is_made_once_and_has_its_own_content(lib_dir: Path, tmp_path: Pa
     assert library_state.names(lib_dir)[-1] == library_state.kept(content)
 
 
+def test_the_copy_of_a_library_of_any_name_is_known_chosen_and_removed(
+    lib_dir: Path, tmp_path: Path, library_file: Path
+) -> None:
+    shutil.copytree(library_file.parent, tmp_path / "package")
+    file = tmp_path / "package" / "engine.abi3.so"
+    (tmp_path / "package" / library_file.name).rename(file)
+    (file.parent / "libcudart.so.13").write_bytes(file.read_bytes())
+    content = fingerprint.of_set(file, tmp_path / "cache")
+    copy = store.copied(file, content, lib_dir, tmp_path / "cache", {})
+    assert copy != file
+    name = library_state.kept(content)
+    known = store.slot(lib_dir, name)
+    assert (known.file, known.name) == (copy, name)
+    assert known.size_bytes > 2 * file.stat().st_size
+    store.use(lib_dir, name)
+    located = locate.find(None, lib_dir, {}, standard=(), linker_files=list)
+    assert (located.file, located.slot) == (copy, name)
+    assert store.copied(copy, content, lib_dir, tmp_path / "cache", {}) == copy
+    assert store.remove(lib_dir, name, "") is None
+    assert not copy.parent.exists()
+
+
 def test_a_set_that_is_found_only_from_where_it_is_stays_there(
     lib_dir: Path, tmp_path: Path, library_file: Path
 ) -> None:
