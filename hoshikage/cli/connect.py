@@ -12,6 +12,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -68,8 +69,12 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     token = _token(args.program) if args.token else None
     connection = _connection(url, token, model, models, context)
     setup = program.setup(connection)
+    if token is None and (args.write or args.check):
+        kept = _kept_token(setup, url, own=not args.url)
+        connection = replace(connection, token=kept)
+        setup = program.setup(connection)
     lines: list[str] = []
-    if token is None and outcome["token_needed"]:
+    if connection.token is None and outcome["token_needed"]:
         result.note(_warning("connect.token_needed", context, program=args.program))
     for warning in _warnings(program, model, context):
         result.note(warning)
@@ -82,7 +87,7 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     if args.check:
         certificate = context.settings.tls_cert_file
         trusted = str(certificate) if certificate is not None and not args.url else None
-        checked = probe(url, program.form, model.id, token, trusted, context.language)
+        checked = probe(url, program.form, model.id, connection.token, trusted, context.language)
         lines.append(context.text("connect.checked", title=program.title, path=checked, model=model.id))
     data = {
         "program": args.program,
@@ -158,11 +163,28 @@ def _token(program: str) -> str:
     return store.rotate(name) if known else store.create(name, "api")
 
 
+def _kept_token(setup: Setup, url: str, *, own: bool) -> str | None:
+    """The token that the program's files have for this server, and would lose without one. `own`: this machine's
+    server, so that it is known whether the token holds."""
+    for edit in setup.edits:
+        try:
+            old, new = _change(edit)
+        except UsageError:  # it is told where the file is written
+            continue
+        for token in re.findall(rf"{PREFIX}[\w-]+", old or ""):
+            if token in new or url not in (old or ""):
+                continue
+            if not own or TokenStore(config_dir() / "tokens.json").verify(token) is not None:
+                return str(token)
+    return None
+
+
 def _warnings(program: Program, model: ServedModel, context: CommandContext) -> list[str]:
     outcome = []
     if program.is_agent and model.context_length < AGENT_TOKENS:
         details = {"model": model.id, "n_ctx": model.context_length, "needed": AGENT_TOKENS}
-        outcome.append(_warning("connect.small_context", context, **details))
+        key = "connect.small_training" if 0 < model.trained_length < AGENT_TOKENS else "connect.small_context"
+        outcome.append(_warning(key, context, **details))
     return outcome
 
 

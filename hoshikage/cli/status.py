@@ -56,6 +56,8 @@ def _server(status: dict[str, Any], url: str, context: CommandContext) -> Rows:
         ("server", context.text("cli.status_version", url=url, version=status["version"]), ""),
         ("queue", context.text("cli.status_requests", running=queue["running"], waiting=queue["waiting"]), ""),
     ]
+    if status.get("state") == "sleeping":
+        rows.insert(1, ("state", context.text("cli.status_sleeping"), ""))
     if queue.get("waiting_for"):
         rows.append(("waiting_for", ", ".join(queue["waiting_for"]), ""))
     if library := status.get("library"):

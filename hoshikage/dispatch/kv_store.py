@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import stat
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +22,7 @@ from hoshikage.dispatch.headroom import available_memory
 from hoshikage.dispatch.kv_files import FolderFiles, MemoryFiles, StateFiles, StoredFile, TemporaryFiles
 from hoshikage.dispatch.kv_key import key_of
 from hoshikage.kv_file import DamagedState, Header
+from hoshikage.messages import Language, text
 from hoshikage.params import LoadParams
 
 if TYPE_CHECKING:
@@ -36,9 +39,15 @@ class KvStore:
     """All that is stored by this server."""
 
     def __init__(
-        self, files: StateFiles, max_bytes: int, max_age_s: float, clock: Callable[[], float] = time.time
+        self,
+        files: StateFiles,
+        max_bytes: int,
+        max_age_s: float,
+        clock: Callable[[], float] = time.time,
+        language: Language = "ja",
     ) -> None:
-        """`max_age_s` 0 is for good."""
+        """`max_age_s` 0 is for good. `language` is that of the log."""
+        self._language = language
         self._files = files
         self._max_bytes = max_bytes
         self._max_age_s = max_age_s
@@ -133,7 +142,9 @@ class KvStore:
                 self._keep(path, key)
             self._prune()
 
-    def remove(self, path: str) -> None:
+    def drop(self, path: str) -> None:
+        """Removes a file that is damaged, or another load's than its name says."""
+        logger.warning(text(self._language, "dispatch.log_kv_damaged", file=path))
         with self._lock:
             self._files.remove(path)
 
@@ -187,7 +198,7 @@ class Shelf:
     def lost(self, path: str) -> None:
         """The runner found the file to be of no use. It can name none but those that it was given."""
         if path in self.frame.paths:
-            self._store.in_background(self._store.remove, path)
+            self._store.in_background(self._store.drop, path)
 
 
 def header_of(path: str) -> Header | None:
@@ -198,12 +209,28 @@ def header_of(path: str) -> Header | None:
         return None
 
 
-def folder_store(folder: Path, max_bytes: int, max_age_s: float) -> KvStore:
+def folder_store(folder: Path, max_bytes: int, max_age_s: float, language: Language = "ja") -> KvStore:
     """The store on the disk, below the cache folder."""
-    return KvStore(FolderFiles(folder / FOLDER), max_bytes, max_age_s)
+    return KvStore(FolderFiles(folder / FOLDER), max_bytes, max_age_s, language=language)
 
 
-def memory_store(max_bytes: int, max_age_s: float, *, unnamed: bool) -> KvStore:
+def own_folder_store(folder: Path, max_bytes: int, max_age_s: float, language: Language) -> KvStore | None:
+    """As `folder_store`; None where others may write to it: whoever exchanges a file has the library read it. Tells of
+    that, and of a link."""
+    place = folder / FOLDER
+    try:
+        others_write = os.name == "posix" and bool(place.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH))
+    except OSError:  # not there yet: it is made for this user alone
+        others_write = False
+    if others_write:
+        logger.warning(text(language, "dispatch.log_kv_open", folder=str(place)))
+        return None
+    if place.is_symlink():
+        logger.warning(text(language, "dispatch.log_kv_link", folder=str(place), target=os.path.realpath(place)))
+    return folder_store(folder, max_bytes, max_age_s, language)
+
+
+def memory_store(max_bytes: int, max_age_s: float, *, unnamed: bool, language: Language = "ja") -> KvStore:
     """The store in memory. `unnamed`: the system has memory that other processes can open without a name."""
     files = MemoryFiles(available_memory) if unnamed else TemporaryFiles()
-    return KvStore(files, max_bytes, max_age_s)
+    return KvStore(files, max_bytes, max_age_s, language=language)

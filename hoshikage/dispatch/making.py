@@ -45,8 +45,9 @@ def store_of(settings: Settings) -> KvStore | None:
 
     max_bytes, max_age_s = int(settings.kv_store_size * 2**30), settings.kv_store_ttl * 86_400
     if settings.kv_store == "disk":
-        return kv_store.folder_store(cache_dir(), max_bytes, max_age_s)
-    return kv_store.memory_store(max_bytes, max_age_s, unnamed=hasattr(os, "memfd_create"))
+        return kv_store.own_folder_store(cache_dir(), max_bytes, max_age_s, settings.lang)
+    unnamed = hasattr(os, "memfd_create")
+    return kv_store.memory_store(max_bytes, max_age_s, unnamed=unnamed, language=settings.lang)
 
 
 def assemble(

@@ -47,8 +47,9 @@ from hoshikage.llama.projector import Projector
 from hoshikage.llama.templates import Templates
 from hoshikage.params import ChatPrompt, SlotTask
 
-WHOLE_WINDOWS: Final = "using full-size SWA cache"
-"""The library warns of what KV_REUSE=prefix asks for."""
+HARMLESS: Final = ("using full-size SWA cache", "possible training context overflow")
+"""Warnings of the library without a reason: the first is of what KV_REUSE=prefix asks for, the second adds up all
+sequences of a context, none of which is ever longer than the model was trained for, or than ROPE_SCALE allows."""
 Emit = Callable[[wire.Event], None]
 Order = wire.Load | wire.Generate | wire.Perform | wire.PutAway
 """What waits for its turn."""
@@ -200,7 +201,7 @@ class Worker(threading.Thread):
         return not self._stopping
 
     def _log(self, level: int, line: str) -> None:
-        if self._cancels.aborting or WHOLE_WINDOWS in line:
+        if self._cancels.aborting or any(words in line for words in HARMLESS):
             level = logging.DEBUG
         if level >= self._log_level:
             self._emit(wire.Log(level, line))

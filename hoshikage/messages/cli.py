@@ -212,6 +212,11 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     # status
     "status_server": ("サーバー", "Server"),
     "status_version": ("{url}（バージョン {version}）", "{url} (version {version})"),
+    "status_state": ("状態", "State"),
+    "status_sleeping": (
+        "眠っています（次のリクエストで起きます。この表示では起きません）",
+        "asleep (the next request wakes it; asking for this does not)",
+    ),
     "status_queue": ("リクエスト", "Requests"),
     "status_requests": ("処理中 {running}、順番待ち {waiting}", "{running} running, {waiting} waiting"),
     "status_waiting_for": ("待っている先", "Waiting for"),

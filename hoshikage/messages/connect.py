@@ -58,6 +58,14 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Model {model} has a context of {n_ctx} tokens. A coding agent sends 20,000 to 30,000 before it does "
         "anything: set N_CTX to {needed} or more.",
     ),
+    "small_training": (
+        "モデル {model} のコンテキストは {n_ctx} トークンで、学習した長さのため N_CTX を増やしても {needed} には"
+        "なりません。コーディングエージェントは始めに 2～3 万トークンを送るので、もっと長いコンテキストで学習した"
+        "モデルを `--model` で選んでください。",
+        "Model {model} has a context of {n_ctx} tokens, and was not trained for {needed}, so that N_CTX does not help. "
+        "A coding agent sends 20,000 to 30,000 before it does anything: choose a model that was trained for a longer "
+        "context with `--model`.",
+    ),
     "file_not_json": (
         "{file} は JSON として読めないので、何も書きませんでした（{reason}）。",
         "{file} is not JSON that can be changed; nothing was written ({reason}).",

@@ -74,6 +74,20 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "A file that model “{label}” was given ({flag}) is not there: {file}. Put it back, or drop the entry with "
         "`hoshikage rm {label}` and register the model again without it (`hoshikage add`).",
     ),
+    "log_kv_damaged": (
+        "しまっておいた会話のファイルが傷んでいたため、使わずに消しました: {file}",
+        "A stored conversation's file was damaged; it is not used, and removed: {file}",
+    ),
+    "log_kv_open": (
+        "{folder} にはほかの利用者も書き込めるため、会話をしまわず、そこからも読みません。"
+        "`chmod 700` で自分だけのものにして、起動し直してください",
+        "Others may write to {folder}: no conversation is stored there, and none is read. Make it yours alone with "
+        "`chmod 700`, and start again",
+    ),
+    "log_kv_link": (
+        "{folder} はリンクです。会話は {target} にしまいます",
+        "{folder} is a link: conversations are stored in {target}",
+    ),
     "log_loading": ("モデル {label} を読み込みます: {file}", "Loading model {label}: {file}"),
     "log_loaded": (
         "モデル {label} を読み込みました（{ms:.0f} ms、コンテキスト {n_ctx} トークン、ライブラリ {version}）",

@@ -27,6 +27,8 @@ class ServedModel:
     images: bool
     thinking: bool
     infill: bool
+    trained_length: int = 0
+    """Longest context that it was trained for; 0 where that is not told."""
 
     @classmethod
     def of(cls, value: Mapping[str, Any]) -> ServedModel:
@@ -35,6 +37,7 @@ class ServedModel:
             id=str(value["id"]),
             purpose=str(value["purpose"]),
             context_length=int(value["context_length"]),
+            trained_length=int(value.get("context_length_trained") or 0),
             **{name: bool(able[name]) for name in ("tools", "images", "thinking", "infill")},
         )
 

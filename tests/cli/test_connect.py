@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,8 @@ from hoshikage.access.tokens import TokenStore
 from hoshikage.programs.table import PROGRAMS
 from hoshikage.registry import Registry
 from hoshikage.settings import config_dir
-from tests.cli.conftest import Cli, Running
-from tests.gguf_files import Gguf
+from tests.cli.conftest import Cli, Ran, Running
+from tests.gguf_files import U32, Gguf
 
 
 @pytest.fixture
@@ -106,10 +107,40 @@ def test_wrong_use_is_told(cli: Cli, star: Path, arguments: tuple[str, ...], wor
 
 
 def test_another_address_and_a_small_context(cli: Cli, star: Path) -> None:
+    Gguf().with_pair("llama.context_length", U32, 1 << 20).write(star.parent / "star.gguf")
     ran = cli("connect", "claude-code", "--url", "https://star.example/v1/", "--json")
     assert ran.data["url"] == "https://star.example"
     assert json.loads(ran.data["files"][0]["text"])["env"]["ANTHROPIC_BASE_URL"] == "https://star.example"
     assert "set N_CTX to 32768 or more" in ran.err
+
+
+def test_a_model_that_was_trained_for_little_is_not_helped_by_n_ctx(cli: Cli, registry: Registry, star: Path) -> None:
+    registry.add("short", Gguf().with_pair("llama.context_length", U32, 1024).write(star.parent / "short.gguf"))
+    for language, words in (("en", "choose a model that was trained for a longer context"), ("ja", "`--model`")):
+        ran = cli("connect", "codex", "--model", "short", "--lang", language)
+        assert words in ran.err
+        assert "set N_CTX" not in ran.err
+
+
+@pytest.mark.parametrize("name", ["codex", "claude-code", "opencode", "qwen-code", "aider"])
+def test_a_later_write_keeps_the_token_that_stands_there(cli: Cli, star: Path, name: str) -> None:
+    def token_of(ran: Ran) -> list[str]:
+        return re.findall(
+            r"hsk-[\w-]{20,}", " ".join(Path(one["file"]).read_text("utf-8") for one in ran.data["files"])
+        )
+
+    store = TokenStore(config_dir() / "tokens.json")
+    first = cli("connect", name, "--write", "--yes", "--token", "--json")
+    token = token_of(first)
+    assert len(token) == 1
+    again = cli("connect", name, "--write", "--yes", "--json")
+    assert (again.status, token_of(again)) == (0, token)
+    assert store.verify(token[0]) is not None, "it holds as before"
+    elsewhere = cli("connect", name, "--write", "--yes", "--url", "https://star.example", "--json")
+    assert token_of(elsewhere) == [], "another server is not given it"
+    cli("connect", name, "--write", "--yes", "--token")
+    store.revoke(f"connect-{name}")
+    assert token_of(cli("connect", name, "--write", "--yes", "--json")) == [], "one that has ended is of no use"
 
 
 @pytest.mark.process

@@ -14,6 +14,7 @@ import pytest
 
 from hoshikage.access import local_admin
 from hoshikage.cli import client as server_module
+from hoshikage.cli.client import Server
 from hoshikage.dispatch.copier import CopyStatus
 from hoshikage.dispatch.status import DispatcherStatus
 from hoshikage.registry import Registry
@@ -134,6 +135,15 @@ def test_a_copy_that_is_being_made_in_memory_is_told(
             "progress": 0.4,
             "read_mib_s": 700.0,
         }
+
+
+def test_a_server_that_sleeps_is_told_as_such(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a status as a sleeping server gives it: that asking does not wake it is shown with a real one."""
+    status = {**DispatcherStatus().to_json("en"), "status": "ok", "version": "1"}
+    for state, is_told in (("sleeping", True), ("awake", False)):
+        monkeypatch.setattr(Server, "status", lambda _server, state=state: {**status, "state": state})
+        assert ("asleep (the next request wakes it" in " ".join(cli("status").out.split())) is is_told
+        assert ("眠っています" in cli("status", "--lang", "ja").out) is is_told
 
 
 def test_where_tokens_are_needed_the_commands_have_theirs(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import stat
 import subprocess
@@ -18,6 +19,7 @@ from hoshikage import kv_file, wire
 from hoshikage.dispatch import kv_files, kv_store
 from hoshikage.dispatch.kv_files import FolderFiles, MemoryFiles, StateFiles, TemporaryFiles
 from hoshikage.dispatch.kv_store import KvStore, Shelf
+from hoshikage.messages import LANGUAGES, Language, text
 from hoshikage.params import LoadParams
 from tests.dispatch.fake_host import choice
 
@@ -201,6 +203,55 @@ async def test_only_the_owner_can_read_what_is_written(tmp_path: Path, params: L
     (file,) = (tmp_path / "kv").iterdir()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_a_file_that_is_of_no_use_is_removed_with_one_line(
+    language: Language, tmp_path: Path, params: LoadParams, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = KvStore(FolderFiles(tmp_path), 10_000, 0.0, language=language)
+    shelf = await store.shelf(choice("one"), params)
+    assert shelf is not None
+    file = tmp_path / f"{shelf.frame.key}-{'0' * 16}.kv"
+    file.write_bytes(b"damaged")
+    again = await store.shelf(choice("one"), params)
+    assert again is not None
+    again.lost(str(file))
+    await store.settled()
+    assert not file.exists()
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == [
+        text(language, "dispatch.log_kv_damaged", file=str(file))
+    ]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+@pytest.mark.parametrize(
+    ("mode", "linked", "key"),
+    [(0o700, False, ""), (0o755, False, ""), (0o777, False, "open"), (0o700, True, "link"), (0o770, True, "open")],
+)
+def test_a_folder_that_others_may_write_to_is_not_used_and_a_link_is_told(
+    mode: int, linked: bool, key: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    place = tmp_path / "cache" / "kv"
+    real = tmp_path / "elsewhere" if linked else place
+    real.mkdir(parents=True)
+    real.chmod(mode)
+    if linked:
+        place.parent.mkdir()
+        place.symlink_to(real)
+    store = kv_store.own_folder_store(place.parent, 10_000, 0.0, "en")
+    assert (store is None) is (key == "open")
+    details = {"folder": str(place), "target": str(real)}
+    assert [record.getMessage() for record in caplog.records] == (
+        [text("en", f"dispatch.log_kv_{key}", **details)] if key else []
+    )
+
+
+def test_a_folder_that_is_not_there_yet_is_made_for_its_owner_alone(tmp_path: Path) -> None:
+    store = kv_store.own_folder_store(tmp_path, 10_000, 0.0, "en")
+    assert store is not None
+    assert store.make(0) is not None
+    assert stat.S_IMODE((tmp_path / "kv").stat().st_mode) == 0o700
 
 
 def test_a_part_that_nobody_fills_any_more_is_swept(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -68,7 +69,13 @@ def test_a_given_path_is_copied_too_and_never_passed_over(selection: Selection, 
     assert (choice.found, choice.source, choice.slot) == (given, "HOSHIKAGE_LIB_PATH", "")
     assert choice.file != given
     assert named.alternative(choice, CRASH) is None
+    copies = library_state.home(selection.lib_dir) / ".kept"
+    for number in range(4):
+        make(copies / f"{number:016x}", "libllama.so")
+        os.utime(copies / f"{number:016x}", (number, number))
     named.loaded(choice)
+    assert choice.file.exists()
+    assert len([*copies.iterdir()]) <= store.COPIES
     assert [good.slot for good in library_state.read(selection.lib_dir).good] == ["lib"]
 
 
