@@ -61,7 +61,7 @@ class Tries:
     ) -> AsyncGenerator[wire.Loading | Answering | RunNote, None]:
         """What the runner tells of the request. `find` says what is to be loaded, and may block on the disk.
 
-        A runner that crashes before the first word of an answer is replaced and the request run once more: alone, where it may
+        A runner that crashes before any text was sent is replaced and the request run once more: alone, where it may
         have been the one that did it. Raises HoshikageError.
         """
         started = sent = suspect = False
