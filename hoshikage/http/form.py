@@ -15,7 +15,10 @@ from hoshikage.http.keys import BODIES
 FORM: Final = "multipart/form-data"
 LIMIT: Final = MAX_BYTES + MAX_MEDIA_BYTES
 MAX_FIELDS: Final = 64
-NAME: Final = re.compile(rb'content-disposition:[^\r\n]*?;\s*name="([^"\r\n]{1,128})"', re.IGNORECASE)
+NAME: Final = re.compile(
+    rb'^content-disposition:[^\r\n]*?;[ \t]*name="([^"\r\n]{1,128})"', re.IGNORECASE | re.MULTILINE
+)
+"""At a line's beginning, so that each line is read once."""
 
 
 async def read_form(request: web.Request) -> dict[str, bytes]:
