@@ -175,7 +175,8 @@ def _table(rows: list[dict[str, Any]], context: CommandContext, console: Console
         console.print(context.text("remember.list_empty"))
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("id", "scope", "conversation", "time", "role", "text"):
+    table.add_column(context.text("remember.list_id"), no_wrap=True, min_width=len(rows[0]["id"]))  # it is typed again
+    for name in ("scope", "conversation", "time", "role", "text"):
         table.add_column(context.text(f"remember.list_{name}"), overflow="fold" if name == "text" else "ellipsis")
     for row in rows:
         when = time.strftime(DATE, time.localtime(row["time"]))

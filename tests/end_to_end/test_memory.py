@@ -81,7 +81,7 @@ def test_what_was_said_is_recalled_in_another_conversation_and_forgotten_when_as
     found = json.loads(home.run("search", "cat", "--json").stdout)["data"]
     assert FACT in [one["text"] for one in found]
     listed = home.run("list")
-    assert fact["id"] in listed.stdout.replace("\n", "")
+    assert fact["id"] in listed.stdout
     exported = home.folder / "memory.jsonl"
     assert home.run("export", str(exported)).returncode == 0
     assert FACT in [json.loads(line)["text"] for line in exported.read_text("utf-8").splitlines()]

@@ -16,6 +16,8 @@ from tests.schema_values import Schema, Values
 
 TIMEOUT: Final = ClientTimeout(total=20)
 JSON: Final = "application/json"
+FORM: Final = "multipart/form-data"
+BOUNDARY: Final = "a-boundary"
 LONGEST_IN_TARGET: Final = 200
 """Characters. The HTTP parser itself refuses a request line of more than 8 KiB, in plain text."""
 STREAMS: Final = ("text/event-stream", "application/x-ndjson")
@@ -55,6 +57,15 @@ RAW: Final[tuple[tuple[bytes, str], ...]] = (
     (b"a=b", "application/x-www-form-urlencoded"),
 )
 """Bodies that no schema is needed to refuse, with their Content-Type."""
+
+
+def _form(fields: Any) -> bytes:
+    """A form with these fields; what is no object is one without any."""
+    named = fields.items() if isinstance(fields, dict) else ()
+    shown = {name: one if isinstance(one, str) else json.dumps(one) for name, one in named}
+    head = f"--{BOUNDARY}\r\nContent-Disposition: form-data; name="
+    parts = [f'{head}"{name}"\r\n\r\n{one}\r\n' for name, one in shown.items()]
+    return ("".join(parts) + f"--{BOUNDARY}--\r\n").encode("utf-8", "replace")
 
 
 class Fuzzer:
@@ -106,12 +117,17 @@ class Fuzzer:
     def _body(self, operation: Schema, make: Any) -> bytes | None:
         if "requestBody" not in operation:
             return None
-        return json.dumps(make(operation["requestBody"]["content"][JSON]["schema"])).encode()
+        content = operation["requestBody"]["content"]
+        if FORM in content:
+            return _form(make(content[FORM]["schema"]))
+        return json.dumps(make(content[JSON]["schema"])).encode()
 
     async def _send(
         self, case: str, method: str, path: str, operation: Schema, body: bytes | None, kind: str = JSON
     ) -> int:
         target = self._url + self._target(path, operation)
+        if kind == JSON and FORM in operation.get("requestBody", {}).get("content", {}) and case != "raw":
+            kind = f"{FORM}; boundary={BOUNDARY}"
         headers = {} if body is None else {"Content-Type": kind}
         began = time.monotonic()
         try:

@@ -120,7 +120,7 @@ async def test_an_answer_that_had_its_time_is_not_truncated(house: House) -> Non
 
 
 async def test_the_slot_is_the_one_that_the_answer_has(house: House) -> None:
-    placed = [
+    placed: list[wire.Event] = [
         wire.SlotTaken(1, 2),
         wire.Prefill(1, 40),
         wire.Token(1, "a", 1),

@@ -48,7 +48,12 @@ LOOKS_ROUND = ("/admin/libraries",)
 
 
 def concrete(path: str) -> str:
-    return path.replace("{id:.+}", "tiny").replace("{name:.+}", "tiny").replace("{file}", "LICENSES.txt")
+    return (
+        path.replace("{id:.+}", "tiny")
+        .replace("{id}", "0")
+        .replace("{name:.+}", "tiny")
+        .replace("{file}", "LICENSES.txt")
+    )
 
 
 @pytest.mark.parametrize(
