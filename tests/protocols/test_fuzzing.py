@@ -41,9 +41,10 @@ LOOKS: Final = 40
 DOCUMENT: Final = OpenApiDocument(ROUTES)
 SELDOM: Final = {
     ("POST", "/v1/memory/search"),
+    ("POST", "/v1/audio/transcriptions"),
     *((route.method, route.plain_path) for route in ROUTES if route.needs == "admin"),
 }
-"""What needs names or files that are there, or memory, which is off."""
+"""What needs names or files that are there, a model that hears, or memory, which is off."""
 HINTS: Final[dict[str, tuple[Any, ...]]] = {
     "model": ("tiny",),
     "type": KINDS,

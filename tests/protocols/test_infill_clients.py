@@ -11,6 +11,7 @@ import pytest
 
 from hoshikage import wire
 from hoshikage.answer.schema.raw import inputs_of, prompts_of
+from hoshikage.dispatch.client import Note
 from hoshikage.errors import InvalidRequest
 from hoshikage.params import InfillPrompt, MixedPrompt, TextPrompt, TokenPrompt
 from tests.protocols.conftest import House, Step, finished
@@ -120,7 +121,7 @@ async def test_an_answer_that_had_its_time_is_not_truncated(house: House) -> Non
 
 
 async def test_the_slot_is_the_one_that_the_answer_has(house: House) -> None:
-    placed: list[wire.Event] = [
+    placed: list[Note] = [
         wire.SlotTaken(1, 2),
         wire.Prefill(1, 40),
         wire.Token(1, "a", 1),
