@@ -12,8 +12,8 @@
 #   3.18.1 (b8390)    vocabulary   1000: 2    vocabulary 250000: 2
 #   3.22.1 (v0.5.0)   vocabulary   1000: 3    vocabulary 250000: 430    (450 × 250000 × 4 bytes = 429 MiB)
 #   26 more builds from b3889 (3.1.1) on do as 3.18.1; 3.19.0 to 3.22.0 (b9842, b10068, b10361, v0.4.0, v0.5.0) as 3.22.1.
-# Needs: npm, tar, python3, Linux x86-64 with 1 GiB of free memory; about 40 MB are fetched. Exits 0 where it is as told,
-#   1 where it has changed.
+# Needs: npm, tar, python3, Linux x86-64 with 1 GiB of free memory; it fetches two packages from npm (19 MB) and gguf with
+#   what that needs from PyPI (19 MB with Python 3.11). Exits 0 where it is as told, 1 where it has changed.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

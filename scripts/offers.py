@@ -27,7 +27,7 @@ OFFERS: Final[Mapping[str, tuple[str, str, str]]] = {
         "llama_set_adapter_cvec | llama_apply_adapter_cvec | llama_control_vector_apply",
     ),
     "rope": ("rope scaling", "RoPE の拡張", ".rope_scaling_type"),
-    "state": ("a sequence's state", "列の状態", "llama_state_seq_get_data"),
+    "state": ("a sequence's state", "シーケンスの状態", "llama_state_seq_get_data"),
     "kv": ("KV functions", "KV の関数", "llama_memory_seq_rm | llama_kv_self_seq_rm | llama_kv_cache_seq_rm"),
     "encoder": ("encoder", "エンコーダー", "llama_encode"),
     "mrope": ("M-RoPE (qwen2vl)", "M-RoPE（qwen2vl）", "=qwen2vl"),

@@ -1,7 +1,7 @@
 """Decodes a picture's file into pixels. Used in the engine thread.
 
 Pillow does it, and not the decoder within libmtmd: that one knows no WebP, turns no photograph upright, and the
-function for it has changed its arguments four times in a year and a half.
+function for it has changed its arguments several times.
 """
 
 from __future__ import annotations
