@@ -117,18 +117,19 @@ class ConstrainedSampler:
             logits = logits.copy()
             logits[self._biased] += self._biases
         if self._matcher is None:
-            assert self._left is not None
             return self._choose(self._left, logits)
-        mask = self._matcher.mask()
-        if mask is None:
-            left = np.arange(len(logits)) if self._left is None else self._left
-        else:
+        left, mask = self._left, self._matcher.mask()
+        if mask is not None:
             left = np.flatnonzero(mask if self._allowed is None else mask & self._allowed)
         while not self._matcher.takes(token := self._choose(left, logits)):
+            left = np.arange(len(logits)) if left is None else left
             left = left[left != token]
         return self._matcher.accept(token)
 
-    def _choose(self, left: NDArray[np.intp], logits: NDArray[np.float32]) -> int:
+    def _choose(self, left: NDArray[np.intp] | None, logits: NDArray[np.float32]) -> int:
+        """One of the tokens that are left; None for all."""
+        if left is None:
+            return self._sampler.choose(None, logits)
         if not len(left):  # what the grammar asks for is forbidden, or the vocabulary cannot write it
             raise InvalidRequest("engine.nothing_allowed", param=self._param)
         return self._sampler.choose(left, logits[left])

@@ -108,15 +108,15 @@ class Sampler(Owner):
             return self.choose(self._every, self._context.logits(index))
         return int(self._sample(self.pointer, self._context.pointer, index))
 
-    def choose(self, ids: NDArray[np.intp], logits: Logits) -> int:
-        """Choose among these tokens by these logits alone, and count the token as accepted."""
-        if self._greedy:
-            return int(ids[likeliest(logits, self._context)])
-        if self._drawing is not None:
-            return int(ids[self._drawn(self._drawing, logits)])
+    def choose(self, ids: NDArray[np.intp] | None, logits: Logits) -> int:
+        """Choose among these tokens, or all, by these logits alone, and count the token as accepted."""
+        if self._greedy or self._drawing is not None:
+            at = likeliest(logits, self._context) if self._drawing is None else self._drawn(self._drawing, logits)
+            return at if ids is None else int(ids[at])
         if self._candidates is None:
             self._candidates = Candidates(self._context.model.library.api, self._context.model.vocab.n_tokens)
-        token = self._candidates.choose(self.pointer, ids, logits)
+        every = np.arange(len(logits)) if ids is None else ids
+        token = self._candidates.choose(self.pointer, every, logits)
         if token is None:
             raise self._context.not_numbers()
         if self._every is not None:

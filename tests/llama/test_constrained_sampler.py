@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from hoshikage.engine.held_parts import InCalls
 from hoshikage.errors import InvalidRequest
-from hoshikage.llama.constrained_sampler import ConstrainedSampler, ends_of, is_conditioned
+from hoshikage.llama.constrained_sampler import ConstrainedSampler, Hold, ends_of, is_conditioned
 from hoshikage.llama.context import Context
-from hoshikage.llama.grammar import Grammars, Matcher
+from hoshikage.llama.grammar import Grammars
 from hoshikage.llama.model import Model
 from hoshikage.llama.sampler import Sampler
 from hoshikage.params import Grammar, SamplingParams
@@ -30,7 +32,7 @@ def chosen(
     model: Model,
     context: Context,
     params: SamplingParams,
-    matcher: Matcher | None = None,
+    matcher: Hold | None = None,
     count: int = 24,
     *,
     takes_forced: bool = False,
@@ -74,6 +76,14 @@ def test_without_conditions_it_chooses_as_the_sampler_does(
     weightless = replace(params, logit_bias=((5, 0.0),))
     assert is_conditioned(weightless)
     assert chosen(model, context, params, count=8) == chosen(model, context, weightless, count=8)
+
+
+@pytest.mark.parametrize("params", [GREEDY, WARM, replace(WARM, typical_p=0.5)])
+def test_where_nothing_is_held_it_chooses_as_the_sampler_does(
+    model: Model, context: Context, params: SamplingParams
+) -> None:
+    nowhere = InCalls(re.compile(b"(?!)"), {}, None, model.vocab.piece)
+    assert chosen(model, context, params, nowhere) == chosen(model, context, params)
 
 
 @pytest.mark.parametrize("params", [GREEDY, WARM, replace(WARM, typical_p=0.5), replace(WARM, mirostat=1)])
