@@ -50,22 +50,22 @@ class Running:
         """
         sequence, session = self.sequence, self.session
         tokens, n_past = session.tokens, sequence.n_past
-        position, end = n_past, len(tokens)
+        position, pending, is_end = n_past, len(tokens) - n_past, True
         if sequence.spans is not None:
-            position, end = sequence.position(n_past), sequence.reach
-        pending = end - n_past
+            position, pending = sequence.position(n_past), sequence.reach - n_past
+            is_end = n_past + pending == len(tokens)
         self.index = None
-        limit = room if sequence.room is None else sequence.room(room)
-        if not session.flows:
-            room = limit
+        if sequence.room is not None:
+            limit = sequence.room(room)
+            room = room if session.flows else limit
         self.proposed = ()  # those of a decode that came to nothing are not in this one
-        if pending == 1 and end == len(tokens):
+        if pending == 1 and is_end:
             self._last_index = self.index = batch.add(tokens[-1], position, sequence.number, True)
             return 1 if session.proposer is None else 1 + self._propose(batch, room - 1)
         if session.is_scored:
             self._last_index = batch.add(tokens[n_past], position, sequence.number, True)
             return 1
-        if pending > room or end < len(tokens):
+        if pending > room or not is_end:
             count = min(pending, room)
             batch.extend(tokens[n_past : n_past + count], position, sequence.number)
             return count

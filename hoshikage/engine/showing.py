@@ -18,7 +18,7 @@ class Showing:
 
     def next(self, sessions: Iterable[Running]) -> Running | None:
         """The first session in whose text a picture or sound is next."""
-        return next((running for running in sessions if not running.pending), None)
+        return next((one for one in sessions if one.sequence.spans is not None and not one.pending), None)
 
     def show(self, running: Running) -> bool:
         """Computes what is next in its text. False: it was aborted.
