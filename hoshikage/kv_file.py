@@ -1,8 +1,8 @@
 """One sequence of a KV memory as a file: whose it is, its tokens, the library's bytes. Any thread; blocking.
 
 A file is MAGIC, the length of its header, the header as MessagePack, the header's SHA-256, and the state as the library
-gave it, whose SHA-256 stands in the header. Whatever is cut off, changed or of another kind is `Damaged`: the library's
-own parser sees nothing but bytes that came whole from the very library that reads them.
+gave it, whose SHA-256 stands in the header. Whatever is cut off, changed or of another kind is `DamagedState`: the
+library's own parser sees nothing but bytes that came whole from the very library that reads them.
 """
 
 from __future__ import annotations
@@ -90,13 +90,13 @@ def write(
 
 
 def read_header(path: str | Path) -> Header:
-    """What the file says of itself. Raises Damaged, OSError."""
+    """What the file says of itself. Raises DamagedState, OSError."""
     with _opened(path) as file:
         return _header(file)
 
 
 def read_state(path: str | Path, expected: Header) -> bytearray:
-    """The state of a file that said this of itself, every byte checked. Raises Damaged, OSError."""
+    """The state of a file that said this of itself, every byte checked. Raises DamagedState, OSError."""
     with _opened(path) as file:
         if _header(file) != expected:
             raise DamagedState("another header")

@@ -198,7 +198,7 @@ def _opened(prompt: Prompted, templates: Templates, vocab: Vocab, album: Album |
         before = checked(prompt.before, vocab, "context")
         tokens = before + (tokens[1:] if tokens[:1] == [vocab.bos] else tokens)
     repairs = rendered.repairs
-    if WORDS_LOST not in repairs and _has_lost(prompt, rendered.text):
+    if prompt.media and WORDS_LOST not in repairs and _has_lost(prompt, rendered.text):
         repairs = (*repairs, WORDS_LOST)
     return _Opened(tokens, "messages", repairs, rendered.tail)
 

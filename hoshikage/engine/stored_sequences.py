@@ -57,7 +57,7 @@ class StoredSequences:
     def take_back(self, pool: SequencePool, tokens: Sequence[int], scope: str) -> None:
         """Has the stored sequence in the pool that has more of the tokens than any there, where there is one and a
         sequence is free."""
-        row = self._better(tokens, scope, pool.known(tokens, scope))
+        row = self._better(tokens, scope, pool.known(tokens, scope)) if self._rows else None
         if row is None:
             return
         try:
@@ -70,7 +70,7 @@ class StoredSequences:
 
     def restore(self, row: StoredSequence, sequence: KvSequence, pool: SequencePool, scope: str) -> bool:
         """Has this one in a sequence that nobody has. False where it has not the cells, or the library refuses it: then
-        the sequence is empty. Raises Damaged, OSError, before anything is changed."""
+        the sequence is empty. Raises DamagedState, OSError, before anything is changed."""
         data = np.frombuffer(kv_file.read_state(row.path, row.header), np.uint8)
         pool.clear(sequence)
         while pool.cells_left < len(row.tokens) and pool.evict():

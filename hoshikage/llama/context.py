@@ -239,8 +239,11 @@ class Context(Owner):
         memory = self._memory
         memory.remove(target)
         memory.copy(source, target, end)
-        done = self.can_cut and memory.last(target) in (end - 1, None) and self.reaches_back(target, end)
-        if done if amend is None else amend():
+        if amend is None:
+            done = self.can_cut and memory.last(target) in (end - 1, None) and self.reaches_back(target, end)
+        else:
+            done = amend()
+        if done:
             return True
         memory.remove(target)
         return False
