@@ -1,4 +1,4 @@
-"""What a model takes beside text, and what of a request's pictures lies elsewhere. Event loop thread."""
+"""What a model takes beside text, before it is loaded and after. Event loop thread."""
 
 from __future__ import annotations
 

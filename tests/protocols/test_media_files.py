@@ -9,6 +9,7 @@ from typing import Final
 import pytest
 
 from hoshikage.answer.schema.formats import MAX_PIXELS, sniffed
+from hoshikage.answer.schema.media import ContentPart, Senses, taken
 from hoshikage.answer.schema.sounds import seconds
 from hoshikage.errors import InvalidRequest
 from tests.media_samples import STAR, TONE, png, wav
@@ -130,3 +131,12 @@ def test_a_head_is_read_in_linear_time(unit: bytes) -> None:
         except InvalidRequest as error:
             assert error.key.startswith("media.")  # noqa: PT017  most are refused, each in its time
         assert time.process_time() - began < 4
+
+
+@pytest.mark.parametrize("kind", ["video", "image_url"])
+def test_many_parts_are_looked_at_in_linear_time(kind: str) -> None:
+    """As many as a body has room for, of which none is taken."""
+    parts = [ContentPart(kind, image_url="data:;base64,eA==")] * 20_000
+    began = time.process_time()
+    assert set(taken([parts, "x"], 1, Senses(images=True), {}).values()) == {"unread" if kind == "video" else "damaged"}
+    assert time.process_time() - began < 4, "to count those before each took 50 s"

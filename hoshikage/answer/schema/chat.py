@@ -248,7 +248,7 @@ def to_request(
             add_generation_prompt=not continued and body.add_generation_prompt is not False,
             continue_final_message=continued,
             template_kwargs=_template_kwargs(body, spec),
-            media=tuple(medium for _, medium in sorted(media_taken.items(), key=_place) if isinstance(medium, Medium)),
+            media=tuple(medium for at in sorted(media_taken) if isinstance(medium := media_taken[at], Medium)),
         ),
         sampling=sampling_params(body, spec, settings),
         max_tokens=_max_tokens(body),
@@ -328,10 +328,6 @@ def _max_tokens(body: ChatBody) -> int | None:
     if former is None or newer is None or former == newer:
         return former if newer is None else newer
     raise InvalidRequest("http.max_tokens_differ", param="max_tokens")
-
-
-def _place(entry: tuple[tuple[int, int], Any]) -> tuple[int, int]:
-    return entry[0]
 
 
 def _message(turn: ChatMessage, at: int, media_taken: Taken, senses: Senses) -> Message:

@@ -19,7 +19,7 @@ from typing import ClassVar, Final, Literal
 from msgspec import Struct
 from msgspec.structs import replace as changed
 
-from hoshikage.answer.schema.formats import MediumKind, sniffed
+from hoshikage.answer.schema.formats import SOUNDS, MediumKind, sniffed
 from hoshikage.errors import HoshikageError, InvalidRequest, ParameterUnsupported
 from hoshikage.params import ChatPrompt, Medium
 
@@ -45,7 +45,6 @@ EITHER: Final = "images"
 """Ollama's clients send sounds in the list of pictures."""
 SOURCED: Final = "image"
 """Anthropic's pictures, whose address is made of their `source`."""
-FORMATS: Final = ("wav", "mp3", "flac")
 
 
 class ImageUrl(Struct, frozen=True):
@@ -154,12 +153,12 @@ def taken(contents: Sequence[Content], newest: int, senses: Senses, remote: Remo
     Raises InvalidRequest and ParameterUnsupported for a part of that.
     """
     result: dict[tuple[int, int], Medium | LeftOut] = {}
-    room = MAX_BYTES
+    room, places_left = MAX_BYTES, MAX_MEDIA
     for one in _in_order(contents, newest):
         at = (one.turn, one.number)
         try:
-            media = sum(isinstance(other, Medium) for other in result.values())
-            if KINDS.get(one.part.type) is not None and senses.has(KINDS[one.part.type]) and media == MAX_MEDIA:
+            kind = KINDS.get(one.part.type)
+            if kind is not None and senses.has(kind) and not places_left:
                 raise _Crowded("media.count", param=one.place, place=one.place, limit=MAX_MEDIA)
             medium = _medium(one, senses, remote, room)
         except HoshikageError as error:
@@ -168,7 +167,7 @@ def taken(contents: Sequence[Content], newest: int, senses: Senses, remote: Remo
             is_unread = isinstance(error, ParameterUnsupported)
             result[at] = "unread" if is_unread else "crowded" if isinstance(error, _Crowded) else "damaged"
             continue
-        room -= len(medium.data)
+        room, places_left = room - len(medium.data), places_left - 1
         result[at] = medium
     return result
 
@@ -236,9 +235,9 @@ def _sound(part: ContentPart, place: str, _remote: Remote, room: int) -> tuple[b
     sound = part.input_audio
     if sound is None:
         raise InvalidRequest("http.field_missing", param=place, place=place)
-    if sound.format is not None and sound.format.lower() not in FORMATS:
+    if sound.format is not None and sound.format.lower() not in SOUNDS:
         place = f"{place}.format"
-        raise InvalidRequest("http.not_a_choice", param=place, place=place, allowed=", ".join(FORMATS))
+        raise InvalidRequest("http.not_a_choice", param=place, place=place, allowed=", ".join(SOUNDS))
     place = f"{place}.data"
     head = DATA_URL.match(sound.data)
     return _decoded(sound.data, head.end() if head else 0, place, room), place

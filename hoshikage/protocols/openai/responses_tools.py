@@ -74,7 +74,7 @@ def flat_name(name: str, namespace: str | None) -> str:
 
 
 def offer(places: Iterable[tuple[str, ResponsesTool]]) -> Offer:
-    """`given`: places and tools. Raises InvalidRequest for a function without a name."""
+    """`places`: each with its tool. Raises InvalidRequest for a function without a name."""
     functions: list[tools.Tool] = []
     origins: dict[str, ToolOrigin] = {}
     left_out: list[str] = []
