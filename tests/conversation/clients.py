@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -26,7 +27,7 @@ class Heard:
     warned: bool
 
 
-class Client:
+class Client(ABC):
     """One conversation."""
 
     route: ClassVar[str]
@@ -42,30 +43,30 @@ class Client:
         self.pending: list[Called] = []
         """Calls without a result."""
 
-    def system(self, role: str, text: str) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def system(self, role: str, text: str) -> None: ...
 
-    def user(self, texts: Sequence[str]) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def user(self, texts: Sequence[str]) -> None: ...
 
+    @abstractmethod
     def image(self, call: Called) -> None:
         """The result of a call is an image."""
-        raise NotImplementedError
 
-    def result(self, call: Called, text: str) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def result(self, call: Called, text: str) -> None: ...
 
+    @abstractmethod
     def keep(self, answer: Any) -> None:
         """Puts the answer into the conversation as it came, and its calls among those that wait for results."""
-        raise NotImplementedError
 
+    @abstractmethod
     def heard(self, answer: Any) -> Heard:
         """What a whole answer says."""
-        raise NotImplementedError
 
+    @abstractmethod
     def joined(self, frames: list[Any]) -> Heard:
         """What the frames of a stream say."""
-        raise NotImplementedError
 
     async def ask(self, *, stream: bool) -> tuple[Any, str]:
         """The answer, or the frames of its stream; and what was repaired. Asserts that it is one."""
