@@ -14,6 +14,7 @@ from hoshikage.http.unknown_fields import idle_fields, unknown_fields
 from hoshikage.protocols.anthropic import messages_schema
 from hoshikage.protocols.ollama import ollama_schema
 from hoshikage.protocols.openai import responses_schema
+from hoshikage.settings import Settings
 from tests.protocols.conftest import House
 from tests.protocols.field_values import BASES, USER, Body
 
@@ -60,6 +61,14 @@ async def test_what_a_client_calls_a_field_cannot_forge_a_header(house: House) -
     many = await ignored(house, path, {**BASES[path], **{f"f{n:03}": 1 for n in range(MAX_NAMES + 5)}})
     assert many is not None
     assert many.split(", ") == [*(f"f{n:03}" for n in range(MAX_NAMES)), "..."]
+
+
+async def test_what_is_done_to_a_slot_names_them_too(house: House, settings: Settings) -> None:
+    token = settings.admin_token_file.read_text().strip()
+    body = json.dumps({"filename": "a", "brand_new": 1})
+    path = "/slots/0?action=save"
+    status, _, headers = await house.ask("POST", path, body, **JSON, Authorization=f"Bearer {token}")
+    assert (status, headers[HEADER]) == (501, "brand_new")
 
 
 @pytest.mark.parametrize(

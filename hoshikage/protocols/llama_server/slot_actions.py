@@ -19,6 +19,7 @@ from hoshikage.answer.schema.validation import convert
 from hoshikage.answer.submit import perform
 from hoshikage.dispatch import slot_files
 from hoshikage.errors import InvalidRequest, NotSupported
+from hoshikage.http.ignored import look
 from hoshikage.http.json_body import read_json
 from hoshikage.http.json_response import json_response
 from hoshikage.http.keys import SETTINGS
@@ -42,7 +43,9 @@ MAX_DIGITS: Final = 3
 async def act(request: web.Request) -> web.Response:
     """What llama-server answers: how much was saved, restored or emptied, and how long it took."""
     number, action = request.match_info["id"], request.query.get("action")
-    body = convert(await read_json(request) if request.can_read_body else {}, SlotFile, {})
+    tree = await read_json(request) if request.can_read_body else {}
+    body = convert(tree, SlotFile, {})
+    look(tree, SlotFile, {})
     if not (number.isascii() and number.isdecimal() and len(number) <= MAX_DIGITS):
         raise InvalidRequest("engine.slot_unknown", param="id", number=number)
     if action not in ("save", "restore", "erase"):
