@@ -1,7 +1,9 @@
-"""Bodies of multipart/form-data: their fields, each once, from a body that is bounded as all are. Event loop thread."""
+"""Bodies of multipart/form-data: their fields, each once, from a body that is bounded as all are. Event loop thread;
+what has megabytes is taken apart in a worker."""
 
 from __future__ import annotations
 
+import asyncio
 import re
 from email.message import Message
 from typing import Final
@@ -19,6 +21,8 @@ NAME: Final = re.compile(
     rb'^content-disposition:[^\r\n]*?;[ \t]*name="([^"\r\n]{1,128})"', re.IGNORECASE | re.MULTILINE
 )
 """At a line's beginning, so that each line is read once."""
+LIST: Final = "[]"
+"""How the name of a field ends that may come more than once."""
 
 
 async def read_form(request: web.Request) -> dict[str, bytes]:
@@ -29,13 +33,14 @@ async def read_form(request: web.Request) -> dict[str, bytes]:
         raise BodyTooLarge("http.body_too_large", limit=LIMIT)
     try:
         async with request.app[BODIES].of(request, LIMIT) as raw:
-            return fields_of(raw, request.headers["Content-Type"])
+            return await asyncio.to_thread(fields_of, raw, request.headers["Content-Type"])
     except web.RequestPayloadError:
         raise InvalidRequest("http.body_undecodable") from None
 
 
 def fields_of(raw: bytes, content_type: str) -> dict[str, bytes]:
-    """The fields of a form. Raises InvalidRequest for a body that is none, and for a field that is there twice."""
+    """The fields of a form, of a list the last. Raises InvalidRequest for a body that is none, and for another field
+    that is there twice."""
     head = Message()
     head["Content-Type"] = content_type
     boundary = str(head.get_param("boundary") or "").encode("utf-8", "replace")
@@ -49,7 +54,7 @@ def fields_of(raw: bytes, content_type: str) -> dict[str, bytes]:
         if match is None or not between:
             raise InvalidRequest("http.form_damaged", limit=MAX_FIELDS)
         name = match[1].decode("utf-8", "replace")
-        if name in result:
+        if name in result and not name.endswith(LIST):
             raise InvalidRequest("http.duplicate_key", param=name, place=name, shown=name)
         result[name] = content
     return result

@@ -11,6 +11,7 @@ import pytest
 
 from hoshikage.errors import InvalidRequest
 from hoshikage.http.form import MAX_FIELDS, fields_of
+from hoshikage.http.ignored import HEADER
 from hoshikage.settings import Settings
 from tests.media_samples import STAR, TONE
 from tests.protocols.conftest import House
@@ -58,6 +59,7 @@ async def test_it_is_streamed(hearing: House) -> None:
     [
         ({"response_format": "srt"}, "response_format"),
         ({"response_format": "verbose_json"}, "response_format"),
+        ({"response_format": "verbose_json", "timestamp_granularities": ["word", "segment"]}, "response_format"),
         ({"temperature": 3}, "temperature"),
         ({"temperature": "nan"}, "temperature"),
         ({"data": STAR}, "file"),
@@ -69,6 +71,14 @@ async def test_what_cannot_be_done_is_refused_by_name(hearing: House, fields: di
         await transcribed(hearing, **fields)
     assert caught.value.param == param
     assert hearing.dispatcher.asked == []
+
+
+async def test_what_is_ignored_is_named(hearing: House) -> None:
+    async with hearing.sdk() as client:
+        answer = await client.audio.transcriptions.with_raw_response.create(
+            model="tiny", file=("a.wav", TONE), include=["logprobs"], chunking_strategy="auto"
+        )
+    assert answer.headers[HEADER] == "chunking_strategy, include[]"
 
 
 @pytest.mark.parametrize("data", [STAR, b"words", b"OggS" + bytes(20)])
@@ -102,6 +112,7 @@ def form(*names: str) -> bytes:
 
 def test_a_form_is_read() -> None:
     assert fields_of(form("a", "b"), "multipart/form-data; boundary=b") == {"a": b"a", "b": b"b"}
+    assert fields_of(form("c[]", "c[]"), "multipart/form-data; boundary=b") == {"c[]": b"c[]"}
 
 
 @pytest.mark.parametrize(

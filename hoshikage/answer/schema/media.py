@@ -81,6 +81,8 @@ class PlacedPart(ContentPart, frozen=True):
     """Where it stands in the request."""
     is_asked: bool = False
     """Whether it is what the user has just said."""
+    file: bytes | None = None
+    """The file itself, where it did not come as base64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +233,8 @@ def _picture(part: ContentPart, place: str, remote: Remote, room: int) -> tuple[
 
 
 def _sound(part: ContentPart, place: str, _remote: Remote, room: int) -> tuple[bytes, str]:
+    if isinstance(part, PlacedPart) and part.file is not None:
+        return part.file, place
     place = f"{place}.input_audio"
     sound = part.input_audio
     if sound is None:

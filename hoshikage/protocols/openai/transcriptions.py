@@ -18,6 +18,7 @@ from hoshikage.answer.stream import SSE, Warnings, respond
 from hoshikage.errors import HoshikageError, ParameterUnsupported
 from hoshikage.http import error_response
 from hoshikage.http.form import read_form
+from hoshikage.http.ignored import look
 from hoshikage.http.keys import DISPATCHER
 from hoshikage.messages import Language
 from hoshikage.protocols.openai import transcriptions_schema as schema
@@ -27,7 +28,9 @@ PLAIN: Final = "text/plain"
 
 
 async def transcriptions(request: web.Request) -> web.StreamResponse:
-    form = schema.parse(await read_form(request))
+    fields = await read_form(request)
+    form = schema.parse(fields)
+    look(fields, schema.TranscriptionForm, {})
     spec = await model_for(request, form.model, "text")
     senses = await senses_of(request.app[MODEL_FILES], spec, request.app[DISPATCHER].status().runners)
     if not senses.audio:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, get_args
@@ -10,7 +9,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 from msgspec import Meta, Struct
 
 from hoshikage.answer.schema.chat import ChatBody, ChatMessage
-from hoshikage.answer.schema.media import ContentPart, InputAudio, PlacedPart
+from hoshikage.answer.schema.media import ContentPart, PlacedPart
 from hoshikage.answer.schema.memory import MemoryFields
 from hoshikage.answer.schema.request_body import RequestBody
 from hoshikage.answer.schema.validation import convert
@@ -58,9 +57,8 @@ def to_chat(form: TranscriptionForm) -> ChatBody:
         words.append(f"It is in this language: {form.language}.")
     if form.prompt:
         words.append(f"What was said before, or words that may occur: {form.prompt}")
-    sound = InputAudio(base64.b64encode(form.file).decode())
     content: list[ContentPart] = [
-        PlacedPart("input_audio", input_audio=sound, place="file", is_asked=True),
+        PlacedPart("input_audio", place="file", is_asked=True, file=form.file),
         ContentPart("text", " ".join(words)),
     ]
     return ChatBody(
