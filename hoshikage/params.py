@@ -390,8 +390,9 @@ class LoadParams(Frozen, frozen=True):
     template_name: str = ""
     """Which of the GGUF's own templates writes every chat; empty: `tool_use` those with tools, `default` the others."""
     controls: tuple[int, ...] | None = None
-    """The tokens that the GGUF types as CONTROL; None where that is not known. The server reads them: the library tells
-    its own types only."""
+    """The tokens that the GGUF types as CONTROL, which the library does not tell; None where that is not known."""
+    whole_windows: bool | None = None
+    """As gguf.keeps_windows says of the model's header; None where nobody has read it, which takes a while."""
 
     def fitting_ctx(self, n_ctx_train: int) -> int:
         """The length of the context for a model that was trained with so many tokens; 0 where that is not known."""

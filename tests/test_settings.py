@@ -147,7 +147,7 @@ def test_a_bad_value_is_named_with_what_is_allowed(variable: str, value: str, ho
 def test_load_settings(home: Path) -> None:
     plain = load({}, {}, home).settings.load_params
     of_the_model = {"model_path", "draft_path", "mmproj", "chat_template", "template_name", "controls", "vocab_only"}
-    of_the_model |= {"lora", "control_vectors", "fewer_layers_than"}
+    of_the_model |= {"lora", "control_vectors", "fewer_layers_than", "whole_windows"}
     names = {field.name for field in fields(LoadParams)} - of_the_model
     assert {row.name for row in SETTINGS if row.scope == LOAD} == names
     assert plain == LoadParams("")

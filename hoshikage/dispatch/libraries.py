@@ -4,6 +4,7 @@ thread; blocking."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -25,8 +26,8 @@ class Libraries(Protocol):
     def current(self, params: LoadParams) -> SelectedLibrary:
         """Raises ModelLoadFailed, LibraryUnavailable, Unavailable."""
 
-    def controls(self, params: LoadParams) -> tuple[int, ...] | None:
-        """LoadParams.controls of the model that `current` was asked for."""
+    def completed(self, params: LoadParams) -> LoadParams:
+        """With what the header tells of the model that `current` was asked for."""
 
     def header(self, params: LoadParams) -> GgufHeader:
         """The checked header of the model's file. Raises ModelLoadFailed."""
@@ -60,9 +61,12 @@ class InstalledLibraries:
             self._check(Path(params.draft_path))
         return self._selection().current(require_gpu=params.require_gpu)
 
-    def controls(self, params: LoadParams) -> tuple[int, ...] | None:
-        result = self._sound.get(Path(params.model_path))
-        return None if result is None else result[1].controls
+    def completed(self, params: LoadParams) -> LoadParams:
+        if (known := self._sound.get(Path(params.model_path))) is None:
+            return params
+        header = known[1]
+        whole_windows = gguf.keeps_windows(header, gguf.KvSettings.of(params))
+        return replace(params, controls=header.controls, whole_windows=whole_windows)
 
     def header(self, params: LoadParams) -> GgufHeader:
         return self._check(Path(params.model_path))

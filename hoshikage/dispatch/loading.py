@@ -110,7 +110,7 @@ class Loader:
         known = wanted.params
         if wanted.tuned is not None:
             known = await asyncio.to_thread(applied, known, wanted.tuned, choice)
-        params = replace(known, controls=self._libraries.controls(known))
+        params = self._libraries.completed(known)
         if self._copier is not None:
             params = replace(params, model_path=str(await self._copier.find(Path(params.model_path))))
         while True:

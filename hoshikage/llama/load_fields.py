@@ -97,6 +97,8 @@ def keeps_windows(library: Library, params: LoadParams) -> bool:
     window."""
     if params.kv_reuse != "prefix" or "state_flags" in library.lacks:
         return params.kv_reuse == "prefix"
+    if params.whole_windows is not None:
+        return params.whole_windows
     return gguf.keeps_windows(gguf.read(Path(params.model_path)), gguf.KvSettings.of(params))
 
 

@@ -123,8 +123,8 @@ class FakeLibraries:
             raise self.error
         return choice(self.name)
 
-    def controls(self, params: LoadParams) -> tuple[int, ...] | None:
-        return None
+    def completed(self, params: LoadParams) -> LoadParams:
+        return params
 
     def header(self, params: LoadParams) -> GgufHeader:
         name = Path(params.model_path).name

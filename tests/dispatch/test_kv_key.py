@@ -22,6 +22,7 @@ CHANGED: dict[str, Any] = {
     "rpc_servers": ("box:1",),
     "chat_template": "{{ x }}",
     "controls": (1,),
+    "whole_windows": True,
 }
 
 
