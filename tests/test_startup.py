@@ -12,21 +12,26 @@ import pytest
 pytestmark = pytest.mark.process
 
 PROGRAM: Final = """
-import json, os, signal, sys
+import gc, json, os, signal, sys
+gc.disable()  # as `__main__` has it
 from hoshikage.cli import serve
 from hoshikage.cli.main import main
 
 def look(_context):
+    looked = collections() - before
     modules = dict(sys.modules)
     own = [vars(module) for name, module in modules.items() if name.startswith("hoshikage.")]
     classes = {f"{one.__module__}.{one.__name__}" for names in own for one in names.values() if compiled(one)}
-    told.append([sorted(modules), sorted(one for one in classes if one.startswith("hoshikage."))])
+    told.append([sorted(modules), sorted(one for one in classes if one.startswith("hoshikage.")), looked])
     os.kill(os.getpid(), signal.SIGTERM)
 
 def compiled(one):
     return isinstance(one, type) and "__dataclass_params__" in vars(one)
 
-told = []
+def collections():
+    return sum(one["collections"] for one in gc.get_stats())
+
+told, before = [], collections()
 serve._ready = look
 main(["--port", "0"])
 print(json.dumps(told[0]))
@@ -58,12 +63,13 @@ def printed(program: str, home: object) -> Any:
 
 
 def test_only_what_is_needed_to_answer_health_is_imported(tmp_path: object) -> None:
-    loaded, classes = printed(PROGRAM, tmp_path)
+    loaded, classes, collections = printed(PROGRAM, tmp_path)
     assert "aiohttp.web" in loaded
     assert "hoshikage.protocols.app" in loaded
     early = {name for name in loaded for later in LATER if name == later or name.startswith(f"{later}.")}
     assert early == set()
     assert classes == [], "a start compiles the methods of these; frozen.Frozen and frozen.Mutable have none to compile"
+    assert collections == 0, "nothing is looked through for garbage before the first answer"
 
 
 CLIENT_ASKED_FOR: Final = """

@@ -81,6 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for warning in loaded.warnings:
             result.note(f"{text(language, 'cli.warning')}: {text(language, warning.key, **warning.details)}")
         context = CommandContext(loaded.settings, loaded.sources, language, environ, loaded.warnings)
+        gc.freeze()  # or the first collection looked through all that was imported
         gc.enable()
         return result.show(command.run(args, context), as_json=getattr(args, "json", False))
     except HoshikageError as error:
