@@ -41,12 +41,26 @@ def replace(file: Path, data: bytes, *, mode: int | None = None) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    if not WINDOWS:
-        folder = os.open(file.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    flush_folder(file.parent)
+
+
+def publish(made: Path, file: Path) -> None:
+    """Gives a file that somebody has filled the name of another in the same folder, in its place. OSError."""
+    with made.open("r+b") as stream:
+        os.fsync(stream.fileno())
+    _rename(made, file)
+    flush_folder(file.parent)
+
+
+def flush_folder(folder: Path) -> None:
+    """Returns when the names in it are on the disk, where the system can say so."""
+    if WINDOWS:
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def sweep(file: Path) -> None:

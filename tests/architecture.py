@@ -45,7 +45,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     "page": frozenset(),
     "sleeper": frozenset(),
     "programs": frozenset({"errors"}),
-    "hub": frozenset({"errors", "gguf", "urls"}),
+    "hub": frozenset({"errors", "gguf", "urls", "durable"}),
     # the runner's side, from the bottom up
     "native_os": frozenset({"errors"}),
     "_ffi": frozenset({"errors", "infos"}),
@@ -59,7 +59,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     "library": frozenset({"errors", "params", "infos", "urls", "durable", "locked_file", "messages"}),
     "tools": frozenset({"errors", "params"}),
     "dispatch": VALUES
-    | {"cores", "runner", "library", "registry", "gguf", "option", "options", "settings", "messages"},
+    | {"cores", "runner", "library", "registry", "gguf", "durable", "option", "options", "settings", "messages"},
     "http": VALUES | {"dispatch", "registry", "settings", "messages", "access", "heap"},
     "memory": VALUES | {"keeper", "runner", "dispatch", "registry", "gguf", "settings", "messages"},
     "answer": VALUES | {"memory", "http", "dispatch", "registry", "gguf", *OPTIONS, "settings", "messages", "tools"},

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hoshikage.dispatch.kv_files import StoredFile
 from hoshikage.dispatch.kv_listing import StoredConversation
 from hoshikage.dispatch.latencies import Latencies
 from hoshikage.dispatch.status import DispatcherStatus, FullStatus
@@ -29,7 +30,7 @@ class StandIn(ABC):
     async def stored(self) -> Sequence[StoredConversation]:
         return ()
 
-    async def clear_stored(self) -> Sequence[StoredConversation]:
+    async def clear_stored(self) -> Sequence[StoredFile]:
         return ()
 
     def kept_state(self) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import asdict, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -34,6 +33,7 @@ from hoshikage.registry import ModelSpec
 from hoshikage.settings import Settings, cache_dir
 
 if TYPE_CHECKING:
+    from hoshikage.dispatch.kv_files import StoredFile
     from hoshikage.dispatch.kv_listing import StoredConversation
     from hoshikage.dispatch.kv_store import KvStore
 
@@ -41,7 +41,6 @@ KEPT_RECORDS: Final = 20
 MIB: Final = 2**20
 
 Clock = Callable[[], float]
-Listing = Callable[["KvStore | None", Path], "list[StoredConversation]"]
 
 
 class Waiting:
@@ -260,18 +259,21 @@ class Dispatcher:
 
     async def stored(self) -> list[StoredConversation]:
         """What is stored of conversations, the newest first."""
-        return await self._on_what_is_stored(lambda listing: listing.conversations)
-
-    async def clear_stored(self) -> list[StoredConversation]:
-        """Removes all of it, and tells what it was. What a loaded model keeps in its memory stays there."""
-        return await self._on_what_is_stored(lambda listing: listing.clear)
-
-    async def _on_what_is_stored(self, what: Callable[[Any], Listing]) -> list[StoredConversation]:
         from hoshikage.dispatch import kv_listing  # only for who asks
 
+        await self._stored_away()
+        return await asyncio.to_thread(kv_listing.conversations, self._store, cache_dir())
+
+    async def clear_stored(self) -> list[StoredFile]:
+        """Removes all of it, and tells what it was. What a loaded model keeps in its memory stays there."""
+        from hoshikage.dispatch import kv_listing  # only for who asks
+
+        await self._stored_away()
+        return await asyncio.to_thread(kv_listing.clear, self._store, cache_dir())
+
+    async def _stored_away(self) -> None:
         if self._store is not None:
             await self._store.settled()
-        return await asyncio.to_thread(what(kv_listing), self._store, cache_dir())
 
     def kept_state(self) -> dict[str, Any]:
         """The figures as plain values."""

@@ -15,11 +15,11 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from hoshikage import kv_file
+from hoshikage import durable, kv_file
+from hoshikage.frozen import Frozen
 
 MARGIN: Final = 2**30
 """Bytes that stay free for other programs."""
@@ -29,8 +29,7 @@ PART_S: Final = 600.0
 """Longer does nobody take to fill a file: who left one behind lives no more."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredFile:
+class StoredFile(Frozen, frozen=True):
     """One sequence that is stored."""
 
     path: str
@@ -78,11 +77,11 @@ class FolderFiles:
     def files(self) -> list[StoredFile]:
         result = []
         for entry in self._entries():
-            matched = STORED.fullmatch(entry.name)
+            key = self._key_of(entry.name)
             with suppress(OSError):  # another server has just removed it
                 status = entry.stat(follow_symlinks=False)
-                if matched is not None and entry.is_file(follow_symlinks=False):
-                    result.append(StoredFile(entry.path, matched[1], status.st_size, status.st_mtime))
+                if key is not None and entry.is_file(follow_symlinks=False):
+                    result.append(StoredFile(entry.path, key, status.st_size, status.st_mtime))
                 elif PART.fullmatch(entry.name) and time.time() - status.st_mtime > PART_S:
                     os.unlink(entry.path)  # noqa: PTH108 - as os.scandir has it
         return result
@@ -98,22 +97,7 @@ class FolderFiles:
         return str(path)
 
     def publish(self, path: str, key: str) -> None:
-        self.publish_as(path, f"{key}-{secrets.token_hex(8)}.kv")
-
-    def publish_as(self, path: str, name: str) -> None:
-        """As `publish`, under this name, in place of another file of it."""
-        descriptor = os.open(path, os.O_RDWR)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        os.replace(path, self.folder / name)  # noqa: PTH105 - both are of this folder
-        if os.name != "nt":
-            descriptor = os.open(self.folder, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+        durable.publish(Path(path), self.folder / self._name_of(key))
 
     def touch(self, path: str) -> None:
         with suppress(OSError):
@@ -125,6 +109,15 @@ class FolderFiles:
 
     def close(self) -> None:
         """They stay for the next server."""
+
+    def _name_of(self, key: str) -> str:
+        """The name of one more file."""
+        return f"{key}-{secrets.token_hex(8)}.kv"
+
+    def _key_of(self, name: str) -> str | None:
+        """None for a file that is no whole one of ours."""
+        matched = STORED.fullmatch(name)
+        return None if matched is None else matched[1]
 
     def _prepare(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)

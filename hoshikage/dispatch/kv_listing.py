@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from hoshikage.dispatch import kv_store, slot_files
-from hoshikage.dispatch.kv_store import KvStore, header_of
+from hoshikage.dispatch.kv_files import StoredFile
+from hoshikage.dispatch.kv_store import KvStore, folder_store, header_of
+from hoshikage.dispatch.slot_files import SlotFiles
 
 Where = Literal["memory", "disk", "slot"]
 
@@ -42,33 +43,26 @@ class StoredConversation:
 
 def conversations(store: KvStore | None, cache: Path) -> list[StoredConversation]:
     """The newest first. `store`: this server's, which may be one in memory beside files of another time."""
-    rows: list[StoredConversation] = []
-    for where, one in _stores(store, cache):
-        rows += [_row(where, file.path, file.size, file.saved_at) for file in one.rows()]
-    for path in slot_files.saved(cache):
-        status = path.stat()
-        rows.append(_row("slot", str(path), status.st_size, status.st_mtime, path.name))
+    rows = [_row(where, file) for where, one in _stores(store, cache) for file in one.rows()]
     return sorted(rows, key=lambda row: -row.saved_at)
 
 
-def clear(store: KvStore | None, cache: Path) -> list[StoredConversation]:
+def clear(store: KvStore | None, cache: Path) -> list[StoredFile]:
     """Removes everything, and tells what that was."""
-    gone = conversations(store, cache)
-    for _, one in _stores(store, cache):
-        one.clear()
-    slot_files.clear(cache)
-    return gone
+    return [file for _, one in _stores(store, cache) for file in one.clear()]
 
 
 def _stores(store: KvStore | None, cache: Path) -> Iterator[tuple[Where, KvStore]]:
     if store is not None and not store.lasts:
         yield "memory", store
-    yield "disk", kv_store.folder_store(cache, 0, 0.0)
+    yield "disk", folder_store(cache, 0, 0.0)
+    yield "slot", KvStore(SlotFiles(cache), 0, 0.0)
 
 
-def _row(where: Where, path: str, size: int, saved_at: float, name: str = "") -> StoredConversation:
-    header = header_of(path)
+def _row(where: Where, file: StoredFile) -> StoredConversation:
+    header, name = header_of(file.path), file.key if where == "slot" else ""
     if header is None:
-        return StoredConversation(where, "", "", 0, size, saved_at, name)
-    caller = header.scope.partition("\0")[0].rpartition(" ")[0] or header.scope.partition("\0")[0]
-    return StoredConversation(where, header.label, caller, header.n_tokens, size, saved_at, name)
+        return StoredConversation(where, "", "", 0, file.size, file.saved_at, name)
+    token = header.scope.partition("\0")[0]
+    caller = token.rpartition(" ")[0] or token
+    return StoredConversation(where, header.label, caller, header.n_tokens, file.size, file.saved_at, name)

@@ -92,7 +92,7 @@ class KvStore:
     def rows(self) -> list[StoredFile]:
         """Everything, the newest first. Blocks."""
         with self._lock:
-            return sorted(self._files.files(), key=lambda file: -file.saved_at)
+            return self._newest()
 
     def clear(self) -> list[StoredFile]:
         """Removes everything, and tells what that was. Blocks."""
@@ -108,9 +108,8 @@ class KvStore:
         except OSError:
             return None
         with self._lock:
-            self._prune()
-            own = sorted((file for file in self._files.files() if file.key == key), key=lambda file: -file.saved_at)
-        frame = wire.StateStore(key, tuple(file.path for file in own[:MAX_OFFERED]), label)
+            own = [file.path for file in self._prune() if file.key == key]
+        frame = wire.StateStore(key, tuple(own[:MAX_OFFERED]), label)
         return Shelf(self, frame, params.n_parallel)
 
     def _let_go(self) -> None:
@@ -164,13 +163,21 @@ class KvStore:
             if its is not None and its.begins(header):
                 self._files.remove(older)
 
-    def _prune(self) -> None:
-        now, total = self._clock(), 0
-        for file in sorted(self._files.files(), key=lambda file: -file.saved_at):
-            total += file.size
-            if total > self._max_bytes or (self._max_age_s and now - file.saved_at > self._max_age_s):
-                total -= file.size
+    def _newest(self) -> list[StoredFile]:
+        """Everything, the newest first."""
+        return sorted(self._files.files(), key=lambda file: -file.saved_at)
+
+    def _prune(self) -> list[StoredFile]:
+        """Removes what is too old or too much, and tells what stays, the newest first."""
+        now, total, kept = self._clock(), 0, []
+        for file in self._newest():
+            is_old = self._max_age_s > 0 and now - file.saved_at > self._max_age_s
+            if is_old or total + file.size > self._max_bytes:
                 self._files.remove(file.path)
+            else:
+                total += file.size
+                kept.append(file)
+        return kept
 
 
 class Shelf:

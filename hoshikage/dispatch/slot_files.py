@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -18,41 +16,20 @@ RESERVED: Final = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?|pa
 """Names that Windows has for devices or cuts, and those of files in the making."""
 
 
-def path_of(name: str, cache: Path) -> Path:
-    """The file of that name. Raises InvalidRequest for what is no plain name."""
-    if not NAME.fullmatch(name) or RESERVED.fullmatch(name):
-        raise InvalidRequest("http.slot_filename", param="filename")
-    return cache / FOLDER / name
+class SlotFiles(FolderFiles):
+    """The saved files: the key of each is its name."""
 
+    def __init__(self, cache: Path) -> None:
+        super().__init__(cache / FOLDER)
 
-def make(cache: Path) -> str:
-    """An empty file to save to. OSError."""
-    return FolderFiles(cache / FOLDER).make()
+    def path_of(self, name: str) -> Path:
+        """The file of that name. Raises InvalidRequest for what is no plain name."""
+        if self._key_of(name) is None:
+            raise InvalidRequest("http.slot_filename", param="filename")
+        return self.folder / name
 
+    def _name_of(self, key: str) -> str:
+        return key
 
-def publish(made: str, target: Path) -> None:
-    """The file is whole and has that name from now on, in place of another. OSError."""
-    FolderFiles(target.parent).publish_as(made, target.name)
-
-
-def remove(made: str) -> None:
-    """A file that was not saved to."""
-    with suppress(OSError):
-        Path(made).unlink()
-
-
-def saved(cache: Path) -> list[Path]:
-    """Every saved file."""
-    try:
-        with os.scandir(cache / FOLDER) as entries:
-            names = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
-    except OSError:
-        return []
-    return [cache / FOLDER / name for name in names if NAME.fullmatch(name) and not RESERVED.fullmatch(name)]
-
-
-def clear(cache: Path) -> None:
-    """Removes every saved file."""
-    for file in saved(cache):
-        with suppress(OSError):
-            file.unlink()
+    def _key_of(self, name: str) -> str | None:
+        return name if NAME.fullmatch(name) and not RESERVED.fullmatch(name) else None

@@ -26,6 +26,7 @@ from hoshikage.registry import ModelSpec, Registry
 from hoshikage.settings import Settings
 
 if TYPE_CHECKING:
+    from hoshikage.dispatch.kv_files import StoredFile
     from hoshikage.dispatch.kv_listing import StoredConversation
 
 
@@ -79,7 +80,7 @@ class Dispatching(Protocol):
         """What is stored of conversations, the newest first."""
         ...
 
-    async def clear_stored(self) -> Sequence[StoredConversation]:
+    async def clear_stored(self) -> Sequence[StoredFile]:
         """Removes all of it, and tells what it was."""
         ...
 

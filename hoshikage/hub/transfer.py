@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 
+from hoshikage import durable
 from hoshikage.errors import HoshikageError, NotFound, PermissionRefused, Unavailable, UsageError
 
 TIMEOUT_S: Final = 30.0
@@ -105,7 +106,7 @@ class Transfer:
         self.on_bytes(remote.name, size, size)
         part.replace(target)
         about.unlink()
-        _flush_folder(target.parent)
+        durable.flush_folder(target.parent)
 
     def _complete(self, remote: Remote, stream: IO[bytes]) -> int:
         """Adds what is missing, by as many requests as it takes; the whole size."""
@@ -320,15 +321,6 @@ def _read(about: Path) -> Any:
 def _empty(stream: IO[bytes]) -> None:
     stream.seek(0)
     stream.truncate()
-
-
-def _flush_folder(folder: Path) -> None:
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def present(target: Path) -> int:

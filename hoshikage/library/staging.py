@@ -21,6 +21,7 @@ from typing import Final
 
 from filelock import FileLock, Timeout
 
+from hoshikage import durable
 from hoshikage.errors import InstallFailed
 
 RECORD: Final = "library.json"
@@ -71,13 +72,7 @@ def make_durable(folder: Path) -> None:
     """Returns when the folder's files are on the disk, so that a power cut cannot leave a new folder of empty files."""
     for path in [folder, *folder.rglob("*")]:
         if path.is_dir():
-            if os.name == "nt":
-                continue
-            handle = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+            durable.flush_folder(path)
         elif not path.is_symlink():
             with path.open("r+b") as stream:
                 os.fsync(stream.fileno())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 from hoshikage import kv_file
-from hoshikage.dispatch import slot_files
 from hoshikage.dispatch.kv_files import FolderFiles
+from hoshikage.dispatch.slot_files import SlotFiles
 from hoshikage.settings import cache_dir
 
 
@@ -22,9 +23,11 @@ def stored(scope: str, label: str) -> Path:
 def test_files_are_listed_and_cleared(cli: Any) -> None:
     assert cli("cache", "--json").data == {"data": [], "bytes": 0}
     folder = stored("ann 1700000000\0AdapterSet()", "star")
-    made = slot_files.make(cache_dir())
+    slots = SlotFiles(cache_dir())
+    made = slots.make()
     kv_file.write(made, "0" * 32, "", [1, 2], bytes(10), "star")
-    slot_files.publish(made, slot_files.path_of("mine.bin", cache_dir()))
+    slots.publish(made, slots.path_of("mine.bin").name)
+    os.utime(slots.make(), (0, 0))  # one that a killed server left behind
     (folder / "notes.txt").write_text("mine", encoding="utf-8")
     shown = cli("cache", "list").out
     assert "ann" in shown

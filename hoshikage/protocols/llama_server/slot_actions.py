@@ -17,7 +17,7 @@ from hoshikage.answer.choice import model_for
 from hoshikage.answer.schema.request_body import RequestBody
 from hoshikage.answer.schema.validation import convert
 from hoshikage.answer.submit import perform
-from hoshikage.dispatch import slot_files
+from hoshikage.dispatch.slot_files import SlotFiles
 from hoshikage.errors import InvalidRequest, NotSupported
 from hoshikage.http.ignored import look
 from hoshikage.http.json_body import read_json
@@ -51,7 +51,7 @@ async def act(request: web.Request) -> web.Response:
     if action not in ("save", "restore", "erase"):
         raise InvalidRequest("http.slot_action", param="action")
     name = "" if action == "erase" else body.filename or ""
-    file = None if action == "erase" else slot_files.path_of(name, cache_dir())
+    file = None if action == "erase" else SlotFiles(cache_dir()).path_of(name)
     if request.app[SETTINGS].kv_store != "disk":
         raise NotSupported("http.slots_off")
     spec = await model_for(request, body.model or request.query.get("model"), "text")
@@ -71,13 +71,14 @@ async def act(request: web.Request) -> web.Response:
 
 async def _save(request: web.Request, spec: ModelSpec, number: int, file: Path) -> tuple[wire.SlotDone, float]:
     """The runner fills a file without a name, which then takes the place of the one before. Raises HoshikageError."""
+    files = SlotFiles(cache_dir())
     try:
-        made = await asyncio.to_thread(slot_files.make, cache_dir())
+        made = await asyncio.to_thread(files.make)
         try:
             result = await _perform(request, spec, SlotTask("save", number, made))
-            await asyncio.to_thread(slot_files.publish, made, file)
+            await asyncio.to_thread(files.publish, made, file.name)
         finally:
-            await asyncio.to_thread(slot_files.remove, made)
+            await asyncio.to_thread(files.remove, made)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise InvalidRequest("http.slot_file_busy", param="filename", name=file.name, reason=reason) from None
