@@ -1,5 +1,5 @@
 """Takes in a sequence that goes on from another, and dies at one step of that, as a kill would: FOLDER STEP. Exit
-status 9, or 0 at the end. A step is what the interpreter tells its auditors."""
+status 9, or 0 at the end."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 from hoshikage import kv_file, wire
 from hoshikage.dispatch.kv_files import FolderFiles
 from hoshikage.dispatch.kv_store import KvStore
+from tests.killed import die_at
 
-EVENTS = {"open", "os.rename", "os.remove", "os.scandir", "os.mkdir"}
 KEY = "0" * 32
 
 
@@ -23,16 +23,8 @@ def put_away(store: KvStore, *tokens: int) -> None:
 
 
 if __name__ == "__main__":
-    kept, left = KvStore(FolderFiles(Path(sys.argv[1])), 10_000, 0.0), int(sys.argv[2])
+    kept = KvStore(FolderFiles(Path(sys.argv[1])), 10_000, 0.0)
     put_away(kept, 1, 2)
-
-    def die_at_the_step(event: str, _arguments: object) -> None:
-        global left
-        if event in EVENTS:
-            left -= 1
-            if left < 0:
-                os._exit(9)
-
-    sys.addaudithook(die_at_the_step)
+    die_at(int(sys.argv[2]))
     put_away(kept, 1, 2, 3)
     os._exit(0)

@@ -1,8 +1,7 @@
 """Kills whoever keeps or forgets, at one moment after the other, and prints what is left each time: WAY FOLDER.
 
 Each moment has a process of its own, forked from this one, which has imported Chroma once and opened no store.
-`keep`: the system's alarm ends the process in the midst of it. `forget`: it ends itself at one step, and a step is
-what the interpreter tells its auditors: every open, rename, removal and change of mode.
+`keep`: the system's alarm ends the process in the midst of it. `forget`: it ends itself at one step.
 """
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ import numpy as np
 
 from hoshikage.keeper import frames
 from hoshikage.keeper.store import Store
+from tests.killed import die_at
 
 MOMENTS: Final = 20
 EACH: Final = 30
 """Records that are kept at once."""
-EVENTS: Final = {"open", "os.rename", "os.remove", "os.chmod", "os.listdir", "os.scandir", "os.mkdir", "os.rmdir"}
 MAX_STEPS: Final = 500
 FORGOTTEN: Final = f"{0:032x}"
 
@@ -81,16 +80,7 @@ def kept(folder: Path, batch: int, delay_s: float) -> float:
 def forgot(folder: Path, step: int) -> int:
     """Forgets one record, and is gone at that step."""
     store = Store(str(folder), "")
-    steps = step
-
-    def die_at_the_step(event: str, _arguments: object) -> None:
-        nonlocal steps
-        if event in EVENTS:
-            steps -= 1
-            if steps < 0:
-                os._exit(9)
-
-    sys.addaudithook(die_at_the_step)
+    die_at(step)
     return store.forget(frames.Forget(0, "s", (FORGOTTEN,)))
 
 
