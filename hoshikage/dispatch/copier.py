@@ -104,10 +104,9 @@ class Copier:
         self._verdict: Verdict | None = None
         """On the model that was loaded last."""
         self._failure: str | None = None
-        self._seen: set[Path] = set()
-        """Files that were loaded from the disk, so that the page cache had them."""
-        self._cold: set[Path] = set()
-        """Those of them that a later load found gone from it."""
+        self._came_cold: dict[Path, bool] = {}
+        """Files that were loaded from the disk, so that the page cache had them -> whether the last load found it gone
+        from there."""
 
     @property
     def held(self) -> HeldCopy | None:
@@ -149,7 +148,7 @@ class Copier:
         held = self.held
         if not self._ramdisk.is_on or (held is not None and held.source == file):
             return
-        self._seen.add(file)
+        self._came_cold.setdefault(file, False)
         if self._job is None or self._job.file != file:
             self._wish, self._verdict, self._failure = file, None, None
 
@@ -207,7 +206,7 @@ class Copier:
             if self._always:
                 result = Verdict(True, "asked")
             else:
-                came_cold = job.file in self._cold
+                came_cold = self._came_cold[job.file]
                 result = verdict(await _in_thread(lambda: self._measure(job.file, came_cold, job.gate.passes)))
             if self._job is not job:
                 return
@@ -230,9 +229,8 @@ class Copier:
 
     def _look(self, file: Path) -> tuple[Notice | None, Path]:
         placed = self._ramdisk.find(file)
-        if self._ramdisk.is_on and not placed.in_memory and file in self._seen:
-            gone = copy_worth.kept_share(file) < copy_worth.KEPT / 2
-            (self._cold.add if gone else self._cold.discard)(file)
+        if self._ramdisk.is_on and not placed.in_memory and file in self._came_cold:
+            self._came_cold[file] = copy_worth.kept_share(file) < copy_worth.KEPT / 2
         return placed.notice, placed.file
 
     def _tell(self, notice: Notice | None) -> None:

@@ -13,7 +13,6 @@ from hoshikage import wire
 from hoshikage.dispatch.copier import Copier
 from hoshikage.dispatch.host import Exit, HostFactory
 from hoshikage.dispatch.libraries import Libraries
-from hoshikage.dispatch.ramdisk import Notice
 from hoshikage.dispatch.runner import Runner
 from hoshikage.dispatch.standby import StandbyRunner
 from hoshikage.dispatch.tuned import applied
@@ -177,7 +176,7 @@ class Loader:
         fallen = await asyncio.to_thread(self._libraries.taken_back, failed, former, error)
         details = {"release": fallen.release, "file": fallen.file, "former": fallen.to_release, "at": fallen.at}
         reason = describe(self._language, error)
-        tell(self._language, Notice(logging.ERROR, "installed.fallen", {**details, "reason": reason}))
+        logger.error(text(self._language, "installed.fallen", **details, reason=reason))
         return self._done(runner, wanted)
 
     def _done(self, runner: Runner, wanted: WantedLoad) -> Runner:
@@ -209,9 +208,3 @@ def name_the_file(error: HoshikageError, loaded: str, known: str) -> None:
     for name, value in error.details.items():
         if isinstance(value, str):
             error.details[name] = value.replace(loaded, known)
-
-
-def tell(language: Language, notice: Notice | None) -> None:
-    """A line of the log."""
-    if notice is not None:
-        logger.log(notice.level, text(language, notice.key, **notice.details))

@@ -49,7 +49,7 @@ class Sentence(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Choose(KeeperFrame, frozen=True, tag="choose"):
-    """Asks which sentences stand for all of them. Answered by Chosen."""
+    """Asks which sentences stand for all of them. Answered by ChosenSentences."""
 
     model: str
     sentences: tuple[Sentence, ...]

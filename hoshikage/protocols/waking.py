@@ -7,11 +7,11 @@ import logging
 import os
 import socket
 from collections.abc import MutableMapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from aiohttp import web
 
+from hoshikage.frozen import Frozen
 from hoshikage.http.connections import HEADER_S, HttpRunner, Site
 from hoshikage.http.keys import DISPATCHER, LORA_SCALES, METRICS, TLS
 from hoshikage.params import Scaled
@@ -20,8 +20,7 @@ from hoshikage.sleeper import program
 log: Final = logging.getLogger("hoshikage.server")
 
 
-@dataclass(frozen=True, slots=True)
-class Woken:
+class Woken(Frozen, frozen=True):
     """What the sleeper handed over."""
 
     listening: tuple[tuple[socket.socket, str], ...]
