@@ -20,6 +20,10 @@ SCHEMA_MARK = "x-hoshikage"
 Overflow = Literal["error", "shift"]
 FORBIDDEN = -100.0
 """The bias that OpenAI's interface bans a token with."""
+MAX_PIXELS = 40_000_000
+"""Of one picture, 120 MB as colours: by its header where it comes in, and by its decoder's word before that decodes."""
+MAX_SOUND_S = 1800
+"""Of one sound, 115 MB for a projector; looked at in both places, too."""
 
 SAMPLER_ORDER = (
     "penalties", "dry", "top_n_sigma", "top_k", "typical_p", "top_p", "min_p", "xtc", "temperature",

@@ -37,8 +37,7 @@ class Album:
         shown = self._shown.get(medium.digest)
         if shown is None:
             if self._projector is None:
-                key = "engine.no_audio" if medium.kind == "audio" else "engine.no_images"
-                raise InvalidRequest(key, param="messages")
+                raise InvalidRequest(f"media.no_{medium.kind}", param="messages", place="messages")
             shown = self._shown[medium.digest] = self._projector.shown(medium)
             for piece in shown.pieces:
                 self._require_room(piece)

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hoshikage.errors import InvalidRequest, NotSupported
+from hoshikage.params import MAX_PIXELS
 
-MAX_PIXELS: Final = 40_000_000
 FORMATS: Final = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
 Pixels = NDArray[np.uint8]
 
@@ -35,8 +35,9 @@ def picture(data: bytes) -> Pixels:
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 width, height = image.size
                 if width * height > MAX_PIXELS:
+                    where, limit = "messages", MAX_PIXELS // 10**6
                     raise InvalidRequest(
-                        "engine.picture_large", param="messages", width=width, height=height, maximum=MAX_PIXELS
+                        "media.pixels", param=where, place=where, width=width, height=height, limit=limit
                     )
                 return _opaque(ImageOps.exif_transpose(image))
     except InvalidRequest:

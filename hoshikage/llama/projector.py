@@ -94,7 +94,7 @@ class Projector(Owner):
     def shown(self, medium: Medium) -> Shown:
         """Decodes the file and makes its tokens; nothing is computed yet. Raises InvalidRequest, NotSupported."""
         if not (self.audio if medium.kind == "audio" else self.images):
-            raise InvalidRequest("engine.no_audio" if medium.kind == "audio" else "engine.no_images", param="messages")
+            raise InvalidRequest(f"media.no_{medium.kind}", param="messages", place="messages")
         mtmd = self._mtmd
         api = mtmd.api
         if medium.kind == "audio":

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hoshikage.errors import InvalidRequest, NotSupported
+from hoshikage.params import MAX_SOUND_S
 
-MAX_SECONDS: Final = 1800
 SAMPLES_A_BYTE: Final = 2
 """At most, of a WAV; by its length, as one that was written while it was sent does not know its own."""
 Samples = NDArray[np.float32]
@@ -18,7 +18,7 @@ Samples = NDArray[np.float32]
 def sound(data: bytes, rate: int) -> Samples:
     """The samples of one channel, `rate` a second. WAV, MP3 and FLAC are read.
 
-    Raises InvalidRequest for what is no such file, or is longer than MAX_SECONDS; that is known before it is decoded.
+    Raises InvalidRequest for what is no such file, or is longer than MAX_SOUND_S; that is known before it is decoded.
     """
     try:
         import miniaudio  # an extra, and only here: most models read no sound
@@ -26,8 +26,9 @@ def sound(data: bytes, rate: int) -> Samples:
         raise NotSupported("engine.media_packages") from None
     try:
         seconds = _seconds(miniaudio, data)
-        if seconds > MAX_SECONDS:
-            raise InvalidRequest("engine.sound_long", param="messages", seconds=round(seconds), maximum=MAX_SECONDS)
+        if seconds > MAX_SOUND_S:
+            minutes, limit = int(seconds // 60), MAX_SOUND_S // 60
+            raise InvalidRequest("media.long", param="messages", place="messages", minutes=minutes, limit=limit)
         decoded = miniaudio.decode(data, miniaudio.SampleFormat.FLOAT32, nchannels=1, sample_rate=rate)
         samples: Samples = np.frombuffer(decoded.samples, np.float32).copy()
         if not samples.size or not np.isfinite(samples).all():

@@ -262,18 +262,6 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{place} は使えません。このモデルには途中を埋めるためのトークンがありません: {names}",
         "{place} cannot be used: this model lacks the tokens for filling in the middle: {names}",
     ),
-    "no_images": (
-        "このモデルは画像を読めません。読める部品（mmproj）の GGUF を `hoshikage add … --mmproj` で指定するか、画像を"
-        "読めるモデルを使ってください。",
-        "This model does not read pictures. Give it a projector (mmproj) that does with `hoshikage add … --mmproj`, or "
-        "use a model that can.",
-    ),
-    "no_audio": (
-        "このモデルは音声を読めません。読める部品（mmproj）の GGUF を `hoshikage add … --mmproj` で指定するか、音声を"
-        "読めるモデルを使ってください。",
-        "This model does not read sound. Give it a projector (mmproj) that does with `hoshikage add … --mmproj`, or "
-        "use a model that can.",
-    ),
     "projector_refused": (
         "画像や音声を読ませる部品 {path} をこのモデルに使えません。ライブラリの説明: {reason}",
         "The projector {path} cannot be used with this model. The library says: {reason}",
@@ -282,17 +270,9 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "画像と音声を読むには追加の部品が要ります: pip install 'hoshikage[media]'",
         "Reading pictures and sound needs further packages: pip install 'hoshikage[media]'",
     ),
-    "picture_large": (
-        "画像が大きすぎます（{width} × {height}。{maximum} 画素まで）。",
-        "The picture is too large ({width} × {height}; at most {maximum} pixels).",
-    ),
     "picture_unreadable": (
         "画像を読めません。ファイルが途中で切れているか、壊れています（PNG、JPEG、GIF、BMP、WebP が使えます）。",
         "The picture cannot be read: its file is cut or damaged. It has to be PNG, JPEG, GIF, BMP or WebP.",
-    ),
-    "sound_long": (
-        "音声が長すぎます（{seconds} 秒。{maximum} 秒まで）。",
-        "The sound is too long ({seconds} s; at most {maximum}).",
     ),
     "sound_unreadable": (
         "音声を読めません（WAV、MP3、FLAC が使えます）: {reason}",

@@ -67,7 +67,7 @@ def test_what_cannot_be_read_is_refused_alone(done: Done, kind: str) -> None:
     told = done[kind]["one"]
     unreadable = "engine.sound_unreadable" if kind == "ultravox" else "engine.picture_unreadable"
     assert told["nothing"] == {"error": unreadable, "kind": "InvalidRequest"}
-    assert told["other"]["error"] == ("engine.no_images" if kind == "ultravox" else "engine.no_audio")
+    assert told["other"]["error"] == ("media.no_image" if kind == "ultravox" else "media.no_audio")
     if kind != "ultravox":
         assert told["broken"]["error"] == unreadable
     assert told["behind"]["tokens"] == done[kind]["bare"][0]["tokens"]

@@ -138,7 +138,7 @@ def test_a_picture_is_never_the_last_of_a_prompt() -> None:
     assert refused.value.key == "engine.medium_last"
 
 
-@pytest.mark.parametrize(("kind", "key"), [("image", "engine.no_images"), ("audio", "engine.no_audio")])
+@pytest.mark.parametrize(("kind", "key"), [("image", "media.no_image"), ("audio", "media.no_audio")])
 def test_a_model_without_a_projector_refuses(kind: Any, key: str) -> None:
     given = Medium(kind, b"", "0", "\ue002")
     with pytest.raises(InvalidRequest) as refused:

@@ -66,7 +66,7 @@ def test_a_picture_that_says_it_is_large_is_not_decoded(monkeypatch: pytest.Monk
     monkeypatch.setattr(pictures, "MAX_PIXELS", 23)
     with pytest.raises(InvalidRequest) as refused:
         picture(data)
-    assert refused.value.key == "engine.picture_large"
+    assert refused.value.key == "media.pixels"
     assert (refused.value.details["width"], refused.value.details["height"]) == (6, 4)
 
 
@@ -77,7 +77,7 @@ def test_the_bound_is_that_of_the_header() -> None:
     data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
     with pytest.raises(InvalidRequest) as refused:
         picture(bytes(data))
-    assert refused.value.key in {"engine.picture_large", "engine.picture_unreadable"}
+    assert refused.value.key in {"media.pixels", "engine.picture_unreadable"}
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "GIF", "BMP", "WEBP"])
@@ -145,10 +145,10 @@ def test_a_wav_that_does_not_know_its_length_is_read() -> None:
 
 
 def test_a_sound_that_says_it_is_long_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sounds, "MAX_SECONDS", 1)
+    monkeypatch.setattr(sounds, "MAX_SOUND_S", 1)
     with pytest.raises(InvalidRequest) as refused:
         sound(wav(1.5), 16_000)
-    assert refused.value.key == "engine.sound_long"
+    assert refused.value.key == "media.long"
 
 
 @pytest.mark.parametrize("data", [b"", b"nothing", b"RIFF", b"fLaC", b"ID3"])

@@ -8,10 +8,11 @@ from typing import Final
 
 import pytest
 
-from hoshikage.answer.schema.formats import MAX_PIXELS, sniffed
+from hoshikage.answer.schema.formats import sniffed
 from hoshikage.answer.schema.media import ContentPart, Senses, taken
 from hoshikage.answer.schema.sounds import seconds
 from hoshikage.errors import InvalidRequest
+from hoshikage.params import MAX_PIXELS
 from tests.media_samples import STAR, TONE, png, wav
 
 

@@ -6,12 +6,9 @@ from typing import Final, Literal
 
 from hoshikage.answer.schema import sounds
 from hoshikage.errors import InvalidRequest
+from hoshikage.params import MAX_PIXELS, MAX_SOUND_S
 
 MediumKind = Literal["image", "audio"]
-MAX_PIXELS: Final = 40_000_000
-"""Of one picture: 120 MB as colours."""
-MAX_MINUTES: Final = 30
-"""Of one sound, which is 115 MB for a projector."""
 SOUNDS: Final = ("wav", "mp3", "flac")
 PICTURES: Final = ("png", "jpeg", "gif", "bmp", "webp")
 PNG: Final = b"\x89PNG\r\n\x1a\n"
@@ -50,9 +47,9 @@ def _require_short(kind: str, data: bytes, place: str) -> None:
     duration = sounds.seconds(kind, data)
     if duration is None:
         raise InvalidRequest("media.damaged", param=place, place=place, found=kind.upper())
-    if duration > 60 * MAX_MINUTES:
+    if duration > MAX_SOUND_S:
         minutes = int(duration // 60)
-        raise InvalidRequest("media.long", param=place, place=place, minutes=minutes, limit=MAX_MINUTES)
+        raise InvalidRequest("media.long", param=place, place=place, minutes=minutes, limit=MAX_SOUND_S // 60)
 
 
 def _kind(data: bytes) -> str:
