@@ -103,6 +103,28 @@ class Calls:
             yield Content(text)
         return False
 
+    def several(
+        self,
+        cursor: TextCursor,
+        begin: str,
+        ends: tuple[str, ...],
+        call: Callable[[TextCursor, Calls], Steps[None]],
+        *,
+        begun: bool = False,
+    ) -> Steps[None]:
+        """Calls with the mark `begin` in front of each, and one of `ends` behind the last where there is one. `call`
+        reads one, from behind that mark on; `begun` where the first one's has been read. Raises NotACall, EndOfText."""
+        if not begun:
+            yield from cursor.space()
+            yield from cursor.expect(begin)
+        while True:
+            yield from call(cursor, self)
+            yield from cursor.space()
+            if (yield from cursor.skip(begin, *ends)) != begin:
+                cursor.begin()
+                yield from cursor.space()
+                return
+
     def cut(self) -> None:
         """The answer was cut off, so that a call that is not whole is no mistake."""
         self._cut = True

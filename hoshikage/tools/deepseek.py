@@ -31,21 +31,8 @@ AFTER_NAME: Final = Markers("```json", "```", "{")
 
 def parse(cursor: TextCursor, calls: Calls) -> Steps[None]:
     while (mark := (yield from cursor.until(STARTS, Content))) is not None:
-        yield from calls.attempt(cursor, _calls(cursor, calls, mark == CALL_BEGIN))
-
-
-def _calls(cursor: TextCursor, calls: Calls, begun: bool) -> Steps[None]:
-    yield from cursor.space()
-    if not begun:
-        yield from cursor.expect(CALL_BEGIN)
-    while True:
-        yield from _call(cursor, calls)
-        yield from cursor.space()
-        mark = yield from cursor.skip(CALL_BEGIN, CALLS_END)
-        if mark != CALL_BEGIN:
-            cursor.begin()
-            yield from cursor.space()
-            return
+        begun = mark == CALL_BEGIN
+        yield from calls.attempt(cursor, calls.several(cursor, CALL_BEGIN, (CALLS_END,), _call, begun=begun))
 
 
 def _call(cursor: TextCursor, calls: Calls) -> Steps[None]:

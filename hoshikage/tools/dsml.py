@@ -11,25 +11,24 @@ V3.2 calls the outer tag `function_calls`.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Final
 
 from hoshikage.tools.calls import Calls
 from hoshikage.tools.cursor import Markers, Steps, TextCursor
 from hoshikage.tools.deltas import Content
-from hoshikage.tools.minimax import Tags, invoked, invokes
+from hoshikage.tools.tags import CallTags
 from hoshikage.tools.tool_format import ToolFormat
 
 MARK: Final = "｜DSML｜"
 OPEN: Final = (f"<{MARK}tool_calls>", f"<{MARK}function_calls>")
 CLOSES: Final = (f"</{MARK}tool_calls>", f"</{MARK}function_calls>")
-TAGS: Final = Tags(f'<{MARK}invoke name="', f"</{MARK}invoke>", f'<{MARK}parameter name="', f"</{MARK}parameter>")
+TAGS: Final = CallTags(f'<{MARK}invoke name="', f"</{MARK}invoke>", f'<{MARK}parameter name="', f"</{MARK}parameter>")
 OPENS: Final = Markers(*OPEN)
 
 
 def parse(cursor: TextCursor, calls: Calls) -> Steps[None]:
     while (yield from cursor.until(OPENS, Content)) is not None:
-        yield from calls.attempt(cursor, invokes(cursor, calls, TAGS.invoke, CLOSES, partial(invoked, TAGS)))
+        yield from calls.attempt(cursor, calls.several(cursor, TAGS.call, CLOSES, TAGS.read))
 
 
 FORMAT: Final = ToolFormat(
@@ -39,5 +38,5 @@ FORMAT: Final = ToolFormat(
     special_text=(MARK, *OPEN, *CLOSES),
     vocabulary=(MARK,),
     opens=OPEN,
-    closes=(TAGS.invoke_end, *CLOSES),
+    closes=(TAGS.call_end, *CLOSES),
 )

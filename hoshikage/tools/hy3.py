@@ -37,20 +37,7 @@ VALUE_ENDS: Final = Markers(VALUE_END, spaced=False)
 
 def parse(cursor: TextCursor, calls: Calls) -> Steps[None]:
     while (mark := (yield from cursor.until(OPENS, Content))) is not None:
-        yield from calls.attempt(cursor, _calls(cursor, calls, mark == CALL))
-
-
-def _calls(cursor: TextCursor, calls: Calls, begun: bool) -> Steps[None]:
-    if not begun:
-        yield from cursor.space()
-        yield from cursor.expect(CALL)
-    while True:
-        yield from _call(cursor, calls)
-        yield from cursor.space()
-        if (yield from cursor.skip(CALL, CALLS_END)) != CALL:
-            cursor.begin()
-            yield from cursor.space()
-            return
+        yield from calls.attempt(cursor, calls.several(cursor, CALL, (CALLS_END,), _call, begun=mark == CALL))
 
 
 def _call(cursor: TextCursor, calls: Calls) -> Steps[None]:

@@ -26,26 +26,18 @@ AFTER_NAME: Final = Markers(ARGUMENTS)
 
 def parse(cursor: TextCursor, calls: Calls) -> Steps[None]:
     while (yield from cursor.until(OPENS, Content)) is not None:
-        yield from calls.attempt(cursor, _calls(cursor, calls))
+        yield from calls.attempt(cursor, calls.several(cursor, CALL, (SECTION_END,), _call))
 
 
-def _calls(cursor: TextCursor, calls: Calls) -> Steps[None]:
+def _call(cursor: TextCursor, calls: Calls) -> Steps[None]:
+    call_id, _ = yield from cursor.collect(AFTER_NAME)
+    call_id = call_id.strip()
+    # The templates find a result's function by this id.
+    yield calls.start(call_id.removeprefix("functions.").rpartition(":")[0] or call_id, call_id)
+    yield from json_arguments(cursor, calls)
     yield from cursor.space()
-    yield from cursor.expect(CALL)
-    while True:
-        call_id, _ = yield from cursor.collect(AFTER_NAME)
-        call_id = call_id.strip()
-        # The templates find a result's function by this id.
-        yield calls.start(call_id.removeprefix("functions.").rpartition(":")[0] or call_id, call_id)
-        yield from json_arguments(cursor, calls)
-        yield from cursor.space()
-        yield from cursor.skip(CALL_END)
-        calls.end(cursor)
-        yield from cursor.space()
-        if (yield from cursor.skip(CALL, SECTION_END)) != CALL:
-            cursor.begin()
-            yield from cursor.space()
-            return
+    yield from cursor.skip(CALL_END)
+    calls.end(cursor)
 
 
 HELD: Final = re.compile(

@@ -10,52 +10,24 @@ from typing import Final
 from hoshikage.tools.calls import Calls
 from hoshikage.tools.cursor import Markers, Steps, TextCursor
 from hoshikage.tools.deltas import Content
+from hoshikage.tools.tags import CallTags
 from hoshikage.tools.tool_format import ToolFormat
-from hoshikage.tools.typed import Arguments
 
-FUNCTION: Final = '<function name="'
-FUNCTION_END: Final = "</function>"
-PARAMETER: Final = '<param name="'
-PARAMETER_END: Final = "</param>"
-CDATA: Final = "<![CDATA["
-CDATA_END: Final = "]]>"
-OPENS: Final = Markers(FUNCTION)
-NAME_ENDS: Final = Markers('">', spaced=False)
-VALUE_ENDS: Final = Markers(PARAMETER_END, spaced=False)
-CDATA_ENDS: Final = Markers(CDATA_END, spaced=False)
+TAGS: Final = CallTags('<function name="', "</function>", '<param name="', "</param>", has_cdata=True)
+OPENS: Final = Markers(TAGS.call)
 
 
 def parse(cursor: TextCursor, calls: Calls) -> Steps[None]:
     while (yield from cursor.until(OPENS, Content)) is not None:
-        yield from calls.attempt(cursor, _call(cursor, calls))
-
-
-def _call(cursor: TextCursor, calls: Calls) -> Steps[None]:
-    name, _ = yield from cursor.collect(NAME_ENDS)
-    yield calls.start(name)
-    arguments = Arguments(calls, name)
-    while True:
-        yield from cursor.space()
-        if (yield from cursor.expect(PARAMETER, FUNCTION_END)) == FUNCTION_END:
-            break
-        key, _ = yield from cursor.collect(NAME_ENDS)
-        yield arguments.key(key)
-        if (yield from cursor.skip(CDATA)) is None:
-            yield from arguments.text(cursor, key, VALUE_ENDS)
-        else:
-            yield from arguments.text(cursor, key, CDATA_ENDS)
+        if (yield from calls.attempt(cursor, TAGS.read(cursor, calls))):
             yield from cursor.space()
-            yield from cursor.expect(PARAMETER_END)
-    yield arguments.close()
-    calls.end(cursor)
-    yield from cursor.space()
 
 
 FORMAT: Final = ToolFormat(
     "minicpm5",
     parse,
-    signs=((FUNCTION, PARAMETER),),
-    special_text=("<function", FUNCTION_END, "<param", PARAMETER_END),
-    opens=(FUNCTION,),
-    closes=(FUNCTION_END,),
+    signs=((TAGS.call, TAGS.parameter),),
+    special_text=("<function", TAGS.call_end, "<param", TAGS.parameter_end),
+    opens=(TAGS.call,),
+    closes=(TAGS.call_end,),
 )

@@ -13,7 +13,7 @@ from typing import Any, Final
 from hoshikage.tools.calls import Calls
 from hoshikage.tools.cursor import Markers, NotACall, Steps, TextCursor
 from hoshikage.tools.deltas import Content
-from hoshikage.tools.minimax import invokes
+from hoshikage.tools.tags import NAME_ENDS
 from hoshikage.tools.tool_format import ToolFormat
 from hoshikage.tools.typed import MAX_VALUE, Arguments, typed, types_of
 
@@ -24,7 +24,6 @@ INVOKE: Final = f'{MARK}<invoke name="'
 INVOKE_END: Final = f"{MARK}</invoke>"
 OPENS: Final = Markers(OPEN)
 MARKS: Final = Markers(MARK, spaced=False)
-NAME_ENDS: Final = Markers('">', spaced=False)
 KEY_ENDS: Final = Markers(">", spaced=False)
 ITEM: Final = "item"
 MAX_DEPTH: Final = 32
@@ -32,7 +31,7 @@ MAX_DEPTH: Final = 32
 
 def parse(cursor: TextCursor, calls: Calls) -> Steps[None]:
     while (yield from cursor.until(OPENS, Content)) is not None:
-        yield from calls.attempt(cursor, invokes(cursor, calls, INVOKE, (CLOSE,), _call))
+        yield from calls.attempt(cursor, calls.several(cursor, INVOKE, (CLOSE,), _call))
 
 
 def _call(cursor: TextCursor, calls: Calls) -> Steps[None]:

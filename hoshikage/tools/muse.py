@@ -12,13 +12,12 @@ What the model says to itself is reasoning; the prompt ends before the first rec
 from __future__ import annotations
 
 import re
-from functools import partial
 from typing import Final
 
 from hoshikage.tools.calls import Calls
 from hoshikage.tools.cursor import Markers, NotACall, Steps, TextCursor
 from hoshikage.tools.deltas import Content, Reasoning
-from hoshikage.tools.minimax import Tags, invoked, invokes
+from hoshikage.tools.tags import CallTags
 from hoshikage.tools.tool_format import ToolFormat
 
 START: Final = "<|start|>"
@@ -26,7 +25,7 @@ MESSAGE: Final = "<|message|>"
 STRETCH_ENDS: Final = ("<|eom|>", "<|eot|>")
 OPEN: Final = "<atem:function_calls>"
 CLOSES: Final = ("</atem:function_calls>",)
-TAGS: Final = Tags('<atem:invoke name="', "</atem:invoke>", '<atem:parameter name="', "</atem:parameter>")
+TAGS: Final = CallTags('<atem:invoke name="', "</atem:invoke>", '<atem:parameter name="', "</atem:parameter>")
 STARTS: Final = Markers(START, OPEN, *STRETCH_ENDS, spaced=False)
 HEADER_ENDS: Final = Markers(MESSAGE, spaced=False)
 THOUGHT_ENDS: Final = Markers(START, *STRETCH_ENDS, spaced=False)
@@ -47,7 +46,7 @@ def parse(cursor: TextCursor, calls: Calls) -> Steps[None]:
                 cursor.begin()
             mark = yield from cursor.until(*((THOUGHT_ENDS, Reasoning) if thinks else (STARTS, Content)))
         elif mark == OPEN and calls.schemas:
-            yield from calls.attempt(cursor, invokes(cursor, calls, TAGS.invoke, CLOSES, partial(invoked, TAGS)))
+            yield from calls.attempt(cursor, calls.several(cursor, TAGS.call, CLOSES, TAGS.read))
             mark = yield from cursor.until(STARTS, Content)
         elif mark == OPEN:
             yield Content(cursor.since)
@@ -72,7 +71,7 @@ FORMAT: Final = ToolFormat(
     signs=(("atem:invoke", MESSAGE),),
     special_text=(START, MESSAGE, *STRETCH_ENDS),
     opens=(OPEN,),
-    closes=(TAGS.invoke_end, *CLOSES),
+    closes=(TAGS.call_end, *CLOSES),
     whole_answer=True,
     reads_bare_json=True,
     lead=f" to=user{MESSAGE}",

@@ -19,7 +19,8 @@ from hoshikage.tools.deltas import Content
 from hoshikage.tools.tool_format import ToolFormat
 from hoshikage.tools.typed import Arguments
 
-OPENS: Final = Markers("<tool_call>", "<seed:tool_call>", "<function=")
+FUNCTION: Final = "<function="
+OPENS: Final = Markers("<tool_call>", "<seed:tool_call>", FUNCTION)
 NAME_ENDS: Final = Markers(">")
 VALUE_ENDS: Final = Markers("\n</parameter>", "</parameter>", spaced=False)
 CLOSES: Final = ("</tool_call>", "</seed:tool_call>")
@@ -27,20 +28,7 @@ CLOSES: Final = ("</tool_call>", "</seed:tool_call>")
 
 def parse(cursor: TextCursor, calls: Calls) -> Steps[None]:
     while (mark := (yield from cursor.until(OPENS, Content))) is not None:
-        yield from calls.attempt(cursor, _calls(cursor, calls, mark == "<function="))
-
-
-def _calls(cursor: TextCursor, calls: Calls, begun: bool) -> Steps[None]:
-    if not begun:
-        yield from cursor.space()
-        yield from cursor.expect("<function=")
-    while True:
-        yield from _call(cursor, calls)
-        yield from cursor.space()
-        if (yield from cursor.skip("<function=", *CLOSES)) != "<function=":
-            cursor.begin()
-            yield from cursor.space()
-            return
+        yield from calls.attempt(cursor, calls.several(cursor, FUNCTION, CLOSES, _call, begun=mark == FUNCTION))
 
 
 def _call(cursor: TextCursor, calls: Calls) -> Steps[None]:
@@ -62,7 +50,7 @@ def _call(cursor: TextCursor, calls: Calls) -> Steps[None]:
 FORMAT: Final = ToolFormat(
     "tagged_functions",
     parse,
-    signs=(("<function=", "<parameter="),),
+    signs=((FUNCTION, "<parameter="),),
     special_text=("<tool_call>", "</tool_call>", "<seed:tool_call>", "</seed:tool_call>"),
     opens=("<tool_call>", "<seed:tool_call>"),
     closes=("</function>", *CLOSES),
