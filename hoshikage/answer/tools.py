@@ -15,21 +15,15 @@ from hoshikage.answer.schema.tools import NO_PARAMETERS, TextFunction, Tool, Too
 from hoshikage.errors import InvalidRequest
 from hoshikage.http import ignored
 from hoshikage.params import SCHEMA_MARK, ChatPrompt, GenerationRequest, Grammar, HeldCalls, Message, ThoughtBudget
-from hoshikage.tools import (
-    ChatFormat,
-    call_schema,
-    forced,
-    generic,
-    harmony,
-    lark,
-)
+from hoshikage.tools import ChatFormat, call_schema, forced, generic, lark
 from hoshikage.tools.detect import EFFORTS
 from hoshikage.tools.instruction import calls_as_text, instruction, results_as_text, with_instruction, write_tagged
 
-KIMI_EFFORTS: Final = ("low", "medium", "high", "max")
-MUSE_EFFORTS: Final = ("low", "medium", "high", "xhigh")
-HARMONY_EFFORTS: Final = {"none": "low", "minimal": "low", "xhigh": "high"}
-"""gpt-oss knows low, medium and high."""
+EFFORT_NAMES: Final = {
+    "thinking_effort": ("low", "medium", "high", "max"),
+    "reasoning_strength": ("low", "medium", "high", "xhigh"),
+}
+"""Other names that templates have for `reasoning_effort` -> the words that they know."""
 ANY_OBJECT: Final[dict[str, Any]] = {"type": "object"}
 
 
@@ -77,7 +71,7 @@ def _may_think(prompt: ChatPrompt, selection: ToolSelection, chat_format: ChatFo
         return False
     if chat_format.form.whole_answer and selection.tools:
         return False
-    return chat_format.form is harmony.FORMAT or chat_format.thinking is not None
+    return (chat_format.form.own_thoughts or chat_format.thinking) is not None
 
 
 def _calls(selection: ToolSelection, chat_format: ChatFormat, prompt: ChatPrompt) -> HeldCalls | None:
@@ -97,8 +91,7 @@ def _calls(selection: ToolSelection, chat_format: ChatFormat, prompt: ChatPrompt
     _check_size(sum(len(text.encode()) for text in written.values()))
     grammars = [Grammar("json_schema", text, "tools") for text in written.values()]
     grammars += [Grammar("gbnf", text, f"tools.{name}", tool=name) for name, text in texts.items()]
-    thinking = chat_format.thinking
-    thoughts = None if thinking is None or not prompt.add_generation_prompt else _thoughts(None, chat_format)
+    thoughts = _thoughts(None, chat_format) if prompt.add_generation_prompt else None
     return HeldCalls(header, tuple(zip((*written, *texts), grammars, strict=True)), thoughts)
 
 
@@ -220,17 +213,16 @@ def _thinking_kwargs(fields: dict[str, Any], chat_format: ChatFormat, held: bool
     if kwargs["enable_thinking"] is not False and not held:
         if "no_think" in chat_format.efforts:  # these do not think unless they are told to
             kwargs.setdefault("reasoning_effort", "high")
-        if "reasoning_effort" in kwargs:  # under the names that some templates have for it
+        if "reasoning_effort" in kwargs:
             word = str(kwargs["reasoning_effort"])
-            kwargs.setdefault("thinking_effort", _nearest(word, KIMI_EFFORTS))
-            kwargs.setdefault("reasoning_strength", _nearest(word, MUSE_EFFORTS))
+            kwargs = {**{name: _nearest(word, known) for name, known in EFFORT_NAMES.items()}, **kwargs}
     if chat_format.efforts and (held or kwargs["enable_thinking"] is False or "reasoning_effort" in kwargs):
         wanted = "none" if held or kwargs["enable_thinking"] is False else str(kwargs["reasoning_effort"])
         kwargs["reasoning_effort"] = _nearest(wanted, chat_format.efforts)
-    if chat_format.form is harmony.FORMAT:
+    if chat_format.form.efforts:
         effort = "none" if kwargs["enable_thinking"] is False and not held else kwargs.get("reasoning_effort")
-        if effort in HARMONY_EFFORTS:
-            kwargs["reasoning_effort"] = HARMONY_EFFORTS[effort]
+        if effort is not None:
+            kwargs["reasoning_effort"] = _nearest(effort, chat_format.form.efforts)
     return kwargs
 
 
@@ -242,7 +234,7 @@ def _nearest(effort: str, known: tuple[str, ...]) -> str:
 
 
 def _lead(prompt: ChatPrompt, chat_format: ChatFormat, held: bool) -> str:
-    """gpt-oss writes what the user reads in a channel of its own; a grammar leaves no room to open it."""
+    """Some models write what the user reads in a frame of its own; a grammar leaves no room to open it."""
     return chat_format.form.lead if held and prompt.add_generation_prompt else ""
 
 
@@ -255,17 +247,17 @@ def _budget(
     maximum = budget if type(budget) is int and budget > 0 else None
     if held or (maximum is None and grammar is None):
         return None
-    thoughts = _thoughts(maximum, chat_format)
-    if grammar is None or chat_format.form is not harmony.FORMAT:
-        return thoughts
-    return ThoughtBudget(
-        maximum, harmony.THOUGHTS, harmony.END, f"{harmony.START}assistant{harmony.FINAL}", always=True
-    )
+    form = chat_format.form
+    if form.own_thoughts is None:
+        return _thoughts(maximum, chat_format)
+    opens, closes = form.own_thoughts.opens, form.own_thoughts.closes
+    if grammar is None:  # behind thoughts that are cut off the model would think on
+        return ThoughtBudget(maximum, opens, closes + form.after_thoughts)
+    return ThoughtBudget(maximum, opens, closes, form.after_thoughts, always=True)
 
 
 def _thoughts(maximum: int | None, chat_format: ChatFormat) -> ThoughtBudget | None:
-    if chat_format.form is harmony.FORMAT:
-        return ThoughtBudget(maximum, harmony.THOUGHTS, harmony.THOUGHTS_END)
+    """Those that are read apart from the answer."""
     thinking = chat_format.thinking
     if thinking is None:
         return None

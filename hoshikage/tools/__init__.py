@@ -1,6 +1,6 @@
 """Tools, as models write them: from an answer's text to calls, and from tools to a prompt's text. Pure; no I/O."""
 
-from hoshikage.tools import call_schema, forced, generic, harmony, lark
+from hoshikage.tools import call_schema, forced, generic, lark
 from hoshikage.tools.deltas import CallArguments, CallStart, Content, Delta, Reasoning, Rest
 from hoshikage.tools.detect import ChatFormat, detect, place_of_tools
 from hoshikage.tools.stream import AnswerParser
@@ -24,7 +24,6 @@ __all__ = [
     "detect_thinking",
     "forced",
     "generic",
-    "harmony",
     "lark",
     "place_of_tools",
 ]

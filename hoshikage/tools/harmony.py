@@ -15,6 +15,7 @@ from hoshikage.tools.calls import Calls
 from hoshikage.tools.cursor import Markers, NotACall, Steps, TextCursor
 from hoshikage.tools.deltas import Content, Reasoning
 from hoshikage.tools.json_text import json_arguments
+from hoshikage.tools.thinking import ThoughtMarks
 from hoshikage.tools.tool_format import ToolFormat
 
 START: Final = "<|start|>"
@@ -22,9 +23,7 @@ CHANNEL: Final = "<|channel|>"
 MESSAGE: Final = "<|message|>"
 FINAL: Final = f"{CHANNEL}final{MESSAGE}"
 """An answer that the user is to read stands in this channel."""
-THOUGHTS: Final = f"{CHANNEL}analysis{MESSAGE}"
 END: Final = "<|end|>"
-THOUGHTS_END: Final = f"{END}{START}assistant{CHANNEL}final{MESSAGE}"
 CLOSES: Final = ("<|call|>", END)
 HEADERS: Final = (CHANNEL, START, MESSAGE, "to=")
 STARTS: Final = Markers(START, CHANNEL, spaced=False)
@@ -81,5 +80,8 @@ FORMAT: Final = ToolFormat(
     whole_answer=True,
     reads_bare_json=True,
     lead=FINAL,
+    after_thoughts=f"{START}assistant{FINAL}",
+    own_thoughts=ThoughtMarks(f"{CHANNEL}analysis{MESSAGE}", END),
+    efforts=("low", "medium", "high"),
     held=HELD,
 )

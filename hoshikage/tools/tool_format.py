@@ -46,5 +46,9 @@ class ToolFormat:
     """The same behind thoughts."""
     thinking: ThoughtMarks | None = None
     """The marks of the model's thoughts, where they do not stand in a chat template as they are."""
+    own_thoughts: ThoughtMarks | None = None
+    """The same where the format's own parser reads them: every answer begins with thoughts."""
+    efforts: tuple[str, ...] = ()
+    """The words for how much is thought that the model knows, where its chat template takes any."""
     whole_answer: bool = False
     """The format has a frame around every answer, so that it is parsed also where there are no tools."""
