@@ -21,9 +21,9 @@ class Endless(ValueError):
 
 def check_rules(root: str, first: Mapping[str, Iterable[str]]) -> None:
     """`first`: rule -> the rules that each of its texts begins with. Raises Endless with a rule's name."""
-    circle = _circle([root], lambda name: first[name])
-    if circle:
-        raise Endless(circle[-1])
+    way = circle([root], lambda name: first[name])
+    if way:
+        raise Endless(way[-1])
 
 
 def check_schema(schema: Any, place: str) -> None:
@@ -40,9 +40,9 @@ def check_schema(schema: Any, place: str) -> None:
     def followed(key: int) -> list[int]:
         return [id(part) for part in _followed(schema, nodes[key])]
 
-    circle = _circle(nodes, followed)
-    if circle:
-        marks = [mark for key in circle if isinstance(mark := nodes[key].get(SCHEMA_MARK), dict)]
+    way = circle(nodes, followed)
+    if way:
+        marks = [mark for key in way if isinstance(mark := nodes[key].get(SCHEMA_MARK), dict)]
         raise Endless(str(marks[0].get("place")) if marks else place)
 
 
@@ -68,7 +68,7 @@ def _needed(node: dict[str, Any]) -> list[Any]:
     return [*result, *([node["items"]] if "items" in node and node.get("minItems") else [])]
 
 
-def _circle(starts: Iterable[Any], followed: Callable[[Any], Iterable[Any]]) -> list[Any]:
+def circle(starts: Iterable[Any], followed: Callable[[Any], Iterable[Any]]) -> list[Any]:
     """The way from a thing back to itself; empty where there is none."""
     done: set[Any] = set()
     for start in starts:

@@ -66,31 +66,12 @@ def to_lark(text: str, lead: str = "") -> str:
         ROOT, {name: rule.names for name, rule in rules.items()}, {name: rule.size for name, rule in rules.items()}
     )
     endless.check_rules(ROOT, {name: rule.first for name, rule in rules.items()})
-    recursive = _is_recursive(rules)
-    prefix = "r" if recursive else "R"  # Lark tells words by their capitals
+    is_recursive = endless.circle([ROOT], lambda name: rules[name].names)
+    prefix = "r" if is_recursive else "R"  # Lark tells words by their capitals
     numbers = {name: f"{prefix}{number}" for number, name in enumerate(rules)}
     lines = [f"start: LEAD{{0,{MAX_LEAD}}} {numbers[ROOT]}", f"LEAD: {lead}"] if lead else [f"start: {numbers[ROOT]}"]
     lines += [f"{numbers[name]}: {rule.body.format_map(numbers)}" for name, rule in rules.items()]
     return "%llguidance {}\n" + "\n".join(lines) + "\n"
-
-
-def _is_recursive(rules: dict[str, Rule]) -> bool:
-    """Whether a rule that the root leads to leads to itself."""
-    done: set[str] = set()
-    path: set[str] = set()
-    pending: list[tuple[str, bool]] = [(ROOT, False)]
-    while pending:
-        name, left = pending.pop()
-        if left:
-            path.discard(name)
-            done.add(name)
-        elif name in path:
-            return True
-        elif name not in done:
-            path.add(name)
-            pending.append((name, True))
-            pending += ((other, False) for other in rules[name].names)
-    return False
 
 
 class _Parser:
