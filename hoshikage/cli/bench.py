@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from hoshikage.cli import result
 from hoshikage.cli.context import CommandContext
 from hoshikage.cli.format import parameters, size
+from hoshikage.cli.options import number_of
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
 from hoshikage.cli.speed import Asker, Measured, asker
@@ -35,8 +36,8 @@ def register(commands: Commands) -> None:
 
 
 def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
-    tokens = _number("--tokens", args.tokens, 2, MAX_TOKENS)
-    runs = _number("--runs", args.runs, 1, MAX_RUNS)
+    tokens = number_of("--tokens", args.tokens, int, 2, MAX_TOKENS)
+    runs = number_of("--runs", args.runs, int, 1, MAX_RUNS)
     spec = _chosen(args.label, context)
     try:
         with asker(spec, context) as asking:
@@ -149,16 +150,6 @@ def _chosen(label: str | None, context: CommandContext) -> ModelSpec:
     if not specs:
         raise UsageError("cli.chat_no_models")
     raise UsageError("speed.which", known=", ".join(spec.label for spec in specs))
-
-
-def _number(name: str, value: str, minimum: int, maximum: int) -> int:
-    try:
-        number = int(value)
-        if not minimum <= number <= maximum:
-            raise ValueError(value)
-    except ValueError:
-        raise UsageError("cli.wrong_choice", name=name, value=value, allowed=f"{minimum} … {maximum}") from None
-    return number
 
 
 def _words(count: int, number: int) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from hoshikage.cli.parser import Parser
 from hoshikage.errors import UsageError
@@ -20,6 +20,7 @@ FILES: Final = ("draft", "mmproj")
 """Those that name one file."""
 LISTS: Final = {row.name: row.parse for row in OWN if row.kind is list}
 """Lists of files with scales: name -> what divides one into both."""
+Number = TypeVar("Number", int, float)
 
 
 def add_options(parser: Parser, rows: Iterable[Option]) -> None:
@@ -56,6 +57,17 @@ def chosen(args: argparse.Namespace, rows: Iterable[Option]) -> dict[str, Any]:
             result[name] = str(Path(result[name]).absolute())
     for row in (row for row in rows if row.kind is list and row.name in result):
         result[row.name] = [f"{Path(path).absolute()}:{scale:f}" for path, scale in map(row.parse, result[row.name])]
+    return result
+
+
+def number_of(name: str, value: str, kind: Callable[[str], Number], minimum: float, maximum: float) -> Number:
+    """What was typed behind the option `name`. Raises UsageError."""
+    try:
+        result = kind(value)
+        if not minimum <= result <= maximum:  # refuses NaN too
+            raise ValueError(value)
+    except ValueError:
+        raise UsageError("cli.wrong_choice", name=name, value=value, allowed=f"{minimum} … {maximum}") from None
     return result
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 from hoshikage.cli import result
 from hoshikage.cli.asking import ask
 from hoshikage.cli.context import CommandContext
+from hoshikage.cli.options import number_of
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
 from hoshikage.errors import UsageError
@@ -92,31 +93,15 @@ def _encoded(file: str) -> str:
 def _fields(args: argparse.Namespace) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     if args.tokens is not None:
-        fields["max_tokens"] = _number("--tokens", args.tokens, MAX_TOKENS)
+        fields["max_tokens"] = number_of("--tokens", args.tokens, int, 1, MAX_TOKENS)
     if args.seed is not None:
-        fields["seed"] = _number("--seed", args.seed, 2**32 - 1, minimum=0)
+        fields["seed"] = number_of("--seed", args.seed, int, 0, 2**32 - 1)
     if args.temperature is not None:
-        fields["temperature"] = _temperature(args.temperature)
+        fields["temperature"] = number_of("--temperature", args.temperature, float, 0, 2)
     if args.json_schema is not None:
         schema = _schema(args.json_schema)
         fields["response_format"] = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
     return fields
-
-
-def _number(name: str, value: str, maximum: int, *, minimum: int = 1) -> int:
-    if not (value.isascii() and value.isdecimal() and minimum <= int(value) <= maximum):
-        raise UsageError("cli.wrong_choice", name=name, value=value, allowed=f"{minimum} … {maximum}")
-    return int(value)
-
-
-def _temperature(value: str) -> float:
-    try:
-        number = float(value)
-        if not 0 <= number <= 2:
-            raise ValueError(value)
-    except ValueError:
-        raise UsageError("cli.wrong_choice", name="--temperature", value=value, allowed="0 … 2") from None
-    return number
 
 
 def _schema(value: str) -> dict[str, Any]:

@@ -13,9 +13,10 @@ from hoshikage.cli import result
 from hoshikage.cli.client import Server
 from hoshikage.cli.context import CommandContext
 from hoshikage.cli.format import size
+from hoshikage.cli.options import number_of, shown
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
-from hoshikage.cli.tune_choice import TuneFigures, same_answer, shown
+from hoshikage.cli.tune_choice import TuneFigures, same_answer
 from hoshikage.cli.tune_run import TuneMeasured, measure
 from hoshikage.dispatch.libraries import InstalledLibraries
 from hoshikage.dispatch.tuned import machine
@@ -43,7 +44,7 @@ def register(commands: Commands) -> None:
 
 
 def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
-    budget = _budget(args.budget)
+    budget = number_of("--budget", args.budget, float, MIN_BUDGET, MAX_BUDGET)
     settings = context.settings
     registry = Registry(settings.model_map_file, settings.model_dir, settings.registry_root)
     spec = registry.resolve(args.label)
@@ -77,17 +78,6 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
         registry.set_tuned(spec.label, _tuned(spec, choice, measured.chosen.values))
     data = _data(spec, choice, measured, allowed, context, stored=stored)
     return CommandResult(data=data, view=lambda console: _show(console, data, measured, context))
-
-
-def _budget(value: str) -> float:
-    try:
-        seconds = float(value)
-        if not MIN_BUDGET <= seconds <= MAX_BUDGET:
-            raise ValueError(value)
-    except ValueError:
-        allowed = f"{MIN_BUDGET} … {MAX_BUDGET}"
-        raise UsageError("cli.wrong_choice", name="--budget", value=value, allowed=allowed) from None
-    return seconds
 
 
 def _require_idle(context: CommandContext) -> None:

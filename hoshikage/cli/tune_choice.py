@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from hoshikage.cli.options import shown
+
 PROMPT: Final = 512
 ANSWER: Final = 256
 GAIN: Final = 1.05
@@ -181,14 +183,6 @@ def gains_of(chosen: TuneChoice, base: TuneFigures, trials: Sequence[Trial], n_p
         ]
         result[axis] = max(rates, default=1.0)
     return result
-
-
-def shown(values: Mapping[str, Any]) -> str:
-    return " ".join(f"{name}={_word(value)}" for name, value in values.items())
-
-
-def _word(value: Any) -> str:
-    return ("on" if value else "off") if isinstance(value, bool) else str(value)
 
 
 def _covers(axis: str, changed: Mapping[str, Any], values: Mapping[str, Any]) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, Final
 import pytest
 
 from hoshikage.cli import tune_run
+from hoshikage.cli.options import shown
 from hoshikage.cli.tune_choice import (
     Trial,
     TuneChoice,
@@ -19,7 +20,6 @@ from hoshikage.cli.tune_choice import (
     confirmed,
     gains_of,
     repeated,
-    shown,
     use_s,
 )
 from hoshikage.cli.tune_run import trials_of, with_base
