@@ -6,20 +6,17 @@ The running server tells of what it has in memory, too; without one the files ar
 from __future__ import annotations
 
 import argparse
-import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from hoshikage.cli.client import Server
 from hoshikage.cli.context import CommandContext
+from hoshikage.cli.format import moment, size
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
 from hoshikage.settings import cache_dir
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-DATE: Final = "%Y-%m-%d %H:%M"
-MIB: Final = 2**20
 
 
 def register(commands: Commands) -> None:
@@ -33,7 +30,7 @@ def register(commands: Commands) -> None:
 def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     if args.action == "clear":
         data = _asked("DELETE", context)
-        line = context.text("cli.cache_cleared", count=data["removed"], mib=data["bytes"] / MIB)
+        line = context.text("cli.cache_cleared", count=data["removed"], size=size(data["bytes"]))
         return CommandResult(data=data, lines=(line,))
     data = _asked("GET", context)
     if not data["data"]:
@@ -60,12 +57,12 @@ def _table(data: dict[str, Any], context: CommandContext, console: Console) -> N
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("where", "model", "caller", "tokens", "mib", "time"):
-        table.add_column(context.text(f"cli.cache_{name}"), justify="right" if name in ("tokens", "mib") else "left")
+    for name in ("where", "model", "caller", "tokens", "size", "time"):
+        table.add_column(context.text(f"cli.cache_{name}"), justify="right" if name in ("tokens", "size") else "left")
     for row in data["data"]:
         where = context.text(f"cli.cache_in_{row['where']}", name=row["name"] or "")
-        when = time.strftime(DATE, time.localtime(row["saved_at"]))
-        figures = (str(row["tokens"]), f"{row['bytes'] / MIB:.1f}")
+        when = moment(row["saved_at"])
+        figures = (str(row["tokens"]), size(row["bytes"]))
         table.add_row(*(escape(cell) for cell in (where, row["model"] or "-", row["caller"] or "-", *figures, when)))
     console.print(table)
-    console.print(context.text("cli.cache_total", count=len(data["data"]), mib=data["bytes"] / MIB))
+    console.print(context.text("cli.cache_total", count=len(data["data"]), size=size(data["bytes"])))

@@ -1,8 +1,12 @@
-"""Numbers as people read them, in every language alike. Any thread; pure."""
+"""Numbers and times as people read them, in every language alike. Any thread; pure."""
 
 from __future__ import annotations
 
-from hoshikage.gguf import GgufHeader
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hoshikage.gguf import GgufHeader
 
 
 def size(count: int) -> str:
@@ -21,6 +25,11 @@ def parameters(count: int) -> str:
         if count >= minimum:
             return f"{_three(count / minimum)} {unit}"
     return str(count)
+
+
+def moment(at: float) -> str:
+    """`2026-03-01 09:30`, of a Unix time, as the clock here shows it."""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
 
 
 def describe(header: GgufHeader) -> str:

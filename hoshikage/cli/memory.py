@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +15,7 @@ from urllib.parse import quote, urlencode
 from hoshikage import durable
 from hoshikage.cli.client import Server
 from hoshikage.cli.context import CommandContext
+from hoshikage.cli.format import moment
 from hoshikage.cli.loop import event_loop
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from hoshikage.memory.recollection import Recollections
 
-DATE: Final = "%Y-%m-%d %H:%M"
 SHOWN: Final = 100
 EVERY: Final = "*"
 Does = Callable[["Recollections"], Awaitable[dict[str, Any]]]
@@ -179,7 +178,7 @@ def _table(rows: list[dict[str, Any]], context: CommandContext, console: Console
     for name in ("scope", "conversation", "time", "role", "text"):
         table.add_column(context.text(f"remember.list_{name}"), overflow="fold" if name == "text" else "ellipsis")
     for row in rows:
-        when = time.strftime(DATE, time.localtime(row["time"]))
+        when = moment(row["time"])
         words = " ".join(row["text"].split())
         short = words if len(words) <= SHOWN else words[:SHOWN] + "…"
         cells = (row["id"], row["scope"], row["conversation"], when, row["role"], short)

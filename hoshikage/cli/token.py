@@ -6,19 +6,17 @@ A running server sees each change with the next request.
 from __future__ import annotations
 
 import argparse
-import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from hoshikage.access.tokens import Scope, TokenStore
 from hoshikage.cli.context import CommandContext
+from hoshikage.cli.format import moment
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
 from hoshikage.settings import config_dir
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-DATE: Final = "%Y-%m-%d %H:%M"
 
 
 def register(commands: Commands) -> None:
@@ -65,7 +63,7 @@ def _list(store: TokenStore, context: CommandContext) -> CommandResult:
         for name in ("name", "scope", "created"):
             table.add_column(context.text(f"access.list_{name}"), overflow="fold")
         for token in tokens:
-            created = time.strftime(DATE, time.localtime(token.created))
+            created = moment(token.created)
             table.add_row(token.name, context.text(f"access.scope_{token.scope}"), created)
         console.print(table)
 
