@@ -64,17 +64,16 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     url = _checked_url(args.url) if args.url else server.url
     outcome = _capabilities(server, context)
     model, models = _chosen(args.model, outcome, program, context)
-    if args.write and not program.setup(_connection(url, None, model, models, context)).edits:
+    connection = ProgramContext(url, None, model, models, Path.home(), context.environ, sys.platform)
+    setup = program.setup(connection)
+    if args.write and not setup.edits:
         raise UsageError("connect.no_file", title=program.title, program=args.program)
     token = _token(args.program) if args.token else None
-    connection = _connection(url, token, model, models, context)
-    setup = program.setup(connection)
-    if token is None and (args.write or args.check):
-        kept = _kept_token(setup, url, own=not args.url)
-        connection = replace(connection, token=kept)
-        setup = program.setup(connection)
+    known = _kept_token(setup, url, own=not args.url) if token is None and (args.write or args.check) else token
+    if known is not None:
+        setup = program.setup(replace(connection, token=known))
     lines: list[str] = []
-    if connection.token is None and outcome["token_needed"]:
+    if known is None and outcome["token_needed"]:
         result.note(_warning("connect.token_needed", context, program=args.program))
     for warning in _warnings(program, model, context):
         result.note(warning)
@@ -87,7 +86,7 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     if args.check:
         certificate = context.settings.tls_cert_file
         trusted = str(certificate) if certificate is not None and not args.url else None
-        checked = probe(url, program.form, model.id, connection.token, trusted, context.language)
+        checked = probe(url, program.form, model.id, known, trusted, context.language)
         lines.append(context.text("connect.checked", title=program.title, path=checked, model=model.id))
     data = {
         "program": args.program,
@@ -100,12 +99,6 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
         "checked": checked,
     }
     return CommandResult(data=data, lines=tuple(lines))
-
-
-def _connection(
-    url: str, token: str | None, model: ServedModel, models: tuple[ServedModel, ...], context: CommandContext
-) -> ProgramContext:
-    return ProgramContext(url, token, model, models, Path.home(), context.environ, sys.platform)
 
 
 def _checked_url(value: str) -> str:

@@ -26,7 +26,7 @@ from hoshikage.cli.result import CommandResult
 from hoshikage.cores import is_busy, physical_cores, threads
 from hoshikage.dispatch.wanted import require_parts
 from hoshikage.errors import HoshikageError
-from hoshikage.gguf import read, read_chat_model, require_lora
+from hoshikage.gguf import read, read_chat_model, require_adapters
 from hoshikage.library import dependencies, drivers, gpu, library_state, locate, rpc, selection
 from hoshikage.library.case import fallen_words
 from hoshikage.registry import Issue, ModelSpec, Persona, Registry
@@ -229,8 +229,8 @@ def _persona(entry: ModelSpec | Persona, context: CommandContext) -> Finding:
         advice = context.text("doctor.persona_advice", name=entry.name, model=entry.model)
         return Finding("persona", WARNING, text, advice)
     try:
-        for path, _ in entry.own_lora:
-            require_lora(Path(path), read(entry.file).architecture)
+        if entry.own_lora:
+            require_adapters(read(entry.file), entry.own_lora, ())
     except HoshikageError as error:
         advice = context.text("doctor.persona_advice", name=entry.name, model=entry.label)
         return Finding("persona", WARNING, f"{entry.name}: {_message(error, context)}", advice)

@@ -8,7 +8,6 @@ import argparse
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from hoshikage.cli import result
 from hoshikage.cli.context import CommandContext
@@ -61,8 +60,9 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
         context.text("cli.add_replaced" if replaced else "cli.add_done", label=label, file=brought.file),
         "  " + describe(brought.header),
         *("  " + line for line in notes(brought.header, options, fault, context)),
-        *("  " + context.text(key, file=file) for key, file in _beside(brought)),
     ]
+    if brought.draft is not None:
+        lines.append("  " + context.text("pull.with_draft", file=brought.draft))
     fitting = check(brought.file, brought.header, options, context, template_fault=fault, draft=None)
     if isinstance(fitting.data, dict) and fitting.data.get("fits") is False:
         lines.append("  " + context.text("pull.too_large"))
@@ -75,13 +75,6 @@ def _templates(brought: pull.Brought) -> list[str]:
     from hoshikage import gguf
 
     return [one for one in gguf.templates(brought.header).values() if one]
-
-
-def _beside(brought: pull.Brought) -> list[tuple[str, Path]]:
-    outcome = []
-    if brought.draft is not None:
-        outcome.append(("pull.with_draft", brought.draft))
-    return outcome
 
 
 def _say(context: CommandContext, quant: str, total: int) -> None:
