@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import mmap
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -210,13 +210,9 @@ def _loaded(library: Library, params: LoadParams, clock: Callable[[], float]) ->
     return opened, clock() - begun
 
 
-def resident_bytes(statm: Path = Path("/proc/self/statm")) -> int:
+def resident_bytes() -> int:
     """Physical memory of this process; 0 where the system does not tell."""
     try:
-        return int(statm.read_text("ascii").split()[1]) * mmap.PAGESIZE
+        return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * mmap.PAGESIZE
     except (OSError, ValueError, IndexError):
         return 0
-
-
-def as_json(figures: Figures) -> Mapping[str, Any]:
-    return {name: getattr(figures, name) for name in Figures.__slots__}

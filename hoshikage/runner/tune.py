@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import msgspec
 from hoshikage._ffi.library import load
 from hoshikage.errors import HoshikageError
 from hoshikage.lab.handshake import LogTap
-from hoshikage.lab.measuring import TunePlan, as_json, measure
+from hoshikage.lab.measuring import TunePlan, measure
 from hoshikage.runner import native
 from hoshikage.runner.calibrated import read
 
@@ -34,7 +35,7 @@ def main() -> int:
         plan = msgspec.convert(wanted["plan"], TunePlan)
         library = load(Path(wanted["library"]), log, calibrated=lambda: read(layouts))
         for figures in measure(library, plan):
-            print(json.dumps(as_json(figures)), file=report, flush=True)
+            print(json.dumps(asdict(figures)), file=report, flush=True)
     except HoshikageError as error:
         print(json.dumps({"error": error.key, "details": error.details}), file=report, flush=True)
         status = 1
