@@ -89,7 +89,7 @@ def _prefix(file: Path) -> str:
 def _rename(temporary: Path, file: Path) -> None:
     until = time.monotonic() + (BUSY_S if WINDOWS else 0)
     while not _renamed(temporary, file, last=time.monotonic() >= until):
-        time.sleep(0.01)
+        time.sleep(0.01)  # Windows tells nobody when a reader closes the file
 
 
 def _renamed(temporary: Path, file: Path, *, last: bool) -> bool:

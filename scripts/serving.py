@@ -28,8 +28,8 @@ ADDRESS: Final = re.compile(r"http://\S+?:\d+")
 START_PATIENCE_S: Final = 60.0
 STOP_PATIENCE_S: Final = 20.0
 ANSWER_PATIENCE_S: Final = 180.0
-WAIT_PATIENCE_S: Final = 120.0
 """The first answer waits for the library's examination and the model's load."""
+WAIT_PATIENCE_S: Final = 120.0
 KEPT_LINES: Final = 30
 _PR_SET_PDEATHSIG: Final = 1
 
@@ -136,12 +136,12 @@ def get_json(url: str, path: str, timeout_s: float = 5.0) -> Any:
 
 
 def wait_until(reached: Callable[[], bool], key: str, *, pause_s: float = 0.05, **details: object) -> None:
-    """Asks again and again whether it is so, since a server tells nobody of it. Raises Refused of that key."""
+    """Asks again and again whether it is so. Raises Refused of that key."""
     deadline = time.monotonic() + WAIT_PATIENCE_S
     while not reached():
         if time.monotonic() > deadline:
             raise Refused(key, seconds=WAIT_PATIENCE_S, **details)
-        time.sleep(pause_s)
+        time.sleep(pause_s)  # a server tells nobody of its states: they can only be asked for
 
 
 def is_unloaded(url: str) -> bool:

@@ -50,13 +50,13 @@ def refused_beside_served(url: str, pid: int, model: str, seconds: float, crowd:
     alone = asyncio.run(_served(url, model, seconds))
     command = [sys.executable, str(HERE), url, model, str(crowd), str(seconds + 5)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as refused:
-        time.sleep(2)
+        assert refused.stdout is not None
+        refused.stdout.readline()  # all of the crowd are there
         own, server, begun = cpu_seconds(refused.pid), cpu_seconds(pid), time.monotonic()
         beside = asyncio.run(_served(url, model, seconds))
         took = time.monotonic() - begun
         share = (cpu_seconds(refused.pid) - own) / (took * (os.cpu_count() or 1))
         server = (cpu_seconds(pid) - server) / took
-        assert refused.stdout is not None
         count = int(refused.stdout.read() or 0)
     return {
         "refused_alone_tokens_s": round(alone, 1),
@@ -132,12 +132,15 @@ def _body(model: str) -> dict[str, Any]:
 
 
 async def _crowd(url: str, model: str, count: int, seconds: float) -> int:
-    """So many clients, each of which asks, is refused, and waits as it is told, at least a second."""
+    """So many clients, each of which asks, is refused, and waits as it is told, at least a second. They come one after
+    the other; with the last one a line is printed."""
     ends = time.monotonic() + seconds
     body, refused = json.dumps(_body(model)).encode(), [0]
 
-    async def client(session: ClientSession, delay: float) -> None:
-        await asyncio.sleep(delay)
+    async def client(session: ClientSession, number: int) -> None:
+        await asyncio.sleep(number / count)
+        if number == count - 1:
+            print(flush=True)
         while time.monotonic() < ends:
             wait = 1.0
             with suppress(ClientError, OSError, asyncio.TimeoutError):
@@ -150,7 +153,7 @@ async def _crowd(url: str, model: str, count: int, seconds: float) -> int:
             await asyncio.sleep(min(wait, ends - time.monotonic() + 0.01))
 
     async with ClientSession(connector=TCPConnector(limit=0), timeout=ClientTimeout(total=60)) as session:
-        await asyncio.gather(*(client(session, number / count) for number in range(count)))
+        await asyncio.gather(*(client(session, number) for number in range(count)))
     return refused[0]
 
 

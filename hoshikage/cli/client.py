@@ -149,7 +149,7 @@ class Server:
         """As `admin`, for any path of a server of this user's."""
         lost = False
         for pause in PAUSES_S:
-            time.sleep(pause)
+            time.sleep(pause)  # a server that hangs up tells nobody when it will not
             try:
                 line = open_line(self._place, self._probe_s)
             except (ConnectionRefusedError, FileNotFoundError, TimeoutError):

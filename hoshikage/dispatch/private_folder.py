@@ -75,7 +75,7 @@ class PrivateFolder:
         while not _locked(self.fd, fcntl.LOCK_EX):
             if time.monotonic() >= until:
                 raise Doubt("dispatch.ramdisk_busy", folder=str(self.path))
-            time.sleep(POLL_S)
+            time.sleep(POLL_S)  # flock takes no bound of time: it waits for ever, or not at all
         try:
             yield
         finally:

@@ -150,6 +150,7 @@ def conversation(*arguments: str) -> Iterator[Terminal]:
         assert terminal.process.wait(PATIENCE_S) == 0
 
 
+# Nothing of ours is left out on Windows: its terminal has the keys, and what is said and answered TestPipe shows.
 @pytest.mark.skipif(os.name == "nt", reason="pseudo-terminals are POSIX's")
 class TestTerminal:
     def test_a_conversation_remembers_its_turns_until_it_is_cleared(self, server: Running) -> None:

@@ -14,6 +14,7 @@ from tests.service.conftest import POSIX, Programs
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NO_BUS = "Failed to connect to bus: No medium found"
+# Nothing is missing elsewhere: the other systems' managers are met by test_managers.py and test_units.py.
 pytestmark = [POSIX, pytest.mark.skipif(sys.platform != "linux", reason="systemd is Linux's"), pytest.mark.process]
 
 

@@ -134,11 +134,8 @@ test("a model is checked, added, loaded, unloaded, changed and removed", async (
   assert.equal((await server.status()).model.id, "second");
   await page.getByRole("button", { name: "Unload: second" }).click();
   await page.getByRole("button", { name: "Load: second" }).waitFor();
-  let state;
-  do {
-    state = (await server.status()).model.state;
-  } while (state === "unloading"); // the button is there once it has begun
-  assert.equal(state, "unloaded");
+  await page.waitForFunction(async () => (await (await fetch("/v1/status")).json()).model.state !== "unloading");
+  assert.equal((await server.status()).model.state, "unloaded"); // the button is there once it has begun
   await page.getByRole("button", { name: "Settings: second" }).click();
   await page.getByLabel("n_ctx").fill("99999999");
   await page.getByRole("button", { name: "Save" }).click();
