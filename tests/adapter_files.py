@@ -9,6 +9,7 @@ from typing import Any, Final
 import gguf
 import numpy as np
 
+from tests.engine_models import closed
 from tests.tiny_decoders import N_HEADS, N_LAYERS, write_decoder
 
 HEAD: Final = 32
@@ -41,7 +42,7 @@ def write_lora(file: Path, seed: int, architecture: str = "llama", columns: int 
     for name, (a, b) in matrices(seed).items():
         writer.add_tensor(f"{name}.lora_a", np.pad(a, ((0, 0), (0, columns))))
         writer.add_tensor(f"{name}.lora_b", b)
-    return _finished(writer, file)
+    return closed(writer, file)
 
 
 def direction(seed: int) -> Any:
@@ -53,7 +54,7 @@ def write_control_vector(file: Path, seed: int, width: int = WIDTH, layer: int =
     writer.add_string("controlvector.model_hint", "llama")
     writer.add_uint32("controlvector.layer_count", N_LAYERS - 1)
     writer.add_tensor(f"direction.{layer}", np.resize(direction(seed), width))
-    return _finished(writer, file)
+    return closed(writer, file)
 
 
 def write_merged(file: Path, lora: Mapping[int, float], vectors: Mapping[int, float]) -> Path:
@@ -68,11 +69,3 @@ def write_merged(file: Path, lora: Mapping[int, float], vectors: Mapping[int, fl
 
     total = sum((np.float32(scale) * direction(seed) for seed, scale in vectors.items()), np.zeros(WIDTH, np.float32))
     return write_decoder(file, head=HEAD, merged=merged, biases={"blk.1.ffn_down.bias": total})
-
-
-def _finished(writer: Any, file: Path) -> Path:
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return file

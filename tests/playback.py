@@ -14,6 +14,8 @@ from typing import Any, Final
 import gguf
 import numpy as np
 
+from tests.engine_models import closed
+
 N_CTX: Final = 131_072
 N_HEAD: Final = 32
 """Small, so that tens of thousands of tokens are read in seconds."""
@@ -172,7 +174,4 @@ def _save(
         writer.add_tensor(f"blk.0.{name}.weight", np.ones(width, np.float32))
     for name, shape in shapes.items():
         writer.add_tensor(f"blk.0.{name}.weight", np.zeros(shape, np.float32))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+    closed(writer, file)

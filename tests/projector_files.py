@@ -8,6 +8,7 @@ from typing import Any, Final
 import gguf
 import numpy as np
 
+from tests.engine_models import closed
 from tests.tiny_decoders import write_decoder
 
 N_EMBD: Final = 64
@@ -76,11 +77,7 @@ class _Writer:
             self.matrix(f"{block}.ffn_down", WIDTH, 2 * WIDTH)
 
     def close(self) -> Path:
-        self.gguf.write_header_to_file()
-        self.gguf.write_kv_data_to_file()
-        self.gguf.write_tensors_to_file()
-        self.gguf.close()
-        return self._file
+        return closed(self.gguf, self._file)
 
 
 def write_llava(file: Path, n_embd: int = N_EMBD) -> Path:

@@ -8,6 +8,8 @@ from typing import Any, Final
 import gguf
 import numpy as np
 
+from tests.engine_models import closed
+
 N_EMBD: Final = 32
 N_CTX: Final = 64
 WORDS: Final = ("star", "shadow", "night", "day", "cat", "dog")
@@ -68,11 +70,7 @@ def write_encoder(file: Path, pooling: int, *, roberta: bool = False, n_ctx: int
     if pooling == gguf.PoolingType.RANK:
         matrix("cls", N_EMBD, N_EMBD)
         matrix("cls.output", 1, N_EMBD)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return file
+    return closed(writer, file)
 
 
 def write_llama(file: Path) -> Path:
@@ -115,11 +113,7 @@ def write_llama(file: Path) -> Path:
     writer.add_tensor("output_norm.weight", np.ones(N_EMBD, np.float32))
     for name, shape in shapes.items():
         writer.add_tensor(f"{name}.weight", random.normal(0, 0.3, shape).astype(np.float32))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return file
+    return closed(writer, file)
 
 
 def with_tokens(source: Path, file: Path, **tokens: str) -> Path:
@@ -138,11 +132,7 @@ def with_tokens(source: Path, file: Path, **tokens: str) -> Path:
         writer.add_uint32(f"tokenizer.ggml.{name}", vocabulary.index(text))
     for tensor in reader.tensors:
         writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return file
+    return closed(writer, file)
 
 
 def with_gaps(source: Path, file: Path) -> Path:

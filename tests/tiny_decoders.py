@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final
 
 import gguf
 import numpy as np
+
+from tests.engine_models import closed
 
 N_VOCAB: Final = 352
 N_LAYERS: Final = 2
@@ -64,11 +65,7 @@ def write_decoder(
     writer.add_token_types(kinds)
     for name, token in (("unk", 0), ("bos", 1), ("eos", 2)):
         getattr(writer, f"add_{name}_token_id")(token)
-    for name, value in (extra or {}).items():
-        add = {str: writer.add_string, int: writer.add_uint32, float: writer.add_float32, list: writer.add_array}[
-            type(value)
-        ]
-        add(name, value)
+    _add_pairs(writer, extra or {})
 
     def matrix(name: str, rows: int, columns: int) -> None:
         values = random.normal(0, scale, (rows, columns)).astype(np.float32)
@@ -95,7 +92,9 @@ def write_decoder(
         matrix(f"blk.{layer}.ffn_gate", 2 * n_embd, n_embd)
         matrix(f"blk.{layer}.ffn_up", 2 * n_embd, n_embd)
         matrix(f"blk.{layer}.ffn_down", n_embd, 2 * n_embd)
-    return _finished(writer, file, biases or {})
+    for name, values in (biases or {}).items():
+        writer.add_tensor(name, values)
+    return closed(writer, file)
 
 
 def write_t5(file: Path, *, decoder: bool) -> Path:
@@ -152,14 +151,10 @@ def write_t5(file: Path, *, decoder: bool) -> Path:
             matrix(f"{block}.ffn_down", n_embd, 2 * n_embd)
     if decoder:
         matrix("output", len(tokens), n_embd)
-    return _finished(writer, file)
+    return closed(writer, file)
 
 
-def _finished(writer: Any, file: Path, biases: Mapping[str, Any] = MappingProxyType({})) -> Path:
-    for name, values in biases.items():
-        writer.add_tensor(name, values)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return file
+def _add_pairs(writer: Any, pairs: Mapping[str, str | int | float | list[int]]) -> None:
+    adds = {str: writer.add_string, int: writer.add_uint32, float: writer.add_float32, list: writer.add_array}
+    for name, value in pairs.items():
+        adds[type(value)](name, value)
