@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from pathlib import Path
@@ -69,8 +70,6 @@ def test_another_file_of_that_name_is_refused(file: Path) -> None:
 
 def test_a_header_of_another_shape_is_refused(file: Path) -> None:
     body = msgspec.msgpack.encode(["key", 7])
-    import hashlib
-
     head = kv_file.MAGIC + len(body).to_bytes(4, "little")
     file.write_bytes(head + body + hashlib.sha256(body).digest())
     with pytest.raises(DamagedState):

@@ -54,9 +54,9 @@ def test_a_kept_prompt_ends_before_a_picture_or_behind_it(done: Done, mode: str)
     told = done["qwen2vl"][mode]
     first, again = told["again"][::2], told["again"][1::2]
     if "together" in mode:  # some begin while the first of them is still running
-        assert any(each["cached"] == each["prompt"] - 1 or each["cached"] for each in again)
+        assert any(each["cached"] for each in again)
     else:
-        assert [each["cached"] for each in again[:1]] == [again[0]["prompt"] - 1]
+        assert [each["cached"] for each in again] == [each["prompt"] - 1 for each in again]
         assert first[0]["cached"] == 0
     shares = [each["cached"] for each in told["answers"]]
     assert all(0 <= share < each["prompt"] for share, each in zip(shares, told["answers"], strict=True))
