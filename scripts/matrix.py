@@ -26,7 +26,7 @@ import screen  # before the package: it puts the clone on the path
 from hoshikage.library import demo
 from hoshikage.messages import LANGUAGES, Language
 
-DOCUMENTS: Final = {"en": "LIBRARIES.md", "ja": "LIBRARIES.ja.md"}
+DOCUMENTS: Final[dict[Language, str]] = {"en": "LIBRARIES.md", "ja": "LIBRARIES.ja.md"}
 MARK: Final = "<!-- made by scripts/matrix.py: releases -->"
 HIDDEN_MARK: Final = "<!-- made by scripts/matrix.py: calibrated -->"
 HEADS: Final[dict[Language, str]] = {
@@ -94,10 +94,9 @@ def main(show: screen.Screen) -> int:
             show.note(f"{trial.release.llama:7} {trial.release.npm:7} {trial.seconds:4.1f} s  {said}")
     if options.write:
         for language, name in DOCUMENTS.items():
-            chosen: Language = "ja" if language == "ja" else "en"
             file = screen.ROOT / "docs" / name
-            write(file, MARK, table(HEADS[chosen], (row.cells(chosen) for row in rows)))
-            write(file, HIDDEN_MARK, table(HIDDEN_HEADS[chosen], (trial.cells() for trial in trials)))
+            write(file, MARK, table(HEADS[language], (row.cells(language) for row in rows)))
+            write(file, HIDDEN_MARK, table(HIDDEN_HEADS[language], (trial.cells() for trial in trials)))
     faults = [row for row in rows if row.fault]
     wrong = [trial for trial in trials if trial.misplaced]
     good = len([trial for trial in trials if not trial.refusal and trial.golden == "passed" and trial not in wrong])

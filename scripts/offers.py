@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final
 
 import libraries
@@ -19,26 +19,26 @@ from hoshikage.library import names, rpc
 from hoshikage.messages import LANGUAGES, Language
 
 MARK: Final = "<!-- made by scripts/offers.py -->"
-OFFERS: Final[Mapping[str, tuple[str, str, str]]] = {
-    "lora": ("LoRA", "LoRA", "llama_set_adapters_lora | llama_set_adapter_lora | llama_lora_adapter_set"),
-    "cvec": (
-        "control vectors",
+OFFERS: Final = (
+    ("LoRA", "LoRA", "llama_set_adapters_lora | llama_set_adapter_lora | llama_lora_adapter_set"),
+    (
         "コントロールベクトル",
+        "control vectors",
         "llama_set_adapter_cvec | llama_apply_adapter_cvec | llama_control_vector_apply",
     ),
-    "rope": ("rope scaling", "RoPE の拡張", ".rope_scaling_type"),
-    "state": ("a sequence's state", "シーケンスの状態", "llama_state_seq_get_data"),
-    "kv": ("KV functions", "KV の関数", "llama_memory_seq_rm | llama_kv_self_seq_rm | llama_kv_cache_seq_rm"),
-    "encoder": ("encoder", "エンコーダー", "llama_encode"),
-    "mrope": ("M-RoPE (qwen2vl)", "M-RoPE（qwen2vl）", "=qwen2vl"),
-    "mtmd": ("libmtmd", "libmtmd", "mtmd_init_from_file"),
-    "rpc": ("RPC", "RPC", "*rpc"),
-    "devices": ("list of devices", "デバイスの一覧", "ggml_backend_dev_count"),
-    "chosen": ("devices of a model", "モデルのデバイス", ".devices"),
-    "synchronize": ("synchronize", "同期", "llama_synchronize"),
-    "sampling": ("sampling by the backend", "バックエンドでの選択", "llama_set_sampler"),
-}
-"""Column -> its heads, and what shows it: functions (any of them), a field (.), a string (=), the RPC backend (*)."""
+    ("RoPE の拡張", "rope scaling", ".rope_scaling_type"),
+    ("シーケンスの状態", "a sequence's state", "llama_state_seq_get_data"),
+    ("KV の関数", "KV functions", "llama_memory_seq_rm | llama_kv_self_seq_rm | llama_kv_cache_seq_rm"),
+    ("エンコーダー", "encoder", "llama_encode"),
+    ("M-RoPE（qwen2vl）", "M-RoPE (qwen2vl)", "=qwen2vl"),
+    ("libmtmd", "libmtmd", "mtmd_init_from_file"),
+    ("RPC", "RPC", "*rpc"),
+    ("デバイスの一覧", "list of devices", "ggml_backend_dev_count"),
+    ("モデルのデバイス", "devices of a model", ".devices"),
+    ("同期", "synchronize", "llama_synchronize"),
+    ("バックエンドでの選択", "sampling by the backend", "llama_set_sampler"),
+)
+"""Each column's heads, as LANGUAGES are, and what shows it: functions (any), a field (.), a string (=), RPC (*)."""
 
 
 def main(show: screen.Screen) -> int:
@@ -49,7 +49,7 @@ def main(show: screen.Screen) -> int:
     libraries.bring(show, releases)
     rows = [cells(release) for release in releases]
     for language, name in matrix.DOCUMENTS.items():
-        made = table("ja" if language == "ja" else "en", rows)
+        made = table(language, rows)
         if options.write:
             matrix.write(screen.ROOT / "docs" / name, MARK, made)
         else:
@@ -58,7 +58,7 @@ def main(show: screen.Screen) -> int:
 
 
 def table(language: Language, rows: list[list[str]]) -> str:
-    heads = [head[LANGUAGES[::-1].index(language)] for head in OFFERS.values()]
+    heads = [row[LANGUAGES.index(language)] for row in OFFERS]
     return matrix.table(" | ".join(["llama.cpp", "npm", *heads]), rows)
 
 
@@ -78,7 +78,7 @@ def cells(release: libraries.Release) -> list[str]:
         kind = has.get(shown[0])
         return kind(shown[1:]) if kind else any(_is_word(text, name.strip()) for name in shown.split("|"))
 
-    return [release.llama, release.npm, *("✓" if is_there(shown) else "–" for _, _, shown in OFFERS.values())]
+    return [release.llama, release.npm, *("✓" if is_there(shown) else "–" for _, _, shown in OFFERS)]
 
 
 def fields_of(release: libraries.Release) -> frozenset[str]:
