@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
 import threading
+import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)")
 START_PATIENCE_S = 60.0
@@ -33,6 +36,11 @@ class LiveServer:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    def status(self) -> Any:
+        """What /v1/status tells."""
+        with urllib.request.urlopen(f"{self.url}/v1/status", timeout=60) as answer:
+            return json.load(answer)
 
     def variable(self, name: str) -> str:
         """What the server finds in its environment."""

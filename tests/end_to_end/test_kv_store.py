@@ -48,13 +48,8 @@ def ask(server: LiveServer, path: str, token: str = "", **body: Any) -> Any:
         return json.load(answer)
 
 
-def status(server: LiveServer) -> Any:
-    with urllib.request.urlopen(f"{server.url}/v1/status", timeout=60) as answer:
-        return json.load(answer)
-
-
 def unloaded(server: LiveServer) -> None:
-    until(lambda: status(server)["model"]["state"] == "unloaded", "\n".join(server.log))
+    until(lambda: server.status()["model"]["state"] == "unloaded", "\n".join(server.log))
 
 
 def files(home: Path) -> list[Path]:
@@ -73,10 +68,12 @@ def home(tmp_path: Path, demo_model: Path) -> Path:
     return tmp_path
 
 
-@pytest.fixture
-def reference(home: Path, library_file: Path) -> list[str]:
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory, library_file: Path, demo_model: Path) -> list[str]:
     """What the conversation's answers are where everything is computed."""
-    with LiveServer(environ(home, library_file, "off", KV_REUSE="off", IDLE_TIMEOUT="0")) as server:
+    alone = tmp_path_factory.mktemp("reference")
+    register(alone, {LABEL: demo_model})
+    with LiveServer(environ(alone, library_file, "off", KV_REUSE="off", IDLE_TIMEOUT="0")) as server:
         talk = Conversation(server)
         return [talk.say(words)[0] for words in (LONG, "And then?")]
 
@@ -132,9 +129,7 @@ def test_a_damaged_file_is_passed_over_and_removed(home: Path, library_file: Pat
         until(lambda: files(home) == [], "it is removed")
 
 
-def test_another_release_is_never_offered_the_file(
-    home: Path, libraries: dict[str, Path], reference: list[str]
-) -> None:
+def test_another_release_is_never_offered_the_file(home: Path, libraries: dict[str, Path]) -> None:
     newest, older = libraries["v0.5.0"], libraries["b8390"]
     for library, cached in ((newest, False), (older, False), (newest, True)):
         with LiveServer(environ(home, library, "disk", IDLE_TIMEOUT="0")) as server:
@@ -155,7 +150,7 @@ def test_a_crash_puts_nothing_away(home: Path, library_file: Path) -> None:
     with LiveServer(environ(home, library_file, "disk", IDLE_TIMEOUT="0")) as server:
         talk = Conversation(server)
         talk.say(LONG)
-        os.kill(status(server)["runner"]["pid"], signal.SIGKILL)
+        os.kill(server.status()["runner"]["pid"], signal.SIGKILL)
         unloaded(server)
         assert files(home) == []
         assert talk.say("And then?")[1] == 0
@@ -173,18 +168,16 @@ def test_a_sleeping_server_holds_no_conversation_in_memory(home: Path, library_f
 
 
 @linux
-def test_the_working_folder_cannot_ask_for_it(home: Path, library_file: Path, tmp_path: Path) -> None:
+def test_the_working_folder_cannot_ask_for_it(
+    home: Path, library_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "cloned"
     folder.mkdir()
     (folder / ".env").write_text("KV_STORE=disk\nKV_STORE_SIZE=1\n", encoding="utf-8")
     settings = environ(home, library_file, "disk", IDLE_TIMEOUT="0", PYTHONPATH=str(Path.cwd()))
     del settings["KV_STORE"]
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        with LiveServer(settings) as server:
-            Conversation(server).say(LONG)
-            assert any("KV_STORE" in line for line in server.log)
-    finally:
-        os.chdir(before)
+    monkeypatch.chdir(folder)
+    with LiveServer(settings) as server:
+        Conversation(server).say(LONG)
+        assert any("KV_STORE" in line for line in server.log)
     assert files(home) == []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -140,9 +142,6 @@ def test_a_recording_is_heard_and_transcribed(seeing: LiveServer) -> None:
 
 
 def test_run_shows_a_picture(seeing: LiveServer, tmp_path: Path) -> None:
-    import subprocess
-    import sys
-
     (tmp_path / "star.png").write_bytes(STAR)
     command = [sys.executable, "-m", "hoshikage", "run", "seeing", ASKED, "--image", str(tmp_path / "star.png")]
     more = ["--tokens", "8", "--temperature", "0", "--port", str(seeing.port)]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
 
 import pytest
 from openai import BadRequestError, NotFoundError, OpenAI
@@ -67,15 +65,9 @@ def ask(client: OpenAI, model: str, *before: Any, **options: Any) -> Any:
     return client.chat.completions.create(model=model, messages=turns, max_tokens=24, **options)
 
 
-def status(server: LiveServer) -> dict[str, Any]:
-    with urlopen(f"{server.url}/v1/status", timeout=20) as response:
-        found: dict[str, Any] = json.loads(response.read())
-    return found
-
-
 def test_a_models_context_is_its_own(client: OpenAI, server: LiveServer) -> None:
     ask(client, "short")
-    assert (status(server)["model"]["id"], status(server)["model"]["n_ctx"]) == ("short", 64)
+    assert (server.status()["model"]["id"], server.status()["model"]["n_ctx"]) == ("short", 64)
     with pytest.raises(BadRequestError) as caught:
         ask(client, "short", {"role": "user", "content": "long " * 100})
     assert caught.value.code == "context_length_exceeded"
@@ -87,21 +79,21 @@ def test_two_names_of_one_file_with_the_same_settings_are_one_model(
     registry.add("twin", demo_model)
     registry.add_alias("gpt-4o", "plain")
     ask(client, "plain")
-    before = status(server)
+    before = server.status()
     for name in ("twin", "gpt-4o", "plain", "twin"):
         answered = ask(client, name)
         assert answered.choices[0].message.content
-        now = status(server)
+        now = server.status()
         assert (now["totals"]["loads"], now["runner"]["pid"]) == (before["totals"]["loads"], before["runner"]["pid"])
     ask(client, "short")
-    assert status(server)["totals"]["loads"] > before["totals"]["loads"], "other settings are another model"
+    assert server.status()["totals"]["loads"] > before["totals"]["loads"], "other settings are another model"
 
 
 def test_a_given_template_takes_the_place_of_the_models(client: OpenAI, server: LiveServer) -> None:
     sizes = {}
     for label, source in (("plain", "model"), ("chatml", "chatml"), ("echo", "file"), ("silent", "file")):
         sizes[label] = ask(client, label).usage.prompt_tokens
-        assert status(server)["model"]["template_source"] == source
+        assert server.status()["model"]["template_source"] == source
     assert sizes["echo"] < sizes["plain"]
     assert sizes["silent"] > sizes["echo"], "the template was told enable_thinking=False"
 
@@ -134,10 +126,10 @@ def test_a_persona_streams_under_its_own_name(client: OpenAI) -> None:
 
 def test_a_persona_and_its_model_share_one_load(client: OpenAI, server: LiveServer) -> None:
     ask(client, "greedy")
-    pid = status(server)["runner"]["pid"]
+    pid = server.status()["runner"]["pid"]
     ask(client, "hoshi")
-    assert status(server)["runner"]["pid"] == pid
-    assert status(server)["model"]["id"] == "greedy"
+    assert server.status()["runner"]["pid"] == pid
+    assert server.status()["model"]["id"] == "greedy"
 
 
 def test_a_split_model_of_the_folder_answers_like_the_whole_one(client: OpenAI) -> None:
@@ -174,7 +166,7 @@ def test_the_memory_estimate_is_near_what_the_runner_takes(
     client: OpenAI, server: LiveServer, demo_model: Path
 ) -> None:
     ask(client, "plain")
-    resident = status(server)["runner"]["resident_bytes"]
+    resident = server.status()["runner"]["resident_bytes"]
     estimated = gguf.estimate(gguf.read_model(demo_model), 4096, 512).total
     assert resident > 0
     assert 0.5 < resident / estimated < 1.6

@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
-from urllib.request import Request, urlopen
 
 import pytest
 
 from hoshikage.registry import Registry
 from tests.end_to_end.live import LiveServer, home_environ
+from tests.end_to_end.test_kv_store import ask
 from tests.end_to_end.test_sleep import until
 
 pytestmark = [pytest.mark.native, pytest.mark.process]
 
-QUESTION: Final = {"model": "demo", "messages": [{"role": "user", "content": "こんにちは"}], "max_tokens": 4}
+QUESTION: Final[dict[str, Any]] = {
+    "model": "demo",
+    "messages": [{"role": "user", "content": "こんにちは"}],
+    "max_tokens": 4,
+    "temperature": 0,
+}
 
 
-def status(server: LiveServer) -> dict[str, Any]:
-    with urlopen(f"{server.url}/v1/status", timeout=20) as response:
-        found: dict[str, Any] = json.loads(response.read())
-    return found
-
-
-def ask(server: LiveServer) -> str:
-    body = json.dumps({**QUESTION, "temperature": 0}).encode()
-    request = Request(f"{server.url}/v1/chat/completions", body, {"Content-Type": "application/json"})
-    with urlopen(request, timeout=60) as response:
-        return str(json.loads(response.read())["choices"][0]["message"]["content"])
+def say(server: LiveServer) -> str:
+    return str(ask(server, "/v1/chat/completions", **QUESTION)["choices"][0]["message"]["content"])
 
 
 def test_a_copy_is_there_after_a_use_serves_the_next_load_and_goes(
@@ -43,20 +38,20 @@ def test_a_copy_is_there_after_a_use_serves_the_next_load_and_goes(
     )
 
     def phase(*wanted: str) -> Callable[[], bool]:
-        return lambda: status(server)["ramdisk_copy"]["state"] in wanted
+        return lambda: server.status()["ramdisk_copy"]["state"] in wanted
 
     with LiveServer(environ) as server:
-        assert status(server)["ramdisk_copy"]["state"] == "none"
-        first = ask(server)
-        assert status(server)["ramdisk_copy"]["state"] in ("waiting", "copying", "held")
+        assert server.status()["ramdisk_copy"]["state"] == "none"
+        first = say(server)
+        assert server.status()["ramdisk_copy"]["state"] in ("waiting", "copying", "held")
         until(phase("held"), "a copy")
-        held = status(server)
+        held = server.status()
         assert held["ramdisk"] == {"source": None, "bytes": demo_model.stat().st_size}
         assert held["ramdisk_copy"] == {"state": "held", "why": "asked", "progress": None, "read_mib_s": None}
         (copy,) = disk.glob("hoshikage-*/copy-*/weights.gguf")
         assert copy.read_bytes() == demo_model.read_bytes()
-        until(lambda: status(server)["model"]["state"] == "unloaded", "an unload")
-        assert ask(server) == first
+        until(lambda: server.status()["model"]["state"] == "unloaded", "an unload")
+        assert say(server) == first
         assert any("checked in" in line or "で確認" in line for line in server.log), "the second load took the copy"
         until(phase("none"), "the copy's end")
         assert list(disk.glob("hoshikage-*/*")) == []

@@ -42,17 +42,12 @@ def ask(server: LiveServer, path: str, **body: Any) -> Any:
         return json.load(answer)
 
 
-def status(server: LiveServer) -> Any:
-    with urllib.request.urlopen(f"{server.url}/v1/status") as answer:
-        return json.load(answer)
-
-
 def test_chats_and_embeddings_by_turns_cause_one_load_each(plain: LiveServer) -> None:
     for _ in range(3):
         ask(plain, "/v1/chat/completions", model=LABEL, messages=HELLO, max_tokens=2)
         ask(plain, "/v1/embeddings", model="encoder", input="star night")
         ask(plain, "/v1/rerank", model="ranker", query="star", documents=["night", "day"])
-    found = status(plain)
+    found = plain.status()
     assert found["totals"]["loads"] == 3
     assert {one["model"]: one["kind"] for one in found["runners"]} == {
         LABEL: "chat",
@@ -75,7 +70,7 @@ def test_words_wait_for_no_answer_and_change_no_model(plain: LiveServer) -> None
         told = ask(plain, "/v1/messages/count_tokens", model=LABEL, messages=HELLO)
         assert told == {"input_tokens": counted}
         assert "Hoshikage" in ask(plain, "/apply-template", model=LABEL, messages=HELLO)["prompt"]
-        found = status(plain)
+        found = plain.status()
         assert (found["model"]["id"], found["queue"]["running"], found["queue"]["waiting"]) == ("endless", 1, 0)
         assert {one["kind"]: one["model"] for one in found["runners"]} == {"chat": "endless", "vocabulary": LABEL}
         assert answer.readline() is not None
@@ -90,7 +85,7 @@ def test_two_models_for_chats_answer_at_once(tmp_path: Path, library_file: Path,
         assert answer.readline().startswith(b"data:")
         told = ask(server, "/v1/chat/completions", model=LABEL, messages=HELLO, max_tokens=4, ttl=600)
         assert told["choices"][0]["message"]["content"]
-        found = {one["model"]: one for one in status(server)["runners"]}
+        found = {one["model"]: one for one in server.status()["runners"]}
         assert found.keys() == {LABEL, "endless"}
         assert found["endless"]["running"] == 1
         assert 590 < found[LABEL]["unload_in"] <= 600
