@@ -9,8 +9,9 @@ from typing import Final
 
 import pytest
 
+from hoshikage import params
 from hoshikage.answer import remote
-from hoshikage.answer.schema import formats, media, output
+from hoshikage.answer.schema import media, output
 from hoshikage.http import bodies, connections, json_body
 from hoshikage.library import weighed
 from hoshikage.library.archive import Limits
@@ -28,7 +29,7 @@ SECURITY: Final[Mapping[str, tuple[float, ...]]] = {
     "connections |": (connections.BESIDE_QUEUE,),
     "a header": (connections.HEADER_S,),
     "a body": (*OF_A_BODY, *RATE),
-    "pictures and sounds": (media.MAX_MEDIA, OF_ALL_MEDIA, formats.MAX_PIXELS / 10**6, formats.MAX_MINUTES),
+    "pictures and sounds": (media.MAX_MEDIA, OF_ALL_MEDIA, params.MAX_PIXELS / 10**6, params.MAX_SOUND_S / 60),
     "a picture on the network": REMOTE,
     "bodies being read": (bodies.MAX_BYTES_TOGETHER >> 20,),
     "an archive": (UNPACKED.bytes >> 30, UNPACKED.members, weighed.MAX_HEADERS >> 20, UNPACKED.ratio),
@@ -48,8 +49,8 @@ SECURITY: Final[Mapping[str, tuple[float, ...]]] = {
 API: Final[Mapping[str, tuple[float, ...]]] = {
     "body |": OF_A_BODY,
     "pictures and sounds of a request": (media.MAX_MEDIA, OF_ALL_MEDIA),
-    "a picture |": (formats.MAX_PIXELS / 10**6,),
-    "a sound |": (formats.MAX_MINUTES,),
+    "a picture |": (params.MAX_PIXELS / 10**6,),
+    "a sound |": (params.MAX_SOUND_S / 60,),
     "pictures on the network": REMOTE,
     "coming of a body": (*RATE, bodies.CROWDED_S),
     "bodies being read": (bodies.MAX_BYTES_TOGETHER >> 20,),
