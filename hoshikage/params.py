@@ -10,6 +10,9 @@ from hoshikage.frozen import Frozen
 from hoshikage.holds import Grammar as Grammar
 from hoshikage.holds import HeldCalls as HeldCalls
 from hoshikage.holds import ThoughtBudget as ThoughtBudget
+from hoshikage.medium import MAX_PIXELS as MAX_PIXELS
+from hoshikage.medium import MAX_SOUND_S as MAX_SOUND_S
+from hoshikage.medium import Medium as Medium
 
 AUTO_LAYERS = -2
 """As n_gpu_layers: as many as fit."""
@@ -20,10 +23,6 @@ SCHEMA_MARK = "x-hoshikage"
 Overflow = Literal["error", "shift"]
 FORBIDDEN = -100.0
 """The bias that OpenAI's interface bans a token with."""
-MAX_PIXELS = 40_000_000
-"""Of one picture, 120 MB as colours: by its header where it comes in, and by its decoder's word before that decodes."""
-MAX_SOUND_S = 1800
-"""Of one sound, 115 MB for a projector; looked at in both places, too."""
 
 SAMPLER_ORDER = (
     "penalties", "dry", "top_n_sigma", "top_k", "typical_p", "top_p", "min_p", "xtc", "temperature",
@@ -97,17 +96,6 @@ class Message(Frozen, frozen=True):
     """None where an assistant only called tools, which templates tell from an empty text."""
     extra: dict[str, Any] = field(default_factory=dict)
     """What templates may also read of a message, such as `name` or `tool_calls`."""
-
-
-class Medium(Frozen, frozen=True):
-    """A picture or a sound of a conversation, as the file that was sent."""
-
-    kind: Literal["image", "audio"]
-    data: bytes
-    digest: str
-    """SHA-256 of `data` in hexadecimal: equal files make equal prefixes."""
-    mark: str
-    """What stands in its place in a message's content. It is drawn anew for each request, so that no text can be it."""
 
 
 class ChatPrompt(Frozen, frozen=True, array_like=True, tag="chat"):

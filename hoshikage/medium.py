@@ -1,0 +1,23 @@
+"""A picture or a sound as a value, and how large one may be. Any thread."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from hoshikage.frozen import Frozen
+
+MAX_PIXELS = 40_000_000
+"""Of one picture, 120 MB as colours: by its header where it comes in, and by its decoder's word before that decodes."""
+MAX_SOUND_S = 1800
+"""Of one sound, 115 MB for a projector; looked at in both places, too."""
+
+
+class Medium(Frozen, frozen=True):
+    """A picture or a sound of a conversation, as the file that was sent."""
+
+    kind: Literal["image", "audio"]
+    data: bytes
+    digest: str
+    """SHA-256 of `data` in hexadecimal: equal files make equal prefixes."""
+    mark: str
+    """What stands in its place in a message's content. It is drawn anew for each request, so that no text can be it."""
