@@ -94,12 +94,12 @@ class JournalLines(Lines):
 class Tail(logging.Handler):
     """The last lines, in memory. What is told at DEBUG is left out: the newest that matters must not be pushed out."""
 
-    MOST: Final = 500
+    MAX_LINES: Final = 500
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)
         self.setFormatter(Lines())
-        self._lines: deque[tuple[int, str]] = deque(maxlen=self.MOST)
+        self._lines: deque[tuple[int, str]] = deque(maxlen=self.MAX_LINES)
         self._count = 0
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -39,7 +39,7 @@ from tests import small_models
 
 GOAL: Final = 0.95
 PATIENCE_S: Final = 10
-MOST_MEMORY: Final = 8 * 2**30
+MAX_MEMORY: Final = 8 * 2**30
 NEWEST: Final = "v0.5.0"
 FINE, REFUSED_BY_LIBRARY = 0, 3
 DIED_OF: Final = "GGML_ASSERT", "terminate called", "what():", "Assertion"
@@ -145,7 +145,7 @@ def fate(action: Callable[[], None], log: Path) -> str | None:
     if child == 0:
         status = FINE
         signal.alarm(PATIENCE_S)
-        resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+        resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
         os.dup2(2, 1)

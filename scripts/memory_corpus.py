@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 Language = Literal["en", "ja"]
 CONVERSATIONS: Final = 40
-FEWEST, MOST = 30, 400
+MIN_TURNS, MAX_TURNS = 30, 400
 """Turns of the shortest and the longest."""
 FACTS: Final = 6
 EARLY: Final = 0.25
@@ -134,7 +134,7 @@ def talks() -> list[Talk]:
     made = []
     for number in range(CONVERSATIONS):
         language: Language = "ja" if number % 2 else "en"
-        count = FEWEST + (MOST - FEWEST) * (number // 2) // (CONVERSATIONS // 2 - 1)
+        count = MIN_TURNS + (MAX_TURNS - MIN_TURNS) * (number // 2) // (CONVERSATIONS // 2 - 1)
         made.append(_talk(language, count, random.Random(1000 + number)))
     return made
 

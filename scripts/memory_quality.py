@@ -42,7 +42,7 @@ ENTRIES: Final = 10_000
 WIDTH: Final = 384
 OWN: Final = 400
 """Passages of the conversation that hides the others."""
-ASKED: Final = 100
+QUESTIONS_PER_STEP: Final = 100
 
 
 def main(show: screen.Screen) -> int:
@@ -229,7 +229,7 @@ async def _cost(memory: Memory) -> str:
     lines = []
     for name, but, step in (("first", "none", 0), ("another conversation", "none", 7), ("hidden", "c-1", 3)):
         took, cpu = [], _cpu(memory)
-        count = ASKED if step else 1
+        count = QUESTIONS_PER_STEP if step else 1
         for place in range(count):
             began = time.perf_counter()
             vector = rows[OWN + place * step if name != "hidden" else place * step].tobytes()

@@ -44,8 +44,8 @@ MEASURED: Final = real_models.FOLDER / "equality.json"
 """What --equality has measured; a row takes many minutes, so that it goes on where it was stopped."""
 PATIENCE_S: Final = 14_400
 EDGES: Final = "2 1 400 400"
-MOST_OFF: Final = 1e-5
-LEAST_COSINE: Final = 0.999
+MAX_OFF: Final = 1e-5
+MIN_COSINE: Final = 0.999
 
 
 def main(show: screen.Screen) -> int:
@@ -105,9 +105,9 @@ def fault(found: dict[str, Any]) -> str:
     if "fault" in found:
         return "" if "unknown model architecture" in found["fault"] else str(found["fault"])
     if "cosine" in found:
-        return "" if found["cosine"] > LEAST_COSINE else f"cosine {found['cosine']}"
+        return "" if found["cosine"] > MIN_COSINE else f"cosine {found['cosine']}"
     faults = [name for name in ("answers", "usage") if len(set(found[name].split("/"))) != 1]
-    if found["logprobs"] > MOST_OFF:
+    if found["logprobs"] > MAX_OFF:
         faults.append("logprobs")
     if found["edges"] != EDGES:
         faults.append("edges")

@@ -23,7 +23,7 @@ from siege_totals import Totals
 NUMBERS: Final = (0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, 1 << 40, (1 << 63) - 1)
 HEADER_SHARE: Final = 0.9
 HEADER_BYTES: Final = 64 * 1024
-ASKED_S: Final = 60
+REQUEST_S: Final = 60
 LOADED_SHARE: Final = 0.25
 """Of the files that pass the check: a load takes a hundred times as long as one."""
 
@@ -78,7 +78,7 @@ def _ask(url: str, name: str, totals: Totals) -> None:
         f"{url}/v1/chat/completions", json.dumps(body).encode(), {"Content-Type": "application/json"}
     )
     try:
-        with urllib.request.urlopen(request, timeout=ASKED_S) as answer:
+        with urllib.request.urlopen(request, timeout=REQUEST_S) as answer:
             answer.read()
             totals.counts["files_answered"] += 1
     except urllib.error.HTTPError as error:

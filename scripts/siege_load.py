@@ -29,7 +29,7 @@ PROMPTS: Final = (
 MARGIN: Final = 0.5
 """By so much the chosen token must be likelier than the next, in natural logarithms: decoded beside others, numbers
 differ in their last digits, and what was nearly a tie may fall to the other side."""
-LEAST_PROMPTS: Final = 2
+MIN_PROMPTS: Final = 2
 REFUSALS: Final = {"queue_full", "processing_timeout", "unavailable", "shutting_down", "rate_limit_exceeded"}
 CRASHES: Final = {"model_crashed", "model_quarantined", "inference_failed"}
 SIGNALS: Final = (signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGTERM)
@@ -126,7 +126,7 @@ async def learn(target: Target) -> None:
                 certain[is_chat].append(prompt)
         for name, ask in KINDS.items():
             prompts = certain[name not in ("completed", "tokens")]
-            if len(prompts) < LEAST_PROMPTS:
+            if len(prompts) < MIN_PROMPTS:
                 raise Refused("siege_no_prompts", kind=name)
             for prompt in prompts:
                 target.known[name, prompt] = await ask(session, target, prompt)

@@ -86,6 +86,8 @@ def _named(cell: str) -> frozenset[str]:
 
 PRIVATE_WORDS: Final = frozenset({"asked", "found", "given", "least", "most", "told", "tongue"})
 """Names of locals and arguments that say nothing to a stranger: what it is that was found or given does."""
+PRIVATE_HEADS: Final = frozenset({"ASKED", "FEWEST", "FOUND", "GIVEN", "LEAST", "MOST", "TOLD"})
+"""How no constant's name begins: a bound is MIN_ or MAX_."""
 
 
 def test_locals_have_names_that_a_stranger_knows(sources: dict[str, str]) -> None:
@@ -98,6 +100,17 @@ def test_locals_have_names_that_a_stranger_knows(sources: dict[str, str]) -> Non
         if (name := _bound(node)) in PRIVATE_WORDS
     }
     assert private == set()
+
+
+def test_constants_have_names_that_a_stranger_knows(sources: dict[str, str]) -> None:
+    names = {
+        f"{module}: {node.id}"
+        for module, source in sources.items()
+        for node in ast.walk(parsed(source))
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id.isupper()
+        if node.id.partition("_")[0] in PRIVATE_HEADS
+    }
+    assert names == set()
 
 
 def _bound(node: ast.AST) -> str | None:

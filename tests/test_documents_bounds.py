@@ -40,7 +40,7 @@ SECURITY: Final[Mapping[str, tuple[float, ...]]] = {
     "`max_pattern`": (bounds.MAX_PATTERN, bounds.MAX_PATTERN_DEPTH, bounds.MAX_PATTERN_SIZE),
     "`max_merged`": (bounds.MAX_MERGED,),
     "`max_items`": (bounds.MAX_ITEMS,),
-    "characters of a chat template": (template.MOST_SOURCE,),
+    "characters of a chat template": (template.MAX_SOURCE,),
     "characters that one rendering": (sandbox.MAX_WORK,),
     "characters of one text there": (sandbox.MAX_TEXT,),
     "computing time": (template.RENDER_SECONDS, grammar.COMPILE_SECONDS),

@@ -9,7 +9,7 @@ import pytest
 
 from hoshikage import gguf
 from hoshikage.errors import GgufInvalid
-from hoshikage.gguf.plausible import MOST_LAYERS, of_tensors, of_values, of_vocabulary
+from hoshikage.gguf.plausible import MAX_LAYERS, of_tensors, of_values, of_vocabulary
 from hoshikage.messages import LANGUAGES, text
 from tests import small_models
 from tests.gguf_files import ARRAY, F32, I32, STRING, TENSORS, TOKENS, U32, Gguf
@@ -22,7 +22,7 @@ BYTES = (ARRAY, (I32, [6] * len(TOKENS)))
     ("key", "kind", "value"),
     [
         ("llama.block_count", U32, 0),
-        ("llama.block_count", U32, MOST_LAYERS + 1),
+        ("llama.block_count", U32, MAX_LAYERS + 1),
         *(("llama.attention.layer_norm_rms_epsilon", F32, value) for value in (0.0, -1.0, INFINITE, NOT_A_NUMBER)),
         ("llama.attention.layer_norm_epsilon", F32, -1e-6),
         ("llama.attention.group_norm_epsilon", F32, NOT_A_NUMBER),

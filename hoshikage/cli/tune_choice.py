@@ -20,7 +20,7 @@ ANSWER: Final = 256
 GAIN: Final = 1.05
 TOO_NOISY: Final = 1.3
 """Where measurements of one setting differ so many times, others compute, and a difference says nothing."""
-FEWEST_ROUNDS: Final = 2
+MIN_ROUNDS: Final = 2
 """What was measured only once may be anything."""
 KV: Final = "kv"
 THREADS: Final = "threads"
@@ -39,7 +39,7 @@ class TuneFigures:
     n_threads: int = 0
     answer: tuple[int, ...] = ()
     """The likeliest tokens behind a text that is the same for all."""
-    rounds: int = FEWEST_ROUNDS
+    rounds: int = MIN_ROUNDS
     noise: float = 1.0
     """How many times the next best round the best one is; of what was measured repeatedly, how many times the worst
     measurement the best one is, where that is more."""
@@ -141,7 +141,7 @@ def choose(base: TuneFigures, trials: Sequence[Trial], n_parallel: int, *, kv: b
     answers."""
     by_axis: dict[str, Mapping[str, Any]] = {}
     reasons: list[Reason] = []
-    if base.rounds < FEWEST_ROUNDS:
+    if base.rounds < MIN_ROUNDS:
         return TuneChoice({}, (Reason("tune.why_few"),))
     if base.noise >= TOO_NOISY:
         return TuneChoice({}, (Reason("tune.why_noisy", {"percent": round((base.noise - 1) * 100)}),))
@@ -193,9 +193,7 @@ def _covers(axis: str, changed: Mapping[str, Any], values: Mapping[str, Any]) ->
 def _measured(trials: Sequence[Trial]) -> list[tuple[Trial, TuneFigures]]:
     """Those that were measured often enough."""
     return [
-        (trial, trial.figures)
-        for trial in trials
-        if trial.figures is not None and trial.figures.rounds >= FEWEST_ROUNDS
+        (trial, trial.figures) for trial in trials if trial.figures is not None and trial.figures.rounds >= MIN_ROUNDS
     ]
 
 

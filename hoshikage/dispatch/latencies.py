@@ -23,7 +23,7 @@ BOUNDS: Final[dict[str, tuple[float, ...]]] = {
 }
 """Upper bounds; what is over the last one counts in the whole alone. For tokens there are finer ones than OpenTelemetry
 advises, whose first is 10 ms."""
-MOST_MODELS: Final = 64
+MAX_MODELS: Final = 64
 """Names come from the registry, which may be long: what is over this many counts as `other`."""
 OTHER: Final = "other"
 
@@ -71,7 +71,7 @@ class Latencies(Mutable):
 
     def _add(self, name: str, model: str, value: float) -> None:
         models = self.histograms[name]
-        if model not in models and len(models) >= MOST_MODELS:
+        if model not in models and len(models) >= MAX_MODELS:
             model = OTHER
         if model not in models:
             models[model] = Histogram([0] * len(BOUNDS[name]))

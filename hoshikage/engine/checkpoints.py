@@ -25,7 +25,7 @@ TAIL: Final = 16
 """Tokens with which a prompt ends that open the answer, at most."""
 MANY: Final = 8
 """Checkpoints of which fewer fit are made for ends of turns alone, so that those are not driven out."""
-MOST: Final = 1024
+MAX_CHECKPOINTS: Final = 1024
 """All are looked at for each prompt."""
 MIB: Final = 2**20
 MASK: Final = 2**64 - 1
@@ -97,7 +97,7 @@ class Checkpoints:
             self._all.append(checkpoint)
             self.n_bytes += state.nbytes
             self._use(checkpoint)
-            while self.n_bytes > self._max_bytes or len(self._all) > MOST:
+            while self.n_bytes > self._max_bytes or len(self._all) > MAX_CHECKPOINTS:
                 self._drop(min(self._all, key=lambda one: one.used))
 
     # Found

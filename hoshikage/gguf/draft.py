@@ -12,7 +12,7 @@ from hoshikage.gguf.parts import read_chat_model
 
 PADDING: Final = 128
 """So many unused tokens more or less do not make another vocabulary."""
-TOLD: Final = ("tokenizer.ggml.model", "tokenizer.ggml.bos_token_id", "tokenizer.ggml.eos_token_id")
+TOKENIZER_KEYS: Final = ("tokenizer.ggml.model", "tokenizer.ggml.bos_token_id", "tokenizer.ggml.eos_token_id")
 
 
 def require_draft(draft: Path, header: GgufHeader) -> GgufHeader:
@@ -20,7 +20,7 @@ def require_draft(draft: Path, header: GgufHeader) -> GgufHeader:
     result = read_chat_model(draft)
     differences = [
         f"{key}: {header.values.get(key, '-')} ≠ {result.values.get(key, '-')}"
-        for key in TOLD
+        for key in TOKENIZER_KEYS
         if header.values.get(key) != result.values.get(key)
     ]
     if abs(result.n_vocab - header.n_vocab) > PADDING:

@@ -14,7 +14,7 @@ from hoshikage.frozen import Frozen
 
 Scalar = int | float | bool | str
 
-MOST_LAYERS: Final = 512
+MAX_LAYERS: Final = 512
 EPSILONS: Final = ("layer_norm_rms_epsilon", "layer_norm_epsilon", "group_norm_epsilon")
 ADDED: Final = frozenset({"F32"})
 """Types of what is added or multiplied element by element: no release computes with others there on a CPU."""
@@ -41,8 +41,8 @@ class Fault(Frozen, frozen=True):
 def of_values(values: Mapping[str, Scalar], architecture: str) -> Iterator[Fault]:
     """Faults of the model's own numbers."""
     layers = values.get(f"{architecture}.block_count")
-    if isinstance(layers, (int, float)) and not 1 <= layers <= MOST_LAYERS:
-        yield Fault(f"{architecture}.block_count", str(layers), f"1 ≤ n ≤ {MOST_LAYERS}")
+    if isinstance(layers, (int, float)) and not 1 <= layers <= MAX_LAYERS:
+        yield Fault(f"{architecture}.block_count", str(layers), f"1 ≤ n ≤ {MAX_LAYERS}")
     for name in EPSILONS:
         key = f"{architecture}.attention.{name}"
         epsilon = values.get(key)

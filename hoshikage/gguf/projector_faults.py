@@ -41,7 +41,7 @@ SIZES: Final[Mapping[str, int]] = {
     "vision.projector.scale_factor": 64, "vision.spatial_merge_size": 64, "audio.projector.stack_factor": 1_024,
 }  # fmt: skip
 """Whole numbers above 0 and the most that they are; those that a file has are looked at."""
-MOST_WIDTH: Final = 1_048_576
+MAX_WIDTH: Final = 1_048_576
 HALVES: Final = re.compile(r"a\.conv1d\.\d+\.weight")
 """What no release convolves with but in F16."""
 
@@ -77,8 +77,8 @@ def _of_encoder(values: Mapping[str, Scalar], prefix: str) -> Iterator[Fault]:
     if isinstance(epsilon, (int, float)) and not (math.isfinite(epsilon) and epsilon > 0):
         yield Fault(f"{prefix}.attention.layer_norm_epsilon", str(epsilon), "0 < x < ∞")
     inner = values.get(f"{prefix}.feed_forward_length", 0)  # old files say 0
-    if not (isinstance(inner, int) and 0 <= inner <= MOST_WIDTH):
-        yield Fault(f"{prefix}.feed_forward_length", str(inner), f"0 ≤ n ≤ {MOST_WIDTH}")
+    if not (isinstance(inner, int) and 0 <= inner <= MAX_WIDTH):
+        yield Fault(f"{prefix}.feed_forward_length", str(inner), f"0 ≤ n ≤ {MAX_WIDTH}")
     width, heads = (values.get(f"{prefix}.{name}") for name in ("embedding_length", "attention.head_count"))
     if isinstance(width, int) and isinstance(heads, int) and heads > 0 and width % heads:
         yield Fault(f"{prefix}.attention.head_count", str(heads), f"{width} = k · n")

@@ -42,7 +42,7 @@ BESIDE_QUEUE: Final = 512
 """Connections beside those whose requests wait in the queue."""
 RESERVED_FILES: Final = 64
 """File descriptors for everything but connections."""
-LEAST: Final = 16
+MIN_CONNECTIONS: Final = 16
 KEPT: Final = 8
 """One in so many connections is kept for this machine and for callers with a token."""
 MAX_SURPLUS: Final = 32
@@ -56,7 +56,7 @@ MAX_FILES: Final = (65_536, 10_240)
 """What to ask for where the hard limit is higher or none; macOS takes no more than the second."""
 OUT_OF_FILES: Final = "socket.accept() out of system resource"
 """How asyncio's message begins; it repeats it for every try to accept."""
-TOLD_EVERY_S: Final = 60.0
+LOG_EVERY_S: Final = 60.0
 BROKEN_BODY: Final = (web.RequestPayloadError, HttpProcessingError, RequestTimedOut, ConnectionError)
 """What reading on of a body that its client got wrong raises."""
 log: Final = logging.getLogger("hoshikage.http")
@@ -346,7 +346,7 @@ class Site(web.BaseSite):
 def limit(settings: Settings, files: int | None) -> int:
     """How many connections may be open where so many `files` may be (None: any number)."""
     wanted = BESIDE_QUEUE + settings.queue_size
-    return wanted if files is None else max(LEAST, min(wanted, files - RESERVED_FILES))
+    return wanted if files is None else max(MIN_CONNECTIONS, min(wanted, files - RESERVED_FILES))
 
 
 def files() -> int | None:
@@ -385,6 +385,6 @@ class Shortage:
     def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         if not str(context.get("message", "")).startswith(OUT_OF_FILES):
             loop.default_exception_handler(context)
-        elif loop.time() - self._told >= TOLD_EVERY_S:
+        elif loop.time() - self._told >= LOG_EVERY_S:
             self._told = loop.time()
             log.warning("no connection can be accepted just now: %s", context.get("exception"))

@@ -20,7 +20,7 @@ from aiohttp.web_request import BaseRequest
 from hoshikage.errors import HoshikageError
 from hoshikage.frozen import Frozen
 
-TOLD_EVERY_S: Final = 1.0
+LOG_EVERY_S: Final = 1.0
 MAX_KEPT: Final = 64
 NO_ID: Final = b"req_" + b"-" * 24
 """Stands in prepared bytes for the id of a request, and is as long as one."""
@@ -94,7 +94,7 @@ class Refusals:
     def _tell(self, code: str) -> None:
         """One line a second for all of them, where others have one each."""
         if not self._untold:
-            asyncio.get_running_loop().call_later(TOLD_EVERY_S, self._told)
+            asyncio.get_running_loop().call_later(LOG_EVERY_S, self._told)
         self._untold[code] += 1
 
     def _told(self) -> None:

@@ -16,8 +16,8 @@ from hoshikage.keeper.frames import Choose, Sentence
 Matrix = NDArray[np.float32]
 SEED: Final = 0
 SHARE: Final = 10
-MOST_OF_ONE: Final = 5
-"""Of a cluster of n sentences, ceil(n / SHARE) are taken, and no more than MOST_OF_ONE."""
+MAX_OF_ONE: Final = 5
+"""Of a cluster of n sentences, ceil(n / SHARE) are taken, and no more than MAX_OF_ONE."""
 WORD: Final = re.compile(
     "[A-Za-z\u00c0-\u024f][A-Za-z\u00c0-\u024f'’-]*|[0-9][0-9.,:/-]*|[\u30a1-\u30fa\u30fc]+|[\u4e00-\u9fff\u3005]+"
 )
@@ -59,7 +59,7 @@ def _clusters(vectors: Matrix, k: int) -> list[int]:
     for cluster in range(k):
         members = np.flatnonzero(fitted.labels_ == cluster)
         away = np.linalg.norm(vectors[members] - fitted.cluster_centers_[cluster], axis=1)
-        maximum = min(math.ceil(len(members) / SHARE), MOST_OF_ONE)
+        maximum = min(math.ceil(len(members) / SHARE), MAX_OF_ONE)
         for rank, index in enumerate(np.argsort(away, kind="stable")[:maximum]):
             ranked.append((rank, float(away[index]), int(members[index])))
     return [place for _, _, place in sorted(ranked)]

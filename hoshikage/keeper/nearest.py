@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Vector = NDArray[np.float32]
-LEAST_ROOM: Final = 256
+MIN_ROOM: Final = 256
 
 
 class VectorIndex:
@@ -20,9 +20,9 @@ class VectorIndex:
         self._ids: list[str] = []
         self._places: dict[str, int] = {}
         self._conversations: dict[str, int] = {}
-        self._of = np.zeros(LEAST_ROOM, np.int32)
-        self._times = np.zeros(LEAST_ROOM)
-        self._rows = np.zeros((LEAST_ROOM, 0), np.float32)
+        self._of = np.zeros(MIN_ROOM, np.int32)
+        self._times = np.zeros(MIN_ROOM)
+        self._rows = np.zeros((MIN_ROOM, 0), np.float32)
 
     def __len__(self) -> int:
         return len(self._ids)

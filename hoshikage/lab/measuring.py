@@ -34,7 +34,7 @@ SHARED: Final = 4
 """Tokens that each of several texts begins with."""
 ANSWER: Final = 24
 """Tokens of one text's answer in a round, after the first."""
-FEWEST: Final = 4
+MIN_ANSWER: Final = 4
 """Of them, where they take too long."""
 TOGETHER: Final = 8
 """Decodes of several texts in a round."""
@@ -146,7 +146,7 @@ def _one(context: Context, prompt: Sequence[int], result: Figures, watch: _Watch
     result.prompt.append(len(prompt) / (watch.now() - begun))
     answer, batch = [token], context.batch
     begun = watch.now()
-    while len(answer) <= ANSWER and not (watch.is_over and len(answer) > FEWEST):
+    while len(answer) <= ANSWER and not (watch.is_over and len(answer) > MIN_ANSWER):
         batch.clear()
         index = batch.add(answer[-1], len(prompt) + len(answer) - 1, 0, True)
         context.decode()

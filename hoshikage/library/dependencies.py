@@ -108,13 +108,13 @@ def survey(file: Path, environ: Mapping[str, str], platform: str = sys.platform)
 
 def _needs(path: Path, image: BinaryImage, images: Mapping[Path, BinaryImage], system: System) -> Iterator[Lack]:
     for name in image.needed:
-        path_of = _resolve(name, path, image, images, system)
-        if path_of is None:
+        resolved = _resolve(name, path, image, images, system)
+        if resolved is None:
             if _is_looked_for(name, system.platform):
                 yield _missing(name, path, images, system)
             continue
         wanted = image.versions_needed.get(name, ())
-        have = _versions(path_of) if wanted else ()
+        have = _versions(resolved) if wanted else ()
         lacking = [version for version in wanted if have and version not in have]
         if lacking:
             kin = [version for version in have if version.split("_")[0] == lacking[-1].split("_")[0]]

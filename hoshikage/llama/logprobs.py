@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from hoshikage._ffi.memory import Logits
 from hoshikage.llama.context import Context
 
-LEAST: Final = -9999.0
+MIN_LOGPROB: Final = -9999.0
 """What OpenAI's interface says of a token that is all but impossible; JSON has no infinity."""
 
 BLOCK: Final = 128
@@ -22,7 +22,7 @@ Scored = tuple[float, list[tuple[int, float]]]
 def drawn(ids: NDArray[np.int32], logits: Logits, token: int, top: int) -> Scored:
     """The logarithm of a token's chance among those that are left, and the likeliest of them with theirs, in order."""
     shifted = logits.astype(np.float64) - float(logits.max())
-    scores = np.maximum(shifted - np.log(np.exp(shifted).sum()), LEAST)
+    scores = np.maximum(shifted - np.log(np.exp(shifted).sum()), MIN_LOGPROB)
     order = np.argsort(-scores, kind="stable")[:top]
     return float(scores[ids == token][0]), [(int(ids[at]), float(scores[at])) for at in order]
 
@@ -47,8 +47,8 @@ class Scorer:
         np.exp(self._buffer, out=self._buffer)
         total = float(greatest) + float(np.log(self._buffer.sum(dtype=np.float64)))
         top = likeliest(logits, self.top)
-        return max(float(logits[token]) - total, LEAST), [
-            (int(each), max(float(logits[each]) - total, LEAST)) for each in top
+        return max(float(logits[token]) - total, MIN_LOGPROB), [
+            (int(each), max(float(logits[each]) - total, MIN_LOGPROB)) for each in top
         ]
 
 

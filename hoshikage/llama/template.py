@@ -26,7 +26,7 @@ Result = TypeVar("Result")
 
 RENDER_SECONDS: Final = 2.0
 """For one conversation with all its repairs."""
-MOST_SOURCE: Final = 2_000_000
+MAX_SOURCE: Final = 2_000_000
 """Characters of a template; real ones have some ten thousand."""
 TAIL_CHARACTERS: Final = 256
 
@@ -93,8 +93,8 @@ class ChatTemplate:
         self._environment = Environment()
         self.broken: str | None = None
         """Why the source does not compile, in Jinja's words; None where it does."""
-        if source is not None and len(source) > MOST_SOURCE:
-            self.broken = f"longer than {MOST_SOURCE} characters"
+        if source is not None and len(source) > MAX_SOURCE:
+            self.broken = f"longer than {MAX_SOURCE} characters"
             return
         try:
             self._template = self._timed(lambda: self._environment.from_string(CHATML if source is None else source))

@@ -27,7 +27,7 @@ THOUGHT_MARKS: Final = (
 BEGIN_OF_THOUGHTS: Final = re.compile(
     r"<(?:seed:|mm:)?think(?:ing)?>|\[THINK\]|<\|START_THINKING\|>|<\|inner_prefix\|>|<\|channel>"
 )
-MOST_CLOSINGS: Final = 8
+MAX_CLOSINGS: Final = 8
 """So many ends of thoughts in one text are looked at."""
 EXTRA: Final = "note"
 """An argument of a call that has no text to mark."""
@@ -79,7 +79,7 @@ class Words:
         words = text[thoughts:]
         if not words.strip():
             return text
-        words = END_OF_THOUGHTS.sub(lambda closes: self._mark(place) + closes[0], words, count=MOST_CLOSINGS)
+        words = END_OF_THOUGHTS.sub(lambda closes: self._mark(place) + closes[0], words, count=MAX_CLOSINGS)
         end = len(words.rstrip())
         last = max((met.end() for met in re.finditer(r"\s", words[:end])), default=0)
         words = words[:last] + self._mark(place) + words[last:]

@@ -25,7 +25,7 @@ RECALL_S: Final = 0.2
 LISTING_S: Final = 300.0
 SETTLE_S: Final = 5.0
 DAY_S: Final = 86_400.0
-MOST: Final = 24
+MAX_RECALLED: Final = 24
 PASSAGE: Final = 700
 """Characters of a passage; a long text is kept in several."""
 MAX_PASSAGE: Final = 4000
@@ -63,7 +63,7 @@ class Recollections:
 
         def ask(number: int) -> frames.Recall:
             within = self._settings.memory_distance
-            return frames.Recall(number, scope, model, vector, conversation, within, since, MOST)
+            return frames.Recall(number, scope, model, vector, conversation, within, since, MAX_RECALLED)
 
         await self.opened()
         result = await self._keeper.ask(ask, frames.Entries, RECALL_S)

@@ -14,8 +14,8 @@ ENDS_AFTER_S: Final = 2.0
 """So long after a deadline that has not stopped its block the process ends, where it may."""
 
 
-LEAST_MORE_S: Final = 0.002
-MOST_TIMES: Final = 5.0
+MIN_MORE_S: Final = 0.002
+MAX_TIMES: Final = 5.0
 """A block that other programs keep from computing has so many times its seconds."""
 
 
@@ -27,7 +27,7 @@ class Deadline:
     """`with Deadline(2.0):` raises Interrupted inside its block, between two bytecodes, when the time is up.
 
     The seconds are those that the thread computes, where the system tells them: on a busy machine the clock goes on
-    longer, at most MOST_TIMES as long.
+    longer, at most MAX_TIMES as long.
 
     One long call into C is not interrupted before it returns; the process ends for it where it `may_end`. After the
     block no interrupt is left pending; one that falls exactly on the block's end comes out of it, so the `except
@@ -67,7 +67,7 @@ class Deadline:
         if not hasattr(time, "pthread_getcpuclockid"):
             return 0.0
         computed = time.clock_gettime(time.pthread_getcpuclockid(self._thread)) - self._computed
-        left = self._began + MOST_TIMES * self._seconds - time.monotonic()
+        left = self._began + MAX_TIMES * self._seconds - time.monotonic()
         return max(0.0, min(self._seconds - computed, left))
 
     def fire(self) -> None:
@@ -123,7 +123,7 @@ class _Alarm:
                 now = time.monotonic()
                 for deadline in [one for one in self._set if one.due <= now]:
                     more = deadline.more_s()
-                    if more > LEAST_MORE_S:
+                    if more > MIN_MORE_S:
                         deadline.due = now + more
                         continue
                     self._set.discard(deadline)

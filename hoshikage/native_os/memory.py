@@ -11,7 +11,7 @@ from typing import Final
 
 from hoshikage.native_os.interrupt import may_end
 
-MOST_BYTES: Final = 2**30
+MAX_BYTES: Final = 2**30
 STATM: Final = Path("/proc/self/statm")
 DATA: Final = 5
 """Which number of /proc/self/statm is the pages of data and stacks."""
@@ -19,7 +19,7 @@ M_PERTURB: Final = -6  # malloc.h of glibc
 
 
 @contextlib.contextmanager
-def bounded(maximum: int = MOST_BYTES) -> Iterator[None]:
+def bounded(maximum: int = MAX_BYTES) -> Iterator[None]:
     """So many bytes more than now; what asks for more is refused by the system (MemoryError). Linux alone.
 
     Nothing is bounded where the process may not be lost: the limit is that of the whole of it.

@@ -26,7 +26,7 @@ SPACES: Final[Ranges] = [
 ]  # fmt: skip
 SHORT: Final = {"d": DIGITS, "w": WORDS, "s": SPACES}
 LETTERS: Final = {"n": 0x0A, "r": 0x0D, "t": 0x09, "f": 0x0C, "v": 0x0B, "a": 0x07, "0": 0x00}
-MOST: Final = "9" * 9
+MAX_COUNT: Final = "9" * 9
 """Beyond every bound on repetitions."""
 HEX: Final = {"x": 2, "u": 4, "U": 8}
 
@@ -74,7 +74,7 @@ def repeated(minimum: str, comma: str, maximum: str) -> str:
 
 def _count(digits: str) -> str:
     digits = digits.lstrip("0") or "0"
-    return digits if len(digits) <= len(MOST) else MOST
+    return digits if len(digits) <= len(MAX_COUNT) else MAX_COUNT
 
 
 def to_gbnf(pattern: str, flags: str = "") -> str:

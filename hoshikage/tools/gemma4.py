@@ -24,7 +24,7 @@ NAME_ENDS: Final = Markers("{", spaced=False)
 WORD: Final = re.compile(r"[\w.+\-$]")
 MAX_DEPTH: Final = 64
 MAX_VALUE: Final = 1_000_000
-MOST_OF_A_WORD: Final = 256
+MAX_WORD: Final = 256
 
 
 def parse(cursor: TextCursor, calls: Calls) -> Steps[None]:
@@ -109,7 +109,7 @@ def _word(cursor: TextCursor) -> Steps[str]:
     word = ""
     while WORD.match((yield from cursor.peek())):
         word += cursor.take(1)
-        if len(word) > MOST_OF_A_WORD:
+        if len(word) > MAX_WORD:
             raise NotACall
     if not word:
         raise NotACall

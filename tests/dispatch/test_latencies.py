@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hoshikage.dispatch.latencies import BOUNDS, DURATION, FIRST_TOKEN, MOST_MODELS, OTHER, PER_TOKEN, Latencies
+from hoshikage.dispatch.latencies import BOUNDS, DURATION, FIRST_TOKEN, MAX_MODELS, OTHER, PER_TOKEN, Latencies
 
 
 def test_each_value_counts_in_the_first_bucket_that_holds_it() -> None:
@@ -31,8 +31,8 @@ def test_an_answer_of_one_token_has_no_time_between_tokens_and_one_of_none_no_fi
 
 def test_there_are_never_many_models() -> None:
     latencies = Latencies()
-    for number in range(MOST_MODELS + 3):
+    for number in range(MAX_MODELS + 3):
         latencies.add(f"m{number}", first_s=1.0, decode_s=1.0, total_s=1.0, tokens=3)
     found = latencies.histograms[DURATION]
-    assert len(found) == MOST_MODELS + 1
+    assert len(found) == MAX_MODELS + 1
     assert found[OTHER].total == 3

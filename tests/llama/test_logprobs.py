@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hoshikage.llama.context import Context
-from hoshikage.llama.logprobs import LEAST, Scorer, drawn, likeliest
+from hoshikage.llama.logprobs import MIN_LOGPROB, Scorer, drawn, likeliest
 from hoshikage.llama.model import Model
 from tests.llama.test_sampling import GREEDY, generated
 
@@ -29,7 +29,7 @@ def test_an_impossible_token_has_a_number_that_json_can_hold(model: Model, conte
     generated(model, context, GREEDY, 1)
     row = context.logits(0)
     row[7] = -np.inf
-    assert Scorer(context, 0).score(row, 7)[0] == LEAST
+    assert Scorer(context, 0).score(row, 7)[0] == MIN_LOGPROB
 
 
 def test_chances_are_the_softmax_of_what_is_left() -> None:
@@ -38,7 +38,7 @@ def test_chances_are_the_softmax_of_what_is_left() -> None:
     assert logprob == pytest.approx(-np.log1p(np.e))
     assert [token for token, _ in top] == [4, 9, 7]
     assert np.exp([value for _, value in top]) == pytest.approx([0.731059, 0.268941, 0.0], abs=1e-5)
-    assert top[2][1] == LEAST
+    assert top[2][1] == MIN_LOGPROB
 
 
 @pytest.mark.parametrize("size", [1, 127, 128, 129, 5000])

@@ -122,6 +122,6 @@ def test_all_that_a_rendering_makes_counts_as_text(made: str, monkeypatch: pytes
 
 
 def test_a_source_beyond_the_bound_is_not_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hoshikage.llama.template.MOST_SOURCE", 10)
+    monkeypatch.setattr("hoshikage.llama.template.MAX_SOURCE", 10)
     assert ChatTemplate("12345678901", "", "", ()).broken == "longer than 10 characters"
     assert ChatTemplate("1234567890", "", "", ()).broken is None

@@ -217,11 +217,11 @@ async def test_a_place_in_the_log_is_a_whole_number(house: House, settings: Sett
 
 def test_the_log_keeps_the_last_lines_alone() -> None:
     tail = logs.Tail()
-    for number in range(tail.MOST + 5):
+    for number in range(tail.MAX_LINES + 5):
         record = logging.LogRecord("t", logging.INFO, "", 0, f"line {number}", (), None)
         record.request_id = "-"  # as `running` sets it
         tail.handle(record)
     last, lines = tail.after(0)
-    assert (last, len(lines)) == (tail.MOST + 5, tail.MOST)
-    assert lines[-1].endswith(f"line {tail.MOST + 4}")
+    assert (last, len(lines)) == (tail.MAX_LINES + 5, tail.MAX_LINES)
+    assert lines[-1].endswith(f"line {tail.MAX_LINES + 4}")
     assert tail.after(last - 1)[1] == lines[-1:]

@@ -357,4 +357,4 @@ def test_the_limit_leaves_files_for_the_rest(home: Path) -> None:
     assert connections.limit(settings, None) == 576
     assert connections.limit(settings, 1024) == 576
     assert connections.limit(settings, 256) == 192
-    assert connections.limit(settings, 20) == connections.LEAST
+    assert connections.limit(settings, 20) == connections.MIN_CONNECTIONS

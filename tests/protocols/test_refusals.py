@@ -117,7 +117,7 @@ async def test_refusals_are_logged_together(
     full: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    monkeypatch.setattr(refusal, "TOLD_EVERY_S", 0.5)
+    monkeypatch.setattr(refusal, "LOG_EVERY_S", 0.5)
     told = asyncio.Event()
     tell = Refusals._told
 

@@ -30,7 +30,7 @@ LETTERS: Final = {
 CHOICES: Final = {"mirostat": ("0", "1", "2")}
 TOKEN_ID: Final = re.compile(r"\d{1,10}")
 MAX_TOKENS: Final = 16_777_216
-LEAST_PENALTY: Final = 0.01
+MIN_PENALTY: Final = 0.01
 """Smaller ones leave the range of a float where a logit is divided by them; 0 is off."""
 
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -92,8 +92,8 @@ def sampling_params(body: SamplingFields, spec: ModelSpec, settings: Settings) -
         values["top_k"] = max(0, body.top_k)
     if body.repeat_penalty == 0:
         values["repeat_penalty"] = 1.0  # off
-    elif body.repeat_penalty is not None and body.repeat_penalty < LEAST_PENALTY:
-        relation = f"= 0 | ≥ {LEAST_PENALTY:g}"
+    elif body.repeat_penalty is not None and body.repeat_penalty < MIN_PENALTY:
+        relation = f"= 0 | ≥ {MIN_PENALTY:g}"
         raise InvalidRequest("http.out_of_bounds", param="repeat_penalty", place="repeat_penalty", relation=relation)
     if body.samplers is not None:
         values["samplers"] = _order(body.samplers)

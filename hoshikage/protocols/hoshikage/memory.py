@@ -37,7 +37,7 @@ async def search(request: web.Request) -> web.Response:
     scope = _scope(request, body.scope)
     if not scope:
         raise InvalidRequest("http.field_missing", param="scope", place="scope")
-    result = await _kept(request).search(scope, body.query, body.limit or schema.FOUND)
+    result = await _kept(request).search(scope, body.query, body.limit or schema.DEFAULT_LIMIT)
     data = [{**shown(one), "distance": round(one.distance, 4)} for one in result]
     return json_response({"object": "list", "data": data, "total": len(data)})
 

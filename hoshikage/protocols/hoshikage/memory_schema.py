@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 from hoshikage.answer.schema.request_body import RequestBody
 from hoshikage.answer.schema.validation import convert
 
-FOUND: Final = 10
+DEFAULT_LIMIT: Final = 10
 
 
 class MemorySearch(Struct, frozen=True, kw_only=True):
