@@ -1,10 +1,16 @@
 """Hoshikage (星影): a quiet local LLM server over the user's own libllama.
 
 `Engine` and `AsyncEngine` run a model in a program of one's own. They are imported when they are first asked for, as
-the server needs neither. No thread of its own.
+the server needs neither. The version is what git's tags said when the package was built or installed, which wrote `_version.py`. No
+thread of its own.
 """
 
 from __future__ import annotations
+
+try:
+    from hoshikage._version import __version__
+except ImportError:  # a checkout that nobody built or installed
+    __version__ = "0.dev0"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # as typing has it, whose import every start would wait for
@@ -13,7 +19,6 @@ if TYPE_CHECKING:  # as typing has it, whose import every start would wait for
     from hoshikage.embedding import AsyncEngine, Engine
 
 __all__ = ["AsyncEngine", "Engine", "__version__"]
-__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
