@@ -193,16 +193,40 @@ Ctrl-C stops the server. From now on, {command} alone starts it.""",
         "このマシンの 3 ノードの Ray クラスターで（ray[serve] を入れる。500 MB ほど）",
         "on a Ray cluster of three nodes on this machine (installs ray[serve], some 500 MB)",
     ),
+    "release_about": (
+        "最後のコミットから wheel を作り、空のホームに pip と uv で入れて動かす",
+        "build the wheels of the last commit, install them by pip and uv in an empty home, and run them",
+    ),
+    "release_library_help": (
+        "libllama のファイル。指定すると、入れたサーバーが回答を 1 つ返すまで確かめる",
+        "a libllama; with it, what was installed also serves an answer",
+    ),
+    "release_pythons_help": (
+        "試す Python（指定しなければ、PATH にある 3.10〜3.14）",
+        "interpreters to try; without any, those of 3.10 to 3.14 on PATH",
+    ),
+    "release_no_python": (
+        "試す Python が PATH にありません（{names}）。",
+        "There is no Python on PATH to try ({names}).",
+    ),
+    "release_uncommitted": (
+        "コミットしていない変更は、wheel に入りません。",
+        "Changes that are not committed are not in the wheels.",
+    ),
+    "release_build": ("wheel を作る", "Building the wheels"),
+    "release_try": ("{python} で入れて動かす", "Installing and running it with {python}"),
     "release_tag": (
         "タグ {tag} は、パッケージのバージョン {version} と違います。",
         "The tag {tag} is not the package's version {version}.",
     ),
-    "release_changelog": ("CHANGELOG.md に {version} の節がありません。", "CHANGELOG.md has no section {version}."),
-    "release_pip": (
-        "{python}: pip で入れて動きました（{version}）",
-        "{python}: installed by pip, and runs ({version})",
+    "release_changelog": (
+        "CHANGELOG.md に、日付のある {version} の節がありません。",
+        "CHANGELOG.md has no section {version} with a date.",
     ),
-    "release_uv": ("uv tool で入れて動きました（{version}）", "installed by uv tool, and runs ({version})"),
+    "release_differs": (
+        "入れたものが {version} として動きません。答えたバージョンは {said}、回答は「{answer}」でした。",
+        "What was installed does not run as {version}: it said {said}, and answered “{answer}”.",
+    ),
     "test_matrix_help": (
         "すべてのリリースの libllama も確かめる（--full を含む）",
         "examine every release of libllama too (implies --full)",
