@@ -1,6 +1,6 @@
 """Builds the wheels and installs them as people do: pip in a fresh environment, `uv tool install`, in an empty home.
 
-`python3 scripts/release.py [--library libllama.so] [PYTHON …]`: each PYTHON is an interpreter to try; without any, those
+`python3 scripts/release.py [--library FILE] [PYTHON …]`: each PYTHON is an interpreter to try; without any, those
 of 3.10 to 3.14 that are on PATH. With a library each of them also serves an answer. What is built is the last commit,
 in a clone of it; its version is what git's tags say, and where the commit has a tag, the changelog must have the
 version with its date. Main thread, and one that reads a server's log; standard library only.
