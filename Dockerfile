@@ -12,10 +12,13 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && python3 -m venv /opt/hoshikage
 WORKDIR /src
+# 例: --build-arg VERSION=0.1.0 / for example. Git, which knows it, is not in here.
+ARG VERSION=0.dev0
 COPY pyproject.toml setup.cfg LICENSE README*.md ./
 COPY hoshikage ./hoshikage
 COPY demo ./demo
-RUN /opt/hoshikage/bin/pip install --no-cache-dir ".[media]" ./demo
+RUN SETUPTOOLS_SCM_PRETEND_VERSION_FOR_HOSHIKAGE="${VERSION}" \
+    /opt/hoshikage/bin/pip install --no-cache-dir ".[media]" ./demo
 
 # hadolint ignore=DL3006
 FROM ${BASE}

@@ -48,7 +48,7 @@ def compose(name: str) -> Any:
 def test_two_stages_of_one_base_and_a_user_that_is_not_root() -> None:
     bases = [rest.split()[0] for word, rest in instructions() if word == "FROM"]
     assert bases == ["${BASE}", "${BASE}"]
-    assert dict(instructions())["ARG"] == "BASE=ubuntu:24.04"
+    assert [rest for word, rest in instructions() if word == "ARG"] == ["BASE=ubuntu:24.04", "VERSION=0.dev0"]
     users = [rest for word, rest in last_stage() if word == "USER"]
     assert users == ["10001"]
     order = [word for word, _ in last_stage()]
