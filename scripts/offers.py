@@ -14,7 +14,7 @@ from typing import Final
 import libraries
 import matrix
 import screen
-from hoshikage._ffi import layouts
+from hoshikage._ffi import layouts, mtmd
 from hoshikage.library import names, rpc
 from hoshikage.messages import LANGUAGES, Language
 
@@ -39,6 +39,8 @@ OFFERS: Final = (
     ("バックエンドでの選択", "sampling by the backend", "llama_set_sampler"),
 )
 """Each column's heads, as LANGUAGES are, and what shows it: functions (any), a field (.), a string (=), RPC (*)."""
+APART: Final[Mapping[str, str]] = {"mtmd_init_from_file": mtmd.FIRST}
+"""What shows a column -> the first release whose own builds have it, in a file that these packages leave out."""
 
 
 def main(show: screen.Screen) -> int:
@@ -78,7 +80,12 @@ def cells(release: libraries.Release) -> list[str]:
         kind = has.get(shown[0])
         return kind(shown[1:]) if kind else any(_is_word(text, name.strip()) for name in shown.split("|"))
 
-    return [release.llama, release.npm, *("✓" if is_there(shown) else "–" for _, _, shown in OFFERS)]
+    def cell(shown: str) -> str:
+        first = APART.get(shown)
+        elsewhere = first is not None and names.version_key(release.llama) >= names.version_key(first)
+        return "✓" if is_there(shown) else "(✓)" if elsewhere else "–"
+
+    return [release.llama, release.npm, *(cell(shown) for _, _, shown in OFFERS)]
 
 
 def fields_of(release: libraries.Release) -> frozenset[str]:

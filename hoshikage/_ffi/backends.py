@@ -17,6 +17,10 @@ KINDS_BY_NAME: Final = {"CPU": "cpu", "BLAS": "accel", "AMX": "accel"}
 """The numbers of the types changed (b3889 calls the CPU 2, b6301 an accelerator 2); these names did not."""
 
 
+BACKENDS: Final = "ggml/backends*"
+"""Where Debian's ggml has them, below the folder of libllama."""
+
+
 def load_backends(api: SimpleNamespace, path: Path) -> None:
     """Make sure that there is a backend. Raises LibraryUnavailable.
 
@@ -25,8 +29,9 @@ def load_backends(api: SimpleNamespace, path: Path) -> None:
     """
     if api.ggml_backend_reg_count is None:
         return  # a release from before backends were files
-    if api.ggml_backend_reg_count() == 0 and api.ggml_backend_load_all_from_path is not None:
-        api.ggml_backend_load_all_from_path(os.fsencode(path.parent))
+    for folder in (path.parent, *sorted(path.resolve().parent.glob(BACKENDS))):
+        if api.ggml_backend_reg_count() == 0 and api.ggml_backend_load_all_from_path is not None:
+            api.ggml_backend_load_all_from_path(os.fsencode(folder))
     if api.ggml_backend_reg_count() == 0:
         raise NoBackend("library.no_backend", file=str(path), folder=str(path.parent))
 

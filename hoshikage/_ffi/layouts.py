@@ -76,6 +76,7 @@ FIELDS: Final[dict[str, Field]] = {
     "samplers": Field("P", (0,)),
     "n_samplers": Field("P", (0,)),
     "ctx_other": Field("P", (0,)),
+    "moe_cache_size": Field("P", (0,)),
 }
 
 MODEL_LAYOUTS: Final = (
@@ -125,7 +126,7 @@ MODEL_LAYOUTS: Final = (
         "progress_callback@40 progress_callback_user_data@48 kv_overrides@56 vocab_only@64 check_tensors@65 "
         "use_extra_bufts@66 no_host@67 no_alloc@68 load_mtp@69"),
     Layout("mdl-J", 80,
-        "v0.4.0 v0.5.0 lcp-0.3.36 rn-0.13.0-rc.5",
+        "v0.4.0 v0.5.0 lcp-0.3.36 rn-0.13.0-rc.5 v0.7.0",
         "devices@0 tensor_buft_overrides@8 n_gpu_layers@16 split_mode@20 load_mode@24 lazy_mode@28 main_gpu@32 "
         "tensor_split@40 progress_callback@48 progress_callback_user_data@56 kv_overrides@64 vocab_only@72 "
         "check_tensors@73 use_extra_bufts@74 no_host@75 no_alloc@76 load_mtp@77"),
@@ -210,4 +211,13 @@ CONTEXT_LAYOUTS: Final = (
         "yarn_beta_fast@72 yarn_beta_slow@76 yarn_orig_ctx@80 defrag_thold@84 cb_eval@88 cb_eval_user_data@96 "
         "type_k@104 type_v@108 abort_callback@112 abort_callback_data@120 embeddings@128 offload_kqv@129 "
         "no_perf@130 op_offload@131 swa_full@132 kv_unified@133 samplers@136 n_samplers@144 ctx_other@152"),
+    Layout("ctx-J", 168,
+        "v0.7.0",
+        "n_ctx@0 n_batch@4 n_ubatch@8 n_seq_max@12 n_rs_seq@16 n_outputs_max@20 n_outputs_max_per_seq@24 "
+        "n_threads@28 n_threads_batch@32 ctx_type@36 rope_scaling_type@40 pooling_type@44 attention_type@48 "
+        "flash_attn_type@52 rope_freq_base@56 rope_freq_scale@60 yarn_ext_factor@64 yarn_attn_factor@68 "
+        "yarn_beta_fast@72 yarn_beta_slow@76 yarn_orig_ctx@80 defrag_thold@84 cb_eval@88 cb_eval_user_data@96 "
+        "type_k@104 type_v@108 moe_cache_size@112 abort_callback@120 abort_callback_data@128 embeddings@136 "
+        "offload_kqv@137 no_perf@138 op_offload@139 swa_full@140 kv_unified@141 samplers@144 n_samplers@152 "
+        "ctx_other@160"),
 )  # fmt: skip

@@ -15,12 +15,16 @@ from typing import Any, Final
 from hoshikage._ffi.images import default_image, patched
 from hoshikage._ffi.layout import Field, Layout
 from hoshikage._ffi.mtmd_layouts import FIELDS, FUNCTIONS, LAYOUTS
-from hoshikage._ffi.opening import Files, function_of
+from hoshikage._ffi.opening import Files, address_of, function_of, open_library
 from hoshikage._ffi.recognition import Unrecognised, recognise
 from hoshikage._ffi.signatures import bound
 from hoshikage._ffi.types import Image, c_bool, c_char_p, c_int32, c_size_t, c_uint64, c_void_p
 from hoshikage.errors import NotSupported
 
+FIRST: Final = "b5590"
+"""The first of the tested releases whose libmtmd has all functions that are called here."""
+USED: Final = "llama_decode"
+"""A function of libllama that libmtmd calls."""
 MARKER_BYTES: Final = 256
 """mtmd_input_text got a text_len in its midst. A text of 256 bytes that is parsed with its special tokens and without
 BOS reads the same in both forms: the length's lowest byte is the older add_special (0), the next its parse_special."""
@@ -78,10 +82,12 @@ class Mtmd:
 
 
 def bind(files: Files, log: Any) -> Mtmd:
-    """`log` is its log callback. Raises NotSupported where there is no libmtmd, or none whose structure is known."""
-    api, missing = bound(_finder(files), FUNCTIONS)
+    """`log` is its log callback. Raises NotSupported where there is no libmtmd, none that can be used with this
+    libllama, or none whose structure is known.
+    """
+    api, missing = bound(finder(files), FUNCTIONS)
     if missing:
-        raise NotSupported("library.media_lacking", names=", ".join(missing))
+        raise NotSupported("library.media_old", names=", ".join(missing), first=FIRST)
     default = default_image(api.mtmd_context_params_default)
     fields = {**FIELDS, "media_marker": Field("P", (api.mtmd_default_marker(),))}
     try:
@@ -93,9 +99,23 @@ def bind(files: Files, log: Any) -> Mtmd:
     return mtmd
 
 
-def _finder(files: Files) -> Callable[[str], Any]:
-    """What finds a function of libmtmd: in libllama's own file, else in the one beside it."""
+def finder(files: Files) -> Callable[[str], Any]:
+    """What finds a function of libmtmd: in libllama's own file, else in the one beside it. Raises NotSupported."""
     if files.find("mtmd_init_from_file") is not None:
         return files.find
-    handle = files.neighbour("mtmd")
-    return (lambda _name: None) if handle is None else partial(function_of, handle)
+    beside = files.neighbours("mtmd")
+    if not beside:
+        raise NotSupported("library.media_lacking", folder=str(files.path.parent), first=FIRST)
+    reasons = []
+    for file in beside:
+        try:
+            handle = open_library(file)
+        except OSError as error:
+            reasons.append(str(error))
+            continue
+        # Its models are pointers into one libllama. Where its loader took another one, they would be read as garbage.
+        its = address_of(function_of(handle, USED))
+        if its in (None, address_of(files.find(USED))):  # Windows shows no functions of what it depends on
+            return partial(function_of, handle)
+        reasons.append(f"{file.name} -> {USED}")
+    raise NotSupported("library.media_stranger", file=str(beside[0]), library=files.path.name, reason=reasons[0])

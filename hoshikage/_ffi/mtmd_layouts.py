@@ -47,7 +47,11 @@ LAYOUTS: Final = (
     Layout("mtmd-D", 64, "lcp-0.3.30",
         "use_gpu@0 print_timings@1 n_threads@4 image_marker@8 media_marker@16 flash_attn_type@24 warmup@28 "
         "image_min_tokens@32 image_max_tokens@36 cb_eval@40 cb_eval_user_data@48 batch_max_tokens@56"),
-    Layout("mtmd-E", 96, "lcp-0.3.36 xl-2026.8.10566 xl-2026.10.11549",
+    Layout("mtmd-D80", 80, "sync-0.10330",
+        "use_gpu@0 print_timings@1 n_threads@4 image_marker@8 media_marker@16 flash_attn_type@24 warmup@28 "
+        "image_min_tokens@32 image_max_tokens@36 cb_eval@40 cb_eval_user_data@48 batch_max_tokens@56 "
+        "progress_callback@64 progress_callback_user_data@72"),
+    Layout("mtmd-E", 96, "lcp-0.3.36 v0.7.0 sync-0.11739 xl-2026.8.10566 xl-2026.10.11549",
         "use_gpu@0 device@8 print_timings@16 n_threads@20 image_marker@24 media_marker@32 flash_attn_type@40 "
         "warmup@44 image_min_tokens@48 image_max_tokens@52 cb_eval@56 cb_eval_user_data@64 batch_max_tokens@72 "
         "progress_callback@80 progress_callback_user_data@88"),

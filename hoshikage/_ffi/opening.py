@@ -29,12 +29,12 @@ class Files:
             self._directory = os.add_dll_directory(str(path.parent))
             self._ggml = self._open_ggml()
         try:
-            self._llama = _open(path)
+            self._llama = open_library(path)
         except OSError as first:
             # b3889 and b3995 look for libggml where they were built. Loaded before, it is found by its SONAME.
             self._ggml = self._ggml or self._open_ggml()
             try:
-                self._llama = _open(path)
+                self._llama = open_library(path)
             except OSError:
                 raise LibraryUnloadable("library.unloadable", file=str(path), reason=str(first)) from None
 
@@ -43,12 +43,15 @@ class Files:
         result = (function_of(handle, name) for handle in (self._llama, *self._ggml))
         return next((function for function in result if function is not None), None)
 
-    def neighbour(self, name: str) -> ctypes.CDLL | None:
-        """The library of that name in place of `llama`, in the same folder; None where there is none that opens."""
-        own = self.path.name
-        names = dict.fromkeys((own.replace("llama", name, 1), f"lib{name}{self.path.suffix}", f"{name}.dll"))
-        files = (self.path.with_name(each) for each in names if each != own)
-        return next(filter(None, (_open_or_none(file) for file in files if file.is_file())), None)
+    def neighbours(self, name: str) -> list[Path]:
+        """The files of the library `name` in libllama's folder and the one behind its link, the likeliest first: the
+        one that is named as libllama is, then the plainest name.
+        """
+        pattern = re.compile(rf"(?:lib)?{name}(?:[-.].+)?\.(?:so(?:\.\d+)*|dylib|dll)", re.IGNORECASE)
+        like = self.path.name.replace("llama", name, 1)
+        folders = dict.fromkeys((self.path.parent, self.path.resolve().parent))
+        files = [file for folder in folders for file in folder.iterdir() if pattern.fullmatch(file.name)]
+        return sorted(files, key=lambda file: (file.name != like, len(file.name), str(file)))
 
     def _open_ggml(self) -> list[ctypes.CDLL]:
         """The ggml files beside libllama, in whatever order they can be opened in."""
@@ -64,16 +67,22 @@ class Files:
         return opened
 
 
-def _open(path: Path) -> ctypes.CDLL:
+def open_library(path: Path) -> ctypes.CDLL:
+    """Raises OSError with the loader's words."""
     # An absolute path: a bare name would be searched for, and could be another library of that name.
     return ctypes.CDLL(str(path.absolute()))
 
 
 def _open_or_none(path: Path) -> ctypes.CDLL | None:
     try:
-        return _open(path)
+        return open_library(path)
     except OSError:
         return None
+
+
+def address_of(function: Callable[..., Any] | None) -> int | None:
+    """Where a function lies in memory."""
+    return ctypes.cast(function, ctypes.c_void_p).value if function is not None else None  # type: ignore[arg-type]
 
 
 def function_of(handle: ctypes.CDLL, name: str) -> Callable[..., Any] | None:

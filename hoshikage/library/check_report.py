@@ -1,6 +1,6 @@
 """Judges a library file: `hoshikage.runner.check` examines it in a child process, and a good verdict is kept.
 
-A verdict is filed under the content of libllama and the libggml files beside it, Hoshikage's version and the golden
+A verdict is filed under the content of libllama with libggml and libmtmd beside it, Hoshikage's version and the golden
 run. Only acceptances are filed: a refusal may come from the machine (a missing CUDA library, too little memory) and
 must be lifted as soon as that is mended. Any thread; blocking.
 """
@@ -30,7 +30,7 @@ from hoshikage.errors import (
     by_name,
 )
 from hoshikage.infos import DeviceInfo
-from hoshikage.library import binary, calibration, child, dependencies, fingerprint, gpu
+from hoshikage.library import binary, calibration, child, dependencies, fingerprint, gpu, names
 from hoshikage.library.demo import DemoModel
 from hoshikage.library.image import Damaged
 from hoshikage.messages import text
@@ -143,9 +143,10 @@ def _tried(arguments: list[str], file: Path, timeout_s: float, content: str) -> 
 def _explained(refusal: CheckReport, environ: Mapping[str, str]) -> CheckReport:
     """The refusal with its cause, where the files' own headers show one."""
     try:
-        lacks = dependencies.survey(refusal.file, environ)
+        all_lacks = dependencies.survey(refusal.file, environ)
     except OSError:
         return refusal
+    lacks = [lack for lack in all_lacks if not names.is_mtmd(lack.file.name)]  # libllama does without it
     if refusal.error is FunctionsMissing and not lacks:
         with contextlib.suppress(OSError, Damaged):
             offered = binary.symbols(refusal.file).defined

@@ -1,8 +1,8 @@
 """What belongs to a library set: which files are kept, what they say about themselves. Any thread; blocking.
 
-A set is one flat folder: libllama, libggml and its backends, the CUDA runtime where it is brought along, shader files,
-build metadata and licence texts; and `fallback/`, a second build of a backend for an older CUDA. Programs, addons for
-other languages and libllama-common (which libllama does not need) are left out.
+A set is one flat folder: libllama, libmtmd, libggml and its backends, the CUDA runtime where it is brought along,
+shader files, build metadata and licence texts; and `fallback/`, a second build of a backend for an older CUDA.
+Programs, addons for other languages and libllama-common (which libllama does not need) are left out.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from hoshikage.errors import InstallFailed
-from hoshikage.library import archive, elf, locate, names, pe
+from hoshikage.library import archive, elf, fingerprint, locate, names, pe
 
 METADATA: Final = "_nlcBuildMetadata.json"
 FALLBACK: Final = "fallback"
@@ -41,7 +41,9 @@ def wanted(platform: str) -> Callable[[str], bool]:
 
 
 def is_binary(name: str, platform: str) -> bool:
-    return names.is_library(name, platform) or names.is_ggml(name) or names.is_companion(name)
+    return names.is_library(name, platform) or any(
+        is_part(name) for is_part in (names.is_ggml, names.is_mtmd, names.is_companion)
+    )
 
 
 def collect(sources: Iterable[Path], target: Path, platform: str, *, own: bool, origin: str) -> Path:
@@ -59,6 +61,8 @@ def collect(sources: Iterable[Path], target: Path, platform: str, *, own: bool, 
         home = library.parent if library else source
         within = None if own else source.resolve()
         _bring((path for path in home.iterdir() if keep(path.name)), target, within)
+        for folder in fingerprint.backend_folders(home):
+            _bring((path for path in folder.iterdir() if is_binary(path.name, platform)), target, within)
         seconds = [home / FALLBACK]
         if own:
             rest = sorted(path for path in source.rglob("*") if path.parent != home)
@@ -92,7 +96,7 @@ def release(folder: Path, library: Path) -> str | None:
 def backends(folder: Path) -> tuple[str, ...]:
     """Names of the backends by their files, `cpu` first: it is in every set, in the oldest ones within libggml."""
     result = {"cpu"}
-    for path in folder.iterdir():
+    for path in (path for each in (folder, *fingerprint.backend_folders(folder)) for path in each.iterdir()):
         match = _BACKEND.match(path.name) if names.is_ggml(path.name) else None
         if match and match["name"].lower() != "base":
             result.add(match["name"].lower())
@@ -115,9 +119,9 @@ def size(file: Path) -> int:
 
 
 def members(file: Path) -> list[Path]:
-    """The set's files beside libllama and, behind a link, in the folder that the link leads to; libllama last."""
+    """The set's files in its folders, of one name the nearest; libllama last."""
     keep = wanted(sys.platform)
-    folders = dict.fromkeys((file.parent, file.resolve().parent))
+    folders = fingerprint.folders(file)
     result = {path.name: path for folder in reversed(folders) for path in sorted(folder.iterdir()) if keep(path.name)}
     others = (path for path in result.values() if path.name != file.name)
     return [*(path for path in others if path.is_file() and is_genuine(path)), file]

@@ -81,7 +81,7 @@ class System:
 
 
 def survey(file: Path, environ: Mapping[str, str], platform: str = sys.platform) -> tuple[Lack, ...]:
-    """What libllama at `file` and the libggml files beside it lack, the gravest first. Raises OSError."""
+    """What libllama at `file`, libggml and libmtmd beside it lack, the gravest first. Raises OSError."""
     system = System(platform, environ)
     members = {path.absolute(): None for path in fingerprint.members(file)}
     images: dict[Path, BinaryImage] = {}
@@ -101,7 +101,7 @@ def survey(file: Path, environ: Mapping[str, str], platform: str = sys.platform)
     main = file.absolute()
     if main in images and not any(lack.file == main for lack in lacks):
         lacks += _strangers(main, images)
-    lacks.sort(key=lambda lack: (lack.file != main, _backend(lack.file)))
+    lacks.sort(key=lambda lack: (lack.file != main, names.is_mtmd(lack.file.name), _backend(lack.file)))
     first = {(lack.key, lack.details.get("needs", lack.file)): lack for lack in reversed(lacks)}
     return tuple(lack for lack in lacks if lack in first.values())
 
@@ -148,7 +148,7 @@ def _missing(name: str, path: Path, images: Mapping[Path, BinaryImage], system: 
 
 def _strangers(main: Path, images: Mapping[Path, BinaryImage]) -> Iterator[Lack]:
     """libllama wants ggml functions that the libggml files beside it do not have: they are of another release."""
-    parts = [path for path in images if path != main and not _backend(path)]
+    parts = [path for path in images if path != main and not names.is_mtmd(path.name) and not _backend(path)]
     if not parts:
         return
     try:

@@ -1,4 +1,4 @@
-"""Identifies a library set by its content: libllama and the libggml files beside it. Any thread; blocking.
+"""Identifies a library set by its content: libllama with libggml and libmtmd beside it. Any thread; blocking.
 
 Hashing a CUDA set takes about a second, so that file hashes are remembered under (path, size, mtime, inode).
 """
@@ -18,17 +18,34 @@ from hoshikage.library import names
 
 VERDICTS: Final = "verdicts"
 """The folder of the cache that verdicts and the memo of hashes are in."""
+BACKENDS: Final = "ggml/backends*"
 _MEMO: Final = "hashes.json"
 _MEMO_ENTRIES: Final = 512
 _SETTLED_NS: Final = 2_000_000_000
 """A file changed within the clock step of a file system could change again unseen; it is not remembered."""
 
 
+def folders(file: Path) -> tuple[Path, ...]:
+    """Those that the set of libllama at `file` is in: its own, behind a link the one that the link leads to, and
+    those below them for ggml's backends.
+    """
+    homes = dict.fromkeys((file.parent, file.resolve().parent))
+    return *homes, *(folder for home in homes for folder in backend_folders(home))
+
+
+def backend_folders(home: Path) -> list[Path]:
+    """Where Debian's ggml has its backends, below the folder of libllama."""
+    return sorted(folder for folder in home.glob(BACKENDS) if folder.is_dir())
+
+
 def members(file: Path) -> tuple[Path, ...]:
-    """libllama and the libggml files in its folder and, behind a link, in the folder the link leads to."""
-    folders = dict.fromkeys((file.parent, file.resolve().parent))
-    ggml = {path for folder in folders for path in folder.iterdir() if names.is_ggml(path.name) and path.is_file()}
-    return file, *sorted(ggml - {file}, key=lambda path: (path.name, path))
+    """libllama and the files of libggml and libmtmd in the set's folders."""
+    parts = {path for folder in folders(file) for path in folder.iterdir() if _is_part(path.name) and path.is_file()}
+    return file, *sorted(parts - {file}, key=lambda path: (path.name, path))
+
+
+def _is_part(name: str) -> bool:
+    return names.is_ggml(name) or names.is_mtmd(name)
 
 
 def look(file: Path) -> str:

@@ -140,7 +140,8 @@ def in_slot(folder: Path, slot: str, platform: str = sys.platform) -> Path | Non
     if file is not None or not slot.startswith(library_state.KEPT) or not folder.is_dir():
         return file
     paths = [path for path in sorted(folder.iterdir()) if path.is_file() and _is_sound(path, platform)]
-    return next((path for path in paths if not names.is_ggml(path.name) and not names.is_companion(path.name)), None)
+    parts = (names.is_ggml, names.is_mtmd, names.is_companion)
+    return next((path for path in paths if not any(is_part(path.name) for is_part in parts)), None)
 
 
 def _is_sound(file: Path, platform: str) -> bool:

@@ -20,6 +20,7 @@ _NUMBERED: Final = re.compile(r"\.0\.0\.(?P<build>\d{4,6})(?=$|\.)")
 _COMPANION: Final = re.compile(
     r"(?:lib)?(?:cudart|cublas|cublasLt|nvJitLink|omp)[-._0-9a-z]*\.(?:so(?:\.\d+)*|dylib|dll)|.+\.metal(?:lib)?", re.I
 )
+_MTMD: Final = re.compile(r"(?:lib)?mtmd(?:[-.].+)?\.(?:so(?:\.\d+)*|dylib|dll)", re.I)
 _GGML: Final = re.compile(r"(?:lib)?ggml(?:[-.].+)?\.(?:so(?:\.\d+)*|dylib|dll)", re.I)
 
 
@@ -35,6 +36,11 @@ def is_library(name: str, platform: str) -> bool:
 def is_ggml(name: str) -> bool:
     """libggml, libggml-base and the backends, under any system's naming (macOS backends end in .so)."""
     return _GGML.fullmatch(name) is not None
+
+
+def is_mtmd(name: str) -> bool:
+    """libmtmd, which reads pictures and sound for libllama; a set can do without it."""
+    return _MTMD.fullmatch(name) is not None
 
 
 def is_companion(name: str) -> bool:

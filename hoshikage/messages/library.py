@@ -294,10 +294,24 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "`hoshikage lib install` for a newer one.",
     ),
     "media_lacking": (
-        "いまのライブラリでは画像と音声を読めません。libmtmd が要ります（llama.cpp の公式ビルドでは libllama と同じ"
-        "フォルダーにあります）。ないもの: {names}",
-        "The library in use cannot read pictures and sound: libmtmd is needed, which lies beside libllama in "
-        "llama.cpp's official builds. Missing: {names}",
+        "いまのライブラリでは画像と音声を読めません。libmtmd が {folder} にありません。{first} からのリリースの公式"
+        "ビルドには libllama と同じフォルダーにあります。そのビルドのファイルをすべて入れるか、"
+        "`hoshikage lib install --from ファイル` で入れてください。",
+        "The library in use cannot read pictures and sound: there is no libmtmd in {folder}. Official builds of "
+        "releases from {first} on have it beside libllama. Put all files of such a build there, or run "
+        "`hoshikage lib install --from FILE`.",
+    ),
+    "media_old": (
+        "いまのライブラリの libmtmd は古すぎて、画像と音声を読めません（ないもの: {names}）。{first} からのリリースに"
+        "あります。",
+        "The libmtmd of the library in use is too old to read pictures and sound (missing: {names}). Releases from "
+        "{first} on have what is needed.",
+    ),
+    "media_stranger": (
+        "{file} は {library} と一緒に使えないので、画像と音声を読めません（{reason}）。同じビルドの libllama、libggml、"
+        "libmtmd だけを置いてください。",
+        "{file} cannot be used with {library}, so pictures and sound are not read ({reason}). Keep libllama, libggml "
+        "and libmtmd of one build only.",
     ),
     "media_unknown": (
         "いまのライブラリの libmtmd は知らない形なので、画像と音声には使いません（最も近い形 {nearest}: "

@@ -19,6 +19,7 @@ from PIL import Image
 
 from hoshikage import wire
 from hoshikage._ffi.library import Library, load
+from hoshikage._ffi.mtmd import finder
 from hoshikage.errors import HoshikageError
 from hoshikage.llama.context import Context
 from hoshikage.llama.model import Model
@@ -121,8 +122,7 @@ class Bare:
         default = self.mtmd.api.mtmd_default_marker()
         marked.data[at : at + 8] = [*default.to_bytes(8, "little")]
         self.pointer = self.mtmd.api.mtmd_init_from_file(str(projector).encode(), self.model.pointer, marked)
-        find = library._files.find if library.exports("mtmd_tokenize") else None
-        assert find is not None
+        find = finder(library._files)
         self._tokenize, self._eval = find("mtmd_tokenize"), find("mtmd_helper_eval_chunks")
 
     def answer(self, conversation: Conversation, kind: str, n_batch: int) -> dict[str, Any]:

@@ -12,10 +12,13 @@ from typing import Final
 import pytest
 
 from hoshikage._ffi.layout import Field, Layout
+from hoshikage._ffi.mtmd import FIRST
 from hoshikage._ffi.mtmd_layouts import FIELDS, LAYOUTS
 from hoshikage._ffi.recognition import DefaultImage, Unrecognised, recognise
+from hoshikage.messages import LANGUAGES, Language, text
 from tests.conftest import ROOT
 from tests.media_library import media_library
+from tests.split_media import split
 
 MARKER: Final = 0x7F00_1234_5678
 KNOWN: Final = {**FIELDS, "media_marker": Field("P", (MARKER,))}
@@ -57,28 +60,49 @@ import json, sys
 from pathlib import Path
 from hoshikage._ffi.library import load
 from hoshikage.errors import NotSupported
-found = []
-for file in sys.argv[1:]:
-    library = load(Path(file), lambda level, line: None)
-    try:
-        found.append(library.media().layout.name)
-    except NotSupported as error:
-        found.append(error.key)
-print(json.dumps(found))
+library = load(Path(sys.argv[1]), lambda level, line: None)
+try:
+    print(json.dumps(library.media().layout.name))
+except NotSupported as error:
+    print(json.dumps(error.key))
 """
+
+
+def strangers(folder: Path, library_file: Path) -> Path:
+    """A libllama with a libmtmd beside it that works with another one."""
+    folder.mkdir()
+    for file in library_file.parent.iterdir():
+        (folder / file.name).symlink_to(file)
+    (folder / library_file.name.replace("llama", "mtmd", 1)).symlink_to(media_library())
+    return folder / library_file.name
 
 
 @pytest.mark.process
 def test_it_is_found_in_the_file_or_beside_it_or_refused(tmp_path: Path, library_file: Path) -> None:
-    """Nothing is loaded with the second pair, which were not built together."""
-    beside = tmp_path / "beside"
-    beside.mkdir()
-    for file in library_file.parent.iterdir():
-        (beside / file.name).symlink_to(file)
-    (beside / library_file.name.replace("llama", "mtmd", 1)).symlink_to(media_library())
-    files = [media_library(), beside / library_file.name, library_file]
+    """Each is a process of its own: of two libllamas in one, the second would be given the first one's functions."""
+    damaged = split(tmp_path / "damaged")
+    (damaged.parent / "libmtmd.so").write_bytes(b"no library")
+    cases = {
+        media_library(): "mtmd-E",
+        split(tmp_path / "split"): "mtmd-E",
+        damaged: "library.media_stranger",
+        strangers(tmp_path / "strangers", library_file): "library.media_stranger",
+        library_file: "library.media_lacking",
+    }
+    for file, expected in cases.items():
+        assert found(file) == expected, file
+
+
+def found(file: Path) -> str:
+    """The name of its layout, or why it is refused."""
     ran = subprocess.run(
-        [sys.executable, "-c", PROGRAM, *map(str, files)], capture_output=True, text=True, cwd=ROOT, check=False
+        [sys.executable, "-c", PROGRAM, str(file)], capture_output=True, text=True, cwd=ROOT, check=False
     )
     assert ran.returncode == 0, ran.stderr[-2000:]
-    assert json.loads(ran.stdout) == ["mtmd-E", "mtmd-E", "library.media_lacking"]
+    return str(json.loads(ran.stdout))
+
+
+@pytest.mark.parametrize("key", ["library.media_lacking", "library.media_old"])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_first_release_that_has_it_is_named(language: Language, key: str) -> None:
+    assert FIRST in text(language, key, folder="lib", names="mtmd_free", first=FIRST)

@@ -173,9 +173,20 @@ def test_of_a_folder_only_libraries_and_texts_are_taken(shop: Workshop, tmp_path
 
 
 @pytest.mark.process
+def test_a_folder_as_debian_has_it(shop: Workshop, tmp_path: Path) -> None:
+    folder = make(tmp_path / "given", "libllama.so.0", "libggml.so.0", "libmtmd.so.0", "libmtmd.so.0.7.0")
+    make(folder / "ggml" / "backends0", "libggml-cpu-x64.so", "libggml-vulkan.so", "notes.txt")
+    done = shop.put(folder)
+    assert done.record.backends == ("cpu", "vulkan")
+    parts = ["libggml-cpu-x64.so", "libggml-vulkan.so", "libggml.so.0", "libmtmd.so.0", "libmtmd.so.0.7.0"]
+    assert shop.names == [*parts[:3], "libllama.so.0", *parts[3:], "library.json"]
+
+
+@pytest.mark.process
 def test_a_windows_set(shop: Workshop, tmp_path: Path) -> None:
     names = ["llama.dll", "ggml.dll", "ggml-cuda.dll", "cudart64_12.dll", "cublasLt64_12.dll", "libomp140.x86_64.dll"]
-    left_out = ["llama-server.exe", "llama-common.dll", "mtmd.dll", "llama-addon.node"]
+    names += ["mtmd.dll"]
+    left_out = ["llama-server.exe", "llama-common.dll", "llama-addon.node"]
     file = zipped(tmp_path / "set.zip", *((name, b"MZ", 0) for name in names + left_out))
     done = shop.put(file, system="win32")
     assert done.file.name == "llama.dll"

@@ -47,6 +47,17 @@ def test_windows_names_of_other_things(name: str) -> None:
     assert not names.is_library(name, "win32")
 
 
+@pytest.mark.parametrize("name", ["libmtmd.so", "libmtmd.so.0.0.8390", "libmtmd.0.dylib", "mtmd.dll", "libmtmd.b1.so"])
+def test_libmtmds_names(name: str) -> None:
+    assert names.is_mtmd(name)
+    assert not names.is_library(name, "linux")
+
+
+@pytest.mark.parametrize("name", ["libmtmd.a", "mtmd.h", "libmtmd-cli", "xlibmtmd.so"])
+def test_names_that_are_not_libmtmds(name: str) -> None:
+    assert not names.is_mtmd(name)
+
+
 def test_plainest_then_newest() -> None:
     ordered = [
         "libllama.so", "libllama.so.0", "libllama.so.0.0.8390", "libllama.v0.5.0.so", "libllama.v0.4.0.so",

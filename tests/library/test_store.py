@@ -58,6 +58,12 @@ def test_a_choice_holds_until_the_library_in_lib_changes(lib_dir: Path) -> None:
     assert found(lib_dir) == "two"
     changed(lib_dir / "libggml.so")
     assert found(lib_dir) == "lib"
+    store.use(lib_dir, "two")
+    make(lib_dir, "libmtmd.so")
+    assert found(lib_dir) == "lib"
+    store.use(lib_dir, "two")
+    make(lib_dir / "ggml" / "backends0", "libggml-cpu-x64.so")
+    assert found(lib_dir) == "lib"
     store.use(lib_dir, "one")
     shutil.rmtree(lib_dir)
     assert found(lib_dir) == "one", "what is gone is no new library"

@@ -30,9 +30,9 @@ def shifted(behind: int, by: int) -> dict[str, int]:
 
 
 def test_the_name_tells_what_came_in_and_where() -> None:
-    assert layout_of(FOUND, 160, CONTEXT_LAYOUTS).name == "ctx-I (calibrated)"
-    assert layout_of(shifted(112, 8), 168, CONTEXT_LAYOUTS).name == "ctx-I+8@112 (calibrated)"
-    assert layout_of(FOUND, 160, CONTEXT_LAYOUTS[:-1]).name == "ctx-F+8@20 (calibrated)"
+    assert layout_of(FOUND, 168, CONTEXT_LAYOUTS).name == "ctx-J (calibrated)"
+    assert layout_of(shifted(112, 8), 176, CONTEXT_LAYOUTS).name == "ctx-J+8@120 (calibrated)"
+    assert layout_of(FOUND, 168, CONTEXT_LAYOUTS[:-1]).name == "ctx-I+8@112 (calibrated)"
 
 
 def test_size_and_rows_are_what_was_found() -> None:
@@ -132,8 +132,8 @@ def test_only_places_with_a_known_default_are_tried() -> None:
 
     struct.place("n_ctx", shows)
     assert tried == [0, 8]  # n_ctx and n_ubatch are 512
-    struct.places = {**FOUND, "n_ubatch": 8, "n_seq_max": 12, "abort_callback_data": 120}
-    assert struct.flags("kv_unified") == [128, 133]
+    struct.places = {**FOUND, "n_ubatch": 8, "n_seq_max": 12, "abort_callback_data": 128}
+    assert struct.flags("kv_unified") == [136, 141]
 
 
 def test_unseen_bytes_are_a_refusal() -> None:

@@ -57,7 +57,7 @@ def test_a_new_field_becomes_a_new_layout_with_the_library_s_default(tmp_path: P
     found = abi_layouts.measure(file)[name]
     table = abi_layouts.current()
     assert abi_layouts.find(table.structs[name], found) is None
-    assert abi_layouts.difference(newest, found) == "ctx-I: +n_more@4, size 160 -> 168"
+    assert abi_layouts.difference(newest, found) == "ctx-J: +n_more@4, size 168 -> 176"
     with pytest.raises(Refused) as refused:
         abi_layouts.merge(table, name, found, "b99999", None)
     assert (refused.value.key, refused.value.details) == ("abi_library_needed", {"field": "n_more"})
@@ -67,11 +67,11 @@ def test_a_new_field_becomes_a_new_layout_with_the_library_s_default(tmp_path: P
         data[offset : offset + len(raw)] = raw
     merged = abi_layouts.merge(table, name, found, "b99999", DefaultImage(bytes(data), None))
     added = merged.structs[name][-1]
-    assert (added.name, added.seen, added.size, added.offsets()["n_batch"]) == ("ctx-J", "b99999", 168, 8)
+    assert (added.name, added.seen, added.size, added.offsets()["n_batch"]) == ("ctx-K", "b99999", 176, 8)
     assert merged.fields["n_more"] == Field("i", (7,))
     made = abi_layouts.render(merged)
     assert '"n_more": Field("i", (7,)),' in made
-    assert 'Layout("ctx-J", 168,' in made
+    assert 'Layout("ctx-K", 176,' in made
     compile(made, "layouts.py", "exec")
 
 
@@ -96,7 +96,7 @@ def test_check_changes_nothing_and_says_what_is_new(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = abi_layouts.TABLE.read_bytes()
-    for extra, status, words in (("", 0, "ctx-I, in the table"), ("bool more;", 1, "+more@4")):
+    for extra, status, words in (("", 0, "ctx-J, in the table"), ("bool more;", 1, "+more@4")):
         file = header(tmp_path, MODEL_LAYOUTS[-1], CONTEXT_LAYOUTS[-1], extra)
         monkeypatch.setattr("sys.argv", ["abi_layouts.py", str(file), "--check"])
         assert abi_layouts.main(Screen("en")) == status
