@@ -34,7 +34,10 @@ class Lane:
     """What the tests find in their environment."""
 
 
-UNIT: Final = Lane("unit", libraries="none", lint=True, arguments=("-n", "auto", "--dist", "loadfile"))
+QUICK: Final = {"FEW_EXAMPLES": "1", "PYTHONDONTWRITEBYTECODE": ""}
+"""A quarter of the examples that Hypothesis tries elsewhere; and what pytest makes of the tests is kept for the next
+run, also in containers that keep no bytecode otherwise."""
+UNIT: Final = Lane("unit", libraries="none", lint=True, arguments=("-n", "auto", "--dist", "loadfile"), variables=QUICK)
 WHOLE: Final = ("test", "dev", "memory")
 """The extras of the lanes that run every test."""
 FULL: Final = Lane("full", extras=WHOLE, whole=True, lint=True)

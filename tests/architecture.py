@@ -144,18 +144,19 @@ def parsed(source: str) -> ast.Module:
 @cache
 def imports_of(module: str, source: str) -> list[Import]:
     """Every import of a module, also those in functions."""
-    tree = parsed(source)
+    kinds = (ast.Import, ast.ImportFrom, ast.If)
+    nodes = [node for node in ast.walk(parsed(source)) if isinstance(node, kinds)]
     typing_lines = {
         line
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
         for statement in node.body
         for line in range(statement.lineno, (statement.end_lineno or statement.lineno) + 1)
     }
     return [
         Import(module, name, node.lineno, node.lineno in typing_lines)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Import | ast.ImportFrom)
+        for node in nodes
+        if not isinstance(node, ast.If)
         for name in _names(node, module)
     ]
 

@@ -6,6 +6,7 @@ its remedy, never a skip: a suite that skips its subject would be green for noth
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -32,6 +33,21 @@ SPOILING: Final = "b5590"
 TEST_LIBS: Final = "HOSHIKAGE_TEST_LIBS"
 LOCALE_VARIABLES: Final = ("LC_ALL", "LC_MESSAGES", "LANG")
 SEARCH_VARIABLES: Final = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+
+
+def pytest_configure() -> None:
+    """Nothing of what is imported and collected becomes garbage: the collector need not look through it."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """A file whose every test is left out is not even imported."""
+    return marks.is_left_out(collection_path, config.option.markexpr) or None
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -7,7 +7,9 @@ stay fast, and to run where no library is.
 from __future__ import annotations
 
 import platform
+import re
 import sys
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -18,6 +20,8 @@ STARTS: Final = frozenset({"subprocess.Popen", "os.posix_spawn", "os.fork", "os.
 """Audit events of a process being started."""
 PROCESSES: Final = "end_to_end"
 """The folder whose tests all run a server in a process of its own."""
+OF_A_FILE: Final = re.compile(r"^pytestmark = (?:\[[^\]]*\]|.*)", re.MULTILINE)
+"""What marks every test of a file."""
 UNIT: Final = "not process"
 """A part of the unit lane's choice of marks."""
 
@@ -43,6 +47,17 @@ class Guard:
 platform.uname().processor  # noqa: B018  the SDKs ask for it, and the first to ask starts a process
 GUARD: Final = Guard()
 sys.addaudithook(GUARD.audit)
+
+
+def is_left_out(path: Path, expression: str) -> bool:
+    """Whether pytest's `-m` leaves out every test of a file, by the marks of the whole file or of its folder."""
+    if path.suffix != ".py" or not path.name.startswith("test_"):
+        return False
+    left_out = set(re.findall(r"\bnot (\w+)", expression)) if " or " not in expression else set()
+    if PROCESSES in path.parts and "process" in left_out:
+        return True
+    lines = OF_A_FILE.search(path.read_text("utf-8")) if left_out else None
+    return lines is not None and not left_out.isdisjoint(re.findall(r"pytest\.mark\.(\w+)", lines[0]))
 
 
 def mark(items: list[pytest.Item]) -> None:

@@ -11,6 +11,7 @@ import pkgutil
 import random
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +29,7 @@ BY_A_FUNCTION: Final = {"_LIBRARY": {"fullmatch"}}
 """Patterns that a function hands out -> what is done with them."""
 ANCHORED: Final = frozenset({"match", "fullmatch"})
 FUNCTIONS: Final = ANCHORED | {"search", "sub", "subn", "split", "findall", "finditer"}
+CALLED: Final = re.compile(rf"\.(?:{'|'.join(sorted(FUNCTIONS))})\(")
 SHAPES: Final = 96
 LENGTHS: Final = (9, 18, 36)
 GROWTH: Final = 2.5
@@ -44,10 +46,15 @@ def modules() -> list[str]:
     ]
 
 
-def tree_of(module: str) -> ast.Module:
+@cache
+def source_of(module: str) -> str:
     file = PACKAGE.joinpath(*module.split(".")[1:])
     file = file / "__init__.py" if file.is_dir() else file.with_suffix(".py")
-    return ast.parse(file.read_text("utf-8"))
+    return file.read_text("utf-8")
+
+
+def tree_of(module: str) -> ast.Module:
+    return ast.parse(source_of(module))
 
 
 def variables_of(module: str) -> dict[str, Any]:
@@ -67,7 +74,7 @@ def variables_of(module: str) -> dict[str, Any]:
 def calls() -> Iterator[tuple[str, ast.Call, str]]:
     """Every call of a method with the name of one of a pattern's: module, call, method."""
     for name in modules():
-        for node in ast.walk(tree_of(name)):
+        for node in ast.walk(tree_of(name)) if CALLED.search(source_of(name)) else ():
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in FUNCTIONS:
                 yield name, node, node.func.attr
 

@@ -37,12 +37,20 @@ def names(pattern: str) -> Counter[str]:
 
 
 @cache
-def trees() -> tuple[tuple[Path, ast.Module], ...]:
-    return tuple((file, ast.parse(file.read_text("utf-8"))) for file in SOURCES)
+def nodes() -> tuple[tuple[Path, list[ast.AST]], ...]:
+    """Each file, and what it is made of that these tests ask for."""
+    kinds = (ast.Constant, ast.JoinedStr, ast.Call)
+    walks = ((file, ast.walk(ast.parse(file.read_text("utf-8")))) for file in SOURCES)
+    return tuple((file, [node for node in walk if isinstance(node, kinds)]) for file, walk in walks)
 
 
 def is_key(value: object) -> bool:
-    return isinstance(value, str) and bool(KEY.fullmatch(value)) and value.partition(".")[2] not in NOT_KEYS
+    return (
+        isinstance(value, str)
+        and "." in value
+        and bool(KEY.fullmatch(value))
+        and value.partition(".")[2] not in NOT_KEYS
+    )
 
 
 @cache
@@ -50,9 +58,9 @@ def asked() -> tuple[dict[str, str], dict[str, str]]:
     """Keys that the code names, and patterns of those it composes, each with the file that does."""
     whole: dict[str, str] = {}
     composed: dict[str, str] = {}
-    for file, tree in trees():
-        parts = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
-        for node in ast.walk(tree):
+    for file, its in nodes():
+        parts = {id(part) for node in its if isinstance(node, ast.JoinedStr) for part in node.values}
+        for node in its:
             if isinstance(node, ast.Constant) and is_key(node.value) and id(node) not in parts:
                 whole[str(node.value)] = file.name
             if isinstance(node, ast.JoinedStr) and (pattern := composition(node)):
@@ -113,8 +121,8 @@ def test_every_key_is_used() -> None:
 def test_every_raised_error_and_every_text_is_given_its_details() -> None:
     known = catalogue()
     lacking = []
-    for file, tree in trees():
-        for node in ast.walk(tree):
+    for file, its in nodes():
+        for node in its:
             if not isinstance(node, ast.Call) or any(keyword.arg is None for keyword in node.keywords):
                 continue
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hoshikage.engine.logprob_buffer import LogprobBuffer
 from hoshikage.llama.text import TextAssembler
 from hoshikage.wire import Chosen
+from tests.examples import examples
 
 Piece = tuple[str, tuple[Chosen, ...]]
 
@@ -33,7 +34,7 @@ def cut(raw: bytes, places: list[int]) -> list[bytes]:
     return [raw[start:end] for start, end in pairwise(edges)]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.text("あ星🌟aé\n", max_size=12), st.lists(st.integers(0, 60), max_size=8))
 def test_tokens_joined_are_the_text_and_its_bytes(text: str, places: list[int]) -> None:
     sent = told(cut(text.encode(), places))
@@ -43,7 +44,7 @@ def test_tokens_joined_are_the_text_and_its_bytes(text: str, places: list[int]) 
     assert b"".join(token.token.raw for _, tokens in sent for token in tokens) == text.encode()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.binary(max_size=12), st.lists(st.integers(0, 12), max_size=5), st.sampled_from([(), ("ab",), ("\ufffd",)]))
 def test_whatever_the_bytes_and_stops_are(raw: bytes, places: list[int], stop: tuple[str, ...]) -> None:
     pieces = cut(raw, places)

@@ -20,6 +20,10 @@ DOUBLING: Final = (
     "{% set n = namespace(x='星' * 999, l=[1], d=2) %}{% for i in range(60) %}{% set n.x = STEP %}{% endfor %}"
 )
 
+NESTING: Final = "{% for i in range(60) %}{% set n.l = [n.l, n.l] %}{% endfor %}"
+ENDS: Final = ("{{ n.l }}", "{{ n.l | tojson }}", "{{ 'a' ~ n.l }}", "{{ '%s' % n.l }}")
+"""What would write the nested lists: each runs until a rendering's time is over."""
+
 
 def refused(source: str) -> str:
     tracemalloc.start()
@@ -58,13 +62,7 @@ def test_doubling_ends_early(step: str) -> None:
     "source",
     [
         DOUBLING.replace("STEP", "n.x") + "{% for i in range(60) %}{% set n.l = n.l + n.l %}{% endfor %}",
-        DOUBLING.replace("STEP", "n.x") + "{% for i in range(60) %}{% set n.l = [n.l, n.l] %}{% endfor %}{{ n.l }}",
-        DOUBLING.replace("STEP", "n.x")
-        + "{% for i in range(60) %}{% set n.l = [n.l, n.l] %}{% endfor %}{{ n.l | tojson }}",
-        DOUBLING.replace("STEP", "n.x")
-        + "{% for i in range(60) %}{% set n.l = [n.l, n.l] %}{% endfor %}{{ 'a' ~ n.l }}",
-        DOUBLING.replace("STEP", "n.x")
-        + "{% for i in range(60) %}{% set n.l = [n.l, n.l] %}{% endfor %}{{ '%s' % n.l }}",
+        *(pytest.param(DOUBLING.replace("STEP", "n.x") + NESTING + end, marks=pytest.mark.long) for end in ENDS),
         DOUBLING.replace("STEP", "n.x") + "{% for i in range(60) %}{% set n.d = n.d * n.d %}{% endfor %}{{ n.d }}",
         "{% macro f(x) %}{{ x }}{{ x }}{% endmacro %}" + DOUBLING.replace("STEP", "f(n.x)"),
         DOUBLING.replace("{% set n.x = STEP %}", "{% set y %}{{ n.x }}{{ n.x }}{% endset %}{% set n.x = y %}"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Final
 
 import pytest
@@ -112,26 +113,27 @@ def test_what_is_not_taken_is_told(grammar: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rules", "limit", "most"),
+    ("read", "source", "limit", "most"),
     [
-        (lark.to_gbnf('start: "a"~1000000'), "max_repeat", 10_000),
-        (lark.to_gbnf('start: "a"~1..10000000000'), "max_repeat", 10_000),
-        (lark.of_expression("a{12345678901,}"), "max_repeat", 10_000),
-        (lark.of_expression("((a{1,100}){1,100}){1,100}"), "max_expanded", 1_000_000),
+        (lark.to_gbnf, 'start: "a"~1000000', "max_repeat", 10_000),
+        (lark.to_gbnf, 'start: "a"~1..10000000000', "max_repeat", 10_000),
+        (lark.of_expression, "a{12345678901,}", "max_repeat", 10_000),
+        (lark.of_expression, "((a{1,100}){1,100}){1,100}", "max_expanded", 1_000_000),
         (
-            lark.to_gbnf("start: a0\n" + "".join(f"a{i}: a{i + 1}\n" for i in range(600)) + "a600: /x/"),
+            lark.to_gbnf,
+            "start: a0\n" + "".join(f"a{i}: a{i + 1}\n" for i in range(600)) + "a600: /x/",
             "max_chain",
             512,
         ),
-        (lark.of_expression("\\w" * 30_000), "max_text", 1_000_000),
-        (lark.to_gbnf("start: " + "(" * 31 + "/" + "(" * 31 + "a" + ")" * 31 + "/" + ")" * 31), "max_depth", 64),
+        (lark.of_expression, "\\w" * 30_000, "max_text", 1_000_000),
+        (lark.to_gbnf, "start: " + "(" * 31 + "/" + "(" * 31 + "a" + ")" * 31 + "/" + ")" * 31, "max_depth", 64),
     ],
     ids=["times", "many times", "regex times", "within", "deep rules", "long", "parentheses"],
 )
 def test_a_tool_s_grammar_that_is_too_large_is_told_as_the_tool_s(
-    grammars: Grammars, rules: dict[str, str], limit: str, most: int
+    grammars: Grammars, read: Callable[[str], dict[str, str]], source: str, limit: str, most: int
 ) -> None:
-    given = Grammar("gbnf", lark.arguments("input", rules), "tools.patch", tool="patch")
+    given = Grammar("gbnf", lark.arguments("input", read(source)), "tools.patch", tool="patch")
     with pytest.raises(InvalidRequest) as refused:
         grammars.compile(given, (2,), led=True)
     assert refused.value.key == f"engine.tool_grammar_{limit}"

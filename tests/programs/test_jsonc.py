@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hoshikage.programs import jsonc
+from tests.examples import examples
 
 COMMENTED = """\
 // my settings
@@ -70,7 +71,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(st.dictionaries(NAMES, VALUES, max_size=4), NAMES, VALUES, st.sampled_from([None, 2, 4]))
 def test_whatever_stands_there_the_value_is_put_beside_it(
     before: dict[str, Any], name: str, value: Any, indent: int | None

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
-from typing import IO, Any
+from tempfile import TemporaryDirectory
+from typing import IO, Any, Final
 
 import openai
 import pytest
@@ -29,6 +32,7 @@ from hoshikage.settings import Settings, load
 from tests.stand_in import StandIn
 
 Step = Note | Exception | asyncio.Event
+_FOLDER: Final = "the folder"
 
 
 def finished(
@@ -159,6 +163,22 @@ def timeouts() -> StreamTimeouts:
     return StreamTimeouts()
 
 
+def _store_tiny(registry: Registry, file: Path) -> None:
+    """Registers `tiny`. A first entry is written as the registry once wrote it, without waiting for the disk again."""
+    if file.exists():
+        registry.add("tiny", file.with_name("tiny.gguf"), ["### END"])
+    else:
+        file.write_text(_written().replace(json.dumps(_FOLDER), json.dumps(str(file.parent))), "utf-8")
+
+
+@cache
+def _written() -> str:
+    with TemporaryDirectory() as folder:
+        file = Path(folder).resolve() / "model_map.json"
+        Registry(file).add("tiny", file.with_name("tiny.gguf"), ["### END"])
+        return file.read_text("utf-8").replace(json.dumps(str(file.parent)), json.dumps(_FOLDER))
+
+
 @asynccontextmanager
 async def serving(
     settings: Settings,
@@ -175,7 +195,7 @@ async def serving(
     """
     registry = Registry(settings.model_map_file)
     if stored:
-        registry.add("tiny", settings.model_map_file.with_name("tiny.gguf"), ["### END"])
+        _store_tiny(registry, settings.model_map_file)
     dispatcher = dispatcher or GatedDispatcher()
     made = app.create(settings, registry, dispatcher, timeouts, exposed=exposed, insight=insight)
     running = app.runner(made)

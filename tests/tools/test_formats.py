@@ -12,6 +12,7 @@ from hoshikage.tools.detect import FORMATS
 from hoshikage.tools.forced import FORMAT as FORCED
 from hoshikage.tools.generic import FORMAT as GENERIC
 from hoshikage.tools.tool_format import ToolFormat
+from tests.examples import examples
 from tests.tools.examples import EXAMPLES, THINK, Example, Said, heard
 from tests.tools.spoken import SCHEMAS, Call, spoken
 
@@ -46,7 +47,7 @@ def test_every_format_has_examples(form: ToolFormat) -> None:
     assert any(example.form is form and example.said.calls for example in EXAMPLES)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(
     st.sampled_from(ALL_FORMATS),
     st.lists(st.sampled_from(FRAGMENTS) | st.text(max_size=3), max_size=24),
@@ -61,7 +62,7 @@ def test_no_text_is_too_strange(form: ToolFormat, fragments: list[str], thinking
     assert heard(example, *text) == whole
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.sampled_from(EXAMPLES), st.data())
 def test_pieces_of_any_size(example: Example, data: st.DataObject) -> None:
     cuts = sorted(data.draw(st.lists(st.integers(0, len(example.text)), max_size=8)))
@@ -89,7 +90,7 @@ CALLS: st.SearchStrategy[Call] = st.one_of(
 SPOKEN = tuple(form for form in ALL_FORMATS if form is not FORCED)
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=examples(300), deadline=None, derandomize=True)
 @given(st.sampled_from(SPOKEN), st.sampled_from(["", "I look."]), st.lists(CALLS, max_size=3), st.booleans(), st.data())
 def test_what_every_format_writes_is_read(
     form: ToolFormat, words: str, calls: list[Call], thoughts: bool, data: st.DataObject
@@ -101,7 +102,7 @@ def test_what_every_format_writes_is_read(
 
 
 @pytest.mark.long
-@settings(max_examples=600, deadline=None, derandomize=True)
+@settings(max_examples=examples(600), deadline=None, derandomize=True)
 @given(st.sampled_from(SPOKEN), st.lists(CALLS, min_size=1, max_size=2), st.booleans(), st.data())
 def test_a_call_that_is_cut_or_broken_ends_alike_however_it_comes(
     form: ToolFormat, calls: list[Call], is_cut: bool, data: st.DataObject
