@@ -1,6 +1,6 @@
-"""`hoshikage lib`: shows the library in use; `hoshikage lib install` brings one in; `lib_slots` has the other verbs.
+"""`hoshikage lib`: shows the library in use; `hoshikage lib install` brings one in. Main thread.
 
-Main thread.
+`lib_installed` has the other verbs.
 """
 
 from __future__ import annotations
@@ -75,14 +75,14 @@ def _show(context: CommandContext) -> CommandResult:
     data = {
         "installed": True,
         "source": located.source,
-        "name": located.slot or None,
+        "name": located.installed or None,
         **lib_view.data(located.file, record, verdict, context),
         "lacks": lacking,
         "notes": notes,
     }
     where = context.text(_PLACES[located.source]) if located.source in _PLACES else located.source
-    if located.slot not in ("", library_state.MANUAL):
-        where = located.slot
+    if located.installed not in ("", library_state.MANUAL):
+        where = located.installed
     rows = [(context.text("library.row_place"), where), *lib_view.rows(located.file, record, verdict, context)]
     rows += [(context.text("library.row_lacks"), lack["message"]) for lack in lacking]
 
@@ -100,7 +100,7 @@ def _install(args: argparse.Namespace, context: CommandContext) -> CommandResult
     order = sources.InstallRequest(args.backend, args.release, args.origin)
     lib_dir = context.settings.lib_dir
     name = library_state.checked_name(args.name) if args.name is not None else library_state.MANUAL
-    before = _slot_in_use(context)
+    before = _name_in_use(context)
     bench = install.InstallContext(lib_dir, cache_dir(), context.environ, name, context.settings.library_timeout)
     try:
         with _progress(context) as progress:
@@ -111,7 +111,7 @@ def _install(args: argparse.Namespace, context: CommandContext) -> CommandResult
     if name == library_state.MANUAL:
         store.use(lib_dir, name, done.former if before in ("", None, library_state.MANUAL) else before)
         store.prune(lib_dir, done.verdict.fingerprint)
-    elif before is None and _slot_in_use(context) is None:
+    elif before is None and _name_in_use(context) is None:
         store.use(lib_dir, name)
         notes.append(context.text("installed.used_first", name=name))
     else:
@@ -141,10 +141,10 @@ def _install(args: argparse.Namespace, context: CommandContext) -> CommandResult
     return CommandResult(0, data, view)
 
 
-def _slot_in_use(context: CommandContext) -> str | None:
+def _name_in_use(context: CommandContext) -> str | None:
     """Empty for a library that is none of the config folder's, None where there is none at all."""
     try:
-        return locate.find(context.settings.lib_path, context.settings.lib_dir, context.environ).slot
+        return locate.find(context.settings.lib_path, context.settings.lib_dir, context.environ).installed
     except LibraryUnavailable:
         return None
 

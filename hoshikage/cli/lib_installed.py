@@ -143,7 +143,7 @@ def _unloaded(context: CommandContext) -> str:
 
 def _remove(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     outcome = _case(context).in_use()
-    in_use = outcome.slot if outcome is not None else ""
+    in_use = outcome.installed if outcome is not None else ""
     kept = store.remove(context.settings.lib_dir, args.name, in_use)
     lines = [context.text("installed.removed", name=args.name)]
     if kept is not None:
@@ -155,12 +155,12 @@ def _remove(args: argparse.Namespace, context: CommandContext) -> CommandResult:
 
 
 def _check(args: argparse.Namespace, context: CommandContext) -> CommandResult:
-    """Exit status 1 for a library that cannot be used. A name of a slot may stand in the path's place."""
+    """Exit status 1 for a library that cannot be used. A library's name may stand in the path's place."""
     settings = context.settings
     path: Path | None = args.path
     if path is not None and not path.exists() and str(path) in library_state.names(settings.lib_dir):
         folder = library_state.folder(settings.lib_dir, str(path))
-        path = locate.in_slot(folder, str(path)) or folder
+        path = locate.in_named(folder, str(path)) or folder
     elif path is not None:
         path = path.expanduser().absolute()
     result.transient(context.text("library.step_trying", subject=str(path or settings.lib_dir)))

@@ -1,9 +1,9 @@
 """Who runs next, and on which lane. Event loop only.
 
-A lane is a place for one model; what runs on it together is for that model. Requests wait for a slot, callers taking
-turns; those for a model that has a lane may go first for a while, so that alternating clients do not make models
-alternate. A model without a lane takes an empty one, else the one that has been unused longest; never one that is busy
-or pinned.
+A lane is a place for one model; what runs on it together is for that model. Requests wait for their turn on it, callers
+one after another; those for a model that has a lane may go first for a while, so that alternating clients do not make
+models alternate. A model without a lane takes an empty one, else the one that has been unused longest; never one that
+is busy or pinned.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MAX_KEPT: Final = 1000
 
 
 class Ticket:
-    """A place in the queue, and then a slot, until `leave`."""
+    """A place in the queue, and then one on a lane, until `leave`."""
 
     def __init__(self, queue: Queue, label: str, arrived: float, key: Hashable, order: tuple[int, int]) -> None:
         self.label = label
@@ -37,11 +37,11 @@ class Ticket:
         self.pinned = False
         """Whether its model, once loaded, makes way for no other."""
         self.lane = 0
-        """The lane that it runs on, once it has a slot."""
+        """The lane that it runs on, once it has its turn."""
         self.load_s = 0.0
-        """What it waited for its model, by whoever has the slot."""
+        """How long it waited for its model, as whoever runs it says."""
         self._turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        """Done when the slot is this ticket's, or with the error that ends the wait."""
+        """It is done when this ticket runs, or with the error that ends the wait."""
         self._queue = queue
 
     @property
@@ -50,15 +50,15 @@ class Ticket:
 
     @property
     def place(self) -> int:
-        """1 is next, 0 is the slot. It is looked up when somebody asks: whom a change concerns, nobody is told."""
+        """1 is next, 0 is running. It is looked up when somebody asks: whom a change concerns, nobody is told."""
         return self._queue.place_of(self)
 
     async def wait(self) -> None:
-        """Ends when the slot is this ticket's. Raises QueueTimeout, QueueFull, ShuttingDown, Unavailable."""
+        """Ends when it is this ticket's turn. Raises QueueTimeout, QueueFull, ShuttingDown, Unavailable."""
         timeout = self._queue.timeout
         late = QueueTimeout("dispatch.queue_timeout", seconds=timeout, retry_after=RETRY_AFTER_S)
         # Not asyncio.wait_for: before Python 3.12 it swallows a cancel that meets the end of its wait, and a client
-        # that left at that moment would keep the slot.
+        # that left at that moment would keep its place on the lane.
         timer = asyncio.get_running_loop().call_later(timeout, self.refuse, late)
         try:
             await self._turn
@@ -66,19 +66,19 @@ class Ticket:
             timer.cancel()
 
     def admit(self, lane: int) -> None:
-        """A slot of that lane is this ticket's now."""
+        """The ticket runs on that lane from now on."""
         self.lane = lane
         if not self._turn.done():
             self._turn.set_result(None)
 
     def refuse(self, error: HoshikageError) -> None:
-        """Ends the wait with the error; too late for a ticket that has its slot."""
+        """Ends the wait with the error; it is too late for a ticket that runs."""
         if not self._turn.done():
             self._turn.set_exception(error)
             self._turn.exception()  # a client that has left hears of it no more
 
     def leave(self) -> None:
-        """Gives up the place or the slot; idempotent."""
+        """Gives up its place, in the queue or on the lane; idempotent."""
         self._queue.left(self)
 
 
@@ -121,13 +121,14 @@ class Queue:
         """How many wait for each model, so that a long queue need not be looked through for those that nobody wants."""
         self._came = self._uses = 0
         self._turn = 0
-        """That of the last ticket which got a slot."""
+        """The turn of the last ticket that was admitted."""
         self._turns: dict[str, int] = {}
         """Callers' last turns; one that lies behind `_turn` says nothing any more."""
         self._open = True
 
     @property
-    def slots(self) -> int:
+    def max_running(self) -> int:
+        """How many can run at once on all lanes together."""
         return self._capacity * len(self.lanes)
 
     @property
@@ -252,7 +253,7 @@ class Queue:
                 ticket.refuse(Unavailable("dispatch.pinned", label=ticket.label, pinned=labels, retry_after=60))
 
     def _serve(self, lane: Lane) -> bool:
-        """Gives a slot of the lane to whom it is due; False for nobody."""
+        """Admits to the lane whoever is due there; False for nobody."""
         ticket = self._next(lane) if len(lane.running) < self._capacity else None
         if ticket is None:
             return False

@@ -152,7 +152,7 @@ def of_all(pools: Pools, crashes: Crashes, totals: Totals, records: Iterable[Ans
     waiting = tuple(label for pool in models for label in pool.queue.waiting)
     return DispatcherStatus(
         queue=QueueStatus(
-            slots=pools.chat.queue.slots,
+            slots=pools.chat.queue.max_running,
             running=sum(pool.queue.running for pool in models),
             waiting=len(waiting),
             waiting_for=waiting,
@@ -192,7 +192,7 @@ def chosen(choice: SelectedLibrary | None, version: str) -> ChosenLibrary | None
     if choice is None:
         return None
     known = choice.release if version == UNKNOWN else version
-    return ChosenLibrary(choice.slot, str(choice.found), choice.release, known)
+    return ChosenLibrary(choice.installed, str(choice.found), choice.release, known)
 
 
 def _shown(pools: Pools) -> Snapshot:
@@ -238,7 +238,7 @@ def _model(model: ModelInfo, language: Language) -> dict[str, Any]:
 
 def _fallback(fallback: Fallback) -> dict[str, Any]:
     return {
-        "failed": {"slot": fallback.slot, "release": fallback.release, "file": fallback.file},
+        "failed": {"slot": fallback.installed, "release": fallback.release, "file": fallback.file},
         "key": fallback.key,
         "details": fallback.details,
         "at": fallback.at,

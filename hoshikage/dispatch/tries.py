@@ -102,7 +102,7 @@ class Tries:
         self, request: Work, ticket: Ticket, origin: Origin, *, alone: bool
     ) -> AsyncGenerator[RunNote, None]:
         stay = await self._company.enter(alone=alone)
-        # The slot is free when the runner is done, however slowly the client reads.
+        # The place on the lane is free when the runner is done, however slowly the client reads.
         job = self._lifecycle.submit(request, lambda: _leave(ticket, stay), origin)
         try:
             while True:

@@ -47,7 +47,10 @@ class Dispatching(Protocol):
         ...
 
     def generate(self, spec: ModelSpec, request: Work, /) -> AsyncGenerator[Note, None]:
-        """Notes, then exactly one Finished; raises HoshikageError. `aclose()` frees the place or the slot at once."""
+        """Yields notes, then exactly one Finished; raises HoshikageError.
+
+        `aclose()` frees its place at once, in the queue or on a lane.
+        """
         ...
 
     async def preload(self, spec: ModelSpec, /) -> None:
@@ -105,7 +108,7 @@ class StreamTimeouts(Frozen, frozen=True):
     comment_every: float = 5.0
     """The least time between a comment and what was sent before it."""
     stalled_after: float = 60.0
-    """So long may a client take nothing of what waits for it; then it is left, and its slot is free."""
+    """So long may a client take nothing of what waits for it; then it is left, and its place on the lane is free."""
 
 
 SETTINGS: Final = web.AppKey("settings", Settings)

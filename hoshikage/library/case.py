@@ -22,9 +22,9 @@ Judge = Callable[[Path], CheckReport]
 class Row:
     """One library, and what is thought of it."""
 
-    slot: store.InstalledLibrary
+    library: store.InstalledLibrary
     verdict: CheckReport | LibraryUnavailable | None
-    """None where the slot holds no libllama."""
+    """None where it holds no libllama."""
     in_use: bool
     name: str
 
@@ -34,12 +34,12 @@ class Row:
         return {
             "name": self.name,
             "in_use": self.in_use,
-            "file": str(self.slot.file) if self.slot.file else None,
-            "release": self.slot.release or (judged.version if judged else ""),
-            "backends": self.slot.backends,
+            "file": str(self.library.file) if self.library.file else None,
+            "release": self.library.release or (judged.version if judged else ""),
+            "backends": self.library.backends,
             "devices": [device.name for device in judged.devices] if judged else [],
-            "size_bytes": self.slot.size_bytes,
-            "origin": self.slot.record.origin if self.slot.record else None,
+            "size_bytes": self.library.size_bytes,
+            "origin": self.library.record.origin if self.library.record else None,
             "usable": judged.ok if judged else False,
             "status": "usable" if judged and judged.ok else "refused" if self.verdict is not None else "empty",
             "key": self.verdict.key if self.verdict is not None else "",
@@ -47,7 +47,7 @@ class Row:
         }
 
     def _words(self, language: Language) -> str:
-        return text(language, "installed.slot_hollow") if self.verdict is None else judged_words(self.verdict, language)
+        return text(language, "installed.hollow") if self.verdict is None else judged_words(self.verdict, language)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +79,14 @@ class Case:
     def rows(self) -> list[Row]:
         """All of them; one in use that is none of the config folder's goes first."""
         result = self.in_use()
-        listed = [self._row(store.slot(self.lib_dir, name), result) for name in library_state.names(self.lib_dir)]
+        listed = [self._row(store.library(self.lib_dir, name), result) for name in library_state.names(self.lib_dir)]
         if result is not None and result.source != "config":
             listed.insert(0, Row(store.described(result.file), self._verdict(result.file), True, result.source))
         return listed
 
     def use(self, name: str, language: Language) -> Switched:
         """`language` is that of a refusal's reason. Raises NotFound, UsageError, InstallFailed, OSError."""
-        return self._switched(store.slot(self.lib_dir, name), language)
+        return self._switched(store.library(self.lib_dir, name), language)
 
     def rollback(self, language: Language) -> Switched:
         """To what was in use before the last choice or installation; else to the last other one that loaded a model.
@@ -98,11 +98,11 @@ class Case:
         if (
             chosen is not None
             and result is not None
-            and result.slot == chosen.slot
+            and result.installed == chosen.installed
             and chosen.before in library_state.names(self.lib_dir)
             and chosen.lib_seen == store.hand_look(self.lib_dir)  # else `lib` was changed by hand since
         ):
-            return self._switched(store.slot(self.lib_dir, chosen.before), language)
+            return self._switched(store.library(self.lib_dir, chosen.before), language)
         current = fingerprint.of_set(result.file, self.cache_dir) if result is not None else ""
         former = store.previous(self.lib_dir, self.cache_dir, current)
         if former is None:
@@ -116,9 +116,9 @@ class Case:
         fallen = library_state.read(self.lib_dir).fallen
         return [fallen_words(fallen, language)] if fallen is not None else []
 
-    def _row(self, slot: store.InstalledLibrary, located: locate.LocatedLibrary | None) -> Row:
-        in_use = located is not None and located.source == "config" and located.slot == slot.name
-        return Row(slot, self._verdict(slot.file) if slot.file else None, in_use, slot.name)
+    def _row(self, library: store.InstalledLibrary, located: locate.LocatedLibrary | None) -> Row:
+        in_use = located is not None and located.source == "config" and located.installed == library.name
+        return Row(library, self._verdict(library.file) if library.file else None, in_use, library.name)
 
     def _verdict(self, file: Path) -> CheckReport | LibraryUnavailable:
         try:
@@ -127,17 +127,17 @@ class Case:
         except LibraryUnavailable as refusal:
             return refusal
 
-    def _switched(self, slot: store.InstalledLibrary, language: Language) -> Switched:
+    def _switched(self, library: store.InstalledLibrary, language: Language) -> Switched:
         """Only a library that can be used is chosen; HOSHIKAGE_LIB_PATH is there for whoever wants a broken one."""
-        if slot.file is None:
-            raise InstallFailed("library.nothing_inside", path=str(library_state.folder(self.lib_dir, slot.name)))
-        verdict = self._verdict(slot.file)
+        if library.file is None:
+            raise InstallFailed("library.nothing_inside", path=str(library_state.folder(self.lib_dir, library.name)))
+        verdict = self._verdict(library.file)
         if isinstance(verdict, LibraryUnavailable) or not verdict.ok:
             reason = text(language, verdict.key, **verdict.details)
-            raise InstallFailed("installed.use_refused", name=slot.name, reason=reason)
+            raise InstallFailed("installed.use_refused", name=library.name, reason=reason)
         result = self.in_use()
-        store.use(self.lib_dir, slot.name, result.slot if result is not None else "")
-        return Switched(slot.name, slot.file, slot.release or verdict.version)
+        store.use(self.lib_dir, library.name, result.installed if result is not None else "")
+        return Switched(library.name, library.file, library.release or verdict.version)
 
 
 def judged_words(verdict: CheckReport | LibraryUnavailable, language: Language) -> str:

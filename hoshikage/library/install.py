@@ -29,7 +29,7 @@ class Installed:
     kept: Path | None
     """The former folder is here now, if it held files that no installation had put there."""
     former: str
-    """The slot in which the former library is kept for a rollback; empty where there was none that worked."""
+    """The name under which the former library is kept for a rollback; empty where there was none that worked."""
 
     @property
     def lacks_gpu(self) -> bool:
@@ -46,7 +46,7 @@ class InstallContext:
     cache_dir: Path
     environ: Mapping[str, str] = field(default_factory=dict)
     """The loader looks in these folders; a refusal names them."""
-    slot: str = library_state.MANUAL
+    name: str = library_state.MANUAL
     timeout_s: float = 60
     """How long the new library may take to be tried."""
     tries: Sequence[str] | None = None
@@ -54,7 +54,7 @@ class InstallContext:
 
 def install(order: InstallRequest, market: Sources, bench: InstallContext) -> Installed:
     """Raises InstallFailed, UsageError, or LibraryUnavailable with the reason for which the new one was refused."""
-    target = library_state.folder(bench.lib_dir, bench.slot)
+    target = library_state.folder(bench.lib_dir, bench.name)
     try:
         with staging.installing(target):
             work = staging.staging(target)
@@ -78,7 +78,7 @@ def _install(order: InstallRequest, market: Sources, bench: InstallContext, work
     record = _record(new, library, brought, verdict)
     staging.write_record(new, record)
     staging.make_durable(new)
-    target = library_state.folder(bench.lib_dir, bench.slot)
+    target = library_state.folder(bench.lib_dir, bench.name)
     former = _former(target, bench)
     keep = library_state.kept(former) if former not in ("", verdict.fingerprint) else ""
     kept = staging.swap(new, target, library_state.folder(bench.lib_dir, keep) if keep else None)

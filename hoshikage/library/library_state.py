@@ -2,7 +2,7 @@
 
 `lib` is the folder that people drop files into. Beside it, `lib-slots/NAME` are libraries installed under names, and
 `lib-slots/.kept/HASH` copies of libraries that have worked. `lib-slots/state.json` says which one is used, which have
-worked, and what was taken back. The latest deed wins: a choice of a slot holds until the library in `lib` is changed.
+worked, and what was taken back. The latest deed wins: a choice holds until the library in `lib` is changed.
 The file is replaced whole, under a lock of its own; readers need none, and a damaged one says nothing.
 """
 
@@ -19,12 +19,14 @@ from hoshikage.errors import Detail, UsageError
 from hoshikage.locked_file import LockedFile, dump, parse_object
 
 MANUAL: Final = "lib"
-"""The name of the folder `lib` itself among the slots."""
+"""The name of the folder `lib` itself among those of installed libraries."""
 KEPT: Final = "kept:"
 """What the names of kept copies begin with."""
 _NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._+-]{0,62}[A-Za-z0-9+])?")
 _DEVICES: Final = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?", re.I)
 """Names that Windows takes for devices."""
+_IN_FILE: Final = "slot"
+"""What the file says for `installed`, as it always has."""
 _HASH_DIGITS: Final = 16
 _GOOD: Final = 8
 _WAIT_S: Final = 5.0
@@ -32,13 +34,13 @@ _WAIT_S: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """A choice: this slot, as long as the library in `lib` looks as it did."""
+    """A choice: the library of this name, as long as the library in `lib` looks as it did."""
 
-    slot: str
+    installed: str
     lib_seen: str
     """`fingerprint.look` of that library; empty where there was none."""
     before: str = ""
-    """The slot that was in use until then, for the way back; empty where none was, or it failed."""
+    """The library that was in use until then, for the way back; empty where none was, or it failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class LastGood:
     """A library that has loaded a model."""
 
     fingerprint: str
-    slot: str
+    installed: str
     release: str
     at: str
 
@@ -55,7 +57,7 @@ class LastGood:
 class Fallback:
     """A library whose first load failed, so that the last good one was taken back."""
 
-    slot: str
+    installed: str
     release: str
     file: str
     key: str
@@ -86,7 +88,7 @@ class LibraryState:
 
 
 def checked_name(name: str) -> str:
-    """A name for a slot of one's own. Raises UsageError."""
+    """The name, where a library may be installed under it. Raises UsageError."""
     if not _NAME.fullmatch(name) or _DEVICES.fullmatch(name) or name.lower() == MANUAL:
         raise UsageError("installed.name_invalid", name=name)
     return name
@@ -96,13 +98,13 @@ def home(lib_dir: Path) -> Path:
     return lib_dir.with_name(f"{lib_dir.name}-slots")
 
 
-def folder(lib_dir: Path, slot: str) -> Path:
-    """Names the folder of a slot's files, which need not exist. Raises UsageError for what is no slot's name."""
-    if slot == MANUAL:
+def folder(lib_dir: Path, name: str) -> Path:
+    """Names the folder of a library's files, which need not exist. Raises UsageError for what is no library's name."""
+    if name == MANUAL:
         return lib_dir
-    if slot.startswith(KEPT) and re.fullmatch(r"[0-9a-f]+", slot.removeprefix(KEPT)):
-        return home(lib_dir) / ".kept" / slot.removeprefix(KEPT)
-    return home(lib_dir) / checked_name(slot)
+    if name.startswith(KEPT) and re.fullmatch(r"[0-9a-f]+", name.removeprefix(KEPT)):
+        return home(lib_dir) / ".kept" / name.removeprefix(KEPT)
+    return home(lib_dir) / checked_name(name)
 
 
 def kept(fingerprint: str) -> str:
@@ -111,7 +113,7 @@ def kept(fingerprint: str) -> str:
 
 
 def names(lib_dir: Path) -> tuple[str, ...]:
-    """Slots that exist: `lib` first, then the named ones, then kept copies."""
+    """The libraries that are there: `lib` first, then the named ones, then kept copies."""
     result = [MANUAL] if lib_dir.is_dir() else []
     result += [name for name in _folders(home(lib_dir)) if _NAME.fullmatch(name)]
     result += [KEPT + name for name in _folders(home(lib_dir) / ".kept") if re.fullmatch(r"[0-9a-f]+", name)]
@@ -139,7 +141,7 @@ def change(lib_dir: Path, to: Callable[[LibraryState], LibraryState]) -> Library
         before = read(lib_dir)
         after = to(before)
         if after != before:
-            store.write(dump(asdict(after)))
+            store.write(dump(_written(after)))
         return after
 
 
@@ -160,4 +162,12 @@ def _folders(parent: Path) -> list[str]:
 
 
 def _texts(row: dict[str, Any]) -> dict[str, str]:
-    return {name: str(value) for name, value in row.items()}
+    return {"installed" if name == _IN_FILE else name: str(value) for name, value in row.items()}
+
+
+def _written(state: LibraryState) -> dict[str, Any]:
+    rows = asdict(state)
+    for row in (rows["use"], rows["fallen"], *rows["good"]):
+        if row is not None:
+            row[_IN_FILE] = row.pop("installed")
+    return rows

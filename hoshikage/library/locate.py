@@ -1,4 +1,4 @@
-"""Finds the user's libllama: HOSHIKAGE_LIB_PATH, the config folder's slots and lib, then the system's own search.
+"""Finds the user's libllama: HOSHIKAGE_LIB_PATH, the config folder's libraries, then the system's own search.
 
 Reads names and first bytes, never loads anything. Any thread; blocking (a few directory listings).
 """
@@ -32,8 +32,8 @@ class LocatedLibrary:
     file: Path
     source: str
     """`HOSHIKAGE_LIB_PATH`, `config` or `system`."""
-    slot: str = ""
-    """This is `lib`, or the name of the slot that was chosen, where `source` is `config`."""
+    installed: str = ""
+    """This is `lib`, or the name of the one that was chosen, where `source` is `config`."""
 
 
 def find(
@@ -54,9 +54,9 @@ def find(
     if lib_path is not None:
         return LocatedLibrary(_given(lib_path, platform), VARIABLE)
     staging.tidy(lib_dir)
-    file, slot = configured(lib_dir, platform)
+    file, name = configured(lib_dir, platform)
     if file is not None:
-        return LocatedLibrary(checked(file, platform), "config", slot)
+        return LocatedLibrary(checked(file, platform), "config", name)
     looked = [lib_dir]
     for folder in _search_folders(environ, platform, STANDARD.get(platform, ()) if standard is None else standard):
         looked.append(folder)
@@ -78,7 +78,7 @@ def find(
 
 
 def configured(lib_dir: Path, platform: str = sys.platform) -> tuple[Path | None, str]:
-    """The config folder's libllama and its slot. What is new in `lib` goes before the slot that was chosen earlier.
+    """The config folder's libllama and its name. What is new in `lib` goes before the one that was chosen earlier.
 
     Raises LibraryUnavailable.
     """
@@ -88,24 +88,24 @@ def configured(lib_dir: Path, platform: str = sys.platform) -> tuple[Path | None
         use = library_state.read(lib_dir).use
         if (
             use is None
-            or use.slot == library_state.MANUAL
+            or use.installed == library_state.MANUAL
             or (file is not None and fingerprint.look(file) != use.lib_seen)
         ):
             if file is None:
                 _refuse_folders(lib_dir, platform)
             return file, library_state.MANUAL
-        folder = library_state.folder(lib_dir, use.slot)
+        folder = library_state.folder(lib_dir, use.installed)
         staging.tidy(folder)
-        file = in_slot(folder, use.slot, platform)
+        file = in_named(folder, use.installed, platform)
     except UsageError:
-        return file, library_state.MANUAL  # no name of a slot: a damaged state says nothing
+        return file, library_state.MANUAL  # no name: a damaged state says nothing
     except OSError as error:
         raise LibraryUnavailable(
             "library.folder_unreadable", path=str(folder), reason=_words(error), command=INSTALL_COMMAND
         ) from None
     if file is None:
-        raise NoLibraryTried("installed.slot_empty", name=use.slot, path=str(folder), command=USE_COMMAND)
-    return file, use.slot
+        raise NoLibraryTried("installed.empty", name=use.installed, path=str(folder), command=USE_COMMAND)
+    return file, use.installed
 
 
 def _refuse_folders(folder: Path, platform: str) -> None:
@@ -134,10 +134,10 @@ def in_folder(folder: Path, platform: str = sys.platform, *, nested: Iterable[st
     return None
 
 
-def in_slot(folder: Path, slot: str, platform: str = sys.platform) -> Path | None:
-    """As `in_folder`, of a slot: the copy of a library that was named by its path may be called anything."""
+def in_named(folder: Path, name: str, platform: str = sys.platform) -> Path | None:
+    """Looks as `in_folder` does; the copy of a library that was named by its path may be called anything."""
     file = in_folder(folder, platform)
-    if file is not None or not slot.startswith(library_state.KEPT) or not folder.is_dir():
+    if file is not None or not name.startswith(library_state.KEPT) or not folder.is_dir():
         return file
     paths = [path for path in sorted(folder.iterdir()) if path.is_file() and _is_sound(path, platform)]
     parts = (names.is_ggml, names.is_mtmd, names.is_companion)

@@ -2,7 +2,7 @@
 
 A load goes: `current`, the load itself, then `loaded`. Where the first load with a new library fails, `alternative`
 gives the one that worked last; if that loads the same model, the new one was at fault: `taken_back`. If it does not,
-the model was, and the first error stands. Nothing here keeps state but the files of `slots`.
+the model was, and the first error stands. Nothing here keeps state but the files of `library_state`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class SelectedLibrary:
     """What people know it by."""
     source: str
     """This is `locate.LocatedLibrary.source`."""
-    slot: str
+    installed: str
     fingerprint: str
     release: str
     devices: tuple[DeviceInfo, ...]
@@ -62,7 +62,7 @@ class Selection:
     def current(self, *, require_gpu: bool = False) -> SelectedLibrary:
         """The library for a load that begins now. Raises LibraryUnavailable; Unavailable for want of a GPU."""
         result = locate.find(self.lib_path, self.lib_dir, self.environ)
-        choice = self._judged(result.file, result.source, result.slot, require_gpu=require_gpu)
+        choice = self._judged(result.file, result.source, result.installed, require_gpu=require_gpu)
         if result.source == "system":
             return choice  # root's folders: nobody copies over them while a program runs
         file = store.copied(result.file, choice.fingerprint, self.lib_dir, self.cache_dir, self.environ)
@@ -94,16 +94,16 @@ class Selection:
             if choice.source == locate.VARIABLE:  # it has a copy like the others
                 store.prune(self.lib_dir, choice.fingerprint)
             return
-        good = LastGood(choice.fingerprint, choice.slot, choice.release, library_state.now())
+        good = LastGood(choice.fingerprint, choice.installed, choice.release, library_state.now())
         with suppress(OSError):
             library_state.change(self.lib_dir, lambda state: state.with_good(good))
             store.prune(self.lib_dir, choice.fingerprint)
 
     def taken_back(self, failed: SelectedLibrary | None, choice: SelectedLibrary, error: HoshikageError) -> Fallback:
         """Makes `choice` the library in use, and writes down why. What cannot be written is forgotten."""
-        result, slot = (failed.found, failed.slot) if failed is not None else self._tried()
+        result, name = (failed.found, failed.installed) if failed is not None else self._tried()
         fallen = Fallback(
-            slot=slot,
+            installed=name,
             release=failed.release if failed is not None else _release(result),
             file=str(result or ""),
             key=error.key,
@@ -112,8 +112,8 @@ class Selection:
             to=choice.fingerprint,
             to_release=choice.release,
         )
-        use = Selected(choice.slot, store.hand_look(self.lib_dir))
-        good = LastGood(choice.fingerprint, choice.slot, choice.release, library_state.now())
+        use = Selected(choice.installed, store.hand_look(self.lib_dir))
+        good = LastGood(choice.fingerprint, choice.installed, choice.release, library_state.now())
         with suppress(OSError):
             library_state.change(self.lib_dir, lambda state: replace(state.with_good(good), use=use, fallen=fallen))
         return fallen
@@ -122,7 +122,7 @@ class Selection:
         """What was taken back; None where the chosen library is the one in use."""
         return library_state.read(self.lib_dir).fallen if self.lib_path is None else None
 
-    def _judged(self, file: Path, source: str, slot: str, *, require_gpu: bool = False) -> SelectedLibrary:
+    def _judged(self, file: Path, source: str, installed: str, *, require_gpu: bool = False) -> SelectedLibrary:
         judged = partial(
             check,
             file,
@@ -141,10 +141,10 @@ class Selection:
             if not sees_gpu(verdict):
                 raise why_no_gpu(verdict, self.environ)
         release = contents.release(file.parent, file) or verdict.version
-        return SelectedLibrary(file, file, source, slot, verdict.fingerprint, release, verdict.devices)
+        return SelectedLibrary(file, file, source, installed, verdict.fingerprint, release, verdict.devices)
 
     def _tried(self) -> tuple[Path | None, str]:
-        """File and slot at fault where `current` raised before they were judged."""
+        """File and name of the library at fault where `current` raised before they were judged."""
         try:
             return locate.configured(self.lib_dir)
         except HoshikageError:
@@ -152,7 +152,7 @@ class Selection:
 
     def _present(self) -> str:
         """Fingerprint of that file; empty where there is none."""
-        file, _slot = self._tried()
+        file, _name = self._tried()
         try:
             return fingerprint.of_set(file, self.cache_dir) if file is not None else ""
         except OSError:

@@ -202,7 +202,7 @@ def _beside(lib_dir: Path, role: str) -> Path:
 
 
 def _leftovers(lib_dir: Path, role: str) -> list[Path]:
-    """`role` may be `*`. The name is compared whole: a slot's may begin with another slot's."""
+    """`role` may be `*`. The name is compared whole: one library's may begin with another's."""
     roles = "new|old|trash" if role == "*" else role
     exact = re.compile(rf"\.{re.escape(lib_dir.name)}-(?:{roles})-[0-9a-f]+")
     try:

@@ -39,29 +39,29 @@ class InstalledLibrary:
     record: staging.InstallRecord | None
 
 
-def slot(lib_dir: Path, name: str) -> InstalledLibrary:
-    """Raises NotFound for a name that no slot has."""
+def library(lib_dir: Path, name: str) -> InstalledLibrary:
+    """Finds the library of that name. Raises NotFound."""
     folder = library_state.folder(lib_dir, name)
     if not folder.is_dir():
         known = ", ".join(library_state.names(lib_dir)) or "-"
-        raise NotFound("installed.slot_unknown", name=name, known=known)
+        raise NotFound("installed.unknown", name=name, known=known)
     staging.tidy(folder)
-    file = locate.in_slot(folder, name)
+    file = locate.in_named(folder, name)
     if file is not None:
         return replace(described(file), name=name)
     return InstalledLibrary(name, None, "", (), 0, None)
 
 
 def described(file: Path) -> InstalledLibrary:
-    """libllama at `file` as a slot without a name. Its size is that of the set: without programs beside it."""
+    """This is libllama at `file`, under no name. Its size is that of the set: without programs beside it."""
     record = staging.read_record(file.parent)
     release = (record.release if record else None) or contents.release(file.parent, file) or ""
     return InstalledLibrary("", file, release, contents.backends(file.parent), contents.size(file), record)
 
 
 def use(lib_dir: Path, name: str, before: str = "") -> None:
-    """Chooses this slot from the next load on; `before` is the one that was in use. Raises NotFound, OSError."""
-    slot(lib_dir, name)
+    """Chooses this library from the next load on; `before` is the one that was in use. Raises NotFound, OSError."""
+    library(lib_dir, name)
     chosen = Selected(name, hand_look(lib_dir), before if before != name else "")
     library_state.change(lib_dir, lambda state: replace(state, use=chosen, fallen=None))
 
@@ -71,24 +71,24 @@ def previous(lib_dir: Path, cache_dir: Path, current: str) -> tuple[LastGood, In
     for good in reversed(library_state.read(lib_dir).good):
         if good.fingerprint == current:
             continue
-        for name in dict.fromkeys((good.slot, library_state.kept(good.fingerprint))):
+        for name in dict.fromkeys((good.installed, library_state.kept(good.fingerprint))):
             with suppress(NotFound, UsageError, OSError):
-                result = slot(lib_dir, name)
+                result = library(lib_dir, name)
                 if result.file is not None and fingerprint.of_set(result.file, cache_dir) == good.fingerprint:
                     return good, result
     return None
 
 
 def remove(lib_dir: Path, name: str, in_use: str) -> Path | None:
-    """Removes a slot that is not in use; gives the path at which files put there by hand were kept.
+    """Removes a library that is not in use; gives the path at which files put there by hand were kept.
 
     Raises NotFound, UsageError, InstallFailed, OSError.
     """
-    result = slot(lib_dir, name)
+    result = library(lib_dir, name)
     if name == library_state.MANUAL:
         raise UsageError("installed.hand_not_removed", folder=str(lib_dir))
     if name == in_use:
-        raise UsageError("installed.slot_in_use", name=name)
+        raise UsageError("installed.in_use", name=name)
     folder = library_state.folder(lib_dir, result.name)
     if name.startswith(library_state.KEPT):
         staging.discard(folder)
@@ -147,7 +147,7 @@ def prune(lib_dir: Path, current: str) -> None:
     state = library_state.read(lib_dir)
     with suppress(OSError):
         os.utime(library_state.folder(lib_dir, library_state.kept(current)))
-    spared = {library_state.kept(current), state.use.slot if state.use else "", *_last_good(state)}
+    spared = {library_state.kept(current), state.use.installed if state.use else "", *_last_good(state)}
     if state.use is not None and state.use.before:
         spared.add(state.use.before)
     ages = []

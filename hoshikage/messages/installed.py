@@ -1,26 +1,26 @@
-"""Texts of the slots area: key -> (Japanese, English)."""
+"""Texts of the area of installed libraries: key -> (Japanese, English)."""
 
 from typing import Final
 
 TEXTS: Final[dict[str, tuple[str, str]]] = {
-    # slots
+    # names
     "name_invalid": (
         "「{name}」は名前にできません。英数字で始まり、英数字と . _ + - だけの 64 文字以内にしてください（lib と "
         "Windows の装置名は使えません）。",
         "“{name}” cannot be a name: begin with a letter or digit, then letters, digits and . _ + - only, at most 64 "
         "characters; neither lib nor a device name of Windows.",
     ),
-    "slot_unknown": (
+    "unknown": (
         "「{name}」というライブラリはありません（あるもの: {known}）。",
         "There is no library “{name}” (available: {known}).",
     ),
-    "slot_empty": (
+    "empty": (
         "使うことになっている「{name}」（{path}）に libllama がありません。`hoshikage lib list` で確かめ、"
         "`{command}` などで選び直してください。",
         "The chosen library “{name}” ({path}) holds no libllama. See `hoshikage lib list` and choose again, for "
         "instance with `{command}`.",
     ),
-    "slot_in_use": (
+    "in_use": (
         "「{name}」は使用中です。先に `hoshikage lib use 名前` でほかのものに切り替えてください。",
         "“{name}” is in use. Switch to another one first with `hoshikage lib use NAME`.",
     ),
@@ -77,7 +77,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "somebody copies over the original. About {count} stay; `hoshikage lib rm NAME` removes one (it is made again "
         "when it is needed).",
     ),
-    "slot_hollow": ("libllama がありません", "no libllama in it"),
+    "hollow": ("libllama がありません", "no libllama in it"),
     "fallen": (
         "{at}: {release}（{file}）は最初の読み込みに失敗したため、{former} に戻しました。理由: {reason}",
         "{at}: {release} ({file}) failed to load a model, so Hoshikage went back to {former}. Reason: {reason}",

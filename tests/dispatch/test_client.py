@@ -216,7 +216,7 @@ async def test_a_job_that_nobody_reads_any_more_is_suspected_too(
     assert texts(await plain) == ["ok"]
 
 
-async def test_a_slow_reader_does_not_hold_the_slot(dispatcher: Dispatcher, house: FakeHouse, spec: ModelSpec) -> None:
+async def test_a_slow_reader_does_not_hold_the_lane(dispatcher: Dispatcher, house: FakeHouse, spec: ModelSpec) -> None:
     slow = dispatcher.generate(spec, REQUEST)
     answer = asyncio.create_task(answer_whole(house, "x"))
     assert isinstance(await slow.__anext__(), Answering)
@@ -276,7 +276,7 @@ async def test_a_crash_after_text_is_not_tried_again(dispatcher: Dispatcher, hou
     assert len(house.hosts) == 1
 
 
-async def test_a_reader_that_leaves_cancels_its_job_and_frees_the_slot(
+async def test_a_reader_that_leaves_cancels_its_job_and_frees_the_lane(
     dispatcher: Dispatcher, house: FakeHouse, spec: ModelSpec
 ) -> None:
     async with aclosing(dispatcher.generate(spec, REQUEST)) as notes:

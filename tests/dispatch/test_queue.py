@@ -9,7 +9,7 @@ from hoshikage.dispatch.queue import GROUP_PATIENCE_S, Queue
 from hoshikage.errors import QueueFull, QueueTimeout, ShuttingDown, Unavailable
 
 
-async def test_a_free_slot_is_given_without_a_place() -> None:
+async def test_a_free_lane_is_given_without_waiting() -> None:
     queue = Queue(1, 0, 1, time.monotonic)
     ticket = queue.enter("a")
     assert not ticket.waits
@@ -53,7 +53,7 @@ async def test_a_place_is_given_up_after_the_timeout() -> None:
     assert queue.waiting == ()
 
 
-async def test_leaving_twice_frees_one_slot_only() -> None:
+async def test_leaving_twice_frees_one_place_only() -> None:
     queue = Queue(1, 2, 1, time.monotonic)
     first, second, third = queue.enter("a"), queue.enter("a"), queue.enter("a")
     first.leave()

@@ -10,6 +10,6 @@ from tests.dispatch.fake_host import choice
 
 def test_the_release_is_told_where_only_the_files_beside_the_library_know_it() -> None:
     known = replace(choice("slot"), release="b5590")
-    assert chosen(known, "unknown") == ChosenLibrary(known.slot, str(known.found), known.release, "b5590")
-    assert chosen(known, "v0.5.0") == ChosenLibrary(known.slot, str(known.found), known.release, "v0.5.0")
+    assert chosen(known, "unknown") == ChosenLibrary(known.installed, str(known.found), known.release, "b5590")
+    assert chosen(known, "v0.5.0") == ChosenLibrary(known.installed, str(known.found), known.release, "v0.5.0")
     assert chosen(None, "unknown") is None

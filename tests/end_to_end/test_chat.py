@@ -142,8 +142,8 @@ def test_a_malformed_body_is_a_400_that_names_the_place(client: OpenAI, stream: 
     assert refused.value.param == "messages[0].content"
 
 
-def test_a_client_that_closes_in_mid_stream_frees_the_slot(client: OpenAI, server: LiveServer) -> None:
-    """The endless answer would hold the only slot for thousands of tokens; the next request must not wait for it."""
+def test_a_client_that_closes_in_mid_stream_frees_the_lane(client: OpenAI, server: LiveServer) -> None:
+    """The endless answer would hold the only place for thousands of tokens; the next request must not wait for it."""
     stream = client.chat.completions.create(
         model="endless", messages=[{"role": "user", "content": "go"}], temperature=0, stream=True
     )
@@ -158,7 +158,7 @@ def test_a_client_that_closes_in_mid_stream_frees_the_slot(client: OpenAI, serve
     assert status["queue"] == {"slots": 1, "running": 0, "waiting": 0, "waiting_for": []}
 
 
-def test_a_client_that_leaves_without_streaming_frees_the_slot_too(client: OpenAI, server: LiveServer) -> None:
+def test_a_client_that_leaves_without_streaming_frees_the_lane_too(client: OpenAI, server: LiveServer) -> None:
     body = json.dumps({"model": "endless", "messages": [{"role": "user", "content": "go"}]}).encode()
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
         connection.sendall(

@@ -57,11 +57,11 @@ def test_no_request_is_lost_while_libraries_are_switched(
 ) -> None:
     used = ("b8390", "v0.5.0")
     for release in used:
-        slot = home / ".config" / "hoshikage" / "lib-slots" / release
-        slot.mkdir(parents=True)
+        folder = home / ".config" / "hoshikage" / "lib-slots" / release
+        folder.mkdir(parents=True)
         for file in libraries[release].parent.iterdir():
             if file.suffix != ".node":
-                shutil.copy(file, slot)
+                shutil.copy(file, folder)
     register(home, dict.fromkeys(LABELS, demo_model))
     registry = Registry(home / ".config" / "hoshikage" / "model_map.json")
     registry.add(LABELS[1], demo_model, (), OwnOptions({"n_ctx": 200}))

@@ -1,4 +1,4 @@
-"""Chooses a slot and dies at one step of that, as a kill would: LIB_DIR NAME STEP. Exit status 9, or 0 at the end."""
+"""Chooses a library and dies at one step, as a kill would: LIB_DIR NAME STEP. Exit status 9, or 0 at the end."""
 
 from __future__ import annotations
 

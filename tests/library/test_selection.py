@@ -45,7 +45,7 @@ def drop(selection: Selection, name: str) -> Path:
     return make(selection.lib_dir, f"libllama.{name}.so", "libggml.so") / f"libllama.{name}.so"
 
 
-def slot(selection: Selection, name: str) -> Path:
+def put(selection: Selection, name: str) -> Path:
     return (
         make(library_state.folder(selection.lib_dir, name), f"libllama.{name}.so", "libggml.so") / f"libllama.{name}.so"
     )
@@ -54,7 +54,7 @@ def slot(selection: Selection, name: str) -> Path:
 def test_a_load_takes_a_copy_and_is_told_what_people_know(selection: Selection) -> None:
     file = drop(selection, "b1000")
     choice = selection.current()
-    assert (choice.found, choice.source, choice.slot, choice.release) == (file, "config", "lib", "b1000")
+    assert (choice.found, choice.source, choice.installed, choice.release) == (file, "config", "lib", "b1000")
     assert choice.file.parent.parent == library_state.home(selection.lib_dir) / ".kept"
     assert choice.file.read_bytes() == file.read_bytes()
     assert selection.fallback() is None
@@ -66,7 +66,7 @@ def test_a_given_path_is_copied_too_and_never_passed_over(selection: Selection, 
     given = make(tmp_path / "given", "libllama.so") / "libllama.so"
     named = replace(selection, lib_path=given)
     choice = named.current()
-    assert (choice.found, choice.source, choice.slot) == (given, "HOSHIKAGE_LIB_PATH", "")
+    assert (choice.found, choice.source, choice.installed) == (given, "HOSHIKAGE_LIB_PATH", "")
     assert choice.file != given
     assert named.alternative(choice, CRASH) is None
     copies = library_state.home(selection.lib_dir) / ".kept"
@@ -76,7 +76,7 @@ def test_a_given_path_is_copied_too_and_never_passed_over(selection: Selection, 
     named.loaded(choice)
     assert choice.file.exists()
     assert len([*copies.iterdir()]) <= store.COPIES
-    assert [good.slot for good in library_state.read(selection.lib_dir).good] == ["lib"]
+    assert [good.installed for good in library_state.read(selection.lib_dir).good] == ["lib"]
 
 
 @pytest.mark.parametrize("error", [CRASH, ModelLoadFailed("engine.internal"), OutOfMemory("engine.internal")])
@@ -90,9 +90,9 @@ def test_a_new_library_that_fails_in_its_first_load_gives_way(
     assert failed.release == "b2000"
     back = selection.alternative(failed, error)
     assert back is not None
-    assert (back.release, back.slot.startswith("kept:")) == ("b1000", True)
+    assert (back.release, back.installed.startswith("kept:")) == ("b1000", True)
     fallen = selection.taken_back(failed, back, error)
-    assert (fallen.slot, fallen.release, fallen.file, fallen.to_release) == ("lib", "b2000", str(bad), "b1000")
+    assert (fallen.installed, fallen.release, fallen.file, fallen.to_release) == ("lib", "b2000", str(bad), "b1000")
     for language in LANGUAGES:
         words = text(language, fallen.key, **fallen.details)
         assert text(
@@ -130,7 +130,7 @@ def test_without_one_that_worked_there_is_no_way_back(selection: Selection) -> N
 
 
 def test_a_refused_library_gives_way_too(selection: Selection, answer: Callable[[str], None]) -> None:
-    slot(selection, "good")
+    put(selection, "good")
     store.use(selection.lib_dir, "good")
     selection.loaded(selection.current())
     drop(selection, "b2000")
@@ -140,10 +140,10 @@ def test_a_refused_library_gives_way_too(selection: Selection, answer: Callable[
     answer("accept")
     back = selection.alternative(None, caught.value)
     assert back is not None
-    assert back.slot == "good"
+    assert back.installed == "good"
     fallen = selection.taken_back(None, back, caught.value)
-    assert (fallen.slot, fallen.release, fallen.key) == ("lib", "b2000", "library.crashed")
-    assert selection.current().slot == "good"
+    assert (fallen.installed, fallen.release, fallen.key) == ("lib", "b2000", "library.crashed")
+    assert selection.current().installed == "good"
 
 
 def test_a_file_that_is_no_library_gives_way_but_an_empty_folder_does_not(selection: Selection) -> None:

@@ -20,7 +20,7 @@ from .conftest import make
 
 @pytest.fixture
 def lib_dir(tmp_path: Path) -> Path:
-    """The config folder's lib, which is not there, and two named slots."""
+    """The config folder's lib, which is not there, and two named libraries."""
     config = tmp_path / "config"
     for name in ("one", "two"):
         make(config / "lib-slots" / name, f"libllama.{name}.so", "libggml.so")
@@ -28,8 +28,8 @@ def lib_dir(tmp_path: Path) -> Path:
 
 
 def found(lib_dir: Path) -> str:
-    """The slot in use."""
-    return locate.find(None, lib_dir, {}, platform="linux", standard=(), linker_files=list).slot
+    """The name of the library in use."""
+    return locate.find(None, lib_dir, {}, platform="linux", standard=(), linker_files=list).installed
 
 
 def changed(file: Path) -> None:
@@ -98,13 +98,13 @@ def test_every_way_to_replace_is_noticed(way: str, lib_dir: Path, tmp_path: Path
     assert found(lib_dir) == "lib"
 
 
-def test_a_chosen_slot_that_is_gone_is_told_and_nothing_else_is_taken(lib_dir: Path) -> None:
+def test_a_chosen_library_that_is_gone_is_told_and_nothing_else_is_taken(lib_dir: Path) -> None:
     make(lib_dir, "libllama.so")
     store.use(lib_dir, "one")
     shutil.rmtree(library_state.folder(lib_dir, "one"))
     with pytest.raises(LibraryUnavailable) as caught:
         found(lib_dir)
-    assert (caught.value.key, caught.value.details["name"]) == ("installed.slot_empty", "one")
+    assert (caught.value.key, caught.value.details["name"]) == ("installed.empty", "one")
     store.use(lib_dir, "lib")
     assert found(lib_dir) == "lib"
 
@@ -144,13 +144,13 @@ def test_names_that_are_none(name: str, lib_dir: Path) -> None:
         library_state.checked_name(name)
 
 
-def test_names_of_slots(lib_dir: Path) -> None:
+def test_names_of_libraries(lib_dir: Path) -> None:
     for name in ("cuda-12.4", "b8390", "A_b+c", "1", "a" * 64):
         assert library_state.checked_name(name) == name
     assert library_state.folder(lib_dir, "kept:0123abcd") == lib_dir.parent / "lib-slots" / ".kept" / "0123abcd"
 
 
-def test_a_slot_whose_name_begins_with_anothers(lib_dir: Path) -> None:
+def test_a_library_whose_name_begins_with_anothers(lib_dir: Path) -> None:
     """Leftovers are told apart by their whole name."""
     folder = library_state.folder(lib_dir, "one")
     other = folder.with_name(".one-new-two-new-0123abcd")
@@ -174,9 +174,9 @@ def test_back_to_the_one_that_worked_before(lib_dir: Path, tmp_path: Path) -> No
     cache = tmp_path / "cache"
 
     def worked(name: str) -> str:
-        slot = store.slot(lib_dir, name)
-        assert slot.file is not None
-        content = fingerprint.of_set(slot.file, cache)
+        kept = store.library(lib_dir, name)
+        assert kept.file is not None
+        content = fingerprint.of_set(kept.file, cache)
         library_state.change(lib_dir, lambda state: state.with_good(LastGood(content, name, name, "then")))
         return content
 
@@ -190,7 +190,7 @@ def test_back_to_the_one_that_worked_before(lib_dir: Path, tmp_path: Path) -> No
 
 
 def test_removal(lib_dir: Path) -> None:
-    with pytest.raises(UsageError, match="slot_in_use"):
+    with pytest.raises(UsageError, match="in_use"):
         store.remove(lib_dir, "one", "one")
     kept = store.remove(lib_dir, "one", "two")
     assert kept is not None, "files that no installation put there are kept"
@@ -232,12 +232,12 @@ def test_the_copy_of_a_library_of_any_name_is_known_chosen_and_removed(
     copy = store.copied(file, content, lib_dir, tmp_path / "cache", {})
     assert copy != file
     name = library_state.kept(content)
-    known = store.slot(lib_dir, name)
+    known = store.library(lib_dir, name)
     assert (known.file, known.name) == (copy, name)
     assert known.size_bytes > 2 * file.stat().st_size
     store.use(lib_dir, name)
     located = locate.find(None, lib_dir, {}, standard=(), linker_files=list)
-    assert (located.file, located.slot) == (copy, name)
+    assert (located.file, located.installed) == (copy, name)
     assert store.copied(copy, content, lib_dir, tmp_path / "cache", {}) == copy
     assert store.remove(lib_dir, name, "") is None
     assert not copy.parent.exists()
