@@ -127,7 +127,7 @@ class _Parser:
 
     def _alternatives(self, *, nested: bool) -> str:
         self._depth += 1
-        if self._depth > MAX_DEPTH:
+        if self._depth > MAX_DEPTH + 1:  # the rule itself has no parentheses
             raise self._malformed(")")
         options = [self._sequence(nested)]
         first = self._first

@@ -232,7 +232,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "status_tokens": ("{n_ctx} トークン（学習時 {maximum}）", "{n_ctx} tokens (trained with {maximum})"),
     "status_runner": ("プロセス", "Process"),
     "status_beside": ("そのほか", "Beside it"),
-    "status_copying": ("写しています（{percent:.0f} %）", "being made ({percent:.0f}%)"),
+    "status_copying": ("コピーしています（{percent:.0f} %）", "being made ({percent:.0f}%)"),
     "status_ramdisk": ("メモリ上のコピー", "Copy in memory"),
     "status_returned": ("前回のアンロード", "Last unload"),
     "status_amounts": ("メモリ {memory}、VRAM {vram} が戻りました", "gave back {memory} of memory, {vram} of VRAM"),

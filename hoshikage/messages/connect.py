@@ -78,7 +78,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{file} にはすでに {name} があります。何も書きませんでした。使うほうだけを残してください。",
         "{file} already sets {name}; nothing was written. Keep only the one that you want.",
     ),
-    "file_unwritable": ("{file} に書き込めません（{reason}）。", "{file} cannot be written ({reason})."),
+    "file_unwritable": (
+        "{file} に書き込めません（{reason}）。空き容量とアクセス権を確かめてください。",
+        "{file} cannot be written ({reason}). Check the free space and the permissions.",
+    ),
     "unchanged": ("もうそのとおりに書いてあります。", "Everything is written like that already."),
     "ask": ("書き込みますか [y/N] ", "Write this? [y/N] "),
     "not_written": ("何も書きませんでした。", "Nothing was written."),

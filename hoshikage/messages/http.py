@@ -53,8 +53,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Another server listens on the Unix socket {path}. Choose another UNIX_SOCKET.",
     ),
     "socket_refused": (
-        "Unix ソケット {path} を作れません: {reason}",
-        "The Unix socket {path} cannot be made: {reason}",
+        "Unix ソケット {path} を作れません（{reason}）。UNIX_SOCKET と、そのフォルダーのアクセス権を確かめてください。",
+        "The Unix socket {path} cannot be made ({reason}). Check UNIX_SOCKET and the permissions of its folder.",
     ),
     "socket_unsupported": (
         "このシステムでは UNIX_SOCKET を使えません。指定を外してください。",

@@ -71,8 +71,9 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "There is no library in {folder}. Install one with `{command}`.",
     ),
     "copies_note": (
-        "kept: で始まるものは、読み込んだライブラリの写しです。元のファイルを上書きしても動作中のモデルが落ちないように"
-        "作ります。新しいもの {count} つほどが残り、`hoshikage lib rm 名前` で消せます（要るときにまた作ります）。",
+        "kept: で始まるものは、読み込んだライブラリのコピーです。元のファイルを上書きしても動作中のモデルが"
+        "異常終了しないように作ります。"
+        "新しいもの {count} つほどが残り、`hoshikage lib rm 名前` で消せます（要るときにまた作ります）。",
         "Those that begin with kept: are copies of libraries that were loaded, so that a running model survives when "
         "somebody copies over the original. About {count} stay; `hoshikage lib rm NAME` removes one (it is made again "
         "when it is needed).",

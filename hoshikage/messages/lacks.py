@@ -92,9 +92,9 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "--backend vulkan`, or a build of your own for this card.",
     ),
     "static_stdcxx": (
-        "{path} は C++ の標準ライブラリを中に含み、それを外に見せているので、Python の中で落ちます。"
+        "{path} は C++ の標準ライブラリを中に含み、それを外に公開しているので、Python が異常終了します。"
         "`-static-libstdc++` なしでビルドし直すか、`hoshikage lib install` で入れてください。",
-        "{path} has the C++ standard library built in and shows it, which ends Python. Build it without "
+        "{path} has the C++ standard library built in and exports it, which crashes Python. Build it without "
         "`-static-libstdc++`, or use `hoshikage lib install`.",
     ),
     "gpu_not_built": (

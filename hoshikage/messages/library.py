@@ -141,40 +141,58 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{path} is damaged ({reason}). Fetch it again.",
     ),
     "unsafe_path": (
-        "{path} には危険な項目「{member}」（外を指す名前）があるため、展開しません。",
-        "{path} holds an unsafe member “{member}” (a name that leads out) and is not unpacked.",
+        "{path} には危険な項目「{member}」（外を指す名前）があるため、展開しません。"
+        "llama.cpp のリリースのアーカイブを使ってください。",
+        "{path} holds an unsafe member “{member}” (a name that leads out) and is not unpacked. "
+        "Use an archive of a llama.cpp release.",
     ),
     "unsafe_link": (
-        "{path} には危険な項目「{member}」（外へ出るリンク）があるため、展開しません。",
-        "{path} holds an unsafe member “{member}” (a link that leads out) and is not unpacked.",
+        "{path} には危険な項目「{member}」（外へ出るリンク）があるため、展開しません。"
+        "llama.cpp のリリースのアーカイブを使ってください。",
+        "{path} holds an unsafe member “{member}” (a link that leads out) and is not unpacked. "
+        "Use an archive of a llama.cpp release.",
     ),
     "unsafe_device": (
-        "{path} には危険な項目「{member}」（ファイルでもリンクでもないもの）があるため、展開しません。",
-        "{path} holds an unsafe member “{member}” (neither a file nor a link) and is not unpacked.",
+        "{path} には危険な項目「{member}」（ファイルでもリンクでもないもの）があるため、展開しません。"
+        "llama.cpp のリリースのアーカイブを使ってください。",
+        "{path} holds an unsafe member “{member}” (neither a file nor a link) and is not unpacked. "
+        "Use an archive of a llama.cpp release.",
     ),
     "unsafe_twice": (
-        "{path} には危険な項目「{member}」（同じ名前が二つ）があるため、展開しません。",
-        "{path} holds an unsafe member “{member}” (a name twice) and is not unpacked.",
+        "{path} には危険な項目「{member}」（同じ名前が二つ）があるため、展開しません。"
+        "llama.cpp のリリースのアーカイブを使ってください。",
+        "{path} holds an unsafe member “{member}” (a name twice) and is not unpacked. "
+        "Use an archive of a llama.cpp release.",
     ),
     "unsafe_size": (
-        "{path} には危険な項目「{member}」（書かれた大きさより大きい）があるため、展開しません。",
-        "{path} holds an unsafe member “{member}” (larger than it says) and is not unpacked.",
+        "{path} には危険な項目「{member}」（書かれた大きさより大きい）があるため、展開しません。"
+        "llama.cpp のリリースのアーカイブを使ってください。",
+        "{path} holds an unsafe member “{member}” (larger than it says) and is not unpacked. "
+        "Use an archive of a llama.cpp release.",
     ),
     "unsafe_members": (
-        "{path} は {limit} 個を超える項目を含むため、展開しません（「{member}」まで）。",
-        "{path} holds more than {limit} members (up to “{member}”) and is not unpacked.",
+        "{path} は {limit} 個を超える項目を含むため、展開しません（「{member}」まで）。"
+        "llama.cpp のリリースのアーカイブを使ってください。",
+        "{path} holds more than {limit} members (up to “{member}”) and is not unpacked. "
+        "Use an archive of a llama.cpp release.",
     ),
     "unsafe_bytes": (
-        "{path} は展開すると {limit} バイトを超えるため、展開しません（「{member}」）。",
-        "{path} would unpack to more than {limit} bytes (“{member}”) and is not unpacked.",
+        "{path} は展開すると {limit} バイトを超えるため、展開しません（「{member}」）。"
+        "llama.cpp のリリースのアーカイブを使ってください。",
+        "{path} would unpack to more than {limit} bytes (“{member}”) and is not unpacked. "
+        "Use an archive of a llama.cpp release.",
     ),
     "unsafe_headers": (
-        "{path} はファイルのほかに {limit} MiB を超える見出しを持つため、展開しません。",
-        "{path} has more than {limit} MiB of headers beside its files and is not unpacked.",
+        "{path} はファイルのほかに {limit} MiB を超える見出しを持つため、展開しません。"
+        "llama.cpp のリリースのアーカイブを使ってください。",
+        "{path} has more than {limit} MiB of headers beside its files and is not unpacked. "
+        "Use an archive of a llama.cpp release.",
     ),
     "unsafe_ratio": (
-        "{path} は展開すると {limit} 倍を超える大きさになるため、展開しません（「{member}」）。",
-        "{path} would unpack to more than {limit} times its size (“{member}”) and is not unpacked.",
+        "{path} は展開すると {limit} 倍を超える大きさになるため、展開しません（「{member}」）。"
+        "llama.cpp のリリースのアーカイブを使ってください。",
+        "{path} would unpack to more than {limit} times its size (“{member}”) and is not unpacked. "
+        "Use an archive of a llama.cpp release.",
     ),
     "unsafe_folder": (
         "{path} には外へ出るリンク「{member}」があるため、入れません。リンクの先のファイルを"

@@ -94,8 +94,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{file} is a web page. Download the file itself, not the page about it.",
     ),
     "file_not_gguf": (
-        "{file} は GGUF ファイルではありません（先頭が GGUF で始まっていません）。",
-        "{file} is not a GGUF file (it does not begin with GGUF).",
+        "{file} は GGUF ファイルではありません（先頭が GGUF で始まっていません）。.gguf のファイルを指定してください。",
+        "{file} is not a GGUF file (it does not begin with GGUF). Name a .gguf file.",
     ),
     "gguf_cut": (
         "{file} は {offset} バイト目から先が足りません（全体で {size} バイト）。"

@@ -123,7 +123,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{folder} のディスクがいっぱいです。空けてから同じコマンドを実行すると、続きから始めます。",
         "The disk of {folder} is full. Make room; the same command then goes on from here.",
     ),
-    "io_failed": ("{file} に書けません（{reason}）。", "{file} cannot be written ({reason})."),
+    "io_failed": (
+        "{file} に書けません（{reason}）。空き容量とアクセス権を確かめてください。",
+        "{file} cannot be written ({reason}). Check the free space and the permissions.",
+    ),
     "stopped": ("ダウンロードを止めました。続きは残してあります。", "The download was stopped; what has come is kept."),
     "ollama_name": (
         "「{name}」は Ollama のレジストリの名前です。hf.co/ORG/NAME:Q4_K_M のように指定してください。",

@@ -116,7 +116,7 @@ def test_counts_and_patterns_of_a_schema(lower: Any) -> None:
 
 
 def test_as_many_parentheses_as_are_allowed() -> None:
-    depth = gbnf.MAX_DEPTH - 1
+    depth = gbnf.MAX_DEPTH
     lark = gbnf.to_lark("root ::= " + "(" * depth + '"a"' + ")" * depth)
     assert max(line.count("(") for line in lark.splitlines()) <= 2 * gbnf.APART
     with pytest.raises(gbnf.Malformed):
