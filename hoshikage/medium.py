@@ -21,3 +21,10 @@ class Medium(Frozen, frozen=True):
     """SHA-256 of `data` in hexadecimal: equal files make equal prefixes."""
     mark: str
     """What stands in its place in a message's content. It is drawn anew for each request, so that no text can be it."""
+    place: str = ""
+    """Where it lies in the history; empty for what is asked about, which has to be right."""
+
+    @property
+    def words(self) -> str:
+        """What the model reads of one in the history that cannot be used."""
+        return f"[{self.kind} left out: it cannot be used]"

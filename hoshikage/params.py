@@ -121,6 +121,8 @@ class TextPrompt(Struct, frozen=True, array_like=True, tag="text"):
     """Text as it stands: texts of control tokens in it become those tokens. BOS in front where the model wants it."""
 
     text: str
+    media: tuple[Medium, ...] = ()
+    """As in ChatPrompt."""
 
 
 class TokenPrompt(Struct, frozen=True, array_like=True, tag="tokens"):
@@ -293,10 +295,15 @@ Task = WordTask | Embedding | Ranking | SlotTask
 Work = GenerationRequest | Task
 
 
+def media_of(prompt: Prompt) -> tuple[Medium, ...]:
+    """The pictures and sounds of a prompt."""
+    return prompt.media if isinstance(prompt, ChatPrompt | TextPrompt) else ()
+
+
 def needs_words_alone(work: Work | None) -> bool:
     """Whether a vocabulary and a template suffice for it. What a picture becomes only its projector knows."""
     if isinstance(work, Counting):
-        return not (isinstance(work.request.prompt, ChatPrompt) and work.request.prompt.media)
+        return not media_of(work.request.prompt)
     return isinstance(work, WordTask)
 
 

@@ -116,6 +116,8 @@ class Started(Frame, frozen=True, tag="started"):
     """Places of what the request's schemas ask for and nobody enforces."""
     cut: int = 0
     """First tokens of what was said before that were left out, so that the rest fits the context."""
+    left_out: tuple[str, ...] = ()
+    """Places and kinds of the history's pictures and sounds that could not be used."""
 
 
 class SlotTaken(Frame, frozen=True, tag="slot_taken"):

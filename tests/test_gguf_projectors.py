@@ -34,7 +34,7 @@ def test_sound_ones_are_taken(files: dict[str, Path], kind: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "name"),
     [
-        ("llava", "v.patch_embd.weight"), ("llava", "v.position_embd.weight"), ("llava", "mm.2.bias"),
+        ("llava", "v.patch_embd.weight"), ("llava", "v.position_embd.weight"), ("llava", "mm.2.bias"), ("llava", "mm.2.weight"),
         ("llava", "v.blk.0.attn_q.weight"), ("qwen2vl", "v.blk.1.attn_k.bias"), ("qwen2vl", "v.patch_embd.weight.1"),
         ("ultravox", "a.position_embd.weight"), ("ultravox", "a.blk.1.ln2.weight"),
     ],
@@ -60,6 +60,8 @@ def test_what_lacks_a_tensor_is_refused(files: dict[str, Path], tmp_path: Path, 
         ("llava", "clip.vision.attention.head_count", 5),
         ("qwen2vl", "clip.vision.attention.layer_norm_epsilon", float("nan")),
         ("ultravox", "clip.audio.num_mel_bins", 0),
+        ("llava", "clip.vision.image_size", 80),
+        ("qwen2vl", "clip.has_vision_encoder", 1),
     ],
 )
 def test_numbers_out_of_range_are_faults(files: dict[str, Path], kind: str, key: str, value: float) -> None:

@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from aiohttp import web
+
 from hoshikage import gguf
-from hoshikage.answer.model_files import ModelFiles
+from hoshikage.answer.model_files import MODEL_FILES, ModelFiles
 from hoshikage.answer.schema.media import BLIND, Senses
 from hoshikage.dispatch.model_state import ModelState
 from hoshikage.dispatch.status import RunnerStatus
+from hoshikage.http.keys import DISPATCHER
 from hoshikage.registry import ModelSpec
+
+
+async def senses_for(request: web.Request, spec: ModelSpec) -> Senses:
+    """As `senses_of`, by what the application has."""
+    return await senses_of(request.app[MODEL_FILES], spec, request.app[DISPATCHER].status().runners)
 
 
 async def senses_of(files: ModelFiles, spec: ModelSpec, runners: Sequence[RunnerStatus]) -> Senses:

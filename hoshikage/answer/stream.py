@@ -173,7 +173,7 @@ class _Pump:
     ) -> None:
         language = error_response.language(request)
         self._unparsed = [_warning("tool_call_unparsed", language)]
-        self._warnings = [_warning("content_left_out", language)] if ignored.lacks_content() else []
+        self._left_out = [_warning("content_left_out", language)]
         self._request = request
         self._prepared = prepared
         self._writer = writer
@@ -293,7 +293,8 @@ class _Pump:
         lead = self._lead()
         said = self._say(choice, end.deltas, (), finished.completion_tokens if finished else 0) if end.deltas else b""
         unparsed = [] if end.parsed else self._unparsed
-        warnings = [*self._prepared.memory.warnings, *self._warnings, *unparsed]
+        left_out = self._left_out if ignored.lacks_content() else []
+        warnings = [*self._prepared.memory.warnings, *left_out, *unparsed]
         return lead + said + self._writer.end(self._first + choice, end, warnings, finished)
 
     def _progress(self, note: Note) -> None:
@@ -305,6 +306,8 @@ class _Pump:
                 self.headers[SHIFTED_HEADER] = str(note.shifted)
             if note.cut:
                 ignored.current().add(f"context[0:{note.cut}]")
+            for place in note.left_out:
+                ignored.note(place, is_content=True)
             if note.dropped:
                 ignored.current().update(note.dropped)
                 log.warning("not enforced: %s", _keywords(note.dropped))

@@ -28,7 +28,7 @@ from hoshikage.dispatch.totals import Totals
 from hoshikage.dispatch.tries import ACCOUNT, Answering, RunNote
 from hoshikage.dispatch.wanted import load_key, wanted_load, wanted_words
 from hoshikage.errors import InvalidRequest, ModelLoadFailed, QueueFull
-from hoshikage.params import ChatPrompt, Counting, GenerationRequest, Work, needs_words_alone
+from hoshikage.params import ChatPrompt, Counting, GenerationRequest, TextPrompt, Work, needs_words_alone
 from hoshikage.registry import ModelSpec
 from hoshikage.settings import Settings, cache_dir
 
@@ -320,7 +320,14 @@ def _steady(request: Work) -> Work:
     if isinstance(request, Counting):
         inner = _steady(request.request)
         return Counting(inner) if isinstance(inner, GenerationRequest) else request
-    if not isinstance(request, GenerationRequest) or not isinstance(request.prompt, ChatPrompt):
+    if not isinstance(request, GenerationRequest):
+        return request
+    if isinstance(request.prompt, TextPrompt):
+        text = request.prompt.text
+        for medium in request.prompt.media:
+            text = text.replace(medium.mark, medium.digest)
+        return replace(request, prompt=TextPrompt(text))
+    if not isinstance(request.prompt, ChatPrompt):
         return request
     prompt, turns = request.prompt, request.prompt.messages
     for medium in prompt.media:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from hoshikage.engine.spans import Spans, number_of
 from hoshikage.errors import InvalidRequest
@@ -22,6 +22,19 @@ class Album:
         self._shown: dict[str, Shown] = {}
         self._pieces: dict[int, Piece] = {}
         self._holders = 0
+        self.left_out: dict[str, str] = {}
+        """Places of the history -> kinds of the media there that cannot be used."""
+
+    def read(self, medium: Medium, tokenize: Callable[[str], list[int]]) -> list[int]:
+        """As `tokens`; what lies in the history and cannot be used is words instead, for it comes with every turn."""
+        if medium.place not in self.left_out:
+            try:
+                return self.tokens(medium)
+            except InvalidRequest:
+                if not medium.place:
+                    raise
+                self.left_out[medium.place] = medium.kind
+        return tokenize(medium.words)
 
     def divided(self, text: str) -> Iterator[tuple[str, Medium | None]]:
         """A text at the marks in it: what stands before each, with its medium; the last with none."""

@@ -55,6 +55,8 @@ class Prompt:
     """The bytes of the tokens that are told back; None for nothing."""
     spans: Spans | None = None
     """Where in the tokens pictures and sounds stand, if some do."""
+    left_out: tuple[str, ...] = ()
+    """As in wire.Started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,7 @@ def prepare(
         else None,
         echo=_shown(request.prompt, tokens[-count:] if count else [], vocab) if request.echo else None,
         spans=None if album is None else album.spans(tokens),
+        left_out=() if album is None else tuple(f"{place}: {kind}" for place, kind in album.left_out.items()),
     )
 
 
@@ -180,7 +183,7 @@ def _stop_tokens(request: GenerationRequest, vocab: Vocab) -> frozenset[int]:
 
 def _opened(prompt: Prompted, templates: Templates, vocab: Vocab, album: Album | None) -> _Opened:
     if isinstance(prompt, TextPrompt):
-        return _Opened(vocab.tokenize(prompt.text, parse_special=True), "prompt")
+        return _Opened(_tokens(prompt.text, vocab, album, parse_special=True), "prompt")
     if isinstance(prompt, TokenPrompt):
         return _Opened(checked(prompt.tokens, vocab, "prompt"), "prompt")
     if isinstance(prompt, MixedPrompt):
@@ -190,10 +193,7 @@ def _opened(prompt: Prompted, templates: Templates, vocab: Vocab, album: Album |
     rendered = templates.render(prompt, datetime.now())
     tokens: list[int] = []
     for part in rendered.parts:
-        for text, medium in ((part.text, None),) if album is None else album.divided(part.text):
-            tokens += vocab.tokenize(text, parse_special=part.parse_special)
-            if medium is not None and album is not None:
-                tokens += album.tokens(medium)
+        tokens += _tokens(part.text, vocab, album, parse_special=part.parse_special)
     if prompt.before:
         before = checked(prompt.before, vocab, "context")
         tokens = before + (tokens[1:] if tokens[:1] == [vocab.bos] else tokens)
@@ -201,6 +201,18 @@ def _opened(prompt: Prompted, templates: Templates, vocab: Vocab, album: Album |
     if prompt.media and WORDS_LOST not in repairs and _has_lost(prompt, rendered.text):
         repairs = (*repairs, WORDS_LOST)
     return _Opened(tokens, "messages", repairs, rendered.tail)
+
+
+def _tokens(text: str, vocab: Vocab, album: Album | None, *, parse_special: bool) -> list[int]:
+    """The text's tokens, with those of pictures and sounds in the places of their marks."""
+    if album is None:
+        return vocab.tokenize(text, parse_special=parse_special)
+    tokens: list[int] = []
+    for part, medium in album.divided(text):
+        tokens += vocab.tokenize(part, parse_special=parse_special)
+        if medium is not None:
+            tokens += album.read(medium, lambda words: vocab.tokenize(words, parse_special=False))
+    return tokens
 
 
 def _has_lost(prompt: ChatPrompt, text: str) -> bool:

@@ -22,7 +22,6 @@ from hoshikage.llama.projector import Projector
 from hoshikage.llama.templates import Templates
 from hoshikage.llama.vocab import NO_TOKEN, Vocab
 from hoshikage.params import (
-    ChatPrompt,
     Counting,
     Detokenization,
     Embedding,
@@ -33,6 +32,7 @@ from hoshikage.params import (
     Rendering,
     SlotTask,
     Tokenization,
+    media_of,
 )
 
 UNBOUNDED: Final = 2**31
@@ -103,7 +103,7 @@ class Tasks:
             self._emit(wire.Text(job, text[start : start + FRAME_CHARACTERS]))
 
     def _counted(self, request: GenerationRequest) -> int:
-        media = request.prompt.media if isinstance(request.prompt, ChatPrompt) else ()
+        media = media_of(request.prompt)
         album = Album(media, self._projector) if media else None
         try:
             return len(prepare(request, self._templates, self._model.vocab, UNBOUNDED, album=album).tokens)

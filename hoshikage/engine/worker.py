@@ -45,7 +45,7 @@ from hoshikage.llama.logprobs import Scorer
 from hoshikage.llama.model import Model
 from hoshikage.llama.projector import Projector
 from hoshikage.llama.templates import Templates
-from hoshikage.params import ChatPrompt, SlotTask
+from hoshikage.params import SlotTask, media_of
 
 HARMLESS: Final = ("using full-size SWA cache", "possible training context overflow")
 """Warnings of the library without a reason: the first is of what KV_REUSE=prefix asks for, the second adds up all
@@ -298,7 +298,7 @@ class _Loaded:
         request = job.request
         if not writes(self._model):
             raise InvalidRequest("engine.no_writer", param="model")
-        media = request.prompt.media if isinstance(request.prompt, ChatPrompt) else ()
+        media = media_of(request.prompt)
         album = Album(media, self._projector, self._context) if media else None
         try:
             return self._opened(job, begun, album)
@@ -345,7 +345,17 @@ class _Loaded:
             shown = tuple(token for token in prompt.tokens if token >= 0) if request.return_prompt else ()
             n_tokens, dropped = len(prompt.tokens), factory.dropped
             self._emit(
-                wire.Started(job.job, n_tokens, prompt.repairs, prompt.shifted, prompt.tail, shown, dropped, prompt.cut)
+                wire.Started(
+                    job.job,
+                    n_tokens,
+                    prompt.repairs,
+                    prompt.shifted,
+                    prompt.tail,
+                    shown,
+                    dropped,
+                    prompt.cut,
+                    prompt.left_out,
+                )
             )
         except BaseException:
             session.close()

@@ -32,7 +32,7 @@ NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """clip.projector_type -> tensors that are used without a look whether they are there."""
 WITH_BIAS: Final[Mapping[str, tuple[str, ...]]] = {"mlp": ("mm.0", "mm.2"), "qwen2vl_merger": ("mm.0", "mm.2")}
-"""Matrices whose bias is added in the same way."""
+"""Matrices with a bias, of which none is used without the other."""
 SIZES: Final[Mapping[str, int]] = {
     "vision.image_size": 16_384, "vision.patch_size": 1_024, "audio.num_mel_bins": 1_024,
     "vision.embedding_length": 65_536, "audio.embedding_length": 65_536,
@@ -41,6 +41,9 @@ SIZES: Final[Mapping[str, int]] = {
     "vision.projector.scale_factor": 64, "vision.spatial_merge_size": 64, "audio.projector.stack_factor": 1_024,
 }  # fmt: skip
 """Whole numbers above 0 and the most that they are; those that a file has are looked at."""
+TRUTHS: Final = ("has_vision_encoder", "has_audio_encoder", "has_text_encoder", "use_gelu", "use_silu")
+"""What the library asks of the file as a truth, and ends its process where it is of another type."""
+POSITIONS: Final = "v.position_embd.weight"
 MAX_WIDTH: Final = 1_048_576
 HALVES: Final = re.compile(r"a\.conv1d\.\d+\.weight")
 """What no release convolves with but in F16."""
@@ -52,6 +55,10 @@ def of_projector(values: Mapping[str, Scalar], tensors: Collection[Tensor]) -> I
         value = values.get(f"clip.{name}")
         if value is not None and not (isinstance(value, int) and 1 <= value <= maximum):
             yield Fault(f"clip.{name}", str(value), f"1 ≤ n ≤ {maximum}")
+    for name in TRUTHS:
+        value = values.get(f"clip.{name}", False)
+        if not isinstance(value, bool):
+            yield Fault(f"clip.{name}", str(value), "true | false")
     for prefix in ("vision", "audio"):
         yield from _of_encoder(values, f"clip.{prefix}")
     names = {tensor.name for tensor in tensors}
@@ -66,9 +73,12 @@ def of_projector(values: Mapping[str, Scalar], tensors: Collection[Tensor]) -> I
             yield Fault(name, "-", kind)
     if PATCHES in NEEDED.get(kind, ()):
         yield from _of_patches(values, tensors)
+    if POSITIONS in NEEDED.get(kind, ()):
+        yield from _of_positions(values, tensors)
     for stem in WITH_BIAS.get(kind, ()):
-        if f"{stem}.weight" in names and f"{stem}.bias" not in names:
-            yield Fault(f"{stem}.bias", "-", f"{stem}.weight")
+        for part, other in (("bias", "weight"), ("weight", "bias")):
+            if f"{stem}.{other}" in names and f"{stem}.{part}" not in names:
+                yield Fault(f"{stem}.{part}", "-", f"{stem}.{other}")
     yield from _uneven(names)
 
 
@@ -92,6 +102,19 @@ def _of_patches(values: Mapping[str, Scalar], tensors: Iterable[Tensor]) -> Iter
     elements = next((tensor.elements for tensor in tensors if tensor.name == PATCHES), 0)
     if elements and isinstance(width, int) and isinstance(patch, int) and elements != width * 3 * patch**2:
         yield Fault("clip.vision.patch_size", str(patch), f"{elements} = {width} · 3 · n²")
+
+
+def _of_positions(values: Mapping[str, Scalar], tensors: Iterable[Tensor]) -> Iterator[Fault]:
+    """Each patch of a picture has a row of the table."""
+    keys = ("embedding_length", "image_size", "patch_size")
+    width, image, patch = (values.get(f"clip.vision.{name}") for name in keys)
+    if not (isinstance(width, int) and isinstance(image, int) and isinstance(patch, int)) or min(width, patch) < 1:
+        return
+    if image > SIZES["vision.image_size"]:
+        return
+    rows = next((tensor.elements for tensor in tensors if tensor.name == POSITIONS), 0) // width
+    if 0 < rows < (image // patch) ** 2:
+        yield Fault("clip.vision.image_size", str(image), f"({image} / {patch})² ≤ {rows}")
 
 
 def _uneven(names: Iterable[str]) -> Iterator[Fault]:

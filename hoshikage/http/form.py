@@ -39,8 +39,8 @@ async def read_form(request: web.Request) -> dict[str, bytes]:
 
 
 def fields_of(raw: bytes, content_type: str) -> dict[str, bytes]:
-    """The fields of a form, of a list the last. Raises InvalidRequest for a body that is none, and for another field
-    that is there twice."""
+    """The fields of a form, those of a list one a line. Raises InvalidRequest for a body that is none, and for another
+    field that is there twice."""
     head = Message()
     head["Content-Type"] = content_type
     boundary = str(head.get_param("boundary") or "").encode("utf-8", "replace")
@@ -56,5 +56,5 @@ def fields_of(raw: bytes, content_type: str) -> dict[str, bytes]:
         name = match[1].decode("utf-8", "replace")
         if name in result and not name.endswith(LIST):
             raise InvalidRequest("http.duplicate_key", param=name, place=name, shown=name)
-        result[name] = content
+        result[name] = result[name] + b"\n" + content if name in result else content
     return result

@@ -47,6 +47,20 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{place} の音声は約 {minutes} 分で、長すぎます。上限は {limit} 分です。",
         "The sound of {place} is about {minutes} minutes long; the limit is {limit} minutes.",
     ),
+    "markers": (
+        "{place} にある {marker} は {found} 個ですが、multimodal_data は {count} 個です。同じ数にしてください。",
+        "{place} has {found} of {marker}, and multimodal_data {count} files; there must be as many of both.",
+    ),
+    "not_embedded": (
+        "{place}: ベクトルは文章だけから作ります。画像と音声は外してください。",
+        "{place}: vectors are made of words alone; leave pictures and sounds out.",
+    ),
+    "untimed": (
+        "{place}: モデルは、どの言葉をいつ、だれが言ったかを告げません。json、text、verbose_json（全体で 1 つの区間）を"
+        "使えます。",
+        "{place}: no model tells when a word was said, or by whom. There are json, text and verbose_json (with one "
+        "segment for all of it).",
+    ),
     "url": (
         "{place} は data URL（data:image/png;base64,…）にしてください。ファイルの場所やほかの種類の URL は読みません。",
         "{place} must be a data URL (data:image/png;base64,…); paths of files and other kinds of URLs are not read.",

@@ -108,6 +108,41 @@ def test_a_damaged_picture_is_refused_and_the_server_goes_on(seeing: LiveServer)
     assert chat(seeing, ASKED)["usage"]["completion_tokens"]
 
 
+def unreadable(data: bytes) -> bytes:
+    """A picture whose head is whole, and whose rows are not."""
+    at = data.index(b"IDAT") + 8
+    return data[:at] + bytes(len(data) - at)
+
+
+def test_one_that_cannot_be_read_is_words_in_the_history_and_refused_in_the_question(seeing: LiveServer) -> None:
+    broken = unreadable(STAR)
+    history = [
+        {"role": "user", "content": [picture(broken), {"type": "text", "text": ASKED}]},
+        {"role": "assistant", "content": "A star."},
+        {"role": "user", "content": [picture(MOON), {"type": "text", "text": "And now?"}]},
+    ]
+    for model, messages in (("seeing", history), ("seeing", [*history, history[1], {"role": "user", "content": "?"}])):
+        asked = {"model": model, "messages": messages, "max_tokens": 4}
+        told = httpx.post(f"{seeing.url}/v1/chat/completions", json=asked, timeout=120)
+        assert told.status_code == 200, told.text
+        assert told.headers["X-Hoshikage-Ignored"] == "messages[0].content[0]: image"
+        assert told.json()["warnings"]
+    asked = {"model": "seeing", "messages": history[:1], "max_tokens": 4}
+    told = httpx.post(f"{seeing.url}/v1/chat/completions", json=asked, timeout=120)
+    assert (told.status_code, told.json()["error"]["param"]) == (400, "messages")
+
+
+def test_a_prompt_with_files_is_answered_as_its_chat(seeing: LiveServer) -> None:
+    content = [picture(STAR), {"type": "text", "text": ASKED}]
+    told = chat(seeing, content)
+    made = posted(seeing, "/apply-template", model="seeing", messages=[{"role": "user", "content": content}])
+    for data, same in ((STAR, True), (MOON, False)):
+        prompt = {"prompt_string": made["prompt"], "multimodal_data": [encoded(data)]}
+        answer = posted(seeing, "/completion", model="seeing", prompt=prompt, n_predict=8)
+        assert answer["tokens_evaluated"] == told["usage"]["prompt_tokens"]
+        assert (answer["content"] == told["choices"][0]["message"]["content"]) is same
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.1", "[::1]"])
 def test_a_picture_of_this_machine_is_never_fetched(seeing: LiveServer, host: str) -> None:
     part = {"type": "image_url", "image_url": {"url": f"http://{host}:{seeing.port}/health"}}

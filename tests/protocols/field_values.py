@@ -101,7 +101,7 @@ SAMPLING: Final[Body] = {
 }
 RAW: Final[Body] = {
     "model": "tiny",
-    "prompt": {"prompt_string": "b"},
+    "prompt": {"prompt_string": "b", "multimodal_data": []},
     "stream": True,
     "stop": ["x"],
     "grammar": 'root ::= "a"',
@@ -274,7 +274,7 @@ VALUES: Final[dict[str, Body]] = {
     },
     "embeddings": {
         "model": "tiny",
-        "input": {"prompt_string": "b"},
+        "input": {"prompt_string": "b", "multimodal_data": []},
         "encoding_format": "base64",
         "dimensions": 1,
         "ttl": 60,

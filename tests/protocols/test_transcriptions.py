@@ -13,7 +13,7 @@ from hoshikage.errors import InvalidRequest
 from hoshikage.http.form import MAX_FIELDS, fields_of
 from hoshikage.http.ignored import HEADER
 from hoshikage.settings import Settings
-from tests.media_samples import STAR, TONE
+from tests.media_samples import STAR, TONE, wav
 from tests.protocols.conftest import House
 from tests.protocols.test_chat_tools import model, prompted, says
 from tests.protocols.test_media import register
@@ -48,6 +48,22 @@ async def test_it_is_plain_text_where_that_is_asked_for(hearing: House) -> None:
     assert await transcribed(hearing, response_format="text") == "Stars are out.\n"
 
 
+async def test_it_is_told_with_its_length_as_one_segment(hearing: House) -> None:
+    told = await transcribed(
+        hearing, wav(1.5), response_format="verbose_json", language="ja", timestamp_granularities=["segment"]
+    )
+    assert (told.text, told.language, told.duration) == ("Stars are out.", "ja", 1.5)
+    (segment,) = told.segments
+    assert (segment.id, segment.start, segment.end, segment.text) == (0, 0, 1.5, "Stars are out.")
+    assert (await transcribed(hearing, wav(1.5), response_format="verbose_json")).language == ""
+
+
+async def test_times_that_nobody_knows_are_refused_in_words(hearing: House) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        await transcribed(hearing, response_format="srt", extra_headers={"Accept-Language": "en"})
+    assert "no model tells when a word was said" in str(caught.value)
+
+
 async def test_it_is_streamed(hearing: House) -> None:
     events = [event async for event in await transcribed(hearing, stream=True)]
     assert [event.type for event in events] == ["transcript.text.delta"] * 2 + ["transcript.text.done"]
@@ -58,8 +74,12 @@ async def test_it_is_streamed(hearing: House) -> None:
     ("fields", "param"),
     [
         ({"response_format": "srt"}, "response_format"),
-        ({"response_format": "verbose_json"}, "response_format"),
-        ({"response_format": "verbose_json", "timestamp_granularities": ["word", "segment"]}, "response_format"),
+        ({"response_format": "vtt"}, "response_format"),
+        (
+            {"response_format": "verbose_json", "timestamp_granularities": ["word", "segment"]},
+            "timestamp_granularities",
+        ),
+        ({"response_format": "verbose_json", "stream": True}, "stream"),
         ({"temperature": 3}, "temperature"),
         ({"temperature": "nan"}, "temperature"),
         ({"data": STAR}, "file"),
@@ -112,7 +132,7 @@ def form(*names: str) -> bytes:
 
 def test_a_form_is_read() -> None:
     assert fields_of(form("a", "b"), "multipart/form-data; boundary=b") == {"a": b"a", "b": b"b"}
-    assert fields_of(form("c[]", "c[]"), "multipart/form-data; boundary=b") == {"c[]": b"c[]"}
+    assert fields_of(form("c[]", "c[]"), "multipart/form-data; boundary=b") == {"c[]": b"c[]\nc[]"}
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,11 @@ def sniffed(data: bytes, place: str, wanted: MediumKind | None = None) -> Medium
     return "image"
 
 
+def duration_of(data: bytes) -> float:
+    """How many seconds a sound plays that `sniffed` has taken."""
+    return sounds.seconds(_kind(data), data) or 0.0
+
+
 def _require_short(kind: str, data: bytes, place: str) -> None:
     duration = sounds.seconds(kind, data)
     if duration is None:

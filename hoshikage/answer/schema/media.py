@@ -210,7 +210,7 @@ def _medium(one: _Found, senses: Senses, remote: Remote, room: int) -> Medium:
         raise InvalidRequest(f"media.not_{kind}", param=place, place=place)
     if not senses.has(real):
         raise ParameterUnsupported(f"media.no_{real}", param=place, place=place)
-    return Medium(real, data, hashlib.sha256(data).hexdigest(), drawn_mark())
+    return Medium(real, data, hashlib.sha256(data).hexdigest(), drawn_mark(), "" if one.is_asked else one.place)
 
 
 def _picture(part: ContentPart, place: str, remote: Remote, room: int) -> tuple[bytes, str]:

@@ -27,6 +27,8 @@ class PromptObject(Struct, frozen=True):
     """A text as some of llama-server's clients write it."""
 
     prompt_string: str
+    multimodal_data: list[str] | None = None
+    """Pictures and sounds, as files in base64."""
 
 
 Texts = str | PromptObject | Annotated[list[str | int | list[int | str] | PromptObject], Meta(min_length=1)]
@@ -47,6 +49,16 @@ class RawFields(SamplingFields, frozen=True, kw_only=True):
     """Below 0 any."""
     ttl: Ttl | None = None
     lora: LoraScales | None = None
+
+
+def embedded(texts: Texts, place: str) -> tuple[Input, ...]:
+    """As `inputs_of`, for vectors, which are made of words alone. Raises ParameterUnsupported, too."""
+    many = isinstance(texts, list)
+    for index, one in enumerate(texts if isinstance(texts, list) else (texts,)):
+        if isinstance(one, PromptObject) and one.multimodal_data:
+            where = f"{place}[{index}].multimodal_data" if many else f"{place}.multimodal_data"
+            raise ParameterUnsupported("media.not_embedded", param=where, place=where)
+    return inputs_of(texts, place)
 
 
 def inputs_of(texts: Texts, place: str) -> tuple[Input, ...]:

@@ -14,7 +14,7 @@ LAYER_3: Final[dict[str, tuple[int, ...]]] = {
 """MP3's kilobits a second, of MPEG 1 and of its later halves."""
 RATES: Final = (44100, 48000, 32000)
 MAX_CHUNKS: Final = 1_000
-"""That a WAV has before its format."""
+"""That a WAV has before its samples."""
 SPEEDS: Final = b"".join(re.escape(bytes([one])) for one in range(0x10, 0xF0) if one >> 2 & 3 != 3)
 """The third bytes of a frame that name a speed and a rate there is."""
 HEAD: Final = re.compile(b"\xff[\xe2\xe3\xf2\xf3\xfa\xfb][" + SPEEDS + b"]")
@@ -29,13 +29,15 @@ def seconds(kind: str, data: bytes) -> float | None:
 
 
 def _wav(data: bytes) -> float | None:
-    at = 12
+    at, head = 12, b""
     for _ in range(MAX_CHUNKS):
         size = int.from_bytes(data[at + 4 : at + 8], "little")
         if data[at : at + 4] == b"fmt ":
-            return _of_format(data[at + 8 : at + 24], len(data))
+            head = data[at + 8 : at + 24]
+        elif data[at : at + 4] == b"data":
+            return _of_format(head, len(data) - at - 8)
         at += 8 + size + size % 2
-    return None
+    return _of_format(head, len(data))
 
 
 def _of_format(head: bytes, size: int) -> float | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 from aiohttp import web
 
@@ -16,7 +16,10 @@ from hoshikage.answer.chat_formats import CHAT_FORMATS
 from hoshikage.answer.choice import model_for
 from hoshikage.answer.prepared import PreparedRequest, requested
 from hoshikage.answer.schema import chat
+from hoshikage.answer.schema.media import BLIND
+from hoshikage.answer.schema.prompt_media import MARKER, has_files
 from hoshikage.answer.schema.tools import select
+from hoshikage.answer.senses import senses_for
 from hoshikage.answer.stream import respond
 from hoshikage.answer.submit import perform
 from hoshikage.answer.tools import adapted
@@ -29,14 +32,13 @@ from hoshikage.protocols.llama_server import native_schema
 from hoshikage.protocols.llama_server.writer import NativeWriter
 from hoshikage.registry import ModelSpec
 
-MARKER: Final = "<__media__>"
-"""What llama-server writes in the place of a picture or a sound."""
-
 
 async def completion(request: web.Request) -> web.StreamResponse:
-    body = await read_body(request, native_schema.parse_completion, native_schema.WITHOUT_EFFECT)
+    body = await read_body(request, native_schema.parse_completion, native_schema.WITHOUT_EFFECT, media=True)
     spec = await model_for(request, body.model, "text")
-    return await _respond(request, body, spec, native_schema.completion_requests(body, spec, request.app[SETTINGS]))
+    senses = await senses_for(request, spec) if has_files(body.prompt) else BLIND
+    jobs = await asyncio.to_thread(native_schema.completion_requests, body, spec, request.app[SETTINGS], senses)
+    return await _respond(request, body, spec, jobs)
 
 
 async def infill(request: web.Request) -> web.StreamResponse:

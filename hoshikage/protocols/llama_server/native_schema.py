@@ -12,7 +12,9 @@ from typing import Annotated, Any, Final, TypeVar
 from msgspec import Meta, Struct
 
 from hoshikage.answer.schema import output, raw, sampling
-from hoshikage.answer.schema.raw import MAX_CHOICES, Name, RawFields, Texts, inputs_of, prompts_of, request_of
+from hoshikage.answer.schema.media import BLIND, Senses
+from hoshikage.answer.schema.prompt_media import with_files
+from hoshikage.answer.schema.raw import MAX_CHOICES, Name, RawFields, Texts, embedded, prompts_of, request_of
 from hoshikage.answer.schema.request_body import RequestBody
 from hoshikage.answer.schema.validation import convert
 from hoshikage.answer.schema.values import TokenCount, bound
@@ -95,7 +97,7 @@ class NativeEmbeddingBody(Struct, frozen=True, kw_only=True):
     def task(self) -> Embedding:
         """What the body asks of the engine."""
         place = "content" if self.input is None else "input"
-        return Embedding(inputs_of(self.content or "" if self.input is None else self.input, place))
+        return Embedding(embedded(self.content or "" if self.input is None else self.input, place))
 
 
 class TokenizeBody(Struct, frozen=True, kw_only=True):
@@ -173,10 +175,10 @@ def parse_detokenize(tree: Any) -> DetokenizeBody:
 
 
 def completion_requests(
-    body: NativeCompletionBody, spec: ModelSpec, settings: Settings
+    body: NativeCompletionBody, spec: ModelSpec, settings: Settings, senses: Senses = BLIND
 ) -> tuple[GenerationRequest, ...]:
-    """One for each prompt. Raises InvalidRequest."""
-    prompts = prompts_of(body.prompt)
+    """One for each prompt. Raises InvalidRequest, ParameterUnsupported."""
+    prompts = with_files(prompts_of(body.prompt), body.prompt, senses)
     if len(prompts) * body.choices > MAX_CHOICES:
         raise InvalidRequest("http.too_many_choices", param="prompt", limit=MAX_CHOICES)
     return tuple(_request(body, prompt, spec, settings) for prompt in prompts)

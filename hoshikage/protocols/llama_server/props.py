@@ -12,6 +12,7 @@ from hoshikage import __version__, gguf
 from hoshikage.answer.model_files import MODEL_FILES
 from hoshikage.answer.models import resolve
 from hoshikage.answer.schema.media import BLIND
+from hoshikage.answer.schema.prompt_media import MARKER
 from hoshikage.answer.senses import senses_of
 from hoshikage.dispatch.model_state import ModelState
 from hoshikage.dispatch.status import DispatcherStatus
@@ -39,6 +40,7 @@ async def props(request: web.Request) -> web.Response:
             "model_path": "" if spec is None else spec.name,
             "chat_template": template,
             **_ends(status, spec),
+            "media_marker": MARKER,
             "modalities": {"vision": senses.images, "audio": senses.audio},
             "build_info": f"hoshikage-{__version__}",
             "is_sleeping": status.state is ModelState.UNLOADED,

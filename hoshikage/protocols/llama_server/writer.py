@@ -10,6 +10,7 @@ from typing import Any, Final
 from hoshikage import wire
 from hoshikage.answer.output_parser import ParsedEnd
 from hoshikage.answer.prepared import PreparedRequest
+from hoshikage.answer.schema.media import in_words
 from hoshikage.answer.shapes import Pacing, Progress, frame, logprobs_of, timings_of
 from hoshikage.answer.stream import SSE, Warnings
 from hoshikage.errors import HoshikageError
@@ -146,7 +147,7 @@ class _Answer:
             "tokens_predicted": count,
             "tokens_evaluated": finished.prompt_tokens,
             "generation_settings": settings_of(self._job),
-            "prompt": prompt.text if isinstance(prompt, TextPrompt) else "",
+            "prompt": in_words(prompt.text, prompt.media) if isinstance(prompt, TextPrompt) else "",
             "has_new_line": "\n" in text,
             "truncated": self._is_truncated(text, end, finished, count),
             "stop_type": "word" if end.stop is not None else STOP_TYPES[end.reason],

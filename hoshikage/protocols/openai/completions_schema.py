@@ -11,6 +11,8 @@ from msgspec import Meta
 
 from hoshikage.answer.schema import output, sampling
 from hoshikage.answer.schema.chat import StreamOptions
+from hoshikage.answer.schema.media import BLIND, Senses
+from hoshikage.answer.schema.prompt_media import with_files
 from hoshikage.answer.schema.raw import MAX_CHOICES, Name, RawFields, Texts, prompts_of, request_of
 from hoshikage.answer.schema.request_body import RequestBody
 from hoshikage.answer.schema.validation import convert
@@ -77,14 +79,18 @@ def parse(tree: Any) -> CompletionBody:
     return body
 
 
-def to_requests(body: CompletionBody, spec: ModelSpec, settings: Settings) -> tuple[GenerationRequest, ...]:
-    """One for each prompt. Raises InvalidRequest."""
-    prompts = prompts_of(body.prompt)
+def to_requests(
+    body: CompletionBody, spec: ModelSpec, settings: Settings, senses: Senses = BLIND
+) -> tuple[GenerationRequest, ...]:
+    """One for each prompt. Raises InvalidRequest, ParameterUnsupported."""
+    prompts = with_files(prompts_of(body.prompt), body.prompt, senses)
     if len(prompts) * body.drawn > MAX_CHOICES:
         raise InvalidRequest("http.too_many_choices", param="prompt", limit=MAX_CHOICES)
     if body.suffix is not None:
         if len(prompts) > 1 or not isinstance(prompts[0], TextPrompt):
             raise InvalidRequest("http.suffix_prompt", param="suffix")
+        if prompts[0].media:
+            raise InvalidRequest("http.formats_conflict", param="suffix", names="suffix, prompt.multimodal_data")
         prompts = (InfillPrompt(prompts[0].text, body.suffix),)
     logprobs = body.logprobs
     if logprobs is None and body.drawn > body.wanted:  # the best is the likeliest

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 
 from msgspec import Meta, Struct
 
-from hoshikage.answer.schema.raw import Name, Texts, inputs_of
+from hoshikage.answer.schema.raw import Name, Texts, embedded, inputs_of
 from hoshikage.answer.schema.request_body import RequestBody
 from hoshikage.answer.schema.validation import convert
 from hoshikage.answer.schema.values import Ttl
@@ -34,7 +34,7 @@ class EmbeddingsBody(Struct, frozen=True, kw_only=True):
     @property
     def task(self) -> Embedding:
         """What the body asks of the engine."""
-        return Embedding(inputs_of(self.input, "input"), self.dimensions)
+        return Embedding(embedded(self.input, "input"), self.dimensions)
 
 
 class Document(Struct, frozen=True):

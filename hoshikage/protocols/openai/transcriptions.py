@@ -9,17 +9,16 @@ from aiohttp import web
 
 from hoshikage import wire
 from hoshikage.answer.choice import model_for
-from hoshikage.answer.model_files import MODEL_FILES
 from hoshikage.answer.output_parser import ParsedEnd
 from hoshikage.answer.prepared import prepare
-from hoshikage.answer.senses import senses_of
+from hoshikage.answer.schema.formats import duration_of
+from hoshikage.answer.senses import senses_for
 from hoshikage.answer.shapes import frame
 from hoshikage.answer.stream import SSE, Warnings, respond
 from hoshikage.errors import HoshikageError, ParameterUnsupported
 from hoshikage.http import error_response
 from hoshikage.http.form import read_form
 from hoshikage.http.ignored import look
-from hoshikage.http.keys import DISPATCHER
 from hoshikage.messages import Language
 from hoshikage.protocols.openai import transcriptions_schema as schema
 from hoshikage.tools import Content, Delta
@@ -30,13 +29,14 @@ PLAIN: Final = "text/plain"
 async def transcriptions(request: web.Request) -> web.StreamResponse:
     fields = await read_form(request)
     form = schema.parse(fields)
-    look(fields, schema.TranscriptionForm, {})
+    obeyed = schema.GRANULARITIES if form.response_format == "verbose_json" else ()
+    look({name: raw for name, raw in fields.items() if name not in obeyed}, schema.TranscriptionForm, {})
     spec = await model_for(request, form.model, "text")
-    senses = await senses_of(request.app[MODEL_FILES], spec, request.app[DISPATCHER].status().runners)
+    senses = await senses_for(request, spec)
     if not senses.audio:
         raise ParameterUnsupported("media.no_audio", param="model", place=spec.name)
     prepared = await prepare(request, spec, schema.to_chat(form), schema.rename)
-    writer = TranscriptWriter()
+    writer = TranscriptWriter(form)
     answer = await respond(request, prepared, writer, stream=bool(form.stream))
     if form.stream or form.response_format != "text":
         return answer
@@ -49,7 +49,8 @@ class TranscriptWriter:
     content_type = SSE
     headers: Mapping[str, str] = {}
 
-    def __init__(self) -> None:
+    def __init__(self, form: schema.TranscriptionForm) -> None:
+        self._form = form
         self._said: list[str] = []
         self._usage: dict[str, Any] = {}
 
@@ -85,4 +86,15 @@ class TranscriptWriter:
         return frame(error_response.body(error, language))
 
     def whole(self) -> dict[str, Any]:
-        return {"text": self.text, "usage": self._usage}
+        if self._form.response_format != "verbose_json":
+            return {"text": self.text, "usage": self._usage}
+        seconds = round(duration_of(self._form.file), 3)
+        segment = {"id": 0, "seek": 0, "start": 0.0, "end": seconds, "text": self.text}
+        return {
+            "task": "transcribe",
+            "language": self._form.language or "",
+            "duration": seconds,
+            "text": self.text,
+            "segments": [segment],
+            "usage": self._usage,
+        }

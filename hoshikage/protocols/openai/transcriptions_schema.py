@@ -15,10 +15,12 @@ from hoshikage.answer.schema.request_body import RequestBody
 from hoshikage.answer.schema.validation import convert
 from hoshikage.errors import InvalidRequest, ParameterUnsupported
 
-Form = Literal["json", "text"]
+Form = Literal["json", "text", "verbose_json"]
 CHOICES: Final = {"response_format": get_args(Form)}
-TIMED: Final = ("verbose_json", "srt", "vtt", "diarized_json")
-"""Forms that tell when each word was said, which no model here does."""
+TIMED: Final = ("srt", "vtt", "diarized_json")
+"""Forms that tell when each word was said, or by whom, which no model here does."""
+GRANULARITIES: Final = ("timestamp_granularities[]", "timestamp_granularities")
+"""The SDK writes it with brackets."""
 NUMBERS: Final = ("temperature",)
 TRUTHS: Final = {"true": True, "1": True, "false": False, "0": False, "": False}
 NO_MEMORY: Final = MemoryFields(summary=False, recall=False, store=False)
@@ -46,8 +48,15 @@ def parse(fields: Mapping[str, bytes]) -> TranscriptionForm:
         if name != "file" and name in TranscriptionForm.__struct_fields__:
             tree[name] = _value(name, raw)
     if tree.get("response_format") in TIMED:
-        raise ParameterUnsupported("http.unsupported_parameter", param="response_format", place="response_format")
-    return convert(tree, TranscriptionForm, CHOICES)
+        raise ParameterUnsupported("media.untimed", param="response_format", place="response_format")
+    for name in GRANULARITIES:
+        if b"word" in fields.get(name, b""):
+            place = "timestamp_granularities"
+            raise ParameterUnsupported("media.untimed", param=place, place=place)
+    form = convert(tree, TranscriptionForm, CHOICES)
+    if form.stream and form.response_format == "verbose_json":
+        raise InvalidRequest("http.formats_conflict", param="stream", names="stream, response_format: verbose_json")
+    return form
 
 
 def to_chat(form: TranscriptionForm) -> ChatBody:
