@@ -34,7 +34,8 @@ def test_sound_ones_are_taken(files: dict[str, Path], kind: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "name"),
     [
-        ("llava", "v.patch_embd.weight"), ("llava", "v.position_embd.weight"), ("llava", "mm.2.bias"), ("llava", "mm.2.weight"),
+        ("llava", "v.patch_embd.weight"), ("llava", "v.position_embd.weight"), ("llava", "mm.2.bias"),
+        ("llava", "mm.2.weight"),
         ("llava", "v.blk.0.attn_q.weight"), ("qwen2vl", "v.blk.1.attn_k.bias"), ("qwen2vl", "v.patch_embd.weight.1"),
         ("ultravox", "a.position_embd.weight"), ("ultravox", "a.blk.1.ln2.weight"),
     ],

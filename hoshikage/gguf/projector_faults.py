@@ -55,10 +55,10 @@ def of_projector(values: Mapping[str, Scalar], tensors: Collection[Tensor]) -> I
         value = values.get(f"clip.{name}")
         if value is not None and not (isinstance(value, int) and 1 <= value <= maximum):
             yield Fault(f"clip.{name}", str(value), f"1 ≤ n ≤ {maximum}")
-    for name in TRUTHS:
-        value = values.get(f"clip.{name}", False)
-        if not isinstance(value, bool):
-            yield Fault(f"clip.{name}", str(value), "true | false")
+    truths = {f"clip.{name}": values.get(f"clip.{name}", False) for name in TRUTHS}
+    yield from (
+        Fault(name, str(value), "true | false") for name, value in truths.items() if not isinstance(value, bool)
+    )
     for prefix in ("vision", "audio"):
         yield from _of_encoder(values, f"clip.{prefix}")
     names = {tensor.name for tensor in tensors}
@@ -76,9 +76,9 @@ def of_projector(values: Mapping[str, Scalar], tensors: Collection[Tensor]) -> I
     if POSITIONS in NEEDED.get(kind, ()):
         yield from _of_positions(values, tensors)
     for stem in WITH_BIAS.get(kind, ()):
-        for part, other in (("bias", "weight"), ("weight", "bias")):
-            if f"{stem}.{other}" in names and f"{stem}.{part}" not in names:
-                yield Fault(f"{stem}.{part}", "-", f"{stem}.{other}")
+        halves = {f"{stem}.weight", f"{stem}.bias"}
+        if len(halves & names) == 1:
+            yield Fault(*(halves - names), "-", *(halves & names))
     yield from _uneven(names)
 
 
