@@ -156,6 +156,16 @@ class TextCursor:
                 return None
             yield None
 
+    def name(self, marks: Markers) -> Steps[tuple[str, str]]:
+        """As `collect`, of a name or the attributes of a tag. Raises NotACall, with nothing read, where a line or a tag
+        begins in it: the mark that is met behind that is somebody else's."""
+        start = self.offset
+        text, met = yield from self.collect(marks)
+        if "<" in text or "\n" in text:
+            self.back(self.offset - start)
+            raise NotACall
+        return text, met
+
     def collect(self, marks: Markers, maximum: int = MAX_NAME) -> Steps[tuple[str, str]]:
         """Reads up to one of the marks, and it: (text, mark). Raises EndOfText; NotACall after `maximum` characters."""
         text = ""

@@ -38,7 +38,7 @@ def _call(cursor: TextCursor, calls: Calls) -> Steps[None]:
         cursor.begin()
         yield from cursor.space()
         return
-    name, mark = yield from cursor.collect(AFTER_NAME)
+    name, mark = yield from cursor.name(AFTER_NAME)
     yield calls.start(name.strip())
     arguments = Arguments(calls, name.strip())
     if mark == "\n":
@@ -46,7 +46,7 @@ def _call(cursor: TextCursor, calls: Calls) -> Steps[None]:
         mark = yield from cursor.expect("<arg_key>", "</tool_call>")
     while mark == "<arg_key>":
         yield from cursor.space()
-        key, _ = yield from cursor.collect(KEY_ENDS)
+        key, _ = yield from cursor.name(KEY_ENDS)
         yield from cursor.space()
         yield from cursor.expect("<arg_value>")
         yield arguments.key(key)

@@ -41,7 +41,7 @@ def parse(cursor: TextCursor, calls: Calls) -> Steps[None]:
 
 
 def _call(cursor: TextCursor, calls: Calls) -> Steps[None]:
-    name, mark = yield from cursor.collect(AFTER_NAME)
+    name, mark = yield from cursor.name(AFTER_NAME)
     yield calls.start(name.strip())
     arguments = Arguments(calls, name.strip())
     while mark != CALL_END:
@@ -49,7 +49,7 @@ def _call(cursor: TextCursor, calls: Calls) -> Steps[None]:
         mark = yield from cursor.expect(KEY, CALL_END)
         if mark == KEY:
             yield from cursor.space()
-            key, _ = yield from cursor.collect(KEY_ENDS)
+            key, _ = yield from cursor.name(KEY_ENDS)
             yield from cursor.space()
             yield from cursor.expect(VALUE)
             yield arguments.key(key)

@@ -87,7 +87,7 @@ def _call(cursor: TextCursor, calls: Calls) -> Steps[None]:
 
 
 def _attributes(cursor: TextCursor) -> Steps[dict[str, str]]:
-    head, _ = yield from cursor.collect(HEAD_ENDS)
+    head, _ = yield from cursor.name(HEAD_ENDS)
     return {key: value.replace("&quot;", '"').replace("&amp;", "&") for key, value in ATTRIBUTE.findall(head)}
 
 

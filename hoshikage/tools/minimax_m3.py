@@ -35,7 +35,7 @@ def parse(cursor: TextCursor, calls: Calls) -> Steps[None]:
 
 
 def _call(cursor: TextCursor, calls: Calls) -> Steps[None]:
-    name, _ = yield from cursor.collect(NAME_ENDS)
+    name, _ = yield from cursor.name(NAME_ENDS)
     yield calls.start(name)
     arguments = Arguments(calls, name)
     while True:
@@ -43,7 +43,7 @@ def _call(cursor: TextCursor, calls: Calls) -> Steps[None]:
         if (yield from cursor.skip(INVOKE_END)):
             break
         yield from cursor.expect(f"{MARK}<")
-        key, _ = yield from cursor.collect(KEY_ENDS)
+        key, _ = yield from cursor.name(KEY_ENDS)
         value = yield from _value(cursor, key, arguments.schema(key), 1)
         yield arguments.key(key)
         yield arguments.value(value)
@@ -70,7 +70,7 @@ def _value(cursor: TextCursor, key: str, schema: Any, depth: int) -> Steps[Any]:
     listed = (yield from cursor.look(f"<{ITEM}>")) is not None and "object" not in kinds
     while True:
         yield from cursor.expect("<")
-        name, _ = yield from cursor.collect(KEY_ENDS)
+        name, _ = yield from cursor.name(KEY_ENDS)
         own = properties.get(name) if isinstance(properties, Mapping) else None
         value = yield from _value(cursor, name, within.get("items") if listed else own, depth + 1)
         items.append(value)

@@ -32,14 +32,14 @@ def parse(cursor: TextCursor, calls: Calls) -> Steps[None]:
 
 
 def _call(cursor: TextCursor, calls: Calls) -> Steps[None]:
-    name, _ = yield from cursor.collect(NAME_ENDS)
+    name, _ = yield from cursor.name(NAME_ENDS)
     yield calls.start(name)
     arguments = Arguments(calls, name)
     while True:
         yield from cursor.space()
         if (yield from cursor.expect("<parameter=", "</function>")) == "</function>":
             break
-        key, _ = yield from cursor.collect(NAME_ENDS)
+        key, _ = yield from cursor.name(NAME_ENDS)
         yield from cursor.skip("\n")
         yield arguments.key(key)
         yield from arguments.text(cursor, key, VALUE_ENDS)

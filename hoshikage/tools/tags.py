@@ -32,7 +32,7 @@ class CallTags:
 
     def read(self, cursor: TextCursor, calls: Calls) -> Steps[None]:
         """Reads one call, from behind the tag that opens it on. `string="true"` says that a value is text."""
-        name, _ = yield from cursor.collect(NAME_ENDS)
+        name, _ = yield from cursor.name(NAME_ENDS)
         yield calls.start(name)
         arguments = Arguments(calls, name)
         ends = Markers(self.parameter_end, spaced=False)
@@ -40,7 +40,7 @@ class CallTags:
             yield from cursor.space()
             if (yield from cursor.expect(self.parameter, self.call_end)) == self.call_end:
                 break
-            head, _ = yield from cursor.collect(NAME_ENDS)
+            head, _ = yield from cursor.name(NAME_ENDS)
             key, quote, said = head.partition('" string="')
             yield arguments.key(key)
             if self.has_cdata and (yield from cursor.skip(CDATA)) is not None:

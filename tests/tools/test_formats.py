@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
 import pytest
@@ -101,6 +102,20 @@ def test_what_every_format_writes_is_read(
     assert heard(Example("", form, text, said, thinking, schemas=SCHEMAS), *_pieces(data, text)) == said
 
 
+CHANNEL = re.compile(r"<\|channel\|>[^<]*☾")
+"""Whom a message of harmony's is for, which nobody is shown: one for nobody that is known is an answer's text."""
+
+
+@pytest.mark.parametrize("form", [form for form in SPOKEN if form.name != "harmony"], ids=lambda form: form.name)
+def test_what_stands_behind_a_broken_mark_is_not_lost(form: ToolFormat) -> None:
+    """A tag's head that is not closed where it should be does not reach to another tag's end."""
+    intact = spoken(form, "I look.", [("weather", {"city": "Tokyo"}), ("note", {"text": "Kyoto"})])
+    for at in range(len(intact) + 1):
+        text = f"{intact[:at]}☾{intact[at:]}"
+        read = heard(Example("", form, text, Said(), schemas=SCHEMAS), text)
+        assert all(place in f"{read.content}{read.calls}".replace("☾", "") for place in ("Tokyo", "Kyoto")), text
+
+
 @pytest.mark.long
 @settings(max_examples=examples(600), deadline=None, derandomize=True)
 @given(st.sampled_from(SPOKEN), st.lists(CALLS, min_size=1, max_size=2), st.booleans(), st.data())
@@ -117,7 +132,9 @@ def test_a_call_that_is_cut_or_broken_ends_alike_however_it_comes(
     if is_cut:
         assert whole.parsed
         assert whole.calls[:-1] == tuple(calls)[: max(len(whole.calls) - 1, 0)]
-    elif "☾" not in f"{whole.content}{whole.calls}":  # it stood where a format does not look
+    elif "☾" not in f"{whole.content}{whole.calls}" and not CHANNEL.search(
+        text
+    ):  # it stood where a format does not look
         assert whole == heard(example, intact)
     for name, read in whole.calls:
         assert name in SCHEMAS or "☾" in name
