@@ -78,7 +78,7 @@ def of_projector(values: Mapping[str, Scalar], tensors: Collection[Tensor]) -> I
     for stem in WITH_BIAS.get(kind, ()):
         halves = {f"{stem}.weight", f"{stem}.bias"}
         if len(halves & names) == 1:
-            yield Fault(*(halves - names), "-", *(halves & names))
+            yield Fault(min(halves - names), "-", min(halves & names))
     yield from _uneven(names)
 
 

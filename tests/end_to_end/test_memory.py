@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,8 +16,13 @@ from typing import Any, Final
 import httpx
 import pytest
 
+from hoshikage.registry import OwnOptions, Registry
 from tests.end_to_end.conftest import LABEL, register
 from tests.end_to_end.live import LiveServer, home_environ
+from tests.media_library import media_library
+from tests.media_samples import png, url
+from tests.projector_files import LLAVA_TOKENS, write_llava
+from tests.tiny_decoders import write_decoder
 
 pytestmark = pytest.mark.memory
 FACT: Final = "My cat is called Mikan and she is three years old."
@@ -90,6 +96,33 @@ def test_what_was_said_is_recalled_in_another_conversation_and_forgotten_when_as
     assert FACT not in [one["text"] for one in httpx.get(f"{home.server.url}/v1/memory", timeout=60).json()["data"]]
     raw = b"".join(one.read_bytes() for one in (home.folder / ".config/hoshikage/memory").rglob("*") if one.is_file())
     assert FACT.encode() not in raw
+
+
+def test_of_a_message_with_a_picture_the_words_are_kept(tmp_path: Path, demo_model: Path) -> None:
+    model = write_decoder(tmp_path / "star.gguf")
+    projector = write_llava(tmp_path / "mmproj-star.gguf")
+    home = Home(tmp_path / "home", media_library(), demo_model)
+    registry = Registry(home.folder / ".config" / "hoshikage" / "model_map.json")
+    registry.add("seeing", model, [], OwnOptions({"mmproj": str(projector)}))
+    shown = {"type": "image_url", "image_url": {"url": url(png(8, 8, 40))}}
+
+    def ask(conversation: str, *content: dict[str, Any]) -> httpx.Response:
+        messages = [{"role": "user", "content": list(content)}]
+        body = {"model": "seeing", "max_tokens": 4, "messages": messages, "memory": {"conversation": conversation}}
+        answer = httpx.post(f"{home.server.url}/v1/chat/completions", json=body, timeout=120)
+        assert (answer.status_code, answer.json().get("warnings")) == (200, None), answer.text
+        return answer
+
+    with home.server:
+        ask("first", shown, {"type": "text", "text": FACT})
+        (fact,) = (one for one in home.kept(1) if one["role"] == "user")
+        assert fact["text"] == f"[image]\n{FACT}"
+        later = ask("second", {"type": "text", "text": "How old is my cat?"}, shown)
+        assert int(later.headers["X-Hoshikage-Recalled"]) >= 1
+        assert later.json()["usage"]["prompt_tokens"] > LLAVA_TOKENS
+        ask("third", shown)
+        kept = json.dumps(home.kept(2), ensure_ascii=False)
+    assert not re.search("base64|iVBOR|\ue002", kept)
 
 
 def test_a_keeper_that_does_not_answer_costs_the_memory_and_not_the_answer(home: Home) -> None:
