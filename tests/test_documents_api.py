@@ -51,12 +51,11 @@ def _protocol(heading: int, number: int, *bodies: type[Any], of: Any = None) -> 
     return Protocol(heading, number, bodies, frozenset(without), frozenset(neutral))
 
 
-IN_MESSAGES: Final = ("messages[].refusal", "messages[].function_call", "messages[].audio")
 OLLAMA_REFUSED: Final = {
     *ollama_schema.NEUTRAL,
 }
 PROTOCOLS: Final = {
-    "chat": Protocol(2, 0, (chat.ChatBody,), frozenset(chat.WITHOUT_EFFECT), frozenset({*chat.NEUTRAL, *IN_MESSAGES})),
+    "chat": Protocol(2, 0, (chat.ChatBody,), frozenset(chat.WITHOUT_EFFECT), frozenset(chat.NEUTRAL)),
     "responses": _protocol(4, 0, responses_schema.ResponsesBody, of=responses_schema),
     "messages": _protocol(5, 0, messages_schema.MessagesBody, of=messages_schema),
     "completions": _protocol(6, 0, completions_schema.CompletionBody, of=completions_schema),

@@ -19,6 +19,8 @@ EXPOSED: Final = ", ".join(
         "x-request-id",
         "retry-after",
         "x-hoshikage-ignored",
+        "x-hoshikage-template-repair",
+        "x-hoshikage-shifted",
         "x-hoshikage-condensed",
         "x-hoshikage-recalled",
         *(f"x-ratelimit-{part}-{kind}" for part in ("limit", "remaining", "reset") for kind in ("requests", "tokens")),

@@ -34,8 +34,6 @@ class Route(Frozen, frozen=True):
     """The media type of what a POST takes."""
     needs: Needs = "api"
     """What a caller needs."""
-    required: tuple[str, ...] = ()
-    """Fields that this route needs, and another route of the same body does not."""
     stream: str | None = None
     """The media type of the answer where `stream` is asked for."""
     answers: tuple[str, ...] = (JSON,)

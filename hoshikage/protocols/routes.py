@@ -62,7 +62,6 @@ ROUTES: Final[tuple[Route, ...]] = (
         "/v1/messages",
         lambda: anthropic.handlers.create,
         body=lambda: anthropic.messages_schema.BODY,
-        required=("max_tokens",),
         stream=SSE,
         other_paths=("/messages",),
     ),

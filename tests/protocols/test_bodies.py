@@ -134,7 +134,6 @@ UNSUPPORTED: list[tuple[dict[str, Any], str]] = [
     ({"web_search_options": {}}, "web_search_options"),
     ({"messages": [TURN | {"content": [{"type": "image_url", "image_url": {"url": "x"}}]}]},
      "messages[0].content[0].type"),
-    ({"messages": [TURN | {"role": "assistant", "refusal": "no"}]}, "messages[0].refusal"),
 ]  # fmt: skip
 
 HARMLESS: list[dict[str, Any]] = [

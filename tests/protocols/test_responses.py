@@ -16,7 +16,7 @@ from openai.types.responses import Response
 from pydantic import BaseModel
 
 from hoshikage import wire
-from hoshikage.answer.schema.chat import ChatMessage
+from hoshikage.answer.schema.turns import ChatMessage
 from hoshikage.errors import InferenceFailed, InvalidRequest
 from hoshikage.params import ChatPrompt, GenerationRequest
 from hoshikage.protocols.openai.response_store import ResponseStore

@@ -15,28 +15,18 @@ import re
 from dataclasses import replace
 from typing import Annotated, Any, Final, Literal, get_args
 
-import msgspec
 from msgspec import Meta, Struct
 
-from hoshikage.answer.schema import output, parts, sampling, thoughts, tools
+from hoshikage.answer.schema import output, sampling, thoughts, tools, turns
 from hoshikage.answer.schema.lora import LoraScales, chosen_lora
-from hoshikage.answer.schema.media import (
-    BLIND,
-    NOTHING_FETCHED,
-    TEXT_PARTS,
-    ContentPart,
-    PlacedPart,
-    Remote,
-    Senses,
-    Taken,
-    taken,
-)
+from hoshikage.answer.schema.media import BLIND, NOTHING_FETCHED, Remote, Senses, taken
 from hoshikage.answer.schema.memory import MemoryFields
 from hoshikage.answer.schema.output import ResponseFormat, grammar_of
 from hoshikage.answer.schema.request_body import RequestBody
 from hoshikage.answer.schema.sampling import SamplingFields, sampling_params
 from hoshikage.answer.schema.slot import chosen_slot
 from hoshikage.answer.schema.tools import ToolChoice, Tools, Word
+from hoshikage.answer.schema.turns import ChatMessage, turns_of
 from hoshikage.answer.schema.validation import convert
 from hoshikage.answer.schema.values import Stops, TokenCount, Ttl, bound, stops
 from hoshikage.errors import InvalidRequest, ParameterUnsupported
@@ -44,18 +34,16 @@ from hoshikage.params import ChatPrompt, GenerationRequest, Medium, Message, Ove
 from hoshikage.registry import DEFAULT_STOPS, ModelSpec
 from hoshikage.settings import Settings
 
-Role = Literal["system", "developer", "user", "assistant", "tool"]
 Effort = Literal["none", "off", "disabled", "minimal", "low", "medium", "high", "xhigh", "max", "auto", "default"]
 Verbosity = Literal["low", "medium", "high"]
 CHOICES: Final = {
-    "messages[].role": get_args(Role),
-    "messages[].tool_calls[].type": ("function",),
     "prediction.type": ("content",),
     "reasoning_effort": get_args(Effort),
     "verbosity": get_args(Verbosity),
     **output.CHOICES,
     **sampling.CHOICES,
     **tools.CHOICES,
+    **turns.CHOICES,
 }
 VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 INTERNALS: Final = frozenset(
@@ -81,29 +69,6 @@ INTERNALS: Final = frozenset(
 
 MetadataName = Annotated[str, Meta(max_length=64)]
 MetadataValue = Annotated[str, Meta(max_length=512)]
-
-
-class CalledFunction(Struct, frozen=True):
-    name: str
-    arguments: str | dict[str, Any] | None = None
-
-
-class ToolCall(Struct, frozen=True):
-    id: str = ""
-    type: Literal["function"] = "function"
-    function: CalledFunction = CalledFunction("")
-
-
-class ChatMessage(Struct, frozen=True):
-    role: Role
-    content: str | list[ContentPart] | None = None
-    name: str | None = None
-    tool_calls: list[ToolCall] | None = None
-    tool_call_id: str | None = None
-    reasoning_content: str | None = None
-    refusal: str | None = None
-    function_call: Any = None
-    audio: Any = None
 
 
 class StreamOptions(Struct, frozen=True):
@@ -205,15 +170,7 @@ NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
 }
 """Field -> the values that ask for nothing; any other is refused by name."""
 
-REFUSED_OF_MESSAGES: Final = ("refusal", "function_call", "audio")
-"""Fields of a message that are refused by name."""
-
-BODY: Final = RequestBody(
-    ChatBody,
-    WITHOUT_EFFECT,
-    NEUTRAL,
-    parts=(RequestBody(ChatMessage, neutral=dict.fromkeys(REFUSED_OF_MESSAGES, (None,))),),
-)
+BODY: Final = RequestBody(ChatBody, WITHOUT_EFFECT, NEUTRAL)
 """What routes take that are given a chat."""
 
 
@@ -237,7 +194,7 @@ def to_request(
         raise InvalidRequest("http.wrong_length", param="messages", place="messages", relation="≥ 1")
     newest = max((at for at, turn in enumerate(body.messages) if turn.role == "user"), default=-1)
     media_taken = taken([turn.content for turn in body.messages], newest, senses, remote)
-    turns = tuple(_message(turn, at, media_taken, senses) for at, turn in enumerate(body.messages))
+    turns = turns_of(body.messages, media_taken, senses)
     continued = _is_continued(body)
     grammar = grammar_of(body.response_format, body.grammar, body.json_schema)
     if grammar is not None and body.ignore_eos:
@@ -328,56 +285,3 @@ def _max_tokens(body: ChatBody) -> int | None:
     if former is None or newer is None or former == newer:
         return former if newer is None else newer
     raise InvalidRequest("http.max_tokens_differ", param="max_tokens")
-
-
-def _message(turn: ChatMessage, at: int, media_taken: Taken, senses: Senses) -> Message:
-    place = f"messages[{at}]"
-    for name in REFUSED_OF_MESSAGES:
-        if getattr(turn, name) is not None:
-            raise ParameterUnsupported("http.unsupported_parameter", param=f"{place}.{name}", place=f"{place}.{name}")
-    if turn.tool_calls and turn.role != "assistant":
-        raise InvalidRequest("http.tool_calls_role", param=f"{place}.tool_calls", place=f"{place}.tool_calls")
-    content = turn.content
-    if content is None and not turn.tool_calls and turn.role in ("assistant", "tool"):
-        content = ""  # an answer of thoughts alone, a tool that told nothing
-    if content is None and not turn.tool_calls:
-        raise InvalidRequest("http.content_missing", param=f"{place}.content", place=f"{place}.content")
-    extra = {
-        "name": turn.name,
-        "tool_calls": [_call(call, f"{place}.tool_calls[{i}]") for i, call in enumerate(turn.tool_calls or ())] or None,
-        "tool_call_id": turn.tool_call_id,
-        "reasoning_content": turn.reasoning_content,
-    }
-    return Message(
-        role="system" if turn.role == "developer" else turn.role,
-        content=None if content is None else _text(content, at, media_taken, senses),
-        extra={name: value for name, value in extra.items() if value is not None},
-    )
-
-
-def _call(call: ToolCall, place: str) -> dict[str, Any]:
-    """As templates and OpenAI have it, its arguments as text. Raises InvalidRequest."""
-    if not call.function.name:
-        raise InvalidRequest("http.field_missing", param=f"{place}.function.name", place=f"{place}.function.name")
-    arguments = call.function.arguments
-    text = arguments if isinstance(arguments, str) else msgspec.json.encode(arguments or {}).decode()
-    return {"id": call.id, "type": "function", "function": {"name": call.function.name, "arguments": text}}
-
-
-def _text(content: str | list[ContentPart], turn: int, media_taken: Taken, senses: Senses) -> str:
-    """The words of a content. What is no text has its mark there, or a word where it is left out."""
-    if isinstance(content, str):
-        return content
-    texts: list[str] = []
-    for index, part in enumerate(content):
-        at = part.place if isinstance(part, PlacedPart) else f"messages[{turn}].content[{index}]"
-        if part.type in TEXT_PARTS:
-            if part.text is None:
-                raise InvalidRequest("http.field_missing", param=f"{at}.text", place=f"{at}.text")
-            texts.append(part.text)
-        elif isinstance(medium := media_taken[turn, index], Medium):
-            texts.append(medium.mark)
-        else:
-            is_blind = senses == BLIND and medium == "unread"
-            texts.append(parts.left_out(part.type, at, parts.TEXT_ONLY if is_blind else parts.REASONS[medium]))
-    return "\n".join(texts)

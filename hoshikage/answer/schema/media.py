@@ -14,7 +14,7 @@ import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace as changed
@@ -39,7 +39,7 @@ KINDS: Final[Mapping[str, MediumKind]] = {
     "input_audio": "audio",
 }
 """A part's type -> what it holds."""
-TEXT_PARTS: Final = ("text", "input_text", "output_text")
+TEXT_PARTS: Final = ("text", "input_text", "output_text", "refusal")
 SPACE: Final = b" \t\r\n"
 EITHER: Final = "images"
 """Ollama's clients send sounds in the list of pictures."""
@@ -61,12 +61,31 @@ class InputAudio(Struct, frozen=True):
 class ContentPart(Struct, frozen=True):
     """One part of a message's content, as OpenAI has it."""
 
-    ECHOED: ClassVar[frozenset[str]] = frozenset({"cache_control", "annotations", "logprobs"})
+    ECHOED: ClassVar[frozenset[str]] = frozenset({"cache_control", "annotations", "logprobs", "signature"})
 
     type: str
     text: str | None = None
+    refusal: str | None = None
+    thinking: Any = None
+    """A text, or parts of it."""
     image_url: str | ImageUrl | None = None
     input_audio: InputAudio | None = None
+
+    @property
+    def field(self) -> str:
+        """The one that holds the words of a part that is text."""
+        return "refusal" if self.type == "refusal" else "text"
+
+    @property
+    def words(self) -> str | None:
+        return self.refusal if self.type == "refusal" else self.text
+
+    @property
+    def thought(self) -> str:
+        """The words of a part that holds thoughts."""
+        inner = self.thinking if isinstance(self.thinking, list) else ()
+        texts = [one["text"] for one in inner if isinstance(one, dict) and isinstance(one.get("text"), str)]
+        return self.thinking if isinstance(self.thinking, str) else "".join(texts) or self.text or ""
 
     @property
     def url(self) -> str | None:

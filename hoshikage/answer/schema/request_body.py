@@ -26,5 +26,3 @@ class RequestBody:
     """The fields whose lists may hold objects of other kinds, which are left out -> the kinds that are known."""
     list_alone: str = ""
     """The field whose list may be sent in the body's place."""
-    parts: tuple[RequestBody, ...] = ()
-    """The structs within it that have such fields, too."""

@@ -12,9 +12,9 @@ import msgspec
 from msgspec import Struct
 
 from hoshikage.answer import unparsed
-from hoshikage.answer.schema.chat import CalledFunction, ChatMessage, ToolCall
 from hoshikage.answer.schema.media import ContentPart, PlacedPart, content_of
 from hoshikage.answer.schema.parts import left_out
+from hoshikage.answer.schema.turns import CalledFunction, ChatMessage, ToolCall
 from hoshikage.errors import InvalidRequest
 
 

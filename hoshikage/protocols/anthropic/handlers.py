@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from aiohttp import web
 
 from hoshikage.answer.choice import model_for
@@ -23,7 +21,7 @@ async def create(request: web.Request) -> web.StreamResponse:
 
 
 async def count_tokens(request: web.Request) -> web.StreamResponse:
-    body = await read_body(request, partial(schema.parse, counting=True), schema.WITHOUT_EFFECT, media=True)
+    body = await read_body(request, schema.parse, schema.WITHOUT_EFFECT, media=True)
     prepared = await _turn(request, body)
     return json_response({"input_tokens": await count_prompt_tokens(request, prepared)})
 

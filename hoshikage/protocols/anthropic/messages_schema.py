@@ -12,12 +12,13 @@ from typing import Annotated, Any, Final, Literal, get_args
 from msgspec import Meta, Struct
 
 from hoshikage.answer.schema import sampling, tools
-from hoshikage.answer.schema.chat import ChatBody, ChatMessage
+from hoshikage.answer.schema.chat import ChatBody
 from hoshikage.answer.schema.memory import MemoryFields
 from hoshikage.answer.schema.output import NamedSchema, ResponseFormat, Schema
 from hoshikage.answer.schema.request_body import RequestBody
 from hoshikage.answer.schema.sampling import SamplingFields
 from hoshikage.answer.schema.tools import FunctionName
+from hoshikage.answer.schema.turns import ChatMessage
 from hoshikage.answer.schema.validation import convert
 from hoshikage.answer.schema.values import MAX_STOPS, Stop, TokenCount
 from hoshikage.errors import ParameterUnsupported
@@ -38,6 +39,7 @@ CHOICES: Final = {
     "thinking.type": get_args(ThinkingKind),
     "output_config.effort": get_args(Effort),
     "output_config.format.type": ("json_schema",),
+    "output_format.type": ("json_schema",),
     "service_tier": get_args(Tier),
     **sampling.CHOICES,
 }
@@ -76,7 +78,6 @@ class MessagesBody(SamplingFields, frozen=True, kw_only=True):
     model: Annotated[str, Meta(max_length=256)] | None = None
     messages: Annotated[list[AnthropicMessage], Meta(min_length=1, max_length=MAX_TURNS)]
     max_tokens: TokenCount | None = None
-    """To count, none is needed."""
     system: str | list[Block] | None = None
     stop_sequences: Annotated[list[Stop], Meta(max_length=MAX_STOPS)] | None = None
     stream: bool | None = None
@@ -84,6 +85,8 @@ class MessagesBody(SamplingFields, frozen=True, kw_only=True):
     tool_choice: AnthropicToolChoice | None = None
     thinking: Thinking | None = None
     output_config: OutputConfig | None = None
+    output_format: OutputFormat | None = None
+    """The former place of `output_config.format`."""
     memory: MemoryFields | None = None
     context_overflow: Overflow | None = None
     # WITHOUT_EFFECT
@@ -93,10 +96,10 @@ class MessagesBody(SamplingFields, frozen=True, kw_only=True):
     inference_geo: str | None = None
     metadata: dict[str, Any] | None = None
     service_tier: Tier | None = None
+    speed: str | None = None
     # NEUTRAL
     container: Any = None
     mcp_servers: list[Any] | None = None
-    speed: str | None = None
 
     @property
     def shows_thoughts(self) -> bool:
@@ -115,6 +118,7 @@ WITHOUT_EFFECT: Final = {
     "inference_geo": "says in which country to compute; it is this one",
     "metadata": "tells Anthropic's abuse watch who asks",
     "service_tier": "chooses among Anthropic's prices",
+    "speed": "as service_tier; an answer comes as fast as it can",
     "messages[].content[].signature": "proves that thoughts were made by Anthropic",
 }
 """Field -> why a local server may accept it without doing anything for it."""
@@ -122,7 +126,6 @@ WITHOUT_EFFECT: Final = {
 NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
     "container": (None,),
     "mcp_servers": (None, []),
-    "speed": (None, "standard"),
 }
 """Field -> the values that ask for nothing; any other is refused by name."""
 
@@ -143,14 +146,12 @@ def rename(place: str) -> str:
     return place
 
 
-def parse(tree: Any, *, counting: bool = False) -> MessagesBody:
+def parse(tree: Any) -> MessagesBody:
     """The typed body. Raises InvalidRequest, ParameterUnsupported."""
     body = convert(tree, MessagesBody, CHOICES)
     for name, neutral in NEUTRAL.items():
         if getattr(body, name) not in neutral:
             raise _unsupported(name)
-    if not counting:
-        needed(body.max_tokens, "max_tokens")
     return body
 
 
@@ -165,6 +166,7 @@ def to_chat(body: MessagesBody) -> ChatBody:
         named |= referenced(message.content) if isinstance(message.content, list) else set()
     choice = body.tool_choice
     config = body.output_config or OutputConfig()
+    form = config.format or body.output_format
     kwargs: dict[str, Any] = {"enable_thinking": body.thinks}
     if body.thinks and body.thinking is not None and body.thinking.budget_tokens is not None:
         kwargs["thinking_budget"] = body.thinking.budget_tokens
@@ -173,9 +175,7 @@ def to_chat(body: MessagesBody) -> ChatBody:
         messages=turns,
         max_tokens=body.max_tokens,
         stop=list(body.stop_sequences) if body.stop_sequences else None,
-        response_format=None
-        if config.format is None
-        else ResponseFormat("json_schema", NamedSchema(schema=config.format.schema)),
+        response_format=None if form is None else ResponseFormat("json_schema", NamedSchema(schema=form.schema)),
         reasoning_effort="xhigh" if config.effort == "max" else config.effort,
         tools=functions(body.tools or [], named, None if choice is None else choice.name),
         tool_choice=None if choice is None else _choice(choice),

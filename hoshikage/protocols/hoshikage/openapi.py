@@ -121,20 +121,17 @@ def _kinds(kind: type[HoshikageError]) -> Iterator[type[HoshikageError]]:
 def _schemas(routes: Sequence[Route], language: Language) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """The components, and the body of each operation that has one."""
     taken = {row: row.body() for row in routes if row.body is not None}
-    described = [*taken.values(), *(part for body in taken.values() for part in body.parts)]
     problems = (error_schema.Problem, error_schema.AnthropicProblem, error_schema.OllamaProblem)
-    structs = list(dict.fromkeys((*(body.struct for body in described), *problems)))
+    structs = list(dict.fromkeys((*(body.struct for body in taken.values()), *problems)))
     refs, components = msgspec.json.schema_components(structs, ref_template=REF)
     ref_of = dict(zip(structs, refs, strict=True))
-    for body in {body.struct: body for body in described}.values():
+    for body in {body.struct: body for body in taken.values()}.values():
         _describe(components[ref_of[body.struct]["$ref"].rpartition("/")[2]]["properties"], body, language)
     bodies = {row.operation: ref_of[body.struct] for row, body in taken.items()}
     for row in taken:
         if taken[row].list_alone:
             component = components[ref_of[taken[row].struct]["$ref"].rpartition("/")[2]]
             bodies[row.operation] = {"anyOf": [bodies[row.operation], component["properties"][taken[row].list_alone]]}
-        if row.required:
-            bodies[row.operation] = {"allOf": [bodies[row.operation], {"required": list(row.required)}]}
     shorter = _LONG_NAME.sub(_module, msgspec.json.encode((components, bodies)).decode())
     return msgspec.json.decode(shorter, type=tuple[dict[str, Any], dict[str, dict[str, Any]]])
 

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Annotated, Any, Final, Literal, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar, get_args
 
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from hoshikage.answer import unparsed
-from hoshikage.answer.schema import sampling, tools
-from hoshikage.answer.schema.chat import CalledFunction, ChatBody, ChatMessage
-from hoshikage.answer.schema.chat import ToolCall as ChatCall
+from hoshikage.answer.schema import sampling, thoughts, tools
+from hoshikage.answer.schema.chat import ChatBody
 from hoshikage.answer.schema.media import ContentPart, PlacedPart
 from hoshikage.answer.schema.memory import MemoryFields
 from hoshikage.answer.schema.output import ResponseFormat, Schema
 from hoshikage.answer.schema.request_body import RequestBody
 from hoshikage.answer.schema.sampling import SamplingFields
+from hoshikage.answer.schema.turns import CalledFunction, ChatMessage
+from hoshikage.answer.schema.turns import ToolCall as ChatCall
 from hoshikage.answer.schema.validation import convert
 from hoshikage.answer.schema.values import Stops, TokenCount
 from hoshikage.errors import InvalidRequest, ParameterUnsupported
@@ -32,12 +33,10 @@ DURATION: Final = re.compile(r"-?(?:\d+(?:\.\d+)?(?:ns|us|ms|s|m|h))+|-?\d+(?:\.
 PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h|)")
 MAX_INPUTS: Final = 2048
 Role = Literal["system", "developer", "user", "assistant", "tool"]
-Level = Literal["low", "medium", "high"]
 Model = Annotated[str, Meta(max_length=256)]
 CHOICES: Final = {
     "messages[].role": get_args(Role),
     "tools[].type": ("function",),
-    "think": get_args(Level),
     **{f"options.{name}": words for name, words in sampling.CHOICES.items()},
 }
 
@@ -53,11 +52,15 @@ class Options(SamplingFields, frozen=True, kw_only=True):
 
 
 class OllamaFunction(Struct, frozen=True):
+    ECHOED: ClassVar[frozenset[str]] = frozenset({"index"})
+
     name: str
     arguments: dict[str, Any] | str | None = None
 
 
 class Call(Struct, frozen=True):
+    ECHOED: ClassVar[frozenset[str]] = frozenset({"type"})
+
     function: OllamaFunction
     id: str | None = None
 
@@ -69,6 +72,8 @@ class OllamaMessage(Struct, frozen=True):
     images: list[Any] | None = None
     tool_calls: list[Call] | None = None
     tool_name: str | None = None
+    name: str | None = None
+    """The former name of `tool_name`."""
     tool_call_id: str | None = None
 
 
@@ -80,7 +85,7 @@ class AnswerFields(Struct, frozen=True, kw_only=True):
     """Streamed unless it is false."""
     format: str | Schema | None = None
     options: Options | None = None
-    think: bool | Level | None = None
+    think: bool | str | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
     keep_alive: str | float | None = None
@@ -91,7 +96,12 @@ class AnswerFields(Struct, frozen=True, kw_only=True):
 
     @property
     def shows_thoughts(self) -> bool:
-        return self.think is not False
+        return thoughts.asked({"think": self.wish}).on is not False
+
+    @property
+    def wish(self) -> bool | str | None:
+        """Whether and how much the model shall think; an empty text says nothing."""
+        return None if self.think == "" else self.think
 
 
 class ChatRequest(AnswerFields, frozen=True, kw_only=True):
@@ -347,10 +357,9 @@ def _chat(body: AnswerFields, turns: list[ChatMessage], functions: list[tools.To
         response_format=_format(body.format),
         logprobs=body.logprobs,
         top_logprobs=(body.top_logprobs or 0) if body.logprobs else None,
-        reasoning_effort=body.think if isinstance(body.think, str) else None,
         memory=body.memory,
         context_overflow=body.context_overflow or ("shift" if body.truncate else None),
-        chat_template_kwargs=None if body.think is None else {"enable_thinking": bool(body.think)},
+        think=body.wish,
         **{name: getattr(options, name) for name in SamplingFields.__struct_fields__},
     )
 
@@ -358,11 +367,12 @@ def _chat(body: AnswerFields, turns: list[ChatMessage], functions: list[tools.To
 def _turn(message: OllamaMessage, waiting: list[tuple[str, str]], index: int) -> ChatMessage:
     """`waiting`: names and ids of calls without a result yet; clients give names, templates want ids."""
     if message.role == "tool":
-        own = next((call for call in waiting if call[0] == message.tool_name), waiting[0] if waiting else None)
+        name = message.tool_name or message.name
+        own = next((call for call in waiting if call[0] == name), waiting[0] if waiting else None)
         if own is not None:
             waiting.remove(own)
         call_id = message.tool_call_id or (own[1] if own else None)
-        return ChatMessage("tool", message.content or "", name=message.tool_name, tool_call_id=call_id)
+        return ChatMessage("tool", message.content or "", name=name, tool_call_id=call_id)
     calls = []
     for number, call in enumerate(message.tool_calls or ()):
         name = call.id or f"c{index:04}{number:04}"

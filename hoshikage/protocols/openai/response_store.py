@@ -12,7 +12,7 @@ from aiohttp import web
 from hoshikage.frozen import Frozen
 
 if TYPE_CHECKING:
-    from hoshikage.answer.schema.chat import ChatMessage
+    from hoshikage.answer.schema.turns import ChatMessage
 
 
 MAX_BYTES: Final = 32 * 1024 * 1024

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from hoshikage.answer.choice import model_for
 from hoshikage.answer.prepared import PreparedRequest, count_prompt_tokens, prepare
-from hoshikage.answer.schema.chat import ChatMessage
+from hoshikage.answer.schema.turns import ChatMessage
 from hoshikage.answer.stream import respond
 from hoshikage.errors import InvalidRequest, NotFound, ParameterUnsupported
 from hoshikage.http.authenticator import CALLER

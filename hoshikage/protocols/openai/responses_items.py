@@ -12,10 +12,10 @@ from typing import Any, ClassVar, Final, Literal
 
 from msgspec import Struct
 
-from hoshikage.answer.schema.chat import CalledFunction, ChatMessage
-from hoshikage.answer.schema.chat import ToolCall as ChatCall
 from hoshikage.answer.schema.media import ContentPart, ImageUrl, InputAudio, PlacedPart, content_of
 from hoshikage.answer.schema.parts import left_out
+from hoshikage.answer.schema.turns import CalledFunction, ChatMessage
+from hoshikage.answer.schema.turns import ToolCall as ChatCall
 from hoshikage.errors import InvalidRequest
 from hoshikage.http.ignored import note
 from hoshikage.protocols.openai.responses_tools import arguments_of, flat_name
@@ -33,13 +33,23 @@ KINDS: Final = frozenset(
         "custom_tool_call_output",
         "local_shell_call",
         "local_shell_call_output",
+        "shell_call",
+        "shell_call_output",
+        "apply_patch_call",
+        "apply_patch_call_output",
+        "mcp_call",
     }
 )
 """Items that are read; others are left out and named as ignored."""
+RESULTS: Final = frozenset(kind for kind in KINDS if kind.endswith("_output"))
+OWN: Final = {"local_shell_call": "action", "shell_call": "action", "apply_patch_call": "operation"}
+"""Calls of OpenAI's own tools, which a client carries out -> the field that says what to do."""
 
 
 class Part(Struct, frozen=True):
-    ECHOED: ClassVar[frozenset[str]] = frozenset({"annotations", "logprobs", "detail", "file_id"})
+    ECHOED: ClassVar[frozenset[str]] = frozenset(
+        {"annotations", "logprobs", "detail", "file_id", "stdout", "stderr", "outcome"}
+    )
 
     type: str
     text: str | None = None
@@ -51,19 +61,23 @@ class Part(Struct, frozen=True):
 class Item(Struct, frozen=True):
     """Any input item that can be read; `type` says which of the fields it has."""
 
-    ECHOED: ClassVar[frozenset[str]] = frozenset({"id", "status"})
+    ECHOED: ClassVar[frozenset[str]] = frozenset(
+        {"id", "status", "approval_request_id", "server_label", "max_output_length", "created_by"}
+    )
 
     type: str | None = None
     role: Literal["user", "assistant", "system", "developer"] | None = None
     content: str | list[Part] | None = None
     call_id: str | None = None
     name: str | None = None
-    arguments: str | None = None
+    arguments: str | dict[str, Any] | None = None
     output: str | list[Part] | dict[str, Any] | None = None
+    error: Any = None
     summary: list[Part] | None = None
     namespace: str | None = None
     input: str | None = None
     action: dict[str, Any] | None = None
+    operation: dict[str, Any] | None = None
     tools: list[dict[str, Any]] | None = None
     encrypted_content: str | None = None
 
@@ -71,6 +85,8 @@ class Item(Struct, frozen=True):
 def readable(item: Any) -> Any:
     """Of an item that stands for nothing here, only its kind: its fields have forms of their own."""
     kind = item.get("type") if isinstance(item, dict) else None
+    if kind == "shell_call_output" and isinstance(item.get("output"), list):
+        return {**item, "output": json.dumps(item["output"], ensure_ascii=False)}
     return {"type": kind} if isinstance(kind, str) and kind not in KINDS else item
 
 
@@ -96,9 +112,11 @@ def _add(turns: list[ChatMessage], item: Item, place: str, *, is_newest: bool) -
             _join(turns, content=_text(words, f"{place}.content"))
         else:
             turns.append(ChatMessage(role, _content(words, f"{place}.content", is_asked=is_newest)))
-    elif kind in ("function_call", "custom_tool_call", "local_shell_call"):
+    elif kind == "mcp_call":
+        _add_done(turns, item, place)
+    elif kind in ("function_call", "custom_tool_call", *OWN):
         _join(turns, call=_call(item, kind, place))
-    elif kind in ("function_call_output", "custom_tool_call_output", "local_shell_call_output"):
+    elif kind in RESULTS:
         output = item.output or ""
         content = json.dumps(output) if isinstance(output, dict) else _content(output, f"{place}.output")
         turns.append(ChatMessage("tool", content, tool_call_id=needed(item.call_id, f"{place}.call_id")))
@@ -111,9 +129,19 @@ def _add(turns: list[ChatMessage], item: Item, place: str, *, is_newest: bool) -
         note(f"{place}: {kind}")
 
 
+def _add_done(turns: list[ChatMessage], item: Item, place: str) -> None:
+    """A call that another server has carried out: its result stands beside it."""
+    called = CalledFunction(needed(item.name, f"{place}.name"), item.arguments)
+    name = f"mcp{len(turns):06}"
+    _join(turns, call=ChatCall(name, "function", called))
+    result = item.output if item.error is None else item.error
+    turns.append(ChatMessage("tool", result if isinstance(result, str) else json.dumps(result), tool_call_id=name))
+
+
 def _call(item: Item, kind: str, place: str) -> ChatCall:
-    if kind == "local_shell_call":
-        called = CalledFunction("local_shell", json.dumps(item.action or {}, ensure_ascii=False))
+    if kind in OWN:
+        doing = getattr(item, OWN[kind]) or {}
+        called = CalledFunction(kind.removesuffix("_call"), json.dumps(doing, ensure_ascii=False))
     elif kind == "custom_tool_call":
         name = flat_name(needed(item.name, f"{place}.name"), item.namespace)
         called = CalledFunction(name, arguments_of(needed(item.input, f"{place}.input")))

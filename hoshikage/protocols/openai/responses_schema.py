@@ -14,13 +14,14 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from hoshikage.answer.schema import chat, sampling, tools
-from hoshikage.answer.schema.chat import ChatBody, ChatMessage, Effort, MetadataName, MetadataValue
+from hoshikage.answer.schema.chat import ChatBody, Effort, MetadataName, MetadataValue
 from hoshikage.answer.schema.media import settled
 from hoshikage.answer.schema.memory import MemoryFields
 from hoshikage.answer.schema.output import Format, NamedSchema, ResponseFormat, Schema
 from hoshikage.answer.schema.request_body import RequestBody
 from hoshikage.answer.schema.sampling import SamplingFields
 from hoshikage.answer.schema.tools import FunctionName, Mode, Word
+from hoshikage.answer.schema.turns import ChatMessage
 from hoshikage.answer.schema.validation import convert
 from hoshikage.answer.schema.values import TokenCount, Ttl
 from hoshikage.errors import InvalidRequest, ParameterUnsupported
@@ -30,6 +31,8 @@ from hoshikage.protocols.openai.responses_items import KINDS, Item, needed, read
 from hoshikage.protocols.openai.responses_tools import Offer, ResponsesTool, offer, tool_of
 
 MAX_TURNS: Final = 2048
+EMPTY: Final = frozenset({"input", "previous_response_id"})
+"""Fields of which an empty text and null are none."""
 
 LOGPROBS: Final = "message.output_text.logprobs"
 ENCRYPTED: Final = "reasoning.encrypted_content"
@@ -182,6 +185,8 @@ def rename(place: str) -> str:
 
 def parse(tree: Any) -> ResponsesBody:
     """The typed body. Raises InvalidRequest, ParameterUnsupported."""
+    if isinstance(tree, dict):
+        tree = {name: value for name, value in tree.items() if name not in EMPTY or value not in (None, "")}
     if isinstance(tree, dict) and isinstance(tree.get("input"), list):
         tree = {**tree, "input": [readable(item) for item in tree["input"]]}
     body = convert(tree, ResponsesBody, CHOICES)

@@ -67,6 +67,16 @@ class Offer:
     grammars: tuple[str, ...] = ()
     """Places and syntaxes of grammars that are told in words alone, as `tools[2].format: lark`."""
 
+    def origin(self, name: str) -> ToolOrigin | None:
+        """What is meant by the name that a model calls: models forget a namespace, or write it with a dot.
+
+        None for a name of nothing that is offered, or of several things.
+        """
+        if name in self.origins:
+            return self.origins[name]
+        meant = [one for one in self.origins.values() if name in (one.name, f"{one.namespace}.{one.name}")]
+        return meant[0] if len(meant) == 1 else None
+
 
 def flat_name(name: str, namespace: str | None) -> str:
     """The name under which the model knows a function."""

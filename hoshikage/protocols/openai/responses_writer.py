@@ -13,7 +13,7 @@ import msgspec
 from hoshikage import wire
 from hoshikage.answer.output_parser import ParsedEnd
 from hoshikage.answer.prepared import PreparedRequest
-from hoshikage.answer.schema.chat import ChatMessage
+from hoshikage.answer.schema.turns import ChatMessage
 from hoshikage.answer.shapes import Progress, ThoughtCount, condensed, logprobs_of
 from hoshikage.answer.stream import SSE, Warnings
 from hoshikage.errors import HoshikageError
@@ -87,7 +87,7 @@ class ResponseWriter:
         self.headers = {"request-id": REQUEST_ID.get()}
         self.id = new_id("resp")
         self._created = int(time.time())
-        self._origins = body.offer().origins
+        self._offer = body.offer()
         self._seals = body.seals_thoughts
         self._fixed = _echoed(body, prepared, stored=stored)
         self._logprobs = body.logprobs
@@ -152,7 +152,7 @@ class ResponseWriter:
         if isinstance(delta, Reasoning):
             return self._text("reasoning", "response.reasoning_text.delta", delta.text)
         if isinstance(delta, CallStart):
-            origin = self._origins.get(delta.name)
+            origin = self._offer.origin(delta.name)
             return self._opened("custom_tool_call" if origin and origin.custom else "function_call", delta)
         return self._piece(delta)
 
@@ -170,7 +170,7 @@ class ResponseWriter:
 
     def _opened(self, kind: Kind, call: CallStart | None = None) -> bytes:
         frames = self._close("completed")
-        origin = None if call is None else self._origins.get(call.name)
+        origin = None if call is None else self._offer.origin(call.name)
         self._open = OpenItem(kind, new_id(PREFIXES[kind]), self._indices, [], [], call, origin, self._seals)
         self._indices += 1
         item = self._open.item("in_progress")

@@ -8,10 +8,11 @@ from typing import Annotated, Any, Final, Literal, get_args
 
 from msgspec import Meta, Struct
 
-from hoshikage.answer.schema.chat import ChatBody, ChatMessage
+from hoshikage.answer.schema.chat import ChatBody
 from hoshikage.answer.schema.media import ContentPart, PlacedPart
 from hoshikage.answer.schema.memory import MemoryFields
 from hoshikage.answer.schema.request_body import RequestBody
+from hoshikage.answer.schema.turns import ChatMessage
 from hoshikage.answer.schema.validation import convert
 from hoshikage.errors import InvalidRequest, ParameterUnsupported
 
