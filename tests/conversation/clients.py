@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from aiohttp import ClientResponse, ClientSession
 
 from hoshikage.answer.shapes import REPAIR_HEADER
+from hoshikage.http.ignored import HEADER
 
+OURS: Final = re.compile(r": (image_url|input_image|image|images|some_block_of_tomorrow)$|\.(image_url|source|x)$")
+"""What the server may say that it does not read: pictures, and what nobody knows yet. All else is its own answers."""
 Called = tuple[str, str, Any]
 """Id, name and arguments of a call."""
 
@@ -75,6 +79,8 @@ class Client(ABC):
         async with self._session.post(self._url, data=body, headers=sent) as answer:
             text = await answer.text()
             assert answer.status == 200, f"{self.route}: {answer.status} {text}\n{body}"
+            unread = [name for name in answer.headers.get(HEADER, "").split(", ") if name and not OURS.search(name)]
+            assert not unread, f"{self.route}: {unread}\n{body}"
             return (self._frames(text) if stream else json.loads(text)), _repairs(answer)
 
     @staticmethod

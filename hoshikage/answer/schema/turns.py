@@ -7,7 +7,7 @@ field another server has put them, and what has none becomes a word.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final, Literal, get_args
 
 import msgspec
@@ -23,6 +23,8 @@ CHOICES: Final = {
     "messages[].role": get_args(Role),
     "messages[].tool_calls[].type": ("function",),
 }
+TEMPLATE_ROLES: Final[Mapping[str, str]] = {"developer": "system", "function": "tool"}
+"""A role that chat templates do not know -> its name there."""
 THOUGHTS: Final = ("thinking", "reasoning")
 """Kinds of parts that hold what an answer thought."""
 
@@ -95,7 +97,7 @@ def _message(turn: ChatMessage, at: int, former: str, media_taken: Taken, senses
         "reasoning_content": _thoughts(turn),
     }
     return Message(
-        role={"developer": "system", "function": "tool"}.get(turn.role, turn.role),  # type: ignore[arg-type]
+        role=TEMPLATE_ROLES.get(turn.role, turn.role),
         content=content,
         extra={name: value for name, value in extra.items() if value is not None},
     )

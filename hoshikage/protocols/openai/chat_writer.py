@@ -203,6 +203,7 @@ def message(deltas: list[Delta]) -> dict[str, Any]:
     return {
         "role": "assistant",
         "content": None if calls and not content else content,
+        "refusal": None,
         **({"reasoning_content": "".join(thoughts)} if thoughts else {}),
         **({"tool_calls": list(calls.values())} if calls else {}),
     }
