@@ -10,9 +10,9 @@ from hoshikage.frozen import Frozen
 class Grammar(Frozen, frozen=True):
     """What the whole answer must be an instance of."""
 
-    kind: Literal["json_schema", "gbnf"]
+    kind: Literal["json_schema", "gbnf", "layout"]
     text: str
-    """The schema as JSON, or the grammar."""
+    """The schema as JSON, the grammar, or how calls are laid out (hoshikage.tools.layout) as JSON."""
     param: str
     """The request's field, for refusals."""
     strict: bool = True

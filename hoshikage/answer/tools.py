@@ -11,13 +11,15 @@ import msgspec
 
 from hoshikage.answer.output_parser import ParserSpec
 from hoshikage.answer.schema.output import MAX_SCHEMA_BYTES
-from hoshikage.answer.schema.tools import NO_PARAMETERS, TextFunction, Tool, ToolSelection
+from hoshikage.answer.schema.tools import NO_PARAMETERS, FunctionSpec, TextFunction, Tool, ToolSelection
 from hoshikage.errors import InvalidRequest
 from hoshikage.http import ignored
 from hoshikage.params import SCHEMA_MARK, ChatPrompt, GenerationRequest, Grammar, HeldCalls, Message, ThoughtBudget
 from hoshikage.tools import ChatFormat, call_schema, forced, generic, lark
 from hoshikage.tools.detect import EFFORTS
 from hoshikage.tools.instruction import calls_as_text, instruction, results_as_text, with_instruction, write_tagged
+from hoshikage.tools.layout import Layout
+from hoshikage.tools.texts import Unwritable
 
 EFFORT_NAMES: Final = {
     "thinking_effort": ("low", "medium", "high", "max"),
@@ -83,16 +85,44 @@ def _calls(selection: ToolSelection, chat_format: ChatFormat, prompt: ChatPrompt
         return None
     form, schemas = chat_format.form, _own_schemas(selection)
     header, held = call_schema.BARE.pattern, call_schema.by_name(schemas, selection.several)
-    if form.held is None or (texts and form.hold is call_schema.by_key):
+    layout = None if form.layout is None else _laid_out(selection, form.layout)
+    if layout is None and (form.held is None or form.layout or (texts and form.hold is call_schema.by_key)):
         ignored.current().update(f"tools.{name}.strict" for name in (*strict, *texts))
+    elif layout is not None:
+        assert form.held is not None
+        header = f"{form.held.pattern}|{header}"
     elif not texts or form.hold is call_schema.by_name:  # a schema of all calls has no room for a grammar of one
+        assert form.held is not None
         header, held = f"{form.held.pattern}|{header}", {**held, **form.hold(schemas, selection.several)}
     written = {name: msgspec.json.encode(schema).decode() for name, schema in held.items() if name not in texts}
     _check_size(sum(len(text.encode()) for text in written.values()))
     grammars = [Grammar("json_schema", text, "tools") for text in written.values()]
     grammars += [Grammar("gbnf", text, f"tools.{name}", tool=name) for name, text in texts.items()]
+    named = [*zip((*written, *texts), grammars, strict=True)]
+    if layout is not None:
+        _check_size(len(layout.encode()))
+        named.append(("", Grammar("layout", layout, "tools")))
     thoughts = _thoughts(None, chat_format) if prompt.add_generation_prompt else None
-    return HeldCalls(header, tuple(zip((*written, *texts), grammars, strict=True)), thoughts)
+    return HeldCalls(header, tuple(named), thoughts)
+
+
+def _laid_out(selection: ToolSelection, layout: Layout) -> str | None:
+    """The layout of calls of these functions; None where the format cannot write one of their names. Those that are
+    held to less than they ask for are named as ignored."""
+    functions = [tool.function for tool in selection.tools]
+    schemas = _schemas(selection)
+    held = {one.name for one in functions if one.strict or _has_text(one)}
+    try:
+        made, free = layout.of({name: schema if name in held else None for name, schema in schemas.items()})
+    except Unwritable:
+        return None
+    told = {one.name for one in functions if _has_text(one) and not _is_in_schema(schemas[one.name])}
+    ignored.current().update(f"tools.{name}.strict" for name in {*free, *told})
+    return msgspec.json.encode(made).decode()
+
+
+def _has_text(function: FunctionSpec) -> bool:
+    return isinstance(function, TextFunction)
 
 
 def _text_functions(selection: ToolSelection) -> dict[str, str]:

@@ -43,11 +43,13 @@ class SamplerFactory:
         if request.sampling.ignore_eos or held:
             self._ends = ends_of(model.vocab, prompt.stop_tokens)
         if request.grammar is not None:
-            self._matcher = grammars().compile(request.grammar, self._ends, led=prompt.held is not None)
+            self._matcher = grammars().compile(
+                request.grammar, self._ends, led=prompt.held is not None, special=prompt.special
+            )
         if request.calls is not None:
             self._header = re.compile(request.calls.header.encode())
             for name, grammar in request.calls.grammars:
-                self._calls[name] = grammars().compile(grammar, self._ends, led=True)
+                self._calls[name] = grammars().compile(grammar, self._ends, led=True, special=prompt.special)
 
     @property
     def dropped(self) -> tuple[str, ...]:

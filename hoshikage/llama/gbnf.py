@@ -61,17 +61,23 @@ def to_lark(text: str, lead: str = "") -> str:
 
     Raises Malformed, bounds.TooLarge, endless.Endless.
     """
-    rules = _Parser(text).rules()
+    root, written = rules(text)
+    lines = [f"start: LEAD{{0,{MAX_LEAD}}} {root}", f"LEAD: {lead}"] if lead else [f"start: {root}"]
+    return "%llguidance {}\n" + "\n".join([*lines, *written]) + "\n"
+
+
+def rules(text: str, name: str = "r") -> tuple[str, list[str]]:
+    """The rule of the grammar's texts in Lark, and the lines of all of them, whose names begin with `name`. Raises as
+    `to_lark`."""
+    met = _Parser(text).rules()
     bounds.check_rules(
-        ROOT, {name: rule.names for name, rule in rules.items()}, {name: rule.size for name, rule in rules.items()}
+        ROOT, {name: rule.names for name, rule in met.items()}, {name: rule.size for name, rule in met.items()}
     )
-    endless.check_rules(ROOT, {name: rule.first for name, rule in rules.items()})
-    is_recursive = endless.circle([ROOT], lambda name: rules[name].names)
-    prefix = "r" if is_recursive else "R"  # Lark tells words by their capitals
-    numbers = {name: f"{prefix}{number}" for number, name in enumerate(rules)}
-    lines = [f"start: LEAD{{0,{MAX_LEAD}}} {numbers[ROOT]}", f"LEAD: {lead}"] if lead else [f"start: {numbers[ROOT]}"]
-    lines += [f"{numbers[name]}: {rule.body.format_map(numbers)}" for name, rule in rules.items()]
-    return "%llguidance {}\n" + "\n".join(lines) + "\n"
+    endless.check_rules(ROOT, {name: rule.first for name, rule in met.items()})
+    is_recursive = endless.circle([ROOT], lambda rule: met[rule].names)
+    prefix = name if is_recursive else name.upper()  # Lark tells words by their capitals
+    numbers = {name: f"{prefix}{number}" for number, name in enumerate(met)}
+    return numbers[ROOT], [f"{numbers[name]}: {rule.body.format_map(numbers)}" for name, rule in met.items()]
 
 
 class _Parser:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hoshikage.errors import InvalidRequest, NotSupported
-from hoshikage.llama import bounds, endless, gbnf, json_schema
+from hoshikage.llama import bounds, call_layout, endless, gbnf, json_schema
 from hoshikage.llama.vocab import Vocab
 from hoshikage.native_os.interrupt import Deadline, Interrupted
 from hoshikage.params import Grammar
@@ -30,6 +30,7 @@ WHITESPACE: Final = r"( |\n{1,2}[ \t]{0,20})?"
 
 LEAD: Final = "[ \\t\\r\\n]"
 """White space that may come in front of what is held, where other text is before it."""
+OPTIONS: Final[Any] = {"lenient": False, "coerce_one_of": False, "whitespace_pattern": WHITESPACE}
 JSON_REFUSAL: Final = "failed to compile JSON schema: "
 LISTING: Final = re.compile(r"\n +\d+ \| ")
 """Behind a refusal of what stands in a grammar, the grammar's lines."""
@@ -62,24 +63,26 @@ class Grammars:
         self._tokenizer = _Tokenizer(vocab)
         self._tokenizer.engine = LLTokenizer(self._tokenizer)  # type: ignore[arg-type]  # asks for attributes, not the class
 
-    def compile(self, grammar: Grammar, ends: Iterable[int], *, led: bool = False) -> Matcher:
+    def compile(
+        self, grammar: Grammar, ends: Iterable[int], *, led: bool = False, special: Mapping[int, bytes] = {}
+    ) -> Matcher:
         """A matcher at the start of `grammar`; `ends` are the tokens that may come where it is fulfilled. `led`: it
-        follows other text, so that there may be white space in front.
+        follows other text, so that there may be white space in front. `special`: control tokens that have a text.
 
         Raises InvalidRequest for what is no grammar, or cannot be enforced.
         """
         try:
             with Deadline(COMPILE_SECONDS):
-                inner, dropped = self._compiled(grammar, led)
+                inner, dropped = self._compiled(grammar, led, special)
         except (Interrupted, RecursionError):
             raise InvalidRequest("engine.grammar_slow", param=grammar.param, seconds=COMPILE_SECONDS) from None
         return Matcher(inner, grammar, self._tokenizer, ends, dropped)
 
-    def _compiled(self, grammar: Grammar, led: bool) -> tuple[LLMatcher, tuple[str, ...]]:
+    def _compiled(self, grammar: Grammar, led: bool, special: Mapping[int, bytes]) -> tuple[LLMatcher, tuple[str, ...]]:
         """And what was left out of a schema. llguidance names what it cannot enforce, one kind after the other."""
         refused: frozenset[str] = frozenset()
         while True:
-            source, dropped = self._source(grammar, refused, led)
+            source, dropped = self._source(grammar, refused, led, special)
             inner = self._matcher(self._tokenizer.engine, source, log_level=0, limits=self._limits)
             if not inner.is_error():
                 return inner, dropped
@@ -87,7 +90,7 @@ class Grammars:
             if JSON_REFUSAL in reason:  # of a schema inside a grammar; what follows is where it stands
                 reason = LISTING.split(reason.partition(JSON_REFUSAL)[2])[0]
             more: frozenset[str] = frozenset()
-            if grammar.kind == "json_schema":
+            if grammar.kind != "gbnf":
                 more = json_schema.refusals(reason) or self._refused_patterns(grammar.text, reason)
             if more <= refused:
                 raise _refusal(grammar, reason)
@@ -105,28 +108,43 @@ class Grammars:
         source = self._matcher.grammar_from_json_schema({"type": "string", "pattern": pattern})
         return self._matcher(self._tokenizer.engine, source, log_level=0, limits=self._limits).is_error()
 
-    def _source(self, grammar: Grammar, refused: frozenset[str], led: bool) -> tuple[str, tuple[str, ...]]:
+    def _source(
+        self, grammar: Grammar, refused: frozenset[str], led: bool, special: Mapping[int, bytes]
+    ) -> tuple[str, tuple[str, ...]]:
         try:
             bounds.check_text(grammar.text)
             if grammar.kind == "gbnf":
                 return self._matcher.grammar_from_lark(gbnf.to_lark(grammar.text, f"/{LEAD}/" if led else "")), ()
-            schema = json.loads(grammar.text)
-            bounds.check_schema(schema)
-            endless.check_schema(schema, grammar.param)
-            result = json_schema.checked(schema, refused, place=grammar.param, strict=grammar.strict)
+            given = json.loads(grammar.text)
+            if grammar.kind == "layout":
+                return self._laid_out(given, grammar, refused, special)
+            result = _checked(given, grammar, refused)
         except (gbnf.Malformed, bounds.TooLarge) as error:
             raise (_tool_refusal if grammar.tool else _text_refusal)(grammar, error) from None
         except endless.Endless as error:
             raise InvalidRequest("engine.grammar_endless", param=grammar.param, place=error.place) from None
         except json_schema.Unenforceable as error:
             raise InvalidRequest("engine.schema_keyword", param=grammar.param, keywords=error.place) from None
-        options: Any = {"lenient": False, "coerce_one_of": False, "whitespace_pattern": WHITESPACE}
         if not led:
-            return self._matcher.grammar_from_json_schema(result.schema, overrides=options), result.dropped
-        held = {**_as_object(result.schema), json_schema.OPTIONS: options}
+            return self._matcher.grammar_from_json_schema(result.schema, overrides=OPTIONS), result.dropped
         lead = f"start: LEAD? held\nLEAD: /{LEAD}{{1,{gbnf.MAX_LEAD}}}/\n"
-        lark = f"%llguidance {{}}\n{lead}held: %json {json.dumps(held)}\n"
+        lark = f"%llguidance {{}}\n{lead}held: %json {_written(result.schema)}\n"
         return self._matcher.grammar_from_lark(lark), result.dropped
+
+    def _laid_out(
+        self, layout: Any, grammar: Grammar, refused: frozenset[str], special: Mapping[int, bytes]
+    ) -> tuple[str, tuple[str, ...]]:
+        """Control tokens that have a text of their own in the vocabulary are no others than their texts."""
+        dropped: list[str] = []
+
+        def value(schema: Any) -> str:
+            result = _checked(schema, grammar, refused)
+            dropped.extend(result.dropped)
+            return _written(result.schema)
+
+        tokens = {text.decode(): token for token, text in special.items() if not self._tokenizer.has_text(token)}
+        lark, left_out = call_layout.to_lark(layout, tokens, value, refused)
+        return self._matcher.grammar_from_lark(lark), (*dropped, *left_out)
 
 
 class Matcher:
@@ -227,7 +245,6 @@ class _Tokenizer:
 
     is_tokenizer_wrapper = True
     bos_token_id = None
-    special_token_ids: tuple[int, ...] = ()
 
     def __init__(self, vocab: Vocab) -> None:
         self._vocab = vocab
@@ -235,6 +252,14 @@ class _Tokenizer:
         self._beginnings: dict[bytes, NDArray[np.bool_]] = {}
         self.eos_token_id = vocab.n_tokens
         self.tokens = [*map(vocab.piece, range(vocab.n_tokens)), b""]
+        self.special_token_ids = [token for token in range(vocab.n_tokens) if self._is_special(token)]
+
+    def has_text(self, token: int) -> bool:
+        """Whether the token is one of text, which no other stands for."""
+        return bool(self.tokens[token])
+
+    def _is_special(self, token: int) -> bool:
+        return not self.tokens[token] and self._vocab.is_control(token)
 
     @cached_property
     def spaced(self) -> NDArray[np.bool_]:
@@ -255,6 +280,17 @@ class _Tokenizer:
         if b"".join(map(self._vocab.piece, tokens)) == text.encode():
             return tokens
         return self.engine.greedy_tokenize(text)  # a vocabulary that puts a space in front
+
+
+def _checked(schema: Any, grammar: Grammar, refused: frozenset[str]) -> json_schema.CheckedSchema:
+    bounds.check_schema(schema)
+    endless.check_schema(schema, grammar.param)
+    return json_schema.checked(schema, refused, place=grammar.param, strict=grammar.strict)
+
+
+def _written(schema: Any) -> str:
+    """A schema as a part of a grammar in Lark."""
+    return json.dumps({**_as_object(schema), json_schema.OPTIONS: OPTIONS})
 
 
 def _as_object(schema: Any) -> dict[str, Any]:

@@ -133,20 +133,21 @@ def _listed(made: dict[str, Any], several: bool) -> dict[str, Any]:
 def _placed(part: Mapping[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
     """A schema that can stand inside another: one that refers to itself becomes a definition of the whole."""
     name = f"part{len(definitions)}"
-    moved = _moved(part, f"#/$defs/{name}")
-    if moved == part:
+    own = moved(part, f"#/$defs/{name}")
+    if own == part:
         return dict(part) or {"type": "object"}
-    definitions[name] = moved
+    definitions[name] = own
     return {"$ref": f"#/$defs/{name}"}
 
 
-def _moved(value: Any, root: str) -> Any:
+def moved(value: Any, root: str) -> Any:
+    """A schema whose references begin at `root`."""
     if isinstance(value, Mapping):
         return {
             key: root + item[1:]
             if key == "$ref" and isinstance(item, str) and item.startswith("#")
-            else _moved(item, root)
+            else moved(item, root)
             for key, item in value.items()
             if key not in ("$schema", "$id")
         }
-    return [_moved(item, root) for item in value] if isinstance(value, list) else value
+    return [moved(item, root) for item in value] if isinstance(value, list) else value

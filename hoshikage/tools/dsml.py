@@ -11,18 +11,22 @@ V3.2 calls the outer tag `function_calls`.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from hoshikage.tools.calls import Calls
 from hoshikage.tools.cursor import Markers, Steps, TextCursor
 from hoshikage.tools.deltas import Content
+from hoshikage.tools.layout import Layout
 from hoshikage.tools.tags import CallTags
 from hoshikage.tools.tool_format import ToolFormat
 
 MARK: Final = "｜DSML｜"
 OPEN: Final = (f"<{MARK}tool_calls>", f"<{MARK}function_calls>")
 CLOSES: Final = (f"</{MARK}tool_calls>", f"</{MARK}function_calls>")
-TAGS: Final = CallTags(f'<{MARK}invoke name="', f"</{MARK}invoke>", f'<{MARK}parameter name="', f"</{MARK}parameter>")
+TAGS: Final = CallTags(
+    f'<{MARK}invoke name="', f"</{MARK}invoke>", f'<{MARK}parameter name="', f"</{MARK}parameter>", says_text=True
+)
 OPENS: Final = Markers(*OPEN)
 
 
@@ -31,6 +35,7 @@ def parse(cursor: TextCursor, calls: Calls) -> Steps[None]:
         yield from calls.attempt(cursor, calls.several(cursor, TAGS.call, CLOSES, TAGS.read))
 
 
+HELD: Final = re.compile(TAGS.call)
 FORMAT: Final = ToolFormat(
     "dsml",
     parse,
@@ -39,4 +44,6 @@ FORMAT: Final = ToolFormat(
     vocabulary=(MARK,),
     opens=OPEN,
     closes=(TAGS.call_end, *CLOSES),
+    held=HELD,
+    layout=Layout(TAGS.layout.call),
 )

@@ -9,12 +9,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from hoshikage.tools.calls import Calls
 from hoshikage.tools.cursor import Markers, Steps, TextCursor
 from hoshikage.tools.deltas import Content
 from hoshikage.tools.json_text import json_call
+from hoshikage.tools.layout import GAP, Layout, TagLayout, text_up_to
 from hoshikage.tools.tool_format import ToolFormat
 from hoshikage.tools.typed import Arguments
 
@@ -58,6 +60,14 @@ def _call(cursor: TextCursor, calls: Calls) -> Steps[None]:
     yield from cursor.space()
 
 
+HELD: Final = re.compile("<tool_call>")
+LAYOUT: Final = TagLayout(
+    head=("{}",),
+    key=("<arg_key>{}</arg_key>", GAP, "<arg_value>"),
+    end="</arg_value>",
+    close="</tool_call>",
+    forms=text_up_to("</arg_value>"),
+)
 FORMAT: Final = ToolFormat(
     "glm",
     parse,
@@ -65,4 +75,6 @@ FORMAT: Final = ToolFormat(
     special_text=("<tool_call>", "</tool_call>", "<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>"),
     opens=("<tool_call>",),
     closes=("</tool_call>",),
+    held=HELD,
+    layout=Layout(LAYOUT.call),
 )

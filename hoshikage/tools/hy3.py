@@ -10,11 +10,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from hoshikage.tools.calls import Calls
 from hoshikage.tools.cursor import Markers, Steps, TextCursor
 from hoshikage.tools.deltas import Content
+from hoshikage.tools.layout import GAP, Layout, TagLayout, text_up_to
 from hoshikage.tools.thinking import ThoughtMarks
 from hoshikage.tools.tool_format import ToolFormat
 from hoshikage.tools.typed import Arguments
@@ -58,6 +60,14 @@ def _call(cursor: TextCursor, calls: Calls) -> Steps[None]:
     calls.end(cursor)
 
 
+HELD: Final = re.compile(CALL)
+LAYOUT: Final = TagLayout(
+    head=(f"{{}}{SEPARATOR}",),
+    key=(f"{KEY}{{}}{KEY_END}", GAP, VALUE),
+    end=VALUE_END,
+    close=CALL_END,
+    forms=text_up_to(VALUE_END),
+)
 FORMAT: Final = ToolFormat(
     "hy3",
     parse,
@@ -67,4 +77,6 @@ FORMAT: Final = ToolFormat(
     opens=(CALLS, CALL),
     closes=(CALL_END, CALLS_END),
     thinking=ThoughtMarks(f"<think{SUFFIX}>", f"</think{SUFFIX}>"),
+    held=HELD,
+    layout=Layout(LAYOUT.call),
 )

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from hoshikage.tools.calls import Calls
 from hoshikage.tools.cursor import Markers, Steps, TextCursor
 from hoshikage.tools.deltas import Content
+from hoshikage.tools.layout import Layout
 from hoshikage.tools.tags import CallTags
 from hoshikage.tools.tool_format import ToolFormat
 
@@ -23,6 +25,7 @@ def parse(cursor: TextCursor, calls: Calls) -> Steps[None]:
             yield from cursor.space()
 
 
+HELD: Final = re.compile(TAGS.call)
 FORMAT: Final = ToolFormat(
     "minicpm5",
     parse,
@@ -30,4 +33,6 @@ FORMAT: Final = ToolFormat(
     special_text=("<function", TAGS.call_end, "<param", TAGS.parameter_end),
     opens=(TAGS.call,),
     closes=(TAGS.call_end,),
+    held=HELD,
+    layout=Layout(TAGS.layout.call),
 )

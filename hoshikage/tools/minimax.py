@@ -9,11 +9,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from hoshikage.tools.calls import Calls
 from hoshikage.tools.cursor import Markers, Steps, TextCursor
 from hoshikage.tools.deltas import Content
+from hoshikage.tools.layout import Layout
 from hoshikage.tools.tags import CallTags
 from hoshikage.tools.tool_format import ToolFormat
 
@@ -28,6 +30,7 @@ def parse(cursor: TextCursor, calls: Calls) -> Steps[None]:
         yield from calls.attempt(cursor, calls.several(cursor, TAGS.call, (CLOSE,), TAGS.read))
 
 
+HELD: Final = re.compile(TAGS.call)
 FORMAT: Final = ToolFormat(
     "minimax",
     parse,
@@ -35,4 +38,6 @@ FORMAT: Final = ToolFormat(
     special_text=(OPEN, CLOSE),
     opens=(OPEN,),
     closes=(TAGS.call_end, CLOSE),
+    held=HELD,
+    layout=Layout(TAGS.layout.call),
 )

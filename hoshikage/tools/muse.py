@@ -17,6 +17,7 @@ from typing import Final
 from hoshikage.tools.calls import Calls
 from hoshikage.tools.cursor import Markers, NotACall, Steps, TextCursor
 from hoshikage.tools.deltas import Content, Reasoning
+from hoshikage.tools.layout import Layout
 from hoshikage.tools.tags import CallTags
 from hoshikage.tools.tool_format import ToolFormat
 
@@ -65,6 +66,7 @@ def _header(cursor: TextCursor) -> Steps[None]:
         raise NotACall  # a text without its mark: its words are none of a header
 
 
+HELD: Final = re.compile(TAGS.call)
 FORMAT: Final = ToolFormat(
     "muse",
     parse,
@@ -75,4 +77,6 @@ FORMAT: Final = ToolFormat(
     whole_answer=True,
     reads_bare_json=True,
     lead=f" to=user{MESSAGE}",
+    held=HELD,
+    layout=Layout(TAGS.layout.call),
 )

@@ -11,11 +11,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from hoshikage.tools.calls import Calls
 from hoshikage.tools.cursor import Markers, Steps, TextCursor
 from hoshikage.tools.deltas import Content
+from hoshikage.tools.layout import Layout, TagLayout, text_up_to
 from hoshikage.tools.tool_format import ToolFormat
 from hoshikage.tools.typed import Arguments
 
@@ -47,6 +49,14 @@ def _call(cursor: TextCursor, calls: Calls) -> Steps[None]:
     calls.end(cursor)
 
 
+HELD: Final = re.compile("<function=")
+LAYOUT: Final = TagLayout(
+    head=("{}>",),
+    key=("<parameter={}>",),
+    end="</parameter>",
+    close="</function>",
+    forms=text_up_to("</parameter>", lines=True),
+)
 FORMAT: Final = ToolFormat(
     "tagged_functions",
     parse,
@@ -54,4 +64,6 @@ FORMAT: Final = ToolFormat(
     special_text=("<tool_call>", "</tool_call>", "<seed:tool_call>", "</seed:tool_call>"),
     opens=("<tool_call>", "<seed:tool_call>"),
     closes=("</function>", *CLOSES),
+    held=HELD,
+    layout=Layout(LAYOUT.call),
 )

@@ -12,11 +12,13 @@ from typing import Final
 
 from hoshikage.tools.calls import Calls
 from hoshikage.tools.cursor import Markers, Steps, TextCursor
+from hoshikage.tools.layout import Form, TagLayout, text_up_to
 from hoshikage.tools.typed import Arguments
 
 NAME_ENDS: Final = Markers('">', spaced=False)
 CDATA: Final = "<![CDATA["
-CDATA_ENDS: Final = Markers("]]>", spaced=False)
+CDATA_END: Final = "]]>"
+CDATA_ENDS: Final = Markers(CDATA_END, spaced=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class CallTags:
     parameter_end: str
     has_cdata: bool = False
     """Whether values may stand in CDATA."""
+    says_text: bool = False
+    """Whether a parameter's tag says if its value is text."""
 
     def read(self, cursor: TextCursor, calls: Calls) -> Steps[None]:
         """Reads one call, from behind the tag that opens it on. `string="true"` says that a value is text."""
@@ -47,9 +51,26 @@ class CallTags:
                 yield from arguments.text(cursor, key, CDATA_ENDS)
                 yield from cursor.space()
                 yield from cursor.expect(self.parameter_end)
-            elif quote and said == "true" and arguments.schema(key) is None:
+            elif quote and said == "true" and (arguments.schema(key) is None or "string" in arguments.kinds(key)):
                 yield from arguments.string(cursor, ends)
             else:
                 yield from arguments.text(cursor, key, ends)
         yield arguments.close()
         calls.end(cursor)
+
+    @property
+    def layout(self) -> TagLayout:
+        """Of a call, from behind the quote in front of its name."""
+        key, end = f"{self.parameter}{{}}", self.parameter_end
+        forms = text_up_to(end)
+        if self.has_cdata:
+            in_cdata = Form(CDATA, f"{CDATA_END}{end}", (CDATA_END,))
+            forms = (Form(behind=end, without=(end,), not_first=CDATA), in_cdata)
+        return TagLayout(
+            head=('{}">',),
+            key=(f'{key}" string="true">' if self.says_text else f'{key}">',),
+            end=end,
+            close=self.call_end,
+            forms=forms,
+            json_key=(f'{key}" string="false">',) if self.says_text else (),
+        )

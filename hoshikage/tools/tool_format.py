@@ -10,6 +10,7 @@ from hoshikage.tools.call_schema import Hold, by_name
 from hoshikage.tools.calls import Calls, new_id
 from hoshikage.tools.cursor import Steps, TextCursor
 from hoshikage.tools.instruction import Call, write_tagged
+from hoshikage.tools.layout import Layout
 from hoshikage.tools.thinking import ThoughtMarks
 
 Parser = Callable[[TextCursor, Calls], Steps[None]]
@@ -37,9 +38,11 @@ class ToolFormat:
     reads_bare_json: bool = False
     """An answer that begins with JSON is the parser's own affair."""
     held: re.Pattern[str] | None = None
-    """Up to where a call holds what `hold` has schemas of, as params.HeldCalls.header; None where that is no JSON."""
+    """Up to where a call holds what `hold` or `layout` has, as params.HeldCalls.header; None where nothing can."""
     hold: Hold = by_name
     """What stands there, by the function that `held` has met."""
+    layout: Layout | None = None
+    """What stands there where that is no JSON."""
     lead: str = ""
     """What stands in front of an answer that a grammar holds: where a model's answer names its reader."""
     after_thoughts: str = ""

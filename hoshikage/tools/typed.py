@@ -10,6 +10,7 @@ from typing import Any, Final
 from hoshikage.tools.calls import Calls
 from hoshikage.tools.cursor import EndOfText, Markers, NotACall, Steps, TextCursor
 from hoshikage.tools.deltas import CallArguments
+from hoshikage.tools.json_text import JsonScanner
 
 JSON_TYPES: Final = ((bool, "boolean"), (str, "string"), (int, "integer"), (float, "number"), (dict, "object"))
 LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
@@ -22,12 +23,17 @@ class Arguments:
 
     def __init__(self, calls: Calls, name: str) -> None:
         self._calls = calls
-        self._properties = _mapping(calls.schemas.get(name, {}).get("properties"))
+        self._root = _mapping(calls.schemas.get(name))
+        self._properties = _mapping(_mapping(resolved(self._root, self._root)).get("properties"))
         self._names: set[str] = set()
 
     def schema(self, name: str) -> Any:
         """What the function's schema says of the entry `name`."""
         return self._properties.get(name)
+
+    def kinds(self, name: str) -> set[str]:
+        """The types that the schema allows the entry `name`; empty where it does not say."""
+        return types_of(self._properties.get(name), self._root)
 
     def key(self, name: str) -> CallArguments:
         """Opens an entry. Raises NotACall for a second of its name."""
@@ -43,11 +49,13 @@ class Arguments:
 
     def text(self, cursor: TextCursor, name: str, ends: Markers) -> Steps[str]:
         """The value of the entry `name`, from the text up to one of `ends`; returns that. Raises EndOfText."""
-        kinds = types_of(self._properties.get(name))
+        kinds = self.kinds(name)
         if kinds == {"string"}:
             return (yield from self.string(cursor, ends))
-        text, end = yield from cursor.collect(ends, MAX_VALUE)
-        yield self.value(typed(text, kinds))
+        text, end = (yield from _json_up_to(cursor, ends)) or (yield from cursor.collect(ends, MAX_VALUE))
+        value = typed(text, kinds)
+        # What is JSON stays as it was written: a number may say more than a double holds.
+        yield self.value(value) if isinstance(value, str | bool) else self._calls.piece(text.strip())
         return end
 
     def close(self) -> CallArguments:
@@ -69,18 +77,45 @@ class Arguments:
             yield None
 
 
-def types_of(schema: Any, depth: int = 0) -> set[str]:
-    """The JSON types that a schema allows; empty where it does not say."""
-    schema = _mapping(schema)
+def _json_up_to(cursor: TextCursor, ends: Markers) -> Steps[tuple[str, str] | None]:
+    """An object or a list and the mark behind it, which may also stand in its texts; else nothing is read."""
+    start, size = cursor.offset, 0
+    yield from cursor.space()
+    if cursor.rest[:1] in ("{", "["):
+        scanner, texts = JsonScanner(), list[str]()
+        while not scanner.done and not scanner.failed and size <= MAX_VALUE:
+            piece, count = scanner.take(cursor.rest)
+            texts.append(piece)
+            size += len(cursor.take(count))
+            if not count and cursor.ended:
+                break
+            if not scanner.done and not scanner.failed:
+                yield None
+        yield from cursor.space()
+        at, met, end = ends.search(cursor.rest, cursor.ended)
+        while scanner.done and not at and met is None and not cursor.ended:
+            yield None
+            at, met, end = ends.search(cursor.rest, cursor.ended)
+        if scanner.done and not at and met is not None:
+            cursor.take(end)
+            return "".join(texts), met
+    cursor.back(cursor.offset - start)
+    return None
+
+
+def types_of(schema: Any, root: Mapping[str, Any] | None = None, depth: int = 0) -> set[str]:
+    """The JSON types that a schema allows; empty where it does not say. `root`: where its references lead."""
+    schema = _mapping(resolved(schema, root or {}))
     result: set[str] = set()
     kind = schema.get("type")
     result.update(name for name in (kind if isinstance(kind, list) else [kind]) if isinstance(name, str))
     for word in ("anyOf", "oneOf", "allOf"):
         options = schema.get(word)
         if isinstance(options, list) and depth < MAX_NESTING:
-            result.update(*(types_of(option, depth + 1) for option in options))
+            result.update(*(types_of(option, root, depth + 1) for option in options))
     if not result:
-        values = schema["enum"] if isinstance(schema.get("enum"), list) else []
+        values = [schema["const"]] if "const" in schema else schema.get("enum")
+        values = values if isinstance(values, list) else []
         result = {_type_of(value) for value in values}
     return result
 
@@ -95,7 +130,32 @@ def typed(text: str, kinds: set[str]) -> Any:
         return lowered == "true" if "boolean" in kinds and lowered in ("true", "false") else text
     if "string" not in kinds:
         return value
-    return value if not isinstance(value, str) and _type_of(value) in kinds else text
+    kind = _type_of(value)
+    if kind == "string" or not kinds & ({kind, "number"} if kind == "integer" else {kind}):
+        return text
+    return value
+
+
+def resolved(schema: Any, root: Mapping[str, Any]) -> Any:
+    """What a schema's references come to; nothing where they lead nowhere, or round and round."""
+    for _ in range(MAX_NESTING):
+        place = schema.get("$ref") if isinstance(schema, Mapping) else None
+        if not isinstance(place, str):
+            return schema
+        schema = referred(place, root)
+    return {}
+
+
+def referred(place: str, root: Mapping[str, Any]) -> Any:
+    """What stands at this place of a schema, as `#/$defs/name`."""
+    result: Any = root
+    for step in place.removeprefix("#").split("/")[1:]:
+        name = step.replace("~1", "/").replace("~0", "~")
+        if isinstance(result, list) and name.isdecimal() and int(name) < len(result):
+            result = result[int(name)]
+        else:
+            result = result.get(name, {}) if isinstance(result, Mapping) else {}
+    return result if place.startswith("#") else {}
 
 
 def _type_of(value: Any) -> str:

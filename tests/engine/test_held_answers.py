@@ -20,8 +20,10 @@ from hoshikage.params import (
     SamplingParams,
     ThoughtBudget,
 )
+from hoshikage.tools import glm
 from tests import playback
 from tests.engine.test_special_text import events_of
+from tests.tools.examples import Example, Said, heard
 
 TEMPLATE: Final = "{% for m in messages %}{{ m.content }}{% endfor %}"
 THINKS: Final = "<think>I wonder what they want to hear from me now.</think>So it is."
@@ -41,6 +43,7 @@ CITY: Final = Grammar(
 )
 MARKS: Final = ThoughtBudget(None, "<think>", "</think>")
 HELD: Final = HeldCalls(r'"name": "([a-z]{1,32})", "arguments":', (("weather", CITY),))
+TAGGED: Final = "I look.<tool_call>weather\n<arg_key>town</arg_key>\n<arg_value>Paris</arg_value>\n</tool_call> Seen."
 LOADS: Final = {
     "alone": {},
     "beside others": {"n_parallel": 2},
@@ -121,6 +124,23 @@ async def test_a_call_by_itself_is_given_what_its_schema_says(library_file: Path
     assert before + head == CALLS.partition('{"city"')[0].rstrip()
     arguments, _ = json.JSONDecoder().raw_decode(rest.lstrip())
     assert arguments in ({"city": "Tokyo"}, {"city": "Oslo"})
+
+
+async def test_tags_that_are_control_tokens_are_held_as_such(library_file: Path, tmp_path: Path) -> None:
+    controls = glm.FORMAT.special_text
+    file = playback.write(tmp_path / "m.gguf", TEMPLATE, [TAGGED], n_ctx=512, controls=controls)
+    assert glm.FORMAT.layout is not None
+    assert glm.FORMAT.held is not None
+    made, _ = glm.FORMAT.layout.of({"weather": json.loads(CITY.text)})
+    held = HeldCalls(glm.FORMAT.held.pattern, (("", Grammar("layout", json.dumps(made), "tools")),))
+    load, request = LoadParams(str(file), n_ctx=512), asking(tools=True, special_text=controls)
+    assert (await text_of(library_file, load, request))[0] == TAGGED
+    events = await events_of(library_file, load, replace(request, calls=held))
+    tokens = [event.text for event in events if isinstance(event, wire.Token)]
+    assert {"<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>", "</tool_call>"} <= {*tokens}, "each is one token"
+    said = heard(Example("", glm.FORMAT, "", Said()), "".join(tokens))
+    assert said.content == "I look. Seen."
+    assert said.calls in ((("weather", {"city": "Tokyo"}),), (("weather", {"city": "Oslo"}),))
 
 
 @pytest.mark.parametrize("held", ["behind thoughts", "calls"])

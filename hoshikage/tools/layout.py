@@ -1,0 +1,200 @@
+"""How a call is laid out where its arguments are no JSON: what a grammar can hold it to, from its head on. Pure.
+
+A layout is a tree, in JSON of lists: a text that stands as it is; ["text", before, texts.Text, behind]; ["json",
+schema]; ["seq", …], ["any", …], ["maybe", …] and ["many", …] of such; ["rule", name] of one in "rules" beside "start".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from hoshikage.params import SCHEMA_MARK
+from hoshikage.tools.texts import Text, Unwritable, Values, values_of
+from hoshikage.tools.typed import resolved
+
+Node = str | tuple[Any, ...]
+Functions = Mapping[str, Mapping[str, Any] | None]
+"""Name of a function -> the schema of its parameters, marked (SCHEMA_MARK); None where they may be anything."""
+GAP: Final[Node] = ("maybe", "\n")
+NAME: Final = re.compile(r"[^\s<>\"&{}](?:[^\x00-\x1f<>\"&{}]{0,254}[^\s<>\"&{}])?")
+"""Names that tags can have as they are."""
+ANY_NAME: Final[Text] = {"re": "[A-Za-z0-9_.\\-]{1,64}"}
+KEYWORDS: Final = frozenset({"type", "properties", "required", "additionalProperties"})
+ANNOTATIONS: Final = frozenset(("$schema", "$id", "$defs", "definitions", "title", "description", "$ref", "$comment"))
+
+
+class Layout:
+    """Of one format's calls, from behind the text that its `held` finds."""
+
+    def __init__(self, call: Callable[[str, Mapping[str, Any] | None], Node], rules: Mapping[str, Node] = {}) -> None:
+        """`call`: of a function and its schema; raises Unwritable where that cannot be held."""
+        self._call = call
+        self._rules = dict(rules)
+
+    def of(self, functions: Functions) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """The layout, and the functions whose parameters it leaves free although they have a schema. Raises Unwritable
+        for a name that the format cannot write."""
+        options: list[Node] = []
+        free: list[str] = []
+        for name, schema in functions.items():
+            if NAME.fullmatch(name) is None:
+                raise Unwritable
+            try:
+                options.append(self._call(name, schema))
+            except Unwritable:
+                free.append(name)
+                options.append(self._call(name, None))
+        return {"start": one_of(options), "rules": self._rules}, tuple(free)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One parameter."""
+
+    name: str
+    required: bool
+    schema: Any
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """The parameters of a function, or the entries of an object: those that must be there first."""
+
+    known: tuple[Entry, ...]
+    more: Any
+    """The schema of those with other names; None where there are none."""
+    place: str
+    strict: bool
+
+    @property
+    def other_name(self) -> Text:
+        """A name that is none of the known."""
+        return ["and", ANY_NAME, *(["not", {"is": one.name}] for one in self.known)] if self.known else ANY_NAME
+
+
+def entries_of(schema: Any, root: Mapping[str, Any], place: str, *, strict: bool) -> Entries:
+    """Of an object's schema; None is any. Raises Unwritable."""
+    if schema is None:
+        return Entries((), True, place, False)
+    given, schema = schema, resolved(schema, root)
+    if not isinstance(schema, Mapping) or ("$ref" in given and not schema) or schema.get("type", "object") != "object":
+        raise Unwritable
+    if any(word not in KEYWORDS | ANNOTATIONS and not word.startswith("x-") for word in schema):
+        raise Unwritable
+    properties, required = schema.get("properties", {}), schema.get("required", [])
+    if not isinstance(properties, Mapping) or not isinstance(required, list):
+        raise Unwritable
+    names = dict.fromkeys((*filter(properties.__contains__, required), *required, *properties))
+    if any(not isinstance(name, str) or NAME.fullmatch(name) is None for name in names):
+        raise Unwritable
+    known = tuple(
+        Entry(name, name in required, properties.get(name, True), f"{place}.properties.{name}") for name in names
+    )
+    more = schema.get("additionalProperties", "properties" not in schema)
+    return Entries(known, None if more is False else more, place, strict)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One way to write a text."""
+
+    before: str = ""
+    behind: str = ""
+    without: tuple[str, ...] = ()
+    """Texts that must not be in it, lest a reader ends there."""
+    not_first: str = ""
+    not_last: str = ""
+
+    def node(self, text: Text) -> Node:
+        """A text of this kind."""
+        barred = [f"(?s:.*){re.escape(one)}(?s:.*)" for one in self.without]
+        barred += [f"{re.escape(self.not_first)}(?s:.*)"] if self.not_first else []
+        barred += [f"(?s:.*){re.escape(self.not_last)}"] if self.not_last else []
+        return ("text", self.before, ["and", text, *(["not", {"re": one}] for one in barred)], self.behind)
+
+
+@dataclass(frozen=True, slots=True)
+class TagLayout:
+    """Calls whose parameters stand one behind the other, each between tags."""
+
+    head: tuple[Node, ...]
+    """Up to the first parameter; `{}` is the function's name."""
+    key: tuple[Node, ...]
+    """In front of a value; `{}` is the parameter's name."""
+    end: str
+    """Behind a value."""
+    close: str
+    """Behind the last parameter."""
+    forms: tuple[Form, ...]
+    json_key: tuple[Node, ...] = ()
+    """The same as `key` in front of what is no text, where the format tells the two apart."""
+    gap: Node = GAP
+    """Between tags."""
+
+    def call(self, name: str, schema: Mapping[str, Any] | None) -> Node:
+        """Of one function. Raises Unwritable."""
+        root = schema or {}
+        mark = root.get(SCHEMA_MARK, {})
+        entries = entries_of(schema, root, f"tools.{name}", strict=mark.get("strict") is True)
+        parts: list[Node] = [*_named(self.head, name), self.gap]
+        for one in entries.known:
+            values = values_of(one.schema, root, one.place, strict=entries.strict)
+            entry: Node = ("seq", self._entry(values, lambda key, one=one: _named(key, one.name)), self.gap)
+            parts.append(entry if one.required else ("maybe", entry))
+        if entries.more is not None:
+            values = values_of(entries.more, root, f"{entries.place}.additionalProperties", strict=entries.strict)
+            other = self._entry(values, lambda key: _open(key, entries.other_name))
+            parts.append(("many", ("seq", other, self.gap)))
+        return ("seq", *parts, self.close)
+
+    def _entry(self, values: Values, key: Callable[[tuple[Node, ...]], list[Node]]) -> Node:
+        options: list[Node] = []
+        json_key = key(self.json_key or self.key)
+        if values.text is not None:
+            text = values.text if self.json_key else values.bare
+            written = one_of([form.node(text) for form in self.forms])
+            options.append(("seq", *key(self.key), written))
+            if self.json_key and values.scalars is not None:
+                options.append(("seq", *json_key, ("text", "", values.scalars, self.end)))
+        breaks = [GAP] if self.forms[0].before == "\n" else []
+        options += [("seq", *json_key, *breaks, ("json", one), *breaks, self.end) for one in values.schemas]
+        return one_of(options)
+
+
+def one_of(options: Iterable[Node]) -> Node:
+    made = [*options]
+    if not made:
+        raise Unwritable
+    return made[0] if len(made) == 1 else ("any", *made)
+
+
+def _named(nodes: tuple[Node, ...], name: str) -> list[Node]:
+    return [node.replace("{}", name) if isinstance(node, str) else node for node in nodes]
+
+
+def _open(nodes: tuple[Node, ...], name: Text) -> list[Node]:
+    """The same with any of these names."""
+    return [*_opened(nodes, name)]
+
+
+def _opened(nodes: tuple[Node, ...], name: Text) -> Iterator[Node]:
+    for node in nodes:
+        if isinstance(node, str) and "{}" in node:
+            before, _, behind = node.partition("{}")
+            yield ("text", before, name, behind)
+        else:
+            yield node
+
+
+def text_up_to(end: str, *, lines: bool = False) -> tuple[Form, ...]:
+    """A text that ends there. `lines`: on lines of its own, or within one."""
+    if not lines:
+        return (Form(behind=end, without=(end,)),)
+    return (
+        Form("\n", f"\n{end}", (end,)),
+        Form("", end, (end,), not_first="\n", not_last="\n"),
+    )
