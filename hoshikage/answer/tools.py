@@ -15,10 +15,10 @@ from hoshikage.answer.schema.tools import NO_PARAMETERS, FunctionSpec, TextFunct
 from hoshikage.errors import InvalidRequest
 from hoshikage.http import ignored
 from hoshikage.params import SCHEMA_MARK, ChatPrompt, GenerationRequest, Grammar, HeldCalls, Message, ThoughtBudget
-from hoshikage.tools import ChatFormat, call_schema, forced, generic, lark
+from hoshikage.tools import ChatFormat, call_schema, forced, generic
 from hoshikage.tools.detect import EFFORTS
 from hoshikage.tools.instruction import calls_as_text, instruction, results_as_text, with_instruction, write_tagged
-from hoshikage.tools.layout import Layout
+from hoshikage.tools.layout import CallLayout, Node
 from hoshikage.tools.texts import Unwritable
 
 EFFORT_NAMES: Final = {
@@ -106,7 +106,7 @@ def _calls(selection: ToolSelection, chat_format: ChatFormat, prompt: ChatPrompt
     return HeldCalls(header, tuple(named), thoughts)
 
 
-def _laid_out(selection: ToolSelection, layout: Layout) -> str | None:
+def _laid_out(selection: ToolSelection, layout: CallLayout) -> str | None:
     """The layout of calls of these functions; None where the format cannot write one of their names. Those that are
     held to less than they ask for are named as ignored."""
     functions = [tool.function for tool in selection.tools]
@@ -167,10 +167,8 @@ def _grammar(request: GenerationRequest, selection: ToolSelection) -> Grammar | 
     if request.sampling.ignore_eos:
         raise InvalidRequest("http.formats_conflict", param="ignore_eos", names=f"{param}, ignore_eos")
     texts = _text_functions(selection)
-    if selection.required and len(texts) == len(schemas) == 1:
-        ((name, text),) = texts.items()
-        rules = lark.call(name, text, call_schema.MAX_CALLS if selection.several else None)
-        return Grammar("gbnf", rules, f"tools.{name}", tool=name)
+    if selection.required and texts:
+        return _forced(schemas, texts, call_schema.MAX_CALLS if selection.several else None)
     ignored.current().update(f"tools.{name}: grammar" for name in texts if not _is_in_schema(schemas[name]))
     if selection.required:
         made = call_schema.schema(schemas, several=selection.several)
@@ -182,6 +180,16 @@ def _grammar(request: GenerationRequest, selection: ToolSelection) -> Grammar | 
     text = msgspec.json.encode(made).decode()
     _check_size(len(text.encode()))
     return Grammar("json_schema", text, param)
+
+
+def _forced(schemas: Mapping[str, dict[str, Any]], texts: Mapping[str, str], maximum: int | None) -> Grammar:
+    """Calls that must be made, of functions some of which take a text of a grammar."""
+    arguments: dict[str, Node] = {
+        name: ("gbnf", texts[name], name) if name in texts else ("json", schema) for name, schema in schemas.items()
+    }
+    text = msgspec.json.encode(forced.layout(arguments, maximum)).decode()
+    _check_size(sum(len(msgspec.json.encode(schema)) for name, schema in schemas.items() if name not in texts))
+    return Grammar("layout", text, "tools")
 
 
 def _is_in_schema(parameters: Mapping[str, Any]) -> bool:

@@ -16,6 +16,15 @@ JOINED: Final = {"and": " & ", "or": " | "}
 EVERYTHING: Final = "/(?s:.*)/"
 
 
+class ToolRefused(ValueError):
+    """A grammar of a tool's that is too large."""
+
+    def __init__(self, tool: str, error: gbnf.Malformed | bounds.TooLarge) -> None:
+        super().__init__(tool)
+        self.tool = tool
+        self.error = error
+
+
 def to_lark(
     layout: Any,
     special: Mapping[str, int],
@@ -25,7 +34,7 @@ def to_lark(
     """The grammar, and the places of what nobody enforces.
 
     `special`: control tokens that stand for their texts; `value` makes the grammar of a JSON schema; `refused` as
-    json_schema.checked has it. Raises json_schema.Unenforceable, bounds.TooLarge.
+    json_schema.checked has it. Raises json_schema.Unenforceable, bounds.TooLarge, ToolRefused.
     """
     writer = _Writer(special, value, refused)
     lines = [f"start: {writer.node(layout['start'])}"]
@@ -50,13 +59,19 @@ class _Writer:
         if kind == "rule":
             return f"rule_{parts[0]}"
         if kind == "gbnf":
-            name, lines = gbnf.rules(parts[0], f"g{len(self.lines)}x")
-            self.lines += lines
-            return name
+            return self._rules(*parts)
         if kind == "text":
             return self._text(*parts)
         inner = [self.node(part) for part in parts]
         return "(" + (" | " if kind == "any" else " ").join(inner) + ")" + MARKS.get(kind, "")
+
+    def _rules(self, text: str, tool: str) -> str:
+        try:
+            name, lines = gbnf.rules(text, f"g{len(self.lines)}x")
+        except (gbnf.Malformed, bounds.TooLarge) as error:
+            raise ToolRefused(tool, error) from None
+        self.lines += lines
+        return name
 
     def _rule(self, prefix: str, body: str) -> str:
         name = f"{prefix}{len(self.lines)}"
@@ -65,7 +80,7 @@ class _Writer:
 
     def _stretches(self, text: str) -> list[str]:
         """A text as words and control tokens."""
-        return [_quoted(one) if isinstance(one, str) else f"<[{one}]>" for one in self._parts(text)]
+        return [_stretch(one) for one in self._parts(text)]
 
     def _parts(self, text: str) -> list[str | int]:
         result: list[str | int] = []
@@ -86,12 +101,11 @@ class _Writer:
         front, back = self._parts(before), self._parts(behind)
         word = f"({self._expression(text)})"
         if front and isinstance(front[-1], str):
-            word = f"{_quoted(front.pop())} {word}"
+            word = f"{_stretch(front.pop())} {word}"
         if back and isinstance(back[0], str):
-            word = f"{word} {_quoted(back.pop(0))}"
+            word = f"{word} {_stretch(back.pop(0))}"
         name = self._rule("T", word)
-        outer = [[_quoted(one) if isinstance(one, str) else f"<[{one}]>" for one in part] for part in (front, back)]
-        return " ".join((*outer[0], name, *outer[1]))
+        return " ".join((*map(_stretch, front), name, *map(_stretch, back)))
 
     def _expression(self, text: Any) -> str:
         if isinstance(text, list):
@@ -113,6 +127,11 @@ class _Writer:
             self.left_out.append(text["place"])
             return EVERYTHING
         return f"/{_escaped(made)}/"
+
+
+def _stretch(part: str | int) -> str:
+    """A text as one word, or a control token."""
+    return _quoted(part) if isinstance(part, str) else f"<[{part}]>"
 
 
 def _quoted(text: str) -> str:

@@ -120,7 +120,9 @@ class Grammars:
                 return self._laid_out(given, grammar, refused, special)
             result = _checked(given, grammar, refused)
         except (gbnf.Malformed, bounds.TooLarge) as error:
-            raise (_tool_refusal if grammar.tool else _text_refusal)(grammar, error) from None
+            raise _tool_refusal(grammar.tool, error) if grammar.tool else _text_refusal(grammar, error) from None
+        except call_layout.ToolRefused as refused_tool:
+            raise _tool_refusal(refused_tool.tool, refused_tool.error) from None
         except endless.Endless as error:
             raise InvalidRequest("engine.grammar_endless", param=grammar.param, place=error.place) from None
         except json_schema.Unenforceable as error:
@@ -307,7 +309,7 @@ def _text_refusal(grammar: Grammar, error: gbnf.Malformed | bounds.TooLarge) -> 
     )
 
 
-def _tool_refusal(grammar: Grammar, error: gbnf.Malformed | bounds.TooLarge) -> InvalidRequest:
+def _tool_refusal(tool: str, error: gbnf.Malformed | bounds.TooLarge) -> InvalidRequest:
     """Of a grammar that was made of a tool's: it is well formed, and can but be too large."""
     if isinstance(error, bounds.TooLarge):
         limit, maximum = error.limit, error.most
@@ -315,7 +317,7 @@ def _tool_refusal(grammar: Grammar, error: gbnf.Malformed | bounds.TooLarge) -> 
         limit, maximum = "max_repeat", gbnf.MAX_REPEAT
     else:
         limit, maximum = "max_depth", gbnf.MAX_DEPTH
-    return InvalidRequest(f"engine.tool_grammar_{limit}", param=grammar.param, tool=grammar.tool, most=maximum)
+    return InvalidRequest(f"engine.tool_grammar_{limit}", param=f"tools.{tool}", tool=tool, most=maximum)
 
 
 def _refusal(grammar: Grammar, reason: str) -> InvalidRequest:

@@ -10,6 +10,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import islice
 from typing import Any, Final
 
 from hoshikage.params import Message
@@ -27,6 +28,10 @@ THOUGHT_MARKS: Final = (
 BEGIN_OF_THOUGHTS: Final = re.compile(
     r"<(?:seed:|mm:)?think(?:ing)?>|\[THINK\]|<\|START_THINKING\|>|<\|inner_prefix\|>|<\|channel>"
 )
+OPEN_THOUGHTS: Final = re.compile(rf"(?:{BEGIN_OF_THOUGHTS.pattern})(?:thought)?\s*\Z")
+MAX_TAIL: Final = 64
+"""Characters of a prompt in which its end is looked for."""
+FIRST_WORD: Final = re.compile(r"\s*[^\s<\[]+")
 MAX_CLOSINGS: Final = 8
 """So many ends of thoughts in one text are looked at."""
 EXTRA: Final = "note"
@@ -46,14 +51,21 @@ class Words:
         self._found = re.compile(self._base + r"(\d{6})")
         self._marks: list[str] = []
         """What each mark stands in, for `lost`."""
+        self._maybe_thoughts: set[int] = set()
+        """The marks in front of an end of thoughts that nothing has begun."""
 
     def marked(self, messages: tuple[Message, ...]) -> tuple[Message, ...]:
         """The conversation with its marks."""
         return tuple(self._message(message, index) for index, message in enumerate(messages))
 
     def lost(self, text: str) -> frozenset[str]:
-        """Which texts have a mark that does not stand in the rendered `text`, as `messages[2]`."""
+        """Which texts have a mark that does not stand in the rendered `text`, as `messages[2]`.
+
+        Where a prompt begins the thoughts of its answer, what stands before their end in earlier answers are thoughts.
+        """
         there = {int(met[1]) for met in self._found.finditer(text)}
+        if OPEN_THOUGHTS.search(text[-MAX_TAIL:]):
+            there |= self._maybe_thoughts
         return frozenset(place for number, place in enumerate(self._marks) if number not in there)
 
     def _mark(self, place: str) -> str:
@@ -76,9 +88,9 @@ class Words:
         And one where a template may think that thoughts end.
         """
         thoughts = _end_of_thoughts(text) if answer else 0
-        words = text[thoughts:]
+        front, words = self._front(text[:thoughts], place), text[thoughts:]
         if not words.strip():
-            return text
+            return front + words
         words = END_OF_THOUGHTS.sub(lambda closes: self._mark(place) + closes[0], words, count=MAX_CLOSINGS)
         end = len(words.rstrip())
         last = max((met.end() for met in re.finditer(r"\s", words[:end])), default=0)
@@ -87,7 +99,20 @@ class Words:
             first = re.match(r"\s*\S+", words)
             assert first is not None
             words = words[: first.end()] + self._mark(place) + words[first.end() :]
-        return text[:thoughts] + words
+        return front + words
+
+    def _front(self, thoughts: str, place: str) -> str:
+        """What stands up to an end of thoughts that nothing has begun are words, where the model was not thinking."""
+        result, at = "", 0
+        for closes in islice(END_OF_THOUGHTS.finditer(thoughts), MAX_CLOSINGS):
+            first = FIRST_WORD.match(thoughts, at, closes.start())
+            if first is not None and not BEGIN_OF_THOUGHTS.search(thoughts, at, closes.start()):
+                self._maybe_thoughts.add(len(self._marks))
+                result += thoughts[at : first.end()] + self._mark(place)
+                at = first.end()
+            result += thoughts[at : closes.end()]
+            at = closes.end()
+        return result + thoughts[at:]
 
     def _call(self, call: Any, place: str) -> Any:
         function = call.get("function") if isinstance(call, dict) else None

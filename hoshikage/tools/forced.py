@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
 
 from hoshikage.tools.calls import Calls
 from hoshikage.tools.cursor import Steps, TextCursor
 from hoshikage.tools.deltas import Content
 from hoshikage.tools.json_text import json_calls
+from hoshikage.tools.layout import Node, one_of
 from hoshikage.tools.tool_format import ToolFormat
 
 
@@ -18,4 +21,20 @@ def parse(cursor: TextCursor, calls: Calls) -> Steps[None]:
         yield Content(cursor.take(len(cursor.rest)))
 
 
+def layout(arguments: Mapping[str, Node], maximum: int | None) -> dict[str, Any]:
+    """As CallLayout.of, of a call of one of these functions, or of a list of up to `maximum`; `arguments` are those of
+    each."""
+    options = [("seq", *_joined((json.dumps(name), ",", '"arguments"', ":")), node) for name, node in arguments.items()]
+    call: Node = ("seq", *_joined(("{", '"name"', ":")), one_of(options), SPACE, "}")
+    more = (("maybe", ("seq", SPACE, ",", SPACE, ("rule", "call"))),) * ((maximum or 1) - 1)
+    listed: Node = ("seq", "[", SPACE, ("rule", "call"), *more, SPACE, "]")
+    return {"start": ("rule", "call") if maximum is None else listed, "rules": {"call": call}}
+
+
+def _joined(signs: Iterable[str]) -> Iterator[Node]:
+    for sign in signs:
+        yield from (sign, SPACE)
+
+
+SPACE: Final[Node] = ("maybe", ("text", "", {"re": " |\n{1,2}[ \t]{0,20}"}, ""))
 FORMAT: Final = ToolFormat("forced", parse, reads_bare_json=True)

@@ -16,7 +16,7 @@ from hoshikage.tools.calls import Calls
 from hoshikage.tools.cursor import Markers, Steps, TextCursor
 from hoshikage.tools.deltas import Content
 from hoshikage.tools.json_text import json_call
-from hoshikage.tools.layout import GAP, Layout, TagLayout, text_up_to
+from hoshikage.tools.layout import GAP, CallLayout, TagLayout, text_up_to
 from hoshikage.tools.tool_format import ToolFormat
 from hoshikage.tools.typed import Arguments
 
@@ -76,5 +76,5 @@ FORMAT: Final = ToolFormat(
     opens=("<tool_call>",),
     closes=("</tool_call>",),
     held=HELD,
-    layout=Layout(LAYOUT.call),
+    layout=CallLayout(LAYOUT.call),
 )

@@ -16,7 +16,7 @@ from typing import Final
 from hoshikage.tools.calls import Calls
 from hoshikage.tools.cursor import Markers, Steps, TextCursor
 from hoshikage.tools.deltas import Content
-from hoshikage.tools.layout import GAP, Layout, TagLayout, text_up_to
+from hoshikage.tools.layout import GAP, CallLayout, TagLayout, text_up_to
 from hoshikage.tools.thinking import ThoughtMarks
 from hoshikage.tools.tool_format import ToolFormat
 from hoshikage.tools.typed import Arguments
@@ -78,5 +78,5 @@ FORMAT: Final = ToolFormat(
     closes=(CALL_END, CALLS_END),
     thinking=ThoughtMarks(f"<think{SUFFIX}>", f"</think{SUFFIX}>"),
     held=HELD,
-    layout=Layout(LAYOUT.call),
+    layout=CallLayout(LAYOUT.call),
 )

@@ -17,7 +17,7 @@ from hoshikage.tools.calls import Calls
 from hoshikage.tools.cursor import Markers, NotACall, Steps, TextCursor
 from hoshikage.tools.deltas import Content
 from hoshikage.tools.json_text import json_arguments
-from hoshikage.tools.layout import Layout, TagLayout, text_up_to
+from hoshikage.tools.layout import CallLayout, TagLayout, text_up_to
 from hoshikage.tools.thinking import ThoughtMarks
 from hoshikage.tools.tool_format import ToolFormat
 from hoshikage.tools.typed import Arguments
@@ -92,7 +92,6 @@ def _attributes(cursor: TextCursor) -> Steps[dict[str, str]]:
     return {key: value.replace("&quot;", '"').replace("&amp;", "&") for key, value in ATTRIBUTE.findall(head)}
 
 
-JSON_TYPES: Final = "number|boolean|object|array|null"
 HELD: Final = re.compile(re.escape(CALL))
 VALUE_END: Final = f"{CLOSE}argument{SEPARATOR}"
 LAYOUT: Final = TagLayout(
@@ -103,7 +102,7 @@ LAYOUT: Final = TagLayout(
     forms=text_up_to(VALUE_END),
     json_key=(
         f'{ARGUMENT}key="{{}}" type="',
-        ["text", "", {"re": "number|boolean|object|array|null"}, f'"{SEPARATOR}'],
+        ("text", "", {"re": "number|boolean|object|array|null"}, f'"{SEPARATOR}'),
     ),
     gap="",
 )
@@ -118,6 +117,6 @@ FORMAT: Final = ToolFormat(
     whole_answer=True,
     after_thoughts=FRAMES[0],
     held=HELD,
-    layout=Layout(LAYOUT.call),
+    layout=CallLayout(LAYOUT.call),
     thinking=ThoughtMarks(f"{OPEN}think{SEPARATOR}", f"{CLOSE}think{SEPARATOR}"),
 )

@@ -72,13 +72,6 @@ def arguments(key: str, rules: Mapping[str, str]) -> str:
     return "\n".join([*lines, *(f"{name} ::= {body}" for name, body in rules.items())])
 
 
-def call(name: str, rule: str, maximum: int | None) -> str:
-    """GBNF of a call of this function as JSON, or of a list of up to `maximum`. `given` is what `arguments` made."""
-    call = f"space {_joined(('{', json.dumps('name'), ':', json.dumps(name), ',', json.dumps('arguments'), ':'))} given"
-    root = "call" if maximum is None else f'space "[" call ("," call){{0,{maximum - 1}}} space "]"'
-    return "\n".join((f"{ROOT} ::= {root}", f'call ::= {call} space "}}"', rule.replace(ROOT, "given", 1)))
-
-
 def _joined(texts: Iterable[str]) -> str:
     return " space ".join(map(expression.quoted, texts))
 

@@ -1,7 +1,8 @@
 """How a call is laid out where its arguments are no JSON: what a grammar can hold it to, from its head on. Pure.
 
 A layout is a tree, in JSON of lists: a text that stands as it is; ["text", before, texts.Text, behind]; ["json",
-schema]; ["seq", …], ["any", …], ["maybe", …] and ["many", …] of such; ["rule", name] of one in "rules" beside "start".
+schema]; ["gbnf", rules, function] where a function's text has a grammar; ["seq", …], ["any", …], ["maybe", …] and
+["many", …] of such; ["rule", name] of one in "rules" beside "start".
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from hoshikage.params import SCHEMA_MARK
@@ -26,7 +28,7 @@ KEYWORDS: Final = frozenset({"type", "properties", "required", "additionalProper
 ANNOTATIONS: Final = frozenset(("$schema", "$id", "$defs", "definitions", "title", "description", "$ref", "$comment"))
 
 
-class Layout:
+class CallLayout:
     """Of one format's calls, from behind the text that its `held` finds."""
 
     def __init__(self, call: Callable[[str, Mapping[str, Any] | None], Node], rules: Mapping[str, Node] = {}) -> None:
@@ -51,7 +53,7 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Parameter:
     """One parameter."""
 
     name: str
@@ -61,10 +63,10 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Entries:
+class Parameters:
     """The parameters of a function, or the entries of an object: those that must be there first."""
 
-    known: tuple[Entry, ...]
+    known: tuple[Parameter, ...]
     more: Any
     """The schema of those with other names; None where there are none."""
     place: str
@@ -76,12 +78,12 @@ class Entries:
         return ["and", ANY_NAME, *(["not", {"is": one.name}] for one in self.known)] if self.known else ANY_NAME
 
 
-def entries_of(schema: Any, root: Mapping[str, Any], place: str, *, strict: bool) -> Entries:
+def entries_of(schema: Any, root: Mapping[str, Any], place: str, *, strict: bool) -> Parameters:
     """Of an object's schema; None is any. Raises Unwritable."""
     if schema is None:
-        return Entries((), True, place, False)
-    given, schema = schema, resolved(schema, root)
-    if not isinstance(schema, Mapping) or ("$ref" in given and not schema) or schema.get("type", "object") != "object":
+        return Parameters((), True, place, False)
+    outer, schema = schema, resolved(schema, root)
+    if not isinstance(schema, Mapping) or ("$ref" in outer and not schema) or schema.get("type", "object") != "object":
         raise Unwritable
     if any(word not in KEYWORDS | ANNOTATIONS and not word.startswith("x-") for word in schema):
         raise Unwritable
@@ -92,14 +94,14 @@ def entries_of(schema: Any, root: Mapping[str, Any], place: str, *, strict: bool
     if any(not isinstance(name, str) or NAME.fullmatch(name) is None for name in names):
         raise Unwritable
     known = tuple(
-        Entry(name, name in required, properties.get(name, True), f"{place}.properties.{name}") for name in names
+        Parameter(name, name in required, properties.get(name, True), f"{place}.properties.{name}") for name in names
     )
     more = schema.get("additionalProperties", "properties" not in schema)
-    return Entries(known, None if more is False else more, place, strict)
+    return Parameters(known, None if more is False else more, place, strict)
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class TextForm:
     """One way to write a text."""
 
     before: str = ""
@@ -129,7 +131,7 @@ class TagLayout:
     """Behind a value."""
     close: str
     """Behind the last parameter."""
-    forms: tuple[Form, ...]
+    forms: tuple[TextForm, ...]
     json_key: tuple[Node, ...] = ()
     """The same as `key` in front of what is no text, where the format tells the two apart."""
     gap: Node = GAP
@@ -143,11 +145,11 @@ class TagLayout:
         parts: list[Node] = [*_named(self.head, name), self.gap]
         for one in entries.known:
             values = values_of(one.schema, root, one.place, strict=entries.strict)
-            entry: Node = ("seq", self._entry(values, lambda key, one=one: _named(key, one.name)), self.gap)
+            entry: Node = ("seq", self._entry(values, partial(_named, name=one.name)), self.gap)
             parts.append(entry if one.required else ("maybe", entry))
         if entries.more is not None:
             values = values_of(entries.more, root, f"{entries.place}.additionalProperties", strict=entries.strict)
-            other = self._entry(values, lambda key: _open(key, entries.other_name))
+            other = self._entry(values, partial(_open, name=entries.other_name))
             parts.append(("many", ("seq", other, self.gap)))
         return ("seq", *parts, self.close)
 
@@ -190,11 +192,11 @@ def _opened(nodes: tuple[Node, ...], name: Text) -> Iterator[Node]:
             yield node
 
 
-def text_up_to(end: str, *, lines: bool = False) -> tuple[Form, ...]:
+def text_up_to(end: str, *, lines: bool = False) -> tuple[TextForm, ...]:
     """A text that ends there. `lines`: on lines of its own, or within one."""
     if not lines:
-        return (Form(behind=end, without=(end,)),)
+        return (TextForm(behind=end, without=(end,)),)
     return (
-        Form("\n", f"\n{end}", (end,)),
-        Form("", end, (end,), not_first="\n", not_last="\n"),
+        TextForm("\n", f"\n{end}", (end,)),
+        TextForm("", end, (end,), not_first="\n", not_last="\n"),
     )

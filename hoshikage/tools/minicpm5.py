@@ -11,7 +11,7 @@ from typing import Final
 from hoshikage.tools.calls import Calls
 from hoshikage.tools.cursor import Markers, Steps, TextCursor
 from hoshikage.tools.deltas import Content
-from hoshikage.tools.layout import Layout
+from hoshikage.tools.layout import CallLayout
 from hoshikage.tools.tags import CallTags
 from hoshikage.tools.tool_format import ToolFormat
 
@@ -34,5 +34,5 @@ FORMAT: Final = ToolFormat(
     opens=(TAGS.call,),
     closes=(TAGS.call_end,),
     held=HELD,
-    layout=Layout(TAGS.layout.call),
+    layout=CallLayout(TAGS.layout.call),
 )

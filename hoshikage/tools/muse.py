@@ -17,7 +17,7 @@ from typing import Final
 from hoshikage.tools.calls import Calls
 from hoshikage.tools.cursor import Markers, NotACall, Steps, TextCursor
 from hoshikage.tools.deltas import Content, Reasoning
-from hoshikage.tools.layout import Layout
+from hoshikage.tools.layout import CallLayout
 from hoshikage.tools.tags import CallTags
 from hoshikage.tools.tool_format import ToolFormat
 
@@ -78,5 +78,5 @@ FORMAT: Final = ToolFormat(
     reads_bare_json=True,
     lead=f" to=user{MESSAGE}",
     held=HELD,
-    layout=Layout(TAGS.layout.call),
+    layout=CallLayout(TAGS.layout.call),
 )

@@ -17,7 +17,7 @@ from typing import Final
 from hoshikage.tools.calls import Calls
 from hoshikage.tools.cursor import Markers, Steps, TextCursor
 from hoshikage.tools.deltas import Content
-from hoshikage.tools.layout import Layout, TagLayout, text_up_to
+from hoshikage.tools.layout import CallLayout, TagLayout, text_up_to
 from hoshikage.tools.tool_format import ToolFormat
 from hoshikage.tools.typed import Arguments
 
@@ -65,5 +65,5 @@ FORMAT: Final = ToolFormat(
     opens=("<tool_call>", "<seed:tool_call>"),
     closes=("</function>", *CLOSES),
     held=HELD,
-    layout=Layout(LAYOUT.call),
+    layout=CallLayout(LAYOUT.call),
 )

@@ -12,7 +12,7 @@ from typing import Final
 
 from hoshikage.tools.calls import Calls
 from hoshikage.tools.cursor import Markers, Steps, TextCursor
-from hoshikage.tools.layout import Form, TagLayout, text_up_to
+from hoshikage.tools.layout import TagLayout, TextForm, text_up_to
 from hoshikage.tools.typed import Arguments
 
 NAME_ENDS: Final = Markers('">', spaced=False)
@@ -64,8 +64,8 @@ class CallTags:
         key, end = f"{self.parameter}{{}}", self.parameter_end
         forms = text_up_to(end)
         if self.has_cdata:
-            in_cdata = Form(CDATA, f"{CDATA_END}{end}", (CDATA_END,))
-            forms = (Form(behind=end, without=(end,), not_first=CDATA), in_cdata)
+            in_cdata = TextForm(CDATA, f"{CDATA_END}{end}", (CDATA_END,))
+            forms = (TextForm(behind=end, without=(end,), not_first=CDATA), in_cdata)
         return TagLayout(
             head=('{}">',),
             key=(f'{key}" string="true">' if self.says_text else f'{key}">',),

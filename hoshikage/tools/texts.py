@@ -122,24 +122,24 @@ def flat(schema: Any, root: Mapping[str, Any], depth: int = 0) -> Iterable[tuple
         schema = {}
     if not isinstance(schema, dict) or depth > MAX_DEPTH:
         raise Unwritable
-    asked = {word: value for word, value in schema.items() if word not in ANNOTATIONS}
-    if not asked:
+    keywords = {word: value for word, value in schema.items() if word not in ANNOTATIONS}
+    if not keywords:
         yield "any", {}
-    elif "$ref" in asked or "allOf" in asked:
-        (word,) = asked if len(asked) == 1 else ("",)
-        inner = (referred(str(asked[word]), root) or None) if word == "$ref" else asked.get(word)
+    elif "$ref" in keywords or "allOf" in keywords:
+        (word,) = keywords if len(keywords) == 1 else ("",)
+        inner = (referred(str(keywords[word]), root) or None) if word == "$ref" else keywords.get(word)
         if word == "allOf" and isinstance(inner, list) and len(inner) == 1:
             inner = inner[0]
         yield from flat(inner, root, depth + 1)
-    elif options := asked.get("anyOf") or asked.get("oneOf"):
-        if len(asked) > 1 or not isinstance(options, list):
+    elif options := keywords.get("anyOf") or keywords.get("oneOf"):
+        if len(keywords) > 1 or not isinstance(options, list):
             raise Unwritable
         made = [one for option in options for one in flat(option, root, depth + 1)]
-        if "oneOf" in asked and _overlap(made):
+        if "oneOf" in keywords and _overlap(made):
             raise Unwritable
         yield from made
     else:
-        yield from _of_types(asked)
+        yield from _of_types(keywords)
 
 
 def _overlap(options: list[tuple[str, dict[str, Any]]]) -> bool:
@@ -149,58 +149,58 @@ def _overlap(options: list[tuple[str, dict[str, Any]]]) -> bool:
     return len(values) < len(options) and (len({*kinds}) < len(options) or "any" in kinds)
 
 
-def _of_types(asked: dict[str, Any]) -> Iterable[tuple[str, dict[str, Any]]]:
-    types = asked.get("type")
+def _of_types(keywords: dict[str, Any]) -> Iterable[tuple[str, dict[str, Any]]]:
+    types = keywords.get("type")
     names = types if isinstance(types, list) else [types] if types is not None else []
     if any(name not in OF_KIND for name in names):
         raise Unwritable
-    if "enum" in asked or "const" in asked:
-        if asked.keys() - {"type", "enum", "const"} or not isinstance(asked.get("enum", []), list):
+    if "enum" in keywords or "const" in keywords:
+        if keywords.keys() - {"type", "enum", "const"} or not isinstance(keywords.get("enum", []), list):
             raise Unwritable
-        given = [asked["const"]] if "const" in asked else asked["enum"]
-        if "const" in asked and "enum" in asked and asked["const"] not in asked["enum"]:
+        instances = [keywords["const"]] if "const" in keywords else keywords["enum"]
+        if "const" in keywords and "enum" in keywords and keywords["const"] not in keywords["enum"]:
             raise Unwritable
-        for value in given:
+        for value in instances:
             kind = type_of(value)
             if not names or kind in names or (kind == "integer" and "number" in names):
                 yield kind, {"const": value}
         return
-    if asked.keys() - KEYWORDS or not names:
+    if keywords.keys() - KEYWORDS or not names:
         raise Unwritable
     for name in names:
-        yield name, {word: asked[word] for word in OF_KIND[name] if word in asked}
+        yield name, {word: keywords[word] for word in OF_KIND[name] if word in keywords}
 
 
 def type_of(value: Any) -> str:
     return next(iter(types_of({"const": value})))
 
 
-def text_of(asked: Mapping[str, Any], place: str, *, strict: bool) -> Text:
-    """What a text must be: of one that `flat` has found."""
-    if "const" in asked:
-        return {"is": str(asked["const"])}
+def text_of(keywords: Mapping[str, Any], place: str, *, strict: bool) -> Text:
+    """What a text must be, of one that `flat` has found."""
+    if "const" in keywords:
+        return {"is": str(keywords["const"])}
     parts: list[Text] = []
-    least, most = asked.get("minLength") or 0, asked.get("maxLength")
-    if not isinstance(least, int) or not isinstance(most, int | None) or least > LONGEST:
+    minimum, maximum = keywords.get("minLength") or 0, keywords.get("maxLength")
+    if not isinstance(minimum, int) or not isinstance(maximum, int | None) or minimum > LONGEST:
         raise Unwritable
-    if most is not None and most > LONGEST:
+    if maximum is not None and maximum > LONGEST:
         parts.append({"left_out": f"{place}.maxLength"})
-        most = None
-    if least or most is not None:
-        parts.append({"re": f"(?s:.{{{least},{'' if most is None else most}}})"})
-    if isinstance(pattern := asked.get("pattern"), str):
+        maximum = None
+    if minimum or maximum is not None:
+        parts.append({"re": f"(?s:.{{{minimum},{'' if maximum is None else maximum}}})"})
+    if isinstance(pattern := keywords.get("pattern"), str):
         parts.append({"pattern": pattern, "place": f"{place}.pattern", "strict": strict})
-    if (name := asked.get("format")) is not None:
+    if (name := keywords.get("format")) is not None:
         known = FORMATS.get(str(name))
         parts.append({"left_out": f"{place}.format={name}"} if known is None else {"re": known})
     return ["and", *parts] if len(parts) > 1 else parts[0] if parts else ANY
 
 
-def _scalars(kind: str, asked: Mapping[str, Any]) -> list[Text]:
+def _scalars(kind: str, keywords: Mapping[str, Any]) -> list[Text]:
     """None for numbers within bounds: beside texts, only texts are written then."""
-    if "const" in asked:
-        return [{"is": json.dumps(asked["const"])}]
-    return [] if asked else [{"re": WRITTEN[kind]}]
+    if "const" in keywords:
+        return [{"is": json.dumps(keywords["const"])}]
+    return [] if keywords else [{"re": WRITTEN[kind]}]
 
 
 def _any_of(options: list[Text]) -> Text | None:

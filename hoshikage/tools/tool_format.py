@@ -10,7 +10,7 @@ from hoshikage.tools.call_schema import Hold, by_name
 from hoshikage.tools.calls import Calls, new_id
 from hoshikage.tools.cursor import Steps, TextCursor
 from hoshikage.tools.instruction import Call, write_tagged
-from hoshikage.tools.layout import Layout
+from hoshikage.tools.layout import CallLayout
 from hoshikage.tools.thinking import ThoughtMarks
 
 Parser = Callable[[TextCursor, Calls], Steps[None]]
@@ -41,7 +41,7 @@ class ToolFormat:
     """Up to where a call holds what `hold` or `layout` has, as params.HeldCalls.header; None where nothing can."""
     hold: Hold = by_name
     """What stands there, by the function that `held` has met."""
-    layout: Layout | None = None
+    layout: CallLayout | None = None
     """What stands there where that is no JSON."""
     lead: str = ""
     """What stands in front of an answer that a grammar holds: where a model's answer names its reader."""

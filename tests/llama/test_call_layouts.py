@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 
 from hoshikage.engine.held_parts import InCalls
 from hoshikage.errors import InvalidRequest
+from hoshikage.llama import call_layout
 from hoshikage.llama.grammar import Grammars, Matcher
 from hoshikage.llama.model import Model
 from hoshikage.params import SCHEMA_MARK, Grammar
@@ -225,3 +226,13 @@ def test_a_schema_that_no_layout_has_is_named(schema: dict[str, Any]) -> None:
         assert form.layout.of({"time": None, "look": schema})[1] == ("look",)
         with pytest.raises(Unwritable):
             form.layout.of({"a>b": None})
+
+
+def test_a_mark_that_is_a_control_token_is_written_as_such() -> None:
+    form = next(form for form in LAID_OUT if form.name == "glm")
+    layout = json.loads(layout_of(form, {"look": {"type": "object", "properties": {"x": {"type": "string"}}}}).text)
+    tokens = {"<arg_key>": 3, "</arg_key>": 4, "<arg_value>": 5, "</arg_value>": 6}
+    lark, _ = call_layout.to_lark(layout, tokens, str)
+    assert re.search(r"<\[3\]> /x/ <\[4\]>.*<\[5\]> T0 <\[6\]>", lark)
+    plain, _ = call_layout.to_lark(layout, {}, str)
+    assert "<[" not in plain

@@ -10,7 +10,7 @@ import pytest
 
 from hoshikage.llama import repair, repair_calls
 from hoshikage.llama.template import ChatTemplate, Rendered
-from hoshikage.llama.words import Words
+from hoshikage.llama.words import OPEN_THOUGHTS, Words
 from hoshikage.params import ChatPrompt, Message
 from tests.llama.conversations import CONVERSATIONS, SYSTEM, TIME, USER, WEATHER, call, result
 from tests.real_templates import real_templates
@@ -132,6 +132,13 @@ def test_what_a_template_would_drop_is_told_in_another_way(
         (NO_MARKED_THOUGHTS, "The mark <|channel> opens, and <channel|> closes.", (repair.THOUGHT_MARKS_AS_TEXT,)),
         (AFTER_THOUGHTS, "Between <think> and </think> are thoughts.", (repair.THOUGHT_MARKS_AS_TEXT,)),
         (AFTER_THOUGHTS, "Begin with <think>.", ()),
+        (AFTER_THOUGHTS, "Sunny.</think>", (repair.THOUGHT_MARKS_AS_TEXT,)),
+        (AFTER_THOUGHTS + "<think></think>", "Sunny.</think>\nAnd warm.", (repair.THOUGHT_MARKS_AS_TEXT,)),
+        (
+            AFTER_THOUGHTS + "<think></think>",
+            "Sunny.</think><think>Well.</think>Warm.",
+            (repair.THOUGHT_MARKS_AS_TEXT,),
+        ),
         (REFUSES_MARKS, "<|channel|>final<|message|>So.", (repair.THOUGHT_MARKS_AS_TEXT,)),
     ],
 )
@@ -146,8 +153,8 @@ def test_an_answer_that_tells_of_marks_is_told_whole(source: str, answer: str, r
     [
         (NO_MARKED_THOUGHTS, "<|channel>thought\nHm.<channel|>Sunny."),
         (AFTER_THOUGHTS, "<think>Hm.</think>Sunny."),
-        (AFTER_THOUGHTS, "Hm.</think>Sunny."),
-        (AFTER_THOUGHTS, "Hm.</think>\n<think>Well.</think>Sunny."),
+        (AFTER_THOUGHTS + "<think>\n", "Hm.</think>Sunny."),
+        (AFTER_THOUGHTS + "<think>", "Hm.</think>\n<think>Well.</think>Sunny."),
     ],
 )
 def test_thoughts_in_front_of_an_answer_may_be_left_out(source: str, answer: str) -> None:
@@ -224,3 +231,30 @@ def test_no_template_of_the_field_refuses_a_conversation_or_loses_a_word_of_it()
             if repair.WORDS_LOST in found.repairs or missing(found.text, messages):
                 faults.append(f"{name}: {kind}: {found.repairs} {missing(found.text, messages)}")
     assert faults == []
+
+
+LONE_ENDS: Final = ("It is sunny.</think>", "It is sunny.</think>\nAnd it is warm.", "It is so.</think>A.</think>B.")
+
+
+@pytest.mark.process
+def test_a_lone_end_of_thoughts_takes_no_words_with_it() -> None:
+    """As a model writes that was told not to think; where the prompt begins thoughts, they are some."""
+    faults: list[str] = []
+    met: set[str] = set()
+    for name, source in real_templates().items():
+        template = ChatTemplate(source, "<s>", "</s>", ())
+        for answer in LONE_ENDS:
+            said = answer.split("</think>")
+            for system in ((Message("system", "/no_think"),), ()):
+                off = {"enable_thinking": False, "thinking": False} if system else {}
+                messages = (*system, USER, Message("assistant", answer), USER)
+                found = template.render(ChatPrompt(messages, template_kwargs=off), NOW)
+                if repair.WORDS_LOST in found.repairs:
+                    faults.append(f"{name}: {answer}: {found.repairs}")
+                elif not OPEN_THOUGHTS.search(found.text) and not all(one.strip() in found.text for one in said):
+                    faults.append(f"{name}: {answer}: {found.text[-200:]}")
+                elif repair.THOUGHT_MARKS_AS_TEXT in found.repairs:
+                    met.add(name)
+    assert faults == []
+    assert "NVIDIA-Nemotron-Nano-v2" in met
+    assert len(met) > 10

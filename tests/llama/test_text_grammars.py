@@ -13,8 +13,9 @@ from hoshikage.llama import bounds
 from hoshikage.llama.grammar import Grammars
 from hoshikage.llama.model import Model
 from hoshikage.params import Grammar
-from hoshikage.tools import lark
+from hoshikage.tools import forced, lark
 from hoshikage.tools.expression import Unsupported
+from hoshikage.tools.layout import Node
 from tests.llama.test_grammar import takes
 
 SUMS: Final = """
@@ -71,10 +72,21 @@ def test_a_text_of_a_lark_grammar(model: Model, grammars: Grammars, grammar: str
     given = lark.arguments("input", lark.to_gbnf(grammar))
     held = json.dumps({"input": text}, ensure_ascii=False)
     assert takes(model, grammars.compile(Grammar("gbnf", given, "tools.x"), (2,)), held) is may
+    other = {"type": "object", "properties": {"city": {"enum": ["東京"]}}, "additionalProperties": False}
+    arguments: dict[str, Node] = {"x": ("gbnf", given, "x"), "xy": ("json", other)}
     for maximum, whole in ((None, held), (2, f"[{held}]")):
         called = whole.replace(held, f'{{"name": "x", "arguments": {held}}}')
-        forced = Grammar("gbnf", lark.call("x", given, maximum), "tools.x")
-        assert takes(model, grammars.compile(forced, (2,)), called) is may
+        for beside in (("x",), ("x", "xy")):
+            made = forced.layout({name: arguments[name] for name in beside}, maximum)
+            matcher = grammars.compile(Grammar("layout", json.dumps(made), "tools"), (2,))
+            assert takes(model, matcher, called) is may
+            for town, fits in (("東京", True), ("大阪", False)):
+                beside_it = called.replace(f'"x", "arguments": {held}', f'"xy", "arguments": {{"city": "{town}"}}')
+                assert takes(model, matcher, beside_it) is (fits and len(beside) == 2)
+            if maximum is not None:
+                more = ", \n" + called[1:]
+                assert takes(model, matcher, called[:-1] + more) is may
+                assert not takes(model, matcher, called[:-1] + more[:-1] + more)
 
 
 @pytest.mark.parametrize(
@@ -157,3 +169,11 @@ def test_what_is_beyond_a_bound_is_a_400_that_names_it(
     with pytest.raises(InvalidRequest) as refused:
         grammars.compile(given, (2,))
     assert (refused.value.key, refused.value.details["limit"]) == ("engine.grammar_too_large", limit.lower())
+
+
+def test_a_tool_s_grammar_that_is_too_large_is_told_as_the_tool_s_beside_others(grammars: Grammars) -> None:
+    given = lark.arguments("input", lark.of_expression("((a{1,100}){1,100}){1,100}"))
+    made = forced.layout({"look": ("json", {"type": "object"}), "patch": ("gbnf", given, "patch")}, 2)
+    with pytest.raises(InvalidRequest) as refused:
+        grammars.compile(Grammar("layout", json.dumps(made), "tools"), (2,))
+    assert (refused.value.key, refused.value.param) == ("engine.tool_grammar_max_expanded", "tools.patch")
