@@ -116,8 +116,8 @@ def _laid_out(selection: ToolSelection, layout: CallLayout) -> str | None:
         made, free = layout.of({name: schema if name in held else None for name, schema in schemas.items()})
     except Unwritable:
         return None
-    told = {one.name for one in functions if _has_text(one) and not _is_in_schema(schemas[one.name])}
-    ignored.current().update(f"tools.{name}.strict" for name in {*free, *told})
+    in_words = {one.name for one in functions if _has_text(one) and not _is_in_schema(schemas[one.name])}
+    ignored.current().update(f"tools.{name}.strict" for name in {*free, *in_words})
     return msgspec.json.encode(made).decode()
 
 

@@ -36,6 +36,7 @@ LISTING: Final = re.compile(r"\n +\d+ \| ")
 """Behind a refusal of what stands in a grammar, the grammar's lines."""
 NOTHING_FOLLOWS: Final = "NoExtensionBias"
 
+SPECIAL: Final = b"\xff"
 COMPILE_SECONDS: Final = 5.0
 """For what Python does of it; llguidance's own part is bounded by its limits and json_schema.checked."""
 SHOWN_CHARACTERS: Final = 300
@@ -115,10 +116,10 @@ class Grammars:
             bounds.check_text(grammar.text)
             if grammar.kind == "gbnf":
                 return self._matcher.grammar_from_lark(gbnf.to_lark(grammar.text, f"/{LEAD}/" if led else "")), ()
-            given = json.loads(grammar.text)
+            tree = json.loads(grammar.text)
             if grammar.kind == "layout":
-                return self._laid_out(given, grammar, refused, special)
-            result = _checked(given, grammar, refused)
+                return self._laid_out(tree, grammar, refused, special)
+            result = _checked(tree, grammar, refused)
         except (gbnf.Malformed, bounds.TooLarge) as error:
             raise _tool_refusal(grammar.tool, error) if grammar.tool else _text_refusal(grammar, error) from None
         except call_layout.ToolRefused as refused_tool:
@@ -253,26 +254,29 @@ class _Tokenizer:
         self.engine: LLTokenizer
         self._beginnings: dict[bytes, NDArray[np.bool_]] = {}
         self.eos_token_id = vocab.n_tokens
-        self.tokens = [*map(vocab.piece, range(vocab.n_tokens)), b""]
-        self.special_token_ids = [token for token in range(vocab.n_tokens) if self._is_special(token)]
+        self._pieces = [*map(vocab.piece, range(vocab.n_tokens))]
+        self.special_token_ids = [
+            token for token, piece in enumerate(self._pieces) if not piece and vocab.is_control(token)
+        ]
+        # llguidance writes a special token as this byte and a name, and takes what the two begin with for one, too.
+        self.tokens = [*(b"" if piece[:1] == SPECIAL else piece for piece in self._pieces), b""]
+        for token in self.special_token_ids:
+            self.tokens[token] = vocab.text(token).encode()
 
     def has_text(self, token: int) -> bool:
         """Whether the token is one of text, which no other stands for."""
-        return bool(self.tokens[token])
-
-    def _is_special(self, token: int) -> bool:
-        return not self.tokens[token] and self._vocab.is_control(token)
+        return bool(self._pieces[token])
 
     @cached_property
     def spaced(self) -> NDArray[np.bool_]:
         """As Matcher.spaced. One pass over the vocabulary, about 20 ms per 100,000."""
-        return np.fromiter((piece[:1].isspace() for piece in self.tokens[:-1]), np.bool_, self.eos_token_id)
+        return np.fromiter((piece[:1].isspace() for piece in self._pieces), np.bool_, self.eos_token_id)
 
     def beginning(self, mark: bytes) -> NDArray[np.bool_]:
         """As Matcher.beginning. One pass over the vocabulary for each mark; a model has one or two."""
         known = self._beginnings.get(mark)
         if known is None:
-            fits = (bool(piece) and (mark.startswith(piece) or piece.startswith(mark)) for piece in self.tokens[:-1])
+            fits = (bool(piece) and (mark.startswith(piece) or piece.startswith(mark)) for piece in self._pieces)
             known = self._beginnings[mark] = np.fromiter(fits, np.bool_, self.eos_token_id)
         return known
 

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 from hoshikage.tools.calls import Calls
 from hoshikage.tools.cursor import Markers, NotACall, Steps, TextCursor
 from hoshikage.tools.deltas import Content
 from hoshikage.tools.json_text import json_pieces
+from hoshikage.tools.layout import ANY_NAME, CallLayout, Node, Parameters, TextForm, one_of
+from hoshikage.tools.nested import Notation, listed
+from hoshikage.tools.texts import ANY, Unwritable
 from hoshikage.tools.tool_format import ToolFormat
 from hoshikage.tools.typed import Arguments
 
@@ -116,6 +120,63 @@ def _word(cursor: TextCursor) -> Steps[str]:
     return word
 
 
+class _Notation(Notation):
+    """Objects without quotes around their names, and texts in quotes of their own."""
+
+    def call(self) -> Node:
+        """Of the function."""
+        parameters = self.parameters(None if self.is_free else self.root, f"tools.{self.name}")
+        return ("seq", f"call:{self.name}", self._entries(parameters), CLOSES)
+
+    def _entries(self, parameters: Parameters) -> Node:
+        known: list[tuple[Node, bool]] = []
+        for one in parameters.known:
+            name = one.name if PLAIN_NAME.fullmatch(one.name) else f"{QUOTE}{one.name}{QUOTE}"
+            known.append((("seq", f"{name}:", self._value(one.schema, one.place)), one.required))
+        more: Node | None = None
+        if parameters.more is not None:
+            place = f"{parameters.place}.additionalProperties"
+            more = ("seq", ("text", "", parameters.other_name, ":"), self._value(parameters.more, place))
+        return ("seq", "{", self.separated(known, more, ","), "}")
+
+    def _value(self, schema: Any, place: str) -> Node:
+        return one_of([self._option(kind, one, place) for kind, one in self.options(schema)])
+
+    def _option(self, kind: str, keywords: dict[str, Any], place: str) -> Node:
+        if kind == "any":
+            return self._anything()
+        if kind == "string":
+            return TextForm(QUOTE, QUOTE, (QUOTE,)).node(self.text(keywords, place))
+        if kind in ("array", "object") and "const" in keywords:
+            raise Unwritable
+        if kind == "array":
+            item = self.rule(self._value(keywords.get("items", True), f"{place}.items"))
+            return ("seq", "[", listed(item, keywords, ","), "]")
+        if kind == "object":
+            return self._entries(self.parameters({**keywords, "type": "object"}, place))
+        return self.json(keywords if "const" in keywords else {**keywords, "type": kind}, place)
+
+    def _anything(self) -> Node:
+        text = TextForm(QUOTE, QUOTE, (QUOTE,)).node(ANY)
+        key: Node = ("any", ("text", "", ANY_NAME, ":"), TextForm(QUOTE, f"{QUOTE}:", (QUOTE,)).node(ANY))
+        entry: Node = ("seq", key, ("rule", ANYTHING))
+        self.rules[ANYTHING] = (
+            "any",
+            text,
+            ("json", {"type": ["number", "boolean", "null"]}),
+            ("seq", "[", listed(("rule", ANYTHING), {}, ","), "]"),
+            ("seq", "{", listed(entry, {}, ","), "}"),
+        )
+        return ("rule", ANYTHING)
+
+
+def _laid_out(name: str, schema: Mapping[str, Any] | None, rules: dict[str, Node]) -> Node:
+    return _Notation(name, schema, rules).call()
+
+
+ANYTHING: Final = "anything"
+PLAIN_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]*")
+HELD: Final = re.compile(r"<\|tool_call>")
 FORMAT: Final = ToolFormat(
     "gemma4",
     parse,
@@ -124,4 +185,6 @@ FORMAT: Final = ToolFormat(
     vocabulary=("<|tool_call>", CLOSES, QUOTE),
     opens=("<|tool_call>",),
     closes=(CLOSES,),
+    held=HELD,
+    layout=CallLayout(_laid_out),
 )

@@ -31,25 +31,36 @@ ANNOTATIONS: Final = frozenset(("$schema", "$id", "$defs", "definitions", "title
 class CallLayout:
     """Of one format's calls, from behind the text that its `held` finds."""
 
-    def __init__(self, call: Callable[[str, Mapping[str, Any] | None], Node], rules: Mapping[str, Node] = {}) -> None:
-        """`call`: of a function and its schema; raises Unwritable where that cannot be held."""
+    def __init__(
+        self,
+        call: Callable[[str, Mapping[str, Any] | None, dict[str, Node]], Node],
+        around: tuple[str, str, str] | None = None,
+    ) -> None:
+        """`call`: of a function and its schema, with a place for rules; raises Unwritable where that cannot be held.
+        `around`: what stands before a list of calls, between them and behind."""
         self._call = call
-        self._rules = dict(rules)
+        self._around = around
 
     def of(self, functions: Functions) -> tuple[dict[str, Any], tuple[str, ...]]:
         """The layout, and the functions whose parameters it leaves free although they have a schema. Raises Unwritable
         for a name that the format cannot write."""
         options: list[Node] = []
         free: list[str] = []
+        rules: dict[str, Node] = {}
         for name, schema in functions.items():
             if NAME.fullmatch(name) is None:
                 raise Unwritable
             try:
-                options.append(self._call(name, schema))
+                options.append(self._call(name, schema, rules))
             except Unwritable:
                 free.append(name)
-                options.append(self._call(name, None))
-        return {"start": one_of(options), "rules": self._rules}, tuple(free)
+                options.append(self._call(name, None, rules))
+        rules["call"] = one_of(options)
+        start: Node = ("rule", "call")
+        if self._around is not None:
+            before, between, behind = self._around
+            start = ("seq", before, start, ("many", ("seq", between, start)), behind)
+        return {"start": start, "rules": rules}, tuple(free)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +89,7 @@ class Parameters:
         return ["and", ANY_NAME, *(["not", {"is": one.name}] for one in self.known)] if self.known else ANY_NAME
 
 
-def entries_of(schema: Any, root: Mapping[str, Any], place: str, *, strict: bool) -> Parameters:
+def parameters_of(schema: Any, root: Mapping[str, Any], place: str, *, strict: bool) -> Parameters:
     """Of an object's schema; None is any. Raises Unwritable."""
     if schema is None:
         return Parameters((), True, place, False)
@@ -137,11 +148,11 @@ class TagLayout:
     gap: Node = GAP
     """Between tags."""
 
-    def call(self, name: str, schema: Mapping[str, Any] | None) -> Node:
+    def call(self, name: str, schema: Mapping[str, Any] | None, _rules: dict[str, Node]) -> Node:
         """Of one function. Raises Unwritable."""
         root = schema or {}
         mark = root.get(SCHEMA_MARK, {})
-        entries = entries_of(schema, root, f"tools.{name}", strict=mark.get("strict") is True)
+        entries = parameters_of(schema, root, f"tools.{name}", strict=mark.get("strict") is True)
         parts: list[Node] = [*_named(self.head, name), self.gap]
         for one in entries.known:
             values = values_of(one.schema, root, one.place, strict=entries.strict)

@@ -5,14 +5,19 @@
 
 from __future__ import annotations
 
-from typing import Final
+import re
+from collections.abc import Mapping
+from typing import Any, Final
 
 from hoshikage.tools.calls import Calls
 from hoshikage.tools.cursor import Markers, Steps, TextCursor
 from hoshikage.tools.deltas import Content
 from hoshikage.tools.instruction import Call
 from hoshikage.tools.json_text import json_calls
-from hoshikage.tools.pythonic import python_calls
+from hoshikage.tools.layout import CallLayout, Node, TextForm, one_of
+from hoshikage.tools.nested import Notation
+from hoshikage.tools.pythonic import NAME, python_calls
+from hoshikage.tools.texts import Unwritable
 from hoshikage.tools.tool_format import ToolFormat
 
 START: Final = "<|tool_call_start|>"
@@ -49,6 +54,42 @@ def _written(call: Call) -> str:
     return f"{call['name']}({', '.join(f'{key}={value!r}' for key, value in arguments.items())})"
 
 
+class _Notation(Notation):
+    """Keyword arguments, whose values are JSON or Python's words for what JSON has."""
+
+    def call(self) -> Node:
+        """Of the function."""
+        parameters = self.parameters(None if self.is_free else self.root, f"tools.{self.name}")
+        names = (self.name, *(one.name for one in parameters.known))
+        if not all(map(NAME.fullmatch, names)):
+            raise Unwritable
+        known: list[tuple[Node, bool]] = [
+            (("seq", f"{one.name}=", self._value(one.schema, one.place)), one.required) for one in parameters.known
+        ]
+        more: Node | None = None
+        if parameters.more is not None:
+            place = f"{parameters.place}.additionalProperties"
+            name = ["and", parameters.other_name, {"re": "[A-Za-z_].*"}]
+            more = ("seq", ("text", "", name, "="), self._value(parameters.more, place))
+        return ("seq", f"{self.name}(", self.separated(known, more, ", "), ")")
+
+    def _value(self, schema: Any, place: str) -> Node:
+        try:
+            options = self.options(schema)
+        except Unwritable:
+            options = []
+        words = [word for kind, one in options if not one for word in WORDS.get(kind, ())]
+        texts = [QUOTED.node(self.text(one, place)) for kind, one in options if kind in ("any", "string")]
+        return one_of([self.json(schema, place), *texts, *words])
+
+
+def _laid_out(name: str, schema: Mapping[str, Any] | None, rules: dict[str, Node]) -> Node:
+    return _Notation(name, schema, rules).call()
+
+
+WORDS: Final = {"boolean": ("True", "False"), "null": ("None",), "any": ("True", "False", "None")}
+QUOTED: Final = TextForm("'", "'", ("'", "\\", "\n", "\r", "\0"))
+HELD: Final = re.compile(r"<\|tool_call_start\|>")
 FORMAT: Final = ToolFormat(
     "lfm2",
     parse,
@@ -58,4 +99,6 @@ FORMAT: Final = ToolFormat(
     opens=(START,),
     closes=(END,),
     write=write,
+    held=HELD,
+    layout=CallLayout(_laid_out, around=("[", ", ", f"]{END}")),
 )

@@ -7,15 +7,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from hoshikage.tools.calls import Calls
 from hoshikage.tools.cursor import Markers, NotACall, Steps, TextCursor
 from hoshikage.tools.deltas import Content
+from hoshikage.tools.layout import CallLayout, Node, Parameters, TextForm
+from hoshikage.tools.nested import Notation, listed
 from hoshikage.tools.tags import NAME_ENDS
+from hoshikage.tools.texts import ANY, Unwritable
 from hoshikage.tools.tool_format import ToolFormat
-from hoshikage.tools.typed import MAX_VALUE, Arguments, typed, types_of
+from hoshikage.tools.typed import MAX_VALUE, Arguments, property_of, resolved, typed, types_of
 
 MARK: Final = "]<]minimax[>["
 OPEN: Final = f"{MARK}<tool_call>"
@@ -44,18 +48,18 @@ def _call(cursor: TextCursor, calls: Calls) -> Steps[None]:
             break
         yield from cursor.expect(f"{MARK}<")
         key, _ = yield from cursor.name(KEY_ENDS)
-        value = yield from _value(cursor, key, arguments.schema(key), 1)
+        value = yield from _value(cursor, key, arguments.schema(key), arguments.root, 1)
         yield arguments.key(key)
         yield arguments.value(value)
     yield arguments.close()
     calls.end(cursor)
 
 
-def _value(cursor: TextCursor, key: str, schema: Any, depth: int) -> Steps[Any]:
+def _value(cursor: TextCursor, key: str, schema: Any, root: Mapping[str, Any], depth: int) -> Steps[Any]:
     """What stands between the tags of `key`: text, entries, or items. Raises NotACall, EndOfText."""
     if depth > MAX_DEPTH:
         raise NotACall
-    kinds = types_of(schema)
+    kinds = types_of(schema, root)
     text, _ = yield from cursor.collect(MARKS, MAX_VALUE)
     if (yield from cursor.skip(f"</{key}>")):
         if not text and kinds in ({"array"}, {"object"}):
@@ -63,16 +67,16 @@ def _value(cursor: TextCursor, key: str, schema: Any, depth: int) -> Steps[Any]:
         return typed(text, kinds)
     if text.strip():
         raise NotACall
-    within = schema if isinstance(schema, Mapping) else {}
-    properties = within.get("properties")
+    within = resolved(schema, root)
+    items_schema = within.get("items") if isinstance(within, Mapping) else None
     entries: dict[str, Any] = {}
     items: list[Any] = []
     listed = (yield from cursor.look(f"<{ITEM}>")) is not None and "object" not in kinds
     while True:
         yield from cursor.expect("<")
         name, _ = yield from cursor.name(KEY_ENDS)
-        own = properties.get(name) if isinstance(properties, Mapping) else None
-        value = yield from _value(cursor, name, within.get("items") if listed else own, depth + 1)
+        own = items_schema if listed else property_of(within, name)
+        value = yield from _value(cursor, name, own, root, depth + 1)
         items.append(value)
         entries[name] = value
         yield from cursor.space()
@@ -81,6 +85,50 @@ def _value(cursor: TextCursor, key: str, schema: Any, depth: int) -> Steps[Any]:
             return items if listed else entries
 
 
+class _Notation(Notation):
+    """Values between tags, those of lists between tags of an item."""
+
+    def call(self) -> Node:
+        """Of the function."""
+        head = f'{self.name}">'
+        if self.is_free:  # what a tag has opened cannot be closed by a name that is not known
+            return ("seq", head, TextForm(behind=INVOKE_END, without=(INVOKE_END,)).node(ANY))
+        return ("seq", head, *self._entries(self.parameters(self.root, f"tools.{self.name}")), INVOKE_END)
+
+    def _entries(self, parameters: Parameters) -> list[Node]:
+        if parameters.more is not None:
+            raise Unwritable
+        entries: list[Node] = []
+        for one in parameters.known:
+            entry: Node = ("seq", f"{MARK}<{one.name}>", self._value(one.schema, one.place, one.name))
+            entries.append(entry if one.required else ("maybe", entry))
+        return entries
+
+    def _value(self, schema: Any, place: str, key: str) -> Node:
+        end = f"{MARK}</{key}>"
+        options = self.options(schema)
+        ((kind, keywords), *others) = options
+        if kind in ("array", "object") and not others and self.is_plain(schema, kind):
+            if kind == "object":
+                inner = self._entries(self.parameters(schema, place))
+                return ("seq", *inner, end)
+            item = self.rule(
+                ("seq", f"{MARK}<{ITEM}>", self._value(keywords.get("items", True), f"{place}.items", ITEM))
+            )
+            return ("seq", listed(item, keywords), end)
+        if any(one in ("array", "object") for one, _ in options):
+            raise Unwritable
+        values = self.values(schema, place)
+        if values.text is None:
+            return ("seq", *(("json", one) for one in values.schemas), end)
+        return TextForm(behind=end, without=(MARK,)).node(values.bare)
+
+
+def _laid_out(name: str, schema: Mapping[str, Any] | None, rules: dict[str, Node]) -> Node:
+    return _Notation(name, schema, rules).call()
+
+
+HELD: Final = re.compile(re.escape(INVOKE))
 FORMAT: Final = ToolFormat(
     "minimax_m3",
     parse,
@@ -88,4 +136,6 @@ FORMAT: Final = ToolFormat(
     special_text=(MARK, "<tool_call>", "</tool_call>"),
     opens=(OPEN,),
     closes=(INVOKE_END, CLOSE),
+    held=HELD,
+    layout=CallLayout(_laid_out),
 )

@@ -12,6 +12,7 @@ from hoshikage.tools.cursor import MAX_NAME, NotACall, Steps, TextCursor
 from hoshikage.tools.typed import Arguments
 
 NAME: Final = re.compile(r"[A-Za-z_][\w.\-]*")
+NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 WORD_CHARACTER: Final = re.compile(r"[\w.\-]")
 MAX_NESTING: Final = 64
 MAX_VALUE: Final = 1_000_000
@@ -51,9 +52,11 @@ def python_call(cursor: TextCursor, calls: Calls, *, known: bool = False, suffix
             key = yield from _name(cursor)
             yield from cursor.space()
             yield from cursor.expect("=")
-            value = _read((yield from _value(cursor)))
+            text = yield from _value(cursor)
+            value = _read(text)
             yield arguments.key(key)
-            yield arguments.value(value)
+            # A number may say more than a double holds.
+            yield calls.piece(text) if NUMBER.fullmatch(text) else arguments.value(value)
             if (yield from cursor.expect(",", ")")) == ")":
                 break
     yield arguments.close()

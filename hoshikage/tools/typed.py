@@ -24,16 +24,21 @@ class Arguments:
     def __init__(self, calls: Calls, name: str) -> None:
         self._calls = calls
         self._root = _mapping(calls.schemas.get(name))
-        self._properties = _mapping(_mapping(resolved(self._root, self._root)).get("properties"))
+        self._of_all = _mapping(resolved(self._root, self._root))
         self._names: set[str] = set()
 
     def schema(self, name: str) -> Any:
         """What the function's schema says of the entry `name`."""
-        return self._properties.get(name)
+        return property_of(self._of_all, name)
 
     def kinds(self, name: str) -> set[str]:
         """The types that the schema allows the entry `name`; empty where it does not say."""
-        return types_of(self._properties.get(name), self._root)
+        return types_of(self.schema(name), self._root)
+
+    @property
+    def root(self) -> Mapping[str, Any]:
+        """The function's schema, which references lead into."""
+        return self._root
 
     def key(self, name: str) -> CallArguments:
         """Opens an entry. Raises NotACall for a second of its name."""
@@ -134,6 +139,13 @@ def typed(text: str, kinds: set[str]) -> Any:
     if kind == "string" or not kinds & ({kind, "number"} if kind == "integer" else {kind}):
         return text
     return value
+
+
+def property_of(schema: Any, name: str) -> Any:
+    """What an object's schema says of the entry `name`; None where it says nothing."""
+    schema = _mapping(schema)
+    others = schema.get("additionalProperties")
+    return _mapping(schema.get("properties")).get(name, others if isinstance(others, Mapping) else None)
 
 
 def resolved(schema: Any, root: Mapping[str, Any]) -> Any:

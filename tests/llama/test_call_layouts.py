@@ -32,6 +32,9 @@ BEFORE: Final = {
     "dsml": '<｜DSML｜tool_calls>\n<｜DSML｜invoke name="',
     "muse": ' to=x<|message|><atem:function_calls>\n<atem:invoke name="',
     "minicpm5": '<function name="',
+    "gemma4": "<|tool_call>",
+    "minimax_m3": ']<]minimax[>[<tool_call>\n]<]minimax[>[<invoke name="',
+    "lfm2": "<|tool_call_start|>",
 }
 """What an answer begins with, up to where a call is held."""
 LONGEST: Final = 400
@@ -54,6 +57,8 @@ def layout_of(form: ToolFormat, schemas: dict[str, Any], *, strict: bool = True)
 
 def ends_of(layout: Any) -> set[str]:
     """What a layout has behind its texts."""
+    if isinstance(layout, dict):
+        return {end for part in layout.values() for end in ends_of(part)}
     if not isinstance(layout, list):
         return set()
     if layout[:1] == ["text"]:
@@ -81,6 +86,8 @@ def walked(model: Model, matcher: Matcher, ends: list[str], dice: random.Random)
     return said.decode("utf-8", "replace") if follower.complete else ""
 
 
+FLAT: Final = ("minimax_m3",)
+"""Their lists and objects stand beside no other value."""
 LEAVES: Final[tuple[Any, ...]] = (
     {"type": "string"},
     {"type": "string", "description": "any", "minLength": 2, "maxLength": 5},
@@ -90,13 +97,13 @@ LEAVES: Final[tuple[Any, ...]] = (
     {"enum": ["a", 1, None, True]},
     {"const": "7"},
     {"type": "integer", "minimum": 0, "maximum": 12},
-    {"type": "number"},
+    {"type": "number", "minimum": -9, "maximum": 9},
     {"type": "boolean"},
     {"type": ["string", "null"]},
     {"type": ["string", "integer"], "maxLength": 3},
     {"anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "items": {"type": "integer"}, "maxItems": 2}]},
     {"anyOf": [{"$ref": "#/$defs/pair"}, {"type": "null"}]},
-    {"anyOf": [{"type": "number", "exclusiveMinimum": 3}, {"type": "string"}]},
+    {"anyOf": [{"type": "number", "exclusiveMinimum": 3, "maximum": 9}, {"type": "string"}]},
     {"$ref": "#/$defs/color"},
     {"type": "array", "items": {"$ref": "#/$defs/color"}, "minItems": 1, "maxItems": 2},
     {"type": "object", "properties": {"k": {"type": "string"}}, "required": ["k"], "additionalProperties": False},
@@ -114,9 +121,9 @@ DEFS: Final = {
 }
 
 
-def schema_of(dice: random.Random) -> dict[str, Any]:
+def schema_of(dice: random.Random, leaves: list[Any]) -> dict[str, Any]:
     names = dice.sample(["city", "a", "a_b", "day-1", "x.y", "note"], dice.randint(0, 4))
-    made = {name: dice.choice(LEAVES) for name in names}
+    made = {name: dice.choice(leaves) for name in names}
     schema = {"type": "object", "properties": made, "additionalProperties": False, "$defs": DEFS}
     return {**schema, "required": [name for name in names if dice.random() < 0.5]}
 
@@ -126,28 +133,37 @@ def test_what_is_let_through_is_read_back_as_its_schema_says(
     model: Model, grammars: Grammars, form: ToolFormat
 ) -> None:
     dice = random.Random(11)
+    leaves = [leaf for leaf in LEAVES if form.name not in FLAT or "anyOf" not in leaf]
     read = 0
     for _ in range(25):
-        schemas = {name: schema_of(dice) for name in ("look", "look_up", "time")}
+        schemas = {name: schema_of(dice, leaves) for name in ("look", "look_up", "time")}
         grammar = layout_of(form, schemas)
         matcher = grammars.compile(grammar, (END,))
-        ends = sorted(ends_of(json.loads(grammar.text)["start"]), key=len)
+        ends = sorted(ends_of(json.loads(grammar.text)), key=len)
         for _ in range(6):
             text = walked(model, matcher, ends, dice)
             said = heard(Example("", form, "", Said(), schemas=schemas), BEFORE[form.name] + text)
             if not text:
                 continue
             assert said.parsed, text
-            ((name, arguments),) = said.calls
-            assert Draft202012Validator(schemas[name]).is_valid(arguments), (text, arguments, schemas[name])
+            assert said.calls
+            for name, arguments in said.calls:
+                assert Draft202012Validator(schemas[name]).is_valid(arguments), (text, arguments, schemas[name])
             read += 1
     assert read > 100
 
 
+MORE: Final = {"dsml": {"type": "string"}, "kimi_k3": {"type": "string"}, "gemma4": True}
+"""What parameters examples have beside those of the schema."""
+NESTED: Final = "]<]minimax[>[<item>]<]minimax[>[<k>1.5]<]minimax[>[</k>]<]minimax[>[</item>"
 MET: Final = [
     example
     for example in EXAMPLES
-    if example.form.layout is not None and example.said.parsed and "東京" in example.text and "json" not in example.text
+    if example.form.layout is not None
+    and example.said.parsed
+    and "東京" in example.text
+    and "json" not in example.name
+    and "JSON" not in example.name
 ]
 
 
@@ -156,7 +172,10 @@ def test_what_a_model_writes_is_let_through_and_nothing_else(
     model: Model, grammars: Grammars, example: Example
 ) -> None:
     assert example.form.held is not None
-    weather = {**SCHEMAS["weather"], "additionalProperties": {"type": "string"}}
+    weather = {**SCHEMAS["weather"], "additionalProperties": MORE.get(example.form.name, False)}
+    weather["properties"] = {**weather["properties"], "list": {"type": "array", "items": {"type": "string"}}}
+    if example.form.name in MORE:
+        del weather["properties"]["list"]
     layout = layout_of(example.form, {**SCHEMAS, "weather": weather})
     header = re.compile(example.form.held.pattern.encode())
 
@@ -169,7 +188,7 @@ def test_what_a_model_writes_is_let_through_and_nothing_else(
             calls.accept(token)
         return calls.mask() is None
 
-    text = example.text.replace("a &quot;b&quot;", "zip")
+    text = example.text.replace("a &quot;b&quot;", "zip").replace(NESTED, "")
     assert goes(text)
     assert not goes(text.replace("city", "town").replace('"true"', '"false"'))
     assert not goes(text.replace("weather", "wether"))
@@ -223,7 +242,8 @@ def test_what_takes_too_long_to_count_is_told(grammars: Grammars) -> None:
 def test_a_schema_that_no_layout_has_is_named(schema: dict[str, Any]) -> None:
     for form in LAID_OUT:
         assert form.layout is not None
-        assert form.layout.of({"time": None, "look": schema})[1] == ("look",)
+        if form.name != "lfm2":
+            assert form.layout.of({"time": None, "look": schema})[1] == ("look",)
         with pytest.raises(Unwritable):
             form.layout.of({"a>b": None})
 

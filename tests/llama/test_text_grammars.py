@@ -84,7 +84,7 @@ def test_a_text_of_a_lark_grammar(model: Model, grammars: Grammars, grammar: str
                 beside_it = called.replace(f'"x", "arguments": {held}', f'"xy", "arguments": {{"city": "{town}"}}')
                 assert takes(model, matcher, beside_it) is (fits and len(beside) == 2)
             if maximum is not None:
-                more = ", \n" + called[1:]
+                more = ",\n" + called[1:]
                 assert takes(model, matcher, called[:-1] + more) is may
                 assert not takes(model, matcher, called[:-1] + more[:-1] + more)
 

@@ -439,7 +439,6 @@ async def test_beside_other_tools_a_call_that_must_be_made_is_held_to_a_grammar(
     grammar = house.dispatcher.asked[-1][1].grammar
     assert grammar is not None
     assert '["gbnf",' in grammar.text
-    assert '\\"input\\"' in grammar.text
 
 
 @pytest.mark.parametrize("syntax", ["lark", "regex"])

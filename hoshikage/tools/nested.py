@@ -1,0 +1,110 @@
+"""Layouts of calls in notations of their own, whose values stand within each other: lists, and entries. Pure.
+
+Each notation says how it writes a text, a number, a list and the entries of an object; here is what a schema asks of
+them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import count
+from typing import Any, Final
+
+from hoshikage.params import SCHEMA_MARK
+from hoshikage.tools.layout import Node, Parameters, one_of, parameters_of
+from hoshikage.tools.texts import Text, Unwritable, Values, as_whole, flat, text_of, values_of
+from hoshikage.tools.typed import resolved
+
+MAX_VALUES: Final = 2000
+"""Values in one function's layout; a schema that leads back to itself has no end."""
+MAX_ITEMS: Final = 32
+"""Items of a list that can be counted."""
+
+
+class Notation:
+    """Makes the layouts of one function's calls."""
+
+    def __init__(self, name: str, schema: Mapping[str, Any] | None, rules: dict[str, Node]) -> None:
+        """`rules`: where rules of the layout are put."""
+        self.name = name
+        self.root: Mapping[str, Any] = schema or {}
+        self.is_free = schema is None
+        """Whether the function's parameters may be anything."""
+        self.strict = self.root.get(SCHEMA_MARK, {}).get("strict") is True
+        self.rules = rules
+        self._spent = 0
+
+    def parameters(self, schema: Any, place: str) -> Parameters:
+        """Of the function, or of an object in it. Raises Unwritable."""
+        return parameters_of(schema, self.root, place, strict=self.strict)
+
+    def options(self, schema: Any) -> list[tuple[str, dict[str, Any]]]:
+        """As texts.flat. Raises Unwritable."""
+        self._spent += 1
+        if self._spent > MAX_VALUES:
+            raise Unwritable
+        return list(flat(schema, self.root))
+
+    def values(self, schema: Any, place: str) -> Values:
+        """As texts.values_of. Raises Unwritable."""
+        return values_of(schema, self.root, place, strict=self.strict)
+
+    def text(self, keywords: Mapping[str, Any], place: str) -> Text:
+        """As texts.text_of. Raises Unwritable."""
+        return text_of(keywords, place, strict=self.strict)
+
+    def json(self, schema: Any, place: str) -> Node:
+        """A value as JSON."""
+        return ("json", as_whole(schema, self.root, place, strict=self.strict))
+
+    def rule(self, node: Node) -> Node:
+        """The same by a name, for what stands in several places."""
+        name = next(name for number in count(len(self.rules)) if (name := f"n{number}") not in self.rules)
+        self.rules[name] = node
+        return ("rule", name)
+
+    def is_plain(self, schema: Any, kind: str) -> bool:
+        """Whether a schema says of itself that it is of one type, so that a reader knows what stands in it."""
+        within = resolved(schema, self.root)
+        return isinstance(within, Mapping) and within.get("type") == kind
+
+    def separated(self, known: Sequence[tuple[Node, bool]], more: Node | None, comma: str) -> Node:
+        """Entries with commas between them: each with whether it must be there, those first, and any number more."""
+        behind: list[Node] = [("many", ("seq", comma, more))] if more is not None else []
+        ways: list[Node] = [] if any(required for _, required in known) else [""]
+        if more is not None and ways:
+            ways.append(("seq", more, *behind))
+        for node, required in reversed(known):
+            named = self.rule(node)
+            ways.append(("seq", named, *behind))
+            behind.insert(0, ("seq", comma, named) if required else ("maybe", ("seq", comma, named)))
+        if any(required for _, required in known):
+            ways = ways[-1:]
+        return one_of(ways)
+
+
+def counted(keywords: Mapping[str, Any]) -> tuple[int, int | None]:
+    """How many items a list has, at least and at most. Raises Unwritable for what else it may be held to."""
+    if keywords.keys() - {"items", "minItems", "maxItems", "type"}:
+        raise Unwritable
+    minimum, maximum = keywords.get("minItems", 0), keywords.get("maxItems")
+    if not isinstance(minimum, int) or minimum > MAX_ITEMS or not isinstance(maximum, int | None):
+        raise Unwritable
+    if maximum is not None and (maximum > MAX_ITEMS or maximum < minimum):
+        raise Unwritable
+    return minimum, maximum
+
+
+def listed(item: Node, keywords: Mapping[str, Any], comma: str = "") -> Node:
+    """Items as many as `counted` says. Raises Unwritable."""
+    minimum, maximum = counted(keywords)
+    if maximum == 0:
+        return ""
+    further: Node = ("seq", comma, item) if comma else item
+    more: Node = ("many", further)
+    if maximum is not None:
+        more = ""
+        for _ in range(maximum - max(minimum, 1)):
+            more = ("maybe", ("seq", further, more))
+    some: Node = ("seq", item, *(further for _ in range(minimum - 1)), more)
+    return some if minimum else ("maybe", some)
