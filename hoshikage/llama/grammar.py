@@ -36,7 +36,6 @@ LISTING: Final = re.compile(r"\n +\d+ \| ")
 """Behind a refusal of what stands in a grammar, the grammar's lines."""
 NOTHING_FOLLOWS: Final = "NoExtensionBias"
 
-SPECIAL: Final = b"\xff"
 COMPILE_SECONDS: Final = 5.0
 """For what Python does of it; llguidance's own part is bounded by its limits and json_schema.checked."""
 SHOWN_CHARACTERS: Final = 300
@@ -258,8 +257,8 @@ class _Tokenizer:
         self.special_token_ids = [
             token for token, piece in enumerate(self._pieces) if not piece and vocab.is_control(token)
         ]
-        # llguidance writes a special token as this byte and a name, and takes what the two begin with for one, too.
-        self.tokens = [*(b"" if piece[:1] == SPECIAL else piece for piece in self._pieces), b""]
+        # One without a name would be let through wherever another may come.
+        self.tokens = [*self._pieces, b""]
         for token in self.special_token_ids:
             self.tokens[token] = vocab.text(token).encode()
 

@@ -96,6 +96,17 @@ def test_a_grammar_of_a_custom_tool_stands_beside_any_function(client: OpenAI) -
     raw = client.responses.with_raw_response.create(model=LABEL, input="?", tools=tools, max_output_tokens=16)
     assert raw.status_code == 200
     assert "path" not in raw.headers.get("X-Hoshikage-Ignored", "")
+    asked: Any = {"tools": tools, "tool_choice": "required", "parallel_tool_calls": False, "temperature": 2}
+    for seed in range(3):
+        raw = client.responses.with_raw_response.create(model=LABEL, input=f"? {seed}", max_output_tokens=200, **asked)
+        assert raw.headers["X-Hoshikage-Ignored"] == PLACE
+        (call,) = raw.parse().output
+        assert call.type in ("custom_tool_call", "function_call")
+        assert call.type == "function_call" or call.input == "a"
+    large = {**patch, "format": {**patch["format"], "syntax": "regex", "definition": "((a{1,99}){1,99}){1,999}"}}
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.responses.create(model=LABEL, input="?", **{**asked, "tools": [large, tools[1]]})
+    assert refused.value.param == "tools.apply_patch"
 
 
 def test_every_call_of_several_is_whole(client: OpenAI) -> None:

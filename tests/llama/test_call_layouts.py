@@ -135,7 +135,7 @@ def test_what_is_let_through_is_read_back_as_its_schema_says(
     dice = random.Random(11)
     leaves = [leaf for leaf in LEAVES if form.name not in FLAT or "anyOf" not in leaf]
     read = 0
-    for _ in range(25):
+    for _ in range(12):
         schemas = {name: schema_of(dice, leaves) for name in ("look", "look_up", "time")}
         grammar = layout_of(form, schemas)
         matcher = grammars.compile(grammar, (END,))
@@ -150,7 +150,7 @@ def test_what_is_let_through_is_read_back_as_its_schema_says(
             for name, arguments in said.calls:
                 assert Draft202012Validator(schemas[name]).is_valid(arguments), (text, arguments, schemas[name])
             read += 1
-    assert read > 100
+    assert read > 40
 
 
 MORE: Final = {"dsml": {"type": "string"}, "kimi_k3": {"type": "string"}, "gemma4": True}
