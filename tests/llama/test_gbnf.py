@@ -80,7 +80,7 @@ def test_the_same_texts_are_taken(
         ('root ::= "\\uD800"', 1, 11),
         ('root ::= "a"\n"b"', 2, 1),
         ("root ::= <think>", 1, 10),
-        ("root ::= " + "(" * 1000, 1, 74),
+        ("root ::= " + "(" * 1000, 1, 75),
     ],
     ids=lambda value: str(value)[:20],
 )
