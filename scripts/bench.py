@@ -129,7 +129,7 @@ class Bench:
     def __init__(self, screen: Screen, environment: Environment, library: Path, rounds: int) -> None:
         self._screen = screen
         self._environment = environment
-        self._library = library
+        self.library = library
         self.rounds = rounds
         self.quick = False
         self.library_facts: dict[str, str] = {}
@@ -179,7 +179,7 @@ class Bench:
         """Prints what one token takes inside the engine, in microseconds."""
         command = [str(self._environment.python), str(ROOT / "scripts" / "bench_profile.py")]
         ran = subprocess.run(
-            [*command, str(self._library), str(_model_file(name)), str(TOKENS[name])], capture_output=True, text=True
+            [*command, str(self.library), str(_model_file(name)), str(TOKENS[name])], capture_output=True, text=True
         )
         if ran.returncode:
             raise Refused("command_failed", command="bench_profile.py", status=ran.returncode, output=ran.stderr)
@@ -253,7 +253,7 @@ class Bench:
         command = [
             str(self._environment.python),
             str(ROOT / "scripts" / "bench_bare.py"),
-            str(self._library),
+            str(self.library),
             str(file),
             str(n_sequences),
         ]
@@ -298,7 +298,7 @@ class Bench:
         return {
             **environ,
             "HOST": "127.0.0.1",
-            "HOSHIKAGE_LIB_PATH": str(self._library),
+            "HOSHIKAGE_LIB_PATH": str(self.library),
             "MODEL_MAP_FILE": str(folder / "model_map.json"),
             "RAMDISK_PATH": "off",  # the bare loop loads from the disk too
             **settings,

@@ -1,4 +1,5 @@
-"""Other servers to measure beside, installed into an environment of their own. Main thread."""
+"""llama-server, to measure beside: where it lies beside the library it is of the same build, else it is installed into
+an environment of its own. Main thread."""
 
 from __future__ import annotations
 
@@ -19,6 +20,13 @@ FOLDER: Final = ROOT / ".cache" / "bench-peers" / "venv"
 PACKAGES: Final = ("xllamacpp", "matplotlib")
 
 
+def peer(library: Path) -> Path | None:
+    """llama-server beside the library, or a Python that has PACKAGES, installed where they are not; None where neither
+    can be had."""
+    beside = library.with_name("llama-server")
+    return beside if beside.is_file() else environment()
+
+
 def environment() -> Path | None:
     """The Python that has PACKAGES, installed where they are not; None where they cannot be had."""
     python = FOLDER / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
@@ -30,23 +38,32 @@ def environment() -> Path | None:
 
 
 @contextmanager
-def llama_server(python: Path, model: Path, slots: int, n_ctx: int) -> Iterator[str]:
-    """llama-server of its own build; its address."""
+def llama_server(found: Path, model: Path, slots: int, n_ctx: int) -> Iterator[str]:
+    """llama-server, as `peer` found it; its address."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    command = [str(python), str(ROOT / "scripts" / "bench_peer.py"), str(model), str(port), str(slots), str(n_ctx)]
+    is_own = found.name == "llama-server"
+    script = [str(ROOT / "scripts" / "bench_peer.py"), str(model), str(port), str(slots), str(n_ctx)]
+    options = ["-m", str(model), "--host", "127.0.0.1", "--port", str(port), "-np", str(slots), "-c", str(n_ctx)]
+    command = [str(found), *(options if is_own else script)]
     with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8"
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL if is_own else subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        encoding="utf-8",
     ) as process:
         assert process.stdin is not None
-        assert process.stdout is not None
         try:
-            process.stdout.readline()
+            if process.stdout is not None:
+                process.stdout.readline()
             url = f"http://127.0.0.1:{port}/health"
             wait_until(lambda: _answers(url), "server_silent", output="llama-server")
             yield f"http://127.0.0.1:{port}"
         finally:
             process.stdin.close()
+            if is_own:
+                process.terminate()
             try:
                 process.wait(10)
             except subprocess.TimeoutExpired:

@@ -80,7 +80,7 @@ def prompts(bench: Bench, rounds: int) -> list[Row]:
 
 def peers(bench: Bench, rounds: int) -> list[Row]:
     """One stream against llama-server, which brings a libllama of its own."""
-    python = bench_peers.environment()
+    peer = bench_peers.peer(bench.library)
     rows: list[Row] = []
     for name, maximum in (("tiny", 256), ("small", 48)):
         file = _file(name)
@@ -90,8 +90,8 @@ def peers(bench: Bench, rounds: int) -> list[Row]:
         with ExitStack() as stack:
             server = stack.enter_context(bench.server(file, IDLE_TIMEOUT="0"))
             urls = [server.url]
-            if python is not None:
-                urls.append(stack.enter_context(bench_peers.llama_server(python, file, 1, 4096)))
+            if peer is not None:
+                urls.append(stack.enter_context(bench_peers.llama_server(peer, file, 1, 4096)))
             for url in urls:
                 _question(url, 4, 0)
             for _ in range(rounds):
@@ -107,7 +107,7 @@ def clients(bench: Bench, rounds: int) -> list[Row]:
     """Several clients at once: all tokens of all of them a second, and the median first text. The limit is a bare loop
     over as many sequences, which decodes a token of each at a time."""
     file, maximum = _file("small"), 48
-    python = bench_peers.environment()
+    peer = bench_peers.peer(bench.library)
     rows: dict[tuple[str, int], tuple[Row, Row]] = {}
     with ExitStack() as stack:
         bare = stack.enter_context(bench.bare(file))
@@ -116,8 +116,8 @@ def clients(bench: Bench, rounds: int) -> list[Row]:
             "one": stack.enter_context(bench.server(file, "one", IDLE_TIMEOUT="0")).url,
             "own": stack.enter_context(bench.server(file, "own", IDLE_TIMEOUT="0", N_PARALLEL=str(CLIENTS[-1]))).url,
         }
-        if python is not None:
-            urls["llama_server"] = stack.enter_context(bench_peers.llama_server(python, file, SLOTS, 4096))
+        if peer is not None:
+            urls["llama_server"] = stack.enter_context(bench_peers.llama_server(peer, file, SLOTS, 4096))
         for url in urls.values():
             _question(url, 4, 0)
         for _ in range(rounds):
@@ -136,14 +136,14 @@ def second_turn(bench: Bench, rounds: int) -> list[Row]:
     """The first text of a chat's second turn, whose prompt begins with the first turn's."""
     file = _file("small")
     rows = [Row("bench_row_turn_anew", "ms"), Row("bench_row_turn_kept", "ms"), Row("bench_row_turn_llama", "ms")]
-    python = bench_peers.environment()
+    peer = bench_peers.peer(bench.library)
     with ExitStack() as stack:
         urls = [
             stack.enter_context(bench.server(file, "anew", IDLE_TIMEOUT="0")).url,
             stack.enter_context(bench.server(file, "kept", IDLE_TIMEOUT="0", KV_REUSE="prefix")).url,
         ]
-        if python is not None:
-            urls.append(stack.enter_context(bench_peers.llama_server(python, file, 1, 4096)))
+        if peer is not None:
+            urls.append(stack.enter_context(bench_peers.llama_server(peer, file, 1, 4096)))
         for number in range(rounds):
             for row, url in zip(rows, urls, strict=False):
                 turns = [{"role": "user", "content": _long_words(number, 470)}]

@@ -40,7 +40,9 @@ function)
     ;;
 speed)
     file=$(library)
-    timeout 200 "$python" "$root/scripts/bench.py" --quick --models builtin --only stream,clients,guesses \
+    models=builtin
+    if command -v nvidia-smi >/dev/null; then models=small,builtin; fi
+    timeout 200 "$python" "$root/scripts/bench.py" --quick --models "$models" --only stream,peers,clients,guesses \
         --library "$file" --markdown "$out/speed.md" --json "$out/speed.json"
     bench=$(dirname "$file")/llama-bench
     if [ -x "$bench" ]; then
