@@ -178,6 +178,7 @@ LLAMA: Final = (
     needed("llama_sampler_init_penalties", Sampler),  # its arguments are found out by penalties.bind
     optional("llama_sampler_init_dry", Sampler),  # as above, by dry.bind
     needed("llama_sampler_sample", c_int32, Sampler, Context, c_int32),
+    optional("llama_set_sampler", c_bool, Context, c_int32, Sampler),  # the device then samples for that sequence
     # Utilities
     needed("llama_print_system_info", c_char_p),
     needed("llama_log_set", None, LogCallback, c_void_p),

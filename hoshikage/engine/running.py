@@ -15,13 +15,14 @@ from hoshikage.llama.projector import Piece
 class Running:
     """Pairs a session with the sequence it has until it leaves. A session that waits has none."""
 
-    __slots__ = ("_last_index", "index", "job", "proposed", "sequence", "session")
+    __slots__ = ("_last_index", "index", "job", "movable", "proposed", "sequence", "session")
 
     def __init__(self, session: Session, sequence: KvSequence) -> None:
         sequence.tokens, sequence.spans = session.tokens, session.plan.prompt.spans
         session.attached(sequence.number, sequence.n_past)
         self.job = session.job
         self.session = session
+        self.movable = session.movable
         self.sequence = sequence
         self.index: int | None = None
         """Where in the decoded batch this session's logits are; None while its text is not all in."""

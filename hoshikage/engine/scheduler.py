@@ -16,6 +16,7 @@ from typing import Final
 from hoshikage import wire
 from hoshikage.engine.cancels import Cancels
 from hoshikage.engine.costs import BatchCost
+from hoshikage.engine.device_sampling import DeviceSampling
 from hoshikage.engine.faults import failure_of, report
 from hoshikage.engine.filling import Filled, Filling
 from hoshikage.engine.overlap import Overlap
@@ -68,6 +69,7 @@ class Scheduler:
         self._crowded = False
         """Whether nobody may begin before a running session has ended."""
         self._overlap = Overlap()
+        self._device = DeviceSampling()
         self._untold: list[Running] = []
         """Those whose tokens are chosen and not told yet: that is done while the next decode is computed."""
 
@@ -97,7 +99,7 @@ class Scheduler:
         if not filled:
             return
         cost, overlap = self._cost, self._overlap
-        begun = time.perf_counter() if cost is not None or not overlap.is_known else 0.0
+        begun = time.perf_counter()
         try:
             decoded = context.decode()
         except KvMemoryFull as error:
@@ -127,7 +129,7 @@ class Scheduler:
             if self._cancels.wanted(running.job):
                 self._give_up(running)
         if decoded:
-            self._advance(filled)
+            self._advance(filled, begun if flowing and n_tokens == 1 else 0.0)
 
     def tell(self) -> bool:
         """Tells the tokens that are chosen and not told. Whether somebody's answer ended with that, which gave room."""
@@ -230,6 +232,8 @@ class Scheduler:
         if len(self._running) < 2:
             return False
         running = self._running.pop()
+        if running.movable is not None:
+            running.movable.come_back()
         insort(self._standing, running.session, key=_arrival)
         self._pool.release(running.sequence, keep=False)
         return True
@@ -324,11 +328,14 @@ class Scheduler:
 
     # What comes out
 
-    def _advance(self, filled: Filled) -> None:
+    def _advance(self, filled: Filled, begun: float) -> None:
+        """`begun`: when the decode of one token did, else 0."""
         decoded: Decoded = [(running, running.index) for running, _ in filled]
         for running, index in decoded:
             if running in self._running:  # it has not been given up, nor has its job failed
                 decoded += self._sample(running, index)  # further choices come after it in this loop
+        if begun and len(self._running) == 1 and (alone := self._running[0]).movable is not None:
+            self._device.took(alone, time.perf_counter() - begun, overlaps=self._overlap.pays)
 
     def _sample(self, running: Running, index: int | None) -> Decoded:
         """Its next token, and what follows from it. The sessions of further choices that begin with it."""

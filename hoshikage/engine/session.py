@@ -128,6 +128,12 @@ class Session:
         self._album = plan.album and plan.album.held()
 
     @property
+    def movable(self) -> Sampler | None:
+        """The sampler, where the device may choose in its place. It must come back before its sequence is another's."""
+        is_plain = self._constrained is None and self.plan.scorer is None
+        return self._sampler if is_plain and isinstance(self._sampler, Sampler) else None
+
+    @property
     def longest(self) -> int:
         """Most tokens that its text can come to have."""
         return self._n_prompt + self._prompt.limit

@@ -17,6 +17,7 @@ from hoshikage._ffi.handles import Owner
 from hoshikage._ffi.memory import Logits
 from hoshikage.errors import InferenceFailed, NotSupported
 from hoshikage.llama.context import Context
+from hoshikage.llama.device_chain import DeviceChain, Steps, kind_of
 from hoshikage.llama.drawing import STEPS, Drawing
 from hoshikage.llama.logprobs import drawn
 from hoshikage.llama.model import Model
@@ -55,6 +56,10 @@ class Sampler(Owner):
         self._left: tuple[NDArray[np.int32], Logits] | None = None
         self._checked = False
         """Whether what it samples from was seen to be numbers. The library's samplers draw from NaN, too."""
+        self.device_kind: str | None = None
+        """As device_chain.kind_of: what the device can do in its place, from the second token on."""
+        self._steps: Steps | None = None
+        self._device: DeviceChain | None = None
 
     @classmethod
     def open(cls, model: Model, context: Context, params: SamplingParams, *, tells: bool = False) -> Sampler:
@@ -75,7 +80,10 @@ class Sampler(Owner):
         sampler = cls(context, chain, api.llama_sampler_free, greedy=greedy and not wanted)
         if not greedy and not tells and (steps := _steps(params, wanted)) is not None:
             sampler._drawing = Drawing(steps, params.min_keep, params.seed)
+            sampler._steps, sampler.device_kind = steps, kind_of(context, params, steps)
             return sampler
+        if sampler._greedy:
+            sampler.device_kind = kind_of(context, params, None)
         try:
             for name in wanted:
                 sampler._add(name, ROWS[name][1](context, params))
@@ -97,6 +105,8 @@ class Sampler(Owner):
 
     def sample(self, index: int) -> int:
         """Choose by the logits of batch index `index`, and count the token as accepted."""
+        if self._device is not None:
+            return self._device.sample(index)
         if self._greedy:
             # The first of equals, as the library's own greedy sampler; about a fifth of its time.
             return likeliest(self._context.logits(index), self._context)
@@ -123,6 +133,28 @@ class Sampler(Owner):
             self._left = self._candidates.left()
         self._accept(self.pointer, token)
         return token
+
+    def go_over(self, number: int) -> bool:
+        """Lets the device choose for the sequence of this number, from the next decode on; no logits of that sequence
+        can be had then. False where it cannot. Only where there is a `device_kind`."""
+        if self._device is None:
+            self._device = DeviceChain.attach(self._context, number, self._steps)
+        return self._device is not None
+
+    def come_back(self) -> None:
+        """From the next decode on Python chooses again."""
+        device, self._device = self._device, None
+        if device is not None:
+            device.close()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the device chooses."""
+        return self._device is not None
+
+    def close(self) -> None:
+        self.come_back()
+        super().close()
 
     def chances(self, token: int, top: int) -> tuple[float, list[tuple[int, float]]]:
         """The logarithm of the chance by which the last token was drawn, and the likeliest in its place with theirs."""

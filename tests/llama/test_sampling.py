@@ -19,7 +19,10 @@ from hoshikage.llama.sampler import Sampler
 from hoshikage.params import LoadParams, SamplingParams
 
 
-def generated(model: Model, context: Context, params: SamplingParams, count: int = 12) -> list[int]:
+def generated(
+    model: Model, context: Context, params: SamplingParams, count: int = 12, *, by_device: bool = False
+) -> list[int]:
+    """`by_device`: all but the first token are chosen by the device, which must be able to."""
     context.clear()
     batch = context.batch
     prompt = model.vocab.tokenize("<|im_start|>user\nこんにちは", parse_special=True)
@@ -33,6 +36,7 @@ def generated(model: Model, context: Context, params: SamplingParams, count: int
     found = []
     for pos in range(len(prompt), len(prompt) + count):
         found.append(sampler.sample(last))
+        assert not by_device or sampler.go_over(0)
         batch.clear()
         last = batch.add(found[-1], pos, 0, True)
         assert context.decode()

@@ -5,6 +5,9 @@
  * take what the next greater number does. The first two decodes of another width than the one before take
  * LLAMA_LATE_COLD times as long. LLAMA_LATE_REAL is the real library, which computes everything. Linux alone.
  *
+ * LLAMA_LATE_COPY is how many microseconds a decode's logits take on their way to who asks for them first, and
+ * LLAMA_LATE_DRAW how many a decode takes longer that chooses tokens, too; nothing where they are not set.
+ *
  * Where LLAMA_LATE_LAYERS is set, the devices say that they are graphics cards, and a decode with more layers than that
  * on them ends the process, as CUDA does where no memory is left to compute with.
  */
@@ -29,7 +32,7 @@ struct model_params {
 enum { GPU = 1 };
 
 static int64_t done_at;
-static int width, row, layers;
+static int width, row, layers, copied, choosing;
 
 static void * real(const char * name) {
     void * found = dlsym(dlopen(getenv("LLAMA_LATE_REAL"), RTLD_NOW | RTLD_NOLOAD), name);
@@ -47,12 +50,21 @@ static int64_t now(void) {
     return time.tv_sec * 1000000000LL + time.tv_nsec;
 }
 
-static void wait_for_it(void) {
-    int64_t left = done_at - now();
+static void wait_until(int64_t wanted) {
+    int64_t left = wanted - now();
     if (left > 0) {
         struct timespec time = { left / 1000000000LL, left % 1000000000LL };
         nanosleep(&time, NULL);
     }
+}
+
+static void wait_for_it(void) {
+    wait_until(done_at);
+}
+
+static int64_t told(const char * name) {
+    const char * microseconds = getenv(name);
+    return microseconds ? atoll(microseconds) * 1000 : 0;
 }
 
 static int64_t cost(int n_tokens) {
@@ -102,7 +114,14 @@ int32_t llama_decode(void * context, struct batch batch) {
     row = batch.n_tokens == width ? row + 1 : 1;
     width = batch.n_tokens;
     done_at = (done_at > returned ? done_at : returned) + cost(width) * (row <= 2 ? atoi(getenv("LLAMA_LATE_COLD")) : 1);
+    done_at += choosing ? told("LLAMA_LATE_DRAW") : 0;
+    copied = 0;
     return code;
+}
+
+_Bool llama_set_sampler(void * context, int32_t sequence, void * sampler) {
+    choosing = sampler != NULL;
+    return ((_Bool (*) (void *, int32_t, void *)) real("llama_set_sampler"))(context, sequence, sampler);
 }
 
 void llama_synchronize(void * context) {
@@ -112,6 +131,10 @@ void llama_synchronize(void * context) {
 
 float * llama_get_logits_ith(void * context, int32_t index) {
     wait_for_it();
+    if (!copied) {
+        copied = 1;
+        wait_until(now() + told("LLAMA_LATE_COPY"));
+    }
     return ((float * (*) (void *, int32_t)) real("llama_get_logits_ith"))(context, index);
 }
 

@@ -1,5 +1,6 @@
-"""A program: the same requests over a library whose decodes are done at once, and over one whose decodes go on behind
-their return (late.c). LIBRARY MODEL on the command line; prints JSON: mode -> what was told both ways."""
+"""A program: the same requests over a library whose decodes are done at once, over one whose decodes go on behind their
+return (late.c), and where the device chooses the likeliest token of that one. LIBRARY MODEL on the command line; prints
+JSON: mode -> what was told each way."""
 
 from __future__ import annotations
 
@@ -11,11 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from hoshikage import wire
+from hoshikage.engine.device_sampling import NOTHING, Worth
+from hoshikage.engine.scheduler import Scheduler
 from hoshikage.engine.worker import _Loaded
+from hoshikage.llama.device_chain import DeviceChain
 from hoshikage.params import ChatPrompt, GenerationRequest, Grammar, Message, SamplingParams, ThoughtBudget, TokenPrompt
 from tests.engine.modes_done import QUESTIONS, Engine, asked
 
-COSTS = {"at once": "1 0 64 0", "late": "1 400 4 500 64 900"}
+COSTS = {"at once": "1 0 64 0", "late": "1 400 4 500 64 900", "by the device": "1 400 4 500 64 900"}
 MODES: dict[str, dict[str, Any]] = {
     "one": {"kv_reuse": "prefix"},
     "together": {"n_parallel": 3, "kv_reuse": "prefix"},
@@ -116,22 +120,30 @@ def texts(choice: tuple[int, list[Any]]) -> tuple[int, list[Any]]:
     return number, [text, tokens, *reason]
 
 
-def overlaps(engine: Engine) -> bool:
+def scheduler(engine: Engine) -> Scheduler:
     loaded = engine._worker._loaded
     assert isinstance(loaded, _Loaded)
-    return loaded.scheduler._overlap.pays
+    return loaded.scheduler
 
 
 def main(scenario: Callable[[Telling], dict[str, Any]] = scenario) -> dict[str, Any]:
     found: dict[str, Any] = {}
+    attached: list[Any] = []
+    attach = DeviceChain.attach
+    counted = classmethod(lambda _, *given: attached.append(given) or attach(*given))  # type: ignore[func-returns-value]
+    setattr(DeviceChain, "attach", counted)  # noqa: B010
     for name, mode in MODES.items():
         found[name] = {}
         for when, costs in COSTS.items():
             os.environ["LLAMA_LATE_COSTS"] = costs
             engine = Telling(Path(sys.argv[1]), sys.argv[2], **mode)
             try:
+                known = scheduler(engine)._device.known
+                known["greedy"] = Worth(1.0, 0.0) if when == "by the device" else NOTHING
+                attached.clear()
                 found[name][when] = scenario(engine)
-                found[name][f"{when} overlaps"] = overlaps(engine)
+                found[name][f"{when} went over"] = len(attached)
+                found[name][f"{when} overlaps"] = scheduler(engine)._overlap.pays
             finally:
                 engine.stop()
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from hoshikage._ffi.library import load
 from hoshikage.errors import NotSupported
 from hoshikage.llama.context import Context
 from hoshikage.llama.model import Model
+from hoshikage.llama.sampler import Sampler
 from hoshikage.params import LoadParams, SamplingParams
 from tests.llama.test_sampling import generated
 
@@ -56,6 +58,10 @@ if __name__ == "__main__":
     found["infill"] = outcome(model, context, replace(GREEDY, samplers=("infill",)))
     found["infill, narrow"] = outcome(model, context, replace(WARM, top_k=1, samplers=("top_k", "infill")))
     found["min_keep"] = outcome(model, context, replace(WARM, top_p=0.0, min_keep=2))
+    with closing(Sampler.open(model, context, GREEDY)) as sampler:
+        found["device"] = sampler.device_kind
+    if found["device"]:
+        found["greedy by device"] = generated(model, context, GREEDY, COUNT, by_device=True)
     found["warm"] = outcome(model, context, WARM)
     found["warm again"] = outcome(model, context, WARM)
     print(json.dumps(found))

@@ -26,6 +26,7 @@ from hoshikage.params import AUTO_LAYERS, LoadParams
 from tests.conftest import ROOT
 from tests.dispatch.fake_host import FakeLibraries, choice
 from tests.dispatch.test_lifecycle import Clock
+from tests.native.late_over_done import BUSY_MS, COST_MS, SLOW_MS
 from tests.native.late_told_done import MODES
 
 TOGETHER: Final = {1: 6_000, 2: 7_000, 4: 9_000, 64: 12_000}
@@ -82,15 +83,44 @@ def told(late: Path, library_file: Path, demo_model: Path) -> dict[str, Any]:
 @pytest.mark.parametrize("mode", MODES)
 def test_what_is_told_beside_the_next_decode_is_what_is_told_at_once(told: dict[str, Any], mode: str) -> None:
     """Stop strings that are found when the next token is already being computed, log probabilities, tokens, choices,
-    grammars, bounds of thoughts, jobs that are given up; and how much of a conversation is still in memory."""
+    grammars, bounds of thoughts, jobs that are given up; and how much of a conversation is still in memory. The same
+    where the device chooses the likeliest tokens from the second one on."""
     found = told[mode]
     assert (found["at once overlaps"], found["late overlaps"]) == (False, True)
     assert found["late"] == found["at once"]
+    assert (found["at once went over"], found["late went over"]) == (0, 0)
+    assert found["by the device went over"] > 10
+    assert found["by the device"] == found["at once"]
     reasons = {name: answer[1][0] for name, answer in found["late"].items() if name.startswith("stop ")}
     assert {"stop", "length"} == set(reasons.values())
     cached = [answer[2][0] for name, answer in found["late"].items() if name.startswith("turn ")]
     assert len(cached) == 3
     assert cached[-1] > cached[0]
+
+
+@pytest.fixture(scope="module")
+def over(late: Path, library_file: Path, demo_model: Path) -> dict[str, Any]:
+    return done("late_over_done", late, library_file, demo_model, {1: COST_MS * 1000})
+
+
+def test_a_card_does_not_wait_for_python(over: dict[str, Any]) -> None:
+    """Telling a token takes Python a while: it does not come on top of the decode. The shortest tokens count."""
+    for _, shortest_ms in over["plain"]["told"].values():
+        assert COST_MS < shortest_ms < COST_MS + 0.6 * BUSY_MS
+
+
+@pytest.mark.parametrize("kind", ["greedy", "top_k,top_p,temperature"])
+def test_the_device_chooses_where_that_saves_time(over: dict[str, Any], kind: str) -> None:
+    """Where logits take long to come it is to choose from then on, where choosing takes long it is not."""
+    saved_ms, is_to_choose = over["logits are slow"]["known"][kind]
+    assert (saved_ms, is_to_choose) == (pytest.approx(SLOW_MS, rel=0.5), True)
+    assert over["choosing is slow"]["known"][kind] == [0.0, False]
+
+
+def test_who_chooses_changes_no_answer(over: dict[str, Any]) -> None:
+    texts = {name: [told[0] for told in case["told"].values()] for name, case in over.items()}
+    assert texts["logits are slow"] == texts["choosing is slow"] == texts["plain"]
+    assert len(texts["plain"][0]) > 100
 
 
 class LateLibrary(FakeLibraries):

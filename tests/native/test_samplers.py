@@ -44,6 +44,15 @@ def test_every_sampler_at_its_narrowest_is_greedy_or_named(release: str, outcome
 
 
 @pytest.mark.parametrize("release", RELEASES)
+def test_a_device_chooses_the_likeliest_where_the_release_lets_it(
+    release: str, outcomes: dict[str, dict[str, Any]]
+) -> None:
+    found = outcomes[release]
+    assert found["device"] == ("greedy" if release in ("b10361", "v0.5.0") else None)
+    assert found.get("greedy by device", found["greedy"]) == found["greedy"]
+
+
+@pytest.mark.parametrize("release", RELEASES)
 def test_a_seed_repeats_and_is_not_greedy(release: str, outcomes: dict[str, dict[str, Any]]) -> None:
     found = outcomes[release]
     assert found["warm"] == found["warm again"] != found["greedy"]

@@ -1,0 +1,98 @@
+"""Whether the device shall choose tokens in Python's place, learned from one answer at a time. Engine thread; pure.
+
+A device spares Python the choice and its own wait for it; a processor does, too, where the vocabulary is small. But
+going over takes a moment, in which the library plans its computation anew, and how long a device takes to choose is
+another thing with each release, vocabulary and set of samplers. So an answer that has gone on for a while tries it, and
+what that saves a token decides for all later ones of its kind: they go over when they have lost as much as going over
+costs, so that a short answer never pays for it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+from hoshikage.engine.running import Running
+from hoshikage.llama.device_chain import GREEDY
+from hoshikage.llama.sampler import Sampler
+
+TRY_AFTER: Final = 32
+"""So many tokens of an answer are chosen by Python before the device is tried."""
+WARM_UP: Final = 4
+"""So many tokens behind going over count as what that costs: the library plans anew, and a card records its graph."""
+SURE: Final = 12
+"""The shortest of so many tokens is no accident."""
+LEAST: Final = 0.01
+"""What saves less than this share of a token saves nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """Of one kind of chains, in seconds."""
+
+    saved: float
+    """With each token."""
+    cost: float
+    """Of going over."""
+
+
+NOTHING: Final = Worth(0.0, math.inf)
+
+
+class DeviceSampling:
+    """Told how long each token of an answer took that runs alone."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Worth] = {}
+        """By the kinds of chains."""
+        self._sampler: Sampler | None = None
+        """The last answer's."""
+        self._count = 0
+        """Its tokens, since it began or went over."""
+        self._shortest = math.inf
+        self._spent = 0.0
+        """By the first of them behind going over."""
+        self._by_python = math.inf
+        """The shortest token before the device was tried; infinite where it is not being tried."""
+
+    def took(self, alone: Running, seconds: float, *, overlaps: bool) -> None:
+        """A token of this answer, the only one that runs, was computed and chosen in so long. `overlaps`: decodes go on
+        behind their return; where they do not, the likeliest token is Python's, which has nothing to wait for."""
+        sampler = alone.movable
+        if sampler is None or sampler.device_kind is None or (sampler.device_kind == GREEDY and not overlaps):
+            return
+        if sampler is not self._sampler:
+            self._by_python = math.inf
+            self._begin(sampler)
+        self._count += 1
+        if sampler.is_over:
+            if self._by_python < math.inf:
+                self._judge(sampler, sampler.device_kind, seconds)
+            return
+        self._shortest = min(self._shortest, seconds)
+        worth = self.known.get(sampler.device_kind)
+        if self._count < TRY_AFTER if worth is None else worth.saved * self._count < worth.cost:
+            return
+        self._by_python = self._shortest if worth is None else math.inf
+        self._begin(sampler)
+        if not sampler.go_over(alone.sequence.number):
+            self.known[sampler.device_kind] = NOTHING
+
+    def _judge(self, sampler: Sampler, kind: str, seconds: float) -> None:
+        if self._count <= WARM_UP:
+            self._spent += seconds
+            return
+        self._shortest = min(self._shortest, seconds)
+        if self._count < WARM_UP + SURE:
+            return
+        saved = self._by_python - self._shortest
+        if saved < LEAST * self._by_python:
+            self.known[kind] = NOTHING
+            sampler.come_back()
+        else:
+            self.known[kind] = Worth(saved, max(0.0, self._spent - WARM_UP * self._shortest))
+        self._by_python = math.inf
+
+    def _begin(self, sampler: Sampler) -> None:
+        self._sampler, self._count, self._shortest, self._spent = sampler, 0, math.inf, 0.0
