@@ -69,19 +69,23 @@ def main(screen: Screen) -> int:
     parser.add_argument("--profile", action="store_true", help=screen.text("bench_profile_help"))
     parser.add_argument("--plot", type=Path, metavar="FILE", help=screen.text("bench_plot_help"))
     parser.add_argument("--library", type=Path, metavar="FILE", help=screen.text("bench_library_help"))
+    parser.add_argument("--here", action="store_true", help=screen.text("bench_here_help"))
     parser.add_argument("--json", type=Path, metavar="FILE", help=screen.text("bench_json_help"))
     parser.add_argument("--markdown", type=Path, metavar="FILE", help=screen.text("bench_markdown_help"))
     parser.add_argument("--show", type=Path, metavar="FILE", help=screen.text("bench_show_help"))
     options = parser.parse_args()
     if options.show:
         return show(screen, json.loads(options.show.read_text(encoding="utf-8")), options)
-    environment, _ = prepare(screen, ("test",))
-    if Path(sys.prefix).resolve() != environment.folder.resolve():
-        return _again_with(environment)
+    command = [sys.executable, "-m", "hoshikage"]
+    if not options.here:
+        environment, _ = prepare(screen, ("test",))
+        if Path(sys.prefix).resolve() != environment.folder.resolve():
+            return _again_with(environment)
+        command = [str(environment.command("hoshikage"))]
     names = options.models.split(",") if options.models else list(MODELS[: 3 if options.quick else 4])
     if unknown := [name for name in names if name not in MODELS]:
         raise Refused("bench_unknown_model", name=unknown[0], allowed=", ".join(MODELS))
-    bench = Bench(screen, environment, _library(options.library), options.rounds or (2 if options.quick else 7))
+    bench = Bench(screen, command, _library(options.library), options.rounds or (2 if options.quick else 7))
     if options.profile:
         return bench.profile(names[-1])
     chosen = options.only.split(",") if options.only else ["stream", *SECTIONS]
@@ -126,9 +130,10 @@ def _again_with(environment: Environment) -> int:
 class Bench:
     """One run over one library."""
 
-    def __init__(self, screen: Screen, environment: Environment, library: Path, rounds: int) -> None:
+    def __init__(self, screen: Screen, command: list[str], library: Path, rounds: int) -> None:
+        """`command` starts Hoshikage; all else is run by this Python."""
         self._screen = screen
-        self._environment = environment
+        self._command = command
         self.library = library
         self.rounds = rounds
         self.quick = False
@@ -177,7 +182,7 @@ class Bench:
 
     def profile(self, name: str) -> int:
         """Prints what one token takes inside the engine, in microseconds."""
-        command = [str(self._environment.python), str(ROOT / "scripts" / "bench_profile.py")]
+        command = [sys.executable, str(ROOT / "scripts" / "bench_profile.py")]
         ran = subprocess.run(
             [*command, str(self.library), str(_model_file(name)), str(TOKENS[name])], capture_output=True, text=True
         )
@@ -251,7 +256,7 @@ class Bench:
     @contextmanager
     def _bare(self, report: Report, file: Path, n_sequences: int = 1) -> Iterator[subprocess.Popen[str]]:
         command = [
-            str(self._environment.python),
+            sys.executable,
             str(ROOT / "scripts" / "bench_bare.py"),
             str(self.library),
             str(file),
@@ -275,14 +280,14 @@ class Bench:
             name: {"path": str(file.parent), "model": file.name, "stop": [], **guessing} for name, file in files.items()
         }
         (folder / "model_map.json").write_text(json.dumps(entries), encoding="utf-8")
-        command = [str(self._environment.command("hoshikage")), "--port", "0"]
+        command = [*self._command, "--port", "0"]
         with Server(command, self._variables(folder, **settings)) as server:
             yield server
 
     @contextmanager
     def _process(self, folder: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
         with subprocess.Popen(
-            [self._environment.command("hoshikage"), *arguments],
+            [*self._command, *arguments],
             env=self._variables(folder),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

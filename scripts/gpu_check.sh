@@ -4,7 +4,7 @@
 # Each step stands alone, fetches nothing and ends within 4 minutes. FOLDER holds what is needed: llama.cpp's sources in
 # llama.cpp/ (build), the library in build/bin/ or lib/ (function, speed), GGUF files in models/ (as many as there are;
 # the built-in model always counts). What was found goes to $OUT, else FOLDER/out, as Markdown and JSON. Without a card,
-# or without nvcc, everything runs on the CPU: a dry run. PYTHON names an interpreter with Hoshikage's packages.
+# or without nvcc, everything runs on the CPU: a dry run. PYTHON names an interpreter with Hoshikage's packages and gguf.
 set -euo pipefail
 step=${1:-} folder=${2:-}
 [ -d "$folder" ] && [[ $step =~ ^(build|function|speed)$ ]] || { sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 2; }
@@ -25,12 +25,14 @@ library() {
 case $step in
 build)
     [ -f "$folder/llama.cpp/CMakeLists.txt" ] || { echo "no sources in $folder/llama.cpp" >&2; exit 2; }
-    options=(-DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=ON -DLLAMA_CURL=OFF -DLLAMA_BUILD_TESTS=OFF)
+    options=(-DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=ON -DLLAMA_BUILD_TESTS=OFF)
+    options+=(-DLLAMA_CURL=OFF -DLLAMA_OPENSSL=OFF -DLLAMA_BUILD_UI=OFF -DLLAMA_USE_PREBUILT_UI=OFF) # all of them fetch
     if command -v nvcc >/dev/null && capability=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader | head -1); then
         options+=(-DGGML_CUDA=ON "-DCMAKE_CUDA_ARCHITECTURES=${capability/./}-real")
     fi
     begun=$(date +%s)
-    cmake -S "$folder/llama.cpp" -B "$folder/build" "${options[@]}" >"$out/build.log" 2>&1
+    cmake -S "$folder/llama.cpp" -B "$folder/build" "${options[@]}" >"$out/build.log" 2>&1 ||
+        { tail -5 "$out/build.log" >&2; exit 1; }
     timeout 220 cmake --build "$folder/build" -j "$(nproc)" --target llama llama-server llama-bench >>"$out/build.log" 2>&1 ||
         { tail -5 "$out/build.log" >&2; exit 1; }
     echo "| built | ${options[*]} | $(($(date +%s) - begun)) s |" | tee "$out/build.md"
@@ -40,9 +42,10 @@ function)
     ;;
 speed)
     file=$(library)
-    models=builtin
-    if command -v nvidia-smi >/dev/null; then models=small,builtin; fi
-    timeout 200 "$python" "$root/scripts/bench.py" --quick --models "$models" --only stream,peers,clients,guesses \
+    export PIP_NO_INDEX=1 # llama-server is measured where it lies beside the library
+    models=builtin sections=stream # what a processor has done in time
+    if command -v nvidia-smi >/dev/null; then models=small,builtin sections=stream,peers,clients,guesses; fi
+    timeout 200 "$python" "$root/scripts/bench.py" --here --quick --models "$models" --only "$sections" \
         --library "$file" --markdown "$out/speed.md" --json "$out/speed.json"
     bench=$(dirname "$file")/llama-bench
     if [ -x "$bench" ]; then
