@@ -23,7 +23,7 @@ WARM_UP: Final = 4
 """So many tokens behind going over count as what that costs: the library plans anew, and a card records its graph."""
 SURE: Final = 12
 """The shortest of so many tokens is no accident."""
-LEAST: Final = 0.01
+MIN_SHARE: Final = 0.01
 """What saves less than this share of a token saves nothing."""
 
 
@@ -87,7 +87,7 @@ class DeviceSampling:
         if self._count < WARM_UP + SURE:
             return
         saved = self._by_python - self._shortest
-        if saved < LEAST * self._by_python:
+        if saved < MIN_SHARE * self._by_python:
             self.known[kind] = NOTHING
             sampler.come_back()
         else:

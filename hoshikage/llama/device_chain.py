@@ -12,11 +12,14 @@ from typing import Final
 from hoshikage._ffi.handles import Owner
 from hoshikage.errors import InferenceFailed
 from hoshikage.llama.context import Context
+from hoshikage.llama.load_fields import least_free_vram
 from hoshikage.params import RANDOM_SEED, SamplingParams
 
 LARGEST_TOP_K: Final = 1024
 """The library ends the process for a top-k of more tokens than there are, and many are slow to sort on a device."""
 GREEDY: Final = "greedy"
+ROOM_BYTES: Final = 128 * 2**20
+"""A GPU with less free memory is left alone: the library ends the process where its new plan finds no room."""
 
 Steps = Sequence[tuple[str, float]]
 """Samplers of `drawing.STEPS` with their values, in order."""
@@ -36,8 +39,10 @@ class DeviceChain(Owner):
     @classmethod
     def attach(cls, context: Context, number: int, steps: Steps | None) -> DeviceChain | None:
         """The chain of these steps with a draw behind them, or of the likeliest token for None. None where the library
-        cannot let a device sample for this model."""
+        cannot let a device sample for this model, or memory is short."""
         api = context.model.library.api
+        if context.model.n_gpu_layers and least_free_vram(context.model.library) < ROOM_BYTES:
+            return None
         chain = cls(context, number, api.llama_sampler_chain_init(True))
         try:
             for pointer in _samplers(context, steps):
@@ -68,7 +73,7 @@ def kind_of(context: Context, params: SamplingParams, steps: Steps | None) -> st
     library, load = context.model.library, context.params
     if "n_outputs_max_per_seq" not in library.fields or library.api.llama_set_sampler is None:
         return None
-    if load is not None and load.deterministic:
+    if load is not None and (load.deterministic or load.rpc_servers):  # what another machine can do is not known here
         return None
     if steps is None:
         return GREEDY

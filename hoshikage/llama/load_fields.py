@@ -111,6 +111,11 @@ def free_vram(library: Library) -> int:
     return sum(device.memory_free for device in library.devices(memory=True) if device.kind in GPU_KINDS)
 
 
+def least_free_vram(library: Library) -> int:
+    """As `free_vram`, of the GPU that has the least left."""
+    return min(device.memory_free for device in library.devices(memory=True) if device.kind in GPU_KINDS)
+
+
 def _load_mode(library: Library, params: LoadParams) -> dict[str, float]:
     known = library.fields
     if "load_mode" in known:

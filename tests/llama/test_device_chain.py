@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from hoshikage._ffi.library import Library
+from hoshikage.infos import DeviceInfo
 from hoshikage.llama.context import Context
 from hoshikage.llama.device_chain import LARGEST_TOP_K
 from hoshikage.llama.drawing import Drawing
@@ -135,6 +136,23 @@ def test_a_deterministic_load_is_pythons(model: Model, load_params: LoadParams) 
     exact = replace(load_params, deterministic=True)
     with closing(Context.open(model, exact)) as context, closing(Sampler.open(model, context, GREEDY)) as sampler:
         assert sampler.device_kind is None
+
+
+def test_a_model_that_other_machines_share_is_pythons(context: Context, load_params: LoadParams) -> None:
+    context.params = replace(load_params, rpc_servers=("127.0.0.1:1",))
+    with closing(Sampler.open(context.model, context, GREEDY)) as sampler:
+        assert sampler.device_kind is None
+
+
+@pytest.mark.parametrize(("free", "goes"), [(2**30, True), (2**26, False)])
+def test_a_gpu_that_is_full_is_left_alone(
+    free: int, goes: bool, context: Context, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpus = tuple(DeviceInfo(f"CUDA{number}", "", "gpu", left, 2**33) for number, left in enumerate((2**32, free)))
+    monkeypatch.setattr(library, "devices", lambda *, memory: gpus if memory else ())
+    monkeypatch.setattr(context.model, "n_gpu_layers", 7)
+    with closing(Sampler.open(context.model, context, GREEDY)) as sampler:
+        assert sampler.go_over(0) == goes
 
 
 def test_what_the_library_refuses_leaves_the_choice_to_python(

@@ -9,7 +9,8 @@
  * LLAMA_LATE_DRAW how many a decode takes longer that chooses tokens, too; nothing where they are not set.
  *
  * Where LLAMA_LATE_LAYERS is set, the devices say that they are graphics cards, and a decode with more layers than that
- * on them ends the process, as CUDA does where no memory is left to compute with.
+ * on them ends the process, as CUDA does where no memory is left to compute with. Weights are not locked then unless the
+ * model is loaded without devices, as they lie in memory of a card's driver.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -26,10 +27,11 @@ struct batch {
 
 /* llama_model_params of layout mdl-J, by value. */
 struct model_params {
-    int32_t before[4], n_gpu_layers, behind[15];
+    void * devices, * overrides;
+    int32_t n_gpu_layers, split_mode, load_mode, behind[13];
 };
 
-enum { GPU = 1 };
+enum { GPU = 1, MMAP = 1, MLOCK = 2 };
 
 static int64_t done_at;
 static int width, row, layers, copied, choosing;
@@ -101,6 +103,9 @@ int32_t ggml_backend_dev_type(void * device) {
 
 void * llama_model_load_from_file(const char * path, struct model_params params) {
     layers = params.n_gpu_layers;
+    if (getenv("LLAMA_LATE_LAYERS") && !params.devices && params.load_mode & MLOCK) {
+        params.load_mode &= MMAP;
+    }
     return ((void * (*) (const char *, struct model_params)) real("llama_model_load_from_file"))(path, params);
 }
 

@@ -28,6 +28,7 @@ from tests.dispatch.fake_host import FakeLibraries, choice
 from tests.dispatch.test_lifecycle import Clock
 from tests.native.late_over_done import BUSY_MS, COST_MS, SLOW_MS
 from tests.native.late_told_done import MODES
+from tests.native.test_libraries import checked
 
 TOGETHER: Final = {1: 6_000, 2: 7_000, 4: 9_000, 64: 12_000}
 """Microseconds of decodes where four cost little more than one."""
@@ -121,6 +122,18 @@ def test_who_chooses_changes_no_answer(over: dict[str, Any]) -> None:
     texts = {name: [told[0] for told in case["told"].values()] for name, case in over.items()}
     assert texts["logits are slow"] == texts["choosing is slow"] == texts["plain"]
     assert len(texts["plain"][0]) > 100
+
+
+def test_a_card_whose_driver_holds_the_weights_is_no_other_layout(
+    late: Path, library_file: Path, demo_model: Path, golden: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As every Vulkan build on a card: nothing is locked there, and nothing is logged."""
+    for name, value in {"REAL": str(library_file), "COSTS": "1 0", "COLD": "1", "LAYERS": "9999"}.items():
+        monkeypatch.setenv(f"LLAMA_LATE_{name}", value)
+    found = checked(str(late), "--model", str(demo_model), "--golden", str(golden))
+    assert (found["ok"], found["key"], found["golden"]) == (True, None, "passed")
+    assert found["handshake"]["load_mode=locked"] == "ok"
+    assert [device["kind"] for device in found["devices"]] == ["gpu"]
 
 
 class LateLibrary(FakeLibraries):
