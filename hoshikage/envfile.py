@@ -18,6 +18,8 @@ MAX_BYTES: Final = 1 << 20
 
 
 class EnvFile(Frozen, frozen=True):
+    """It holds what a `.env` file says, and the lines that nobody could read."""
+
     values: dict[str, str | None]
     damaged_lines: tuple[int, ...]
     """Numbers of the lines that are no `NAME=value`; they were passed over."""

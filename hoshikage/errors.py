@@ -79,6 +79,8 @@ class HoshikageError(Exception):
 
 
 class InvalidRequest(HoshikageError):
+    """The request is wrong; sent again unchanged, it would be wrong again."""
+
     status, type, code = 400, "invalid_request_error", "validation_error"
 
 
@@ -99,10 +101,14 @@ class ContextLengthExceeded(InvalidRequest):
 
 
 class TemplateRefused(InvalidRequest):
+    """The model's chat template does not take this conversation."""
+
     code = "template_refused"
 
 
 class ModelLoadFailed(InvalidRequest):
+    """The library could not load the model."""
+
     code = "model_load_failed"
 
 
@@ -117,26 +123,38 @@ class RequestCrashedModel(InvalidRequest):
 
 
 class AuthenticationFailed(HoshikageError):
+    """The caller has shown no token that is known."""
+
     status, type, code = 401, "authentication_error", "invalid_api_key"
 
 
 class PermissionRefused(HoshikageError):
+    """The caller's token, or the page that it asks from, does not allow this."""
+
     status, type, code = 403, "permission_error", "permission_denied"
 
 
 class NotFound(HoshikageError):
+    """What the request names is not there."""
+
     status, type, code = 404, "not_found_error", "not_found"
 
 
 class ModelNotFound(NotFound):
+    """No model has that name."""
+
     code = "model_not_found"
 
 
 class MemoryNotFound(NotFound):
+    """No memory has that name."""
+
     code = "memory_not_found"
 
 
 class MethodNotAllowed(HoshikageError):
+    """The path has no such method."""
+
     status, type, code = 405, "invalid_request_error", "method_not_allowed"
 
 
@@ -147,14 +165,20 @@ class RequestTimedOut(HoshikageError):
 
 
 class BodyTooLarge(HoshikageError):
+    """The request's body is larger than a server takes."""
+
     status, type, code = 413, "invalid_request_error", "body_too_large"
 
 
 class UnsupportedMediaType(HoshikageError):
+    """The body is of a type that its route does not take."""
+
     status, type, code = 415, "invalid_request_error", "unsupported_media_type"
 
 
 class QueueFull(HoshikageError):
+    """As many requests wait as may wait."""
+
     status, type, code = 429, "rate_limit_error", "queue_full"
 
 
@@ -165,6 +189,8 @@ class RateLimited(HoshikageError):
 
 
 class InferenceFailed(HoshikageError):
+    """The engine could not compute the answer."""
+
     code = "inference_failed"
 
 
@@ -173,6 +199,8 @@ class KvMemoryFull(InferenceFailed):
 
 
 class ModelCrashed(InferenceFailed):
+    """The model's process ended in the midst of its work."""
+
     code = "model_crashed"
     suspect = False
     """Whether this request may have done it, beside others."""
@@ -181,14 +209,20 @@ class ModelCrashed(InferenceFailed):
 
 
 class NotSupported(HoshikageError):
+    """The library, the model or this system cannot do what is asked for."""
+
     status, type, code = 501, "not_supported_error", "not_supported"
 
 
 class Unavailable(HoshikageError):
+    """The server cannot do it now, and perhaps can later."""
+
     status, type, code = 503, "unavailable_error", "unavailable"
 
 
 class QueueTimeout(Unavailable):
+    """The request has waited for its turn as long as one may."""
+
     code = "processing_timeout"
 
 
@@ -201,6 +235,8 @@ class GpuNotSeen(Unavailable):
 
 
 class LibraryUnavailable(Unavailable):
+    """There is no libllama that can be used."""
+
     code = "library_unavailable"
 
 
@@ -233,14 +269,20 @@ class LayoutUnknown(LibraryUnavailable):
 
 
 class OutOfMemory(Unavailable):
+    """The memory does not suffice."""
+
     code = "out_of_memory"
 
 
 class ModelQuarantined(Unavailable):
+    """The model has ended its process again and again, and is left alone for a while."""
+
     code = "model_quarantined"
 
 
 class ShuttingDown(Unavailable):
+    """The server is about to end and takes no more requests."""
+
     code = "shutting_down"
 
 
@@ -252,10 +294,14 @@ class UsageError(HoshikageError):
 
 
 class SettingInvalid(UsageError):
+    """A setting has a value that it cannot have."""
+
     code = "setting_invalid"
 
 
 class RegistryDamaged(UsageError):
+    """The list of models cannot be read as one."""
+
     code = "registry_damaged"
 
 
@@ -264,6 +310,8 @@ class RegistryUnreadable(RegistryDamaged):
 
 
 class GgufInvalid(UsageError):
+    """The file is no GGUF that can be used."""
+
     code = "gguf_invalid"
 
 
@@ -272,6 +320,8 @@ class GgufMissing(GgufInvalid):
 
 
 class InstallFailed(UsageError):
+    """The library could not be installed; the former one is still there."""
+
     code = "install_failed"
     exit_status = 1
 

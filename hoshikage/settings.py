@@ -36,6 +36,8 @@ def cache_dir() -> Path:
 
 
 class Settings(Frozen, frozen=True):
+    """Every setting of the server has its value here."""
+
     host: str
     port: int
     lang: Language
@@ -155,6 +157,8 @@ class Settings(Frozen, frozen=True):
 
 
 class LoadedSettings(Frozen, frozen=True):
+    """The settings, and where each comes from."""
+
     settings: Settings
     sources: dict[str, str]
     """Variable -> `flag`, `environment`, a .env file's path, or `default`."""

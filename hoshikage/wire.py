@@ -96,6 +96,8 @@ class Loading(Frame, frozen=True, tag="loading"):
 
 
 class Loaded(Frame, frozen=True, tag="loaded"):
+    """The model is loaded; this is what it is."""
+
     model: ModelInfo
 
 

@@ -55,6 +55,8 @@ from hoshikage._ffi.layout import Field, Layout
 
 @dataclass(frozen=True, slots=True)
 class Table:
+    """It holds what `layouts.py` says."""
+
     fields: dict[str, Field]
     structs: dict[str, tuple[Layout, ...]]
 

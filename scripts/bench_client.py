@@ -16,6 +16,8 @@ from screen import Refused
 
 @dataclass(frozen=True, slots=True)
 class Answer:
+    """One answer, with what its stream told."""
+
     text: str
     tokens: int
     prompt_tokens: int

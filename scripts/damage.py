@@ -33,6 +33,8 @@ class Pair:
 
 @dataclass(slots=True)
 class Tensor:
+    """A row of the list of tensors in a GGUF."""
+
     name: bytes
     shape: list[int]
     kind: int

@@ -47,6 +47,8 @@ DIED_OF: Final = "GGML_ASSERT", "terminate called", "what():", "Assertion"
 
 @dataclass(slots=True)
 class Tally:
+    """It counts how the damaged files ended."""
+
     files: int = 0
     refused: int = 0
     """By the check of the header."""

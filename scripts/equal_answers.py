@@ -45,6 +45,8 @@ Turns = tuple[Message, ...]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
+    """One answer, to be compared with another."""
+
     text: str
     logprobs: tuple[float, ...]
     """Of its tokens."""

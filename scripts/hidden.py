@@ -32,6 +32,8 @@ PATIENCE_S: Final = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Trial:
+    """A release whose layout is hidden from the server, and what was worked out."""
+
     release: libraries.Release
     layouts: dict[str, Any]
     """What was found: `model` and `context`, None where the struct's layout was not hidden."""

@@ -37,6 +37,8 @@ AT_ONCE: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Release:
+    """A release of llama.cpp, as npm has it."""
+
     npm: str
     """Version of the npm package."""
     llama: str

@@ -45,6 +45,8 @@ AT_ONCE: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Row:
+    """A release, and what its examination found."""
+
     release: libraries.Release
     found: dict[str, Any]
     """What hoshikage.runner.check printed; empty where it died."""

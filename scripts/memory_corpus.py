@@ -31,6 +31,8 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Talk:
+    """A conversation, with what may be asked about it."""
+
     language: Language
     turns: tuple[str, ...]
     """The user's and the model's by turns."""

@@ -26,6 +26,8 @@ CHUNK: Final = 2**20
 
 @dataclass(frozen=True, slots=True)
 class RealModel:
+    """A model that people use, on this disk."""
+
     name: str
     path: Path
     """Its file, or its folder."""

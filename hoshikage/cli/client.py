@@ -45,6 +45,8 @@ class ServerRefused(UsageError):
 
 
 class Server:
+    """It is the server of this computer's user, as commands ask it."""
+
     def __init__(self, place: Place, language: Language) -> None:
         self._place = place
         self._language = language

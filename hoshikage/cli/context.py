@@ -11,6 +11,8 @@ from hoshikage.settings import Settings
 
 
 class CommandContext(Frozen, frozen=True):
+    """Every command is given it."""
+
     settings: Settings
     sources: Mapping[str, str]
     """This is `settings.LoadedSettings.sources`."""

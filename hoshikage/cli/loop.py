@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 
 class Loop(Protocol):
+    """A command runs what is asynchronous on it."""
+
     def run(self, coro: Coroutine[Any, Any, Any], /) -> Any:
         """Runs it to its end; Ctrl-C cancels it."""
 

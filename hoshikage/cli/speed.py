@@ -25,12 +25,16 @@ from hoshikage.registry import ModelSpec
 
 @dataclass(frozen=True, slots=True)
 class Measured:
+    """It holds the figures of one answer."""
+
     prompt_tokens: int
     completion_tokens: int
     timings: Timings
 
 
 class Asker(Protocol):
+    """It sends prompts to a model and measures the answers."""
+
     where: str
     """`server`, or `own` for a runner of this command's own."""
 

@@ -15,6 +15,8 @@ GAP: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Column:
+    """One column of a table, with its title."""
+
     title: str
     cells: tuple[Text, ...]
     right: bool = False

@@ -14,6 +14,8 @@ from hoshikage.llama.projector import Piece
 
 
 class Span(NamedTuple):
+    """It says where a piece of a medium stands in a text's tokens."""
+
     start: int
     piece: Piece
 

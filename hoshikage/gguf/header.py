@@ -18,6 +18,8 @@ class Split(Frozen, frozen=True):
 
 
 class GgufHeader(Frozen, frozen=True):
+    """It holds what a GGUF says of its model, without the weights."""
+
     version: int
     size_bytes: int
     """Of the file."""

@@ -32,6 +32,8 @@ TOKENIZER: Final = "tokenizer.ggml."
 
 
 class Fault(Frozen, frozen=True):
+    """It names a value of a GGUF that no sound model has."""
+
     name: str
     value: str
     wanted: str

@@ -60,6 +60,8 @@ class _Body:
 
 
 class Bodies:
+    """It counts the bytes of all bodies that are being read or worked on."""
+
     def __init__(self) -> None:
         self.held = 0
         """Bytes that all of them hold now."""

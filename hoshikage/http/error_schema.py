@@ -26,6 +26,8 @@ class Problem(Struct, frozen=True):
 
 
 class AnthropicDetail(Struct, frozen=True):
+    """It says what is wrong, as Anthropic's clients expect it."""
+
     type: str
     message: str
 

@@ -30,6 +30,8 @@ MAX_NAMED: Final = 40
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
+    """It describes one file of a repository."""
+
     path: str
     size: int
     sha256: str | None = None

@@ -168,6 +168,8 @@ class ChosenSentences(KeeperFrame, frozen=True, tag="chosen"):
 
 
 class Vectors(KeeperFrame, frozen=True, tag="vectors"):
+    """The keeper is given the vectors that it asked for."""
+
     values: tuple[bytes, ...]
 
 

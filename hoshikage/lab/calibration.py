@@ -67,6 +67,8 @@ Seen = tuple[object, ...]
 
 
 class Journal(Protocol):
+    """It remembers what was tried, also what ended its process."""
+
     def attempt(self, name: str, run: Callable[[], bool]) -> bool:
         """What `run` returns, or what is known of `name` from before; False for what ended a process."""
 
@@ -175,6 +177,8 @@ class Struct(ABC):
 
 
 class ModelStruct(Struct):
+    """It stands for the structure that a model is loaded by, while its layout is worked out."""
+
     needed = NEEDED_OF_MODEL
 
     def __init__(

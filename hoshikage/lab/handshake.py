@@ -82,6 +82,8 @@ class LogTap:
 
 @dataclass(frozen=True, slots=True)
 class GoldenCase:
+    """It holds a prompt, and the tokens that a sound library makes of it."""
+
     prompt: str
     prompt_ids: list[int]
     ids: list[int]

@@ -40,6 +40,8 @@ _DRIVE: Final = re.compile(r"[A-Za-z]:")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
+    """An archive that is unpacked may have no more than this."""
+
     bytes: int = 8 << 30
     members: int = 20_000
     ratio: int = 200

@@ -34,6 +34,8 @@ _PTX_OF: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Card:
+    """A graphics card, and the architecture that it runs code of."""
+
     name: str
     architecture: int
     """90 for compute capability 9.0."""
@@ -41,6 +43,8 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class CardCode:
+    """It says for which architectures a library has code."""
+
     machine: tuple[tuple[int, bool], ...] = ()
     """Architectures with machine code, and whether it is for this one alone."""
     ptx: tuple[tuple[int, tuple[int, int]], ...] = ()

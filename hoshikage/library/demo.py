@@ -13,6 +13,8 @@ _PACKAGE: Final = "hoshikage_demo"
 
 @dataclass(frozen=True, slots=True)
 class DemoModel:
+    """The built-in model, and what is known of its answers."""
+
     label: str
     model: Path
     golden: Path

@@ -16,6 +16,8 @@ API: Final = "https://api.github.com/repos/ggml-org/llama.cpp"
 
 @dataclass(frozen=True, slots=True)
 class Asset:
+    """It is one file that a release offers."""
+
     name: str
     url: str
     size: int
@@ -25,6 +27,8 @@ class Asset:
 
 @dataclass(frozen=True, slots=True)
 class Release:
+    """A release of llama.cpp on GitHub."""
+
     tag: str
     assets: tuple[Asset, ...]
 

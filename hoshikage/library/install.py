@@ -23,6 +23,8 @@ GPU_KINDS: Final = ("gpu", "igpu")
 
 @dataclass(frozen=True, slots=True)
 class Installed:
+    """It says what an installation has brought."""
+
     file: Path
     record: staging.InstallRecord
     verdict: CheckReport

@@ -71,6 +71,8 @@ class Fallback:
 
 @dataclass(frozen=True, slots=True)
 class LibraryState:
+    """It says which library is in use, which ones have worked, and what was taken back."""
+
     use: Selected | None = None
     good: tuple[LastGood, ...] = field(default=())
     """The newest last."""

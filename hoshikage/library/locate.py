@@ -29,6 +29,8 @@ STANDARD: Final = {
 
 @dataclass(frozen=True, slots=True)
 class LocatedLibrary:
+    """A file of a library, and where it was found."""
+
     file: Path
     source: str
     """`HOSHIKAGE_LIB_PATH`, `config` or `system`."""

@@ -32,6 +32,8 @@ _LLAMA_RELEASE: Final = re.compile(r"b\d{3,6}|v\d+\.\d+(?:\.\d+)*")
 
 @dataclass(frozen=True, slots=True)
 class Platform:
+    """A system and processor that builds are made for."""
+
     system: str
     """This is `sys.platform`."""
     architecture: str

@@ -50,6 +50,8 @@ class SelectedLibrary:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
+    """It chooses the library for a load, and remembers how the load went."""
+
     lib_path: Path | None
     lib_dir: Path
     cache_dir: Path

@@ -14,6 +14,8 @@ from hoshikage.params import SCHEMA_MARK
 
 
 class Endless(ValueError):
+    """A grammar has a place from which no answer ever ends."""
+
     def __init__(self, place: str) -> None:
         super().__init__(place)
         self.place = place

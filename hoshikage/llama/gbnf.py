@@ -46,6 +46,8 @@ class TooOften(Malformed):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
+    """One rule of a grammar."""
+
     body: str
     """In Lark, with the names of other rules as {name}."""
     names: Mapping[str, int]

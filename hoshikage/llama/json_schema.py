@@ -47,6 +47,8 @@ NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
 
 
 class Unenforceable(ValueError):
+    """A strict schema asks for something that no mask can hold an answer to."""
+
     def __init__(self, place: str) -> None:
         super().__init__(place)
         self.place = place

@@ -10,6 +10,8 @@ Use = Literal["query", "passage", "topic"]
 
 
 class Prefixes(NamedTuple):
+    """An embedding model expects these texts in front of what it reads."""
+
     query: str = ""
     passage: str = ""
     topic: str = ""

@@ -40,6 +40,8 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Status:
+    """It says whether the service is there, and whether it runs."""
+
     file: Path
     installed: bool
     ours: bool
@@ -75,6 +77,8 @@ class Manager(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
+    """It says how a command of the system's went."""
+
     ok: bool
     output: str
     """stdout, or stderr of a command that failed."""

@@ -74,6 +74,8 @@ def take(fd: int) -> Any:
 
 
 class Sleeper:
+    """It answers for a server that nobody uses, until somebody does."""
+
     def __init__(self, state: dict[str, Any]) -> None:
         self.state = state
         self.names = frozenset((*state["names"], *LOCAL))

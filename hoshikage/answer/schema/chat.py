@@ -72,16 +72,22 @@ MetadataValue = Annotated[str, Meta(max_length=512)]
 
 
 class StreamOptions(Struct, frozen=True):
+    """They say what a stream tells beside its text."""
+
     include_usage: bool | None = None
     include_obfuscation: bool | None = None
 
 
 class PredictedPart(Struct, frozen=True):
+    """A part of a text that is expected."""
+
     type: str
     text: str | None = None
 
 
 class Prediction(Struct, frozen=True):
+    """The client expects this text in the answer."""
+
     type: Literal["content"]
     content: str | list[PredictedPart]
 

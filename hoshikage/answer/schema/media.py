@@ -48,12 +48,16 @@ SOURCED: Final = "image"
 
 
 class ImageUrl(Struct, frozen=True):
+    """It says where a picture is."""
+
     ECHOED: ClassVar[frozenset[str]] = frozenset({"detail"})
 
     url: str
 
 
 class InputAudio(Struct, frozen=True):
+    """A sound, as base64 in the body itself."""
+
     data: str
     format: str | None = None
 

@@ -32,6 +32,8 @@ class NamedSchema(Struct, frozen=True):
 
 
 class ResponseFormat(Struct, frozen=True):
+    """The answer has to be of this form."""
+
     type: Format
     json_schema: NamedSchema | None = None
     schema: Schema | None = None

@@ -25,6 +25,8 @@ Name = Annotated[str, Meta(pattern="^[^\\x00-\\x1f\\x7f]{1,256}$")]
 
 
 class FunctionSpec(Struct, frozen=True):
+    """It describes a function that a model may call."""
+
     name: Name
     description: str | None = None
     parameters: dict[str, Any] | None = None
@@ -39,6 +41,8 @@ class TextFunction(FunctionSpec, frozen=True):
 
 
 class Tool(Struct, frozen=True):
+    """A client offers it to the model."""
+
     type: Kind
     function: FunctionSpec
 
@@ -55,20 +59,28 @@ class Tool(Struct, frozen=True):
 
 
 class FunctionName(Struct, frozen=True):
+    """It names one of the functions that are offered."""
+
     name: str
 
 
 class ToolName(Struct, frozen=True):
+    """It names one of the tools that are offered."""
+
     type: Kind
     function: FunctionName
 
 
 class AllowedTools(Struct, frozen=True):
+    """The model may choose among these of its tools alone."""
+
     mode: Mode
     tools: Annotated[list[ToolName], Meta(min_length=1, max_length=128)]
 
 
 class ToolChoice(Struct, frozen=True):
+    """It says which tool the model has to call."""
+
     type: ChoiceKind
     function: FunctionName | None = None
     allowed_tools: AllowedTools | None = None

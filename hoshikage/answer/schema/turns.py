@@ -30,11 +30,15 @@ THOUGHTS: Final = ("thinking", "reasoning")
 
 
 class CalledFunction(Struct, frozen=True):
+    """It names a function that an assistant called, and its arguments."""
+
     name: str
     arguments: str | dict[str, Any] | None = None
 
 
 class ToolCall(Struct, frozen=True):
+    """An assistant's turn has one for each call."""
+
     ECHOED: ClassVar[frozenset[str]] = frozenset({"index"})
 
     id: str = ""
@@ -43,6 +47,8 @@ class ToolCall(Struct, frozen=True):
 
 
 class ChatMessage(Struct, frozen=True):
+    """One turn of a chat, as OpenAI's clients send it."""
+
     ECHOED: ClassVar[frozenset[str]] = frozenset({"annotations"})
 
     role: Role

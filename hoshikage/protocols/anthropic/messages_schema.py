@@ -46,28 +46,38 @@ CHOICES: Final = {
 
 
 class AnthropicMessage(Struct, frozen=True):
+    """One turn of a conversation, as Anthropic's clients send it."""
+
     role: Role
     content: str | list[Block]
 
 
 class AnthropicToolChoice(Struct, frozen=True):
+    """It says which tool the model has to call."""
+
     type: Choice
     name: str | None = None
     disable_parallel_tool_use: bool | None = None
 
 
 class Thinking(Struct, frozen=True):
+    """It says whether the model thinks first, and how long."""
+
     type: ThinkingKind
     budget_tokens: Annotated[int, Meta(ge=1)] | None = None
     display: str | None = None
 
 
 class OutputFormat(Struct, frozen=True):
+    """The answer has to fit this schema."""
+
     type: Literal["json_schema"]
     schema: Schema
 
 
 class OutputConfig(Struct, frozen=True):
+    """It says how much effort an answer takes, and its form."""
+
     effort: Effort | None = None
     format: OutputFormat | None = None
 

@@ -45,6 +45,8 @@ _DATE: Final = re.compile(r"_\d{8}$")
 
 
 class AnthropicTool(Struct, frozen=True):
+    """A client offers it to the model."""
+
     ECHOED: ClassVar[frozenset[str]] = frozenset({"cache_control"})
 
     name: Annotated[str, Meta(pattern="^[a-zA-Z0-9_.-]{1,256}$")]

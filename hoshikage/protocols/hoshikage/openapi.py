@@ -124,6 +124,8 @@ def _schemas(routes: Sequence[Route], language: Language) -> tuple[dict[str, Any
     problems = (error_schema.Problem, error_schema.AnthropicProblem, error_schema.OllamaProblem)
     structs = list(dict.fromkeys((*(body.struct for body in taken.values()), *problems)))
     refs, components = msgspec.json.schema_components(structs, ref_template=REF)
+    for component in components.values():
+        component.pop("description", None)  # a docstring, which is for those who read the code, in one language
     ref_of = dict(zip(structs, refs, strict=True))
     for body in {body.struct: body for body in taken.values()}.values():
         _describe(components[ref_of[body.struct]["$ref"].rpartition("/")[2]]["properties"], body, language)

@@ -69,15 +69,21 @@ class NativeFields(RawFields, frozen=True, kw_only=True):
 
 
 class NativeCompletionBody(NativeFields, frozen=True, kw_only=True):
+    """A text to go on with, as llama-server takes it."""
+
     prompt: Texts
 
 
 class ExtraFile(Struct, frozen=True):
+    """A file that stands beside the one that is filled in."""
+
     text: str
     filename: str | None = None
 
 
 class InfillBody(NativeFields, frozen=True, kw_only=True):
+    """The text before and behind a gap that the model fills."""
+
     input_prefix: str
     input_suffix: str
     input_extra: Annotated[list[ExtraFile], Meta(max_length=MAX_FILES)] | None = None
@@ -101,6 +107,8 @@ class NativeEmbeddingBody(Struct, frozen=True, kw_only=True):
 
 
 class TokenizeBody(Struct, frozen=True, kw_only=True):
+    """The text is made into tokens."""
+
     content: str
     model: Name | None = None
     add_special: bool | None = None
@@ -113,6 +121,8 @@ class TokenizeBody(Struct, frozen=True, kw_only=True):
 
 
 class DetokenizeBody(Struct, frozen=True, kw_only=True):
+    """The tokens are made into a text."""
+
     tokens: list[int]
     model: Name | None = None
 

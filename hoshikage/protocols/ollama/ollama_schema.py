@@ -52,6 +52,8 @@ class Options(SamplingFields, frozen=True, kw_only=True):
 
 
 class OllamaFunction(Struct, frozen=True):
+    """It names a function that an assistant called, and its arguments."""
+
     ECHOED: ClassVar[frozenset[str]] = frozenset({"index"})
 
     name: str
@@ -59,6 +61,8 @@ class OllamaFunction(Struct, frozen=True):
 
 
 class Call(Struct, frozen=True):
+    """An assistant's turn has one for each call."""
+
     ECHOED: ClassVar[frozenset[str]] = frozenset({"type"})
 
     function: OllamaFunction
@@ -66,6 +70,8 @@ class Call(Struct, frozen=True):
 
 
 class OllamaMessage(Struct, frozen=True):
+    """One turn of a chat, as Ollama's clients send it."""
+
     role: Role
     content: str | None = None
     thinking: str | None = None
@@ -105,12 +111,16 @@ class AnswerFields(Struct, frozen=True, kw_only=True):
 
 
 class ChatRequest(AnswerFields, frozen=True, kw_only=True):
+    """A chat, as Ollama's clients send it."""
+
     messages: Annotated[list[OllamaMessage], Meta(max_length=2048)] | None = None
     """None to load the model."""
     tools: tools.Tools | None = None
 
 
 class GenerateRequest(AnswerFields, frozen=True, kw_only=True):
+    """A prompt to answer, as Ollama's clients send it."""
+
     prompt: str | None = None
     """None to load the model."""
     system: str | None = None
@@ -127,6 +137,8 @@ class GenerateRequest(AnswerFields, frozen=True, kw_only=True):
 
 
 class EmbedRequest(Struct, frozen=True, kw_only=True):
+    """The texts are made into vectors."""
+
     model: Model | None = None
     input: str | Annotated[list[str], Meta(max_length=MAX_INPUTS)] = ""
     dimensions: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
@@ -145,6 +157,8 @@ class EmbeddingsRequest(Struct, frozen=True, kw_only=True):
 
 
 class DeleteRequest(Struct, frozen=True, kw_only=True):
+    """The model leaves the list."""
+
     model: Model | None = None
     name: Model | None = None
     """The former name of `model`."""
@@ -156,10 +170,14 @@ class DeleteRequest(Struct, frozen=True, kw_only=True):
 
 
 class ShowRequest(DeleteRequest, frozen=True, kw_only=True):
+    """The model's details are asked for."""
+
     verbose: bool | None = None
 
 
 class CopyRequest(Struct, frozen=True, kw_only=True):
+    """The model gets one more name."""
+
     source: Model
     destination: Model
 

@@ -38,6 +38,8 @@ class EmbeddingsBody(Struct, frozen=True, kw_only=True):
 
 
 class Document(Struct, frozen=True):
+    """One of the texts that are ranked."""
+
     text: str
 
 

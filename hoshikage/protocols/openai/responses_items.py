@@ -47,6 +47,8 @@ OWN: Final = {"local_shell_call": "action", "shell_call": "action", "apply_patch
 
 
 class Part(Struct, frozen=True):
+    """One part of an item's content."""
+
     ECHOED: ClassVar[frozenset[str]] = frozenset(
         {"annotations", "logprobs", "detail", "file_id", "stdout", "stderr", "outcome"}
     )

@@ -49,11 +49,15 @@ CHOICES: Final = {
 
 
 class AllowedTool(Struct, frozen=True):
+    """It names a tool that the model may choose."""
+
     type: str
     name: str | None = None
 
 
 class ResponsesToolChoice(Struct, frozen=True):
+    """It says which tool the model has to call, or may choose among."""
+
     type: str
     name: str | None = None
     mode: Mode | None = None
@@ -61,6 +65,8 @@ class ResponsesToolChoice(Struct, frozen=True):
 
 
 class TextFormat(Struct, frozen=True):
+    """The answer's text has to be of this form."""
+
     type: Format
     name: Annotated[str, Meta(pattern="^[a-zA-Z0-9_-]{1,64}$")] | None = None
     schema: Schema | None = None
@@ -69,11 +75,15 @@ class TextFormat(Struct, frozen=True):
 
 
 class TextOptions(Struct, frozen=True):
+    """They say what form and length the answer's text has."""
+
     format: TextFormat | None = None
     verbosity: chat.Verbosity | None = None
 
 
 class ReasoningOptions(Struct, frozen=True):
+    """They say whether and how much the model thinks."""
+
     effort: Effort | None = None
     enabled: bool | None = None
     max_tokens: int | None = None
@@ -81,6 +91,8 @@ class ReasoningOptions(Struct, frozen=True):
 
 
 class ResponseStreamOptions(Struct, frozen=True):
+    """They say what a stream tells beside its text."""
+
     include_obfuscation: bool | None = None
 
 

@@ -31,12 +31,16 @@ TEXT: Final = "input"
 
 
 class Format(Struct, frozen=True):
+    """A custom tool's input has to be of this form."""
+
     type: str
     syntax: str | None = None
     definition: str | None = None
 
 
 class ResponsesTool(Struct, frozen=True):
+    """A client offers it to the model."""
+
     type: str
     name: Name | None = None
     description: str | None = None
