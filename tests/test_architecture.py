@@ -113,6 +113,22 @@ def test_constants_have_names_that_a_stranger_knows(sources: dict[str, str]) -> 
     assert names == set()
 
 
+def test_one_place_makes_json_answers(sources: dict[str, str]) -> None:
+    makers = {
+        module
+        for module, source in sources.items()
+        if "Response(" in source
+        for node in ast.walk(parsed(source))
+        if isinstance(node, ast.Call)
+        and any(one.arg == "content_type" and _is_json(one.value) for one in node.keywords)
+    }
+    assert makers == {"hoshikage.http.json_response"}
+
+
+def _is_json(value: ast.expr) -> bool:
+    return isinstance(value, ast.Constant) and value.value == "application/json"
+
+
 LLAMA_SERVERS: Final = frozenset({"answer", "dispatch", "engine", "llama", "params", "protocols", "wire"})
 """Rooms that know llama-server's slots; elsewhere nothing has that name, and in the queue, tickets run on lanes."""
 

@@ -20,6 +20,7 @@ from hoshikage.errors import (
     NotFound,
     NotSupported,
 )
+from hoshikage.http.json_response import json_response
 from hoshikage.http.keys import REQUEST_ID, SETTINGS
 from hoshikage.http.places import PLACES, told
 from hoshikage.http.refusal import Form
@@ -81,9 +82,7 @@ def response_for(app: web.Application, path: str, error: HoshikageError, languag
 
 
 def response(error: HoshikageError, language: Language) -> web.Response:
-    answer = web.Response(
-        status=error.status, body=msgspec.json.encode(body(error, language)), content_type="application/json"
-    )
+    answer = json_response(body(error, language), status=error.status)
     if error.retry_after is not None:
         answer.headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, AuthenticationFailed):  # RFC 9110, 11.6.1

@@ -10,7 +10,7 @@ import pytest
 
 from hoshikage import wire
 from hoshikage.params import Embedding
-from hoshikage.protocols.ollama.ollama_schema import kept_s
+from hoshikage.protocols.ollama.keep_alive import kept_s
 from hoshikage.registry import Registry
 from hoshikage.settings import Settings
 from tests.protocols.conftest import House, finished, serving

@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from aiohttp import web
 
 from hoshikage import gguf
@@ -21,6 +20,7 @@ from hoshikage.dispatch.model_state import ModelState
 from hoshikage.errors import InvalidRequest
 from hoshikage.http import error_response, listeners
 from hoshikage.http.json_body import read_json, read_json_if_any
+from hoshikage.http.json_response import json_response
 from hoshikage.http.keys import DISPATCHER, REGISTRY, SETTINGS, TLS
 from hoshikage.messages import text
 from hoshikage.protocols.hoshikage import admin_schema as schema
@@ -37,7 +37,7 @@ async def listing(request: web.Request) -> web.Response:
         n_ctx = spec.options.n_ctx or request.app[SETTINGS].load_params.n_ctx
         memory = None if facts.header is None else estimated(facts.header, n_ctx, request)
         models.append({**described(spec), "size_bytes": facts.size, "memory": memory})
-    return _json(
+    return json_response(
         {
             "file": str(registry.file),
             "models": models,
@@ -50,7 +50,7 @@ async def listing(request: web.Request) -> web.Response:
 async def check(request: web.Request) -> web.Response:
     """What a model's file is, and the memory it will need; registers nothing. Raises what registering it would."""
     body = schema.parse_check(await read_json(request))
-    return _json(await asyncio.to_thread(_check, body, request))
+    return json_response(await asyncio.to_thread(_check, body, request))
 
 
 def _check(body: schema.CheckedModel, request: web.Request) -> dict[str, Any]:
@@ -88,7 +88,7 @@ async def add(request: web.Request) -> web.Response:
     """Registers a model, or replaces the one of that name, after a look at its file."""
     tree = await read_json(request, declared=True)
     body = schema.parse(tree)
-    return _json(await asyncio.to_thread(_add, request.app[REGISTRY], body, own_options(tree)))
+    return json_response(await asyncio.to_thread(_add, request.app[REGISTRY], body, own_options(tree)))
 
 
 def _add(registry: Registry, body: schema.NewModel, options: OwnOptions) -> dict[str, Any]:
@@ -118,7 +118,7 @@ async def remove(request: web.Request) -> web.Response:
     """Takes a model out of the registry; its file stays, and so does what is loaded of it until it is idle."""
     name = request.match_info["name"]
     await asyncio.to_thread(request.app[REGISTRY].remove, name)
-    return _json({"name": name, "removed": True})
+    return json_response({"name": name, "removed": True})
 
 
 async def load(request: web.Request) -> web.Response:
@@ -126,7 +126,7 @@ async def load(request: web.Request) -> web.Response:
     await _nothing(request)
     spec = await asyncio.to_thread(request.app[REGISTRY].resolve, request.match_info["name"])
     await request.app[DISPATCHER].preload(spec)
-    return _json({"name": spec.label, "loaded": True})
+    return json_response({"name": spec.label, "loaded": True})
 
 
 async def unload(request: web.Request) -> web.Response:
@@ -135,7 +135,7 @@ async def unload(request: web.Request) -> web.Response:
     status = request.app[DISPATCHER].status()
     name = None if status.state is ModelState.UNLOADED else status.label
     await request.app[DISPATCHER].unload()
-    return _json({"name": name, "unloaded": name is not None})
+    return json_response({"name": name, "unloaded": name is not None})
 
 
 async def reload(request: web.Request) -> web.Response:
@@ -149,7 +149,7 @@ async def reload(request: web.Request) -> web.Response:
         await asyncio.to_thread(listeners.load_certificate, tls, request.app[SETTINGS])
     registry = request.app[REGISTRY]
     changes = request.app[REGISTRY_CHANGES].look(await asyncio.to_thread(registry.specs))
-    return _json(
+    return json_response(
         {
             "file": str(registry.file),
             **changes,
@@ -180,7 +180,3 @@ async def _nothing(request: web.Request) -> None:
 def _problems(request: web.Request, registry: Registry) -> list[str]:
     language = error_response.language(request)
     return [text(language, result.key, **result.details) for result in registry.problems()]
-
-
-def _json(value: dict[str, Any]) -> web.Response:
-    return web.Response(body=msgspec.json.encode(value), content_type="application/json")

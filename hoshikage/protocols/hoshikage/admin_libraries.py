@@ -9,13 +9,13 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
 from aiohttp import web
 
 from hoshikage.dispatch.libraries import case_of
 from hoshikage.errors import HoshikageError, InstallFailed
 from hoshikage.http import error_response
 from hoshikage.http.json_body import read_json
+from hoshikage.http.json_response import json_response
 from hoshikage.http.keys import DISPATCHER, SETTINGS
 from hoshikage.messages import describe
 from hoshikage.protocols.hoshikage import admin_schema as schema
@@ -31,7 +31,7 @@ async def listing(request: web.Request) -> web.Response:
         in_use = next((row["name"] for row in rows if row["in_use"]), None)
         return {"libraries": rows, "in_use": in_use, "notes": case.notes(language)}
 
-    return _json(await asyncio.to_thread(_read, read))
+    return json_response(await asyncio.to_thread(_read, read))
 
 
 async def use(request: web.Request) -> web.Response:
@@ -58,7 +58,7 @@ async def _switched(request: web.Request, change: Callable[[], Any], now: bool) 
             unloaded = True
         except HoshikageError as error:  # the choice stands; the model in use ends with the old one
             notes.append(describe(error_response.language(request), error))
-    return _json(
+    return json_response(
         {"name": done.name, "file": str(done.file), "release": done.release, "unloaded": unloaded, "notes": notes}
     )
 
@@ -74,7 +74,3 @@ def _read(work: Callable[[], Any]) -> Any:
     except OSError as error:
         where = str(error.filename or "")
         raise InstallFailed("library.io_failed", path=where, reason=error.strerror or str(error)) from None
-
-
-def _json(value: dict[str, Any]) -> web.Response:
-    return web.Response(body=msgspec.json.encode(value), content_type="application/json")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import msgspec
 from aiohttp import web
 
 from hoshikage.http import error_response
 from hoshikage.http.json_body import read_json
+from hoshikage.http.json_response import json_response
 from hoshikage.http.keys import REGISTRY
 from hoshikage.messages import text
 from hoshikage.protocols.hoshikage import admin_schema as schema
@@ -25,13 +25,13 @@ async def listing(request: web.Request) -> web.Response:
         problems = [text(language, result.key, **result.details) for result in registry.persona_problems()]
         return {"file": str(registry.personas_file), "personas": personas, "problems": problems}
 
-    return _json(await asyncio.to_thread(read))
+    return json_response(await asyncio.to_thread(read))
 
 
 async def add(request: web.Request) -> web.Response:
     """Makes a persona, or replaces the one of that name."""
     tree = await read_json(request)
-    return _json(await asyncio.to_thread(_add, request.app[REGISTRY], schema.parse_persona(tree), tree))
+    return json_response(await asyncio.to_thread(_add, request.app[REGISTRY], schema.parse_persona(tree), tree))
 
 
 def _add(registry: Registry, body: schema.NewPersona, tree: dict[str, Any]) -> dict[str, Any]:
@@ -44,7 +44,7 @@ async def remove(request: web.Request) -> web.Response:
     """The model that it used stays."""
     name = request.match_info["name"]
     await asyncio.to_thread(request.app[REGISTRY].remove_persona, name)
-    return _json({"name": name, "removed": True})
+    return json_response({"name": name, "removed": True})
 
 
 def described(entry: ModelSpec | Persona) -> dict[str, Any]:
@@ -59,7 +59,3 @@ def described(entry: ModelSpec | Persona) -> dict[str, Any]:
         "available": not isinstance(entry, Persona),
         **persona.sampling.given(),
     }
-
-
-def _json(value: dict[str, Any]) -> web.Response:
-    return web.Response(body=msgspec.json.encode(value), content_type="application/json")

@@ -5,12 +5,10 @@ The log holds no prompts, no answers, no headers; see `http.middleware.AccessLog
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
 from aiohttp import web
 
 from hoshikage.errors import InvalidRequest
+from hoshikage.http.json_response import json_response
 from hoshikage.http.keys import SETTINGS
 from hoshikage.in_force import in_force
 from hoshikage.protocols.hoshikage.insight import INSIGHT
@@ -20,7 +18,7 @@ from hoshikage.settings import cache_dir, config_dir
 async def settings(request: web.Request) -> web.Response:
     """Each setting in force and where it came from: a flag, the environment, a file, the default."""
     rows = in_force(request.app[SETTINGS], request.app[INSIGHT].sources)
-    return _json({"settings": rows, "folders": {"config": str(config_dir()), "cache": str(cache_dir())}})
+    return json_response({"settings": rows, "folders": {"config": str(config_dir()), "cache": str(cache_dir())}})
 
 
 async def log(request: web.Request) -> web.Response:
@@ -29,8 +27,4 @@ async def log(request: web.Request) -> web.Response:
     if not (after.isascii() and after.isdecimal() and len(after) <= 15):
         raise InvalidRequest("http.log_after", param="after")
     last, lines = request.app[INSIGHT].lines(int(after))
-    return _json({"lines": lines, "next": last})
-
-
-def _json(value: dict[str, Any]) -> web.Response:
-    return web.Response(body=msgspec.json.encode(value), content_type="application/json")
+    return json_response({"lines": lines, "next": last})

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import msgspec
 from aiohttp import web
 
 from hoshikage.http.error_response import language
+from hoshikage.http.json_response import json_response
 from hoshikage.protocols.hoshikage import reference_page
 from hoshikage.protocols.hoshikage.openapi_document import OPENAPI
 
@@ -21,7 +21,7 @@ PAGE_HEADERS: Final = {
 
 async def document(request: web.Request) -> web.Response:
     tree: dict[str, Any] = request.app[OPENAPI].tree(language(request))
-    return web.Response(body=msgspec.json.encode(tree), content_type="application/json", headers=HEADERS)
+    return json_response(tree, HEADERS)
 
 
 async def page(request: web.Request) -> web.Response:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-import msgspec
 from aiohttp import web
 
 from hoshikage import __version__
 from hoshikage.http.authenticator import CALLER
+from hoshikage.http.json_response import json_response
 from hoshikage.http.keys import AUTHENTICATOR, DISPATCHER, SETTINGS
 from hoshikage.http.places import nameless
 
@@ -21,7 +21,7 @@ async def health(request: web.Request) -> web.Response:
 
     A command that is about to show its admin token asks here whether this is the server that it is for.
     """
-    answer = _json({"status": "ok"})
+    answer = json_response({"status": "ok"})
     transport = request.transport
     address = transport.get_extra_info("sockname") if transport is not None else None
     if isinstance(address, tuple):
@@ -35,12 +35,8 @@ async def status(request: web.Request) -> web.Response:
     result = (await request.app[DISPATCHER].full_status()).to_json(request.app[SETTINGS].lang)
     if not CALLER.get().is_admin:
         result = nameless(result)
-    return _json({"status": "ok", "state": "awake", "version": __version__, **result})
+    return json_response({"status": "ok", "state": "awake", "version": __version__, **result})
 
 
 async def version(_request: web.Request) -> web.Response:
-    return _json({"version": __version__})
-
-
-def _json(value: dict[str, object]) -> web.Response:
-    return web.Response(body=msgspec.json.encode(value), content_type="application/json")
+    return json_response({"version": __version__})

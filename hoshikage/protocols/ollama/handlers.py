@@ -29,6 +29,7 @@ from hoshikage.http.keys import DISPATCHER, REGISTRY, SETTINGS
 from hoshikage.params import Embedding, InfillPrompt, TextPrompt
 from hoshikage.protocols.ollama import models
 from hoshikage.protocols.ollama import ollama_schema as schema
+from hoshikage.protocols.ollama.keep_alive import kept_s
 from hoshikage.protocols.ollama.models import resolve
 from hoshikage.protocols.ollama.writer import Kind, LineWriter, now
 from hoshikage.registry import ModelSpec
@@ -70,7 +71,7 @@ async def embed(request: web.Request) -> web.StreamResponse:
         load_ms = finished.timings.load_ms
     else:
         await request.app[DISPATCHER].preload(spec)
-    keep(request, spec, schema.kept_s(body.keep_alive))
+    keep(request, spec, kept_s(body.keep_alive))
     total = int((time.monotonic() - began) * 1e9)
     return json_response({**answer, "total_duration": total, "load_duration": int(load_ms * 1e6)})
 
@@ -85,7 +86,7 @@ async def embeddings(request: web.Request) -> web.StreamResponse:
         vector = floats_of(result[0].values)
     else:
         await request.app[DISPATCHER].preload(spec)
-    keep(request, spec, schema.kept_s(body.keep_alive))
+    keep(request, spec, kept_s(body.keep_alive))
     return json_response({"embedding": vector})
 
 
@@ -123,7 +124,7 @@ async def _answer(
     request: web.Request, prepared: PreparedRequest, body: schema.AnswerFields, kind: Kind
 ) -> web.StreamResponse:
     writer = LineWriter(kind, body.model or prepared.spec.name, shows_thoughts=body.shows_thoughts)
-    ttl = schema.kept_s(body.keep_alive)
+    ttl = kept_s(body.keep_alive)
     return await respond(request, prepared, writer, stream=body.stream is not False, ttl=ttl)
 
 
@@ -139,10 +140,10 @@ def _framed(prepared: PreparedRequest, body: schema.GenerateRequest) -> Prepared
 
 async def _loaded(request: web.Request, spec: ModelSpec, body: schema.AnswerFields, kind: Kind) -> web.Response:
     """A request for nothing loads the model, or unloads it where it shall stay for no time."""
-    unloads = schema.kept_s(body.keep_alive) == 0
+    unloads = kept_s(body.keep_alive) == 0
     if not unloads:
         await request.app[DISPATCHER].preload(spec)
-        keep(request, spec, schema.kept_s(body.keep_alive))
+        keep(request, spec, kept_s(body.keep_alive))
     else:
         try:
             await request.app[DISPATCHER].unload(spec)

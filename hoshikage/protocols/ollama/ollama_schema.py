@@ -6,7 +6,6 @@ ask for nothing; any other value of those is refused by name. Fields that nobody
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar, get_args
 
@@ -27,10 +26,8 @@ from hoshikage.answer.schema.validation import convert
 from hoshikage.answer.schema.values import Stops, TokenCount
 from hoshikage.errors import InvalidRequest, ParameterUnsupported
 from hoshikage.params import Overflow
+from hoshikage.protocols.ollama.keep_alive import kept_s
 
-UNITS: Final = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
-DURATION: Final = re.compile(r"-?(?:\d+(?:\.\d+)?(?:ns|us|ms|s|m|h))+|-?\d+(?:\.\d+)?")
-PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h|)")
 MAX_INPUTS: Final = 2048
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 Model = Annotated[str, Meta(max_length=256)]
@@ -288,23 +285,6 @@ def parse_embeddings(tree: Any) -> EmbeddingsRequest:
     body = convert(tree, EmbeddingsRequest, CHOICES)
     kept_s(body.keep_alive)
     return body
-
-
-def kept_s(value: str | float | None) -> float | None:
-    """Seconds for which a model shall stay loaded after its use: inf for good, None where nothing is said.
-
-    Raises InvalidRequest.
-    """
-    if value is None or value == "":
-        return None
-    if isinstance(value, str):
-        parts = DURATION.fullmatch(value.strip())
-        if parts is None:
-            raise InvalidRequest("http.invalid_value", param="keep_alive", place="keep_alive")
-        result = PART.findall(value)
-        seconds = sum(float(number) * UNITS[unit] for number, unit in result)
-        value = -1.0 if value.strip().startswith("-") else seconds
-    return float("inf") if value < 0 else float(value)
 
 
 def parse_show(tree: Any) -> ShowRequest:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import msgspec
 from aiohttp import web
 
 from hoshikage.answer.model_files import MODEL_FILES
 from hoshikage.answer.models import n_ctx_of, resolve
 from hoshikage.answer.senses import senses_of
+from hoshikage.http.json_response import json_response
 from hoshikage.http.keys import DISPATCHER, REGISTRY
 from hoshikage.registry import ModelSpec, Persona, Registry
 
@@ -18,13 +18,15 @@ from hoshikage.registry import ModelSpec, Persona, Registry
 async def listing(request: web.Request) -> web.Response:
     registry = request.app[REGISTRY]
     result = await asyncio.to_thread(_all, registry)
-    return _json({"object": "list", "data": [await _model(request, *one) for one in result]})
+    return json_response({"object": "list", "data": [await _model(request, *one) for one in result]})
 
 
 async def one(request: web.Request) -> web.Response:
     registry, name = request.app[REGISTRY], request.match_info["id"]
     spec = await resolve(registry, name)
-    return _json(await _model(request, spec, _names_of(registry, spec), name if name in registry.aliases() else ""))
+    return json_response(
+        await _model(request, spec, _names_of(registry, spec), name if name in registry.aliases() else "")
+    )
 
 
 Listed = tuple[ModelSpec | Persona, list[str], str]
@@ -81,7 +83,3 @@ async def _model(request: web.Request, one: ModelSpec | Persona, aliases: list[s
     takes = ["text", *(["image"] if senses.images else []), *(["audio"] if senses.audio else [])]
     kinds = {"input_modalities": takes, "output_modalities": ["text"]}
     return {**model, "context_length": n_ctx, "max_model_len": n_ctx, "architecture": kinds, "meta": meta}
-
-
-def _json(value: dict[str, Any]) -> web.Response:
-    return web.Response(body=msgspec.json.encode(value), content_type="application/json")

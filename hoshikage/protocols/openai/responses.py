@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aiohttp import web
+from msgspec import Raw
 
 from hoshikage.answer.choice import model_for
 from hoshikage.answer.prepared import PreparedRequest, count_prompt_tokens, prepare
@@ -49,7 +50,7 @@ async def retrieve(request: web.Request) -> web.Response:
     kept = request.app[RESPONSES].get(CALLER.get().name, name)
     if kept is None:
         raise _unknown(name)
-    return web.Response(body=kept.response, content_type="application/json")
+    return json_response(Raw(kept.response))
 
 
 async def delete(request: web.Request) -> web.Response:
