@@ -17,7 +17,7 @@ def record(scratch: Path) -> dict[str, str]:
     counted += [f"calls a token, {count} at once: {calls(count):.0f}" for count in CALLS]
     environ = {"HOME": str(scratch), "PATH": os.defpath, "LANG": "C.UTF-8"}
     ran = subprocess.run([sys.executable, "-c", PROGRAM], env=environ, capture_output=True, text=True, check=True)
-    loaded: list[str] = json.loads(ran.stdout)
+    loaded: list[str] = json.loads(ran.stdout)[0]
     own = [name for name in loaded if name.partition(".")[0] == "hoshikage"]
     foreign = sorted(set(loaded) - set(own))
     return {

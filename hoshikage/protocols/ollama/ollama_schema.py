@@ -6,6 +6,7 @@ ask for nothing; any other value of those is refused by name. Fields that nobody
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar, get_args
 
