@@ -19,7 +19,7 @@ def frozen(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("part", ["words", "commands"])
+@pytest.mark.parametrize("part", ["words", "commands", "counts"])
 def test_the_same_tree_gives_the_same_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
     environ = dict(os.environ)
     assert frozen(monkeypatch, "record", tmp_path / "record", "--only", part) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -31,6 +32,31 @@ def test_each_test_has_its_lane(monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         assert {own: chosen(lane, *own) for own in runs} == runs, lane.name
     assert marks.UNIT in lanes.marks(lanes.UNIT)
+
+
+@pytest.mark.parametrize(
+    ("source", "expression", "out"),
+    [
+        ("pytestmark = pytest.mark.process\n", "not native and not process", True),
+        ("pytestmark = [\n    LINUX,\n    pytest.mark.native,\n]\n", "not native and not process", True),
+        ("pytestmark = pytest.mark.process\n", "not native", False),
+        ("pytestmark = pytest.mark.process\n", "process", False),
+        ("pytestmark = pytest.mark.process\n", "not process or native", False),
+        ("@pytest.mark.process\ndef test_a() -> None: ...\n", "not process", False),
+    ],
+)
+def test_a_file_is_left_out_by_the_marks_of_the_whole_file(
+    tmp_path: Path, source: str, expression: str, out: bool
+) -> None:
+    (tmp_path / "test_a.py").write_text(source)
+    assert marks.is_left_out(tmp_path / "test_a.py", expression) is out
+
+
+def test_the_folder_of_servers_is_left_out_with_its_processes() -> None:
+    folder = ROOT / "tests" / marks.PROCESSES
+    assert marks.is_left_out(folder / "test_chat.py", "not process")
+    assert not marks.is_left_out(folder / "conftest.py", "not process")
+    assert not marks.is_left_out(folder / "test_chat.py", "process")
 
 
 def test_every_lane_has_its_option_its_mark_and_its_help(capsys: pytest.CaptureFixture[str]) -> None:
