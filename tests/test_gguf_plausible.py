@@ -39,6 +39,13 @@ def test_a_number_that_would_end_the_library_is_named(key: str, kind: int, value
         assert shown in text(language, error.key, **error.details)
 
 
+@pytest.mark.parametrize(("kind", "value"), [(I32, 1), (F32, 1.0), (STRING, "1"), (ARRAY, (U32, [1]))])
+def test_a_file_type_that_is_no_u32(kind: int, value: Any, tmp_path: Path) -> None:
+    with pytest.raises(GgufInvalid) as caught:
+        gguf.read(Gguf().with_pair("general.file_type", kind, value).write(tmp_path / "bad.gguf"))
+    assert (caught.value.key, caught.value.details["name"]) == ("model.gguf_value_type", "general.file_type")
+
+
 @pytest.mark.parametrize("kind", ["bert", "gpt2", "rwkv"])
 def test_bytes_in_a_vocabulary_that_has_none(kind: str, tmp_path: Path) -> None:
     model = Gguf().with_pair("tokenizer.ggml.token_type", *BYTES)
@@ -119,13 +126,17 @@ def test_the_shapes_of_sound_models_pass(name: str) -> None:
     assert not list(of_values({f"x.{key}": value for key, value in ARCHITECTURES[name].items()}, "x"))
 
 
+FEW_WORDS: dict[str, int] = {"bos_token_id": 2, "seperator_token_id": 3, "unknown_token_id": 1, "mask_token_id": 4}
+
+
 @pytest.mark.parametrize(
     ("values", "n_tokens", "has_bytes"),
     [
         ({"model": "llama"}, 32000, True),
         ({"model": "gpt2"}, 151936, False),
         ({"model": "bert"}, 30522, False),
-        ({"model": "bert", "bos_token_id": 2, "seperator_token_id": 3}, 10, False),
+        ({"model": "bert", **FEW_WORDS}, 10, False),
+        ({"model": "bert", "unknown_token_id": 2**32 - 1}, 30522, False),
         ({"model": "t5"}, 250002, True),
         ({"model": "gemma4"}, 262144, True),
         ({"model": "rwkv"}, 65536, False),
@@ -136,6 +147,14 @@ def test_the_shapes_of_sound_models_pass(name: str) -> None:
 def test_the_vocabularies_of_sound_models_pass(values: dict[str, Any], n_tokens: int, has_bytes: bool) -> None:
     named = {f"tokenizer.ggml.{key}": value for key, value in values.items()}
     assert not list(of_vocabulary(named, n_tokens, has_bytes=has_bytes))
+
+
+@pytest.mark.parametrize("token", [None, 10, 2**32 - 1])
+@pytest.mark.parametrize("name", FEW_WORDS)
+def test_a_small_vocabulary_of_words_has_to_have_its_special_tokens(name: str, token: int | None) -> None:
+    named: dict[str, Any] = {"model": "bert", **FEW_WORDS, name: token}
+    values = {f"tokenizer.ggml.{key}": value for key, value in named.items() if value is not None}
+    assert [fault.name for fault in of_vocabulary(values, 10, has_bytes=False)] == [f"tokenizer.ggml.{name}"]
 
 
 def test_the_models_of_the_tests_pass(demo_model: Path, tmp_path: Path) -> None:

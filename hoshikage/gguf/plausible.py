@@ -28,6 +28,8 @@ WITHOUT_BYTES: Final = frozenset({"bert", "gpt2", "rwkv"})
 WORDPIECE: Final = "bert"
 FRAME: Final = {"bos_token_id": 101, "seperator_token_id": 102}
 """What a WordPiece vocabulary puts around each text -> what it is where the file does not say."""
+WORDPIECE_USUAL: Final = {"unknown_token_id": 100, "mask_token_id": 103}
+"""Further tokens of a WordPiece vocabulary -> what the library takes where the file names none that there is."""
 TOKENIZER: Final = "tokenizer.ggml."
 
 
@@ -79,6 +81,10 @@ def of_vocabulary(values: Mapping[str, Scalar], n_tokens: int, *, has_bytes: boo
         for name, usual in FRAME.items():
             token = values.get(TOKENIZER + name, usual)
             if not isinstance(token, int) or not 0 <= token < n_tokens:
+                yield Fault(TOKENIZER + name, str(token), f"0 ≤ n < {n_tokens}")
+        for name, usual in WORDPIECE_USUAL.items():
+            token = values.get(TOKENIZER + name, usual)
+            if not isinstance(token, int) or not (0 <= token < n_tokens or usual < n_tokens):
                 yield Fault(TOKENIZER + name, str(token), f"0 ≤ n < {n_tokens}")
 
 

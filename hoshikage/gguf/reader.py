@@ -50,7 +50,9 @@ NUMBERS: Final = {
 """gguf_metadata_value_type -> how it lies in the file."""
 BOOL: Final = 7
 U16: Final = 2
+U32: Final = 4
 INTEGERS: Final = frozenset({0, 1, 2, 3, 4, 5, 10, 11})
+FILE_TYPE: Final = "general.file_type"
 SPLIT_KEYS: Final = ("split.no", "split.count")
 
 PROJECTOR: Final = "clip"
@@ -196,6 +198,8 @@ class _Reader:
         if key in values or key in arrays:
             self._cursor.refuse("model.gguf_key_twice", at=at, name=key)
         kind = self._cursor.u32()
+        if key == FILE_TYPE and kind != U32:  # the library takes no other type, and old releases end the process for it
+            self._cursor.refuse("model.gguf_value_type", at=self._cursor.at - 4, name=key, type=kind)
         if kind == STRING:
             values[key] = _text(self._cursor.string("model.gguf_string_length", MAX_HEADER_BYTES))
         elif kind == ARRAY:
@@ -366,7 +370,7 @@ def _not_gguf(start: bytes) -> str:
 
 
 def _file_type(values: Mapping[str, Scalar], tensors: list[Tensor]) -> str:
-    number = values.get("general.file_type")
+    number = values.get(FILE_TYPE)
     if type(number) is int and number in FILE_TYPES:
         return FILE_TYPES[number]
     sizes: Counter[int] = Counter()
