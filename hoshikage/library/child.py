@@ -20,6 +20,7 @@ from hoshikage.library import pip_folders
 SPARE_S: Final = 5
 """Beyond the time after which the parent ends the child: the child's own alarm is for a parent that cannot."""
 LIFELINE: Final = "hoshikage.runner.lifeline"
+NO_ALARM: Final = 0
 _ANSWER_BYTES: Final = 1 << 20
 _LOG_BYTES: Final = 1 << 16
 
@@ -48,10 +49,22 @@ def command(module: str, seconds: float) -> list[str]:
     The child ends with this process, and by itself soon after `seconds`.
     `python -m` would put the working directory, where anybody may have left a `json.py`, in front of that path.
     """
-    path = [folder for folder in sys.path if folder]
-    tied = f"from {LIFELINE} import tie; tie({os.getpid()}, {math.ceil(seconds) + SPARE_S})"
-    code = f"import sys; sys.path[:] = {path!r}; {tied}; from {module} import main; sys.exit(main())"
+    code = f"{_tied(math.ceil(seconds) + SPARE_S)}; from {module} import main; sys.exit(main())"
     return [sys.executable, "-c", code]
+
+
+def tied(arguments: Sequence[str]) -> list[str]:
+    """The command line of somebody else's program, which ends with this process, too, where the system can see to it
+    (Linux)."""
+    if sys.platform != "linux":
+        return [*arguments]
+    return [sys.executable, "-c", f"{_tied(NO_ALARM)}; import os; os.execvp(sys.argv[1], sys.argv[1:])", *arguments]
+
+
+def _tied(seconds: int) -> str:
+    """Python code that ties its process to this one."""
+    path = [folder for folder in sys.path if folder]
+    return f"import sys; sys.path[:] = {path!r}; from {LIFELINE} import tie; tie({os.getpid()}, {seconds})"
 
 
 def run(arguments: Sequence[str], timeout_s: float, stdin: bytes = b"") -> ChildOutcome:

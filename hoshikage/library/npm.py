@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from hoshikage.errors import InstallFailed
+from hoshikage.library import child
 
 _QUIET: Final = ("--json", "--loglevel=error", "--no-update-notifier", "--ignore-scripts")
 _PATIENCE: Final = ("--fetch-retries=1", "--fetch-retry-mintimeout=2000")
@@ -85,7 +86,7 @@ def _run(client: str, arguments: list[str], folder: Path, wanted: str, look: Cal
         (folder / "npm.out").open("w+b") as output,
         (folder / "npm.err").open("w+b") as log,
         subprocess.Popen(
-            [client, *arguments, *_QUIET, *_PATIENCE],
+            child.tied([client, *arguments, *_QUIET, *_PATIENCE]),
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -13,13 +13,15 @@ EXIT_ORPHANED = 3
 
 
 def tie(parent: int, seconds: int) -> None:
-    """This process ends when `parent` does, however that ends, and by its own alarm after so many seconds.
+    """This process ends when `parent` does, however that ends, and by its own alarm after so many seconds; 0 sets none.
 
-    The alarm is the system's: no code that runs, and none that waits, holds it up.
+    The alarm is the system's: no code that runs, and none that waits, holds it up. Both outlive an exec.
     """
     die_with_parent()
     if os.name == "posix" and os.getppid() != parent:  # it ended before the line above
         os._exit(EXIT_ORPHANED)
+    if not seconds:
+        return
     if sys.platform == "win32":
         faulthandler.dump_traceback_later(seconds, exit=True)
     else:

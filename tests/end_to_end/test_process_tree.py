@@ -1,10 +1,14 @@
-"""The server, its runner and those that examine for it killed by force in every phase: no process of ours is left."""
+"""The server, a command, and those that work for them killed by force in every phase: no process of ours is left."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
+import socket
+import subprocess
+import sys
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
@@ -17,6 +21,7 @@ import pytest
 from openai import APIError, OpenAI
 
 import processes
+from hoshikage.durable import SUFFIX
 from tests.end_to_end.conftest import register
 from tests.end_to_end.live import LiveServer, home_environ
 from tests.native.bad_libraries import HANGING, build
@@ -25,6 +30,7 @@ LONG: Final = "x " * 3000
 PATIENCE_S: Final = 20.0
 LOOKS: Final = 100_000
 CHECK, RUNNER, TEMPLATE = "hoshikage.runner.check", "hoshikage.runner.main", "hoshikage.runner.template_check"
+KEEPER, SLEEPER, TUNE = "hoshikage.keeper.main", "sleeper", "hoshikage.runner.tune"
 
 
 class House:
@@ -87,10 +93,16 @@ class House:
                         return pid
         raise AssertionError(f"nobody runs {module}")
 
+    def await_program(self, *, asleep: bool) -> None:
+        """Until the server's process is the small program of one that sleeps, or is not any more."""
+        for _ in range(LOOKS):
+            if processes.runs(self.server.process.pid, SLEEPER) is asleep:
+                return
+        raise AssertionError("it never came")
+
     def kill(self) -> set[int]:
         """Kills the server, lets those go on that were held, and tells which of them are left after a while."""
         there = self.children
-        assert there, "it has somebody to leave behind"
         self.server.process.kill()
         self.server.process.wait()
         for pid in there:
@@ -149,16 +161,143 @@ def started_ahead(house: House) -> None:
     house.await_status(lambda status: status["runner"]["ahead"])
 
 
-PHASES: Final = (idle, loading, prefill, streaming, unloading, library_check, started_ahead)
+def sleeping(house: House) -> None:
+    house.await_program(asleep=True)
+
+
+def waking(house: House) -> None:
+    sleeping(house)
+    house.ask(max_tokens=1)
+    house.await_program(asleep=False)
+
+
+def shutting_down(house: House) -> None:
+    house.stream()
+    house.server.process.send_signal(signal.SIGTERM)
+    for _ in range(LOOKS):
+        with socket.socket() as knock:
+            if knock.connect_ex(("127.0.0.1", house.server.port)):
+                return
+    raise AssertionError("it never closed its port")
+
+
+def copying(house: House) -> None:
+    """To the RAM disk: the server is held when there is something of a copy."""
+    idle(house)
+    disk = Path(house.server.variable("RAMDISK_PATH"))
+    for _ in range(LOOKS):
+        if any(file.stat().st_blocks for file in disk.glob("hoshikage-*/*/*")):
+            house.server.process.send_signal(signal.SIGSTOP)
+            return
+    raise AssertionError("nobody copies")
+
+
+ALONE: Final = (sleeping, shutting_down)
+"""Phases in which the server may have nobody."""
+PHASES: Final = (
+    idle, loading, prefill, streaming, unloading, library_check, started_ahead, sleeping, waking, shutting_down,
+    copying,
+)  # fmt: skip
+SLEEPY: Final = {"SLEEP_TIMEOUT": "0.1", "IDLE_TIMEOUT": "0.1"}
+SETTINGS: Final = {
+    started_ahead: {"RUNNER_AHEAD": "on"},
+    sleeping: SLEEPY,
+    waking: SLEEPY,
+    shutting_down: {"DRAIN_TIMEOUT": "600"},
+}
+WEIGHT: Final = 2**28
+"""Bytes of a model that takes a while to copy, most of them a hole."""
 
 
 @pytest.mark.parametrize("phase", PHASES, ids=lambda phase: phase.__name__)
 def test_a_server_killed_in_any_phase_leaves_nobody(
     phase: Callable[[House], None], tmp_path: Path, library_file: Path, endless_model: Path
 ) -> None:
-    ahead = {"RUNNER_AHEAD": "on"} if phase is started_ahead else {}
-    with house(tmp_path, library_file, endless_model, **ahead) as killed:
+    settings = SETTINGS.get(phase, {})
+    model = endless_model
+    if phase is copying:
+        (tmp_path / "ram").mkdir(0o700)
+        settings = {"RAMDISK_PATH": str(tmp_path / "ram")}
+        model = Path(shutil.copy(model, tmp_path / "weighty.gguf"))
+        os.truncate(model, WEIGHT)
+    with house(tmp_path, library_file, model, **settings) as killed:
         phase(killed)
+        assert killed.children or phase in (*ALONE, waking), "it has somebody to leave behind"
+        assert killed.kill() == set()
+
+
+@pytest.mark.parametrize("ahead", ["off", "on"])
+def test_a_server_killed_as_it_starts_leaves_nobody(ahead: str, tmp_path: Path, library_file: Path) -> None:
+    """Killed when Python runs it, and when it has its first child."""
+    mark = uuid.uuid4().hex
+    environ = home_environ(tmp_path, library_file, **{processes.MARK: mark, "RUNNER_AHEAD": ahead})
+    starting = subprocess.Popen(
+        [sys.executable, "-m", "hoshikage", "--port", "0"], env={**os.environ, **environ}, stderr=subprocess.DEVNULL
+    )
+    there: set[int] = set()
+    for _ in range(LOOKS):
+        there = processes.marked(mark) - {starting.pid}
+        if there or (ahead == "off" and processes.runs(starting.pid, "hoshikage")):
+            break
+    starting.kill()
+    starting.wait()
+    assert ahead == "off" or there
+    assert processes.left(there, PATIENCE_S) == set()
+    assert processes.marked(mark) == set()
+
+
+def test_a_start_takes_away_what_killed_ones_left(tmp_path: Path, library_file: Path) -> None:
+    left = tmp_path / ".cache" / "hoshikage" / "verdicts" / f".a.json.0123456789abcdef{SUFFIX}"
+    left.parent.mkdir(parents=True)
+    left.touch()
+    os.utime(left, (1, 1))
+    with LiveServer(home_environ(tmp_path, library_file)):
+        assert any(not left.exists() for _ in range(LOOKS))
+
+
+NPM: Final = "#!/bin/sh\nread word < {pipe}\n"
+"""An npm that waits."""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "child"), [(("tune", "endless"), TUNE), (("lib", "install"), "npm")], ids=["tune", "lib install"]
+)
+def test_a_command_killed_while_another_works_for_it_leaves_nobody(
+    arguments: tuple[str, ...], child: str, tmp_path: Path, library_file: Path, endless_model: Path
+) -> None:
+    register(tmp_path, {"endless": endless_model})
+    os.mkfifo(tmp_path / "pipe")
+    npm = tmp_path / "npm"
+    npm.write_text(NPM.format(pipe=tmp_path / "pipe"), encoding="utf-8")
+    npm.chmod(0o700)
+    mark = uuid.uuid4().hex
+    environ = home_environ(tmp_path, library_file, **{processes.MARK: mark})
+    path = os.pathsep.join([str(tmp_path), os.environ["PATH"]])
+    with subprocess.Popen(
+        [sys.executable, "-m", "hoshikage", *arguments],
+        env={**os.environ, **environ, "PATH": path},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as command:
+        there: set[int] = set()
+        for _ in range(LOOKS):
+            there = processes.marked(mark) - {command.pid}
+            if any(processes.runs(pid, child) for pid in there):
+                break
+        command.kill()
+    assert there
+    assert processes.left(there, PATIENCE_S) == set()
+    assert processes.marked(mark) == set()
+
+
+@pytest.mark.memory
+def test_a_server_killed_while_the_keeper_works_leaves_nobody(
+    tmp_path: Path, library_file: Path, demo_model: Path
+) -> None:
+    with house(tmp_path, library_file, demo_model, MEMORY="on", EMBEDDING_MODEL="endless") as killed:
+        killed.ask("My cat is called Mikan.", max_tokens=1)
+        killed.child(KEEPER)
         assert killed.kill() == set()
 
 
@@ -180,7 +319,9 @@ def test_a_server_killed_while_a_template_is_examined_leaves_nobody(
         assert killed.kill() == set()
 
 
-@pytest.mark.parametrize("phase", [idle, loading, streaming, library_check], ids=lambda phase: phase.__name__)
+@pytest.mark.parametrize(
+    "phase", [idle, loading, streaming, unloading, library_check], ids=lambda phase: phase.__name__
+)
 def test_a_child_killed_in_any_phase_leaves_the_server_alone(
     phase: Callable[[House], None], tmp_path: Path, library_file: Path, endless_model: Path
 ) -> None:

@@ -25,11 +25,14 @@ WAITS: Final = (
 """A child that says that it is there and waits: its standard input never ends as long as the test lives."""
 STARTS: Final = {
     "an examination": "subprocess.Popen(child.command('waits', 600), stdin=0)",
+    "somebody else's program": "subprocess.Popen(child.tied([sys.executable, '-c', OTHER]), stdin=0)",
     "from a thread": "start_in_thread(lambda: subprocess.run(child.command('waits', 600), stdin=0))",
 }
 PARENT: Final = """
 import subprocess, sys, threading
 from hoshikage.library import child
+
+OTHER = "print('here', flush=True); import sys; sys.stdin.read()"
 
 def start_in_thread(action):
     threading.Thread(target=action).start()
