@@ -14,20 +14,21 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
 import siege_files
 import siege_guests
 import siege_load
+import siege_trees
 from hoshikage.library import demo
 from hoshikage.registry import Registry
 from screen import ROOT, Refused, Screen, run
 from serving import Server
 from siege_totals import COUNTS, Gauge, Totals
 
-PARTS: Final = ("load", "deaths", "files", "slow", "power", "cost")
+PARTS: Final = ("load", "deaths", "trees", "files", "slow", "power", "cost")
 MODES: Final[tuple[tuple[str, dict[str, str]], ...]] = (
     ("plain", {}),
     ("four together", {"N_PARALLEL": "4"}),
@@ -35,7 +36,7 @@ MODES: Final[tuple[tuple[str, dict[str, str]], ...]] = (
     ("guesses", {"SPECULATION": "lookup"}),
     ("without a RAM disk", {"RAMDISK_PATH": "off", "RUNNER_AHEAD": "off"}),
 )
-SHARES: Final = {"load": 0.6, "deaths": 0.2, "files": 0.1, "slow": 0.02, "power": 0.03, "cost": 0.0}
+SHARES: Final = {"load": 0.6, "deaths": 0.15, "trees": 0.05, "files": 0.1, "slow": 0.02, "power": 0.03, "cost": 0.0}
 """Of a round's time; what costs is measured once a run."""
 ROUND_S: Final = 240.0
 SHORT_S: Final = 60.0
@@ -96,6 +97,12 @@ def _round(
     spans = {part: seconds * SHARES[part] / whole for part in parts}
     if "power" in spans:
         siege_files.cut_power(folder, spans["power"], totals, dice)
+    if "trees" in spans:
+
+        def start(place: Path, mode: dict[str, str]) -> AbstractContextManager[Server]:
+            return _serving(place, source, library, mode)
+
+        siege_trees.kill_trees(start, folder, MODEL, spans["trees"], totals, dice)
     with _serving(folder, source, library, {"QUEUE_SIZE": "256", **settings}) as server:
         gauge = Gauge(server.process.pid)
         target = siege_load.Target(server.url, MODEL, server.process.pid, totals, dice)

@@ -12,13 +12,22 @@ from typing import Any, Final
 
 from screen import ROOT
 
-FAULTS: Final = ("requests_wrong", "requests_lost", "files_ended_server", "power_lost", "slow_kept_out", "port_closed")
+FAULTS: Final = (
+    "requests_wrong",
+    "requests_lost",
+    "files_ended_server",
+    "power_lost",
+    "slow_kept_out",
+    "port_closed",
+    "trees_left",
+)
 """What must stay 0."""
 COUNTS: Final = (
     "requests", "requests_whole", "requests_refused", "requests_left", "requests_told_of_crash", "requests_silent",
     "requests_wrong", "requests_lost", "deaths", "port_closed", "files", "files_refused_by_check",
     "files_passed_and_not_loaded", "files_refused_by_load", "files_answered", "files_runner_deaths",
-    "files_ended_server", "slow_connections", "slow_kept_out", "power_states", "power_lost",
+    "files_ended_server", "slow_connections", "slow_kept_out", "power_states", "power_lost", "trees",
+    "trees_processes", "trees_left",
 )  # fmt: skip
 """Every count, in the table's order."""
 

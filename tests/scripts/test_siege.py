@@ -68,12 +68,12 @@ def test_no_power_cut_loses_a_registry(tmp_path: Path) -> None:
 def test_a_short_siege_finds_nothing(tmp_path: Path, library_file: Path) -> None:
     file = tmp_path / "siege.json"
     options = ["--minutes", "0.4", "--clients", "12", "--totals", str(file), "--library", str(library_file)]
-    parts = ["--only", "load", "deaths", "files", "slow", "power"]
+    parts = ["--only", "load", "deaths", "trees", "files", "slow", "power"]
     done = subprocess.run(
         [sys.executable, str(ROOT / "scripts" / "siege.py"), *options, *parts],
         capture_output=True, text=True, timeout=170, check=False,
     )  # fmt: skip
     counts = json.loads(file.read_text())["counts"]
     assert done.returncode == 0, done.stdout[-2000:]
-    for name in ("requests_whole", "deaths", "files", "slow_connections", "power_states"):
+    for name in ("requests_whole", "deaths", "trees", "files", "slow_connections", "power_states"):
         assert counts[name] > 0, name
