@@ -1,8 +1,8 @@
 """A program: how often greedy answers differ from those of a lone run, by the way in which a decode is shared.
 
-`python3 scripts/equal_answers.py LIBRARY MODEL SETTINGS`, where SETTINGS are JSON for params.LoadParams; prints JSON:
-mode -> [answers, those whose text differs, those of which a log probability or the text differs]. Main thread, beside
-the engine's.
+`python3 scripts/equal_answers.py LIBRARY MODEL SETTINGS MODE...`, where SETTINGS are JSON for params.LoadParams; prints
+a line of JSON for each mode as soon as it is done: [mode, [answers, those whose text differs, those of which a log
+probability or the text differs]]. Main thread, beside the engine's.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import random
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -86,39 +86,65 @@ def differing(found: Sequence[Answer], expected: Sequence[Answer]) -> list[int]:
     return [len(pairs), sum(one.text != other.text for one, other in pairs), sum(one != other for one, other in pairs)]
 
 
-def measured(library: Path, model: str, settings: dict[str, Any]) -> dict[str, list[int]]:
-    """Mode -> [answers, those that differ from a lone run's]."""
-    chats = prompts(BRIEF)
-    assert len(chats) == N_PROMPTS
-    numbers = [*range(N_PROMPTS), *random.Random(1).sample(range(N_PROMPTS), N_PROMPTS)]
-    doubled = [chats[number] for number in numbers]
-    result: dict[str, list[int]] = {}
+MODES: Final[dict[str, dict[str, Any]]] = {
+    "again": {},
+    "together": {"n_parallel": 4},
+    "lookup": {"speculation": "lookup"},
+}
+"""Of single questions -> how they are asked the second time."""
+TURNS: Final = ("first", "second")
+"""Of longer chats whose beginnings are kept."""
+Measured = tuple[str, list[int]]
 
-    def run(mode: dict[str, Any], wanted: Iterable[Turns], *, at_once: bool = False) -> list[Answer]:
-        engine = Engine(library, model, n_ctx=N_CTX, n_batch=512, **settings, **mode)
+
+class Bench:
+    """One library with one model and its settings; each way of asking gets an engine of its own."""
+
+    def __init__(self, library: Path, model: str, settings: dict[str, Any]) -> None:
+        self._library, self._model, self._settings = library, model, settings
+
+    def run(self, mode: dict[str, Any], chats: Iterable[Turns], *, at_once: bool = False) -> list[Answer]:
+        engine = Engine(self._library, self._model, n_ctx=N_CTX, n_batch=512, **self._settings, **mode)
         try:
-            return answers(engine, wanted, at_once=at_once)
+            return answers(engine, chats, at_once=at_once)
         finally:
             engine.stop()
 
-    lone = run({}, chats)
-    expected = [lone[number] for number in numbers]
-    result["again"] = differing(run({}, doubled), expected)
-    result["together"] = differing(run({"n_parallel": 4}, doubled, at_once=True), expected)
-    result["lookup"] = differing(run({"speculation": "lookup"}, doubled), expected)
-    longer = prompts(HOUSE)
-    first = run({}, longer)
-    second = [
-        (*turns, Message("assistant", answer.text), Message("user", more))
-        for turns, answer in zip(longer, first, strict=True)
-        for more in FOLLOW_UPS
-    ]
-    after = run({}, second)
-    reused = run({"kv_reuse": "prefix"}, (each for turns in second for each in (turns[:2], turns)))
-    result["first"] = differing(reused[0::2], [answer for answer in first for _ in FOLLOW_UPS])
-    result["second"] = differing(reused[1::2], after)
-    return result
+    def questions(self, modes: Iterable[str]) -> Iterator[Measured]:
+        """Each question alone, and twice in each mode."""
+        chats = prompts(BRIEF)
+        assert len(chats) == N_PROMPTS
+        numbers = [*range(N_PROMPTS), *random.Random(1).sample(range(N_PROMPTS), N_PROMPTS)]
+        lone = self.run({}, chats)
+        expected = [lone[number] for number in numbers]
+        for mode in modes:
+            found = self.run(MODES[mode], [chats[number] for number in numbers], at_once=mode == "together")
+            yield mode, differing(found, expected)
+
+    def turns(self) -> Iterator[Measured]:
+        """Chats of two turns, whose second one comes in two ways."""
+        longer = prompts(HOUSE)
+        first = self.run({}, longer)
+        second = [
+            (*turns, Message("assistant", answer.text), Message("user", more))
+            for turns, answer in zip(longer, first, strict=True)
+            for more in FOLLOW_UPS
+        ]
+        after = self.run({}, second)
+        reused = self.run({"kv_reuse": "prefix"}, (each for turns in second for each in (turns[:2], turns)))
+        yield "first", differing(reused[0::2], [answer for answer in first for _ in FOLLOW_UPS])
+        yield "second", differing(reused[1::2], after)
+
+
+def main(library: str, model: str, settings: str, *wanted: str) -> None:
+    bench = Bench(Path(library), model, json.loads(settings))
+    if single := [mode for mode in MODES if mode in wanted]:
+        for each in bench.questions(single):
+            print(json.dumps(each), flush=True)
+    if any(mode in wanted for mode in TURNS):
+        for each in bench.turns():
+            print(json.dumps(each), flush=True)
 
 
 if __name__ == "__main__":
-    print(json.dumps(measured(Path(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3]))))
+    main(*sys.argv[1:])

@@ -12,7 +12,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,7 +41,7 @@ CASES: Final = (("v0.5.0", "auto"),)
 """Release and FLASH_ATTN of each row of the table of equal answers; what `auto` is on releases up to b6301 is off."""
 MODES: Final = ("again", "together", "lookup", "first", "second")
 MEASURED: Final = real_models.FOLDER / "equality.json"
-"""What --equality has measured; a row takes many minutes, so that it goes on where it was stopped."""
+"""What --equality has measured; a cell takes many minutes, so that it goes on where it was stopped."""
 PATIENCE_S: Final = 14_400
 EDGES: Final = "2 1 400 400"
 MAX_OFF: Final = 1e-5
@@ -79,21 +79,27 @@ def main(show: screen.Screen) -> int:
 
 def child(release: libraries.Release, program: str, *arguments: str) -> dict[str, Any]:
     """What a program of this folder prints; `fault` alone where it died."""
-    command = [sys.executable, str(Path(__file__).with_name(program)), str(matrix.file_of(release)), *arguments]
-    paths = os.pathsep.join([str(screen.ROOT), str(screen.ROOT / "scripts")])
     done = subprocess.run(
-        command,
+        command(release, program, *arguments),
         capture_output=True,
         text=True,
         timeout=PATIENCE_S,
         check=False,
-        env={**os.environ, "PYTHONPATH": paths},
+        env=environment(),
     )
     try:
         result: dict[str, Any] = json.loads(done.stdout)
     except ValueError:
         return {"fault": f"exit status {done.returncode}: {done.stderr[-300:]}"}
     return result
+
+
+def command(release: libraries.Release, program: str, *arguments: str) -> list[str]:
+    return [sys.executable, str(Path(__file__).with_name(program)), str(matrix.file_of(release)), *arguments]
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(screen.ROOT), str(screen.ROOT / "scripts")])}
 
 
 def run(release: libraries.Release, model: real_models.RealModel) -> dict[str, Any]:
@@ -139,19 +145,35 @@ def measured(
     """A row of the table of equal answers."""
     kept: dict[str, dict[str, list[int]]] = json.loads(MEASURED.read_text("utf-8")) if MEASURED.exists() else {}
     name = f"{release.llama} {flash_attn}"
-    if name not in kept:
+    row = kept.setdefault(name, {})
+    if missing := [mode for mode in MODES if mode not in row]:
         settings = json.dumps({"flash_attn": flash_attn})
-        result = child(release, "equal_answers.py", str(models["smollm2"].path), settings)
-        if "fault" in result:
-            raise screen.Refused("models_died", release=release.llama, reason=result["fault"])
-        kept[name] = result
-        MEASURED.write_text(json.dumps(kept, indent=1), encoding="utf-8")
-    row = kept[name]
-    show.note(
-        f"{name}: " + ", ".join(f"{mode} {row[mode][1]} of {row[mode][0]}, to the bit {row[mode][2]}" for mode in MODES)
-    )
+        for mode, counts in cells_of(release, str(models["smollm2"].path), settings, *missing):
+            row[mode] = counts
+            MEASURED.write_text(json.dumps(kept, indent=1), encoding="utf-8")
+    show.note(f"{name} (of, text, bits): " + ", ".join(f"{mode} {' '.join(map(str, row[mode]))}" for mode in MODES))
     shown = [f"{row[mode][1]} / {row[mode][0]}" for mode in MODES]
     return [release.llama, flash_attn, *shown]
+
+
+def cells_of(release: libraries.Release, *arguments: str) -> Iterator[tuple[str, list[int]]]:
+    """Each cell as soon as it is measured."""
+    with subprocess.Popen(
+        command(release, "equal_answers.py", *arguments),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=environment(),
+    ) as measuring:
+        assert measuring.stdout is not None
+        try:
+            for line in measuring.stdout:
+                mode, counts = json.loads(line)
+                yield mode, counts
+        finally:
+            measuring.kill()  # of no effect where it has ended
+    if measuring.returncode:
+        raise screen.Refused("models_died", release=release.llama, reason=f"exit status {measuring.returncode}")
 
 
 def write(mark: str, heads: dict[Language, str], rows: Iterable[list[str]]) -> None:
