@@ -7,6 +7,7 @@ import os
 import select
 import shutil
 import signal
+import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ import openai
 import pytest
 from openai import OpenAI
 
+from hoshikage.dispatch.runner import LATE_S
 from tests.end_to_end.conftest import register
 from tests.end_to_end.live import LiveServer, home_environ
 
@@ -147,6 +149,30 @@ def test_the_log_keeps_the_signal_and_no_prompt(patient: Patient) -> None:
     patient.kill(signal.SIGABRT)
     assert any("SIGABRT" in line for line in patient.server.log)
     assert not any("secret" in line for line in patient.server.log)
+
+
+WATCHDOG_S: Final = 2.0
+PAUSE_S: Final = WATCHDOG_S + LATE_S + 0.5
+
+
+def test_a_pause_of_the_machine_is_no_hang(tmp_path: Path, library_file: Path, endless_model: Path) -> None:
+    register(tmp_path, {"endless": endless_model})
+    environ = home_environ(tmp_path, library_file, N_CTX="8192", WATCHDOG_TIMEOUT=str(WATCHDOG_S))
+    with LiveServer(environ) as server:
+        paused = Patient(server, endless_model, tmp_path)
+        chunks = iter(paused.ask(stream=True))
+        next(chunks)
+        runner = paused.status()["runner"]["pid"]
+        for number in (signal.SIGSTOP, signal.SIGCONT):
+            for pid in (server.process.pid, runner):
+                os.kill(pid, number)
+            if number is signal.SIGSTOP:
+                threading.Event().wait(PAUSE_S)
+        for _ in range(20):
+            next(chunks)
+        status = paused.status()
+        assert (status["runner"]["pid"], status["totals"]["crashes"]) == (runner, 0)
+        paused.client.close()
 
 
 def test_a_crash_leaves_no_orphan(tmp_path: Path, library_file: Path, endless_model: Path) -> None:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import openai
 import pytest
@@ -17,6 +17,7 @@ from openai import OpenAI
 
 from hoshikage import gguf
 from hoshikage.errors import GgufInvalid
+from hoshikage.registry import OwnOptions, Registry
 from tests.end_to_end.conftest import register
 from tests.end_to_end.live import LiveServer, home_environ
 
@@ -141,3 +142,26 @@ def test_the_server_outlives_damaged_models(
     with capsys.disabled():
         print(f"\n{os.linesep.join(f'  {count:5} {outcome}' for outcome, count in total.most_common())}")
     assert crashes <= MUTATIONS // 100
+
+
+def test_pipes_in_the_place_of_files_hold_up_nobody(tmp_path: Path, library_file: Path, demo_model: Path) -> None:
+    pipe = tmp_path / "pipe.gguf"
+    os.mkfifo(pipe)  # to open it for reading waits for a writer, who does not come
+    registry = Registry(tmp_path / ".config" / "hoshikage" / "model_map.json")
+    registry.add("sound", demo_model)
+    registry.add("model", pipe)
+    options = {"mmproj": str(pipe), "draft": str(pipe), "lora": [str(pipe)], "chat_template": str(pipe)}
+    for name, value in options.items():
+        registry.add(name, demo_model, (), OwnOptions({name: value}))
+    messages: Any = [{"role": "user", "content": "x"}]
+    with (
+        LiveServer(home_environ(tmp_path, library_file)) as server,
+        OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0, timeout=30) as client,
+    ):
+        for label in ("model", *options):
+            with pytest.raises(openai.APIStatusError) as refused:
+                client.chat.completions.create(model=label, messages=messages, max_tokens=1)
+            assert refused.value.code in KNOWN_CODES | {"gguf_invalid", "model_not_found"}, label
+        answer = client.chat.completions.create(model="sound", messages=messages, max_tokens=1)
+        assert answer.usage is not None
+        assert answer.usage.completion_tokens == 1

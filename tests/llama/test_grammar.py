@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 import time
@@ -306,6 +307,24 @@ def test_a_property_of_a_keywords_name_is_no_keyword() -> None:
     assert checked({"properties": {"additionalItems": {}, "prefixItems": {}}}).dropped == ()
     with pytest.raises(Unenforceable, match="additionalItems"):
         checked({"properties": {"x": {"additionalItems": False, "prefixItems": [{}]}}})
+
+
+def test_one_that_is_compiled_for_too_long_is_a_400_and_the_next_is_taken(
+    grammars: Grammars, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def endless(*_: Any) -> Any:
+        for _number in itertools.count():
+            pass
+
+    monkeypatch.setattr("hoshikage.llama.grammar.COMPILE_SECONDS", 0.05)
+    with monkeypatch.context() as slow:
+        slow.setattr(Grammars, "_source", endless)
+        with pytest.raises(InvalidRequest) as caught:
+            compiled(grammars, ENTRY)
+    assert (caught.value.status, caught.value.key) == (400, "engine.grammar_slow")
+    assert (caught.value.param, caught.value.details) == ("json_schema", {"seconds": 0.05})
+    monkeypatch.undo()
+    assert compiled(grammars, ENTRY)
 
 
 def test_without_the_package_the_refusal_names_it(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
