@@ -68,7 +68,9 @@ class Option(Frozen, frozen=True):
 
     def check(self, value: Any) -> Value:
         """The value of a JSON file as it is kept. Raises ValueError."""
-        if isinstance(value, str) and (value in self.words or (self.may_go and not value)):
+        if self.may_go and value in ("", []):
+            return ""
+        if isinstance(value, str) and value in self.words:
             return value
         if self.kind is str:
             if (

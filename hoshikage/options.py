@@ -169,10 +169,10 @@ OPTIONS: Final = (
     Option("use_mlock", Switch(), "off | on", here=ANY, variable="USE_MLOCK", default="off", scope=LOAD, own=True),
     Option("require_gpu", Switch(), "off | on", here=ANY, variable="REQUIRE_GPU", default="off", scope=LOAD, own=True),
     Option("chat_template", words, "path of a Jinja file | chatml | gguf:NAME", own=True),
-    Option("draft", words, "path of a GGUF", own=True),
+    Option("draft", words, "path of a GGUF", own=True, may_go=True),
     Option("mmproj", words, "path of a GGUF", own=True, may_go=True),
-    Option("lora", scaled, "GGUF[:SCALE] (-100 … 100; ≤ 16)", own=True, kind=list),
-    Option("control_vector", scaled, "GGUF[:SCALE] (-100 … 100; ≤ 16)", own=True, kind=list),
+    Option("lora", scaled, "GGUF[:SCALE] (-100 … 100; ≤ 16)", own=True, kind=list, may_go=True),
+    Option("control_vector", scaled, "GGUF[:SCALE] (-100 … 100; ≤ 16)", own=True, kind=list, may_go=True),
     Option("thinking", words, "true | false", own=True, kind=bool),
     Option("pin", words, "true | false", own=True, kind=bool, usual=False),
     Option(

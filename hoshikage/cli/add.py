@@ -30,7 +30,7 @@ def register(commands: Commands) -> None:
     parser = commands.add("add", commands.text("cli.add_summary"))
     parser.add_argument("path", metavar="PATH", help=commands.text("cli.add_path"))
     parser.add_argument("label", metavar="LABEL", nargs="?", help=commands.text("cli.add_label"))
-    parser.add_argument("stop", metavar="STOP", nargs="*", default=[], help=commands.text("cli.add_stop"))
+    parser.add_argument("stop", metavar="STOP", nargs="*", help=commands.text("cli.add_stop"))
     parser.add_argument("--check", action="store_true", help=commands.text("cli.add_check"))
     add_options(parser, OWN)
     parser.add_json()
@@ -43,7 +43,8 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
         raise UsageError("cli.usage", reason=reason, help="hoshikage add --help")
     if REMOTE.match(args.path):
         raise UsageError("cli.add_not_local", path=args.path)
-    if not all(args.stop):
+    stop: list[str] | None = [] if args.stop == [""] else args.stop or None
+    if not all(stop or ()):
         raise UsageError("cli.stop_empty")
     label = checked_label(args.label) if args.label is not None else ""
     options = own_options(chosen(args, OWN))
@@ -67,7 +68,7 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     fault = next(filter(None, (templates.fault(source) for source in sources if source)), None)
     if args.check:
         return check(file, header, options, context, template_fault=fault, draft=draft)
-    replaced = registering.add(label, file, args.stop, options)
+    replaced = registering.add(label, file, stop, options)
     lines = [
         context.text("cli.add_replaced" if replaced else "cli.add_done", label=label, file=file),
         "  " + describe(header),

@@ -27,7 +27,7 @@ def add_options(parser: Parser, rows: Iterable[Option]) -> None:
     """`--n-ctx N` and the like; a switch as what it is not by default: `--no-thinking`, `--pin`."""
     group = parser.add_argument_group(parser.text("cli.help_model_options"))
     for row in rows:
-        words = parser.text(f"option.{row.name}")
+        words = parser.text(f"option.{row.name}") + (parser.text("cli.help_may_go") if row.may_go else "")
         if row.kind is bool:
             group.add_argument(row.flag, dest=row.name, action="store_const", const=not row.usual, help=words)
         else:
@@ -47,7 +47,7 @@ def chosen(args: argparse.Namespace, rows: Iterable[Option]) -> dict[str, Any]:
     for row in rows:
         value = getattr(args, row.name)
         if value is not None:
-            result[row.name] = value if row.kind is bool else _read(row, value)
+            result[row.name] = value if row.kind is bool else _read(row, [] if value == [""] else value)
     template = result.get("chat_template")
     if template is not None and is_file(template):
         result["chat_template"] = str(Path(template).absolute())
@@ -55,7 +55,7 @@ def chosen(args: argparse.Namespace, rows: Iterable[Option]) -> dict[str, Any]:
     for name in FILES:
         if result.get(name):
             result[name] = str(Path(result[name]).absolute())
-    for row in (row for row in rows if row.kind is list and row.name in result):
+    for row in (row for row in rows if row.kind is list and result.get(row.name)):
         result[row.name] = [f"{Path(path).absolute()}:{scale:f}" for path, scale in map(row.parse, result[row.name])]
     return result
 

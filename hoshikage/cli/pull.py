@@ -54,7 +54,7 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     with _progress(context) as transfer:
         brought = pull.bring(wanted, origin, transfer, lambda total: _say(context, wanted.variant.quant, total))
     options = OwnOptions(brought.options)
-    replaced = Registering(context, verbose=args.verbose).add(label, brought.file, (), options)
+    replaced = Registering(context, verbose=args.verbose).add(label, brought.file, None, options)
     fault = next(filter(None, (templates.fault(one) for one in _templates(brought))), None)
     lines = [
         context.text("cli.add_replaced" if replaced else "cli.add_done", label=label, file=brought.file),

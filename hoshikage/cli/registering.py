@@ -36,9 +36,11 @@ class Registering:
         self._lines: set[str] = set()
         self._tell: Callable[[str], None] = result.note if verbose else lambda _: None
 
-    def add(self, label: str, file: Path, stop: Sequence[str], options: OwnOptions) -> bool:
+    def add(self, label: str, file: Path, stop: Sequence[str] | None, options: OwnOptions) -> bool:
         """Does what Registry.add does; also raises ServerSaid, ServerRefused."""
-        body = {"name": label, "path": str(file), "stop": list(stop), **options.given()}
+        body = {"name": label, "path": str(file), **options.given()}
+        if stop is not None:
+            body["stop"] = list(stop)
         if (outcome := self._server.admin("POST", "models", body=body)) is not None:
             answer, where = outcome
             self._by_server(where)

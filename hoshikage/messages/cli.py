@@ -116,7 +116,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     # add, rm
     "add_path": ("GGUF ファイル", "the GGUF file"),
     "add_label": ("モデルを呼ぶ名前（API の model に指定）", "what to call the model (the API's model)"),
-    "add_stop": ("このモデルだけの停止文字列（いくつでも）", "stop strings of this model, any number"),
+    "add_stop": (
+        'このモデルだけの停止文字列（いくつでも。"" で外す。書かなければ、同じファイルなら残る）',
+        'stop strings of this model, any number ("": none; left out: those that this file was registered with)',
+    ),
     "add_check": (
         "登録せずに、使えるかどうかと必要なメモリを調べる（ラベルは要りません）",
         "only check the file and estimate the memory it needs (takes no label)",
@@ -150,6 +153,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Measured, a model of 323 MiB took 14 to 38 % less. Layers put on a GPU take the GPU's memory.",
     ),
     # Settings of a model or a persona.
+    "help_may_go": ('。"" で外す', '; "" takes it away'),
     "help_model_options": ("ほかと変えたい設定", "settings of its own"),
     "add_done": ("登録しました: {label} → {file}", "Registered: {label} → {file}"),
     "add_replaced": (

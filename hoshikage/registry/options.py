@@ -56,12 +56,12 @@ class OwnOptions(Frozen, frozen=True):
     @property
     def chat_template(self) -> str | None:
         """The path of a Jinja file, or CHATML, or NAMED and a name."""
-        return self._text("chat_template")
+        return self._text("chat_template") or None
 
     @property
     def draft(self) -> str | None:
         """The path of a small model of the same vocabulary that guesses tokens ahead."""
-        return self._text("draft")
+        return self._text("draft") or None
 
     @property
     def mmproj(self) -> str | None:

@@ -181,17 +181,18 @@ class Registry:
             raise ModelNotFound("http.no_models", param="model", model=original)
         return _in_folder(result) if result is not None else _not_found(original, self._names())
 
-    def add(self, label: str, file: Path, stop: Iterable[str] = (), options: OwnOptions = NO_OPTIONS) -> bool:
+    def add(self, label: str, file: Path, stop: Iterable[str] | None = None, options: OwnOptions = NO_OPTIONS) -> bool:
         """Registers `file` under `label`, durably; True where the label existed and was replaced.
 
-        The same file again keeps the time of its registration and the settings that were made for it and are not
-        given anew. Raises InvalidRequest for what cannot be, RegistryDamaged, Unavailable, UsageError.
+        The same file again keeps the time of its registration, its stop strings where `stop` is None, and the settings
+        that were made for it and are not given anew; an empty one is taken away. Raises InvalidRequest for what cannot
+        be, RegistryDamaged, Unavailable, UsageError.
         """
         label = checked_label(label)
         if label in self._personas.entries():
             raise InvalidRequest("model.label_is_persona", label=label)
         file = file.absolute()
-        entry: dict[str, Any] = {"path": str(file.parent), "model": file.name, "stop": list(dict.fromkeys(stop))}
+        entry: dict[str, Any] = {"path": str(file.parent), "model": file.name, "stop": list(dict.fromkeys(stop or ()))}
         entry["created"] = int(time.time())
         values = options.given()
         problem = self._parsed(label, {**entry, **values})
@@ -202,7 +203,7 @@ class Registry:
             known, old = label in entries, entries.get(label)
             kept = {}
             if isinstance(old, dict) and all(old.get(name) == entry[name] for name in ("path", "model")):
-                kept = {**old, "stop": entry["stop"]}
+                kept = old if stop is None else {**old, "stop": entry["stop"]}
             entries[label] = {**entry, **kept, **values}
             for name in (name for name, value in values.items() if value == ""):  # taken away
                 del entries[label][name]

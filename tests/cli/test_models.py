@@ -151,6 +151,13 @@ def test_an_empty_stop_string_is_told_as_such(cli: Cli, model: Path) -> None:
     assert (ran.status, ran.err) == (2, "error: A stop string is empty. Give it some text, or leave it out.\n")
 
 
+def test_the_same_file_again_keeps_its_stop_strings(cli: Cli, model: Path, registry: Registry) -> None:
+    for given, kept in ((["</s>"], ("</s>",)), ([], ("</s>",)), ([""], ())):
+        assert cli("add", model, "small", *given, "--n-ctx", "128").status == 0
+        assert registry.resolve("small").stop == kept
+    assert '"" takes it away' in cli("add", "--help").out
+
+
 def test_rm_of_an_unknown_label_names_the_known(cli: Cli, model: Path) -> None:
     cli("add", model, "small")
     ran = cli("rm", "smal")

@@ -54,8 +54,10 @@ async def test_add_is_durable_and_at_once_in_use(
         model, ("</s>", "終"), 2048, 0.5,
     )  # fmt: skip
     assert [item["id"] for item in (await house.ask("GET", "/v1/models"))[1]["data"]] == ["tiny", "small"]
-    status, body, _ = await admin(house, settings, "POST", "models", new)
-    assert (status, body["replaced"]) == (200, True)
+    status, body, _ = await admin(house, settings, "POST", "models", {"name": "small", "path": str(model)})
+    assert (status, body["replaced"], body["stop"], body["n_ctx"]) == (200, True, ["</s>", "終"], 2048)
+    status, body, _ = await admin(house, settings, "POST", "models", {**new, "stop": []})
+    assert (status, body["stop"]) == (200, [])
 
 
 async def test_remove_leaves_the_file(house: House, settings: Settings, registry: Registry, model: Path) -> None:

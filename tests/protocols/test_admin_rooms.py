@@ -16,6 +16,7 @@ from hoshikage.protocols.hoshikage.insight import Insight
 from hoshikage.registry import Registry
 from hoshikage.settings import Settings, load
 from tests.gguf_files import Gguf
+from tests.media_samples import projector
 from tests.protocols.conftest import House, serving
 
 JSON = {"Content-Type": "application/json"}
@@ -89,7 +90,7 @@ async def test_a_model_is_listed_with_its_size_and_what_it_needs(
     assert (missing["name"], missing["size_bytes"], missing["memory"]) == ("tiny", 0, None)
     assert demo["size_bytes"] == demo_model.stat().st_size
     memory = demo["memory"]
-    assert memory["total"] == memory["weights"] + memory["kv_cache"] + memory["compute"]
+    assert memory["total"] == memory["weights"] + memory["kv_cache"] + memory["compute"] + memory["projector"]
     assert memory["weights"] == demo["size_bytes"]
     assert body["available_bytes"] is None or body["available_bytes"] > 0
 
@@ -101,6 +102,22 @@ async def test_a_file_is_looked_at_and_not_registered(house: House, settings: Se
     assert (body["path"], body["size_bytes"]) == (str(demo_model), demo_model.stat().st_size)
     assert (body["memory"]["n_ctx"], body["chat_template"], body["template_fault"]) == (256, True, None)
     assert [one["id"] for one in (await house.ask("GET", "/v1/models"))[1]["data"]] == ["tiny"]
+
+
+async def test_the_projector_that_registering_would_take_is_counted(
+    house: House, settings: Settings, tmp_path: Path
+) -> None:
+    model, eyes = Gguf().write(tmp_path / "a.gguf"), projector().write(tmp_path / "mmproj.gguf")
+    other = projector(audio=False).write(tmp_path / "elsewhere.bin")
+    for given, counted in (({}, eyes), ({"mmproj": ""}, None), ({"mmproj": str(other)}, other)):
+        body = (await admin(house, settings, "POST", "models/check", {"path": str(model), **given}))[1]
+        assert body["memory"]["projector"] == (counted.stat().st_size if counted else 0)
+    added = await admin(house, settings, "POST", "models", {"name": "seeing", "path": str(model)})
+    assert added[1]["mmproj"] == str(eyes)
+    listed = (await admin(house, settings, "GET", "models"))[1]["models"]
+    assert [one["memory"]["projector"] for one in listed if one["name"] == "seeing"] == [eyes.stat().st_size]
+    status, body, _ = await admin(house, settings, "POST", "models/check", {"path": str(model), "mmproj": str(model)})
+    assert (status, body["error"]["code"]) == (400, "gguf_invalid")
 
 
 async def test_a_bad_file_is_refused_in_the_words_of_registering(

@@ -6,7 +6,7 @@ import json
 import os
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from msgspec import NODEFAULT
@@ -134,7 +134,7 @@ def test_none_is_what_a_file_without_them_says(file: Path) -> None:
         ("seed", -1, "-1"),
         ("seed", 2**32, "4294967296"),
         ("lora", "/a.gguf", "/a.gguf"),
-        ("lora", [], "[…]"),
+        ("lora", [""], "[…]"),
         ("lora", ["/a.gguf", ""], "[…]"),
         ("control_vector", ["/a.gguf:1000"], "[…]"),
         ("thinking", 0, "0"),
@@ -168,6 +168,33 @@ def test_the_same_file_again_keeps_what_is_not_given_anew(file: Path) -> None:
     assert registry.resolve("a").options.given() == {"n_ctx": 2048, "thinking": False, "top_k": 1}
     registry.add("a", Path("/m/other.gguf"))
     assert registry.resolve("a").options == OwnOptions()
+
+
+def test_the_same_file_again_keeps_its_stop_strings_unless_they_are_given(file: Path) -> None:
+    registry = Registry(file)
+    for given, kept in ((["x", "y"], ("x", "y")), (None, ("x", "y")), (["z"], ("z",)), ([], ())):
+        registry.add("a", Path("/m/a.gguf"), given)
+        assert registry.resolve("a").stop == kept
+    registry.add("a", Path("/m/a.gguf"), ["x"])
+    registry.add("a", Path("/m/other.gguf"))
+    assert registry.resolve("a").stop == ()
+
+
+GOING: Final = [row for row in OWN if row.may_go]
+
+
+@pytest.mark.parametrize("row", GOING, ids=lambda row: row.name)
+def test_an_empty_one_takes_it_away(row: Option, file: Path) -> None:
+    registry = Registry(file)
+    registry.add("a", Path("/m/a.gguf"), (), OwnOptions({"n_ctx": 512, row.name: ALL[row.name]}))
+    for empty in ("", []) if row.kind is list else ("",):
+        registry.add("a", Path("/m/a.gguf"), (), own_options({row.name: empty}))
+        assert registry.resolve("a").options.given() == {"n_ctx": 512}
+        registry.add("a", Path("/m/a.gguf"), (), OwnOptions({row.name: ALL[row.name]}))
+
+
+def test_what_names_files_may_be_taken_away() -> None:
+    assert [row.name for row in GOING] == ["draft", "mmproj", "lora", "control_vector"]
 
 
 def test_a_relative_template_lies_with_the_registry_or_here(

@@ -35,7 +35,7 @@ async def listing(request: web.Request) -> web.Response:
     for spec in await asyncio.to_thread(registry.specs):
         facts = await request.app[MODEL_FILES].facts(spec.file)
         n_ctx = spec.options.n_ctx or request.app[SETTINGS].load_params.n_ctx
-        memory = None if facts.header is None else estimated(facts.header, n_ctx, request)
+        memory = None if facts.header is None else estimated(facts.header, n_ctx, spec.options.mmproj, request)
         models.append({**described(spec), "size_bytes": facts.size, "memory": memory})
     return json_response(
         {
@@ -55,9 +55,14 @@ async def check(request: web.Request) -> web.Response:
 
 def _check(body: schema.CheckedModel, request: web.Request) -> dict[str, Any]:
     header = gguf.read_chat_model(Path(body.path))
+    file = gguf.first(Path(body.path), header)
+    if body.mmproj:
+        gguf.require_projector(Path(body.mmproj))
+    beside = gguf.projector_of(file, header) if body.mmproj is None else None
+    mmproj = body.mmproj if beside is None else str(beside)
     source = header.chat_template
     return {
-        "path": str(gguf.first(Path(body.path), header)),
+        "path": str(file),
         "architecture": header.architecture,
         "name": header.name,
         "n_params": header.n_params,
@@ -66,20 +71,22 @@ def _check(body: schema.CheckedModel, request: web.Request) -> dict[str, Any]:
         "context_length": header.context_length,
         "chat_template": source is not None,
         "template_fault": templates.fault(source) if source else None,
-        "memory": estimated(header, body.n_ctx or request.app[SETTINGS].load_params.n_ctx, request),
+        "memory": estimated(header, body.n_ctx or request.app[SETTINGS].load_params.n_ctx, mmproj, request),
         "available_bytes": available_memory() or None,
     }
 
 
-def estimated(header: gguf.GgufHeader, n_ctx: int, request: web.Request) -> dict[str, int]:
+def estimated(header: gguf.GgufHeader, n_ctx: int, mmproj: str | None, request: web.Request) -> dict[str, int]:
     """Bytes, as far as the header says."""
     params = replace(request.app[SETTINGS].load_params, n_ctx=n_ctx)
-    needed = gguf.estimate(header, params.fitting_ctx(header.context_length), params.n_batch)
+    beside = gguf.projector_bytes(mmproj)
+    needed = gguf.estimate(header, params.fitting_ctx(header.context_length), params.n_batch, projector=beside)
     return {
         "n_ctx": needed.n_ctx,
         "weights": needed.weights,
         "kv_cache": needed.kv_cache,
         "compute": needed.compute,
+        "projector": needed.projector,
         "total": needed.total,
     }
 
@@ -97,7 +104,7 @@ def _add(registry: Registry, body: schema.NewModel, options: OwnOptions) -> dict
     file = gguf.first(file, header)
     gguf.require_adapters(header, options.lora, options.control_vectors)
     options = _with_projector(registry, label, file, header, options)
-    replaced = registry.add(label, file, body.stop or (), options)
+    replaced = registry.add(label, file, body.stop, options)
     return {**described(registry.resolve(label)), "replaced": replaced}
 
 

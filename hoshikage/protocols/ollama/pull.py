@@ -131,4 +131,4 @@ def _bring(
     brought = hub.bring(wanted, origin, Transfer(on_bytes, on_check, stop), lambda _: None)
     tell({"status": "writing manifest"})
     options = OwnOptions(brought.options)
-    registry.add(label, brought.file, (), options)
+    registry.add(label, brought.file, None, options)
