@@ -12,7 +12,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,9 +37,11 @@ EQUALITY_HEADS: Final[dict[Language, str]] = {
     "ja": "llama.cpp | FLASH_ATTN | もう一度 | N_PARALLEL=4 で 4 つ同時 | SPECULATION=lookup | KV_REUSE の 1 回目"
     " | KV_REUSE の 2 回目",
 }
-CASES: Final = (("v0.5.0", "auto"),)
-"""Release and FLASH_ATTN of each row of the table of equal answers; what `auto` is on releases up to b6301 is off."""
 MODES: Final = ("again", "together", "lookup", "first", "second")
+CASES: Final = (("b6301", "auto", MODES[:3]), ("v0.5.0", "auto", MODES))
+"""Release, FLASH_ATTN and measured cells of each row of the table of equal answers. What `auto` is on releases up to
+b6301 is off."""
+NOT_MEASURED: Final = "–"
 MEASURED: Final = real_models.FOLDER / "equality.json"
 """What --equality has measured; a cell takes many minutes, so that it goes on where it was stopped."""
 PATIENCE_S: Final = 14_400
@@ -59,7 +61,7 @@ def main(show: screen.Screen) -> int:
     models = real_models.table()
     real_models.bring(show, models)
     if options.equality:
-        rows = [measured(show, releases[release], flash_attn, models) for release, flash_attn in CASES]
+        rows = [measured(show, releases[release], flash_attn, modes, models) for release, flash_attn, modes in CASES]
         if options.write:
             write(EQUALITY_MARK, EQUALITY_HEADS, rows)
         return 0
@@ -140,19 +142,23 @@ def cells(release: libraries.Release, model: real_models.RealModel, found: dict[
 
 
 def measured(
-    show: screen.Screen, release: libraries.Release, flash_attn: str, models: dict[str, real_models.RealModel]
+    show: screen.Screen,
+    release: libraries.Release,
+    flash_attn: str,
+    modes: Sequence[str],
+    models: dict[str, real_models.RealModel],
 ) -> list[str]:
     """A row of the table of equal answers."""
     kept: dict[str, dict[str, list[int]]] = json.loads(MEASURED.read_text("utf-8")) if MEASURED.exists() else {}
     name = f"{release.llama} {flash_attn}"
     row = kept.setdefault(name, {})
-    if missing := [mode for mode in MODES if mode not in row]:
+    if missing := [mode for mode in modes if mode not in row]:
         settings = json.dumps({"flash_attn": flash_attn})
         for mode, counts in cells_of(release, str(models["smollm2"].path), settings, *missing):
             row[mode] = counts
             MEASURED.write_text(json.dumps(kept, indent=1), encoding="utf-8")
-    show.note(f"{name} (of, text, bits): " + ", ".join(f"{mode} {' '.join(map(str, row[mode]))}" for mode in MODES))
-    shown = [f"{row[mode][1]} / {row[mode][0]}" for mode in MODES]
+    show.note(f"{name} (of, text, bits): " + ", ".join(f"{mode} {' '.join(map(str, row[mode]))}" for mode in modes))
+    shown = [f"{row[mode][1]} / {row[mode][0]}" if mode in modes else NOT_MEASURED for mode in MODES]
     return [release.llama, flash_attn, *shown]
 
 

@@ -38,11 +38,13 @@ def test_every_model_was_run_over_every_release(name: str) -> None:
 @pytest.mark.parametrize("name", matrix.DOCUMENTS.values())
 def test_every_cell_of_equal_answers_has_two_hundred(name: str) -> None:
     rows = rows_of(name, models.EQUALITY_MARK)
-    assert [tuple(row[:2]) for row in rows] == list(models.CASES)
-    for row in rows:
+    assert [tuple(row[:2]) for row in rows] == [(release, flash_attn) for release, flash_attn, _ in models.CASES]
+    for row, (_release, _flash_attn, modes) in zip(rows, models.CASES, strict=True):
         assert len(row) == 2 + len(models.MODES)
-        for cell in row[2:]:
-            differing, count = map(int, cell.split(" / "))
+        cells = dict(zip(models.MODES, row[2:], strict=True))
+        assert [mode for mode, cell in cells.items() if cell != models.NOT_MEASURED] == list(modes)
+        for mode in modes:
+            differing, count = map(int, cells[mode].split(" / "))
             assert count >= 200
             assert 0 <= differing <= count
         assert row[2].startswith("0 /"), "the same run again must be the same"
