@@ -17,6 +17,7 @@ from openai import OpenAI
 
 from hoshikage import gguf
 from hoshikage.errors import GgufInvalid
+from hoshikage.option import Value
 from hoshikage.registry import OwnOptions, Registry
 from tests.end_to_end.conftest import register
 from tests.end_to_end.live import LiveServer, home_environ
@@ -150,7 +151,12 @@ def test_pipes_in_the_place_of_files_hold_up_nobody(tmp_path: Path, library_file
     registry = Registry(tmp_path / ".config" / "hoshikage" / "model_map.json")
     registry.add("sound", demo_model)
     registry.add("model", pipe)
-    options = {"mmproj": str(pipe), "draft": str(pipe), "lora": [str(pipe)], "chat_template": str(pipe)}
+    options: dict[str, Value] = {
+        "mmproj": str(pipe),
+        "draft": str(pipe),
+        "lora": [str(pipe)],
+        "chat_template": str(pipe),
+    }
     for name, value in options.items():
         registry.add(name, demo_model, (), OwnOptions({name: value}))
     messages: Any = [{"role": "user", "content": "x"}]

@@ -199,7 +199,7 @@ PHASES: Final = (
     copying,
 )  # fmt: skip
 SLEEPY: Final = {"SLEEP_TIMEOUT": "0.1", "IDLE_TIMEOUT": "0.1"}
-SETTINGS: Final = {
+SETTINGS: Final[dict[Callable[[House], None], dict[str, str]]] = {
     started_ahead: {"RUNNER_AHEAD": "on"},
     sleeping: SLEEPY,
     waking: SLEEPY,

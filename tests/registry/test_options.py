@@ -16,7 +16,7 @@ from hoshikage.answer.schema.chat import ChatBody
 from hoshikage.dispatch.wanted import wanted_load
 from hoshikage.errors import InvalidRequest, ModelLoadFailed
 from hoshikage.messages import LANGUAGES, text
-from hoshikage.option import Option
+from hoshikage.option import Option, Value
 from hoshikage.options import OWN, SAMPLING
 from hoshikage.params import LoadParams, SamplingParams
 from hoshikage.registry import ModelSpec, OwnOptions, Registry, own_options, read_template
@@ -187,7 +187,8 @@ GOING: Final = [row for row in OWN if row.may_go]
 def test_an_empty_one_takes_it_away(row: Option, file: Path) -> None:
     registry = Registry(file)
     registry.add("a", Path("/m/a.gguf"), (), OwnOptions({"n_ctx": 512, row.name: ALL[row.name]}))
-    for empty in ("", []) if row.kind is list else ("",):
+    given: tuple[Value, ...] = ("", []) if row.kind is list else ("",)
+    for empty in given:
         registry.add("a", Path("/m/a.gguf"), (), own_options({row.name: empty}))
         assert registry.resolve("a").options.given() == {"n_ctx": 512}
         registry.add("a", Path("/m/a.gguf"), (), OwnOptions({row.name: ALL[row.name]}))
