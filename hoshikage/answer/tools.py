@@ -26,6 +26,8 @@ EFFORT_NAMES: Final = {
     "reasoning_strength": ("low", "medium", "high", "xhigh"),
 }
 """Other names that templates have for `reasoning_effort` -> the words that they know."""
+MAX_LAYOUT_BYTES: Final = 1_000_000
+"""Of tools some 200, with a dozen parameters each."""
 ANY_OBJECT: Final[dict[str, Any]] = {"type": "object"}
 
 
@@ -100,15 +102,14 @@ def _calls(selection: ToolSelection, chat_format: ChatFormat, prompt: ChatPrompt
     grammars += [Grammar("gbnf", text, f"tools.{name}", tool=name) for name, text in texts.items()]
     named = [*zip((*written, *texts), grammars, strict=True)]
     if layout is not None:
-        _check_size(len(layout.encode()))
         named.append(("", Grammar("layout", layout, "tools")))
     thoughts = _thoughts(None, chat_format) if prompt.add_generation_prompt else None
     return HeldCalls(header, tuple(named), thoughts)
 
 
 def _laid_out(selection: ToolSelection, layout: CallLayout) -> str | None:
-    """The layout of calls of these functions; None where the format cannot write one of their names. Those that are
-    held to less than they ask for are named as ignored."""
+    """The layout of calls of these functions; None where the format cannot write one of their names, or it is too
+    large. Those that are held to less than they ask for are named as ignored."""
     functions = [tool.function for tool in selection.tools]
     schemas = _schemas(selection)
     held = {one.name for one in functions if one.strict or _has_text(one)}
@@ -116,9 +117,12 @@ def _laid_out(selection: ToolSelection, layout: CallLayout) -> str | None:
         made, free = layout.of({name: schema if name in held else None for name, schema in schemas.items()})
     except Unwritable:
         return None
+    text = msgspec.json.encode(made).decode()
+    if len(text.encode()) > MAX_LAYOUT_BYTES:
+        return None
     in_words = {one.name for one in functions if _has_text(one) and not _is_in_schema(schemas[one.name])}
     ignored.current().update(f"tools.{name}.strict" for name in {*free, *in_words})
-    return msgspec.json.encode(made).decode()
+    return text
 
 
 def _has_text(function: FunctionSpec) -> bool:

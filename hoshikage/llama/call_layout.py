@@ -199,15 +199,3 @@ def _options(pattern: str) -> list[str] | None:
             continue
         result[-1] += sign
     return result if not depth and not in_class else None
-
-
-def schemas_of(layout: Any) -> list[Any]:
-    """The JSON schemas in a layout."""
-    result: list[Any] = []
-    pending: list[Any] = [layout["start"], *layout.get("rules", {}).values()]
-    while pending:
-        node = pending.pop()
-        if isinstance(node, list):
-            result += node[1:] if node[0] == "json" else ()
-            pending += () if node[0] in ("json", "text") else node[1:]
-    return result

@@ -14,7 +14,7 @@ from hoshikage.tools.calls import Calls
 from hoshikage.tools.cursor import Markers, NotACall, Steps, TextCursor
 from hoshikage.tools.deltas import Content
 from hoshikage.tools.json_text import json_pieces
-from hoshikage.tools.layout import ANY_NAME, CallLayout, Node, Parameters, TextForm, one_of
+from hoshikage.tools.layout import CallLayout, Node, Parameters, TextForm, one_of
 from hoshikage.tools.nested import Notation, listed
 from hoshikage.tools.texts import ANY, Unwritable
 from hoshikage.tools.tool_format import ToolFormat
@@ -136,7 +136,8 @@ class _Notation(Notation):
         more: Node | None = None
         if parameters.more is not None:
             place = f"{parameters.place}.additionalProperties"
-            more = ("seq", ("text", "", parameters.other_name, ":"), self._value(parameters.more, place))
+            name = ["and", parameters.other_name, ANY_WORD]
+            more = ("seq", ("text", "", name, ":"), self._value(parameters.more, place))
         return ("seq", "{", self.separated(known, more, ","), "}")
 
     def _value(self, schema: Any, place: str) -> Node:
@@ -158,7 +159,7 @@ class _Notation(Notation):
 
     def _anything(self) -> Node:
         text = TextForm(QUOTE, QUOTE, (QUOTE,)).node(ANY)
-        key: Node = ("any", ("text", "", ANY_NAME, ":"), TextForm(QUOTE, f"{QUOTE}:", (QUOTE,)).node(ANY))
+        key: Node = ("any", ("text", "", ANY_WORD, ":"), TextForm(QUOTE, f"{QUOTE}:", (QUOTE,)).node(ANY))
         entry: Node = ("seq", key, ("rule", ANYTHING))
         self.rules[ANYTHING] = (
             "any",
@@ -176,6 +177,7 @@ def _laid_out(name: str, schema: Mapping[str, Any] | None, rules: dict[str, Node
 
 ANYTHING: Final = "anything"
 PLAIN_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]*")
+ANY_WORD: Final = {"re": PLAIN_NAME.pattern}
 HELD: Final = re.compile(r"<\|tool_call>")
 FORMAT: Final = ToolFormat(
     "gemma4",

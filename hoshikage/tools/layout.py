@@ -23,7 +23,7 @@ Functions = Mapping[str, Mapping[str, Any] | None]
 GAP: Final[Node] = ("maybe", "\n")
 NAME: Final = re.compile(r"[^\s<>\"&{}](?:[^\x00-\x1f<>\"&{}]{0,254}[^\s<>\"&{}])?")
 """Names that tags can have as they are."""
-ANY_NAME: Final[Text] = {"re": "[A-Za-z0-9_.\\-]{1,64}"}
+ANY_NAME: Final[Text] = {"re": '[^\\s<>"&{}]{1,64}'}
 KEYWORDS: Final = frozenset({"type", "properties", "required", "additionalProperties"})
 ANNOTATIONS: Final = frozenset(("$schema", "$id", "$defs", "definitions", "title", "description", "$ref", "$comment"))
 

@@ -69,7 +69,7 @@ class _Notation(Notation):
         more: Node | None = None
         if parameters.more is not None:
             place = f"{parameters.place}.additionalProperties"
-            name = ["and", parameters.other_name, {"re": "[A-Za-z_].*"}]
+            name = ["and", parameters.other_name, {"re": NAME.pattern}]
             more = ("seq", ("text", "", name, "="), self._value(parameters.more, place))
         return ("seq", f"{self.name}(", self.separated(known, more, ", "), ")")
 

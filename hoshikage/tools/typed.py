@@ -92,9 +92,9 @@ def _json_up_to(cursor: TextCursor, ends: Markers) -> Steps[tuple[str, str] | No
             piece, count = scanner.take(cursor.rest)
             texts.append(piece)
             size += len(cursor.take(count))
-            if not count and cursor.ended:
-                break
             if not scanner.done and not scanner.failed:
+                if cursor.ended:
+                    break
                 yield None
         yield from cursor.space()
         at, met, end = ends.search(cursor.rest, cursor.ended)
