@@ -26,9 +26,6 @@ def layout(arguments: Mapping[str, Node], maximum: int | None) -> dict[str, Any]
     each."""
     names = {name: json.dumps(name, ensure_ascii=False) for name in arguments}
     options = [("seq", *_joined((names[name], ",", '"arguments"', ":")), node) for name, node in arguments.items()]
-        ("seq", *_joined((json.dumps(name, ensure_ascii=False), ",", '"arguments"', ":")), node)
-        for name, node in arguments.items()
-    ]
     call: Node = ("seq", *_joined(("{", '"name"', ":")), one_of(options), SPACE, "}")
     more = (("maybe", ("seq", SPACE, ",", SPACE, ("rule", "call"))),) * ((maximum or 1) - 1)
     listed: Node = ("seq", "[", SPACE, ("rule", "call"), *more, SPACE, "]")

@@ -16,7 +16,7 @@ from hoshikage.tools.deltas import Content
 from hoshikage.tools.json_text import json_pieces
 from hoshikage.tools.layout import CallLayout, Node, Parameters, TextForm, one_of
 from hoshikage.tools.nested import Notation, listed
-from hoshikage.tools.texts import ANY, Unwritable
+from hoshikage.tools.texts import ANY, Text, Unwritable
 from hoshikage.tools.tool_format import ToolFormat
 from hoshikage.tools.typed import Arguments
 
@@ -136,8 +136,8 @@ class _Notation(Notation):
         more: Node | None = None
         if parameters.more is not None:
             place = f"{parameters.place}.additionalProperties"
-            name = ["and", parameters.other_name, ANY_WORD]
-            more = ("seq", ("text", "", name, ":"), self._value(parameters.more, place))
+            other: Text = ["and", parameters.other_name, ANY_WORD]
+            more = ("seq", ("text", "", other, ":"), self._value(parameters.more, place))
         return ("seq", "{", self.separated(known, more, ","), "}")
 
     def _value(self, schema: Any, place: str) -> Node:

@@ -513,6 +513,47 @@ EXAMPLES: Final = (
         ThoughtMarks("<seed:think>", "</seed:think>"),
     ),
     Example(
+        "tagged functions, values as their schemas say",
+        tagged_functions.FORMAT,
+        '<function=set>\n<parameter=page>\n{"html": "a</parameter>b"}\n</parameter>\n'
+        "<parameter=zip>\n007\n</parameter>\n<parameter=code>\n7\n</parameter>\n<parameter=size>\n3\n</parameter>\n<parameter=more>\n12\n</parameter>\n"
+        "<parameter=list>\n[1, 2\n</parameter>\n</function>",
+        Said(
+            calls=(
+                (
+                    "set",
+                    {
+                        "page": {"html": "a</parameter>b"},
+                        "zip": "007",
+                        "code": "7",
+                        "size": 3,
+                        "more": "12",
+                        "list": "[1, 2",
+                    },
+                ),
+            )
+        ),
+        schemas={
+            "set": {
+                "$ref": "#/$defs/set",
+                "$defs": {
+                    "zip": {"type": "string"},
+                    "set": {
+                        "type": "object",
+                        "properties": {
+                            "page": {"type": "object"},
+                            "zip": {"$ref": "#/$defs/zip"},
+                            "code": {"const": "7"},
+                            "size": {"type": ["string", "number"]},
+                            "list": {"type": ["array", "string"]},
+                        },
+                        "additionalProperties": {"type": "string"},
+                    },
+                },
+            }
+        },
+    ),
+    Example(
         "granite 3",
         granite.FORMAT,
         '<|tool_call|>[{"name": "weather", "arguments": {"city": "東京"}}, {"name": "time", "arguments": {}}]',

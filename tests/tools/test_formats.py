@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hoshikage.tools import AnswerParser, CallArguments, glm, lfm2
 from hoshikage.tools.detect import FORMATS
 from hoshikage.tools.forced import FORMAT as FORCED
 from hoshikage.tools.generic import FORMAT as GENERIC
@@ -144,3 +145,14 @@ def test_a_call_that_is_cut_or_broken_ends_alike_however_it_comes(
 def _pieces(data: st.DataObject, text: str) -> list[str]:
     cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=8)))
     return [text[a:b] for a, b in pairwise([0, *cuts, len(text)])]
+
+
+@pytest.mark.parametrize("number", ["5E01767", "12345678901234567890.000000000000000001"])
+def test_a_number_says_no_less_than_was_written(number: str) -> None:
+    schemas = {"set": {"type": "object", "properties": {"n": {"type": "number"}}}}
+    tags = f"<tool_call>set\n<arg_key>n</arg_key>\n<arg_value>{number}</arg_value>\n</tool_call>"
+    written = ((glm.FORMAT, tags), (lfm2.FORMAT, f"<|tool_call_start|>[set(n={number})]<|tool_call_end|>"))
+    for form, text in written:
+        parser = AnswerParser(form, schemas)
+        deltas = [*parser.feed(text), *parser.finish().deltas]
+        assert "".join(delta.piece for delta in deltas if isinstance(delta, CallArguments)) == f'{{"n": {number}}}'
