@@ -21,8 +21,8 @@ from hoshikage.settings import LANGUAGE_VARIABLE
 ROOT: Final = Path(__file__).resolve().parent.parent
 FOLDER: Final = ROOT / "deploy" / "kubernetes"
 FILES: Final = sorted(FOLDER.rglob("*.yaml"))
-VERSION: Final = "1.30"
-"""The oldest one that knows everything used here: a pause before the end of a pod that needs no shell."""
+VERSIONS: Final = ("1.30", kubernetes_validate.latest_version())
+"""The oldest one knows everything used here: a pause before the end of a pod that needs no shell."""
 FOREIGN: Final = ("kustomize.config.k8s.io/v1beta1", "http.keda.sh/v1alpha1")
 """Kinds that Kubernetes' schemas do not have."""
 
@@ -41,7 +41,8 @@ def one(kind: str) -> dict[str, Any]:
 def test_each_file_is_what_kubernetes_takes(file: Path) -> None:
     for document in documents(file):
         if document["apiVersion"] not in FOREIGN:
-            kubernetes_validate.validate(document, VERSION, strict=True)
+            for version in VERSIONS:
+                kubernetes_validate.validate(document, version, strict=True)
     config = YamlLintConfig((FOLDER / ".yamllint").read_text("utf-8"))
     assert [str(problem) for problem in linter.run(file.read_text("utf-8"), config)] == []
 

@@ -1,4 +1,4 @@
-"""GitHub's files are such as GitHub takes: workflows and dependabot, against the schemas that are kept for them."""
+"""Files for GitHub and for Docker Compose are such as these take, by the schemas that are kept for them. Test thread."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import pytest
 from check_jsonschema import main
 from click.testing import CliRunner
 
-GITHUB: Final = Path(__file__).parent.parent / ".github"
+ROOT: Final = Path(__file__).parent.parent
+GITHUB: Final = ROOT / ".github"
 FILES: Final = {
     "vendor.github-workflows": sorted((GITHUB / "workflows").glob("*.yml")),
     "vendor.dependabot": [GITHUB / "dependabot.yml"],
+    "vendor.compose-spec": sorted(ROOT.glob("compose*.yaml")),
 }
 
 
