@@ -47,6 +47,8 @@ def _is_inside(value: str, folder: Path) -> bool:
     if path.anchor or value.lstrip().startswith("~"):
         return False
     try:
-        return (folder / path).resolve().is_relative_to(folder.resolve())
+        place = (folder / path).resolve()
+        looped = any(one.is_symlink() for one in (place, *place.parents))  # Python 3.13 and later raise nothing there
+        return place.is_relative_to(folder.resolve()) and not looped
     except (OSError, RuntimeError, ValueError):  # a loop of links, a zero byte
         return False
