@@ -1,4 +1,4 @@
-"""Files for GitHub and for Docker Compose are such as these take, by the schemas that are kept for them. Test thread."""
+"""Files for GitHub and for Docker Compose are such as these take, by the schemas kept for them. Test thread."""
 
 from __future__ import annotations
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import hmac
+import inspect
 import json
 import stat
 from collections.abc import AsyncIterator
