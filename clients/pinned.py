@@ -33,14 +33,14 @@ NPM: Final[Mapping[str, str]] = {
     "ollama": "0.6.4",
 }
 PYPI: Final[Mapping[str, str]] = {
-    "openai": "3.3.0",
+    "openai": "3.57.0",
     "openai-agents": "0.24.0",
-    "litellm": "1.108.7",
+    "litellm": "1.110.2",
     "langchain": "1.5.2",
     "langchain-openai": "1.7.4",
     "langchain-anthropic": "1.7.10",
     "langchain-ollama": "1.1.0",
-    "pydantic-ai-slim": "2.38.0",
+    "pydantic-ai-slim": "2.68.0",
     "ollama": "0.6.3",
 }
 LM_EVAL: Final[Mapping[str, str]] = {"lm_eval[api]": "0.4.13"}

@@ -37,10 +37,14 @@ def openai_agents(url: str, model: str) -> str:
 
     agents.set_tracing_disabled(True)
     client = AsyncOpenAI(base_url=f"{url}/v1", api_key=KEY)
-    said = []
-    for kind in (agents.OpenAIResponsesModel, agents.OpenAIChatCompletionsModel):
-        agent = agents.Agent(name="a", model=kind(model=model, openai_client=client), tools=[weather])
-        said.append(asyncio.run(agents.Runner.run(agent, QUESTION)).final_output)
+    said: list[str] = []
+
+    async def sessions() -> None:
+        for kind in (agents.OpenAIResponsesModel, agents.OpenAIChatCompletionsModel):
+            agent = agents.Agent(name="a", model=kind(model=model, openai_client=client), tools=[weather])
+            said.append((await agents.Runner.run(agent, QUESTION)).final_output)
+
+    asyncio.run(sessions())  # one event loop: connections that the client keeps belong to it
     assert asked == ["Tokyo", "Tokyo"], asked
     assert said[0] == said[1], said
     return str(said[0])
