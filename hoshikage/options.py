@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from hoshikage.option import Option, Value
-from hoshikage.params import AUTO_LAYERS
+from hoshikage.params import AUTO_DISTANCE, AUTO_LAYERS
 from hoshikage.setting_values import (
     Decimal,
     Endpoints,
@@ -341,7 +341,14 @@ OPTIONS: Final = (
     Option("min_clusters", Whole(1, 1000), "1 … 1000", here=ANY, variable="MIN_CLUSTERS", default="1"),
     Option("max_clusters", Whole(1, 1000), "1 … 1000", here=ANY, variable="MAX_CLUSTERS", default="20"),
     Option("memory", Switch(), "off | on", variable="MEMORY", default="off"),
-    Option("memory_distance", Decimal(0.0, 2.0), "0.0 … 2.0", here=ANY, variable="MEMORY_DISTANCE", default="0.7"),
+    Option(
+        "memory_distance",
+        Decimal(0.0, 2.0, {"auto": AUTO_DISTANCE}),
+        "auto | 0.0 … 2.0",
+        here=ANY,
+        variable="MEMORY_DISTANCE",
+        default="auto",
+    ),
     Option("memory_tokens", Whole(1, 1_000_000), "1 … 1000000", here=ANY, variable="MEMORY_TOKENS", default="512"),
     Option("memory_ttl", Decimal(0.0, 36_500.0), "0 (= for good) … 36500 days", variable="MEMORY_TTL", default="0"),
     Option("chroma_path", optional_path, "path of a folder", variable="CHROMA_PATH", default=""),

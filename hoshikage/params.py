@@ -15,6 +15,7 @@ from hoshikage.medium import MAX_SOUND_S as MAX_SOUND_S
 from hoshikage.medium import Medium as Medium
 
 AUTO_LAYERS = -2
+AUTO_DISTANCE = -1.0
 """As n_gpu_layers: as many as fit."""
 RANDOM_SEED = 0xFFFFFFFF
 """llama.h's LLAMA_DEFAULT_SEED: the library draws a seed of its own."""

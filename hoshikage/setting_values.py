@@ -39,12 +39,16 @@ class Whole(Frozen, frozen=True):
 
 
 class Decimal(Frozen, frozen=True):
-    """A number within its bounds."""
+    """A number within its bounds, or a word that stands for one."""
 
     minimum: float
     maximum: float
+    words: Mapping[str, float] = field(default_factory=dict)
 
     def __call__(self, text: str) -> float:
+        word = self.words.get(text.strip().lower())
+        if word is not None:
+            return word
         number = float(text)
         if not self.minimum <= number <= self.maximum:  # refuses NaN too
             raise ValueError(text)

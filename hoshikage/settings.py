@@ -116,6 +116,7 @@ class Settings(Frozen, frozen=True):
     memory: bool
     """Whether what is said is kept, and recalled into later conversations."""
     memory_distance: float
+    """AUTO_DISTANCE is what the embedding model's family has."""
     """Cosine distance up to which something is recalled."""
     memory_tokens: int
     memory_ttl: float

@@ -40,7 +40,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     "registry": frozenset({"errors", "option", "options", "params", "durable", "locked_file", "gguf"}),
     "logs": frozenset({"settings", "log_file"}),
     "log_file": frozenset({"errors"}),
-    "in_force": frozenset({"settings"}),
+    "in_force": frozenset({"options", "settings"}),
     "service": frozenset({"errors", "durable"}),
     "access": frozenset({"errors", "locked_file"}),
     "page": frozenset(),

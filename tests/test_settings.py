@@ -14,6 +14,7 @@ from dotenv import dotenv_values
 
 from hoshikage import envfile
 from hoshikage.errors import SettingInvalid
+from hoshikage.in_force import in_force
 from hoshikage.messages import LANGUAGES, text
 from hoshikage.option import Option
 from hoshikage.options import LOAD, SETTINGS
@@ -384,6 +385,12 @@ def test_paths_are_absolute_and_know_the_home(home: Path, monkeypatch: pytest.Mo
     found = load({}, {"HOSHIKAGE_LIB_PATH": "~/lib", "MODEL_MAP_FILE": "models.json"}, home).settings
     assert found.lib_path == home / "lib"
     assert found.model_map_file == home / "models.json"
+
+
+def test_a_word_that_stands_for_a_number_is_shown_as_the_word(home: Path) -> None:
+    settings = load({}, {"N_GPU_LAYERS": "AUTO", "N_CTX": "2048"}, home).settings
+    shown = {row["name"]: row["value"] for row in in_force(settings, {})}
+    assert (shown["N_GPU_LAYERS"], shown["MEMORY_DISTANCE"], shown["N_CTX"]) == ("auto", "auto", 2048)
 
 
 def test_lists_have_commas(home: Path) -> None:

@@ -66,6 +66,12 @@ class TextEmbedder:
             result += await self._vectors(spec, [before + text for text in texts[start : start + BATCH]])
         return result
 
+    async def distance(self) -> float:
+        """Within what cosine distance a passage of this model is near. Raises InvalidRequest where none is set."""
+        if not self._label and self._sentence_bert:
+            return prefixes_of(self._sentence_bert).distance
+        return (await self._prefixes_of(await self._spec())).distance
+
     async def _vectors(self, spec: ModelSpec, texts: Sequence[str]) -> list[bytes]:
         result: list[bytes] = []
         async with aclosing(self._dispatcher.generate(spec, Embedding(tuple(texts), None, True))) as notes:

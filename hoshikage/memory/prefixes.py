@@ -1,4 +1,7 @@
-"""What embedding models want in front of a text, by the names of their families. Values; any thread."""
+"""What embedding models want in front of a text, and how near their vectors lie, by the names of their families.
+
+Values; any thread.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,9 @@ class Prefixes(NamedTuple):
     query: str = ""
     passage: str = ""
     topic: str = ""
+    distance: float = 0.7
+    """The cosine distance within which a passage is what is meant, as docs/MEMORY.md has measured it: of MiniLM, and of
+    e5, whose vectors all lie near to each other."""
 
     def of(self, use: Use) -> str:
         return {"query": self.query, "passage": self.passage, "topic": self.topic}[use]
@@ -25,7 +31,7 @@ FAMILIES: Final[tuple[tuple[frozenset[str], Prefixes], ...]] = (
     (frozenset({"ruri", "v3"}), Prefixes("検索クエリ: ", "検索文書: ", "トピック: ")),
     (frozenset({"ruri"}), Prefixes("クエリ: ", "文章: ", "文章: ")),
     (frozenset({"e5", "instruct"}), Prefixes()),
-    (frozenset({"e5"}), Prefixes("query: ", "passage: ", "query: ")),
+    (frozenset({"e5"}), Prefixes("query: ", "passage: ", "query: ", 0.17)),
     (frozenset({"bge", "m3"}), Prefixes()),
     (frozenset({"bge", "en"}), Prefixes(BGE)),
     (frozenset({"nomic", "embed"}), Prefixes("search_query: ", "search_document: ", "clustering: ")),

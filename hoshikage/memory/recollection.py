@@ -17,6 +17,7 @@ from hoshikage.memory.embedder import TextEmbedder
 from hoshikage.memory.keeper_process import KeeperProcess
 from hoshikage.memory.summary import Count, language_of
 from hoshikage.messages import describe, text
+from hoshikage.params import AUTO_DISTANCE
 from hoshikage.settings import Settings
 
 log: Final = logging.getLogger("hoshikage.memory")
@@ -61,8 +62,11 @@ class Recollections:
         ttl = self._settings.memory_ttl * DAY_S
         since = time.time() - ttl if ttl else 0.0
 
+        within = self._settings.memory_distance
+        if within == AUTO_DISTANCE:
+            within = await self._embedder.distance()
+
         def ask(number: int) -> frames.Recall:
-            within = self._settings.memory_distance
             return frames.Recall(number, scope, model, vector, conversation, within, since, MAX_RECALLED)
 
         await self.opened()

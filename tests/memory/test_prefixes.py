@@ -27,6 +27,13 @@ def test_families(name: str, query: str, passage: str) -> None:
     assert (found.of("query"), found.of("passage")) == (query, passage)
 
 
+@pytest.mark.parametrize(
+    ("name", "distance"), [("multilingual-e5-small", 0.17), ("all-MiniLM-L6-v2", 0.7), ("ruri-v3-30m", 0.7), ("", 0.7)]
+)
+def test_how_near_a_familys_vectors_lie(name: str, distance: float) -> None:
+    assert prefixes_of(name).distance == distance
+
+
 def test_the_first_name_that_tells_decides() -> None:
-    assert prefixes_of("", "model", "my-e5") == Prefixes("query: ", "passage: ", "query: ")
+    assert prefixes_of("", "model", "my-e5") == Prefixes("query: ", "passage: ", "query: ", 0.17)
     assert prefixes_of("ruri-v3", "e5") == prefixes_of("ruri-v3")
