@@ -54,7 +54,7 @@ class DeviceSampling:
         self._spent = 0.0
         """By the first of them behind going over."""
         self._by_python = math.inf
-        """The shortest token before the device was tried; infinite where it is not being tried."""
+        """The shortest token before going over; infinite where nothing is to be learned of it any more."""
 
     def took(self, alone: Running, seconds: float, *, overlaps: bool) -> None:
         """A token of this answer, the only one that runs, was computed and chosen in so long. `overlaps`: decodes go on
@@ -74,7 +74,7 @@ class DeviceSampling:
         worth = self.known.get(sampler.device_kind)
         if self._count < TRY_AFTER if worth is None else worth.saved * self._count < worth.cost:
             return
-        self._by_python = self._shortest if worth is None else math.inf
+        self._by_python = self._shortest
         self._begin(sampler)
         if not sampler.go_over(alone.sequence.number):
             self.known[sampler.device_kind] = NOTHING
@@ -86,13 +86,16 @@ class DeviceSampling:
         self._shortest = min(self._shortest, seconds)
         if self._count < WARM_UP + SURE:
             return
-        saved = self._by_python - self._shortest
-        if saved < MIN_SHARE * self._by_python:
+        by_python, self._by_python = self._by_python, math.inf
+        saved, cost = by_python - self._shortest, max(0.0, self._spent - WARM_UP * self._shortest)
+        known = self.known.get(kind)
+        if known is not None:  # the least counts, since other work of the machine only makes it more
+            self.known[kind] = Worth(known.saved, min(known.cost, cost))
+        elif saved < MIN_SHARE * by_python:
             self.known[kind] = NOTHING
             sampler.come_back()
         else:
-            self.known[kind] = Worth(saved, max(0.0, self._spent - WARM_UP * self._shortest))
-        self._by_python = math.inf
+            self.known[kind] = Worth(saved, cost)
 
     def _begin(self, sampler: Sampler) -> None:
         self._sampler, self._count, self._shortest, self._spent = sampler, 0, math.inf, 0.0

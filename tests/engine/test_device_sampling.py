@@ -64,6 +64,17 @@ def test_what_saves_time_is_kept_to_and_others_of_its_kind_go_over_when_it_pays(
     assert answer(learned, Sampler(1.2e-3, 1.0e-3), 15) == ["python"] * 15
 
 
+def test_going_over_costs_what_it_did_where_nothing_came_between() -> None:
+    learned = DeviceSampling()
+    answer(learned, Sampler(1.2e-3, 1.0e-3, going_over=40e-3), 100)
+    assert learned.known["greedy"].cost > 40e-3
+    answer(learned, Sampler(1.2e-3, 1.0e-3, going_over=4e-3), 600)
+    assert 4e-3 <= learned.known["greedy"].cost < 25e-3
+    answer(learned, Sampler(1.2e-3, 1.0e-3, going_over=40e-3), 600)
+    assert learned.known["greedy"].cost < 25e-3
+    assert learned.known["greedy"].saved == pytest.approx(0.2e-3)
+
+
 @pytest.mark.parametrize("by_device", [1.3e-3, 1.0e-3, 0.995e-3])
 def test_what_saves_nothing_comes_back_and_is_not_tried_again(by_device: float) -> None:
     learned = DeviceSampling()
