@@ -21,7 +21,7 @@ class _Fields:
     def __get__(self, _value: object, kind: type[Struct]) -> Any:
         if kind not in self.known:
             rows = [(name, Any, field(default=default)) for name, default in _defaults(kind)]
-            alike: Any = make_dataclass(kind.__name__, rows, kw_only=True)
+            alike: Any = make_dataclass(kind.__name__, rows, init=False, repr=False, eq=False)
             self.known[kind] = alike.__dataclass_fields__
         return self.known[kind]
 

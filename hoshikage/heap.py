@@ -6,17 +6,43 @@ import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, Final
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
+"""As glibc's malloc.h calls them."""
+LARGE: Final = 256 << 10
+"""Bytes from which on a block is mapped by itself, and goes back to the system when it is freed."""
+
+
+def tame() -> None:
+    """Has all threads share one heap, and large blocks stand outside of it: for the start of a process. What threads
+    have freed of heaps of their own never goes back, and after the first large block that is freed nothing does until
+    twice its size is free. Does nothing where the C library has no such settings."""
+    adjust = _of_libc("mallopt")
+    if adjust is not None:
+        for parameter, value in ((M_ARENA_MAX, 1), (M_MMAP_THRESHOLD, LARGE), (M_TRIM_THRESHOLD, LARGE)):
+            adjust(parameter, value)
 
 
 def trim() -> None:
     """Does nothing where the C library has no such call. Takes milliseconds, up to some tens after much was freed."""
-    if not sys.platform.startswith("linux"):
-        return
-    import ctypes
-
-    release = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    release = _of_libc("malloc_trim")
     if release is not None:
         release(0)
+
+
+def give_back() -> None:
+    """For the end of what made much: what hangs together in circles goes, and what was freed goes back."""
+    gc.collect()
+    trim()
+
+
+def _of_libc(name: str) -> Any:
+    if not sys.platform.startswith("linux"):
+        return None
+    import ctypes
+
+    return getattr(ctypes.CDLL(None), name, None)
 
 
 @contextmanager

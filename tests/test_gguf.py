@@ -16,6 +16,7 @@ import pytest
 
 from hoshikage import gguf
 from hoshikage.errors import GgufInvalid
+from hoshikage.gguf import newest
 from hoshikage.gguf.types import FILE_TYPES, TENSOR_TYPES
 from hoshikage.messages import LANGUAGES, text
 from tests.gguf_files import ARRAY, BOOL, F32, I32, STRING, TENSORS, TOKENS, U8, U16, U32, U64, Gguf, encoded, string
@@ -55,6 +56,22 @@ def test_reads_what_a_sound_file_says(file: Path) -> None:
     assert header.split is None
     assert header.values["tokenizer.ggml.add_bos_token"] is True
     assert header.values["llama.rope.freq_base"] == 10000.0
+
+
+def test_a_header_is_looked_at_once_while_its_file_stays_as_it_is(file: Path) -> None:
+    Gguf().write(file)
+    assert gguf.read(file) is not gguf.read(file), "a file may change twice at one time"
+    long_ago = time.time() - 3600
+    os.utime(file, (long_ago, long_ago))
+    before = gguf.read(file)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(newest, "SETTLED_S", 0.0)
+        first = gguf.read(file)
+        assert gguf.read(file) is first is not before
+        os.utime(file, (long_ago, long_ago + 1))
+        assert gguf.read(file) is not first
+        file.write_bytes(b"GGUF")
+        refusal(file)
 
 
 def test_tokens_that_may_be_marks_are_known(file: Path) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
+
+from hoshikage.registry import Registry
 
 pytestmark = pytest.mark.process
 
@@ -54,11 +58,10 @@ LATER: Final = {
 """Nothing of these is needed to say that the server is healthy, and each costs milliseconds or memory."""
 
 
-def printed(program: str, home: object) -> Any:
-    environ = {"HOME": str(home), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
-    ran = subprocess.run(
-        [sys.executable, "-c", program], env=environ, capture_output=True, text=True, timeout=60, check=True
-    )
+def printed(program: str, home: object, *arguments: str, **variables: str) -> Any:
+    environ = {"HOME": str(home), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", **variables}
+    command = [sys.executable, "-c", program, *arguments]
+    ran = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=True)
     return json.loads(ran.stdout)
 
 
@@ -70,6 +73,62 @@ def test_only_what_is_needed_to_answer_health_is_imported(tmp_path: object) -> N
     assert early == set()
     assert classes == [], "a start compiles the methods of these; frozen.Frozen and frozen.Mutable have none to compile"
     assert collections == 0, "nothing is looked through for garbage before the first answer"
+
+
+CHATTED: Final = """
+import http.client, json, os, signal, sys
+from hoshikage.cli import serve
+from hoshikage.cli.main import main
+
+PORT = sys.argv[1]
+def chat(_context):
+    try:
+        connection = http.client.HTTPConnection("127.0.0.1", int(PORT), timeout=50)
+        body = {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 2, "stream": True}
+        connection.request("POST", "/v1/chat/completions", json.dumps(body), {"Content-Type": "application/json"})
+        answer = connection.getresponse().read()
+        own = [vars(module) for name, module in dict(sys.modules).items() if name.startswith("hoshikage.")]
+        classes = {f"{one.__module__}.{one.__name__}" for names in own for one in names.values() if compiled(one)}
+        kept = sorted(one for one in classes if one.startswith("hoshikage."))
+        told.append([b"[DONE]" in answer, sorted(sys.modules), kept])
+    finally:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+def compiled(one):
+    return isinstance(one, type) and "__dataclass_params__" in vars(one)
+
+told = []
+serve._ready = chat
+main(["--port", PORT])
+print(json.dumps(told[0]))
+"""
+NO_CHATS: Final = {
+    # of others
+    "tarfile", "zipfile", "gzip", "numpy", "jinja2", "rich", "llguidance", "aiohttp.client", "sqlite3",
+    # our own
+    "hoshikage._ffi", "hoshikage.llama", "hoshikage.engine", "hoshikage.memory", "hoshikage.keeper",
+    "hoshikage.library.archive", "hoshikage.library.dependencies", "hoshikage.library.packages",
+    "hoshikage.library.gpu", "hoshikage.library.card_code", "hoshikage.protocols.openai.responses",
+    "hoshikage.protocols.anthropic.handlers", "hoshikage.protocols.ollama.handlers",
+}  # fmt: skip
+"""Nothing of these is needed for a chat without tools, and what a chat imports stays when its model has gone."""
+OF_TOOLS: Final = {"deltas", "detect", "instruction", "known_formats", "thought_marks"}
+
+
+def test_a_chat_without_tools_imports_no_format_of_calls(tmp_path: Path, library_file: Path, demo_model: Path) -> None:
+    """The first load examines the library; of the second server is told what a chat leaves behind."""
+    Registry(tmp_path / ".config" / "hoshikage" / "model_map.json").add("built-in", demo_model)
+    for _ in range(2):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+        environ = {"HOSHIKAGE_LIB_PATH": str(library_file), "RUNNER_AHEAD": "off"}
+        answered, loaded, classes = printed(CHATTED, tmp_path, str(port), **environ)
+    assert answered
+    assert "hoshikage.library.selection" in loaded
+    assert {name for name in loaded for no in NO_CHATS if name == no or name.startswith(f"{no}.")} == set()
+    tools = {name.rpartition(".")[2] for name in loaded if name.startswith("hoshikage.tools.")}
+    assert tools == OF_TOOLS
+    assert classes == [], "values without methods to compile take a fifth of the memory: frozen.Frozen"
 
 
 CLIENT_ASKED_FOR: Final = """

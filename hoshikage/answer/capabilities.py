@@ -66,7 +66,7 @@ def abilities(facts: Facts, senses: Senses, *, thinks: bool) -> Abilities:
 async def thinks(formats: ChatFormats, spec: ModelSpec) -> bool:
     """Whether the model's template knows thoughts."""
     chat_format = await formats.of(spec)
-    return chat_format.thinking is not None or chat_format.form.whole_answer
+    return chat_format.thinking is not None or chat_format.known.whole_answer
 
 
 async def capabilities(

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from hoshikage import wire
-from hoshikage.tools import (
-    AnswerParser,
-    CallArguments,
-    CallStart,
-    Content,
-    Delta,
-    ThoughtMarks,
-    ToolFormat,
-    generic,
-)
-from hoshikage.tools.calls import Schemas
+from hoshikage.frozen import Frozen
+from hoshikage.tools import CallArguments, CallStart, Content, Delta, KnownFormat, ThoughtMarks
+from hoshikage.tools.known_formats import GENERIC
+
+if TYPE_CHECKING:
+    from hoshikage.tools.calls import Schemas
+    from hoshikage.tools.stream import AnswerParser
 
 
-@dataclass(frozen=True, slots=True)
-class ParserSpec:
+class ParserSpec(Frozen, frozen=True):
     """How the answers to one request are to be read."""
 
-    form: ToolFormat
+    known: KnownFormat
     schemas: Schemas
     thinking: ThoughtMarks | None
     several: bool
@@ -32,21 +26,20 @@ class ParserSpec:
     @property
     def plain(self) -> bool:
         """Whether an answer is text and nothing else."""
-        return not self.schemas and self.thinking is None and not self.form.whole_answer
+        return not self.schemas and self.thinking is None and not self.known.whole_answer
 
     @property
     def special_text(self) -> tuple[str, ...]:
         """The control tokens whose texts are needed to read an answer."""
         thoughts = () if self.thinking is None else (self.thinking.opens, self.thinking.closes)
-        return (*thoughts, *(self.form.special_text if self.schemas or self.form.whole_answer else ()))
+        return (*thoughts, *(self.known.form.special_text if self.schemas or self.known.whole_answer else ()))
 
 
-PLAIN: Final = ParserSpec(generic.FORMAT, {}, None, True)
+PLAIN: Final = ParserSpec(GENERIC, {}, None, True)
 """The answer is text and nothing else."""
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedEnd:
+class ParsedEnd(Frozen, frozen=True):
     """How one choice ends."""
 
     deltas: tuple[Delta, ...]
@@ -64,7 +57,7 @@ class OutputParser:
 
     def __init__(self, spec: ParserSpec, prompt_tail: str) -> None:
         self._several = spec.several
-        self._parser = None if spec.plain else AnswerParser(spec.form, spec.schemas, spec.thinking, prompt_tail)
+        self._parser = None if spec.plain else _parser(spec, prompt_tail)
 
     def feed(self, text: str) -> list[Delta]:
         return [Content(text)] if self._parser is None else self._kept(self._parser.feed(text))
@@ -82,3 +75,9 @@ class OutputParser:
         if self._several:
             return list(deltas)
         return [delta for delta in deltas if not isinstance(delta, CallStart | CallArguments) or not delta.index]
+
+
+def _parser(spec: ParserSpec, prompt_tail: str) -> AnswerParser:
+    from hoshikage.tools.stream import AnswerParser  # only here: a plain answer needs nothing of it
+
+    return AnswerParser(spec.known.form, spec.schemas, spec.thinking, prompt_tail)

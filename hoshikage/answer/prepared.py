@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
-from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -20,6 +19,7 @@ from hoshikage.answer.schema.tools import select
 from hoshikage.answer.senses import senses_of
 from hoshikage.answer.tools import adapted
 from hoshikage.errors import InferenceFailed, InvalidRequest
+from hoshikage.frozen import Frozen
 from hoshikage.http.keys import DISPATCHER, SETTINGS
 from hoshikage.params import Counting, GenerationRequest
 from hoshikage.registry import ModelSpec
@@ -28,8 +28,7 @@ Rename = Callable[[str], str]
 """From a field of a chat body to that of the protocol's own."""
 
 
-@dataclass(frozen=True, slots=True)
-class PreparedRequest:
+class PreparedRequest(Frozen, frozen=True):
     """What the engine is asked for, and how the answers are to be read."""
 
     spec: ModelSpec

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -21,6 +21,7 @@ from hoshikage.answer.models import n_ctx_of
 from hoshikage.answer.schema.media import in_words, with_media, without_media
 from hoshikage.answer.submit import perform
 from hoshikage.errors import EmbeddingModelNeeded, HoshikageError, InvalidRequest
+from hoshikage.frozen import Frozen
 from hoshikage.http import error_response
 from hoshikage.http.authenticator import ANONYMOUS, CALLER
 from hoshikage.http.keys import SETTINGS
@@ -38,8 +39,7 @@ COUNTED_AT_ONCE: Final = 4_000_000
 """Characters of one question for counts: a frame has a limit."""
 
 
-@dataclass(frozen=True, slots=True)
-class ToRemember:
+class ToRemember(Frozen, frozen=True):
     """What of a request is to be kept once its answer has ended."""
 
     scope: str
@@ -47,8 +47,7 @@ class ToRemember:
     asked: str
 
 
-@dataclass(frozen=True, slots=True)
-class Remembered:
+class Remembered(Frozen, frozen=True):
     """What memory did to a request, and is to do after it."""
 
     condensed: int = 0

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, Final
 
 import msgspec
 
 from hoshikage import __version__, wire
+from hoshikage.frozen import Frozen
 from hoshikage.tools import Content, Delta, Reasoning
 
 FINGERPRINT: Final = f"hoshikage-{__version__}"
@@ -115,8 +116,7 @@ class Pacing:
         return {**_pace("prompt", prompt_tokens, prompt_ms), **_pace("predicted", completion_tokens, answer_ms)}
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Frozen, frozen=True):
     """How far the computing of a prompt is, as llama-server tells it."""
 
     total: int

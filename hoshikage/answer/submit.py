@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
 from aiohttp import web
+from msgspec.structs import replace
 
 from hoshikage import wire
 from hoshikage.answer.schema.lora import scales_in_force

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from hoshikage.answer.output_parser import ParserSpec
 from hoshikage.answer.schema.output import MAX_SCHEMA_BYTES
@@ -15,11 +15,13 @@ from hoshikage.answer.schema.tools import NO_PARAMETERS, FunctionSpec, TextFunct
 from hoshikage.errors import InvalidRequest
 from hoshikage.http import ignored
 from hoshikage.params import SCHEMA_MARK, ChatPrompt, GenerationRequest, Grammar, HeldCalls, Message, ThoughtBudget
-from hoshikage.tools import ChatFormat, call_schema, forced, generic
+from hoshikage.tools import ChatFormat
 from hoshikage.tools.detect import EFFORTS
 from hoshikage.tools.instruction import calls_as_text, instruction, results_as_text, with_instruction, write_tagged
-from hoshikage.tools.layout import CallLayout, Node
-from hoshikage.tools.texts import Unwritable
+from hoshikage.tools.known_formats import FORCED, GENERIC
+
+if TYPE_CHECKING:
+    from hoshikage.tools.layout import CallLayout, Node
 
 EFFORT_NAMES: Final = {
     "thinking_effort": ("low", "medium", "high", "max"),
@@ -49,11 +51,11 @@ def adapted(
     budget = _budget(thoughts, chat_format, grammar, held)
     thinking = None if held else chat_format.thinking
     if selection.required:
-        parsing = ParserSpec(forced.FORMAT, schemas, thinking, selection.several)
-    elif grammar is not None and (held or not chat_format.form.whole_answer):
-        parsing = ParserSpec(generic.FORMAT, schemas, thinking, selection.several)
+        parsing = ParserSpec(FORCED, schemas, thinking, selection.several)
+    elif grammar is not None and (held or not chat_format.known.whole_answer):
+        parsing = ParserSpec(GENERIC, schemas, thinking, selection.several)
     else:
-        parsing = ParserSpec(chat_format.form, schemas, thinking, selection.several)
+        parsing = ParserSpec(chat_format.known, schemas, thinking, selection.several)
     return (
         replace(
             request,
@@ -73,7 +75,7 @@ def _may_think(prompt: ChatPrompt, selection: ToolSelection, chat_format: ChatFo
     has an answer that has begun, and where an answer has frames, those of its own calls are others."""
     if selection.required or not prompt.add_generation_prompt:
         return False
-    if chat_format.form.whole_answer and selection.tools:
+    if chat_format.known.whole_answer and selection.tools:
         return False
     return (chat_format.form.own_thoughts or chat_format.thinking) is not None
 
@@ -85,6 +87,8 @@ def _calls(selection: ToolSelection, chat_format: ChatFormat, prompt: ChatPrompt
     strict = [tool.function.name for tool in selection.tools if tool.function.strict]
     if not strict and not texts:
         return None
+    from hoshikage.tools import call_schema  # here, as the others below: a chat without tools needs none of it
+
     form, schemas = chat_format.form, _own_schemas(selection)
     header, held = call_schema.BARE.pattern, call_schema.by_name(schemas, selection.several)
     layout = None if form.layout is None else _laid_out(selection, form.layout)
@@ -110,6 +114,8 @@ def _calls(selection: ToolSelection, chat_format: ChatFormat, prompt: ChatPrompt
 def _laid_out(selection: ToolSelection, layout: CallLayout) -> str | None:
     """The layout of calls of these functions; None where the format cannot write one of their names, or it is too
     large. Those that are held to less than they ask for are named as ignored."""
+    from hoshikage.tools.texts import Unwritable
+
     functions = [tool.function for tool in selection.tools]
     schemas = _schemas(selection)
     held = {one.name for one in functions if one.strict or _has_text(one)}
@@ -170,6 +176,8 @@ def _grammar(request: GenerationRequest, selection: ToolSelection) -> Grammar | 
     param = "tools" if grammar is None else grammar.param
     if request.sampling.ignore_eos:
         raise InvalidRequest("http.formats_conflict", param="ignore_eos", names=f"{param}, ignore_eos")
+    from hoshikage.tools import call_schema
+
     texts = _text_functions(selection)
     if selection.required and texts:
         return _forced(schemas, texts, call_schema.MAX_CALLS if selection.several else None)
@@ -188,6 +196,8 @@ def _grammar(request: GenerationRequest, selection: ToolSelection) -> Grammar | 
 
 def _forced(schemas: Mapping[str, dict[str, Any]], texts: Mapping[str, str], maximum: int | None) -> Grammar:
     """Calls that must be made, of functions some of which take a text of a grammar."""
+    from hoshikage.tools import forced
+
     arguments: dict[str, Node] = {
         name: ("gbnf", texts[name], name) if name in texts else ("json", schema) for name, schema in schemas.items()
     }
@@ -213,7 +223,7 @@ def _prompt(prompt: ChatPrompt, tools: tuple[Tool, ...], chat_format: ChatFormat
         messages = results_as_text(calls_as_text(messages, write_tagged))
         return replace(prompt, messages=with_instruction(messages, instruction(shown)) if shown else messages)
     if not chat_format.writes_calls:
-        messages = calls_as_text(messages, chat_format.form.write)
+        messages = calls_as_text(messages, lambda calls: chat_format.form.write(calls))
     if chat_format.place == "variable":
         return replace(prompt, messages=messages, tools=shown)
     return replace(prompt, messages=_with_tools_in_system(messages, shown) if shown else messages)
@@ -261,10 +271,10 @@ def _thinking_kwargs(fields: dict[str, Any], chat_format: ChatFormat, held: bool
     if chat_format.efforts and (held or kwargs["enable_thinking"] is False or "reasoning_effort" in kwargs):
         wanted = "none" if held or kwargs["enable_thinking"] is False else str(kwargs["reasoning_effort"])
         kwargs["reasoning_effort"] = _nearest(wanted, chat_format.efforts)
-    if chat_format.form.efforts:
+    if chat_format.known.efforts:
         effort = "none" if kwargs["enable_thinking"] is False and not held else kwargs.get("reasoning_effort")
         if effort is not None:
-            kwargs["reasoning_effort"] = _nearest(effort, chat_format.form.efforts)
+            kwargs["reasoning_effort"] = _nearest(effort, chat_format.known.efforts)
     return kwargs
 
 

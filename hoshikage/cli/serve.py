@@ -27,6 +27,7 @@ def register(commands: Commands) -> None:
 def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     from hoshikage.http import server_half
 
+    heap.tame()
     server_half.alone()
     from hoshikage.protocols.app import request_id, serve
     from hoshikage.protocols.hoshikage.insight import Insight

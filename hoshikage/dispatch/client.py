@@ -7,11 +7,11 @@ import hashlib
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
+from msgspec.structs import replace
 
 from hoshikage import gguf, wire
 from hoshikage.dispatch import status
@@ -305,7 +305,7 @@ class Dispatcher:
 
 def with_waits(end: wire.Finished, queue_s: float, load_s: float) -> wire.Finished:
     """The end with what the runner does not know of."""
-    return msgspec.structs.replace(end, timings=replace(end.timings, queue_ms=queue_s * 1e3, load_ms=load_s * 1e3))
+    return replace(end, timings=replace(end.timings, queue_ms=queue_s * 1e3, load_ms=load_s * 1e3))
 
 
 def digest(label: str, request: Work) -> bytes:
@@ -330,6 +330,8 @@ def _steady(request: Work) -> Work:
     if not isinstance(request.prompt, ChatPrompt):
         return request
     prompt, turns = request.prompt, request.prompt.messages
+    if not prompt.media:
+        return request
     for medium in prompt.media:
         turns = tuple(
             replace(turn, content=turn.content.replace(medium.mark, medium.digest)) if turn.content else turn

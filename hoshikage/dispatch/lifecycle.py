@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from hoshikage import wire
+from hoshikage import heap, wire
 from hoshikage.dispatch.copier import Copier
 from hoshikage.dispatch.crashes import NOBODY, Crashes, Origin
 from hoshikage.dispatch.host import Exit, HostFactory
@@ -103,6 +103,7 @@ class Lifecycle:
         self._great: asyncio.TimerHandle | None = None
         self._ahead: asyncio.TimerHandle | None = None
         self._ending: asyncio.Task[None] | None = None
+        self._tidying: asyncio.Future[None] | None = None
         self._changing = asyncio.Lock()
         """Held while one runner makes way for the next, so that two never hold memory at once."""
         self._loads = self._crashed = 0
@@ -267,6 +268,7 @@ class Lifecycle:
     def _tell_end(self) -> None:
         if self._runner is None and self._loading is None:
             self.on_end()
+            self._tidying = asyncio.get_running_loop().run_in_executor(None, heap.give_back)
 
     def _arm_great(self) -> None:
         self._copier.rest(self._last_file if self._idle_s() is None else None)

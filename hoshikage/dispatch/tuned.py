@@ -6,9 +6,10 @@ import hashlib
 import os
 import platform
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
 
 from hoshikage.cores import physical_cores
 from hoshikage.infos import DeviceInfo

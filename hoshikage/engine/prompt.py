@@ -83,10 +83,12 @@ def prepare(
     Raises TemplateRefused, InvalidRequest for a prompt without a token, ContextLengthExceeded where no room is left
     for one generated token; and what `Album.tokens` raises.
     """
-    opened = _opened(request.prompt, templates, vocab, album)
+    opened = _opened(request.prompt, templates, vocab, album, request.scope)
     shifts = (request.context_overflow or overflow) == "shift"
     if shifts and isinstance(request.prompt, ChatPrompt) and len(opened.tokens) > (room := _room(request, n_ctx)):
-        opened = _shifted(opened, request.prompt, lambda prompt: _opened(prompt, templates, vocab, album), room)
+        opened = _shifted(
+            opened, request.prompt, lambda prompt: _opened(prompt, templates, vocab, album, request.scope), room
+        )
     cut = 0
     if shifts and isinstance(request.prompt, ChatPrompt) and request.prompt.before:
         cut = max(0, min(len(request.prompt.before), len(opened.tokens) - room)) if not opened.shifted else 0
@@ -181,9 +183,9 @@ def _stop_tokens(request: GenerationRequest, vocab: Vocab) -> frozenset[int]:
     return frozenset({*own, *filter(vocab.is_typed_control, usual), *gaps})
 
 
-def _opened(prompt: Prompted, templates: Templates, vocab: Vocab, album: Album | None) -> _Opened:
+def _opened(prompt: Prompted, templates: Templates, vocab: Vocab, album: Album | None, scope: str) -> _Opened:
     if isinstance(prompt, TextPrompt):
-        return _Opened(_tokens(prompt.text, vocab, album, parse_special=True), "prompt")
+        return _Opened(_tokens(prompt.text, vocab, album, scope), "prompt")
     if isinstance(prompt, TokenPrompt):
         return _Opened(checked(prompt.tokens, vocab, "prompt"), "prompt")
     if isinstance(prompt, MixedPrompt):
@@ -193,7 +195,7 @@ def _opened(prompt: Prompted, templates: Templates, vocab: Vocab, album: Album |
     rendered = templates.render(prompt, datetime.now())
     tokens: list[int] = []
     for part in rendered.parts:
-        tokens += _tokens(part.text, vocab, album, parse_special=part.parse_special)
+        tokens += _tokens(part.text, vocab, album, scope if part.parse_special else None)
     if prompt.before:
         before = checked(prompt.before, vocab, "context")
         tokens = before + (tokens[1:] if tokens[:1] == [vocab.bos] else tokens)
@@ -203,13 +205,18 @@ def _opened(prompt: Prompted, templates: Templates, vocab: Vocab, album: Album |
     return _Opened(tokens, "messages", repairs, rendered.tail)
 
 
-def _tokens(text: str, vocab: Vocab, album: Album | None, *, parse_special: bool) -> list[int]:
-    """The text's tokens, with those of pictures and sounds in the places of their marks."""
+def _tokens(text: str, vocab: Vocab, album: Album | None, scope: str | None) -> list[int]:
+    """The text's tokens, with those of pictures and sounds in the places of their marks. `scope`: whose it is; None for
+    a text of which nothing must become a control token."""
+
+    def tokenized(words: str) -> list[int]:
+        return vocab.tokenize(words, parse_special=False) if scope is None else vocab.tokenize_prompt(words, scope)
+
     if album is None:
-        return vocab.tokenize(text, parse_special=parse_special)
+        return tokenized(text)
     tokens: list[int] = []
     for part, medium in album.divided(text):
-        tokens += vocab.tokenize(part, parse_special=parse_special)
+        tokens += tokenized(part)
         if medium is not None:
             tokens += album.read(medium, lambda words: vocab.tokenize(words, parse_special=False))
     return tokens

@@ -5,6 +5,7 @@ from hoshikage.gguf.draft import require_draft
 from hoshikage.gguf.header import GgufHeader, Split
 from hoshikage.gguf.kinds import purpose, require_served
 from hoshikage.gguf.memory import KvSettings, MemoryEstimate, estimate, keeps_windows
+from hoshikage.gguf.newest import read
 from hoshikage.gguf.parts import SplitName, files, first, read_chat_model, read_model
 from hoshikage.gguf.projector import (
     is_projector,
@@ -15,7 +16,6 @@ from hoshikage.gguf.projector import (
     reads_images,
     require_projector,
 )
-from hoshikage.gguf.reader import read
 from hoshikage.gguf.templates import require_template, templates, tool_template
 
 __all__ = [

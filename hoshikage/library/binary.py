@@ -7,11 +7,13 @@ that are odd in other ways are left to the check process, which loads the file a
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from msgspec import field
+
 from hoshikage.errors import Detail
+from hoshikage.frozen import Frozen
 from hoshikage.library import elf, macho, pe
 from hoshikage.library.image import BinaryImage, Damaged, Source, Symbols, Truncated
 
@@ -19,8 +21,7 @@ _FORMATS: Final = {"ELF": "ELF (.so)", "PE": "PE (.dll)", "Mach-O": "Mach-O (.dy
 _LFS: Final = b"version https://git-lfs"
 
 
-@dataclass(frozen=True, slots=True)
-class BinaryFault:
+class BinaryFault(Frozen, frozen=True):
     """Why a file cannot be loaded: a text of the catalogue and its details, but for `path`."""
 
     key: str

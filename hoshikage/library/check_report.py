@@ -14,9 +14,11 @@ import platform
 import re
 import signal
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
+
+from msgspec import field
 
 from hoshikage import __version__
 from hoshikage.errors import (
@@ -29,10 +31,10 @@ from hoshikage.errors import (
     NoBackend,
     by_name,
 )
+from hoshikage.frozen import Frozen
 from hoshikage.infos import DeviceInfo
-from hoshikage.library import binary, calibration, child, dependencies, fingerprint, gpu, names
+from hoshikage.library import calibration, child, fingerprint, names
 from hoshikage.library.demo import DemoModel
-from hoshikage.library.image import Damaged
 from hoshikage.messages import text
 
 CHECK: Final = "hoshikage.runner.check"
@@ -48,8 +50,7 @@ _SAMPLER_FUNCTIONS: Final = frozenset({"llama_sampler_chain_init"})
 """What every supported release has, and none from before August 2024."""
 
 
-@dataclass(frozen=True, slots=True)
-class CheckReport:
+class CheckReport(Frozen, frozen=True):
     """What the check process found. Where `ok` is false, `error` is the kind of the refusal, `key` and `details` are
     its message."""
 
@@ -142,6 +143,9 @@ def _tried(arguments: list[str], file: Path, timeout_s: float, content: str) -> 
 
 def _explained(refusal: CheckReport, environ: Mapping[str, str]) -> CheckReport:
     """The refusal with its cause, where the files' own headers show one."""
+    from hoshikage.library import binary, dependencies, gpu  # here and below: a good verdict that is kept needs none
+    from hoshikage.library.image import Damaged
+
     try:
         all_lacks = dependencies.survey(refusal.file, environ)
     except OSError:
@@ -179,6 +183,8 @@ def _examine(arguments: list[str], file: Path, timeout_s: float) -> Any:
 
 def _last_words(lines: Sequence[str]) -> str:
     """The last line that tells the reason, else the last line. A GPU's own words go before the place that gave up."""
+    from hoshikage.library import gpu
+
     spoken = [line.strip() for line in lines if line.strip()]
     refused = [line for line in spoken if gpu.REFUSED.search(line)]
     reasons = refused[:1] or [line for line in spoken if _REASON.search(line)]

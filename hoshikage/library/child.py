@@ -12,9 +12,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
+from hoshikage.frozen import Frozen
 from hoshikage.library import pip_folders
 
 SPARE_S: Final = 5
@@ -25,8 +25,7 @@ _ANSWER_BYTES: Final = 1 << 20
 _LOG_BYTES: Final = 1 << 16
 
 
-@dataclass(frozen=True, slots=True)
-class ChildOutcome:
+class ChildOutcome(Frozen, frozen=True):
     """How a process ended, and what it printed until then."""
 
     status: int | None

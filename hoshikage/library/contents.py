@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from hoshikage.errors import InstallFailed
-from hoshikage.library import archive, elf, fingerprint, locate, names, pe
+from hoshikage.library import elf, fingerprint, locate, names, pe
 
 METADATA: Final = "_nlcBuildMetadata.json"
 FALLBACK: Final = "fallback"
@@ -177,6 +177,8 @@ def _bring(paths: Iterable[Path], target: Path, within: Path | None = None) -> N
         if place.exists():
             continue
         if name in links:
+            from hoshikage.library import archive  # only here: a load reads no archive
+
             archive.give_name(place, target / path.resolve().name)
         elif within is None:
             path.replace(place)

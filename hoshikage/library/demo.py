@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
+
+from hoshikage.frozen import Frozen
 
 LABEL: Final = "hoshikage-tiny"
 _PACKAGE: Final = "hoshikage_demo"
 
 
-@dataclass(frozen=True, slots=True)
-class DemoModel:
+class DemoModel(Frozen, frozen=True):
     """The built-in model, and what is known of its answers."""
 
     label: str

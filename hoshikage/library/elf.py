@@ -6,9 +6,9 @@ Every number in the file is distrusted: reads stay in the file, tables have a la
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import Final
 
+from hoshikage.frozen import Frozen
 from hoshikage.library.image import BinaryImage, Damaged, Source, Symbols, Truncated, name_in
 
 MAGIC: Final = b"\x7fELF"
@@ -23,8 +23,7 @@ _MOST_SYMBOLS: Final = 1 << 20
 _WEAK: Final = 2
 
 
-@dataclass(frozen=True, slots=True)
-class _Segment:
+class _Segment(Frozen, frozen=True):
     kind: int
     offset: int
     address: int

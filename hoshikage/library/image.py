@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import BinaryIO, Final
+
+from msgspec import field
+
+from hoshikage.frozen import Frozen
 
 LARGEST_READ: Final = 64 << 20
 """No table of a sound library is larger; a damaged header may claim any size."""
@@ -25,8 +28,7 @@ class Truncated(Damaged):
         self.size = size
 
 
-@dataclass(frozen=True, slots=True)
-class BinaryImage:
+class BinaryImage(Frozen, frozen=True):
     """A library file as its dynamic linker sees it."""
 
     format: str
@@ -45,8 +47,7 @@ class BinaryImage:
     versions_defined: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Symbols:
+class Symbols(Frozen, frozen=True):
     """Names in the dynamic symbol table."""
 
     defined: frozenset[str]

@@ -11,11 +11,12 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
 from hoshikage.errors import Detail, UsageError
+from hoshikage.frozen import Frozen
 from hoshikage.locked_file import LockedFile, dump, parse_object
 
 MANUAL: Final = "lib"
@@ -32,8 +33,7 @@ _GOOD: Final = 8
 _WAIT_S: Final = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Selected:
+class Selected(Frozen, frozen=True):
     """A choice: the library of this name, as long as the library in `lib` looks as it did."""
 
     installed: str
@@ -43,8 +43,7 @@ class Selected:
     """The library that was in use until then, for the way back; empty where none was, or it failed."""
 
 
-@dataclass(frozen=True, slots=True)
-class LastGood:
+class LastGood(Frozen, frozen=True):
     """A library that has loaded a model."""
 
     fingerprint: str
@@ -53,8 +52,7 @@ class LastGood:
     at: str
 
 
-@dataclass(frozen=True, slots=True)
-class Fallback:
+class Fallback(Frozen, frozen=True):
     """A library whose first load failed, so that the last good one was taken back."""
 
     installed: str
@@ -69,12 +67,11 @@ class Fallback:
     to_release: str
 
 
-@dataclass(frozen=True, slots=True)
-class LibraryState:
+class LibraryState(Frozen, frozen=True):
     """It says which library is in use, which ones have worked, and what was taken back."""
 
     use: Selected | None = None
-    good: tuple[LastGood, ...] = field(default=())
+    good: tuple[LastGood, ...] = ()
     """The newest last."""
     fallen: Fallback | None = None
 
@@ -139,6 +136,9 @@ def read(lib_dir: Path) -> LibraryState:
 def change(lib_dir: Path, to: Callable[[LibraryState], LibraryState]) -> LibraryState:
     """Writes what `to` makes of the state. Raises OSError, also where another process holds the lock for long."""
     store = _store(lib_dir)
+    seen = read(lib_dir)
+    if to(seen) == seen:  # as at nearly every load: nothing to lock
+        return seen
     with store.locked():
         before = read(lib_dir)
         after = to(before)

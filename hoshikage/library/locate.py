@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from hoshikage.errors import LibraryMissing, LibraryUnavailable, NoLibraryTried, UsageError
+from hoshikage.frozen import Frozen
 from hoshikage.library import binary, fingerprint, library_state, linker_cache, names, staging
 
 VARIABLE: Final = "HOSHIKAGE_LIB_PATH"
@@ -27,8 +27,7 @@ STANDARD: Final = {
 """Folders that the dynamic linker looks into without being told, by `sys.platform`."""
 
 
-@dataclass(frozen=True, slots=True)
-class LocatedLibrary:
+class LocatedLibrary(Frozen, frozen=True):
     """A file of a library, and where it was found."""
 
     file: Path

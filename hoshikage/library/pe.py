@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import Final
 
+from hoshikage.frozen import Frozen
 from hoshikage.library.image import BinaryImage, Damaged, Source, Symbols, Truncated
 
 MAGIC: Final = b"MZ"
@@ -15,8 +15,7 @@ _MOST_IMPORTS: Final = 4096
 _MOST_NAMES: Final = 1 << 18
 
 
-@dataclass(frozen=True, slots=True)
-class _Section:
+class _Section(Frozen, frozen=True):
     address: int
     memory: int
     offset: int

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from hoshikage.errors import GpuNotSeen, HoshikageError, LibraryUnavailable, LoadNotTried, NoLibraryTried
+from hoshikage.frozen import Frozen
 from hoshikage.infos import DeviceInfo
-from hoshikage.library import contents, dependencies, fingerprint, library_state, locate, store
+from hoshikage.library import contents, fingerprint, library_state, locate, store
 from hoshikage.library.check_report import CheckReport, check
 from hoshikage.library.demo import DemoModel
 from hoshikage.library.library_state import Fallback, LastGood, Selected
@@ -26,8 +27,7 @@ _NOTHING_TRIED: Final = (NoLibraryTried, LoadNotTried)
 """Refusals in which no new library is at fault."""
 
 
-@dataclass(frozen=True, slots=True)
-class SelectedLibrary:
+class SelectedLibrary(Frozen, frozen=True):
     """A judged library."""
 
     file: Path
@@ -48,8 +48,7 @@ class SelectedLibrary:
         return f"{self.release}+{gpu.rstrip('0123456789').lower()}"
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(Frozen, frozen=True):
     """It chooses the library for a load, and remembers how the load went."""
 
     lib_path: Path | None
@@ -171,6 +170,8 @@ def why_no_gpu(verdict: CheckReport, environ: Mapping[str, str]) -> GpuNotSeen:
     made_for = [name for name in contents.backends(verdict.file.parent) if name in contents.GPU_BACKENDS]
     if not made_for:
         return GpuNotSeen("lacks.gpu_not_built", path=path)
+    from hoshikage.library import dependencies  # only here: nobody asks where a GPU is seen
+
     for lack in dependencies.survey(verdict.file, environ):
         if any(name in lack.file.name for name in made_for):
             return GpuNotSeen.of(lack.key, lack.details)

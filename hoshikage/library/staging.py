@@ -15,22 +15,23 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Final
-
-from filelock import FileLock, Timeout
+from typing import TYPE_CHECKING, Final
 
 from hoshikage import durable
 from hoshikage.errors import InstallFailed
+from hoshikage.frozen import Frozen
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 RECORD: Final = "library.json"
 _SWAP_S: Final = 10.0
 """The two renames of a running installation take milliseconds; a reader waits for them this long at most."""
 
 
-@dataclass(frozen=True, slots=True)
-class InstallRecord:
+class InstallRecord(Frozen, frozen=True):
     """Written into an installed folder as `library.json`: where it came from and which files it has."""
 
     source: str
@@ -48,6 +49,8 @@ class InstallRecord:
 @contextmanager
 def installing(lib_dir: Path) -> Iterator[None]:
     """The right to change `lib_dir`, for one process at a time; leftovers are gone. Raises InstallFailed."""
+    from filelock import Timeout
+
     lib_dir.parent.mkdir(parents=True, exist_ok=True)
     lock = _lock(lib_dir)
     try:
@@ -193,7 +196,9 @@ def _rename(source: Path, target: Path, lib_dir: Path) -> None:
         raise InstallFailed("library.not_placed", path=str(lib_dir), reason=error.strerror or "") from None
 
 
-def _lock(lib_dir: Path) -> FileLock:
+def _lock(lib_dir: Path) -> BaseFileLock:
+    from filelock import FileLock  # only here: its import takes a megabyte, and a start installs nothing
+
     return FileLock(lib_dir.with_name(f".{lib_dir.name}.lock"))
 
 

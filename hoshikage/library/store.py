@@ -12,12 +12,13 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from hoshikage.errors import NoLibraryTried, NotFound, UsageError
-from hoshikage.library import contents, dependencies, fingerprint, library_state, locate, staging
+from hoshikage.frozen import Frozen
+from hoshikage.library import contents, fingerprint, library_state, locate, staging
 from hoshikage.library.library_state import LastGood, LibraryState, Selected
 
 LARGEST_COPY: Final = 256 << 20
@@ -26,8 +27,7 @@ _FICLONE: Final = 0x40049409
 """ioctl of Linux: the target shares the source's blocks until one of them is written (btrfs, XFS, bcachefs)."""
 
 
-@dataclass(frozen=True, slots=True)
-class InstalledLibrary:
+class InstalledLibrary(Frozen, frozen=True):
     """One library of the config folder, not judged."""
 
     name: str
@@ -195,4 +195,6 @@ def _cloned(source: Path, target: Path) -> bool:
 
 
 def _lacks(file: Path, environ: Mapping[str, str]) -> set[tuple[str, str]]:
+    from hoshikage.library import dependencies  # only here: what is kept already is not surveyed
+
     return {(lack.key, str(lack.details.get("needs", lack.file.name))) for lack in dependencies.survey(file, environ)}

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Final, Literal, TypeVar
 
 from jinja2 import TemplateError
 from jinja2.exceptions import SecurityError
+from msgspec.structs import replace
 
 from hoshikage.errors import TemplateRefused
 from hoshikage.llama.guard import Guard

@@ -12,11 +12,16 @@ from hoshikage._ffi.library import Library
 from hoshikage._ffi.memory import bytes_from, tokens_from
 from hoshikage._ffi.signatures import FIM
 from hoshikage.errors import InferenceFailed
+from hoshikage.llama.stretches import Stretches
 
 NO_TOKEN: Final = -1
 ATTR_UNKNOWN: Final = 1 << 0
 ATTR_CONTROL: Final = 1 << 3
 """llama.h's LLAMA_TOKEN_ATTR_*: what is only recognised in text where `parse_special` is true."""
+ATTR_USER_DEFINED: Final = 1 << 4
+"""What is recognised in every text."""
+ATTR_RSTRIP: Final = 1 << 8
+"""What takes the white space behind it."""
 LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
@@ -87,6 +92,10 @@ class Vocab:
             raise InferenceFailed("engine.tokenize_failed")
         return ids
 
+    def tokenize_prompt(self, text: str, scope: str) -> list[int]:
+        """As `tokenize` with `parse_special`, of which what this caller has asked for lately is remembered."""
+        return self._stretches.tokens(text, scope)
+
     def piece(self, token: int) -> bytes:
         """The bytes that a token stands for; a control token's are none. Cached."""
         known = self._pieces.get(token)
@@ -144,11 +153,28 @@ class Vocab:
 
     @cached_property
     def _control(self) -> dict[str, int]:
-        """Text -> id of the control and unknown tokens. One pass over the vocabulary, about 30 ms per 100,000."""
-        vocab, attr_of = self._vocab, self._api.llama_vocab_get_attr
+        """Text -> id of the control and unknown tokens."""
         special = ATTR_CONTROL | ATTR_UNKNOWN
-        ids = [token for token in range(self.n_tokens) if attr_of(vocab, token) & special]
+        ids = [token for token, attributes in self._special.items() if attributes & special]
         return {text: token for token in ids if (text := self.text(token))}
+
+    @cached_property
+    def _special(self) -> dict[int, int]:
+        """The tokens at whose texts the library cuts a text, and their attributes. One pass over the vocabulary, about
+        30 ms per 100,000."""
+        vocab, attr_of = self._vocab, self._api.llama_vocab_get_attr
+        special = ATTR_CONTROL | ATTR_UNKNOWN | ATTR_USER_DEFINED
+        pairs = ((token, attr_of(vocab, token)) for token in range(self.n_tokens))
+        return {token: attributes for token, attributes in pairs if attributes & special}
+
+    @cached_property
+    def _stretches(self) -> Stretches:
+        cuts = {
+            text: bool(attributes & ATTR_CONTROL) and not attributes & ATTR_RSTRIP and "\ufffd" not in text
+            for token, attributes in self._special.items()
+            if (text := self.text(token))
+        }
+        return Stretches(lambda text: self.tokenize(text, parse_special=True), cuts)
 
     @cached_property
     def _control_ids(self) -> frozenset[int]:

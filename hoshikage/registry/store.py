@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Literal, NoReturn
+
+from msgspec.structs import replace
 
 from hoshikage.errors import InvalidRequest, ModelNotFound
 from hoshikage.frozen import Frozen

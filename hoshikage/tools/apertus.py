@@ -58,9 +58,7 @@ HELD: Final = re.compile(r"<\|tools_prefix\|>")
 FORMAT: Final = ToolFormat(
     "apertus",
     parse,
-    signs=(("<|tools_prefix|>",),),
     special_text=("<|tools_prefix|>", "<|tools_suffix|>"),
-    vocabulary=("<|tools_prefix|>", "<|tools_suffix|>"),
     opens=("<|tools_prefix|>",),
     closes=("<|tools_suffix|>",),
     held=HELD,

@@ -51,11 +51,9 @@ HELD: Final = re.compile(r"<\|START_ACTION\|>|Action: ?```json")
 FORMAT: Final = ToolFormat(
     "command_r",
     parse,
-    signs=((ACTION,), ("Action:", "<|START_OF_TURN_TOKEN|>"), ("<|START_RESPONSE|>",)),
     special_text=(ACTION, ACTION_END, *FRAMES),
     opens=(ACTION, FENCED),
     closes=(ACTION_END, "```"),
-    whole_answer=True,
     held=HELD,
     hold=in_list_of_actions,
 )

@@ -58,9 +58,7 @@ HELD: Final = re.compile(
 FORMAT: Final = ToolFormat(
     "deepseek",
     parse,
-    signs=((CALLS_BEGIN,), (CALL_BEGIN,)),
     special_text=(CALLS_BEGIN, CALLS_END, CALL_BEGIN, CALL_END, SEPARATOR),
-    vocabulary=(CALLS_BEGIN, CALL_BEGIN),
     opens=(CALLS_BEGIN, CALL_BEGIN),
     closes=(CALL_END, CALLS_END),
     held=HELD,

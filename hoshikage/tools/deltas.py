@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from hoshikage.frozen import Frozen
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(Frozen, frozen=True):
     """Text of the answer. Never empty."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Reasoning:
+class Reasoning(Frozen, frozen=True):
     """Text of the thoughts before the answer. Never empty."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class CallStart:
+class CallStart(Frozen, frozen=True):
     """A call of a function begins; its arguments follow in pieces."""
 
     index: int
@@ -29,8 +26,7 @@ class CallStart:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class CallArguments:
+class CallArguments(Frozen, frozen=True):
     """A piece of the arguments' text, which is JSON but where the call was cut off or is broken. Never empty."""
 
     index: int
@@ -41,8 +37,7 @@ Delta = Content | Reasoning | CallStart | CallArguments
 """Nothing that was told is taken back: an answer is what its deltas come to, however it is sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rest:
+class Rest(Frozen, frozen=True):
     """The end of an answer."""
 
     deltas: tuple[Delta, ...]

@@ -39,9 +39,7 @@ HELD: Final = re.compile(TAGS.call)
 FORMAT: Final = ToolFormat(
     "dsml",
     parse,
-    signs=((MARK, "invoke name="), ("dsml_token", "invoke name=")),
     special_text=(MARK, *OPEN, *CLOSES),
-    vocabulary=(MARK,),
     opens=OPEN,
     closes=(TAGS.call_end, *CLOSES),
     held=HELD,

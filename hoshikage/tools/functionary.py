@@ -88,15 +88,12 @@ def _code(cursor: TextCursor, calls: Calls) -> Steps[None]:
 RECIPIENTS: Final = ToolFormat(
     "functionary_v3.2",
     parse_recipients,
-    signs=((">>>all",), (">>>", "recipient")),
     opens=(">>>",),
     held=RECIPIENT,
-    whole_answer=True,
 )
 FUNCTIONS: Final = ToolFormat(
     "functionary_v3.1",
     parse_functions,
-    signs=(("<function=", "</function>"),),
     special_text=("<|python_tag|>",),
     opens=("<function=", "<|python_tag|>"),
     closes=("</function>",),

@@ -182,9 +182,7 @@ HELD: Final = re.compile(r"<\|tool_call>")
 FORMAT: Final = ToolFormat(
     "gemma4",
     parse,
-    signs=(("<|tool_call>", "call:"),),
     special_text=("<|tool_call>", CLOSES, QUOTE),
-    vocabulary=("<|tool_call>", CLOSES, QUOTE),
     opens=("<|tool_call>",),
     closes=(CLOSES,),
     held=HELD,

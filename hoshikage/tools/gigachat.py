@@ -39,9 +39,7 @@ HELD: Final = re.compile(r"<\|function_call\|>|function call<\|role_sep\|>")
 FORMAT: Final = ToolFormat(
     "gigachat",
     parse,
-    signs=((TAG,), ("function call", "<|role_sep|>")),
     special_text=(TAG, "<|role_sep|>", END),
-    vocabulary=(TAG,),
     opens=(TAG,),
     closes=(END,),
     held=HELD,

@@ -71,7 +71,6 @@ LAYOUT: Final = TagLayout(
 FORMAT: Final = ToolFormat(
     "glm",
     parse,
-    signs=(("<arg_key>",),),
     special_text=("<tool_call>", "</tool_call>", "<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>"),
     opens=("<tool_call>",),
     closes=("</tool_call>",),

@@ -35,7 +35,6 @@ HELD: Final = re.compile(r"<\|?tool_call\|?>")
 FORMAT: Final = ToolFormat(
     "granite",
     parse,
-    signs=(("<|start_of_role|>", "<|tool_call|>"), ("<|start_of_role|>", "tools")),
     special_text=("<|tool_call|>", "<tool_call>", "</tool_call>"),
     opens=("<|tool_call|>", "<tool_call>"),
     closes=("</tool_call>",),

@@ -15,7 +15,7 @@ from hoshikage.tools.calls import Calls
 from hoshikage.tools.cursor import Markers, NotACall, Steps, TextCursor
 from hoshikage.tools.deltas import Content, Reasoning
 from hoshikage.tools.json_text import json_arguments
-from hoshikage.tools.thinking import ThoughtMarks
+from hoshikage.tools.thought_marks import ThoughtMarks
 from hoshikage.tools.tool_format import ToolFormat
 
 START: Final = "<|start|>"
@@ -73,15 +73,12 @@ HELD: Final = re.compile(r"to=(?:functions\.)?([^\s<]{1,256})(?:[^<]|<\|channel\
 FORMAT: Final = ToolFormat(
     "harmony",
     parse,
-    signs=((CHANNEL, MESSAGE),),
     special_text=(CHANNEL, MESSAGE, START, "<|end|>", "<|call|>", "<|return|>", "<|constrain|>"),
     opens=(START, CHANNEL),
     closes=CLOSES,
-    whole_answer=True,
     reads_bare_json=True,
     lead=FINAL,
     after_thoughts=f"{START}assistant{FINAL}",
     own_thoughts=ThoughtMarks(f"{CHANNEL}analysis{MESSAGE}", END),
-    efforts=("low", "medium", "high"),
     held=HELD,
 )

@@ -38,7 +38,6 @@ HELD: Final = re.compile("<tool_call>")
 FORMAT: Final = ToolFormat(
     "hermes",
     parse,
-    signs=(("<tool_call>",),),
     special_text=("<tool_call>", "</tool_call>"),
     opens=("<tool_call>",),
     closes=("</tool_call>",),

@@ -17,7 +17,6 @@ from hoshikage.tools.calls import Calls
 from hoshikage.tools.cursor import Markers, Steps, TextCursor
 from hoshikage.tools.deltas import Content
 from hoshikage.tools.layout import GAP, CallLayout, TagLayout, text_up_to
-from hoshikage.tools.thinking import ThoughtMarks
 from hoshikage.tools.tool_format import ToolFormat
 from hoshikage.tools.typed import Arguments
 
@@ -71,12 +70,9 @@ LAYOUT: Final = TagLayout(
 FORMAT: Final = ToolFormat(
     "hy3",
     parse,
-    signs=(("<tool_sep", SUFFIX),),
     special_text=(CALLS, CALLS_END, CALL, CALL_END, SEPARATOR, KEY, KEY_END, VALUE, VALUE_END),
-    vocabulary=(SEPARATOR, KEY),
     opens=(CALLS, CALL),
     closes=(CALL_END, CALLS_END),
-    thinking=ThoughtMarks(f"<think{SUFFIX}>", f"</think{SUFFIX}>"),
     held=HELD,
     layout=CallLayout(LAYOUT.call),
 )

@@ -46,9 +46,7 @@ HELD: Final = re.compile(
 FORMAT: Final = ToolFormat(
     "kimi",
     parse,
-    signs=((SECTION,),),
     special_text=(SECTION, SECTION_END, CALL, CALL_END, ARGUMENTS),
-    vocabulary=(SECTION, CALL),
     opens=(SECTION,),
     closes=(CALL_END, SECTION_END),
     held=HELD,

@@ -18,7 +18,6 @@ from hoshikage.tools.cursor import Markers, NotACall, Steps, TextCursor
 from hoshikage.tools.deltas import Content
 from hoshikage.tools.json_text import json_arguments
 from hoshikage.tools.layout import CallLayout, TagLayout, text_up_to
-from hoshikage.tools.thinking import ThoughtMarks
 from hoshikage.tools.tool_format import ToolFormat
 from hoshikage.tools.typed import Arguments
 
@@ -109,14 +108,10 @@ LAYOUT: Final = TagLayout(
 FORMAT: Final = ToolFormat(
     "kimi_k3",
     parse,
-    signs=((OPEN, CLOSE, "argument"),),
     special_text=(OPEN, CLOSE, SEPARATOR),
-    vocabulary=(OPEN, CLOSE, SEPARATOR),
     opens=(CALL,),
     closes=(CALL_END,),
-    whole_answer=True,
     after_thoughts=FRAMES[0],
     held=HELD,
     layout=CallLayout(LAYOUT.call),
-    thinking=ThoughtMarks(f"{OPEN}think{SEPARATOR}", f"{CLOSE}think{SEPARATOR}"),
 )

@@ -93,9 +93,7 @@ HELD: Final = re.compile(r"<\|tool_call_start\|>")
 FORMAT: Final = ToolFormat(
     "lfm2",
     parse,
-    signs=((START,), ("<|tool_list_start|>",)),
     special_text=(START, END),
-    vocabulary=(START, END),
     opens=(START,),
     closes=(END,),
     write=write,

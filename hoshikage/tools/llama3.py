@@ -75,7 +75,6 @@ HELD: Final = re.compile(r"<\|python_tag\|>(?=\s{0,8}\{)")
 FORMAT: Final = ToolFormat(
     "llama3",
     parse,
-    signs=(("<|python_tag|>",), ("<|start_header_id|>", "tools"), ("<|header_start|>", "tools")),
     special_text=(TAG,),
     opens=(TAG,),
     reads_bare_json=True,

@@ -29,7 +29,6 @@ HELD: Final = re.compile(TAGS.call)
 FORMAT: Final = ToolFormat(
     "minicpm5",
     parse,
-    signs=((TAGS.call, TAGS.parameter),),
     special_text=("<function", TAGS.call_end, "<param", TAGS.parameter_end),
     opens=(TAGS.call,),
     closes=(TAGS.call_end,),

@@ -34,7 +34,6 @@ HELD: Final = re.compile(TAGS.call)
 FORMAT: Final = ToolFormat(
     "minimax",
     parse,
-    signs=((OPEN, "<invoke"),),
     special_text=(OPEN, CLOSE),
     opens=(OPEN,),
     closes=(TAGS.call_end, CLOSE),

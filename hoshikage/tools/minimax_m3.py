@@ -132,7 +132,6 @@ HELD: Final = re.compile(re.escape(INVOKE))
 FORMAT: Final = ToolFormat(
     "minimax_m3",
     parse,
-    signs=((MARK, "<invoke name="),),
     special_text=(MARK, "<tool_call>", "</tool_call>"),
     opens=(OPEN,),
     closes=(INVOKE_END, CLOSE),

@@ -57,7 +57,6 @@ HELD: Final = re.compile(
 FORMAT: Final = ToolFormat(
     "mistral",
     parse,
-    signs=((TAG,),),
     special_text=(TAG, "[ARGS]", "[CALL_ID]"),
     opens=(TAG,),
     new_id=new_id,

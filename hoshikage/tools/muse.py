@@ -70,11 +70,9 @@ HELD: Final = re.compile(TAGS.call)
 FORMAT: Final = ToolFormat(
     "muse",
     parse,
-    signs=(("atem:invoke", MESSAGE),),
     special_text=(START, MESSAGE, *STRETCH_ENDS),
     opens=(OPEN,),
     closes=(TAGS.call_end, *CLOSES),
-    whole_answer=True,
     reads_bare_json=True,
     lead=f" to=user{MESSAGE}",
     held=HELD,

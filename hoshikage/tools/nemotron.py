@@ -35,7 +35,6 @@ HELD: Final = re.compile("<TOOLCALL>")
 FORMAT: Final = ToolFormat(
     "nemotron",
     parse,
-    signs=(("<TOOLCALL>",),),
     special_text=("<TOOLCALL>", "</TOOLCALL>"),
     opens=("<TOOLCALL>",),
     closes=("</TOOLCALL>",),

@@ -43,7 +43,6 @@ HELD: Final = re.compile(r"<\|tool_call\|>|functools(?=\[)")
 FORMAT: Final = ToolFormat(
     "phi4",
     parse,
-    signs=(("<|tool|>", "<|/tool|>"), ("<|/tool_call|>",)),
     special_text=("<|tool_call|>", "<|/tool_call|>"),
     opens=("<|tool_call|>", "functools["),
     closes=("<|/tool_call|>",),

@@ -50,9 +50,7 @@ HELD: Final = re.compile(r"<\|tool_call:name\|>([^<]{1,256})<\|tool_call:args\|>
 FORMAT: Final = ToolFormat(
     "solar",
     parse,
-    signs=((BEGIN, NAME),),
     special_text=(BEGIN, NAME, ARGUMENTS, END, "<|begin|>", "<|tool_calls|>", TURN_END),
-    vocabulary=(BEGIN, NAME, ARGUMENTS),
     opens=(TURN, BEGIN),
     closes=(END, TURN_END),
     held=HELD,

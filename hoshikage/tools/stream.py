@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from hoshikage.tools import forced, generic
 from hoshikage.tools import thinking as thoughts
@@ -11,7 +12,7 @@ from hoshikage.tools.calls import Calls, Schemas
 from hoshikage.tools.cursor import Steps, TextCursor
 from hoshikage.tools.deltas import CallArguments, CallStart, Content, Delta, Rest
 from hoshikage.tools.strays import Strays
-from hoshikage.tools.thinking import ThoughtMarks
+from hoshikage.tools.thought_marks import ThoughtMarks
 from hoshikage.tools.tool_format import ToolFormat
 
 SLICE: Final = 4096

@@ -60,7 +60,6 @@ LAYOUT: Final = TagLayout(
 FORMAT: Final = ToolFormat(
     "tagged_functions",
     parse,
-    signs=((FUNCTION, "<parameter="),),
     special_text=("<tool_call>", "</tool_call>", "<seed:tool_call>", "</seed:tool_call>"),
     opens=("<tool_call>", "<seed:tool_call>"),
     closes=("</function>", *CLOSES),

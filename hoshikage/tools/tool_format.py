@@ -1,32 +1,29 @@
-"""What a format of calls is: how it is known, which control tokens it needs to see, and its parser. Any thread."""
+"""What a format of calls is: which control tokens it needs to see, and its parser. Any thread."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from hoshikage.frozen import Frozen
 from hoshikage.tools.call_schema import Hold, by_name
 from hoshikage.tools.calls import Calls, new_id
 from hoshikage.tools.cursor import Steps, TextCursor
 from hoshikage.tools.instruction import Call, write_tagged
+from hoshikage.tools.known_formats import BY_NAME
 from hoshikage.tools.layout import CallLayout
-from hoshikage.tools.thinking import ThoughtMarks
+from hoshikage.tools.thought_marks import ThoughtMarks
 
 Parser = Callable[[TextCursor, Calls], Steps[None]]
 
 
-@dataclass(frozen=True, slots=True)
-class ToolFormat:
+class ToolFormat(Frozen, frozen=True, eq=False):
     """One way in which models write calls."""
 
     name: str
+    """As in `known_formats`."""
     parse: Parser
     """Reads a whole answer, without thoughts in front unless `whole_answer`."""
-    signs: tuple[tuple[str, ...], ...] = ()
-    """A chat template is of this format if all texts of one of these groups stand in it."""
-    vocabulary: tuple[str, ...] = ()
-    """Tokens that tell the format where the chat template has no sign of it; empty where others have the same."""
     special_text: tuple[str, ...] = ()
     """Texts of control tokens that the parser reads; as tokens they have none."""
     opens: tuple[str, ...] = ()
@@ -47,11 +44,10 @@ class ToolFormat:
     """What stands in front of an answer that a grammar holds: where a model's answer names its reader."""
     after_thoughts: str = ""
     """The same behind thoughts."""
-    thinking: ThoughtMarks | None = None
-    """The marks of the model's thoughts, where they do not stand in a chat template as they are."""
     own_thoughts: ThoughtMarks | None = None
     """The same where the format's own parser reads them: every answer begins with thoughts."""
-    efforts: tuple[str, ...] = ()
-    """The words for how much is thought that the model knows, where its chat template takes any."""
-    whole_answer: bool = False
-    """The format has a frame around every answer, so that it is parsed also where there are no tools."""
+
+    @property
+    def whole_answer(self) -> bool:
+        """As known_formats.KnownFormat."""
+        return BY_NAME[self.name].whole_answer

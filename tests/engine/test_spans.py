@@ -86,6 +86,9 @@ class Vocab:
     def tokenize(self, text: str, *, parse_special: bool) -> list[int]:
         return [ord(letter) % 80 + 2 for letter in text]
 
+    def tokenize_prompt(self, text: str, scope: str) -> list[int]:
+        return self.tokenize(text, parse_special=True)
+
     def control_token(self, text: str) -> None:
         return None
 

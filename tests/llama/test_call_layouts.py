@@ -16,13 +16,13 @@ from hoshikage.llama import call_layout
 from hoshikage.llama.grammar import Grammars, Matcher
 from hoshikage.llama.model import Model
 from hoshikage.params import SCHEMA_MARK, Grammar
-from hoshikage.tools.detect import FORMATS
+from hoshikage.tools.known_formats import FORMATS
 from hoshikage.tools.texts import Unwritable
 from hoshikage.tools.tool_format import ToolFormat
 from tests.tools.examples import EXAMPLES, SCHEMAS, Example, Said, heard
 
 END: Final = 2
-LAID_OUT: Final = [form for form in FORMATS if form.layout is not None]
+LAID_OUT: Final = [one.form for one in FORMATS if one.form.layout is not None]
 BEFORE: Final = {
     "tagged_functions": "<tool_call>\n<function=",
     "glm": "<tool_call>",

@@ -15,7 +15,7 @@ from hoshikage.llama.model import Model
 from hoshikage.params import Grammar
 from hoshikage.tools import functionary, hermes, llama3
 from hoshikage.tools.call_schema import BARE, by_name
-from hoshikage.tools.detect import FORMATS
+from hoshikage.tools.known_formats import FORMATS
 from hoshikage.tools.tool_format import ToolFormat
 from tests.tools.examples import EXAMPLES, SCHEMAS, Example
 
@@ -70,7 +70,7 @@ def test_a_call_is_held_from_where_its_arguments_begin(model: Model, grammars: G
 
 
 def test_the_examples_have_every_format_that_writes_json() -> None:
-    written = {form.name for form in FORMATS if form.held is not None and form.layout is None}
+    written = {one.name for one in FORMATS if one.form.held is not None and one.form.layout is None}
     assert written - {one.form.name for one in MET} == set()
 
 

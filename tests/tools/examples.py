@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from hoshikage.tools import (
-    AnswerParser,
     CallArguments,
     CallStart,
     Content,
@@ -42,6 +41,8 @@ from hoshikage.tools import (
     solar,
     tagged_functions,
 )
+from hoshikage.tools.known_formats import BY_NAME
+from hoshikage.tools.stream import AnswerParser
 from hoshikage.tools.tool_format import ToolFormat
 
 STRING: Final = {"type": "string"}
@@ -158,7 +159,7 @@ EXAMPLES: Final = (
         '<|open|>argument key="a &quot;b&quot;" type="string"<|sep|>12<|close|>argument<|sep|><|close|>call<|sep|>'
         '<|open|>call tool="time" index="2"<|sep|><|close|>call<|sep|><|close|>tools<|sep|><|close|>message<|sep|>',
         Said("I look.", "Hm.", calls=(("weather", {"city": "東京", "days": 3, 'a "b"': "12"}), TIME)),
-        kimi_k3.FORMAT.thinking,
+        BY_NAME["kimi_k3"].thinking,
         '<|open|>message role="assistant"<|sep|><|open|>think<|sep|>',
     ),
     Example(
@@ -168,7 +169,7 @@ EXAMPLES: Final = (
         '<|open|>json type="object"<|sep|>{"city": "東京"}<|close|>json<|sep|><|close|>call<|sep|>'
         "<|close|>tools<|sep|><|close|>message<|sep|>",
         Said(calls=(TOKYO,)),
-        kimi_k3.FORMAT.thinking,
+        BY_NAME["kimi_k3"].thinking,
         "<|open|>response<|sep|>",
     ),
     Example(
@@ -176,7 +177,7 @@ EXAMPLES: Final = (
         kimi_k3.FORMAT,
         "Hm.<|close|>think<|sep|><|open|>response<|sep|>It is fine.<|close|>response<|sep|><|close|>message<|sep|>",
         Said("It is fine.", "Hm."),
-        kimi_k3.FORMAT.thinking,
+        BY_NAME["kimi_k3"].thinking,
         "<|open|>think<|sep|>",
         schemas={},
     ),
@@ -189,7 +190,7 @@ EXAMPLES: Final = (
         "</tool_call:opensource>\n<tool_call:opensource>time<tool_sep:opensource>\n</tool_call:opensource>\n"
         "</tool_calls:opensource>",
         Said("I look.", "Hm.", calls=(("weather", {"city": "東京", "days": 3}), TIME)),
-        hy3.FORMAT.thinking,
+        BY_NAME["hy3"].thinking,
         "<｜hy_Assistant:opensource｜><think:opensource>",
     ),
     Example(

@@ -7,6 +7,7 @@ from typing import Final
 import pytest
 
 from hoshikage.tools.detect import MAX_CHARACTERS, ChatFormat, place_of_tools
+from hoshikage.tools.known_formats import BY_NAME, FORMATS
 
 
 def test_a_template_beyond_the_bound_is_not_looked_at() -> None:
@@ -37,7 +38,7 @@ LISTS_TOOLS: Final = "{% if tools %}List of tools: {{ tools | tojson }}{% endif 
 def test_the_vocabulary_tells_the_format_where_the_template_does_not(
     source: str, marks: tuple[str, ...], form: str
 ) -> None:
-    assert ChatFormat.of(source, frozenset(marks)).form.name == form
+    assert ChatFormat.of(source, frozenset(marks)).known.name == form
 
 
 @pytest.mark.parametrize(
@@ -64,5 +65,11 @@ def test_the_words_for_an_effort_are_those_that_the_template_names(source: str, 
 )  # fmt: skip
 def test_the_newest_formats_are_told_by_their_templates(source: str, form: str, thinks: str | None) -> None:
     known = ChatFormat.of(source)
-    assert (known.form.name, known.place) == (form, "variable")
+    assert (known.known.name, known.place) == (form, "variable")
     assert (known.thinking.opens if known.thinking else None) == thinks
+
+
+def test_what_tells_a_format_in_a_vocabulary_is_what_its_parser_reads() -> None:
+    told = {one.name: set(one.vocabulary) - set(one.form.special_text) for one in FORMATS}
+    assert {name: lacking for name, lacking in told.items() if lacking} == {}
+    assert {one.form.name for one in BY_NAME.values()} == set(BY_NAME)

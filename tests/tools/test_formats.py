@@ -9,17 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hoshikage.tools import AnswerParser, CallArguments, glm, lfm2
-from hoshikage.tools.detect import FORMATS
+from hoshikage.tools import CallArguments, glm, known_formats, lfm2
 from hoshikage.tools.forced import FORMAT as FORCED
-from hoshikage.tools.generic import FORMAT as GENERIC
+from hoshikage.tools.stream import AnswerParser
 from hoshikage.tools.tool_format import ToolFormat
 from tests.examples import examples
 from tests.tools.examples import EXAMPLES, THINK, Example, Said, heard
 from tests.tools.spoken import SCHEMAS, Call, spoken
 
 BY_NAME = {example.name: example for example in EXAMPLES}
-ALL_FORMATS = (*FORMATS, GENERIC, FORCED)
+ALL_FORMATS = tuple(one.form for one in known_formats.BY_NAME.values())
 FRAGMENTS = [
     *sorted({text for form in ALL_FORMATS for text in form.special_text}),
     *("<think>", "</think>", "<function=", "<parameter=", "</parameter>", "</function>", ">>>", "all\n", "[ARGS]"),
@@ -97,7 +96,11 @@ SPOKEN = tuple(form for form in ALL_FORMATS if form is not FORCED)
 def test_what_every_format_writes_is_read(
     form: ToolFormat, words: str, calls: list[Call], thoughts: bool, data: st.DataObject
 ) -> None:
-    thinking = form.thinking or THINK if thoughts and form.name not in ("harmony", "muse") else None
+    thinking = (
+        known_formats.BY_NAME[form.name].thinking or THINK
+        if thoughts and form.name not in ("harmony", "muse")
+        else None
+    )
     text = spoken(form, words, calls, thoughts="Hm." if thoughts else "", thinking=thinking)
     said = Said(words, "Hm." if thoughts else "", tuple(calls))
     assert heard(Example("", form, text, said, thinking, schemas=SCHEMAS), *_pieces(data, text)) == said

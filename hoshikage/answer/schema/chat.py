@@ -12,10 +12,10 @@ Fields that nobody documents are ignored.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Annotated, Any, Final, Literal, get_args
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from hoshikage.answer.schema import output, sampling, thoughts, tools, turns
 from hoshikage.answer.schema.lora import LoraScales, chosen_lora

@@ -13,14 +13,14 @@ import hashlib
 import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final, Literal
 
 from msgspec import Struct
-from msgspec.structs import replace as changed
+from msgspec.structs import replace
 
 from hoshikage.answer.schema.formats import SOUNDS, MediumKind, sniffed
 from hoshikage.errors import HoshikageError, InvalidRequest, ParameterUnsupported
+from hoshikage.frozen import Frozen
 from hoshikage.params import ChatPrompt, Medium
 
 MAX_BYTES: Final = 12 * 1024 * 1024
@@ -108,8 +108,7 @@ class PlacedPart(ContentPart, frozen=True):
     """The file itself, where it did not come as base64."""
 
 
-@dataclass(frozen=True, slots=True)
-class Senses:
+class Senses(Frozen, frozen=True):
     """What a model takes beside text."""
 
     images: bool = False
@@ -140,7 +139,7 @@ def settled(content: str | list[ContentPart] | None) -> str | list[ContentPart] 
     """The content of a message that has become history."""
     if not isinstance(content, list):
         return content
-    return [changed(part, is_asked=False) if isinstance(part, PlacedPart) else part for part in content]
+    return [replace(part, is_asked=False) if isinstance(part, PlacedPart) else part for part in content]
 
 
 def addresses(contents: Sequence[Content]) -> Iterator[str]:
@@ -159,8 +158,7 @@ def _parts(content: Content) -> Sequence[ContentPart]:
     return () if content is None or isinstance(content, str) else content
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(Frozen, frozen=True):
     turn: int
     number: int
     part: ContentPart

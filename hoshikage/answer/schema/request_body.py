@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from msgspec import Struct
 
+from hoshikage.frozen import Frozen
 from hoshikage.option import Option
 
 
-@dataclass(frozen=True, slots=True)
-class RequestBody:
+class RequestBody(Frozen, frozen=True):
     """A struct that a body becomes, with what its type alone does not say."""
 
     struct: type[Struct]
-    without_effect: Mapping[str, str] = field(default_factory=dict)
+    without_effect: Mapping[str, str] = {}
     """The fields that are accepted and change nothing -> the reason."""
-    neutral: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    neutral: Mapping[str, tuple[Any, ...]] = {}
     """The fields of which only the values that ask for nothing are taken -> those values."""
     options: Iterable[Option] = ()
     """The settings that the body may have as fields of its own."""
-    open_lists: Mapping[str, Collection[str]] = field(default_factory=dict)
+    open_lists: Mapping[str, Collection[str]] = {}
     """The fields whose lists may hold objects of other kinds, which are left out -> the kinds that are known."""
     list_alone: str = ""
     """The field whose list may be sent in the body's place."""

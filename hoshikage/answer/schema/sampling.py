@@ -6,10 +6,10 @@ A field of SamplingParams has its row here, under the name that OpenAI or llama-
 from __future__ import annotations
 
 import re
-from dataclasses import fields, replace
 from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from hoshikage.errors import InvalidRequest
 from hoshikage.http import ignored
@@ -83,7 +83,7 @@ def sampling_params(body: SamplingFields, spec: ModelSpec, settings: Settings) -
     defaults = replace(
         SamplingParams(temperature=settings.temperature, top_p=settings.top_p), **spec.sampling.sampling()
     )
-    values: dict[str, Any] = {row.name: getattr(body, row.name) for row in fields(SamplingParams)}
+    values: dict[str, Any] = {name: getattr(body, name) for name in SamplingParams.__struct_fields__}
     if body.seed is not None:
         values["seed"] = body.seed & 0xFFFFFFFF  # -1 becomes RANDOM_SEED, as elsewhere in llama.cpp
     if body.temperature is not None:

@@ -7,10 +7,10 @@ Qwen and llama-server names of their own. All of them say one of three things: t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from hoshikage.errors import InvalidRequest
+from hoshikage.frozen import Frozen
 
 OFF: Final = frozenset({"none", "off", "disabled", "disable", "false", "no", "0"})
 ON: Final = frozenset({"on", "enabled", "enable", "true", "yes", "1", "auto", "adaptive", "default"})
@@ -25,8 +25,7 @@ KWARGS: Final = frozenset({"enable_thinking", "thinking"})
 """Variables of templates that say yes or no; clients send words where templates want truth values."""
 
 
-@dataclass(frozen=True, slots=True)
-class ThoughtRequest:
+class ThoughtRequest(Frozen, frozen=True):
     """What a request says of thoughts; None where it says nothing."""
 
     on: bool | None = None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, get_args
 
 from msgspec import Meta, Struct
 
 from hoshikage.errors import InvalidRequest
+from hoshikage.frozen import Frozen
 
 Word = Literal["none", "auto", "required"]
 Mode = Literal["auto", "required"]
@@ -89,8 +89,7 @@ class ToolChoice(Struct, frozen=True):
 Tools = Annotated[list[Tool], Meta(max_length=128)]
 
 
-@dataclass(frozen=True, slots=True)
-class ToolSelection:
+class ToolSelection(Frozen, frozen=True):
     """The functions that an answer may call."""
 
     tools: tuple[Tool, ...] = ()
