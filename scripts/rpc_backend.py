@@ -1,4 +1,4 @@
-"""Builds ggml's RPC backend for the newest tested libllama: no package on a registry has one. Standard library only.
+"""Builds ggml's RPC backend for the newest tested libllama: no package on PyPI or npm has one. Standard library only.
 
 The source distribution of llama-cpp-python 0.3.36 on PyPI has the sources of llama.cpp v0.5.0. Two files of it are
 compiled against that release's own libggml-base; it takes a minute.

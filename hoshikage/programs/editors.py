@@ -109,7 +109,12 @@ def _code_folder(connection: ProgramContext) -> Path:
 
 
 def llama_vim(connection: ProgramContext) -> Setup:
-    config = {"endpoint_fim": f"{connection.url}/infill", "model_fim": connection.model.id}
+    config = {
+        "endpoint_fim": f"{connection.url}/infill",
+        "model_fim": connection.model.id,
+        "endpoint_inst": f"{connection.url}/v1/chat/completions",
+        "model_inst": connection.model.id,
+    }
     if connection.token:
         config["api_key"] = connection.token
     lines = [f"      \\ {_vim(name)}: {_vim(value)}," for name, value in config.items()]

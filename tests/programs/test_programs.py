@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from dataclasses import replace
 from importlib import import_module
@@ -78,6 +79,18 @@ def test_contexts_and_abilities_are_the_models_own(connection: ProgramContext) -
     assert [one["maxInputTokens"] + one["maxOutputTokens"] for one in code] == [65536, 8192]
     claude = json.loads(files(connection, "claude-code")["hoshikage.json"])["env"]
     assert claude["CLAUDE_CODE_MAX_CONTEXT_TOKENS"] == "65536"
+
+
+def test_llama_vim_asks_here_for_gaps_and_for_edits(connection: ProgramContext) -> None:
+    text = files(connection, "llama-vim")["hoshikage.vim"]
+    pairs = dict(re.findall(r"^ +\\ '(\w+)': '([^']*)',$", text, re.MULTILINE))
+    assert pairs == {
+        "endpoint_fim": f"{URL}/infill",
+        "model_fim": "star",
+        "endpoint_inst": f"{URL}/v1/chat/completions",
+        "model_inst": "star",
+        "api_key": "hsk-secret",
+    }
 
 
 def test_the_users_own_settings_stay(connection: ProgramContext, tmp_path: Path) -> None:
