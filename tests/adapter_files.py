@@ -33,12 +33,17 @@ def matrices(seed: int) -> dict[str, tuple[Any, Any]]:
     }
 
 
-def write_lora(file: Path, seed: int, architecture: str = "llama", columns: int = 0) -> Path:
-    """`columns` more than the model has, for one that does not fit."""
+def write_lora(
+    file: Path, seed: int, architecture: str = "llama", columns: int = 0, invocation: tuple[int, ...] = ()
+) -> Path:
+    """`columns` more than the model has, for one that does not fit; an aLoRA has an `invocation`."""
     writer: Any = gguf.GGUFWriter(file, architecture)
     writer.add_type("adapter")
     writer.add_string("adapter.type", "lora")
     writer.add_float32("adapter.lora.alpha", ALPHA)
+    if invocation:
+        key, kinds = "adapter.alora.invocation_tokens", gguf.GGUFValueType
+        writer.add_key_value(key, [*invocation], kinds.ARRAY, sub_type=kinds.UINT32)
     for name, (a, b) in matrices(seed).items():
         writer.add_tensor(f"{name}.lora_a", np.pad(a, ((0, 0), (0, columns))))
         writer.add_tensor(f"{name}.lora_b", b)

@@ -20,6 +20,7 @@ class KvSequence:
     """One sequence. `tokens[:n_past]` are in KV memory; what is behind them is still to be computed."""
 
     __slots__ = (
+        "border",
         "checked",
         "n_past",
         "number",
@@ -46,6 +47,8 @@ class KvSequence:
         self.prefix: SharedPrefix | None = None
         self.written = False
         """Whether memory may hold tokens of it that `n_past` does not tell of."""
+        self.border: int | None = None
+        """Only so many of its first tokens are to be computed for now."""
         self.checked = 0
         """Where its last checkpoint is."""
         self.room: Callable[[int], int] | None = None
@@ -54,8 +57,9 @@ class KvSequence:
 
     @property
     def reach(self) -> int:
-        """So many first tokens can be in memory before a picture or sound is, or all."""
-        return len(self.tokens) if self.spans is None else self.spans.reach(self.n_past, len(self.tokens))
+        """So many first tokens can be in memory before a picture or sound is, or a border, or all."""
+        reach = len(self.tokens) if self.spans is None else self.spans.reach(self.n_past, len(self.tokens))
+        return reach if self.border is None else min(reach, self.border)
 
     def position(self, n_tokens: int) -> int:
         """llama.h's position behind so many first tokens."""

@@ -19,6 +19,7 @@ class Running:
 
     def __init__(self, session: Session, sequence: KvSequence) -> None:
         sequence.tokens, sequence.spans = session.tokens, session.plan.prompt.spans
+        sequence.border = session.plan.wakes if session.asleep else None
         session.attached(sequence.number, sequence.n_past)
         self.job = session.job
         self.session = session
@@ -34,7 +35,7 @@ class Running:
     def pending(self) -> int:
         """Tokens that are still to be computed, up to the next picture or sound; none where that is next."""
         sequence = self.sequence
-        if sequence.spans is None:
+        if sequence.spans is None and sequence.border is None:
             return len(self.session.tokens) - sequence.n_past
         return sequence.reach - sequence.n_past
 
@@ -52,7 +53,7 @@ class Running:
         sequence, session = self.sequence, self.session
         tokens, n_past = session.tokens, sequence.n_past
         position, pending, is_end = n_past, len(tokens) - n_past, True
-        if sequence.spans is not None:
+        if sequence.spans is not None or sequence.border is not None:
             position, pending = sequence.position(n_past), sequence.reach - n_past
             is_end = n_past + pending == len(tokens)
         self.index = None

@@ -24,6 +24,7 @@ from hoshikage.engine.running import Running, with_follower
 from hoshikage.engine.sequence_pool import SequencePool
 from hoshikage.engine.session import Session
 from hoshikage.engine.showing import Showing
+from hoshikage.engine.waking import adapters_of, sequence_for, turned
 from hoshikage.errors import HoshikageError, KvMemoryFull, ShuttingDown
 from hoshikage.infos import Timings
 from hoshikage.llama.context import Context
@@ -68,6 +69,8 @@ class Scheduler:
         """How often room was made since a text has grown."""
         self._crowded = False
         """Whether nobody may begin before a running session has ended."""
+        self._waking = False
+        """Whether one of them has an adapter that is active from its invocation on."""
         self._overlap = Overlap()
         self._device = DeviceSampling()
         self._untold: list[Running] = []
@@ -88,7 +91,7 @@ class Scheduler:
     def step(self) -> None:
         """One decode for all. What the library raises is for the caller to pass to `fail`; what one session raises ends
         that session's job alone."""
-        if self._waiting or self._standing:
+        if self._waiting or self._standing or self._waking:
             self._admit()
         if not self._running:
             return
@@ -169,7 +172,12 @@ class Scheduler:
         for one in tuple(self._standing):
             if self._cancels.wanted(one.job):
                 self._give_up(one)
-        if self._crowded and self._running:
+        if self._waking:
+            for running in turned(self._running, self._pool):
+                self._running.remove(running)
+                insort(self._standing, running.session, key=_arrival)
+            self._waking = any(one.session.plan.wakes for one in self._running)
+        if self._running and (self._crowded or any(one.session.asleep for one in self._running)):
             return
         while self._pool.free and (self._standing or self._waiting):
             if not self._standing:
@@ -204,13 +212,12 @@ class Scheduler:
     def _begin(self, session: Session) -> bool:
         """Gives a sequence to the session that has waited longest. False where there are not the cells for it yet."""
         cells = min(session.longest, len(session.tokens) + AHEAD)
-        if not (self._pool.adapt(session.plan.adapters) and self._has_cells(cells)):
+        if not (self._pool.adapt(adapters_of(session)) and self._has_cells(cells)):
             return False
-        reuse = session.plan.reuse and not session.is_scored
-        plan = session.plan
-        sequence = self._pool.take(session.tokens, plan.scope, reuse=reuse, spans=plan.prompt.spans, number=plan.slot)
+        sequence = sequence_for(session, self._pool)
         if sequence is None:
             return False
+        self._waking = self._waking or session.plan.wakes > 0
         insort(self._running, Running(session, sequence), key=_arrival)
         self._standing.remove(session)
         self._cancels.admitted(session.job, self._context.abort)
@@ -270,6 +277,8 @@ class Scheduler:
                 self._crowded = False
                 sequence, session = ended.sequence, ended.session
                 sequence.n_past = min(sequence.n_past, len(session.tokens))  # more is computed where text has ended it
+                if wakes := session.plan.wakes:  # what is kept was computed without the adapter
+                    self._pool.cut(sequence, min(sequence.n_past, wakes))
                 self._pool.release(sequence, keep=session.plan.reuse)
             else:
                 self._standing.remove(ended)
@@ -386,7 +395,7 @@ class Scheduler:
         if not session.has_more:
             self._remove(running)
             return
-        kept = 0 if session.plan.exact else len(session.plan.prompt.tokens) - 1
+        kept = session.plan.wakes if session.plan.exact else len(session.plan.prompt.tokens) - 1
         self._pool.cut(sequence, min(sequence.n_past, kept))
         self._running[self._running.index(running)] = with_follower(session, sequence)
         session.close()

@@ -113,11 +113,13 @@ class SequencePool:
         reuse: bool,
         spans: Spans | None = None,
         number: int | None = None,
+        border: int | None = None,
     ) -> KvSequence | None:
         """A sequence for this text, with as much of it in memory as is at hand; None where all are taken, or the one of
         this `number`, where there is such a one.
 
-        At least the last token is left to be computed. The list stays the caller's: what it appends is seen here.
+        At least the last token is left to be computed. The list stays the caller's: what it appends is seen here. With
+        a `border` the scope is that of the tokens before it, and no others are taken.
         """
         wanted = self._all if number is None else self._all[number : number + 1] or self._all
         free = [sequence for sequence in wanted if not sequence.taken]
@@ -127,13 +129,14 @@ class SequencePool:
         others: Sequence[KvSequence] = self._all if any_will_do else free
         if reuse and any_will_do and self.stored is not None:
             self.stored.take_back(self, tokens, scope)
-        sequence = self._alike(free, tokens, scope, spans, others) if reuse else None
+        begin = tokens if border is None else tokens[: border + 1]
+        sequence = self._alike(free, begin, scope, spans, others) if reuse else None
         if sequence is None:
             sequence = self.least if any_will_do else free[0]
             if sequence.n_past or sequence.written:
                 self.clear(sequence)
         sequence.tokens, sequence.spans, sequence.scope, sequence.room = tokens, spans, scope, None
-        if reuse and self._checkpoints is not None:
+        if reuse and border is None and self._checkpoints is not None:
             self._checkpoints.watch(sequence)
         self._give(sequence)
         return sequence

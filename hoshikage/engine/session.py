@@ -67,6 +67,8 @@ class Plan:
     drawn: bool = False
     """All as in GenerationRequest, too."""
     adapters: AdapterSet = NO_ADAPTERS  # nothing that is computed with others is in one decode with it, or kept
+    without: AdapterSet = NO_ADAPTERS  # instead, for the prompt's first tokens
+    wakes: int = 0  # how many these are
     album: Album | None = None
     """The prompt's pictures and sounds, where it has some."""
     exact: bool = False
@@ -76,12 +78,16 @@ class Plan:
 class Session:
     """From a prompt to its end event. The scheduler lets it sample from what a decode of its text has brought."""
 
+    rejoins = False
+    """Whether it goes on from what it has computed itself."""
+
     def __init__(self, plan: Plan, tally: Tally | None = None) -> None:
         """`tally`: of the choices before this one."""
-        self.job = plan.job
-        self.plan = plan
+        self.job, self.plan = plan.job, plan
         self.tokens = list(plan.prompt.tokens)
         """The prompt and what has been generated."""
+        self.asleep = plan.wakes > 0 and tally is None
+        """Whether the tokens before `wakes` are still to be computed."""
         self._tally = Tally() if tally is None else tally
         self._choice = self._tally.started
         self._tally.started += 1
@@ -149,7 +155,7 @@ class Session:
         if not self._generated:
             self._echo = self._echoing()
             if not self._choice:
-                self._tally.cached = n_past
+                self._tally.cached = self._tally.cached if self.rejoins else n_past
                 self._emit(wire.Prefill(self.job, min(n_past, self._n_prompt)))
 
     def progressed(self, n_past: int, index: int) -> None:

@@ -315,7 +315,10 @@ class _Loaded:
         scorer = None if request.logprobs is None else Scorer(self._context, request.logprobs)
         reuse = self._params.kv_reuse == "prefix" if request.cache_prompt is None else request.cache_prompt
         exact = self._params.deterministic
-        adapters = self._adapters.chosen(request.lora)
+        adapters, without, wakes = self._adapters.woken(self._adapters.chosen(request.lora), prompt.tokens)
+        if wakes and request.echo and scorer is not None:
+            raise InvalidRequest("engine.alora_scored", param="logprobs")
+        scope = self._adapters.scope(request.scope, without if wakes else adapters)
         session = Session(
             Plan(
                 job=job.job,
@@ -329,7 +332,7 @@ class _Loaded:
                 begun=begun,
                 reuse=reuse and not exact,
                 exact=exact,
-                scope=self._adapters.scope(request.scope, adapters),
+                scope=scope if (reuse and not exact) or not wakes else f"{scope}\0{job.job}",
                 whole=request.whole,
                 slot=request.slot,
                 return_tokens=request.return_tokens,
@@ -338,6 +341,8 @@ class _Loaded:
                 n_indent=request.n_indent,
                 drawn=request.drawn,
                 adapters=adapters,
+                without=without,
+                wakes=wakes,
                 album=album,
             )
         )

@@ -14,6 +14,7 @@ from hoshikage.errors import GgufInvalid
 from hoshikage.gguf.header import GgufHeader
 from hoshikage.gguf.reader import read, read_tensors
 
+INVOCATION: Final = "adapter.alora.invocation_tokens"
 F32: Final = 0
 """Its ggml_type."""
 MAX_VECTOR_BYTES: Final = 64 * 1024 * 1024
@@ -31,8 +32,9 @@ def require_adapters(
         require_control_vector(Path(path), header)
 
 
-def require_lora(file: Path, architecture: str) -> None:
-    """Raises GgufInvalid for a file that is no LoRA adapter, or one of a model of another architecture.
+def require_lora(file: Path, architecture: str) -> tuple[int, ...]:
+    """The tokens from which on it is active (an aLoRA's), none for one that always is. Raises GgufInvalid for a file
+    that is no LoRA adapter, or one of a model of another architecture.
 
     Whether its matrices fit the model's is the library's to say.
     """
@@ -42,6 +44,7 @@ def require_lora(file: Path, architecture: str) -> None:
         raise GgufInvalid("model.lora_kind", file=str(file), kind=result.kind if result.kind != "adapter" else kind)
     if result.architecture != architecture:
         raise GgufInvalid("model.lora_unlike", file=str(file), architecture=result.architecture, wanted=architecture)
+    return result.arrays.get(INVOCATION, ())
 
 
 def require_control_vector(file: Path, header: GgufHeader) -> None:

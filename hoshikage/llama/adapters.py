@@ -11,19 +11,21 @@ import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 
 from hoshikage import kv_file
 from hoshikage._ffi.arrays import Pointers, floats
-from hoshikage.errors import GgufInvalid, InferenceFailed, ModelLoadFailed
+from hoshikage.errors import GgufInvalid, InferenceFailed, InvalidRequest, ModelLoadFailed, NotSupported
 from hoshikage.gguf import control_vector, require_lora
 from hoshikage.llama.context import Context
 from hoshikage.llama.model import Model
 from hoshikage.params import AdapterSet, LoadParams, Scaled
 
 Result = TypeVar("Result")
+FIRST_WITH_ALORA: Final = "b8095"
+"""The first tested release that changes adapters without emptying the memory."""
 
 
 class Adapters:
@@ -35,6 +37,8 @@ class Adapters:
         self._loaded: dict[str, int] = {}
         self._files: dict[str, str] = {}
         """What each of them was read from."""
+        self._invocations: dict[str, tuple[int, ...]] = {}
+        """Of an aLoRA, the tokens from which on it is active."""
         self.usual = AdapterSet(params.lora, params.control_vectors)
         """Of requests that name none."""
         for path, _ in params.lora:
@@ -47,6 +51,30 @@ class Adapters:
         for path, _ in lora:
             self._lora(path)
         return AdapterSet(tuple(one for one in lora if one.scale), self.usual.control_vectors)
+
+    def woken(self, wanted: AdapterSet, tokens: Sequence[int]) -> tuple[AdapterSet, AdapterSet, int]:
+        """What a prompt is computed with, what its first tokens are, and how many these are: an aLoRA is active from
+        its invocation on, where that comes last, and not at all where it does not come.
+
+        Raises InvalidRequest for two of them with different places, NotSupported.
+        """
+        places = {one: _last(tokens, self._invocations[one.path]) for one in wanted.lora if self._invocations[one.path]}
+        if not places:
+            return wanted, wanted, 0
+        active = {one: place for one, place in places.items() if place is not None}
+        used = tuple(one for one in wanted.lora if places.get(one, 0) is not None)
+        with_it = AdapterSet(used, wanted.control_vectors)
+        if len({*active.values()}) > 1:
+            raise InvalidRequest("engine.alora_several", param="lora")
+        if not (place := next(iter(active.values()), 0)):
+            return with_it, with_it, 0
+        library = self._model.library
+        if library.api.llama_set_adapters_lora is None:
+            raise NotSupported(
+                "library.feature_since", feature="alora", version=library.version, first=FIRST_WITH_ALORA
+            )
+        without = AdapterSet(tuple(one for one in used if one not in active), wanted.control_vectors)
+        return with_it, without, place
 
     def scope(self, scope: str, wanted: AdapterSet) -> str:
         """Whose a prompt's memory is that is computed with these: no other set's, and no other files'."""
@@ -120,7 +148,7 @@ class Adapters:
         if handle is None:
             library = self._model.library
             library.require("lora")
-            _require(partial(require_lora, Path(path), self._model.architecture))
+            self._invocations[path] = _require(partial(require_lora, Path(path), self._model.architecture))
             library.log_lines.errors = []
             result: int | None = library.api.llama_adapter_lora_init(self._model.pointer, os.fsencode(path))
             if result is None:
@@ -129,6 +157,12 @@ class Adapters:
             self._loaded[path], self._files[path] = result, kv_file.identity(Path(path))
             return result
         return handle
+
+
+def _last(tokens: Sequence[int], sequence: tuple[int, ...]) -> int | None:
+    """Where the sequence begins that comes last; None where it does not come."""
+    size = len(sequence)
+    return next((at for at in range(len(tokens) - size, -1, -1) if tuple(tokens[at : at + size]) == sequence), None)
 
 
 def _require(look: Callable[[], Result]) -> Result:

@@ -27,6 +27,17 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "LoRA アダプター {path} をこのモデルに使えません。ライブラリの説明: {reason}",
         "The LoRA adapter {path} cannot be used with this model. The library says: {reason}",
     ),
+    "alora_several": (
+        "それぞれの合図から効くアダプター（aLoRA）を一つの質問で使えるのは、合図が同じ場所にあるものだけです。"
+        "`lora` で 1 つだけを選んでください。",
+        "Several adapters that are active from an invocation on (aLoRA) can be used for one request only where all "
+        "invocations are in one place. Choose one of them with `lora`.",
+    ),
+    "alora_scored": (
+        "合図から効くアダプター（aLoRA）を使うときは、プロンプトの確率（echo と logprobs）は出せません。",
+        "With an adapter that is active from its invocation on (aLoRA) there are no log probabilities of the prompt "
+        "(echo with logprobs).",
+    ),
     "adapter_unused": (
         "ライブラリがアダプターの切り替えに失敗しました（コード {code}）。",
         "The library could not change the adapters (code {code}).",
