@@ -107,6 +107,11 @@ def with_follower(session: Session, sequence: KvSequence) -> Running:
         raise
 
 
+def arrival(session: Session | Running) -> int:
+    """Who came first has the least."""
+    return session.job
+
+
 def parted(sessions: Sequence[Running]) -> tuple[list[Running], list[Running]]:
     """Those that have a few tokens to compute, and those that have a prompt. What waits for a picture is neither."""
     flowing: list[Running] = []

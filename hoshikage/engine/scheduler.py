@@ -20,11 +20,11 @@ from hoshikage.engine.device_sampling import DeviceSampling
 from hoshikage.engine.faults import failure_of, report
 from hoshikage.engine.filling import Filled, Filling
 from hoshikage.engine.overlap import Overlap
-from hoshikage.engine.running import Running, with_follower
+from hoshikage.engine.running import Running, arrival, with_follower
 from hoshikage.engine.sequence_pool import SequencePool
 from hoshikage.engine.session import Session
 from hoshikage.engine.showing import Showing
-from hoshikage.engine.waking import adapters_of, sequence_for, turned
+from hoshikage.engine.waking import adapters_of, sequence_for, turn
 from hoshikage.errors import HoshikageError, KvMemoryFull, ShuttingDown
 from hoshikage.infos import Timings
 from hoshikage.llama.context import Context
@@ -173,10 +173,7 @@ class Scheduler:
             if self._cancels.wanted(one.job):
                 self._give_up(one)
         if self._waking:
-            for running in turned(self._running, self._pool):
-                self._running.remove(running)
-                insort(self._standing, running.session, key=_arrival)
-            self._waking = any(one.session.plan.wakes for one in self._running)
+            self._waking = turn(self._running, self._standing, self._pool)
         if self._running and (self._crowded or any(one.session.asleep for one in self._running)):
             return
         while self._pool.free and (self._standing or self._waiting):
@@ -218,7 +215,7 @@ class Scheduler:
         if sequence is None:
             return False
         self._waking = self._waking or session.plan.wakes > 0
-        insort(self._running, Running(session, sequence), key=_arrival)
+        insort(self._running, Running(session, sequence), key=arrival)
         self._standing.remove(session)
         self._cancels.admitted(session.job, self._context.abort)
         return True
@@ -241,7 +238,7 @@ class Scheduler:
         running = self._running.pop()
         if running.movable is not None:
             running.movable.come_back()
-        insort(self._standing, running.session, key=_arrival)
+        insort(self._standing, running.session, key=arrival)
         self._pool.release(running.sequence, keep=False)
         return True
 
@@ -386,7 +383,7 @@ class Scheduler:
             if not self._has_cells(wanted) or (sequence := self._pool.fork(running.sequence)) is None:
                 break
             result.append((with_follower(session, sequence), index))
-            insort(self._running, result[-1][0], key=_arrival)
+            insort(self._running, result[-1][0], key=arrival)
         return result
 
     def _follow(self, running: Running) -> None:
@@ -399,7 +396,3 @@ class Scheduler:
         self._pool.cut(sequence, min(sequence.n_past, kept))
         self._running[self._running.index(running)] = with_follower(session, sequence)
         session.close()
-
-
-def _arrival(session: Session | Running) -> int:
-    return session.job

@@ -7,18 +7,16 @@ is made, searched for stop strings, and sent.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
 from hoshikage import wire
 from hoshikage._ffi.memory import Logits
-from hoshikage.engine.album import Album
 from hoshikage.engine.logprob_buffer import LogprobBuffer
-from hoshikage.engine.prompt import Prompt
+from hoshikage.engine.plan import Plan
 from hoshikage.engine.prompt_logprobs import PromptLogprobs
 from hoshikage.engine.proposer import Proposer
 from hoshikage.engine.tally import Tally
@@ -26,53 +24,13 @@ from hoshikage.engine.thoughts import Thoughts
 from hoshikage.errors import HoshikageError
 from hoshikage.llama.constrained_sampler import ConstrainedSampler
 from hoshikage.llama.context import MAX_PROPOSED
-from hoshikage.llama.logprobs import Scored, Scorer
+from hoshikage.llama.logprobs import Scored
 from hoshikage.llama.sampler import Sampler
 from hoshikage.llama.text import IndentedText, TextAssembler
-from hoshikage.llama.vocab import Vocab
-from hoshikage.params import NO_ADAPTERS, AdapterSet
 
 GATHER_S: Final = 0.2
 """An answer that nobody reads before its end is emitted so often: each piece wakes the server, which takes a core from
 the decode, but a server that hears nothing takes the runner to be stuck."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """One job as it shall run."""
-
-    job: int
-    prompt: Prompt
-    choices: int
-    """They share the prompt: each begins where its last token has been computed."""
-    open_sampler: Callable[[int], Sampler | ConstrainedSampler]
-    """Given the choice's number."""
-    open_proposer: Callable[[], Proposer | None]
-    scorer: Scorer | None
-    """Where log probabilities are asked for."""
-    vocab: Vocab
-    emit: Callable[[wire.Event], None]
-    begun: float
-    """`time.perf_counter()` at the job's start, before its prompt was rendered."""
-    reuse: bool
-    """Whether KV memory of earlier prompts may be used, and this one's kept."""
-    scope: str
-    whole: bool
-    """Both as in GenerationRequest."""
-    slot: int | None = None
-    return_tokens: bool = False
-    max_answer_ms: int | None = None
-    max_prompt_ms: int | None = None
-    n_indent: int = 0
-    drawn: bool = False
-    """All as in GenerationRequest, too."""
-    adapters: AdapterSet = NO_ADAPTERS  # nothing that is computed with others is in one decode with it, or kept
-    without: AdapterSet = NO_ADAPTERS  # instead, for the prompt's first tokens
-    wakes: int = 0  # how many these are
-    album: Album | None = None
-    """The prompt's pictures and sounds, where it has some."""
-    exact: bool = False
-    """Whether each choice computes the prompt anew, so that it is what it would be alone."""
 
 
 class Session:

@@ -7,10 +7,10 @@ on from it as soon as the adapter can be used.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import insort
 
 from hoshikage.engine.kv_sequence import KvSequence
-from hoshikage.engine.running import Running
+from hoshikage.engine.running import Running, arrival
 from hoshikage.engine.sequence_pool import SequencePool
 from hoshikage.engine.session import Session
 from hoshikage.params import AdapterSet
@@ -35,10 +35,16 @@ def sequence_for(session: Session, pool: SequencePool) -> KvSequence | None:
     return sequence_for(session, pool) if pool.adapt(adapters_of(session)) else None
 
 
-def turned(running: Iterable[Running], pool: SequencePool) -> list[Running]:
-    """Those that have all they need without an adapter, or have lost it, and have given their sequences back."""
-    result = [one for one in running if one.session.asleep is not (one.sequence.n_past < one.session.plan.wakes)]
-    for one in result:
-        one.session.rejoins, one.session.asleep = one.session.asleep, not one.session.asleep
+def turn(running: list[Running], standing: list[Session], pool: SequencePool) -> bool:
+    """Those that have all they need without an adapter, or have lost it, give their sequences back and stand again.
+    Whether any of those that still run has such an adapter.
+    """
+    for one in [
+        each for each in running if each.session.asleep is not (each.sequence.n_past < each.session.plan.wakes)
+    ]:
+        session = one.session
+        running.remove(one)
+        session.rejoins, session.asleep = session.asleep, not session.asleep
         pool.release(one.sequence, keep=True)
-    return result
+        insort(standing, session, key=arrival)
+    return any(one.session.plan.wakes for one in running)

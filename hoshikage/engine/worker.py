@@ -21,13 +21,14 @@ from hoshikage.engine.checkpoints import Checkpoints
 from hoshikage.engine.costs import BatchCost
 from hoshikage.engine.draft_model import DraftModel
 from hoshikage.engine.faults import failure_of, report
+from hoshikage.engine.plan import Plan
 from hoshikage.engine.prompt import prepare
 from hoshikage.engine.prompt_lookup import Credit, PromptLookup
 from hoshikage.engine.proposer import Proposer
 from hoshikage.engine.sampler_factory import SamplerFactory
 from hoshikage.engine.scheduler import Scheduler
 from hoshikage.engine.sequence_pool import SequencePool
-from hoshikage.engine.session import Plan, Session
+from hoshikage.engine.session import Session
 from hoshikage.engine.showing import Showing
 from hoshikage.engine.stored_sequences import StoredSequences
 from hoshikage.engine.tasks import Tasks

@@ -17,9 +17,10 @@ from hoshikage import wire
 from hoshikage._ffi.batch import Batch
 from hoshikage.engine.cancels import Cancels
 from hoshikage.engine.costs import SURE, WARM_UP, BatchCost
+from hoshikage.engine.plan import Plan
 from hoshikage.engine.prompt import Prompt
 from hoshikage.engine.scheduler import Scheduler
-from hoshikage.engine.session import Plan, Session
+from hoshikage.engine.session import Session
 from hoshikage.params import GenerationRequest, TextPrompt
 
 TOKENS: Final = 200

@@ -7,9 +7,10 @@ from typing import Any, cast
 
 from hoshikage import wire
 from hoshikage.engine.cancels import Cancels
+from hoshikage.engine.plan import Plan
 from hoshikage.engine.prompt import Prompt
 from hoshikage.engine.scheduler import Scheduler
-from hoshikage.engine.session import Plan, Session
+from hoshikage.engine.session import Session
 from hoshikage.errors import KvMemoryFull
 from hoshikage.params import GenerationRequest, TextPrompt
 from tests.engine.test_hot_path import Context, Sampler, Vocab
