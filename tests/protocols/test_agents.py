@@ -450,3 +450,25 @@ async def test_a_grammar_of_a_custom_tool_beyond_64_kib_is_refused(house: House,
     status, answer, _ = await house.ask("POST", "/v1/responses", json.dumps(body), **{"Accept-Language": "en"})
     assert (status, answer["error"]["param"]) == (400, "tools[0].format.definition")
     assert "65536 bytes" in answer["error"]["message"]
+
+
+async def test_codex_s_output_schema_stands_beside_its_tools(house: House, tmp_path: Path) -> None:
+    model(tmp_path, "qwen3")
+    says(house, '{"a": "y"}')
+    schema = {
+        "type": "object",
+        "properties": {"a": {"type": "string"}},
+        "required": ["a"],
+        "additionalProperties": False,
+    }
+    form = {"type": "json_schema", "name": "codex_output_schema", "schema": schema, "strict": True}
+    body = {**CODEX, "stream": False, "tools": [function("exec_command"), NAMESPACE], "text": {"format": form}}
+    status, answer, _ = await house.ask("POST", "/v1/responses", json.dumps(body), **{"Accept-Language": "en"})
+    assert status == 200, answer
+    (item,) = answer["output"]
+    assert (item["type"], json.loads(item["content"][0]["text"])) == ("message", {"a": "y"})
+    grammar = house.dispatcher.asked[-1][1].grammar
+    assert grammar is not None
+    assert '"a"' in grammar.text
+    assert "exec_command" in grammar.text, "it may call as well"
+    assert "multi_agent_v1__close_agent" in grammar.text

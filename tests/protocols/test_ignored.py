@@ -40,6 +40,7 @@ async def test_an_unknown_field_is_named_on_every_protocol(house: House, path: s
 async def test_fields_without_effect_are_named(house: House) -> None:
     path = "/v1/chat/completions"
     assert await ignored(house, path, {**BASES[path], "user": "u", "store": None}) == "user"
+    assert await ignored(house, path, {**BASES[path], "reasoning_format": "none"}) == "reasoning_format"
     nested = {**BASES[path], "stream_options": {"include_obfuscation": False}}
     assert await ignored(house, path, nested) == "stream_options.include_obfuscation"
 
