@@ -89,8 +89,8 @@ def test_a_checkout_runs_with_and_without_the_file_that_a_build_writes(clone: Pa
     if tag:
         git(clone, "tag", tag)
         version(clone, "--force-write-version-files")
-    program = "import hoshikage; print(hoshikage.__version__)"
-    done = subprocess.run([sys.executable, "-c", program], cwd=clone, capture_output=True, text=True, check=True)
+    program = "import hoshikage; print(hoshikage.__version__)"  # without the packages of site, where this clone is
+    done = subprocess.run([sys.executable, "-S", "-c", program], cwd=clone, capture_output=True, text=True, check=True)
     assert done.stdout == f"{tag[1:] if tag else '0.dev0'}\n"
 
 
