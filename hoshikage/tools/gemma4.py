@@ -132,32 +132,37 @@ class _Notation(Notation):
         known: list[tuple[Node, bool]] = []
         for one in parameters.known:
             name = one.name if PLAIN_NAME.fullmatch(one.name) else f"{QUOTE}{one.name}{QUOTE}"
-            known.append((("seq", f"{name}:", self._value(one.schema, one.place)), one.required))
+            known.append((("seq", f"{name}:", self.value(one.schema, one.place)), one.required))
         more: Node | None = None
         if parameters.more is not None:
             place = f"{parameters.place}.additionalProperties"
             other: Text = ["and", parameters.other_name, ANY_WORD]
-            more = ("seq", ("text", "", other, ":"), self._value(parameters.more, place))
+            more = ("seq", ("text", "", other, ":"), self.value(parameters.more, place))
         return ("seq", "{", self.separated(known, more, ","), "}")
 
-    def _value(self, schema: Any, place: str) -> Node:
+    def held(self, schema: Any, place: str, key: str) -> Node:
+        """One of what the schema takes."""
         return one_of([self._option(kind, one, place) for kind, one in self.options(schema)])
 
     def _option(self, kind: str, keywords: dict[str, Any], place: str) -> Node:
         if kind == "any":
-            return self._anything()
+            return ("rule", self._anything())
         if kind == "string":
             return TextForm(QUOTE, QUOTE, (QUOTE,)).node(self.text(keywords, place))
         if kind in ("array", "object") and "const" in keywords:
             raise Unwritable
         if kind == "array":
-            item = self.rule(self._value(keywords.get("items", True), f"{place}.items"))
+            item = self.rule(self.value(keywords.get("items", True), f"{place}.items"))
             return ("seq", "[", listed(item, keywords, ","), "]")
         if kind == "object":
             return self._entries(self.parameters({**keywords, "type": "object"}, place))
         return self.json(keywords if "const" in keywords else {**keywords, "type": kind}, place)
 
-    def _anything(self) -> Node:
+    def anything(self, place: str, key: str) -> Node:
+        """Any value."""
+        return ("any", ("rule", self._anything()), TextForm(QUOTE, QUOTE, (QUOTE,)).node({"left_out": place}))
+
+    def _anything(self) -> str:
         text = TextForm(QUOTE, QUOTE, (QUOTE,)).node(ANY)
         key: Node = ("any", ("text", "", ANY_WORD, ":"), TextForm(QUOTE, f"{QUOTE}:", (QUOTE,)).node(ANY))
         entry: Node = ("seq", key, ("rule", ANYTHING))
@@ -168,7 +173,7 @@ class _Notation(Notation):
             ("seq", "[", listed(("rule", ANYTHING), {}, ","), "]"),
             ("seq", "{", listed(entry, {}, ","), "}"),
         )
-        return ("rule", ANYTHING)
+        return ANYTHING
 
 
 def _laid_out(name: str, schema: Mapping[str, Any] | None, rules: dict[str, Node]) -> Node:

@@ -155,11 +155,11 @@ class TagLayout:
         entries = parameters_of(schema, root, f"tools.{name}", strict=mark.get("strict") is True)
         parts: list[Node] = [*_named(self.head, name), self.gap]
         for one in entries.known:
-            values = values_of(one.schema, root, one.place, strict=entries.strict)
+            values = _values(one.schema, root, one.place, strict=entries.strict)
             entry: Node = ("seq", self._entry(values, partial(_named, name=one.name)), self.gap)
             parts.append(entry if one.required else ("maybe", entry))
         if entries.more is not None:
-            values = values_of(entries.more, root, f"{entries.place}.additionalProperties", strict=entries.strict)
+            values = _values(entries.more, root, f"{entries.place}.additionalProperties", strict=entries.strict)
             other = self._entry(values, partial(_open, name=entries.other_name))
             parts.append(("many", ("seq", other, self.gap)))
         return ("seq", *parts, self.close)
@@ -176,6 +176,14 @@ class TagLayout:
         breaks = [GAP] if self.forms[0].before == "\n" else []
         options += [("seq", *json_key, *breaks, ("json", one), *breaks, self.end) for one in values.schemas]
         return one_of(options)
+
+
+def _values(schema: Any, root: Mapping[str, Any], place: str, *, strict: bool) -> Values:
+    """As texts.values_of; anything where that cannot be held, which is told."""
+    try:
+        return values_of(schema, root, place, strict=strict)
+    except Unwritable:
+        return Values({"left_out": place}, None, (), frozenset())
 
 
 def one_of(options: Iterable[Node]) -> Node:

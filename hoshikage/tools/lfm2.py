@@ -64,16 +64,17 @@ class _Notation(Notation):
         if not all(map(NAME.fullmatch, names)):
             raise Unwritable
         known: list[tuple[Node, bool]] = [
-            (("seq", f"{one.name}=", self._value(one.schema, one.place)), one.required) for one in parameters.known
+            (("seq", f"{one.name}=", self.value(one.schema, one.place)), one.required) for one in parameters.known
         ]
         more: Node | None = None
         if parameters.more is not None:
             place = f"{parameters.place}.additionalProperties"
             name = ["and", parameters.other_name, {"re": NAME.pattern}]
-            more = ("seq", ("text", "", name, "="), self._value(parameters.more, place))
+            more = ("seq", ("text", "", name, "="), self.value(parameters.more, place))
         return ("seq", f"{self.name}(", self.separated(known, more, ", "), ")")
 
-    def _value(self, schema: Any, place: str) -> Node:
+    def held(self, schema: Any, place: str, key: str) -> Node:
+        """JSON, and what Python writes otherwise."""
         try:
             options = self.options(schema)
         except Unwritable:
@@ -81,6 +82,10 @@ class _Notation(Notation):
         words = [word for kind, one in options if not one for word in WORDS.get(kind, ())]
         texts = [QUOTED.node(self.text(one, place)) for kind, one in options if kind in ("any", "string")]
         return one_of([self.json(schema, place), *texts, *words])
+
+    def anything(self, place: str, key: str) -> Node:
+        """Any value, and what is wrong in its schema."""
+        return self.json(True, place)
 
 
 def _laid_out(name: str, schema: Mapping[str, Any] | None, rules: dict[str, Node]) -> Node:

@@ -100,20 +100,21 @@ class _Notation(Notation):
             raise Unwritable
         entries: list[Node] = []
         for one in parameters.known:
-            entry: Node = ("seq", f"{MARK}<{one.name}>", self._value(one.schema, one.place, one.name))
+            entry: Node = ("seq", f"{MARK}<{one.name}>", self.value(one.schema, one.place, one.name))
             entries.append(entry if one.required else ("maybe", entry))
         return entries
 
-    def _value(self, schema: Any, place: str, key: str) -> Node:
+    def held(self, schema: Any, place: str, key: str) -> Node:
+        """A text, or tags within tags."""
         end = f"{MARK}</{key}>"
         options = self.options(schema)
         ((kind, keywords), *others) = options
         if kind in ("array", "object") and not others and self.is_plain(schema, kind):
             if kind == "object":
                 inner = self._entries(self.parameters(schema, place))
-                return ("seq", *inner, end)
+                return self.rule(("seq", *inner, end))
             item = self.rule(
-                ("seq", f"{MARK}<{ITEM}>", self._value(keywords.get("items", True), f"{place}.items", ITEM))
+                ("seq", f"{MARK}<{ITEM}>", self.value(keywords.get("items", True), f"{place}.items", ITEM))
             )
             return ("seq", listed(item, keywords), end)
         if any(one in ("array", "object") for one, _ in options):
@@ -122,6 +123,10 @@ class _Notation(Notation):
         if values.text is None:
             return ("seq", *(("json", one) for one in values.schemas), end)
         return TextForm(behind=end, without=(MARK,)).node(values.bare)
+
+    def anything(self, place: str, key: str) -> Node:
+        """Any text."""
+        return TextForm(behind=f"{MARK}</{key}>", without=(MARK,)).node({"left_out": place})
 
 
 def _laid_out(name: str, schema: Mapping[str, Any] | None, rules: dict[str, Node]) -> Node:

@@ -6,6 +6,7 @@ them.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import Any, Final
@@ -16,12 +17,14 @@ from hoshikage.tools.texts import Text, Unwritable, Values, as_whole, flat, text
 from hoshikage.tools.typed import resolved
 
 MAX_VALUES: Final = 2000
-"""Values in one function's layout; a schema that leads back to itself has no end."""
+"""Values in one function's layout, and those that stand within each other; a schema that leads back to itself has no
+end."""
+MAX_DEPTH: Final = 12
 MAX_ITEMS: Final = 32
 """Items of a list that can be counted."""
 
 
-class Notation:
+class Notation(ABC):
     """Makes the layouts of one function's calls."""
 
     def __init__(self, name: str, schema: Mapping[str, Any] | None, rules: dict[str, Node]) -> None:
@@ -33,10 +36,31 @@ class Notation:
         self.strict = self.root.get(SCHEMA_MARK, {}).get("strict") is True
         self.rules = rules
         self._spent = 0
+        self._depth = 0
 
     def parameters(self, schema: Any, place: str) -> Parameters:
         """Of the function, or of an object in it. Raises Unwritable."""
         return parameters_of(schema, self.root, place, strict=self.strict)
+
+    def value(self, schema: Any, place: str, key: str = "") -> Node:
+        """What stands in one place, `key` being its name; anything where that cannot be held, which is told."""
+        self._depth += 1
+        try:
+            if self._depth > MAX_DEPTH:
+                raise Unwritable
+            return self.held(schema, place, key)
+        except Unwritable:
+            return self.anything(place, key)
+        finally:
+            self._depth -= 1
+
+    @abstractmethod
+    def held(self, schema: Any, place: str, key: str) -> Node:
+        """What the schema takes, in this notation. Raises Unwritable."""
+
+    @abstractmethod
+    def anything(self, place: str, key: str) -> Node:
+        """Any value that can be written, in the place of one that is not held to its schema."""
 
     def options(self, schema: Any) -> list[tuple[str, dict[str, Any]]]:
         """As texts.flat. Raises Unwritable."""

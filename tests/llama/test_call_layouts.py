@@ -229,13 +229,31 @@ def test_what_takes_too_long_to_count_is_told(grammars: Grammars) -> None:
 
 
 @pytest.mark.parametrize(
+    "part",
+    [
+        {"anyOf": [{"type": "string"}], "minLength": 2},
+        {"oneOf": [{"type": "string", "enum": ["all"]}, {"type": "string", "pattern": "^[1-9][0-9]*$"}]},
+    ],
+)
+def test_a_part_that_no_layout_has_leaves_the_others_held(grammars: Grammars, part: dict[str, Any]) -> None:
+    both = {"type": "object", "properties": {"a": part, "b": {"enum": ["x"]}}, "required": ["a", "b"]}
+    for form in LAID_OUT:
+        if form.name != "lfm2":
+            assert grammars.compile(layout_of(form, {"look": both}), (END,)).dropped == ("tools.look.properties.a",)
+
+
+@pytest.mark.parametrize("form", LAID_OUT, ids=lambda form: form.name)
+def test_a_schema_that_leads_back_to_itself_has_an_end(grammars: Grammars, form: ToolFormat) -> None:
+    node = {"type": "object", "properties": {"next": {"$ref": "#"}, "more": {"type": "array", "items": {"$ref": "#"}}}}
+    grammars.compile(layout_of(form, {"look": node}), (END,))
+
+
+@pytest.mark.parametrize(
     "schema",
     [
         {"type": "object", "anyOf": [{"required": ["a"]}]},
         {"type": "array"},
         {"type": "object", "properties": {"a>b": {}}},
-        {"type": "object", "properties": {"a": {"anyOf": [{"type": "string"}], "minLength": 2}}},
-        {"type": "object", "properties": {"a": {"oneOf": [{"type": "string"}, {"type": "string", "minLength": 2}]}}},
         {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}},
     ],
 )
