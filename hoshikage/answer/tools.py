@@ -91,6 +91,7 @@ def _calls(selection: ToolSelection, chat_format: ChatFormat, prompt: ChatPrompt
 
     form, schemas = chat_format.form, _own_schemas(selection)
     header, held = call_schema.BARE.pattern, call_schema.by_name(schemas, selection.several)
+    _check_size(len(msgspec.json.encode(held)))
     layout = None if form.layout is None else _laid_out(selection, form.layout)
     if layout is None and (form.held is None or form.layout or (texts and form.hold is call_schema.by_key)):
         ignored.current().update(f"tools.{name}.strict" for name in (*strict, *texts))

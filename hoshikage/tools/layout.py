@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, Final
 
 from hoshikage.params import SCHEMA_MARK
-from hoshikage.tools.texts import Text, Unwritable, Values, values_of
+from hoshikage.tools.texts import Room, Text, Unwritable, Values, values_of
 from hoshikage.tools.typed import resolved
 
 Node = str | tuple[Any, ...]
@@ -151,15 +151,16 @@ class TagLayout:
     def call(self, name: str, schema: Mapping[str, Any] | None, _rules: dict[str, Node]) -> Node:
         """Of one function. Raises Unwritable."""
         root = schema or {}
+        room = Room(root)
         mark = root.get(SCHEMA_MARK, {})
         entries = parameters_of(schema, root, f"tools.{name}", strict=mark.get("strict") is True)
         parts: list[Node] = [*_named(self.head, name), self.gap]
         for one in entries.known:
-            values = _values(one.schema, root, one.place, strict=entries.strict)
+            values = _values(one.schema, room, one.place, strict=entries.strict)
             entry: Node = ("seq", self._entry(values, partial(_named, name=one.name)), self.gap)
             parts.append(entry if one.required else ("maybe", entry))
         if entries.more is not None:
-            values = _values(entries.more, root, f"{entries.place}.additionalProperties", strict=entries.strict)
+            values = _values(entries.more, room, f"{entries.place}.additionalProperties", strict=entries.strict)
             other = self._entry(values, partial(_open, name=entries.other_name))
             parts.append(("many", ("seq", other, self.gap)))
         return ("seq", *parts, self.close)
@@ -178,10 +179,10 @@ class TagLayout:
         return one_of(options)
 
 
-def _values(schema: Any, root: Mapping[str, Any], place: str, *, strict: bool) -> Values:
+def _values(schema: Any, room: Room, place: str, *, strict: bool) -> Values:
     """As texts.values_of; anything where that cannot be held, which is told."""
     try:
-        return values_of(schema, root, place, strict=strict)
+        return values_of(schema, room, place, strict=strict)
     except Unwritable:
         return Values({"left_out": place}, None, (), frozenset())
 

@@ -13,13 +13,11 @@ from typing import Any, Final
 
 from hoshikage.params import SCHEMA_MARK
 from hoshikage.tools.layout import Node, Parameters, one_of, parameters_of
-from hoshikage.tools.texts import Text, Unwritable, Values, as_whole, flat, text_of, values_of
+from hoshikage.tools.texts import Room, Text, Unwritable, Values, as_whole, flat, text_of, values_of
 from hoshikage.tools.typed import resolved
 
-MAX_VALUES: Final = 2000
-"""Values in one function's layout, and those that stand within each other; a schema that leads back to itself has no
-end."""
 MAX_DEPTH: Final = 12
+"""Values that stand within each other; a schema that leads back to itself has no end."""
 MAX_ITEMS: Final = 32
 """Items of a list that can be counted."""
 
@@ -35,7 +33,7 @@ class Notation(ABC):
         """Whether the function's parameters may be anything."""
         self.strict = self.root.get(SCHEMA_MARK, {}).get("strict") is True
         self.rules = rules
-        self._spent = 0
+        self._room = Room(self.root)
         self._depth = 0
 
     def parameters(self, schema: Any, place: str) -> Parameters:
@@ -64,22 +62,19 @@ class Notation(ABC):
 
     def options(self, schema: Any) -> list[tuple[str, dict[str, Any]]]:
         """As texts.flat. Raises Unwritable."""
-        self._spent += 1
-        if self._spent > MAX_VALUES:
-            raise Unwritable
-        return list(flat(schema, self.root))
+        return list(flat(schema, self._room))
 
     def values(self, schema: Any, place: str) -> Values:
         """As texts.values_of. Raises Unwritable."""
-        return values_of(schema, self.root, place, strict=self.strict)
+        return values_of(schema, self._room, place, strict=self.strict)
 
     def text(self, keywords: Mapping[str, Any], place: str) -> Text:
         """As texts.text_of. Raises Unwritable."""
         return text_of(keywords, place, strict=self.strict)
 
     def json(self, schema: Any, place: str) -> Node:
-        """A value as JSON."""
-        return ("json", as_whole(schema, self.root, place, strict=self.strict))
+        """A value as JSON. Raises Unwritable."""
+        return ("json", as_whole(schema, self._room, place, strict=self.strict))
 
     def rule(self, node: Node) -> Node:
         """The same by a name, for what stands in several places."""
@@ -94,17 +89,15 @@ class Notation(ABC):
 
     def separated(self, known: Sequence[tuple[Node, bool]], more: Node | None, comma: str) -> Node:
         """Entries with commas between them: each with whether it must be there, those first, and any number more."""
-        behind: list[Node] = [("many", ("seq", comma, more))] if more is not None else []
-        ways: list[Node] = [] if any(required for _, required in known) else [""]
-        if more is not None and ways:
-            ways.append(("seq", more, *behind))
+        behind: Node = "" if more is None else ("many", ("seq", comma, more))
+        has_required = any(required for _, required in known)
+        ways: list[Node] = [""] if more is None else ["", ("seq", more, behind)]
         for node, required in reversed(known):
             named = self.rule(node)
-            ways.append(("seq", named, *behind))
-            behind.insert(0, ("seq", comma, named) if required else ("maybe", ("seq", comma, named)))
-        if any(required for _, required in known):
-            ways = ways[-1:]
-        return one_of(ways)
+            further: Node = ("seq", comma, named)
+            ways.append(("seq", named, behind))
+            behind = self.rule(("seq", further if required else ("maybe", further), behind))
+        return ways[-1] if has_required else one_of(ways)
 
 
 def counted(keywords: Mapping[str, Any]) -> tuple[int, int | None]:

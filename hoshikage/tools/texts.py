@@ -63,6 +63,24 @@ READ: Final = {
 LONGEST: Final = 1000
 """Characters that a text is held to have no more than; counting more takes too long."""
 MAX_DEPTH: Final = 16
+MAX_PARTS: Final = 2000
+CHARACTERS_OF_A_PART: Final = 500
+
+
+class Room:
+    """How much of one function's schema is looked at: what refers to a part twice makes it stand there twice."""
+
+    def __init__(self, root: Mapping[str, Any]) -> None:
+        """`root`: where references lead."""
+        self.root = root
+        self._left = MAX_PARTS
+        self._copy = 1 + len(json.dumps(root)) // CHARACTERS_OF_A_PART
+
+    def take(self, *, copies: bool = False) -> None:
+        """One part more, or with what all its references lead to. Raises Unwritable."""
+        self._left -= self._copy if copies else 1
+        if self._left < 0:
+            raise Unwritable
 
 
 class Unwritable(ValueError):
@@ -90,25 +108,25 @@ class Values:
         return text if self.scalars is None else ["or", text, self.scalars]
 
 
-def values_of(schema: Any, root: Mapping[str, Any], place: str, *, strict: bool) -> Values:
-    """`root`: where references lead. Raises Unwritable."""
-    kinds = frozenset(types_of(schema, root)) - {"string"}
+def values_of(schema: Any, room: Room, place: str, *, strict: bool) -> Values:
+    """Raises Unwritable."""
+    kinds = frozenset(types_of(schema, room.root)) - {"string"}
     try:
-        options = list(flat(schema, root))
+        options = list(flat(schema, room))
     except Unwritable:
-        if "string" in types_of(schema, root):
+        if "string" in types_of(schema, room.root):
             raise
-        return Values(None, None, (as_whole(schema, root, place, strict=strict),), kinds)
+        return Values(None, None, (as_whole(schema, room, place, strict=strict),), kinds)
     if any(kind == "any" for kind, _ in options):
         return Values(ANY, None, (), frozenset())
     texts = [one for kind, one in options if kind == "string"]
     if not texts:
-        return Values(None, None, (as_whole(schema, root, place, strict=strict),), kinds)
+        return Values(None, None, (as_whole(schema, room, place, strict=strict),), kinds)
     scalars: list[Text] = []
     schemas: list[dict[str, Any]] = []
     for kind, one in options:
         if kind in ("array", "object"):
-            schemas.append(as_whole({**one, "type": kind}, root, place, strict=strict))
+            schemas.append(as_whole({**one, "type": kind}, room, place, strict=strict))
         elif kind != "string":
             scalars += _scalars(kind, one)
     return Values(
@@ -116,8 +134,9 @@ def values_of(schema: Any, root: Mapping[str, Any], place: str, *, strict: bool)
     )
 
 
-def flat(schema: Any, root: Mapping[str, Any], depth: int = 0) -> Iterable[tuple[str, dict[str, Any]]]:
+def flat(schema: Any, room: Room, depth: int = 0) -> Iterable[tuple[str, dict[str, Any]]]:
     """What a schema takes, type by type; `any` for everything. Raises Unwritable."""
+    room.take()
     if schema is True:
         schema = {}
     if not isinstance(schema, dict) or depth > MAX_DEPTH:
@@ -127,14 +146,14 @@ def flat(schema: Any, root: Mapping[str, Any], depth: int = 0) -> Iterable[tuple
         yield "any", {}
     elif "$ref" in keywords or "allOf" in keywords:
         (word,) = keywords if len(keywords) == 1 else ("",)
-        inner = (referred(str(keywords[word]), root) or None) if word == "$ref" else keywords.get(word)
+        inner = (referred(str(keywords[word]), room.root) or None) if word == "$ref" else keywords.get(word)
         if word == "allOf" and isinstance(inner, list) and len(inner) == 1:
             inner = inner[0]
-        yield from flat(inner, root, depth + 1)
+        yield from flat(inner, room, depth + 1)
     elif options := keywords.get("anyOf") or keywords.get("oneOf"):
         if len(keywords) > 1 or not isinstance(options, list):
             raise Unwritable
-        made = [one for option in options for one in flat(option, root, depth + 1)]
+        made = [one for option in options for one in flat(option, room, depth + 1)]
         if "oneOf" in keywords and _overlap(made):
             raise Unwritable
         yield from made
@@ -207,9 +226,10 @@ def _any_of(options: list[Text]) -> Text | None:
     return ["or", *options] if len(options) > 1 else options[0] if options else None
 
 
-def as_whole(schema: Any, root: Mapping[str, Any], place: str, *, strict: bool) -> dict[str, Any]:
-    """A part of a schema as one of its own, with what its references lead to."""
+def as_whole(schema: Any, room: Room, place: str, *, strict: bool) -> dict[str, Any]:
+    """A part of a schema as one of its own, with what its references lead to. Raises Unwritable."""
     made = dict(schema) if isinstance(schema, dict) else {}
     if '"$ref"' in json.dumps(made):
-        made = {**moved(made, "#/$defs/root"), "$defs": {"root": moved(root, "#/$defs/root")}}
+        room.take(copies=True)
+        made = {**moved(made, "#/$defs/root"), "$defs": {"root": moved(room.root, "#/$defs/root")}}
     return {**made, SCHEMA_MARK: {"place": place, "strict": strict}}

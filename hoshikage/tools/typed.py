@@ -108,16 +108,24 @@ def _json_up_to(cursor: TextCursor, ends: Markers) -> Steps[tuple[str, str] | No
     return None
 
 
-def types_of(schema: Any, root: Mapping[str, Any] | None = None, depth: int = 0) -> set[str]:
+def types_of(schema: Any, root: Mapping[str, Any] = {}) -> set[str]:
     """The JSON types that a schema allows; empty where it does not say. `root`: where its references lead."""
-    schema = _mapping(resolved(schema, root or {}))
+    return _types_of(schema, root, set(), 0)
+
+
+def _types_of(schema: Any, root: Mapping[str, Any], seen: set[int], depth: int) -> set[str]:
+    """`seen`: the parts that count already."""
+    schema = _mapping(resolved(schema, root))
     result: set[str] = set()
+    if id(schema) in seen:
+        return result
+    seen.add(id(schema))
     kind = schema.get("type")
     result.update(name for name in (kind if isinstance(kind, list) else [kind]) if isinstance(name, str))
     for word in ("anyOf", "oneOf", "allOf"):
         options = schema.get(word)
         if isinstance(options, list) and depth < MAX_NESTING:
-            result.update(*(types_of(option, root, depth + 1) for option in options))
+            result.update(*(_types_of(option, root, seen, depth + 1) for option in options))
     if not result:
         values = [schema["const"]] if "const" in schema else schema.get("enum")
         values = values if isinstance(values, list) else []

@@ -248,6 +248,20 @@ def test_a_schema_that_leads_back_to_itself_has_an_end(grammars: Grammars, form:
     grammars.compile(layout_of(form, {"look": node}), (END,))
 
 
+@pytest.mark.parametrize("form", LAID_OUT, ids=lambda form: form.name)
+def test_what_a_schema_comes_to_is_bounded(form: ToolFormat) -> None:
+    """Eight levels of thirty references to the next are 30⁸ options; and references that bring much with them."""
+    parts: dict[str, Any] = {f"a{at}": {"anyOf": [{"$ref": f"#/$defs/a{at + 1}"}] * 30} for at in range(8)}
+    parts["a8"] = {"type": "string"}
+    wide = {"type": "object", "properties": {"x": {"$ref": "#/$defs/a0"}}, "$defs": parts}
+    many = {f"p{at}": {"type": "array", "items": {"$ref": "#/$defs/text"}} for at in range(1000)}
+    long = {"type": "object", "properties": many, "$defs": {"text": {"type": "string", "description": "x" * 100_000}}}
+    assert form.layout is not None
+    for schema in (wide, long):
+        made, _ = form.layout.of({"look": schema})
+        assert len(json.dumps(made)) < 4_000_000
+
+
 @pytest.mark.parametrize(
     "schema",
     [
