@@ -87,7 +87,7 @@ def test_what_no_schema_can_enforce_refuses_but_a_strict_tool(client: OpenAI, ch
 
 
 def test_a_grammar_of_a_custom_tool_stands_beside_any_function(client: OpenAI) -> None:
-    patch = {
+    patch: Any = {
         "type": "custom",
         "name": "apply_patch",
         "format": {"type": "grammar", "syntax": "lark", "definition": 'start: "a"'},

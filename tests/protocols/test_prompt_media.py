@@ -46,7 +46,7 @@ async def test_each_mark_becomes_its_file(sensing: House, route: str) -> None:
     given = ["words", prompt(f"See {MARKER} and hear {MARKER}!", STAR, TONE), prompt(MARKER, STAR)]
     status, answer, _ = await sent(sensing, route, prompt=given)
     assert status == 200, answer
-    requests = [request for _, request in sensing.dispatcher.asked]
+    requests: list[Any] = [request for _, request in sensing.dispatcher.asked]
     assert [shown(request) for request in requests] == ["words", "See <image> and hear <audio>!", "<image>"]
     assert [[medium.data for medium in request.prompt.media] for request in requests] == [[], [STAR, TONE], [STAR]]
 
