@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dotenv.parser import Binding
 
 MAX_BYTES: Final = 1 << 20
-"""Of a file; one that has more was not written by a person."""
+"""It bounds a file; one that has more was not written by a person."""
 
 
 class EnvFile(Frozen, frozen=True):

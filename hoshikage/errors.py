@@ -177,7 +177,7 @@ class UnsupportedMediaType(HoshikageError):
 
 
 class QueueFull(HoshikageError):
-    """As many requests wait as may wait."""
+    """The queue is full."""
 
     status, type, code = 429, "rate_limit_error", "queue_full"
 

@@ -57,7 +57,8 @@ def growing() -> Iterator[None]:
 
 
 def settle() -> None:
-    """For the time after: what the start left behind goes, and what is there now is never looked through again."""
+    """It prepares for the time after: what the start left behind goes, and what is there now is never looked through
+    again."""
     gc.unfreeze()  # what `cli.main` set aside for the start
     gc.collect()
     gc.freeze()

@@ -7,9 +7,10 @@ from typing import Literal
 from hoshikage.frozen import Frozen
 
 MAX_PIXELS = 40_000_000
-"""Of one picture, 120 MB as colours: by its header where it comes in, and by its decoder's word before that decodes."""
+"""It bounds one picture, 120 MB as colours: by its header where it comes in, and by its decoder's word before that
+decodes."""
 MAX_SOUND_S = 1800
-"""Of one sound, 115 MB for a projector; looked at in both places, too."""
+"""It bounds one sound, 115 MB for a projector; looked at in both places, too."""
 
 
 class Medium(Frozen, frozen=True):
@@ -22,7 +23,7 @@ class Medium(Frozen, frozen=True):
     mark: str
     """What stands in its place in a message's content. It is drawn anew for each request, so that no text can be it."""
     place: str = ""
-    """Where it lies in the history; empty for what is asked about, which has to be right."""
+    """It says where it lies in the history; empty for what is asked about, which has to be right."""
 
     @property
     def words(self) -> str:

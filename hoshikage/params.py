@@ -15,8 +15,8 @@ from hoshikage.medium import MAX_SOUND_S as MAX_SOUND_S
 from hoshikage.medium import Medium as Medium
 
 AUTO_LAYERS = -2
+"""It stands in n_gpu_layers for as many as fit."""
 AUTO_DISTANCE = -1.0
-"""As n_gpu_layers: as many as fit."""
 RANDOM_SEED = 0xFFFFFFFF
 """llama.h's LLAMA_DEFAULT_SEED: the library draws a seed of its own."""
 SCHEMA_MARK = "x-hoshikage"
@@ -123,7 +123,7 @@ class TextPrompt(Struct, frozen=True, array_like=True, tag="text"):
 
     text: str
     media: tuple[Medium, ...] = ()
-    """As in ChatPrompt."""
+    """They are as in ChatPrompt."""
 
 
 class TokenPrompt(Struct, frozen=True, array_like=True, tag="tokens"):
@@ -183,7 +183,7 @@ class GenerationRequest(Frozen, frozen=True, array_like=True, tag="generate"):
     special_text: tuple[str, ...] = ()
     """Texts of control tokens that appear in the answer's text, where others have none."""
     choices: int = 1
-    """So many answers to the one prompt; that of number i is drawn with seed + i."""
+    """The one prompt gets so many answers; that of number i is drawn with seed + i."""
     grammar: Grammar | None = None
     thoughts: ThoughtBudget | None = None
     calls: HeldCalls | None = None
@@ -199,7 +199,7 @@ class GenerationRequest(Frozen, frozen=True, array_like=True, tag="generate"):
     lora: tuple[Scaled, ...] | None = None
     """The LoRA adapters it is computed with; None is as the model was loaded."""
     scope: str = ""
-    """Whose request it is. What is kept of one scope's prompts is never used for another's."""
+    """It says whose request it is. What is kept of one scope's prompts is never used for another's."""
     slot: int | None = None
     """The number of the sequence that it shall have, whose kept prefix it then uses alone; None, and one that there is
     not, is any."""
@@ -264,7 +264,7 @@ class Embedding(Struct, frozen=True, array_like=True, tag="embed"):
     inputs: tuple[str | tuple[int | str, ...], ...]
     """Each is a text, or tokens and texts one behind the other."""
     dimensions: int | None = None
-    """So many of the first numbers are kept; None keeps all."""
+    """This many of the first numbers are kept; None keeps all."""
     cut: bool = False
     """Whether a text that is too long is cut; else it is refused."""
 
@@ -275,7 +275,7 @@ class Ranking(Struct, frozen=True, array_like=True, tag="rank"):
     query: str
     documents: tuple[str, ...]
     cut: Literal["", "right", "left"] = ""
-    """Where a document that is too long loses its rest; empty refuses it."""
+    """It says where a document that is too long loses its rest; empty refuses it."""
     param: str = "documents"
     """The request's field, for refusals."""
 
@@ -321,7 +321,7 @@ class LoadParams(Frozen, frozen=True):
     n_gpu_layers: int = -1
     """-1 is all, AUTO_LAYERS as many as fit."""
     fewer_layers_than: int | None = None
-    """Of AUTO_LAYERS: with so many, the output counted as one, a first decode ended the process."""
+    """They are of AUTO_LAYERS: with so many, the output counted as one, a first decode ended the process."""
     main_gpu: int | None = None
     """The one GPU that the whole model goes to; None divides it among all."""
     tensor_split: tuple[float, ...] = ()
@@ -355,7 +355,7 @@ class LoadParams(Frozen, frozen=True):
     n_threads: int = 0
     """0 is as many as the physical cores the process may use, one fewer where other programs compute."""
     n_threads_batch: int = 0
-    """Of prompts; 0 is as `n_threads`."""
+    """It counts for prompts; 0 stands for `n_threads`."""
     n_parallel: int = 1
     """Most sequences in one decode. They share the KV memory of n_ctx tokens."""
     kv_reuse: str = "off"
@@ -392,7 +392,7 @@ class LoadParams(Frozen, frozen=True):
     controls: tuple[int, ...] | None = None
     """The tokens that the GGUF types as CONTROL, which the library does not tell; None where that is not known."""
     whole_windows: bool | None = None
-    """As gguf.keeps_windows says of the model's header; None where nobody has read it, which takes a while."""
+    """It is what gguf.keeps_windows says of the model's header; None where nobody has read it, which takes a while."""
 
     def fitting_ctx(self, n_ctx_train: int) -> int:
         """The length of the context for a model that was trained with so many tokens; 0 where that is not known."""

@@ -33,14 +33,14 @@ class Frame(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class StateStore(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Where sequences are that earlier runners put away."""
+    """It says where sequences are that earlier runners put away."""
 
     key: str
-    """As kv_file.Header has it."""
+    """It is as kv_file.Header has it."""
     paths: tuple[str, ...] = ()
     """Their files, some of which may be gone by the time that they are wanted."""
     label: str = ""
-    """As kv_file.Header has it."""
+    """It is as kv_file.Header has it."""
 
 
 class Load(Frame, frozen=True, tag="load"):
@@ -164,9 +164,10 @@ class Token(Frame, frozen=True, tag="token"):
     """Generated so far in all choices, those held back included."""
     choice: int = 0
     logprobs: tuple[Chosen, ...] | None = None
-    """Where they were asked for: the tokens of this text. Their texts, joined, are it."""
+    """They are, where they were asked for, the tokens of this text. Their texts, joined, are it."""
     tokens: tuple[int, ...] = ()
-    """Where they were asked for and have no log probabilities: the tokens that came since the last of these events."""
+    """They are, where they were asked for and have no log probabilities, the tokens that came since the last of these
+    events."""
 
 
 class Echo(Frame, frozen=True, tag="echo"):
@@ -175,8 +176,8 @@ class Echo(Frame, frozen=True, tag="echo"):
     job: int
     text: str
     logprobs: tuple[Chosen, ...] | None = None
-    """Where they were asked for: the tokens of this text. The log probability of a token with nothing before it is NaN,
-    and nothing stands beside it."""
+    """They are, where they were asked for, the tokens of this text. The log probability of a token with nothing before
+    it is NaN, and nothing stands beside it."""
 
 
 class Tokens(Frame, frozen=True, tag="tokens"):
@@ -253,7 +254,8 @@ class Finished(Frame, frozen=True, tag="finished"):
     choice: int = 0
     """The choice whose end it is: the last to end, as choices that are computed together end in any order."""
     tokens: tuple[int, ...] = ()
-    """Where they were asked for: the last choice's tokens that came with no text, the one that ended it included."""
+    """They are, where they were asked for, the last choice's tokens that came with no text, the one that ended it
+    included."""
     condensed_turns: int = 0
     """Turns of the conversation that a digest stood for; the server fills it in."""
 

@@ -19,7 +19,7 @@ class Pointers:
 
 
 NO_DEVICES: Final = Pointers(())
-"""As `devices` of llama_model_params: the library computes on the CPU alone, and takes nothing of a GPU."""
+"""It stands for `devices` of llama_model_params: the library computes on the CPU alone, and takes nothing of a GPU."""
 
 
 def floats(values: Sequence[float]) -> ctypes.Array[ctypes.c_float]:

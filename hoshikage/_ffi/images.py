@@ -42,7 +42,7 @@ class Patch:
 
     offset: int
     code: str
-    """As Field.code."""
+    """It is as Field.code."""
     value: float
 
 

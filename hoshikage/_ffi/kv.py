@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Final
 
 ALL: Final = -1
-"""As a position: from the first, or to the last."""
+"""A position may be this: from the first, or to the last."""
 
 
 class KvMemory:

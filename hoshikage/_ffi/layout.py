@@ -30,7 +30,7 @@ class Field:
 
 
 CALIBRATED: Final = "calibrated"
-"""Where a layout was seen that is in no table."""
+"""It says where a layout was seen that is in no table."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,7 @@ class Library:
         )
 
     def devices(self, *, memory: bool = False) -> tuple[DeviceInfo, ...]:
-        """As backends.devices."""
+        """It gives what backends.devices does."""
         return backends.devices(self.api, memory=memory)
 
     @property

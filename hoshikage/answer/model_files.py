@@ -20,7 +20,7 @@ MAX_KEPT: Final = 2048
 
 
 class Facts(Frozen, frozen=True):
-    """Of one model file."""
+    """It holds what is known of one model file."""
 
     size: int = 0
     modified: float = 0.0

@@ -25,7 +25,7 @@ from hoshikage.params import Counting, GenerationRequest
 from hoshikage.registry import ModelSpec
 
 Rename = Callable[[str], str]
-"""From a field of a chat body to that of the protocol's own."""
+"""It maps a field of a chat body to that of the protocol's own."""
 
 
 class PreparedRequest(Frozen, frozen=True):

@@ -64,7 +64,7 @@ LOCAL: Final = "local"
 
 
 def scope_of_caller() -> str:
-    """Whose memory the current request is about: each token has its own."""
+    """It says whose memory the current request is about: each token has its own."""
     name = CALLER.get().name
     return LOCAL if name in (None, ANONYMOUS) else f"token:{name}"
 
@@ -200,7 +200,7 @@ def _warning(request: web.Request, error: HoshikageError) -> dict[str, str]:
 
 
 async def _counted(request: web.Request, spec: ModelSpec, texts: Sequence[str]) -> list[int]:
-    """As the model itself counts; it is loaded for that, and the request will need it anyway."""
+    """It counts as the model itself does; it is loaded for that, and the request will need it anyway."""
     known = request.app[MEMORY].counts
     keys = [hashlib.sha256(f"{spec.file}\0{one}".encode("utf-8", "surrogatepass")).digest() for one in texts]
     unknown = {key: one for key, one in zip(keys, texts, strict=True) if known.get(key) is None}

@@ -294,7 +294,7 @@ def _lead(prompt: ChatPrompt, chat_format: ChatFormat, held: bool) -> str:
 def _budget(
     kwargs: Mapping[str, Any], chat_format: ChatFormat, grammar: Grammar | None, held: bool
 ) -> ThoughtBudget | None:
-    """Where the answer's thoughts are: where a bound on them is asked for and the model's marks are known, or where a
+    """It finds the answer's thoughts, where a bound on them is asked for and the model's marks are known, or where a
     grammar waits for their end."""
     budget = kwargs.get("thinking_budget")
     maximum = budget if type(budget) is int and budget > 0 else None

@@ -85,7 +85,7 @@ class Budget:
         self._waiters: set[asyncio.Future[None]] = set()
 
     def watch(self, queue: Queue, lifecycles: Sequence[Lifecycle]) -> None:
-        """From now on loads of these lanes are decided here."""
+        """Loads of these lanes are from now on decided here."""
         for number, lifecycle in enumerate(lifecycles):
             tenant = Tenant(queue, number, lifecycle)
             self._tenants.append(tenant)

@@ -33,7 +33,7 @@ logger = logging.getLogger("hoshikage.dispatch")
 COPY_AFTER_S: Final = 1.0
 """So long nobody may have asked for anything before the copying begins or goes on."""
 NICE: Final = 10
-"""By so much does the copying thread stand behind everybody else's."""
+"""The copying thread stands by this much behind everybody else's."""
 
 
 class CopyStatus(Frozen, frozen=True):
@@ -48,7 +48,7 @@ class CopyStatus(Frozen, frozen=True):
 
 
 class _Gate:
-    """Where the copying thread asks whether it may go on. Any thread."""
+    """The copying thread asks here whether it may go on. Any thread."""
 
     def __init__(self) -> None:
         self.share = 0.0
@@ -133,7 +133,8 @@ class Copier:
     # Loads
 
     async def find(self, file: Path) -> Path:
-        """Where to load the model from now. A copy of another that is being made is given up, and not waited for."""
+        """It says where to load the model from now. A copy of another that is being made is given up, and not waited
+        for."""
         self._wish = None
         if self._job is not None and self._job.file != file:
             self._give_up(self._job)

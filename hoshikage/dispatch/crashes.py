@@ -36,7 +36,7 @@ State = tuple[Hashable, Hashable]
 
 
 class Origin(Frozen, frozen=True):
-    """Whose job it is. No text of a request is kept."""
+    """It says whose job it is. No text of a request is kept."""
 
     digest: bytes = b""
     caller: str = ""

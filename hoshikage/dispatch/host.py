@@ -17,7 +17,7 @@ class Exit(Frozen, frozen=True):
     reason: str
     log: tuple[str, ...]
     suspects: tuple[Origin, ...] = ()
-    """Whose jobs may have done it; none where it ended without one."""
+    """These callers' jobs may have done it; none where it ended without one."""
     overtime: bool = False
     """It was stopped because it made no progress."""
 

@@ -1,4 +1,4 @@
-"""Where put-away sequences lie: files of a folder of this user's, or memory without a name. Any thread; blocking.
+"""Put-away sequences lie here: files of a folder of this user's, or memory without a name. Any thread; blocking.
 
 A runner fills a file by its path, and a later one reads it so, so that no state passes a pipe. A file in the making has
 a name of its own until all of it is on the disk: a kill or a power cut leaves no state under the name of a whole one.
@@ -67,7 +67,7 @@ class StateFiles(Protocol):
 
 
 class FolderFiles:
-    """In a folder; they stay until they are removed."""
+    """They lie in a folder and stay until they are removed."""
 
     lasts = True
 
@@ -143,7 +143,7 @@ class TemporaryFiles(FolderFiles):
 
 
 class MemoryFiles:
-    """In memory that has no name and belongs to this process: it goes with it, however it ends. Linux.
+    """It lies in memory that has no name and belongs to this process: it goes with it, however it ends. Linux.
 
     A runner opens it by this process's list of descriptors, which only this user may.
     """

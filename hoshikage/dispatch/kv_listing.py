@@ -27,7 +27,7 @@ class StoredConversation:
     size: int
     saved_at: float
     name: str = ""
-    """Of a slot's file."""
+    """It is the name of a slot's file."""
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -32,7 +32,7 @@ logger: Final = logging.getLogger("hoshikage.dispatch")
 MAX_OFFERED: Final = 256
 """Files whose headers a load looks at: the newest."""
 FOLDER: Final = "kv"
-"""In the cache folder."""
+"""It lies in the cache folder."""
 
 
 class KvStore:
@@ -222,8 +222,8 @@ def folder_store(folder: Path, max_bytes: int, max_age_s: float, language: Langu
 
 
 def own_folder_store(folder: Path, max_bytes: int, max_age_s: float, language: Language) -> KvStore | None:
-    """As `folder_store`; None where others may write to it: whoever exchanges a file has the library read it. Tells of
-    that, and of a link."""
+    """It gives what `folder_store` does; None where others may write to it: whoever exchanges a file has the library
+    read it. Tells of that, and of a link."""
     place = folder / FOLDER
     try:
         others_write = os.name == "posix" and bool(place.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH))

@@ -29,10 +29,10 @@ OTHER: Final = "other"
 
 
 class Histogram(Mutable):
-    """Of one measure of one model."""
+    """It counts one measure of one model."""
 
     counts: list[int]
-    """By bound; each value counts in the first that holds it."""
+    """They are counted by bound; each value counts in the first that holds it."""
     total: int = 0
     seconds: float = 0.0
 
@@ -45,7 +45,7 @@ class Histogram(Mutable):
 
 
 class Latencies(Mutable):
-    """By measure and model."""
+    """They are found by measure and model."""
 
     histograms: dict[str, dict[str, Histogram]] = field(default_factory=lambda: {name: {} for name in BOUNDS})
 

@@ -27,7 +27,7 @@ class Libraries(Protocol):
         """Raises ModelLoadFailed, LibraryUnavailable, Unavailable."""
 
     def completed(self, params: LoadParams) -> LoadParams:
-        """With what the header tells of the model that `current` was asked for."""
+        """It is asked with what the header tells of the model that `current` was asked for."""
 
     def header(self, params: LoadParams) -> GgufHeader:
         """The checked header of the model's file. Raises ModelLoadFailed."""

@@ -33,7 +33,7 @@ class WantedLoad(Frozen, frozen=True, eq=False):
     """What a load is of. Two that are equal need no new load."""
 
     label: str
-    """By which name it was asked for: two names of one file with the same settings are one model."""
+    """It was asked for by this name: two names of one file with the same settings are one model."""
     params: LoadParams
     file_state: tuple[int, int, int]
     """Identity of the model file: (inode, size, mtime in ns)."""
@@ -57,7 +57,7 @@ class WantedLoad(Frozen, frozen=True, eq=False):
 
 
 class LoadOwner(Protocol):
-    """Whose runner it will be."""
+    """It says whose runner it will be."""
 
     def adopt(self, runner: Runner, choice: SelectedLibrary) -> None:
         """From now on it is yours, still empty."""
@@ -193,7 +193,7 @@ class _Trial:
         self._owner = owner
         self.runner: Runner | None = None
         self.layers: int | None = None
-        """With so many it ended."""
+        """It ended with so many."""
 
     def gone(self, gone: Exit) -> None:
         runner = self.runner

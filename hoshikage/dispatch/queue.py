@@ -116,7 +116,7 @@ class Queue:
         self._clock = clock
         self._on_rest = on_rest
         self._waiting: list[Ticket] = []
-        """In their order."""
+        """They stand in their order."""
         self._models: Counter[Hashable] = Counter()
         """How many wait for each model, so that a long queue need not be looked through for those that nobody wants."""
         self._came = self._uses = 0
@@ -219,7 +219,8 @@ class Queue:
         return waiting >= bound and all(len(lane.running) >= self._capacity for lane in self.lanes)
 
     def _pushed_by(self, caller: str) -> Ticket | None:
-        """Whose place this caller may take: the last of the caller who has most, and more than this one would have."""
+        """It finds whose place this caller may take: the last of the caller who has most, and more than this one would
+        have."""
         counts = Counter(ticket.caller for ticket in self._waiting)
         if not counts:
             return None

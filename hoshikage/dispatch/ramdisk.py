@@ -49,7 +49,7 @@ class Notice(Frozen, frozen=True):
 
 
 class Placed(Frozen, frozen=True):
-    """Where to load from: the copy, or the file itself. No notice where there is no RAM disk."""
+    """It says where to load from: the copy, or the file itself. No notice where there is no RAM disk."""
 
     file: Path
     in_memory: bool
@@ -89,7 +89,7 @@ class MemoryState(Frozen, frozen=True):
     platform: str = field(default_factory=_platform)
     uid: int = field(default_factory=_user)
     free_bytes: Callable[[int], int] = _free_bytes
-    """Of the file system of a descriptor."""
+    """It asks the file system of a descriptor."""
     available_memory: Callable[[], int] = available_memory
     chunk: int = CHUNK
     patience_s: float = PATIENCE_S
@@ -129,9 +129,9 @@ class RamDisk:
         return bool(self._leaving)
 
     def find(self, file: Path) -> Placed:
-        """Where the model whose (first) file this is can be loaded from: its copy, where a current one is there, else
-        the file itself. Copies of other models are out of use then, and go with `clear_away`; another server's stays
-        while that server holds it."""
+        """It says where the model whose (first) file this is can be loaded from: its copy, where a current one is
+        there, else the file itself. Copies of other models are out of use then, and go with `clear_away`; another
+        server's stays while that server holds it."""
         if self._root is None:
             return Placed(file, False, None)
         with self._busy:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from hoshikage.library.selection import SelectedLibrary
 
 UNKNOWN: Final = "unknown"
-"""As the version of a library that neither tells it nor has it in its file's name."""
+"""It stands for the version of a library that neither tells it nor has it in its file's name."""
 
 
 class QueueStatus(Frozen, frozen=True):

@@ -26,7 +26,8 @@ class Album:
         """Places of the history -> kinds of the media there that cannot be used."""
 
     def read(self, medium: Medium, tokenize: Callable[[str], list[int]]) -> list[int]:
-        """As `tokens`; what lies in the history and cannot be used is words instead, for it comes with every turn."""
+        """It does as `tokens`; what lies in the history and cannot be used is words instead, for it comes with every
+        turn."""
         if medium.place not in self.left_out:
             try:
                 return self.tokens(medium)
@@ -65,7 +66,7 @@ class Album:
         return tokens
 
     def spans(self, tokens: Sequence[int]) -> Spans | None:
-        """Where the media stand in these tokens. Raises InvalidRequest where one is the last of all."""
+        """It says where the media stand in these tokens. Raises InvalidRequest where one is the last of all."""
         if not self._pieces:
             return None
         if tokens[-1] < 0:

@@ -23,7 +23,7 @@ WINDOW: Final = 16
 SURE: Final = 6
 """The shortest of so many decodes is no accident."""
 PROBE: Final = WARM_UP + 2
-"""So many decodes in a row measure a group of another size."""
+"""A run of so many decodes measures a group of another size."""
 HICCUP: Final = 32
 """A decode that takes so many times as long as another of its width was held up: it counts as no more than that."""
 CROWDED: Final = 2
@@ -36,7 +36,7 @@ LAST_LOOK: Final = 512
 MIN_CHUNK: Final = 32
 """At least so many tokens of a prompt go into a decode beside answers that flow."""
 FIRST_CHUNK: Final = 64
-"""So many do before anything was measured."""
+"""This many do before anything was measured."""
 CHUNK_WINDOW: Final = 4
 """The window of decodes with a part of a prompt, which grow dearer as the prompt goes on."""
 CHUNK_S: Final = 0.15

@@ -18,9 +18,9 @@ from hoshikage.llama.device_chain import GREEDY
 from hoshikage.llama.sampler import Sampler
 
 TRY_AFTER: Final = 32
-"""So many tokens of an answer are chosen by Python before the device is tried."""
+"""Python chooses so many tokens of an answer before the device is tried."""
 WARM_UP: Final = 4
-"""So many tokens behind going over count as what that costs: the library plans anew, and a card records its graph."""
+"""This many tokens behind going over count as what that costs: the library plans anew, and a card records its graph."""
 SURE: Final = 12
 """The shortest of so many tokens is no accident."""
 MIN_SHARE: Final = 0.01
@@ -32,9 +32,9 @@ class Worth:
     """Of one kind of chains, in seconds."""
 
     saved: float
-    """With each token."""
+    """It is counted with each token."""
     cost: float
-    """Of going over."""
+    """It is what going over costs."""
 
 
 NOTHING: Final = Worth(0.0, math.inf)
@@ -45,14 +45,14 @@ class DeviceSampling:
 
     def __init__(self) -> None:
         self.known: dict[str, Worth] = {}
-        """By the kinds of chains."""
+        """They are found by the kinds of chains."""
         self._sampler: Sampler | None = None
         """The last answer's."""
         self._count = 0
         """Its tokens, since it began or went over."""
         self._shortest = math.inf
         self._spent = 0.0
-        """By the first of them behind going over."""
+        """It is known by the first of them behind going over."""
         self._by_python = math.inf
         """The shortest token before going over; infinite where nothing is to be learned of it any more."""
 

@@ -43,7 +43,7 @@ class BehindThoughts:
 
     @property
     def complete(self) -> bool:
-        """As Matcher.complete."""
+        """It is as Matcher.complete."""
         return self._thoughts.is_over and not self._due and self._matcher.complete
 
     def due(self) -> int | None:
@@ -86,7 +86,7 @@ class BehindThoughts:
         return token
 
     def forced(self, maximum: int) -> list[int]:
-        """As Matcher.forced."""
+        """It gives what Matcher.forced does."""
         return self._matcher.forced(maximum) if self._thoughts.is_over and not self._due else []
 
     def _open(self, token: int) -> None:
@@ -123,10 +123,10 @@ class InCalls:
         self._held: Matcher | None = None
 
     def due(self) -> None:
-        """As Matcher.due."""
+        """It says what Matcher.due does."""
 
     def mask(self) -> NDArray[np.bool_] | None:
-        """As Matcher.mask; all may come outside of a call."""
+        """It gives what Matcher.mask does; all may come outside of a call."""
         return None if self._held is None else self._held.mask()
 
     def takes(self, token: int) -> bool:
@@ -137,7 +137,7 @@ class InCalls:
         return opened is None or opened.takes_text(behind)
 
     def accept(self, token: int) -> int:
-        """As Matcher.accept."""
+        """It does what Matcher.accept does."""
         if self._held is None:
             self._read(self._text_of(token))
         else:
@@ -146,7 +146,7 @@ class InCalls:
         return token
 
     def forced(self, maximum: int) -> list[int]:
-        """As Matcher.forced."""
+        """It gives what Matcher.forced does."""
         if self._held is None:
             return []
         tokens = self._held.forced(maximum)

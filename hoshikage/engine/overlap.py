@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 SURE: Final = 6
-"""So many decodes are measured; the shortest times count, since other work of the machine only makes them longer."""
+"""This many decodes are measured; the shortest times count, since other work of the machine only makes them longer."""
 WORTH_S: Final = 30e-6
 """A decode that goes on for less is none that anybody can work beside: the processor computes it before it returns."""
 SOON_S: Final = 3e-3

@@ -1,4 +1,4 @@
-"""From a request to the tokens the model is given. Engine thread."""
+"""It leads from a request to the tokens that the model is given. Engine thread."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Prompt:
     spans: Spans | None = None
     """Where in the tokens pictures and sounds stand, if some do."""
     left_out: tuple[str, ...] = ()
-    """As in wire.Started."""
+    """It is as in wire.Started."""
 
 
 @dataclass(frozen=True, slots=True)

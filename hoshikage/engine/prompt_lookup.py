@@ -15,9 +15,9 @@ from hoshikage.engine.costs import BatchCost
 SHORTEST: Final = 3
 """Tokens at the text's end that must have stood together before."""
 LONGEST: Final = 24
-"""As much agreement is looked at."""
+"""This much agreement is looked at."""
 LENGTHS: Final = (15, 7, 3)
-"""Of guesses; with the token that is certain they fill batches whose cost is soon known."""
+"""It is a number of guesses; with the token that is certain they fill batches whose cost is soon known."""
 WORTH: Final = 1.3
 """A guess is made where it gains at least so much if it is right."""
 CAUTION: Final = 2.0

@@ -26,7 +26,7 @@ class Running:
         self.movable = session.movable
         self.sequence = sequence
         self.index: int | None = None
-        """Where in the decoded batch this session's logits are; None while its text is not all in."""
+        """It says where in the decoded batch this session's logits are; None while its text is not all in."""
         self.proposed: Sequence[int] = ()
         """What the batch has behind the text's last token."""
         self._last_index = 0

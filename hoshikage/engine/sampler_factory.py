@@ -53,12 +53,12 @@ class SamplerFactory:
 
     @property
     def dropped(self) -> tuple[str, ...]:
-        """As in wire.Started."""
+        """It is as in wire.Started."""
         matchers = (*self._calls.values(), *(() if self._matcher is None else (self._matcher,)))
         return tuple(place for matcher in matchers for place in matcher.dropped)
 
     def open_sampler(self, choice: int) -> Sampler | ConstrainedSampler:
-        """For the choice of this number; the prompt has been accepted."""
+        """It makes the sampler of the choice of this number; the prompt has been accepted."""
         params = seeded(self._params, choice)
         sampler: Sampler | ConstrainedSampler = Sampler.open(self._model, self._context, params, tells=self._tells)
         if self._conditioned:

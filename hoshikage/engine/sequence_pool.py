@@ -335,7 +335,8 @@ class SequencePool:
             self._checkpoints.cut(sequence, n_past)
 
     def _holds_nothing(self, sequence: KvSequence) -> None:
-        """Of a sequence that nobody has. Where the memory still has some of it, who takes it next empties it."""
+        """It forgets a sequence that nobody has. Where the memory still has some of it, who takes it next empties
+        it."""
         self._holds(sequence, 0)
         sequence.tokens, sequence.room = [], None
 

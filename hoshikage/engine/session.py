@@ -34,7 +34,7 @@ the decode, but a server that hears nothing takes the runner to be stuck."""
 
 
 class Session:
-    """From a prompt to its end event. The scheduler lets it sample from what a decode of its text has brought."""
+    """It goes from a prompt to its end event; the scheduler lets it sample from what a decode has brought."""
 
     rejoins = False
     """Whether it goes on from what it has computed itself."""
@@ -64,7 +64,7 @@ class Session:
         """What is certain and not yet emitted."""
         self._gather_s = GATHER_S if plan.whole else 0.0
         self._emit_from = self._chosen_at = 0.0
-        """By `time.perf_counter()`."""
+        """It is told by `time.perf_counter()`."""
         self._told = self._n_prompt
         """So many of the tokens have been told, where they are."""
         self._chosen: list[int] = []

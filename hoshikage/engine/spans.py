@@ -1,4 +1,4 @@
-"""Where pictures and sounds stand in a text: their tokens are its own, their positions may be fewer. Pure.
+"""It says where pictures and sounds stand in a text: their tokens are its own, their positions may be fewer. Pure.
 
 In a text's list of tokens each has as many numbers below 0 as it has tokens. They come from what the file is, so that
 two texts begin alike where they have the same pictures; and none of them is a token of a vocabulary.
@@ -54,7 +54,7 @@ class Spans:
         return next((piece for start, piece in self._all if start == n_tokens), None)
 
     def reach(self, n_tokens: int, end: int) -> int:
-        """Where the first span behind the first tokens begins; `end` where none does."""
+        """It says where the first span behind the first tokens begins; `end` where none does."""
         return next((start for start, _ in self._all if start >= n_tokens), end)
 
     def whole(self, n_tokens: int) -> int:

@@ -1,4 +1,4 @@
-"""Where one answer thinks: counts its tokens, and says when the mark that ends thoughts must come. Engine thread."""
+"""It counts the tokens of one answer's thoughts, and says when the mark that ends them must come. Engine thread."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class ThoughtLimit:
     lead_in: tuple[int, ...] = ()
     """Those between their end and what a grammar holds."""
     always: bool = False
-    """As in params.ThoughtBudget."""
+    """It is as in params.ThoughtBudget."""
 
 
 class Thoughts:
-    """Of one answer. Fed with each of its tokens."""
+    """It watches one answer, and is fed with each of its tokens."""
 
     def __init__(self, limit: ThoughtLimit) -> None:
         self._limit = limit

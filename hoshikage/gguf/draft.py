@@ -11,7 +11,7 @@ from hoshikage.gguf.kinds import purpose
 from hoshikage.gguf.parts import read_chat_model
 
 PADDING: Final = 128
-"""So many unused tokens more or less do not make another vocabulary."""
+"""This many unused tokens more or less do not make another vocabulary."""
 TOKENIZER_KEYS: Final = ("tokenizer.ggml.model", "tokenizer.ggml.bos_token_id", "tokenizer.ggml.eos_token_id")
 
 

@@ -13,7 +13,7 @@ class Split(Frozen, frozen=True):
     """One of the files of a model that was split."""
 
     number: int
-    """From 0."""
+    """It counts from 0."""
     count: int
 
 
@@ -22,7 +22,7 @@ class GgufHeader(Frozen, frozen=True):
 
     version: int
     size_bytes: int
-    """Of the file."""
+    """It is that of the file."""
     architecture: str
     kind: str
     """`general.type`: `model`, or `adapter`, `mmproj` and others that cannot chat by themselves."""

@@ -24,7 +24,7 @@ class SplitName(Frozen, frozen=True):
 
     stem: str
     number: int
-    """From 1."""
+    """It counts from 1."""
     count: int
 
     @classmethod

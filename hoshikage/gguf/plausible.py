@@ -39,7 +39,7 @@ class Fault(Frozen, frozen=True):
     name: str
     value: str
     wanted: str
-    """In signs that need no translation."""
+    """It is written in signs that need no translation."""
 
 
 def of_values(values: Mapping[str, Scalar], architecture: str) -> Iterator[Fault]:

@@ -38,7 +38,7 @@ class Caller(Frozen, frozen=True):
 
     @property
     def scope(self) -> str:
-        """Whose what is kept of a prompt is; nobody else is given it."""
+        """What is kept of a prompt belongs to it; nobody else is given that."""
         return f"{self.name or ''} {self.since}" if self.since else self.name or ""
 
 
@@ -47,7 +47,7 @@ ANONYMOUS: Final = "(anonymous)"
 OWNER: Final = Caller(None, is_admin=True)
 LOCAL_ADMIN: Final = AccessToken(ANONYMOUS, "admin", 0)
 CALLER: Final[ContextVar[Caller]] = ContextVar("caller", default=OWNER)
-"""Who asks what the current task answers."""
+"""It says who asks for what the current task answers."""
 
 
 class Authenticator:
@@ -100,13 +100,13 @@ class Authenticator:
         return OWNER if token is LOCAL_ADMIN else _caller(token)
 
     def proof(self, challenge: str, server: local_admin.Address) -> str | None:
-        """For a command that must not show its token to a stranger; None where there is nothing to prove."""
+        """It is for a command that must not show its token to a stranger; None where there is nothing to prove."""
         if self._admin_token is None or not local_admin.CHALLENGE.fullmatch(challenge):
             return None
         return local_admin.proof(self._admin_token, challenge, server)
 
     def _unasked(self, request: web.Request) -> Caller:
-        """Who asks where no token is needed: clients send made-up ones then, so a wrong one is none."""
+        """It says who asks where no token is needed: clients send made-up ones then, so a wrong one is none."""
         try:
             token = self._verify(presented(request))
         except AuthenticationFailed:  # the token file is out of order

@@ -22,7 +22,7 @@ MAX_BYTES: Final = 4 * 1024 * 1024
 MAX_MEDIA_BYTES: Final = 16 * 1024 * 1024
 """Of the pictures and sounds of one body, as base64."""
 MAX_BYTES_TOGETHER: Final = 32 * 1024 * 1024
-"""Of all that are being read or parsed; the eldest may go beyond it, by one body."""
+"""It bounds all that are being read or parsed; the eldest may go beyond it, by one body."""
 LOOK_EVERY_S: Final = 10.0
 MIN_RATE: Final = 1024
 """Bytes a second that must come of a body, from one look to the next."""
@@ -66,7 +66,7 @@ class Bodies:
         self.held = 0
         """Bytes that all of them hold now."""
         self._open: dict[_Body, None] = {}
-        """In the order in which they began."""
+        """They stand in the order in which they began."""
         self._trim: asyncio.TimerHandle | None = None
         self._trimming: asyncio.Future[None] | None = None
 

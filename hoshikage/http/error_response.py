@@ -27,7 +27,7 @@ from hoshikage.http.refusal import Form
 from hoshikage.messages import Language, accepted_language, text
 
 MAX_CHARACTERS: Final = 2000
-"""Of a text from elsewhere that an answer quotes."""
+"""An answer quotes so many characters of a text from elsewhere."""
 OVERFLOW: Final = (
     "request ({n_prompt_tokens} tokens) is too large: it exceeds the available context size ({n_ctx} tokens)"
 )

@@ -20,7 +20,7 @@ class ProblemDetail(Struct, frozen=True, kw_only=True):
 
 
 class Problem(Struct, frozen=True):
-    """As OpenAI's clients know it."""
+    """It is an error as OpenAI's clients know it."""
 
     error: ProblemDetail
 
@@ -33,7 +33,7 @@ class AnthropicDetail(Struct, frozen=True):
 
 
 class AnthropicProblem(Struct, frozen=True):
-    """As Anthropic's clients know it."""
+    """It is an error as Anthropic's clients know it."""
 
     type: Literal["error"]
     error: AnthropicDetail
@@ -41,6 +41,6 @@ class AnthropicProblem(Struct, frozen=True):
 
 
 class OllamaProblem(Struct, frozen=True):
-    """As Ollama's clients know it."""
+    """It is an error as Ollama's clients know it."""
 
     error: str

@@ -28,7 +28,7 @@ NUMERIC: Final = b"0123456789-, \t\r\n"
 BROWSERS_SEND: Final = ("Origin", "Sec-Fetch-Site")
 """Headers of which a browser sends at least one with every POST, and no other program has a need for."""
 WORKER_BYTES: Final = 128 * 1024
-"""From this size on parsing would hold up other clients; it runs in a worker thread."""
+"""Parsing more than this would hold up other clients; it runs in a worker thread."""
 MEDIA_FIELDS: Final = frozenset({"url", "image_url", "data", "images"})
 """Names of the fields that hold pictures and sounds, in all protocols."""
 STRUCTURE: Final = (b",", b"[", b"{")
@@ -37,7 +37,7 @@ MAX_INTEGER: Final = 2**64 - 1
 SHOWN_CHARACTERS: Final = 60
 
 Link = tuple[Any, str | int]
-"""Where a value stands: its container's link, and its name or index there."""
+"""It says where a value stands: its container's link, and its name or index there."""
 
 
 async def read_json(request: web.Request, *, declared: bool = False, media: bool = False) -> Any:
@@ -51,7 +51,7 @@ async def read_json(request: web.Request, *, declared: bool = False, media: bool
 
 
 async def read_json_if_any(request: web.Request, *, declared: bool = False) -> Any:
-    """As `read_json`; None where the body is empty."""
+    """It does as `read_json`; it is None where the body is empty."""
     return await _read(request, lambda raw: parse(raw) if raw else None, declared, MAX_BYTES)
 
 

@@ -1,4 +1,4 @@
-"""Where the server listens: TCP, TLS, its Unix socket, sockets that a service manager opened. Main thread."""
+"""It opens what the server listens on: TCP, TLS, a Unix socket, sockets of a service manager. Main thread."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ class Measures:
         """By method, route and status."""
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self.buckets: defaultdict[str, Counter[float]] = defaultdict(Counter)
-        """By route; a request counts in the first bucket that holds it."""
+        """They are counted by route; a request counts in the first bucket that holds it."""
 
     def kept_state(self) -> dict[str, Any]:
         """The figures as plain values."""

@@ -23,7 +23,7 @@ MAX_SHOWN: Final = 200
 
 
 def is_loopback(host: str) -> bool:
-    """For `localhost` and for literal addresses of 127.0.0.0/8 and ::1; other names are not looked up."""
+    """It holds for `localhost` and for literal addresses of 127.0.0.0/8 and ::1; other names are not looked up."""
     if host.lower() in LOCAL_NAMES:
         return True
     address = _address(host)
@@ -36,9 +36,9 @@ class OriginPolicy(Frozen, frozen=True):
     names: frozenset[str]
     """Of the server, beside those of this machine."""
     origins: Origins
-    """Whose pages may use it from elsewhere."""
+    """It says whose pages may use it from elsewhere."""
     unix_socket: str | None
-    """Of this user alone."""
+    """It is of this user alone."""
     exposed: bool
     """Whether other machines can reach it."""
     needs_token: bool
@@ -105,7 +105,8 @@ class OriginPolicy(Frozen, frozen=True):
         return host in self.names or is_loopback(host) or (self.exposed and _address(host) is not None)
 
     def _is_target_mine(self, target: str) -> bool:
-        """Of a whole URL as the request's target (RFC 9112, 3.2.2), which goes before the Host header."""
+        """It takes the host of a whole URL as the request's target (RFC 9112, 3.2.2), which goes before the Host
+        header."""
         if target.startswith("/") or target == "*":
             return True
         host = _name(target.partition("://")[2].partition("/")[0].partition("?")[0])

@@ -1,4 +1,4 @@
-"""Where files lie is told to those who administer the server alone; others are told names. Any thread; pure."""
+"""The server tells where files lie to those who administer it alone; others are told names. Any thread; pure."""
 
 from __future__ import annotations
 

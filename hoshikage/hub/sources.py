@@ -1,6 +1,4 @@
-"""Where models come from: a hub by huggingface-hub, ModelScope, a plain URL; all give the same three things. Any
-thread; blocking.
-"""
+"""Models come from here: a hub, ModelScope, a plain URL; all give the same three things. Any thread; blocking."""
 
 from __future__ import annotations
 
@@ -50,7 +48,7 @@ class ModelSource(Protocol):
         """What has to be fetched; or the file itself where it is here already. Raises HoshikageError."""
 
     def finish(self, file: RemoteFile, placed: PlacedFile) -> Path:
-        """Where the fetched file is to be used from."""
+        """It says where the fetched file is to be used from."""
 
 
 def source(address: Address, folder: Path, environ: Mapping[str, str]) -> ModelSource:

@@ -53,7 +53,7 @@ class Choose(KeeperFrame, frozen=True, tag="choose"):
 
     model: str
     sentences: tuple[Sentence, ...]
-    """In order of time; their vectors have been told."""
+    """They stand in order of time; their vectors have been told."""
     choice: Choice
     divisor: int
     least: int
@@ -144,7 +144,7 @@ class MemoryEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     time: float
     conversation: str
     distance: float = 0.0
-    """Of what was recalled."""
+    """It tells of what was recalled."""
 
 
 class Entries(KeeperFrame, frozen=True, tag="entries"):

@@ -41,11 +41,11 @@ NEEDED_OF_CONTEXT: Final = (
     "abort_callback",
     "abort_callback_data",
 )
-"""Without these a library is refused. The others are left at the library's defaults where they cannot be placed."""
+"""A library without these is refused. The others are left at the library's defaults where they cannot be placed."""
 
 GETTERS: Final = ("n_ctx", "n_batch", "n_ubatch", "n_seq_max", "n_threads", "n_threads_batch", "pooling_type")
 VALUES: Final = {"n_ctx": 1536, "n_batch": 160, "n_ubatch": 80, "n_seq_max": 3, "n_threads": 3, "n_threads_batch": 2}
-"""As in the handshake: no default, and nothing for a release to round."""
+"""It is as in the handshake: no default, and nothing for a release to round."""
 SMALL: Final = {"n_ctx": 512, "n_batch": 64, "n_ubatch": 64, "n_threads": 1, "n_threads_batch": 1}
 LINES: Final[Mapping[str, tuple[str, Mapping[int | float, str]]]] = {
     "rope_freq_base": (r"\bfreq_base\s*= ([0-9.]+)", {12345.0: "12345.0", 23456.0: "23456.0"}),

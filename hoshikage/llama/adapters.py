@@ -40,7 +40,7 @@ class Adapters:
         self._invocations: dict[str, tuple[int, ...]] = {}
         """Of an aLoRA, the tokens from which on it is active."""
         self.usual = AdapterSet(params.lora, params.control_vectors)
-        """Of requests that name none."""
+        """They are those of requests that name none."""
         for path, _ in params.lora:
             self._lora(path)
 
@@ -77,7 +77,8 @@ class Adapters:
         return with_it, without, place
 
     def scope(self, scope: str, wanted: AdapterSet) -> str:
-        """Whose a prompt's memory is that is computed with these: no other set's, and no other files'."""
+        """It names what a prompt's memory belongs to that is computed with these: no other set's, and no other
+        files'."""
         files = [self._files.get(path, "") for path, _ in wanted.lora]
         return scope if wanted == self.usual else f"{scope}\0{wanted}{files}"
 

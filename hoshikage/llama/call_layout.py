@@ -144,7 +144,7 @@ def _sign(sign: str) -> str:
 
 
 def _escaped(expression: str) -> str:
-    """As it stands between strokes."""
+    """It is as it stands between strokes."""
     result: list[str] = []
     signs = iter(expression)
     for sign in signs:

@@ -87,7 +87,7 @@ class ConstrainedSampler:
         return self._matcher is not None and not self._ahead and self._matcher.complete
 
     def accept(self, token: int) -> None:
-        """As Sampler.accept."""
+        """It does as Sampler.accept."""
         self._sampler.accept(token)
 
     def put(self, token: int) -> None:
@@ -98,11 +98,11 @@ class ConstrainedSampler:
             self._matcher.accept(token)
 
     def chances(self, token: int, top: int) -> tuple[float, list[tuple[int, float]]]:
-        """As Sampler.chances."""
+        """It gives what Sampler.chances does."""
         return self._sampler.chances(token, top)
 
     def sample(self, index: int) -> int:
-        """As Sampler.sample. Raises InvalidRequest where the grammar has become too complex to go on with.
+        """It does as Sampler.sample. Raises InvalidRequest where the grammar has become too complex to go on with.
 
         A token without a choice is not drawn: the same seed draws the same, whether such tokens are sampled, because
         somebody wants their chances or has guessed them, or taken by `forced`.
@@ -152,7 +152,7 @@ class ConstrainedSampler:
         return tokens
 
     def _sample_biased(self, index: int) -> int:
-        """With nothing but biases the sampler may see all tokens; afterwards the logits are the model's again."""
+        """The sampler, with nothing but biases, may see all tokens; afterwards the logits are the model's again."""
         logits = self._context.logits(index)
         kept = logits[self._biased]
         logits[self._biased] += self._biases

@@ -21,9 +21,9 @@ from hoshikage.llama.logprobs import likeliest
 from hoshikage.params import RANDOM_SEED
 
 BLOCK: Final = 512
-"""So many chances are added up at once where all tokens are left."""
+"""This many chances are added up at once where all tokens are left."""
 LOOKS: Final = (128, 2048)
-"""So many of the likeliest tokens are looked at for a top-p; where they do not suffice, all are sorted."""
+"""This many of the likeliest tokens are looked at for a top-p; where they do not suffice, all are sorted."""
 
 
 @dataclass(slots=True)
@@ -81,7 +81,7 @@ class Drawing:
 
 
 def _place(shares: NDArray[np.float32], chance: float) -> int | None:
-    """Where the sum of the shares reaches this part of the whole. None where they are no numbers."""
+    """It finds where the sum of the shares reaches this part of the whole. None where they are no numbers."""
     if len(shares) <= 2 * BLOCK:
         sums = np.cumsum(shares, dtype=np.float64)
         return int(sums.searchsorted(sums[-1] * chance)) if sums[-1] > 0 else None

@@ -51,7 +51,7 @@ class Embedder:
 
     @classmethod
     def open(cls, model: Model, params: LoadParams, adapters: Adapters) -> Embedder:
-        """With the model's usual adapters. Raises NotSupported, OutOfMemory, ModelLoadFailed."""
+        """It runs with the model's usual adapters. Raises NotSupported, OutOfMemory, ModelLoadFailed."""
         library = model.library
         library.require("embeddings")
         pooling = pooling_of(model)

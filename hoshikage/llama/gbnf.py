@@ -92,7 +92,7 @@ class _Parser:
         self._uses: Counter[str] = Counter()
         self._size = 0
         self._first: frozenset[str] = frozenset()
-        """As Rule.first, of what was read last."""
+        """It is as Rule.first, of what was read last."""
         self._hidden: dict[str, Rule] = {}
         self._asked: dict[str, int] = {}
 

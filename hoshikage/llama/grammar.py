@@ -37,7 +37,7 @@ LISTING: Final = re.compile(r"\n +\d+ \| ")
 NOTHING_FOLLOWS: Final = "NoExtensionBias"
 
 COMPILE_SECONDS: Final = 5.0
-"""For what Python does of it; llguidance's own part is bounded by its limits and json_schema.checked."""
+"""It bounds what Python does of it; llguidance's own part is bounded by its limits and json_schema.checked."""
 SHOWN_CHARACTERS: Final = 300
 
 
@@ -189,10 +189,10 @@ class Matcher:
         return mask[: self._end]
 
     def due(self) -> None:
-        """As ConstrainedSampler's Hold; there is none."""
+        """It is as ConstrainedSampler's Hold; there is none."""
 
     def takes(self, _token: int) -> bool:
-        """As ConstrainedSampler's Hold: the mask says all."""
+        """It is as ConstrainedSampler's Hold: the mask says all."""
         return True
 
     def accept(self, token: int) -> int:
@@ -268,11 +268,11 @@ class _Tokenizer:
 
     @cached_property
     def spaced(self) -> NDArray[np.bool_]:
-        """As Matcher.spaced. One pass over the vocabulary, about 20 ms per 100,000."""
+        """It is as Matcher.spaced. One pass over the vocabulary, about 20 ms per 100,000."""
         return np.fromiter((piece[:1].isspace() for piece in self._pieces), np.bool_, self.eos_token_id)
 
     def beginning(self, mark: bytes) -> NDArray[np.bool_]:
-        """As Matcher.beginning. One pass over the vocabulary for each mark; a model has one or two."""
+        """It is as Matcher.beginning. One pass over the vocabulary for each mark; a model has one or two."""
         known = self._beginnings.get(mark)
         if known is None:
             fits = (bool(piece) and (mark.startswith(piece) or piece.startswith(mark)) for piece in self._pieces)
@@ -304,7 +304,7 @@ def _as_object(schema: Any) -> dict[str, Any]:
 
 
 def _text_refusal(grammar: Grammar, error: gbnf.Malformed | bounds.TooLarge) -> InvalidRequest:
-    """Of what the request itself has: where it is wrong, or which bound it exceeds."""
+    """It is told of what the request itself has: where it is wrong, or which bound it exceeds."""
     if isinstance(error, bounds.TooLarge):
         return InvalidRequest("engine.grammar_too_large", param=grammar.param, limit=error.limit, most=error.most)
     return InvalidRequest(
@@ -313,7 +313,7 @@ def _text_refusal(grammar: Grammar, error: gbnf.Malformed | bounds.TooLarge) -> 
 
 
 def _tool_refusal(tool: str, error: gbnf.Malformed | bounds.TooLarge) -> InvalidRequest:
-    """Of a grammar that was made of a tool's: it is well formed, and can but be too large."""
+    """It is told of a grammar that was made of a tool's: it is well formed, and can but be too large."""
     if isinstance(error, bounds.TooLarge):
         limit, maximum = error.limit, error.most
     elif isinstance(error, gbnf.TooOften):

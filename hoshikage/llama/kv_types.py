@@ -17,7 +17,7 @@ BLOCK: Final = 32
 """Values in one block of q8_0 and of q4_0."""
 HEADS: Final = {"type_k": "key_length", "type_v": "value_length"}
 ENDINGS: Final = ("", "_mla", "_swa")
-"""Of the keys in a GGUF: layers of another kind may have heads of another size."""
+"""They are among the keys in a GGUF: layers of another kind may have heads of another size."""
 
 
 def require_blocks(model: Model, params: LoadParams) -> None:

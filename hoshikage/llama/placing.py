@@ -1,4 +1,4 @@
-"""Where a model's weights lie: which GPUs take them, in what shares, and which tensors lie elsewhere. Engine thread.
+"""It says which GPUs take a model's weights, in what shares, and which tensors lie elsewhere. Engine thread.
 
 What cannot be had is refused with the names of what there is; without a GPU, settings for several of them mean nothing.
 """

@@ -33,7 +33,7 @@ class Piece:
     """The mtmd_input_chunk; it lives as long as its `Shown`."""
     n_tokens: int = 0
     n_positions: int = 0
-    """By how much the text's position goes on; less than its tokens with M-RoPE."""
+    """The text's position goes on by this much; less than its tokens with M-RoPE."""
 
 
 class Shown(Owner):

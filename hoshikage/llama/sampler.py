@@ -57,7 +57,7 @@ class Sampler(Owner):
         self._checked = False
         """Whether what it samples from was seen to be numbers. The library's samplers draw from NaN, too."""
         self.device_kind: str | None = None
-        """As device_chain.kind_of: what the device can do in its place, from the second token on."""
+        """It is as device_chain.kind_of has it: what the device can do in its place, from the second token on."""
         self._steps: Steps | None = None
         self._device: DeviceChain | None = None
 
@@ -142,7 +142,7 @@ class Sampler(Owner):
         return self._device is not None
 
     def come_back(self) -> None:
-        """From the next decode on Python chooses again."""
+        """Python chooses again from the next decode on."""
         device, self._device = self._device, None
         if device is not None:
             device.close()

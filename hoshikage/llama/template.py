@@ -26,7 +26,7 @@ from hoshikage.params import ChatPrompt, Message
 Result = TypeVar("Result")
 
 RENDER_SECONDS: Final = 2.0
-"""For one conversation with all its repairs."""
+"""It is for one conversation with all its repairs."""
 MAX_SOURCE: Final = 2_000_000
 """Characters of a template; real ones have some ten thousand."""
 TAIL_CHARACTERS: Final = 256

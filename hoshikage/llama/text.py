@@ -86,7 +86,7 @@ class IndentedText(TextAssembler):
         super().__init__(stop)
         self._least = minimum
         self._indent: int | None = None
-        """Of the line that begins; None where it goes on, or is the first."""
+        """It is that of the line that begins; None where it goes on, or is the first."""
 
     def feed(self, piece: bytes) -> str:
         return "" if self.dedented else self._lines(super().feed(piece))

@@ -34,7 +34,7 @@ MAX_TAIL: Final = 64
 """Characters of a prompt in which its end is looked for."""
 FIRST_WORD: Final = re.compile(r"\s*[^\s<\[]+")
 MAX_CLOSINGS: Final = 8
-"""So many ends of thoughts in one text are looked at."""
+"""This many ends of thoughts in one text are looked at."""
 EXTRA: Final = "note"
 """An argument of a call that has no text to mark."""
 
@@ -127,7 +127,8 @@ class Words:
 
 
 def _end_of_thoughts(text: str) -> int:
-    """Where the thoughts at the beginning of an answer end. One that has words in front of them only tells of marks."""
+    """It says where the thoughts at the beginning of an answer end. One that has words in front of them only tells of
+    marks."""
     end = 0
     for closes in END_OF_THOUGHTS.finditer(text):
         opens = BEGIN_OF_THOUGHTS.search(text, end, closes.start())

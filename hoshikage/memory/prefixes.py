@@ -49,7 +49,7 @@ none of them wants nothing."""
 
 
 def prefixes_of(*names: str) -> Prefixes:
-    """By the model's own name (`general.name`), its file and its label: the first that tells."""
+    """They are found by the model's own name (`general.name`), its file and its label: the first that tells."""
     for name in names:
         words = set(re.findall("[a-z0-9]+", name.lower()))
         for wanted, result in FAMILIES:

@@ -40,7 +40,7 @@ class Deadline:
         self._fired = False
         self._began = self._computed = 0.0
         self.due = math.inf
-        """By `time.monotonic()`."""
+        """It is told by `time.monotonic()`."""
 
     def __enter__(self) -> Deadline:
         self._thread = threading.get_ident()
@@ -137,7 +137,7 @@ _ALARM: Final = _Alarm()
 
 
 def end_what_does_not_stop() -> None:
-    """From now on a block that its deadline cannot stop ends this process by SIGALRM, ENDS_AFTER_S later.
+    """A block that its deadline cannot stop ends this process from now on by SIGALRM, ENDS_AFTER_S later.
 
     For a process that is there for one thread's work, and may be lost. Main thread.
     """

@@ -20,7 +20,8 @@ M_PERTURB: Final = -6  # malloc.h of glibc
 
 @contextlib.contextmanager
 def bounded(maximum: int = MAX_BYTES) -> Iterator[None]:
-    """So many bytes more than now; what asks for more is refused by the system (MemoryError). Linux alone.
+    """This process may take so many bytes more than now; what asks for more is refused by the system (MemoryError).
+    Linux alone.
 
     Nothing is bounded where the process may not be lost: the limit is that of the whole of it.
     """

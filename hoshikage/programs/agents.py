@@ -48,7 +48,7 @@ def codex(connection: ProgramContext) -> Setup:
 
 
 def _codex_model(model: ServedModel, number: int) -> dict[str, Any]:
-    """As Codex 0.171.0 reads it: a field that it needs and does not find ends it."""
+    """It is as Codex 0.171.0 reads it: a field that it needs and does not find ends it."""
     return {
         "slug": model.id,
         "display_name": model.id,

@@ -55,7 +55,7 @@ class ProgramContext:
     """The server as a program is to see it."""
 
     url: str
-    """Without a path or a slash at its end."""
+    """It is without a path or a slash at its end."""
     token: str | None
     model: ServedModel
     """The one that is used where the program chooses one."""

@@ -98,7 +98,7 @@ def llama_vscode(connection: ProgramContext) -> Setup:
 
 
 def _code_folder(connection: ProgramContext) -> Path:
-    """Where VS Code keeps a user's files."""
+    """It says where VS Code keeps a user's files."""
     if connection.system == "win32":
         folder = connection.folder("APPDATA", "AppData", "Roaming")
     elif connection.system == "darwin":

@@ -119,7 +119,7 @@ class Sleeper:
                 self.close(client)
 
     def heed(self) -> None:
-        """From now on the signals that end the server end it."""
+        """The signals that end the server end it from now on."""
         for number in ENDING:
             signal.signal(number, self.end)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
@@ -251,7 +251,7 @@ class Sleeper:
         return more, body.replace(SENTINEL, str(resident_bytes()).encode())
 
     def proof(self, challenge: str, client: Client) -> list[str]:
-        """For a command that must not show its token to a stranger."""
+        """It is for a command that must not show its token to a stranger."""
         token, address = self.state["admin"], client.opened.getsockname()
         if not token:
             raise Unsure

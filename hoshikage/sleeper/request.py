@@ -52,7 +52,7 @@ def sha256(data: bytes) -> Any:
 
 
 def hmac_sha256(key: bytes, message: bytes) -> str:
-    """As hmac.new(key, message, sha256); the key is no longer than a block."""
+    """It computes what hmac.new(key, message, sha256) does; the key is no longer than a block."""
     padded = key.ljust(64, b"\0")
     inner = sha256(bytes(one ^ 0x36 for one in padded) + message).digest()
     return str(sha256(bytes(one ^ 0x5C for one in padded) + inner).hexdigest())

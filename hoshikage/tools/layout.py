@@ -90,7 +90,7 @@ class Parameters:
 
 
 def parameters_of(schema: Any, root: Mapping[str, Any], place: str, *, strict: bool) -> Parameters:
-    """Of an object's schema; None is any. Raises Unwritable."""
+    """They are of an object's schema; None is any. Raises Unwritable."""
     if schema is None:
         return Parameters((), True, place, False)
     outer, schema = schema, resolved(schema, root)
@@ -137,7 +137,7 @@ class TagLayout:
     head: tuple[Node, ...]
     """Up to the first parameter; `{}` is the function's name."""
     key: tuple[Node, ...]
-    """In front of a value; `{}` is the parameter's name."""
+    """It stands in front of a value; `{}` is the parameter's name."""
     end: str
     """Behind a value."""
     close: str
@@ -149,7 +149,7 @@ class TagLayout:
     """Between tags."""
 
     def call(self, name: str, schema: Mapping[str, Any] | None, _rules: dict[str, Node]) -> Node:
-        """Of one function. Raises Unwritable."""
+        """It is for one function. Raises Unwritable."""
         root = schema or {}
         room = Room(root)
         mark = root.get(SCHEMA_MARK, {})

@@ -92,7 +92,7 @@ class Values:
     """The values that a schema takes."""
 
     text: Text | None
-    """Of those that are texts; None where none is."""
+    """It is of those that are texts; None where none is."""
     scalars: Text | None
     """Of others that stand beside texts, as JSON writes them."""
     schemas: tuple[dict[str, Any], ...]

@@ -93,7 +93,7 @@ class ContentPart(Struct, frozen=True):
 
     @property
     def url(self) -> str | None:
-        """Where the picture is."""
+        """It says where the picture is."""
         return self.image_url.url if isinstance(self.image_url, ImageUrl) else self.image_url
 
 
@@ -101,7 +101,7 @@ class PlacedPart(ContentPart, frozen=True):
     """A part of another protocol's message, with what that says of it."""
 
     place: str = ""
-    """Where it stands in the request."""
+    """It says where it stands in the request."""
     is_asked: bool = False
     """Whether it is what the user has just said."""
     file: bytes | None = None

@@ -47,7 +47,7 @@ class Tool(Struct, frozen=True):
     function: FunctionSpec
 
     def shown(self) -> dict[str, Any]:
-        """As chat templates see it; they take for granted what a client may leave out."""
+        """This is how chat templates see it; they take for granted what a client may leave out."""
         function: dict[str, Any] = {
             "name": self.function.name,
             "description": self.function.description or "",

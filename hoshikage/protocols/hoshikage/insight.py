@@ -24,7 +24,7 @@ class Insight(Frozen, frozen=True):
     sources: Mapping[str, str] = field(default_factory=dict)
     environ: Mapping[str, str] = field(default_factory=dict)
     lines: Callable[[int], tuple[int, list[str]]] = _no_lines
-    """As `logs.Tail.after`."""
+    """It gives what `logs.Tail.after` does."""
 
 
 INSIGHT: Final = web.AppKey("insight", Insight)

@@ -17,7 +17,7 @@ from hoshikage.memory.recollection import Recollections, shown
 from hoshikage.protocols.hoshikage import memory_schema as schema
 
 EVERY: Final = "*"
-"""As a scope: all of them; for this user's own commands."""
+"""It stands, as a scope, for all of them, for this user's own commands."""
 MAX_DIGITS: Final = 9
 
 
@@ -71,7 +71,7 @@ def _kept(request: web.Request) -> Recollections:
 
 
 def _scope(request: web.Request, scope: str | None) -> str:
-    """Whose memory is meant; empty for everybody's. Raises PermissionRefused for another caller's."""
+    """It says whose memory is meant; empty for everybody's. Raises PermissionRefused for another caller's."""
     own = scope_of_caller()
     if scope is None or scope == own:
         return own

@@ -37,7 +37,7 @@ class SlotFile(Struct, frozen=True):
 
 BODY: Final = RequestBody(SlotFile)
 MAX_DIGITS: Final = 3
-"""Of a slot's number."""
+"""It bounds the digits of a slot's number."""
 
 
 async def act(request: web.Request) -> web.Response:

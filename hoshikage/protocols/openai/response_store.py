@@ -22,7 +22,7 @@ class StoredResponse(Frozen, frozen=True):
     """One response, and all turns that led to it and are it, without its instructions."""
 
     response: bytes
-    """As it was answered."""
+    """It is as it was answered."""
     turns: Sequence[ChatMessage]
 
 
