@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
-"""As glibc's malloc.h calls them."""
+"""They are named as in glibc's malloc.h."""
 LARGE: Final = 256 << 10
 """Bytes from which on a block is mapped by itself, and goes back to the system when it is freed."""
 
@@ -32,7 +32,7 @@ def trim() -> None:
 
 
 def give_back() -> None:
-    """For the end of what made much: what hangs together in circles goes, and what was freed goes back."""
+    """It follows what made much: what hangs together in circles goes, and what was freed goes back."""
     gc.collect()
     trim()
 

@@ -28,7 +28,7 @@ class Plan:
     """Given the choice's number."""
     open_proposer: Callable[[], Proposer | None]
     scorer: Scorer | None
-    """Where log probabilities are asked for."""
+    """It is there where log probabilities are asked for."""
     vocab: Vocab
     emit: Callable[[wire.Event], None]
     begun: float

@@ -108,7 +108,7 @@ def with_follower(session: Session, sequence: KvSequence) -> Running:
 
 
 def arrival(session: Session | Running) -> int:
-    """Who came first has the least."""
+    """The one that came first has the least."""
     return session.job
 
 

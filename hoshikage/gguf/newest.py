@@ -21,7 +21,7 @@ _newest: dict[tuple[int, ...], GgufHeader] = {}
 
 
 def read(path: Path) -> GgufHeader:
-    """As reader.read, once while the file stays as it is."""
+    """It does as reader.read, once while the file stays as it is."""
     state, changed = _state(path)
     if (known := _newest.get(state)) is not None:
         return known

@@ -161,7 +161,7 @@ class Adapters:
 
 
 def _last(tokens: Sequence[int], sequence: tuple[int, ...]) -> int | None:
-    """Where the sequence begins that comes last; None where it does not come."""
+    """It finds where the sequence begins that comes last; None where it does not come."""
     size = len(sequence)
     return next((at for at in range(len(tokens) - size, -1, -1) if tuple(tokens[at : at + size]) == sequence), None)
 

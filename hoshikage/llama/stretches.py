@@ -15,7 +15,8 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 MAX_CHARACTERS: Final = 1 << 20
-"""Of all stretches that are remembered: some 250,000 tokens, a megabyte for their texts and one for their tokens."""
+"""It bounds all stretches that are remembered: some 250,000 tokens, a megabyte for their texts and one for their
+tokens."""
 PROBES: Final = (("a", "b"), ("a ", " b"), ("\n", "\n\n"), ("星", "\u3000星"))
 """What stands on both sides of a cut when it is tried."""
 

@@ -21,7 +21,7 @@ class ToolFormat(Frozen, frozen=True, eq=False):
     """One way in which models write calls."""
 
     name: str
-    """As in `known_formats`."""
+    """It is as in `known_formats`."""
     parse: Parser
     """Reads a whole answer, without thoughts in front unless `whole_answer`."""
     special_text: tuple[str, ...] = ()
@@ -49,5 +49,5 @@ class ToolFormat(Frozen, frozen=True, eq=False):
 
     @property
     def whole_answer(self) -> bool:
-        """As known_formats.KnownFormat."""
+        """It is as known_formats.KnownFormat."""
         return BY_NAME[self.name].whole_answer
