@@ -180,7 +180,7 @@ class TagLayout:
 
 
 def _values(schema: Any, room: Room, place: str, *, strict: bool) -> Values:
-    """As texts.values_of; anything where that cannot be held, which is told."""
+    """It does as texts.values_of; it is anything where that cannot be held, which is told."""
     try:
         return values_of(schema, room, place, strict=strict)
     except Unwritable:
