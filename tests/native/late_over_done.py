@@ -31,7 +31,7 @@ WINDOW: Final = 8
 TEXT: Final = TokenPrompt(tuple(range(220, 228)))
 SAMPLINGS: Final = {
     "likeliest": SamplingParams(temperature=0),
-    "drawn": SamplingParams(temperature=0.01, top_k=20),  # as good as certain, so that there is something to compare
+    "drawn": SamplingParams(temperature=1e-5, top_k=20),  # as good as certain, so that there is something to compare
 }
 TOKENS: Final = 130
 PATIENCE_S: Final = 120.0
