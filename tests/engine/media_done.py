@@ -131,7 +131,7 @@ class Bare:
         words = ctypes.create_string_buffer(text)
         head = ctypes.addressof(words).to_bytes(8, "little")
         rest = bytes([vocab.add_bos, 1])
-        if self.mtmd.layout.name == "mtmd-E":
+        if self.mtmd.layout.name in ("mtmd-D80", "mtmd-E"):
             rest = len(text).to_bytes(8, "little") + rest
         given = ctypes.create_string_buffer(head + rest, 32)
         bitmaps, kept = [], []
