@@ -39,6 +39,9 @@ class Vocab:
         del parse_special
         return [ord(character) for character in text]
 
+    def tokenize_prompt(self, text: str, _scope: str) -> list[int]:
+        return self.tokenize(text, parse_special=True)
+
     def is_typed_control(self, _token: int) -> bool:
         return False
 

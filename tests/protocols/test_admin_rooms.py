@@ -104,6 +104,7 @@ async def test_a_file_is_looked_at_and_not_registered(house: House, settings: Se
     assert [one["id"] for one in (await house.ask("GET", "/v1/models"))[1]["data"]] == ["tiny"]
 
 
+@pytest.mark.process
 async def test_the_projector_that_registering_would_take_is_counted(
     house: House, settings: Settings, tmp_path: Path
 ) -> None:
