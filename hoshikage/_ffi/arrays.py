@@ -19,7 +19,8 @@ class Pointers:
 
 
 NO_DEVICES: Final = Pointers(())
-"""It stands for `devices` of llama_model_params: the library computes on the CPU alone, and takes nothing of a GPU."""
+"""Given as `devices` of llama_model_params, this makes the library compute on the CPU alone and take nothing of a
+GPU."""
 
 
 def floats(values: Sequence[float]) -> ctypes.Array[ctypes.c_float]:

@@ -42,7 +42,7 @@ class Patch:
 
     offset: int
     code: str
-    """It is as Field.code."""
+    """`code` is the value's format for the `struct` module, as Field.code is."""
     value: float
 
 

@@ -30,7 +30,7 @@ class Field:
 
 
 CALIBRATED: Final = "calibrated"
-"""It says where a layout was seen that is in no table."""
+"""A layout that is in no table has this word as `seen`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,7 @@ class Library:
         )
 
     def devices(self, *, memory: bool = False) -> tuple[DeviceInfo, ...]:
-        """It gives what backends.devices does."""
+        """Returns what the loaded backends can compute on, as backends.devices does."""
         return backends.devices(self.api, memory=memory)
 
     @property

@@ -81,7 +81,7 @@ def _open_or_none(path: Path) -> ctypes.CDLL | None:
 
 
 def address_of(function: Callable[..., Any] | None) -> int | None:
-    """It says where a function lies in memory."""
+    """Returns where a function lies in memory; None for no function."""
     return ctypes.cast(function, ctypes.c_void_p).value if function is not None else None  # type: ignore[arg-type]
 
 

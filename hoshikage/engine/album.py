@@ -26,8 +26,8 @@ class Album:
         """Places of the history -> kinds of the media there that cannot be used."""
 
     def read(self, medium: Medium, tokenize: Callable[[str], list[int]]) -> list[int]:
-        """It does as `tokens`; what lies in the history and cannot be used is words instead, for it comes with every
-        turn."""
+        """Returns the tokens of a medium, as `tokens` does; what lies in the history and cannot be used becomes words
+        instead, for it comes with every turn."""
         if medium.place not in self.left_out:
             try:
                 return self.tokens(medium)
@@ -66,7 +66,8 @@ class Album:
         return tokens
 
     def spans(self, tokens: Sequence[int]) -> Spans | None:
-        """It says where the media stand in these tokens. Raises InvalidRequest where one is the last of all."""
+        """Returns where the media stand in these tokens; None where there are none. Raises InvalidRequest where one is
+        the last of all."""
         if not self._pieces:
             return None
         if tokens[-1] < 0:

@@ -72,7 +72,7 @@ class Checkpoints:
     # Made
 
     def watch(self, sequence: KvSequence) -> None:
-        """Those of its text are made from now on. All of the text is a prompt."""
+        """Lets checkpoints be made from now on as the sequence's text is computed. All of the text is a prompt."""
         sequence.room = _Watch(self, sequence, marks(sequence.tokens, self._is_control)).room
 
     def make(self, sequence: KvSequence, *, turn: bool) -> None:

@@ -36,7 +36,7 @@ LAST_LOOK: Final = 512
 MIN_CHUNK: Final = 32
 """At least so many tokens of a prompt go into a decode beside answers that flow."""
 FIRST_CHUNK: Final = 64
-"""This many do before anything was measured."""
+"""Before anything was measured, so many tokens of a prompt go into such a decode."""
 CHUNK_WINDOW: Final = 4
 """The window of decodes with a part of a prompt, which grow dearer as the prompt goes on."""
 CHUNK_S: Final = 0.15

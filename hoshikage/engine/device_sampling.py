@@ -29,12 +29,12 @@ MIN_SHARE: Final = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Worth:
-    """Of one kind of chains, in seconds."""
+    """Tells what choosing on the device brings and costs for one kind of chains, in seconds."""
 
     saved: float
-    """It is counted with each token."""
+    """`saved` is the time that each token takes less."""
     cost: float
-    """It is what going over costs."""
+    """`cost` is the time that going over takes."""
 
 
 NOTHING: Final = Worth(0.0, math.inf)
@@ -45,14 +45,14 @@ class DeviceSampling:
 
     def __init__(self) -> None:
         self.known: dict[str, Worth] = {}
-        """They are found by the kinds of chains."""
+        """Each kind of chains that was tried has its worth here."""
         self._sampler: Sampler | None = None
-        """The last answer's."""
+        """The last answer was drawn by this sampler."""
         self._count = 0
-        """Its tokens, since it began or went over."""
+        """`_count` is how many tokens that answer has had since it began or went over."""
         self._shortest = math.inf
         self._spent = 0.0
-        """It is known by the first of them behind going over."""
+        """`_spent` is the time, in seconds, of the first WARM_UP tokens behind going over."""
         self._by_python = math.inf
         """The shortest token before going over; infinite where nothing is to be learned of it any more."""
 

@@ -26,7 +26,8 @@ from hoshikage.params import LoadParams
 MIN_CHANCE: Final = 0.5
 """Where the small model itself gives its best token less, the large one is as likely as not to choose another."""
 LENGTHS: Final = (15, 7, 3, 1)
-"""It is a number of guesses; with the token that is certain they fill batches whose cost is soon known."""
+"""A guess has one of these numbers of tokens; with the one that is certain it fills a batch whose cost is soon
+known."""
 FIRST_CHANCE: Final = 0.8
 """The chance that a guessed token is right, before any was judged."""
 NEW_SHARE: Final = 0.08
@@ -34,7 +35,7 @@ NEW_SHARE: Final = 0.08
 TRY_AGAIN: Final = 32
 """After so many tokens for which guessing did not pay, it is tried once more."""
 PADDING: Final = 128
-"""This many unused tokens more or less do not make another vocabulary: sizes of one family are rounded differently."""
+"""Two vocabularies may differ by so many unused tokens: sizes of one family are rounded differently."""
 STRIDE: Final = 997
 """Each of so many tokens is compared."""
 
@@ -80,7 +81,7 @@ class DraftModel:
             raise
 
     def proposer(self) -> DraftModelProposer | None:
-        """It makes a proposer for one text; None where as many are at it as the context has sequences."""
+        """Makes a proposer for one text; returns None where as many texts have one as the context has sequences."""
         return DraftModelProposer(self, self._free.pop(), self._large) if self._free else None
 
     def run(self, tokens: Sequence[int], n_past: int, seq_id: int, maximum: int) -> tuple[list[int], int]:

@@ -43,7 +43,7 @@ class BehindThoughts:
 
     @property
     def complete(self) -> bool:
-        """It is as Matcher.complete."""
+        """Tells whether nothing but the end may come: thoughts are over, and the grammar takes no more."""
         return self._thoughts.is_over and not self._due and self._matcher.complete
 
     def due(self) -> int | None:
@@ -86,7 +86,8 @@ class BehindThoughts:
         return token
 
     def forced(self, maximum: int) -> list[int]:
-        """It gives what Matcher.forced does."""
+        """Goes on behind the tokens that the grammar leaves no choice of, and returns them; none before the answer
+        itself."""
         return self._matcher.forced(maximum) if self._thoughts.is_over and not self._due else []
 
     def _open(self, token: int) -> None:
@@ -123,10 +124,10 @@ class InCalls:
         self._held: Matcher | None = None
 
     def due(self) -> None:
-        """It says what Matcher.due does."""
+        """Returns None: no token must come whatever else is forbidden."""
 
     def mask(self) -> NDArray[np.bool_] | None:
-        """It gives what Matcher.mask does; all may come outside of a call."""
+        """Returns which tokens may come next, good until the next call; None outside of a call, where all may come."""
         return None if self._held is None else self._held.mask()
 
     def takes(self, token: int) -> bool:
@@ -137,7 +138,7 @@ class InCalls:
         return opened is None or opened.takes_text(behind)
 
     def accept(self, token: int) -> int:
-        """It does what Matcher.accept does."""
+        """Goes on behind this token, and returns it."""
         if self._held is None:
             self._read(self._text_of(token))
         else:
@@ -146,7 +147,8 @@ class InCalls:
         return token
 
     def forced(self, maximum: int) -> list[int]:
-        """It gives what Matcher.forced does."""
+        """Goes on behind the tokens that a call's grammar leaves no choice of, and returns them; none outside of a
+        call."""
         if self._held is None:
             return []
         tokens = self._held.forced(maximum)

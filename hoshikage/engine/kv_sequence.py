@@ -50,7 +50,7 @@ class KvSequence:
         self.border: int | None = None
         """Only so many of its first tokens are to be computed for now."""
         self.checked = 0
-        """It says where its last checkpoint is."""
+        """A checkpoint was last due behind so many first tokens; those that follow are counted from here."""
         self.room: Callable[[int], int] | None = None
         """How many of so many tokens a decode of its prompt may have, and makes the checkpoint that is due before it;
         None where it needs none."""

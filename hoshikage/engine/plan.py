@@ -23,12 +23,12 @@ class Plan:
     job: int
     prompt: Prompt
     choices: int
-    """They share the prompt: each begins where its last token has been computed."""
+    """All choices share the prompt: each begins where the prompt's last token has been computed."""
     open_sampler: Callable[[int], Sampler | ConstrainedSampler]
-    """Given the choice's number."""
+    """`open_sampler` takes the choice's number."""
     open_proposer: Callable[[], Proposer | None]
     scorer: Scorer | None
-    """It is there where log probabilities are asked for."""
+    """A scorer is there where log probabilities are asked for."""
     vocab: Vocab
     emit: Callable[[wire.Event], None]
     begun: float

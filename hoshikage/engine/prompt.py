@@ -1,4 +1,4 @@
-"""It leads from a request to the tokens that the model is given. Engine thread."""
+"""Leads from a request to the tokens that the model is given. Engine thread."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ from hoshikage.params import (
 from hoshikage.params import Prompt as Prompted
 
 ANSWER_SHARE: Final = 8
-"""This part of the context is kept for an answer, or less where less is asked for, before older turns stay."""
+"""One in so many of the context's tokens is kept for an answer, or fewer where less is asked for, before older turns
+stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +49,16 @@ class Prompt:
     cut: int = 0
     """Both as in wire.Started."""
     thoughts: ThoughtLimit | None = None
-    """The bound that ends them."""
+    """This bound ends the answer's thoughts."""
     held: ThoughtLimit | None = None
-    """Those behind which a grammar holds the answer, or in which no call is."""
+    """A grammar holds the answer behind these thoughts; no call is in them."""
     echo: tuple[bytes, ...] | None = None
     """The bytes of the tokens that are told back; None for nothing."""
     spans: Spans | None = None
     """Where in the tokens pictures and sounds stand, if some do."""
     left_out: tuple[str, ...] = ()
-    """It is as in wire.Started."""
+    """`left_out` has the places and kinds of the history's pictures and sounds that could not be used, for
+    wire.Started."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,10 @@ from hoshikage.engine.costs import BatchCost
 SHORTEST: Final = 3
 """Tokens at the text's end that must have stood together before."""
 LONGEST: Final = 24
-"""This much agreement is looked at."""
+"""Agreement is looked at up to so many tokens."""
 LENGTHS: Final = (15, 7, 3)
-"""It is a number of guesses; with the token that is certain they fill batches whose cost is soon known."""
+"""A guess has one of these numbers of tokens; with the one that is certain it fills a batch whose cost is soon
+known."""
 WORTH: Final = 1.3
 """A guess is made where it gains at least so much if it is right."""
 CAUTION: Final = 2.0

@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Proposer(Protocol):
-    """It guesses for one text. A wrong guess costs time and changes nothing."""
+    """A proposer guesses what comes next in one text. A wrong guess costs time and changes nothing."""
 
     def propose(self, tokens: Sequence[int], maximum: int) -> Sequence[int]:
         """What may follow `tokens`, the whole text so far; at most `maximum` tokens, often none."""

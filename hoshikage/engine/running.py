@@ -26,7 +26,7 @@ class Running:
         self.movable = session.movable
         self.sequence = sequence
         self.index: int | None = None
-        """It says where in the decoded batch this session's logits are; None while its text is not all in."""
+        """`index` says where in the decoded batch this session's logits are; None while its text is not all in."""
         self.proposed: Sequence[int] = ()
         """What the batch has behind the text's last token."""
         self._last_index = 0
@@ -113,7 +113,8 @@ def arrival(session: Session | Running) -> int:
 
 
 def parted(sessions: Sequence[Running]) -> tuple[list[Running], list[Running]]:
-    """Those that have a few tokens to compute, and those that have a prompt. What waits for a picture is neither."""
+    """Returns the sessions that have a few tokens to compute, and those that have a prompt; what waits for a picture is
+    in neither."""
     flowing: list[Running] = []
     prompts: list[Running] = []
     for running in sessions:
@@ -133,7 +134,8 @@ class Turns:
         """The place of the next answer to be decoded."""
 
     def group(self, flowing: list[Running], cost: BatchCost) -> list[Running]:
-        """Those that are decoded now: all, but where fewer at a time are quicker for all. Each has its turn."""
+        """Returns the answers that are decoded now: all of them, or fewer in turn where fewer at a time are quicker for
+        all."""
         size = cost.group(len(flowing))
         if size == len(flowing):
             return flowing

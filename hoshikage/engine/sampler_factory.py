@@ -53,12 +53,12 @@ class SamplerFactory:
 
     @property
     def dropped(self) -> tuple[str, ...]:
-        """It is as in wire.Started."""
+        """Returns the places of what the request's schemas ask for and nobody enforces, for wire.Started."""
         matchers = (*self._calls.values(), *(() if self._matcher is None else (self._matcher,)))
         return tuple(place for matcher in matchers for place in matcher.dropped)
 
     def open_sampler(self, choice: int) -> Sampler | ConstrainedSampler:
-        """It makes the sampler of the choice of this number; the prompt has been accepted."""
+        """Makes the sampler of the choice of this number; it has accepted the prompt."""
         params = seeded(self._params, choice)
         sampler: Sampler | ConstrainedSampler = Sampler.open(self._model, self._context, params, tells=self._tells)
         if self._conditioned:
@@ -89,7 +89,7 @@ class SamplerFactory:
 
 
 def _without_infill(params: SamplingParams) -> SamplingParams:
-    """That sampler may end an answer by a token of its own, allowed or not."""
+    """Takes the infill sampler out, since it may end an answer by a token of its own, allowed or not."""
     return replace(params, samplers=tuple(name for name in params.samplers if name != "infill"))
 
 

@@ -62,7 +62,7 @@ class Scheduler:
         self._standing: list[Session] = []
         """Open, but without a sequence: the next to begin, and those that gave theirs back; in order of arrival."""
         self._running: list[Running] = []
-        """They stand in order of arrival."""
+        """Running sessions stand in order of arrival."""
         several = (cost or BatchCost(context.n_batch)) if context.n_sequences > 1 else None
         self._filling = Filling(context, self._pool, self._running, several, self._send_away, self._fail)
         self._tries = 0
@@ -74,7 +74,7 @@ class Scheduler:
         self._overlap = Overlap()
         self._device = DeviceSampling()
         self._untold: list[Running] = []
-        """Those whose tokens are chosen and not told yet: that is done while the next decode is computed."""
+        """The tokens of these sessions are chosen and not told yet: that is done while the next decode is computed."""
 
     @property
     def busy(self) -> bool:
@@ -267,7 +267,7 @@ class Scheduler:
             self._fail(session, error)
 
     def _remove(self, ended: Running | Session) -> None:
-        """It takes leave of a session that has ended: all that it has is free again."""
+        """Takes leave of a session that has ended: all that it has is free again."""
         try:
             if isinstance(ended, Running):
                 self._running.remove(ended)

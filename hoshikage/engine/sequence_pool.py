@@ -76,7 +76,7 @@ class SequencePool:
 
     @property
     def kept(self) -> list[KvSequence]:
-        """Those that nobody has, and that hold a text; the one that was used last comes first."""
+        """Returns the sequences that nobody has, and that hold a text; the one that was used last comes first."""
         return sorted(self._kept(), key=lambda sequence: -sequence.used)
 
     @property
@@ -335,8 +335,7 @@ class SequencePool:
             self._checkpoints.cut(sequence, n_past)
 
     def _holds_nothing(self, sequence: KvSequence) -> None:
-        """It forgets a sequence that nobody has. Where the memory still has some of it, who takes it next empties
-        it."""
+        """Forgets a sequence that nobody has. Where the memory still has some of it, who takes it next empties it."""
         self._holds(sequence, 0)
         sequence.tokens, sequence.room = [], None
 

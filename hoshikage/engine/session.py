@@ -34,7 +34,7 @@ the decode, but a server that hears nothing takes the runner to be stuck."""
 
 
 class Session:
-    """It goes from a prompt to its end event; the scheduler lets it sample from what a decode has brought."""
+    """A session goes from a prompt to its end event; the scheduler lets it sample from what a decode has brought."""
 
     rejoins = False
     """Whether it goes on from what it has computed itself."""
@@ -64,7 +64,7 @@ class Session:
         """What is certain and not yet emitted."""
         self._gather_s = GATHER_S if plan.whole else 0.0
         self._emit_from = self._chosen_at = 0.0
-        """It is told by `time.perf_counter()`."""
+        """Both times are told by `time.perf_counter()`."""
         self._told = self._n_prompt
         """So many of the tokens have been told, where they are."""
         self._chosen: list[int] = []
@@ -108,7 +108,7 @@ class Session:
         return self._echo is not None and self._echo.scores
 
     def attached(self, number: int, n_past: int) -> None:
-        """It has got the sequence of this number, with so much of its text in memory."""
+        """Tells that the session has got the sequence of this number, with `n_past` tokens of its text in memory."""
         self._emit(wire.SlotTaken(self.job, number, self._choice))
         if not self._generated:
             self._echo = self._echoing()

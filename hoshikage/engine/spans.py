@@ -1,4 +1,4 @@
-"""It says where pictures and sounds stand in a text: their tokens are its own, their positions may be fewer. Pure.
+"""Says where pictures and sounds stand in a text: their tokens are its own, their positions may be fewer. Pure.
 
 In a text's list of tokens each has as many numbers below 0 as it has tokens. They come from what the file is, so that
 two texts begin alike where they have the same pictures; and none of them is a token of a vocabulary.
@@ -14,14 +14,14 @@ from hoshikage.llama.projector import Piece
 
 
 class Span(NamedTuple):
-    """It says where a piece of a medium stands in a text's tokens."""
+    """A span says where one piece of a picture or sound begins among a text's tokens."""
 
     start: int
     piece: Piece
 
 
 class Spans:
-    """Those of one text, in its order."""
+    """Holds all spans of one text, in the text's order."""
 
     __slots__ = ("_all",)
 
@@ -54,7 +54,7 @@ class Spans:
         return next((piece for start, piece in self._all if start == n_tokens), None)
 
     def reach(self, n_tokens: int, end: int) -> int:
-        """It says where the first span behind the first tokens begins; `end` where none does."""
+        """Returns where the first span begins that is at or behind `n_tokens`; `end` where none is."""
         return next((start for start, _ in self._all if start >= n_tokens), end)
 
     def whole(self, n_tokens: int) -> int:

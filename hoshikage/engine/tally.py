@@ -23,7 +23,7 @@ class Tally:
     """Tokens that have been told; those that were chosen behind a stop string do not count."""
     prompt_ms: float = 0.0
     first_token_at: float = 0.0
-    """It is told by `time.perf_counter()`; 0 where there is none."""
+    """`first_token_at` is told by `time.perf_counter()`; 0 where no token has come."""
     sampling_s: float = 0.0
     cached: int = 0
     drafted: int = 0

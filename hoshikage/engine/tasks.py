@@ -135,7 +135,8 @@ class Tasks:
     def _event(
         self, job: int, task: Embedding | Ranking, embedder: Embedder, tokens: list[int], before: int
     ) -> wire.Vector | wire.Score | None:
-        """It is the vector of one text; `before` tokens of others are computed. None where it is cancelled."""
+        """Computes the vector of one text, or its score for a ranking; `before` tokens of others are computed. Returns
+        None where the task is cancelled."""
         if isinstance(task, Ranking):
             score = embedder.score(tokens)
             return None if score is None else wire.Score(job, score, scores_are_shares(self._model))

@@ -1,4 +1,4 @@
-"""It counts the tokens of one answer's thoughts, and says when the mark that ends them must come. Engine thread."""
+"""Counts the tokens of one answer's thoughts, and says when the mark that ends them must come. Engine thread."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ class ThoughtLimit:
     ending: tuple[int, ...]
     """The tokens that end thoughts, in the place of what the model would say."""
     opening: tuple[int, ...] = ()
-    """Those that begin them."""
+    """These tokens begin thoughts."""
     lead_in: tuple[int, ...] = ()
-    """Those between their end and what a grammar holds."""
+    """These tokens stand between the end of thoughts and what a grammar holds."""
     always: bool = False
-    """It is as in params.ThoughtBudget."""
+    """`always` says that an answer that a grammar holds begins with thoughts; else the model may leave them out."""
 
 
 class Thoughts:
-    """It watches one answer, and is fed with each of its tokens."""
+    """Watches the thoughts of one answer, and is fed with the text of each of its tokens."""
 
     def __init__(self, limit: ThoughtLimit) -> None:
         self._limit = limit
@@ -62,7 +62,7 @@ class Thoughts:
         return self.is_over
 
     def end(self) -> None:
-        """They shall end here."""
+        """Makes the thoughts end here: the tokens that end them come next."""
         self._forced.extend(self._limit.ending)
 
     def behind_with(self, piece: bytes) -> bytes | None:

@@ -16,7 +16,7 @@ from hoshikage.params import LoadParams
 
 
 class Vocabulary:
-    """It performs every `params.WordTask`, without a context."""
+    """Performs every `params.WordTask`, without a context."""
 
     def __init__(self, model: Model, params: LoadParams, cancels: Cancels, emit: Callable[[wire.Event], None]) -> None:
         """Raises ModelLoadFailed where the model has no template of the name that the parameters ask for."""

@@ -36,9 +36,8 @@ def sequence_for(session: Session, pool: SequencePool) -> KvSequence | None:
 
 
 def turn(running: list[Running], standing: list[Session], pool: SequencePool) -> bool:
-    """Those that have all they need without an adapter, or have lost it, give their sequences back and stand again.
-    Whether any of those that still run has such an adapter.
-    """
+    """Takes their sequences from sessions that have all they need without an adapter, or have lost part of it, and lets
+    them stand again. Returns whether any session that still runs has such an adapter."""
     for one in [
         each for each in running if each.session.asleep is not (each.sequence.n_past < each.session.plan.wakes)
     ]:

@@ -66,8 +66,8 @@ def _clusters(vectors: Matrix, k: int) -> list[int]:
 
 
 def _facts(sentences: Sequence[Sentence], vectors: Matrix) -> list[int]:
-    """It chooses by what each says that the others do not: rare words, numbers and names, said and not asked, by the
-    user rather than by the model; without what has been chosen already in other words."""
+    """Chooses by what each sentence says that the others do not: rare words, numbers and names, said and not asked, by
+    the user rather than by the model. Leaves out what has been chosen already in other words."""
     words = [set(map(str.lower, WORD.findall(one.text))) for one in sentences]
     seen = Counter(word for result in words for word in result)
     worth = np.array([_worth(one, result, seen, len(sentences)) for one, result in zip(sentences, words, strict=True)])

@@ -53,7 +53,7 @@ class Choose(KeeperFrame, frozen=True, tag="choose"):
 
     model: str
     sentences: tuple[Sentence, ...]
-    """They stand in order of time; their vectors have been told."""
+    """The sentences stand in order of time; their vectors have been told."""
     choice: Choice
     divisor: int
     least: int
@@ -144,7 +144,7 @@ class MemoryEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     time: float
     conversation: str
     distance: float = 0.0
-    """It tells of what was recalled."""
+    """An entry that was recalled has its cosine distance here; others have 0."""
 
 
 class Entries(KeeperFrame, frozen=True, tag="entries"):
@@ -174,13 +174,13 @@ class Vectors(KeeperFrame, frozen=True, tag="vectors"):
 
 
 class Done(KeeperFrame, frozen=True, tag="done"):
-    """It is done, for so many."""
+    """What was asked is done, for `count` items."""
 
     count: int = 0
 
 
 class Refused(KeeperFrame, frozen=True, tag="refused"):
-    """It could not be done."""
+    """What was asked could not be done."""
 
     kind: str
     key: str

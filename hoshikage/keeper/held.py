@@ -79,7 +79,7 @@ class Holding:
 
 
 class Held:
-    """Those of the collections that were asked last."""
+    """Holds the vectors of the collections that were asked last."""
 
     def __init__(self) -> None:
         self._of: OrderedDict[str, Holding] = OrderedDict()

@@ -71,7 +71,7 @@ def _kind(line: str, before: str) -> str:
 
 
 def _sentences(block: str) -> list[str]:
-    """It splits running words. A line break ends a sentence only where the splitter says so."""
+    """Splits running words into sentences. A line break ends one only where the splitter says so."""
     language = "ja" if JAPANESE.search(block) else "en"
     result: list[str] = []
     for piece in sentencex.segment(language, block):

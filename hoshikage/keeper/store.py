@@ -96,7 +96,7 @@ class Store:
         return near[: ask.most], any(one["conversation"] == ask.but for one in data)
 
     def _exactly(self, ask: frames.Recall, collection: Any, held: Holding, vector: Vector) -> list[MemoryEntry]:
-        """They are looked for by every vector that is kept."""
+        """Returns the nearest entries, which are looked for by every vector that is kept."""
         near = dict(held.vectors().nearest(vector, but=ask.but, within=ask.within, since=ask.since, maximum=ask.most))
         if not near:
             return []

@@ -40,12 +40,13 @@ class Adapters:
         self._invocations: dict[str, tuple[int, ...]] = {}
         """Of an aLoRA, the tokens from which on it is active."""
         self.usual = AdapterSet(params.lora, params.control_vectors)
-        """They are those of requests that name none."""
+        """Requests that name no adapters are computed with these."""
         for path, _ in params.lora:
             self._lora(path)
 
     def chosen(self, lora: tuple[Scaled, ...] | None) -> AdapterSet:
-        """Those of a request, which are loaded where they are not yet. Raises ModelLoadFailed, NotSupported."""
+        """Returns a request's adapters, and loads those that are not loaded yet. Raises ModelLoadFailed,
+        NotSupported."""
         if lora is None or lora == self.usual.lora:
             return self.usual
         for path, _ in lora:
@@ -77,8 +78,8 @@ class Adapters:
         return with_it, without, place
 
     def scope(self, scope: str, wanted: AdapterSet) -> str:
-        """It names what a prompt's memory belongs to that is computed with these: no other set's, and no other
-        files'."""
+        """Returns the scope of the memory of a prompt that is computed with these adapters: no other set's, and no
+        other files'."""
         files = [self._files.get(path, "") for path, _ in wanted.lora]
         return scope if wanted == self.usual else f"{scope}\0{wanted}{files}"
 
@@ -161,7 +162,7 @@ class Adapters:
 
 
 def _last(tokens: Sequence[int], sequence: tuple[int, ...]) -> int | None:
-    """It finds where the sequence begins that comes last; None where it does not come."""
+    """Returns where `sequence` begins in `tokens` for the last time; None where it does not come."""
     size = len(sequence)
     return next((at for at in range(len(tokens) - size, -1, -1) if tuple(tokens[at : at + size]) == sequence), None)
 

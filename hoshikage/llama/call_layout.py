@@ -144,7 +144,7 @@ def _sign(sign: str) -> str:
 
 
 def _escaped(expression: str) -> str:
-    """It is as it stands between strokes."""
+    """Returns the expression as it stands between slashes: those in it, and line breaks, are escaped."""
     result: list[str] = []
     signs = iter(expression)
     for sign in signs:

@@ -87,7 +87,7 @@ class ConstrainedSampler:
         return self._matcher is not None and not self._ahead and self._matcher.complete
 
     def accept(self, token: int) -> None:
-        """It does as Sampler.accept."""
+        """Lets the penalties count a token, as Sampler.accept does."""
         self._sampler.accept(token)
 
     def put(self, token: int) -> None:
@@ -98,11 +98,13 @@ class ConstrainedSampler:
             self._matcher.accept(token)
 
     def chances(self, token: int, top: int) -> tuple[float, list[tuple[int, float]]]:
-        """It gives what Sampler.chances does."""
+        """Returns the last token's log probability, and the likeliest in its place with theirs, as Sampler.chances
+        does."""
         return self._sampler.chances(token, top)
 
     def sample(self, index: int) -> int:
-        """It does as Sampler.sample. Raises InvalidRequest where the grammar has become too complex to go on with.
+        """Chooses, by the logits of batch index `index`, a token that may come. Raises InvalidRequest where the grammar
+        has become too complex to go on with.
 
         A token without a choice is not drawn: the same seed draws the same, whether such tokens are sampled, because
         somebody wants their chances or has guessed them, or taken by `forced`.

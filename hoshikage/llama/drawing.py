@@ -23,7 +23,7 @@ from hoshikage.params import RANDOM_SEED
 BLOCK: Final = 512
 """This many chances are added up at once where all tokens are left."""
 LOOKS: Final = (128, 2048)
-"""This many of the likeliest tokens are looked at for a top-p; where they do not suffice, all are sorted."""
+"""A top-p looks at so many of the likeliest tokens, first at few; where none of these suffices, all are sorted."""
 
 
 @dataclass(slots=True)
@@ -81,7 +81,8 @@ class Drawing:
 
 
 def _place(shares: NDArray[np.float32], chance: float) -> int | None:
-    """It finds where the sum of the shares reaches this part of the whole. None where they are no numbers."""
+    """Finds where the sum of the shares reaches the part `chance` of the whole; None where the shares are no
+    numbers."""
     if len(shares) <= 2 * BLOCK:
         sums = np.cumsum(shares, dtype=np.float64)
         return int(sums.searchsorted(sums[-1] * chance)) if sums[-1] > 0 else None

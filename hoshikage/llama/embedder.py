@@ -51,7 +51,8 @@ class Embedder:
 
     @classmethod
     def open(cls, model: Model, params: LoadParams, adapters: Adapters) -> Embedder:
-        """It runs with the model's usual adapters. Raises NotSupported, OutOfMemory, ModelLoadFailed."""
+        """Opens an embedder that computes with the model's usual adapters. Raises NotSupported, OutOfMemory,
+        ModelLoadFailed."""
         library = model.library
         library.require("embeddings")
         pooling = pooling_of(model)

@@ -23,7 +23,8 @@ SAID: Final = "7a25c3"
 
 
 def end_tokens(model: Model, templates: Templates) -> frozenset[int] | None:
-    """Those that the file names and the template writes; None leaves it to the library."""
+    """Returns the tokens that end an answer, which the file names and the template writes; None leaves them to the
+    library."""
     vocab = model.vocab
     named = {name: token for name in NAMES if (token := _named(model, name)) is not None}
     known = {

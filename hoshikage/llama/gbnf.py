@@ -51,7 +51,7 @@ class Rule:
     body: str
     """In Lark, with the names of other rules as {name}."""
     names: Mapping[str, int]
-    """Those rules, and how often each may come."""
+    """`names` has the rules that stand in the body, and how often each may come."""
     size: int
     """Characters and classes in it, each as often as it may come."""
     first: frozenset[str] = frozenset()
@@ -92,7 +92,7 @@ class _Parser:
         self._uses: Counter[str] = Counter()
         self._size = 0
         self._first: frozenset[str] = frozenset()
-        """It is as Rule.first, of what was read last."""
+        """What was read last begins with these rules, as in Rule.first."""
         self._hidden: dict[str, Rule] = {}
         self._asked: dict[str, int] = {}
 

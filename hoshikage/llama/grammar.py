@@ -37,7 +37,8 @@ LISTING: Final = re.compile(r"\n +\d+ \| ")
 NOTHING_FOLLOWS: Final = "NoExtensionBias"
 
 COMPILE_SECONDS: Final = 5.0
-"""It bounds what Python does of it; llguidance's own part is bounded by its limits and json_schema.checked."""
+"""Python's part of a compilation may take so long; llguidance's own part is bounded by its limits and
+json_schema.checked."""
 SHOWN_CHARACTERS: Final = 300
 
 
@@ -189,10 +190,10 @@ class Matcher:
         return mask[: self._end]
 
     def due(self) -> None:
-        """It is as ConstrainedSampler's Hold; there is none."""
+        """Returns None: no token must come whatever else is forbidden."""
 
     def takes(self, _token: int) -> bool:
-        """It is as ConstrainedSampler's Hold: the mask says all."""
+        """Returns True: the mask has said all about the tokens that it lets through."""
         return True
 
     def accept(self, token: int) -> int:
@@ -268,11 +269,13 @@ class _Tokenizer:
 
     @cached_property
     def spaced(self) -> NDArray[np.bool_]:
-        """It is as Matcher.spaced. One pass over the vocabulary, about 20 ms per 100,000."""
+        """Tells which tokens begin with white space. The first call goes over the vocabulary, about 20 ms per
+        100,000."""
         return np.fromiter((piece[:1].isspace() for piece in self._pieces), np.bool_, self.eos_token_id)
 
     def beginning(self, mark: bytes) -> NDArray[np.bool_]:
-        """It is as Matcher.beginning. One pass over the vocabulary for each mark; a model has one or two."""
+        """Returns which tokens may be the first of a text that begins with `mark`. The first call for each mark goes
+        over the vocabulary; a model has one or two marks."""
         known = self._beginnings.get(mark)
         if known is None:
             fits = (bool(piece) and (mark.startswith(piece) or piece.startswith(mark)) for piece in self._pieces)
@@ -304,7 +307,8 @@ def _as_object(schema: Any) -> dict[str, Any]:
 
 
 def _text_refusal(grammar: Grammar, error: gbnf.Malformed | bounds.TooLarge) -> InvalidRequest:
-    """It is told of what the request itself has: where it is wrong, or which bound it exceeds."""
+    """Makes the refusal of what the request itself has: it says where the grammar is wrong, or which bound it
+    exceeds."""
     if isinstance(error, bounds.TooLarge):
         return InvalidRequest("engine.grammar_too_large", param=grammar.param, limit=error.limit, most=error.most)
     return InvalidRequest(
@@ -313,7 +317,8 @@ def _text_refusal(grammar: Grammar, error: gbnf.Malformed | bounds.TooLarge) -> 
 
 
 def _tool_refusal(tool: str, error: gbnf.Malformed | bounds.TooLarge) -> InvalidRequest:
-    """It is told of a grammar that was made of a tool's: it is well formed, and can but be too large."""
+    """Makes the refusal of a grammar that was made from a tool's definition: it is well formed, and can but be too
+    large."""
     if isinstance(error, bounds.TooLarge):
         limit, maximum = error.limit, error.most
     elif isinstance(error, gbnf.TooOften):

@@ -17,7 +17,7 @@ BLOCK: Final = 32
 """Values in one block of q8_0 and of q4_0."""
 HEADS: Final = {"type_k": "key_length", "type_v": "value_length"}
 ENDINGS: Final = ("", "_mla", "_swa")
-"""They are among the keys in a GGUF: layers of another kind may have heads of another size."""
+"""Keys in a GGUF may have these endings: layers of another kind may have heads of another size."""
 
 
 def require_blocks(model: Model, params: LoadParams) -> None:

@@ -85,7 +85,7 @@ def _counted(model: Model, layers: int) -> int:
 
 
 def _first_decode(context: Context) -> None:
-    """It takes as much as a prompt's largest part. Raises OutOfMemory."""
+    """Computes as much as a prompt's largest part, so that a lack of memory shows here. Raises OutOfMemory."""
     batch, count = context.batch, min(context.n_batch, context.n_ctx - 1)
     batch.clear()
     batch.extend([0] * (count - 1), 0, 0)

@@ -1,4 +1,4 @@
-"""It says which GPUs take a model's weights, in what shares, and which tensors lie elsewhere. Engine thread.
+"""Says which GPUs take a model's weights, in what shares, and which tensors lie elsewhere. Engine thread.
 
 What cannot be had is refused with the names of what there is; without a GPU, settings for several of them mean nothing.
 """

@@ -57,7 +57,8 @@ class Sampler(Owner):
         self._checked = False
         """Whether what it samples from was seen to be numbers. The library's samplers draw from NaN, too."""
         self.device_kind: str | None = None
-        """It is as device_chain.kind_of has it: what the device can do in its place, from the second token on."""
+        """`device_kind` is what device_chain.kind_of says of these samplers: the device can take their place from the
+        second token on, and cannot where it is None."""
         self._steps: Steps | None = None
         self._device: DeviceChain | None = None
 

@@ -31,9 +31,9 @@ MAX_NODES: Final = 1_000_000
 """Values in a list or object that becomes text: `[x, x]` in a loop doubles them without making anything."""
 MAX_OPERAND: Final = 1_000_000
 MAX_WIDTH: Final = 1_000
-"""It bounds the width of a padding or an indent."""
+"""A padding or an indent has at most so many characters."""
 MAX_BITS: Final = 4096
-"""It bounds the bits of an integer."""
+"""An integer has at most so many bits."""
 ITEM: Final = 8
 
 LARGE_PERCENT_WIDTH: Final = re.compile(r"%[^a-zA-Z%]*(?:[*]|\d{4})")
@@ -263,5 +263,5 @@ def _tojson(
     separators: tuple[str, str] | None = None,
     sort_keys: bool = False,
 ) -> str:
-    """It is as transformers' chat templates have it: no HTML escapes, no ASCII escapes."""
+    """Returns the value as JSON, as transformers' chat templates have it: no HTML escapes, no ASCII escapes."""
     return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)

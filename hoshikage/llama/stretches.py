@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 MAX_CHARACTERS: Final = 1 << 20
-"""It bounds all stretches that are remembered: some 250,000 tokens, a megabyte for their texts and one for their
-tokens."""
+"""All stretches that are remembered have at most so many characters: some 250,000 tokens, a megabyte for their texts
+and one for their tokens."""
 PROBES: Final = (("a", "b"), ("a ", " b"), ("\n", "\n\n"), ("星", "\u3000星"))
 """What stands on both sides of a cut when it is tried."""
 

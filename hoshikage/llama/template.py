@@ -26,7 +26,7 @@ from hoshikage.params import ChatPrompt, Message
 Result = TypeVar("Result")
 
 RENDER_SECONDS: Final = 2.0
-"""It is for one conversation with all its repairs."""
+"""Rendering one conversation, with all its repairs, may take so long."""
 MAX_SOURCE: Final = 2_000_000
 """Characters of a template; real ones have some ten thousand."""
 TAIL_CHARACTERS: Final = 256
@@ -150,7 +150,8 @@ class ChatTemplate:
 
     @cached_property
     def _guard_of_thoughts(self) -> Guard:
-        """It takes as long to make as the other: about 40 ms with 256 control tokens."""
+        """Guards the marks of thoughts, too. Making it takes as long as the other guard: about 40 ms with 256 control
+        tokens."""
         return Guard((*self._guarded, *THOUGHT_MARKS))
 
     def _first_accepted(

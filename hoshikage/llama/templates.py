@@ -42,7 +42,8 @@ class Templates:
         """Whether the model does not know the tokens that its conversations are written with."""
 
     def render(self, prompt: ChatPrompt, now: datetime) -> Rendered:
-        """It does as ChatTemplate.render."""
+        """Renders as ChatTemplate.render does, by the template for tools where tools are offered or were called
+        before."""
         rendered = (self._for_tools if _has_tools(prompt) else self._main).render(prompt, now)
         return replace(rendered, repairs=(*rendered.repairs, CHATML_AS_TEXT)) if self.chatml_is_text else rendered
 

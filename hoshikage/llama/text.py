@@ -86,7 +86,8 @@ class IndentedText(TextAssembler):
         super().__init__(stop)
         self._least = minimum
         self._indent: int | None = None
-        """It is that of the line that begins; None where it goes on, or is the first."""
+        """`_indent` counts the blanks and tabs in front of the line that begins; None within a line, and in the
+        first."""
 
     def feed(self, piece: bytes) -> str:
         return "" if self.dedented else self._lines(super().feed(piece))

@@ -127,8 +127,8 @@ class Words:
 
 
 def _end_of_thoughts(text: str) -> int:
-    """It says where the thoughts at the beginning of an answer end. One that has words in front of them only tells of
-    marks."""
+    """Returns where the thoughts at the beginning of an answer end, 0 where it has none. An answer with words in front
+    of a mark only tells of marks."""
     end = 0
     for closes in END_OF_THOUGHTS.finditer(text):
         opens = BEGIN_OF_THOUGHTS.search(text, end, closes.start())

@@ -33,7 +33,8 @@ QUIET: Final = {
     "HF_HUB_OFFLINE": "1",
     "TRANSFORMERS_OFFLINE": "1",
 }
-"""It computes on one core, for a model may be answering on the others; and nothing is told or fetched anywhere."""
+"""The keeper computes on one core, for a model may be answering on the others; and nothing is told or fetched
+anywhere."""
 
 
 class KeeperProcess:

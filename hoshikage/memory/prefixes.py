@@ -49,7 +49,7 @@ none of them wants nothing."""
 
 
 def prefixes_of(*names: str) -> Prefixes:
-    """They are found by the model's own name (`general.name`), its file and its label: the first that tells."""
+    """Returns the prefixes by the first name that tells: the model's own (`general.name`), its file's, or its label."""
     for name in names:
         words = set(re.findall("[a-z0-9]+", name.lower()))
         for wanted, result in FAMILIES:

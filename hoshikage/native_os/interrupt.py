@@ -40,7 +40,7 @@ class Deadline:
         self._fired = False
         self._began = self._computed = 0.0
         self.due = math.inf
-        """It is told by `time.monotonic()`."""
+        """`due` is told by `time.monotonic()`; infinite until the block begins."""
 
     def __enter__(self) -> Deadline:
         self._thread = threading.get_ident()
@@ -90,7 +90,7 @@ class _Alarm:
         self._thread: threading.Thread | None = None
         self.may_end = False
         self._open: set[Deadline] = set()
-        """Those whose block has not been left, met or not."""
+        """The blocks of these deadlines have not been left, whether the deadline was met or not."""
 
     def _arm(self) -> None:
         """The system's own alarm, which needs no turn of the interpreter."""

@@ -20,8 +20,8 @@ M_PERTURB: Final = -6  # malloc.h of glibc
 
 @contextlib.contextmanager
 def bounded(maximum: int = MAX_BYTES) -> Iterator[None]:
-    """This process may take so many bytes more than now; what asks for more is refused by the system (MemoryError).
-    Linux alone.
+    """Lets this process take so many bytes more than now; what asks for more is refused by the system (MemoryError).
+    Only Linux can do so.
 
     Nothing is bounded where the process may not be lost: the limit is that of the whole of it.
     """

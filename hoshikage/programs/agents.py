@@ -48,7 +48,7 @@ def codex(connection: ProgramContext) -> Setup:
 
 
 def _codex_model(model: ServedModel, number: int) -> dict[str, Any]:
-    """It is as Codex 0.171.0 reads it: a field that it needs and does not find ends it."""
+    """Returns a model's entry as Codex 0.171.0 reads it: Codex ends at a field that it needs and does not find."""
     return {
         "slug": model.id,
         "display_name": model.id,

@@ -55,7 +55,7 @@ class ProgramContext:
     """The server as a program is to see it."""
 
     url: str
-    """It is without a path or a slash at its end."""
+    """`url` has no path, and no slash at its end."""
     token: str | None
     model: ServedModel
     """The one that is used where the program chooses one."""
@@ -64,7 +64,7 @@ class ProgramContext:
     home: Path
     environ: Mapping[str, str]
     system: str
-    """This is `sys.platform`."""
+    """`system` is `sys.platform`."""
 
     @property
     def key(self) -> str:

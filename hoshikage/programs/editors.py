@@ -98,7 +98,7 @@ def llama_vscode(connection: ProgramContext) -> Setup:
 
 
 def _code_folder(connection: ProgramContext) -> Path:
-    """It says where VS Code keeps a user's files."""
+    """Returns the folder where VS Code keeps a user's files."""
     if connection.system == "win32":
         folder = connection.folder("APPDATA", "AppData", "Roaming")
     elif connection.system == "darwin":

@@ -69,11 +69,12 @@ if TYPE_CHECKING:
     from hoshikage.protocols.waking import Woken
 
 WOKEN: Final = "HOSHIKAGE_WOKEN"
-"""It is as sleeper.program.WOKEN, which is not imported to ask for it."""
+"""This variable's name is sleeper.program.WOKEN, which is not imported to ask for it."""
 MIN_DRAIN_S: Final = 0.01
 """aiohttp takes 0 for no limit."""
 THREADS_S: Final = 2.0
-"""It is for threads that still read or write when all else has ended: a disk that does not answer would keep them."""
+"""Threads that still read or write when all else has ended have so long: a disk that does not answer would keep
+them."""
 PASS_ON_S: Final = 1.0
 """So long at most may answers take to pass on that the drain has ended."""
 SETTLE_S: Final = 1.0

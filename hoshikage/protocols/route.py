@@ -25,7 +25,7 @@ class Route(Frozen, frozen=True):
 
     method: Literal["GET", "POST", "DELETE"]
     path: str
-    """It is as aiohttp takes it; `{name:.+}` matches slashes too."""
+    """`path` is written as aiohttp takes it; `{name:.+}` matches slashes too."""
     handler: Callable[[], Handler]
     """What gives the handler, so that naming a handler does not import it."""
     body: Callable[[], RequestBody] | None = None

@@ -232,7 +232,7 @@ ROUTES: Final[tuple[Route, ...]] = (
 
 
 def routes() -> tuple[list[web.RouteDef], dict[Handler, Needs]]:
-    """They are for the application; with them stands what each handler needs."""
+    """Returns the application's routes, and what each handler needs."""
     result: list[web.RouteDef] = []
     needs: dict[Handler, Needs] = {}
     for row in ROUTES:

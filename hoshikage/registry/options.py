@@ -33,19 +33,19 @@ class OwnOptions(Frozen, frozen=True):
         return hash(tuple(sorted((name, str(value)) for name, value in self.values.items())))
 
     def given(self) -> dict[str, Value]:
-        """Those that are set, by name."""
+        """Returns the options that are set, by name."""
         return dict(self.values)
 
     def having(self, **values: Value) -> OwnOptions:
-        """These options with other values for some."""
+        """Returns these options with other values for some."""
         return OwnOptions({**self.values, **values})
 
     def loading(self) -> dict[str, Any]:
-        """Those that are fields of `params.LoadParams`, as they are there."""
+        """Returns the options that are fields of `params.LoadParams`, as they are there."""
         return {name: _BY_NAME[name].parse(str(value)) for name, value in self._of("load").items()}
 
     def sampling(self) -> dict[str, Any]:
-        """Those that are fields of `params.SamplingParams`."""
+        """Returns the options that are fields of `params.SamplingParams`."""
         return self._of("sample")
 
     @property
@@ -78,7 +78,8 @@ class OwnOptions(Frozen, frozen=True):
         return self._files("control_vector")
 
     def having_files(self, name: str, located: Callable[[str], str]) -> OwnOptions:
-        """These options with other paths in the list of that name, where it is set."""
+        """Returns these options with the paths in the list of that name, where it is set, replaced by what `located`
+        makes of them."""
         files = self._files(name)
         if not files:
             return self

@@ -13,7 +13,8 @@ EXIT_ORPHANED = 3
 
 
 def tie(parent: int, seconds: int) -> None:
-    """This process ends when `parent` does, however that ends, and by its own alarm after so many seconds; 0 sets none.
+    """Ties this process to `parent`: it ends when that does, however that ends, and by its own alarm after so many
+    seconds; 0 sets none.
 
     The alarm is the system's: no code that runs, and none that waits, holds it up. Both outlive an exec.
     """

@@ -40,7 +40,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """It says whether the service is there, and whether it runs."""
+    """A status says whether the service is there, and whether it runs."""
 
     file: Path
     installed: bool
@@ -77,7 +77,7 @@ class Manager(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """It says how a command of the system's went."""
+    """An outcome says how a command of the system's went."""
 
     ok: bool
     output: str

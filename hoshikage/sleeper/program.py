@@ -74,7 +74,7 @@ def take(fd: int) -> Any:
 
 
 class Sleeper:
-    """It answers for a server that nobody uses, until somebody does."""
+    """Answers for a server that nobody uses, until somebody does."""
 
     def __init__(self, state: dict[str, Any]) -> None:
         self.state = state
@@ -251,7 +251,8 @@ class Sleeper:
         return more, body.replace(SENTINEL, str(resident_bytes()).encode())
 
     def proof(self, challenge: str, client: Client) -> list[str]:
-        """It is for a command that must not show its token to a stranger."""
+        """Returns the header that proves to a command who answers, for it must not show its token to a stranger. Raises
+        Unsure where there is no token."""
         token, address = self.state["admin"], client.opened.getsockname()
         if not token:
             raise Unsure

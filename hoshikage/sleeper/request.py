@@ -10,7 +10,7 @@ TCHAR = frozenset(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghi
 
 
 class Unsure(Exception):
-    """This is not for the sleeper to answer."""
+    """The sleeper raises this for what it is not to answer."""
 
 
 def request_of(head: bytes) -> tuple[bytes, str, dict[str, list[str]]]:
@@ -52,7 +52,8 @@ def sha256(data: bytes) -> Any:
 
 
 def hmac_sha256(key: bytes, message: bytes) -> str:
-    """It computes what hmac.new(key, message, sha256) does; the key is no longer than a block."""
+    """Returns in hexadecimal what hmac.new(key, message, sha256) computes; the key is no longer than a block, 64
+    bytes."""
     padded = key.ljust(64, b"\0")
     inner = sha256(bytes(one ^ 0x36 for one in padded) + message).digest()
     return str(sha256(bytes(one ^ 0x5C for one in padded) + inner).hexdigest())

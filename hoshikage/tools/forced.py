@@ -22,8 +22,8 @@ def parse(cursor: TextCursor, calls: Calls) -> Steps[None]:
 
 
 def layout(arguments: Mapping[str, Node], maximum: int | None) -> dict[str, Any]:
-    """It does as CallLayout.of, of a call of one of these functions, or of a list of up to `maximum`; `arguments` are
-    those of each."""
+    """Returns a layout, as CallLayout.of does, of a call of one of these functions, or of a list of up to `maximum`;
+    `arguments` has the layout of each function's."""
     names = {name: json.dumps(name, ensure_ascii=False) for name in arguments}
     options = [("seq", *_joined((names[name], ",", '"arguments"', ":")), node) for name, node in arguments.items()]
     call: Node = ("seq", *_joined(("{", '"name"', ":")), one_of(options), SPACE, "}")

@@ -124,7 +124,7 @@ class _Notation(Notation):
     """Objects without quotes around their names, and texts in quotes of their own."""
 
     def call(self) -> Node:
-        """It is that of the function."""
+        """Returns the layout of one call of the function."""
         parameters = self.parameters(None if self.is_free else self.root, f"tools.{self.name}")
         return ("seq", f"call:{self.name}", self._entries(parameters), CLOSES)
 

@@ -30,7 +30,7 @@ class KnownFormat(Frozen, frozen=True):
     efforts: tuple[str, ...] = ()
     """The words for how much is thought that the model knows, where its chat template takes any."""
     module: str = ""
-    """It is a module of this package; empty where it is called like the format."""
+    """`module` names the module of this package that has the format; empty where it is called like the format."""
     attribute: str = "FORMAT"
 
     @property

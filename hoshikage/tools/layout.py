@@ -90,7 +90,7 @@ class Parameters:
 
 
 def parameters_of(schema: Any, root: Mapping[str, Any], place: str, *, strict: bool) -> Parameters:
-    """They are of an object's schema; None is any. Raises Unwritable."""
+    """Returns the parameters that an object's schema has; None stands for any. Raises Unwritable."""
     if schema is None:
         return Parameters((), True, place, False)
     outer, schema = schema, resolved(schema, root)
@@ -135,21 +135,21 @@ class TagLayout:
     """Calls whose parameters stand one behind the other, each between tags."""
 
     head: tuple[Node, ...]
-    """Up to the first parameter; `{}` is the function's name."""
+    """`head` is what stands up to the first parameter; `{}` is the function's name."""
     key: tuple[Node, ...]
-    """It stands in front of a value; `{}` is the parameter's name."""
+    """`key` stands in front of a value; `{}` is the parameter's name."""
     end: str
-    """Behind a value."""
+    """`end` stands behind a value."""
     close: str
-    """Behind the last parameter."""
+    """`close` stands behind the last parameter."""
     forms: tuple[TextForm, ...]
     json_key: tuple[Node, ...] = ()
     """The same as `key` in front of what is no text, where the format tells the two apart."""
     gap: Node = GAP
-    """Between tags."""
+    """`gap` stands between tags."""
 
     def call(self, name: str, schema: Mapping[str, Any] | None, _rules: dict[str, Node]) -> Node:
-        """It is for one function. Raises Unwritable."""
+        """Returns the layout of one function's call. Raises Unwritable."""
         root = schema or {}
         room = Room(root)
         mark = root.get(SCHEMA_MARK, {})
@@ -180,7 +180,7 @@ class TagLayout:
 
 
 def _values(schema: Any, room: Room, place: str, *, strict: bool) -> Values:
-    """It does as texts.values_of; it is anything where that cannot be held, which is told."""
+    """Returns what texts.values_of does; anything where that cannot be held, which is told."""
     try:
         return values_of(schema, room, place, strict=strict)
     except Unwritable:

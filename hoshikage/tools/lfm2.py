@@ -58,7 +58,7 @@ class _Notation(Notation):
     """Keyword arguments, whose values are JSON or Python's words for what JSON has."""
 
     def call(self) -> Node:
-        """It is that of the function."""
+        """Returns the layout of one call of the function."""
         parameters = self.parameters(None if self.is_free else self.root, f"tools.{self.name}")
         names = (self.name, *(one.name for one in parameters.known))
         if not all(map(NAME.fullmatch, names)):

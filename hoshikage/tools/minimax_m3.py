@@ -89,7 +89,7 @@ class _Notation(Notation):
     """Values between tags, those of lists between tags of an item."""
 
     def call(self) -> Node:
-        """It is that of the function."""
+        """Returns the layout of one call of the function."""
         head = f'{self.name}">'
         if self.is_free:  # what a tag has opened cannot be closed by a name that is not known
             return ("seq", head, TextForm(behind=INVOKE_END, without=(INVOKE_END,)).node(ANY))

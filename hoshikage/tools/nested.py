@@ -37,7 +37,7 @@ class Notation(ABC):
         self._depth = 0
 
     def parameters(self, schema: Any, place: str) -> Parameters:
-        """It lists those of the function, or of an object in it. Raises Unwritable."""
+        """Returns the parameters of the function, or of an object in it. Raises Unwritable."""
         return parameters_of(schema, self.root, place, strict=self.strict)
 
     def value(self, schema: Any, place: str, key: str = "") -> Node:
@@ -61,15 +61,15 @@ class Notation(ABC):
         """Any value that can be written, in the place of one that is not held to its schema."""
 
     def options(self, schema: Any) -> list[tuple[str, dict[str, Any]]]:
-        """It does as texts.flat. Raises Unwritable."""
+        """Returns what a schema takes, type by type, as texts.flat does. Raises Unwritable."""
         return list(flat(schema, self._room))
 
     def values(self, schema: Any, place: str) -> Values:
-        """It does as texts.values_of. Raises Unwritable."""
+        """Returns the values that a schema takes, as texts.values_of does. Raises Unwritable."""
         return values_of(schema, self._room, place, strict=self.strict)
 
     def text(self, keywords: Mapping[str, Any], place: str) -> Text:
-        """It does as texts.text_of. Raises Unwritable."""
+        """Returns what a text must be, as texts.text_of does. Raises Unwritable."""
         return text_of(keywords, place, strict=self.strict)
 
     def json(self, schema: Any, place: str) -> Node:

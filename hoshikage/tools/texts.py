@@ -92,11 +92,11 @@ class Values:
     """The values that a schema takes."""
 
     text: Text | None
-    """It is of those that are texts; None where none is."""
+    """Values that are texts have this form; None where none is a text."""
     scalars: Text | None
-    """Of others that stand beside texts, as JSON writes them."""
+    """Others that may stand beside texts have this form, as JSON writes them."""
     schemas: tuple[dict[str, Any], ...]
-    """Of all others, which are written as JSON."""
+    """All others, which are written as JSON, have these schemas."""
     kinds: frozenset[str]
     """Their types, as a reader knows them, but for texts."""
 

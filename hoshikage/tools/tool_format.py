@@ -21,7 +21,7 @@ class ToolFormat(Frozen, frozen=True, eq=False):
     """One way in which models write calls."""
 
     name: str
-    """It is as in `known_formats`."""
+    """The format has this name in `known_formats`, too."""
     parse: Parser
     """Reads a whole answer, without thoughts in front unless `whole_answer`."""
     special_text: tuple[str, ...] = ()
@@ -49,5 +49,6 @@ class ToolFormat(Frozen, frozen=True, eq=False):
 
     @property
     def whole_answer(self) -> bool:
-        """It is as known_formats.KnownFormat."""
+        """Tells whether the format has a frame around every answer, so that it is parsed also where there are no
+        tools."""
         return BY_NAME[self.name].whole_answer

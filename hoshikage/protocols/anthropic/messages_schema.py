@@ -53,7 +53,7 @@ class AnthropicMessage(Struct, frozen=True):
 
 
 class AnthropicToolChoice(Struct, frozen=True):
-    """It says which tool the model has to call."""
+    """A tool choice says which tool the model has to call."""
 
     type: Choice
     name: str | None = None
@@ -61,7 +61,7 @@ class AnthropicToolChoice(Struct, frozen=True):
 
 
 class Thinking(Struct, frozen=True):
-    """It says whether the model thinks first, and how long."""
+    """`thinking` says whether the model thinks first, and how long."""
 
     type: ThinkingKind
     budget_tokens: Annotated[int, Meta(ge=1)] | None = None
@@ -76,7 +76,7 @@ class OutputFormat(Struct, frozen=True):
 
 
 class OutputConfig(Struct, frozen=True):
-    """It says how much effort an answer takes, and its form."""
+    """`output_config` says how much effort an answer takes, and which form it has."""
 
     effort: Effort | None = None
     format: OutputFormat | None = None

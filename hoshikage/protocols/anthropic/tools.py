@@ -57,7 +57,7 @@ class AnthropicTool(Struct, frozen=True):
     """A call's input comes in pieces, before it is known to be one; else whole."""
     strict: bool | None = None
     defer_loading: bool | None = None
-    """It is shown once a result has named it."""
+    """A tool whose loading is deferred is shown once a result has named it."""
 
 
 def functions(offered: list[AnthropicTool], referenced: set[str], insisted: str | None) -> list[tools.Tool]:

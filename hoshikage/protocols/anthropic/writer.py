@@ -45,7 +45,7 @@ def error_body(error: HoshikageError, language: Language) -> dict[str, Any]:
 
 
 class MessageWriter:
-    """It is a Writer (answer.stream). One content block at a time is open.
+    """Writes an answer as a message (a Writer of answer.stream). One content block at a time is open.
 
     A call is held back until it is known to be one, as SDKs fail at input that is no JSON, but where a client asks for
     pieces or a grammar makes sure of them.

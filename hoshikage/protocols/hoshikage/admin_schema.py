@@ -20,7 +20,7 @@ class NewModel(Struct, frozen=True):
 
     name: str
     path: Annotated[str, Meta(min_length=1, max_length=4096)]
-    """It is the path of the GGUF file; absolute, as the server's working folder is not the client's."""
+    """`path` names the GGUF file, and is absolute, as the server's working folder is not the client's."""
     stop: Annotated[list[Annotated[Stop, Meta(min_length=1)]], Meta(max_length=64)] | None = None
 
 

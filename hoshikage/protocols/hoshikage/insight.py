@@ -24,7 +24,7 @@ class Insight(Frozen, frozen=True):
     sources: Mapping[str, str] = field(default_factory=dict)
     environ: Mapping[str, str] = field(default_factory=dict)
     lines: Callable[[int], tuple[int, list[str]]] = _no_lines
-    """It gives what `logs.Tail.after` does."""
+    """`lines` returns the last line's number and the lines behind a given one, as `logs.Tail.after` does."""
 
 
 INSIGHT: Final = web.AppKey("insight", Insight)

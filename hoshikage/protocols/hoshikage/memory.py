@@ -17,7 +17,7 @@ from hoshikage.memory.recollection import Recollections, shown
 from hoshikage.protocols.hoshikage import memory_schema as schema
 
 EVERY: Final = "*"
-"""It stands, as a scope, for all of them, for this user's own commands."""
+"""This scope, which this user's own commands may give, stands for all scopes."""
 MAX_DIGITS: Final = 9
 
 
@@ -51,7 +51,7 @@ async def forget(request: web.Request) -> web.Response:
 
 
 async def clear(request: web.Request) -> web.Response:
-    """Those of one conversation, or all of the scope."""
+    """Forgets the entries of one conversation, or all of the scope."""
     conversation = request.query.get("conversation", "")
     scope = _scope(request, request.query.get("scope"))
     count = await _kept(request).forget(scope, conversation=conversation, everything=not conversation)
@@ -71,7 +71,7 @@ def _kept(request: web.Request) -> Recollections:
 
 
 def _scope(request: web.Request, scope: str | None) -> str:
-    """It says whose memory is meant; empty for everybody's. Raises PermissionRefused for another caller's."""
+    """Returns whose memory is meant; empty for everybody's. Raises PermissionRefused for another caller's."""
     own = scope_of_caller()
     if scope is None or scope == own:
         return own

@@ -100,7 +100,7 @@ def _refusals(row: Route) -> dict[str, dict[str, Any]]:
 
 
 def _shape(path: str) -> dict[str, Any]:
-    """Those who may not ask at all are told so in one way on every route."""
+    """Returns the shape of a path's refusals. Those who may not ask at all are told so in one way on every route."""
     own = {"/v1/messages": error_schema.AnthropicProblem, "/api/": error_schema.OllamaProblem}
     kinds = [error_schema.Problem, *(kind for start, kind in own.items() if path.startswith(start))]
     refs = [{"$ref": REF.format(name=kind.__name__)} for kind in kinds]

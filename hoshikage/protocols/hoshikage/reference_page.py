@@ -94,7 +94,7 @@ def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def _kind(schema: Schema) -> str:
-    """It is shown as HTML: `string | null`, a list's items, the words there are, or a link to the shape."""
+    """Returns a schema's type as HTML: `string | null`, a list's items, the words there are, or a link to the shape."""
     if ref := schema.get("$ref"):
         name = escape(ref.rpartition("/")[2])
         return f'<a href="#{name}">{name}</a>'

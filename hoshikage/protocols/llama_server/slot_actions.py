@@ -37,7 +37,7 @@ class SlotFile(Struct, frozen=True):
 
 BODY: Final = RequestBody(SlotFile)
 MAX_DIGITS: Final = 3
-"""It bounds the digits of a slot's number."""
+"""A slot's number has at most so many digits."""
 
 
 async def act(request: web.Request) -> web.Response:

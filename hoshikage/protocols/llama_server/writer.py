@@ -98,7 +98,7 @@ class _Answer:
     def __init__(self, index: int, job: GenerationRequest, model: str, body: NativeFields) -> None:
         self.index = index
         self.tokens: list[int] = []
-        """Those of the text that has not been said yet."""
+        """The text of these tokens has not been said yet."""
         self.slot = job.slot or 0
         """The sequence that it has; before it has one, that which it asked for."""
         self._job = job

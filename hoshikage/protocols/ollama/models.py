@@ -105,7 +105,7 @@ def capabilities(facts: Facts, senses: Senses, *, has_thoughts: bool) -> list[st
 def description(
     spec: ModelSpec, facts: Facts, projector: Facts | None, n_ctx: int, senses: Senses, *, has_thoughts: bool
 ) -> dict[str, Any]:
-    """It answers /api/show. `n_ctx`: how much a request can have; `has_thoughts`: whether its template knows them."""
+    """Answers /api/show. `n_ctx`: how much a request can have; `has_thoughts`: whether the template knows thoughts."""
     values = dict(facts.header.values) if facts.header else {}
     template = values.pop("tokenizer.chat_template", "")
     return {

@@ -50,7 +50,7 @@ class Options(SamplingFields, frozen=True, kw_only=True):
 
 
 class OllamaFunction(Struct, frozen=True):
-    """It names a function that an assistant called, and its arguments."""
+    """A function that an assistant called has a name and arguments."""
 
     ECHOED: ClassVar[frozenset[str]] = frozenset({"index"})
 

@@ -37,7 +37,7 @@ def now() -> str:
 
 
 class LineWriter:
-    """It is a Writer (answer.stream). A call is told whole, as Ollama does."""
+    """Writes an answer line by line (a Writer of answer.stream). A call is told whole, as Ollama does."""
 
     content_type = "application/x-ndjson"
 

@@ -45,7 +45,7 @@ class _Choice:
         """Whether its first chunk has been made."""
         self.deltas: list[Delta] = []
         self.logprobs: list[wire.Chosen] = []
-        """Those that no chunk has told yet; of a whole answer, all."""
+        """No chunk has told these tokens yet; those of a whole answer are all here."""
         self.end: ParsedEnd | None = None
 
 

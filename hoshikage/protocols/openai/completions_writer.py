@@ -138,7 +138,7 @@ class CompletionWriter:
 
 
 def timings(ends: Sequence[wire.Finished]) -> dict[str, Any]:
-    """It is of the last prompt."""
+    """Returns the timings of the last prompt."""
     return {"timings": timings_of(ends[-1])}
 
 
@@ -176,7 +176,7 @@ def _name(token: wire.Likely) -> str:
 
 
 def usage(ends: Iterable[wire.Finished]) -> dict[str, Any]:
-    """It is for all prompts together."""
+    """Returns how many tokens all prompts and their answers have together."""
     all_ends = list(ends)
     prompt, answer = sum(end.prompt_tokens for end in all_ends), sum(end.completion_tokens for end in all_ends)
     return {

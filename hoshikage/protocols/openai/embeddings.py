@@ -67,7 +67,7 @@ async def rerank(request: web.Request) -> web.Response:
 
 
 def _score(score: wire.Score, *, raw: bool) -> float:
-    """It is as text-embeddings-inference has it: between 0 and 1 unless the model's own number is asked for."""
+    """Returns a score as text-embeddings-inference does: between 0 and 1 unless the model's own number is asked for."""
     return score.value if raw or score.is_share else 1 / (1 + math.exp(-max(-700.0, score.value)))
 
 

@@ -52,7 +52,7 @@ class RerankBody(Struct, frozen=True, kw_only=True):
     top_n: Annotated[int, Meta(ge=1)] | None = None
     return_documents: bool | None = None
     texts: Annotated[list[str], Meta(min_length=1, max_length=MAX_INPUTS)] | None = None
-    """It is as text-embeddings-inference has it; the answer then is in its form, too."""
+    """Documents may come under this name, as text-embeddings-inference has it; the answer then is in its form, too."""
     raw_scores: bool | None = None
     return_text: bool | None = None
     truncate: bool | None = None

@@ -22,7 +22,7 @@ class StoredResponse(Frozen, frozen=True):
     """One response, and all turns that led to it and are it, without its instructions."""
 
     response: bytes
-    """It is as it was answered."""
+    """The response is kept as it was answered."""
     turns: Sequence[ChatMessage]
 
 

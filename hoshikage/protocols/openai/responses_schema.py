@@ -49,14 +49,14 @@ CHOICES: Final = {
 
 
 class AllowedTool(Struct, frozen=True):
-    """It names a tool that the model may choose."""
+    """An allowed tool is one that the model may choose."""
 
     type: str
     name: str | None = None
 
 
 class ResponsesToolChoice(Struct, frozen=True):
-    """It says which tool the model has to call, or may choose among."""
+    """A tool choice says which tool the model has to call, or may choose among."""
 
     type: str
     name: str | None = None
@@ -75,14 +75,14 @@ class TextFormat(Struct, frozen=True):
 
 
 class TextOptions(Struct, frozen=True):
-    """They say what form and length the answer's text has."""
+    """`text` says what form and length the answer's text has."""
 
     format: TextFormat | None = None
     verbosity: chat.Verbosity | None = None
 
 
 class ReasoningOptions(Struct, frozen=True):
-    """They say whether and how much the model thinks."""
+    """`reasoning` says whether and how much the model thinks."""
 
     effort: Effort | None = None
     enabled: bool | None = None
@@ -91,7 +91,7 @@ class ReasoningOptions(Struct, frozen=True):
 
 
 class ResponseStreamOptions(Struct, frozen=True):
-    """They say what a stream tells beside its text."""
+    """`stream_options` says what a stream tells beside its text."""
 
     include_obfuscation: bool | None = None
 

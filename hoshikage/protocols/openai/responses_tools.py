@@ -146,8 +146,8 @@ def tool_of(value: Mapping[str, Any]) -> ResponsesTool:
 
 
 def _gbnf(form: Format | None, place: str) -> str | None:
-    """It is the grammar of the arguments of a tool whose text has this form; None where it has none, or one that cannot
-    be enforced.
+    """Returns the grammar of a tool's arguments, whose text has this form; None where it has no grammar, or one that
+    cannot be enforced.
 
     Raises InvalidRequest for one that is too large.
     """

@@ -79,7 +79,7 @@ class OpenItem:
 
 
 class ResponseWriter:
-    """It is a Writer (answer.stream)."""
+    """Writes an answer as a response (a Writer of answer.stream)."""
 
     content_type = SSE
 
