@@ -10,9 +10,10 @@ from hoshikage.frozen import Frozen
 class Grammar(Frozen, frozen=True):
     """What the whole answer must be an instance of."""
 
-    kind: Literal["json_schema", "gbnf", "layout"]
+    kind: Literal["json_schema", "gbnf", "regex", "layout"]
     text: str
-    """The schema as JSON, the grammar, or how calls are laid out (hoshikage.tools.layout) as JSON."""
+    """The schema as JSON, the grammar, the regular expression, or how calls are laid out (hoshikage.tools.layout) as
+    JSON."""
     param: str
     """The request's field, for refusals."""
     strict: bool = True

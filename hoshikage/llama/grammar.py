@@ -91,7 +91,7 @@ class Grammars:
             if JSON_REFUSAL in reason:  # of a schema inside a grammar; what follows is where it stands
                 reason = LISTING.split(reason.partition(JSON_REFUSAL)[2])[0]
             more: frozenset[str] = frozenset()
-            if grammar.kind != "gbnf":
+            if grammar.kind not in ("gbnf", "regex"):
                 more = json_schema.refusals(reason) or self._refused_patterns(grammar.text, reason)
             if more <= refused:
                 raise _refusal(grammar, reason)
@@ -116,6 +116,8 @@ class Grammars:
             bounds.check_text(grammar.text)
             if grammar.kind == "gbnf":
                 return self._matcher.grammar_from_lark(gbnf.to_lark(grammar.text, f"/{LEAD}/" if led else "")), ()
+            if grammar.kind == "regex":
+                return self._matcher.grammar_from_regex(_expression(grammar.text, led=led)), ()
             tree = json.loads(grammar.text)
             if grammar.kind == "layout":
                 return self._laid_out(tree, grammar, refused, special)
@@ -294,6 +296,15 @@ def _checked(schema: Any, grammar: Grammar, refused: frozenset[str]) -> json_sch
     bounds.check_schema(schema)
     endless.check_schema(schema, grammar.param)
     return json_schema.checked(schema, refused, place=grammar.param, strict=grammar.strict)
+
+
+def _expression(pattern: str, *, led: bool) -> str:
+    """The pattern, which is of the whole text anyhow, without anchors at its ends."""
+    bounds.check_pattern(pattern)
+    body = pattern.removeprefix("^")
+    if body.endswith("$") and (len(body) - len(body[:-1].rstrip("\\"))) % 2:
+        body = body[:-1]
+    return f"(?:{LEAD}){{0,{gbnf.MAX_LEAD}}}(?:{body})" if led else body
 
 
 def _written(schema: Any) -> str:

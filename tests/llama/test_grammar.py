@@ -70,6 +70,34 @@ def test_the_end_may_come_only_where_the_grammar_is_fulfilled(model: Model, gram
     assert list(again.mask()[[2, 3]]) == [True, True]
 
 
+@pytest.mark.parametrize("pattern", [r"\d+/[a-c]", r"^\d+/[a-c]$", r"\d+\/[a-c]"])
+def test_an_expression_holds_the_whole_text(model: Model, grammars: Grammars, pattern: str) -> None:
+    matcher = grammars.compile(Grammar("regex", pattern, "guided_regex"), (2,))
+    assert takes(model, matcher, "12/a")
+    for other in ("12/", "12/d", " 12/a", "12/a ", '"12/a"'):
+        assert not takes(model, matcher, other), other
+
+
+def test_an_expression_behind_thoughts_may_have_space_in_front(model: Model, grammars: Grammars) -> None:
+    matcher = grammars.compile(Grammar("regex", "a|b\nc", "guided_regex"), (2,), led=True)
+    for text in ("a", "\n\na", " b\nc"):
+        assert takes(model, matcher, text), text
+    assert not takes(model, matcher, "\n\nc")
+
+
+def test_a_dollar_that_is_escaped_is_no_anchor(model: Model, grammars: Grammars) -> None:
+    matcher = grammars.compile(Grammar("regex", r"\d\$", "guided_regex"), (2,))
+    assert takes(model, matcher, "1$")
+    assert not takes(model, matcher, "1")
+
+
+@pytest.mark.parametrize("pattern", ["(a", "(?=a)b", r"(a)\1", r"a\bb"])
+def test_an_expression_that_cannot_be_enforced_is_refused(grammars: Grammars, pattern: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        grammars.compile(Grammar("regex", pattern, "guided_regex"), (2,))
+    assert refused.value.param == "guided_regex"
+
+
 NESTED = {"type": "object", "properties": {"a": {"type": "array", "items": {"type": "array", "items": {}}}}}
 
 
@@ -82,6 +110,8 @@ NESTED = {"type": "object", "properties": {"a": {"type": "array", "items": {"typ
         ("MAX_CHAIN", 3, "json_schema", NESTED),
         ("MAX_EXPANDED", 50, "gbnf", 'root ::= a{10}\na ::= "abcdefgh"'),
         ("MAX_PATTERN", 5, "json_schema", {"type": "string", "pattern": "abcdef"}),
+        ("MAX_PATTERN", 5, "regex", "abcdef"),
+        ("MAX_PATTERN_SIZE", 50, "regex", "(a{10}){10}"),
         ("MAX_PATTERN_DEPTH", 3, "json_schema", {"type": "string", "pattern": "((((a))))"}),
         ("MAX_PATTERN_SIZE", 50, "json_schema", {"type": "string", "pattern": "(a{10}){10}"}),
         ("MAX_MERGED", 5, "json_schema", {"allOf": [{"anyOf": [{"type": "null"}] * 3}] * 2}),
@@ -91,7 +121,7 @@ NESTED = {"type": "object", "properties": {"a": {"type": "array", "items": {"typ
 def test_what_is_beyond_a_bound_is_a_400_that_names_it(
     grammars: Grammars, monkeypatch: pytest.MonkeyPatch, limit: str, most: int, kind: Any, content: Any
 ) -> None:
-    text = content if kind == "gbnf" else json.dumps(content)
+    text = content if kind in ("gbnf", "regex") else json.dumps(content)
     assert grammars.compile(Grammar(kind, text, "grammar"), ()), "with the usual bounds it is none"
     monkeypatch.setattr(bounds, limit, most)
     with pytest.raises(InvalidRequest) as refused:

@@ -99,7 +99,22 @@ SAMPLING: Final[Body] = {
     "ignore_eos": True,
     "seed": 7,
 }
+GUIDED: Final[Body] = {
+    "guided_json": SCHEMA,
+    "guided_regex": "a+",
+    "guided_choice": ["a", "b"],
+    "guided_grammar": 'root ::= "a"',
+    "structured_outputs": {
+        "json": SCHEMA,
+        "regex": "",
+        "choice": None,
+        "grammar": "",
+        "json_object": False,
+        "structural_tag": None,
+    },
+}
 RAW: Final[Body] = {
+    **GUIDED,
     "model": "tiny",
     "prompt": {"prompt_string": "b", "multimodal_data": []},
     "stream": True,
@@ -116,6 +131,7 @@ RAW: Final[Body] = {
 VALUES: Final[dict[str, Body]] = {
     "chat": {
         **SAMPLING,
+        **GUIDED,
         "model": "tiny",
         "messages": [
             {"role": "developer", "content": [ALL], "name": "n"},

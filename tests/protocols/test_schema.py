@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hoshikage.answer.schema import chat as schema
-from hoshikage.errors import InvalidRequest
+from hoshikage.errors import HoshikageError, InvalidRequest
 from hoshikage.http.json_body import parse
 from hoshikage.params import RANDOM_SEED, GenerationRequest, Grammar, SamplingParams
 from hoshikage.registry import DEFAULT_STOPS, ModelSpec
@@ -109,6 +109,38 @@ SCHEMA = {"type": "object", "properties": {"b": {}, "a": {}}}
         ),
         ({"json_schema": {"const": "星"}}, Grammar("json_schema", '{"const":"星"}', "json_schema", strict=False)),
         ({"grammar": "root ::= [a-z]"}, Grammar("gbnf", "root ::= [a-z]", "grammar")),
+        (
+            {"response_format": {"type": "json_object", "schema": True}},
+            Grammar("json_schema", "{}", "response_format.schema", strict=False),
+        ),
+        (
+            {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": True}}},
+            Grammar("json_schema", "{}", "response_format.json_schema.schema", strict=False),
+        ),
+        ({"guided_json": {"const": 1}}, Grammar("json_schema", '{"const":1}', "guided_json", strict=False)),
+        ({"guided_json": ' {"const": 1}'}, Grammar("json_schema", '{"const":1}', "guided_json", strict=False)),
+        ({"guided_json": True}, Grammar("json_schema", "{}", "guided_json", strict=False)),
+        ({"guided_regex": r"\d+"}, Grammar("regex", r"\d+", "guided_regex")),
+        (
+            {"guided_choice": ["yes", 'n"o', "a\\b\n"]},
+            Grammar("gbnf", r'root ::= "yes" | "n\U00000022o" | "a\U0000005Cb\U0000000A"', "guided_choice"),
+        ),
+        ({"guided_grammar": 'root ::= "a"'}, Grammar("gbnf", 'root ::= "a"', "guided_grammar")),
+        (
+            {"structured_outputs": {"json": {"const": 1}, "regex": None}},
+            Grammar("json_schema", '{"const":1}', "structured_outputs.json", strict=False),
+        ),
+        ({"structured_outputs": {"regex": "a"}}, Grammar("regex", "a", "structured_outputs.regex")),
+        ({"structured_outputs": {"choice": ["a"]}}, Grammar("gbnf", 'root ::= "a"', "structured_outputs.choice")),
+        (
+            {"structured_outputs": {"grammar": "root ::= x"}},
+            Grammar("gbnf", "root ::= x", "structured_outputs.grammar"),
+        ),
+        (
+            {"structured_outputs": {"json_object": True}},
+            Grammar("json_schema", '{"type":"object"}', "structured_outputs.json_object", strict=False),
+        ),
+        ({"guided_json": None, "guided_regex": "", "structured_outputs": {"json_object": False}}, None),
     ],
 )
 def test_what_the_answer_is_held_to(home: Path, fields: dict[str, Any], grammar: Grammar | None) -> None:
@@ -117,6 +149,36 @@ def test_what_the_answer_is_held_to(home: Path, fields: dict[str, Any], grammar:
     assert asked.stop == (("### END", "</s>") if grammar is None else ())
     assert asked.stop_tokens == (*DEFAULT_STOPS, "### END")
     assert request(home, stop="END", **fields).stop[-1] == "END"
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"guided_json": {}, "response_format": {"type": "json_object"}}, "guided_json"),
+        ({"guided_regex": "a", "grammar": 'root ::= "a"'}, "guided_regex"),
+        ({"guided_choice": ["a"], "json_schema": {}}, "guided_choice"),
+        ({"guided_regex": "a", "guided_choice": ["a"]}, "guided_choice"),
+        ({"guided_regex": "a", "structured_outputs": {"regex": "a"}}, "structured_outputs.regex"),
+        ({"structured_outputs": {"json": {}, "json_object": True}}, "structured_outputs.json_object"),
+        ({"structured_outputs": {"structural_tag": {"type": "x"}}}, "structured_outputs.structural_tag"),
+        ({"guided_json": "no schema"}, "guided_json"),
+        ({"guided_json": "[1]"}, "guided_json"),
+        ({"guided_json": False}, "guided_json"),
+        ({"response_format": {"type": "json_object", "schema": False}}, "response_format.schema"),
+        ({"guided_choice": []}, "guided_choice"),
+        ({"guided_choice": ["a", "\ud800"]}, "guided_choice[1]"),
+        ({"guided_choice": ["a" * 2**16]}, "guided_choice"),
+        ({"guided_regex": "a" * (2**16 + 1)}, "guided_regex"),
+        ({"guided_grammar": "#" * (2**16 + 1)}, "guided_grammar"),
+        ({"guided_json": {"const": "a" * 2**18}}, "guided_json"),
+        ({"guided_regex": "a", "ignore_eos": True}, "ignore_eos"),
+    ],
+)
+def test_what_no_answer_can_be_held_to_is_named(home: Path, fields: dict[str, Any], param: str) -> None:
+    with pytest.raises(HoshikageError) as refused:
+        request(home, **fields)
+    assert refused.value.status == 400
+    assert refused.value.param == param
 
 
 @pytest.mark.parametrize(

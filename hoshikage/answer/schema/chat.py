@@ -18,12 +18,13 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from hoshikage.answer.schema import output, sampling, thoughts, tools, turns
+from hoshikage.answer.schema.guided import GuidedFields, guided
 from hoshikage.answer.schema.lora import LoraScales, chosen_lora
 from hoshikage.answer.schema.media import BLIND, NOTHING_FETCHED, Remote, Senses, taken
 from hoshikage.answer.schema.memory import MemoryFields
-from hoshikage.answer.schema.output import ResponseFormat, grammar_of
+from hoshikage.answer.schema.output import AnySchema, ResponseFormat, grammar_of
 from hoshikage.answer.schema.request_body import RequestBody
-from hoshikage.answer.schema.sampling import SamplingFields, sampling_params
+from hoshikage.answer.schema.sampling import sampling_params
 from hoshikage.answer.schema.slot import chosen_slot
 from hoshikage.answer.schema.tools import ToolChoice, Tools, Word
 from hoshikage.answer.schema.turns import ChatMessage, turns_of
@@ -92,7 +93,7 @@ class Prediction(Struct, frozen=True):
     content: str | list[PredictedPart]
 
 
-class ChatBody(SamplingFields, frozen=True, kw_only=True):
+class ChatBody(GuidedFields, frozen=True, kw_only=True):
     """One request as it came, types and bounds checked. None is absent."""
 
     model: Annotated[str, Meta(max_length=256)] | None = None
@@ -107,7 +108,7 @@ class ChatBody(SamplingFields, frozen=True, kw_only=True):
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
     response_format: ResponseFormat | None = None
     grammar: str | None = None
-    json_schema: dict[str, Any] | None = None
+    json_schema: AnySchema | None = None
     add_generation_prompt: bool | None = None
     continue_final_message: bool | None = None
     chat_template_kwargs: Annotated[dict[str, Any], Meta(max_length=32)] | None = None
@@ -202,7 +203,7 @@ def to_request(
     media_taken = taken([turn.content for turn in body.messages], newest, senses, remote)
     turns = turns_of(body.messages, media_taken, senses)
     continued = _is_continued(body)
-    grammar = grammar_of(body.response_format, body.grammar, body.json_schema)
+    grammar = grammar_of(body.response_format, body.grammar, body.json_schema, *guided(body))
     if grammar is not None and body.ignore_eos:
         raise InvalidRequest("http.formats_conflict", param="ignore_eos", names=f"{grammar.param}, ignore_eos")
     return GenerationRequest(

@@ -20,6 +20,8 @@ ANY_OBJECT: Final[dict[str, Any]] = {"type": "object"}
 Format = Literal["text", "json_object", "json_schema"]
 CHOICES: Final = {"response_format.type": get_args(Format)}
 Schema = dict[str, Any]
+AnySchema = Schema | bool
+"""True is any JSON."""
 
 
 class NamedSchema(Struct, frozen=True):
@@ -27,7 +29,7 @@ class NamedSchema(Struct, frozen=True):
 
     name: Annotated[str, Meta(max_length=256)] | None = None
     description: str | None = None
-    schema: Schema | None = None
+    schema: AnySchema | None = None
     strict: bool | None = None
 
 
@@ -36,20 +38,21 @@ class ResponseFormat(Struct, frozen=True):
 
     type: Format
     json_schema: NamedSchema | None = None
-    schema: Schema | None = None
+    schema: AnySchema | None = None
     """llama-server's place for it."""
 
 
 def grammar_of(
-    response_format: ResponseFormat | None, grammar: str | None, json_schema: Schema | None
+    response_format: ResponseFormat | None, grammar: str | None, json_schema: AnySchema | None, *others: Grammar
 ) -> Grammar | None:
-    """What the answer is held to; None for free text. Raises InvalidRequest."""
+    """What the answer is held to; None for free text. `others`: what other fields hold it to. Raises InvalidRequest."""
     sources = [
         result
         for result in (
             None if response_format is None else _of_format(response_format),
-            _gbnf(grammar) if grammar else None,
-            None if json_schema is None else _of_schema(json_schema, "json_schema"),
+            of_gbnf(grammar) if grammar else None,
+            None if json_schema is None else of_schema(json_schema, "json_schema"),
+            *others,
         )
         if result is not None
     ]
@@ -64,7 +67,7 @@ def _of_format(response_format: ResponseFormat) -> Grammar | None:
     if response_format.type == "text":
         return None
     if response_format.type == "json_object":
-        return _of_schema(
+        return of_schema(
             ANY_OBJECT if response_format.schema is None else response_format.schema, "response_format.schema"
         )
     if response_format.json_schema is None and response_format.schema is None:
@@ -72,20 +75,27 @@ def _of_format(response_format: ResponseFormat) -> Grammar | None:
             "http.field_missing", param="response_format.json_schema", place="response_format.json_schema"
         )
     if response_format.json_schema is None or response_format.json_schema.schema is None:
-        return _of_schema(response_format.schema or {}, "response_format.schema")
+        return of_schema({} if response_format.schema is None else response_format.schema, "response_format.schema")
     named = response_format.json_schema
-    return _of_schema(named.schema or {}, "response_format.json_schema.schema", strict=named.strict is True)
+    assert named.schema is not None
+    return of_schema(named.schema, "response_format.json_schema.schema", strict=named.strict is True)
 
 
-def _of_schema(schema: Schema, place: str, *, strict: bool = False) -> Grammar:
-    return _bounded(Grammar("json_schema", msgspec.json.encode(schema).decode(), place, strict), MAX_SCHEMA_BYTES)
+def of_schema(schema: AnySchema, place: str, *, strict: bool = False) -> Grammar:
+    """Holds to a schema. Raises InvalidRequest for one that is too large, or that nothing fulfils."""
+    if schema is False:
+        raise InvalidRequest("http.wrong_type", param=place, place=place, expected="object | true", got="false")
+    text = msgspec.json.encode({} if schema is True else schema).decode()
+    return bounded(Grammar("json_schema", text, place, strict), MAX_SCHEMA_BYTES)
 
 
-def _gbnf(text: str) -> Grammar:
-    return _bounded(Grammar("gbnf", text, "grammar"), MAX_GRAMMAR_BYTES)
+def of_gbnf(text: str, place: str = "grammar") -> Grammar:
+    """Holds to a grammar. Raises InvalidRequest for one that is too large."""
+    return bounded(Grammar("gbnf", text, place), MAX_GRAMMAR_BYTES)
 
 
-def _bounded(grammar: Grammar, limit: int) -> Grammar:
+def bounded(grammar: Grammar, limit: int) -> Grammar:
+    """The grammar as it is. Raises InvalidRequest where its text has more bytes."""
     if len(grammar.text.encode()) > limit:
         raise InvalidRequest("http.text_bytes", param=grammar.param, place=grammar.param, limit=limit)
     return grammar

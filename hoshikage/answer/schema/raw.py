@@ -6,9 +6,10 @@ from typing import Annotated, Any, Final
 
 from msgspec import Meta, Struct
 
+from hoshikage.answer.schema.guided import GuidedFields, guided
 from hoshikage.answer.schema.lora import LoraScales, chosen_lora
-from hoshikage.answer.schema.output import ResponseFormat, grammar_of
-from hoshikage.answer.schema.sampling import SamplingFields, sampling_params
+from hoshikage.answer.schema.output import AnySchema, ResponseFormat, grammar_of
+from hoshikage.answer.schema.sampling import sampling_params
 from hoshikage.answer.schema.slot import chosen_slot
 from hoshikage.answer.schema.values import Stops, Ttl, stops
 from hoshikage.errors import InvalidRequest, ParameterUnsupported
@@ -36,13 +37,13 @@ Texts = str | PromptObject | Annotated[list[str | int | list[int | str] | Prompt
 Input = str | tuple[int | str, ...]
 
 
-class RawFields(SamplingFields, frozen=True, kw_only=True):
+class RawFields(GuidedFields, frozen=True, kw_only=True):
     """None is absent."""
 
     stream: bool | None = None
     stop: Stops | None = None
     grammar: str | None = None
-    json_schema: dict[str, Any] | None = None
+    json_schema: AnySchema | None = None
     response_format: ResponseFormat | None = None
     cache_prompt: bool | None = None
     id_slot: int | None = None
@@ -108,7 +109,7 @@ def request_of(
     echo: bool = False,
 ) -> GenerationRequest:
     """Raises InvalidRequest."""
-    grammar = grammar_of(body.response_format, body.grammar, body.json_schema)
+    grammar = grammar_of(body.response_format, body.grammar, body.json_schema, *guided(body))
     if grammar is not None and body.ignore_eos:
         raise InvalidRequest("http.formats_conflict", param="ignore_eos", names=f"{grammar.param}, ignore_eos")
     return GenerationRequest(
