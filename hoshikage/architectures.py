@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from typing import Final
 
 ENCODER_DECODERS: Final = frozenset({"t5"})
-"""They compute a prompt in an encoder, whose result every step of a decoder looks at."""
+"""These models compute a prompt in an encoder, whose result every step of a decoder looks at."""
 DIFFUSION: Final = frozenset({"dream", "llada", "llada-moe", "rnd1"})
-"""They fill in a text in any order, and write none from left to right."""
+"""These models fill in a text in any order, and write none from left to right."""
 SPEECH: Final = frozenset({"wavtokenizer-dec"})
-"""They make sound of tokens."""
+"""These models make sound of tokens."""
 ENCODERS: Final = frozenset(
     {"bert", "eurobert", "gemma-embedding", "jina-bert-v2", "jina-bert-v3", "llama-embed", "modern-bert", "neo-bert"}
     | {"nomic-bert", "nomic-bert-moe", "t5encoder"}
 )
-"""They look at a text in both directions, also where the file has no `attention.causal` that says so."""
+"""These models look at a text in both directions, also where the file has no `attention.causal` that says so."""
 HYBRIDS: Final = frozenset({"falcon-h1", "granitehybrid", "jamba", "lfm2", "nemotron_h", "plamo2"})
 """Some of their layers keep a state, others all tokens. From b6845 on a library says so itself; these came before."""
 

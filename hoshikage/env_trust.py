@@ -18,7 +18,7 @@ REFUSALS: Final[Mapping[Here, str]] = {"never": "settings.env_untrusted", "insid
 
 
 class Sifted(Frozen, frozen=True):
-    """It holds what a `.env` file may set and what it may not."""
+    """A Sifted divides the settings of a `.env` file into what it may set and what it may not."""
 
     values: dict[str, str | None]
     """What is taken of the file."""

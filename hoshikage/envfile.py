@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from dotenv.parser import Binding
 
 MAX_BYTES: Final = 1 << 20
-"""It bounds a file; one that has more was not written by a person."""
+"""A `.env` file may have this many bytes; one that has more was not written by a person."""
 
 
 class EnvFile(Frozen, frozen=True):
-    """It holds what a `.env` file says, and the lines that nobody could read."""
+    """An EnvFile holds what a `.env` file says, and which of its lines nobody could read."""
 
     values: dict[str, str | None]
     damaged_lines: tuple[int, ...]

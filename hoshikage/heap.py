@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
-"""They are named as in glibc's malloc.h."""
+"""The names and numbers are those of glibc's malloc.h."""
 LARGE: Final = 256 << 10
 """Bytes from which on a block is mapped by itself, and goes back to the system when it is freed."""
 
@@ -32,7 +32,7 @@ def trim() -> None:
 
 
 def give_back() -> None:
-    """It follows what made much: what hangs together in circles goes, and what was freed goes back."""
+    """Collects cyclic garbage and returns freed memory to the system, after work that made much of both."""
     gc.collect()
     trim()
 
@@ -57,8 +57,7 @@ def growing() -> Iterator[None]:
 
 
 def settle() -> None:
-    """It prepares for the time after: what the start left behind goes, and what is there now is never looked through
-    again."""
+    """Collects what the start of the process left behind, and exempts what is there now from all later collections."""
     gc.unfreeze()  # what `cli.main` set aside for the start
     gc.collect()
     gc.freeze()

@@ -47,6 +47,6 @@ class HeldCalls(Frozen, frozen=True):
     """Regular expression of the text in front of what is held, to its end. A group that has met is the name of the
     function whose schema counts; where none has, it is that of no name."""
     grammars: tuple[tuple[str, Grammar], ...]
-    """It acts by those names; calls of others are not held."""
+    """Each function's name comes with the grammar of its calls; calls of others are not held."""
     thoughts: ThoughtBudget | None = None
     """Where the answer thinks, so that no call is looked for there."""

@@ -61,7 +61,7 @@ class LibraryInfo(Frozen, frozen=True):
     context_layout: str
     """Names of the recognised layouts, as in `hoshikage._ffi.layouts`."""
     version: str
-    """It is as the library or its file name says; `unknown` where neither does."""
+    """`version` is what the library or its file name says; `unknown` where neither does."""
     system_info: str
     devices: tuple[DeviceInfo, ...]
     lacks: tuple[str, ...] = ()
@@ -74,9 +74,9 @@ class Timings(Frozen, frozen=True):
     prompt_ms: float
     """Rendering, tokenizing and processing the prompt, up to the logits of its last token."""
     first_token_ms: float
-    """It runs from the start of the job to the first sampled token."""
+    """The time runs from the start of the job to the first sampled token."""
     decode_ms: float
-    """It runs from the first sampled token to the end."""
+    """The time runs from the first sampled token to the end."""
     sampling_ms: float = 0.0
     """The part of both that choosing tokens took."""
     cached_tokens: int = 0

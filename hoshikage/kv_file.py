@@ -39,7 +39,7 @@ class Header(msgspec.Struct, frozen=True, array_like=True, gc=False):
     key: str
     """The same for all loads whose states can stand for one another (library, model, settings)."""
     scope: str
-    """It says whose prompts it was computed for; nobody else is given it."""
+    """The scope names whose prompts the state was computed for; nobody else is given it."""
     tokens: bytes
     """The tokens whose state it is, each as 4 bytes, little-endian."""
     n_bytes: int

@@ -26,7 +26,7 @@ MAX_BYTES: Final = 16 * 1024 * 1024
 WAIT_S: Final = 30.0
 POLL_S: Final = 0.01
 Signature = tuple[int, int, int, int]
-"""This tells one state of a file from another: time of change in ns, size, inode, mode."""
+"""A Signature tells one state of a file from another: time of change in ns, size, inode, mode."""
 
 
 class FileBusy(OSError):

@@ -7,10 +7,10 @@ from typing import Literal
 from hoshikage.frozen import Frozen
 
 MAX_PIXELS = 40_000_000
-"""It bounds one picture, 120 MB as colours: by its header where it comes in, and by its decoder's word before that
-decodes."""
+"""A picture may have this many pixels, 120 MB as colours. Its header is checked where it comes in, and its decoder's
+word before that decodes."""
 MAX_SOUND_S = 1800
-"""It bounds one sound, 115 MB for a projector; looked at in both places, too."""
+"""A sound may last this many seconds, 115 MB for a projector; that is checked in both places, too."""
 
 
 class Medium(Frozen, frozen=True):
@@ -23,7 +23,8 @@ class Medium(Frozen, frozen=True):
     mark: str
     """What stands in its place in a message's content. It is drawn anew for each request, so that no text can be it."""
     place: str = ""
-    """It says where it lies in the history; empty for what is asked about, which has to be right."""
+    """`place` is the medium's path in the request if it is of the history; empty for what is asked about, which has to
+    be right."""
 
     @property
     def words(self) -> str:

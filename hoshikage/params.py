@@ -15,7 +15,7 @@ from hoshikage.medium import MAX_SOUND_S as MAX_SOUND_S
 from hoshikage.medium import Medium as Medium
 
 AUTO_LAYERS = -2
-"""It stands in n_gpu_layers for as many as fit."""
+"""`n_gpu_layers` has this value for as many as fit."""
 AUTO_DISTANCE = -1.0
 RANDOM_SEED = 0xFFFFFFFF
 """llama.h's LLAMA_DEFAULT_SEED: the library draws a seed of its own."""
@@ -123,7 +123,7 @@ class TextPrompt(Struct, frozen=True, array_like=True, tag="text"):
 
     text: str
     media: tuple[Medium, ...] = ()
-    """They are as in ChatPrompt."""
+    """`media` are as in ChatPrompt."""
 
 
 class TokenPrompt(Struct, frozen=True, array_like=True, tag="tokens"):
@@ -199,7 +199,7 @@ class GenerationRequest(Frozen, frozen=True, array_like=True, tag="generate"):
     lora: tuple[Scaled, ...] | None = None
     """The LoRA adapters it is computed with; None is as the model was loaded."""
     scope: str = ""
-    """It says whose request it is. What is kept of one scope's prompts is never used for another's."""
+    """The scope names whose request it is. What is kept of one scope's prompts is never used for another's."""
     slot: int | None = None
     """The number of the sequence that it shall have, whose kept prefix it then uses alone; None, and one that there is
     not, is any."""
@@ -264,7 +264,7 @@ class Embedding(Struct, frozen=True, array_like=True, tag="embed"):
     inputs: tuple[str | tuple[int | str, ...], ...]
     """Each is a text, or tokens and texts one behind the other."""
     dimensions: int | None = None
-    """This many of the first numbers are kept; None keeps all."""
+    """Each vector is cut to this many of its first numbers; None keeps all."""
     cut: bool = False
     """Whether a text that is too long is cut; else it is refused."""
 
@@ -275,7 +275,7 @@ class Ranking(Struct, frozen=True, array_like=True, tag="rank"):
     query: str
     documents: tuple[str, ...]
     cut: Literal["", "right", "left"] = ""
-    """It says where a document that is too long loses its rest; empty refuses it."""
+    """A document that is too long is cut at this end; empty refuses it."""
     param: str = "documents"
     """The request's field, for refusals."""
 
@@ -321,7 +321,7 @@ class LoadParams(Frozen, frozen=True):
     n_gpu_layers: int = -1
     """-1 is all, AUTO_LAYERS as many as fit."""
     fewer_layers_than: int | None = None
-    """They are of AUTO_LAYERS: with so many, the output counted as one, a first decode ended the process."""
+    """AUTO_LAYERS tries fewer, the output counted as one: with so many, a first decode ended the process."""
     main_gpu: int | None = None
     """The one GPU that the whole model goes to; None divides it among all."""
     tensor_split: tuple[float, ...] = ()
@@ -355,7 +355,7 @@ class LoadParams(Frozen, frozen=True):
     n_threads: int = 0
     """0 is as many as the physical cores the process may use, one fewer where other programs compute."""
     n_threads_batch: int = 0
-    """It counts for prompts; 0 stands for `n_threads`."""
+    """Prompts are computed with this many threads; 0 stands for `n_threads`."""
     n_parallel: int = 1
     """Most sequences in one decode. They share the KV memory of n_ctx tokens."""
     kv_reuse: str = "off"
@@ -392,7 +392,7 @@ class LoadParams(Frozen, frozen=True):
     controls: tuple[int, ...] | None = None
     """The tokens that the GGUF types as CONTROL, which the library does not tell; None where that is not known."""
     whole_windows: bool | None = None
-    """It is what gguf.keeps_windows says of the model's header; None where nobody has read it, which takes a while."""
+    """gguf.keeps_windows says this of the model's header; None where nobody has read it, which takes a while."""
 
     def fitting_ctx(self, n_ctx_train: int) -> int:
         """The length of the context for a model that was trained with so many tokens; 0 where that is not known."""

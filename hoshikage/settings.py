@@ -47,7 +47,7 @@ class Settings(Frozen, frozen=True):
     load_params: LoadParams
     """How models are loaded that say nothing else; its `model_path` is empty."""
     kv_store: Literal["off", "memory", "disk"]
-    """It says where conversations outlive the runner that had them."""
+    """Conversations outlive the runner that had them in this place, or not at all."""
     kv_store_size: float
     """GiB that they may take there."""
     kv_store_ttl: float
@@ -143,7 +143,7 @@ class Settings(Frozen, frozen=True):
 
     @property
     def token_file(self) -> Path:
-        """It says where `hoshikage token` keeps the access tokens' hashes."""
+        """Returns the file in which `hoshikage token` keeps the access tokens' hashes."""
         return config_dir() / "tokens.json"
 
     @property

@@ -33,14 +33,14 @@ class Frame(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class StateStore(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """It says where sequences are that earlier runners put away."""
+    """A StateStore names the files of sequences that earlier runners put away."""
 
     key: str
-    """It is as kv_file.Header has it."""
+    """`key` is that of kv_file.Header."""
     paths: tuple[str, ...] = ()
     """Their files, some of which may be gone by the time that they are wanted."""
     label: str = ""
-    """It is as kv_file.Header has it."""
+    """`label` is that of kv_file.Header."""
 
 
 class Load(Frame, frozen=True, tag="load"):
@@ -164,10 +164,11 @@ class Token(Frame, frozen=True, tag="token"):
     """Generated so far in all choices, those held back included."""
     choice: int = 0
     logprobs: tuple[Chosen, ...] | None = None
-    """They are, where they were asked for, the tokens of this text. Their texts, joined, are it."""
+    """`logprobs` holds the tokens of `text` with their log probabilities, where those were asked for; joined, the
+    tokens' texts are `text`."""
     tokens: tuple[int, ...] = ()
-    """They are, where they were asked for and have no log probabilities, the tokens that came since the last of these
-    events."""
+    """`tokens` holds what came since the last of these events, where tokens were asked for without log
+    probabilities."""
 
 
 class Echo(Frame, frozen=True, tag="echo"):
@@ -176,8 +177,8 @@ class Echo(Frame, frozen=True, tag="echo"):
     job: int
     text: str
     logprobs: tuple[Chosen, ...] | None = None
-    """They are, where they were asked for, the tokens of this text. The log probability of a token with nothing before
-    it is NaN, and nothing stands beside it."""
+    """`logprobs` holds the tokens of `text`, where they were asked for. The log probability of a token with nothing
+    before it is NaN, and no other tokens stand beside it."""
 
 
 class Tokens(Frame, frozen=True, tag="tokens"):
@@ -254,8 +255,7 @@ class Finished(Frame, frozen=True, tag="finished"):
     choice: int = 0
     """The choice whose end it is: the last to end, as choices that are computed together end in any order."""
     tokens: tuple[int, ...] = ()
-    """They are, where they were asked for, the last choice's tokens that came with no text, the one that ended it
-    included."""
+    """`tokens` holds the last choice's tokens that came with no text, its ending one included, where asked for."""
     condensed_turns: int = 0
     """Turns of the conversation that a digest stood for; the server fills it in."""
 

@@ -16,7 +16,7 @@ from hoshikage.frozen import Frozen
 
 MINUTE_S: Final = 60.0
 ROUNDING: Final = 1e-6
-"""This much of one request or token is forgiven: who waits as long as told is let in, however the floats fall."""
+"""This much of one request or token is forgiven, so that rounding refuses nobody who has waited as long as told."""
 
 
 class Level(Frozen, frozen=True):

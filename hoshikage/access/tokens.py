@@ -62,7 +62,7 @@ class AccessToken(Frozen, frozen=True):
 class _Entry(Frozen, frozen=True):
     token: AccessToken
     sha256: bytes
-    """This is in hexadecimal."""
+    """`sha256` is the token's hash, in hexadecimal digits."""
 
 
 class _TokenSnapshot(Frozen, frozen=True):

@@ -20,7 +20,7 @@ MAX_KEPT: Final = 2048
 
 
 class Facts(Frozen, frozen=True):
-    """It holds what is known of one model file."""
+    """The facts are what the server knows of one model file."""
 
     size: int = 0
     modified: float = 0.0

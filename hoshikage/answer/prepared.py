@@ -25,7 +25,8 @@ from hoshikage.params import Counting, GenerationRequest
 from hoshikage.registry import ModelSpec
 
 Rename = Callable[[str], str]
-"""It maps a field of a chat body to that of the protocol's own."""
+"""A function of this type takes the name of a field of a chat body, and returns the name in the client's own
+protocol."""
 
 
 class PreparedRequest(Frozen, frozen=True):

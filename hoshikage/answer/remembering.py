@@ -64,7 +64,7 @@ LOCAL: Final = "local"
 
 
 def scope_of_caller() -> str:
-    """It says whose memory the current request is about: each token has its own."""
+    """Returns whose memory the current request uses: that of its token, or `local` for a caller without one."""
     name = CALLER.get().name
     return LOCAL if name in (None, ANONYMOUS) else f"token:{name}"
 
@@ -200,7 +200,8 @@ def _warning(request: web.Request, error: HoshikageError) -> dict[str, str]:
 
 
 async def _counted(request: web.Request, spec: ModelSpec, texts: Sequence[str]) -> list[int]:
-    """It counts as the model itself does; it is loaded for that, and the request will need it anyway."""
+    """Returns the number of tokens of each text, as the model itself counts. The model is loaded for that, which the
+    request needs anyway."""
     known = request.app[MEMORY].counts
     keys = [hashlib.sha256(f"{spec.file}\0{one}".encode("utf-8", "surrogatepass")).digest() for one in texts]
     unknown = {key: one for key, one in zip(keys, texts, strict=True) if known.get(key) is None}

@@ -20,7 +20,7 @@ from hoshikage.answer.schema.media import MAX_BYTES, MAX_MEDIA
 from hoshikage.errors import Detail, HoshikageError, InvalidRequest
 
 TIMEOUT_S: Final = 20.0
-"""It holds for all of a request together."""
+"""All downloads of one request together may take this many seconds."""
 MAX_REDIRECTS: Final = 3
 MAX_URL: Final = 4096
 CHUNK: Final = 64 * 1024

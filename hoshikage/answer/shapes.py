@@ -65,7 +65,8 @@ def condensed(finished: wire.Finished) -> dict[str, int]:
 
 
 def logprobs_of(tokens: Iterable[wire.Chosen]) -> dict[str, Any]:
-    """This is as OpenAI has it. A token that only begins a character has an empty text; its bytes are exact."""
+    """Returns log probabilities in OpenAI's shape. A token that only begins a character has an empty text; its bytes
+    are exact."""
     content = [{**_likely(one.token), "top_logprobs": [_likely(other) for other in one.top]} for one in tokens]
     return {"content": content, "refusal": None}
 
@@ -75,7 +76,8 @@ def _likely(token: wire.Likely) -> dict[str, Any]:
 
 
 def timings_of(finished: wire.Finished) -> dict[str, Any]:
-    """This is as llama-server has it, with the waits, the time to the first token and that of choosing tokens."""
+    """Returns llama-server's timings, and beside them the waits, the time to the first token and that of choosing
+    tokens."""
     measured = finished.timings
     drafted = {"draft_n": measured.drafted, "draft_n_accepted": measured.accepted} if measured.drafted else {}
     return {

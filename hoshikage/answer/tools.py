@@ -294,8 +294,8 @@ def _lead(prompt: ChatPrompt, chat_format: ChatFormat, held: bool) -> str:
 def _budget(
     kwargs: Mapping[str, Any], chat_format: ChatFormat, grammar: Grammar | None, held: bool
 ) -> ThoughtBudget | None:
-    """It finds the answer's thoughts, where a bound on them is asked for and the model's marks are known, or where a
-    grammar waits for their end."""
+    """Returns the marks of the answer's thoughts and their bound in tokens. Returns None where neither a bound nor a
+    grammar needs the thoughts found, or where the model's marks are not known."""
     budget = kwargs.get("thinking_budget")
     maximum = budget if type(budget) is int and budget > 0 else None
     if held or (maximum is None and grammar is None):

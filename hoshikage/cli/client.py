@@ -45,7 +45,7 @@ class ServerRefused(UsageError):
 
 
 class Server:
-    """It is the server of this computer's user, as commands ask it."""
+    """A Server sends a command's requests to the server of this computer's user."""
 
     def __init__(self, place: Place, language: Language) -> None:
         self._place = place

@@ -27,7 +27,7 @@ Peer = Literal["own", "hoshikage", "other"]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """This says where a server may be found, and holds what is needed to speak to it."""
+    """A Place is the address at which a server may be found, with what is needed to speak to it."""
 
     host: str
     port: int
@@ -111,7 +111,8 @@ def _only(certificate: Path) -> ssl.SSLContext:
 
 
 def _introduced(connection: http.client.HTTPConnection, token_file: Path | None) -> tuple[dict[str, str], Peer]:
-    """This user's admin token, if the server on this connection knows it, else nothing; and who that seems to be."""
+    """Returns a header with this user's admin token if the server proves that it knows that token, else no header; and
+    who the server seems to be."""
     token = local_admin.read(token_file) if token_file is not None else None
     challenge = local_admin.challenge()
     connection.request("GET", "/health", headers={"x-hoshikage-challenge": challenge})

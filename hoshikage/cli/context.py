@@ -11,15 +11,15 @@ from hoshikage.settings import Settings
 
 
 class CommandContext(Frozen, frozen=True):
-    """Every command is given it."""
+    """A CommandContext holds the settings, the language and the environment that every command is given."""
 
     settings: Settings
     sources: Mapping[str, str]
-    """This is `settings.LoadedSettings.sources`."""
+    """`sources` says where each setting has its value from, as in `settings.LoadedSettings`."""
     language: Language
     environ: Mapping[str, str]
     warnings: tuple[SettingInvalid, ...] = ()
-    """This is `settings.LoadedSettings.warnings`."""
+    """`warnings` say what was passed over in .env files, as in `settings.LoadedSettings`."""
 
     def text(self, key: str, /, **details: object) -> str:
         """A text of the catalogue in the user's language."""

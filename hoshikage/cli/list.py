@@ -36,7 +36,7 @@ STYLES: Final = {"usable": "green", "found": "", "loaded": "bold green", "missin
 
 @dataclass(frozen=True, slots=True)
 class ListRow:
-    """It shows one model of the list."""
+    """A ListRow is one model of the list."""
 
     spec: ModelSpec
     header: GgufHeader | None

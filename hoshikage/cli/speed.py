@@ -25,7 +25,7 @@ from hoshikage.registry import ModelSpec
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """It holds the figures of one answer."""
+    """Measured holds the token counts and the timings of one answer."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -33,7 +33,7 @@ class Measured:
 
 
 class Asker(Protocol):
-    """It sends prompts to a model and measures the answers."""
+    """An Asker sends prompts to a model and measures the answers."""
 
     where: str
     """`server`, or `own` for a runner of this command's own."""
@@ -42,7 +42,7 @@ class Asker(Protocol):
         """An answer of just so many tokens, with nothing kept of any prompt. Raises HoshikageError."""
 
     def status(self) -> dict[str, Any]:
-        """This is what /v1/status shows."""
+        """Returns what /v1/status shows."""
 
 
 @contextmanager

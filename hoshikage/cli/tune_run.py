@@ -41,7 +41,7 @@ SHARE_OF_TRIALS: Final = 0.55
 SHARE_OF_REPACK: Final = 0.13
 SHARE_OF_AGAIN: Final = 0.13
 SPARE: Final = 0.8
-"""This share of a process's time is measured in; the rest is for its start and the round that it is in."""
+"""Measuring gets this share of a process's time; the rest is for its start and the round that it is in."""
 UBATCHES: Final = (128, 256, 512, 1024, 2048)
 KV_TYPES: Final = (("q8_0", "q8_0"), ("q4_0", "q4_0"))
 

@@ -232,8 +232,8 @@ class Dispatcher:
         return status.of_all(self._pools, self._crashes, self._totals, self._records)
 
     async def full_status(self) -> FullStatus:
-        """It gives /v1/status what `status` does, and what has to be looked for: memory, and whether a library was
-        taken back."""
+        """Returns what /v1/status shows: what `status` tells, and what has to be looked for, namely memory and whether
+        a library was taken back."""
         now = self.status()
         memory = await asyncio.to_thread(in_use, [one.pid for one in now.runners if one.pid])
         memory = replace(memory, vram_bytes=memory.vram_bytes or sum(one.vram_bytes for one in now.runners))

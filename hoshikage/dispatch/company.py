@@ -73,7 +73,7 @@ class Stay:
         self._company = company
 
     def proven(self) -> None:
-        """It has said something: others may come. Idempotent."""
+        """Says that the job has brought its first word, so that others may come. Idempotent."""
         self._company._proven(self)
 
     def leave(self) -> None:

@@ -133,8 +133,8 @@ class Copier:
     # Loads
 
     async def find(self, file: Path) -> Path:
-        """It says where to load the model from now. A copy of another that is being made is given up, and not waited
-        for."""
+        """Returns the file to load the model from now. A copy of another model that is being made is given up, and not
+        waited for."""
         self._wish = None
         if self._job is not None and self._job.file != file:
             self._give_up(self._job)

@@ -55,7 +55,7 @@ class DiskFacts(Frozen, frozen=True):
 
     size: int
     file_system: str
-    """It is named as in /proc/self/mountinfo; empty where that does not tell."""
+    """`file_system` is the type that /proc/self/mountinfo names; empty where that does not tell."""
     rate: float | None
     """Bytes a second past the page cache; None where it could not be measured."""
     kept: float

@@ -36,7 +36,7 @@ State = tuple[Hashable, Hashable]
 
 
 class Origin(Frozen, frozen=True):
-    """It says whose job it is. No text of a request is kept."""
+    """An Origin says whose job it is. No text of a request is kept."""
 
     digest: bytes = b""
     caller: str = ""

@@ -17,9 +17,9 @@ class Exit(Frozen, frozen=True):
     reason: str
     log: tuple[str, ...]
     suspects: tuple[Origin, ...] = ()
-    """These callers' jobs may have done it; none where it ended without one."""
+    """One of these callers' jobs may have ended the runner; there are none where it ended without a job."""
     overtime: bool = False
-    """It was stopped because it made no progress."""
+    """`overtime` says whether the runner was stopped because it made no progress."""
 
 
 class Host(Protocol):

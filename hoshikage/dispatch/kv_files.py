@@ -57,17 +57,17 @@ class StateFiles(Protocol):
         """The file that `make` made is whole: it is one of `files` from now on, whatever happens. OSError."""
 
     def touch(self, path: str) -> None:
-        """It is as new as one that was published now."""
+        """Marks the file as being as new as one that is published now."""
 
     def remove(self, path: str) -> None:
-        """It goes, whole or not; nothing where it is not there."""
+        """Removes the file, whole or not; does nothing where there is none."""
 
     def close(self) -> None:
         """No file of this place is needed any more by this server."""
 
 
 class FolderFiles:
-    """They lie in a folder and stay until they are removed."""
+    """FolderFiles keeps its files in a folder, where they stay until they are removed."""
 
     lasts = True
 
@@ -108,7 +108,7 @@ class FolderFiles:
             os.unlink(path)  # noqa: PTH108 - a text is what the runner knows it by
 
     def close(self) -> None:
-        """They stay for the next server."""
+        """Leaves the files for the next server."""
 
     def _name_of(self, key: str) -> str:
         """The name of one more file."""
@@ -143,7 +143,7 @@ class TemporaryFiles(FolderFiles):
 
 
 class MemoryFiles:
-    """It lies in memory that has no name and belongs to this process: it goes with it, however it ends. Linux.
+    """MemoryFiles keeps its files in memory that has no name and goes with this process, however it ends. Linux only.
 
     A runner opens it by this process's list of descriptors, which only this user may.
     """

@@ -27,7 +27,7 @@ class StoredConversation:
     size: int
     saved_at: float
     name: str = ""
-    """It is the name of a slot's file."""
+    """`name` is what a slot's file was saved as; other sequences have none."""
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -32,7 +32,7 @@ logger: Final = logging.getLogger("hoshikage.dispatch")
 MAX_OFFERED: Final = 256
 """Files whose headers a load looks at: the newest."""
 FOLDER: Final = "kv"
-"""It lies in the cache folder."""
+"""Put-away sequences lie in this folder, below the cache folder."""
 
 
 class KvStore:
@@ -222,8 +222,8 @@ def folder_store(folder: Path, max_bytes: int, max_age_s: float, language: Langu
 
 
 def own_folder_store(folder: Path, max_bytes: int, max_age_s: float, language: Language) -> KvStore | None:
-    """It gives what `folder_store` does; None where others may write to it: whoever exchanges a file has the library
-    read it. Tells of that, and of a link."""
+    """Returns the store of `folder_store`, or None where others may write to its folder: whoever exchanges a file has
+    the library read it. Logs that, and a link."""
     place = folder / FOLDER
     try:
         others_write = os.name == "posix" and bool(place.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH))

@@ -29,10 +29,10 @@ OTHER: Final = "other"
 
 
 class Histogram(Mutable):
-    """It counts one measure of one model."""
+    """A Histogram counts the values of one measure of one model."""
 
     counts: list[int]
-    """They are counted by bound; each value counts in the first that holds it."""
+    """`counts` has one number for each bound; a value counts at the first bound that is not below it."""
     total: int = 0
     seconds: float = 0.0
 
@@ -45,7 +45,7 @@ class Histogram(Mutable):
 
 
 class Latencies(Mutable):
-    """They are found by measure and model."""
+    """Latencies hold a histogram for each measure and model."""
 
     histograms: dict[str, dict[str, Histogram]] = field(default_factory=lambda: {name: {} for name in BOUNDS})
 

@@ -27,7 +27,7 @@ class Libraries(Protocol):
         """Raises ModelLoadFailed, LibraryUnavailable, Unavailable."""
 
     def completed(self, params: LoadParams) -> LoadParams:
-        """It is asked with what the header tells of the model that `current` was asked for."""
+        """Returns `params` with what the header tells of the model; `current` was asked for them before."""
 
     def header(self, params: LoadParams) -> GgufHeader:
         """The checked header of the model's file. Raises ModelLoadFailed."""

@@ -96,7 +96,7 @@ class Lifecycle:
         self._loading: asyncio.Task[Runner] | None = None
         self._watchers: set[Mailbox[wire.Loading | None]] = set()
         self._last_file: Path | None = None
-        """It is of the model that was loaded last."""
+        """`_last_file` is the file of the model that was loaded last."""
         self._returned: Footprint | None = None
         self._last_line = self._progress = 0.0
         self._idle: asyncio.TimerHandle | None = None
@@ -108,7 +108,7 @@ class Lifecycle:
         """Held while one runner makes way for the next, so that two never hold memory at once."""
         self._loads = self._crashed = 0
         self._kept_s: float | None = None
-        """It is what `keep` was told for the loaded model."""
+        """`_kept_s` is the time that `keep` was told for the loaded model."""
         self._uses = 0
         """Counts calls for the runner: an idle end that finds it moved on comes too late."""
 
@@ -280,7 +280,7 @@ class Lifecycle:
             self._ahead = self._later(AHEAD_AFTER_S, self._standby.prepare)
 
     def _later(self, delay: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
-        """It runs in a context of its own: what it logs is not the last request's doing."""
+        """Calls back after `delay` seconds, in a context of its own: what that logs is not the last request's doing."""
         return asyncio.get_running_loop().call_later(delay, callback, context=Context())
 
     def _great_out(self) -> None:

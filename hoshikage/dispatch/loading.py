@@ -33,7 +33,8 @@ class WantedLoad(Frozen, frozen=True, eq=False):
     """What a load is of. Two that are equal need no new load."""
 
     label: str
-    """It was asked for by this name: two names of one file with the same settings are one model."""
+    """`label` is the name that was asked for. It is not compared: two names of one file with the same settings are one
+    model."""
     params: LoadParams
     file_state: tuple[int, int, int]
     """Identity of the model file: (inode, size, mtime in ns)."""
@@ -57,18 +58,18 @@ class WantedLoad(Frozen, frozen=True, eq=False):
 
 
 class LoadOwner(Protocol):
-    """It says whose runner it will be."""
+    """A LoadOwner is told what becomes of a load, and owns its runner."""
 
     def adopt(self, runner: Runner, choice: SelectedLibrary) -> None:
-        """From now on it is yours, still empty."""
+        """Takes over the runner, which is still empty."""
 
     def drop(self, runner: Runner) -> None:
-        """It could not load the model and is being ended."""
+        """Gives up the runner, which could not load the model and is being ended."""
 
     def show(self, progress: wire.Loading) -> None: ...
 
     def gone(self, gone: Exit) -> None:
-        """It ended by itself."""
+        """Is told that the runner ended by itself."""
 
 
 class Loader:
@@ -193,7 +194,7 @@ class _Trial:
         self._owner = owner
         self.runner: Runner | None = None
         self.layers: int | None = None
-        """It ended with so many."""
+        """`layers` is how many the GPU was tried with when the runner ended; None where it did not end so."""
 
     def gone(self, gone: Exit) -> None:
         runner = self.runner

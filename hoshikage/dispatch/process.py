@@ -102,7 +102,7 @@ class ProcessHost(asyncio.SubprocessProtocol):
                 self._process.kill()
 
     async def stop(self) -> None:
-        """It ends by force: it keeps nothing that is not the system's to take back, and being polite takes longer."""
+        """Kills the process: it holds nothing that the system does not take back, and a polite end takes longer."""
         self._stopping = True
         if self._process is None:
             return

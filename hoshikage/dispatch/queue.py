@@ -41,7 +41,7 @@ class Ticket:
         self.load_s = 0.0
         """How long it waited for its model, as whoever runs it says."""
         self._turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        """It is done when this ticket runs, or with the error that ends the wait."""
+        """The future is done when this ticket runs, or has the error that ends the wait."""
         self._queue = queue
 
     @property
@@ -116,7 +116,7 @@ class Queue:
         self._clock = clock
         self._on_rest = on_rest
         self._waiting: list[Ticket] = []
-        """They stand in their order."""
+        """The waiting tickets stand in the order of their turns."""
         self._models: Counter[Hashable] = Counter()
         """How many wait for each model, so that a long queue need not be looked through for those that nobody wants."""
         self._came = self._uses = 0
@@ -219,8 +219,8 @@ class Queue:
         return waiting >= bound and all(len(lane.running) >= self._capacity for lane in self.lanes)
 
     def _pushed_by(self, caller: str) -> Ticket | None:
-        """It finds whose place this caller may take: the last of the caller who has most, and more than this one would
-        have."""
+        """Returns the ticket whose place this caller may take: the last one of the caller who has most, if those are
+        more than this caller would then have. None where there is no such ticket."""
         counts = Counter(ticket.caller for ticket in self._waiting)
         if not counts:
             return None

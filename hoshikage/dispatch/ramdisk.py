@@ -49,7 +49,8 @@ class Notice(Frozen, frozen=True):
 
 
 class Placed(Frozen, frozen=True):
-    """It says where to load from: the copy, or the file itself. No notice where there is no RAM disk."""
+    """A Placed says where to load a model from: the copy in memory, or the file itself. `notice` is None where there is
+    no RAM disk."""
 
     file: Path
     in_memory: bool
@@ -89,7 +90,7 @@ class MemoryState(Frozen, frozen=True):
     platform: str = field(default_factory=_platform)
     uid: int = field(default_factory=_user)
     free_bytes: Callable[[int], int] = _free_bytes
-    """It asks the file system of a descriptor."""
+    """The function returns the free bytes of the file system that a descriptor lies in."""
     available_memory: Callable[[], int] = available_memory
     chunk: int = CHUNK
     patience_s: float = PATIENCE_S
@@ -129,7 +130,7 @@ class RamDisk:
         return bool(self._leaving)
 
     def find(self, file: Path) -> Placed:
-        """It says where the model whose (first) file this is can be loaded from: its copy, where a current one is
+        """Returns where the model whose (first) file this is can be loaded from: its copy, where a current one is
         there, else the file itself. Copies of other models are out of use then, and go with `clear_away`; another
         server's stays while that server holds it."""
         if self._root is None:

@@ -87,7 +87,8 @@ class Runner:
         return self._host.pid
 
     def adopt(self, progress: Callable[[float], None], gone: Callable[[Exit], None]) -> None:
-        """It was started for nobody; now these are told what `__init__`'s were."""
+        """Gives a runner that was started ahead its owner: these callbacks take the place of those that `__init__`
+        got."""
         self._progress, self._gone = progress, gone
 
     async def start(self) -> None:

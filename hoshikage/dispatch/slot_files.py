@@ -10,7 +10,7 @@ from hoshikage.dispatch.kv_files import FolderFiles
 from hoshikage.errors import InvalidRequest
 
 FOLDER: Final = Path("kv", "slots")
-"""It lies in the cache folder."""
+"""Saved slots lie in this folder, below the cache folder."""
 NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9 ._+@=-]{0,127}")
 RESERVED: Final = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?|part-[0-9a-f]{32}|.*[. ]")
 """Names that Windows has for devices or cuts, and those of files in the making."""

@@ -30,7 +30,7 @@ class Snapshot(Frozen, frozen=True):
     ahead: int | None
     """Process id of the runner that was started ahead."""
     resident_bytes: int
-    """It is that of the runner; 0 where the system does not tell."""
+    """`resident_bytes` is the runner's memory; 0 where the system does not tell."""
     returned: Footprint | None
     """What the end of the last runner gave back to the system."""
     in_memory: HeldCopy | None

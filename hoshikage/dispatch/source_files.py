@@ -60,7 +60,7 @@ class SourceFiles(Frozen, frozen=True):
 
     @property
     def sizes(self) -> dict[str, int]:
-        """They are found by the names in the copy."""
+        """Returns the size of each file in bytes, by its name in the copy."""
         return {source.copy: source.size for source in self.all}
 
     @property

@@ -110,6 +110,6 @@ class StandbyRunner:
         self._runner, self._choice = runner, choice
 
     def _gone(self, gone: Exit) -> None:
-        """It ended before it had a model: no model's fault. The next load starts its own."""
+        """Forgets the runner, which ended before it had a model: no model's fault. The next load starts its own."""
         logger.debug("the runner that was started ahead is gone: %s", gone.reason)
         self._runner = self._choice = None

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from hoshikage.library.selection import SelectedLibrary
 
 UNKNOWN: Final = "unknown"
-"""It stands for the version of a library that neither tells it nor has it in its file's name."""
+"""The version is shown so where neither a library nor its file's name tells it."""
 
 
 class QueueStatus(Frozen, frozen=True):

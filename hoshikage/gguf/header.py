@@ -13,16 +13,16 @@ class Split(Frozen, frozen=True):
     """One of the files of a model that was split."""
 
     number: int
-    """It counts from 0."""
+    """`number` is the file's place among the parts, the first of which is 0."""
     count: int
 
 
 class GgufHeader(Frozen, frozen=True):
-    """It holds what a GGUF says of its model, without the weights."""
+    """A GgufHeader holds what a GGUF says of its model, without the weights."""
 
     version: int
     size_bytes: int
-    """It is that of the file."""
+    """`size_bytes` is the length of the file."""
     architecture: str
     kind: str
     """`general.type`: `model`, or `adapter`, `mmproj` and others that cannot chat by themselves."""

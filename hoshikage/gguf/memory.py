@@ -26,7 +26,7 @@ from hoshikage.gguf.header import GgufHeader
 VALUE_BYTES: Final = {"f16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
 """Of one value in the KV memory, by its type."""
 LARGEST_UBATCH: Final = 512
-"""It is llama.context.LARGEST_UBATCH: so much is kept beside a window."""
+"""The number is that of llama.context.LARGEST_UBATCH: so many tokens are kept beside a window."""
 F32_BYTES: Final = 4
 N_CTX_STEP: Final = 256
 """Newer libraries round the context up to a multiple of it."""
@@ -86,8 +86,8 @@ def estimate(
     kv: KvSettings = USUAL,
     projector: int = 0,
 ) -> MemoryEstimate:
-    """It is for a context of `n_ctx` tokens and batches of `n_batch`. The draft model has a context of its own, as
-    long; of a projector, its file's bytes are counted."""
+    """Returns the memory needed for a context of `n_ctx` tokens and batches of `n_batch`. The draft model has a context
+    of its own, as long; of a projector, its file's bytes are counted."""
     return MemoryEstimate(
         n_ctx=n_ctx,
         weights=header.size_bytes,
@@ -110,7 +110,8 @@ def _batch_bytes(header: GgufHeader, n_batch: int) -> int:
 
 
 def _kv_bytes(header: GgufHeader, n_ctx: int, n_batch: int, kv: KvSettings) -> int:
-    """It counts the cells of all layers: those of the whole text, or of a window with what a batch puts beside it."""
+    """Returns the bytes of all layers' cells: those of the whole text, or of a window with what a batch puts beside
+    it."""
     window = _number(header, "attention.sliding_window")
     whole = _stepped(n_ctx)
     narrow = whole

@@ -21,7 +21,7 @@ _newest: dict[tuple[int, ...], GgufHeader] = {}
 
 
 def read(path: Path) -> GgufHeader:
-    """It does as reader.read, once while the file stays as it is."""
+    """Reads the header as `reader.read` does, but only once while the file stays as it is."""
     state, changed = _state(path)
     if (known := _newest.get(state)) is not None:
         return known

@@ -24,7 +24,7 @@ class SplitName(Frozen, frozen=True):
 
     stem: str
     number: int
-    """It counts from 1."""
+    """`number` is the file's place among the parts, the first of which is 1."""
     count: int
 
     @classmethod

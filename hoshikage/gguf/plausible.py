@@ -34,12 +34,12 @@ TOKENIZER: Final = "tokenizer.ggml."
 
 
 class Fault(Frozen, frozen=True):
-    """It names a value of a GGUF that no sound model has."""
+    """A Fault is a value of a GGUF that no sound model has."""
 
     name: str
     value: str
     wanted: str
-    """It is written in signs that need no translation."""
+    """`wanted` says what is right, in signs that need no translation: `1 ≤ n ≤ 8`."""
 
 
 def of_values(values: Mapping[str, Scalar], architecture: str) -> Iterator[Fault]:

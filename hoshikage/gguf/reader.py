@@ -35,7 +35,7 @@ MAX_TENSOR_NAME_BYTES: Final = 63
 MAX_DIMENSIONS: Final = 4
 MAX_ELEMENTS: Final = 2**63 - 1
 MAX_STRINGS: Final = 4_000_000
-"""It bounds one array: it is sixteen times the largest vocabularies of today."""
+"""An array may hold this many strings, sixteen times the largest vocabularies of today."""
 MAX_NESTING: Final = 4
 MAX_ALIGNMENT: Final = 2**30
 MAX_KEPT: Final = 1024
@@ -130,7 +130,7 @@ class _Reader:
         """Of the tensors' data, from the start of the file."""
         self._kept: dict[str, tuple[int, ...]] = {}
         self._types: list[int] | None = None
-        """It gives the value of every token; None where the file has none."""
+        """`_types` is the list of the tokens' types; None where the file has none."""
         self._has_chatml = False
         self._marks: frozenset[str] = frozenset()
 

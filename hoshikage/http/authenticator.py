@@ -47,7 +47,7 @@ ANONYMOUS: Final = "(anonymous)"
 OWNER: Final = Caller(None, is_admin=True)
 LOCAL_ADMIN: Final = AccessToken(ANONYMOUS, "admin", 0)
 CALLER: Final[ContextVar[Caller]] = ContextVar("caller", default=OWNER)
-"""It says who asks for what the current task answers."""
+"""The caller is whoever asks for what the current task answers."""
 
 
 class Authenticator:
@@ -100,13 +100,14 @@ class Authenticator:
         return OWNER if token is LOCAL_ADMIN else _caller(token)
 
     def proof(self, challenge: str, server: local_admin.Address) -> str | None:
-        """It is for a command that must not show its token to a stranger; None where there is nothing to prove."""
+        """Returns the proof that this server knows the admin token, for a command that must not show its own to a
+        stranger; None where there is nothing to prove."""
         if self._admin_token is None or not local_admin.CHALLENGE.fullmatch(challenge):
             return None
         return local_admin.proof(self._admin_token, challenge, server)
 
     def _unasked(self, request: web.Request) -> Caller:
-        """It says who asks where no token is needed: clients send made-up ones then, so a wrong one is none."""
+        """Returns who asks where no token is needed: clients send made-up ones then, so a wrong one counts as none."""
         try:
             token = self._verify(presented(request))
         except AuthenticationFailed:  # the token file is out of order

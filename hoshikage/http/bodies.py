@@ -22,7 +22,8 @@ MAX_BYTES: Final = 4 * 1024 * 1024
 MAX_MEDIA_BYTES: Final = 16 * 1024 * 1024
 """Of the pictures and sounds of one body, as base64."""
 MAX_BYTES_TOGETHER: Final = 32 * 1024 * 1024
-"""It bounds all that are being read or parsed; the eldest may go beyond it, by one body."""
+"""All bodies that are being read or parsed may hold this many bytes together; the eldest may go beyond it, by one
+body."""
 LOOK_EVERY_S: Final = 10.0
 MIN_RATE: Final = 1024
 """Bytes a second that must come of a body, from one look to the next."""
@@ -60,13 +61,13 @@ class _Body:
 
 
 class Bodies:
-    """It counts the bytes of all bodies that are being read or worked on."""
+    """Bodies counts the bytes of all bodies that are being read or worked on."""
 
     def __init__(self) -> None:
         self.held = 0
         """Bytes that all of them hold now."""
         self._open: dict[_Body, None] = {}
-        """They stand in the order in which they began."""
+        """The open bodies stand in the order in which they began."""
         self._trim: asyncio.TimerHandle | None = None
         self._trimming: asyncio.Future[None] | None = None
 

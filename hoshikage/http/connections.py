@@ -28,12 +28,12 @@ from hoshikage.http.paths import plain, respelt
 from hoshikage.settings import Settings
 
 HEADER_S: Final = 30.0
-"""It runs from the connection to the end of its first request's header, TLS included. A client on a busy machine takes
-its time, and at the limit who says nothing goes first anyway."""
+"""A connection may take this many seconds to the end of its first request's header, TLS included. A client on a busy
+machine takes its time, and at the limit who says nothing goes first anyway."""
 LATE_S: Final = 1.0
 """A timer that comes so much later than it should says that this process did not run, and nothing about a client."""
 KEEPALIVE_S: Final = 30.0
-"""It runs from the end of an answer to the end of the next request's header."""
+"""A connection may take this many seconds from the end of an answer to the end of the next request's header."""
 WAITING: Final = 512
 """Connections that may wait to be accepted: beyond it the system drops them, and their clients try again after 1 s."""
 BACKLOG: Final = 64
@@ -238,7 +238,7 @@ class HttpRunner(web.AppRunner):
         self._options = options
 
     async def setup(self) -> None:
-        """It does as aiohttp's; the requests of its server have their paths respelt before anything looks at them."""
+        """Sets up aiohttp's server, whose requests have their paths respelt before anything looks at them."""
         await super().setup()
         server = self.server
         assert server is not None
@@ -301,7 +301,7 @@ def path_of(line: bytes) -> str:
 
 
 class Site(web.BaseSite):
-    """It says where connections come from: an address, or a socket that is open already."""
+    """A Site is where connections come from: an address, or a socket that is open already."""
 
     def __init__(
         self,
@@ -360,7 +360,7 @@ def files() -> int | None:
 
 
 def raise_files() -> None:
-    """It allows as many open files as this user may have without asking anyone."""
+    """Raises this process's limit on open files as far as this user may without asking anyone."""
     if sys.platform == "win32":
         return
     import resource

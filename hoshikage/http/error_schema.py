@@ -20,20 +20,20 @@ class ProblemDetail(Struct, frozen=True, kw_only=True):
 
 
 class Problem(Struct, frozen=True):
-    """It is an error as OpenAI's clients know it."""
+    """A Problem is the body of an error as OpenAI's clients know it."""
 
     error: ProblemDetail
 
 
 class AnthropicDetail(Struct, frozen=True):
-    """It says what is wrong, as Anthropic's clients expect it."""
+    """The detail says what is wrong, as Anthropic's clients expect it."""
 
     type: str
     message: str
 
 
 class AnthropicProblem(Struct, frozen=True):
-    """It is an error as Anthropic's clients know it."""
+    """An AnthropicProblem is the body of an error as Anthropic's clients know it."""
 
     type: Literal["error"]
     error: AnthropicDetail
@@ -41,6 +41,6 @@ class AnthropicProblem(Struct, frozen=True):
 
 
 class OllamaProblem(Struct, frozen=True):
-    """It is an error as Ollama's clients know it."""
+    """An OllamaProblem is the body of an error as Ollama's clients know it."""
 
     error: str

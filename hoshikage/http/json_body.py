@@ -37,7 +37,7 @@ MAX_INTEGER: Final = 2**64 - 1
 SHOWN_CHARACTERS: Final = 60
 
 Link = tuple[Any, str | int]
-"""It says where a value stands: its container's link, and its name or index there."""
+"""A Link is a value's place: the link of its container, and its name or index there."""
 
 
 async def read_json(request: web.Request, *, declared: bool = False, media: bool = False) -> Any:
@@ -51,7 +51,7 @@ async def read_json(request: web.Request, *, declared: bool = False, media: bool
 
 
 async def read_json_if_any(request: web.Request, *, declared: bool = False) -> Any:
-    """It does as `read_json`; it is None where the body is empty."""
+    """Returns the body as `read_json` does; None where it is empty."""
     return await _read(request, lambda raw: parse(raw) if raw else None, declared, MAX_BYTES)
 
 

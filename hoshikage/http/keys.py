@@ -132,8 +132,8 @@ REQUEST_ID: Final[ContextVar[str]] = ContextVar("request_id", default="")
 """The id of the request that the current task answers; aiohttp gives each request a task of its own."""
 
 LIBRARY: Final[Any] = web.RequestKey("library", str) if hasattr(web, "RequestKey") else "hoshikage.library"
-"""It holds, in a request, the library that answers it, once it is known. Older versions of aiohttp have no such
-keys."""
+"""A request holds the name of the library that answers it by this key, once that is known. Older versions of aiohttp
+have no such keys."""
 
 
 def new_request_id() -> str:

@@ -1,4 +1,4 @@
-"""It opens what the server listens on: TCP, TLS, a Unix socket, sockets of a service manager. Main thread."""
+"""Opens what the server listens on: TCP, TLS, a Unix socket, sockets of a service manager. Main thread."""
 
 from __future__ import annotations
 

@@ -26,7 +26,8 @@ class Measures:
         """By method, route and status."""
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self.buckets: defaultdict[str, Counter[float]] = defaultdict(Counter)
-        """They are counted by route; a request counts in the first bucket that holds it."""
+        """`buckets` counts requests by route and upper bound; each counts at the first bound that is not below its
+        time."""
 
     def kept_state(self) -> dict[str, Any]:
         """The figures as plain values."""

@@ -23,7 +23,7 @@ MAX_SHOWN: Final = 200
 
 
 def is_loopback(host: str) -> bool:
-    """It holds for `localhost` and for literal addresses of 127.0.0.0/8 and ::1; other names are not looked up."""
+    """Returns whether the host is `localhost` or an address of 127.0.0.0/8 or ::1; other names are not looked up."""
     if host.lower() in LOCAL_NAMES:
         return True
     address = _address(host)
@@ -36,9 +36,9 @@ class OriginPolicy(Frozen, frozen=True):
     names: frozenset[str]
     """Of the server, beside those of this machine."""
     origins: Origins
-    """It says whose pages may use it from elsewhere."""
+    """`origins` are the other sites whose pages may use the server."""
     unix_socket: str | None
-    """It is of this user alone."""
+    """`unix_socket` is the path of a socket that only this user can open; None where there is none."""
     exposed: bool
     """Whether other machines can reach it."""
     needs_token: bool
@@ -105,8 +105,8 @@ class OriginPolicy(Frozen, frozen=True):
         return host in self.names or is_loopback(host) or (self.exposed and _address(host) is not None)
 
     def _is_target_mine(self, target: str) -> bool:
-        """It takes the host of a whole URL as the request's target (RFC 9112, 3.2.2), which goes before the Host
-        header."""
+        """Returns whether the request's target is this server: a path, or a whole URL with a host of ours. Such a host
+        goes before the Host header (RFC 9112, 3.2.2)."""
         if target.startswith("/") or target == "*":
             return True
         host = _name(target.partition("://")[2].partition("/")[0].partition("?")[0])

@@ -41,7 +41,7 @@ class Address:
     """The one file of the repository that was named."""
     revision: str | None = None
     sha256: str | None = None
-    """This must be the sum of the file's bytes; only with a URL."""
+    """`sha256` is the sum that the file must have, in hexadecimal; only with a URL."""
 
     @classmethod
     def of(cls, text: str) -> Address:

@@ -30,7 +30,7 @@ MAX_NAMED: Final = 40
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """It describes one file of a repository."""
+    """A RemoteFile is one file of a repository."""
 
     path: str
     size: int

@@ -21,7 +21,7 @@ MODELSCOPE: Final = "https://www.modelscope.cn"
 MAIN: Final = "main"
 MASTER: Final = "master"
 ETAG: Final = re.compile(r"[0-9A-Za-z_-]{1,128}", re.ASCII)
-"""It becomes a file's name."""
+"""An ETag that fits this becomes a file's name."""
 SHA256: Final = re.compile(r"[0-9a-f]{64}")
 """The mark of a large file is its sum; some mirrors leave it out of their lists."""
 LOCAL: Final = ("localhost", "127.0.0.1", "::1")
@@ -48,7 +48,7 @@ class ModelSource(Protocol):
         """What has to be fetched; or the file itself where it is here already. Raises HoshikageError."""
 
     def finish(self, file: RemoteFile, placed: PlacedFile) -> Path:
-        """It says where the fetched file is to be used from."""
+        """Returns the path that the fetched file is to be used from."""
 
 
 def source(address: Address, folder: Path, environ: Mapping[str, str]) -> ModelSource:

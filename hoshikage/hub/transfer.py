@@ -35,7 +35,7 @@ MAX_PAUSE_S: Final = 120.0
 """A server that asks for a longer wait is not waited for."""
 CHUNK: Final = 1 << 20
 MIN_FREE: Final = 64 << 20
-"""This much stays free beside what is fetched."""
+"""This many bytes of the disk stay free beside what is fetched."""
 RETRIED: Final = (408, 425, 429, 500, 502, 503, 504)
 FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 

@@ -45,7 +45,7 @@ NEEDED_OF_CONTEXT: Final = (
 
 GETTERS: Final = ("n_ctx", "n_batch", "n_ubatch", "n_seq_max", "n_threads", "n_threads_batch", "pooling_type")
 VALUES: Final = {"n_ctx": 1536, "n_batch": 160, "n_ubatch": 80, "n_seq_max": 3, "n_threads": 3, "n_threads_batch": 2}
-"""It is as in the handshake: no default, and nothing for a release to round."""
+"""None of these values is a default, and no release rounds them, as in the handshake."""
 SMALL: Final = {"n_ctx": 512, "n_batch": 64, "n_ubatch": 64, "n_threads": 1, "n_threads_batch": 1}
 LINES: Final[Mapping[str, tuple[str, Mapping[int | float, str]]]] = {
     "rope_freq_base": (r"\bfreq_base\s*= ([0-9.]+)", {12345.0: "12345.0", 23456.0: "23456.0"}),
@@ -67,7 +67,7 @@ Seen = tuple[object, ...]
 
 
 class Journal(Protocol):
-    """It remembers what was tried, also what ended its process."""
+    """A Journal remembers what was tried, also what ended its process."""
 
     def attempt(self, name: str, run: Callable[[], bool]) -> bool:
         """What `run` returns, or what is known of `name` from before; False for what ended a process."""
@@ -177,7 +177,7 @@ class Struct(ABC):
 
 
 class ModelStruct(Struct):
-    """It stands for the structure that a model is loaded by, while its layout is worked out."""
+    """A ModelStruct is the structure that a model is loaded by, while its layout is worked out."""
 
     needed = NEEDED_OF_MODEL
 

@@ -82,7 +82,7 @@ class LogTap:
 
 @dataclass(frozen=True, slots=True)
 class GoldenCase:
-    """It holds a prompt, and the tokens that a sound library makes of it."""
+    """A GoldenCase is a prompt with its tokens, and the tokens that a sound library answers with."""
 
     prompt: str
     prompt_ids: list[int]

@@ -39,7 +39,7 @@ MIN_ANSWER: Final = 4
 TOGETHER: Final = 8
 """Decodes of several texts in a round."""
 PROMPT_SHARE: Final = 0.01
-"""It is a part of the time there is: so long may one prompt take."""
+"""One prompt may take this part of the time for measuring."""
 MAX_ROUNDS: Final = 9
 
 
@@ -183,7 +183,7 @@ def _decode(context: Context, tokens: Sequence[int], sequence: int) -> int:
 
 
 def _text(model: Model, n_ctx: int) -> list[int]:
-    """It gives as many tokens of plain text as a prompt may have here."""
+    """Returns as many tokens of plain text as a prompt may have here."""
     room = max(2, min(LONGEST_PROMPT, n_ctx - ANSWER - 1))
     tokens: list[int] = []
     piece = model.vocab.tokenize(TEXT, parse_special=False)

@@ -55,7 +55,7 @@ class _Member:
     name: str
     size: int
     target: str | None
-    """This is where a link leads, from the archive's root."""
+    """`target` is where a link leads, from the archive's root; None for a file."""
     open: Callable[[], IO[bytes]]
 
 

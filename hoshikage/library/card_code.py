@@ -43,7 +43,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class CardCode:
-    """It says for which architectures a library has code."""
+    """A CardCode says for which architectures a library has code."""
 
     machine: tuple[tuple[int, bool], ...] = ()
     """Architectures with machine code, and whether it is for this one alone."""

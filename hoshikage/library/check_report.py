@@ -63,7 +63,7 @@ class CheckReport(Frozen, frozen=True):
     model_layout: str = ""
     context_layout: str = ""
     devices: tuple[DeviceInfo, ...] = ()
-    """This was true at the time of the check; `cached` tells that this was some time ago."""
+    """`devices` are those at the time of the check; `cached` tells that this was some time ago."""
     system_info: str = ""
     golden: str = "not_run"
     """`passed`, `failed` or `not_run`."""

@@ -16,7 +16,7 @@ API: Final = "https://api.github.com/repos/ggml-org/llama.cpp"
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """It is one file that a release offers."""
+    """An Asset is one file that a release offers."""
 
     name: str
     url: str

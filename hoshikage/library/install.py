@@ -23,7 +23,7 @@ GPU_KINDS: Final = ("gpu", "igpu")
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """It says what an installation has brought."""
+    """An Installed says what an installation has brought."""
 
     file: Path
     record: staging.InstallRecord

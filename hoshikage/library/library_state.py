@@ -68,7 +68,7 @@ class Fallback(Frozen, frozen=True):
 
 
 class LibraryState(Frozen, frozen=True):
-    """It says which library is in use, which ones have worked, and what was taken back."""
+    """A LibraryState says which library is in use, which ones have worked, and what was taken back."""
 
     use: Selected | None = None
     good: tuple[LastGood, ...] = ()

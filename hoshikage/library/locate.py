@@ -34,7 +34,7 @@ class LocatedLibrary(Frozen, frozen=True):
     source: str
     """`HOSHIKAGE_LIB_PATH`, `config` or `system`."""
     installed: str = ""
-    """This is `lib`, or the name of the one that was chosen, where `source` is `config`."""
+    """`installed` is `lib`, or the name of the library that was chosen, where `source` is `config`; else empty."""
 
 
 def find(

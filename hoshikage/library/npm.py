@@ -26,7 +26,7 @@ _LOOK_S: Final = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """It is one package of npm's registry, with its digest."""
+    """A Package is one package of npm's registry, with its digest."""
 
     name: str
     version: str

@@ -35,7 +35,7 @@ class Platform:
     """A system and processor that builds are made for."""
 
     system: str
-    """This is `sys.platform`."""
+    """`system` is the value that `sys.platform` has there."""
     architecture: str
     """`x64`, `arm64` or `armv7l`; else as the system says."""
 

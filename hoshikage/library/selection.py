@@ -35,7 +35,7 @@ class SelectedLibrary(Frozen, frozen=True):
     found: Path
     """What people know it by."""
     source: str
-    """This is `locate.LocatedLibrary.source`."""
+    """`source` says where the library was found, as in `locate.LocatedLibrary`."""
     installed: str
     fingerprint: str
     release: str
@@ -49,7 +49,7 @@ class SelectedLibrary(Frozen, frozen=True):
 
 
 class Selection(Frozen, frozen=True):
-    """It chooses the library for a load, and remembers how the load went."""
+    """A Selection chooses the library for a load, and remembers how the load went."""
 
     lib_path: Path | None
     lib_dir: Path
@@ -90,7 +90,7 @@ class Selection(Frozen, frozen=True):
         return None
 
     def loaded(self, choice: SelectedLibrary) -> None:
-        """This library has loaded a model. Where that cannot be written it is forgotten."""
+        """Notes that this library has loaded a model. Where that cannot be written it is forgotten."""
         if choice.source != "config":
             if choice.source == locate.VARIABLE:  # it has a copy like the others
                 store.prune(self.lib_dir, choice.fingerprint)

@@ -39,7 +39,7 @@ Progress = Callable[[int, int, Step], None]
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """This says where a set is looked for, and for which machine."""
+    """Sources say where a set is looked for, and for which machine."""
 
     machine: releases.Platform
     environ: Mapping[str, str]
@@ -63,7 +63,7 @@ class Fetched:
 
     folders: tuple[Path, ...]
     own: bool
-    """They were made for this installation: their files may be moved."""
+    """`own` says whether the folders were made for this installation, so that their files may be moved."""
     source: str
     """`npm`, `github`, `url`, `archive` or `folder`."""
     origin: str

@@ -53,7 +53,7 @@ def library(lib_dir: Path, name: str) -> InstalledLibrary:
 
 
 def described(file: Path) -> InstalledLibrary:
-    """This is libllama at `file`, under no name. Its size is that of the set: without programs beside it."""
+    """Describes libllama at `file`, without a name. The size is that of the set, without programs beside it."""
     record = staging.read_record(file.parent)
     release = (record.release if record else None) or contents.release(file.parent, file) or ""
     return InstalledLibrary("", file, release, contents.backends(file.parent), contents.size(file), record)

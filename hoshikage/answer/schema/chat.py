@@ -73,7 +73,7 @@ MetadataValue = Annotated[str, Meta(max_length=512)]
 
 
 class StreamOptions(Struct, frozen=True):
-    """They say what a stream tells beside its text."""
+    """The `stream_options` say what a stream tells beside its text."""
 
     include_usage: bool | None = None
     include_obfuscation: bool | None = None

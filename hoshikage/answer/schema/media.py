@@ -48,7 +48,7 @@ SOURCED: Final = "image"
 
 
 class ImageUrl(Struct, frozen=True):
-    """It says where a picture is."""
+    """An `image_url` object holds the address of one picture, which may be a data URL."""
 
     ECHOED: ClassVar[frozenset[str]] = frozenset({"detail"})
 
@@ -93,7 +93,7 @@ class ContentPart(Struct, frozen=True):
 
     @property
     def url(self) -> str | None:
-        """It says where the picture is."""
+        """Returns the picture's address, in either form that clients send it in; None for a part without one."""
         return self.image_url.url if isinstance(self.image_url, ImageUrl) else self.image_url
 
 
@@ -101,7 +101,7 @@ class PlacedPart(ContentPart, frozen=True):
     """A part of another protocol's message, with what that says of it."""
 
     place: str = ""
-    """It says where it stands in the request."""
+    """`place` is the part's path in the request, which error messages name."""
     is_asked: bool = False
     """Whether it is what the user has just said."""
     file: bytes | None = None

@@ -21,7 +21,7 @@ ALIASES: Final = {"typ_p": "typical_p", "typical": "typical_p", "nucleus": "top_
 """Other names of samplers, as llama-server knows them."""
 
 LAST: Final = "adaptive_p"
-"""It draws, so that its place in an order is always the last; `adaptive_target` says whether it is on."""
+"""This sampler draws the token, so that it stands last in every order; `adaptive_target` says whether it is on."""
 LETTERS: Final = {
     "e": "penalties", "d": "dry", "s": "top_n_sigma", "k": "top_k", "y": "typical_p", "p": "top_p", "m": "min_p",
     "x": "xtc", "t": "temperature", "i": "infill", "a": LAST,

@@ -25,7 +25,7 @@ Name = Annotated[str, Meta(pattern="^[^\\x00-\\x1f\\x7f]{1,256}$")]
 
 
 class FunctionSpec(Struct, frozen=True):
-    """It describes a function that a model may call."""
+    """A FunctionSpec tells the model what it may call: a name, a description and parameters (a JSON schema)."""
 
     name: Name
     description: str | None = None
@@ -41,13 +41,13 @@ class TextFunction(FunctionSpec, frozen=True):
 
 
 class Tool(Struct, frozen=True):
-    """A client offers it to the model."""
+    """A tool is something that the client offers the model to call; functions are the only kind."""
 
     type: Kind
     function: FunctionSpec
 
     def shown(self) -> dict[str, Any]:
-        """This is how chat templates see it; they take for granted what a client may leave out."""
+        """Returns the tool as chat templates expect it; they take for granted what a client may leave out."""
         function: dict[str, Any] = {
             "name": self.function.name,
             "description": self.function.description or "",
@@ -59,13 +59,13 @@ class Tool(Struct, frozen=True):
 
 
 class FunctionName(Struct, frozen=True):
-    """It names one of the functions that are offered."""
+    """A FunctionName names one of the functions that the request offers."""
 
     name: str
 
 
 class ToolName(Struct, frozen=True):
-    """It names one of the tools that are offered."""
+    """A ToolName names one of the tools that the request offers."""
 
     type: Kind
     function: FunctionName
@@ -79,7 +79,7 @@ class AllowedTools(Struct, frozen=True):
 
 
 class ToolChoice(Struct, frozen=True):
-    """It says which tool the model has to call."""
+    """A tool choice says which tool the model has to call, or among which ones it may choose."""
 
     type: ChoiceKind
     function: FunctionName | None = None

@@ -30,14 +30,14 @@ THOUGHTS: Final = ("thinking", "reasoning")
 
 
 class CalledFunction(Struct, frozen=True):
-    """It names a function that an assistant called, and its arguments."""
+    """A tool call's `function` is the name of the function that the assistant called, with its arguments."""
 
     name: str
     arguments: str | dict[str, Any] | None = None
 
 
 class ToolCall(Struct, frozen=True):
-    """An assistant's turn has one for each call."""
+    """A tool call is one call of a function in an assistant's turn."""
 
     ECHOED: ClassVar[frozenset[str]] = frozenset({"index"})
 
