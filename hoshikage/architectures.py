@@ -29,7 +29,7 @@ WINDOW_PERIODS: Final[Mapping[str, int]] = {
     "olmo2": 4,
     "smallthinker": 4,
 }
-"""Of so many layers in a row all but one look at a window of the text only, where the file has a sliding window."""
+"""All but one of so many layers in a row look at a window of the text only, where the file has a sliding window."""
 
 
 def unserved(architecture: str) -> str | None:

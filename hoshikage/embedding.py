@@ -77,7 +77,8 @@ class AsyncEngine:
 
 
 class Engine:
-    """As AsyncEngine, for programs without an event loop: it runs one in a thread of its own until `close`."""
+    """An Engine is an AsyncEngine for programs without an event loop: it runs one in a thread of its own until
+    `close`."""
 
     def __init__(self, model: str | Path, library: str | Path | None = None, **settings: object) -> None:
         self._engine = AsyncEngine(model, library, **settings)
@@ -97,7 +98,7 @@ class Engine:
         return self._run(self._engine.chat(messages, **fields))
 
     def close(self) -> None:
-        """May be called twice."""
+        """Closes the engine. It may be called twice."""
         if self._loop.is_closed():
             return
         self._run(self._engine.close())

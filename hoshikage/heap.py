@@ -11,7 +11,7 @@ from typing import Any, Final
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 """The names and numbers are those of glibc's malloc.h."""
 LARGE: Final = 256 << 10
-"""Bytes from which on a block is mapped by itself, and goes back to the system when it is freed."""
+"""A block of this many bytes or more is mapped by itself, and goes back to the system when it is freed."""
 
 
 def tame() -> None:
@@ -47,8 +47,8 @@ def _of_libc(name: str) -> Any:
 
 @contextmanager
 def growing() -> Iterator[None]:
-    """For a start, which makes what stays: looking through it for what does not would be a twentieth of its time. Ends
-    with the block, or when it is settled."""
+    """Stops collections during a start, which makes what stays: looking through it would be a twentieth of its time.
+    Ends with the block, or when it is settled."""
     gc.disable()
     try:
         yield

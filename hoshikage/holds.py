@@ -23,7 +23,8 @@ class Grammar(Frozen, frozen=True):
 
 
 class ThoughtBudget(Frozen, frozen=True):
-    """Where an answer's thoughts are, and how many tokens they may have: then the mark that ends them is put in.
+    """A ThoughtBudget says where an answer's thoughts are, and how many tokens they may have: then the mark that ends
+    them is put in.
 
     A grammar beside it holds what comes behind the thoughts.
     """
@@ -49,4 +50,4 @@ class HeldCalls(Frozen, frozen=True):
     grammars: tuple[tuple[str, Grammar], ...]
     """Each function's name comes with the grammar of its calls; calls of others are not held."""
     thoughts: ThoughtBudget | None = None
-    """Where the answer thinks, so that no call is looked for there."""
+    """The answer thinks there, so that no call is looked for."""

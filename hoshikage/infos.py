@@ -50,7 +50,7 @@ class DeviceInfo(Frozen, frozen=True):
     """`cpu`, `gpu`, `igpu`, `accel` or `other`."""
     memory_free: int
     memory_total: int
-    """Bytes; 0 where the backend does not say, or was not asked."""
+    """`memory_total` is in bytes; 0 where the backend does not say, or was not asked."""
 
 
 class LibraryInfo(Frozen, frozen=True):
@@ -72,7 +72,7 @@ class Timings(Frozen, frozen=True):
     """Milliseconds and counts of one finished request, measured in the engine thread on a monotonic clock."""
 
     prompt_ms: float
-    """Rendering, tokenizing and processing the prompt, up to the logits of its last token."""
+    """The time goes to rendering, tokenizing and processing the prompt, up to the logits of its last token."""
     first_token_ms: float
     """The time runs from the start of the job to the first sampled token."""
     decode_ms: float
@@ -84,7 +84,7 @@ class Timings(Frozen, frozen=True):
     drafted: int = 0
     """Tokens that were guessed ahead."""
     accepted: int = 0
-    """Those of them that the model would have chosen."""
+    """The model would have chosen this many of them itself."""
     queue_ms: float = 0.0
     load_ms: float = 0.0
     """What the request waited for its turn and for its model, before `prompt_ms`; the server fills them in."""

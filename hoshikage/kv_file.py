@@ -24,7 +24,7 @@ DIGEST_BYTES: Final = 32
 MAX_HEADER_BYTES: Final = 64 * 2**20
 TOKEN_BYTES: Final = 4
 IDENTITY_BYTES: Final = 2**20
-"""So much of a model's file is looked at to know it again."""
+"""This many bytes of a model's file are looked at to know it again."""
 MODE: Final = 0o600
 """Only the owner may read what somebody has said."""
 
@@ -43,9 +43,9 @@ class Header(msgspec.Struct, frozen=True, array_like=True, gc=False):
     tokens: bytes
     """The tokens whose state it is, each as 4 bytes, little-endian."""
     n_bytes: int
-    """Length of the state."""
+    """`n_bytes` is the length of the state."""
     digest: bytes
-    """SHA-256 of the state."""
+    """`digest` is the SHA-256 of the state."""
     label: str = ""
     """The name that people know the model by."""
 

@@ -153,7 +153,8 @@ def signature(status: os.stat_result) -> Signature:
 
 
 def permissions(file: Path) -> int:
-    """Those of a copy: of the file's own, what reading and writing are; the owner's alone where nothing can be told."""
+    """Returns a copy's permissions: of the file's own, what reading and writing are; the owner's alone where nothing
+    can be told."""
     try:
         return stat.S_IMODE(file.stat().st_mode) & 0o666
     except OSError:

@@ -17,7 +17,7 @@ from hoshikage.settings import Settings
 
 PLAIN: Final = "%(asctime)s %(levelname)-7s %(name)s [%(request_id)s] %(message)s"
 UNTIMED: Final = "%(levelname)s %(name)s [%(request_id)s] %(message)s"
-"""For a journal, which has the time itself."""
+"""The form is for a journal, which has the time itself."""
 CONTROLS: Final = {
     code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
     for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)

@@ -105,7 +105,7 @@ class Option(Frozen, frozen=True):
 
 
 MAX_FILES: Final = 16
-"""Of one model, in a list of them."""
+"""A list of one model's files may have this many."""
 
 
 def is_text(value: Any) -> bool:

@@ -30,7 +30,7 @@ SAMPLER_ORDER = (
 )  # fmt: skip
 """What `SamplingParams.samplers` is unless it is given, in llama.cpp's own order; the draw comes behind the last."""
 SAMPLERS = (*SAMPLER_ORDER, "infill")
-"""All that can stand there."""
+"""All of these can stand there."""
 
 
 class SamplingParams(Frozen, frozen=True):
@@ -226,7 +226,7 @@ class GenerationRequest(Frozen, frozen=True, array_like=True, tag="generate"):
 
 
 class Tokenization(Struct, frozen=True, array_like=True, tag="tokenize"):
-    """Answered by wire.Tokens."""
+    """The task is answered by wire.Tokens."""
 
     text: str
     add_special: bool
@@ -241,7 +241,7 @@ class Measuring(Struct, frozen=True, array_like=True, tag="measure"):
 
 
 class Detokenization(Struct, frozen=True, array_like=True, tag="detokenize"):
-    """Answered by wire.Text."""
+    """The task is answered by wire.Text."""
 
     tokens: tuple[int, ...]
 
@@ -259,7 +259,7 @@ class Counting(Struct, frozen=True, array_like=True, tag="count"):
 
 
 class Embedding(Struct, frozen=True, array_like=True, tag="embed"):
-    """Answered by one wire.Vector for each input, in their order."""
+    """The task is answered by one wire.Vector for each input, in their order."""
 
     inputs: tuple[str | tuple[int | str, ...], ...]
     """Each is a text, or tokens and texts one behind the other."""
@@ -334,7 +334,7 @@ class LoadParams(Frozen, frozen=True):
     cpu_moe: bool = False
     """The experts' weights stay in main memory."""
     n_cpu_moe: int = 0
-    """Those of so many first layers do."""
+    """The experts' weights of so many first layers stay there."""
     kv_offload: bool = True
     """The KV memory lies with its layers, on the GPU where they are."""
     no_host: bool = False
@@ -361,7 +361,7 @@ class LoadParams(Frozen, frozen=True):
     kv_reuse: str = "off"
     """`prefix`: a prompt's KV memory is kept for the next one that begins alike; `off`."""
     checkpoint_memory: int = 512
-    """MiB that copies of texts' states may take together, where a kept memory cannot be cut; 0 makes none."""
+    """Copies of texts' states may take this many MiB together, where a kept memory cannot be cut; 0 makes none."""
     checkpoint_tokens: int = 1024
     """A copy is made behind so many tokens, and at the ends of turns; 0 makes them at those alone."""
     deterministic: bool = False

@@ -57,7 +57,7 @@ class Settings(Frozen, frozen=True):
     idle_timeout: float
     sleep_timeout: float
     great_timeout: float
-    """Minutes."""
+    """`great_timeout` is in minutes, the two above it are in seconds."""
     ramdisk_path: Path | None
     ramdisk_size: float
     """GiB that the copy there may take; 0 is no bound."""
@@ -68,11 +68,11 @@ class Settings(Frozen, frozen=True):
     max_models: int
     """Models that write which may be loaded at once."""
     embedding_memory: int
-    """MiB that a model which embeds or ranks may need to live beside them; 0 is for none."""
+    """A model that embeds or ranks may need this many MiB to live beside them; 0 is for none."""
     runner_ahead: bool
     library_calibration: bool
     library_timeout: float
-    """Seconds that a library may take to be tried."""
+    """Trying a library may take this many seconds."""
     log_level: str
     log_file: Path | None
     log_keep_days: int
@@ -81,7 +81,7 @@ class Settings(Frozen, frozen=True):
     rate_limit_requests: int
     rate_limit_tokens: int
     cors_origins: tuple[str, ...]
-    """As browsers send them, `null`, or patterns (http.origins)."""
+    """The origins are written as browsers send them, as `null`, or as patterns (http.origins)."""
     api_prefix: str
     """A base path such as `/hoshikage`, which requests may begin with; empty for none."""
     allowed_hosts: tuple[str, ...]

@@ -22,7 +22,7 @@ MAX_FRAME_BYTES: Final = 20 * 1024 * 1024
 
 
 class FrameError(ValueError):
-    """Bytes that are no frame of this protocol."""
+    """The bytes are no frame of this protocol."""
 
 
 class Frame(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -92,7 +92,7 @@ class Loading(Frame, frozen=True, tag="loading"):
 
     progress: float
     layers: int | None = None
-    """So many are on the GPU, and a first decode is tried with them, which may end the process."""
+    """This many layers are on the GPU, and a first decode is tried with them, which may end the process."""
 
 
 class Loaded(Frame, frozen=True, tag="loaded"):
@@ -161,7 +161,7 @@ class Token(Frame, frozen=True, tag="token"):
     job: int
     text: str
     completion_tokens: int
-    """Generated so far in all choices, those held back included."""
+    """`completion_tokens` were generated so far in all choices, those held back included."""
     choice: int = 0
     logprobs: tuple[Chosen, ...] | None = None
     """`logprobs` holds the tokens of `text` with their log probabilities, where those were asked for; joined, the
@@ -245,7 +245,7 @@ class Finished(Frame, frozen=True, tag="finished"):
 
     job: int
     reason: FinishReason
-    """The last choice's."""
+    """The reason is that of the last choice."""
     prompt_tokens: int
     completion_tokens: int
     """Every sampled token of all choices, an end-of-generation token included."""

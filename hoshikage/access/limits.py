@@ -23,11 +23,11 @@ class Level(Frozen, frozen=True):
     """How a name stands with one limit."""
 
     limit: int
-    """A minute."""
+    """`limit` is how much is allowed in a minute."""
     remaining: int
-    """Usable now; never below 0."""
+    """`remaining` is what is usable now; it is never below 0."""
     reset_s: float
-    """Seconds until all of the limit is usable again."""
+    """After this many seconds all of the limit is usable again."""
 
 
 class _Bucket:
@@ -37,7 +37,7 @@ class _Bucket:
         self._at = now
 
     def wait(self, now: float) -> float:
-        """Seconds until one can be taken; 0 where that is now."""
+        """Returns the seconds until one can be taken; 0 where that is now."""
         elapsed = now - self._at
         self._level = min(float(self._per_minute), self._level + elapsed * self._per_minute / MINUTE_S)
         self._at = now

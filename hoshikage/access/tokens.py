@@ -52,7 +52,7 @@ class AccessToken(Frozen, frozen=True):
     name: str
     scope: Scope
     created: int
-    """Unix time at which it was made or last rotated."""
+    """`created` is the Unix time at which the token was made or last rotated."""
 
     def allows(self, needed: Scope) -> bool:
         """`admin` allows everything, `api` what clients do."""

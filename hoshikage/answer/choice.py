@@ -61,7 +61,7 @@ async def default_model(request: web.Request, ability: Ability | None) -> ModelS
 
 
 async def _candidates(request: web.Request) -> AsyncIterator[ModelSpec]:
-    """Those that are meant before others, as far as they are known."""
+    """Yields the models that are meant before others, as far as they are known."""
     settings = request.app[SETTINGS]
     status = request.app[DISPATCHER].status()
     beside = [runner.model for runner in status.runners if runner.kind in ("embeddings", "rerank")]

@@ -71,7 +71,7 @@ class OutputParser:
         return ParsedEnd(deltas, "tool_calls" if called else reason, rest.parsed, stop)
 
     def _kept(self, deltas: Sequence[Delta]) -> list[Delta]:
-        """Without the calls after the first, where one is all that may be."""
+        """Leaves out the calls after the first, where an answer may make only one."""
         if self._several:
             return list(deltas)
         return [delta for delta in deltas if not isinstance(delta, CallStart | CallArguments) or not delta.index]

@@ -17,12 +17,12 @@ from hoshikage.registry import ModelSpec
 
 
 async def senses_for(request: web.Request, spec: ModelSpec) -> Senses:
-    """As `senses_of`, by what the application has."""
+    """Returns what `senses_of` does, for the application of this request."""
     return await senses_of(request.app[MODEL_FILES], spec, request.app[DISPATCHER].status().runners)
 
 
 async def senses_of(files: ModelFiles, spec: ModelSpec, runners: Sequence[RunnerStatus]) -> Senses:
-    """By the runner's word where the model is loaded, else by the header of its projector; no model is woken for it."""
+    """Asks the model's runner where it is loaded, else the header of its projector; no model is woken for it."""
     if spec.options.mmproj is None:
         return BLIND
     for runner in runners:

@@ -110,7 +110,7 @@ class Pacing:
         self._began = False
 
     def timings(self, prompt_tokens: int, completion_tokens: int) -> dict[str, Any]:
-        """As `timings_of`, so far; to be asked with the first piece, too."""
+        """Returns what `timings_of` does, so far; it must be asked with the first piece, too."""
         now = time.monotonic()
         if not self._began:
             self._began, self._first = True, now

@@ -43,11 +43,11 @@ class Writer(Protocol):
     """
 
     content_type: str
-    """The stream's."""
+    """`content_type` is that of the stream."""
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """The answer's own."""
+        """Returns the headers that the answer has of its own."""
         ...
 
     def begin(self, prompt: int, prompt_tokens: int) -> bytes:
@@ -68,7 +68,7 @@ class Writer(Protocol):
         ...
 
     def close(self) -> bytes:
-        """All has been answered."""
+        """Returns the last frames, once all has been answered."""
         ...
 
     def fail(self, error: HoshikageError, language: Language) -> bytes:
@@ -339,5 +339,5 @@ def _offers(kind: type[Writer], ability: Hashable) -> bool:
 
 
 def _keywords(places: Sequence[str]) -> str:
-    """Without the request's own words, which do not belong into the log."""
+    """Leaves out the request's own words, which do not belong into the log."""
     return ", ".join(sorted({place.rpartition(".")[2].partition("=")[0] for place in places}))

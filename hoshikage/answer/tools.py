@@ -29,7 +29,7 @@ EFFORT_NAMES: Final = {
 }
 """Other names that templates have for `reasoning_effort` -> the words that they know."""
 MAX_LAYOUT_BYTES: Final = 1_000_000
-"""Of tools some 200, with a dozen parameters each."""
+"""A layout may have this many bytes: those of some 200 tools with a dozen parameters each."""
 ANY_OBJECT: Final[dict[str, Any]] = {"type": "object"}
 
 
@@ -310,7 +310,7 @@ def _budget(
 
 
 def _thoughts(maximum: int | None, chat_format: ChatFormat) -> ThoughtBudget | None:
-    """Those that are read apart from the answer."""
+    """Returns the marks of thoughts that are read apart from the answer; None where the model has none."""
     thinking = chat_format.thinking
     if thinking is None:
         return None

@@ -21,9 +21,9 @@ from hoshikage.messages import Language
 ANSWER_S: Final = 600.0
 """Between two signs of life of an answer; a silent stream sends comments far more often."""
 ADMIN_S: Final = 60.0
-"""Longer than the registry's lock is waited for."""
+"""An admin request may take this many seconds, more than the registry's lock is waited for."""
 PAUSES_S: Final = (0.0, 0.2, 0.5)
-"""Before each try to reach a server that listens, yet does not answer."""
+"""A command pauses for these seconds before each try to reach a server that listens, yet does not answer."""
 EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """Addresses to listen on that are none to connect to."""
 BROKEN: Final = (OSError, http.client.HTTPException, ValueError, LookupError, TypeError)
@@ -148,7 +148,7 @@ class Server:
         return self.own(method, _path("admin", *path), body)
 
     def own(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> tuple[Any, str] | None:
-        """As `admin`, for any path of a server of this user's."""
+        """Asks as `admin` does, for any path of a server of this user's."""
         lost = False
         for pause in PAUSES_S:
             time.sleep(pause)  # a server that hangs up tells nobody when it will not

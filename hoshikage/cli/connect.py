@@ -230,7 +230,7 @@ def _change(edit: Edit) -> tuple[str | None, str]:
 
 
 def _difference(file: Path, old: str, new: str) -> Sequence[str]:
-    """As `diff -u` shows it, without secrets: a screen is often shared."""
+    """Returns the lines that `diff -u` would show, without secrets: a screen is often shared."""
     lines = difflib.unified_diff(old.splitlines(), new.splitlines(), str(file), str(file), lineterm="", n=2)
     return [_without_token(line) for line in lines]
 

@@ -142,7 +142,7 @@ def _install(args: argparse.Namespace, context: CommandContext) -> CommandResult
 
 
 def _name_in_use(context: CommandContext) -> str | None:
-    """Empty for a library that is none of the config folder's, None where there is none at all."""
+    """Returns the library's name, which is empty for one outside the config folder; None where there is no library."""
     try:
         return locate.find(context.settings.lib_path, context.settings.lib_dir, context.environ).installed
     except LibraryUnavailable:

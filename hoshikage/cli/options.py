@@ -17,7 +17,7 @@ METAVARS: Final = {int: "N", float: "X", str: "FILE|chatml|gguf:NAME", list: "FI
 FORMS: Final = {"tensor_split": "X,Y,…", "override_tensor": "REGEX=BUFFER,…"}
 """Options that have a form are checked by it."""
 FILES: Final = ("draft", "mmproj")
-"""Those that name one file."""
+"""These options name one file."""
 LISTS: Final = {row.name: row.parse for row in OWN if row.kind is list}
 """Lists of files with scales: name -> what divides one into both."""
 Number = TypeVar("Number", int, float)

@@ -75,7 +75,7 @@ def _prompt(words: str | None) -> str:
 
 
 def _content(prompt: str, images: list[str], sounds: list[str]) -> str | list[dict[str, Any]]:
-    """As the API takes it, which says itself what a model does not read."""
+    """Returns the content as the API takes it, which says itself what a model does not read."""
     if not images and not sounds:
         return prompt
     return [

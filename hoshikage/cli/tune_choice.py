@@ -58,7 +58,7 @@ class Trial:
 
     @property
     def axis(self) -> str:
-        """What it is a choice of."""
+        """Returns the name of what it is a choice of."""
         if "type_k" in self.changed:
             return KV
         return THREADS if "n_threads" in self.changed else next(iter(self.changed))
@@ -96,7 +96,7 @@ def same_answer(one: TuneFigures, other: TuneFigures) -> bool:
 
 
 def answer_s(figures: TuneFigures, n_parallel: int) -> float:
-    """Seconds of an answer, or of so many at once."""
+    """Returns the seconds that an answer takes, or so many at once."""
     if n_parallel > 1 and figures.together:
         return ANSWER * n_parallel / figures.together
     return ANSWER / figures.generation
@@ -107,7 +107,7 @@ def prompt_s(figures: TuneFigures) -> float:
 
 
 def use_s(figures: TuneFigures, n_parallel: int) -> float:
-    """Seconds of a whole use."""
+    """Returns the seconds that a whole use takes: load, prompt and answer."""
     return figures.load_s + prompt_s(figures) + answer_s(figures, n_parallel)
 
 
@@ -191,7 +191,7 @@ def _covers(axis: str, changed: Mapping[str, Any], values: Mapping[str, Any]) ->
 
 
 def _measured(trials: Sequence[Trial]) -> list[tuple[Trial, TuneFigures]]:
-    """Those that were measured often enough."""
+    """Returns the trials that were measured often enough."""
     return [
         (trial, trial.figures) for trial in trials if trial.figures is not None and trial.figures.rounds >= MIN_ROUNDS
     ]

@@ -53,7 +53,7 @@ class TuneMeasured:
     base: TuneFigures
     trials: tuple[Trial, ...]
     together: TuneFigures | None
-    """With all that was chosen, where that is more than one thing."""
+    """`together` is measured with all that was chosen, where that is more than one thing."""
     chosen: TuneChoice
     n_sequences: int
     seconds: float

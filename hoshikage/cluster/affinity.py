@@ -55,7 +55,8 @@ def _pieces(body: Mapping[str, Any]) -> Iterator[bytes]:
 
 
 class KeptBeginnings(Generic[Place]):
-    """Beginning -> the place that has it; what was not used for the longest time is forgotten first."""
+    """KeptBeginnings remembers which place has a beginning; what was not used for the longest time is forgotten
+    first."""
 
     def __init__(self, max_kept: int = MAX_KEPT) -> None:
         self._max_kept = max_kept

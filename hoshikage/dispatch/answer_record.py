@@ -16,7 +16,7 @@ class AnswerRecord(Frozen, frozen=True):
     reason: str
     prompt_tokens: int
     cached_tokens: int
-    """Those of the prompt that were in KV memory already."""
+    """`cached_tokens` are those of the prompt that were in KV memory already."""
     completion_tokens: int
     drafted: int
     accepted: int

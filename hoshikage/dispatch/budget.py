@@ -31,14 +31,14 @@ GPU_KINDS: Final = ("gpu", "igpu")
 
 
 class Need(Frozen, frozen=True):
-    """Bytes that a model takes."""
+    """A Need is how many bytes a model takes."""
 
     ram: int
     vram: int
 
 
 class MemoryShortage(Frozen, frozen=True):
-    """Bytes: what a load needs and what there is, of the one kind of memory that is short."""
+    """A MemoryShortage is what a load needs and what there is, in bytes of the one kind of memory that is short."""
 
     needed: int
     free: int
@@ -51,7 +51,7 @@ class Tenant(Mutable, eq=False):
     number: int
     lifecycle: Lifecycle
     claim: int = 0
-    """Bytes that its model was let in with."""
+    """`claim` is the number of bytes that the lane's model was let in with."""
 
     @property
     def holds(self) -> bool:
@@ -159,8 +159,8 @@ class Budget:
 
 
 def need_of(header: gguf.GgufHeader, params: LoadParams) -> Need:
-    """As `hoshikage add --check` estimates it, with the projector's file; a draft model that the model's file does not
-    tell of is not counted."""
+    """Returns what `hoshikage add --check` estimates, with the projector's file; a draft model that the model's file
+    does not tell of is not counted."""
     kv = gguf.KvSettings.of(params)
     beside = gguf.projector_bytes(params.mmproj)
     result = gguf.estimate(header, params.fitting_ctx(header.context_length), params.n_batch, None, kv, beside)

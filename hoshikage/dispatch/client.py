@@ -207,7 +207,7 @@ class Dispatcher:
         return {"embeddings": pools.embeddings, "rerank": pools.rerank}.get(purpose) or pools.chat
 
     def _loaded(self, spec: ModelSpec) -> tuple[Pool, int] | None:
-        """Where the model has a lane, as a pool and a number."""
+        """Returns where the model has a lane, as a pool and a number; None where it has none."""
         key = load_key(spec)
         for pool in self._pools.of_models():
             lane = pool.queue.lane_of(key)

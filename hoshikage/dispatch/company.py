@@ -6,7 +6,7 @@ import asyncio
 from typing import Final
 
 PATIENCE_S: Final = 10.0
-"""So long at most does one that must be alone wait for those that are there to leave."""
+"""One that must be alone waits this many seconds at most for those that are there to leave."""
 
 
 class Company:
@@ -16,7 +16,7 @@ class Company:
         self._patience_s = patience_s
         self._inside: set[Stay] = set()
         self._asking = 0
-        """Those that wait to be alone."""
+        """This many wait to be alone."""
         self._trial: Stay | None = None
         self._waiters: set[asyncio.Future[None]] = set()
 
@@ -77,5 +77,5 @@ class Stay:
         self._company._proven(self)
 
     def leave(self) -> None:
-        """Idempotent."""
+        """Ends the stay. Idempotent."""
         self._company._left(self)

@@ -31,7 +31,7 @@ Measure = Callable[[Path, bool, Callable[[], bool]], DiskFacts]
 logger = logging.getLogger("hoshikage.dispatch")
 
 COPY_AFTER_S: Final = 1.0
-"""So long nobody may have asked for anything before the copying begins or goes on."""
+"""Nobody may have asked for anything for this many seconds before the copying begins or goes on."""
 NICE: Final = 10
 """The copying thread stands by this much behind everybody else's."""
 
@@ -102,7 +102,7 @@ class Copier:
         self._clearing: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._verdict: Verdict | None = None
-        """On the model that was loaded last."""
+        """The verdict is on the model that was loaded last."""
         self._failure: str | None = None
         self._came_cold: dict[Path, bool] = {}
         """Files that were loaded from the disk, so that the page cache had them -> whether the last load found it gone

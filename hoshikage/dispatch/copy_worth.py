@@ -18,7 +18,7 @@ from hoshikage.dispatch.headroom import available_memory
 from hoshikage.frozen import Frozen
 
 SLOW: Final = float(2**30)
-"""Bytes a second. A disk that reads less keeps a load waiting: the library takes up some 2 GiB/s from memory."""
+"""A disk that reads fewer bytes a second keeps a load waiting: the library takes up some 2 GiB/s from memory."""
 GAIN_S: Final = 0.25
 """A cold load has to lose so many seconds on its disk before a copy is worth its memory."""
 KEPT: Final = 0.9
@@ -27,7 +27,7 @@ MARGIN: Final = 2**30
 PROBE: Final = 4 * 2**20
 PROBES: Final = 8
 PROBE_S: Final = 0.5
-"""So long is a disk read from at most, the last read apart."""
+"""A disk is read from for this many seconds at most, the last read apart."""
 SPOTS: Final = 32
 MOUNTS: Final = Path("/proc/self/mountinfo")
 _NETWORK: Final = (
@@ -57,13 +57,13 @@ class DiskFacts(Frozen, frozen=True):
     file_system: str
     """`file_system` is the type that /proc/self/mountinfo names; empty where that does not tell."""
     rate: float | None
-    """Bytes a second past the page cache; None where it could not be measured."""
+    """`rate` is what the disk gives past the page cache, in bytes a second; None where it could not be measured."""
     kept: float
     """The share of the file that the page cache holds now."""
     came_cold: bool
     """Whether a load found it gone from the page cache that an earlier one had filled."""
     available: int
-    """Bytes of memory."""
+    """This many bytes of memory are available."""
 
 
 class Verdict(Frozen, frozen=True):
@@ -121,8 +121,8 @@ def file_system(file: Path, mounts: Path = MOUNTS) -> str:
 
 
 def read_rate(file: Path, may_go_on: Callable[[], bool]) -> float | None:
-    """Bytes a second that the file's disk gives, by the median of a few reads all over the file past the page cache;
-    None where the file is shorter than that takes, or its file system has no such reads."""
+    """Returns how many bytes a second the file's disk gives, by the median of a few reads all over the file past the
+    page cache; None where the file is shorter than that takes, or its file system has no such reads."""
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_DIRECT", 0))
     except OSError:

@@ -25,7 +25,7 @@ QUARANTINE_S: Final = 300.0
 POISON_S: Final = 600.0
 STRIKES: Final = 2
 CALLER_LIMIT: Final = 3
-"""So many requests of one caller may crash the model within POISON_S, before grammars of that caller are refused."""
+"""This many requests of one caller may crash the model within POISON_S, before grammars of that caller are refused."""
 MAX_KEPT: Final = 1000
 """Requests, and callers, that are remembered."""
 FIRST_PAUSE_S: Final = 0.5
@@ -52,11 +52,11 @@ class _Record(Mutable):
     own: deque[float] = field(default_factory=lambda: deque(maxlen=LIMIT))
     """When it crashed at a load, or while nothing was computed."""
     requests: dict[bytes, tuple[float, str]] = field(default_factory=dict)
-    """Those that crashed it -> when, and whose they are."""
+    """Each request that crashed the model has the time of that and its caller here, by its digest."""
     in_a_row: int = 0
     until: float = 0.0
     kept_out: dict[str, float] = field(default_factory=dict)
-    """Callers -> until when."""
+    """The model is refused to each of these callers until the time beside it."""
 
 
 class _Suspect(Mutable):
@@ -117,14 +117,15 @@ class Crashes:
             self._models[label].requests.pop(digest, None)
 
     def pause(self, label: str) -> float:
-        """Seconds to wait before the model's next runner: none after its first crash in a row, then growing."""
+        """Returns the seconds to wait before the model's next runner: none after its first crash in a row, then
+        growing."""
         record = self._models.get(label)
         if record is None or record.in_a_row < 2:
             return 0.0
         return float(min(FIRST_PAUSE_S * 2.0 ** (record.in_a_row - 2), LONGEST_PAUSE_S))
 
     def quarantined(self, label: str, caller: str | None = None) -> bool:
-        """For everybody, or for that caller too."""
+        """Returns whether the model is refused to everybody, or to that caller."""
         record = self._models.get(label)
         if record is None:
             return False

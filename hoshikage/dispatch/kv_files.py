@@ -22,11 +22,11 @@ from hoshikage import durable, kv_file
 from hoshikage.frozen import Frozen
 
 MARGIN: Final = 2**30
-"""Bytes that stay free for other programs."""
+"""This many bytes stay free for other programs."""
 STORED: Final = re.compile(r"([0-9a-f]{32})-[0-9a-f]{16}\.kv")
 PART: Final = re.compile(r"part-[0-9a-f]{32}")
 PART_S: Final = 600.0
-"""Longer does nobody take to fill a file: who left one behind lives no more."""
+"""Nobody takes more seconds to fill a file: who left one behind lives no more."""
 
 
 class StoredFile(Frozen, frozen=True):
@@ -36,7 +36,7 @@ class StoredFile(Frozen, frozen=True):
     key: str
     size: int
     saved_at: float
-    """Unix time."""
+    """`saved_at` is a Unix time."""
 
 
 class StateFiles(Protocol):
@@ -131,7 +131,8 @@ class FolderFiles:
 
 
 class TemporaryFiles(FolderFiles):
-    """In a folder that goes with this server, where a system has no memory without a name that others can open."""
+    """TemporaryFiles keeps its files in a folder that goes with this server, where a system has no memory without a
+    name that others can open."""
 
     lasts = False
 

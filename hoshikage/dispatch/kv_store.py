@@ -55,7 +55,7 @@ class KvStore:
         self._lock = threading.Lock()
         self._open = True
         self._pending: set[asyncio.Task[None]] = set()
-        """What is being made last."""
+        """These are the store's calls that run in threads now."""
 
     @property
     def lasts(self) -> bool:
@@ -119,7 +119,7 @@ class KvStore:
     # For shelves; all of these block
 
     def make(self, count: int) -> wire.PutAway | None:
-        """Empty files for so many sequences; None where there is no room."""
+        """Makes empty files for so many sequences; returns None where there is no room."""
         with self._lock:
             if not self._open:
                 return None
@@ -164,7 +164,7 @@ class KvStore:
                 self._files.remove(older)
 
     def _newest(self) -> list[StoredFile]:
-        """Everything, the newest first."""
+        """Returns all files, the newest first."""
         return sorted(self._files.files(), key=lambda file: -file.saved_at)
 
     def _prune(self) -> list[StoredFile]:
@@ -189,7 +189,7 @@ class Shelf:
         self._count = count
         self._made: tuple[str, ...] = ()
         self.frame: Final = frame
-        """What the runner is told."""
+        """The runner is sent this frame."""
 
     async def make(self) -> wire.PutAway | None:
         """What the runner is asked for when it is to end; None where nothing can be put away."""

@@ -42,7 +42,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("hoshikage.dispatch")
 
 AHEAD_AFTER_S: Final = 1.0
-"""So long nobody may have asked for anything before a runner is started ahead: it must not slow an answer."""
+"""Nobody may have asked for anything for this many seconds before a runner is started ahead: it must not slow an
+answer."""
 PROGRESS_LINE_S: Final = 2.0
 """The least time between two lines of the log about the progress of a load."""
 
@@ -77,9 +78,9 @@ class Lifecycle:
     ) -> None:
         """`libraries` is asked in a thread: it may block. The last three, if given, are other lanes' too."""
         self.room: Room | None = None
-        """Asked before each load; whoever knows of other lanes sets it."""
+        """`room` is asked before each load; whoever knows of other lanes sets it."""
         self.on_end: Callable[[], None] = lambda: None
-        """Called when a model has been unloaded."""
+        """`on_end` is called when a model has been unloaded."""
         self._libraries = libraries
         self._standby = standby or StandbyRunner(libraries, make_host, policy.watchdog, wanted=policy.ahead)
         self._ramdisk = ramdisk
@@ -105,7 +106,7 @@ class Lifecycle:
         self._ending: asyncio.Task[None] | None = None
         self._tidying: asyncio.Future[None] | None = None
         self._changing = asyncio.Lock()
-        """Held while one runner makes way for the next, so that two never hold memory at once."""
+        """The lock is held while one runner makes way for the next, so that two never hold memory at once."""
         self._loads = self._crashed = 0
         self._kept_s: float | None = None
         """`_kept_s` is the time that `keep` was told for the loaded model."""
@@ -196,7 +197,7 @@ class Lifecycle:
             self._runner.forget(job)
 
     def rest(self) -> None:
-        """Nothing runs and nothing waits: the idle clocks start."""
+        """Starts the idle clocks, where nothing runs and nothing waits."""
         self._hold()
         if self._runner is not None and (idle := self._idle_s()) is not None:
             self._idle = self._later(idle, self._idle_out)

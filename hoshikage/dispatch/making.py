@@ -38,7 +38,7 @@ def create(settings: Settings, environ: Mapping[str, str]) -> Dispatcher:
 
 
 def store_of(settings: Settings) -> KvStore | None:
-    """Where conversations outlive their runners, as KV_STORE has it."""
+    """Returns the store in which conversations outlive their runners, as KV_STORE has it; None where there is none."""
     if settings.kv_store == "off":
         return None
     from hoshikage.dispatch import kv_store  # only where somebody wants it

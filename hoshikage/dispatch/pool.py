@@ -19,7 +19,7 @@ from hoshikage.settings import Settings
 
 Kind = Literal["chat", "embeddings", "rerank", "vocabulary"]
 VOCABULARY_IDLE_S: Final = 60.0
-"""So long does a vocabulary stay unused."""
+"""A vocabulary stays loaded for this many seconds after its last use."""
 
 
 class Pool:
@@ -36,7 +36,7 @@ class Pool:
         self.kind = kind
         self.lifecycles = tuple(lifecycles)
         self.on_change: Callable[[], None] = lambda: None
-        """Called when a lane rests or has lost its model."""
+        """`on_change` is called when a lane rests or has lost its model."""
         capacity = 1 if kind == "vocabulary" else settings.load_params.n_parallel
         self.queue = Queue(
             capacity, settings.queue_size, settings.queue_timeout, clock, self._rest, lanes=len(self.lifecycles)
@@ -78,5 +78,5 @@ class Pools(Frozen, frozen=True):
         return iter([pool for pool in (self.chat, self.embeddings, self.rerank, self.vocabulary) if pool is not None])
 
     def of_models(self) -> list[Pool]:
-        """Those whose models compute."""
+        """Returns the pools whose models compute."""
         return [pool for pool in self if pool is not self.vocabulary]

@@ -54,7 +54,7 @@ class FolderEntry:
         self.fd = fd
 
     def close(self) -> None:
-        """Idempotent."""
+        """Closes the entry. Idempotent."""
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
@@ -84,7 +84,7 @@ class PrivateFolder:
     # Under the lock
 
     def names(self) -> list[str]:
-        """Those that entries of ours have."""
+        """Returns the names of the folder's entries that are ours."""
         return [name for name in os.listdir(self.fd) if ENTRY.fullmatch(name)]  # noqa: PTH208 - by descriptor
 
     def use(self, name: str, sizes: Mapping[str, int]) -> FolderEntry | None:

@@ -17,7 +17,7 @@ from typing import Final
 from hoshikage.errors import HoshikageError, QueueFull, QueueTimeout, ShuttingDown, Unavailable
 
 GROUP_PATIENCE_S: Final = 10.0
-"""So long at most does a request for another model wait behind later ones for a loaded model."""
+"""A request for another model waits this many seconds at most behind later ones for a loaded model."""
 RETRY_AFTER_S: Final = 5
 MAX_KEPT: Final = 1000
 """Callers whose turns are remembered, beside those who wait."""

@@ -26,10 +26,10 @@ from hoshikage.errors import Detail
 from hoshikage.frozen import Frozen
 
 MARGIN: Final = 2**30
-"""Bytes that stay free, for the context and for other programs."""
+"""This many bytes stay free, for the context and for other programs."""
 CHUNK: Final = 4 * 2**20
 STEP: Final = 32 * 2**20
-"""Bytes to reserve at a time, as to copy: after a few milliseconds it is looked whether to go on."""
+"""This many bytes are reserved, and copied, at a time: after a few milliseconds it is looked whether to go on."""
 PATIENCE_S: Final = 10.0
 
 OnProgress = Callable[[float], bool]
@@ -58,7 +58,7 @@ class Placed(Frozen, frozen=True):
 
 
 class Released(Frozen, frozen=True):
-    """Bytes that went back to the system. No notice where there were none."""
+    """A Released says how many bytes went back to the system. `notice` is None where there were none."""
 
     size: int
     notice: Notice | None
@@ -107,9 +107,9 @@ class RamDisk:
         self._machine = machine or MemoryState()
         self._root = root if self._machine.platform == "linux" else None
         self._making = threading.Lock()
-        """Held as long as a copy is being made, or removed."""
+        """The lock is held as long as a copy is being made, or removed."""
         self._busy = threading.Lock()
-        """Held for moments, taken after the other."""
+        """The lock is held for moments, and taken after the other."""
         self._entry: FolderEntry | None = None
         self._held: HeldCopy | None = None
         self._leaving: list[FolderEntry] = []

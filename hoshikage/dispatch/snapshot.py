@@ -38,17 +38,17 @@ class Snapshot(Frozen, frozen=True):
     """How it stands with the copy in memory."""
     loads: int
     crashes: int
-    """Since the server started."""
+    """Loads and crashes are counted from the start of the server."""
     progress: float | None
     """How much of the load is done, of 1; None where nothing is loading."""
     ends_in: float | None
-    """Seconds until the runner ends for want of requests; None where no clock runs."""
+    """After this many seconds the runner ends for want of requests; None where no clock runs."""
     freed_in: float | None
-    """Seconds until the copy in memory goes; None where no clock runs or there is none."""
+    """After this many seconds the copy in memory goes; None where no clock runs or there is none."""
     pinned: bool
     """Whether the model stays until somebody asks for its end."""
 
 
 def left(timer: asyncio.TimerHandle | None) -> float | None:
-    """Seconds until the timer fires. Event loops count by time.monotonic, which any thread may read."""
+    """Returns the seconds until the timer fires. Event loops count by time.monotonic, which any thread may read."""
     return None if timer is None else round(max(0.0, timer.when() - time.monotonic()), 1)

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger("hoshikage.dispatch")
 
 MIN_FREE: Final = 2**30
-"""Bytes of memory that must be available before one is started."""
+"""This many bytes of memory must be available before a runner is started."""
 
 
 class StandbyRunner:
-    """At most one runner without a model."""
+    """A StandbyRunner has at most one runner without a model."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class StandbyRunner:
         return None
 
     async def end(self) -> None:
-        """Gives its memory back."""
+        """Ends the runner, which gives its memory back."""
         self._taken += 1
         if self._starting is not None:
             self._starting.cancel()

@@ -53,7 +53,7 @@ class RunnerStatus(Frozen, frozen=True):
     waiting: int = 0
     pinned: bool = False
     unload_in: float | None = None
-    """Seconds until it ends for want of requests; None where no clock runs."""
+    """After this many seconds the model ends for want of requests; None where no clock runs."""
     n_ctx: int = 0
     n_gpu_layers: int = 0
     images: bool = False
@@ -92,11 +92,11 @@ class DispatcherStatus(Frozen, frozen=True):
     copy: CopyStatus = field(default_factory=CopyStatus)
     unload_in: float | None = None
     release_in: float | None = None
-    """Seconds until the copy in memory goes."""
+    """After this many seconds the copy in memory goes."""
     last_unload: Footprint | None = None
     totals: Totals = field(default_factory=Totals)
     last_requests: tuple[AnswerRecord, ...] = ()
-    """The newest first."""
+    """The newest request stands first."""
 
     def loaded(self) -> list[RunnerStatus]:
         """The models that are ready to compute."""

@@ -10,7 +10,7 @@ class Totals(Mutable):
     """What has been computed since the server started."""
 
     prompt_tokens: int = 0
-    """Computed, without those that were in memory already."""
+    """`prompt_tokens` are those that were computed, without those that were in memory already."""
     cached_tokens: int = 0
     completion_tokens: int = 0
     prompt_ms: float = 0.0

@@ -16,7 +16,7 @@ from hoshikage.gguf.reader import read, read_tensors
 
 INVOCATION: Final = "adapter.alora.invocation_tokens"
 F32: Final = 0
-"""Its ggml_type."""
+"""The number is the type's ggml_type."""
 MAX_VECTOR_BYTES: Final = 64 * 1024 * 1024
 """A control vector has a few thousand numbers a layer."""
 DIRECTION: Final = re.compile(r"direction\.(\d{1,4})")

@@ -27,7 +27,7 @@ class GgufHeader(Frozen, frozen=True):
     kind: str
     """`general.type`: `model`, or `adapter`, `mmproj` and others that cannot chat by themselves."""
     name: str
-    """Empty where the file has none."""
+    """`name` is empty where the file has none."""
     n_params: int
     """Elements of all tensors of this file."""
     n_tensors: int
@@ -51,13 +51,13 @@ class GgufHeader(Frozen, frozen=True):
 
 
 class Tensor(Frozen, frozen=True):
-    """Where a tensor lies, and of what type it is (ggml_type)."""
+    """A Tensor says where a tensor lies, and of what type it is (ggml_type)."""
 
     name: str
     kind: int
     dimensions: int
     elements: int
     size: int
-    """Bytes."""
+    """`size` is in bytes."""
     offset: int
-    """From the start of the data, as the file says."""
+    """`offset` counts from the start of the data, as the file says."""

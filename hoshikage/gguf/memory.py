@@ -24,7 +24,7 @@ from hoshikage.frozen import Frozen
 from hoshikage.gguf.header import GgufHeader
 
 VALUE_BYTES: Final = {"f16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
-"""Of one value in the KV memory, by its type."""
+"""One value in the KV memory takes this many bytes, by its type."""
 LARGEST_UBATCH: Final = 512
 """The number is that of llama.context.LARGEST_UBATCH: so many tokens are kept beside a window."""
 F32_BYTES: Final = 4
@@ -33,7 +33,8 @@ N_CTX_STEP: Final = 256
 MAX_LAYERS: Final = 65_536
 RUNNER_BYTES: Final = 48 * 2**20
 VOCABULARY_BYTES: Final = {"t5": 512}
-"""Of one token, by the vocabulary's kind: a tree over all pieces. The others' are small beside what is counted."""
+"""One token takes this many bytes by the vocabulary's kind, for a tree over all pieces. The others' are small beside
+what is counted."""
 ACTIVATIONS: Final = 2
 """Rows of n_embd that a batch's token needs beside its logits. A rough figure."""
 
@@ -46,29 +47,29 @@ class KvSettings(Frozen, frozen=True):
     n_parallel: int = 1
     kv_reuse: str = "off"
     checkpoint_memory: int = 0
-    """MiB."""
+    """`checkpoint_memory` is in MiB."""
 
     @classmethod
     def of(cls, params: object) -> KvSettings:
-        """Those of `params`, a LoadParams."""
+        """Returns the settings that `params` has, a LoadParams."""
         return cls(*(getattr(params, name) for name in cls.__struct_fields__))
 
 
 CHECKPOINTS: Final = 4
-"""So many of a window's state must fit, or the window keeps the whole text where prefixes are kept."""
+"""This many copies of a window's state must fit, or the window keeps the whole text where prefixes are kept."""
 MIB: Final = 2**20
 USUAL: Final = KvSettings()
 
 
 class MemoryEstimate(Frozen, frozen=True):
-    """Bytes."""
+    """A MemoryEstimate is how many bytes a model takes, by what they are for."""
 
     n_ctx: int
     """The context that would be made, in tokens."""
     weights: int
     kv_cache: int
     compute: int
-    """A rough figure."""
+    """`compute` is a rough figure."""
     draft: int = 0
     """All that the draft model needs."""
     projector: int = 0

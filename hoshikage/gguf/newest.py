@@ -17,7 +17,7 @@ from hoshikage.gguf.header import GgufHeader
 SETTLED_S: Final = 10.0
 """A file that was changed no longer ago may change once more without another time."""
 _newest: dict[tuple[int, ...], GgufHeader] = {}
-"""At most one, by the state of its file."""
+"""The dictionary holds one header at most, by the state of its file."""
 
 
 def read(path: Path) -> GgufHeader:

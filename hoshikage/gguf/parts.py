@@ -81,7 +81,8 @@ def read_model(file: Path) -> GgufHeader:
 
 
 def read_chat_model(file: Path) -> GgufHeader:
-    """As `read_model`, of what can be registered. Raises GgufInvalid, also for adapters, projectors and the like."""
+    """Reads the header as `read_model` does, of what can be registered. Raises GgufInvalid, also for adapters,
+    projectors and the like."""
     header = read_model(file)
     if header.kind not in CHAT_KINDS or header.architecture == PROJECTOR:
         kind = header.kind if header.kind not in CHAT_KINDS else header.architecture

@@ -59,7 +59,7 @@ def of_values(values: Mapping[str, Scalar], architecture: str) -> Iterator[Fault
 
 
 def _heads(values: Mapping[str, Scalar], architecture: str) -> Iterator[Fault]:
-    """Those of a model whose layers are alike; models without attention say 0."""
+    """Yields the faults of a model whose layers are alike; models without attention say 0."""
     heads, shared = (values.get(f"{architecture}.attention.head_count{name}", 0) for name in ("", "_kv"))
     if not isinstance(heads, int) or heads <= 0:
         return

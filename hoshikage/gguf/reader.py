@@ -127,7 +127,7 @@ class _Reader:
         self._cursor = cursor
         self.tensors: list[Tensor] = []
         self.start = 0
-        """Of the tensors' data, from the start of the file."""
+        """`start` is where the tensors' data begin, from the start of the file."""
         self._kept: dict[str, tuple[int, ...]] = {}
         self._types: list[int] | None = None
         """`_types` is the list of the tokens' types; None where the file has none."""

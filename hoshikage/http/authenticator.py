@@ -30,9 +30,9 @@ class Caller(Frozen, frozen=True):
     """Who the request is from, as far as it is known."""
 
     name: str | None
-    """Of the access token, or ANONYMOUS; None for this user's own commands, which have no limits."""
+    """`name` is that of the access token, or ANONYMOUS; None for this user's own commands, which have no limits."""
     since: int = 0
-    """Unix time at which the token was made; a later one of the same name is somebody else's."""
+    """`since` is the Unix time at which the token was made; a later one of the same name is somebody else's."""
     is_admin: bool = False
     """Whether all of the server is theirs to know."""
 

@@ -18,19 +18,19 @@ from hoshikage import heap
 from hoshikage.errors import BodyTooLarge, RequestTimedOut
 
 MAX_BYTES: Final = 4 * 1024 * 1024
-"""Of one body, pictures and sounds apart."""
+"""One body may have this many bytes, pictures and sounds apart."""
 MAX_MEDIA_BYTES: Final = 16 * 1024 * 1024
-"""Of the pictures and sounds of one body, as base64."""
+"""The pictures and sounds of one body may have this many bytes, as base64."""
 MAX_BYTES_TOGETHER: Final = 32 * 1024 * 1024
 """All bodies that are being read or parsed may hold this many bytes together; the eldest may go beyond it, by one
 body."""
 LOOK_EVERY_S: Final = 10.0
 MIN_RATE: Final = 1024
-"""Bytes a second that must come of a body, from one look to the next."""
+"""This many bytes a second must come of a body, from one look to the next."""
 MAX_BODY_S: Final = 120.0
-"""From a body's beginning to its end, however fast it comes."""
+"""A body may take this many seconds from its beginning to its end, however fast it comes."""
 CROWDED_S: Final = 5.0
-"""So long may a body take while others wait for room."""
+"""A body may take this many seconds while others wait for room."""
 LATE_S: Final = 1.0
 """A timer that comes so much later than it should says that this process did not run, and nothing about a client."""
 LARGE: Final = 1024 * 1024
@@ -65,7 +65,7 @@ class Bodies:
 
     def __init__(self) -> None:
         self.held = 0
-        """Bytes that all of them hold now."""
+        """All bodies hold this many bytes now."""
         self._open: dict[_Body, None] = {}
         """The open bodies stand in the order in which they began."""
         self._trim: asyncio.TimerHandle | None = None

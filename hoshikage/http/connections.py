@@ -48,10 +48,10 @@ KEPT: Final = 8
 MAX_SURPLUS: Final = 32
 """Connections beyond the limit that are being told so."""
 SURPLUS_S: Final = 1.0
-"""So long does one take to be told at most."""
+"""Telling one surplus connection takes this many seconds at most."""
 RETRY_AFTER_S: Final = 1
 LINE_BYTES: Final = 256
-"""Of a request's beginning, to tell by its path in whose form a refusal is."""
+"""This many bytes of a request's beginning are read, to tell by its path in whose form a refusal is."""
 MAX_FILES: Final = (65_536, 10_240)
 """What to ask for where the hard limit is higher or none; macOS takes no more than the second."""
 OUT_OF_FILES: Final = "socket.accept() out of system resource"
@@ -85,7 +85,7 @@ class Connection(web.RequestHandler):
 
     @property
     def kind(self) -> str:
-        """`tls`, `unix` or `plain`."""
+        """The kind is `tls`, `unix` or `plain`."""
         assert self.transport is not None
         if self.transport.get_extra_info("sslcontext") is not None:
             return "tls"
@@ -232,7 +232,7 @@ class HttpRunner(web.AppRunner):
         super().__init__(app, handler_cancellation=True, shutdown_timeout=shutdown_timeout, **options)
         self._prefix = prefix
         self.open: dict[Connection, None] = {}
-        """Those without a request in the order in which they came or had their last answer."""
+        """The connections without a request stand in the order in which they came or had their last answer."""
         self.surplus: dict[Surplus, None] = {}
         self._limit = limit
         self._options = options

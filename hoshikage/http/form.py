@@ -20,7 +20,7 @@ MAX_FIELDS: Final = 64
 NAME: Final = re.compile(
     rb'^content-disposition:[^\r\n]*?;[ \t]*name="([^"\r\n]{1,128})"', re.IGNORECASE | re.MULTILINE
 )
-"""At a line's beginning, so that each line is read once."""
+"""The pattern is bound to a line's beginning, so that each line is read once."""
 LIST: Final = "[]"
 """How the name of a field ends that may come more than once."""
 

@@ -23,7 +23,8 @@ from hoshikage.http.keys import BODIES
 MAX_DEPTH: Final = 32
 MAX_VALUES: Final = 100_000
 MAX_INTEGERS: Final = 1_000_000
-"""In arrays of nothing but whole numbers, which cost little: a prompt of token ids may be as long as a context."""
+"""Arrays of nothing but whole numbers may have this many, as they cost little: a prompt of token ids may be as long as
+a context."""
 NUMERIC: Final = b"0123456789-, \t\r\n"
 BROWSERS_SEND: Final = ("Origin", "Sec-Fetch-Site")
 """Headers of which a browser sends at least one with every POST, and no other program has a need for."""

@@ -8,22 +8,22 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 BUCKETS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, float("inf"))
-"""Upper bounds, in seconds."""
+"""The upper bounds are in seconds."""
 CLIENT_LEFT: Final = 499
-"""In place of a status, where nobody waited for one."""
+"""This number takes the place of a status where nobody waited for one."""
 QUIET: Final = frozenset({"/health", "/v1/health", "/metrics", "/v1/status", "/v1/api/version", "/", "/page/{file}"})
 """Routes that are no use of the server; asked with GET or HEAD they neither keep it awake nor wake it."""
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS"})
 
 
 class Measures:
-    """Since the server started. Routes are patterns, so that there are never many."""
+    """Measures count from the start of the server. Routes are patterns, so that there are never many."""
 
     def __init__(self) -> None:
         self.used = time.monotonic()
         """When the server was last of use to anybody: it began, or a request came or went that is not quiet."""
         self.requests: Counter[tuple[str, str, int]] = Counter()
-        """By method, route and status."""
+        """`requests` counts by method, route and status."""
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self.buckets: defaultdict[str, Counter[float]] = defaultdict(Counter)
         """`buckets` counts requests by route and upper bound; each counts at the first bound that is not below its
@@ -46,7 +46,7 @@ class Measures:
             self.buckets[route].update(result)
 
     def add_many(self, method: str, route: str, count: int) -> None:
-        """So many that were answered at once, well."""
+        """Counts so many requests that were answered at once, well."""
         self.requests[method, route, 200] += count
         self.seconds[route] += 0.0
         self.buckets[route][BUCKETS[0]] += count

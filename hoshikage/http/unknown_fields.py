@@ -41,7 +41,7 @@ def unknown_fields(tree: Any, kind: type[Any], *, maximum: int) -> list[str]:
 
 
 def idle_fields(tree: Any, without_effect: Mapping[str, str]) -> Iterator[str]:
-    """Those of the fields without effect that the body gives a value."""
+    """Yields the fields without effect that the body gives a value."""
     for place in without_effect:
         value = tree
         for name in place.split("."):

@@ -45,7 +45,7 @@ class Address:
 
     @classmethod
     def of(cls, text: str) -> Address:
-        """Raises UsageError."""
+        """Reads an address as a person writes it. Raises UsageError."""
         plain = text.strip()
         for scheme in ("https://", "http://"):
             rest = plain.removeprefix(scheme)

@@ -47,7 +47,7 @@ class ModelVariant:
     """One model of a repository in one quantisation: its files in order."""
 
     quant: str
-    """As the name has it, in capitals; the file's own name where it names none."""
+    """`quant` is what the name says, in capitals; the file's own name where it says none."""
     files: tuple[RemoteFile, ...]
     missing: tuple[str, ...] = ()
     """Parts of a split model that the repository lacks."""

@@ -263,7 +263,7 @@ def _inside(path: str) -> Path:
 
 
 def _hub_cache(environ: Mapping[str, str]) -> Path:
-    """Where huggingface-hub keeps files, by the variables that it reads."""
+    """Returns where huggingface-hub keeps files, by the variables that it reads."""
     if folder := environ.get("HF_HUB_CACHE") or environ.get("HUGGINGFACE_HUB_CACHE"):
         return Path(folder).expanduser()
     if home := environ.get("HF_HOME"):

@@ -30,7 +30,7 @@ from hoshikage.errors import HoshikageError, NotFound, PermissionRefused, Unavai
 TIMEOUT_S: Final = 30.0
 """A connection that brings no byte for so long is given up, and another one tried."""
 PAUSES_S: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""Before each further try while none of them brings a byte."""
+"""A transfer pauses for these seconds before each further try while none of them brings a byte."""
 MAX_PAUSE_S: Final = 120.0
 """A server that asks for a longer wait is not waited for."""
 CHUNK: Final = 1 << 20
@@ -42,7 +42,7 @@ FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """Where a file is, and what is known of it."""
+    """A Remote says where a file is, and what is known of it."""
 
     url: str
     name: str
@@ -264,7 +264,8 @@ class _GuardedRedirects(urllib.request.HTTPRedirectHandler):
 
 
 def _begin(answer: Any, remote: Remote, stream: IO[bytes], at: int) -> int | None:
-    """Where the answer's bytes belong, and the whole size as it tells. Raises _Again."""
+    """Readies `stream` for the answer's bytes, empty where they are the whole file; returns the whole size where the
+    answer tells it, else None. Raises _Again, Unavailable."""
     length = answer.headers.get("Content-Length")
     announced = int(length) if length and length.isdecimal() else None
     if answer.headers.get("Content-Encoding", "identity") != "identity":

@@ -62,7 +62,7 @@ DIRECT: Final = r"\bdirect_io = (\w+)"
 OFFLOADED: Final = r"\boffloaded (\d+)/\d+ layers to GPU"
 
 Places = dict[str, int]
-"""Field -> offset."""
+"""Places give each field's offset in the structure."""
 Seen = tuple[object, ...]
 
 
@@ -147,7 +147,8 @@ class Struct(ABC):
             self.places[name] = result[0]
 
     def candidates(self, name: str) -> list[int]:
-        """Where the written bytes hold a default of the field, in the known order, and nothing has been found."""
+        """Returns the offsets where the written bytes hold a default of the field, in the known order, and nothing has
+        been found."""
         field = FIELDS[name]
         minimum, maximum = window(name, self.places, self.known)
         taken = {byte for other, at in self.places.items() for byte in range(at, at + FIELDS[other].size)}
@@ -320,7 +321,8 @@ class _ContextStruct(Struct):
         return True
 
     def _aborts(self, at: int) -> bool:
-        """Called while decoding, with NULL for its data. An evaluation callback in its place would get a tensor."""
+        """Returns whether the function is called while decoding, with NULL for its data. An evaluation callback in its
+        place would get a tensor."""
         probe = AbortProbe()
         decoded = self._decodes({**SMALL, "abort_callback": probe.address}, {"abort_callback": at})
         return decoded and probe.calls > 0 and probe.user_data_seen is None

@@ -35,7 +35,7 @@ SHARED: Final = 4
 ANSWER: Final = 24
 """Tokens of one text's answer in a round, after the first."""
 MIN_ANSWER: Final = 4
-"""Of them, where they take too long."""
+"""An answer has this many tokens at least, where more would take too long."""
 TOGETHER: Final = 8
 """Decodes of several texts in a round."""
 PROMPT_SHARE: Final = 0.01

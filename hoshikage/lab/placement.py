@@ -47,7 +47,7 @@ def _has_order(layout: Layout, names: Sequence[str]) -> bool:
 
 
 def _shifts(layout: Layout, offsets: Mapping[str, int]) -> list[str]:
-    """Where something came in (+4@24) or fell out, seen by the fields behind it."""
+    """Returns where something came in (+4@24) or fell out, seen by the fields behind it."""
     shifts, before = [], 0
     for name, at in layout.offsets().items():
         if name in offsets:

@@ -45,9 +45,9 @@ class Limits:
     bytes: int = 8 << 30
     members: int = 20_000
     ratio: int = 200
-    """Unpacked bytes to packed ones; libraries come to 5, a file of zeros to 1000."""
+    """This many unpacked bytes may come of one packed byte; libraries come to 5, a file of zeros to 1000."""
     ratio_from: int = 100 << 20
-    """Unpacked bytes up to which any ratio will do."""
+    """Up to this many unpacked bytes any ratio will do."""
 
 
 @dataclass(frozen=True, slots=True)

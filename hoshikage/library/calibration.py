@@ -19,7 +19,7 @@ from hoshikage.library import child, fingerprint, leftovers
 
 CALIBRATE: Final = "hoshikage.runner.calibrate"
 PROCESSES: Final = 100
-"""At most so many; a release three layouts away took 11."""
+"""A calibration starts this many processes at most; a release three layouts away took 11."""
 FOLDER: Final = "calibrations"
 ATTEMPT_S: Final = 60.0
 """No process gets more seconds: a field in the wrong place may make it wait for ever."""

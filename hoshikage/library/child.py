@@ -29,7 +29,8 @@ class ChildOutcome(Frozen, frozen=True):
     """How a process ended, and what it printed until then."""
 
     status: int | None
-    """As `subprocess` has it, negative for a signal; None for one that was ended because its time was over."""
+    """`status` is what `subprocess` has, negative for a signal; None for a process that was ended because its time was
+    over."""
     output: str
     log: tuple[str, ...] = ()
     """The last lines of its stderr."""

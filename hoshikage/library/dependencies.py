@@ -67,7 +67,7 @@ class System:
         return result
 
     def folders(self, image: BinaryImage) -> Iterator[Path]:
-        """Those of the environment before, those of the system after the file's own."""
+        """Yields the environment's folders first, and those of the system after the file's own."""
         if self.platform == "win32":
             yield from _paths(self.environ.get("PATH", ""), ";")
             return

@@ -26,15 +26,14 @@ _SETTLED_NS: Final = 2_000_000_000
 
 
 def folders(file: Path) -> tuple[Path, ...]:
-    """Those that the set of libllama at `file` is in: its own, behind a link the one that the link leads to, and
-    those below them for ggml's backends.
-    """
+    """Returns the folders of the set of libllama at `file`: its own, behind a link the one that the link leads to, and
+    those below them for ggml's backends."""
     homes = dict.fromkeys((file.parent, file.resolve().parent))
     return *homes, *(folder for home in homes for folder in backend_folders(home))
 
 
 def backend_folders(home: Path) -> list[Path]:
-    """Where Debian's ggml has its backends, below the folder of libllama."""
+    """Returns the folders in which Debian's ggml has its backends, below that of libllama."""
     return sorted(folder for folder in home.glob(BACKENDS) if folder.is_dir())
 
 

@@ -22,7 +22,7 @@ class Asset:
     url: str
     size: int
     sha256: str
-    """Empty where GitHub tells none, as for archives made before June 2025."""
+    """`sha256` is empty where GitHub tells none, as for archives made before June 2025."""
 
 
 @dataclass(frozen=True, slots=True)

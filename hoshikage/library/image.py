@@ -32,7 +32,7 @@ class BinaryImage(Frozen, frozen=True):
     """A library file as its dynamic linker sees it."""
 
     format: str
-    """`ELF`, `PE` or `Mach-O`."""
+    """`format` is `ELF`, `PE` or `Mach-O`."""
     bits: int
     machines: tuple[str, ...]
     """`x86-64`, `arm64`, `x86`, `arm`, …, or a number; several for a universal Mach-O."""

@@ -59,7 +59,7 @@ class Fallback(Frozen, frozen=True):
     release: str
     file: str
     key: str
-    """The text of the failure."""
+    """`key` is that of the text of the failure."""
     details: dict[str, Detail]
     at: str
     to: str
@@ -72,7 +72,7 @@ class LibraryState(Frozen, frozen=True):
 
     use: Selected | None = None
     good: tuple[LastGood, ...] = ()
-    """The newest last."""
+    """The newest stands last."""
     fallen: Fallback | None = None
 
     def is_good(self, fingerprint: str) -> bool:
@@ -148,7 +148,7 @@ def change(lib_dir: Path, to: Callable[[LibraryState], LibraryState]) -> Library
 
 
 def now() -> str:
-    """UTC, ISO 8601."""
+    """Returns the time in UTC, in the form of ISO 8601."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 

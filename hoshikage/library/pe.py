@@ -70,7 +70,7 @@ def read(source: Source) -> BinaryImage:
 
 
 def symbols(source: Source) -> Symbols:
-    """Exported names; what is needed stands by library and is not gathered. Raises Damaged, OSError."""
+    """Returns the exported names; what is needed stands by library and is not gathered. Raises Damaged, OSError."""
     file = _PeFile(source)
     table = file.table(0)
     if not table:

@@ -28,12 +28,12 @@ _NOTHING_TRIED: Final = (NoLibraryTried, LoadNotTried)
 
 
 class SelectedLibrary(Frozen, frozen=True):
-    """A judged library."""
+    """A SelectedLibrary is a library that has been judged."""
 
     file: Path
-    """What the runner loads: perhaps a copy."""
+    """`file` is what the runner loads, which may be a copy."""
     found: Path
-    """What people know it by."""
+    """`found` is the path that people know it by."""
     source: str
     """`source` says where the library was found, as in `locate.LocatedLibrary`."""
     installed: str

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import IO, Final
 
 MAX_HEADERS: Final = 16 << 20
-"""Bytes beside those of the members; real archives have some hundred for each."""
+"""An archive may have this many bytes beside those of the members; real archives have some hundred for each."""
 MAX_READ: Final = 2 << 20
-"""Bytes that may be asked for at once; members are read in smaller parts."""
+"""This many bytes may be asked for at once; members are read in smaller parts."""
 
 
 class Weighed(io.RawIOBase):

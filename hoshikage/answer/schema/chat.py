@@ -129,7 +129,7 @@ class ChatBody(GuidedFields, frozen=True, kw_only=True):
     service_tier: str | None = None
     cache_prompt: bool | None = None
     id_slot: int | None = None
-    """Below 0 any."""
+    """`id_slot` below 0 stands for any slot."""
     ttl: Ttl | None = None
     lora: LoraScales | None = None
     memory: MemoryFields | None = None

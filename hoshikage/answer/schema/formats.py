@@ -106,7 +106,7 @@ def _size(kind: str, data: bytes) -> tuple[int, int]:
 
 
 def _webp(data: bytes) -> tuple[int, int]:
-    """By the first chunk, of which there are three kinds."""
+    """Returns width and height by the first chunk, of which there are three kinds."""
     if data[12:16] == b"VP8X":
         return 1 + _number(data, 24, 3, "little"), 1 + _number(data, 27, 3, "little")
     if data[12:16] == b"VP8L":
@@ -121,7 +121,7 @@ def _number(data: bytes, at: int, length: int, order: Literal["big", "little"]) 
 
 
 def _jpeg(data: bytes) -> tuple[int, int]:
-    """By the first frame's head, which stands behind segments that tell their lengths."""
+    """Returns width and height by the first frame's head, which stands behind segments that tell their lengths."""
     at = 2
     for _ in range(MAX_SEGMENTS):
         at = data.find(b"\xff", at)

@@ -24,7 +24,7 @@ from hoshikage.frozen import Frozen
 from hoshikage.params import ChatPrompt, Medium
 
 MAX_BYTES: Final = 12 * 1024 * 1024
-"""Of all pictures and sounds of a request together, as files."""
+"""All pictures and sounds of a request together may have this many bytes, as files."""
 MAX_MEDIA: Final = 64
 MARK: Final = "\ue002"
 """A private character; a mark begins and ends with it."""

@@ -25,7 +25,7 @@ AnySchema = Schema | bool
 
 
 class NamedSchema(Struct, frozen=True):
-    """Enforced with `strict` and without it; without, what cannot be enforced is left out and told."""
+    """A schema is enforced with `strict` and without it; without, what cannot be enforced is left out and told."""
 
     name: Annotated[str, Meta(max_length=256)] | None = None
     description: str | None = None

@@ -38,7 +38,7 @@ Input = str | tuple[int | str, ...]
 
 
 class RawFields(GuidedFields, frozen=True, kw_only=True):
-    """None is absent."""
+    """A field that is absent is None."""
 
     stream: bool | None = None
     stop: Stops | None = None
@@ -47,13 +47,14 @@ class RawFields(GuidedFields, frozen=True, kw_only=True):
     response_format: ResponseFormat | None = None
     cache_prompt: bool | None = None
     id_slot: int | None = None
-    """Below 0 any."""
+    """`id_slot` below 0 stands for any slot."""
     ttl: Ttl | None = None
     lora: LoraScales | None = None
 
 
 def embedded(texts: Texts, place: str) -> tuple[Input, ...]:
-    """As `inputs_of`, for vectors, which are made of words alone. Raises ParameterUnsupported, too."""
+    """Returns the inputs as `inputs_of` does, for vectors, which are made of words alone. Raises ParameterUnsupported,
+    too."""
     many = isinstance(texts, list)
     for index, one in enumerate(texts if isinstance(texts, list) else (texts,)):
         if isinstance(one, PromptObject) and one.multimodal_data:

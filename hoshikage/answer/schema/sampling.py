@@ -45,7 +45,7 @@ SamplerText = Annotated[str, Meta(max_length=256)]
 
 
 class SamplingFields(Struct, frozen=True, kw_only=True):
-    """None is absent."""
+    """A field that is absent is None."""
 
     temperature: Annotated[float, Meta(ge=-100, le=100)] | None = None
     dynatemp_range: Annotated[float, Meta(ge=0, le=100)] | None = None
@@ -123,7 +123,7 @@ def _order(samplers: str | list[str]) -> tuple[str, ...]:
 
 
 def _biases(biases: Biases) -> tuple[tuple[int | str, float], ...]:
-    """By token ids or by text, as an object or as pairs. Raises InvalidRequest.
+    """Returns the biases by token ids or by text, from an object or from pairs. Raises InvalidRequest.
 
     Ids and texts are held against the vocabulary in the engine, which has one.
     """

@@ -63,14 +63,14 @@ def _mp3(data: bytes) -> float | None:
 
 
 def _flac(data: bytes) -> float | None:
-    """As its head says, where it does."""
+    """Returns the seconds that the file's head tells; None where it does not."""
     packed = int.from_bytes(data[18:26], "big")
     rate, samples = packed >> 44, packed & (1 << 36) - 1
     return samples / rate if rate and len(data) >= 42 else None
 
 
 def _behind_tag(data: bytes) -> int:
-    """Where an ID3 tag ends, whose length has seven bits a byte."""
+    """Returns where an ID3 tag ends, whose length has seven bits a byte; 0 where there is no tag."""
     if not data.startswith(b"ID3") or len(data) < 10:
         return 0
     a, b, c, d = data[6:10]
@@ -78,7 +78,7 @@ def _behind_tag(data: bytes) -> int:
 
 
 def _frame(head: bytes) -> tuple[int, float]:
-    """Bytes and seconds of the frame that begins so."""
+    """Returns the bytes and the seconds of the frame that begins so."""
     halving = HALVINGS[head[1] >> 3 & 3]
     speed, rate = head[2] >> 4, head[2] >> 2 & 3
     per_second = RATES[rate] // halving

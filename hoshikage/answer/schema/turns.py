@@ -110,7 +110,7 @@ def _message(turn: ChatMessage, at: int, former: str, media_taken: Taken, senses
 
 
 def _call(call: ToolCall, place: str, field: str = "function") -> dict[str, Any]:
-    """As templates and OpenAI have it, its arguments as text. Raises InvalidRequest."""
+    """Returns the call as templates and OpenAI have it, its arguments as text. Raises InvalidRequest."""
     if not call.function.name:
         raise InvalidRequest("http.field_missing", param=f"{place}.{field}.name", place=f"{place}.{field}.name")
     arguments = call.function.arguments

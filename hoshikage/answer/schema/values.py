@@ -14,7 +14,7 @@ MAX_STOPS: Final = 64
 TokenCount = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
 """How many tokens an answer may have: below 0 there is no bound, 0 makes no text."""
 Ttl = Annotated[float, Meta(ge=0, le=31_536_000)]
-"""Seconds that a model stays loaded after its last use, whatever IDLE_TIMEOUT says."""
+"""A model stays loaded for this many seconds after its last use, whatever IDLE_TIMEOUT says."""
 Stop = Annotated[str, Meta(max_length=MAX_STOP_BYTES)]
 Stops = Stop | Annotated[list[Stop], Meta(max_length=MAX_STOPS)]
 """One stop string or several; an empty one is none."""
