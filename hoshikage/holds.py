@@ -50,4 +50,4 @@ class HeldCalls(Frozen, frozen=True):
     grammars: tuple[tuple[str, Grammar], ...]
     """Each function's name comes with the grammar of its calls; calls of others are not held."""
     thoughts: ThoughtBudget | None = None
-    """The answer thinks there, so that no call is looked for."""
+    """`thoughts` says where the answer thinks, so that no call is looked for there."""

@@ -358,10 +358,10 @@ OPTIONS: Final = (
     Option("drain_timeout", Decimal(0.0, 3600.0), "0 … 3600 s", here=ANY, variable="DRAIN_TIMEOUT", default="30"),
 )
 SETTINGS: Final = tuple(option for option in OPTIONS if option.variable)
-"""The environment, .env files and the three flags of the server set these."""
+"""The environment, .env files and the three flags of the server set these options."""
 OWN: Final = tuple(option for option in OPTIONS if option.own)
-"""A model may have these of its own."""
+"""A model may have these options of its own."""
 SAMPLING: Final = tuple(option for option in OWN if option.scope == SAMPLE)
-"""These of them say how tokens are chosen."""
+"""These of a model's own options say how tokens are chosen."""
 PERSONA: Final = (*SAMPLING, *(option for option in OWN if option.name in ("lora", "memory_summary")))
-"""A persona may have these of its own."""
+"""A persona may have these options of its own."""
