@@ -18,7 +18,7 @@ KINDS_BY_NAME: Final = {"CPU": "cpu", "BLAS": "accel", "AMX": "accel"}
 
 
 BACKENDS: Final = "ggml/backends*"
-"""Where Debian's ggml has them, below the folder of libllama."""
+"""Debian's ggml has its backends here, below the folder of libllama."""
 
 
 def load_backends(api: SimpleNamespace, path: Path) -> None:

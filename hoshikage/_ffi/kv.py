@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Final
 
 ALL: Final = -1
-"""A position may be this: from the first, or to the last."""
+"""Given as a position, this means from the first, or to the last."""
 
 
 class KvMemory:
@@ -41,7 +41,7 @@ class KvMemory:
         return int(self._api.llama_memory_seq_pos_min(self._subject, seq_id))
 
     def last(self, seq_id: int) -> int | None:
-        """As `first`, the greatest."""
+        """Returns the greatest position, as `first` does the least."""
         if self._api.llama_memory_seq_pos_max is None:
             return None
         return int(self._api.llama_memory_seq_pos_max(self._subject, seq_id))

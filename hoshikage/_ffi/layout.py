@@ -13,7 +13,8 @@ LARGEST: Final = 1024
 @dataclass(frozen=True, slots=True)
 class Field:
     format: str
-    """As `struct` spells it, without byte order: i and I for 32-bit integers, f, ? for bool, P for a pointer."""
+    """`format` is spelled as in `struct`, without byte order: i and I for 32-bit integers, f, ? for bool, P for a
+    pointer."""
     defaults: tuple[float, ...]
     """What llama_*_default_params has written into it; empty where that may be anything."""
     note: str = ""

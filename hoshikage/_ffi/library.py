@@ -170,7 +170,7 @@ class Library:
 
     @property
     def version(self) -> str:
-        """As the file's name says, or the library itself; `unknown` where neither does."""
+        """Returns the version that the file's name says, or the library itself; `unknown` where neither does."""
         # llama_version comes last: "0.5.0-dev" is what several different builds say of themselves.
         for name in (self.path.name, self.path.resolve().name):
             match = RELEASE_IN_NAME.search(name)

@@ -49,7 +49,7 @@ class Mtmd:
         self._text = _Text(marker, MARKER_BYTES, False, True)
 
     def set_log(self, callback: Any) -> None:
-        """As llama_log_set, where the release has it; a null one is C's own."""
+        """Sets the log callback as llama_log_set does, where the release has it; a null one is C's own."""
         if (set_log := self.api.mtmd_helper_log_set or self.api.mtmd_log_set) is not None:
             set_log(callback, None)
 

@@ -61,7 +61,8 @@ class Checkpoints:
 
     @classmethod
     def open(cls, context: Context, params: LoadParams, is_control: Callable[[int], bool]) -> Checkpoints | None:
-        """None where the memory can be cut, or none are wanted, or the release copies no states."""
+        """Opens an empty store; returns None where the memory can be cut, or none are wanted, or the release copies no
+        states."""
         if context.cuts_anywhere or not params.checkpoint_memory or "sequence_state" in context.model.library.lacks:
             return None
         return cls(context, is_control, params.checkpoint_memory * MIB, params.checkpoint_tokens)
@@ -103,12 +104,12 @@ class Checkpoints:
     # Found
 
     def longest(self, sequence: KvSequence, maximum: int) -> Checkpoint | None:
-        """The one that a sequence can go back to, at most to its first `maximum` tokens."""
+        """Returns the longest one that a sequence can go back to, at most to its first `maximum` tokens."""
         both = (self.held(sequence, maximum), self.alike(sequence.tokens[:maximum], sequence.scope, maximum))
         return max(filter(None, both), key=lambda one: one.n_past, default=None)
 
     def held(self, sequence: KvSequence, maximum: int) -> Checkpoint | None:
-        """As `longest`, but of those that only sequences can go back to that hold what they leave out."""
+        """Returns the longest of those that only sequences can go back to that hold what they leave out."""
         held = (one for one in self._all if sequence.number in one.holders and one.n_past <= maximum)
         return max(held, key=lambda one: one.n_past, default=None)
 
@@ -193,7 +194,8 @@ FAR: Final = 2**62
 
 
 def marks(tokens: Sequence[int], is_control: Callable[[int], bool]) -> tuple[int, ...]:
-    """Where a prompt's newest message begins, and where it ends, as far as control tokens tell; else near its end.
+    """Returns where a prompt's newest message begins and ends, as far as control tokens tell; else a place near its
+    end.
 
     What comes behind the newest message opens the answer. In a later prompt that may be written in another way: without
     the thoughts, or with what they are replaced by.

@@ -41,7 +41,7 @@ NOTHING: Final = Worth(0.0, math.inf)
 
 
 class DeviceSampling:
-    """Told how long each token of an answer took that runs alone."""
+    """Learns from how long each token took of an answer that runs alone."""
 
     def __init__(self) -> None:
         self.known: dict[str, Worth] = {}

@@ -54,7 +54,7 @@ class BehindThoughts:
         return token
 
     def mask(self) -> NDArray[np.bool_] | None:
-        """At the answer's first token it may begin to think, or do without."""
+        """Returns which tokens may come next; with its first token the answer may begin to think, or do without."""
         if self._thoughts.is_inside:
             return None
         mask = self._matcher.mask()

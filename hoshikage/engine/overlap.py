@@ -18,7 +18,7 @@ part of the decode."""
 
 
 class Overlap:
-    """Told of the first decodes of answers that flow."""
+    """Learns from the first decodes of answers that flow."""
 
     def __init__(self) -> None:
         self.pays = False

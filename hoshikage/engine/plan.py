@@ -37,14 +37,14 @@ class Plan:
     """Whether KV memory of earlier prompts may be used, and this one's kept."""
     scope: str
     whole: bool
-    """Both as in GenerationRequest."""
+    """`scope` and `whole` are as in GenerationRequest."""
     slot: int | None = None
     return_tokens: bool = False
     max_answer_ms: int | None = None
     max_prompt_ms: int | None = None
     n_indent: int = 0
     drawn: bool = False
-    """All as in GenerationRequest, too."""
+    """All of these are as in GenerationRequest, too."""
     adapters: AdapterSet = NO_ADAPTERS  # nothing that is computed with others is in one decode with it, or kept
     without: AdapterSet = NO_ADAPTERS  # instead, for the prompt's first tokens
     wakes: int = 0  # how many these are

@@ -44,10 +44,10 @@ class Prompt:
     """Control tokens that have a text in this answer."""
     repairs: tuple[str, ...]
     tail: str
-    """Both as in wire.Started."""
+    """`repairs` and `tail` are as in wire.Started."""
     shifted: int = 0
     cut: int = 0
-    """Both as in wire.Started."""
+    """`shifted` and `cut` are as in wire.Started."""
     thoughts: ThoughtLimit | None = None
     """This bound ends the answer's thoughts."""
     held: ThoughtLimit | None = None
@@ -55,7 +55,7 @@ class Prompt:
     echo: tuple[bytes, ...] | None = None
     """The bytes of the tokens that are told back; None for nothing."""
     spans: Spans | None = None
-    """Where in the tokens pictures and sounds stand, if some do."""
+    """The spans say where in the tokens pictures and sounds stand, if some do."""
     left_out: tuple[str, ...] = ()
     """`left_out` has the places and kinds of the history's pictures and sounds that could not be used, for
     wire.Started."""
@@ -247,7 +247,8 @@ def checked(tokens: Sequence[int], vocab: Vocab, param: str) -> list[int]:
 
 
 def _infill(prompt: InfillPrompt, vocab: Vocab) -> list[int]:
-    """In the order prefix, suffix, middle, as llama-server has it. Texts of control tokens stay text."""
+    """Puts the tokens in the order prefix, suffix, middle, as llama-server has it. Texts of control tokens stay
+    text."""
     fim = vocab.fim
     missing = [name for name in ("pre", "suf", "mid") if name not in fim]
     if missing:

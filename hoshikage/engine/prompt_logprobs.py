@@ -35,7 +35,8 @@ class PromptLogprobs:
         return self._scorer is not None
 
     def score(self, index: int, position: int, token: int) -> None:
-        """Of the prompt's token at `position`, by the logits of the one before it; again where it is computed again."""
+        """Scores the prompt's token at `position` by the logits of the one before it; again where it is computed
+        again."""
         if self._scorer is not None and position >= self._hidden:
             del self._scores[position - self._hidden :]
             self._scores.append(self._scorer.score(self._scorer.row(index), token))

@@ -75,7 +75,7 @@ class SamplerFactory:
         return sampler
 
     def _hold(self) -> Hold | None:
-        """At the answer's beginning."""
+        """Returns what holds the answer, at its beginning; None where nothing does."""
         limit = self._prompt.held
         if self._calls:
             return InCalls(self._header, self._calls, limit, self._text_of)

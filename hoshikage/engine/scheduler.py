@@ -344,7 +344,7 @@ class Scheduler:
             self._device.took(alone, time.perf_counter() - begun, overlaps=self._overlap.pays)
 
     def _sample(self, running: Running, index: int | None) -> Decoded:
-        """Its next token, and what follows from it. The sessions of further choices that begin with it."""
+        """Samples a session's next token and follows it. Returns the sessions of further choices that begin with it."""
         session = running.session
         forks: Decoded = []
         try:

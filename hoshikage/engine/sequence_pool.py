@@ -81,7 +81,7 @@ class SequencePool:
 
     @property
     def least(self) -> KvSequence:
-        """Of the sequences that nobody has, the one whose loss costs least. There must be one."""
+        """Returns, of the sequences that nobody has, the one whose loss costs least. There must be one."""
         return _least(sequence for sequence in self._all if not sequence.taken)
 
     def numbered(self, number: int) -> KvSequence | None:
@@ -151,7 +151,8 @@ class SequencePool:
         return target
 
     def release(self, sequence: KvSequence, *, keep: bool) -> None:
-        """Its text goes no further. `keep`: what is computed stays for the next of its scope."""
+        """Takes back a sequence whose text goes no further. `keep`: what is computed stays for the next of its
+        scope."""
         sequence.taken = False
         try:
             if keep and sequence.n_past:
@@ -211,7 +212,7 @@ class SequencePool:
         return True
 
     def restore(self) -> None:
-        """After a decode that did not come to its end: back to what was before it."""
+        """Goes back to what was before a decode that did not come to its end."""
         if self._context.keeps_order:
             for sequence in self._all:
                 if sequence.taken:
@@ -278,7 +279,7 @@ class SequencePool:
         return maximum, best
 
     def _usable(self, sequence: KvSequence, common: int) -> int:
-        """Behind how many of its first `common` tokens a sequence can go on."""
+        """Returns behind how many of its first `common` tokens a sequence can go on."""
         context, end = self._context, sequence.position(common)
         is_free = not sequence.taken or context.can_cut  # else it cannot share its last state
         if is_free and (

@@ -31,7 +31,8 @@ class Tally:
     stop_token: int = NO_TOKEN
 
     def timings(self, begun: float, stop_token: str) -> Timings:
-        """Of the job that began at `begun`, as it ends now. `stop_token`: the text of what ended it, if a token did."""
+        """Returns the timings of the job that began at `begun`, as it ends now. `stop_token`: the text of what ended
+        it, if a token did."""
         now = time.perf_counter()
         first_token = self.first_token_at or now
         return Timings(

@@ -217,7 +217,7 @@ class Store:
         self._open()
 
     def _collection(self, scope: str, model: str, *, create: bool = False) -> Any:
-        """None where there is none and none is to be made."""
+        """Returns the scope's collection; None where there is none and none is to be made."""
         key = (scope, model)
         if key not in self._collections:
             name = "m" + hashlib.sha256(f"{scope}\0{model}".encode()).hexdigest()[:48]

@@ -38,7 +38,7 @@ class Adapters:
         self._files: dict[str, str] = {}
         """What each of them was read from."""
         self._invocations: dict[str, tuple[int, ...]] = {}
-        """Of an aLoRA, the tokens from which on it is active."""
+        """An aLoRA is active from these tokens on."""
         self.usual = AdapterSet(params.lora, params.control_vectors)
         """Requests that name no adapters are computed with these."""
         for path, _ in params.lora:

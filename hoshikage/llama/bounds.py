@@ -18,7 +18,7 @@ MAX_EXPANDED: Final = 1_000_000
 MAX_PATTERN: Final = 8_192
 MAX_PATTERN_DEPTH: Final = 64
 MAX_PATTERN_SIZE: Final = 200_000
-"""As MAX_EXPANDED, of one regular expression."""
+"""One regular expression comes to at most so much, counted as for MAX_EXPANDED."""
 MAX_MERGED: Final = 10_000
 """Schemas that `allOf` and `$ref` come to in one place, and alternatives that they multiply to."""
 MAX_ITEMS: Final = 100_000
@@ -54,7 +54,7 @@ def check_rules(root: str, uses: Mapping[str, Mapping[str, int]], sizes: Mapping
 
 
 def check_pattern(text: str) -> None:
-    """Of a regular expression, by its shape alone: what it means is for others to judge."""
+    """Raises TooLarge for a regular expression by its shape alone: what it means is for others to judge."""
     if len(text) > MAX_PATTERN:
         raise TooLarge("MAX_PATTERN", MAX_PATTERN)
     open_groups = [[0, 0]]

@@ -155,7 +155,7 @@ def _escaped(expression: str) -> str:
 
 
 def _anchored(pattern: str) -> str | None:
-    """Of whole texts, where the schema's expression is looked for in them; None for one without an end."""
+    """Returns an expression of whole texts, in which the schema's is looked for; None for one without an end."""
     options = _options(pattern)
     if options is None:
         return None

@@ -154,7 +154,7 @@ class ConstrainedSampler:
         return tokens
 
     def _sample_biased(self, index: int) -> int:
-        """The sampler, with nothing but biases, may see all tokens; afterwards the logits are the model's again."""
+        """Samples from all tokens, with nothing but biases; afterwards the logits are the model's again."""
         logits = self._context.logits(index)
         kept = logits[self._biased]
         logits[self._biased] += self._biases

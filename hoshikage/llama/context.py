@@ -224,7 +224,7 @@ class Context(Owner):
         return self._memory.last(seq_id)
 
     def shorten(self, seq_id: int, begin: int) -> bool:
-        """As `cut`, of a `begin` above 0; but where the memory cannot, the sequence is as it was."""
+        """Cuts as `cut` does, with a `begin` above 0; but where the memory cannot, the sequence is as it was."""
         return self.reaches_back(seq_id, begin) and self._memory.remove(seq_id, begin)
 
     def share(self, source: int, target: int, end: int, amend: Callable[[], bool] | None = None) -> bool:

@@ -63,7 +63,7 @@ class Drawing:
         return self.drawn(logits, int.from_bytes(self._random.bytes(8), "little") / 2**64)
 
     def drawn(self, logits: Logits, chance: float) -> int | None:
-        """As `draw`, by this number of 0 to 1."""
+        """Draws as `draw` does, by this number of 0 to 1."""
         left = self.left(logits)
         if not len(left.values):
             return None

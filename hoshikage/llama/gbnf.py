@@ -49,7 +49,7 @@ class Rule:
     """One rule of a grammar."""
 
     body: str
-    """In Lark, with the names of other rules as {name}."""
+    """The body is in Lark, with the names of other rules as {name}."""
     names: Mapping[str, int]
     """`names` has the rules that stand in the body, and how often each may come."""
     size: int
@@ -196,7 +196,8 @@ class _Parser:
         return None
 
     def _repeated(self, element: str) -> str:
-        """With the signs of repetition behind it, of which there may be several: each is of all before it."""
+        """Returns an element with the signs of repetition behind it, of which there may be several: each is of all
+        before it."""
         last = ""
         count = 0
         while sign := self._repeat():

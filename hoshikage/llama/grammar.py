@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 PACKAGE: Final = "llguidance"
 WHITESPACE: Final = r"( |\n{1,2}[ \t]{0,20})?"
-"""Between the marks of JSON. Without a bound, small models make white space until their limit."""
+"""Such white space may stand between the marks of JSON. Without a bound, small models make it until their limit."""
 
 LEAD: Final = "[ \\t\\r\\n]"
 """White space that may come in front of what is held, where other text is before it."""
 OPTIONS: Final[Any] = {"lenient": False, "coerce_one_of": False, "whitespace_pattern": WHITESPACE}
 JSON_REFUSAL: Final = "failed to compile JSON schema: "
 LISTING: Final = re.compile(r"\n +\d+ \| ")
-"""Behind a refusal of what stands in a grammar, the grammar's lines."""
+"""The grammar's lines begin with this, behind a refusal of what stands in it."""
 NOTHING_FOLLOWS: Final = "NoExtensionBias"
 
 COMPILE_SECONDS: Final = 5.0
@@ -80,7 +80,8 @@ class Grammars:
         return Matcher(inner, grammar, self._tokenizer, ends, dropped)
 
     def _compiled(self, grammar: Grammar, led: bool, special: Mapping[int, bytes]) -> tuple[LLMatcher, tuple[str, ...]]:
-        """And what was left out of a schema. llguidance names what it cannot enforce, one kind after the other."""
+        """Returns the grammar, compiled, and what was left out of a schema. llguidance names what it cannot enforce,
+        one kind after the other."""
         refused: frozenset[str] = frozenset()
         while True:
             source, dropped = self._source(grammar, refused, led, special)
@@ -98,7 +99,7 @@ class Grammars:
             refused |= more
 
     def _refused_patterns(self, schema: str, reason: str) -> frozenset[str]:
-        """Of a refusal that speaks of an expression, the expressions that are refused, each tried alone: it names but
+        """Returns the expressions that are refused, each tried alone, where the refusal speaks of one: it names but
         one, in another form, and not all of its kinds say why."""
         if "regex" not in reason:
             return frozenset()

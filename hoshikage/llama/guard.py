@@ -66,7 +66,7 @@ class Guard:
         return mark.join(text[begin:end] for begin, end in pairwise(ends))
 
     def _guarded_starts(self, text: str, mark: str) -> Iterator[int]:
-        """Where in the clean text, without marks, each mark's control text would begin."""
+        """Yields where in the clean text, without marks, each mark's control text would begin."""
         removed = 0
         at = text.find(mark)
         while at >= 0:

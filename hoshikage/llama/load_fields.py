@@ -112,7 +112,7 @@ def free_vram(library: Library) -> int:
 
 
 def least_free_vram(library: Library) -> int:
-    """As `free_vram`, of the GPU that has the least left."""
+    """Returns the free bytes, as `free_vram` does, of the GPU that has the least left."""
     return min(device.memory_free for device in library.devices(memory=True) if device.kind in GPU_KINDS)
 
 

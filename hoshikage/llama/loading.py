@@ -149,7 +149,8 @@ def _estimate(library: Library, params: LoadParams) -> tuple[int, int]:
 
 
 def _layers(library: Library, path: str) -> int:
-    """By the metadata, which a load of the vocabulary alone brings; 32 where it cannot be had."""
+    """Returns how many layers the metadata tell, which a load of the vocabulary alone brings; 32 where they cannot be
+    had."""
     try:
         model = Model.load_vocabulary(library, path)
     except HoshikageError:

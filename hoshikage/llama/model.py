@@ -122,7 +122,7 @@ class Model(Owner):
         return text_from(lambda buffer, size: api.llama_model_meta_val_str(self.pointer, raw, buffer, size))
 
     def own(self, key: str) -> str | None:
-        """As `metadata`, of a key that begins with the architecture's name."""
+        """Returns what `metadata` has under a key that begins with the architecture's name."""
         return self.metadata(f"{self.architecture}.{key}")
 
 

@@ -31,8 +31,8 @@ class Pair:
 
 
 def pair(vocab: Vocab, template: str | None, query: str, document: str) -> Pair:
-    """As the file's template for it says (Qwen3-Reranker), else between the model's own begin, separators and end:
-    `[CLS] query [SEP] document [SEP]`, or `<s> query </s></s> document </s>`."""
+    """Writes both texts as the file's template for them says (Qwen3-Reranker), else between the model's own begin,
+    separators and end: `[CLS] query [SEP] document [SEP]`, or `<s> query </s></s> document </s>`."""
     if template is not None:
         return _by_template(vocab, template, query, document)
     begin = [vocab.bos] if vocab.tokenize(query, parse_special=False, add_special=True)[:1] == [vocab.bos] else []

@@ -18,7 +18,7 @@ from hoshikage.params import LoadParams
 GPU_KINDS: Final = ("gpu", "igpu")
 SPLIT_MODES: Final = {"none": 0, "layer": 1, "row": 2, "tensor": 3}
 EXPERTS: Final = r"\.ffn_(up|down|gate|gate_up)_(ch|)exps"
-"""In the names of the tensors that hold a layer's experts, as llama.cpp's own tools know them."""
+"""The names of the tensors that hold a layer's experts have this in them, as llama.cpp's own tools know them."""
 CPU: Final = "CPU"
 
 

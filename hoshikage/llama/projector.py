@@ -33,7 +33,7 @@ class Piece:
     """The mtmd_input_chunk; it lives as long as its `Shown`."""
     n_tokens: int = 0
     n_positions: int = 0
-    """The text's position goes on by this much; less than its tokens with M-RoPE."""
+    """`n_positions` is how far the text's position goes on: with M-RoPE, less than its tokens."""
 
 
 class Shown(Owner):

@@ -18,7 +18,7 @@ from hoshikage.params import ChatPrompt, Message
 SYSTEM_FOLDED: Final = "system-folded"
 """The text of a system turn stands in front of the next user turn."""
 LATE_SYSTEM_FOLDED: Final = "late-system-folded"
-"""As before, for system turns that are not the first turn alone."""
+"""Only the text of a system turn that is not the first turn stands in front of the next user turn."""
 ROLES_MERGED: Final = "roles-merged"
 """Neighbours of one role are one turn."""
 EMPTY_LEFT_OUT: Final = "empty-left-out"
@@ -142,8 +142,8 @@ def _simplified(value: Any) -> Any:
 
 
 def _forms(messages: tuple[Message, ...]) -> Iterator[tuple[tuple[Message, ...], tuple[str, ...], bool]]:
-    """The same conversation in the forms that templates expect: calls' arguments as objects or as JSON text, and a
-    turn without content as such or with an empty one; what was changed for it; and whether it is changed the most.
+    """Yields the same conversation in the forms that templates expect: calls' arguments as objects or as JSON text, and
+    a turn without content as such or with an empty one; what was changed for it; and whether it is changed the most.
 
     Some join the arguments of a call as text, most write out an object; some tell no content from an empty one.
     """
@@ -251,7 +251,7 @@ def _with_short_ids(message: Message) -> Message:
 
 
 def _short_id(long_id: str) -> str:
-    """The same for the same id, so that a result still finds its call."""
+    """Returns the same short id for the same id, so that a result still finds its call."""
     if SHORT_ID.fullmatch(long_id):
         return long_id
     return hashlib.sha256(long_id.encode("utf-8", "replace")).hexdigest()[:9]

@@ -11,7 +11,8 @@ from hoshikage.errors import InvalidRequest, NotSupported
 from hoshikage.params import MAX_SOUND_S
 
 SAMPLES_A_BYTE: Final = 2
-"""At most, of a WAV; by its length, as one that was written while it was sent does not know its own."""
+"""A WAV has at most so many samples in a byte; its length counts, as one that was written while it was sent does not
+know its own."""
 Samples = NDArray[np.float32]
 
 

@@ -38,8 +38,8 @@ class Stretches:
         self._characters = 0
 
     def tokens(self, text: str, scope: str) -> list[int]:
-        """As the library makes them of the whole text, with the texts of control tokens as those tokens. `scope`: the
-        caller's."""
+        """Returns the tokens that the library makes of the whole text, with the texts of control tokens as those
+        tokens. `scope`: the caller's."""
         tokens: list[int] = []
         begin = 0
         for met in self._texts.finditer(text) if self._texts is not None else ():

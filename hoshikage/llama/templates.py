@@ -14,7 +14,7 @@ from hoshikage.params import ChatPrompt, LoadParams
 KEY: Final = "tokenizer.chat_template"
 CHATML_TOKENS: Final = ("<|im_start|>", "<|im_end|>")
 CHATML_AS_TEXT: Final = "chatml_as_text"
-"""Told as a repair: the model brings no template, and has not the tokens of the format that stands in for one."""
+"""This repair tells that the model brings no template, and has not the tokens of the format that stands in for one."""
 
 
 class Templates:

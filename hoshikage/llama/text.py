@@ -58,7 +58,7 @@ class TextAssembler:
         return rest[:start]
 
     def _whole(self, text: str) -> tuple[int, str | None]:
-        """Where the first stop string begins, and which it is; the text's end and None where there is none."""
+        """Returns where the first stop string begins, and which it is; the text's end and None where there is none."""
         start, result = len(text), None
         for stop in self._stops:
             at = text.find(stop)
@@ -67,7 +67,7 @@ class TextAssembler:
         return start, result
 
     def _begun(self, text: str) -> int:
-        """Where what may become a stop string begins, at the text's end; the end itself where nothing may."""
+        """Returns where what may become a stop string begins, at the text's end; the end itself where nothing may."""
         begun = len(text)
         for stop in self._stops:
             at = text.find(stop[0], max(0, len(text) - len(stop) + 1))

@@ -93,7 +93,7 @@ class Vocab:
         return ids
 
     def tokenize_prompt(self, text: str, scope: str) -> list[int]:
-        """As `tokenize` with `parse_special`, of which what this caller has asked for lately is remembered."""
+        """Tokenizes as `tokenize` with `parse_special` does, and remembers what this caller has asked for lately."""
         return self._stretches.tokens(text, scope)
 
     def piece(self, token: int) -> bytes:

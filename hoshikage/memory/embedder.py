@@ -31,7 +31,7 @@ class Generating(Protocol):
 
 
 class TextEmbedder:
-    """By EMBEDDING_MODEL, a registered label, or by SENTENCE_BERT_MODEL in the keeper."""
+    """Embeds texts by EMBEDDING_MODEL, a registered label, or by SENTENCE_BERT_MODEL in the keeper."""
 
     def __init__(self, settings: Settings, dispatcher: Generating, registry: Registry, keeper: KeeperProcess) -> None:
         """`dispatcher` brings texts to the embedding model."""

@@ -55,7 +55,7 @@ class KeeperProcess:
 
     @property
     def pid(self) -> int | None:
-        """None while there is no process."""
+        """Returns the process's id; None while there is no process."""
         return None if self._process is None else self._process.pid
 
     async def ask(

@@ -26,7 +26,7 @@ from hoshikage.settings import Settings
 Count = Callable[[Sequence[str]], Awaitable[list[int]]]
 """How many tokens each text has, as the answering model counts them."""
 DIGEST_SHARE: Final = 0.25
-"""Of the room that a conversation has, a digest takes no more."""
+"""A digest takes no more than this part of the room that a conversation has."""
 MARK_TOKENS: Final = 64
 LINE_TOKENS: Final = 2
 """What the marks around a digest take, and what a line does beside its sentence, about."""

@@ -20,7 +20,7 @@ MAX_TIMES: Final = 5.0
 
 
 class Interrupted(BaseException):
-    """Not an Exception, so that code which catches all errors does not hold it up."""
+    """Interrupted is not an Exception, so that code which catches all errors does not hold it up."""
 
 
 class Deadline:
@@ -137,7 +137,7 @@ _ALARM: Final = _Alarm()
 
 
 def end_what_does_not_stop() -> None:
-    """A block that its deadline cannot stop ends this process from now on by SIGALRM, ENDS_AFTER_S later.
+    """Makes a block that its deadline cannot stop end this process by SIGALRM, ENDS_AFTER_S later.
 
     For a process that is there for one thread's work, and may be lost. Main thread.
     """

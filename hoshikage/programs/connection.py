@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 from hoshikage.programs.edits import Edit
 
 NO_TOKEN: Final = "none"
-"""For programs that insist on a key, where the server asks for none."""
+"""Programs that insist on a key are given this where the server asks for none."""
 ANSWER_SHARE: Final = 4
 """A program that has to be told how long an answer may be is given this part of the context."""
 Form = Literal["responses", "messages", "chat", "ollama", "infill"]

@@ -277,7 +277,7 @@ async def _sleep_when_quiet(app: web.Application, running: connections.HttpRunne
 
 
 async def _cut(app: web.Application) -> None:
-    """At the drain's end the answers that still flow are told so, and have a moment to pass it on."""
+    """Tells the answers that still flow at the drain's end; they have a moment to pass it on."""
     await asyncio.sleep(app[SETTINGS].drain_timeout)
     await app[DISPATCHER].stop()
 

@@ -30,11 +30,11 @@ class Woken(Frozen, frozen=True):
     counts: dict[tuple[str, str], int]
     """How often the sleeper answered, by method and route."""
     kept: dict[str, Any] | None
-    """None for a server that takes over its own start."""
+    """`kept` is None for a server that takes over its own start."""
 
     @classmethod
     def of(cls, environ: MutableMapping[str, str]) -> Woken | None:
-        """None for a server that was not asleep. The variable that tells it is taken out: it is true once."""
+        """Returns None for a server that was not asleep. The variable that tells it is taken out: it is true once."""
         text = environ.pop(program.WOKEN, "")
         if not text.isdecimal():
             return None

@@ -14,7 +14,7 @@ from hoshikage.registry.options import NO_OPTIONS, OwnOptions, own_options, pers
 from hoshikage.registry.tuned import FIELD, Tuned, parse_tuned
 
 LABEL: Final = re.compile(r"(?=.{1,128}\Z)[A-Za-z0-9][A-Za-z0-9._:@+-]*(?:/[A-Za-z0-9_@+][A-Za-z0-9._:@+-]*)*")
-"""Also names as the hubs have them: `org/name:tag`."""
+"""Labels may also be names as the hubs have them: `org/name:tag`."""
 MAX_STOP_BYTES: Final = 256
 MAX_SYSTEM_BYTES: Final = 256 * 1024
 MAX_CREATED: Final = 2**53

@@ -132,7 +132,7 @@ def own_options(values: Mapping[str, Any], allowed: Iterable[Option] = OWN) -> O
 
 
 def persona_options(values: Mapping[str, Any]) -> OwnOptions:
-    """As `own_options`, of those that a persona may have."""
+    """Returns what `own_options` does, of the options that a persona may have."""
     return own_options(values, PERSONA)
 
 

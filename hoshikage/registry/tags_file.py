@@ -30,7 +30,7 @@ def read_tags(file: Path | None) -> list[dict[str, Any]]:
 
 
 def require_tags(file: Path) -> list[dict[str, Any]]:
-    """As `read_tags`, for who asks for that very file. Raises what UNUSABLE_TAGS names."""
+    """Reads tags as `read_tags` does, for who asks for that very file. Raises what UNUSABLE_TAGS names."""
     with file.open("rb") as stream:
         tree = json.loads(stream.read(MAX_BYTES + 1))
     rows = tree["models"] if isinstance(tree, dict) else tree

@@ -13,7 +13,7 @@ from hoshikage.params import LoadParams
 from hoshikage.registry.options import OwnOptions
 
 FIELD: Final = "tuned"
-"""Its name in an entry of model_map.json."""
+"""An entry of model_map.json has the tuned values under this name."""
 GUARDED: Final[Mapping[str, tuple[str, ...]]] = {
     "n_threads": ("n_threads", "n_threads_batch"),
     "n_threads_batch": ("n_threads", "n_threads_batch"),

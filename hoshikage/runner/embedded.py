@@ -20,7 +20,8 @@ STOP_S: Final = 30.0
 
 
 class EmbeddedHost:
-    """For embedding in a program, for tests and for debugging: a crash of the library ends the whole process."""
+    """Runs the engine within a program, for tests and for debugging, too: a crash of the library ends the whole
+    process."""
 
     def __init__(
         self, library: Path, log_level: int, on_event: Callable[[wire.Event], None], layouts: Path | None = None

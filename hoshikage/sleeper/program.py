@@ -119,13 +119,14 @@ class Sleeper:
                 self.close(client)
 
     def heed(self) -> None:
-        """The signals that end the server end it from now on."""
+        """Makes the signals that end the server end this process from now on."""
         for number in ENDING:
             signal.signal(number, self.end)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
 
     def wait_ms(self) -> float | None:
-        """Until the next connection has been silent for too long, or the watchdog is due."""
+        """Returns the milliseconds until the next connection has been silent for too long, or the watchdog is due; None
+        where there is neither."""
         ends = [client.until for client in self.clients.values()]
         ends += [self.pinged + self.state["ping_every"]] if self.state["ping_every"] else []
         ends += [self.until] if self.until else []

@@ -42,7 +42,8 @@ def name_of(authority: str) -> str:
 
 
 def sha256(data: bytes) -> Any:
-    """As hashlib's, whose import would bring OpenSSL. The interpreter has one of its own, by a name that changed."""
+    """Computes what hashlib's does, whose import would bring OpenSSL. The interpreter has one of its own, by a name
+    that changed."""
     for name in ("_sha2", "_sha256", "hashlib"):
         try:
             return __import__(name).sha256(data)

@@ -95,7 +95,7 @@ class TextCursor:
         self._at -= count
 
     def wait(self) -> Steps[None]:
-        """Until more text is there. Raises EndOfText."""
+        """Waits until more text is there. Raises EndOfText."""
         if self.ended:
             raise EndOfText
         yield None
@@ -157,8 +157,8 @@ class TextCursor:
             yield None
 
     def name(self, marks: Markers) -> Steps[tuple[str, str]]:
-        """As `collect`, of a name or the attributes of a tag. Raises NotACall, with nothing read, where a line or a tag
-        begins in it: the mark that is met behind that is somebody else's."""
+        """Reads the name or the attributes of a tag as `collect` does. Raises NotACall, with nothing read, where a line
+        or a tag begins in it: the mark that is met behind that is somebody else's."""
         start = self.offset
         text, met = yield from self.collect(marks)
         if "<" in text or "\n" in text:

@@ -41,7 +41,7 @@ COMMON: Final = {
 @dataclass(slots=True)
 class _Grammar:
     rules: dict[str, str] = field(default_factory=dict)
-    """In GBNF, by their names there."""
+    """The rules are in GBNF, by their names there."""
     ignored: list[str] = field(default_factory=list)
     used: dict[str, None] = field(default_factory=dict)
 
@@ -61,7 +61,7 @@ def to_gbnf(text: str) -> dict[str, str]:
 
 
 def of_expression(pattern: str) -> dict[str, str]:
-    """As to_gbnf, of a regular expression. Raises Unsupported."""
+    """Returns rules as to_gbnf does, of a regular expression. Raises Unsupported."""
     return {START: expression.to_gbnf(pattern)}
 
 
@@ -229,7 +229,7 @@ class _Reader:
         raise Unsupported(text)
 
     def _terminal(self, made: str) -> str:
-        """With what may stand behind it, where it is used in a rule."""
+        """Returns a terminal with what may stand behind it, where it is used in a rule."""
         return f"({made} {IGNORED})" if self._in_rule else made
 
     def _times(self) -> str:

@@ -29,7 +29,7 @@ ANNOTATIONS: Final = frozenset(("$schema", "$id", "$defs", "definitions", "title
 
 
 class CallLayout:
-    """Of one format's calls, from behind the text that its `held` finds."""
+    """Makes the layouts of one format's calls, from behind the text that its `held` finds."""
 
     def __init__(
         self,
@@ -144,7 +144,7 @@ class TagLayout:
     """`close` stands behind the last parameter."""
     forms: tuple[TextForm, ...]
     json_key: tuple[Node, ...] = ()
-    """The same as `key` in front of what is no text, where the format tells the two apart."""
+    """`json_key` is what `key` is, in front of what is no text, where the format tells the two apart."""
     gap: Node = GAP
     """`gap` stands between tags."""
 
@@ -199,7 +199,7 @@ def _named(nodes: tuple[Node, ...], name: str) -> list[Node]:
 
 
 def _open(nodes: tuple[Node, ...], name: Text) -> list[Node]:
-    """The same with any of these names."""
+    """Returns the nodes with any of these names in the place of `{}`."""
     return [*_opened(nodes, name)]
 
 

@@ -77,7 +77,7 @@ class Notation(ABC):
         return ("json", as_whole(schema, self._room, place, strict=self.strict))
 
     def rule(self, node: Node) -> Node:
-        """The same by a name, for what stands in several places."""
+        """Returns the same node by a name, for what stands in several places."""
         name = next(name for number in count(len(self.rules)) if (name := f"n{number}") not in self.rules)
         self.rules[name] = node
         return ("rule", name)

@@ -60,7 +60,7 @@ class CallTags:
 
     @property
     def layout(self) -> TagLayout:
-        """Of a call, from behind the quote in front of its name."""
+        """Returns the layout of a call, from behind the quote in front of its name."""
         key, end = f"{self.parameter}{{}}", self.parameter_end
         forms = text_up_to(end)
         if self.has_cdata:

@@ -98,7 +98,7 @@ class Values:
     schemas: tuple[dict[str, Any], ...]
     """All others, which are written as JSON, have these schemas."""
     kinds: frozenset[str]
-    """Their types, as a reader knows them, but for texts."""
+    """Values of these types may come that are no texts, as a reader knows them."""
 
     @property
     def bare(self) -> Text:
@@ -216,7 +216,8 @@ def text_of(keywords: Mapping[str, Any], place: str, *, strict: bool) -> Text:
 
 
 def _scalars(kind: str, keywords: Mapping[str, Any]) -> list[Text]:
-    """None for numbers within bounds: beside texts, only texts are written then."""
+    """Returns the forms of values of one kind. There is none for numbers within bounds: beside texts, only texts are
+    written then."""
     if "const" in keywords:
         return [{"is": json.dumps(keywords["const"])}]
     return [] if keywords else [{"re": WRITTEN[kind]}]

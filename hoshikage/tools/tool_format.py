@@ -35,7 +35,8 @@ class ToolFormat(Frozen, frozen=True, eq=False):
     reads_bare_json: bool = False
     """An answer that begins with JSON is the parser's own affair."""
     held: re.Pattern[str] | None = None
-    """Up to where a call holds what `hold` or `layout` has, as params.HeldCalls.header; None where nothing can."""
+    """`held` finds what stands up to where a call holds what `hold` or `layout` has, as params.HeldCalls.header does;
+    None where nothing can."""
     hold: Hold = by_name
     """What stands there, by the function that `held` has met."""
     layout: CallLayout | None = None
@@ -43,9 +44,9 @@ class ToolFormat(Frozen, frozen=True, eq=False):
     lead: str = ""
     """What stands in front of an answer that a grammar holds: where a model's answer names its reader."""
     after_thoughts: str = ""
-    """The same behind thoughts."""
+    """`after_thoughts` stands between the thoughts of such an answer and what a grammar holds."""
     own_thoughts: ThoughtMarks | None = None
-    """The same where the format's own parser reads them: every answer begins with thoughts."""
+    """These marks of thoughts are read by the format's own parser: every answer begins with thoughts."""
 
     @property
     def whole_answer(self) -> bool:

@@ -75,7 +75,7 @@ def text_of(block: Block, place: str) -> str:
 
 
 def _words(block: Block, place: str) -> str | None:
-    """None for a block without words. Raises InvalidRequest."""
+    """Returns a block's words; None for a block without any. Raises InvalidRequest."""
     if block.type == "text":
         return str(needed(block.text, f"{place}.text"))
     if block.type == "tool_reference":
@@ -90,7 +90,7 @@ def _part(block: Block, place: str, *, is_asked: bool = False) -> str | ContentP
 
 
 def _url(block: Block) -> str | None:
-    """Where a picture is, as OpenAI says it; None for one that lies with Anthropic."""
+    """Returns where a picture is, as OpenAI says it; None for one that lies with Anthropic."""
     source = block.source if isinstance(block.source, dict) else {}
     data, url = source.get("data"), source.get("url")
     if source.get("type") == "base64" and isinstance(data, str):

@@ -35,7 +35,7 @@ TYPES: Final = {
 
 
 OVERFLOW: Final = "prompt is too long: {n_prompt_tokens} tokens > {n_ctx} maximum"
-"""As Anthropic says it, which Claude Code and others read the numbers from."""
+"""Anthropic words it so, and Claude Code and others read the numbers from it."""
 
 
 def error_body(error: HoshikageError, language: Language) -> dict[str, Any]:

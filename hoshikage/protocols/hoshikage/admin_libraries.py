@@ -42,7 +42,8 @@ async def use(request: web.Request) -> web.Response:
 
 
 async def rollback(request: web.Request) -> web.Response:
-    """To the one before the last choice or installation, else to the last other one that loaded a model."""
+    """Goes back to the library before the last choice or installation, else to the last other one that loaded a
+    model."""
     body = schema.parse_rollback(await read_json(request))
     case, language = _case(request), error_response.language(request)
     return await _switched(request, lambda: case.rollback(language), body.now)

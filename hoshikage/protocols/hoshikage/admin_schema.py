@@ -30,7 +30,7 @@ class CheckedModel(Struct, frozen=True):
     path: Annotated[str, Meta(min_length=1, max_length=4096)]
     n_ctx: Annotated[int, Meta(ge=16, le=16_777_216)] | None = None
     mmproj: Annotated[str, Meta(max_length=4096)] | None = None
-    """Its projector; empty for none, None for the one that registering would take."""
+    """`mmproj` is the model's projector; empty for none, None for the one that registering would take."""
 
 
 class NewPersona(Struct, frozen=True):

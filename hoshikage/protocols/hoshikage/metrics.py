@@ -130,7 +130,7 @@ def _answers(latencies: Latencies) -> Iterator[str]:
 
 
 def _as_llama_server(queue: QueueStatus, totals: Totals) -> Iterator[str]:
-    """The same under the names that boards made for llama-server look for."""
+    """Yields metrics again under the names that boards made for llama-server look for."""
     for name, kind, value in (
         ("prompt_tokens_total", "counter", totals.prompt_tokens),
         ("prompt_tokens_cached_total", "counter", totals.cached_tokens),

@@ -29,7 +29,7 @@ CHOICE: Final = RequestBody(LoraChoice, list_alone="adapters")
 
 
 async def listing(request: web.Request) -> web.Response:
-    """Their numbers, by which requests name them, the names of their files, and their scales."""
+    """Lists the adapters' numbers, by which requests name them, the names of their files, and their scales."""
     spec = await model_for(request, request.query.get("model"), "text")
     chosen = scales_in_force(request.app[LORA_SCALES], spec)
     scales = {one.path: one.scale for one in (spec.lora if chosen is None else chosen)}

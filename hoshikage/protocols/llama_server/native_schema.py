@@ -187,7 +187,7 @@ def parse_detokenize(tree: Any) -> DetokenizeBody:
 def completion_requests(
     body: NativeCompletionBody, spec: ModelSpec, settings: Settings, senses: Senses = BLIND
 ) -> tuple[GenerationRequest, ...]:
-    """One for each prompt. Raises InvalidRequest, ParameterUnsupported."""
+    """Returns one request for each prompt. Raises InvalidRequest, ParameterUnsupported."""
     prompts = with_files(prompts_of(body.prompt), body.prompt, senses)
     if len(prompts) * body.choices > MAX_CHOICES:
         raise InvalidRequest("http.too_many_choices", param="prompt", limit=MAX_CHOICES)

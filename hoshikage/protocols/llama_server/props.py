@@ -25,7 +25,8 @@ from hoshikage.registry import ModelSpec, read_template, template_name
 
 
 async def props(request: web.Request) -> web.Response:
-    """Of the model that the query names, else of the loaded one, else of the only one; paths are nobody's business."""
+    """Tells of the model that the query names, else of the loaded one, else of the only one; paths are nobody's
+    business."""
     spec = await _model(request)
     template, n_ctx = "", request.app[SETTINGS].load_params.n_ctx
     if spec is not None:

@@ -29,7 +29,7 @@ from hoshikage.settings import cache_dir
 
 
 class SlotFile(Struct, frozen=True):
-    """Where a slot is saved to, or restored from; nothing is needed to empty one."""
+    """The file says where a slot is saved to, or restored from; nothing is needed to empty one."""
 
     filename: str | None = None
     model: str | None = None

@@ -169,7 +169,8 @@ class _Answer:
 
 
 def _selected(shown: dict[str, Any], paths: Sequence[str] | None) -> dict[str, Any]:
-    """Only what the paths name, such as `timings/prompt_n`, each under its whole path; all where there are none."""
+    """Returns only what the paths name, such as `timings/prompt_n`, each under its whole path; all where there are
+    none."""
     if not paths:
         return shown
     result: dict[str, Any] = {}
@@ -183,7 +184,7 @@ def _selected(shown: dict[str, Any], paths: Sequence[str] | None) -> dict[str, A
 
 
 def settings_of(job: GenerationRequest) -> dict[str, Any]:
-    """As llama-server shows them, as far as they exist here."""
+    """Returns the settings as llama-server shows them, as far as they exist here."""
     sampling = asdict(job.sampling)
     return {
         **sampling,
@@ -196,7 +197,8 @@ def settings_of(job: GenerationRequest) -> dict[str, Any]:
 
 
 def _probabilities(logprobs: Sequence[wire.Chosen], *, drawn: bool) -> dict[str, Any]:
-    """As in a chat, and each token with its number; `drawn`: as chances, under names of their own."""
+    """Returns probabilities as in a chat, and each token with its number; `drawn`: as chances, under names of their
+    own."""
     rows = logprobs_of(logprobs)["content"]
     for shown, one in zip(rows, logprobs, strict=True):
         shown["id"] = one.token.id

@@ -129,7 +129,8 @@ async def _answer(
 
 
 def _framed(prepared: PreparedRequest, body: schema.GenerateRequest) -> PreparedRequest:
-    """Behind the conversation so far; without the chat template, where the prompt stays as it is or has a suffix."""
+    """Lets the prompt go on behind the conversation so far; or leaves the chat template out, where the prompt stays as
+    it is or has a suffix."""
     if not body.raw and not body.suffix:
         going_on = replace(prepared.job.chat, before=tuple(body.context or ()))
         return replace(prepared, jobs=(replace(prepared.job, prompt=going_on, return_tokens=True, return_prompt=True),))

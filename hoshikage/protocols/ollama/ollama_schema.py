@@ -40,7 +40,7 @@ CHOICES: Final = {
 
 
 class Options(SamplingFields, frozen=True, kw_only=True):
-    """None is absent."""
+    """A field that is None was absent."""
 
     num_predict: TokenCount | None = None
     """0 and below: as much as the context holds."""
@@ -112,7 +112,7 @@ class ChatRequest(AnswerFields, frozen=True, kw_only=True):
     """A chat, as Ollama's clients send it."""
 
     messages: Annotated[list[OllamaMessage], Meta(max_length=2048)] | None = None
-    """None to load the model."""
+    """`messages` is None to load the model."""
     tools: tools.Tools | None = None
 
 
@@ -120,7 +120,7 @@ class GenerateRequest(AnswerFields, frozen=True, kw_only=True):
     """A prompt to answer, as Ollama's clients send it."""
 
     prompt: str | None = None
-    """None to load the model."""
+    """`prompt` is None to load the model."""
     system: str | None = None
     suffix: str | None = None
     raw: bool | None = None
@@ -323,7 +323,7 @@ def chat_of(body: ChatRequest) -> ChatBody:
 
 
 def chat_of_prompt(body: GenerateRequest) -> ChatBody:
-    """The same for /api/generate, whose prompt is one turn."""
+    """Returns the chat that /api/generate asks for, whose prompt is one turn."""
     system = [ChatMessage("system", body.system)] if body.system else []
     pictures = _pictures(body.images or (), "images", is_asked=True)
     content = _beside(body.prompt, pictures) if pictures else body.prompt or ""

@@ -30,7 +30,7 @@ from hoshikage.registry import OwnOptions, Registry, checked_label
 from hoshikage.settings import cache_dir
 
 EVERY_S: Final = 0.2
-"""Between two lines of progress of one file."""
+"""Two lines of progress of one file lie so far apart."""
 SHOWN_DIGITS: Final = 12
 Line = dict[str, Any]
 

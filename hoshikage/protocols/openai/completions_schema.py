@@ -82,7 +82,7 @@ def parse(tree: Any) -> CompletionBody:
 def to_requests(
     body: CompletionBody, spec: ModelSpec, settings: Settings, senses: Senses = BLIND
 ) -> tuple[GenerationRequest, ...]:
-    """One for each prompt. Raises InvalidRequest, ParameterUnsupported."""
+    """Returns one request for each prompt. Raises InvalidRequest, ParameterUnsupported."""
     prompts = with_files(prompts_of(body.prompt), body.prompt, senses)
     if len(prompts) * body.drawn > MAX_CHOICES:
         raise InvalidRequest("http.too_many_choices", param="prompt", limit=MAX_CHOICES)

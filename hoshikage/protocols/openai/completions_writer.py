@@ -161,7 +161,7 @@ def logprobs_of(tokens: Iterable[wire.Chosen], offset: int, top: int) -> dict[st
 
 
 def _likeliest(one: wire.Chosen) -> dict[str, float] | None:
-    """Also the chosen token, where it is not among them."""
+    """Returns the likeliest tokens by name, and the chosen one where it is not among them."""
     if math.isnan(one.token.logprob):
         return None
     return {_name(likely): likely.logprob for likely in (one.token, *one.top)}

@@ -22,7 +22,7 @@ WITHOUT_EFFECT: Final = {"user": "tells OpenAI's abuse watch who asks"}
 
 
 class EmbeddingsBody(Struct, frozen=True, kw_only=True):
-    """None is absent."""
+    """A field that is None was absent."""
 
     model: Name | None = None
     input: Texts
@@ -44,7 +44,7 @@ class Document(Struct, frozen=True):
 
 
 class RerankBody(Struct, frozen=True, kw_only=True):
-    """None is absent."""
+    """A field that is None was absent."""
 
     model: Name | None = None
     query: Annotated[str, Meta(min_length=1)]

@@ -53,7 +53,8 @@ def _names_of(registry: Registry, one: ModelSpec | Persona) -> list[str]:
 
 
 async def _model(request: web.Request, one: ModelSpec | Persona, aliases: list[str], alias: str = "") -> dict[str, Any]:
-    """As OpenAI has it, with what clients of others look for: the length of the context and the model's size.
+    """Shows a model as OpenAI has it, with what clients of others look for: the length of the context and the model's
+    size.
 
     `parent` is the model that a persona or an alias uses, as others name the base of a model; `available` is False
     where that one is gone.

@@ -27,7 +27,7 @@ class StoredResponse(Frozen, frozen=True):
 
 
 class ResponseStore:
-    """At most so many responses and so many bytes; the oldest goes first. 0 keeps none."""
+    """Keeps at most so many responses and so many bytes; the oldest goes first. 0 keeps none."""
 
     def __init__(self, maximum: int, most_bytes: int = MAX_BYTES) -> None:
         self._most = maximum
@@ -52,7 +52,7 @@ class ResponseStore:
             self._bytes -= freed
 
     def get(self, owner: str | None, name: str) -> StoredResponse | None:
-        """None for one that is not kept, or is another's."""
+        """Returns None for a response that is not kept, or is another's."""
         result = self._kept.get((owner, name))
         return result[0] if result else None
 

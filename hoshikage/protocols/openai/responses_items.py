@@ -85,7 +85,7 @@ class Item(Struct, frozen=True):
 
 
 def readable(item: Any) -> Any:
-    """Of an item that stands for nothing here, only its kind: its fields have forms of their own."""
+    """Returns the item; of one that stands for nothing here, only its kind, for its fields have forms of their own."""
     kind = item.get("type") if isinstance(item, dict) else None
     if kind == "shell_call_output" and isinstance(item.get("output"), list):
         return {**item, "output": json.dumps(item["output"], ensure_ascii=False)}
@@ -211,7 +211,7 @@ def _text(content: str | Sequence[Part], place: str) -> str:
 
 
 def _words(part: Part, place: str) -> str | None:
-    """None for a part that is no text."""
+    """Returns a part's words; None for a part that is no text."""
     if part.type in ("input_text", "output_text", "text", "summary_text", "reasoning_text"):
         return str(needed(part.text, f"{place}.text"))
     return str(needed(part.refusal, f"{place}.refusal")) if part.type == "refusal" else None

@@ -188,5 +188,5 @@ def text_of(arguments: str) -> str:
 
 
 def arguments_of(text: str) -> str:
-    """The same the other way round."""
+    """Returns the arguments of a custom tool that is called with this text, from which `text_of` reads it."""
     return json.dumps({TEXT: text}, ensure_ascii=False)
