@@ -14,7 +14,7 @@ WORDS: Final[dict[str, dict[object, str]]] = {
     for row in OPTIONS
     if row.variable and isinstance(words := getattr(row.parse, "words", None), Mapping)
 }
-"""Setting -> the numbers that words stand for in it."""
+"""Each setting whose values have words has the word of each number here."""
 
 
 def in_force(settings: Settings, sources: Mapping[str, str]) -> list[dict[str, Any]]:

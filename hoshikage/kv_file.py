@@ -90,13 +90,13 @@ def write(
 
 
 def read_header(path: str | Path) -> Header:
-    """What the file says of itself. Raises DamagedState, OSError."""
+    """Reads what the file says of itself. Raises DamagedState, OSError."""
     with _opened(path) as file:
         return _header(file)
 
 
 def read_state(path: str | Path, expected: Header) -> bytearray:
-    """The state of a file that said this of itself, every byte checked. Raises DamagedState, OSError."""
+    """Reads the state of a file that said this of itself, every byte checked. Raises DamagedState, OSError."""
     with _opened(path) as file:
         if _header(file) != expected:
             raise DamagedState("another header")

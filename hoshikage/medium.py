@@ -14,19 +14,20 @@ MAX_SOUND_S = 1800
 
 
 class Medium(Frozen, frozen=True):
-    """A picture or a sound of a conversation, as the file that was sent."""
+    """A Medium is a picture or a sound of a conversation, as the file that was sent."""
 
     kind: Literal["image", "audio"]
     data: bytes
     digest: str
-    """SHA-256 of `data` in hexadecimal: equal files make equal prefixes."""
+    """`digest` is the SHA-256 of `data` in hexadecimal: equal files make equal prefixes."""
     mark: str
-    """What stands in its place in a message's content. It is drawn anew for each request, so that no text can be it."""
+    """`mark` stands in its place in a message's content. It is drawn anew for each request, so that no text can be
+    it."""
     place: str = ""
     """`place` is the medium's path in the request if it is of the history; empty for what is asked about, which has to
     be right."""
 
     @property
     def words(self) -> str:
-        """What the model reads of one in the history that cannot be used."""
+        """Returns what the model reads of one in the history that cannot be used."""
         return f"[{self.kind} left out: it cannot be used]"

@@ -297,7 +297,7 @@ Work = GenerationRequest | Task
 
 
 def media_of(prompt: Prompt) -> tuple[Medium, ...]:
-    """The pictures and sounds of a prompt."""
+    """Returns the pictures and sounds of a prompt."""
     return prompt.media if isinstance(prompt, ChatPrompt | TextPrompt) else ()
 
 
@@ -390,7 +390,7 @@ class LoadParams(Frozen, frozen=True):
     template_name: str = ""
     """Which of the GGUF's own templates writes every chat; empty: `tool_use` those with tools, `default` the others."""
     controls: tuple[int, ...] | None = None
-    """The tokens that the GGUF types as CONTROL, which the library does not tell; None where that is not known."""
+    """The GGUF types these tokens as CONTROL, which the library does not tell; None where that is not known."""
     whole_windows: bool | None = None
     """gguf.keeps_windows says this of the model's header; None where nobody has read it, which takes a while."""
 

@@ -39,7 +39,7 @@ class Whole(Frozen, frozen=True):
 
 
 class Decimal(Frozen, frozen=True):
-    """A number within its bounds, or a word that stands for one."""
+    """A Decimal is a number within its bounds, or a word that stands for one."""
 
     minimum: float
     maximum: float

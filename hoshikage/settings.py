@@ -116,8 +116,7 @@ class Settings(Frozen, frozen=True):
     memory: bool
     """Whether what is said is kept, and recalled into later conversations."""
     memory_distance: float
-    """AUTO_DISTANCE is what the embedding model's family has."""
-    """Cosine distance up to which something is recalled."""
+    """What is said is recalled up to this cosine distance; AUTO_DISTANCE is what the embedding model's family has."""
     memory_tokens: int
     memory_ttl: float
     """Days that something is kept; 0 is for good."""
@@ -158,7 +157,7 @@ class Settings(Frozen, frozen=True):
 
 
 class LoadedSettings(Frozen, frozen=True):
-    """The settings, and where each comes from."""
+    """LoadedSettings are the settings, with where each comes from."""
 
     settings: Settings
     sources: dict[str, str]

@@ -333,8 +333,8 @@ class _Pump:
 
 @cache
 def _offers(kind: type[Writer], ability: Hashable) -> bool:
-    """Whether writers of that kind have what the protocol `ability` asks for. isinstance alone would go through its
-    members each time: some 20 µs, several times an answer."""
+    """Returns whether writers of that kind have what the protocol `ability` asks for. isinstance alone would go through
+    its members each time: some 20 µs, several times an answer."""
     return issubclass(kind, cast("type", ability))
 
 

@@ -27,7 +27,7 @@ EFFORT_NAMES: Final = {
     "thinking_effort": ("low", "medium", "high", "max"),
     "reasoning_strength": ("low", "medium", "high", "xhigh"),
 }
-"""Other names that templates have for `reasoning_effort` -> the words that they know."""
+"""Templates may call `reasoning_effort` by one of these names, and know these words for it."""
 MAX_LAYOUT_BYTES: Final = 1_000_000
 """A layout may have this many bytes: those of some 200 tools with a dozen parameters each."""
 ANY_OBJECT: Final[dict[str, Any]] = {"type": "object"}
@@ -113,8 +113,8 @@ def _calls(selection: ToolSelection, chat_format: ChatFormat, prompt: ChatPrompt
 
 
 def _laid_out(selection: ToolSelection, layout: CallLayout) -> str | None:
-    """The layout of calls of these functions; None where the format cannot write one of their names, or it is too
-    large. Those that are held to less than they ask for are named as ignored."""
+    """Returns the layout of calls of these functions; None where the format cannot write one of their names, or it is
+    too large. Those that are held to less than they ask for are named as ignored."""
     from hoshikage.tools.texts import Unwritable
 
     functions = [tool.function for tool in selection.tools]

@@ -28,7 +28,7 @@ def parameters(count: int) -> str:
 
 
 def moment(at: float) -> str:
-    """`2026-03-01 09:30`, of a Unix time, as the clock here shows it."""
+    """Returns a Unix time as the clock here shows it: `2026-03-01 09:30`."""
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
 
 

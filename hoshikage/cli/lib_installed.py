@@ -155,7 +155,7 @@ def _remove(args: argparse.Namespace, context: CommandContext) -> CommandResult:
 
 
 def _check(args: argparse.Namespace, context: CommandContext) -> CommandResult:
-    """Exit status 1 for a library that cannot be used. A library's name may stand in the path's place."""
+    """Checks a library, by its path or its name; the exit status is 1 for one that cannot be used."""
     settings = context.settings
     path: Path | None = args.path
     if path is not None and not path.exists() and str(path) in library_state.names(settings.lib_dir):

@@ -61,7 +61,7 @@ def chosen(args: argparse.Namespace, rows: Iterable[Option]) -> dict[str, Any]:
 
 
 def number_of(name: str, value: str, kind: Callable[[str], Number], minimum: float, maximum: float) -> Number:
-    """What was typed behind the option `name`. Raises UsageError."""
+    """Returns the number that was typed behind the option `name`. Raises UsageError."""
     try:
         result = kind(value)
         if not minimum <= result <= maximum:  # refuses NaN too

@@ -15,7 +15,7 @@ GAP: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of a table, with its title."""
+    """A Column is one column of a table, with its title."""
 
     title: str
     cells: tuple[Text, ...]

@@ -111,11 +111,11 @@ class FolderFiles:
         """Leaves the files for the next server."""
 
     def _name_of(self, key: str) -> str:
-        """The name of one more file."""
+        """Returns the name of one more file."""
         return f"{key}-{secrets.token_hex(8)}.kv"
 
     def _key_of(self, name: str) -> str | None:
-        """None for a file that is no whole one of ours."""
+        """Returns the key of a file by its name; None for a file that is no whole one of ours."""
         matched = STORED.fullmatch(name)
         return None if matched is None else matched[1]
 

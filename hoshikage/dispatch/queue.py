@@ -24,7 +24,7 @@ MAX_KEPT: Final = 1000
 
 
 class Ticket:
-    """A place in the queue, and then one on a lane, until `leave`."""
+    """A Ticket is a place in the queue, and then one on a lane, until `leave`."""
 
     def __init__(self, queue: Queue, label: str, arrived: float, key: Hashable, order: tuple[int, int]) -> None:
         self.label = label
@@ -37,9 +37,9 @@ class Ticket:
         self.pinned = False
         """Whether its model, once loaded, makes way for no other."""
         self.lane = 0
-        """The lane that it runs on, once it has its turn."""
+        """`lane` is where the ticket runs, once it has its turn."""
         self.load_s = 0.0
-        """How long it waited for its model, as whoever runs it says."""
+        """`load_s` is how long the ticket waited for its model, as whoever runs it says."""
         self._turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """The future is done when this ticket runs, or has the error that ends the wait."""
         self._queue = queue
@@ -50,7 +50,8 @@ class Ticket:
 
     @property
     def place(self) -> int:
-        """1 is next, 0 is running. It is looked up when somebody asks: whom a change concerns, nobody is told."""
+        """Returns the place in the line: 1 is next, 0 is running. It is looked up when somebody asks: whom a change
+        concerns, nobody is told."""
         return self._queue.place_of(self)
 
     async def wait(self) -> None:
@@ -66,7 +67,7 @@ class Ticket:
             timer.cancel()
 
     def admit(self, lane: int) -> None:
-        """The ticket runs on that lane from now on."""
+        """Ends the wait: the ticket runs on that lane from now on."""
         self.lane = lane
         if not self._turn.done():
             self._turn.set_result(None)
@@ -121,14 +122,14 @@ class Queue:
         """How many wait for each model, so that a long queue need not be looked through for those that nobody wants."""
         self._came = self._uses = 0
         self._turn = 0
-        """The turn of the last ticket that was admitted."""
+        """`_turn` is that of the last ticket that was admitted."""
         self._turns: dict[str, int] = {}
         """Callers' last turns; one that lies behind `_turn` says nothing any more."""
         self._open = True
 
     @property
     def max_running(self) -> int:
-        """How many can run at once on all lanes together."""
+        """Returns how many can run at once on all lanes together."""
         return self._capacity * len(self.lanes)
 
     @property

@@ -17,7 +17,7 @@ RESERVED: Final = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?|pa
 
 
 class SlotFiles(FolderFiles):
-    """The saved files: the key of each is its name."""
+    """SlotFiles keeps the saved files, whose keys are their names."""
 
     def __init__(self, cache: Path) -> None:
         super().__init__(cache / FOLDER)

@@ -33,8 +33,8 @@ def require_adapters(
 
 
 def require_lora(file: Path, architecture: str) -> tuple[int, ...]:
-    """The tokens from which on it is active (an aLoRA's), none for one that always is. Raises GgufInvalid for a file
-    that is no LoRA adapter, or one of a model of another architecture.
+    """Returns the tokens from which on an aLoRA is active, none for an adapter that always is. Raises GgufInvalid for a
+    file that is no LoRA adapter, or one of a model of another architecture.
 
     Whether its matrices fit the model's is the library's to say.
     """

@@ -29,7 +29,8 @@ WORDPIECE: Final = "bert"
 FRAME: Final = {"bos_token_id": 101, "seperator_token_id": 102}
 """What a WordPiece vocabulary puts around each text -> what it is where the file does not say."""
 WORDPIECE_USUAL: Final = {"unknown_token_id": 100, "mask_token_id": 103}
-"""Further tokens of a WordPiece vocabulary -> what the library takes where the file names none that there is."""
+"""A WordPiece vocabulary has further tokens; the library takes these numbers where the file names none that there
+is."""
 TOKENIZER: Final = "tokenizer.ggml."
 
 

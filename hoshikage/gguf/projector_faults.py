@@ -42,7 +42,7 @@ SIZES: Final[Mapping[str, int]] = {
 }  # fmt: skip
 """Whole numbers above 0 and the most that they are; those that a file has are looked at."""
 TRUTHS: Final = ("has_vision_encoder", "has_audio_encoder", "has_text_encoder", "use_gelu", "use_silu")
-"""What the library asks of the file as a truth, and ends its process where it is of another type."""
+"""The library asks these of the file as a truth, and ends its process where one is of another type."""
 POSITIONS: Final = "v.position_embd.weight"
 MAX_WIDTH: Final = 1_048_576
 HALVES: Final = re.compile(r"a\.conv1d\.\d+\.weight")
@@ -105,7 +105,7 @@ def _of_patches(values: Mapping[str, Scalar], tensors: Iterable[Tensor]) -> Iter
 
 
 def _of_positions(values: Mapping[str, Scalar], tensors: Iterable[Tensor]) -> Iterator[Fault]:
-    """Each patch of a picture has a row of the table."""
+    """Yields a fault where a patch of a picture has no row of the table."""
     keys = ("embedding_length", "image_size", "patch_size")
     width, image, patch = (values.get(f"clip.vision.{name}") for name in keys)
     if not (isinstance(width, int) and isinstance(image, int) and isinstance(patch, int)) or min(width, patch) < 1:

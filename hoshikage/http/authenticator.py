@@ -38,7 +38,7 @@ class Caller(Frozen, frozen=True):
 
     @property
     def scope(self) -> str:
-        """What is kept of a prompt belongs to it; nobody else is given that."""
+        """Returns the caller's scope: what is kept of a prompt belongs to it, and nobody else is given that."""
         return f"{self.name or ''} {self.since}" if self.since else self.name or ""
 
 

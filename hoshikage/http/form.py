@@ -22,7 +22,7 @@ NAME: Final = re.compile(
 )
 """The pattern is bound to a line's beginning, so that each line is read once."""
 LIST: Final = "[]"
-"""How the name of a field ends that may come more than once."""
+"""The name of a field that may come more than once ends so."""
 
 
 async def read_form(request: web.Request) -> dict[str, bytes]:
@@ -39,8 +39,8 @@ async def read_form(request: web.Request) -> dict[str, bytes]:
 
 
 def fields_of(raw: bytes, content_type: str) -> dict[str, bytes]:
-    """The fields of a form, those of a list one a line. Raises InvalidRequest for a body that is none, and for another
-    field that is there twice."""
+    """Returns the fields of a form, those of a list one a line. Raises InvalidRequest for a body that is none, and for
+    another field that is there twice."""
     head = Message()
     head["Content-Type"] = content_type
     boundary = str(head.get_param("boundary") or "").encode("utf-8", "replace")

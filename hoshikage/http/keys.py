@@ -108,7 +108,8 @@ class StreamTimeouts(Frozen, frozen=True):
     comment_every: float = 5.0
     """The least time between a comment and what was sent before it."""
     stalled_after: float = 60.0
-    """So long may a client take nothing of what waits for it; then it is left, and its place on the lane is free."""
+    """A client may take nothing of what waits for it for this many seconds; then it is left, and its place on the lane
+    is free."""
 
 
 SETTINGS: Final = web.AppKey("settings", Settings)

@@ -34,7 +34,7 @@ _PTX_OF: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A graphics card, and the architecture that it runs code of."""
+    """A Card is a graphics card, and the architecture that it runs code of."""
 
     name: str
     architecture: int

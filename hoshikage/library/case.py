@@ -24,7 +24,7 @@ class Row:
 
     library: store.InstalledLibrary
     verdict: CheckReport | LibraryUnavailable | None
-    """None where it holds no libllama."""
+    """`verdict` is None where the folder holds no libllama."""
     in_use: bool
     name: str
 

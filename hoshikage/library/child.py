@@ -54,15 +54,15 @@ def command(module: str, seconds: float) -> list[str]:
 
 
 def tied(arguments: Sequence[str]) -> list[str]:
-    """The command line of somebody else's program, which ends with this process, too, where the system can see to it
-    (Linux)."""
+    """Returns the command line of somebody else's program, which ends with this process, too, where the system can see
+    to it (Linux)."""
     if sys.platform != "linux":
         return [*arguments]
     return [sys.executable, "-c", f"{_tied(NO_ALARM)}; import os; os.execvp(sys.argv[1], sys.argv[1:])", *arguments]
 
 
 def _tied(seconds: int) -> str:
-    """Python code that ties its process to this one."""
+    """Returns Python code that ties its process to this one."""
     path = [folder for folder in sys.path if folder]
     return f"import sys; sys.path[:] = {path!r}; from {LIFELINE} import tie; tie({os.getpid()}, {seconds})"
 

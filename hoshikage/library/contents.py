@@ -119,7 +119,7 @@ def size(file: Path) -> int:
 
 
 def members(file: Path) -> list[Path]:
-    """The set's files in its folders, of one name the nearest; libllama last."""
+    """Returns the set's files in its folders, of one name the nearest; libllama last."""
     keep = wanted(sys.platform)
     folders = fingerprint.folders(file)
     result = {path.name: path for folder in reversed(folders) for path in sorted(folder.iterdir()) if keep(path.name)}

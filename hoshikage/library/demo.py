@@ -13,7 +13,7 @@ _PACKAGE: Final = "hoshikage_demo"
 
 
 class DemoModel(Frozen, frozen=True):
-    """The built-in model, and what is known of its answers."""
+    """A DemoModel is the built-in model, with what is known of its answers."""
 
     label: str
     model: Path

@@ -81,7 +81,7 @@ class System:
 
 
 def survey(file: Path, environ: Mapping[str, str], platform: str = sys.platform) -> tuple[Lack, ...]:
-    """What libllama at `file`, libggml and libmtmd beside it lack, the gravest first. Raises OSError."""
+    """Returns what libllama at `file`, libggml and libmtmd beside it lack, the gravest first. Raises OSError."""
     system = System(platform, environ)
     members = {path.absolute(): None for path in fingerprint.members(file)}
     images: dict[Path, BinaryImage] = {}

@@ -38,7 +38,7 @@ def backend_folders(home: Path) -> list[Path]:
 
 
 def members(file: Path) -> tuple[Path, ...]:
-    """libllama and the files of libggml and libmtmd in the set's folders."""
+    """Returns libllama and the files of libggml and libmtmd in the set's folders."""
     parts = {path for folder in folders(file) for path in folder.iterdir() if _is_part(path.name) and path.is_file()}
     return file, *sorted(parts - {file}, key=lambda path: (path.name, path))
 

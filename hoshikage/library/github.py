@@ -27,7 +27,7 @@ class Asset:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A release of llama.cpp on GitHub."""
+    """A Release is a release of llama.cpp on GitHub."""
 
     tag: str
     assets: tuple[Asset, ...]

@@ -31,7 +31,8 @@ class Installed:
     kept: Path | None
     """The former folder is here now, if it held files that no installation had put there."""
     former: str
-    """The name under which the former library is kept for a rollback; empty where there was none that worked."""
+    """`former` is the name under which the former library is kept for a rollback; empty where there was none that
+    worked."""
 
     @property
     def lacks_gpu(self) -> bool:

@@ -20,27 +20,27 @@ from hoshikage.frozen import Frozen
 from hoshikage.locked_file import LockedFile, dump, parse_object
 
 MANUAL: Final = "lib"
-"""The name of the folder `lib` itself among those of installed libraries."""
+"""The folder `lib` has this name among those of installed libraries."""
 KEPT: Final = "kept:"
 """What the names of kept copies begin with."""
 _NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._+-]{0,62}[A-Za-z0-9+])?")
 _DEVICES: Final = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?", re.I)
 """Names that Windows takes for devices."""
 _IN_FILE: Final = "slot"
-"""What the file says for `installed`, as it always has."""
+"""The file has always called `installed` by this name."""
 _HASH_DIGITS: Final = 16
 _GOOD: Final = 8
 _WAIT_S: Final = 5.0
 
 
 class Selected(Frozen, frozen=True):
-    """A choice: the library of this name, as long as the library in `lib` looks as it did."""
+    """Selected is a choice: the library of this name, as long as the library in `lib` looks as it did."""
 
     installed: str
     lib_seen: str
     """`fingerprint.look` of that library; empty where there was none."""
     before: str = ""
-    """The library that was in use until then, for the way back; empty where none was, or it failed."""
+    """`before` was in use until then, for the way back; it is empty where none was, or it failed."""
 
 
 class LastGood(Frozen, frozen=True):
@@ -87,7 +87,7 @@ class LibraryState(Frozen, frozen=True):
 
 
 def checked_name(name: str) -> str:
-    """The name, where a library may be installed under it. Raises UsageError."""
+    """Returns the name, where a library may be installed under it. Raises UsageError."""
     if not _NAME.fullmatch(name) or _DEVICES.fullmatch(name) or name.lower() == MANUAL:
         raise UsageError("installed.name_invalid", name=name)
     return name
@@ -112,7 +112,7 @@ def kept(fingerprint: str) -> str:
 
 
 def names(lib_dir: Path) -> tuple[str, ...]:
-    """The libraries that are there: `lib` first, then the named ones, then kept copies."""
+    """Returns the names of the libraries that are there: `lib` first, then the named ones, then kept copies."""
     result = [MANUAL] if lib_dir.is_dir() else []
     result += [name for name in _folders(home(lib_dir)) if _NAME.fullmatch(name)]
     result += [KEPT + name for name in _folders(home(lib_dir) / ".kept") if re.fullmatch(r"[0-9a-f]+", name)]

@@ -28,7 +28,7 @@ STANDARD: Final = {
 
 
 class LocatedLibrary(Frozen, frozen=True):
-    """A file of a library, and where it was found."""
+    """A LocatedLibrary is a file of a library, and where it was found."""
 
     file: Path
     source: str
@@ -79,7 +79,8 @@ def find(
 
 
 def configured(lib_dir: Path, platform: str = sys.platform) -> tuple[Path | None, str]:
-    """The config folder's libllama and its name. What is new in `lib` goes before the one that was chosen earlier.
+    """Returns the config folder's libllama and its name. What is new in `lib` goes before the one that was chosen
+    earlier. Raises LibraryUnavailable.
 
     Raises LibraryUnavailable.
     """

@@ -39,7 +39,7 @@ def is_ggml(name: str) -> bool:
 
 
 def is_mtmd(name: str) -> bool:
-    """libmtmd, which reads pictures and sound for libllama; a set can do without it."""
+    """Returns whether the file is libmtmd, which reads pictures and sound for libllama; a set can do without it."""
     return _MTMD.fullmatch(name) is not None
 
 

@@ -32,7 +32,7 @@ _LLAMA_RELEASE: Final = re.compile(r"b\d{3,6}|v\d+\.\d+(?:\.\d+)*")
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """A system and processor that builds are made for."""
+    """A Platform is a system and processor that builds are made for."""
 
     system: str
     """`system` is the value that `sys.platform` has there."""

@@ -145,7 +145,7 @@ class Selection(Frozen, frozen=True):
         return SelectedLibrary(file, file, source, installed, verdict.fingerprint, release, verdict.devices)
 
     def _tried(self) -> tuple[Path | None, str]:
-        """File and name of the library at fault where `current` raised before they were judged."""
+        """Returns file and name of the library at fault where `current` raised before they were judged."""
         try:
             return locate.configured(self.lib_dir)
         except HoshikageError:

@@ -207,7 +207,8 @@ def _beside(lib_dir: Path, role: str) -> Path:
 
 
 def _leftovers(lib_dir: Path, role: str) -> list[Path]:
-    """`role` may be `*`. The name is compared whole: one library's may begin with another's."""
+    """Returns what earlier installations left behind. `role` may be `*`. The name is compared whole: one library's may
+    begin with another's."""
     roles = "new|old|trash" if role == "*" else role
     exact = re.compile(rf"\.{re.escape(lib_dir.name)}-(?:{roles})-[0-9a-f]+")
     try:

@@ -80,14 +80,14 @@ class StreamOptions(Struct, frozen=True):
 
 
 class PredictedPart(Struct, frozen=True):
-    """A part of a text that is expected."""
+    """A PredictedPart is a part of a text that is expected."""
 
     type: str
     text: str | None = None
 
 
 class Prediction(Struct, frozen=True):
-    """The client expects this text in the answer."""
+    """A Prediction is a text that the client expects in the answer."""
 
     type: Literal["content"]
     content: str | list[PredictedPart]

@@ -44,7 +44,7 @@ def sniffed(data: bytes, place: str, wanted: MediumKind | None = None) -> Medium
 
 
 def duration_of(data: bytes) -> float:
-    """How many seconds a sound plays that `sniffed` has taken."""
+    """Returns how many seconds a sound plays that `sniffed` has taken."""
     return sounds.seconds(_kind(data), data) or 0.0
 
 

@@ -36,7 +36,7 @@ class StructuredOutputs(Struct, frozen=True):
 
 
 class GuidedFields(SamplingFields, frozen=True, kw_only=True):
-    """They stand beside those that say how tokens are chosen. None is absent."""
+    """These fields stand beside those that say how tokens are chosen. A field that is absent is None."""
 
     guided_json: SchemaText | None = None
     guided_regex: str | None = None
@@ -46,7 +46,7 @@ class GuidedFields(SamplingFields, frozen=True, kw_only=True):
 
 
 def guided(body: GuidedFields) -> tuple[Grammar, ...]:
-    """What these fields hold the answer to. Raises InvalidRequest, ParameterUnsupported."""
+    """Returns what these fields hold the answer to. Raises InvalidRequest, ParameterUnsupported."""
     newer = body.structured_outputs or StructuredOutputs()
     if newer.structural_tag is not None:
         place = "structured_outputs.structural_tag"

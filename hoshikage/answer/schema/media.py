@@ -56,7 +56,7 @@ class ImageUrl(Struct, frozen=True):
 
 
 class InputAudio(Struct, frozen=True):
-    """A sound, as base64 in the body itself."""
+    """An `input_audio` object holds a sound, as base64 in the body itself."""
 
     data: str
     format: str | None = None
@@ -71,13 +71,13 @@ class ContentPart(Struct, frozen=True):
     text: str | None = None
     refusal: str | None = None
     thinking: Any = None
-    """A text, or parts of it."""
+    """`thinking` is a text, or a list of parts with texts."""
     image_url: str | ImageUrl | None = None
     input_audio: InputAudio | None = None
 
     @property
     def field(self) -> str:
-        """The one that holds the words of a part that is text."""
+        """Returns the name of the field that holds the words of a part that is text."""
         return "refusal" if self.type == "refusal" else "text"
 
     @property
@@ -86,7 +86,7 @@ class ContentPart(Struct, frozen=True):
 
     @property
     def thought(self) -> str:
-        """The words of a part that holds thoughts."""
+        """Returns the words of a part that holds thoughts."""
         inner = self.thinking if isinstance(self.thinking, list) else ()
         texts = [one["text"] for one in inner if isinstance(one, dict) and isinstance(one.get("text"), str)]
         return self.thinking if isinstance(self.thinking, str) else "".join(texts) or self.text or ""
@@ -105,7 +105,7 @@ class PlacedPart(ContentPart, frozen=True):
     is_asked: bool = False
     """Whether it is what the user has just said."""
     file: bytes | None = None
-    """The file itself, where it did not come as base64."""
+    """`file` is the file itself, where it did not come as base64."""
 
 
 class Senses(Frozen, frozen=True):

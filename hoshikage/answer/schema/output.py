@@ -34,7 +34,7 @@ class NamedSchema(Struct, frozen=True):
 
 
 class ResponseFormat(Struct, frozen=True):
-    """The answer has to be of this form."""
+    """A ResponseFormat is the form that the answer has to have."""
 
     type: Format
     json_schema: NamedSchema | None = None
@@ -45,7 +45,8 @@ class ResponseFormat(Struct, frozen=True):
 def grammar_of(
     response_format: ResponseFormat | None, grammar: str | None, json_schema: AnySchema | None, *others: Grammar
 ) -> Grammar | None:
-    """What the answer is held to; None for free text. `others`: what other fields hold it to. Raises InvalidRequest."""
+    """Returns what the answer is held to; None for free text. `others` is what other fields hold it to. Raises
+    InvalidRequest."""
     sources = [
         result
         for result in (

@@ -13,7 +13,7 @@ from hoshikage.errors import InvalidRequest
 from hoshikage.params import Medium, Prompt, TextPrompt
 
 MARKER: Final = "<__media__>"
-"""What stands in a text in the place of a picture or a sound."""
+"""The marker stands in a text in the place of a picture or a sound."""
 
 
 def has_files(texts: Texts) -> bool:
@@ -21,7 +21,7 @@ def has_files(texts: Texts) -> bool:
 
 
 def with_files(prompts: Sequence[Prompt], texts: Texts, senses: Senses) -> tuple[Prompt, ...]:
-    """The prompts that were made of `texts`, with their files. Raises InvalidRequest, ParameterUnsupported."""
+    """Returns the prompts that were made of `texts`, with their files. Raises InvalidRequest, ParameterUnsupported."""
     objects = _objects(texts)
     places = [f"prompt[{index}]" if isinstance(texts, list) else "prompt" for index in range(len(objects))]
     contents = [
@@ -40,7 +40,7 @@ def with_files(prompts: Sequence[Prompt], texts: Texts, senses: Senses) -> tuple
 
 
 def _objects(texts: Texts) -> list[PromptObject | None]:
-    """What stands for each prompt; None for one that is no object."""
+    """Returns the object that each prompt was sent as; None for a prompt that was sent as none."""
     if isinstance(texts, PromptObject):
         return [texts]
     if isinstance(texts, list) and any(isinstance(one, PromptObject) for one in texts):

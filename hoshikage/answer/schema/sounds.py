@@ -14,7 +14,7 @@ LAYER_3: Final[dict[str, tuple[int, ...]]] = {
 """MP3's kilobits a second, of MPEG 1 and of its later halves."""
 RATES: Final = (44100, 48000, 32000)
 MAX_CHUNKS: Final = 1_000
-"""That a WAV has before its samples."""
+"""A WAV may have this many chunks before its samples."""
 SPEEDS: Final = b"".join(re.escape(bytes([one])) for one in range(0x10, 0xF0) if one >> 2 & 3 != 3)
 """The third bytes of a frame that name a speed and a rate there is."""
 HEAD: Final = re.compile(b"\xff[\xe2\xe3\xf2\xf3\xfa\xfb][" + SPEEDS + b"]")

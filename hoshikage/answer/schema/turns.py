@@ -24,7 +24,7 @@ CHOICES: Final = {
     "messages[].tool_calls[].type": ("function",),
 }
 TEMPLATE_ROLES: Final[Mapping[str, str]] = {"developer": "system", "function": "tool"}
-"""A role that chat templates do not know -> its name there."""
+"""A role that chat templates do not know has another name there."""
 THOUGHTS: Final = ("thinking", "reasoning")
 """Kinds of parts that hold what an answer thought."""
 
@@ -47,7 +47,7 @@ class ToolCall(Struct, frozen=True):
 
 
 class ChatMessage(Struct, frozen=True):
-    """One turn of a chat, as OpenAI's clients send it."""
+    """A ChatMessage is one turn of a chat, as OpenAI's clients send it."""
 
     ECHOED: ClassVar[frozenset[str]] = frozenset({"annotations"})
 
@@ -58,17 +58,17 @@ class ChatMessage(Struct, frozen=True):
     tool_call_id: str | None = None
     reasoning_content: str | None = None
     reasoning: Any = None
-    """Other servers' name of `reasoning_content`, where it is a text."""
+    """`reasoning` is other servers' name of `reasoning_content`, where it is a text."""
     refusal: str | None = None
-    """What an answer says in place of `content`."""
+    """`refusal` is what an answer says in place of `content`."""
     function_call: CalledFunction | None = None
-    """The former name of a single call."""
+    """`function_call` is a single call in its former form."""
     audio: Any = None
-    """An answer that was spoken, and lies with another server."""
+    """`audio` is an answer that was spoken, and lies with another server."""
 
 
 def turns_of(messages: Sequence[ChatMessage], media_taken: Taken, senses: Senses) -> tuple[Message, ...]:
-    """The turns as chat templates get them. Raises InvalidRequest."""
+    """Returns the turns as chat templates get them. Raises InvalidRequest."""
     result: list[Message] = []
     former = ""
     for at, turn in enumerate(messages):
@@ -79,7 +79,8 @@ def turns_of(messages: Sequence[ChatMessage], media_taken: Taken, senses: Senses
 
 
 def _message(turn: ChatMessage, at: int, former: str, media_taken: Taken, senses: Senses) -> Message:
-    """`former`: the id of the last call that came without one, in the former way."""
+    """Returns the turn as chat templates get it. `former` is the id of the last call that came without one, in the
+    former way."""
     place = f"messages[{at}]"
     calls = [_call(call, f"{place}.tool_calls[{i}]") for i, call in enumerate(turn.tool_calls or ())]
     if turn.function_call is not None:
@@ -119,7 +120,7 @@ def _call(call: ToolCall, place: str, field: str = "function") -> dict[str, Any]
 
 
 def _thoughts(turn: ChatMessage) -> str | None:
-    """What an answer thought, in whichever field a server has told it."""
+    """Returns what an answer thought, in whichever field a server has told it; None where there is nothing."""
     if turn.reasoning_content is not None:
         return turn.reasoning_content
     if isinstance(turn.reasoning, str) and turn.reasoning:
@@ -130,7 +131,7 @@ def _thoughts(turn: ChatMessage) -> str | None:
 
 
 def _text(content: str | list[ContentPart], turn: int, media_taken: Taken, senses: Senses) -> str:
-    """The words of a content. What is no text has its mark there, or a word where it is left out."""
+    """Returns the words of a content. What is no text has its mark there, or a word where it is left out."""
     if isinstance(content, str):
         return content
     texts: list[str] = []
