@@ -90,7 +90,7 @@ class KvStore:
         task.add_done_callback(self._pending.discard)
 
     def rows(self) -> list[StoredFile]:
-        """Everything, the newest first. Blocks."""
+        """Returns all files, the newest first. Blocks."""
         with self._lock:
             return self._newest()
 

@@ -80,10 +80,7 @@ def find(
 
 def configured(lib_dir: Path, platform: str = sys.platform) -> tuple[Path | None, str]:
     """Returns the config folder's libllama and its name. What is new in `lib` goes before the one that was chosen
-    earlier. Raises LibraryUnavailable.
-
-    Raises LibraryUnavailable.
-    """
+    earlier. Raises LibraryUnavailable."""
     folder = lib_dir
     try:
         file = in_folder(lib_dir, platform)
