@@ -80,7 +80,7 @@ class SamplingParams(Frozen, frozen=True):
     adaptive_decay: float = 0.9
     """How long that looks back: at about 1 / (1 - decay) tokens."""
     samplers: tuple[str, ...] = SAMPLER_ORDER
-    """Those that are used, in this order; the rest is off."""
+    """These samplers are used, in this order; the rest is off."""
     logit_bias: tuple[tuple[int | str, float], ...] = ()
     """A token's id, or a text whose tokens are meant, and what is added to the logit; FORBIDDEN and below forbids."""
     ignore_eos: bool = False

@@ -22,7 +22,7 @@ LOOPBACK_S: Final = 0.8
 MAX_BYTES: Final = 65_536
 """An answer of a few words is never longer."""
 Peer = Literal["own", "hoshikage", "other"]
-"""This user's server, as it has proved; what calls itself Hoshikage; anything else."""
+"""A Peer is this user's server, as it has proved (`own`); what calls itself Hoshikage; or anything else."""
 
 
 @dataclass(frozen=True, slots=True)

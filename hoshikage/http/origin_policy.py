@@ -1,4 +1,4 @@
-"""By which name, from which page and over which socket the server may be spoken to. Any thread; pure.
+"""Decides by which name, from which page and over which socket the server may be spoken to. Any thread; pure.
 
 A page in a browser can reach every port of its machine. Checking the Host header on every route stops DNS rebinding
 (a foreign name that resolves to 127.0.0.1), checking Origin and Sec-Fetch-Site stops plain requests across sites.
@@ -34,7 +34,7 @@ class OriginPolicy(Frozen, frozen=True):
     """What the server answers to, whoever asks."""
 
     names: frozenset[str]
-    """Of the server, beside those of this machine."""
+    """`names` are the server's own, beside those of this machine."""
     origins: Origins
     """`origins` are the other sites whose pages may use the server."""
     unix_socket: str | None
