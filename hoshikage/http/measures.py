@@ -22,6 +22,8 @@ class Measures:
     def __init__(self) -> None:
         self.used = time.monotonic()
         """When the server was last of use to anybody: it began, or a request came or went that is not quiet."""
+        self.began = int(time.time())
+        """Seconds since 1970 at which the counts began; a server that sleeps goes on counting."""
         self.requests: Counter[tuple[str, str, int]] = Counter()
         """`requests` counts by method, route and status."""
         self.seconds: defaultdict[str, float] = defaultdict(float)
@@ -32,6 +34,7 @@ class Measures:
     def kept_state(self) -> dict[str, Any]:
         """The figures as plain values."""
         return {
+            "began": self.began,
             "requests": dict(self.requests),
             "seconds": dict(self.seconds),
             "buckets": {route: dict(result) for route, result in self.buckets.items()},
@@ -39,6 +42,7 @@ class Measures:
 
     def restore(self, kept: Mapping[str, Any]) -> None:
         """Has the figures go on from those."""
+        self.began = kept["began"]
         self.requests.update(kept["requests"])
         for route, seconds in kept["seconds"].items():
             self.seconds[route] += seconds

@@ -73,6 +73,11 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "get_metrics": ("Prometheus のための数", "Figures for Prometheus"),
     "get_v1_models": ("モデルとペルソナ", "Models and personas"),
     "get_v1_models_id": ("1 つのモデルかペルソナ", "One model or persona"),
+    "get_api_v0_models": (
+        "モデルの一覧（LM Studio の古い形）",
+        "The models, as LM Studio's older interface lists them",
+    ),
+    "get_api_v0_models_id": ("そのうちの 1 つ", "One of them"),
     "get_v1_capabilities": (
         "各モデルにできること（コンテキスト、道具、画像、思考など）",
         "What each model can do: context, tools, pictures, thoughts",

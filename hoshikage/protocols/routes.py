@@ -179,6 +179,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/metrics", lambda: own.metrics.metrics, answers=("text/plain",)),
     Route("GET", "/v1/models", lambda: openai.models.listing, other_paths=("/models",)),
     Route("GET", "/v1/models/{id:.+}", lambda: openai.models.one),
+    Route("GET", "/api/v0/models", lambda: openai.lm_studio.listing),
+    Route("GET", "/api/v0/models/{id:.+}", lambda: openai.lm_studio.one),
     Route(
         "GET",
         "/v1/memory",

@@ -125,6 +125,7 @@ async def _pages(app: web.Application) -> dict[str, dict[str, Any]]:
         add(path, path, "nothing", JSON, health)
     add("/v1/api/version", "/v1/api/version", "api", JSON, msgspec.json.encode({"version": __version__}))
     add("/metrics", "/metrics", "api", f"Content-Type: {metrics.CONTENT_TYPE}", figures)
+    pages["/metrics"]["headers"].append(f"{metrics.BEGAN}: {app[METRICS].began}")
     without = msgspec.json.encode(nameless(fields))
     add("/v1/status", "/v1/status", "api", JSON, without, msgspec.json.encode(fields))
     for file in await asyncio.to_thread(lambda: sorted(page.STATIC.glob("*.gz"))):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from dataclasses import replace
 from typing import Final
+
+import pytest
 
 from hoshikage import wire
 from hoshikage.dispatch.memory import MemoryInUse
@@ -15,7 +18,10 @@ from hoshikage.dispatch.status import DispatcherStatus, FullStatus, QueueStatus,
 from hoshikage.dispatch.totals import Totals
 from hoshikage.http.measures import BUCKETS, Measures
 from hoshikage.infos import Timings
-from tests.protocols.conftest import House
+from hoshikage.registry import Registry
+from hoshikage.settings import Settings
+from tests.gguf_files import STRING, U32, Gguf
+from tests.protocols.conftest import House, serving
 
 TOTALS = Totals(prompt_tokens=7, cached_tokens=5, completion_tokens=3, prompt_ms=500.0, loads=1, crashes=2)
 KINDS: Final[tuple[Kind, ...]] = ("chat", "vocabulary")
@@ -106,6 +112,40 @@ async def test_props_need_no_model_in_memory_and_no_file(house: House) -> None:
     status, told, _ = await house.ask("GET", "/props")
     assert (status, told["model_alias"], told["chat_template"], told["is_sleeping"]) == (200, "tiny", "", True)
     assert "gguf" not in json.dumps(told)
+
+
+@pytest.mark.parametrize(
+    ("number", "words"), [(0, "F32"), (7, "Q8_0"), (10, "Q2_K - Medium"), (14, "Q4_K - Small"), (15, "Q4_K - Medium"),
+                          (18, "Q6_K"), (30, "IQ4_XS")]
+)  # fmt: skip
+async def test_props_tell_the_type_of_the_file_and_what_a_chat_may_hold(
+    settings: Settings, number: int, words: str
+) -> None:
+    file = settings.model_map_file.parent / "typed.gguf"
+    Registry(settings.model_map_file).add("typed", Gguf().with_pair("general.file_type", U32, number).write(file))
+    async with serving(settings) as house:
+        _, told, _ = await house.ask("GET", "/props?model=typed")
+    assert told["model_ftype"] == words
+    assert told["chat_template_caps"]["supports_tool_calls"] is True
+
+
+async def test_props_of_a_model_for_vectors_promise_no_chat(settings: Settings) -> None:
+    file = settings.model_map_file.parent / "bert.gguf"
+    gguf = Gguf().with_pair("general.architecture", STRING, "bert")
+    Registry(settings.model_map_file).add("bert", gguf.write(file))
+    async with serving(settings) as house:
+        _, told, _ = await house.ask("GET", "/props?model=bert")
+    assert "chat_template_caps" not in told
+
+
+async def test_metrics_tell_since_when_they_count(house: House) -> None:
+    show(house)
+    _, _, headers = await house.ask("GET", "/metrics")
+    assert 0 <= time.time() - int(headers["Process-Start-Time-Unix"]) < 3600
+    before, after = Measures(), Measures()
+    before.began = 5
+    after.restore(before.kept_state())
+    assert after.began == 5, "a sleep does not end the count"
 
 
 def test_a_time_counts_in_the_first_bucket_that_holds_it() -> None:

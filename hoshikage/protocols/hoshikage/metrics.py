@@ -23,6 +23,8 @@ from hoshikage.http.keys import DISPATCHER, METRICS, SETTINGS
 from hoshikage.http.measures import BUCKETS, CLIENT_LEFT, QUIET, Measures
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+BEGAN: Final = "Process-Start-Time-Unix"
+"""llama-server's header that tells since when is counted."""
 STATES: Final = ("unloaded", "loading", "ready", "unloading")
 Sample = tuple[Mapping[str, object], float]
 
@@ -51,7 +53,8 @@ async def metrics(request: web.Request) -> web.Response:
     status = await dispatcher.full_status()
     room = request.app[SETTINGS].queue_size
     text = of(request.app[METRICS], status, room, dispatcher.latencies())
-    return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
+    headers = {"Content-Type": CONTENT_TYPE, BEGAN: str(request.app[METRICS].began)}
+    return web.Response(body=text.encode(), headers=headers)
 
 
 def of(measures: Measures, status: FullStatus, room: int, latencies: Latencies) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 
 from hoshikage import __version__, gguf
-from hoshikage.answer.model_files import MODEL_FILES
+from hoshikage.answer.model_files import MODEL_FILES, Facts
 from hoshikage.answer.models import resolve
 from hoshikage.answer.schema.media import BLIND
 from hoshikage.answer.schema.prompt_media import MARKER
@@ -23,6 +23,18 @@ from hoshikage.params import GenerationRequest, LoadParams, SamplingParams, Text
 from hoshikage.protocols.llama_server.writer import settings_of
 from hoshikage.registry import ModelSpec, read_template, template_name
 
+CHATS: Final = {
+    "supports_string_content": True,
+    "supports_typed_content": True,
+    "supports_system_role": True,
+    "supports_tools": True,
+    "supports_tool_calls": True,
+    "supports_parallel_tool_calls": True,
+    "supports_object_arguments": True,
+}
+"""What a conversation may hold: the same for every template, as what a template cannot write is mended for it."""
+SIZES: Final = {"S": "Small", "M": "Medium", "L": "Large"}
+
 
 async def props(request: web.Request) -> web.Response:
     """Tells of the model that the query names, else of the loaded one, else of the only one; paths are nobody's
@@ -32,14 +44,18 @@ async def props(request: web.Request) -> web.Response:
     if spec is not None:
         template, n_ctx = await asyncio.to_thread(_of_file, spec, request.app[SETTINGS].load_params)
     status = request.app[DISPATCHER].status()
-    senses = BLIND if spec is None else await senses_of(request.app[MODEL_FILES], spec, status.runners)
+    files = request.app[MODEL_FILES]
+    facts = Facts() if spec is None else await files.facts(spec.file)
+    senses = BLIND if spec is None else await senses_of(files, spec, status.runners)
     return json_response(
         {
             "default_generation_settings": {**_slot(status, n_ctx), "params": _defaults(request)},
             "total_slots": request.app[SETTINGS].load_params.n_parallel,
             "model_alias": "" if spec is None else spec.name,
             "model_path": "" if spec is None else spec.name,
+            "model_ftype": "" if facts.header is None else _in_words(facts.header.file_type),
             "chat_template": template,
+            **({"chat_template_caps": CHATS} if spec is not None and facts.purpose in ("text", "") else {}),
             **_ends(status, spec),
             "media_marker": MARKER,
             "modalities": {"vision": senses.images, "audio": senses.audio},
@@ -85,6 +101,14 @@ def _of_file(spec: ModelSpec, params: LoadParams) -> tuple[str, int]:
         own = gguf.templates(header)
         template = own.get(template_name(spec.options.chat_template) or "default", "")
     return template, fits
+
+
+def _in_words(file_type: str) -> str:
+    """A type of files as llama.cpp writes it out: `Q4_K - Medium`."""
+    if file_type == "Q2_K":
+        return "Q2_K - Medium"
+    name, _, size = file_type.rpartition("_")
+    return f"{name} - {SIZES[size]}" if name.endswith("_K") and size in SIZES else file_type
 
 
 def _ends(status: DispatcherStatus, spec: ModelSpec | None) -> dict[str, str]:

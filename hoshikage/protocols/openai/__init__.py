@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from hoshikage.protocols.openai import completions_schema as completions_schema
     from hoshikage.protocols.openai import embeddings as embeddings
     from hoshikage.protocols.openai import embeddings_schema as embeddings_schema
+    from hoshikage.protocols.openai import lm_studio as lm_studio
     from hoshikage.protocols.openai import models as models
     from hoshikage.protocols.openai import responses as responses
     from hoshikage.protocols.openai import responses_schema as responses_schema

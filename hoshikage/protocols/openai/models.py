@@ -17,7 +17,7 @@ from hoshikage.registry import ModelSpec, Persona, Registry
 
 async def listing(request: web.Request) -> web.Response:
     registry = request.app[REGISTRY]
-    result = await asyncio.to_thread(_all, registry)
+    result = await asyncio.to_thread(listed, registry)
     return json_response({"object": "list", "data": [await _model(request, *one) for one in result]})
 
 
@@ -33,7 +33,7 @@ Listed = tuple[ModelSpec | Persona, list[str], str]
 """A model, its aliases, and the alias by which it is listed; empty for its own name."""
 
 
-def _all(registry: Registry) -> list[Listed]:
+def listed(registry: Registry) -> list[Listed]:
     """Models, personas, and each alias by itself, as clients offer what the list has."""
     models = registry.specs()
     labels = {spec.label for spec in models}
