@@ -8,6 +8,7 @@ import struct
 import time
 from collections import Counter
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import gguf as reference
@@ -319,3 +320,14 @@ def test_a_large_vocabulary_is_read_in_time(file: Path) -> None:
         assert gguf.read(file).n_vocab == VOCABULARY
         times.append(time.process_time() - began)
     assert min(times) < VOCABULARY_TARGET_S, "the best of seven, in CPU time: other programs can only add to it"
+
+
+def test_each_name_of_the_room_is_its_modules_own() -> None:
+    """They are imported when they are asked for; `templates` is a module's name, too."""
+    for module, names in gguf.OWNERS.items():
+        owner = import_module(f"hoshikage.gguf.{module}")
+        assert [getattr(gguf, name) for name in names] == [getattr(owner, name) for name in names]
+    import_module("hoshikage.gguf.templates")
+    assert all(callable(getattr(gguf, name)) for name in gguf.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = gguf.nothing

@@ -48,6 +48,7 @@ LATER: Final = {
     "hoshikage._ffi", "hoshikage.llama", "hoshikage.engine", "hoshikage.runner.main", "hoshikage.tools",
     "hoshikage.keeper", "hoshikage.memory", "hoshikage.answer.remembering",
     "hoshikage.library.selection", "hoshikage.answer.schema", "hoshikage.answer.prepared", "hoshikage.answer.shapes",
+    "hoshikage.gguf.reader", "hoshikage.gguf.parts", "hoshikage.gguf.memory", "hoshikage.dispatch.process",
     "hoshikage.protocols.openai.chat", "hoshikage.protocols.openai.completions",
     "hoshikage.protocols.openai.responses", "hoshikage.protocols.openai.embeddings",
     "hoshikage.protocols.anthropic.handlers", "hoshikage.protocols.ollama.handlers",
@@ -110,6 +111,8 @@ NO_CHATS: Final = {
     "hoshikage.library.archive", "hoshikage.library.dependencies", "hoshikage.library.packages",
     "hoshikage.library.gpu", "hoshikage.library.card_code", "hoshikage.protocols.openai.responses",
     "hoshikage.protocols.anthropic.handlers", "hoshikage.protocols.ollama.handlers",
+    "hoshikage.gguf.adapters", "hoshikage.gguf.projector", "hoshikage.gguf.projector_faults",
+    "hoshikage.gguf.draft",
 }  # fmt: skip
 """Nothing of these is needed for a chat without tools, and what a chat imports stays when its model has gone."""
 OF_TOOLS: Final = {"deltas", "detect", "instruction", "known_formats", "thought_marks"}
@@ -129,6 +132,37 @@ def test_a_chat_without_tools_imports_no_format_of_calls(tmp_path: Path, library
     tools = {name.rpartition(".")[2] for name in loaded if name.startswith("hoshikage.tools.")}
     assert tools == OF_TOOLS
     assert classes == [], "values without methods to compile take a fifth of the memory: frozen.Frozen"
+
+
+LISTED: Final = """
+import json, os, signal, sys, urllib.request
+from hoshikage.cli import serve
+from hoshikage.cli.main import main
+
+PORT = sys.argv[1]
+def ask(_context):
+    try:
+        answer = json.load(urllib.request.urlopen(f"http://127.0.0.1:{PORT}/v1/models", timeout=50))
+        told.append([[one["id"] for one in answer["data"]], sorted(sys.modules)])
+    finally:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+told = []
+serve._ready = ask
+main(["--port", PORT])
+print(json.dumps(told[0]))
+"""
+NO_LIST: Final = {"hoshikage.answer.schema.media", "hoshikage.answer.schema.formats", "hoshikage.gguf.projector"}
+
+
+def test_a_list_of_models_imports_nothing_of_pictures(tmp_path: Path, demo_model: Path) -> None:
+    """It is what clients ask for first, and what wakes a server that sleeps."""
+    Registry(tmp_path / ".config" / "hoshikage" / "model_map.json").add("built-in", demo_model)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    listed, loaded = printed(LISTED, tmp_path, str(port), RUNNER_AHEAD="off")
+    assert listed == ["built-in"]
+    assert NO_LIST.intersection(loaded) == set()
 
 
 CLIENT_ASKED_FOR: Final = """

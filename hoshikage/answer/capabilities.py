@@ -14,7 +14,7 @@ from typing import Any, Final
 from hoshikage.answer.chat_formats import ChatFormats
 from hoshikage.answer.model_files import Facts, ModelFiles
 from hoshikage.answer.models import n_ctx
-from hoshikage.answer.schema.media import Senses
+from hoshikage.answer.schema.senses import Senses
 from hoshikage.answer.senses import senses_of
 from hoshikage.dispatch.model_state import ModelState
 from hoshikage.dispatch.status import RunnerStatus

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from hoshikage import gguf
 from hoshikage.answer.model_files import MODEL_FILES, ModelFiles
-from hoshikage.answer.schema.media import BLIND, Senses
+from hoshikage.answer.schema.senses import BLIND, Senses
 from hoshikage.dispatch.model_state import ModelState
 from hoshikage.dispatch.status import RunnerStatus
 from hoshikage.http.keys import DISPATCHER

@@ -162,7 +162,7 @@ def need_of(header: gguf.GgufHeader, params: LoadParams) -> Need:
     """Returns what `hoshikage add --check` estimates, with the projector's file; a draft model that the model's file
     does not tell of is not counted."""
     kv = gguf.KvSettings.of(params)
-    beside = gguf.projector_bytes(params.mmproj)
+    beside = gguf.projector_bytes(params.mmproj) if params.mmproj else 0
     result = gguf.estimate(header, params.fitting_ctx(header.context_length), params.n_batch, None, kv, beside)
     layers = header.values.get(f"{header.architecture}.block_count", 0)
     share = 1.0

@@ -19,7 +19,6 @@ from hoshikage.dispatch.host import Exit, Host, HostFactory
 from hoshikage.dispatch.libraries import InstalledLibraries, Libraries
 from hoshikage.dispatch.lifecycle import Lifecycle, Policy
 from hoshikage.dispatch.pool import VOCABULARY_IDLE_S, Kind, Pool, Pools
-from hoshikage.dispatch.process import ProcessHost
 from hoshikage.dispatch.ramdisk import RamDisk
 from hoshikage.dispatch.standby import StandbyRunner
 from hoshikage.settings import Settings, cache_dir
@@ -95,6 +94,8 @@ def assemble(
 
 
 def process_host(library: Path, on_event: Callable[[wire.Event], None], on_exit: Callable[[Exit], None]) -> Host:
+    from hoshikage.dispatch.process import ProcessHost  # with the first runner
+
     return ProcessHost(library, library_log_level(), on_event, on_exit, layouts_of(library))
 
 

@@ -76,7 +76,8 @@ def require_parts(spec: ModelSpec, header: gguf.GgufHeader) -> None:
         gguf.require_draft(Path(options.draft), header)
     if options.mmproj is not None:
         gguf.require_projector(Path(options.mmproj))
-    gguf.require_adapters(header, options.lora, options.control_vectors)
+    if options.lora or options.control_vectors:
+        gguf.require_adapters(header, options.lora, options.control_vectors)
 
 
 def _companions(spec: ModelSpec) -> Iterator[Path]:

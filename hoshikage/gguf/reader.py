@@ -20,7 +20,7 @@ from typing import BinaryIO, Final
 
 from hoshikage.errors import GgufInvalid, GgufMissing
 from hoshikage.frozen import Frozen
-from hoshikage.gguf import plausible, projector_faults
+from hoshikage.gguf import plausible
 from hoshikage.gguf.cursor import MAX_HEADER_BYTES, Cursor
 from hoshikage.gguf.header import GgufHeader, Scalar, Split, Tensor
 from hoshikage.gguf.types import FILE_TYPES, REMOVED_TENSOR_TYPES, TENSOR_TYPES
@@ -154,6 +154,8 @@ class _Reader:
         n_vocab = self._vocabulary(arrays)
         self._require_none(plausible.of_values(values, architecture))
         if architecture == PROJECTOR:
+            from hoshikage.gguf import projector_faults  # few files are one
+
             self._require_none(projector_faults.of_projector(values, self.tensors))
         types = None if self._types is None else self._types[:n_vocab]
         self._require_none(plausible.of_vocabulary(values, n_vocab, has_bytes=BYTE in (types or ())))

@@ -17,8 +17,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from hoshikage import gguf
 from hoshikage.frozen import Frozen
-from hoshikage.gguf import SplitName, is_projector
 
 MAX_DEPTH: Final = 8
 """Folders below MODEL_DIR; a download cache has four."""
@@ -122,7 +122,7 @@ def _files(root: Path, folders: dict[str, int]) -> Iterator[tuple[Path, int, Pat
 
 def _projector(names: list[str]) -> str | None:
     """The projector of a folder that has one, and one model."""
-    projectors = [name for name in names if is_projector(name) and _is_text(name)]
+    projectors = [name for name in names if gguf.is_projector(name) and _is_text(name)]
     return projectors[0] if len(projectors) == 1 and sum(map(_is_model, names)) == 1 else None
 
 
@@ -137,9 +137,9 @@ def _is_text(name: str) -> bool:
 
 def _is_model(name: str) -> bool:
     """Whether a file of that name stands for a model. Projectors (`mmproj`) are named so by everyone who makes them."""
-    if not name.lower().endswith(".gguf") or is_projector(name):
+    if not name.lower().endswith(".gguf") or gguf.is_projector(name):
         return False
-    part = SplitName.of(name)
+    part = gguf.SplitName.of(name)
     return part is None or part.number == 1
 
 
@@ -148,7 +148,7 @@ def _label(file: Path, taken: dict[str, FolderModels]) -> str:
 
     A model that comes later or lies deeper never changes the label of one that was there.
     """
-    part = SplitName.of(file.name)
+    part = gguf.SplitName.of(file.name)
     name = _valid(file.name[:-5] if part is None else part.stem)
     if name not in taken:
         return name

@@ -11,9 +11,9 @@ from typing import Any, Final, Literal, NoReturn
 
 from msgspec.structs import replace
 
+from hoshikage import gguf
 from hoshikage.errors import InvalidRequest, ModelNotFound
 from hoshikage.frozen import Frozen
-from hoshikage.gguf import read, require_lora
 from hoshikage.params import Scaled
 from hoshikage.registry.document import Issue, RegistryDocument
 from hoshikage.registry.entries import (
@@ -245,7 +245,7 @@ class Registry:
         if self._model(name) is not None:
             raise InvalidRequest("model.persona_is_label", label=name)
         for path, _ in sampling.lora:
-            require_lora(Path(self._located(path)), read(base.file).architecture)
+            gguf.require_lora(Path(self._located(path)), gguf.read(base.file).architecture)
         entry: dict[str, Any] = {"model": model, "system": system, "created": int(time.time()), **sampling.given()}
         problem = parse_persona(name, entry)
         if isinstance(problem, Issue):

@@ -9,7 +9,8 @@ from typing import Final
 import pytest
 
 from hoshikage.answer.schema.formats import sniffed
-from hoshikage.answer.schema.media import ContentPart, Senses, taken
+from hoshikage.answer.schema.media import ContentPart, taken
+from hoshikage.answer.schema.senses import Senses
 from hoshikage.answer.schema.sounds import seconds
 from hoshikage.errors import InvalidRequest
 from hoshikage.params import MAX_PIXELS

@@ -20,11 +20,12 @@ from msgspec.structs import replace
 from hoshikage.answer.schema import output, sampling, thoughts, tools, turns
 from hoshikage.answer.schema.guided import GuidedFields, guided
 from hoshikage.answer.schema.lora import LoraScales, chosen_lora
-from hoshikage.answer.schema.media import BLIND, NOTHING_FETCHED, Remote, Senses, taken
+from hoshikage.answer.schema.media import NOTHING_FETCHED, Remote, taken
 from hoshikage.answer.schema.memory import MemoryFields
 from hoshikage.answer.schema.output import AnySchema, ResponseFormat, grammar_of
 from hoshikage.answer.schema.request_body import RequestBody
 from hoshikage.answer.schema.sampling import sampling_params
+from hoshikage.answer.schema.senses import BLIND, Senses
 from hoshikage.answer.schema.slot import chosen_slot
 from hoshikage.answer.schema.tools import ToolChoice, Tools, Word
 from hoshikage.answer.schema.turns import ChatMessage, turns_of

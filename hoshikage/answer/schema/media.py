@@ -19,6 +19,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hoshikage.answer.schema.formats import SOUNDS, MediumKind, sniffed
+from hoshikage.answer.schema.senses import Senses
 from hoshikage.errors import HoshikageError, InvalidRequest, ParameterUnsupported
 from hoshikage.frozen import Frozen
 from hoshikage.params import ChatPrompt, Medium
@@ -108,17 +109,6 @@ class PlacedPart(ContentPart, frozen=True):
     """`file` is the file itself, where it did not come as base64."""
 
 
-class Senses(Frozen, frozen=True):
-    """What a model takes beside text."""
-
-    images: bool = False
-    audio: bool = False
-
-    def has(self, kind: MediumKind) -> bool:
-        return self.images if kind == "image" else self.audio
-
-
-BLIND: Final = Senses()
 Remote = Mapping[str, "bytes | HoshikageError"]
 """What was fetched from each address, or why it could not be."""
 NOTHING_FETCHED: Final[Remote] = {}

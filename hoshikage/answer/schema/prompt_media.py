@@ -7,8 +7,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from hoshikage.answer.schema.media import EITHER, NOTHING_FETCHED, PlacedPart, Senses, taken
+from hoshikage.answer.schema.media import EITHER, NOTHING_FETCHED, PlacedPart, taken
 from hoshikage.answer.schema.raw import PromptObject, Texts
+from hoshikage.answer.schema.senses import Senses
 from hoshikage.errors import InvalidRequest
 from hoshikage.params import Medium, Prompt, TextPrompt
 

@@ -14,7 +14,8 @@ import msgspec
 from msgspec import Struct
 
 from hoshikage.answer.schema import parts
-from hoshikage.answer.schema.media import BLIND, TEXT_PARTS, ContentPart, PlacedPart, Senses, Taken
+from hoshikage.answer.schema.media import TEXT_PARTS, ContentPart, PlacedPart, Taken
+from hoshikage.answer.schema.senses import BLIND, Senses
 from hoshikage.errors import InvalidRequest
 from hoshikage.params import Medium, Message
 

@@ -16,8 +16,8 @@ from hoshikage.answer.chat_formats import CHAT_FORMATS
 from hoshikage.answer.choice import model_for
 from hoshikage.answer.prepared import PreparedRequest, requested
 from hoshikage.answer.schema import chat
-from hoshikage.answer.schema.media import BLIND
 from hoshikage.answer.schema.prompt_media import MARKER, has_files
+from hoshikage.answer.schema.senses import BLIND
 from hoshikage.answer.schema.tools import select
 from hoshikage.answer.senses import senses_for
 from hoshikage.answer.stream import respond

@@ -12,10 +12,10 @@ from typing import Annotated, Any, Final, TypeVar
 from msgspec import Meta, Struct
 
 from hoshikage.answer.schema import output, raw, sampling
-from hoshikage.answer.schema.media import BLIND, Senses
 from hoshikage.answer.schema.prompt_media import with_files
 from hoshikage.answer.schema.raw import MAX_CHOICES, Name, RawFields, Texts, embedded, prompts_of, request_of
 from hoshikage.answer.schema.request_body import RequestBody
+from hoshikage.answer.schema.senses import BLIND, Senses
 from hoshikage.answer.schema.validation import convert
 from hoshikage.answer.schema.values import TokenCount, bound
 from hoshikage.errors import InvalidRequest, ParameterUnsupported

@@ -11,8 +11,8 @@ from aiohttp import web
 from hoshikage import __version__, gguf
 from hoshikage.answer.model_files import MODEL_FILES, Facts
 from hoshikage.answer.models import resolve
-from hoshikage.answer.schema.media import BLIND
 from hoshikage.answer.schema.prompt_media import MARKER
+from hoshikage.answer.schema.senses import BLIND
 from hoshikage.answer.senses import senses_of
 from hoshikage.dispatch.model_state import ModelState
 from hoshikage.dispatch.status import DispatcherStatus

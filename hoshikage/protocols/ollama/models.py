@@ -12,7 +12,7 @@ from hoshikage.answer import models
 from hoshikage.answer.capabilities import abilities, all_specs, thinks
 from hoshikage.answer.chat_formats import ChatFormats
 from hoshikage.answer.model_files import Facts, ModelFiles, iso
-from hoshikage.answer.schema.media import Senses
+from hoshikage.answer.schema.senses import Senses
 from hoshikage.answer.senses import senses_of
 from hoshikage.dispatch.status import DispatcherStatus, RunnerStatus
 from hoshikage.errors import ModelNotFound

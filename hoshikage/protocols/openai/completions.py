@@ -8,8 +8,8 @@ from aiohttp import web
 
 from hoshikage.answer.choice import model_for
 from hoshikage.answer.prepared import PreparedRequest
-from hoshikage.answer.schema.media import BLIND
 from hoshikage.answer.schema.prompt_media import has_files
+from hoshikage.answer.schema.senses import BLIND
 from hoshikage.answer.senses import senses_for
 from hoshikage.answer.stream import respond
 from hoshikage.http.ignored import read_body

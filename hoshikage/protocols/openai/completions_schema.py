@@ -11,10 +11,10 @@ from msgspec import Meta
 
 from hoshikage.answer.schema import output, sampling
 from hoshikage.answer.schema.chat import StreamOptions
-from hoshikage.answer.schema.media import BLIND, Senses
 from hoshikage.answer.schema.prompt_media import with_files
 from hoshikage.answer.schema.raw import MAX_CHOICES, Name, RawFields, Texts, prompts_of, request_of
 from hoshikage.answer.schema.request_body import RequestBody
+from hoshikage.answer.schema.senses import BLIND, Senses
 from hoshikage.answer.schema.validation import convert
 from hoshikage.answer.schema.values import TokenCount, bound
 from hoshikage.errors import InvalidRequest, ParameterUnsupported
