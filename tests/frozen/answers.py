@@ -54,7 +54,9 @@ PLAIN_GETS: Final = (
     "/openapi.json", "/docs", "/health", "/metrics", "/api/tags", "/api/ps", "/api/version", "/admin/models",
     "/v1/responses/resp_unknown", "/nowhere", "/v1/chat/completions",
 )  # fmt: skip
-UNSTEADY: Final = frozenset({"Date", "Server", "Content-Length", "request-id", "X-Request-Id"})
+UNSTEADY: Final = frozenset(
+    {"Date", "Server", "Content-Length", "request-id", "X-Request-Id", "Process-Start-Time-Unix"}
+)
 MEASURED: Final = "hoshikage_http"
 """Begins the lines of /metrics that tell how long something took."""
 

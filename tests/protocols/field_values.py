@@ -173,6 +173,8 @@ VALUES: Final[dict[str, Body]] = {
         "tools": [FUNCTION],
         "tool_choice": {**NAMED, "allowed_tools": {"mode": "auto", "tools": [NAMED]}},
         "parallel_tool_calls": False,
+        "functions": [FUNCTION["function"]],
+        "function_call": {"name": "weather"},
         "timings": True,
         "timings_per_token": True,
         "return_progress": True,
@@ -401,14 +403,13 @@ WITH: Final[dict[tuple[str, str], Body]] = {
     ("responses", "tool_choice"): {"tools": [FLAT]},
     ("responses", "parallel_tool_calls"): {"tools": [FLAT], "tool_choice": "required"},
     ("messages", "tool_choice"): {"tools": [USE]},
+    ("chat", "function_call"): {"functions": [FUNCTION["function"]]},
     ("completions", "stream_options"): {"stream": True},
     ("ollama", "top_logprobs"): {"logprobs": True},
 }
 """What has to be sent beside a field."""
 REFUSED: Final[dict[str, Body]] = {
     "chat": {
-        "functions": [{"name": "f"}],
-        "function_call": "f",
         "modalities": ["audio"],
         "audio": {"voice": "x"},
         "web_search_options": {},

@@ -127,8 +127,6 @@ TEXTS: list[tuple[bytes, str | None]] = [
 ]
 
 UNSUPPORTED: list[tuple[dict[str, Any], str]] = [
-    ({"functions": [{"name": "f"}]}, "functions"),
-    ({"function_call": {"name": "f"}}, "function_call"),
     ({"modalities": ["text", "audio"]}, "modalities"),
     ({"audio": {"voice": "alloy"}}, "audio"),
     ({"web_search_options": {}}, "web_search_options"),

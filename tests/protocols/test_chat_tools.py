@@ -549,7 +549,12 @@ async def test_repairs_are_told(house: House) -> None:
         ),
         ({"tools": [TIME], "tool_choice": {"type": "allowed_tools"}}, "tool_choice.allowed_tools"),
         ({"tools": [TIME], "extra_body": {"grammar": 'root ::= "a"'}}, "grammar"),
-        ({"functions": [{"name": "time"}]}, "functions"),
+        ({"functions": [{"name": "time"}], "tools": [TIME]}, "functions"),
+        ({"functions": [{"name": "time"}], "tool_choice": "auto"}, "functions"),
+        ({"functions": [{"name": "time"}, {"name": "time"}]}, "functions[1].name"),
+        ({"functions": [{"name": "time"}], "function_call": {"name": "no"}}, "function_call.name"),
+        ({"function_call": {"name": "time"}}, "function_call.name"),
+        ({"functions": [{"name": "time"}], "function_call": "required"}, "function_call"),
         ({"tools": [TIME], "tool_choice": "required", "extra_body": {"ignore_eos": True}}, "ignore_eos"),
     ],
 )

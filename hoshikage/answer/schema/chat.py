@@ -27,7 +27,8 @@ from hoshikage.answer.schema.request_body import RequestBody
 from hoshikage.answer.schema.sampling import sampling_params
 from hoshikage.answer.schema.senses import BLIND, Senses
 from hoshikage.answer.schema.slot import chosen_slot
-from hoshikage.answer.schema.tools import ToolChoice, Tools, Word
+from hoshikage.answer.schema.spelled import texts_as_parts
+from hoshikage.answer.schema.tools import FormerWord, FunctionName, FunctionSpec, ToolChoice, Tools, Word
 from hoshikage.answer.schema.turns import ChatMessage, turns_of
 from hoshikage.answer.schema.validation import convert
 from hoshikage.answer.schema.values import Stops, TokenCount, Ttl, bound, stops
@@ -126,6 +127,9 @@ class ChatBody(GuidedFields, frozen=True, kw_only=True):
     tools: Tools | None = None
     tool_choice: Word | ToolChoice | None = None
     parallel_tool_calls: bool | None = None
+    functions: Annotated[list[FunctionSpec], Meta(max_length=128)] | None = None
+    """The former way to offer tools; the answer is then in the former way, too."""
+    function_call: FormerWord | FunctionName | None = None
     timings: bool | None = None
     service_tier: str | None = None
     cache_prompt: bool | None = None
@@ -146,8 +150,6 @@ class ChatBody(GuidedFields, frozen=True, kw_only=True):
     timings_per_token: bool | None = None
     return_progress: bool | None = None
     # NEUTRAL
-    functions: list[dict[str, Any]] | None = None
-    function_call: str | dict[str, Any] | None = None
     modalities: list[str] | None = None
     audio: dict[str, Any] | None = None
     web_search_options: dict[str, Any] | None = None
@@ -170,8 +172,6 @@ WITHOUT_EFFECT: Final = {
 """Field -> why a local server may accept it without doing anything for it."""
 
 NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
-    "functions": (None, []),
-    "function_call": (None, "none", "auto"),
     "modalities": (None, [], ["text"]),
     "audio": (None,),
     "web_search_options": (None,),
@@ -184,11 +184,32 @@ BODY: Final = RequestBody(ChatBody, WITHOUT_EFFECT, NEUTRAL)
 
 def parse(tree: Any) -> ChatBody:
     """The typed body. Raises InvalidRequest, ParameterUnsupported."""
+    texts_as_parts(tree, "messages")
     body = convert(tree, ChatBody, CHOICES)
     for name, neutral in NEUTRAL.items():
         if getattr(body, name) not in neutral:
             raise ParameterUnsupported("http.unsupported_parameter", param=name, place=name)
-    return body
+    return body if body.functions is None and body.function_call is None else _with_tools(body)
+
+
+def _with_tools(body: ChatBody) -> ChatBody:
+    """The body with its `functions` as tools, of which one is called at a time. Raises InvalidRequest."""
+    functions, call = body.functions or [], body.function_call
+    known = tools.named_once(functions)
+    if isinstance(call, FunctionName) and call.name not in known:
+        place = "function_call.name"
+        raise InvalidRequest("http.tool_unknown", param=place, place=place, name=call.name[:64])
+    if not functions:
+        return body
+    if body.tools or body.tool_choice is not None:
+        name = "tools" if body.tools else "tool_choice"
+        raise InvalidRequest("http.formats_conflict", param="functions", names=f"functions, {name}")
+    return replace(
+        body,
+        tools=[tools.Tool("function", one) for one in functions],
+        tool_choice=ToolChoice("function", call) if isinstance(call, FunctionName) else call,
+        parallel_tool_calls=False,
+    )
 
 
 def to_request(

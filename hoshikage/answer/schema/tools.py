@@ -10,11 +10,13 @@ from hoshikage.errors import InvalidRequest
 from hoshikage.frozen import Frozen
 
 Word = Literal["none", "auto", "required"]
+FormerWord = Literal["none", "auto"]
 Mode = Literal["auto", "required"]
 Kind = Literal["function"]
 ChoiceKind = Literal["function", "allowed_tools"]
 CHOICES: Final = {
     "tools[].type": get_args(Kind),
+    "function_call": get_args(FormerWord),
     "tool_choice": get_args(Word),
     "tool_choice.type": get_args(ChoiceKind),
     "tool_choice.allowed_tools.mode": get_args(Mode),
@@ -97,6 +99,16 @@ class ToolSelection(Frozen, frozen=True):
     """Whether it must call one."""
     several: bool = True
     """Whether it may call more than one."""
+
+
+def named_once(functions: list[FunctionSpec]) -> dict[str, FunctionSpec]:
+    """Returns the functions by their names, as they stand in `functions`. Raises InvalidRequest for two of one name."""
+    known: dict[str, FunctionSpec] = {}
+    for index, function in enumerate(functions):
+        if known.setdefault(function.name, function) is not function:
+            place = f"functions[{index}].name"
+            raise InvalidRequest("http.tool_twice", param=place, place=place, name=function.name)
+    return known
 
 
 def select(tools: list[Tool] | None, choice: Word | ToolChoice | None, parallel: bool | None) -> ToolSelection:

@@ -17,6 +17,7 @@ from hoshikage.answer.schema.memory import MemoryFields
 from hoshikage.answer.schema.output import NamedSchema, ResponseFormat, Schema
 from hoshikage.answer.schema.request_body import RequestBody
 from hoshikage.answer.schema.sampling import SamplingFields
+from hoshikage.answer.schema.spelled import texts_as_parts
 from hoshikage.answer.schema.tools import FunctionName
 from hoshikage.answer.schema.turns import ChatMessage
 from hoshikage.answer.schema.validation import convert
@@ -158,6 +159,7 @@ def rename(place: str) -> str:
 
 def parse(tree: Any) -> MessagesBody:
     """The typed body. Raises InvalidRequest, ParameterUnsupported."""
+    texts_as_parts(tree, "messages")
     body = convert(tree, MessagesBody, CHOICES)
     for name, neutral in NEUTRAL.items():
         if getattr(body, name) not in neutral:

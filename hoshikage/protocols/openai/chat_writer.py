@@ -67,6 +67,8 @@ class ChatWriter:
             **({} if body.service_tier is None else {"service_tier": "default"}),
         }
         self._start = b"data: " + _encode(self._fields)[:-1]  # without the closing brace
+        self._former = bool(body.functions)
+        """Whether calls are told as they were before there were tools."""
         self._timed = body.timings is not False
         self._pace = Pacing() if body.timings_per_token else None
         self._prompt_tokens = 0
@@ -121,7 +123,7 @@ class ChatWriter:
             more["timings"] = timings_of(finished)
         if warnings:
             more["warnings"] = warnings
-        return self._lead(one) + self._chunk([_choice(choice, {}, end.reason)], **more)
+        return self._lead(one) + self._chunk([_choice(choice, {}, self._reason(end))], **more)
 
     def close(self) -> bytes:
         assert self._finished is not None
@@ -161,7 +163,7 @@ class ChatWriter:
     def _deltas(self, one: _Choice, deltas: Sequence[Delta], **more: Any) -> bytes:
         """A chunk for each delta; the first has the log probabilities of all."""
         frames: list[bytes] = []
-        for fields in map(delta_fields, deltas):
+        for fields in map(former_fields if self._former else delta_fields, deltas):
             choice = _choice(one.index, fields, None)
             if one.logprobs:
                 choice["logprobs"] = logprobs_of(one.logprobs)
@@ -170,12 +172,16 @@ class ChatWriter:
         return b"".join(frames)
 
     def _message(self, one: _Choice) -> dict[str, Any]:
+        said = message(one.deltas)
         return {
             "index": one.index,
-            "message": message(one.deltas),
+            "message": in_former_way(said) if self._former else said,
             "logprobs": logprobs_of(one.logprobs) if self._body.logprobs else None,
-            "finish_reason": "stop" if one.end is None else one.end.reason,
+            "finish_reason": "stop" if one.end is None else self._reason(one.end),
         }
+
+    def _reason(self, end: ParsedEnd) -> str:
+        return "function_call" if self._former and end.reason == "tool_calls" else end.reason
 
     def _chunk(self, choices: list[dict[str, Any]], **more: Any) -> bytes:
         return frame({**self._fields, "choices": choices, **more})
@@ -219,3 +225,16 @@ def delta_fields(delta: Delta) -> dict[str, Any]:
         function = {"name": delta.name, "arguments": ""}
         return {"tool_calls": [{"index": delta.index, "id": delta.id, "type": "function", "function": function}]}
     return {"tool_calls": [{"index": delta.index, "function": {"arguments": delta.piece}}]}
+
+
+def in_former_way(said: dict[str, Any]) -> dict[str, Any]:
+    """The message of an answer that calls one function at most, as it was before there were tools."""
+    rest = {name: value for name, value in said.items() if name != "tool_calls"}
+    return {**rest, **({"function_call": said["tool_calls"][0]["function"]} if "tool_calls" in said else {})}
+
+
+def former_fields(delta: Delta) -> dict[str, Any]:
+    """The same of a stream's `delta`."""
+    if isinstance(delta, CallStart):
+        return {"function_call": {"name": delta.name, "arguments": ""}}
+    return {"function_call": {"arguments": delta.piece}} if isinstance(delta, CallArguments) else delta_fields(delta)

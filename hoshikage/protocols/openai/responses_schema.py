@@ -20,6 +20,7 @@ from hoshikage.answer.schema.memory import MemoryFields
 from hoshikage.answer.schema.output import Format, NamedSchema, ResponseFormat, Schema
 from hoshikage.answer.schema.request_body import RequestBody
 from hoshikage.answer.schema.sampling import SamplingFields
+from hoshikage.answer.schema.spelled import flat_functions, texts_as_parts
 from hoshikage.answer.schema.tools import FunctionName, Mode, Word
 from hoshikage.answer.schema.turns import ChatMessage
 from hoshikage.answer.schema.validation import convert
@@ -197,6 +198,8 @@ def rename(place: str) -> str:
 
 def parse(tree: Any) -> ResponsesBody:
     """The typed body. Raises InvalidRequest, ParameterUnsupported."""
+    texts_as_parts(tree, "input", "input_text")
+    flat_functions(tree)
     if isinstance(tree, dict):
         tree = {name: value for name, value in tree.items() if name not in EMPTY or value not in (None, "")}
     if isinstance(tree, dict) and isinstance(tree.get("input"), list):
