@@ -178,7 +178,7 @@ NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
 }
 """Field -> the values that ask for nothing; any other is refused by name."""
 
-BODY: Final = RequestBody(ChatBody, WITHOUT_EFFECT, NEUTRAL)
+BODY: Final = RequestBody(ChatBody, WITHOUT_EFFECT, NEUTRAL, plain_texts="messages")
 """What routes take that are given a chat."""
 
 

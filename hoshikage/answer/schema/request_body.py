@@ -23,5 +23,7 @@ class RequestBody(Frozen, frozen=True):
     """The settings that the body may have as fields of its own."""
     open_lists: Mapping[str, Collection[str]] = {}
     """The fields whose lists may hold objects of other kinds, which are left out -> the kinds that are known."""
+    plain_texts: str = ""
+    """The field of messages in whose lists of content a plain text may stand for a part."""
     list_alone: str = ""
     """The field whose list may be sent in the body's place."""

@@ -26,5 +26,5 @@ def flat_functions(tree: Any) -> None:
 
 
 def _objects(tree: Any, field: str) -> list[dict[str, Any]]:
-    found = tree.get(field) if isinstance(tree, dict) else None
-    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    value = tree.get(field) if isinstance(tree, dict) else None
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []

@@ -140,7 +140,7 @@ NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
 }
 """Field -> the values that ask for nothing; any other is refused by name."""
 
-BODY: Final = RequestBody(MessagesBody, WITHOUT_EFFECT, NEUTRAL)
+BODY: Final = RequestBody(MessagesBody, WITHOUT_EFFECT, NEUTRAL, plain_texts="messages")
 
 RENAMED: Final = (
     (re.compile(r"^(tools\[\d+\]|tool_choice)\.function\b"), r"\1"),

@@ -128,7 +128,10 @@ def _schemas(routes: Sequence[Route], language: Language) -> tuple[dict[str, Any
         component.pop("description", None)  # a docstring, which is for those who read the code, in one language
     ref_of = dict(zip(structs, refs, strict=True))
     for body in {body.struct: body for body in taken.values()}.values():
-        _describe(components[ref_of[body.struct]["$ref"].rpartition("/")[2]]["properties"], body, language)
+        fields = components[ref_of[body.struct]["$ref"].rpartition("/")[2]]["properties"]
+        if body.plain_texts:
+            _take_texts(components, fields[body.plain_texts])
+        _describe(fields, body, language)
     bodies = {row.operation: ref_of[body.struct] for row, body in taken.items()}
     for row in taken:
         if taken[row].list_alone:
@@ -156,6 +159,14 @@ def _describe(fields: dict[str, Any], body: RequestBody, language: Language) -> 
     fields.update(_options(body.options))
     for name, known in body.open_lists.items():
         _open(fields[name], known)
+
+
+def _take_texts(components: dict[str, Any], schema: dict[str, Any]) -> None:
+    """Says in the schema of messages that in a list of content a text may stand for a part."""
+    (turns,) = (one for one in schema.get("anyOf", [schema]) if one.get("type") == "array")
+    message = components[turns["items"]["$ref"].rpartition("/")[2]]
+    (parts,) = (one for one in message["properties"]["content"]["anyOf"] if one.get("type") == "array")
+    parts["items"] = {"anyOf": [parts["items"], {"type": "string"}]}
 
 
 def _open(schema: dict[str, Any], known: Collection[str]) -> None:

@@ -176,7 +176,7 @@ NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
 }
 """Field -> the values that ask for nothing; any other is refused by name."""
 
-BODY: Final = RequestBody(ResponsesBody, WITHOUT_EFFECT, NEUTRAL, open_lists={"input": KINDS})
+BODY: Final = RequestBody(ResponsesBody, WITHOUT_EFFECT, NEUTRAL, open_lists={"input": KINDS}, plain_texts="input")
 
 RENAMED: Final = (
     (re.compile(r"^(tools\[\d+\]|tool_choice)\.function\b"), r"\1"),
