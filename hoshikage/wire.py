@@ -120,6 +120,8 @@ class Started(Frame, frozen=True, tag="started"):
     """First tokens of what was said before that were left out, so that the rest fits the context."""
     left_out: tuple[str, ...] = ()
     """Places and kinds of the history's pictures and sounds that could not be used."""
+    forbidden: tuple[int, ...] = ()
+    """The tokens that `ignore_eos` forbids, where it is asked for."""
 
 
 class SlotTaken(Frame, frozen=True, tag="slot_taken"):

@@ -109,6 +109,13 @@ class TakesSlot(Protocol):
 
 
 @runtime_checkable
+class TakesForbidden(Protocol):
+    """A writer that is told which tokens `ignore_eos` forbids."""
+
+    def take_forbidden(self, tokens: Sequence[int]) -> None: ...
+
+
+@runtime_checkable
 class TellsProgress(Protocol):
     """A writer that may tell how far a prompt is computed, before its answer begins."""
 
@@ -300,21 +307,7 @@ class _Pump:
 
     def _progress(self, note: Note) -> None:
         if isinstance(note, wire.Started):
-            self._started = note
-            if note.repairs:
-                self.headers[REPAIR_HEADER] = ", ".join(note.repairs)
-            if note.shifted:
-                self.headers[SHIFTED_HEADER] = str(note.shifted)
-            if note.cut:
-                ignored.current().add(f"context[0:{note.cut}]")
-            for place in note.left_out:
-                ignored.note(place, is_content=True)
-            if note.dropped:
-                ignored.current().update(note.dropped)
-                log.warning("not enforced: %s", _keywords(note.dropped))
-            if note.tokens and _offers(type(self._writer), TakesPrompt):
-                cast("TakesPrompt", self._writer).take_prompt(note.tokens)
-            self.comment = "prefill 0%"
+            self._starts(note)
         elif isinstance(note, wire.Prefill):
             total = self._started.prompt_tokens if self._started else 0
             self.comment = f"prefill {100 * note.done // max(total, 1)}%"
@@ -329,6 +322,26 @@ class _Pump:
             self._request[LIBRARY] = note.library
             if _offers(type(self._writer), NamesLibrary):
                 cast("NamesLibrary", self._writer).take_library(note.library)
+
+    def _starts(self, note: wire.Started) -> None:
+        """The prompt is ready: what was made of it is told in the headers."""
+        self._started = note
+        if note.repairs:
+            self.headers[REPAIR_HEADER] = ", ".join(note.repairs)
+        if note.shifted:
+            self.headers[SHIFTED_HEADER] = str(note.shifted)
+        if note.cut:
+            ignored.current().add(f"context[0:{note.cut}]")
+        for place in note.left_out:
+            ignored.note(place, is_content=True)
+        if note.forbidden and _offers(type(self._writer), TakesForbidden):
+            cast("TakesForbidden", self._writer).take_forbidden(note.forbidden)
+        if note.dropped:
+            ignored.current().update(note.dropped)
+            log.warning("not enforced: %s", _keywords(note.dropped))
+        if note.tokens and _offers(type(self._writer), TakesPrompt):
+            cast("TakesPrompt", self._writer).take_prompt(note.tokens)
+        self.comment = "prefill 0%"
 
 
 @cache

@@ -35,21 +35,22 @@ class SamplerFactory:
         if request.grammar is not None or request.calls is not None or forbids(request.sampling):
             self._params = _without_infill(self._params)
         self._prompt = prompt
-        self._ends: tuple[int, ...] = ()
+        self.ends: tuple[int, ...] = ()
+        """The tokens that may not come before the answer may end; empty where nothing holds it."""
         self._matcher: Matcher | None = None
         self._calls: dict[str, Matcher] = {}
         held = request.grammar is not None or request.calls is not None
         self._conditioned = is_conditioned(request.sampling) or held
         if request.sampling.ignore_eos or held:
-            self._ends = ends_of(model.vocab, prompt.stop_tokens)
+            self.ends = ends_of(model.vocab, prompt.stop_tokens)
         if request.grammar is not None:
             self._matcher = grammars().compile(
-                request.grammar, self._ends, led=prompt.held is not None, special=prompt.special
+                request.grammar, self.ends, led=prompt.held is not None, special=prompt.special
             )
         if request.calls is not None:
             self._header = re.compile(request.calls.header.encode())
             for name, grammar in request.calls.grammars:
-                self._calls[name] = grammars().compile(grammar, self._ends, led=True, special=prompt.special)
+                self._calls[name] = grammars().compile(grammar, self.ends, led=True, special=prompt.special)
 
     @property
     def dropped(self) -> tuple[str, ...]:
@@ -64,7 +65,7 @@ class SamplerFactory:
         if self._conditioned:
             assert isinstance(sampler, Sampler)
             try:
-                sampler = ConstrainedSampler(sampler, self._context, params, self._hold(), self._ends)
+                sampler = ConstrainedSampler(sampler, self._context, params, self._hold(), self.ends)
             except BaseException:
                 sampler.close()
                 raise
@@ -82,7 +83,7 @@ class SamplerFactory:
         if self._matcher is None:
             return None
         matcher = self._matcher.again()
-        return matcher if limit is None else BehindThoughts(matcher, limit, self._text_of, frozenset(self._ends))
+        return matcher if limit is None else BehindThoughts(matcher, limit, self._text_of, frozenset(self.ends))
 
     def _text_of(self, token: int) -> bytes:
         return self._model.vocab.piece(token) or self._prompt.special.get(token, b"")

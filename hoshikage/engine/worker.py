@@ -361,6 +361,7 @@ class _Loaded:
                     dropped,
                     prompt.cut,
                     prompt.left_out,
+                    tuple(sorted(factory.ends)) if request.sampling.ignore_eos else (),
                 )
             )
         except BaseException:

@@ -235,6 +235,30 @@ def test_a_program_that_names_no_model_gets_the_loaded_one(server: LiveServer) -
     assert (status, json.loads(answer)["model"]) == (200, LABEL)
 
 
+def test_the_settings_show_the_tokens_that_ignore_eos_forbids(server: LiveServer) -> None:
+    (end,) = ask(server, "/tokenize", content="<|im_end|>")["tokens"]
+    shown = complete(server, n_predict=3, ignore_eos=True)["generation_settings"]["logit_bias"]
+    assert [end, -100.0] in shown
+    assert complete(server, n_predict=3)["generation_settings"]["logit_bias"] == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "pattern"),
+    [
+        ({"guided_choice": ["star", "moon"]}, "star|moon"),
+        ({"guided_regex": r"^[a-c]{3}/\d$"}, r"[a-c]{3}/\d"),
+        ({"guided_json": '{"enum": [1, 2]}'}, "[12]"),
+        ({"guided_grammar": 'root ::= "a" [0-9]'}, "a[0-9]"),
+        ({"structured_outputs": {"regex": "(yes|no)!"}}, "(yes|no)!"),
+    ],
+)
+def test_guided_fields_hold_the_answer(server: LiveServer, fields: dict[str, Any], pattern: str) -> None:
+    assert re.fullmatch(pattern, complete(server, **fields)["content"])
+    turns = [{"role": "user", "content": "Hello"}]
+    chat = ask(server, "/v1/chat/completions", model=LABEL, messages=turns, **fields)
+    assert re.fullmatch(pattern, chat["choices"][0]["message"]["content"])
+
+
 def test_props_and_slots(server: LiveServer, demo_model: Path) -> None:
     ask(server, "/completion", prompt="x", n_predict=1)
     status, answer = send(server, "/props")

@@ -120,6 +120,13 @@ async def test_an_answer_that_had_its_time_is_not_truncated(house: House) -> Non
         assert house.dispatcher.asked[-1][1].max_answer_ms is None
 
 
+async def test_the_settings_show_what_ignore_eos_does(house: House) -> None:
+    house.dispatcher.steps = [wire.Started(1, 4, forbidden=(2, 7)), wire.Token(1, "a", 1), finished("length", 4, 1)]
+    body = {"prompt": "a", "ignore_eos": True, "logit_bias": [[5, 1.5]]}
+    shown = (await ask(house, "/completion", body))["generation_settings"]
+    assert (shown["ignore_eos"], shown["logit_bias"]) == (True, [[5, 1.5], [2, -100.0], [7, -100.0]])
+
+
 async def test_the_slot_is_the_one_that_the_answer_has(house: House) -> None:
     placed: list[Note] = [
         wire.SlotTaken(1, 2),

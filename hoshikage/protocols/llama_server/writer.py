@@ -16,7 +16,7 @@ from hoshikage.answer.stream import SSE, Warnings
 from hoshikage.errors import HoshikageError
 from hoshikage.http import error_response
 from hoshikage.messages import Language
-from hoshikage.params import GenerationRequest, TextPrompt
+from hoshikage.params import FORBIDDEN, GenerationRequest, TextPrompt
 from hoshikage.protocols.llama_server.native_schema import NativeFields
 from hoshikage.tools import Content, Delta
 
@@ -51,6 +51,11 @@ class NativeWriter:
     def take_slot(self, choice: int, slot: int) -> None:
         """The choice has the sequence of this number."""
         self._answers[choice].slot = slot
+
+    def take_forbidden(self, tokens: Sequence[int]) -> None:
+        """The tokens that `ignore_eos` forbids."""
+        for answer in self._answers:
+            answer.forbidden = tuple(tokens)
 
     def progress(self, prompt: int, progress: Progress) -> bytes:
         """So much of the prompt is computed."""
@@ -99,6 +104,7 @@ class _Answer:
         self.index = index
         self.tokens: list[int] = []
         """The text of these tokens has not been said yet."""
+        self.forbidden: tuple[int, ...] = ()
         self.slot = job.slot or 0
         """The sequence that it has; before it has one, that which it asked for."""
         self._job = job
@@ -146,7 +152,7 @@ class _Answer:
             "model": self._model,
             "tokens_predicted": count,
             "tokens_evaluated": finished.prompt_tokens,
-            "generation_settings": settings_of(self._job),
+            "generation_settings": settings_of(self._job, self.forbidden),
             "prompt": in_words(prompt.text, prompt.media) if isinstance(prompt, TextPrompt) else "",
             "has_new_line": "\n" in text,
             "truncated": self._is_truncated(text, end, finished, count),
@@ -183,12 +189,12 @@ def _selected(shown: dict[str, Any], paths: Sequence[str] | None) -> dict[str, A
     return result
 
 
-def settings_of(job: GenerationRequest) -> dict[str, Any]:
-    """Returns the settings as llama-server shows them, as far as they exist here."""
+def settings_of(job: GenerationRequest, forbidden: Sequence[int] = ()) -> dict[str, Any]:
+    """Returns them as llama-server shows them, as far as they exist here. `forbidden`: what `ignore_eos` forbids."""
     sampling = asdict(job.sampling)
     return {
         **sampling,
-        "logit_bias": [list(pair) for pair in job.sampling.logit_bias],
+        "logit_bias": [*map(list, job.sampling.logit_bias), *([token, FORBIDDEN] for token in forbidden)],
         "n_predict": -1 if job.max_tokens is None else job.max_tokens,
         "n_probs": job.logprobs or 0,
         "stop": list(job.stop),
