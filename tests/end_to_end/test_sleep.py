@@ -73,6 +73,11 @@ def chat(server: LiveServer) -> Any:
         return json.load(answer)
 
 
+def counted_since(server: LiveServer) -> int:
+    with urllib.request.urlopen(f"{server.url}/metrics", timeout=60) as answer:
+        return int(answer.headers["Process-Start-Time-Unix"])
+
+
 def figures(server: LiveServer) -> dict[str, float]:
     text = get(server, "/metrics")[1].decode()
     return {name: float(value) for name, value in re.findall(r"^([^#\n]+) ([^ \n]+)$", text, re.MULTILINE)}
@@ -88,8 +93,9 @@ def server(tmp_path: Path, library_file: Path, demo_model: Path) -> Iterator[Liv
 
 def test_it_sleeps_answers_wakes_and_sleeps_again(server: LiveServer) -> None:
     first = chat(server)["choices"][0]["message"]["content"]
-    awake = figures(server)
+    awake, since = figures(server), counted_since(server)
     asleep(server)
+    assert counted_since(server) == since
     memory = int(Path(f"/proc/{server.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     assert memory < ASLEEP_BYTES
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
@@ -115,6 +121,7 @@ def test_it_sleeps_answers_wakes_and_sleeps_again(server: LiveServer) -> None:
     assert not is_asleep(server.process.pid)
     after = figures(server)
     assert all(after[name] >= count for name, count in awake.items() if "_total" in name)
+    assert counted_since(server) == since, "the counts go on"
     assert after['hoshikage_requests_total{method="GET",route="/v1/status",status="200"}'] == 1
     assert after['hoshikage_requests_total{method="HEAD",route="/health",status="200"}'] == 1
     assert after["hoshikage_model_loads_total"] == 1
