@@ -34,6 +34,7 @@ from hoshikage.sleeper import program
 log: Final = logging.getLogger("hoshikage.server")
 LOOK_EVERY_S: Final = 1.0
 """So often is looked whether the server may sleep, once nothing has been asked for long enough."""
+TURN_S: Final = 0.001
 JSON: Final = "Content-Type: application/json"
 
 
@@ -47,8 +48,18 @@ async def sleep_when_quiet(app: web.Application, running: HttpRunner, notifier: 
             continue
         await app[DISPATCHER].put_away()
         state = await _state(app, notifier)
+        await accepted_are_known()
         if is_quiet(app, running):
             sleep(app, running, state)
+
+
+async def accepted_are_known() -> None:
+    """Ends where every connection that was accepted is among those that are open; then nothing may be awaited.
+
+    The loop accepts in one turn and begins to speak in the next. What waits for a timer goes on behind what the sockets
+    of that turn have begun, and before the next is accepted.
+    """
+    await asyncio.sleep(TURN_S)
 
 
 def is_quiet(app: web.Application, running: HttpRunner) -> bool:
