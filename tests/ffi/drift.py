@@ -72,3 +72,9 @@ def image_of(drift: Drift, padding: str, which: int) -> DefaultImage:
 def default_bytes(name: str, which: int) -> bytes:
     value = FIELDS[name].defaults[which]
     return struct.pack(FIELDS[name].code, value if FIELDS[name].format == "f" else int(value))
+
+
+def of_release(layouts: tuple[Layout, ...], release: str) -> Layout:
+    """The layout that was seen in this release."""
+    (layout,) = (one for one in layouts if release in one.seen.split())
+    return layout

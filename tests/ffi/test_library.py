@@ -11,6 +11,7 @@ import pytest
 from hoshikage._ffi.layouts import CONTEXT_LAYOUTS, MODEL_LAYOUTS
 from hoshikage._ffi.library import Library, load
 from hoshikage.errors import LibraryUnavailable
+from tests.ffi.drift import of_release
 
 
 def quiet(_level: int, _line: str) -> None:
@@ -26,7 +27,9 @@ def test_the_newest_library_is_known(library: Library, library_file: Path) -> No
     assert not any(device.memory_total for device in library.info().devices)  # on CUDA, asking would make a context
     info = library.info(memory=True)
     assert (info.path, info.version) == (str(library_file), "v0.5.0")
-    assert (info.model_layout, info.context_layout) == (MODEL_LAYOUTS[-1].name, CONTEXT_LAYOUTS[-1].name)
+    assert (info.model_layout, info.context_layout) == tuple(
+        of_release(table, "v0.5.0").name for table in (MODEL_LAYOUTS, CONTEXT_LAYOUTS)
+    )
     assert any(device.kind == "cpu" and device.memory_total > 0 for device in info.devices)
     assert "CPU" in info.system_info
 
@@ -80,8 +83,9 @@ def test_a_library_of_something_else_is_told_all_that_it_lacks(library_file: Pat
 
 
 def test_a_release_that_nobody_described_is_refused(library_file: Path) -> None:
+    others = tuple(layout for layout in CONTEXT_LAYOUTS if layout is not of_release(CONTEXT_LAYOUTS, "v0.5.0"))
     with pytest.raises(LibraryUnavailable) as refused:
-        load(library_file, quiet, context_layouts=CONTEXT_LAYOUTS[:-1])
+        load(library_file, quiet, context_layouts=others)
     details = refused.value.details
     assert (refused.value.key, details["struct"]) == ("library.layout_unknown", "llama_context_params")
     assert details["nearest"] in {layout.name for layout in CONTEXT_LAYOUTS}

@@ -21,7 +21,7 @@ from hoshikage._ffi.layouts import CONTEXT_LAYOUTS, FIELDS, MODEL_LAYOUTS
 from hoshikage.lab.calibration import NEEDED_OF_CONTEXT, NEEDED_OF_MODEL
 from hoshikage.library import calibration, check_report
 from hoshikage.library.demo import DemoModel
-from tests.ffi.drift import NEW, Drift, drifts
+from tests.ffi.drift import NEW, Drift, drifts, of_release
 
 pytestmark = [
     pytest.mark.native,
@@ -114,7 +114,7 @@ def drift_of(layout: Layout, before: str, size: int, default: int) -> Drift:
         (CONTEXT_LAYOUTS, "n_batch", 4, 0),
         (CONTEXT_LAYOUTS, "n_threads", 4, 1),
         (CONTEXT_LAYOUTS, "flash_attn_type", 4, -1),
-        (CONTEXT_LAYOUTS, "abort_callback", 8, 0),
+        (CONTEXT_LAYOUTS, "abort_callback", 8, 1),  # a 0 there came with v0.7.0
         (CONTEXT_LAYOUTS, "kv_unified", 1, 0),
         (MODEL_LAYOUTS, "progress_callback", 8, 0),
         (MODEL_LAYOUTS, "vocab_only", 1, 1),
@@ -132,9 +132,9 @@ def test_tomorrow_s_release_is_refused_when_off_and_placed_rightly_when_on(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    drift = drift_of(table[-1], before, size, default)
-    model = description(drift) if table is MODEL_LAYOUTS else same(MODEL_LAYOUTS[-1])
-    context = description(drift) if table is CONTEXT_LAYOUTS else same(CONTEXT_LAYOUTS[-1])
+    drift = drift_of(of_release(table, "v0.5.0"), before, size, default)
+    model = description(drift) if table is MODEL_LAYOUTS else same(of_release(MODEL_LAYOUTS, "v0.5.0"))
+    context = description(drift) if table is CONTEXT_LAYOUTS else same(of_release(CONTEXT_LAYOUTS, "v0.5.0"))
     for name, value in (("REAL", str(library_file)), ("MODEL", model), ("CONTEXT", context)):
         monkeypatch.setenv(f"DRIFTED_{name}", value)
     built_in = DemoModel("tiny", demo_model, golden)
