@@ -59,11 +59,11 @@ def _loads(name: str, parse: Callable[[str], Any], allowed: str, default: str = 
 OPTIONS: Final = (
     Option("host", host, "IP address | host name", variable="HOST", default="127.0.0.1"),
     Option("port", Whole(0, 65535), "0 … 65535", here=ANY, variable="PORT", default="3030"),
-    Option("lib_path", optional_path, "path of libllama or of its folder", variable="HOSHIKAGE_LIB_PATH", default=""),
+    Option("lib_path", optional_path, "FILE | FOLDER", variable="HOSHIKAGE_LIB_PATH", default=""),
     Option(
-        "model_map_file", optional_path, "path of model_map.json", here=INSIDE, variable="MODEL_MAP_FILE", default=""
+        "model_map_file", optional_path, "FILE.json", here=INSIDE, variable="MODEL_MAP_FILE", default=""
     ),
-    Option("model_dir", optional_path, "path of a folder", here=INSIDE, variable="MODEL_DIR", default=""),
+    Option("model_dir", optional_path, "FOLDER", here=INSIDE, variable="MODEL_DIR", default=""),
     Option(
         "n_ctx",
         Whole(16, 16_777_216),
@@ -168,9 +168,9 @@ OPTIONS: Final = (
     Option("use_mmap", Switch(), "off | on", here=ANY, variable="USE_MMAP", default="on", scope=LOAD, own=True),
     Option("use_mlock", Switch(), "off | on", here=ANY, variable="USE_MLOCK", default="off", scope=LOAD, own=True),
     Option("require_gpu", Switch(), "off | on", here=ANY, variable="REQUIRE_GPU", default="off", scope=LOAD, own=True),
-    Option("chat_template", words, "path of a Jinja file | chatml | gguf:NAME", own=True),
-    Option("draft", words, "path of a GGUF", own=True, may_go=True),
-    Option("mmproj", words, "path of a GGUF", own=True, may_go=True),
+    Option("chat_template", words, "FILE.jinja | chatml | gguf:NAME", own=True),
+    Option("draft", words, "FILE.gguf", own=True, may_go=True),
+    Option("mmproj", words, "FILE.gguf", own=True, may_go=True),
     Option("lora", scaled, "GGUF[:SCALE] (-100 … 100; ≤ 16)", own=True, kind=list, may_go=True),
     Option("control_vector", scaled, "GGUF[:SCALE] (-100 … 100; ≤ 16)", own=True, kind=list, may_go=True),
     Option("thinking", words, "true | false", own=True, kind=bool),
@@ -229,7 +229,7 @@ OPTIONS: Final = (
         variable="GREAT_TIMEOUT",
         default="60",
     ),
-    Option("ramdisk_path", path_or_off, "path of a folder in memory | off", variable="RAMDISK_PATH", default=RAMDISK),
+    Option("ramdisk_path", path_or_off, "FOLDER | off", variable="RAMDISK_PATH", default=RAMDISK),
     Option(
         "ramdisk_size",
         Decimal(0.0, 1_000_000.0),
@@ -269,7 +269,7 @@ OPTIONS: Final = (
         variable="LOG_LEVEL",
         default="info",
     ),
-    Option("log_file", optional_path, "path of a file", variable="LOG_FILE_PATH", default=""),
+    Option("log_file", optional_path, "FILE", variable="LOG_FILE_PATH", default=""),
     Option("log_keep_days", Whole(0, 36_500), "0 (= all) … 36500", variable="LOG_KEEP_DAYS", default="14"),
     Option("require_token", one_of("auto", "always"), "auto | always", variable="REQUIRE_TOKEN", default="auto"),
     Option(
@@ -293,9 +293,9 @@ OPTIONS: Final = (
     Option(
         "allowed_hosts", several(host_name), "example.com, box.local, 192.168.1.5", variable="ALLOWED_HOSTS", default=""
     ),
-    Option("tls_cert_file", optional_path, "path of a PEM file", variable="TLS_CERT_FILE", default=""),
-    Option("tls_key_file", optional_path, "path of a PEM file", variable="TLS_KEY_FILE", default=""),
-    Option("unix_socket", optional_path, "path of a socket", variable="UNIX_SOCKET", default=""),
+    Option("tls_cert_file", optional_path, "FILE.pem", variable="TLS_CERT_FILE", default=""),
+    Option("tls_key_file", optional_path, "FILE.pem", variable="TLS_KEY_FILE", default=""),
+    Option("unix_socket", optional_path, "FILE.sock", variable="UNIX_SOCKET", default=""),
     Option("preload", label, "label", here=ANY, variable="PRELOAD", default=""),
     Option("default_model", label, "label", here=ANY, variable="DEFAULT_MODEL", default=""),
     Option(
@@ -313,7 +313,7 @@ OPTIONS: Final = (
     Option(
         "tag_ollama_file",
         optional_path,
-        "path of a JSON file",
+        "FILE.json",
         variable="TAG_OLLAMA_FILE",
         default="",
         aliases=("TAG_CACHE_FILE",),
@@ -351,7 +351,7 @@ OPTIONS: Final = (
     ),
     Option("memory_tokens", Whole(1, 1_000_000), "1 … 1000000", here=ANY, variable="MEMORY_TOKENS", default="512"),
     Option("memory_ttl", Decimal(0.0, 36_500.0), "0 (= for good) … 36500 days", variable="MEMORY_TTL", default="0"),
-    Option("chroma_path", optional_path, "path of a folder", variable="CHROMA_PATH", default=""),
+    Option("chroma_path", optional_path, "FOLDER", variable="CHROMA_PATH", default=""),
     Option("chroma_url", chroma_url, "http://host:port | https://host:port", variable="CHROMA_URL", default=""),
     Option("embedding_model", label, "label", here=ANY, variable="EMBEDDING_MODEL", default=""),
     Option("sentence_bert_model", label, "name", variable="SENTENCE_BERT_MODEL", default=""),

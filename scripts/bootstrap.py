@@ -24,12 +24,11 @@ from screen import MIN_PYTHON, ROOT, Refused, Screen
 READ_BY_PIP: Final = (
     "setup.cfg",
     "pyproject.toml",
-    "hoshikage/__init__.py",
     "demo/setup.cfg",
     "demo/pyproject.toml",
     "demo/hoshikage_demo/__init__.py",
 )
-"""Files that decide what an editable install does: requirements, entry points, version."""
+"""Files that decide what an editable install does. Its version is what git said when it was installed."""
 STAMP: Final = "hoshikage-install.json"
 SHOWN_LINES: Final = 15
 _COMING: Final = re.compile(r"\s*Downloading (?P<file>[^\s/]+?)(?:\.metadata)? \((?P<size>[^)]+)\)")

@@ -27,6 +27,8 @@ LISTING_S: Final = 300.0
 SETTLE_S: Final = 5.0
 DAY_S: Final = 86_400.0
 MAX_RECALLED: Final = 24
+IDEOGRAPHIC: Final = "\u2e80"
+"""The first of the characters that are written without spaces."""
 PASSAGE: Final = 700
 """Characters of a passage; a long text is kept in several."""
 MAX_PASSAGE: Final = 4000
@@ -163,7 +165,7 @@ class Recollections:
 
 
 def passages_of(pieces: Sequence[str]) -> list[str]:
-    """Neighbouring sentences joined, up to so many characters."""
+    """Joins neighbouring sentences, up to so many characters."""
     result: list[str] = []
     held = ""
     for piece in pieces:
@@ -171,8 +173,13 @@ def passages_of(pieces: Sequence[str]) -> list[str]:
         if held and len(held) + len(cut) + 1 > PASSAGE:
             result.append(held)
             held = ""
-        held = f"{held} {cut}" if held else cut
+        held = f"{held}{_between(held, cut)}{cut}"
     return [*result, held] if held else result
+
+
+def _between(front: str, behind: str) -> str:
+    """Japanese and Chinese have no space between sentences."""
+    return " " if front and max(front[-1], behind[:1]) < IDEOGRAPHIC else ""
 
 
 def line(one: MemoryEntry) -> str:

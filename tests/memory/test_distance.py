@@ -10,7 +10,7 @@ import pytest
 
 from hoshikage.keeper import frames
 from hoshikage.memory.embedder import TextEmbedder
-from hoshikage.memory.recollection import Recollections
+from hoshikage.memory.recollection import Recollections, passages_of
 from hoshikage.registry import Registry
 from hoshikage.settings import load
 from tests.gguf_files import Gguf
@@ -67,3 +67,15 @@ async def test_a_model_of_sentence_transformers_is_told_by_its_name_too(tmp_path
     settings = load({}, {"SENTENCE_BERT_MODEL": "intfloat/multilingual-e5-small"}, tmp_path).settings
     nobody: Any = None
     assert await TextEmbedder(settings, nobody, nobody, nobody).distance() == 0.17
+
+
+@pytest.mark.parametrize(
+    ("pieces", "passage"),
+    [
+        (["お名前は。", "小さい星。"], "お名前は。小さい星。"),
+        (["It is small.", "It is a star."], "It is small. It is a star."),
+        (["星です。", "It is a star.", "はい。"], "星です。It is a star.はい。"),
+    ],
+)
+def test_sentences_are_joined_as_their_language_does(pieces: list[str], passage: str) -> None:
+    assert passages_of(pieces) == [passage]
