@@ -60,9 +60,7 @@ OPTIONS: Final = (
     Option("host", host, "IP address | host name", variable="HOST", default="127.0.0.1"),
     Option("port", Whole(0, 65535), "0 … 65535", here=ANY, variable="PORT", default="3030"),
     Option("lib_path", optional_path, "FILE | FOLDER", variable="HOSHIKAGE_LIB_PATH", default=""),
-    Option(
-        "model_map_file", optional_path, "FILE.json", here=INSIDE, variable="MODEL_MAP_FILE", default=""
-    ),
+    Option("model_map_file", optional_path, "FILE.json", here=INSIDE, variable="MODEL_MAP_FILE", default=""),
     Option("model_dir", optional_path, "FOLDER", here=INSIDE, variable="MODEL_DIR", default=""),
     Option(
         "n_ctx",
