@@ -23,6 +23,10 @@ class StandIn(ABC):
     def sleeps(self) -> bool:
         return False
 
+    def review_pins(self) -> None:
+        """There is nothing."""
+        return
+
     async def put_away(self) -> None:
         """There is nothing."""
         return

@@ -60,7 +60,8 @@ class Tenant(Mutable, eq=False):
 
     @property
     def may_go(self) -> bool:
-        return self.lifecycle.is_ready and self.queue.is_idle(self.number) and not self.lifecycle.snapshot().pinned
+        is_pinned = self.queue.lanes[self.number].pinned
+        return self.lifecycle.is_ready and self.queue.is_idle(self.number) and not is_pinned
 
 
 class Budget:
@@ -119,9 +120,14 @@ class Budget:
                 oldest = min(resting, key=lambda one: one.queue.lanes[one.number].used)
                 await oldest.lifecycle.make_way(partial(oldest.queue.is_idle, oldest.number))
                 continue
-            if not await self._change(until - loop.time()):
-                raise self._refusal(tenant, wanted, lack)
+            if self._review_pins() or await self._change(until - loop.time()) or self._review_pins():
+                continue
+            raise self._refusal(tenant, wanted, lack)
         tenant.claim = need.ram
+
+    def _review_pins(self) -> bool:
+        """Whether a model makes way now whose pin the registry does not hold any more."""
+        return any(queue.review_pins() for queue in {one.queue for one in self._tenants})
 
     async def _change(self, maximum: float) -> bool:
         """Whether something has changed before the time is over."""

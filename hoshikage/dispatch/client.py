@@ -129,6 +129,11 @@ class Dispatcher:
         if pool.queue.is_idle(lane):
             pool.lifecycles[lane].rest()
 
+    def review_pins(self) -> None:
+        """Unpins the models that the registry does not pin any more, whose idle clocks start."""
+        for pool in self._pools.of_models():
+            pool.queue.review_pins()
+
     async def unload(self, spec: ModelSpec | None = None) -> None:
         """Ends the runner of this model, or all of them. Raises InvalidRequest while a request runs there."""
         if spec is not None:
@@ -234,6 +239,7 @@ class Dispatcher:
     async def full_status(self) -> FullStatus:
         """Returns what /v1/status shows: what `status` tells, and what has to be looked for, namely memory and whether
         a library was taken back."""
+        self.review_pins()
         now = self.status()
         memory = await asyncio.to_thread(in_use, [one.pid for one in now.runners if one.pid])
         memory = replace(memory, vram_bytes=memory.vram_bytes or sum(one.vram_bytes for one in now.runners))

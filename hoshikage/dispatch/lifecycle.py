@@ -13,7 +13,6 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from contextvars import Context
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -79,6 +78,8 @@ class Lifecycle:
         """`libraries` is asked in a thread: it may block. The last three, if given, are other lanes' too."""
         self.room: Room | None = None
         """`room` is asked before each load; whoever knows of other lanes sets it."""
+        self.pinned = False
+        """Whether the loaded model stays until somebody asks for its end; the lane's owner sets it before `rest`."""
         self.on_end: Callable[[], None] = lambda: None
         """`on_end` is called when a model has been unloaded."""
         self._libraries = libraries
@@ -137,7 +138,6 @@ class Lifecycle:
             progress=self._progress if state is ModelState.LOADING else None,
             ends_in=left(self._idle),
             freed_in=left(self._great) if self._copier.held is not None else None,
-            pinned=self._wanted is not None and self._wanted.pinned,
         )
 
     @property
@@ -167,8 +167,6 @@ class Lifecycle:
                 self._wanted = wanted
                 self._loading = asyncio.create_task(self._load(wanted))
                 self._loading.add_done_callback(self._load_ended)
-            elif self._wanted.pinned != wanted.pinned:
-                self._wanted = replace(self._wanted, pinned=wanted.pinned)
             loading = self._loading
         if not loading.done():
             inbox: Mailbox[wire.Loading | None] = Mailbox()
@@ -210,7 +208,7 @@ class Lifecycle:
 
     def _idle_s(self) -> float | None:
         """How long the model stays unused; None for good."""
-        seconds = math.inf if self._wanted is not None and self._wanted.pinned else self._kept_s
+        seconds = math.inf if self.pinned else self._kept_s
         if seconds is None:
             seconds = self._policy.idle_timeout or math.inf
         return None if seconds == math.inf else seconds
@@ -355,6 +353,7 @@ class Lifecycle:
         runner, label, loading = self._runner, self._label, self._loading
         self._runner = self._wanted = self._loading = None
         self._kept_s = None
+        self.pinned = False
         if loading is not None and not loading.done():
             loading.cancel()
             with suppress(asyncio.CancelledError, HoshikageError):

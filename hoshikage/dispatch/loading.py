@@ -40,8 +40,6 @@ class WantedLoad(Frozen, frozen=True, eq=False):
     """Identity of the model file: (inode, size, mtime in ns)."""
     tuned: Tuned | None = None
     """What was chosen by measuring; it holds for one library."""
-    pinned: bool = False
-    """Whether it stays, once loaded, until somebody asks for its end."""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, WantedLoad) and self._compared == other._compared

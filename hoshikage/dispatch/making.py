@@ -21,19 +21,23 @@ from hoshikage.dispatch.lifecycle import Lifecycle, Policy
 from hoshikage.dispatch.pool import VOCABULARY_IDLE_S, Kind, Pool, Pools
 from hoshikage.dispatch.ramdisk import RamDisk
 from hoshikage.dispatch.standby import StandbyRunner
+from hoshikage.registry import ModelSpec
 from hoshikage.settings import Settings, cache_dir
 
 if TYPE_CHECKING:
     from hoshikage.dispatch.kv_store import KvStore
 
 
-def create(settings: Settings, environ: Mapping[str, str]) -> Dispatcher:
-    """The dispatcher of a server. `environ` is where the system's own library search is described."""
+def create(
+    settings: Settings, environ: Mapping[str, str], known: Callable[[str], ModelSpec | None] | None = None
+) -> Dispatcher:
+    """The dispatcher of a server. `environ` is where the system's own library search is described; `known` says what
+    is registered by a name now."""
     libraries = InstalledLibraries(settings, environ)
     in_process = settings.engine == "thread"
     ramdisk = RamDisk(settings.ramdisk_path, limit=int(settings.ramdisk_size * 2**30))
     make_host = embedded_host if in_process else process_host
-    return assemble(settings, libraries, make_host, ramdisk, time.monotonic, store_of(settings))
+    return assemble(settings, libraries, make_host, ramdisk, time.monotonic, store_of(settings), known)
 
 
 def store_of(settings: Settings) -> KvStore | None:
@@ -56,6 +60,7 @@ def assemble(
     ramdisk: RamDisk,
     clock: Callable[[], float],
     store: KvStore | None = None,
+    known: Callable[[str], ModelSpec | None] | None = None,
 ) -> Dispatcher:
     """A dispatcher with all its pools. An engine within this process is the only one: libraries share its address
     space, and their logs and devices."""
@@ -74,7 +79,10 @@ def assemble(
         memory = ramdisk if kind == "chat" else RamDisk(None)
         kept = store if kind == "chat" else None
         made = [Lifecycle(libraries, make_host, memory, crashes, policy, standby, copier, kept) for _ in range(lanes)]
-        return Pool(kind, made, settings, crashes, clock)
+        result = Pool(kind, made, settings, crashes, clock)
+        if known is not None:
+            result.heed(known)
+        return result
 
     if not several:
         return Dispatcher(settings, Pools(pool("chat")), libraries, crashes, clock, store)

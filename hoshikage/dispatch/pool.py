@@ -11,10 +11,13 @@ from typing import Final, Literal
 
 from hoshikage.dispatch.crashes import Crashes
 from hoshikage.dispatch.lifecycle import Lifecycle
-from hoshikage.dispatch.queue import Queue
+from hoshikage.dispatch.model_state import ModelState
+from hoshikage.dispatch.queue import Lane, Queue
 from hoshikage.dispatch.snapshot import Snapshot
 from hoshikage.dispatch.tries import Tries
+from hoshikage.dispatch.wanted import load_key
 from hoshikage.frozen import Frozen
+from hoshikage.registry import ModelSpec
 from hoshikage.settings import Settings
 
 Kind = Literal["chat", "embeddings", "rerank", "vocabulary"]
@@ -44,6 +47,7 @@ class Pool:
         self.tries = tuple(Tries(lifecycle, crashes, clock) for lifecycle in self.lifecycles)
         for number, lifecycle in enumerate(self.lifecycles):
             lifecycle.on_end = self._ended_on(number)
+        self.queue.on_unpin = self._unpinned
 
     @property
     def busy(self) -> bool:
@@ -54,7 +58,23 @@ class Pool:
         snapshots = [*enumerate(lifecycle.snapshot() for lifecycle in self.lifecycles)]
         return max(snapshots, key=lambda one: (one[1].label is not None, self.queue.lanes[one[0]].used, -one[0]))
 
+    def heed(self, known: Callable[[str], ModelSpec | None]) -> None:
+        """Lets pins hold as long as the registry has them; `known` says what is registered by a name now."""
+
+        def holds_pin(lane: Lane) -> bool:
+            if not lane.running and self.lifecycles[lane.number].snapshot().state is ModelState.UNLOADED:
+                return False  # its load failed, or it crashed
+            spec = known(lane.pinned_by)
+            return spec is not None and spec.options.pin and load_key(spec) == lane.key
+
+        self.queue.holds_pin = holds_pin
+
+    def _unpinned(self, lane: int) -> None:
+        if self.queue.is_idle(lane):
+            self._rest(lane)
+
     def _rest(self, lane: int) -> None:
+        self.lifecycles[lane].pinned = self.queue.lanes[lane].pinned
         self.lifecycles[lane].rest()
         self.on_change()
 

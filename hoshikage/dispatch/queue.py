@@ -3,7 +3,7 @@
 A lane is a place for one model; what runs on it together is for that model. Requests wait for their turn on it, callers
 one after another; those for a model that has a lane may go first for a while, so that alternating clients do not make
 models alternate. A model without a lane takes an empty one, else the one that has been unused longest; never one that
-is busy or pinned.
+is busy or pinned. Whether a pin still holds is looked up where it would stand in somebody's way.
 """
 
 from __future__ import annotations
@@ -91,10 +91,23 @@ class Lane:
         self.key: Hashable = None
         """The model that it is for now; None is none."""
         self.label = ""
-        self.pinned = False
+        self.pinned_by = ""
+        """The name whose registration keeps the model here; empty where it makes way."""
         self.used = 0
         """When it was last given or left, as a count."""
         self.running: set[Ticket] = set()
+
+    @property
+    def pinned(self) -> bool:
+        return bool(self.pinned_by)
+
+    def take(self, ticket: Ticket) -> None:
+        """The lane is for the ticket's model from now on. A name that is not pinned leaves another's pin alone."""
+        if ticket.pinned:
+            self.pinned_by = ticket.label
+        elif self.key != ticket.key or self.pinned_by == ticket.label:
+            self.pinned_by = ""
+        self.key, self.label = ticket.key, ticket.label
 
 
 class Queue:
@@ -111,6 +124,10 @@ class Queue:
     ) -> None:
         """`clock` gives seconds; `on_rest` is called with a lane on which nothing runs, and that nothing waits for."""
         self.timeout = timeout
+        self.holds_pin: Callable[[Lane], bool] = lambda _lane: True
+        """`holds_pin` says whether a pinned lane still is: registrations change. It may look at a file."""
+        self.on_unpin: Callable[[int], None] = lambda _lane: None
+        """`on_unpin` is called with a lane whose pin holds no longer."""
         self.lanes = tuple(Lane(number) for number in range(lanes))
         self._capacity = capacity
         self._bound = bound
@@ -175,6 +192,8 @@ class Queue:
         if not self._open:
             raise _shutting_down()
         key = label if key is None else key
+        if self.lane_of(key) is None:
+            self.review_pins()
         full = self._is_full(len(self._waiting), self._bound * len(self.lanes))
         if full or self._is_full(self._models[key], self._bound):
             pushed = self._pushed_by(caller)
@@ -208,7 +227,15 @@ class Queue:
         """The lane's model is not loaded any more, and nobody is about to load it."""
         result = self.lanes[lane]
         if not result.running:
-            result.key, result.label, result.pinned = None, "", False
+            result.key, result.label, result.pinned_by = None, "", ""
+
+    def review_pins(self) -> bool:
+        """Unpins the lanes whose pins hold no longer; False where there is none."""
+        stale = [lane for lane in self.lanes if lane.pinned and not self.holds_pin(lane)]
+        for lane in stale:
+            lane.pinned_by = ""
+            self.on_unpin(lane.number)
+        return bool(stale)
 
     def close(self) -> None:
         """Refuses those who wait and all who come; those who run are left alone."""
@@ -248,11 +275,16 @@ class Queue:
     def _advance(self) -> None:
         while any(self._serve(lane) for lane in self.lanes):
             pass
-        if self._waiting and all(lane.pinned for lane in self.lanes):
-            labels = ", ".join(lane.label for lane in self.lanes)
-            for ticket in [one for one in self._waiting if self.lane_of(one.key) is None]:
-                self._take_out(ticket)
-                ticket.refuse(Unavailable("dispatch.pinned", label=ticket.label, pinned=labels, retry_after=60))
+        if not self._waiting or not all(lane.pinned for lane in self.lanes):
+            return
+        strangers = [one for one in self._waiting if self.lane_of(one.key) is None]
+        if strangers and self.review_pins():
+            self._advance()
+            return
+        labels = ", ".join(lane.label for lane in self.lanes)
+        for ticket in strangers:
+            self._take_out(ticket)
+            ticket.refuse(Unavailable("dispatch.pinned", label=ticket.label, pinned=labels, retry_after=60))
 
     def _serve(self, lane: Lane) -> bool:
         """Admits to the lane whoever is due there; False for nobody."""
@@ -262,7 +294,8 @@ class Queue:
         self._take_out(ticket)
         lane.running.add(ticket)
         self._uses += 1
-        lane.key, lane.label, lane.pinned, lane.used = ticket.key, ticket.label, ticket.pinned, self._uses
+        lane.take(ticket)
+        lane.used = self._uses
         self._turn = max(self._turn, ticket.order[0])
         ticket.admit(lane.number)
         return True
@@ -270,7 +303,7 @@ class Queue:
     def _next(self, lane: Lane) -> Ticket | None:
         """The first for the lane's model, while the first of those without a lane has not waited too long for it."""
         own, other = self._first(lane.key), self._first_without_lane()
-        if other is None or self._lane_for() is not lane:
+        if other is None or self._lane_for(other) is not lane:
             return own
         patient = self._clock() - other.arrived < GROUP_PATIENCE_S
         if own is not None and (patient or own.order < other.order):
@@ -285,13 +318,15 @@ class Queue:
             return None
         return next((ticket for ticket in self._waiting if self.lane_of(ticket.key) is None), None)
 
-    def _lane_for(self) -> Lane | None:
-        """Which lane the next model without one gets: an empty one, else one that rests, else the one to be drained."""
-        return min(
-            (lane for lane in self.lanes if not lane.pinned),
-            key=lambda lane: (lane.key is not None, not self.is_idle(lane.number), len(lane.running), lane.used),
-            default=None,
-        )
+    def _lane_for(self, ticket: Ticket) -> Lane | None:
+        """Which lane the next model without one gets: one that rests with what was registered by that name before, else
+        an empty one, else one that rests, else the one to be drained."""
+
+        def rank(lane: Lane) -> tuple[bool, bool, bool, int, int]:
+            idle = self.is_idle(lane.number)
+            return lane.label != ticket.label or not idle, lane.key is not None, not idle, len(lane.running), lane.used
+
+        return min((lane for lane in self.lanes if not lane.pinned), key=rank, default=None)
 
 
 def _shutting_down() -> ShuttingDown:

@@ -45,8 +45,6 @@ class Snapshot(Frozen, frozen=True):
     """After this many seconds the runner ends for want of requests; None where no clock runs."""
     freed_in: float | None
     """After this many seconds the copy in memory goes; None where no clock runs or there is none."""
-    pinned: bool
-    """Whether the model stays until somebody asks for its end."""
 
 
 def left(timer: asyncio.TimerHandle | None) -> float | None:

@@ -212,7 +212,7 @@ def _runner(pool: Pool, number: int, snapshot: Snapshot) -> RunnerStatus:
         vram_bytes=0 if model is None else model.vram_bytes,
         running=len(lane.running),
         waiting=pool.queue.waiting_for(lane.key),
-        pinned=snapshot.pinned,
+        pinned=lane.pinned,
         unload_in=snapshot.ends_in,
         n_ctx=0 if model is None else model.n_ctx,
         n_gpu_layers=0 if model is None else model.n_gpu_layers,

@@ -44,7 +44,7 @@ def wanted_load(spec: ModelSpec, settings: Settings) -> WantedLoad:
     )
     size, changed = sum(state.st_size for state in states), max(state.st_mtime_ns for state in states)
     tuned = usable(spec.tuned, settings.load_params, options, states[0])
-    return WantedLoad(spec.label, params, (states[0].st_ino, size, changed), tuned, options.pin)
+    return WantedLoad(spec.label, params, (states[0].st_ino, size, changed), tuned)
 
 
 def wanted_words(spec: ModelSpec, settings: Settings) -> WantedLoad:
@@ -61,7 +61,7 @@ def wanted_words(spec: ModelSpec, settings: Settings) -> WantedLoad:
         use_mlock=False,
         n_gpu_layers=0,
     )
-    return replace(wanted, params=params, tuned=None, pinned=False)
+    return replace(wanted, params=params, tuned=None)
 
 
 def require_parts(spec: ModelSpec, header: gguf.GgufHeader) -> None:

@@ -62,6 +62,10 @@ class Dispatching(Protocol):
         for good."""
         ...
 
+    def review_pins(self) -> None:
+        """Unpins the models that the registry does not pin any more."""
+        ...
+
     async def unload(self, spec: ModelSpec | None = None, /) -> None:
         """Unloads the model, or whatever is loaded. Raises HoshikageError while it is in use."""
         ...

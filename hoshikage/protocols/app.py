@@ -192,7 +192,8 @@ async def _serve(
 ) -> None:
     exposed = listeners.is_exposed(settings, passed)
     registry = Registry(settings.model_map_file, settings.model_dir, settings.registry_root)
-    app = create(settings, registry, making.create(settings, environ), exposed=exposed, insight=insight)
+    dispatcher = making.create(settings, environ, registry.known)
+    app = create(settings, registry, dispatcher, exposed=exposed, insight=insight)
     await run(app, environ, passed, on_ready, woken)
 
 

@@ -16,7 +16,7 @@ from hoshikage.dispatch import budget, making, wanted
 from hoshikage.dispatch.client import Dispatcher, Note
 from hoshikage.dispatch.ramdisk import RamDisk
 from hoshikage.dispatch.tries import ACCOUNT
-from hoshikage.errors import InvalidRequest, Unavailable
+from hoshikage.errors import InvalidRequest, ModelLoadFailed, Unavailable
 from hoshikage.gguf import GgufHeader
 from hoshikage.params import ChatPrompt, Counting, Embedding, GenerationRequest, Message, Tokenization, Work
 from hoshikage.registry import ModelSpec, OwnOptions
@@ -33,11 +33,13 @@ class World:
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
+        self.registered: dict[str, ModelSpec] = {}
         self.house = FakeHouse()
         self.libraries = FakeLibraries()
         flags = {"RUNNER_AHEAD": "off", "QUEUE_TIMEOUT": "1", **settings}
         self.settings = settings_module.load(flags, {}, folder).settings
-        self.dispatcher = making.assemble(self.settings, self.libraries, self.house, RamDisk(None), time.monotonic)
+        self.dispatcher = making.assemble(self.settings, self.libraries, self.house, RamDisk(None), time.monotonic,
+                                          known=self.registered.get)  # fmt: skip
 
     def model(self, label: str, mib: int = 100, *, pooling: int | None = None, pin: bool = False) -> ModelSpec:
         """A model of so many MiB; `pooling` makes it one that embeds (1) or ranks (4)."""
@@ -46,7 +48,11 @@ class World:
         made = made.with_pair("llama.attention.causal", 7, 0) if pooling else made
         made.write(file)
         self.libraries.headers[file.name] = replace(gguf.read(file), size_bytes=mib * 2**20)
-        return ModelSpec(label, file, (), 0, options=OwnOptions({"pin": True} if pin else {}))
+        return self.register(ModelSpec(label, file, (), 0, options=OwnOptions({"pin": True} if pin else {})))
+
+    def register(self, spec: ModelSpec) -> ModelSpec:
+        self.registered[spec.label] = spec
+        return spec
 
     async def ask(self, spec: ModelSpec, request: Work = REQUEST) -> list[Note]:
         return [note async for note in self.dispatcher.generate(spec, request)]
@@ -215,6 +221,100 @@ async def test_a_pinned_model_stays(tmp_path: Path, home: Path) -> None:
         await world.ask(world.model("b"))
     await world.dispatcher.unload()
     await world.answered(world.model("b"), 1)
+
+
+CHANGES = {
+    "settings": OwnOptions({"pin": True, "n_ctx": 600}),
+    "no_pin": OwnOptions({}),
+    "removed": None,
+}
+
+
+def change(world: World, spec: ModelSpec, options: OwnOptions | None) -> ModelSpec:
+    """The spec as it is registered from now on; None takes it out."""
+    if options is None:
+        del world.registered[spec.label]
+        return spec
+    return world.register(replace(spec, options=options))
+
+
+@pytest.mark.parametrize("options", CHANGES.values(), ids=CHANGES.keys())
+async def test_a_pin_that_the_registry_holds_no_longer_refuses_nobody(
+    tmp_path: Path, home: Path, options: OwnOptions | None
+) -> None:
+    world = World(tmp_path)
+    a = world.model("a", pin=True)
+    await world.answered(a, 0)
+    change(world, a, options)
+    await world.answered(world.model("b"), 1)
+    assert world.loaded == {"b": "chat"}
+
+
+async def test_a_pinned_model_gets_its_new_settings_at_its_next_request(tmp_path: Path, home: Path) -> None:
+    for number, lanes in enumerate("12"):
+        (folder := tmp_path / lanes).mkdir()
+        world = World(folder, MAX_MODELS=lanes)
+        a = world.model("a", pin=True)
+        await world.answered(a, 0)
+        await world.answered(change(world, a, CHANGES["settings"]), 1)
+        assert [host.stopped for host in world.house.hosts] == [True, False], f"with {number + 1} lanes"
+        assert [one.pinned for one in world.dispatcher.status().runners] == [True]
+
+
+async def test_who_waits_gets_the_lane_once_an_outdated_pin_is_idle(tmp_path: Path, home: Path) -> None:
+    world = World(tmp_path)
+    a = world.model("a", pin=True)
+    asking, runner, job = await world.begun(a, 0)
+    change(world, a, None)
+    waiting = asyncio.create_task(world.answered(world.model("b"), 1))
+    await asyncio.wait([waiting], timeout=0)
+    assert not waiting.done()
+    done(runner, job)
+    await waiting
+    with pytest.raises(InvalidRequest):
+        await asking
+
+
+async def test_an_outdated_pin_makes_way_where_memory_is_short(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path, MAX_MODELS="2")
+    a, b = world.model("a", pin=True), world.model("b")
+    await world.answered(a, 0)
+    limited(monkeypatch, world.dispatcher, 1)
+    with pytest.raises(Unavailable):
+        await world.ask(b)
+    change(world, a, None)
+    await world.answered(b, 1)
+    assert world.loaded == {"b": "chat"}
+
+
+async def test_an_outdated_pin_idles_out(tmp_path: Path, home: Path) -> None:
+    world = World(tmp_path, IDLE_TIMEOUT="50")
+    a = world.model("a", pin=True)
+    await world.answered(a, 0)
+    change(world, a, None)
+    [runner] = (await world.dispatcher.full_status()).now.runners
+    assert not runner.pinned
+    assert 49 <= (runner.unload_in or 0) <= 50
+
+
+async def test_another_name_of_a_pinned_model_leaves_its_pin_alone(tmp_path: Path, home: Path) -> None:
+    world = World(tmp_path)
+    a = world.model("a", pin=True)
+    await world.answered(a, 0)
+    await world.answered(world.register(replace(a, label="also", options=OwnOptions({}))), 0)
+    with pytest.raises(Unavailable):
+        await world.ask(world.model("b"))
+    assert world.loaded == {"a": "chat"}
+
+
+async def test_a_pin_of_a_model_that_does_not_load_refuses_nobody(world: World) -> None:
+    a = world.model("a", pin=True)
+    a.file.unlink()
+    with pytest.raises(ModelLoadFailed):
+        await world.ask(a)
+    await world.answered(world.model("b"), 0)
 
 
 async def test_one_model_is_unloaded_and_kept_by_its_name(tmp_path: Path, home: Path) -> None:

@@ -95,7 +95,9 @@ async def add(request: web.Request) -> web.Response:
     """Registers a model, or replaces the one of that name, after a look at its file."""
     tree = await read_json(request, declared=True)
     body = schema.parse(tree)
-    return json_response(await asyncio.to_thread(_add, request.app[REGISTRY], body, own_options(tree)))
+    answer = await asyncio.to_thread(_add, request.app[REGISTRY], body, own_options(tree))
+    request.app[DISPATCHER].review_pins()
+    return json_response(answer)
 
 
 def _add(registry: Registry, body: schema.NewModel, options: OwnOptions) -> dict[str, Any]:
@@ -125,6 +127,7 @@ async def remove(request: web.Request) -> web.Response:
     """Takes a model out of the registry; its file stays, and so does what is loaded of it until it is idle."""
     name = request.match_info["name"]
     await asyncio.to_thread(request.app[REGISTRY].remove, name)
+    request.app[DISPATCHER].review_pins()
     return json_response({"name": name, "removed": True})
 
 

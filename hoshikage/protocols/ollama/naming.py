@@ -11,7 +11,7 @@ from aiohttp import web
 
 from hoshikage.errors import InvalidRequest
 from hoshikage.http.json_body import read_json
-from hoshikage.http.keys import REGISTRY
+from hoshikage.http.keys import DISPATCHER, REGISTRY
 from hoshikage.protocols.ollama import ollama_schema as schema
 from hoshikage.protocols.ollama.models import LATEST, alike, resolve
 from hoshikage.registry import ModelSpec, Registry, checked_label
@@ -34,6 +34,7 @@ async def delete(request: web.Request) -> web.Response:
     """Takes a model, a persona or an alias out of the registry. Raises ModelNotFound."""
     body = schema.parse_delete(await read_json(request, declared=True))
     await asyncio.to_thread(_delete, request.app[REGISTRY], body.asked)
+    request.app[DISPATCHER].review_pins()
     return web.Response()
 
 
