@@ -27,9 +27,10 @@ def n_ctx_of(request: web.Request, spec: ModelSpec, facts: Facts) -> int:
 
 
 def n_ctx(spec: ModelSpec, facts: Facts, settings: Settings, runners: Sequence[RunnerStatus]) -> int:
-    """The same; `runners` are those of the status, none where no server runs."""
+    """The same: of a runner that will answer it, else of the next load. `runners` are those of the status, none where
+    no server runs."""
     for runner in runners:
-        if runner.model == spec.label and runner.n_ctx:
+        if runner.n_ctx and runner.serves(spec):
             return runner.n_ctx
     params = replace(settings.load_params, **spec.options.loading())
     return params.fitting_ctx(facts.header.context_length if facts.header else 0)

@@ -22,11 +22,12 @@ async def senses_for(request: web.Request, spec: ModelSpec) -> Senses:
 
 
 async def senses_of(files: ModelFiles, spec: ModelSpec, runners: Sequence[RunnerStatus]) -> Senses:
-    """Asks the model's runner where it is loaded, else the header of its projector; no model is woken for it."""
+    """Asks the model's runner where it is loaded as it is registered, else the header of its projector; no model is
+    woken for it."""
     if spec.options.mmproj is None:
         return BLIND
     for runner in runners:
-        if runner.model == spec.label and runner.state is ModelState.READY and (runner.images or runner.audio):
+        if runner.state is ModelState.READY and (runner.images or runner.audio) and runner.serves(spec):
             return Senses(runner.images, runner.audio)
     header = (await files.facts(Path(spec.options.mmproj))).header
     if header is None:  # the load says what is wrong

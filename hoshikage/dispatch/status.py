@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,9 +17,11 @@ from hoshikage.dispatch.pool import Kind, Pool, Pools
 from hoshikage.dispatch.ramdisk import HeldCopy
 from hoshikage.dispatch.snapshot import Snapshot
 from hoshikage.dispatch.totals import Totals
+from hoshikage.dispatch.wanted import load_key
 from hoshikage.frozen import Frozen
 from hoshikage.infos import LibraryInfo, ModelInfo
 from hoshikage.messages import Language, text
+from hoshikage.registry import ModelSpec
 
 if TYPE_CHECKING:
     from hoshikage.library.library_state import Fallback
@@ -59,6 +61,17 @@ class RunnerStatus(Frozen, frozen=True):
     images: bool = False
     audio: bool = False
     """Whether it was loaded with a projector that reads pictures, and sound."""
+    key: Hashable = None
+    """What the load was of; it is for the server's own use."""
+
+    def serves(self, spec: ModelSpec) -> bool:
+        """Whether the model's next request is answered by it as it was loaded, with no load between."""
+        return self.key == load_key(spec)
+
+    def to_json(self) -> dict[str, Any]:
+        result = {**asdict(self), "state": self.state.value}
+        del result["key"]
+        return result
 
 
 class ChosenLibrary(Frozen, frozen=True):
@@ -117,7 +130,7 @@ class DispatcherStatus(Frozen, frozen=True):
             },
             "library": None if self.library is None else {**asdict(self.library), **choice},
             "runner": {"pid": self.pid, "resident_bytes": self.resident_bytes, "ahead": self.ahead},
-            "runners": [{**asdict(one), "state": one.state.value} for one in self.runners],
+            "runners": [one.to_json() for one in self.runners],
             "ramdisk": None if held is None else {"source": str(held.source), "bytes": held.size},
             "ramdisk_copy": asdict(self.copy),
             "idle": {"unload_in": self.unload_in, "release_in": self.release_in},
@@ -218,6 +231,7 @@ def _runner(pool: Pool, number: int, snapshot: Snapshot) -> RunnerStatus:
         n_gpu_layers=0 if model is None else model.n_gpu_layers,
         images=model is not None and model.images,
         audio=model is not None and model.audio,
+        key=lane.key,
     )
 
 

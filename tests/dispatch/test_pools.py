@@ -256,7 +256,9 @@ async def test_a_pinned_model_gets_its_new_settings_at_its_next_request(tmp_path
         world = World(folder, MAX_MODELS=lanes)
         a = world.model("a", pin=True)
         await world.answered(a, 0)
-        await world.answered(change(world, a, CHANGES["settings"]), 1)
+        changed = change(world, a, CHANGES["settings"])
+        assert [(one.serves(a), one.serves(changed)) for one in world.dispatcher.status().runners] == [(True, False)]
+        await world.answered(changed, 1)
         assert [host.stopped for host in world.house.hosts] == [True, False], f"with {number + 1} lanes"
         assert [one.pinned for one in world.dispatcher.status().runners] == [True]
 

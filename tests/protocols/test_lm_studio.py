@@ -6,6 +6,7 @@ import pytest
 
 from hoshikage.dispatch.model_state import ModelState
 from hoshikage.dispatch.status import DispatcherStatus, RunnerStatus
+from hoshikage.dispatch.wanted import load_key
 from hoshikage.registry import OwnOptions, Registry
 from hoshikage.settings import Settings
 from tests.gguf_files import STRING, U32, Gguf
@@ -23,7 +24,7 @@ async def test_the_list_has_each_model_with_its_kind_and_state(
     registry.add("words", Gguf().with_pair("general.architecture", STRING, "bert").write(folder / "words.gguf"))
     registry.add_alias("gpt-4o", "star")
     dispatcher = GatedDispatcher()
-    runner = RunnerStatus("chat", "star", ModelState.READY, n_ctx=256)
+    runner = RunnerStatus("chat", "star", ModelState.READY, n_ctx=256, key=load_key(registry.resolve("star")))
     monkeypatch.setattr(dispatcher, "status", lambda: DispatcherStatus(runners=(runner,)))
     async with serving(settings, dispatcher=dispatcher) as house:
         status, told, _ = await house.ask("GET", "/api/v0/models")
@@ -55,6 +56,29 @@ async def test_the_list_has_each_model_with_its_kind_and_state(
         "not-loaded",
     )
     assert "capabilities" not in words
+
+
+async def test_a_changed_model_has_the_window_of_its_next_load(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = Registry(settings.model_map_file)
+    file = Gguf().write(settings.model_map_file.parent / "star.gguf")
+    registry.add("star", file)
+    dispatcher = GatedDispatcher()
+    runner = RunnerStatus("chat", "star", ModelState.READY, n_ctx=256, key=load_key(registry.resolve("star")))
+    monkeypatch.setattr(dispatcher, "status", lambda: DispatcherStatus(runners=(runner,)))
+    async with serving(settings, dispatcher=dispatcher) as house:
+
+        async def told() -> tuple[int, int, int, int]:
+            model = (await house.ask("GET", "/v1/models/star"))[1]
+            able = (await house.ask("GET", "/v1/capabilities"))[1]["models"]
+            studio = (await house.ask("GET", "/api/v0/models/star"))[1]
+            window = next(one["context_length"] for one in able if one["id"] == "star")
+            return model["context_length"], window, studio["max_context_length"], studio["loaded_context_length"]
+
+        assert await told() == (256, 256, 256, 256)
+        registry.add("star", file, options=OwnOptions({"n_ctx": 100}))
+        assert await told() == (100, 100, 100, 256)
 
 
 async def test_a_model_that_reads_pictures_is_one_of_vision(settings: Settings) -> None:

@@ -40,7 +40,7 @@ async def _model(request: web.Request, spec: ModelSpec, alias: str) -> dict[str,
     facts = await files.facts(spec.file)
     able = abilities(facts, await senses_of(files, spec, runners), thinks=False)
     header, name, n_ctx = facts.header, alias or spec.name, n_ctx_of(request, spec, facts)
-    loaded = any(runner.model == spec.label and runner.state is ModelState.READY for runner in runners)
+    loaded = [runner for runner in runners if runner.model == spec.label and runner.state is ModelState.READY]
     made_by = "" if header is None else str(header.values.get("general.organization", ""))
     return {
         "id": name,
@@ -52,6 +52,6 @@ async def _model(request: web.Request, spec: ModelSpec, alias: str) -> dict[str,
         "quantization": "" if header is None else header.file_type,
         "state": "loaded" if loaded else "not-loaded",
         "max_context_length": n_ctx,
-        **({"loaded_context_length": n_ctx} if loaded else {}),
+        **({"loaded_context_length": loaded[0].n_ctx or n_ctx} if loaded else {}),
         **({"capabilities": ["tool_use"]} if able.tools else {}),
     }
