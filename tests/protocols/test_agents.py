@@ -427,6 +427,44 @@ async def test_a_grammar_of_a_custom_tool_is_enforced_or_named(
         assert (name, grammar.kind, grammar.param, grammar.tool) == ("sum", "gbnf", "tools.sum", "sum")
 
 
+@pytest.mark.parametrize("choice", ["auto", "required"])
+@pytest.mark.parametrize(
+    ("begun", "is_said"),
+    [
+        ("", ""),
+        ('{"in', ""),
+        ('{ "input" : ', ""),
+        ('{"input": "', ""),
+        ('{"input": "777', "777"),
+        ('{"input": "777-2777"', "777-2777"),
+        ('{"input": "777-2777"}', "777-2777"),
+        (r'{"input": "a\n\"b\u661f', 'a\n"b星'),
+        ('{"input": "a\\', "a"),
+        (r'{"input": "a\u66', "a"),
+        (r'{"input": "a\ud83d', "a"),
+        (r'{"input": "a\ud83d\ude', "a"),
+        (r'{"input": "a\ud83d\ude00', "a😀"),
+        (r'{"input": "a\ud83d"', "a\ufffd"),
+        (r'{"input": "a\ud83d!', "a\ufffd!"),
+        (r'{"input": "a\ud83d"}', "a\ufffd"),
+        ('{"other": "a', '{"other": "a'),
+    ],
+)
+async def test_a_custom_call_that_is_cut_says_its_text_so_far(
+    house: House, choice: str, begun: str, is_said: str
+) -> None:
+    head = '{"name": "sum", "arguments": ' if choice == "required" else '<tool_call>{"name": "sum", "arguments": '
+    says(house, head + (begun or "{"), reason="length")
+    asked = {"model": "tiny", "input": "Call.", "tools": [{"type": "custom", "name": "sum"}], "tool_choice": choice}
+    whole, events, _ = await responses(house, asked)
+    (item,) = whole["output"]
+    assert (item["type"], item["status"], item["input"]) == ("custom_tool_call", "incomplete", is_said)
+    _, events, _ = await responses(house, {**asked, "stream": True})
+    told = [one["delta"] for one in events if one["type"] == "response.custom_tool_call_input.delta"]
+    (done,) = (one["input"] for one in events if one["type"] == "response.custom_tool_call_input.done")
+    assert "".join(told) == done == is_said
+
+
 @pytest.mark.parametrize("syntax", ["regex", "lark"])
 async def test_beside_other_tools_a_call_that_must_be_made_is_held_to_a_grammar(house: House, syntax: str) -> None:
     definition = "[0-9]+" if syntax == "regex" else "start: /[0-9]+/"

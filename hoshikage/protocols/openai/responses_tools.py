@@ -8,6 +8,7 @@ cannot be offered: they are left out and named as ignored, unless the request in
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,6 +21,7 @@ from hoshikage.answer.schema.tools import FunctionSpec, Name, TextFunction
 from hoshikage.errors import InvalidRequest
 from hoshikage.tools import lark
 from hoshikage.tools.expression import Unsupported
+from hoshikage.tools.json_text import LONE_SURROGATE
 
 BARE: Final = "functions"
 """The namespace whose functions keep their names: models know it as that of all functions."""
@@ -28,6 +30,9 @@ REGEX: Final = "regex"
 LARK: Final = "lark"
 TEXT: Final = "input"
 """The one parameter of a custom tool."""
+BEGUN: Final = re.compile(rf'\s*\{{\s*"{TEXT}"\s*:\s*("(?:[^"\\]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{{4}}))*)')
+"""The head of such a tool's arguments, and of its text as much as has come in whole signs."""
+HALF_SIGN: Final = re.compile("[\ud800-\udbff]\\Z")
 
 
 class Format(Struct, frozen=True):
@@ -178,13 +183,29 @@ def _described(tool: ResponsesTool) -> str:
     return f"{words}\n\nThe text must match this {tool.format.syntax} grammar:\n{tool.format.definition}".strip()
 
 
-def text_of(arguments: str) -> str:
-    """The text that a custom tool was called with; the arguments as they stand where they are none of its own."""
+def text_of(arguments: str, *, cut: bool = False) -> str:
+    """The text that a custom tool was called with; the arguments as they stand where they are none of its own.
+
+    `cut`: the answer may have ended within them; then the text as far as it has come, without half an escape.
+    """
     try:
         value = json.loads(arguments)
     except (ValueError, RecursionError):
+        return _begun(arguments) if cut else arguments
+    is_own = isinstance(value, dict) and isinstance(value.get(TEXT), str)
+    return LONE_SURROGATE.sub("\ufffd", value[TEXT]) if is_own else arguments
+
+
+def _begun(arguments: str) -> str:
+    """The text of arguments that are not whole."""
+    if json.dumps({TEXT: ""}, separators=(",", ":"))[:-2].startswith("".join(arguments.split())):
+        return ""
+    met = BEGUN.match(arguments)
+    if met is None:
         return arguments
-    return value[TEXT] if isinstance(value, dict) and isinstance(value.get(TEXT), str) else arguments
+    text = str(json.loads(f'{met[1]}"', strict=False))
+    whole = text if arguments.startswith('"', met.end()) else HALF_SIGN.sub("", text)
+    return LONE_SURROGATE.sub("\ufffd", whole)
 
 
 def arguments_of(text: str) -> str:

@@ -66,7 +66,7 @@ class OpenItem:
 
     def _call_item(self, call: CallStart, status: Status) -> dict[str, Any]:
         text, origin = "".join(self.texts), self.origin or ToolOrigin(call.name)
-        said = {"input": text_of(text) if text else ""} if origin.custom else {"arguments": text}
+        said = {"input": text_of(text, cut=status != "completed")} if origin.custom else {"arguments": text}
         space = {} if origin.namespace is None else {"namespace": origin.namespace}
         named = {"call_id": call.id, "name": origin.name, **space}
         return {"id": self.id, "type": self.kind, "status": status, **named, **said}
