@@ -59,6 +59,11 @@ class Calls:
         self.told += 1
         return self._open
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a call has begun and has not ended."""
+        return self._open is not None
+
     def piece(self, text: str) -> CallArguments:
         return CallArguments(self.told - 1, text)
 
@@ -69,13 +74,15 @@ class Calls:
         cursor.begin()
 
     def attempt(
-        self, cursor: TextCursor, steps: Steps[None], *, marked: bool = True, held: bool = False
+        self, cursor: TextCursor, steps: Steps[None], *, marked: bool = True, held: bool = False, forced: bool = False
     ) -> Steps[bool]:
         """Runs a parser of calls; False where it met none: what it read since `begin` has come as content.
 
         `marked`: the text said that a call follows, so that one which cannot be read is worth a warning. `held`: it may
-        be none before it is whole, whatever it names.
+        be none before it is whole, whatever it names. `forced`: a grammar has written it, so that what the end leaves
+        of its head is no word of the model's, and is told to nobody.
         """
+        unfinished = False
         try:
             yield from self._followed(cursor, steps, held)
         except NotACall:
@@ -87,6 +94,7 @@ class Calls:
                 cursor.begin()
                 return True
             cursor.take(len(cursor.rest))
+            unfinished = True
         else:
             return True
         if self._open is not None and self._held is None:
@@ -100,7 +108,8 @@ class Calls:
         self.parsed = self.parsed and (not marked or self._cut)
         if text := cursor.since:
             cursor.begin()
-            yield Content(text)
+            if not (forced and unfinished):
+                yield Content(text)
         return False
 
     def several(

@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from hoshikage.tools.calls import Calls
-from hoshikage.tools.cursor import Steps, TextCursor
+from hoshikage.tools.cursor import EndOfText, Steps, TextCursor
 from hoshikage.tools.deltas import Content
 from hoshikage.tools.json_text import json_calls
 from hoshikage.tools.layout import Node, one_of
 from hoshikage.tools.tool_format import ToolFormat
 
+NAMED: Final = re.compile(r'[\s,\[]*\{\s*"name"\s*:\s*("(?:[^"\\]|\\.)*")')
+"""The head of a call, to the end of its name."""
+
 
 def parse(cursor: TextCursor, calls: Calls) -> Steps[None]:
-    yield from calls.attempt(cursor, json_calls(cursor, calls))
+    yield from calls.attempt(cursor, _calls(cursor, calls), forced=True)
     yield from cursor.space()
     if cursor.rest:
         yield Content(cursor.take(len(cursor.rest)))
+
+
+def _calls(cursor: TextCursor, calls: Calls) -> Steps[None]:
+    """The calls; one that ends behind its name is told as begun. Raises NotACall, EndOfText."""
+    try:
+        yield from json_calls(cursor, calls)
+    except EndOfText:
+        cursor.take(len(cursor.rest))
+        met = None if calls.is_open else NAMED.match(cursor.since)
+        if met is not None and (name := str(json.loads(met[1], strict=False))) in calls.schemas:
+            yield calls.start(name)
+        raise
 
 
 def layout(arguments: Mapping[str, Node], maximum: int | None) -> dict[str, Any]:

@@ -512,6 +512,33 @@ async def test_a_call_that_is_cut_off_stays_cut_off(house: House, tmp_path: Path
     assert choice.message.tool_calls[0].function.arguments == '{"ci'
 
 
+@pytest.mark.parametrize(
+    ("text", "choice", "told"),
+    [
+        ('[{"name": "wea', "required", None),
+        ('[{"name": "weather",', "required", ""),
+        ('{"na', {"type": "function", "function": {"name": "weather"}}, None),
+        ('{"name": "weather", "arguments"', {"type": "function", "function": {"name": "weather"}}, ""),
+    ],
+)
+async def test_a_forced_call_that_is_cut_early_leaves_nothing_of_its_notation(
+    house: House, text: str, choice: Any, told: str | None
+) -> None:
+    says(house, *text, reason="length")
+    asked = {"tools": [WEATHER, TIME], "tool_choice": choice}
+    answer = (await chat(house, **asked)).choices[0]
+    assert (answer.finish_reason, answer.message.content or "") == ("length", "")
+    calls = [(one.function.name, one.function.arguments) for one in answer.message.tool_calls or ()]
+    assert calls == ([] if told is None else [("weather", told)])
+    choices = [chunk.choices[0] for chunk in await chunks_of(house, **asked) if chunk.choices]
+    assert choices[-1].finish_reason == "length"
+    assert "".join(one.delta.content or "" for one in choices) == ""
+    pieces = [call.function for one in choices for call in one.delta.tool_calls or ()]
+    assert ["".join(one.name or "" for one in pieces), "".join(one.arguments or "" for one in pieces)] == (
+        ["", ""] if told is None else ["weather", told]
+    )
+
+
 async def test_logprobs_beside_calls_are_all_told(house: House, tmp_path: Path) -> None:
     model(tmp_path, "qwen3")
     tokens = [

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hoshikage.tools import CallArguments, glm, known_formats, lfm2
+from hoshikage.tools import CallArguments, CallStart, glm, known_formats, lfm2
 from hoshikage.tools.forced import FORMAT as FORCED
 from hoshikage.tools.stream import AnswerParser
 from hoshikage.tools.tool_format import ToolFormat
@@ -143,6 +143,31 @@ def test_a_call_that_is_cut_or_broken_ends_alike_however_it_comes(
     for name, read in whole.calls:
         assert name in SCHEMAS or "☾" in name
         assert isinstance(read, str) or (name, read) in calls or "☾" in f"{name}{read}"
+
+
+@pytest.mark.parametrize("is_listed", [True, False])
+def test_a_forced_call_that_is_cut_leaves_nothing_of_its_notation(is_listed: bool) -> None:
+    """What is cut within its name is no call; where the name has ended it is one, with as much as has come."""
+    calls = [("note", '{"text": "東\\n京"}'), ("time", "{}")]
+    intact = ", ".join(f'{{"name": "{name}", "arguments": {arguments}}}' for name, arguments in calls[: 1 + is_listed])
+    intact = f"[{intact}]" if is_listed else intact
+    for at in range(len(intact) + 1):
+        text = intact[:at]
+        for pieces in ([text], text):
+            parser = AnswerParser(FORCED, SCHEMAS)
+            deltas = [delta for piece in pieces for delta in parser.feed(piece)]
+            rest = parser.finish(cut=True)
+            deltas += rest.deltas
+            told = ["", ""]
+            for delta in deltas:
+                assert isinstance(delta, CallArguments | CallStart), text
+                told[delta.index] += delta.piece if isinstance(delta, CallArguments) else ""
+            begun = [delta.name for delta in deltas if isinstance(delta, CallStart)]
+            assert begun == [name for name, _ in calls if f'"{name}"' in text]
+            assert rest.parsed
+            for (_, arguments), come in zip(calls, told, strict=True):
+                where = text.find(arguments)
+                assert come == arguments if where >= 0 else arguments.startswith(come), text
 
 
 def _pieces(data: st.DataObject, text: str) -> list[str]:
