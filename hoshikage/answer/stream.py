@@ -17,7 +17,7 @@ from hoshikage.answer.output_parser import OutputParser, ParsedEnd
 from hoshikage.answer.prepared import PreparedRequest, renamed
 from hoshikage.answer.remembering import CONDENSED_HEADER, RECALLED_HEADER, keep_said
 from hoshikage.answer.shapes import REPAIR_HEADER, SHIFTED_HEADER, Progress
-from hoshikage.answer.submit import keep, submit
+from hoshikage.answer.submit import keep, kept_s, submit
 from hoshikage.dispatch.client import Note, Waiting
 from hoshikage.dispatch.tries import Answering
 from hoshikage.errors import HoshikageError, InferenceFailed, InvalidRequest
@@ -136,7 +136,7 @@ async def respond(
 
     Raises what the engine raises, as long as the status can still be told.
     """
-    pump = _Pump(request, prepared, writer, ttl, ended)
+    pump = _Pump(request, prepared, writer, kept_s(prepared.spec, ttl, "ttl"), ended)
     try:
         if stream:
             return await _streamed(request, pump, writer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from functools import partial
@@ -15,6 +16,7 @@ from hoshikage.answer.schema.lora import scales_in_force
 from hoshikage.dispatch.client import Note
 from hoshikage.dispatch.tries import Answering
 from hoshikage.errors import InferenceFailed
+from hoshikage.http import ignored
 from hoshikage.http.authenticator import CALLER
 from hoshikage.http.keys import DISPATCHER, LIBRARY, LIMITS, LORA_SCALES, SETTINGS
 from hoshikage.params import GenerationRequest, Task, Work
@@ -58,6 +60,15 @@ async def perform(
     if finished is None or finished.reason == "cancelled":
         raise InferenceFailed("http.answer_cut")
     return events, finished
+
+
+def kept_s(spec: ModelSpec, seconds: float | None, place: str) -> float | None:
+    """How long the request wants its model kept after its use. A pinned one stays anyway: then nothing is said, and
+    `place`, where the request says it, is named as ignored."""
+    if seconds is None or seconds == math.inf or not spec.options.pin:
+        return seconds
+    ignored.note(place)
+    return None
 
 
 def keep(request: web.Request, spec: ModelSpec, seconds: float | None) -> None:

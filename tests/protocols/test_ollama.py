@@ -18,7 +18,7 @@ from hoshikage.dispatch.client import Waiting
 from hoshikage.errors import InferenceFailed, Unavailable
 from hoshikage.http.keys import StreamTimeouts
 from hoshikage.params import ChatPrompt, GenerationRequest, InfillPrompt, TextPrompt
-from hoshikage.registry import Registry
+from hoshikage.registry import OwnOptions, Registry
 from hoshikage.settings import Settings
 from tests.gguf_files import U32, Gguf
 from tests.protocols.conftest import GatedDispatcher, House, answer, finished, serving
@@ -232,6 +232,35 @@ async def test_a_request_for_nothing_loads(house: House) -> None:
     assert (await call(house, "chat", model="tiny", messages=[])).done_reason == "load"
     assert (await call(house, "generate", model="tiny", keep_alive=0)).done_reason == "unload"
     assert house.dispatcher.asked == []
+
+
+async def test_a_pinned_model_stays_whoever_asks_but_an_administrator(settings: Settings) -> None:
+    registry = Registry(settings.model_map_file)
+    file = Gguf().write(settings.model_map_file.parent / "pinned.gguf")
+    registry.add("pinned", file, options=OwnOptions({"pin": True}))
+    registry.add("also", file)
+    token = settings.admin_token_file
+    async with serving(settings) as house:
+
+        async def unload(label: str, **headers: str) -> tuple[str, str]:
+            body = json.dumps({"model": label, "keep_alive": 0})
+            _, told, answered = await house.ask("POST", "/api/generate", body, **headers)
+            return told["done_reason"], answered.get("X-Hoshikage-Ignored", "")
+
+        house.dispatcher.loaded = ["pinned", "also"]
+        for label in ("pinned", "also"):
+            assert await unload(label) == ("load", "keep_alive")
+        assert house.dispatcher.loaded == ["pinned", "also"]
+        for path, fields, place in (
+            ("/api/chat", {"messages": [USER], "keep_alive": 0}, "keep_alive"),
+            ("/v1/chat/completions", {"messages": [USER], "ttl": 0}, "ttl"),
+        ):
+            body = json.dumps({"model": "pinned", "stream": False, **fields})
+            status, _, headers = await house.ask("POST", path, body, **{"Content-Type": "application/json"})
+            assert (status, headers.get("X-Hoshikage-Ignored")) == (200, place)
+        assert house.dispatcher.kept == []
+        assert await unload("pinned", Authorization=f"Bearer {token.read_text().strip()}") == ("unload", "")
+        assert house.dispatcher.loaded == ["also"]
 
 
 async def test_spaces_fill_a_long_silence(settings: Settings) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -20,19 +21,21 @@ from hoshikage.answer.prepared import PreparedRequest, prepare
 from hoshikage.answer.remembering import NOTHING
 from hoshikage.answer.senses import senses_of
 from hoshikage.answer.stream import respond
-from hoshikage.answer.submit import keep, perform
+from hoshikage.answer.submit import keep, kept_s, perform
 from hoshikage.answer.vectors import floats_of
+from hoshikage.dispatch.wanted import load_key
 from hoshikage.errors import InvalidRequest
+from hoshikage.http import ignored
+from hoshikage.http.authenticator import CALLER
 from hoshikage.http.ignored import read_body
 from hoshikage.http.json_response import json_response
 from hoshikage.http.keys import DISPATCHER, REGISTRY, SETTINGS
 from hoshikage.params import Embedding, InfillPrompt, TextPrompt
-from hoshikage.protocols.ollama import models
+from hoshikage.protocols.ollama import keep_alive, models
 from hoshikage.protocols.ollama import ollama_schema as schema
-from hoshikage.protocols.ollama.keep_alive import kept_s
 from hoshikage.protocols.ollama.models import resolve
 from hoshikage.protocols.ollama.writer import Kind, LineWriter, now
-from hoshikage.registry import ModelSpec
+from hoshikage.registry import ModelSpec, Registry
 
 SPOKEN: Final = "0.14.0"
 """The version of Ollama whose API this is; clients refuse older ones than they were made for."""
@@ -71,7 +74,7 @@ async def embed(request: web.Request) -> web.StreamResponse:
         load_ms = finished.timings.load_ms
     else:
         await request.app[DISPATCHER].preload(spec)
-    keep(request, spec, kept_s(body.keep_alive))
+    keep(request, spec, _kept_s(spec, body))
     total = int((time.monotonic() - began) * 1e9)
     return json_response({**answer, "total_duration": total, "load_duration": int(load_ms * 1e6)})
 
@@ -86,7 +89,7 @@ async def embeddings(request: web.Request) -> web.StreamResponse:
         vector = floats_of(result[0].values)
     else:
         await request.app[DISPATCHER].preload(spec)
-    keep(request, spec, kept_s(body.keep_alive))
+    keep(request, spec, _kept_s(spec, body))
     return json_response({"embedding": vector})
 
 
@@ -124,7 +127,7 @@ async def _answer(
     request: web.Request, prepared: PreparedRequest, body: schema.AnswerFields, kind: Kind
 ) -> web.StreamResponse:
     writer = LineWriter(kind, body.model or prepared.spec.name, shows_thoughts=body.shows_thoughts)
-    ttl = kept_s(body.keep_alive)
+    ttl = _kept_s(prepared.spec, body)
     return await respond(request, prepared, writer, stream=body.stream is not False, ttl=ttl)
 
 
@@ -139,12 +142,27 @@ def _framed(prepared: PreparedRequest, body: schema.GenerateRequest) -> Prepared
     return replace(prepared, jobs=(job,), parsing=PLAIN, memory=NOTHING)
 
 
+def _kept_s(
+    spec: ModelSpec, body: schema.AnswerFields | schema.EmbedRequest | schema.EmbeddingsRequest
+) -> float | None:
+    return kept_s(spec, keep_alive.kept_s(body.keep_alive), "keep_alive")
+
+
+def _is_pinned(registry: Registry, spec: ModelSpec) -> bool:
+    """Whether the model is pinned by this name or another one. Blocks on the disk."""
+    return any(one.options.pin and load_key(one) == load_key(spec) for one in registry.specs())
+
+
 async def _loaded(request: web.Request, spec: ModelSpec, body: schema.AnswerFields, kind: Kind) -> web.Response:
-    """A request for nothing loads the model, or unloads it where it shall stay for no time."""
-    unloads = kept_s(body.keep_alive) == 0
-    if not unloads:
+    """A request for nothing loads the model, or unloads it where it shall stay for no time. Only an administrator
+    unloads one that is pinned."""
+    unloads = keep_alive.kept_s(body.keep_alive) == 0
+    if unloads and not CALLER.get().is_admin and await asyncio.to_thread(_is_pinned, request.app[REGISTRY], spec):
+        ignored.note("keep_alive")
+        unloads = False
+    elif not unloads:
         await request.app[DISPATCHER].preload(spec)
-        keep(request, spec, kept_s(body.keep_alive))
+        keep(request, spec, _kept_s(spec, body))
     else:
         try:
             await request.app[DISPATCHER].unload(spec)

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from hoshikage import wire
 from hoshikage.answer.choice import model_for
-from hoshikage.answer.submit import keep, perform
+from hoshikage.answer.submit import keep, kept_s, perform
 from hoshikage.answer.vectors import floats_of
 from hoshikage.http.ignored import read_body
 from hoshikage.http.json_response import json_response
@@ -23,7 +23,7 @@ async def embeddings(request: web.Request) -> web.Response:
     body = await read_body(request, parse_embeddings, WITHOUT_EFFECT)
     spec = await model_for(request, body.model, "embeddings")
     vectors, finished = await perform(request, spec, body.task, wire.Vector)
-    keep(request, spec, body.ttl)
+    keep(request, spec, kept_s(spec, body.ttl, "ttl"))
     shown = base64_of if body.encoding_format == "base64" else floats_of
     return await asyncio.to_thread(_answer, vectors, shown, spec.name, finished)  # there may be millions of numbers
 
@@ -49,7 +49,7 @@ async def rerank(request: web.Request) -> web.Response:
     body = await read_body(request, parse_rerank)
     spec = await model_for(request, body.model, "rerank")
     scores, finished = await perform(request, spec, body.task, wire.Score)
-    keep(request, spec, body.ttl)
+    keep(request, spec, kept_s(spec, body.ttl, "ttl"))
     order = sorted(range(len(scores)), key=lambda index: -scores[index].value)
     if body.texts is not None:
         raw = bool(body.raw_scores)
