@@ -73,6 +73,7 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
         context.text("cli.add_replaced" if replaced else "cli.add_done", label=label, file=file),
         "  " + describe(header),
     ]
+    lines += ["  " + context.text("cli.add_reloads", label=label)] if registering.reloads else []
     lines += ["  " + line for line in notes(header, options, fault, context)]
     lines += ["  " + context.text("cli.add_projectors", names=", ".join(beside))] if beside else []
     data = {

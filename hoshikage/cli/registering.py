@@ -34,6 +34,8 @@ class Registering:
             context.settings.model_map_file, context.settings.model_dir, context.settings.registry_root
         )
         self._lines: set[str] = set()
+        self.reloads = False
+        """Whether the server has a loaded copy of what was added, as it was registered before."""
         self._tell: Callable[[str], None] = result.note if verbose else lambda _: None
 
     def add(self, label: str, file: Path, stop: Sequence[str] | None, options: OwnOptions) -> bool:
@@ -44,6 +46,7 @@ class Registering:
         if (outcome := self._server.admin("POST", "models", body=body)) is not None:
             answer, where = outcome
             self._by_server(where)
+            self.reloads = bool(answer.get("reloads"))
             return bool(answer["replaced"])
         self._by_file()
         return self._registry.add(label, file, stop, options)

@@ -23,7 +23,10 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     files = [spec.file for spec in registry.specs() if (spec.label, spec.source) == (args.label, "registry")]
     registering.remove(args.label)
     lost = [result for result in registry.personas() if isinstance(result, Persona) and result.model == args.label]
+    gone = {persona.name for persona in lost} | ({args.label} - {spec.label for spec in registry.specs()})
+    astray = [name for name, target in registry.aliases().items() if target in gone]
     lines = [context.text("cli.rm_done", label=args.label)]
     lines += ["  " + context.text("cli.rm_file_stays", file=file) for file in files if file.exists()]
     lines += ["  " + context.text("cli.rm_persona_stays", name=persona.name) for persona in lost]
+    lines += ["  " + context.text("cli.rm_alias_stays", name=name) for name in astray]
     return CommandResult(data={"label": args.label}, lines=tuple(lines))

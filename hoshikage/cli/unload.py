@@ -1,4 +1,4 @@
-"""`hoshikage unload`: has the running server give a model's memory back now. Main thread."""
+"""`hoshikage unload [LABEL]`: has the running server give a model's memory back now. Main thread."""
 
 from __future__ import annotations
 
@@ -11,11 +11,16 @@ from hoshikage.cli.result import CommandResult
 
 
 def register(commands: Commands) -> None:
-    commands.add("unload", commands.text("cli.unload_summary")).add_json()
+    parser = commands.add("unload", commands.text("cli.unload_summary"))
+    parser.add_argument("label", metavar="LABEL", nargs="?", help=commands.text("cli.unload_label"))
+    parser.add_json()
 
 
 def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
-    answer = Server.of(context).require("POST", "unload")
+    path = ["unload"] if args.label is None else ["models", args.label, "unload"]
+    answer = Server.of(context).require("POST", *path)
     if answer["unloaded"]:
         return CommandResult(data=answer, lines=(context.text("cli.unload_done", label=answer["name"]),))
+    if args.label is not None:
+        return CommandResult(data=answer, lines=(context.text("cli.unload_not_loaded", label=answer["name"]),))
     return CommandResult(data=answer, lines=(context.text("cli.unload_none"),))

@@ -134,13 +134,13 @@ class Dispatcher:
         for pool in self._pools.of_models():
             pool.queue.review_pins()
 
-    async def unload(self, spec: ModelSpec | None = None) -> None:
-        """Ends the runner of this model, or all of them. Raises InvalidRequest while a request runs there."""
-        if spec is not None:
-            result = self._loaded(spec)
-            lanes = [] if result is None else [result]
-        else:
-            lanes = [(pool, number) for pool in self._pools for number in range(len(pool.lifecycles))]
+    async def unload(self, which: ModelSpec | str | None = None) -> None:
+        """Ends the runners of this model, as it is or was registered, or all of them; a name is one that is not
+        registered any more. Raises InvalidRequest while a request runs there."""
+        lanes = [(pool, number) for pool in self._pools for number in range(len(pool.lifecycles))]
+        if which is not None:
+            models = self._pools.of_models()
+            lanes = [(pool, number) for pool, number in lanes if pool in models and _has(pool, number, which)]
         for pool, number in lanes:
             if pool.queue.lanes[number].running:
                 raise InvalidRequest("dispatch.busy", label=pool.lifecycles[number].snapshot().label or "")
@@ -313,6 +313,14 @@ class Dispatcher:
 def with_waits(end: wire.Finished, queue_s: float, load_s: float) -> wire.Finished:
     """The end with what the runner does not know of."""
     return replace(end, timings=replace(end.timings, queue_ms=queue_s * 1e3, load_ms=load_s * 1e3))
+
+
+def _has(pool: Pool, number: int, which: ModelSpec | str) -> bool:
+    """Whether the lane has the model, or another state of its registration."""
+    label = pool.lifecycles[number].snapshot().label
+    if isinstance(which, str):
+        return label == which
+    return label == which.label or pool.queue.lanes[number].key == load_key(which)
 
 
 def digest(label: str, request: Work) -> bytes:

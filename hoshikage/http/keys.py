@@ -66,8 +66,9 @@ class Dispatching(Protocol):
         """Unpins the models that the registry does not pin any more."""
         ...
 
-    async def unload(self, spec: ModelSpec | None = None, /) -> None:
-        """Unloads the model, or whatever is loaded. Raises HoshikageError while it is in use."""
+    async def unload(self, which: ModelSpec | str | None = None, /) -> None:
+        """Unloads the model, or whatever is loaded; a name is one that is not registered any more. Raises
+        HoshikageError while it is in use."""
         ...
 
     def status(self) -> DispatcherStatus: ...

@@ -160,6 +160,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "登録済みの {label} を置き換えました: {label} → {file}",
         "Replaced the model that was registered as {label}: {label} → {file}",
     ),
+    "add_reloads": (
+        "読み込まれている {label} は、まだ前の設定のままです。次のリクエストで読み込み直します。",
+        "The loaded copy of {label} still has its former settings; the next request loads it anew.",
+    ),
     "add_reads": ("画像や音声を読む部品（mmproj）: {file}（{kinds}）", "with its projector {file}: it reads {kinds}"),
     "add_images": ("画像", "pictures"),
     "add_audio": ("音声", "sound"),
@@ -205,6 +209,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "ペルソナ {name} はこのモデルを使うため、いまは答えられません。",
         "The persona {name} uses this model and cannot answer without it.",
     ),
+    "rm_alias_stays": ("別名 {name} の先には何もありません。", "The alias {name} leads nowhere now."),
     "rm_file_stays": ("ファイルはそのまま残っています: {file}", "The file is left where it is: {file}"),
     "via_server": ("サーバー（{where}）を通して行いました。", "Done by the server at {where}."),
     "via_file": ("登録ファイル {file} に直接行いました。", "Done on the file {file}."),
@@ -212,6 +217,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "load_running": ("{label} を読み込んでいます…", "Loading {label} …"),
     "load_done": ("読み込みました: {label}", "Loaded: {label}"),
     "unload_done": ("アンロードしました: {label}", "Unloaded: {label}"),
+    "unload_label": ("そのモデルだけ（なければすべて）", "that model alone (without it: all)"),
+    "unload_not_loaded": ("{label} は読み込まれていません。", "{label} is not loaded."),
     "unload_none": ("読み込まれているモデルはありません。", "No model is loaded."),
     # status
     "status_server": ("サーバー", "Server"),

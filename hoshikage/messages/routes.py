@@ -103,6 +103,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "post_admin_models": ("モデルを登録する", "Registers a model"),
     "delete_admin_models_name": ("モデルの登録を外す", "Takes a model out of the registry"),
     "post_admin_models_name_load": ("モデルを読み込む", "Loads a model"),
+    "post_admin_models_name_unload": ("そのモデルをアンロードする", "Unloads that model"),
     "post_admin_models_check": (
         "モデルのファイルを確かめ、要るメモリを見積もる",
         "Looks at a model's file and estimates its memory",

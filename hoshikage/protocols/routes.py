@@ -203,6 +203,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("POST", "/admin/models", lambda: own.admin.add, needs="admin", body=lambda: own.admin_schema.MODEL),
     Route("DELETE", "/admin/models/{name:.+}", lambda: own.admin.remove, needs="admin"),
     Route("POST", "/admin/models/{name:.+}/load", lambda: own.admin.load, needs="admin"),
+    Route("POST", "/admin/models/{name:.+}/unload", lambda: own.admin.unload_one, needs="admin"),
     Route("POST", "/admin/models/check", lambda: own.admin.check, needs="admin", body=lambda: own.admin_schema.CHECK),
     Route("GET", "/admin/personas", lambda: own.admin_personas.listing, needs="admin"),
     Route(

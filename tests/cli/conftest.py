@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import threading
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,8 @@ from hoshikage import wire
 from hoshikage.cli.main import main
 from hoshikage.dispatch.client import Note
 from hoshikage.dispatch.model_state import ModelState
-from hoshikage.dispatch.status import DispatcherStatus
+from hoshikage.dispatch.status import DispatcherStatus, RunnerStatus
+from hoshikage.dispatch.wanted import load_key
 from hoshikage.errors import InferenceFailed, QueueFull
 from hoshikage.http import listeners
 from hoshikage.http.keys import TLS
@@ -90,6 +91,8 @@ class Echo(StandIn):
     def __init__(self) -> None:
         self.left = threading.Event()
         self.preloaded: list[str] = []
+        self.keys: dict[str, Hashable] = {}
+        """The loads of the preloaded models."""
         self.full: QueueFull | None = None
 
     async def generate(self, spec: ModelSpec, request: Work) -> AsyncGenerator[Note, None]:
@@ -109,16 +112,19 @@ class Echo(StandIn):
         yield wire.Finished(1, "stop", 1, 3, Timings(1.0, 1.0, 1.0))
 
     def status(self) -> DispatcherStatus:
-        return DispatcherStatus(state=ModelState.READY, label="second")
+        runners = tuple(RunnerStatus("chat", label, ModelState.READY, key=self.keys[label]) for label in self.preloaded)
+        return DispatcherStatus(state=ModelState.READY, label="second", runners=runners)
 
     async def preload(self, spec: ModelSpec) -> None:
         self.preloaded.append(spec.label)
+        self.keys[spec.label] = load_key(spec)
 
     def keep(self, _spec: ModelSpec, _seconds: float) -> None:
         pass
 
-    async def unload(self, _spec: ModelSpec | None = None) -> None:
-        self.preloaded.clear()
+    async def unload(self, which: ModelSpec | str | None = None) -> None:
+        name = which.label if isinstance(which, ModelSpec) else which
+        self.preloaded = [label for label in self.preloaded if name is not None and label != name]
 
     async def start(self) -> None:
         pass

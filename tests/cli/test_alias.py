@@ -24,7 +24,7 @@ def test_add_list_rm(cli: Cli, model: Path, registry: Registry) -> None:
         {"name": "org/name:q8", "model": "base", "state": "usable"},
     ]
     assert cli("alias", "org/name:q8", "--rm").out == "Removed the alias org/name:q8\n"
-    cli("rm", "base")
+    assert "The alias gpt-4o leads nowhere now." in cli("rm", "base").out
     assert cli("alias").out == "gpt-4o → base (its model is gone)\n"
 
 

@@ -323,6 +323,28 @@ def test_load_and_unload(cli: Cli, server: Running) -> None:
         assert "サーバーが動いていません" in ran.err
 
 
+def test_one_model_is_unloaded(cli: Cli, server: Running, model: Path) -> None:
+    cli("add", model, "second", "--n-ctx", "600")
+    for label in ("first", "second"):
+        cli("load", label)
+    assert cli("unload", "first").out == "Unloaded: first\n"
+    assert server.echo.preloaded == ["second"]
+    ran = cli("unload", "first")
+    assert (ran.status, ran.out) == (0, "first is not loaded.\n")
+    assert cli("unload", "none").err.startswith("error: Model “none” is not registered")
+    cli("rm", "second")
+    assert cli("unload", "second").out == "Unloaded: second\n", "loaded, though it is not registered any more"
+    assert server.echo.preloaded == []
+
+
+def test_a_loaded_model_that_is_added_anew_is_loaded_anew(cli: Cli, server: Running, model: Path) -> None:
+    told = "The loaded copy of first still has its former settings; the next request loads it anew."
+    assert told not in cli("add", model, "first", "--n-ctx", "600").out
+    cli("load", "first")
+    assert told not in cli("add", model, "first", "--temperature", "0.5").out, "it is no setting of the load"
+    assert told in cli("add", model, "first", "--n-ctx", "700").out
+
+
 @pytest.mark.parametrize(
     ("language", "words"),
     [("ja", ["サーバー", "second · 読み込み済み", "処理中 0、順番待ち 0"]), ("en", ["Server", "second · loaded"])],

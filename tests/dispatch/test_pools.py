@@ -332,6 +332,18 @@ async def test_one_model_is_unloaded_and_kept_by_its_name(tmp_path: Path, home: 
     assert world.loaded == {"b": "chat"}
 
 
+async def test_a_copy_that_is_outdated_is_unloaded_by_its_name(tmp_path: Path, home: Path) -> None:
+    world = World(tmp_path, MAX_MODELS="2")
+    a = world.model("a")
+    await world.answered(a, 0)
+    await world.dispatcher.unload(replace(a, options=OwnOptions({"n_ctx": 600})))
+    assert world.loaded == {}
+    await world.answered(a, 1)
+    await world.answered(world.model("b"), 2)
+    await world.dispatcher.unload("a")
+    assert world.loaded == {"b": "chat"}
+
+
 async def test_callers_take_turns(world: World) -> None:
     spec = world.model("a")
     first, runner, job = await world.begun(spec, 0)

@@ -89,10 +89,11 @@ class GatedDispatcher(StandIn):
     def keep(self, _spec: ModelSpec, seconds: float) -> None:
         self.kept.append(seconds)
 
-    async def unload(self, spec: ModelSpec | None = None) -> None:
+    async def unload(self, which: ModelSpec | str | None = None) -> None:
         if self.busy:
             raise InvalidRequest("dispatch.busy", label="tiny")
-        self.loaded = [label for label in self.loaded if spec is not None and label != spec.label]
+        name = which.label if isinstance(which, ModelSpec) else which
+        self.loaded = [label for label in self.loaded if name is not None and label != name]
 
     def status(self) -> DispatcherStatus:
         return DispatcherStatus(

@@ -48,7 +48,7 @@ async def test_add_is_durable_and_at_once_in_use(
     status, body, _ = await admin(house, settings, "POST", "models", new)
     assert status == 200
     assert body.pop("created") > 1_700_000_000
-    assert body == {**new, "source": "registry", "replaced": False}
+    assert body == {**new, "source": "registry", "replaced": False, "reloads": False}
     spec = registry.resolve("small")
     assert (spec.file, spec.stop, spec.options.n_ctx, spec.sampling.given()["temperature"]) == (
         model, ("</s>", "終"), 2048, 0.5,
@@ -215,11 +215,15 @@ async def test_load_and_unload(house: House, settings: Settings) -> None:
     assert (status, body["error"]["code"]) == (400, "validation_error")
     house.dispatcher.busy = False
     assert (await admin(house, settings, "POST", "unload", {}))[1] == {"name": "tiny", "unloaded": True}
+    house.dispatcher.loaded = ["tiny", "other"]
+    for unloaded in (True, False):
+        told = (await admin(house, settings, "POST", "models/tiny/unload", {}))[1]
+        assert (told, house.dispatcher.loaded) == ({"name": "tiny", "unloaded": unloaded}, ["other"])
     status, body, _ = await admin(house, settings, "POST", "models/none/load", {})
     assert (status, body["error"]["code"]) == (404, "model_not_found")
 
 
-@pytest.mark.parametrize("path", ["models", "reload", "unload", "models/tiny/load"])
+@pytest.mark.parametrize("path", ["models", "reload", "unload", "models/tiny/load", "models/tiny/unload"])
 async def test_only_json_is_taken(house: House, settings: Settings, path: str) -> None:
     token = settings.admin_token_file.read_text().strip()
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""):
@@ -230,7 +234,7 @@ async def test_only_json_is_taken(house: House, settings: Settings, path: str) -
     assert status == 401, "the token comes before all else"
 
 
-@pytest.mark.parametrize("path", ["reload", "unload", "models/tiny/load"])
+@pytest.mark.parametrize("path", ["reload", "unload", "models/tiny/load", "models/tiny/unload"])
 async def test_a_body_that_would_be_ignored_is_refused(house: House, settings: Settings, path: str) -> None:
     bodies: list[Any] = [[], {"name": "x"}, "x", [None]]
     for body in bodies:

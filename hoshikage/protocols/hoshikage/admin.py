@@ -17,7 +17,8 @@ from hoshikage.answer.model_files import MODEL_FILES
 from hoshikage.dispatch import templates
 from hoshikage.dispatch.headroom import available_memory
 from hoshikage.dispatch.model_state import ModelState
-from hoshikage.errors import InvalidRequest
+from hoshikage.dispatch.status import RunnerStatus
+from hoshikage.errors import InvalidRequest, ModelNotFound
 from hoshikage.http import error_response, listeners
 from hoshikage.http.json_body import read_json, read_json_if_any
 from hoshikage.http.json_response import json_response
@@ -97,7 +98,9 @@ async def add(request: web.Request) -> web.Response:
     body = schema.parse(tree)
     answer = await asyncio.to_thread(_add, request.app[REGISTRY], body, own_options(tree))
     request.app[DISPATCHER].review_pins()
-    return json_response(answer)
+    spec = request.app[REGISTRY].known(body.name)
+    loaded = [] if spec is None else [one.serves(spec) for one in _runners(request) if one.model == spec.label]
+    return json_response({**answer, "reloads": bool(loaded) and not all(loaded)})
 
 
 def _add(registry: Registry, body: schema.NewModel, options: OwnOptions) -> dict[str, Any]:
@@ -137,6 +140,27 @@ async def load(request: web.Request) -> web.Response:
     spec = await asyncio.to_thread(request.app[REGISTRY].resolve, request.match_info["name"])
     await request.app[DISPATCHER].preload(spec)
     return json_response({"name": spec.label, "loaded": True})
+
+
+async def unload_one(request: web.Request) -> web.Response:
+    """Unloads a model, unless it is in use; also one that is loaded and not registered any more."""
+    await _nothing(request)
+    name = request.match_info["name"]
+    try:
+        spec = await asyncio.to_thread(request.app[REGISTRY].resolve, name)
+    except ModelNotFound:
+        if all(runner.model != name for runner in _runners(request)):
+            raise
+        await request.app[DISPATCHER].unload(name)
+        return json_response({"name": name, "unloaded": True})
+    loaded = any(runner.model == spec.label or runner.serves(spec) for runner in _runners(request))
+    await request.app[DISPATCHER].unload(spec)
+    return json_response({"name": spec.label, "unloaded": loaded})
+
+
+def _runners(request: web.Request) -> list[RunnerStatus]:
+    """The models that compute, or are about to."""
+    return [one for one in request.app[DISPATCHER].status().runners if one.kind != "vocabulary"]
 
 
 async def unload(request: web.Request) -> web.Response:
