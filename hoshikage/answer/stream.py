@@ -30,6 +30,17 @@ from hoshikage.tools import Content, Delta
 
 SSE: Final = "text/event-stream; charset=utf-8"
 SPACE: Final = b" "
+KEYWORDS: Final = frozenset(
+    (
+        "type", "enum", "const", "$ref", "$dynamicRef", "properties", "patternProperties", "additionalProperties",
+        "unevaluatedProperties", "required", "propertyNames", "minProperties", "maxProperties", "dependentRequired",
+        "dependentSchemas", "dependencies", "items", "prefixItems", "contains", "additionalItems",
+        "unevaluatedItems", "minItems", "maxItems", "uniqueItems", "minContains", "maxContains", "minLength",
+        "maxLength", "pattern", "format", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum",
+        "multipleOf", "allOf", "anyOf", "oneOf", "not", "if", "then", "else",
+    )
+)  # fmt: skip
+"""Words of JSON Schema, which the log may have."""
 """Fills the silence of streams that are a JSON value a line: readers skip it in front of the value."""
 
 log: Final = logging.getLogger("hoshikage.server")
@@ -352,5 +363,6 @@ def _offers(kind: type[Writer], ability: Hashable) -> bool:
 
 
 def _keywords(places: Sequence[str]) -> str:
-    """Leaves out the request's own words, which do not belong into the log."""
-    return ", ".join(sorted({place.rpartition(".")[2].partition("=")[0] for place in places}))
+    """Leaves out the request's own words, which do not belong into the log: a place may end with a name."""
+    words = {place.rpartition(".")[2].partition("=")[0].partition("[")[0] for place in places}
+    return ", ".join(sorted({word if word in KEYWORDS else "schema" for word in words}))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
-from hoshikage.llama import bounds, gbnf, json_schema
+from hoshikage.llama import bounds, endless, gbnf, json_schema
 
 MARKS: Final = {"maybe": "?", "many": "*"}
 JOINED: Final = {"and": " & ", "or": " | "}
@@ -17,9 +17,9 @@ EVERYTHING: Final = "/(?s:.*)/"
 
 
 class ToolRefused(ValueError):
-    """A grammar of a tool's that is too large."""
+    """A grammar of a tool's that is too large, or leads back to itself."""
 
-    def __init__(self, tool: str, error: gbnf.Malformed | bounds.TooLarge) -> None:
+    def __init__(self, tool: str, error: gbnf.Malformed | bounds.TooLarge | endless.Endless) -> None:
         super().__init__(tool)
         self.tool = tool
         self.error = error
@@ -68,7 +68,7 @@ class _Writer:
     def _rules(self, text: str, tool: str) -> str:
         try:
             name, lines = gbnf.rules(text, f"g{len(self.lines)}x")
-        except (gbnf.Malformed, bounds.TooLarge) as error:
+        except (gbnf.Malformed, bounds.TooLarge, endless.Endless) as error:
             raise ToolRefused(tool, error) from None
         self.lines += lines
         return name

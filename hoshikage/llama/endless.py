@@ -21,9 +21,16 @@ class Endless(ValueError):
         self.place = place
 
 
-def check_rules(root: str, first: Mapping[str, Iterable[str]]) -> None:
-    """`first`: rule -> the rules that each of its texts begins with. Raises Endless with a rule's name."""
-    way = circle([root], lambda name: first[name])
+def check_rules(root: str, first: Mapping[str, Iterable[str]], needed: Mapping[str, Iterable[str]]) -> None:
+    """`first`: rule -> the rules that each of its texts begins with; `needed`: those that each has somewhere. Raises
+    Endless with a rule's name."""
+    met = {root: None}
+    pending = [root]
+    while pending:
+        new = [name for name in needed[pending.pop()] if name not in met]
+        met.update(dict.fromkeys(new))
+        pending += new
+    way = circle(met, lambda name: first[name])
     if way:
         raise Endless(way[-1])
 

@@ -56,6 +56,8 @@ class Rule:
     """Characters and classes in it, each as often as it may come."""
     first: frozenset[str] = frozenset()
     """The rules that each of its texts begins with."""
+    needed: frozenset[str] = frozenset()
+    """The rules that each of its texts has somewhere."""
 
 
 def to_lark(text: str, lead: str = "") -> str:
@@ -75,7 +77,9 @@ def rules(text: str, name: str = "r") -> tuple[str, list[str]]:
     bounds.check_rules(
         ROOT, {name: rule.names for name, rule in met.items()}, {name: rule.size for name, rule in met.items()}
     )
-    endless.check_rules(ROOT, {name: rule.first for name, rule in met.items()})
+    endless.check_rules(
+        ROOT, {name: rule.first for name, rule in met.items()}, {name: rule.needed for name, rule in met.items()}
+    )
     is_recursive = endless.circle([ROOT], lambda rule: met[rule].names)
     prefix = name if is_recursive else name.upper()  # Lark tells words by their capitals
     numbers = {name: f"{prefix}{number}" for number, name in enumerate(met)}
@@ -93,6 +97,8 @@ class _Parser:
         self._size = 0
         self._first: frozenset[str] = frozenset()
         """What was read last begins with these rules, as in Rule.first."""
+        self._needed: frozenset[str] = frozenset()
+        """What was read last has these rules, as in Rule.needed."""
         self._hidden: dict[str, Rule] = {}
         self._asked: dict[str, int] = {}
 
@@ -120,7 +126,7 @@ class _Parser:
         before = self._uses, self._size
         self._uses, self._size = Counter(), 0
         body = self._alternatives(nested=nested)
-        rule = Rule(body, dict(self._uses), self._size, self._first)
+        rule = Rule(body, dict(self._uses), self._size, self._first, self._needed)
         self._uses, self._size = before
         return rule
 
@@ -130,7 +136,7 @@ class _Parser:
         self._hidden[name] = Rule("", {}, 0)
         self._hidden[name] = self._rule(nested=True)
         self._uses[name] += 1
-        self._first = frozenset({name})
+        self._first = self._needed = frozenset({name})
         return f"{{{name}}}"
 
     def _alternatives(self, *, nested: bool) -> str:
@@ -138,13 +144,14 @@ class _Parser:
         if self._depth > MAX_DEPTH + 1:  # the rule itself has no parentheses
             raise self._malformed(")")
         options = [self._sequence(nested)]
-        first = self._first
+        first, needed = self._first, self._needed
         while self._text.startswith("|", self._at):
             self._at += 1
             self._skip(SPACE_AND_LINES)
             options.append(self._sequence(nested))
             first &= self._first
-        self._first = first
+            needed &= self._needed
+        self._first, self._needed = first, needed
         self._depth -= 1
         return "(" + " | ".join(options) + ")"
 
@@ -152,8 +159,9 @@ class _Parser:
         space = SPACE_AND_LINES if nested else SPACE
         parts: list[str] = []
         first: frozenset[str] = frozenset()
+        needed: frozenset[str] = frozenset()
         while self._at < len(self._text):
-            self._first = frozenset()
+            self._first = self._needed = frozenset()
             uses, size = self._uses, self._size
             self._uses, self._size = Counter(), 0
             element = self._element()
@@ -166,8 +174,9 @@ class _Parser:
             if element is None:
                 break
             first = first if parts else self._first
+            needed |= self._needed
             parts.append(element)
-        self._first = first
+        self._first, self._needed = first, needed
         return " ".join(parts) or '""'
 
     def _element(self) -> str | None:
@@ -190,7 +199,7 @@ class _Parser:
             position = self._at
             name = self._name()
             self._uses[name] += 1
-            self._first = frozenset({name})
+            self._first = self._needed = frozenset({name})
             self._asked.setdefault(name, position)
             return f"{{{name}}}"
         return None
@@ -216,14 +225,16 @@ class _Parser:
             return ""
         self._at = result.end()
         if result[1] is None:
-            self._first = self._first if result[0] == "+" else frozenset()
+            if result[0] != "+":
+                self._first = self._needed = frozenset()
             return result[0]
         minimum = int(result[1])
         maximum = minimum if result[2] is None else int(result[3]) if result[3] else None
         if max(minimum, maximum or 0) > MAX_REPEAT or (maximum is not None and maximum < minimum):
             kind = TooOften if max(minimum, maximum or 0) > MAX_REPEAT else Malformed
             raise kind(self._text, self._at, f"{{m,n}}, m <= n <= {MAX_REPEAT}")
-        self._first = self._first if minimum else frozenset()
+        if not minimum:
+            self._first = self._needed = frozenset()
         times = max(minimum, maximum or 0, 1)
         self._size *= times
         self._uses = Counter({name: count * times for name, count in self._uses.items()})

@@ -13,10 +13,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from hoshikage.errors import InvalidRequest, NotSupported
 from hoshikage.llama import bounds, call_layout, endless, gbnf, json_schema
+from hoshikage.llama.refused_part import RefusedPart, refused_part
 from hoshikage.llama.vocab import Vocab
 from hoshikage.native_os.interrupt import Deadline, Interrupted
 from hoshikage.params import Grammar
@@ -83,11 +85,12 @@ class Grammars:
         """Returns the grammar, compiled, and what was left out of a schema. llguidance names what it cannot enforce,
         one kind after the other."""
         refused: frozenset[str] = frozenset()
+        left_out: tuple[str, ...] = ()
         while True:
             source, dropped = self._source(grammar, refused, led, special)
             inner = self._matcher(self._tokenizer.engine, source, log_level=0, limits=self._limits)
             if not inner.is_error():
-                return inner, dropped
+                return inner, (*dropped, *left_out)
             reason = inner.get_error()
             if JSON_REFUSAL in reason:  # of a schema inside a grammar; what follows is where it stands
                 reason = LISTING.split(reason.partition(JSON_REFUSAL)[2])[0]
@@ -95,8 +98,30 @@ class Grammars:
             if grammar.kind not in ("gbnf", "regex"):
                 more = json_schema.refusals(reason) or self._refused_patterns(grammar.text, reason)
             if more <= refused:
-                raise _refusal(grammar, reason)
+                part = self._refused_part(grammar, refused)
+                if part is None or part.strict or part.place in left_out or not part.path:
+                    raise _refusal(grammar, reason) if part is None else _part_refusal(grammar, part)
+                tree = json.loads(grammar.text)
+                part.left_out(tree)
+                grammar = replace(grammar, text=json.dumps(tree))
+                left_out = (*left_out, part.place)
             refused |= more
+
+    def _refused_part(self, grammar: Grammar, refused: frozenset[str]) -> RefusedPart | None:
+        """Returns what of its schemas is refused, where it has any."""
+
+        def why(schema: Any) -> str:
+            try:
+                made = _checked(schema, grammar, refused).schema
+            except (bounds.TooLarge, endless.Endless, json_schema.Unenforceable):
+                return ""
+            source = self._matcher.grammar_from_json_schema(made, overrides=OPTIONS)
+            inner = self._matcher(self._tokenizer.engine, source, log_level=0, limits=self._limits)
+            return inner.get_error() if inner.is_error() else ""
+
+        if grammar.kind in ("gbnf", "regex"):
+            return None
+        return refused_part(json.loads(grammar.text), grammar.param, strict=grammar.strict, why=why)
 
     def _refused_patterns(self, schema: str, reason: str) -> frozenset[str]:
         """Returns the expressions that are refused, each tried alone, where the refusal speaks of one: it names but
@@ -128,7 +153,10 @@ class Grammars:
         except call_layout.ToolRefused as refused_tool:
             raise _tool_refusal(refused_tool.tool, refused_tool.error) from None
         except endless.Endless as error:
-            raise InvalidRequest("engine.grammar_endless", param=grammar.param, place=error.place) from None
+            if grammar.tool:
+                raise _tool_refusal(grammar.tool, error) from None
+            param = grammar.param if grammar.kind == "gbnf" else error.place
+            raise InvalidRequest("engine.grammar_endless", param=param, place=error.place) from None
         except json_schema.Unenforceable as error:
             raise InvalidRequest("engine.schema_keyword", param=grammar.param, keywords=error.place) from None
         if not led:
@@ -328,9 +356,11 @@ def _text_refusal(grammar: Grammar, error: gbnf.Malformed | bounds.TooLarge) -> 
     )
 
 
-def _tool_refusal(tool: str, error: gbnf.Malformed | bounds.TooLarge) -> InvalidRequest:
+def _tool_refusal(tool: str, error: gbnf.Malformed | bounds.TooLarge | endless.Endless) -> InvalidRequest:
     """Makes the refusal of a grammar that was made from a tool's definition: it is well formed, and can but be too
-    large."""
+    large, or lead back to itself."""
+    if isinstance(error, endless.Endless):
+        return InvalidRequest("engine.tool_grammar_endless", param=f"tools.{tool}", tool=tool)
     if isinstance(error, bounds.TooLarge):
         limit, maximum = error.limit, error.most
     elif isinstance(error, gbnf.TooOften):
@@ -341,8 +371,18 @@ def _tool_refusal(tool: str, error: gbnf.Malformed | bounds.TooLarge) -> Invalid
 
 
 def _refusal(grammar: Grammar, reason: str) -> InvalidRequest:
+    if NOTHING_FOLLOWS in reason and grammar.tool:
+        return InvalidRequest("engine.tool_grammar_endless", param=grammar.param, tool=grammar.tool)
     if NOTHING_FOLLOWS in reason:
         return InvalidRequest("engine.grammar_endless", param=grammar.param, place=grammar.param)
+    return InvalidRequest("engine.grammar_refused", param=grammar.param, reason=_shown(reason))
+
+
+def _part_refusal(grammar: Grammar, part: RefusedPart) -> InvalidRequest:
+    param = part.owner or grammar.param
+    return InvalidRequest("engine.schema_refused", param=param, place=part.place, reason=_shown(part.reason))
+
+
+def _shown(reason: str) -> str:
     reason = " ".join(reason.removesuffix("<non-verbose/>").split())
-    shown = reason if len(reason) <= SHOWN_CHARACTERS else reason[:SHOWN_CHARACTERS] + "…"
-    return InvalidRequest("engine.grammar_refused", param=grammar.param, reason=shown)
+    return reason if len(reason) <= SHOWN_CHARACTERS else reason[:SHOWN_CHARACTERS] + "…"

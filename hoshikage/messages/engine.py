@@ -185,6 +185,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "この出力形式は強制できません: {reason}",
         "This output format cannot be enforced: {reason}",
     ),
+    "schema_refused": (
+        "{place} のスキーマは強制できません。ライブラリの説明: {reason}",
+        "The schema at {place} cannot be enforced. The library says: {reason}",
+    ),
     "grammar_endless": (
         "この出力形式（{place}）を満たす文章はありません。規則や $ref が何も書かないうちに自分自身へ戻るときなどに"
         "起こります。戻る前に何かを書くようにしてください。",
@@ -212,6 +216,12 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "tool_grammar_max_text": (
         "ツール {tool} の文法が長すぎます。使える形に直すと {most} 文字を超えます。",
         "The grammar of the tool {tool} is too long: made ready for use it has more than {most} characters.",
+    ),
+    "tool_grammar_endless": (
+        "ツール {tool} の文法を満たす文章はありません。規則が何も書かないうちに自分自身へ戻るときなどに起こります。"
+        "戻る前に何かを書くようにしてください。",
+        "No text fulfils the grammar of the tool {tool}: as where a rule leads back to itself before anything is "
+        "written. Let it write something first.",
     ),
     "grammar_slow": (
         "出力形式の準備が {seconds:g} 秒で終わりませんでした。もっと簡単にしてください。",

@@ -99,6 +99,7 @@ def test_a_mistake_is_told_with_its_place(grammars: Grammars, grammar: str, line
         'root ::= root "a" | (root+ "b")',
         "root ::= a\na ::= (b){2}\nb ::= (root) | root",
         "root ::= #\n root",
+        'root ::= "a" b{2} "c"\nb ::= "b"? (x | "d" x)\nx ::= x "y"',
     ],
 )
 def test_a_grammar_that_leads_back_before_it_writes_is_refused(grammars: Grammars, grammar: str, *, led: bool) -> None:
@@ -110,7 +111,7 @@ def test_a_grammar_that_leads_back_before_it_writes_is_refused(grammars: Grammar
 @pytest.mark.parametrize(
     "grammar",
     ['root ::= "a" root', 'root ::= root "a" | "b"', 'root ::= root? "a"', 'root ::= (root | "a") "b"',
-     'root ::= "a" | x\nx ::= x', 'root ::= root{0,2} "a"'],
+     'root ::= "a" | x\nx ::= x', 'root ::= "a" x? x* x{0,2}\nx ::= x', 'root ::= root{0,2} "a"'],
 )  # fmt: skip
 def test_one_that_writes_before_it_leads_back_is_taken(grammars: Grammars, grammar: str) -> None:
     allowed = grammars.compile(Grammar("gbnf", grammar, "grammar"), (2,)).mask()

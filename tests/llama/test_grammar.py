@@ -16,6 +16,7 @@ from hoshikage.llama.grammar import Grammars, Matcher
 from hoshikage.llama.json_schema import Unenforceable, checked
 from hoshikage.llama.model import Model
 from hoshikage.params import Grammar
+from hoshikage.tools import call_schema, forced
 
 LONGEST_S = 5.0
 """To compile or to refuse anything, with room for a busy machine."""
@@ -270,6 +271,63 @@ def test_each_schema_in_a_grammar_is_as_strict_as_it_says(grammars: Grammars) ->
     with pytest.raises(InvalidRequest) as refused:
         grammars.compile(mixed, (2,))
     assert refused.value.details == {"keywords": "tools.b.properties.b.not"}
+
+
+BROKEN: list[tuple[Any, str]] = [
+    ({"type": 5}, ""),
+    ({"$ref": "#/nowhere"}, ""),
+    (
+        {"type": "object", "properties": {"y": {"type": "null"}, "x": {"type": 5}}, "required": ["x"]},
+        ".properties.x",
+    ),
+    ({"type": "object", "properties": {"x": {"items": {"$ref": "#/nowhere"}}}}, ".properties.x.items"),
+    ({"type": "object", "properties": {"x": 5}}, ".properties.x"),
+    (
+        {"type": "object", "properties": {"x": {"$ref": "#/$defs/a"}}, "$defs": {"z": {"type": 5}, "a": {"enum": 1}}},
+        ".$defs.a",
+    ),
+]  # fmt: skip
+
+
+def tools_with(broken: Any, *, strict: bool) -> list[Grammar]:
+    """What holds calls of a tool that is fine and of one that is not, in each of its forms."""
+    good = {"type": "object", "properties": {"a": {"type": "string"}}, "x-hoshikage": {"place": "tools.good"}}
+    bad = {**broken, "x-hoshikage": {"place": "tools.bad", "strict": strict}}
+    functions = {"good": good, "bad": bad}
+    layout = forced.layout({name: ("json", schema) for name, schema in functions.items()}, None)
+    return [
+        Grammar("json_schema", json.dumps(bad), "tools"),
+        Grammar("json_schema", json.dumps(call_schema.schema(functions, several=True)), "tools"),
+        Grammar("layout", json.dumps(layout), "tools"),
+    ]
+
+
+@pytest.mark.parametrize("led", [False, True])
+@pytest.mark.parametrize(("broken", "where"), BROKEN)
+def test_a_strict_schema_that_is_broken_is_refused_with_its_tool_and_place(
+    grammars: Grammars, broken: Any, where: str, *, led: bool
+) -> None:
+    for grammar in tools_with(broken, strict=True):
+        with pytest.raises(InvalidRequest) as refused:
+            grammars.compile(grammar, (2,), led=led)
+        assert (refused.value.key, refused.value.param) == ("engine.schema_refused", "tools.bad")
+        assert refused.value.details["place"] == f"tools.bad{where}"
+        assert refused.value.details["reason"]
+    with pytest.raises(InvalidRequest) as refused:
+        grammars.compile(Grammar("json_schema", json.dumps(broken), "format.schema"), (2,), led=led)
+    assert (refused.value.param, refused.value.details["place"]) == ("format.schema", f"format.schema{where}")
+
+
+@pytest.mark.parametrize(("broken", "where"), BROKEN)
+def test_what_is_broken_in_a_schema_that_is_not_strict_is_left_out_and_named(
+    model: Model, grammars: Grammars, broken: Any, where: str
+) -> None:
+    for grammar in tools_with(broken, strict=False)[1:]:
+        matcher = grammars.compile(grammar, (2,))
+        assert matcher.dropped == (f"tools.bad{where}",)
+        for arguments, takes_them in (("{}", not broken.get("required")), ('{"x": 7}', True), ("7", False)):
+            call = f'{{"name": "bad", "arguments": {arguments}}}'
+            assert takes(model, matcher, call if grammar.kind == "layout" else f"[{call}]") == takes_them
 
 
 @pytest.mark.parametrize("led", [False, True])

@@ -177,3 +177,17 @@ def test_a_tool_s_grammar_that_is_too_large_is_told_as_the_tool_s_beside_others(
     with pytest.raises(InvalidRequest) as refused:
         grammars.compile(Grammar("layout", json.dumps(made), "tools"), (2,))
     assert (refused.value.key, refused.value.param) == ("engine.tool_grammar_max_expanded", "tools.patch")
+
+
+@pytest.mark.parametrize("is_alone", [True, False])
+@pytest.mark.parametrize("source", ["start: start", "start: a\na: a /x/", 'start: "x" a\na: b\nb: a\n%ignore " "'])
+def test_a_tool_s_rule_that_leads_back_to_itself_is_told_as_the_tool_s(
+    grammars: Grammars, source: str, is_alone: bool
+) -> None:
+    text = lark.arguments("input", lark.to_gbnf(source))
+    made = forced.layout({"look": ("json", {"type": "object"}), "patch": ("gbnf", text, "patch")}, 2)
+    alone, beside = Grammar("gbnf", text, "tools.patch", tool="patch"), Grammar("layout", json.dumps(made), "tools")
+    with pytest.raises(InvalidRequest) as refused:
+        grammars.compile(alone if is_alone else beside, (2,))
+    assert (refused.value.key, refused.value.param) == ("engine.tool_grammar_endless", "tools.patch")
+    assert refused.value.details == {"tool": "patch"}
