@@ -114,6 +114,13 @@ async def test_props_need_no_model_in_memory_and_no_file(house: House) -> None:
     assert "gguf" not in json.dumps(told)
 
 
+async def test_props_tell_of_a_registered_model_where_the_loaded_one_is_none_any_more(house: House) -> None:
+    house.dispatcher.loaded = ["removed"]
+    status, told, _ = await house.ask("GET", "/props")
+    assert (status, told["model_alias"]) == (200, "tiny")
+    assert (await house.ask("GET", "/props?model=removed"))[0] == 404
+
+
 @pytest.mark.parametrize(
     ("number", "words"), [(0, "F32"), (7, "Q8_0"), (10, "Q2_K - Medium"), (14, "Q4_K - Small"), (15, "Q4_K - Medium"),
                           (18, "Q6_K"), (30, "IQ4_XS")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ from hoshikage.answer.schema.senses import BLIND
 from hoshikage.answer.senses import senses_of
 from hoshikage.dispatch.model_state import ModelState
 from hoshikage.dispatch.status import DispatcherStatus
-from hoshikage.errors import GgufInvalid, Unavailable
+from hoshikage.errors import GgufInvalid, ModelNotFound, Unavailable
 from hoshikage.http.json_response import json_response
 from hoshikage.http.keys import DISPATCHER, REGISTRY, SETTINGS
 from hoshikage.params import GenerationRequest, LoadParams, SamplingParams, TextPrompt
@@ -81,9 +82,11 @@ async def slots(request: web.Request) -> web.Response:
 
 async def _model(request: web.Request) -> ModelSpec | None:
     registry = request.app[REGISTRY]
-    name: str | None = request.query.get("model") or request.app[DISPATCHER].status().label
-    if name is not None:
+    if name := request.query.get("model"):
         return await resolve(registry, name)
+    if (label := request.app[DISPATCHER].status().label) is not None:
+        with suppress(ModelNotFound):  # it is loaded, and not registered any more
+            return await resolve(registry, label)
     specs = await asyncio.to_thread(registry.specs)
     return specs[0] if len(specs) == 1 else None
 
