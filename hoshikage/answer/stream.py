@@ -30,6 +30,7 @@ from hoshikage.tools import Content, Delta
 
 SSE: Final = "text/event-stream; charset=utf-8"
 SPACE: Final = b" "
+"""Fills the silence of streams that are a JSON value a line: readers skip it in front of the value."""
 KEYWORDS: Final = frozenset(
     (
         "type", "enum", "const", "$ref", "$dynamicRef", "properties", "patternProperties", "additionalProperties",
@@ -41,7 +42,6 @@ KEYWORDS: Final = frozenset(
     )
 )  # fmt: skip
 """Words of JSON Schema, which the log may have."""
-"""Fills the silence of streams that are a JSON value a line: readers skip it in front of the value."""
 
 log: Final = logging.getLogger("hoshikage.server")
 Warnings = list[dict[str, str]]

@@ -43,6 +43,8 @@ def adapted(
     """
     schemas = {tool.function.name: tool.function.parameters or NO_PARAMETERS for tool in selection.tools}
     grammar = _grammar(request, selection)
+    if grammar is None and selection.tools:
+        _note_broken(selection)
     assert isinstance(request.prompt, ChatPrompt)
     prompt = _prompt(request.prompt, selection.tools, chat_format)
     thinks = grammar is None or _may_think(prompt, selection, chat_format)
@@ -68,6 +70,17 @@ def adapted(
         ),
         parsing,
     )
+
+
+def _note_broken(selection: ToolSelection) -> None:
+    """Names as ignored what is no schema, of tools of which no grammar is made; others are refused with their place."""
+    from hoshikage.tools.broken_schema import broken_place
+
+    for tool in selection.tools:
+        function = tool.function
+        if not function.strict and function.parameters:
+            place = broken_place(function.parameters, f"tools.{function.name}")
+            ignored.current().update([] if place is None else [place])
 
 
 def _may_think(prompt: ChatPrompt, selection: ToolSelection, chat_format: ChatFormat) -> bool:

@@ -421,6 +421,35 @@ async def test_beside_a_strict_tool_nothing_of_one_that_is_not_is_held(house: Ho
     assert "(?!" in getattr(asked(house).grammar, "text", "")
 
 
+@pytest.mark.parametrize(
+    ("broken", "where"),
+    [
+        ({"type": 5}, ""),
+        ({"type": ["string", "word"]}, ""),
+        ({"$ref": "#/nowhere"}, ""),
+        ({"type": "object", "properties": {"x": {"items": {"$ref": "#/$defs/b"}}}, "$defs": {"a": {}}},
+         ".properties.x.items"),
+        ({"type": "object", "properties": {"x": {"anyOf": [{}, 5]}}}, ".properties.x.anyOf[1]"),
+        ({"type": "object", "properties": []}, ""),
+        ({"type": "object", "properties": {"x": {"allOf": {}}}}, ".properties.x"),
+        ({"type": "object", "properties": {"x": {"$ref": "#/$defs/a~1b"}, "type": {"items": [{}]}},
+          "$defs": {"a/b": True}}, None),
+        ({"type": "object", "properties": {"x": {"$ref": "#"}, "y": {"enum": [5], "const": {"type": 5}}}}, None),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("beside", [WEATHER, STRICT])
+async def test_what_is_no_schema_is_named_where_nothing_is_held_to_it(
+    house: House, tmp_path: Path, beside: Any, broken: Any, where: str | None
+) -> None:
+    model(tmp_path, "qwen3")
+    bad = {"type": "function", "function": {"name": "bad", "parameters": broken}}
+    headers = await _headers(house, tools=[beside, bad])
+    assert headers.get("X-Hoshikage-Ignored") == (None if where is None else f"tools.bad{where}")
+    assert prompted(house).tools[1]["function"]["parameters"] == broken
+    headers = await _headers(house, tools=[beside, bad], tool_choice="required")
+    assert "X-Hoshikage-Ignored" not in headers, "the engine tells of it"
+
+
 async def test_tools_beside_a_schema(house: House, tmp_path: Path) -> None:
     model(tmp_path, "qwen3")
     wanted = {"type": "object", "properties": {"x": {"$ref": "#/$defs/n"}}, "$defs": {"n": {"type": "integer"}}}
