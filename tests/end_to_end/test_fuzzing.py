@@ -27,8 +27,10 @@ HINTS: Final[dict[str, tuple[Any, ...]]] = {
     "role": ("user", "user", "assistant", "system"),
 }
 LIMITS: Final = ("max_tokens", "max_completion_tokens", "max_output_tokens", "n_predict")
-REFUSED: Final = ("/infill", "/v1/rerank", "/v1/responses/{id}", "/v1/models/{id}", "/page/{file}", "/v1/memory",
-                  "/v1/memory/search", "/v1/memory/{id}", "/v1/audio/transcriptions")  # fmt: skip
+REFUSED: Final = (
+    "/infill", "/v1/rerank", "/v1/responses/{id}", "/v1/models/{id}", "/api/v0/models/{id}", "/page/{file}",
+    "/v1/memory", "/v1/memory/search", "/v1/memory/{id}", "/v1/audio/transcriptions",
+)  # fmt: skip
 """What the built-in model is not made for, what asks for a name that nobody knows, and memory, which is off."""
 ADMIN: Final = {(route.method, route.plain_path) for route in ROUTES if route.needs == "admin"}
 OPERATIONS: Final = [
