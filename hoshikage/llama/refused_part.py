@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,8 +12,8 @@ from hoshikage.llama.bounds import referred
 from hoshikage.llama.json_schema import NAMED
 from hoshikage.params import SCHEMA_MARK
 
-MAX_TRIALS: Final = 200
-"""The search tries so many parts; then the place is told as far as it is known."""
+MAX_SECONDS: Final = 1.0
+"""The search may take so long; then the place is told as far as it is known."""
 LISTED: Final = ("allOf", "anyOf", "oneOf", "prefixItems")
 SINGLE: Final = ("items", "additionalProperties")
 WHOLE: Final = "#/$defs/whole"
@@ -71,7 +72,7 @@ def _schemas(tree: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
 class _Trials:
     def __init__(self, why: Callable[[Any], str]) -> None:
         self._why = why
-        self._left = MAX_TRIALS
+        self._end = time.monotonic() + MAX_SECONDS
 
     def search(self, whole: RefusedPart) -> RefusedPart | None:
         moved = _moved(whole.node)
@@ -95,14 +96,16 @@ class _Trials:
             known[id(node)] for node in referred({"$defs": {"whole": moved}}, part.node) if id(node) in known
         ]
         for one in (*_within(part), *referred_to):
-            if isinstance(one.node, bool) or id(one.node) in seen or not self._left:
+            if isinstance(one.node, bool) or id(one.node) in seen:
                 continue
-            self._left -= 1
+            if time.monotonic() > self._end:
+                return None
             if not isinstance(one.node, dict):
                 return one, self._why({"anyOf": [one.node]})
             seen.add(id(one.node))
             alone = {key: value for key, value in one.node.items() if key != "$defs"}
-            if reason := self._why({**alone, "$defs": {"whole": moved}}):
+            whole = {"$defs": {"whole": moved}} if '"$ref"' in json.dumps(alone) else {}
+            if reason := self._why({**alone, **whole}):
                 return one, reason
         return None
 

@@ -318,6 +318,19 @@ def test_a_strict_schema_that_is_broken_is_refused_with_its_tool_and_place(
     assert (refused.value.param, refused.value.details["place"]) == ("format.schema", f"format.schema{where}")
 
 
+def test_a_broken_tool_among_many_is_found(grammars: Grammars) -> None:
+    fine = {f"p{number}": {"type": "string", "description": "d" * 50} for number in range(10)}
+    functions: dict[str, Any] = {
+        f"t{number}": {"properties": fine, "x-hoshikage": {"place": f"tools.t{number}", "strict": True}}
+        for number in range(128)
+    }
+    functions["t127"]["properties"] = {**fine, "x": {"type": 5}}
+    given = Grammar("json_schema", json.dumps(call_schema.schema(functions, several=True)), "tools")
+    with pytest.raises(InvalidRequest) as refused:
+        grammars.compile(given, (2,))
+    assert (refused.value.param, refused.value.details["place"]) == ("tools.t127", "tools.t127.properties.x")
+
+
 @pytest.mark.parametrize(("broken", "where"), BROKEN)
 def test_what_is_broken_in_a_schema_that_is_not_strict_is_left_out_and_named(
     model: Model, grammars: Grammars, broken: Any, where: str
