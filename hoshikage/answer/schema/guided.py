@@ -15,7 +15,6 @@ from hoshikage.answer.schema.output import ANY_OBJECT, MAX_GRAMMAR_BYTES, AnySch
 from hoshikage.answer.schema.sampling import SamplingFields
 from hoshikage.errors import InvalidRequest, ParameterUnsupported
 from hoshikage.params import Grammar
-from hoshikage.tools import expression
 
 MAX_CHOICES: Final = 4096
 
@@ -86,6 +85,8 @@ def _read(schema: SchemaText, place: str) -> AnySchema:
 
 
 def _quoted(choices: list[str], place: str) -> Iterator[str]:
+    from hoshikage.tools import expression  # few requests choose
+
     for number, text in enumerate(choices):
         if any("\ud800" <= sign <= "\udfff" for sign in text):
             where = f"{place}[{number}]"
