@@ -323,6 +323,7 @@ def test_load_and_unload(cli: Cli, server: Running) -> None:
         assert "サーバーが動いていません" in ran.err
 
 
+@pytest.mark.process
 def test_one_model_is_unloaded(cli: Cli, server: Running, model: Path) -> None:
     cli("add", model, "second", "--n-ctx", "600")
     for label in ("first", "second"):
@@ -337,6 +338,7 @@ def test_one_model_is_unloaded(cli: Cli, server: Running, model: Path) -> None:
     assert server.echo.preloaded == []
 
 
+@pytest.mark.process
 def test_a_loaded_model_that_is_added_anew_is_loaded_anew(cli: Cli, server: Running, model: Path) -> None:
     told = "The loaded copy of first still has its former settings; the next request loads it anew."
     assert told not in cli("add", model, "first", "--n-ctx", "600").out
