@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -101,13 +101,18 @@ def program(name: str) -> Path:
 
 
 def session(name: str, arguments: list[str], variables: Mapping[str, str], home: Path, repository: Path) -> None:
-    """One whole session: the agent ends well, says so, and has done what it was told."""
+    """The agent's whole session."""
+    whole_session([program(name), *arguments], variables, home, repository)
+
+
+def whole_session(command: Sequence[str | Path], variables: Mapping[str, str], home: Path, repository: Path) -> None:
+    """A program ends well, says so, and has done what it was told."""
     said = home.with_name("said")
     shell = shutil.which("bash") or "/bin/sh"
     environ = {"PATH": os.environ["PATH"], "HOME": str(home), "SHELL": shell, "TERM": "dumb", **variables}
     with said.open("wb") as file:
         done = subprocess.run(
-            [program(name), *arguments],
+            command,
             cwd=repository,
             env=environ,
             stdin=subprocess.DEVNULL,

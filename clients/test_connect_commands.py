@@ -18,7 +18,7 @@ import pytest
 
 from clients.conftest import COMMAND, DONE
 from clients.more import node_folder
-from clients.test_agents import TASK
+from clients.test_agents import TASK, whole_session
 from hoshikage.access.tokens import TokenStore
 from hoshikage.registry import Registry
 from tests import playback
@@ -26,7 +26,6 @@ from tests.conftest import ROOT
 from tests.end_to_end.live import LiveServer, home_environ
 
 pytestmark = pytest.mark.clients
-SESSION_S: Final = 400
 CALLS: Final[Mapping[str, tuple[str, dict[str, Any]]]] = {
     "cline": ("run_commands", {"commands": [COMMAND]}),
     "copilot": ("bash", {"command": COMMAND, "description": "Makes a file"}),
@@ -90,20 +89,5 @@ def test_what_it_says_is_all_that_a_session_needs(server: LiveServer, tmp_path: 
     *before, last = json.loads(connected.stdout)["commands"]
     script = "\n".join([*before, f"{last} {ARGUMENTS[name]}"])
     programs = node_folder() / "node_modules" / ".bin"
-    environ = {"PATH": f"{programs}:{os.environ['PATH']}", "HOME": str(home), "SHELL": "/bin/bash", "TERM": "dumb"}
-    said = tmp_path / "said"
-    with said.open("wb") as file:
-        done = subprocess.run(
-            ["bash", "-euc", script],
-            cwd=repository,
-            env={**environ, **VARIABLES},
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            timeout=SESSION_S,
-            check=False,
-        )
-    text = said.read_text("utf-8", "replace")
-    assert done.returncode == 0, text[-3000:]
-    assert DONE in text
-    assert (repository / "made.txt").read_text("utf-8").strip() == "starlight"
+    path = f"{programs}:{os.environ['PATH']}"
+    whole_session(["bash", "-euc", script], {**VARIABLES, "PATH": path}, home, repository)
