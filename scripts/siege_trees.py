@@ -63,6 +63,7 @@ def _kill_one(
     mark = uuid.uuid4().hex
     with start(folder, {**settings, processes.MARK: mark}) as server:
         asked = _occupy(server, folder, phase, model)
+        # Kills come at moments that nothing announces: each of these waits is the drawn moment itself.
         time.sleep(dice.random() * (0.2 if phase == "start" else LATEST_S))
         if phase == "stopping":
             server.process.send_signal(signal.SIGTERM)

@@ -59,6 +59,7 @@ def test_the_file_system_is_the_one_of_the_deepest_and_last_mount(tmp_path: Path
     assert copy_worth.file_system(tmp_path / "a.gguf", tmp_path / "nowhere") == ""
 
 
+# Nothing is missing elsewhere: no other system has the RAM disk, and what decides on it is tested above everywhere.
 @pytest.mark.skipif(sys.platform != "linux", reason="the RAM disk is Linux's alone")
 def test_a_real_disk_is_measured_past_the_page_cache(tmp_path: Path) -> None:
     file = tmp_path / "a.gguf"

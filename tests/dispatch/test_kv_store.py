@@ -190,6 +190,7 @@ async def test_memory_goes_with_the_server_and_the_disk_stays(tmp_path: Path, pa
     assert len(disk.rows()) == 1
 
 
+# Windows keeps the profile's folders to their user by itself, with lists that are no modes.
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
 async def test_only_the_owner_can_read_what_is_written(tmp_path: Path, params: LoadParams) -> None:
     store = kv_store.folder_store(tmp_path, 10_000, 0.0)
@@ -224,6 +225,7 @@ async def test_a_file_that_is_of_no_use_is_removed_with_one_line(
     ]
 
 
+# As above: the folder of a Windows profile is its user's, and no mode of it could be looked at.
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
 @pytest.mark.parametrize(
     ("mode", "linked", "key"),
