@@ -12,9 +12,8 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from hoshikage.frozen import Frozen
 from hoshikage.library import pip_folders
 
 SPARE_S: Final = 5
@@ -25,8 +24,11 @@ _ANSWER_BYTES: Final = 1 << 20
 _LOG_BYTES: Final = 1 << 16
 
 
-class ChildOutcome(Frozen, frozen=True):
-    """How a process ended, and what it printed until then."""
+class ChildOutcome(NamedTuple):
+    """How a process ended, and what it printed until then.
+
+    Scripts that fetch libraries import this module before anything is installed: it needs the standard library alone.
+    """
 
     status: int | None
     """`status` is what `subprocess` has, negative for a signal; None for a process that was ended because its time was
