@@ -164,14 +164,14 @@ def _anchored(pattern: str) -> str | None:
         front, back = "(?s:.*)", "(?s:.*)"
         if option.startswith("^"):
             front, option = "", option[1:]
-        if option.endswith("$") and not _is_escaped(option):
+        if option.endswith("$") and not is_escaped(option):
             back, option = "", option[:-1]
         made.append(f"{front}(?:{option}){back}")
     return "|".join(f"(?:{one})" for one in made)
 
 
-def _is_escaped(text: str) -> bool:
-    """Whether its last sign is."""
+def is_escaped(text: str) -> bool:
+    """Whether the last sign of an expression is."""
     before = text[:-1]
     return (len(before) - len(before.rstrip("\\"))) % 2 == 1
 

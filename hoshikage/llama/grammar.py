@@ -331,7 +331,7 @@ def _expression(pattern: str, *, led: bool) -> str:
     """The pattern, which is of the whole text anyhow, without anchors at its ends."""
     bounds.check_pattern(pattern)
     body = pattern.removeprefix("^")
-    if body.endswith("$") and (len(body) - len(body[:-1].rstrip("\\"))) % 2:
+    if body.endswith("$") and not call_layout.is_escaped(body):
         body = body[:-1]
     return f"(?:{LEAD}){{0,{gbnf.MAX_LEAD}}}(?:{body})" if led else body
 

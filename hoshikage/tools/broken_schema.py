@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from hoshikage.tools.typed import referred
+
 TYPES: Final = frozenset({"string", "number", "integer", "boolean", "object", "array", "null"})
 NAMED: Final = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
 LISTED: Final = ("allOf", "anyOf", "oneOf", "prefixItems")
 SINGLE: Final = ("items", "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames")
+NOWHERE: Final = object()
 
 
 def broken_place(schema: Mapping[str, Any], place: str) -> str | None:
@@ -58,12 +61,5 @@ def _leads(node: Mapping[str, Any], root: Any) -> bool:
         return False
     if place != "#" and not place.startswith("#/"):
         return True
-    for step in place.split("/")[1:]:
-        name = step.replace("~1", "/").replace("~0", "~")
-        if isinstance(root, Mapping) and name in root:
-            root = root[name]
-        elif isinstance(root, list) and name.isdecimal() and int(name) < len(root):
-            root = root[int(name)]
-        else:
-            return "%" in step  # written as in an address, which is another's affair
-    return True
+    # One that is written as in an address is another's affair.
+    return "%" in place or referred(place, root, NOWHERE) is not NOWHERE

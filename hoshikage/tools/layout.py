@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, Final
 
 from hoshikage.params import SCHEMA_MARK
-from hoshikage.tools.texts import Room, Text, Unwritable, Values, values_of
+from hoshikage.tools.texts import ANNOTATIONS, Room, Text, Unwritable, Values, values_of
 from hoshikage.tools.typed import resolved
 
 Node = str | tuple[Any, ...]
@@ -25,7 +25,6 @@ NAME: Final = re.compile(r"[^\s<>\"&{}](?:[^\x00-\x1f<>\"&{}]{0,254}[^\s<>\"&{}]
 """Names that tags can have as they are."""
 ANY_NAME: Final[Text] = {"re": '[^\\s<>"&{}]{1,64}'}
 KEYWORDS: Final = frozenset({"type", "properties", "required", "additionalProperties"})
-ANNOTATIONS: Final = frozenset(("$schema", "$id", "$defs", "definitions", "title", "description", "$ref", "$comment"))
 
 
 class CallLayout:
@@ -96,7 +95,7 @@ def parameters_of(schema: Any, root: Mapping[str, Any], place: str, *, strict: b
     outer, schema = schema, resolved(schema, root)
     if not isinstance(schema, Mapping) or ("$ref" in outer and not schema) or schema.get("type", "object") != "object":
         raise Unwritable
-    if any(word not in KEYWORDS | ANNOTATIONS and not word.startswith("x-") for word in schema):
+    if any(word not in KEYWORDS | ANNOTATIONS and word != "$ref" and not word.startswith("x-") for word in schema):
         raise Unwritable
     properties, required = schema.get("properties", {}), schema.get("required", [])
     if not isinstance(properties, Mapping) or not isinstance(required, list):

@@ -166,16 +166,19 @@ def resolved(schema: Any, root: Mapping[str, Any]) -> Any:
     return {}
 
 
-def referred(place: str, root: Mapping[str, Any]) -> Any:
-    """What stands at this place of a schema, as `#/$defs/name`."""
+def referred(place: str, root: Mapping[str, Any], nowhere: Any = None) -> Any:
+    """What stands at this place of a schema, as `#/$defs/name`; `nowhere`, else an empty schema, where nothing does."""
+    missing: Any = {} if nowhere is None else nowhere
     result: Any = root
     for step in place.removeprefix("#").split("/")[1:]:
         name = step.replace("~1", "/").replace("~0", "~")
         if isinstance(result, list) and name.isdecimal() and int(name) < len(result):
             result = result[int(name)]
+        elif isinstance(result, Mapping) and name in result:
+            result = result[name]
         else:
-            result = result.get(name, {}) if isinstance(result, Mapping) else {}
-    return result if place.startswith("#") else {}
+            return missing
+    return result if place.startswith("#") else missing
 
 
 def _type_of(value: Any) -> str:
