@@ -56,7 +56,7 @@ def work(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "work"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    monkeypatch.setenv("COLUMNS", "160")  # a path of a test is long, and is looked for as it stands
+    monkeypatch.setenv("COLUMNS", "240")  # a path of a test is long, and is looked for as it stands
     monkeypatch.setenv("PYTHONPATH", str(ROOT))  # children run elsewhere, and the package may not be installed
     return folder
 
