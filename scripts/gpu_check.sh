@@ -27,7 +27,7 @@ build)
     [ -f "$folder/llama.cpp/CMakeLists.txt" ] || { echo "no sources in $folder/llama.cpp" >&2; exit 2; }
     options=(-DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=ON -DLLAMA_BUILD_TESTS=OFF)
     options+=(-DLLAMA_CURL=OFF -DLLAMA_OPENSSL=OFF -DLLAMA_BUILD_UI=OFF -DLLAMA_USE_PREBUILT_UI=OFF) # all of them fetch
-    if command -v nvcc >/dev/null && capability=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader | head -1); then
+    if command -v nvcc >/dev/null && capability=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | head -1); then
         options+=(-DGGML_CUDA=ON "-DCMAKE_CUDA_ARCHITECTURES=${capability/./}-real")
     fi
     begun=$(date +%s)

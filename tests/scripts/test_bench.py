@@ -15,6 +15,7 @@ import bench
 from bench_client import Answer, ask
 from bench_models import CONTROL, N_VOCAB, SHAPES, Shape, write
 from bench_report import Report, machine, markdown
+from bench_targets import targets
 from hoshikage import gguf
 from screen import Refused, Screen
 
@@ -107,6 +108,22 @@ def test_the_tables_are_whole_in_both_languages(language: str, word: str) -> Non
     assert "30 (20–40)" in streamed
     widths = [row.count("|") for row in rows]
     assert widths == [widths[0]] * 6 + [widths[-1]] * 3
+
+
+def test_a_target_is_met_by_the_median() -> None:
+    sections = {
+        "sleep": [
+            {"key": "bench_row_asleep", "details": {}, "unit": "MiB", "values": [11.0, 14.0, 12.0]},
+            {"key": "bench_row_waking", "details": {}, "unit": "ms", "values": [90.0, 251.0, 400.0]},
+        ]
+    }
+    result = {"models": [], "start_to_healthy_ms": [41.0, 39.0, 1.0], "sections": sections}
+    rows = "\n".join(targets(Screen("en"), result)).splitlines()[2:]
+    assert rows == [
+        "| from start to healthy | ≤ 40 ms | 39 (1–41) | yes |",
+        "| memory asleep | ≤ 12 MiB | 12.0 (11.0–14.0) | yes |",
+        "| what waking adds | ≤ 250 ms | 251.0 (90.0–400.0) | no |",
+    ]
 
 
 @pytest.mark.long
