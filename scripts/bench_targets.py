@@ -94,10 +94,16 @@ def _of_sections(
     for name in ("tiny", "small"):
         if values := result.get(("switches", "switch_over", name, "ms")):
             yield "bench_aim_switch", {"what": name}, "≤ 50 ms", values, "{:.0f}", _median(values) <= 50
+    yield from _of_sleep(result)
+    yield from _of_ramdisk(ratio)
+
+
+def _of_sleep(
+    result: dict[tuple[str, str, str, str], Values],
+) -> Iterator[tuple[str, dict[str, Any], str, Values, str, bool]]:
     for (key, unit), bound in SLEEP.items():
         if values := result.get(("sleep", key, "", unit)):
             yield f"bench_aim_{key}", {}, f"≤ {bound} {unit}", values, "{:.1f}", _median(values) <= bound
-    yield from _of_ramdisk(ratio)
 
 
 def _of_ramdisk(
