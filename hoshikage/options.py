@@ -41,7 +41,7 @@ RAMDISK: Final = "/dev/shm" if sys.platform == "linux" else ""
 ORIGINS: Final = (
     "http://localhost:*,http://127.0.0.1:*,http://[::1]:*,app://*,tauri://*,vscode-webview://*,vscode-file://*"
 )
-"""Pages of this machine and of programs on it; no web site."""
+"""Browsers may call from pages of this machine and of programs on it; no web site. no web site."""
 
 ANY: Final = "any"
 INSIDE: Final = "inside"
@@ -356,7 +356,7 @@ OPTIONS: Final = (
     Option("drain_timeout", Decimal(0.0, 3600.0), "0 … 3600 s", here=ANY, variable="DRAIN_TIMEOUT", default="30"),
 )
 SETTINGS: Final = tuple(option for option in OPTIONS if option.variable)
-"""The environment, .env files and the three flags of the server set these options."""
+"""These options are set by the environment, .env files and the three flags of the server."""
 OWN: Final = tuple(option for option in OPTIONS if option.own)
 """A model may have these options of its own."""
 SAMPLING: Final = tuple(option for option in OWN if option.scope == SAMPLE)

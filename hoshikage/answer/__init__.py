@@ -1,1 +1,1 @@
-"""One request made ready, submitted, parsed and streamed: what all protocols share."""
+"""Makes one request ready, submits it, parses and streams its answer: what all protocols share."""

@@ -29,12 +29,12 @@ PROTOCOLS: Final = {
     "ollama": "/api",
     "llama_server": "",
 }
-"""Protocol -> the path below which it is spoken."""
+"""Maps a protocol to the path below which it is spoken."""
 
 
 @dataclass(frozen=True, slots=True)
 class Abilities:
-    """What a model can do here."""
+    """These flags say what a model can do here."""
 
     text: bool
     tools: bool
@@ -44,7 +44,7 @@ class Abilities:
     rerank: bool
     images: bool
     audio: bool
-    """Whether a projector reads pictures for it, and sound."""
+    """`audio` is true where a projector reads pictures for it, and sound."""
 
 
 def abilities(facts: Facts, senses: Senses, *, thinks: bool) -> Abilities:
@@ -64,7 +64,7 @@ def abilities(facts: Facts, senses: Senses, *, thinks: bool) -> Abilities:
 
 
 async def thinks(formats: ChatFormats, spec: ModelSpec) -> bool:
-    """Whether the model's template knows thoughts."""
+    """Returns whether the model's template knows thoughts."""
     chat_format = await formats.of(spec)
     return chat_format.thinking is not None or chat_format.known.whole_answer
 
@@ -111,7 +111,7 @@ async def capabilities(
 
 
 def all_specs(registry: Registry) -> list[ModelSpec]:
-    """Models, and personas whose model is there."""
+    """Returns the models, and the personas whose model is there."""
     specs = list(registry.specs())
     labels = {spec.label for spec in specs}
     for persona in registry.personas():

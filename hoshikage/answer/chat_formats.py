@@ -1,4 +1,5 @@
-"""What the models' templates show of tools and thoughts, read from their files once. Event loop thread."""
+"""Keeps what the models' templates show of tools and thoughts, which is read from their files once. Event loop thread.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ class ChatFormats:
         self._kept: dict[tuple[Path, str | None], tuple[tuple[Signature, ...], ChatFormat]] = {}
 
     async def of(self, spec: ModelSpec) -> ChatFormat:
-        """That of a model without a template, where the file cannot be read: the dispatcher says why it is refused."""
+        """Returns the format that the model's template shows. Where its file cannot be read it is that of a model
+        without a template: the dispatcher says why it is refused."""
         from hoshikage.tools import ChatFormat  # only here: a server that is not asked for a chat reads no template
 
         key = (spec.file, spec.options.chat_template)
@@ -45,7 +47,7 @@ class ChatFormats:
 
 
 def _signatures(spec: ModelSpec) -> tuple[Signature, ...]:
-    """Tell whether a file has changed. Raises OSError."""
+    """Returns what changes when a file that the template comes from has changed. Raises OSError."""
     setting = spec.options.chat_template
     files = [] if setting == CHATML else [Path(setting)] if setting is not None and is_file(setting) else [spec.file]
     return tuple((state.st_mtime_ns, state.st_size, state.st_ino) for state in (file.stat() for file in files))

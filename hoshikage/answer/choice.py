@@ -18,14 +18,15 @@ from hoshikage.registry import ModelSpec, Registry
 Ability = Literal["text", "embeddings", "rerank"]
 Find = Callable[[Registry, str], Awaitable[ModelSpec]]
 MAX_LOOKED_INTO: Final = 64
-"""Models whose files are looked into for the only one that can answer; MODEL_DIR may hold a thousand."""
+"""So many models' files are looked into for the only one that can answer; MODEL_DIR may hold a thousand."""
 MAX_NAMED: Final = 50
 
 
 async def model_for(
     request: web.Request, name: str | None, ability: Ability | None = None, find: Find = resolve
 ) -> ModelSpec:
-    """The named model; without a name, or with UNKNOWN_MODEL=default for a name that nobody knows, the default one.
+    """Returns the named model; without a name, or with UNKNOWN_MODEL=default for a name that nobody knows, the default
+    one.
 
     The default is DEFAULT_MODEL, else the loaded model, else PRELOAD's, else the only one there is; each only where it
     has the ability (None: any will do). `find` looks for a name. Raises ModelNotFound, InvalidRequest that names the
@@ -49,7 +50,7 @@ async def model_for(
 
 
 async def default_model(request: web.Request, ability: Ability | None) -> ModelSpec | None:
-    """What answers requests that name no model; None where that is not certain."""
+    """Returns the model that answers requests that name none; None where that is not certain."""
     for wanted in ("embeddings", "text") if ability == "embeddings" else (ability,):  # a model for chats embeds as well
         async for spec in _candidates(request):
             if await _can(request, spec, wanted):
@@ -76,7 +77,7 @@ async def _candidates(request: web.Request) -> AsyncIterator[ModelSpec]:
 
 
 async def _only(request: web.Request, ability: str | None) -> ModelSpec | None:
-    """The only registered model with the ability; several names of one model count once."""
+    """Returns the only registered model with the ability; several names of one model count once."""
     specs = await asyncio.to_thread(request.app[REGISTRY].specs)
     result: dict[tuple[object, object], ModelSpec] = {}
     for spec in specs[:MAX_LOOKED_INTO]:

@@ -1,4 +1,4 @@
-"""Memory where somebody needs it: nothing of it is imported before. Event loop thread."""
+"""Imports memory when somebody needs it: nothing of it is imported before. Event loop thread."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_COUNTS: Final = 20_000
 
 
 class TokenCounts:
-    """What texts came to, so that a growing conversation is counted once."""
+    """This remembers how many tokens texts came to, so that a growing conversation is counted once."""
 
     def __init__(self) -> None:
         self._counts: OrderedDict[bytes, int] = OrderedDict()
@@ -35,7 +35,7 @@ class TokenCounts:
 
 
 class MemoryHolder:
-    """Made by the application, stopped with it."""
+    """The application makes it, and stops it."""
 
     def __init__(self, settings: Settings, dispatcher: Dispatching, registry: Registry) -> None:
         self._settings = settings
@@ -46,7 +46,7 @@ class MemoryHolder:
 
     @property
     def memory(self) -> Memory:
-        """The one memory of this server."""
+        """Gives the one memory of this server, which is made when it is first asked for."""
         if self._memory is None:
             from hoshikage.memory.service import Memory
 
@@ -60,7 +60,7 @@ class MemoryHolder:
 
     @property
     def rests(self) -> bool:
-        """Whether no process of it runs."""
+        """Tells whether no process of it runs."""
         return self._memory is None or self._memory.keeper.pid is None
 
     async def stop(self) -> None:

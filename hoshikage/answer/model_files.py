@@ -1,4 +1,4 @@
-"""What is known of the model files from the disk alone: size, age, header. Event loop thread; reads in others."""
+"""Reads what is known of the model files from the disk alone: size, age, header. Event loop thread; reads in others."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Facts(Frozen, frozen=True):
     digest: str = ""
     """Tells one state of the file from another; it is not the sum of its bytes, which would take minutes."""
     header: GgufHeader | None = None
-    """None where the file is missing or damaged."""
+    """`header` is None where the file is missing or damaged."""
 
     @property
     def modified_at(self) -> str:
@@ -35,7 +35,7 @@ class Facts(Frozen, frozen=True):
 
     @property
     def purpose(self) -> str:
-        """`text`, `embeddings` or `rerank`: what the model was made for; empty where the file does not tell."""
+        """Says what the model was made for: `text`, `embeddings` or `rerank`; empty where the file does not tell."""
         return "" if self.header is None else gguf.purpose(self.header)
 
     @property
@@ -70,7 +70,7 @@ class ModelFiles:
 
 
 def parameters(count: int) -> str:
-    """`8.0B`, `270M`, `12K`."""
+    """Writes a count of parameters as `8.0B`, `270M` or `12K`."""
     for unit, name, digits in ((10**9, "B", 1), (10**6, "M", 0), (10**3, "K", 0)):
         if count >= unit:
             return f"{count / unit:.{digits}f}{name}"

@@ -16,7 +16,7 @@ from hoshikage.settings import Settings
 
 
 async def resolve(registry: Registry, name: str) -> ModelSpec:
-    """The model of that name; MODEL_DIR is only looked through for it, in a thread. Raises ModelNotFound."""
+    """Returns the model of that name; MODEL_DIR is only looked through for it, in a thread. Raises ModelNotFound."""
     known = registry.known(name)
     return known if known is not None else await asyncio.to_thread(registry.resolve, name)
 
@@ -27,8 +27,8 @@ def n_ctx_of(request: web.Request, spec: ModelSpec, facts: Facts) -> int:
 
 
 def n_ctx(spec: ModelSpec, facts: Facts, settings: Settings, runners: Sequence[RunnerStatus]) -> int:
-    """The same: of a runner that will answer it, else of the next load. `runners` are those of the status, none where
-    no server runs."""
+    """Returns the context's length in tokens: of a runner that will answer the model, else of the next load. `runners`
+    are those of the status, none where no server runs."""
     for runner in runners:
         if runner.n_ctx and runner.serves(spec):
             return runner.n_ctx

@@ -1,4 +1,4 @@
-"""What an answer's text says: words, thoughts and calls, read as the text comes. Any thread; pure."""
+"""Parses what an answer's text says: words, thoughts and calls, read as the text comes. Any thread; pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class ParserSpec(Frozen, frozen=True):
-    """How the answers to one request are to be read."""
+    """This says how the answers to one request are to be read."""
 
     known: KnownFormat
     schemas: Schemas
@@ -25,12 +25,12 @@ class ParserSpec(Frozen, frozen=True):
 
     @property
     def plain(self) -> bool:
-        """Whether an answer is text and nothing else."""
+        """Tells whether an answer is text and nothing else."""
         return not self.schemas and self.thinking is None and not self.known.whole_answer
 
     @property
     def special_text(self) -> tuple[str, ...]:
-        """The control tokens whose texts are needed to read an answer."""
+        """Lists the control tokens whose texts are needed to read an answer."""
         thoughts = () if self.thinking is None else (self.thinking.opens, self.thinking.closes)
         return (*thoughts, *(self.known.form.special_text if self.schemas or self.known.whole_answer else ()))
 
@@ -40,16 +40,16 @@ PLAIN: Final = ParserSpec(GENERIC, {}, None, True)
 
 
 class ParsedEnd(Frozen, frozen=True):
-    """How one choice ends."""
+    """This says how one choice ends."""
 
     deltas: tuple[Delta, ...]
-    """What was held back until now."""
+    """`deltas` is what was held back until now."""
     reason: str
-    """`tool_calls` where it called; else as the engine says."""
+    """`reason` is `tool_calls` where it called; else as the engine says."""
     parsed: bool
-    """False where something looked like a call and was none."""
+    """`parsed` is false where something looked like a call and was none."""
     stop: str | None = None
-    """The stop string that ended it."""
+    """`stop` is the stop string that ended it."""
 
 
 class OutputParser:

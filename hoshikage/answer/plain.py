@@ -1,4 +1,4 @@
-"""One answer's words, thoughts and calls as they come, for programs that speak no protocol. Event loop thread."""
+"""Gives one answer's words, thoughts and calls as they come, for programs that speak no protocol. Event loop thread."""
 
 from __future__ import annotations
 

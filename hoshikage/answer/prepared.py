@@ -1,4 +1,4 @@
-"""A request made ready for the engine: its jobs, and how their answers are to be read. Event loop thread."""
+"""Makes a request ready for the engine: its jobs, and how their answers are to be read. Event loop thread."""
 
 from __future__ import annotations
 
@@ -30,24 +30,25 @@ protocol."""
 
 
 class PreparedRequest(Frozen, frozen=True):
-    """What the engine is asked for, and how the answers are to be read."""
+    """This holds what the engine is asked for, and how the answers are to be read."""
 
     spec: ModelSpec
     jobs: tuple[GenerationRequest, ...]
-    """One for each prompt; they are answered one after the other."""
+    """Each prompt has one job; they are answered one after the other."""
     parsing: ParserSpec = PLAIN
     rename: Rename = str
-    """What the engine's refusals call a field -> what the protocol does."""
+    """`rename` gives the protocol's name of a field for the engine's, as its refusals need it."""
     memory: Remembered = NOTHING
 
     @property
     def job(self) -> GenerationRequest:
-        """The first job, which is the only one of a chat."""
+        """Gives the first job, which is the only one of a chat."""
         return self.jobs[0]
 
 
 async def prepare(request: web.Request, spec: ModelSpec, body: chat.ChatBody, rename: Rename = str) -> PreparedRequest:
-    """A chat made ready. Raises InvalidRequest and ParameterUnsupported, whose places `rename` makes the protocol's."""
+    """Makes a chat ready. Raises InvalidRequest and ParameterUnsupported, whose places `rename` makes the protocol's.
+    """
     try:
         selection = select(body.tools, body.tool_choice, body.parallel_tool_calls)
         chat_format = await request.app[CHAT_FORMATS].of(spec)
@@ -59,7 +60,8 @@ async def prepare(request: web.Request, spec: ModelSpec, body: chat.ChatBody, re
 
 
 async def requested(request: web.Request, spec: ModelSpec, body: chat.ChatBody) -> GenerationRequest:
-    """What the engine shall do for a chat with pictures and sounds. Raises InvalidRequest, ParameterUnsupported."""
+    """Returns what the engine shall do for a chat, pictures and sounds included. Raises InvalidRequest,
+    ParameterUnsupported."""
     app = request.app
     contents = [turn.content for turn in body.messages]
     if not has_media(contents):

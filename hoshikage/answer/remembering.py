@@ -36,7 +36,7 @@ log: Final = logging.getLogger("hoshikage.memory")
 CONDENSED_HEADER: Final = "X-Hoshikage-Condensed"
 RECALLED_HEADER: Final = "X-Hoshikage-Recalled"
 COUNTED_AT_ONCE: Final = 4_000_000
-"""Characters of one question for counts: a frame has a limit."""
+"""So many characters are counted by one question at most: a frame has a limit."""
 
 
 class ToRemember(Frozen, frozen=True):
@@ -48,19 +48,19 @@ class ToRemember(Frozen, frozen=True):
 
 
 class Remembered(Frozen, frozen=True):
-    """What memory did to a request, and is to do after it."""
+    """This says what memory did to a request, and is to do after it."""
 
     condensed: int = 0
-    """Turns that a digest stands for."""
+    """`condensed` counts the turns that a digest stands for."""
     recalled: int = 0
-    """Passages of other conversations that stand in the prompt."""
+    """`recalled` counts the passages of other conversations that stand in the prompt."""
     kept: ToRemember | None = None
     warnings: tuple[dict[str, str], ...] = ()
 
 
 NOTHING: Final = Remembered()
 LOCAL: Final = "local"
-"""The scope of this user's own commands, and of all callers without a token."""
+"""This is the scope of this user's own commands, and of all callers without a token."""
 
 
 def scope_of_caller() -> str:
@@ -72,7 +72,8 @@ def scope_of_caller() -> str:
 async def remembered(
     request: web.Request, spec: ModelSpec, body: ChatBody, job: GenerationRequest
 ) -> tuple[GenerationRequest, Remembered]:
-    """The request with what memory makes of it. Raises InvalidRequest for what the request itself asks wrongly."""
+    """Returns the request with what memory makes of it. Raises InvalidRequest for what the request itself asks wrongly.
+    """
     recalls, keeps = _remembers(request, body)
     summarises = _summarises(request, spec, body)
     if not (recalls or keeps or summarises):
@@ -101,7 +102,7 @@ def keep_said(request: web.Request, kept: ToRemember, answer: str) -> None:
 
 
 class _Made:
-    """A request while memory works on it. Where something fails, it stays as it was, and a warning says so."""
+    """This is a request while memory works on it. Where something fails, it stays as it was, and a warning says so."""
 
     def __init__(self, request: web.Request, spec: ModelSpec, job: GenerationRequest, *, is_demanded: bool) -> None:
         self._request = request
@@ -159,20 +160,20 @@ class _Made:
 
 
 def _asked(prompt: ChatPrompt) -> int | None:
-    """The place of what the user said last."""
+    """Returns the place of what the user said last; None where no user has said a word."""
     users = [place for place, turn in enumerate(prompt.messages) if turn.role == "user" and turn.content]
     return users[-1] if users else None
 
 
 def _conversation(request: web.Request, scope: str, prompt: object) -> str:
-    """The name of a conversation that has none: its first words are."""
+    """Names a conversation that has no name by its first words. its first words are."""
     assert isinstance(prompt, ChatPrompt)
     first = next((turn.content or "" for turn in prompt.messages if turn.role == "user"), "")
     return request.app[MEMORY].memory.conversation(scope, first)
 
 
 def _remembers(request: web.Request, body: ChatBody) -> tuple[bool, bool]:
-    """Whether something is recalled, and whether something is kept. Raises InvalidRequest."""
+    """Returns whether something is recalled, and whether something is kept. Raises InvalidRequest."""
     on, wanted = request.app[SETTINGS].memory, body.memory
     recall = on if wanted is None or wanted.recall is None else wanted.recall
     store = on if wanted is None or wanted.store is None else wanted.store
@@ -182,7 +183,8 @@ def _remembers(request: web.Request, body: ChatBody) -> tuple[bool, bool]:
 
 
 def _summarises(request: web.Request, spec: ModelSpec, body: ChatBody) -> bool:
-    """The request over the persona over the model over the setting."""
+    """Returns whether digests are made: the request decides over the persona, the persona over the model, the model
+    over the setting."""
     wanted = body.memory
     if wanted is not None and wanted.summary is not None:
         return wanted.summary

@@ -1,4 +1,4 @@
-"""Pictures on the network, fetched where ALLOW_REMOTE_IMAGES is on. Event loop thread.
+"""Fetches pictures from the network, where ALLOW_REMOTE_IMAGES is on. Event loop thread.
 
 Whoever may ask this server must not reach by it what only this machine reaches. An address is resolved first, looked
 at, and connected to as it was resolved; each redirect anew. No proxy, no cookies, no names and passwords.
@@ -30,7 +30,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def is_public(address: Address) -> bool:
-    """Whether it is one of the internet's, whatever form it is written in."""
+    """Returns whether the address is one of the internet's, whatever form it is written in."""
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
         if address in NAT64:
@@ -76,7 +76,8 @@ class Fetching:
         self._timeout_s = timeout_s
 
     async def fetch(self, urls: Iterable[str]) -> dict[str, bytes | HoshikageError]:
-        """What each address brings, or why it brings nothing; the first are fetched first. Never raises for one."""
+        """Returns what each address brings, or why it brings nothing; the first are fetched first. Never raises for
+        one."""
         result: dict[str, bytes | HoshikageError] = {}
         room = MAX_BYTES
         deadline = asyncio.get_running_loop().time() + self._timeout_s
@@ -138,7 +139,7 @@ class Fetching:
 
 
 def _refused(key: str, **details: Detail) -> InvalidRequest:
-    """The refusal; who asked for the picture knows its place."""
+    """Makes the refusal; who asked for the picture knows its place."""
     return InvalidRequest.of(key, {"place": "", **details})
 
 
@@ -160,7 +161,7 @@ async def _read(answer: aiohttp.ClientResponse, url: URL, room: int) -> bytes:
 
 
 def _url(text: str) -> URL:
-    """The address. Raises InvalidRequest for one that nothing is fetched from."""
+    """Parses the address. Raises InvalidRequest for one that nothing is fetched from."""
     try:
         url = URL(text)
         is_fine = url.scheme in ("http", "https") and bool(url.host) and url.user is None and url.password is None

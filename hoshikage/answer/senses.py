@@ -1,4 +1,4 @@
-"""What a model takes beside text, before it is loaded and after. Event loop thread."""
+"""Says what a model takes beside text, before it is loaded and after. Event loop thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pieces of answers that several protocols have in common: frames, usage, timings. Any thread; pure."""
+"""Makes the pieces of answers that several protocols have in common: frames, usage, timings. Any thread; pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 def frame(value: dict[str, Any]) -> bytes:
-    """One event; JSON has no raw line breaks, so one `data:` line holds it."""
+    """Writes one event; JSON has no raw line breaks, so one `data:` line holds it."""
     return b"data: " + _encode(value) + b"\n\n"
 
 
@@ -38,8 +38,8 @@ class ThoughtCount:
         return round(self._tokens)
 
     def add(self, deltas: Sequence[Delta], completion_tokens: int) -> None:
-        """The next piece, with which so many tokens have come in all choices. What comes with no text counts for the
-        piece behind it, such as the mark that opens thoughts."""
+        """Counts the next piece, with which so many tokens have come in all choices. What comes with no text counts for
+        the piece behind it, such as the mark that opens thoughts."""
         if not deltas:
             return
         thought = sum(len(delta.text) for delta in deltas if isinstance(delta, Reasoning))
@@ -60,7 +60,7 @@ def usage(finished: wire.Finished, thoughts: int = 0) -> dict[str, Any]:
 
 
 def condensed(finished: wire.Finished) -> dict[str, int]:
-    """How many turns a digest stood for, where there was one."""
+    """Returns how many turns a digest stood for, as a field of the answer, where there was one."""
     return {"condensed_turns": finished.condensed_turns} if finished.condensed_turns else {}
 
 
@@ -103,7 +103,7 @@ def _pace(name: str, count: int, duration_ms: float) -> dict[str, float]:
 
 
 class Pacing:
-    """The timings of an answer that is still being written, by the server's own clock."""
+    """This makes the timings of an answer that is still being written, by the server's own clock."""
 
     def __init__(self) -> None:
         self._asked = self._first = time.monotonic()

@@ -1,4 +1,4 @@
-"""The one way of an answer to its client, whatever the protocol: notes in, a writer's frames out. Event loop thread."""
+"""Brings every answer to its client, whatever the protocol: notes in, a writer's frames out. Event loop thread."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Writer(Protocol):
     def say(
         self, choice: int, deltas: Sequence[Delta], logprobs: Sequence[wire.Chosen], completion_tokens: int
     ) -> bytes:
-        """A piece of a choice, with the log probabilities of its tokens.
+        """Frames a piece of a choice, with the log probabilities of its tokens.
 
         `completion_tokens` have come so far in all choices of its prompt; 0 where the prompt itself is told back.
         """
@@ -87,34 +87,34 @@ class Writer(Protocol):
         ...
 
     def whole(self) -> Any:
-        """The answer as one value, after `close`."""
+        """Returns the answer as one value, after `close`."""
         ...
 
 
 @runtime_checkable
 class TakesTokens(Protocol):
-    """A writer that is told the tokens of the next text to be said."""
+    """Such a writer is told the tokens of the next text to be said."""
 
     def take_tokens(self, choice: int, tokens: Sequence[int]) -> None: ...
 
 
 @runtime_checkable
 class TakesPrompt(Protocol):
-    """A writer that is told the prompt's tokens, before those of its answer."""
+    """Such a writer is told the prompt's tokens, before those of its answer."""
 
     def take_prompt(self, tokens: Sequence[int]) -> None: ...
 
 
 @runtime_checkable
 class NamesLibrary(Protocol):
-    """A writer whose frames name the library that computes. It is told before the first of them."""
+    """Such a writer puts the name of the library that computes into its frames. It is told before the first of them."""
 
     def take_library(self, library: str) -> None: ...
 
 
 @runtime_checkable
 class TakesSlot(Protocol):
-    """A writer that is told the number of the sequence that a choice has."""
+    """Such a writer is told the number of the sequence that a choice has."""
 
     def take_slot(self, choice: int, slot: int) -> None: ...
 
@@ -142,8 +142,8 @@ async def respond(
     ttl: float | None = None,
     ended: Callable[[], None] | None = None,
 ) -> web.StreamResponse:
-    """The answer, streamed or whole. `ended` is called once it is complete, before the client is told so. The model
-    then stays for `ttl` seconds, where they are given.
+    """Sends the answer, streamed or whole. `ended` is called once it is complete, before the client is told so. The
+    model then stays for `ttl` seconds, where they are given.
 
     Raises what the engine raises, as long as the status can still be told.
     """
@@ -200,12 +200,12 @@ class _Pump:
         self._ttl = ttl
         self._prompt = 0
         self._first = 0
-        """The number of the current prompt's first choice."""
+        """The current prompt's first choice has this number."""
         self._parsers: dict[int, OutputParser] = {}
         self._started: wire.Started | None = None
         self._begun = False
         self._prefill: tuple[int, float] | None = None
-        """How much of the prompt was computed when its progress was first told, and when that was."""
+        """This is how much of the prompt was computed when its progress was first told, and when that was."""
         self._finished = False
         self.headers: dict[str, str] = dict(writer.headers)
         """What has become known for the answer's headers."""
@@ -214,9 +214,9 @@ class _Pump:
         if prepared.memory.recalled:
             self.headers[RECALLED_HEADER] = str(prepared.memory.recalled)
         self._heard: list[str] | None = None if prepared.memory.kept is None else []
-        """What the first choice has said, where it is to be kept."""
+        """This gathers what the first choice has said, where it is to be kept."""
         self.comment: Comment = "waiting"
-        """What a silent stream says."""
+        """A silent stream says this."""
 
     async def run(self, stream: EventStream | None) -> bytes:
         """Sends all but the last frames, which it returns. Raises what the engine raises, ConnectionError, and
@@ -250,11 +250,11 @@ class _Pump:
         return last
 
     def failed(self, error: HoshikageError, language: Language) -> bytes:
-        """The last frames of an answer that breaks off."""
+        """Returns the last frames of an answer that breaks off."""
         return self._lead() + self._writer.fail(error, language)
 
     def _take(self, note: Note, choices: int) -> bytes:
-        """The frames to send now. Raises InferenceFailed for an end that is none."""
+        """Returns the frames to send now. Raises InferenceFailed for an end that is none."""
         if isinstance(note, wire.Token):
             if note.tokens and _offers(type(self._writer), TakesTokens):
                 cast("TakesTokens", self._writer).take_tokens(self._first + note.choice, note.tokens)
@@ -293,7 +293,7 @@ class _Pump:
         return parser
 
     def _lead(self) -> bytes:
-        """What begins the current prompt's answer, once."""
+        """Returns what begins the current prompt's answer, once; then nothing."""
         if self._begun:
             return b""
         self._begun = True

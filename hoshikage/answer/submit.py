@@ -1,4 +1,5 @@
-"""What goes from a request to the dispatcher: in its caller's name, and on the caller's account. Event loop thread."""
+"""Hands a request to the dispatcher, in its caller's name and on the caller's account: in its caller's name, and on the
+caller's account. Event loop thread."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ Answered = TypeVar("Answered", bound=wire.Answered)
 
 
 def submit(request: web.Request, spec: ModelSpec, work: Work, *, whole: bool = False) -> AsyncGenerator[Note, None]:
-    """The notes of Dispatcher.generate; the caller's account is charged as they end, for a client that left too.
+    """Yields the notes of Dispatcher.generate; the caller's account is charged as they end, for a client that left too.
 
     `whole`: the client gets the answer when it has ended.
     """
@@ -46,7 +47,7 @@ def submit(request: web.Request, spec: ModelSpec, work: Work, *, whole: bool = F
 async def perform(
     request: web.Request, spec: ModelSpec, task: Task, kind: type[Answered]
 ) -> tuple[list[Answered], wire.Finished]:
-    """The events of type `kind` with which the model answers the task, and its end. Raises HoshikageError."""
+    """Returns the events of type `kind` with which the model answers the task, and its end. Raises HoshikageError."""
     events: list[Answered] = []
     finished: wire.Finished | None = None
     async with aclosing(submit(request, spec, task)) as notes:
@@ -63,8 +64,8 @@ async def perform(
 
 
 def kept_s(spec: ModelSpec, seconds: float | None, place: str) -> float | None:
-    """How long the request wants its model kept after its use. A pinned one stays anyway: then nothing is said, and
-    `place`, where the request says it, is named as ignored."""
+    """Returns how many seconds the request wants its model kept after its use. A pinned one stays anyway: then nothing
+    is said, and `place`, where the request says it, is named as ignored."""
     if seconds is None or seconds == math.inf or not spec.options.pin:
         return seconds
     ignored.note(place)

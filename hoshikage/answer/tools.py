@@ -1,4 +1,4 @@
-"""Tools of a chat, put into the request for the engine. Any thread; pure."""
+"""Puts the tools of a chat into the request for the engine. Any thread; pure."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ANY_OBJECT: Final[dict[str, Any]] = {"type": "object"}
 def adapted(
     request: GenerationRequest, selection: ToolSelection, chat_format: ChatFormat, registered_stop: tuple[str, ...] = ()
 ) -> tuple[GenerationRequest, ParserSpec]:
-    """The request as this model's template and grammar need it, and how its answers are to be read.
+    """Returns the request as this model's template and grammar need it, and how its answers are to be read.
 
     `registered_stop`: the model's own stop strings, which could stand in a forced call's arguments.
     Raises InvalidRequest where tools and a grammar cannot both be had.
@@ -73,7 +73,7 @@ def adapted(
 
 
 def _note_broken(selection: ToolSelection) -> None:
-    """Names as ignored what is no schema, of tools of which no grammar is made; others are refused with their place."""
+    """Tells as ignored what is no schema, of tools of which no grammar is made; others are refused with their place."""
     from hoshikage.tools.broken_schema import broken_place
 
     for tool in selection.tools:
@@ -84,8 +84,8 @@ def _note_broken(selection: ToolSelection) -> None:
 
 
 def _may_think(prompt: ChatPrompt, selection: ToolSelection, chat_format: ChatFormat) -> bool:
-    """Whether an answer that a grammar holds has room for thoughts before it: a call that must be made has none, nor
-    has an answer that has begun, and where an answer has frames, those of its own calls are others."""
+    """Returns whether an answer that a grammar holds has room for thoughts before it: a call that must be made has
+    none, nor has an answer that has begun, and where an answer has frames, those of its own calls are others."""
     if selection.required or not prompt.add_generation_prompt:
         return False
     if chat_format.known.whole_answer and selection.tools:
@@ -150,14 +150,14 @@ def _has_text(function: FunctionSpec) -> bool:
 
 
 def _text_functions(selection: ToolSelection) -> dict[str, str]:
-    """GBNF of the arguments of those that take a text of a grammar."""
+    """Returns a GBNF of the arguments of those that take a text of a grammar."""
     functions = (tool.function for tool in selection.tools)
     return {one.name: one.arguments for one in functions if isinstance(one, TextFunction) and one.arguments}
 
 
 def _own_schemas(selection: ToolSelection) -> dict[str, dict[str, Any]]:
-    """What calls that the model makes by itself are held to: nothing of a tool that does not ask for it, so that
-    nothing of it can be refused, but that it is an object; of one that takes a text, that it is one."""
+    """Returns what calls that the model makes by itself are held to: nothing of a tool that does not ask for it, so
+    that nothing of it can be refused, but that it is an object; of one that takes a text, that it is one."""
     return {
         name: schema if tool.function.strict or isinstance(tool.function, TextFunction) else ANY_OBJECT
         for tool, (name, schema) in zip(selection.tools, _schemas(selection).items(), strict=True)
@@ -165,7 +165,7 @@ def _own_schemas(selection: ToolSelection) -> dict[str, dict[str, Any]]:
 
 
 def _schemas(selection: ToolSelection) -> dict[str, dict[str, Any]]:
-    """The parameters of each function, told apart."""
+    """Returns the parameters of each function, told apart."""
     return {
         tool.function.name: _marked(
             tool.function.parameters or NO_PARAMETERS,
@@ -182,7 +182,7 @@ def _check_size(size: int) -> None:
 
 
 def _grammar(request: GenerationRequest, selection: ToolSelection) -> Grammar | None:
-    """What forces a call, or leaves the choice between one and what the request holds its answer to."""
+    """Makes the grammar that forces a call, or leaves the choice between one and the request's own grammar."""
     grammar = request.grammar
     schemas = _schemas(selection)
     if not schemas or (grammar is None and not selection.required):
@@ -209,7 +209,7 @@ def _grammar(request: GenerationRequest, selection: ToolSelection) -> Grammar | 
 
 
 def _forced(schemas: Mapping[str, dict[str, Any]], texts: Mapping[str, str], maximum: int | None) -> Grammar:
-    """Calls that must be made, of functions some of which take a text of a grammar."""
+    """Makes the grammar of calls that must be made, of functions some of which take a text of a grammar."""
     from hoshikage.tools import forced
 
     arguments: dict[str, Node] = {
@@ -221,12 +221,12 @@ def _forced(schemas: Mapping[str, dict[str, Any]], texts: Mapping[str, str], max
 
 
 def _is_in_schema(parameters: Mapping[str, Any]) -> bool:
-    """Whether what describes a function's text is an expression, which a schema can hold."""
+    """Returns whether what describes a function's text is an expression, which a schema can hold."""
     return any("pattern" in one for one in parameters.get("properties", {}).values())
 
 
 def _marked(schema: Mapping[str, Any], place: str, *, strict: bool) -> dict[str, Any]:
-    """The schema, told apart from those beside it in one grammar."""
+    """Returns the schema, told apart from those beside it in one grammar."""
     return {**(schema or {"type": "object"}), SCHEMA_MARK: {"place": place, "strict": strict}}
 
 
@@ -244,7 +244,8 @@ def _prompt(prompt: ChatPrompt, tools: tuple[Tool, ...], chat_format: ChatFormat
 
 
 def _with_objects(turn: Message) -> Message:
-    """The arguments of a message's calls as objects, which templates write out as they like, where they are such."""
+    """Returns the message with the arguments of its calls as objects, which templates write out as they like, where
+    they are such."""
     calls = turn.extra.get("tool_calls")
     if not calls:
         return turn
@@ -266,7 +267,8 @@ def _with_tools_in_system(messages: tuple[Message, ...], tools: tuple[dict[str, 
 
 
 def _thinking_kwargs(fields: dict[str, Any], chat_format: ChatFormat, held: bool) -> dict[str, Any]:
-    """What templates read about thoughts, under all its names: on, unless the request or the model's settings say no.
+    """Returns what templates read about thoughts, under all its names: on, unless the request or the model's settings
+    say no.
 
     An answer that a grammar holds has no room for any.
     """
@@ -293,7 +295,7 @@ def _thinking_kwargs(fields: dict[str, Any], chat_format: ChatFormat, held: bool
 
 
 def _nearest(effort: str, known: tuple[str, ...]) -> str:
-    """The word for this effort that a template knows; of two that are as near the lesser one."""
+    """Returns the word for this effort that a template knows; of two that are as near the lesser one."""
     if effort not in EFFORTS or effort in known:
         return effort
     return min(known, key=lambda word: abs(EFFORTS.index(word) - EFFORTS.index(effort)))

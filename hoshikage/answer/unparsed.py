@@ -1,4 +1,5 @@
-"""A call's arguments in protocols that have an object for them, also where they are none: cut off, or broken. Pure."""
+"""Holds a call's arguments in protocols that have an object for them, also where they are none: cut off, or broken.
+Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ RAW: Final = "raw"
 
 
 def object_of(arguments: str) -> dict[str, Any]:
-    """The arguments as an object; text that is none stands in it as it is."""
+    """Returns the arguments as an object; text that is none stands in it as it is."""
     try:
         value = json.loads(arguments or "{}")
     except (ValueError, RecursionError):
@@ -22,7 +23,7 @@ def object_of(arguments: str) -> dict[str, Any]:
 
 
 def text_of(value: Any) -> str:
-    """The same the other way round."""
+    """Returns the text that `object_of` was given."""
     kept = value.get(UNPARSED) if isinstance(value, dict) else None
     if isinstance(kept, dict) and isinstance(kept.get(RAW), str):
         return str(kept[RAW])

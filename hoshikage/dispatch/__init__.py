@@ -1,1 +1,1 @@
-"""The server's side of the engine: queues, the models' states, the runners."""
+"""This is the server's side of the engine: queues, the models' states, the runners."""

@@ -9,7 +9,7 @@ from hoshikage.frozen import Frozen
 
 
 class AnswerRecord(Frozen, frozen=True):
-    """Milliseconds. It holds no text."""
+    """An answer's figures are kept here; times are milliseconds. No text is."""
 
     model: str
     finished_at: int
@@ -20,7 +20,7 @@ class AnswerRecord(Frozen, frozen=True):
     completion_tokens: int
     drafted: int
     accepted: int
-    """Tokens guessed ahead, and how many of those were right."""
+    """`guessed` counts the tokens guessed ahead, `accepted` those of them that were right."""
     queue_ms: float
     load_ms: float
     total_ms: float

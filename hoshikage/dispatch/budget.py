@@ -1,4 +1,4 @@
-"""Whether there is memory for one more model beside those that are loaded. Event loop only.
+"""Decides whether there is memory for one more model beside those that are loaded. Event loop only.
 
 What a model will need is what `hoshikage add --check` says of it; what is left is what the machine has available, less
 what loaded models may still claim: the weights that they map count as available, and those that load have not taken
@@ -45,7 +45,7 @@ class MemoryShortage(Frozen, frozen=True):
 
 
 class Tenant(Mutable, eq=False):
-    """One lane whose model counts."""
+    """This is one lane whose model counts."""
 
     queue: Queue
     number: int
@@ -99,7 +99,8 @@ class Budget:
                 waiter.set_result(None)
 
     async def need(self, params: LoadParams) -> Need | None:
-        """None where the file does not tell: then the load itself says what is wrong."""
+        """Returns what the load will take; None where the file does not tell: then the load itself says what is wrong.
+        """
         try:
             header = await asyncio.to_thread(self._libraries.header, params)
         except ModelLoadFailed:
@@ -126,7 +127,7 @@ class Budget:
         tenant.claim = need.ram
 
     def _review_pins(self) -> bool:
-        """Whether a model makes way now whose pin the registry does not hold any more."""
+        """Returns whether a model makes way now whose pin the registry does not hold any more."""
         return any(queue.review_pins() for queue in {one.queue for one in self._tenants})
 
     async def _change(self, maximum: float) -> bool:
@@ -140,7 +141,8 @@ class Budget:
         return waiter.done()
 
     def _lack(self, tenant: Tenant, need: Need, params: LoadParams) -> MemoryShortage | None:
-        """None where it fits, where it would be alone, and where the system does not tell."""
+        """Returns what is missing for the load; None where it fits, where it would be alone, and where the system does
+        not tell."""
         others = [one for one in self._tenants if one is not tenant and one.holds]
         free = self._memory()
         if not others or not free:

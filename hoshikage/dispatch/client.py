@@ -1,4 +1,4 @@
-"""The async face of the engine: requests in, notes and events out. Event loop only."""
+"""Is the async face of the engine: requests in, notes and events out. Event loop only."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ Note = Waiting | wire.Loading | Answering | RunNote
 
 
 class Dispatcher:
-    """Made once by the server (`making.create`), closed with `stop`."""
+    """The server makes one (`making.create`), and closes it with `stop`."""
 
     def __init__(
         self,
@@ -192,7 +192,8 @@ class Dispatcher:
         return queue.full() if queue.refuses(ACCOUNT.get()) else None
 
     async def _pool_of(self, spec: ModelSpec, request: Work | None = None) -> Pool:
-        """Which runners the request is for. Words are a loaded model's business only where nobody computes with it."""
+        """Returns the pool whose runners the request is for. Words are a loaded model's business only where nobody
+        computes with it."""
         pool = await self._own_pool(spec)
         words = self._pools.vocabulary
         if words is None or not needs_words_alone(request):
@@ -221,7 +222,8 @@ class Dispatcher:
         return None
 
     def _purpose(self, spec: ModelSpec) -> str:
-        """What a small enough model is for; empty for others, and where its file does not tell. Blocks on the disk."""
+        """Returns what a small enough model is for; empty for others, and where its file does not tell. Blocks on the
+        disk."""
         maximum = self._settings.embedding_memory * MIB
         try:
             wanted = wanted_load(spec, self._settings)
@@ -265,7 +267,7 @@ class Dispatcher:
             await self._store.let_go()
 
     async def stored(self) -> list[StoredConversation]:
-        """What is stored of conversations, the newest first."""
+        """Lists what is stored of conversations, the newest first."""
         from hoshikage.dispatch import kv_listing  # only for who asks
 
         await self._stored_away()
@@ -283,7 +285,7 @@ class Dispatcher:
             await self._store.settled()
 
     def kept_state(self) -> dict[str, Any]:
-        """The figures as plain values."""
+        """Returns the figures as plain values."""
         result = asdict(self.status().totals)
         records = [asdict(record) for record in self._records]
         return {"totals": result, "latencies": self._latencies.kept_state(), "records": records}
@@ -295,7 +297,7 @@ class Dispatcher:
         self._records.extend(AnswerRecord(**record) for record in kept["records"])
 
     def latencies(self) -> Latencies:
-        """How long answers took since the server started."""
+        """Returns how long answers took since the server started."""
         return self._latencies
 
     def _record(self, label: str, end: wire.Finished, total_s: float) -> None:
@@ -311,12 +313,13 @@ class Dispatcher:
 
 
 def with_waits(end: wire.Finished, queue_s: float, load_s: float) -> wire.Finished:
-    """The end with what the runner does not know of."""
+    """Returns the end with the waits that the runner does not know of: for a place and for the load, given in seconds.
+    """
     return replace(end, timings=replace(end.timings, queue_ms=queue_s * 1e3, load_ms=load_s * 1e3))
 
 
 def _has(pool: Pool, number: int, which: ModelSpec | str) -> bool:
-    """Whether the lane has the model, or another state of its registration."""
+    """Returns whether the lane has the model, or another state of its registration."""
     label = pool.lifecycles[number].snapshot().label
     if isinstance(which, str):
         return label == which
@@ -330,8 +333,8 @@ def digest(label: str, request: Work) -> bytes:
 
 
 def _steady(request: Work) -> Work:
-    """The request with the digests of its pictures and sounds in the places of their marks, which are drawn anew for
-    each request."""
+    """Returns the request with the digests of its pictures and sounds in the places of their marks, which are drawn
+    anew for each request."""
     if isinstance(request, Counting):
         inner = _steady(request.request)
         return Counting(inner) if isinstance(inner, GenerationRequest) else request

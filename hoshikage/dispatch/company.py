@@ -1,4 +1,5 @@
-"""Which jobs are in the runner together: one that may have ended a runner is alone for a while. Event loop only."""
+"""Knows which jobs are in the runner together: one that may have ended a runner is alone for a while. Event loop only.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +68,7 @@ class Company:
 
 
 class Stay:
-    """One job's time in the runner."""
+    """This is one job's time in the runner."""
 
     def __init__(self, company: Company) -> None:
         self._company = company

@@ -1,4 +1,4 @@
-"""The model's copy on the RAM disk, made behind its load while nobody waits for anything. Event loop only; the copying
+"""Copies the model to the RAM disk behind its load, while nobody waits for anything. Event loop only; the copying
 itself runs in a thread of its own, which pauses whenever somebody asks for something.
 
 A load takes the copy where there is a current one, else the disk. A copy is begun once for each load from the disk, and
@@ -37,14 +37,14 @@ NICE: Final = 10
 
 
 class CopyStatus(Frozen, frozen=True):
-    """How it stands with the copy, for /v1/status."""
+    """This tells how it stands with the copy, for /v1/status."""
 
     state: CopyPhase = "off"
     why: str | None = None
-    """Why there is one or none: a verdict's word, or that of the text that was logged."""
+    """`why` tells why there is one or none: a verdict's word, or that of the text that was logged."""
     progress: float | None = None
     read_mib_s: float | None = None
-    """What the model's disk gives, where that was measured."""
+    """`read_mib_s` is what the model's disk gives, where that was measured."""
 
 
 class _Gate:
@@ -75,7 +75,7 @@ class _Gate:
 
 
 class _Copying:
-    """One copy that is being made."""
+    """This is one copy that is being made."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -84,20 +84,20 @@ class _Copying:
 
 
 class Copier:
-    """One for all lanes that share the RAM disk."""
+    """All lanes that share the RAM disk have one of these."""
 
     def __init__(
         self, ramdisk: RamDisk, language: Language, *, always: bool = False, measure: Measure = copy_worth.facts_of
     ) -> None:
-        """`always`: every model is copied, whatever that brings. `measure` may block."""
+        """With `always`, every model is copied, whatever that brings. `measure` may block."""
         self.may_run: Callable[[], bool] = lambda: True
-        """Whether nobody waits for an answer; whoever knows of all lanes sets it."""
+        """`may_run` tells whether nobody waits for an answer; whoever knows of all lanes sets it."""
         self._ramdisk = ramdisk
         self._language = language
         self._always = always
         self._measure = measure
         self._wish: Path | None = None
-        """What was loaded from the disk, and is to be looked at when nobody waits."""
+        """This was loaded from the disk, and is to be looked at when nobody waits."""
         self._job: _Copying | None = None
         self._clearing: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -105,8 +105,8 @@ class Copier:
         """The verdict is on the model that was loaded last."""
         self._failure: str | None = None
         self._came_cold: dict[Path, bool] = {}
-        """Files that were loaded from the disk, so that the page cache had them -> whether the last load found it gone
-        from there."""
+        """These files were loaded from the disk, so that the page cache had them; each leads to whether the last load
+        found it gone from there."""
 
     @property
     def held(self) -> HeldCopy | None:
@@ -240,8 +240,8 @@ class Copier:
 
 
 async def _in_thread(work: Callable[[], T]) -> T:
-    """The work's result, from a thread of its own behind everybody else's: a paused one must keep neither a place among
-    the shared threads nor the process."""
+    """Returns the work's result, from a thread of its own behind everybody else's: a paused one must keep neither a
+    place among the shared threads nor the process."""
     loop = asyncio.get_running_loop()
     result: asyncio.Future[T] = loop.create_future()
 

@@ -1,4 +1,5 @@
-"""Whether a copy of a model in memory can bring something: what is measured, and what follows. Any thread; blocking.
+"""Decides whether a copy of a model in memory can bring something: what is measured, and what follows. Any thread;
+blocking.
 
 A load itself does not tell how quick a disk is: from a full page cache it reads nothing, and from an empty one it may
 wait for the processor. So some of the file is read past the page cache (O_DIRECT), while nobody waits.
@@ -22,7 +23,7 @@ SLOW: Final = float(2**30)
 GAIN_S: Final = 0.25
 """A cold load has to lose so many seconds on its disk before a copy is worth its memory."""
 KEPT: Final = 0.9
-"""The share of a file in the page cache from which on the system is taken to keep it."""
+"""From this share of a file in the page cache on, the system is taken to keep it."""
 MARGIN: Final = 2**30
 PROBE: Final = 4 * 2**20
 PROBES: Final = 8
@@ -51,7 +52,7 @@ IN_MEMORY: Final = frozenset(("tmpfs", "ramfs", "hugetlbfs"))
 
 
 class DiskFacts(Frozen, frozen=True):
-    """What is known of a model's file after its load."""
+    """These facts are known of a model's file after its load."""
 
     size: int
     file_system: str
@@ -59,16 +60,16 @@ class DiskFacts(Frozen, frozen=True):
     rate: float | None
     """`rate` is what the disk gives past the page cache, in bytes a second; None where it could not be measured."""
     kept: float
-    """The share of the file that the page cache holds now."""
+    """`kept` is the share of the file that the page cache holds now."""
     came_cold: bool
-    """Whether a load found it gone from the page cache that an earlier one had filled."""
+    """`came_cold` tells whether a load found it gone from the page cache that an earlier one had filled."""
     available: int
     """This many bytes of memory are available."""
 
 
 class Verdict(Frozen, frozen=True):
-    """Whether a copy is made. `why`: `remote`, `slow`, `not_kept`, `short`, `asked`; or `in_memory`, `small`, `fast`,
-    `stays` against it."""
+    """This says whether a copy is made, and why: `remote`, `slow`, `not_kept`, `short` and `asked` are for it;
+    `in_memory`, `small`, `fast` and `stays` against it."""
 
     wanted: bool
     why: str
@@ -76,7 +77,7 @@ class Verdict(Frozen, frozen=True):
 
 
 def verdict(facts: DiskFacts) -> Verdict:
-    """What follows from the facts."""
+    """Decides what follows from the facts."""
     if facts.file_system in IN_MEMORY:
         return Verdict(False, "in_memory")
     if facts.file_system in REMOTE:
@@ -102,7 +103,7 @@ def facts_of(file: Path, came_cold: bool, may_go_on: Callable[[], bool]) -> Disk
 
 
 def file_system(file: Path, mounts: Path = MOUNTS) -> str:
-    """The kind of file system that the file lies on; empty where the system does not tell."""
+    """Returns the kind of file system that the file lies on; empty where the system does not tell."""
     try:
         lines = mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
         path = file.resolve()
@@ -147,7 +148,8 @@ def read_rate(file: Path, may_go_on: Callable[[], bool]) -> float | None:
 
 
 def kept_share(file: Path) -> float:
-    """The share of the file that can be read without its disk, by a few spots; 1 where the system does not tell."""
+    """Returns the share of the file that can be read without its disk, by a few spots; 1 where the system does not
+    tell."""
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:

@@ -1,4 +1,5 @@
-"""What crashed, and what follows from it: refusal of a request, of its caller's grammars, quarantine. Any one thread.
+"""Remembers what crashed, and decides what follows from it: refusal of a request, of its caller's grammars, quarantine.
+Any one thread.
 
 A crash at a load, or while nothing was computed, is the model's. One during which a single request was computed is
 that request's: at its second (at once, where it had to be stopped) the request is refused for a while. Three crashes
@@ -27,12 +28,12 @@ STRIKES: Final = 2
 CALLER_LIMIT: Final = 3
 """This many requests of one caller may crash the model within POISON_S, before grammars of that caller are refused."""
 MAX_KEPT: Final = 1000
-"""Requests, and callers, that are remembered."""
+"""So many requests, and callers, are remembered at most."""
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 30.0
 
 State = tuple[Hashable, Hashable]
-"""What a crash hangs on: model file and library."""
+"""A crash hangs on these two: model file and library. model file and library."""
 
 
 class Origin(Frozen, frozen=True):
@@ -40,7 +41,7 @@ class Origin(Frozen, frozen=True):
 
     digest: bytes = b""
     caller: str = ""
-    """Token or address."""
+    """`caller` is a token or an address."""
     grammar: bool = False
 
 
@@ -50,9 +51,9 @@ NOBODY: Final = Origin()
 class _Record(Mutable):
     state: State
     own: deque[float] = field(default_factory=lambda: deque(maxlen=LIMIT))
-    """When it crashed at a load, or while nothing was computed."""
+    """The model crashed at these times at a load, or while nothing was computed."""
     requests: dict[bytes, tuple[float, str]] = field(default_factory=dict)
-    """Each request that crashed the model has the time of that and its caller here, by its digest."""
+    """These requests crashed the model: the digest leads to the time and the caller."""
     in_a_row: int = 0
     until: float = 0.0
     kept_out: dict[str, float] = field(default_factory=dict)
@@ -75,7 +76,8 @@ class Crashes:
         self._callers: dict[str, dict[bytes, float]] = {}
 
     def ended(self, label: str, state: State, suspects: Sequence[Origin], *, at_once: bool) -> None:
-        """A runner of that model ended by itself while these were computed: tells whose crash it was."""
+        """Judges whose crash it was when a runner of that model ended by itself while these were computed. tells whose
+        crash it was."""
         if not suspects:
             self.crashed(label, state)
         elif len(suspects) == 1:
@@ -92,8 +94,8 @@ class Crashes:
         self._judge(record)
 
     def blame(self, label: str, state: State, origin: Origin, *, at_once: bool = False) -> None:
-        """A runner of that model ended by itself while this request alone was computed. `at_once`: it had to be
-        stopped, so that trying again would take as long."""
+        """Counts a crash against this request: a runner of that model ended by itself while it alone was computed.
+        `at_once`: it had to be stopped, so that trying again would take as long."""
         suspect = self._suspect(origin.digest, state)
         suspect.strikes = STRIKES if at_once else suspect.strikes + 1
         suspect.until = self._clock() + POISON_S
@@ -105,7 +107,7 @@ class Crashes:
             self._judge(record)
 
     def doubt(self, state: State, origin: Origin) -> None:
-        """A runner ended while this request and others were computed."""
+        """Suspects this request, as a runner ended while it and others were computed."""
         suspect = self._suspect(origin.digest, state)
         suspect.strikes = max(suspect.strikes, STRIKES - 1)
 
@@ -147,7 +149,7 @@ class Crashes:
 
     @property
     def matter(self) -> bool:
-        """Whether anything is refused now because of a crash, or would be at the next one."""
+        """Tells whether anything is refused now because of a crash, or would be at the next one."""
         now = self._clock()
         records = [one.until for one in self._models.values()]
         kept_out = [until for one in self._models.values() for until in one.kept_out.values()]
@@ -156,7 +158,7 @@ class Crashes:
         return any(until > now for until in (*records, *kept_out, *suspects, *callers))
 
     def refuses(self, digest: bytes) -> bool:
-        """Whether that request has crashed a runner as often as it may."""
+        """Returns whether that request has crashed a runner as often as it may."""
         suspect = self._suspects.get(digest)
         return suspect is not None and suspect.strikes >= STRIKES and suspect.until > self._clock()
 

@@ -10,7 +10,8 @@ UNLIMITED: Final = 2**63
 
 
 def available_memory(root: Path = FILESYSTEM) -> int:
-    """Bytes that are free or can be reclaimed at once, in the machine and in this process's cgroups (version 2).
+    """Counts the bytes that are free or can be reclaimed at once, in the machine and in this process's cgroups (version
+    2).
 
     A file in memory counts against the cgroup like any other memory, and going over its limit ends processes
     instead of failing a write. 0 where the system does not tell. `root` is where /proc and /sys lie.
@@ -47,7 +48,7 @@ def _of_cgroup(group: Path) -> int:
 
 
 def _number(file: Path) -> int:
-    """The file's number; UNLIMITED for `max` and where there is none, as in the topmost group."""
+    """Reads the file's number; UNLIMITED for `max` and where there is none, as in the topmost group."""
     words = _lines(file)
     return int(words[0]) if words and words[0].isdecimal() else UNLIMITED
 

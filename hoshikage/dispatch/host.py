@@ -1,4 +1,4 @@
-"""What dispatch needs of the place where the engine thread runs."""
+"""Defines what dispatch needs of the place where the engine thread runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hoshikage.frozen import Frozen
 
 
 class Exit(Frozen, frozen=True):
-    """Why a runner is gone. `log` is what it last wrote to its standard error; it holds no prompt text."""
+    """This tells why a runner is gone. `log` is what it last wrote to its standard error; it holds no prompt text."""
 
     reason: str
     log: tuple[str, ...]
@@ -23,7 +23,7 @@ class Exit(Frozen, frozen=True):
 
 
 class Host(Protocol):
-    """Events and the exit come through callbacks on the event loop's thread."""
+    """Events and the exit come to a host's owner through callbacks on the event loop's thread."""
 
     @property
     def pid(self) -> int: ...
@@ -41,4 +41,4 @@ class Host(Protocol):
 
 
 HostFactory = Callable[[Path, Callable[[wire.Event], None], Callable[[Exit], None]], Host]
-"""(library file, on_event, on_exit) -> Host, not yet started."""
+"""A factory makes a Host, not yet started, of the library file, on_event and on_exit."""

@@ -30,7 +30,7 @@ PART_S: Final = 600.0
 
 
 class StoredFile(Frozen, frozen=True):
-    """One sequence that is stored."""
+    """This is one sequence that is stored."""
 
     path: str
     key: str
@@ -40,18 +40,18 @@ class StoredFile(Frozen, frozen=True):
 
 
 class StateFiles(Protocol):
-    """What the store needs of a place for files."""
+    """The store needs this of a place for files."""
 
     lasts: bool
-    """Whether the files outlive this process."""
+    """`lasts` tells whether the files outlive this process."""
 
     def files(self) -> list[StoredFile]: ...
 
     def free_bytes(self) -> int:
-        """How much may be taken of what the system has left."""
+        """Returns how many bytes may be taken of what the system has left."""
 
     def make(self) -> str:
-        """A new empty file. OSError."""
+        """Makes a new empty file, and returns its path. Raises OSError."""
 
     def publish(self, path: str, key: str) -> None:
         """The file that `make` made is whole: it is one of `files` from now on, whatever happens. OSError."""
@@ -155,9 +155,9 @@ class MemoryFiles:
         """`available` tells how many bytes of memory are free."""
         self._available = available
         self._made: dict[str, int] = {}
-        """Path -> descriptor."""
+        """A path leads to its descriptor here."""
         self._whole: dict[str, tuple[str, float]] = {}
-        """Path -> key and time."""
+        """A path leads to its key and time here."""
 
     def files(self) -> list[StoredFile]:
         return [

@@ -1,4 +1,5 @@
-"""Which loads may go on from each other's states: those of one library, model and settings. Any thread; blocking."""
+"""Tells which loads may go on from each other's states: those of one library, model and settings. Any thread; blocking.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +24,12 @@ WITHOUT_EFFECT: Final = frozenset(
         "chat_template", "template_name", "controls",  # which tokens a prompt has
     }
 )  # fmt: skip
-"""Fields of LoadParams that change nothing of what a state holds. All others do, those to come included."""
+"""These fields of LoadParams change nothing of what a state holds. All others do, those to come included."""
 
 
 def key_of(choice: SelectedLibrary, params: LoadParams) -> str:
-    """The same for loads whose states can stand for one another, in hexadecimal. OSError where a file is not there."""
+    """Returns the same text for loads whose states can stand for one another, in hexadecimal. Raises. OSError where a
+    file is not there."""
     files = [*gguf.files(Path(params.model_path)), *map(Path, _beside(params))]
     settings = {name: getattr(params, name) for name in params.__struct_fields__ if name not in WITHOUT_EFFECT}
     parts = {

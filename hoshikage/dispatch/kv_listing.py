@@ -1,4 +1,5 @@
-"""All that is stored of conversations, wherever it lies: told to people, and removed. Any thread; blocking."""
+"""Lists all that is stored of conversations, wherever it lies, and removes it. told to people, and removed. Any thread;
+blocking."""
 
 from __future__ import annotations
 
@@ -16,13 +17,13 @@ Where = Literal["memory", "disk", "slot"]
 
 @dataclass(frozen=True, slots=True)
 class StoredConversation:
-    """One file."""
+    """This is one file."""
 
     where: Where
     model: str
-    """The label that its model was asked for by; empty where the file does not tell."""
+    """`model` is the label that its model was asked for by; empty where the file does not tell."""
     scope: str
-    """The caller's token; empty for this user's own commands."""
+    """`scope` is the caller's token; empty for this user's own commands."""
     n_tokens: int
     size: int
     saved_at: float
@@ -42,7 +43,8 @@ class StoredConversation:
 
 
 def conversations(store: KvStore | None, cache: Path) -> list[StoredConversation]:
-    """The newest first. `store`: this server's, which may be one in memory beside files of another time."""
+    """Lists what is stored, the newest first. `store` is this server's, which may be one in memory beside files of
+    another time."""
     rows = [_row(where, file) for where, one in _stores(store, cache) for file in one.rows()]
     return sorted(rows, key=lambda row: -row.saved_at)
 

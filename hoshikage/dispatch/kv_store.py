@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 logger: Final = logging.getLogger("hoshikage.dispatch")
 MAX_OFFERED: Final = 256
-"""Files whose headers a load looks at: the newest."""
+"""A load looks at the headers of so many files at most: the newest."""
 FOLDER: Final = "kv"
 """Put-away sequences lie in this folder, below the cache folder."""
 
 
 class KvStore:
-    """All that is stored by this server."""
+    """This holds all that is stored by this server."""
 
     def __init__(
         self,
@@ -59,12 +59,12 @@ class KvStore:
 
     @property
     def lasts(self) -> bool:
-        """Whether what is stored outlives this server."""
+        """Tells whether what is stored outlives this server."""
         return self._files.lasts
 
     async def shelf(self, choice: SelectedLibrary, params: LoadParams, label: str = "") -> Shelf | None:
-        """What is stored for this load. None where its files cannot be told: the load itself says why. `label`: the
-        name that people know the model by."""
+        """Returns what is stored for this load. None where its files cannot be told: the load itself says why. `label`:
+        the name that people know the model by."""
         await self.settled()
         return await asyncio.to_thread(self._shelf, choice, params, label)
 
@@ -181,10 +181,10 @@ class KvStore:
 
 
 class Shelf:
-    """What is stored for one load, and where its own sequences go."""
+    """This holds what is stored for one load, and says where its own sequences go."""
 
     def __init__(self, store: KvStore, frame: wire.StateStore, count: int) -> None:
-        """`count`: most sequences that the load keeps."""
+        """The load keeps `count` sequences at most: most sequences that the load keeps."""
         self._store = store
         self._count = count
         self._made: tuple[str, ...] = ()
@@ -192,7 +192,7 @@ class Shelf:
         """The runner is sent this frame."""
 
     async def make(self) -> wire.PutAway | None:
-        """What the runner is asked for when it is to end; None where nothing can be put away."""
+        """Returns what the runner is asked for when it is to end; None where nothing can be put away."""
         command = await asyncio.to_thread(self._store.make, self._count)
         self._made = () if command is None else command.paths
         return command
@@ -203,13 +203,13 @@ class Shelf:
         self._store.in_background(self._store.take_in, self.frame.key, made, done, self.frame.paths)
 
     def lost(self, path: str) -> None:
-        """The runner found the file to be of no use. It can name none but those that it was given."""
+        """Drops a file that the runner found to be of no use. It can name none but those that it was given."""
         if path in self.frame.paths:
             self._store.in_background(self._store.drop, path)
 
 
 def header_of(path: str) -> Header | None:
-    """What a file says of itself; None where it is damaged, or gone."""
+    """Reads what a file says of itself; None where it is damaged, or gone."""
     try:
         return kv_file.read_header(path)
     except (DamagedState, OSError):
@@ -217,7 +217,7 @@ def header_of(path: str) -> Header | None:
 
 
 def folder_store(folder: Path, max_bytes: int, max_age_s: float, language: Language = "ja") -> KvStore:
-    """The store on the disk, below the cache folder."""
+    """Makes the store on the disk, below the cache folder."""
     return KvStore(FolderFiles(folder / FOLDER), max_bytes, max_age_s, language=language)
 
 
@@ -238,6 +238,6 @@ def own_folder_store(folder: Path, max_bytes: int, max_age_s: float, language: L
 
 
 def memory_store(max_bytes: int, max_age_s: float, *, unnamed: bool, language: Language = "ja") -> KvStore:
-    """The store in memory. `unnamed`: the system has memory that other processes can open without a name."""
+    """Makes the store in memory. `unnamed`: the system has memory that other processes can open without a name."""
     files = MemoryFiles(available_memory) if unnamed else TemporaryFiles()
     return KvStore(files, max_bytes, max_age_s, language=language)

@@ -1,4 +1,4 @@
-"""How long answers took, counted in buckets since the server started, by model. Event loop only.
+"""Counts how long answers took, in buckets since the server started, by model. Event loop only.
 
 Names, units and buckets are those of OpenTelemetry's conventions for generative AI (gen_ai.server.*).
 """
@@ -50,7 +50,8 @@ class Latencies(Mutable):
     histograms: dict[str, dict[str, Histogram]] = field(default_factory=lambda: {name: {} for name in BOUNDS})
 
     def add(self, model: str, *, first_s: float, decode_s: float, total_s: float, tokens: int) -> None:
-        """One answer: until its first token, from there to its last, from its arrival to its end."""
+        """Counts one answer: the seconds until its first token, from there to its last, from its arrival to its end.
+        until its first token, from there to its last, from its arrival to its end."""
         self._add(DURATION, model, total_s)
         if tokens > 0:
             self._add(FIRST_TOKEN, model, first_s)
@@ -58,7 +59,7 @@ class Latencies(Mutable):
             self._add(PER_TOKEN, model, decode_s / (tokens - 1))
 
     def kept_state(self) -> dict[str, Any]:
-        """The figures as plain values."""
+        """Returns the figures as plain values."""
         return {
             name: {model: (one.counts, one.total, one.seconds) for model, one in models.items()}
             for name, models in self.histograms.items()

@@ -1,5 +1,5 @@
-"""Which library a load takes, for a model file that was checked; and the way back from a new one that fails. Any
-thread; blocking."""
+"""Chooses the library that a load takes, for a model file that was checked; and the way back from a new one that fails.
+Any thread; blocking."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 
 class Libraries(Protocol):
-    """What the lifecycle asks; `library.selection` says in which order."""
+    """The lifecycle asks these questions; `library.selection` says in which order they are answered.
+    `library.selection` says in which order."""
 
     def current(self, params: LoadParams) -> SelectedLibrary:
         """Raises ModelLoadFailed, LibraryUnavailable, Unavailable."""
@@ -30,10 +31,10 @@ class Libraries(Protocol):
         """Returns `params` with what the header tells of the model; `current` was asked for them before."""
 
     def header(self, params: LoadParams) -> GgufHeader:
-        """The checked header of the model's file. Raises ModelLoadFailed."""
+        """Returns the checked header of the model's file. Raises ModelLoadFailed."""
 
     def likely(self) -> SelectedLibrary | None:
-        """What a load would take now, whatever its model. Raises LibraryUnavailable, Unavailable."""
+        """Returns what a load would take now, whatever its model. Raises LibraryUnavailable, Unavailable."""
 
     def alternative(self, failed: SelectedLibrary | None, error: HoshikageError) -> SelectedLibrary | None: ...
 
@@ -47,13 +48,13 @@ class Libraries(Protocol):
 
 
 class InstalledLibraries:
-    """The libraries of this user, looked for anew at each load."""
+    """These are the libraries of this user, looked for anew at each load."""
 
     def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
         self._settings = settings
         self._environ = environ
         self._sound: dict[Path, tuple[tuple[tuple[int, ...], ...], GgufHeader]] = {}
-        """Model files that were found undamaged: their state then, and their headers."""
+        """These model files were found undamaged: their state then, and their headers."""
 
     def current(self, params: LoadParams) -> SelectedLibrary:
         self._check(Path(params.model_path))

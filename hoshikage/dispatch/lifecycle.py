@@ -44,21 +44,21 @@ AHEAD_AFTER_S: Final = 1.0
 """Nobody may have asked for anything for this many seconds before a runner is started ahead: it must not slow an
 answer."""
 PROGRESS_LINE_S: Final = 2.0
-"""The least time between two lines of the log about the progress of a load."""
+"""Two lines of the log about the progress of a load are at least so many seconds apart."""
 
 Room = Callable[[WantedLoad], Awaitable[None]]
 """Waits until there is memory for a load. Raises HoshikageError where there will be none."""
 
 
 class Policy(Frozen, frozen=True):
-    """Times of the lifecycle, in seconds; 0 switches one off."""
+    """The lifecycle goes by these times, in seconds; 0 switches one off."""
 
     idle_timeout: float
     great_timeout: float
     watchdog: float
     language: Language
     ahead: bool = False
-    """Whether a runner is started ahead."""
+    """`ahead` tells whether a runner is started ahead."""
 
 
 class Lifecycle:
@@ -79,7 +79,8 @@ class Lifecycle:
         self.room: Room | None = None
         """`room` is asked before each load; whoever knows of other lanes sets it."""
         self.pinned = False
-        """Whether the loaded model stays until somebody asks for its end; the lane's owner sets it before `rest`."""
+        """`pinned` tells whether the loaded model stays until somebody asks for its end; the lane's owner sets it
+        before `rest`."""
         self.on_end: Callable[[], None] = lambda: None
         """`on_end` is called when a model has been unloaded."""
         self._libraries = libraries
@@ -92,7 +93,7 @@ class Lifecycle:
         self._policy = policy
         self._runner: Runner | None = None
         self._leaving: tuple[Runner, str] | None = None
-        """A runner that is being ended, whose memory is not back yet, and its model's label."""
+        """This runner is being ended: its memory is not back yet; the text is its model's label."""
         self._wanted: WantedLoad | None = None
         self._choice: SelectedLibrary | None = None
         self._loading: asyncio.Task[Runner] | None = None
@@ -146,7 +147,7 @@ class Lifecycle:
 
     @property
     def choice(self) -> SelectedLibrary | None:
-        """The library of the current runner."""
+        """Gives the library of the current runner; None where there is none."""
         return self._choice if self._runner is not None else None
 
     async def start(self) -> None:
@@ -156,7 +157,7 @@ class Lifecycle:
         self._arm_ahead()
 
     async def ready(self, wanted: WantedLoad, caller: str = "") -> AsyncGenerator[wire.Loading, None]:
-        """Ends when `wanted` is loaded; yields the progress of its load. Raises what the load raises."""
+        """Waits until `wanted` is loaded; yields the progress of its load. Raises what the load raises."""
         self._hold()
         if self._crashes.quarantined(wanted.label, caller):
             choice = await asyncio.to_thread(self._libraries.current, wanted.params)
@@ -207,7 +208,7 @@ class Lifecycle:
         self._kept_s = seconds
 
     def _idle_s(self) -> float | None:
-        """How long the model stays unused; None for good."""
+        """Returns how many seconds the model stays unused; None for good."""
         seconds = math.inf if self.pinned else self._kept_s
         if seconds is None:
             seconds = self._policy.idle_timeout or math.inf
@@ -381,7 +382,7 @@ class Lifecycle:
             )
 
     def gone(self, gone: Exit) -> None:
-        """The runner ended by itself."""
+        """Takes note that the runner ended by itself."""
         self._crashed += 1
         logger.error(self._say("log_crashed", label=self._label, reason=gone.reason))
         if self._wanted is not None and self._choice is not None:

@@ -1,5 +1,5 @@
-"""One load from the choice of its library to the model in memory; and the way back from a library that fails. Event
-loop only."""
+"""Does one load, from the choice of its library to the model in memory; and the way back from a library that fails.
+Event loop only."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ logger = logging.getLogger("hoshikage.dispatch")
 
 
 class WantedLoad(Frozen, frozen=True, eq=False):
-    """What a load is of. Two that are equal need no new load."""
+    """This is what a load is of. Two that are equal need no new load."""
 
     label: str
     """`label` is the name that was asked for. It is not compared: two names of one file with the same settings are one
     model."""
     params: LoadParams
     file_state: tuple[int, int, int]
-    """Identity of the model file: (inode, size, mtime in ns)."""
+    """`file_state` is the identity of the model file: (inode, size, mtime in ns)."""
     tuned: Tuned | None = None
-    """What was chosen by measuring; it holds for one library."""
+    """`tuned` was chosen by measuring; it holds for one library."""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, WantedLoad) and self._compared == other._compared
@@ -185,8 +185,8 @@ class Loader:
 
 
 class _Trial:
-    """One runner's load. Where N_GPU_LAYERS=auto tries a first decode, its end means fewer layers and is no crash of
-    the model: libraries end the process when a graphics card has no memory left to compute with."""
+    """This is one runner's load. Where N_GPU_LAYERS=auto tries a first decode, its end means fewer layers and is no
+    crash of the model: libraries end the process when a graphics card has no memory left to compute with."""
 
     def __init__(self, owner: LoadOwner) -> None:
         self._owner = owner

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 def create(
     settings: Settings, environ: Mapping[str, str], known: Callable[[str], ModelSpec | None] | None = None
 ) -> Dispatcher:
-    """The dispatcher of a server. `environ` is where the system's own library search is described; `known` says what
-    is registered by a name now."""
+    """Makes the dispatcher of a server. `environ` is where the system's own library search is described; `known` says
+    what is registered by a name now."""
     libraries = InstalledLibraries(settings, environ)
     in_process = settings.engine == "thread"
     ramdisk = RamDisk(settings.ramdisk_path, limit=int(settings.ramdisk_size * 2**30))
@@ -62,7 +62,7 @@ def assemble(
     store: KvStore | None = None,
     known: Callable[[str], ModelSpec | None] | None = None,
 ) -> Dispatcher:
-    """A dispatcher with all its pools. An engine within this process is the only one: libraries share its address
+    """Makes a dispatcher with all its pools. An engine within this process is the only one: libraries share its address
     space, and their logs and devices."""
     crashes = Crashes(clock)
     several = settings.engine != "thread"
@@ -114,7 +114,7 @@ def embedded_host(library: Path, on_event: Callable[[wire.Event], None], _on_exi
 
 
 def layouts_of(library: Path) -> Path | None:
-    """The calibrated layouts of a library that was judged to be good with them."""
+    """Returns the calibrated layouts of a library that was judged to be good with them."""
     from hoshikage.library import calibration
 
     with suppress(OSError):

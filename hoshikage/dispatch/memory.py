@@ -1,4 +1,4 @@
-"""Memory that a process holds, where the system says it. Any thread."""
+"""Measures the memory that a process holds, where the system says it. Any thread."""
 
 from __future__ import annotations
 
@@ -17,16 +17,18 @@ from hoshikage.frozen import Frozen
 
 
 class Footprint(Frozen, frozen=True):
-    """Bytes; 0 where the process is gone or nobody tells."""
+    """These are bytes; 0 stands where the process is gone or nobody tells. 0 where the process is gone or nobody tells.
+    """
 
     resident_bytes: int
     vram_bytes: int
     at: float = field(default_factory=time.monotonic)
-    """When it was measured."""
+    """It was measured at this time, by the clock of time.monotonic."""
 
 
 class MemoryInUse(Frozen, frozen=True):
-    """Bytes that this process and the runners hold, and what the machine has left; 0 where nobody tells."""
+    """These are the bytes that this process and the runners hold, and what the machine has left; 0 stands where nobody
+    tells. 0 where nobody tells."""
 
     server_bytes: int = 0
     runner_bytes: int = 0
@@ -49,7 +51,7 @@ def footprint(pid: int) -> Footprint:
 
 
 def resident_bytes(pid: int) -> int:
-    """Physical memory mapped by that process (Linux)."""
+    """Returns the bytes of physical memory mapped by that process (Linux)."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:
@@ -70,7 +72,8 @@ def own_bytes(pid: int) -> int:
 
 
 def free_vram() -> int:
-    """Free memory of all NVIDIA GPUs, where the package nvidia-ml-py (extra `nvidia`) is installed; 0: not told."""
+    """Returns the free bytes of all NVIDIA GPUs, where the package nvidia-ml-py (extra `nvidia`) is installed; 0 where
+    it is not told. 0: not told."""
     try:
         nvml: Any = import_module("pynvml")
     except ImportError:
@@ -87,7 +90,8 @@ def free_vram() -> int:
 
 
 def vram_bytes(pid: int) -> int:
-    """Memory of NVIDIA GPUs held by that process, where the package nvidia-ml-py (extra `nvidia`) is installed."""
+    """Returns the bytes of NVIDIA GPUs' memory held by that process, where the package nvidia-ml-py (extra `nvidia`) is
+    installed."""
     try:
         nvml: Any = import_module("pynvml")
     except ImportError:

@@ -1,4 +1,4 @@
-"""The states of a model's place in memory. Values; any thread."""
+"""Names the states of a model's place in memory. Values; any thread."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class ModelState(str, Enum):
-    """What a lane has: `Lifecycle` alone changes it.
+    """A lane has one of these states: `Lifecycle` alone changes it.
 
     unloaded -> loading      a request, PRELOAD or `load` asks for a model
     loading -> ready         the runner has told of the model
@@ -24,5 +24,5 @@ class ModelState(str, Enum):
 
     @classmethod
     def of(cls, *, ready: bool, loading: bool) -> ModelState:
-        """The state of a lane that gives nothing back."""
+        """Returns the state of a lane that gives nothing back."""
         return cls.READY if ready else cls.LOADING if loading else cls.UNLOADED

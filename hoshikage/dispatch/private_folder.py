@@ -1,4 +1,4 @@
-"""A folder of one user inside one that everybody may write to, such as /dev/shm. Linux; any thread; blocking.
+"""Keeps a folder of one user inside one that everybody may write to, such as /dev/shm. Linux; any thread; blocking.
 
 Everything goes through the folder's descriptor, so that nobody who can write beside it can bend a path. It holds
 entries: folders `copy-…`, published and never changed again, and `part-…`, which are being written, with `.gguf` files
@@ -38,7 +38,7 @@ POLL_S: Final = 0.02
 
 
 class Doubt(Exception):
-    """Why the folder is better left alone, as a text of the catalogue."""
+    """The folder is better left alone, for this reason: a text of the catalogue."""
 
     def __init__(self, key: str, **details: Detail) -> None:
         super().__init__(key)
@@ -47,7 +47,7 @@ class Doubt(Exception):
 
 
 class FolderEntry:
-    """An open entry and the lock on it, until `close`."""
+    """This is an open entry and the lock on it, until `close`."""
 
     def __init__(self, name: str, fd: int) -> None:
         self.name = name
@@ -61,7 +61,7 @@ class FolderEntry:
 
 
 class PrivateFolder:
-    """`root/hoshikage-<uid>`, checked to be this user's alone. Made by `opened`."""
+    """This is `root/hoshikage-<uid>`, checked to be this user's alone. Made by `opened`."""
 
     def __init__(self, path: Path, fd: int, uid: int) -> None:
         self.path = path
@@ -148,7 +148,7 @@ class PrivateFolder:
         return freed
 
     def path_of(self, entry: FolderEntry, name: str) -> Path:
-        """The path of a file in an entry. Raises Doubt where that path leads elsewhere than our descriptors."""
+        """Returns the path of a file in an entry. Raises Doubt where that path leads elsewhere than our descriptors."""
         path = self.path / entry.name / name
         if not os.path.samestat(path.lstat(), os.stat(name, dir_fd=entry.fd, follow_symlinks=False)):
             raise Doubt("dispatch.ramdisk_unsafe", folder=str(self.path))
@@ -165,7 +165,7 @@ class PrivateFolder:
         return entry
 
     def _sizes(self, entry: FolderEntry) -> dict[str, int]:
-        """Name -> size, -1 for what is no file of ours."""
+        """Returns the size of each name, -1 for what is no file of ours."""
         sizes = {}
         for name in os.listdir(entry.fd):  # noqa: PTH208 - by descriptor
             result = os.stat(name, dir_fd=entry.fd, follow_symlinks=False)
@@ -176,7 +176,8 @@ class PrivateFolder:
 
 @contextmanager
 def opened(root: Path, uid: int, *, create: bool = False) -> Iterator[PrivateFolder]:
-    """The folder of user `uid` in `root`. Raises Doubt where others could get at it, OSError where it is not there."""
+    """Opens the folder of user `uid` in `root`. Raises Doubt where others could get at it, OSError where it is not
+    there."""
     path = root / f"hoshikage-{uid}"
     outer = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

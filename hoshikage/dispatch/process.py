@@ -26,7 +26,8 @@ class _Straight(asyncio.Protocol):
     """Takes what a pipe brings at once, where a subprocess' transport would wait for another turn of the loop."""
 
     def __init__(self, before: asyncio.BaseProtocol, received: Callable[[bytes], None]) -> None:
-        """`before`: the transport's own protocol, which is to know when the pipe ends."""
+        """`before` is the transport's own protocol, which is to know when the pipe ends: the transport's own protocol,
+        which is to know when the pipe ends."""
         self._before = before
         self._received = received
 
@@ -44,17 +45,17 @@ PASSED_ON: Final = re.compile(
     r"|MALLOC|HOSHIKAGE)_\w+",
     re.IGNORECASE,
 )
-"""Variables that a runner needs: its own, the loader's, the drivers'. It loads a stranger's code and reads a stranger's
-files, and gets nobody's keys and passwords."""
+"""A runner needs these variables: its own, the loader's, the drivers'. It loads a stranger's code and reads a
+stranger's files, and gets nobody's keys and passwords."""
 
 
 def passed_on(environ: Mapping[str, str]) -> dict[str, str]:
-    """What of the environment a runner gets."""
+    """Returns what a runner gets of the environment."""
     return {name: value for name, value in environ.items() if PASSED_ON.fullmatch(name)}
 
 
 class ProcessHost(asyncio.SubprocessProtocol):
-    """One runner process, from start to exit."""
+    """This is one runner process, from start to exit."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Who runs next, and on which lane. Event loop only.
+"""Decides who runs next, and on which lane. Event loop only.
 
 A lane is a place for one model; what runs on it together is for that model. Requests wait for their turn on it, callers
 one after another; those for a model that has a lane may go first for a while, so that alternating clients do not make
@@ -20,7 +20,7 @@ GROUP_PATIENCE_S: Final = 10.0
 """A request for another model waits this many seconds at most behind later ones for a loaded model."""
 RETRY_AFTER_S: Final = 5
 MAX_KEPT: Final = 1000
-"""Callers whose turns are remembered, beside those who wait."""
+"""The turns of so many callers are remembered, beside those who wait."""
 
 
 class Ticket:
@@ -29,13 +29,13 @@ class Ticket:
     def __init__(self, queue: Queue, label: str, arrived: float, key: Hashable, order: tuple[int, int]) -> None:
         self.label = label
         self.key = key
-        """What is the same for all names of one model."""
+        """`key` is the same for all names of one model."""
         self.arrived = arrived
         self.order = order
-        """Its caller's turn, and which it is of all that came: the least is next."""
+        """`order` is its caller's turn, and which it is of all that came: the least is next."""
         self.caller = ""
         self.pinned = False
-        """Whether its model, once loaded, makes way for no other."""
+        """`pinned` tells whether its model, once loaded, makes way for no other."""
         self.lane = 0
         """`lane` is where the ticket runs, once it has its turn."""
         self.load_s = 0.0
@@ -55,7 +55,7 @@ class Ticket:
         return self._queue.place_of(self)
 
     async def wait(self) -> None:
-        """Ends when it is this ticket's turn. Raises QueueTimeout, QueueFull, ShuttingDown, Unavailable."""
+        """Waits until it is this ticket's turn. Raises QueueTimeout, QueueFull, ShuttingDown, Unavailable."""
         timeout = self._queue.timeout
         late = QueueTimeout("dispatch.queue_timeout", seconds=timeout, retry_after=RETRY_AFTER_S)
         # Not asyncio.wait_for: before Python 3.12 it swallows a cancel that meets the end of its wait, and a client
@@ -84,15 +84,15 @@ class Ticket:
 
 
 class Lane:
-    """A place for one model, and the tickets that run there."""
+    """A lane is a place for one model, and for the tickets that run there."""
 
     def __init__(self, number: int) -> None:
         self.number = number
         self.key: Hashable = None
-        """The model that it is for now; None is none."""
+        """The lane is for the model of this key now; None is none."""
         self.label = ""
         self.pinned_by = ""
-        """The name whose registration keeps the model here; empty where it makes way."""
+        """The model stays here by the registration of this name; empty where it makes way."""
         self.used = 0
         """When it was last given or left, as a count."""
         self.running: set[Ticket] = set()
@@ -111,7 +111,7 @@ class Lane:
 
 
 class Queue:
-    """`capacity` run at once on each lane; at most `bound` wait for a model, each at most `timeout` seconds."""
+    """On each lane `capacity` tickets run at once; at most `bound` wait for a model, each at most `timeout` seconds."""
 
     def __init__(
         self,
@@ -136,12 +136,13 @@ class Queue:
         self._waiting: list[Ticket] = []
         """The waiting tickets stand in the order of their turns."""
         self._models: Counter[Hashable] = Counter()
-        """How many wait for each model, so that a long queue need not be looked through for those that nobody wants."""
+        """This counts how many wait for each model, so that a long queue need not be looked through for those that
+        nobody wants."""
         self._came = self._uses = 0
         self._turn = 0
         """`_turn` is that of the last ticket that was admitted."""
         self._turns: dict[str, int] = {}
-        """Callers' last turns; one that lies behind `_turn` says nothing any more."""
+        """These are callers' last turns; one that lies behind `_turn` says nothing any more."""
         self._open = True
 
     @property
@@ -155,11 +156,11 @@ class Queue:
 
     @property
     def waiting(self) -> tuple[str, ...]:
-        """Labels of the models that are waited for, in their order."""
+        """Lists the labels of the models that are waited for, in their order."""
         return tuple(ticket.label for ticket in self._waiting)
 
     def waiting_for(self, key: Hashable) -> int:
-        """How many wait for this model."""
+        """Counts the tickets that wait for this model."""
         return self._models[key]
 
     def is_idle(self, lane: int) -> bool:
@@ -168,7 +169,7 @@ class Queue:
         return not result.running and self._first(result.key) is None
 
     def lane_of(self, key: Hashable) -> Lane | None:
-        """The lane that is for this model now."""
+        """Returns the lane that is for this model now."""
         return next((lane for lane in self.lanes if lane.key == key), None)
 
     def place_of(self, ticket: Ticket) -> int:
@@ -176,15 +177,15 @@ class Queue:
         return self._waiting.index(ticket) + 1 if ticket in self._waiting else 0
 
     def full(self) -> QueueFull:
-        """The refusal of one who finds the queue full."""
+        """Makes the refusal for one who finds the queue full."""
         return QueueFull("dispatch.queue_full", bound=self._bound, retry_after=RETRY_AFTER_S)
 
     def refuses(self, caller: str = "") -> bool:
-        """Whether `enter` would refuse this caller, whatever the model."""
+        """Returns whether `enter` would refuse this caller, whatever the model."""
         return self._is_full(len(self._waiting), self._bound * len(self.lanes)) and self._pushed_by(caller) is None
 
     def enter(self, label: str, key: Hashable = None, caller: str = "", *, pinned: bool = False) -> Ticket:
-        """A ticket in the queue. `key` is the same for all names of one model; None: the label is it.
+        """Puts a ticket into the queue. `key` is the same for all names of one model; None: the label is it.
 
         A full queue makes room for a caller who has fewer places than another, whose last ticket is refused instead.
         Raises QueueFull, ShuttingDown.
@@ -258,7 +259,7 @@ class Queue:
         return next(ticket for ticket in reversed(self._waiting) if ticket.caller == greedy)
 
     def _turn_of(self, caller: str) -> int:
-        """The turn of a caller's next ticket: behind its own others, and beside whoever comes now."""
+        """Gives the turn of a caller's next ticket: behind its own others, and beside whoever comes now."""
         if len(self._turns) >= MAX_KEPT:
             self._turns = {one: turn for one, turn in self._turns.items() if turn >= self._turn}
         turn = self._turns[caller] = max(self._turn, self._turns.get(caller, -1) + 1)
@@ -301,7 +302,8 @@ class Queue:
         return True
 
     def _next(self, lane: Lane) -> Ticket | None:
-        """The first for the lane's model, while the first of those without a lane has not waited too long for it."""
+        """Returns the first ticket for the lane's model, while the first of those without a lane has not waited too
+        long for it."""
         own, other = self._first(lane.key), self._first_without_lane()
         if other is None or self._lane_for(other) is not lane:
             return own
@@ -319,8 +321,8 @@ class Queue:
         return next((ticket for ticket in self._waiting if self.lane_of(ticket.key) is None), None)
 
     def _lane_for(self, ticket: Ticket) -> Lane | None:
-        """Which lane the next model without one gets: one that rests with what was registered by that name before, else
-        an empty one, else one that rests, else the one to be drained."""
+        """Returns the lane that the next model without one gets: one that rests with what was registered by that name
+        before, else an empty one, else one that rests, else the one to be drained."""
 
         def rank(lane: Lane) -> tuple[bool, bool, bool, int, int]:
             idle = self.is_idle(lane.number)

@@ -1,4 +1,4 @@
-"""The copy of the current model in memory (RAMDISK_PATH), which outlives the runner. Any thread; blocking; Linux.
+"""Keeps the copy of the current model in memory (RAMDISK_PATH), which outlives the runner. Any thread; blocking; Linux.
 
 One model at a time. The copy's name carries the identity of its source, so one that has become stale is never used;
 a published copy is never written to again. In any doubt there is none, and a notice says why.
@@ -33,7 +33,7 @@ STEP: Final = 32 * 2**20
 PATIENCE_S: Final = 10.0
 
 OnProgress = Callable[[float], bool]
-"""Told the share that is done, from 0 to 1; may keep the copy waiting; False cancels."""
+"""It is told the share that is done, from 0 to 1, may keep the copy waiting, and cancels it by returning False."""
 
 
 class CopyCancelled(Exception):
@@ -41,7 +41,7 @@ class CopyCancelled(Exception):
 
 
 class Notice(Frozen, frozen=True):
-    """A line for the log: a `logging` level, a text of the catalogue."""
+    """This becomes a line of the log: a `logging` level, a text of the catalogue."""
 
     level: int
     key: str
@@ -65,7 +65,7 @@ class Released(Frozen, frozen=True):
 
 
 class HeldCopy(Frozen, frozen=True):
-    """The copy in use, for /v1/status."""
+    """This is the copy in use, for /v1/status."""
 
     source: Path
     size: int
@@ -85,7 +85,7 @@ def _free_bytes(fd: int) -> int:
 
 
 class MemoryState(Frozen, frozen=True):
-    """What the RAM disk asks of the system, and how big its steps are."""
+    """The RAM disk asks the system by these, and goes in steps of `chunk` bytes."""
 
     platform: str = field(default_factory=_platform)
     uid: int = field(default_factory=_user)
@@ -94,7 +94,7 @@ class MemoryState(Frozen, frozen=True):
     available_memory: Callable[[], int] = available_memory
     chunk: int = CHUNK
     patience_s: float = PATIENCE_S
-    """How long another server of this user may keep us from changing entries."""
+    """Another server of this user may keep us from changing entries for so many seconds."""
 
 
 class RamDisk:
@@ -117,7 +117,7 @@ class RamDisk:
 
     @property
     def held(self) -> HeldCopy | None:
-        """The copy that this server holds in memory, if any. Never waits."""
+        """Gives the copy that this server holds in memory, if any. Never waits."""
         return self._held
 
     @property
@@ -126,7 +126,7 @@ class RamDisk:
 
     @property
     def has_leaving(self) -> bool:
-        """Whether there is something to clear away."""
+        """Tells whether there is something to clear away."""
         return bool(self._leaving)
 
     def find(self, file: Path) -> Placed:
@@ -240,7 +240,7 @@ class RamDisk:
         return Placed(path, True, Notice(logging.INFO, key, details))
 
     def _reserve(self, folder: PrivateFolder, sources: SourceFiles) -> FolderEntry:
-        """The copy that is there, or else a part to fill; other copies make way first."""
+        """Returns the copy that is there, or else a part to fill; other copies make way first."""
         with folder.locked(self._machine.patience_s):
             entry = self._use_alone(folder, sources)
             if entry is not None:
@@ -249,7 +249,7 @@ class RamDisk:
             return folder.make_part()
 
     def _use_alone(self, folder: PrivateFolder, sources: SourceFiles) -> FolderEntry | None:
-        """The copy of these files, where it is there; others are removed, as far as nobody holds them."""
+        """Returns the copy of these files, where it is there; others are removed, as far as nobody holds them."""
         name = sources.copy_name
         entry = folder.use(name, sources.sizes)
         try:
@@ -294,7 +294,8 @@ class RamDisk:
             raise
 
     def _publish(self, folder: PrivateFolder, part: FolderEntry, sources: SourceFiles) -> FolderEntry:
-        """The part as a copy; another server's where that was quicker. Leaves nothing of a part it cannot publish."""
+        """Makes the part a copy, and returns it, or another server's where that was quicker. another server's where
+        that was quicker. Leaves nothing of a part it cannot publish."""
         try:
             with folder.locked(self._machine.patience_s):
                 quicker = folder.use(sources.copy_name, sources.sizes)

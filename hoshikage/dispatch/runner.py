@@ -1,4 +1,4 @@
-"""One runner from its start to its end: asks it, brings it jobs, hands out their events. Event loop only."""
+"""Leads one runner from its start to its end: asks it, brings it jobs, hands out their events. Event loop only."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 library_logger = logging.getLogger("hoshikage.llama")
 
 OVERTIME: Final = "SIGALRM"
-"""How a runner ends itself whose preparation of a job does not come to an end."""
+"""A runner whose preparation of a job does not come to an end is ended by this signal."""
 
 PUT_AWAY_S: Final = 10.0
 """Most time that a runner has to put its sequences away: somebody may wait for the next model, or for the end."""
@@ -37,7 +37,7 @@ LATE_S: Final = 2.0
 
 
 class Job:
-    """One request in the runner: its events in order, ended by Finished or an error."""
+    """This is one request in the runner: its events in order, ended by Finished or an error."""
 
     def __init__(self, number: int, on_end: Callable[[], None], origin: Origin) -> None:
         self.number = number
@@ -45,11 +45,11 @@ class Job:
         self.on_end = on_end
         self.origin = origin
         self.begun = False
-        """Whether the runner has told anything of it."""
+        """`begun` tells whether the runner has told anything of it."""
 
 
 class Runner:
-    """A host with a model. `gone` is told once when it ends by itself, after its jobs got ModelCrashed."""
+    """A runner is a host with a model. `gone` is told once when it ends by itself, after its jobs got ModelCrashed."""
 
     def __init__(
         self,
@@ -59,11 +59,12 @@ class Runner:
         progress: Callable[[float], None],
         gone: Callable[[Exit], None],
     ) -> None:
-        """`watchdog`: a busy runner that says nothing for so many seconds is killed; 0 is never."""
+        """A busy runner that says nothing for `watchdog` seconds is killed: a busy runner that says nothing for so many
+        seconds is killed; 0 is never."""
         self.library: LibraryInfo | None = None
         self.model: ModelInfo | None = None
         self.tried_layers: int | None = None
-        """The layers on the GPU that a first decode is just tried with."""
+        """A first decode is just tried with so many layers on the GPU."""
         self._shelf: Shelf | None = None
         self._host = make_host(library, self._on_event, self._on_exit)
         self._watchdog = watchdog
@@ -73,14 +74,14 @@ class Runner:
         self._answer: asyncio.Future[wire.Event] | None = None
         self._jobs: dict[int, Job] = {}
         self._given_up: dict[int, Job] = {}
-        """Jobs without a reader that the runner has not ended yet."""
+        """These jobs have no reader, and the runner has not ended them yet."""
         self._overtime = False
         self._last_job = 0
         self._exit: ModelCrashed | None = None
         self._heard = 0.0
         self._watch: asyncio.TimerHandle | None = None
         self._due = 0.0
-        """When the watchdog looks next."""
+        """The watchdog looks next at this time."""
 
     @property
     def pid(self) -> int:
@@ -138,7 +139,8 @@ class Runner:
             self._shelf.take_in(done)
 
     async def _put_away(self, shelf: Shelf) -> wire.PutAwayDone | None:
-        """None where nothing was asked for. A runner that is too slow, or ends, has put nothing away."""
+        """Has the runner put its sequences away; returns None where nothing was asked for. A runner that is too slow,
+        or ends, has put nothing away."""
         command = await shelf.make()
         if command is None:
             return None

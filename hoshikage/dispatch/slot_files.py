@@ -1,4 +1,5 @@
-"""Files that a slot's state is saved to by a name (llama-server's /slots), in one folder. Any thread; blocking."""
+"""Finds the files that a slot's state is saved to by a name (llama-server's /slots), in one folder. Any thread;
+blocking."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ FOLDER: Final = Path("kv", "slots")
 """Saved slots lie in this folder, below the cache folder."""
 NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9 ._+@=-]{0,127}")
 RESERVED: Final = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?|part-[0-9a-f]{32}|.*[. ]")
-"""Names that Windows has for devices or cuts, and those of files in the making."""
+"""Windows has these names for devices, or cuts them, and the last ones are those of files in the making."""
 
 
 class SlotFiles(FolderFiles):
@@ -23,7 +24,7 @@ class SlotFiles(FolderFiles):
         super().__init__(cache / FOLDER)
 
     def path_of(self, name: str) -> Path:
-        """The file of that name. Raises InvalidRequest for what is no plain name."""
+        """Returns the file of that name. Raises InvalidRequest for what is no plain name."""
         if self._key_of(name) is None:
             raise InvalidRequest("http.slot_filename", param="filename")
         return self.folder / name

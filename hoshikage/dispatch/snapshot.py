@@ -18,33 +18,33 @@ if TYPE_CHECKING:
 
 
 class Snapshot(Frozen, frozen=True):
-    """The state of one lane."""
+    """This is the state of one lane."""
 
     state: ModelState
     label: str | None
     model: ModelInfo | None
     library: LibraryInfo | None
     choice: SelectedLibrary | None
-    """What people know that library by."""
+    """People know that library by `choice`."""
     pid: int | None
     ahead: int | None
-    """Process id of the runner that was started ahead."""
+    """`ahead` is the process id of the runner that was started ahead."""
     resident_bytes: int
     """`resident_bytes` is the runner's memory; 0 where the system does not tell."""
     returned: Footprint | None
-    """What the end of the last runner gave back to the system."""
+    """`returned` is what the end of the last runner gave back to the system."""
     in_memory: HeldCopy | None
     copy: CopyStatus
-    """How it stands with the copy in memory."""
+    """`copy` tells how it stands with the copy in memory."""
     loads: int
     crashes: int
     """Loads and crashes are counted from the start of the server."""
     progress: float | None
-    """How much of the load is done, of 1; None where nothing is loading."""
+    """`progress` says how much of the load is done, of 1; None where nothing is loading."""
     ends_in: float | None
-    """After this many seconds the runner ends for want of requests; None where no clock runs."""
+    """The runner ends for want of requests after so many seconds; None where no clock runs."""
     freed_in: float | None
-    """After this many seconds the copy in memory goes; None where no clock runs or there is none."""
+    """The copy in memory goes after so many seconds; None where no clock runs or there is none."""
 
 
 def left(timer: asyncio.TimerHandle | None) -> float | None:

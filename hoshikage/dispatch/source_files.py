@@ -1,4 +1,4 @@
-"""A model's files as they are now, and the name that a copy of exactly these has. Any thread; blocking."""
+"""Lists a model's files as they are now, and makes the name that a copy of exactly these has. Any thread; blocking."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ ONE_FILE: Final = "weights.gguf"
 
 
 class SourceFile(Frozen, frozen=True):
-    """One file of the model. `identity`: device, inode, size, times of the last change to content and to inode."""
+    """This is one file of the model. Its `identity` is device, inode, size, times of the last change to content and to
+    inode."""
 
     file: Path
     identity: tuple[int, int, int, int, int]
     copy: str
-    """Its name in the copy."""
+    """`copy` is its name in the copy."""
 
     @property
     def size(self) -> int:
@@ -36,17 +37,17 @@ class SourceFile(Frozen, frozen=True):
 
 
 class SourceFiles(Frozen, frozen=True):
-    """All files of a model. Made by `of`."""
+    """These are all files of a model. Made by `of`."""
 
     file: Path
-    """The (first) one, by which the model is known."""
+    """`file` is the (first) one, by which the model is known."""
     all: tuple[SourceFile, ...]
     first: str
-    """The name of `file` in the copy."""
+    """`first` is the name of `file` in the copy."""
 
     @classmethod
     def of(cls, file: Path) -> SourceFiles:
-        """Every file with its present identity. Raises OSError, ValueError."""
+        """Lists every file with its present identity. Raises OSError, ValueError."""
         name = gguf.SplitName.of(file.name)
         if name is None:
             return cls(file, (_source(file, ONE_FILE),), ONE_FILE)

@@ -1,4 +1,4 @@
-"""A runner started ahead: the library loaded, no model, so that the next load need not wait for that. Event loop only.
+"""Starts a runner ahead: the library loaded, no model, so that the next load need not wait for that. Event loop only.
 
 It is started while nobody is waiting for an answer, with the library that a load would take now, and only where memory
 allows. It takes nothing of a GPU: a library that is loaded makes no context there until it is asked for memory.
@@ -40,7 +40,7 @@ class StandbyRunner:
     ) -> None:
         """`libraries` is asked in a thread. Not `wanted`: there is never one."""
         self.may_start: Callable[[], bool] = lambda: True
-        """Whether nobody waits for an answer; whoever knows of all lanes sets it."""
+        """`may_start` tells whether nobody waits for an answer; whoever knows of all lanes sets it."""
         self._libraries = libraries
         self._make_host = make_host
         self._watchdog = watchdog
@@ -63,7 +63,8 @@ class StandbyRunner:
             self._starting = asyncio.create_task(self._start())
 
     async def take(self, choice: SelectedLibrary) -> Runner | None:
-        """The runner, where it has this library loaded; it is the caller's now. One with another library is ended."""
+        """Gives the runner away, where it has this library loaded; it is the caller's now. One with another library is
+        ended."""
         self._taken += 1
         if self._starting is not None:
             await asyncio.wait((self._starting,))

@@ -32,21 +32,21 @@ UNKNOWN: Final = "unknown"
 
 
 class QueueStatus(Frozen, frozen=True):
-    """Requests for models that compute."""
+    """This counts the requests for models that compute."""
 
     slots: int = 1
     running: int = 0
     waiting: int = 0
     waiting_for: tuple[str, ...] = ()
-    """The label that each of them waits for."""
+    """Each of them waits for one of these labels."""
 
 
 class RunnerStatus(Frozen, frozen=True):
-    """One model in memory, or on its way into it or out of it."""
+    """This is one model in memory, or on its way into it or out of it."""
 
     kind: Kind
     model: str
-    """The label."""
+    """`model` is its label."""
     state: ModelState
     pid: int | None = None
     resident_bytes: int = 0
@@ -55,17 +55,17 @@ class RunnerStatus(Frozen, frozen=True):
     waiting: int = 0
     pinned: bool = False
     unload_in: float | None = None
-    """After this many seconds the model ends for want of requests; None where no clock runs."""
+    """The model ends for want of requests after so many seconds; None where no clock runs."""
     n_ctx: int = 0
     n_gpu_layers: int = 0
     images: bool = False
     audio: bool = False
-    """Whether it was loaded with a projector that reads pictures, and sound."""
+    """`images` and `audio` tell whether it was loaded with a projector that reads pictures, and sound."""
     key: Hashable = None
-    """What the load was of; it is for the server's own use."""
+    """`key` tells what the load was of; it is for the server's own use."""
 
     def serves(self, spec: ModelSpec) -> bool:
-        """Whether the model's next request is answered by it as it was loaded, with no load between."""
+        """Returns whether the model's next request is answered by it as it was loaded, with no load between."""
         return self.key == load_key(spec)
 
     def to_json(self) -> dict[str, Any]:
@@ -75,7 +75,7 @@ class RunnerStatus(Frozen, frozen=True):
 
 
 class ChosenLibrary(Frozen, frozen=True):
-    """What people know a library by."""
+    """People know a library by these."""
 
     name: str
     file: str
@@ -84,8 +84,8 @@ class ChosenLibrary(Frozen, frozen=True):
 
 
 class DispatcherStatus(Frozen, frozen=True):
-    """The state at one moment. `state` to `ahead` and `unload_in` are of the model that chats; where none is loaded, of
-    the one beside it; `runners` has all of them.
+    """This is the state at one moment. `state` to `ahead` and `unload_in` are of the model that chats; where none is
+    loaded, of the one beside it; `runners` has all of them.
     """
 
     queue: QueueStatus = field(default_factory=QueueStatus)
@@ -99,24 +99,24 @@ class DispatcherStatus(Frozen, frozen=True):
     pid: int | None = None
     resident_bytes: int = 0
     ahead: int | None = None
-    """Process id of the runner that was started ahead."""
+    """`ahead` is the process id of the runner that was started ahead."""
     runners: tuple[RunnerStatus, ...] = ()
     in_memory: HeldCopy | None = None
     copy: CopyStatus = field(default_factory=CopyStatus)
     unload_in: float | None = None
     release_in: float | None = None
-    """After this many seconds the copy in memory goes."""
+    """The copy in memory goes after so many seconds."""
     last_unload: Footprint | None = None
     totals: Totals = field(default_factory=Totals)
     last_requests: tuple[AnswerRecord, ...] = ()
     """The newest request stands first."""
 
     def loaded(self) -> list[RunnerStatus]:
-        """The models that are ready to compute."""
+        """Lists the models that are ready to compute."""
         return [one for one in self.runners if one.kind != "vocabulary" and one.state is ModelState.READY]
 
     def to_json(self, language: Language) -> dict[str, Any]:
-        """The values of /v1/status."""
+        """Returns the values of /v1/status."""
         choice = {} if self.choice is None else asdict(self.choice)
         held = self.in_memory
         return {
@@ -141,15 +141,16 @@ class DispatcherStatus(Frozen, frozen=True):
 
 
 class FullStatus(Frozen, frozen=True):
-    """The state, and what has to be looked for."""
+    """This is the state, with what has to be looked for."""
 
     now: DispatcherStatus
     memory: MemoryInUse = field(default_factory=MemoryInUse)
     fallback: Fallback | None = None
-    """What was taken back in the place of a library that failed; None where the chosen one is in use."""
+    """`fallback` tells what was taken back in the place of a library that failed; None where the chosen one is in use.
+    """
 
     def to_json(self, language: Language) -> dict[str, Any]:
-        """All the values of /v1/status."""
+        """Returns all the values of /v1/status."""
         fallback = None if self.fallback is None else _fallback(self.fallback)
         return {**self.now.to_json(language), "memory": asdict(self.memory), "library_taken_back": fallback}
 
@@ -209,7 +210,7 @@ def chosen(choice: SelectedLibrary | None, version: str) -> ChosenLibrary | None
 
 
 def _shown(pools: Pools) -> Snapshot:
-    """The model that people mean by the loaded one."""
+    """Returns the lane whose model people mean by the loaded one."""
     shown = [pool.shown()[1] for pool in pools.of_models()]
     return next((one for one in shown if one.state is not ModelState.UNLOADED), shown[0])
 
@@ -236,7 +237,7 @@ def _runner(pool: Pool, number: int, snapshot: Snapshot) -> RunnerStatus:
 
 
 def _library(library: LibraryInfo, snapshot: Snapshot) -> LibraryInfo:
-    """The library with its devices: as the load left them, where a model is loaded."""
+    """Returns the library with its devices: as the load left them, where a model is loaded."""
     return library if snapshot.model is None else replace(library, devices=snapshot.model.devices)
 
 

@@ -11,7 +11,7 @@ TIMEOUT_S: Final = 20
 
 
 def fault(source: str) -> str | None:
-    """Why no chat could use the template, in Jinja's words; None where it compiles or cannot be tried."""
+    """Returns why no chat could use the template, in Jinja's words; None where it compiles or cannot be tried."""
     try:
         ended = child.run(child.command(CHECK, TIMEOUT_S), TIMEOUT_S, source.encode("utf-8", "replace"))
     except OSError:

@@ -1,4 +1,4 @@
-"""What has been computed since the server started. Event loop only."""
+"""Counts what has been computed since the server started. Event loop only."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hoshikage.frozen import Mutable
 
 
 class Totals(Mutable):
-    """What has been computed since the server started."""
+    """These totals count from the server's start on."""
 
     prompt_tokens: int = 0
     """`prompt_tokens` are those that were computed, without those that were in memory already."""
@@ -17,7 +17,7 @@ class Totals(Mutable):
     decode_ms: float = 0.0
     loads: int = 0
     crashes: int = 0
-    """Both before the server's last sleep: what came since the lanes know."""
+    """`loads` and `crashes` count those before the server's last sleep: what came since the lanes know."""
 
     def add(self, end: wire.Finished) -> None:
         self.prompt_tokens += end.prompt_tokens - end.timings.cached_tokens

@@ -1,4 +1,5 @@
-"""One request's tries: its model is loaded, its job is run, and once more where the runner crashed. Event loop only."""
+"""Tries one request: its model is loaded, its job is run, and once more where the runner crashed. its model is loaded,
+its job is run, and once more where the runner crashed. Event loop only."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from hoshikage.frozen import Frozen
 from hoshikage.params import Work
 
 ACCOUNT: Final[ContextVar[str]] = ContextVar("account", default="")
-"""What the current task's request counts against: a token or an address."""
+"""The current task's request counts against this: a token or an address."""
 
 MAX_TRIES: Final = 5
 """Tries of a request whose runners were ended by others."""
@@ -37,14 +38,14 @@ RunNote = (
     | wire.Finished
 )
 BEFORE_TEXT: Final = (wire.Started, wire.SlotTaken, wire.Prefill)
-"""What comes before a request has brought anything."""
+"""These events come before a request has brought anything."""
 
 
 class Answering(Frozen, frozen=True):
     """The model is loaded, and this library computes with it."""
 
     library: str
-    """llama.cpp's release, and what it computes on."""
+    """`library` names llama.cpp's release, and what it computes on."""
 
 
 class Tries:
@@ -59,7 +60,7 @@ class Tries:
     async def notes(
         self, find: Callable[[], WantedLoad], request: Work, ticket: Ticket, origin: Origin
     ) -> AsyncGenerator[wire.Loading | Answering | RunNote, None]:
-        """What the runner tells of the request. `find` says what is to be loaded, and may block on the disk.
+        """Yields what the runner tells of the request. `find` says what is to be loaded, and may block on the disk.
 
         A runner that crashes before any text was sent is replaced and the request run once more: alone, where it may
         have been the one that did it. Raises HoshikageError.

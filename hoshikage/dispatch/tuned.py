@@ -1,4 +1,5 @@
-"""When what `hoshikage tune` chose holds: for the library, the machine and the file that were measured. Any thread."""
+"""Decides when what `hoshikage tune` chose holds: for the library, the machine and the file that were measured. Any
+thread."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ CPUS: Final = Path("/proc/cpuinfo")
 
 
 def usable(tuned: Tuned | None, general: LoadParams, options: OwnOptions, state: os.stat_result) -> Tuned | None:
-    """What of it may be used for a file of that state, beside what people set; None for nothing."""
+    """Returns what of it may be used for a file of that state, beside what people set; None for nothing."""
     if tuned is None or (tuned.size, tuned.mtime_ns) != (state.st_size, state.st_mtime_ns):
         return None
     allowed = free(general, options)
@@ -33,14 +34,15 @@ def usable(tuned: Tuned | None, general: LoadParams, options: OwnOptions, state:
 
 
 def applied(params: LoadParams, tuned: Tuned, choice: SelectedLibrary) -> LoadParams:
-    """The parameters for a load with this library, on this machine. Blocks on the disk for a moment."""
+    """Returns the parameters for a load with this library, on this machine. Blocks on the disk for a moment."""
     if tuned.library != choice.fingerprint or tuned.machine != machine(choice.devices):
         return params
     return replace(params, **tuned.loading())
 
 
 def machine(devices: Iterable[DeviceInfo], cpus: Path = CPUS) -> str:
-    """Another one for another processor, another number of its cores that may be used, or other graphics cards."""
+    """Names this machine: the name is another one for another processor, another number of its cores that may be used,
+    or other graphics cards."""
     name = platform.processor()
     try:
         for line in cpus.read_text(encoding="utf-8", errors="replace").splitlines():

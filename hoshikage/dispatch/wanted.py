@@ -1,4 +1,4 @@
-"""What loading a registered model means now, and which names mean the same load. Any thread."""
+"""Says what loading a registered model means now, and which names mean the same load. Any thread."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ from hoshikage.settings import Settings
 
 
 def load_key(spec: ModelSpec) -> Hashable:
-    """The same for all names of one file with the same settings of loading, which need no load between them."""
+    """Returns a value that is the same for all names of one file with the same settings of loading, which need no load
+    between them."""
     options = spec.options
     changed = (options.chat_template, options.draft, options.mmproj, options.lora, options.control_vectors)
     return spec.file, tuple(sorted(options.loading().items())), changed, spec.tuned
 
 
 def wanted_load(spec: ModelSpec, settings: Settings) -> WantedLoad:
-    """What loading this model means now. Raises ModelLoadFailed where a file of it is missing. Blocks on the disk."""
+    """Returns what loading this model means now. Raises ModelLoadFailed where a file of it is missing. Blocks on the
+    disk."""
     try:
         states = [spec.file.stat(), *(part.stat() for part in gguf.files(spec.file)[1:] if part.exists())]
     except OSError:
@@ -48,7 +50,7 @@ def wanted_load(spec: ModelSpec, settings: Settings) -> WantedLoad:
 
 
 def wanted_words(spec: ModelSpec, settings: Settings) -> WantedLoad:
-    """The load of the model's vocabulary alone. Raises ModelLoadFailed. Blocks on the disk."""
+    """Returns the load of the model's vocabulary alone. Raises ModelLoadFailed. Blocks on the disk."""
     wanted = wanted_load(spec, settings)
     params = replace(
         wanted.params,
@@ -81,7 +83,7 @@ def require_parts(spec: ModelSpec, header: gguf.GgufHeader) -> None:
 
 
 def _companions(spec: ModelSpec) -> Iterator[Path]:
-    """The files that a load takes beside the model's own. Raises ModelLoadFailed at one that is missing."""
+    """Yields the files that a load takes beside the model's own. Raises ModelLoadFailed at one that is missing."""
     options = spec.options
     named = [("--draft", options.draft), ("--mmproj", options.mmproj)]
     named += [("--lora", path) for path, _ in options.lora]

@@ -1,4 +1,4 @@
-"""The pictures and sounds of one request, each decoded once. Engine thread."""
+"""Decodes the pictures and sounds of one request, each once. Engine thread."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from hoshikage.params import Medium
 
 
 class Album:
-    """What the media become. The sessions of a job hold it, and the last to let it go frees it."""
+    """An album holds what the media become. The sessions of a job hold it, and the last to let it go frees it."""
 
     def __init__(self, media: Sequence[Medium], projector: Projector | None, context: Context | None = None) -> None:
-        """`context`: what they are computed in, where they are."""
+        """They are computed in `context`, where they are: what they are computed in, where they are."""
         self._media = media
         self._projector = projector
         self._context = context
@@ -23,7 +23,7 @@ class Album:
         self._pieces: dict[int, Piece] = {}
         self._holders = 0
         self.left_out: dict[str, str] = {}
-        """Places of the history -> kinds of the media there that cannot be used."""
+        """Places of the history lead here to the kinds of the media there that cannot be used."""
 
     def read(self, medium: Medium, tokenize: Callable[[str], list[int]]) -> list[int]:
         """Returns the tokens of a medium, as `tokens` does; what lies in the history and cannot be used becomes words
@@ -38,7 +38,8 @@ class Album:
         return tokenize(medium.words)
 
     def divided(self, text: str) -> Iterator[tuple[str, Medium | None]]:
-        """A text at the marks in it: what stands before each, with its medium; the last with none."""
+        """Divides a text at the marks in it, and yields: what stands before each, with its medium; the last with none.
+        """
         places = sorted((at, medium) for medium in self._media for at in _places(text, medium.mark))
         done = 0
         for at, medium in places:
@@ -47,7 +48,8 @@ class Album:
         yield text[done:], None
 
     def tokens(self, medium: Medium) -> list[int]:
-        """What stands for a medium in a text. Raises InvalidRequest, NotSupported, InferenceFailed."""
+        """Returns the tokens that stand for a medium in a text. Raises InvalidRequest, NotSupported, InferenceFailed.
+        """
         shown = self._shown.get(medium.digest)
         if shown is None:
             if self._projector is None:

@@ -20,11 +20,11 @@ from hoshikage.llama.state import SequenceStates, State
 from hoshikage.params import LoadParams
 
 SPAN: Final = 64
-"""Tokens between two checkpoints at least: each takes a decode of its own, which computes about as many."""
+"""At least so many tokens lie between two checkpoints: each takes a decode of its own, which computes about as many."""
 TAIL: Final = 16
-"""Tokens with which a prompt ends that open the answer, at most."""
+"""A prompt ends with so many tokens that open the answer, at most."""
 MANY: Final = 8
-"""Checkpoints of which fewer fit are made for ends of turns alone, so that those are not driven out."""
+"""Where fewer checkpoints fit, they are made for ends of turns alone, so that those are not driven out."""
 MAX_CHECKPOINTS: Final = 1024
 """All are looked at for each prompt."""
 MIB: Final = 2**20
@@ -34,19 +34,19 @@ MASK: Final = 2**64 - 1
 
 @dataclass(eq=False, slots=True)
 class Checkpoint:
-    """The state behind the first `n_past` tokens of a text."""
+    """This is the state behind the first `n_past` tokens of a text."""
 
     n_past: int
     state: State
     key: tuple[str, bytes] | None
-    """Scope and digest of its tokens, where it is whole."""
+    """`key` is scope and digest of its tokens, where it is whole."""
     holders: set[int] = field(default_factory=set)
-    """Numbers of the sequences that hold what it leaves out, where it is not."""
+    """`holders` are the numbers of the sequences that hold what it leaves out, where it is not whole."""
     used: int = 0
 
 
 class Checkpoints:
-    """All of one context, within `max_bytes`. Where nothing is to be kept, it does nothing."""
+    """These are all checkpoints of one context, within `max_bytes`. Where nothing is to be kept, it does nothing."""
 
     def __init__(self, context: Context, is_control: Callable[[int], bool], max_bytes: int, every: int) -> None:
         """`is_control` tells the tokens that stand between messages. `every`: 0 makes them at ends of turns alone."""
@@ -114,7 +114,8 @@ class Checkpoints:
         return max(held, key=lambda one: one.n_past, default=None)
 
     def alike(self, tokens: Sequence[int], scope: str, maximum: int) -> Checkpoint | None:
-        """The longest of a beginning of this text, of `maximum` tokens at most, that any sequence can go on from."""
+        """Returns the longest checkpoint of a beginning of this text, of `maximum` tokens at most, that any sequence
+        can go on from."""
         whole = [one for one in self._all if one.key is not None and one.key[0] == scope and one.n_past <= maximum]
         result, hashed, done = None, blake2b(digest_size=16), 0
         for one in sorted(whole, key=lambda one: one.n_past):
@@ -174,8 +175,8 @@ class _Watch:
         self._due = self._next()
 
     def room(self, room: int) -> int:
-        """How many of `room` tokens the next decode may compute of a prompt, so that it ends where the next is due.
-        Called before each decode: where one is due now, it is made."""
+        """Returns how many of `room` tokens the next decode may compute of a prompt, so that it ends where the next is
+        due. Called before each decode: where one is due now, it is made."""
         n_past = self._sequence.n_past
         if n_past >= self._due:
             self._checkpoints.make(self._sequence, turn=self._due in self._marks)
@@ -207,7 +208,7 @@ def marks(tokens: Sequence[int], is_control: Callable[[int], bool]) -> tuple[int
 
 
 def digest(tokens: Sequence[int]) -> bytes:
-    """What stands for a text."""
+    """Makes the bytes that stand for a text."""
     return blake2b(_raw(tokens), digest_size=16).digest()
 
 

@@ -1,4 +1,4 @@
-"""What decodes of several tokens cost on this machine with this model, learned while it works. Engine thread; pure.
+"""Learns what decodes of several tokens cost on this machine with this model, while it works. Engine thread; pure.
 
 It differs more than one would think: where memory is the limit, sixteen tokens cost little more than one; where a
 library's kernels for few tokens are slow, two cost as much as three alone. A machine's other work only ever makes a
@@ -34,7 +34,7 @@ FIRST_LOOK: Final = 32
 LAST_LOOK: Final = 512
 """The interval does not grow beyond this: measuring takes less than a hundredth of the decodes."""
 MIN_CHUNK: Final = 32
-"""At least so many tokens of a prompt go into a decode beside answers that flow."""
+"""So many tokens of a prompt go into a decode beside answers that flow, or more."""
 FIRST_CHUNK: Final = 64
 """Before anything was measured, so many tokens of a prompt go into such a decode."""
 CHUNK_WINDOW: Final = 4
@@ -63,14 +63,14 @@ class _Width:
 
     @property
     def mean(self) -> float:
-        """Seconds, of those in the window; 0 where there are none."""
+        """Gives the average seconds of those in the window; 0 where there are none."""
         if self.mean_before:
             return (self.total + self.window * self.mean_before) / (self.count + self.window)
         return self.total / self.count if self.count else 0.0
 
     @property
     def minimum(self) -> float:
-        """Seconds; those of a first decode only where there is no better measure."""
+        """Gives the least seconds; those of a first decode only where there is no better measure."""
         best = min(self.now, self.before)
         return best if best < math.inf else self.first
 
@@ -83,15 +83,15 @@ class BatchCost:
         self._widths: dict[int, _Width] = {}
         self._sizes: list[int] = []
         self._width = self._run = 0
-        """The last decode's width, and how many of it came in a row."""
+        """These are the last decode's width, and how many of it came in a row."""
         self._entry = _Width()
         self._rate = _Width(CHUNK_WINDOW)
-        """Seconds of a decode with a part of a prompt, per token of it."""
+        """This measures the seconds of a decode with a part of a prompt, per token of it."""
         self._chunk = min(FIRST_CHUNK, n_batch)
         self._probe = self._left = 0
-        """The size of group that is being measured, and how many decodes of it are left."""
+        """These are the size of group that is being measured, and how many decodes of it are left."""
         self._looks: dict[int, int] = {}
-        """Size of group -> when it was measured last."""
+        """The size of a group leads here to when it was measured last."""
         self._turn = 0
         self._interval = self._until_look = FIRST_LOOK
 
@@ -119,7 +119,8 @@ class BatchCost:
             self._resize(n_prompt)
 
     def of(self, n_tokens: int) -> float:
-        """The cost of a decode of so many tokens, in decodes of one: as measured, else between those that were."""
+        """Returns the cost of a decode of so many tokens, in decodes of one: as measured, else between those that were.
+        """
         one, sizes = self.seconds_of_one, self._sizes
         if not one or n_tokens <= 1:
             return 1 + GUESSED * (n_tokens - 1)
@@ -135,17 +136,17 @@ class BatchCost:
 
     @property
     def seconds_of_one(self) -> float:
-        """The seconds of a decode of one token; 0 where they are not known yet."""
+        """Gives the seconds of a decode of one token; 0 where they are not known yet."""
         entry = self._widths.get(1)
         return 0.0 if entry is None or entry.minimum == math.inf else entry.minimum
 
     @property
     def chunk(self) -> int:
-        """How many tokens of prompts to put into the next decode beside answers that flow."""
+        """Says how many tokens of prompts to put into the next decode beside answers that flow."""
         return self._chunk
 
     def group(self, texts: int) -> int:
-        """How many of so many texts to decode together next, a token of each.
+        """Says how many of so many texts to decode together next, a token of each.
 
         It is what is quickest for all; now and then it is another size, several times in a row, whose cost is measured.
         """
@@ -166,7 +167,7 @@ class BatchCost:
         return min(self._groups(texts), key=lambda size: (self._mean(size) if crowded else self.of(size)) / size)
 
     def _mean(self, size: int) -> float:
-        """The average cost of a group, in decodes of one; as `of` says where it was not measured."""
+        """Returns the average cost of a group, in decodes of one; as `of` says where it was not measured."""
         entry, one = self._widths.get(size), self._widths[1]
         return entry.mean / one.mean if entry is not None and entry.mean else self.of(size)
 
@@ -182,7 +183,7 @@ class BatchCost:
         return [texts, *(1 << power for power in range((texts - 1).bit_length() - 1, -1, -1))]
 
     def _least_known(self, texts: int) -> int:
-        """The size whose measuring is longest ago."""
+        """Returns the size whose measuring is longest ago."""
         return min(self._groups(texts), key=lambda size: self._looked_at(size))
 
     def _looked_at(self, size: int) -> int:

@@ -1,4 +1,4 @@
-"""Whether the device shall choose tokens in Python's place, learned from one answer at a time. Engine thread; pure.
+"""Learns whether the device shall choose tokens in Python's place, from one answer at a time. Engine thread; pure.
 
 A device spares Python the choice and its own wait for it; a processor does, too, where the vocabulary is small. But
 going over takes a moment, in which the library plans its computation anew, and how long a device takes to choose is
@@ -24,7 +24,7 @@ WARM_UP: Final = 4
 SURE: Final = 12
 """The shortest of so many tokens is no accident."""
 MIN_SHARE: Final = 0.01
-"""What saves less than this share of a token saves nothing."""
+"""Saving less than this share of a token is saving nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,8 @@ class DeviceSampling:
         self._spent = 0.0
         """`_spent` is the time, in seconds, of the first WARM_UP tokens behind going over."""
         self._by_python = math.inf
-        """The shortest token before going over; infinite where nothing is to be learned of it any more."""
+        """This is the shortest token before going over, in seconds; infinite where nothing is to be learned of it any
+        more."""
 
     def took(self, alone: Running, seconds: float, *, overlaps: bool) -> None:
         """A token of this answer, the only one that runs, was computed and chosen in so long. `overlaps`: decodes go on

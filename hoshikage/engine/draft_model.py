@@ -31,7 +31,7 @@ known."""
 FIRST_CHANCE: Final = 0.8
 """The chance that a guessed token is right, before any was judged."""
 NEW_SHARE: Final = 0.08
-"""So much of that chance is what the last guessed token says of it."""
+"""The last guessed token has so much of a say in that chance."""
 TRY_AGAIN: Final = 32
 """After so many tokens for which guessing did not pay, it is tried once more."""
 PADDING: Final = 128
@@ -41,7 +41,7 @@ STRIDE: Final = 997
 
 
 class DraftModel:
-    """Close it before the large model's context."""
+    """The draft is closed before the large model's context."""
 
     def __init__(self, model: Model, context: Context, n_vocab: int, cost: BatchCost) -> None:
         self._model = model
@@ -85,8 +85,8 @@ class DraftModel:
         return DraftModelProposer(self, self._free.pop(), self._large) if self._free else None
 
     def run(self, tokens: Sequence[int], n_past: int, seq_id: int, maximum: int) -> tuple[list[int], int]:
-        """What comes behind `tokens`, of which the first `n_past` are in memory: at most `maximum` tokens, as long as
-        the model is sure enough. And how many tokens, theirs and those found, are in memory then.
+        """Returns what comes behind `tokens`, of which the first `n_past` are in memory: at most `maximum` tokens, as
+        long as the model is sure enough. Returns with it how many tokens, theirs and those found, are in memory then.
 
         Raises KvMemoryFull, InferenceFailed.
         """
@@ -126,14 +126,14 @@ class DraftModel:
 
 
 class DraftModelProposer:
-    """A Guesser over one sequence of the draft's context."""
+    """This is a Proposer over one sequence of the draft's context."""
 
     def __init__(self, draft: DraftModel, seq_id: int, cost: BatchCost) -> None:
         self._draft: DraftModel | None = draft
         self._seq_id = seq_id
         self._large = cost
         self._held: list[int] = []
-        """The text in the draft's memory."""
+        """The draft's memory has this text."""
         self._chance = FIRST_CHANCE
         self._idle = 0
 
@@ -168,7 +168,7 @@ class DraftModelProposer:
             self._draft = None
 
     def _worthwhile(self, maximum: int) -> int:
-        """The length that gains most by what is known; 0 where none gains, but for a try now and then."""
+        """Returns the length that gains most by what is known; 0 where none gains, but for a try now and then."""
         best, gain = 0, 1.0
         one = self._large.seconds_of_one
         share = self._draft.cost.seconds_of_one / one if one and self._draft is not None else 0.0
@@ -183,7 +183,7 @@ class DraftModelProposer:
 
 
 def _difference(vocab: Vocab, other: Vocab) -> str:
-    """What tells the two vocabularies apart; empty for nothing."""
+    """Tells the two vocabularies apart, in words; empty for nothing."""
     if abs(vocab.n_tokens - other.n_tokens) > PADDING:
         return f"{vocab.n_tokens} ≠ {other.n_tokens}"
     if (vocab.bos, vocab.eos) != (other.bos, other.eos):

@@ -1,4 +1,5 @@
-"""What becomes of an exception that nobody foresaw: its place goes to the log, its caller gets a 500. Any thread."""
+"""Decides what becomes of an exception that nobody foresaw: its place goes to the log, its caller gets a 500. Any
+thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of the running sessions goes into the next decode. Engine thread."""
+"""Decides what of the running sessions goes into the next decode. Engine thread."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hoshikage.engine.session import Session
 from hoshikage.llama.context import Context
 
 Filled = list[tuple[Running, int]]
-"""Sessions with the number of their tokens in a batch."""
+"""These are sessions with the number of their tokens in a batch."""
 
 
 class Filling:
@@ -27,8 +27,9 @@ class Filling:
         send_away: Callable[[], bool],
         fail: Callable[[Session, Exception], None],
     ) -> None:
-        """`several`: what groups and chunks go by, where there are several sequences. `send_away` takes its sequence
-        from one of them, and tells whether it could; `fail` ends one."""
+        """Groups and chunks go by `several`, where there are several sequences: what groups and chunks go by, where
+        there are several sequences. `send_away` takes its sequence from one of them, and tells whether it could; `fail`
+        ends one."""
         self._context = context
         self._pool = pool
         self._running = running
@@ -38,7 +39,7 @@ class Filling:
         self._fail = fail
         self._turns = Turns()
         self.n_prompt = 0
-        """Prompt tokens that were put into the last batch beside answers that flow."""
+        """So many prompt tokens were put into the last batch beside answers that flow."""
 
     def _fill_one(self) -> Filled:
         context, running = self._context, self._running[0]

@@ -1,4 +1,4 @@
-"""Grammars that hold a part of an answer: what comes behind its thoughts, or what its calls are given. Engine thread.
+"""Holds a part of an answer to a grammar: what comes behind its thoughts, or what its calls are given. Engine thread.
 
 Where such a part begins is seen in the answer's text. A token may end behind that place: then it is drawn only if the
 grammar takes its end.
@@ -18,7 +18,7 @@ from hoshikage.engine.thoughts import ThoughtLimit, Thoughts
 from hoshikage.llama.grammar import Matcher
 
 MAX_HEADER: Final = 1024
-"""Bytes of text in which the beginning of a call is looked for; they hold its mark, its id and its name."""
+"""The beginning of a call is looked for in so many bytes of text; they hold its mark, its id and its name."""
 CUT: Final = b"\0"
 """Stands for text that is not looked at any more, so that no later text is taken for the answer's beginning."""
 
@@ -39,7 +39,7 @@ class BehindThoughts:
         self._due = deque(limit.opening if limit.always and not limit.begun else ())
         self._begun = limit.begun
         self._opening = np.zeros(0, np.bool_)
-        """The tokens that begin the mark of thoughts, and nothing that the answer itself may begin with."""
+        """These tokens begin the mark of thoughts, and nothing that the answer itself may begin with."""
 
     @property
     def complete(self) -> bool:
@@ -47,7 +47,7 @@ class BehindThoughts:
         return self._thoughts.is_over and not self._due and self._matcher.complete
 
     def due(self) -> int | None:
-        """A token of a mark, or of what must stand behind one."""
+        """Returns a token of a mark, or of what must stand behind one; None where none must come."""
         token = self._due.popleft() if self._due else self._thoughts.next_forced()
         if token is not None:
             self._think(token)
@@ -66,12 +66,12 @@ class BehindThoughts:
         return mask
 
     def takes(self, token: int) -> bool:
-        """Whether the end of a token that ends thoughts is one that the answer can begin with."""
+        """Returns whether the end of a token that ends thoughts is one that the answer can begin with."""
         behind = None if token in self._ends else self._thoughts.behind_with(self._text_of(token))
         return behind is None or (not behind if self._limit.lead_in else self._matcher.takes_text(behind))
 
     def accept(self, token: int) -> int:
-        """Go on behind this token; behind the first of the mark where it would end an answer of thoughts alone."""
+        """Goes on behind this token; behind the first of the mark where it would end an answer of thoughts alone."""
         if self._thoughts.is_inside:
             if token in self._ends:
                 self._thoughts.end()
@@ -114,7 +114,8 @@ class InCalls:
     def __init__(
         self, header: re.Pattern[bytes], matchers: Mapping[str, Matcher], limit: ThoughtLimit | None, text_of: TextOf
     ) -> None:
-        """`header`, and the names of `matchers`, as in params.HeldCalls; `limit`: thoughts, in which is no call."""
+        """`header`, and the names of `matchers`, are as in params.HeldCalls; in the thoughts that `limit` tells there
+        is no call."""
         self.param = "tools"
         self._header = header
         self._matchers = matchers
@@ -131,7 +132,7 @@ class InCalls:
         return None if self._held is None else self._held.mask()
 
     def takes(self, token: int) -> bool:
-        """Whether the end of a token that opens a call is one that its arguments can begin with."""
+        """Returns whether the end of a token that opens a call is one that its arguments can begin with."""
         if self._held is not None or (self._thoughts is not None and not self._thoughts.is_over):
             return True
         opened, behind = self._opened(self._text_of(token))
@@ -173,7 +174,7 @@ class InCalls:
         self._held.accept_text(behind)
 
     def _opened(self, piece: bytes) -> tuple[Matcher | None, bytes]:
-        """What holds the text behind `piece`, and the end of that which belongs to it."""
+        """Returns what holds the text behind `piece`, and the end of that which belongs to it."""
         text = self._text + piece
         for met in self._header.finditer(text):
             name = next((group for group in met.groups() if group is not None), b"").decode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""One sequence of a KV memory, and what sequences share. Engine thread."""
+"""Is one sequence of a KV memory, and what sequences share. Engine thread."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hoshikage.engine.spans import Spans
 
 
 class SharedPrefix:
-    """Cells that several sequences have in common."""
+    """Several sequences have these cells in common."""
 
     __slots__ = ("n_cells",)
 
@@ -17,7 +17,7 @@ class SharedPrefix:
 
 
 class KvSequence:
-    """One sequence. `tokens[:n_past]` are in KV memory; what is behind them is still to be computed."""
+    """This is one sequence. `tokens[:n_past]` are in KV memory; what is behind them is still to be computed."""
 
     __slots__ = (
         "border",
@@ -36,7 +36,7 @@ class KvSequence:
 
     def __init__(self, number: int) -> None:
         self.number = number
-        """llama.h's seq_id."""
+        """`number` is llama.h's seq_id."""
         self.tokens: list[int] = []
         self.spans: Spans | None = None
         self.n_past = 0
@@ -62,5 +62,5 @@ class KvSequence:
         return reach if self.border is None else min(reach, self.border)
 
     def position(self, n_tokens: int) -> int:
-        """llama.h's position behind so many first tokens."""
+        """Returns llama.h's position behind so many first tokens."""
         return n_tokens if self.spans is None else self.spans.position(n_tokens)

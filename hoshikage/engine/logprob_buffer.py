@@ -24,12 +24,13 @@ class LogprobBuffer:
         self._text = ""
 
     def add(self, raw: bytes, logprob: float, top: Iterable[tuple[bytes, float, int]], token: int = -1) -> None:
-        """The next token of the answer, and the likeliest in its place with their numbers."""
+        """Adds the next token of the answer, and the likeliest in its place with their numbers."""
         likely = tuple(Likely(other.decode("utf-8", "replace"), other, value, number) for other, value, number in top)
         self._waiting.append(Chosen(Likely(self._decoder.decode(raw), raw, logprob, token), likely))
 
     def release(self, text: str) -> tuple[str, tuple[Chosen, ...]]:
-        """The text up to the end of the last token that is wholly certain, and the tokens of it. Both may be empty."""
+        """Returns the text up to the end of the last token that is wholly certain, and the tokens of it. Both may be
+        empty."""
         self._text += text
         length = end = 0
         # While a character is begun, the last token stays: what becomes of it is part of that token's text.
@@ -44,7 +45,7 @@ class LogprobBuffer:
         return released, tuple(self._waiting.popleft() for _ in range(end))
 
     def finish(self, text: str) -> tuple[str, tuple[Chosen, ...]]:
-        """The rest. Nothing may be added after it."""
+        """Returns the rest. Nothing may be added after it."""
         rest = self._decoder.decode(b"", final=True)
         if rest and self._waiting:
             last = self._waiting.pop()

@@ -1,5 +1,5 @@
-"""Whether decodes go on after they have returned, so that Python may work meanwhile; measured once a load. Engine
-thread; pure."""
+"""Measures whether decodes go on after they have returned, so that Python may work meanwhile; once a load. measured
+once a load. Engine thread; pure."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Overlap:
         self.took(returned - begun, time.perf_counter() - returned)
 
     def took(self, returned_s: float, left_s: float) -> None:
-        """A decode returned after so long, and was done so much later."""
+        """Learns that a decode returned after so many seconds, and was done so much later."""
         self._count += 1
         self._returned = min(self._returned, returned_s)
         self._left = min(self._left, left_s)

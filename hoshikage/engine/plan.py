@@ -1,4 +1,4 @@
-"""One job as it shall run. A value; made and used on the engine thread."""
+"""Is one job as it shall run. A value; made and used on the engine thread."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hoshikage.params import NO_ADAPTERS, AdapterSet
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One job as it shall run."""
+    """This is one job as it shall run."""
 
     job: int
     prompt: Prompt
@@ -34,7 +34,7 @@ class Plan:
     begun: float
     """`time.perf_counter()` at the job's start, before its prompt was rendered."""
     reuse: bool
-    """Whether KV memory of earlier prompts may be used, and this one's kept."""
+    """`reuse` tells whether KV memory of earlier prompts may be used, and this one's kept."""
     scope: str
     whole: bool
     """`scope` and `whole` are as in GenerationRequest."""
@@ -49,6 +49,6 @@ class Plan:
     without: AdapterSet = NO_ADAPTERS  # instead, for the prompt's first tokens
     wakes: int = 0  # how many these are
     album: Album | None = None
-    """The prompt's pictures and sounds, where it has some."""
+    """`album` holds the prompt's pictures and sounds, where it has some."""
     exact: bool = False
-    """Whether each choice computes the prompt anew, so that it is what it would be alone."""
+    """`exact` tells whether each choice computes the prompt anew, so that it is what it would be alone."""

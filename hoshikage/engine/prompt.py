@@ -33,15 +33,15 @@ stay."""
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A rendered prompt that fits the context, with what ends its answer."""
+    """This is a rendered prompt that fits the context, with what ends its answer."""
 
     tokens: Sequence[int]
     limit: int
-    """Most tokens to generate; prompt and answer together fit the context."""
+    """`limit` is the most tokens to generate; prompt and answer together fit the context."""
     stop: tuple[str, ...]
     stop_tokens: frozenset[int]
     special: Mapping[int, bytes]
-    """Control tokens that have a text in this answer."""
+    """`special` holds the control tokens that have a text in this answer."""
     repairs: tuple[str, ...]
     tail: str
     """`repairs` and `tail` are as in wire.Started."""
@@ -53,7 +53,7 @@ class Prompt:
     held: ThoughtLimit | None = None
     """A grammar holds the answer behind these thoughts; no call is in them."""
     echo: tuple[bytes, ...] | None = None
-    """The bytes of the tokens that are told back; None for nothing."""
+    """`echo` holds the bytes of the tokens that are told back; None for nothing."""
     spans: Spans | None = None
     """The spans say where in the tokens pictures and sounds stand, if some do."""
     left_out: tuple[str, ...] = ()
@@ -63,7 +63,7 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    """A prompt's tokens, and what else is known of it."""
+    """These are a prompt's tokens, and what else is known of it."""
 
     tokens: list[int]
     param: str
@@ -157,7 +157,7 @@ def _shifted(opened: _Opened, prompt: ChatPrompt, render: Callable[[ChatPrompt],
 
 
 def _limit(budget: ThoughtBudget | None, tail: str, vocab: Vocab, behind: str = "") -> ThoughtLimit | None:
-    """`behind`: what is put in behind the mark that ends thoughts."""
+    """Makes the limit in tokens; `behind` is put in behind the mark that ends thoughts."""
     if budget is None:
         return None
 
@@ -177,8 +177,8 @@ def _limit(budget: ThoughtBudget | None, tail: str, vocab: Vocab, behind: str = 
 
 
 def _stop_tokens(request: GenerationRequest, vocab: Vocab) -> frozenset[int]:
-    """The client's own stops that are control tokens, and those that stop every model whose file types them so. What
-    fills a gap also ends where the library thinks: it knows the tokens that stand between files."""
+    """Returns the client's own stops that are control tokens, and those that stop every model whose file types them so.
+    What fills a gap also ends where the library thinks: it knows the tokens that stand between files."""
     own = {token for text in request.stop if (token := vocab.control_token(text)) is not None}
     usual = {token for text in request.stop_tokens if (token := vocab.control_token(text)) is not None}
     gaps = vocab.guessed_ends if isinstance(request.prompt, InfillPrompt) else frozenset()
@@ -208,8 +208,8 @@ def _opened(prompt: Prompted, templates: Templates, vocab: Vocab, album: Album |
 
 
 def _tokens(text: str, vocab: Vocab, album: Album | None, scope: str | None) -> list[int]:
-    """The text's tokens, with those of pictures and sounds in the places of their marks. `scope`: whose it is; None for
-    a text of which nothing must become a control token."""
+    """Returns the text's tokens, with those of pictures and sounds in the places of their marks. `scope` says whose it
+    is; None stands for a text of which nothing must become a control token."""
 
     def tokenized(words: str) -> list[int]:
         return vocab.tokenize(words, parse_special=False) if scope is None else vocab.tokenize_prompt(words, scope)
@@ -225,13 +225,14 @@ def _tokens(text: str, vocab: Vocab, album: Album | None, scope: str | None) -> 
 
 
 def _has_lost(prompt: ChatPrompt, text: str) -> bool:
-    """Whether the template has left out a picture or sound of a message."""
+    """Returns whether the template has left out a picture or sound of a message."""
     said = "\n".join(message.content or "" for message in prompt.messages)
     return any(medium.mark in said and medium.mark not in text for medium in prompt.media)
 
 
 def mixed(parts: Sequence[str | int], vocab: Vocab, param: str) -> list[int]:
-    """Texts and tokens one behind the other; texts of control tokens become those tokens. Raises InvalidRequest."""
+    """Joins texts and tokens one behind the other; texts of control tokens become those tokens. Raises InvalidRequest.
+    """
     tokens: list[int] = []
     for part in parts:
         tokens += vocab.tokenize(part, parse_special=True) if isinstance(part, str) else checked([part], vocab, param)
@@ -239,7 +240,7 @@ def mixed(parts: Sequence[str | int], vocab: Vocab, param: str) -> list[int]:
 
 
 def checked(tokens: Sequence[int], vocab: Vocab, param: str) -> list[int]:
-    """The tokens, all of them in the vocabulary: others make the library abort(). Raises InvalidRequest."""
+    """Returns the tokens, all of them in the vocabulary: others make the library abort(). Raises InvalidRequest."""
     for token in tokens:
         if not 0 <= token < vocab.n_tokens:
             raise InvalidRequest("engine.prompt_token", param=param, token=token, n_tokens=vocab.n_tokens)
@@ -275,7 +276,7 @@ def _infill(prompt: InfillPrompt, vocab: Vocab) -> list[int]:
 
 
 def _shown(prompt: object, tokens: list[int], vocab: Vocab) -> tuple[bytes, ...]:
-    """What each of the given tokens stands for; joined, they are the prompt's text."""
+    """Returns what each of the given tokens stands for; joined, they are the prompt's text."""
     pieces = [vocab.shown(token) if token >= 0 else b"" for token in tokens]
     if isinstance(prompt, TextPrompt) and b"".join(pieces) == b" " + prompt.text.encode():
         pieces[0] = pieces[0][1:]  # the space that SentencePiece puts in front

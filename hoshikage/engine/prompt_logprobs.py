@@ -1,4 +1,4 @@
-"""A prompt that is told back, with the log probabilities of its tokens where those are asked for. Engine thread."""
+"""Tells a prompt back, with the log probabilities of its tokens where those are asked for. Engine thread."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hoshikage.wire import Chosen, Likely
 
 FRAME_TOKENS: Final = 256
 FRAME_CHARACTERS: Final = 1_048_576
-"""Most of one event: a frame has a limit."""
+"""One event has so many characters at most: a frame has a limit."""
 
 
 class PromptLogprobs:
@@ -31,7 +31,7 @@ class PromptLogprobs:
 
     @property
     def scores(self) -> bool:
-        """Whether the prompt must be computed token by token."""
+        """Tells whether the prompt must be computed token by token."""
         return self._scorer is not None
 
     def score(self, index: int, position: int, token: int) -> None:

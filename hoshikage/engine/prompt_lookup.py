@@ -34,8 +34,8 @@ EARNED: Final = 0.02
 
 
 class Credit:
-    """What guessing may lose, in decodes of one token. The texts of one model share it, as they are often of a kind;
-    each has one of its own beside it, so that it does not lose all that others have won."""
+    """A credit is what guessing may lose, in decodes of one token. The texts of one model share it, as they are often
+    of a kind; each has one of its own beside it, so that it does not lose all that others have won."""
 
     __slots__ = ("left",)
 
@@ -47,17 +47,17 @@ class Credit:
 
 
 class PromptLookup:
-    """A Guesser. It keeps one place for each SHORTEST tokens that stand together, the latest."""
+    """This is a Proposer. It keeps one place for each SHORTEST tokens that stand together, the latest."""
 
     def __init__(self, cost: BatchCost, credit: Credit) -> None:
         self._cost = cost
         self._credits = (credit, Credit(OWN_CREDIT))
         self._places: dict[tuple[int, ...], int] = {}
-        """Tokens -> the position behind them, where another one stands."""
+        """Tokens lead here to the position behind them, where another one stands."""
         self._known = SHORTEST
-        """Positions before this one are in it."""
+        """The positions before this one are in it."""
         self._needed = 0
-        """Tokens that must agree, where that is more than the usual."""
+        """So many tokens must agree, where that is more than the usual."""
         self._trusted = False
         """The last guess has won something."""
 
@@ -96,12 +96,12 @@ class PromptLookup:
         self._places = {}
 
     def _agreement_for(self, length: int) -> int:
-        """How many tokens must agree for a guess of this length, where the last one was not right."""
+        """Returns how many tokens must agree for a guess of this length, where the last one was not right."""
         cost = self._cost.of(1 + length) - 1
         return min(LONGEST, max(self._needed, SHORTEST + int(CAUTION * cost)))
 
     def _worthwhile(self, maximum: int) -> int:
-        """The length that gains most if all of it is right; 0 where none gains enough."""
+        """Returns the length that gains most if all of it is right; 0 where none gains enough."""
         lengths = [length for length in LENGTHS if length <= maximum]
         cost = self._cost.of
         best = max(lengths, key=lambda length: (1 + length) / cost(1 + length), default=0)
@@ -109,7 +109,7 @@ class PromptLookup:
 
 
 def agreement(tokens: Sequence[int], place: int) -> int:
-    """How many tokens before `place` are the same as the text's last, LONGEST at most."""
+    """Returns how many tokens before `place` are the same as the text's last, LONGEST at most."""
     end = len(tokens)
     count = 0
     while count < min(place, LONGEST) and tokens[place - 1 - count] == tokens[end - 1 - count]:

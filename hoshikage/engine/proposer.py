@@ -1,4 +1,4 @@
-"""What guesses the next tokens of a text, so that several are checked in one decode. Engine thread."""
+"""Guesses the next tokens of a text, so that several are checked in one decode. Engine thread."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ class Proposer(Protocol):
     """A proposer guesses what comes next in one text. A wrong guess costs time and changes nothing."""
 
     def propose(self, tokens: Sequence[int], maximum: int) -> Sequence[int]:
-        """What may follow `tokens`, the whole text so far; at most `maximum` tokens, often none."""
+        """Returns what may follow `tokens`, the whole text so far; at most `maximum` tokens, often none."""
 
     def verified(self, guessed: int, accepted: int) -> None:
-        """How many of the last guess's tokens were right."""
+        """Takes note of how many of the last guess's tokens were right."""
 
     def close(self) -> None: ...

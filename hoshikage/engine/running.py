@@ -1,4 +1,4 @@
-"""A session that has a sequence: what of its text is in memory, and what of it goes into a decode. Engine thread."""
+"""Is a session that has a sequence: what of its text is in memory, and what of it goes into a decode. Engine thread."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class Running:
         self.index: int | None = None
         """`index` says where in the decoded batch this session's logits are; None while its text is not all in."""
         self.proposed: Sequence[int] = ()
-        """What the batch has behind the text's last token."""
+        """The batch has these behind the text's last token."""
         self._last_index = 0
 
     @property
     def pending(self) -> int:
-        """Tokens that are still to be computed, up to the next picture or sound; none where that is next."""
+        """Counts the tokens that are still to be computed, up to the next picture or sound; none where that is next."""
         sequence = self.sequence
         if sequence.spans is None and sequence.border is None:
             return len(self.session.tokens) - sequence.n_past
@@ -41,7 +41,7 @@ class Running:
 
     @property
     def medium(self) -> Piece | None:
-        """The picture or sound that is to be computed next, if one is."""
+        """Gives the picture or sound that is to be computed next, if one is."""
         sequence = self.sequence
         return None if sequence.spans is None else sequence.spans.at(sequence.n_past)
 
@@ -98,7 +98,7 @@ class Running:
 
 
 def with_follower(session: Session, sequence: KvSequence) -> Running:
-    """The job's next choice, with this sequence."""
+    """Opens the job's next choice, with this sequence."""
     follower = session.follower()
     try:
         return Running(follower, sequence)
@@ -127,11 +127,11 @@ def parted(sessions: Sequence[Running]) -> tuple[list[Running], list[Running]]:
 
 
 class Turns:
-    """Who is decoded next, where all at once would be slower for all."""
+    """This says who is decoded next, where all at once would be slower for all."""
 
     def __init__(self) -> None:
         self._next = 0
-        """The place of the next answer to be decoded."""
+        """The next answer to be decoded has this place."""
 
     def group(self, flowing: list[Running], cost: BatchCost) -> list[Running]:
         """Returns the answers that are decoded now: all of them, or fewer in turn where fewer at a time are quicker for

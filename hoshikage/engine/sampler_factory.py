@@ -1,4 +1,4 @@
-"""What one job asks of sampling, made ready for each of its choices. Engine thread."""
+"""Makes ready what one job asks of sampling, for each of its choices. Engine thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The step of the engine: admit, decode one batch over all running sessions, sample each. Engine thread.
+"""Does the step of the engine: admit, decode one batch over all running sessions, sample each. Engine thread.
 
 One session is the default number, not a special case. Jobs begin in their order of arrival, when a sequence is free and
 the KV memory has cells for the prompt and some of the answer; where the cells run out all the same, the session that
@@ -31,9 +31,10 @@ from hoshikage.llama.context import Context
 
 OpenSession = Callable[[wire.Generate], Session]
 Decoded = list[tuple[Running, int | None]]
-"""Sessions with the index of the logits that they can sample from; None where more of their prompt is to come."""
+"""These are sessions with the index of the logits that they can sample from; None stands where more of their prompt is
+to come."""
 AHEAD: Final = 256
-"""Tokens of an answer for which there must be cells before it begins beside others."""
+"""There must be cells for so many tokens of an answer before it begins beside others."""
 
 
 class Scheduler:
@@ -60,7 +61,8 @@ class Scheduler:
         self._showing = showing
         self._waiting: deque[wire.Generate] = deque()
         self._standing: list[Session] = []
-        """Open, but without a sequence: the next to begin, and those that gave theirs back; in order of arrival."""
+        """These are open, but without a sequence: the next to begin, and those that gave theirs back; in order of
+        arrival."""
         self._running: list[Running] = []
         """Running sessions stand in order of arrival."""
         several = (cost or BatchCost(context.n_batch)) if context.n_sequences > 1 else None
@@ -70,7 +72,7 @@ class Scheduler:
         self._crowded = False
         """Whether nobody may begin before a running session has ended."""
         self._waking = False
-        """Whether one of them has an adapter that is active from its invocation on."""
+        """This tells whether one of them has an adapter that is active from its invocation on."""
         self._overlap = Overlap()
         self._device = DeviceSampling()
         self._untold: list[Running] = []
@@ -82,15 +84,15 @@ class Scheduler:
 
     @property
     def _begun(self) -> list[Running | Session]:
-        """All that are open, with a sequence or without."""
+        """Lists all that are open, with a sequence or without."""
         return [*self._running, *self._standing]
 
     def submit(self, job: wire.Generate) -> None:
         self._waiting.append(job)
 
     def step(self) -> None:
-        """One decode for all. What the library raises is for the caller to pass to `fail`; what one session raises ends
-        that session's job alone."""
+        """Decodes once for all. What the library raises is for the caller to pass to `fail`; what one session raises
+        ends that session's job alone."""
         if self._waiting or self._standing or self._waking:
             self._admit()
         if not self._running:
@@ -221,7 +223,8 @@ class Scheduler:
         return True
 
     def _has_cells(self, wanted: int) -> bool:
-        """Whether so many more suffice beside what the running sessions will soon need. One alone always has enough."""
+        """Returns whether so many more cells suffice beside what the running sessions will soon need. One alone always
+        has enough."""
         if not self._running:
             return True
         for running in self._running:
@@ -335,7 +338,7 @@ class Scheduler:
     # What comes out
 
     def _advance(self, filled: Filled, begun: float) -> None:
-        """`begun`: when the decode of one token did, else 0."""
+        """Samples from what was decoded. `begun` is when the decode of one token did, else 0."""
         decoded: Decoded = [(running, running.index) for running, _ in filled]
         for running, index in decoded:
             if running in self._running:  # it has not been given up, nor has its job failed
@@ -375,7 +378,8 @@ class Scheduler:
             running.session.stop_proposing()
 
     def _fork(self, running: Running, index: int) -> Decoded:
-        """Further choices of a job whose prompt has just been computed, on sequences that nobody else waits for."""
+        """Opens further choices of a job whose prompt has just been computed, on sequences that nobody else waits for.
+        """
         session = running.session
         result: Decoded = []
         while session.has_more and not self._waiting and not self._standing:

@@ -1,4 +1,4 @@
-"""The sequences of one KV memory: who has which, what stays in them, and how many cells are left. Engine thread.
+"""Holds the sequences of one KV memory: who has which, what stays in them, and how many cells are left. Engine thread.
 
 By default a sequence is emptied when its answer has ended. Where a request allows it, what has been computed stays, and
 a later prompt of the same scope that begins alike goes on behind the common beginning, or, where the memory cannot be
@@ -26,7 +26,7 @@ WORTH_KEEPING: Final = 0.5
 
 
 class SequencePool:
-    """All sequences of a context."""
+    """This holds all sequences of a context."""
 
     def __init__(
         self,
@@ -43,10 +43,11 @@ class SequencePool:
         self._adapters = adapters
         self._checkpoints = checkpoints
         self.stored: StoredSequences | None = None
-        """What outlives the runner; None where nothing does."""
+        """`stored` holds what outlives the runner; None where nothing does."""
 
     def adapt(self, wanted: AdapterSet) -> bool:
-        """Whether the context computes with these adapters, now or already. They change while nobody has a sequence.
+        """Has the context compute with these adapters, and returns whether it does, now or already. They change while
+        nobody has a sequence.
 
         Raises InferenceFailed, ModelLoadFailed, NotSupported.
         """
@@ -61,12 +62,12 @@ class SequencePool:
 
     @property
     def free(self) -> int:
-        """Sequences that nobody has."""
+        """Counts the sequences that nobody has."""
         return sum(not sequence.taken for sequence in self._all)
 
     @property
     def cells_left(self) -> int:
-        """Cells that hold nothing. Cells that sequences share may be counted too often, never too seldom."""
+        """Counts the cells that hold nothing. Cells that sequences share may be counted too often, never too seldom."""
         prefixes = {sequence.prefix: sequence.prefix.n_cells for sequence in self._all if sequence.prefix is not None}
         own = sum(
             sequence.n_past - (sequence.prefix.n_cells if sequence.prefix is not None else 0) for sequence in self._all
@@ -85,11 +86,11 @@ class SequencePool:
         return _least(sequence for sequence in self._all if not sequence.taken)
 
     def numbered(self, number: int) -> KvSequence | None:
-        """The sequence of that number, where there is one."""
+        """Returns the sequence of that number, where there is one."""
         return self._all[number] if 0 <= number < len(self._all) else None
 
     def known(self, tokens: Sequence[int], scope: str) -> int:
-        """How many of the first tokens of a text some sequence has, or a checkpoint."""
+        """Returns how many of the first tokens of a text some sequence has, or a checkpoint."""
         maximum, checkpoints = self._longest(self._all, tokens, scope)[0], self._checkpoints
         one = None if checkpoints is None else checkpoints.alike(tokens, scope, len(tokens) - 1)
         return maximum if one is None else max(maximum, one.n_past)
@@ -100,7 +101,8 @@ class SequencePool:
         return sum(sequence.n_past for sequence in self._kept())
 
     def has(self, number: int | None) -> bool:
-        """Whether nobody has the sequence of this number; whether there is any such for None, or for no number here."""
+        """Returns whether nobody has the sequence of this number; whether there is any such for None, or for no number
+        here."""
         if number is None or number >= len(self._all):
             return self.free > 0
         return not self._all[number].taken
@@ -142,7 +144,8 @@ class SequencePool:
         return sequence
 
     def fork(self, source: KvSequence) -> KvSequence | None:
-        """A sequence that has what `source` has in memory; None where none is empty, or the memory cannot share."""
+        """Returns a sequence that has what `source` has in memory; None where none is empty, or the memory cannot
+        share."""
         target = next((sequence for sequence in self._all if not sequence.taken and not sequence.n_past), None)
         if target is None or not self._share(source, target, source.n_past):
             return None
@@ -174,7 +177,7 @@ class SequencePool:
                 self._holds_nothing(sequence)
 
     def cut(self, sequence: KvSequence, n_past: int) -> bool:
-        """Leave the first `n_past` tokens in memory. False where the memory cannot be cut there: then there are fewer,
+        """Leaves the first `n_past` tokens in memory. False where the memory cannot be cut there: then there are fewer,
         those of the last checkpoint before, or none."""
         reached, context, number = 0, self._context, sequence.number
         try:
@@ -267,7 +270,8 @@ class SequencePool:
         return None
 
     def _longest(self, pool: Iterable[KvSequence], tokens: Sequence[int], scope: str) -> tuple[int, KvSequence | None]:
-        """The sequence that can go on behind most first tokens of these, and how many: all but the last at most."""
+        """Returns the sequence that can go on behind most first tokens of these, and how many: all but the last at
+        most."""
         maximum, best = 0, None
         for sequence in pool:
             if sequence.n_past and sequence.scope == scope:
@@ -293,7 +297,8 @@ class SequencePool:
         return None if self._checkpoints is None else self._checkpoints.held(sequence, maximum)
 
     def _go_back(self, sequence: KvSequence, checkpoint: Checkpoint | None) -> int:
-        """How many tokens the sequence then has in memory: the checkpoint's, or none."""
+        """Goes back to the checkpoint, and returns how many tokens the sequence then has in memory: the checkpoint's,
+        or none."""
         if checkpoint is not None and self._checkpoints is not None and self._checkpoints.put(checkpoint, sequence):
             return checkpoint.n_past
         self._context.remove(sequence.number)
@@ -302,7 +307,7 @@ class SequencePool:
     def _from(
         self, checkpoint: Checkpoint, free: Sequence[KvSequence], tokens: list[int], spans: Spans | None
     ) -> KvSequence | None:
-        """A free sequence that now has what the checkpoint has, which is a beginning of these tokens."""
+        """Returns a free sequence that now has what the checkpoint has, which is a beginning of these tokens."""
         sequence = _least(free)
         self.clear(sequence)
         while self.cells_left < checkpoint.n_past and self.evict():
@@ -347,7 +352,7 @@ class SequencePool:
 
 
 def _least(free: Iterable[KvSequence]) -> KvSequence:
-    """The sequence that is missed least: an empty one, or the one unused for longest."""
+    """Returns the sequence that is missed least: an empty one, or the one unused for longest."""
     return min(free, key=lambda sequence: (sequence.n_past > 0, sequence.used))
 
 

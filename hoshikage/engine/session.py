@@ -1,4 +1,4 @@
-"""One running answer: its tokens, sampler, text and counters. Lives on the engine thread.
+"""Is one running answer: its tokens, sampler, text and counters. Lives on the engine thread.
 
 Choosing tokens and telling them are two steps: a graphics card computes the next token while the text of the one before
 is made, searched for stop strings, and sent.
@@ -37,15 +37,15 @@ class Session:
     """A session goes from a prompt to its end event; the scheduler lets it sample from what a decode has brought."""
 
     rejoins = False
-    """Whether it goes on from what it has computed itself."""
+    """`rejoins` tells whether it goes on from what it has computed itself."""
 
     def __init__(self, plan: Plan, tally: Tally | None = None) -> None:
-        """`tally`: of the choices before this one."""
+        """`tally` is that of the choices before this one: of the choices before this one."""
         self.job, self.plan = plan.job, plan
         self.tokens = list(plan.prompt.tokens)
-        """The prompt and what has been generated."""
+        """`tokens` are the prompt and what has been generated."""
         self.asleep = plan.wakes > 0 and tally is None
-        """Whether the tokens before `wakes` are still to be computed."""
+        """`asleep` tells whether the tokens before `wakes` are still to be computed."""
         self._tally = Tally() if tally is None else tally
         self._choice = self._tally.started
         self._tally.started += 1
@@ -56,12 +56,12 @@ class Session:
         self.proposer: Proposer | None = None
         """Proposes what may come next; None where nothing is to be guessed."""
         self.right = 0
-        """How many of the last guesses were right."""
+        """So many of the last guesses were right."""
         self._vocab, self._emit = plan.vocab, plan.emit
         stop = plan.prompt.stop
         self._text = IndentedText(stop, plan.n_indent) if plan.n_indent > 0 else TextAssembler(stop)
         self._said = ""
-        """What is certain and not yet emitted."""
+        """This text is certain and not yet emitted."""
         self._gather_s = GATHER_S if plan.whole else 0.0
         self._emit_from = self._chosen_at = 0.0
         """Both times are told by `time.perf_counter()`."""
@@ -70,19 +70,19 @@ class Session:
         self._chosen: list[int] = []
         """Tokens that `tell` has not seen yet, but for one that ends the answer."""
         self._rows: list[Logits | Scored] = []
-        """What each of them was chosen by, where log probabilities are asked for."""
+        """Each of them was chosen by one of these, where log probabilities are asked for."""
         self._reason: wire.FinishReason | None = None
-        """Why the answer ends with those; None where nothing but their text may end it."""
+        """The answer ends with those for this reason; None where nothing but their text may end it."""
         self._last: int | None = None
-        """The token with which the answer came to its bound; nothing is computed behind it."""
+        """With this token the answer came to its bound; nothing is computed behind it."""
         self._end_token: tuple[int, ...] = ()
-        """The token that ended the answer, if one did."""
+        """This token ended the answer, if one did."""
         self._has_line = False
         self._ledger = None if plan.scorer is None else LogprobBuffer()
         self._echo: PromptLogprobs | None = None
         self._generated = 0
         self.flows = False
-        """Whether its reader has got a part of the answer and waits for the next."""
+        """`flows` tells whether its reader has got a part of the answer and waits for the next."""
         try:
             self._echo = self._echoing()
             self.proposer = plan.open_proposer()
@@ -93,18 +93,19 @@ class Session:
 
     @property
     def movable(self) -> Sampler | None:
-        """The sampler, where the device may choose in its place. It must come back before its sequence is another's."""
+        """Gives the sampler, where the device may choose in its place. It must come back before its sequence is
+        another's."""
         is_plain = self._constrained is None and self.plan.scorer is None
         return self._sampler if is_plain and isinstance(self._sampler, Sampler) else None
 
     @property
     def longest(self) -> int:
-        """Most tokens that its text can come to have."""
+        """Counts the tokens that its text can come to have at most."""
         return self._n_prompt + self._prompt.limit
 
     @property
     def is_scored(self) -> bool:
-        """Whether its prompt must be computed token by token."""
+        """Tells whether its prompt must be computed token by token."""
         return self._echo is not None and self._echo.scores
 
     def attached(self, number: int, n_past: int) -> None:
@@ -191,11 +192,11 @@ class Session:
 
     @property
     def has_more(self) -> bool:
-        """Whether the job has choices that have not begun."""
+        """Tells whether the job has choices that have not begun."""
         return not self._tally.cancelled and self._tally.started < self.plan.choices
 
     def follower(self) -> Session:
-        """The session of the job's next choice."""
+        """Opens the session of the job's next choice."""
         return Session(self.plan, self._tally)
 
     def stop_proposing(self) -> None:
@@ -255,7 +256,7 @@ class Session:
         return reason
 
     def _pick(self, index: int) -> int:
-        """The next token: the sampler's, but where thoughts have come to their bound."""
+        """Returns the next token: the sampler's, but where thoughts have come to their bound."""
         forced = None if self._thoughts is None else self._thoughts.next_forced()
         if forced is None:
             return self._sampler.sample(index)
@@ -266,7 +267,8 @@ class Session:
         return forced
 
     def _take_forced(self, factory: ConstrainedSampler) -> wire.FinishReason | None:
-        """What the grammar leaves no choice of needs no logits: it is decoded together with what comes next."""
+        """Takes the tokens that the grammar leaves no choice of. They need no logits: it is decoded together with what
+        comes next."""
         if self._ledger is not None:
             return None
         tokens = factory.forced(self._prompt.limit - self._generated)
@@ -279,8 +281,8 @@ class Session:
     def _take(
         self, token: int, index: int | None, *, is_last: bool = True, later: bool = False
     ) -> wire.FinishReason | None:
-        """The next token of the answer, and the last that the grammar has accepted. Why the answer ends with it; None
-        where it goes on, unless its text ends it."""
+        """Takes the next token of the answer, and the last that the grammar has accepted. Returns why the answer ends
+        with it; None where it goes on, unless its text ends it."""
         self._generated += 1
         self.flows = True
         if self._vocab.is_eog(token) or token in self._prompt.stop_tokens:
@@ -314,13 +316,13 @@ class Session:
         return self._has_line and (now - self._tally.first_token_at) * 1e3 >= (self.plan.max_answer_ms or 0)
 
     def _with_tokens(self, said: wire.Token, last: tuple[int, ...] = ()) -> wire.Token:
-        """The event with the tokens that came since the last one."""
+        """Returns the event with the tokens that came since the last one."""
         tokens = (*self.tokens[self._told :], *last)
         self._told = len(self.tokens)
         return msgspec.structs.replace(said, tokens=tokens)
 
     def _untold(self, last: tuple[int, ...]) -> tuple[int, ...]:
-        """The tokens that came with no text; with log probabilities each token has been told beside its own."""
+        """Returns the tokens that came with no text; with log probabilities each token has been told beside its own."""
         return self._end_token if self._ledger is not None else (*self.tokens[self._told :], *last, *self._end_token)
 
     def _tell_prompt(self) -> None:

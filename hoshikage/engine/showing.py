@@ -17,7 +17,7 @@ class Showing:
         self._projector = projector
 
     def next(self, sessions: Iterable[Running]) -> Running | None:
-        """The first session in whose text a picture or sound is next."""
+        """Returns the first session in whose text a picture or sound is next."""
         return next((one for one in sessions if one.sequence.spans is not None and not one.pending), None)
 
     def show(self, running: Running) -> bool:

@@ -1,4 +1,5 @@
-"""What llama-server does with its slots: one sequence saved to a file, restored from one, emptied. Engine thread."""
+"""Does what llama-server does with its slots: one sequence saved to a file, restored from one, emptied. Engine thread.
+"""
 
 from __future__ import annotations
 

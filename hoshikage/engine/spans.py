@@ -30,7 +30,8 @@ class Spans:
 
     @classmethod
     def of(cls, tokens: Sequence[int], pieces: Mapping[int, Piece]) -> Spans:
-        """`pieces`: what each number below 0 stands for."""
+        """Finds the spans of a text; `pieces` says what each number below 0 stands for. what each number below 0 stands
+        for."""
         spans, at = [], 0
         while at < len(tokens):
             if tokens[at] >= 0:
@@ -41,7 +42,7 @@ class Spans:
         return cls(spans)
 
     def position(self, n_tokens: int) -> int:
-        """The position behind the first tokens; they end with no part of a span."""
+        """Returns the position behind the first tokens; they end with no part of a span."""
         position = n_tokens
         for start, piece in self._all:
             if start >= n_tokens:
@@ -50,7 +51,7 @@ class Spans:
         return position
 
     def at(self, n_tokens: int) -> Piece | None:
-        """What begins behind the first tokens, if something does."""
+        """Returns what begins behind the first tokens, if something does."""
         return next((piece for start, piece in self._all if start == n_tokens), None)
 
     def reach(self, n_tokens: int, end: int) -> int:
@@ -58,11 +59,11 @@ class Spans:
         return next((start for start, _ in self._all if start >= n_tokens), end)
 
     def whole(self, n_tokens: int) -> int:
-        """So many first tokens, or less where they would end within a span."""
+        """Returns so many first tokens, or less where they would end within a span."""
         inside = (start for start, piece in self._all if start < n_tokens < start + piece.n_tokens)
         return next(inside, n_tokens)
 
 
 def number_of(digest: str, index: int) -> int:
-    """What stands for a file's piece of that index in a text's tokens."""
+    """Makes the number that stands for a file's piece of that index in a text's tokens."""
     return -1 - int.from_bytes(hashlib.sha256(f"{digest} {index}".encode()).digest()[:8], "little")

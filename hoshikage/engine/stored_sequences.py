@@ -1,4 +1,5 @@
-"""Sequences that outlive the runner: those that earlier ones put away, and those that this one does. Engine thread.
+"""Holds the sequences that outlive the runner: those that earlier ones put away, and those that this one does. Engine
+thread.
 
 A prompt that begins like one of them has it taken back into KV memory; before that nothing is read of it but its
 header, so that a load costs nothing. The server gives the files and makes them last.
@@ -22,12 +23,12 @@ from hoshikage.llama.state import SequenceStates
 MIN_GAIN: Final = 32
 """Fewer tokens are as quickly computed as taken back."""
 MIN_SHARE: Final = 0.25
-"""A stored sequence of which a prompt needs less than this share takes longer to read than it saves."""
+"""A stored sequence takes longer to read than it saves where a prompt needs less than this share of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredSequence:
-    """One file, with what it says of itself."""
+    """This is one file, with what it says of itself."""
 
     path: str
     header: Header
@@ -35,7 +36,7 @@ class StoredSequence:
 
 
 class StoredSequences:
-    """All that is stored for what is loaded now."""
+    """This holds all that is stored for what is loaded now."""
 
     def __init__(self, context: Context, store: wire.StateStore, emit: Callable[[wire.Event], None]) -> None:
         """Reads the headers. Files that are no good, or are another load's, are told and passed over."""
@@ -51,7 +52,7 @@ class StoredSequences:
 
     @property
     def works(self) -> bool:
-        """Whether the release can copy a sequence's state."""
+        """Tells whether the release can copy a sequence's state."""
         return self._states.has_whole
 
     def take_back(self, pool: SequencePool, tokens: Sequence[int], scope: str) -> None:
@@ -84,7 +85,7 @@ class StoredSequences:
         return False
 
     def opened(self, path: str) -> StoredSequence | None:
-        """A file that was saved for what is loaded now; None where it is no such file."""
+        """Opens a file that was saved for what is loaded now; None where it is no such file."""
         try:
             header = kv_file.read_header(path)
         except (DamagedState, OSError):
@@ -92,7 +93,8 @@ class StoredSequences:
         return StoredSequence(path, header, kv_file.unpacked(header.tokens)) if header.key == self._key else None
 
     def _better(self, tokens: Sequence[int], scope: str, known: int) -> StoredSequence | None:
-        """The one that has most first tokens of these, where that is worth more than the `known` ones at hand."""
+        """Returns the stored sequence that has most first tokens of these, where that is worth more than the `known`
+        ones at hand."""
         maximum, best = known + MIN_GAIN - 1, None
         for row in self._rows:
             if row.header.scope != scope:
@@ -151,10 +153,11 @@ class StoredSequences:
         return header
 
     def _fits(self, row: StoredSequence, common: int) -> bool:
-        """Whether the prompt can go on behind what they have in common: a memory that cannot be cut has to be had
-        whole."""
+        """Returns whether the prompt can go on behind what they have in common: a memory that cannot be cut has to be
+        had whole."""
         return len(row.tokens) <= self._context.n_cells and (self._context.cuts_anywhere or common == len(row.tokens))
 
     def _is_whole(self, number: int, count: int) -> bool:
-        """Whether each of the sequence's tokens has the place that its number in the text is: pictures have others."""
+        """Returns whether each of the sequence's tokens has the place that its number in the text is: pictures have
+        others."""
         return self._context.last(number) in (None, count - 1)

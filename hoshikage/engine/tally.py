@@ -1,4 +1,4 @@
-"""What the choices of one job share while they run, and the job's times. Engine thread."""
+"""Counts what the choices of one job share while they run, and the job's times. Engine thread."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from hoshikage.llama.vocab import NO_TOKEN
 
 @dataclass(slots=True)
 class Tally:
-    """Counts of one job."""
+    """These are the counts of one job."""
 
     started: int = 0
-    """Choices that have begun; the next one's number."""
+    """`started` counts the choices that have begun, and is the next one's number. the next one's number."""
     ended: int = 0
     cancelled: bool = False
     over: bool = False
-    """Whether the job's end has been told."""
+    """`over` tells whether the job's end has been told."""
     generated: int = 0
-    """Tokens that have been told; those that were chosen behind a stop string do not count."""
+    """`generated` counts the tokens that have been told; those that were chosen behind a stop string do not count."""
     prompt_ms: float = 0.0
     first_token_at: float = 0.0
     """`first_token_at` is told by `time.perf_counter()`; 0 where no token has come."""

@@ -1,4 +1,4 @@
-"""What a loaded model does beside answering: tokens, template, embeddings, scores. Engine thread."""
+"""Does what a loaded model does beside answering: tokens, template, embeddings, scores. Engine thread."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ from hoshikage.params import (
 )
 
 UNBOUNDED: Final = 2**31
-"""The context of a prompt that is only counted."""
+"""A prompt that is only counted has a context of so many tokens."""
 FRAME_TOKENS: Final = 32_768
 FRAME_CHARACTERS: Final = 1_048_576
-"""Most of one event: a frame has a limit."""
+"""One event has so many characters at most: a frame has a limit."""
 
 
 class Tasks:
@@ -112,7 +112,7 @@ class Tasks:
                 album.close()
 
     def _computed(self, job: int, task: Embedding | Ranking) -> tuple[int, bool]:
-        """How many tokens were computed, and whether it came to its end."""
+        """Returns how many tokens were computed, and whether it came to its end."""
         if self._embedder is None:
             self._embedder = Embedder.open(self._model, self._params, self._adapters)
         embedder = self._embedder
@@ -167,7 +167,7 @@ class Tasks:
 
 
 def _cut(tokens: list[int], maximum: int, vocab: Vocab) -> list[int]:
-    """The tokens without those in the way at the end; what the model wants behind a text stays there."""
+    """Returns the tokens without those in the way at the end; what the model wants behind a text stays there."""
     if len(tokens) <= maximum:
         return tokens
     ends = tokens[-1:] if tokens[-1] in (vocab.eos, vocab.sep) else []

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ThoughtLimit:
-    """Where thoughts are and how long they may be, for one prompt and vocabulary."""
+    """This says where thoughts are and how long they may be, for one prompt and vocabulary."""
 
     maximum: int | None
-    """Tokens between the marks; None is no bound."""
+    """`maximum` bounds the tokens between the marks; None is no bound."""
     opens: bytes
     closes: bytes
     begun: bool
     """The prompt ends with the opening mark."""
     ending: tuple[int, ...]
-    """The tokens that end thoughts, in the place of what the model would say."""
+    """The tokens of `ending` end thoughts, in the place of what the model would say."""
     opening: tuple[int, ...] = ()
     """These tokens begin thoughts."""
     lead_in: tuple[int, ...] = ()
@@ -35,13 +35,13 @@ class Thoughts:
         self._text = b""
         self.is_inside = limit.begun
         self.is_over = False
-        """Whether none will come any more."""
+        """`is_over` tells whether no thoughts will come any more."""
         self.behind = b""
         """What has come behind their mark, or in their place, with the token that showed that they are over."""
         self._forced: deque[int] = deque()
 
     def next_forced(self) -> int | None:
-        """The token that must come next, if one must."""
+        """Returns the token that must come next, if one must."""
         return self._forced.popleft() if self._forced else None
 
     def feed(self, piece: bytes) -> bool:
@@ -66,7 +66,8 @@ class Thoughts:
         self._forced.extend(self._limit.ending)
 
     def behind_with(self, piece: bytes) -> bytes | None:
-        """What would stand behind the mark that ends them if `piece` came next; None where that did not end them."""
+        """Returns what would stand behind the mark that ends them if `piece` came next; None where that did not end
+        them."""
         if not self.is_inside:
             return None
         _, mark, behind = (self._text + piece).partition(self._limit.closes)

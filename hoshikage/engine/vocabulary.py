@@ -1,4 +1,5 @@
-"""A model without its weights: its vocabulary and metadata are enough to count and to write prompts. Engine thread."""
+"""Loads a model without its weights: its vocabulary and metadata are enough to count and to write prompts. Engine
+thread."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Adapters that are active from their invocation on (aLoRA): what stands before it is computed without them, and kept
-for whoever has the same beginning. Engine thread.
+"""Wakes adapters that are active from their invocation on (aLoRA): what stands before it is computed without them, and
+kept for whoever has the same beginning. Engine thread.
 
 Adapters change while nobody has a sequence. So a session that has computed so much gives its sequence back, and goes
 on from it as soon as the adapter can be used.
@@ -17,12 +17,13 @@ from hoshikage.params import AdapterSet
 
 
 def adapters_of(session: Session) -> AdapterSet:
-    """What its next tokens are computed with."""
+    """Returns the adapters that its next tokens are computed with."""
     return session.plan.without if session.asleep else session.plan.adapters
 
 
 def sequence_for(session: Session, pool: SequencePool) -> KvSequence | None:
-    """A sequence for the session, whose adapters are in use; None where there is none, or they cannot change now."""
+    """Finds a sequence for the session, whose adapters are in use; None where there is none, or they cannot change now.
+    """
     plan, spans = session.plan, session.plan.prompt.spans
     if not plan.wakes:
         reuse = plan.reuse and not session.is_scored

@@ -1,4 +1,5 @@
-"""The engine thread: owns library, model and context, takes commands from one queue, hands events to one callable."""
+"""Is the engine thread: owns library, model and context, takes commands from one queue, hands events to one callable.
+"""
 
 from __future__ import annotations
 
@@ -49,11 +50,11 @@ from hoshikage.llama.templates import Templates
 from hoshikage.params import SlotTask, media_of
 
 HARMLESS: Final = ("using full-size SWA cache", "possible training context overflow")
-"""Warnings of the library without a reason: the first is of what KV_REUSE=prefix asks for, the second adds up all
+"""The library warns of these without a reason: the first is of what KV_REUSE=prefix asks for, the second adds up all
 sequences of a context, none of which is ever longer than the model was trained for, or than ROPE_SCALE allows."""
 Emit = Callable[[wire.Event], None]
 Order = wire.Load | wire.Generate | wire.Perform | wire.PutAway
-"""What waits for its turn."""
+"""These commands wait for their turn."""
 FindCalibrated = Callable[[], Calibrated | None]
 
 
@@ -73,17 +74,17 @@ class Worker(threading.Thread):
         self._loaded: _Loaded | Vocabulary | None = None
 
     def submit(self, command: Order) -> None:
-        """Any thread."""
+        """Puts a command behind the others. It may be called on any thread."""
         if isinstance(command, (wire.Generate, wire.Perform)):
             self._cancels.opened(command.job)
         self._commands.put(command)
 
     def cancel(self, job: int) -> None:
-        """Any thread. The job's end event still comes."""
+        """Cancels a job, whose end event still comes. It may be called on any thread."""
         self._cancels.cancel(job)
 
     def stop(self) -> None:
-        """Any thread. Ends running jobs, a load in progress and then the thread."""
+        """Ends running jobs, a load in progress and then the thread. It may be called on any thread."""
         self._stopping = True
         self._cancels.cancel_all()
         self._commands.put(None)
@@ -209,7 +210,7 @@ class Worker(threading.Thread):
 
 
 class _Loaded:
-    """A model with its context, template, scheduler and tasks; closed in that order's reverse."""
+    """This is a model with its context, template, scheduler and tasks; closed in that order's reverse."""
 
     def __init__(self, model: Model, context: Context, command: wire.Load, cancels: Cancels, emit: Emit) -> None:
         params = command.params

@@ -1,1 +1,1 @@
-"""The fields of requests that several protocols share."""
+"""These are the fields of requests that several protocols share."""

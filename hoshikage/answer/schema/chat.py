@@ -1,4 +1,4 @@
-"""The body of POST /v1/chat/completions, and what it asks of the engine. Any thread; pure.
+"""Defines the body of POST /v1/chat/completions, and what it asks of the engine. Any thread; pure.
 
 Every field that OpenAI documents for it, and that llama-server's users know, is one of three:
 
@@ -68,7 +68,7 @@ INTERNALS: Final = frozenset(
         "joiner",
     }
 )
-"""What a template gets from the engine and from Jinja: not for `chat_template_kwargs`."""
+"""A template gets these names from the engine and from Jinja: not for `chat_template_kwargs`."""
 
 MetadataName = Annotated[str, Meta(max_length=64)]
 MetadataValue = Annotated[str, Meta(max_length=512)]
@@ -128,13 +128,13 @@ class ChatBody(GuidedFields, frozen=True, kw_only=True):
     tool_choice: Word | ToolChoice | None = None
     parallel_tool_calls: bool | None = None
     functions: Annotated[list[FunctionSpec], Meta(max_length=128)] | None = None
-    """The former way to offer tools; the answer is then in the former way, too."""
+    """`functions` is the former way to offer tools; the answer is then in the former way, too."""
     function_call: FormerWord | FunctionName | None = None
     timings: bool | None = None
     service_tier: str | None = None
     cache_prompt: bool | None = None
     id_slot: int | None = None
-    """`id_slot` below 0 stands for any slot."""
+    """Any slot is meant by an `id_slot` below 0."""
     ttl: Ttl | None = None
     lora: LoraScales | None = None
     memory: MemoryFields | None = None
@@ -169,21 +169,21 @@ WITHOUT_EFFECT: Final = {
     "stream_options.include_obfuscation": "pads chunks against eavesdroppers on a network; false leaves nothing to do",
     "user": "as safety_identifier",
 }
-"""Field -> why a local server may accept it without doing anything for it."""
+"""Maps a field to the reason why a local server may accept it without doing anything for it."""
 
 NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
     "modalities": (None, [], ["text"]),
     "audio": (None,),
     "web_search_options": (None,),
 }
-"""Field -> the values that ask for nothing; any other is refused by name."""
+"""Maps a field to the values that ask for nothing; any other is refused by name."""
 
 BODY: Final = RequestBody(ChatBody, WITHOUT_EFFECT, NEUTRAL, plain_texts="messages")
-"""What routes take that are given a chat."""
+"""Routes that are given a chat take this body."""
 
 
 def parse(tree: Any) -> ChatBody:
-    """The typed body. Raises InvalidRequest, ParameterUnsupported."""
+    """Makes the typed body of parsed JSON. Raises InvalidRequest, ParameterUnsupported."""
     texts_as_parts(tree, "messages")
     body = convert(tree, ChatBody, CHOICES)
     for name, neutral in NEUTRAL.items():
@@ -193,7 +193,7 @@ def parse(tree: Any) -> ChatBody:
 
 
 def _with_tools(body: ChatBody) -> ChatBody:
-    """The body with its `functions` as tools, of which one is called at a time. Raises InvalidRequest."""
+    """Returns the body with its `functions` as tools, of which one is called at a time. Raises InvalidRequest."""
     functions, call = body.functions or [], body.function_call
     known = tools.named_once(functions)
     if isinstance(call, FunctionName) and call.name not in known:
@@ -215,7 +215,7 @@ def _with_tools(body: ChatBody) -> ChatBody:
 def to_request(
     body: ChatBody, spec: ModelSpec, settings: Settings, senses: Senses = BLIND, remote: Remote = NOTHING_FETCHED
 ) -> GenerationRequest:
-    """What the engine shall do for `body` with the model `spec`. Raises InvalidRequest, ParameterUnsupported.
+    """Returns what the engine shall do for `body` with the model `spec`. Raises InvalidRequest, ParameterUnsupported.
 
     `senses`: what the model takes beside text; `remote`: what was fetched of pictures on the network.
     """
@@ -252,7 +252,8 @@ def to_request(
 
 
 def _is_continued(body: ChatBody) -> bool:
-    """Whether the answer goes on with the last message: one of the assistant's does, unless it is said not to."""
+    """Returns whether the answer goes on with the last message: one of the assistant's does, unless it is said not to.
+    """
     last = body.messages[-1]
     if body.continue_final_message and body.add_generation_prompt:
         raise InvalidRequest("http.continue_conflict", param="continue_final_message")
@@ -264,7 +265,7 @@ def _is_continued(body: ChatBody) -> bool:
 
 
 def _template_kwargs(body: ChatBody, spec: ModelSpec) -> dict[str, Any]:
-    """What the chat template may read. Raises InvalidRequest for a name that is not the client's to give."""
+    """Returns what the chat template may read. Raises InvalidRequest for a name that is not the client's to give."""
     kwargs = body.chat_template_kwargs or {}
     for name in kwargs:
         if name in INTERNALS or not VARIABLE.fullmatch(name):
@@ -280,7 +281,7 @@ def _template_kwargs(body: ChatBody, spec: ModelSpec) -> dict[str, Any]:
 
 
 def thoughts_of(body: ChatBody) -> thoughts.ThoughtRequest:
-    """What the request says of thoughts. Raises InvalidRequest."""
+    """Returns what the request says of thoughts. Raises InvalidRequest."""
     fields = {name: getattr(body, name) for name in (*thoughts.SWITCHES, *thoughts.BUDGETS)}
     kwargs = {name: value for name, value in (body.chat_template_kwargs or {}).items() if name in thoughts.BUDGETS}
     spelling = thoughts.asked({**fields, **kwargs})
@@ -302,7 +303,8 @@ def _logprobs(body: ChatBody) -> int | None:
 
 
 def _in_character(system: str, turns: tuple[Message, ...]) -> tuple[Message, ...]:
-    """The turns with the persona's text first. Many templates take one system message, so the client's joins it."""
+    """Returns the turns with the persona's text first. Many templates take one system message, so the client's joins
+    it."""
     if turns[0].role != "system":
         return (Message("system", system), *turns)
     joined = f"{system}\n\n{turns[0].content}" if turns[0].content else system

@@ -14,16 +14,16 @@ PICTURES: Final = ("png", "jpeg", "gif", "bmp", "webp")
 PNG: Final = b"\x89PNG\r\n\x1a\n"
 JPEG: Final = b"\xff\xd8\xff"
 FRAMES: Final = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
-"""JPEG's markers that tell the size."""
+"""These markers of JPEG tell the size."""
 MAX_SEGMENTS: Final = 10_000
-"""That a JPEG has before its frame; a camera's has some dozens."""
+"""A JPEG may have so many segments before its frame; a camera's has some dozens. a camera's has some dozens."""
 ALONE: Final = frozenset({0x01, *range(0xD0, 0xD9)})
-"""JPEG's markers that have nothing behind them."""
+"""These markers of JPEG have nothing behind them."""
 
 
 def sniffed(data: bytes, place: str, wanted: MediumKind | None = None) -> MediumKind:
-    """What the file is. Raises InvalidRequest for one that is not read, or is too large; `wanted`: what it should be,
-    of which alone the refusal speaks."""
+    """Returns what the file is: a picture or a sound. Raises InvalidRequest for one that is not read, or is too large;
+    `wanted` is what it should be, of which alone the refusal speaks."""
     kind = _kind(data)
     if kind in SOUNDS:
         _require_short(kind, data, place)
@@ -58,7 +58,7 @@ def _require_short(kind: str, data: bytes, place: str) -> None:
 
 
 def _kind(data: bytes) -> str:
-    """The format's name; empty for one that nobody knows."""
+    """Returns the format's name; empty for one that nobody knows."""
     if data.startswith(PNG):
         return "png"
     if data.startswith(JPEG):
@@ -89,11 +89,12 @@ OTHERS: Final = (
     ("webm", b"\x1a\x45\xdf\xa3", 0),
     ("svg", b"<svg", 0),
 )
-"""Further formats, most of which are named where they are refused: name, first bytes, and where those stand."""
+"""These further formats are named where they are refused, most of them: name, first bytes, and where those stand. name,
+first bytes, and where those stand."""
 
 
 def _size(kind: str, data: bytes) -> tuple[int, int]:
-    """Width and height; 0 where the file is cut before it tells them."""
+    """Returns width and height in pixels; 0 where the file is cut before it tells them."""
     if kind == "png":
         return _number(data, 16, 4, "big"), _number(data, 20, 4, "big")
     if kind == "gif":

@@ -1,4 +1,4 @@
-"""The fields by which vLLM's clients say what the answer must look like. Any thread; pure.
+"""Defines the fields by which vLLM's clients say what the answer must look like. Any thread; pure.
 
 Each means what `response_format` or `grammar` means, with the same bounds.
 """
@@ -19,12 +19,12 @@ from hoshikage.params import Grammar
 MAX_CHOICES: Final = 4096
 
 SchemaText = AnySchema | str
-"""A schema, or its text in JSON."""
+"""A schema may come as an object, or as its text in JSON."""
 Choices = Annotated[list[str], Meta(min_length=1, max_length=MAX_CHOICES)]
 
 
 class StructuredOutputs(Struct, frozen=True):
-    """vLLM's newer field: one of these is what the answer is held to."""
+    """vLLM's newer field holds the answer to one of these. one of these is what the answer is held to."""
 
     json: SchemaText | None = None
     regex: str | None = None

@@ -1,4 +1,4 @@
-"""The field `lora` of a request: how much of each of the model's LoRA adapters it wants. Pure; any thread."""
+"""Defines the field `lora` of a request: how much of each of the model's LoRA adapters it wants. Pure; any thread."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hoshikage.registry import ModelSpec
 
 
 class LoraScale(Struct, frozen=True):
-    """One adapter, by its number among the model's, and its scale."""
+    """This is one adapter, by its number among the model's, with its scale."""
 
     id: Annotated[int, Meta(ge=0, le=1023)]
     scale: Annotated[float, Meta(ge=-100, le=100)] = 1.0
@@ -23,8 +23,8 @@ LoraScales = Annotated[list[LoraScale], Meta(max_length=64)]
 
 
 def scales_in_force(chosen: dict[str, tuple[Scaled, ...]], spec: ModelSpec) -> tuple[Scaled, ...] | None:
-    """What was chosen of all the model's adapters while the server runs; None where nothing was, or it has others by
-    now."""
+    """Returns what was chosen of all the model's adapters while the server runs; None where nothing was, or it has
+    others by now."""
     scales = chosen.get(spec.name)
     if scales is None or [one.path for one in scales] != [one.path for one in spec.lora]:
         return None
@@ -32,7 +32,7 @@ def scales_in_force(chosen: dict[str, tuple[Scaled, ...]], spec: ModelSpec) -> t
 
 
 def chosen_lora(wanted: Sequence[LoraScale] | None, spec: ModelSpec) -> tuple[Scaled, ...] | None:
-    """The adapters, those that are not named left out; None where the request does not say.
+    """Returns the adapters with their scales, those that are not named left out; None where the request does not say.
 
     Raises InvalidRequest for a number that the model has not.
     """

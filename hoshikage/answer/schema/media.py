@@ -28,7 +28,7 @@ MAX_BYTES: Final = 12 * 1024 * 1024
 """All pictures and sounds of a request together may have this many bytes, as files."""
 MAX_MEDIA: Final = 64
 MARK: Final = "\ue002"
-"""A private character; a mark begins and ends with it."""
+"""A mark of a picture or a sound begins and ends with this private character. a mark begins and ends with it."""
 DATA_URL: Final = re.compile(r"data:([^,;]{0,128})(?:;[^,;]{0,128}){0,8};base64,", re.IGNORECASE)
 REMOTE: Final = re.compile(r"https?://", re.IGNORECASE)
 KINDS: Final[Mapping[str, MediumKind]] = {
@@ -39,13 +39,13 @@ KINDS: Final[Mapping[str, MediumKind]] = {
     "images": "image",
     "input_audio": "audio",
 }
-"""A part's type -> what it holds."""
+"""Maps a part's type to what it holds."""
 TEXT_PARTS: Final = ("text", "input_text", "output_text", "refusal")
 SPACE: Final = b" \t\r\n"
 EITHER: Final = "images"
 """Ollama's clients send sounds in the list of pictures."""
 SOURCED: Final = "image"
-"""Anthropic's pictures, whose address is made of their `source`."""
+"""Anthropic's pictures have this type; their address is made of their `source`."""
 
 
 class ImageUrl(Struct, frozen=True):
@@ -99,26 +99,27 @@ class ContentPart(Struct, frozen=True):
 
 
 class PlacedPart(ContentPart, frozen=True):
-    """A part of another protocol's message, with what that says of it."""
+    """This is a part of another protocol's message, with what that says of it."""
 
     place: str = ""
     """`place` is the part's path in the request, which error messages name."""
     is_asked: bool = False
-    """Whether it is what the user has just said."""
+    """`is_asked` tells whether it is what the user has just said."""
     file: bytes | None = None
     """`file` is the file itself, where it did not come as base64."""
 
 
 Remote = Mapping[str, "bytes | HoshikageError"]
-"""What was fetched from each address, or why it could not be."""
+"""An address has here what was fetched from it, or why it could not be."""
 NOTHING_FETCHED: Final[Remote] = {}
 LeftOut = Literal["unread", "damaged", "crowded"]
-"""Why a part is left out: no model reads its kind, it cannot be used, or there is no room for it."""
+"""A part is left out for one of these reasons: no model reads its kind, it cannot be used, or there is no room for it.
+"""
 Content = str | Sequence[ContentPart] | None
 
 
 def content_of(parts: Sequence[str | ContentPart]) -> str | list[ContentPart]:
-    """Words and other parts as a message's content: a text where all of them are words."""
+    """Joins words and other parts into a message's content: a text where all of them are words."""
     texts = [part for part in parts if isinstance(part, str)]
     if len(texts) == len(parts):
         return "\n".join(texts)
@@ -133,7 +134,7 @@ def settled(content: str | list[ContentPart] | None) -> str | list[ContentPart] 
 
 
 def addresses(contents: Sequence[Content]) -> Iterator[str]:
-    """The addresses on the network of all pictures, the newest first."""
+    """Yields the addresses on the network of all pictures, the newest first."""
     for content in reversed(contents):
         for part in reversed(_parts(content)):
             if KINDS.get(part.type) == "image" and part.url is not None and REMOTE.match(part.url):
@@ -157,11 +158,11 @@ class _Found(Frozen, frozen=True):
 
 
 Taken = Mapping[tuple[int, int], "Medium | LeftOut"]
-"""The numbers of a turn and of a part in it -> what becomes of that part."""
+"""The numbers of a turn and of a part in it lead here to what becomes of that part."""
 
 
 def taken(contents: Sequence[Content], newest: int, senses: Senses, remote: Remote) -> Taken:
-    """What becomes of every part that is no text; `newest` is the number of what the user has just said.
+    """Decides what becomes of every part that is no text; `newest` is the number of what the user has just said.
 
     Raises InvalidRequest and ParameterUnsupported for a part of that.
     """
@@ -190,7 +191,7 @@ class _Crowded(InvalidRequest):
 
 
 def _in_order(contents: Sequence[Content], newest: int) -> list[_Found]:
-    """What is asked about first, then the history from its end on."""
+    """Orders the parts: what is asked about comes first, then the history from its end on."""
     result = []
     for turn, content in enumerate(contents):
         for number, part in enumerate(_parts(content)):
@@ -259,7 +260,7 @@ def _sound(part: ContentPart, place: str, _remote: Remote, room: int) -> tuple[b
 
 
 def _decoded(text: str, start: int, place: str, room: int) -> bytes:
-    """Base64, strictly; padding may be missing, and white space be anywhere. Its size is looked at first."""
+    """Decodes base64, strictly; padding may be missing, and white space be anywhere. Its size is looked at first."""
     try:
         raw = text[start:].encode("ascii").translate(None, SPACE)
         if len(raw) * 3 // 4 > room + 2:
@@ -274,19 +275,19 @@ def _too_large(place: str) -> InvalidRequest:
 
 
 def drawn_mark() -> str:
-    """What stands for one picture or sound in a text, drawn anew for each."""
+    """Makes the mark that stands for one picture or sound in a text, drawn anew for each."""
     return f"{MARK}{secrets.randbelow(10**12):012d}{MARK}"
 
 
 def in_words(text: str, media: Sequence[Medium]) -> str:
-    """The text with a word in the place of each mark: marks are never kept, nor shown."""
+    """Returns the text with a word in the place of each mark: marks are never kept, nor shown."""
     for medium in media if MARK in text else ():
         text = text.replace(medium.mark, f"[{medium.kind}]")
     return text
 
 
 def without_media(prompt: ChatPrompt) -> ChatPrompt:
-    """The prompt with words in the places of its pictures and sounds."""
+    """Returns the prompt with words in the places of its pictures and sounds."""
     if not prompt.media:
         return prompt
     return replace(
@@ -300,7 +301,8 @@ def without_media(prompt: ChatPrompt) -> ChatPrompt:
 
 
 def with_media(prompt: ChatPrompt, bare: ChatPrompt, whole: ChatPrompt) -> ChatPrompt:
-    """A prompt that was made of `bare` with the pictures and sounds of `whole` again, where a turn is still there."""
+    """Returns a prompt that was made of `bare` with the pictures and sounds of `whole` again, where a turn is still
+    there."""
     if not whole.media:
         return prompt
     own = {id(turn): original for turn, original in zip(bare.messages, whole.messages, strict=True)}

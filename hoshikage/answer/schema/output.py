@@ -1,4 +1,4 @@
-"""The fields of a request that say what the answer must look like. Any thread; pure.
+"""Defines the fields of a request that say what the answer must look like. Any thread; pure.
 
 Whether a schema or a grammar can be enforced is found out in the engine, where the grammar engine is.
 """
@@ -39,7 +39,7 @@ class ResponseFormat(Struct, frozen=True):
     type: Format
     json_schema: NamedSchema | None = None
     schema: AnySchema | None = None
-    """llama-server's place for it."""
+    """llama-server has the schema in this place."""
 
 
 def grammar_of(
@@ -96,7 +96,7 @@ def of_gbnf(text: str, place: str = "grammar") -> Grammar:
 
 
 def bounded(grammar: Grammar, limit: int) -> Grammar:
-    """The grammar as it is. Raises InvalidRequest where its text has more bytes."""
+    """Returns the grammar as it is. Raises InvalidRequest where its text has more bytes."""
     if len(grammar.text.encode()) > limit:
         raise InvalidRequest("http.text_bytes", param=grammar.param, place=grammar.param, limit=limit)
     return grammar

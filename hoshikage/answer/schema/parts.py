@@ -1,4 +1,5 @@
-"""What stands in a prompt for a part of a message that is no text: a word, where it lies in the history. Any thread."""
+"""Puts into a prompt what stands for a part of a message that is no text: a word, where it lies in the history. Any
+thread."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from hoshikage.answer.schema.media import KINDS, LeftOut
 from hoshikage.http import ignored
 
 WORDS: Final = {**KINDS, "input_file": "file"}
-"""A part's kind -> what a model reads of it, where that is another word."""
+"""Maps a part's kind to what a model reads of it, where that is another word."""
 REASONS: Final[Mapping[LeftOut, str]] = {
     "unread": "this model does not read it",
     "damaged": "it cannot be used",

@@ -1,4 +1,5 @@
-"""What requests for text without a chat have in common: prompts as text or tokens, stops, grammar. Any thread; pure."""
+"""Defines what requests for text without a chat have in common: prompts as text or tokens, stops, grammar. Any thread;
+pure."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from hoshikage.settings import Settings
 
 MAX_PROMPTS: Final = 64
 MAX_CHOICES: Final = 64
-"""Answers of all prompts together."""
+"""All prompts together have at most so many answers."""
 
 Name = Annotated[str, Meta(max_length=256)]
 
@@ -29,11 +30,12 @@ class PromptObject(Struct, frozen=True):
 
     prompt_string: str
     multimodal_data: list[str] | None = None
-    """Pictures and sounds, as files in base64."""
+    """`multimodal_data` holds pictures and sounds, as files in base64."""
 
 
 Texts = str | PromptObject | Annotated[list[str | int | list[int | str] | PromptObject], Meta(min_length=1)]
-"""A text, tokens, a mixture of both, or several of them. Numbers side by side with texts are one mixture."""
+"""A prompt is a text, tokens, a mixture of both, or there are several of them. Numbers side by side with texts are one
+mixture."""
 Input = str | tuple[int | str, ...]
 
 
@@ -47,7 +49,7 @@ class RawFields(GuidedFields, frozen=True, kw_only=True):
     response_format: ResponseFormat | None = None
     cache_prompt: bool | None = None
     id_slot: int | None = None
-    """`id_slot` below 0 stands for any slot."""
+    """Any slot is meant by an `id_slot` below 0."""
     ttl: Ttl | None = None
     lora: LoraScales | None = None
 
@@ -64,7 +66,7 @@ def embedded(texts: Texts, place: str) -> tuple[Input, ...]:
 
 
 def inputs_of(texts: Texts, place: str) -> tuple[Input, ...]:
-    """Each text as such, or its tokens and texts. Raises InvalidRequest for lists side by side with numbers."""
+    """Returns each text as such, or its tokens and texts. Raises InvalidRequest for lists side by side with numbers."""
     if not isinstance(texts, list):
         return (_input(texts),)
     if not any(isinstance(one, int) for one in texts):

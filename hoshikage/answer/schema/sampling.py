@@ -1,4 +1,4 @@
-"""The fields of a request that say how tokens are chosen, the same for every protocol. Any thread; pure.
+"""Defines the fields of a request that say how tokens are chosen, the same for every protocol. Any thread; pure.
 
 A field of SamplingParams has its row here, under the name that OpenAI or llama-server gives it.
 """
@@ -26,7 +26,7 @@ LETTERS: Final = {
     "e": "penalties", "d": "dry", "s": "top_n_sigma", "k": "top_k", "y": "typical_p", "p": "top_p", "m": "min_p",
     "x": "xtc", "t": "temperature", "i": "infill", "a": LAST,
 }  # fmt: skip
-"""Samplers by the letters that llama-server knows them by."""
+"""Maps the letters that llama-server knows samplers by to their names."""
 CHOICES: Final = {"mirostat": ("0", "1", "2")}
 TOKEN_ID: Final = re.compile(r"\d{1,10}")
 MAX_TOKENS: Final = 16_777_216
@@ -38,7 +38,7 @@ Penalty = Annotated[float, Meta(ge=-2, le=2)]
 LastTokens = Annotated[int, Meta(ge=-1, le=MAX_TOKENS)]
 Breaker = Annotated[str, Meta(min_length=1, max_length=64)]
 Bias = bool | Annotated[float, Meta(ge=-1e6, le=1e6)]
-"""What is added to a logit; false forbids the token, as -100 and below do."""
+"""A number is added to a logit; false forbids the token, as -100 and below do."""
 BiasPair = Annotated[list[int | str | float | bool], Meta(min_length=2, max_length=2)]
 Biases = Annotated[dict[str, Bias], Meta(max_length=1024)] | Annotated[list[BiasPair], Meta(max_length=1024)]
 SamplerText = Annotated[str, Meta(max_length=256)]
@@ -79,7 +79,7 @@ class SamplingFields(Struct, frozen=True, kw_only=True):
 
 
 def sampling_params(body: SamplingFields, spec: ModelSpec, settings: Settings) -> SamplingParams:
-    """The request's values over the persona's, the model's and the settings'. Raises InvalidRequest."""
+    """Lays the request's values over the persona's, the model's and the settings'. Raises InvalidRequest."""
     defaults = replace(
         SamplingParams(temperature=settings.temperature, top_p=settings.top_p), **spec.sampling.sampling()
     )
@@ -105,7 +105,8 @@ def sampling_params(body: SamplingFields, spec: ModelSpec, settings: Settings) -
 
 
 def _order(samplers: str | list[str]) -> tuple[str, ...]:
-    """Samplers by name, or by letters in one text; each counts once, and those that are not known are left out."""
+    """Reads samplers by name, or by letters in one text; each counts once, and those that are not known are left out.
+    """
     if isinstance(samplers, list):
         names = [name.strip().lower().replace("-", "_") for name in samplers]
     elif re.search("[;, _-]", samplers):

@@ -1,4 +1,4 @@
-"""What a model takes beside text, as a value. Any thread; frozen."""
+"""Says what a model takes beside text, as a value. Any thread; frozen."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Senses(Frozen, frozen=True):
-    """What a model takes beside text."""
+    """This says what a model takes beside text."""
 
     images: bool = False
     audio: bool = False

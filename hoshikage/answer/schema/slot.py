@@ -1,4 +1,4 @@
-"""The sequence that a request asks for by its number, as llama-server's `id_slot`. Any thread; pure."""
+"""Finds the sequence that a request asks for by its number, as llama-server's `id_slot`. Any thread; pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hoshikage.settings import Settings
 
 
 def chosen_slot(number: int | None, settings: Settings) -> int | None:
-    """The number of the sequence; None is any. One that there is not is any, and told."""
+    """Returns the number of the sequence; None is any. A number that there is not counts as any, and is told."""
     if number is None or number < 0:
         return None
     if number < settings.load_params.n_parallel:

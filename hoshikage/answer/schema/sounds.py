@@ -1,4 +1,5 @@
-"""How long a WAV, an MP3 or a FLAC plays, by the heads of its parts, before it is decoded. Any thread; pure."""
+"""Measures how long a WAV, an MP3 or a FLAC plays, by the heads of its parts, before it is decoded. Any thread; pure.
+"""
 
 from __future__ import annotations
 
@@ -6,25 +7,25 @@ import re
 from typing import Final
 
 PCM: Final = (1, 3, 0xFFFE)
-"""WAV's formats whose samples have their own bytes; others pack at most two into one."""
+"""The samples of these WAV formats have their own bytes; others pack at most two into one."""
 LAYER_3: Final[dict[str, tuple[int, ...]]] = {
     "1": (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
     "2": (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
-"""MP3's kilobits a second, of MPEG 1 and of its later halves."""
+"""MP3 has these speeds in kilobits a second, those of MPEG 1 and of its later halves."""
 RATES: Final = (44100, 48000, 32000)
 MAX_CHUNKS: Final = 1_000
 """A WAV may have this many chunks before its samples."""
 SPEEDS: Final = b"".join(re.escape(bytes([one])) for one in range(0x10, 0xF0) if one >> 2 & 3 != 3)
 """The third bytes of a frame that name a speed and a rate there is."""
 HEAD: Final = re.compile(b"\xff[\xe2\xe3\xf2\xf3\xfa\xfb][" + SPEEDS + b"]")
-"""How a frame of MPEG's layer 3 begins."""
+"""A frame of MPEG's layer 3 begins like this."""
 HALVINGS: Final = {3: 1, 2: 2, 0: 4}
 """MPEG's versions as their bits have them -> by what the rates are divided."""
 
 
 def seconds(kind: str, data: bytes) -> float | None:
-    """About; None for a file that tells no length, which is damaged."""
+    """Returns about how many seconds a sound plays; None for a file that tells no length, which is damaged."""
     return {"wav": _wav, "mp3": _mp3, "flac": _flac}[kind](data)
 
 

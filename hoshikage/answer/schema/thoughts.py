@@ -1,4 +1,5 @@
-"""Whether an answer is to be thought over, and for how long: every spelling that clients have for it. Any thread; pure.
+"""Reads whether an answer is to be thought over, and for how long: every spelling that clients have for it. Any thread;
+pure.
 
 OpenAI names an effort, Anthropic and GLM an object with a type, OpenRouter one with an effort or a number of tokens,
 Qwen and llama-server names of their own. All of them say one of three things: think, do not, or so many tokens at most.
@@ -16,17 +17,17 @@ OFF: Final = frozenset({"none", "off", "disabled", "disable", "false", "no", "0"
 ON: Final = frozenset({"on", "enabled", "enable", "true", "yes", "1", "auto", "adaptive", "default"})
 LEVELS: Final = frozenset({"minimal", "low", "medium", "high", "xhigh", "max"})
 SWITCHES: Final = ("enable_thinking", "think", "thinking", "reasoning")
-"""Fields that say yes or no, as a truth value, a word or an object."""
+"""These fields say yes or no, as a truth value, a word or an object."""
 BUDGETS: Final = ("thinking_budget", "thinking_budget_tokens", "reasoning_budget", "reasoning_budget_tokens")
-"""Fields that say how many tokens; 0 is none, and a negative number no bound."""
+"""These fields say how many tokens; 0 is none, and a negative number no bound."""
 PARTS: Final = ("type", "enabled", "effort")
 PART_BUDGETS: Final = ("budget_tokens", "max_tokens")
 KWARGS: Final = frozenset({"enable_thinking", "thinking"})
-"""Variables of templates that say yes or no; clients send words where templates want truth values."""
+"""These variables of templates say yes or no; clients send words where templates want truth values."""
 
 
 class ThoughtRequest(Frozen, frozen=True):
-    """What a request says of thoughts; None where it says nothing."""
+    """This is what a request says of thoughts; None stands where it says nothing. None where it says nothing."""
 
     on: bool | None = None
     budget: int | None = None
@@ -34,7 +35,7 @@ class ThoughtRequest(Frozen, frozen=True):
 
 
 def asked(fields: Mapping[str, Any]) -> ThoughtRequest:
-    """What these fields of a request say, taken together: a no counts more than a yes, the least budget most.
+    """Returns what these fields of a request say, taken together: a no counts more than a yes, the least budget most.
 
     Raises InvalidRequest for a value that says neither.
     """
@@ -60,13 +61,13 @@ def asked(fields: Mapping[str, Any]) -> ThoughtRequest:
 
 
 def truth(value: Any) -> Any:
-    """A template's truth value, where a client has written it as a word."""
+    """Returns a template's truth value for the word that a client has written; any other value as it is."""
     word = str(value).lower()
     return word in ON if isinstance(value, str) and (word in ON or word in OFF) else value
 
 
 def _told(fields: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Every place that says something, with a truth value, a word or a number."""
+    """Yields every place that says something, with a truth value, a word or a number."""
     for name in SWITCHES:
         value = fields.get(name)
         if isinstance(value, Mapping):

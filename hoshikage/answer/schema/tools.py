@@ -1,4 +1,5 @@
-"""The fields of a request about tools: which functions there are, and which of them may or must be called. Pure."""
+"""Defines the fields of a request about tools: which functions there are, and which of them may or must be called.
+Pure."""
 
 from __future__ import annotations
 
@@ -36,10 +37,10 @@ class FunctionSpec(Struct, frozen=True):
 
 
 class TextFunction(FunctionSpec, frozen=True):
-    """A function of one text; no request has it as such."""
+    """This is a function of one text; no request has it as such."""
 
     arguments: str = ""
-    """GBNF of its arguments, where a grammar describes the text."""
+    """`arguments` is a GBNF of its arguments, where a grammar describes the text."""
 
 
 class Tool(Struct, frozen=True):
@@ -92,13 +93,13 @@ Tools = Annotated[list[Tool], Meta(max_length=128)]
 
 
 class ToolSelection(Frozen, frozen=True):
-    """The functions that an answer may call."""
+    """These are the functions that an answer may call."""
 
     tools: tuple[Tool, ...] = ()
     required: bool = False
-    """Whether it must call one."""
+    """`required` says whether it must call one."""
     several: bool = True
-    """Whether it may call more than one."""
+    """`several` says whether it may call more than one."""
 
 
 def named_once(functions: list[FunctionSpec]) -> dict[str, FunctionSpec]:

@@ -27,7 +27,7 @@ CHOICES: Final = {
 TEMPLATE_ROLES: Final[Mapping[str, str]] = {"developer": "system", "function": "tool"}
 """A role that chat templates do not know has another name there."""
 THOUGHTS: Final = ("thinking", "reasoning")
-"""Kinds of parts that hold what an answer thought."""
+"""Parts of these kinds hold what an answer thought."""
 
 
 class CalledFunction(Struct, frozen=True):

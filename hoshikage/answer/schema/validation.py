@@ -24,13 +24,13 @@ _LENGTH: Final = re.compile(r"Expected `[^`]+` of length (?P<relation>[<>]=?) (?
 _INDEX: Final = re.compile(r"\[\d+\]")
 _STEP: Final = re.compile(r"[^.\[\]]+|\[\]")
 MAX_MENDS: Final = 16
-"""Kinds of places that are put right in one body."""
+"""So many kinds of places are put right in one body at most."""
 _JSON_NAMES: Final = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
 _SIGNS: Final = {"<=": "≤", ">=": "≥", "<": "<", ">": ">"}
 
 
 def convert(tree: Any, kind: type[T], choices: Mapping[str, tuple[str, ...]]) -> T:
-    """`tree` as a `kind`. Raises InvalidRequest whose `param` is the path of the value at fault.
+    """Converts `tree` to a `kind`. Raises InvalidRequest whose `param` is the path of the value at fault.
 
     `choices` maps a path without indices (`messages[].role`) to the words that are allowed there.
     """
@@ -47,8 +47,8 @@ def _convert(tree: Any, kind: type[T], choices: Mapping[str, tuple[str, ...]], m
 
 
 def _mended(tree: Any, sentence: str, choices: Mapping[str, tuple[str, ...]]) -> bool:
-    """Whether values at the place of the refusal could be put right in the tree, there and wherever else the same
-    stands: `4.0` where a whole number is wanted, `User` where `user` is. Their meaning is clear."""
+    """Puts values at the place of the refusal right in the tree, there and wherever else the same stands, and returns
+    whether it could: `4.0` where a whole number is wanted, `User` where `user` is. Their meaning is clear."""
     parts = _PLACE.match(sentence)
     if parts is None or not parts["place"]:
         return False
@@ -81,7 +81,7 @@ def _places(tree: Any, steps: list[str]) -> Iterator[tuple[Any, Any]]:
 
 
 def refusal(sentence: str, choices: Mapping[str, tuple[str, ...]]) -> InvalidRequest:
-    """msgspec's sentence as an error of ours."""
+    """Makes msgspec's sentence an error of ours."""
     parts = _PLACE.match(sentence)
     problem, path = (parts["problem"], parts["place"] or "") if parts else (sentence, "")
     path = path.removeprefix(".").removesuffix("[...]")  # msgspec does not tell which of an object's names it is

@@ -1,4 +1,4 @@
-"""What small values mean that everyday clients send for "none", "off" and "no bound". Any thread; pure."""
+"""Reads the small values that everyday clients send for "none", "off" and "no bound". Any thread; pure."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ Ttl = Annotated[float, Meta(ge=0, le=31_536_000)]
 """A model stays loaded for this many seconds after its last use, whatever IDLE_TIMEOUT says."""
 Stop = Annotated[str, Meta(max_length=MAX_STOP_BYTES)]
 Stops = Stop | Annotated[list[Stop], Meta(max_length=MAX_STOPS)]
-"""One stop string or several; an empty one is none."""
+"""A request has one stop string or several; an empty one is none."""
 
 
 def bound(count: int | None) -> int | None:
-    """The most tokens of an answer; None for no bound."""
+    """Returns the most tokens of an answer; None for no bound."""
     return None if count is None or count < 0 else count
 
 
 def stops(value: str | list[str] | None, place: str = "stop") -> tuple[str, ...]:
-    """The stop strings that are some. Raises InvalidRequest for one that is too long in UTF-8."""
+    """Returns the stop strings that are not empty. Raises InvalidRequest for one that is too long in UTF-8."""
     listed = [value] if isinstance(value, str) else list(value or ())
     for index, stop in enumerate(listed):
         if len(stop.encode()) > MAX_STOP_BYTES:

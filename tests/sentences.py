@@ -1,0 +1,141 @@
+"""Tells a sentence from a phrase: the words that stand before a full stop have a verb of their own, or they have none.
+
+A little grammar of English as docstrings are written, without a dictionary. Every relative word (`that`, `what`,
+`where`) claims the next verb behind it; a sentence has a verb that nothing claims. Where a word could be either, as
+`names`, it is a noun behind an article, a number or a preposition. So a phrase may pass, where a relative word is left
+out; a plain sentence does not fail, as long as its verb is in VERBS.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+VERBS: Final = frozenset(
+    """
+    abort accept acknowledge act adapt add admit advance agree allow allot announce answer appear append apply arrange
+    arrive ask assemble assume attach attack avoid become become beg begin behave belong besiege bind block book borrow bound
+    break bring build bundle calibrate call cancel care carry catch cause change charge chat check choose claim clean clear
+    close cluster collect combine come commit compare compile complete compress compute configure confirm connect
+    consist construct consult consume contain continue convert copy cost count cover crash create cross cut damage deal
+    decide declare decode decompress decrease define delay delete deliver demand deny depend derive describe deserve
+    destroy detach detect determine die differ disappear discard display divide do download draw drive drop duplicate
+    earn embed emit empty enable encode end enforce ensure enter equal escape estimate evaluate examine exceed exclude
+    exec execute exist expand expect expire explain export expose express extend extract fail fall feed fetch fight
+    fill filter find finish fire fit flow flush follow forbid force forget fork form format forward frame free freeze gain
+    gather generate get give go grant group grow guard guess guide hand handle hang happen hash hear help hide hit hold
+    host identify ignore imitate import improve increase index inform initialise insert inspect install interpret
+    interrupt introduce invite issue join judge jump keep kill know lack land last lay lead learn leave lend let lie
+    limit line link list listen live load lock log look lose make manage map mark match matter mean measure meet mend
+    merge migrate mind mirror miss mix model mount move name narrow need note notice number obey object observe occupy
+    occur offer omit open order outlive overflow overlap overwrite own pack pad paint parse part pass patch pause pay
+    peek perform permit pick pin place plan play plot point poll pop populate post prefer prepare present press prevent
+    price print probe proceed produce promise propose protect prove provide prune publish pull push put quote raise rank
+    reach read ready rebuild recall receive recognise recompute record redraw reduce refer refuse register reject
+    release rely remain remember remind remove rename render repair repeat replace reply report represent request
+    require reserve reset resolve respond rest restore resume retry return reuse reveal reverse rewrite ring rise rotate
+    round route rule run sample satisfy save say scale scan schedule score seal search see select send separate serve
+    set settle shape share shift show shrink shut sign signal simulate sit size skip sleep slice slow sort span spare
+    speak spell spend split spoil spread stand start state stay step stick stop store stream strip study submit subtract
+    succeed suffice suit sum supply support suppose survive swap swear switch take talk tame tear tell tend test think
+    throw tick tie time tokenize touch trace track train translate travel treat trim trust try tune turn type understand
+    undo unload unpack unpin unwrap update upload use validate vary verify view visit wait wake walk want warn waste
+    watch weigh widen wind withhold wonder work wrap write yield
+    """.split()
+)
+"""These verbs are known, by their plain form."""
+ALWAYS: Final = frozenset(
+    "am is are was were has had does did can cannot could may might must shall should will would isn't aren't doesn't "
+    "don't came went took gave saw knew began wrote chose broke fell grew became ran".split()
+)
+"""These are verbs wherever they stand."""
+RELATIVES: Final = frozenset(
+    "that which who whom whose what whatever where wherever when whenever whether why how if unless while because though "
+    "although until whoever whichever".split()
+)
+"""Each of these claims a verb."""
+PREPOSITIONS: Final = frozenset(
+    "about above after against among around as at before behind below beside besides between beyond but by despite down "
+    "during except for from in inside into like near of off on onto out outside over past per since than through "
+    "throughout till to toward towards under up upon via with within without".split()
+)
+COMPARING: Final = frozenset("as than before after since until".split())
+"""These claim a verb only where a pronoun follows: `as it stands`, not `as text`."""
+PRONOUNS: Final = frozenset("it they he she one we you nobody somebody everybody nothing this".split())
+PLURALS: Final = frozenset("they we you people both all others these those that which who few many some most i".split())
+"""A verb in its plain form may follow these, as it may any word that ends in s."""
+ARTICLES: Final = frozenset(
+    "the its their his her our your my these those any some no all both other such same own "
+    "two three four five six several many few more most fewer first second last next former latter new old long "
+    "short whole own only different further own known real plain small large big whose which what 's".split()
+)
+"""A word that ends in s is no verb behind one of these: behind `a` or `this` it can be nothing else."""
+PLAIN: Final = frozenset(
+    "are ask become begin belong bring come contain decide describe differ follow give go happen hold keep know lead lie "
+    "make mean remain return say serve stand stay take tell want".split()
+)
+"""These are hardly ever nouns, so that they are verbs also far behind their plural: `these parts of it say`."""
+AUXILIARIES: Final = frozenset("to does do did can cannot could may might must shall should will would".split())
+JOINING: Final = frozenset("and or nor but not then yet".split())
+AFTER_NOUN: Final = frozenset(
+    "that which whose who where when and or is are was were has have can may must made with without of as in for from by "
+    "between beside behind to at on under".split()
+)
+"""One of these behind the first word shows that it is a plural: `names of tokens`, not `names the token`."""
+EITHER: Final = frozenset(
+    "access answers blocks bounds calls cases changes chats checks clusters costs counts damages ends fields files forms "
+    "frames grants groups guards guesses hands hosts interrupts keys lines links lists loads locks logs marks matches "
+    "measures models moves names needs notes numbers objects offers orders parts passes patches places points prices "
+    "processes prompts questions rests requests routes rules runs samples scores sections servers shapes shares shows "
+    "signals signs sizes slots sources spans starts states steps stops stores streams sums tests texts times tokens tools "
+    "turns types uses values views watches words works".split()
+)
+"""These are plurals as often as verbs."""
+CODE: Final = re.compile(r"`[^`]*`")
+WORD: Final = re.compile(r"[A-Za-z0-9_./'-]*[A-Za-z0-9_'-]|[,()]")
+END: Final = re.compile(r"[.;:!?](?=\s|$)")
+
+
+def _third(verb: str) -> str:
+    if verb.endswith(("s", "sh", "ch", "x", "z", "o")):
+        return f"{verb}es"
+    return f"{verb[:-1]}ies" if verb.endswith("y") and verb[-2] not in "aeiou" else f"{verb}s"
+
+
+THIRD: Final = frozenset(map(_third, VERBS)) | {"quizzes"}
+
+
+def is_sentence(text: str) -> bool:
+    """Returns whether what stands before the first full stop, colon or semicolon has a verb of its own."""
+    words = WORD.findall(END.split(CODE.sub("Name", " ".join(text.split())), maxsplit=1)[0])
+    words = [part for word in words for part in ((word[:-2], "'s") if word.endswith("'s") else (word,))]
+    pending: list[str] = []
+    for at, raw in enumerate(words):
+        word = raw.lower()
+        following = words[at + 1].lower() if at + 1 < len(words) else ""
+        before = words[at - 1].lower() if at else ""
+        if word in ",)":
+            pending = [each for each in pending if each not in COMPARING]
+        if _is_verb(word, before, following, at == 0):
+            if before in JOINING:
+                continue
+            if not pending:
+                return True
+            pending.pop()
+        elif word in RELATIVES and word not in COMPARING or word in COMPARING and following in PRONOUNS:
+            pending.append(word)
+    return False
+
+
+def _is_verb(word: str, before: str, following: str, is_first: bool) -> bool:
+    if word in ALWAYS:
+        return True
+    if word in THIRD:
+        if is_first:
+            return not (word in EITHER and (not following or following in AFTER_NOUN or following in ",("))
+        return before not in ARTICLES | PREPOSITIONS and not (before.isdigit() and word in EITHER)
+    if word in VERBS:
+        if before == "name" or word in PLAIN and before not in ARTICLES | PREPOSITIONS | AUXILIARIES | {"", "a", "an"}:
+            return True
+        return before in PLURALS or before.endswith("s") and before not in THIRD - EITHER and before not in ARTICLES
+    return word == "have" and before not in {"to", ""}
