@@ -1,5 +1,5 @@
-"""Keeps what the models' templates show of tools and thoughts, which is read from their files once. Event loop thread.
-"""
+"""Keeps what the models' templates show of tools and thoughts, which is read from their files once. Event loop
+thread."""
 
 from __future__ import annotations
 

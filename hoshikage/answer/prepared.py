@@ -47,8 +47,8 @@ class PreparedRequest(Frozen, frozen=True):
 
 
 async def prepare(request: web.Request, spec: ModelSpec, body: chat.ChatBody, rename: Rename = str) -> PreparedRequest:
-    """Makes a chat ready. Raises InvalidRequest and ParameterUnsupported, whose places `rename` makes the protocol's.
-    """
+    """Makes a chat ready. Raises InvalidRequest and ParameterUnsupported, whose places `rename` makes the
+    protocol's."""
     try:
         selection = select(body.tools, body.tool_choice, body.parallel_tool_calls)
         chat_format = await request.app[CHAT_FORMATS].of(spec)

@@ -72,8 +72,8 @@ def scope_of_caller() -> str:
 async def remembered(
     request: web.Request, spec: ModelSpec, body: ChatBody, job: GenerationRequest
 ) -> tuple[GenerationRequest, Remembered]:
-    """Returns the request with what memory makes of it. Raises InvalidRequest for what the request itself asks wrongly.
-    """
+    """Returns the request with what memory makes of it. Raises InvalidRequest for what the request itself asks
+    wrongly."""
     recalls, keeps = _remembers(request, body)
     summarises = _summarises(request, spec, body)
     if not (recalls or keeps or summarises):

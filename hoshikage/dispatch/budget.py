@@ -99,8 +99,8 @@ class Budget:
                 waiter.set_result(None)
 
     async def need(self, params: LoadParams) -> Need | None:
-        """Returns what the load will take; None where the file does not tell: then the load itself says what is wrong.
-        """
+        """Returns what the load will take; None where the file does not tell: then the load itself says what is
+        wrong."""
         try:
             header = await asyncio.to_thread(self._libraries.header, params)
         except ModelLoadFailed:

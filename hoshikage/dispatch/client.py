@@ -313,8 +313,8 @@ class Dispatcher:
 
 
 def with_waits(end: wire.Finished, queue_s: float, load_s: float) -> wire.Finished:
-    """Returns the end with the waits that the runner does not know of: for a place and for the load, given in seconds.
-    """
+    """Returns the end with the waits that the runner does not know of: for a place and for the load, given in
+    seconds."""
     return replace(end, timings=replace(end.timings, queue_ms=queue_s * 1e3, load_ms=load_s * 1e3))
 
 

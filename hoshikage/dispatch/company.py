@@ -1,5 +1,5 @@
-"""Knows which jobs are in the runner together: one that may have ended a runner is alone for a while. Event loop only.
-"""
+"""Knows which jobs are in the runner together: one that may have ended a runner is alone for a while. Event loop
+only."""
 
 from __future__ import annotations
 

@@ -76,8 +76,7 @@ class Crashes:
         self._callers: dict[str, dict[bytes, float]] = {}
 
     def ended(self, label: str, state: State, suspects: Sequence[Origin], *, at_once: bool) -> None:
-        """Judges whose crash it was when a runner of that model ended by itself while these were computed. tells whose
-        crash it was."""
+        """Judges whose crash it was that a runner of that model ended by itself while these were computed."""
         if not suspects:
             self.crashed(label, state)
         elif len(suspects) == 1:

@@ -1,5 +1,5 @@
-"""Tells which loads may go on from each other's states: those of one library, model and settings. Any thread; blocking.
-"""
+"""Tells which loads may go on from each other's states: those of one library, model and settings. Any thread;
+blocking."""
 
 from __future__ import annotations
 

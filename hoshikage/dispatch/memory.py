@@ -17,8 +17,7 @@ from hoshikage.frozen import Frozen
 
 
 class Footprint(Frozen, frozen=True):
-    """These are bytes; 0 stands where the process is gone or nobody tells. 0 where the process is gone or nobody tells.
-    """
+    """These are bytes of one process; 0 where the process is gone or nobody tells."""
 
     resident_bytes: int
     vram_bytes: int
@@ -27,8 +26,8 @@ class Footprint(Frozen, frozen=True):
 
 
 class MemoryInUse(Frozen, frozen=True):
-    """These are the bytes that this process and the runners hold, and what the machine has left; 0 stands where nobody
-    tells. 0 where nobody tells."""
+    """These are the bytes that this process and the runners hold, and what the machine has left; 0 where nobody
+    tells."""
 
     server_bytes: int = 0
     runner_bytes: int = 0

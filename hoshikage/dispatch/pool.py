@@ -54,8 +54,8 @@ class Pool:
         return bool(self.queue.running or self.queue.waiting)
 
     def shown(self) -> tuple[int, Snapshot]:
-        """Returns the lane that speaks for the pool: of those with a model, the one that was used last; else the first.
-        """
+        """Returns the lane that speaks for the pool: of those with a model, the one that was used last; else the
+        first."""
         snapshots = [*enumerate(lifecycle.snapshot() for lifecycle in self.lifecycles)]
         return max(snapshots, key=lambda one: (one[1].label is not None, self.queue.lanes[one[0]].used, -one[0]))
 

@@ -146,8 +146,8 @@ class FullStatus(Frozen, frozen=True):
     now: DispatcherStatus
     memory: MemoryInUse = field(default_factory=MemoryInUse)
     fallback: Fallback | None = None
-    """`fallback` tells what was taken back in the place of a library that failed; None where the chosen one is in use.
-    """
+    """`fallback` tells what was taken back in the place of a library that failed; None where the chosen one is in
+    use."""
 
     def to_json(self, language: Language) -> dict[str, Any]:
         """Returns all the values of /v1/status."""

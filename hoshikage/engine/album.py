@@ -38,8 +38,8 @@ class Album:
         return tokenize(medium.words)
 
     def divided(self, text: str) -> Iterator[tuple[str, Medium | None]]:
-        """Divides a text at the marks in it, and yields: what stands before each, with its medium; the last with none.
-        """
+        """Divides a text at the marks in it, and yields what stands before each, with its medium; the last with
+        none."""
         places = sorted((at, medium) for medium in self._media for at in _places(text, medium.mark))
         done = 0
         for at, medium in places:
@@ -48,8 +48,8 @@ class Album:
         yield text[done:], None
 
     def tokens(self, medium: Medium) -> list[int]:
-        """Returns the tokens that stand for a medium in a text. Raises InvalidRequest, NotSupported, InferenceFailed.
-        """
+        """Returns the tokens that stand for a medium in a text. Raises InvalidRequest, NotSupported,
+        InferenceFailed."""
         shown = self._shown.get(medium.digest)
         if shown is None:
             if self._projector is None:

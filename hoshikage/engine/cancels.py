@@ -1,5 +1,5 @@
-"""Knows which jobs are to end early. `opened` and `cancel` may be called on any thread, the rest on the engine thread.
-"""
+"""Knows which jobs are to end early. `opened` and `cancel` may be called on any thread, the rest on the engine
+thread."""
 
 from __future__ import annotations
 

@@ -119,8 +119,8 @@ class BatchCost:
             self._resize(n_prompt)
 
     def of(self, n_tokens: int) -> float:
-        """Returns the cost of a decode of so many tokens, in decodes of one: as measured, else between those that were.
-        """
+        """Returns the cost of a decode of so many tokens, in decodes of one: as measured, else between those that
+        were."""
         one, sizes = self.seconds_of_one, self._sizes
         if not one or n_tokens <= 1:
             return 1 + GUESSED * (n_tokens - 1)

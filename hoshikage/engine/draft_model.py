@@ -1,4 +1,4 @@
-"""Guesses by a small model of the same vocabulary, which runs ahead of the large one. Engine thread.
+"""Guesses tokens by a small model of the same vocabulary, which runs ahead of the large one. Engine thread.
 
 One model and one context for all answers; each answer has a sequence of its own in it, kept in step with its text.
 """

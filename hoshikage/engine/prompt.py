@@ -231,8 +231,8 @@ def _has_lost(prompt: ChatPrompt, text: str) -> bool:
 
 
 def mixed(parts: Sequence[str | int], vocab: Vocab, param: str) -> list[int]:
-    """Joins texts and tokens one behind the other; texts of control tokens become those tokens. Raises InvalidRequest.
-    """
+    """Joins texts and tokens one behind the other; texts of control tokens become those tokens. Raises
+    InvalidRequest."""
     tokens: list[int] = []
     for part in parts:
         tokens += vocab.tokenize(part, parse_special=True) if isinstance(part, str) else checked([part], vocab, param)

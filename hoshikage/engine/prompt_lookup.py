@@ -1,4 +1,4 @@
-"""Guesses by looking up: where the end of a text stood before, what came next may come again. Engine thread; pure.
+"""Guesses tokens by looking up: where the end of a text stood before, what came next may come again. Engine thread; pure.
 
 Editing, extraction and code repeat much of their prompt. A text that does not must lose next to nothing, so guessing
 lives on credit: it may lose a small share of the work, what it has won it may risk again. Where a failure is dear, and
@@ -55,7 +55,7 @@ class PromptLookup:
         self._places: dict[tuple[int, ...], int] = {}
         """Tokens lead here to the position behind them, where another one stands."""
         self._known = SHORTEST
-        """The positions before this one are in it."""
+        """It knows the positions before this one."""
         self._needed = 0
         """So many tokens must agree, where that is more than the usual."""
         self._trusted = False

@@ -31,8 +31,7 @@ from hoshikage.llama.context import Context
 
 OpenSession = Callable[[wire.Generate], Session]
 Decoded = list[tuple[Running, int | None]]
-"""These are sessions with the index of the logits that they can sample from; None stands where more of their prompt is
-to come."""
+"""These are sessions, each with the index of the logits to sample from; None where more of its prompt is to come."""
 AHEAD: Final = 256
 """There must be cells for so many tokens of an answer before it begins beside others."""
 
@@ -61,8 +60,7 @@ class Scheduler:
         self._showing = showing
         self._waiting: deque[wire.Generate] = deque()
         self._standing: list[Session] = []
-        """These are open, but without a sequence: the next to begin, and those that gave theirs back; in order of
-        arrival."""
+        """These are open without a sequence: the next to begin, and those that gave theirs back; in order of arrival."""
         self._running: list[Running] = []
         """Running sessions stand in order of arrival."""
         several = (cost or BatchCost(context.n_batch)) if context.n_sequences > 1 else None
@@ -223,8 +221,7 @@ class Scheduler:
         return True
 
     def _has_cells(self, wanted: int) -> bool:
-        """Returns whether so many more cells suffice beside what the running sessions will soon need. One alone always
-        has enough."""
+        """Returns whether these cells suffice beside what the running sessions will soon need; for one alone always."""
         if not self._running:
             return True
         for running in self._running:
@@ -338,7 +335,7 @@ class Scheduler:
     # What comes out
 
     def _advance(self, filled: Filled, begun: float) -> None:
-        """Samples from what was decoded. `begun` is when the decode of one token did, else 0."""
+        """Samples tokens from what was decoded. `begun` is when the decode of one token did, else 0."""
         decoded: Decoded = [(running, running.index) for running, _ in filled]
         for running, index in decoded:
             if running in self._running:  # it has not been given up, nor has its job failed
@@ -378,8 +375,8 @@ class Scheduler:
             running.session.stop_proposing()
 
     def _fork(self, running: Running, index: int) -> Decoded:
-        """Opens further choices of a job whose prompt has just been computed, on sequences that nobody else waits for.
-        """
+        """Opens further choices of a job whose prompt has just been computed, on sequences that nobody else waits
+        for."""
         session = running.session
         result: Decoded = []
         while session.has_more and not self._waiting and not self._standing:

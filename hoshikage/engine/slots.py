@@ -1,5 +1,5 @@
-"""Does what llama-server does with its slots: one sequence saved to a file, restored from one, emptied. Engine thread.
-"""
+"""Does what llama-server does with its slots: one sequence saved to a file, restored from one, emptied. Engine
+thread."""
 
 from __future__ import annotations
 

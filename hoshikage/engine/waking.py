@@ -22,8 +22,8 @@ def adapters_of(session: Session) -> AdapterSet:
 
 
 def sequence_for(session: Session, pool: SequencePool) -> KvSequence | None:
-    """Finds a sequence for the session, whose adapters are in use; None where there is none, or they cannot change now.
-    """
+    """Finds a sequence for the session, whose adapters are in use; None where there is none, or they cannot change
+    now."""
     plan, spans = session.plan, session.plan.prompt.spans
     if not plan.wakes:
         reuse = plan.reuse and not session.is_scored

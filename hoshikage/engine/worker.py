@@ -1,5 +1,5 @@
-"""Is the engine thread: owns library, model and context, takes commands from one queue, hands events to one callable.
-"""
+"""Is the engine thread: owns library, model and context, takes commands from one queue, hands events to one
+callable."""
 
 from __future__ import annotations
 

@@ -252,8 +252,8 @@ def to_request(
 
 
 def _is_continued(body: ChatBody) -> bool:
-    """Returns whether the answer goes on with the last message: one of the assistant's does, unless it is said not to.
-    """
+    """Returns whether the answer goes on with the last message: one of the assistant's does, unless it is said not
+    to."""
     last = body.messages[-1]
     if body.continue_final_message and body.add_generation_prompt:
         raise InvalidRequest("http.continue_conflict", param="continue_final_message")

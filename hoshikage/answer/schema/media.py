@@ -113,8 +113,8 @@ Remote = Mapping[str, "bytes | HoshikageError"]
 """An address has here what was fetched from it, or why it could not be."""
 NOTHING_FETCHED: Final[Remote] = {}
 LeftOut = Literal["unread", "damaged", "crowded"]
-"""A part is left out for one of these reasons: no model reads its kind, it cannot be used, or there is no room for it.
-"""
+"""A part is left out for one of these reasons: no model reads its kind, it cannot be used, or there is no room for
+it."""
 Content = str | Sequence[ContentPart] | None
 
 

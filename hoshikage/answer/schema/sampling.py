@@ -105,8 +105,8 @@ def sampling_params(body: SamplingFields, spec: ModelSpec, settings: Settings) -
 
 
 def _order(samplers: str | list[str]) -> tuple[str, ...]:
-    """Reads samplers by name, or by letters in one text; each counts once, and those that are not known are left out.
-    """
+    """Reads samplers by name, or by letters in one text; each counts once, and those that are not known are left
+    out."""
     if isinstance(samplers, list):
         names = [name.strip().lower().replace("-", "_") for name in samplers]
     elif re.search("[;, _-]", samplers):

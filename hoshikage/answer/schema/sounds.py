@@ -1,5 +1,5 @@
-"""Measures how long a WAV, an MP3 or a FLAC plays, by the heads of its parts, before it is decoded. Any thread; pure.
-"""
+"""Measures how long a WAV, an MP3 or a FLAC plays, by the heads of its parts, before it is decoded. Any thread;
+pure."""
 
 from __future__ import annotations
 
