@@ -20,7 +20,7 @@ from hoshikage.llama.sampler import Sampler
 TRY_AFTER: Final = 32
 """Python chooses so many tokens of an answer before the device is tried."""
 WARM_UP: Final = 4
-"""Going over costs what this many tokens behind it take: the library plans anew, and a card records its graph."""
+"""This many tokens behind going over are counted as its cost: the library plans anew, and a card records its graph."""
 SURE: Final = 12
 """The shortest of so many tokens is no accident."""
 MIN_SHARE: Final = 0.01

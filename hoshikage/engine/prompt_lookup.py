@@ -1,4 +1,5 @@
-"""Guesses tokens by looking up: where the end of a text stood before, what came next may come again. Engine thread; pure.
+"""Guesses tokens by looking up: where the end of a text stood before, what came next may come again. Engine thread;
+pure.
 
 Editing, extraction and code repeat much of their prompt. A text that does not must lose next to nothing, so guessing
 lives on credit: it may lose a small share of the work, what it has won it may risk again. Where a failure is dear, and

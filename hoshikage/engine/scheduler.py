@@ -60,7 +60,7 @@ class Scheduler:
         self._showing = showing
         self._waiting: deque[wire.Generate] = deque()
         self._standing: list[Session] = []
-        """These are open without a sequence: the next to begin, and those that gave theirs back; in order of arrival."""
+        """These are open without a sequence, the next to begin or those that gave theirs back; in order of arrival."""
         self._running: list[Running] = []
         """Running sessions stand in order of arrival."""
         several = (cost or BatchCost(context.n_batch)) if context.n_sequences > 1 else None

@@ -238,8 +238,9 @@ class Session:
     def _compare(
         self, token: int, index: int, proposed: Sequence[int], reason: wire.FinishReason | None, *, later: bool
     ) -> wire.FinishReason | None:
-        """Samples tokens on behind each guess that was right. A guess is right where the sampler's own choice is the same, so
-        that guessing changes nothing but the time: it is certain, and what is drawn is drawn from the same chances."""
+        """Samples tokens on behind each guess that was right. A guess is right where the sampler's own choice is the
+        same, so that guessing changes nothing but the time: it is certain, and what is drawn is drawn from the same
+        chances."""
         right, started = 0, time.perf_counter()
         for propose in proposed:
             if reason is not None or propose != token:
