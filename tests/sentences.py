@@ -73,7 +73,7 @@ PREPOSITIONS: Final = _words(
 )
 COMPARING: Final = _words("as than before after since until")
 """These claim a verb only where a pronoun follows: `as it stands`, not `as text`."""
-PRONOUNS: Final = _words("it they he she one we you nobody somebody everybody nothing this")
+PRONOUNS: Final = _words("it they he she one we you nobody somebody everybody nothing")
 PLURALS: Final = _words("they we you people both all others these those that which who few many some most i")
 """A verb in its plain form may follow these, as it may any word that ends in s."""
 ARTICLES: Final = _words(

@@ -1,1 +1,1 @@
-"""Listeners, access, bodies, middleware and errors: HTTP as every protocol needs it."""
+"""Serves HTTP as every protocol needs it: listeners, access, bodies, middleware and errors."""

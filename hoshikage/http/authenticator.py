@@ -1,4 +1,4 @@
-"""Who asks, and whether they may: access tokens against what the resolved route needs. Event loop thread.
+"""Decides who asks, and whether they may: access tokens against what the resolved route needs. Event loop thread.
 
 A route that has no row in the table needs an admin token; a URL that does not exist is told of only to those who may
 use the API.
@@ -27,14 +27,14 @@ log: Final = logging.getLogger("hoshikage.access")
 
 
 class Caller(Frozen, frozen=True):
-    """Who the request is from, as far as it is known."""
+    """The request is from this caller, as far as it is known."""
 
     name: str | None
     """`name` is that of the access token, or ANONYMOUS; None for this user's own commands, which have no limits."""
     since: int = 0
     """`since` is the Unix time at which the token was made; a later one of the same name is somebody else's."""
     is_admin: bool = False
-    """Whether all of the server is theirs to know."""
+    """`is_admin` tells whether all of the server is theirs to know."""
 
     @property
     def scope(self) -> str:
@@ -68,7 +68,7 @@ class Authenticator:
             log.warning("no admin token: %s: %s", self._admin_file, error.strerror or error)
 
     def kept_tokens(self) -> dict[str, Any]:
-        """What a sleeping server tells callers by. Blocks on the disk."""
+        """Returns what a sleeping server tells callers by. Blocks on the disk."""
         digests = self._store.digests()
         if self._admin_token is not None:
             digests = [*digests, (_digest(self._admin_token).hex(), True)]
@@ -84,7 +84,7 @@ class Authenticator:
         return "api" if info.http_exception is not None else self._needs.get(info.handler, "admin")
 
     def admit(self, request: web.Request) -> Caller:
-        """Who asks, if they may. Raises AuthenticationFailed, PermissionRefused."""
+        """Returns who asks, if they may. Raises AuthenticationFailed, PermissionRefused."""
         if self._policy.is_private(request):
             return OWNER
         needs = self.needs(request)
@@ -129,7 +129,7 @@ def _caller(token: AccessToken) -> Caller:
 
 
 def presented(request: web.Request) -> str | None:
-    """The token of `Authorization: Bearer` or `x-api-key`; None for none, and for two that differ."""
+    """Returns the token of `Authorization: Bearer` or `x-api-key`; None for none, and for two that differ."""
     result = set(request.headers.getall("x-api-key", []))
     for value in request.headers.getall("Authorization", []):
         scheme, _, word = value.strip().partition(" ")

@@ -1,4 +1,4 @@
-"""The bodies that are being read: so many bytes of them together, and none for ever. Event loop thread.
+"""Bounds the bodies that are being read: so many bytes of them together, and none for ever. Event loop thread.
 
 A body that comes too slowly is given up (RequestTimedOut). Where the bytes of all come to more than there is room for,
 only the eldest body is read on; one that then takes its time is given up sooner.
@@ -34,24 +34,24 @@ CROWDED_S: Final = 5.0
 LATE_S: Final = 1.0
 """A timer that comes so much later than it should says that this process did not run, and nothing about a client."""
 LARGE: Final = 1024 * 1024
-"""A body from which on memory is worth giving back."""
+"""From so many bytes of a body on memory is worth giving back."""
 TRIM_AFTER_S: Final = 0.5
 log: Final = logging.getLogger("hoshikage.http")
 
 
 class _Body:
-    """One body that is being read."""
+    """This is one body that is being read."""
 
     def __init__(self, request: web.Request, now: float) -> None:
         self.request = request
         self.began = now
         self.size = 0
         self.room: asyncio.Future[None] | None = None
-        """What it waits for; nothing is asked of its client meanwhile."""
+        """It waits for this future; nothing is asked of its client meanwhile."""
         self.reads = True
         self.watch: asyncio.TimerHandle | None = None
         self.pushing: asyncio.TimerHandle | None = None
-        """Until it asks others to make room."""
+        """It asks others to make room when this timer ends."""
 
     def give_up(self, why: str) -> None:
         """Its reader is told by RequestTimedOut."""

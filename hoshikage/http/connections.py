@@ -1,4 +1,4 @@
-"""Open connections and their bounds: how many, whose, and how long one may keep silent. Event loop thread.
+"""Bounds open connections: how many, whose, and how long one may keep silent. Event loop thread.
 
 Whoever opens connections costs the server a file descriptor each. At the limit the one that has been without a request
 for longest makes room for the next, so that connections that do nothing keep nobody out. A part of them is kept for
@@ -35,35 +35,36 @@ LATE_S: Final = 1.0
 KEEPALIVE_S: Final = 30.0
 """A connection may take this many seconds from the end of an answer to the end of the next request's header."""
 WAITING: Final = 512
-"""Connections that may wait to be accepted: beyond it the system drops them, and their clients try again after 1 s."""
+"""So many connections may wait to be accepted: beyond it the system drops them, and their clients try again after 1
+s."""
 BACKLOG: Final = 64
 """Connections that are accepted in one pass of the loop, before the first of them is counted."""
 BESIDE_QUEUE: Final = 512
-"""Connections beside those whose requests wait in the queue."""
+"""There may be so many connections beside those whose requests wait in the queue."""
 RESERVED_FILES: Final = 64
-"""File descriptors for everything but connections."""
+"""So many file descriptors are kept for everything but connections."""
 MIN_CONNECTIONS: Final = 16
 KEPT: Final = 8
 """One in so many connections is kept for this machine and for callers with a token."""
 MAX_SURPLUS: Final = 32
-"""Connections beyond the limit that are being told so."""
+"""So many connections beyond the limit may be open while they are told so."""
 SURPLUS_S: Final = 1.0
 """Telling one surplus connection takes this many seconds at most."""
 RETRY_AFTER_S: Final = 1
 LINE_BYTES: Final = 256
 """This many bytes of a request's beginning are read, to tell by its path in whose form a refusal is."""
 MAX_FILES: Final = (65_536, 10_240)
-"""What to ask for where the hard limit is higher or none; macOS takes no more than the second."""
+"""So many files are asked for where the hard limit is higher or none; macOS takes no more than the second."""
 OUT_OF_FILES: Final = "socket.accept() out of system resource"
-"""How asyncio's message begins; it repeats it for every try to accept."""
+"""asyncio's message begins like this; it repeats it for every try to accept."""
 LOG_EVERY_S: Final = 60.0
 BROKEN_BODY: Final = (web.RequestPayloadError, HttpProcessingError, RequestTimedOut, ConnectionError)
-"""What reading on of a body that its client got wrong raises."""
+"""One of these is raised where a body is read on that its client got wrong."""
 log: Final = logging.getLogger("hoshikage.http")
 
 
 class Connection(web.RequestHandler):
-    """One connection of a client. It counts from the moment it is accepted, before TLS has been agreed on."""
+    """This is one connection of a client. It counts from the moment it is accepted, before TLS has been agreed on."""
 
     __slots__ = ("_first", "_house", "_line", "asks", "known")
 
@@ -72,9 +73,9 @@ class Connection(web.RequestHandler):
         self._house = house
         self._first = loop.call_later(HEADER_S, self._header_is_due)
         self._line = b""
-        """The beginning of what comes while no request is in progress."""
+        """`_line` is the beginning of what comes while no request is in progress."""
         self.asks = False
-        """Whether a request is in progress: its header is here, and its answer has not gone out."""
+        """`asks` tells whether a request is in progress: its header is here, and its answer has not gone out."""
         self.known = False
         """Whether it is of this machine, or its caller has shown a token."""
         house.open[self] = None
@@ -98,7 +99,8 @@ class Connection(web.RequestHandler):
 
     @property
     def may_be_kept(self) -> bool:
-        """Whether another program could go on with it: nothing was read of a request, and nothing is encrypted."""
+        """Tells whether another program could go on with it: nothing was read of a request, and nothing is
+        encrypted."""
         ready = self.transport is not None and not self.transport.is_closing() and not self._line
         return ready and self.rests and self.kind != "tls"
 
@@ -160,7 +162,7 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """To malformed HTTP, in the form of the route's family. Strangers are not told which versions run here."""
+        """Answers malformed HTTP, in the form of the route's family. Strangers are not told which versions run here."""
         if request.writer.output_size > 0:
             raise ConnectionError("a part of the answer has gone out")
         error: Exception = InvalidRequest("http.bad_request")
@@ -178,7 +180,7 @@ class Connection(web.RequestHandler):
 
 
 class Surplus(asyncio.Protocol):
-    """A connection for which there is no room: it is told so, and has a moment to read that."""
+    """For such a connection there is no room: it is told so, and has a moment to read that."""
 
     def __init__(self, house: HttpRunner) -> None:
         self._house = house
@@ -198,7 +200,7 @@ class Surplus(asyncio.Protocol):
         self._house.surplus.pop(self, None)
 
     def data_received(self, data: bytes) -> None:
-        """Answers, and reads on what the client still sends: closed over unread bytes, it would be reset instead."""
+        """Says so and reads on what the client still sends: closed over unread bytes, it would be reset instead."""
         self._tell(data[:LINE_BYTES])
 
     def leave(self) -> None:
@@ -255,7 +257,7 @@ class HttpRunner(web.AppRunner):
 
     @property
     def strangers(self) -> int:
-        """Requests in progress of callers who are not known."""
+        """Counts the requests in progress of callers who are not known."""
         return sum(one.asks and not one.known for one in self.open)
 
     @property
@@ -263,7 +265,7 @@ class HttpRunner(web.AppRunner):
         return self._limit - max(1, self._limit // KEPT)
 
     def connect(self) -> asyncio.Protocol:
-        """What speaks to the client of a connection that was just accepted."""
+        """Makes what speaks to the client of a connection that was just accepted."""
         if len(self.open) >= self._limit:
             resting = [one for one in self.open if one.rests]
             if not resting:
@@ -274,7 +276,7 @@ class HttpRunner(web.AppRunner):
         return Connection(self, manager, asyncio.get_running_loop(), keepalive_timeout=KEEPALIVE_S, **self._options)
 
     def malformed(self, error: Exception, line: bytes) -> web.Response:
-        """The answer to what never became a request; the connection ends with it."""
+        """Answers what never became a request; the connection ends with it."""
         language, path = self.app[SETTINGS].lang, plain(path_of(line), self._prefix)
         REQUEST_ID.set(new_request_id())
         answer = error_response.response_for(self.app, path, error_response.record(error), language)
@@ -284,7 +286,7 @@ class HttpRunner(web.AppRunner):
         return answer
 
     def refusal(self, line: bytes) -> bytes:
-        """The answer to a connection for which there is no room."""
+        """Returns the answer to a connection for which there is no room."""
         path = plain(path_of(line), self._prefix)
         form = error_response.form(self.app, path, self.app[SETTINGS].lang)
         return self.app[REFUSALS].content(full(), form, new_request_id(), keep_alive=False)
@@ -319,7 +321,7 @@ class Site(web.BaseSite):
         return str(self._place)
 
     def kept(self) -> list[tuple[int, str]]:
-        """Further descriptors of its listening sockets, and their kinds, as of connections."""
+        """Lists further descriptors of its listening sockets, and their kinds, as of connections."""
         assert isinstance(self._server, asyncio.Server)
         kinds = [
             (one, "unix" if one.family == getattr(socket, "AF_UNIX", None) else "plain") for one in self._server.sockets
@@ -376,7 +378,7 @@ def raise_files() -> None:
 
 
 class Shortage:
-    """The loop's handler of exceptions: of a lack of files it tells once a minute, where asyncio would again and
+    """The loop handles exceptions by this: of a lack of files it tells once a minute, where asyncio would again and
     again with a traceback."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""What a browser is told about pages of other origins (CORS). Event loop thread.
+"""Tells a browser about pages of other origins (CORS). Event loop thread.
 
 Only origins of CORS_ORIGINS are ever named in an answer, and never for the admin routes.
 """
@@ -30,24 +30,24 @@ MAX_AGE_S: Final = 600
 
 
 def is_admin(request: web.Request) -> bool:
-    """Whether the request is for an admin route, or for one below /admin that does not exist."""
+    """Returns whether the request is for an admin route, or for one below /admin that does not exist."""
     below = request.path == "/admin" or request.path.startswith("/admin/")
     return below or request.config_dict[AUTHENTICATOR].needs(request) == "admin"
 
 
 def is_preflight(request: web.Request) -> bool:
-    """Whether a browser asks, before a page's request, if that would be allowed."""
+    """Returns whether a browser asks, before a page's request, if that would be allowed."""
     has_method = "Access-Control-Request-Method" in request.headers
     return request.method == "OPTIONS" and has_method and _origin(request) is not None
 
 
 def is_foreign(request: web.Request) -> bool:
-    """Whether a page asks: then the answer's headers are its own."""
+    """Returns whether a page asks: then the answer's headers are its own."""
     return "Origin" in request.headers
 
 
 def preflight(request: web.Request) -> web.Response:
-    """The answer to one; `add_headers` names the origin in it."""
+    """Answers one; `add_headers` names the origin in it."""
     answer = web.Response(status=204)
     answer.headers["Access-Control-Allow-Methods"] = METHODS
     wanted = request.headers.get("Access-Control-Request-Headers", "")

@@ -38,29 +38,31 @@ log: Final = logging.getLogger("hoshikage.server")
 
 
 def language(request: web.Request) -> Language:
-    """What the client asks for by Accept-Language, else the server's own."""
+    """Returns the language that the client asks for by Accept-Language, else the server's own."""
     return accepted_language(request.headers.get("Accept-Language"), request.config_dict[SETTINGS].lang)
 
 
 Forms = dict[str, Callable[[], ErrorBody]]
 FORMS: Final[web.AppKey[Forms]] = web.AppKey("error_forms", dict)
-"""Beginning of a family's paths -> what brings the maker of its errors; all else has the form of `body`."""
+"""The beginning of a family's paths leads here to what brings the maker of its errors; all else has the form of
+`body`."""
 
 
 def family(app: web.Application, path: str) -> str:
-    """What the paths of this one's family begin with; empty for the form of `body`."""
+    """Returns what the paths of this one's family begin with; empty for the form of `body`."""
     return next((begin for begin in app[FORMS] if path.startswith(begin)), "")
 
 
 def body_for(app: web.Application, path: str, error: HoshikageError, language: Language) -> dict[str, Any]:
-    """The error's body as clients of that path know errors, whether or not the request came as far as a handler."""
+    """Makes the error's body as clients of that path know errors, whether or not the request came as far as a
+    handler."""
     begin = family(app, path)
     make: ErrorBody = app[FORMS][begin]() if begin else body
     return make(error, language)
 
 
 def form(app: web.Application, path: str, language: Language) -> Form:
-    """How a refusal that is made once looks to the readers of that path."""
+    """Returns how a refusal that is made once looks to the readers of that path."""
 
     def encode(error: HoshikageError, request_id: str) -> bytes:
         own = REQUEST_ID.set(request_id)
@@ -73,7 +75,7 @@ def form(app: web.Application, path: str, language: Language) -> Form:
 
 
 def response_for(app: web.Application, path: str, error: HoshikageError, language: Language) -> web.Response:
-    """The answer to a request for that path, in the form of its family."""
+    """Makes the answer to a request for that path, in the form of its family."""
     answer = response(error, language)
     if family(app, path):
         answer.body = msgspec.json.encode(body_for(app, path, error, language))
@@ -94,7 +96,7 @@ def response(error: HoshikageError, language: Language) -> web.Response:
 
 
 def body(error: HoshikageError, language: Language, overflow: str = OVERFLOW) -> dict[str, Any]:
-    """`{"error": ...}`; a 5xx carries the request id by which the log can be searched.
+    """Makes `{"error": ...}`; a 5xx carries the request id by which the log can be searched.
 
     `overflow` begins the message of a prompt that is too long.
     """
@@ -113,7 +115,7 @@ def body(error: HoshikageError, language: Language, overflow: str = OVERFLOW) ->
 
 
 def record(error: Exception) -> HoshikageError:
-    """What to tell the client of any exception; logs it once (every line of the log has the request's id).
+    """Returns what to tell the client of any exception; logs it once (every line of the log has the request's id).
 
     Refusals are logged by their key and the files that they name: their other details may quote the request.
     """
@@ -159,5 +161,5 @@ def _bounded(value: Detail) -> Detail:
 
 
 def message_of(error: HoshikageError, language: Language, overflow: str = OVERFLOW) -> str:
-    """The error in words; `overflow` as in `body`."""
+    """Puts the error in words; `overflow` as in `body`."""
     return str(body(error, language, overflow)["error"]["message"])

@@ -1,5 +1,5 @@
-"""Bodies of multipart/form-data: their fields, each once, from a body that is bounded as all are. Event loop thread;
-what has megabytes is taken apart in a worker."""
+"""Reads bodies of multipart/form-data: their fields, each once, from a body that is bounded as all are. Event loop
+thread; what has megabytes is taken apart in a worker."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ LIST: Final = "[]"
 
 
 async def read_form(request: web.Request) -> dict[str, bytes]:
-    """Name -> content. Raises UnsupportedMediaType, BodyTooLarge, RequestTimedOut, InvalidRequest."""
+    """Reads the form: each field's name leads to its content. Raises UnsupportedMediaType, BodyTooLarge,
+    RequestTimedOut, InvalidRequest."""
     if request.content_type != FORM:
         raise UnsupportedMediaType("http.form_type")
     if (request.content_length or 0) > LIMIT:

@@ -27,13 +27,13 @@ T = TypeVar("T")
 
 
 class Ignored:
-    """The places of one request that nobody obeys, each once, in the order in which they were found."""
+    """These places of one request are obeyed by nobody; each stands once, in the order in which they were found."""
 
     def __init__(self) -> None:
         self._places: dict[str, None] = {}
         self._more = False
         self.lacks_content = False
-        """Whether a part of what was said is among them, which the answer's own warnings tell."""
+        """`lacks_content` tells whether a part of what was said is among them, which the answer's own warnings tell."""
 
     def add(self, place: str) -> None:
         """Names a place, such as `tools[4]: web_search`. Characters that do not belong into a header become `?`."""
@@ -62,7 +62,8 @@ def begin() -> None:
 
 
 def current() -> Ignored:
-    """The collector of the request that the current task answers; it is told when the answer's headers go out."""
+    """Returns the collector of the request that the current task answers; it is told when the answer's headers go
+    out."""
     return _CURRENT.get()
 
 
@@ -75,7 +76,7 @@ def note(place: str, *, is_content: bool = False) -> None:
 
 
 def lacks_content() -> bool:
-    """Whether the request that is being answered has said something that could not be taken."""
+    """Returns whether the request that is being answered has said something that could not be taken."""
     result = _CURRENT.get(None)
     return result is not None and result.lacks_content
 

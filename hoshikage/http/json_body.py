@@ -1,4 +1,5 @@
-"""Strict JSON request bodies: what is refused before a schema sees it. Event loop thread; large bodies in a worker.
+"""Reads strict JSON request bodies: what is refused before a schema sees it. Event loop thread; large bodies in a
+worker.
 
 Refused: another media type from a browser, more than 4 MiB (and 16 MiB of pictures and sounds, where those may be),
 bytes that are not UTF-8, a byte order mark, a name twice in one object, NaN and infinities, integers beyond 64 bits,
@@ -29,9 +30,9 @@ NUMERIC: Final = b"0123456789-, \t\r\n"
 BROWSERS_SEND: Final = ("Origin", "Sec-Fetch-Site")
 """Headers of which a browser sends at least one with every POST, and no other program has a need for."""
 WORKER_BYTES: Final = 128 * 1024
-"""Parsing more than this would hold up other clients; it runs in a worker thread."""
+"""A body of more bytes than this is parsed in a worker thread: it would hold up other clients."""
 MEDIA_FIELDS: Final = frozenset({"url", "image_url", "data", "images"})
-"""Names of the fields that hold pictures and sounds, in all protocols."""
+"""Fields of these names hold pictures and sounds, in all protocols."""
 STRUCTURE: Final = (b",", b"[", b"{")
 MIN_INTEGER: Final = -(2**63)
 MAX_INTEGER: Final = 2**64 - 1
@@ -42,7 +43,7 @@ Link = tuple[Any, str | int]
 
 
 async def read_json(request: web.Request, *, declared: bool = False, media: bool = False) -> Any:
-    """The body as Python values. Raises UnsupportedMediaType, BodyTooLarge, RequestTimedOut or InvalidRequest.
+    """Reads the body as Python values. Raises UnsupportedMediaType, BodyTooLarge, RequestTimedOut or InvalidRequest.
 
     A page of another site can send a body of another type than JSON without asking, but never without these headers;
     programs often send JSON under another type or none. `declared`: it must be declared as JSON all the same.
@@ -74,7 +75,7 @@ async def _read(request: web.Request, made: Callable[[bytes], Any], declared: bo
 
 
 def parse(raw: bytes) -> Any:
-    """Strict JSON. Raises InvalidRequest that names the place."""
+    """Parses strict JSON. Raises InvalidRequest that names the place."""
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -105,7 +106,7 @@ def parse(raw: bytes) -> Any:
 
 
 def _media_size(tree: Any) -> int:
-    """How much of the body is pictures and sounds, by the names that those have everywhere."""
+    """Returns how much of the body is pictures and sounds, by the names that those have everywhere."""
     size = 0
     pending = [("", tree)]
     while pending:
@@ -120,8 +121,8 @@ def _media_size(tree: Any) -> int:
 
 
 def _values(raw: bytes) -> tuple[int, int]:
-    """About how many values it holds, and how many more in arrays of whole numbers; never fewer than a parser would
-    make. A hostile 4 MiB has millions of them."""
+    """Returns about how many values it holds, and how many more in arrays of whole numbers; never fewer than a parser
+    would make. A hostile 4 MiB has millions of them."""
     maximum = sum(map(raw.count, STRUCTURE))
     if maximum <= MAX_VALUES:
         return maximum, 0
@@ -206,7 +207,7 @@ def _refusal(key: str, link: Link | None, **details: Detail) -> InvalidRequest:
 
 
 def _place(link: Link | None) -> str:
-    """`messages[0].content`; empty for the body itself."""
+    """Writes a place as `messages[0].content`; empty for the body itself."""
     names: list[str | int] = []
     while link is not None:
         link, name = link
@@ -218,6 +219,6 @@ def _place(link: Link | None) -> str:
 
 
 def _printable(text: str) -> str:
-    """A client's own word, short and safe to quote in an answer."""
+    """Makes a client's own word short and safe to quote in an answer."""
     short = text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…"
     return short.encode("utf-8", "replace").decode()

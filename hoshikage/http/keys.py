@@ -1,4 +1,4 @@
-"""What the application holds: typed keys, and the shape of the dispatcher behind one. Event loop thread."""
+"""Says what the application holds: typed keys, and the shape of the dispatcher behind one. Event loop thread."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Dispatching(Protocol):
 
     @property
     def full(self) -> QueueFull | None:
-        """The refusal of whoever comes now; None while there is a place."""
+        """Gives the refusal of whoever comes now; None while there is a place."""
         ...
 
     def generate(self, spec: ModelSpec, request: Work, /) -> AsyncGenerator[Note, None]:
@@ -85,7 +85,7 @@ class Dispatching(Protocol):
         ...
 
     async def stored(self) -> Sequence[StoredConversation]:
-        """What is stored of conversations, the newest first."""
+        """Lists what is stored of conversations, the newest first."""
         ...
 
     async def clear_stored(self) -> Sequence[StoredFile]:
@@ -93,7 +93,7 @@ class Dispatching(Protocol):
         ...
 
     def kept_state(self) -> dict[str, Any]:
-        """The figures as plain values."""
+        """Returns the figures as plain values."""
         ...
 
     def restore(self, kept: Mapping[str, Any], /) -> None:
@@ -101,17 +101,17 @@ class Dispatching(Protocol):
         ...
 
     def latencies(self) -> Latencies:
-        """How long answers took since the server started."""
+        """Returns how long answers took since the server started."""
         ...
 
 
 class StreamTimeouts(Frozen, frozen=True):
-    """How a silent stream is kept alive and a stalled one ended, in seconds."""
+    """A silent stream is kept alive and a stalled one ended by these times, in seconds."""
 
     commit_after: float = 10.0
     """So long may the first result take before the stream commits to status 200 and comments fill the silence."""
     comment_every: float = 5.0
-    """The least time between a comment and what was sent before it."""
+    """Between a comment and what was sent before it there is at least this time."""
     stalled_after: float = 60.0
     """A client may take nothing of what waits for it for this many seconds; then it is left, and its place on the lane
     is free."""
@@ -125,17 +125,17 @@ ORIGIN_POLICY: Final = web.AppKey("doorway", OriginPolicy)
 AUTHENTICATOR: Final = web.AppKey("gate", Authenticator)
 LIMITS: Final = web.AppKey("limits", RateLimits)
 LORA_SCALES: Final[web.AppKey[dict[str, tuple[Scaled, ...]]]] = web.AppKey("lora_scales", dict)
-"""The LoRA adapters that were chosen while the server runs, by the name of the model or persona."""
+"""These LoRA adapters were chosen while the server runs, by the name of the model or persona."""
 METRICS: Final = web.AppKey("metrics", Measures)
 STREAM_TIMEOUTS: Final = web.AppKey("pace", StreamTimeouts)
 REFUSALS: Final = web.AppKey("refusals", Refusals)
 ENVIRON: Final[web.AppKey[Mapping[str, str]]] = web.AppKey("environ", Mapping)
-"""The environment that the server was started in."""
+"""The server was started in this environment."""
 TLS: Final = web.AppKey("tls", SSLContext)
-"""Absent where plain HTTP is served."""
+"""This is absent where plain HTTP is served."""
 
 REQUEST_ID: Final[ContextVar[str]] = ContextVar("request_id", default="")
-"""The id of the request that the current task answers; aiohttp gives each request a task of its own."""
+"""The request that the current task answers has this id; aiohttp gives each request a task of its own."""
 
 LIBRARY: Final[Any] = web.RequestKey("library", str) if hasattr(web, "RequestKey") else "hoshikage.library"
 """A request holds the name of the library that answers it by this key, once that is known. Older versions of aiohttp

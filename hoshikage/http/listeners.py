@@ -21,13 +21,15 @@ PRIVATE_UMASK = 0o177
 
 
 def is_exposed(settings: Settings, passed: Sequence[socket.socket]) -> bool:
-    """Whether others can reach the server: other machines, or other users by a socket that is not of its making."""
+    """Returns whether others can reach the server: other machines, or other users by a socket that is not of its
+    making."""
     hosts = [_host(opened) for opened in passed] if passed else [settings.host]
     return not all(map(is_loopback, hosts))
 
 
 def tls_context(settings: Settings) -> ssl.SSLContext | None:
-    """None for plain HTTP. Raises SettingInvalid for half a pair and for files that cannot be used."""
+    """Makes the TLS context; None for plain HTTP. Raises SettingInvalid for half a pair and for files that cannot be
+    used."""
     if settings.tls_cert_file is None and settings.tls_key_file is None:
         return None
     if settings.tls_cert_file is None or settings.tls_key_file is None:
@@ -76,7 +78,7 @@ async def listen(
 
 
 def unix_socket(path: Path) -> socket.socket:
-    """A listening socket that this user alone can open. One that was left behind is replaced, one in use is not.
+    """Opens a listening socket that this user alone can open. One that was left behind is replaced, one in use is not.
 
     Raises Unavailable where somebody listens there, UsageError where no socket can be made.
     """
@@ -127,7 +129,7 @@ def _remove_stale(path: Path) -> None:
 
 
 def url(address: Any, *, secure: bool = False) -> str:
-    """`http://127.0.0.1:3030` of a socket's own address, `unix:/path` of a Unix socket's."""
+    """Writes the URL of a socket's own address, as `http://127.0.0.1:3030`; `unix:/path` of a Unix socket's."""
     if not isinstance(address, tuple):
         return f"unix:{address}"
     host, port = address[:2]

@@ -12,7 +12,7 @@ BUCKETS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 
 CLIENT_LEFT: Final = 499
 """This number takes the place of a status where nobody waited for one."""
 QUIET: Final = frozenset({"/health", "/v1/health", "/metrics", "/v1/status", "/v1/api/version", "/", "/page/{file}"})
-"""Routes that are no use of the server; asked with GET or HEAD they neither keep it awake nor wake it."""
+"""Asking for these routes is no use of the server; asked with GET or HEAD they neither keep it awake nor wake it."""
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS"})
 
 
@@ -23,7 +23,7 @@ class Measures:
         self.used = time.monotonic()
         """When the server was last of use to anybody: it began, or a request came or went that is not quiet."""
         self.began = int(time.time())
-        """Seconds since 1970 at which the counts began; a server that sleeps goes on counting."""
+        """The counts began at this time, in seconds since 1970; a server that sleeps goes on counting."""
         self.requests: Counter[tuple[str, str, int]] = Counter()
         """`requests` counts by method, route and status."""
         self.seconds: defaultdict[str, float] = defaultdict(float)
@@ -32,7 +32,7 @@ class Measures:
         time."""
 
     def kept_state(self) -> dict[str, Any]:
-        """The figures as plain values."""
+        """Returns the figures as plain values."""
         return {
             "began": self.began,
             "requests": dict(self.requests),

@@ -1,4 +1,4 @@
-"""What surrounds every handler: the request's id, access rules, errors as answers, one log line. Event loop thread."""
+"""Wraps every handler: the request's id, access rules, errors as answers, one log line. Event loop thread."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from hoshikage.http.refusal import Prepared
 LIBRARY_HEADER: Final = "X-Hoshikage-Library"
 REQUEST_ID_HEADER: Final = "x-request-id"
 WATCHED: Final = frozenset({"/health", "/v1/status", "/admin/log", "/metrics"})
-"""What is asked for again and again by those who only look: a line each would push out all others."""
+"""These are asked for again and again by those who only look: a line each would push out all others."""
 log: Final = logging.getLogger("hoshikage.access")
 
 
@@ -78,7 +78,7 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 async def refused(request: web.Request, error: HoshikageError) -> web.StreamResponse:
-    """The refusal in prepared bytes. Raises it where its headers are not the same for all."""
+    """Returns the refusal in prepared bytes. Raises it where its headers are not the same for all."""
     if cors.is_foreign(request) or rate_limits.are_told(request):
         raise error
     form = error_response.form(request.app, request.path, error_response.language(request))
@@ -86,7 +86,7 @@ async def refused(request: web.Request, error: HoshikageError) -> web.StreamResp
 
 
 def account(request: web.Request) -> str:
-    """What a request's faults count against: its token, else its address."""
+    """Returns what a request's faults count against: its token, else its address."""
     name = CALLER.get().name
     return f"token {name}" if name not in (None, ANONYMOUS) else f"address {request.remote}"
 
@@ -101,7 +101,7 @@ async def add_request_id(request: web.Request, response: web.StreamResponse) -> 
 
 
 class AccessLog(AbstractAccessLogger):
-    """One line a request: method, path, status, milliseconds. Never a query, a header or a body."""
+    """Each request is one line of the log: method, path, status, milliseconds. Never a query, a header or a body."""
 
     def log(self, request: BaseRequest, response: web.StreamResponse, time: float) -> None:
         if isinstance(response, Prepared):  # told by Refusals, all of a second in one line

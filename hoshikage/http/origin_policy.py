@@ -19,7 +19,7 @@ from hoshikage.settings import Settings
 
 LOCAL_NAMES: Final = frozenset({"localhost"})
 MAX_SHOWN: Final = 200
-"""Characters of an origin that a refusal quotes."""
+"""A refusal quotes so many characters of an origin at most."""
 
 
 def is_loopback(host: str) -> bool:
@@ -31,7 +31,7 @@ def is_loopback(host: str) -> bool:
 
 
 class OriginPolicy(Frozen, frozen=True):
-    """What the server answers to, whoever asks."""
+    """The server answers to this, whoever asks."""
 
     names: frozenset[str]
     """`names` are the server's own, beside those of this machine."""
@@ -40,7 +40,7 @@ class OriginPolicy(Frozen, frozen=True):
     unix_socket: str | None
     """`unix_socket` is the path of a socket that only this user can open; None where there is none."""
     exposed: bool
-    """Whether other machines can reach it."""
+    """`exposed` tells whether other machines can reach it."""
     needs_token: bool
 
     @classmethod
@@ -92,7 +92,7 @@ class OriginPolicy(Frozen, frozen=True):
             raise PermissionRefused("http.site_refused")
 
     def listed_origin(self, request: web.Request) -> str | None:
-        """What to allow the browser by name: the one Origin that is listed, or `*` where all are."""
+        """Returns what to allow the browser by name: the one Origin that is listed, or `*` where all are."""
         origins = request.headers.getall("Origin", [])
         if len(origins) != 1:
             return None
@@ -121,7 +121,7 @@ class OriginPolicy(Frozen, frozen=True):
 
 
 def _is_same(origin: str, host: str) -> bool:
-    """Whether the page came from the address that the request was sent to."""
+    """Returns whether the page came from the address that the request was sent to."""
     scheme, separator, authority = origin.partition("://")
     return bool(separator) and scheme in WEB and authority.lower() == host.lower()
 
@@ -131,7 +131,7 @@ def _shown(origin: str) -> str:
 
 
 def _name(authority: str) -> str | None:
-    """`host` of `host` or `host:port`, in small letters; None for anything else."""
+    """Returns `host` of `host` or `host:port`, in small letters; None for anything else."""
     try:
         parts = urlsplit(f"//{authority}")
         name, _ = parts.hostname, parts.port

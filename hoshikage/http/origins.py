@@ -1,4 +1,4 @@
-"""Patterns of CORS_ORIGINS against the origins that browsers send. Any thread; pure.
+"""Matches the patterns of CORS_ORIGINS against the origins that browsers send. Any thread; pure.
 
 A pattern is `scheme://host`, `scheme://host:port` or `null`; `*` stands for any host, any part of one, or any port
 and none. `*` alone stands for every origin.
@@ -17,13 +17,13 @@ WEB: Final = ("http", "https")
 
 
 class Origins(Frozen, frozen=True):
-    """The origins whose pages may use the server."""
+    """Pages of these origins may use the server."""
 
     patterns: tuple[re.Pattern[str], ...] = ()
     any: bool = False
-    """Whether every origin is listed, also those that no pattern fits."""
+    """`any` tells whether every origin is listed, also those that no pattern fits."""
     any_site: bool = False
-    """Whether pages of every web site are listed."""
+    """`any_site` tells whether pages of every web site are listed."""
 
     @classmethod
     def of(cls, listed: Iterable[str]) -> Origins:
@@ -41,7 +41,7 @@ class Origins(Frozen, frozen=True):
 
 
 def _host(pattern: str) -> str:
-    """The host of a pattern, without its port."""
+    """Returns the host of a pattern, without its port."""
     return re.sub(r":(\*|[0-9]+)$", "", pattern.partition("://")[2])
 
 

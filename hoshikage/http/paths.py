@@ -1,4 +1,4 @@
-"""One spelling for every request's path: no slash too many, and no API_PREFIX. Any thread; pure.
+"""Gives every request's path one spelling: no slash too many, and no API_PREFIX. Any thread; pure.
 
 Paths are respelt before anything else looks at them, so that access rules and routes always see the same one.
 """
@@ -24,7 +24,7 @@ def respelt(message: RawRequestMessage, prefix: str) -> RawRequestMessage:
 
 
 def plain(path: str, prefix: str) -> str:
-    """`/v1/models` of `//v1//models/`; without `prefix` where the path begins with it."""
+    """Returns `/v1/models` for `//v1//models/`; without `prefix` where the path begins with it."""
     path = re.sub("/{2,}", "/", path)
     if len(path) > 1:
         path = path.removesuffix("/")

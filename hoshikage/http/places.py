@@ -12,11 +12,11 @@ from hoshikage.errors import Detail
 from hoshikage.http.authenticator import CALLER
 
 PLACES: Final = frozenset({"file", "path", "folder", "subject", "model_path"})
-"""Details of errors that are whole paths."""
+"""These details of errors are whole paths."""
 QUOTES: Final = frozenset({"reason"})
-"""Details that quote a library or the system, which write paths into their words."""
+"""These details quote a library or the system, which write paths into their words."""
 ABSOLUTE: Final = re.compile(r"(?<![\w:/.~])(?:~|[A-Za-z]:)?[/\\](?:[^/\\\s'\"`:]+[/\\])+")
-"""The folders in front of a file's name, within words."""
+"""This finds the folders in front of a file's name, within words."""
 
 
 def told(details: Mapping[str, Detail]) -> dict[str, Detail]:
@@ -28,12 +28,12 @@ def told(details: Mapping[str, Detail]) -> dict[str, Detail]:
 
 
 def is_whole(value: object) -> bool:
-    """Whether a value is a path from the root of a file system on, and nothing else."""
+    """Returns whether a value is a path from the root of a file system on, and nothing else."""
     return isinstance(value, str) and (os.path.isabs(value) or ntpath.isabs(value))  # noqa: PTH117  no object needed
 
 
 def nameless(value: Any) -> Any:
-    """The same without strings that are whole paths, and with names alone within others."""
+    """Returns the same without strings that are whole paths, and with names alone within others."""
     if isinstance(value, dict):
         return {name: nameless(inner) for name, inner in value.items()}
     if isinstance(value, list):

@@ -11,7 +11,7 @@ from hoshikage.http.authenticator import CALLER
 from hoshikage.http.keys import AUTHENTICATOR, LIMITS, SETTINGS
 
 WITHOUT_QUEUE: Final = frozenset({"/api/show"})
-"""What is asked with a POST, and answered from the file."""
+"""These routes are asked with a POST, and answered from the file."""
 
 
 def admit(request: web.Request) -> None:
@@ -42,12 +42,12 @@ def are_told(request: web.Request) -> bool:
 
 
 def queues(request: web.Request) -> bool:
-    """Whether the request is for a place in the queue."""
+    """Returns whether the request is for a place in the queue."""
     return _counts(request) and request.path not in WITHOUT_QUEUE
 
 
 def duration(seconds: float) -> str:
-    """`250ms`, `7.5s`, `1m30s`: Go's form, which OpenAI uses."""
+    """Writes a duration as `250ms`, `7.5s`, `1m30s`: Go's form, which OpenAI uses."""
     millis = round(seconds * 1000)
     if millis < 1000:
         return f"{millis}ms"
@@ -56,5 +56,5 @@ def duration(seconds: float) -> str:
 
 
 def _counts(request: web.Request) -> bool:
-    """Whether the request is for an answer of a model; looking at the list or the status is free."""
+    """Returns whether the request is for an answer of a model; looking at the list or the status is free."""
     return request.method == "POST" and request.config_dict[AUTHENTICATOR].needs(request) == "api"

@@ -1,4 +1,4 @@
-"""Refusals for want of room, which cost next to nothing: prepared bytes, one in each pass of the loop. Event loop.
+"""Refuses for want of room, which costs next to nothing: prepared bytes, one in each pass of the loop. Event loop.
 
 Who is refused comes again, and many do at once. So that they take no time from those who are served, a refusal is made
 once and sent often, and between two of them the loop looks at what the runner says.
@@ -28,15 +28,15 @@ log: Final = logging.getLogger("hoshikage.access")
 
 
 class Form(Frozen, frozen=True):
-    """What an error's body looks like to one reader."""
+    """An error's body looks like this to one reader."""
 
     name: str
     encode: Callable[[HoshikageError, str], bytes]
-    """The body of an error, with a request id."""
+    """`encode` makes the body of an error, with a request id."""
 
 
 class Prepared(web.StreamResponse):
-    """An answer whose bytes are there already, head and all."""
+    """The bytes of such an answer are there already, head and all."""
 
     def __init__(self, status: int, content: bytes) -> None:
         super().__init__(status=status)
@@ -61,12 +61,12 @@ class Refusals:
         self._untold: Counter[str] = Counter()
 
     async def answer(self, request: web.Request, error: HoshikageError, form: Form, request_id: str) -> Prepared:
-        """The refusal in its turn."""
+        """Gives the refusal in its turn."""
         await self._turn()
         return Prepared(error.status, self.content(error, form, request_id, keep_alive=request.keep_alive))
 
     def content(self, error: HoshikageError, form: Form, request_id: str, *, keep_alive: bool) -> bytes:
-        """The whole answer; it counts as given."""
+        """Returns the whole answer; it counts as given."""
         self._tell(error.code)
         key = (error.key, error.retry_after, *error.details.values(), form.name, keep_alive)
         made = self._made.get(key)
@@ -77,7 +77,7 @@ class Refusals:
         return made.replace(NO_ID, request_id.encode())
 
     async def _turn(self) -> None:
-        """Ends when this refusal may go: one does in each pass of the loop."""
+        """Waits until this refusal may go: one does in each pass of the loop."""
         turn = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         if len(self._waiting) == 1:
@@ -92,7 +92,7 @@ class Refusals:
             asyncio.get_running_loop().call_soon(self._next)
 
     def _tell(self, code: str) -> None:
-        """One line a second for all of them, where others have one each."""
+        """Writes one line a second for all of them, where others have one each."""
         if not self._untold:
             asyncio.get_running_loop().call_later(LOG_EVERY_S, self._told)
         self._untold[code] += 1

@@ -1,4 +1,4 @@
-"""aiohttp without its client, which the server has no use for. Before the first import of aiohttp; main thread.
+"""Imports aiohttp without its client, which the server has no use for. Before the first import of aiohttp; main thread.
 
 The package's `__init__` imports its client, which reads the system's certificates twice: half of what all imports of a
 start take, and 5 MB. Its server, `aiohttp.web`, imports nothing of that.

@@ -1,4 +1,5 @@
-"""One answer as Server-Sent Events: a late commitment to status 200, and comments in silence. Event loop thread."""
+"""Streams one answer as Server-Sent Events: a late commitment to status 200, and comments in silence. Event loop
+thread."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from hoshikage.dispatch.client import Waiting
 from hoshikage.http.keys import StreamTimeouts
 
 Comment = str | Callable[[], str]
-"""What a silent stream says; a callable is asked when it is said."""
+"""A silent stream says this; a callable is asked when it is said."""
 log: Final = logging.getLogger("hoshikage.server")
 HEADERS: Final = {
     "Content-Type": "text/event-stream; charset=utf-8",
@@ -53,7 +54,8 @@ class _Watch:
 
 
 class EventStream:
-    """An async context; leaving it ends the comments. Nothing is sent before `send` or `finish`, or the pace commits.
+    """This is an async context; leaving it ends the comments. Nothing is sent before `send` or `finish`, or the pace
+    commits.
 
     `comment` is what a silent stream says next, without a line break; SDKs ignore comments. A client that takes
     nothing for too long is left: its connection is closed, and the next write raises ConnectionError.

@@ -9,9 +9,9 @@ from typing import Any, Final
 from msgspec import Struct, inspect
 
 ECHOED: Final = "ECHOED"
-"""Name of the class variable of a struct that names the fields which every client sends and nobody need hear of."""
+"""A struct's class variable of this name names the fields which every client sends and nobody need hear of."""
 Inner = tuple[type[Struct] | None, type[Struct] | None]
-"""The struct that a field may be, and the struct that the items of a list in its place are."""
+"""These are the struct that a field may be, and the struct that the items of a list in its place are."""
 
 
 def unknown_fields(tree: Any, kind: type[Any], *, maximum: int) -> list[str]:

@@ -1,1 +1,1 @@
-"""Model, context, sampler, vocabulary, text and chat template as objects."""
+"""Wraps model, context, sampler, vocabulary, text and chat template as objects."""

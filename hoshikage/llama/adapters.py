@@ -1,4 +1,5 @@
-"""LoRA adapters and control vectors: what is loaded of them, and which of them a context computes with. Engine thread.
+"""Loads LoRA adapters and control vectors, and knows which of them a context computes with: what is loaded of them, and
+which of them a context computes with. Engine thread.
 
 An adapter is loaded once for its model and freed with it. A change is made true on every release: those from b6122 on
 go on with the graph of the batch before where the next has the same shape, and b6122 to b7698 do so in spite of another
@@ -25,11 +26,11 @@ from hoshikage.params import AdapterSet, LoadParams, Scaled
 
 Result = TypeVar("Result")
 FIRST_WITH_ALORA: Final = "b8095"
-"""The first tested release that changes adapters without emptying the memory."""
+"""This tested release is the first that changes adapters without emptying the memory."""
 
 
 class Adapters:
-    """All of one model; `use` changes one of its contexts."""
+    """These are all adapters of one model; `use` changes one of its contexts."""
 
     def __init__(self, model: Model, params: LoadParams) -> None:
         """Loads those that the model was given. Raises ModelLoadFailed, NotSupported."""
@@ -54,8 +55,8 @@ class Adapters:
         return AdapterSet(tuple(one for one in lora if one.scale), self.usual.control_vectors)
 
     def woken(self, wanted: AdapterSet, tokens: Sequence[int]) -> tuple[AdapterSet, AdapterSet, int]:
-        """What a prompt is computed with, what its first tokens are, and how many these are: an aLoRA is active from
-        its invocation on, where that comes last, and not at all where it does not come.
+        """Returns what a prompt is computed with, what its first tokens are, and how many these are: an aLoRA is active
+        from its invocation on, where that comes last, and not at all where it does not come.
 
         Raises InvalidRequest for two of them with different places, NotSupported.
         """
@@ -84,7 +85,7 @@ class Adapters:
         return scope if wanted == self.usual else f"{scope}\0{wanted}{files}"
 
     def keeps(self, context: Context, wanted: AdapterSet) -> bool:
-        """Whether the context's memory may stay as it is when these come into use."""
+        """Returns whether the context's memory may stay as it is when these come into use."""
         if not context.has_decoded:
             return True
         before = context.adapters

@@ -1,4 +1,4 @@
-"""How large a grammar, a schema or a pattern may be, measured before it is compiled. Pure.
+"""Measures how large a grammar, a schema or a pattern may be, before it is compiled. Pure.
 
 A deadline cannot interrupt a call into native code, so what would take one long, or nest too deep for its stack, is not
 begun. Every scan is linear in the text.
@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 MAX_TEXT: Final = 1_000_000
-"""Characters of a grammar or schema."""
+"""A grammar or schema has so many characters at most."""
 MAX_CHAIN: Final = 512
-"""Rules, references and parentheses inside of each other; what leads back to itself counts once."""
+"""Rules, references and parentheses may stand so deep inside of each other; what leads back to itself counts once."""
 MAX_EXPANDED: Final = 1_000_000
-"""Characters and classes that a grammar's rules come to, written out, each as often as it may be repeated."""
+"""A grammar's rules come to so many characters and classes at most, written out, each as often as it may be
+repeated."""
 MAX_PATTERN: Final = 8_192
 MAX_PATTERN_DEPTH: Final = 64
 MAX_PATTERN_SIZE: Final = 200_000
@@ -40,7 +41,8 @@ def check_text(text: str) -> None:
 
 
 def check_rules(root: str, uses: Mapping[str, Mapping[str, int]], sizes: Mapping[str, int]) -> None:
-    """`uses`: rule -> the rules in it, and how often each; `sizes`: what else is in it."""
+    """Refuses a grammar that is too large or too deep. `uses` leads from a rule to the rules in it, and how often each;
+    `sizes` says what else is in it."""
     depths: dict[str, int] = {}
     expanded: dict[str, int] = {}
     for name in _inner_first(root, lambda name: uses[name]):
@@ -58,7 +60,7 @@ def check_pattern(text: str) -> None:
     if len(text) > MAX_PATTERN:
         raise TooLarge("MAX_PATTERN", MAX_PATTERN)
     open_groups = [[0, 0]]
-    """Size of each without its last element, and of that."""
+    """These are the size of each without its last element, and of that."""
     at = 0
     while at < len(text):
         sign, size, end = text[at], 1, at + 1
@@ -90,7 +92,8 @@ def check_pattern(text: str) -> None:
 
 
 def check_schema(schema: Any) -> None:
-    """Depth over references, what `allOf` and references come to, patterns and counts."""
+    """Refuses a schema for its depth over references, for what `allOf` and references come to, for patterns and
+    counts."""
     depths: dict[int, int] = {}
     merged: dict[int, int] = {}
     ways: dict[int, int] = {}
@@ -145,7 +148,7 @@ def _inside(node: Any) -> list[Any]:
 
 
 def referred(schema: Any, node: Any) -> list[Any]:
-    """What a `$ref` of this node leads to inside of the schema."""
+    """Returns what a `$ref` of this node leads to inside of the schema."""
     place = node.get("$ref") if isinstance(node, dict) else None
     if not isinstance(place, str) or not place.startswith("#"):
         return []
@@ -162,7 +165,7 @@ def referred(schema: Any, node: Any) -> list[Any]:
 
 
 def _inner_first(root: Any, parts: Callable[[Any], Iterable[Any]]) -> list[Any]:
-    """Everything that the root leads to, what is inside of a thing before it; ways back are not followed."""
+    """Lists everything that the root leads to, what is inside of a thing before it; ways back are not followed."""
     done: list[Any] = []
     seen = {root}
     pending = [(root, iter(parts(root)))]
@@ -188,7 +191,7 @@ def _class_end(text: str, at: int) -> int:
 
 
 def _times(text: str, at: int) -> tuple[int, int] | None:
-    """How often `{m,n}` repeats at most, and where it ends; None for a brace that is a letter."""
+    """Returns how often `{m,n}` repeats at most, and where it ends; None for a brace that is a letter."""
     end = text.find("}", at, at + 24)
     minimum, _, maximum = text[at + 1 : end].partition(",")
     if end < 0 or not (minimum.isdecimal() or maximum.isdecimal()):

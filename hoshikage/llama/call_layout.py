@@ -1,4 +1,4 @@
-"""Layouts of calls (hoshikage.tools.layout) as Lark grammars for llguidance. Pure.
+"""Writes layouts of calls (hoshikage.tools.layout) as Lark grammars for llguidance. Pure.
 
 A text with what ends it is one word, since a word takes all it can: an expression that cannot hold its end. Values in
 JSON are grammars of their own inside of the layout.
@@ -17,7 +17,7 @@ EVERYTHING: Final = "/(?s:.*)/"
 
 
 class ToolRefused(ValueError):
-    """A grammar of a tool's that is too large, or leads back to itself."""
+    """A grammar of a tool's is refused: it is too large, or leads back to itself."""
 
     def __init__(self, tool: str, error: gbnf.Malformed | bounds.TooLarge | endless.Endless) -> None:
         super().__init__(tool)
@@ -31,7 +31,7 @@ def to_lark(
     value: Callable[[Any], str],
     refused: Collection[str] = (),
 ) -> tuple[str, tuple[str, ...]]:
-    """The grammar, and the places of what nobody enforces.
+    """Returns the grammar, and the places of what nobody enforces.
 
     `special`: control tokens that stand for their texts; `value` makes the grammar of a JSON schema; `refused` as
     json_schema.checked has it. Raises json_schema.Unenforceable, bounds.TooLarge, ToolRefused.
@@ -79,7 +79,7 @@ class _Writer:
         return name
 
     def _stretches(self, text: str) -> list[str]:
-        """A text as words and control tokens."""
+        """Writes a text as words and control tokens."""
         return [_stretch(one) for one in self._parts(text)]
 
     def _parts(self, text: str) -> list[str | int]:
@@ -97,7 +97,7 @@ class _Writer:
         return [*result, text[begin:]] if begin < len(text) else result
 
     def _text(self, before: str, text: Any, behind: str) -> str:
-        """A text between two others: one word, as far as no control token parts it."""
+        """Writes a text between two others: one word, as far as no control token parts it."""
         front, back = self._parts(before), self._parts(behind)
         word = f"({self._expression(text)})"
         if front and isinstance(front[-1], str):
@@ -130,12 +130,12 @@ class _Writer:
 
 
 def _stretch(part: str | int) -> str:
-    """A text as one word, or a control token."""
+    """Writes a text as one word, or a control token."""
     return _quoted(part) if isinstance(part, str) else f"<[{part}]>"
 
 
 def _quoted(text: str) -> str:
-    """A text as one word."""
+    """Writes a text as one word."""
     return "/" + "".join(map(_sign, text)) + "/" if text else '""'
 
 
@@ -171,13 +171,13 @@ def _anchored(pattern: str) -> str | None:
 
 
 def is_escaped(text: str) -> bool:
-    """Whether the last sign of an expression is."""
+    """Returns whether the last sign of an expression is escaped."""
     before = text[:-1]
     return (len(before) - len(before.rstrip("\\"))) % 2 == 1
 
 
 def _options(pattern: str) -> list[str] | None:
-    """What stands between the strokes that are in no group and no class."""
+    """Returns what stands between the strokes that are in no group and no class; None where a stroke stands in one."""
     result = [""]
     depth, in_class = 0, False
     signs = iter(pattern)

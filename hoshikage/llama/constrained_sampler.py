@@ -1,4 +1,4 @@
-"""Choosing under conditions: a bias on tokens, tokens that are forbidden, a grammar. Used in the engine thread.
+"""Chooses tokens under conditions: a bias on tokens, tokens that are forbidden, a grammar. Used in the engine thread.
 
 Only a request that asks for one of these goes this way. Where tokens are forbidden, the chain is given those that are
 left: several samplers of the library compute NaN from tokens of probability 0.
@@ -20,31 +20,31 @@ from hoshikage.llama.vocab import Vocab
 from hoshikage.params import FORBIDDEN, SamplingParams
 
 FORCED_AT_ONCE: Final = 64
-"""Tokens without a choice that are looked ahead for."""
+"""So many tokens without a choice are looked ahead for at once."""
 
 
 class Hold(Protocol):
-    """What an answer is held to, at its present place: `llama.grammar.Matcher`, or one that holds parts of it."""
+    """An answer is held to this, at its present place: `llama.grammar.Matcher`, or one that holds parts of it."""
 
     @property
     def param(self) -> str:
-        """The request's field, for refusals."""
+        """Names the request's field, for refusals."""
 
     @property
     def complete(self) -> bool:
-        """Whether nothing but the end may come."""
+        """Tells whether nothing but the end may come."""
 
     def due(self) -> int | None:
-        """A token that must come next, whatever else is forbidden; it counts as accepted."""
+        """Returns a token that must come next, whatever else is forbidden; it counts as accepted."""
 
     def mask(self) -> NDArray[np.bool_] | None:
-        """Which tokens may come next, good until the next call; None where all may."""
+        """Returns which tokens may come next, good until the next call; None where all may."""
 
     def takes(self, token: int) -> bool:
-        """Whether this one may, of those that the mask lets through."""
+        """Returns whether this token may come, of those that the mask lets through."""
 
     def accept(self, token: int) -> int:
-        """Go on behind a token that may come, or behind the one that comes in its place, which is told."""
+        """Goes on behind a token that may come, or behind the one that comes in its place, which is returned."""
 
     def forced(self, maximum: int) -> list[int]:
         """Go on behind the tokens that are left no choice of, at most `maximum`, and tell them."""
@@ -56,7 +56,8 @@ class ConstrainedSampler:
     def __init__(
         self, sampler: Sampler, context: Context, params: SamplingParams, matcher: Hold | None, ends: Iterable[int]
     ) -> None:
-        """`ends`: the tokens that `params.ignore_eos` forbids. Raises InvalidRequest for a bias on an unknown token."""
+        """`params.ignore_eos` forbids the tokens of `ends`: the tokens that `params.ignore_eos` forbids. Raises
+        InvalidRequest for a bias on an unknown token."""
         n_tokens = context.model.vocab.n_tokens
         self._sampler = sampler
         self._context = context
@@ -79,7 +80,7 @@ class ConstrainedSampler:
         self._ahead: deque[int] = deque()
         """Tokens without a choice that the grammar has accepted, and nobody has taken yet."""
         self._looked = False
-        """Whether it is known that the next token is one that has a choice."""
+        """This tells whether it is known that the next token is one that has a choice."""
 
     @property
     def complete(self) -> bool:
@@ -129,7 +130,7 @@ class ConstrainedSampler:
         return self._matcher.accept(token)
 
     def _choose(self, left: NDArray[np.intp] | None, logits: NDArray[np.float32]) -> int:
-        """One of the tokens that are left; None for all."""
+        """Chooses one of the tokens that are left; None for all."""
         if left is None:
             return self._sampler.choose(None, logits)
         if not len(left):  # what the grammar asks for is forbidden, or the vocabulary cannot write it
@@ -154,7 +155,7 @@ class ConstrainedSampler:
         return tokens
 
     def _sample_biased(self, index: int) -> int:
-        """Samples from all tokens, with nothing but biases; afterwards the logits are the model's again."""
+        """Samples a token from all, with nothing but biases; afterwards the logits are the model's again."""
         logits = self._context.logits(index)
         kept = logits[self._biased]
         logits[self._biased] += self._biases
@@ -167,7 +168,7 @@ class ConstrainedSampler:
 
 
 def _by_token(params: SamplingParams, vocab: Vocab) -> dict[int, float]:
-    """The biases by token; that of a text is one of each of its tokens."""
+    """Returns the biases by token; that of a text is one of each of its tokens."""
     result: dict[int, float] = {}
     for key, bias in params.logit_bias:
         for token in [key] if isinstance(key, int) else vocab.tokenize(key, parse_special=False):
@@ -176,15 +177,15 @@ def _by_token(params: SamplingParams, vocab: Vocab) -> dict[int, float]:
 
 
 def is_conditioned(params: SamplingParams) -> bool:
-    """Whether sampling by `params` needs a Choice even without a grammar."""
+    """Returns whether sampling by `params` needs a Choice even without a grammar."""
     return bool(params.logit_bias) or params.ignore_eos
 
 
 def forbids(params: SamplingParams) -> bool:
-    """Whether there are tokens that must not be chosen, whatever else is asked for."""
+    """Returns whether there are tokens that must not be chosen, whatever else is asked for."""
     return params.ignore_eos or any(bias <= FORBIDDEN for _, bias in params.logit_bias)
 
 
 def ends_of(vocab: Vocab, stop_tokens: Iterable[int]) -> tuple[int, ...]:
-    """All tokens that end an answer. One pass over the vocabulary."""
+    """Returns all tokens that end an answer. One pass over the vocabulary."""
     return tuple({*stop_tokens, *vocab.end_tokens})

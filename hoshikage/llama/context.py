@@ -1,4 +1,5 @@
-"""Context: owns one llama_context with its batch and KV memory. Used in the engine thread, but for its abort flag."""
+"""Owns one llama_context with its batch and KV memory: owns one llama_context with its batch and KV memory. Used in the
+engine thread, but for its abort flag."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ from hoshikage.params import NO_ADAPTERS, AdapterSet, LoadParams
 LARGEST_UBATCH: Final = 512
 NO_KV_SLOT: Final = 1
 MAX_PROPOSED: Final = 15
-"""Tokens that are guessed ahead of one decode; with the one that is certain they fill kernels made for 16."""
+"""So many tokens are guessed ahead of one decode at most; with the one that is certain they fill kernels made for
+16."""
 
 
 class Context(Owner):
@@ -38,15 +40,15 @@ class Context(Owner):
         self.model = model
         self.abort = abort
         self.params: LoadParams | None = None
-        """What it was opened with; None where it was by bare fields."""
+        """The context was opened with `params`; None where it was by bare fields."""
         self.n_ctx: int = min(n_ctx, api.llama_n_ctx(pointer))  # newer releases round up to a multiple of 256
-        """Most tokens of one sequence."""
+        """One sequence has so many tokens at most."""
         self.n_cells: int = self.n_ctx if n_cells is None else min(n_cells, api.llama_n_ctx(pointer))
-        """Most tokens of all sequences together."""
+        """All sequences together have so many tokens at most."""
         self.adapters: AdapterSet | None = NO_ADAPTERS
-        """What it computes with beside its model; None where a change came to grief."""
+        """It computes with these beside its model; None where a change came to grief."""
         self.n_sequences = 1
-        """Texts that it can hold side by side."""
+        """It can hold so many texts side by side."""
         self.n_batch: int = min(n_batch, api.llama_n_batch(pointer))
         self.n_ubatch: int = api.llama_n_ubatch(pointer)
         self.batch = Batch(self.n_batch)
@@ -55,7 +57,7 @@ class Context(Owner):
         self._logits_ith = api.llama_get_logits_ith
         self._memory = KvMemory(api, pointer)
         self.cuts_anywhere = not model.keeps_state
-        """Whether a sequence can be cut anywhere; else only as `reaches_back` says."""
+        """`cuts_anywhere` tells whether a sequence can be cut anywhere; else only as `reaches_back` says."""
         self._logits_view: tuple[int, Logits] | None = None
         self.n_threads: int = api.llama_n_threads(pointer)
         self._threadpool = Threadpool.attach(api, pointer, self.n_threads, api.llama_n_threads_batch(pointer))
@@ -119,7 +121,7 @@ class Context(Owner):
 
     @property
     def has_decoded(self) -> bool:
-        """Whether anything was computed since it was made."""
+        """Tells whether anything was computed since it was made."""
         return bool(self.batch.struct.n_tokens)
 
     def refresh(self) -> None:
@@ -139,11 +141,11 @@ class Context(Owner):
 
     @property
     def keeps_order(self) -> bool:
-        """Whether the memory is sound after a decode that was aborted or failed."""
+        """Tells whether the memory is sound after a decode that was aborted or failed."""
         return self.model.library.abort_is_safe
 
     def decode(self) -> bool:
-        """Compute the batch. False: the abort flag is set, and there are no results to use.
+        """Computes the batch, and returns True. False says that the abort flag is set, and there are no results to use.
 
         Not every release and backend ends the computation for the flag. Raises KvMemoryFull where the cells do not
         suffice, InferenceFailed where the library fails.
@@ -153,7 +155,7 @@ class Context(Owner):
         return self.decoded(self._decode(self.pointer, struct))
 
     def decoded(self, code: int) -> bool:
-        """What `decode` says where llama_decode returned this."""
+        """Returns what `decode` says where llama_decode returned this."""
         # An abort is 2 today and a failure like any other on some backends; up to b3995 it is 0, with wrong results.
         if self.abort.is_set:
             return False
@@ -164,7 +166,7 @@ class Context(Owner):
         raise InferenceFailed("engine.decode_failed", code=code)
 
     def decode_code(self) -> int:
-        """What llama_decode returns for the batch."""
+        """Decodes the batch, and returns what llama_decode does."""
         struct = self.batch.struct
         struct.n_tokens = self.batch.n_tokens
         code: int = self._decode(self.pointer, struct)
@@ -176,7 +178,8 @@ class Context(Owner):
             self._synchronize(self.pointer)
 
     def logits(self, index: int) -> Logits:
-        """The logits of batch index `index`, not copied; good until the next decode. Only after a good decode."""
+        """Returns the logits of batch index `index`, not copied; good until the next decode. Only after a good
+        decode."""
         address: int | None = self._logits_ith(self.pointer, index)
         if address is None:
             raise InferenceFailed("engine.no_logits", index=index)
@@ -192,20 +195,21 @@ class Context(Owner):
         )
 
     def clear(self) -> None:
-        """Empty the KV memory, when what is being computed in it is done."""
+        """Empties the KV memory, when what is being computed in it is done."""
         self.pointer  # noqa: B018 - asked for its check
         self.synchronize()
         self._memory.clear()
 
     def remove(self, seq_id: int) -> None:
-        """Take a sequence out of the KV memory."""
+        """Takes a sequence out of the KV memory."""
         if self.model.spoils_sequences:  # there is no other, and it would leave its state to the next text
             self._memory.clear()
         else:
             self._memory.remove(seq_id)
 
     def cut(self, seq_id: int, begin: int) -> bool:
-        """Take a sequence's tokens from position `begin` on out of the KV memory.
+        """Takes a sequence's tokens from position `begin` on out of the KV memory, or all of them; returns whether none
+        but those went.
 
         False where the memory cannot (`reaches_back`). Then the whole sequence is out.
         """
@@ -216,11 +220,12 @@ class Context(Owner):
 
     @property
     def can_cut(self) -> bool:
-        """Whether `cut` may leave a part: a recurrent model knows its last state only. A window may have moved on."""
+        """Tells whether `cut` may leave a part: a recurrent model knows its last state only. A window may have moved
+        on."""
         return not self.model.keeps_state
 
     def last(self, seq_id: int) -> int | None:
-        """The place of a sequence's last token, -1 for none; None where the release does not say."""
+        """Returns the place of a sequence's last token, -1 for none; None where the release does not say."""
         return self._memory.last(seq_id)
 
     def shorten(self, seq_id: int, begin: int) -> bool:
@@ -249,9 +254,9 @@ class Context(Owner):
         return False
 
     def reaches_back(self, seq_id: int, end: int) -> bool:
-        """Whether a sequence can go on behind its first `end` tokens: whether all that those behind them look at is
-        there. Of a recurrent model there is the last state only, of one with windows what the window has not left.
-        Where the release does not say what is there, it is taken for enough: cutting then shows it."""
+        """Returns whether a sequence can go on behind its first `end` tokens: whether all that those behind them look
+        at is there. Of a recurrent model there is the last state only, of one with windows what the window has not
+        left. Where the release does not say what is there, it is taken for enough: cutting then shows it."""
         first = self._memory.first(seq_id)
         if first is None:
             return True

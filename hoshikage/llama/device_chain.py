@@ -1,4 +1,4 @@
-"""A sampler chain that runs on the device, behind the model's output and in one computation with it. Engine thread.
+"""Is a sampler chain that runs on the device, behind the model's output and in one computation with it. Engine thread.
 
 Where it runs, Python neither waits for the logits nor looks at them. Releases whose contexts say how many outputs a
 sequence may have (`n_outputs_max_per_seq`) can do so; older ones try, and allow one output a decode.
@@ -22,7 +22,7 @@ ROOM_BYTES: Final = 128 * 2**20
 """A GPU with less free memory is left alone: the library ends the process where its new plan finds no room."""
 
 Steps = Sequence[tuple[str, float]]
-"""Samplers of `drawing.STEPS` with their values, in order."""
+"""Samplers of `drawing.STEPS` stand here with their values, in order."""
 
 
 class DeviceChain(Owner):
@@ -38,8 +38,8 @@ class DeviceChain(Owner):
 
     @classmethod
     def attach(cls, context: Context, number: int, steps: Steps | None) -> DeviceChain | None:
-        """The chain of these steps with a draw behind them, or of the likeliest token for None. None where the library
-        cannot let a device sample for this model, or memory is short."""
+        """Attaches the chain of these steps with a draw behind them, or of the likeliest token for None. Returns None
+        where the library cannot let a device sample for this model, or memory is short."""
         api = context.model.library.api
         if context.model.n_gpu_layers and least_free_vram(context.model.library) < ROOM_BYTES:
             return None
@@ -58,7 +58,8 @@ class DeviceChain(Owner):
         return None
 
     def sample(self, index: int) -> int:
-        """The token that was chosen for batch index `index`. What the device cannot do of the chain is done here."""
+        """Returns the token that was chosen for batch index `index`. What the device cannot do of the chain is done
+        here."""
         return int(self._sample(self.pointer, self._context.pointer, index))
 
     def close(self) -> None:
@@ -68,8 +69,9 @@ class DeviceChain(Owner):
 
 
 def kind_of(context: Context, params: SamplingParams, steps: Steps | None) -> str | None:
-    """What chains that take equally long on a device have in common; None where the device cannot choose as Python
-    does. A request with a seed is drawn by Python alone: which of the two is quicker must not change its answer."""
+    """Returns what chains that take equally long on a device have in common; None where the device cannot choose as
+    Python does. A request with a seed is drawn by Python alone: which of the two is quicker must not change its
+    answer."""
     library, load = context.model.library, context.params
     if "n_outputs_max_per_seq" not in library.fields or library.api.llama_set_sampler is None:
         return None

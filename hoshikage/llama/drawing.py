@@ -28,13 +28,13 @@ LOOKS: Final = (128, 2048)
 
 @dataclass(slots=True)
 class _Left:
-    """The tokens that are left, with their logits."""
+    """These tokens are left, with their logits."""
 
     values: Logits
     ids: NDArray[np.intp] | None = None
-    """None: all, in their order."""
+    """`ids` are their numbers; None stands for all, in their order."""
     is_sorted: bool = False
-    """Whether the likeliest comes first."""
+    """`is_sorted` tells whether the likeliest comes first."""
 
     def keep(self, places: NDArray[np.intp], *, is_sorted: bool) -> None:
         self.ids = places if self.ids is None else self.ids[places]
@@ -50,16 +50,16 @@ class _Left:
 
 
 class Drawing:
-    """One answer's."""
+    """One answer has one Drawing."""
 
     def __init__(self, steps: Sequence[tuple[str, float]], min_keep: int, seed: int) -> None:
-        """`steps`: samplers of STEPS with their values, in order. Every one leaves at least `min_keep` tokens."""
+        """`steps` are samplers of STEPS with their values, in order. Every one leaves at least `min_keep` tokens."""
         self._steps = [(STEPS[name], value) for name, value in steps]
         self._min_keep = max(1, min_keep)
         self._random = np.random.RandomState(secrets.randbits(32) if seed == RANDOM_SEED else seed)
 
     def draw(self, logits: Logits) -> int | None:
-        """The place in `logits` of the token that is drawn; None where they are no numbers."""
+        """Returns the place in `logits` of the token that is drawn; None where they are no numbers."""
         return self.drawn(logits, int.from_bytes(self._random.bytes(8), "little") / 2**64)
 
     def drawn(self, logits: Logits, chance: float) -> int | None:
@@ -72,7 +72,7 @@ class Drawing:
         return at if at is None or left.ids is None else int(left.ids[at])
 
     def left(self, logits: Logits) -> _Left:
-        """What the samplers leave."""
+        """Returns what the samplers leave."""
         left = _Left(logits)
         for step, value in self._steps:
             if len(left.values):  # comparing with what is no number leaves nothing

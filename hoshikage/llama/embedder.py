@@ -1,4 +1,5 @@
-"""Embedder: a context of its own that makes one vector, or one score, of a text. Used in the engine thread.
+"""Makes one vector, or one score, of a text, in a context of its own: a context of its own that makes one vector, or
+one score, of a text. Used in the engine thread.
 
 Releases after b8390 keep room for a text's logits that nobody computes, tokens × vocabulary × 4 bytes of it, written
 over with zeros: a model of 250,000 tokens takes 1 MiB for each token of the longest text, until its context is closed.
@@ -32,14 +33,16 @@ OUTPUTS: Final = ("n_outputs_max", "n_outputs_max_per_seq")
 
 
 class Embedder:
-    """Close it before its model."""
+    """An embedder is closed before its model."""
 
     def __init__(self, context: Context, pooling: int, n_usual: int) -> None:
-        """`n_usual`: the tokens of a batch that the model's memory is estimated for."""
+        """The model's memory is estimated for a batch of `n_usual` tokens: the tokens of a batch that the model's
+        memory is estimated for."""
         self._context = context
         self._n_usual = n_usual
         self.has_outgrown = False
-        """Whether it computed more tokens at once than that, and holds more memory than is estimated."""
+        """`has_outgrown` tells whether it computed more tokens at once than that, and holds more memory than is
+        estimated."""
         self._pooling = pooling
         self._n_embd = context.model.n_embd
         api = context.model.library.api
@@ -47,7 +50,7 @@ class Embedder:
         self._of_sequence = api.llama_get_embeddings_seq
         self.abort = context.abort
         self.longest = context.n_batch if _is_whole(context.model, pooling) else context.n_ctx
-        """Most tokens of one text."""
+        """One text has so many tokens at most."""
 
     @classmethod
     def open(cls, model: Model, params: LoadParams, adapters: Adapters) -> Embedder:
@@ -84,11 +87,12 @@ class Embedder:
 
     @property
     def ranks(self) -> bool:
-        """Whether the model is made to score, and not to embed."""
+        """Tells whether the model is made to score, and not to embed."""
         return self._pooling == RANK
 
     def embed(self, tokens: Sequence[int], dimensions: int | None, on_progress: Callable[[int], None]) -> Vector | None:
-        """The text's vector, of length 1; None where the abort flag is set. At most `longest` tokens, at least one.
+        """Returns the text's vector, of length 1; None where the abort flag is set. At most `longest` tokens, at least
+        one.
 
         `dimensions`: so many of its first numbers; None is all. `on_progress` is told how many tokens are computed.
         """
@@ -115,7 +119,7 @@ class Embedder:
         return total / np.float32(length) if length else total
 
     def score(self, tokens: Sequence[int]) -> float | None:
-        """What the model's classifier says of the text; None where the abort flag is set."""
+        """Returns what the model's classifier says of the text; None where the abort flag is set."""
         context = self._context
         context.clear()
         context.batch.clear()
@@ -143,5 +147,6 @@ class Embedder:
 
 
 def _is_whole(model: Model, pooling: int) -> bool:
-    """Whether the model must see a text in one piece: one that looks in both directions must, and a classifier."""
+    """Returns whether the model must see a text in one piece: one that looks in both directions must, and a
+    classifier."""
     return pooling == RANK or looks_both_ways(model)

@@ -22,8 +22,8 @@ class Endless(ValueError):
 
 
 def check_rules(root: str, first: Mapping[str, Iterable[str]], needed: Mapping[str, Iterable[str]]) -> None:
-    """`first`: rule -> the rules that each of its texts begins with; `needed`: those that each has somewhere. Raises
-    Endless with a rule's name."""
+    """Raises Endless with a rule's name where a rule cannot end. `first` leads from a rule to the rules that each of
+    its texts begins with, `needed` to those that each has somewhere."""
     met = {root: None}
     pending = [root]
     while pending:
@@ -56,7 +56,7 @@ def check_schema(schema: Any, place: str) -> None:
 
 
 def _followed(schema: Any, node: dict[str, Any]) -> list[dict[str, Any]]:
-    """What a value of this schema must also be a value of."""
+    """Returns what a value of this schema must also be a value of."""
     result = [*referred(schema, node)]
     for name in ("allOf", "anyOf", "oneOf"):
         parts = node.get(name)
@@ -66,7 +66,7 @@ def _followed(schema: Any, node: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _needed(node: dict[str, Any]) -> list[Any]:
-    """What a value of this schema has in it, or may be."""
+    """Returns what a value of this schema has in it, or may be."""
     required, properties = node.get("required"), node.get("properties")
     result = []
     if isinstance(required, list) and isinstance(properties, dict):
@@ -78,7 +78,7 @@ def _needed(node: dict[str, Any]) -> list[Any]:
 
 
 def circle(starts: Iterable[Any], followed: Callable[[Any], Iterable[Any]]) -> list[Any]:
-    """The way from a thing back to itself; empty where there is none."""
+    """Returns the way from a thing back to itself; empty where there is none."""
     done: set[Any] = set()
     for start in starts:
         if start in done:

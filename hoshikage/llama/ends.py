@@ -1,4 +1,4 @@
-"""Which tokens end an answer. Used in the engine thread.
+"""Finds the tokens that end an answer. Used in the engine thread.
 
 The library takes more and more tokens for ends by their texts alone: from b4980 on `</s>`, which closes struck-through
 text in Gemma's vocabulary, from b5590 on `<reponame>`, which is a word in SmolLM2's. So its word counts only for tokens
@@ -39,7 +39,7 @@ def end_tokens(model: Model, templates: Templates) -> frozenset[int] | None:
 
 
 def turn_ends(templates: Templates, vocab: Vocab) -> set[int]:
-    """The control token that the template writes behind an answer."""
+    """Finds the control token that the template writes behind an answer."""
     turns = (Message("user", "?"), Message("assistant", SAID))
     try:
         text = templates.render(ChatPrompt(turns, add_generation_prompt=False), datetime(2026, 1, 1)).text

@@ -1,4 +1,4 @@
-"""Whether DETERMINISTIC=on can be kept. Engine thread."""
+"""Judges whether DETERMINISTIC=on can be kept. Engine thread."""
 
 from __future__ import annotations
 

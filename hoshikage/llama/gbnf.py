@@ -1,4 +1,4 @@
-"""llama.cpp's GBNF grammars as Lark grammars for llguidance. Pure.
+"""Writes llama.cpp's GBNF grammars as Lark grammars for llguidance. Pure.
 
 llguidance reads a text as words first and as a grammar of words second, and a word takes all it can. GBNF has no words.
 So a grammar without recursion becomes one word, and in one with recursion every character is a word: the same texts in
@@ -27,7 +27,7 @@ ESCAPE: Final = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa
 PLAIN: Final = {"n": "\n", "r": "\r", "t": "\t"}
 SIMPLE: Final = frozenset("*+?")
 APART: Final = 8
-"""Every so many parentheses inside of each other become a rule of their own."""
+"""A group that stands so many parentheses deep becomes a rule of its own."""
 
 
 class Malformed(ValueError):
@@ -41,27 +41,27 @@ class Malformed(ValueError):
 
 
 class TooOften(Malformed):
-    """A repetition of more than MAX_REPEAT."""
+    """A repetition is refused: it is of more than MAX_REPEAT."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule of a grammar."""
+    """This is one rule of a grammar."""
 
     body: str
     """The body is in Lark, with the names of other rules as {name}."""
     names: Mapping[str, int]
     """`names` has the rules that stand in the body, and how often each may come."""
     size: int
-    """Characters and classes in it, each as often as it may come."""
+    """`size` counts the characters and classes in it, each as often as it may come."""
     first: frozenset[str] = frozenset()
-    """The rules that each of its texts begins with."""
+    """Each of its texts begins with one of the rules of `first`."""
     needed: frozenset[str] = frozenset()
-    """The rules that each of its texts has somewhere."""
+    """Each of its texts has the rules of `needed` somewhere."""
 
 
 def to_lark(text: str, lead: str = "") -> str:
-    """The grammar in Lark; what `lead` matches may come in front, up to MAX_LEAD times.
+    """Writes the grammar in Lark; what `lead` matches may come in front, up to MAX_LEAD times.
 
     Raises Malformed, bounds.TooLarge, endless.Endless.
     """
@@ -71,8 +71,8 @@ def to_lark(text: str, lead: str = "") -> str:
 
 
 def rules(text: str, name: str = "r") -> tuple[str, list[str]]:
-    """The rule of the grammar's texts in Lark, and the lines of all of them, whose names begin with `name`. Raises as
-    `to_lark`."""
+    """Returns the rule of the grammar's texts in Lark, and the lines of all of them, whose names begin with `name`.
+    Raises as `to_lark`."""
     met = _Parser(text).rules()
     bounds.check_rules(
         ROOT, {name: rule.names for name, rule in met.items()}, {name: rule.size for name, rule in met.items()}
@@ -87,7 +87,7 @@ def rules(text: str, name: str = "r") -> tuple[str, list[str]]:
 
 
 class _Parser:
-    """Recursive descent, in the order of llama.cpp's."""
+    """This is a recursive descent, in the order of llama.cpp's."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -122,7 +122,7 @@ class _Parser:
         return result | self._hidden
 
     def _rule(self, *, nested: bool) -> Rule:
-        """One that begins here; what was counted before goes on behind it."""
+        """Reads one rule that begins here; what was counted before goes on behind it."""
         before = self._uses, self._size
         self._uses, self._size = Counter(), 0
         body = self._alternatives(nested=nested)
@@ -131,7 +131,7 @@ class _Parser:
         return rule
 
     def _apart(self) -> str:
-        """A group as a rule of its own: llguidance takes few parentheses inside of each other."""
+        """Makes a group a rule of its own: llguidance takes few parentheses inside of each other."""
         name = f"#{len(self._hidden)}"  # no name that a grammar can have
         self._hidden[name] = Rule("", {}, 0)
         self._hidden[name] = self._rule(nested=True)

@@ -1,4 +1,4 @@
-"""Grammars over a model's tokens: llguidance says which token may come next. Used in the engine thread.
+"""Holds grammars over a model's tokens: llguidance says which token may come next. Used in the engine thread.
 
 One Grammars is made for a model at its first request with a grammar; a vocabulary of 150,000 takes about half a second
 and 60 MB. llguidance knows one token more than the model: its end mark, which stands for all tokens that end an answer.
@@ -31,7 +31,7 @@ WHITESPACE: Final = r"( |\n{1,2}[ \t]{0,20})?"
 """Such white space may stand between the marks of JSON. Without a bound, small models make it until their limit."""
 
 LEAD: Final = "[ \\t\\r\\n]"
-"""White space that may come in front of what is held, where other text is before it."""
+"""This white space may come in front of what is held, where other text is before it."""
 OPTIONS: Final[Any] = {"lenient": False, "coerce_one_of": False, "whitespace_pattern": WHITESPACE}
 JSON_REFUSAL: Final = "failed to compile JSON schema: "
 LISTING: Final = re.compile(r"\n +\d+ \| ")
@@ -69,8 +69,8 @@ class Grammars:
     def compile(
         self, grammar: Grammar, ends: Iterable[int], *, led: bool = False, special: Mapping[int, bytes] = {}
     ) -> Matcher:
-        """A matcher at the start of `grammar`; `ends` are the tokens that may come where it is fulfilled. `led`: it
-        follows other text, so that there may be white space in front. `special`: control tokens that have a text.
+        """Makes a matcher at the start of `grammar`; `ends` are the tokens that may come where it is fulfilled. `led`:
+        it follows other text, so that there may be white space in front. `special`: control tokens that have a text.
 
         Raises InvalidRequest for what is no grammar, or cannot be enforced.
         """
@@ -200,7 +200,7 @@ class Matcher:
         self._inner = inner
         self._grammar = grammar
         self._end = end
-        """llguidance's end mark, one above the last token."""
+        """This is llguidance's end mark, one above the last token."""
         self._end_set = frozenset(ends)
         self._ends = np.fromiter(self._end_set, np.intp)
         self._bits = np.zeros(end // 32 + 1, np.int32)
@@ -212,7 +212,8 @@ class Matcher:
         return self._inner.is_stopped()
 
     def mask(self) -> NDArray[np.bool_]:
-        """Which tokens may come next; good until the next call. Raises InvalidRequest where it cannot be told."""
+        """Returns which tokens may come next; good until the next call. Raises InvalidRequest where it cannot be
+        told."""
         self._inner.unsafe_compute_mask_ptr(self._bits.ctypes.data, self._bits.nbytes)
         if self._inner.is_error():
             raise _refusal(self._grammar, self._inner.get_error())
@@ -228,7 +229,7 @@ class Matcher:
         return True
 
     def accept(self, token: int) -> int:
-        """Go on behind a token that the mask allowed; one that ends the answer changes nothing."""
+        """Goes on behind a token that the mask allowed; one that ends the answer changes nothing."""
         if token not in self._end_set:
             self._inner.consume_token(token)
             if self._inner.is_error():
@@ -245,7 +246,7 @@ class Matcher:
         return tokens
 
     def takes_text(self, text: bytes) -> bool:
-        """Whether the grammar goes on with this text."""
+        """Returns whether the grammar goes on with this text."""
         tokens = self.tokens_of(text)
         return self._inner.validate_tokens(tokens) == len(tokens)
 
@@ -255,27 +256,27 @@ class Matcher:
             self._inner.consume_tokens(self.tokens_of(text))
 
     def tokens_of(self, text: bytes) -> list[int]:
-        """Tokens that are this text."""
+        """Returns tokens that are this text."""
         return self._tokenizer.engine.tokenize_bytes(text)
 
     @property
     def spaced(self) -> NDArray[np.bool_]:
-        """Which tokens begin with white space."""
+        """Tells which tokens begin with white space."""
         return self._tokenizer.spaced
 
     def beginning(self, mark: bytes) -> NDArray[np.bool_]:
-        """Which tokens may be the first of a text that begins with `mark`."""
+        """Returns which tokens may be the first of a text that begins with `mark`."""
         return self._tokenizer.beginning(mark)
 
     def again(self) -> Matcher:
-        """Another at the grammar's start."""
+        """Makes another matcher at the grammar's start."""
         inner = self._inner.deep_copy()
         inner.reset()
         return Matcher(inner, self._grammar, self._tokenizer, self._end_set)
 
 
 class _Tokenizer:
-    """What LLTokenizer asks of a tokenizer."""
+    """LLTokenizer asks this of a tokenizer."""
 
     is_tokenizer_wrapper = True
     bos_token_id = None
@@ -295,7 +296,7 @@ class _Tokenizer:
             self.tokens[token] = vocab.text(token).encode()
 
     def has_text(self, token: int) -> bool:
-        """Whether the token is one of text, which no other stands for."""
+        """Returns whether the token is one of text, which no other stands for."""
         return bool(self._pieces[token])
 
     @cached_property
@@ -314,7 +315,7 @@ class _Tokenizer:
         return known
 
     def __call__(self, text: str) -> list[int]:
-        """The model's own way to write `text`, which is proposed for texts that the grammar forces."""
+        """Returns the model's own way to write `text`, which is proposed for texts that the grammar forces."""
         tokens = self._vocab.tokenize(text, parse_special=False)
         if b"".join(map(self._vocab.piece, tokens)) == text.encode():
             return tokens
@@ -328,7 +329,7 @@ def _checked(schema: Any, grammar: Grammar, refused: frozenset[str]) -> json_sch
 
 
 def _expression(pattern: str, *, led: bool) -> str:
-    """The pattern, which is of the whole text anyhow, without anchors at its ends."""
+    """Returns the pattern, which is of the whole text anyhow, without anchors at its ends."""
     bounds.check_pattern(pattern)
     body = pattern.removeprefix("^")
     if body.endswith("$") and not call_layout.is_escaped(body):
@@ -337,12 +338,12 @@ def _expression(pattern: str, *, led: bool) -> str:
 
 
 def _written(schema: Any) -> str:
-    """A schema as a part of a grammar in Lark."""
+    """Writes a schema as a part of a grammar in Lark."""
     return json.dumps({**_as_object(schema), json_schema.OPTIONS: OPTIONS})
 
 
 def _as_object(schema: Any) -> dict[str, Any]:
-    """A schema that is true or false, as one that can have keywords."""
+    """Returns a schema that is true or false as one that can have keywords."""
     return schema if isinstance(schema, dict) else {} if schema else {"not": {}}
 
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 LONGEST: Final = 512
-"""Characters of a control token's text that are looked at; real ones have some thirty."""
+"""So many characters of a control token's text are looked at; real ones have some thirty."""
 
 
 class Guard:
@@ -29,7 +29,7 @@ class Guard:
         self._longest = max(map(len, texts), default=1) - 1
 
     def marked(self, value: Any, mark: str) -> Any:
-        """A copy of JSON-like `value` with marks in all its strings, the keys of its objects included."""
+        """Copies JSON-like `value` with marks in all its strings, the keys of its objects included."""
         if isinstance(value, str):
             return value if self._begins is None else self._marked_text(value, mark)
         if isinstance(value, dict):
@@ -39,7 +39,7 @@ class Guard:
         return value
 
     def parts(self, text: str, mark: str) -> Iterator[tuple[str, bool]]:
-        """The rendered text without marks, as (text, parse_special) in order."""
+        """Yields the rendered text without marks, as (text, parse_special) in order."""
         if mark not in text or self._texts is None:
             if text:
                 yield text, True

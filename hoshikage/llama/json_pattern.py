@@ -1,4 +1,4 @@
-r"""Regular expressions of JSON schemas, made such that llguidance enforces them. Pure.
+r"""Makes regular expressions of JSON schemas such that llguidance enforces them. Pure.
 
 llguidance 1.9 looks for a pattern in the escaped text of a string, and a character class that holds most control
 characters, but not the quote or not the backslash, lets the escaped forms of those two pass too: `[^"]` takes `\"`.
@@ -23,14 +23,14 @@ class Unsafe(ValueError):
 
 
 def safe(pattern: str) -> str:
-    """The pattern, of whose strings some with control characters are left out where it takes that."""
+    """Returns the pattern, of whose strings some with control characters are left out where it takes that."""
     if re.search(r"\\[pP]\{?\^?C", pattern):
         raise Unsafe(pattern)
     return CLASS.sub(lambda met: _class(met[1]) if met[1] else met[0], pattern)
 
 
 def is_safe(pattern: str) -> bool:
-    """Whether nothing needs to be changed."""
+    """Returns whether nothing needs to be changed."""
     try:
         return safe(pattern) == pattern
     except Unsafe:

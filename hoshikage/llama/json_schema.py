@@ -1,4 +1,4 @@
-"""What a JSON schema must not hold because llguidance would take it and not enforce it, or take for ever. Pure.
+"""Finds what a JSON schema must not hold because llguidance would take it and not enforce it, or take for ever. Pure.
 
 Found by comparing some 150,000 instances of generated schemas with the `jsonschema` package. What llguidance refuses by
 itself (`not`, `if`, `uniqueItems`, a oneOf whose options overlap, ...) is not repeated here.
@@ -24,12 +24,12 @@ MAX_STEPS: Final = 10_000
 """The values of multipleOf may come to so much: 9,973 takes 70 ms to compile, 999,983 takes 14 s."""
 
 NAMED: Final = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
-"""Keywords whose value has a schema for each name."""
+"""The value of these keywords has a schema for each name."""
 
 INSTANCES: Final = frozenset({"const", "enum", "default", "examples", "example"})
 BOUNDS: Final = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 OPTIONS: Final = "x-guidance"
-"""llguidance's own keyword, which could make it lenient, or write something else than JSON."""
+"""This is llguidance's own keyword, which could make it lenient, or write something else than JSON."""
 
 UNKNOWN_KEYS: Final = re.compile(r"Unimplemented keys: \[([^\]]*)")
 UNKNOWN_FORMAT: Final = re.compile(r"Unknown format: (.+)")
@@ -43,7 +43,7 @@ NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
     "dependentRequired": ({},),
     "dependentSchemas": ({},),
 }
-"""Keywords that llguidance refuses whatever they say -> values that ask for nothing."""
+"""Maps keywords that llguidance refuses whatever they say to values that ask for nothing."""
 
 
 class Unenforceable(ValueError):
@@ -56,14 +56,14 @@ class Unenforceable(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class CheckedSchema:
-    """A schema that can be enforced, and what of the given one cannot be and was left out."""
+    """This is a schema that can be enforced, with what of the given one cannot be and was left out."""
 
     schema: Any
     dropped: tuple[str, ...] = ()
 
 
 def checked(schema: Any, refused: Collection[str] = (), *, place: str = "schema", strict: bool = True) -> CheckedSchema:
-    """`schema` without what asks for nothing, and unless it is strict without what cannot be enforced.
+    """Returns `schema` without what asks for nothing, and unless it is strict without what cannot be enforced.
 
     `refused` is what `refusals` found. A part of it may be marked (SCHEMA_MARK) with a place and a strictness of its
     own. Raises Unenforceable with the place of a keyword.
@@ -88,7 +88,7 @@ def refusals(reason: str) -> frozenset[str]:
 
 
 def patterns(schema: Any) -> dict[str, str]:
-    """The expressions of a schema -> as they would be enforced."""
+    """Maps the expressions of a schema to what they are as they would be enforced."""
     result: dict[str, str] = {}
     pending = [schema]
     while pending:
@@ -122,7 +122,7 @@ class _Walk:
         return (prod(self._steps) if self._combines else max(self._steps, default=0)) > MAX_STEPS
 
     def schema(self, value: Any, place: str, *, strict: bool) -> Any:
-        """One schema, or whatever stands in the place of one: a reference may lead anywhere."""
+        """Walks one schema, or whatever stands in the place of one: a reference may lead anywhere."""
         if isinstance(value, list):
             return [self.schema(item, f"{place}[{at}]", strict=strict) for at, item in enumerate(value)]
         if not isinstance(value, dict):
@@ -160,7 +160,7 @@ class _Walk:
         return self.schema(value, place, strict=strict)
 
     def _bad(self, schema: dict[str, Any]) -> set[str]:
-        """The keywords of one schema that would be taken and not enforced, or were refused."""
+        """Returns the keywords of one schema that would be taken and not enforced, or were refused."""
         bad = {name for name in schema if name in self._refused}
         if f"format={schema.get('format')}" in self._refused:
             bad.add("format")
@@ -199,7 +199,7 @@ def _safe(pattern: str) -> str | None:
 
 
 def _excludes(options: Any) -> bool:
-    """Whether no value can be two of these options, so that one of them is any of them."""
+    """Returns whether no value can be two of these options, so that one of them is any of them."""
     values: list[str] = []
     for option in options if isinstance(options, list) else ():
         if not isinstance(option, dict) or not {"const", "enum"} & option.keys():

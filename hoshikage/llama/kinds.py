@@ -1,4 +1,4 @@
-"""What a loaded model can be asked for: text, embeddings, scores, or nothing here. Used in the engine thread."""
+"""Knows what a loaded model can be asked for: text, embeddings, scores, or nothing here. Used in the engine thread."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hoshikage.errors import ModelLoadFailed
 from hoshikage.llama.model import Model
 
 NONE, MEAN, CLS, LAST, RANK = range(5)
-"""llama.h's llama_pooling_type."""
+"""These are llama.h's llama_pooling_type."""
 POOLINGS: Final = {"1": MEAN, "2": CLS, "3": LAST, "4": RANK}
 
 
@@ -26,7 +26,8 @@ def require_served(model: Model, path: str) -> None:
 
 
 def is_encoder(model: Model) -> bool:
-    """Whether it is computed by llama_encode: old releases end the process where llama_decode is called for it."""
+    """Returns whether it is computed by llama_encode: old releases end the process where llama_decode is called for
+    it."""
     api = model.library.api
     return (
         api.llama_encode is not None
@@ -36,32 +37,32 @@ def is_encoder(model: Model) -> bool:
 
 
 def pooling_of(model: Model) -> int:
-    """How the model's vectors become one: as its GGUF says, else their mean."""
+    """Returns how the model's vectors become one: as its GGUF says, else their mean."""
     return POOLINGS.get(model.own("pooling_type") or "", MEAN)
 
 
 def looks_both_ways(model: Model) -> bool:
-    """Whether a token's computation needs those behind it, so that a text must be computed in one piece."""
+    """Returns whether a token's computation needs those behind it, so that a text must be computed in one piece."""
     return model.architecture in ENCODERS or model.own("attention.causal") == "false" or not _has_decoder(model)
 
 
 def ranks(model: Model) -> bool:
-    """Whether the model is made to score, and not to write or to embed."""
+    """Returns whether the model is made to score, and not to write or to embed."""
     return pooling_of(model) == RANK
 
 
 def scores_are_shares(model: Model) -> bool:
-    """Whether the library makes a share of 1 of the model's score: the chance of "yes" against "no"."""
+    """Returns whether the library makes a share of 1 of the model's score: the chance of "yes" against "no"."""
     return model.architecture.startswith("qwen3")
 
 
 def writes(model: Model) -> bool:
-    """Whether the model can go on with a text."""
+    """Returns whether the model can go on with a text."""
     return not looks_both_ways(model) and not ranks(model)
 
 
 def purposes(model: Model) -> tuple[str, ...]:
-    """What can be asked of it: `text`, `embeddings`, `rerank`."""
+    """Lists what can be asked of it: `text`, `embeddings`, `rerank`."""
     if ranks(model):
         return ("rerank",)
     return ("text", "embeddings") if writes(model) else ("embeddings",)

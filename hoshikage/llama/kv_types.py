@@ -14,7 +14,7 @@ from hoshikage.llama.model import Model
 from hoshikage.params import LoadParams
 
 BLOCK: Final = 32
-"""Values in one block of q8_0 and of q4_0."""
+"""One block of q8_0 and of q4_0 has so many values."""
 HEADS: Final = {"type_k": "key_length", "type_v": "value_length"}
 ENDINGS: Final = ("", "_mla", "_swa")
 """Keys in a GGUF may have these endings: layers of another kind may have heads of another size."""
@@ -29,7 +29,7 @@ def require_blocks(model: Model, params: LoadParams) -> None:
 
 
 def uneven(model: Model, key: str) -> int:
-    """The size of heads that are no whole number of blocks; 0 where there are none."""
+    """Returns the size of heads that are no whole number of blocks; 0 where there are none."""
     sizes = [said for ending in ENDINGS if (said := _number(model, f"attention.{key}{ending}"))]
     heads = _number(model, "attention.head_count")
     if not _number(model, f"attention.{key}") and heads:

@@ -1,4 +1,4 @@
-"""Which fields of the parameter structs a load's settings are, for the release at hand. Pure; engine thread.
+"""Chooses the fields of the parameter structs that a load's settings are, for the release at hand. Pure; engine thread.
 
 What a release cannot do is refused by name (NotSupported); what it does by itself is left to its own defaults.
 """
@@ -18,14 +18,14 @@ ALL_LAYERS: Final = 999
 """Up to about b7617 a negative n_gpu_layers is none; a number above the model's layers is all, everywhere."""
 GGML_TYPES: Final = {"f16": 1, "q4_0": 2, "q8_0": 8}
 LOAD_MODES: Final = {(False, False): 0, (True, False): 1, (False, True): 2, (True, True): 3}
-"""(mmap, mlock) -> llama_load_mode: NONE, MMAP, MLOCK, MMAP_MLOCK."""
+"""Maps (mmap, mlock) to llama_load_mode: NONE, MMAP, MLOCK, MMAP_MLOCK."""
 ROPE_SCALING: Final = {"none": 0, "linear": 1, "yarn": 2}
-"""llama.h's llama_rope_scaling_type."""
+"""These are the numbers of llama.h's llama_rope_scaling_type."""
 FLASH_ATTN: Final = {"off": 0, "on": 1}
 
 
 def model_fields(library: Library, params: LoadParams, n_gpu_layers: int) -> dict[str, float]:
-    """Fields of llama_model_params, but for those of `placing`. `n_gpu_layers` below 0 is all."""
+    """Returns the fields of llama_model_params, but for those of `placing`. `n_gpu_layers` below 0 is all."""
     known = library.fields
     result: dict[str, float] = {}
     if "n_gpu_layers" in known:
@@ -41,7 +41,7 @@ def model_fields(library: Library, params: LoadParams, n_gpu_layers: int) -> dic
 
 
 def context_fields(library: Library, params: LoadParams) -> dict[str, float]:
-    """Fields of llama_context_params for attention, positions and the KV memory."""
+    """Returns the fields of llama_context_params for attention, positions and the KV memory."""
     known = library.fields
     result: dict[str, float] = {}
     if (params.type_k, params.type_v) != ("f16", "f16"):
@@ -69,7 +69,8 @@ def context_fields(library: Library, params: LoadParams) -> dict[str, float]:
 
 
 def several_fields(library: Library, params: LoadParams, n_outputs: int) -> dict[str, int]:
-    """Fields of llama_context_params for several sequences, and for `n_outputs` logits of one where it guesses ahead.
+    """Returns the fields of llama_context_params for several sequences, and for `n_outputs` logits of one where it
+    guesses ahead.
 
     One KV memory for all sequences lets a long one use what the others leave, and costs a shared beginning once; up to
     b5640 there is no other. Room for the logits of as many tokens as can be asked for is room saved: the library would
@@ -86,15 +87,15 @@ def several_fields(library: Library, params: LoadParams, n_outputs: int) -> dict
 
 
 def window_fields(library: Library, *, whole: bool) -> dict[str, int]:
-    """Fields of llama_context_params for models that look at a window of the text: whether the memory keeps what has
-    left it, which takes five times as much where most layers have one."""
+    """Returns the fields of llama_context_params for models that look at a window of the text: whether the memory keeps
+    what has left it, which takes five times as much where most layers have one."""
     return {} if "swa_full" in library.lacks else {"swa_full": int(whole)}
 
 
 def keeps_windows(library: Library, params: LoadParams) -> bool:
-    """Whether a model's windows shall keep the whole text: so that a prompt can go on from any place of an earlier one,
-    where it cannot go on from copies of what the windows hold. Guesses are taken back within what is kept beside a
-    window."""
+    """Returns whether a model's windows shall keep the whole text: so that a prompt can go on from any place of an
+    earlier one, where it cannot go on from copies of what the windows hold. Guesses are taken back within what is kept
+    beside a window."""
     if params.kv_reuse != "prefix" or "state_flags" in library.lacks:
         return params.kv_reuse == "prefix"
     if params.whole_windows is not None:
@@ -107,7 +108,7 @@ def sees_gpu(library: Library) -> bool:
 
 
 def free_vram(library: Library) -> int:
-    """The bytes that the GPUs have left. Asking takes some of a GPU's memory, as backends.devices says."""
+    """Returns the bytes that the GPUs have left. Asking takes some of a GPU's memory, as backends.devices says."""
     return sum(device.memory_free for device in library.devices(memory=True) if device.kind in GPU_KINDS)
 
 

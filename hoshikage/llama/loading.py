@@ -19,7 +19,7 @@ from hoshikage.params import AUTO_LAYERS, LoadParams
 Opened = TypeVar("Opened")
 _STEPS: Final = 8
 _ROOM: Final = 0.9
-"""The share of the GPU's free memory that the weights may take: the KV memory and the computation need the rest."""
+"""The weights may take this share of the GPU's free memory: the KV memory and the computation need the rest."""
 
 
 def open_model(
@@ -28,7 +28,7 @@ def open_model(
     on_progress: Callable[[float], bool],
     on_trial: Callable[[int], None] = lambda _layers: None,
 ) -> tuple[Model, Context]:
-    """A loaded model and its context. `Model.n_gpu_layers` tells how many layers are on the GPU.
+    """Opens the model and its context. `Model.n_gpu_layers` tells how many layers are on the GPU.
 
     `on_trial` is told so many before a first decode is tried with them, as a graphics card that has room for a model
     and its context may have none to compute with, and some libraries end the process then.
@@ -79,7 +79,7 @@ def open_model(
 
 
 def _counted(model: Model, layers: int) -> int:
-    """How many layers these are; the output counts as one more."""
+    """Returns how many layers these are; the output counts as one more."""
     top = (model.n_layers or ALL_LAYERS - 1) + 1
     return top if layers < 0 else min(layers, top)
 
@@ -101,8 +101,8 @@ def _first_decode(context: Context) -> None:
 def fitting(
     open_at: Callable[[int], Opened], fewer: Callable[[], Iterator[int]], *, all_of_them: bool = True
 ) -> tuple[Opened, int]:
-    """What opens with the most layers: all (-1), but not where they have failed before, then those of `fewer`. Raises
-    OutOfMemory where none fits."""
+    """Opens with the most layers that fit: all (-1), but not where they have failed before, then those of `fewer`.
+    Raises OutOfMemory where none fits."""
     last: OutOfMemory | None = None
     for layers in _all_then(fewer) if all_of_them else fewer():
         outcome = _attempt(open_at, layers)
@@ -127,8 +127,8 @@ def _attempt(open_at: Callable[[int], Opened], layers: int) -> Opened | OutOfMem
 
 
 def tries(n_layers: int, fit: int, *, minimum: int, below: int | None = None) -> Iterator[int]:
-    """Numbers of layers to try: from the guess `fit` down to `minimum`, in about eighths of the model. `below`: so many
-    were too many."""
+    """Yields numbers of layers to try: from the guess `fit` down to `minimum`, in about eighths of the model. `below`:
+    so many were too many."""
     step = max(1, n_layers // _STEPS)
     layers = min(fit, n_layers if below is None else below - step)
     while layers > minimum:
@@ -138,7 +138,7 @@ def tries(n_layers: int, fit: int, *, minimum: int, below: int | None = None) ->
 
 
 def _estimate(library: Library, params: LoadParams) -> tuple[int, int]:
-    """The model's layers, and how many of them the GPUs' free memory should hold."""
+    """Returns the model's layers, and how many of them the GPUs' free memory should hold."""
     n_layers = _layers(library, params.model_path)
     free = free_vram(library)
     try:

@@ -1,4 +1,5 @@
-"""Log probabilities by the model's own logits: no bias, grammar or sampler counts. Used in the engine thread."""
+"""Computes log probabilities by the model's own logits: no bias, grammar or sampler counts. Used in the engine
+thread."""
 
 from __future__ import annotations
 
@@ -11,16 +12,17 @@ from hoshikage._ffi.memory import Logits
 from hoshikage.llama.context import Context
 
 MIN_LOGPROB: Final = -9999.0
-"""What OpenAI's interface says of a token that is all but impossible; JSON has no infinity."""
+"""OpenAI's interface says this of a token that is all but impossible; JSON has no infinity."""
 
 BLOCK: Final = 128
 
 Scored = tuple[float, list[tuple[int, float]]]
-"""A token's log probability, and the likeliest tokens in its place with theirs, in order."""
+"""A token's log probability stands here, and the likeliest tokens in its place with theirs, in order."""
 
 
 def drawn(ids: NDArray[np.int32], logits: Logits, token: int, top: int) -> Scored:
-    """The logarithm of a token's chance among those that are left, and the likeliest of them with theirs, in order."""
+    """Returns the logarithm of a token's chance among those that are left, and the likeliest of them with theirs, in
+    order."""
     shifted = logits.astype(np.float64) - float(logits.max())
     scores = np.maximum(shifted - np.log(np.exp(shifted).sum()), MIN_LOGPROB)
     order = np.argsort(-scores, kind="stable")[:top]
@@ -31,17 +33,18 @@ class Scorer:
     """Scores one choice after the other; its buffer is used again."""
 
     def __init__(self, context: Context, top: int) -> None:
-        """`top`: how many of the likeliest tokens are wanted."""
+        """So many of the likeliest tokens are wanted as `top` says: how many of the likeliest tokens are wanted."""
         self._context = context
         self.top = min(top, context.model.vocab.n_tokens)
         self._buffer = np.empty(context.model.vocab.n_tokens, np.float32)
 
     def row(self, index: int) -> Logits:
-        """The logits of batch index `index`; good until the next decode."""
+        """Returns the logits of batch index `index`; good until the next decode."""
         return self._context.logits(index)
 
     def score(self, logits: Logits, token: int) -> Scored:
-        """The chosen token's log probability by these logits, and the likeliest tokens with theirs, in order."""
+        """Returns the chosen token's log probability by these logits, and the likeliest tokens with theirs, in
+        order."""
         greatest = logits.max()
         np.subtract(logits, greatest, out=self._buffer)
         np.exp(self._buffer, out=self._buffer)
@@ -53,7 +56,7 @@ class Scorer:
 
 
 def likeliest(logits: Logits, count: int) -> NDArray[np.intp]:
-    """The `count` greatest, the greatest first, the first of equals first.
+    """Returns the places of the `count` greatest, the greatest first, the first of equals first.
 
     At least `count` of the blocks have a number as great as the one that is count-th among the blocks' greatest.
     """

@@ -1,4 +1,4 @@
-"""Model: owns one loaded llama_model. Used in the engine thread."""
+"""Owns one loaded llama_model: owns one loaded llama_model. Used in the engine thread."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MEMORY_SHORT: Final = re.compile(
     r"|(?:failed|unable|cannot|can't) (?:to )?(?:m?alloc|reserve)|alloc\w{0,40} .{0,200}fail|Malloc failed",
     re.IGNORECASE,
 )
-"""What the library and its backends log where memory is short; they return nothing but NULL for it. Names from the file
+"""The library and its backends log this where memory is short; they return nothing but NULL for it. Names from the file
 stand in those lines, so that nothing here may look far."""
 
 
@@ -42,23 +42,24 @@ class Model(Owner):
         self.size_bytes: int = api.llama_model_size(pointer)
         self.n_ctx_train: int = api.llama_model_n_ctx_train(pointer)
         self.n_embd: int = (api.llama_model_n_embd_out or api.llama_model_n_embd)(pointer)
-        """The length of an embedding."""
+        """An embedding has this length."""
         self.chat_template = self.metadata("tokenizer.chat_template")
-        """The GGUF's Jinja source; None where it brings none."""
+        """`chat_template` is the GGUF's Jinja source; None where it brings none."""
         self.architecture = self.metadata("general.architecture") or ""
         self.n_layers = _count(self.own("block_count"))
-        """The model's layers without its output; 0 where the GGUF does not say."""
+        """`n_layers` counts the model's layers without its output; 0 where the GGUF does not say."""
         self.n_gpu_layers = 0
-        """How many of them, and the output, are on a GPU; known by who loaded it."""
+        """So many of them, the output counted, are on a GPU; known by who loaded it."""
         self.vram_bytes = 0
-        """What it and its context took of the GPUs' memory; known by who loaded it."""
+        """It and its context took so many bytes of the GPUs' memory; known by who loaded it."""
         self._kept: object = None
         self.n_swa = 0 if api.llama_model_n_swa is None else max(0, api.llama_model_n_swa(pointer))
-        """Tokens that layers with a window look at; 0 where there are none, or the release does not say."""
+        """A layer with a window looks at so many tokens; 0 where there are none, or the release does not say."""
         tests = (api.llama_model_is_recurrent, api.llama_model_is_hybrid)
         keeps_state = any(test is not None and test(pointer) for test in tests)
         self.keeps_state: bool = keeps_state or self.architecture in HYBRIDS
-        """Whether layers of it keep one state for all of a text's tokens, so that its memory cannot be cut."""
+        """`keeps_state` tells whether layers of it keep one state for all of a text's tokens, so that its memory cannot
+        be cut."""
         self.spoils_sequences = self.keeps_state and library.kv_api != KV_APIS[0]
         """Whether this release computes wrongly with more than one sequence of it, and leaves a sequence's state behind
         when it is taken out: up to b5590 it does so with every model that keeps a state."""
@@ -68,7 +69,7 @@ class Model(Owner):
     def load(
         cls, library: Library, params: LoadParams, on_progress: Callable[[float], bool], n_gpu_layers: int | None = None
     ) -> Model:
-        """Load params.model_path. `on_progress` gets 0.0 to 1.0 and aborts the load by returning False.
+        """Loads params.model_path. `on_progress` gets 0.0 to 1.0 and aborts the load by returning False.
 
         `n_gpu_layers`, where it is given, stands for that of the parameters. Raises ModelLoadFailed, OutOfMemory or
         NotSupported.
@@ -83,7 +84,7 @@ class Model(Owner):
 
     @classmethod
     def load_vocabulary(cls, library: Library, path: str) -> Model:
-        """Metadata and vocabulary alone. Raises ModelLoadFailed or NotSupported."""
+        """Loads metadata and vocabulary alone. Raises ModelLoadFailed or NotSupported."""
         if "vocab_only" not in library.fields:
             raise ModelLoadFailed("engine.model_load_failed", path=path, reason="vocab_only")
         return cls.load_with(library, path, ProgressReporter(lambda _progress: True), {"vocab_only": 1})
@@ -117,7 +118,7 @@ class Model(Owner):
         return model
 
     def metadata(self, key: str) -> str | None:
-        """A value of the GGUF's metadata as text; None where it is missing or an array."""
+        """Returns a value of the GGUF's metadata as text; None where it is missing or an array."""
         raw, api = key.encode(), self.library.api
         return text_from(lambda buffer, size: api.llama_model_meta_val_str(self.pointer, raw, buffer, size))
 

@@ -1,4 +1,4 @@
-"""A query and a document as the tokens that a reranker was trained on. Used in the engine thread."""
+"""Writes a query and a document as the tokens that a reranker was trained on. Used in the engine thread."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from hoshikage.llama.vocab import NO_TOKEN, Vocab
 
 PLACES: Final = re.compile(r"(\{query\}|\{document\})")
 TWICE: Final = "</s>"
-"""The separator of RoBERTa's family, of which two stand between the texts; BERT's `[SEP]` stands there once."""
+"""RoBERTa's family has this separator; BERT's `[SEP]` stands there once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The tokens in front of the document, its own, and those behind it."""
+    """These are the tokens in front of the document, its own, and those behind it."""
 
     before: list[int]
     document: list[int]
     after: list[int]
 
     def tokens(self, longest: int, cut: str) -> list[int]:
-        """All of them; `cut` has the document lose what is more than `longest`, at its `right` or `left` end."""
+        """Returns all of them; `cut` has the document lose what is more than `longest`, at its `right` or `left`
+        end."""
         room = max(0, longest - len(self.before) - len(self.after))
         document = self.document
         if cut and len(document) > room:

@@ -21,7 +21,7 @@ Pixels = NDArray[np.uint8]
 
 
 def picture(data: bytes) -> Pixels:
-    """The pixels in rows of red, green and blue, upright; of a moving picture the first one's.
+    """Returns the pixels in rows of red, green and blue, upright; of a moving picture the first one's.
 
     Raises InvalidRequest for what is no such file, or has more than MAX_PIXELS; that is known before it is decoded.
     """
@@ -47,7 +47,7 @@ def picture(data: bytes) -> Pixels:
 
 
 def _opaque(image: Any) -> Pixels:
-    """What shows through is white, as on a page."""
+    """Makes white what shows through, as on a page."""
     from PIL import Image
 
     if image.mode.startswith("I"):  # of 16 bits; the conversion would cut off all but the darkest

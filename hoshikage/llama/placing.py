@@ -24,13 +24,13 @@ CPU: Final = "CPU"
 
 @dataclass(frozen=True, slots=True)
 class Placing:
-    """Fields of llama_model_params, some of which are addresses."""
+    """These are fields of llama_model_params, some of which are addresses."""
 
     fields: Mapping[str, float] = field(default_factory=dict)
     kept: tuple[object, ...] = ()
-    """What the addresses lead to: it must live as long as the model."""
+    """The addresses lead to `kept`: it must live as long as the model."""
     overrides: bool = False
-    """Whether tensors lie elsewhere than their layer: the file must be read then, not mapped."""
+    """`overrides` tells whether tensors lie elsewhere than their layer: the file must be read then, not mapped."""
 
 
 def placing(library: Library, params: LoadParams, n_gpu_layers: int) -> Placing:
@@ -56,7 +56,7 @@ def placing(library: Library, params: LoadParams, n_gpu_layers: int) -> Placing:
 
 
 def _shares(library: Library, params: LoadParams, gpus: Sequence[str], kept: list[object]) -> dict[str, float]:
-    """How the GPUs share the model."""
+    """Returns the fields that say how the GPUs share the model."""
     fields: dict[str, float] = {}
     split = params.split_mode
     if params.main_gpu is not None:

@@ -1,4 +1,5 @@
-"""Projector: owns one mtmd_context; makes of a picture or a sound what the model reads. Used in the engine thread."""
+"""Owns one mtmd_context: owns one mtmd_context; makes of a picture or a sound what the model reads. Used in the engine
+thread."""
 
 from __future__ import annotations
 
@@ -18,19 +19,19 @@ from hoshikage.llama.sounds import sound
 from hoshikage.params import LoadParams, Medium
 
 TEXT = 0
-"""mtmd.h's MTMD_INPUT_CHUNK_TYPE_TEXT."""
+"""This is mtmd.h's MTMD_INPUT_CHUNK_TYPE_TEXT."""
 NOT_PREPROCESSED = 2
-"""What mtmd_tokenize returns for a picture that it can make nothing of."""
+"""mtmd_tokenize returns this for a picture that it can make nothing of."""
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of what a medium becomes: tokens, or what is computed by `Projector.show`."""
+    """A piece is a part of what a medium becomes: tokens, or what is computed by `Projector.show`."""
 
     tokens: tuple[int, ...]
-    """Empty for what is computed."""
+    """`tokens` is empty for what is computed."""
     pointer: int = 0
-    """The mtmd_input_chunk; it lives as long as its `Shown`."""
+    """`pointer` is the mtmd_input_chunk; it lives as long as its `Shown`."""
     n_tokens: int = 0
     n_positions: int = 0
     """`n_positions` is how far the text's position goes on: with M-RoPE, less than its tokens."""
@@ -55,7 +56,7 @@ def _piece(mtmd: Mtmd, chunk: int) -> Piece:
 
 
 class Projector(Owner):
-    """Close it, and all that it has shown, before its model."""
+    """A projector is closed, and all that it has shown, before its model."""
 
     def __init__(self, model: Model, mtmd: Mtmd, pointer: int) -> None:
         api = mtmd.api
@@ -69,7 +70,7 @@ class Projector(Owner):
 
     @property
     def lacks_packages(self) -> bool:
-        """Whether what decodes the files that it could read is not installed."""
+        """Tells whether what decodes the files that it could read is not installed."""
         needed = (("PIL", self.images), ("miniaudio", self.audio))
         return any(is_needed and find_spec(name) is None for name, is_needed in needed)
 

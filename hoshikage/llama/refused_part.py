@@ -22,11 +22,11 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class RefusedPart:
-    """A part that is refused alone, and none of whose own parts is."""
+    """This part is refused alone, and none of its own parts is."""
 
     node: Any
     path: Path
-    """The way to it from the root of the whole."""
+    """`path` is the way to it from the root of the whole."""
     place: str
     """Where the request has it, as `tools.find.properties.city`."""
     owner: str
@@ -44,8 +44,8 @@ class RefusedPart:
 
 
 def refused_part(tree: Any, place: str, *, strict: bool, why: Callable[[Any], str]) -> RefusedPart | None:
-    """The part of `tree`, a schema or a layout, that makes it refused; None where no part alone is refused, or it
-    belongs to nobody's schema. `why` says why a schema is refused, or nothing."""
+    """Returns the part of `tree`, a schema or a layout, that makes it refused; None where no part alone is refused, or
+    it belongs to nobody's schema. `why` says why a schema is refused, or nothing."""
     trials = _Trials(why)
     for path, schema in _schemas(tree):
         culprit = trials.search(RefusedPart(schema, path, place, "", strict))
@@ -55,7 +55,7 @@ def refused_part(tree: Any, place: str, *, strict: bool, why: Callable[[Any], st
 
 
 def _schemas(tree: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    """The schemas of a layout, each of its own; a schema is the only one."""
+    """Yields the schemas of a layout, each of its own; a schema is the only one."""
     if "start" not in tree or "$ref" in tree or not isinstance(tree["start"], list | str):
         yield path, tree
         return
@@ -119,7 +119,7 @@ def _all_within(part: RefusedPart) -> Iterator[RefusedPart]:
 
 
 def _within(part: RefusedPart) -> list[RefusedPart]:
-    """The parts of one: definitions, which need not be used, come last."""
+    """Lists the parts of one: definitions, which need not be used, come last."""
     if not isinstance(part.node, dict):
         return []
     inside: list[tuple[Path, str, Any]] = []
@@ -137,7 +137,7 @@ def _within(part: RefusedPart) -> list[RefusedPart]:
 
 
 def _owned(part: RefusedPart) -> RefusedPart:
-    """The part with the place and the strictness that it is marked with."""
+    """Returns the part with the place and the strictness that it is marked with."""
     mark = part.node.get(SCHEMA_MARK) if isinstance(part.node, dict) else None
     if not isinstance(mark, dict):
         return part
@@ -146,7 +146,7 @@ def _owned(part: RefusedPart) -> RefusedPart:
 
 
 def _moved(value: Any) -> Any:
-    """The schema as a definition of another."""
+    """Returns the schema as a definition of another."""
     if isinstance(value, dict):
         return {
             key: WHOLE + item[1:] if key == "$ref" and isinstance(item, str) and item.startswith("#") else _moved(item)

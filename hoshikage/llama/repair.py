@@ -1,4 +1,4 @@
-"""Conversations changed so that a strict template takes them: smallest change first, each named. Any thread; pure.
+"""Changes conversations so that a strict template takes them: smallest change first, each named. Any thread; pure.
 
 Templates refuse what their models were not trained on: a system turn, or two turns of one role in a row.
 """
@@ -58,7 +58,7 @@ TURN_REPAIRS: Final[tuple[tuple[str, ...], ...]] = (
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A conversation, and what was changed in it."""
+    """This is a conversation, and what was changed in it."""
 
     prompt: ChatPrompt
     repairs: tuple[str, ...] = ()
@@ -66,15 +66,15 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Telling:
-    """Who says what, in all forms that templates expect of it, the smallest change first."""
+    """A telling says who says what, in all forms that templates expect of it, the smallest change first."""
 
     forms: tuple[Variant, ...]
     last: tuple[int, ...]
-    """Which of the forms are changed the most: a template that takes none of these takes none at all."""
+    """`last` tells which of the forms are changed the most: a template that takes none of these takes none at all."""
 
 
 def tellings(prompt: ChatPrompt) -> Iterator[Telling]:
-    """The conversation as it is, then repaired, the smallest change first; each form differs from all before it.
+    """Yields the conversation as it is, then repaired, the smallest change first; each form differs from all before it.
 
     Of one kind of conversation, whatever its texts, there are always the same ones in the same order.
     """
@@ -192,7 +192,7 @@ def _merged(messages: tuple[Message, ...]) -> tuple[Message, ...]:
 
 
 def _joined(first: Message, second: Message) -> Message | None:
-    """Two turns of one role as one; None for results, and where they differ in more than what is said."""
+    """Joins two turns of one role; None for results, and where they differ in more than what is said."""
     if first.role == "tool" or (first.extra.keys() | second.extra.keys()) - JOINED:
         return None
     said = (*filter(None, (first.content, second.content)),)

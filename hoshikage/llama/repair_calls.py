@@ -1,4 +1,4 @@
-"""Turns with calls, said in ways that a template shows whole: each way named, the smallest change first. Pure.
+"""Says turns with calls in ways that a template shows whole: each way named, the smallest change first. Pure.
 
 Templates lose or refuse what their models were not trained on: words or thoughts beside a call, and a second call.
 """
@@ -51,7 +51,7 @@ def _apart(message: Message) -> Iterator[Message]:
 
 
 def _with_calls_apart(messages: Messages) -> Messages:
-    """Each call with its own result, found by its id; results that belong to none stay where they are."""
+    """Puts each call together with its own result, found by its id; results that belong to none stay where they are."""
     turns: list[Message] = []
     at = 0
     while at < len(messages):
@@ -142,4 +142,4 @@ CALL_REPAIRS: Final[tuple[tuple[Callable[[Messages], Messages], tuple[str, ...]]
     (_without_thoughts_apart, (THOUGHTS_LEFT_OUT, WORDS_APART, CALLS_APART)),
     (_with_calls_as_text, (CALLS_AS_TEXT,)),
 )
-"""What changes the turns with calls, and what that is called."""
+"""These change the turns with calls; each stands with what that is called."""

@@ -1,4 +1,4 @@
-"""Sampler: chooses the next token for one request. Used in the engine thread."""
+"""Chooses the next token for one request: chooses the next token for one request. Used in the engine thread."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from hoshikage.llama.vocab import NO_TOKEN
 from hoshikage.params import SamplingParams
 
 MIROSTAT_M: Final = 100
-"""Tokens that mirostat 1 estimates from, as in llama.cpp and its paper."""
+"""Mirostat 1 estimates from so many tokens, as in llama.cpp and its paper."""
 
 COLDEST: Final = 1e-30
-"""Below it logits divided by the temperature leave the range of a float: the likeliest token is taken."""
+"""Below it the likeliest token is taken: logits divided by such a temperature leave the range of a float."""
 CUTTING: Final = ("top_n_sigma", "top_k", "typical_p", "top_p", "min_p", "xtc")
-"""Samplers that mirostat takes the place of."""
+"""Mirostat takes the place of these samplers."""
 LIKELIEST_MOVES: Final = frozenset({"penalties", "dry", "infill"})
-"""Samplers that may make another token the likeliest."""
+"""These samplers may make another token the likeliest."""
 
 Make = Callable[[Context, SamplingParams], "int | None"]
 """Makes one sampler of a chain; None where the library cannot."""
@@ -52,7 +52,7 @@ class Sampler(Owner):
         """Draws in the chain's place."""
         self._candidates: Candidates | None = None
         self._every: NDArray[np.intp] | None = None
-        """All tokens, where it shall be told what was left to draw from."""
+        """These are all tokens, where it shall be told what was left to draw from."""
         self._left: tuple[NDArray[np.int32], Logits] | None = None
         self._checked = False
         """Whether what it samples from was seen to be numbers. The library's samplers draw from NaN, too."""
@@ -64,7 +64,7 @@ class Sampler(Owner):
 
     @classmethod
     def open(cls, model: Model, context: Context, params: SamplingParams, *, tells: bool = False) -> Sampler:
-        """The chain for `params`, neutral samplers left out. Raises NotSupported for what the release has not.
+        """Opens the chain for `params`, neutral samplers left out. Raises NotSupported for what the release has not.
 
         `tells`: `chances` is asked for.
         """
@@ -105,7 +105,7 @@ class Sampler(Owner):
             self._accept(self.pointer, token)
 
     def sample(self, index: int) -> int:
-        """Choose by the logits of batch index `index`, and count the token as accepted."""
+        """Chooses by the logits of batch index `index`, and counts the token as accepted."""
         if self._device is not None:
             return self._device.sample(index)
         if self._greedy:
@@ -120,7 +120,7 @@ class Sampler(Owner):
         return int(self._sample(self.pointer, self._context.pointer, index))
 
     def choose(self, ids: NDArray[np.intp] | None, logits: Logits) -> int:
-        """Choose among these tokens, or all, by these logits alone, and count the token as accepted."""
+        """Chooses among these tokens, or all, by these logits alone, and counts the token as accepted."""
         if self._greedy or self._drawing is not None:
             at = likeliest(logits, self._context) if self._drawing is None else self._drawn(self._drawing, logits)
             return at if ids is None else int(ids[at])
@@ -150,7 +150,7 @@ class Sampler(Owner):
 
     @property
     def is_over(self) -> bool:
-        """Whether the device chooses."""
+        """Tells whether the device chooses."""
         return self._device is not None
 
     def close(self) -> None:
@@ -158,7 +158,8 @@ class Sampler(Owner):
         super().close()
 
     def chances(self, token: int, top: int) -> tuple[float, list[tuple[int, float]]]:
-        """The logarithm of the chance by which the last token was drawn, and the likeliest in its place with theirs."""
+        """Returns the logarithm of the chance by which the last token was drawn, and the likeliest in its place with
+        theirs."""
         if self._left is None:  # it was certain
             return 0.0, [(token, 0.0)][:top]
         ids, logits = self._left
@@ -171,7 +172,8 @@ class Sampler(Owner):
         return place
 
     def _check(self, index: int) -> None:
-        """Once an answer: settings that do not suit the model spoil the first result as they do all others."""
+        """Checks the logits once an answer: settings that do not suit the model spoil the first result as they do all
+        others."""
         if np.isnan(self._context.logits(index)).any():
             raise self._context.not_numbers()
         self._checked = True
@@ -184,7 +186,8 @@ class Sampler(Owner):
 
 
 def likeliest(logits: Logits, context: Context) -> int:
-    """The index of the greatest number. Raises InferenceFailed where there is one that is none; `context` is theirs."""
+    """Returns the index of the greatest number. Raises InferenceFailed where there is one that is none; `context` is
+    theirs."""
     index = int(logits.argmax())
     if math.isnan(logits[index]):  # argmax finds a NaN before any number
         raise context.not_numbers()
@@ -199,7 +202,7 @@ def prompt_window(params: SamplingParams, n_ctx: int) -> int:
 
 
 def _steps(params: SamplingParams, wanted: list[str]) -> list[tuple[str, float]] | None:
-    """What `drawing` does of a chain of these samplers; None where it cannot do all of it."""
+    """Returns what `drawing` does of a chain of these samplers; None where it cannot do all of it."""
     if params.mirostat or params.adaptive_target >= 0 or params.dynatemp_range > 0 or not STEPS.keys() >= set(wanted):
         return None
     return [(name, getattr(params, name)) for name in wanted]
@@ -212,7 +215,7 @@ def _order(params: SamplingParams) -> tuple[str, ...]:
 
 
 def _last(context: Context, params: SamplingParams) -> int | None:
-    """The sampler that makes the choice."""
+    """Makes the sampler that makes the choice."""
     if params.temperature == 0:
         return _made(context, "greedy")
     if params.mirostat == 1:
@@ -226,7 +229,7 @@ def _last(context: Context, params: SamplingParams) -> int | None:
 
 
 def _made(context: Context, name: str, *arguments: float) -> int | None:
-    """What llama_sampler_init_`name` returns. Raises NotSupported where the release has no such function."""
+    """Returns what llama_sampler_init_`name` returns. Raises NotSupported where the release has no such function."""
     init = getattr(context.model.library.api, f"llama_sampler_init_{name}")
     if init is None:
         raise _unsupported(context, name)
@@ -235,7 +238,7 @@ def _made(context: Context, name: str, *arguments: float) -> int | None:
 
 
 def _unsupported(context: Context, name: str, feature: str = "") -> NotSupported:
-    """`feature`: its name in `features`, where that is another."""
+    """Makes the refusal; `feature` is its name in `features`, where that is another."""
     version, first = context.model.library.info().version, first_with(feature or name)
     return NotSupported("engine.sampler_absent", name=name, version=version, first=first)
 
@@ -281,8 +284,8 @@ def _fields_of(context: Context) -> Container[str]:
 
 
 def _can_infill(context: Context) -> bool:
-    """Whether the release has the sampler for gaps, and the model an end that it may choose: without one, it ends the
-    process."""
+    """Returns whether the release has the sampler for gaps, and the model an end that it may choose: without one, it
+    ends the process."""
     model = context.model
     return model.library.api.llama_sampler_init_infill is not None and model.vocab.eos != NO_TOKEN
 
@@ -316,4 +319,4 @@ ROWS: Final[dict[str, tuple[Callable[[SamplingParams], bool], Make]]] = {
     "temperature": (lambda _: True, _temperature),
     "infill": (lambda _: True, lambda c, _: _made(c, "infill", c.model.library.vocab_of(c.model.pointer))),
 }
-"""Name as in params.SAMPLERS -> whether it is on, and how it is made."""
+"""A sampler's name, as in params.SAMPLERS, leads here to whether it is on, and how it is made."""

@@ -1,4 +1,5 @@
-"""Jinja's sandbox with a bound on memory as well: what a template makes is measured before it is made. Engine thread.
+"""Is Jinja's sandbox with a bound on memory as well: what a template makes is measured before it is made. Engine
+thread.
 
 A deadline ends a template between two bytecodes, but one call into C can fill memory before it returns. So every
 operation that makes text or lists is measured by its operands, and all that one rendering makes has a bound, whether
@@ -22,13 +23,14 @@ from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 MAX_TEXT: Final = 16_000_000
-"""Characters of one text; of a list, an item counts as ITEM of them."""
+"""One text has so many characters at most; of a list, an item counts as ITEM of them."""
 MAX_WORK: Final = 256_000_000
-"""Characters of all texts that one rendering makes on the way."""
+"""All texts that one rendering makes on the way have so many characters at most."""
 MAX_SPLIT: Final = 4_000_000
-"""Characters of a text that is taken to pieces, each of which is an object of its own."""
+"""A text that is taken to pieces, each of which is an object of its own, has so many characters at most."""
 MAX_NODES: Final = 1_000_000
-"""Values in a list or object that becomes text: `[x, x]` in a loop doubles them without making anything."""
+"""A list or object that becomes text has so many values at most: `[x, x]` in a loop doubles them without making
+anything."""
 MAX_OPERAND: Final = 1_000_000
 MAX_WIDTH: Final = 1_000
 """A padding or an indent has at most so many characters."""
@@ -43,7 +45,7 @@ FORMATS: Final = frozenset({"format", "format_map"})
 SPLITS: Final = frozenset({"split", "rsplit", "splitlines"})
 REFUSED: Final = frozenset({"translate"})
 CHANGES: Final = frozenset({"append", "pop", "insert"})
-"""Methods that change a list by one item."""
+"""These methods change a list by one item."""
 SHOWING: Final = frozenset({"string", "tojson", "pprint", "join", "replace", "format", "escape", "e", "forceescape"})
 """Filters that make text of lists and objects."""
 TEXT_FILTERS: Final = SHOWING | frozenset(
@@ -54,7 +56,7 @@ TEXT_FILTERS: Final = SHOWING | frozenset(
 
 
 class Environment(ImmutableSandboxedEnvironment):
-    """The sandbox for one model's template; one rendering at a time, begun by `reset`."""
+    """This is the sandbox for one model's template; one rendering at a time, begun by `reset`."""
 
     intercepted_binops = frozenset(["*", "**", "%", "+"])
 
@@ -83,7 +85,7 @@ class Environment(ImmutableSandboxedEnvironment):
         return self.joined(tuple(texts))
 
     def joined(self, values: tuple[Any, ...]) -> str:
-        """The operator `~`."""
+        """Is the operator `~`."""
         texts = [str(self._finalized(value)) for value in values]
         self._charge(sum(map(len, texts)))
         return "".join(texts)
@@ -163,7 +165,7 @@ class Environment(ImmutableSandboxedEnvironment):
         return value
 
     def _shown_size(self, value: Any) -> tuple[int, int]:
-        """About how many characters a value has as text, and how deep it goes."""
+        """Returns about how many characters a value has as text, and how deep it goes."""
         size = deepest = visited = 0
         pending = [(value, 1)]
         while pending:
@@ -180,7 +182,7 @@ class Environment(ImmutableSandboxedEnvironment):
         return size, deepest
 
     def _measured(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The filter, with its operands and its result measured."""
+        """Wraps the filter, with its operands and its result measured."""
 
         @wraps(function)  # keeps what Jinja notes on a filter, as that it wants the environment
         def measured(*args: Any, **kwargs: Any) -> Any:

@@ -17,7 +17,7 @@ Samples = NDArray[np.float32]
 
 
 def sound(data: bytes, rate: int) -> Samples:
-    """The samples of one channel, `rate` a second. WAV, MP3 and FLAC are read.
+    """Returns the samples of one channel, `rate` a second. WAV, MP3 and FLAC are read.
 
     Raises InvalidRequest for what is no such file, or is longer than MAX_SOUND_S; that is known before it is decoded.
     """
@@ -43,7 +43,7 @@ def sound(data: bytes, rate: int) -> Samples:
 
 
 def _seconds(miniaudio: Any, data: bytes) -> float:
-    """How long it is, at most."""
+    """Returns how many seconds long it is, at most."""
     if data.startswith(b"RIFF"):
         info = miniaudio.wav_get_info(data)
         return float(min(info.duration, len(data) * SAMPLES_A_BYTE / (info.nchannels * info.sample_rate)))

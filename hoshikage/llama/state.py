@@ -1,4 +1,4 @@
-"""The state of a sequence as bytes: copied out of a context's KV memory and put back. Used in the engine thread.
+"""Copies the state of a sequence as bytes: copied out of a context's KV memory and put back. Used in the engine thread.
 
 A state belongs to the library, the model's file and the settings of the context that it was copied from: another
 context of the same goes on from it to the bit, any other refuses it, or would compute on it wrongly.
@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from hoshikage.llama.context import Context
 
 PARTIAL_ONLY: Final = 1
-"""llama.h's LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY, which was SWA_ONLY at first."""
+"""This is llama.h's LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY, which was SWA_ONLY at first."""
 State = NDArray[np.uint8]
-"""Bytes; whatever reads a buffer reads them."""
+"""A state is bytes; whatever reads a buffer reads them."""
 
 
 class SequenceStates:
@@ -27,20 +27,21 @@ class SequenceStates:
         self._api = context.model.library.api
         lacks = context.model.library.lacks
         self.has_whole = "sequence_state" not in lacks
-        """Whether the release can copy a sequence's state; else there is `Library.require("sequence_state")`."""
+        """`has_whole` tells whether the release can copy a sequence's state; else there is
+        `Library.require("sequence_state")`."""
         self.has_part = "state_flags" not in lacks
-        """Whether it can leave out what stays in memory: the cells of all tokens where other layers keep a window or
-        one state for all of them. Some releases leave out nothing of some kinds of memory."""
+        """`has_part` tells whether it can leave out what stays in memory: the cells of all tokens where other layers
+        keep a window or one state for all of them. Some releases leave out nothing of some kinds of memory."""
 
     def size(self, seq_id: int, *, part: bool = False) -> int:
-        """Bytes of a sequence's state as it is now."""
+        """Counts the bytes of a sequence's state as it is now."""
         api, pointer = self._api, self._context.pointer
         if part:
             return int(api.llama_state_seq_get_size_ext(pointer, seq_id, PARTIAL_ONLY))
         return int(api.llama_state_seq_get_size(pointer, seq_id))
 
     def get(self, seq_id: int, *, part: bool = False) -> State | None:
-        """A copy of a sequence's state; None where the library gives none."""
+        """Copies a sequence's state; None where the library gives none."""
         api, pointer = self._api, self._context.pointer
         size = self.size(seq_id, part=part)
         if not size:

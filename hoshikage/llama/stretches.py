@@ -1,4 +1,4 @@
-"""Prompts tokenized stretch by stretch, up to each control token; what is known of a stretch is not tokenized again.
+"""Tokenizes prompts stretch by stretch, up to each control token; what is known of a stretch is not tokenized again.
 Used in the engine thread.
 
 The library itself cuts a text at the texts of special tokens before it looks for others, so that what stands in front
@@ -18,7 +18,7 @@ MAX_CHARACTERS: Final = 1 << 20
 """All stretches that are remembered have at most so many characters: some 250,000 tokens, a megabyte for their texts
 and one for their tokens."""
 PROBES: Final = (("a", "b"), ("a ", " b"), ("\n", "\n\n"), ("星", "\u3000星"))
-"""What stands on both sides of a cut when it is tried."""
+"""These texts stand on both sides of a cut when it is tried."""
 
 Tokenize = Callable[[str], list[int]]
 
@@ -27,7 +27,8 @@ class Stretches:
     """Remembers the newest."""
 
     def __init__(self, tokenize: Tokenize, cuts: Mapping[str, bool], maximum: int = MAX_CHARACTERS) -> None:
-        """`cuts`: the texts of all special tokens, and whether each may be cut behind, as far as it alone can tell."""
+        """`cuts` has the texts of all special tokens, and whether each may be cut behind, as far as it alone can
+        tell."""
         self._tokenize = tokenize
         self._cuts = cuts
         self._maximum = maximum
@@ -64,8 +65,8 @@ class Stretches:
         return known
 
     def _is_clean(self, text: str) -> bool:
-        """Whether a text may be cut behind this one: no other special token's text can lie across, and the library has
-        cut there when it was tried."""
+        """Returns whether a text may be cut behind this one: no other special token's text can lie across, and the
+        library has cut there when it was tried."""
         known = self._clean.get(text)
         if known is None:
             alone = not any(_meet(text, other) for other in self._cuts if other != text)
@@ -77,7 +78,7 @@ class Stretches:
 
 
 def _meet(text: str, other: str) -> bool:
-    """Whether `other` can hold a part of `text` that stands somewhere, and something beside it."""
+    """Returns whether `other` can hold a part of `text` that stands somewhere, and something beside it."""
     if text in other:
         return True
     ends = range(1, min(len(text), len(other) - 1) + 1)

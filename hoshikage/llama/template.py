@@ -1,4 +1,5 @@
-"""The model's chat template: turns to prompt text, in Jinja's sandbox, under a deadline. Used in the engine thread."""
+"""Is the model's chat template: turns to prompt text, in Jinja's sandbox, under a deadline. Used in the engine
+thread."""
 
 from __future__ import annotations
 
@@ -28,7 +29,7 @@ Result = TypeVar("Result")
 RENDER_SECONDS: Final = 2.0
 """Rendering one conversation, with all its repairs, may take so long."""
 MAX_SOURCE: Final = 2_000_000
-"""Characters of a template; real ones have some ten thousand."""
+"""A template has so many characters at most; real ones have some ten thousand."""
 TAIL_CHARACTERS: Final = 256
 
 CHATML: Final = (
@@ -42,7 +43,7 @@ CHATML: Final = (
 
 @dataclass(frozen=True, slots=True)
 class TemplatePart:
-    """A stretch of the prompt. `parse_special` False: its text must not become control tokens."""
+    """This is a stretch of the prompt. `parse_special` False: its text must not become control tokens."""
 
     text: str
     parse_special: bool
@@ -50,11 +51,11 @@ class TemplatePart:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A prompt's text."""
+    """This is a prompt's text."""
 
     parts: tuple[TemplatePart, ...]
     repairs: tuple[str, ...] = ()
-    """What had to be changed in the conversation, by the names in `llama.repair`."""
+    """`repairs` tells what had to be changed in the conversation, by the names in `llama.repair`."""
 
     @property
     def text(self) -> str:
@@ -62,12 +63,12 @@ class Rendered:
 
     @property
     def tail(self) -> str:
-        """How the text ends: what the answer goes on from."""
+        """Gives the text's end: what the answer goes on from."""
         return "".join(part.text for part in self.parts[-4:])[-TAIL_CHARACTERS:]
 
 
 class _Taken:
-    """What a template has taken so far of one conversation's variants."""
+    """A template has taken this so far of one conversation's variants."""
 
     def __init__(self) -> None:
         self.best: Rendered | None = None
@@ -83,7 +84,7 @@ class _Taken:
 
 
 class ChatTemplate:
-    """A template compiled once per model. A source that does not compile is refused when it is first rendered."""
+    """A template is compiled once per model. A source that does not compile is refused when it is first rendered."""
 
     def __init__(self, source: str | None, bos: str, eos: str, guarded: tuple[str, ...]) -> None:
         """`source` None is ChatML. `guarded` are the texts that only the template may turn into control tokens."""
@@ -93,7 +94,7 @@ class ChatTemplate:
         self._special = {"bos_token": bos, "eos_token": eos}
         self._environment = Environment()
         self.broken: str | None = None
-        """Why the source does not compile, in Jinja's words; None where it does."""
+        """`broken` tells why the source does not compile, in Jinja's words; None where it does."""
         if source is not None and len(source) > MAX_SOURCE:
             self.broken = f"longer than {MAX_SOURCE} characters"
             return
@@ -103,7 +104,8 @@ class ChatTemplate:
             self.broken = str(refusal.details.get("reason", "takes too long"))
 
     def render(self, prompt: ChatPrompt, now: datetime) -> Rendered:
-        """The prompt's text, of a repaired conversation where the template refuses it as it is or loses words of it.
+        """Renders the prompt's text, of a repaired conversation where the template refuses it as it is or loses words
+        of it.
 
         Raises TemplateRefused with the template's own words about the conversation as it is, or when it takes too long.
         """
@@ -142,7 +144,7 @@ class ChatTemplate:
             raise refusals[0]
 
     def _guards(self, messages: tuple[Message, ...]) -> Iterator[tuple[Guard, tuple[str, ...]]]:
-        """What keeps control tokens out of the texts, and the repair that it is. The first does for nearly all
+        """Yields what keeps control tokens out of the texts, and the repair that it is. The first does for nearly all
         conversations: nothing is looked through or made for the second before."""
         yield self._guard, ()
         if has_thought_marks(messages):
@@ -157,7 +159,8 @@ class ChatTemplate:
     def _first_accepted(
         self, telling: Telling, now: datetime, refusals: list[Exception], guard: Guard
     ) -> tuple[int, tuple[TemplatePart, ...] | None]:
-        """The first form that the template takes, and what it makes of it: no other form has more words in it."""
+        """Returns the first form that the template takes, and what it makes of it: no other form has more words in
+        it."""
         tried: dict[int, tuple[TemplatePart, ...] | None] = {}
 
         def rendered(at: int) -> tuple[TemplatePart, ...] | None:
@@ -170,14 +173,15 @@ class ChatTemplate:
         return next(((at, parts) for at in range(len(telling.forms)) if (parts := rendered(at)) is not None), (0, None))
 
     def _lost(self, marked: ChatPrompt, now: datetime, words: Words, guard: Guard) -> int:
-        """How many texts a rendering of the marked conversation lacks; none where the marks are what it refuses."""
+        """Returns how many texts a rendering of the marked conversation lacks; none where the marks are what it
+        refuses."""
         shown = self._accepted(marked, now, [], guard)
         return 0 if shown is None else len(words.lost("".join(part.text for part in shown)))
 
     def _accepted(
         self, prompt: ChatPrompt, now: datetime, refusals: list[Exception], guard: Guard
     ) -> tuple[TemplatePart, ...] | None:
-        """The prompt's text; None where the template refuses the conversation, with its words in `refusals`."""
+        """Returns the prompt's text; None where the template refuses the conversation, with its words in `refusals`."""
         try:
             try:
                 return self._render(prompt, now, guard)
@@ -273,7 +277,7 @@ def _bounded(chunks: Iterator[str]) -> Iterator[str]:
 
 
 def _up_to(text: str, end: str) -> str:
-    """The prompt up to the end of the last message, whose answer is to go on.
+    """Returns the prompt up to the end of the last message, whose answer is to go on.
 
     Behind the mark stands a space: where the template has trimmed it, it would have trimmed the message's end, too.
     """

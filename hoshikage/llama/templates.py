@@ -1,4 +1,4 @@
-"""The chat templates of one model, and which of them writes a conversation. Used in the engine thread."""
+"""Holds the chat templates of one model, and chooses which of them writes a conversation. Used in the engine thread."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ CHATML_AS_TEXT: Final = "chatml_as_text"
 
 
 class Templates:
-    """The one that was given, or named; else the model's own, of which `tool_use` writes chats with tools."""
+    """These are the template that was given, or named; else the model's own, of which `tool_use` writes chats with
+    tools."""
 
     def __init__(self, model: Model, params: LoadParams) -> None:
         """Raises ModelLoadFailed where the model has no template of params.template_name."""
@@ -34,12 +35,12 @@ class Templates:
                 raise ModelLoadFailed("engine.no_template", path=params.model_path, name=params.template_name)
             source, for_tools = named, None
         self.source = CHATML if source is None else source
-        """The Jinja source of chats without tools."""
+        """`source` is the Jinja source of chats without tools."""
         self.source_name = "file" if params.chat_template else "chatml" if source is None else "model"
         self._main = ChatTemplate(source, *special)
         self._for_tools = self._main if for_tools is None else ChatTemplate(for_tools, *special)
         self.chatml_is_text = source is None and any(vocab.control_token(text) is None for text in CHATML_TOKENS)
-        """Whether the model does not know the tokens that its conversations are written with."""
+        """`chatml_is_text` tells whether the model does not know the tokens that its conversations are written with."""
 
     def render(self, prompt: ChatPrompt, now: datetime) -> Rendered:
         """Renders as ChatTemplate.render does, by the template for tools where tools are offered or were called
@@ -49,5 +50,5 @@ class Templates:
 
 
 def _has_tools(prompt: ChatPrompt) -> bool:
-    """Whether tools are offered, or were called before."""
+    """Returns whether tools are offered, or were called before."""
     return bool(prompt.tools) or any(one.role == "tool" or "tool_calls" in one.extra for one in prompt.messages)

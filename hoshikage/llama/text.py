@@ -16,7 +16,7 @@ class TextAssembler:
     def __init__(self, stop: tuple[str, ...] = ()) -> None:
         self._stops = sorted(filter(None, set(stop)), key=lambda text: (len(text), text))
         self.stop: str | None = None
-        """The stop string that was met. Nothing is released after it."""
+        """This stop string was met. Nothing is released after it."""
         self.dedented = False
         """Whether a line came that is indented by less than is asked for. Nothing is released from it on."""
         self._bytes = b""
@@ -27,7 +27,8 @@ class TextAssembler:
         return self.stop is not None
 
     def feed(self, piece: bytes) -> str:
-        """Take the next token's bytes; the text that has become certain, often empty."""
+        """Takes the next token's bytes, and returns the text that has become certain, often empty. the text that has
+        become certain, often empty."""
         if not self._bytes and piece.isascii():
             text = piece.decode("ascii")
         else:
@@ -49,7 +50,7 @@ class TextAssembler:
         return text[:start]
 
     def finish(self) -> str:
-        """The rest, after the last token. Unfinished characters become U+FFFD."""
+        """Returns the rest, after the last token. Unfinished characters become U+FFFD."""
         rest = self._held + self._bytes.decode("utf-8", "replace")
         self._held, self._bytes = "", b""
         if self.stop is not None:

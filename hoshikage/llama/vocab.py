@@ -1,4 +1,4 @@
-"""The vocabulary of a model: text to tokens and back. Used in the engine thread; borrowed from its model."""
+"""Is the vocabulary of a model: text to tokens and back. Used in the engine thread; borrowed from its model."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from hoshikage.llama.stretches import Stretches
 NO_TOKEN: Final = -1
 ATTR_UNKNOWN: Final = 1 << 0
 ATTR_CONTROL: Final = 1 << 3
-"""llama.h's LLAMA_TOKEN_ATTR_*: what is only recognised in text where `parse_special` is true."""
+"""These are llama.h's LLAMA_TOKEN_ATTR_*: what is only recognised in text where `parse_special` is true."""
 ATTR_USER_DEFINED: Final = 1 << 4
-"""What is recognised in every text."""
+"""Such a token is recognised in every text."""
 ATTR_RSTRIP: Final = 1 << 8
-"""What takes the white space behind it."""
+"""Such a token takes the white space behind it."""
 LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 class Vocab:
-    """Borrowed: it keeps its model alive, and closes with it."""
+    """A vocabulary is borrowed: it keeps its model alive, and closes with it."""
 
     def __init__(self, library: Library, model: Owner, kind: str | None) -> None:
         """`kind` is the GGUF's tokenizer.ggml.model."""
@@ -44,19 +44,19 @@ class Vocab:
         self._ends: frozenset[int] | None = None
 
     def set_types(self, controls: Iterable[int] | None) -> None:
-        """The tokens that the GGUF types as CONTROL; None where that is not known.
+        """Sets the tokens that the GGUF types as CONTROL; None where that is not known.
 
         The library makes others of it, whose texts it then neither prints nor finds in a text.
         """
         self._typed = None if controls is None else frozenset(controls)
 
     def set_ends(self, ends: frozenset[int] | None) -> None:
-        """The tokens that end a generation; None leaves it to the library."""
+        """Sets the tokens that end a generation; None leaves it to the library."""
         self._ends = ends
 
     @cached_property
     def add_bos(self) -> bool:
-        """Whether the model wants its BOS token in front of a text that has none."""
+        """Tells whether the model wants its BOS token in front of a text that has none."""
         said: int = self._api.llama_vocab_get_add_bos(self._pointer)
         if said < 0:  # up to b3995, where the GGUF does not say: SentencePiece vocabularies want it
             return self._kind == "llama"
@@ -64,18 +64,18 @@ class Vocab:
 
     @cached_property
     def fim(self) -> dict[str, int]:
-        """The model's fill-in-the-middle tokens, by the names of signatures.FIM."""
+        """Gives the model's fill-in-the-middle tokens, by the names of signatures.FIM."""
         getters = {part: getattr(self._api, f"llama_vocab_fim_{part}") for part in FIM}
         result = {part: getter(self._vocab) for part, getter in getters.items() if getter is not None}
         return {part: token for part, token in result.items() if token != NO_TOKEN}
 
     @property
     def sep(self) -> int:
-        """What stands between two texts; -1 where the model has none."""
+        """Gives the token that stands between two texts; -1 where the model has none."""
         return NO_TOKEN if self._api.llama_vocab_sep is None else int(self._api.llama_vocab_sep(self._vocab))
 
     def tokenize(self, text: str, *, parse_special: bool, add_special: bool = False) -> list[int]:
-        """Token ids of `text`. `parse_special` lets the texts of control tokens become those tokens.
+        """Returns the token ids of `text`. `parse_special` lets the texts of control tokens become those tokens.
 
         `add_special` puts in front and behind what the model wants of any text, such as BOS.
         """
@@ -97,7 +97,7 @@ class Vocab:
         return self._stretches.tokens(text, scope)
 
     def piece(self, token: int) -> bytes:
-        """The bytes that a token stands for; a control token's are none. Cached."""
+        """Returns the bytes that a token stands for; a control token's are none. Cached."""
         known = self._pieces.get(token)
         if known is None:
             known = self._pieces[token] = self._piece(token)
@@ -108,18 +108,19 @@ class Vocab:
         return self.piece(token) or (self.text(token).encode() if self.is_control(token) else b"")
 
     def is_eog(self, token: int) -> bool:
-        """Whether the token ends a generation (EOS, EOT and the like)."""
+        """Returns whether the token ends a generation (EOS, EOT and the like)."""
         return self.is_guessed_end(token) if self._ends is None else token in self._ends
 
     def is_guessed_end(self, token: int) -> bool:
-        """Whether the library takes the token for an end. Cached."""
+        """Returns whether the library takes the token for an end. Cached."""
         known = self._guessed.get(token)
         if known is None:
             known = self._guessed[token] = bool(self._api.llama_vocab_is_eog(self._vocab, self._checked(token)))
         return known
 
     def is_typed_control(self, token: int) -> bool:
-        """Whether the GGUF says that no text stands for the token; as `is_control` where its types are not known."""
+        """Returns whether the GGUF says that no text stands for the token; as `is_control` where its types are not
+        known."""
         return self.is_control(token) if self._typed is None else token in self._typed
 
     def is_control(self, token: int) -> bool:
@@ -133,35 +134,35 @@ class Vocab:
         return raw.decode("utf-8", "replace")
 
     def control_token(self, text: str) -> int | None:
-        """The control token with exactly this text."""
+        """Returns the control token with exactly this text; None where there is none."""
         return self._control.get(text)
 
     def control_texts(self) -> tuple[str, ...]:
-        """Texts that must not come from outside into a prompt parsed with `parse_special`."""
+        """Lists the texts that must not come from outside into a prompt parsed with `parse_special`."""
         return tuple(self._control)
 
     @property
     def end_tokens(self) -> frozenset[int]:
-        """All tokens that end a generation."""
+        """Gives all tokens that end a generation."""
         return self.guessed_ends if self._ends is None else self._ends
 
     @cached_property
     def guessed_ends(self) -> frozenset[int]:
-        """All that the library takes for ends. One pass over the vocabulary, about 20 ms per 100,000."""
+        """Gives all that the library takes for ends. One pass over the vocabulary, about 20 ms per 100,000."""
         vocab, is_eog = self._vocab, self._api.llama_vocab_is_eog
         return frozenset(token for token in range(self.n_tokens) if is_eog(vocab, token))
 
     @cached_property
     def _control(self) -> dict[str, int]:
-        """Text -> id of the control and unknown tokens."""
+        """Maps the texts of control and unknown tokens to their ids."""
         special = ATTR_CONTROL | ATTR_UNKNOWN
         ids = [token for token, attributes in self._special.items() if attributes & special]
         return {text: token for token in ids if (text := self.text(token))}
 
     @cached_property
     def _special(self) -> dict[int, int]:
-        """The tokens at whose texts the library cuts a text, and their attributes. One pass over the vocabulary, about
-        30 ms per 100,000."""
+        """Gives the tokens at whose texts the library cuts a text, and their attributes. One pass over the vocabulary,
+        about 30 ms per 100,000."""
         vocab, attr_of = self._vocab, self._api.llama_vocab_get_attr
         special = ATTR_CONTROL | ATTR_UNKNOWN | ATTR_USER_DEFINED
         pairs = ((token, attr_of(vocab, token)) for token in range(self.n_tokens))
@@ -182,7 +183,7 @@ class Vocab:
 
     @property
     def _vocab(self) -> int:
-        """The vocabulary's pointer; ValueError where the model that owns it is closed."""
+        """Gives the vocabulary's pointer; ValueError where the model that owns it is closed."""
         self._model.pointer  # noqa: B018 - asked for its check
         return self._pointer
 

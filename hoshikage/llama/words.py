@@ -1,4 +1,4 @@
-"""Whether a template shows every text that it was given: texts marked with digits that nobody can guess. Pure.
+"""Judges whether a template shows every text that it was given: texts marked with digits that nobody can guess. Pure.
 
 A template may drop a turn without a word: a late system turn, the words beside a call, the second of two calls. So the
 conversation is rendered a second time with a mark at both ends of each text, and what has no mark in it was dropped.
@@ -25,22 +25,22 @@ THOUGHT_MARKS: Final = (
     *("[THINK]", "[/THINK]", "<|START_THINKING|>", "<|END_THINKING|>", "<|inner_prefix|>", "<|inner_suffix|>"),
     *("<|channel>", "<channel|>", "<|channel|>"),
 )
-"""What templates look for in texts, to leave out or refuse what stands between."""
+"""Templates look for these in texts, to leave out or refuse what stands between."""
 BEGIN_OF_THOUGHTS: Final = re.compile(
     r"<(?:seed:|mm:)?think(?:ing)?>|\[THINK\]|<\|START_THINKING\|>|<\|inner_prefix\|>|<\|channel>"
 )
 OPEN_THOUGHTS: Final = re.compile(rf"(?:{BEGIN_OF_THOUGHTS.pattern})(?:thought)?\s*\Z")
 MAX_TAIL: Final = 64
-"""Characters of a prompt in which its end is looked for."""
+"""A prompt's end is looked for in so many of its characters."""
 FIRST_WORD: Final = re.compile(r"\s*[^\s<\[]+")
 MAX_CLOSINGS: Final = 8
 """This many ends of thoughts in one text are looked at."""
 EXTRA: Final = "note"
-"""An argument of a call that has no text to mark."""
+"""A call that has no text to mark gets an argument of this name."""
 
 
 def has_thought_marks(messages: tuple[Message, ...]) -> bool:
-    """Whether a template may take what a text tells for marks of its own."""
+    """Returns whether a template may take what a text tells for marks of its own."""
     return any(mark in (message.content or "") for message in messages for mark in THOUGHT_MARKS)
 
 
@@ -51,12 +51,12 @@ class Words:
         self._base = str(secrets.randbelow(9 * 10**11) + 10**11)
         self._found = re.compile(self._base + r"(\d{6})")
         self._marks: list[str] = []
-        """What each mark stands in, for `lost`."""
+        """Each mark stands in one of these, for `lost`."""
         self._maybe_thoughts: set[int] = set()
-        """The marks in front of an end of thoughts that nothing has begun."""
+        """These marks are in front of an end of thoughts that nothing has begun."""
 
     def marked(self, messages: tuple[Message, ...]) -> tuple[Message, ...]:
-        """The conversation with its marks."""
+        """Returns the conversation with its marks."""
         return tuple(self._message(message, index) for index, message in enumerate(messages))
 
     def lost(self, text: str) -> frozenset[str]:
@@ -103,7 +103,8 @@ class Words:
         return front + words
 
     def _front(self, thoughts: str, place: str) -> str:
-        """What stands up to an end of thoughts that nothing has begun are words, where the model was not thinking."""
+        """Returns the text with a mark in front of each end of thoughts that nothing has begun: what stands up to it
+        are words, where the model was not thinking."""
         result, at = "", 0
         for closes in islice(END_OF_THOUGHTS.finditer(thoughts), MAX_CLOSINGS):
             first = FIRST_WORD.match(thoughts, at, closes.start())
@@ -139,7 +140,7 @@ def _end_of_thoughts(text: str) -> int:
 
 
 def _with_mark(value: Any, mark: str) -> tuple[Any, bool]:
-    """`value` with the mark behind its first text that is not empty; and whether it has one."""
+    """Returns `value` with the mark behind its first text that is not empty, and whether it has one."""
     if isinstance(value, str) and value.strip():
         return value.rstrip() + mark, True
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""The registry of models: what a request can call by name. Any thread; many processes at once.
+"""Keeps the registry of models: what a request can call by name. Any thread; many processes at once.
 
 model_map.json, label -> GGUF file, stop strings and settings of its own:
 
@@ -48,4 +48,4 @@ __all__ = [
 ]
 
 DEFAULT_STOPS: Final = ("<|im_start|>", "<|im_end|>", "</s>", "<|eot_id|>", "<|endoftext|>")
-"""Control tokens that end every model's answer, matched by token; a model's own stops come beside them."""
+"""These control tokens end every model's answer, matched by token; a model's own stops come beside them."""

@@ -1,4 +1,5 @@
-"""One JSON file of named entries: fresh reads without a lock, durable writes under one. Any thread; many processes.
+"""Keeps one JSON file of named entries: fresh reads without a lock, durable writes under one. Any thread; many
+processes.
 
 A file that cannot be read is never written over: a copy of it is kept aside under a dated name, and the last good
 state (this process's, else the one kept at the last write) is used until it is mended.
@@ -41,17 +42,18 @@ T = TypeVar("T")
 
 
 class Issue(Frozen, frozen=True):
-    """Something in a file that was passed over, as a text of the catalogue."""
+    """This was passed over in a file; it is told as a text of the catalogue."""
 
     key: str
     details: dict[str, Detail]
     """An issue with a `label` is that entry's, one without is the whole file's."""
     unreadable: bool = False
-    """Whether the system does not let this user read the file: then nothing says that it is damaged."""
+    """`unreadable` tells whether the system does not let this user read the file: then nothing says that it is
+    damaged."""
 
 
 class _Snapshot(Frozen, Generic[E], frozen=True):
-    """What one state of the file says. `signature` is None where there is no file."""
+    """One state of the file says this. `signature` is None where there is no file."""
 
     signature: Signature | None
     entries: dict[str, E] = field(default_factory=dict)
@@ -59,7 +61,7 @@ class _Snapshot(Frozen, Generic[E], frozen=True):
 
 
 class RegistryDocument(Generic[E]):
-    """The file, looked at anew whenever it has changed, by whichever process."""
+    """This is the file, looked at anew whenever it has changed, by whichever process."""
 
     def __init__(self, file: Path, parse_entry: Callable[[str, Any], E | Issue], *, mode: int | None = None) -> None:
         """`parse_entry` gives the entry of a name and its JSON value, or what is wrong with it.
@@ -72,11 +74,11 @@ class RegistryDocument(Generic[E]):
         self._snapshot: _Snapshot[E] = _Snapshot(None)
 
     def entries(self) -> dict[str, E]:
-        """All usable entries, in the file's order; not to be changed. Never raises for what the file holds."""
+        """Returns all usable entries, in the file's order; not to be changed. Never raises for what the file holds."""
         return self._current().entries
 
     def problems(self) -> tuple[Issue, ...]:
-        """What is wrong with the file as it is now: a damage of the whole, or entries that were skipped."""
+        """Lists what is wrong with the file as it is now: a damage of the whole, or entries that were skipped."""
         return self._current().problems
 
     def update(self, change: Callable[[dict[str, Any]], T]) -> T:
@@ -144,7 +146,7 @@ class RegistryDocument(Generic[E]):
         return _Snapshot(seen, entries, (*doubled, *problems))
 
     def _content(self, file: Path | None = None) -> FileContent:
-        """The file's content, or the last good one's. FileNotFoundError, RegistryDamaged."""
+        """Reads the file's content, or the last good one's. Raises FileNotFoundError, RegistryDamaged."""
         file = file or self.file
         try:
             return self._store.read(file)
@@ -156,7 +158,7 @@ class RegistryDocument(Generic[E]):
             raise _unreadable(file, error) from None
 
     def _parsed(self, content: FileContent, file: Path | None = None) -> JsonObject:
-        """What the content says. Raises RegistryDamaged."""
+        """Parses what the content says. Raises RegistryDamaged."""
         name = str(file or self.file)
         try:
             return parse_object(content.data)
@@ -188,7 +190,7 @@ class RegistryDocument(Generic[E]):
         return _Snapshot(seen, entries, (Issue(error.key, error.details, isinstance(error, RegistryUnreadable)),))
 
     def _keep_aside(self, content: bytes) -> None:
-        """One copy of each damaged content, a few at most. Best effort: a folder may be read-only."""
+        """Keeps one copy of each damaged content, a few at most. Best effort: a folder may be read-only."""
         end = hashlib.sha256(content).hexdigest()[:8]
         start = f"{self.file.name}.damaged-"
         with suppress(OSError):

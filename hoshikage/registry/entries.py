@@ -1,4 +1,4 @@
-"""What an entry of a registry file must be, and what is wrong with it. Pure; any thread."""
+"""Checks what an entry of a registry file must be, and says what is wrong with it. Pure; any thread."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_CREATED: Final = 2**53
 
 
 class Entry(Frozen, frozen=True):
-    """A usable entry of model_map.json, as it stands there."""
+    """This is a usable entry of model_map.json, as it stands there."""
 
     label: str
     path: str
@@ -33,23 +33,23 @@ class Entry(Frozen, frozen=True):
 
 
 class Persona(Frozen, frozen=True):
-    """A model with a character: a system text and sampling defaults of its own, used by its name."""
+    """A persona is a model with a character: a system text and sampling defaults of its own, used by its name."""
 
     name: str
     model: str
-    """The label of the model that answers; it need not be registered (any more)."""
+    """`model` is the label of the model that answers; it need not be registered (any more)."""
     system: str
     sampling: OwnOptions = NO_OPTIONS
     created: int = 0
-    """Unix time."""
+    """`created` is Unix time."""
 
 
 class Alias(Frozen, frozen=True):
-    """A further name of a model or a persona."""
+    """An alias is a further name of a model or a persona."""
 
     name: str
     target: str
-    """The label, or the persona's name; it need not be registered (any more)."""
+    """`target` is the label, or the persona's name; it need not be registered (any more)."""
 
 
 def normal(label: str) -> str:
@@ -57,7 +57,7 @@ def normal(label: str) -> str:
 
 
 def checked_label(label: str) -> str:
-    """The label, or a persona's name, in its normal form. Raises InvalidRequest."""
+    """Returns the label, or a persona's name, in its normal form. Raises InvalidRequest."""
     label = normal(label)
     if not LABEL.fullmatch(label):
         raise InvalidRequest("model.label_invalid", label=label)
@@ -65,7 +65,7 @@ def checked_label(label: str) -> str:
 
 
 def parse_entry(label: str, value: Any) -> Entry | Issue:
-    """The entry, or what is wrong with it."""
+    """Returns the entry, or what is wrong with it."""
 
     def bad(key: str) -> Issue:
         return Issue(key, {"label": label})
@@ -90,7 +90,7 @@ def parse_entry(label: str, value: Any) -> Entry | Issue:
 
 
 def parse_persona(name: str, value: Any) -> Persona | Issue:
-    """The persona, or what is wrong with it."""
+    """Returns the persona, or what is wrong with it."""
 
     def bad(key: str) -> Issue:
         return Issue(key, {"label": name})
@@ -113,7 +113,7 @@ def parse_persona(name: str, value: Any) -> Persona | Issue:
 
 
 def parse_alias(name: str, value: Any) -> Alias | Issue:
-    """The alias, or what is wrong with it."""
+    """Returns the alias, or what is wrong with it."""
     if not LABEL.fullmatch(name):
         return Issue("model.label_invalid", {"label": name})
     if not isinstance(value, str) or not LABEL.fullmatch(value):

@@ -1,4 +1,4 @@
-"""The GGUF files of MODEL_DIR, each under a name made of its own. Any thread; blocking.
+"""Finds the GGUF files of MODEL_DIR, each under a name made of its own. Any thread; blocking.
 
 The folder and what lies in it are looked through with `scandir` alone: no file is opened. What was found is kept with
 the times of the folders it was found in, and only a change of one of them, which a new, renamed or removed file is,
@@ -21,9 +21,9 @@ from hoshikage import gguf
 from hoshikage.frozen import Frozen
 
 MAX_DEPTH: Final = 8
-"""Folders below MODEL_DIR; a download cache has four."""
+"""Folders are searched so deep below MODEL_DIR; a download cache has four."""
 MAX_ENTRIES: Final = 50_000
-"""Files and folders that are looked at."""
+"""So many files and folders are looked at, at most."""
 MAX_MODELS: Final = 1_000
 MAX_NAME: Final = 128
 RACY_NS: Final = 2_000_000_000
@@ -31,26 +31,26 @@ RACY_NS: Final = 2_000_000_000
 
 
 class FolderModels(Frozen, frozen=True):
-    """One model of the folder."""
+    """This is one model of the folder."""
 
     label: str
     file: Path
-    """The first file of a split one."""
+    """`file` is the first file of a split one."""
     created: int
-    """Unix time of the file's last change."""
+    """`created` is the Unix time of the file's last change."""
     projector: Path | None = None
-    """The one in its folder, where no other model lies there."""
+    """`projector` is the one in its folder, where no other model lies there."""
 
 
 class _Search(Frozen, frozen=True):
-    """What one search found, and the folders it looked into with their times of change in ns."""
+    """This is what one search found, and the folders it looked into with their times of change in ns."""
 
     models: dict[str, FolderModels]
     folders: dict[str, int]
     began_ns: int
 
     def holds(self) -> bool:
-        """Whether another search would find the same."""
+        """Returns whether another search would find the same."""
         if any(changed + RACY_NS > self.began_ns for changed in self.folders.values()):
             return False
         try:
@@ -60,7 +60,7 @@ class _Search(Frozen, frozen=True):
 
 
 class ModelFolder:
-    """MODEL_DIR, searched anew whenever it has changed."""
+    """This is MODEL_DIR, searched anew whenever it has changed."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -68,7 +68,7 @@ class ModelFolder:
         self._last: _Search | None = None
 
     def models(self) -> dict[str, FolderModels]:
-        """Label -> model, nearest and first by name first. Empty where the folder cannot be read."""
+        """Returns each label's model, nearest and first by name first. Empty where the folder cannot be read."""
         with self._busy:
             if self._last is None or not self._last.holds():
                 self._last = _search(self.root)
@@ -88,7 +88,7 @@ def _search(root: Path) -> _Search:
 
 
 def _files(root: Path, folders: dict[str, int]) -> Iterator[tuple[Path, int, Path | None]]:
-    """The models' files, the nearest to the root first, with their times of change and their projectors."""
+    """Yields the models' files, the nearest to the root first, with their times of change and their projectors."""
     level, seen, left = [str(root)], set[tuple[int, int]](), MAX_ENTRIES
     for _ in range(MAX_DEPTH + 1):
         below: list[str] = []
@@ -121,13 +121,13 @@ def _files(root: Path, folders: dict[str, int]) -> Iterator[tuple[Path, int, Pat
 
 
 def _projector(names: list[str]) -> str | None:
-    """The projector of a folder that has one, and one model."""
+    """Returns the projector of a folder that has one, and one model."""
     projectors = [name for name in names if gguf.is_projector(name) and _is_text(name)]
     return projectors[0] if len(projectors) == 1 and sum(map(_is_model, names)) == 1 else None
 
 
 def _is_text(name: str) -> bool:
-    """Whether the name is UTF-8 on the disk: one that is not can neither be shown nor be told to a runner."""
+    """Returns whether the name is UTF-8 on the disk: one that is not can neither be shown nor be told to a runner."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -136,7 +136,8 @@ def _is_text(name: str) -> bool:
 
 
 def _is_model(name: str) -> bool:
-    """Whether a file of that name stands for a model. Projectors (`mmproj`) are named so by everyone who makes them."""
+    """Returns whether a file of that name stands for a model. Projectors (`mmproj`) are named so by everyone who makes
+    them."""
     if not name.lower().endswith(".gguf") or gguf.is_projector(name):
         return False
     part = gguf.SplitName.of(name)
@@ -144,7 +145,7 @@ def _is_model(name: str) -> bool:
 
 
 def _label(file: Path, taken: dict[str, FolderModels]) -> str:
-    """A label that is not taken: the file's name, else with its folder's, else with a number.
+    """Makes a label that is not taken: the file's name, else with its folder's, else with a number.
 
     A model that comes later or lies deeper never changes the label of one that was there.
     """
@@ -161,7 +162,7 @@ def _label(file: Path, taken: dict[str, FolderModels]) -> str:
 
 
 def _valid(name: str) -> str:
-    """The name with what labels cannot hold (entries.LABEL) as hyphens."""
+    """Returns the name with what labels cannot hold (entries.LABEL) as hyphens."""
     name = re.sub(r"(?<!-)-*[^A-Za-z0-9._:@+-]+-*", "-", unicodedata.normalize("NFC", name).lstrip("._:@+- ")).rstrip(
         "-"
     )

@@ -1,4 +1,5 @@
-"""The settings that one model or one persona has of its own, and what is wrong with them. Any thread; pure."""
+"""Holds the settings that one model or one persona has of its own, and says what is wrong with them. Any thread;
+pure."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ _BY_NAME: Final = {option.name: option for option in OPTIONS}
 
 
 class OwnOptions(Frozen, frozen=True):
-    """What one model or persona has of its own, by the names of `options.OWN`, as it stands in the file. What it does
+    """One model or persona has these of its own, by the names of `options.OWN`, as they stand in the file. What it does
     not name is as the settings have it, or as the GGUF says.
     """
 
@@ -55,22 +56,22 @@ class OwnOptions(Frozen, frozen=True):
 
     @property
     def chat_template(self) -> str | None:
-        """The path of a Jinja file, or CHATML, or NAMED and a name."""
+        """Gives the path of a Jinja file, or CHATML, or NAMED and a name; None where it has none."""
         return self._text("chat_template") or None
 
     @property
     def draft(self) -> str | None:
-        """The path of a small model of the same vocabulary that guesses tokens ahead."""
+        """Gives the path of a small model of the same vocabulary that guesses tokens ahead."""
         return self._text("draft") or None
 
     @property
     def mmproj(self) -> str | None:
-        """The path of a projector, which makes pictures and sounds into what the model reads."""
+        """Gives the path of a projector, which makes pictures and sounds into what the model reads."""
         return self._text("mmproj") or None
 
     @property
     def lora(self) -> tuple[Scaled, ...]:
-        """LoRA adapters, in the order by which requests number them."""
+        """Gives the LoRA adapters, in the order by which requests number them."""
         return self._files("lora")
 
     @property
@@ -93,7 +94,7 @@ class OwnOptions(Frozen, frozen=True):
 
     @property
     def pin(self) -> bool:
-        """Whether the model, once loaded, stays until somebody asks for its end."""
+        """Tells whether the model, once loaded, stays until somebody asks for its end."""
         return self.values.get("pin") is True
 
     def _of(self, scope: str) -> dict[str, Value]:
@@ -112,7 +113,8 @@ NO_OPTIONS: Final = OwnOptions()
 
 
 def own_options(values: Mapping[str, Any], allowed: Iterable[Option] = OWN) -> OwnOptions:
-    """The options among these values; others are passed over. Raises InvalidRequest that names the one at fault."""
+    """Returns the options among these values; others are passed over. Raises InvalidRequest that names the one at
+    fault."""
     checked: dict[str, Value] = {}
     for option in allowed:
         value = values.get(option.name)

@@ -1,4 +1,4 @@
-"""The registry: names to models, from model_map.json, personas.json and MODEL_DIR. Any thread; many processes."""
+"""Is the registry: names to models, from model_map.json, personas.json and MODEL_DIR. Any thread; many processes."""
 
 from __future__ import annotations
 
@@ -34,30 +34,30 @@ from hoshikage.registry.tuned import FIELD, Tuned
 PERSONAS: Final = "personas.json"
 ALIASES: Final = "aliases.json"
 MAX_NAMED: Final = 50
-"""Known names in a refusal."""
+"""A refusal names so many known names at most."""
 
 
 class ModelSpec(Frozen, frozen=True):
-    """One model, as itself or as a persona of it."""
+    """This is one model, as itself or as a persona of it."""
 
     label: str
-    """The model's, also where a persona was asked for."""
+    """`label` is the model's, also where a persona was asked for."""
     file: Path
-    """Absolute; it need not exist."""
+    """`file` is absolute; it need not exist."""
     stop: tuple[str, ...]
-    """The model's own stop strings, without DEFAULT_STOPS."""
+    """`stop` holds the model's own stop strings, without DEFAULT_STOPS."""
     created: int
-    """Unix time of its registration."""
+    """`created` is the Unix time of its registration."""
     options: OwnOptions = NO_OPTIONS
     """The path of a chat template is absolute here."""
     source: Literal["registry", "folder"] = "registry"
     persona: Persona | None = None
     tuned: Tuned | None = None
-    """What `hoshikage tune` chose; whether it holds is not looked at here."""
+    """`hoshikage tune` chose this; whether it holds is not looked at here."""
 
     @property
     def name(self) -> str:
-        """What a request calls it."""
+        """Gives the name that a request calls it by."""
         return self.label if self.persona is None else self.persona.name
 
     @property
@@ -67,12 +67,12 @@ class ModelSpec(Frozen, frozen=True):
 
     @property
     def own_lora(self) -> tuple[Scaled, ...]:
-        """The persona's adapters."""
+        """Gives the persona's adapters."""
         return () if self.persona is None else self.persona.sampling.lora
 
     @property
     def sampling(self) -> OwnOptions:
-        """The persona's defaults over the model's."""
+        """Lays the persona's defaults over the model's."""
         persona = {} if self.persona is None else self.persona.sampling.sampling()
         return OwnOptions({**self.options.sampling(), **persona})
 
@@ -125,7 +125,8 @@ class Registry:
         return self._folder.root if self._folder is not None else None
 
     def specs(self) -> tuple[ModelSpec, ...]:
-        """All models: the registered in the file's order, then those of MODEL_DIR. Never raises for what files hold."""
+        """Lists all models: the registered in the file's order, then those of MODEL_DIR. Never raises for what files
+        hold."""
         entries = self._models.entries()
         registered = [self._registered(entry) for entry in entries.values()]
         taken = {spec.file for spec in registered}
@@ -133,15 +134,15 @@ class Registry:
         return (*registered, *(spec for spec in result if spec.label not in entries))
 
     def personas(self) -> tuple[ModelSpec | Persona, ...]:
-        """All personas in the file's order: as models, or alone where their model is gone."""
+        """Lists all personas in the file's order: as models, or alone where their model is gone."""
         return tuple(self._as_persona(persona) or persona for persona in self._personas.entries().values())
 
     def aliases(self) -> dict[str, str]:
-        """Further names, each with the label or the persona's name that it stands for, which may be gone."""
+        """Lists further names, each with the label or the persona's name that it stands for, which may be gone."""
         return {alias.name: alias.target for alias in self._aliases.entries().values()}
 
     def problems(self) -> tuple[Issue, ...]:
-        """What is wrong with model_map.json as it is now: a damage of the whole, or entries that were skipped."""
+        """Lists what is wrong with model_map.json as it is now: a damage of the whole, or entries that were skipped."""
         return self._models.problems()
 
     def persona_problems(self) -> tuple[Issue, ...]:
@@ -155,7 +156,8 @@ class Registry:
         return (*self._aliases.problems(), *(Issue("model.alias_hidden", {"label": name}) for name in hidden))
 
     def known(self, name: str) -> ModelSpec | None:
-        """The registered model, or a persona of one; None where only MODEL_DIR can tell. Never searches a folder."""
+        """Returns the registered model, or a persona of one; None where only MODEL_DIR can tell. Never searches a
+        folder."""
         name = normal(name)
         if not self._is_taken(name) and (alias := self._aliases.entries().get(name)) is not None:
             name = alias.target
@@ -167,7 +169,7 @@ class Registry:
         return replace(self._registered(base), persona=persona) if base is not None else None
 
     def resolve(self, name: str) -> ModelSpec:
-        """The model that a request calls by that name. Raises ModelNotFound, which names the known ones."""
+        """Returns the model that a request calls by that name. Raises ModelNotFound, which names the known ones."""
         spec = self.known(name)
         if spec is not None:
             return spec
@@ -263,7 +265,7 @@ class Registry:
         _remove(self._personas, name, "model.persona_not_found")
 
     def _parsed(self, label: str, value: Any) -> Entry | Issue:
-        """The entry, or what is wrong with it."""
+        """Returns the entry, or what is wrong with it."""
         entry = parse_entry(label, value)
         if isinstance(entry, Issue) or self._root is None or not is_file(entry.options.chat_template):
             return entry
@@ -297,7 +299,7 @@ class Registry:
         _remove(self._aliases, name, "model.alias_not_found")
 
     def _is_taken(self, name: str) -> bool:
-        """Whether a registered model or a persona has that name."""
+        """Returns whether a registered model or a persona has that name."""
         return name in self._models.entries() or name in self._personas.entries()
 
     def _registered(self, entry: Entry) -> ModelSpec:
@@ -335,7 +337,7 @@ class Registry:
         return self._folder.models() if self._folder is not None else {}
 
     def _model(self, label: str) -> ModelSpec | None:
-        """The model of that label, wherever it is from; no persona."""
+        """Returns the model of that label, wherever it is from; no persona."""
         entry = self._models.entries().get(label)
         if entry is not None:
             return self._registered(entry)

@@ -1,4 +1,5 @@
-"""The tags file of the older version: what it told Ollama's clients beside its models. Any thread; blocks on the disk.
+"""Reads the tags file of the older version: what it told Ollama's clients beside its models. Any thread; blocks on the
+disk.
 
 {"models": [{"name": "llama3:latest", "modified_at": "…", "size": 0, "digest": "…", "details": {…}}]}
 """
@@ -15,11 +16,12 @@ MAX_BYTES: Final = 4 * 1024 * 1024
 MAX_TAGS: Final = 2048
 LATEST: Final = ":latest"
 UNUSABLE_TAGS: Final = (OSError, ValueError, RecursionError, LookupError, TypeError)
-"""What a file raises that cannot be read or is no tags file."""
+"""A file that cannot be read or is no tags file raises one of these."""
 
 
 def read_tags(file: Path | None) -> list[dict[str, Any]]:
-    """The entries that can be shown, each with all fields that clients look for; none where the file cannot be used."""
+    """Returns the entries that can be shown, each with all fields that clients look for; none where the file cannot be
+    used."""
     if file is None:
         return []
     try:
@@ -38,7 +40,7 @@ def require_tags(file: Path) -> list[dict[str, Any]]:
 
 
 def plain(name: str) -> str:
-    """A model's name without the tag that stands for none."""
+    """Returns a model's name without the tag that stands for none."""
     return name.removesuffix(LATEST)
 
 

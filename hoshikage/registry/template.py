@@ -1,4 +1,4 @@
-"""The chat template that a model was given in place of its own. Any thread; blocking."""
+"""Reads the chat template that a model was given in place of its own. Any thread; blocking."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ MAX_TEMPLATE_BYTES: Final = 1024 * 1024
 
 
 def template_name(chat_template: str | None) -> str:
-    """What `LoadParams.template_name` takes; empty where none of the model's own is named."""
+    """Returns what `LoadParams.template_name` takes; empty where none of the model's own is named."""
     return chat_template.removeprefix(NAMED) if chat_template is not None and chat_template.startswith(NAMED) else ""
 
 
 def is_file(chat_template: str | None) -> bool:
-    """Whether the setting is the path of a file."""
+    """Returns whether the setting is the path of a file."""
     return chat_template not in (None, CHATML) and not template_name(chat_template)
 
 
 def read_template(chat_template: str | None) -> str | None:
-    """What `LoadParams.chat_template` takes: the Jinja source, "" for ChatML, None for one of the model's own.
+    """Returns what `LoadParams.chat_template` takes: the Jinja source, "" for ChatML, None for one of the model's own.
 
     Raises ModelLoadFailed for a file that is not there or is no text.
     """

@@ -1,5 +1,5 @@
-"""What `hoshikage tune` chose for a model: apart from what a person set, and good for one library, machine and file.
-Any thread; pure."""
+"""Keeps what `hoshikage tune` chose for a model: apart from what a person set, and good for one library, machine and
+file. Any thread; pure."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ GUARDED: Final[Mapping[str, tuple[str, ...]]] = {
     "type_k": ("flash_attn", "type_k", "type_v"),
     "type_v": ("flash_attn", "type_k", "type_v"),
 }
-"""What may be chosen -> the settings of which none may be a person's for that."""
+"""Maps what may be chosen to the settings of which none may be a person's for that."""
 _ROWS: Final = {row.name: row for row in OPTIONS if row.name in GUARDED}
 _UNSET: Final = LoadParams("")
 
 
 class Tuned(Frozen, frozen=True):
-    """One choice. `values` are as own options stand in the file, by their names."""
+    """This is one choice. `values` are as own options stand in the file, by their names."""
 
     library: str
-    """Fingerprint of the library that was measured."""
+    """`library` is the fingerprint of the library that was measured."""
     release: str
     machine: str
     size: int
@@ -40,10 +40,10 @@ class Tuned(Frozen, frozen=True):
     """Both are those of the model's file."""
     values: tuple[tuple[str, Value], ...]
     at: int
-    """Unix time."""
+    """`at` is Unix time."""
 
     def loading(self) -> dict[str, Any]:
-        """The values as fields of LoadParams."""
+        """Returns the values as fields of LoadParams."""
         return {name: _ROWS[name].parse(str(value)) for name, value in self.values}
 
     def to_json(self) -> dict[str, Any]:
@@ -59,7 +59,7 @@ class Tuned(Frozen, frozen=True):
 
 
 def parse_tuned(value: Any) -> Tuned | None:
-    """What stands in the file; None where it is none, or was damaged: it can be measured again."""
+    """Returns what stands in the file; None where it is none, or was damaged: it can be measured again."""
     if not isinstance(value, dict) or not isinstance(value.get("values"), dict):
         return None
     texts = [one for one in map(value.get, ("library", "release", "machine")) if isinstance(one, str)]
@@ -76,7 +76,8 @@ def parse_tuned(value: Any) -> Tuned | None:
 
 
 def free(general: LoadParams, options: OwnOptions) -> frozenset[str]:
-    """What may be chosen: where no person set anything, neither for all models nor for this one."""
+    """Returns the settings that may be chosen: where no person set anything, neither for all models nor for this
+    one."""
     own = options.given()
     made = {name for name in GUARDED if name in own or getattr(general, name) != getattr(_UNSET, name)}
     return frozenset(name for name, guards in GUARDED.items() if not made.intersection(guards))

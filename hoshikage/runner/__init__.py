@@ -1,1 +1,1 @@
-"""The process that loads libllama: pipes, limits, the examination."""
+"""Is the process that loads libllama: pipes, limits, the examination."""

@@ -1,4 +1,4 @@
-"""`python -m hoshikage.runner.calibrate FILE --model GGUF --journal FILE`: places fields by behaviour. Main thread.
+"""Places fields by behaviour: `python -m hoshikage.runner.calibrate FILE --model GGUF --journal FILE`. Main thread.
 
 It may die of any attempt. Each attempt is written into the journal before and after, and a process that is started
 again with the same journal goes on behind what ended the last one. Prints one line of JSON and exits 0 when it is
@@ -26,7 +26,7 @@ from hoshikage.runner import native
 
 
 class FileJournal:
-    """One line an attempt and one its result; an attempt without a result ended its process."""
+    """The journal has one line an attempt and one its result; an attempt without a result ended its process."""
 
     def __init__(self, file: Path) -> None:
         self._known: dict[str, bool] = {}

@@ -1,4 +1,4 @@
-"""`python -m hoshikage.runner.check FILE`: examines one library in this process, which may die of it. Main thread.
+"""Examines one library in this process, which may die of it: `python -m hoshikage.runner.check FILE`. Main thread.
 
 Prints one line of JSON to its stdout and exits 0 where the library is good, 1 where it is refused. libllama and its
 backends print to file descriptor 1 as they like, so that descriptor is pointed at stderr before anything is loaded.
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def examine(file: Path, model: Path | None, golden: Path | None, calibrated: Path | None = None) -> dict[str, Any]:
-    """The verdict. Every refusal is in it; only a crash gets past."""
+    """Returns the verdict. Every refusal is in it; only a crash gets past."""
     layouts = read(calibrated)
     result: dict[str, Any] = {
         "ok": False,

@@ -1,4 +1,4 @@
-"""How a child process of this program is started. Any thread; imports nothing of the runner."""
+"""Starts a child process of this program. Any thread; imports nothing of the runner."""
 
 from __future__ import annotations
 

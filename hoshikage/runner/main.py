@@ -1,4 +1,4 @@
-"""Entry of the runner process: pipes, limits, parent watch. The main thread reads commands; the engine thread works.
+"""Enters the runner process: pipes, limits, parent watch. The main thread reads commands; the engine thread works.
 
 Commands come on the standard input the server gave, events leave on its standard output. Both are moved to private
 descriptors before the library is loaded, because native code may print: descriptor 1 then leads to the log.
@@ -28,8 +28,9 @@ STOP_PATIENCE_S = 5.0
 
 
 def main(arguments: Sequence[str]) -> int:
-    """`arguments`: path of the library, least `logging` level to report, process id of the server, and where there is
-    one, the file with the library's calibrated layouts.
+    """`arguments` are the path of the library, the least `logging` level to report, the process id of the server, and
+    where there is one, the file with the library's calibrated layouts. path of the library, least `logging` level to
+    report, process id of the server, and where there is one, the file with the library's calibrated layouts.
     """
     library, log_level, parent = Path(arguments[0]), int(arguments[1]), int(arguments[2])
     layouts = Path(arguments[3]) if arguments[3:] else None
@@ -82,7 +83,7 @@ class _Writer:
 
 
 def _take_pipes() -> tuple[BinaryIO, int]:
-    """Binary command stream and event descriptor."""
+    """Takes over the pipes, and returns the binary command stream and the event descriptor."""
     commands, events = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)

@@ -1,4 +1,4 @@
-"""Whether a chat template can be compiled: reads its source from stdin, prints one line of JSON. Main thread.
+"""Checks whether a chat template can be compiled: reads its source from stdin, prints one line of JSON. Main thread.
 
 A process of its own, for a command that registers a model: Jinja stays out of that one, and a template that takes
 Jinja down takes only this one. The template is parsed in the sandbox and never rendered.
