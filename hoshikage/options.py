@@ -41,7 +41,7 @@ RAMDISK: Final = "/dev/shm" if sys.platform == "linux" else ""
 ORIGINS: Final = (
     "http://localhost:*,http://127.0.0.1:*,http://[::1]:*,app://*,tauri://*,vscode-webview://*,vscode-file://*"
 )
-"""Browsers may call from pages of this machine and of programs on it; no web site. no web site."""
+"""Browsers may call from pages of this machine and of programs on it; no web site."""
 
 ANY: Final = "any"
 INSIDE: Final = "inside"

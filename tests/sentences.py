@@ -18,35 +18,34 @@ def _words(text: str) -> frozenset[str]:
 
 VERBS: Final = _words(
     """
-    abort accept acknowledge act adapt add admit advance agree allow allot announce answer appear append apply arrange
+    abort accept acknowledge act adapt add admit advance agree allot allow announce answer appear append apply arrange
     arrive ask assemble assume attach attack avoid become beg begin behave belong besiege bind block book borrow bound
     break bring build bundle calibrate call cancel care carry catch cause change charge chat check choose claim clean
-    clear close cluster collect combine come commit compare compile complete compress compute configure confirm
-    connect consist construct consult consume contain continue convert copy cost count cover crash create cross cut
-    damage deal decide declare decode decompress decrease define delay delete deliver demand deny depend derive
-    describe deserve destroy detach detect determine die differ disappear discard display divide do download draw
-    drive drop duplicate earn embed emit empty enable encode end enforce ensure enter equal escape estimate evaluate
-    examine exceed exclude exec execute exist expand expect expire explain export expose express extend extract fail
-    fall feed fetch fight fill filter find finish fire fit flow flush follow forbid force forget fork form format
-    forward frame free freeze gain gather generate get give go grant group grow guard guess guide hand handle hang
-    happen hash hear help hide hit hold host identify ignore imitate import improve increase index inform initialise
-    insert inspect install interpret interrupt introduce invite issue join judge jump keep kill know lack land last
-    lay lead learn leave lend let lie limit line link list listen live load lock log look lose make manage map mark
-    match matter mean measure meet mend merge migrate mind mirror miss mix model mount move name narrow need note
-    notice number obey object observe occupy occur offer omit open order outlive overflow overlap overwrite own pack
-    pad paint parse part pass patch pause pay peek perform permit pick pin place plan play plot point poll pop
-    populate post prefer prepare present press prevent price print probe proceed produce promise propose protect prove
-    provide prune publish pull push put quote raise rank reach read ready rebuild recall receive recognise recompute
-    record redraw reduce refer refuse register reject release rely remain remember remind remove rename render repair
-    repeat replace reply report represent request require reserve reset resolve respond rest restore resume retry
-    return reuse reveal reverse rewrite ring rise rotate round route rule run sample satisfy save say scale scan
-    schedule score seal search see select send separate serve set settle shape share shift show shrink shut sign
-    signal simulate sit size skip sleep slice slow sort span spare speak spell spend split spoil spread stand start
-    state stay step stick stop store stream strip study submit subtract succeed suffice suit sum supply support
-    suppose survive swap swear switch take talk tame tear tell tend test think throw tick tie time tokenize touch
-    trace track train translate travel treat trim trust try tune turn type understand undo unload unpack unpin unwrap
-    update upload use validate vary verify view visit wait wake walk want warn waste watch weigh widen wind withhold
-    wonder work wrap write yield
+    clear close cluster collect combine come commit compare compile complete compress compute configure confirm connect
+    consist construct consult consume contain continue contradict convert copy cost count cover crash create cross cut
+    damage deal decide declare decode decompress decrease define delay delete deliver demand deny depend derive describe
+    deserve destroy detach detect determine die differ disappear discard display divide do download draw drive drop
+    duplicate earn embed emit empty enable encode end enforce ensure enter equal escape estimate evaluate examine exceed
+    exclude exec execute exist expand expect expire explain export expose express extend extract fail fall feed fetch
+    fight fill filter find finish fire fit flow flush follow forbid force forget fork form format forward frame free
+    freeze gain gather generate get give go grant group grow guard guess guide hand handle hang happen hash hear help
+    hide hit hold host identify ignore imitate import improve increase index inform initialise insert inspect install
+    interpret interrupt introduce invite issue join judge jump keep kill know lack land last lay lead learn leave lend
+    let lie limit line link list listen live load lock log look lose make manage map mark match matter mean measure meet
+    mend merge migrate mind mirror miss mix model mount move name narrow need note notice number obey object observe
+    occupy occur offer omit open order outlive overflow overlap overwrite own pack pad paint parse part pass patch pause
+    pay peek perform permit pick pin place plan play plot point poll pop populate post prefer prepare present press
+    prevent price print probe proceed produce promise propose protect prove provide prune publish pull push put quote
+    raise rank reach read ready rebuild recall receive recognise recompute record redraw reduce refer refuse register
+    reject release rely remain remember remind remove rename render repair repeat replace reply report represent request
+    require reserve reset resolve respond rest restore resume retry return reuse reveal reverse rewrite ring rise rotate
+    round route rule run sample satisfy save say scale scan schedule score seal search see select send separate serve
+    set settle shape share shift show shrink shut sign signal simulate sit size skip sleep slice slow sort span spare
+    speak spell spend split spoil spread stand start state stay step stick stop store stream strip study submit subtract
+    succeed suffice suit sum supply support suppose survive swap swear switch take talk tame tear tell tend test think
+    throw tick tie time tokenize touch trace track train translate travel treat trim trust try tune turn type understand
+    undo unload unpack unpin unwrap update upload use validate vary verify view visit wait wake walk want warn waste
+    watch weigh widen wind withhold wonder work wrap write yield
     """
 )
 """These verbs are known, by their plain form."""
@@ -103,7 +102,7 @@ AFTER_NOUN: Final = _words(
 EITHER: Final = _words(
     """
     access answers blocks bounds calls cases changes chats checks clusters costs counts damages ends fields files
-    forms frames grants groups guards guesses hands hosts interrupts keys lines links lists loads locks logs marks
+    forms frames grants groups guards guesses hands hosts interrupts keys limits lines links lists loads locks logs marks
     matches measures models moves names needs notes numbers objects offers orders parts passes patches places points
     prices processes prompts questions rests requests routes rules runs samples scores sections servers shapes shares
     shows signals signs sizes slots sources spans starts states steps stops stores streams sums tests texts times
@@ -128,36 +127,39 @@ THIRD: Final = frozenset(map(_third, VERBS)) | {"quizzes"}
 def is_sentence(text: str) -> bool:
     """Returns whether what stands before the first full stop, colon or semicolon has a verb of its own."""
     words = WORD.findall(END.split(CODE.sub("Name", " ".join(text.split())), maxsplit=1)[0])
-    words = [part for word in words for part in ((word[:-2], "'s") if word.endswith("'s") else (word,))]
+    words = [part.lower() for word in words for part in ((word[:-2], "'s") if word.endswith("'s") else (word,))]
+    verbs = [_is_verb(words, at) for at in range(len(words))]
     pending: list[str] = []
-    for at, raw in enumerate(words):
-        word = raw.lower()
-        following = words[at + 1].lower() if at + 1 < len(words) else ""
-        before = words[at - 1].lower() if at else ""
+    for at, word in enumerate(words):
         if word in ",)":
             pending = [each for each in pending if each not in COMPARING]
-        if _is_verb(word, before, following, at == 0):
-            if before in JOINING:
+        if verbs[at]:
+            if JOINING & {*words[max(0, at - 2) : at]} and (words[at - 1] in JOINING or words[at - 1] in PRONOUNS):
                 continue
             if not pending:
                 return True
             pending.pop()
-        elif (word in RELATIVES and word not in COMPARING) or (word in COMPARING and following in PRONOUNS):
+        elif word in COMPARING:
+            if any(verbs[at + 1 : at + 4]) and "," not in words[at + 1 : at + 4]:
+                pending.append(word)
+        elif word in RELATIVES:
             pending.append(word)
     return False
 
 
-def _is_verb(word: str, before: str, following: str, is_first: bool) -> bool:
+def _is_verb(words: list[str], at: int) -> bool:
+    word, before = words[at], words[at - 1] if at else ""
+    following = words[at + 1] if at + 1 < len(words) else ""
     if word in ALWAYS:
         return True
     if word in THIRD:
-        if is_first:
+        if not at:
             return not (word in EITHER and (not following or following in AFTER_NOUN or following in ",("))
         return before not in ARTICLES | PREPOSITIONS and not (before.isdigit() and word in EITHER)
-    if word in VERBS:
-        if before == "name" or (
-            word in PLAIN and before not in ARTICLES | PREPOSITIONS | AUXILIARIES | {"", "a", "an"}
-        ):
+    if word in VERBS and not (at == 1 and before in RELATIVES):
+        if before == "name":
             return True
-        return before in PLURALS or (before.endswith("s") and before not in THIRD - EITHER and before not in ARTICLES)
+        if word in PLAIN and before not in ARTICLES | PREPOSITIONS | AUXILIARIES | {"", "a", "an"}:
+            return True
+        return before in PLURALS or (before.endswith("s") and before not in (THIRD - EITHER) | ARTICLES)
     return word == "have" and before not in {"to", ""}

@@ -166,7 +166,7 @@ def _asked(prompt: ChatPrompt) -> int | None:
 
 
 def _conversation(request: web.Request, scope: str, prompt: object) -> str:
-    """Names a conversation that has no name by its first words. its first words are."""
+    """Names a conversation that has no name by its first words."""
     assert isinstance(prompt, ChatPrompt)
     first = next((turn.content or "" for turn in prompt.messages if turn.role == "user"), "")
     return request.app[MEMORY].memory.conversation(scope, first)

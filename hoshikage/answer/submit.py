@@ -1,5 +1,4 @@
-"""Hands a request to the dispatcher, in its caller's name and on the caller's account: in its caller's name, and on the
-caller's account. Event loop thread."""
+"""Hands a request to the dispatcher, in its caller's name and on the caller's account. Event loop thread."""
 
 from __future__ import annotations
 

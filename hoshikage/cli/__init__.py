@@ -1,1 +1,1 @@
-"""The commands: arguments, and all printing to the terminal."""
+"""Holds the commands: arguments, and all printing to the terminal."""

@@ -1,4 +1,5 @@
-"""`hoshikage add PATH LABEL [STOP...]`: looks at the GGUF and registers it; `--check` only looks. Main thread."""
+"""Looks at the GGUF and registers it; with `--check` it only looks: `hoshikage add PATH LABEL [STOP...]`. Main
+thread."""
 
 from __future__ import annotations
 
@@ -91,8 +92,8 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
 def _with_projector(
     file: Path, header: gguf.GgufHeader, options: OwnOptions, has_one: Callable[[], bool]
 ) -> tuple[OwnOptions, list[str]]:
-    """The options with the one projector that lies beside the model, unless it has one; else the names of those that
-    may be its own."""
+    """Returns the options with the one projector that lies beside the model, unless it has one; else the names of those
+    that may be its own."""
     projector = gguf.projector_of(file, header)
     if projector is not None:
         return options if has_one() else options.having(mmproj=str(projector)), []

@@ -1,4 +1,4 @@
-"""`hoshikage alias [NAME [LABEL]]`: further names of models and personas, such as gpt-4o. Main thread.
+"""Gives further names to models and personas, such as gpt-4o: `hoshikage alias [NAME [LABEL]]`. Main thread.
 
 A running server sees each change with the next request.
 """

@@ -1,4 +1,5 @@
-"""One question to one model: through this user's running server, else with a runner of the command's own. Main thread.
+"""Asks one model one question: through this user's running server, else with a runner of the command's own. Main
+thread.
 
 The server is asked where there is one, so that no second copy of the model fills the memory.
 """
@@ -52,7 +53,8 @@ def ask(name: str, messages: Messages, fields: Mapping[str, Any], context: Comma
 
 
 def _label_of(file: Path, context: CommandContext) -> str | None:
-    """Under what a file is registered: then its settings count, and the server may have it loaded already."""
+    """Returns the label that a file is registered under: then its settings count, and the server may have it loaded
+    already."""
     specs = Registering(context, verbose=False).listing().specs
     return next((spec.label for spec in specs if spec.file == file), None)
 

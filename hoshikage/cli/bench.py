@@ -1,4 +1,4 @@
-"""`hoshikage bench [LABEL]`: how fast a registered model is on this machine. Main thread."""
+"""Measures how fast a registered model is on this machine: `hoshikage bench [LABEL]`. Main thread."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 PROMPTS: Final = (64, 256, 1024)
-"""Words; a word is about a token and a half."""
+"""A prompt has so many words; a word is about a token and a half."""
 MAX_TOKENS: Final = 4096
 MAX_RUNS: Final = 100
 SETTINGS: Final = ("n_parallel", "kv_reuse", "speculation", "n_ctx", "n_batch", "n_gpu_layers")
@@ -90,7 +90,7 @@ def _measure(asking: Asker, spec: ModelSpec, tokens: int, runs: int, context: Co
 
 
 def _fitting(asking: Asker, words: int) -> Measured | None:
-    """None for a prompt that the context does not hold."""
+    """Measures a prompt; returns None for one that the context does not hold."""
     try:
         return asking.ask(_words(words, words), 2)
     except ContextLengthExceeded:
@@ -140,7 +140,7 @@ def _show(console: Console, data: dict[str, Any], context: CommandContext) -> No
 
 
 def _chosen(label: str | None, context: CommandContext) -> ModelSpec:
-    """The model of that label; without one the only model there is. Raises ModelNotFound, UsageError."""
+    """Returns the model of that label; without one the only model there is. Raises ModelNotFound, UsageError."""
     registry = Registry(context.settings.model_map_file, context.settings.model_dir, context.settings.registry_root)
     if label is not None:
         return registry.resolve(label)
@@ -153,5 +153,5 @@ def _chosen(label: str | None, context: CommandContext) -> ModelSpec:
 
 
 def _words(count: int, number: int) -> str:
-    """A prompt that begins unlike any other of this command's."""
+    """Makes a prompt that begins unlike any other of this command's."""
     return " ".join(f"star{(number * 7919 + at * 31) % 1000}" for at in range(count))

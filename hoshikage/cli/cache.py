@@ -1,4 +1,5 @@
-"""`hoshikage cache [list|clear]`: what is stored of conversations (KV_STORE, saved slots). Main thread.
+"""Lists what is stored of conversations (KV_STORE, saved slots), and removes it: `hoshikage cache [list|clear]`. Main
+thread.
 
 The running server tells of what it has in memory, too; without one the files are looked at.
 """

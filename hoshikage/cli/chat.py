@@ -1,4 +1,4 @@
-"""`hoshikage chat [LABEL]`: a conversation in the terminal, over the running server. Main thread."""
+"""Holds a conversation in the terminal, over the running server: `hoshikage chat [LABEL]`. Main thread."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
 
 
 def converse(label: str | None, context: CommandContext, *, any_server: bool = False) -> CommandResult:
-    """A chat on a terminal; elsewhere standard input is one prompt, and its answer goes to standard output.
+    """Holds a conversation on a terminal; elsewhere standard input is one prompt, and its answer goes to standard
+    output.
 
     `any_server`: also with a program on this machine that cannot prove to be this user's server.
     """
@@ -62,7 +63,8 @@ def converse(label: str | None, context: CommandContext, *, any_server: bool = F
 
 
 def choose(label: str | None, server: Server) -> str:
-    """The label that was given, else the model that is loaded, else the first one. Raises Unavailable, UsageError."""
+    """Returns the label that was given, else the model that is loaded, else the first one. Raises Unavailable,
+    UsageError."""
     known = server.models()
     if label is not None:
         return label  # the server says what is wrong with a label that it does not know
@@ -74,7 +76,7 @@ def choose(label: str | None, server: Server) -> str:
 
 
 class Chat:
-    """One conversation and its turns so far."""
+    """This is one conversation and its turns so far."""
 
     def __init__(self, context: CommandContext, server: Server, model: str) -> None:
         self.model = model
@@ -111,7 +113,7 @@ class Chat:
 
 
 def read_message() -> str | None:
-    """The next message, without blanks around it; None at the end of the input. Ctrl-C empties the line."""
+    """Reads the next message, without blanks around it; None at the end of the input. Ctrl-C empties the line."""
     try:
         words = result.ask(PROMPT).strip()
         if not words.startswith(BLOCK):

@@ -1,4 +1,4 @@
-"""How the commands judge a library: as the settings say. Main thread; blocking for up to LIBRARY_TIMEOUT."""
+"""Judges a library for the commands, as the settings say. Main thread; blocking for up to LIBRARY_TIMEOUT."""
 
 from __future__ import annotations
 

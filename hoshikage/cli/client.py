@@ -19,26 +19,29 @@ from hoshikage.errors import ContextLengthExceeded, HoshikageError, Unavailable,
 from hoshikage.messages import Language
 
 ANSWER_S: Final = 600.0
-"""Between two signs of life of an answer; a silent stream sends comments far more often."""
+"""Between two signs of life of an answer there are at most so many seconds; a silent stream sends comments far more
+often."""
 ADMIN_S: Final = 60.0
 """An admin request may take this many seconds, more than the registry's lock is waited for."""
 PAUSES_S: Final = (0.0, 0.2, 0.5)
 """A command pauses for these seconds before each try to reach a server that listens, yet does not answer."""
 EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-"""Addresses to listen on that are none to connect to."""
+"""The server may listen on these addresses, but nothing can connect to them; each has the one to connect to beside
+it."""
 BROKEN: Final = (OSError, http.client.HTTPException, ValueError, LookupError, TypeError)
-"""What an absent, a foreign or a dying server can cause."""
+"""An absent, a foreign or a dying server can cause these."""
 
 
 class ServerSaid(HoshikageError):
-    """The server's own words, already in the person's language."""
+    """This holds the server's own words, which are already in the person's language."""
 
     def __init__(self, message: str) -> None:
         super().__init__("cli.server_said", message=message)
 
 
 class ServerRefused(UsageError):
-    """The server called it wrong use or a wrong setting of this user's; the exit status is that of wrong use."""
+    """The server refuses, as it took it for wrong use or a wrong setting of this user's; the exit status is that of
+    wrong use."""
 
     def __init__(self, message: str) -> None:
         super().__init__("cli.server_said", message=message)
@@ -51,7 +54,7 @@ class Server:
         self._place = place
         self._language = language
         self.anyone = False
-        """Whether whatever listens on this machine's port may be told what the person says."""
+        """`anyone` tells whether whatever listens on this machine's port may be told what the person says."""
 
     @classmethod
     def of(cls, context: CommandContext) -> Server:
@@ -86,11 +89,11 @@ class Server:
 
     @property
     def local(self) -> bool:
-        """Whether it is on this machine."""
+        """Tells whether it is on this machine."""
         return self._place.local
 
     def status(self) -> dict[str, Any] | None:
-        """What /v1/status says, or None where no Hoshikage answers there."""
+        """Returns what /v1/status says, or None where no Hoshikage answers there."""
         try:
             with self._line(self._probe_s) as line:
                 if line.peer == "other":
@@ -101,7 +104,7 @@ class Server:
             return None
 
     def capabilities(self) -> dict[str, Any] | None:
-        """What /v1/capabilities says, or None where no server answers there that may be believed."""
+        """Returns what /v1/capabilities says, or None where no server answers there that may be believed."""
         try:
             with self._line(self._probe_s) as line:
                 self._require_own(line)
@@ -121,7 +124,7 @@ class Server:
             return "other"
 
     def models(self) -> list[str]:
-        """Labels in the server's order. Raises Unavailable where none answers, or none of this user's."""
+        """Lists the labels in the server's order. Raises Unavailable where none answers, or none of this user's."""
         try:
             with self._line() as line:
                 self._require_own(line)
@@ -132,7 +135,7 @@ class Server:
             raise Unavailable("cli.foreign_program", url=self.url) from None
 
     def is_listening(self) -> bool:
-        """Whether anything at all takes connections there."""
+        """Returns whether anything at all takes connections there."""
         try:
             socket.create_connection((self.host, self.port), PROBE_S).close()
         except OSError:
@@ -140,7 +143,7 @@ class Server:
         return True
 
     def admin(self, method: str, *path: str, body: Mapping[str, Any] | None = None) -> tuple[Any, str] | None:
-        """What a server of this user's answers, and where it was reached; None where none can be.
+        """Returns what a server of this user's answers, and where it was reached; None where none can be.
 
         Nothing is told to whatever does not prove to be that server. One that hangs up is tried three times; one
         that keeps silent is not waited for. Raises ServerSaid or ServerRefused.
@@ -195,7 +198,8 @@ class Server:
         on_comment: Callable[[str], None],
         fields: Mapping[str, Any] = MappingProxyType({}),
     ) -> Generator[str, None, str]:
-        """The pieces of one streamed answer, and why it ended; closing the generator stops the server's work on it.
+        """Yields the pieces of one streamed answer, and returns why it ended; closing the generator stops the server's
+        work on it.
 
         `on_comment` is told what the server says while there is nothing to show; `fields` are further ones of the
         request. Raises ServerSaid, Unavailable.
@@ -214,7 +218,7 @@ class Server:
             raise Unavailable("cli.connection_lost", url=self.url, reason=str(error) or type(error).__name__) from None
 
     def answer(self, path: str, body: Mapping[str, Any]) -> Any:
-        """What the API answers. Raises ServerSaid, Unavailable."""
+        """Returns what the API answers. Raises ServerSaid, Unavailable."""
         try:
             with self._line() as line:
                 self._require_own(line)
@@ -293,7 +297,7 @@ def _pieces(response: http.client.HTTPResponse, on_comment: Callable[[str], None
 
 
 def _is_status(status: Any) -> bool:
-    """Whether it has what the commands read of it."""
+    """Returns whether it has what the commands read of it."""
     return (
         isinstance(status["version"], str)
         and isinstance(status["model"]["state"], str)
@@ -302,7 +306,7 @@ def _is_status(status: Any) -> bool:
 
 
 def _json(body: bytes) -> Any:
-    """The answer's JSON; of another program's, some of its text."""
+    """Parses the answer's JSON; of another program's, some of its text."""
     try:
         return json.loads(body)
     except ValueError:

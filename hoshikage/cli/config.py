@@ -1,4 +1,4 @@
-"""`hoshikage config`: each setting in force and where it came from. Main thread."""
+"""Shows each setting in force and where it came from: `hoshikage config`. Main thread."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""`hoshikage connect PROGRAM`: how a program is told of this server: shown, written into its files, or tried. Main
-thread.
+"""Tells a program of this server, shown, written into its files, or tried: `hoshikage connect PROGRAM`. Main thread.
 
 A file that is written keeps its other parts byte for byte, and its former state beside it.
 """
@@ -109,7 +108,7 @@ def _checked_url(value: str) -> str:
 
 
 def _capabilities(server: Server, context: CommandContext) -> dict[str, Any]:
-    """What the running server says; where none runs, what it would say."""
+    """Returns what the running server says; where none runs, what it would say."""
     answer = server.capabilities()
     if answer is not None:
         return answer
@@ -130,7 +129,7 @@ def _capabilities(server: Server, context: CommandContext) -> dict[str, Any]:
 def _chosen(
     name: str | None, models: dict[str, Any], program: Program, context: CommandContext
 ) -> tuple[ServedModel, tuple[ServedModel, ...]]:
-    """The model for the program, and all that write text. Raises UsageError."""
+    """Returns the model for the program, and all that write text. Raises UsageError."""
     writing = [one for one in models["models"] if one["capabilities"]["text"]]
     able = [one for one in writing if program.form != "infill" or one["capabilities"]["infill"]]
     if not writing:
@@ -150,15 +149,15 @@ def _chosen(
 
 
 def _token(program: str) -> str:
-    """A token of the program's own; an earlier one of it ends."""
+    """Makes a token of the program's own; an earlier one of it ends."""
     store, name = TokenStore(config_dir() / "tokens.json"), TOKEN_NAME.format(program=program)
     known = any(token.name == name for token in store.tokens())
     return store.rotate(name) if known else store.create(name, "api")
 
 
 def _kept_token(setup: Setup, url: str, *, own: bool) -> str | None:
-    """The token that the program's files have for this server, and would lose without one. `own`: this machine's
-    server, so that it is known whether the token holds."""
+    """Returns the token that the program's files have for this server, and would lose without one. `own`: this
+    machine's server, so that it is known whether the token holds."""
     for edit in setup.edits:
         try:
             old, new = _change(edit)
@@ -186,7 +185,7 @@ def _warning(key: str, context: CommandContext, **details: object) -> str:
 
 
 def _shown(setup: Setup, context: CommandContext) -> list[str]:
-    """The files as they would be if nothing else stood in them, the commands, and what to know."""
+    """Shows the files as they would be if nothing else stood in them, the commands, and what to know."""
     lines: list[str] = []
     for edit in setup.edits:
         lines += [f"# {edit.file}", *edit.applied("").splitlines(), ""]
@@ -219,7 +218,7 @@ def _write(setup: Setup, context: CommandContext, *, yes: bool) -> list[str]:
 
 
 def _change(edit: Edit) -> tuple[str | None, str]:
-    """What stands there, None where there is no such file, and what shall. Raises UsageError."""
+    """Returns what stands there, None where there is no such file, and what shall. Raises UsageError."""
     try:
         old: str | None = edit.file.read_bytes().decode("utf-8")
     except FileNotFoundError:
@@ -252,7 +251,7 @@ def _replace(file: Path, old: str | None, new: str) -> None:
 
 
 def _backup(file: Path) -> Path:
-    """The file as it was before it was first written here; later writes leave it."""
+    """Names the copy of the file as it was before it was first written here; later writes leave it."""
     return file.with_name(file.name + BACKUP)
 
 

@@ -1,4 +1,4 @@
-"""Connections to the server: its Unix socket, else TCP, with TLS where it is set. Main thread; blocking.
+"""Opens connections to the server: its Unix socket, else TCP, with TLS where it is set. Main thread; blocking.
 
 The admin token goes only to a server that has proved on that connection that it knows it (access.local_admin).
 """
@@ -16,9 +16,9 @@ from typing import Final, Literal
 from hoshikage.access import local_admin
 
 PROBE_S: Final = 2.0
-"""The seconds allowed for connecting, and for what a server answers at once."""
+"""Connecting may take so many seconds, and so may what a server answers at once."""
 LOOPBACK_S: Final = 0.8
-"""The same on this machine, where a command can do without the server."""
+"""It may take so many on this machine, where a command can do without the server."""
 MAX_BYTES: Final = 65_536
 """An answer of a few words is never longer."""
 Peer = Literal["own", "hoshikage", "other"]
@@ -33,7 +33,7 @@ class Place:
     port: int
     unix_socket: Path | None = None
     certificate: Path | None = None
-    """The server's own, which must be the one that it shows; None for plain HTTP."""
+    """`certificate` is the server's own, which must be the one that it shows; None for plain HTTP."""
     admin_token_file: Path | None = None
 
     @property
@@ -49,12 +49,12 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """An open connection, and the headers that say who is calling."""
+    """This is an open connection, with the headers that say who is calling."""
 
     connection: http.client.HTTPConnection
     headers: dict[str, str]
     where: str
-    """What to tell a person: the URL, or the socket."""
+    """`where` is what to tell a person: the URL, or the socket."""
     peer: Peer
 
 

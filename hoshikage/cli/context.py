@@ -1,4 +1,4 @@
-"""What every command is handed: settings, where they came from, language, environment. Main thread; frozen."""
+"""Holds what every command is handed: settings, where they came from, language, environment. Main thread; frozen."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ class CommandContext(Frozen, frozen=True):
     """`warnings` say what was passed over in .env files, as in `settings.LoadedSettings`."""
 
     def text(self, key: str, /, **details: object) -> str:
-        """A text of the catalogue in the user's language."""
+        """Returns a text of the catalogue in the user's language."""
         return text(self.language, key, **details)

@@ -1,4 +1,4 @@
-"""`hoshikage demo`: registers the built-in model and talks with it, or says what is missing for that. Main thread."""
+"""Registers the built-in model and talks with it, or says what is missing for that: `hoshikage demo`. Main thread."""
 
 from __future__ import annotations
 

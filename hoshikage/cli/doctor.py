@@ -1,4 +1,4 @@
-"""`hoshikage doctor`: looks at everything an answer needs, and says what to do about what is wrong. Main thread."""
+"""Looks at everything an answer needs, and says what to do about what is wrong: `hoshikage doctor`. Main thread."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ LOW_DISK_BYTES: Final = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the report."""
+    """This is one line of the report."""
 
     subject: str
     """Stable name, such as `library` or `model`; for `--json`."""
@@ -92,7 +92,7 @@ def _program(context: CommandContext) -> Findings:
 
 
 def _settings(context: CommandContext) -> Findings:
-    """The `.env` files of which a part is not in force, each with what is not."""
+    """Yields the `.env` files of which a part is not in force, each with what is not."""
     for file in dict.fromkeys(str(warning.details["file"]) for warning in context.warnings):
         why = "\n".join(_message(warning, context) for warning in context.warnings if warning.details["file"] == file)
         yield Finding("settings", WARNING, context.text("doctor.env_partly", file=file), why)
@@ -177,7 +177,7 @@ def _machine(context: CommandContext) -> Findings:
 
 
 def _taken_back(context: CommandContext) -> Findings:
-    """That another library than the chosen one is in use, because it failed."""
+    """Yields that another library than the chosen one is in use, because it failed."""
     fallen = library_state.read(context.settings.lib_dir).fallen if context.settings.lib_path is None else None
     if fallen is not None:
         words = fallen_words(fallen, context.language)
@@ -289,7 +289,7 @@ def _port(context: CommandContext) -> Findings:
 
 
 def _bind_fault(server: Server) -> str:
-    """Why nothing could listen there; empty where it could."""
+    """Says why nothing could listen there; empty where it could."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             server.host, server.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

@@ -1,4 +1,4 @@
-"""What `hoshikage add --check` says of a model: what it is, and the memory it will need. Main thread."""
+"""Says of a model for `hoshikage add --check`: what it is, and the memory it will need. Main thread."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def size(count: int) -> str:
-    """`770 MiB`; three digits at least from a KiB on."""
+    """Writes a size as `770 MiB`; three digits at least from a KiB on."""
     amount, unit = float(count), "B"
     for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
         if amount < 1000 or unit == "TiB":
@@ -20,7 +20,7 @@ def size(count: int) -> str:
 
 
 def parameters(count: int) -> str:
-    """`1.24 B`, `361 K`; what models are named by."""
+    """Writes a count of parameters as `1.24 B`, `361 K`; models are named by it."""
     for unit, minimum in (("T", 10**12), ("B", 10**9), ("M", 10**6), ("K", 10**3)):
         if count >= minimum:
             return f"{_three(count / minimum)} {unit}"
@@ -33,7 +33,7 @@ def moment(at: float) -> str:
 
 
 def describe(header: GgufHeader) -> str:
-    """`llama · 1.24 B · Q4_K_M · 770 MiB`."""
+    """Describes a model as `llama · 1.24 B · Q4_K_M · 770 MiB`."""
     parts = (header.architecture, parameters(header.n_params), header.file_type, size(header.size_bytes))
     return " · ".join(part for part in parts if part)
 

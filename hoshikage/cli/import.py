@@ -1,4 +1,4 @@
-"""`hoshikage import [FILE]`: names of the older version's tags file as further names of models. Main thread."""
+"""Makes names of the older version's tags file further names of models: `hoshikage import [FILE]`. Main thread."""
 # ruff: noqa: N999  the verb is called so
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`hoshikage lib`: shows the library in use; `hoshikage lib install` brings one in. Main thread.
+"""Shows the library in use with `hoshikage lib`; `hoshikage lib install` brings one in. Main thread.
 
 `lib_installed` has the other verbs.
 """
@@ -58,7 +58,8 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
 
 
 def _show(context: CommandContext) -> CommandResult:
-    """Exit status 1 where no usable library is there; the refusal is data and view like the rest."""
+    """Shows the library in use. The exit status is 1 where no usable library is there; the refusal is data and view
+    like the rest."""
     settings = context.settings
     try:
         located = locate.find(settings.lib_path, settings.lib_dir, context.environ)
@@ -151,7 +152,7 @@ def _name_in_use(context: CommandContext) -> str | None:
 
 @contextmanager
 def _progress(context: CommandContext) -> Iterator[sources.Progress]:
-    """A bar on stderr where that is a terminal, else a line for each step."""
+    """Draws a bar on stderr where that is a terminal, else a line for each step."""
     if not sys.stderr.isatty():
         yield _Lines(context).told
         return
@@ -164,7 +165,7 @@ def _progress(context: CommandContext) -> Iterator[sources.Progress]:
 
 
 class _Lines:
-    """One line on stderr for each step."""
+    """Each step is one line on stderr."""
 
     def __init__(self, context: CommandContext) -> None:
         self._context = context
@@ -177,7 +178,7 @@ class _Lines:
 
 
 class _Bars:
-    """One bar for each step; a step of unknown length pulses and tells what has come."""
+    """Each step is one bar; a step of unknown length pulses and tells what has come."""
 
     def __init__(self, context: CommandContext, bars: Any) -> None:
         self._context = context

@@ -1,4 +1,5 @@
-"""`hoshikage lib list`, `use`, `rollback`, `rm`, `check`: the libraries of the config folder. Main thread."""
+"""Lists, chooses and removes the libraries of the config folder: `hoshikage lib list`, `use`, `rollback`, `rm`,
+`check`. Main thread."""
 
 from __future__ import annotations
 
@@ -130,7 +131,7 @@ def _told(switched: Switched, now: bool, context: CommandContext) -> CommandResu
 
 
 def _unloaded(context: CommandContext) -> str:
-    """What became of the wish that the running model makes way."""
+    """Says what became of the wish that the running model makes way."""
     server = Server.of(context)
     if server.status() is None:
         return context.text("installed.now_no_server")

@@ -1,4 +1,4 @@
-"""How a library is shown: its data for `--json`, its rows for people. Main thread."""
+"""Shows a library: its data for `--json`, its rows for people. Main thread."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def device(shown: dict[str, Any]) -> str:
 
 
 def lacks(lacking: Sequence[Lack], context: CommandContext) -> list[dict[str, str]]:
-    """What the set's files lack, each with its words."""
+    """Lists what the set's files lack, each with its words."""
     return [{"key": lack.key, "message": context.text(lack.key, **lack.details)} for lack in lacking]
 
 

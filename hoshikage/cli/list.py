@@ -1,4 +1,4 @@
-"""`hoshikage list`: the registered models, what their files say, and whether they can be used. Main thread."""
+"""Lists the registered models, what their files say, and whether they can be used: `hoshikage list`. Main thread."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ COLUMNS: Final = (
     "label", "file", "size", "architecture", "parameters", "quantisation", "context", "stop", "options", "state",
 )  # fmt: skip
 LEAVING: Final = ("stop", "file", "architecture", "options")
-"""The columns that a narrow terminal does without, the first of them first."""
+"""A narrow terminal does without these columns, the first of them first."""
 SHORTENED: Final = {"label": 28, "file": 24, "stop": 12}
-"""Columns that long texts may be held to."""
+"""Long texts in these columns may be held to so many characters."""
 NARROW: Final = 60
 NOTHING: Final = "–"
 STYLES: Final = {"usable": "green", "found": "", "loaded": "bold green", "missing": "red", "damaged": "red"}
@@ -41,9 +41,10 @@ class ListRow:
     spec: ModelSpec
     header: GgufHeader | None
     state: str
-    """`usable`, `loaded` (in the running server), `missing` or `damaged`; `found` in MODEL_DIR and not looked into."""
+    """`state` is `usable`, `loaded` (in the running server), `missing` or `damaged`; `found` in MODEL_DIR and not
+    looked into."""
     reason: str
-    """Why it cannot be used; empty where it can."""
+    """`reason` says why it cannot be used; empty where it can."""
 
 
 def register(commands: Commands) -> None:
@@ -80,7 +81,7 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
 
 
 def _loaded(status: dict[str, Any] | None) -> frozenset[str]:
-    """The labels of the models that the running server has in memory."""
+    """Returns the labels of the models that the running server has in memory."""
     if status is None:
         return frozenset()
     shown = {status["model"]["id"]} if status["model"]["state"] == "ready" else set()
@@ -125,7 +126,7 @@ def _data(row: ListRow) -> dict[str, Any]:
 
 
 def _show(rows: list[ListRow], context: CommandContext, console: Console) -> None:
-    """A table, or on a narrow terminal one block for each model."""
+    """Draws a table, or on a narrow terminal one block for each model."""
     from rich.text import Text
 
     from hoshikage.cli.table import Column, drawn, fitted
@@ -157,7 +158,7 @@ def _show(rows: list[ListRow], context: CommandContext, console: Console) -> Non
 
 
 def _least(name: str, cells: list[dict[str, str]]) -> int | None:
-    """What a column can do with; settings are broken between words only."""
+    """Returns the width that a column can do with; settings are broken between words only."""
     if name == "options":
         return max(len(word) for values in cells for word in values[name].split())
     return SHORTENED.get(name)
@@ -182,7 +183,7 @@ def _cells(row: ListRow, context: CommandContext) -> dict[str, str]:
 
 
 def _tuned(spec: ModelSpec) -> str:
-    """`n_threads=2(tune)`: what was chosen by measuring, told apart from what a person set."""
+    """Writes what was chosen by measuring as `n_threads=2(tune)`, told apart from what a person set."""
     return "" if spec.tuned is None else " ".join(f"{name}={value}(tune)" for name, value in spec.tuned.values)
 
 

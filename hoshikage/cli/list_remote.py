@@ -1,4 +1,5 @@
-"""`hoshikage list --remote REPO`: what a repository elsewhere has, and what of it fits this machine. Main thread."""
+"""Lists what a repository elsewhere has, and what of it fits this machine: `hoshikage list --remote REPO`. Main
+thread."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 BESIDE_WEIGHTS: Final = 1.15
-"""What a model takes beside its file, for a short context: the file's header, which would tell exactly, is not here."""
+"""A model takes so many times its file's size, for a short context: the file's header, which would tell exactly, is not
+here."""
 
 
 def list_remote(text: str, context: CommandContext) -> CommandResult:
@@ -60,7 +62,7 @@ def list_remote(text: str, context: CommandContext) -> CommandResult:
 
 
 def _usual(contents: Any, where: str) -> ModelVariant | None:
-    """What `pull` takes where nobody says which."""
+    """Returns what `pull` takes where nobody says which."""
     try:
         return choose(contents, where, None, None).variant
     except UsageError:

@@ -1,4 +1,4 @@
-"""`hoshikage load LABEL`: has the running server load a model before anyone asks for it. Main thread."""
+"""Has the running server load a model before anyone asks for it: `hoshikage load LABEL`. Main thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An event loop for a command that needs one for a while: asyncio.Runner, also on Python 3.10. Main thread."""
+"""Runs an event loop for a command that needs one for a while: asyncio.Runner, also on Python 3.10. Main thread."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def event_loop() -> AbstractContextManager[Loop]:
 
 
 class _Loop:
-    """asyncio.Runner as far as it is needed, for Python 3.10."""
+    """This is asyncio.Runner as far as it is needed, for Python 3.10."""
 
     def __enter__(self) -> _Loop:
         self._loop = asyncio.new_event_loop()

@@ -1,4 +1,4 @@
-"""The `hoshikage` command: loads settings, imports the verb's module alone, and runs it. Main thread."""
+"""This is the `hoshikage` command: loads settings, imports the verb's module alone, and runs it. Main thread."""
 
 from __future__ import annotations
 
@@ -46,7 +46,8 @@ COMMANDS: Final = {
     "token": "cli.token_summary",
     "service": "service.summary",
 }
-"""Verb -> its line in the help. The verb's module has its name and is imported only to run or explain that verb."""
+"""Maps a verb to its line in the help. The verb's module has its name and is imported only to run or explain that
+verb."""
 HELP: Final = frozenset({"-h", "--help"})
 """With one of these before the verb all verbs are listed, and each of them needs a parser."""
 ALIASES: Final = {"remove": "rm"}
@@ -55,7 +56,7 @@ FLAGS: Final = {"lang": LANGUAGE_VARIABLE, "host": "HOST", "port": "PORT"}
 
 
 class Command(Protocol):
-    """What a verb's module offers."""
+    """A verb's module offers this."""
 
     def register(self, commands: Commands) -> None: ...
 
@@ -98,7 +99,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _common_options(argv: list[str], language: Language) -> tuple[dict[str, str], list[str]]:
-    """The options that every verb takes, as settings, and the rest. They may stand before or after the verb."""
+    """Takes out the options that every verb takes, and returns them as settings, and the rest. They may stand before or
+    after the verb."""
     end = argv.index("--") if "--" in argv else len(argv)
     parser = Parser(language=language, prog="hoshikage")
     _add_common(parser)
@@ -122,7 +124,8 @@ def _settings(flags: Mapping[str, str], environ: Mapping[str, str]) -> LoadedSet
 
 
 def _parse(argv: list[str], language: Language) -> tuple[argparse.Namespace, Command]:
-    """The parsed arguments and the module of their verb. Raises UsageError; SystemExit for --help and --version."""
+    """Returns the parsed arguments and the module of their verb. Raises UsageError; SystemExit for --help and
+    --version."""
     named = next((word for word in argv if not word.startswith("-")), None)
     verb = ALIASES.get(named, named) if named else DEFAULT
     parser = Parser(language=language, prog="hoshikage")

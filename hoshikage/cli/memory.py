@@ -1,4 +1,5 @@
-"""`hoshikage memory list|search|forget|export|clear`: what is kept of conversations. Main thread.
+"""Shows, finds, exports and removes what is kept of conversations: `hoshikage memory list|search|forget|export|clear`.
+Main thread.
 
 It is done by the running server where there is one, else on the store itself, which then no server has.
 """
@@ -112,7 +113,7 @@ def _all(args: argparse.Namespace, context: CommandContext) -> dict[str, Any]:
 
 
 def _removed(scope: str, context: CommandContext, *, name: str = "", conversation: str = "") -> int:
-    """How many are gone. Raises MemoryNotFound for an id that nothing has."""
+    """Removes them, and returns how many are gone. Raises MemoryNotFound for an id that nothing has."""
 
     async def locally(kept: Recollections) -> dict[str, Any]:
         ids = (name,) if name else ()

@@ -1,4 +1,4 @@
-"""What `add` and `add --check` say of a model beside its sizes: what it is for, and how chats with it will be. Main
+"""Says what `add` and `add --check` do of a model beside its sizes: what it is for, and how chats with it will be. Main
 thread.
 """
 
@@ -13,7 +13,7 @@ from hoshikage.registry import OwnOptions
 
 
 def notes(header: GgufHeader, options: OwnOptions, template_fault: str | None, context: CommandContext) -> list[str]:
-    """The lines; `template_fault` is why its chat template cannot be used."""
+    """Returns the lines; `template_fault` is why its chat template cannot be used."""
     purpose = gguf.purpose(header)
     if purpose != "text":
         return [context.text(f"cli.add_for_{purpose}")]

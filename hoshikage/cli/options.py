@@ -1,4 +1,4 @@
-"""The command line's options for a model's or a persona's own settings, one for each row of options.OWN."""
+"""Makes the command line's options for a model's or a persona's own settings, one for each row of options.OWN."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ FORMS: Final = {"tensor_split": "X,Y,…", "override_tensor": "REGEX=BUFFER,…"
 FILES: Final = ("draft", "mmproj")
 """These options name one file."""
 LISTS: Final = {row.name: row.parse for row in OWN if row.kind is list}
-"""Lists of files with scales: name -> what divides one into both."""
+"""Maps the lists of files with scales, by name, to what divides one into both."""
 Number = TypeVar("Number", int, float)
 
 
 def add_options(parser: Parser, rows: Iterable[Option]) -> None:
-    """`--n-ctx N` and the like; a switch as what it is not by default: `--no-thinking`, `--pin`."""
+    """Adds `--n-ctx N` and the like; a switch as what it is not by default: `--no-thinking`, `--pin`."""
     group = parser.add_argument_group(parser.text("cli.help_model_options"))
     for row in rows:
         words = parser.text(f"option.{row.name}") + (parser.text("cli.help_may_go") if row.may_go else "")
@@ -41,7 +41,8 @@ def add_options(parser: Parser, rows: Iterable[Option]) -> None:
 
 
 def chosen(args: argparse.Namespace, rows: Iterable[Option]) -> dict[str, Any]:
-    """The options that were given, by name. Raises UsageError; ModelLoadFailed for a template that cannot be read."""
+    """Returns the options that were given, by name. Raises UsageError; ModelLoadFailed for a template that cannot be
+    read."""
     result: dict[str, Any] = {}
     rows = tuple(rows)
     for row in rows:
@@ -72,7 +73,7 @@ def number_of(name: str, value: str, kind: Callable[[str], Number], minimum: flo
 
 
 def shown(options: Mapping[str, Any]) -> str:
-    """`n_ctx=8192 temperature=0.7`; needs no translation."""
+    """Writes options as `n_ctx=8192 temperature=0.7`; needs no translation."""
     return " ".join(f"{name}={_checked(name, value)}" for name, value in options.items())
 
 

@@ -1,4 +1,4 @@
-"""The command line's parser: argparse with its words, its help and its errors in the user's language. Main thread."""
+"""Parses the command line: argparse with its words, its help and its errors in the user's language. Main thread."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ REASONS: Final = (
     (re.compile(r"argument (?P<name>.+): invalid choice: '(?P<value>.*)' \((?:choose from|.*:) (?P<allowed>.+)\)"),
      "cli.wrong_choice"),
 )  # fmt: skip
-"""argparse's error texts (3.10 to 3.14), which it offers in no other form. One not listed is shown as it is."""
+"""These match argparse's error texts (3.10 to 3.14), which it offers in no other form. One not listed is shown as it
+is."""
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser of one command. Wrong use raises UsageError instead of leaving the process."""
+    """This parses the arguments of one command. Wrong use raises UsageError instead of leaving the process."""
 
     def __init__(self, *, language: Language, lenient: bool = True, **options: Any) -> None:
-        """`lenient`: `parse_known_args` gives back what it does not know."""
+        """With `lenient`, `parse_known_args` gives back what it does not know."""
         formatter = partial(Formatter, language=language)
         super().__init__(**options, add_help=False, allow_abbrev=False, formatter_class=formatter)
         self.language = language
@@ -43,11 +44,12 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("-h", "--help", action="help", help=self.text("cli.help_help"))
 
     def add_json(self) -> None:
-        """`--json`: main prints the result's data instead of its view."""
+        """Adds `--json`: main prints the result's data instead of its view."""
         self.add_argument("--json", action="store_true", help=self.text("cli.help_json"))
 
     def commands(self, *, dest: str) -> Commands:
-        """The verbs under this parser; `dest` is the attribute of the parsed arguments that names the chosen one."""
+        """Makes the verbs under this parser; `dest` is the attribute of the parsed arguments that names the chosen
+        one."""
         action = self.add_subparsers(
             dest=dest,
             prog=self.prog,  # else argparse takes it from the usage line, whose first word is translated
@@ -77,7 +79,7 @@ class Parser(argparse.ArgumentParser):
             self._mixing, self.usage = False, None
 
     def _may_be_left_out(self) -> bool:
-        """Whether there are arguments without a name that need not be given."""
+        """Returns whether there are arguments without a name that need not be given."""
         return any(action.nargs in ("?", "*") for action in self._get_positional_actions())
 
     def error(self, message: str) -> NoReturn:
@@ -99,7 +101,7 @@ class Commands:
         return text(self.language, key, **details)
 
     def add(self, name: str, summary: str, *, aliases: Iterable[str] = ()) -> Parser:
-        """A new verb's parser. `summary` is its line in the list of verbs and the head of its own help."""
+        """Adds a new verb's parser. `summary` is its line in the list of verbs and the head of its own help."""
         parser = self._action.add_parser(
             name, language=self.language, lenient=False, help=summary, description=summary, aliases=tuple(aliases)
         )

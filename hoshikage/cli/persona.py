@@ -1,4 +1,5 @@
-"""`hoshikage persona add|list|rm`: models with a character, used by a name of their own. Main thread.
+"""Makes, lists and removes models with a character, used by a name of their own: `hoshikage persona add|list|rm`. Main
+thread.
 
 A running server sees each change with the next request.
 """
@@ -61,7 +62,7 @@ def _add(args: argparse.Namespace, registry: Registry, context: CommandContext) 
 
 
 def _system(text: str) -> str:
-    """The text itself, or what the file after `@` holds. Raises UsageError."""
+    """Returns the text itself, or what the file after `@` holds. Raises UsageError."""
     if not text.startswith("@"):
         return text
     file = Path(text[1:])

@@ -1,4 +1,5 @@
-"""One real request to a server in the form of a program, and what is wrong where it fails. Main thread; blocking."""
+"""Sends one real request to a server in the form of a program, and says what is wrong where it fails. Main thread;
+blocking."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ TOOL: Final = {"name": "read_file", "description": "Reads a file.", "parameters"
 
 
 def probe(url: str, form: Form, model: str, token: str | None, trusted: str | None, language: Language) -> str:
-    """What came back, in a word or two. Raises Unavailable, which says what is wrong.
+    """Returns what came back, in a word or two. Raises Unavailable, which says what is wrong.
 
     `trusted` is the file of the certificate that the server shows, where it is not one that everybody trusts.
     """
@@ -57,7 +58,7 @@ def _connection(scheme: str, host: str, port: int | None, trusted: str | None) -
 
 
 def _request(form: Form, model: str) -> tuple[str, Mapping[str, Any], tuple[str, ...]]:
-    """The path, the body, and what stands at the end of a whole answer: one of these."""
+    """Returns the path, the body, and the marks of which one stands at the end of a whole answer."""
     user = {"role": "user", "content": WORDS}
     function = {"type": "function", "function": TOOL}
     common: dict[str, Any] = {"model": model, "stream": True}

@@ -1,4 +1,4 @@
-"""`hoshikage pull REPO[:QUANT]|URL [LABEL]`: brings a model from elsewhere and registers it once it is whole. Main
+"""Brings a model from elsewhere and registers it once it is whole: `hoshikage pull REPO[:QUANT]|URL [LABEL]`. Main
 thread.
 """
 
@@ -83,7 +83,7 @@ def _say(context: CommandContext, quant: str, total: int) -> None:
 
 @contextmanager
 def _progress(context: CommandContext) -> Iterator[Transfer]:
-    """Bars with speed and time left on a terminal; elsewhere nothing is drawn."""
+    """Draws bars with speed and time left on a terminal; elsewhere nothing is drawn."""
     from rich.progress import (
         BarColumn,
         DownloadColumn,

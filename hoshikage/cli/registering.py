@@ -17,7 +17,7 @@ from hoshikage.registry import ModelSpec, OwnOptions, Registry, own_options
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What is registered, and what was passed over."""
+    """This is registered, and the rest was passed over."""
 
     file: Path
     specs: tuple[ModelSpec, ...]
@@ -25,7 +25,7 @@ class Listing:
 
 
 class Registering:
-    """One command's way to the registry. `verbose` says on stderr which one it was."""
+    """This is one command's way to the registry. `verbose` says on stderr which one it was."""
 
     def __init__(self, context: CommandContext, *, verbose: bool) -> None:
         self._context = context
@@ -35,7 +35,7 @@ class Registering:
         )
         self._lines: set[str] = set()
         self.reloads = False
-        """Whether the server has a loaded copy of what was added, as it was registered before."""
+        """`reloads` tells whether the server has a loaded copy of what was added, as it was registered before."""
         self._tell: Callable[[str], None] = result.note if verbose else lambda _: None
 
     def add(self, label: str, file: Path, stop: Sequence[str] | None, options: OwnOptions) -> bool:
@@ -52,7 +52,7 @@ class Registering:
         return self._registry.add(label, file, stop, options)
 
     def has_projector(self, label: str, file: Path) -> bool:
-        """Whether that file is registered so with a projector, which it keeps."""
+        """Returns whether that file is registered so with a projector, which it keeps."""
         specs = self.listing().specs if label else ()
         return any(spec.label == label and spec.file == file and spec.options.mmproj is not None for spec in specs)
 

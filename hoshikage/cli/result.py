@@ -1,4 +1,4 @@
-"""What a command gives back, and the one place that prints. Main thread.
+"""Holds what a command gives back, and is the one place that prints. Main thread.
 
 Answers go to stdout; errors, notes and progress go to stderr. rich is imported when something is drawn with it.
 """
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 WIDE: Final = 400
-"""Columns for output that is not a terminal: a pipe or a file gets whole lines, not lines cut at 80."""
+"""Output that is not a terminal has so many columns: a pipe or a file gets whole lines, not lines cut at 80."""
 
 
 CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-"""All but the tab and the line's end. What joins emoji stays."""
+"""These are all control characters but the tab and the line's end. What joins emoji stays."""
 TURNS: Final = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 """Turns the order of letters round: right in a text in Arabic, but it would disguise a name."""
 
@@ -54,14 +54,14 @@ def show(result: CommandResult, *, as_json: bool) -> int:
 
 
 def show_error(error: HoshikageError, language: Language) -> int:
-    """One message on stderr; the exit status is the error's, 1 where it has none of its own."""
+    """Writes one message on stderr, and returns the exit status: the error's, 1 where it has none of its own."""
     mark, words = text(language, "cli.error"), text(language, error.key, **error.details)
     print(f"{mark}: {printable(words)}", file=sys.stderr)
     return error.exit_status if isinstance(error, UsageError) else 1
 
 
 def show_unexpected(error: BaseException, language: Language, *, debug: bool) -> int:
-    """An error nobody foresaw: its traceback for `LOG_LEVEL=debug`, else how to see it."""
+    """Shows an error nobody foresaw: its traceback for `LOG_LEVEL=debug`, else how to see it."""
     if debug:
         traceback.print_exception(type(error), error, error.__traceback__)
     shown = f"{type(error).__name__}: {error}"
@@ -70,7 +70,7 @@ def show_unexpected(error: BaseException, language: Language, *, debug: bool) ->
 
 
 def console(*, progress: bool = False) -> Console:
-    """A console on stdout, or on stderr for progress. Square brackets in texts are texts, not markup."""
+    """Makes a console on stdout, or on stderr for progress. Square brackets in texts are texts, not markup."""
     from rich.console import Console
     from rich.text import Text
 
@@ -86,35 +86,36 @@ def console(*, progress: bool = False) -> Console:
 
 
 def write(words: str) -> None:
-    """A piece of an answer, at once, without a line's end."""
+    """Writes a piece of an answer, at once, without a line's end."""
     sys.stdout.write(printable(words) if sys.stdout.isatty() else words)
     sys.stdout.flush()
 
 
 def note(line: str) -> None:
-    """A line for the person, beside the answer."""
+    """Writes a line for the person, beside the answer."""
     print(printable(line), file=sys.stderr, flush=True)
 
 
 def transient(words: str) -> None:
-    """A line on the terminal that the next one, or nothing (`""`), takes the place of; nowhere else is it shown."""
+    """Writes a line on the terminal that the next one, or nothing (`""`), takes the place of; nowhere else is it
+    shown."""
     if sys.stderr.isatty():
         sys.stderr.write(f"\r\x1b[K{printable(words)}")
         sys.stderr.flush()
 
 
 def ask(prompt: str) -> str:
-    """The next line that a person types. Raises EOFError, KeyboardInterrupt."""
+    """Returns the next line that a person types. Raises EOFError, KeyboardInterrupt."""
     return input(prompt)
 
 
 def printable(words: str) -> str:
-    """The text without control characters, with which a model or a file could drive the terminal."""
+    """Returns the text without control characters, with which a model or a file could drive the terminal."""
     return CONTROLS.sub("\ufffd", words.replace("\r", ""))
 
 
 def one_line(words: str) -> str:
-    """A value from elsewhere, as a name of a file or a text of a person's, for one line of a list."""
+    """Makes a value from elsewhere, as a name of a file or a text of a person's, fit for one line of a list."""
     return TURNS.sub("\ufffd", printable(words.replace("\n", "\\n"))).replace("\t", " ")
 
 

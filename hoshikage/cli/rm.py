@@ -1,4 +1,4 @@
-"""`hoshikage rm LABEL`: takes a model out of the registry and leaves its file alone. Main thread."""
+"""Takes a model out of the registry and leaves its file alone: `hoshikage rm LABEL`. Main thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""`hoshikage run MODEL [PROMPT]`: one question, one answer for pipes; standard output is its text alone. Main thread.
+"""Asks one question and writes one answer for pipes: `hoshikage run MODEL [PROMPT]`; standard output is its text alone.
+Main thread.
 
 A server of this user's is used where one runs; else the command loads the model itself.
 """
@@ -21,7 +22,7 @@ from hoshikage.cli.result import CommandResult
 from hoshikage.errors import UsageError
 
 CUT: Final = 3
-"""The exit status of an answer that ended at its bound of tokens: a script must not take it for a whole one."""
+"""An answer that ended at its bound of tokens has this exit status: a script must not take it for a whole one."""
 MAX_TOKENS: Final = 1_000_000
 
 
@@ -66,7 +67,8 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
 
 
 def _prompt(words: str | None) -> str:
-    """What was given, and below it what comes by standard input where that is no terminal. Raises UsageError."""
+    """Returns what was given, and below it what comes by standard input where that is no terminal. Raises
+    UsageError."""
     piped = "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.read().strip()
     prompt = "\n\n".join(part for part in (words or "", piped) if part.strip())
     if not prompt:
@@ -86,7 +88,7 @@ def _content(prompt: str, images: list[str], sounds: list[str]) -> str | list[di
 
 
 def _encoded(file: str) -> str:
-    """Base64; what it is, its first bytes say."""
+    """Encodes a file in base64; what it is, its first bytes say."""
     return base64.b64encode(_read(file)).decode()
 
 

@@ -1,4 +1,4 @@
-"""`hoshikage` and `hoshikage serve`: runs the server until it is told to stop. Main thread."""
+"""Runs the server until it is told to stop: `hoshikage` and `hoshikage serve`. Main thread."""
 
 from __future__ import annotations
 

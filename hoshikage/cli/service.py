@@ -1,4 +1,4 @@
-"""`hoshikage service install|uninstall|status`: the server as a service of the person's session. Main thread."""
+"""Runs the server as a service of the person's session: `hoshikage service install|uninstall|status`. Main thread."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 JOURNAL: Final = "journalctl --user -u hoshikage -e"
 FOLDERS: Final = ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME")
-"""Variables that move the folders of settings and library; a session may set them, the manager need not know them."""
+"""These variables move the folders of settings and library; a session may set them, the manager need not know them."""
 STYLES: Final = {"running": "green", "waiting": "green", "failed": "bold red"}
 
 
@@ -92,7 +92,7 @@ def _uninstall(manager: Manager, context: CommandContext, *, force: bool) -> Com
 
 
 def _environment(context: CommandContext) -> tuple[tuple[str, str], ...]:
-    """The settings of flags and environment, and the folders; the rest the service reads for itself."""
+    """Returns the settings of flags and environment, and the folders; the rest the service reads for itself."""
     kept = {name: context.environ[name] for name in FOLDERS if context.environ.get(name)}
     for name, value in context.settings.by_variable().items():
         if context.sources[name] == "flag" or isinstance(value, Path):
@@ -140,7 +140,7 @@ def _told(manager: Manager, report: Report, lines: list[str], notes: list[str]) 
 
 
 def _status(manager: Manager, context: CommandContext) -> CommandResult:
-    """Exit status 1 where the service does not run."""
+    """Shows how the service does; the exit status is 1 where it does not run."""
     status = manager.status()
     server = _server(status, context)
     answer = server.status() if status.state != "waiting" else None  # asking would start it
@@ -190,7 +190,7 @@ def _file(status: Status, context: CommandContext) -> str:
 
 
 def _rows(manager: Manager, status: Status, stays: bool | None, context: CommandContext) -> list[tuple[str, str, str]]:
-    """Name, value and style of each line about a service that is installed."""
+    """Returns name, value and style of each line about a service that is installed."""
     if not status.installed:
         return []
     details = {"command": JOURNAL, "manager": manager.name, "reason": status.reason}

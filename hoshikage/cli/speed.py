@@ -36,10 +36,10 @@ class Asker(Protocol):
     """An Asker sends prompts to a model and measures the answers."""
 
     where: str
-    """`server`, or `own` for a runner of this command's own."""
+    """`where` is `server`, or `own` for a runner of this command's own."""
 
     def ask(self, words: str, max_tokens: int) -> Measured:
-        """An answer of just so many tokens, with nothing kept of any prompt. Raises HoshikageError."""
+        """Measures an answer of just so many tokens, with nothing kept of any prompt. Raises HoshikageError."""
 
     def status(self) -> dict[str, Any]:
         """Returns what /v1/status shows."""
@@ -47,7 +47,7 @@ class Asker(Protocol):
 
 @contextmanager
 def asker(spec: ModelSpec, context: CommandContext) -> Iterator[Asker]:
-    """The running server where it is this user's, so that no second copy of the model fills the memory."""
+    """Asks the running server where it is this user's, so that no second copy of the model fills the memory."""
     server = Server.of(context)
     if server.peer() == "own":
         yield _Served(server, spec)

@@ -25,7 +25,7 @@ ALSO: Final = (
     "LANG",
     LANGUAGE_VARIABLE,
 )
-"""Variables beside the settings' own that a start depends on."""
+"""A start depends on these variables beside the settings' own."""
 
 
 def remember_start(context: CommandContext) -> None:

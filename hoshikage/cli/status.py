@@ -1,4 +1,5 @@
-"""`hoshikage status`: what the running server has loaded, who waits, and how the last requests went. Main thread."""
+"""Shows what the running server has loaded, who waits, and how the last requests went: `hoshikage status`. Main
+thread."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 STYLES: Final = {"ready": "bold green", "loading": "yellow", "quarantined": "bold red"}
 STATES: Final = ("ready", "loading", "unloading", "unloaded", "quarantined")
 Rows = list[tuple[str, str, str]]
-"""Name, value and style of each line."""
+"""Each line has name, value and style."""
 
 
 def register(commands: Commands) -> None:
@@ -27,7 +28,7 @@ def register(commands: Commands) -> None:
 
 
 def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
-    """Exit status 1 where no server answers."""
+    """Shows the server's state; the exit status is 1 where none answers."""
     server = Server.of(context)
     status = server.status()
     if status is None:

@@ -1,4 +1,5 @@
-"""A table that keeps its numbers whole on any terminal: it drops columns before it cuts a value. Main thread; pure."""
+"""Draws a table that keeps its numbers whole on any terminal: it drops columns before it cuts a value. Main thread;
+pure."""
 
 from __future__ import annotations
 
@@ -23,9 +24,9 @@ class Column:
     minimum: int | None = None
     """Columns it can do with; None where it is never to be narrower than its widest value."""
     folded: bool = False
-    """Whether what is too long goes on in the next line, instead of ending in an ellipsis."""
+    """`folded` tells whether what is too long goes on in the next line, instead of ending in an ellipsis."""
     leaves: int | None = None
-    """Which columns leave first where not all fit: the lowest. None stays."""
+    """The columns with the lowest `leaves` go first where not all fit; None stays."""
 
     @property
     def natural(self) -> int:
@@ -37,7 +38,7 @@ class Column:
 
 
 def fitted(columns: Sequence[Column], width: int) -> list[tuple[Column, int]] | None:
-    """The columns that fit and how wide each is; None where not even those fit that must stay."""
+    """Returns the columns that fit and how wide each is; None where not even those fit that must stay."""
     kept = list(columns)
     while (spare := width - sum(column.narrowest + GAP for column in kept) + GAP) < 0:
         leaving = [column for column in kept if column.leaves is not None]
@@ -53,7 +54,7 @@ def fitted(columns: Sequence[Column], width: int) -> list[tuple[Column, int]] | 
 
 
 def drawn(columns: Sequence[tuple[Column, int]], styles: Sequence[str]) -> Table:
-    """The table of these columns; `styles` has one for each row."""
+    """Draws the table of these columns; `styles` has one for each row."""
     table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="bold")
     for column, width in columns:
         table.add_column(

@@ -13,7 +13,7 @@ MESSAGE = "%(name)s [%(request_id)s] %(message)s"
 
 
 def handler(environ: Mapping[str, str]) -> logging.Handler:
-    """What logs to stderr: in colour on a terminal, in plain lines to a file, a pipe or systemd's journal."""
+    """Makes what logs to stderr: in colour on a terminal, in plain lines to a file, a pipe or systemd's journal."""
     if sys.stderr is None:  # pythonw, which has no console
         return logging.NullHandler()
     if not sys.stderr.isatty():

@@ -1,4 +1,4 @@
-"""`hoshikage token create|list|rotate|revoke`: who may use the server from elsewhere. Main thread.
+"""Says who may use the server from elsewhere: `hoshikage token create|list|rotate|revoke`. Main thread.
 
 A running server sees each change with the next request.
 """

@@ -1,4 +1,4 @@
-"""`hoshikage tune LABEL`: measures what settings bring a model here, and stores the better ones. Main thread."""
+"""Measures what settings bring a model here, and stores the better ones: `hoshikage tune LABEL`. Main thread."""
 
 from __future__ import annotations
 

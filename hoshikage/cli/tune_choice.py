@@ -1,4 +1,4 @@
-"""What follows from measured figures: which settings are better than those that there are, and why. Pure.
+"""Decides what follows from measured figures: which settings are better than those that there are, and why. Pure.
 
 What counts is the time that a use takes: a load, a prompt of 512 tokens, an answer of 256; where the server computes
 several answers together, so many of them at once. A setting is chosen where it makes its part of that at least a
@@ -28,7 +28,7 @@ THREADS: Final = "threads"
 
 @dataclass(frozen=True, slots=True)
 class TuneFigures:
-    """The best of one setting's rounds; tokens a second."""
+    """This is the best of one setting's rounds; tokens a second."""
 
     generation: float
     together: float | None
@@ -38,23 +38,23 @@ class TuneFigures:
     vram_bytes: int = 0
     n_threads: int = 0
     answer: tuple[int, ...] = ()
-    """The likeliest tokens behind a text that is the same for all."""
+    """`answer` has the likeliest tokens behind a text that is the same for all."""
     rounds: int = MIN_ROUNDS
     noise: float = 1.0
-    """How many times the next best round the best one is; of what was measured repeatedly, how many times the worst
-    measurement the best one is, where that is more."""
+    """`noise` says how many times the next best round the best one is; of what was measured repeatedly, how many times
+    the worst measurement the best one is, where that is more."""
     n_prompt: int = 0
-    """Tokens of the prompt that was measured with."""
+    """`n_prompt` counts the tokens of the prompt that was measured with."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One setting in place of what there is. `changed`: the fields of LoadParams that differ."""
+    """A trial is one setting in place of what there is. `changed`: the fields of LoadParams that differ."""
 
     changed: Mapping[str, Any]
     figures: TuneFigures | None = None
     error: str = ""
-    """The key of why it cannot be; empty where it can, or was not reached."""
+    """`error` is the key of why it cannot be; empty where it can, or was not reached."""
 
     @property
     def axis(self) -> str:
@@ -64,7 +64,8 @@ class Trial:
         return THREADS if "n_threads" in self.changed else next(iter(self.changed))
 
     def is_same(self, base: TuneFigures) -> bool:
-        """Whether that is what there is, under another name: as many threads, or a prompt that is one piece anyhow."""
+        """Returns whether that is what there is, under another name: as many threads, or a prompt that is one piece
+        anyhow."""
         if self.axis == THREADS:
             return int(self.changed["n_threads"]) == base.n_threads
         return 0 < base.n_prompt <= int(self.changed.get("n_ubatch", 0))
@@ -72,7 +73,7 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a setting is chosen, or not, as a text of the catalogue."""
+    """This says why a setting is chosen, or not, as a text of the catalogue."""
 
     key: str
     details: dict[str, str | int | float] = field(default_factory=dict)
@@ -80,7 +81,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class TuneChoice:
-    """The fields of LoadParams that are better otherwise, by axis."""
+    """These are the fields of LoadParams that are better otherwise, by axis."""
 
     by_axis: Mapping[str, Mapping[str, Any]]
     reasons: tuple[Reason, ...]
@@ -112,13 +113,13 @@ def use_s(figures: TuneFigures, n_parallel: int) -> float:
 
 
 def apart(base: TuneFigures, trials: Sequence[Trial], n_parallel: int) -> tuple[TuneFigures, list[Trial]]:
-    """What there is, with all its measurements, and the trials of anything else."""
+    """Returns what there is, with all its measurements, and the trials of anything else."""
     same = [trial.figures for trial in trials if trial.is_same(base) and trial.figures is not None]
     return repeated([base, *same], n_parallel), [trial for trial in trials if not trial.is_same(base)]
 
 
 def repeated(measured: Sequence[TuneFigures], n_parallel: int) -> TuneFigures:
-    """Several measurements of one setting as one: the best of them, and how far they differ."""
+    """Joins several measurements of one setting: the best of them, and how far they differ."""
     together = [one.together for one in measured if one.together is not None]
     series = [[one.generation for one in measured], [one.prompt for one in measured]]
     if n_parallel > 1 and together:
@@ -137,8 +138,8 @@ def repeated(measured: Sequence[TuneFigures], n_parallel: int) -> TuneFigures:
 
 
 def choose(base: TuneFigures, trials: Sequence[Trial], n_parallel: int, *, kv: bool) -> TuneChoice:
-    """The best of each axis, each for itself. Only with `kv` may it be a type of the KV memory, and one that changes
-    answers."""
+    """Chooses the best of each axis, each for itself. Only with `kv` may it be a type of the KV memory, and one that
+    changes answers."""
     by_axis: dict[str, Mapping[str, Any]] = {}
     reasons: list[Reason] = []
     if base.rounds < MIN_ROUNDS:
@@ -162,8 +163,8 @@ def choose(base: TuneFigures, trials: Sequence[Trial], n_parallel: int, *, kv: b
 def confirmed(
     chosen: TuneChoice, base: TuneFigures, together: TuneFigures | None, n_parallel: int, gains: Mapping[str, float]
 ) -> TuneChoice:
-    """The choice, where all of it together is better than the best of it alone; else that one. `together` is measured
-    with all of it, None where that could not be; `gains` are those of each axis."""
+    """Returns the choice, where all of it together is better than the best of it alone; else that one. `together` is
+    measured with all of it, None where that could not be; `gains` are those of each axis."""
     if together is not None and use_s(base, n_parallel) / use_s(together, n_parallel) >= max(gains.values()) / GAIN:
         return chosen
     axis = max(gains, key=lambda name: gains[name])
@@ -173,7 +174,7 @@ def confirmed(
 
 
 def gains_of(chosen: TuneChoice, base: TuneFigures, trials: Sequence[Trial], n_parallel: int) -> dict[str, float]:
-    """How many times quicker a use is with the choice of each axis alone."""
+    """Returns how many times quicker a use is with the choice of each axis alone."""
     result: dict[str, float] = {}
     for axis, values in chosen.by_axis.items():
         rates = [
@@ -186,7 +187,7 @@ def gains_of(chosen: TuneChoice, base: TuneFigures, trials: Sequence[Trial], n_p
 
 
 def _covers(axis: str, changed: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
-    """Whether the trial was of these values; of the two numbers of threads it has one."""
+    """Returns whether the trial was of these values; of the two numbers of threads it has one."""
     return changed["n_threads"] in values.values() if axis == THREADS else dict(changed) == dict(values)
 
 
@@ -198,7 +199,7 @@ def _measured(trials: Sequence[Trial]) -> list[tuple[Trial, TuneFigures]]:
 
 
 def gain_of(axis: str, figures: TuneFigures, base: TuneFigures, n_parallel: int) -> float:
-    """How many times quicker a use is, by what the axis can change."""
+    """Returns how many times quicker a use is, by what the axis can change."""
     if axis == "n_ubatch":
         figures = replace(base, prompt=figures.prompt)
     elif axis != "repack":
@@ -207,7 +208,7 @@ def gain_of(axis: str, figures: TuneFigures, base: TuneFigures, n_parallel: int)
 
 
 def _needed(base: TuneFigures, figures: TuneFigures) -> float:
-    """A gain that is no noise: of neither measurement."""
+    """Returns a gain that is no noise: of neither measurement."""
     return max(GAIN, base.noise, figures.noise)
 
 
@@ -240,7 +241,7 @@ def _threads(base: TuneFigures, trials: Sequence[Trial], n_parallel: int) -> tup
 def _one(
     base: TuneFigures, trials: Sequence[Trial], n_parallel: int, *, kv: bool
 ) -> tuple[dict[str, Any], list[Reason]]:
-    """The best of an axis, with what would be better and may not be."""
+    """Returns the best of an axis, with what would be better and may not be."""
     reasons: list[Reason] = []
     gains = [(gain_of(trial.axis, figures, base, n_parallel), trial, figures) for trial, figures in _measured(trials)]
     for gain, trial, figures in sorted(gains, key=lambda one: -one[0]):

@@ -36,7 +36,7 @@ from hoshikage.params import LoadParams
 
 PROGRAM: Final = "hoshikage.runner.tune"
 SEVERAL: Final = 4
-"""Texts that are answered together where the settings have one at a time."""
+"""So many texts are answered together where the settings have one at a time."""
 SHARE_OF_TRIALS: Final = 0.55
 SHARE_OF_REPACK: Final = 0.13
 SHARE_OF_AGAIN: Final = 0.13
@@ -48,7 +48,7 @@ KV_TYPES: Final = (("q8_0", "q8_0"), ("q4_0", "q4_0"))
 
 @dataclass(frozen=True, slots=True)
 class TuneMeasured:
-    """All that was measured, and what follows."""
+    """This is all that was measured, and what follows."""
 
     base: TuneFigures
     trials: tuple[Trial, ...]
@@ -58,12 +58,12 @@ class TuneMeasured:
     n_sequences: int
     seconds: float
     busy: bool
-    """Whether others computed on the machine, so that nothing should be kept of it."""
+    """`busy` tells whether others computed on the machine, so that nothing should be kept of it."""
 
 
 def trials_of(params: LoadParams, free: frozenset[str], cores: int, logical: int) -> list[dict[str, Any]]:
-    """What is tried in place of the parameters, where nothing of it is a person's. As many threads as cores are what
-    there is without a setting, which besides leaves a core free while others compute."""
+    """Lists what is tried in place of the parameters, where nothing of it is a person's. As many threads as cores are
+    what there is without a setting, which besides leaves a core free while others compute."""
     trials: list[dict[str, Any]] = []
     if "n_threads" in free:
         numbers = dict.fromkeys((cores - 1, (cores + 1) // 2, logical))
@@ -79,7 +79,7 @@ def trials_of(params: LoadParams, free: frozenset[str], cores: int, logical: int
 
 
 def with_base(trials: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One round: what there is also in the midst of the trials, and behind them."""
+    """Makes one round: what there is also in the midst of the trials, and behind them."""
     half = (len(trials) + 1) // 2
     return [{}, *trials[:half], *([{}] if len(trials) > 1 else []), *trials[half:], {}]
 
@@ -151,10 +151,12 @@ class _Process:
         self._library = choice.file
         self._n_sequences = n_sequences
         self._n_prompt = 0
-        """Tokens of the first process's prompt: the others' is the same, so that their answers can be compared."""
+        """This counts the tokens of the first process's prompt: the others' is the same, so that their answers can be
+        compared."""
 
     def run(self, params: LoadParams, trials: Sequence[Mapping[str, Any]], seconds: float) -> list[Trial]:
-        """The trials with their figures, as far as they were measured. Raises ModelLoadFailed where none could be."""
+        """Returns the trials with their figures, as far as they were measured. Raises ModelLoadFailed where none could
+        be."""
         layouts = making.layouts_of(self._library)
         plan = {
             "params": msgspec.to_builtins(params),
@@ -205,6 +207,6 @@ def _trial(changed: Mapping[str, Any], event: dict[str, Any] | None) -> Trial:
 
 
 def _noise(rates: Sequence[float]) -> float:
-    """How many times the next best the best is."""
+    """Returns how many times the next best the best is."""
     best, *others = sorted(rates, reverse=True)
     return best / others[0] if others else 1.0

@@ -1,4 +1,4 @@
-"""`hoshikage unload [LABEL]`: has the running server give a model's memory back now. Main thread."""
+"""Has the running server give a model's memory back now: `hoshikage unload [LABEL]`. Main thread."""
 
 from __future__ import annotations
 

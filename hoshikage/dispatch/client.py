@@ -1,4 +1,4 @@
-"""Is the async face of the engine: requests in, notes and events out. Event loop only."""
+"""This is the async face of the engine: requests in, notes and events out. Event loop only."""
 
 from __future__ import annotations
 

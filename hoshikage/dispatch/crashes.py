@@ -33,7 +33,7 @@ FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 30.0
 
 State = tuple[Hashable, Hashable]
-"""A crash hangs on these two: model file and library. model file and library."""
+"""A crash hangs on these two: model file and library."""
 
 
 class Origin(Frozen, frozen=True):

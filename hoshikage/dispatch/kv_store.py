@@ -184,7 +184,7 @@ class Shelf:
     """This holds what is stored for one load, and says where its own sequences go."""
 
     def __init__(self, store: KvStore, frame: wire.StateStore, count: int) -> None:
-        """The load keeps `count` sequences at most: most sequences that the load keeps."""
+        """The load keeps `count` sequences at most."""
         self._store = store
         self._count = count
         self._made: tuple[str, ...] = ()

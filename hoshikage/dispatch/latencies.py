@@ -50,8 +50,7 @@ class Latencies(Mutable):
     histograms: dict[str, dict[str, Histogram]] = field(default_factory=lambda: {name: {} for name in BOUNDS})
 
     def add(self, model: str, *, first_s: float, decode_s: float, total_s: float, tokens: int) -> None:
-        """Counts one answer: the seconds until its first token, from there to its last, from its arrival to its end.
-        until its first token, from there to its last, from its arrival to its end."""
+        """Counts one answer: the seconds until its first token, from there to its last, from its arrival to its end."""
         self._add(DURATION, model, total_s)
         if tokens > 0:
             self._add(FIRST_TOKEN, model, first_s)

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 
 class Libraries(Protocol):
-    """The lifecycle asks these questions; `library.selection` says in which order they are answered.
-    `library.selection` says in which order."""
+    """The lifecycle asks these questions; `library.selection` says in which order they are answered."""
 
     def current(self, params: LoadParams) -> SelectedLibrary:
         """Raises ModelLoadFailed, LibraryUnavailable, Unavailable."""

@@ -26,8 +26,7 @@ class _Straight(asyncio.Protocol):
     """Takes what a pipe brings at once, where a subprocess' transport would wait for another turn of the loop."""
 
     def __init__(self, before: asyncio.BaseProtocol, received: Callable[[bytes], None]) -> None:
-        """`before` is the transport's own protocol, which is to know when the pipe ends: the transport's own protocol,
-        which is to know when the pipe ends."""
+        """`before` is the transport's own protocol, which is to know when the pipe ends."""
         self._before = before
         self._received = received
 

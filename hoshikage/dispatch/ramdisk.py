@@ -294,8 +294,8 @@ class RamDisk:
             raise
 
     def _publish(self, folder: PrivateFolder, part: FolderEntry, sources: SourceFiles) -> FolderEntry:
-        """Makes the part a copy, and returns it, or another server's where that was quicker. another server's where
-        that was quicker. Leaves nothing of a part it cannot publish."""
+        """Makes the part a copy, and returns it, or another server's where that was quicker. Leaves nothing of a part
+        it cannot publish."""
         try:
             with folder.locked(self._machine.patience_s):
                 quicker = folder.use(sources.copy_name, sources.sizes)

@@ -59,8 +59,7 @@ class Runner:
         progress: Callable[[float], None],
         gone: Callable[[Exit], None],
     ) -> None:
-        """A busy runner that says nothing for `watchdog` seconds is killed: a busy runner that says nothing for so many
-        seconds is killed; 0 is never."""
+        """A busy runner that says nothing for `watchdog` seconds is killed; with 0 none is."""
         self.library: LibraryInfo | None = None
         self.model: ModelInfo | None = None
         self.tried_layers: int | None = None

@@ -1,5 +1,4 @@
-"""Tries one request: its model is loaded, its job is run, and once more where the runner crashed. its model is loaded,
-its job is run, and once more where the runner crashed. Event loop only."""
+"""Tries one request: its model is loaded, its job is run, and once more where the runner crashed. Event loop only."""
 
 from __future__ import annotations
 

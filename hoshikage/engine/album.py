@@ -15,7 +15,7 @@ class Album:
     """An album holds what the media become. The sessions of a job hold it, and the last to let it go frees it."""
 
     def __init__(self, media: Sequence[Medium], projector: Projector | None, context: Context | None = None) -> None:
-        """They are computed in `context`, where they are: what they are computed in, where they are."""
+        """The media are computed in `context`, where they are computed."""
         self._media = media
         self._projector = projector
         self._context = context

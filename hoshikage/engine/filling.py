@@ -27,9 +27,8 @@ class Filling:
         send_away: Callable[[], bool],
         fail: Callable[[Session, Exception], None],
     ) -> None:
-        """Groups and chunks go by `several`, where there are several sequences: what groups and chunks go by, where
-        there are several sequences. `send_away` takes its sequence from one of them, and tells whether it could; `fail`
-        ends one."""
+        """Groups and chunks go by `several`, where there are several sequences. `send_away` takes its sequence from one
+        of them, and tells whether it could; `fail` ends one."""
         self._context = context
         self._pool = pool
         self._running = running

@@ -1,4 +1,4 @@
-"""Is one sequence of a KV memory, and what sequences share. Engine thread."""
+"""This is one sequence of a KV memory, and what sequences share. Engine thread."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Measures whether decodes go on after they have returned, so that Python may work meanwhile; once a load. measured
-once a load. Engine thread; pure."""
+"""Measures whether decodes go on after they have returned, so that Python may work meanwhile, once a load. Engine
+thread; pure."""
 
 from __future__ import annotations
 

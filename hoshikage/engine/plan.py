@@ -1,4 +1,4 @@
-"""Is one job as it shall run. A value; made and used on the engine thread."""
+"""This is one job as it shall run. A value; made and used on the engine thread."""
 
 from __future__ import annotations
 

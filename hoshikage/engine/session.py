@@ -1,4 +1,4 @@
-"""Is one running answer: its tokens, sampler, text and counters. Lives on the engine thread.
+"""This is one running answer: its tokens, sampler, text and counters. Lives on the engine thread.
 
 Choosing tokens and telling them are two steps: a graphics card computes the next token while the text of the one before
 is made, searched for stop strings, and sent.
@@ -40,7 +40,7 @@ class Session:
     """`rejoins` tells whether it goes on from what it has computed itself."""
 
     def __init__(self, plan: Plan, tally: Tally | None = None) -> None:
-        """`tally` is that of the choices before this one: of the choices before this one."""
+        """`tally` is that of the choices before this one."""
         self.job, self.plan = plan.job, plan
         self.tokens = list(plan.prompt.tokens)
         """`tokens` are the prompt and what has been generated."""

@@ -30,8 +30,7 @@ class Spans:
 
     @classmethod
     def of(cls, tokens: Sequence[int], pieces: Mapping[int, Piece]) -> Spans:
-        """Finds the spans of a text; `pieces` says what each number below 0 stands for. what each number below 0 stands
-        for."""
+        """Finds the spans of a text; `pieces` says what each number below 0 stands for."""
         spans, at = [], 0
         while at < len(tokens):
             if tokens[at] >= 0:

@@ -14,7 +14,7 @@ class Tally:
     """These are the counts of one job."""
 
     started: int = 0
-    """`started` counts the choices that have begun, and is the next one's number. the next one's number."""
+    """`started` counts the choices that have begun, and is the next one's number."""
     ended: int = 0
     cancelled: bool = False
     over: bool = False

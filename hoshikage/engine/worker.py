@@ -1,4 +1,4 @@
-"""Is the engine thread: owns library, model and context, takes commands from one queue, hands events to one
+"""This is the engine thread: owns library, model and context, takes commands from one queue, hands events to one
 callable."""
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Finding, installing and judging library files, without loading any."""
+"""Finds, installs and judges library files, without loading any."""

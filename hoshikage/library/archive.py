@@ -34,7 +34,7 @@ _HOPS: Final = 8
 _DAMAGE: Final = (
     tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, RuntimeError,
 )  # fmt: skip
-"""What tarfile and zipfile raise for bytes that they cannot read, or not without a password."""
+"""These are raised by tarfile and zipfile for bytes that they cannot read, or not without a password."""
 _DRIVE: Final = re.compile(r"[A-Za-z]:")
 
 
@@ -142,7 +142,7 @@ def make_room(folder: Path, needed: int) -> None:
 
 
 def _members(archive: Path, bounds: Limits) -> Iterator[_Member]:
-    """Every member that is a file or a link, checked. Directories are made as files need them."""
+    """Yields every member that is a file or a link, checked. Directories are made as files need them."""
     with archive.open("rb") as stream:
         magic = stream.read(4)
     if magic.startswith(b"PK"):
@@ -217,7 +217,7 @@ def _opened(bundle: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
 
 
 def _safe_name(name: str, archive: Path) -> str:
-    """The normalised path of a member below the archive's root."""
+    """Returns the normalised path of a member below the archive's root."""
     clean = name.replace("\\", "/")
     parts = [part for part in clean.split("/") if part not in ("", ".")]
     if clean.startswith("/") or _DRIVE.match(clean) or ".." in parts or "\0" in clean:

@@ -22,14 +22,14 @@ _LFS: Final = b"version https://git-lfs"
 
 
 class BinaryFault(Frozen, frozen=True):
-    """Why a file cannot be loaded: a text of the catalogue and its details, but for `path`."""
+    """A file cannot be loaded for this reason: a text of the catalogue and its details, but for `path`."""
 
     key: str
     details: dict[str, Detail] = field(default_factory=dict)
 
 
 def expected(platform: str) -> str:
-    """The format's name on `sys.platform`; names of formats are the same in every language."""
+    """Returns the format's name on `sys.platform`; names of formats are the same in every language."""
     return _FORMATS[{"win32": "PE", "darwin": "Mach-O"}.get(platform, "ELF")]
 
 
@@ -57,7 +57,7 @@ def fault(file: Path, platform: str, own: BinaryImage | None = None) -> BinaryFa
 
 
 def read(file: Path) -> BinaryImage:
-    """What the headers say. Raises Damaged, OSError."""
+    """Reads what the headers say. Raises Damaged, OSError."""
     with Source(file.open("rb")) as source:
         magic = source.take(0, 4)
         if magic == elf.MAGIC:
@@ -66,7 +66,7 @@ def read(file: Path) -> BinaryImage:
 
 
 def symbols(file: Path) -> Symbols:
-    """Names that an ELF or PE file offers and wants; none for others. Raises Damaged, OSError."""
+    """Reads the names that an ELF or PE file offers and wants; none for others. Raises Damaged, OSError."""
     with Source(file.open("rb")) as source:
         magic = source.take(0, 4)
         if magic == elf.MAGIC:
@@ -75,7 +75,7 @@ def symbols(file: Path) -> Symbols:
 
 
 def interpreter() -> BinaryImage | None:
-    """The program that runs this: what it is, its libraries must be. None where its file tells nothing."""
+    """Reads the program that runs this: what it is, its libraries must be. None where its file tells nothing."""
     try:
         return read(Path(sys.executable))
     except (OSError, Damaged):

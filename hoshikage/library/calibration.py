@@ -27,7 +27,7 @@ PATIENCE_S: Final = 240.0
 
 
 def calibrate(file: Path, model: Path | None, store: Path, *, command: Sequence[str] | None = None) -> None:
-    """Find the layouts of `file` with a tiny GGUF, and put them into `store`. Blocking, some seconds.
+    """Finds the layouts of `file` with a tiny GGUF, and puts them into `store`. Blocking, some seconds.
 
     `command` stands for the calibration program in tests. Raises LibraryUnavailable.
     """
@@ -48,7 +48,7 @@ def place(content: str, cache_dir: Path) -> Path:
 
 
 def stored(file: Path, cache_dir: Path) -> Path | None:
-    """The layouts kept for the library at `file`; None where there are none. Raises OSError."""
+    """Returns the layouts kept for the library at `file`; None where there are none. Raises OSError."""
     if not (cache_dir / FOLDER).is_dir():
         return None
     kept = place(fingerprint.of_set(file, cache_dir), cache_dir)
@@ -56,7 +56,7 @@ def stored(file: Path, cache_dir: Path) -> Path | None:
 
 
 def read(store: Path) -> dict[str, Any] | None:
-    """What `calibrate` has kept, if it has."""
+    """Reads what `calibrate` has kept, if it has."""
     try:
         record = json.loads(store.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -65,7 +65,7 @@ def read(store: Path) -> dict[str, Any] | None:
 
 
 def _search(command: list[str], file: Path, model: Path, journal: Path) -> dict[str, Any]:
-    """The answer of the process that came to an end."""
+    """Returns the answer of the process that came to an end."""
     deadline = time.monotonic() + PATIENCE_S
     command += ["--model", str(model), "--journal", str(journal)]
     for _ in range(PROCESSES):
@@ -82,7 +82,7 @@ def _search(command: list[str], file: Path, model: Path, journal: Path) -> dict[
 
 
 def _run(command: list[str], timeout_s: float) -> dict[str, Any] | None:
-    """What the process printed; None where it died or did not end."""
+    """Returns what the process printed; None where it died or did not end."""
     ended = child.run(command, timeout_s)
     answer = ended.answer() if ended.status == 0 else None
     return answer if isinstance(answer, dict) else None

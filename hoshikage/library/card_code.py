@@ -17,19 +17,20 @@ from typing import Final
 MAGIC: Final = b"\x50\xed\x55\xba"
 _HEADER: Final = struct.Struct("<IHHQ")
 _ENTRY: Final = struct.Struct("<HHIQIIHHI")
-"""Kind, version, bytes of this header, bytes of the payload, compressed bytes, unknown, minor and major version of what
-the payload is, architecture."""
+"""An entry has kind, version, bytes of this header, bytes of the payload, compressed bytes, unknown, minor and major
+version of what the payload is, architecture."""
 _FLAGS_AT: Final = 40
 _PTX: Final = 1
 _MACHINE: Final = 2
 _OWN: Final = 0x1100000
-"""Flags of code for one architecture alone, such as sm_120a."""
+"""These flags mark code for one architecture alone, such as sm_120a."""
 _MOST: Final = 1 << 16
 _PTX_OF: Final = {
     (11, 8): (7, 8), (12, 0): (8, 0), (12, 1): (8, 1), (12, 2): (8, 2), (12, 3): (8, 3), (12, 4): (8, 4),
     (12, 5): (8, 5), (12, 6): (8, 5), (12, 7): (8, 6), (12, 8): (8, 7), (12, 9): (8, 8),
 }  # fmt: skip
-"""CUDA version of a driver -> the newest PTX that it takes; from 13.0 on it is 9 and CUDA's own minor number."""
+"""Maps the CUDA version of a driver to the newest PTX that it takes; from 13.0 on it is 9 and CUDA's own minor
+number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Card:
 
     name: str
     architecture: int
-    """90 for compute capability 9.0."""
+    """`architecture` is 90 for compute capability 9.0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +47,13 @@ class CardCode:
     """A CardCode says for which architectures a library has code."""
 
     machine: tuple[tuple[int, bool], ...] = ()
-    """Architectures with machine code, and whether it is for this one alone."""
+    """`machine` lists the architectures with machine code, and whether it is for this one alone."""
     ptx: tuple[tuple[int, tuple[int, int]], ...] = ()
-    """Architectures of the portable form, with its version."""
+    """`ptx` lists the architectures of the portable form, with its version."""
 
     def runs_on(self, card: Card, cuda: tuple[int, int] | None) -> bool:
-        """Whether there is code for the card. `cuda`: what its driver is made for; None where that is not known."""
+        """Returns whether there is code for the card. `cuda` is what its driver is made for; None where that is not
+        known."""
         for architecture, alone in self.machine:
             same = architecture // 10 == card.architecture // 10 and architecture <= card.architecture
             if architecture == card.architecture or (same and not alone):
@@ -64,7 +66,7 @@ class CardCode:
 
     @property
     def words(self) -> str:
-        """`sm_86, sm_120a; PTX 9.1 (75, 80)`: the same in every language."""
+        """Writes the architectures as `sm_86, sm_120a; PTX 9.1 (75, 80)`, which is the same in every language."""
         machine = ", ".join(f"sm_{architecture}{'a' if alone else ''}" for architecture, alone in self.machine)
         versions = sorted({version for _, version in self.ptx})
         ptx = [
@@ -75,14 +77,14 @@ class CardCode:
 
 
 def newest_ptx(cuda: tuple[int, int]) -> tuple[int, int]:
-    """The newest PTX that a driver made for this CUDA takes."""
+    """Returns the newest PTX that a driver made for this CUDA takes."""
     if cuda >= (13, 0):
         return (cuda[0] - 4, cuda[1])
     return max((ptx for version, ptx in _PTX_OF.items() if version <= cuda), default=(7, 7))
 
 
 def read(file: Path) -> CardCode | None:
-    """What the file has code for; None where there is no fat binary in it. Raises OSError."""
+    """Reads what the file has code for; None where there is no fat binary in it. Raises OSError."""
     with file.open("rb") as opened:
         try:
             content = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
@@ -99,7 +101,7 @@ def read(file: Path) -> CardCode | None:
 
 
 def _entries(content: mmap.mmap) -> Iterator[tuple[int, int, bool, tuple[int, int]]]:
-    """Kind, architecture, whether it is for that alone, version."""
+    """Yields kind, architecture, whether it is for that alone, and version of each entry."""
     at, size, count = content.find(MAGIC), len(content), 0
     while at >= 0 and at + _HEADER.size <= size:
         _, version, header, length = _HEADER.unpack_from(content, at)

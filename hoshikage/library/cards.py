@@ -1,4 +1,4 @@
-"""The NVIDIA cards of this machine and what their driver is made for, by NVML. Any thread; blocking.
+"""Looks at the NVIDIA cards of this machine and what their driver is made for, by NVML. Any thread; blocking.
 
 The package nvidia-ml-py (extra `nvidia`) asks it; without it nothing is known, and nothing is made of that.
 """
@@ -13,7 +13,7 @@ from hoshikage.library.card_code import Card
 
 
 def seen() -> tuple[tuple[Card, ...], tuple[int, int] | None]:
-    """The cards, and the driver's version of CUDA."""
+    """Returns the cards, and the driver's version of CUDA."""
     try:
         nvml: Any = import_module("pynvml")
     except ImportError:

@@ -20,7 +20,7 @@ Judge = Callable[[Path], CheckReport]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One library, and what is thought of it."""
+    """This is one library, and what is thought of it."""
 
     library: store.InstalledLibrary
     verdict: CheckReport | LibraryUnavailable | None
@@ -52,7 +52,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Switched:
-    """What is in use from the next load on."""
+    """This is in use from the next load on."""
 
     name: str
     file: Path
@@ -70,14 +70,14 @@ class Case:
     judge: Judge
 
     def in_use(self) -> locate.LocatedLibrary | None:
-        """None where there is no library at all."""
+        """Returns the library in use; None where there is no library at all."""
         try:
             return locate.find(self.lib_path, self.lib_dir, self.environ)
         except LibraryUnavailable:
             return None
 
     def rows(self) -> list[Row]:
-        """All of them; one in use that is none of the config folder's goes first."""
+        """Lists all of them; one in use that is none of the config folder's goes first."""
         result = self.in_use()
         listed = [self._row(store.library(self.lib_dir, name), result) for name in library_state.names(self.lib_dir)]
         if result is not None and result.source != "config":
@@ -89,7 +89,8 @@ class Case:
         return self._switched(store.library(self.lib_dir, name), language)
 
     def rollback(self, language: Language) -> Switched:
-        """To what was in use before the last choice or installation; else to the last other one that loaded a model.
+        """Goes back to what was in use before the last choice or installation; else to the last other one that loaded a
+        model.
 
         Raises InstallFailed, OSError.
         """
@@ -110,7 +111,8 @@ class Case:
         return self._switched(former[1], language)
 
     def notes(self, language: Language) -> list[str]:
-        """What people should know of the choice: that another library was taken back, that a setting goes before."""
+        """Returns what people should know of the choice: that another library was taken back, that a setting goes
+        before."""
         if self.lib_path is not None:
             return [text(language, "library.overridden", variable=locate.VARIABLE, path=self.lib_path)]
         fallen = library_state.read(self.lib_dir).fallen
@@ -141,14 +143,14 @@ class Case:
 
 
 def judged_words(verdict: CheckReport | LibraryUnavailable, language: Language) -> str:
-    """A verdict, for people."""
+    """Puts a verdict into words for people."""
     if isinstance(verdict, CheckReport) and verdict.ok:
         return text(language, f"library.verdict_{'golden' if verdict.golden == 'passed' else 'good'}")
     return text(language, "library.verdict_refused", reason=text(language, verdict.key, **verdict.details))
 
 
 def fallen_words(fallback: library_state.Fallback, language: Language) -> str:
-    """Why another library than the chosen one is in use."""
+    """Says why another library than the chosen one is in use."""
     reason = text(language, fallback.key, **fallback.details)
     return text(
         language,

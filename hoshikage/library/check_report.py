@@ -41,18 +41,18 @@ CHECK: Final = "hoshikage.runner.check"
 _REASON: Final = re.compile(
     r"GGML_ASSERT|GGML_ABORT|terminate called|what\(\):|Assertion .{1,400} failed|fatal error", re.I
 )
-"""A line that says why a process dies; ggml prints a backtrace of many lines after it."""
+"""Such a line says why a process dies; ggml prints a backtrace of many lines after it."""
 _WORDS: Final = 300
 _EXPLAINED: Final = (LibraryUnloadable, NoBackend, FunctionsMissing, LibraryCrashed)
-"""Refusals whose cause the files' own headers may show."""
+"""The files' own headers may show the cause of these refusals."""
 _OLD_FUNCTIONS: Final = frozenset({"llama_load_model_from_file", "llama_init_from_file", "llama_eval"})
 _SAMPLER_FUNCTIONS: Final = frozenset({"llama_sampler_chain_init"})
-"""What every supported release has, and none from before August 2024."""
+"""Every supported release has this, and none from before August 2024."""
 
 
 class CheckReport(Frozen, frozen=True):
-    """What the check process found. Where `ok` is false, `error` is the kind of the refusal, `key` and `details` are
-    its message."""
+    """This is what the check process found. Where `ok` is false, `error` is the kind of the refusal, `key` and
+    `details` are its message."""
 
     ok: bool
     file: Path
@@ -66,12 +66,12 @@ class CheckReport(Frozen, frozen=True):
     """`devices` are those at the time of the check; `cached` tells that this was some time ago."""
     system_info: str = ""
     golden: str = "not_run"
-    """`passed`, `failed` or `not_run`."""
+    """`golden` is `passed`, `failed` or `not_run`."""
     handshake: dict[str, str] = field(default_factory=dict)
     lacks: tuple[str, ...] = ()
-    """Features that the release has not."""
+    """The release has not the features in `lacks`."""
     calibrated: bool = False
-    """Whether a layout was found out by behaviour instead of being known."""
+    """`calibrated` tells whether a layout was found out by behaviour instead of being known."""
     fingerprint: str = ""
     cached: bool = False
 
@@ -133,7 +133,7 @@ def check(
 
 
 def _tried(arguments: list[str], file: Path, timeout_s: float, content: str) -> tuple[Any, CheckReport]:
-    """What the check process printed, and what that means."""
+    """Returns what the check process printed, and what that means."""
     answer = _examine(arguments, file, timeout_s)
     verdict = answer if isinstance(answer, CheckReport) else _parse(answer, file, content, cached=False)
     if verdict is None:
@@ -142,7 +142,7 @@ def _tried(arguments: list[str], file: Path, timeout_s: float, content: str) -> 
 
 
 def _explained(refusal: CheckReport, environ: Mapping[str, str]) -> CheckReport:
-    """The refusal with its cause, where the files' own headers show one."""
+    """Returns the refusal with its cause, where the files' own headers show one."""
     from hoshikage.library import binary, dependencies, gpu  # here and below: a good verdict that is kept needs none
     from hoshikage.library.image import Damaged
 
@@ -164,7 +164,7 @@ def _explained(refusal: CheckReport, environ: Mapping[str, str]) -> CheckReport:
 
 
 def _examine(arguments: list[str], file: Path, timeout_s: float) -> Any:
-    """The JSON value that the check process printed, or the refusal that its end amounts to."""
+    """Returns the JSON value that the check process printed, or the refusal that its end amounts to."""
     try:
         ended = child.run(arguments, timeout_s)
     except OSError as error:
@@ -182,7 +182,8 @@ def _examine(arguments: list[str], file: Path, timeout_s: float) -> Any:
 
 
 def _last_words(lines: Sequence[str]) -> str:
-    """The last line that tells the reason, else the last line. A GPU's own words go before the place that gave up."""
+    """Returns the last line that tells the reason, else the last line. A GPU's own words go before the place that gave
+    up."""
     from hoshikage.library import gpu
 
     spoken = [line.strip() for line in lines if line.strip()]
@@ -192,7 +193,7 @@ def _last_words(lines: Sequence[str]) -> str:
 
 
 def _end(status: int) -> str:
-    """How a process ended, in words that need no translation."""
+    """Says how a process ended, in words that need no translation."""
     if status < 0:
         try:
             return signal.Signals(-status).name
@@ -215,7 +216,7 @@ def _read(entry: Path, file: Path, content: str) -> CheckReport | None:
 
 
 def _parse(answer: Any, file: Path, content: str, *, cached: bool) -> CheckReport | None:
-    """The verdict that an answer of the check process means; None for an answer that is out of shape."""
+    """Returns the verdict that an answer of the check process means; None for an answer that is out of shape."""
     try:
         verdict = CheckReport(
             ok=_is(bool, answer["ok"]),
@@ -244,7 +245,7 @@ def _parse(answer: Any, file: Path, content: str, *, cached: bool) -> CheckRepor
 
 
 def _error(name: str) -> type[LibraryUnavailable]:
-    """The kind of a refusal; the general one for what is no kind of its own, or no name at all."""
+    """Returns the kind of a refusal; the general one for what is no kind of its own, or no name at all."""
     kind = by_name(name)
     return kind if issubclass(kind, LibraryUnavailable) else LibraryUnavailable
 

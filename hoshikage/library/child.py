@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 from hoshikage.library import pip_folders
 
 SPARE_S: Final = 5
-"""Beyond the time after which the parent ends the child: the child's own alarm is for a parent that cannot."""
+"""The child's own alarm comes so many seconds after its parent would have ended it: it is for a parent that cannot."""
 LIFELINE: Final = "hoshikage.runner.lifeline"
 NO_ALARM: Final = 0
 _ANSWER_BYTES: Final = 1 << 20
@@ -25,7 +25,7 @@ _LOG_BYTES: Final = 1 << 16
 
 
 class ChildOutcome(NamedTuple):
-    """How a process ended, and what it printed until then.
+    """This tells how a process ended, and what it printed until then.
 
     Scripts that fetch libraries import this module before anything is installed: it needs the standard library alone.
     """
@@ -35,10 +35,10 @@ class ChildOutcome(NamedTuple):
     over."""
     output: str
     log: tuple[str, ...] = ()
-    """The last lines of its stderr."""
+    """`log` has the last lines of its stderr."""
 
     def answer(self) -> Any:
-        """The JSON value that it printed; None where it is no JSON."""
+        """Returns the JSON value that it printed; None where it is no JSON."""
         try:
             return json.loads(self.output)
         except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""What belongs to a library set: which files are kept, what they say about themselves. Any thread; blocking.
+"""Decides what belongs to a library set: which files are kept, what they say about themselves. Any thread; blocking.
 
 A set is one flat folder: libllama, libmtmd, libggml and its backends, the CUDA runtime where it is brought along,
 shader files, build metadata and licence texts; and `fallback/`, a second build of a backend for an older CUDA.
@@ -32,7 +32,7 @@ _BACKEND: Final = re.compile(r"(?:lib)?ggml-(?P<name>[a-z0-9]+)", re.I)
 
 
 def wanted(platform: str) -> Callable[[str], bool]:
-    """The test by which a file's name earns its place in a set."""
+    """Makes the test by which a file's name earns its place in a set."""
 
     def keep(name: str) -> bool:
         return is_binary(name, platform) or name == METADATA or _LICENCE.fullmatch(name) is not None
@@ -83,7 +83,8 @@ def collect(sources: Iterable[Path], target: Path, platform: str, *, own: bool, 
 
 
 def release(folder: Path, library: Path) -> str | None:
-    """The llama.cpp release by the build metadata, else by libllama's file name or the name that its link leads to."""
+    """Returns the llama.cpp release by the build metadata, else by libllama's file name or the name that its link leads
+    to."""
     try:
         said = json.loads((folder / METADATA).read_text(encoding="utf-8"))["buildOptions"]["llamaCpp"]["release"]
     except (OSError, ValueError, KeyError, TypeError):
@@ -94,7 +95,8 @@ def release(folder: Path, library: Path) -> str | None:
 
 
 def backends(folder: Path) -> tuple[str, ...]:
-    """Names of the backends by their files, `cpu` first: it is in every set, in the oldest ones within libggml."""
+    """Returns the names of the backends by their files, `cpu` first: it is in every set, in the oldest ones within
+    libggml."""
     result = {"cpu"}
     for path in (path for each in (folder, *fingerprint.backend_folders(folder)) for path in each.iterdir()):
         match = _BACKEND.match(path.name) if names.is_ggml(path.name) else None
@@ -128,7 +130,8 @@ def members(file: Path) -> list[Path]:
 
 
 def is_genuine(path: Path) -> bool:
-    """Whether a regular file is what its name says: a library of some system, unless its name is that of a text.
+    """Returns whether a regular file is what its name says: a library of some system, unless its name is that of a
+    text.
 
     One that cannot be read passes: whoever uses it is told why.
     """
@@ -160,7 +163,7 @@ def _second(folder: Path) -> list[Path]:
 
 
 def _bring(paths: Iterable[Path], target: Path, within: Path | None = None) -> None:
-    """Files first, then the links among them; a name that the set already has is left as it is.
+    """Brings the files first, then the links among them; a name that the set already has is left as it is.
 
     Files are moved, but with `within`, a stranger's folder, copied. Raises InstallFailed for a link that leaves it.
     """

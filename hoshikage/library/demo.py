@@ -18,11 +18,11 @@ class DemoModel(Frozen, frozen=True):
     label: str
     model: Path
     golden: Path
-    """Prompts and the greedy token ids that any sound library gives for them."""
+    """`golden` has prompts and the greedy token ids that any sound library gives for them."""
 
 
 def find() -> DemoModel | None:
-    """The built-in model, or None where the distribution or one of its two files is missing."""
+    """Returns the built-in model, or None where the distribution or one of its two files is missing."""
     spec = find_spec(_PACKAGE)
     for folder in (spec.submodule_search_locations if spec else None) or ():
         result = in_folder(Path(folder))

@@ -27,11 +27,11 @@ _LINKER_DIRS: Final = ("/lib64", "/usr/lib64", "/lib", "/usr/lib", "/usr/local/l
 
 @dataclass(frozen=True, slots=True)
 class Lack:
-    """One thing that is missing or does not fit: a text of the catalogue and its details."""
+    """One thing is missing or does not fit: a text of the catalogue and its details."""
 
     key: str
     file: Path
-    """The file of the set that suffers."""
+    """`file` is the file of the set that suffers."""
     details: dict[str, Detail]
 
 
@@ -44,8 +44,8 @@ class System:
 
     @cached_property
     def loaded(self) -> dict[str, Path]:
-        """Libraries that this interpreter has: a runner, the same program, has them too, before any search. But for
-        llama.cpp's own, which only a program with the engine in its process has.
+        """Gives the libraries that this interpreter has: a runner, the same program, has them too, before any search.
+        But for llama.cpp's own, which only a program with the engine in its process has.
         """
         try:
             lines = Path("/proc/self/maps").read_text("utf-8", "replace").splitlines()
@@ -60,7 +60,7 @@ class System:
 
     @cached_property
     def cache(self) -> dict[str, Path]:
-        """The dynamic linker's cache, the first entry of a name first; empty where there is none."""
+        """Gives the dynamic linker's cache, the first entry of a name first; empty where there is none."""
         result: dict[str, Path] = {}
         for name, path in linker_cache.listed(self.platform):
             result.setdefault(name, path)
@@ -166,7 +166,8 @@ def _strangers(main: Path, images: Mapping[Path, BinaryImage]) -> Iterator[Lack]
 def _resolve(
     name: str, path: Path, image: BinaryImage, images: Mapping[Path, BinaryImage], system: System
 ) -> Path | None:
-    """The file that the loader would take. A ggml file beside is opened first by Hoshikage and found by its name."""
+    """Returns the file that the loader would take. A ggml file beside is opened first by Hoshikage and found by its
+    name."""
     plain = name.replace("\\", "/").rpartition("/")[2]
     fold = str.lower if system.platform == "win32" else str
     for other, its in images.items():
@@ -184,7 +185,8 @@ def _resolve(
 
 
 def _is_looked_for(name: str, platform: str) -> bool:
-    """Whether a file that is not found is really missing: other systems keep their own libraries out of sight."""
+    """Returns whether a file that is not found is really missing: other systems keep their own libraries out of
+    sight."""
     plain = name.replace("\\", "/").rpartition("/")[2]
     if plain.lower().startswith(("api-ms-", "ext-ms-")):
         return False  # Windows resolves these without files
@@ -200,7 +202,8 @@ def _versions(file: Path) -> tuple[str, ...]:
 
 
 def _backend(path: Path) -> bool:
-    """libggml-cuda, libggml-cpu-haswell: opened later and one by one; the set can do without."""
+    """Returns whether the file is a backend, as libggml-cuda or libggml-cpu-haswell, which is opened later and by
+    itself: the set can do without."""
     return names.is_ggml(path.name) and re.match(r"(lib)?ggml-(?!base)", path.name, re.I) is not None
 
 

@@ -31,7 +31,7 @@ class _Segment(Frozen, frozen=True):
 
 
 class _ElfFile:
-    """The parts of a file that the questions share."""
+    """The questions share these parts of a file."""
 
     def __init__(self, source: Source) -> None:
         identity = source.take(0, 16)
@@ -106,7 +106,7 @@ def read(source: Source) -> BinaryImage:
 
 
 def symbols(source: Source) -> Symbols:
-    """The dynamic symbol table. Raises Damaged, OSError."""
+    """Reads the dynamic symbol table. Raises Damaged, OSError."""
     file = _ElfFile(source)
     dynamic = file.dynamic()
     if _SYMTAB not in dynamic:

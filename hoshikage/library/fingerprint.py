@@ -17,7 +17,7 @@ from hoshikage import durable
 from hoshikage.library import names
 
 VERDICTS: Final = "verdicts"
-"""The folder of the cache that verdicts and the memo of hashes are in."""
+"""The cache has verdicts and the memo of hashes in this folder."""
 BACKENDS: Final = "ggml/backends*"
 _MEMO: Final = "hashes.json"
 _MEMO_ENTRIES: Final = 512
@@ -48,7 +48,8 @@ def _is_part(name: str) -> bool:
 
 
 def look(file: Path) -> str:
-    """Changes with every change of the set by rename, by copying over or by another link; reads no content."""
+    """Returns a text that changes with every change of the set by rename, by copying over or by another link; reads no
+    content."""
     total = hashlib.sha256()
     for member in members(file):
         status = member.stat()
@@ -58,12 +59,12 @@ def look(file: Path) -> str:
 
 
 def of_set(file: Path, cache_dir: Path) -> str:
-    """The identity of the set that libllama at `file` belongs to. Raises OSError."""
+    """Returns the identity of the set that libllama at `file` belongs to. Raises OSError."""
     return of(members(file), cache_dir / VERDICTS)
 
 
 def of(files: Iterable[Path], folder: Path) -> str:
-    """One SHA-256 over names and contents. `folder` holds the memo, which may be damaged or not writable."""
+    """Makes one SHA-256 over names and contents. `folder` holds the memo, which may be damaged or not writable."""
     memo = _read(folder / _MEMO)
     total, changed = hashlib.sha256(), False
     for file in files:

@@ -34,7 +34,7 @@ class Release:
 
 
 def resolve(api: str, tag: str | None, patterns: tuple[re.Pattern[str], ...]) -> Release:
-    """The release with that tag, or the newest one that has the wanted archives, with these archives alone.
+    """Returns the release with that tag, or the newest one that has the wanted archives, with these archives alone.
 
     A release appears before all of its archives are uploaded. Raises InstallFailed.
     """
@@ -54,7 +54,8 @@ def resolve(api: str, tag: str | None, patterns: tuple[re.Pattern[str], ...]) ->
 
 
 def choose(assets: tuple[Asset, ...], patterns: tuple[re.Pattern[str], ...]) -> tuple[Asset, ...]:
-    """One asset for each pattern, all for the same CUDA: the oldest, which runs on the most drivers. Else none."""
+    """Chooses one asset for each pattern, all for the same CUDA: the oldest, which runs on the most drivers. Returns
+    none where that cannot be."""
     fits: list[dict[str, Asset]] = []
     for pattern in patterns:
         result: dict[str, Asset] = {}

@@ -1,5 +1,5 @@
-"""Why a set made for a GPU computes on the CPU or ends its process, by what its files and the cards say. Any thread;
-blocking, loads nothing."""
+"""Says why a set made for a GPU computes on the CPU or ends its process, by what its files and the cards say. Any
+thread; blocking, loads nothing."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from hoshikage.library.image import Damaged
 GPU_KINDS: Final = ("gpu", "igpu")
 CUDA_FILE: Final = re.compile(r"(lib)?ggml-cuda\b.*\.(so|dll)", re.IGNORECASE)
 REFUSED: Final = re.compile(r"CUDA error: .{3,}|vk::\w*Error.*|ErrorInitializationFailed|ErrorOutOfDeviceMemory")
-"""A backend's own words of why a card does not compute."""
+"""A backend says by these words why a card does not compute."""
 OF_STDCXX: Final = "_ZSt4cout"
-"""std::cout: only the C++ library itself defines it."""
+"""This is std::cout: only the C++ library itself defines it."""
 
 
 def idle(file: Path, devices: Sequence[DeviceInfo]) -> Iterator[Lack]:
-    """What keeps a GPU backend of this set from computing; nothing where it computes, or where there is none."""
+    """Yields what keeps a GPU backend of this set from computing; nothing where it computes, or where there is none."""
     made_for = [name for name in contents.backends(file.parent) if name in contents.GPU_BACKENDS]
     if not made_for:
         return
@@ -34,7 +34,7 @@ def idle(file: Path, devices: Sequence[DeviceInfo]) -> Iterator[Lack]:
 
 
 def cards_of(file: Path) -> str:
-    """What the set's CUDA backend has code for, as CardCode.words; empty where it has none."""
+    """Returns what the set's CUDA backend has code for, as CardCode.words; empty where it has none."""
     for path in fingerprint.members(file):
         if CUDA_FILE.fullmatch(path.name):
             with suppress(OSError):
@@ -44,7 +44,8 @@ def cards_of(file: Path) -> str:
 
 
 def without_code(file: Path) -> Lack | None:
-    """That the set's CUDA backend has no code for a card of this machine; None where it has, or nothing is known."""
+    """Returns the lack where the set's CUDA backend has no code for a card of this machine; None where it has, or
+    nothing is known."""
     result, cuda = cards.seen()
     if not result:
         return None
@@ -63,7 +64,7 @@ def without_code(file: Path) -> Lack | None:
 
 
 def why_it_died(file: Path, reason: str) -> Lack | None:
-    """The cause of a crash that the set's own files or its last words show."""
+    """Returns the cause of a crash that the set's own files or its last words show."""
     for path in fingerprint.members(file):
         with suppress(Damaged, OSError):
             if OF_STDCXX in binary.symbols(path).defined:

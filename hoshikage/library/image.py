@@ -1,4 +1,4 @@
-"""What the headers of a library file say, whatever its format, and reads that stay in the file. Any thread."""
+"""Reads what the headers of a library file say, whatever its format. Any thread."""
 
 from __future__ import annotations
 
@@ -35,20 +35,21 @@ class BinaryImage(Frozen, frozen=True):
     """`format` is `ELF`, `PE` or `Mach-O`."""
     bits: int
     machines: tuple[str, ...]
-    """`x86-64`, `arm64`, `x86`, `arm`, …, or a number; several for a universal Mach-O."""
+    """`machines` are `x86-64`, `arm64`, `x86`, `arm`, …, or a number; several for a universal Mach-O."""
     name: str | None = None
     """SONAME, or the name that a .dylib says it has."""
     needed: tuple[str, ...] = ()
-    """Libraries without which it cannot be loaded, as it names them."""
+    """Without the libraries in `needed` it cannot be loaded."""
     search: tuple[str, ...] = ()
-    """Folders in which it looks for them first: RUNPATH, else RPATH; `$ORIGIN` and `@loader_path` as they stand."""
+    """It looks for them in the folders of `search` first: RUNPATH, else RPATH; `$ORIGIN` and `@loader_path` as they
+    stand."""
     versions_needed: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Library -> symbol versions it must have, such as `GLIBC_2.34`."""
     versions_defined: tuple[str, ...] = ()
 
 
 class Symbols(Frozen, frozen=True):
-    """Names in the dynamic symbol table."""
+    """These names are in the dynamic symbol table."""
 
     defined: frozenset[str]
     undefined: frozenset[str]
@@ -71,7 +72,7 @@ class Source:
         self._stream.close()
 
     def take(self, offset: int, length: int) -> bytes:
-        """Exactly these bytes. Raises Damaged, Truncated."""
+        """Reads exactly these bytes. Raises Damaged, Truncated."""
         if offset < 0 or not 0 <= length <= LARGEST_READ:
             raise Damaged(f"{length} bytes at {offset}")
         if offset + length > self.size:
@@ -86,13 +87,13 @@ class Source:
         return struct.unpack(layout, self.take(offset, struct.calcsize(layout)))
 
     def text(self, offset: int) -> str:
-        """The zero-terminated name that begins there."""
+        """Reads the zero-terminated name that begins there."""
         result = self.take(offset, min(LONGEST_NAME, max(0, self.size - offset)))
         return name_in(result, 0)
 
 
 def name_in(table: bytes, offset: int) -> str:
-    """The zero-terminated name at `offset` of a string table."""
+    """Reads the zero-terminated name at `offset` of a string table."""
     end = table.find(b"\0", offset) if 0 <= offset < len(table) else -1
     if end < 0:
         raise Damaged(f"a name at {offset} of {len(table)} bytes")

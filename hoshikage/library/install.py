@@ -36,7 +36,7 @@ class Installed:
 
     @property
     def lacks_gpu(self) -> bool:
-        """A set for a GPU that found none on this machine."""
+        """Tells whether a set for a GPU found none on this machine."""
         made_for_gpu = bool({"cuda", "vulkan", "metal"} & set(self.record.backends))
         return made_for_gpu and not _sees_gpu(self.verdict)
 
@@ -51,7 +51,7 @@ class InstallContext:
     """The loader looks in these folders; a refusal names them."""
     name: str = library_state.MANUAL
     timeout_s: float = 60
-    """How long the new library may take to be tried."""
+    """The new library may take so many seconds to be tried."""
     tries: Sequence[str] | None = None
 
 
@@ -91,7 +91,8 @@ def _install(order: InstallRequest, market: Sources, bench: InstallContext, work
 
 
 def _former(target: Path, bench: InstallContext) -> str:
-    """Fingerprint of the library that is now in `target`, if it ever loaded a model or could; else empty."""
+    """Returns the fingerprint of the library that is now in `target`, if it ever loaded a model or could; else
+    empty."""
     try:
         file = locate.in_folder(target)
         if file is None:
@@ -118,7 +119,7 @@ def _record(folder: Path, library: Path, brought: Fetched, verdict: CheckReport)
 
 
 def _tried(library: Path, bench: InstallContext) -> CheckReport:
-    """The verdict on the new set, as it will be put in place. Raises LibraryUnavailable for a refused one.
+    """Returns the verdict on the new set, as it will be put in place. Raises LibraryUnavailable for a refused one.
 
     Where a CUDA build sees no GPU, the build for the older CUDA from `fallback/` is tried in its stead.
     """

@@ -15,7 +15,7 @@ from typing import Final
 from hoshikage.durable import SUFFIX
 
 CALIBRATION: Final = "hoshikage-calibration-"
-"""Folders in which layouts are worked out begin so."""
+"""A folder in which layouts are worked out has a name that begins so."""
 OLD_S: Final = 3600.0
 """Nothing that a process still works with is so old."""
 

@@ -1,4 +1,5 @@
-"""Which of the libraries in the config folder is in use: names, folders, and the small file that says it. Any thread.
+"""Knows which of the libraries in the config folder is in use: names, folders, and the small file that says it. Any
+thread.
 
 `lib` is the folder that people drop files into. Beside it, `lib-slots/NAME` are libraries installed under names, and
 `lib-slots/.kept/HASH` copies of libraries that have worked. `lib-slots/state.json` says which one is used, which have
@@ -25,7 +26,7 @@ KEPT: Final = "kept:"
 """What the names of kept copies begin with."""
 _NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._+-]{0,62}[A-Za-z0-9+])?")
 _DEVICES: Final = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?", re.I)
-"""Names that Windows takes for devices."""
+"""Windows takes these names for devices."""
 _IN_FILE: Final = "slot"
 """The file has always called `installed` by this name."""
 _HASH_DIGITS: Final = 16
@@ -38,13 +39,13 @@ class Selected(Frozen, frozen=True):
 
     installed: str
     lib_seen: str
-    """`fingerprint.look` of that library; empty where there was none."""
+    """`lib_seen` is the `fingerprint.look` of that library; empty where there was none."""
     before: str = ""
     """`before` was in use until then, for the way back; it is empty where none was, or it failed."""
 
 
 class LastGood(Frozen, frozen=True):
-    """A library that has loaded a model."""
+    """This library has loaded a model."""
 
     fingerprint: str
     installed: str
@@ -53,7 +54,7 @@ class LastGood(Frozen, frozen=True):
 
 
 class Fallback(Frozen, frozen=True):
-    """A library whose first load failed, so that the last good one was taken back."""
+    """The first load of this library failed, so that the last good one was taken back."""
 
     installed: str
     release: str
@@ -63,7 +64,7 @@ class Fallback(Frozen, frozen=True):
     details: dict[str, Detail]
     at: str
     to: str
-    """Fingerprint of the library that was taken back."""
+    """`to` is the fingerprint of the library that was taken back."""
     to_release: str
 
 
@@ -107,7 +108,7 @@ def folder(lib_dir: Path, name: str) -> Path:
 
 
 def kept(fingerprint: str) -> str:
-    """The name of the copy of a library."""
+    """Returns the name of the copy of a library."""
     return KEPT + fingerprint[:_HASH_DIGITS]
 
 
@@ -120,7 +121,7 @@ def names(lib_dir: Path) -> tuple[str, ...]:
 
 
 def read(lib_dir: Path) -> LibraryState:
-    """What is written; nothing where the file is absent, damaged or not readable."""
+    """Reads what is written; nothing where the file is absent, damaged or not readable."""
     try:
         said = parse_object(_store(lib_dir).read().data).entries
         use, fallen = said.get("use"), said.get("fallen")

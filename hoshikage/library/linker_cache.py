@@ -1,4 +1,4 @@
-"""What the dynamic linker's cache lists, on Linux; it knows the folders of /etc/ld.so.conf, too. Any thread."""
+"""Reads what the dynamic linker's cache lists, on Linux; it knows the folders of /etc/ld.so.conf, too. Any thread."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _TIMEOUT_S: Final = 10
 
 
 def listed(platform: str) -> list[tuple[str, Path]]:
-    """Each name with its file, in the cache's order; nothing where there is no cache. Blocks on a process."""
+    """Returns each name with its file, in the cache's order; nothing where there is no cache. Blocks on a process."""
     if platform != "linux":
         return []
     for program in _PROGRAMS:

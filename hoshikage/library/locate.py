@@ -19,12 +19,12 @@ VARIABLE: Final = "HOSHIKAGE_LIB_PATH"
 INSTALL_COMMAND: Final = "hoshikage lib install"
 USE_COMMAND: Final = "hoshikage lib use lib"
 NESTED: Final = ("bin", "lib", "lib64", "build/bin", "bins/*", "llama-*", "llama-*/bin", "llama-*/lib")
-"""Archives and builds put the library here, below the folder that a person names."""
+"""The library lies here in archives and builds, below the folder that a person names."""
 STANDARD: Final = {
     "linux": ("/usr/local/lib", "/usr/local/lib64", "/lib", "/lib64", "/usr/lib", "/usr/lib64"),
     "darwin": ("/opt/homebrew/lib", "/usr/local/lib", "/usr/lib"),
 }
-"""Folders that the dynamic linker looks into without being told, by `sys.platform`."""
+"""The dynamic linker looks into these folders without being told, by `sys.platform`."""
 
 
 class LocatedLibrary(Frozen, frozen=True):
@@ -32,7 +32,7 @@ class LocatedLibrary(Frozen, frozen=True):
 
     file: Path
     source: str
-    """`HOSHIKAGE_LIB_PATH`, `config` or `system`."""
+    """`source` is `HOSHIKAGE_LIB_PATH`, `config` or `system`."""
     installed: str = ""
     """`installed` is `lib`, or the name of the library that was chosen, where `source` is `config`; else empty."""
 
@@ -46,7 +46,8 @@ def find(
     standard: Iterable[str] | None = None,
     linker_files: Callable[[], Iterable[Path]] | None = None,
 ) -> LocatedLibrary:
-    """The library to use. Raises LibraryUnavailable, naming every place looked at and the command that mends it.
+    """Returns the library to use. Raises LibraryUnavailable, naming every place looked at and the command that mends
+    it.
 
     A `lib_path` that is given but unusable is an error of its own: nothing else is taken in its stead. In the
     later places a libllama that is no library file is an error too, so that a damaged installation is not
@@ -116,7 +117,7 @@ def _refuse_folders(folder: Path, platform: str) -> None:
 
 
 def in_folder(folder: Path, platform: str = sys.platform, *, nested: Iterable[str] = NESTED) -> Path | None:
-    """The preferred libllama in `folder` or, if it holds none, below it; None where there is none.
+    """Returns the preferred libllama in `folder` or, if it holds none, below it; None where there is none.
 
     Raises OSError when an existing folder cannot be listed.
     """
@@ -172,7 +173,7 @@ def _given(path: Path, platform: str) -> Path:
 
 
 def checked(file: Path, platform: str = sys.platform) -> Path:
-    """`file`, if its headers are those of a shared library for this system. Raises LibraryUnavailable."""
+    """Returns `file`, if its headers are those of a shared library for this system. Raises LibraryUnavailable."""
     try:
         result = binary.fault(file, platform)
     except OSError as error:
@@ -184,7 +185,7 @@ def checked(file: Path, platform: str = sys.platform) -> Path:
 
 
 def _search_folders(environ: Mapping[str, str], platform: str, standard: Iterable[str]) -> Iterator[Path]:
-    """The system's search path, in its order. Empty entries (they mean the working directory) are left out."""
+    """Yields the system's search path, in its order. Empty entries (they mean the working directory) are left out."""
     variables = {"win32": ("PATH",), "darwin": ("DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH")}
     separators = ";" if platform == "win32" else ":;" if platform == "linux" else ":"
     for variable in variables.get(platform, ("LD_LIBRARY_PATH",)):

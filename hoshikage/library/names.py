@@ -25,7 +25,8 @@ _GGML: Final = re.compile(r"(?:lib)?ggml(?:[-.].+)?\.(?:so(?:\.\d+)*|dylib|dll)"
 
 
 def pattern(platform: str) -> re.Pattern[str]:
-    """The pattern of `sys.platform`; every system that is neither Windows nor macOS names files as Linux does."""
+    """Returns the pattern of `sys.platform`; every system that is neither Windows nor macOS names files as Linux
+    does."""
     return _LIBRARY.get(platform, _LIBRARY["linux"])
 
 
@@ -44,12 +45,12 @@ def is_mtmd(name: str) -> bool:
 
 
 def is_companion(name: str) -> bool:
-    """A part of the CUDA runtime, OpenMP's library, or a file of shaders."""
+    """Returns whether the file is a part of the CUDA runtime, OpenMP's library, or a file of shaders."""
     return _COMPANION.fullmatch(name) is not None
 
 
 def preference(name: str, platform: str) -> tuple[int, tuple[int, ...], str]:
-    """Sort key: the plainest name first (libllama.so, .so.0, then tagged ones), then the newest."""
+    """Makes the sort key: the plainest name first (libllama.so, .so.0, then tagged ones), then the newest."""
     match = pattern(platform).fullmatch(name)
     if match is None:
         raise ValueError(name)
@@ -59,7 +60,8 @@ def preference(name: str, platform: str) -> tuple[int, tuple[int, ...], str]:
 
 
 def release_of(name: str) -> str | None:
-    """`b8390` or `v0.5.0` where the text holds one between separators; upstream's libllama.so.0.0.8390 is b8390."""
+    """Returns `b8390` or `v0.5.0` where the text holds one between separators; upstream's libllama.so.0.0.8390 is
+    b8390."""
     if match := _RELEASE.search(name):
         return match["release"]
     match = _NUMBERED.search(name)

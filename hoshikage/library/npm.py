@@ -21,7 +21,7 @@ from hoshikage.library import child
 _QUIET: Final = ("--json", "--loglevel=error", "--no-update-notifier", "--ignore-scripts")
 _PATIENCE: Final = ("--fetch-retries=1", "--fetch-retry-mintimeout=2000")
 _LOOK_S: Final = 0.2
-"""How often the growing download is looked at."""
+"""The growing download is looked at once in so many seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Package:
     name: str
     version: str
     integrity: str
-    """The registry's, in the form of Subresource Integrity."""
+    """`integrity` is the registry's, in the form of Subresource Integrity."""
 
 
 def find_client(environ: Mapping[str, str]) -> str | None:
@@ -39,7 +39,7 @@ def find_client(environ: Mapping[str, str]) -> str | None:
 
 
 def resolve(client: str, name: str, version: str | None, folder: Path) -> Package:
-    """What the registry has under `name` and `version` (None: the latest). Raises InstallFailed."""
+    """Returns what the registry has under `name` and `version`; None is the latest. Raises InstallFailed."""
     wanted = f"{name}@{version or 'latest'}"
     answer = _run(client, ["view", wanted, "name", "version", "dist.integrity"], folder, wanted, lambda: None)
     try:
@@ -72,7 +72,7 @@ def pack(client: str, package: Package, folder: Path, on_bytes: Callable[[int], 
 
 
 def matches(file: Path, integrity: str) -> bool:
-    """Whether a file has the SHA-512 that an integrity text names."""
+    """Returns whether a file has the SHA-512 that an integrity text names."""
     digest = hashlib.sha512()
     with file.open("rb") as stream:
         while chunk := stream.read(1 << 20):
@@ -81,7 +81,7 @@ def matches(file: Path, integrity: str) -> bool:
 
 
 def _run(client: str, arguments: list[str], folder: Path, wanted: str, look: Callable[[], None]) -> Any:
-    """The JSON value that npm prints. Raises InstallFailed with npm's words."""
+    """Returns the JSON value that npm prints. Raises InstallFailed with npm's words."""
     with (
         (folder / "npm.out").open("w+b") as output,
         (folder / "npm.err").open("w+b") as log,

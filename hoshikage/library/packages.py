@@ -1,4 +1,4 @@
-"""Which package brings a library that is missing, by system. Data and a look-up; any thread.
+"""Names the package that brings a library that is missing, by system. Data and a look-up; any thread.
 
 Package names and commands are the same in every language. Sources: the packages' own file lists at Debian, Ubuntu,
 Fedora, and NVIDIA's repositories for the numbered CUDA packages.
@@ -20,7 +20,7 @@ class _Row:
     windows: str = ""
     mac: str = ""
     pip: str = ""
-    """The wheel of the numbered CUDA packages; Debian and Fedora have those in NVIDIA's own sources alone."""
+    """`pip` is the wheel of the numbered CUDA packages; Debian and Fedora have those in NVIDIA's own sources alone."""
 
 
 _NVIDIA_DRIVER: Final = r"libcuda\.so.*|libnvidia-ml\.so.*|nvcuda\.dll"
@@ -58,7 +58,8 @@ _COMMANDS: Final = {"debian": "sudo apt install {}", "fedora": "sudo dnf install
 
 
 def bringer(library: str, system: str, family: str | None = None) -> str:
-    """What to install for the missing `library`: a command, a package or a product; empty where nothing is known.
+    """Returns what to install for the missing `library`: a command, a package or a product; empty where nothing is
+    known.
 
     `system` is a `sys.platform`; `family` (debian, fedora or empty) is this machine's where it is not given.
     """
@@ -87,12 +88,12 @@ def bringer(library: str, system: str, family: str | None = None) -> str:
 
 
 def is_driver(library: str) -> bool:
-    """Whether the library comes with the NVIDIA driver, never with a build or a toolkit."""
+    """Returns whether the library comes with the NVIDIA driver, never with a build or a toolkit."""
     return re.fullmatch(_NVIDIA_DRIVER, library, re.I) is not None
 
 
 def this_family() -> str:
-    """`debian`, `fedora`, or empty for other systems."""
+    """Names the system's family."""
     try:
         release = platform.freedesktop_os_release()
     except OSError:

@@ -50,7 +50,7 @@ class _PeFile:
         return max((section.offset + section.size for section in self.sections if section.size), default=0)
 
     def table(self, number: int) -> int:
-        """The address of a data directory; 0 where there is none."""
+        """Returns the address of a data directory; 0 where there is none."""
         return self.source.unpack("<II", self._tables + 8 * number)[0] if number < self._table_count else 0
 
     def offset(self, address: int) -> int:
@@ -83,7 +83,8 @@ def symbols(source: Source) -> Symbols:
 
 
 def _imports(file: _PeFile, table: int, step: int, name_at: int) -> list[str]:
-    """Names of one import table: rows of `step` bytes, the name's address at `name_at`, a zero row at the end."""
+    """Reads the names of one import table: rows of `step` bytes, the name's address at `name_at`, a zero row at the
+    end."""
     result: list[str] = []
     address = file.table(table)
     if not address:

@@ -1,5 +1,5 @@
-"""Where pip puts NVIDIA's libraries (nvidia-cublas, nvidia-cuda-runtime and others); no loader looks there by itself.
-Any thread."""
+"""Knows where pip puts NVIDIA's libraries (nvidia-cublas, nvidia-cuda-runtime and others); no loader looks there by
+itself. Any thread."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ VARIABLE: Final = "LD_LIBRARY_PATH"
 
 
 def of_nvidia(path: Iterable[str] | None = None) -> tuple[Path, ...]:
-    """The folders with a library in them: of this interpreter, its virtual environment, and this user's packages."""
+    """Lists the folders with a library in them, those of this interpreter, its virtual environment, and this user's
+    packages."""
     if sys.platform != "linux":
         return ()
     entries = [*sys.path, site.getusersitepackages()] if path is None else path
@@ -27,7 +28,8 @@ def of_nvidia(path: Iterable[str] | None = None) -> tuple[Path, ...]:
 
 
 def searched(environ: Mapping[str, str]) -> str:
-    """What LD_LIBRARY_PATH is to be for a program that loads a library: its own folders come first. Empty for nothing.
+    """Returns what LD_LIBRARY_PATH is to be for a program that loads a library: its own folders come first. Empty for
+    nothing.
 
     The system's own libraries come behind these: whoever installs them with pip wants them to be used.
     """

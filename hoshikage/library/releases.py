@@ -1,4 +1,5 @@
-"""Which prebuilt set fits a machine: npm packages, their llama.cpp releases, official archive names. Pure functions.
+"""Chooses the prebuilt set that fits a machine: npm packages, their llama.cpp releases, official archive names. Pure
+functions.
 
 The npm packages' versions are node-llama-cpp's; each package names its llama.cpp release inside. Versions made after
 this table still install as the latest or by their number.
@@ -22,7 +23,7 @@ RELEASES: Final = {
     "3.17.1": "b8179", "3.18.0": "b8352", "3.18.1": "b8390", "3.19.0": "b9842", "3.19.1": "b10068",
     "3.20.0": "b10361", "3.21.1": "v0.4.0", "3.22.0": "v0.5.0", "3.22.1": "v0.5.0",
 }  # fmt: skip
-"""npm version -> llama.cpp release, oldest first."""
+"""Maps an npm version to its llama.cpp release, oldest first."""
 _SHORT: Final = {"win32": "win", "darwin": "mac"}
 _EXT_SINCE: Final = (3, 12, 4)
 """The CUDA packages leave the build for the older CUDA to a `-cuda-ext` package from this npm version on."""
@@ -37,7 +38,7 @@ class Platform:
     system: str
     """`system` is the value that `sys.platform` has there."""
     architecture: str
-    """`x64`, `arm64` or `armv7l`; else as the system says."""
+    """`architecture` is `x64`, `arm64` or `armv7l`; else as the system says."""
 
     @property
     def label(self) -> str:
@@ -46,7 +47,7 @@ class Platform:
 
 @dataclass(frozen=True, slots=True)
 class WantedBuild:
-    """What `--release` names; both None is the latest."""
+    """This is what `--release` names; both None is the latest."""
 
     npm: str | None = None
     llama: str | None = None
@@ -94,13 +95,14 @@ def npm_package(machine: Platform, backend: str) -> str:
 
 
 def npm_extension(package: str, version: str) -> str | None:
-    """The package whose files belong beside those of `package`."""
+    """Returns the package whose files belong beside those of `package`."""
     numbers = tuple(int(number) for number in version.partition("-")[0].split("."))
     return f"{package}-ext" if package.endswith("-cuda") and numbers >= _EXT_SINCE else None
 
 
 def archive_patterns(machine: Platform, backend: str) -> tuple[re.Pattern[str], ...]:
-    """Patterns of the official archives that make up one set, for names as in the releases of ggml-org/llama.cpp."""
+    """Returns the patterns of the official archives that make up one set, for names as in the releases of
+    ggml-org/llama.cpp."""
     names = {
         ("linux", "cpu"): ("ubuntu-{a}",),
         ("linux", "vulkan"): ("ubuntu-vulkan-{a}",),

@@ -1,4 +1,5 @@
-"""Whether a library has ggml's RPC backend, by its files alone: nothing is loaded. Any thread; blocks on the disk."""
+"""Tells whether a library has ggml's RPC backend, by its files alone: nothing is loaded. Any thread; blocks on the
+disk."""
 
 from __future__ import annotations
 
@@ -9,11 +10,11 @@ from typing import Final
 from hoshikage.library.names import is_ggml
 
 MAKING: Final = b"ggml_backend_rpc_init"
-"""The backend's own function; those that add a server are named in libraries without it, too."""
+"""The backend has this function of its own; those that add a server are named in libraries without it, too."""
 
 
 def is_there(library: Path) -> bool:
-    """Whether the library or one of ggml's files beside it has the backend."""
+    """Returns whether the library or one of ggml's files beside it has the backend."""
     beside = [file for file in sorted(library.parent.iterdir()) if is_ggml(file.name)]
     return any(_says(file) for file in (library, *beside))
 

@@ -1,4 +1,4 @@
-"""Which library a load takes, which instead, and what is remembered of how it went. Any thread; blocking.
+"""Decides which library a load takes, which instead, and what is remembered of how it went. Any thread; blocking.
 
 A load goes: `current`, the load itself, then `loaded`. Where the first load with a new library fails, `alternative`
 gives the one that worked last; if that loads the same model, the new one was at fault: `taken_back`. If it does not,
@@ -24,7 +24,7 @@ from hoshikage.library.library_state import Fallback, LastGood, Selected
 
 GPU_KINDS: Final = ("gpu", "igpu")
 _NOTHING_TRIED: Final = (NoLibraryTried, LoadNotTried)
-"""Refusals in which no new library is at fault."""
+"""No new library is at fault in these refusals."""
 
 
 class SelectedLibrary(Frozen, frozen=True):
@@ -43,7 +43,7 @@ class SelectedLibrary(Frozen, frozen=True):
 
     @property
     def name(self) -> str:
-        """The release with what computes: `v0.5.0+cuda`."""
+        """Names the release with what computes: `v0.5.0+cuda`."""
         gpu = next((device.name for device in self.devices if device.kind in GPU_KINDS), "CPU")
         return f"{self.release}+{gpu.rstrip('0123456789').lower()}"
 
@@ -58,10 +58,10 @@ class Selection(Frozen, frozen=True):
     demo: DemoModel | None
     timeout_s: float = 60
     calibrate: bool = False
-    """Whether a library of an unknown release may be calibrated: LIBRARY_CALIBRATION."""
+    """`calibrate` tells whether a library of an unknown release may be calibrated: LIBRARY_CALIBRATION."""
 
     def current(self, *, require_gpu: bool = False) -> SelectedLibrary:
-        """The library for a load that begins now. Raises LibraryUnavailable; Unavailable for want of a GPU."""
+        """Returns the library for a load that begins now. Raises LibraryUnavailable; Unavailable for want of a GPU."""
         result = locate.find(self.lib_path, self.lib_dir, self.environ)
         choice = self._judged(result.file, result.source, result.installed, require_gpu=require_gpu)
         if result.source == "system":
@@ -70,7 +70,8 @@ class Selection(Frozen, frozen=True):
         return replace(choice, file=file)
 
     def alternative(self, failed: SelectedLibrary | None, error: HoshikageError) -> SelectedLibrary | None:
-        """The library that worked last, where a new one has failed to load a model for the first time; else None.
+        """Returns the library that worked last, where a new one has failed to load a model for the first time; else
+        None.
 
         `failed` is None where `current` raised. A library that HOSHIKAGE_LIB_PATH names is never passed over.
         """
@@ -90,7 +91,7 @@ class Selection(Frozen, frozen=True):
         return None
 
     def loaded(self, choice: SelectedLibrary) -> None:
-        """Notes that this library has loaded a model. Where that cannot be written it is forgotten."""
+        """Remembers that this library has loaded a model. Where that cannot be written it is forgotten."""
         if choice.source != "config":
             if choice.source == locate.VARIABLE:  # it has a copy like the others
                 store.prune(self.lib_dir, choice.fingerprint)
@@ -120,7 +121,7 @@ class Selection(Frozen, frozen=True):
         return fallen
 
     def fallback(self) -> Fallback | None:
-        """What was taken back; None where the chosen library is the one in use."""
+        """Returns what was taken back; None where the chosen library is the one in use."""
         return library_state.read(self.lib_dir).fallen if self.lib_path is None else None
 
     def _judged(self, file: Path, source: str, installed: str, *, require_gpu: bool = False) -> SelectedLibrary:
@@ -152,7 +153,7 @@ class Selection(Frozen, frozen=True):
             return None, library_state.MANUAL
 
     def _present(self) -> str:
-        """Fingerprint of that file; empty where there is none."""
+        """Returns the fingerprint of that file; empty where there is none."""
         file, _name = self._tried()
         try:
             return fingerprint.of_set(file, self.cache_dir) if file is not None else ""
@@ -165,7 +166,7 @@ def sees_gpu(verdict: CheckReport) -> bool:
 
 
 def why_no_gpu(verdict: CheckReport, environ: Mapping[str, str]) -> GpuNotSeen:
-    """Why a good library computes on the CPU, as an error."""
+    """Says why a good library computes on the CPU, as an error."""
     path = str(verdict.file)
     made_for = [name for name in contents.backends(verdict.file.parent) if name in contents.GPU_BACKENDS]
     if not made_for:

@@ -18,7 +18,7 @@ from hoshikage.urls import public
 
 @dataclass(frozen=True, slots=True)
 class InstallRequest:
-    """What is asked for. With an `origin` (path or address) the other two are not used."""
+    """This is asked for. With an `origin` (path or address) the other two are not used."""
 
     backend: str | None = None
     release: str | None = None
@@ -34,7 +34,7 @@ class Step:
 
 
 Progress = Callable[[int, int, Step], None]
-"""Done, total (0: not known), step. Called in the installing thread."""
+"""It is told what is done, the total (0 where that is not known), and the step; in the installing thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Sources:
 
 
 def market(environ: Mapping[str, str], progress: Progress) -> Sources:
-    """The usual one: this machine, the official addresses."""
+    """Makes the usual sources: this machine, the official addresses."""
     return Sources(this_machine(), environ, progress)
 
 
@@ -59,13 +59,13 @@ def this_machine() -> releases.Platform:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """Folders that together hold a set, and where they came from."""
+    """These folders hold a set together, and it is told where they came from."""
 
     folders: tuple[Path, ...]
     own: bool
     """`own` says whether the folders were made for this installation, so that their files may be moved."""
     source: str
-    """`npm`, `github`, `url`, `archive` or `folder`."""
+    """`source` is `npm`, `github`, `url`, `archive` or `folder`."""
     origin: str
     release: str | None
     """The source tells it, or None; the files may tell better."""

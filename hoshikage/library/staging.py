@@ -35,20 +35,20 @@ class InstallRecord(Frozen, frozen=True):
     """Written into an installed folder as `library.json`: where it came from and which files it has."""
 
     source: str
-    """`npm`, `github`, `url`, `archive` or `folder`."""
+    """`source` is `npm`, `github`, `url`, `archive` or `folder`."""
     origin: str
     release: str
     backends: tuple[str, ...]
     installed_at: str
-    """UTC, ISO 8601."""
+    """`installed_at` is UTC in ISO 8601."""
     files: dict[str, str]
-    """Path below the folder -> SHA-256."""
+    """`files` maps a path below the folder to its SHA-256."""
     size_bytes: int
 
 
 @contextmanager
 def installing(lib_dir: Path) -> Iterator[None]:
-    """The right to change `lib_dir`, for one process at a time; leftovers are gone. Raises InstallFailed."""
+    """Gives the right to change `lib_dir`, to one process at a time; leftovers are gone. Raises InstallFailed."""
     from filelock import Timeout
 
     lib_dir.parent.mkdir(parents=True, exist_ok=True)
@@ -65,7 +65,7 @@ def installing(lib_dir: Path) -> Iterator[None]:
 
 
 def staging(lib_dir: Path) -> Path:
-    """A new empty folder beside `lib_dir`, on the same file system."""
+    """Makes a new empty folder beside `lib_dir`, on the same file system."""
     folder = _beside(lib_dir, "new")
     folder.mkdir()
     return folder
@@ -129,7 +129,7 @@ def discard(folder: Path) -> None:
 
 
 def read_record(folder: Path) -> InstallRecord | None:
-    """What is written of an installed folder; None where nothing is, or something damaged."""
+    """Reads what is written of an installed folder; None where nothing is, or something damaged."""
     try:
         said = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         return InstallRecord(
@@ -168,7 +168,7 @@ def _retire(old: Path, lib_dir: Path, keep: Path | None = None) -> Path | None:
 
 
 def _all_ours(folder: Path) -> bool:
-    """Whether every file in the folder is one that an installation put there (it holds the record of them)."""
+    """Returns whether every file in the folder is one that an installation put there (it holds the record of them)."""
     if folder.is_symlink() or not folder.is_dir():
         return False
     record = read_record(folder)

@@ -24,15 +24,16 @@ from hoshikage.library.library_state import LastGood, LibraryState, Selected
 LARGEST_COPY: Final = 256 << 20
 COPIES: Final = 3
 _FICLONE: Final = 0x40049409
-"""ioctl of Linux: the target shares the source's blocks until one of them is written (btrfs, XFS, bcachefs)."""
+"""This is an ioctl of Linux: the target shares the source's blocks until one of them is written (btrfs, XFS,
+bcachefs)."""
 
 
 class InstalledLibrary(Frozen, frozen=True):
-    """One library of the config folder, not judged."""
+    """This is one library of the config folder, not judged."""
 
     name: str
     file: Path | None
-    """None where the folder holds no libllama."""
+    """`file` is None where the folder holds no libllama."""
     release: str
     backends: tuple[str, ...]
     size_bytes: int
@@ -67,7 +68,8 @@ def use(lib_dir: Path, name: str, before: str = "") -> None:
 
 
 def previous(lib_dir: Path, cache_dir: Path, current: str) -> tuple[LastGood, InstalledLibrary] | None:
-    """The library that worked last before the one whose fingerprint is `current`, where its files are still there."""
+    """Returns the library that worked last before the one whose fingerprint is `current`, where its files are still
+    there."""
     for good in reversed(library_state.read(lib_dir).good):
         if good.fingerprint == current:
             continue
@@ -98,7 +100,7 @@ def remove(lib_dir: Path, name: str, in_use: str) -> Path | None:
 
 
 def hand_look(lib_dir: Path) -> str:
-    """How the library in `lib` looks now; empty where there is none, or none that can be read."""
+    """Returns how the library in `lib` looks now; empty where there is none, or none that can be read."""
     try:
         file = locate.in_folder(lib_dir)
         return fingerprint.look(file) if file is not None else ""
@@ -107,7 +109,8 @@ def hand_look(lib_dir: Path) -> str:
 
 
 def copied(file: Path, content: str, lib_dir: Path, cache_dir: Path, environ: Mapping[str, str]) -> Path:
-    """The file to load in the stead of `file`, whose set has the fingerprint `content`: its copy, or `file` itself.
+    """Returns the file to load in the stead of `file`, whose set has the fingerprint `content`: its copy, or `file`
+    itself.
 
     Raises LibraryUnavailable where the files change while they are copied.
     """
@@ -169,7 +172,7 @@ def _beside(folder: Path) -> Path:
 
 
 def _copy_all(paths: list[Path], target: Path) -> bool:
-    """False where that would take too much room."""
+    """Copies all; returns False where that would take too much room."""
     sizes = sum(path.stat().st_size for path in paths)
     for path in paths:
         if _cloned(path, target / path.name):

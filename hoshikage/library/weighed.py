@@ -22,7 +22,7 @@ class Weighed(io.RawIOBase):
     def __init__(self, stream: IO[bytes], refuse: Callable[[], Exception], *, allowed: int, maximum: int) -> None:
         super().__init__()
         self.allowed = allowed
-        """How far the stream may be read by now."""
+        """The stream may be read so far by now."""
         self._stream = stream
         self._refuse = refuse
         self._most = maximum

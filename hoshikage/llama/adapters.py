@@ -1,5 +1,4 @@
-"""Loads LoRA adapters and control vectors, and knows which of them a context computes with: what is loaded of them, and
-which of them a context computes with. Engine thread.
+"""Loads LoRA adapters and control vectors, and knows which of them a context computes with. Engine thread.
 
 An adapter is loaded once for its model and freed with it. A change is made true on every release: those from b6122 on
 go on with the graph of the batch before where the next has the same shape, and b6122 to b7698 do so in spite of another

@@ -56,8 +56,7 @@ class ConstrainedSampler:
     def __init__(
         self, sampler: Sampler, context: Context, params: SamplingParams, matcher: Hold | None, ends: Iterable[int]
     ) -> None:
-        """`params.ignore_eos` forbids the tokens of `ends`: the tokens that `params.ignore_eos` forbids. Raises
-        InvalidRequest for a bias on an unknown token."""
+        """`params.ignore_eos` forbids the tokens of `ends`. Raises InvalidRequest for a bias on an unknown token."""
         n_tokens = context.model.vocab.n_tokens
         self._sampler = sampler
         self._context = context

@@ -1,5 +1,4 @@
-"""Owns one llama_context with its batch and KV memory: owns one llama_context with its batch and KV memory. Used in the
-engine thread, but for its abort flag."""
+"""Owns one llama_context with its batch and KV memory. Used in the engine thread, but for its abort flag."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Makes one vector, or one score, of a text, in a context of its own: a context of its own that makes one vector, or
-one score, of a text. Used in the engine thread.
+"""Makes one vector, or one score, of a text, in a context of its own. Used in the engine thread.
 
 Releases after b8390 keep room for a text's logits that nobody computes, tokens × vocabulary × 4 bytes of it, written
 over with zeros: a model of 250,000 tokens takes 1 MiB for each token of the longest text, until its context is closed.
@@ -36,8 +35,7 @@ class Embedder:
     """An embedder is closed before its model."""
 
     def __init__(self, context: Context, pooling: int, n_usual: int) -> None:
-        """The model's memory is estimated for a batch of `n_usual` tokens: the tokens of a batch that the model's
-        memory is estimated for."""
+        """The model's memory is estimated for a batch of `n_usual` tokens."""
         self._context = context
         self._n_usual = n_usual
         self.has_outgrown = False

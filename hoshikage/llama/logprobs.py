@@ -33,7 +33,7 @@ class Scorer:
     """Scores one choice after the other; its buffer is used again."""
 
     def __init__(self, context: Context, top: int) -> None:
-        """So many of the likeliest tokens are wanted as `top` says: how many of the likeliest tokens are wanted."""
+        """So many of the likeliest tokens are wanted as `top` says."""
         self._context = context
         self.top = min(top, context.model.vocab.n_tokens)
         self._buffer = np.empty(context.model.vocab.n_tokens, np.float32)

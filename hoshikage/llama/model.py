@@ -1,4 +1,4 @@
-"""Owns one loaded llama_model: owns one loaded llama_model. Used in the engine thread."""
+"""Owns one loaded llama_model. Used in the engine thread."""
 
 from __future__ import annotations
 

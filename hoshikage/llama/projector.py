@@ -1,5 +1,4 @@
-"""Owns one mtmd_context: owns one mtmd_context; makes of a picture or a sound what the model reads. Used in the engine
-thread."""
+"""Owns one mtmd_context; makes of a picture or a sound what the model reads. Used in the engine thread."""
 
 from __future__ import annotations
 

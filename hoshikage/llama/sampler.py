@@ -1,4 +1,4 @@
-"""Chooses the next token for one request: chooses the next token for one request. Used in the engine thread."""
+"""Chooses the next token for one request. Used in the engine thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is Jinja's sandbox with a bound on memory as well: what a template makes is measured before it is made. Engine
+"""This is Jinja's sandbox with a bound on memory as well: what a template makes is measured before it is made. Engine
 thread.
 
 A deadline ends a template between two bytecodes, but one call into C can fill memory before it returns. So every
@@ -85,7 +85,7 @@ class Environment(ImmutableSandboxedEnvironment):
         return self.joined(tuple(texts))
 
     def joined(self, values: tuple[Any, ...]) -> str:
-        """Is the operator `~`."""
+        """Joins texts as the operator `~`."""
         texts = [str(self._finalized(value)) for value in values]
         self._charge(sum(map(len, texts)))
         return "".join(texts)

@@ -1,4 +1,4 @@
-"""Copies the state of a sequence as bytes: copied out of a context's KV memory and put back. Used in the engine thread.
+"""Copies the state of a sequence as bytes: out of a context's KV memory, and back. Used in the engine thread.
 
 A state belongs to the library, the model's file and the settings of the context that it was copied from: another
 context of the same goes on from it to the bit, any other refuses it, or would compute on it wrongly.

@@ -1,4 +1,4 @@
-"""Is the model's chat template: turns to prompt text, in Jinja's sandbox, under a deadline. Used in the engine
+"""This is the model's chat template: turns to prompt text, in Jinja's sandbox, under a deadline. Used in the engine
 thread."""
 
 from __future__ import annotations

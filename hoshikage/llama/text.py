@@ -27,8 +27,7 @@ class TextAssembler:
         return self.stop is not None
 
     def feed(self, piece: bytes) -> str:
-        """Takes the next token's bytes, and returns the text that has become certain, often empty. the text that has
-        become certain, often empty."""
+        """Takes the next token's bytes, and returns the text that has become certain, often empty."""
         if not self._bytes and piece.isascii():
             text = piece.decode("ascii")
         else:

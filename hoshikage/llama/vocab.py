@@ -1,4 +1,4 @@
-"""Is the vocabulary of a model: text to tokens and back. Used in the engine thread; borrowed from its model."""
+"""This is the vocabulary of a model: text to tokens and back. Used in the engine thread; borrowed from its model."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The protocols, their routes, and the application."""
+"""Holds the protocols, their routes, and the application."""

@@ -1,4 +1,4 @@
-"""The application and the server's life from bind to drain. Main thread: it runs the event loop."""
+"""Holds the application and the server's life from bind to drain. Main thread: it runs the event loop."""
 
 from __future__ import annotations
 
@@ -84,11 +84,11 @@ END_S: Final = 15.0
 log: Final = logging.getLogger("hoshikage.server")
 
 ERROR_FORMS: Final = {"/v1/messages": "anthropic", "/api/": "ollama"}
-"""Beginning of paths -> the protocol in whose form errors are told there; everywhere else it is OpenAI's."""
+"""Maps the beginning of paths to the protocol in whose form errors are told there; everywhere else it is OpenAI's."""
 
 
 def _error_body(protocol: str) -> ErrorBody:
-    """Imported when the first error is told."""
+    """Imports the protocol's own maker of errors when the first one is told."""
     make: ErrorBody = import_module(f"hoshikage.protocols.{protocol}.writer").error_body
     return make
 
@@ -102,7 +102,7 @@ def create(
     exposed: bool | None = None,
     insight: Insight | None = None,
 ) -> web.Application:
-    """The application; it starts the dispatcher with itself and stops it when it is cleaned up.
+    """Makes the application; it starts the dispatcher with itself and stops it when it is cleaned up.
 
     `exposed`: whether others can reach it; None tells that from HOST. Raises SettingInvalid.
     """
@@ -139,7 +139,7 @@ def create(
 
 
 def runner(app: web.Application) -> connections.HttpRunner:
-    """The one way to run the app: a handler whose client leaves is cancelled, whether it streams or not."""
+    """Makes the one runner of the app: a handler whose client leaves is cancelled, whether it streams or not."""
     return connections.HttpRunner(
         app,
         connections.limit(app[SETTINGS], connections.files()),
@@ -152,7 +152,7 @@ def runner(app: web.Application) -> connections.HttpRunner:
 
 
 def request_id() -> str:
-    """The id of the request that the current task answers; empty outside of one."""
+    """Returns the id of the request that the current task answers; empty outside of one."""
     return REQUEST_ID.get()
 
 
@@ -174,7 +174,7 @@ def serve(
 
 
 def _woken() -> Woken | None:
-    """What the server takes over that slept in this process; None for one that is just started."""
+    """Returns what the server takes over that slept in this process; None for one that is just started."""
     if WOKEN not in os.environ:
         return None
     from hoshikage.protocols.waking import Woken
@@ -268,7 +268,8 @@ def _end_threads(executor: ThreadPoolExecutor) -> None:
 
 
 async def _sleep_when_quiet(app: web.Application, running: connections.HttpRunner, notifier: Notifier) -> None:
-    """Imported when it is due for the first time; where processes cannot take each other's place, never."""
+    """Puts the server to sleep when it is quiet. The code is imported when it is due for the first time; where
+    processes cannot take each other's place, never."""
     timeout = app[SETTINGS].sleep_timeout
     if timeout > 0 and os.name == "posix":
         await asyncio.sleep(timeout)
@@ -311,7 +312,7 @@ async def _dispatching(app: web.Application) -> AsyncIterator[None]:
 
 
 def _tell(settings: Settings, key: str, **details: str) -> None:
-    """One line for the person at the terminal, whatever the log level."""
+    """Writes one line for the person at the terminal, whatever the log level."""
     sys.stderr.write(text(settings.lang, key, **details) + "\n")
     sys.stderr.flush()
 

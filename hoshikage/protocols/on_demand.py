@@ -8,7 +8,7 @@ from types import ModuleType
 
 
 def submodules(package: str) -> Callable[[str], ModuleType]:
-    """The `__getattr__` of the package."""
+    """Makes the `__getattr__` of the package."""
 
     def imported(name: str) -> ModuleType:
         try:

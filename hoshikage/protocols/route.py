@@ -1,4 +1,5 @@
-"""One route: what answers it, what a caller needs, and what OpenAPI says of it. Values; no thread of their own."""
+"""Describes one route: what answers it, what a caller needs, and what OpenAPI says of it. Values; no thread of their
+own."""
 
 from __future__ import annotations
 
@@ -21,36 +22,36 @@ NDJSON: Final = "application/x-ndjson"
 
 
 class Route(Frozen, frozen=True):
-    """A row of the table of routes. Its summary stands in `messages/routes.py`, under its `operation`."""
+    """This is a row of the table of routes. Its summary stands in `messages/routes.py`, under its `operation`."""
 
     method: Literal["GET", "POST", "DELETE"]
     path: str
     """`path` is written as aiohttp takes it; `{name:.+}` matches slashes too."""
     handler: Callable[[], Handler]
-    """What gives the handler, so that naming a handler does not import it."""
+    """`handler` gives the handler, so that naming a handler does not import it."""
     body: Callable[[], RequestBody] | None = None
-    """What gives the JSON that a POST takes; none for a POST without one."""
+    """`body` gives the JSON that a POST takes; none for a POST without one."""
     takes: str = JSON
-    """The media type of what a POST takes."""
+    """`takes` is the media type of what a POST takes."""
     needs: Needs = "api"
-    """What a caller needs."""
+    """`needs` says what a caller needs."""
     stream: str | None = None
-    """The media type of the answer where `stream` is asked for."""
+    """`stream` is the media type of the answer where `stream` is asked for."""
     answers: tuple[str, ...] = (JSON,)
     """The media types of an answer that is sent whole."""
     queries: tuple[str, ...] = ()
     """The parameters that the URL may have."""
     refusals: tuple[int, ...] = ()
-    """The statuses that its kind of route does not have."""
+    """Its kind of route does not have the statuses in `refusals`."""
     other_paths: tuple[str, ...] = ()
-    """What clients of llama-server call it, or those whose base URL has no `/v1`."""
+    """It has `other_paths` for clients of llama-server, and for those whose base URL has no `/v1`."""
 
     @property
     def plain_path(self) -> str:
-        """The path as people and OpenAPI write it."""
+        """Gives the path as people and OpenAPI write it."""
         return re.sub(r":[^}]*", "", self.path)
 
     @property
     def operation(self) -> str:
-        """The name of the route among OpenAPI's operations, and of its summary among the texts."""
+        """Gives the name of the route among OpenAPI's operations, and of its summary among the texts."""
         return re.sub(r"[^a-z0-9]+", "_", f"{self.method} {self.plain_path}".lower()).strip("_")

@@ -1,4 +1,4 @@
-"""Every route, in one list: what answers it, what a caller needs, and what OpenAPI says of it. No thread of its own.
+"""Lists every route: what answers it, what a caller needs, and what OpenAPI says of it. No thread of its own.
 
 The names of modules stand in functions, so each protocol is imported when it is first asked for.
 """
@@ -247,7 +247,8 @@ def routes() -> tuple[list[web.RouteDef], dict[Handler, Needs]]:
 
 
 def _handler(row: Route) -> Handler:
-    """What imports the route's protocol when it is first called: a server that is asked for chats needs no other."""
+    """Makes what imports the route's protocol when it is first called: a server that is asked for chats needs no
+    other."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         return await row.handler()(request)

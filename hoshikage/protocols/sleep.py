@@ -54,7 +54,7 @@ async def sleep_when_quiet(app: web.Application, running: HttpRunner, notifier: 
 
 
 async def accepted_are_known() -> None:
-    """Ends where every connection that was accepted is among those that are open; then nothing may be awaited.
+    """Waits until every connection that was accepted is among those that are open; then nothing may be awaited.
 
     The loop accepts in one turn and begins to speak in the next. What waits for a timer goes on behind what the sockets
     of that turn have begun, and before the next is accepted.
@@ -63,7 +63,8 @@ async def accepted_are_known() -> None:
 
 
 def is_quiet(app: web.Application, running: HttpRunner) -> bool:
-    """Whether nothing would be lost: nothing runs, waits or was asked for lately, and each connection can be kept."""
+    """Returns whether nothing would be lost: nothing runs, waits or was asked for lately, and each connection can be
+    kept."""
     if time.monotonic() - app[METRICS].used < app[SETTINGS].sleep_timeout or not app[DISPATCHER].sleeps:
         return False
     return app[MEMORY].rests and not running.surplus and all(one.may_be_kept for one in running.open)
@@ -97,7 +98,7 @@ def _exec_sleeper(app: web.Application, running: HttpRunner, state: dict[str, An
 
 
 async def _state(app: web.Application, notifier: Notifier) -> dict[str, Any]:
-    """All that the sleeper needs but for the sockets, whose numbers are known at the last moment."""
+    """Collects all that the sleeper needs but for the sockets, whose numbers are known at the last moment."""
     settings, policy, authenticator = app[SETTINGS], app[ORIGIN_POLICY], app[AUTHENTICATOR]
     state = program.signature(str(settings.token_file))  # first: a change meanwhile shall be seen
     tokens = await asyncio.to_thread(authenticator.kept_tokens)
@@ -120,7 +121,8 @@ async def _state(app: web.Application, notifier: Notifier) -> dict[str, Any]:
 
 
 async def _pages(app: web.Application) -> dict[str, dict[str, Any]]:
-    """Path -> what is answered there: the same as the handlers answer now, but for this process's own memory."""
+    """Maps each path to what is answered there: the same as the handlers answer now, but for this process's own
+    memory."""
     full_status = await app[DISPATCHER].full_status()
     sentinel = int(program.SENTINEL)
     full_status = replace(full_status, memory=replace(full_status.memory, server_bytes=sentinel, available_bytes=0))

@@ -21,14 +21,14 @@ log: Final = logging.getLogger("hoshikage.server")
 
 
 class Woken(Frozen, frozen=True):
-    """What the sleeper handed over."""
+    """This is what the sleeper handed over."""
 
     listening: tuple[tuple[socket.socket, str], ...]
-    """Sockets and their kinds: `plain`, `tls`, `unix`."""
+    """`listening` has the listening sockets and their kinds: `plain`, `tls`, `unix`."""
     connections: tuple[tuple[socket.socket, str], ...]
-    """Each with what its client has sent still unread."""
+    """`connections` has each connection with what its client has sent still unread."""
     counts: dict[tuple[str, str], int]
-    """How often the sleeper answered, by method and route."""
+    """`counts` says how often the sleeper answered, by method and route."""
     kept: dict[str, Any] | None
     """`kept` is None for a server that takes over its own start."""
 
@@ -53,7 +53,7 @@ class Woken(Frozen, frozen=True):
 
     @property
     def tcp(self) -> tuple[socket.socket, ...]:
-        """The listening sockets that others may reach."""
+        """Gives the listening sockets that others may reach."""
         return tuple(opened for opened, kind in self.listening if kind != "unix")
 
     def restore(self, app: web.Application) -> None:

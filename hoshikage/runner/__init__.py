@@ -1,1 +1,1 @@
-"""Is the process that loads libllama: pipes, limits, the examination."""
+"""This is the process that loads libllama: pipes, limits, the examination."""

@@ -16,7 +16,7 @@ JPEG: Final = b"\xff\xd8\xff"
 FRAMES: Final = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
 """These markers of JPEG tell the size."""
 MAX_SEGMENTS: Final = 10_000
-"""A JPEG may have so many segments before its frame; a camera's has some dozens. a camera's has some dozens."""
+"""A JPEG may have so many segments before its frame; a camera's has some dozens."""
 ALONE: Final = frozenset({0x01, *range(0xD0, 0xD9)})
 """These markers of JPEG have nothing behind them."""
 
@@ -89,8 +89,7 @@ OTHERS: Final = (
     ("webm", b"\x1a\x45\xdf\xa3", 0),
     ("svg", b"<svg", 0),
 )
-"""These further formats are named where they are refused, most of them: name, first bytes, and where those stand. name,
-first bytes, and where those stand."""
+"""These further formats are named where they are refused, most of them: name, first bytes, and where those stand."""
 
 
 def _size(kind: str, data: bytes) -> tuple[int, int]:

@@ -24,7 +24,7 @@ Choices = Annotated[list[str], Meta(min_length=1, max_length=MAX_CHOICES)]
 
 
 class StructuredOutputs(Struct, frozen=True):
-    """vLLM's newer field holds the answer to one of these. one of these is what the answer is held to."""
+    """vLLM's newer field holds the answer to one of these."""
 
     json: SchemaText | None = None
     regex: str | None = None

@@ -28,7 +28,7 @@ MAX_BYTES: Final = 12 * 1024 * 1024
 """All pictures and sounds of a request together may have this many bytes, as files."""
 MAX_MEDIA: Final = 64
 MARK: Final = "\ue002"
-"""A mark of a picture or a sound begins and ends with this private character. a mark begins and ends with it."""
+"""A mark of a picture or a sound begins and ends with this private character."""
 DATA_URL: Final = re.compile(r"data:([^,;]{0,128})(?:;[^,;]{0,128}){0,8};base64,", re.IGNORECASE)
 REMOTE: Final = re.compile(r"https?://", re.IGNORECASE)
 KINDS: Final[Mapping[str, MediumKind]] = {

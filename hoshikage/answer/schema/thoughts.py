@@ -27,7 +27,7 @@ KWARGS: Final = frozenset({"enable_thinking", "thinking"})
 
 
 class ThoughtRequest(Frozen, frozen=True):
-    """This is what a request says of thoughts; None stands where it says nothing. None where it says nothing."""
+    """This is what a request says of thoughts; None stands where it says nothing."""
 
     on: bool | None = None
     budget: int | None = None

@@ -1,4 +1,4 @@
-"""Anthropic's Messages. A module of it is imported when its name is first used. No thread of its own."""
+"""Speaks Anthropic's Messages. A module of it is imported when its name is first used. No thread of its own."""
 
 from __future__ import annotations
 

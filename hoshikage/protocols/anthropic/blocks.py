@@ -19,7 +19,7 @@ from hoshikage.errors import InvalidRequest
 
 
 class Block(Struct, frozen=True):
-    """Any content block that can be read; `type` says which of the fields it has."""
+    """This is any content block that can be read; `type` says which of the fields it has."""
 
     ECHOED: ClassVar[frozenset[str]] = frozenset({"cache_control", "caller", "citations", "signature"})
 
@@ -38,7 +38,7 @@ class Block(Struct, frozen=True):
 
 
 def add_user(turns: list[ChatMessage], role: str, blocks: list[Block], place: str, *, is_newest: bool) -> None:
-    """The turns of one message that is not the assistant's: results of tools become turns of their own."""
+    """Adds the turns of one message that is not the assistant's: results of tools become turns of their own."""
     parts: list[str | ContentPart] = []
     for index, block in enumerate(blocks):
         at = f"{place}[{index}]"
@@ -51,7 +51,7 @@ def add_user(turns: list[ChatMessage], role: str, blocks: list[Block], place: st
 
 
 def assistant(blocks: list[Block], place: str) -> ChatMessage:
-    """Thoughts, words and calls in one turn."""
+    """Makes one turn of thoughts, words and calls."""
     texts: list[str] = []
     thoughts: list[str] = []
     calls: list[ToolCall] = []
@@ -69,7 +69,7 @@ def assistant(blocks: list[Block], place: str) -> ChatMessage:
 
 
 def text_of(block: Block, place: str) -> str:
-    """The words of a block, or the word for what has none. Raises InvalidRequest."""
+    """Returns the words of a block, or the word for what has none. Raises InvalidRequest."""
     words = _words(block, place)
     return left_out(block.type, place) if words is None else words
 
@@ -84,7 +84,7 @@ def _words(block: Block, place: str) -> str | None:
 
 
 def _part(block: Block, place: str, *, is_asked: bool = False) -> str | ContentPart:
-    """The words of a block, or what it holds else. Raises InvalidRequest."""
+    """Returns the words of a block, or what it holds else. Raises InvalidRequest."""
     words = _words(block, place)
     return PlacedPart(block.type, image_url=_url(block), place=place, is_asked=is_asked) if words is None else words
 
@@ -116,7 +116,7 @@ def needed(value: Any, place: str) -> Any:
 
 
 def _document(block: Block) -> str:
-    """A document that is text, or is made of blocks of it."""
+    """Returns the words of a document that is text, or is made of blocks of it."""
     source = block.source if isinstance(block.source, dict) else {}
     parts = block.content if isinstance(block.content, list) else []
     words = [part.text for part in parts if part.text]

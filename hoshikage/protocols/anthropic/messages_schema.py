@@ -97,7 +97,7 @@ class MessagesBody(SamplingFields, frozen=True, kw_only=True):
     thinking: Thinking | None = None
     output_config: OutputConfig | None = None
     output_format: OutputFormat | None = None
-    """The former place of `output_config.format`."""
+    """`output_format` is the former place of `output_config.format`."""
     memory: MemoryFields | None = None
     context_overflow: Overflow | None = None
     # WITHOUT_EFFECT
@@ -132,13 +132,13 @@ WITHOUT_EFFECT: Final = {
     "speed": "as service_tier; an answer comes as fast as it can",
     "messages[].content[].signature": "proves that thoughts were made by Anthropic",
 }
-"""Field -> why a local server may accept it without doing anything for it."""
+"""Maps a field to the reason why a local server may accept it without doing anything for it."""
 
 NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
     "container": (None,),
     "mcp_servers": (None, []),
 }
-"""Field -> the values that ask for nothing; any other is refused by name."""
+"""Maps a field to the values that ask for nothing; any other is refused by name."""
 
 BODY: Final = RequestBody(MessagesBody, WITHOUT_EFFECT, NEUTRAL, plain_texts="messages")
 
@@ -158,7 +158,7 @@ def rename(place: str) -> str:
 
 
 def parse(tree: Any) -> MessagesBody:
-    """The typed body. Raises InvalidRequest, ParameterUnsupported."""
+    """Makes the typed body of parsed JSON. Raises InvalidRequest, ParameterUnsupported."""
     texts_as_parts(tree, "messages")
     body = convert(tree, MessagesBody, CHOICES)
     for name, neutral in NEUTRAL.items():
@@ -168,7 +168,7 @@ def parse(tree: Any) -> MessagesBody:
 
 
 def to_chat(body: MessagesBody) -> ChatBody:
-    """The chat that is asked for. Raises InvalidRequest, ParameterUnsupported."""
+    """Makes the chat that is asked for. Raises InvalidRequest, ParameterUnsupported."""
     system = _system(body.system)
     turns = [ChatMessage("system", system)] if system else []
     named: set[str] = set()

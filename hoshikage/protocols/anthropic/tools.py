@@ -40,7 +40,7 @@ CLIENT_TOOLS: Final[dict[str, tuple[str, Schema]]] = {
     "bash": ("Runs a command in a shell that stays open between calls.", _BASH),
     "text_editor": ("Shows and changes files.", _EDITOR),
 }
-"""Kind of a tool, without the date in its name -> what it does, and its schema."""
+"""Maps the kind of a tool, without the date in its name, to what it does, and its schema."""
 _DATE: Final = re.compile(r"_\d{8}$")
 
 
@@ -61,7 +61,7 @@ class AnthropicTool(Struct, frozen=True):
 
 
 def functions(offered: list[AnthropicTool], referenced: set[str], insisted: str | None) -> list[tools.Tool]:
-    """The functions that the model may call; `insisted` is the name of one that must be among them."""
+    """Lists the functions that the model may call; `insisted` is the name of one that must be among them."""
     result: list[tools.Tool] = []
     for index, tool in enumerate(offered):
         place = f"tools[{index}]"

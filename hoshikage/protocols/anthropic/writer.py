@@ -31,7 +31,7 @@ TYPES: Final = {
     501: "api_error",
     503: "overloaded_error",
 }
-"""Status -> Anthropic's type; `invalid_request_error` for the others."""
+"""Maps a status to Anthropic's type; `invalid_request_error` for the others."""
 
 
 OVERFLOW: Final = "prompt is too long: {n_prompt_tokens} tokens > {n_ctx} maximum"
@@ -54,7 +54,7 @@ class MessageWriter:
     content_type = SSE
 
     def __init__(self, body: MessagesBody, model: str, *, certain: bool) -> None:
-        """`certain`: a grammar holds the answer's form."""
+        """`certain` says that a grammar holds the answer's form."""
         self.headers = {"request-id": REQUEST_ID.get()}
         self._eager = {tool.name for tool in body.tools or () if certain or tool.eager_input_streaming}
         self._shows_thoughts = body.shows_thoughts
@@ -161,7 +161,7 @@ def _input(piece: str) -> dict[str, Any]:
 
 
 def _whole(text: str, value: Any) -> str:
-    """A held input as it is told: its own text, or that of the object around it."""
+    """Returns a held input as it is told: its own text, or that of the object around it."""
     return json.dumps(value, ensure_ascii=False) if UNPARSED in value else text
 
 

@@ -1,4 +1,4 @@
-"""Hoshikage's own routes. A module of it is imported when its name is first used. No thread of its own."""
+"""Serves Hoshikage's own routes. A module of it is imported when its name is first used. No thread of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""/admin: models registered, removed, loaded and unloaded while the server runs. Event loop thread.
+"""Serves /admin: models registered, removed, loaded and unloaded while the server runs. Event loop thread.
 
 The routes need an admin token or the Unix socket (http.authenticator), and take application/json only.
 """
@@ -30,7 +30,7 @@ from hoshikage.registry import ModelSpec, OwnOptions, Registry, checked_label, o
 
 
 async def listing(request: web.Request) -> web.Response:
-    """What is registered, and what was passed over."""
+    """Lists what is registered, and what was passed over."""
     registry = request.app[REGISTRY]
     models = []
     for spec in await asyncio.to_thread(registry.specs):
@@ -159,7 +159,7 @@ async def unload_one(request: web.Request) -> web.Response:
 
 
 def _runners(request: web.Request) -> list[RunnerStatus]:
-    """The models that compute, or are about to."""
+    """Lists the models that compute, or are about to."""
     return [one for one in request.app[DISPATCHER].status().runners if one.kind != "vocabulary"]
 
 

@@ -1,4 +1,4 @@
-"""/admin/cache: what is stored of conversations (KV_STORE, saved slots), and its removal. Event loop thread."""
+"""Serves /admin/cache: what is stored of conversations (KV_STORE, saved slots), and its removal. Event loop thread."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hoshikage.http.keys import DISPATCHER
 
 
 async def listing(request: web.Request) -> web.Response:
-    """Each conversation without its words, the newest first."""
+    """Lists each conversation without its words, the newest first."""
     rows = await request.app[DISPATCHER].stored()
     return json_response({"data": [row.to_json() for row in rows], "bytes": sum(row.size for row in rows)})
 

@@ -1,4 +1,5 @@
-"""/admin/libraries: what is installed, each with its verdict; another one chosen, or the one before. Event loop thread.
+"""Serves /admin/libraries: what is installed, each with its verdict; another one chosen, or the one before. Event loop
+thread.
 
 A choice counts from the next load on; with `now` the loaded model makes way for it, unless it is in use.
 """
@@ -23,7 +24,7 @@ from hoshikage.protocols.hoshikage.insight import INSIGHT
 
 
 async def listing(request: web.Request) -> web.Response:
-    """A library that is not known yet is tried, which takes a moment."""
+    """Lists what is installed. A library that is not known yet is tried, which takes a moment."""
     case, language = _case(request), error_response.language(request)
 
     def read() -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""/admin/personas: models with a character, made, listed and removed while the server runs. Event loop thread."""
+"""Serves /admin/personas: models with a character, made, listed and removed while the server runs. Event loop
+thread."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from hoshikage.registry import ModelSpec, Persona, Registry, persona_options
 
 
 async def listing(request: web.Request) -> web.Response:
-    """All of them, and what was passed over."""
+    """Lists all of them, and what was passed over."""
     registry, language = request.app[REGISTRY], error_response.language(request)
 
     def read() -> dict[str, Any]:
@@ -41,7 +42,7 @@ def _add(registry: Registry, body: schema.NewPersona, tree: dict[str, Any]) -> d
 
 
 async def remove(request: web.Request) -> web.Response:
-    """The model that it used stays."""
+    """Removes a persona. The model that it used stays."""
     name = request.match_info["name"]
     await asyncio.to_thread(request.app[REGISTRY].remove_persona, name)
     return json_response({"name": name, "removed": True})

@@ -1,4 +1,4 @@
-"""The bodies of /admin's POSTs. Any thread; pure."""
+"""Defines the bodies of /admin's POSTs. Any thread; pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hoshikage.options import PERSONA as PERSONA_OPTIONS
 
 
 class NewModel(Struct, frozen=True):
-    """A model to register."""
+    """This is a model to register."""
 
     name: str
     path: Annotated[str, Meta(min_length=1, max_length=4096)]
@@ -25,7 +25,7 @@ class NewModel(Struct, frozen=True):
 
 
 class CheckedModel(Struct, frozen=True):
-    """A model file to look at."""
+    """This is a model file to look at."""
 
     path: Annotated[str, Meta(min_length=1, max_length=4096)]
     n_ctx: Annotated[int, Meta(ge=16, le=16_777_216)] | None = None
@@ -34,7 +34,7 @@ class CheckedModel(Struct, frozen=True):
 
 
 class NewPersona(Struct, frozen=True):
-    """A model with a character."""
+    """This is a model with a character."""
 
     name: str
     model: str
@@ -42,14 +42,14 @@ class NewPersona(Struct, frozen=True):
 
 
 class LibraryChoice(Struct, frozen=True):
-    """The library to use from the next load on."""
+    """This is the library to use from the next load on."""
 
     name: Annotated[str, Meta(min_length=1, max_length=128)]
     now: bool = False
 
 
 class LibraryRollback(Struct, frozen=True):
-    """The way back to the one before."""
+    """This asks for the way back to the library before."""
 
     now: bool = False
 
@@ -62,31 +62,31 @@ ROLLBACK: Final = RequestBody(LibraryRollback)
 
 
 def parse(tree: Any) -> NewModel:
-    """The typed body. Raises InvalidRequest."""
+    """Makes the typed body of parsed JSON. Raises InvalidRequest."""
     body = convert(tree, NewModel, {})
     _require_absolute(body.path)
     return body
 
 
 def parse_check(tree: Any) -> CheckedModel:
-    """The typed body. Raises InvalidRequest."""
+    """Makes the typed body of parsed JSON. Raises InvalidRequest."""
     body = convert(tree, CheckedModel, {})
     _require_absolute(body.path)
     return body
 
 
 def parse_persona(tree: Any) -> NewPersona:
-    """The typed body. Raises InvalidRequest."""
+    """Makes the typed body of parsed JSON. Raises InvalidRequest."""
     return convert(tree, NewPersona, {})
 
 
 def parse_use(tree: Any) -> LibraryChoice:
-    """The typed body. Raises InvalidRequest."""
+    """Makes the typed body of parsed JSON. Raises InvalidRequest."""
     return convert(tree, LibraryChoice, {})
 
 
 def parse_rollback(tree: Any) -> LibraryRollback:
-    """The typed body. Raises InvalidRequest."""
+    """Makes the typed body of parsed JSON. Raises InvalidRequest."""
     return convert(tree, LibraryRollback, {})
 
 

@@ -1,4 +1,5 @@
-"""GET /v1/capabilities: what each model can do, as data for programs that set themselves up. Event loop thread."""
+"""Serves GET /v1/capabilities: what each model can do, as data for programs that set themselves up. Event loop
+thread."""
 
 from __future__ import annotations
 

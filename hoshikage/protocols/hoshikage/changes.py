@@ -11,13 +11,13 @@ from hoshikage.registry import ModelSpec
 
 
 class RegistryChanges:
-    """The models as the last look found them."""
+    """This keeps the models as the last look found them."""
 
     def __init__(self) -> None:
         self._before: dict[str, ModelSpec] = {}
 
     def look(self, specs: Sequence[ModelSpec]) -> dict[str, list[str]]:
-        """Labels that were added, removed and changed since; the next look compares with now."""
+        """Returns the labels that were added, removed and changed since; the next look compares with now."""
         now = {spec.label: spec for spec in specs}
         before, self._before = self._before, now
         return {

@@ -1,4 +1,4 @@
-"""What a server can tell of itself: where its settings came from, its log's last lines. Any thread.
+"""Keeps what a server can tell of itself: where its settings came from, its log's last lines. Any thread.
 
 It is handed in by whoever starts the server; a server that is embedded may have none of it.
 """

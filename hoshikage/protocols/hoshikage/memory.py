@@ -1,4 +1,4 @@
-"""/v1/memory: what is kept of a caller's conversations, listed, searched and forgotten. Event loop thread."""
+"""Serves /v1/memory: what is kept of a caller's conversations, listed, searched and forgotten. Event loop thread."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAX_DIGITS: Final = 9
 
 
 async def listing(request: web.Request) -> web.Response:
-    """The newest first."""
+    """Lists what is kept, the newest first."""
     query = request.query
     limit, offset = _number(query.get("limit", "0"), "limit"), _number(query.get("offset", "0"), "offset")
     result = await _kept(request).browse(
@@ -32,7 +32,7 @@ async def listing(request: web.Request) -> web.Response:
 
 
 async def search(request: web.Request) -> web.Response:
-    """The nearest first."""
+    """Finds what is kept about something, the nearest first."""
     body = await read_body(request, schema.parse)
     scope = _scope(request, body.scope)
     if not scope:
@@ -43,7 +43,7 @@ async def search(request: web.Request) -> web.Response:
 
 
 async def forget(request: web.Request) -> web.Response:
-    """One of them."""
+    """Forgets one of them."""
     name = request.match_info["id"]
     if not await _kept(request).forget(_scope(request, request.query.get("scope")), ids=(name,)):
         raise MemoryNotFound("remember.not_found", name=name[:100])
@@ -59,7 +59,8 @@ async def clear(request: web.Request) -> web.Response:
 
 
 def _gone(request: web.Request, count: int) -> web.Response:
-    """`from_files`: whether the text and its vector are gone from the files, too."""
+    """Answers how many were forgotten, and `from_files`: whether the text and its vector are gone from the files,
+    too."""
     return json_response({"forgotten": count, "from_files": request.app[SETTINGS].chroma_url is None})
 
 
@@ -81,7 +82,7 @@ def _scope(request: web.Request, scope: str | None) -> str:
 
 
 def _number(text: str, name: str) -> int:
-    """A count in a URL. Raises InvalidRequest."""
+    """Reads a count in a URL. Raises InvalidRequest."""
     if not text.isascii() or not text.isdigit() or len(text) > MAX_DIGITS:
         raise InvalidRequest("http.wrong_length", param=name, place=name, relation="≥ 0")
     return int(text)

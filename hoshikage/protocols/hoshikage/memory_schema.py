@@ -1,4 +1,4 @@
-"""The body of POST /v1/memory/search. Any thread; pure."""
+"""Defines the body of POST /v1/memory/search. Any thread; pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DEFAULT_LIMIT: Final = 10
 
 
 class MemorySearch(Struct, frozen=True, kw_only=True):
-    """What to look for."""
+    """This says what to look for."""
 
     query: Annotated[str, Meta(min_length=1, max_length=10_000)]
     limit: Annotated[int, Meta(ge=1, le=1000)] | None = None
@@ -24,5 +24,5 @@ SEARCH: Final = RequestBody(MemorySearch)
 
 
 def parse(tree: Any) -> MemorySearch:
-    """The typed body. Raises InvalidRequest."""
+    """Makes the typed body of parsed JSON. Raises InvalidRequest."""
     return convert(tree, MemorySearch, {})

@@ -1,4 +1,4 @@
-"""GET /metrics: what Prometheus collects. Never wakes a model. Event loop thread.
+"""Serves GET /metrics: what Prometheus collects. Never wakes a model. Event loop thread.
 
 The text format is a dozen lines to write; its usual library would cost every start about as much as aiohttp's parser.
 """
@@ -24,14 +24,14 @@ from hoshikage.http.measures import BUCKETS, CLIENT_LEFT, QUIET, Measures
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 BEGAN: Final = "Process-Start-Time-Unix"
-"""llama-server's header that tells since when is counted."""
+"""llama-server tells by this header since when is counted."""
 STATES: Final = ("unloaded", "loading", "ready", "unloading")
 Sample = tuple[Mapping[str, object], float]
 
 
 @web.middleware
 async def measured(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """The outermost of all: it sees the status that goes out."""
+    """Measures a request; the outermost of all handlers, it sees the status that goes out."""
     begun = time.perf_counter()
     status = CLIENT_LEFT
     measures, route = request.config_dict[METRICS], _route(request)
@@ -58,12 +58,12 @@ async def metrics(request: web.Request) -> web.Response:
 
 
 def of(measures: Measures, status: FullStatus, room: int, latencies: Latencies) -> str:
-    """The whole text; `room` is how many requests may wait."""
+    """Writes the whole text; `room` is how many requests may wait."""
     return "".join((*_lines(measures, status, room), *_answers(latencies)))
 
 
 def _route(request: web.Request) -> str:
-    """The route's pattern; a path of which there is none could be anything."""
+    """Returns the route's pattern; a path of which there is none could be anything."""
     resource = request.match_info.route.resource
     return "" if resource is None else resource.canonical
 

@@ -1,4 +1,5 @@
-"""The API as an OpenAPI 3.1 document, made of the routes, the bodies' schemas and the error tree. Any thread; pure.
+"""Describes the API as an OpenAPI 3.1 document, made of the routes, the bodies' schemas and the error tree. Any thread;
+pure.
 
 Made when it is first asked for, once a language: nothing of it is there at start.
 """
@@ -22,7 +23,7 @@ from hoshikage.protocols.route import JSON, Route
 
 REF: Final = "#/components/schemas/{name}"
 _LONG_NAME: Final = re.compile(r"(?<![a-z_.])hoshikage(?:\.[a-z_]+)+\.(?=[A-Z])")
-"""The module that stands before a name which two modules have."""
+"""This finds the module that stands before a name which two modules have."""
 KINDS: Final = {str: "string", bool: "boolean", int: "integer", float: "number", list: "array"}
 
 
@@ -87,7 +88,7 @@ def _answer(row: Route, language: Language) -> dict[str, Any]:
 
 
 def _refusals(row: Route) -> dict[str, dict[str, Any]]:
-    """Status -> what is answered with it."""
+    """Maps each status to what is answered with it."""
     statuses = {400, 403, 500, *row.refusals}
     if row.needs != "nothing":
         statuses.add(401)
@@ -119,7 +120,7 @@ def _kinds(kind: type[HoshikageError]) -> Iterator[type[HoshikageError]]:
 
 
 def _schemas(routes: Sequence[Route], language: Language) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """The components, and the body of each operation that has one."""
+    """Returns the components, and the body of each operation that has one."""
     taken = {row: row.body() for row in routes if row.body is not None}
     problems = (error_schema.Problem, error_schema.AnthropicProblem, error_schema.OllamaProblem)
     structs = list(dict.fromkeys((*(body.struct for body in taken.values()), *problems)))
@@ -142,7 +143,7 @@ def _schemas(routes: Sequence[Route], language: Language) -> tuple[dict[str, Any
 
 
 def _module(match: re.Match[str]) -> str:
-    """The last part of a module's name, which tells two components of one name apart."""
+    """Returns the last part of a module's name, which tells two components of one name apart."""
     return match[0].split(".")[-2].removesuffix("_schema") + "."
 
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document, made when it is first asked for: it takes the schemas of all protocols. Any thread."""
+"""Makes the OpenAPI document when it is first asked for: it takes the schemas of all protocols. Any thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""GET / and /page/{file}: the page for browsers. Other clients are told at / what Ollama's look for. Event loop thread.
+"""Serves GET / and /page/{file}: the page for browsers. Other clients are told at / what Ollama's look for. Event loop
+thread.
 
 The page holds no secrets: what it shows it asks of the API, by the API's rules. Its files ask for no token, so that
 there is somewhere to enter one.
@@ -46,14 +47,14 @@ FOR_GOOD: Final = "public, max-age=31536000, immutable"
 
 
 async def index(request: web.Request) -> web.Response:
-    """The page for those who ask for HTML; a line of text for all others."""
+    """Serves the page to those who ask for HTML; a line of text for all others."""
     if not _wants_html(request):
         return web.Response(text=RUNNING, headers={"Vary": "Accept"})
     return await _file(request, page.INDEX, "no-cache", "Accept, Accept-Encoding")
 
 
 async def file(request: web.Request) -> web.Response:
-    """A file of the page; its name changes with its content, so that it may be kept for good."""
+    """Serves a file of the page; its name changes with its content, so that it may be kept for good."""
     name = request.match_info["file"]
     lasting = FOR_GOOD if "-" in name else "no-cache"
     return await _file(request, name, lasting, "Accept-Encoding")

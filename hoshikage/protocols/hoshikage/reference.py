@@ -1,4 +1,4 @@
-"""GET /openapi.json and /docs: this API described, to programs and to people. Event loop thread."""
+"""Serves GET /openapi.json and /docs: this API described, to programs and to people. Event loop thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An OpenAPI document as one HTML page that needs nothing from elsewhere. Any thread; pure."""
+"""Shows an OpenAPI document as one HTML page that needs nothing from elsewhere. Any thread; pure."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Schema = dict[str, Any]
 
 
 def render(document: Schema, language: Language) -> str:
-    """The whole page. Every word of the document is escaped."""
+    """Writes the whole page. Every word of the document is escaped."""
     routes = [
         _route(method, path, operation, language)
         for path, methods in document["paths"].items()

@@ -1,4 +1,4 @@
-"""GET /health, /v1/status and /v1/api/version. None of them wakes a model. Event loop thread."""
+"""Serves GET /health, /v1/status and /v1/api/version. None of them wakes a model. Event loop thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""llama-server's own routes: /completion, /infill, /tokenize, /detokenize, /apply-template. Event loop thread.
+"""Serves llama-server's own routes: /completion, /infill, /tokenize, /detokenize, /apply-template. Event loop thread.
 
 Programs made for llama-server name no model, for it has one: that is the loaded one here, or the only registered one.
 """
@@ -48,7 +48,7 @@ async def infill(request: web.Request) -> web.StreamResponse:
 
 
 async def embedding(request: web.Request) -> web.Response:
-    """A list with the vector of each text."""
+    """Answers a list with the vector of each text."""
     body = await read_body(request, native_schema.parse_embedding)
     spec = await model_for(request, body.model, "embeddings")
     vectors, _ = await perform(request, spec, body.task, wire.Vector)
@@ -74,7 +74,7 @@ async def detokenize(request: web.Request) -> web.Response:
 
 
 async def apply_template(request: web.Request) -> web.Response:
-    """What the model is given for a body of /v1/chat/completions."""
+    """Answers what the model is given for a body of /v1/chat/completions."""
     body = await read_body(request, chat.parse, chat.WITHOUT_EFFECT, media=True)
     spec = await model_for(request, body.model, "text")
     selection = select(body.tools, body.tool_choice, body.parallel_tool_calls)
@@ -105,7 +105,7 @@ def _tokens(results: list[wire.Tokens], *, with_pieces: bool) -> web.Response:
 
 
 def _piece(raw: bytes) -> str | list[int]:
-    """Text, or bytes where it is no whole character."""
+    """Returns a token's text, or its bytes where it is no whole character."""
     try:
         return raw.decode()
     except UnicodeDecodeError:

@@ -1,4 +1,5 @@
-"""GET and POST /lora-adapters: a model's LoRA adapters, and how much of each its answers have. Event loop thread."""
+"""Serves GET and POST /lora-adapters: a model's LoRA adapters, and how much of each its answers have. Event loop
+thread."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from hoshikage.registry import ModelSpec
 
 
 class LoraChoice(Struct, frozen=True):
-    """The scales of a model's adapters; one that is not named has 0."""
+    """These are the scales of a model's adapters; one that is not named has 0."""
 
     adapters: LoraScales
     model: str | None = None

@@ -1,4 +1,4 @@
-"""The bodies of llama-server's own routes, and what they ask of the engine. Any thread; pure.
+"""Defines the bodies of llama-server's own routes, and what they ask of the engine. Any thread; pure.
 
 As in schema.chat every known field works, is accepted with the reason in WITHOUT_EFFECT, or is refused by name. Where
 a body names no model, the route chooses one (api.choice).
@@ -31,7 +31,7 @@ NORMALIZED: Final = (None, 2)
 
 
 class NativeFields(RawFields, frozen=True, kw_only=True):
-    """What /completion and /infill have in common. None is absent."""
+    """These fields are what /completion and /infill have in common. None is absent."""
 
     model: Name | None = None
     n_predict: TokenCount | None = None
@@ -64,7 +64,7 @@ class NativeFields(RawFields, frozen=True, kw_only=True):
 
     @property
     def choices(self) -> int:
-        """Answers to each prompt."""
+        """Counts the answers to each prompt."""
         return self.n_cmpl or 1
 
 
@@ -75,24 +75,24 @@ class NativeCompletionBody(NativeFields, frozen=True, kw_only=True):
 
 
 class ExtraFile(Struct, frozen=True):
-    """A file that stands beside the one that is filled in."""
+    """This file stands beside the one that is filled in."""
 
     text: str
     filename: str | None = None
 
 
 class InfillBody(NativeFields, frozen=True, kw_only=True):
-    """The text before and behind a gap that the model fills."""
+    """This is the text before and behind a gap that the model fills."""
 
     input_prefix: str
     input_suffix: str
     input_extra: Annotated[list[ExtraFile], Meta(max_length=MAX_FILES)] | None = None
     prompt: str | None = None
-    """What of the answer is already there."""
+    """`prompt` is what of the answer is already there."""
 
 
 class NativeEmbeddingBody(Struct, frozen=True, kw_only=True):
-    """The body of llama-server's /embedding. None is absent; `input` and `content` mean the same."""
+    """This is the body of llama-server's /embedding. None is absent; `input` and `content` mean the same."""
 
     model: Name | None = None
     content: Texts | None = None
@@ -101,7 +101,7 @@ class NativeEmbeddingBody(Struct, frozen=True, kw_only=True):
 
     @property
     def task(self) -> Embedding:
-        """What the body asks of the engine."""
+        """Makes what the body asks of the engine."""
         place = "content" if self.input is None else "input"
         return Embedding(embedded(self.content or "" if self.input is None else self.input, place))
 
@@ -138,14 +138,14 @@ WITHOUT_EFFECT: Final = {
     "n_discard": "as n_keep",
     "n_cache_reuse": "moves pieces of a kept prompt; only its beginning is used again",
 }
-"""Field -> why it may be accepted without doing anything for it."""
+"""Maps a field to the reason why it may be accepted without doing anything for it."""
 
 NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
     "image_data": (None, []),
     "grammar_lazy": (None, False),
     "grammar_triggers": (None, []),
 }
-"""Field -> the values that ask for nothing; any other is refused by name."""
+"""Maps a field to the values that ask for nothing; any other is refused by name."""
 
 COMPLETION: Final = RequestBody(NativeCompletionBody, WITHOUT_EFFECT, NEUTRAL)
 INFILL: Final = RequestBody(InfillBody, WITHOUT_EFFECT, NEUTRAL)
@@ -155,17 +155,17 @@ DETOKENIZE: Final = RequestBody(DetokenizeBody)
 
 
 def parse_completion(tree: Any) -> NativeCompletionBody:
-    """The typed body. Raises InvalidRequest, ParameterUnsupported."""
+    """Makes the typed body of parsed JSON. Raises InvalidRequest, ParameterUnsupported."""
     return _checked(convert(tree, NativeCompletionBody, CHOICES))
 
 
 def parse_infill(tree: Any) -> InfillBody:
-    """The typed body. Raises InvalidRequest, ParameterUnsupported."""
+    """Makes the typed body of parsed JSON. Raises InvalidRequest, ParameterUnsupported."""
     return _checked(convert(tree, InfillBody, CHOICES))
 
 
 def parse_embedding(tree: Any) -> NativeEmbeddingBody:
-    """The typed body. Raises InvalidRequest, ParameterUnsupported."""
+    """Makes the typed body of parsed JSON. Raises InvalidRequest, ParameterUnsupported."""
     body = convert(tree, NativeEmbeddingBody, {})
     if body.content is None and body.input is None:
         raise InvalidRequest("http.field_missing", param="content", place="content")
@@ -175,12 +175,12 @@ def parse_embedding(tree: Any) -> NativeEmbeddingBody:
 
 
 def parse_tokenize(tree: Any) -> TokenizeBody:
-    """The typed body. Raises InvalidRequest."""
+    """Makes the typed body of parsed JSON. Raises InvalidRequest."""
     return convert(tree, TokenizeBody, {})
 
 
 def parse_detokenize(tree: Any) -> DetokenizeBody:
-    """The typed body. Raises InvalidRequest."""
+    """Makes the typed body of parsed JSON. Raises InvalidRequest."""
     return convert(tree, DetokenizeBody, {})
 
 

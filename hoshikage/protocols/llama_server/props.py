@@ -1,4 +1,5 @@
-"""GET /props and /slots: what programs made for llama-server ask about it. Never wakes a model. Event loop thread."""
+"""Serves GET /props and /slots: what programs made for llama-server ask about it. Never wakes a model. Event loop
+thread."""
 
 from __future__ import annotations
 
@@ -33,7 +34,7 @@ CHATS: Final = {
     "supports_parallel_tool_calls": True,
     "supports_object_arguments": True,
 }
-"""What a conversation may hold: the same for every template, as what a template cannot write is mended for it."""
+"""A conversation may hold all this: the same for every template, as what a template cannot write is mended for it."""
 SIZES: Final = {"S": "Small", "M": "Medium", "L": "Large"}
 
 
@@ -92,7 +93,7 @@ async def _model(request: web.Request) -> ModelSpec | None:
 
 
 def _of_file(spec: ModelSpec, params: LoadParams) -> tuple[str, int]:
-    """The chat template and the length of the context. Blocks on the disk."""
+    """Reads the chat template and the length of the context. Blocks on the disk."""
     template = read_template(spec.options.chat_template)
     params = replace(params, **spec.options.loading())
     try:
@@ -115,7 +116,7 @@ def _in_words(file_type: str) -> str:
 
 
 def _ends(status: DispatcherStatus, spec: ModelSpec | None) -> dict[str, str]:
-    """The texts of the two tokens, where the model is loaded."""
+    """Returns the texts of the two tokens, where the model is loaded."""
     info = status.model if spec is not None and status.label == spec.label else None
     return {} if info is None else {"bos_token": info.bos_token, "eos_token": info.eos_token}
 

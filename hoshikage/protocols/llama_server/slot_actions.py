@@ -1,4 +1,4 @@
-"""POST /slots/{id}?action=save|restore|erase: a slot's state in a file of one folder. Event loop thread.
+"""Serves POST /slots/{id}?action=save|restore|erase: a slot's state in a file of one folder. Event loop thread.
 
 llama-server needs `--slot-save-path` for it; here KV_STORE=disk says that conversations may be written to the disk.
 """
@@ -41,7 +41,7 @@ MAX_DIGITS: Final = 3
 
 
 async def act(request: web.Request) -> web.Response:
-    """What llama-server answers: how much was saved, restored or emptied, and how long it took."""
+    """Answers what llama-server does: how much was saved, restored or emptied, and how long it took."""
     number, action = request.match_info["id"], request.query.get("action")
     tree = await read_json(request) if request.can_read_body else {}
     body = convert(tree, SlotFile, {})

@@ -25,7 +25,7 @@ STOP_TYPES: Final = {"length": "limit", "stop": "eos"}
 
 
 class NativeWriter:
-    """The Writer of /completion and /infill (answer.stream)."""
+    """This is the Writer of /completion and /infill (answer.stream)."""
 
     content_type = SSE
     headers: Mapping[str, str] = {}
@@ -45,7 +45,7 @@ class NativeWriter:
         return b""
 
     def take_tokens(self, choice: int, tokens: Sequence[int]) -> None:
-        """The tokens of the next text to be said."""
+        """Takes the tokens of the next text to be said."""
         self._answers[choice].tokens += tokens
 
     def take_slot(self, choice: int, slot: int) -> None:
@@ -106,7 +106,7 @@ class _Answer:
         """The text of these tokens has not been said yet."""
         self.forbidden: tuple[int, ...] = ()
         self.slot = job.slot or 0
-        """The sequence that it has; before it has one, that which it asked for."""
+        """`slot` is the number of the sequence that it has; before it has one, that which it asked for."""
         self._job = job
         self._model = model
         self._body = body
@@ -117,7 +117,7 @@ class _Answer:
         self.prompt_tokens = 0
 
     def piece(self, text: str, logprobs: Sequence[wire.Chosen], completion_tokens: int) -> dict[str, Any]:
-        """A piece of the stream."""
+        """Makes a piece of the stream."""
         self._texts.append(text)
         self._logprobs += logprobs
         tokens = [one.token.id for one in logprobs] or self.tokens
@@ -137,7 +137,7 @@ class _Answer:
         return {**shown, **_probabilities(logprobs, drawn=self._job.drawn)}
 
     def last(self, end: ParsedEnd, finished: wire.Finished, *, whole: bool) -> dict[str, Any]:
-        """The end of the stream, or where `whole`, all of it."""
+        """Makes the end of the stream, or where `whole`, all of it."""
         text = "".join(self._texts)
         prompt = self._job.prompt
         count = finished.completion_tokens

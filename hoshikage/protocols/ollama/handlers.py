@@ -1,4 +1,4 @@
-"""Ollama's /api: chat, generate, embed, tags, show, ps and version. Event loop thread."""
+"""Serves Ollama's /api: chat, generate, embed, tags, show, ps and version. Event loop thread."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from hoshikage.protocols.ollama.writer import Kind, LineWriter, now
 from hoshikage.registry import ModelSpec, Registry
 
 SPOKEN: Final = "0.14.0"
-"""The version of Ollama whose API this is; clients refuse older ones than they were made for."""
+"""This is the version of Ollama whose API is spoken; clients refuse older ones than they were made for."""
 
 
 async def chat(request: web.Request) -> web.StreamResponse:
@@ -80,7 +80,7 @@ async def embed(request: web.Request) -> web.StreamResponse:
 
 
 async def embeddings(request: web.Request) -> web.StreamResponse:
-    """The older form of embed, for one text."""
+    """Serves the older form of embed, for one text."""
     body = await read_body(request, schema.parse_embeddings, {"options": "loads a model"})
     spec = await model_for(request, body.model, "embeddings", resolve)
     vector: list[float] = []

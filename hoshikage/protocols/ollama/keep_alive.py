@@ -13,7 +13,7 @@ PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h|)")
 
 
 def kept_s(value: str | float | None) -> float | None:
-    """Seconds for which a model shall stay loaded after its use: inf for good, None where nothing is said.
+    """Returns the seconds for which a model shall stay loaded after its use: inf for good, None where nothing is said.
 
     Raises InvalidRequest.
     """

@@ -1,4 +1,4 @@
-"""What Ollama's clients are told of the models: from the registry, the files' headers and the status. Event loop."""
+"""Tells Ollama's clients of the models: from the registry, the files' headers and the status. Event loop."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ NEVER_S: Final = 100 * 365 * 86_400.0
 
 
 async def resolve(registry: Registry, name: str) -> ModelSpec:
-    """The model of that name, which Ollama's clients may end with a tag and write in any case. Raises ModelNotFound."""
+    """Returns the model of that name, which Ollama's clients may end with a tag and write in any case. Raises
+    ModelNotFound."""
     try:
         return await models.resolve(registry, name)
     except ModelNotFound:
@@ -49,7 +50,7 @@ async def tags(
     runners: Sequence[RunnerStatus],
     more: Path | None = None,
 ) -> list[dict[str, Any]]:
-    """All models, and what the tags file `more` names beside them."""
+    """Lists all models, and what the tags file `more` names beside them."""
     result = []
     for spec in await asyncio.to_thread(all_specs, registry):
         facts, senses = await files.facts(spec.file), await senses_of(files, spec, runners)

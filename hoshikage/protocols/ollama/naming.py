@@ -1,4 +1,4 @@
-"""Ollama's /api/copy and /api/delete: names that are given and taken. Files of models stay. Event loop thread.
+"""Serves Ollama's /api/copy and /api/delete: names that are given and taken. Files of models stay. Event loop thread.
 
 The routes need what the other routes of administration need, and take application/json only.
 """

@@ -1,4 +1,4 @@
-"""The bodies of Ollama's /api and what they ask. Any thread; pure.
+"""Defines the bodies of Ollama's /api and what they ask. Any thread; pure.
 
 As in the chat's schema, a field works, or stands in WITHOUT_EFFECT with the reason, or in NEUTRAL with the values that
 ask for nothing; any other value of those is refused by name. Fields that nobody documents are ignored.
@@ -43,14 +43,14 @@ class Options(SamplingFields, frozen=True, kw_only=True):
     """A field that is None was absent."""
 
     num_predict: TokenCount | None = None
-    """0 and below: as much as the context holds."""
+    """`num_predict` of 0 and below means as much as the context holds."""
     stop: Stops | None = None
     penalize_newline: bool | None = None
     tfs_z: float | None = None
 
 
 class OllamaFunction(Struct, frozen=True):
-    """A function that an assistant called has a name and arguments."""
+    """This is a function that an assistant has called, by its name with arguments."""
 
     ECHOED: ClassVar[frozenset[str]] = frozenset({"index"})
 
@@ -77,16 +77,16 @@ class OllamaMessage(Struct, frozen=True):
     tool_calls: list[Call] | None = None
     tool_name: str | None = None
     name: str | None = None
-    """The former name of `tool_name`."""
+    """`name` is the former name of `tool_name`."""
     tool_call_id: str | None = None
 
 
 class AnswerFields(Struct, frozen=True, kw_only=True):
-    """What /api/chat and /api/generate have in common."""
+    """These fields are what /api/chat and /api/generate have in common."""
 
     model: Model | None = None
     stream: bool | None = None
-    """Streamed unless it is false."""
+    """An answer is streamed unless `stream` is false."""
     format: str | Schema | None = None
     options: Options | None = None
     think: bool | str | None = None
@@ -104,7 +104,7 @@ class AnswerFields(Struct, frozen=True, kw_only=True):
 
     @property
     def wish(self) -> bool | str | None:
-        """Whether and how much the model shall think; an empty text says nothing."""
+        """Tells whether and how much the model shall think; an empty text says nothing."""
         return None if self.think == "" else self.think
 
 
@@ -125,7 +125,7 @@ class GenerateRequest(AnswerFields, frozen=True, kw_only=True):
     suffix: str | None = None
     raw: bool | None = None
     context: list[int] | None = None
-    """The conversation so far, as an answer told it: tokens that stand in front of the prompt."""
+    """`context` is the conversation so far, as an answer told it: tokens that stand in front of the prompt."""
     images: list[Any] | None = None
     # NEUTRAL
     template: str | None = None
@@ -146,7 +146,7 @@ class EmbedRequest(Struct, frozen=True, kw_only=True):
 
 
 class EmbeddingsRequest(Struct, frozen=True, kw_only=True):
-    """The body of the older /api/embeddings."""
+    """This is the body of the older /api/embeddings."""
 
     model: Model | None = None
     prompt: str = ""
@@ -159,11 +159,11 @@ class DeleteRequest(Struct, frozen=True, kw_only=True):
 
     model: Model | None = None
     name: Model | None = None
-    """The former name of `model`."""
+    """`name` is the former name of `model`."""
 
     @property
     def asked(self) -> str:
-        """The model's name."""
+        """Gives the model's name."""
         return self.model or self.name or ""
 
 
@@ -181,18 +181,18 @@ class CopyRequest(Struct, frozen=True, kw_only=True):
 
 
 class PullRequest(Struct, frozen=True, kw_only=True):
-    """The body of /api/pull."""
+    """This is the body of /api/pull."""
 
     model: Model | None = None
     name: Model | None = None
-    """The former name of `model`."""
+    """`name` is the former name of `model`."""
     stream: bool | None = None
-    """Streamed unless it is false."""
+    """The progress is streamed unless `stream` is false."""
     insecure: bool | None = None
 
     @property
     def asked(self) -> str:
-        """What is to be fetched."""
+        """Gives the name of what is to be fetched."""
         return self.model or self.name or ""
 
 
@@ -206,7 +206,7 @@ WITHOUT_EFFECT: Final = {
     "options.num_ctx": "with the rest of what loads a model, such as num_gpu: the server's settings and the model's do",
     "verbose": "shows the vocabulary, too",
 }
-"""Field -> why a local server may accept it without doing anything for it."""
+"""Maps a field to the reason why a local server may accept it without doing anything for it."""
 
 NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
     "template": (None, ""),
@@ -214,7 +214,7 @@ NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
     "height": (None, 0),
     "steps": (None, 0),
 }
-"""Field of /api/generate -> the values that ask for nothing; any other is refused by name."""
+"""Maps a field of /api/generate to the values that ask for nothing; any other is refused by name."""
 
 CHAT: Final = RequestBody(ChatRequest, WITHOUT_EFFECT)
 GENERATE: Final = RequestBody(GenerateRequest, WITHOUT_EFFECT, NEUTRAL)
@@ -227,7 +227,7 @@ PULLING: Final = {"insecure": "lets a registry do without TLS; an address says t
 PULL: Final = RequestBody(PullRequest, PULLING)
 
 EXCLUDE: Final = {"raw": ("system", "suffix", "context", "images"), "suffix": ("context", "images")}
-"""Field of /api/generate -> those that have no meaning beside it."""
+"""Maps a field of /api/generate to those that have no meaning beside it."""
 
 RENAMED: Final = (
     (re.compile(r"^(stop|samplers|logit_bias)\b"), r"options.\1"),
@@ -289,7 +289,7 @@ def parse_embeddings(tree: Any) -> EmbeddingsRequest:
 
 
 def parse_show(tree: Any) -> ShowRequest:
-    """The typed body. Raises InvalidRequest."""
+    """Makes the typed body of parsed JSON. Raises InvalidRequest."""
     return _named(convert(tree, ShowRequest, CHOICES))
 
 
@@ -308,7 +308,7 @@ def parse_pull(tree: Any) -> PullRequest:
 
 
 def chat_of(body: ChatRequest) -> ChatBody:
-    """The chat that is asked for. Raises InvalidRequest, ParameterUnsupported."""
+    """Makes the chat that is asked for. Raises InvalidRequest, ParameterUnsupported."""
     turns: list[ChatMessage] = []
     waiting: list[tuple[str, str]] = []
     messages = body.messages or []
@@ -340,7 +340,7 @@ def _pictures(images: Sequence[Any], place: str, *, is_asked: bool) -> list[Cont
 
 
 def _beside(content: Any, pictures: list[ContentPart]) -> list[ContentPart]:
-    """The words, and before them what they are about."""
+    """Puts what the words are about before them."""
     return [*pictures, *([ContentPart("text", content)] if content else [])]
 
 
@@ -364,7 +364,8 @@ def _chat(body: AnswerFields, turns: list[ChatMessage], functions: list[tools.To
 
 
 def _turn(message: OllamaMessage, waiting: list[tuple[str, str]], index: int) -> ChatMessage:
-    """`waiting`: names and ids of calls without a result yet; clients give names, templates want ids."""
+    """Makes one turn of a message. `waiting` has names and ids of calls without a result yet: clients give names,
+    templates want ids."""
     if message.role == "tool":
         name = message.tool_name or message.name
         own = next((call for call in waiting if call[0] == name), waiting[0] if waiting else None)

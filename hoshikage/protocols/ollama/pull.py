@@ -1,4 +1,5 @@
-"""POST /api/pull: brings a model from elsewhere, with Ollama's progress lines. Event loop thread; fetches in another.
+"""Serves POST /api/pull: brings a model from elsewhere, with Ollama's progress lines. Event loop thread; fetches in
+another.
 
 A client that leaves stops it; what has come is kept for the next try.
 """
@@ -48,7 +49,8 @@ async def pull(request: web.Request) -> web.StreamResponse:
 
 
 def _label(name: str) -> str:
-    """What the client will call it from now on: what it has asked for, without the scheme."""
+    """Returns the label by which the client will call the model from now on: what it has asked for, without the
+    scheme."""
     return name.partition("://")[2] or name
 
 
@@ -78,7 +80,7 @@ def _encoded(line: Line) -> bytes:
 async def _lines(
     registry: Registry, environ: Mapping[str, str], address: Address, label: str
 ) -> AsyncGenerator[Line, None]:
-    """What happens, as it happens. Raises HoshikageError; leaving it stops the thread that fetches.
+    """Yields what happens, as it happens. Raises HoshikageError; leaving it stops the thread that fetches.
 
     Nobody waits for that thread: a server that says nothing holds it until its time is out.
     """

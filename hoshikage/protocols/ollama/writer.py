@@ -42,7 +42,7 @@ class LineWriter:
     content_type = "application/x-ndjson"
 
     def __init__(self, kind: Kind, model: str, *, shows_thoughts: bool) -> None:
-        """`model`: as the request has it."""
+        """`model` is the name as the request has it."""
         self.headers = {"request-id": REQUEST_ID.get()}
         self._kind = kind
         self._model = model
@@ -56,15 +56,15 @@ class LineWriter:
         self._logprobs: list[dict[str, Any]] = []
         self._pending: list[dict[str, Any]] = []
         self._context: list[int] = []
-        """The tokens of prompt and answer; none where nobody tells them."""
+        """These are the tokens of prompt and answer; none where nobody tells them."""
         self._end: dict[str, Any] = {}
 
     def take_prompt(self, tokens: Sequence[int]) -> None:
-        """The prompt's tokens; the answer's follow."""
+        """Takes the prompt's tokens; the answer's follow."""
         self._context = list(tokens)
 
     def take_tokens(self, choice: int, tokens: Sequence[int]) -> None:
-        """The tokens of the next text to be said."""
+        """Takes the tokens of the next text to be said."""
         self._context += tokens
 
     def begin(self, prompt: int, prompt_tokens: int) -> bytes:
@@ -134,7 +134,7 @@ class LineWriter:
         return self._line(self._fields("", text), self._likely())
 
     def _called(self) -> bytes:
-        """The call that is whole, if there is one."""
+        """Returns the call that is whole, if there is one."""
         if self._call is None:
             return b""
         function = {"index": self._call.index, "name": self._call.name, "arguments": object_of("".join(self._pieces))}

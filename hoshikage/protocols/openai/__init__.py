@@ -1,4 +1,4 @@
-"""OpenAI's API. A module of it is imported when its name is first used. No thread of its own."""
+"""Speaks OpenAI's API. A module of it is imported when its name is first used. No thread of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""POST /v1/chat/completions: one request from body to answer, streamed or whole. Event loop thread."""
+"""Serves POST /v1/chat/completions: one request from body to answer, streamed or whole. Event loop thread."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def completions(request: web.Request) -> web.StreamResponse:
 
 
 async def input_tokens(request: web.Request) -> web.Response:
-    """How many tokens the prompt of a chat has."""
+    """Answers how many tokens the prompt of a chat has."""
     body = await read_body(request, schema.parse, schema.WITHOUT_EFFECT, media=True)
     spec = await model_for(request, body.model, "text")
     prepared = await prepare(request, spec, body)

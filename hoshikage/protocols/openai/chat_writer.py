@@ -30,19 +30,19 @@ from hoshikage.messages import Language
 from hoshikage.tools import CallArguments, CallStart, Content, Delta, Reasoning
 
 AFTER: Final = b'},"finish_reason":null}]}\n\n'
-"""What follows the text in the chunk of a piece of text."""
+"""This follows the text in the chunk of a piece of text."""
 _encode: Final = msgspec.json.Encoder().encode
 
 
 class _Choice:
-    """One choice while it comes."""
+    """This is one choice while it comes."""
 
     def __init__(self, index: int, start: bytes) -> None:
         self.index = index
         self.before = start + b',"choices":[{"index":%d,"delta":{"content":' % index
-        """What precedes the text in the chunk of a piece of text."""
+        """These bytes stand before the text in the chunk of a piece of text."""
         self.begun = False
-        """Whether its first chunk has been made."""
+        """`begun` tells whether its first chunk has been made."""
         self.deltas: list[Delta] = []
         self.logprobs: list[wire.Chosen] = []
         """No chunk has told these tokens yet; those of a whole answer are all here."""
@@ -50,7 +50,8 @@ class _Choice:
 
 
 class ChatWriter:
-    """The Writer of /v1/chat/completions (answer.stream). A piece of text is constant bytes around the encoded text."""
+    """This is the Writer of /v1/chat/completions (answer.stream). A piece of text is constant bytes around the encoded
+    text."""
 
     content_type = SSE
     headers: Mapping[str, str] = {}
@@ -161,7 +162,7 @@ class ChatWriter:
         return one.before + _encode(text) + b'},"logprobs":' + _encode(logprobs_of(logprobs)) + AFTER[1:]
 
     def _deltas(self, one: _Choice, deltas: Sequence[Delta], **more: Any) -> bytes:
-        """A chunk for each delta; the first has the log probabilities of all."""
+        """Makes a chunk for each delta; the first has the log probabilities of all."""
         frames: list[bytes] = []
         for fields in map(former_fields if self._former else delta_fields, deltas):
             choice = _choice(one.index, fields, None)
@@ -216,7 +217,7 @@ def message(deltas: list[Delta]) -> dict[str, Any]:
 
 
 def delta_fields(delta: Delta) -> dict[str, Any]:
-    """A stream's `delta`."""
+    """Returns a stream's `delta`."""
     if isinstance(delta, Content):
         return {"content": delta.text}
     if isinstance(delta, Reasoning):
@@ -234,7 +235,7 @@ def in_former_way(said: dict[str, Any]) -> dict[str, Any]:
 
 
 def former_fields(delta: Delta) -> dict[str, Any]:
-    """The same of a stream's `delta`."""
+    """Returns a stream's `delta` in the former way, by `function_call`."""
     if isinstance(delta, CallStart):
         return {"function_call": {"name": delta.name, "arguments": ""}}
     return {"function_call": {"arguments": delta.piece}} if isinstance(delta, CallArguments) else delta_fields(delta)

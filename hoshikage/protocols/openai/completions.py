@@ -1,4 +1,4 @@
-"""POST /v1/completions: OpenAI's older interface, prompts continued as they stand. Event loop thread."""
+"""Serves POST /v1/completions: OpenAI's older interface, prompts continued as they stand. Event loop thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The body of POST /v1/completions, and what it asks of the engine. Any thread; pure.
+"""Defines the body of POST /v1/completions, and what it asks of the engine. Any thread; pure.
 
 As in schema.chat every known field works, or is accepted with the reason in WITHOUT_EFFECT.
 """
@@ -49,12 +49,12 @@ class CompletionBody(RawFields, frozen=True, kw_only=True):
 
     @property
     def wanted(self) -> int:
-        """Choices that are told of each prompt."""
+        """Counts the choices that are told of each prompt."""
         return self.n or 1
 
     @property
     def drawn(self) -> int:
-        """Choices that are made of each prompt."""
+        """Counts the choices that are made of each prompt."""
         return self.best_of or self.wanted
 
 
@@ -62,13 +62,13 @@ WITHOUT_EFFECT: Final = {
     "stream_options.include_obfuscation": "pads chunks against eavesdroppers on a network; false leaves nothing to do",
     "user": "tells OpenAI's abuse watch who asks",
 }
-"""Field -> why a local server may accept it without doing anything for it."""
+"""Maps a field to the reason why a local server may accept it without doing anything for it."""
 
 BODY: Final = RequestBody(CompletionBody, WITHOUT_EFFECT)
 
 
 def parse(tree: Any) -> CompletionBody:
-    """The typed body. Raises InvalidRequest, ParameterUnsupported."""
+    """Makes the typed body of parsed JSON. Raises InvalidRequest, ParameterUnsupported."""
     body = convert(tree, CompletionBody, CHOICES)
     if body.drawn < body.wanted:
         raise InvalidRequest("http.best_of_few", param="best_of")

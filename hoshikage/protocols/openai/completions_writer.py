@@ -47,7 +47,7 @@ class _CompletionChoice:
 
     @property
     def likelihood(self) -> float:
-        """The mean log probability of its tokens."""
+        """Gives the mean log probability of its tokens."""
         return self._sum / self._count if self._count else -math.inf
 
     def choice(self, index: int) -> dict[str, Any]:
@@ -56,7 +56,7 @@ class _CompletionChoice:
 
 
 class CompletionWriter:
-    """The Writer of /v1/completions (answer.stream)."""
+    """This is the Writer of /v1/completions (answer.stream)."""
 
     content_type = SSE
     headers: Mapping[str, str] = {}
@@ -143,7 +143,7 @@ def timings(ends: Sequence[wire.Finished]) -> dict[str, Any]:
 
 
 def logprobs_of(tokens: Iterable[wire.Chosen], offset: int, top: int) -> dict[str, Any]:
-    """OpenAI's older form, for text that begins `offset` characters into the answer.
+    """Writes log probabilities in OpenAI's older form, for text that begins `offset` characters into the answer.
 
     `top` 0 tells of the tokens alone. The first token of a prompt has no probability: null.
     """
@@ -168,7 +168,7 @@ def _likeliest(one: wire.Chosen) -> dict[str, float] | None:
 
 
 def _name(token: wire.Likely) -> str:
-    """A token's text, or its bytes where it is no whole character."""
+    """Returns a token's text, or its bytes where it is no whole character."""
     try:
         return token.raw.decode()
     except UnicodeDecodeError:

@@ -1,4 +1,5 @@
-"""POST /v1/embeddings and /v1/rerank: texts as vectors, and documents by how well they answer. Event loop thread."""
+"""Serves POST /v1/embeddings and /v1/rerank: texts as vectors, and documents by how well they answer. Event loop
+thread."""
 
 from __future__ import annotations
 

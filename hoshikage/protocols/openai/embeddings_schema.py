@@ -1,4 +1,4 @@
-"""The bodies of POST /v1/embeddings and /v1/rerank. Any thread; pure."""
+"""Defines the bodies of POST /v1/embeddings and /v1/rerank. Any thread; pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Encoding = Literal["float", "base64"]
 Direction = Literal["right", "left", "Right", "Left"]
 CHOICES: Final = {"encoding_format": get_args(Encoding)}
 WITHOUT_EFFECT: Final = {"user": "tells OpenAI's abuse watch who asks"}
-"""Field -> why a local server may accept it without doing anything for it."""
+"""Maps a field to the reason why a local server may accept it without doing anything for it."""
 
 
 class EmbeddingsBody(Struct, frozen=True, kw_only=True):
@@ -33,12 +33,12 @@ class EmbeddingsBody(Struct, frozen=True, kw_only=True):
 
     @property
     def task(self) -> Embedding:
-        """What the body asks of the engine."""
+        """Makes what the body asks of the engine."""
         return Embedding(embedded(self.input, "input"), self.dimensions)
 
 
 class Document(Struct, frozen=True):
-    """One of the texts that are ranked."""
+    """This is one of the texts that are ranked."""
 
     text: str
 
@@ -61,12 +61,12 @@ class RerankBody(Struct, frozen=True, kw_only=True):
 
     @property
     def contents(self) -> tuple[str, ...]:
-        """The documents' texts."""
+        """Gives the documents' texts."""
         return tuple(one if isinstance(one, str) else one.text for one in self.documents or self.texts or ())
 
     @property
     def task(self) -> Ranking:
-        """What the body asks of the engine."""
+        """Makes what the body asks of the engine."""
         cut: Literal["", "right", "left"] = "left" if self.truncation_direction in ("left", "Left") else "right"
         param = "documents" if self.texts is None else "texts"
         return Ranking(self.query, self.contents, cut if self.truncate else "", param)
@@ -77,7 +77,7 @@ RERANK: Final = RequestBody(RerankBody)
 
 
 def parse_embeddings(tree: Any) -> EmbeddingsBody:
-    """The typed body. Raises InvalidRequest."""
+    """Makes the typed body of parsed JSON. Raises InvalidRequest."""
     body = convert(tree, EmbeddingsBody, CHOICES)
     inputs = inputs_of(body.input, "input")
     if len(inputs) > MAX_INPUTS:
@@ -90,7 +90,7 @@ def parse_embeddings(tree: Any) -> EmbeddingsBody:
 
 
 def parse_rerank(tree: Any) -> RerankBody:
-    """The typed body. Raises InvalidRequest."""
+    """Makes the typed body of parsed JSON. Raises InvalidRequest."""
     body = convert(tree, RerankBody, {"truncation_direction": get_args(Direction)})
     if body.documents is None and body.texts is None:
         raise InvalidRequest("http.field_missing", param="documents", place="documents")

@@ -1,4 +1,5 @@
-"""GET /api/v0/models and /api/v0/models/{id}: the models as LM Studio's older interface lists them. Event loop thread.
+"""Serves GET /api/v0/models and /api/v0/models/{id}: the models as LM Studio's older interface lists them. Event loop
+thread.
 
 Never wakes a model.
 """
@@ -22,7 +23,7 @@ from hoshikage.registry import ModelSpec
 
 
 async def listing(request: web.Request) -> web.Response:
-    """Models, personas and aliases that a model stands behind."""
+    """Lists models, personas and aliases that a model stands behind."""
     result = await asyncio.to_thread(listed, request.app[REGISTRY])
     shown = [await _model(request, one, alias) for one, _, alias in result if isinstance(one, ModelSpec)]
     return json_response({"object": "list", "data": shown})

@@ -1,4 +1,5 @@
-"""GET /v1/models and /v1/models/{id}: models and personas as OpenAI's list. Never wakes a model. Event loop thread."""
+"""Serves GET /v1/models and /v1/models/{id}: models and personas as OpenAI's list. Never wakes a model. Event loop
+thread."""
 
 from __future__ import annotations
 
@@ -30,7 +31,7 @@ async def one(request: web.Request) -> web.Response:
 
 
 Listed = tuple[ModelSpec | Persona, list[str], str]
-"""A model, its aliases, and the alias by which it is listed; empty for its own name."""
+"""A model stands here with its aliases, and the alias by which it is listed; that is empty for its own name."""
 
 
 def listed(registry: Registry) -> list[Listed]:

@@ -1,4 +1,4 @@
-"""Responses kept for who comes back to them: few, small, in memory alone, each its asker's own. Event loop thread."""
+"""Keeps responses for who comes back to them: few, small, in memory alone, each its asker's own. Event loop thread."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_BYTES: Final = 32 * 1024 * 1024
 
 
 class StoredResponse(Frozen, frozen=True):
-    """One response, and all turns that led to it and are it, without its instructions."""
+    """This is one response, with all turns that led to it and are it, without its instructions."""
 
     response: bytes
     """The response is kept as it was answered."""
@@ -40,7 +40,7 @@ class ResponseStore:
         return self._most > 0
 
     def add(self, owner: str | None, response: dict[str, Any], turns: Sequence[ChatMessage]) -> None:
-        """`owner`: the name of the token that asked."""
+        """Keeps a response; `owner` is the name of the token that asked."""
         kept = StoredResponse(msgspec.json.encode(response), tuple(turns))
         size = len(kept.response) + len(msgspec.json.encode(kept.turns))
         if not self.keeps or size > self._most_bytes:

@@ -1,4 +1,4 @@
-"""/v1/responses: OpenAI's Responses, made, kept for a while, told again and forgotten. Event loop thread."""
+"""Serves /v1/responses: OpenAI's Responses, made, kept for a while, told again and forgotten. Event loop thread."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class _Asked:
     body: schema.ResponsesBody
     turn: PreparedRequest
     turns: list[ChatMessage]
-    """The conversation without the instructions, which the next response does not go on with."""
+    """`turns` is the conversation without the instructions, which the next response does not go on with."""
 
 
 async def create(request: web.Request) -> web.StreamResponse:

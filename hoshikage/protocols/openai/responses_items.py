@@ -40,14 +40,14 @@ KINDS: Final = frozenset(
         "mcp_call",
     }
 )
-"""Items that are read; others are left out and named as ignored."""
+"""Items of these kinds are read; others are left out and named as ignored."""
 RESULTS: Final = frozenset(kind for kind in KINDS if kind.endswith("_output"))
 OWN: Final = {"local_shell_call": "action", "shell_call": "action", "apply_patch_call": "operation"}
-"""Calls of OpenAI's own tools, which a client carries out -> the field that says what to do."""
+"""Maps calls of OpenAI's own tools, which a client carries out, to the field that says what to do."""
 
 
 class Part(Struct, frozen=True):
-    """One part of an item's content."""
+    """This is one part of an item's content."""
 
     ECHOED: ClassVar[frozenset[str]] = frozenset(
         {"annotations", "logprobs", "detail", "file_id", "stdout", "stderr", "outcome"}
@@ -61,7 +61,7 @@ class Part(Struct, frozen=True):
 
 
 class Item(Struct, frozen=True):
-    """Any input item that can be read; `type` says which of the fields it has."""
+    """This is any input item that can be read; `type` says which of the fields it has."""
 
     ECHOED: ClassVar[frozenset[str]] = frozenset(
         {"id", "status", "approval_request_id", "server_label", "max_output_length", "created_by"}
@@ -93,7 +93,7 @@ def readable(item: Any) -> Any:
 
 
 def turns_of(items: str | Sequence[Item]) -> list[ChatMessage]:
-    """Input as turns of a chat. Raises InvalidRequest, ParameterUnsupported."""
+    """Makes turns of a chat of the input. Raises InvalidRequest, ParameterUnsupported."""
     if isinstance(items, str):
         return [ChatMessage("user", items)]
     turns: list[ChatMessage] = []
@@ -132,7 +132,7 @@ def _add(turns: list[ChatMessage], item: Item, place: str, *, is_newest: bool) -
 
 
 def _add_done(turns: list[ChatMessage], item: Item, place: str) -> None:
-    """A call that another server has carried out: its result stands beside it."""
+    """Adds a call that another server has carried out: its result stands beside it."""
     called = CalledFunction(needed(item.name, f"{place}.name"), item.arguments)
     name = f"mcp{len(turns):06}"
     _join(turns, call=ChatCall(name, "function", called))
@@ -159,7 +159,7 @@ def sealed(thoughts: str) -> str:
 
 
 def unsealed(text: str | None) -> str:
-    """The thoughts again; none of what another server has sealed."""
+    """Returns the thoughts again; none of what another server has sealed."""
     if text is None or not text.startswith(SEAL):
         return ""
     try:
@@ -199,7 +199,7 @@ def _content(content: str | Sequence[Part], place: str, *, is_asked: bool = Fals
 
 
 def _text(content: str | Sequence[Part], place: str) -> str:
-    """The words of a content. What is no text leaves a word in its place."""
+    """Returns the words of a content. What is no text leaves a word in its place."""
     if isinstance(content, str):
         return content
     texts: list[str] = []

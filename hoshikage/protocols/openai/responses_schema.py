@@ -33,7 +33,7 @@ from hoshikage.protocols.openai.responses_tools import Offer, ResponsesTool, off
 
 MAX_TURNS: Final = 2048
 EMPTY: Final = frozenset({"input", "previous_response_id"})
-"""Fields of which an empty text and null are none."""
+"""An empty text and null are none in these fields."""
 
 LOGPROBS: Final = "message.output_text.logprobs"
 ENCRYPTED: Final = "reasoning.encrypted_content"
@@ -146,7 +146,7 @@ class ResponsesBody(SamplingFields, frozen=True, kw_only=True):
         return ENCRYPTED in (self.include or ())
 
     def offer(self) -> Offer:
-        """The functions that the model may call. Raises InvalidRequest."""
+        """Collects the functions that the model may call. Raises InvalidRequest."""
         places = [(f"tools[{at}]", tool) for at, tool in enumerate(self.tools or ())]
         for at, item in enumerate(self.input if isinstance(self.input, list) else ()):
             if item.type == "additional_tools":
@@ -165,7 +165,7 @@ WITHOUT_EFFECT: Final = {
     "stream_options.include_obfuscation": "pads events against eavesdroppers on a network",
     "user": "as safety_identifier",
 }
-"""Field -> why a local server may accept it without doing anything for it."""
+"""Maps a field to the reason why a local server may accept it without doing anything for it."""
 
 NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
     "background": (None, False),
@@ -174,7 +174,7 @@ NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
     "moderation": (None,),
     "prompt": (None,),
 }
-"""Field -> the values that ask for nothing; any other is refused by name."""
+"""Maps a field to the values that ask for nothing; any other is refused by name."""
 
 BODY: Final = RequestBody(ResponsesBody, WITHOUT_EFFECT, NEUTRAL, open_lists={"input": KINDS}, plain_texts="input")
 
@@ -197,7 +197,7 @@ def rename(place: str) -> str:
 
 
 def parse(tree: Any) -> ResponsesBody:
-    """The typed body. Raises InvalidRequest, ParameterUnsupported."""
+    """Makes the typed body of parsed JSON. Raises InvalidRequest, ParameterUnsupported."""
     texts_as_parts(tree, "input", "input_text")
     flat_functions(tree)
     if isinstance(tree, dict):
@@ -215,7 +215,7 @@ def parse(tree: Any) -> ResponsesBody:
 
 
 def to_chat(body: ResponsesBody, before: Sequence[ChatMessage]) -> ChatBody:
-    """The chat that is asked for: `before` are the turns of the response that this one follows."""
+    """Makes the chat that is asked for: `before` are the turns of the response that this one follows."""
     own = [ChatMessage("developer", body.instructions)] if body.instructions else []
     turns = [*own, *(replace(turn, content=settled(turn.content)) for turn in before), *turns_of(body.input)]
     if not turns:  # a client looks whether the model is there
@@ -252,7 +252,7 @@ def to_chat(body: ResponsesBody, before: Sequence[ChatMessage]) -> ChatBody:
 
 
 def _thoughts(reasoning: ReasoningOptions | None) -> dict[str, Any] | None:
-    """What OpenRouter adds to OpenAI's words."""
+    """Reads what OpenRouter adds to OpenAI's words."""
     return None if reasoning is None else {"enabled": reasoning.enabled, "max_tokens": reasoning.max_tokens}
 
 
@@ -287,7 +287,7 @@ def _choice(choice: ResponsesToolChoice, offered: Offer) -> tools.ToolChoice:
 
 
 def _function(offered: Offer, name: str) -> str:
-    """The function that is meant by the name of a tool, which may stand in a namespace."""
+    """Returns the function that is meant by the name of a tool, which may stand in a namespace."""
     return next((flat for flat, origin in offered.origins.items() if name in (flat, origin.name)), name)
 
 

@@ -24,12 +24,12 @@ from hoshikage.tools.expression import Unsupported
 from hoshikage.tools.json_text import LONE_SURROGATE
 
 BARE: Final = "functions"
-"""The namespace whose functions keep their names: models know it as that of all functions."""
+"""The functions of this namespace keep their names: models know it as that of all functions."""
 BETWEEN: Final = "__"
 REGEX: Final = "regex"
 LARK: Final = "lark"
 TEXT: Final = "input"
-"""The one parameter of a custom tool."""
+"""A custom tool has this one parameter."""
 BEGUN: Final = re.compile(rf'\s*\{{\s*"{TEXT}"\s*:\s*("(?:[^"\\]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{{4}}))*)')
 """The head of such a tool's arguments, and of its text as much as has come in whole signs."""
 HALF_SIGN: Final = re.compile("[\ud800-\udbff]\\Z")
@@ -57,7 +57,7 @@ class ResponsesTool(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class ToolOrigin:
-    """What a function that the model may call stands for."""
+    """A function that the model may call stands for this."""
 
     name: str
     namespace: str | None = None
@@ -66,18 +66,18 @@ class ToolOrigin:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """The functions of a request."""
+    """These are the functions of a request."""
 
     functions: tuple[tools.Tool, ...]
     origins: Mapping[str, ToolOrigin]
-    """Name of a function -> what it stands for."""
+    """`origins` maps the name of a function to what it stands for."""
     left_out: tuple[str, ...]
     """Places and kinds of those that cannot be offered, as `tools[4]: web_search`."""
     grammars: tuple[str, ...] = ()
     """Places and syntaxes of grammars that are told in words alone, as `tools[2].format: lark`."""
 
     def origin(self, name: str) -> ToolOrigin | None:
-        """What is meant by the name that a model calls: models forget a namespace, or write it with a dot.
+        """Returns what is meant by the name that a model calls: models forget a namespace, or write it with a dot.
 
         None for a name of nothing that is offered, or of several things.
         """
@@ -88,12 +88,13 @@ class Offer:
 
 
 def flat_name(name: str, namespace: str | None) -> str:
-    """The name under which the model knows a function."""
+    """Returns the name under which the model knows a function."""
     return name if namespace in (None, BARE) else f"{namespace}{BETWEEN}{name}"
 
 
 def offer(places: Iterable[tuple[str, ResponsesTool]]) -> Offer:
-    """`places`: each with its tool. Raises InvalidRequest for a function without a name."""
+    """Collects the functions of these tools; `places` has the place of each with its tool. Raises InvalidRequest for a
+    function without a name."""
     functions: list[tools.Tool] = []
     origins: dict[str, ToolOrigin] = {}
     left_out: list[str] = []
@@ -131,7 +132,7 @@ def _each(
 
 
 def tool_of(value: Mapping[str, Any]) -> ResponsesTool:
-    """A tool that stands inside another or in the input, of which only what is known is looked at."""
+    """Makes a tool of one that stands inside another or in the input, of which only what is known is looked at."""
 
     def known(name: str, kind: type[Any]) -> Any:
         return value[name] if isinstance(value.get(name), kind) else None
@@ -184,7 +185,7 @@ def _described(tool: ResponsesTool) -> str:
 
 
 def text_of(arguments: str, *, cut: bool = False) -> str:
-    """The text that a custom tool was called with; the arguments as they stand where they are none of its own.
+    """Returns the text that a custom tool was called with; the arguments as they stand where they are none of its own.
 
     `cut`: the answer may have ended within them; then the text as far as it has come, without half an escape.
     """
@@ -197,7 +198,7 @@ def text_of(arguments: str, *, cut: bool = False) -> str:
 
 
 def _begun(arguments: str) -> str:
-    """The text of arguments that are not whole."""
+    """Returns the text of arguments that are not whole."""
     if json.dumps({TEXT: ""}, separators=(",", ":"))[:-2].startswith("".join(arguments.split())):
         return ""
     met = BEGUN.match(arguments)

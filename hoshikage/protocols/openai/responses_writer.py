@@ -41,7 +41,7 @@ def new_id(prefix: str) -> str:
 
 @dataclass(slots=True)
 class OpenItem:
-    """The output item that is being written."""
+    """This output item is being written."""
 
     kind: Kind
     id: str
@@ -50,9 +50,9 @@ class OpenItem:
     logprobs: list[dict[str, Any]]
     call: CallStart | None = None
     origin: ToolOrigin | None = None
-    """What the called function stands for, where the request has it."""
+    """`origin` is what the called function stands for, where the request has it."""
     seals: bool = False
-    """Whether thoughts are also told in a form that clients keep without looking at it."""
+    """`seals` tells whether thoughts are also told in a form that clients keep without looking at it."""
 
     def item(self, status: Status) -> dict[str, Any]:
         if self.call is not None:
@@ -247,7 +247,7 @@ class ResponseWriter:
 
 
 def _echoed(body: ResponsesBody, prepared: PreparedRequest, *, stored: bool) -> dict[str, Any]:
-    """What a response repeats of its request, with what was taken where the request was silent."""
+    """Returns what a response repeats of its request, with what was taken where the request was silent."""
     text: dict[str, Any] = {"format": {"type": "text"}}
     if body.text is not None and body.text.format is not None:
         text["format"] = _given(body.text.format)
@@ -286,7 +286,7 @@ def _echoed(body: ResponsesBody, prepared: PreparedRequest, *, stored: bool) -> 
 
 
 def _given(value: Any) -> Any:
-    """The fields of a request's object that were given."""
+    """Returns the fields of a request's object that were given."""
     if isinstance(value, str):
         return value
     tree = msgspec.to_builtins(value)

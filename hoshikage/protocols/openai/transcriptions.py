@@ -1,4 +1,4 @@
-"""POST /v1/audio/transcriptions: what a recording says, by a model that reads sound. Event loop thread."""
+"""Serves POST /v1/audio/transcriptions: what a recording says, by a model that reads sound. Event loop thread."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def transcriptions(request: web.Request) -> web.StreamResponse:
 
 
 class TranscriptWriter:
-    """The Writer of transcriptions (answer.stream)."""
+    """This is the Writer of transcriptions (answer.stream)."""
 
     content_type = SSE
     headers: Mapping[str, str] = {}

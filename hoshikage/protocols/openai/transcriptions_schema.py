@@ -19,7 +19,7 @@ from hoshikage.errors import InvalidRequest, ParameterUnsupported
 Form = Literal["json", "text", "verbose_json"]
 CHOICES: Final = {"response_format": get_args(Form)}
 TIMED: Final = ("srt", "vtt", "diarized_json")
-"""Forms that tell when each word was said, or by whom, which no model here does."""
+"""These forms tell when each word was said, or by whom, which no model here does."""
 GRANULARITIES: Final = ("timestamp_granularities[]", "timestamp_granularities")
 """The SDK writes it with brackets."""
 NUMBERS: Final = ("temperature",)
@@ -43,7 +43,7 @@ BODY: Final = RequestBody(TranscriptionForm)
 
 
 def parse(fields: Mapping[str, bytes]) -> TranscriptionForm:
-    """The typed form. Raises InvalidRequest, ParameterUnsupported."""
+    """Makes the typed form. Raises InvalidRequest, ParameterUnsupported."""
     tree: dict[str, Any] = {"file": fields["file"]} if "file" in fields else {}
     for name, raw in fields.items():
         if name != "file" and name in TranscriptionForm.__struct_fields__:
@@ -61,7 +61,7 @@ def parse(fields: Mapping[str, bytes]) -> TranscriptionForm:
 
 
 def to_chat(form: TranscriptionForm) -> ChatBody:
-    """The chat that is asked for."""
+    """Makes the chat that is asked for."""
     words = ["Transcribe this recording word for word, and write nothing else."]
     if form.language:
         words.append(f"It is in this language: {form.language}.")
