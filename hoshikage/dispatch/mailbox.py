@@ -1,4 +1,5 @@
-"""This is a one-reader queue for events: cheaper than asyncio.Queue, since nothing is bounded or joined. Event loop only."""
+"""This is a one-reader queue for events: cheaper than asyncio.Queue, since nothing is bounded or joined. Event loop
+only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""This is a session that has a sequence: what of its text is in memory, and what of it goes into a decode. Engine thread."""
+"""This is a session that has a sequence: what of its text is in memory, and what of it goes into a decode. Engine
+thread."""
 
 from __future__ import annotations
 

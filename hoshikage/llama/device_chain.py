@@ -1,4 +1,5 @@
-"""This is a sampler chain that runs on the device, behind the model's output and in one computation with it. Engine thread.
+"""This is a sampler chain that runs on the device, behind the model's output and in one computation with it. Engine
+thread.
 
 Where it runs, Python neither waits for the logits nor looks at them. Releases whose contexts say how many outputs a
 sequence may have (`n_outputs_max_per_seq`) can do so; older ones try, and allow one output a decode.

@@ -1,4 +1,5 @@
-"""This is the registry: names to models, from model_map.json, personas.json and MODEL_DIR. Any thread; many processes."""
+"""This is the registry: names to models, from model_map.json, personas.json and MODEL_DIR. Any thread; many
+processes."""
 
 from __future__ import annotations
 
