@@ -1,4 +1,4 @@
-"""Hoshikage (星影): a quiet local LLM server over the user's own libllama.
+"""Hoshikage (星影) is a quiet local LLM server over the user's own libllama.
 
 `Engine` and `AsyncEngine` run a model in a program of one's own. They are imported when they are first asked for, as
 the server needs neither. The version is what git's tags said when the package was built or installed; that wrote

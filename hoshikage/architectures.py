@@ -1,4 +1,4 @@
-"""What a GGUF's `general.architecture` alone says of a model. Data; any thread."""
+"""Knows what a GGUF's `general.architecture` alone says of a model. Data; any thread."""
 
 from __future__ import annotations
 
@@ -29,10 +29,12 @@ WINDOW_PERIODS: Final[Mapping[str, int]] = {
     "olmo2": 4,
     "smallthinker": 4,
 }
-"""All but one of so many layers in a row look at a window of the text only, where the file has a sliding window."""
+"""One of so many layers in a row looks at the whole text and the others at a window of it, where the file has a sliding
+window."""
 
 
 def unserved(architecture: str) -> str | None:
-    """The kind of model that nothing here can be asked of: `encoder-decoder`, `diffusion`, `speech`; else None."""
+    """Returns the kind of model that nothing here can be asked of: `encoder-decoder`, `diffusion`, `speech`; else
+    None."""
     kinds = {"encoder-decoder": ENCODER_DECODERS, "diffusion": DIFFUSION, "speech": SPEECH}
     return next((kind for kind, names in kinds.items() if architecture in names), None)

@@ -1,4 +1,4 @@
-"""How many cores there are to compute with, and whether others want them. Pure reading; any thread."""
+"""Counts the cores to compute with, and tells whether others want them. Pure reading; any thread."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ CGROUP_QUOTA: Final = Path("/sys/fs/cgroup/cpu.max")
 PRESSURE: Final = Path("/proc/pressure/cpu")
 WAITING: Final = re.compile(r"some avg10=([0-9.]+)")
 BUSY_PRESSURE: Final = 30.0
-"""Percent of the last ten seconds in which something waited for a core. A model that computes alone stays far below."""
+"""This is the share, in percent of the last ten seconds, in which something has waited for a core. A model that
+computes alone stays far below."""
 BUSY_LOAD: Final = 1.5
-"""Programs that want to run, for each core: where the system tells no pressure."""
+"""So many programs want to run, for each core: where the system tells no pressure."""
 
 
 def physical_cores() -> int:
-    """Physical cores that this process may use; hyperthreads of one core count once.
+    """Counts the physical cores that this process may use; hyperthreads of one core count once.
 
     Linux: the process's affinity, the cores' topology and a container's quota. Elsewhere: the system's processors.
     """
@@ -33,8 +34,8 @@ def physical_cores() -> int:
 
 
 def is_busy(pressure: Path = PRESSURE) -> bool:
-    """Whether other programs compute on this machine. Threads that wait for each other by spinning are then many times
-    slower than one: each holds its core while another has none."""
+    """Returns whether other programs compute on this machine. Threads that wait for each other by spinning are then
+    many times slower than one: each holds its core while another has none."""
     if (met := WAITING.search(_read(pressure))) is not None:
         return float(met[1]) >= BUSY_PRESSURE
     try:
@@ -44,7 +45,8 @@ def is_busy(pressure: Path = PRESSURE) -> bool:
 
 
 def threads(wanted: int, *, busy: bool) -> int:
-    """The threads to compute with: so many, or for 0 one for each core, of which one stays free where it is busy."""
+    """Returns how many threads to compute with: so many, or for 0 one for each core, of which one stays free where it
+    is busy."""
     cores = physical_cores()
     return wanted or (max(1, cores - 1) if busy else cores)
 

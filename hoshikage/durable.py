@@ -1,4 +1,4 @@
-"""Replacing small files so that a kill or a power cut leaves the old or the new one, never a torn one. Any thread.
+"""Replaces small files so that a kill or a power cut leaves the old or the new one, never a torn one. Any thread.
 
 A write goes to a temporary file beside the target, is flushed to the disk, and takes the target's name; then the
 folder is flushed too. Writers of one file exclude each other by a lock of their own; readers need none.
@@ -70,13 +70,13 @@ def sweep(file: Path) -> None:
 
 
 def strays(file: Path) -> list[Path]:
-    """What killed writers of `file` left behind, or writers are at. OSError where nothing can be told."""
+    """Lists what killed writers of `file` left behind, or writers are at. Raises OSError where nothing can be told."""
     beside = file.parent.iterdir()
     return [one for one in beside if one.name.startswith(_prefix(file)) and one.name.endswith(SUFFIX)]
 
 
 def _mode(file: Path) -> int | None:
-    """The file's permissions; None where there is none."""
+    """Returns the file's permissions; None where there is none."""
     with suppress(FileNotFoundError):
         return stat.S_IMODE(file.stat().st_mode)
     return None

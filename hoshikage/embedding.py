@@ -1,4 +1,5 @@
-"""One model in a program's own process, for `hoshikage.Engine`. AsyncEngine: one event loop; Engine: any one thread.
+"""Runs one model in a program's own process, for `hoshikage.Engine`. AsyncEngine: one event loop; Engine: any one
+thread.
 
 The same queue, loading and engine thread as the server's with ENGINE=thread. A crash of the library ends the program.
 """
@@ -26,12 +27,13 @@ T = TypeVar("T")
 Messages = str | Sequence[Mapping[str, Any]]
 """A question, or the turns of a conversation as POST /v1/chat/completions takes them."""
 OTHERWISE: Final = {"model", "stream", "stream_options", "n", "logprobs", "tools", "tool_choice"}
-"""Fields of that route which ask for more than the text of one answer."""
+"""These fields of that route ask for more than the text of one answer."""
 FIXED: Final = {"ENGINE": "thread", "IDLE_TIMEOUT": "0", "RAMDISK_PATH": "off"}
 
 
 class AsyncEngine:
-    """A model with a library, loaded with the first answer. `close` gives its memory back, as far as a thread can."""
+    """This is a model with a library, loaded with the first answer. `close` gives its memory back, as far as a thread
+    can."""
 
     def __init__(self, model: str | Path, library: str | Path | None = None, **settings: object) -> None:
         """`settings` are those of the manual, such as `n_ctx=8192`. Raises SettingInvalid and TypeError.

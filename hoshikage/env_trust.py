@@ -1,4 +1,5 @@
-"""What a `.env` in the working folder may set: nothing that reaches outside of it. Any thread; blocking; no state.
+"""Decides what a `.env` in the working folder may set: nothing that reaches outside of it. Any thread; blocking; no
+state.
 
 The working folder may be anybody's: a cloned project, an unpacked archive. Its `.env` tunes how the server runs; it
 names no code to load, no address, no file or folder elsewhere, and loosens no access.
@@ -13,7 +14,8 @@ from typing import Final, Literal
 from hoshikage.frozen import Frozen
 
 Here = Literal["never", "inside", "any"]
-"""Whether such a file may set a setting: never, only to a relative path that stays in its folder, to anything."""
+"""These say whether such a file may set a setting: never, only to a relative path that stays in its folder, to
+anything."""
 REFUSALS: Final[Mapping[Here, str]] = {"never": "settings.env_untrusted", "inside": "settings.env_outside"}
 
 
@@ -21,9 +23,9 @@ class Sifted(Frozen, frozen=True):
     """A Sifted divides the settings of a `.env` file into what it may set and what it may not."""
 
     values: dict[str, str | None]
-    """What is taken of the file."""
+    """`values` is what is taken of the file."""
     refused: dict[str, str]
-    """Names that are not taken -> the key of the text that says why."""
+    """`refused` maps the names that are not taken to the key of the text that says why."""
 
 
 def sift(values: Mapping[str, str | None], rules: Mapping[str, Here], folder: Path) -> Sifted:

@@ -1,4 +1,4 @@
-"""A `.env` file: the variables in it, and the lines that say nothing. Any thread; blocking; no state."""
+"""Reads a `.env` file: the variables in it, and the lines that say nothing. Any thread; blocking; no state."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ class EnvFile(Frozen, frozen=True):
 
     values: dict[str, str | None]
     damaged_lines: tuple[int, ...]
-    """Numbers of the lines that are no `NAME=value`; they were passed over."""
+    """`damaged_lines` has the numbers of the lines that are no `NAME=value`; they were passed over."""
 
 
 def read(file: Path) -> EnvFile | None:
-    """None where there is no such file. Raises SettingInvalid for one that is unreadable, too large or not UTF-8."""
+    """Reads the file; None where there is none. Raises SettingInvalid for one that is unreadable, too large or not
+    UTF-8."""
     try:
         if not file.is_file():
             return None
@@ -53,12 +54,12 @@ def read(file: Path) -> EnvFile | None:
 
 
 def _is_damaged(binding: Binding) -> bool:
-    """Whether it is no `NAME=value`; a name alone is none. Comments and empty lines have no name."""
+    """Returns whether it is no `NAME=value`; a name alone is none. Comments and empty lines have no name."""
     return binding.error or (binding.key is not None and binding.value is None)
 
 
 def _line(binding: Binding) -> int:
-    """The number of its line; python-dotenv counts from the empty lines above it."""
+    """Returns the number of its line; python-dotenv counts from the empty lines above it."""
     words = binding.original.string
     above = words[: len(words) - len(words.lstrip())]
     return binding.original.line + len(re.findall(r"\r\n|\r|\n", above))

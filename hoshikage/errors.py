@@ -51,7 +51,7 @@ Kind = TypeVar("Kind", bound="HoshikageError")
 
 
 class HoshikageError(Exception):
-    """Root of the tree. `key` names the text, `details` fill it, `param` is the request field at fault."""
+    """This is the root of the tree. `key` names the text, `details` fill it, `param` is the request field at fault."""
 
     status: ClassVar[int] = 500
     type: ClassVar[str] = "server_error"
@@ -68,7 +68,7 @@ class HoshikageError(Exception):
 
     @classmethod
     def of(cls: builtins.type[Kind], key: str, details: Mapping[str, Detail], *, param: str | None = None) -> Kind:
-        """An error whose details are already in a mapping, as they come from a file or another process."""
+        """Makes an error whose details are already in a mapping, as they come from a file or another process."""
         error = cls(key, param=param)
         error.details = dict(details)
         return error
@@ -183,7 +183,7 @@ class QueueFull(HoshikageError):
 
 
 class RateLimited(HoshikageError):
-    """A caller's own limit, where QueueFull is everybody's."""
+    """A caller's own limit is reached, where QueueFull is everybody's."""
 
     status, type, code = 429, "rate_limit_error", "rate_limit_exceeded"
 
@@ -205,7 +205,7 @@ class ModelCrashed(InferenceFailed):
     suspect = False
     """Whether this request may have done it, beside others."""
     final = False
-    """Whether it has done it for certain: the same request would do it again."""
+    """`final` tells whether it has done it for certain: the same request would do it again."""
 
 
 class NotSupported(HoshikageError):
@@ -253,7 +253,7 @@ class LibraryUnloadable(LibraryUnavailable):
 
 
 class LibraryCrashed(LibraryUnavailable):
-    """The process that examined the library ended without a verdict."""
+    """The process that examined the library has ended without a verdict."""
 
 
 class NoBackend(LibraryUnavailable):
@@ -287,7 +287,7 @@ class ShuttingDown(Unavailable):
 
 
 class UsageError(HoshikageError):
-    """Raised for commands, and for what a command has a server do; `exit_status` is the process's."""
+    """Commands raise this, and what a command has a server do; `exit_status` is the process's."""
 
     status, type, code = 400, "invalid_request_error", "usage_error"
     exit_status: ClassVar[int] = 2
@@ -327,7 +327,7 @@ class InstallFailed(UsageError):
 
 
 def by_name(name: str) -> type[HoshikageError]:
-    """The class of that name in the tree; the root for a name that is not in it (a runner is not trusted)."""
+    """Returns the class of that name in the tree; the root for a name that is not in it (a runner is not trusted)."""
     pending = [HoshikageError]
     while pending:
         kind = pending.pop()

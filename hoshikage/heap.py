@@ -1,4 +1,5 @@
-"""What a process holds of memory: what was freed goes back to the system, what stays is looked at once. Any thread."""
+"""Knows what a process holds of memory: what was freed goes back to the system, what stays is looked at once. Any
+thread."""
 
 from __future__ import annotations
 

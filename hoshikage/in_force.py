@@ -1,4 +1,4 @@
-"""The settings in force as rows: name, value as JSON has it, and where it came from. Any thread; pure."""
+"""Shows the settings in force as rows: name, value as JSON has it, and where it came from. Any thread; pure."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from hoshikage.frozen import Frozen
 
 
 class ModelInfo(Frozen, frozen=True):
-    """What the library says of the loaded model and its context."""
+    """The library says this of the loaded model and its context."""
 
     description: str
     n_params: int
@@ -15,51 +15,52 @@ class ModelInfo(Frozen, frozen=True):
     n_ctx: int
     n_vocab: int
     template_source: str
-    """`model` where the GGUF brought its chat template, `file` where it was given another, else `chatml`."""
+    """`template_source` is `model` where the GGUF brought its chat template, `file` where it was given another, else
+    `chatml`."""
     load_ms: float
     n_gpu_layers: int = 0
-    """Layers on the GPU, the output counted as one."""
+    """`n_gpu_layers` counts the layers on the GPU, the output as one."""
     n_sequences: int = 1
-    """Answers that are computed together at most."""
+    """So many answers are computed together at most."""
     warnings: tuple[str, ...] = ()
-    """Keys of messages that say what is not as the settings have it."""
+    """`warnings` are keys of messages that say what is not as the settings have it."""
     bos_token: str = ""
     eos_token: str = ""
-    """Texts of the two; empty where the model has none."""
+    """`bos_token` and `eos_token` are the texts of the two; empty where the model has none."""
     purposes: tuple[str, ...] = ("text", "embeddings")
-    """What can be asked of it: `text`, `embeddings`, `rerank`."""
+    """`purposes` lists what can be asked of it: `text`, `embeddings`, `rerank`."""
     images: bool = False
     audio: bool = False
-    """Whether its projector reads pictures, and sound."""
+    """`images` and `audio` tell whether its projector reads pictures, and sound."""
     n_threads: int = 0
-    """Threads that compute one token."""
+    """So many threads compute one token."""
     is_busy: bool = False
-    """Whether other programs wanted the machine's cores at the load."""
+    """`is_busy` tells whether other programs wanted the machine's cores at the load."""
     vram_bytes: int = 0
-    """What the load took of the GPUs' free memory, by the library's own account."""
+    """The load took so many bytes of the GPUs' free memory, by the library's own account."""
     devices: tuple[DeviceInfo, ...] = ()
-    """What the library can compute on, with the memory that they had left behind the load."""
+    """`devices` are what the library can compute on, with the memory that they had left behind the load."""
 
 
 class DeviceInfo(Frozen, frozen=True):
-    """One ggml backend device."""
+    """This is one ggml backend device."""
 
     name: str
     description: str
     kind: str
-    """`cpu`, `gpu`, `igpu`, `accel` or `other`."""
+    """`kind` is `cpu`, `gpu`, `igpu`, `accel` or `other`."""
     memory_free: int
     memory_total: int
     """`memory_total` is in bytes; 0 where the backend does not say, or was not asked."""
 
 
 class LibraryInfo(Frozen, frozen=True):
-    """What a runner found in the library it loaded."""
+    """This is what a runner found in the library that it loaded."""
 
     path: str
     model_layout: str
     context_layout: str
-    """Names of the recognised layouts, as in `hoshikage._ffi.layouts`."""
+    """These are the names of the recognised layouts, as in `hoshikage._ffi.layouts`."""
     version: str
     """`version` is what the library or its file name says; `unknown` where neither does."""
     system_info: str
@@ -69,7 +70,7 @@ class LibraryInfo(Frozen, frozen=True):
 
 
 class Timings(Frozen, frozen=True):
-    """Milliseconds and counts of one finished request, measured in the engine thread on a monotonic clock."""
+    """These are milliseconds and counts of one finished request, measured in the engine thread on a monotonic clock."""
 
     prompt_ms: float
     """The time goes to rendering, tokenizing and processing the prompt, up to the logits of its last token."""
@@ -78,15 +79,15 @@ class Timings(Frozen, frozen=True):
     decode_ms: float
     """The time runs from the first sampled token to the end."""
     sampling_ms: float = 0.0
-    """The part of both that choosing tokens took."""
+    """`sampling_ms` is the part of both that choosing tokens took."""
     cached_tokens: int = 0
-    """Tokens of the prompt that were in KV memory already."""
+    """`cached_tokens` counts the tokens of the prompt that were in KV memory already."""
     drafted: int = 0
-    """Tokens that were guessed ahead."""
+    """`drafted` counts the tokens that were guessed ahead."""
     accepted: int = 0
     """The model would have chosen this many of them itself."""
     queue_ms: float = 0.0
     load_ms: float = 0.0
-    """What the request waited for its turn and for its model, before `prompt_ms`; the server fills them in."""
+    """These are the waits for its turn and for its model, before `prompt_ms`; the server fills them in."""
     stop_token: str = ""
-    """The text of the token that ended the answer, of the last choice; empty where none did."""
+    """`stop_token` is the text of the token that ended the answer, of the last choice; empty where none did."""

@@ -1,4 +1,4 @@
-"""One sequence of a KV memory as a file: whose it is, its tokens, the library's bytes. Any thread; blocking.
+"""Stores one sequence of a KV memory as a file: whose it is, its tokens, the library's bytes. Any thread; blocking.
 
 A file is MAGIC, the length of its header, the header as MessagePack, the header's SHA-256, and the state as the library
 gave it, whose SHA-256 stands in the header. Whatever is cut off, changed or of another kind is `DamagedState`: the
@@ -34,37 +34,37 @@ class DamagedState(ValueError):
 
 
 class Header(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What a file says before the state."""
+    """A file says this before the state."""
 
     key: str
-    """The same for all loads whose states can stand for one another (library, model, settings)."""
+    """`key` is the same for all loads whose states can stand for one another (library, model, settings)."""
     scope: str
     """The scope names whose prompts the state was computed for; nobody else is given it."""
     tokens: bytes
-    """The tokens whose state it is, each as 4 bytes, little-endian."""
+    """`tokens` are those whose state it is, each as 4 bytes, little-endian."""
     n_bytes: int
     """`n_bytes` is the length of the state."""
     digest: bytes
     """`digest` is the SHA-256 of the state."""
     label: str = ""
-    """The name that people know the model by."""
+    """`label` is the name that people know the model by."""
 
     @property
     def n_tokens(self) -> int:
         return len(self.tokens) // TOKEN_BYTES
 
     def begins(self, other: Header) -> bool:
-        """Whether the other one holds all of this one, and perhaps more."""
+        """Returns whether the other one holds all of this one, and perhaps more."""
         return (self.key, self.scope) == (other.key, other.scope) and other.tokens.startswith(self.tokens)
 
 
 def packed(tokens: Sequence[int]) -> bytes:
-    """Tokens as they stand in a header."""
+    """Packs tokens as they stand in a header."""
     return struct.pack(f"<{len(tokens)}i", *tokens)
 
 
 def unpacked(tokens: bytes) -> list[int]:
-    """The tokens of a header."""
+    """Unpacks the tokens of a header."""
     return [*struct.unpack(f"<{len(tokens) // TOKEN_BYTES}i", tokens)]
 
 
@@ -114,7 +114,7 @@ def read_state(path: str | Path, expected: Header) -> bytearray:
 
 
 def _opened(path: str | Path) -> FileIO:
-    """The regular file of that name, for reading."""
+    """Opens the regular file of that name, for reading."""
     flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
     return FileIO(os.open(path, flags), "rb")
 

@@ -1,4 +1,4 @@
-"""One small file that many processes read, and change one after the other. Any thread; many processes.
+"""Keeps one small file that many processes read, and change one after the other. Any thread; many processes.
 
 Readers take no lock, because a write replaces the file as a whole (`durable`). A writer holds the lock file
 `NAME.lock` beside it, removes what killed writers left behind, and may keep a copy of what it wrote as the last good
@@ -30,7 +30,7 @@ Signature = tuple[int, int, int, int]
 
 
 class FileBusy(OSError):
-    """Another process held the lock for too long."""
+    """Another process has held the lock for too long."""
 
 
 class NoSmallFile(OSError):
@@ -42,7 +42,7 @@ class NoObject(ValueError):
 
 
 class FileContent(Frozen, frozen=True):
-    """One state of the file."""
+    """This is one state of the file."""
 
     status: os.stat_result
     data: bytes
@@ -53,17 +53,17 @@ class FileContent(Frozen, frozen=True):
 
 
 class JsonObject(Frozen, frozen=True):
-    """A JSON object as it stands in a file, where a name may stand twice; the last one counts."""
+    """This is a JSON object as it stands in a file, where a name may stand twice; the last one counts."""
 
     entries: dict[str, Any]
     doubled: tuple[str, ...]
-    """The names that stand twice in the object itself."""
+    """`doubled` are the names that stand twice in the object itself."""
     doubled_within: bool
-    """Whether a name stands twice in an object inside it."""
+    """`doubled_within` tells whether a name stands twice in an object inside it."""
 
 
 class LockedFile:
-    """The file, its lock, and where it has one its last good copy."""
+    """This is the file, its lock, and where it has one its last good copy."""
 
     def __init__(
         self,
@@ -88,16 +88,16 @@ class LockedFile:
 
     @property
     def lock(self) -> Path:
-        """The lock file, which stays: to remove it would let two writers in."""
+        """Gives the path of the lock file, which stays: to remove it would let two writers in."""
         target = self._target()
         return target.with_name(f"{target.name}.lock")
 
     def status(self) -> os.stat_result:
-        """What the system says of the file now. OSError where it says nothing."""
+        """Returns what the system says of the file now. Raises OSError where it says nothing."""
         return self.file.stat(follow_symlinks=self._follow_link)
 
     def read(self, file: Path | None = None) -> FileContent:
-        """The file's content, or that of `file` in its place. FileNotFoundError, NoSmallFile, OSError."""
+        """Reads the file's content, or that of `file` in its place. Raises FileNotFoundError, NoSmallFile, OSError."""
         flags = os.O_RDONLY | getattr(os, "O_BINARY", 0)
         flags |= getattr(os, "O_NONBLOCK", 0)  # a pipe of that name would block the open for ever
         flags |= 0 if self._follow_link else getattr(os, "O_NOFOLLOW", 0)
@@ -162,7 +162,7 @@ def permissions(file: Path) -> int:
 
 
 def parse_object(data: bytes) -> JsonObject:
-    """What the bytes say. ValueError for what is no JSON object, RecursionError where it nests too deep.
+    """Returns what the bytes say. Raises ValueError for what is no JSON object, RecursionError where it nests too deep.
 
     A number that could not be written as JSON again is a ValueError, too.
     """
@@ -180,7 +180,7 @@ def parse_object(data: bytes) -> JsonObject:
 
 
 def dump(entries: dict[str, Any]) -> bytes:
-    """The entries as people can read them. RecursionError where they nest too deep."""
+    """Writes the entries as people can read them. Raises RecursionError where they nest too deep."""
     try:
         return (json.dumps(entries, ensure_ascii=False, indent=2) + "\n").encode()
     except UnicodeEncodeError:  # half of a surrogate pair in an entry that was written by hand

@@ -1,4 +1,4 @@
-"""The log's file, which changes daily. Any thread: logging holds its lock."""
+"""Writes the log's file, which changes daily. Any thread: logging holds its lock."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class DailyFile(TimedRotatingFileHandler):
         self._tell(error) if isinstance(error, OSError) else super().handleError(record)
 
     def _open(self) -> TextIOWrapper:
-        """The file to append to, a line a write, whole even beside another server's."""
+        """Opens the file to append to, a line a write, whole even beside another server's."""
         return TextIOWrapper(FileIO(self.baseFilename, "a"), "utf-8", "backslashreplace", "", write_through=True)
 
     def _tell(self, error: OSError) -> None:

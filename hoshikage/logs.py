@@ -1,4 +1,4 @@
-"""The server's log: how a line looks, and which request it belongs to. Any thread.
+"""Writes the server's log: how a line looks, and which request it belongs to. Any thread.
 
 `running` sets it up once, for the life of the server; the terminal's handler and the request id are handed in, for
 only the commands draw on a terminal and only the HTTP floor knows requests.
@@ -23,9 +23,9 @@ CONTROLS: Final = {
     for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)
     if code != ord("\t")
 }
-"""What could begin a line of its own, or drive a terminal, in text that came from elsewhere."""
+"""These could begin a line of their own, or drive a terminal, in text that came from elsewhere."""
 SYSLOG: Final = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (0, 7))
-"""Least level of logging -> syslog's priority."""
+"""Maps the least level of logging to syslog's priority."""
 
 
 @contextmanager
@@ -65,7 +65,8 @@ def running(settings: Settings, terminal: logging.Handler, request_id: Callable[
 
 
 class Lines(logging.Formatter):
-    """A record as one line; its traceback follows indented, so that only a record begins at a line's start."""
+    """This writes a record as one line; its traceback follows indented, so that only a record begins at a line's
+    start."""
 
     def __init__(self, pattern: str = PLAIN) -> None:
         super().__init__(pattern)
@@ -92,7 +93,8 @@ class JournalLines(Lines):
 
 
 class Tail(logging.Handler):
-    """The last lines, in memory. What is told at DEBUG is left out: the newest that matters must not be pushed out."""
+    """This keeps the last lines, in memory. What is told at DEBUG is left out: the newest that matters must not be
+    pushed out."""
 
     MAX_LINES: Final = 500
 
@@ -118,14 +120,15 @@ class Tail(logging.Handler):
 
 
 def plain(stream: TextIO, environ: Mapping[str, str]) -> logging.Handler:
-    """The handler of a stream that is no terminal: a file, a pipe, or systemd's journal."""
+    """Makes the handler of a stream that is no terminal: a file, a pipe, or systemd's journal."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JournalLines() if is_journal(stream, environ) else Lines())
     return handler
 
 
 def is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
-    """Whether the stream is the one that systemd connected with its journal (systemd.exec(5), JOURNAL_STREAM)."""
+    """Returns whether the stream is the one that systemd connected with its journal (systemd.exec(5),
+    JOURNAL_STREAM)."""
     try:
         result = os.fstat(stream.fileno())
     except (OSError, ValueError):

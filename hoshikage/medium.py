@@ -1,4 +1,4 @@
-"""A picture or a sound as a value, and how large one may be. Any thread."""
+"""Holds a picture or a sound as a value, and bounds how large one may be. Any thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One setting: its name, what it takes, where it may be set. Values; any thread."""
+"""Defines one setting: its name, what it takes, where it may be set. Values; any thread."""
 
 from __future__ import annotations
 
@@ -11,41 +11,41 @@ from hoshikage.frozen import Frozen
 from hoshikage.setting_values import Decimal, Optional, Whole
 
 Value = int | float | bool | str | list[str]
-"""What stands in model_map.json."""
+"""Such a value stands in model_map.json."""
 Scope = Literal["server", "load", "sample"]
 
 
 class Option(Frozen, frozen=True):
-    """One setting. `parse` makes the value of a text and raises ValueError; `allowed` says in one line, for both
-    languages, what it takes."""
+    """This is one setting. `parse` makes the value of a text and raises ValueError; `allowed` says in one line, for
+    both languages, what it takes."""
 
     name: str
     parse: Callable[[str], Any]
     allowed: str
     variable: str = ""
-    """The environment's name for it; empty where only models have it."""
+    """`variable` is the environment's name for it; empty where only models have it."""
     default: str = ""
-    """The text of the value that holds where nobody sets one; only with a variable."""
+    """`default` is the text of the value that holds where nobody sets one; only with a variable."""
     scope: Scope = "server"
     """`load` names a field of LoadParams, `sample` one of SamplingParams."""
     own: bool = False
-    """Whether a model may have its own, in model_map.json and by a flag of `hoshikage add`."""
+    """`own` tells whether a model may have its own, in model_map.json and by a flag of `hoshikage add`."""
     kind: type[Value] = str
-    """What stands in model_map.json."""
+    """`kind` is the type of what stands in model_map.json."""
     aliases: tuple[str, ...] = ()
-    """Names that older versions had for the variable; in one source, the variable wins."""
+    """`aliases` are names that older versions had for the variable; in one source, the variable wins."""
     here: Here = "never"
-    """Whether a working folder's `.env` may set it. `never` stands for what names an address or a path outside, or
-    loosens access; and for whatever nobody has thought about."""
+    """`here` tells whether a working folder's `.env` may set it. `never` stands for what names an address or a path
+    outside, or loosens access; and for whatever nobody has thought about."""
 
     may_go: bool = False
-    """Whether an empty text takes a model's own away."""
+    """`may_go` tells whether an empty text takes a model's own away."""
     usual: bool = True
-    """What holds of a bool where nobody says anything; its flag says the other."""
+    """`usual` is what holds of a bool where nobody says anything; its flag says the other."""
 
     @property
     def flag(self) -> str:
-        """The command line's name for a model's own."""
+        """Gives the command line's name for a model's own."""
         return f"--{'no-' if self.kind is bool and self.usual else ''}{self.name.replace('_', '-')}"
 
     @property
@@ -67,7 +67,7 @@ class Option(Frozen, frozen=True):
         return getattr(self.parse, "form", "")
 
     def check(self, value: Any) -> Value:
-        """The value of a JSON file as it is kept. Raises ValueError."""
+        """Returns the value of a JSON file as it is kept. Raises ValueError."""
         if self.may_go and value in ("", []):
             return ""
         if isinstance(value, str) and value in self.words:
@@ -94,7 +94,7 @@ class Option(Frozen, frozen=True):
         raise ValueError(value)
 
     def read(self, text: str) -> Value:
-        """The value that was typed, as it is kept. Raises ValueError."""
+        """Returns the value that was typed, as it is kept. Raises ValueError."""
         return self.check(text if self.kind is str or text in self.words else self.kind(text))
 
     @property
@@ -109,5 +109,5 @@ MAX_FILES: Final = 16
 
 
 def is_text(value: Any) -> bool:
-    """Whether it can name a file and be sent on: not empty, no NUL, no half of a surrogate pair."""
+    """Returns whether it can name a file and be sent on: not empty, no NUL, no half of a surrogate pair."""
     return isinstance(value, str) and value != "" and not re.search("[\0\ud800-\udfff]", value)

@@ -50,7 +50,7 @@ SAMPLE: Final = "sample"
 
 
 def _loads(name: str, parse: Callable[[str], Any], allowed: str, default: str = "", kind: type[Value] = str) -> Option:
-    """A loading option that a model may have of its own."""
+    """Makes a loading option that a model may have of its own."""
     return Option(
         name, parse, allowed, variable=name.upper(), default=default, scope=LOAD, own=True, kind=kind, here=ANY
     )

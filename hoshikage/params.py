@@ -1,4 +1,4 @@
-"""Frozen request and load values that every floor shares. Any thread."""
+"""Defines request and load values that every floor shares. Any thread."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ AUTO_LAYERS = -2
 """`n_gpu_layers` has this value for as many as fit."""
 AUTO_DISTANCE = -1.0
 RANDOM_SEED = 0xFFFFFFFF
-"""llama.h's LLAMA_DEFAULT_SEED: the library draws a seed of its own."""
+"""This is llama.h's LLAMA_DEFAULT_SEED: the library draws a seed of its own."""
 SCHEMA_MARK = "x-hoshikage"
-"""Keyword of a schema inside of another: `place` (in the request) and `strict` (as in Grammar)."""
+"""A schema inside of another has this keyword: `place` (in the request) and `strict` (as in Grammar)."""
 Overflow = Literal["error", "shift"]
 FORBIDDEN = -100.0
-"""The bias that OpenAI's interface bans a token with."""
+"""This bias is how OpenAI's interface bans a token."""
 
 SAMPLER_ORDER = (
     "penalties", "dry", "top_n_sigma", "top_k", "typical_p", "top_p", "min_p", "xtc", "temperature",
 )  # fmt: skip
-"""What `SamplingParams.samplers` is unless it is given, in llama.cpp's own order; the draw comes behind the last."""
+"""`SamplingParams.samplers` is this unless it is given, in llama.cpp's own order; the draw comes behind the last."""
 SAMPLERS = (*SAMPLER_ORDER, "infill")
 """All of these can stand there."""
 
 
 class SamplingParams(Frozen, frozen=True):
-    """How the next token is chosen. Neutral values switch a sampler off, as in llama.h."""
+    """These say how the next token is chosen. Neutral values switch a sampler off, as in llama.h."""
 
     temperature: float = 0.2
     """0 takes the likeliest token."""
@@ -50,7 +50,7 @@ class SamplingParams(Frozen, frozen=True):
     typical_p: float = 1.0
     """1 is off."""
     min_keep: int = 0
-    """`typical_p`, `top_p`, `min_p` and XTC leave at least so many tokens."""
+    """`min_keep` is the least number of tokens that `typical_p`, `top_p`, `min_p` and XTC leave."""
     top_n_sigma: float = -1.0
     """0 and below is off."""
     xtc_probability: float = 0.0
@@ -78,29 +78,29 @@ class SamplingParams(Frozen, frozen=True):
     adaptive_target: float = -1.0
     """The draw prefers tokens near this probability; below 0 is off."""
     adaptive_decay: float = 0.9
-    """How long that looks back: at about 1 / (1 - decay) tokens."""
+    """It says how far that looks back: at about 1 / (1 - decay) tokens."""
     samplers: tuple[str, ...] = SAMPLER_ORDER
     """These samplers are used, in this order; the rest is off."""
     logit_bias: tuple[tuple[int | str, float], ...] = ()
-    """A token's id, or a text whose tokens are meant, and what is added to the logit; FORBIDDEN and below forbids."""
+    """A token's id stands here, or a text whose tokens are meant, and what is added to the logit; FORBIDDEN forbids."""
     ignore_eos: bool = False
     """The model may not end its answer."""
     seed: int = RANDOM_SEED
-    """0 to 2**32 - 1."""
+    """`seed` is from 0 to 2**32 - 1."""
 
 
 class Message(Frozen, frozen=True):
-    """One turn of a chat. `role` is as the template knows it (`developer` has become `system`)."""
+    """This is one turn of a chat. `role` is as the template knows it (`developer` has become `system`)."""
 
     role: str
     content: str | None
-    """None where an assistant only called tools, which templates tell from an empty text."""
+    """`content` is None where an assistant only called tools, which templates tell from an empty text."""
     extra: dict[str, Any] = field(default_factory=dict)
-    """What templates may also read of a message, such as `name` or `tool_calls`."""
+    """`extra` is what templates may also read of a message, such as `name` or `tool_calls`."""
 
 
 class ChatPrompt(Frozen, frozen=True, array_like=True, tag="chat"):
-    """Turns to be rendered by the model's own chat template."""
+    """These turns are rendered by the model's own chat template."""
 
     messages: tuple[Message, ...]
     tools: tuple[dict[str, Any], ...] = ()
@@ -108,18 +108,18 @@ class ChatPrompt(Frozen, frozen=True, array_like=True, tag="chat"):
     continue_final_message: bool = False
     template_kwargs: dict[str, Any] = field(default_factory=dict)
     lead: str = ""
-    """What the answer has begun with already, behind the template's text; texts of control tokens become those."""
+    """The answer has begun with `lead` already, behind the template's text; texts of control tokens become those."""
     before: tuple[int, ...] = ()
-    """Tokens of what was said before, in front of the template's text."""
+    """`before` holds the tokens of what was said before, in front of the template's text."""
     media: tuple[Medium, ...] = ()
-    """What the marks in the contents stand for, each once, in the order of the messages."""
+    """`media` are what the marks in the contents stand for, each once, in the order of the messages."""
 
 
 # Of several kinds in one place each has a tag, so that a frame tells them apart.
 
 
 class TextPrompt(Struct, frozen=True, array_like=True, tag="text"):
-    """Text as it stands: texts of control tokens in it become those tokens. BOS in front where the model wants it."""
+    """This is text as it stands: control tokens in it are such. BOS comes in front where the model wants it."""
 
     text: str
     media: tuple[Medium, ...] = ()
@@ -127,40 +127,40 @@ class TextPrompt(Struct, frozen=True, array_like=True, tag="text"):
 
 
 class TokenPrompt(Struct, frozen=True, array_like=True, tag="tokens"):
-    """Tokens as they stand; nothing is put in front."""
+    """These are tokens as they stand; nothing is put in front."""
 
     tokens: tuple[int, ...]
 
 
 class MixedPrompt(Struct, frozen=True, array_like=True, tag="mixed"):
-    """Texts and tokens one behind the other, as they stand. BOS is put in front where the model wants it."""
+    """These are texts and tokens one behind the other, as they stand. BOS is put in front where the model wants it."""
 
     parts: tuple[str | int, ...]
 
 
 class InfillPrompt(Struct, frozen=True, array_like=True, tag="infill"):
-    """What stands before and behind the answer, for models with fill-in-the-middle tokens."""
+    """These texts stand before and behind the answer, for models with fill-in-the-middle tokens."""
 
     prefix: str
     suffix: str
     files: tuple[tuple[str, str], ...] = ()
-    """Name and text of other files of the same work."""
+    """`files` has name and text of other files of the same work."""
     param: str = "suffix"
-    """The request's field, for refusals."""
+    """`param` is the request's field, for refusals."""
 
 
 Prompt = ChatPrompt | TextPrompt | TokenPrompt | MixedPrompt | InfillPrompt
 
 
 class Scaled(NamedTuple):
-    """A file that changes what a model computes, and how much of it is added."""
+    """This file changes what a model computes; `scale` says how much of it is added."""
 
     path: str
     scale: float = 1.0
 
 
 class AdapterSet(Frozen, frozen=True):
-    """What is added to a model's weights and to what its layers make."""
+    """These are added to a model's weights and to what its layers make."""
 
     lora: tuple[Scaled, ...] = ()
     control_vectors: tuple[Scaled, ...] = ()
@@ -170,39 +170,39 @@ NO_ADAPTERS = AdapterSet()
 
 
 class GenerationRequest(Frozen, frozen=True, array_like=True, tag="generate"):
-    """One job for the engine thread."""
+    """This is one job for the engine thread."""
 
     prompt: Prompt
     sampling: SamplingParams = SamplingParams()
     max_tokens: int | None = None
     """None is as much as the context holds."""
     stop: tuple[str, ...] = ()
-    """Matched as text, the earliest in the text first; never part of the answer."""
+    """`stop` is matched as text, the earliest in the text first; never part of the answer."""
     stop_tokens: tuple[str, ...] = ()
-    """Texts of control tokens that end the answer, matched by token id alone."""
+    """`stop_tokens` are texts of control tokens that end the answer, matched by token id alone."""
     special_text: tuple[str, ...] = ()
-    """Texts of control tokens that appear in the answer's text, where others have none."""
+    """`special_text` has texts of control tokens that appear in the answer's text, where others have none."""
     choices: int = 1
     """The one prompt gets so many answers; that of number i is drawn with seed + i."""
     grammar: Grammar | None = None
     thoughts: ThoughtBudget | None = None
     calls: HeldCalls | None = None
-    """Not beside a grammar."""
+    """`calls` do not stand beside a grammar."""
     logprobs: int | None = None
-    """None: no log probabilities; else how many of the likeliest tokens are told beside each chosen one."""
+    """`logprobs` is how many of the likeliest tokens are told beside each chosen one; None for no log probabilities."""
     echo: bool = False
     """The prompt is told, too, as text; with its log probabilities where those are asked for."""
     cache_prompt: bool | None = None
-    """Whether KV memory of an earlier prompt's beginning may be used, and this one's be kept; None: as loaded."""
+    """`cache_prompt` lets KV memory of an earlier prompt's beginning be used, and this one's be kept; None: as
+    loaded."""
     context_overflow: Overflow | None = None
-    """What happens to a chat that is longer than the context; None as the model was loaded with."""
+    """`context_overflow` says what becomes of a chat longer than the context; None as the model was loaded with."""
     lora: tuple[Scaled, ...] | None = None
     """The LoRA adapters it is computed with; None is as the model was loaded."""
     scope: str = ""
     """The scope names whose request it is. What is kept of one scope's prompts is never used for another's."""
     slot: int | None = None
-    """The number of the sequence that it shall have, whose kept prefix it then uses alone; None, and one that there is
-    not, is any."""
+    """`slot` is the sequence that it shall have, whose kept prefix it then uses alone; None or no such is any."""
     whole: bool = False
     """Nobody sees a part of the answer before its end: its text may come in few pieces."""
     return_tokens: bool = False
@@ -212,7 +212,7 @@ class GenerationRequest(Frozen, frozen=True, array_like=True, tag="generate"):
     max_answer_ms: int | None = None
     """The answer ends after so long, once it has a line break; None is no bound."""
     max_prompt_ms: int | None = None
-    """A prompt that is not computed after so long has no answer; what is computed may be kept. None is no bound."""
+    """A prompt that takes more milliseconds has no answer; what is computed may be kept. None is no bound."""
     n_indent: int = 0
     """The answer ends before a further line that is indented by less."""
     drawn: bool = False
@@ -220,7 +220,7 @@ class GenerationRequest(Frozen, frozen=True, array_like=True, tag="generate"):
 
     @property
     def chat(self) -> ChatPrompt:
-        """The prompt of a request that is one of a chat."""
+        """Gives the prompt of a request that is one of a chat."""
         assert isinstance(self.prompt, ChatPrompt)
         return self.prompt
 
@@ -230,12 +230,12 @@ class Tokenization(Struct, frozen=True, array_like=True, tag="tokenize"):
 
     text: str
     add_special: bool
-    """With what the model wants in front of a text and behind it, such as BOS."""
+    """`add_special` adds what the model wants in front of a text and behind it, such as BOS."""
     parse_special: bool
 
 
 class Measuring(Struct, frozen=True, array_like=True, tag="measure"):
-    """How many tokens each text has, without any that the model wants around it. Answered by one wire.Counts."""
+    """This asks how many tokens each text has, without those that go around it. Answered by one wire.Counts."""
 
     texts: tuple[str, ...]
 
@@ -247,13 +247,13 @@ class Detokenization(Struct, frozen=True, array_like=True, tag="detokenize"):
 
 
 class Rendering(Struct, frozen=True, array_like=True, tag="render"):
-    """What the chat template makes of a conversation. Answered by wire.Text."""
+    """This asks what the chat template makes of a conversation. Answered by wire.Text."""
 
     prompt: ChatPrompt
 
 
 class Counting(Struct, frozen=True, array_like=True, tag="count"):
-    """How many tokens the request's prompt has. Answered by Finished alone."""
+    """This asks how many tokens the request's prompt has. Answered by Finished alone."""
 
     request: GenerationRequest
 
@@ -270,14 +270,14 @@ class Embedding(Struct, frozen=True, array_like=True, tag="embed"):
 
 
 class Ranking(Struct, frozen=True, array_like=True, tag="rank"):
-    """How well each document answers the query. Answered by one wire.Score for each document, in their order."""
+    """This asks how well each document answers the query. Answered by one wire.Score for each, in their order."""
 
     query: str
     documents: tuple[str, ...]
     cut: Literal["", "right", "left"] = ""
     """A document that is too long is cut at this end; empty refuses it."""
     param: str = "documents"
-    """The request's field, for refusals."""
+    """`param` is the request's field, for refusals."""
 
 
 class SlotTask(Struct, frozen=True, array_like=True, tag="slot"):
@@ -286,13 +286,13 @@ class SlotTask(Struct, frozen=True, array_like=True, tag="slot"):
     action: Literal["save", "restore", "erase"]
     number: int
     path: str = ""
-    """The file: an empty one to save to."""
+    """`path` is the file: an empty one to save to."""
 
 
 WordTask = Tokenization | Detokenization | Rendering | Counting | Measuring
-"""What needs a model's vocabulary and template alone."""
+"""These tasks need a model's vocabulary and template alone."""
 Task = WordTask | Embedding | Ranking | SlotTask
-"""What a loaded model is asked for beside an answer."""
+"""A loaded model is asked for these beside an answer."""
 Work = GenerationRequest | Task
 
 
@@ -302,7 +302,7 @@ def media_of(prompt: Prompt) -> tuple[Medium, ...]:
 
 
 def needs_words_alone(work: Work | None) -> bool:
-    """Whether a vocabulary and a template suffice for it. What a picture becomes only its projector knows."""
+    """Returns whether a vocabulary and a template suffice for it. What a picture becomes only its projector knows."""
     if isinstance(work, Counting):
         return not media_of(work.request.prompt)
     return isinstance(work, WordTask)
@@ -313,22 +313,22 @@ class LoadParams(Frozen, frozen=True):
 
     model_path: str
     n_ctx: int = 4096
-    """Upper bound in tokens; a model trained on less gets what it was trained on."""
+    """`n_ctx` is the upper bound in tokens; a model trained on less gets what it was trained on."""
     n_batch: int = 512
-    """Prompt tokens per decode, and so the longest wait for a cancel where the backend has no abort callback."""
+    """`n_batch` counts the prompt tokens per decode: the longest wait for a cancel without an abort callback."""
     n_ubatch: int = 0
-    """Prompt tokens that are computed at a time; 0 is n_batch, at most 512."""
+    """`n_ubatch` counts the prompt tokens that are computed at a time; 0 is n_batch, at most 512."""
     n_gpu_layers: int = -1
     """-1 is all, AUTO_LAYERS as many as fit."""
     fewer_layers_than: int | None = None
     """AUTO_LAYERS tries fewer, the output counted as one: with so many, a first decode ended the process."""
     main_gpu: int | None = None
-    """The one GPU that the whole model goes to; None divides it among all."""
+    """`main_gpu` is the one GPU that the whole model goes to; None divides it among all."""
     tensor_split: tuple[float, ...] = ()
-    """Shares of the GPUs, in their order; empty leaves them to the library."""
+    """`tensor_split` has the shares of the GPUs, in their order; empty leaves them to the library."""
     split_mode: str = "auto"
-    """How several GPUs share the model: `layer` by layers, `row` and `tensor` within them, `none` not at all. `auto` is
-    `none` where `main_gpu` names the one, else as the library does it."""
+    """`split_mode` says how several GPUs share the model: `layer` by layers, `row` and `tensor` within them, `none` not
+    at all. `auto` is `none` where `main_gpu` names the one, else as the library does it."""
     override_tensor: tuple[tuple[str, str], ...] = ()
     """Regular expressions of tensors' names, and the buffers that those lie in; the first that fits counts."""
     cpu_moe: bool = False
@@ -338,16 +338,16 @@ class LoadParams(Frozen, frozen=True):
     kv_offload: bool = True
     """The KV memory lies with its layers, on the GPU where they are."""
     no_host: bool = False
-    """Weights on the CPU do not lie in memory that a GPU's driver has pinned."""
+    """`no_host` keeps weights on the CPU out of memory that a GPU's driver has pinned."""
     repack: bool = True
     """Weights may be rearranged for the processor while they are loaded: a slower load, and mostly faster tokens."""
     rpc_servers: tuple[str, ...] = ()
-    """Other machines whose devices take part, each `host:port` of ggml's RPC server."""
+    """`rpc_servers` are other machines whose devices take part, each `host:port` of ggml's RPC server."""
     flash_attn: str = "auto"
-    """`auto`, `on` or `off`."""
+    """`flash_attn` is `auto`, `on` or `off`."""
     type_k: str = "f16"
     type_v: str = "f16"
-    """How the KV memory is stored: `f16`, `q8_0` or `q4_0`."""
+    """`type_k` and `type_v` say how the KV memory is stored: `f16`, `q8_0` or `q4_0`."""
     use_mmap: bool = True
     use_mlock: bool = False
     require_gpu: bool = False
@@ -357,9 +357,9 @@ class LoadParams(Frozen, frozen=True):
     n_threads_batch: int = 0
     """Prompts are computed with this many threads; 0 stands for `n_threads`."""
     n_parallel: int = 1
-    """Most sequences in one decode. They share the KV memory of n_ctx tokens."""
+    """One decode has so many sequences at most. They share the KV memory of n_ctx tokens."""
     kv_reuse: str = "off"
-    """`prefix`: a prompt's KV memory is kept for the next one that begins alike; `off`."""
+    """`kv_reuse` is `off`, or `prefix`: a prompt's KV memory is kept for the next one that begins alike."""
     checkpoint_memory: int = 512
     """Copies of texts' states may take this many MiB together, where a kept memory cannot be cut; 0 makes none."""
     checkpoint_tokens: int = 1024
@@ -367,34 +367,34 @@ class LoadParams(Frozen, frozen=True):
     deterministic: bool = False
     """The same request gives the same answer to the bit: nothing that is computed depends on other requests."""
     speculation: str = "off"
-    """`lookup`: the next tokens are guessed from what the text repeats, and checked in one decode; `off`."""
+    """`speculation` is `off`, or `lookup`: tokens are guessed from what the text repeats, and checked at once."""
     vocab_only: bool = False
     """Only what `WordTask` needs is loaded: the vocabulary and the metadata."""
     draft_path: str = ""
-    """A small model of the same vocabulary that guesses the next tokens; empty for none."""
+    """`draft_path` is a small model of the same vocabulary that guesses the next tokens; empty for none."""
     mmproj: str = ""
-    """A projector: what makes pictures and sounds into what the model reads; empty for none."""
+    """`mmproj` is a projector: what makes pictures and sounds into what the model reads; empty for none."""
     rope_scaling: str = "auto"
-    """How positions beyond those of the training are told: `none`, `linear`, `yarn`; `auto` is as the GGUF says, and
-    the context is no longer than the training's."""
+    """`rope_scaling` says how positions beyond those of the training are told: `none`, `linear`, `yarn`; `auto` is as
+    the GGUF says, and the context is no longer than the training's."""
     rope_scale: float = 1.0
-    """How many times the training's length the context may have, where `rope_scaling` is not `auto`."""
+    """The context may have so many times the training's length, where `rope_scaling` is not `auto`."""
     context_overflow: Overflow = "error"
-    """`shift`: the oldest turns of a chat that is longer than the context are left out; `error`: it is refused."""
+    """`context_overflow` is `shift`: the oldest turns of a too long chat are left out, or `error`: it is refused."""
     lora: tuple[Scaled, ...] = ()
-    """LoRA adapters that are loaded with the model and used where a request names none."""
+    """`lora` has adapters that are loaded with the model and used where a request names none."""
     control_vectors: tuple[Scaled, ...] = ()
-    """Files of control vectors, whose sum is added to what the layers make."""
+    """`control_vectors` has files of control vectors, whose sum is added to what the layers make."""
     chat_template: str | None = None
-    """Jinja source in place of the GGUF's own; empty for ChatML."""
+    """`chat_template` is Jinja source in place of the GGUF's own; empty for ChatML."""
     template_name: str = ""
-    """Which of the GGUF's own templates writes every chat; empty: `tool_use` those with tools, `default` the others."""
+    """`template_name` is the GGUF's own that writes every chat; empty: `tool_use` those with tools, else `default`."""
     controls: tuple[int, ...] | None = None
     """The GGUF types these tokens as CONTROL, which the library does not tell; None where that is not known."""
     whole_windows: bool | None = None
     """gguf.keeps_windows says this of the model's header; None where nobody has read it, which takes a while."""
 
     def fitting_ctx(self, n_ctx_train: int) -> int:
-        """The length of the context for a model that was trained with so many tokens; 0 where that is not known."""
+        """Returns the context's length for a model that was trained with so many tokens; 0 where that is unknown."""
         scale = 1.0 if self.rope_scaling == "auto" else self.rope_scale
         return min(self.n_ctx, int(n_ctx_train * scale)) if n_ctx_train > 0 else self.n_ctx

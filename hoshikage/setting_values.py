@@ -1,4 +1,4 @@
-"""How the texts of settings become values: one function for each kind. Any thread; pure.
+"""Makes values of the texts of settings: one function for each kind. Any thread; pure.
 
 A function raises ValueError for a text that it cannot take.
 """
@@ -24,7 +24,7 @@ SCALE: Final = re.compile(r"[+-]?\d{1,9}(?:\.\d{1,12})?")
 
 
 class Whole(Frozen, frozen=True):
-    """A whole number within its bounds, or a word that stands for one."""
+    """This takes a whole number within its bounds, or a word that stands for one."""
 
     minimum: int
     maximum: int
@@ -56,7 +56,7 @@ class Decimal(Frozen, frozen=True):
 
 
 class OneOf(Frozen, frozen=True):
-    """One of these words, in small or capital letters."""
+    """This takes one of these words, in small or capital letters."""
 
     words: tuple[str, ...]
 
@@ -67,7 +67,7 @@ class OneOf(Frozen, frozen=True):
 
 
 class Switch(Frozen, frozen=True):
-    """`off` or `on`."""
+    """This takes `off` or `on`."""
 
     words: tuple[str, ...] = ("off", "on")
 
@@ -88,7 +88,7 @@ class Shares(Frozen, frozen=True):
 
 
 def scaled(text: str) -> Scaled:
-    """`FILE` or `FILE:SCALE`. Raises ValueError."""
+    """Reads `FILE` or `FILE:SCALE`. Raises ValueError."""
     path, colon, scale = text.rpartition(":")
     if colon and path and SCALE.fullmatch(scale):
         return Scaled(path, Decimal(-100.0, 100.0)(scale))
@@ -98,7 +98,7 @@ def scaled(text: str) -> Scaled:
 
 
 class Overrides(Frozen, frozen=True):
-    """`REGEX=BUFFER,…`: tensors whose names the expression is found in lie there. No comma can be in one."""
+    """This takes `REGEX=BUFFER,…`: tensors whose names the expression is found in lie there. No comma can be in one."""
 
     form: str = r" *(?:[^=,]+=[^=,]+(?:,[^=,]+=[^=,]+)*)?"
 
@@ -127,7 +127,7 @@ class Endpoints:
 
 
 class Optional(Frozen, frozen=True):
-    """A value, or None for an empty text."""
+    """This takes a value, or None for an empty text."""
 
     value: Whole
 
@@ -136,17 +136,17 @@ class Optional(Frozen, frozen=True):
 
 
 def words(text: str) -> str:
-    """The text as it is."""
+    """Returns the text as it is."""
     return text
 
 
 def label(text: str) -> str | None:
-    """A name; None for an empty text."""
+    """Returns a name; None for an empty text."""
     return text.strip() or None
 
 
 def chroma_url(text: str) -> str | None:
-    """The address of a Chroma server; None for an empty text."""
+    """Returns the address of a Chroma server; None for an empty text."""
     address = text.strip().rstrip("/")
     if address and not re.fullmatch(r"https?://(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", address):
         raise ValueError(text)
@@ -158,7 +158,7 @@ def one_of(*choices: str) -> OneOf:
 
 
 def path(value: str) -> Path:
-    """An absolute path; a relative one is taken from the working directory, once, at start."""
+    """Returns an absolute path; a relative one is taken from the working directory, once, at start."""
     if not value.strip():
         raise ValueError(value)
     try:
@@ -182,7 +182,7 @@ def host(value: str) -> str:
 
 
 def several(parse: Callable[[str], str]) -> Callable[[str], tuple[str, ...]]:
-    """A list with commas, each item once."""
+    """Makes what reads a list with commas, each item once."""
 
     def parse_all(value: str) -> tuple[str, ...]:
         return tuple(dict.fromkeys(parse(item.strip()) for item in value.split(",") if item.strip()))
@@ -191,7 +191,7 @@ def several(parse: Callable[[str], str]) -> Callable[[str], tuple[str, ...]]:
 
 
 def host_name(value: str) -> str:
-    """A Host header's name, in small letters, without a port; an IPv6 address with or without brackets."""
+    """Returns a Host header's name, in small letters, without a port; an IPv6 address with or without brackets."""
     name = value.lower().removeprefix("[").removesuffix("]")
     if not re.fullmatch(r"[a-z0-9_.-]+|[0-9a-f.]*:[0-9a-f:.]*", name):
         raise ValueError(value)
@@ -199,7 +199,7 @@ def host_name(value: str) -> str:
 
 
 def base_path(value: str) -> str:
-    """`/path` of `/path/`, `path` or `/path`; empty for none."""
+    """Returns `/path` of `/path/`, `path` or `/path`; empty for none."""
     parts = [part for part in value.strip().split("/") if part]
     if not all(re.fullmatch(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*", part) for part in parts):
         raise ValueError(value)
@@ -207,7 +207,8 @@ def base_path(value: str) -> str:
 
 
 def origin(value: str) -> str:
-    """`https://example.com:8443` as a browser sends it, `null`, or a pattern; a slash at the end is taken off."""
+    """Returns `https://example.com:8443` as a browser sends it, `null`, or a pattern; a slash at the end is taken
+    off."""
     value = value.lower()
     if value.removesuffix("//") == value:
         value = value.removesuffix("/")
@@ -217,5 +218,5 @@ def origin(value: str) -> str:
 
 
 def origins(value: str) -> tuple[str, ...]:
-    """A list of them; `none` alone is an empty one."""
+    """Reads a list of them; `none` alone is an empty one."""
     return () if value.strip().lower() == "none" else several(origin)(value)

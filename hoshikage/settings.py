@@ -1,4 +1,4 @@
-"""Settings: flags over environment over .env files over defaults, read once at start. Any thread; frozen.
+"""Reads the settings: flags over environment over .env files over defaults, read once at start. Any thread; frozen.
 
 A row of `options.SETTINGS` is one setting: its variable, its name here, its default and what is allowed. `.env` is read
 from the working directory first, then from the config directory; an earlier source wins. A bad value stops the
@@ -27,7 +27,8 @@ APP: Final = "hoshikage"
 
 
 def config_dir() -> Path:
-    r"""`~/.config/hoshikage` on Linux, `%APPDATA%\hoshikage` on Windows, `~/Library/Application Support/hoshikage`."""
+    r"""Returns the config folder: `~/.config/hoshikage` on Linux, `%APPDATA%\hoshikage` on Windows,
+    `~/Library/Application Support/hoshikage`."""
     return Path(platformdirs.user_config_dir(APP, appauthor=False, roaming=True))
 
 
@@ -49,9 +50,9 @@ class Settings(Frozen, frozen=True):
     kv_store: Literal["off", "memory", "disk"]
     """Conversations outlive the runner that had them in this place, or not at all."""
     kv_store_size: float
-    """GiB that they may take there."""
+    """They may take so many GiB there."""
     kv_store_ttl: float
-    """Days that one stays which nobody goes on with; 0 is for good."""
+    """One stays so many days which nobody goes on with; 0 is for good."""
     temperature: float
     top_p: float
     idle_timeout: float
@@ -60,13 +61,13 @@ class Settings(Frozen, frozen=True):
     """`great_timeout` is in minutes, the two above it are in seconds."""
     ramdisk_path: Path | None
     ramdisk_size: float
-    """GiB that the copy there may take; 0 is no bound."""
+    """The copy there may take so many GiB; 0 is no bound."""
     watchdog_timeout: float
     queue_timeout: float
     queue_size: int
     engine: str
     max_models: int
-    """Models that write which may be loaded at once."""
+    """So many models that write may be loaded at once."""
     embedding_memory: int
     """A model that embeds or ranks may need this many MiB to live beside them; 0 is for none."""
     runner_ahead: bool
@@ -77,7 +78,7 @@ class Settings(Frozen, frozen=True):
     log_file: Path | None
     log_keep_days: int
     require_token: str
-    """`auto`: where other machines can reach the server; `always`."""
+    """A token is asked for `auto`, where other machines can reach the server, or `always`."""
     rate_limit_requests: int
     rate_limit_tokens: int
     cors_origins: tuple[str, ...]
@@ -85,59 +86,60 @@ class Settings(Frozen, frozen=True):
     api_prefix: str
     """A base path such as `/hoshikage`, which requests may begin with; empty for none."""
     allowed_hosts: tuple[str, ...]
-    """Names in small letters, without a port or brackets."""
+    """`allowed_hosts` are names in small letters, without a port or brackets."""
     tls_cert_file: Path | None
     tls_key_file: Path | None
     unix_socket: Path | None
     drain_timeout: float
     responses_store: int
-    """How many answers of /v1/responses are kept."""
+    """So many answers of /v1/responses are kept."""
     preload: str | None
-    """Label of the model to load at start."""
+    """`preload` is the label of the model to load at start."""
     default_model: str | None
     """Name of the model that answers requests which name none."""
     unknown_model: str
-    """What a name that nobody knows means: `refuse` or `default`."""
+    """`unknown_model` says what a name that nobody knows means: `refuse` or `default`."""
     allow_remote_images: bool
-    """Whether pictures that a request names by URL are fetched."""
+    """`allow_remote_images` tells whether pictures that a request names by URL are fetched."""
     tag_ollama_file: Path | None
-    """The older version's tags, shown to Ollama's clients beside the models."""
+    """`tag_ollama_file` has the older version's tags, shown to Ollama's clients beside the models."""
     memory_summary: bool
-    """Whether long conversations are made short."""
+    """`memory_summary` tells whether long conversations are made short."""
     summary_at: float
-    """The share of the context from which on they are."""
+    """From this share of the context on they are."""
     raw_turns: int
-    """The last exchanges, which always stay word for word."""
+    """So many last exchanges always stay word for word."""
     summary_choice: Literal["clusters", "facts"]
-    """How the sentences of a digest are chosen."""
+    """`summary_choice` says how the sentences of a digest are chosen."""
     cluster_divisor: int
     min_clusters: int
     max_clusters: int
     memory: bool
-    """Whether what is said is kept, and recalled into later conversations."""
+    """`memory` tells whether what is said is kept, and recalled into later conversations."""
     memory_distance: float
     """What is said is recalled up to this cosine distance; AUTO_DISTANCE is what the embedding model's family has."""
     memory_tokens: int
     memory_ttl: float
-    """Days that something is kept; 0 is for good."""
+    """Something is kept so many days; 0 is for good."""
     chroma_path: Path
     chroma_url: str | None
-    """A Chroma server in place of the folder."""
+    """`chroma_url` is a Chroma server in place of the folder."""
     embedding_model: str | None
-    """Label of the model that makes memory's vectors."""
+    """`embedding_model` is the label of the model that makes memory's vectors."""
     sentence_bert_model: str | None
     """Name of a model of sentence-transformers, where no label is set."""
     registry_root: Path | None = None
-    """The working folder, where its `.env` named the registry: its entries name no text file outside of it."""
+    """`registry_root` is the working folder, where its `.env` named the registry: its entries name no text file outside
+    of it."""
 
     def by_variable(self) -> dict[str, Any]:
-        """The values by the names of their variables."""
+        """Returns the values by the names of their variables."""
         result = {row.variable: getattr(self.load_params if row.scope == LOAD else self, row.name) for row in SETTINGS}
         return {**result, LANGUAGE_VARIABLE: self.lang}
 
     @property
     def ramdisk_always(self) -> bool:
-        """Whether every model is copied, whatever that brings: for that a person made a RAM disk of their own."""
+        """Tells whether every model is copied, whatever that brings: for that a person made a RAM disk of their own."""
         return self.ramdisk_path not in (None, Path(RAMDISK))
 
     @property
@@ -147,12 +149,12 @@ class Settings(Frozen, frozen=True):
 
     @property
     def admin_token_file(self) -> Path:
-        """The token by which this user's commands administer this user's server."""
+        """Gives the file of the token by which this user's commands administer this user's server."""
         return config_dir() / "admin.token"
 
     @property
     def lib_dir(self) -> Path:
-        """The config directory's library folder, where `hoshikage lib install` puts the library."""
+        """Gives the config directory's library folder, where `hoshikage lib install` puts the library."""
         return config_dir() / "lib"
 
 
@@ -161,21 +163,21 @@ class LoadedSettings(Frozen, frozen=True):
 
     settings: Settings
     sources: dict[str, str]
-    """Variable -> `flag`, `environment`, a .env file's path, or `default`."""
+    """`sources` maps a variable to `flag`, `environment`, a .env file's path, or `default`."""
     warnings: tuple[SettingInvalid, ...] = ()
-    """What was passed over in .env files and is likely meant otherwise."""
+    """`warnings` tell what was passed over in .env files and is likely meant otherwise."""
 
 
 OVERRIDDEN: Final[Mapping[str, Any]] = {"n_parallel": 1, "kv_reuse": "off", "speculation": "off"}
-"""What DETERMINISTIC=on decides: a token that is computed beside others, behind a kept beginning or beside guesses need
-not have the bits of one that is computed alone."""
+"""These settings are decided by DETERMINISTIC=on: a token that is computed beside others, behind a kept beginning or
+beside guesses need not have the bits of one that is computed alone."""
 LANGUAGE_VARIABLE: Final = "HOSHIKAGE_LANG"
 LIKELY_MEANT: Final = 0.85
-"""How like a setting's name, of 1, another name is that is taken for a slip of the pen."""
+"""Another name is taken for a slip of the pen when it is so like a setting's name, of 1."""
 
 
 def load(flags: Mapping[str, str], environ: Mapping[str, str], working_dir: Path) -> LoadedSettings:
-    """Settings and where each came from.
+    """Loads the settings, and where each came from.
 
     `flags` maps variable names to values given on the command line. Raises SettingInvalid.
     """
@@ -217,7 +219,7 @@ def load(flags: Mapping[str, str], environ: Mapping[str, str], working_dir: Path
 
 
 def _doubts(file: Path, values: envfile.EnvFile) -> list[SettingInvalid]:
-    """Lines that could not be read, and names that look like a setting's misspelt. Other programs' are let be."""
+    """Lists lines that could not be read, and names that look like a setting's misspelt. Other programs' are let be."""
     known = {LANGUAGE_VARIABLE, *(name for row in SETTINGS for name in (row.variable, *row.aliases))}
     doubts = [SettingInvalid("settings.env_line", file=str(file), line=line) for line in values.damaged_lines]
     strange = sorted(values.values.keys() - known)
@@ -237,7 +239,8 @@ def _is_config_dir(working_dir: Path) -> bool:
 
 
 def _passed_over(file: Path, values: envfile.EnvFile, sifted: env_trust.Sifted) -> list[SettingInvalid]:
-    """What was refused and asks for something else than the default, as the lines of a copied .env.example do not."""
+    """Lists what was refused and asks for something else than the default, as the lines of a copied .env.example do
+    not."""
     defaults = {row.variable: row.default for row in SETTINGS}
     config = str(config_dir() / ".env")
     return [
@@ -253,7 +256,7 @@ def _invalid(name: str, value: str, allowed: str, source: str) -> SettingInvalid
 
 
 def _lookup(names: tuple[str, ...], layers: list[tuple[str, Mapping[str, str | None]]]) -> tuple[str, str, str] | None:
-    """The first of the names that the first source has, with that source and the value."""
+    """Returns the first of the names that the first source has, with that source and the value."""
     for source, layer in layers:
         for name in names:
             value = layer.get(name)

@@ -1,4 +1,4 @@
-"""Addresses as they may be shown. Pure; any thread."""
+"""Writes addresses as they may be shown. Pure; any thread."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 
 def public(url: str) -> str:
-    """The address without what may be secret in it: user, password, query."""
+    """Returns the address without what may be secret in it: user, password, query."""
     try:
         parts = urlsplit(url)
     except ValueError:  # an address that is none

@@ -1,4 +1,4 @@
-"""The frames between server and runner: typed, length-prefixed, size-limited. Any thread.
+"""Defines the frames between server and runner: typed, length-prefixed, size-limited. Any thread.
 
 A frame is a 4-byte little-endian length and that many bytes of MessagePack. Commands go to the runner, events come
 from it. The server does not trust a runner that has read a hostile file: every frame is checked against its type,
@@ -18,7 +18,8 @@ from hoshikage.params import GenerationRequest, LoadParams, Task, Work
 
 HEADER_BYTES: Final = 4
 MAX_FRAME_BYTES: Final = 20 * 1024 * 1024
-"""A request's pictures and sounds, 12 MiB, and a body's text beside them, 4 MiB, with room for their form."""
+"""A frame has room for a request's pictures and sounds, 12 MiB, and a body's text beside them, 4 MiB, with room for
+their form."""
 
 
 class FrameError(ValueError):
@@ -26,7 +27,7 @@ class FrameError(ValueError):
 
 
 class Frame(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Base of all frames; each has a tag of its own."""
+    """All frames have this base; each has a tag of its own."""
 
 
 # Commands, server to runner.
@@ -38,13 +39,13 @@ class StateStore(msgspec.Struct, frozen=True, array_like=True, gc=False):
     key: str
     """`key` is that of kv_file.Header."""
     paths: tuple[str, ...] = ()
-    """Their files, some of which may be gone by the time that they are wanted."""
+    """`paths` are their files, some of which may be gone by the time that they are wanted."""
     label: str = ""
     """`label` is that of kv_file.Header."""
 
 
 class Load(Frame, frozen=True, tag="load"):
-    """Load a model. Answered by Loading events, then Loaded or Failed(job=None)."""
+    """It asks to load a model. Answered by Loading events, then Loaded or Failed(job=None)."""
 
     params: LoadParams
     store: StateStore | None = None
@@ -52,27 +53,31 @@ class Load(Frame, frozen=True, tag="load"):
 
 
 class Generate(Frame, frozen=True, tag="generate"):
-    """Run one job. Answered by Started, SlotTaken, Prefill and Token events, and exactly one Finished or Failed."""
+    """It asks to run one job. Answered by Started, SlotTaken, Prefill and Token events, and exactly one Finished or
+    Failed."""
 
     job: int
     request: GenerationRequest
 
 
 class Perform(Frame, frozen=True, tag="perform"):
-    """Run one job that is no answer. Answered by the task's own events, and exactly one Finished or Failed."""
+    """It asks to run one job that is no answer. Answered by the task's own events, and exactly one Finished or
+    Failed."""
 
     job: int
     task: Task
 
 
 class Cancel(Frame, frozen=True, tag="cancel"):
-    """End a job soon; its end event still comes (Finished with reason `cancelled`), unless it has come already."""
+    """It asks to end a job soon; its end event still comes (Finished with reason `cancelled`), unless it has come
+    already."""
 
     job: int
 
 
 class PutAway(Frame, frozen=True, tag="put_away"):
-    """Write the kept sequences into these files, of which there is one for each. Answered by one PutAwayDone."""
+    """It asks to write the kept sequences into these files, of which there is one for each. Answered by one
+    PutAwayDone."""
 
     paths: tuple[str, ...]
     max_bytes: int
@@ -88,7 +93,7 @@ class Ready(Frame, frozen=True, tag="ready"):
 
 
 class Loading(Frame, frozen=True, tag="loading"):
-    """Model load progress, 0.0 to 1.0."""
+    """It tells model load progress, 0.0 to 1.0."""
 
     progress: float
     layers: int | None = None
@@ -107,19 +112,20 @@ class Started(Frame, frozen=True, tag="started"):
     job: int
     prompt_tokens: int
     repairs: tuple[str, ...] = ()
-    """What was changed in the conversation because the chat template refused it (llama.repair's names)."""
+    """`repairs` are what was changed in the conversation because the chat template refused it (llama.repair's
+    names)."""
     shifted: int = 0
     """The conversation's oldest turns that were left out, so that the rest fits the context."""
     tail: str = ""
-    """How the prompt's text ends: what the answer goes on from."""
+    """`tail` is how the prompt's text ends: what the answer goes on from."""
     tokens: tuple[int, ...] = ()
-    """The prompt, where its tokens were asked for."""
+    """`tokens` are the prompt, where its tokens were asked for."""
     dropped: tuple[str, ...] = ()
-    """Places of what the request's schemas ask for and nobody enforces."""
+    """`dropped` has the places of what the request's schemas ask for and nobody enforces."""
     cut: int = 0
-    """First tokens of what was said before that were left out, so that the rest fits the context."""
+    """`cut` counts the first tokens of what was said before that were left out, so that the rest fits the context."""
     left_out: tuple[str, ...] = ()
-    """Places and kinds of the history's pictures and sounds that could not be used."""
+    """`left_out` has the places and kinds of the history's pictures and sounds that could not be used."""
     forbidden: tuple[int, ...] = ()
     """The tokens that `ignore_eos` forbids, where it is asked for."""
 
@@ -140,25 +146,25 @@ class Prefill(Frame, frozen=True, tag="prefill"):
 
 
 class Likely(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One token and the model's own log probability of it, before any sampler, bias or grammar."""
+    """This is one token and the model's own log probability of it, before any sampler, bias or grammar."""
 
     text: str
-    """The characters that this token completes; empty where it only begins one."""
+    """`text` has the characters that this token completes; empty where it only begins one."""
     raw: bytes
     logprob: float
     id: int = -1
-    """The token's number; -1 where nobody tells it."""
+    """`id` is the token's number; -1 where nobody tells it."""
 
 
 class Chosen(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A token of the answer, and the likeliest in its place."""
+    """This is a token of the answer, and the likeliest in its place."""
 
     token: Likely
     top: tuple[Likely, ...]
 
 
 class Token(Frame, frozen=True, tag="token"):
-    """Text that is certain: whole characters, no part of a stop string. Never empty."""
+    """This text is certain: whole characters, no part of a stop string. Never empty."""
 
     job: int
     text: str
@@ -174,7 +180,7 @@ class Token(Frame, frozen=True, tag="token"):
 
 
 class Echo(Frame, frozen=True, tag="echo"):
-    """A piece of the prompt, where it was asked for; all pieces, joined, come before the first Token."""
+    """This is a piece of the prompt, where it was asked for; all pieces, joined, come before the first Token."""
 
     job: int
     text: str
@@ -192,21 +198,21 @@ class Tokens(Frame, frozen=True, tag="tokens"):
 
 
 class Counts(Frame, frozen=True, tag="counts"):
-    """How many tokens each of the texts has."""
+    """It tells how many tokens each of the texts has."""
 
     job: int
     counts: tuple[int, ...]
 
 
 class Text(Frame, frozen=True, tag="text"):
-    """A part of a text; the rest comes in further ones."""
+    """This is a part of a text; the rest comes in further ones."""
 
     job: int
     text: str
 
 
 class Vector(Frame, frozen=True, tag="vector"):
-    """One input's embedding, of length 1: 32-bit floats, little-endian."""
+    """This is one input's embedding, of length 1: 32-bit floats, little-endian."""
 
     job: int
     values: bytes
@@ -221,12 +227,12 @@ class SlotDone(Frame, frozen=True, tag="slot_done"):
 
 
 class Score(Frame, frozen=True, tag="score"):
-    """How well one document answers."""
+    """It tells how well one document answers."""
 
     job: int
     value: float
     is_share: bool = False
-    """Whether it is a chance, from 0 to 1; else any number."""
+    """`is_share` tells whether it is a chance, from 0 to 1; else any number."""
 
 
 FinishReason = Literal["stop", "length", "cancelled"]
@@ -239,31 +245,32 @@ class ChoiceEnd(Frame, frozen=True, tag="choice_end"):
     choice: int
     reason: FinishReason
     stop: str | None = None
-    """The stop string that was met; None where the model ended by itself."""
+    """`stop` is the stop string that was met; None where the model ended by itself."""
 
 
 class Finished(Frame, frozen=True, tag="finished"):
-    """The one good end of a job. All text has come in Token events before it."""
+    """This is the one good end of a job. All text has come in Token events before it."""
 
     job: int
     reason: FinishReason
     """The reason is that of the last choice."""
     prompt_tokens: int
     completion_tokens: int
-    """Every sampled token of all choices, an end-of-generation token included."""
+    """`completion_tokens` counts every sampled token of all choices, an end-of-generation token included."""
     timings: Timings
     stop: str | None = None
-    """The last choice's, as in ChoiceEnd."""
+    """`stop` is the last choice's, as in ChoiceEnd."""
     choice: int = 0
-    """The choice whose end it is: the last to end, as choices that are computed together end in any order."""
+    """`choice` is the choice whose end it is: the last to end, as choices that are computed together end in any
+    order."""
     tokens: tuple[int, ...] = ()
     """`tokens` holds the last choice's tokens that came with no text, its ending one included, where asked for."""
     condensed_turns: int = 0
-    """Turns of the conversation that a digest stood for; the server fills it in."""
+    """`condensed_turns` counts the turns of the conversation that a digest stood for; the server fills it in."""
 
 
 class Failed(Frame, frozen=True, tag="failed"):
-    """The one bad end of a job, or of a load where `job` is None."""
+    """This is the one bad end of a job, or of a load where `job` is None."""
 
     job: int | None
     kind: str
@@ -283,9 +290,9 @@ class PutAwayDone(Frame, frozen=True, tag="put_away_done"):
     """The kept sequences are written; what no file or bytes sufficed for is not."""
 
     written: tuple[str, ...]
-    """Files of the command that are filled now."""
+    """`written` are the files of the command that are filled now."""
     unchanged: tuple[str, ...]
-    """Files of the load whose sequences are kept as they are stored."""
+    """`unchanged` are the files of the load whose sequences are kept as they are stored."""
 
 
 class StateLost(Frame, frozen=True, tag="state_lost"):
@@ -295,7 +302,7 @@ class StateLost(Frame, frozen=True, tag="state_lost"):
 
 
 class Log(Frame, frozen=True, tag="log"):
-    """One line of the library's log. `level` is a `logging` level number."""
+    """This is one line of the library's log. `level` is a `logging` level number."""
 
     level: int
     line: str
@@ -311,7 +318,8 @@ _encoder = msgspec.msgpack.Encoder()
 
 @cache
 def _commands() -> msgspec.msgpack.Decoder[Command]:
-    """Made when the first one comes: each takes milliseconds, and the server needs none before it has a runner."""
+    """Makes the decoder when the first one comes: each takes milliseconds, and the server needs none before it has a
+    runner."""
     return msgspec.msgpack.Decoder(Command)
 
 
@@ -321,12 +329,12 @@ def _events() -> msgspec.msgpack.Decoder[Event]:
 
 
 def command_for(job: int, work: Work) -> Generate | Perform:
-    """What asks a runner for `work`."""
+    """Makes what asks a runner for `work`."""
     return Generate(job, work) if isinstance(work, GenerationRequest) else Perform(job, work)
 
 
 def encode(frame: Command | Event) -> bytes:
-    """The frame with its length in front."""
+    """Returns the frame with its length in front."""
     buffer = bytearray(HEADER_BYTES)
     _encoder.encode_into(frame, buffer, HEADER_BYTES)
     buffer[:HEADER_BYTES] = (len(buffer) - HEADER_BYTES).to_bytes(HEADER_BYTES, "little")
@@ -334,7 +342,7 @@ def encode(frame: Command | Event) -> bytes:
 
 
 def body_length(header: bytes | bytearray) -> int:
-    """Length of the body that follows this header. FrameError where it is over the limit."""
+    """Returns the length of the body that follows this header. Raises FrameError where it is over the limit."""
     length = int.from_bytes(header, "little")
     if length > MAX_FRAME_BYTES:
         raise FrameError(f"a frame of {length} bytes; the limit is {MAX_FRAME_BYTES}")

@@ -18,35 +18,35 @@ def _words(text: str) -> frozenset[str]:
 
 VERBS: Final = _words(
     """
-    abort accept acknowledge act adapt add admit advance agree allot allow announce answer appear append apply arrange
-    arrive ask assemble assume attach attack avoid become beg begin behave belong besiege bind block book borrow bound
-    break bring build bundle calibrate call cancel care carry catch cause change charge chat check choose claim clean
-    clear close cluster collect combine come commit compare compile complete compress compute configure confirm
-    connect consist construct consult consume contain continue contradict convert copy cost count cover crash create
-    cross cut damage deal decide declare decode decompress decrease define delay delete deliver demand deny depend
-    derive describe deserve destroy detach detect determine die differ disappear discard display divide do download
-    draw drive drop duplicate earn embed emit empty enable encode end enforce ensure enter equal escape estimate
-    evaluate examine exceed exclude exec execute exist expand expect expire explain export expose express extend
-    extract fail fall feed fetch fight fill filter find finish fire fit flow flush follow forbid force forget fork
-    form format forward frame free freeze gain gather generate get give go grant group grow guard guess guide hand
-    handle hang happen hash hear help hide hit hold host identify ignore imitate import improve increase index inform
-    initialise insert inspect install interpret interrupt introduce invite issue join judge jump keep kill know lack
-    land last lay lead learn leave lend let lie limit line link list listen live load lock log look lose make manage
-    map mark match matter mean measure meet mend merge migrate mind mirror miss mix model mount move name narrow need
-    note notice number obey object observe occupy occur offer omit open order outlive overflow overlap overwrite own
-    pack pad paint parse part pass patch pause pay peek perform permit pick pin place plan play plot point poll pop
-    populate post prefer prepare present press prevent price print probe proceed produce promise propose protect prove
-    provide prune publish pull push put quote raise rank reach read ready rebuild recall receive recognise recompute
-    record redraw reduce refer refuse register reject release rely remain remember remind remove rename render repair
-    repeat replace reply report represent request require reserve reset resolve respond rest restore resume retry
-    return reuse reveal reverse rewrite ring rise rotate round route rule run sample satisfy save say scale scan
-    schedule score seal search see select send separate serve set settle shape share shift show shrink shut sign
-    signal simulate sit size skip sleep slice slow sort span spare speak spell spend split spoil spread stand start
-    state stay step stick stop store stream strip study submit subtract succeed suffice suit sum supply support
-    suppose survive swap swear switch take talk tame tear tell tend test think throw tick tie time tokenize touch
-    trace track train translate travel treat trim trust try tune turn type understand undo unload unpack unpin unwrap
-    update upload use validate vary verify view visit wait wake walk want warn waste watch weigh widen wind withhold
-    wonder work wrap write yield
+    abort accept acknowledge act adapt add admit advance agree allot allow announce answer appear append apply arm
+    arrange arrive ask assemble assume attach attack avoid become beg begin behave belong besiege bind block book
+    borrow bound break bring build bundle calibrate call cancel care carry catch cause change charge chat check choose
+    claim clean clear close cluster collect combine come commit compare compile complete compress compute configure
+    confirm connect consist construct consult consume contain continue contradict convert convolve copy cost count
+    cover crash create cross cut damage deal decide declare decode decompress decrease define delay delete deliver
+    demand deny depend derive describe deserve destroy detach detect determine die differ disappear discard display
+    divide double download draw drive drop duplicate earn embed emit empty enable encode end enforce ensure enter
+    equal escape estimate evaluate examine exceed exclude exec execute exist expand expect expire explain export
+    expose express extend extract fail fall feed fetch fight fill filter find finish fire fit flow flush follow forbid
+    force forget fork form format forward frame free freeze gain gather generate get give go grant group grow guard
+    guess guide hand handle hang happen hash hear help hide hit hold host identify ignore imitate import improve
+    increase index inform initialise insert inspect install interpret interrupt introduce invite issue join judge jump
+    keep kill know lack land last lay lead learn leave lend let lie limit line link list listen live load lock log
+    look lose make manage map mark match matter mean measure meet mend merge migrate mind mirror miss mix model mount
+    move name narrow need note notice number obey object observe occupy occur offer omit open order outlive overflow
+    overlap overwrite own pack pad paint parse part pass patch pause pay peek perform permit pick pin ping place plan
+    play plot point poll pop populate post precede prefer prepare present press prevent price print probe proceed
+    produce promise propose protect prove provide prune publish pull push put quote raise rank reach read ready
+    rebuild recall receive recognise recompute record redraw reduce refer refuse register reject release rely remain
+    remember remind remove rename render repair repeat replace reply report represent request require reserve reset
+    resolve respond rest restore resume retry return reuse reveal reverse rewrite ring rise rotate round route rule
+    run sample satisfy save say scale scan schedule score seal search see select send separate serve set settle shape
+    share shift show shrink shut sign signal simulate sit size skip sleep slice slow sort span spare speak spell spend
+    split spoil spread stand start state stay step stick stop store stream strip study submit subtract succeed suffice
+    suit sum supply support suppose survive suspect swap swear switch take talk tame tear tell tend test think throw
+    tick tie time tokenize touch trace track train translate travel treat trim trust try tune turn type understand
+    undo unload unpack unpin unwrap update upload use validate vary verify view visit wait wake walk want warn waste
+    watch weigh widen wind withhold wonder work wrap write yield
     """
 )
 """These verbs are known, by their plain form."""
@@ -163,4 +163,4 @@ def _is_verb(words: list[str], at: int) -> bool:
         if word in PLAIN and before not in ARTICLES | PREPOSITIONS | AUXILIARIES | {"", "a", "an"}:
             return True
         return before in PLURALS or (before.endswith("s") and before not in (THIRD - EITHER) | ARTICLES)
-    return word == "have" and before not in {"to", ""}
+    return word in {"have", "do"} and before not in AUXILIARIES | {""}

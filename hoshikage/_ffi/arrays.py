@@ -1,4 +1,4 @@
-"""Arrays that C reads by their address, so that no other room needs ctypes. Used in the engine thread."""
+"""Makes arrays that C reads by their address, so that no other room needs ctypes. Used in the engine thread."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MAX_DEVICES: Final = 128
 
 
 class Pointers:
-    """An array of pointers that ends with a null one. Whoever hands on the address keeps it alive."""
+    """This is an array of pointers that ends with a null one. Whoever hands on the address keeps it alive."""
 
     def __init__(self, values: Sequence[int]) -> None:
         self._array = (ctypes.c_void_p * (len(values) + 1))(*values, None)
@@ -24,12 +24,12 @@ GPU."""
 
 
 def floats(values: Sequence[float]) -> ctypes.Array[ctypes.c_float]:
-    """An array of floats, for a call that reads it before it returns."""
+    """Makes an array of floats, for a call that reads it before it returns."""
     return (ctypes.c_float * len(values))(*values)
 
 
 class _Override(ctypes.Structure):
-    """llama_model_tensor_buft_override, unchanged in all releases that have it."""
+    """This is llama_model_tensor_buft_override, unchanged in all releases that have it."""
 
     _fields_ = [("pattern", ctypes.c_char_p), ("buft", ctypes.c_void_p)]
 
@@ -43,7 +43,8 @@ class TensorOverrides:
 
 
 class Floats:
-    """A zero-filled array of MAX_DEVICES floats with these in front. Whoever hands on the address keeps it alive."""
+    """This is a zero-filled array of MAX_DEVICES floats with these in front. Whoever hands on the address keeps it
+    alive."""
 
     def __init__(self, values: Sequence[float]) -> None:
         self._array = (ctypes.c_float * MAX_DEVICES)(*values[:MAX_DEVICES])

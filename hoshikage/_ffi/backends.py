@@ -1,4 +1,5 @@
-"""ggml's backends: loaded from libllama's folder where none is built in, and the devices they bring. One thread."""
+"""Loads ggml's backends: loaded from libllama's folder where none is built in, and the devices they bring. One
+thread."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ BACKENDS: Final = "ggml/backends*"
 
 
 def load_backends(api: SimpleNamespace, path: Path) -> None:
-    """Make sure that there is a backend. Raises LibraryUnavailable.
+    """Makes sure that there is a backend. Raises LibraryUnavailable.
 
     A libllama without backends fails to load any model, and b4435 dies of it. ggml_backend_load_all looks beside the
     executable, which is Python; only the function with a path finds the folder.
@@ -37,7 +38,7 @@ def load_backends(api: SimpleNamespace, path: Path) -> None:
 
 
 def devices(api: SimpleNamespace, *, memory: bool) -> tuple[DeviceInfo, ...]:
-    """What the loaded backends can compute on; empty where the release has no such functions.
+    """Lists what the loaded backends can compute on; empty where the release has no such functions.
 
     Asking for `memory` makes a CUDA context, which takes half a gigabyte of the card; names and kinds take nothing.
     """
@@ -45,7 +46,7 @@ def devices(api: SimpleNamespace, *, memory: bool) -> tuple[DeviceInfo, ...]:
 
 
 def handles(api: SimpleNamespace) -> tuple[int, ...]:
-    """ggml's own pointers to the devices, in the order of `devices`."""
+    """Lists ggml's own pointers to the devices, in the order of `devices`."""
     if api.ggml_backend_dev_count is None or api.ggml_backend_dev_get is None:
         return ()
     return tuple(api.ggml_backend_dev_get(index) for index in range(api.ggml_backend_dev_count()))

@@ -1,4 +1,4 @@
-"""The token batch of one context. Used in the context's thread."""
+"""Holds the token batch of one context. Used in the context's thread."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ class Batch:
         self.n_tokens = 0
 
     def extend(self, tokens: Sequence[int], pos: int, seq_id: int) -> None:
-        """Add tokens that follow each other, the first at `pos`, without logits. ValueError when there is no room."""
+        """Adds tokens that follow each other, the first at `pos`, without logits. Raises ValueError when there is no
+        room."""
         begin, count = self.n_tokens, len(tokens)
         end = begin + count
         self._token[begin:end] = list(tokens)
@@ -47,7 +48,8 @@ class Batch:
         self.n_tokens = end
 
     def add(self, token: int, pos: int, seq_id: int, logits: bool) -> int:
-        """Add one token; its index in the batch, by which its logits are asked for. IndexError when full."""
+        """Adds one token, and returns its index in the batch, by which its logits are asked for. Raises IndexError when
+        full."""
         index = self.n_tokens
         self._token[index] = token
         self._pos[index] = pos

@@ -1,4 +1,5 @@
-"""What libllama calls back: its log, load progress, and the abort flag. Called in whatever thread runs the C code."""
+"""Holds what libllama calls back: its log, load progress, and the abort flag. Called in whatever thread runs the C
+code."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ LEVELS: Final[Mapping[int, int]] = {
     3: logging.WARNING,
     4: logging.ERROR,
 }
-"""ggml_log_level -> logging. NONE (0) is plain output, CONT (5) goes on with the line before."""
+"""Maps ggml_log_level to logging's levels. NONE (0) is plain output, CONT (5) goes on with the line before."""
 
 LEVELS_UP_TO_B3995: Final[Mapping[int, int]] = {
     1: logging.INFO,
@@ -68,7 +69,7 @@ class LogLines:
 
 
 class ProgressReporter:
-    """libllama's load progress, handed to `report`; False from it aborts the load.
+    """This hands libllama's load progress to `report`; False from it aborts the load.
 
     An exception in `report` aborts the load too and is raised again by `check`.
     """
@@ -78,7 +79,7 @@ class ProgressReporter:
         self.address = ctypes.cast(self.callback, c_void_p).value or 0
         self._marker = ctypes.create_string_buffer(1)
         self.user_data = ctypes.addressof(self._marker)
-        """An address of our own; what the callback is given must be this."""
+        """`user_data` is an address of our own; what the callback is given must be this."""
         self.user_data_seen: int | None = None
         self.aborted = False
         self._report = report
@@ -100,7 +101,7 @@ class ProgressReporter:
 
 
 class AbortFlag:
-    r"""One byte that ends a running decode. `set` from any thread; no Python runs in the decode's hot path.
+    r"""This is one byte that ends a running decode. `set` from any thread; no Python runs in the decode's hot path.
 
     libllama asks its abort callback between graph nodes and stops where it returns true. The callback is libc's
     strlen, its data these two bytes: strlen("") is 0 and strlen("\1") is 1. CPU and Metal ask; other backends do not.
@@ -125,7 +126,7 @@ class AbortFlag:
 
 
 class AbortProbe:
-    """An abort callback that never aborts and keeps what it was called with; for examining a library."""
+    """This is an abort callback that never aborts and keeps what it was called with; for examining a library."""
 
     def __init__(self) -> None:
         self.callback = AbortCallback(self._receive)

@@ -1,4 +1,4 @@
-"""llama_sampler_init_dry, whose arguments changed twice under the same name. One thread."""
+"""Binds llama_sampler_init_dry, whose arguments changed twice under the same name. One thread."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from types import SimpleNamespace
 from hoshikage._ffi.types import c_char_p, c_float, c_int32, c_size_t, c_void_p
 
 Dry = Callable[[int, int, float, float, int, int, Sequence[bytes]], int | None]
-"""(vocab, n_ctx_train, multiplier, base, allowed length, last_n, sequence breakers) -> sampler"""
+"""A Dry makes a sampler of vocab, n_ctx_train, multiplier, base, allowed length, last_n, and sequence breakers."""
 
 TAIL = (c_float, c_float, c_int32, c_int32, c_void_p, c_size_t)
 
 
 def bind(api: SimpleNamespace, vocab: int) -> Dry | None:
-    """One call for all three forms; None where the release has none. `vocab` is as Library.vocab_of gives it.
+    """Makes one call for all three forms; None where the release has none. `vocab` is as Library.vocab_of gives it.
 
     - 7 arguments, a model in front, up to b4435, before llama_model_get_vocab existed;
     - 8 arguments (vocab, n_ctx_train, ...) until about b10229;

@@ -1,4 +1,5 @@
-"""What a release may lack, and how that is known: by its exported functions and its layouts' fields. Pure; any thread.
+"""Knows what a release may lack, and how that is seen: by its exported functions and its layouts' fields. Pure; any
+thread.
 
 A feature is there where one of its alternatives is: every function of it exported, every field of it in a layout.
 What every release from b3889 on has (decoding, the KV memory's sequences, temperature, top-k, penalties) has no row.
@@ -49,7 +50,7 @@ FEATURES: Final[Mapping[str, str]] = {
     # what the machine has
     "device_list": "ggml_backend_dev_count & ggml_backend_dev_get",
 }
-"""Feature -> alternatives (|) of functions (llama_*, ggml_*) and fields that must all be there (&)."""
+"""Maps a feature to alternatives (|) of functions (llama_*, ggml_*) and fields that must all be there (&)."""
 
 FIRST: Final[Mapping[str, str]] = {
     "direct_io": "b7698",
@@ -70,16 +71,16 @@ FIRST: Final[Mapping[str, str]] = {
     "top_n_sigma": "b4753",
     "adaptive_p": "b7836",
 }
-"""Feature -> the first tested release that has it. What is not here every tested release has."""
+"""Maps a feature to the first tested release that has it. What is not here every tested release has."""
 OLDEST: Final = "b3889"
 """The first of the tested releases."""
 
 KV_APIS: Final = ("llama_memory", "llama_kv_self", "llama_kv_cache")
-"""The three ways to work with the KV memory, newest first."""
+"""There are three ways to work with the KV memory, newest first."""
 
 
 def lacking(exports: Callable[[str], bool], fields: Container[str]) -> tuple[str, ...]:
-    """The features that are not there, in the table's order."""
+    """Lists the features that are not there, in the table's order."""
 
     def is_there(name: str) -> bool:
         return exports(name) if name.startswith(("llama_", "ggml_")) else name in fields
@@ -92,10 +93,10 @@ def lacking(exports: Callable[[str], bool], fields: Container[str]) -> tuple[str
 
 
 def first_with(feature: str) -> str:
-    """The first tested release that has a feature."""
+    """Returns the first tested release that has a feature."""
     return FIRST.get(feature, OLDEST)
 
 
 def kv_api(exports: Callable[[str], bool]) -> str:
-    """Which of KV_APIS a library is used by; every library that binds has one."""
+    """Returns which of KV_APIS a library is used by; every library that binds has one."""
     return next(api for api in KV_APIS if exports(f"{api}_clear"))

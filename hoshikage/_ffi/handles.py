@@ -1,4 +1,4 @@
-"""Owners of C pointers: one owner each, closed once. Used in the thread that made them."""
+"""Defines owners of C pointers: one owner each, closed once. Used in the thread that made them."""
 
 from __future__ import annotations
 
@@ -26,18 +26,19 @@ class Owner:
 
     @property
     def pointer(self) -> int:
-        """The pointer, for a call. A closed owner has none: using it is a bug in the caller, never a crash in C."""
+        """Gives the pointer, for a call. A closed owner has none: using it is a bug in the caller, never a crash in
+        C."""
         if self._pointer is None:
             raise ValueError(f"{type(self).__name__} is closed")
         return self._pointer
 
     def consume(self) -> int:
-        """The pointer for a C function that takes ownership of it; this owner is empty afterwards."""
+        """Gives the pointer away to a C function that takes ownership of it; this owner is empty afterwards."""
         pointer, self._pointer = self.pointer, None
         return pointer
 
     def close(self) -> None:
-        """Free the pointer. A second call does nothing."""
+        """Frees the pointer. A second call does nothing."""
         pointer, self._pointer = self._pointer, None
         if pointer is not None:
             self._free(pointer)

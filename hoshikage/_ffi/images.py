@@ -1,4 +1,5 @@
-"""Parameter structs that travel by value: the library's own default image, patched, never built from nothing."""
+"""Patches parameter structs that travel by value: the library's own default image, patched, never built from
+nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from hoshikage._ffi.types import IMAGE_BYTES, Image, c_void_p
 
 
 def default_image(function: Callable[..., Any]) -> DefaultImage:
-    """What a llama_*_default_params function writes, and where.
+    """Returns what a llama_*_default_params function writes, and where.
 
     x86-64: a struct result is written through a hidden first argument, so the function is called with a buffer of
     ours, filled differently each time; equal bytes were written. AArch64 passes that address in x8, which only a
@@ -38,7 +39,7 @@ def default_image(function: Callable[..., Any]) -> DefaultImage:
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """A value for a place in a struct whose layout is not known."""
+    """This is a value for a place in a struct whose layout is not known."""
 
     offset: int
     code: str
@@ -56,6 +57,6 @@ def patched_at(default: DefaultImage, patches: Iterable[Patch]) -> Image:
 def patched(
     default: DefaultImage, layout: Layout, values: Mapping[str, float], fields: Mapping[str, Field] = FIELDS
 ) -> Image:
-    """The default image with `values` in place. KeyError for a field that the layout does not have."""
+    """Returns the default image with `values` in place. Raises KeyError for a field that the layout does not have."""
     offsets = layout.offsets()
     return patched_at(default, [Patch(offsets[name], fields[name].code, value) for name, value in values.items()])

@@ -10,7 +10,7 @@ ALL: Final = -1
 
 
 class KvMemory:
-    """Borrowed from its context. Positions count from 0; a range ends before its `end`."""
+    """This is borrowed from its context. Positions count from 0; a range ends before its `end`."""
 
     def __init__(self, api: SimpleNamespace, context: int) -> None:
         self._api = api
@@ -19,7 +19,7 @@ class KvMemory:
             self._subject = api.llama_get_memory(context)
 
     def clear(self) -> None:
-        """Empty it, of all sequences."""
+        """Empties it, of all sequences."""
         api = self._api
         if api.llama_memory_clear is not None and api.llama_get_memory is not None:
             api.llama_memory_clear(self._subject, True)
@@ -27,7 +27,8 @@ class KvMemory:
             (api.llama_kv_self_clear or api.llama_kv_cache_clear)(self._subject)
 
     def remove(self, seq_id: int, begin: int = ALL, end: int = ALL) -> bool:
-        """Take a part of a sequence out. False: this kind of memory cannot take out a part; the whole always goes."""
+        """Takes a part of a sequence out. Returns False where this kind of memory cannot take out a part; the whole
+        always goes."""
         return bool(self._api.llama_memory_seq_rm(self._subject, seq_id, begin, end))
 
     def copy(self, source: int, target: int, end: int) -> None:
@@ -35,7 +36,7 @@ class KvMemory:
         self._api.llama_memory_seq_cp(self._subject, source, target, 0, end)
 
     def first(self, seq_id: int) -> int | None:
-        """The least position that a sequence still has, -1 for none; None where the release does not say."""
+        """Returns the least position that a sequence still has, -1 for none; None where the release does not say."""
         if self._api.llama_memory_seq_pos_min is None:
             return None
         return int(self._api.llama_memory_seq_pos_min(self._subject, seq_id))

@@ -1,4 +1,4 @@
-"""What a field and a layout of a parameter struct are. Values; any thread."""
+"""Defines what a field and a layout of a parameter struct are. Values; any thread."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ class Field:
     """`format` is spelled as in `struct`, without byte order: i and I for 32-bit integers, f, ? for bool, P for a
     pointer."""
     defaults: tuple[float, ...]
-    """What llama_*_default_params has written into it; empty where that may be anything."""
+    """`defaults` is what llama_*_default_params has written into it; empty where that may be anything."""
     note: str = ""
 
     @property
     def code(self) -> str:
-        """`format` for the `struct` module, a pointer as the 64-bit number that it is."""
+        """Gives `format` for the `struct` module, a pointer as the 64-bit number that it is."""
         return "=" + self.format.replace("P", "Q")
 
     @property
     def size(self) -> int:
-        """Bytes, and alignment too."""
+        """Gives its bytes, which are its alignment too."""
         return struct.calcsize(self.code)
 
 
@@ -39,9 +39,11 @@ class Layout:
     name: str
     size: int
     seen: str
-    """The releases that it was seen in, in their headers or their libraries; the real span is a little wider."""
+    """`seen` names the releases that it was seen in, in their headers or their libraries; the real span is a little
+    wider."""
     rows: str
-    """`field@offset`, separated by spaces, in the struct's order; of a calibrated one those that were found."""
+    """`rows` are `field@offset`, separated by spaces, in the struct's order; of a calibrated one those that were
+    found."""
 
     def offsets(self) -> dict[str, int]:
         pairs = (row.split("@") for row in self.rows.split())
@@ -54,14 +56,14 @@ def rows_of(offsets: dict[str, int]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Calibrated:
-    """Layouts that were found out by behaviour for one library file; None where the struct is of a known layout."""
+    """These layouts were found out by behaviour for one library file; None where the struct is of a known layout."""
 
     model: Layout | None
     context: Layout | None
 
 
 def calibrated_from(value: Any) -> Calibrated:
-    """The layouts of a calibration file's JSON. Raises ValueError for anything that cannot be one."""
+    """Reads the layouts of a calibration file's JSON. Raises ValueError for anything that cannot be one."""
     return Calibrated(*(_layout_from(value[name]) for name in ("model", "context")))
 
 

@@ -1,4 +1,4 @@
-"""The byte layouts of llama_model_params and llama_context_params, release by release. Data; any thread.
+"""Lists the byte layouts of llama_model_params and llama_context_params, release by release. Data; any thread.
 
 Made by scripts/abi_layouts.py from llama.h headers; a row is `field@offset` in the struct's order, as a C compiler
 lays it out where pointers have eight bytes and enums four (x86-64 and AArch64 alike). A layout's third value is where

@@ -1,4 +1,4 @@
-"""Library: one loaded libllama, with its bound functions, recognised layouts and kept callbacks. One thread."""
+"""Holds one loaded libllama, with its bound functions, recognised layouts and kept callbacks. One thread."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from hoshikage.errors import FunctionsMissing, LayoutUnknown, LibraryUnavailable
 from hoshikage.infos import DeviceInfo, LibraryInfo
 
 RELEASE_IN_NAME: Final = re.compile(r"[.](b\d{4,}|v\d+[.]\d+[.]\d+)[.]|[.]0[.]0[.](\d{4,})")
-"""libllama.b8390.so, libllama.v0.5.0.so, and upstream's libllama.so.0.0.8390"""
+"""The release stands in names such as libllama.b8390.so, libllama.v0.5.0.so, and upstream's libllama.so.0.0.8390."""
 
 
 class Library:
-    """A libllama; `recognise`, then `start`, make it ready for model loads (`load` does). `api` holds its functions by
-    today's names, missing optional ones as None.
+    """This is a libllama; `recognise`, then `start`, make it ready for model loads (`load` does). `api` holds its
+    functions by today's names, missing optional ones as None.
 
     Everything that C may call lives on it until the process ends: backends keep log callbacks beyond `close`.
     """
@@ -54,7 +54,7 @@ class Library:
         context_layouts: Sequence[Layout] = CONTEXT_LAYOUTS,
         calibrated: Calibrated | None = None,
     ) -> None:
-        """Find the structs' layouts; `calibrated` stands in for a struct that has none. Raises LibraryUnavailable."""
+        """Finds the structs' layouts; `calibrated` stands in for a struct that has none. Raises LibraryUnavailable."""
         calibration = calibrated or Calibrated(None, None)
         self.model_layout = self._layout("llama_model_params", self.model_default, model_layouts, calibration.model)
         self.context_layout = self._layout(
@@ -62,14 +62,14 @@ class Library:
         )
 
     def start(self) -> None:
-        """Load the backends. Raises LibraryUnavailable."""
+        """Loads the backends. Raises LibraryUnavailable."""
         backends.load_backends(self.api, self.path)
         self.init_penalties = penalties.bind(self.api)
         self.api.llama_backend_init()
         self._open = True
 
     def info(self, *, memory: bool = False) -> LibraryInfo:
-        """What the library is. `memory`: how much its devices have is asked, too, which takes some of a GPU's."""
+        """Says what the library is. `memory`: how much its devices have is asked, too, which takes some of a GPU's."""
         return LibraryInfo(
             path=str(self.path),
             model_layout=self.model_layout.name,
@@ -86,17 +86,17 @@ class Library:
 
     @property
     def fields(self) -> frozenset[str]:
-        """What may be set: the fields of both structs. A calibrated layout has only those that were found."""
+        """Names what may be set: the fields of both structs. A calibrated layout has only those that were found."""
         return frozenset((*self.model_layout.offsets(), *self.context_layout.offsets()))
 
     @property
     def lacks(self) -> tuple[str, ...]:
-        """The features of features.FEATURES that this library has not."""
+        """Lists the features of features.FEATURES that this library has not."""
         return features.lacking(self.exports, self.fields)
 
     @property
     def is_calibrated(self) -> bool:
-        """Whether a layout was found out by behaviour instead of being in the table."""
+        """Tells whether a layout was found out by behaviour instead of being in the table."""
         return CALIBRATED in (self.model_layout.seen, self.context_layout.seen)
 
     @property
@@ -113,7 +113,8 @@ class Library:
             raise NotSupported("library.feature_since", feature=feature, version=self.version, first=first)
 
     def media(self) -> Mtmd:
-        """What makes pictures and sound into what a model reads. Raises NotSupported where the library has it not."""
+        """Returns what makes pictures and sound into what a model reads. Raises NotSupported where the library has it
+        not."""
         if self._mtmd is None:
             self._mtmd = mtmd.bind(self._files, self.log_lines.callback)
         return self._mtmd
@@ -125,7 +126,7 @@ class Library:
         return patched(self.context_default, self.context_layout, values)
 
     def vocab_of(self, model: int) -> int:
-        """What the vocabulary's functions take: the model's llama_vocab, or the model itself up to b4435."""
+        """Returns what the vocabulary's functions take: the model's llama_vocab, or the model itself up to b4435."""
         if self.api.llama_model_get_vocab is None:
             return model
         vocab: int = self.api.llama_model_get_vocab(model)
@@ -133,7 +134,7 @@ class Library:
 
     @property
     def abort_is_safe(self) -> bool:
-        """Whether a decode with several threads may be aborted.
+        """Tells whether a decode with several threads may be aborted.
 
         Up to b4980 (the releases of layout ctx-A) ggml's threads see an abort at different nodes, and one may wait for
         the other for ever; measured as a hang within 300 aborts on b3889 to b4529, never on b5590 and later.
@@ -141,7 +142,7 @@ class Library:
         return "safe_abort" not in self.lacks
 
     def close(self) -> None:
-        """End the backend. Models must be closed before. The file stays loaded until the process ends."""
+        """Ends the backend. Models must be closed before. The file stays loaded until the process ends."""
         if self._open:
             self._open = False
             self.api.llama_backend_free()
@@ -190,7 +191,7 @@ def load(
     context_layouts: Sequence[Layout] = CONTEXT_LAYOUTS,
     calibrated: Callable[[], Calibrated | None] = lambda: None,
 ) -> Library:
-    """Load the libllama file at `path`; `log` gets whole lines of its log with a `logging` level.
+    """Loads the libllama file at `path`; `log` gets whole lines of its log with a `logging` level.
 
     `calibrated` is asked for layouts where one is in no table. Raises LibraryUnavailable where the file cannot be
     opened, lacks needed functions, has an unknown layout or no backend.
@@ -208,7 +209,8 @@ def load(
 
 
 def bind(files: Files) -> SimpleNamespace:
-    """All functions of the tables, with their types. Every missing needed one is named in one LibraryUnavailable."""
+    """Binds all functions of the tables, with their types. Every missing needed one is named in one
+    LibraryUnavailable."""
     api, missing = bound(files.find, (*LLAMA, *GGML))
     missing += [" / ".join(group) for group in ONE_OF if not any(getattr(api, name) for name in group)]
     if missing:

@@ -1,4 +1,4 @@
-"""Views of C memory and buffers for C to fill, so that no other room needs ctypes. Used in the engine thread."""
+"""Reads C memory and makes buffers for C to fill, so that no other room needs ctypes. Used in the engine thread."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ Logits = Numbers
 
 
 def floats_at(pointer: int, count: int) -> Numbers:
-    """The floats at `pointer`, not copied; good until the next decode."""
+    """Returns the floats at `pointer`, not copied; good until the next decode."""
     return np.ctypeslib.as_array((c_float * count).from_address(pointer))
 
 
 def text_from(fill: Callable[[ctypes.Array[ctypes.c_char], int], int]) -> str | None:
-    """What a function writes that takes a char buffer and its size and returns the text's length, or -1 for no text.
+    """Returns what a function writes that takes a char buffer and its size and returns the text's length, or -1 for no
+    text.
 
     Like snprintf: a longer text than fits is cut and its full length returned, so it is asked for once more.
     """
@@ -36,7 +37,8 @@ def text_from(fill: Callable[[ctypes.Array[ctypes.c_char], int], int]) -> str | 
 
 
 def bytes_from(fill: Callable[[ctypes.Array[ctypes.c_char], int], int]) -> bytes:
-    """What a function writes that returns the length, or the needed length negated where the buffer is too short."""
+    """Returns what a function writes that returns the length, or the needed length negated where the buffer is too
+    short."""
     buffer = ctypes.create_string_buffer(32)
     length = fill(buffer, len(buffer))
     if length < 0:
@@ -46,7 +48,8 @@ def bytes_from(fill: Callable[[ctypes.Array[ctypes.c_char], int], int]) -> bytes
 
 
 def tokens_from(fill: Callable[[ctypes.Array[c_int32], int], int], guess: int) -> list[int] | None:
-    """Token ids, from a function that returns their number, or the needed number negated. None where it fails."""
+    """Returns token ids, from a function that returns their number, or the needed number negated. Returns None where it
+    fails."""
     buffer = (c_int32 * guess)()
     count = fill(buffer, guess)
     if -(2**31) < count < 0:

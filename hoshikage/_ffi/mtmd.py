@@ -1,4 +1,5 @@
-"""libmtmd, which makes pictures and sound into what a model reads: found, bound and recognised. One thread.
+"""Binds libmtmd, which makes pictures and sound into what a model reads: it is found, bound and recognised here. One
+thread.
 
 It lies beside libllama in official builds, or its functions are in the same file.
 """
@@ -24,20 +25,21 @@ from hoshikage.errors import NotSupported
 FIRST: Final = "b5590"
 """The first of the tested releases whose libmtmd has all functions that are called here."""
 USED: Final = "llama_decode"
-"""A function of libllama that libmtmd calls."""
+"""This function of libllama is called by libmtmd."""
 MARKER_BYTES: Final = 256
-"""mtmd_input_text got a text_len in its midst. A text of 256 bytes that is parsed with its special tokens and without
-BOS reads the same in both forms: the length's lowest byte is the older add_special (0), the next its parse_special."""
+"""This many bytes hide that mtmd_input_text got a text_len in its midst. A text of 256 bytes that is parsed with its
+special tokens and without BOS reads the same in both forms: the length's lowest byte is the older add_special (0), the
+next its parse_special."""
 
 
 class _Text(ctypes.Structure):
-    """mtmd_input_text, in its newer form."""
+    """This is mtmd_input_text, in its newer form."""
 
     _fields_ = [("text", c_char_p), ("text_len", c_uint64), ("add_special", c_bool), ("parse_special", c_bool)]
 
 
 class Mtmd:
-    """The functions on `api` by today's names, and what is made for them."""
+    """This has the functions on `api` by today's names, and what is made for them."""
 
     def __init__(self, api: SimpleNamespace, layout: Layout, default: Any, fields: Mapping[str, Field]) -> None:
         self.api = api
@@ -54,7 +56,8 @@ class Mtmd:
             set_log(callback, None)
 
     def params(self, values: Mapping[str, float]) -> Image:
-        """The default parameters with our marker and these values; those that the release has not are passed over."""
+        """Returns the default parameters with our marker and these values; those that the release has not are passed
+        over."""
         known = self.layout.offsets()
         fields = {name: value for name, value in values.items() if name in known}
         fields["media_marker"] = ctypes.addressof(self._marker)
@@ -67,13 +70,14 @@ class Mtmd:
         return code
 
     def text_tokens(self, chunk: int) -> list[int]:
-        """The tokens of a chunk that is text."""
+        """Returns the tokens of a chunk that is text."""
         count = c_size_t()
         address = self.api.mtmd_input_chunk_get_tokens_text(chunk, ctypes.addressof(count))
         return [] if not address else (c_int32 * count.value).from_address(address)[:]
 
     def decode(self, context: int, llama: int, chunk: int, data: int, place: tuple[int, int], n_batch: int) -> int:
-        """What llama_decode returned for the chunk's embeddings. `place`: the first position, and the sequence."""
+        """Decodes the chunk's embeddings, and returns what llama_decode did. `place`: the first position, and the
+        sequence."""
         after = c_int32()
         code: int = self.api.mtmd_helper_decode_image_chunk(
             context, llama, chunk, data, *place, n_batch, ctypes.addressof(after), None, None
@@ -100,7 +104,8 @@ def bind(files: Files, log: Any) -> Mtmd:
 
 
 def finder(files: Files) -> Callable[[str], Any]:
-    """What finds a function of libmtmd: in libllama's own file, else in the one beside it. Raises NotSupported."""
+    """Makes what finds a function of libmtmd: in libllama's own file, else in the one beside it. Raises
+    NotSupported."""
     if files.find("mtmd_init_from_file") is not None:
         return files.find
     beside = files.neighbours("mtmd")

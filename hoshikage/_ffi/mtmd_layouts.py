@@ -1,5 +1,5 @@
-"""The byte layouts of mtmd_context_params, and the functions of mtmd.h and mtmd-helper.h that are called. Data; any
-thread.
+"""Lists the byte layouts of mtmd_context_params, and the functions of mtmd.h and mtmd-helper.h that are called. Data;
+any thread.
 
 As `layouts` and `signatures`. mtmd.h is declared experimental and changes more than llama.h: only functions are here
 whose arguments have stayed, or have only had more of them put behind. A function that has fewer leaves those alone.

@@ -13,14 +13,15 @@ from typing import Any, Final
 from hoshikage.errors import LibraryUnavailable, LibraryUnloadable
 
 GGML_FILE: Final = re.compile(r"(lib)?ggml(-base)?([._].*)?\.(so|dylib|dll)([.]\d+)*", re.IGNORECASE)
-"""libggml.so, libggml-base.so.0, libggml.b8390.so, ggml.dll; not the backends (libggml-cpu-haswell.so)."""
+"""Files of ggml have such names as libggml.so, libggml-base.so.0, libggml.b8390.so, ggml.dll; not the backends
+(libggml-cpu-haswell.so)."""
 
 
 class Files:
     """libllama and the ggml files it stands on. A symbol is looked up in each, libllama first."""
 
     def __init__(self, path: Path) -> None:
-        """Open `path`. Raises LibraryUnavailable with the loader's words."""
+        """Opens `path`. Raises LibraryUnavailable with the loader's words."""
         if not path.is_file():
             raise LibraryUnavailable("library.missing_file", file=str(path))
         self.path = path
@@ -39,13 +40,14 @@ class Files:
                 raise LibraryUnloadable("library.unloadable", file=str(path), reason=str(first)) from None
 
     def find(self, name: str) -> Callable[..., Any] | None:
-        """The function of that name, or None. dlsym also searches what libllama depends on; Windows does not."""
+        """Returns the function of that name, or None. dlsym also searches what libllama depends on; Windows does
+        not."""
         result = (function_of(handle, name) for handle in (self._llama, *self._ggml))
         return next((function for function in result if function is not None), None)
 
     def neighbours(self, name: str) -> list[Path]:
-        """The files of the library `name` in libllama's folder and the one behind its link, the likeliest first: the
-        one that is named as libllama is, then the plainest name.
+        """Lists the files of the library `name` in libllama's folder and the one behind its link, the likeliest first:
+        the one that is named as libllama is, then the plainest name.
         """
         pattern = re.compile(rf"(?:lib)?{name}(?:[-.].+)?\.(?:so(?:\.\d+)*|dylib|dll)", re.IGNORECASE)
         like = self.path.name.replace("llama", name, 1)
@@ -54,7 +56,7 @@ class Files:
         return sorted(files, key=lambda file: (file.name != like, len(file.name), str(file)))
 
     def _open_ggml(self) -> list[ctypes.CDLL]:
-        """The ggml files beside libllama, in whatever order they can be opened in."""
+        """Opens the ggml files beside libllama, in whatever order they can be opened in."""
         waiting = [path for path in sorted(self.path.parent.iterdir()) if GGML_FILE.fullmatch(path.name)]
         opened: list[ctypes.CDLL] = []
         while waiting:
@@ -86,7 +88,7 @@ def address_of(function: Callable[..., Any] | None) -> int | None:
 
 
 def function_of(handle: ctypes.CDLL, name: str) -> Callable[..., Any] | None:
-    """The function of that name, or None."""
+    """Returns the function of that name, or None."""
     try:
         # Indexing makes a new function object each time, so that no two rows share its argument types.
         return handle[name]

@@ -1,4 +1,4 @@
-"""llama_sampler_init_penalties, whose arguments changed twice under the same name. One thread."""
+"""Binds llama_sampler_init_penalties, whose arguments changed twice under the same name. One thread."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from types import SimpleNamespace
 from hoshikage._ffi.types import c_bool, c_float, c_int32
 
 Penalties = Callable[[int, int, float, float, float], int]
-"""(n_vocab, last_n, repeat, frequency, presence) -> sampler"""
+"""A Penalties makes a sampler of n_vocab, last_n, repeat, frequency, and presence."""
 
 NO_TOKEN = -1
 
 
 def bind(api: SimpleNamespace) -> Penalties:
-    """One call for all three forms. The wrong form would not fail, it would compute with garbage.
+    """Makes one call for all three forms. The wrong form would not fail, it would compute with garbage.
 
     - 9 arguments up to b4291, before llama_model_load_from_file existed;
     - 4 arguments from b4435 (last_n, repeat, frequency, presence);

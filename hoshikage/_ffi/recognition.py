@@ -16,7 +16,7 @@ from hoshikage._ffi.layouts import FIELDS
 
 @dataclass(frozen=True, slots=True)
 class DefaultImage:
-    """What a default-params function wrote into a large buffer."""
+    """A default-params function wrote `data` into a large buffer, and `written` of it."""
 
     data: bytes
     written: frozenset[int] | None
@@ -33,7 +33,7 @@ class Unrecognised(ValueError):
 
 
 def recognise(image: DefaultImage, layouts: Sequence[Layout], fields: Mapping[str, Field] = FIELDS) -> Layout:
-    """The one layout that the image has. Raises Unrecognised."""
+    """Returns the one layout that the image has. Raises Unrecognised."""
     matches = matching(image, layouts, fields)
     if matches:
         smallest = min(matches, key=lambda layout: len(layout.offsets()))
@@ -49,7 +49,7 @@ def recognise(image: DefaultImage, layouts: Sequence[Layout], fields: Mapping[st
 
 
 def matching(image: DefaultImage, layouts: Sequence[Layout], fields: Mapping[str, Field] = FIELDS) -> list[Layout]:
-    """The layouts that the image does not contradict."""
+    """Lists the layouts that the image does not contradict."""
     return [layout for layout in layouts if next(_differences(image, layout, fields), None) is None]
 
 
@@ -61,7 +61,7 @@ def confirm(image: DefaultImage, layout: Layout) -> None:
 
 
 def differences(image: DefaultImage, layout: Layout, fields: Mapping[str, Field] = FIELDS) -> list[str]:
-    """What of the image does not fit the layout, in words; empty where it fits."""
+    """Lists what of the image does not fit the layout, in words; empty where it fits."""
     return list(_differences(image, layout, fields))
 
 

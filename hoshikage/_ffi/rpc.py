@@ -1,4 +1,4 @@
-"""ggml's RPC backend: devices of other machines, as devices of this one. One thread; blocking while it connects.
+"""Makes devices of other machines devices of this one, by ggml's RPC backend. One thread; blocking while it connects.
 
 A release either gives one entry of the registry for each server (its devices follow from that), or one device for
 each. Both are had from the backend itself, so that nothing is linked that a library may lack.

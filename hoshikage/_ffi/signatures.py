@@ -1,4 +1,4 @@
-"""The functions of llama.h and ggml that Hoshikage calls, one row each, in the headers' order. Data; any thread.
+"""Lists the functions of llama.h and ggml that Hoshikage calls, one row each, in the headers' order. Data; any thread.
 
 A row says the name of today, result, arguments, and the names that the same call had in older releases. A needed row
 must be found under one of its names; an optional one is None on `Library.api` where it is missing. The first argument
@@ -29,11 +29,12 @@ from hoshikage._ffi.types import (
 )
 
 Model = Context = Vocab = Memory = Adapter = Sampler = Pool = Reg = Device = Buffers = Array = c_void_p
-"""Names for opaque pointers and for pointers to arrays, so that a row reads as its C declaration."""
+"""These names stand for opaque pointers and for pointers to arrays, so that a row reads as its C declaration."""
 
 
 FIM: Final = ("pre", "suf", "mid", "rep", "sep")
-"""The fill-in-the-middle tokens: before the prefix, the suffix and the answer; before a repository and a file."""
+"""These are the fill-in-the-middle tokens: before the prefix, the suffix and the answer; before a repository and a
+file."""
 
 SEQ_RM: Final = ("llama_kv_self_seq_rm", "llama_kv_cache_seq_rm")
 SEQ_CP: Final = ("llama_kv_self_seq_cp", "llama_kv_cache_seq_cp")
@@ -60,7 +61,8 @@ def needed(name: str, result: Param, *arguments: Param, older: tuple[str, ...] =
 
 
 def bound(find: Callable[[str], Any], rows: Iterable[Function]) -> tuple[SimpleNamespace, list[str]]:
-    """The functions of these rows, with their types, by today's names; and the needed ones that `find` has not."""
+    """Binds the functions of these rows, with their types, by today's names; and the needed ones that `find` has
+    not."""
     api = SimpleNamespace()
     missing: list[str] = []
     for row in rows:
@@ -208,4 +210,4 @@ GGML: Final = (
 )
 
 ONE_OF: Final = (("llama_memory_clear", "llama_kv_self_clear", "llama_kv_cache_clear"),)
-"""Groups of optional functions of which a library must have one."""
+"""Each group has optional functions of which a library must have one."""

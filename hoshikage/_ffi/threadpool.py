@@ -1,4 +1,4 @@
-"""A persistent ggml threadpool for one context. Used in the context's thread.
+"""Makes a persistent ggml threadpool for one context. Used in the context's thread.
 
 A ggml built without OpenMP makes new threads for every decode, and they spin while they wait; under a server that
 needs a core for itself, decoding can fall to a tenth. A pool that is kept, and sleeps instead of polling, does not.
@@ -17,13 +17,14 @@ from hoshikage._ffi.types import c_void_p
 PARAMS_BYTES: Final = 1024
 N_THREADS_AT: Final = 512
 POLL_AT: Final = 520
-"""ggml_threadpool_params: bool cpumask[512], int n_threads, enum prio, uint32_t poll, bool strict_cpu, bool paused."""
+"""ggml_threadpool_params has bool cpumask[512], int n_threads, enum prio, and at this byte uint32_t poll, bool
+strict_cpu, bool paused."""
 DEFAULT_POLL: Final = 50
 NORMAL_PRIORITY: Final = 0
 
 
 class Threadpool:
-    """Free after the context that it is attached to."""
+    """A pool is freed after the context that it is attached to."""
 
     def __init__(self, pools: Sequence[int], free: Callable[[int], Any]) -> None:
         self._pools = pools
@@ -31,7 +32,7 @@ class Threadpool:
 
     @classmethod
     def attach(cls, api: SimpleNamespace, context: int, n_threads: int, n_threads_batch: int) -> Threadpool | None:
-        """A pool attached to the context, and a second where prompts have another number of threads; None where the
+        """Attaches a pool to the context, and a second where prompts have another number of threads; None where the
         library does not offer one that can be trusted."""
         new = cpu_function(api, b"ggml_threadpool_new", c_void_p, c_void_p)
         free = cpu_function(api, b"ggml_threadpool_free", None, c_void_p)
@@ -55,7 +56,8 @@ class Threadpool:
 
 
 def cpu_function(api: SimpleNamespace, name: bytes, result: Any, *arguments: Any) -> Callable[..., Any] | None:
-    """A function of the CPU backend, which may be a file of its own, by the backend's own directory of functions."""
+    """Finds a function of the CPU backend, which may be a file of its own, by the backend's own directory of
+    functions."""
     if api.ggml_backend_reg_by_name is None or api.ggml_backend_reg_get_proc_address is None:
         return None
     backend = api.ggml_backend_reg_by_name(b"CPU")
@@ -64,7 +66,7 @@ def cpu_function(api: SimpleNamespace, name: bytes, result: Any, *arguments: Any
 
 
 def pool_params(api: SimpleNamespace, n_threads: int) -> ctypes.Array[ctypes.c_char] | None:
-    """The library's own default threadpool params, not polling; None where they do not look as expected."""
+    """Returns the library's own default threadpool params, not polling; None where they do not look as expected."""
     if api.ggml_threadpool_params_init is None:
         return None
     params = ctypes.create_string_buffer(PARAMS_BYTES)

@@ -28,11 +28,11 @@ __all__ = [
 ]
 
 IMAGE_BYTES = LARGEST
-"""Room for a parameter struct of any release."""
+"""There is room for a parameter struct of any release in so many bytes."""
 
 
 class Image(ctypes.Structure):
-    """A parameter struct of unknown size, travelling by value as the last argument, oversized.
+    """This is a parameter struct of unknown size, travelling by value as the last argument, oversized.
 
     Right on x86-64 (System V copies it to the end of the stack arguments, Win64 passes its address) and on AArch64
     (its address); the callee reads as much as its own struct has. Wrong for a struct of 16 bytes or less, and wherever
@@ -43,7 +43,7 @@ class Image(ctypes.Structure):
 
 
 class llama_batch(ctypes.Structure):  # noqa: N801 - llama.h's name
-    """56 bytes since about b3943. b3889 reads 72: `reserved` stands for its all_pos_0, all_pos_1 and all_seq_id,
+    """It has 56 bytes since about b3943. b3889 reads 72: `reserved` stands for its all_pos_0, all_pos_1 and all_seq_id,
     which it only looks at where `pos`, `n_seq_id` or `seq_id` is NULL. Passed as the last argument, oversized."""
 
     _fields_ = [
@@ -63,4 +63,4 @@ AbortCallback = ctypes.CFUNCTYPE(c_bool, c_void_p)
 ProgressCallback = ctypes.CFUNCTYPE(c_bool, c_float, c_void_p)
 
 Param = Any
-"""What a row of signatures.py may name as a result or an argument: a ctypes type, or None for void."""
+"""A row of signatures.py may name this as a result or an argument: a ctypes type, or None for void."""

@@ -1,1 +1,1 @@
-"""Who may use the server, and how much of it."""
+"""Decides who may use the server, and how much of it."""

@@ -1,4 +1,5 @@
-"""How much each access token may use: requests and tokens a minute. Event loop only; pure, on the clock it is given.
+"""Bounds how much each access token may use: requests and tokens a minute. Event loop only; pure, on the clock it is
+given.
 
 Each name has two buckets that fill up steadily and hold a minute's worth. A request takes one from the first as it
 is let in. What it generates is known afterwards only, so it is taken from the second then, which may go below zero:
@@ -20,7 +21,7 @@ ROUNDING: Final = 1e-6
 
 
 class Level(Frozen, frozen=True):
-    """How a name stands with one limit."""
+    """A level tells how a name stands with one limit."""
 
     limit: int
     """`limit` is how much is allowed in a minute."""
@@ -56,7 +57,7 @@ class _Bucket:
 
 
 class RateLimits:
-    """The limits that hold for every name alike; 0 is no limit."""
+    """These limits hold for every name alike; 0 is no limit."""
 
     def __init__(
         self, requests_per_minute: int, tokens_per_minute: int, clock: Callable[[], float] = time.monotonic
@@ -83,7 +84,7 @@ class RateLimits:
         return None
 
     def levels(self, name: str) -> Mapping[str, Level]:
-        """How that name stands, for `requests` and `tokens`, as far as these are limited."""
+        """Returns how that name stands, for `requests` and `tokens`, as far as these are limited."""
         now = self._clock()
         buckets = {
             "requests": _bucket(self._requests, name, self._requests_per_minute, now),
@@ -100,7 +101,8 @@ class RateLimits:
 
 
 def _bucket(buckets: dict[str, _Bucket], name: str, per_minute: int, now: float) -> _Bucket | None:
-    """The name's bucket, full where it is new; None where there is no limit. Names are those of the token file."""
+    """Returns the name's bucket, full where it is new; None where there is no limit. Names are those of the token
+    file."""
     if per_minute == 0:
         return None
     if name not in buckets:

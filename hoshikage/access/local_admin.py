@@ -1,4 +1,4 @@
-"""The token by which a user's own commands administer that user's server: a file of its own, 0600. Any thread.
+"""Keeps the token by which a user's own commands administer that user's server: a file of its own, 0600. Any thread.
 
 The server makes the file, the commands read it. Before a command shows the token to whatever listens on the
 server's port, that has to prove that it knows the token too: otherwise anyone on the machine could wait there, while
@@ -23,11 +23,11 @@ TOKEN: Final = re.compile(re.escape(PREFIX) + r"[A-Za-z0-9_-]{43}")
 MAX_BYTES: Final = 256
 CHALLENGE: Final = re.compile(r"[0-9a-f]{32}")
 Address = tuple[str, int]
-"""IP address and port of the server's end of a connection."""
+"""The server's end of a connection has an IP address and a port."""
 
 
 def prepare(file: Path) -> str:
-    """The token in `file`, made where there is none, or none that only this user could read. Raises OSError."""
+    """Returns the token in `file`, made where there is none, or none that only this user could read. Raises OSError."""
     store = _store(file)
     if (known := read(file)) is not None:
         store.sweep()
@@ -41,7 +41,8 @@ def prepare(file: Path) -> str:
 
 
 def read(file: Path) -> str | None:
-    """The token in `file`; None where it is absent or damaged, or was open to others and so may be known to them."""
+    """Reads the token in `file`; None where it is absent or damaged, or was open to others and so may be known to
+    them."""
     try:
         content = _store(file).read()
     except OSError:
@@ -62,11 +63,12 @@ def _is_mine_alone(status: os.stat_result) -> bool:
 
 
 def challenge() -> str:
-    """Random digits that nobody can have seen the answer to."""
+    """Draws random digits that nobody can have seen the answer to."""
     return secrets.token_hex(16)
 
 
 def proof(token: str, challenge: str, server: Address) -> str:
-    """Shows that its maker knows the token. It is bound to the server's address, so that it cannot be passed on."""
+    """Makes a text that shows that its maker knows the token. It is bound to the server's address, so that it cannot be
+    passed on."""
     text = f"hoshikage {challenge} {server[0]} {server[1]}".encode()
     return hmac.new(token.encode(), text, hashlib.sha256).hexdigest()

@@ -1,4 +1,4 @@
-"""Access tokens, tokens.json: who may use the server and for what. Any thread; many processes at once.
+"""Keeps access tokens, tokens.json: who may use the server and for what. Any thread; many processes at once.
 
     {"NAME": {"scope": "api", "sha256": "<64 hex digits>", "created": 1735689600}}
 
@@ -47,7 +47,7 @@ MAX_FILE_BYTES: Final = 1024 * 1024
 
 
 class AccessToken(Frozen, frozen=True):
-    """What is known of a token; never the token itself."""
+    """This is known of a token; never the token itself."""
 
     name: str
     scope: Scope
@@ -66,7 +66,7 @@ class _Entry(Frozen, frozen=True):
 
 
 class _TokenSnapshot(Frozen, frozen=True):
-    """What one state of the file says. `signature` is None where there is no file."""
+    """One state of the file says this. `signature` is None where there is no file."""
 
     signature: Signature | None
     entries: tuple[_Entry, ...] = ()
@@ -74,7 +74,7 @@ class _TokenSnapshot(Frozen, frozen=True):
 
 
 class TokenStore:
-    """tokens.json, looked at anew whenever it has changed, by whichever process."""
+    """This is tokens.json, looked at anew whenever it has changed, by whichever process."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -82,7 +82,7 @@ class TokenStore:
         self._snapshot = _TokenSnapshot(None)
 
     def verify(self, presented: str) -> AccessToken | None:
-        """The token that was presented, None for any other text.
+        """Returns the token that was presented, None for any other text.
 
         Raises AuthenticationFailed while the file cannot be used: it is not the caller's fault, yet nobody gets in.
         """
@@ -97,7 +97,8 @@ class TokenStore:
         return result
 
     def tokens(self) -> tuple[AccessToken, ...]:
-        """All of them, in the order of their making. Raises UsageError, which says what is wrong with the file."""
+        """Lists all of them, in the order of their making. Raises UsageError, which says what is wrong with the
+        file."""
         snapshot = self._current()
         if snapshot.error is not None:
             raise snapshot.error
@@ -109,7 +110,7 @@ class TokenStore:
         return [(entry.sha256.decode(), entry.token.allows("admin")) for entry in self._current().entries]
 
     def create(self, name: str, scope: Scope) -> str:
-        """A new token, durably; this is the only time it is seen. Raises UsageError, Unavailable."""
+        """Makes a new token, durably; this is the only time it is seen. Raises UsageError, Unavailable."""
         if not NAME.fullmatch(name):
             raise UsageError("access.name_invalid", name=name)
 
@@ -121,7 +122,8 @@ class TokenStore:
         return self._update(change)
 
     def rotate(self, name: str) -> str:
-        """A new token in the place of the one of that name, which ends at once. Raises NotFound and as `create`."""
+        """Makes a new token in the place of the one of that name, which ends at once. Raises NotFound and as
+        `create`."""
 
         def change(entries: dict[str, Any], token: str) -> None:
             _existing(entries, name).update(_fresh(token))
@@ -175,7 +177,8 @@ class TokenStore:
             raise UsageError("access.tokens_unwritable", file=str(self.file), reason=reason) from None
 
     def _read(self) -> tuple[Signature, dict[str, Any]]:
-        """The file's entries, all of them sound, and the signature of exactly them. Raises OSError, UsageError."""
+        """Reads the file's entries, all of them sound, and the signature of exactly them. Raises OSError,
+        UsageError."""
         try:
             content = self._store.read()
             if os.name == "posix" and content.status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):

@@ -48,7 +48,8 @@ class Abilities:
 
 
 def abilities(facts: Facts, senses: Senses, *, thinks: bool) -> Abilities:
-    """What the model is for, as its file tells; a model whose file cannot be read is taken for one that writes."""
+    """Returns what the model is for, as its file tells; a model whose file cannot be read is taken for one that
+    writes."""
     values = facts.header.values if facts.header else {}
     writes = facts.purpose in ("text", "")
     return Abilities(

@@ -1,4 +1,5 @@
-"""Which model a request means: the one that it names, or the one that answers where it names none. Event loop."""
+"""Chooses the model that a request means: the one that it names, or the one that answers where it names none. Event
+loop."""
 
 from __future__ import annotations
 

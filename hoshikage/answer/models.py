@@ -1,4 +1,4 @@
-"""Which model a name means. Event loop thread; MODEL_DIR is looked through in another."""
+"""Finds the model that a name means. Event loop thread; MODEL_DIR is looked through in another."""
 
 from __future__ import annotations
 

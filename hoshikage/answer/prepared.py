@@ -76,7 +76,7 @@ async def requested(request: web.Request, spec: ModelSpec, body: chat.ChatBody) 
 
 
 def renamed(error: InvalidRequest, rename: Rename) -> InvalidRequest:
-    """The error with its places as the protocol calls them."""
+    """Returns the error with its places as the protocol calls them."""
     details = dict(error.details)
     for name in ("place", "names"):
         if name in details:

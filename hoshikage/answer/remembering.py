@@ -1,4 +1,4 @@
-"""What memory does to a request before the engine sees it. Event loop thread.
+"""Lets memory change a request before the engine sees it. Event loop thread.
 
 Memory helps and never stands in the way: where it fails, the request goes on without it, and the answer says so.
 """

@@ -119,7 +119,7 @@ class Pacing:
 
 
 class Progress(Frozen, frozen=True):
-    """How far the computing of a prompt is, as llama-server tells it."""
+    """This tells how far the computing of a prompt is, as llama-server does."""
 
     total: int
     cache: int

@@ -41,7 +41,7 @@ KEYWORDS: Final = frozenset(
         "multipleOf", "allOf", "anyOf", "oneOf", "not", "if", "then", "else",
     )
 )  # fmt: skip
-"""Words of JSON Schema, which the log may have."""
+"""These are words of JSON Schema, which the log may have."""
 
 log: Final = logging.getLogger("hoshikage.server")
 Warnings = list[dict[str, str]]
@@ -128,7 +128,7 @@ class TakesForbidden(Protocol):
 
 @runtime_checkable
 class TellsProgress(Protocol):
-    """A writer that may tell how far a prompt is computed, before its answer begins."""
+    """Such a writer may tell how far a prompt is computed, before its answer begins."""
 
     def progress(self, prompt: int, progress: Progress) -> bytes: ...
 

@@ -1,4 +1,4 @@
-"""Vectors as the engine sends them, read. Any thread; pure."""
+"""Reads vectors as the engine sends them. Any thread; pure."""
 
 from __future__ import annotations
 

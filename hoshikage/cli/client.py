@@ -1,4 +1,5 @@
-"""The running server as a command sees it: its HTTP API through the standard library. Main thread; blocking."""
+"""Talks to the running server as a command sees it: its HTTP API through the standard library. Main thread;
+blocking."""
 
 from __future__ import annotations
 
@@ -71,7 +72,7 @@ class Server:
 
     @classmethod
     def at(cls, host: str, port: int, context: CommandContext) -> Server:
-        """The server that was told to listen elsewhere than these settings say."""
+        """Returns the server that was told to listen elsewhere than these settings say."""
         known = cls.of(context)
         return cls(replace(known._place, host=host, port=port), context.language)
 

@@ -38,7 +38,7 @@ class Place:
 
     @property
     def local(self) -> bool:
-        """Whether it is on this machine, where any program may have taken the port."""
+        """Tells whether it is on this machine, where any program may have taken the port."""
         return self.host == "localhost" or self.host == "::1" or self.host.startswith("127.")
 
     @property

@@ -44,7 +44,7 @@ class Finding:
     """This is one line of the report."""
 
     subject: str
-    """Stable name, such as `library` or `model`; for `--json`."""
+    """`subject` is a stable name, such as `library` or `model`; for `--json`."""
     state: str
     text: str
     advice: str = ""

@@ -1,4 +1,4 @@
-"""Numbers and times as people read them, in every language alike. Any thread; pure."""
+"""Writes numbers and times as people read them, in every language alike. Any thread; pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The registry as a command changes and reads it: by the running server, else by the locked file. Main thread.
+"""Lets a command change and read the registry: by the running server, else by the locked file. Main thread.
 
 Both ways have the same outcome. `told` is given a line that says which one was used.
 """

@@ -106,7 +106,7 @@ def _environment(context: CommandContext) -> tuple[tuple[str, str], ...]:
 
 
 def _notes(program: units.ServiceProgram, report: Report, context: CommandContext) -> list[str]:
-    """What the person should know about the settings that the service will have."""
+    """Lists what the person should know about the settings that the service will have."""
     config = settings.config_dir() / ".env"
     carried = [f"{name}={value}" for name, value in program.environment if name not in report.lost]
     notes = [context.text("service.carried", names=", ".join(carried))]
@@ -176,7 +176,7 @@ def _status(manager: Manager, context: CommandContext) -> CommandResult:
 
 
 def _server(status: Status, context: CommandContext) -> Server:
-    """The service's server, which may have been installed with another address than this command's settings."""
+    """Returns the service's server, which may have been installed with another address than this command's settings."""
     address = urlsplit(status.url)
     if address.hostname and address.port:
         return Server.at(address.hostname, address.port, context)

@@ -1,4 +1,5 @@
-"""Several Hoshikage servers as one, on a Ray cluster: `serve run hoshikage.cluster:app`. Needs `hoshikage[ray]`.
+"""Joins several Hoshikage servers into one, on a Ray cluster: `serve run hoshikage.cluster:app`. Needs
+`hoshikage[ray]`.
 
 No thread of its own; Ray runs the parts in processes of its nodes.
 """
@@ -12,8 +13,8 @@ from typing import Any, Final
 from hoshikage.cluster.plan import ClusterPlan
 
 HEAD: Final = "node:__internal_head__"
-"""Ray's name for the head node, which its control and by default its proxy are on: a gateway elsewhere would add the
-loss of one more node to what ends every request."""
+"""Ray has this name for the head node, which its control and by default its proxy are on: a gateway elsewhere would add
+the loss of one more node to what ends every request."""
 
 
 def app(args: Mapping[str, str]) -> Any:

@@ -1,4 +1,4 @@
-"""Which server has the beginning of a conversation in its memory. Pure; one event loop.
+"""Remembers which server has the beginning of a conversation in its memory. Pure; one event loop.
 
 A conversation is known by a chain of sums, one for each of its turns over all before it: the next turn of the same
 conversation has the whole former chain as its beginning.
@@ -18,19 +18,19 @@ MAX_TURNS: Final = 512
 CHUNK: Final = 2_048
 """A prompt that is one text is summed in pieces of so many characters."""
 TEXTS: Final = ("prompt", "input", "content")
-"""Fields that hold the whole of a request which has no turns."""
+"""These fields hold the whole of a request which has no turns."""
 SHARED: Final = ("system", "instructions", "tools")
-"""Fields that stand before all turns."""
+"""These fields stand before all turns."""
 
 
 def model_of(body: Any) -> str:
-    """The name of the model that a request asks for; empty where it names none."""
+    """Returns the name of the model that a request asks for; empty where it names none."""
     name = body.get("model") or body.get("name") if isinstance(body, dict) else None
     return name if isinstance(name, str) else ""
 
 
 def chain(body: Any) -> tuple[str, ...]:
-    """The sums of a request's beginning, the shortest beginning first. Empty for what has none."""
+    """Returns the sums of a request's beginning, the shortest beginning first. Empty for what has none."""
     if not isinstance(body, dict):
         return ()
     digest = hashlib.sha256(model_of(body).encode())
@@ -63,7 +63,7 @@ class KeptBeginnings(Generic[Place]):
         self._places: OrderedDict[str, Place] = OrderedDict()
 
     def find(self, keys: Sequence[str], there: Container[Place]) -> Place | None:
-        """The place with the longest beginning, among those that are there."""
+        """Returns the place with the longest beginning, among those that are there."""
         for key in reversed(keys):
             place = self._places.get(key)
             if place is not None and place in there:

@@ -24,12 +24,12 @@ TRIES: Final = 3
 RETRY_AFTER_S: Final = "5"
 MAX_BYTES: Final = 64 << 20
 LOST: Final = (ray.exceptions.RayActorError, ray.exceptions.ActorUnavailableError, ConnectionError)
-"""What the loss of a node, of an actor, or of the server in it comes as."""
+"""The loss of a node, of an actor, or of the server in it comes as one of these."""
 
 
 @serve.deployment(name="gateway", max_ongoing_requests=10_000)
 class Gateway:
-    """The cluster's one face."""
+    """This is the cluster's one face."""
 
     def __init__(self, replicas: Any) -> None:
         self._replicas = replicas.options(stream=True)
@@ -55,7 +55,7 @@ class Gateway:
 
 
 def _target(request: Request) -> str:
-    """Path and query as the client wrote them: a name may have a slash in it, written as %2F."""
+    """Returns path and query as the client wrote them: a name may have a slash in it, written as %2F."""
     raw = request.scope.get("raw_path")
     path = raw.decode("latin-1") if raw else quote(request.scope["path"])
     query = request.scope.get("query_string", b"").decode("latin-1")
@@ -75,7 +75,7 @@ async def _first(pieces: Any) -> Head:
 
 
 async def _rest(pieces: Any, lost: bytes) -> AsyncGenerator[bytes, None]:
-    """What follows the head. A client that leaves closes this, and so the work on its answer."""
+    """Yields what follows the head. A client that leaves closes this, and so the work on its answer."""
     ended = False
     try:
         async for piece in pieces:
@@ -98,7 +98,7 @@ def _answer(status: int, headers: list[tuple[str, str]], sent: AsyncIterator[byt
 
 
 def _lost(headers: list[tuple[str, str]], path: str, message: str) -> bytes:
-    """The error event that ends a stream of that kind; nothing for an answer that is sent whole."""
+    """Makes the error event that ends a stream of that kind; nothing for an answer that is sent whole."""
     kind = next((value for name, value in headers if name.lower() == "content-type"), "")
     error = {"message": message, "type": "unavailable_error", "param": None, "code": "replica_lost"}
     if kind.startswith("application/x-ndjson"):

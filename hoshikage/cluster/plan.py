@@ -1,4 +1,4 @@
-"""How many servers there are and what each one gets, as it is given to `serve run`. Values; pure."""
+"""Decides how many servers there are and what each one gets, as it is given to `serve run`. Values; pure."""
 
 from __future__ import annotations
 
@@ -9,28 +9,29 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class ClusterPlan:
-    """The cluster's own settings; all others go to the servers."""
+    """These are the cluster's own settings; all others go to the servers."""
 
     min_replicas: int = 0
     max_replicas: int = 4
     concurrency: int = 2
-    """How many requests one server has at once: as many as it computes together, or one more. More call for another
-    server."""
+    """`concurrency` is how many requests one server has at once: as many as it computes together, or one more. More
+    call for another server."""
     max_waiting: int = 256
-    """More requests that wait for a server than this are refused with 503 and Retry-After."""
+    """With more requests than this waiting for a server, the next is refused with 503 and Retry-After."""
     num_cpus: float = 1.0
     num_gpus: float = 0.0
-    """What Ray reserves for each server."""
+    """Ray reserves so much for each server."""
     gateways: int = 1
     """Processes that take requests; each keeps its own memory of which server has which beginning."""
     up_after_s: float = 5.0
     down_after_s: float = 300.0
     zero_after_s: float = 600.0
-    """How long the number must be too small, or too large, before it changes; and before the last server goes."""
+    """The number must be too small, or too large, for so many seconds before it changes; and before the last server
+    goes."""
     drain_s: float = 120.0
-    """How long a server that leaves may end its answers."""
+    """A server that leaves may end its answers within so many seconds."""
     settings: Mapping[str, str] = field(default_factory=dict)
-    """Variable -> value, for the servers."""
+    """`settings` are the servers' variables with their values."""
 
     @classmethod
     def of(cls, args: Mapping[str, Any]) -> ClusterPlan:

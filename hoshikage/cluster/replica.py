@@ -1,4 +1,4 @@
-"""One Hoshikage server in a process of its own, and the requests that are passed on to it. The actor's event loop."""
+"""Runs one Hoshikage server in a process of its own, and passes requests on to it. The actor's event loop."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ MOMENT_S: Final = 1.0
 NOT_PASSED_ON: Final = frozenset(
     {"connection", "content-length", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
 )
-"""Headers of one connection alone."""
+"""These headers are of one connection alone."""
 Head = tuple[int, list[tuple[str, str]]]
-"""Status and headers: what comes first of an answer."""
+"""An answer begins with these: status and headers."""
 
 
 class ServerEnded(ConnectionError):

@@ -1,5 +1,5 @@
-"""Which server a request goes to: the one with its beginning, else one with its model, else one with room. Ray's router
-loop.
+"""Decides which server a request goes to: the one with its beginning, else one with its model, else one with room.
+Ray's router loop.
 """
 
 from __future__ import annotations
@@ -39,5 +39,5 @@ class PrefixRouter(MultiplexMixin, RequestRouter):
 
 
 def _two(replicas: list[RunningReplica]) -> list[RunningReplica]:
-    """Two by chance, of which Ray takes the one with the shorter queue."""
+    """Returns two by chance, of which Ray takes the one with the shorter queue."""
     return random.sample(replicas, min(2, len(replicas)))

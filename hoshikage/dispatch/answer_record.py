@@ -1,4 +1,4 @@
-"""One finished answer as /v1/status shows it. Any thread; frozen."""
+"""Shows one finished answer as /v1/status does. Any thread; frozen."""
 
 from __future__ import annotations
 

@@ -131,7 +131,7 @@ class Budget:
         return any(queue.review_pins() for queue in {one.queue for one in self._tenants})
 
     async def _change(self, maximum: float) -> bool:
-        """Whether something has changed before the time is over."""
+        """Waits, and returns whether something has changed before the time is over."""
         waiter = asyncio.get_running_loop().create_future()
         self._waiters.add(waiter)
         try:

@@ -1,4 +1,5 @@
-"""How much memory can be taken without hurting anyone, as Linux tells it. Any thread; blocking for microseconds."""
+"""Measures how much memory can be taken without hurting anyone, as Linux tells it. Any thread; blocking for
+microseconds."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ class InstalledLibraries:
 
 
 def case_of(settings: Settings, environ: Mapping[str, str]) -> Case:
-    """The libraries as people choose among them."""
+    """Returns the libraries as people choose among them."""
     from hoshikage.library import demo
     from hoshikage.library.case import Case
     from hoshikage.library.check_report import CheckReport, check

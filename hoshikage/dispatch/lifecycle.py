@@ -1,4 +1,4 @@
-"""Which model is loaded on a lane: unloaded, loading, ready; switching, idling out, crashing. Event loop only.
+"""Decides which model is loaded on a lane: unloaded, loading, ready; switching, idling out, crashing. Event loop only.
 
 One model at a time on each. A load is shared by all who wait for it, and goes on when they leave. The runner ends with
 its model, so that all memory goes back to the system; the copy on the RAM disk outlives it for a while.

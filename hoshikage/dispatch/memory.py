@@ -62,7 +62,8 @@ def resident_bytes(pid: int) -> int:
 
 
 def own_bytes(pid: int) -> int:
-    """What the process holds that nobody else could have: not what it maps of files on a disk (Linux)."""
+    """Counts the bytes that the process holds and nobody else could have: not what it maps of files on a disk
+    (Linux)."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:

@@ -164,7 +164,7 @@ class Queue:
         return self._models[key]
 
     def is_idle(self, lane: int) -> bool:
-        """Whether nothing runs on the lane, and nothing waits for its model."""
+        """Returns whether nothing runs on the lane, and nothing waits for its model."""
         result = self.lanes[lane]
         return not result.running and self._first(result.key) is None
 

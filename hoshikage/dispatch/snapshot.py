@@ -1,4 +1,4 @@
-"""A model's state at one moment, as /v1/status shows it. Any thread; frozen."""
+"""Shows a model's state at one moment, as /v1/status does. Any thread; frozen."""
 
 from __future__ import annotations
 

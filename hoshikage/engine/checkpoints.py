@@ -191,7 +191,7 @@ class _Watch:
 
 
 FAR: Final = 2**62
-"""Farther than any text is long."""
+"""No text is so long."""
 
 
 def marks(tokens: Sequence[int], is_control: Callable[[int], bool]) -> tuple[int, ...]:

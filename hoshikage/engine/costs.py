@@ -15,7 +15,7 @@ from typing import Final
 LARGEST: Final = 64
 """A decode of more tokens holds a prompt's."""
 GUESSED: Final = 0.25
-"""The cost of one more token, in decodes of one, before anything was measured."""
+"""One more token has this cost, in decodes of one, before anything was measured."""
 WARM_UP: Final = 2
 """So many decodes of one width in a row are not learned from, where better ones are known."""
 WINDOW: Final = 16
@@ -38,7 +38,7 @@ MIN_CHUNK: Final = 32
 FIRST_CHUNK: Final = 64
 """Before anything was measured, so many tokens of a prompt go into such a decode."""
 CHUNK_WINDOW: Final = 4
-"""The window of decodes with a part of a prompt, which grow dearer as the prompt goes on."""
+"""The window is of so many decodes with a part of a prompt, which grow dearer as the prompt goes on."""
 CHUNK_S: Final = 0.15
 """A decode with a part of a prompt shall take no longer: more is felt as a stop in the answers that flow."""
 

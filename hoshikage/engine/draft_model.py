@@ -29,7 +29,7 @@ LENGTHS: Final = (15, 7, 3, 1)
 """A guess has one of these numbers of tokens; with the one that is certain it fills a batch whose cost is soon
 known."""
 FIRST_CHANCE: Final = 0.8
-"""The chance that a guessed token is right, before any was judged."""
+"""A guessed token has this chance to be right, before any was judged."""
 NEW_SHARE: Final = 0.08
 """The last guessed token has so much of a say in that chance."""
 TRY_AGAIN: Final = 32

@@ -52,8 +52,8 @@ class KvSequence:
         self.checked = 0
         """A checkpoint was last due behind so many first tokens; those that follow are counted from here."""
         self.room: Callable[[int], int] | None = None
-        """How many of so many tokens a decode of its prompt may have, and makes the checkpoint that is due before it;
-        None where it needs none."""
+        """`room` tells how many of so many tokens a decode of its prompt may have, and makes the checkpoint that is due
+        before it; it is None where that needs none."""
 
     @property
     def reach(self) -> int:

@@ -32,7 +32,7 @@ class Plan:
     vocab: Vocab
     emit: Callable[[wire.Event], None]
     begun: float
-    """`time.perf_counter()` at the job's start, before its prompt was rendered."""
+    """`begun` is `time.perf_counter()` at the job's start, before its prompt was rendered."""
     reuse: bool
     """`reuse` tells whether KV memory of earlier prompts may be used, and this one's kept."""
     scope: str

@@ -14,7 +14,7 @@ from typing import Final
 from hoshikage.engine.costs import BatchCost
 
 SHORTEST: Final = 3
-"""Tokens at the text's end that must have stood together before."""
+"""So many tokens at the text's end must have stood together before."""
 LONGEST: Final = 24
 """Agreement is looked at up to so many tokens."""
 LENGTHS: Final = (15, 7, 3)

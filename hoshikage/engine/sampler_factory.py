@@ -36,7 +36,7 @@ class SamplerFactory:
             self._params = _without_infill(self._params)
         self._prompt = prompt
         self.ends: tuple[int, ...] = ()
-        """The tokens that may not come before the answer may end; empty where nothing holds it."""
+        """`ends` are the tokens that may not come before the answer may end; empty where nothing holds it."""
         self._matcher: Matcher | None = None
         self._calls: dict[str, Matcher] = {}
         held = request.grammar is not None or request.calls is not None

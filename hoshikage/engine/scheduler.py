@@ -66,7 +66,7 @@ class Scheduler:
         several = (cost or BatchCost(context.n_batch)) if context.n_sequences > 1 else None
         self._filling = Filling(context, self._pool, self._running, several, self._send_away, self._fail)
         self._tries = 0
-        """How often room was made since a text has grown."""
+        """Room was made so often since a text has grown."""
         self._crowded = False
         """Whether nobody may begin before a running session has ended."""
         self._waking = False

@@ -117,8 +117,8 @@ class SequencePool:
         number: int | None = None,
         border: int | None = None,
     ) -> KvSequence | None:
-        """A sequence for this text, with as much of it in memory as is at hand; None where all are taken, or the one of
-        this `number`, where there is such a one.
+        """Takes a sequence for this text, with as much of it in memory as is at hand; None where all are taken, or the
+        one of this `number`, where there is such a one.
 
         At least the last token is left to be computed. The list stays the caller's: what it appends is seen here. With
         a `border` the scope is that of the tokens before it, and no others are taken.

@@ -29,8 +29,8 @@ from hoshikage.llama.sampler import Sampler
 from hoshikage.llama.text import IndentedText, TextAssembler
 
 GATHER_S: Final = 0.2
-"""An answer that nobody reads before its end is emitted so often: each piece wakes the server, which takes a core from
-the decode, but a server that hears nothing takes the runner to be stuck."""
+"""An answer whose reader waits for its end is emitted once in so many seconds: each piece wakes the server, which takes
+a core from the decode, but a server that hears nothing takes the runner to be stuck."""
 
 
 class Session:

@@ -144,7 +144,7 @@ class Tasks:
         return None if vector is None else wire.Vector(job, vector.astype("<f4").tobytes())
 
     def _texts(self, task: Embedding | Ranking, embedder: Embedder) -> Iterable[list[int]]:
-        """The tokens of each text, all of them measured before the first is computed."""
+        """Yields the tokens of each text, all of them measured before the first is computed."""
         vocab = self._model.vocab
         if isinstance(task, Ranking):
             if not embedder.ranks:

@@ -77,7 +77,7 @@ OWNERS: Final = {
         "require_projector",
     ),
 }
-"""Modules that are imported when one of these names is asked for."""
+"""These modules are imported when one of these names is asked for."""
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""LoRA adapters and control vectors, as far as their files tell. Any thread; blocking."""
+"""Reads LoRA adapters and control vectors, as far as their files tell. Any thread; blocking."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def require_control_vector(file: Path, header: GgufHeader) -> None:
 
 
 def control_vector(file: Path) -> dict[int, array[float]]:
-    """Layer, from 1 on, to the direction that is added to what comes out of it: F32, as wide as the model.
+    """Maps a layer, from 1 on, to the direction that is added to what comes out of it: F32, as wide as the model.
 
     Raises GgufInvalid for any other file.
     """

@@ -1,4 +1,4 @@
-"""A cursor over one GGUF file's bytes, read as they are needed. Any thread; one owner."""
+"""Moves over one GGUF file's bytes, which are read as they are needed. Any thread; one owner."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Cursor:
         raise error
 
     def start(self, length: int) -> bytes:
-        """The file's first bytes, as many as there are up to `length`. The cursor stays."""
+        """Returns the file's first bytes, as many as there are up to `length`. The cursor stays."""
         return self._fill(min(length, self.size))[:length] if self.size else b""
 
     def take(self, length: int) -> bytes:
@@ -85,7 +85,8 @@ class Cursor:
         return kept
 
     def _fill(self, end: int) -> bytes:
-        """The file's bytes from its start to `end` or beyond. Each growth doubles, so that all of it stays linear."""
+        """Returns the file's bytes from its start to `end` or beyond. Each growth doubles, so that all of it stays
+        linear."""
         if end > self.size:
             self.refuse("model.gguf_cut", size=self.size)
         if end > MAX_HEADER_BYTES:

@@ -16,7 +16,7 @@ TOKENIZER_KEYS: Final = ("tokenizer.ggml.model", "tokenizer.ggml.bos_token_id", 
 
 
 def require_draft(draft: Path, header: GgufHeader) -> GgufHeader:
-    """The draft's header. Raises GgufInvalid for a file that is no model, or one of another vocabulary."""
+    """Returns the draft's header. Raises GgufInvalid for a file that is no model, or one of another vocabulary."""
     result = read_chat_model(draft)
     differences = [
         f"{key}: {header.values.get(key, '-')} ≠ {result.values.get(key, '-')}"

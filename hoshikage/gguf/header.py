@@ -1,4 +1,4 @@
-"""What the header of a GGUF file says. Values; no thread of their own."""
+"""Holds what the header of a GGUF file says. Values; no thread of their own."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ class GgufHeader(Frozen, frozen=True):
     """`size_bytes` is the length of the file."""
     architecture: str
     kind: str
-    """`general.type`: `model`, or `adapter`, `mmproj` and others that cannot chat by themselves."""
+    """`kind` is `general.type`: `model`, or `adapter`, `mmproj` and others that cannot chat by themselves."""
     name: str
     """`name` is empty where the file has none."""
     n_params: int
-    """Elements of all tensors of this file."""
+    """`n_params` counts the elements of all tensors of this file."""
     n_tensors: int
     file_type: str
-    """Such as `Q4_K_M`; where the file does not say, the type that holds most of its bytes."""
+    """`file_type` is such as `Q4_K_M`; where the file does not say, the type that holds most of its bytes."""
     context_length: int
     """Tokens the model was trained on; 0 where the file does not say."""
     n_vocab: int
     controls: tuple[int, ...] | None
-    """The tokens whose type is CONTROL; None where the file has no types."""
+    """`controls` are the tokens whose type is CONTROL; None where the file has no types."""
     has_chatml: bool
-    """Whether the vocabulary has ChatML's tokens."""
+    """`has_chatml` tells whether the vocabulary has ChatML's tokens."""
     marks: frozenset[str]
-    """The texts of its tokens that stand in pointed or square brackets."""
+    """`marks` are the texts of its tokens that stand in pointed or square brackets."""
     chat_template: str | None
     split: Split | None
     values: Mapping[str, Scalar]
-    """Every number and string of the metadata."""
+    """`values` has every number and string of the metadata."""
     arrays: Mapping[str, tuple[int, ...]]
-    """Its short arrays of whole numbers, such as those with one for each layer."""
+    """`arrays` has its short arrays of whole numbers, such as those with one for each layer."""
 
 
 class Tensor(Frozen, frozen=True):

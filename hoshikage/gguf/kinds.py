@@ -1,4 +1,4 @@
-"""What a model can be asked for, as far as its header tells. Pure; any thread."""
+"""Knows what a model can be asked for, as far as its header tells. Pure; any thread."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hoshikage.errors import GgufInvalid
 from hoshikage.gguf.header import GgufHeader
 
 RANK: Final = 4
-"""llama.h's llama_pooling_type of rerankers."""
+"""This is llama.h's llama_pooling_type of rerankers."""
 
 
 def require_served(file: Path, header: GgufHeader) -> None:
@@ -21,7 +21,7 @@ def require_served(file: Path, header: GgufHeader) -> None:
 
 
 def purpose(header: GgufHeader) -> str:
-    """`text`, `embeddings` or `rerank`: what the model was made for."""
+    """Returns what the model was made for: `text`, `embeddings` or `rerank`."""
     name = header.architecture
     if header.values.get(f"{name}.pooling_type") == RANK:
         return "rerank"

@@ -1,4 +1,4 @@
-"""How much memory a model will need, as far as its header says. Any thread; pure.
+"""Estimates how much memory a model will need, as far as its header says. Any thread; pure.
 
 Weights: the file's size, for they are mapped or read as they are. KV cache: exact for plain attention, and for sliding
 windows where the architecture tells which layers have one (releases from b6122 on; older ones keep the whole text, and
@@ -36,11 +36,11 @@ VOCABULARY_BYTES: Final = {"t5": 512}
 """One token takes this many bytes by the vocabulary's kind, for a tree over all pieces. The others' are small beside
 what is counted."""
 ACTIVATIONS: Final = 2
-"""Rows of n_embd that a batch's token needs beside its logits. A rough figure."""
+"""A batch's token needs so many rows of n_embd beside its logits. A rough figure."""
 
 
 class KvSettings(Frozen, frozen=True):
-    """How the KV memory is made; the names are those of params.LoadParams."""
+    """The KV memory is made like this; the names are those of params.LoadParams."""
 
     type_k: str = "f16"
     type_v: str = "f16"
@@ -65,13 +65,13 @@ class MemoryEstimate(Frozen, frozen=True):
     """A MemoryEstimate is how many bytes a model takes, by what they are for."""
 
     n_ctx: int
-    """The context that would be made, in tokens."""
+    """`n_ctx` is the context that would be made, in tokens."""
     weights: int
     kv_cache: int
     compute: int
     """`compute` is a rough figure."""
     draft: int = 0
-    """All that the draft model needs."""
+    """`draft` is all that the draft model needs."""
     projector: int = 0
 
     @property
@@ -122,15 +122,15 @@ def _kv_bytes(header: GgufHeader, n_ctx: int, n_batch: int, kv: KvSettings) -> i
 
 
 def keeps_windows(header: GgufHeader, kv: KvSettings) -> bool:
-    """Whether layers with a window keep the whole text all the same, so that a prompt can go on from any place of an
-    earlier one: where prefixes are kept, and too few states of the windows would fit to go on from those."""
+    """Returns whether layers with a window keep the whole text all the same, so that a prompt can go on from any place
+    of an earlier one: where prefixes are kept, and too few states of the windows would fit to go on from those."""
     window = _number(header, "attention.sliding_window")
     state = sum(window * size for size, in_window in _cell_bytes(header, kv) if in_window)
     return kv.kv_reuse == "prefix" and CHECKPOINTS * state > kv.checkpoint_memory * MIB
 
 
 def _cell_bytes(header: GgufHeader, kv: KvSettings) -> Iterator[tuple[float, bool]]:
-    """What one token takes in each layer, and whether the layer has a window."""
+    """Yields what one token takes in each layer, and whether the layer has a window."""
     period = WINDOW_PERIODS.get(header.architecture, 1)
     for layer, (keys, values) in enumerate(_kv_values(header)):
         size = keys * VALUE_BYTES[kv.type_k] + values * VALUE_BYTES[kv.type_v]
@@ -142,7 +142,7 @@ def _stepped(n_ctx: int) -> int:
 
 
 def _kv_values(header: GgufHeader) -> list[tuple[int, int]]:
-    """Keys and values that one token leaves in each layer."""
+    """Lists the keys and values that one token leaves in each layer."""
     n_layers, n_embd = min(_number(header, "block_count"), MAX_LAYERS), _number(header, "embedding_length")
     heads = _per_layer(header, "attention.head_count", n_layers, 0)
     kv_heads = _per_layer(header, "attention.head_count_kv", n_layers, None) or heads
@@ -156,7 +156,8 @@ def _kv_values(header: GgufHeader) -> list[tuple[int, int]]:
 
 
 def _per_layer(header: GgufHeader, name: str, n_layers: int, default: int | None) -> list[int]:
-    """One number for each layer, from an array or from one number for all. Empty where there is neither nor default."""
+    """Lists one number for each layer, from an array or from one number for all. Empty where there is neither nor
+    default."""
     numbers = header.arrays.get(f"{header.architecture}.{name}")
     if numbers is not None:
         return [max(0, number) for number in numbers[:n_layers]] + [0] * (n_layers - len(numbers))

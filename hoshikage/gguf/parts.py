@@ -1,4 +1,4 @@
-"""The files of one model, which may be split into `NAME-00001-of-0000N.gguf` and so on. Any thread; blocking."""
+"""Finds the files of one model, which may be split into `NAME-00001-of-0000N.gguf` and so on. Any thread; blocking."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from hoshikage.gguf.reader import PROJECTOR
 
 SPLIT: Final = re.compile(r"(?P<stem>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf", re.DOTALL)
 CHAT_KINDS: Final = ("model", "")
-"""`general.type` of what can answer by itself; adapters, projectors and importance matrices cannot."""
+"""What can answer by itself has one of these as its `general.type`; adapters, projectors and importance matrices
+cannot."""
 
 
 class SplitName(Frozen, frozen=True):
-    """What the name of one of a split model's files says."""
+    """The name of one of a split model's files says this."""
 
     stem: str
     number: int
@@ -29,7 +30,8 @@ class SplitName(Frozen, frozen=True):
 
     @classmethod
     def of(cls, name: str) -> SplitName | None:
-        """None for a name that is no such one. The library finds the other files by this pattern alone."""
+        """Reads such a name; None for a name that is no such one. The library finds the other files by this pattern
+        alone."""
         match = SPLIT.fullmatch(name)
         if match is None:
             return None
@@ -37,23 +39,23 @@ class SplitName(Frozen, frozen=True):
         return parts if parts.count > 1 and 1 <= parts.number <= parts.count else None
 
     def all(self) -> tuple[str, ...]:
-        """The names of all the model's files, in their order."""
+        """Lists the names of all the model's files, in their order."""
         return tuple(f"{self.stem}-{number:05d}-of-{self.count:05d}.gguf" for number in range(1, self.count + 1))
 
 
 def files(file: Path) -> tuple[Path, ...]:
-    """All files of the model that this one is of, by its name; they need not exist."""
+    """Lists all files of the model that this one is of, by its name; they need not exist."""
     name = SplitName.of(file.name)
     return (file,) if name is None else tuple(file.with_name(part) for part in name.all())
 
 
 def first(file: Path, header: GgufHeader) -> Path:
-    """The file that stands for the whole model."""
+    """Returns the file that stands for the whole model."""
     return file if header.split is None else files(file)[0]
 
 
 def read_model(file: Path) -> GgufHeader:
-    """The header of the model that this file is (a part of), its counts and sizes summed over all its files.
+    """Reads the header of the model that this file is (a part of), its counts and sizes summed over all its files.
 
     Raises GgufInvalid, also for parts that are missing or belong to something else.
     """

@@ -1,4 +1,5 @@
-"""Numbers of a header with which the library would end its process instead of refusing the file. Pure; any thread.
+"""Finds numbers of a header with which the library would end its process instead of refusing the file. Pure; any
+thread.
 
 Each rule is one of its assertions, or a computation that it has not. What no sound file of any architecture has may
 stand here, and nothing else: whether the numbers make a working model is the library's to say.
@@ -17,17 +18,17 @@ Scalar = int | float | bool | str
 MAX_LAYERS: Final = 512
 EPSILONS: Final = ("layer_norm_rms_epsilon", "layer_norm_epsilon", "group_norm_epsilon")
 ADDED: Final = frozenset({"F32"})
-"""Types of what is added or multiplied element by element: no release computes with others there on a CPU."""
+"""What is added or multiplied element by element is of these types: no release computes with others there on a CPU."""
 NEVER_MULTIPLIED: Final = frozenset({"I8", "I16", "I32", "I64", "F64", "Q8_1", "Q8_K"})
-"""Types of which no matrix can be: indices, and what activations become on the way."""
+"""No matrix can be of these types: indices, and what activations become on the way."""
 INDICES: Final = ("tid2eid", "2id", "_ids")
-"""Parts of the names of tensors that are tables of numbers."""
+"""The names of tensors that are tables of numbers have one of these parts."""
 NO_TOKENS: Final = frozenset({"none", "no_vocab"})
 WITHOUT_BYTES: Final = frozenset({"bert", "gpt2", "rwkv"})
-"""Kinds of vocabularies of which no token stands for a byte."""
+"""In vocabularies of these kinds no token stands for a byte."""
 WORDPIECE: Final = "bert"
 FRAME: Final = {"bos_token_id": 101, "seperator_token_id": 102}
-"""What a WordPiece vocabulary puts around each text -> what it is where the file does not say."""
+"""Maps what a WordPiece vocabulary puts around each text to what it is where the file does not say."""
 WORDPIECE_USUAL: Final = {"unknown_token_id": 100, "mask_token_id": 103}
 """A WordPiece vocabulary has further tokens; the library takes these numbers where the file names none that there
 is."""
@@ -44,7 +45,7 @@ class Fault(Frozen, frozen=True):
 
 
 def of_values(values: Mapping[str, Scalar], architecture: str) -> Iterator[Fault]:
-    """Faults of the model's own numbers."""
+    """Yields the faults of the model's own numbers."""
     layers = values.get(f"{architecture}.block_count")
     if isinstance(layers, (int, float)) and not 1 <= layers <= MAX_LAYERS:
         yield Fault(f"{architecture}.block_count", str(layers), f"1 ≤ n ≤ {MAX_LAYERS}")
@@ -72,7 +73,7 @@ def _heads(values: Mapping[str, Scalar], architecture: str) -> Iterator[Fault]:
 
 
 def of_vocabulary(values: Mapping[str, Scalar], n_tokens: int, *, has_bytes: bool) -> Iterator[Fault]:
-    """Faults of the tokenizer. `has_bytes`: a token is said to stand for a byte."""
+    """Yields the faults of the tokenizer. With `has_bytes` a token is said to stand for a byte."""
     kind = values.get(f"{TOKENIZER}model")
     if kind in NO_TOKENS:
         yield Fault(f"{TOKENIZER}model", str(kind), "llama, gpt2, bert, …")
@@ -90,7 +91,7 @@ def of_vocabulary(values: Mapping[str, Scalar], n_tokens: int, *, has_bytes: boo
 
 
 def of_tensors(tensors: Iterable[tuple[str, str, int]]) -> Iterator[Fault]:
-    """Faults of (name, type, dimensions)."""
+    """Yields the faults of (name, type, dimensions)."""
     for name, kind, dimensions in tensors:
         if name.endswith(".bias") or (dimensions == 1 and "norm" in name and name.endswith(".weight")):
             if kind not in ADDED:

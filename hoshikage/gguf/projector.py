@@ -13,11 +13,11 @@ from hoshikage.gguf.reader import PROJECTOR, read
 NAMED: Final = "mmproj"
 """Stands in the names of their files."""
 MAX_BESIDE: Final = 64
-"""Models of a folder that are looked into for whom its projector is."""
+"""So many models of a folder are looked into for whom its projector is."""
 
 
 def require_projector(file: Path) -> GgufHeader:
-    """The projector's header. Raises GgufInvalid for a file that is none."""
+    """Returns the projector's header. Raises GgufInvalid for a file that is none."""
     header = read(file)
     if header.architecture != PROJECTOR:
         raise GgufInvalid("model.mmproj_kind", file=str(file), architecture=header.architecture)
@@ -25,7 +25,7 @@ def require_projector(file: Path) -> GgufHeader:
 
 
 def projector_bytes(file: str | None) -> int:
-    """What it takes of the memory, about; 0 where there is none."""
+    """Returns about how many bytes of the memory it takes; 0 where there is none."""
     try:
         return Path(file).stat().st_size if file else 0
     except OSError:  # the load says that it is not there
@@ -33,17 +33,17 @@ def projector_bytes(file: str | None) -> int:
 
 
 def reads_images(header: GgufHeader) -> bool:
-    """Whether the projector makes something of pictures; the first ones did not say what they are for."""
+    """Returns whether the projector makes something of pictures; the first ones did not say what they are for."""
     return header.values.get("clip.has_vision_encoder", not reads_audio(header)) is True
 
 
 def reads_audio(header: GgufHeader) -> bool:
-    """Whether it makes something of sounds."""
+    """Returns whether it makes something of sounds."""
     return header.values.get("clip.has_audio_encoder") is True
 
 
 def projectors_beside(model: Path) -> list[Path]:
-    """The projectors that lie in the model's folder, by their names."""
+    """Lists the projectors that lie in the model's folder, by their names."""
     try:
         names = sorted(one.name for one in model.parent.iterdir() if is_projector(one.name))
     except OSError:
@@ -52,13 +52,13 @@ def projectors_beside(model: Path) -> list[Path]:
 
 
 def is_projector(name: str) -> bool:
-    """Whether a file's name says so: everyone who makes them names them so."""
+    """Returns whether a file's name says so: everyone who makes them names them so."""
     return name.lower().endswith(".gguf") and NAMED in name.lower()
 
 
 def projector_of(model: Path, header: GgufHeader) -> Path | None:
-    """The one projector of the model's folder; None where there are several, where it is none, and where it may be
-    another model's: a model of another kind lies there, too."""
+    """Returns the one projector of the model's folder; None where there are several, where it is none, and where it may
+    be another model's: a model of another kind lies there, too."""
     beside = projectors_beside(model)
     if len(beside) != 1:
         return None
@@ -74,8 +74,8 @@ def projector_of(model: Path, header: GgufHeader) -> Path | None:
 
 
 def _is_alike(other: Path, header: GgufHeader) -> bool:
-    """Whether the file is of the same model, such as another of its quantisations; a file that cannot be registered is
-    nobody's."""
+    """Returns whether the file is of the same model, such as another of its quantisations; a file that cannot be
+    registered is nobody's."""
     try:
         its = read_chat_model(other)
     except GgufInvalid:

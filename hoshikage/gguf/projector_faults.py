@@ -1,5 +1,5 @@
-"""What of a projector's header would end the library's process: it loads one with tensors missing, and computes with
-them. Pure; any thread.
+"""Finds what of a projector's header would end the library's process: it loads one with tensors missing, and computes
+with them. Pure; any thread.
 
 As in `plausible`, nothing may stand here that a sound file has. Kinds that are not known here are looked at for what
 holds for all of them.
@@ -18,7 +18,7 @@ from hoshikage.gguf.types import TENSOR_TYPES
 
 NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 BLOCK: Final = re.compile(r"([va]\.blk)\.(\d{1,4})\.((?:attn_(?:q|k|v|out)|ffn_up|ffn_down|ln1|ln2)\.(?:weight|bias))")
-"""What every layer of an encoder has, or none."""
+"""Every layer of an encoder has these, or none."""
 PATCHES: Final = "v.patch_embd.weight"
 NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
     "mlp": (PATCHES, "v.position_embd.weight", "mm.0.weight"),
@@ -30,9 +30,9 @@ NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
     "qwen2a": ("a.position_embd.weight",),
     "voxtral": ("a.position_embd.weight",),
 }
-"""clip.projector_type -> tensors that are used without a look whether they are there."""
+"""Maps clip.projector_type to the tensors that are used without a look whether they are there."""
 WITH_BIAS: Final[Mapping[str, tuple[str, ...]]] = {"mlp": ("mm.0", "mm.2"), "qwen2vl_merger": ("mm.0", "mm.2")}
-"""Matrices with a bias, of which none is used without the other."""
+"""These are matrices with a bias, of which none is used without the other."""
 SIZES: Final[Mapping[str, int]] = {
     "vision.image_size": 16_384, "vision.patch_size": 1_024, "audio.num_mel_bins": 1_024,
     "vision.embedding_length": 65_536, "audio.embedding_length": 65_536,
@@ -40,17 +40,17 @@ SIZES: Final[Mapping[str, int]] = {
     "vision.attention.head_count": 1_024, "audio.attention.head_count": 1_024,
     "vision.projector.scale_factor": 64, "vision.spatial_merge_size": 64, "audio.projector.stack_factor": 1_024,
 }  # fmt: skip
-"""Whole numbers above 0 and the most that they are; those that a file has are looked at."""
+"""These whole numbers are above 0 and at most so large; those that a file has are looked at."""
 TRUTHS: Final = ("has_vision_encoder", "has_audio_encoder", "has_text_encoder", "use_gelu", "use_silu")
 """The library asks these of the file as a truth, and ends its process where one is of another type."""
 POSITIONS: Final = "v.position_embd.weight"
 MAX_WIDTH: Final = 1_048_576
 HALVES: Final = re.compile(r"a\.conv1d\.\d+\.weight")
-"""What no release convolves with but in F16."""
+"""These are F16, as no release convolves with anything else."""
 
 
 def of_projector(values: Mapping[str, Scalar], tensors: Collection[Tensor]) -> Iterator[Fault]:
-    """All that is found, in the order of the header."""
+    """Yields all that is found, in the order of the header."""
     for name, maximum in SIZES.items():
         value = values.get(f"clip.{name}")
         if value is not None and not (isinstance(value, int) and 1 <= value <= maximum):
@@ -118,7 +118,7 @@ def _of_positions(values: Mapping[str, Scalar], tensors: Iterable[Tensor]) -> It
 
 
 def _uneven(names: Iterable[str]) -> Iterator[Fault]:
-    """Layers that lack what at least half of them have."""
+    """Yields layers that lack what at least half of them have."""
     parts: dict[tuple[str, str], set[int]] = {}
     layers: dict[str, set[int]] = {}
     for match in filter(None, map(BLOCK.fullmatch, names)):

@@ -1,4 +1,4 @@
-"""The header of a GGUF file, read and judged without libllama, which some damaged files kill. Any thread; blocking.
+"""Reads the header of a GGUF file, and judges it without libllama, which some damaged files kill. Any thread; blocking.
 
 The format is ggml/docs/gguf.md, versions 2 and 3, little-endian. What is checked: magic, version and byte order;
 counts, types, lengths and nesting against bounds and the file's length; keys and tensor names without duplicates;
@@ -31,7 +31,7 @@ MAX_PAIRS: Final = 65_536
 MAX_TENSORS: Final = 65_536
 MAX_KEY_BYTES: Final = 65_535
 MAX_TENSOR_NAME_BYTES: Final = 63
-"""GGML_MAX_NAME less its ending zero."""
+"""This is GGML_MAX_NAME less its ending zero."""
 MAX_DIMENSIONS: Final = 4
 MAX_ELEMENTS: Final = 2**63 - 1
 MAX_STRINGS: Final = 4_000_000
@@ -39,7 +39,7 @@ MAX_STRINGS: Final = 4_000_000
 MAX_NESTING: Final = 4
 MAX_ALIGNMENT: Final = 2**30
 MAX_KEPT: Final = 1024
-"""Elements of an array that is kept: there is one for each layer at most."""
+"""An array that is kept has so many elements at most: there is one for each layer at most."""
 
 STRING, ARRAY = 8, 9
 NUMBERS: Final = {
@@ -47,7 +47,7 @@ NUMBERS: Final = {
     4: struct.Struct("<I"), 5: struct.Struct("<i"), 6: struct.Struct("<f"), 7: struct.Struct("<B"),
     10: struct.Struct("<Q"), 11: struct.Struct("<q"), 12: struct.Struct("<d"),
 }  # fmt: skip
-"""gguf_metadata_value_type -> how it lies in the file."""
+"""Maps gguf_metadata_value_type to how it lies in the file."""
 BOOL: Final = 7
 U16: Final = 2
 U32: Final = 4
@@ -56,15 +56,15 @@ FILE_TYPE: Final = "general.file_type"
 SPLIT_KEYS: Final = ("split.no", "split.count")
 
 PROJECTOR: Final = "clip"
-"""Architecture of projectors, also of those without a type."""
+"""Projectors have this architecture, also those without a type."""
 TOKENS: Final = "tokenizer.ggml.tokens"
 MARK: Final = re.compile(rb"[<\[][^\n]{2,60}[>\]]\Z")
 TOKEN_TYPES: Final = "tokenizer.ggml.token_type"
 CONTROL, BYTE = 3, 6
-"""llama.h's llama_token_type of tokens that no text stands for, and that stand for a byte."""
+"""These are llama.h's llama_token_type of tokens that no text stands for, and that stand for a byte."""
 CHATML_TOKENS: Final = frozenset({b"<|im_start|>", b"<|im_end|>"})
 BESIDE_TOKENS: Final = ("tokenizer.ggml.scores", TOKEN_TYPES)
-"""Arrays that the library indexes by token without looking at their length. Longer ones hurt nobody."""
+"""The library indexes these arrays by token without looking at their length. Longer ones hurt nobody."""
 
 
 class _Array(Frozen, frozen=True):
@@ -74,12 +74,12 @@ class _Array(Frozen, frozen=True):
 
 
 def read(path: Path) -> GgufHeader:
-    """The header of the file. Raises GgufInvalid, which names the file, what is wrong, and the byte where."""
+    """Reads the header of the file. Raises GgufInvalid, which names the file, what is wrong, and the byte where."""
     return _read(path)[0]
 
 
 def read_tensors(path: Path, maximum: int) -> tuple[GgufHeader, dict[str, tuple[Tensor, bytes]]]:
-    """The header, and each tensor with its bytes, of a file of `maximum` bytes at most. Raises GgufInvalid."""
+    """Reads the header, and each tensor with its bytes, of a file of `maximum` bytes at most. Raises GgufInvalid."""
     header, tensors, start = _read(path)
     if header.size_bytes > maximum:
         raise GgufInvalid("model.adapter_large", file=str(path), size=header.size_bytes, maximum=maximum)
@@ -318,7 +318,8 @@ class _Reader:
     # What the metadata says.
 
     def _architecture(self, values: Mapping[str, Scalar], *, needed: bool) -> str:
-        """Not needed: only the first file of a split model says it."""
+        """Returns the architecture, which may be missing where it is not needed: only the first file of a split model
+        says it."""
         architecture = values.get("general.architecture", None if needed else "")
         if not isinstance(architecture, str) or (needed and not architecture):
             self._cursor.refuse("model.gguf_no_architecture")
@@ -360,7 +361,7 @@ def _text(raw: bytes) -> str:
 
 
 def _not_gguf(start: bytes) -> str:
-    """The text for a file that begins otherwise, by what people most often have instead."""
+    """Returns the text for a file that begins otherwise, by what people most often have instead."""
     head = start[:64].lstrip().lower()
     if not start:
         return "model.file_empty"

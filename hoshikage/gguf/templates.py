@@ -1,4 +1,4 @@
-"""The chat templates of a GGUF, which may bring several. Pure; any thread."""
+"""Finds the chat templates of a GGUF, which may bring several. Pure; any thread."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ KEY: Final = "tokenizer.chat_template"
 DEFAULT: Final = "default"
 TOOL_USE: Final = "tool_use"
 NO_CHAT: Final = frozenset({"rerank"})
-"""Templates that are no chat's."""
+"""These templates are no chat's."""
 
 
 def templates(header: GgufHeader) -> dict[str, str]:
-    """Name -> Jinja source. The one without a name is `default`; for chats with tools `tool_use` is taken."""
+    """Maps each name to its Jinja source. The one without a name is `default`; for chats with tools `tool_use` is
+    taken."""
     result = {
         name.removeprefix(KEY).removeprefix(".") or DEFAULT: source
         for name, source in header.values.items()

@@ -41,8 +41,8 @@ TENSOR_TYPES: Final[dict[int, tuple[str, int, int]]] = {
     41: ("Q1_0", 128, 18),
     42: ("Q2_0", 64, 18),
 }
-"""Number in the file -> name, elements a block, bytes a block. As ggml_type_name, ggml_blck_size and ggml_type_size
-of v0.5.0 give them."""
+"""Maps the number in the file to name, elements a block, bytes a block. As ggml_type_name, ggml_blck_size and
+ggml_type_size of v0.5.0 give them."""
 
 REMOVED_TENSOR_TYPES: Final[dict[int, str]] = {
     4: "Q4_2",
@@ -54,7 +54,7 @@ REMOVED_TENSOR_TYPES: Final[dict[int, str]] = {
     37: "IQ4_NL_4_8",
     38: "IQ4_NL_8_8",
 }
-"""Types of old files that no present library reads."""
+"""These types of old files are read by no present library."""
 
 FILE_TYPES: Final[dict[int, str]] = {
     0: "F32",
@@ -93,4 +93,4 @@ FILE_TYPES: Final[dict[int, str]] = {
     39: "NVFP4",
     40: "Q1_0",
 }
-"""`general.file_type` (llama_ftype) -> what people call it."""
+"""Maps `general.file_type` (llama_ftype) to what people call it."""

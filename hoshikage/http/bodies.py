@@ -73,7 +73,8 @@ class Bodies:
 
     @asynccontextmanager
     async def of(self, request: web.Request, limit: int = MAX_BYTES) -> AsyncIterator[bytes]:
-        """The whole body, until the block ends. Raises BodyTooLarge, RequestTimedOut, what aiohttp's stream raises."""
+        """Gives the whole body, until the block ends. Raises BodyTooLarge, RequestTimedOut, what aiohttp's stream
+        raises."""
         body = _Body(request, asyncio.get_running_loop().time())
         self._open[body] = None
         self._watch(body)

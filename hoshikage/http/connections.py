@@ -297,7 +297,7 @@ def full() -> Unavailable:
 
 
 def path_of(line: bytes) -> str:
-    """The path of a request's first line, as far as there is one."""
+    """Returns the path of a request's first line, as far as there is one."""
     words = line.partition(b"\r")[0].split(b" ")
     return words[1].partition(b"?")[0].decode("latin-1") if len(words) > 1 else ""
 
@@ -352,7 +352,7 @@ def limit(settings: Settings, files: int | None) -> int:
 
 
 def files() -> int | None:
-    """How many files this process may have open at a time; None where nothing tells."""
+    """Returns how many files this process may have open at a time; None where nothing tells."""
     if sys.platform == "win32":
         return None
     import resource

@@ -1,4 +1,5 @@
-"""Errors as clients see them: JSON as the route's family has it, in the reader's language, and headers. Any thread."""
+"""Makes errors as clients see them: JSON as the route's family has it, in the reader's language, and headers. Any
+thread."""
 
 from __future__ import annotations
 

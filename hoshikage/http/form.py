@@ -22,7 +22,7 @@ NAME: Final = re.compile(
 )
 """The pattern is bound to a line's beginning, so that each line is read once."""
 LIST: Final = "[]"
-"""The name of a field that may come more than once ends so."""
+"""A field that may come several times has a name with this end."""
 
 
 async def read_form(request: web.Request) -> dict[str, bytes]:

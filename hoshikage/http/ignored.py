@@ -1,4 +1,5 @@
-"""What a request says and nobody obeys: gathered while it is read, told in a header and a debug line. Event loop.
+"""Gathers what a request says and nobody obeys, while it is read, and tells it in a header and a debug line. Event
+loop.
 
 One mechanism serves every protocol. A route reads its body with `read_body`, which finds the fields that no schema
 knows and those that a schema accepts without effect; what is left out later (a tool that cannot be offered, an image)

@@ -30,7 +30,7 @@ NUMERIC: Final = b"0123456789-, \t\r\n"
 BROWSERS_SEND: Final = ("Origin", "Sec-Fetch-Site")
 """Headers of which a browser sends at least one with every POST, and no other program has a need for."""
 WORKER_BYTES: Final = 128 * 1024
-"""A body of more bytes than this is parsed in a worker thread: it would hold up other clients."""
+"""A larger body, in bytes, is parsed in a worker thread: it would hold up other clients."""
 MEDIA_FIELDS: Final = frozenset({"url", "image_url", "data", "images"})
 """Fields of these names hold pictures and sounds, in all protocols."""
 STRUCTURE: Final = (b",", b"[", b"{")

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class Dispatching(Protocol):
-    """The dispatcher, as HTTP needs it."""
+    """HTTP needs this of the dispatcher."""
 
     async def start(self) -> None: ...
 
@@ -77,7 +77,7 @@ class Dispatching(Protocol):
 
     @property
     def sleeps(self) -> bool:
-        """Whether no model is loaded or wanted, and nothing is remembered that a new server must know."""
+        """Tells whether no model is loaded or wanted, and nothing is remembered that a new server must know."""
         ...
 
     async def put_away(self) -> None:

@@ -27,7 +27,7 @@ class Origins(Frozen, frozen=True):
 
     @classmethod
     def of(cls, listed: Iterable[str]) -> Origins:
-        """`listed` as the setting has them."""
+        """Reads `listed`, the origins as the setting has them."""
         listed = tuple(listed)
         every = ANY in listed
         sites = any(_host(one).strip("*.") == "" for one in listed if one.partition("://")[0] in WEB)

@@ -12,7 +12,7 @@ from yarl import URL
 
 
 def respelt(message: RawRequestMessage, prefix: str) -> RawRequestMessage:
-    """The message with its path as the routes have it. A target that is a whole URL or `*` stays as it is."""
+    """Returns the message with its path as the routes have it. A target that is a whole URL or `*` stays as it is."""
     if not message.path.startswith("/"):
         return message
     path, mark, query = message.path.partition("?")

@@ -1,4 +1,4 @@
-"""Limits of use a minute: who is over one is refused, and everybody is told how they stand. Event loop thread."""
+"""Bounds the use a minute: who is over one is refused, and everybody is told how they stand. Event loop thread."""
 
 from __future__ import annotations
 

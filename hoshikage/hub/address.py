@@ -1,4 +1,5 @@
-"""What a person calls a model that is elsewhere: `ORG/NAME[:QUANT]`, an address of a hub, or a file's URL. Pure."""
+"""Reads what a person calls a model that is elsewhere: `ORG/NAME[:QUANT]`, an address of a hub, or a file's URL.
+Pure."""
 
 from __future__ import annotations
 
@@ -24,21 +25,21 @@ PREFIXES: Final[dict[str, Kind]] = {
     "ms:": "modelscope",
 }
 REFINING: Final = re.compile(r"(?P<repo>[^/]+/[^/]+)/(?:blob|resolve|tree)/(?P<revision>[^/]+)(?:/(?P<file>.+))?")
-"""How a hub's pages call a file or a revision of a repository."""
+"""A hub's pages call a file or a revision of a repository like this."""
 LATEST: Final = "latest"
-"""The tag that Ollama's clients put where nobody gave one."""
+"""Ollama's clients put this tag where nobody gave one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """What is wanted, and from where."""
+    """This says what is wanted, and from where."""
 
     kind: Kind
     where: str
-    """The repository, or the URL without its fragment."""
+    """`where` is the repository, or the URL without its fragment."""
     quant: str | None = None
     file: str | None = None
-    """The one file of the repository that was named."""
+    """`file` is the one file of the repository that was named."""
     revision: str | None = None
     sha256: str | None = None
     """`sha256` is the sum that the file must have, in hexadecimal; only with a URL."""

@@ -1,4 +1,4 @@
-"""Which files of a repository make the model that is wanted. Pure."""
+"""Chooses the files of a repository that make the model that is wanted. Pure."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ PREFERRED: Final = (
     "Q4_K_M", "UD-Q4_K_XL", "Q4_K_XL", "MXFP4", "MXFP4_MOE", "IQ4_XS", "IQ4_NL", "Q4_K_S", "Q4_0", "Q4_1",
     "Q5_K_M", "Q5_K_S", "Q6_K", "Q8_0", "Q3_K_M", "Q3_K_L", "Q2_K", "BF16", "F16", "F32",
 )  # fmt: skip
-"""What is taken where nobody says which: the usual trade of size for quality first."""
+"""These are taken in this order where nobody says which: the usual trade of size for quality first."""
 PROJECTORS: Final = ("F16", "FP16", "BF16", "Q8_0", "F32")
 """A projector is small: its exact forms first."""
 OTHER: Final = ("imatrix", "lora", "adapter", "control-vector")
-"""Parts of names of files that are no model."""
+"""The names of files that are no model have one of these parts."""
 MAX_NAMED: Final = 40
 
 
@@ -44,13 +44,13 @@ class RemoteFile:
 
 @dataclass(frozen=True, slots=True)
 class ModelVariant:
-    """One model of a repository in one quantisation: its files in order."""
+    """This is one model of a repository in one quantisation: its files in order."""
 
     quant: str
     """`quant` is what the name says, in capitals; the file's own name where it says none."""
     files: tuple[RemoteFile, ...]
     missing: tuple[str, ...] = ()
-    """Parts of a split model that the repository lacks."""
+    """The repository lacks the parts of a split model in `missing`."""
 
     @property
     def size(self) -> int:
@@ -59,7 +59,7 @@ class ModelVariant:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a repository has for us."""
+    """A repository has this for us."""
 
     variants: tuple[ModelVariant, ...]
     projectors: tuple[RemoteFile, ...]
@@ -68,7 +68,7 @@ class Contents:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be fetched."""
+    """This is to be fetched."""
 
     variant: ModelVariant
     projector: RemoteFile | None
@@ -80,7 +80,7 @@ class Wanted:
 
 
 def contents(files: Iterable[RemoteFile]) -> Contents:
-    """The GGUF files of a repository by what they are, smallest variant first."""
+    """Sorts the GGUF files of a repository by what they are, smallest variant first."""
     models: dict[tuple[str, str], list[RemoteFile]] = {}
     projectors, drafts = [], []
     for file in sorted(files, key=lambda one: one.path):
@@ -100,7 +100,7 @@ def contents(files: Iterable[RemoteFile]) -> Contents:
 
 
 def choose(contents: Contents, where: str, quant: str | None, file: str | None) -> Wanted:
-    """The variant that was named, else the usual one, with what belongs beside it. Raises UsageError."""
+    """Returns the variant that was named, else the usual one, with what belongs beside it. Raises UsageError."""
     if not contents.variants:
         raise UsageError("pull.no_gguf", where=where)
     variant = _named_file(contents, where, file) if file is not None else _chosen(contents, where, quant)
@@ -111,7 +111,7 @@ def choose(contents: Contents, where: str, quant: str | None, file: str | None) 
 
 
 def quant_of(file: RemoteFile) -> str:
-    """What the name says last, or the folder where the name says nothing."""
+    """Returns what the name says last, or the folder where the name says nothing."""
     for part in reversed(PurePosixPath(file.path).parts):
         if names := QUANT.findall(part):
             return str(names[-1]).upper()

@@ -24,24 +24,24 @@ UNFIT: Final = re.compile(r"[^A-Za-z0-9._@+-]+")
 
 @dataclass(frozen=True, slots=True)
 class Brought:
-    """A model that is here whole."""
+    """This model is here whole."""
 
     file: Path
     header: GgufHeader
     variant: ModelVariant
     projector: Path | None
     draft: Path | None
-    """A draft model whose vocabulary fits."""
+    """`draft` is a draft model whose vocabulary fits."""
 
     @property
     def options(self) -> dict[str, str]:
-        """What belongs to the model and was fetched with it, as the registry names it."""
+        """Gives what belongs to the model and was fetched with it, as the registry names it."""
         beside = {"draft": self.draft, "mmproj": self.projector}
         return {name: str(file) for name, file in beside.items() if file is not None}
 
 
 def find(address: Address, source: ModelSource) -> Wanted:
-    """What would be fetched. Raises HoshikageError."""
+    """Returns what would be fetched. Raises HoshikageError."""
     return choose(contents(source.files()), source.where, address.quant, address.file)
 
 
@@ -87,7 +87,7 @@ def bring(wanted: Wanted, source: ModelSource, transfer: Transfer, on_start: Cal
 
 
 def label_for(address: Address, wanted: Wanted) -> str:
-    """A name for a model that nobody has named: its repository's, else its file's, in small letters."""
+    """Makes a name for a model that nobody has named: its repository's, else its file's, in small letters."""
     name = address.where.rpartition("/")[2] if address.kind != "url" else wanted.variant.files[0].name
     name = SUFFIX.sub("", name)
     split = gguf.SplitName.of(wanted.variant.files[0].name) if address.kind == "url" else None

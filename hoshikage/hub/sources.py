@@ -29,23 +29,23 @@ LOCAL: Final = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True, slots=True)
 class PlacedFile:
-    """A file that is to be fetched, and where it goes."""
+    """This file is to be fetched, to `target`."""
 
     remote: Remote
     target: Path
 
 
 class ModelSource(Protocol):
-    """One repository, or one file."""
+    """A source is one repository, or one file."""
 
     where: str
-    """What people are told."""
+    """People are told `where`."""
 
     def files(self) -> list[RemoteFile]:
-        """All its files. Raises HoshikageError."""
+        """Lists all its files. Raises HoshikageError."""
 
     def place(self, file: RemoteFile) -> PlacedFile | Path:
-        """What has to be fetched; or the file itself where it is here already. Raises HoshikageError."""
+        """Returns what has to be fetched; or the file itself where it is here already. Raises HoshikageError."""
 
     def finish(self, file: RemoteFile, placed: PlacedFile) -> Path:
         """Returns the path that the fetched file is to be used from."""
@@ -59,7 +59,7 @@ def source(address: Address, folder: Path, environ: Mapping[str, str]) -> ModelS
 
 
 class HuggingFace:
-    """A repository of the hub, with huggingface-hub's own tokens, endpoint and cache.
+    """This is a repository of the hub, with huggingface-hub's own tokens, endpoint and cache.
 
     Its client names the files, and puts them into its cache's order. The bytes are fetched here, because it begins
     a file anew after every end of a process.
@@ -123,7 +123,7 @@ class HuggingFace:
         )
 
     def _cached(self) -> list[RemoteFile]:
-        """What the cache holds, for a machine that must not ask."""
+        """Lists what the cache holds, for a machine that must not ask."""
         root = self._snapshot()
         if root is None:
             raise UsageError("pull.offline", where=self.where)
@@ -146,7 +146,7 @@ class HuggingFace:
         return None
 
     def _asked(self, ask: Any) -> Any:
-        """What the client answers, its errors as ours. Raises HoshikageError."""
+        """Returns what the client answers, its errors as ours. Raises HoshikageError."""
         errors = self._hub.errors
         try:
             return ask()
@@ -177,7 +177,7 @@ def _from_client(error: Exception, where: str) -> HoshikageError:
 
 
 class ModelScope:
-    """A repository of ModelScope, by its public HTTP API."""
+    """This is a repository of ModelScope, by its public HTTP API."""
 
     def __init__(self, address: Address, folder: Path, environ: Mapping[str, str]) -> None:
         self.where = address.where
@@ -216,7 +216,7 @@ class ModelScope:
 
 
 class PlainUrl:
-    """One file by its URL. Of a split model's first part, the others are taken from beside it."""
+    """This is one file by its URL. Of a split model's first part, the others are taken from beside it."""
 
     def __init__(self, address: Address, folder: Path) -> None:
         parts = urlsplit(address.where)
@@ -255,7 +255,7 @@ class PlainUrl:
 
 
 def _inside(path: str) -> Path:
-    """A path of a repository as one below a folder of ours. Raises UsageError for one that leads out of it."""
+    """Returns a path of a repository as one below a folder of ours. Raises UsageError for one that leads out of it."""
     parts = [part for part in path.replace("\\", "/").split("/") if part]
     if not parts or any(part in (".", "..") or ":" in part or "\0" in part for part in parts):
         raise UsageError("pull.path_unsafe", path=path[:200])

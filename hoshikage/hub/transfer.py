@@ -1,5 +1,5 @@
-"""One file from elsewhere, whole or not at all: it goes on where an earlier try ended, and its sum is checked. Any
-thread; blocking.
+"""Fetches one file from elsewhere, whole or not at all: it goes on where an earlier try ended, and its sum is checked.
+Any thread; blocking.
 
 What has come lies in `NAME.part` beside the file, with `NAME.part.json` that says of which file it is a part. Both
 outlive a kill and a restart. Only a file whose size and sum are right gets its name.
@@ -46,16 +46,16 @@ class Remote:
 
     url: str
     name: str
-    """What people are told."""
+    """People are told `name`."""
     headers: Mapping[str, str] = field(default_factory=dict)
-    """Sent to the first address alone, never to where it leads."""
+    """`headers` are sent to the first address alone, never to where it leads."""
     size: int | None = None
     sha256: str | None = None
     etag: str | None = None
 
 
 class Stopped(HoshikageError):
-    """Whoever asked has left; what has come stays for the next try."""
+    """The asker has left; what has come stays for the next try."""
 
     def __init__(self) -> None:
         super().__init__("pull.stopped")
@@ -63,11 +63,11 @@ class Stopped(HoshikageError):
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """How files are fetched. `on_bytes`: the name, how much is there, and of how much (0: not known)."""
+    """This says how files are fetched. `on_bytes`: the name, how much is there, and of how much (0: not known)."""
 
     on_bytes: Callable[[str, int, int], None]
     on_check: Callable[[str], None] = lambda _: None
-    """Told when a file's sum is about to be computed, which takes seconds for each few gigabytes."""
+    """It is told when a file's sum is about to be computed, which takes seconds for each few gigabytes."""
     stop: threading.Event = field(default_factory=threading.Event)
     wait: Callable[[float], object] | None = None
     """Waits so many seconds, or until `stop` is set; stands in for that in tests."""
@@ -189,7 +189,7 @@ class _Again(Exception):
 
 
 def head(remote: Remote) -> Remote:
-    """The same with the size and the mark that the server tells. Raises HoshikageError."""
+    """Returns the same with the size and the mark that the server tells. Raises HoshikageError."""
     request = urllib.request.Request(remote.url, headers=_headers(remote), method="HEAD")
     try:
         with _opener().open(request, timeout=TIMEOUT_S) as answer:
@@ -282,7 +282,7 @@ def _begin(answer: Any, remote: Remote, stream: IO[bytes], at: int) -> int | Non
 
 
 def _range(value: str) -> tuple[int | None, int | None]:
-    """`bytes 5-9/10` -> 5, 10."""
+    """Reads a range such as `bytes 5-9/10` as 5, 10."""
     unit, _, rest = value.strip().partition(" ")
     span, _, total = rest.partition("/")
     first = span.partition("-")[0]
@@ -307,7 +307,7 @@ def _answered(error: urllib.error.HTTPError, remote: Remote) -> _Again | Hoshika
 
 
 def _identity(remote: Remote) -> dict[str, Any]:
-    """What tells a file from another one of the same name."""
+    """Returns what tells a file from another one of the same name."""
     if remote.sha256 is not None:
         return {"sha256": remote.sha256}
     return {"url": remote.url, "size": remote.size, "etag": remote.etag}
@@ -325,7 +325,7 @@ def _empty(stream: IO[bytes]) -> None:
 
 
 def present(target: Path) -> int:
-    """How many bytes of the file are here already, whole or in part."""
+    """Returns how many bytes of the file are here already, whole or in part."""
     for file in (target, target.with_name(target.name + ".part")):
         with suppress(OSError):
             return file.stat().st_size

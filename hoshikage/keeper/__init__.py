@@ -1,1 +1,1 @@
-"""The process of memory: it splits, clusters and keeps, and knows no model."""
+"""This is the process of memory: it splits, clusters and keeps, and knows no model."""

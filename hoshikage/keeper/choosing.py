@@ -21,19 +21,19 @@ MAX_OF_ONE: Final = 5
 WORD: Final = re.compile(
     "[A-Za-z\u00c0-\u024f][A-Za-z\u00c0-\u024f'’-]*|[0-9][0-9.,:/-]*|[\u30a1-\u30fa\u30fc]+|[\u4e00-\u9fff\u3005]+"
 )
-"""What carries meaning: words, numbers, runs of katakana and of kanji. Hiragana is mostly grammar."""
+"""Words, numbers, runs of katakana and of kanji carry meaning. Hiragana is mostly grammar."""
 ASKS: Final = re.compile(r"[?？]\s*$|(?:か|かな|でしょうか)[。.]?\s*$")
 EXACT: Final = re.compile(r"[0-9]|[\u30a1-\u30fa]{2}")
 NAMES: Final = re.compile(r"(?<=[a-z,;:] )[A-Z][a-z]+")
-"""A capital within a sentence."""
+"""A name is a capital within a sentence."""
 OWN: Final = re.compile(r"\b(?:I|I'm|I've|my|mine|our|we|we're)\b|私|僕|俺|うち|わたし|ぼく", re.IGNORECASE)
 LIKE: Final = 0.75
-"""Sentences whose vectors, seen from the middle of all, point so much the same way say the same; the second is worth
-nothing. Seen from the origin, some models find all sentences alike."""
+"""Two sentences say the same where their vectors, seen from the middle of all, point so much the same way; the second
+is worth nothing. Seen from the origin, some models find all sentences alike."""
 
 
 def chosen(ask: Choose, vectors: Matrix) -> list[int]:
-    """The places of the chosen sentences, the best first. One row of `vectors` for each sentence."""
+    """Returns the places of the chosen sentences, the best first. One row of `vectors` for each sentence."""
     if not ask.sentences:
         return []
     if ask.choice == "facts":
@@ -51,7 +51,8 @@ def clusters(count: int, ask: Choose) -> int:
 
 
 def _clusters(vectors: Matrix, k: int) -> list[int]:
-    """The nearest to each centre, then the second nearest of each, and so on: as many as a cluster's size allows."""
+    """Returns the nearest to each centre, then the second nearest of each, and so on: as many as a cluster's size
+    allows."""
     from sklearn.cluster import KMeans
 
     fitted: Any = KMeans(n_clusters=k, n_init=1, random_state=SEED).fit(vectors)
@@ -85,7 +86,7 @@ def _facts(sentences: Sequence[Sentence], vectors: Matrix) -> list[int]:
 
 
 def _worth(one: Sentence, words: set[str], seen: Counter[str], count: int) -> float:
-    """How much a sentence tells, for what it costs."""
+    """Returns how much a sentence tells, for what it costs."""
     rare = sum(math.log(count / seen[word]) for word in words)
     exact = len(EXACT.findall(one.text)) > 0
     named = len(NAMES.findall(one.text)) > 0

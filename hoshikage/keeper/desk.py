@@ -1,4 +1,4 @@
-"""What the keeper does for each request: it sends it to whoever knows how. Keeper's main thread."""
+"""Does what the keeper does for each request: it sends it to whoever knows how. Keeper's main thread."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hoshikage.keeper.store import Store
 
 MAX_VECTORS: Final = 20_000
-"""Vectors of sentences that are kept, so that a growing conversation is embedded once: 30 MB of 384 numbers each."""
+"""So many vectors of sentences are kept, so that a growing conversation is embedded once: 30 MB of 384 numbers each."""
 
 
 class Desk:
@@ -80,7 +80,7 @@ class Desk:
     def _keep(
         self, ask: frames.OpenStore | frames.Remember | frames.Recall | frames.Browse | frames.Forget
     ) -> frames.Reply:
-        """What the store does."""
+        """Does what the store does."""
         from hoshikage.keeper.store import Store
 
         if isinstance(ask, frames.OpenStore):

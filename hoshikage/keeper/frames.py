@@ -1,4 +1,5 @@
-"""The frames between server and keeper: typed, length-prefixed, size-limited, as those of `wire`. Any thread."""
+"""Defines the frames between server and keeper: typed, length-prefixed, size-limited, as those of `wire`. Any
+thread."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ Choice = Literal["clusters", "facts"]
 
 
 class KeeperFrame(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Base of all frames; each has a tag of its own, and the number of what it asks or answers."""
+    """All frames have this base; each has a tag of its own, and the number of what it asks or answers."""
 
     number: int
 
@@ -27,9 +28,9 @@ class SplitTexts(KeeperFrame, frozen=True, tag="split"):
 
     texts: tuple[str, ...]
     model: str
-    """The name of what makes the vectors; those of two models never meet."""
+    """`model` is the name of what makes the vectors; those of two models never meet."""
     clusters: bool = False
-    """Whether they will be clustered: what that needs is imported while their vectors are made."""
+    """`clusters` tells whether they will be clustered: what that needs is imported while their vectors are made."""
 
 
 class Learn(KeeperFrame, frozen=True, tag="learn"):
@@ -38,11 +39,11 @@ class Learn(KeeperFrame, frozen=True, tag="learn"):
     model: str
     texts: tuple[str, ...]
     vectors: tuple[bytes, ...]
-    """32-bit floats, little-endian, of length 1."""
+    """`vectors` are 32-bit floats, little-endian, of length 1."""
 
 
 class Sentence(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A sentence of a conversation, and whether the user said it."""
+    """This is a sentence of a conversation, and whether the user said it."""
 
     text: str
     by_user: bool
@@ -58,7 +59,7 @@ class Choose(KeeperFrame, frozen=True, tag="choose"):
     divisor: int
     least: int
     most: int
-    """Clusters: one for so many sentences, at least, at most."""
+    """There is one cluster for `each` sentences, at least `least` and at most `most`."""
 
 
 class Encode(KeeperFrame, frozen=True, tag="encode"):
@@ -69,13 +70,13 @@ class Encode(KeeperFrame, frozen=True, tag="encode"):
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Something that was said, as it is kept. `id` is the same for the same words of the same scope and role."""
+    """This was said, as it is kept. `id` is the same for the same words of the same scope and role."""
 
     id: str
     role: str
     text: str
     time: float
-    """Unix time."""
+    """`time` is Unix time."""
     conversation: str
     vector: bytes
 
@@ -102,9 +103,9 @@ class Recall(KeeperFrame, frozen=True, tag="recall"):
     model: str
     vector: bytes
     but: str = ""
-    """A conversation whose words do not count."""
+    """The words of the conversation `but` do not count."""
     within: float = 2.0
-    """Cosine distance at most."""
+    """`within` is the cosine distance at most."""
     since: float = 0.0
     most: int = 16
 
@@ -113,7 +114,7 @@ class Browse(KeeperFrame, frozen=True, tag="browse"):
     """Asks for what is kept, the newest first. Answered by Entries."""
 
     scope: str
-    """Empty for every scope."""
+    """`scope` is empty for every scope."""
     conversation: str = ""
     limit: int = 0
     """0 is no bound."""
@@ -124,7 +125,7 @@ class Forget(KeeperFrame, frozen=True, tag="forget"):
     """Removes what any of these names from the files. Answered by Done with the number of removed records."""
 
     scope: str
-    """Empty for every scope."""
+    """`scope` is empty for every scope."""
     ids: tuple[str, ...] = ()
     conversation: str = ""
     before: float = 0.0
@@ -135,7 +136,7 @@ class Forget(KeeperFrame, frozen=True, tag="forget"):
 
 
 class MemoryEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A record as it is told."""
+    """This is a record as it is told."""
 
     id: str
     scope: str
@@ -155,14 +156,14 @@ class Entries(KeeperFrame, frozen=True, tag="entries"):
 
 
 class Sentences(KeeperFrame, frozen=True, tag="sentences"):
-    """The sentences of each text, and those of them whose vectors are not known."""
+    """These are the sentences of each text, and those of them whose vectors are not known."""
 
     pieces: tuple[tuple[str, ...], ...]
     unknown: tuple[str, ...]
 
 
 class ChosenSentences(KeeperFrame, frozen=True, tag="chosen"):
-    """The places of the chosen sentences, the best first."""
+    """`order` has the places of the chosen sentences, the best first."""
 
     order: tuple[int, ...]
 
@@ -203,13 +204,13 @@ _replies: msgspec.msgpack.Decoder[Reply] = msgspec.msgpack.Decoder(Reply)
 
 
 def encode(frame: Ask | Reply) -> bytes:
-    """The frame with its length in front."""
+    """Returns the frame with its length in front."""
     body = _encoder.encode(frame)
     return len(body).to_bytes(HEADER_BYTES, "little") + body
 
 
 def body_length(header: bytes) -> int:
-    """Length of the body that follows this header. Raises ValueError where it is over the limit."""
+    """Returns the length of the body that follows this header. Raises ValueError where it is over the limit."""
     length = int.from_bytes(header, "little")
     if length > MAX_FRAME_BYTES:
         raise ValueError(f"a frame of {length} bytes; the limit is {MAX_FRAME_BYTES}")

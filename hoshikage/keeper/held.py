@@ -1,6 +1,6 @@
-"""The vectors of collections as they are held in memory: read in the background at the first recall, then kept up to
-date. Chroma's own index finds a few of many fast, but not past what must be left out. Keeper's main thread, and one
-that reads."""
+"""Holds the vectors of collections in memory: read in the background at the first recall, then kept up to date.
+Chroma's own index finds a few of many fast, but not past what must be left out. Keeper's main thread, and one that
+reads."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from hoshikage.keeper.nearest import Vector, VectorIndex
 
 PAGE: Final = 1000
 MAX_HELD: Final = 200_000
-"""Vectors of all collections together; what was used longest ago goes. 300 MB of 384 numbers each."""
+"""All collections together have so many vectors; what was used longest ago goes. 300 MB of 384 numbers each."""
 Data = Mapping[str, Any]
 
 
 class Holding:
-    """The vectors of one collection."""
+    """These are the vectors of one collection."""
 
     def __init__(self, collection: Any) -> None:
         self._collection = collection
@@ -32,12 +32,12 @@ class Holding:
 
     @property
     def is_ready(self) -> bool:
-        """Whether asking for the vectors waits for nothing."""
+        """Tells whether asking for the vectors waits for nothing."""
         return not self._thread.is_alive()
 
     @property
     def has_failed(self) -> bool:
-        """Whether the collection could not be read to its end."""
+        """Tells whether the collection could not be read to its end."""
         return self._error is not None
 
     def __len__(self) -> int:
@@ -48,7 +48,7 @@ class Holding:
         self._later.append((ids, vectors, data))
 
     def vectors(self) -> VectorIndex:
-        """All of them; waits until they are read. Raises what reading them did."""
+        """Returns all of them; waits until they are read. Raises what reading them did."""
         self._thread.join()
         if self._error is not None:
             raise self._error
@@ -85,7 +85,7 @@ class Held:
         self._of: OrderedDict[str, Holding] = OrderedDict()
 
     def of(self, collection: Any) -> Holding:
-        """The collection's vectors; they are read in the background where they are not here."""
+        """Returns the collection's vectors; they are read in the background where they are not here."""
         name = str(collection.name)
         if name not in self._of or self._of[name].has_failed:
             self._of[name] = Holding(collection)

@@ -1,4 +1,4 @@
-"""The keeper's process: splits, chooses and keeps for the server that started it, one thing after the other.
+"""This is the keeper's process: splits, chooses and keeps for the server that started it, one thing after the other.
 
 Main thread. It is started when memory is first needed and ended when nobody has needed it for a while; what is heavy
 (scikit-learn, ChromaDB) is imported when it is first asked for.

@@ -1,5 +1,5 @@
-"""The vectors of one collection in memory, and which are nearest to one: exactly, whatever is left out. One thread at
-a time; numpy alone."""
+"""Holds the vectors of one collection in memory, and finds those that are nearest to one: exactly, whatever is left
+out. One thread at a time; numpy alone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ MIN_ROOM: Final = 256
 
 
 class VectorIndex:
-    """Rows of length 1, each with its record's id, conversation and time. A row of an id that is known replaces it."""
+    """Its rows have length 1, each with its record's id, conversation and time. A row of an id that is known replaces
+    it."""
 
     def __init__(self) -> None:
         self._ids: list[str] = []
@@ -30,7 +31,7 @@ class VectorIndex:
     def add(
         self, ids: Sequence[str], vectors: Sequence[Vector], conversations: Sequence[str], times: Sequence[float]
     ) -> None:
-        """One of each for every record."""
+        """Adds one of each for every record."""
         for name, vector, conversation, time in zip(ids, vectors, conversations, times, strict=True):
             place = self._places.setdefault(name, len(self._ids))
             if place == len(self._ids):
@@ -43,7 +44,7 @@ class VectorIndex:
     def nearest(
         self, vector: Vector, *, but: str, within: float, since: float, maximum: int
     ) -> list[tuple[str, float]]:
-        """Ids with their cosine distances, the nearest first."""
+        """Returns ids with their cosine distances, the nearest first."""
         count = len(self._ids)
         if count == 0:
             return []
@@ -58,7 +59,7 @@ class VectorIndex:
         return [(self._ids[place], float(distances[place])) for place in places]
 
     def _room(self, count: int, width: int) -> None:
-        """Doubles what there is, so that each row is copied a few times at most."""
+        """Doubles the room that there is, so that each row is copied a few times at most."""
         if self._rows.shape[1] != width:
             self._rows = np.zeros((len(self._rows), width), np.float32)
         if count > len(self._rows):

@@ -1,4 +1,4 @@
-"""Vectors by sentence-transformers, where somebody has it installed. Keeper's main thread."""
+"""Makes vectors by sentence-transformers, where somebody has it installed. Keeper's main thread."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hoshikage.errors import NotSupported, Unavailable
 
 
 class SentenceBert:
-    """A model of sentence-transformers that is on this machine; none is ever fetched."""
+    """This is a model of sentence-transformers that is on this machine; none is ever fetched."""
 
     def __init__(self, name: str) -> None:
         """Raises NotSupported without the package, Unavailable without the model."""

@@ -15,11 +15,11 @@ QUOTED: Final = re.compile(r"\s{0,3}>")
 TABLE: Final = re.compile(r"\s*\|.*\|\s*$")
 CLOSED: Final = ("」", "』", "”", '"', "）", ")")
 GOES_ON: Final = re.compile(r"(?:と|って|など|という|は|が|を|に|の|も)")
-"""How a Japanese sentence goes on behind something quoted."""
+"""A Japanese sentence goes on like this behind something quoted."""
 
 
 def sentences_of(text: str) -> list[str]:
-    """The sentences, in their order, none empty. Joined, they are the text but for white space."""
+    """Returns the sentences, in their order, none empty. Joined, they are the text but for white space."""
     result: list[str] = []
     for block, whole in _blocks(text.splitlines()):
         if whole:
@@ -30,7 +30,7 @@ def sentences_of(text: str) -> list[str]:
 
 
 def _blocks(lines: list[str]) -> Iterator[tuple[str, bool]]:
-    """Runs of lines that belong together, each with whether it stays whole."""
+    """Yields runs of lines that belong together, each with whether it stays whole."""
     held: list[str] = []
     kind = ""
     fence = ""

@@ -1,4 +1,4 @@
-"""What is kept of conversations: a Chroma store, one collection for each scope and embedding model. Keeper process.
+"""Keeps conversations: a Chroma store, one collection for each scope and embedding model. Keeper process.
 
     FOLDER/current          the name of the store in use
     FOLDER/store-…/         Chroma's files
@@ -30,16 +30,16 @@ from hoshikage.keeper.nearest import Vector
 CURRENT: Final = "current"
 PREFIX: Final = "store-"
 SPARE: Final = 64
-"""So many more than wanted are looked at, since some are of the conversation at hand or too old."""
+"""These records beyond the wanted ones are looked at, too, since some are of the conversation at hand or too old."""
 WIDEST: Final = 1000
 """So many of the conversation at hand are passed over on a Chroma server, whose vectors are not held here."""
 COSINE: Final = {"hnsw": {"space": "cosine"}}
 Keeps = Callable[[str, Mapping[str, Any], str], bool]
-"""Whether a record stays: by its id, its metadata and its scope."""
+"""It tells whether a record stays: by its id, its metadata and its scope."""
 
 
 class Store:
-    """Opened once by the keeper."""
+    """The keeper opens one."""
 
     def __init__(self, folder: str, url: str) -> None:
         """Raises Unavailable where the server of `url` does not answer."""
@@ -63,7 +63,7 @@ class Store:
         return len(ids)
 
     def recall(self, ask: frames.Recall) -> list[MemoryEntry]:
-        """What is near, the nearest first."""
+        """Returns what is near, the nearest first."""
         collection = self._collection(ask.scope, ask.model)
         if collection is None:
             return []
@@ -82,7 +82,7 @@ class Store:
     def _by_index(
         self, ask: frames.Recall, collection: Any, vector: Vector, count: int
     ) -> tuple[list[MemoryEntry], bool]:
-        """What of the `count` nearest may be recalled, and whether words of the conversation at hand are among
+        """Returns what of the `count` nearest may be recalled, and whether words of the conversation at hand are among
         them: these may hide all others."""
         result = collection.query(
             query_embeddings=[vector], n_results=count, include=["documents", "metadatas", "distances"]
@@ -108,7 +108,7 @@ class Store:
         return [entries[name] for name in near if name in entries]
 
     def browse(self, ask: frames.Browse) -> tuple[list[MemoryEntry], int]:
-        """The newest first, and how many there are."""
+        """Returns the newest first, and how many there are."""
         result = [
             _entry(scope, name, text, data)
             for scope, collection in self._of(ask.scope)
@@ -165,7 +165,7 @@ class Store:
             raise Unavailable("remember.chroma_gone", url=self._url, reason=type(error).__name__) from None
 
     def _current(self) -> Path:
-        """The folder of the store in use; what others a kill left behind is removed."""
+        """Returns the folder of the store in use; what others a kill left behind is removed."""
         assert self._folder is not None
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         mark = self._folder / CURRENT
@@ -229,7 +229,7 @@ class Store:
         return self._collections[key]
 
     def _of(self, scope: str) -> Iterator[tuple[str, Any]]:
-        """The collections of a scope, or all that are ours."""
+        """Yields the collections of a scope, or all that are ours."""
         for listed in self._client.list_collections():
             own = (listed.metadata or {}).get("scope")
             if own is not None and (not scope or own == scope):

@@ -1,1 +1,1 @@
-"""The examination of a library: handshake, placement of structures, calibration."""
+"""Examines a library: handshake, placement of structures, calibration."""

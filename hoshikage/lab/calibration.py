@@ -55,7 +55,7 @@ LINES: Final[Mapping[str, tuple[str, Mapping[int | float, str]]]] = {
     "flash_attn_type": (r"\bflash_attn\s*= (\w+)", {0: "disabled", 1: "enabled"}),
     "kv_unified": (r"\bkv_unified\s*= (\w+)", {1: "true"}),
 }
-"""Field of the context -> the log line that shows it, and what it says for which value."""
+"""Maps a field of the context to the log line that shows it, and what it says for which value."""
 READING: Final = r"\bload_mode = (\w+)"
 MAPPING: Final = r"\bmmap = (\w+)"
 DIRECT: Final = r"\bdirect_io = (\w+)"
@@ -70,7 +70,7 @@ class Journal(Protocol):
     """A Journal remembers what was tried, also what ended its process."""
 
     def attempt(self, name: str, run: Callable[[], bool]) -> bool:
-        """What `run` returns, or what is known of `name` from before; False for what ended a process."""
+        """Returns what `run` does, or what is known of `name` from before; False for what ended a process."""
 
 
 def calibrate(
@@ -82,7 +82,7 @@ def calibrate(
     model_layouts: Sequence[Layout] = MODEL_LAYOUTS,
     context_layouts: Sequence[Layout] = CONTEXT_LAYOUTS,
 ) -> Calibrated:
-    """The layouts of the structs that are in no table. Raises Uncalibrated.
+    """Finds the layouts of the structs that are in no table. Raises Uncalibrated.
 
     `library` is bound and started, not recognised.
     """
@@ -104,7 +104,7 @@ def _unknown(image: DefaultImage, known: Sequence[Layout]) -> bool:
 
 
 class Struct(ABC):
-    """The search in one struct. `places` grows with every field that is found."""
+    """This is the search in one struct. `places` grows with every field that is found."""
 
     needed: tuple[str, ...]
 
@@ -136,7 +136,8 @@ class Struct(ABC):
         """Finds the fields, each with `place`. Raises Uncalibrated."""
 
     def place(self, name: str, shows: Callable[[int], bool], offsets: Iterable[int] | None = None) -> None:
-        """Note where the field stands: the one offset at which `shows`. Raises Uncalibrated where there are two."""
+        """Remembers where the field stands: the one offset at which `shows`. Raises Uncalibrated where there are
+        two."""
         if not any(name in layout.offsets() for layout in self.known):
             return  # what it does is not known either
         candidates = self.candidates(name) if offsets is None else offsets
@@ -162,7 +163,7 @@ class Struct(ABC):
         ]
 
     def flags(self, name: str) -> list[int]:
-        """Candidates for a bool that is 0 by default: beside one that is 1, where bools stand together."""
+        """Lists the candidates for a bool that is 0 by default: beside one that is 1, where bools stand together."""
         blocks = {at // 8 for at in self.candidates("use_mmap")}
         return [at for at in self.candidates(name) if at // 8 in blocks]
 
@@ -172,7 +173,7 @@ class Struct(ABC):
         return number
 
     def patches(self, values: Mapping[str, float], at: Mapping[str, int] | None = None) -> list[Patch]:
-        """Patches for fields that have been found, or for a field at the place that is tried."""
+        """Makes patches for fields that have been found, or for a field at the place that is tried."""
         places = {**self.places, **(at or {})}
         return [Patch(places[name], FIELDS[name].code, value) for name, value in values.items()]
 
@@ -199,7 +200,7 @@ class ModelStruct(Struct):
         self.place("n_gpu_layers", lambda at: self._says(at, "n_gpu_layers", OFFLOADED, {1: "1", 2: "2"}))
 
     def _place_gpu(self) -> None:
-        """split_mode and main_gpu, which show together: a GPU that is not there is refused by its number."""
+        """Places split_mode and main_gpu, which show together: a GPU that is not there is refused by its number."""
         pairs = [
             (split, gpu)
             for split in self.candidates("split_mode")
@@ -349,7 +350,7 @@ class _ContextStruct(Struct):
             return None if pointer is None else {name: getattr(api, f"llama_{name}")(pointer) for name in GETTERS}
 
     def _lines(self, values: Mapping[str, float], at: Mapping[str, int] | None = None) -> Seen | None:
-        """What the log says of each of LINES, then what the getters say."""
+        """Returns what the log says of each of LINES, then what the getters say."""
         self.log.lines.clear()
         getters = self._getters({**SMALL, **values}, at)
         if getters is None:

@@ -24,7 +24,8 @@ from hoshikage.llama.sampler import Sampler
 from hoshikage.params import LoadParams, SamplingParams
 
 LAST_POOLING: Final = 3
-"""The last token's embedding. Mean pooling (1) makes b3995, b6301 and v0.5.0 abort() on a model made for text."""
+"""This asks for the last token's embedding. Mean pooling (1) makes b3995, b6301 and v0.5.0 abort() on a model made for
+text."""
 
 UNUSUAL: Final[dict[str, float]] = {
     "n_ctx": 1536,
@@ -35,8 +36,8 @@ UNUSUAL: Final[dict[str, float]] = {
     "n_threads_batch": 2,
     "pooling_type": LAST_POOLING,
 }
-"""Field -> value that no library has by default; each has a getter of its name. 1536 is three sequences of 512, so that
-releases which round a sequence up to 256 cells have nothing to round."""
+"""Maps a field to a value that no library has by default; each has a getter of its name. 1536 is three sequences of
+512, so that releases which round a sequence up to 256 cells have nothing to round."""
 
 IN_THE_LOG: Final[dict[str, tuple[dict[str, float], str, str]]] = {
     "rope_freq_base": ({"rope_freq_base": 12345.0}, r"\bfreq_base\s*= ([0-9.]+)", "12345.0"),
@@ -47,17 +48,18 @@ IN_THE_LOG: Final[dict[str, tuple[dict[str, float], str, str]]] = {
     "flash_attn_type": ({"flash_attn_type": 0}, r"\bflash_attn\s*= (\w+)", "disabled"),
     "flash_attn": ({"flash_attn": 1}, r"\bflash_attn\s*= (\w+)", "1"),
 }
-"""Check -> (fields, pattern of the log line, what it must say). Skipped where the layout has no such field."""
+"""Maps a check to its fields, the pattern of the log line, and what that must say. It is skipped where the layout has
+no such field."""
 
 MMAP: Final = {"use_mmap": (0, 1), "load_mode": (0, 1)}
-"""Field -> its values for reading the file and for mapping it."""
+"""Maps a field to its values for reading the file and for mapping it."""
 
 LOCKED: Final = {"use_mlock": 1, "load_mode": 2}
-"""Field -> its value for keeping the model in memory."""
+"""Maps a field to its value for keeping the model in memory."""
 STATUS: Final = Path("/proc/self/status")
 
 NO_SUCH_GPU: Final = 77
-"""A main_gpu that no machine has; where one GPU alone is to be used, it is refused by its number."""
+"""No machine has a main_gpu of this number; where one GPU alone is to be used, it is refused by its number."""
 NO_GPU_LINE: Final = rf"\bmain_gpu: ({NO_SUCH_GPU})\b"
 
 PROMPT: Final = "Hoshikage"
@@ -66,7 +68,7 @@ ABSENT: Final = "absent"
 
 
 class LogTap:
-    """The sink to give to `load`: keeps the lines for the checks that read them, and passes them on."""
+    """This is the sink to give to `load`: keeps the lines for the checks that read them, and passes them on."""
 
     def __init__(self, onward: Callable[[int, str], None]) -> None:
         self.lines: list[str] = []
@@ -90,7 +92,8 @@ class GoldenCase:
 
 
 def examine(library: Library, log: LogTap, model_path: str) -> dict[str, str]:
-    """Every check by name: `ok`, or `absent` where the release lacks the field, the function or the log line.
+    """Runs every check, and returns by name: `ok`, or `absent` where the release lacks the field, the function or the
+    log line.
 
     Raises LibraryUnavailable("library.handshake_failed") at the first that fails.
     """
@@ -141,7 +144,7 @@ def golden_run(library: Library, model_path: str, cases: tuple[GoldenCase, ...])
 
 
 def greedy(model: Model, context: Context, prompt: list[int], count: int) -> list[int]:
-    """The `count` likeliest tokens after `prompt`, one after the other."""
+    """Returns the `count` likeliest tokens after `prompt`, one after the other."""
     context.clear()
     sampler = Sampler.open(model, context, SamplingParams(temperature=0))
     batch, result = context.batch, list[int]()
@@ -163,7 +166,7 @@ def greedy(model: Model, context: Context, prompt: list[int], count: int) -> lis
 
 
 Observation = tuple[str, Any, Any]
-"""Check, expected, found; found None is absent."""
+"""An observation is a check, what is expected, and what was found; found None is absent."""
 
 
 def _observations(library: Library, log: LogTap, path: str) -> Iterator[Observation]:
@@ -220,7 +223,7 @@ def _locking(library: Library, log: LogTap, path: str) -> Iterator[Observation]:
 
 
 def locked_kib() -> int | None:
-    """How much of this process cannot be swapped out; None where the system does not say."""
+    """Returns how many KiB of this process cannot be swapped out; None where the system does not say."""
     try:
         met = re.search(r"VmLck:\s*(\d+)", STATUS.read_text("ascii"))
     except OSError:
@@ -229,7 +232,8 @@ def locked_kib() -> int | None:
 
 
 def _main_gpu(library: Library, log: LogTap, path: str) -> Iterator[Observation]:
-    """Splitting off (0) and a GPU that is not there: the load fails and names the number. Since about b4529."""
+    """Turns splitting off (0) and names a GPU that is not there: the load fails and names the number. Since about
+    b4529."""
     if "main_gpu" not in library.fields or "split_mode" not in library.fields:
         return
     log.lines.clear()
@@ -317,7 +321,8 @@ def _refusal(library: Library, path: str) -> Iterator[Observation]:
 
 
 def _on_cpu(library: Library) -> dict[str, float]:
-    """Without devices, too: with them, weights may lie in a GPU driver's memory, whose locking is not to be seen."""
+    """Places the model on the CPU, without devices, too: with them, weights may lie in a GPU driver's memory, whose
+    locking is not to be seen."""
     wanted: dict[str, float] = {"n_gpu_layers": 0, "devices": NO_DEVICES.address}
     return {name: value for name, value in wanted.items() if name in library.fields}
 
@@ -327,7 +332,7 @@ def _small() -> dict[str, float]:
 
 
 def fill(context: Context, model: Model) -> None:
-    """A short prompt in the context's batch, logits for every token."""
+    """Puts a short prompt into the context's batch, with logits for every token."""
     context.batch.clear()
     for pos, token in enumerate(model.vocab.tokenize(PROMPT, parse_special=False)):
         context.batch.add(token, pos, 0, True)

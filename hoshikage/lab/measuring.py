@@ -1,5 +1,5 @@
-"""How fast a model is with one setting or another: its load, prompts, and answers to one text and to several. Main
-thread of a process that ends with it.
+"""Measures how fast a model is with one setting or another: its load, prompts, and answers to one text and to several.
+Main thread of a process that ends with it.
 
 All settings of a plan take turns, round after round. The best round of each is the one to go by, as other work of the
 machine only makes a decode longer; how far the next best is from it tells how much of that there was. With its first
@@ -31,9 +31,9 @@ TEXT: Final = "The night sky is full of stars, and each of them has a story that
 LONGEST_PROMPT: Final = 512
 SHORTEST_PROMPT: Final = 32
 SHARED: Final = 4
-"""Tokens that each of several texts begins with."""
+"""Each of several texts begins with so many tokens."""
 ANSWER: Final = 24
-"""Tokens of one text's answer in a round, after the first."""
+"""One text's answer in a round has so many tokens, after the first."""
 MIN_ANSWER: Final = 4
 """An answer has this many tokens at least, where more would take too long."""
 TOGETHER: Final = 8
@@ -45,20 +45,20 @@ MAX_ROUNDS: Final = 9
 
 @dataclass(frozen=True, slots=True)
 class TunePlan:
-    """What is measured: `params` as they are, and with each of `trials` in their place."""
+    """This is what is measured: `params` as they are, and with each of `trials` in their place."""
 
     params: LoadParams
     trials: tuple[dict[str, Any], ...]
     n_sequences: int
-    """Texts that are answered together; 1 measures none."""
+    """So many texts are answered together; 1 measures none."""
     seconds: float
     n_prompt: int = 0
-    """Tokens of the prompt; 0 for as many as the time allows."""
+    """`n_prompt` counts the tokens of the prompt; 0 for as many as the time allows."""
 
 
 @dataclass(slots=True)
 class Figures:
-    """One setting's rounds, each with its tokens a second."""
+    """These are one setting's rounds, each with its tokens a second."""
 
     trial: int
     generation: list[float] = field(default_factory=list)
@@ -71,12 +71,12 @@ class Figures:
     n_prompt: int = 0
     answer: list[int] = field(default_factory=list)
     error: str = ""
-    """The key of why it cannot be; empty where it can."""
+    """`error` is the key of why it cannot be; empty where it can."""
 
 
 def measure(library: Library, plan: TunePlan, clock: Callable[[], float] = time.perf_counter) -> Iterator[Figures]:
-    """The figures of each trial after each round of it. Raises HoshikageError where the model cannot be loaded, or is
-    none that writes."""
+    """Yields the figures of each trial after each round of it. Raises HoshikageError where the model cannot be loaded,
+    or is none that writes."""
     until = clock() + plan.seconds
     before = free_vram(library)
     (model, context), load_s = _loaded(library, plan.params, clock)
@@ -138,7 +138,7 @@ def _round(
 
 
 def _one(context: Context, prompt: Sequence[int], result: Figures, watch: _Watch) -> list[int]:
-    """The likeliest tokens behind the prompt; the rates are in the figures then."""
+    """Returns the likeliest tokens behind the prompt; the rates are in the figures then."""
     _decode(context, prompt[:2], 0)  # a graphics card prepares itself in its first decode
     context.clear()
     begun = watch.now()
@@ -156,7 +156,7 @@ def _one(context: Context, prompt: Sequence[int], result: Figures, watch: _Watch
 
 
 def _several(context: Context, prompt: Sequence[int], count: int, watch: _Watch) -> float:
-    """Tokens a second of so many texts together."""
+    """Measures the tokens a second of so many texts together."""
     batch, steps = context.batch, 0
     tokens = [likeliest(context.logits(_decode(context, prompt, number)), context) for number in range(count)]
     begun = watch.now()
@@ -193,7 +193,7 @@ def _text(model: Model, n_ctx: int) -> list[int]:
 
 
 def _prompt_length(context: Context, tokens: Sequence[int], seconds: float, clock: Callable[[], float]) -> int:
-    """How many of the tokens can be computed in about so many seconds."""
+    """Returns how many of the tokens can be computed in about so many seconds."""
     few = tokens[:SHORTEST_PROMPT]
     for _ in range(2):  # the first decode also prepares
         context.clear()
@@ -211,7 +211,7 @@ def _loaded(library: Library, params: LoadParams, clock: Callable[[], float]) ->
 
 
 def resident_bytes() -> int:
-    """Physical memory of this process; 0 where the system does not tell."""
+    """Returns the bytes of physical memory of this process; 0 where the system does not tell."""
     try:
         return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * mmap.PAGESIZE
     except (OSError, ValueError, IndexError):

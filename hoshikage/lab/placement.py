@@ -13,7 +13,7 @@ class Uncalibrated(Exception):
 
 
 def layout_of(places: Mapping[str, int], written: int, known: Sequence[Layout]) -> Layout:
-    """The layout with these fields. Raises Uncalibrated where they overlap or stand in an order never seen."""
+    """Makes the layout with these fields. Raises Uncalibrated where they overlap or stand in an order never seen."""
     offsets = dict(sorted(places.items(), key=lambda item: item[1]))
     end, last = 0, ""
     for name, at in offsets.items():
@@ -29,7 +29,8 @@ def layout_of(places: Mapping[str, int], written: int, known: Sequence[Layout]) 
 
 
 def window(name: str, places: Mapping[str, int], known: Sequence[Layout]) -> tuple[int, int]:
-    """Between which offsets, both excluded, the field can stand: as it stands to the found ones in every layout."""
+    """Returns between which offsets, both excluded, the field can stand: as it stands to the found ones in every
+    layout."""
     minimum, maximum = -1, 1 << 16
     for other, at in places.items():
         sides = {order[name] > order[other] for layout in known if {name, other} <= (order := layout.offsets()).keys()}
@@ -41,7 +42,7 @@ def window(name: str, places: Mapping[str, int], known: Sequence[Layout]) -> tup
 
 
 def _has_order(layout: Layout, names: Sequence[str]) -> bool:
-    """Whether those of `names` that the layout has stand there in the same order, and it has most of them."""
+    """Returns whether those of `names` that the layout has stand there in the same order, and it has most of them."""
     order = [name for name in layout.offsets() if name in names]
     return order == [name for name in names if name in order] and len(order) > len(names) // 2
 

@@ -34,7 +34,8 @@ def expected(platform: str) -> str:
 
 
 def fault(file: Path, platform: str, own: BinaryImage | None = None) -> BinaryFault | None:
-    """None for a file that may be loaded on this system by a program such as `own`. Raises OSError.
+    """Returns what is wrong with a file; None for one that may be loaded on this system by a program such as `own`.
+    Raises OSError.
 
     `own` is this interpreter where it is not given and `platform` is this system.
     """

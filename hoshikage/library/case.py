@@ -1,4 +1,4 @@
-"""The libraries of the config folder as people choose among them: each with its verdict, switched, taken back.
+"""Shows the libraries of the config folder as people choose among them: each with its verdict, switched, taken back.
 
 Any thread; blocking, for up to LIBRARY_TIMEOUT a library that is not known yet.
 """

@@ -145,7 +145,7 @@ def is_genuine(path: Path) -> bool:
 
 
 def copy(path: Path, place: Path) -> None:
-    """The content, and of the mode what others may have: nothing where they had nothing."""
+    """Copies the content, and of the mode what others may have: nothing where they had nothing."""
     place.touch(mode=0o600)  # what is private is so from the first byte on
     shutil.copyfile(path, place)
     give_mode(path, place)

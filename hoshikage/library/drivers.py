@@ -1,4 +1,5 @@
-"""Which GPU driver this system has, as far as files tell. Any thread; reads one small file, starts nothing."""
+"""Finds out which GPU driver this system has, as far as files tell. Any thread; reads one small file, starts
+nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ NVIDIA: Final = Path("/proc/driver/nvidia/version")
 
 
 def nvidia(file: Path = NVIDIA) -> str | None:
-    """The version of the NVIDIA kernel driver, such as `550.54.15`; None where none is loaded, or not on Linux."""
+    """Returns the version of the NVIDIA kernel driver, such as `550.54.15`; None where none is loaded, or not on
+    Linux."""
     try:
         said = file.read_text("utf-8", "replace")
     except OSError:

@@ -32,7 +32,7 @@ _SWAP_S: Final = 10.0
 
 
 class InstallRecord(Frozen, frozen=True):
-    """Written into an installed folder as `library.json`: where it came from and which files it has."""
+    """This is written into an installed folder as `library.json`: where it came from and which files it has."""
 
     source: str
     """`source` is `npm`, `github`, `url`, `archive` or `folder`."""

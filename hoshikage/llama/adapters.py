@@ -168,7 +168,7 @@ def _last(tokens: Sequence[int], sequence: tuple[int, ...]) -> int | None:
 
 
 def _require(look: Callable[[], Result]) -> Result:
-    """What `look` finds in a file, before the library sees it. Raises ModelLoadFailed."""
+    """Returns what `look` finds in a file, before the library sees it. Raises ModelLoadFailed."""
     try:
         return look()
     except GgufInvalid as error:

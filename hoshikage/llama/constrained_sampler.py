@@ -77,7 +77,7 @@ class ConstrainedSampler:
             self._allowed[forbidden] = False
         self._left = None if self._allowed is None else np.flatnonzero(self._allowed)
         self._ahead: deque[int] = deque()
-        """Tokens without a choice that the grammar has accepted, and nobody has taken yet."""
+        """These tokens without a choice are accepted by the grammar, and nobody has taken them yet."""
         self._looked = False
         """This tells whether it is known that the next token is one that has a choice."""
 

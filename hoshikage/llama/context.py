@@ -187,7 +187,7 @@ class Context(Owner):
         return self._logits_view[1]
 
     def not_numbers(self) -> InferenceFailed:
-        """The error for results that are none, with the settings that may have made them so."""
+        """Makes the error for results that are none, with the settings that may have made them so."""
         params = self.params or LoadParams("")
         return InferenceFailed(
             "engine.logits_invalid", type_k=params.type_k, type_v=params.type_v, flash_attn=params.flash_attn

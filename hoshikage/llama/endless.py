@@ -1,4 +1,5 @@
-"""Schemas and grammars that lead back to themselves before anything is written, so that no text fulfils them. Pure.
+"""Finds schemas and grammars that lead back to themselves before anything is written, so that no text fulfils them.
+Pure.
 
 Only what a linear scan sees: what must be followed at once, and without a choice. llguidance tells of the rest, and not
 before the answer has come there.

@@ -196,7 +196,7 @@ class Matcher:
         self._tokenizer = tokenizer
         self.param = grammar.param
         self.dropped = dropped
-        """Places of what the schema asks for and nobody enforces."""
+        """`dropped` has the places of what the schema asks for and nobody enforces."""
         self._inner = inner
         self._grammar = grammar
         self._end = end

@@ -15,7 +15,7 @@ CLASS: Final = re.compile(r"\\.|(\[\^?(?:\\.|[^\\\]])(?:\\.|[^\\\]])*(?:\]|\\?\Z
 CONTROL: Final = tuple(map(chr, range(0x20)))
 NOT_CONTROL: Final = r"\x00-\x1f"
 FEW: Final = 5
-"""A class with no more control characters than `\\s` is right."""
+"""A class is right that has so many control characters, those of `\\s`, or fewer."""
 
 
 class Unsafe(ValueError):

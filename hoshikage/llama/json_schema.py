@@ -77,7 +77,7 @@ def checked(schema: Any, refused: Collection[str] = (), *, place: str = "schema"
 
 
 def refusals(reason: str) -> frozenset[str]:
-    """What llguidance named in its refusal, as `checked` takes it; empty where the schema itself is wrong."""
+    """Returns what llguidance named in its refusal, as `checked` takes it; empty where the schema itself is wrong."""
     if match := UNKNOWN_KEYS.search(reason):
         return frozenset(QUOTED.findall(match[1]))
     if match := UNKNOWN_FORMAT.search(reason):

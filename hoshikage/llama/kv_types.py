@@ -1,4 +1,4 @@
-"""Which types the KV memory of a model can have, by the numbers of its GGUF. Pure reading; engine thread.
+"""Decides which types the KV memory of a model can have, by the numbers of its GGUF. Pure reading; engine thread.
 
 Keys and values of the types with blocks are cut into heads where attention reads them: a head that is no whole number
 of blocks gives NaN or garbage on the releases that do not refuse it, with flash attention (b5590 to b8390) and without

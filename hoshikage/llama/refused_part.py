@@ -1,4 +1,4 @@
-"""Which part of a schema, or of a layout's schemas, a compiler refuses: found by trying its parts alone. Pure."""
+"""Finds the part of a schema, or of a layout's schemas, that a compiler refuses, by trying its parts alone. Pure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class RefusedPart:
     path: Path
     """`path` is the way to it from the root of the whole."""
     place: str
-    """Where the request has it, as `tools.find.properties.city`."""
+    """The request has it at `place`, as `tools.find.properties.city`."""
     owner: str
     """`owner` is the place of the marked schema (SCHEMA_MARK) that it is in; empty where none of the whole is."""
     strict: bool

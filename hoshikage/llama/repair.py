@@ -36,7 +36,7 @@ WRAPPER: Final = "unparsed"
 SHORT_ID: Final = re.compile("[A-Za-z0-9]{9}")
 BETWEEN: Final = "\n\n"
 JOINED: Final = frozenset({"reasoning_content", "tool_calls"})
-"""What turns of one role may have beside their words, to become one turn."""
+"""The turns of one role may have these beside their words, to become one turn."""
 THOUGHT_MARKS_AS_TEXT: Final = "thought-marks-as-text"
 """Marks of thoughts that stand in a text are no marks to the template: it would leave out what follows them."""
 WORDS_LOST: Final = "words-lost"

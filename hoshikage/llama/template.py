@@ -251,7 +251,7 @@ class ChatTemplate:
 
 
 def _as_seen(message: Message) -> dict[str, Any]:
-    """A message as templates see it. gpt-oss's template knows thoughts by another name."""
+    """Returns a message as templates see it. gpt-oss's template knows thoughts by another name."""
     seen = {"role": message.role, "content": message.content, **message.extra}
     if "reasoning_content" in seen:
         seen.setdefault("thinking", seen["reasoning_content"])

@@ -18,7 +18,8 @@ class TextAssembler:
         self.stop: str | None = None
         """This stop string was met. Nothing is released after it."""
         self.dedented = False
-        """Whether a line came that is indented by less than is asked for. Nothing is released from it on."""
+        """`dedented` tells whether a line came that is indented by less than is asked for. Nothing is released from it
+        on."""
         self._bytes = b""
         self._held = ""
 

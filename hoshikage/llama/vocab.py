@@ -36,7 +36,7 @@ class Vocab:
         self._pointer = library.vocab_of(model.pointer)
         self.n_tokens: int = self._api.llama_vocab_n_tokens(self._pointer)
         self.bos: int = self._api.llama_vocab_bos(self._pointer)
-        """-1 where the model has none, as `eos`."""
+        """`bos` and `eos` are -1 where the model has none."""
         self.eos: int = self._api.llama_vocab_eos(self._pointer)
         self._pieces: dict[int, bytes] = {}
         self._guessed: dict[int, bool] = {}
@@ -104,7 +104,7 @@ class Vocab:
         return known
 
     def shown(self, token: int) -> bytes:
-        """The bytes of a token where control tokens shall be seen, as `<|im_end|>`."""
+        """Returns the bytes of a token where control tokens shall be seen, as `<|im_end|>`."""
         return self.piece(token) or (self.text(token).encode() if self.is_control(token) else b"")
 
     def is_eog(self, token: int) -> bool:
@@ -127,7 +127,7 @@ class Vocab:
         return token in self._control_ids
 
     def text(self, token: int) -> str:
-        """The token's text as the vocabulary holds it (`<|im_end|>`); empty for -1, the missing token."""
+        """Returns the token's text as the vocabulary holds it (`<|im_end|>`); empty for -1, the missing token."""
         if token == NO_TOKEN:
             return ""
         raw: bytes = self._api.llama_vocab_get_text(self._vocab, self._checked(token))

@@ -60,7 +60,7 @@ class Words:
         return tuple(self._message(message, index) for index, message in enumerate(messages))
 
     def lost(self, text: str) -> frozenset[str]:
-        """Which texts have a mark that does not stand in the rendered `text`, as `messages[2]`.
+        """Returns which texts have a mark that does not stand in the rendered `text`, as `messages[2]`.
 
         Where a prompt begins the thoughts of its answer, what stands before their end in earlier answers are thoughts.
         """

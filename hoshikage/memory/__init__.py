@@ -1,1 +1,1 @@
-"""Memory's side of the server: what is remembered of long conversations."""
+"""This is memory's side of the server: what is remembered of long conversations."""

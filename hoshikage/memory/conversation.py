@@ -1,4 +1,4 @@
-"""A conversation as memory sees it: exchanges, and from where on they stay word for word. Any thread; pure."""
+"""Divides a conversation as memory sees it: exchanges, and from where on they stay word for word. Any thread; pure."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ import msgspec
 from hoshikage.params import Message
 
 TURN_TOKENS: Final = 8
-"""What templates write around a turn, about."""
+"""Templates write about so many tokens around a turn."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What a user said, and all that came of it: thoughts, calls, their results, the answer."""
+    """A user said something, and all that came of it belongs to the exchange: thoughts, calls, their results, the
+    answer."""
 
     messages: tuple[Message, ...]
 
     def spoken(self) -> list[Message]:
-        """The turns that were said in words. A call is left out with its result and what was said with it."""
+        """Lists the turns that were said in words. A call is left out with its result and what was said with it."""
         return [
             one
             for one in self.messages
@@ -32,14 +33,14 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """The exchanges, and the system texts that stand before and between them."""
+    """These are the exchanges, and the system texts that stand before and between them."""
 
     systems: tuple[tuple[int, Message], ...]
-    """Each with the number of exchanges before it."""
+    """Each system text has the number of exchanges before it."""
     exchanges: tuple[Exchange, ...]
 
     def with_digest(self, condensed: int, digest: Message) -> tuple[Message, ...]:
-        """The system texts of what is condensed, the digest, and the rest as it was."""
+        """Returns the system texts of what is condensed, the digest, and the rest as it was."""
         early = [message for before, message in self.systems if before <= condensed]
         late: list[Message] = []
         for number in range(condensed, len(self.exchanges) + 1):
@@ -66,14 +67,14 @@ def conversation_of(messages: Sequence[Message]) -> Conversation:
 
 
 def written(message: Message) -> str:
-    """What a template writes of a turn, about: for counting."""
+    """Returns about what a template writes of a turn, for counting."""
     text = message.content if isinstance(message.content, str) else ""
     return text + msgspec.json.encode(message.extra).decode() if message.extra else text
 
 
 def condensed_count(sizes: Sequence[int], fixed: int, digest: int, room: int, raw: int) -> int:
-    """How many of the oldest exchanges are condensed. It only grows while a conversation does, and in steps: whenever
-    an exchange no longer fits, all but the last `raw` are condensed, and then nothing for a while.
+    """Returns how many of the oldest exchanges are condensed. It only grows while a conversation does, and in steps:
+    whenever an exchange no longer fits, all but the last `raw` are condensed, and then nothing for a while.
 
     `sizes` are the tokens of each exchange, `fixed` those of what always stays, `digest` those of a digest at most;
     all of them shall fit in `room`.

@@ -1,4 +1,4 @@
-"""Texts as vectors, by an embedding model beside the one that answers. Event loop only."""
+"""Makes vectors of texts, by an embedding model beside the one that answers. Event loop only."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from hoshikage.registry import ModelSpec, Registry
 from hoshikage.settings import Settings
 
 BATCH: Final = 32
-"""Texts of one job: whoever wants one vector waits for no more than these."""
+"""One job has so many texts: whoever wants one vector waits for no more than these."""
 
 
 class Generating(Protocol):
-    """The dispatcher, as memory needs it."""
+    """Memory needs this of the dispatcher."""
 
     def generate(self, spec: ModelSpec, request: Work, /) -> AsyncGenerator[Note, None]:
-        """Notes, the task's own events among them; raises HoshikageError."""
+        """Yields notes, the task's own events among them; raises HoshikageError."""
         ...
 
 
@@ -43,7 +43,7 @@ class TextEmbedder:
         self._prefixes: dict[str, Prefixes] = {}
 
     async def name(self) -> str:
-        """What tells this model's vectors from another's. Raises InvalidRequest where none is set."""
+        """Returns what tells this model's vectors from another's. Raises InvalidRequest where none is set."""
         if not self._label and self._sentence_bert:
             return f"sentence-bert:{self._sentence_bert}"
         spec = await self._spec()
@@ -51,7 +51,7 @@ class TextEmbedder:
         return f"{spec.label}:{state.st_size}"
 
     async def embed(self, texts: Sequence[str], use: Use) -> list[bytes]:
-        """A vector for each text: 32-bit floats, little-endian, of length 1. Raises HoshikageError."""
+        """Returns a vector for each text: 32-bit floats, little-endian, of length 1. Raises HoshikageError."""
         if not texts:
             return []
         if not self._label and self._sentence_bert:

@@ -1,4 +1,4 @@
-"""One keeper for one folder: the lock of a store, held by whoever serves it. Any thread."""
+"""Keeps one keeper for one folder: the lock of a store, held by whoever serves it. Any thread."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NAME: Final = "lock"
 
 
 class FolderLock:
-    """Taken for the life of a server or of a command; the system gives it back when that is killed."""
+    """It is taken for the life of a server or of a command; the system gives it back when that is killed."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -1,4 +1,4 @@
-"""The keeper as the server sees it: started when it is first asked, ended when nobody has asked for a while.
+"""Runs the keeper as the server sees it: started when it is first asked, ended when nobody has asked for a while.
 
 Event loop only, on the main thread (Linux ends a child with the thread that started it).
 """
@@ -38,10 +38,10 @@ anywhere."""
 
 
 class KeeperProcess:
-    """One process at a time. Questions are answered in the order in which they came."""
+    """There is one process at a time. Questions are answered in the order in which they came."""
 
     def __init__(self, idle_s: float) -> None:
-        """`idle_s`: it is ended so long after the last answer; 0 keeps it."""
+        """The process is ended `idle_s` seconds after the last answer; 0 keeps it."""
         self._idle_s = idle_s
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -61,8 +61,8 @@ class KeeperProcess:
     async def ask(
         self, make: Callable[[int], frames.Ask], kind: type[Answered], within: float | None = ANSWER_S
     ) -> Answered:
-        """The answer to what `make` makes of a number, `within` so many seconds. Raises HoshikageError: what the
-        keeper refused it with, or Unavailable where the process ended or is too slow."""
+        """Returns the answer to what `make` makes of a number, `within` so many seconds. Raises HoshikageError: what
+        the keeper refused it with, or Unavailable where the process ended or is too slow."""
         try:
             return await asyncio.wait_for(self._ask(make, kind), within)
         except asyncio.TimeoutError:
@@ -163,7 +163,7 @@ class KeeperProcess:
 
 
 async def _ended(process: asyncio.subprocess.Process) -> int:
-    """The exit status of a process that should be ending; it is killed where that takes too long."""
+    """Returns the exit status of a process that should be ending; it is killed where that takes too long."""
     try:
         return await asyncio.wait_for(process.wait(), STOP_S)
     except asyncio.TimeoutError:
@@ -173,5 +173,5 @@ async def _ended(process: asyncio.subprocess.Process) -> int:
 
 
 def _beside(work: Any) -> asyncio.Task[None]:
-    """A task in a context of its own: what it logs is not the last request's doing."""
+    """Starts a task in a context of its own: what it logs is not the last request's doing."""
     return Context().run(asyncio.get_running_loop().create_task, work)

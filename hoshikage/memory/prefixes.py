@@ -9,7 +9,8 @@ import re
 from typing import Final, Literal, NamedTuple
 
 Use = Literal["query", "passage", "topic"]
-"""A question that something is looked for with, what may be found, and a sentence among others of its kind."""
+"""A text is a question that something is looked for with, a passage that may be found, or a sentence among others of
+its kind."""
 
 
 class Prefixes(NamedTuple):
@@ -19,8 +20,8 @@ class Prefixes(NamedTuple):
     passage: str = ""
     topic: str = ""
     distance: float = 0.7
-    """The cosine distance within which a passage is what is meant, as docs/MEMORY.md has measured it: of MiniLM, and of
-    e5, whose vectors all lie near to each other."""
+    """Within this cosine distance a passage is what is meant, as docs/MEMORY.md has measured it: of MiniLM, and of e5,
+    whose vectors all lie near to each other."""
 
     def of(self, use: Use) -> str:
         return {"query": self.query, "passage": self.passage, "topic": self.topic}[use]
@@ -44,8 +45,8 @@ FAMILIES: Final[tuple[tuple[frozenset[str], Prefixes], ...]] = (
     ),
     (frozenset({"glucose", "v2"}), Prefixes("query: ", "passage: ", "query: ")),
 )
-"""The words of a name -> what stands in front of its texts. The first whose words are all there decides; a name with
-none of them wants nothing."""
+"""The words of a name lead here to what stands in front of its texts. The first whose words are all there decides; a
+name with none of them wants nothing."""
 
 
 def prefixes_of(*names: str) -> Prefixes:

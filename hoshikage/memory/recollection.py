@@ -1,4 +1,4 @@
-"""What is remembered over conversations: kept after an answer, recalled before one. Event loop only."""
+"""Remembers over conversations: kept after an answer, recalled before one. Event loop only."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ SETTLE_S: Final = 5.0
 DAY_S: Final = 86_400.0
 MAX_RECALLED: Final = 24
 IDEOGRAPHIC: Final = "\u2e80"
-"""The first of the characters that are written without spaces."""
+"""This is the first of the characters that are written without spaces."""
 PASSAGE: Final = 700
-"""Characters of a passage; a long text is kept in several."""
+"""A passage has so many characters; a long text is kept in several."""
 MAX_PASSAGE: Final = 4000
 MAX_PASSAGES: Final = 64
 QUERY: Final = 2000
@@ -47,7 +47,7 @@ class Recollections:
         self._embedder = embedder
         self._keeper = keeper
         self._opened: int | None = None
-        """The process that has the store open."""
+        """The process of this id has the store open."""
         self._opening = asyncio.Lock()
         self._swept = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -55,7 +55,7 @@ class Recollections:
     async def recall(
         self, scope: str, conversation: str, question: str, at_hand: Sequence[str], count: Count
     ) -> list[MemoryEntry]:
-        """What others of the scope's conversations say that is near, the best first, within MEMORY_TOKENS.
+        """Returns what others of the scope's conversations say that is near, the best first, within MEMORY_TOKENS.
 
         `at_hand`: the texts of the conversation, none of which is told again. Raises HoshikageError.
         """
@@ -120,14 +120,14 @@ class Recollections:
         return len(records)
 
     async def browse(self, scope: str, conversation: str = "", limit: int = 0, offset: int = 0) -> frames.Entries:
-        """What is kept, the newest first. Raises HoshikageError."""
+        """Returns what is kept, the newest first. Raises HoshikageError."""
         await self.opened()
         return await self._keeper.ask(
             lambda n: frames.Browse(n, scope, conversation, limit, offset), frames.Entries, LISTING_S
         )
 
     async def search(self, scope: str, question: str, maximum: int) -> Sequence[MemoryEntry]:
-        """What is nearest to a text, however far. Raises HoshikageError."""
+        """Returns what is nearest to a text, however far. Raises HoshikageError."""
         model = await self._embedder.name()
         (vector,) = await self._embedder.embed([question[:QUERY]], "query")
         await self.opened()
@@ -183,21 +183,21 @@ def _between(front: str, behind: str) -> str:
 
 
 def line(one: MemoryEntry) -> str:
-    """A recollection as the model reads it."""
+    """Writes a recollection as the model reads it."""
     language = language_of([one.text])
     who = text(language, "remember.by_user" if one.role == "user" else "remember.by_model")
     return f"({datetime.fromtimestamp(one.time):%Y-%m-%d}) {who} {one.text}"
 
 
 def marked(entries: Sequence[MemoryEntry], question: str) -> str:
-    """The recollections in front of what the user asks, in the user's language."""
+    """Puts the recollections in front of what the user asks, in the user's language."""
     language = language_of([question])
     lines = [text(language, "remember.recalled_begin"), *map(line, entries), text(language, "remember.recalled_end")]
     return "\n".join([*lines, "", question])
 
 
 def shown(one: MemoryEntry) -> dict[str, Any]:
-    """A recollection as programs read it."""
+    """Returns a recollection as programs read it."""
     return {
         "id": one.id,
         "scope": one.scope,

@@ -1,4 +1,4 @@
-"""Memory of conversations, as answers use it: made when first needed, stopped with the server. Event loop only."""
+"""Remembers conversations, as answers use it: made when first needed, stopped with the server. Event loop only."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hoshikage.settings import Settings
 
 
 class Memory:
-    """The keeper, the embedding model, and what is made of both."""
+    """This is the keeper, the embedding model, and what is made of both."""
 
     def __init__(self, settings: Settings, dispatcher: Generating, registry: Registry) -> None:
         self.keeper = KeeperProcess(settings.idle_timeout)
@@ -34,11 +34,11 @@ class Memory:
             self._lock.take()
 
     def conversation(self, scope: str, first: str) -> str:
-        """The name of a conversation that was given none."""
+        """Returns the name of a conversation that was given none."""
         return digest_of(scope, first)[:16]
 
     def marked(self, entries: Sequence[MemoryEntry], question: str) -> str:
-        """What was recalled in front of what is asked."""
+        """Puts what was recalled in front of what is asked."""
         return marked(entries, question)
 
     async def stop(self) -> None:

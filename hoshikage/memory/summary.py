@@ -1,4 +1,4 @@
-"""Long conversations made short by meaning: a digest in the place of what is old. Event loop only."""
+"""Makes long conversations short by meaning: a digest in the place of what is old. Event loop only."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DIGEST_SHARE: Final = 0.25
 """A digest takes no more than this part of the room that a conversation has."""
 MARK_TOKENS: Final = 64
 LINE_TOKENS: Final = 2
-"""What the marks around a digest take, and what a line does beside its sentence, about."""
+"""The marks around a digest take about so many tokens, and so does a line beside its sentence."""
 LEARNED_AT_ONCE: Final = 128
 MAX_DIGESTS: Final = 64
 MIN_JAPANESE: Final = 0.1
@@ -38,11 +38,11 @@ MIN_JAPANESE: Final = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Condensed:
-    """A prompt with a digest in it."""
+    """This is a prompt with a digest in it."""
 
     prompt: ChatPrompt
     turns: int
-    """Turns that the digest stands for."""
+    """`turns` counts the turns that the digest stands for."""
 
 
 class Summaries:
@@ -55,7 +55,7 @@ class Summaries:
         self._digests: OrderedDict[str, str] = OrderedDict()
 
     async def condense(self, prompt: ChatPrompt, more: str, n_ctx: int, count: Count, scope: str) -> Condensed | None:
-        """The prompt made shorter; None where it is short enough. Raises HoshikageError.
+        """Returns the prompt made shorter; None where it is short enough. Raises HoshikageError.
 
         `more` is what is written beside the turns, such as tools. `scope`: digests are shared within one alone.
         """
@@ -77,7 +77,7 @@ class Summaries:
         return Condensed(replace(prompt, messages=messages), turns)
 
     async def _digest(self, spoken: Sequence[Message], turns: int, maximum: int, count: _Counted, scope: str) -> str:
-        """The marked text. The same turns give the same."""
+        """Returns the marked text. The same turns give the same."""
         model = await self._embedder.name()
         settings = self._settings
         key = digest_of(
@@ -162,12 +162,12 @@ def _learning(model: str, texts: tuple[str, ...], vectors: tuple[bytes, ...]) ->
 
 
 def _is_short(messages: Sequence[Message], more: str, room: int) -> bool:
-    """Whether it fits whatever the tokens are: each stands for a byte at least."""
+    """Returns whether it fits whatever the tokens are: each stands for a byte at least."""
     return sum(len(written(one).encode()) + TURN_TOKENS for one in messages) + len(more.encode()) <= room
 
 
 def marked(turns: int, sentences: Sequence[Sentence]) -> str:
-    """The digest as the model reads it, in the language of the conversation."""
+    """Writes the digest as the model reads it, in the language of the conversation."""
     language = language_of(one.text for one in sentences)
     lines = [text(language, "remember.digest_begin", turns=turns)]
     said = ""
@@ -181,7 +181,7 @@ def marked(turns: int, sentences: Sequence[Sentence]) -> str:
 
 
 def language_of(texts: Iterable[str]) -> Language:
-    """Whether texts are Japanese by their characters."""
+    """Returns whether texts are Japanese by their characters."""
     every = "".join(texts)
     japanese = sum("\u3040" <= c <= "\u30ff" or "\u4e00" <= c <= "\u9fff" for c in every)
     return "ja" if japanese > MIN_JAPANESE * len(every) else "en"

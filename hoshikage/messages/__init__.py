@@ -42,7 +42,8 @@ AREAS = (
 
 
 def text(language: Language, key: str, /, **details: object) -> str:
-    """The text of `key` in `language`, its {names} filled from `details`. KeyError for a key that does not exist."""
+    """Returns the text of `key` in `language`, its {names} filled from `details`. Raises KeyError for a key that does
+    not exist."""
     area, _, name = key.partition(".")
     if area not in AREAS:
         raise KeyError(key)
@@ -51,7 +52,8 @@ def text(language: Language, key: str, /, **details: object) -> str:
 
 
 def describe(language: Language, error: HoshikageError) -> str:
-    """The error's text. One whose key or details are not the catalogue's (a runner is not trusted) shows as it is."""
+    """Returns the error's text. One whose key or details are not the catalogue's (a runner is not trusted) shows as it
+    is."""
     try:
         return text(language, error.key, **error.details)
     except (KeyError, ValueError, AttributeError):
@@ -59,7 +61,8 @@ def describe(language: Language, error: HoshikageError) -> str:
 
 
 def language_of(environ: Mapping[str, str]) -> Language:
-    """HOSHIKAGE_LANG, then the locale's variables in POSIX order: the first that names a language decides.
+    """Returns the language of HOSHIKAGE_LANG, then of the locale's variables in POSIX order: the first that names one
+    decides.
 
     A locale of another language than Japanese gets English. `C` and `POSIX` name none, so a bare container speaks
     Japanese.
@@ -75,7 +78,7 @@ def language_of(environ: Mapping[str, str]) -> Language:
 
 
 def accepted_language(header: str | None, default: Language) -> Language:
-    """The better of `ja` and `en` in an Accept-Language header (RFC 9110, 12.5.4), else `default`."""
+    """Returns the better of `ja` and `en` in an Accept-Language header (RFC 9110, 12.5.4), else `default`."""
     best: tuple[float, Language] | None = None
     for item in (header or "").split(","):
         tag, _, weight = item.partition(";")

@@ -1,4 +1,4 @@
-"""Texts of the area of installed libraries: key -> (Japanese, English)."""
+"""Holds the texts of the area of installed libraries: key -> (Japanese, English)."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Texts of the lacks area: key -> (Japanese, English)."""
+"""Holds the texts of the lacks area: key -> (Japanese, English)."""
 
 from typing import Final
 

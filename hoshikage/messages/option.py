@@ -1,4 +1,4 @@
-"""Texts of the option area, what each setting of a model does: key -> (Japanese, English)."""
+"""Holds the texts of the option area, what each setting of a model does: key -> (Japanese, English)."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Texts of memory, the remember area: key -> (Japanese, English)."""
+"""Holds the texts of memory, the remember area: key -> (Japanese, English)."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""What each route does: operation -> (Japanese, English)."""
+"""Says what each route does: operation -> (Japanese, English)."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Texts of the run area: key -> (Japanese, English)."""
+"""Holds the texts of the run area: key -> (Japanese, English)."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Texts of the service area: key -> (Japanese, English)."""
+"""Holds the texts of the service area: key -> (Japanese, English)."""
 
 from typing import Final
 

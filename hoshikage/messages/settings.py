@@ -1,4 +1,4 @@
-"""Texts of the settings area: key -> (Japanese, English)."""
+"""Holds the texts of the settings area: key -> (Japanese, English)."""
 
 from typing import Final
 

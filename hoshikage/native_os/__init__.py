@@ -1,1 +1,1 @@
-"""What needs ctypes without libllama: interrupting a thread, dying with the parent."""
+"""Does what needs ctypes without libllama: interrupting a thread, dying with the parent."""

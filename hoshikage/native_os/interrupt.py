@@ -93,7 +93,7 @@ class _Alarm:
         """The blocks of these deadlines have not been left, whether the deadline was met or not."""
 
     def _arm(self) -> None:
-        """The system's own alarm, which needs no turn of the interpreter."""
+        """Arms the system's own alarm, which needs no turn of the interpreter."""
         if self.may_end and hasattr(signal, "setitimer"):
             due = min((one.due for one in self._open), default=None)
             left = 0.0 if due is None else max(0.001, due + ENDS_AFTER_S - time.monotonic())
@@ -147,5 +147,5 @@ def end_what_does_not_stop() -> None:
 
 
 def may_end() -> bool:
-    """Whether this process may be lost."""
+    """Returns whether this process may be lost."""
     return _ALARM.may_end

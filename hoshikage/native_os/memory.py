@@ -1,4 +1,5 @@
-"""How much memory of its own this process may take for a while, and what stands in it. Any thread; one at a time."""
+"""Bounds how much memory of its own this process may take for a while, and knows what stands in it. Any thread; one at
+a time."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from hoshikage.native_os.interrupt import may_end
 MAX_BYTES: Final = 2**30
 STATM: Final = Path("/proc/self/statm")
 DATA: Final = 5
-"""Which number of /proc/self/statm is the pages of data and stacks."""
+"""The pages of data and stacks are the number at this place of /proc/self/statm."""
 M_PERTURB: Final = -6  # malloc.h of glibc
 
 

@@ -1,4 +1,4 @@
-"""The page for browsers: its built files, as `web/` makes them. Any thread; blocks on the disk.
+"""Holds the page for browsers: its built files, as `web/` makes them. Any thread; blocks on the disk.
 
 They lie in `static`, compressed, under names that change with their content, `index.html` alone aside.
 """
@@ -22,12 +22,12 @@ _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}\.[a-z]{2,4}")
 
 
 def kind(name: str) -> str | None:
-    """The media type of a file of the page; None where it is no name of one."""
+    """Returns the media type of a file of the page; None where it is no name of one."""
     return KINDS.get(name[name.rfind(".") :]) if _NAME.fullmatch(name) else None
 
 
 def read(name: str) -> bytes | None:
-    """The file as gzip has it; None where there is none of that name, as after an update."""
+    """Returns the file as gzip has it; None where there is none of that name, as after an update."""
     if kind(name) is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""How coding agents are told of a server. Pure.
+"""Tells coding agents of a server. Pure.
 
 Where a program takes a further file, it gets one of its own, so that its usual settings stay as they are.
 """
@@ -198,5 +198,5 @@ def _json(value: Any) -> str:
 
 
 def _toml(text: str) -> str:
-    """A basic string of TOML; JSON's escapes are among its own, but for one character."""
+    """Writes a basic string of TOML; JSON's escapes are among its own, but for one character."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

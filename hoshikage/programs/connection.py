@@ -1,4 +1,4 @@
-"""What a program is told of a server: its address, a token, its models. Values; pure."""
+"""Holds what a program is told of a server: its address, a token, its models. Values; pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 from hoshikage.programs.edits import Edit
 
 NO_TOKEN: Final = "none"
-"""Programs that insist on a key are given this where the server asks for none."""
+"""This is the key for programs that insist on one where the server asks for none."""
 ANSWER_SHARE: Final = 4
 """A program that has to be told how long an answer may be is given this part of the context."""
 Form = Literal["responses", "messages", "chat", "ollama", "infill"]
@@ -28,7 +28,7 @@ class ServedModel:
     thinking: bool
     infill: bool
     trained_length: int = 0
-    """Longest context that it was trained for; 0 where that is not told."""
+    """`trained_length` is the longest context that it was trained for; 0 where that is not told."""
 
     @classmethod
     def of(cls, value: Mapping[str, Any]) -> ServedModel:
@@ -52,15 +52,15 @@ class ServedModel:
 
 @dataclass(frozen=True, slots=True)
 class ProgramContext:
-    """The server as a program is to see it."""
+    """This is the server as a program is to see it."""
 
     url: str
     """`url` has no path, and no slash at its end."""
     token: str | None
     model: ServedModel
-    """The one that is used where the program chooses one."""
+    """`model` is the one that is used where the program chooses one."""
     models: tuple[ServedModel, ...]
-    """All that write text, `model` among them."""
+    """`models` are all that write text, `model` among them."""
     home: Path
     environ: Mapping[str, str]
     system: str
@@ -71,16 +71,16 @@ class ProgramContext:
         return self.token or NO_TOKEN
 
     def folder(self, variable: str, *default: str) -> Path:
-        """The folder that the environment names, else one in the home."""
+        """Returns the folder that the environment names, else one in the home."""
         value = self.environ.get(variable)
         return Path(value) if value else self.home.joinpath(*default)
 
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """How a program is told: its files, what to run, and what else to know (keys of messages)."""
+    """A program is told like this: its files, what to run, and what else to know (keys of messages)."""
 
     edits: Sequence[Edit] = ()
     commands: Sequence[str] = ()
-    """Lines for a shell: what starts the program, or sets it up where it has no file to write."""
+    """`commands` are lines for a shell: what starts the program, or sets it up where it has no file to write."""
     notes: Sequence[str] = ()

@@ -1,4 +1,4 @@
-"""How editors and pages are told of a server. Pure."""
+"""Tells editors and pages of a server. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Changes to programs' configuration files: a file of our own, values in a JSON file, a marked block. Pure.
+"""Changes programs' configuration files: a file of our own, values in a JSON file, a marked block. Pure.
 
 None of them touches what is not ours: `applied` gives the whole new text, which differs from the old one there alone.
 """
@@ -19,18 +19,18 @@ END: Final = "# <<< hoshikage <<<"
 
 
 class Edit(Protocol):
-    """One file's change."""
+    """This is one file's change."""
 
     @property
     def file(self) -> Path: ...
 
     def applied(self, text: str) -> str:
-        """The whole new text. Raises UsageError where the file is not what it has to be."""
+        """Returns the whole new text. Raises UsageError where the file is not what it has to be."""
 
 
 @dataclass(frozen=True, slots=True)
 class OwnFile:
-    """A file that nobody else writes."""
+    """Nobody else writes this file."""
 
     file: Path
     text: str
@@ -42,7 +42,7 @@ class OwnFile:
 
 @dataclass(frozen=True, slots=True)
 class JsonValues:
-    """Values in a JSON file of the program's, each at its path."""
+    """These are values in a JSON file of the program's, each at its path."""
 
     file: Path
     values: Sequence[tuple[Sequence[jsonc.Step], Any]]

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 Step = str | tuple[str, str]
-"""A member of an object by its name; or an object in an array by one of its members, as `("name", "Hoshikage")`."""
+"""A step leads to a member of an object by its name; or an object in an array by one of its members, as `("name",
+"Hoshikage")`."""
 INDENT: Final = 2
 _SPACE: Final = re.compile(r"(?:[ \t\r\n]+|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
 _STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
@@ -22,7 +23,7 @@ _DECODER: Final = json.JSONDecoder()
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    """One member of an object, or one value of an array, which has no name."""
+    """This is one member of an object, or one value of an array, which has no name."""
 
     name: str
     begin: int
@@ -32,24 +33,24 @@ class _Item:
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """An object or an array: where it opens and closes, and what stands in it."""
+    """This is an object or an array: where it opens and closes, and what stands in it."""
 
     begin: int
     close: int
     items: tuple[_Item, ...]
     trailing: bool
-    """Whether a comma stands behind the last item."""
+    """`trailing` tells whether a comma stands behind the last item."""
 
 
 def loads(text: str) -> Any:
-    """The value without its comments. Raises ValueError."""
+    """Returns the value without its comments. Raises ValueError."""
     if not text[_space(text, 0) :].strip():
         return {}
     return _value(text, _space(text, 0))[0]
 
 
 def put(text: str, path: Sequence[Step], value: Any) -> str:
-    """The text with `value` at `path`; objects and arrays on the way are made where they are missing.
+    """Returns the text with `value` at `path`; objects and arrays on the way are made where they are missing.
 
     Raises ValueError for a text that is no JSON, or where something else stands on the way.
     """
@@ -107,7 +108,7 @@ def _shown(value: Any, indent: int) -> str:
 
 
 def _column(text: str, at: int) -> int:
-    """How far an item is indented; that of its line where it is not the first of it."""
+    """Returns how far an item is indented; that of its line where it is not the first of it."""
     start = text.rfind("\n", 0, at) + 1
     return at - start if not text[start:at].strip() else _line_indent(text, at) + INDENT
 
@@ -123,7 +124,7 @@ def _space(text: str, at: int) -> int:
 
 
 def _value(text: str, at: int) -> tuple[Any, int]:
-    """The value that begins there, and where it ends. Raises ValueError."""
+    """Returns the value that begins there, and where it ends. Raises ValueError."""
     if text[at : at + 1] in ("{", "["):
         block = _block(text, at)
         values = [(item.name, _value(text, item.value)[0]) for item in block.items]

@@ -1,4 +1,4 @@
-"""Every program that can be connected, in one table. Values; pure."""
+"""Lists every program that can be connected, in one table. Values; pure."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ AGENT_TOKENS: Final = 32_768
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One program: how it is told of a server, and in which form it asks."""
+    """This is one program: how it is told of a server, and in which form it asks."""
 
     title: str
     setup: Callable[[ProgramContext], Setup]
     form: Form
     is_agent: bool = False
-    """Whether it sends long prompts and needs tools."""
+    """`is_agent` tells whether it sends long prompts and needs tools."""
 
 
 PROGRAMS: Final[Mapping[str, Program]] = {

@@ -78,7 +78,7 @@ them."""
 PASS_ON_S: Final = 1.0
 """So long at most may answers take to pass on that the drain has ended."""
 SETTLE_S: Final = 1.0
-"""So long after a start are the first answers behind it."""
+"""The first answers have come so many seconds behind a start."""
 END_S: Final = 15.0
 """So long at most do cancelled requests and the runner take to end after the drain."""
 log: Final = logging.getLogger("hoshikage.server")

@@ -40,7 +40,7 @@ class Route(Frozen, frozen=True):
     answers: tuple[str, ...] = (JSON,)
     """The media types of an answer that is sent whole."""
     queries: tuple[str, ...] = ()
-    """The parameters that the URL may have."""
+    """`queries` are the parameters that the URL may have."""
     refusals: tuple[int, ...] = ()
     """Its kind of route does not have the statuses in `refusals`."""
     other_paths: tuple[str, ...] = ()

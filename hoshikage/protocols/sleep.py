@@ -39,7 +39,7 @@ JSON: Final = "Content-Type: application/json"
 
 
 async def sleep_when_quiet(app: web.Application, running: HttpRunner, notifier: Notifier) -> None:
-    """Runs beside the server until it is cancelled, or until this process is the sleeper."""
+    """Watches the server until it is cancelled, or until this process is the sleeper."""
     timeout = app[SETTINGS].sleep_timeout
     while True:
         left = app[METRICS].used + timeout - time.monotonic()

@@ -1,4 +1,4 @@
-"""The environment that native code finds, set before a library is loaded. Main thread."""
+"""Sets the environment that native code finds, before a library is loaded. Main thread."""
 
 from __future__ import annotations
 

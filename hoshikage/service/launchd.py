@@ -1,4 +1,4 @@
-"""The service under macOS' launchd: an agent of the person's own session. Main thread; blocking."""
+"""Runs the service under macOS' launchd: an agent of the person's own session. Main thread; blocking."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hoshikage.service.units import AGENT, ServiceProgram
 
 
 class Agent:
-    """`~/Library/LaunchAgents/<label>.plist`."""
+    """The agent is `~/Library/LaunchAgents/<label>.plist`."""
 
     name = "launchd"
 

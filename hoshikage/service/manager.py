@@ -1,4 +1,5 @@
-"""What every service manager offers, the service's files, and how its commands are run. Main thread; blocking."""
+"""Defines what every service manager offers, the service's files, and how its commands are run. Main thread;
+blocking."""
 
 from __future__ import annotations
 
@@ -19,23 +20,23 @@ COMMAND_S: Final = 120
 """Longer than a unit's start and stop may take together."""
 IMPORT_S: Final = 60
 CODES: Final = ("utf-8", "utf-16-le")
-"""What service files are written in; the second one is the task scheduler's."""
+"""Service files are written in these; the second one is the task scheduler's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What an installation or a removal did."""
+    """An installation or a removal did this."""
 
     files: tuple[Path, ...] = ()
-    """Written, or removed."""
+    """`files` were written, or removed."""
     ran: tuple[str, ...] = ()
-    """Commands that were run."""
+    """`ran` are the commands that were run."""
     left: tuple[str, ...] = ()
-    """Commands that are left to the person, because the manager could not be reached."""
+    """`left` are the commands that are left to the person, because the manager could not be reached."""
     reason: str = ""
-    """Why they are left: the manager's words."""
+    """`reason` says why they are left: the manager's words."""
     lost: tuple[str, ...] = ()
-    """Settings of this terminal's environment that the service will not see."""
+    """`lost` are settings of this terminal's environment that the service will not see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +46,19 @@ class Status:
     file: Path
     installed: bool
     ours: bool
-    """False for a file that somebody else wrote."""
+    """`ours` is false for a file that somebody else wrote."""
     state: str = "unknown"
-    """`running`, `starting`, `waiting` (for a first connection), `stopped`, `failed` or `unknown`."""
+    """`state` is `running`, `starting`, `waiting` (for a first connection), `stopped`, `failed` or `unknown`."""
     at_login: bool | None = None
-    """Whether it starts by itself; None where that is not known."""
+    """`at_login` tells whether it starts by itself; None where that is not known."""
     reason: str = ""
-    """Why `unknown`: the manager's words."""
+    """`reason` says why `state` is `unknown`: the manager's words."""
     url: str = ""
     """The server says that it listens here; empty where it has not told."""
 
 
 class Manager(Protocol):
-    """One of systemd, launchd and the task scheduler."""
+    """This is one of systemd, launchd and the task scheduler."""
 
     name: str
 
@@ -81,7 +82,7 @@ class Outcome:
 
     ok: bool
     output: str
-    """stdout, or stderr of a command that failed."""
+    """`output` is stdout, or stderr of a command that failed."""
 
 
 def run(command: tuple[str, ...], environ: Mapping[str, str]) -> Outcome:
@@ -115,7 +116,7 @@ def run_all(commands: tuple[tuple[str, ...], ...], environ: Mapping[str, str]) -
 
 
 def shown(command: tuple[str, ...]) -> str:
-    """The command as a person types it."""
+    """Writes the command as a person types it."""
     return subprocess.list2cmdline(command) if sys.platform == "win32" else shlex.join(command)
 
 
@@ -140,7 +141,7 @@ def is_there(file: Path) -> bool:
 
 
 def is_ours(file: Path) -> bool:
-    """Whether this program wrote the file. A link is somebody's: a masked unit is one to /dev/null."""
+    """Returns whether this program wrote the file. A link is somebody's: a masked unit is one to /dev/null."""
     return not file.is_symlink() and file.is_file() and any(MARKER.encode(code) in file.read_bytes() for code in CODES)
 
 

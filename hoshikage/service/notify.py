@@ -1,4 +1,4 @@
-"""What systemd and the server tell each other: readiness, watchdog, ready-made sockets. Main thread, event loop.
+"""Lets systemd and the server talk to each other: readiness, watchdog, ready-made sockets. Main thread, event loop.
 
 The protocol is sd_notify(3) and sd_listen_fds(3), spoken without a library. Where no service manager asks for it,
 everything here does nothing.
@@ -22,14 +22,15 @@ log: Final = logging.getLogger("hoshikage.service")
 
 
 class Notifier:
-    """The line to the service manager that started this process."""
+    """This is the line to the service manager that started this process."""
 
     def __init__(self, address: str, ping_every_s: float | None) -> None:
         self.told_address = address
-        """The address as the manager told it."""
+        """`told_address` is the address as the manager told it."""
         self._address = f"\0{address[1:]}" if address.startswith("@") else address  # an abstract socket
         self.ping_every_s = ping_every_s
-        """Half of the time after which the manager takes the server for hung; None where it does not watch."""
+        """`ping_every_s` is half of the time after which the manager takes the server for hung; None where it does not
+        watch."""
 
     @classmethod
     def of(cls, environ: Mapping[str, str], pid: int) -> Notifier:
@@ -51,7 +52,8 @@ class Notifier:
         self._send("WATCHDOG=1")
 
     async def keep_alive(self) -> None:
-        """Pings from the event loop until cancelled, so that a hung loop is noticed; ends at once if none watches."""
+        """Pings the manager from the event loop until cancelled, so that a hung loop is noticed; ends at once if none
+        watches."""
         while self._address and self.ping_every_s:
             self.ping()
             await asyncio.sleep(self.ping_every_s)
@@ -69,7 +71,7 @@ class Notifier:
 
 
 def listen_fds(environ: Mapping[str, str], pid: int) -> tuple[socket.socket, ...]:
-    """The listening sockets that the manager opened for this process; () where it opened none.
+    """Returns the listening sockets that the manager opened for this process; () where it opened none.
 
     To be called once: the sockets own their descriptors and no child inherits them. Raises UsageError for a
     descriptor that is no listening stream socket.

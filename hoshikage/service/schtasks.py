@@ -1,4 +1,4 @@
-"""The service under Windows: a scheduled task that starts when the person logs on. Main thread; blocking."""
+"""Runs the service under Windows: a scheduled task that starts when the person logs on. Main thread; blocking."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from hoshikage.service.units import MARKER, ServiceProgram
 
 TASK: Final = "Hoshikage"
 FLAGS: Final = {"HOST": "--host", "PORT": "--port", "HOSHIKAGE_LANG": "--lang"}
-"""Settings that a task can carry, which has no environment of its own -> the option that takes them."""
+"""Maps settings that a task, which has no environment of its own, can carry to the option that takes them."""
 RUNNING: Final = 0x41301
-"""SCHED_S_TASK_RUNNING, the last result of a task that is running; the state's own word is a translated one."""
+"""This is SCHED_S_TASK_RUNNING, the last result of a task that is running; the state's own word is a translated one."""
 
 
 class Task:
-    """The task `Hoshikage`; its description is kept in the config folder too."""
+    """The task is called `Hoshikage`; its description is kept in the config folder too."""
 
     name = "schtasks"
 

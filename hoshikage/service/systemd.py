@@ -1,4 +1,4 @@
-"""The service under systemd: user units, written, started, looked at and removed. Main thread; blocking."""
+"""Runs the service under systemd: user units, written, started, looked at and removed. Main thread; blocking."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ LINGER: Final = Path("/var/lib/systemd/linger")
 
 
 class UserUnits:
-    """`hoshikage.service`, and where asked for `hoshikage.socket`, in the person's own systemd."""
+    """These are `hoshikage.service`, and where asked for `hoshikage.socket`, in the person's own systemd."""
 
     name = "systemd"
 
@@ -99,18 +99,18 @@ class UserUnits:
         return dict(line.split("=", 1) for line in shown.output.splitlines() if shown.ok and "=" in line)
 
     def _manager(self) -> Outcome:
-        """Whether the person's systemd can be reached, and if not, its words."""
+        """Asks whether the person's systemd can be reached, and returns its words if not."""
         return run(_ctl("show-environment"), self._environ)
 
 
 def makes_gpu_files(environ: Mapping[str, str]) -> bool:
-    """Whether CUDA may have to call a setuid program here, which NoNewPrivileges would take the rights from."""
+    """Returns whether CUDA may have to call a setuid program here, which NoNewPrivileges would take the rights from."""
     program = shutil.which("nvidia-modprobe", path=environ.get("PATH"))
     return program is not None and bool(Path(program).stat().st_mode & stat.S_ISUID)
 
 
 def lingers(user: str) -> bool:
-    """Whether the person's services run on without a login."""
+    """Returns whether the person's services run on without a login."""
     return bool(user) and (LINGER / user).exists()
 
 

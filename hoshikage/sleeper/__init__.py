@@ -1,1 +1,1 @@
-"""The small program that takes the server's place while nobody uses it."""
+"""This is the small program that takes the server's place while nobody uses it."""

@@ -1,5 +1,5 @@
-"""The server while it sleeps: it keeps the listening sockets, answers what needs no model, and wakes for all else. One
-thread, in a bare interpreter (`python -I -S`): it imports nothing but what an answer needs.
+"""Stands in for the server while it sleeps: it keeps the listening sockets, answers what needs no model, and wakes for
+all else. One thread, in a bare interpreter (`python -I -S`): it imports nothing but what an answer needs.
 
 It is exec'd by the server in its own place, with a descriptor that holds its state (`marshal`), and execs the server
 again with another one. What it is not certain about it hands over unread: requests are looked at with MSG_PEEK, and
@@ -26,25 +26,25 @@ if TYPE_CHECKING:  # as typing has it, whose import would be half of what this p
 HEADER_BYTES = 8192
 """A header that is longer is the server's business."""
 HEADER_S, KEEPALIVE_S = 30.0, 30.0
-"""How long a connection may be without its first request, and between two: as in http/connections."""
+"""A connection may be so long without its first request, and between two: as in http/connections."""
 MAX_OPEN = 128
-"""Connections beyond which the server is woken: it knows who may have more."""
+"""With more connections the server is woken: it knows who may have more."""
 MAX_TAKEN = 512
-"""Connections that are accepted at most in the moment of waking; others wait in the sockets."""
+"""So many connections are accepted at most in the moment of waking; others wait in the sockets."""
 FLUSH_S = 1.0
 WOKEN = "HOSHIKAGE_WOKEN"
-"""The environment variable that tells the server the descriptor of what is handed over."""
+"""This environment variable tells the server the descriptor of what is handed over."""
 SENTINEL = b"9007199254740881"
 """Stands in the texts for the resident memory of this process."""
 ENDING = (signal.SIGTERM, signal.SIGINT)
-"""Signals that end the server; they are held back from one exec to where the next program heeds them."""
+"""These signals end the server; they are held back from one exec to where the next program heeds them."""
 LOCAL = ("localhost", "127.0.0.1", "::1")
 UNSURE = ("transfer-encoding", "upgrade", "expect", "origin", "access-control-request-method", "range")
-"""Headers with which a request is the server's business."""
+"""With one of these headers a request is the server's business."""
 
 
 class Client:
-    """One open connection. `kind` is `plain`, `tls` or `unix`."""
+    """This is one open connection. `kind` is `plain`, `tls` or `unix`."""
 
     def __init__(self, opened: socket.socket, kind: str, until: float) -> None:
         self.opened = opened
@@ -55,7 +55,7 @@ class Client:
 
 
 def put(data: bytes) -> int:
-    """A descriptor from which the data can be read; nothing of it has a name."""
+    """Returns a descriptor from which the data can be read; nothing of it has a name."""
     if hasattr(os, "memfd_create"):
         fd = os.memfd_create("hoshikage")
     else:
@@ -74,7 +74,7 @@ def take(fd: int) -> Any:
 
 
 class Sleeper:
-    """Answers for a server that nobody uses, until somebody does."""
+    """This answers for a server that nobody uses, until somebody does."""
 
     def __init__(self, state: dict[str, Any]) -> None:
         self.state = state
@@ -92,7 +92,7 @@ class Sleeper:
             self.admit(socket.socket(fileno=fd), kind, KEEPALIVE_S)
         self.pinged = 0.0
         self.until: float = state["until"]
-        """When the server takes over, whoever asks; 0 is when it is needed."""
+        """At `until` the server takes over, whoever asks; 0 is when it is needed."""
 
     def admit(self, opened: socket.socket, kind: str, seconds: float) -> None:
         opened.setblocking(False)
@@ -187,7 +187,7 @@ class Sleeper:
     # Answers
 
     def answer(self, client: Client, head: bytes) -> bytes:
-        """The whole answer. Raises Unsure."""
+        """Returns the whole answer. Raises Unsure."""
         method, target, headers = request_of(head)
         if method not in (b"GET", b"HEAD") or any(name in headers for name in UNSURE):
             raise Unsure
@@ -218,7 +218,7 @@ class Sleeper:
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + (b"" if method == b"HEAD" else body)
 
     def is_own(self, name: str) -> bool:
-        """Whether the server may be called so: a literal address cannot be another's name for this machine."""
+        """Returns whether the server may be called so: a literal address cannot be another's name for this machine."""
         if name in self.names:
             return True
         for family in (socket.AF_INET, socket.AF_INET6):
@@ -232,7 +232,7 @@ class Sleeper:
     def content(
         self, page: dict[str, Any], headers: dict[str, list[str]], owner: bool, client: Client
     ) -> tuple[list[str], bytes]:
-        """The headers that are the page's own, and the body. Raises Unsure."""
+        """Returns the headers that are the page's own, and the body. Raises Unsure."""
         more = list(self.state["headers"])
         if "file" in page:
             kinds = ",".join(headers.get("accept", [])).split(",")
@@ -263,7 +263,8 @@ class Sleeper:
         return [f"x-hoshikage-proof: {hmac_sha256(token.encode(), text)}"]
 
     def is_admin(self, headers: dict[str, list[str]]) -> bool:
-        """Whether a token was shown that may know all. Raises Unsure where the request needs one and shows none."""
+        """Returns whether a token was shown that may know all. Raises Unsure where the request needs one and shows
+        none."""
         shown = set(headers.get("x-api-key", []))
         for value in headers.get("authorization", []):
             scheme, _, word = value.strip().partition(" ")
@@ -358,7 +359,8 @@ def main() -> None:
 
 
 def command(fd: int) -> list[str]:
-    """What to exec with a state: an interpreter without anybody's site packages, which knows this package alone."""
+    """Returns what to exec with a state: an interpreter without anybody's site packages, which knows this package
+    alone."""
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     code = "import sys; sys.path.append(sys.argv[1]); from hoshikage.sleeper.program import main; main()"
     return [sys.executable, "-I", "-S", "-c", code, root, str(fd)]

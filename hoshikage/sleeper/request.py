@@ -14,7 +14,8 @@ class Unsure(Exception):
 
 
 def request_of(head: bytes) -> tuple[bytes, str, dict[str, list[str]]]:
-    """Method, target and headers (small names, every value in its order). Raises Unsure for what is not plain."""
+    """Returns method, target and headers (small names, every value in its order). Raises Unsure for what is not
+    plain."""
     first, *lines = head.split(b"\r\n")
     words = first.split(b" ")
     if len(words) != 3 or words[2] != b"HTTP/1.1" or not words[1].startswith(b"/"):
@@ -29,7 +30,7 @@ def request_of(head: bytes) -> tuple[bytes, str, dict[str, list[str]]]:
 
 
 def name_of(authority: str) -> str:
-    """`host` of `host` or `host:port`, in small letters."""
+    """Returns `host` of `host` or `host:port`, in small letters."""
     authority = authority.lower()
     if authority.startswith("["):
         name, mark, rest = authority[1:].partition("]")
@@ -61,5 +62,5 @@ def hmac_sha256(key: bytes, message: bytes) -> str:
 
 
 def same(one: str, other: str) -> bool:
-    """Whether two texts of one length are the same, in a time that does not tell where they differ."""
+    """Returns whether two texts of one length are the same, in a time that does not tell where they differ."""
     return len(one) == len(other) and not sum(a != b for a, b in zip(one, other))  # noqa: B905 - of one length

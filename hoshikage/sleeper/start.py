@@ -1,4 +1,4 @@
-"""A server that is started as it was before answers for its health at once. Main thread; it imports little.
+"""Lets a server that is started as it was before answer for its health at once. Main thread; it imports little.
 
 What a start comes to (where it listens, what it answers to) depends on its arguments, on the environment, on `.env`
 files and on the program itself. Where all of these are as the last ordinary start left them in a file of the cache
@@ -32,7 +32,8 @@ def file() -> str:
 
 
 def key(variables: list[str], files: list[str]) -> dict[str, Any]:
-    """All that a start depends on; `variables` are those of the settings, `files` the `.env` files there could be."""
+    """Returns all that a start depends on; `variables` are those of the settings, `files` the `.env` files there could
+    be."""
     return {
         "command": [sys.executable, *sys.orig_argv[1:]],
         "folder": os.getcwd(),
@@ -42,7 +43,7 @@ def key(variables: list[str], files: list[str]) -> dict[str, Any]:
 
 
 def remembered() -> dict[str, Any] | None:
-    """What the last start left, where this one is the same."""
+    """Returns what the last start left, where this one is the same."""
     if sys.platform != "linux" or WOKEN in os.environ or "LISTEN_FDS" in os.environ:
         return None
     try:
@@ -90,7 +91,7 @@ def begin() -> None:
 
 
 def ping_every() -> float:
-    """Half of the time after which the service manager takes the server for hung; 0 where it does not watch."""
+    """Returns half of the time after which the service manager takes the server for hung; 0 where it does not watch."""
     micros = os.environ.get("WATCHDOG_USEC", "")
     watched = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
     return int(micros) / 2_000_000 if watched and micros.isascii() and micros.isdigit() else 0.0

@@ -1,4 +1,4 @@
-"""Tools, as models write them: from an answer's text to calls, and from tools to a prompt's text. Pure; no I/O.
+"""Reads and writes tools as models do: from an answer's text to calls, and from tools to a prompt's text. Pure; no I/O.
 
 What reads and writes calls is imported by its own module, where there are tools.
 """

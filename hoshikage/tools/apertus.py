@@ -1,4 +1,4 @@
-"""Apertus: a list of objects whose one key is the function. Any thread; pure.
+"""Knows the calls of Apertus: a list of objects whose one key is the function. Any thread; pure.
 
 <|tools_prefix|>[{"weather": {"city": "東京"}}, {"time": {}}]<|tools_suffix|>
 """

@@ -31,7 +31,7 @@ def broken_place(schema: Mapping[str, Any], place: str) -> str | None:
 
 
 def _within(node: Mapping[str, Any], at: str) -> Iterator[tuple[Any, str]]:
-    """The parts of one. Raises TypeError, AttributeError where they are none."""
+    """Yields the parts of one. Raises TypeError, AttributeError where they are none."""
     for key in NAMED:
         if key in node:
             yield from ((part, f"{at}.{key}.{name}") for name, part in node[key].items())
@@ -47,7 +47,7 @@ def _within(node: Mapping[str, Any], at: str) -> Iterator[tuple[Any, str]]:
 
 
 def _has_type(node: Mapping[str, Any]) -> bool:
-    """Whether its types are such, where it has any."""
+    """Returns whether its types are such, where it has any."""
     if "type" not in node:
         return True
     types = node["type"] if isinstance(node["type"], list) else [node["type"]]
@@ -55,7 +55,7 @@ def _has_type(node: Mapping[str, Any]) -> bool:
 
 
 def _leads(node: Mapping[str, Any], root: Any) -> bool:
-    """Whether its reference leads somewhere, where it has one within the schema."""
+    """Returns whether its reference leads somewhere, where it has one within the schema."""
     place = node.get("$ref", "#")
     if not isinstance(place, str):
         return False

@@ -1,4 +1,5 @@
-"""JSON schemas of calls: of those that a grammar forces, and of what a model writes when it calls by itself. Pure."""
+"""Makes JSON schemas of calls: of those that a grammar forces, and of what a model writes when it calls by itself.
+Pure."""
 
 from __future__ import annotations
 
@@ -13,9 +14,9 @@ MAX_CALLS: Final = 16
 BARE: Final = re.compile(
     r"\"(?:tool_)?name\"\s{0,8}:\s{0,8}\"([^\"\\]{1,256})\"\s{0,8},\s{0,8}\"(?:arguments|parameters)\"\s{0,8}:"
 )
-"""A call as JSON in any place: models of every format write such."""
+"""A call stands as JSON in any place: models of every format write such."""
 Held = Mapping[str, dict[str, Any]]
-"""Name of a function, or none -> the schema of what is written behind it."""
+"""The name of a function, or none, leads here to the schema of what is written behind it."""
 
 
 def schema(
@@ -26,7 +27,7 @@ def schema(
     keys: tuple[str, str] = ("name", "arguments"),
     before: Mapping[str, Any] = {},
 ) -> dict[str, Any]:
-    """The JSON schema of an answer that calls one of these functions, or where `several` one or more of them.
+    """Makes the JSON schema of an answer that calls one of these functions, or where `several` one or more of them.
 
     `otherwise`: or is an instance of this schema. `before`: properties that a call may have in front of its name.
     """
@@ -50,27 +51,27 @@ def by_name(functions: Schemas, _several: bool) -> Held:
 
 
 def in_object(functions: Schemas, _several: bool) -> Held:
-    """An object of name and arguments."""
+    """Makes the schema of an object of name and arguments."""
     return {"": schema(functions, several=False)}
 
 
 def in_list(functions: Schemas, several: bool) -> Held:
-    """A list of such objects."""
+    """Makes the schema of a list of such objects."""
     return {"": _listed(schema(functions, several=True), several)}
 
 
 def by_name_or_in_list(functions: Schemas, several: bool) -> Held:
-    """Either of the two."""
+    """Makes the schema of either of the two."""
     return {**by_name(functions, several), **in_list(functions, several)}
 
 
 def in_object_of_parameters(functions: Schemas, _several: bool) -> Held:
-    """An object that calls its arguments parameters."""
+    """Makes the schema of an object that calls its arguments parameters."""
     return {"": schema(functions, several=False, keys=("name", "parameters"))}
 
 
 def in_object_or_list(functions: Schemas, several: bool) -> Held:
-    """An object of name and arguments, or a list of such."""
+    """Makes the schema of an object of name and arguments, or a list of such."""
     made = schema(functions, several=False)
     definitions = made.pop("$defs", {})
     listed = {"type": "array", "items": made, "minItems": 1, "maxItems": MAX_CALLS if several else 1}
@@ -78,13 +79,13 @@ def in_object_or_list(functions: Schemas, several: bool) -> Held:
 
 
 def in_list_of_actions(functions: Schemas, several: bool) -> Held:
-    """A list of objects in the words of Command R."""
+    """Makes the schema of a list of objects in the words of Command R."""
     keys, before = ("tool_name", "parameters"), {"tool_call_id": {"type": "string"}}
     return {"": _listed(schema(functions, several=True, keys=keys, before=before), several)}
 
 
 def in_list_of_functions(functions: Schemas, several: bool) -> Held:
-    """A list of such objects, each alone or as a request has it, with a type in front."""
+    """Makes the schema of a list of such objects, each alone or as a request has it, with a type in front."""
     inner = schema(functions, several=False)
     definitions = inner.pop("$defs", None)
     wrapped = {
@@ -98,7 +99,7 @@ def in_list_of_functions(functions: Schemas, several: bool) -> Held:
 
 
 def by_key(functions: Schemas, several: bool) -> Held:
-    """A list of objects whose one key is the function."""
+    """Makes the schema of a list of objects whose one key is the function."""
     definitions: dict[str, Any] = {}
     options = [
         {
@@ -131,7 +132,7 @@ def _listed(made: dict[str, Any], several: bool) -> dict[str, Any]:
 
 
 def _placed(part: Mapping[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    """A schema that can stand inside another: one that refers to itself becomes a definition of the whole."""
+    """Makes a schema that can stand inside another: one that refers to itself becomes a definition of the whole."""
     name = f"part{len(definitions)}"
     own = moved(part, f"#/$defs/{name}")
     if own == part:
@@ -141,7 +142,7 @@ def _placed(part: Mapping[str, Any], definitions: dict[str, Any]) -> dict[str, A
 
 
 def moved(value: Any, root: str) -> Any:
-    """A schema whose references begin at `root`."""
+    """Makes a schema whose references begin at `root`."""
     if isinstance(value, Mapping):
         return {
             key: root + item[1:]

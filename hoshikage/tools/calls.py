@@ -1,4 +1,4 @@
-"""The calls of one answer: numbers and names them, and tells one only when it is sure to be one. Any thread."""
+"""Tells the calls of one answer: numbers and names them, and tells one only when it is sure to be one. Any thread."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hoshikage.tools.cursor import MAX_NAME, EndOfText, Markers, NotACall, Steps
 from hoshikage.tools.deltas import CallArguments, CallStart, Content, Delta
 
 Schemas = Mapping[str, Mapping[str, Any]]
-"""Name of a function -> the JSON schema of its parameters."""
+"""The name of a function leads here to the JSON schema of its parameters."""
 
 
 def new_id() -> str:
@@ -32,10 +32,10 @@ class Calls:
         opens: tuple[str, ...] = (),
         closes: tuple[str, ...] = (),
     ) -> None:
-        """`opens`, `closes`: the marks at which a broken call ends; those of `closes` are its own."""
+        """A broken call ends at the marks `opens` and `closes`; those of `closes` are its own."""
         self.schemas: Final = schemas
         self.told = 0
-        """How many calls there are."""
+        """There are so many calls."""
         self.parsed = True
         self._id_maker = id_maker
         self._ends = Markers(*opens, *closes) if opens or closes else None
@@ -44,9 +44,9 @@ class Calls:
         self._whole = 0
         self._open: CallStart | None = None
         self._held: list[Delta] | None = None
-        """What is not told yet of the open call; None where it is told as it comes."""
+        """These are not told yet of the open call; None where it is told as it comes."""
         self._told_at = 0
-        """The place in the text at which the last delta of a call stood."""
+        """The last delta of a call stood at this place in the text."""
         self._cut = False
 
     def start(self, name: str, call_id: str | None = None) -> CallStart:
@@ -61,7 +61,7 @@ class Calls:
 
     @property
     def is_open(self) -> bool:
-        """Whether a call has begun and has not ended."""
+        """Tells whether a call has begun and has not ended."""
         return self._open is not None
 
     def piece(self, text: str) -> CallArguments:
@@ -121,8 +121,9 @@ class Calls:
         *,
         begun: bool = False,
     ) -> Steps[None]:
-        """Calls with the mark `begin` in front of each, and one of `ends` behind the last where there is one. `call`
-        reads one, from behind that mark on; `begun` where the first one's has been read. Raises NotACall, EndOfText."""
+        """Reads calls with the mark `begin` in front of each, and one of `ends` behind the last where there is one.
+        `call` reads one, from behind that mark on; `begun` where the first one's has been read. Raises NotACall,
+        EndOfText."""
         if not begun:
             yield from cursor.space()
             yield from cursor.expect(begin)
@@ -139,7 +140,7 @@ class Calls:
         self._cut = True
 
     def _followed(self, cursor: TextCursor, steps: Steps[None], held: bool) -> Steps[None]:
-        """The steps, without what is not sure to be a call. Raises NotACall, EndOfText."""
+        """Yields the steps, without what is not sure to be a call. Raises NotACall, EndOfText."""
         for delta in steps:
             if self._open is None and self._held is not None:
                 yield from self._released()
@@ -158,7 +159,7 @@ class Calls:
         yield from held or ()
 
     def _broken(self, cursor: TextCursor) -> Steps[None]:
-        """The rest of a call that has begun, as it stands: up to a mark of the format, or the end."""
+        """Yields the rest of a call that has begun, as it stands: up to a mark of the format, or the end."""
         untold = cursor.offset - self._told_at
         if text := cursor.since[-untold:] if untold else "":
             yield self.piece(text)

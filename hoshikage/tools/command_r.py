@@ -1,4 +1,5 @@
-"""Command R, R+, R7B and A: `Action:` and a fenced list, or a list between control tokens. Any thread; pure.
+"""Knows the calls of Command R, R+, R7B and A: `Action:` and a fenced list, or a list between control tokens. Any
+thread; pure.
 
 Action: ```json
 [{"tool_name": "weather", "parameters": {"city": "東京"}}]

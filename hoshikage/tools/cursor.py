@@ -10,7 +10,7 @@ from hoshikage.tools.deltas import Delta
 
 Result = TypeVar("Result")
 Steps = Generator[Delta | None, None, Result]
-"""A parser's run. It yields None when it cannot go on before more text has come, or the text has ended."""
+"""This is a parser's run. It yields None when it cannot go on before more text has come, or the text has ended."""
 
 MAX_NAME: Final = 256
 SPACE: Final = re.compile(r"\s*")
@@ -25,7 +25,7 @@ class EndOfText(Exception):
 
 
 class Markers:
-    """Texts to look for; where `spaced`, together with the white space in front of them."""
+    """These texts are looked for; where `spaced`, together with the white space in front of them."""
 
     def __init__(self, *texts: str, spaced: bool = True) -> None:
         ordered = sorted(texts, key=len, reverse=True)
@@ -53,7 +53,7 @@ class Markers:
 
 
 class TextCursor:
-    """A place in the text. What was read since `begin` can be had again."""
+    """This is a place in the text. What was read since `begin` can be had again."""
 
     def __init__(self) -> None:
         self.ended = False
@@ -76,7 +76,7 @@ class TextCursor:
 
     @property
     def offset(self) -> int:
-        """How many characters have been read in all."""
+        """Counts the characters that have been read in all."""
         return self._passed + self._at
 
     def begin(self) -> None:
@@ -101,7 +101,7 @@ class TextCursor:
         yield None
 
     def peek(self) -> Steps[str]:
-        """The next character, not read. Raises EndOfText."""
+        """Returns the next character, not read. Raises EndOfText."""
         while self._at == len(self._text):
             yield from self.wait()
         return self._text[self._at]
@@ -116,7 +116,7 @@ class TextCursor:
             yield None
 
     def look(self, *texts: str) -> Steps[str | None]:
-        """Which of `texts` comes next, the longest; not read."""
+        """Returns which of `texts` comes next, the longest; not read."""
         while True:
             rest = self.rest
             if not self.ended and any(len(text) > len(rest) and text.startswith(rest) for text in texts):

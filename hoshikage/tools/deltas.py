@@ -1,4 +1,4 @@
-"""What an answer is made of, piece by piece: text, thoughts and calls of tools. Any thread; frozen values."""
+"""Defines what an answer is made of, piece by piece: text, thoughts and calls of tools. Any thread; frozen values."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from hoshikage.frozen import Frozen
 
 
 class Content(Frozen, frozen=True):
-    """Text of the answer. Never empty."""
+    """This is text of the answer. Never empty."""
 
     text: str
 
 
 class Reasoning(Frozen, frozen=True):
-    """Text of the thoughts before the answer. Never empty."""
+    """This is text of the thoughts before the answer. Never empty."""
 
     text: str
 
@@ -21,7 +21,7 @@ class CallStart(Frozen, frozen=True):
     """A call of a function begins; its arguments follow in pieces."""
 
     index: int
-    """0, 1, 2, in the order of the answer."""
+    """`index` is 0, 1, 2, in the order of the answer."""
     id: str
     name: str
 
@@ -38,10 +38,10 @@ Delta = Content | Reasoning | CallStart | CallArguments
 
 
 class Rest(Frozen, frozen=True):
-    """The end of an answer."""
+    """This is the end of an answer."""
 
     deltas: tuple[Delta, ...]
     parsed: bool
-    """False where something that looked like a call could not be read to its end."""
+    """`parsed` is false where something that looked like a call could not be read to its end."""
     calls: int
-    """How many calls there are."""
+    """`calls` says how many calls there are."""

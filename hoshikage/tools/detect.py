@@ -1,4 +1,4 @@
-"""Which format a model's calls have, from its chat template. Any thread; pure."""
+"""Detects which format a model's calls have, from its chat template. Any thread; pure."""
 
 from __future__ import annotations
 
@@ -14,38 +14,39 @@ if TYPE_CHECKING:
     from hoshikage.tools.tool_format import ToolFormat
 
 SIGNS: Final = re.compile(r"""(?P<opens>\{[{%])|(?P<closes>\})|(?<!['".\w])tools(?!['"\w])""")
-"""What is looked for in one pass, since the text is anybody's: a search for the whole of it would begin anew at every
+"""These are looked for in one pass, since the text is anybody's: a search for the whole of it would begin anew at every
 mark."""
 MESSAGE_TOOLS: Final = re.compile(r"""message(?:\.tools\b|\[['"]tools['"]\])""")
 EFFORT: Final = "reasoning_effort"
 EFFORTS: Final = ("none", "no_think", "minimal", "low", "medium", "high", "xhigh", "max")
-"""Words for how much is thought, in their order."""
+"""These words say how much is thought, in their order."""
 MAX_CHARACTERS: Final = 2_000_000
 """A longer template is not looked at; it is refused when it is compiled."""
 Place = Literal["variable", "system", "nowhere"]
 
 
 class ChatFormat(Frozen, frozen=True):
-    """How one model's template and the model itself deal with tools and thoughts."""
+    """This says how one model's template and the model itself deal with tools and thoughts."""
 
     known: KnownFormat = GENERIC
     thinking: ThoughtMarks | None = None
     place: Place = "nowhere"
     """The template looks for tools here; with `nowhere` they are told in a system text, and answers are generic."""
     writes_calls: bool = False
-    """Whether the template writes the calls of the conversation by itself."""
+    """`writes_calls` tells whether the template writes the calls of the conversation by itself."""
     efforts: tuple[str, ...] = ()
-    """The words for how much is thought that the template knows; empty where it names none, or takes any."""
+    """`efforts` are the words for how much is thought that the template knows; empty where it names none, or takes
+    any."""
 
     @property
     def form(self) -> ToolFormat:
-        """How the model's calls are read and written."""
+        """Gives the format by which the model's calls are read and written."""
         return self.known.form
 
     @classmethod
     def of(cls, template_source: str | None, marks: frozenset[str] = frozenset()) -> ChatFormat:
-        """What a chat template shows; None is a model without one. `marks`: the vocabulary's tokens that may be such,
-        which tell the format of a template that lists tools and leaves the rest to the model."""
+        """Returns what a chat template shows; None is a model without one. `marks`: the vocabulary's tokens that may be
+        such, which tell the format of a template that lists tools and leaves the rest to the model."""
         source = template_source if template_source and len(template_source) <= MAX_CHARACTERS else ""
         place = place_of_tools(source)
         known = detect(source)
@@ -61,7 +62,7 @@ class ChatFormat(Frozen, frozen=True):
 
 
 def detect(template_source: str | None) -> KnownFormat:
-    """The format of the model's calls; generic for a template that shows none, or None for no template."""
+    """Returns the format of the model's calls; generic for a template that shows none, or None for no template."""
     source = template_source or ""
     for candidate in FORMATS:
         if any(all(sign in source for sign in group) for group in candidate.signs):

@@ -1,4 +1,5 @@
-"""DeepSeek V3.2 and V4: calls and their parameters as tags that hold a token of their own. Any thread; pure.
+"""Knows the calls of DeepSeek V3.2 and V4: calls and their parameters as tags that hold a token of their own. Any
+thread; pure.
 
     <｜DSML｜tool_calls>
     <｜DSML｜invoke name="weather">

@@ -1,4 +1,4 @@
-"""Regular expressions as GBNF, over texts as they stand in a string of JSON. Any thread; pure.
+"""Writes regular expressions as GBNF, over texts as they stand in a string of JSON. Any thread; pure.
 
 Of what expressions can say, what has a meaning for a whole text is taken: no anchors inside, no looking around, no
 repeating of what was met. Every scan is linear in the text.
@@ -15,7 +15,7 @@ MAX_DEPTH: Final = 32
 LAST: Final = 0x10FFFF
 Ranges = list[tuple[int, int]]
 ESCAPED: Final = {0x08: "b", 0x09: "t", 0x0A: "n", 0x0C: "f", 0x0D: "r", 0x22: '"', 0x5C: "\\"}
-"""What JSON escapes in a string, and by which letter; other control characters are left out."""
+"""Maps what JSON escapes in a string to the letter by which it does; other control characters are left out."""
 RAW: Final[Ranges] = [(0x20, 0x21), (0x23, 0x5B), (0x5D, LAST)]
 DIGITS: Final[Ranges] = [(0x30, 0x39)]
 WORDS: Final[Ranges] = [(0x30, 0x39), (0x41, 0x5A), (0x5F, 0x5F), (0x61, 0x7A), (0x80, LAST)]
@@ -27,7 +27,7 @@ SPACES: Final[Ranges] = [
 SHORT: Final = {"d": DIGITS, "w": WORDS, "s": SPACES}
 LETTERS: Final = {"n": 0x0A, "r": 0x0D, "t": 0x09, "f": 0x0C, "v": 0x0B, "a": 0x07, "0": 0x00}
 MAX_COUNT: Final = "9" * 9
-"""Beyond every bound on repetitions."""
+"""This is beyond every bound on repetitions."""
 HEX: Final = {"x": 2, "u": 4, "U": 8}
 
 
@@ -36,7 +36,7 @@ class Unsupported(ValueError):
 
 
 def literal(text: str, *, any_case: bool = False) -> str:
-    """GBNF of this text."""
+    """Writes a GBNF of this text."""
     if not any_case:
         return quoted(json.dumps(text, ensure_ascii=False)[1:-1])
     pairs = ({sign, sign.lower(), sign.upper()} for sign in text)
@@ -44,7 +44,7 @@ def literal(text: str, *, any_case: bool = False) -> str:
 
 
 def quoted(text: str) -> str:
-    """The text as GBNF writes it, which has no lone surrogate."""
+    """Writes the text as GBNF does, which has no lone surrogate."""
     if any("\ud800" <= sign <= "\udfff" for sign in text):
         raise Unsupported("a half character")
     signs = (sign if sign.isprintable() and sign not in '"\\' else f"\\U{ord(sign):08X}" for sign in text)
@@ -52,7 +52,7 @@ def quoted(text: str) -> str:
 
 
 def chars(ranges: Iterable[tuple[int, int]]) -> str:
-    """GBNF of one character out of these."""
+    """Writes a GBNF of one character out of these."""
     merged = _merged(ranges)
     raw = _both(merged, RAW)
     escaped = [letter for code, letter in ESCAPED.items() if any(first <= code <= last for first, last in merged)]
@@ -65,7 +65,8 @@ def chars(ranges: Iterable[tuple[int, int]]) -> str:
 
 
 def repeated(minimum: str, comma: str, maximum: str) -> str:
-    """GBNF's sign of so many times, which it has up to nine digits of. Raises Unsupported for less than the least."""
+    """Writes GBNF's sign of so many times, which it has up to nine digits of. Raises Unsupported for less than the
+    least."""
     low, high = _count(minimum), _count(maximum) if maximum else ""
     if high and int(high) < int(low):
         raise Unsupported("{")
@@ -78,7 +79,7 @@ def _count(digits: str) -> str:
 
 
 def to_gbnf(pattern: str, flags: str = "") -> str:
-    """GBNF of the texts that match the whole expression. Raises Unsupported."""
+    """Writes a GBNF of the texts that match the whole expression. Raises Unsupported."""
     if set(flags) - set("su"):
         raise Unsupported(flags)
     pattern = pattern.removeprefix("^")
@@ -93,7 +94,7 @@ def to_gbnf(pattern: str, flags: str = "") -> str:
 
 class _Reader:
     def __init__(self, pattern: str, *, every: bool) -> None:
-        """`every`: a dot is any character, a line break, too."""
+        """With `every`, a dot is any character, a line break, too."""
         self._pattern = pattern
         self._at = 0
         self._depth = 0

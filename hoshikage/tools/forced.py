@@ -1,4 +1,4 @@
-"""Calls that a grammar has forced: JSON and nothing else. Any thread; pure."""
+"""Reads calls that a grammar has forced: JSON and nothing else. Any thread; pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hoshikage.tools.layout import Node, one_of
 from hoshikage.tools.tool_format import ToolFormat
 
 NAMED: Final = re.compile(r'[\s,\[]*\{\s*"name"\s*:\s*("(?:[^"\\]|\\.)*")')
-"""The head of a call, to the end of its name."""
+"""This is the head of a call, to the end of its name."""
 
 
 def parse(cursor: TextCursor, calls: Calls) -> Steps[None]:
@@ -26,7 +26,7 @@ def parse(cursor: TextCursor, calls: Calls) -> Steps[None]:
 
 
 def _calls(cursor: TextCursor, calls: Calls) -> Steps[None]:
-    """The calls; one that ends behind its name is told as begun. Raises NotACall, EndOfText."""
+    """Reads the calls; one that ends behind its name is told as begun. Raises NotACall, EndOfText."""
     try:
         yield from json_calls(cursor, calls)
     except EndOfText:

@@ -1,4 +1,4 @@
-"""Functionary 3: `>>>name` and arguments, or `<function=name>{…}</function>`. Any thread; pure.
+"""Knows the calls of Functionary 3: `>>>name` and arguments, or `<function=name>{…}</function>`. Any thread; pure.
 
     all
     I look it up.>>>weather
@@ -72,7 +72,7 @@ def _function(cursor: TextCursor, calls: Calls) -> Steps[None]:
 
 
 def _code(cursor: TextCursor, calls: Calls) -> Steps[None]:
-    """All that is left, as the code of one call."""
+    """Reads all that is left, as the code of one call."""
     yield calls.start(INTERPRETER)
     arguments = Arguments(calls, INTERPRETER)
     yield arguments.key("code")

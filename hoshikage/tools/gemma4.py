@@ -1,4 +1,5 @@
-"""Gemma 4: a name and its arguments, whose texts stand between quotes of a token of their own. Any thread; pure.
+"""Knows the calls of Gemma 4: a name and its arguments, whose texts stand between quotes of a token of their own. Any
+thread; pure.
 
 <|tool_call>call:weather{city:<|"|>東京<|"|>,days:3,places:[<|"|>a<|"|>]}<tool_call|>
 """
@@ -121,7 +122,7 @@ def _word(cursor: TextCursor) -> Steps[str]:
 
 
 class _Notation(Notation):
-    """Objects without quotes around their names, and texts in quotes of their own."""
+    """This writes objects without quotes around their names, and texts in quotes of their own."""
 
     def call(self) -> Node:
         """Returns the layout of one call of the function."""
@@ -141,7 +142,7 @@ class _Notation(Notation):
         return ("seq", "{", self.separated(known, more, ","), "}")
 
     def held(self, schema: Any, place: str, key: str) -> Node:
-        """One of what the schema takes."""
+        """Returns one of what the schema takes."""
         return one_of([self._option(kind, one, place) for kind, one in self.options(schema)])
 
     def _option(self, kind: str, keywords: dict[str, Any], place: str) -> Node:
@@ -159,7 +160,7 @@ class _Notation(Notation):
         return self.json(keywords if "const" in keywords else {**keywords, "type": kind}, place)
 
     def anything(self, place: str, key: str) -> Node:
-        """Any value."""
+        """Returns any value."""
         return ("any", ("rule", self._anything()), TextForm(QUOTE, QUOTE, (QUOTE,)).node({"left_out": place}))
 
     def _anything(self) -> str:

@@ -1,4 +1,5 @@
-"""Models that know no tools: JSON as the instruction asks for it, tagged, fenced or alone. Any thread; pure.
+"""Knows the calls of models that know no tools: JSON as the instruction asks for it, tagged, fenced or alone. Any
+thread; pure.
 
     <tool_call>{"name": "weather", "arguments": {"city": "東京"}}</tool_call>
 
@@ -31,7 +32,7 @@ def parse(cursor: TextCursor, calls: Calls) -> Steps[None]:
 
 
 def bare_calls(cursor: TextCursor, calls: Calls) -> Steps[None]:
-    """JSON at the beginning of an answer, fenced or alone, that calls a function of the request."""
+    """Reads JSON at the beginning of an answer, fenced or alone, that calls a function of the request."""
     fence = yield from cursor.skip(*FENCES)
     yield from json_calls(cursor, calls, known=True)
     yield from cursor.space()

@@ -1,4 +1,5 @@
-"""GigaChat 3: one call behind `<|function_call|>`, or behind the role that makes it. Any thread; pure.
+"""Knows the calls of GigaChat 3: one call behind `<|function_call|>`, or behind the role that makes it. Any thread;
+pure.
 
 <|function_call|>{"name": "weather", "arguments": {"city": "東京"}}
 """

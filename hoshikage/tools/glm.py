@@ -1,4 +1,4 @@
-"""GLM 4.5 and later: `<tool_call>name` and tagged keys and values. Any thread; pure.
+"""Knows the calls of GLM 4.5 and later: `<tool_call>name` and tagged keys and values. Any thread; pure.
 
 <tool_call>weather
 <arg_key>city</arg_key>

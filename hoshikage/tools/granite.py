@@ -1,4 +1,4 @@
-"""Granite 3: `<|tool_call|>` (or `<tool_call>`) and a list of calls to the end. Any thread; pure.
+"""Knows the calls of Granite 3: `<|tool_call|>` (or `<tool_call>`) and a list of calls to the end. Any thread; pure.
 
 <|tool_call|>[{"name": "weather", "arguments": {"city": "東京"}}]
 """

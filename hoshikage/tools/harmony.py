@@ -1,4 +1,5 @@
-"""gpt-oss: harmony, where every stretch of an answer names its channel and recipient. Any thread; pure.
+"""Knows the calls of gpt-oss: harmony, where every stretch of an answer names its channel and recipient. Any thread;
+pure.
 
     <|channel|>analysis<|message|>I need the weather.<|end|><|start|>assistant<|channel|>commentary
     to=functions.weather <|constrain|>json<|message|>{"city": "東京"}<|call|>
@@ -43,7 +44,7 @@ def parse(cursor: TextCursor, calls: Calls) -> Steps[None]:
 
 
 def _stretches(cursor: TextCursor, calls: Calls) -> Steps[None]:
-    """Headers and their texts, until one has its own end."""
+    """Reads headers and their texts, until one has its own end."""
     mark: str | None = START
     while mark == START:
         header, _ = yield from cursor.collect(HEADER_ENDS)

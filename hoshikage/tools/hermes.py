@@ -1,4 +1,4 @@
-"""Hermes and Qwen: `<tool_call>{"name": …, "arguments": …}</tool_call>`. Any thread; pure.
+"""Knows the calls of Hermes and Qwen: `<tool_call>{"name": …, "arguments": …}</tool_call>`. Any thread; pure.
 
 I look it up.
 <tool_call>

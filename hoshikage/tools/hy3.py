@@ -1,4 +1,5 @@
-"""Hy3 (Hunyuan 3): a name, and tagged keys and values, between tokens with a suffix. Any thread; pure.
+"""Knows the calls of Hy3 (Hunyuan 3): a name, and tagged keys and values, between tokens with a suffix. Any thread;
+pure.
 
 <tool_calls:opensource>
 <tool_call:opensource>weather<tool_sep:opensource>

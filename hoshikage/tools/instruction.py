@@ -1,4 +1,4 @@
-"""Tools as text, for templates that do not write them: what may be called, what was, and what came of it. Pure.
+"""Writes tools as text, for templates that do not write them: what may be called, what was, and what came of it. Pure.
 
 Functions are a system text, calls stand in the assistant's own words, and results are turns of the user.
 """
@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from hoshikage.params import Message
 
 Call = Mapping[str, Any]
-"""`name` and `arguments`; those are an object, or text where that is not one's."""
+"""A call has `name` and `arguments`; those are an object, or text where that is not one's."""
 
 INSTRUCTION: Final = """\
 # Tools
@@ -32,12 +32,12 @@ Results come back within <tool_response></tool_response>. If no function is need
 
 
 def instruction(tools: Iterable[Mapping[str, Any]]) -> str:
-    """The system text that makes these tools known. A tool is as in a request: `type` and `function`."""
+    """Writes the system text that makes these tools known. A tool is as in a request: `type` and `function`."""
     return INSTRUCTION.format(tools="\n".join(_dumped(tool["function"]) for tool in tools))
 
 
 def with_instruction(messages: tuple[Message, ...], text: str) -> tuple[Message, ...]:
-    """The conversation with this text at the end of its first system turn, or as one of its own."""
+    """Returns the conversation with this text at the end of its first system turn, or as one of its own."""
     if messages and messages[0].role == "system":
         content = "\n\n".join(filter(None, (messages[0].content, text)))
         return (replace(messages[0], content=content), *messages[1:])
@@ -45,12 +45,12 @@ def with_instruction(messages: tuple[Message, ...], text: str) -> tuple[Message,
 
 
 def calls_as_text(messages: tuple[Message, ...], write: Callable[[list[Call]], str]) -> tuple[Message, ...]:
-    """The conversation with its calls written into the assistant's words."""
+    """Returns the conversation with its calls written into the assistant's words."""
     return tuple(_with_calls_as_text(message, write) for message in messages)
 
 
 def results_as_text(messages: tuple[Message, ...]) -> tuple[Message, ...]:
-    """The conversation with the results of calls as turns of the user; those that follow each other in one."""
+    """Returns the conversation with the results of calls as turns of the user; those that follow each other in one."""
     turns: list[Message] = []
     joined = False
     for message in messages:

@@ -1,4 +1,4 @@
-"""JSON that is still arriving: checked character by character, and calls written in it. Any thread; pure."""
+"""Reads JSON that is still arriving: checked character by character, and calls written in it. Any thread; pure."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class JsonScanner:
         self._key = False
 
     def take(self, text: str) -> tuple[str, int]:
-        """The JSON among the first characters of `text`, and how many of them belong to it.
+        """Takes the JSON among the first characters of `text`, and returns it with how many of them belong to it.
 
         Fewer than all: the value has ended (`done`), or what follows is no JSON (`failed`).
         """
@@ -58,7 +58,7 @@ class JsonScanner:
         return "".join(pieces), at
 
     def _run(self, text: str, at: int) -> str:
-        """Characters that need no looking at one by one."""
+        """Returns the characters that need no looking at one by one."""
         if self._expects == "string":
             met = PLAIN.match(text, at)
             return met[0] if met else ""
@@ -159,7 +159,8 @@ def json_pieces(cursor: TextCursor, calls: Calls | None) -> Steps[str]:
 
 
 def json_arguments(cursor: TextCursor, calls: Calls) -> Steps[None]:
-    """The arguments of the open call: an object, the text of one in a string, or null. Raises NotACall, EndOfText."""
+    """Reads the arguments of the open call: an object, the text of one in a string, or null. Raises NotACall,
+    EndOfText."""
     yield from cursor.space()
     character = yield from cursor.peek()
     if character == "{":
@@ -186,7 +187,7 @@ def as_object(text: str) -> str:
 
 
 def json_call(cursor: TextCursor, calls: Calls, *, known: bool = False, inner: bool = False) -> Steps[None]:
-    """One call as an object with a name and arguments. `known`: only functions of the request count.
+    """Reads one call as an object with a name and arguments. `known`: only functions of the request count.
 
     Raises NotACall, EndOfText.
     """
@@ -239,7 +240,7 @@ def json_call(cursor: TextCursor, calls: Calls, *, known: bool = False, inner: b
 
 
 def json_calls(cursor: TextCursor, calls: Calls, *, known: bool = False) -> Steps[None]:
-    """One call, or a list of them. Raises NotACall, EndOfText."""
+    """Reads one call, or a list of them. Raises NotACall, EndOfText."""
     yield from cursor.space()
     if (yield from cursor.skip("[")) is None:
         yield from json_call(cursor, calls, known=known)

@@ -1,4 +1,5 @@
-"""Kimi K2: calls with ids between `<|tool_calls_section_begin|>` and `<|tool_calls_section_end|>`. Any thread; pure.
+"""Knows the calls of Kimi K2: they have ids and stand: calls with ids between `<|tool_calls_section_begin|>` and
+`<|tool_calls_section_end|>`. Any thread; pure.
 
 <|tool_calls_section_begin|><|tool_call_begin|>functions.weather:0<|tool_call_argument_begin|>{"city": "東京"}
 <|tool_call_end|><|tool_calls_section_end|>

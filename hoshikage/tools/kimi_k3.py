@@ -1,4 +1,5 @@
-"""Kimi K3: every stretch of an answer stands between an opening and a closing tag of three tokens. Any thread; pure.
+"""Knows the calls of Kimi K3: every stretch of an answer stands between an opening and a closing tag of three tokens.
+Any thread; pure.
 
     I need the weather.<|close|>think<|sep|><|open|>response<|sep|>I look.<|close|>response<|sep|>
     <|open|>tools<|sep|><|open|>call tool="weather" index="1"<|sep|>

@@ -1,4 +1,4 @@
-"""How the formats of calls are known by a chat template or a vocabulary, without their parsers. Any thread; values.
+"""Knows the formats of calls by a chat template or a vocabulary, without their parsers. Any thread; values.
 
 A server that answers without tools imports none of the modules that read and write calls.
 """
@@ -22,20 +22,21 @@ class KnownFormat(Frozen, frozen=True):
     signs: tuple[tuple[str, ...], ...] = ()
     """A chat template is of this format if all texts of one of these groups stand in it."""
     vocabulary: tuple[str, ...] = ()
-    """Tokens that tell the format where the chat template has no sign of it; empty where others have the same."""
+    """The tokens of `vocabulary` tell the format where the chat template has no sign of it; empty where others have the
+    same."""
     thinking: ThoughtMarks | None = None
-    """The marks of the model's thoughts, where they do not stand in a chat template as they are."""
+    """`thinking` has the marks of the model's thoughts, where they do not stand in a chat template as they are."""
     whole_answer: bool = False
     """The format has a frame around every answer, so that it is parsed also where there are no tools."""
     efforts: tuple[str, ...] = ()
-    """The words for how much is thought that the model knows, where its chat template takes any."""
+    """`efforts` are the words for how much is thought that the model knows, where its chat template takes any."""
     module: str = ""
     """`module` names the module of this package that has the format; empty where it is called like the format."""
     attribute: str = "FORMAT"
 
     @property
     def form(self) -> ToolFormat:
-        """The format itself, which is imported when it is first asked for."""
+        """Gives the format itself, which is imported when it is first asked for."""
         return cast("ToolFormat", getattr(import_module(f"{__package__}.{self.module or self.name}"), self.attribute))
 
 

@@ -1,4 +1,4 @@
-"""Lark grammars of texts as GBNF of those texts in a string of JSON. Any thread; pure.
+"""Writes Lark grammars of texts as GBNF of those texts in a string of JSON. Any thread; pure.
 
 Rules and terminals, ignored ones among them, ranges, repetitions and the common terminals are taken; templates, flags
 of expressions and what gives precedence are not, or change nothing about which texts there are.
@@ -47,7 +47,7 @@ class _Grammar:
 
 
 def to_gbnf(text: str) -> dict[str, str]:
-    """The grammar's rules in GBNF by their names; START is where it begins. Raises Unsupported."""
+    """Returns the grammar's rules in GBNF by their names; START is where it begins. Raises Unsupported."""
     reader = _Reader(_signs(text))
     grammar = reader.grammar()
     for name in grammar.used:
@@ -66,7 +66,7 @@ def of_expression(pattern: str) -> dict[str, str]:
 
 
 def arguments(key: str, rules: Mapping[str, str]) -> str:
-    """GBNF of an object whose one value is such a text, from ROOT on: one rule a line."""
+    """Writes a GBNF of an object whose one value is such a text, from ROOT on: one rule a line."""
     head = _joined(("{", json.dumps(key), ":", '"'))
     lines = [f'{ROOT} ::= space {head} {START} "\\x22" space "}}"', 'space ::= " "?']
     return "\n".join([*lines, *(f"{name} ::= {body}" for name, body in rules.items())])
@@ -81,7 +81,7 @@ def _named(name: str) -> str:
 
 
 def _signs(text: str) -> list[tuple[str, str]]:
-    """Kinds and texts."""
+    """Returns kinds and texts."""
     result: list[tuple[str, str]] = []
     at = 0
     while at < len(text):
@@ -151,7 +151,7 @@ class _Reader:
         self._made.rules[_named(name)] = self._alternatives()
 
     def _import(self) -> None:
-        """`%import common.NAME`, with or without another name, or `%import common (NAME, NAME)`."""
+        """Reads `%import common.NAME`, with or without another name, or `%import common (NAME, NAME)`."""
         self._expect("common")
         if self._skip("("):
             while not self._skip(")"):
@@ -251,7 +251,7 @@ class _Reader:
 
 
 def _string(text: str) -> str:
-    """What stands in quotes. Raises Unsupported."""
+    """Returns what stands in quotes. Raises Unsupported."""
     try:
         return str(json.loads(text.removesuffix("i")))
     except ValueError:

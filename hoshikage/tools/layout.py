@@ -1,4 +1,4 @@
-"""How a call is laid out where its arguments are no JSON: what a grammar can hold it to, from its head on. Pure.
+"""Lays out calls whose arguments are no JSON: what a grammar can hold it to, from its head on. Pure.
 
 A layout is a tree, in JSON of lists: a text that stands as it is; ["text", before, texts.Text, behind]; ["json",
 schema]; ["gbnf", rules, function] where a function's text has a grammar; ["seq", …], ["any", …], ["maybe", …] and
@@ -19,10 +19,11 @@ from hoshikage.tools.typed import resolved
 
 Node = str | tuple[Any, ...]
 Functions = Mapping[str, Mapping[str, Any] | None]
-"""Name of a function -> the schema of its parameters, marked (SCHEMA_MARK); None where they may be anything."""
+"""The name of a function leads here to the schema of its parameters, marked (SCHEMA_MARK); None where they may be
+anything."""
 GAP: Final[Node] = ("maybe", "\n")
 NAME: Final = re.compile(r"[^\s<>\"&{}](?:[^\x00-\x1f<>\"&{}]{0,254}[^\s<>\"&{}])?")
-"""Names that tags can have as they are."""
+"""These are the names that tags can have as they are."""
 ANY_NAME: Final[Text] = {"re": '[^\\s<>"&{}]{1,64}'}
 KEYWORDS: Final = frozenset({"type", "properties", "required", "additionalProperties"})
 
@@ -35,14 +36,14 @@ class CallLayout:
         call: Callable[[str, Mapping[str, Any] | None, dict[str, Node]], Node],
         around: tuple[str, str, str] | None = None,
     ) -> None:
-        """`call`: of a function and its schema, with a place for rules; raises Unwritable where that cannot be held.
-        `around`: what stands before a list of calls, between them and behind."""
+        """`call` makes the layout of a function and its schema, with a place for rules; it raises Unwritable where that
+        cannot be held. `around` stands before a list of calls, between them and behind."""
         self._call = call
         self._around = around
 
     def of(self, functions: Functions) -> tuple[dict[str, Any], tuple[str, ...]]:
-        """The layout, and the functions whose parameters it leaves free although they have a schema. Raises Unwritable
-        for a name that the format cannot write."""
+        """Makes the layout, and returns it with the functions whose parameters it leaves free although they have a
+        schema. Raises Unwritable for a name that the format cannot write."""
         options: list[Node] = []
         free: list[str] = []
         rules: dict[str, Node] = {}
@@ -64,7 +65,7 @@ class CallLayout:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter."""
+    """This is one parameter."""
 
     name: str
     required: bool
@@ -74,17 +75,17 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """The parameters of a function, or the entries of an object: those that must be there first."""
+    """These are the parameters of a function, or the entries of an object: those that must be there first."""
 
     known: tuple[Parameter, ...]
     more: Any
-    """The schema of those with other names; None where there are none."""
+    """`more` is the schema of those with other names; None where there are none."""
     place: str
     strict: bool
 
     @property
     def other_name(self) -> Text:
-        """A name that is none of the known."""
+        """Gives a name that is none of the known."""
         return ["and", ANY_NAME, *(["not", {"is": one.name}] for one in self.known)] if self.known else ANY_NAME
 
 
@@ -112,7 +113,7 @@ def parameters_of(schema: Any, root: Mapping[str, Any], place: str, *, strict: b
 
 @dataclass(frozen=True, slots=True)
 class TextForm:
-    """One way to write a text."""
+    """This is one way to write a text."""
 
     before: str = ""
     behind: str = ""
@@ -122,7 +123,7 @@ class TextForm:
     not_last: str = ""
 
     def node(self, text: Text) -> Node:
-        """A text of this kind."""
+        """Makes a text of this kind."""
         barred = [f"(?s:.*){re.escape(one)}(?s:.*)" for one in self.without]
         barred += [f"{re.escape(self.not_first)}(?s:.*)"] if self.not_first else []
         barred += [f"(?s:.*){re.escape(self.not_last)}"] if self.not_last else []
@@ -131,7 +132,7 @@ class TextForm:
 
 @dataclass(frozen=True, slots=True)
 class TagLayout:
-    """Calls whose parameters stand one behind the other, each between tags."""
+    """In such calls parameters stand one behind the other, each between tags."""
 
     head: tuple[Node, ...]
     """`head` is what stands up to the first parameter; `{}` is the function's name."""
@@ -212,7 +213,7 @@ def _opened(nodes: tuple[Node, ...], name: Text) -> Iterator[Node]:
 
 
 def text_up_to(end: str, *, lines: bool = False) -> tuple[TextForm, ...]:
-    """A text that ends there. `lines`: on lines of its own, or within one."""
+    """Makes the forms of a text that ends there. With `lines` it stands on lines of its own, or within one."""
     if not lines:
         return (TextForm(behind=end, without=(end,)),)
     return (

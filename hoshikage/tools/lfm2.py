@@ -1,4 +1,5 @@
-"""LFM2: a list of Python calls between `<|tool_call_start|>` and `<|tool_call_end|>`. Any thread; pure.
+"""Knows the calls of LFM2: a list of Python calls between `<|tool_call_start|>` and `<|tool_call_end|>`. Any thread;
+pure.
 
 <|tool_call_start|>[weather(city="東京"), time()]<|tool_call_end|>I look it up.
 """
@@ -55,7 +56,7 @@ def _written(call: Call) -> str:
 
 
 class _Notation(Notation):
-    """Keyword arguments, whose values are JSON or Python's words for what JSON has."""
+    """This writes keyword arguments, whose values are JSON or Python's words for what JSON has."""
 
     def call(self) -> Node:
         """Returns the layout of one call of the function."""
@@ -74,7 +75,7 @@ class _Notation(Notation):
         return ("seq", f"{self.name}(", self.separated(known, more, ", "), ")")
 
     def held(self, schema: Any, place: str, key: str) -> Node:
-        """JSON, and what Python writes otherwise."""
+        """Returns JSON, and what Python writes otherwise."""
         try:
             options = self.options(schema)
         except Unwritable:
@@ -84,7 +85,7 @@ class _Notation(Notation):
         return one_of([self.json(schema, place), *texts, *words])
 
     def anything(self, place: str, key: str) -> Node:
-        """Any value, and what is wrong in its schema."""
+        """Returns any value, and what is wrong in its schema."""
         return self.json(True, place)
 
 

@@ -1,4 +1,4 @@
-"""Llama 3.1 to 4: an object alone, or behind `<|python_tag|>`, or Python calls. Any thread; pure.
+"""Knows the calls of Llama 3.1 to 4: an object alone, or behind `<|python_tag|>`, or Python calls. Any thread; pure.
 
     {"name": "weather", "parameters": {"city": "東京"}}; {"name": "time", "parameters": {}}
     <|python_tag|>brave_search.call(query="星影")

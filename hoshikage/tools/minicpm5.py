@@ -1,4 +1,5 @@
-"""MiniCPM5: functions and parameters as tags with names, texts in CDATA where they need it. Any thread; pure.
+"""Knows the calls of MiniCPM5: functions and parameters as tags with names, texts in CDATA where they need it. Any
+thread; pure.
 
 <function name="weather"><param name="city">東京</param><param name="note"><![CDATA[a < b]]></param></function>
 """

@@ -1,4 +1,4 @@
-"""MiniMax M2: calls and their parameters as tags. Any thread; pure.
+"""Knows the calls of MiniMax M2: calls and their parameters as tags. Any thread; pure.
 
 <minimax:tool_call>
 <invoke name="weather">

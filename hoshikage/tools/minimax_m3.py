@@ -1,4 +1,5 @@
-"""MiniMax M3: calls, arguments and the values in them as tags, each behind a token of its own. Any thread; pure.
+"""Knows the calls of MiniMax M3: calls, arguments and the values in them as tags, each behind a token of its own. Any
+thread; pure.
 
 ]<]minimax[>[<tool_call>
 ]<]minimax[>[<invoke name="weather">]<]minimax[>[<city>東京]<]minimax[>[</city>]<]minimax[>[</invoke>
@@ -56,7 +57,7 @@ def _call(cursor: TextCursor, calls: Calls) -> Steps[None]:
 
 
 def _value(cursor: TextCursor, key: str, schema: Any, root: Mapping[str, Any], depth: int) -> Steps[Any]:
-    """What stands between the tags of `key`: text, entries, or items. Raises NotACall, EndOfText."""
+    """Reads what stands between the tags of `key`: text, entries, or items. Raises NotACall, EndOfText."""
     if depth > MAX_DEPTH:
         raise NotACall
     kinds = types_of(schema, root)
@@ -86,7 +87,7 @@ def _value(cursor: TextCursor, key: str, schema: Any, root: Mapping[str, Any], d
 
 
 class _Notation(Notation):
-    """Values between tags, those of lists between tags of an item."""
+    """This writes values between tags, those of lists between tags of an item."""
 
     def call(self) -> Node:
         """Returns the layout of one call of the function."""
@@ -105,7 +106,7 @@ class _Notation(Notation):
         return entries
 
     def held(self, schema: Any, place: str, key: str) -> Node:
-        """A text, or tags within tags."""
+        """Returns a text, or tags within tags."""
         end = f"{MARK}</{key}>"
         options = self.options(schema)
         ((kind, keywords), *others) = options
@@ -125,7 +126,7 @@ class _Notation(Notation):
         return TextForm(behind=end, without=(MARK,)).node(values.bare)
 
     def anything(self, place: str, key: str) -> Node:
-        """Any text."""
+        """Returns any text."""
         return TextForm(behind=f"{MARK}</{key}>", without=(MARK,)).node({"left_out": place})
 
 

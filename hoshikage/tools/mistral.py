@@ -1,4 +1,4 @@
-"""Mistral: `[TOOL_CALLS]` and a list, or a name and its arguments. Any thread; pure.
+"""Knows the calls of Mistral: `[TOOL_CALLS]` and a list, or a name and its arguments. Any thread; pure.
 
 [TOOL_CALLS][{"name": "weather", "arguments": {"city": "東京"}}]
 [TOOL_CALLS]weather[ARGS]{"city": "東京"}[TOOL_CALLS]time[CALL_ID]x3AbC9dEf[ARGS]{}
@@ -47,7 +47,7 @@ def _calls(cursor: TextCursor, calls: Calls) -> Steps[None]:
 
 
 def new_id() -> str:
-    """Nine letters and digits, which Mistral's templates insist on."""
+    """Draws nine letters and digits, which Mistral's templates insist on."""
     return "".join(secrets.choice(ALPHABET) for _ in range(9))
 
 

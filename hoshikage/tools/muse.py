@@ -1,4 +1,5 @@
-"""Muse Glimmer: stretches with a recipient each: the model, the user, or a tool that is called. Any thread; pure.
+"""Knows the calls of Muse Glimmer: stretches with a recipient each: the model, the user, or a tool that is called. Any
+thread; pure.
 
      to=self<|message|>I need the weather.<|eom|><|start|>assistant to=weather<|message|><atem:function_calls>
     <atem:invoke name="weather">

@@ -1,4 +1,4 @@
-"""Nemotron Nano v2: a list of calls between `<TOOLCALL>` and `</TOOLCALL>`. Any thread; pure.
+"""Knows the calls of Nemotron Nano v2: a list of calls between `<TOOLCALL>` and `</TOOLCALL>`. Any thread; pure.
 
 <TOOLCALL>[{"name": "weather", "arguments": {"city": "東京"}}]</TOOLCALL>
 """

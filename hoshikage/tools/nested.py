@@ -1,4 +1,4 @@
-"""Layouts of calls in notations of their own, whose values stand within each other: lists, and entries. Pure.
+"""Lays out calls in notations of their own, whose values stand within each other: lists, and entries. Pure.
 
 Each notation says how it writes a text, a number, a list and the entries of an object; here is what a schema asks of
 them.
@@ -17,20 +17,20 @@ from hoshikage.tools.texts import Room, Text, Unwritable, Values, as_whole, flat
 from hoshikage.tools.typed import resolved
 
 MAX_DEPTH: Final = 12
-"""Values that stand within each other; a schema that leads back to itself has no end."""
+"""So many values may stand within each other; a schema that leads back to itself has no end."""
 MAX_ITEMS: Final = 32
-"""Items of a list that can be counted."""
+"""So many items of a list can be counted."""
 
 
 class Notation(ABC):
     """Makes the layouts of one function's calls."""
 
     def __init__(self, name: str, schema: Mapping[str, Any] | None, rules: dict[str, Node]) -> None:
-        """`rules`: where rules of the layout are put."""
+        """Rules of the layout are put into `rules`."""
         self.name = name
         self.root: Mapping[str, Any] = schema or {}
         self.is_free = schema is None
-        """Whether the function's parameters may be anything."""
+        """`is_free` tells whether the function's parameters may be anything."""
         self.strict = self.root.get(SCHEMA_MARK, {}).get("strict") is True
         self.rules = rules
         self._room = Room(self.root)
@@ -41,7 +41,7 @@ class Notation(ABC):
         return parameters_of(schema, self.root, place, strict=self.strict)
 
     def value(self, schema: Any, place: str, key: str = "") -> Node:
-        """What stands in one place, `key` being its name; anything where that cannot be held, which is told."""
+        """Returns what stands in one place, `key` being its name; anything where that cannot be held, which is told."""
         self._depth += 1
         try:
             if self._depth > MAX_DEPTH:
@@ -54,11 +54,11 @@ class Notation(ABC):
 
     @abstractmethod
     def held(self, schema: Any, place: str, key: str) -> Node:
-        """What the schema takes, in this notation. Raises Unwritable."""
+        """Returns what the schema takes, in this notation. Raises Unwritable."""
 
     @abstractmethod
     def anything(self, place: str, key: str) -> Node:
-        """Any value that can be written, in the place of one that is not held to its schema."""
+        """Returns any value that can be written, in the place of one that is not held to its schema."""
 
     def options(self, schema: Any) -> list[tuple[str, dict[str, Any]]]:
         """Returns what a schema takes, type by type, as texts.flat does. Raises Unwritable."""
@@ -73,7 +73,7 @@ class Notation(ABC):
         return text_of(keywords, place, strict=self.strict)
 
     def json(self, schema: Any, place: str) -> Node:
-        """A value as JSON. Raises Unwritable."""
+        """Returns a value as JSON. Raises Unwritable."""
         return ("json", as_whole(schema, self._room, place, strict=self.strict))
 
     def rule(self, node: Node) -> Node:
@@ -83,12 +83,13 @@ class Notation(ABC):
         return ("rule", name)
 
     def is_plain(self, schema: Any, kind: str) -> bool:
-        """Whether a schema says of itself that it is of one type, so that a reader knows what stands in it."""
+        """Returns whether a schema says of itself that it is of one type, so that a reader knows what stands in it."""
         within = resolved(schema, self.root)
         return isinstance(within, Mapping) and within.get("type") == kind
 
     def separated(self, known: Sequence[tuple[Node, bool]], more: Node | None, comma: str) -> Node:
-        """Entries with commas between them: each with whether it must be there, those first, and any number more."""
+        """Returns entries with commas between them: each with whether it must be there, those first, and any number
+        more."""
         behind: Node = "" if more is None else ("many", ("seq", comma, more))
         has_required = any(required for _, required in known)
         ways: list[Node] = [""] if more is None else ["", ("seq", more, behind)]
@@ -101,7 +102,7 @@ class Notation(ABC):
 
 
 def counted(keywords: Mapping[str, Any]) -> tuple[int, int | None]:
-    """How many items a list has, at least and at most. Raises Unwritable for what else it may be held to."""
+    """Returns how many items a list has, at least and at most. Raises Unwritable for what else it may be held to."""
     if keywords.keys() - {"items", "minItems", "maxItems", "type"}:
         raise Unwritable
     minimum, maximum = keywords.get("minItems", 0), keywords.get("maxItems")
@@ -113,7 +114,7 @@ def counted(keywords: Mapping[str, Any]) -> tuple[int, int | None]:
 
 
 def listed(item: Node, keywords: Mapping[str, Any], comma: str = "") -> Node:
-    """Items as many as `counted` says. Raises Unwritable."""
+    """Returns items as many as `counted` says. Raises Unwritable."""
     minimum, maximum = counted(keywords)
     if maximum == 0:
         return ""

@@ -1,4 +1,5 @@
-"""Phi-4-mini: a list between `<|tool_call|>` and `<|/tool_call|>`, or `functools[…]`. Any thread; pure.
+"""Knows the calls of Phi-4-mini: a list between `<|tool_call|>` and `<|/tool_call|>`, or `functools[…]`. Any thread;
+pure.
 
 <|tool_call|>[{"type": "function", "function": {"name": "weather", "arguments": {"city": "東京"}}}]<|/tool_call|>
 """

@@ -20,7 +20,7 @@ PAIRS: Final = {"(": ")", "[": "]", "{": "}"}
 
 
 def python_calls(cursor: TextCursor, calls: Calls, *, known: bool = False) -> Steps[None]:
-    """A list of calls with keyword arguments, or one call. `known`: only functions of the request count.
+    """Reads a list of calls with keyword arguments, or one call. `known`: only functions of the request count.
 
     Raises NotACall, EndOfText.
     """
@@ -38,7 +38,7 @@ def python_calls(cursor: TextCursor, calls: Calls, *, known: bool = False) -> St
 
 
 def python_call(cursor: TextCursor, calls: Calls, *, known: bool = False, suffix: str = "") -> Steps[None]:
-    """`name(key=value, …)`; `suffix` is no part of the name. Raises NotACall, EndOfText."""
+    """Reads `name(key=value, …)`; `suffix` is no part of the name. Raises NotACall, EndOfText."""
     name = (yield from _name(cursor)).removesuffix(suffix)
     yield from cursor.expect("(")
     if known and name not in calls.schemas:
@@ -75,7 +75,7 @@ def _name(cursor: TextCursor) -> Steps[str]:
 
 
 def _value(cursor: TextCursor) -> Steps[str]:
-    """The text of a value, up to the comma or bracket behind it. Raises NotACall, EndOfText."""
+    """Reads the text of a value, up to the comma or bracket behind it. Raises NotACall, EndOfText."""
     closers: list[str] = []
     text: list[str] = []
     quote = ""
@@ -100,7 +100,7 @@ def _value(cursor: TextCursor) -> Steps[str]:
 
 
 def _read(text: str) -> Any:
-    """JSON or a Python literal. Raises NotACall."""
+    """Reads JSON or a Python literal. Raises NotACall."""
     try:
         return json.loads(text, strict=False)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Solar Open: the id, the name and the arguments of a call between control tokens. Any thread; pure.
+"""Knows the calls of Solar Open: the id, the name and the arguments of a call between control tokens. Any thread; pure.
 
 <|tool_call:begin|>abc123<|tool_call:name|>weather<|tool_call:args|>{"city": "東京"}<|tool_call:end|>
 """

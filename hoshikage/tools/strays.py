@@ -24,7 +24,7 @@ MARKS: Final = Markers(LINE, "```json", "```tool_call", spaced=False)
 
 
 class Strays:
-    """Fed with the words of one answer as they come."""
+    """This is fed with the words of one answer as they come."""
 
     def __init__(self, schemas: Schemas, id_maker: Callable[[], str]) -> None:
         self._calls = Calls(schemas, id_maker)
@@ -32,7 +32,7 @@ class Strays:
 
     @property
     def told(self) -> int:
-        """How many calls there are."""
+        """Tells how many calls there are."""
         return self._calls.told
 
     def feed(self, text: str) -> list[Delta]:
@@ -41,7 +41,7 @@ class Strays:
         return self._advance()
 
     def close(self) -> list[Delta]:
-        """What was held back: something else than words follows, or the end."""
+        """Returns what was held back: something else than words follows, or the end."""
         if not self._cursor.rest and not self._cursor.since:
             return []
         self._cursor.ended = True

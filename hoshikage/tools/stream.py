@@ -20,12 +20,12 @@ SLICE: Final = 4096
 
 
 class AnswerParser:
-    """Fed with an answer's text in pieces; how it is cut changes nothing about what comes out, joined."""
+    """This is fed with an answer's text in pieces; how it is cut changes nothing about what comes out, joined."""
 
     def __init__(
         self, form: ToolFormat, schemas: Schemas, thinking: ThoughtMarks | None = None, prompt_tail: str = ""
     ) -> None:
-        """`schemas`: the functions that may be called; without any, nothing is read as a call.
+        """The functions of `schemas` may be called; without any, nothing is read as a call.
 
         `prompt_tail`: how the prompt ended, as an open mark of thoughts may stand there.
         """
@@ -33,7 +33,7 @@ class AnswerParser:
         self._calls = Calls(schemas, form.new_id, form.opens, form.closes)
         self._strays = Strays(schemas, form.new_id) if schemas and form is not forced.FORMAT else None
         self._numbers: dict[tuple[bool, int], int] = {}
-        """Whether a call is a stray, and its number among its like -> its number in the answer."""
+        """Whether a call is a stray, and its number among its like, lead here to its number in the answer."""
         self._steps = self._run(form, thinking, prompt_tail)
         self._running = True
 
@@ -46,7 +46,7 @@ class AnswerParser:
         return deltas
 
     def finish(self, cut: bool = False) -> Rest:
-        """The end; `cut` where the answer was cut off at a length, so that an unfinished call is no mistake."""
+        """Ends the answer; `cut` where the answer was cut off at a length, so that an unfinished call is no mistake."""
         if cut:
             self._calls.cut()
         self._cursor.ended = True
@@ -70,7 +70,7 @@ class AnswerParser:
         return deltas
 
     def _with_strays(self, delta: Delta) -> list[Delta]:
-        """The delta, with the calls among the words before it, or in it."""
+        """Returns the delta, with the calls among the words before it, or in it."""
         if self._strays is None:
             return [delta]
         if isinstance(delta, Content):
@@ -78,7 +78,7 @@ class AnswerParser:
         return [*self._numbered(self._strays.close(), True), *self._numbered([delta], False)]
 
     def _numbered(self, deltas: list[Delta], is_stray: bool) -> list[Delta]:
-        """The deltas with the numbers that their calls have in the answer."""
+        """Returns the deltas with the numbers that their calls have in the answer."""
         numbered: list[Delta] = []
         for delta in deltas:
             if isinstance(delta, CallStart | CallArguments):

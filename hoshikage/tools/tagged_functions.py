@@ -1,4 +1,4 @@
-"""Qwen3-Coder, Qwen3.5, Nemotron 3 and Seed-OSS: functions and parameters as tags. Any thread; pure.
+"""Knows the calls of Qwen3-Coder, Qwen3.5, Nemotron 3 and Seed-OSS: functions and parameters as tags. Any thread; pure.
 
 <tool_call>
 <function=weather>

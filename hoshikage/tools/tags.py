@@ -1,4 +1,4 @@
-"""Tags with names around calls and their parameters, as several formats have them. Any thread; pure.
+"""Reads tags with names around calls and their parameters, as several formats have them. Any thread; pure.
 
 <invoke name="weather">
 <parameter name="city">東京</parameter>
@@ -23,16 +23,16 @@ CDATA_ENDS: Final = Markers(CDATA_END, spaced=False)
 
 @dataclass(frozen=True, slots=True)
 class CallTags:
-    """How one format writes them. The openings go up to the quote in front of the name."""
+    """This says how one format writes them. The openings go up to the quote in front of the name."""
 
     call: str
     call_end: str
     parameter: str
     parameter_end: str
     has_cdata: bool = False
-    """Whether values may stand in CDATA."""
+    """`has_cdata` tells whether values may stand in CDATA."""
     says_text: bool = False
-    """Whether a parameter's tag says if its value is text."""
+    """`says_text` tells whether a parameter's tag says if its value is text."""
 
     def read(self, cursor: TextCursor, calls: Calls) -> Steps[None]:
         """Reads one call, from behind the tag that opens it on. `string="true"` says that a value is text."""

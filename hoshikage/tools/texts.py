@@ -33,7 +33,7 @@ OF_KIND: Final = {
     "boolean": (),
     "null": (),
 }
-"""Keywords that ask something of values of one type, and nothing of others."""
+"""These keywords ask something of values of one type, and nothing of others."""
 KEYWORDS: Final = frozenset(("type", *(word for words in OF_KIND.values() for word in words)))
 DATE: Final = r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])"
 TIME: Final = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]+)?(Z|[+\-]([01][0-9]|2[0-3]):[0-5][0-9])"
@@ -48,7 +48,7 @@ FORMATS: Final = {
     "hostname": r"[A-Za-z0-9]{1,63}(\.[A-Za-z0-9]{1,63}){0,3}",
     "uri": r"[A-Za-z][A-Za-z0-9+.\-]*:[A-Za-z0-9._~:/?#@!$&'()*+,;=\-]+",
 }
-"""Less than what each may be, and nothing that it may not: every month has 28 days."""
+"""Each pattern takes less than what its format may be, and nothing that it may not: every month has 28 days."""
 NUMBER: Final = r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+\-]?[0-9]+)?"
 WRITTEN: Final = {"null": "null", "boolean": "true|false", "integer": "-?(0|[1-9][0-9]*)", "number": NUMBER}
 READ: Final = {
@@ -61,23 +61,24 @@ READ: Final = {
 }
 """What a reader may take for a value of this type, beside texts."""
 LONGEST: Final = 1000
-"""Characters that a text is held to have no more than; counting more takes too long."""
+"""A text is held to have no more characters than this; counting more takes too long."""
 MAX_DEPTH: Final = 16
 MAX_PARTS: Final = 2000
 CHARACTERS_OF_A_PART: Final = 500
 
 
 class Room:
-    """How much of one function's schema is looked at: what refers to a part twice makes it stand there twice."""
+    """A room is how much of one function's schema is looked at: what refers to a part twice makes it stand there
+    twice."""
 
     def __init__(self, root: Mapping[str, Any]) -> None:
-        """`root`: where references lead."""
+        """References lead into `root`."""
         self.root = root
         self._left = MAX_PARTS
         self._copy = 1 + len(json.dumps(root)) // CHARACTERS_OF_A_PART
 
     def take(self, *, copies: bool = False) -> None:
-        """One part more, or with what all its references lead to. Raises Unwritable."""
+        """Takes one part more, or with what all its references lead to. Raises Unwritable."""
         self._left -= self._copy if copies else 1
         if self._left < 0:
             raise Unwritable
@@ -89,7 +90,7 @@ class Unwritable(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """The values that a schema takes."""
+    """A schema takes these values."""
 
     text: Text | None
     """Values that are texts have this form; None where none is a text."""
@@ -102,7 +103,7 @@ class Values:
 
     @property
     def bare(self) -> Text:
-        """What is a text and will be read as one, or is one of `scalars`."""
+        """Gives what is a text and will be read as one, or is one of `scalars`."""
         unlike = [self.text or ANY, *(["not", {"re": READ[kind]}] for kind in sorted(self.kinds))]
         text = unlike[0] if len(unlike) == 1 else ["and", *unlike]
         return text if self.scalars is None else ["or", text, self.scalars]
@@ -135,7 +136,7 @@ def values_of(schema: Any, room: Room, place: str, *, strict: bool) -> Values:
 
 
 def flat(schema: Any, room: Room, depth: int = 0) -> Iterable[tuple[str, dict[str, Any]]]:
-    """What a schema takes, type by type; `any` for everything. Raises Unwritable."""
+    """Yields what a schema takes, type by type; `any` for everything. Raises Unwritable."""
     room.take()
     if schema is True:
         schema = {}
@@ -162,7 +163,7 @@ def flat(schema: Any, room: Room, depth: int = 0) -> Iterable[tuple[str, dict[st
 
 
 def _overlap(options: list[tuple[str, dict[str, Any]]]) -> bool:
-    """Whether a value may be of two of these, as far as is seen."""
+    """Returns whether a value may be of two of these, as far as is seen."""
     kinds = ["number" if kind == "integer" else kind for kind, _ in options]
     values = {json.dumps(one["const"], sort_keys=True) for _, one in options if "const" in one}
     return len(values) < len(options) and (len({*kinds}) < len(options) or "any" in kinds)
@@ -228,7 +229,7 @@ def _any_of(options: list[Text]) -> Text | None:
 
 
 def as_whole(schema: Any, room: Room, place: str, *, strict: bool) -> dict[str, Any]:
-    """A part of a schema as one of its own, with what its references lead to. Raises Unwritable."""
+    """Returns a part of a schema as one of its own, with what its references lead to. Raises Unwritable."""
     made = dict(schema) if isinstance(schema, dict) else {}
     if '"$ref"' in json.dumps(made):
         room.take(copies=True)

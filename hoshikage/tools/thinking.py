@@ -1,4 +1,4 @@
-"""Thoughts in front of an answer, read. Any thread; pure."""
+"""Reads thoughts in front of an answer. Any thread; pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hoshikage.tools.thought_marks import ThoughtMarks
 
 
 def parse(cursor: TextCursor, thinking: ThoughtMarks, begun: bool) -> Steps[None]:
-    """Thoughts at the beginning of an answer, if there are any, and the white space behind them."""
+    """Reads thoughts at the beginning of an answer, if there are any, and the white space behind them."""
     if not begun:
         yield from cursor.space()
         if (yield from cursor.skip(thinking.opens)) is None:

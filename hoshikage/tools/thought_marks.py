@@ -1,4 +1,4 @@
-"""The marks of thoughts, and which of them a chat template knows. Any thread; pure."""
+"""Knows the marks of thoughts, and which of them a chat template knows. Any thread; pure."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from hoshikage.frozen import Frozen
 
 
 class ThoughtMarks(Frozen, frozen=True):
-    """A pair of marks around thoughts."""
+    """This is a pair of marks around thoughts."""
 
     opens: str
     closes: str
 
     def begun(self, prompt_tail: str) -> bool:
-        """Whether the prompt ends in an open mark, so that the answer begins with thoughts."""
+        """Returns whether the prompt ends in an open mark, so that the answer begins with thoughts."""
         return prompt_tail.rstrip().endswith(self.opens)
 
 
@@ -28,10 +28,11 @@ PAIRS: Final = (
     ThoughtMarks("<|channel>thought", "<channel|>"),
     ThoughtMarks("<mm:think>", "</mm:think>"),
 )
-"""Qwen, DeepSeek, GLM and most others; Magistral; Seed-OSS; Command A; and less common ones."""
+"""These are the marks of Qwen, DeepSeek, GLM and most others; Magistral; Seed-OSS; Command A; and less common ones."""
 
 
 def detect(template_source: str | None) -> ThoughtMarks | None:
-    """The marks that a chat template knows. A model that knows none writes `<think>` as text, where it is asked to."""
+    """Returns the marks that a chat template knows. A model that knows none writes `<think>` as text, where it is asked
+    to."""
     source = template_source or ""
     return next((pair for pair in PAIRS if pair.opens in source or pair.closes in source), None)

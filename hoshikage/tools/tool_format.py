@@ -1,4 +1,4 @@
-"""What a format of calls is: which control tokens it needs to see, and its parser. Any thread."""
+"""Defines what a format of calls is: which control tokens it needs to see, and its parser. Any thread."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ class ToolFormat(Frozen, frozen=True, eq=False):
     parse: Parser
     """Reads a whole answer, without thoughts in front unless `whole_answer`."""
     special_text: tuple[str, ...] = ()
-    """Texts of control tokens that the parser reads; as tokens they have none."""
+    """`special_text` has texts of control tokens that the parser reads; as tokens they have none."""
     opens: tuple[str, ...] = ()
     closes: tuple[str, ...] = ()
     """Marks before a call, and behind it: a call that is broken ends at one of these."""
     new_id: Callable[[], str] = new_id
     write: Callable[[list[Call]], str] = write_tagged
-    """Calls as the model writes them, for templates that do not."""
+    """`write` writes calls as the model does, for templates that do not."""
     reads_bare_json: bool = False
     """An answer that begins with JSON is the parser's own affair."""
     held: re.Pattern[str] | None = None
     """`held` finds what stands up to where a call holds what `hold` or `layout` has, as params.HeldCalls.header does;
     None where nothing can."""
     hold: Hold = by_name
-    """What stands there, by the function that `held` has met."""
+    """`hold` says what stands there, by the function that `held` has met."""
     layout: CallLayout | None = None
-    """What stands there where that is no JSON."""
+    """`layout` is what stands there where that is no JSON."""
     lead: str = ""
-    """What stands in front of an answer that a grammar holds: where a model's answer names its reader."""
+    """`lead` stands in front of an answer that a grammar holds: where a model's answer names its reader."""
     after_thoughts: str = ""
     """`after_thoughts` stands between the thoughts of such an answer and what a grammar holds."""
     own_thoughts: ThoughtMarks | None = None

@@ -1,4 +1,4 @@
-"""Arguments written as bare text, given the types that the function's schema names. Any thread; pure."""
+"""Reads arguments written as bare text, given the types that the function's schema names. Any thread; pure."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ class Arguments:
         self._names: set[str] = set()
 
     def schema(self, name: str) -> Any:
-        """What the function's schema says of the entry `name`."""
+        """Returns what the function's schema says of the entry `name`."""
         return property_of(self._of_all, name)
 
     def kinds(self, name: str) -> set[str]:
-        """The types that the schema allows the entry `name`; empty where it does not say."""
+        """Returns the types that the schema allows the entry `name`; empty where it does not say."""
         return types_of(self.schema(name), self._root)
 
     @property
     def root(self) -> Mapping[str, Any]:
-        """The function's schema, which references lead into."""
+        """Gives the function's schema, which references lead into."""
         return self._root
 
     def key(self, name: str) -> CallArguments:
@@ -49,11 +49,11 @@ class Arguments:
         return self._calls.piece(f"{lead}{_dumped(name)}: ")
 
     def value(self, value: Any) -> CallArguments:
-        """A value that has been read. Raises NotACall where JSON has none such."""
+        """Writes a value that has been read. Raises NotACall where JSON has none such."""
         return self._calls.piece(_dumped(value))
 
     def text(self, cursor: TextCursor, name: str, ends: Markers) -> Steps[str]:
-        """The value of the entry `name`, from the text up to one of `ends`; returns that. Raises EndOfText."""
+        """Reads the value of the entry `name`, from the text up to one of `ends`; returns that. Raises EndOfText."""
         kinds = self.kinds(name)
         if kinds == {"string"}:
             return (yield from self.string(cursor, ends))
@@ -67,7 +67,7 @@ class Arguments:
         return self._calls.piece("}" if self._names else "{}")
 
     def string(self, cursor: TextCursor, ends: Markers) -> Steps[str]:
-        """A value that is text, whatever the schema says; otherwise as `text`."""
+        """Reads a value that is text, whatever the schema says; otherwise as `text`."""
         yield self._calls.piece('"')
         while True:
             start, met, end = ends.search(cursor.rest, cursor.ended)
@@ -114,7 +114,7 @@ def types_of(schema: Any, root: Mapping[str, Any] = {}) -> set[str]:
 
 
 def _types_of(schema: Any, root: Mapping[str, Any], seen: set[int], depth: int) -> set[str]:
-    """`seen`: the parts that count already."""
+    """Collects the types; the parts in `seen` count already."""
     schema = _mapping(resolved(schema, root))
     result: set[str] = set()
     if id(schema) in seen:
@@ -134,7 +134,7 @@ def _types_of(schema: Any, root: Mapping[str, Any], seen: set[int], depth: int) 
 
 
 def typed(text: str, kinds: set[str]) -> Any:
-    """`text` as a value of one of these types; as it stands where it is none."""
+    """Returns `text` as a value of one of these types; as it stands where it is none."""
     text = text.strip() if kinds and "string" not in kinds else text
     try:
         value = json.loads(text, parse_constant=_no_number)
@@ -150,14 +150,14 @@ def typed(text: str, kinds: set[str]) -> Any:
 
 
 def property_of(schema: Any, name: str) -> Any:
-    """What an object's schema says of the entry `name`; None where it says nothing."""
+    """Returns what an object's schema says of the entry `name`; None where it says nothing."""
     schema = _mapping(schema)
     others = schema.get("additionalProperties")
     return _mapping(schema.get("properties")).get(name, others if isinstance(others, Mapping) else None)
 
 
 def resolved(schema: Any, root: Mapping[str, Any]) -> Any:
-    """What a schema's references come to; nothing where they lead nowhere, or round and round."""
+    """Returns what a schema's references come to; nothing where they lead nowhere, or round and round."""
     for _ in range(MAX_NESTING):
         place = schema.get("$ref") if isinstance(schema, Mapping) else None
         if not isinstance(place, str):
@@ -167,7 +167,8 @@ def resolved(schema: Any, root: Mapping[str, Any]) -> Any:
 
 
 def referred(place: str, root: Mapping[str, Any], nowhere: Any = None) -> Any:
-    """What stands at this place of a schema, as `#/$defs/name`; `nowhere`, else an empty schema, where nothing does."""
+    """Returns what stands at this place of a schema, as `#/$defs/name`; `nowhere`, else an empty schema, where nothing
+    does."""
     missing: Any = {} if nowhere is None else nowhere
     result: Any = root
     for step in place.removeprefix("#").split("/")[1:]:

@@ -1,5 +1,4 @@
-"""Pictures and sounds of a chat, taken out of what clients send and bounded before anybody decodes them. Any thread;
-pure.
+"""Takes pictures and sounds out of what clients send in a chat, bounded before anybody decodes them. Any thread; pure.
 
 What the user asks about has to be right; what lies in the history is left out where it is not, for it comes again with
 every turn. Of the history, the newest has the room.
@@ -64,7 +63,7 @@ class InputAudio(Struct, frozen=True):
 
 
 class ContentPart(Struct, frozen=True):
-    """One part of a message's content, as OpenAI has it."""
+    """This is one part of a message's content, as OpenAI has it."""
 
     ECHOED: ClassVar[frozenset[str]] = frozenset({"cache_control", "annotations", "logprobs", "signature"})
 

@@ -20,6 +20,7 @@ TEXT_ONLY: Final = "this model reads text only"
 
 
 def left_out(kind: str, place: str, why: str = TEXT_ONLY) -> str:
-    """The word for it, in English, as the model reads it; and the answer's warning that it was left out."""
+    """Returns the word for it, in English, as the model reads it, and notes the answer's warning that it was left
+    out."""
     ignored.note(f"{place}: {kind}", is_content=True)
     return f"[{WORDS.get(kind, kind)} left out: {why}]"

@@ -20,7 +20,7 @@ class RequestBody(Frozen, frozen=True):
     neutral: Mapping[str, tuple[Any, ...]] = {}
     """`neutral` maps fields to the only values that are taken of them, those that ask for nothing."""
     options: Iterable[Option] = ()
-    """The settings that the body may have as fields of its own."""
+    """`options` are the settings that the body may have as fields of its own."""
     open_lists: Mapping[str, Collection[str]] = {}
     """The fields whose lists may hold objects of other kinds, which are left out -> the kinds that are known."""
     plain_texts: str = ""

@@ -18,7 +18,7 @@ from hoshikage.registry import ModelSpec
 from hoshikage.settings import Settings
 
 ALIASES: Final = {"typ_p": "typical_p", "typical": "typical_p", "nucleus": "top_p", "temp": "temperature"}
-"""Other names of samplers, as llama-server knows them."""
+"""Maps other names of samplers, as llama-server knows them, to ours."""
 
 LAST: Final = "adaptive_p"
 """This sampler draws the token, so that it stands last in every order; `adaptive_target` says whether it is on."""

@@ -21,7 +21,7 @@ SPEEDS: Final = b"".join(re.escape(bytes([one])) for one in range(0x10, 0xF0) if
 HEAD: Final = re.compile(b"\xff[\xe2\xe3\xf2\xf3\xfa\xfb][" + SPEEDS + b"]")
 """A frame of MPEG's layer 3 begins like this."""
 HALVINGS: Final = {3: 1, 2: 2, 0: 4}
-"""MPEG's versions as their bits have them -> by what the rates are divided."""
+"""Maps MPEG's versions as their bits have them to what the rates are divided by."""
 
 
 def seconds(kind: str, data: bytes) -> float | None:

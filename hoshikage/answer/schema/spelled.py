@@ -1,4 +1,4 @@
-"""What clients spell in another way than a schema has it, put into its form in the body itself. Any thread; pure.
+"""Puts what clients spell in another way than a schema has it into its form, in the body itself. Any thread; pure.
 
 A body comes here as plain JSON, before its types are checked: what is of no known form is left for those to refuse.
 """

@@ -12,7 +12,7 @@ MAX_STOP_BYTES: Final = 256
 MAX_STOPS: Final = 64
 
 TokenCount = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
-"""How many tokens an answer may have: below 0 there is no bound, 0 makes no text."""
+"""This is how many tokens an answer may have: below 0 there is no bound, 0 makes no text."""
 Ttl = Annotated[float, Meta(ge=0, le=31_536_000)]
 """A model stays loaded for this many seconds after its last use, whatever IDLE_TIMEOUT says."""
 Stop = Annotated[str, Meta(max_length=MAX_STOP_BYTES)]

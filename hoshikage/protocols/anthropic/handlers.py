@@ -1,4 +1,4 @@
-"""/v1/messages and /v1/messages/count_tokens, as Anthropic has them. Event loop thread."""
+"""Serves /v1/messages and /v1/messages/count_tokens, as Anthropic has them. Event loop thread."""
 
 from __future__ import annotations
 

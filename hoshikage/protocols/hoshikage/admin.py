@@ -78,7 +78,7 @@ def _check(body: schema.CheckedModel, request: web.Request) -> dict[str, Any]:
 
 
 def estimated(header: gguf.GgufHeader, n_ctx: int, mmproj: str | None, request: web.Request) -> dict[str, int]:
-    """Bytes, as far as the header says."""
+    """Returns the needed bytes, as far as the header says."""
     params = replace(request.app[SETTINGS].load_params, n_ctx=n_ctx)
     beside = gguf.projector_bytes(mmproj)
     needed = gguf.estimate(header, params.fitting_ctx(header.context_length), params.n_batch, projector=beside)

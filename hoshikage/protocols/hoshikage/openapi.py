@@ -179,7 +179,7 @@ def _open(schema: dict[str, Any], known: Collection[str]) -> None:
 
 
 def _options(rows: Iterable[Option]) -> dict[str, Any]:
-    """The settings that a model or a persona may have of its own."""
+    """Describes the settings that a model or a persona may have of its own."""
     made: dict[str, Any] = {}
     for row in rows:
         schema: dict[str, Any] = {"type": KINDS[row.kind]}

@@ -17,7 +17,7 @@ PROOF_HEADER: Final = "x-hoshikage-proof"
 
 
 async def health(request: web.Request) -> web.Response:
-    """200 as long as the server lives, whatever the model does.
+    """Answers 200 as long as the server lives, whatever the model does.
 
     A command that is about to show its admin token asks here whether this is the server that it is for.
     """

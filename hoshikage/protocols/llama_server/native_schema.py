@@ -27,7 +27,7 @@ CHOICES: Final = {**output.CHOICES, **sampling.CHOICES}
 MAX_FILES: Final = 256
 MAX_INDENT: Final = 4096
 NORMALIZED: Final = (None, 2)
-"""Values of `embd_normalize` that ask for vectors of length 1, as all are here."""
+"""These values of `embd_normalize` ask for vectors of length 1, as all are here."""
 
 
 class NativeFields(RawFields, frozen=True, kw_only=True):
@@ -35,7 +35,7 @@ class NativeFields(RawFields, frozen=True, kw_only=True):
 
     model: Name | None = None
     n_predict: TokenCount | None = None
-    """Below 0 as much as the context holds; 0 computes the prompt alone."""
+    """A negative `n_predict` means as much as the context holds; 0 computes the prompt alone."""
     max_tokens: TokenCount | None = None
     n_probs: Annotated[int, Meta(ge=0, le=20)] | None = None
     return_tokens: bool | None = None
@@ -69,7 +69,7 @@ class NativeFields(RawFields, frozen=True, kw_only=True):
 
 
 class NativeCompletionBody(NativeFields, frozen=True, kw_only=True):
-    """A text to go on with, as llama-server takes it."""
+    """This is a text to go on with, as llama-server takes it."""
 
     prompt: Texts
 

@@ -108,7 +108,7 @@ def _of_file(spec: ModelSpec, params: LoadParams) -> tuple[str, int]:
 
 
 def _in_words(file_type: str) -> str:
-    """A type of files as llama.cpp writes it out: `Q4_K - Medium`."""
+    """Names a type of files as llama.cpp writes it out: `Q4_K - Medium`."""
     if file_type == "Q2_K":
         return "Q2_K - Medium"
     name, _, size = file_type.rpartition("_")

@@ -35,7 +35,7 @@ async def resolve(registry: Registry, name: str) -> ModelSpec:
 
 
 def alike(registry: Registry, name: str) -> str | None:
-    """The name as the registry has it: the same, else one that differs in the tag or in capitals alone."""
+    """Returns the name as the registry has it: the same, else one that differs in the tag or in capitals alone."""
     wanted = name.lower().removesuffix(LATEST)
     named = [*(spec.name for spec in all_specs(registry)), *registry.aliases()]
     if name in named:
@@ -81,7 +81,7 @@ async def running(
 
 
 def _left(runner: RunnerStatus, idle_timeout: float) -> float:
-    """Seconds until the model ends: for one that answers, counted as if it were done now."""
+    """Returns the seconds until the model ends: for one that answers, counted as if it were done now."""
     if runner.unload_in is not None:
         return runner.unload_in
     busy = runner.running or runner.waiting
@@ -89,7 +89,8 @@ def _left(runner: RunnerStatus, idle_timeout: float) -> float:
 
 
 def capabilities(facts: Facts, senses: Senses, *, has_thoughts: bool) -> list[str]:
-    """What the model is for, as its file tells; a model whose file cannot be read is taken for one that writes."""
+    """Returns what the model is for, as its file tells; a model whose file cannot be read is taken for one that
+    writes."""
     able = abilities(facts, senses, thinks=has_thoughts)
     named = (
         ("completion", able.text),

@@ -43,7 +43,7 @@ class Options(SamplingFields, frozen=True, kw_only=True):
     """A field that is None was absent."""
 
     num_predict: TokenCount | None = None
-    """`num_predict` of 0 and below means as much as the context holds."""
+    """With a `num_predict` of 0 or less an answer is as long as the context allows."""
     stop: Stops | None = None
     penalize_newline: bool | None = None
     tfs_z: float | None = None
@@ -237,7 +237,7 @@ RENAMED: Final = (
 
 
 def rename(place: str) -> str:
-    """A chat body's field as this protocol calls it."""
+    """Returns a chat body's field as this protocol calls it."""
     for pattern, name in RENAMED:
         place = pattern.sub(name, place)
     return place

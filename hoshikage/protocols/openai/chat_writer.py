@@ -193,7 +193,7 @@ def _choice(index: int, delta: dict[str, Any], finish_reason: str | None) -> dic
 
 
 def message(deltas: list[Delta]) -> dict[str, Any]:
-    """An assistant's message, as OpenAI has it, of all that one choice said."""
+    """Makes an assistant's message, as OpenAI has it, of all that one choice said."""
     texts = [delta.text for delta in deltas if isinstance(delta, Content)]
     thoughts = [delta.text for delta in deltas if isinstance(delta, Reasoning)]
     calls: dict[int, dict[str, Any]] = {}
@@ -229,7 +229,7 @@ def delta_fields(delta: Delta) -> dict[str, Any]:
 
 
 def in_former_way(said: dict[str, Any]) -> dict[str, Any]:
-    """The message of an answer that calls one function at most, as it was before there were tools."""
+    """Returns the message of an answer that calls one function at most, as it was before there were tools."""
     rest = {name: value for name, value in said.items() if name != "tool_calls"}
     return {**rest, **({"function_call": said["tool_calls"][0]["function"]} if "tool_calls" in said else {})}
 

@@ -34,7 +34,7 @@ class _CompletionChoice:
         self._count = 0
 
     def add(self, text: str, chosen: Sequence[wire.Chosen], completion_tokens: int) -> dict[str, Any]:
-        """The piece as a choice of its own, as streams have it."""
+        """Returns the piece as a choice of its own, as streams have it."""
         logprobs = None if self._top is None else logprobs_of(chosen, len(self._text), self._top)
         self._text += text
         if completion_tokens:

@@ -46,7 +46,7 @@ def _answer(
 
 
 async def rerank(request: web.Request) -> web.Response:
-    """The best first, with the model's own scores, as llama-server has them."""
+    """Answers the best first, with the model's own scores, as llama-server has them."""
     body = await read_body(request, parse_rerank)
     spec = await model_for(request, body.model, "rerank")
     scores, finished = await perform(request, spec, body.task, wire.Score)
@@ -73,7 +73,7 @@ def _score(score: wire.Score, *, raw: bool) -> float:
 
 
 def base64_of(raw: bytes) -> str:
-    """Little-endian, as OpenAI sends them."""
+    """Encodes little-endian bytes in base64, as OpenAI sends them."""
     return base64.b64encode(raw).decode()
 
 

@@ -35,7 +35,7 @@ Listed = tuple[ModelSpec | Persona, list[str], str]
 
 
 def listed(registry: Registry) -> list[Listed]:
-    """Models, personas, and each alias by itself, as clients offer what the list has."""
+    """Lists models, personas, and each alias by itself, as clients offer what the list has."""
     models = registry.specs()
     labels = {spec.label for spec in models}
     personas = [persona for persona in registry.personas() if persona.name not in labels]

@@ -154,7 +154,7 @@ def _call(item: Item, kind: str, place: str) -> ChatCall:
 
 
 def sealed(thoughts: str) -> str:
-    """Thoughts as a client gives them back without having looked at them."""
+    """Seals thoughts as a client gives them back without having looked at them."""
     return SEAL + base64.b64encode(thoughts.encode("utf-8", "replace")).decode()
 
 
@@ -184,7 +184,7 @@ def _join(
 
 
 def _content(content: str | Sequence[Part], place: str, *, is_asked: bool = False) -> str | list[ContentPart]:
-    """A content as the chat has it; `is_asked`: it is what the user has just said."""
+    """Returns a content as the chat has it; `is_asked` tells that it is what the user has just said."""
     if isinstance(content, str):
         return content
     parts: list[str | ContentPart] = []

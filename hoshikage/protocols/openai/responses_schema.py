@@ -190,7 +190,7 @@ RENAMED: Final = (
 
 
 def rename(place: str) -> str:
-    """A chat body's field as this protocol calls it."""
+    """Returns a chat body's field as this protocol calls it."""
     for pattern, name in RENAMED:
         place = pattern.sub(name, place)
     return place

@@ -31,7 +31,7 @@ LARK: Final = "lark"
 TEXT: Final = "input"
 """A custom tool has this one parameter."""
 BEGUN: Final = re.compile(rf'\s*\{{\s*"{TEXT}"\s*:\s*("(?:[^"\\]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{{4}}))*)')
-"""The head of such a tool's arguments, and of its text as much as has come in whole signs."""
+"""This is the head of such a tool's arguments, and of its text as much as has come in whole signs."""
 HALF_SIGN: Final = re.compile("[\ud800-\udbff]\\Z")
 
 
@@ -72,9 +72,9 @@ class Offer:
     origins: Mapping[str, ToolOrigin]
     """`origins` maps the name of a function to what it stands for."""
     left_out: tuple[str, ...]
-    """Places and kinds of those that cannot be offered, as `tools[4]: web_search`."""
+    """`left_out` has the places and kinds of those that cannot be offered, as `tools[4]: web_search`."""
     grammars: tuple[str, ...] = ()
-    """Places and syntaxes of grammars that are told in words alone, as `tools[2].format: lark`."""
+    """`grammars` has the places and syntaxes of grammars that are told in words alone, as `tools[2].format: lark`."""
 
     def origin(self, name: str) -> ToolOrigin | None:
         """Returns what is meant by the name that a model calls: models forget a namespace, or write it with a dot.
