@@ -22,6 +22,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     "params": frozenset({"holds", "medium"}),
     "infos": frozenset(),
     "kv_file": frozenset(),
+    "digests": frozenset(),
     "durable": frozenset(),
     "locked_file": frozenset({"durable"}),
     "architectures": frozenset(),
@@ -46,7 +47,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     "page": frozenset(),
     "sleeper": frozenset(),
     "programs": frozenset({"errors"}),
-    "hub": frozenset({"errors", "gguf", "urls", "durable"}),
+    "hub": frozenset({"errors", "gguf", "urls", "digests", "durable"}),
     # the runner's side, from the bottom up
     "native_os": frozenset({"errors"}),
     "_ffi": frozenset({"errors", "infos"}),
@@ -57,7 +58,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     # beside both: what keeps memory
     "keeper": frozenset({"errors", "native_os", "durable"}),
     # the server's side, from the bottom up
-    "library": frozenset({"errors", "params", "infos", "urls", "durable", "locked_file", "messages"}),
+    "library": frozenset({"errors", "params", "infos", "urls", "digests", "durable", "locked_file", "messages"}),
     "tools": frozenset({"errors", "params"}),
     "dispatch": VALUES
     | {

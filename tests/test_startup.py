@@ -44,6 +44,7 @@ LATER: Final = {
     # of others
     "numpy", "jinja2", "rich", "llguidance", "dotenv", "pynvml", "sqlite3", "tarfile",
     "xml", "curses", "unittest", "chromadb", "sklearn", "sentencex", "aiohttp.client", "aiohttp.connector",
+    "ssl", "_ssl", "_hashlib", "http.client", "urllib.request",
     # our own
     "hoshikage._ffi", "hoshikage.llama", "hoshikage.engine", "hoshikage.runner.main", "hoshikage.tools",
     "hoshikage.keeper", "hoshikage.memory", "hoshikage.answer.remembering",
@@ -77,17 +78,19 @@ def test_only_what_is_needed_to_answer_health_is_imported(tmp_path: object) -> N
 
 
 CHATTED: Final = """
-import http.client, json, os, signal, sys
+import json, os, signal, socket, sys
 from hoshikage.cli import serve
 from hoshikage.cli.main import main
 
 PORT = sys.argv[1]
 def chat(_context):
     try:
-        connection = http.client.HTTPConnection("127.0.0.1", int(PORT), timeout=50)
         body = {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 2, "stream": True}
-        connection.request("POST", "/v1/chat/completions", json.dumps(body), {"Content-Type": "application/json"})
-        answer = connection.getresponse().read()
+        sent = json.dumps(body).encode()
+        head = f"Content-Length: {len(sent)}\\r\\nContent-Type: application/json\\r\\nConnection: close\\r\\n\\r\\n"
+        with socket.create_connection(("127.0.0.1", int(PORT)), timeout=50) as line:
+            line.sendall(f"POST /v1/chat/completions HTTP/1.1\\r\\nHost: localhost\\r\\n{head}".encode() + sent)
+            answer = b"".join(iter(lambda: line.recv(65536), b""))
         own = [vars(module) for name, module in dict(sys.modules).items() if name.startswith("hoshikage.")]
         classes = {f"{one.__module__}.{one.__name__}" for names in own for one in names.values() if compiled(one)}
         kept = sorted(one for one in classes if one.startswith("hoshikage."))
@@ -106,6 +109,7 @@ print(json.dumps(told[0]))
 NO_CHATS: Final = {
     # of others
     "tarfile", "zipfile", "gzip", "numpy", "jinja2", "rich", "llguidance", "aiohttp.client", "sqlite3",
+    "ssl", "_hashlib",
     # our own
     "hoshikage._ffi", "hoshikage.llama", "hoshikage.engine", "hoshikage.memory", "hoshikage.keeper",
     "hoshikage.library.archive", "hoshikage.library.dependencies", "hoshikage.library.packages",
@@ -180,6 +184,39 @@ print(json.dumps([before, "aiohttp.client" in sys.modules, same, refused]))
 
 def test_who_asks_for_the_http_client_all_the_same_has_it(tmp_path: object) -> None:
     assert printed(CLIENT_ASKED_FOR, tmp_path) == [False, True, True, True]
+
+
+WITHOUT_OPENSSL: Final = """
+import json, sys
+from hoshikage.http import server_half
+server_half.alone(plain=True)
+before = sorted({"ssl", "_hashlib", "asyncio", "aiohttp.web"}.intersection(sys.modules))
+import hashlib, urllib.request
+from hoshikage import digests
+sums = {one.hexdigest() for one in (hashlib.sha256(), digests.sha256(0), digests.sha256(digests.LARGE))}
+import _hashlib, asyncio.sslproto, http.client, ssl
+large = type(digests.sha256(digests.LARGE)) is type(_hashlib.openssl_sha256())
+fetches = hasattr(urllib.request, "HTTPSHandler"), hasattr(http.client, "HTTPSConnection")
+print(json.dumps([before, len(sums), large, *fetches]))
+"""
+
+
+def test_a_server_without_tls_has_no_openssl_and_whoever_fetches_has(tmp_path: object) -> None:
+    assert printed(WITHOUT_OPENSSL, tmp_path) == [["aiohttp.web", "asyncio"], 1, True, True, True]
+
+
+NOT_BUILT_SO: Final = """
+import json, sys
+from hoshikage.http import no_openssl, server_half
+no_openssl.OWN_HASHES = (("_no_such_hash",),)
+server_half.alone(plain=True)
+import asyncio.sslproto, hashlib
+print(json.dumps(["_hashlib" in sys.modules, asyncio.sslproto.ssl is not None, "aiohttp.web" in sys.modules]))
+"""
+
+
+def test_where_hashing_needs_openssl_it_is_there(tmp_path: object) -> None:
+    assert printed(NOT_BUILT_SO, tmp_path) == [True, True, True]
 
 
 UNKNOWN_KIND: Final = """

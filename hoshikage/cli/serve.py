@@ -13,7 +13,6 @@ from hoshikage.cli import result, terminal_log
 from hoshikage.cli.context import CommandContext
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
-from hoshikage.cli.start import remember_start
 from hoshikage.errors import HoshikageError, LibraryMissing, Unavailable
 
 IN_USE_BY: Final = {"own": "cli.port_in_use_own", "hoshikage": "cli.port_in_use_hoshikage"}
@@ -28,7 +27,9 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     from hoshikage.http import server_half
 
     heap.tame()
-    server_half.alone()
+    settings = context.settings
+    plain = settings.tls_cert_file is None and settings.tls_key_file is None and not settings.allow_remote_images
+    server_half.alone(plain=plain)
     from hoshikage.protocols.app import request_id, serve
     from hoshikage.protocols.hoshikage.insight import Insight
 
@@ -58,6 +59,8 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
 
 def _ready(context: CommandContext) -> None:
     """Is called in a thread of its own when the server answers."""
+    from hoshikage.cli.start import remember_start
+
     _warn(context)
     remember_start(context)
 

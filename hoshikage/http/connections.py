@@ -11,10 +11,9 @@ import asyncio
 import logging
 import os
 import socket
-import ssl
 import sys
 from contextlib import suppress
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError, RawRequestMessage
@@ -26,6 +25,9 @@ from hoshikage.http.keys import REFUSALS, REQUEST_ID, SETTINGS, new_request_id
 from hoshikage.http.origin_policy import is_loopback
 from hoshikage.http.paths import plain, respelt
 from hoshikage.settings import Settings
+
+if TYPE_CHECKING:  # a server without TLS imports no OpenSSL
+    import ssl
 
 HEADER_S: Final = 30.0
 """A connection may take this many seconds to the end of its first request's header, TLS included. A client on a busy

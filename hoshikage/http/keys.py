@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextvars import ContextVar
-from ssl import SSLContext
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from aiohttp import web
@@ -26,6 +25,8 @@ from hoshikage.registry import ModelSpec, Registry
 from hoshikage.settings import Settings
 
 if TYPE_CHECKING:
+    from ssl import SSLContext  # a server without TLS imports no OpenSSL
+
     from hoshikage.dispatch.kv_files import StoredFile
     from hoshikage.dispatch.kv_listing import StoredConversation
 
@@ -131,7 +132,7 @@ STREAM_TIMEOUTS: Final = web.AppKey("pace", StreamTimeouts)
 REFUSALS: Final = web.AppKey("refusals", Refusals)
 ENVIRON: Final[web.AppKey[Mapping[str, str]]] = web.AppKey("environ", Mapping)
 """The server was started in this environment."""
-TLS: Final = web.AppKey("tls", SSLContext)
+TLS: Final[web.AppKey[SSLContext]] = web.AppKey("tls")
 """This is absent where plain HTTP is served."""
 
 REQUEST_ID: Final[ContextVar[str]] = ContextVar("request_id", default="")

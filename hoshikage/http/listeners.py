@@ -5,17 +5,19 @@ from __future__ import annotations
 import errno
 import os
 import socket
-import ssl
 import stat
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hoshikage.errors import SettingInvalid, Unavailable, UsageError
 from hoshikage.http.connections import BACKLOG, HttpRunner, Site
 from hoshikage.http.origin_policy import is_loopback
 from hoshikage.settings import Settings
+
+if TYPE_CHECKING:  # a server without TLS imports no OpenSSL
+    import ssl
 
 PRIVATE_UMASK = 0o177
 
@@ -34,6 +36,8 @@ def tls_context(settings: Settings) -> ssl.SSLContext | None:
         return None
     if settings.tls_cert_file is None or settings.tls_key_file is None:
         raise SettingInvalid("http.tls_half")
+    import ssl
+
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     load_certificate(context, settings)
     return context
@@ -41,6 +45,8 @@ def tls_context(settings: Settings) -> ssl.SSLContext | None:
 
 def load_certificate(context: ssl.SSLContext, settings: Settings) -> None:
     """Reads the files, at start and when they were renewed. Raises SettingInvalid; the context stays as it was then."""
+    import ssl
+
     cert, key = settings.tls_cert_file, settings.tls_key_file
     assert cert is not None
     assert key is not None

@@ -9,21 +9,30 @@ from __future__ import annotations
 import mimetypes
 import re
 import sys
+from contextlib import nullcontext
 from importlib import import_module
 from importlib.util import find_spec, module_from_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
+from hoshikage.http.no_openssl import without_openssl
+
 PACKAGE: Final = "aiohttp"
 VERSION: Final = re.compile(r'^__version__ = "([^"]+)"$', re.MULTILINE)
 
 
-def alone() -> None:
+def alone(*, plain: bool = False) -> None:
     """Has `aiohttp` be a package whose own file runs when somebody asks it for a name that no module of it gave.
 
-    Where it has been imported, or is made otherwise than is known, all is as it would be without this.
+    Where it has been imported, or is made otherwise than is known, all is as it would be without this. `plain`: the
+    process will speak no TLS by asyncio.
     """
+    with without_openssl() if plain else nullcontext():
+        _alone()
+
+
+def _alone() -> None:
     if PACKAGE in sys.modules:
         return
     mimetypes.knownfiles.clear()  # no answer depends on the system's tables, which aiohttp reads at its import

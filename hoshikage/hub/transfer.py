@@ -8,7 +8,6 @@ outlive a kill and a restart. Only a file whose size and sum are right gets its 
 from __future__ import annotations
 
 import errno
-import hashlib
 import http.client
 import json
 import os
@@ -24,7 +23,7 @@ from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 
-from hoshikage import durable
+from hoshikage import digests, durable
 from hoshikage.errors import HoshikageError, NotFound, PermissionRefused, Unavailable, UsageError
 
 TIMEOUT_S: Final = 30.0
@@ -163,8 +162,8 @@ class Transfer:
             self._require_running()
 
     def _sum(self, part: Path) -> str:
-        digest = hashlib.sha256()
         with part.open("rb") as stream:
+            digest = digests.sha256(os.fstat(stream.fileno()).st_size)
             while chunk := stream.read(CHUNK):
                 digest.update(chunk)
                 self._require_running()

@@ -8,12 +8,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from hoshikage import durable
+from hoshikage import digests, durable
 from hoshikage.library import names
 
 VERDICTS: Final = "verdicts"
@@ -82,8 +83,8 @@ def of(files: Iterable[Path], folder: Path) -> str:
 
 
 def sha256(file: Path) -> str:
-    digest = hashlib.sha256()
     with file.open("rb") as stream:
+        digest = digests.sha256(os.fstat(stream.fileno()).st_size)
         while chunk := stream.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()
