@@ -9,7 +9,7 @@ import wave
 import zlib
 from typing import Final
 
-from tests.gguf_files import BOOL, STRING, Gguf
+from tests.gguf_files import ARRAY, BOOL, F32, STRING, Gguf
 
 
 def png(width: int = 2, height: int = 2, shade: int = 0) -> bytes:
@@ -50,6 +50,8 @@ def projector(*, images: bool = True, audio: bool = True) -> Gguf:
             ("general.type", STRING, "mmproj"),
             ("clip.has_vision_encoder", BOOL, int(images)),
             ("clip.has_audio_encoder", BOOL, int(audio)),
+            ("clip.vision.image_mean", ARRAY, (F32, [0.5] * 3)),
+            ("clip.vision.image_std", ARRAY, (F32, [0.25] * 3)),
         )
     )
 

@@ -12,9 +12,11 @@ from hoshikage.gguf import require_projector
 from hoshikage.gguf.header import Tensor
 from hoshikage.gguf.projector_faults import of_projector
 from hoshikage.gguf.reader import _read
-from tests.projector_files import write_llava, write_qwen2vl, write_ultravox
+from tests.gguf_files import ARRAY, BOOL, F32, F64, I16, I32, STRING, U8, U16, U32, U64, Gguf
+from tests.media_samples import projector
+from tests.projector_files import write_gemma3, write_llava, write_qwen2vl, write_ultravox
 
-WRITERS = {"llava": write_llava, "qwen2vl": write_qwen2vl, "ultravox": write_ultravox}
+WRITERS = {"llava": write_llava, "qwen2vl": write_qwen2vl, "gemma3": write_gemma3, "ultravox": write_ultravox}
 Changed = tuple[dict[str, Any], list[Tensor]]
 
 
@@ -62,7 +64,6 @@ def test_what_lacks_a_tensor_is_refused(files: dict[str, Path], tmp_path: Path, 
         ("qwen2vl", "clip.vision.attention.layer_norm_epsilon", float("nan")),
         ("ultravox", "clip.audio.num_mel_bins", 0),
         ("llava", "clip.vision.image_size", 80),
-        ("qwen2vl", "clip.has_vision_encoder", 1),
     ],
 )
 def test_numbers_out_of_range_are_faults(files: dict[str, Path], kind: str, key: str, value: float) -> None:
@@ -78,3 +79,70 @@ def test_layers_may_have_parts_that_few_of_them_have(files: dict[str, Path]) -> 
     own = [*more, Tensor("v.blk.1.attn_gate.weight", 0, 2, 32, 128, 0)]
     rest = [one for one in tensors if ".blk." not in one.name]
     assert not [*of_projector(header.values, [*rest, *own])]
+
+
+def refused(file: Gguf, folder: Path) -> tuple[str, str, str]:
+    with pytest.raises(GgufInvalid) as caught:
+        require_projector(file.write(folder / "mmproj.gguf"))
+    details = caught.value.details
+    return str(details.get("name")), str(details.get("value")), str(details.get("wanted"))
+
+
+@pytest.mark.parametrize(
+    ("key", "kind", "value", "shown"),
+    [
+        ("clip.vision.image_size", U16, 56, "uint16"),
+        ("clip.vision.image_size", U64, 56, "uint64"),
+        ("clip.vision.image_size", I32, 56, "int32"),
+        ("clip.vision.image_size", F32, 56.0, "float32"),
+        ("clip.vision.image_size", STRING, "56", "string"),
+        ("clip.vision.image_size", ARRAY, (U32, [56]), "uint32 × 1"),
+        ("clip.vision.projector.scale_factor", I32, 2, "int32"),
+        ("clip.audio.num_mel_bins", U8, 128, "uint8"),
+        ("clip.audio.attention.layer_norm_epsilon", F64, 1e-5, "float64"),
+        ("clip.has_audio_encoder", U8, 1, "uint8"),
+        ("clip.use_gelu", U8, 1, "uint8"),
+        ("clip.minicpmv_version", U32, 3, "uint32"),
+        ("clip.projector_type", U32, 1, "uint32"),
+        ("general.name", BOOL, 1, "bool"),
+    ],
+)
+def test_values_of_other_types_than_the_library_asks_for_are_faults(
+    tmp_path: Path, key: str, kind: int, value: Any, shown: str
+) -> None:
+    assert refused(projector().with_pair(key, kind, value), tmp_path)[:2] == (key, shown)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "wanted"),
+    [
+        ("clip.vision.image_mean", (F32, [0.5, 0.5]), "float32 × 3"),
+        ("clip.vision.image_std", (F64, [0.5, 0.5, 0.5]), "float32 × 3"),
+        ("clip.vision.image_grid_pinpoints", (STRING, ["336"]), "int32 × n"),
+        ("clip.vision.image_grid_pinpoints", (I32, [336, 672, 672]), "int32 × 2 · n"),
+        ("clip.vision.wa_layer_indexes", (I16, [7, 15]), "int32 × n"),
+        ("clip.vision.feature_layer", (I32, [1, 3]), "n ≤ 2"),
+    ],
+)
+def test_arrays_behind_which_the_library_would_read_on_are_faults(
+    tmp_path: Path, key: str, value: Any, wanted: str
+) -> None:
+    file = projector().with_pair("clip.vision.block_count", U32, 2).with_pair(key, ARRAY, value)
+    name, _, needed = refused(file, tmp_path)
+    assert (name, needed) == (key, wanted)
+
+
+def test_what_sees_says_how_colours_lie(tmp_path: Path) -> None:
+    without = projector().without("clip.vision.image_std")
+    assert refused(without, tmp_path) == ("clip.vision.image_std", "float32 × 0", "float32 × 3")
+    deaf = projector(images=False).without("clip.vision.image_std").without("clip.vision.image_mean")
+    assert require_projector(deaf.write(tmp_path / "mmproj.gguf")).architecture == "clip"
+
+
+def test_what_no_library_asks_for_may_lie_there_as_it_likes(tmp_path: Path) -> None:
+    file = (
+        projector()
+        .with_pair("clip.vision.of_tomorrow", U64, 7)
+        .with_pair("clip.vision.wa_layer_indexes", ARRAY, (U32, [7, 15]))
+    )
+    assert require_projector(file.write(tmp_path / "mmproj.gguf")).values["clip.vision.of_tomorrow"] == 7

@@ -116,6 +116,7 @@ NO_CHATS: Final = {
     "hoshikage.library.gpu", "hoshikage.library.card_code", "hoshikage.protocols.openai.responses",
     "hoshikage.protocols.anthropic.handlers", "hoshikage.protocols.ollama.handlers",
     "hoshikage.gguf.adapters", "hoshikage.gguf.projector", "hoshikage.gguf.projector_faults",
+    "hoshikage.gguf.projector_types",
     "hoshikage.gguf.draft",
 }  # fmt: skip
 """Nothing of these is needed for a chat without tools, and what a chat imports stays when its model has gone."""

@@ -38,11 +38,10 @@ SIZES: Final[Mapping[str, int]] = {
     "vision.embedding_length": 65_536, "audio.embedding_length": 65_536,
     "vision.block_count": 512, "audio.block_count": 512,
     "vision.attention.head_count": 1_024, "audio.attention.head_count": 1_024,
+    "vision.preproc_min_tiles": 1_024, "vision.preproc_max_tiles": 1_024,
     "vision.projector.scale_factor": 64, "vision.spatial_merge_size": 64, "audio.projector.stack_factor": 1_024,
 }  # fmt: skip
 """These whole numbers are above 0 and at most so large; those that a file has are looked at."""
-TRUTHS: Final = ("has_vision_encoder", "has_audio_encoder", "has_text_encoder", "use_gelu", "use_silu")
-"""The library asks these of the file as a truth, and ends its process where one is of another type."""
 POSITIONS: Final = "v.position_embd.weight"
 MAX_WIDTH: Final = 1_048_576
 HALVES: Final = re.compile(r"a\.conv1d\.\d+\.weight")
@@ -55,10 +54,6 @@ def of_projector(values: Mapping[str, Scalar], tensors: Collection[Tensor]) -> I
         value = values.get(f"clip.{name}")
         if value is not None and not (isinstance(value, int) and 1 <= value <= maximum):
             yield Fault(f"clip.{name}", str(value), f"1 ≤ n ≤ {maximum}")
-    truths = {f"clip.{name}": values.get(f"clip.{name}", False) for name in TRUTHS}
-    yield from (
-        Fault(name, str(value), "true | false") for name, value in truths.items() if not isinstance(value, bool)
-    )
     for prefix in ("vision", "audio"):
         yield from _of_encoder(values, f"clip.{prefix}")
     names = {tensor.name for tensor in tensors}

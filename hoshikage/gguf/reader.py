@@ -53,6 +53,7 @@ U16: Final = 2
 U32: Final = 4
 INTEGERS: Final = frozenset({0, 1, 2, 3, 4, 5, 10, 11})
 FILE_TYPE: Final = "general.file_type"
+ALIGNMENT: Final = "general.alignment"
 SPLIT_KEYS: Final = ("split.no", "split.count")
 
 PROJECTOR: Final = "clip"
@@ -129,6 +130,8 @@ class _Reader:
         self.start = 0
         """`start` is where the tensors' data begin, from the start of the file."""
         self._kept: dict[str, tuple[int, ...]] = {}
+        self._stored: dict[str, tuple[int, int | None]] = {}
+        """`_stored` is as what each value lies in the file: a projector_types.Stored."""
         self._types: list[int] | None = None
         """`_types` is the list of the tokens' types; None where the file has none."""
         self._has_chatml = False
@@ -154,8 +157,9 @@ class _Reader:
         n_vocab = self._vocabulary(arrays)
         self._require_none(plausible.of_values(values, architecture))
         if architecture == PROJECTOR:
-            from hoshikage.gguf import projector_faults  # few files are one
+            from hoshikage.gguf import projector_faults, projector_types  # few files are one
 
+            self._require_none(projector_types.of_stored(self._stored, values, self._kept))
             self._require_none(projector_faults.of_projector(values, self.tensors))
         types = None if self._types is None else self._types[:n_vocab]
         self._require_none(plausible.of_vocabulary(values, n_vocab, has_bytes=BYTE in (types or ())))
@@ -200,7 +204,7 @@ class _Reader:
         if key in values or key in arrays:
             self._cursor.refuse("model.gguf_key_twice", at=at, name=key)
         kind = self._cursor.u32()
-        if key == FILE_TYPE and kind != U32:  # the library takes no other type, and old releases end the process for it
+        if key in (FILE_TYPE, ALIGNMENT) and kind != U32:  # the library takes no other, or ends its process
             self._cursor.refuse("model.gguf_value_type", at=self._cursor.at - 4, name=key, type=kind)
         if kind == STRING:
             values[key] = _text(self._cursor.string("model.gguf_string_length", MAX_HEADER_BYTES))
@@ -211,6 +215,7 @@ class _Reader:
             if key in SPLIT_KEYS and kind != U16:  # the library ends the process for any other type
                 self._cursor.refuse("model.gguf_split", at=at)
             values[key] = self._scalar(key, kind)
+        self._stored[key] = (arrays[key].kind, arrays[key].count) if kind == ARRAY else (kind, None)
 
     def _scalar(self, key: str, kind: int) -> Scalar:
         layout = self._layout(key, kind)
@@ -264,7 +269,7 @@ class _Reader:
                     self._cursor.refuse("model.gguf_token_twice", at=at, token=_text(token))
 
     def _alignment(self, values: Mapping[str, Scalar]) -> int:
-        alignment = values.get("general.alignment", DEFAULT_ALIGNMENT)
+        alignment = values.get(ALIGNMENT, DEFAULT_ALIGNMENT)
         if type(alignment) is not int or not 1 <= alignment <= MAX_ALIGNMENT or alignment & (alignment - 1):
             self._cursor.refuse("model.gguf_alignment", alignment=alignment)
         return alignment

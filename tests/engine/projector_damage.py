@@ -24,19 +24,36 @@ from tests.engine.media_done import KINDS, files_of
 
 SOUND, REFUSED = 0, 1
 """What the process ends with."""
+ALIKE = ((0, 1, 7), (2, 3), (4, 5, 6), (10, 11, 12))
+"""gguf_metadata_value_type of values that are equally long."""
+ARRAY = 9
 LEFT_OUT = "ultravox"
 """It takes too long for thousands."""
 
 
-def changed(data: bytes, header: int, random_: random.Random) -> bytes:
-    """A few bytes of the header changed, or some of the file cut off."""
-    if random_.random() < 0.1:
+def changed(data: bytes, header: int, types: list[int], random_: random.Random) -> bytes:
+    """A few bytes of the header changed, or a value's type to one that may be as long, or some of the file cut off."""
+    way = random_.random()
+    if way < 0.1:
         return data[: random_.randrange(len(data))]
     result = bytearray(data)
+    if way < 0.3:
+        at = random_.choice(types)
+        result[at] = random_.choice(next(alike for alike in ALIKE if result[at] in alike))
+        return bytes(result)
     for _ in range(random_.choice((1, 1, 2, 4))):
         at = random_.randrange(header)
         result[at] = random_.choice((0, 1, 2, 127, 128, 255, result[at] ^ (1 << random_.randrange(8))))
     return bytes(result)
+
+
+def types_in(projector: Path) -> list[int]:
+    """Where the types of the numbers lie, those within arrays included."""
+    data, found = projector.read_bytes(), []
+    for name, field in gguf.GGUFReader(projector).fields.items():
+        at = field.offset + 8 + len(name.encode())
+        found.append(at + 4 if data[at] == ARRAY else at)
+    return [at for at in found if any(data[at] in alike for alike in ALIKE)]
 
 
 def used(model: Model, params: LoadParams, kind: str) -> int:
@@ -84,11 +101,11 @@ def main() -> dict[str, dict[str, int]]:
         text, projector = write_text(folder / f"{kind}.gguf"), write_projector(folder / f"mmproj-{kind}.gguf")
         model = Model.load(opened, LoadParams(str(text), n_threads=1), lambda _progress: True)
         data, random_ = projector.read_bytes(), random.Random(seed)
-        header = int(gguf.GGUFReader(projector).data_offset)
+        header, types = int(gguf.GGUFReader(projector).data_offset), types_in(projector)
         file = folder / "damaged-mmproj.gguf"
         counts: Counter[str] = Counter()
         for number in range(count):
-            file.write_bytes(changed(data, header, random_))
+            file.write_bytes(changed(data, header, types, random_))
             came = outcome(opened, model, file, kind)
             counts[came] += 1
             if keep := os.environ.get("KEEP") if came.startswith("ended") else None:
