@@ -63,7 +63,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A struct as the compiler lays it out."""
+    """This is a struct as the compiler lays it out."""
 
     size: int
     offsets: dict[str, int]
@@ -104,7 +104,7 @@ def current() -> Table:
 
 
 def measure(header: Path, include: Sequence[Path] = ()) -> dict[str, Measured]:
-    """Both structs of a header, by the machine's C compiler. Raises Refused."""
+    """Measures both structs of a header, by the machine's C compiler. Raises Refused."""
     text = header.read_text("utf-8")
     folder = header.resolve().parent
     searched = [folder, *include, folder.parent / "ggml" / "include", folder.parent / "ggml" / "src"]
@@ -130,7 +130,7 @@ def measure(header: Path, include: Sequence[Path] = ()) -> dict[str, Measured]:
 
 
 def fields(header: str, name: str) -> list[str]:
-    """Names of a struct's fields, in its order. Raises Refused for a header without the struct."""
+    """Returns the names of a struct's fields, in its order. Raises Refused for a header without the struct."""
     met = re.search(rf"struct\s+{name}\s*\{{(.*?)\n\s*\}};", COMMENT.sub("", header), re.DOTALL)
     if met is None:
         raise screen.Refused("abi_no_struct", struct=name)
@@ -139,7 +139,7 @@ def fields(header: str, name: str) -> list[str]:
 
 
 def _probe(header: str, names: Mapping[str, Sequence[str]]) -> str:
-    """A C program that prints `struct field offset format` and `struct size bytes`."""
+    """Writes a C program that prints `struct field offset format` and `struct size bytes`."""
     prints = [
         f'    printf("{name} {field} %zu %s\\n", offsetof(struct {name}, {field}), KIND((({name} *) 0)->{field}));'
         for name, result in names.items()
@@ -165,7 +165,7 @@ def _probe(header: str, names: Mapping[str, Sequence[str]]) -> str:
 
 
 def defaults_of(library: Path) -> dict[str, DefaultImage]:
-    """What a library writes as its default parameters."""
+    """Returns what a library writes as its default parameters."""
     files = Files(library)
     images = {}
     for name in STRUCTS:
@@ -189,7 +189,8 @@ def difference(layout: Layout, found: Measured) -> str:
 
 
 def merge(table: Table, name: str, found: Measured, release: str, image: DefaultImage | None) -> Table:
-    """The table with a release's struct in it. Raises Refused for new fields without a library that has defaults."""
+    """Returns the table with a release's struct in it. Raises Refused for new fields without a library that has
+    defaults."""
     known = table.structs[name]
     layout = find(known, found)
     if layout is None:
@@ -215,7 +216,7 @@ def merge(table: Table, name: str, found: Measured, release: str, image: Default
 
 
 def render(table: Table) -> str:
-    """The text of the table's file."""
+    """Writes the text of the table's file."""
     groups = [
         {field for layout in layouts for field in layout.offsets() if field in table.fields}
         for layouts in table.structs.values()
@@ -242,7 +243,7 @@ def render(table: Table) -> str:
 
 
 def _quoted(text: str, end: str) -> list[str]:
-    """A long text as adjacent literals."""
+    """Writes a long text as adjacent literals."""
     parts = textwrap.wrap(text, 106, break_on_hyphens=False)
     literals = [f'        "{part} "' for part in parts[:-1]]
     return [*literals, f'        "{parts[-1]}"{end}']

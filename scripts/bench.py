@@ -55,7 +55,7 @@ MODELS: Final = ("builtin", "tiny", "small", "mid")
 RANDOM_QUESTION: Final = "Tell me about the stars of the night."
 BUILT_IN_QUESTIONS: Final = ("星影とは何ですか？", "こんにちは", "How do I add my own model?", "Who are you?")
 SLOW: Final = ("prompts", "second_turn", "checkpoints", "put_away", "clients")
-"""Sections of which a quick run takes one round."""
+"""A quick run takes one round of these sections."""
 TOKENS: Final = {"builtin": 200, "tiny": 256, "small": 48, "mid": 32}
 POLL_S: Final = 0.002
 
@@ -128,7 +128,7 @@ def _again_with(environment: Environment) -> int:
 
 
 class Bench:
-    """One run over one library."""
+    """This is one run over one library."""
 
     def __init__(self, screen: Screen, command: list[str], library: Path, rounds: int) -> None:
         """`command` starts Hoshikage; all else is run by this Python."""
@@ -160,7 +160,8 @@ class Bench:
         return report
 
     def starts(self, times: int) -> list[float]:
-        """Milliseconds from the start of `hoshikage` to its first good answer on /health, one value a start.
+        """Measures the milliseconds from the start of `hoshikage` to its first good answer on /health, one value a
+        start.
 
         The first start is not counted: only one that is like the last is healthy before the server itself is there.
         """
@@ -199,14 +200,15 @@ class Bench:
     # What the sections measure with
 
     def bare_answer(self, bare: subprocess.Popen[str], tokens: Sequence[int], maximum: int) -> Answer:
-        """What follows these tokens, by the bare loop."""
+        """Returns what follows these tokens, by the bare loop."""
         return _bare(bare, maximum, tokens=list(tokens))
 
     def bare_question(self, bare: subprocess.Popen[str], question: str, maximum: int) -> Answer:
         return _bare(bare, maximum, question=question)
 
     def bare_together(self, bare: subprocess.Popen[str], questions: Sequence[str], maximum: int) -> Answer:
-        """Answers to all questions at once, by a bare loop that was opened for as many sequences at least."""
+        """Returns the answers to all questions at once, by a bare loop that was opened for as many sequences at
+        least."""
         return _bare(bare, maximum, questions=list(questions))
 
     @contextmanager
@@ -215,7 +217,7 @@ class Bench:
             yield process
 
     def bare_load_ms(self, file: Path) -> float:
-        """libllama's own load of model and context, in a process that does nothing else."""
+        """Measures libllama's own load of model and context, in a process that does nothing else."""
         report = Report(file.stem)
         with self._bare(report, file):
             return report.load_s * 1e3
@@ -234,15 +236,15 @@ class Bench:
         return real_models.brought(self._screen, name)
 
     def await_spare(self, url: str) -> None:
-        """Until a runner has been started ahead, as it is while nobody asks for anything."""
+        """Waits until a runner has been started ahead, as it is while nobody asks for anything."""
         wait_until(lambda: get_json(url, "/v1/status")["runner"]["ahead"] is not None, "bench_no_spare", pause_s=POLL_S)
 
     def await_unload(self, url: str) -> None:
-        """Until the model has been unloaded, as it is when nobody asks for anything."""
+        """Waits until the model has been unloaded, as it is when nobody asks for anything."""
         wait_until(lambda: is_unloaded(url), "bench_no_unload", pause_s=POLL_S)
 
     def await_sleep(self, url: str) -> None:
-        """Until the server is a sleeper, as it is when nobody asks for anything."""
+        """Waits until the server is a sleeper, as it is when nobody asks for anything."""
         wait_until(lambda: (get_json(url, "/v1/status") or {}).get("state") == "sleeping", "bench_no_sleep")
 
     def _measure_memory(self, report: Report, folder: Path, file: Path, question: str) -> None:
@@ -315,7 +317,7 @@ class Bench:
 
 
 def _library(given: Path | None) -> Path:
-    """The library file to measure with: the one named, else the one the server would take."""
+    """Returns the library file to measure with: the one named, else the one the server would take."""
     from hoshikage.library import locate
     from hoshikage.settings import load
 
@@ -346,7 +348,7 @@ def _answer(bare: subprocess.Popen[str], server: Server, way: str, question: str
 
 
 def _is_healthy(process: subprocess.Popen[bytes], port: int) -> bool:
-    """Whether the server that starts answers. Raises Refused for one that has ended."""
+    """Returns whether the server that starts answers. Raises Refused for one that has ended."""
     if process.poll() is not None:
         raise Refused("server_ended", status=process.returncode, output="")
     return get_json(f"http://127.0.0.1:{port}", "/health") is not None
@@ -368,7 +370,8 @@ def _read(process: subprocess.Popen[str]) -> Any:
 
 
 def _add_round(report: Report, answers: dict[str, list[Answer]], texts: list[str]) -> None:
-    """One round's figures, over all questions. Every way must have given the same text, or they did different work."""
+    """Adds one round's figures, over all questions. Every way must have given the same text, or they did different
+    work."""
     for way, given in answers.items():
         if [answer.text for answer in given] != texts:
             raise Refused("bench_texts_differ", way=way)

@@ -1,4 +1,4 @@
-"""The bare loop in a process of its own: load, decode, sample, token to piece; no server, no thread, no frames.
+"""Runs the bare loop in a process of its own: load, decode, sample, token to piece; no server, no thread, no frames.
 
 Started by bench.py, which writes one JSON request a line to stdin and reads one JSON answer a line from stdout. Main
 thread. It takes the prompt from the same template and tokenizer as the engine, so that both decode the same ids.
@@ -68,8 +68,8 @@ def main(library_file: Path, model_file: Path, n_sequences: int = 1) -> None:
 
 
 def together(context: Context, prompts: list[list[int]], wanted: dict[str, Any]) -> dict[str, Any]:
-    """Answers of `max_tokens` tokens to all prompts at once, a token of each in every decode: what the library allows
-    several texts. Ends of text are passed over, so that all are of one length."""
+    """Answers all prompts at once with `max_tokens` tokens each, a token of each in every decode: what the library
+    allows several texts. Ends of text are passed over, so that all are of one length."""
     batch, started = context.batch, time.perf_counter()
     context.clear()
     tokens: list[int] = []
@@ -102,7 +102,7 @@ def _tokens(model: Model, templates: Templates, context: Context, question: str)
 
 
 def measure(context: Context, sample: Callable[[int], int], prompt: Any, limit: int) -> dict[str, Any]:
-    """One answer. Times are in seconds, from before the prompt's first decode."""
+    """Measures one answer. Times are in seconds, from before the prompt's first decode."""
     vocab, batch = context.model.vocab, context.batch
     pieces = []
     started = time.perf_counter()
@@ -139,7 +139,7 @@ def measure(context: Context, sample: Callable[[int], int], prompt: Any, limit: 
 
 
 def _sampler(stack: ExitStack, model: Model, context: Context, *, own: bool) -> Callable[[int], int]:
-    """The library's own greedy sampler, or what the engine uses at temperature 0."""
+    """Makes the library's own greedy sampler, or what the engine uses at temperature 0."""
     if not own:
         return stack.enter_context(closing(Sampler.open(model, context, SamplingParams(temperature=0)))).sample
     api = model.library.api
@@ -151,7 +151,7 @@ def _sampler(stack: ExitStack, model: Model, context: Context, *, own: bool) -> 
 
 
 def _variant() -> str:
-    """The file of the CPU backend that the library chose, where the system tells (Linux)."""
+    """Names the file of the CPU backend that the library chose, where the system tells (Linux)."""
     try:
         maps = Path("/proc/self/maps").read_text(encoding="utf-8")
     except OSError:

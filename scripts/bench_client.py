@@ -1,4 +1,5 @@
-"""The bench's client: one chat over a plain socket, light enough not to disturb what it measures. Main thread."""
+"""This is the bench's client: one chat over a plain socket, light enough not to disturb what it measures. Main
+thread."""
 
 from __future__ import annotations
 
@@ -16,33 +17,34 @@ from screen import Refused
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer, with what its stream told."""
+    """This is one answer, with what its stream told."""
 
     text: str
     tokens: int
     prompt_tokens: int
     first_s: float
-    """To the first text; nothing where the answer comes in one piece."""
+    """`first_s` is the time to the first text; nothing where the answer comes in one piece."""
     total_s: float
     gaps_ms: tuple[float, float] = (0.0, 0.0)
-    """Between two pieces of the text, where it comes in pieces: the median and the 99th percentile."""
+    """`gaps_ms` lie between two pieces of the text, where it comes in pieces: the median and the 99th percentile."""
 
 
 def ask(url: str, question: str, maximum: int, *, stream: bool, model: str = "bench", **more: Any) -> Answer:
-    """One chat. `more` goes into the request as it is."""
+    """Asks in one chat. `more` goes into the request as it is."""
     messages = more.pop("messages", [{"role": "user", "content": question}])
     body = {"model": model, "messages": messages, "temperature": 0, "max_tokens": maximum, **more}
     return post(url, "/v1/chat/completions", body, b'"content":"', stream=stream)
 
 
 def go_on(url: str, tokens: Sequence[int], maximum: int, *, stream: bool, **more: Any) -> Answer:
-    """What follows these tokens."""
+    """Returns what follows these tokens."""
     body = {"model": "bench", "prompt": list(tokens), "temperature": 0, "max_tokens": maximum, **more}
     return post(url, "/v1/completions", body, b'"text":"', stream=stream)
 
 
 def post(url: str, path: str, body: dict[str, Any], mark: bytes, *, stream: bool) -> Answer:
-    """One answer over a plain socket. While it comes nothing is parsed: only the first text's mark is looked for."""
+    """Gets one answer over a plain socket. While it comes nothing is parsed: only the first text's mark is looked
+    for."""
     body = {**body, "stream": stream}
     if stream:
         body["stream_options"] = {"include_usage": True}
@@ -69,7 +71,7 @@ def post(url: str, path: str, body: dict[str, Any], mark: bytes, *, stream: bool
 
 
 def percentiles(times: Sequence[float]) -> tuple[float, float]:
-    """The median and the 99th percentile of what lies between the moments, in milliseconds."""
+    """Returns the median and the 99th percentile of what lies between the moments, in milliseconds."""
     gaps = sorted((after - before) * 1e3 for before, after in pairwise(times))
     return (gaps[len(gaps) // 2], gaps[len(gaps) * 99 // 100]) if gaps else (0.0, 0.0)
 
@@ -92,12 +94,12 @@ def _parsed(received: bytes, first_s: float, total_s: float, gaps_ms: tuple[floa
 
 
 def _text(choice: dict[str, Any], part: str) -> str:
-    """Of a chat's choice, or of a continued text's."""
+    """Returns the text of a chat's choice, or of a continued text's."""
     return str(choice["text"] if "text" in choice else choice[part].get("content") or "")
 
 
 def _unchunked(body: bytes) -> bytes:
-    """The content of HTTP's chunked coding, as far as it was received."""
+    """Returns the content of HTTP's chunked coding, as far as it was received."""
     parts, at = [], 0
     while (end := body.find(b"\r\n", at)) >= 0:
         size = int(body[at:end].partition(b";")[0] or b"0", 16)

@@ -1,4 +1,4 @@
-"""A model of LFM2's kind to measure with: short convolutions, which keep a state, and attention. Main thread."""
+"""Makes a model of LFM2's kind to measure with: short convolutions, which keep a state, and attention. Main thread."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any, ClassVar, Final
 from bench_models import N_VOCAB, Shape
 
 KERNEL: Final = 3
-"""Inputs that a convolution looks at."""
+"""A convolution looks at so many inputs."""
 TAP: Final = 0.3
 
 
 @dataclass(frozen=True, slots=True)
 class Hybrid(Shape):
-    """An LFM2-architecture model."""
+    """This is an LFM2-architecture model."""
 
     architecture: ClassVar[str] = "lfm2"
     attends: tuple[int, ...] = ()
-    """The layers with attention; the others have a convolution."""
+    """The layers in `attends` have attention; the others have a convolution."""
 
     def describe(self, writer: Any) -> None:
         writer.add_head_count_kv([self.n_head_kv if layer in self.attends else 0 for layer in range(self.n_layer)])
@@ -55,4 +55,4 @@ class Hybrid(Shape):
 
 
 LFM2: Final = Hybrid("lfm2", n_layer=16, n_embd=1024, n_head=16, n_head_kv=8, n_ff=4608, attends=(2, 5, 8, 10, 12, 14))
-"""The layers of LFM2-350M."""
+"""These are the layers of LFM2-350M."""

@@ -1,4 +1,4 @@
-"""Models to measure with: the built-in one, and random weights in the shapes of real ones. Main thread.
+"""Makes the models to measure with: the built-in one, and random weights in the shapes of real ones. Main thread.
 
 Random weights answer nonsense, but they cost what real ones of their shape cost: the tensors, the Q8_0 blocks and a
 vocabulary of Qwen2's size with its merges are all there.
@@ -21,15 +21,16 @@ N_VOCAB: Final = 151_936
 CONTROL: Final = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 BLOCK: Final = 32
 BLOCK_BYTES: Final = {"Q8_0": 34, "Q4_0": 18}
-"""One 16-bit scale, and 32 signed bytes or half bytes."""
+"""A block has one 16-bit scale, and 32 signed bytes or half bytes."""
 DEVIATION: Final = {"Q8_0": 73.0, "Q4_0": 4.6}
-"""Of uniform whole numbers within 127, and from -8 to 7."""
+"""Uniform whole numbers within 127, and from -8 to 7, have these deviations."""
 SEED: Final = 20_260_101
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A Qwen2-architecture model, its output tied to its embeddings; or one of another, which says what it has."""
+    """This is a Qwen2-architecture model, its output tied to its embeddings; or one of another, which says what it
+    has."""
 
     architecture: ClassVar[str] = "qwen2"
 
@@ -42,10 +43,10 @@ class Shape:
     n_ctx: int = 8192
     quantized: str = "Q8_0"
     chain: bool = False
-    """Whether each token is followed by `follower` of it, whatever stands before."""
+    """`chain` tells whether each token is followed by `follower` of it, whatever stands before."""
 
     def describe(self, writer: Any) -> None:
-        """Metadata that the architecture has besides."""
+        """Adds the metadata that the architecture has besides."""
         writer.add_head_count_kv(self.n_head_kv)
 
     @property
@@ -53,7 +54,7 @@ class Shape:
         return self.n_embd // self.n_head * self.n_head_kv
 
     def matrices(self) -> Iterator[tuple[str, int, int]]:
-        """Name, rows and columns of each quantised tensor."""
+        """Yields name, rows and columns of each quantised tensor."""
         yield "token_embd.weight", N_VOCAB, self.n_embd
         if self.chain:
             yield "output.weight", N_VOCAB, self.n_embd
@@ -68,7 +69,7 @@ class Shape:
             yield f"{at}.ffn_down.weight", self.n_embd, self.n_ff
 
     def vectors(self) -> Iterator[tuple[str, tuple[int, ...], float]]:
-        """Name, shape and value of each tensor that stays in 32 bits."""
+        """Yields name, shape and value of each tensor that stays in 32 bits."""
         yield "output_norm.weight", (self.n_embd,), CERTAIN if self.chain else 1.0
         for layer in range(self.n_layer):
             at = f"blk.{layer}"
@@ -98,11 +99,11 @@ SHAPES: Final = {
 CERTAIN: Final = 6.0
 """Widens the logits of a chain, so that a narrow one is as sure of its next token as a wide one."""
 CYCLE: Final = range(300, 364)
-"""Tokens of a chain that follow each other in a small circle; those above go round in one of 150,000."""
+"""These tokens of a chain follow each other in a small circle; those above go round in one of 150,000."""
 
 
 def follower(token: int) -> int:
-    """What comes after this token in the text of a chain model."""
+    """Returns what comes after this token in the text of a chain model."""
     for circle in (range(CYCLE.start), CYCLE, range(CYCLE.stop, N_VOCAB - len(CONTROL))):
         if token in circle:
             return token + 1 if token + 1 in circle else circle.start
@@ -110,7 +111,7 @@ def follower(token: int) -> int:
 
 
 def write(shape: Shape, folder: Path) -> Path:
-    """The model's file in `folder`, written if it is not there yet."""
+    """Returns the model's file in `folder`, written if it is not there yet."""
     file = folder / f"{shape.name}-{shape.quantized.lower()}.gguf"
     if file.is_file():
         return file
@@ -165,7 +166,7 @@ def _write(shape: Shape, file: Path) -> None:
 
 
 def _blocks(random: np.random.Generator, rows: int, columns: int, quantized: str, unused: int) -> np.ndarray[Any, Any]:
-    """Blocks of values with a deviation of about 1 / sqrt(columns), as trained layers have.
+    """Makes blocks of values with a deviation of about 1 / sqrt(columns), as trained layers have.
 
     The last `unused` rows are zero: in the embeddings they are the control tokens, whose logits then never win, so
     that no answer ends before its time.
@@ -187,7 +188,8 @@ def _silence(blocks: np.ndarray[Any, Any], quantized: str) -> None:
 
 
 def _add_vocabulary(writer: Any) -> None:
-    """Byte-level BPE of Qwen2's size: 256 bytes, then pairs and triples of printable characters, each by a merge."""
+    """Adds a byte-level BPE of Qwen2's size: 256 bytes, then pairs and triples of printable characters, each by a
+    merge."""
     characters = [_byte_character(byte) for byte in range(256)]
     printable = [_byte_character(byte) for byte in range(0x20, 0x7F)]
     pairs = [(left, right) for left, right in product(printable, printable)]
@@ -205,7 +207,7 @@ def _add_vocabulary(writer: Any) -> None:
 
 
 def _byte_character(byte: int) -> str:
-    """GPT-2's printable stand-in for a byte: itself where it is printable, else one from U+0100 on."""
+    """Returns GPT-2's printable stand-in for a byte: itself where it is printable, else one from U+0100 on."""
     shown = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     if byte in shown:
         return chr(byte)

@@ -1,4 +1,5 @@
-"""llama-server in a process of its own, out of the package xllamacpp. Main thread; run by bench.py with another Python.
+"""Runs llama-server in a process of its own, out of the package xllamacpp. Main thread; run by bench.py with another
+Python.
 
 MODEL PORT SLOTS N_CTX on the command line; it says `ready` and serves until its standard input ends.
 """

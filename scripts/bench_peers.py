@@ -1,5 +1,5 @@
-"""llama-server, to measure beside: where it lies beside the library it is of the same build, else it is installed into
-an environment of its own. Main thread."""
+"""Brings llama-server to measure beside: where it lies beside the library it is of the same build, else it is installed
+into an environment of its own. Main thread."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ PACKAGES: Final = ("xllamacpp", "matplotlib")
 
 
 def peer(library: Path) -> Path | None:
-    """llama-server beside the library, or a Python that has PACKAGES, installed where they are not; None where neither
-    can be had."""
+    """Returns llama-server beside the library, or a Python that has PACKAGES, installed where they are not; None where
+    neither can be had."""
     beside = library.with_name("llama-server")
     return beside if beside.is_file() else environment()
 
 
 def environment() -> Path | None:
-    """The Python that has PACKAGES, installed where they are not; None where they cannot be had."""
+    """Returns the Python that has PACKAGES, installed where they are not; None where they cannot be had."""
     python = FOLDER / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
     if not _has(python):
         made = subprocess.run([sys.executable, "-m", "venv", str(FOLDER)], capture_output=True, check=False)
@@ -39,7 +39,7 @@ def environment() -> Path | None:
 
 @contextmanager
 def llama_server(found: Path, model: Path, slots: int, n_ctx: int) -> Iterator[str]:
-    """llama-server, as `peer` found it; its address."""
+    """Runs llama-server as `peer` found it, and yields its address."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     is_own = found.name == "llama-server"

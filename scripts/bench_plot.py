@@ -1,4 +1,4 @@
-"""A run as a picture: shares of the bare loop. Drawn by matplotlib in the peers' environment. Main thread."""
+"""Draws a run as a picture: shares of the bare loop. Drawn by matplotlib in the peers' environment. Main thread."""
 
 from __future__ import annotations
 

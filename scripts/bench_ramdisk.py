@@ -1,4 +1,5 @@
-"""What the RAM disk brings: from unloaded to the first text, by turns over the ways a load can go. Main thread; Linux.
+"""Measures what the RAM disk brings: from unloaded to the first text, by turns over the ways a load can go. Main
+thread; Linux.
 
 A load from a cold disk is one whose file the system has dropped from its page cache; on a virtual machine the host may
 still hold it, so a real cold disk is slower than what is seen here.
@@ -24,12 +25,12 @@ if TYPE_CHECKING:
 MEMORY: Final = "/dev/shm"
 QUESTION: Final = "Tell me about the stars of the night."
 WAYS: Final = ("disk_cold", "first_cold", "disk_warm", "first_warm", "copy")
-"""From the disk without a RAM disk; the first load with one, which goes from the disk, too; a later load, from the copy
-while the page cache has nothing of the file."""
+"""A load goes in these ways: from the disk without a RAM disk; the first load with one, which goes from the disk, too;
+a later load, from the copy while the page cache has nothing of the file."""
 
 
 def ramdisk(bench: Bench, rounds: int) -> list[Row]:
-    """Milliseconds to the first text of each way. None but Linux has a RAM disk."""
+    """Measures the milliseconds to the first text of each way. None but Linux has a RAM disk."""
     if sys.platform != "linux":
         return []
     file = write(SHAPES["small"], ROOT / ".cache" / "bench")

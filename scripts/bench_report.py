@@ -1,4 +1,4 @@
-"""What a bench run found, on which machine, and how it is shown: JSON values and a Markdown table. Main thread."""
+"""Holds what a bench run found, on which machine, and shows it: JSON values and a Markdown table. Main thread."""
 
 from __future__ import annotations
 
@@ -18,37 +18,38 @@ WAYS: Final = {
     "streamed": "bench_way_streamed",
     "plain": "bench_way_plain",
 }
-"""What is measured by turns -> its text: bare with the library's own greedy sampler, bare with the engine's argmax,
-and the server in its two manners."""
+"""Maps what is measured by turns to its text: bare with the library's own greedy sampler, bare with the engine's
+argmax, and the server in its two manners."""
 
 
 @dataclass(slots=True)
 class Report:
-    """Everything that was measured of one model; every list holds one value a round."""
+    """This is everything that was measured of one model; every list holds one value a round."""
 
     model: str
     n_params: int = 0
     size_bytes: int = 0
     prompt_tokens: int = 0
     tokens: int = 0
-    """Of all questions of a round together, as `prompt_tokens`."""
+    """`tokens` are those of all questions of a round together, as `prompt_tokens` are."""
     load_s: float = 0.0
     cold_first_s: float = 0.0
-    """To the first text of the first request: the runner's start and the model's load are in it."""
+    """`cold_first_s` is the time to the first text of the first request: the runner's start and the model's load are in
+    it."""
     end_to_end: dict[str, list[float]] = field(default_factory=dict)
-    """Way -> tokens per second, the prompt's time included."""
+    """`end_to_end` has the tokens per second of each way, the prompt's time included."""
     decode: dict[str, list[float]] = field(default_factory=dict)
-    """Way -> tokens per second after the first."""
+    """`decode` has the tokens per second after the first, of each way."""
     first_ms: dict[str, list[float]] = field(default_factory=dict)
-    """Way -> milliseconds to the first text."""
+    """`first_ms` has the milliseconds to the first text, of each way."""
     overhead_us: list[float] = field(default_factory=list)
-    """Per token: what streaming through the server adds to the bare loop with the same sampler."""
+    """`overhead_us` is per token: what streaming through the server adds to the bare loop with the same sampler."""
     memory: dict[str, int] = field(default_factory=dict)
-    """Resident bytes of server and runner: idle, loaded, after the unload."""
+    """`memory` has the resident bytes of server and runner: idle, loaded, after the unload."""
 
 
 def markdown(screen: Screen, result: dict[str, Any]) -> str:
-    """A run's tables in the screen's language."""
+    """Writes a run's tables in the screen's language."""
     models = result["models"]
     parts = [screen.text("bench_about_run", **result["machine"], **result["library"], rounds=result["rounds"])]
     if models:
@@ -119,7 +120,7 @@ def median_range(values: Sequence[float], form: str) -> str:
 
 
 def _share(values: Sequence[float], others: Sequence[float]) -> float:
-    """The median of the rounds' own ratios: what slowed a whole round drops out."""
+    """Returns the median of the rounds' own ratios: what slowed a whole round drops out."""
     return statistics.median(value / other for value, other in zip(values, others, strict=True))
 
 
@@ -139,7 +140,7 @@ def resident_bytes(pid: int) -> int:
 
 
 def machine() -> dict[str, Any]:
-    """What the figures depend on, and nothing that names the machine."""
+    """Returns what the figures depend on, and nothing that names the machine."""
     cpu, system = platform.processor() or platform.machine(), platform.system()
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():

@@ -1,4 +1,4 @@
-"""What is measured beside one stream: prompts, clients, kept prefixes, guesses, schemas, switches. Main thread.
+"""Measures what is beside one stream: prompts, clients, kept prefixes, guesses, schemas, switches. Main thread.
 
 Each section takes its ways by turns, round after round, and gives one row a way: a value a round. The bare loop is the
 same process for all of a section; servers that need other settings stand beside each other, idle while another has
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 CLIENTS: Final = (1, 2, 4, 8, 16)
 PROMPTS: Final = (16, 256, 1024, 3000)
 PLAIN: Final = 20_000
-"""A token from which a chain model goes on without ever repeating itself."""
+"""From this token a chain model goes on without ever repeating itself."""
 SCHEMA: Final = {
     "type": "object",
     "properties": {
@@ -50,7 +50,7 @@ CACHE: Final = ROOT / ".cache" / "bench"
 
 @dataclass(slots=True)
 class Row:
-    """One way: `key` is a row of TEXTS, `details` fill it; a value a round, in `unit`."""
+    """This is one way: `key` is a row of TEXTS, `details` fill it; a value a round, in `unit`."""
 
     key: str
     unit: str
@@ -62,7 +62,7 @@ Section = Callable[["Bench", int], list[Row]]
 
 
 def prompts(bench: Bench, rounds: int) -> list[Row]:
-    """The first text behind prompts of several lengths."""
+    """Measures the first text behind prompts of several lengths."""
     file, rows, counts = _file("small"), list[Row](), PROMPTS[:3] if bench.quick else PROMPTS
     for count in counts:
         rows += [Row("bench_row_bare", "ms", {"what": f"{count}"}), Row("bench_row_own", "ms", {"what": f"{count}"})]
@@ -79,7 +79,7 @@ def prompts(bench: Bench, rounds: int) -> list[Row]:
 
 
 def peers(bench: Bench, rounds: int) -> list[Row]:
-    """One stream against llama-server, which brings a libllama of its own."""
+    """Measures one stream against llama-server, which brings a libllama of its own."""
     peer = bench_peers.peer(bench.library)
     rows: list[Row] = []
     for name, maximum in (("tiny", 256), ("small", 48)):
@@ -104,8 +104,8 @@ def peers(bench: Bench, rounds: int) -> list[Row]:
 
 
 def clients(bench: Bench, rounds: int) -> list[Row]:
-    """Several clients at once: all tokens of all of them a second, and the median first text. The limit is a bare loop
-    over as many sequences, which decodes a token of each at a time."""
+    """Measures several clients at once: all tokens of all of them a second, and the median first text. The limit is a
+    bare loop over as many sequences, which decodes a token of each at a time."""
     file, maximum = _file("small"), 48
     peer = bench_peers.peer(bench.library)
     rows: dict[tuple[str, int], tuple[Row, Row]] = {}
@@ -133,7 +133,7 @@ def clients(bench: Bench, rounds: int) -> list[Row]:
 
 
 def second_turn(bench: Bench, rounds: int) -> list[Row]:
-    """The first text of a chat's second turn, whose prompt begins with the first turn's."""
+    """Measures the first text of a chat's second turn, whose prompt begins with the first turn's."""
     file = _file("small")
     rows = [Row("bench_row_turn_anew", "ms"), Row("bench_row_turn_kept", "ms"), Row("bench_row_turn_llama", "ms")]
     peer = bench_peers.peer(bench.library)
@@ -173,7 +173,8 @@ def checkpoints(bench: Bench, rounds: int) -> list[Row]:
 
 
 def _second_turn_ms(url: str, number: int) -> float:
-    """The first text of the second turn. The first one's answer comes back without its last word, as no answer was."""
+    """Measures the first text of the second turn. The first one's answer comes back without its last word, as no answer
+    was."""
     turns = [{"role": "user", "content": _long_words(number, 470)}]
     first = ask(url, "", 8, stream=True, messages=turns)
     turns += [{"role": "assistant", "content": first.text[:-1]}, {"role": "user", "content": "And then?"}]
@@ -181,8 +182,8 @@ def _second_turn_ms(url: str, number: int) -> float:
 
 
 def put_away(bench: Bench, rounds: int) -> list[Row]:
-    """The first text of a conversation of 3,000 tokens that goes on after an idle unload, load included; and how long
-    the model's end took, which is what putting it away costs."""
+    """Measures the first text of a conversation of 3,000 tokens that goes on after an idle unload, load included; and
+    how long the model's end took, which is what putting it away costs."""
     file = _file("small")
     ways = ("off", "memory", "disk")
     rows = {way: Row(f"bench_row_put_away_{way}", "ms") for way in ways}
@@ -213,7 +214,7 @@ def put_away(bench: Bench, rounds: int) -> list[Row]:
 
 
 def guesses(bench: Bench, rounds: int) -> list[Row]:
-    """Looking up and a draft model, on a model that costs what `small` costs and whose text is known."""
+    """Measures looking up and a draft model, on a model that costs what `small` costs and whose text is known."""
     file, maximum = _file("chain"), 160
     texts = {"repeats": _chain(CYCLE.start, 150), "differs": [*_decoys(), PLAIN - 1]}
     rows = {
@@ -244,7 +245,7 @@ def guesses(bench: Bench, rounds: int) -> list[Row]:
 
 
 def structured(bench: Bench, rounds: int) -> list[Row]:
-    """Tokens a second of an answer under a schema, and of the bare loop for as many tokens without one."""
+    """Measures the tokens a second of an answer under a schema, and of the bare loop for as many tokens without one."""
     file = _file("small")
     rows = [Row("bench_row_bare", "tokens/s", {"what": ""}), Row("bench_row_schema", "tokens/s")]
     form = {"type": "json_schema", "json_schema": {"name": "r", "schema": SCHEMA, "strict": True}}
@@ -260,7 +261,8 @@ def structured(bench: Bench, rounds: int) -> list[Row]:
 
 
 def switches(bench: Bench, rounds: int) -> list[Row]:
-    """From a request for another model to its first text, and what of it is neither libllama's load nor the prompt."""
+    """Measures the time from a request for another model to its first text, and what of it is neither libllama's load
+    nor the prompt."""
     files = {name: _file(name) for name in ("tiny", "small")}
     rows = {name: Row("bench_row_switch", "ms", {"what": name}) for name in files}
     loads = {name: Row("bench_row_bare_load", "ms", {"what": name}) for name in files}
@@ -279,7 +281,7 @@ def switches(bench: Bench, rounds: int) -> list[Row]:
 
 
 def sleep(bench: Bench, rounds: int) -> list[Row]:
-    """What a sleeping server holds, how quickly it tells its health, and what its waking adds to an answer."""
+    """Measures what a sleeping server holds, how quickly it tells its health, and what its waking adds to an answer."""
     memory, health = Row("bench_row_asleep", "MiB"), Row("bench_row_asleep_health", "ms")
     bench.bare_load_ms(_file("tiny"))  # which tells what library this is
     woken, awake, added = Row("bench_row_woken", "ms"), Row("bench_row_awake", "ms"), Row("bench_row_waking", "ms")
@@ -320,7 +322,7 @@ def _file(name: str) -> Path:
 
 
 def _tokens(count: int, number: int = 0) -> list[int]:
-    """Ids that no two rounds have in common."""
+    """Makes ids that no two rounds have in common."""
     return [1000 + (7 * at + 50_021 * number + 31 * count) % 140_000 for at in range(count)]
 
 
@@ -332,7 +334,8 @@ def _chain(first: int, count: int) -> list[int]:
 
 
 def _decoys() -> list[int]:
-    """Pieces of the text to come, each with something else behind it than will follow: a look-up is led astray."""
+    """Makes pieces of the text to come, each with something else behind it than will follow: a look-up is led
+    astray."""
     return [token for at in range(12) for token in (*_chain(PLAIN + 20 * at, 3), *_chain(60_000 + 100 * at, 9))]
 
 
@@ -354,7 +357,7 @@ def _rate(answer: Answer) -> float:
 
 
 def _at_once(url: str, count: int, maximum: int) -> tuple[list[Answer], float]:
-    """What so many clients are answered, and the seconds from the first question to the last answer."""
+    """Returns what so many clients are answered, and the seconds from the first question to the last answer."""
     answers: list[Answer | None] = [None] * count
     ready = threading.Barrier(count + 1)
 

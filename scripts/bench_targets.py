@@ -1,4 +1,4 @@
-"""What was aimed at beside what was measured. Pure."""
+"""Compares what was aimed at with what was measured. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ KEPT: Final = (
     *(("checkpoints", "bench_aim_state", "state_kept", "state_anew", name, 0.1) for name in ("LFM2", "Gemma-3-270M")),
     *(("put_away", "bench_aim_put_away", f"put_away_{way}", "put_away_off", way, 0.15) for way in ("memory", "disk")),
 )
-"""Sections of what is kept between turns: the aim, the row, what it is compared with, of what, and the share."""
+"""These are the sections of what is kept between turns: the aim, the row, what it is compared with, of what, and the
+share."""
 
 FIRST_TEXT_MS: Final = {"tiny": 1, "small": 2}
 IDLE_MIB: Final = 36

@@ -1,4 +1,4 @@
-"""The clone's virtual environment: makes it, installs the packages into it, and knows when nothing is left to do.
+"""Makes the clone's virtual environment: makes it, installs the packages into it, and knows when nothing is left to do.
 
 Main thread; standard library only. The install is editable: quickstart and the tests share one environment that
 always runs the clone's own source, so a `git pull` needs no new install and the stamp covers only what pip reads.
@@ -28,7 +28,7 @@ READ_BY_PIP: Final = (
     "demo/pyproject.toml",
     "demo/hoshikage_demo/__init__.py",
 )
-"""Files that decide what an editable install does. Its version is what git said when it was installed."""
+"""These files decide what an editable install does. Its version is what git said when it was installed."""
 STAMP: Final = "hoshikage-install.json"
 SHOWN_LINES: Final = 15
 _COMING: Final = re.compile(r"\s*Downloading (?P<file>[^\s/]+?)(?:\.metadata)? \((?P<size>[^)]+)\)")
@@ -36,7 +36,7 @@ _COMING: Final = re.compile(r"\s*Downloading (?P<file>[^\s/]+?)(?:\.metadata)? \
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """A virtual environment on disk."""
+    """This is a virtual environment on disk."""
 
     folder: Path
 
@@ -45,12 +45,13 @@ class Environment:
         return self.folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
     def command(self, name: str) -> Path:
-        """The file of a command that a package installed here."""
+        """Returns the file of a command that a package installed here."""
         return self.python.with_name(f"{name}.exe" if os.name == "nt" else name)
 
 
 def prepare(screen: Screen, extras: Sequence[str], folder: Path = ROOT / ".venv") -> tuple[Environment, bool]:
-    """An environment with Hoshikage, its built-in model and the packages of `extras`, and whether it had to change.
+    """Returns an environment with Hoshikage, its built-in model and the packages of `extras`, and whether it had to
+    change.
 
     Raises Refused.
     """
@@ -70,7 +71,7 @@ def prepare(screen: Screen, extras: Sequence[str], folder: Path = ROOT / ".venv"
 
 
 def _works(environment: Environment) -> bool:
-    """Whether the environment's Python runs and has pip."""
+    """Returns whether the environment's Python runs and has pip."""
     try:
         done = subprocess.run(
             [environment.python, "-c", f"import pip, sys; sys.exit(sys.version_info < {MIN_PYTHON})"],
@@ -105,7 +106,8 @@ def _make(environment: Environment) -> None:
 
 
 def _digest(environment: Environment) -> str:
-    """What the install is made of: the files pip reads, where the clone lies, which Python it is for."""
+    """Makes a digest of what the install is made of: the files pip reads, where the clone lies, which Python it is
+    for."""
     digest = hashlib.sha256(str(ROOT).encode())
     digest.update((environment.folder / "pyvenv.cfg").read_bytes())
     for name in READ_BY_PIP:
@@ -114,7 +116,7 @@ def _digest(environment: Environment) -> str:
 
 
 def _read_stamp(stamp: Path, source: str) -> set[str] | None:
-    """The extras that are installed; None where nothing is, or something else."""
+    """Returns the extras that are installed; None where nothing is, or something else."""
     try:
         record = json.loads(stamp.read_text(encoding="utf-8"))
         return set(record["extras"]) if record["source"] == source else None

@@ -33,7 +33,7 @@ class Pair:
 
 @dataclass(slots=True)
 class Tensor:
-    """A row of the list of tensors in a GGUF."""
+    """This is a row of the list of tensors in a GGUF."""
 
     name: bytes
     shape: list[int]
@@ -43,7 +43,7 @@ class Tensor:
 
 @dataclass(slots=True)
 class Parts:
-    """A file taken to pieces that can be put together again."""
+    """This is a file taken to pieces that can be put together again."""
 
     version: int
     pairs: list[Pair] = field(default_factory=list)
@@ -52,7 +52,7 @@ class Parts:
 
     @classmethod
     def of(cls, content: bytes) -> Parts:
-        """Of a file that is sound."""
+        """Takes a file that is sound to pieces."""
         at = 24
         version, n_tensors, n_pairs = struct.unpack_from("<IQQ", content, 4)
         parts = cls(version)
@@ -85,7 +85,7 @@ class Parts:
 
 
 def damaged(content: bytes, seed: int) -> bytes:
-    """The file with one to three damages."""
+    """Returns the file with one to three damages."""
     dice = random.Random(seed)
     parts = Parts.of(content)
     for _ in range(dice.choice((1, 1, 1, 1, 2, 3))):
@@ -104,7 +104,7 @@ def _scalar(parts: Parts, dice: random.Random) -> None:
 
 
 def _element(parts: Parts, dice: random.Random) -> None:
-    """A number in an array."""
+    """Damages a number in an array."""
     arrays = [pair for pair in parts.pairs if pair.kind == ARRAY and pair.value[0] in SIZES]
     if not arrays:
         return
@@ -118,7 +118,7 @@ def _element(parts: Parts, dice: random.Random) -> None:
 
 
 def _count(parts: Parts, dice: random.Random) -> None:
-    """An array of numbers that is shorter or longer."""
+    """Makes an array of numbers shorter or longer."""
     arrays = [pair for pair in parts.pairs if pair.kind == ARRAY and pair.value[0] in SIZES]
     if not arrays:
         return
@@ -137,7 +137,7 @@ def _words(parts: Parts, dice: random.Random) -> None:
 
 
 def _kind(parts: Parts, dice: random.Random) -> None:
-    """Another type that has the same size, or an array of one."""
+    """Chooses another type that has the same size, or an array of one."""
     pair = dice.choice(parts.pairs)
     if pair.kind in SIZES:
         pair.kind = dice.choice([kind for kind, size in SIZES.items() if size == SIZES[pair.kind]])
@@ -183,7 +183,7 @@ def _tensor_kind(parts: Parts, dice: random.Random) -> None:
 
 
 def _norm_kind(parts: Parts, dice: random.Random) -> None:
-    """Of a vector, which is what norms and biases are."""
+    """Changes the type of a vector, which is what norms and biases are."""
     vectors = [tensor for tensor in parts.tensors if len(tensor.shape) == 1]
     if vectors:
         dice.choice(vectors).kind = dice.choice(TENSOR_TYPES)
@@ -229,7 +229,7 @@ def _string(content: bytes, at: int) -> tuple[bytes, int]:
 
 
 def _end(content: bytes, at: int, kind: int) -> int:
-    """Behind a value that begins at `at`."""
+    """Returns the place behind a value that begins at `at`."""
     if kind == STRING:
         return _string(content, at)[1]
     if kind != ARRAY:

@@ -51,13 +51,13 @@ class Tally:
 
     files: int = 0
     refused: int = 0
-    """By the check of the header."""
+    """`refused` counts those refused by the check of the header."""
     harmless_refused: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
-    """By key, model and seed: files that would have computed something all the same."""
+    """`harmless_refused` has, by key, model and seed, the files that would have computed something all the same."""
     deaths: Counter[str] = field(default_factory=Counter)
     prevented: int = 0
     passed: list[tuple[str, int, str]] = field(default_factory=list)
-    """Model, seed and cause of deaths that the check did not prevent."""
+    """`passed` has model, seed and cause of deaths that the check did not prevent."""
 
     @property
     def share(self) -> float:
@@ -123,7 +123,7 @@ def measure(library: Library, models: dict[str, bytes], count: int, first: int, 
 
 
 def use(library: Library, path: str) -> None:
-    """As a runner would: load, and compute a few tokens or a vector."""
+    """Uses the file as a runner would: load, and compute a few tokens or a vector."""
     params = LoadParams(path, n_ctx=256, n_batch=64, n_threads=1)
     model, context = open_model(library, params, lambda _progress: True)
     vocab = model.vocab
@@ -142,7 +142,8 @@ def use(library: Library, path: str) -> None:
 
 
 def fate(action: Callable[[], None], log: Path) -> str | None:
-    """What came of it in a process of its own: None where all went well, `library` where it was refused in words."""
+    """Returns what came of it in a process of its own: None where all went well, `library` where it was refused in
+    words."""
     child = os.fork()
     if child == 0:
         status = FINE

@@ -22,10 +22,10 @@ BESIDE: Final = {
     "CONTRIBUTING.md": "CONTRIBUTING.md",
     "CHANGELOG.md": "CHANGELOG.md",
 }
-"""File of the clone -> page of the site, for those that do not stand in docs/."""
+"""Maps a file of the clone to its page of the site, for those that do not stand in docs/."""
 LINK: Final = re.compile(r"(?P<before>\]\()(?P<target>(?![a-z]+:|#|/)[^)\s#]+)(?P<anchor>#[^)\s]*)?(?=\))")
 OTHER_LANGUAGE: Final = re.compile(r"^\[(?:日本語|English)\]\([^)]*\)\n\n?", re.MULTILINE)
-"""The line that leads to a page's other language. The site has a switch for that."""
+"""This line leads to a page's other language. The site has a switch for that."""
 FENCE: Final = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
 
 
@@ -49,7 +49,7 @@ def lay_out(folder: Path, repository: str) -> None:
 
 
 def turned(text: str, source: str, pages: dict[str, str], repository: str) -> str:
-    """`text` of the clone's file `source`, its links as they have to be in the site."""
+    """Returns `text` of the clone's file `source`, its links as they have to be in the site."""
 
     def turn(found: re.Match[str]) -> str:
         target = posixpath.normpath(posixpath.join(posixpath.dirname(source), found["target"]))

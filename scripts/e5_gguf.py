@@ -32,7 +32,7 @@ MODEL: Final = real_models.RealModel(
         },
     ),
 )
-"""Not of models.json: no other script needs it."""
+"""It is not of models.json: no other script needs it."""
 MAGIC: Final = b"E5S1"
 NAME: Final = "multilingual-e5-small"
 OUTER: Final = {
@@ -52,15 +52,15 @@ INNER: Final = {
     "fo": "ffn_down",
     "oln": "layer_output_norm",
 }
-"""A tensor's name in the package -> in a GGUF."""
+"""Maps a tensor's name in the package to that in a GGUF."""
 KINDS: Final = {"w": "weight", "b": "bias"}
 LEAF: Final = 1 << 8
 VALUE: Final = 1 << 31
-"""A node with an end below it, and that end: as the double array marks them."""
+"""This marks a node with an end below it, and that end, as the double array does."""
 
 
 class Reader:
-    """Numbers of a file, one after the other."""
+    """This reads the numbers of a file, one after the other."""
 
     def __init__(self, raw: bytes) -> None:
         self._raw = raw
@@ -78,19 +78,19 @@ class Reader:
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """What the package's file says, as far as it is needed."""
+    """The package's file says this, as far as it is needed."""
 
     width: int
     layers: int
     heads: int
     inner: int
     rows: int
-    """Of the table of tokens; the last ones have no token."""
+    """`rows` are those of the table of tokens; the last ones have no token."""
     context: int
     types: int
     eps: float
     special: tuple[int, int, int, int]
-    """Numbers of the tokens for the beginning, the end, padding and what is unknown."""
+    """`special` has the numbers of the tokens for the beginning, the end, padding and what is unknown."""
     pieces: tuple[str, ...]
     scores: tuple[float, ...]
     replaced: Mapping[str, str]
@@ -125,7 +125,7 @@ def packed(file: Path) -> Packed:
 
 
 def _tensors(raw: bytes, read: Reader, shapes: tuple[int, int]) -> Iterator[tuple[str, Any]]:
-    """Each by its name in a GGUF: blocks of four bits as bytes, or numbers of 32 bits, in rows."""
+    """Yields each tensor by its name in a GGUF: blocks of four bits as bytes, or numbers of 32 bits, in rows."""
     width, inner = shapes
     (count,) = read.numbers("i")
     for _ in range(count):
@@ -197,7 +197,7 @@ def write(source: Path, file: Path) -> Path:
 
 
 def charsmap(replaced: Mapping[str, str]) -> bytes:
-    """A double array over the UTF-8 of the characters, its length in front, and behind it what replaces them."""
+    """Makes a double array over the UTF-8 of the characters, its length in front, and behind it what replaces them."""
     texts, places = bytearray(), {}
     tree: dict[int, Any] = {}
     for character, other in replaced.items():

@@ -1,4 +1,5 @@
-"""A program: how often greedy answers differ from those of a lone run, by the way in which a decode is shared.
+"""This program measures how often greedy answers differ from those of a lone run, by the way in which a decode is
+shared.
 
 `python3 scripts/equal_answers.py LIBRARY MODEL SETTINGS MODE...`, where SETTINGS are JSON for params.LoadParams; prints
 a line of JSON for each mode as soon as it is done: [mode, [answers, those whose text differs, those of which a log
@@ -45,11 +46,11 @@ Turns = tuple[Message, ...]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer, to be compared with another."""
+    """This is one answer, to be compared with another."""
 
     text: str
     logprobs: tuple[float, ...]
-    """Of its tokens."""
+    """`logprobs` are those of its tokens."""
 
 
 def prompts(system: str) -> list[Turns]:
@@ -59,7 +60,7 @@ def prompts(system: str) -> list[Turns]:
 
 
 def answers(engine: Engine, chats: Iterable[Turns], *, at_once: bool) -> list[Answer]:
-    """The answers in the chats' order; one after the other, or all of them waiting at the same time."""
+    """Returns the answers in the chats' order; one after the other, or all of them waiting at the same time."""
     jobs: list[int] = []
     logprobs: dict[int, list[float]] = {}
     for turns in chats:
@@ -91,14 +92,14 @@ MODES: Final[dict[str, dict[str, Any]]] = {
     "together": {"n_parallel": 4},
     "lookup": {"speculation": "lookup"},
 }
-"""Of single questions -> how they are asked the second time."""
+"""Maps the modes of single questions to how they are asked the second time."""
 TURNS: Final = ("first", "second")
 """Of longer chats whose beginnings are kept."""
 Measured = tuple[str, list[int]]
 
 
 class Bench:
-    """One library with one model and its settings; each way of asking gets an engine of its own."""
+    """This is one library with one model and its settings; each way of asking gets an engine of its own."""
 
     def __init__(self, library: Path, model: str, settings: dict[str, Any]) -> None:
         self._library, self._model, self._settings = library, model, settings
@@ -111,7 +112,7 @@ class Bench:
             engine.stop()
 
     def questions(self, modes: Iterable[str]) -> Iterator[Measured]:
-        """Each question alone, and twice in each mode."""
+        """Asks each question alone, and twice in each mode."""
         chats = prompts(BRIEF)
         assert len(chats) == N_PROMPTS
         numbers = [*range(N_PROMPTS), *random.Random(1).sample(range(N_PROMPTS), N_PROMPTS)]
@@ -122,7 +123,7 @@ class Bench:
             yield mode, differing(found, expected)
 
     def turns(self) -> Iterator[Measured]:
-        """Chats of two turns, whose second one comes in two ways."""
+        """Asks chats of two turns, whose second one comes in two ways."""
         longer = prompts(HOUSE)
         first = self.run({}, longer)
         second = [

@@ -35,7 +35,7 @@ def reference_engine() -> Engine:
 
 
 def collect(engine: Engine, limit: int) -> dict[str, list[Verdict]]:
-    """Verdicts of both sets; a limit draws that many cases of each, the same ones in every run."""
+    """Collects verdicts of both sets; a limit draws that many cases of each, the same ones in every run."""
     corpus = corpora.load()
     cases = {"trained": corpora.trained_cases(corpus), "heldout": corpora.heldout_cases(corpus)}
     if limit:

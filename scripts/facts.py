@@ -1,4 +1,4 @@
-"""Run by the environment's Python: prints, as one JSON object, what quickstart has to know of this machine.
+"""Prints, as one JSON object, what quickstart has to know of this machine; the environment's Python runs it.
 
 Main thread. It judges the library (in a child of its own), which takes seconds the first time.
 """

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PARTS: Final = ("words", "commands", "answers", "fuzzed", "counts")
 MAX_LINES: Final = 40
-"""Lines of difference shown of one file."""
+"""So many lines of difference are shown of one file."""
 KEPT: Final = ("PATH", "SYSTEMROOT", "TEMP", "TMP")
 PLAIN: Final = {"HOSHIKAGE_LANG": "en", "COLUMNS": "100", "TZ": "UTC", "NO_COLOR": "1"}
 """What is kept of the environment while a part is recorded, and what is set."""
@@ -61,7 +61,7 @@ def main(screen: Screen) -> int:
 
 
 def recorded(part: str) -> dict[str, str]:
-    """File name -> text of one part, recorded in an empty home."""
+    """Maps each file name to the text of one part, recorded in an empty home."""
     with tempfile.TemporaryDirectory(prefix="hoshikage-freeze-") as name, _inside(Path(name).resolve()) as scratch:
         result: dict[str, str] = import_module(f"tests.frozen.{part}").record(scratch)
     return result

@@ -1,4 +1,5 @@
-"""What a library does on this machine's card, setting by setting: gpu_function.py LIBRARY FOLDER OUT. Main thread.
+"""Finds out what a library does on this machine's card, setting by setting: gpu_function.py LIBRARY FOLDER OUT. Main
+thread.
 
 Run by gpu_check.sh. Each setting is a process of its own, because some end theirs. Prints Markdown tables, and writes
 them and what they are made of to OUT.
@@ -57,7 +58,7 @@ EACH_S: Final = 60
 
 
 def tried(library: str, model: str, name: str) -> dict[str, Any]:
-    """One setting, in this process."""
+    """Tries one setting, in this process."""
     opened = load(Path(library), lambda _level, _line: None)
     params = LoadParams(model, n_ctx=2048, **SETTINGS[name])
     begun = time.perf_counter()
@@ -87,7 +88,8 @@ def tried(library: str, model: str, name: str) -> dict[str, Any]:
 
 
 def by_device(context: Context, sampling: SamplingParams) -> str:
-    """Tokens a second, chosen by Python and by the device; for the likeliest ones whether they are the same."""
+    """Measures tokens a second, chosen by Python and by the device; for the likeliest ones whether they are the
+    same."""
     by_python, its = chosen(context, sampling, over=False), chosen(context, sampling, over=True)
     if its is None or by_python is None:
         return "-"
@@ -96,7 +98,7 @@ def by_device(context: Context, sampling: SamplingParams) -> str:
 
 
 def chosen(context: Context, sampling: SamplingParams, *, over: bool) -> tuple[list[int], float] | None:
-    """Tokens, and how many a second; None where the device cannot choose."""
+    """Returns tokens, and how many a second; None where the device cannot choose."""
     context.clear()
     tokens, begun = [5], 0.0
     with closing(Sampler.open(context.model, context, sampling)) as sampler:

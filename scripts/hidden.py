@@ -32,19 +32,19 @@ PATIENCE_S: Final = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A release whose layout is hidden from the server, and what was worked out."""
+    """This release's layout is hidden from the server; it stands with what was worked out."""
 
     release: libraries.Release
     layouts: dict[str, Any]
-    """What was found: `model` and `context`, None where the struct's layout was not hidden."""
+    """`layouts` are what was found: `model` and `context`, None where the struct's layout was not hidden."""
     refusal: str
-    """Why the release was not accepted; empty where it was."""
+    """`refusal` says why the release was not accepted; empty where it was."""
     golden: str
     seconds: float
 
     @property
     def misplaced(self) -> list[str]:
-        """Fields of an accepted calibration that do not stand where they were found."""
+        """Lists the fields of an accepted calibration that do not stand where they were found."""
         if self.refusal:
             return []
         truth = {"model": self.release.model, "context": self.release.context}

@@ -1,4 +1,5 @@
-"""The lanes of the tests: which tests each one runs, and what has to be there for it. Values; standard library only.
+"""Lists the lanes of the tests: which tests each one runs, and what has to be there for it. Values; standard library
+only.
 
 A new lane is a row here, a mark of its name in setup.cfg, and its line of help in texts.py.
 """
@@ -16,43 +17,44 @@ leaves them out."""
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """One way to run the tests."""
+    """This is one way to run the tests."""
 
     name: str
     """Its option is `--NAME`; the first lane needs none."""
     libraries: Literal["none", "tested", "all"] = "tested"
     """The libllama releases that it needs."""
     extras: tuple[str, ...] = ("test", "dev")
-    """The extras of setup.cfg that it needs."""
+    """It needs the `extras` of setup.cfg."""
     whole: bool = False
-    """Whether it runs every test but those with the mark of another lane; else it runs those with its own mark."""
+    """`whole` tells whether it runs every test but those with the mark of another lane; else it runs those with its own
+    mark."""
     lint: bool = False
-    """Whether ruff and mypy run first."""
+    """`lint` tells whether ruff and mypy run first."""
     arguments: tuple[str, ...] = ()
-    """What pytest is given beside the marks."""
+    """`arguments` are what pytest is given beside the marks."""
     variables: Mapping[str, str] = field(default_factory=dict)
-    """What the tests find in their environment."""
+    """The tests find `variables` in their environment."""
 
 
 QUICK: Final = {"FEW_EXAMPLES": "1", "PYTHONDONTWRITEBYTECODE": ""}
-"""A quarter of the examples that Hypothesis tries elsewhere; and what pytest makes of the tests is kept for the next
-run, also in containers that keep no bytecode otherwise."""
+"""Hypothesis tries a quarter of the examples that it tries elsewhere; and what pytest makes of the tests is kept for
+the next run, also in containers that keep no bytecode otherwise."""
 UNIT: Final = Lane("unit", libraries="none", lint=True, arguments=("-n", "auto", "--dist", "loadfile"), variables=QUICK)
 WHOLE: Final = ("test", "dev", "memory")
-"""The extras of the lanes that run every test."""
+"""These are the extras of the lanes that run every test."""
 FULL: Final = Lane("full", extras=WHOLE, whole=True, lint=True)
 LONG: Final = {"STRESS_ANSWERS": "1000", "CONVERSATIONS": "20"}
 NIGHTLY: Final = Lane("nightly", extras=WHOLE, whole=True, lint=True, variables=LONG)
 MODELS: Final = Lane("models", libraries="all")
 CLIENTS: Final = Lane("clients", arguments=("clients",))
 PAGE: Final = Lane("page")
-"""The page in a real browser, its build, and the real Prometheus; it brings what it lacks."""
+"""This lane has the page in a real browser, its build, and the real Prometheus; it brings what it lacks."""
 RPC: Final = Lane("rpc")
-"""Two processes that share a model by ggml's RPC; its backend is compiled for it."""
+"""This lane has two processes that share a model by ggml's RPC; its backend is compiled for it."""
 RAY: Final = Lane("ray", extras=("test", "dev", "ray"))
-"""A Ray cluster of three nodes on this machine, with a node that is killed."""
+"""This lane has a Ray cluster of three nodes on this machine, with a node that is killed."""
 LANES: Final = (UNIT, FULL, NIGHTLY, MODELS, CLIENTS, PAGE, RPC, RAY)
-"""Every lane, the one that runs where none is asked for first."""
+"""These are all lanes, the one that runs where none is asked for first."""
 
 
 def marks(lane: Lane) -> str:

@@ -25,33 +25,33 @@ TEST_LIBS: Final = "HOSHIKAGE_TEST_LIBS"
 LAYOUT: Final = "VERSION/bins/{machine}/libllama*"
 TABLE: Final = Path(__file__).with_name("releases.json")
 TESTED: Final = ("3.4.1", "3.12.4", "3.18.1", "3.20.0", "3.22.1")
-"""npm versions that every test of the library's layer runs with; the same releases as RELEASES of tests/conftest.py.
+"""Every test of the library's layer runs with these npm versions; the same releases as RELEASES of tests/conftest.py.
 
 They are spread over the years, each with a pair of layouts of its own; most other pairs are met in the matrix alone.
 """
 FAULTY: Final = ("3.9.0",)
 """npm versions that single tests need for a fault that these releases have."""
 AT_ONCE: Final = 2
-"""Archives brought at the same time: npm waits more than it works."""
+"""So many archives are brought at the same time: npm waits more than it works."""
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A release of llama.cpp, as npm has it."""
+    """This is a release of llama.cpp, as npm has it."""
 
     npm: str
-    """Version of the npm package."""
+    """`npm` is the version of the npm package."""
     llama: str
-    """llama.cpp's release."""
+    """`llama` is llama.cpp's release."""
     model: str
     context: str
-    """Names of the layouts."""
+    """`model` and `context` are the names of the layouts."""
     integrity: dict[str, str]
-    """Machine -> SHA-512 of the archive, as npm writes it."""
+    """`integrity` maps a machine to the SHA-512 of the archive, as npm writes it."""
 
 
 def table() -> tuple[Release, ...]:
-    """All releases, oldest first."""
+    """Lists all releases, oldest first."""
     return tuple(
         Release(row["npm"], row["release"], row["model"], row["context"], row["integrity"])
         for row in json.loads(TABLE.read_text("utf-8"))
@@ -63,18 +63,18 @@ def tested() -> tuple[Release, ...]:
 
 
 def needed() -> tuple[Release, ...]:
-    """What the tests need: `tested`, and FAULTY."""
+    """Lists what the tests need: `tested`, and FAULTY."""
     return tuple(release for release in table() if release.npm in (*TESTED, *FAULTY))
 
 
 def folder() -> Path:
-    """Where the libraries lie: each as VERSION/bins/MACHINE/libllama*."""
+    """Returns where the libraries lie: each as VERSION/bins/MACHINE/libllama*."""
     given = os.environ.get(TEST_LIBS)
     return Path(given).absolute() if given else screen.ROOT / ".cache" / "test-libs"
 
 
 def file_of(release: Release) -> Path | None:
-    """The libllama file of a release that has been brought."""
+    """Returns the libllama file of a release that has been brought."""
     result = [
         file
         for bins in (folder() / release.npm / "bins").glob("*")
@@ -85,7 +85,7 @@ def file_of(release: Release) -> Path | None:
 
 
 def bring(show: screen.Screen, wanted: Sequence[Release]) -> int:
-    """Bring those of `wanted` that are not there; how many that were. Raises Refused, InstallFailed.
+    """Brings those of `wanted` that are not there, and returns how many that were. Raises Refused, InstallFailed.
 
     A folder that the user named is taken as it is.
     """

@@ -39,17 +39,17 @@ HIDDEN_HEADS: Final[dict[Language, str]] = {
 }
 END: Final = "<!-- end -->"
 PATIENCE_S: Final = 120.0
-"""For one release; it takes a third of a second on a machine at rest."""
+"""One release may take so many seconds; it takes a third of a second on a machine at rest."""
 AT_ONCE: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A release, and what its examination found."""
+    """This is a release, and what its examination found."""
 
     release: libraries.Release
     found: dict[str, Any]
-    """What hoshikage.runner.check printed; empty where it died."""
+    """`found` is what hoshikage.runner.check printed; empty where it died."""
     seconds: float
     fault: str
 
@@ -126,7 +126,7 @@ def calibrated(release: libraries.Release) -> hidden.Trial:
 
 
 def examine(release: libraries.Release) -> Row:
-    """One release in a process of its own."""
+    """Examines one release in a process of its own."""
     model = built_in()
     command = [sys.executable, "-m", "hoshikage.runner.check", str(file_of(release))]
     command += ["--model", str(model.model), "--golden", str(model.golden)]

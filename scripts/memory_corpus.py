@@ -1,4 +1,4 @@
-"""Conversations for measuring memory: long talk with facts placed early, the same every time. Pure; any thread.
+"""Makes conversations for measuring memory: long talk with facts placed early, the same every time. Pure; any thread.
 
 They are made of written sentences, in Japanese and English. A fact is something the user says once, among other things,
 in the first part; its value stands nowhere else.
@@ -14,7 +14,7 @@ from typing import Final, Literal
 Language = Literal["en", "ja"]
 CONVERSATIONS: Final = 40
 MIN_TURNS, MAX_TURNS = 30, 400
-"""Turns of the shortest and the longest."""
+"""The shortest and the longest have so many turns."""
 FACTS: Final = 6
 EARLY: Final = 0.25
 """The facts stand in so much of the beginning."""
@@ -22,7 +22,7 @@ EARLY: Final = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """What was said once, what to look for, and how somebody asks for it later."""
+    """This was said once; it stands with what to look for, and how somebody asks for it later."""
 
     said: str
     value: str
@@ -31,11 +31,11 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Talk:
-    """A conversation, with what may be asked about it."""
+    """This is a conversation, with what may be asked about it."""
 
     language: Language
     turns: tuple[str, ...]
-    """The user's and the model's by turns."""
+    """`turns` are the user's and the model's, one after the other."""
     facts: tuple[Fact, ...]
 
 
@@ -132,7 +132,7 @@ WEEKDAYS: Final[dict[Language, tuple[str, ...]]] = {
 
 
 def talks() -> list[Talk]:
-    """All conversations, Japanese and English by turns."""
+    """Makes all conversations, Japanese and English by turns."""
     made = []
     for number in range(CONVERSATIONS):
         language: Language = "ja" if number % 2 else "en"

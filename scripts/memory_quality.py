@@ -41,7 +41,7 @@ ROUNDS: Final = 20
 ENTRIES: Final = 10_000
 WIDTH: Final = 384
 OWN: Final = 400
-"""Passages of the conversation that hides the others."""
+"""The conversation that hides the others has so many passages."""
 QUESTIONS_PER_STEP: Final = 100
 
 
@@ -61,7 +61,7 @@ def main(show: screen.Screen) -> int:
 
 
 def _model(show: screen.Screen, name: str) -> Path:
-    """The embedding model as a GGUF."""
+    """Returns the embedding model as a GGUF."""
     known = {**real_models.table(), e5_gguf.MODEL.name: e5_gguf.MODEL}[name]
     real_models.bring(show, {name: known})
     file = known.path.with_suffix(".gguf")
@@ -102,7 +102,8 @@ async def _measure(show: screen.Screen, home: Path, model: Path, library: Path, 
 
 
 async def _first(memory: Memory) -> str:
-    """The first digest of a keeper, of the longest conversation: seconds of all of it, and of what is no embedding."""
+    """Measures the first digest of a keeper, of the longest conversation: seconds of all of it, and of what is no
+    embedding."""
     talk = max(memory_corpus.talks(), key=lambda one: len(one.turns))
     began = time.perf_counter()
     split = await memory.keeper.ask(partial(_split, talk.turns, clusters=True), frames.Sentences)
@@ -125,13 +126,14 @@ async def _first(memory: Memory) -> str:
 
 
 def _cpu(memory: Memory) -> float:
-    """Seconds of the processor that the keeper has used."""
+    """Returns the seconds of the processor that the keeper has used."""
     fields = Path(f"/proc/{memory.keeper.pid}/stat").read_text("ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def _digests(memory: Memory, talks: Sequence[memory_corpus.Talk], language: str) -> str:
-    """Shares of the facts that stand in a digest, by each way of choosing, at the size of the prescribed one."""
+    """Measures the shares of the facts that stand in a digest, by each way of choosing, at the size of the prescribed
+    one."""
     shares: dict[str, list[float]] = {}
     sizes, took = [], []
     for talk in talks:
@@ -173,7 +175,7 @@ async def _digests(memory: Memory, talks: Sequence[memory_corpus.Talk], language
 
 
 def _share(talk: memory_corpus.Talk, texts: Sequence[str], order: Sequence[int], room: float, language: str) -> float:
-    """Of the facts whose sentences come in so much room."""
+    """Returns the share of the facts whose sentences come in so much room."""
     kept, left = [], room
     for place in order:
         size = _size(texts[place], language)
@@ -188,7 +190,7 @@ def _size(text: str, language: str) -> float:
 
 
 async def _recalled(memory: Memory, talks: Sequence[memory_corpus.Talk], language: str) -> str:
-    """How many facts are among the five nearest passages of what the user said, and how near they are."""
+    """Measures how many facts are among the five nearest passages of what the user said, and how near they are."""
     hits: list[float] = []
     misses, asked, passages = [], 0, 0
     for number, talk in enumerate(talks):
@@ -211,8 +213,8 @@ async def _recalled(memory: Memory, talks: Sequence[memory_corpus.Talk], languag
 
 
 async def _cost(memory: Memory) -> str:
-    """Milliseconds of finding something among many entries, without the embedding: in another conversation than those
-    that are kept, and in one whose own words hide all others."""
+    """Measures the milliseconds of finding something among many entries, without the embedding: in another conversation
+    than those that are kept, and in one whose own words hide all others."""
     await memory.recollections.opened()
     random_ = np.random.default_rng(1)
     rows: Any = random_.normal(size=(ENTRIES, WIDTH)).astype("<f4")

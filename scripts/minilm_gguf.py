@@ -32,11 +32,11 @@ INNER: Final = {
     "output.dense": "ffn_down",
     "output.LayerNorm": "layer_output_norm",
 }
-"""Part of the weights' name in the package -> in a GGUF."""
+"""Maps a part of the weights' name in the package to that in a GGUF."""
 
 
 def weights(folder: Path) -> dict[str, Matrix]:
-    """All tensors of the package, by name."""
+    """Returns all tensors of the package, by name."""
     raw = (folder / "model.safetensors").read_bytes()
     length = int.from_bytes(raw[:8], "little")
     result = {}
@@ -81,7 +81,7 @@ def write(folder: Path, file: Path) -> Path:
 
 
 def reference(folder: Path, tokens: Sequence[int], parts: Mapping[str, Matrix] | None = None) -> Matrix:
-    """The mean of the tokens' vectors, of length 1."""
+    """Returns the mean of the tokens' vectors, of length 1."""
     config = json.loads((folder / "config.json").read_text("utf-8"))
     result = weights(folder) if parts is None else parts
     heads, eps = config["num_attention_heads"], config["layer_norm_eps"]
@@ -117,7 +117,7 @@ def reference(folder: Path, tokens: Sequence[int], parts: Mapping[str, Matrix] |
 
 
 def _token(text: str) -> str:
-    """As llama.cpp has it: a word's beginning is marked, and not what goes on with one."""
+    """Writes a token as llama.cpp has it: a word's beginning is marked, and not what goes on with one."""
     if text.startswith("[") and text.endswith("]"):
         return text
     return text[2:] if text.startswith("##") else "\u2581" + text

@@ -1,5 +1,5 @@
-"""A program: what one library makes of one real model, by the engine and by a bare loop: LIBRARY NAME FILE on the
-command line; prints JSON. Main thread, beside the engine's."""
+"""Finds what one library makes of one real model, by the engine and by a bare loop: LIBRARY NAME FILE on the command
+line; prints JSON. Main thread, beside the engine's."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from tests.engine.modes_done import Engine
 N_TOKENS: Final = 24
 N_CTX: Final = 512
 EDGE_CTX: Final = 256
-"""A multiple of what releases round a context up to."""
+"""This is a multiple of what releases round a context up to."""
 TOP: Final = 5
 QUESTIONS: Final = ("Hello", "What is the capital of France?", "Write one line about the sea.")
 BEGINNINGS: Final = ("The capital of France is", "Once upon a time", "def fibonacci(n):")
@@ -91,7 +91,7 @@ def generative(library: Path, name: str, file: str) -> dict[str, Any]:
 def by_itself(
     library: Path, params: LoadParams, requests: Sequence[GenerationRequest]
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """A plain loop over the library: each answer, and what else is seen of the model."""
+    """Runs a plain loop over the library, and returns each answer, and what else is seen of the model."""
     opened = load(library, lambda _level, _line: None)
     with closing(Model.load(opened, params, lambda _progress: True)) as model:
         vocab = model.vocab
@@ -156,7 +156,7 @@ def far_off(one: list[list[float]], other: list[list[float]]) -> float:
 
 
 def edges(library: Path, file: str) -> str:
-    """How many tokens are generated behind prompts of n_ctx - 2, n_ctx - 1, n_ctx and n_ctx + 1 tokens."""
+    """Finds how many tokens are generated behind prompts of n_ctx - 2, n_ctx - 1, n_ctx and n_ctx + 1 tokens."""
     engine = Engine(library, file, n_ctx=EDGE_CTX, n_batch=512)
     result = []
     try:
@@ -172,7 +172,8 @@ def edges(library: Path, file: str) -> str:
 
 
 def tokenized(model: Model) -> str:
-    """Texts whose tokens are those of the model's own tokenizer; where that is not known, that come back whole."""
+    """Counts the texts whose tokens are those of the model's own tokenizer; where that is not known, that come back
+    whole."""
     own = rebuilt(model)
     right = 0
     for text in TEXTS:
@@ -199,7 +200,7 @@ def rebuilt(model: Model) -> Any:
 
 
 def embedded(library: Path, folder: str) -> dict[str, Any]:
-    """MiniLM written as a GGUF, beside its weights in numpy."""
+    """Compares MiniLM written as a GGUF with its weights in numpy."""
     source = Path(folder)
     file = source.with_suffix(".gguf")
     if not file.exists():

@@ -43,7 +43,7 @@ CASES: Final = (("b6301", "auto", MODES[:3]), ("v0.5.0", "auto", MODES))
 b6301 is off."""
 NOT_MEASURED: Final = "–"
 MEASURED: Final = real_models.FOLDER / "equality.json"
-"""What --equality has measured; a cell takes many minutes, so that it goes on where it was stopped."""
+"""This file holds what --equality has measured; a cell takes many minutes, so that it goes on where it was stopped."""
 PATIENCE_S: Final = 14_400
 EDGES: Final = "2 1 400 400"
 MAX_OFF: Final = 1e-5
@@ -80,7 +80,7 @@ def main(show: screen.Screen) -> int:
 
 
 def child(release: libraries.Release, program: str, *arguments: str) -> dict[str, Any]:
-    """What a program of this folder prints; `fault` alone where it died."""
+    """Returns what a program of this folder prints; `fault` alone where it died."""
     done = subprocess.run(
         command(release, program, *arguments),
         capture_output=True,
@@ -109,7 +109,8 @@ def run(release: libraries.Release, model: real_models.RealModel) -> dict[str, A
 
 
 def fault(found: dict[str, Any]) -> str:
-    """What of a finding must not be; empty where all is well, and where the release does not know the architecture."""
+    """Returns what of a finding must not be; empty where all is well, and where the release does not know the
+    architecture."""
     if "fault" in found:
         return "" if "unknown model architecture" in found["fault"] else str(found["fault"])
     if "cosine" in found:
@@ -163,7 +164,7 @@ def measured(
 
 
 def cells_of(release: libraries.Release, *arguments: str) -> Iterator[tuple[str, list[int]]]:
-    """Each cell as soon as it is measured."""
+    """Yields each cell as soon as it is measured."""
     with subprocess.Popen(
         command(release, "equal_answers.py", *arguments),
         stdout=subprocess.PIPE,

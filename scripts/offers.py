@@ -1,4 +1,5 @@
-"""Which release of libllama has what beyond plain answers, by its files alone; makes that table in docs/LIBRARIES.
+"""Finds which release of libllama has what beyond plain answers, by its files alone; makes that table in
+docs/LIBRARIES.
 
 `python3 scripts/offers.py [--write]`. A function is there where a file of the release names it among its symbols, a
 field where the recognised layout has it, a kind of model where libllama knows its name. Nothing is loaded. Main thread.
@@ -40,7 +41,7 @@ OFFERS: Final = (
 )
 """Each column's heads, as LANGUAGES are, and what shows it: functions (any), a field (.), a string (=), RPC (*)."""
 APART: Final[Mapping[str, str]] = {"mtmd_init_from_file": mtmd.FIRST}
-"""What shows a column -> the first release whose own builds have it, in a file that these packages leave out."""
+"""Maps what shows a column to the first release whose own builds have it, in a file that these packages leave out."""
 
 
 def main(show: screen.Screen) -> int:
@@ -89,7 +90,7 @@ def cells(release: libraries.Release) -> list[str]:
 
 
 def fields_of(release: libraries.Release) -> frozenset[str]:
-    """The fields of the layouts that the release is recognised by."""
+    """Returns the fields of the layouts that the release is recognised by."""
     found = [
         one
         for one in (*layouts.MODEL_LAYOUTS, *layouts.CONTEXT_LAYOUTS)

@@ -1,4 +1,5 @@
-"""Which processes a program has left: told by a mark in their environment, which every child inherits. Linux; blocking.
+"""Finds the processes that a program has left: told by a mark in their environment, which every child inherits. Linux;
+blocking.
 
 Standard library only.
 """
@@ -13,11 +14,11 @@ from pathlib import Path
 from typing import Final
 
 MARK: Final = "HOSHIKAGE_TREE"
-"""The variable that tells one tree of processes from all others; a runner gets what begins so."""
+"""This variable tells one tree of processes from all others; a runner gets what begins so."""
 
 
 def marked(mark: str) -> set[int]:
-    """The processes that have the mark, and have not ended."""
+    """Returns the processes that have the mark, and have not ended."""
     wanted, result = f"{MARK}={mark}".encode(), set()
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -30,7 +31,7 @@ def marked(mark: str) -> set[int]:
 
 
 def runs(pid: int, module: str) -> bool:
-    """Whether the process was started to run this module."""
+    """Returns whether the process was started to run this module."""
     try:
         return module.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:

@@ -1,4 +1,4 @@
-"""From a fresh clone to a chat: environment, package, library, built-in model, server, one streamed exchange.
+"""Leads from a fresh clone to a chat: environment, package, library, built-in model, server, one streamed exchange.
 
 `python3 scripts/quickstart.py` keeps serving until Ctrl-C; `--check` stops after the chat. Main thread; standard
 library only. Writes nothing but `.venv` in the clone and what Hoshikage keeps in its config and cache folders.
@@ -69,7 +69,7 @@ def _facts(environment: Environment) -> Any:
 
 
 def _run(environment: Environment, *arguments: str) -> None:
-    """One `hoshikage` command, its words kept back unless it fails."""
+    """Runs one `hoshikage` command, its words kept back unless it fails."""
     _output([str(environment.command("hoshikage")), *arguments], f"hoshikage {arguments[0]}")
 
 
@@ -126,7 +126,8 @@ def _in_url(host: str) -> str:
 
 
 def _is_busy(host: str, port: int) -> bool:
-    """Whether somebody else has the port. A host that cannot be bound at all is left to the server to explain."""
+    """Returns whether somebody else has the port. A host that cannot be bound at all is left to the server to
+    explain."""
     if port == 0:
         return False
     try:
@@ -177,7 +178,7 @@ def _keep_serving(screen: Screen, environment: Environment, server: Server, labe
 
 
 def _without_late_lines(show: Callable[[str], None], output: str, chats: int) -> Callable[[str], None]:
-    """`show`, but for the log's lines on this script's own chats, which may come after the answers' end."""
+    """Returns `show`, but for the log's lines on this script's own chats, which may come after the answers' end."""
     late = [CHAT_LINE] * (chats - output.count(CHAT_LINE))
 
     def echo(line: str) -> None:
@@ -190,7 +191,7 @@ def _without_late_lines(show: Callable[[str], None], output: str, chats: int) ->
 
 
 def _shown(environment: Environment, *words: str) -> str:
-    """The `hoshikage` command as a person types it in the working directory."""
+    """Writes the `hoshikage` command as a person types it in the working directory."""
     command = environment.command("hoshikage")
     try:
         shown = str(command.relative_to(Path.cwd()))

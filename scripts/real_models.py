@@ -26,13 +26,13 @@ CHUNK: Final = 2**20
 
 @dataclass(frozen=True, slots=True)
 class RealModel:
-    """A model that people use, on this disk."""
+    """This is a model that people use, on this disk."""
 
     name: str
     path: Path
-    """Its file, or its folder."""
+    """`path` is its file, or its folder."""
     sha256: str
-    """Of the file; empty for a folder."""
+    """`sha256` is that of the file; empty for a folder."""
     packages: tuple[dict[str, Any], ...]
 
 
@@ -58,7 +58,7 @@ def bring(show: screen.Screen, models: dict[str, RealModel]) -> int:
 
 
 def brought(show: screen.Screen, name: str) -> Path | None:
-    """A model's file, brought where it is not there; None where it cannot be."""
+    """Returns a model's file, brought where it is not there; None where it cannot be."""
     model = table()[name]
     try:
         bring(show, {name: model})
@@ -77,7 +77,7 @@ def digest(file: Path) -> str:
 
 
 def _unpacked(model: RealModel, work: Path) -> Path:
-    """The model's file or folder, in `work`."""
+    """Returns the model's file or folder, in `work`."""
     target = work / "made"
     if not model.sha256:
         target.mkdir()

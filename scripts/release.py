@@ -23,11 +23,11 @@ from screen import ROOT, Refused, Screen, run
 from serving import Chat, Server, get_json, hoshikage_version
 
 KEPT: Final = ("PATH", "SYSTEMROOT", "TEMP", "SSL_CERT_FILE", "SSL_CERT_DIR")
-"""What an empty home has of this environment, beside what tells pip and uv where packages are."""
+"""An empty home has these of this environment, beside what tells pip and uv where packages are."""
 PYTHONS: Final = tuple(f"python3.{minor}" for minor in range(10, 15))
 TAG: Final = re.compile(r"v\d\S*")
 HEADING: Final = re.compile(r"^## (?P<version>\S+) - (?P<date>\d{4}-\d{2}-\d{2}|unreleased)$", re.MULTILINE)
-"""How the changelog names a version."""
+"""The changelog names a version like this."""
 MODEL: Final = "hoshikage-tiny"
 ANSWER_TOKENS: Final = 16
 PATIENCE_S: Final = 5.0
@@ -72,7 +72,7 @@ def checked(version: str, tagged: Sequence[str], changelog: str) -> None:
 
 
 def tags(clone: Path) -> list[str]:
-    """The versions that a clone's last commit is tagged with."""
+    """Returns the versions that a clone's last commit is tagged with."""
     return [tag for tag in output(["git", "tag", "--points-at", "HEAD"], clone).split() if TAG.fullmatch(tag)]
 
 
@@ -87,7 +87,7 @@ def built(folder: Path) -> list[Path]:
 
 
 def by_pip(python: str, wheels: Sequence[Path], folder: Path, environ: Mapping[str, str]) -> Path:
-    """The command as pip installs it."""
+    """Returns the command as pip installs it."""
     output([python, "-m", "venv", str(folder / "venv")], folder, environ)
     found = programs(folder / "venv")
     output([str(found / "python"), "-m", "pip", "install", "-q", "--isolated", *map(str, wheels)], folder, environ)
@@ -103,7 +103,7 @@ def by_uv(wheels: Sequence[Path], folder: Path, environ: Mapping[str, str]) -> P
 
 
 def tried(program: Path, version: str, folder: Path, environ: Mapping[str, str], *, serve: bool) -> str:
-    """What the installed command answers, in words. Raises Refused where it says another version."""
+    """Returns what the installed command answers, in words. Raises Refused where it says another version."""
     output([str(program), "--help"], folder, environ)
     output([str(program), "demo"], folder, environ)
     listed = output([str(program), "list", "--json"], folder, environ)
@@ -134,7 +134,7 @@ def empty_home(folder: Path, library: Path | None) -> dict[str, str]:
 
 
 def output(command: Sequence[str], folder: Path, environ: Mapping[str, str] | None = None) -> str:
-    """What a command writes. Raises Refused where it fails."""
+    """Returns what a command writes. Raises Refused where it fails."""
     done = subprocess.run(
         command,
         cwd=folder,

@@ -23,7 +23,7 @@ GGML: Final = "llama_cpp_python-0.3.36/vendor/llama.cpp/ggml/"
 
 
 def built(libraries: Path) -> Path:
-    """The backend's file, built where it is not there yet. `libraries` holds libggml-base of v0.5.0."""
+    """Returns the backend's file, built where it is not there yet. `libraries` holds libggml-base of v0.5.0."""
     target = CACHE / NAME
     if not target.exists():
         ggml = _sources()

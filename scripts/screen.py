@@ -1,4 +1,4 @@
-"""What a script shows and in which language; how it ends. Main thread; standard library only."""
+"""Knows what a script shows and in which language; how it ends. Main thread; standard library only."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Final, NoReturn
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-"""The clone. Its package is imported from here for what it already knows, before it is installed."""
+"""This is the clone. Its package is imported from here for what it already knows, before it is installed."""
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
@@ -58,15 +58,15 @@ class Screen:
         print(words, flush=True)
 
     def note(self, words: str) -> None:
-        """A line that belongs to the running step."""
+        """Writes a line that belongs to the running step."""
         self.line("\n".join(INDENT + line for line in words.splitlines()))
 
     def write(self, words: str) -> None:
-        """A piece of a line, at once."""
+        """Writes a piece of a line, at once."""
         print(words, end="", flush=True)
 
     def progress(self, words: str) -> None:
-        """What goes on just now: replaces the last progress on a terminal, and is left out elsewhere."""
+        """Shows what goes on just now: replaces the last progress on a terminal, and is left out elsewhere."""
         if sys.stdout.isatty():
             self._wipe()
             shown = (INDENT + words)[: os.get_terminal_size().columns - 1]
@@ -75,7 +75,7 @@ class Screen:
 
     @contextmanager
     def step(self, key: str, /, **details: object) -> Iterator[Callable[[], None]]:
-        """A headed and timed step. What it yields is to be called where nothing was left to do."""
+        """Shows a step with its head and its time. What it yields is to be called where nothing was left to do."""
         self._count += 1
         self.line(f"[{self._count}] {self.text(key, **details)}")
         ending = ["step_done"]
@@ -90,7 +90,7 @@ class Screen:
 
 
 def run(body: Callable[[Screen], int]) -> int:
-    """The exit status of a script's body; its failures become one message on stderr."""
+    """Returns the exit status of a script's body; its failures become one message on stderr."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

@@ -1,4 +1,4 @@
-"""A Hoshikage server as a child process, and one streaming chat with it. Main thread, and one that reads its log.
+"""Runs a Hoshikage server as a child process, and one streaming chat with it. Main thread, and one that reads its log.
 
 Standard library only.
 """
@@ -35,7 +35,7 @@ _PR_SET_PDEATHSIG: Final = 1
 
 
 class Server:
-    """A running `hoshikage`; a context manager that always ends it."""
+    """This is a running `hoshikage`; a context manager that always ends it."""
 
     def __init__(self, command: Sequence[str], environ: Mapping[str, str] | None = None) -> None:
         """`command` is everything that starts the server. Raises Refused when it does not come up."""
@@ -43,7 +43,7 @@ class Server:
         self._listening = threading.Event()
         self._url: str | None = None
         self.echo: Callable[[str], None] | None = None
-        """Called in the reading thread with every line that the server logs from now on."""
+        """It is called in the reading thread with every line that the server logs from now on."""
         self.process = subprocess.Popen(
             list(command),
             env=None if environ is None else dict(environ),
@@ -65,7 +65,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        """`http://host:port`, as the server says itself."""
+        """Gives `http://host:port`, as the server says itself."""
         assert self._url is not None
         return self._url
 
@@ -119,12 +119,12 @@ class Server:
 
 
 def _die_with_parent() -> None:
-    """In the child, before exec: the server ends with this script, however this script ends."""
+    """Makes the server end with this script, however this script ends: it runs in the child, before exec."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def get_json(url: str, path: str, timeout_s: float = 5.0) -> Any:
-    """The JSON body of a GET, or None where nobody answers it with 200 and JSON."""
+    """Returns the JSON body of a GET, or None where nobody answers it with 200 and JSON."""
     try:
         with closing(_connection(url, timeout_s)) as connection:
             connection.request("GET", path)
@@ -145,12 +145,12 @@ def wait_until(reached: Callable[[], bool], key: str, *, pause_s: float = 0.05, 
 
 
 def is_unloaded(url: str) -> bool:
-    """Whether the server has no model for chats in memory."""
+    """Returns whether the server has no model for chats in memory."""
     return bool(get_json(url, "/v1/status")["model"]["state"] == "unloaded")
 
 
 def hoshikage_version(url: str, timeout_s: float) -> str | None:
-    """The version of the Hoshikage that answers there; None for any other program."""
+    """Returns the version of the Hoshikage that answers there; None for any other program."""
     try:
         with closing(_connection(url, timeout_s)) as connection:
             connection.request("GET", "/v1/api/version")
@@ -165,17 +165,17 @@ def hoshikage_version(url: str, timeout_s: float) -> str | None:
 
 @dataclass(slots=True)
 class Chat:
-    """One streaming chat: iterate it for the pieces of the answer, then read the figures."""
+    """This is one streaming chat: iterate it for the pieces of the answer, then read the figures."""
 
     url: str
     model: str
     question: str
     max_tokens: int | None = None
     first_s: float = 0.0
-    """Seconds from the request to the first text."""
+    """`first_s` is the seconds from the request to the first text."""
     total_s: float = 0.0
     tokens: int = 0
-    """Generated tokens, as the server counts them."""
+    """`tokens` counts the generated tokens, as the server does."""
 
     def __iter__(self) -> Iterator[str]:
         """Raises Refused when the server refuses the request or breaks the stream off."""
@@ -220,7 +220,7 @@ class Chat:
 
 
 def _events(answer: http.client.HTTPResponse) -> Iterator[str]:
-    """The data of each server-sent event. Hoshikage writes every event's data in one line."""
+    """Yields the data of each server-sent event. Hoshikage writes every event's data in one line."""
     for line in answer:
         if line.startswith(b"data: "):
             yield line[len(b"data: ") :].strip().decode()

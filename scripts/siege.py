@@ -37,7 +37,7 @@ MODES: Final[tuple[tuple[str, dict[str, str]], ...]] = (
     ("without a RAM disk", {"RAMDISK_PATH": "off", "RUNNER_AHEAD": "off"}),
 )
 SHARES: Final = {"load": 0.6, "deaths": 0.15, "trees": 0.05, "files": 0.1, "slow": 0.02, "power": 0.03, "cost": 0.0}
-"""Of a round's time; what costs is measured once a run."""
+"""These are shares of a round's time; what costs is measured once a run."""
 ROUND_S: Final = 240.0
 SHORT_S: Final = 60.0
 SHORT_CLIENTS: Final = 48
@@ -92,7 +92,7 @@ def _round(
     folder: Path, source: Path, library: Path, settings: dict[str, str], parts: Sequence[str], seconds: float,
     clients: int, totals: Totals, dice: random.Random,
 ) -> None:  # fmt: skip
-    """One server in one mode, besieged in every way."""
+    """Besieges one server in one mode in every way."""
     whole = sum(SHARES[part] for part in parts) or 1.0
     spans = {part: seconds * SHARES[part] / whole for part in parts}
     if "power" in spans:
@@ -127,7 +127,7 @@ def _round(
 
 
 def _cost(source: Path, library: Path, totals: Totals) -> None:
-    """What those cost who are refused, and those who wait."""
+    """Measures what those cost who are refused, and those who wait."""
     for settings, measure in (
         ({"QUEUE_SIZE": "2"}, siege_guests.refused_beside_served),
         ({"QUEUE_SIZE": "600"}, siege_guests.waiting_beside_served),
@@ -141,7 +141,7 @@ def _cost(source: Path, library: Path, totals: Totals) -> None:
 
 @contextmanager
 def _serving(folder: Path, source: Path, library: Path, settings: dict[str, str]) -> Iterator[Server]:
-    """A server of this tree in a home of its own."""
+    """Runs a server of this tree in a home of its own."""
     model, models = folder / "model.gguf", folder / "models"
     shutil.copyfile(source, model)
     models.mkdir()
@@ -165,7 +165,7 @@ def _serving(folder: Path, source: Path, library: Path, settings: dict[str, str]
 
 
 def _show(screen: Screen, totals: Totals) -> None:
-    """The table as the documents have it."""
+    """Shows the table as the documents have it."""
     screen.line()
     screen.say("siege_table", commit=totals.commit[:12], minutes=totals.seconds / 60, runs=len(totals.runs))
     for name in COUNTS:

@@ -1,4 +1,5 @@
-"""The siege's files: damaged models through the check and the load, and registries as power cuts leave them. Blocking.
+"""Sends the siege's files: damaged models through the check and the load, and registries as power cuts leave them.
+Blocking.
 
 Damage is random: no file that ends some library is kept anywhere.
 """
@@ -25,11 +26,11 @@ HEADER_SHARE: Final = 0.9
 HEADER_BYTES: Final = 64 * 1024
 REQUEST_S: Final = 60
 LOADED_SHARE: Final = 0.25
-"""Of the files that pass the check: a load takes a hundred times as long as one."""
+"""This share of the files that pass the check is loaded: a load takes a hundred times as long as one."""
 
 
 def damaged(original: bytes, header: int, dice: random.Random) -> bytes:
-    """A copy with one to three faults, most of them in the header."""
+    """Returns a copy with one to three faults, most of them in the header."""
     content = bytearray(original)
     for _ in range(dice.randint(1, 3)):
         at = dice.randrange(header if dice.random() < HEADER_SHARE else len(content) - 8)
@@ -90,7 +91,7 @@ def _ask(url: str, name: str, totals: Totals) -> None:
 
 
 def cut_power(folder: Path, seconds: float, totals: Totals, dice: random.Random) -> None:
-    """A registry in every state that a write interrupted by a power cut can leave: nothing that was there is lost."""
+    """Leaves a registry in every state that a write interrupted by a power cut can: nothing that was there is lost."""
     ends = time.monotonic() + seconds
     state = 0
     while time.monotonic() < ends:
@@ -115,7 +116,7 @@ def cut_power(folder: Path, seconds: float, totals: Totals, dice: random.Random)
 
 
 def _interrupt(file: Path, dice: random.Random) -> None:
-    """What a power cut in a write leaves: a torn temporary file, or, on some file systems, a torn new one."""
+    """Leaves what a power cut in a write does: a torn temporary file, or, on some file systems, a torn new one."""
     whole = file.read_bytes()
     torn = whole[: dice.randrange(len(whole))] if dice.random() < 0.7 else bytes(len(whole))
     if dice.random() < 0.5:

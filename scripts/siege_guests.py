@@ -1,4 +1,5 @@
-"""Guests who cost: slow connections, refused clients, a long queue. Each is measured beside what is served. Blocking.
+"""Sends guests who cost: slow connections, refused clients, a long queue. Each is measured beside what is served.
+Blocking.
 
 `siege_guests.py URL MODEL COUNT SECONDS` is the refused crowd, in a process of its own, so that its CPU is known.
 """
@@ -25,7 +26,7 @@ from siege_totals import Totals, cpu_seconds
 
 HERE: Final = Path(__file__).resolve()
 SLOW: Final = 700
-"""More than the server keeps open."""
+"""So many connections are more than the server keeps open."""
 HEAD: Final = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 ANSWER_TOKENS: Final = 64
 
@@ -46,7 +47,7 @@ def hold_slowly(url: str, totals: Totals, dice: random.Random) -> None:
 
 
 def refused_beside_served(url: str, pid: int, model: str, seconds: float, crowd: int) -> dict[str, float]:
-    """Tokens a second of all who are served, alone and with a refused crowd whose own CPU is taken out."""
+    """Measures the tokens a second of all who are served, alone and with a refused crowd whose own CPU is taken out."""
     alone = asyncio.run(_served(url, model, seconds))
     command = [sys.executable, str(HERE), url, model, str(crowd), str(seconds + 5)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as refused:
@@ -69,7 +70,7 @@ def refused_beside_served(url: str, pid: int, model: str, seconds: float, crowd:
 
 
 def waiting_beside_served(url: str, pid: int, model: str, seconds: float, crowd: int) -> dict[str, float]:
-    """CPU of the server for an answer, while one waits and while many do."""
+    """Measures the CPU of the server for an answer, while one waits and while many do."""
     few, many = (asyncio.run(_queued(url, pid, model, seconds, waiting)) for waiting in (1, crowd))
     return {
         "waiting_one_cpu_ms": round(few * 1e3, 2),
@@ -79,7 +80,7 @@ def waiting_beside_served(url: str, pid: int, model: str, seconds: float, crowd:
 
 
 async def _served(url: str, model: str, seconds: float) -> float:
-    """Tokens a second that the model computes while as many ask as have places."""
+    """Measures the tokens a second that the model computes while as many ask as have places."""
     async with ClientSession(timeout=ClientTimeout(total=120)) as session:
         ends = time.monotonic() + seconds
         begun, at = await _computed(session, url), time.monotonic()
@@ -93,7 +94,7 @@ async def _served(url: str, model: str, seconds: float) -> float:
 
 
 async def _queued(url: str, pid: int, model: str, seconds: float, waiting: int) -> float:
-    """CPU seconds of the server for one answer while so many others wait."""
+    """Measures the CPU seconds of the server for one answer while so many others wait."""
     async with ClientSession(connector=TCPConnector(limit=0), timeout=ClientTimeout(total=600)) as session:
         answers = [0]
         ends = time.monotonic() + seconds + 15
@@ -132,8 +133,8 @@ def _body(model: str) -> dict[str, Any]:
 
 
 async def _crowd(url: str, model: str, count: int, seconds: float) -> int:
-    """So many clients, each of which asks, is refused, and waits as it is told, at least a second. They come one after
-    the other; with the last one a line is printed."""
+    """Sends so many clients, each of which asks, is refused, and waits as it is told, at least a second. They come one
+    after the other; with the last one a line is printed."""
     ends = time.monotonic() + seconds
     body, refused = json.dumps(_body(model)).encode(), [0]
 

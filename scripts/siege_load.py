@@ -1,4 +1,5 @@
-"""The siege's clients: many at once, of every kind, some of which leave, and what kills runners. Event loop thread."""
+"""Sends the siege's clients: many at once, of every kind, some of which leave, and what kills runners. Event loop
+thread."""
 
 from __future__ import annotations
 
@@ -42,7 +43,7 @@ server leaves those that say nothing for 10 s."""
 
 @dataclass(slots=True)
 class Target:
-    """A server and what its answers are, asked for alone."""
+    """This is a server and what its answers are, asked for alone."""
 
     url: str
     model: str
@@ -51,11 +52,11 @@ class Target:
     dice: random.Random
     known: dict[tuple[str, str], str] = field(default_factory=dict)
     may_crash: bool = False
-    """Whether runners are being killed: then crashes are told, and are no faults."""
+    """`may_crash` tells whether runners are being killed: then crashes are told, and are no faults."""
 
 
 class Refusal(Exception):
-    """The server refused; `wait` is what it asked for."""
+    """The server has refused; `wait` is what it asked for."""
 
     def __init__(self, code: str, wait: float, status: int = 200) -> None:
         super().__init__(code)
@@ -68,7 +69,7 @@ Ask = Callable[[ClientSession, Target, str], Awaitable[str]]
 
 
 class Silence:
-    """How long one client said nothing on its connection before it asked, by its own clock."""
+    """This tells how long one client said nothing on its connection before it asked, by its own clock."""
 
     def __init__(self) -> None:
         self.connects()
@@ -85,7 +86,7 @@ class Silence:
 
 
 SILENCE: Final[ContextVar[Silence]] = ContextVar("silence")
-"""Of the current client's request."""
+"""This is the silence of the current client's request."""
 
 
 def _timed() -> TraceConfig:
@@ -118,7 +119,7 @@ async def load(target: Target, clients: int, seconds: float, gauge: Gauge) -> No
 
 
 async def learn(target: Target) -> None:
-    """The answers of one client alone, by which those of many are judged."""
+    """Learns the answers of one client alone, by which those of many are judged."""
     async with ClientSession(timeout=PATIENCE) as session:
         certain = {True: [], False: []}  # type: dict[bool, list[str]]
         for is_chat, prompt in itertools.product((True, False), PROMPTS):
@@ -194,7 +195,7 @@ def _require(status: int, said: Any, retry_after: str | None) -> None:
 
 
 async def _margin(session: ClientSession, target: Target, prompt: str, *, is_chat: bool) -> float:
-    """By how much the answer's tokens are likelier than the next ones, at the least."""
+    """Returns by how much the answer's tokens are likelier than the next ones, at the least."""
     body: dict[str, Any] = {"model": target.model, "temperature": 0}
     if is_chat:
         body |= {"messages": _chat(prompt), "max_tokens": 24, "logprobs": True, "top_logprobs": 2}
@@ -208,7 +209,7 @@ async def _margin(session: ClientSession, target: Target, prompt: str, *, is_cha
 
 
 def _framed(prompt: str) -> str:
-    """What the chat template makes of it: the model knows nothing else."""
+    """Returns what the chat template makes of it: the model knows nothing else."""
     return f"<|im_start|>user\n{prompt}<|im_end|>\n<|im_start|>assistant\n"
 
 
@@ -309,7 +310,7 @@ async def kill_runners(target: Target, seconds: float, clients: int, forgive: Ca
 
 
 def _phase(status: dict[str, Any]) -> str:
-    """What the runner was at when it was looked at."""
+    """Says what the runner was at when it was looked at."""
     if not status["runner"]["pid"]:
         return "started ahead"
     if status["model"]["state"] != "ready":

@@ -1,4 +1,4 @@
-"""What the runs of a siege counted, added up over interruptions. Main thread; standard library only."""
+"""Adds up what the runs of a siege counted, over interruptions. Main thread; standard library only."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FAULTS: Final = (
     "port_closed",
     "trees_left",
 )
-"""What must stay 0."""
+"""These counts must stay 0."""
 COUNTS: Final = (
     "requests", "requests_whole", "requests_refused", "requests_left", "requests_told_of_crash", "requests_silent",
     "requests_wrong", "requests_lost", "deaths", "port_closed", "files", "files_refused_by_check",
@@ -29,18 +29,18 @@ COUNTS: Final = (
     "files_ended_server", "slow_connections", "slow_kept_out", "power_states", "power_lost", "trees",
     "trees_processes", "trees_left",
 )  # fmt: skip
-"""Every count, in the table's order."""
+"""These are all counts, in the table's order."""
 
 
 class Totals:
-    """The counts of all runs of one commit. Another commit's file is begun anew."""
+    """These are the counts of all runs of one commit. Another commit's file is begun anew."""
 
     def __init__(self, file: Path, seed: int) -> None:
         self._file = file
         self.commit = _commit()
         self.counts: Counter[str] = Counter()
         self.slopes: list[dict[str, Any]] = []
-        """One for each stage: what grew, an hour."""
+        """Each stage has one row: what grew, an hour."""
         self.figures: dict[str, float] = {}
         self.runs: list[dict[str, Any]] = []
         if (result := _read(file)) is not None and result.get("commit") == self.commit:
@@ -60,7 +60,7 @@ class Totals:
         return {name: self.counts[name] for name in FAULTS if self.counts[name]}
 
     def write(self) -> None:
-        """Whole or not at all, so that an interruption loses nothing."""
+        """Writes the file whole or not at all, so that an interruption loses nothing."""
         self._run["seconds"] = round(time.monotonic() - self._began, 1)
         said = {
             "commit": self.commit,
@@ -75,7 +75,7 @@ class Totals:
 
 
 class Gauge:
-    """Memory, descriptors and threads of a process over time."""
+    """This measures memory, descriptors and threads of a process over time."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
@@ -95,7 +95,7 @@ class Gauge:
         self._looks.append((time.monotonic(), result))
 
     def slopes(self) -> dict[str, float]:
-        """Growth an hour by least squares, the first third left out; empty where too little was seen."""
+        """Returns the growth an hour by least squares, the first third left out; empty where too little was seen."""
         looks = self._looks[len(self._looks) // 3 :]
         if len(looks) < 8:
             return {}
@@ -105,7 +105,7 @@ class Gauge:
 
 
 def cpu_seconds(pid: int) -> float:
-    """What the process has used of the CPU."""
+    """Returns what the process has used of the CPU."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

@@ -25,7 +25,7 @@ from siege_totals import Totals
 PATIENCE_S: Final = 5.0
 """So long may a process take to end once its parent has."""
 LATEST_S: Final = 1.5
-"""The last moment of a kill, behind the first request."""
+"""A kill comes at this moment at the latest, behind the first request."""
 PHASES: Final[dict[str, dict[str, str]]] = {
     "start": {"RUNNER_AHEAD": "on"},
     "answering": {},
@@ -36,12 +36,12 @@ PHASES: Final[dict[str, dict[str, str]]] = {
     "sleeping": {"SLEEP_TIMEOUT": "0.1", "IDLE_TIMEOUT": "0.1"},
     "stopping": {"DRAIN_TIMEOUT": "30"},
 }
-"""What a server is about when it is killed -> its settings; a path is in its own folder."""
+"""Maps what a server is about when it is killed to its settings; a path is in its own folder."""
 Starting = Callable[[Path, dict[str, str]], AbstractContextManager[Server]]
 
 
 def kill_trees(start: Starting, folder: Path, model: str, seconds: float, totals: Totals, dice: random.Random) -> None:
-    """Servers for so long, one after the other, each in a phase; at least one in each."""
+    """Kills servers for so long, one after the other, each in a phase; at least one in each."""
     ends = time.monotonic() + seconds
     phases = dice.sample([*PHASES], len(PHASES))
     number = 0

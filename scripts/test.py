@@ -40,7 +40,7 @@ def main(screen: Screen) -> int:
 
 
 def parser(screen: Screen) -> argparse.ArgumentParser:
-    """An option for every lane; at most one of them may be given."""
+    """Makes an option for every lane; at most one of them may be given."""
     made = argparse.ArgumentParser(
         description=screen.text("test_about"), usage="test.py [--LANE] [--matrix] [pytest …]"
     )

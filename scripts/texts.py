@@ -1,4 +1,5 @@
-"""What the scripts say: key -> (Japanese, English). They run before the package is installed and are no part of it."""
+"""Holds what the scripts say: key -> (Japanese, English). They run before the package is installed and are no part of
+it."""
 
 from __future__ import annotations
 

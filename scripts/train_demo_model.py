@@ -76,14 +76,15 @@ GOLDEN_CANDIDATES: dict[str, tuple[tuple[tuple[str, str], ...], ...]] = {
 
 
 def vocabulary_of(corpus: corpora.Corpus) -> Vocabulary:
-    """Learned from the answers and the questions as they are written out, so that it does not hang on the draws."""
+    """Learns a vocabulary from the answers and the questions as they are written out, so that it does not hang on the
+    draws."""
     texts = [reply for intent in corpus.intents.values() for reply in intent.reply.text.values()]
     texts += [case.question for case in corpora.trained_cases(corpus)]
     return learn(texts)
 
 
 def sample_of(messages: corpora.Messages, tokenizer: Tokenizer) -> Sample:
-    """Ids of a conversation, and which of them are learned: the assistant's words and its end token."""
+    """Returns the ids of a conversation, and which of them are learned: the assistant's words and its end token."""
     ids: list[int] = []
     learned: list[bool] = []
     for role, content in messages:
@@ -109,13 +110,13 @@ def shorten(sample: Sample, rng: random.Random) -> Sample:
 
 
 def tensors(network: Network) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    """Weights under their names in the file."""
+    """Yields the weights under their names in the file."""
     for name, weight in network.state_dict().items():
         yield name, weight.float().numpy()
 
 
 def has_fast_bfloat16() -> bool:
-    """Whether bfloat16 beats float32 here: some CPUs compute it in hardware, the others emulate it slowly."""
+    """Returns whether bfloat16 beats float32 here: some CPUs compute it in hardware, the others emulate it slowly."""
     left, right = torch.randn(2048, 256), torch.randn(256, 512)
 
     def spent(dtype: torch.dtype) -> float:
@@ -150,7 +151,7 @@ def fit(plan: Plan, dtype: str) -> None:
 
 
 def golden_cases(reference: Reference, lang: str) -> list[dict[str, Any]]:
-    """A language's cases with the widest margins, as the reference answers them."""
+    """Returns a language's cases with the widest margins, as the reference answers them."""
     tokenizer = reference.tokenizer
     result: list[dict[str, Any]] = []
     for messages in GOLDEN_CANDIDATES[lang]:
@@ -173,7 +174,7 @@ def golden_cases(reference: Reference, lang: str) -> list[dict[str, Any]]:
 
 
 def write_golden() -> None:
-    """golden.json: what every sound libllama must answer, id for id."""
+    """Writes golden.json: what every sound libllama must answer, id for id."""
     reference = Reference(MODEL)
     cases = [case for lang in GOLDEN_CANDIDATES for case in golden_cases(reference, lang)]
     if len(cases) < GOLDEN_CASES:

@@ -95,7 +95,7 @@ AUXILIARIES: Final = _words("to does do did can cannot could may might must shal
 JOINING: Final = _words("and or nor but not then yet")
 AFTER_NOUN: Final = _words(
     """
-    that which whose who where when and or is are was were has have can may must made with without of as in for from
+    that whose who where and or is are was were has have can may must made with without of as in for from
     by between beside behind to at on under
     """
 )
