@@ -14,7 +14,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -99,10 +99,10 @@ def _round(
         siege_files.cut_power(folder, spans["power"], totals, dice)
     if "trees" in spans:
 
-        def start(place: Path, mode: dict[str, str]) -> AbstractContextManager[Server]:
-            return _serving(place, source, library, mode)
+        def prepare(place: Path, mode: dict[str, str]) -> siege_trees.Prepared:
+            return _prepared(place, source, library, mode)
 
-        siege_trees.kill_trees(start, folder, MODEL, spans["trees"], totals, dice)
+        siege_trees.kill_trees(prepare, folder, MODEL, spans["trees"], totals, dice)
     with _serving(folder, source, library, {"QUEUE_SIZE": "256", **settings}) as server:
         gauge = Gauge(server.process.pid)
         target = siege_load.Target(server.url, MODEL, server.process.pid, totals, dice)
@@ -142,6 +142,13 @@ def _cost(source: Path, library: Path, totals: Totals) -> None:
 @contextmanager
 def _serving(folder: Path, source: Path, library: Path, settings: dict[str, str]) -> Iterator[Server]:
     """Runs a server of this tree in a home of its own."""
+    prepared = _prepared(folder, source, library, settings)
+    with Server([*prepared.program, *siege_trees.SERVE], prepared.environ) as server:
+        yield server
+
+
+def _prepared(folder: Path, source: Path, library: Path, settings: dict[str, str]) -> siege_trees.Prepared:
+    """Makes a home of its own, with a registered model."""
     model, models = folder / "model.gguf", folder / "models"
     shutil.copyfile(source, model)
     models.mkdir()
@@ -159,9 +166,7 @@ def _serving(folder: Path, source: Path, library: Path, settings: dict[str, str]
         "RAMDISK_PATH": "off",
         **settings,
     }
-    command = [sys.executable, "-m", "hoshikage", "--port", "0"]
-    with Server(command, environ) as server:
-        yield server
+    return siege_trees.Prepared([sys.executable, "-m", "hoshikage"], environ, model)
 
 
 def _show(screen: Screen, totals: Totals) -> None:

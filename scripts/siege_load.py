@@ -34,6 +34,10 @@ MIN_PROMPTS: Final = 2
 REFUSALS: Final = {"queue_full", "processing_timeout", "unavailable", "shutting_down", "rate_limit_exceeded"}
 CRASHES: Final = {"model_crashed", "model_quarantined", "inference_failed"}
 SIGNALS: Final = (signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGTERM)
+DEATH_PHASES: Final = {"loading": 3.0, "answering": 6.0, "started ahead": 1.0, "idle": 1.0}
+"""Maps what a runner is to be at when it is killed to how long that is waited for, before whatever it is at will do:
+among so many clients a moment without a request is rare."""
+DEATH_SHARES: Final = (2, 3, 1, 1)
 PATIENCE: Final = ClientTimeout(total=180)
 LONGEST_REST_S: Final = 5.0
 SILENT_S: Final = 9.0
@@ -293,29 +297,41 @@ async def kill_runners(target: Target, seconds: float, clients: int, forgive: Ca
     loaded = asyncio.create_task(load(target, clients, seconds, gauge))
     async with ClientSession(timeout=ClientTimeout(total=30)) as session:
         while not loaded.done():
-            try:
-                async with session.get(target.url + "/v1/status") as answer:
-                    status = await answer.json()
-            except (ClientError, OSError, asyncio.TimeoutError):
-                target.totals.counts["port_closed"] += 1
-                continue
-            pid, ahead = status["runner"]["pid"], status["runner"]["ahead"]
-            if pid or ahead:
+            phase, pid = await _met(session, target, loaded)
+            if pid:
                 await asyncio.sleep(target.dice.random() * 0.3)
-                _kill(target, pid or ahead, _phase(status))
+                _kill(target, pid, phase)
                 forgive()
-            await asyncio.sleep(target.dice.random() * target.dice.choice((0.1, 0.5, 2.0)))
     await loaded
     target.may_crash = False
 
 
-def _phase(status: dict[str, Any]) -> str:
-    """Says what the runner was at when it was looked at."""
-    if not status["runner"]["pid"]:
-        return "started ahead"
-    if status["model"]["state"] != "ready":
-        return str(status["model"]["state"])
-    return "answering" if status["queue"]["running"] else "idle"
+async def _met(session: ClientSession, target: Target, loaded: asyncio.Task[None]) -> tuple[str, int]:
+    """Returns a runner in a phase that is drawn, or after a while in whatever phase there is."""
+    wanted = target.dice.choices([*DEATH_PHASES], DEATH_SHARES)[0]
+    until = time.monotonic() + DEATH_PHASES[wanted]
+    while not loaded.done():
+        try:
+            async with session.get(target.url + "/v1/status") as answer:
+                status = await answer.json()
+        except (ClientError, OSError, asyncio.TimeoutError):
+            target.totals.counts["port_closed"] += 1
+            continue
+        there = _phases(status)
+        if there and (wanted in there or time.monotonic() > until):
+            phase = wanted if wanted in there else next(iter(there))
+            return phase, there[phase]
+        await asyncio.sleep(target.dice.random() * 0.1)
+    return wanted, 0
+
+
+def _phases(status: dict[str, Any]) -> dict[str, int]:
+    """Says what each runner was at when it was looked at, and which process it is."""
+    pid, ahead = status["runner"]["pid"], status["runner"]["ahead"]
+    state = str(status["model"]["state"])
+    if state == "ready":
+        state = "answering" if status["queue"]["running"] else "idle"
+    return {**({state: pid} if pid else {}), **({"started ahead": ahead} if ahead else {})}
 
 
 def _kill(target: Target, pid: int, phase: str) -> None:

@@ -20,6 +20,7 @@ FAULTS: Final = (
     "slow_kept_out",
     "port_closed",
     "trees_left",
+    "trees_not_again",
 )
 """These counts must stay 0."""
 COUNTS: Final = (
@@ -27,7 +28,7 @@ COUNTS: Final = (
     "requests_wrong", "requests_lost", "deaths", "port_closed", "files", "files_refused_by_check",
     "files_passed_and_not_loaded", "files_refused_by_load", "files_answered", "files_runner_deaths",
     "files_ended_server", "slow_connections", "slow_kept_out", "power_states", "power_lost", "trees",
-    "trees_processes", "trees_left",
+    "trees_processes", "trees_unseen", "trees_left", "trees_not_again",
 )  # fmt: skip
 """These are all counts, in the table's order."""
 

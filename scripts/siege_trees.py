@@ -1,127 +1,146 @@
-"""Kills servers and what works for them, at any moment of whatever they do, and counts the processes that are left.
-
-Main thread, and one for each request that nobody waits for. Linux.
+"""Kills servers, commands and what works for them, at any moment of whatever they do, counts the processes that are
+left, and starts the same again in the same folder. Main thread. Linux.
 """
 
 from __future__ import annotations
 
-import http.client
-import json
 import os
 import random
 import signal
-import threading
+import subprocess
 import time
 import uuid
-from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+import model_host
 import processes
-from serving import Server
+import siege_phases
+from screen import Refused
+from serving import Chat, Server
+from siege_phases import PHASES, NeverSeen, Phase, Tree
 from siege_totals import Totals
 
 PATIENCE_S: Final = 5.0
 """So long may a process take to end once its parent has."""
-LATEST_S: Final = 1.5
-"""A kill comes at this moment at the latest, behind the first request."""
-PHASES: Final[dict[str, dict[str, str]]] = {
-    "start": {"RUNNER_AHEAD": "on"},
-    "answering": {},
-    "streaming": {},
-    "examining": {},
-    "unloading": {},
-    "copying": {"RAMDISK_PATH": "ram"},
-    "sleeping": {"SLEEP_TIMEOUT": "0.1", "IDLE_TIMEOUT": "0.1"},
-    "stopping": {"DRAIN_TIMEOUT": "30"},
-}
-"""Maps what a server is about when it is killed to its settings; a path is in its own folder."""
-Starting = Callable[[Path, dict[str, str]], AbstractContextManager[Server]]
+AGAIN_S: Final = 60.0
 
 
-def kill_trees(start: Starting, folder: Path, model: str, seconds: float, totals: Totals, dice: random.Random) -> None:
-    """Kills servers for so long, one after the other, each in a phase; at least one in each."""
+class Prepared(NamedTuple):
+    """This is a folder with a model, and how a program is run there."""
+
+    program: list[str]
+    environ: dict[str, str]
+    model: Path
+
+
+Preparing = Callable[[Path, dict[str, str]], Prepared]
+SERVE: Final = ("--port", "0")
+
+
+def kill_trees(
+    prepare: Preparing, folder: Path, model: str, seconds: float, totals: Totals, dice: random.Random
+) -> None:
+    """Kills servers and commands for so long, one after the other, each in a phase; at least one in each."""
     ends = time.monotonic() + seconds
     phases = dice.sample([*PHASES], len(PHASES))
     number = 0
     while number < len(phases) or time.monotonic() < ends:
-        phase = phases[number % len(phases)]
+        name = phases[number % len(phases)]
         place = folder / f"tree-{number}"
         place.mkdir()
-        settings = dict(PHASES[phase])
-        if "RAMDISK_PATH" in settings:
-            settings["RAMDISK_PATH"] = str(place / settings["RAMDISK_PATH"])
-            Path(settings["RAMDISK_PATH"]).mkdir(0o700)
-        _kill_one(start, place, settings, phase, model, totals, dice)
+        _kill_one(prepare, place, name, model, totals, dice)
         number += 1
 
 
 def _kill_one(
-    start: Starting, folder: Path, settings: dict[str, str], phase: str, model: str, totals: Totals, dice: random.Random
-) -> None:
-    mark = uuid.uuid4().hex
-    with start(folder, {**settings, processes.MARK: mark}) as server:
-        asked = _occupy(server, folder, phase, model)
+    prepare: Preparing, folder: Path, name: str, model: str, totals: Totals, dice: random.Random
+) -> None:  # fmt: skip
+    phase, mark = PHASES[name], uuid.uuid4().hex
+    settings = {key: value.format(model=model) for key, value in phase.settings.items()}
+    if "RAMDISK_PATH" in settings:
+        settings["RAMDISK_PATH"] = str(folder / settings["RAMDISK_PATH"])
+        Path(settings["RAMDISK_PATH"]).mkdir(0o700)
+    prepared = prepare(folder, settings)
+    if "RAMDISK_PATH" in settings:
+        siege_phases.weigh(prepared.model)
+    with _working(prepared, phase, folder, model, mark) as tree:
+        try:
+            phase.begin(tree)
+        except NeverSeen:
+            totals.counts["trees_unseen"] += 1
+            totals.counts[f"unseen: {name}"] += 1
         # Kills come at moments that nothing announces: each of these waits is the drawn moment itself.
-        time.sleep(dice.random() * (0.2 if phase == "start" else LATEST_S))
-        if phase == "stopping":
-            server.process.send_signal(signal.SIGTERM)
-            time.sleep(dice.random() * 0.2)
-        tree = processes.marked(mark)
-        others = tree - {server.process.pid}
-        if others and dice.random() < 0.5:  # somebody else first, and the server in whatever comes of that
+        time.sleep(dice.random() * phase.spread_s * dice.choice((0.0, 0.1, 1.0)))
+        there = processes.marked(mark)
+        others = there - {tree.process.pid}
+        if others and dice.random() < 0.5:  # somebody else first, and the others in whatever comes of that
             with suppress(ProcessLookupError):
                 os.kill(dice.choice(sorted(others)), signal.SIGKILL)
             time.sleep(dice.random() * 0.3)
-            tree |= processes.marked(mark)
-        server.process.kill()
-        server.process.wait()
-        left = processes.left(tree, PATIENCE_S) | processes.marked(mark)
+            there |= processes.marked(mark)
+        tree.process.kill()
+        tree.process.wait()
+        left = processes.left(there, PATIENCE_S) | processes.marked(mark)
         totals.counts["trees"] += 1
-        totals.counts[f"trees: {phase}"] += 1
-        totals.counts["trees_processes"] += len(tree)
+        totals.counts[f"trees: {name}"] += 1
+        totals.counts["trees_processes"] += len(there)
         totals.counts["trees_left"] += len(left)
         for pid in left:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-    for thread in asked:
+    for thread in tree.threads:
         thread.join()
+    if not _goes_again(prepared, phase, model):
+        totals.counts["trees_not_again"] += 1
+        totals.counts[f"not again: {name}"] += 1
 
 
-def _occupy(server: Server, folder: Path, phase: str, model: str) -> list[threading.Thread]:
-    """Sets the server to work; nobody waits for it."""
-    chat = {"model": model, "messages": [{"role": "user", "content": "hello"}], "max_tokens": 400}
-    token = {"Authorization": f"Bearer {_token(folder)}"}
-    checked = {"path": str(folder / "model.gguf")}
-    work: dict[str, list[tuple[str, dict[str, Any]]]] = {
-        "answering": [("/v1/chat/completions", chat)] * 3,
-        "streaming": [("/v1/chat/completions", {**chat, "stream": True})] * 3,
-        "examining": [("/admin/models/check", checked)] * 2,
-        "unloading": [("/v1/chat/completions", {**chat, "max_tokens": 1}), ("/admin/unload", {})],
-        "copying": [("/v1/chat/completions", {**chat, "max_tokens": 1})],
-        "sleeping": [("/v1/chat/completions", {**chat, "max_tokens": 1})],
-        "stopping": [("/v1/chat/completions", {**chat, "stream": True})],
-    }
-    made = [
-        threading.Thread(target=_ask, args=(server.url, path, body, token), daemon=True)
-        for path, body in work.get(phase, [])
-    ]
-    for thread in made:
-        thread.start()
-    return made
+@contextmanager
+def _working(prepared: Prepared, phase: Phase, folder: Path, model: str, mark: str) -> Iterator[Tree]:
+    """Runs the program; it is ended in any case."""
+    environ = {**prepared.environ, processes.MARK: mark}
+    if phase.awaited and not phase.command:
+        with Server([*prepared.program, *SERVE], environ) as server:
+            yield Tree(server.process, server.url, folder, model, mark)
+        return
+    with ExitStack() as stack:
+        url = stack.enter_context(model_host.giving(prepared.model, phase.pace)) if phase.pace else ""
+        process = subprocess.Popen(
+            [*prepared.program, *_arguments(phase, model, url)], env=environ, text=True, **_UNHEARD
+        )
+        try:
+            yield Tree(process, "", folder, model, mark)
+        finally:
+            process.kill()
+            process.wait()
 
 
-def _token(folder: Path) -> str:
-    try:
-        return next(folder.rglob("admin.token")).read_text("ascii").strip()
-    except (StopIteration, OSError):
-        return ""
+_UNHEARD: Final[dict[str, Any]] = {
+    "stdin": subprocess.DEVNULL,
+    "stdout": subprocess.DEVNULL,
+    "stderr": subprocess.DEVNULL,
+    "start_new_session": True,
+}
 
 
-def _ask(url: str, path: str, body: dict[str, Any], headers: dict[str, str]) -> None:
-    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
-    with suppress(OSError, http.client.HTTPException):
-        connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json", **headers})
-        connection.getresponse().read()
-    connection.close()
+def _arguments(phase: Phase, model: str, url: str) -> list[str]:
+    return [word.format(model=model, url=url) for word in phase.command or SERVE]
+
+
+def _goes_again(prepared: Prepared, phase: Phase, model: str) -> bool:
+    """Tells whether the same works as if nothing had been: a server answers, a model comes whole."""
+    label = model
+    if phase.pace:
+        with model_host.giving(prepared.model, 0.0) as url:
+            command = [*prepared.program, *_arguments(phase, model, url)]
+            done = subprocess.run(command, env=prepared.environ, timeout=AGAIN_S, check=False, **_UNHEARD)
+        if done.returncode != 0:
+            return False
+        label = phase.command[-1]
+    with suppress(Refused), Server([*prepared.program, *SERVE], prepared.environ) as server:
+        chat = Chat(server.url, label, "hello", 4)
+        return bool("".join(chat) or chat.tokens)
+    return False
