@@ -97,7 +97,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
         "durable",
     }
     | {"logs", "service", "access", "cores", "in_force", "programs", "hub", "memory", "sleeper", "heap"},
-    "cluster": frozenset({"messages"}),
+    "cluster": frozenset({"messages", "library"}),
     "embedding": VALUES | {"answer", "dispatch", "option", "options", "registry", "settings", "tools"},
     "": frozenset({"_version", "embedding"}),
     "_version": frozenset(),  # there once the package has been built or installed

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
-import signal
-import subprocess
 import sys
-import threading
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 import aiohttp
 from ray import serve
 
-ADDRESS: Final = re.compile(r"http://127\.0\.0\.1:(\d+)")
+from hoshikage.cluster.server_process import ServerProcess
+
 COMMAND: Final = (sys.executable, "-m", "hoshikage", "serve", "--host", "127.0.0.1", "--port", "0")
-START_S: Final = 120.0
-END_S: Final = 20.0
 MOMENT_S: Final = 1.0
 """A process that is being killed closes its connections a moment before it has ended."""
 NOT_PASSED_ON: Final = frozenset(
@@ -40,17 +34,8 @@ class Replica:
 
     def __init__(self, settings: Mapping[str, str], folder: str, command: Sequence[str] = COMMAND) -> None:
         environ = {**os.environ, **settings, "NOTIFY_SOCKET": "", "LISTEN_FDS": ""}
-        self._process = subprocess.Popen(
-            command, env=environ, cwd=folder if Path(folder).is_dir() else None, stderr=subprocess.PIPE, text=True
-        )
-        self._port = 0
-        self._said: list[str] = []
-        ready = threading.Event()
-        assert self._process.stderr is not None
-        threading.Thread(target=self._read, args=(self._process.stderr, ready), daemon=True).start()
-        if not ready.wait(START_S) or not self._port:
-            self._process.kill()
-            raise RuntimeError("\n".join(self._said[-20:]) or "the server did not start")
+        self._server = ServerProcess(command, environ, folder)
+        self._server.start()
         self._session: aiohttp.ClientSession | None = None
 
     @serve.multiplexed(max_num_models_per_replica=1)
@@ -69,7 +54,7 @@ class Replica:
         model = serve.get_multiplexed_model_id()
         if model:
             await self._model(model)
-        url = f"http://127.0.0.1:{self._port}{path}"
+        url = f"http://127.0.0.1:{self._server.port}{path}"
         passed = [(name, value) for name, value in headers if name.lower() not in NOT_PASSED_ON]
         try:
             async with self._connected().request(
@@ -87,24 +72,16 @@ class Replica:
 
     async def _follow(self) -> None:
         """Ends this actor if its server has ended: Ray sends nothing more here, and starts another one."""
-        try:
-            await asyncio.to_thread(self._process.wait, MOMENT_S)
-        except subprocess.TimeoutExpired:
-            return
-        os._exit(1)
+        if await asyncio.to_thread(self._server.wait, MOMENT_S):
+            os._exit(1)
 
     async def check_health(self) -> None:
         """Ray calls it; a server that has ended takes this actor with it, and another one is started."""
-        if self._process.poll() is not None:
-            raise ServerEnded(str(self._process.returncode))
+        if self._server.status is not None:
+            raise ServerEnded(str(self._server.status))
 
     def __del__(self) -> None:
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
-            try:
-                self._process.wait(END_S)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
+        self._server.end()
 
     def _connected(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -113,13 +90,3 @@ class Replica:
                 timeout=limits, auto_decompress=False, connector=aiohttp.TCPConnector(limit=0)
             )
         return self._session
-
-    def _read(self, stream: IO[str], ready: threading.Event) -> None:
-        """Passes the server's lines on to the actor's log; the first address in them is its own."""
-        for line in stream:
-            self._said = [*self._said[-50:], line.rstrip()]
-            sys.stderr.write(line)
-            if not self._port and (match := ADDRESS.search(line)):
-                self._port = int(match[1])
-                ready.set()
-        ready.set()

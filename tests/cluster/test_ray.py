@@ -17,6 +17,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
+import processes
 from hoshikage.cluster import build
 from hoshikage.cluster.plan import ClusterPlan
 from hoshikage.registry import Registry
@@ -166,6 +167,17 @@ async def test_a_lost_server_before_and_after_the_first_byte(nodes: Nodes, sessi
     assert "has gone" in json.loads(rest.rpartition(b"data: ")[2])["error"]["message"]
     status, said, _ = await whole
     assert (status, said["said"]) == (200, "again")
+
+
+async def test_a_killed_replica_leaves_no_server(nodes: Nodes, session: aiohttp.ClientSession) -> None:
+    slow(nodes, 1, 0.05)
+    _, _, headers = await ask(session, nodes, "who is there")
+    server = int(headers["x-pid"])
+    (actor,) = nodes.pids().values()
+    os.kill(actor, signal.SIGKILL)
+    assert await asyncio.to_thread(processes.left, {server}, PATIENCE_S) == set()
+    status, _, headers = await ask(session, nodes, "who is there now")
+    assert (status, int(headers["x-pid"]) == server) == (200, False)
 
 
 async def test_a_killed_node_takes_no_request_with_it(nodes: Nodes, session: aiohttp.ClientSession) -> None:
