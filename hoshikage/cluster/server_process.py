@@ -1,4 +1,4 @@
-"""A Hoshikage server that ends with the process it works for, however that ends. Any thread, and one of its own.
+"""Runs a Hoshikage server that ends with the process it works for, however that ends. Any thread, and one of its own.
 
 Linux ends a tied process with the thread that started it, and Ray promises no life of its threads: so the thread that
 reads what the server says starts it, and lives as long as it.
@@ -24,7 +24,7 @@ KEPT_LINES: Final = 20
 
 
 class ServerProcess:
-    """One server, from its start to its end."""
+    """This is one server, from its start to its end."""
 
     def __init__(self, command: Sequence[str], environ: Mapping[str, str], folder: str | None) -> None:
         self._command = child.tied(command)
@@ -49,11 +49,11 @@ class ServerProcess:
 
     @property
     def status(self) -> int | None:
-        """What it ended with; None while it runs."""
+        """Returns what it ended with; None while it runs."""
         return None if self._process is None else self._process.poll()
 
     def wait(self, seconds: float) -> bool:
-        """Whether it has ended, or does within so many seconds."""
+        """Tells whether it has ended, or does within so many seconds."""
         if self._process is not None:
             try:
                 self._process.wait(seconds)
