@@ -22,6 +22,7 @@ export interface Model {
   id: string;
   parent?: string;
   available?: boolean;
+  architecture?: { input_modalities?: string[] };
 }
 
 export async function send(path: string, init: RequestInit & { json?: unknown } = {}): Promise<Response> {

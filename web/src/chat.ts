@@ -1,12 +1,14 @@
 /** The conversation that is shown, and the answers that are on their way. */
 
-import { signal } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
 import { get, words, type Model } from "./api";
 import { fields } from "./controls";
+import type { Kind } from "./formats";
 import { Live } from "./live";
+import { packed, shelve } from "./media";
 import { lastModel } from "./prefs";
 import { changes, keep, one } from "./store";
-import { added, fresh, merged, messages, path, titled, type Attached, type Conversation, type Turn } from "./tree";
+import { added, fresh, merged, messages, path, titled, type Attached, type Conversation, type Medium, type Turn } from "./tree";
 
 const SAVE_MS = 2000;
 
@@ -14,8 +16,16 @@ export const models = signal<Model[]>([]);
 export const modelsFault = signal("");
 /** The conversation is changed in place; each change makes a new object around it, so that the page follows. */
 export const current = signal<Conversation>(fresh(lastModel.value));
+/** What the chosen model takes beside text; null while nothing is known of it. */
+export const senses = computed<ReadonlySet<Kind> | null>(() => sensesOf(current.value.model));
 /** Answers that come, by the id of their turn; they go on while another conversation is shown. */
 export const lives = signal<ReadonlyMap<string, Live>>(new Map());
+
+function sensesOf(name: string): ReadonlySet<Kind> | null {
+  const model = models.value.find((one) => one.id === name);
+  const takes = model?.architecture?.input_modalities ?? [];
+  return model ? new Set((["image", "audio"] as const).filter((kind) => takes.includes(kind))) : null;
+}
 
 export async function readModels(): Promise<void> {
   try {
@@ -67,10 +77,17 @@ changes.subscribe(() => {
   });
 });
 
-export function ask(text: string, files: Attached[], parent: string | null = current.value.leaf): void {
+export interface Said {
+  text: string;
+  files?: Attached[] | undefined;
+  media?: Medium[] | undefined;
+}
+
+export function ask({ text, files, media }: Said, parent: string | null = current.value.leaf): void {
   update((conversation) => {
-    conversation.title ||= titled(text || files[0]?.name || "");
-    added(conversation, { parent, role: "user", text, ...(files.length ? { files } : {}) });
+    conversation.title ||= titled(text || files?.[0]?.name || media?.[0]?.name || "");
+    const beside = { ...(files?.length ? { files } : {}), ...(media?.length ? { media } : {}) };
+    added(conversation, { parent, role: "user", text, ...beside });
   });
   answer();
 }
@@ -110,20 +127,21 @@ async function run(conversation: Conversation, turn: Turn): Promise<void> {
     live.settle();
     void keep(underway.get(conversation.id)!);
   }, SAVE_MS);
-  void keep(conversation);
+  void shelve(branch).then(() => keep(underway.get(conversation.id) ?? conversation));
   try {
+    const { files, leftOut } = await packed(branch, conversation.model, sensesOf(conversation.model));
     const body = {
       model: conversation.model,
-      messages: messages(conversation, branch),
+      messages: messages(conversation, branch, files),
       stream: true,
       stream_options: { include_usage: true },
       timings: true,
       ...fields(conversation.controls),
     };
-    await live.run(body);
+    await live.run(body, leftOut);
   } catch (error) {
     turn.finish = "failed";
-    turn.error = words(error); // a box that holds no JSON
+    turn.error = words(error); // a box that holds no JSON, a picture that is there no more
   } finally {
     clearInterval(saving);
   }

@@ -65,8 +65,9 @@ export class Live {
     this.leave.abort();
   }
 
-  /** Runs to the end of the answer, whatever that is; never throws. */
-  async run(body: Record<string, unknown>): Promise<void> {
+  /** Runs to the end of the answer, whatever that is; never throws. `leftOut` is what the request goes without. */
+  async run(body: Record<string, unknown>, leftOut: string): Promise<void> {
+    this.warn(leftOut);
     const watch = setInterval(() => void this.watch(), WATCH_MS);
     let error = "";
     try {
@@ -94,13 +95,18 @@ export class Live {
     if (this.thoughtMs.value) this.turn.thoughtMs = this.thoughtMs.value;
     if (this.calls.length) this.turn.calls = this.calls;
     if (this.stats) this.turn.stats = this.stats;
+    if (this.warning.value) this.turn.warning = this.warning.value;
+  }
+
+  private warn(words: string): void {
+    this.warning.value = [this.warning.value, words].filter(Boolean).join("\n");
   }
 
   private data(text: string): void {
     if (text === "[DONE]") return;
     const chunk = JSON.parse(text) as Chunk;
     if (chunk.error) throw new Error(chunk.error.message ?? "");
-    if (chunk.warnings?.[0]) this.warning.value = chunk.warnings[0].message;
+    for (const { message } of chunk.warnings ?? []) this.warn(message);
     const choice = chunk.choices?.[0];
     if (choice?.delta) this.delta(choice.delta);
     if (choice?.finish_reason) this.finish = choice.finish_reason;

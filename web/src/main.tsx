@@ -5,6 +5,7 @@ import { render } from "preact";
 import { useEffect } from "preact/hooks";
 import { wanted } from "./api";
 import { begin, current, open, readModels } from "./chat";
+import { mediaFault } from "./media_store";
 import { Icon } from "./parts";
 import { token } from "./prefs";
 import { Conversation } from "./rooms/conversation";
@@ -72,6 +73,7 @@ function Page() {
       </nav>
       <main id="main" tabIndex={-1}>
         {storeFault.value ? <p class="fault" role="alert">{say("store_fault", { reason: storeFault.value })}</p> : null}
+        {mediaFault.value ? <p class="fault" role="alert">{say("media_fault", { reason: mediaFault.value })}</p> : null}
         {wanted.value && shown !== "settings" ? (
           <p class="notice" role="status">
             {say(wanted.value === "admin" ? "token_admin" : "token_api")} <a href="#/settings">{say("room_settings")}</a>

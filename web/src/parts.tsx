@@ -17,6 +17,8 @@ const ICONS = {
   stop: "M6 6h12v12H6z",
   tune: "M4 8h10M18 8h2M4 16h2M10 16h10M16 6v4M8 14v4",
   clip: "M8 12l6-6a3 3 0 0 1 4 4l-8 8a5 5 0 0 1-7-7l7-7",
+  picture: "M4 5h16v14H4zM4 16l5-5 4 4 3-3 4 4M15 9h.01",
+  sound: "M4 10v4M8 6v12M12 3v18M16 7v10M20 10v4",
   close: "M6 6l12 12M18 6L6 18",
 } as const;
 
@@ -153,9 +155,9 @@ export function useWatch(tick: () => Promise<unknown>, everyMs: number): void {
   }, []);
 }
 
-export function saved(name: string, type: string, text: string): void {
+export function saved(name: string, type: string, parts: BlobPart[]): void {
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], { type }));
+  link.href = URL.createObjectURL(new Blob(parts, { type }));
   link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);

@@ -2,7 +2,8 @@
 
 import { signal } from "@preact/signals";
 import { openDB, type IDBPDatabase } from "idb";
-import { merged, type Conversation } from "./tree";
+import { forgetFiles } from "./media_store";
+import { mediaOf, merged, type Conversation } from "./tree";
 
 const NAME = "hoshikage";
 let opened: Promise<IDBPDatabase> | null = null;
@@ -69,8 +70,14 @@ export async function rename(id: string, title: string): Promise<void> {
   changed();
 }
 
+/** Forgets a conversation, and its pictures and sounds that no other one has. */
 export async function forget(id: string): Promise<void> {
-  await tried(async () => (await database()).delete("conversations", id), undefined);
+  await tried(async () => {
+    const gone = await one(id);
+    await (await database()).delete("conversations", id);
+    const needed = new Set((await all()).flatMap(mediaOf));
+    await forgetFiles(gone ? mediaOf(gone).filter((file) => !needed.has(file)) : []);
+  }, undefined);
   changed();
 }
 

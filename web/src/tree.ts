@@ -1,5 +1,8 @@
 /** A conversation: turns that form a tree, of which one branch is shown. Pure functions. */
 
+import { FORMATS, isFormat, kindOf, type Format } from "./formats";
+import { newId } from "./ids";
+
 export interface Call {
   id: string;
   name: string;
@@ -20,6 +23,14 @@ export interface Attached {
   text: string;
 }
 
+/** A picture or a sound; its file is kept apart, under this id. */
+export interface Medium {
+  id: string;
+  name: string;
+  format: Format;
+  size: number;
+}
+
 export interface Turn {
   id: string;
   parent: string | null;
@@ -27,6 +38,7 @@ export interface Turn {
   made: number;
   text: string;
   files?: Attached[];
+  media?: Medium[];
   /** Of a `tool` turn: what each call gave. */
   results?: { id: string; name: string; text: string }[];
   thoughts?: string;
@@ -36,6 +48,8 @@ export interface Turn {
   /** `stop`, `length`, `tool_calls`, `stopped` (by the user), `failed`; absent: it was not heard to its end. */
   finish?: string;
   error?: string;
+  /** What the answer was made without, in words. */
+  warning?: string;
   stats?: Stats;
 }
 
@@ -56,7 +70,7 @@ export interface Conversation {
 export function fresh(model: string): Conversation {
   const now = Date.now();
   return {
-    id: crypto.randomUUID(), title: "", made: now, changed: now, model, system: "", controls: {}, turns: {}, leaf: null,
+    id: newId(), title: "", made: now, changed: now, model, system: "", controls: {}, turns: {}, leaf: null,
   };
 }
 
@@ -95,7 +109,7 @@ export function newest(conversation: Conversation, id: string): string {
 
 export function added(conversation: Conversation, turn: Omit<Turn, "id" | "made">): Turn {
   const last = Math.max(0, ...Object.values(conversation.turns).map((other) => other.made));
-  const made: Turn = { ...turn, id: crypto.randomUUID(), made: Math.max(Date.now(), last + 1) };
+  const made: Turn = { ...turn, id: newId(), made: Math.max(Date.now(), last + 1) };
   conversation.turns[made.id] = made;
   conversation.leaf = made.id;
   conversation.changed = Date.now();
@@ -113,12 +127,17 @@ export function merged(mine: Conversation, theirs: Conversation | undefined): Co
   return { ...mine, turns };
 }
 
-/** What a request says of a branch. */
-export function messages(conversation: Conversation, branch: Turn[]): unknown[] {
+/** The ids of all pictures and sounds of a conversation. */
+export function mediaOf(conversation: Conversation): string[] {
+  return Object.values(conversation.turns).flatMap((turn) => turn.media?.map((one) => one.id) ?? []);
+}
+
+/** What a request says of a branch; `files` has the pictures and sounds that it takes, as base64 by their ids. */
+export function messages(conversation: Conversation, branch: Turn[], files: ReadonlyMap<string, string>): unknown[] {
   const found: unknown[] = [];
   if (conversation.system.trim()) found.push({ role: "system", content: conversation.system });
   for (const turn of branch) {
-    if (turn.role === "user") found.push({ role: "user", content: withFiles(turn) });
+    if (turn.role === "user") found.push({ role: "user", content: content(turn, files) });
     else if (turn.role === "tool") {
       for (const result of turn.results ?? []) {
         found.push({ role: "tool", tool_call_id: result.id, name: result.name, content: result.text });
@@ -126,6 +145,20 @@ export function messages(conversation: Conversation, branch: Turn[]): unknown[] 
     } else found.push(assistant(turn));
   }
   return found;
+}
+
+/** Pictures and sounds go before the words; where one has no file, the model reads what the server would put there. */
+function content(turn: Turn, files: ReadonlyMap<string, string>): unknown {
+  const words = withFiles(turn);
+  if (!turn.media?.length) return words;
+  const parts = turn.media.map(({ id, format }) => {
+    const data = files.get(id);
+    if (data === undefined) return { type: "text", text: `[${kindOf(format)} left out: it cannot be used]` };
+    return kindOf(format) === "image"
+      ? { type: "image_url", image_url: { url: `data:${FORMATS[format]};base64,${data}` } }
+      : { type: "input_audio", input_audio: { data, format } };
+  });
+  return words ? [...parts, { type: "text", text: words }] : parts;
 }
 
 function assistant(turn: Turn): unknown {
@@ -162,7 +195,7 @@ export function markdown(conversation: Conversation): string {
   if (conversation.system.trim()) parts.push("## system", conversation.system);
   for (const turn of path(conversation)) {
     parts.push(`## ${turn.role}${turn.model ? ` (${turn.model})` : ""}`);
-    if (turn.role === "user") parts.push(withFiles(turn));
+    if (turn.role === "user") parts.push(...(turn.media ?? []).map((one) => `[${one.name}]`), withFiles(turn));
     else if (turn.role === "tool") parts.push(...(turn.results ?? []).map((one) => `${one.name}: ${one.text}`));
     else {
       if (turn.text) parts.push(turn.text);
@@ -213,6 +246,10 @@ function parsedTurn(id: string, raw: unknown): Turn | null {
       ? (value as T[])
       : undefined;
   const files = all<Attached>(turn.files, (one) => typeof one.name === "string" && typeof one.text === "string");
+  const media = all<Medium>(turn.media, (one) =>
+    typeof one.id === "string" && /^[\w-]{1,64}$/.test(one.id) && typeof one.name === "string" &&
+    isFormat(one.format) && Number.isFinite(one.size) && one.size >= 0,
+  );
   const calls = all<Call>(turn.calls, (one) => [one.id, one.name, one.arguments].every((it) => typeof it === "string"));
   const results = all<{ id: string; name: string; text: string }>(turn.results, (one) =>
     [one.id, one.name, one.text].every((it) => typeof it === "string"),
@@ -225,6 +262,7 @@ function parsedTurn(id: string, raw: unknown): Turn | null {
     made: turn.made,
     text: turn.text,
     ...(files ? { files } : {}),
+    ...(media ? { media } : {}),
     ...(calls ? { calls } : {}),
     ...(results ? { results } : {}),
     ...(stats ? { stats } : {}),
@@ -233,5 +271,6 @@ function parsedTurn(id: string, raw: unknown): Turn | null {
     ...(typeof turn.model === "string" ? { model: turn.model } : {}),
     ...(typeof turn.finish === "string" ? { finish: turn.finish } : {}),
     ...(typeof turn.error === "string" ? { error: turn.error } : {}),
+    ...(typeof turn.warning === "string" ? { warning: turn.warning } : {}),
   };
 }

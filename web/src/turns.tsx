@@ -6,23 +6,33 @@ import { ask, current, lives, regenerate, resume, tell, update } from "./chat";
 import { Flow, show } from "./flow";
 import type { Live } from "./live";
 import { Button, Fault } from "./parts";
-import { newest, siblings, type Call, type Turn } from "./tree";
+import { Tiles } from "./tiles";
+import { newest, siblings, type Call, type Medium, type Turn } from "./tree";
 import { bytes, number, say, seconds } from "./words";
 
 export function UserTurn({ turn }: { turn: Turn }) {
   const draft = useSignal<string | null>(null);
+  const media = useSignal<Medium[]>([]);
+  const edit = () => {
+    media.value = turn.media ?? [];
+    draft.value = turn.text;
+  };
   const send = () => {
     const text = draft.value!.trim();
     draft.value = null;
-    if (text || turn.files?.length) ask(text, turn.files ?? [], turn.parent);
+    if (text || turn.files?.length || media.value.length) ask({ text, files: turn.files, media: media.value }, turn.parent);
   };
   return (
     <article class="turn user" aria-label={say("you")}>
       {turn.files?.map((file) => <Attachment key={file.name} name={file.name} text={file.text} />)}
       {draft.value === null ? (
-        <div class="said">{turn.text}</div>
+        <>
+          <Tiles media={turn.media} />
+          {turn.text || !turn.media?.length ? <div class="said">{turn.text}</div> : null}
+        </>
       ) : (
         <div class="editing">
+          <Tiles media={media.value} remove={(one) => (media.value = media.value.filter((other) => other !== one))} />
           <textarea
             aria-label={say("edit")}
             value={draft.value}
@@ -39,7 +49,7 @@ export function UserTurn({ turn }: { turn: Turn }) {
       <div class="row tools">
         <Branches turn={turn} />
         {draft.value === null ? (
-          <Button tone="plain" disabled={busy()} onClick={() => (draft.value = turn.text)}>{say("edit")}</Button>
+          <Button tone="plain" disabled={busy()} onClick={edit}>{say("edit")}</Button>
         ) : null}
       </div>
     </article>
@@ -153,7 +163,7 @@ function Body({ turn, live }: { turn: Turn; live: Live | null }) {
       </div>
       <Prose live={live} part="text" text={turn.text} />
       {calls.map((call) => <CallView key={call.id} call={{ ...call }} />)}
-      {live ? <Fault text={live.warning.value} /> : null}
+      <Fault text={live ? live.warning.value : (turn.warning ?? "")} />
     </>
   );
 }

@@ -152,6 +152,37 @@ test("a model is checked, added, loaded, unloaded, changed and removed", async (
   await context.close();
 });
 
+test("of two loaded models each is shown and let go by itself", async (t) => {
+  const models = { one: DEMO, two: [DEMO, "--n-ctx", "256"] };
+  const both = await new Server({ settings: { MAX_MODELS: "2" }, models }).start();
+  t.after(() => both.close());
+  const word = both.token("--admin");
+  const { context, page, seen } = await visit(browser, both, { hash: "#/models" });
+  await page.evaluate((given) => sessionStorage.setItem("hoshikage.token", given), word);
+  await page.reload();
+  const loaded = async () => (await both.status()).runners.filter((one) => one.kind === "chat").map((one) => one.model).sort();
+  for (const name of ["one", "two"]) {
+    await page.getByRole("button", { name: `Load: ${name}` }).click();
+    await page.locator(".card", { has: page.getByRole("button", { name: `Unload: ${name}` }) }).locator(".ready").waitFor();
+  }
+  assert.equal(await page.locator(".card .state.ready").count(), 2);
+  assert.deepEqual(await loaded(), ["one", "two"]);
+  await page.getByRole("button", { name: "Unload: one" }).click();
+  await page.getByRole("button", { name: "Load: one" }).waitFor();
+  assert.deepEqual(await loaded(), ["two"]);
+  assert.equal(await page.getByRole("button", { name: "Unload: two" }).count(), 1);
+  both.command("rm", "two"); // it stays loaded, and only the machine knows it
+  await page.goto(`${both.url}/#/machine`);
+  const row = page.locator(".runners li");
+  await row.waitFor();
+  assert.match(await row.innerText(), /^two\s+loaded\s+[\d.]+ MiB · Unloads in \d+:\d\d/);
+  await page.getByRole("button", { name: "Unload: two" }).click();
+  await row.waitFor({ state: "detached" });
+  assert.deepEqual(await loaded(), []);
+  assert.deepEqual(await quiet(page, seen), []);
+  await context.close();
+});
+
 test("a persona is made, talked to and removed", async () => {
   const { context, page, seen } = await administering("#/models");
   await page.getByRole("button", { name: "Make a persona" }).click();

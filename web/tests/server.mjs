@@ -46,7 +46,10 @@ export class Server {
     };
     this.port = 0;
     this.log = [];
-    for (const [label, file] of Object.entries(models)) this.command("add", file, label);
+    for (const [label, file] of Object.entries(models)) {
+      const [path, ...flags] = [file].flat();
+      this.command("add", path, label, ...flags);
+    }
     if (early) this.token(); // a server that wants tokens does not start without one
   }
 

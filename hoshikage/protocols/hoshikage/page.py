@@ -24,7 +24,8 @@ POLICY: Final = "; ".join(
         "default-src 'none'",
         "script-src 'self'",
         "style-src 'self'",
-        "img-src 'self' data:",
+        "img-src 'self' data: blob:",
+        "media-src blob:",
         "connect-src 'self'",
         "base-uri 'none'",
         "form-action 'none'",
@@ -33,7 +34,8 @@ POLICY: Final = "; ".join(
         "trusted-types dompurify",
     )
 )
-"""Nothing from elsewhere, no script or style in the page itself, and only the sanitiser makes HTML of text."""
+"""Nothing from elsewhere, no script or style in the page itself, and only the sanitiser makes HTML of text. What
+`blob:` shows are files that the page's own script holds: the user's pictures and sounds."""
 HEADERS: Final = {
     "Content-Security-Policy": POLICY,
     "Cross-Origin-Opener-Policy": "same-origin",

@@ -2,9 +2,10 @@
 
 import { useSignal } from "@preact/signals";
 import { current } from "../chat";
+import { asBase64, imported as importedFile } from "../media";
 import { Act, Button, Fault, Room, saved, useRead } from "../parts";
 import { all, changes, forget, keep, rename } from "../store";
-import { markdown, parsed, path, type Conversation } from "../tree";
+import { markdown, mediaOf, parsed, path, type Conversation } from "../tree";
 import { say, when } from "../words";
 
 const RECENT = 12;
@@ -41,9 +42,10 @@ export function History() {
     fault.value = told.value = "";
     let count = 0;
     for (const file of files ?? []) {
-      const read = imported(await file.text());
+      const read = imported(await file.text().catch(() => ""));
       if (!read) fault.value = say("import_fault", { name: file.name });
-      for (const one of read ?? []) {
+      for (const [id, text] of read?.media ?? []) await importedFile(id, text);
+      for (const one of read?.conversations ?? []) {
         await keep(one);
         count += 1;
       }
@@ -68,12 +70,11 @@ export function History() {
               }}
             />
           </label>
-          <Button
-            disabled={!found?.length}
-            onClick={() => saved("hoshikage.json", "application/json", exported(found ?? []))}
-          >
-            {say("export_all")}
-          </Button>
+          {found?.length ? (
+            <Act tone="plain" run={async () => saved("hoshikage.json", "application/json", await exported(found))}>
+              {say("export_all")}
+            </Act>
+          ) : null}
         </div>
       }
     >
@@ -127,16 +128,16 @@ function Kept({ conversation }: { conversation: Conversation }) {
         <Button aria-label={`${say("rename")}: ${named}`} onClick={() => (title.value = conversation.title)}>{say("rename")}</Button>
         <Button
           aria-label={`Markdown: ${named}`}
-          onClick={() => saved(`${file(conversation)}.md`, "text/markdown", markdown(conversation))}
+          onClick={() => saved(`${file(conversation)}.md`, "text/markdown", [markdown(conversation)])}
         >
           Markdown
         </Button>
-        <Button
-          aria-label={`JSON: ${named}`}
-          onClick={() => saved(`${file(conversation)}.json`, "application/json", exported([conversation]))}
+        <Act
+          label={`JSON: ${named}`}
+          run={async () => saved(`${file(conversation)}.json`, "application/json", await exported([conversation]))}
         >
           JSON
-        </Button>
+        </Act>
         <Act tone="warn" ask={say("delete_sure")} label={`${say("delete")}: ${named}`} run={() => forget(conversation.id)}>
           {say("delete")}
         </Act>
@@ -156,18 +157,34 @@ function file(conversation: Conversation): string {
   return conversation.title.replace(/[^\p{L}\p{N}_-]+/gu, "-").slice(0, 40) || "hoshikage";
 }
 
-function exported(conversations: Conversation[]): string {
-  return `${JSON.stringify({ format: FORMAT, version: 1, conversations }, null, 2)}\n`;
+/** The file in parts, so that no text has to hold all its pictures and sounds. */
+async function exported(conversations: Conversation[]): Promise<BlobPart[]> {
+  const media: BlobPart[] = [];
+  for (const id of new Set(conversations.flatMap(mediaOf))) {
+    const text = await asBase64(id);
+    if (text !== null) media.push(new Blob([`${media.length ? "," : ""}\n    ${JSON.stringify(id)}: "${text}"`]));
+  }
+  const text = JSON.stringify({ format: FORMAT, version: 1, conversations }, null, 2);
+  return media.length ? [text.slice(0, text.lastIndexOf("\n")), ',\n  "media": {', ...media, "\n  }\n}\n"] : [`${text}\n`];
 }
 
-/** The conversations of a file; null where it holds anything else. */
-function imported(text: string): Conversation[] | null {
+/** The conversations of a file, and the pictures and sounds that they name; null where it holds anything else. */
+function imported(text: string): { conversations: Conversation[]; media: [string, string][] } | null {
   try {
-    const found = JSON.parse(text) as { format?: string; version?: number; conversations?: unknown[] };
+    const found = JSON.parse(text) as { format?: string; version?: number; conversations?: unknown[]; media?: object };
     if (found.format !== FORMAT || found.version !== 1 || !Array.isArray(found.conversations)) return null;
-    const read = found.conversations.map(parsed);
-    return read.every((one) => one !== null) ? read : null;
+    const conversations = found.conversations.map(parsed).filter((one) => one !== null);
+    if (conversations.length < found.conversations.length) return null;
+    const named = new Set(conversations.flatMap(mediaOf));
+    const media = Object.entries(found.media ?? {}).filter(
+      (pair): pair is [string, string] => named.has(pair[0]) && isBase64(pair[1]),
+    );
+    return { conversations, media };
   } catch {
     return null;
   }
+}
+
+function isBase64(text: unknown): boolean {
+  return typeof text === "string" && text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text);
 }

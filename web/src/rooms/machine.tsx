@@ -3,9 +3,10 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { get, words } from "../api";
-import { Fault, Room, useWatch } from "../parts";
+import { Act, Fault, Room, useWatch } from "../parts";
 import { theme, token } from "../prefs";
 import type { Series } from "../plot";
+import { computing, stateWord, unload, type Loaded, type Runner } from "../runners";
 import { bytes, number, say, seconds } from "../words";
 
 const EVERY_MS = 2000;
@@ -25,10 +26,9 @@ interface Answered {
   tokens_per_second: number;
 }
 
-interface Status {
+interface Status extends Loaded {
   version: string;
   queue: { slots: number; running: number; waiting: number };
-  model: { state: string; id: string | null; progress: number | null; n_ctx?: number; quarantined: boolean };
   library: { release?: string; name?: string } | null;
   idle: { unload_in: number | null; release_in: number | null };
   memory: { server_bytes: number; runner_bytes: number; vram_bytes: number; available_bytes: number };
@@ -42,7 +42,7 @@ const memory: { at: number[]; server: number[]; runner: number[]; vram: number[]
 export function Machine() {
   const status = useSignal<Status | null>(null);
   const fault = useSignal("");
-  useWatch(async () => {
+  const look = async () => {
     try {
       const found = await get<Status>("/v1/status");
       remember(found);
@@ -51,12 +51,14 @@ export function Machine() {
     } catch (error) {
       fault.value = words(error);
     }
-  }, EVERY_MS);
+  };
+  useWatch(look, EVERY_MS);
   const found = status.value;
   return (
     <Room title={say("room_machine")}>
       <Fault text={fault.value} />
       {found ? <State status={found} /> : null}
+      {found ? <InMemory runners={computing(found)} look={look} /> : null}
       {found ? <Plots status={found} /> : null}
       {found ? <Answers answers={found.last_requests} /> : null}
       <Log />
@@ -74,14 +76,13 @@ function remember({ memory: held }: Status): void {
 
 function State({ status }: { status: Status }) {
   const { model, queue, idle, memory: held } = status;
-  const state = model.state === "ready" ? say("state_ready") : model.state === "loading" ? say("state_loading") : say("state_unloaded");
   return (
     <section class="card">
       <h2>{say("state")}</h2>
       <dl class="facts">
         <dt>{say("model")}</dt>
         <dd>
-          <span class={`state ${model.state}`}>{state}</span> {model.id ?? ""}
+          <span class={`state ${model.state}`}>{say(stateWord(model.state))}</span> {model.id ?? ""}
           {model.progress ? ` ${number(model.progress * 100, 0)} %` : ""}
         </dd>
         <dt>{say("queue")}</dt>
@@ -105,6 +106,34 @@ function State({ status }: { status: Status }) {
         <dt>{say("version")}</dt>
         <dd>{status.version}</dd>
       </dl>
+    </section>
+  );
+}
+
+/** All that is loaded, also what is not registered any more, each to be let go by itself. */
+function InMemory({ runners, look }: { runners: Runner[]; look: () => Promise<void> }) {
+  if (!runners.length) return null;
+  return (
+    <section class="card">
+      <h2>{say("in_memory")}</h2>
+      <ul class="runners">
+        {runners.map((runner) => (
+          <li class="row" key={`${runner.kind} ${runner.model}`}>
+            <strong>{runner.model}</strong>
+            <span class={`state ${runner.state}`}>{say(stateWord(runner.state))}</span>
+            <small>
+              {bytes(runner.resident_bytes)}
+              {runner.vram_bytes ? ` · VRAM ${bytes(runner.vram_bytes)}` : ""}
+              {runner.pinned ? ` · ${say("pinned")}` : ""}
+              {runner.running ? ` · ${say("clock_busy")}` : ""}
+              {runner.unload_in === null ? null : <> · {say("idle_clock")} <Countdown left={runner.unload_in} none="" /></>}
+            </small>
+            {runner.state === "ready" ? (
+              <Act label={`${say("unload")}: ${runner.model}`} run={() => unload(runner.model).then(look)}>{say("unload")}</Act>
+            ) : null}
+          </li>
+        ))}
+      </ul>
     </section>
   );
 }

@@ -5,6 +5,7 @@ import { get, post, remove } from "../api";
 import { readModels } from "../chat";
 import { Act, Button, Fault, Field, Room, useRead, useWatch } from "../parts";
 import { token } from "../prefs";
+import { computing, stateWord, unload, type Loaded } from "../runners";
 import { bytes, number, say } from "../words";
 
 interface Memory {
@@ -41,11 +42,6 @@ interface Persona {
   [option: string]: unknown;
 }
 
-interface Loaded {
-  model: { state: string; id: string | null; progress?: number | null; n_ctx?: number; load_ms?: number };
-  runner: { resident_bytes: number };
-}
-
 /** Names that are no settings of a model. */
 const FIXED = new Set(["name", "path", "stop", "created", "source", "size_bytes", "memory", "replaced"]);
 const PERSONA_FIXED = new Set(["name", "model", "system", "created", "available", "replaced"]);
@@ -53,7 +49,7 @@ const PERSONA_FIXED = new Set(["name", "model", "system", "created", "available"
 const OPTIONS: Record<string, "number" | "switch" | "text" | readonly string[]> = {
   n_ctx: "number", n_gpu_layers: "number", main_gpu: "number", tensor_split: "text", flash_attn: ["auto", "on", "off"],
   type_k: ["f16", "q8_0", "q4_0"], type_v: ["f16", "q8_0", "q4_0"], use_mmap: "switch", use_mlock: "switch",
-  require_gpu: "switch", chat_template: "text", draft: "text", thinking: "switch", temperature: "number", top_p: "number",
+  require_gpu: "switch", chat_template: "text", mmproj: "text", draft: "text", thinking: "switch", temperature: "number", top_p: "number",
   top_k: "number", min_p: "number", repeat_penalty: "number", repeat_last_n: "number", frequency_penalty: "number",
   presence_penalty: "number", seed: "number",
 };
@@ -63,13 +59,14 @@ export function Models() {
   const personas = useRead(() => get<{ personas: Persona[]; problems: string[] }>("/admin/personas"), [token.value]);
   const status = useSignal<Loaded | null>(null);
   const edited = useSignal<Registered | "new" | null>(null);
-  useWatch(async () => {
+  const look = async () => {
     try {
       status.value = await get<Loaded>("/v1/status");
     } catch {
       status.value = null;
     }
-  }, 3000);
+  };
+  useWatch(look, 3000);
   const again = async () => {
     await Promise.all([listing.again(), personas.again(), readModels()]);
   };
@@ -100,6 +97,7 @@ export function Models() {
             status={status.value}
             edit={() => (edited.value = model)}
             again={again}
+            look={look}
           />
         ))}
       </ul>
@@ -114,10 +112,12 @@ function ModelCard(props: {
   status: Loaded | null;
   edit: () => void;
   again: () => Promise<void>;
+  look: () => Promise<void>;
 }) {
   const { model, free, status } = props;
-  const here = status?.model.id === model.name ? status.model : null;
+  const here = computing(status).find((runner) => runner.model === model.name);
   const state = here?.state ?? "unloaded";
+  const progress = status?.model.id === model.name ? status.model.progress : null;
   const needed = model.memory;
   const own = Object.entries(model).filter(([name]) => !FIXED.has(name));
   return (
@@ -125,8 +125,8 @@ function ModelCard(props: {
       <div class="row">
         <strong>{model.name}</strong>
         <span class={`state ${state}`}>
-          {say(state === "ready" ? "state_ready" : state === "loading" ? "state_loading" : "state_unloaded")}
-          {state === "loading" && here?.progress ? ` ${number(here.progress * 100, 0)} %` : ""}
+          {say(stateWord(state))}
+          {state === "loading" && progress ? ` ${number(progress * 100, 0)} %` : ""}
         </span>
       </div>
       <small>{model.path}</small>
@@ -134,9 +134,7 @@ function ModelCard(props: {
         {model.size_bytes ? say("model_size", { size: bytes(model.size_bytes) }) : say("model_missing")}
         {needed ? ` · ${say("model_needs", { total: bytes(needed.total), n_ctx: number(needed.n_ctx, 0) })}` : ""}
         {needed && free && state === "unloaded" ? ` · ${say(needed.total <= free ? "model_fits" : "model_too_large")}` : ""}
-        {state === "ready" && status?.runner.resident_bytes
-          ? ` · ${say("model_takes", { size: bytes(status.runner.resident_bytes) })}`
-          : ""}
+        {state === "ready" && here?.resident_bytes ? ` · ${say("model_takes", { size: bytes(here.resident_bytes) })}` : ""}
       </p>
       {own.length || model.stop.length ? (
         <p class="facts">
@@ -148,12 +146,12 @@ function ModelCard(props: {
           <Act
             tone="main"
             label={`${say("load")}: ${model.name}`}
-            run={() => post(`/admin/models/${encodeURIComponent(model.name)}/load`)}
+            run={() => post(`/admin/models/${encodeURIComponent(model.name)}/load`).then(props.look)}
           >
             {say("load")}
           </Act>
         ) : (
-          <Act label={`${say("unload")}: ${model.name}`} run={() => post("/admin/unload")}>{say("unload")}</Act>
+          <Act label={`${say("unload")}: ${model.name}`} run={() => unload(model.name).then(props.look)}>{say("unload")}</Act>
         )}
         {model.source === "registry" ? (
           <>
