@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 import re
 from configparser import ConfigParser
 from pathlib import Path
@@ -11,6 +12,9 @@ from typing import Final
 import pytest
 
 from hoshikage import page
+from hoshikage.answer.schema.formats import PICTURES, SOUNDS
+from hoshikage.answer.schema.media import MAX_BYTES, MAX_MEDIA
+from hoshikage.params import MAX_PIXELS, MAX_SOUND_S
 from hoshikage.protocols.hoshikage.page import POLICY, RUNNING
 from hoshikage.settings import Settings
 from tests.protocols.conftest import House, serving
@@ -92,6 +96,21 @@ async def test_the_page_wakes_no_model(house: House) -> None:
     await fetched(house, "/")
     assert house.dispatcher.asked == []
     assert house.dispatcher.loaded == []
+
+
+def test_the_page_takes_what_the_server_takes_within_its_limits() -> None:
+    source = (ROOT / "web" / "src" / "formats.ts").read_text("utf-8")
+    formats = re.search(r"const FORMATS = \{(.*?)\}", source, re.DOTALL)
+    limits = re.search(r"const MOST = \{(.*?)\}", source)
+    assert formats is not None
+    assert limits is not None
+    kinds = dict(re.findall(r'(\w+): "(image|audio)/', formats[1]))
+    assert kinds == {**dict.fromkeys(PICTURES, "image"), **dict.fromkeys(SOUNDS, "audio")}
+    most = {
+        name: math.prod(int(factor.replace("_", "")) for factor in value.split("*"))
+        for name, value in re.findall(r"(\w+): ([\d_ *]+)", limits[1])
+    }
+    assert most == {"bytes": MAX_BYTES, "count": MAX_MEDIA, "pixels": MAX_PIXELS, "seconds": MAX_SOUND_S}
 
 
 def test_the_whole_page_stays_small_and_comes_with_its_licences() -> None:

@@ -43,6 +43,11 @@ export class Attachments {
     if ("id" in one) dropped(one);
   }
 
+  /** Nobody will send them. */
+  leave(): void {
+    this.media.value.forEach(dropped);
+  }
+
   /** They have been sent. */
   clear(): void {
     this.files.value = [];

@@ -49,6 +49,7 @@ export function Composer({ live }: { live: Live | null }) {
   }, [text.value]);
 
   useEffect(() => dropping((list) => given.take(list), (hovers) => (over.value = hovers)), []);
+  useEffect(() => () => given.leave(), []);
 
   return (
     <form class={`composer ${over.value ? "over" : ""}`} onSubmit={(event) => { event.preventDefault(); send(); }}>
@@ -115,12 +116,10 @@ function Picker(props: { label: Word; icon: "clip" | "picture" | "sound"; accept
     <>
       <input
         ref={chooser}
-        class="hidden"
+        hidden
         type="file"
         multiple
-        tabIndex={-1}
         accept={props.accept}
-        aria-label={label}
         onChange={(event) => {
           props.take([...(event.currentTarget.files ?? [])]);
           event.currentTarget.value = "";

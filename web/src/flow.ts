@@ -1,6 +1,7 @@
 /** An answer on the page while it grows: finished blocks stay as they are, only the last one is made anew. */
 
 import { blocks, rendered } from "./markdown";
+import { clipped } from "./parts";
 import { say } from "./words";
 
 export class Flow {
@@ -118,12 +119,6 @@ function dress(piece: HTMLElement): void {
 }
 
 async function copied(button: HTMLButtonElement, text: string): Promise<void> {
-  let done = true;
-  try {
-    await navigator.clipboard.writeText(text);
-  } catch {
-    done = false;
-  }
-  button.textContent = say(done ? "copied" : "copy_failed");
+  button.textContent = say((await clipped(text)) ? "copied" : "copy_failed");
   setTimeout(() => (button.textContent = say("copy")), 2000);
 }

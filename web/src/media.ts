@@ -145,7 +145,9 @@ export async function asBase64(id: string): Promise<string | null> {
 
 /** A file out of an export, where it is a picture or a sound; its type is what its bytes say. */
 export async function imported(id: string, text: string): Promise<void> {
-  const data = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const letters = atob(text);
+  const data = new Uint8Array(letters.length);
+  for (let at = 0; at < data.length; at += 1) data[at] = letters.charCodeAt(at);
   const format = sniffed(data);
   if (!format) return;
   const file = new Blob([data], { type: FORMATS[format] });

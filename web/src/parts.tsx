@@ -162,3 +162,13 @@ export function saved(name: string, type: string, parts: BlobPart[]): void {
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
+
+/** Copies a text; false where the browser does not let it, as where the page comes by plain HTTP from another machine. */
+export async function clipped(text: string): Promise<boolean> {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return false;
+  }
+}

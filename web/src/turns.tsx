@@ -5,7 +5,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { ask, current, lives, regenerate, resume, tell, update } from "./chat";
 import { Flow, show } from "./flow";
 import type { Live } from "./live";
-import { Button, Fault } from "./parts";
+import { Button, clipped, Fault } from "./parts";
 import { Tiles } from "./tiles";
 import { newest, siblings, type Call, type Medium, type Turn } from "./tree";
 import { bytes, number, say, seconds } from "./words";
@@ -111,14 +111,14 @@ export function AnswerTurn({ turn, live, last }: { turn: Turn; live: Live | null
 
 function Deeds({ turn, last }: { turn: Turn; last: boolean }) {
   const cut = turn.finish === undefined || ["length", "stopped", "failed"].includes(turn.finish);
-  const copied = useSignal(false);
+  const copied = useSignal<"copy" | "copied" | "copy_failed">("copy");
   const copy = async () => {
-    await navigator.clipboard.writeText(turn.text).then(() => (copied.value = true), () => undefined);
-    setTimeout(() => (copied.value = false), 2000);
+    copied.value = (await clipped(turn.text)) ? "copied" : "copy_failed";
+    setTimeout(() => (copied.value = "copy"), 2000);
   };
   return (
     <>
-      {turn.text ? <Button tone="plain" onClick={() => void copy()}>{say(copied.value ? "copied" : "copy")}</Button> : null}
+      {turn.text ? <Button tone="plain" onClick={() => void copy()}>{say(copied.value)}</Button> : null}
       <Button tone="plain" disabled={busy()} onClick={() => regenerate(turn)}>{say("regenerate")}</Button>
       {last && cut && turn.text && !turn.calls?.length ? (
         <Button tone="plain" disabled={busy()} onClick={() => resume(turn)}>{say("continue")}</Button>

@@ -1,14 +1,11 @@
 /** Who cannot see or cannot point: axe-core in every room, both grounds, narrow and wide; the keyboard alone. */
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
-import { launch, quiet, visit } from "./browser.mjs";
+import { faults, launch, quiet, visit } from "./browser.mjs";
 import { Server } from "./server.mjs";
 import { answer, delta, Stage } from "./stage.mjs";
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const TEXT = "# Head\n\nText with [link](https://example.com) and `code`.\n\n> quote\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n```python\n# note\ndef f(x): return 'a' + str(1)\n```\n\n$x^2$";
 let server, stage, browser, token;
 
@@ -24,16 +21,6 @@ after(async () => {
   await stage?.close();
   await server?.close();
 });
-
-async function faults(page) {
-  await page.evaluate(AXE);
-  const { violations } = await page.evaluate(() =>
-    globalThis.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"] }),
-  );
-  return violations
-    .filter((one) => ["serious", "critical"].includes(one.impact))
-    .map((one) => `${one.id}: ${one.nodes.map((node) => `${node.target} ${node.failureSummary}`).join("; ")}`);
-}
 
 for (const theme of ["dark", "light"]) {
   for (const width of [375, 1440]) {

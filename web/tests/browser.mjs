@@ -1,6 +1,10 @@
 /** Debian's Chromium, driven; every page reports what it should not have: errors, refused loads, requests elsewhere. */
 
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 const FLAGS = [
   "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -49,4 +53,15 @@ export async function watch(page, server) {
 export async function quiet(page, seen) {
   const violations = await page.evaluate(() => globalThis.violations);
   return [...seen.faults, ...seen.elsewhere, ...seen.dialogs, ...violations];
+}
+
+/** What axe-core finds serious for those who cannot see or cannot point. */
+export async function faults(page) {
+  await page.evaluate(AXE);
+  const { violations } = await page.evaluate(() =>
+    globalThis.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"] }),
+  );
+  return violations
+    .filter((one) => ["serious", "critical"].includes(one.impact))
+    .map((one) => `${one.id}: ${one.nodes.map((node) => `${node.target} ${node.failureSummary}`).join("; ")}`);
 }

@@ -297,6 +297,23 @@ test("an error of the server is shown in its words, before the answer and in its
   await context.close();
 });
 
+test("by plain HTTP from another machine, where browsers withhold a part of themselves, one talks all the same", async () => {
+  stage.script = answer("Here.");
+  const { context, page, seen } = await visit(browser, stage);
+  await context.addInitScript(() => {
+    delete Crypto.prototype.randomUUID;
+    delete Crypto.prototype.subtle;
+    delete Navigator.prototype.clipboard;
+  });
+  await page.reload();
+  await ask(page, "Hello");
+  const said = await answered(page, 1);
+  await said.getByRole("button", { name: "Copy" }).click();
+  await said.getByText("Not copied").waitFor();
+  assert.deepEqual(await quiet(page, seen), []);
+  await context.close();
+});
+
 test("the server restarts while the page is open: it says so, and goes on", async () => {
   const own = await new Server().start();
   const { context, page } = await visit(browser, own);

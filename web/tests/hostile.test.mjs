@@ -68,7 +68,7 @@ test("a kept conversation full of hostile texts", async () => {
     for (const [role, id] of [["user", `u${index}`], ["assistant", `a${index}`]]) {
       turns[id] = {
         id, parent, role, made: index, text, finish: "failed", error: text, model: text, thoughts: text, thoughtMs: 1,
-        files: [{ name: text, text }], calls: [{ id: text, name: text, arguments: text }],
+        files: [{ name: text, text }], media: [{ id: `m${index}`, name: text, format: "png", size: 1 }], warning: text, calls: [{ id: text, name: text, arguments: text }],
       };
       parent = id;
     }
