@@ -223,6 +223,22 @@ def test_little_room_is_a_warning(cli: Cli, no_library: Path, monkeypatch: pytes
     assert all("GiB" in finding["advice"] for finding in folders)
 
 
+@pytest.mark.parametrize(("asked", "state", "has_advice"), [("0", "ok", False), ("4", "warning", True)])
+def test_a_busy_machine_is_told(
+    cli: Cli, no_library: Path, monkeypatch: pytest.MonkeyPatch, asked: str, state: str, has_advice: bool
+) -> None:
+    """Threads for all of its cores are warned of; `auto` leaves one free."""
+    monkeypatch.setattr("hoshikage.cli.doctor.is_busy", lambda: True)
+    for module in ("cli.doctor", "cores"):
+        monkeypatch.setattr(f"hoshikage.{module}.physical_cores", lambda: 4)
+    monkeypatch.setenv("N_THREADS", asked)
+    (machine,) = of("machine", cli("doctor", "--json").data)
+    assert machine["state"] == state
+    assert ("3 threads" if asked == "0" else "4 threads") in machine["text"]
+    assert "other programs" in machine["text"]
+    assert ("N_THREADS" in machine.get("advice", "")) is has_advice
+
+
 class _Usage:
     free = 5_000_000
 

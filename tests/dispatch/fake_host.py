@@ -52,7 +52,7 @@ class FakeHost:
             self.emit(wire.Finished(command.job, "stop", 7, 0, TIMINGS))
 
     def finish_load(self) -> None:
-        self.emit(wire.Loaded(MODEL))
+        self.emit(wire.Loaded(self._house.model))
 
     def crash(self, reason: str = "SIGSEGV") -> None:
         self._on_exit(Exit(reason, ("ggml said something",)))
@@ -82,6 +82,8 @@ class FakeHouse:
         self.hosts: list[FakeHost] = []
         self.loads: list[str] = []
         self.hold_load = False
+        self.model = MODEL
+        """What a runner says of the model that it has loaded."""
         self.load_began = asyncio.Event()
         self._made = asyncio.Event()
 

@@ -129,6 +129,12 @@ def test_stop_and_length(client: OpenAI) -> None:
     assert (short.choices[0].finish_reason, short.usage.completion_tokens) == ("length", 3)
 
 
+def test_the_token_that_ended_an_answer_is_named(client: OpenAI) -> None:
+    """Where the client's own stop or its limit came first, no token did."""
+    for more, expected in (({}, "<|im_end|>"), ({"stop": ["a"]}, None), ({"max_tokens": 3}, None)):
+        assert complete(client, **more).model_extra["timings"]["stop_token"] == expected
+
+
 def test_a_grammar_holds(client: OpenAI) -> None:
     answer = complete(client, extra_body={"grammar": 'root ::= "yes" | "no"'})
     assert answer.choices[0].text in ("yes", "no")

@@ -100,6 +100,14 @@ async def test_fields_reach_the_engine(house: House) -> None:
     assert "<|im_end|>" in first.stop_tokens
 
 
+async def test_a_prompt_of_ids_may_be_as_long_as_a_context(house: House) -> None:
+    ids = list(range(10)) * 15_000
+    house.dispatcher.steps = answer("a")
+    assert (await post(house, "/v1/completions", {"model": "tiny", "prompt": ids}))[0] == 200
+    ((_, request),) = house.dispatcher.asked
+    assert request.prompt == TokenPrompt(tuple(ids))
+
+
 async def test_a_suffix_and_an_infill_are_the_same_gap(house: House) -> None:
     await post(house, "/v1/completions", {"model": "tiny", "prompt": "a", "suffix": "b"})
     body = {"input_prefix": "a", "input_suffix": "b", "input_extra": [{"text": "c", "filename": "d"}], "prompt": "x"}
