@@ -269,6 +269,19 @@ Ctrl-C stops the server. From now on, {command} alone starts it.""",
     "models_done": ("{count} のうち {good} が正しく動きました。", "{good} of {count} are right."),
     "models_other": ("{name} の中身が違います。", "{name} is not what it should be."),
     "models_died": ("{release} で失敗しました: {reason}", "{release} failed: {reason}"),
+    # stress
+    "stress_about": (
+        "エンジンのストレス試験を、答えが十分な数になるまで続け、数を足し込みます。",
+        "Goes on with the engine's stress until its answers are many, and adds up what it counts.",
+    ),
+    "stress_answers_help": ("リリースごとの答えの数（既定 4000）", "answers of each release (default 4000)"),
+    "stress_seed_help": ("最初の種（続きでは 1 つずつ進みます）", "first seed; what goes on counts on"),
+    "stress_write_help": ("docs/RELIABILITY の表を書き直す", "write the table in docs/RELIABILITY"),
+    "stress_died": (
+        "{kind}、種 {seed}、{library} で異常終了しました: {reason}",
+        "{kind} with seed {seed} and {library} died: {reason}",
+    ),
+    "stress_done": ("答え {answers}、誤り {wrong}", "{answers} answers, {wrong} wrong"),
     # matrix
     "matrix_about": (
         "すべての版の libllama を、それぞれ別のプロセスで確かめます。",

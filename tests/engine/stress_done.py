@@ -14,7 +14,7 @@ import json
 import random
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -32,8 +32,17 @@ from hoshikage.params import Prompt as Asked
 from tests.engine import stress_ways
 from tests.engine.modes_done import QUESTIONS
 from tests.engine.stress_ways import APART, PLAIN, Way
-from tests.engine_models import N_WORDS, words
+from tests.engine_models import N_WORDS, words, write_llama, write_mamba, write_playback
+from tests.hybrid_models import write_lfm2
 
+WRITE: Final[dict[str, Callable[[Path], Path]]] = {
+    "llama": write_llama,
+    "mamba": write_mamba,
+    "lfm2": write_lfm2,
+    "playback": write_playback,
+}
+"""Kind of model -> what writes it; `demo` is the built-in one."""
+BEFORE_LFM2: Final = ("b4529", "b5590")
 NOISE: Final = {"demo": 0.15, "mamba": 0.01, "lfm2": 0.08, "playback": 0.01, "llama": 0.2}
 """Kind of model -> most that a log probability of it may move with what else is in the batch."""
 UNLIKELY: Final = 2
@@ -48,6 +57,11 @@ FULL: Final = (20, 200)
 AGAIN: Final = 250
 """Decodes until it is so again: more than the longest prompt needs, also where it is scored token by token."""
 LONE: Final = {"n_ctx": 768, "n_batch": 512}
+
+
+def cells(releases: Iterable[str]) -> list[tuple[str, str]]:
+    """Each release with each kind of model that it knows."""
+    return [(name, kind) for name in releases for kind in NOISE if kind != "lfm2" or name not in BEFORE_LFM2]
 
 
 @dataclass

@@ -9,34 +9,21 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from tests.conftest import RELEASES, ROOT, SPOILING
-from tests.engine.stress_done import NOISE
-from tests.engine_models import write_llama, write_mamba, write_playback
-from tests.hybrid_models import write_lfm2
+from tests.engine.stress_done import WRITE, cells
 
 ANSWERS: Final = int(os.environ.get("STRESS_ANSWERS", "80"))
 SEED: Final = os.environ.get("STRESS_SEED", "20260102")
-WRITE: Final[dict[str, Callable[[Path], Path]]] = {
-    "llama": write_llama,
-    "mamba": write_mamba,
-    "lfm2": write_lfm2,
-    "playback": write_playback,
-}
-
-
-OLD: Final = (RELEASES[0], SPOILING)
-"""Releases that do not know every kind of model."""
 
 
 @pytest.mark.parametrize(
     ("release", "kind"),
-    [(release, kind) for release in (*RELEASES, SPOILING) for kind in NOISE if kind != "lfm2" or release not in OLD],
+    cells((*RELEASES, SPOILING)),
 )
 def test_answers_among_others_are_those_of_lone_runs(
     release: str, kind: str, libraries: dict[str, Path], spoiling_library: Path, demo_model: Path, tmp_path: Path
