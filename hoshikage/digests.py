@@ -1,4 +1,4 @@
-"""Digests of large files. Any thread; the caller reads.
+"""Makes digests of large files. Any thread; the caller reads.
 
 A server without TLS has started without OpenSSL (`http/no_openssl.py`), and `hashlib` then computes with the
 interpreter's own code: enough for what is small, but at a gigabyte its few seconds would be felt.
@@ -17,7 +17,7 @@ LARGE: Final = 32 << 20
 
 
 def sha256(size: int) -> _Hash:
-    """A digest to which about so many bytes will be given."""
+    """Returns a digest to which about so many bytes will be given."""
     if size >= LARGE:
         try:
             from _hashlib import openssl_sha256

@@ -1,4 +1,4 @@
-"""Shows where the time of one token goes inside the engine: its loop in this process, with clocks around its parts.
+"""Finds where the time of one token goes inside the engine: its loop in this process, with clocks around its parts.
 
 LIBRARY MODEL TOKENS on the command line; one JSON line: part -> microseconds a token. The clocks themselves cost some
 tenths of a microsecond a part, which stand in what they are around. Main thread, and the engine's.

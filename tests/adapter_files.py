@@ -1,4 +1,5 @@
-"""LoRA adapters and control vectors for `tiny_decoders.write_decoder`, and models that have them in their weights."""
+"""Writes LoRA adapters and control vectors for `tiny_decoders.write_decoder`, and models that have them in their
+weights."""
 
 from __future__ import annotations
 
@@ -17,11 +18,11 @@ WIDTH: Final = HEAD * N_HEADS
 RANK: Final = 4
 ALPHA: Final = 8.0
 SHAPES: Final = {"attn_q": (WIDTH, WIDTH), "ffn_down": (WIDTH, 2 * WIDTH)}
-"""What is adapted: rows and columns."""
+"""These are adapted: rows and columns."""
 
 
 def matrices(seed: int) -> dict[str, tuple[Any, Any]]:
-    """Name of a weight -> A (rank, columns) and B (rows, rank)."""
+    """Maps the name of a weight to A (rank, columns) and B (rows, rank)."""
     random = np.random.default_rng(seed)
     return {
         f"blk.{layer}.{part}.weight": (
@@ -36,7 +37,8 @@ def matrices(seed: int) -> dict[str, tuple[Any, Any]]:
 def write_lora(
     file: Path, seed: int, architecture: str = "llama", columns: int = 0, invocation: tuple[int, ...] = ()
 ) -> Path:
-    """`columns` more than the model has, for one that does not fit; an aLoRA has an `invocation`."""
+    """Writes an adapter with `columns` more than the model has, for one that does not fit; an aLoRA has an
+    `invocation`."""
     writer: Any = gguf.GGUFWriter(file, architecture)
     writer.add_type("adapter")
     writer.add_string("adapter.type", "lora")
@@ -63,7 +65,8 @@ def write_control_vector(file: Path, seed: int, width: int = WIDTH, layer: int =
 
 
 def write_merged(file: Path, lora: Mapping[int, float], vectors: Mapping[int, float]) -> Path:
-    """The model whose weights have the adapters of these seeds, each with its scale; a control vector is a bias."""
+    """Writes the model whose weights have the adapters of these seeds, each with its scale; a control vector is a
+    bias."""
 
     def merged(name: str, values: Any) -> Any:
         for seed, scale in lora.items():

@@ -13,7 +13,7 @@ PACKAGE: Final = "hoshikage"
 VALUES: Final = frozenset({"errors", "params", "infos", "wire", "kv_file"})
 OPTIONS: Final = frozenset({"option", "options"})
 FOR_ALL: Final = frozenset({"frozen"})
-"""What every room may import: it says nothing of what the product does."""
+"""Every room may import these: it says nothing of what the product does."""
 MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     "frozen": frozenset(),
     "errors": frozenset(),
@@ -107,7 +107,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
 
 RUNNER_SIDE: Final = frozenset({"native_os", "_ffi", "llama", "engine", "lab", "runner"})
 APARTMENTS: Final = frozenset({"protocols"})
-"""Rooms whose inner rooms must not know each other: no protocol imports another."""
+"""These are rooms whose inner rooms must not know each other: no protocol imports another."""
 OWNERS: Final[Mapping[str, frozenset[str]]] = {
     "ctypes": frozenset({"_ffi", "heap", "native_os"}),
     "aiohttp.web": frozenset({"http", "answer", "protocols"}),
@@ -121,7 +121,7 @@ OWNERS: Final[Mapping[str, frozenset[str]]] = {
     "jinja2": RUNNER_SIDE,
     "llguidance": frozenset({"llama"}),
 }
-"""Foreign package -> the rooms that may import it."""
+"""Maps a foreign package to the rooms that may import it."""
 
 FORBIDDEN: Final[Mapping[str, frozenset[str]]] = {
     "llama": frozenset({"asyncio", "threading", "concurrent", "http", "socket", "aiohttp"}),
@@ -132,9 +132,9 @@ FORBIDDEN: Final[Mapping[str, frozenset[str]]] = {
 @dataclass(frozen=True, slots=True)
 class Import:
     importer: str
-    """Dotted name of the importing module."""
+    """`importer` is the dotted name of the importing module."""
     imported: str
-    """Dotted name of what is imported: a module, or a module and a name in it."""
+    """`imported` is the dotted name of what is imported: a module, or a module and a name in it."""
     line: int
     typing_only: bool
     """Under `if TYPE_CHECKING:`, so it never happens at run time."""
@@ -146,7 +146,7 @@ def module_name(file: Path, root: Path) -> str:
 
 
 def sources_of(package: Path) -> dict[str, str]:
-    """Dotted name -> source text of every module of a package on disk."""
+    """Maps the dotted name to the source text of every module of a package on disk."""
     return {module_name(file, package.parent): file.read_text("utf-8") for file in sorted(package.rglob("*.py"))}
 
 
@@ -157,7 +157,7 @@ def parsed(source: str) -> ast.Module:
 
 @cache
 def imports_of(module: str, source: str) -> list[Import]:
-    """Every import of a module, also those in functions."""
+    """Lists every import of a module, also those in functions."""
     kinds = (ast.Import, ast.ImportFrom, ast.If)
     nodes = [node for node in ast.walk(parsed(source)) if isinstance(node, kinds)]
     typing_lines = {
@@ -187,20 +187,20 @@ def _names(node: ast.Import | ast.ImportFrom, module: str) -> Iterator[str]:
 
 
 def room(module: str) -> str:
-    """The room of a module of the package: `hoshikage.http.sse` is in `http`, the package itself in ``."""
+    """Returns the room of a module of the package: `hoshikage.http.sse` is in `http`, the package itself in ``."""
     return module.split(".")[1] if "." in module else ""
 
 
 def inner_room(module: str, sources: Mapping[str, str]) -> str:
-    """The room within its room of a module: `hoshikage.protocols.ollama.writer` is in `ollama`; `` for one that is in
-    none, as `hoshikage.protocols.app`.
+    """Returns the room within its room of a module: `hoshikage.protocols.ollama.writer` is in `ollama`; `` for one that
+    is in none, as `hoshikage.protocols.app`.
     """
     parts = module.split(".")
     return parts[2] if len(parts) > 3 or f"{module}.__init__" in sources else ""
 
 
 def violations(sources: Mapping[str, str]) -> list[str]:
-    """One line for each import that breaks a rule."""
+    """Writes one line for each import that breaks a rule."""
     found = [f"{module}: the room {room(module)!r} has no row" for module in sources if not _known(room(module))]
     for module, source in sources.items():
         for item in imports_of(module, source):

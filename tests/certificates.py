@@ -1,4 +1,4 @@
-"""Certificates for tests, made by OpenSSL's own command."""
+"""Makes certificates for tests, by OpenSSL's own command."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def self_signed(folder: Path) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1 and localhost, and its key."""
+    """Makes a certificate for 127.0.0.1 and localhost, and its key."""
     cert, key = folder / "cert.pem", folder / "key.pem"
     subprocess.run(
         [

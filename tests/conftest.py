@@ -1,4 +1,4 @@
-"""Fixtures that every test may ask for: real libraries, the built-in model, and an empty home.
+"""Makes fixtures that every test may ask for: real libraries, the built-in model, and an empty home.
 
 `scripts/test.py` brings the libraries and names their folder in HOSHIKAGE_TEST_LIBS. What is missing is an error with
 its remedy, never a skip: a suite that skips its subject would be green for nothing.
@@ -29,7 +29,7 @@ They are spread over the years, each with a pair of layouts of its own; most oth
 """
 NEWEST: Final = RELEASES[-1]
 SPOILING: Final = "b5590"
-"""A release in which a model that keeps a state keeps it although its sequence is taken out."""
+"""In this release a model that keeps a state keeps it although its sequence is taken out."""
 TEST_LIBS: Final = "HOSHIKAGE_TEST_LIBS"
 LOCALE_VARIABLES: Final = ("LC_ALL", "LC_MESSAGES", "LANG")
 SEARCH_VARIABLES: Final = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
@@ -80,13 +80,13 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 @pytest.fixture(scope="session")
 def libraries() -> dict[str, Path]:
-    """Release -> its libllama file, in the order of RELEASES."""
+    """Maps each release to its libllama file, in the order of RELEASES."""
     return _found(RELEASES)
 
 
 @pytest.fixture(scope="session")
 def spoiling_library() -> Path:
-    """The libllama file of SPOILING."""
+    """Gives the libllama file of SPOILING."""
     return _found((SPOILING,))[SPOILING]
 
 
@@ -110,7 +110,7 @@ def _found(releases: Sequence[str]) -> dict[str, Path]:
 
 @pytest.fixture(scope="session")
 def library_file(libraries: dict[str, Path]) -> Path:
-    """The newest of the libraries."""
+    """Gives the newest of the libraries."""
     return libraries[NEWEST]
 
 
@@ -124,19 +124,19 @@ def _demo() -> demo.DemoModel:
 
 @pytest.fixture(scope="session")
 def demo_model(_demo: demo.DemoModel) -> Path:
-    """The built-in model's GGUF file."""
+    """Gives the built-in model's GGUF file."""
     return _demo.model
 
 
 @pytest.fixture(scope="session")
 def golden(_demo: demo.DemoModel) -> Path:
-    """The prompts and greedy ids that any sound library gives for the built-in model."""
+    """Gives the prompts and greedy ids that any sound library gives for the built-in model."""
     return _demo.golden
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty home with no setting of Hoshikage in the environment, for this process and its children."""
+    """Makes an empty home with no setting of Hoshikage in the environment, for this process and its children."""
     folder = tmp_path / "home"
     folder.mkdir()
     for variable in (

@@ -1,4 +1,4 @@
-"""Models for the engine's tests, in F32: one that keeps a state, one with attention, one that plays a script."""
+"""Writes models for the engine's tests, in F32: one that keeps a state, one with attention, one that plays a script."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _WIDTH, _INNER, _STATE, _RANK, _KERNEL, _LAYERS = 64, 128, 8, 4, 4, 2
 
 
 def write_mamba(file: Path) -> Path:
-    """A Mamba of two layers and random weights, in F32: its state knows all of its text, and cannot be cut."""
+    """Writes a Mamba of two layers and random weights, in F32: its state knows all of its text, and cannot be cut."""
     random = np.random.default_rng(7)
     writer = opened(file, "mamba")
     writer.add_embedding_length(_WIDTH)
@@ -52,7 +52,7 @@ def write_mamba(file: Path) -> Path:
 
 
 def write_llama(file: Path) -> Path:
-    """A llama of two layers and random weights, in F32: what it says depends on all of its text by attention."""
+    """Writes a llama of two layers and random weights, in F32: what it says depends on all of its text by attention."""
     random = np.random.default_rng(11)
     writer = opened(file, "llama")
     writer.add_embedding_length(_WIDTH)
@@ -85,8 +85,8 @@ def write_llama(file: Path) -> Path:
 
 
 def write_playback(file: Path) -> Path:
-    """A llama of one layer whose attention gives nothing: each word is followed by one other, in a circle that leads
-    through all of them, so that a text depends on its last token alone."""
+    """Writes a llama of one layer whose attention gives nothing: each word is followed by one other, in a circle that
+    leads through all of them, so that a text depends on its last token alone."""
     width = -(-(N_WORDS + 1) // 32) * 32
     writer = opened(file, "llama")
     writer.add_embedding_length(width)
@@ -118,16 +118,16 @@ def write_playback(file: Path) -> Path:
 
 
 def words(*numbers: int) -> tuple[int, ...]:
-    """The tokens of these words, each a number below N_WORDS."""
+    """Returns the tokens of these words, each a number below N_WORDS."""
     return tuple(FIRST_WORD + number for number in numbers)
 
 
 FIRST_WORD: Final = 3 + 256
-"""Behind the control tokens and the bytes."""
+"""The first word stands behind the control tokens and the bytes."""
 
 
 def _outward(random: np.random.Generator, n_tokens: int) -> np.ndarray[Any, Any]:
-    """What makes logits: it answers with words alone."""
+    """Makes what makes logits: it answers with words alone."""
     outward = random.normal(0, 0.5, (n_tokens, _WIDTH)).astype(np.float32)
     outward[:FIRST_WORD] = 0
     return outward
@@ -141,7 +141,7 @@ def opened(file: Path, architecture: str) -> Any:
 
 
 def add_vocabulary(writer: Any) -> int:
-    """<unk>, <s>, </s>, the bytes and N_WORDS words. How many tokens it has."""
+    """Adds <unk>, <s>, </s>, the bytes and N_WORDS words, and returns how many tokens there are."""
     kinds = gguf.TokenType
     tokens = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
     types = [kinds.UNKNOWN, kinds.CONTROL, kinds.CONTROL, *[kinds.BYTE] * 256, *[kinds.NORMAL] * N_WORDS]

@@ -1,4 +1,4 @@
-"""How many examples Hypothesis tries: a quarter of them in the unit lane, all in the others. Any thread."""
+"""Decides how many examples Hypothesis tries: a quarter of them in the unit lane, all in the others. Any thread."""
 
 from __future__ import annotations
 

@@ -12,9 +12,9 @@ U8, I8, U16, I16, U32, I32, F32, BOOL, STRING, ARRAY, U64, I64, F64 = range(13)
 _LAYOUTS = {U8: "B", I8: "b", U16: "H", I16: "h", U32: "I", I32: "i", F32: "f", BOOL: "B", U64: "Q", I64: "q", F64: "d"}
 
 Pair = tuple[str | bytes, int, Any]
-"""Key, type, value; the value of an array is (element type, elements)."""
+"""A pair is key, type and value; the value of an array is (element type, elements)."""
 Tensor = tuple[str, Sequence[int], int, int]
-"""Name, dimensions, type, offset."""
+"""A tensor is name, dimensions, type, offset."""
 
 TOKENS = ("<unk>", "<s>", "</s>", "<|im_start|>", "<|im_end|>", "a", "b", "星", "影")
 PAIRS: tuple[Pair, ...] = (
@@ -34,20 +34,20 @@ TENSORS: tuple[Tensor, ...] = (("token_embd.weight", (32, 9), 8, 0), ("output_no
 
 @dataclass(frozen=True)
 class Gguf:
-    """One file to be; the defaults are a valid one."""
+    """This is one file to be; the defaults are a valid one."""
 
     magic: bytes = b"GGUF"
     version: int = 3
     pairs: Sequence[Pair] = PAIRS
     tensors: Sequence[Tensor] = TENSORS
     n_pairs: int | None = None
-    """As the header claims; None is the truth."""
+    """`n_pairs` is as the header claims; None is the truth."""
     n_tensors: int | None = None
     alignment: int = 32
     data: bytes = field(default=bytes(448))
 
     def with_pair(self, key: str, kind: int, value: Any) -> Gguf:
-        """The same with this pair instead of one of its key, else at the end."""
+        """Returns the same with this pair instead of one of its key, else at the end."""
         kept = [pair for pair in self.pairs if pair[0] != key]
         return replace(self, pairs=[*kept, (key, kind, value)])
 
@@ -82,7 +82,7 @@ def string(words: str | bytes) -> bytes:
 
 
 def encoded(kind: int, value: Any) -> bytes:
-    """A value as it lies in the file. Bytes stand for themselves."""
+    """Encodes a value as it lies in the file. Bytes stand for themselves."""
     if isinstance(value, bytes):
         return value
     if kind == STRING:

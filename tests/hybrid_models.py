@@ -16,11 +16,11 @@ KERNEL: Final = 3
 STATE: Final = 8
 RANK: Final = 4
 LAYERS: Final = (0, 1, 0, 1)
-"""Key heads of each layer; none where it keeps a state."""
+"""Each layer has so many key heads; none where it keeps a state."""
 
 
 class _Tensors:
-    """Random weights that go to a writer in their order."""
+    """These random weights go to a writer in their order."""
 
     def __init__(self, writer: Any, seed: int) -> None:
         self._writer = writer
@@ -31,7 +31,7 @@ class _Tensors:
         self.add(f"{name}.weight", values)
 
     def words(self, name: str, n_tokens: int) -> None:
-        """A row for each token; those of no word are nothing."""
+        """Adds a row for each token; those of no word are nothing."""
         values = self._random.normal(0, 1.0, (n_tokens, WIDTH))
         values[: engine_models.FIRST_WORD] = 0
         self.add(f"{name}.weight", values)
@@ -56,7 +56,7 @@ class _Tensors:
 
 
 def write_lfm2(file: Path) -> Path:
-    """Short convolutions, which keep their last inputs, and attention by turns."""
+    """Writes short convolutions, which keep their last inputs, and attention by turns."""
     writer, tensors, n_tokens = _opened(file, "lfm2", 5)
     writer.add_shortconv_l_cache(KERNEL)
     writer.add_rope_freq_base(10000.0)
@@ -78,7 +78,7 @@ def write_lfm2(file: Path) -> Path:
 
 
 def write_jamba(file: Path) -> Path:
-    """Mamba's layers and attention by turns."""
+    """Writes Mamba's layers and attention by turns."""
     writer, tensors, n_tokens = _opened(file, "jamba", 6)
     writer.add_ssm_conv_kernel(KERNEL + 1)
     writer.add_ssm_inner_size(INNER)

@@ -11,11 +11,11 @@ import filelock  # noqa: F401  imported here, so that its own files are no steps
 STEPS: Final = frozenset(
     ("open", "os.rename", "os.remove", "os.chmod", "os.listdir", "os.scandir", "os.mkdir", "os.rmdir", "fcntl.flock")
 )
-"""What the interpreter tells its auditors of what is done to files."""
+"""The interpreter tells its auditors these of what is done to files."""
 
 
 def die_at(step: int) -> None:
-    """From now on: so many steps are done, and the next one is not; the process ends with status 9."""
+    """Dies at a step from now on: so many steps are done, and the next one is not; the process ends with status 9."""
     left = step
 
     def die_at_the_step(event: str, _arguments: object) -> None:

@@ -1,4 +1,5 @@
-"""Which tests need a library or processes: marked where that can be seen, and held to it in the unit lane. Any thread.
+"""Decides which tests need a library or processes: marked where that can be seen, and held to it in the unit lane. Any
+thread.
 
 A test that is marked neither `native` nor `process` may start no process and load no libllama there: that lane has to
 stay fast, and to run where no library is.
@@ -15,15 +16,15 @@ from typing import Any, Final
 import pytest
 
 LIBRARIES: Final = frozenset({"libraries", "spoiling_library"})
-"""The fixtures of the real libraries. A test that has one, directly or through another, is `native`."""
+"""These are the fixtures of the real libraries. A test that has one, directly or through another, is `native`."""
 STARTS: Final = frozenset({"subprocess.Popen", "os.posix_spawn", "os.fork", "os.forkpty", "os.system"})
-"""Audit events of a process being started."""
+"""These audit events tell of a process being started."""
 PROCESSES: Final = "end_to_end"
-"""The folder whose tests all run a server in a process of its own."""
+"""The tests of this folder all run a server in a process of its own."""
 OF_A_FILE: Final = re.compile(r"^pytestmark = (?:\[[^\]]*\]|.*)", re.MULTILINE)
-"""What marks every test of a file."""
+"""Every test of a file is marked by this."""
 UNIT: Final = "not process"
-"""A part of the unit lane's choice of marks."""
+"""This is a part of the unit lane's choice of marks."""
 
 
 class Guard:
@@ -50,7 +51,8 @@ sys.addaudithook(GUARD.audit)
 
 
 def is_left_out(path: Path, expression: str) -> bool:
-    """Whether pytest's `-m` leaves out every test of a file, by the marks of the whole file or of its folder."""
+    """Returns whether pytest's `-m` leaves out every test of a file, by the marks of the whole file or of its
+    folder."""
     if path.suffix != ".py" or not path.name.startswith("test_"):
         return False
     left_out = set(re.findall(r"\bnot (\w+)", expression)) if " or " not in expression else set()
@@ -70,5 +72,5 @@ def mark(items: list[pytest.Item]) -> None:
 
 
 def encodable(text: str) -> str:
-    """The text with each half of a surrogate pair escaped."""
+    """Returns the text with each half of a surrogate pair escaped."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

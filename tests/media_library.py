@@ -1,4 +1,4 @@
-"""Where a library lies that reads pictures and sound: the package xllamacpp has libllama and libmtmd in one file."""
+"""Finds a library that reads pictures and sound: the package xllamacpp has libllama and libmtmd in one file."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Final
 
 VARIABLE: Final = "HOSHIKAGE_TEST_MTMD"
-"""The path of another library to test with, whose libmtmd lies beside it or within it."""
+"""This is the path of another library to test with, whose libmtmd lies beside it or within it."""
 
 
 def media_library() -> Path:
-    """Its file; nothing of the package is imported."""
+    """Returns its file; nothing of the package is imported."""
     if given := os.environ.get(VARIABLE):
         return Path(given)
     for file in importlib.metadata.files("xllamacpp") or ():

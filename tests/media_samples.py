@@ -1,4 +1,4 @@
-"""Small pictures and sounds, whole, and a projector's header. Pure functions."""
+"""Makes small pictures and sounds, whole, and a projector's header. Pure functions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.gguf_files import ARRAY, BOOL, F32, STRING, Gguf
 
 
 def png(width: int = 2, height: int = 2, shade: int = 0) -> bytes:
-    """Grey; a larger one is only claimed to be."""
+    """Makes a grey picture; a larger one is only claimed to be."""
     rows = b"".join(b"\0" + bytes([shade]) * min(width, 64) for _ in range(min(height, 64)))
     head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     parts = [(b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
@@ -43,7 +43,7 @@ def url(data: bytes, kind: str = "image/png") -> str:
 
 
 def projector(*, images: bool = True, audio: bool = True) -> Gguf:
-    """As far as its header goes."""
+    """Makes a projector as far as its header goes."""
     return Gguf(
         pairs=(
             ("general.architecture", STRING, "clip"),

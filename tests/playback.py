@@ -1,4 +1,5 @@
-"""A model whose answers are set: what it says follows from the prompt's last token, so that all around it is real.
+"""Writes a model whose answers are set: what it says follows from the prompt's last token, so that all around it is
+real.
 
 One layer of a llama whose attention and feed-forward are zero: the next token depends on the last one alone, and each
 token of an answer leads to the one behind it. The template ends every prompt with the mark of the answer that is due:
@@ -18,10 +19,10 @@ from tests.engine_models import closed
 
 N_CTX: Final = 131_072
 N_HEAD: Final = 32
-"""Small, so that tens of thousands of tokens are read in seconds."""
+"""It is small, so that tens of thousands of tokens are read in seconds."""
 N_FEED: Final = 32
 LONGEST: Final = 24
-"""Characters of one token of an answer."""
+"""One token of an answer has so many characters at most."""
 END: Final = "<|im_end|>"
 CONTROL: Final = ("<unk>", "<s>", "</s>", "<|im_start|>", END)
 PLAIN: Final = "<|answer_plain|>"
@@ -88,7 +89,7 @@ def _suffix(count: int) -> str:
 
 
 def _pieces(words: Iterable[str]) -> list[str]:
-    """Each word, with and without its space, and every beginning of it: tokens are merged from the left."""
+    """Returns each word, with and without its space, and every beginning of it: tokens are merged from the left."""
     found: dict[str, None] = {}
     for word in words:
         for text in (word, f"\u2581{word}"):
@@ -97,7 +98,7 @@ def _pieces(words: Iterable[str]) -> list[str]:
 
 
 def _unique(text: str, used: set[str], special: frozenset[str]) -> list[str]:
-    """The text in pieces, none of which any answer has used: each piece must know what comes next."""
+    """Returns the text in pieces, none of which any answer has used: each piece must know what comes next."""
     pieces: list[str] = []
     taken: list[int] = []  # how long each piece is, to try a longer one where the rest cannot be split
     at = size = 0

@@ -1,4 +1,5 @@
-"""Tiny projectors of random weights: LLaVA's kind, Qwen2-VL's, and one for sound; with a text model for the second."""
+"""Writes tiny projectors of random weights: LLaVA's kind, Qwen2-VL's, and one for sound; with a text model for the
+second."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ N_MEL: Final = 128
 STACK: Final = 12
 SOUND_TOKENS: Final = 1500 // STACK
 SECTIONS: Final = (4, 6, 6, 0)
-"""How M-RoPE divides a head of 32 values among time, height and width."""
+"""M-RoPE divides a head of 32 values among time, height and width like this."""
 
 
 class _Writer:
@@ -81,7 +82,8 @@ class _Writer:
 
 
 def write_llava(file: Path, n_embd: int = N_EMBD) -> Path:
-    """CLIP's encoder and a projector of two matrices: each picture is LLAVA_TOKENS tokens and as many positions."""
+    """Writes CLIP's encoder and a projector of two matrices: each picture is LLAVA_TOKENS tokens and as many
+    positions."""
     writer = _Writer(file, 21)
     writer.gguf.add_string("clip.projector_type", "mlp")
     writer.picture()
@@ -98,7 +100,7 @@ def write_llava(file: Path, n_embd: int = N_EMBD) -> Path:
 
 
 def write_qwen2vl(file: Path, n_embd: int = N_EMBD) -> Path:
-    """Qwen2-VL's: as many tokens as the picture is large, whose positions are fewer (M-RoPE)."""
+    """Writes Qwen2-VL's: as many tokens as the picture is large, whose positions are fewer (M-RoPE)."""
     writer = _Writer(file, 22)
     writer.gguf.add_string("clip.projector_type", "qwen2vl_merger")
     writer.picture()
@@ -113,7 +115,7 @@ def write_qwen2vl(file: Path, n_embd: int = N_EMBD) -> Path:
 
 
 def write_gemma3(file: Path, n_embd: int = N_EMBD) -> Path:
-    """Gemma 3's: its GEMMA3_TOKENS tokens look at each other in both directions, so that they are one decode."""
+    """Writes Gemma 3's: its GEMMA3_TOKENS tokens look at each other in both directions, so that they are one decode."""
     writer = _Writer(file, 24)
     writer.gguf.add_string("clip.projector_type", "gemma3")
     writer.picture(GEMMA3_SIZE)
@@ -130,7 +132,7 @@ def write_gemma3(file: Path, n_embd: int = N_EMBD) -> Path:
 
 
 def write_ultravox(file: Path, n_embd: int = N_EMBD) -> Path:
-    """Whisper's encoder and Ultravox's projector: half a minute of sound is SOUND_TOKENS."""
+    """Writes Whisper's encoder and Ultravox's projector: half a minute of sound is SOUND_TOKENS."""
     writer = _Writer(file, 23)
     writer.gguf.add_string("clip.projector_type", "ultravox")
     writer.gguf.add_bool("clip.has_audio_encoder", True)
@@ -152,7 +154,7 @@ def write_ultravox(file: Path, n_embd: int = N_EMBD) -> Path:
 
 
 def write_qwen2vl_text(file: Path) -> Path:
-    """The text model that goes with `write_qwen2vl`."""
+    """Writes the text model that goes with `write_qwen2vl`."""
     zeros = np.zeros(N_EMBD, np.float32)
     names = (f"blk.{layer}.attn_{part}.bias" for layer in range(2) for part in "qkv")
     extra: dict[str, str | int | float | list[int]] = {"qwen2vl.rope.dimension_sections": [*SECTIONS]}

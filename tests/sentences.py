@@ -63,7 +63,7 @@ RELATIVES: Final = _words(
     though although until whoever whichever
     """
 )
-"""Each of these claims a verb."""
+"""A verb is claimed by each of these."""
 PREPOSITIONS: Final = _words(
     """
     about above after against among around as at before behind below beside besides between beyond but by despite down

@@ -18,8 +18,8 @@ ROBERTA: Final = ("<s>", "<pad>", "</s>", "<unk>")
 
 
 def write_encoder(file: Path, pooling: int, *, roberta: bool = False, n_ctx: int = N_CTX, more_words: int = 0) -> Path:
-    """A BERT of one layer. `pooling` is llama.h's llama_pooling_type; 4 brings a classifier. `roberta`: it has the
-    vocabulary of XLM-RoBERTa's kind. `more_words`: so many tokens beside the usual ones."""
+    """Writes a BERT of one layer. `pooling` is llama.h's llama_pooling_type; 4 brings a classifier. `roberta`: it has
+    the vocabulary of XLM-RoBERTa's kind. `more_words`: so many tokens beside the usual ones."""
     writer: Any = gguf.GGUFWriter(file, "bert")
     random = np.random.default_rng(1)
     words = [*WORDS, *(f"more{number}" for number in range(more_words))]
@@ -74,7 +74,7 @@ def write_encoder(file: Path, pooling: int, *, roberta: bool = False, n_ctx: int
 
 
 def write_llama(file: Path) -> Path:
-    """A llama of two layers with a SentencePiece vocabulary; it writes nonsense."""
+    """Writes a llama of two layers with a SentencePiece vocabulary; it writes nonsense."""
     writer: Any = gguf.GGUFWriter(file, "llama")
     random = np.random.default_rng(2)
     heads, key_heads, wide = 4, 2, 3 * N_EMBD
@@ -117,7 +117,7 @@ def write_llama(file: Path) -> Path:
 
 
 def with_tokens(source: Path, file: Path, **tokens: str) -> Path:
-    """A copy of a model in which tokens have a part to play: `fim_pre_token_id="<|endoftext|>"`."""
+    """Copies a model so that tokens have a part to play: `fim_pre_token_id="<|endoftext|>"`."""
     reader = gguf.GGUFReader(source)
     vocabulary = reader.fields["tokenizer.ggml.tokens"].contents()
     architecture = str(reader.fields["general.architecture"].contents())
@@ -136,7 +136,7 @@ def with_tokens(source: Path, file: Path, **tokens: str) -> Path:
 
 
 def with_gaps(source: Path, file: Path) -> Path:
-    """A copy of the built-in model whose control tokens frame gaps."""
+    """Copies the built-in model so that its control tokens frame gaps."""
     return with_tokens(
         source,
         file,

@@ -19,7 +19,7 @@ from tests.media_library import media_library
 KNOWN: Final = "llama_backend_init"
 """By where it lies, the others are found."""
 HIDDEN: Final = 2
-"""ELF's STV_HIDDEN: the loader finds the symbol for its own file alone."""
+"""This is ELF's STV_HIDDEN: the loader finds the symbol for its own file alone."""
 STAND_IN: Final = """
 extern void {known}(void);
 void *hidden[{count}];
@@ -53,7 +53,7 @@ def split(folder: Path, *, with_mtmd: bool = True) -> Path:
 
 
 def _symbols(file: Path) -> list[tuple[int, str, int]]:
-    """Of each defined function: where its row lies in the file, its name and its address."""
+    """Returns the place of each defined function's row in the file, its name and its address."""
     with Source(file.open("rb")) as source:
         image = elf._ElfFile(source)
         dynamic = image.dynamic()

@@ -13,7 +13,7 @@ from hoshikage.dispatch.status import DispatcherStatus, FullStatus
 
 
 class StandIn(ABC):
-    """To be completed with what the test is about."""
+    """A test completes this with what it is about."""
 
     @abstractmethod
     def status(self) -> DispatcherStatus:

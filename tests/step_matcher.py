@@ -1,4 +1,4 @@
-"""A regular expression matcher that counts its steps: backtracking, in the order of Python's own. Pure.
+"""Matches regular expressions and counts the steps: backtracking, in the order of Python's own. Pure.
 
 Python's own tells nobody how far it went, and a clock would measure the machine. The tree is the one that Python's
 parser makes, so that both read an expression alike; `tests/test_expressions.py` compares what they find.
@@ -27,7 +27,7 @@ CATEGORIES: Final[dict[str, Test]] = {
     "CATEGORY_WORD": lambda sign: sign.isalnum() or sign == "_",
 }
 MAX_TIMES: Final = 4
-"""For `lowered`: what a bound is makes no difference to how the work grows."""
+"""This is for `lowered`: what a bound is makes no difference to how the work grows."""
 
 
 class TooManySteps(Exception):
@@ -47,7 +47,7 @@ class Counter:
 
 @dataclass(slots=True)
 class Matcher:
-    """`lowered`: counts of repetition above MAX_TIMES are that."""
+    """With `lowered`, counts of repetition above MAX_TIMES are that."""
 
     pattern: re.Pattern[str]
     lowered: bool = True
@@ -166,7 +166,7 @@ class Matcher:
 
 
 def test_of(name: str, argument: Any, flags: int) -> Test:
-    """Whether one character is met."""
+    """Returns a test of whether one character is met."""
     folds = bool(flags & re.IGNORECASE)
     if name == "ANY":
         return (lambda _: True) if flags & re.DOTALL else lambda sign: sign != "\n"
@@ -216,7 +216,7 @@ def place_of(kind: str, flags: int) -> Callable[[str, int], bool]:
 
 
 def pieces(tree: Any) -> Iterator[str]:
-    """What it speaks of: its runs of letters, and a sign or two of each of its classes."""
+    """Yields what it speaks of: its runs of letters, and a sign or two of each of its classes."""
     run = ""
     for operator, argument in tree:
         name = str(operator)
@@ -277,7 +277,7 @@ def _word(tree: Any) -> Iterator[str]:
 
 
 def shapes(pattern: re.Pattern[str], maximum: int, seed: int = 0) -> list[tuple[str, str, str]]:
-    """Beginnings, what is repeated behind them, and ends."""
+    """Lists beginnings, what is repeated behind them, and ends."""
     dice = random.Random(seed)
     tree = parser.parse(pattern.pattern, pattern.flags & ~re.DEBUG)
     spoken = list(dict.fromkeys(pieces(tree)))

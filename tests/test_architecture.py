@@ -1,4 +1,4 @@
-"""The house's rules: who may import whom, what a server process never loads, what a test may not do."""
+"""Tests the house's rules: who may import whom, what a server process never loads, what a test may not do."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_others_take_the_runners_entries_alone(sources: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("page", ["ARCHITECTURE.md", "ARCHITECTURE.ja.md"])
 def test_the_table_of_floors_says_what_may_be_imported(page: str) -> None:
-    """A row of one room whose cell names rooms; others point to the table of the tests."""
+    """A row is of one room whose cell names rooms; others point to the table of the tests."""
     text = (ROOT / "docs" / page).read_text("utf-8")
     rows = re.findall(r"^\| `(\w+)` \| ([^|]*) \| [^|]+ \|$", text, re.MULTILINE)
     documented = {name: _named(cell) for name, cell in rows if _named(cell) or cell in {"nothing", "なし"}}
@@ -77,7 +77,7 @@ def test_the_table_of_floors_says_what_may_be_imported(page: str) -> None:
 
 
 def _named(cell: str) -> frozenset[str]:
-    """The rooms that a cell names; the values are one word, and `options` stands for `option`, too."""
+    """Returns the rooms that a cell names; the values are one word, and `options` stands for `option`, too."""
     names = frozenset(re.findall(r"`(\w+)`", cell))
     if re.search("values|値", cell):
         names |= VALUES
@@ -85,9 +85,9 @@ def _named(cell: str) -> frozenset[str]:
 
 
 PRIVATE_WORDS: Final = frozenset({"asked", "found", "given", "least", "most", "told", "tongue"})
-"""Names of locals and arguments that say nothing to a stranger: what it is that was found or given does."""
+"""These names of locals and arguments say nothing to a stranger: what it is that was found or given does."""
 PRIVATE_HEADS: Final = frozenset({"ASKED", "FEWEST", "FOUND", "GIVEN", "LEAST", "MOST", "TOLD"})
-"""How no constant's name begins: a bound is MIN_ or MAX_."""
+"""No constant's name begins like this: a bound is MIN_ or MAX_."""
 
 
 def test_locals_have_names_that_a_stranger_knows(sources: dict[str, str]) -> None:
@@ -130,7 +130,7 @@ def _is_json(value: ast.expr) -> bool:
 
 
 LLAMA_SERVERS: Final = frozenset({"answer", "dispatch", "engine", "llama", "params", "protocols", "wire"})
-"""Rooms that know llama-server's slots; elsewhere nothing has that name, and in the queue, tickets run on lanes."""
+"""These rooms know llama-server's slots; elsewhere nothing has that name, and in the queue, tickets run on lanes."""
 
 
 def test_a_slot_is_what_llama_server_means_by_it(sources: dict[str, str]) -> None:
@@ -147,7 +147,8 @@ def test_a_slot_is_what_llama_server_means_by_it(sources: dict[str, str]) -> Non
 
 
 def _names_of(source: str) -> set[str]:
-    """What is defined, bound or asked for, in small letters; not what is told to `dataclass` and Python itself."""
+    """Returns what is defined, bound or asked for, in small letters; not what is told to `dataclass` and Python
+    itself."""
     nodes = [node for node in ast.walk(parsed(source)) if not isinstance(node, ast.keyword)]
     names = {getattr(node, field, None) for node in nodes for field in ("id", "attr", "arg", "name")}
     return {name.lower() for name in names if isinstance(name, str)} - {"__slots__"}
@@ -169,7 +170,7 @@ def test_no_class_name_stands_for_two_things(sources: dict[str, str]) -> None:
 
 
 def test_nothing_is_decided_by_a_texts_key(sources: dict[str, str]) -> None:
-    """What differs is a class of its own, or a field: a text may be renamed without a look at who compares it."""
+    """Every difference is a class of its own, or a field: a text may be renamed without a look at who compares it."""
     found = [
         f"{module}:{node.lineno}"
         for module, source in sources.items()

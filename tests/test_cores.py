@@ -1,4 +1,4 @@
-"""The number of threads, and when a machine is busy."""
+"""Tests the number of threads, and when a machine is busy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The container's files: what goes in, who runs, what is asked for its health. No engine is needed."""
+"""Tests the container's files: what goes in, who runs, what is asked for its health. No engine is needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The documents: both languages say the same, name what there is, and lead nowhere that does not exist."""
+"""Tests the documents: both languages say the same, name what there is, and lead nowhere that does not exist."""
 
 from __future__ import annotations
 
@@ -105,7 +105,8 @@ def test_the_manual_names_every_command_and_every_setting_of_a_model(name: str) 
 
 @pytest.mark.parametrize("name", MANUALS)
 def test_every_message_shown_is_one_of_the_catalogue(name: str) -> None:
-    """Under troubleshooting, and wherever a screen begins with an error: as the program prints it in that language."""
+    """Messages are looked for under troubleshooting, and wherever a screen begins with an error: as the program prints
+    it in that language."""
     text = _text(ROOT / name)
     language: Language = "ja" if ".ja." in name else "en"
     texts = [import_module(f"hoshikage.messages.{area}").TEXTS.values() for area in AREAS]
@@ -143,7 +144,8 @@ def _sources() -> list[Path]:
 
 
 def test_pages_and_docstrings_name_what_there_is() -> None:
-    """`module.NAME` and `module._name` of this tree, and paths of its files: what is renamed is renamed there too."""
+    """Names are `module.NAME` and `module._name` of this tree, and paths of its files: what is renamed is renamed there
+    too."""
     pages = [ROOT / "CONTRIBUTING.md", *PAGES]
     said = [(page, found[1], found[2]) for page in pages for found in IN_PAGES.finditer(_text(page))]
     for file in _sources():
@@ -193,7 +195,8 @@ def test_the_numbers_of_builds_and_releases_are_those_of_the_table(name: str) ->
 
 
 def _shape(pattern: str) -> re.Pattern[str]:
-    """What the text looks like with anything filled in; nothing at all for one that is little but what is filled in."""
+    """Returns what the text looks like with anything filled in; nothing at all for one that is little but what is
+    filled in."""
     fixed = re.split(r"(?<!{){\w[^{}]*}(?!})", pattern)
     if sum(map(len, fixed)) < MIN_TEXT:
         return re.compile(r"(?!)")

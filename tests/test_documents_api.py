@@ -1,4 +1,4 @@
-"""docs/API: its tables are the code's own routes, fields, errors and headers, in both languages."""
+"""Tests docs/API: its tables are the code's own routes, fields, errors and headers, in both languages."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ NOTHING: Final = re.compile(r"changes? nothing|何も変えない")
 REFUSED: Final = re.compile(r"refused with any other value|ほかの値は断る")
 Outcome = Literal["works", "nothing", "refused"]
 CHAT_TABLES: Final[tuple[Outcome, ...]] = ("works", "nothing", "refused")
-"""The first tables under headings of the third depth."""
+"""The first tables under headings of the third depth mean these."""
 
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """Where a protocol's table stands (heading of the second depth, and which table below it), and what it tells of."""
+    """A protocol's table stands here (heading of the second depth, and which table below it), and tells of these."""
 
     heading: int
     number: int
@@ -77,17 +77,18 @@ both = pytest.mark.parametrize("page", PAGES)
 
 
 def _parts(page: str, depth: int) -> list[str]:
-    """The page's parts below each heading of that depth."""
+    """Returns the page's parts below each heading of that depth."""
     return re.split(rf"^{'#' * depth} .*$", (DOCS / page).read_text("utf-8"), flags=re.MULTILINE)[1:]
 
 
 def _first_cells(part: str) -> list[str]:
-    """All names in backticks in the first cells of the part's tables."""
+    """Returns all names in backticks in the first cells of the part's tables."""
     return [name for row in re.findall(r"^\| (`.*?) \|", part, re.MULTILINE) for name in CODE.findall(row)]
 
 
 def _fields(kind: type[Any], before: str = "", known: set[type[Any]] | None = None) -> Iterator[str]:
-    """Every field of a body, as messages name it: `messages[].content`. Of a kind that is `known` there are none."""
+    """Yields every field of a body, as messages name it: `messages[].content`. Of a kind that is `known` there are
+    none."""
     info = inspect.type_info(kind)
     assert isinstance(info, inspect.StructType)
     if known is not None:
@@ -129,7 +130,7 @@ def test_every_other_name_of_a_route_is_listed(page: str) -> None:
 
 
 def rows(page: str, protocol: str) -> list[tuple[tuple[str, ...], Outcome]]:
-    """Each row of the protocol's tables: its fields, and what it says becomes of them."""
+    """Returns each row of the protocol's tables: its fields, and what it says becomes of them."""
     if protocol == "chat":
         parts = _parts(page, 3)[: len(CHAT_TABLES)]
         return [
@@ -165,7 +166,7 @@ def _expected(protocol: str) -> set[str]:
 @both
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_every_field_of_a_body_is_listed_with_what_becomes_of_it(page: str, protocol: str) -> None:
-    """But for those that say how tokens are chosen, which stand in the chat's table."""
+    """Those are left out that say how tokens are chosen, which stand in the chat's table."""
     where = PROTOCOLS[protocol]
     listed = [name for names, _ in rows(page, protocol) for name in names]
     assert sorted(listed) == sorted(_expected(protocol))
@@ -224,7 +225,7 @@ def test_the_examples_are_json(page: str) -> None:
 
 
 def _kinds(kind: type[HoshikageError]) -> Iterator[type[HoshikageError]]:
-    """The class and all below it that this package has; tests make classes of their own."""
+    """Yields the class and all below it that this package has; tests make classes of their own."""
     if kind.__module__ == HoshikageError.__module__:
         yield kind
     for below in kind.__subclasses__():

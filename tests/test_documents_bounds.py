@@ -45,7 +45,7 @@ SECURITY: Final[Mapping[str, tuple[float, ...]]] = {
     "characters of one text there": (sandbox.MAX_TEXT,),
     "computing time": (template.RENDER_SECONDS, grammar.COMPILE_SECONDS),
 }
-"""How a row begins in English -> the numbers of its second cell."""
+"""Maps how a row begins in English to the numbers of its second cell."""
 API: Final[Mapping[str, tuple[float, ...]]] = {
     "body |": OF_A_BODY,
     "pictures and sounds of a request": (media.MAX_MEDIA, OF_ALL_MEDIA),

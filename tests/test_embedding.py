@@ -1,4 +1,5 @@
-"""hoshikage.Engine and AsyncEngine: a model in this process, over a real library; and the example of the manual."""
+"""Tests hoshikage.Engine and AsyncEngine: a model in this process, over a real library; and the example of the
+manual."""
 
 from __future__ import annotations
 

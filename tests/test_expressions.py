@@ -1,4 +1,4 @@
-"""Every regular expression of the package: twice the text is at most about twice the work, whatever the text.
+"""Tests every regular expression of the package: twice the text is at most about twice the work, whatever the text.
 
 Work is counted in steps of a matcher, over texts made from what each expression speaks of.
 """
@@ -22,18 +22,19 @@ from tests.step_matcher import Counter, Matcher, TooManySteps, shapes
 
 PACKAGE: Final = Path(hoshikage.__file__).parent
 OWN: Final = ("hoshikage.cli.parser",)
-"""Modules whose expressions see the command line alone."""
+"""The expressions of these modules see the command line alone."""
 ELSEWHERE: Final = frozenset({"ray", "chromadb", "sentencex", "sklearn"})
-"""Packages that not every lane has."""
+"""Not every lane has these packages."""
 BY_A_FUNCTION: Final = {"_LIBRARY": {"fullmatch"}}
-"""Patterns that a function hands out -> what is done with them."""
+"""Maps patterns that a function hands out to what is done with them."""
 ANCHORED: Final = frozenset({"match", "fullmatch"})
 FUNCTIONS: Final = ANCHORED | {"search", "sub", "subn", "split", "findall", "finditer"}
 CALLED: Final = re.compile(rf"\.(?:{'|'.join(sorted(FUNCTIONS))})\(")
 SHAPES: Final = 96
 LENGTHS: Final = (9, 18, 36)
 GROWTH: Final = 2.5
-"""Of the steps that the next nine and eighteen repetitions add; it is 2 for what is linear, 4 for what is square."""
+"""The steps grow by this that the next nine and eighteen repetitions add; it is 2 for what is linear, 4 for what is
+square."""
 FEW: Final = 60
 MAX_STEPS: Final = 200_000
 
@@ -58,7 +59,7 @@ def tree_of(module: str) -> ast.Module:
 
 
 def variables_of(module: str) -> dict[str, Any]:
-    """What stands in it by name; of one that needs a package which is not here, its expressions alone."""
+    """Returns what stands in it by name; of one that needs a package which is not here, its expressions alone."""
     try:
         return vars(importlib.import_module(module))
     except ModuleNotFoundError as error:
@@ -72,7 +73,7 @@ def variables_of(module: str) -> dict[str, Any]:
 
 
 def calls() -> Iterator[tuple[str, ast.Call, str]]:
-    """Every call of a method with the name of one of a pattern's: module, call, method."""
+    """Yields every call of a method with the name of one of a pattern's: module, call, method."""
     for name in modules():
         for node in ast.walk(tree_of(name)) if CALLED.search(source_of(name)) else ():
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in FUNCTIONS:
@@ -95,7 +96,7 @@ def patterns_in(value: Any, seen: set[int], depth: int = 0) -> Iterator[re.Patte
 
 
 def collected() -> dict[str, tuple[re.Pattern[str], bool, bool]]:
-    """Name -> the expression, whether it is only tried at a text's beginning, whether the whole must match."""
+    """Maps a name to the expression, whether it is only tried at a text's beginning, whether the whole must match."""
     methods: dict[str, set[str]] = dict(BY_A_FUNCTION)
     found: dict[str, tuple[re.Pattern[str], bool, bool]] = {}
     for module, call, method in calls():
@@ -132,7 +133,7 @@ def steps(matcher: Matcher, text: str, *, anchored: bool, whole: bool) -> int:
 
 
 def worst(pattern: re.Pattern[str], *, anchored: bool, whole: bool) -> tuple[float, tuple[str, str, str]]:
-    """By how much the work grows for the shape that makes it grow most."""
+    """Returns by how much the work grows for the shape that makes it grow most."""
     matcher = Matcher(pattern)
     found = (0.0, ("", "", ""))
     for begin, pump, end in shapes(pattern, SHAPES):

@@ -1,4 +1,5 @@
-"""The GGUF reader: what it says of sound files, that it refuses every damage by name, and that it never runs away."""
+"""Tests the GGUF reader: what it says of sound files, that it refuses every damage by name, and that it never runs
+away."""
 
 from __future__ import annotations
 
@@ -283,7 +284,7 @@ def test_mutations_are_read_or_refused_and_never_run_away(file: Path) -> None:
 
 
 def mutated(content: bytes, dice: random.Random) -> bytes:
-    """The content with one to four random hurts: flipped bits, written numbers, cut or doubled stretches."""
+    """Returns the content with one to four random hurts: flipped bits, written numbers, cut or doubled stretches."""
     hurt = bytearray(content)
     for _ in range(dice.randint(1, 4)):
         at = dice.randrange(len(hurt))

@@ -1,4 +1,4 @@
-"""Models as wholes: split ones, those that cannot chat, and the memory they will need."""
+"""Tests models as wholes: split ones, those that cannot chat, and the memory they will need."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MIB = 2**20
 
 
 def split(model: Path, folder: Path, tensors_each: int) -> list[Path]:
-    """The model as several files, written by llama.cpp's own package."""
+    """Writes the model as several files, by llama.cpp's own package."""
     reader: Any = foreign.GGUFReader(model)
     architecture = reader.get_field("general.architecture").contents()
     writer: Any = foreign.GGUFWriter(folder / "split.gguf", architecture, split_max_tensors=tensors_each)
@@ -37,7 +37,7 @@ def split(model: Path, folder: Path, tensors_each: int) -> list[Path]:
 
 
 def part(number: int, count: int, total: int = 4) -> Gguf:
-    """One of several files with two tensors each; number from 0."""
+    """Makes one of several files with two tensors each; number from 0."""
     made = Gguf() if number == 0 else Gguf(pairs=[])
     made = made.with_pair("split.no", U16, number).with_pair("split.count", U16, count)
     return made.with_pair("split.tensors.count", I32, total)
@@ -143,7 +143,7 @@ def test_what_cannot_chat_is_no_chat_model(key: str, value: str, tmp_path: Path)
 
 class TestMemory:
     def header(self, folder: Path, **values: Any) -> gguf.GgufHeader:
-        """A llama of 4 layers, 8 heads of 64, 2 of them for keys and values."""
+        """Makes a llama of 4 layers, 8 heads of 64, 2 of them for keys and values."""
         given = {
             "block_count": 4,
             "embedding_length": 512,

@@ -1,4 +1,4 @@
-"""The manifests of deploy/kubernetes: valid by Kubernetes' own schemas, and true to what the server does.
+"""Tests the manifests of deploy/kubernetes: valid by Kubernetes' own schemas, and true to what the server does.
 
 `kubectl kustomize` renders them where it is at hand (CONTRIBUTING); a cluster is not needed, and none was used.
 """
@@ -24,7 +24,7 @@ FILES: Final = sorted(FOLDER.rglob("*.yaml"))
 VERSIONS: Final = ("1.30", kubernetes_validate.latest_version())
 """The oldest one knows everything used here: a pause before the end of a pod that needs no shell."""
 FOREIGN: Final = ("kustomize.config.k8s.io/v1beta1", "http.keda.sh/v1alpha1")
-"""Kinds that Kubernetes' schemas do not have."""
+"""Kubernetes' schemas do not have these kinds."""
 
 
 def documents(file: Path) -> Iterator[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""A put-away sequence as a file: what was written is read, and nothing else is."""
+"""Tests a put-away sequence as a file: what was written is read, and nothing else is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one store of small files: fresh reads, one writer at a time, and a last good copy."""
+"""Tests the one store of small files: fresh reads, one writer at a time, and a last good copy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The log: what a line holds, which request it names, the daily file, and what a terminal and a journal get."""
+"""Tests the log: what a line holds, which request it names, the daily file, and what a terminal and a journal get."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ class Clock:
         self.handler.handle(logging.makeLogRecord(made))
 
     def files(self) -> dict[str, list[str]]:
-        """Name -> messages of each file of the folder."""
+        """Maps a name to the messages of each file of the folder."""
         return {
             file.name: [line.rpartition(" ")[2] for line in file.read_text("utf-8").splitlines()]
             for file in sorted(self.file.parent.iterdir())

@@ -1,4 +1,5 @@
-"""The catalogue: both languages say the same things, every text is used, and every text that is asked for exists."""
+"""Tests the catalogue: both languages say the same things, every text is used, and every text that is asked for
+exists."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ KEY = re.compile(rf"({'|'.join(AREAS)})\.[a-z0-9_]+")
 NOT_KEYS = {"gguf", "json", "lock", "py"}
 """Ends of file names that look like keys."""
 ADDED = {"refuse": {"file", "offset"}}
-"""Function -> details that it adds to its caller's."""
+"""Maps a function to details that it adds to its caller's."""
 
 
 def catalogue() -> dict[str, tuple[str, str]]:
@@ -38,7 +39,7 @@ def names(pattern: str) -> Counter[str]:
 
 @cache
 def nodes() -> tuple[tuple[Path, list[ast.AST]], ...]:
-    """Each file, and what it is made of that these tests ask for."""
+    """Returns each file, and what it is made of that these tests ask for."""
     kinds = (ast.Constant, ast.JoinedStr, ast.Call)
     walks = ((file, ast.walk(ast.parse(file.read_text("utf-8")))) for file in SOURCES)
     return tuple((file, [node for node in walk if isinstance(node, kinds)]) for file, walk in walks)
@@ -55,7 +56,7 @@ def is_key(value: object) -> bool:
 
 @cache
 def asked() -> tuple[dict[str, str], dict[str, str]]:
-    """Keys that the code names, and patterns of those it composes, each with the file that does."""
+    """Returns keys that the code names, and patterns of those it composes, each with the file that does."""
     whole: dict[str, str] = {}
     composed: dict[str, str] = {}
     for file, its in nodes():
@@ -69,7 +70,7 @@ def asked() -> tuple[dict[str, str], dict[str, str]]:
 
 
 def composition(node: ast.JoinedStr) -> str | None:
-    """A regular expression of the keys that an f-string can make, if it makes keys."""
+    """Makes a regular expression of the keys that an f-string can make, if it makes keys."""
     parts = [re.escape(str(part.value)) if isinstance(part, ast.Constant) else "[a-z0-9_]+" for part in node.values]
     starts = isinstance(node.values[0], ast.Constant) and re.match(rf"({'|'.join(AREAS)})\.", str(node.values[0].value))
     return "".join(parts) if starts else None
@@ -140,7 +141,7 @@ def test_every_raised_error_and_every_text_is_given_its_details() -> None:
 
 
 def constants(node: ast.expr) -> list[str]:
-    """The keys that an argument can be: itself, or the two of `a if x else b`."""
+    """Returns the keys that an argument can be: itself, or the two of `a if x else b`."""
     if isinstance(node, ast.IfExp):
         return constants(node.body) + constants(node.orelse)
     return [str(node.value)] if isinstance(node, ast.Constant) and is_key(node.value) else []

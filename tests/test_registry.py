@@ -1,4 +1,4 @@
-"""The registry: the seeds' format, durable writes by many processes, and files that somebody damaged."""
+"""Tests the registry: the seeds' format, durable writes by many processes, and files that somebody damaged."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def raw(file: Path) -> dict[str, Any]:
 
 
 def damage(registry: Registry) -> RegistryDamaged:
-    """The refusal of a write, checked to have left every byte alone and to be sayable."""
+    """Returns the refusal of a write, checked to have left every byte alone and to be sayable."""
     before = registry.file.read_bytes()
     with pytest.raises(RegistryDamaged) as caught:
         registry.add("new", Path("new.gguf"))

@@ -72,7 +72,7 @@ def test_both_languages_have_the_same_rows() -> None:
 
 
 def _exists(named: str) -> bool:
-    """Whether `path::name` is a test function, or a method of a test class, of that file."""
+    """Returns whether `path::name` is a test function, or a method of a test class, of that file."""
     path, _, name = named.partition("::")
     if not (name.startswith("test_") and (ROOT / path).is_file()):
         return False

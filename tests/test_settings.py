@@ -1,4 +1,4 @@
-"""Settings: which source wins, what is refused and how, and that .env.example is complete and true."""
+"""Tests settings: which source wins, what is refused and how, and that .env.example is complete and true."""
 
 from __future__ import annotations
 
@@ -206,7 +206,7 @@ FOREIGN = {
     "SENTENCE_BERT_MODEL": "a/model",
     "MEMORY": "on",
 }
-"""What a working folder's `.env` asks for in vain."""
+"""A working folder's `.env` asks for these in vain."""
 
 
 def test_a_working_folder_names_no_code_no_address_and_no_files_and_loosens_no_access(home: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the server has imported when it first answers /health: start and idle memory are the imports' doing."""
+"""Tests what the server has imported when it first answers /health: start and idle memory are the imports' doing."""
 
 from __future__ import annotations
 

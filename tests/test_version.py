@@ -1,6 +1,5 @@
-"""Where the version comes from: git's tags, as setuptools-scm reads them by the settings of pyproject.toml; and that
-one version is told everywhere. Test thread.
-"""
+"""Tests the version's origin: git's tags, as setuptools-scm reads them by the settings of pyproject.toml; and that one
+version is told everywhere. Test thread."""
 
 from __future__ import annotations
 
@@ -19,7 +18,7 @@ from release import HEADING
 pytestmark = pytest.mark.process
 ROOT: Final = Path(__file__).resolve().parent.parent
 BUILT: Final = ("pyproject.toml", "setup.cfg", ".gitattributes", ".git_archival.txt")
-"""What the version of a source tree depends on."""
+"""The version of a source tree depends on these."""
 COMMIT: Final = r"\+g[0-9a-f]{7,}"
 
 
@@ -30,14 +29,14 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 def version(folder: Path, *options: str) -> str:
-    """The version that a build of the folder would have."""
+    """Returns the version that a build of the folder would have."""
     command = [sys.executable, "-W", "ignore", "-m", "setuptools_scm", *options]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
 
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """A repository with two commits and no tag."""
+    """Makes a repository with two commits and no tag."""
     folder = tmp_path / "clone"
     folder.mkdir()
     for name in BUILT:

@@ -1,4 +1,4 @@
-"""The frames: what goes in comes out, and nothing else gets through."""
+"""Tests the frames: what goes in comes out, and nothing else gets through."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def write_decoder(
 
 
 def write_t5(file: Path, *, decoder: bool) -> Path:
-    """An encoder with positions relative to each other; `decoder` puts a decoder behind it."""
+    """Writes an encoder with positions relative to each other; `decoder` puts a decoder behind it."""
     n_embd, n_layers = 64, 2
     random = np.random.default_rng(3)
     writer: Any = gguf.GGUFWriter(file, "t5" if decoder else "t5encoder")

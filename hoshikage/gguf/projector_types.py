@@ -1,5 +1,5 @@
-"""As what the values of a projector's header lie in the file: libmtmd ends its process where one is of another type
-than it asks for, and reads on behind an array that is too short. Pure; any thread.
+"""Judges how the values of a projector's header lie in the file: libmtmd ends its process where one has a type that it
+does not ask for, and reads on behind an array that is too short. Pure; any thread.
 
 What no release asks for may lie there as it likes. All that asks has asked for the same since libmtmd is there.
 """
@@ -12,14 +12,14 @@ from typing import Final
 from hoshikage.gguf.plausible import Fault, Scalar
 
 Stored = tuple[int, int | None]
-"""gguf_metadata_value_type of a value, and None; or of an array's elements, and how many there are."""
+"""This is the gguf_metadata_value_type of a value, and None; or that of an array's elements, and how many there are."""
 
 UINT32, INT32, FLOAT32, BOOL, STRING, ARRAY = 4, 5, 6, 7, 8, 9
 NAMES: Final = (
     "uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "bool", "string", "array", "uint64", "int64",
     "float64",
 )  # fmt: skip
-"""The names of gguf_metadata_value_type in gguf.md, in its order."""
+"""These are the names of gguf_metadata_value_type in gguf.md, in its order."""
 OF_BOTH: Final[Mapping[str, int]] = {
     **dict.fromkeys(
         (
@@ -31,7 +31,7 @@ OF_BOTH: Final[Mapping[str, int]] = {
     "attention.layer_norm_epsilon": FLOAT32,
     "projector_type": STRING,
 }  # fmt: skip
-"""Keys below `clip.vision` and `clip.audio`."""
+"""These keys stand below `clip.vision` and `clip.audio`."""
 OF_PICTURES: Final = (
     "image_size", "patch_size", "image_min_pixels", "image_max_pixels", "preproc_min_tiles", "preproc_max_tiles",
     "preproc_image_size", "n_wa_pattern", "spatial_merge_size", "projector.scale_factor", "projector.query_side",
@@ -55,17 +55,17 @@ WANTED: Final[Mapping[str, int]] = {
     **{f"clip.vision.{name}": UINT32 for name in OF_PICTURES},
     **{f"clip.audio.{name}": UINT32 for name in OF_SOUNDS},
 }
-"""Key -> the type that the library asks for."""
+"""Maps a key to the type that the library asks for."""
 COLOURS: Final = ("clip.vision.image_mean", "clip.vision.image_std")
-"""Arrays of a number for red, green and blue, which whatever sees has."""
+"""These arrays have a number for red, green and blue; whatever sees has them."""
 PINPOINTS: Final = "clip.vision.image_grid_pinpoints"
 FEATURES: Final = ("clip.vision.feature_layer", "clip.audio.feature_layer")
-"""Arrays of layers whose results are used."""
+"""These arrays name the layers whose results are used."""
 WHOLE: Final = (
     PINPOINTS, *FEATURES, "clip.vision.wa_layer_indexes", "clip.vision.wa_pattern_mode", "clip.audio.wa_pattern_mode",
     "clip.vision.projector.spatial_offsets", "clip.audio.rvq.codebook_size",
 )  # fmt: skip
-"""Arrays of whole numbers, 4 bytes each: older releases read them without a look at their type."""
+"""These arrays have whole numbers, 4 bytes each: older releases read them without a look at their type."""
 
 
 def of_stored(

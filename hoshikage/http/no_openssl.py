@@ -1,4 +1,4 @@
-"""A start that leaves OpenSSL out, for a server that speaks no TLS. Before asyncio is imported; main thread.
+"""Leaves OpenSSL out of a start, for a server that speaks no TLS. Before asyncio is imported; main thread.
 
 CPython can be built without OpenSSL, and what imports it says what holds then: asyncio and aiohttp speak no TLS, and
 `hashlib` computes with the interpreter's own code. A server without TLS is started as on such an interpreter: loading

@@ -1,4 +1,4 @@
-"""The local admin token: one file, for one user, made once; and the proof that a server knows it."""
+"""Tests the local admin token: one file, for one user, made once; and the proof that a server knows it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The token file: what it holds, who gets in, and what happens when it is not as it should be."""
+"""Tests the token file: what it holds, who gets in, and what happens when it is not as it should be."""
 
 from __future__ import annotations
 

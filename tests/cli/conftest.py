@@ -1,4 +1,4 @@
-"""The command line as a person runs it, in an empty home, and a real server whose answers are known."""
+"""Runs the command line as a person does, in an empty home, and a real server whose answers are known."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ Cli = Callable[..., Ran]
 
 @pytest.fixture
 def work(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty home, and a working folder to be in."""
+    """Makes an empty home, and a working folder to be in."""
     folder = tmp_path / "work"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -76,7 +76,7 @@ def cli(work: Path, capfd: pytest.CaptureFixture[str]) -> Cli:
 
 @pytest.fixture
 def model(work: Path) -> Path:
-    """A small sound GGUF file."""
+    """Writes a small sound GGUF file."""
     return Gguf().write(work / "small.gguf")
 
 
@@ -86,7 +86,7 @@ def registry(work: Path) -> Registry:
 
 
 class Echo(StandIn):
-    """Answers with the number of turns and the last one's text; `hold` waits for the client to leave."""
+    """It answers with the number of turns and the last one's text; `hold` waits for the client to leave."""
 
     def __init__(self) -> None:
         self.left = threading.Event()
@@ -154,7 +154,7 @@ def server(work: Path, model: Path, registry: Registry, monkeypatch: pytest.Monk
 
 @contextmanager
 def running_server(work: Path, registry: Registry, **variables: str) -> Iterator[Running]:
-    """The real application on a free port, with these settings."""
+    """Runs the real application on a free port, with these settings."""
     settings = load({"PORT": "0"}, variables, work).settings
     echo = Echo()
     port: list[int] = []

@@ -1,4 +1,4 @@
-"""hoshikage alias: further names of models."""
+"""Tests hoshikage alias: further names of models."""
 
 from __future__ import annotations
 

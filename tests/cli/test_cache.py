@@ -1,4 +1,4 @@
-"""`hoshikage cache` where no server runs: the files are looked at, and removed."""
+"""Tests `hoshikage cache` where no server runs: the files are looked at, and removed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""chat and demo over a real server: prompts from a pipe, and a conversation in a pseudo-terminal."""
+"""Tests chat and demo over a real server: prompts from a pipe, and a conversation in a pseudo-terminal."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class TestPipe:
 
 
 class Terminal:
-    """`hoshikage` at a pseudo-terminal: what it shows, and keys to press."""
+    """This is `hoshikage` at a pseudo-terminal."""
 
     def __init__(self, *arguments: str) -> None:
         import pty
@@ -108,7 +108,7 @@ class Terminal:
         os.close(slave)
 
     def until(self, words: str) -> str:
-        """What is shown up to and with `words`."""
+        """Waits, and returns what is shown up to and with `words`."""
         deadline = time.monotonic() + PATIENCE_S
         while words not in self.shown:
             ready, _, _ = select.select([self._master], [], [], max(0.0, deadline - time.monotonic()))

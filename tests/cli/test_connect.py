@@ -1,4 +1,4 @@
-"""connect: what is shown, what is written and what is left, and a real request in each program's form."""
+"""Tests connect: what is shown, what is written and what is left, and a real request in each program's form."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.gguf_files import U32, Gguf
 
 @pytest.fixture
 def star(registry: Registry, work: Path, unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A registered model, and no server."""
+    """Registers a registered model, and no server."""
     file = Gguf().write(work / "star.gguf")
     registry.add("star", file)
     monkeypatch.setenv("PORT", str(unused_tcp_port))

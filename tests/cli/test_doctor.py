@@ -1,4 +1,4 @@
-"""doctor: every finding over real folders, files, ports and libraries."""
+"""Tests doctor: every finding over real folders, files, ports and libraries."""
 
 from __future__ import annotations
 

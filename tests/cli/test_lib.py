@@ -1,4 +1,5 @@
-"""`hoshikage lib` and `hoshikage lib install`, through main, with a real library and with a stand-in for the check."""
+"""Tests `hoshikage lib` and `hoshikage lib install`, through main, with a real library and with a stand-in for the
+check."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`hoshikage lib list`, `use`, `rollback`, `rm`, `check`, `install --name`, through main, with real libraries."""
+"""Tests `hoshikage lib list`, `use`, `rollback`, `rm`, `check`, `install --name`, through main, with real libraries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""list on terminals of every width: what is a number or a word is never cut, and nothing drives the terminal."""
+"""Tests list on terminals of every width: what is a number or a word is never cut, and nothing drives the terminal."""
 
 from __future__ import annotations
 

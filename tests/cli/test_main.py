@@ -1,4 +1,4 @@
-"""The command line itself: help, wrong use, languages, what is imported, and ends that are not success."""
+"""Tests the command line itself: help, wrong use, languages, what is imported, and ends that are not success."""
 
 from __future__ import annotations
 

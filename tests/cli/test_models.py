@@ -1,4 +1,4 @@
-"""add, rm and list, over real files."""
+"""Tests add, rm and list, over real files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""hoshikage persona, with the server up and down."""
+"""Tests hoshikage persona, with the server up and down."""
 
 from __future__ import annotations
 

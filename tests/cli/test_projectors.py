@@ -1,4 +1,4 @@
-"""A model's projector: given, found beside it, kept, taken away, counted; and pictures of `run`."""
+"""Tests a model's projector: given, found beside it, kept, taken away, counted; and pictures of `run`."""
 
 from __future__ import annotations
 

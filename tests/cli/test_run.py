@@ -1,4 +1,5 @@
-"""run: one question and one answer, through a running server and without one; what goes where, and how it ends."""
+"""Tests run: one question and one answer, through a running server and without one; what goes where, and how it
+ends."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ PNG: Final = b"\x89PNG\r\n\x1a\n"
 
 @pytest.fixture
 def asked(server: Running, monkeypatch: pytest.MonkeyPatch) -> list[GenerationRequest]:
-    """The requests that come to the server's engine, whose answers are cut where they may have one token alone."""
+    """Gathers the requests that come to the server's engine, whose answers are cut where they may have one token
+    alone."""
     requests: list[GenerationRequest] = []
     real = server.echo.generate
 
@@ -161,7 +163,7 @@ def no_input(monkeypatch: pytest.MonkeyPatch) -> None:
 def alone(
     work: Path, library_file: Path, unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch, registry: Registry
 ) -> Registry:
-    """No server, and a real library."""
+    """Gives an empty registry, where no server runs, and a real library."""
     monkeypatch.setenv("PORT", str(unused_tcp_port))
     monkeypatch.setenv("HOSHIKAGE_LIB_PATH", str(library_file))
     monkeypatch.setenv("RAMDISK_PATH", "off")

@@ -1,4 +1,4 @@
-"""add, rm, list, load, unload and status with a living server: its API first, the file where none answers."""
+"""Tests add, rm, list, load, unload and status with a living server: its API first, the file where none answers."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def test_where_tokens_are_needed_the_commands_have_theirs(
 
 
 class Impostor:
-    """Something else on the server's port: answers each connection as it is told, and keeps what it was sent."""
+    """Something else is on the server's port: answers each connection as it is told, and keeps what it was sent."""
 
     def __init__(self, answer: Callable[[bytes], bytes]) -> None:
         self.heard: list[bytes] = []

@@ -1,4 +1,4 @@
-"""`hoshikage service`: what is written, said and left to do, in both languages."""
+"""Tests `hoshikage service`: what is written, said and left to do, in both languages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = [POSIX, pytest.mark.skipif(sys.platform != "linux", reason="systemd
 
 @pytest.fixture
 def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
-    """A systemctl that says yes to everything, and an interpreter that has the package wherever it is started."""
+    """Makes a systemctl that says yes to everything, and an interpreter that has the package wherever it is started."""
     programs = Programs(tmp_path / "programs")
     programs.say("systemctl")
     interpreter = programs.folder / "python"

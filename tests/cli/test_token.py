@@ -1,4 +1,4 @@
-"""hoshikage token, over the real file."""
+"""Tests hoshikage token, over the real file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.cli.conftest import Cli
 
 @pytest.fixture
 def store(cli: Cli) -> TokenStore:
-    """What a server would read, in the empty home."""
+    """Gives what a server would read, in the empty home."""
     return TokenStore(config_dir() / "tokens.json")
 
 

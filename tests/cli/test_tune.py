@@ -1,4 +1,4 @@
-"""`hoshikage tune`, through main, with real libraries and the built-in model."""
+"""Tests `hoshikage tune`, through main, with real libraries and the built-in model."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_a_choice_is_stored_for_what_was_measured_unless_it_is_not_to_be(
     library_file: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """With figures that are given: real ones differ from run to run."""
+    """The figures are given: real ones differ from run to run."""
     monkeypatch.setenv("HOSHIKAGE_LIB_PATH", str(library_file))
     monkeypatch.setattr(tune, "measure", lambda *_args, **_options: replace(MEASURED, busy=busy))
     ran = cli("tune", "demo", *flags)

@@ -1,4 +1,4 @@
-"""What follows from given figures: which settings are chosen, which are not, and why."""
+"""Tests what follows from given figures: which settings are chosen, which are not, and why."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def test_what_there_is_has_its_turn_before_between_and_behind() -> None:
 def test_a_choice_has_to_hold_when_what_there_is_is_measured_again(
     again: float, busy_then: bool, values: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With processes whose figures are given; the machine may get busy while they measure."""
+    """The figures of the processes are given; the machine may get busy while they measure."""
 
     def given(_self: object, _params: LoadParams, trials: Sequence[dict[str, Any]], _seconds: float) -> list[Trial]:
         if len(trials) == 1:

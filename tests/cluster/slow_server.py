@@ -1,5 +1,5 @@
-"""A server whose answers take a given time, one after the other: what a cluster does with servers can be seen by it
-without the cores that real models would need. `python -m tests.cluster.slow_server`. Event loop.
+"""Runs a server whose answers take a given time, one after the other: what a cluster does with servers can be seen by
+it without the cores that real models would need. `python -m tests.cluster.slow_server`. Event loop.
 
 It speaks as much of the API as the tests look at; PAUSE_S says how long an answer takes.
 """

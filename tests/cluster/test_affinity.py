@@ -1,4 +1,4 @@
-"""Which server has a conversation's beginning, and what a cluster is asked for. No cluster is needed."""
+"""Tests which server has a conversation's beginning, and what a cluster is asked for. No cluster is needed."""
 
 from __future__ import annotations
 

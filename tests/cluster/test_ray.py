@@ -1,4 +1,5 @@
-"""The cluster on a real Ray of three nodes on this machine: with real servers, and with servers of a given slowness."""
+"""Tests the cluster on a real Ray of three nodes on this machine: with real servers, and with servers of a given
+slowness."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clients of the four protocols that keep a conversation and send each answer back as it was given. Event loop."""
+"""These clients of the four protocols keep a conversation and send each answer back as it was given. Event loop."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from hoshikage.answer.shapes import REPAIR_HEADER
 from hoshikage.http.ignored import HEADER
 
 OURS: Final = re.compile(r": (image_url|input_image|image|images|some_block_of_tomorrow)$|\.(image_url|source|x)$")
-"""What the server may say that it does not read: pictures, and what nobody knows yet. All else is its own answers."""
+"""The server may say of these that it does not read them: pictures, and what nobody knows yet. All else is its own
+answers."""
 Called = tuple[str, str, Any]
-"""Id, name and arguments of a call."""
+"""A call stands here with its id, name and arguments."""
 
 
 @dataclass(frozen=True)
 class Heard:
-    """What an answer says, in the same form for every protocol."""
+    """An answer says this, in the same form for every protocol."""
 
     content: str
     thoughts: str
@@ -32,20 +33,20 @@ class Heard:
 
 
 class Client(ABC):
-    """One conversation."""
+    """This is one conversation."""
 
     route: ClassVar[str]
     roles: ClassVar[tuple[str, ...]] = ("system",)
-    """Of turns that are the operator's."""
+    """`roles` are those of turns that are the operator's."""
     goes_on: ClassVar[bool] = True
-    """Whether an answer goes on with the last turn, where that is the assistant's."""
+    """`goes_on` tells whether an answer goes on with the last turn, where that is the assistant's."""
 
     def __init__(self, session: ClientSession, url: str, model: str, tools: dict[str, dict[str, Any]]) -> None:
         self._session = session
         self._url = url + self.route
         self.body: dict[str, Any] = {"model": model}
         self.pending: list[Called] = []
-        """Calls without a result."""
+        """These calls have no result."""
 
     @abstractmethod
     def system(self, role: str, text: str) -> None: ...
@@ -66,14 +67,14 @@ class Client(ABC):
 
     @abstractmethod
     def heard(self, answer: Any) -> Heard:
-        """What a whole answer says."""
+        """Returns what a whole answer says."""
 
     @abstractmethod
     def joined(self, frames: list[Any]) -> Heard:
-        """What the frames of a stream say."""
+        """Returns what the frames of a stream say."""
 
     async def ask(self, *, stream: bool) -> tuple[Any, str]:
-        """The answer, or the frames of its stream; and what was repaired. Asserts that it is one."""
+        """Returns the answer, or the frames of its stream; and what was repaired. Asserts that it is one."""
         sent = {"Content-Type": "application/json"}
         body = json.dumps({**self.body, "stream": stream})
         async with self._session.post(self._url, data=body, headers=sent) as answer:
@@ -109,7 +110,7 @@ class Listed(Client):
 
 
 class Chat(Listed):
-    """/v1/chat/completions."""
+    """This client speaks /v1/chat/completions."""
 
     route = "/v1/chat/completions"
     roles = ("system", "developer")
@@ -162,7 +163,7 @@ class Chat(Listed):
 
 
 class Responses(Client):
-    """/v1/responses, with all items sent back."""
+    """This client speaks /v1/responses, with all items sent back."""
 
     route = "/v1/responses"
     goes_on = False
@@ -242,7 +243,7 @@ class Responses(Client):
 
 
 class Stored(Responses):
-    """/v1/responses, going on with the stored response."""
+    """This client speaks /v1/responses, going on with the stored response."""
 
     def __init__(self, session: ClientSession, url: str, model: str, tools: dict[str, dict[str, Any]]) -> None:
         super().__init__(session, url, model, tools)
@@ -255,7 +256,7 @@ class Stored(Responses):
 
 
 class Messages(Client):
-    """/v1/messages."""
+    """This client speaks /v1/messages."""
 
     route = "/v1/messages"
 
@@ -331,7 +332,7 @@ class Messages(Client):
 
 
 class Ollama(Listed):
-    """/api/chat."""
+    """This client speaks /api/chat."""
 
     route = "/api/chat"
 

@@ -1,4 +1,4 @@
-"""A real server whose models have real chat templates and say what a test sets. Event loop of its own.
+"""Runs a real server whose models have real chat templates and say what a test sets. Event loop of its own.
 
 All is real but the engine: requests over sockets, the protocols, the rendering with its repairs, the parsers.
 """
@@ -35,12 +35,12 @@ class Actor(GatedDispatcher):
         self._templates: dict[str, ChatTemplate] = {}
         self._last: tuple[str, object, Rendered] | None = None
         self.speaks: Callable[[str], list[str]] = lambda _tail: ["Yes."]
-        """Given how the prompt ends, the answer in pieces."""
+        """`speaks` makes the answer in pieces, given how the prompt ends."""
         self.reason: wire.FinishReason = "stop"
 
     @property
     def prompt(self) -> str:
-        """The last prompt's text."""
+        """Gives the last prompt's text."""
         assert self._last is not None
         return self._last[2].text
 
@@ -54,7 +54,7 @@ class Actor(GatedDispatcher):
         yield finished(self.reason, completion_tokens=len(pieces))
 
     def _rendered(self, label: str, request: GenerationRequest) -> Rendered:
-        """Rendered once for the same prompt, asked for whole and as a stream. Raises TemplateRefused."""
+        """Renders once for the same prompt, asked for whole and as a stream. Raises TemplateRefused."""
         if self._last is None or self._last[:2] != (label, request.prompt):
             if label not in self._templates:
                 self._templates[label] = ChatTemplate(self._sources[label], "<s>", "</s>", ("<|im_start|>",))
@@ -63,7 +63,7 @@ class Actor(GatedDispatcher):
 
 
 class Stage:
-    """The server, and the loop that it runs on while one of its coroutines is waited for."""
+    """This is the server, and the loop that it runs on while one of its coroutines is waited for."""
 
     def __init__(self, sources: Mapping[str, str], folder: Path) -> None:
         self._loop = asyncio.new_event_loop()

@@ -1,4 +1,5 @@
-"""Random conversations over real templates and all protocols, each answer sent back: none is refused, no word is lost.
+"""Sends random conversations over real templates and all protocols, each answer sent back: none is refused, no word is
+lost.
 
 `CONVERSATIONS` in the environment: so many for each template and protocol, others each time. By default there are a few
 for each template, the same ones each time.
@@ -48,10 +49,10 @@ OWN: Final = {
     **{file.stem: file.read_text("utf-8") for file in sorted(TEMPLATES.glob("*.jinja"))},
 }
 FEW: Final = 3
-"""Conversations for each template; the first of them is the shortest."""
+"""Each template has so many conversations; the first of them is the shortest."""
 CALLED: Final = ((), (), ("weather",), ("time",), ("note", "weather"), ("weather", "weather"), ("time", "note", "time"))
 LEAST: Final = 90
-"""So many templates at the least."""
+"""There are at least so many templates."""
 TURNS: Final = 10
 WORD: Final = re.compile(r"w\d+q")
 """Each text has words of its own, so that none is found in another's place; thoughts have others."""
@@ -74,7 +75,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 
 class Conversation(RuleBasedStateMachine):
-    """One conversation of one client with one model."""
+    """This is one conversation of one client with one model."""
 
     stage: ClassVar[Stage]
     label: ClassVar[str]
@@ -85,9 +86,9 @@ class Conversation(RuleBasedStateMachine):
         self._count = 0
         self._client: Client
         self._sent: set[str] = set()
-        """The words of the whole conversation, but those of thoughts."""
+        """These are the words of the whole conversation, but those of thoughts."""
         self._last = ""
-        """Who spoke last."""
+        """This is who spoke last."""
 
     def _words(self, frame: str = "{0}") -> str:
         self._count += 2

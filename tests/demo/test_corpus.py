@@ -1,4 +1,5 @@
-"""The built-in model: what it learned, the file that is shipped, and what it says to a new user's first questions."""
+"""Tests the built-in model: what it learned, the file that is shipped, and what it says to a new user's first
+questions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A host whose faults the test brings about: a runner that crashes at a chosen moment cannot be had otherwise."""
+"""This is a host whose faults the test brings about: a runner that crashes at a chosen moment cannot be had
+otherwise."""
 
 from __future__ import annotations
 
@@ -109,7 +110,7 @@ def choice(name: str) -> SelectedLibrary:
 
 
 class FakeLibraries:
-    """One library in use, perhaps one that worked before, perhaps an error instead."""
+    """One library is in use, perhaps one worked before, perhaps there is an error instead."""
 
     def __init__(self, current: str = "library 1", former: str | None = None) -> None:
         self.name = current
@@ -118,7 +119,7 @@ class FakeLibraries:
         self.good: list[str] = []
         self.fallen: list[tuple[str | None, str, str]] = []
         self.headers: dict[str, GgufHeader] = {}
-        """By the name of the model's file."""
+        """These stand by the name of the model's file."""
 
     def current(self, params: LoadParams) -> SelectedLibrary:
         if self.error is not None:

@@ -1,4 +1,4 @@
-"""The async face: one end per request, one more try after a silent crash, cancel when the reader leaves."""
+"""Tests the async face: one end per request, one more try after a silent crash, cancel when the reader leaves."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ async def test_of_two_that_ran_together_only_the_guilty_one_is_refused(
 async def test_a_job_that_nobody_reads_any_more_is_suspected_too(
     dispatcher: Dispatcher, house: FakeHouse, spec: ModelSpec
 ) -> None:
-    """Who sends what crashes and leaves at once has not made the model crash by itself."""
+    """The model has not crashed by itself when a client sends what crashes and leaves at once."""
     for number in range(3):
         async with aclosing(dispatcher.generate(spec, asking("leaver", grammar=f"{number}"))) as notes:
             assert isinstance(await notes.__anext__(), Answering)

@@ -1,4 +1,4 @@
-"""The copy made behind a load: when it is made and when not, and what meets it in the midst."""
+"""Tests the copy made behind a load: when it is made and when not, and what meets it in the midst."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.dispatch.test_lifecycle import Clock, MovedLoop
 
 CHUNK: Final = 64 * 1024
 CONTENT: Final = bytes(range(256)) * 1024
-"""Four chunks."""
+"""These are four chunks."""
 SLOW: Final = DiskFacts(2**40, "ext4", 2.0**27, 1.0, False, 2**50)
 FAST: Final = replace(SLOW, rate=2.0**40)
 
@@ -44,7 +44,7 @@ def model(tmp_path: Path) -> Path:
 
 
 class Scene:
-    """A copier over a real RAM disk, whose clock the test moves."""
+    """This is a copier over a real RAM disk, whose clock the test moves."""
 
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch, facts: DiskFacts = SLOW) -> None:
         plenty = MemoryState(platform="linux", free_bytes=lambda _: 2**50, available_memory=lambda: 2**50, chunk=CHUNK)

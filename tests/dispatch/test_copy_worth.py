@@ -1,4 +1,5 @@
-"""Whether a copy in memory can bring something: the verdict from given facts, and what is measured of real files."""
+"""Tests whether a copy in memory can bring something: the verdict from given facts, and what is measured of real
+files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose crash it was: a request's, its caller's, the model's."""
+"""Tests the finding of whose crash it was: a request's, its caller's, the model's."""
 
 from __future__ import annotations
 

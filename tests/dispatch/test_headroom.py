@@ -1,4 +1,4 @@
-"""Memory that can be taken, from trees of files like the system's own."""
+"""Tests memory that can be taken, from trees of files like the system's own."""
 
 from __future__ import annotations
 

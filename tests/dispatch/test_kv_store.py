@@ -54,7 +54,7 @@ async def shelf_of(store: KvStore, params: LoadParams, library: str = "one") -> 
 
 
 async def put_away(shelf: Shelf, *texts: tuple[str, list[int]], size: int = 100) -> None:
-    """As a runner does it: each text is a scope and tokens."""
+    """Puts texts away as a runner does: each text is a scope and tokens."""
     command = await shelf.make()
     assert command is not None
     written = []
@@ -65,7 +65,7 @@ async def put_away(shelf: Shelf, *texts: tuple[str, list[int]], size: int = 100)
 
 
 def stored(shelf: Shelf) -> list[tuple[str, list[int]]]:
-    """What a runner reads, the newest first."""
+    """Returns what a runner reads, the newest first."""
     headers = [kv_file.read_header(path) for path in shelf.frame.paths]
     return [(header.scope, kv_file.unpacked(header.tokens)) for header in headers]
 

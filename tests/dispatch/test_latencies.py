@@ -1,4 +1,4 @@
-"""How long answers took, in buckets."""
+"""Tests how long answers took, in buckets."""
 
 from __future__ import annotations
 

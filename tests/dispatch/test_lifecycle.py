@@ -1,4 +1,4 @@
-"""The model's states: shared loads, switches, failures, idling out."""
+"""Tests the model's states: shared loads, switches, failures, idling out."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def wanted(label: str) -> WantedLoad:
 
 
 class Clock:
-    """Seconds that the test moves."""
+    """The test moves these seconds."""
 
     def __init__(self) -> None:
         self.now = 1000.0

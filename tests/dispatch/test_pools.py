@@ -1,4 +1,4 @@
-"""Several models at once: lanes, a small model beside the others, vocabularies, and who makes way where memory is
+"""Tests several models at once: lanes, a small model beside the others, vocabularies, and who makes way where memory is
 short."""
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ WORDS = Tokenization("a", False, False)
 
 
 class World:
-    """A dispatcher whose runners are the test's, and models in a folder."""
+    """This is a dispatcher whose runners are the test's, with models in a folder."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
@@ -42,7 +42,7 @@ class World:
                                           known=self.registered.get)  # fmt: skip
 
     def model(self, label: str, mib: int = 100, *, pooling: int | None = None, pin: bool = False) -> ModelSpec:
-        """A model of so many MiB; `pooling` makes it one that embeds (1) or ranks (4)."""
+        """Writes a model of so many MiB; `pooling` makes it one that embeds (1) or ranks (4)."""
         file = self.folder / f"{label}.gguf"
         made = Gguf().with_pair("llama.pooling_type", U32, pooling) if pooling else Gguf()
         made = made.with_pair("llama.attention.causal", 7, 0) if pooling else made
@@ -58,13 +58,13 @@ class World:
         return [note async for note in self.dispatcher.generate(spec, request)]
 
     async def answered(self, spec: ModelSpec, host: int) -> None:
-        """One whole answer, on the runner of that number."""
+        """Gives one whole answer, on the runner of that number."""
         asking = asyncio.create_task(self.ask(spec))
         await (await self.house.host(host)).answer("x")
         await asking
 
     async def begun(self, spec: ModelSpec, host: int) -> tuple[asyncio.Task[list[Note]], FakeHost, int]:
-        """An answer that has begun and not ended: its task, its runner, its job."""
+        """Begins an answer that does not end: its task, its runner, its job."""
         asking = asyncio.create_task(self.ask(spec))
         runner = await self.house.host(host)
         return asking, runner, await runner.answer("x", end=False)
@@ -231,7 +231,7 @@ CHANGES = {
 
 
 def change(world: World, spec: ModelSpec, options: OwnOptions | None) -> ModelSpec:
-    """The spec as it is registered from now on; None takes it out."""
+    """Returns the spec as it is registered from now on; None takes it out."""
     if options is None:
         del world.registered[spec.label]
         return spec

@@ -1,4 +1,4 @@
-"""The runner process over its real pipes: what it says, and how it ends."""
+"""Tests the runner process over its real pipes: what it says, and how it ends."""
 
 from __future__ import annotations
 

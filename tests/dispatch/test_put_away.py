@@ -20,7 +20,7 @@ END = ShuttingDown("dispatch.shutting_down")
 
 
 class Kept:
-    """A loaded runner, and the store that it was loaded with."""
+    """This is a loaded runner, and the store that it was loaded with."""
 
     def __init__(self, folder: Path) -> None:
         self.model = folder / "model.gguf"
@@ -40,7 +40,7 @@ class Kept:
         return result
 
     async def asked(self, host: FakeHost) -> wire.PutAway:
-        """What the host is asked for; it is not stopped before that."""
+        """Returns what the host is asked for; it is not stopped before that."""
         while not isinstance(host.commands[-1], wire.PutAway):
             assert not host.stopped
             await asyncio.to_thread(lambda: None)

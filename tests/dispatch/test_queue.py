@@ -1,4 +1,4 @@
-"""The queue: order, places, bound, timeout."""
+"""Tests the queue: order, places, bound, timeout."""
 
 import asyncio
 import time
@@ -64,7 +64,7 @@ async def test_leaving_twice_frees_one_place_only() -> None:
 
 
 def order_of(labels: str, waited: float) -> str:
-    """The order in which requests for these models run, one at a time, the first having waited so long."""
+    """Returns the order in which requests for these models run, one at a time, the first having waited so long."""
     now = 0.0
     queue = Queue(1, 100, 1, lambda: now)
     tickets = []

@@ -1,4 +1,4 @@
-"""The copy in memory: real files and locks; what is made, reused, removed, and what is never touched."""
+"""Tests the copy in memory: real files and locks; what is made, reused, removed, and what is never touched."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from hoshikage.messages import LANGUAGES, text
 MIB: Final = 2**20
 PLENTY: Final = 2**40
 CONTENT: Final = bytes(range(256)) * 4096
-"""1 MiB: four chunks of the machine below."""
+"""These are 1 MiB: four chunks of the machine below."""
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
 
 
@@ -36,7 +36,7 @@ def machine() -> MemoryState:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Like /dev/shm: everybody may write, nobody may exchange another's files."""
+    """Makes a folder like /dev/shm: everybody may write, nobody may exchange another's files."""
     folder = tmp_path / "shm"
     folder.mkdir()
     folder.chmod(0o1777)
@@ -79,7 +79,7 @@ def placed(disk: RamDisk, file: Path) -> Placed:
 
 
 def refused(found: Placed, file: Path, key: str) -> Notice:
-    """Checks that the file itself is the answer and that the warning has its text."""
+    """Returns the warning, and checks that the file itself is the answer and that the warning has its text."""
     assert (found.file, found.in_memory) == (file, False)
     assert found.notice is not None
     assert (found.notice.level, found.notice.key) == (logging.WARNING, f"dispatch.{key}")
@@ -586,7 +586,7 @@ def test_a_finished_copy_of_a_killed_server_goes_with_release(root: Path, machin
 
 
 def run_and_kill(root: Path, model: Path, at: float) -> None:
-    """A process that copies the model and is killed at that share; beyond 1, after the copy is published."""
+    """Runs a process that copies the model and is killed at that share; beyond 1, after the copy is published."""
     program = """
         import os, signal, sys
         from pathlib import Path

@@ -1,4 +1,4 @@
-"""The runner that is started ahead: for whom it is, when it is not, and that its end harms nobody."""
+"""Tests the runner that is started ahead: for whom it is, when it is not, and that its end harms nobody."""
 
 from __future__ import annotations
 

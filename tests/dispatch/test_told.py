@@ -1,4 +1,4 @@
-"""What /v1/status says of the library in use, and what the log says of a model that was loaded."""
+"""Tests what /v1/status says of the library in use, and what the log says of a model that was loaded."""
 
 from __future__ import annotations
 

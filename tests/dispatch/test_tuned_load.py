@@ -1,4 +1,4 @@
-"""A load with settings that were chosen by measuring: what reaches the runner, and what is stored of it."""
+"""Tests a load with settings that were chosen by measuring: what reaches the runner, and what is stored of it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def model(tmp_path: Path) -> Path:
 
 
 async def loaded(model: Path, library: str | None) -> wire.Load:
-    """What the runner is sent, where a choice was made with this library."""
+    """Returns what the runner is sent, where a choice was made with this library."""
     house = FakeHouse()
     chosen = None
     if library is not None:

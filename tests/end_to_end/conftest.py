@@ -18,7 +18,7 @@ TURN: Final = re.compile(r"<\|im_start\|>(\w+)\n(.*?)<\|im_end\|>\n", re.DOTALL)
 
 
 def messages_of(prompt: str) -> list[dict[str, str]]:
-    """The messages that a rendered ChatML prompt was made of."""
+    """Returns the messages that a rendered ChatML prompt was made of."""
     return [{"role": role, "content": content} for role, content in TURN.findall(prompt)]
 
 
@@ -30,7 +30,7 @@ def register(home: Path, models: dict[str, Path]) -> None:
 
 @pytest.fixture(scope="session")
 def endless_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model of random weights that never ends its answer and has no chat template."""
+    """Writes a model of random weights that never ends its answer and has no chat template."""
     from bench_models import SHAPES, write
 
     return write(SHAPES["tiny"], tmp_path_factory.mktemp("models"))

@@ -1,4 +1,4 @@
-"""A real server process on a free port, with its log at hand."""
+"""Runs a real server process on a free port, with its log at hand."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ START_PATIENCE_S = 60.0
 
 
 class LiveServer:
-    """`python -m hoshikage` in an environment of its own; a context manager."""
+    """This is `python -m hoshikage` in an environment of its own; a context manager."""
 
     def __init__(self, environ: Mapping[str, str], *arguments: str) -> None:
         self._environ = {**os.environ, **environ}
@@ -30,7 +30,7 @@ class LiveServer:
 
     @property
     def environ(self) -> Mapping[str, str]:
-        """The environment that it runs in."""
+        """Gives the environment that it runs in."""
         return self._environ
 
     @property
@@ -38,12 +38,12 @@ class LiveServer:
         return f"http://127.0.0.1:{self.port}"
 
     def status(self) -> Any:
-        """What /v1/status tells."""
+        """Returns what /v1/status tells."""
         with urllib.request.urlopen(f"{self.url}/v1/status", timeout=60) as answer:
             return json.load(answer)
 
     def variable(self, name: str) -> str:
-        """What the server finds in its environment."""
+        """Returns what the server finds in its environment."""
         return self._environ[name]
 
     def __enter__(self) -> LiveServer:
@@ -81,7 +81,7 @@ class LiveServer:
 
 
 def home_environ(home: Path, library: Path, **settings: str) -> dict[str, str]:
-    """Environment of a user whose home is an empty folder and whose library is the given file."""
+    """Makes the environment of a user whose home is an empty folder and whose library is the given file."""
     return {
         "HOME": str(home),
         "XDG_CONFIG_HOME": str(home / ".config"),

@@ -1,4 +1,5 @@
-"""LoRA adapters through a real server: of models, personas, single requests, and llama-server's /lora-adapters."""
+"""Tests LoRA adapters through a real server: of models, personas, single requests, and llama-server's
+/lora-adapters."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ TRUTHS = {
     "half": ({1: 0.5}, {}),
     "calm": ({}, {5: 2.0}),
 }
-"""Label of a model that has the adapters in its weights -> their seeds and scales."""
+"""Maps the label of a model that has the adapters in its weights to their seeds and scales."""
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""A rendering that no deadline stops: the alarm ends a real runner once, soon, and everybody is told properly."""
+"""Tests a rendering that no deadline stops: the alarm ends a real runner once, soon, and everybody is told properly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Anthropic's Messages over a real server and a real libllama: their SDK's own client."""
+"""Tests Anthropic's Messages over a real server and a real libllama: their SDK's own client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The main job: the OpenAI SDK over a real server, a real libllama and real GGUF files."""
+"""Tests the main job: the OpenAI SDK over a real server, a real libllama and real GGUF files."""
 
 from __future__ import annotations
 

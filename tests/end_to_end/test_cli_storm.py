@@ -1,4 +1,4 @@
-"""32 processes with mixed commands, with the server alive and without: nothing is lost.
+"""Runs 32 processes with mixed commands, with the server alive and without: nothing is lost.
 
 In CI each runs 25 commands; HOSHIKAGE_STORM=250 is the full storm.
 """

@@ -73,7 +73,7 @@ def test_echo_puts_the_prompt_before_each_answer(client: OpenAI, stream: bool) -
 
 
 def test_echo_alone_scores_a_text(client: OpenAI) -> None:
-    """What evaluation programs ask for: the log probabilities of a given text."""
+    """Evaluation programs ask for this: the log probabilities of a given text."""
     answer = complete(client, QUESTION, max_tokens=4, logprobs=2)
     generated = answer.choices[0]
     scored = complete(client, QUESTION + generated.text, max_tokens=0, echo=True, logprobs=2).choices[0]

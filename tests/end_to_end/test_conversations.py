@@ -1,4 +1,5 @@
-"""A conversation with calls over every protocol, nothing set but what the model says: each answer is sent back."""
+"""Tests a conversation with calls over every protocol, nothing set but what the model says: each answer is sent
+back."""
 
 from __future__ import annotations
 
@@ -45,7 +46,7 @@ async def test_each_answer_of_a_real_model_can_be_sent_back(live: LiveServer, la
 
 
 async def _conversation(client: Client) -> str:
-    """The last answer of one conversation with two calls; each is asked for whole and as a stream."""
+    """Returns the last answer of one conversation with two calls; each is asked for whole and as a stream."""
     client.system(client.roles[0], "Be brief.")
     client.user(["How is it?", "And keep a note."])
     content = ""

@@ -1,4 +1,4 @@
-"""A runner that dies by any signal, in any phase: the port stays open, what waits is answered."""
+"""Tests a runner that dies by any signal, in any phase: the port stays open, what waits is answered."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MAX_LOOKS: Final = 100_000
 
 
 class Patient:
-    """A server with one model, and what the tests do to its runner."""
+    """This is a server with one model, and what the tests do to its runner."""
 
     def __init__(self, server: LiveServer, model: Path, home: Path) -> None:
         self.server = server
@@ -70,7 +70,7 @@ class Patient:
             assert answer.status == 200
 
     def forgive(self) -> None:
-        """A changed file lifts the quarantine that so many crashes bring."""
+        """Changes the file, which lifts the quarantine that so many crashes bring."""
         os.utime(self.model)
 
 
@@ -176,7 +176,7 @@ def test_a_pause_of_the_machine_is_no_hang(tmp_path: Path, library_file: Path, e
 
 
 def test_a_crash_leaves_no_orphan(tmp_path: Path, library_file: Path, endless_model: Path) -> None:
-    """The server killed by force: its runner must not outlive it."""
+    """The server is killed by force: its runner must not outlive it."""
     register(tmp_path, {"endless": endless_model})
     with LiveServer(home_environ(tmp_path, library_file)) as server:
         orphan = Patient(server, endless_model, tmp_path)

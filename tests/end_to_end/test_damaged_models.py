@@ -89,7 +89,7 @@ def damaged(content: bytes, header: int, seed: int) -> bytes:
 
 
 def outcomes(server: LiveServer, model: Path, content: bytes, seeds: range) -> Counter[str]:
-    """What came of each damaged copy. Raises where the server answers otherwise than it may."""
+    """Counts what came of each damaged copy. Raises where the server answers otherwise than it may."""
     counts: Counter[str] = Counter()
     header = content.index(b"token_embd.weight")
     part = model.with_suffix(".part")

@@ -1,4 +1,4 @@
-"""ENGINE=thread: the same engine inside the server's process. Only the host differs."""
+"""Tests ENGINE=thread: the same engine inside the server's process. Only the host differs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Every field of a chat request, by the OpenAI SDK, over a real server, a real libllama and the built-in model."""
+"""Tests every field of a chat request, by the OpenAI SDK, over a real server, a real libllama and the built-in
+model."""
 
 from __future__ import annotations
 
@@ -43,7 +44,7 @@ def text_of(answer: Any, choice: int = 0) -> str:
 
 
 def streamed(client: OpenAI, **more: Any) -> tuple[dict[int, str], dict[int, list[Any]], dict[int, str], Any]:
-    """By choice: the joined text, the tokens, the finish reason; and the usage."""
+    """Returns by choice the joined text, the tokens, the finish reason; and the usage."""
     texts: dict[int, str] = {}
     tokens: dict[int, list[Any]] = {}
     reasons: dict[int, str] = {}
@@ -239,7 +240,7 @@ def test_a_grammar_is_kept_to_with_log_probabilities_of_the_model_itself(client:
 
 
 def random_schema(rng: random.Random, depth: int = 0) -> dict[str, Any]:
-    """A schema that means the same to every validator."""
+    """Makes a schema that means the same to every validator."""
     kinds = ["string", "integer", "number", "boolean", "null", "enum", "const", "pattern", "format"]
     if depth < 3:
         kinds += ["array", "object", "object", "anyOf", "ref", "tuple"]

@@ -1,4 +1,4 @@
-"""Requests made of /openapi.json against a real server, library and model: fewer of them, and all the way down."""
+"""Sends requests made of /openapi.json to a real server, library and model: fewer of them, and all the way down."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ REFUSED: Final = (
     "/infill", "/v1/rerank", "/v1/responses/{id}", "/v1/models/{id}", "/api/v0/models/{id}", "/page/{file}",
     "/v1/memory", "/v1/memory/search", "/v1/memory/{id}", "/v1/audio/transcriptions",
 )  # fmt: skip
-"""What the built-in model is not made for, what asks for a name that nobody knows, and memory, which is off."""
+"""The built-in model is not made for these, or they ask for a name that nobody knows, or for memory, which is off."""
 ADMIN: Final = {(route.method, route.plain_path) for route in ROUTES if route.needs == "admin"}
 OPERATIONS: Final = [
     pytest.param(method.upper(), path, operation, id=operation["operationId"])

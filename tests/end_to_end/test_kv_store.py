@@ -1,4 +1,5 @@
-"""Conversations that outlive their runner, through real servers: an idle end, a switch, a restart, a crash, a sleep."""
+"""Tests conversations that outlive their runner, through real servers: an idle end, a switch, a restart, a crash, a
+sleep."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="memory without a nam
 
 
 class Conversation:
-    """One that goes on, as a client has it."""
+    """This conversation goes on, as a client has it."""
 
     def __init__(self, server: LiveServer, token: str = "", model: str = LABEL) -> None:
         self._server = server
@@ -32,7 +33,7 @@ class Conversation:
         self.messages: list[dict[str, str]] = []
 
     def say(self, words: str) -> tuple[str, int]:
-        """The answer, and how many of the prompt's tokens had not to be computed."""
+        """Returns the answer, and how many of the prompt's tokens had not to be computed."""
         self.messages.append({"role": "user", "content": words})
         body = {"model": self._model, "messages": self.messages, "max_tokens": 16, "temperature": 0}
         answer = ask(self._server, "/v1/chat/completions", self._token, **body)
@@ -70,7 +71,7 @@ def home(tmp_path: Path, demo_model: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory: pytest.TempPathFactory, library_file: Path, demo_model: Path) -> list[str]:
-    """What the conversation's answers are where everything is computed."""
+    """Returns what the conversation's answers are where everything is computed."""
     alone = tmp_path_factory.mktemp("reference")
     register(alone, {LABEL: demo_model})
     with LiveServer(environ(alone, library_file, "off", KV_REUSE="off", IDLE_TIMEOUT="0")) as server:

@@ -1,4 +1,4 @@
-"""`lib use` between two releases under running clients: no request lost, each answer names its library."""
+"""Tests `lib use` between two releases under running clients: no request lost, each answer names its library."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.end_to_end.live import LiveServer, home_environ
 SWITCHES: Final = 100
 CLIENTS: Final = 2
 LABELS: Final = ("first", "second")
-"""Two labels of one file with settings of their own, by turns, so that nearly every request is a new load."""
+"""These are two labels of one file with settings of their own, by turns, so that nearly every request is a new load."""
 
 
 class Client(threading.Thread):

@@ -1,4 +1,4 @@
-"""Pictures and sound by all protocols, from the client's JSON to the tokens that a real libmtmd makes of them."""
+"""Tests pictures and sound by all protocols, from the client's JSON to the tokens that a real libmtmd makes of them."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_a_damaged_picture_is_refused_and_the_server_goes_on(seeing: LiveServer)
 
 
 def unreadable(data: bytes) -> bytes:
-    """A picture whose head is whole, and whose rows are not."""
+    """Makes a picture whose head is whole, and whose rows are not."""
     at = data.index(b"IDAT") + 8
     return data[:at] + bytes(len(data) - at)
 

@@ -1,4 +1,4 @@
-"""MEMORY over a real server: kept after an answer, recalled before a later one, forgotten for good."""
+"""Tests MEMORY over a real server: kept after an answer, recalled before a later one, forgotten for good."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PATIENCE_S: Final = 60
 
 
 class Home:
-    """A user's home with a server whose built-in model answers and makes the vectors."""
+    """This is a user's home with a server whose built-in model answers and makes the vectors."""
 
     def __init__(self, folder: Path, library: Path, model: Path, **settings: str) -> None:
         self.folder = folder

@@ -1,4 +1,4 @@
-"""MEMORY_SUMMARY over a real server, in every protocol: the built-in model answers and makes the vectors."""
+"""Tests MEMORY_SUMMARY over a real server, in every protocol: the built-in model answers and makes the vectors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model or a persona has of its own, with a real server, a real library and the built-in model."""
+"""Tests what a model or a persona has of its own, with a real server, a real library and the built-in model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""llama-server's own routes, over a real server and the built-in model."""
+"""Tests llama-server's own routes, over a real server and the built-in model."""
 
 from __future__ import annotations
 

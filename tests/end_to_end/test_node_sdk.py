@@ -1,4 +1,4 @@
-"""OpenAI's Node SDK, as npm has it, against a real server: what programs of that world see."""
+"""Tests OpenAI's Node SDK, as npm has it, against a real server: what programs of that world see."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RUN_S: Final = 120
 
 @pytest.fixture(scope="module")
 def sdk() -> Path:
-    """The folder with the SDK of that version; npm brings it where it is not there yet."""
+    """Returns the folder with the SDK of that version; npm brings it where it is not there yet."""
     folder = CACHE / SDK.replace("@", "-")
     if not folder.is_dir():
         npm = shutil.which("npm")
@@ -42,7 +42,7 @@ def sdk() -> Path:
 
 @pytest.fixture(scope="module")
 def got(sdk: Path, server: LiveServer) -> dict[str, Any]:
-    """What the script saw."""
+    """Returns what the script saw."""
     node = shutil.which("node")
     assert node is not None, "node is not there"
     command = [node, str(SCRIPT), str(sdk), f"{server.url}/v1", LABEL, LABEL]

@@ -1,4 +1,4 @@
-"""Ollama's /api over a real server and a real libllama: its own client."""
+"""Tests Ollama's /api over a real server and a real libllama: its own client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A reranker and a model that fills gaps, over a real server."""
+"""Tests a reranker and a model that fills gaps, over a real server."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RANK = 4
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, library_file: Path, demo_model: Path) -> Iterator[LiveServer]:
-    """In place of the shared one: these models are of no use to other tests."""
+    """Runs a server in place of the shared one: these models are of no use to other tests."""
     home, folder = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("models")
     models = {
         "ranker": write_encoder(folder / "rank.gguf", RANK),

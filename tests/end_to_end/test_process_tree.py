@@ -1,4 +1,4 @@
-"""The server, a command, and those that work for them killed by force in every phase: no process of ours is left."""
+"""Kills the server, a command, and those that work for them by force in every phase: no process of ours is left."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ KEEPER, SLEEPER, TUNE = "hoshikage.keeper.main", "sleeper", "hoshikage.runner.tu
 
 
 class House:
-    """A server whose processes are known, and requests that nobody waits for."""
+    """This is a server whose processes are known, with requests that nobody waits for."""
 
     def __init__(self, server: LiveServer, home: Path, mark: str) -> None:
         self.server = server
@@ -56,7 +56,7 @@ class House:
             return self._client.chat.completions.create(model="endless", messages=messages, temperature=0, **more)
 
     def stream(self) -> None:
-        """An answer that flows, and has begun to."""
+        """Asks for an answer that flows, and waits until it has begun to."""
         messages: Any = [{"role": "user", "content": "go"}]
         self.chunks = iter(self._client.chat.completions.create(model="endless", messages=messages, stream=True))
         for _ in range(2):
@@ -84,7 +84,7 @@ class House:
         raise AssertionError("the status never came")
 
     def child(self, module: str) -> int:
-        """The process that runs this module, held where it is: what is stopped can be killed like any other."""
+        """Returns the process that runs this module, held where it is: what is stopped can be killed like any other."""
         for _ in range(LOOKS):
             for pid in self.children:
                 if processes.runs(pid, module):
@@ -182,7 +182,7 @@ def shutting_down(house: House) -> None:
 
 
 def copying(house: House) -> None:
-    """To the RAM disk: the server is held when there is something of a copy."""
+    """Has a model copied to the RAM disk: the server is held when there is something of a copy."""
     idle(house)
     disk = Path(house.server.variable("RAMDISK_PATH"))
     for _ in range(LOOKS):
@@ -193,7 +193,7 @@ def copying(house: House) -> None:
 
 
 ALONE: Final = (sleeping, shutting_down)
-"""Phases in which the server may have nobody."""
+"""The server may have nobody in these phases."""
 PHASES: Final = (
     idle, loading, prefill, streaming, unloading, library_check, started_ahead, sleeping, waking, shutting_down,
     copying,
@@ -206,7 +206,7 @@ SETTINGS: Final[dict[Callable[[House], None], dict[str, str]]] = {
     shutting_down: {"DRAIN_TIMEOUT": "600"},
 }
 WEIGHT: Final = 2**28
-"""Bytes of a model that takes a while to copy, most of them a hole."""
+"""A model of so many bytes takes a while to copy."""
 
 
 @pytest.mark.parametrize("phase", PHASES, ids=lambda phase: phase.__name__)
@@ -228,7 +228,7 @@ def test_a_server_killed_in_any_phase_leaves_nobody(
 
 @pytest.mark.parametrize("ahead", ["off", "on"])
 def test_a_server_killed_as_it_starts_leaves_nobody(ahead: str, tmp_path: Path, library_file: Path) -> None:
-    """Killed when Python runs it, and when it has its first child."""
+    """It is killed when Python runs it, and when it has its first child."""
     mark = uuid.uuid4().hex
     environ = home_environ(tmp_path, library_file, **{processes.MARK: mark, "RUNNER_AHEAD": ahead})
     starting = subprocess.Popen(
@@ -256,7 +256,7 @@ def test_a_start_takes_away_what_killed_ones_left(tmp_path: Path, library_file: 
 
 
 NPM: Final = "#!/bin/sh\nread word < {pipe}\n"
-"""An npm that waits."""
+"""This is an npm that waits."""
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The RAM disk of a real server: a load from the disk, the copy behind it, a load from the copy, and its end."""
+"""Tests the RAM disk of a real server: a load from the disk, the copy behind it, a load from the copy, and its end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The release of a library that does not tell it itself: known over a real server by the files beside it."""
+"""Tests the release of a library that does not tell it itself: known over a real server by the files beside it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Responses over a real server and a real libllama: the OpenAI SDK's own client."""
+"""Tests responses over a real server and a real libllama: the OpenAI SDK's own client."""
 
 from __future__ import annotations
 

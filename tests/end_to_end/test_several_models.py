@@ -1,4 +1,4 @@
-"""Several models in one server: chats and embeddings by turns, words beside an answer, two chats at once."""
+"""Tests several models in one server: chats and embeddings by turns, words beside an answer, two chats at once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def models(tmp_path_factory: pytest.TempPathFactory, demo_model: Path, endless_m
 
 @pytest.fixture
 def plain(tmp_path: Path, library_file: Path, models: dict[str, Path]) -> Iterator[LiveServer]:
-    """As it is without any setting."""
+    """Runs a server as it is without any setting."""
     register(tmp_path, models)
     with LiveServer(home_environ(tmp_path, library_file)) as live:
         yield live

@@ -1,4 +1,4 @@
-"""A server that sleeps: what it answers then, what wakes it, and that nothing and nobody is lost."""
+"""Tests a server that sleeps: what it answers then, what wakes it, and that nothing and nobody is lost."""
 
 from __future__ import annotations
 

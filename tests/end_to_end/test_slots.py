@@ -1,4 +1,4 @@
-"""llama-server's slot actions and `hoshikage cache`, with a real server and a real model."""
+"""Tests llama-server's slot actions and `hoshikage cache`, with a real server and a real model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.end_to_end.test_kv_store import LONG, Conversation, environ
 
 
 class Admin:
-    """A server, and somebody who administers it."""
+    """This is a server, and somebody who administers it."""
 
     def __init__(self, server: LiveServer, home: Path, tokens: dict[str, str]) -> None:
         self.server = server

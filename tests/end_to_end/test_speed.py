@@ -1,4 +1,5 @@
-"""What makes answers faster, as a user turns it on: real server, real library, the real SDK; and `hoshikage bench`."""
+"""Tests what makes answers faster, as a user turns it on: real server, real library, the real SDK; and `hoshikage
+bench`."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ SOCKET: Final = re.compile(r"socket:\[(\d+)\]")
 
 
 def _ask(client: OpenAI, model: str = LABEL, *, words: int = 16) -> float:
-    """Seconds that a whole answer takes."""
+    """Returns the seconds that a whole answer takes."""
     begun = time.perf_counter()
     answer = client.chat.completions.create(
         model=model, messages=[{"role": "user", "content": "こんにちは"}], max_tokens=words, temperature=0
@@ -36,7 +36,7 @@ def _ask(client: OpenAI, model: str = LABEL, *, words: int = 16) -> float:
 
 
 def test_the_first_text_of_a_stream_comes_within_a_second(client: OpenAI) -> None:
-    """From a model that is loaded, as the requirement has a user who is in a conversation."""
+    """The model is loaded, as the requirement has a user who is in a conversation."""
     _ask(client)
     begun = time.perf_counter()
     with client.chat.completions.create(
@@ -47,20 +47,20 @@ def test_the_first_text_of_a_stream_comes_within_a_second(client: OpenAI) -> Non
 
 
 def test_99_of_100_answers_take_less_than_two_seconds(client: OpenAI) -> None:
-    """The best of three hundreds: others use this machine too."""
+    """The best of three hundreds counts: others use this machine too."""
     _ask(client)
     slow = (sum(_ask(client) >= WHOLE_ANSWER_S for _ in range(ANSWERS)) for _ in range(3))
     assert any(count <= ANSWERS // 100 for count in slow)
 
 
 def test_another_small_model_answers_within_a_second(client: OpenAI) -> None:
-    """The best of some switches: others use this machine too."""
+    """The best of some switches counts: others use this machine too."""
     _ask(client)
     assert min(_ask(client, model, words=1) for model in ("endless", LABEL, "endless", LABEL)) < SWITCH_S
 
 
 def test_the_server_answers_within_a_second_of_its_start(tmp_path: Path, library_file: Path) -> None:
-    """The best of three starts: others use this machine too."""
+    """The best of three starts counts: others use this machine too."""
     times = []
     for _ in range(3):
         begun = time.perf_counter()
@@ -92,7 +92,7 @@ def test_nothing_is_sent_anywhere(tmp_path: Path, library_file: Path, demo_model
 
 
 def _internet_sockets(pid: int) -> set[int]:
-    """The local ports of the process's TCP and UDP sockets."""
+    """Returns the local ports of the process's TCP and UDP sockets."""
     links = [link.readlink() for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()]
     own = {found[1] for link in links if (found := SOCKET.fullmatch(str(link)))}
     ports = set()

@@ -1,4 +1,5 @@
-"""Tools over a real server and library: what a grammar forces is a call whose arguments fit the function's schema."""
+"""Tests tools over a real server and library: what a grammar forces is a call whose arguments fit the function's
+schema."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A program: answers of one model with changing adapters, beside those of models that have them in their weights.
-LIBRARY FOLDER on the command line; prints JSON: for each mode the answers that differ."""
+"""This program compares answers of one model with changing adapters, beside those of models that have them in their
+weights. LIBRARY FOLDER on the command line; prints JSON: for each mode the answers that differ."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.adapter_files import write_control_vector, write_lora, write_merged
 from tests.engine.modes_done import Engine
 
 SETS: tuple[dict[int, float], ...] = ({}, {1: 1.0}, {2: 1.0}, {}, {1: 0.5}, {1: 1.0, 2: -0.5}, {2: 1.0}, {1: 0.0})
-"""Seed -> scale, in the order of the requests."""
+"""Maps a seed to its scale, in the order of the requests."""
 MODES: dict[str, dict[str, Any]] = {
     "one": {},
     "together": {"n_parallel": 3},

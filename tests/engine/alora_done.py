@@ -1,5 +1,6 @@
-"""A program: answers with an adapter that is active from its invocation on (aLoRA), beside those of a bare loop.
-LIBRARY FOLDER on the command line; prints JSON: for each mode the answers that differ, and how much was at hand."""
+"""This program compares answers with an adapter that is active from its invocation on (aLoRA), beside those of a bare
+loop. LIBRARY FOLDER on the command line; prints JSON: for each mode the answers that differ, and how much was at
+hand."""
 
 from __future__ import annotations
 
@@ -100,7 +101,7 @@ def bare(library: Path, file: str, alora: Scaled, given: tuple[Scaled, ...]) -> 
 
 
 def decoded(context: Context, tokens: tuple[int, ...], position: int) -> int:
-    """The likeliest token behind these."""
+    """Returns the likeliest token behind these."""
     context.batch.clear()
     context.batch.extend([*tokens[:-1]], position, 0)
     index = context.batch.add(tokens[-1], position + len(tokens) - 1, 0, True)

@@ -1,5 +1,6 @@
-"""A program: conversations with a model whose memory cannot be cut. LIBRARY MODEL N_PARALLEL on the command line;
-prints JSON: each prompt's length, how much of it was at hand, and its answer beside the one that was computed anew."""
+"""This program holds conversations with a model whose memory cannot be cut. LIBRARY MODEL N_PARALLEL on the command
+line; prints JSON: each prompt's length, how much of it was at hand, and its answer beside the one that was computed
+anew."""
 
 from __future__ import annotations
 
@@ -18,13 +19,13 @@ from tests.engine_models import FIRST_WORD
 
 EVERY, LENGTH, NEW, SAID = 128, 500, 90, 10
 LIMIT = 3.5
-"""States that fit, where memory is short."""
+"""So many states fit, where memory is short."""
 SETTINGS: dict[str, Any] = {"n_ctx": 4096, "n_batch": 64, "flash_attn": "off", "checkpoint_tokens": EVERY}
 Prompt = tuple[int, ...]
 
 
 class Talks:
-    """Prompts that begin alike, to an engine that keeps prefixes and to one that keeps none."""
+    """These prompts begin alike, and go to an engine that keeps prefixes and to one that keeps none."""
 
     def __init__(self, library: Path, model: str, n_parallel: int) -> None:
         self.kept = Engine(library, model, kv_reuse="prefix", n_parallel=n_parallel, **SETTINGS)
@@ -54,7 +55,7 @@ class Talks:
 
 
 def answered(engine: Engine, prompt: Prompt, **more: Any) -> tuple[int, dict[int, Any]]:
-    """How many tokens were at hand; choice -> [token's text, log probability]."""
+    """Returns how many tokens were at hand, and for each choice [token's text, log probability]."""
     request = GenerationRequest(TokenPrompt(prompt), SamplingParams(temperature=0), max_tokens=SAID, logprobs=0, **more)
     job, told = engine.submit(request), dict[int, Any]()
     while job not in engine.ends:

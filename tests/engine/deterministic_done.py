@@ -1,5 +1,5 @@
-"""A program: the same request in several surroundings with DETERMINISTIC=on. LIBRARY MODEL on the command line; prints
-JSON: tokens with their log probabilities."""
+"""This program sends the same request in several surroundings with DETERMINISTIC=on. LIBRARY MODEL on the command line;
+prints JSON: tokens with their log probabilities."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A program: has the engine thread embed texts, and prints what the process holds of its own after each: LIBRARY MODEL
-N_BATCH, then a JSON list of texts on standard input."""
+"""This program has the engine thread embed texts, and prints what the process holds of its own after each: LIBRARY
+MODEL N_BATCH, then a JSON list of texts on standard input."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A program: an exception that nobody foresaw, at each call of the engine's path in turn. LIBRARY MODEL on the command
-line; prints JSON: how many calls were hit, and what was wrong after each that was not borne as it should be.
+"""This program raises an exception that nobody foresaw, at each call of the engine's path in turn. LIBRARY MODEL on the
+command line; prints JSON: how many calls were hit, and what was wrong after each that was not borne as it should be.
 
 Several jobs run side by side: one with two choices, one with log probabilities, one that is given up, one that is
 refused, one whose prompt is scored; memory is tight. Each is to be told one end, and nobody may suffer from a fault in
@@ -28,9 +28,9 @@ from hoshikage.params import ChatPrompt, GenerationRequest, LoadParams, Message,
 
 ROOMS = ("/hoshikage/engine/", "/hoshikage/llama/", "/hoshikage/_ffi/")
 NETS = {"_generate", "submit", "busy", "failure_of", "report", "ended", "__del__"}
-"""What has nobody above it: the thread's own loop, what bears a fault, and the collector."""
+"""These have nobody above them: the thread's own loop, what bears a fault, and the collector."""
 NUMBERS = {"longest", "pending", "flows"}
-"""What the scheduler reads of each session to plan for all of them."""
+"""The scheduler reads these of each session to plan for all of them."""
 GREEDY = SamplingParams(temperature=0)
 
 
@@ -51,11 +51,11 @@ MODE: dict[str, Any] = {"n_ctx": 256, "n_batch": 32, "n_parallel": 3, "kv_reuse"
 
 
 class Injected(Exception):
-    """What nobody foresaw."""
+    """This is what nobody foresaw."""
 
 
 class Run:
-    """All jobs, once, with an exception at one call; then one more job, to see whether all is well again."""
+    """Runs all jobs, once, with an exception at one call; then one more job, to see whether all is well again."""
 
     def __init__(self, model: Model, context: Context, params: LoadParams) -> None:
         self.texts: dict[int, dict[int, str]] = {}
@@ -66,7 +66,7 @@ class Run:
         context.clear()
         self._worker._loaded = self._loaded = _Loaded(model, context, wire.Load(params), self._cancels, self._emit)
         self.owner: int | None = None
-        """The job to which the call belongs where the exception was raised."""
+        """The call belongs to this job where the exception was raised."""
 
     def _emit(self, event: wire.Event) -> None:
         if isinstance(event, wire.Token):
@@ -82,7 +82,8 @@ class Run:
     def go(
         self, *, count: Counter[tuple[str, str]] | None = None, at: tuple[str, str] | None = None, which: int = 0
     ) -> None:
-        """`count`: gathers how often each pair of caller and callee is met. `at`, `which`: the call that fails."""
+        """Runs the jobs. `count` gathers how often each pair of caller and callee is met; `at` and `which` name the
+        call that fails."""
         left = [which]
 
         def profile(frame: FrameType, event: str, _argument: object) -> None:
@@ -135,13 +136,13 @@ class Run:
 
 
 def _name(frame: FrameType) -> str:
-    """The function's place in the tree."""
+    """Names the function's place in the tree."""
     code = frame.f_code
     return f"{Path(code.co_filename).stem}.{getattr(code, 'co_qualname', code.co_name)}"
 
 
 def _owner(frame: FrameType | None) -> int | None:
-    """The job of the session that the innermost call with one is of; None for what belongs to all."""
+    """Returns the job of the session that the innermost call with one is of; None for what belongs to all."""
     while frame is not None and frame.f_code.co_name not in NETS | NUMBERS:
         subject = frame.f_locals.get("self")
         if isinstance(subject, (Session, Running)) and hasattr(subject, "job"):

@@ -1,5 +1,5 @@
-"""A program: pictures and sound in every mode of the engine, and by mtmd's own loop. LIBRARY FOLDER on the command
-line; prints JSON: kind of projector -> mode -> what was answered."""
+"""This program shows pictures and plays sound in every mode of the engine, and by mtmd's own loop. LIBRARY FOLDER on
+the command line; prints JSON: kind of projector -> mode -> what was answered."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ MODES: dict[str, dict[str, Any]] = {
     "deterministic": {"deterministic": True},
 }
 TIGHT = {"llava": 256, "qwen2vl": 320, "gemma3": 320, "ultravox": 512}
-"""Cells that do not suffice for three of the conversations."""
+"""So many cells do not suffice for three of the conversations."""
 ALL_MODES = "qwen2vl"
 FEWER_MODES = ("one", "tight", "prefix together")
 SMALL = 8
@@ -83,7 +83,8 @@ def files_of(kind: str) -> tuple[bytes, bytes]:
 
 
 class Conversation:
-    """A question with media in it: for the engine, and as the bare loop's text. `{0}` and `{1}` are the files."""
+    """This is a question with media in it: for the engine, and as the bare loop's text. `{0}` and `{1}` are the
+    files."""
 
     def __init__(self, words: str, files: tuple[bytes, ...], kind: str) -> None:
         self.files = files
@@ -109,7 +110,8 @@ def conversations(kind: str) -> list[Conversation]:
 
 
 class Bare:
-    """mtmd's own loop: mtmd_tokenize of the whole text, mtmd_helper_eval_chunks, and the likeliest token each time."""
+    """This is mtmd's own loop: mtmd_tokenize of the whole text, mtmd_helper_eval_chunks, and the likeliest token each
+    time."""
 
     def __init__(self, library: Library, model: Path, projector: Path) -> None:
         params = LoadParams(str(model), mmproj=str(projector), **SETTINGS)
@@ -183,7 +185,7 @@ class Bare:
 
 
 class Listener(Engine):
-    """An engine that also keeps what it was told of tokens and counts."""
+    """This is an engine that also keeps what it was told of tokens and counts."""
 
     def __init__(self, library: Path, model: str, **mode: Any) -> None:
         self.tokens: dict[int, dict[int, list[int]]] = {}
@@ -230,7 +232,7 @@ def in_mode(library: Path, model: Path, projector: Path, kind: str, mode: dict[s
 
 
 def oddities(engine: Listener, asked: list[Conversation], kind: str) -> dict[str, Any]:
-    """A damaged file, the wrong kind of file, one that is given up, several choices, and counts."""
+    """Tries a damaged file, the wrong kind of file, one that is given up, several choices, and counts."""
     found: dict[str, Any] = {"counts": [engine.count(each.request()) for each in asked]}
     files = files_of(kind)
     broken = Conversation("w1 {0} w2", (files[0][: len(files[0]) // 2], files[1]), kind)

@@ -1,5 +1,5 @@
-"""A program: the same requests in every mode of the scheduler, and by the bare loop. LIBRARY MODEL SEED on the command
-line; prints JSON: mode -> what was answered, and what the memory still knew."""
+"""This program sends the same requests in every mode of the scheduler, and by the bare loop. LIBRARY MODEL SEED on the
+command line; prints JSON: mode -> what was answered, and what the memory still knew."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ MODES: dict[str, dict[str, Any]] = {
 
 
 class Engine:
-    """One worker with the model loaded in one mode."""
+    """This is one worker with the model loaded in one mode."""
 
     def __init__(self, library: Path, model: str, *, store: wire.StateStore | None = None, **mode: Any) -> None:
         self._events: queue.Queue[wire.Event] = queue.Queue()
@@ -45,7 +45,7 @@ class Engine:
         self._worker.start()
         self.last = 0
         self.lost: list[str] = []
-        """Stored files that it found to be of no use."""
+        """These stored files are of no use to it."""
         self.choices: dict[int, dict[int, str]] = {}
         self.ends: dict[int, wire.Finished | wire.Failed] = {}
         given = {"n_ctx": 768, "n_batch": 32, "n_threads": 1, **mode}
@@ -110,7 +110,7 @@ def plan(seed: int) -> list[tuple[str, int, bool, int]]:
 
 
 def arrivals(engine: Engine, seed: int) -> dict[str, str]:
-    """Requests of random lengths that come at random moments, some of which are given up."""
+    """Sends requests of random lengths that come at random moments, some of which are given up."""
     wanted: dict[int, str] = {}
     for question, maximum, given_up, events in plan(seed):
         job = engine.submit(asked(question, maximum))
@@ -129,7 +129,7 @@ def arrivals(engine: Engine, seed: int) -> dict[str, str]:
 
 
 def turns(engine: Engine) -> list[list[Any]]:
-    """A conversation, then another one of another scope that begins with the same words."""
+    """Holds a conversation, then another one of another scope that begins with the same words."""
     found: list[list[Any]] = []
     for scope in ("a", "b"):
         messages = [Message("user", QUESTIONS[0])]
@@ -145,7 +145,8 @@ def turns(engine: Engine) -> list[list[Any]]:
 
 
 def drawn(engine: Engine) -> list[list[str]]:
-    """Answers that are drawn, by their seeds: several choices of one prompt; a text that repeats its prompt."""
+    """Asks for answers that are drawn, by their seeds: several choices of one prompt; a text that repeats its
+    prompt."""
     sampling = SamplingParams(temperature=1.0, seed=7, repeat_penalty=1.1)
     several = GenerationRequest(ChatPrompt((Message("user", QUESTIONS[2]),)), sampling, max_tokens=30, choices=3)
     repeated = GenerationRequest(TokenPrompt(tuple([40, 41, 42, 43, 44] * 12)), sampling, max_tokens=40)
@@ -155,7 +156,7 @@ def drawn(engine: Engine) -> list[list[str]]:
 
 
 def bare(library: Path, model: str, seed: int) -> dict[str, str]:
-    """The same questions by a loop over the library alone."""
+    """Asks the same questions by a loop over the library alone."""
     opened = load(library, lambda _level, _line: None)
     loaded = Model.load(opened, LoadParams(model, n_threads=1), lambda _progress: True)
     context = Context.open(loaded, LoadParams(model, n_ctx=768, n_batch=32, n_threads=1))

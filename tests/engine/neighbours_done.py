@@ -1,5 +1,6 @@
-"""A program: what somebody answers while another leaves, at each moment of its way. LIBRARY MODEL on the command line;
-prints JSON: mode -> [the answer beside one that stays, the answers beside one that leaves at decode 1, 2, ...]."""
+"""This program finds out what somebody answers while another leaves, at each moment of its way. LIBRARY MODEL on the
+command line; prints JSON: mode -> [the answer beside one that stays, the answers beside one that leaves at decode 1, 2,
+...]."""
 
 from __future__ import annotations
 
@@ -29,7 +30,7 @@ MODES: dict[str, dict[str, Any]] = {
 
 
 def answered(library: Library, model: str, mode: dict[str, Any], leaves_at: int) -> str:
-    """The neighbour's text; its prompt comes when the leaver's answer flows. 0: nobody leaves."""
+    """Returns the neighbour's text; its prompt comes when the leaver's answer flows. 0: nobody leaves."""
     params = LoadParams(model, n_ctx=1024, n_parallel=4, n_threads=1, n_gpu_layers=0, **mode)
     loaded_model, context = open_model(library, params, lambda _progress: True)
     texts = {LEAVER: "", NEIGHBOUR: ""}

@@ -1,4 +1,4 @@
-"""A program: projectors with a few bytes changed, each loaded and used in a process of its own. LIBRARY FOLDER COUNT
+"""This program loads and uses projectors with a few bytes changed, each in a process of its own. LIBRARY FOLDER COUNT
 SEED on the command line; prints JSON: what came of how many of them."""
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from hoshikage.params import LoadParams, Medium
 from tests.engine.media_done import KINDS, files_of
 
 SOUND, REFUSED = 0, 1
-"""What the process ends with."""
+"""The process ends with one of these."""
 ALIKE = ((0, 1, 7), (2, 3), (4, 5, 6), (10, 11, 12))
-"""gguf_metadata_value_type of values that are equally long."""
+"""These groups are gguf_metadata_value_type of values that are equally long."""
 ARRAY = 9
 LEFT_OUT = "ultravox"
 """It takes too long for thousands."""
 
 
 def changed(data: bytes, header: int, types: list[int], random_: random.Random) -> bytes:
-    """A few bytes of the header changed, or a value's type to one that may be as long, or some of the file cut off."""
+    """Changes a few bytes of the header, or a value's type to one that may be as long, or cuts some of the file off."""
     way = random_.random()
     if way < 0.1:
         return data[: random_.randrange(len(data))]
@@ -48,7 +48,7 @@ def changed(data: bytes, header: int, types: list[int], random_: random.Random) 
 
 
 def types_in(projector: Path) -> list[int]:
-    """Where the types of the numbers lie, those within arrays included."""
+    """Finds the places of the numbers' types, those within arrays included."""
     data, found = projector.read_bytes(), []
     for name, field in gguf.GGUFReader(projector).fields.items():
         at = field.offset + 8 + len(name.encode())

@@ -1,5 +1,5 @@
-"""A program: one model beyond its training, scaled by the settings and by its own file. LIBRARY FOLDER on the command
-line; prints JSON: each way's answers and the length of its context."""
+"""This program runs one model beyond its training, scaled by the settings and by its own file. LIBRARY FOLDER on the
+command line; prints JSON: each way's answers and the length of its context."""
 
 from __future__ import annotations
 

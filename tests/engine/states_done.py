@@ -1,4 +1,4 @@
-"""A program: a model that keeps a state, asked several things at once. LIBRARY MODEL on the command line; prints JSON:
+"""This program asks a model that keeps a state several things at once. LIBRARY MODEL on the command line; prints JSON:
 the model's facts, and for each mode which answers differ from those of a model that was loaded anew for each."""
 
 from __future__ import annotations

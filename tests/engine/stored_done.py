@@ -1,5 +1,5 @@
-"""A program: conversations that outlive their engine. LIBRARY MODEL FOLDER [TOKENS] on the command line, where TOKENS
-is the length of an answer; prints JSON: what each engine answered, and how much of each prompt it had."""
+"""This program holds conversations that outlive their engine. LIBRARY MODEL FOLDER [TOKENS] on the command line, where
+TOKENS is the length of an answer; prints JSON: what each engine answered, and how much of each prompt it had."""
 
 from __future__ import annotations
 

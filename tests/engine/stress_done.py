@@ -1,5 +1,5 @@
-"""A program: all modes of the scheduler together, by chance. LIBRARY KIND MODEL SEED ANSWERS on the command line;
-prints JSON: what was wrong, and how often each thing happened that the stress is made of.
+"""This program mixes all modes of the scheduler together, by chance. LIBRARY KIND MODEL SEED ANSWERS on the command
+line; prints JSON: what was wrong, and how often each thing happened that the stress is made of.
 
 Rounds of random settings; in each, jobs of random kinds come at random moments and some are given up, between decodes
 and inside them. Every answer is compared with the one that a lone run gave, token for token. Texts may differ only
@@ -44,14 +44,14 @@ WRITE: Final[dict[str, Callable[[Path], Path]]] = {
 """Kind of model -> what writes it; `demo` is the built-in one."""
 BEFORE_LFM2: Final = ("b4529", "b5590")
 NOISE: Final = {"demo": 0.15, "mamba": 0.01, "lfm2": 0.08, "playback": 0.01, "llama": 0.2}
-"""Kind of model -> most that a log probability of it may move with what else is in the batch."""
+"""Maps a kind of model to how much a log probability of it may move at most with what else is in the batch."""
 UNLIKELY: Final = 2
 """So many times the noise moves the log probability of a token that is not the likeliest."""
 EXACT: Final = 0.1
 """With less noise than this, texts alone tell what is wrong."""
 LENGTHS: Final = (1, 6, 14, 28)
 ROUND: Final = 40
-"""Jobs of one round."""
+"""One round has so many jobs."""
 FULL: Final = (20, 200)
 """Decodes until no room is found for a batch although there is."""
 AGAIN: Final = 250
@@ -66,7 +66,7 @@ def cells(releases: Iterable[str]) -> list[tuple[str, str]]:
 
 @dataclass
 class Answer:
-    """What came of one job, choice by choice."""
+    """This came of one job, choice by choice."""
 
     texts: dict[int, str] = field(default_factory=dict)
     tokens: dict[int, list[wire.Chosen]] = field(default_factory=dict)
@@ -82,7 +82,7 @@ class Job:
 
 
 class Bench:
-    """One load of the model in one mode, stepped by hand, so that a seed says what happens when."""
+    """This is one load of the model in one mode, stepped by hand, so that a seed says what happens when."""
 
     def __init__(self, library: Library, model: str, chance: random.Random, mode: dict[str, Any]) -> None:
         params = LoadParams(model, n_threads=1, n_gpu_layers=0, **mode)
@@ -95,7 +95,7 @@ class Bench:
         self._chance = chance
         self._decode = self.context.decode
         self.leaving: list[int] = []
-        """Jobs that are given up inside the next decode."""
+        """These jobs are given up inside the next decode."""
         self.until_full = 0
         """After so many decodes no room is found for a batch; 0 is never."""
         self.context.decode = self._decode_and_leave  # type: ignore[method-assign]
@@ -146,14 +146,14 @@ class Stress:
         self.counts: Counter[str] = Counter()
         self.wrong: list[str] = []
         self.apart: list[str] = []
-        """Answers that are drawn or held in a grammar, and parted from the lone run's."""
+        """These answers are drawn or held in a grammar, and parted from the lone run's."""
         self._bench = Bench(library, model, self._chance, LONE)
         self._prompts = [*self._talks()] if kind == "demo" else [*self._texts()]
 
     # What is asked
 
     def _talks(self) -> Iterator[Asked]:
-        """Questions, and conversations that begin with them."""
+        """Asks questions, and holds conversations that begin with them."""
         for number, question in enumerate(QUESTIONS):
             first = Message("user", question)
             yield ChatPrompt((first,))
@@ -161,7 +161,7 @@ class Stress:
             yield ChatPrompt((first, Message("assistant", said), Message("user", QUESTIONS[number - 1])))
 
     def _texts(self) -> Iterator[Asked]:
-        """Texts that begin alike in threes, some of which repeat what the model says itself."""
+        """Makes texts that begin alike in threes, some of which repeat what the model says itself."""
         for start in range(0, 90, 15):
             common = words(*((start + 7 * at) % N_WORDS for at in range(10 + start)))
             yield TokenPrompt(common)
@@ -310,7 +310,8 @@ class Stress:
         self.counts["echoed"] += bool(answer.echo)
 
     def _difference(self, right: Answer, way: Way, text: str, tokens: list[wire.Chosen], *, whole: bool) -> str:
-        """What is wrong with an answer; empty for nothing. One that was given up must be a part of the right one."""
+        """Says what is wrong with an answer; empty for nothing. One that was given up must be a part of the right
+        one."""
         expected = right.texts.get(0, "")
         for mine, lone in zip(tokens, right.tokens.get(0, []), strict=False):
             if mine.token.raw != lone.token.raw:
@@ -331,7 +332,7 @@ class Stress:
         return f"{text!r} where a lone run has {expected!r}"
 
     def _is_near(self, right: Answer, text: str) -> bool:
-        """Whether the texts part where the lone run's two best tokens are within the noise."""
+        """Returns whether the texts part where the lone run's two best tokens are within the noise."""
         said = b""
         for chosen in right.tokens.get(0, []):
             first, second = chosen.top[0], chosen.top[1]

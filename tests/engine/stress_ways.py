@@ -1,4 +1,4 @@
-"""The ways in which the stress asks for answers: greedily, drawn by a seed, held in a grammar. Pure."""
+"""Defines the ways in which the stress asks for answers: greedily, drawn by a seed, held in a grammar. Pure."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ GREEDY: Final = SamplingParams(temperature=0)
 DRAWN: Final = SamplingParams(temperature=1.0, top_k=8, top_p=1.0)
 SEEDS: Final = (1, 7)
 HOT: Final = {"playback": 8.0}
-"""Kind of model -> a temperature at which the draw matters there."""
+"""Maps a kind of model to a temperature at which the draw matters there."""
 APART: Final = {"demo": 0.2, "mamba": 0.02, "lfm2": 0.1, "playback": 0.0, "llama": 0.2}
-"""Kind of model -> how many of the answers that are drawn or held in a grammar may part from the lone run's, where
-every log probability up to there agrees: a draw near the border of two tokens falls to the other side by noise alone,
-and of what a grammar leaves, two may be near without being the likeliest."""
+"""Maps a kind of model to how many of the answers that are drawn or held in a grammar may part from the lone run's,
+where every log probability up to there agrees: a draw near the border of two tokens falls to the other side by noise
+alone, and of what a grammar leaves, two may be near without being the likeliest."""
 SHARE: Final = 0.35
-"""Of the jobs, those that are asked for in another way than greedily."""
+"""This share of the jobs is asked for in another way than greedily."""
 _SCHEMA: Final = {
     "type": "object",
     "properties": {"name": {"type": "string", "maxLength": 12}, "count": {"type": "integer"}},
@@ -43,11 +43,11 @@ class Way:
 
     @property
     def is_plain(self) -> bool:
-        """Whether the answer is the likeliest text, of which a lone run tells where it nearly was another."""
+        """Tells whether the answer is the likeliest text, of which a lone run tells where it nearly was another."""
         return self.sampling is GREEDY and self.grammar is None
 
     def of_choice(self, choice: int) -> Way:
-        """The way in which this one of several choices is answered alone."""
+        """Returns the way in which this one of several choices is answered alone."""
         if self.sampling is GREEDY:
             return self
         return replace(self, sampling=replace(self.sampling, seed=self.sampling.seed + choice))

@@ -1,4 +1,4 @@
-"""LoRA adapters and control vectors: every release answers as a model that has them in its weights."""
+"""Tests LoRA adapters and control vectors: every release answers as a model that has them in its weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An adapter that is active from its invocation on answers as a loop that sets it there, in every mode."""
+"""Tests an adapter that is active from its invocation on answers as a loop that sets it there, in every mode."""
 
 from __future__ import annotations
 

@@ -34,7 +34,8 @@ RUNS: Final = [
     ("b8390", "lfm2", 3),
 ]
 NOISE: Final = 0.01
-"""Of log probabilities, by how tokens share a batch; a text computed on the wrong state is off by 0.05 and more."""
+"""The noise is of log probabilities, by how tokens share a batch; a text computed on the wrong state is off by 0.05 and
+more."""
 CONTROL: Final = 1
 
 

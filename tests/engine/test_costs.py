@@ -1,4 +1,4 @@
-"""What decodes cost: learned from the shortest of the last ones, whatever else the machine does meanwhile."""
+"""Tests what decodes cost: learned from the shortest of the last ones, whatever else the machine does meanwhile."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hoshikage.engine.costs import CHUNK_S, LAST_LOOK, MIN_CHUNK, PROBE, SURE, W
 DEAR: Final = {1: 1.0, 2: 2.7, 4: 3.6, 8: 4.3, 16: 5.2}
 """As measured on a CPU whose library is slow with few tokens."""
 EVEN: Final = {1: 1.0, 2: 1.94, 4: 2.39, 8: 3.3, 16: 5.1}
-"""As measured on another."""
+"""Another machine has these costs, as measured."""
 CARD: Final = {1: 2.9, 2: 3.9, 4: 4.7, 8: 6.7, 16: 8.1}
 """As measured on a graphics card, in milliseconds, once it is warm."""
 COLD: Final = 3.0
@@ -35,8 +35,8 @@ def learned(costs: dict[int, float]) -> BatchCost:
 
 
 def rate(costs: dict[int, float], texts: int, decodes: int, chance: random.Random | None = None) -> float:
-    """Tokens a second that so many texts get by the groups that are chosen. `chance`: another process makes half of
-    the decodes up to five times as long; they are counted without that."""
+    """Returns the tokens a second that so many texts get by the groups that are chosen. `chance`: another process makes
+    half of the decodes up to five times as long; they are counted without that."""
     made, spent, tokens = BatchCost(512), 0.0, 0
     last = run = 0
     for _ in range(decodes):

@@ -1,4 +1,5 @@
-"""DETERMINISTIC=on: an answer depends on its request alone, to the bit; what that overrides, and where it cannot be."""
+"""Tests DETERMINISTIC=on: an answer depends on its request alone, to the bit; what that overrides, and where it cannot
+be."""
 
 from __future__ import annotations
 
@@ -52,7 +53,8 @@ def test_a_gpu_is_refused(kind: str) -> None:
 @pytest.mark.native
 @pytest.mark.parametrize("release", RELEASES)
 def test_answers_are_those_of_a_lone_run_to_the_bit(release: str, libraries: dict[str, Path], demo_model: Path) -> None:
-    """After other requests, as a later choice, with cache_prompt asked for; log probabilities are compared exactly."""
+    """They are asked for after other requests, as a later choice, with cache_prompt; log probabilities are compared
+    exactly."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.engine.deterministic_done", str(libraries[release]), str(demo_model)],
         capture_output=True,

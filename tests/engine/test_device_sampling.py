@@ -1,4 +1,5 @@
-"""When the device chooses tokens in Python's place: where that has been seen to save time, and not before it pays."""
+"""Tests when the device chooses tokens in Python's place: where that has been seen to save time, and not before it
+pays."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from hoshikage.engine.device_sampling import NOTHING, SURE, TRY_AFTER, WARM_UP, 
 
 
 class Sampler:
-    """One whose tokens take these seconds each: by Python, by the device, and more for the first ones behind."""
+    """The tokens of this one take these seconds each: by Python, by the device, and more for the first ones behind."""
 
     def __init__(
         self, by_python: float, by_device: float, going_over: float = 0.0, kind: str | None = "greedy"
@@ -45,7 +46,7 @@ class Refused(Sampler):
 
 
 def answer(learned: DeviceSampling, sampler: Sampler, tokens: int, *, overlaps: bool = True) -> list[str]:
-    """Who chose its tokens."""
+    """Says who chose its tokens."""
     running: Any = SimpleNamespace(movable=sampler, sequence=SimpleNamespace(number=3))
     for _ in range(tokens):
         learned.took(running, sampler.next(), overlaps=overlaps)

@@ -43,7 +43,7 @@ def begun(vocab: Vocab) -> list[int]:
 
 
 def test_guesses_are_made_whatever_became_of_those_before(model: Model, draft: DraftModel) -> None:
-    """All right, some right, none right; stopped by doubt, by their number, by the text's end."""
+    """All of them were right, some, or none; stopped by doubt, by their number, by the text's end."""
     rng, tokens = random.Random(5), begun(model.vocab)
     proposer = draft.proposer()
     assert proposer is not None

@@ -1,4 +1,4 @@
-"""What the library keeps of a long text after it is embedded: as much as is estimated, and no more."""
+"""Tests what the library keeps of a long text after it is embedded: as much as is estimated, and no more."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.small_models import write_encoder
 
 SHORT, LONG, WORDS = "cat dog", "star " * 500, 60_000
 ROOM = len(LONG.split()) * WORDS * F32_BYTES
-"""Of the logits that nobody computes, for the long text."""
+"""The long text would have so many bytes of the logits that nobody computes."""
 
 
 def embedded(library: Path, model: Path, n_batch: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""An exception that nobody foresaw, at any call of the engine, ends one job at most, once, and leaves nothing."""
+"""Tests an exception that nobody foresaw, at any call of the engine, ends one job at most, once, and leaves nothing."""
 
 from __future__ import annotations
 

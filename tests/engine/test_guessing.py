@@ -1,4 +1,4 @@
-"""Looking up: what it guesses, and what a guess may cost."""
+"""Tests looking up: what it guesses, and what a guess may cost."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hoshikage.engine.prompt_lookup import LONGEST, SHORTEST, Credit, PromptLook
 DEAR: Final = {1: 1.0, 2: 2.7, 4: 3.6, 8: 4.3, 16: 5.2}
 """As measured on a CPU whose library is slow with few tokens."""
 CHEAP: Final = {1: 1.0, 2: 1.05, 4: 1.1, 8: 1.3, 16: 1.6}
-"""As where memory is the limit."""
+"""Decodes cost this where memory is the limit."""
 
 
 def prices(seconds: dict[int, float]) -> BatchCost:
@@ -30,7 +30,7 @@ def prices(seconds: dict[int, float]) -> BatchCost:
 def generated(
     prompt: Sequence[int], follow: Callable[[list[int]], int], count: int, cost: BatchCost, credit: Credit | None = None
 ) -> tuple[list[int], float]:
-    """A text as the engine makes it with look-ups, and what it cost in decodes of one token."""
+    """Returns a text as the engine makes it with look-ups, and what it cost in decodes of one token."""
     tokens, spent, lookup = list(prompt), 0.0, PromptLookup(cost, credit or Credit())
     end = len(prompt) + count
     while len(tokens) < end:

@@ -1,4 +1,5 @@
-"""Answers of which grammars hold a part, by the real engine: behind thoughts, and in calls that need not be made."""
+"""Tests answers of which grammars hold a part, by the real engine: behind thoughts, and in calls that need not be
+made."""
 
 from __future__ import annotations
 
@@ -61,7 +62,7 @@ def speaker(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 async def text_of(library: Path, load: LoadParams, request: GenerationRequest) -> tuple[str, str]:
-    """The answers, one behind the other, and why the last ended."""
+    """Returns the answers, one behind the other, and why the last ended."""
     events = await events_of(library, load, request)
     finished = events[-1]
     assert isinstance(finished, wire.Finished), finished

@@ -1,4 +1,4 @@
-"""What one token costs in Python: instructions and allocations are counted, which no busy machine can change.
+"""Tests what one token costs in Python: instructions and allocations are counted, which no busy machine can change.
 
 The scheduler, the session, the text and the frames are the real ones; the library's part is left out.
 """
@@ -25,15 +25,16 @@ from hoshikage.params import GenerationRequest, TextPrompt
 
 TOKENS: Final = 200
 INSTRUCTIONS: Final = {1: 815, 4: 960}
-"""Sequences -> most bytecode instructions a token. Python 3.11: 797 and 938; the room above is for other versions."""
+"""Maps a number of sequences to the most bytecode instructions a token. Python 3.11: 797 and 938; the room above is for
+other versions."""
 CALLS: Final = {1: 48, 4: 66}
-"""Most calls a token, of Python's functions and of C's: 36 and 60 on Python 3.11."""
+"""A token makes so many calls at most, of Python's functions and of C's: 36 and 60 on Python 3.11."""
 BYTES_LEFT: Final = 60
-"""Most bytes a token that stay allocated: its id in the list of tokens (8), and that list's room to grow."""
+"""So many bytes a token stay allocated at most: its id in the list of tokens (8), and that list's room to grow."""
 
 
 class Context:
-    """A context whose decodes do nothing."""
+    """This is a context whose decodes do nothing."""
 
     n_batch = n_ctx = n_cells = 4096
     keeps_order = True
@@ -69,7 +70,8 @@ class Sampler:
 
 
 def running(slots: int, told: list[int]) -> Scheduler:
-    """A scheduler whose sessions are past their first token. `told` counts the frames, encoded as the runner does."""
+    """Makes a scheduler whose sessions are past their first token. `told` counts the frames, encoded as the runner
+    does."""
 
     def emit(event: wire.Event) -> None:
         wire.encode(event)
@@ -98,7 +100,7 @@ def running(slots: int, told: list[int]) -> Scheduler:
 
 
 def instructions(slots: int) -> float:
-    """Bytecode instructions a token."""
+    """Counts the bytecode instructions a token."""
     told, count = [0], [0]
     scheduler = running(slots, told)
     before = told[0]

@@ -16,7 +16,7 @@ Piece = tuple[str, tuple[Chosen, ...]]
 
 
 def told(pieces: list[bytes], stop: tuple[str, ...] = ()) -> list[Piece]:
-    """What a session sends for these tokens."""
+    """Returns what a session sends for these tokens."""
     text, ledger = TextAssembler(stop), LogprobBuffer()
     sent: list[Piece] = []
     for piece in pieces:

@@ -32,7 +32,8 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
 
 @pytest.mark.parametrize(("kind", "mode"), RUN)
 def test_answers_and_counts_are_mtmds_own(done: Done, kind: str, mode: str) -> None:
-    """Several conversations, of one picture to three, one behind the other or together; then each twice."""
+    """There are several conversations, of one picture to three, one behind the other or together; then each comes
+    twice."""
     bare = done[kind]["bare small" if "small" in mode else "bare"]
     told = done[kind][mode]
     assert [(each["tokens"], each["prompt"]) for each in told["answers"]] == [
@@ -92,7 +93,7 @@ def test_a_projector_that_does_not_fit_is_refused_in_the_librarys_words(done: Do
 
 
 def test_damaged_projectors_are_refused_or_used(tmp_path: Path) -> None:
-    """A few bytes of the header changed, or the file cut off: none ends the process that loads it."""
+    """A few bytes of the header are changed, or the file is cut off: none ends the process that loads it."""
     command = [sys.executable, "-m", "tests.engine.projector_damage", str(media_library()), str(tmp_path), "40", "1"]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert ran.returncode == 0, ran.stderr[-2000:]

@@ -40,7 +40,8 @@ def done(request: pytest.FixtureRequest, libraries: dict[str, Path], demo_model:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_answers_are_the_bare_loops(done: Done, mode: str) -> None:
-    """With random arrivals, lengths and cancels; where cells are scarce, sequences are taken away and come back."""
+    """They come with random arrivals, lengths and cancels; where cells are scarce, sequences are taken away and come
+    back."""
     assert len(done["bare"]) >= 10
     assert done[mode]["arrivals"] == done["bare"]
 

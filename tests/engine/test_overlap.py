@@ -1,4 +1,4 @@
-"""When Python works beside a decode: where one goes on behind its return, and its text need not wait for long."""
+"""Tests when Python works beside a decode: where one goes on behind its return, and its text need not wait for long."""
 
 from __future__ import annotations
 

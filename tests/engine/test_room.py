@@ -1,4 +1,4 @@
-"""What happens where no room is found for a batch although enough cells are free. No library."""
+"""Tests what happens where no room is found for a batch although enough cells are free. No library."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Contexts beyond the training's length: only when asked for, with a warning, as a file of that scaling has them."""
+"""Tests contexts beyond the training's length: only when asked for, with a warning, as a file of that scaling has
+them."""
 
 from __future__ import annotations
 

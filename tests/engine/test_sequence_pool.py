@@ -1,4 +1,5 @@
-"""What stays in memory of an answer that was given up, and a prompt's scores that are computed twice. No library."""
+"""Tests what stays in memory of an answer that was given up, and a prompt's scores that are computed twice. No
+library."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from hoshikage.engine.sequence_pool import SequencePool
 
 
 class Context:
-    """A memory of two sequences; it holds what `computed` says."""
+    """This is a memory of two sequences; it holds what `computed` says."""
 
     n_cells = 64
     keeps_order = True

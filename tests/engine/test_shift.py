@@ -1,4 +1,4 @@
-"""A chat that is longer than the context: refused, or without its oldest turns."""
+"""Tests a chat that is longer than the context: refused, or without its oldest turns."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Templates:
 
 
 class Vocab:
-    """A token for each character."""
+    """Each character has a token."""
 
     add_bos = False
     bos = -1
@@ -106,6 +106,6 @@ def test_tokens_of_before_go_from_the_front(before: int, cut: int) -> None:
 
 
 class Room(Vocab):
-    """As that, with a bound."""
+    """This is the same, with a bound."""
 
     n_tokens = 1000

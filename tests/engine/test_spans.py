@@ -1,4 +1,4 @@
-"""Where pictures stand in a text, and what a request's marks become. No library."""
+"""Tests what becomes of a request's marks, and at which places pictures stand in a text. No library."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def medium(name: str) -> Medium:
 
 
 def prepared(content: str, shown: str, media: tuple[Medium, ...], projector: Projector) -> Any:
-    """A request whose template makes `shown` of its one message."""
+    """Makes a request whose template makes `shown` of its one message."""
     templates = SimpleNamespace(render=lambda _prompt, _now: Rendered((TemplatePart(shown, True),)))
     request = GenerationRequest(ChatPrompt((Message("user", content),), media=media), max_tokens=4)
     album = Album(media, cast("Any", projector))

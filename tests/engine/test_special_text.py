@@ -1,4 +1,4 @@
-"""What the engine tells of a prompt and shows of control tokens, over the runner's real pipes."""
+"""Tests what the engine tells of a prompt and shows of control tokens, over the runner's real pipes."""
 
 from __future__ import annotations
 

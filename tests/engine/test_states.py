@@ -1,4 +1,5 @@
-"""Models that keep a state, and no tokens: old releases compute several texts of them wrongly, so they get one."""
+"""Tests models that keep a state, and no tokens: old releases compute several texts of them wrongly, so they get
+one."""
 
 from __future__ import annotations
 

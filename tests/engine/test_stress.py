@@ -1,4 +1,4 @@
-"""All modes of the scheduler together, by chance: nobody's answer depends on who else is there, comes or leaves.
+"""Mixes all modes of the scheduler, by chance: nobody's answer depends on who else is there, comes or leaves.
 
 STRESS_ANSWERS makes it long (answers of each release and model), STRESS_SEED makes it another one.
 """

@@ -1,4 +1,5 @@
-"""Thoughts with a bound: counted, ended by the mark that the model would write, and the answer goes on from there."""
+"""Tests thoughts with a bound: counted, ended by the mark that the model would write, and the answer goes on from
+there."""
 
 from __future__ import annotations
 
@@ -48,7 +49,7 @@ async def test_thoughts_end_where_their_budget_does(
 
 
 def fed(limit: ThoughtLimit, *pieces: str) -> tuple[list[int], int]:
-    """What is forced, and after how many pieces."""
+    """Returns what is forced, and after how many pieces."""
     thoughts = Thoughts(limit)
     for count, piece in enumerate(pieces, start=1):
         thoughts.feed(piece.encode())

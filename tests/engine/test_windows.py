@@ -1,4 +1,5 @@
-"""A memory that keeps a window only answers as one that keeps the whole text, in every way of sharing a decode."""
+"""Tests a memory that keeps a window only answers as one that keeps the whole text, in every way of sharing a
+decode."""
 
 from __future__ import annotations
 
@@ -17,9 +18,10 @@ from tests.llama.test_load_settings import load
 from tests.tiny_decoders import write_decoder
 
 WINDOWED = RELEASES[1:]
-"""Those that have a memory of windows."""
+"""These have a memory of windows."""
 NOISE = 0.005
-"""Of log probabilities, by how tokens share a batch; a text computed on the wrong state is off by 0.05 and more."""
+"""The noise is of log probabilities, by how tokens share a batch; a text computed on the wrong state is off by 0.05 and
+more."""
 MIB = 2**20
 
 
@@ -60,7 +62,7 @@ def compare(one: list[list[Any]], other: list[list[Any]], where: str) -> None:
 @pytest.mark.native
 @pytest.mark.parametrize("release", WINDOWED)
 def test_the_memory_is_what_was_estimated(release: str, libraries: dict[str, Path], model: Path) -> None:
-    """In the library's own words; and the whole text is kept where prefixes are, and no checkpoints."""
+    """The library's own words say so; and the whole text is kept where prefixes are, and no checkpoints."""
     kept_how: list[dict[str, Any]] = [
         {},
         {"kv_reuse": "prefix", "checkpoint_memory": 1},
@@ -76,6 +78,6 @@ def test_the_memory_is_what_was_estimated(release: str, libraries: dict[str, Pat
 
 
 def kept(log: list[str]) -> float:
-    """MiB of keys and values."""
+    """Returns the MiB of keys and values."""
     sizes = [line.partition("size =")[2].split()[0] for line in log if "cells, " in line and "size =" in line]
     return sum(map(float, sizes))

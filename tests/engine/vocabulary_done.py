@@ -1,4 +1,4 @@
-"""A program: what a model's vocabulary alone says, and what the loaded model says, as JSON: LIBRARY, MODEL."""
+"""This program prints what a model's vocabulary alone says, and what the loaded model says, as JSON: LIBRARY, MODEL."""
 
 from __future__ import annotations
 

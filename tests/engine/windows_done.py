@@ -1,5 +1,5 @@
-"""A program: the same requests to a model with a sliding window, whose memory keeps the window or the whole text.
-LIBRARY MODEL on the command line; prints JSON: mode -> what was answered, with its log probabilities."""
+"""This program sends the same requests to a model with a sliding window, whose memory keeps the window or the whole
+text. LIBRARY MODEL on the command line; prints JSON: mode -> what was answered, with its log probabilities."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hoshikage.params import GenerationRequest, SamplingParams, TokenPrompt
 from tests.engine.modes_done import Engine
 
 LENGTHS = (300, 40, 180, 700)
-"""Of prompts: several windows of 64 tokens, or less than one."""
+"""These are the lengths of prompts: several windows of 64 tokens, or less than one."""
 MODES: dict[str, dict[str, Any]] = {
     "whole": {"kv_reuse": "prefix", "checkpoint_memory": 0},
     "window": {},
@@ -35,7 +35,7 @@ def asked(tokens: tuple[int, ...], **more: Any) -> GenerationRequest:
 
 
 def run(engine: Engine, *requests: GenerationRequest) -> list[dict[int, Answer]]:
-    """Choice -> [token's text, log probability] of each answer; all are asked for at once."""
+    """Returns, by choice, [token's text, log probability] of each answer; all are asked for at once."""
     jobs = [engine.submit(request) for request in requests]
     found: dict[int, dict[int, Answer]] = {job: {} for job in jobs}
     while not all(job in engine.ends for job in jobs):

@@ -1,6 +1,6 @@
-"""A program: has the engine thread do work with several models and prints what came: LIBRARY, then JSON of
-[[model file, [work, ...]], ...] on standard input. Work is [name of its class in params, arguments], and a third
-value where it is to be cancelled once it has begun."""
+"""This program has the engine thread do work with several models and prints what came: LIBRARY, then JSON of [[model
+file, [work, ...]], ...] on standard input. Work is [name of its class in params, arguments], and a third value where it
+is to be cancelled once it has begun."""
 
 from __future__ import annotations
 

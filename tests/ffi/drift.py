@@ -22,13 +22,13 @@ class Drift:
     layout: Layout
     """What the field was put into."""
     place: int
-    """Index of the field that it stands in front of; the number of fields for the end."""
+    """`place` is the index of the field that it stands in front of; the number of fields for the end."""
     size: int
     default: int
     offsets: dict[str, int]
-    """The fields and NEW, where they stand now."""
+    """`offsets` has the fields and NEW, where they stand now."""
     end: int
-    """The struct's new size."""
+    """`end` is the struct's new size."""
 
     @property
     def new_bytes(self) -> bytes:
@@ -43,7 +43,7 @@ def drifts(layout: Layout) -> Iterator[Drift]:
 
 
 def laid_out(layout: Layout, place: int | None = None, size: int = 0) -> tuple[dict[str, int], int]:
-    """The fields, each at the next multiple of its size, and the struct's size."""
+    """Returns the fields, each at the next multiple of its size, and the struct's size."""
     sizes = [(name, FIELDS[name].size) for name in layout.offsets()]
     if place is not None:
         sizes.insert(place, (NEW, size))
@@ -56,7 +56,8 @@ def laid_out(layout: Layout, place: int | None = None, size: int = 0) -> tuple[d
 
 
 def image_of(drift: Drift, padding: str, which: int) -> DefaultImage:
-    """What its library writes: `padding` is left alone, zeroed, or unseen (AArch64); `which` of a field's defaults."""
+    """Returns what its library writes: `padding` is left alone, zeroed, or unseen (AArch64); `which` of a field's
+    defaults."""
     data = bytearray(b"\xa5" * IMAGE_BYTES)
     written: set[int] = set()
     if padding != "alone":

@@ -1,4 +1,4 @@
-"""A field of 1, 4 or 8 bytes, put in at every place of every layout: refused, harmless, or left to the handshake.
+"""Puts a field of 1, 4 or 8 bytes in at every place of every layout: refused, harmless, or left to the handshake.
 
 What the bytes cannot tell is moved fields, and among those that Hoshikage sets there must be one that the handshake
 reads back. The counts are part of the tests, so that a change of the rules is seen in them.
@@ -42,10 +42,10 @@ READ_BACK = {
     "use_mlock",
     "main_gpu",
 }
-"""What the handshake reads back. use_mmap is left out (it shows from b4753 on), so that nothing rests on it here;
+"""The handshake reads these back. use_mmap is left out (it shows from b4753 on), so that nothing rests on it here;
 main_gpu shows, and does something, where there is a GPU."""
 SET = READ_BACK | {"n_gpu_layers", "split_mode", "tensor_split", "use_mmap", "offload_kqv", "swa_full"}
-"""What Hoshikage writes, or may write by its settings."""
+"""Hoshikage writes these, or may write them by its settings."""
 
 
 def settable(layout: Layout) -> set[str]:

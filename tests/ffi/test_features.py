@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def lacked() -> list[tuple[str, set[str]]]:
-    """Each release of the table of releases, in order, with what it lacks."""
+    """Lists each release of the table of releases, in order, with what it lacks."""
     table = (ROOT / "docs/LIBRARIES.md").read_text("utf-8").partition("scripts/matrix.py: releases -->")[2]
     rows = [line.split("|") for line in table.partition("<!-- end -->")[0].splitlines() if line.startswith("| b")]
     return [(row[1].strip(), set(row[6].strip().split(", ")) - {"-"}) for row in rows]

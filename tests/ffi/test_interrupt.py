@@ -52,7 +52,8 @@ def test_the_sooner_of_two_deadlines_is_not_kept_waiting() -> None:
 
 @pytest.mark.process
 def test_a_debugger_or_profiler_works_after_a_deadline() -> None:
-    """An interrupt that was taken back left Python 3.11 looking for it at each step, for ever under a tracer."""
+    """Here an interrupt that was taken back has left Python 3.11 looking for it at each step, for ever under a
+    tracer."""
     code = """
 import sys
 from hoshikage.native_os.interrupt import Deadline
@@ -71,7 +72,7 @@ def test_an_error_of_the_block_passes() -> None:
 
 
 def test_a_deadline_at_the_very_end_of_the_block_leaves_nothing_pending() -> None:
-    """Blocks that last about as long as their deadline: it comes in time, or not at all, never after the `try`."""
+    """These blocks last about as long as their deadline: it comes in time, or not at all, never after the `try`."""
     ended = 0
     for lap in range(200):
         try:

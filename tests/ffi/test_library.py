@@ -1,4 +1,4 @@
-"""Loading: what is found, and how each refusal names the file and what is wrong."""
+"""Tests loading: what is found, and how each refusal names the file and what is wrong."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.ffi.drift import of_release
 
 
 def quiet(_level: int, _line: str) -> None:
-    """A log sink for tests that do not look at the log."""
+    """Takes the log's lines for tests that do not look at them."""
 
 
 @pytest.fixture(scope="module")

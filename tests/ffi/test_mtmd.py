@@ -25,7 +25,7 @@ KNOWN: Final = {**FIELDS, "media_marker": Field("P", (MARKER,))}
 
 
 def image(layout: Layout, *, padded: bool, **changes: float) -> DefaultImage:
-    """What the default function of a release with this layout writes; `padded`: the gaps are zeroed, too."""
+    """Returns what the default function of a release with this layout writes; `padded`: the gaps are zeroed, too."""
     data, written = bytearray(256), set(range(layout.size)) if padded else set()
     for name, offset in layout.offsets().items():
         field = KNOWN[name]
@@ -69,7 +69,7 @@ except NotSupported as error:
 
 
 def strangers(folder: Path, library_file: Path) -> Path:
-    """A libllama with a libmtmd beside it that works with another one."""
+    """Makes a libllama with a libmtmd beside it that works with another one."""
     folder.mkdir()
     for file in library_file.parent.iterdir():
         (folder / file.name).symlink_to(file)
@@ -94,7 +94,7 @@ def test_it_is_found_in_the_file_or_beside_it_or_refused(tmp_path: Path, library
 
 
 def found(file: Path) -> str:
-    """The name of its layout, or why it is refused."""
+    """Returns the name of its layout, or why it is refused."""
     ran = subprocess.run(
         [sys.executable, "-c", PROGRAM, str(file)], capture_output=True, text=True, cwd=ROOT, check=False
     )

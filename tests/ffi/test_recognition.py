@@ -17,7 +17,7 @@ NAMES = [layout.name for layout, _ in TABLES]
 
 
 def image_of(layout: Layout, *, zeroed_padding: bool = False, **values: float) -> DefaultImage:
-    """What a library with this layout would write."""
+    """Returns what a library with this layout would write."""
     data = bytearray(b"\xa5" * IMAGE_BYTES)
     written: set[int] = set()
     if zeroed_padding:

@@ -34,7 +34,7 @@ TOOLS: Final[Mapping[str, Any]] = {
     "/v1/messages": [{"name": "weather", "input_schema": WEATHER["parameters"]}],
     "/api/chat": [{"type": "function", "function": WEATHER}],
 }
-"""A route that has tools -> one in its own form."""
+"""Maps a route that has tools to one in its own form."""
 LOOKS: Final[Mapping[str, Mapping[str, Any]]] = {
     "/v1/chat/completions": {"logprobs": True, "top_logprobs": 2},
     "/v1/responses": {"include": ["message.output_text.logprobs"], "top_logprobs": 2},
@@ -44,7 +44,7 @@ LOOKS: Final[Mapping[str, Mapping[str, Any]]] = {
     "/api/chat": {"logprobs": True, "top_logprobs": 2},
     "/api/generate": {"logprobs": True, "top_logprobs": 2},
 }
-"""A route -> how log probabilities are asked for."""
+"""Maps a route to how log probabilities are asked for."""
 STREAMED: Final = (
     "/v1/chat/completions", "/v1/responses", "/v1/messages", "/v1/completions", "/completion", "/infill",
     "/api/chat", "/api/generate",
@@ -63,7 +63,7 @@ MEASURED: Final = "hoshikage_http"
 
 @dataclass(frozen=True)
 class Case:
-    """One request, and what the engine does with it."""
+    """This is one request, and what the engine does with it."""
 
     name: str
     path: str
@@ -115,7 +115,7 @@ def _cases(path: str) -> Iterator[Case]:
 
 
 def _fields(protocol: str) -> Iterator[Case]:
-    """Each field of a protocol alone: what it asks of the engine, or how it is refused."""
+    """Yields each field of a protocol alone: what it asks of the engine, or how it is refused."""
     for field, value in {**VALUES[protocol], **REFUSED[protocol]}.items():
         name = field.partition(".")[0].partition("[")[0]
         path = OTHER_ROUTES.get((protocol, name), ROUTES[protocol])

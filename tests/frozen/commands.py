@@ -1,4 +1,4 @@
-"""What the commands print: help in both languages, `--json`, and what a person sees. Main thread."""
+"""Records what the commands print: help in both languages, `--json`, and what a person sees. Main thread."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RUN: Final[tuple[tuple[str, ...], ...]] = (
     ("status", "--json"), ("status",), ("load", "first"), ("unload",), ("chat", "first", "hello"),
     ("nothing",), ("chatt",), ("--nothing",), ("--port", "x", "list"), ("--version",),
 )  # fmt: skip
-"""Commands that need neither a library nor a server, in an empty home, one after the other."""
+"""These commands need neither a library nor a server, in an empty home, one after the other."""
 
 
 def record(scratch: Path) -> dict[str, str]:
@@ -44,7 +44,7 @@ def record(scratch: Path) -> dict[str, str]:
 
 
 def _verbs() -> Iterator[tuple[str, ...]]:
-    """Every command and every one under it; the command without a verb first."""
+    """Yields every command and every one under it; the command without a verb first."""
     yield ()
     for verb in COMMANDS:
         parser = Parser(language="en", prog="hoshikage")

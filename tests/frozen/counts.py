@@ -1,4 +1,4 @@
-"""What a token costs in Python, and what the server has imported when it first answers. Main thread."""
+"""Counts what a token costs in Python, and what the server has imported when it first answers. Main thread."""
 
 from __future__ import annotations
 

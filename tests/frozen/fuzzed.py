@@ -1,4 +1,4 @@
-"""What the server answers to requests made of /openapi.json with a fixed seed. Event loop of its own."""
+"""Records what the server answers to requests made of /openapi.json with a fixed seed. Event loop of its own."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from tests.protocols.test_fuzzing import DOCUMENT, HINTS, SEED, AnyDispatcher
 from tests.schema_values import Values
 
 CASES: Final = 12
-"""Requests that fit and that do not, of each operation."""
+"""Each operation has so many requests that fit and that do not."""
 LONGEST: Final = 4000
-"""Characters kept of a body and of an answer."""
+"""So many characters are kept of a body and of an answer."""
 UNSTEADY: Final = ("/metrics",)
 Ask = Callable[[str, str, Any], Coroutine[Any, Any, None]]
 
 
 class Session:
-    """A client's session that keeps what it sent and what came."""
+    """This is a client's session that keeps what it sent and what came."""
 
     def __init__(self, session: ClientSession) -> None:
         self._session = session

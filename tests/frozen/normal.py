@@ -20,7 +20,7 @@ RULES: Final = (
 
 
 def normal(text: str, scratch: Path) -> str:
-    """The same text for the same behaviour, whenever and wherever it was recorded."""
+    """Returns the same text for the same behaviour, whenever and wherever it was recorded."""
     text = text.replace(str(scratch), "<scratch>").replace(__version__, "<version>")
     for pattern, instead in RULES:
         text = re.sub(pattern, instead, text)

@@ -65,7 +65,7 @@ ANSWERS: Final[dict[str, list[Step]]] = {
     "cut call": answer(*CALL[:40], reason="length"),
     "odd text": answer('"\\ \n\t\u2028</script>', "\x1b[2J\0", "😀"),
 }
-"""Name -> the steps of an answer that ends well."""
+"""Maps a name to the steps of an answer that ends well."""
 LOGPROBS: Final[list[Step]] = [
     wire.Started(1, 5),
     wire.Token(1, "星", 1, 0, chosen("星")),
@@ -87,7 +87,7 @@ FAULTS: Final[dict[str, list[Step]]] = {
     "cut": [],
     "cancelled": [finished("cancelled")],
 }
-"""Name -> how an answer ends badly, before its first event or after some."""
+"""Maps a name to how an answer ends badly, before its first event or after some."""
 BEFORE: Final[dict[str, list[Step]]] = {
     "at once": [],
     "after waiting": [Waiting(1), wire.Loading(0.5)],
@@ -95,4 +95,4 @@ BEFORE: Final[dict[str, list[Step]]] = {
     "after text": answer("星", "影")[:-1],
     "in a call": answer(*CALL[:40])[:-1],
 }
-"""When it ends badly -> what came before."""
+"""Maps the time of a bad end to what came before."""

@@ -1,4 +1,4 @@
-"""Every text of the catalogue. No thread of its own."""
+"""Records every text of the catalogue. No thread of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A hub on this machine: the endpoints that huggingface-hub and ModelScope's API speak, and faults to order.
+"""Imitates a hub on this machine: the endpoints that huggingface-hub and ModelScope's API speak, and faults to order.
 
 The files come from another host name than the repository's pages, as on the real hub, so that a token which is shown
 to the wrong one is seen.
@@ -19,12 +19,12 @@ from urllib.parse import parse_qs, unquote, urlsplit
 COMMIT: Final = "0123456789abcdef0123456789abcdef01234567"
 REPO: Final = "org/Star-GGUF"
 Act = Callable[["Page", bytes], None]
-"""What the hub does instead of giving a file."""
+"""The hub does this instead of giving a file."""
 
 
 @dataclass
 class Asked:
-    """One request that came."""
+    """This is one request that came."""
 
     method: str
     host: str
@@ -35,19 +35,19 @@ class Asked:
 
 @dataclass
 class Hub:
-    """The repository's files, what goes wrong with the next requests, and what was asked for."""
+    """This has the repository's files, what goes wrong with the next requests, and what was asked for."""
 
     files: dict[str, bytes]
     faults: list[Act] = field(default_factory=list)
     """Each is used up by one request for a file's bytes."""
     api: Act | None = None
-    """What happens to every request for the list of files."""
+    """`api` happens to every request for the list of files."""
     about: Act | None = None
-    """What happens to every HEAD of a file."""
+    """`about` happens to every HEAD of a file."""
     lists_sums: bool = True
-    """Whether the list of files has them; some mirrors' lists do not."""
+    """`lists_sums` tells whether the list of files has them; some mirrors' lists do not."""
     sums: dict[str, str] = field(default_factory=dict)
-    """Sums that the hub tells instead of the right ones."""
+    """The hub tells `sums` instead of the right ones."""
     asked: list[Asked] = field(default_factory=list)
     port: int = 0
 
@@ -59,7 +59,7 @@ class Hub:
         return self.sums.get(path) or hashlib.sha256(self.files[path]).hexdigest()
 
     def ranges(self) -> list[str]:
-        """The ranges of the requests for bytes, in order."""
+        """Lists the ranges of the requests for bytes, in order."""
         return [one.range for one in self.asked if one.method == "GET" and one.path.startswith(("/cdn/", "/plain/"))]
 
 
@@ -198,7 +198,7 @@ def _start(page: Page, content: bytes) -> int:
 
 
 def whole(page: Page, content: bytes) -> None:
-    """What a good server does."""
+    """Does what a good server does."""
     at, mark = _start(page, content), f'"{hashlib.sha256(content).hexdigest()[:16]}"'
     if at > len(content):
         page.send(416, b"", Content_Range=f"bytes */{len(content)}")
@@ -242,7 +242,7 @@ def as_if(change: Callable[[bytes], bytes], **headers: str) -> Act:
 
 
 def span(given: int | None, total: int | None = None) -> Act:
-    """Another part than was asked for, or of another whole."""
+    """Gives another part than was asked for, or of another whole."""
 
     def act(page: Page, content: bytes) -> None:
         first = _start(page, content) if given is None else given
@@ -253,7 +253,7 @@ def span(given: int | None, total: int | None = None) -> Act:
 
 
 def raw(answer: bytes) -> Act:
-    """What is no HTTP, or half of it."""
+    """Sends what is no HTTP, or half of it."""
 
     def act(page: Page, _: bytes) -> None:
         page.wfile.write(answer)
@@ -263,7 +263,7 @@ def raw(answer: bytes) -> Act:
 
 
 def without_length(share: float) -> Act:
-    """An answer that tells no length and ends when the connection does."""
+    """Sends an answer that tells no length and ends when the connection does."""
 
     def act(page: Page, content: bytes) -> None:
         page.send_response(200)

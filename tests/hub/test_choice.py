@@ -1,4 +1,4 @@
-"""What a person calls a model, and which files of a repository that means."""
+"""Tests what a person calls a model, and which files of a repository that means."""
 
 from __future__ import annotations
 

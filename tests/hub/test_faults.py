@@ -41,7 +41,7 @@ def registered(registry: Registry) -> list[tuple[str, bytes]]:
 
 
 def stray(home: Path) -> list[str]:
-    """What a finished download leaves that is not its file."""
+    """Lists what a finished download leaves that is not its file."""
     return [file.name for file in home.rglob("*") if file.name.endswith((".part", ".part.json"))]
 
 
@@ -69,7 +69,7 @@ OVERCOME: Final[dict[str, list[Act]]] = {
     "no length, whole": [without_length(1.0)],
     "no length, cut": [without_length(0.5)],
 }
-"""Faults of the line and of servers that a download gets over by itself."""
+"""A download gets over these faults of the line and of servers by itself."""
 
 
 @pytest.mark.parametrize("name", OVERCOME)
@@ -114,7 +114,7 @@ FAILED: Final[dict[str, tuple[list[Act], str]]] = {
     "a redirect to a file of this machine": ([status(302, Location="file:///etc/passwd")], "star-Q4_K_M.gguf"),
     "a redirect to itself": ([status(302, Location=f"/cdn/{STAR}")] * 12, "star-Q4_K_M.gguf"),
 }
-"""Faults that end a download: nothing is registered, and the same command without the fault succeeds."""
+"""These faults end a download: nothing is registered, and the same command without the fault succeeds."""
 
 
 @pytest.mark.parametrize("name", FAILED)

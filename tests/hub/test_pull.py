@@ -95,7 +95,8 @@ def test_without_the_hubs_client_it_says_what_to_install(cli: Cli, monkeypatch: 
 
 
 class Halfway:
-    """A fault: half of a file, and more only when the test lets it go on, and then the connection is cut."""
+    """This fault gives half of a file, and more only when the test lets it go on, and then the connection is cut. half
+    of a file, and more only when the test lets it go on, and then the connection is cut."""
 
     def __init__(self, more: int = 0) -> None:
         """`more` bytes come before the cut."""
@@ -115,7 +116,7 @@ class Halfway:
 
 
 def sizes(home: Path) -> list[int]:
-    """Of what has been downloaded so far; folders beside it come and go."""
+    """Lists the sizes of what has been downloaded so far; folders beside it come and go."""
     try:
         return [part.stat().st_size for part in home.rglob("*.part")]
     except OSError:
@@ -166,7 +167,7 @@ def test_another_process_has_it(cli: Cli, hub: Hub, registry: Registry, home: Pa
 
 
 class TestOllama:
-    """POST /api/pull."""
+    """These test POST /api/pull."""
 
     def asked(self, work: Path, registry: Registry, body: dict[str, Any], *, token: bool = True) -> tuple[int, str]:
         prepare(config_dir() / "admin.token")

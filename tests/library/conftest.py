@@ -1,4 +1,4 @@
-"""Stand-ins for the check program, files that look like libraries, and an HTTP server on this machine."""
+"""Makes stand-ins for the check program, files that look like libraries, and an HTTP server on this machine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ELF = b"\x7fELF\x02\x01\x01" + bytes(57)
 
 @pytest.fixture
 def tries() -> Callable[[str], tuple[str, ...]]:
-    """The command of a check program that does what the named mode of `stand_in.py` says."""
+    """Returns the command of a check program that does what the named mode of `stand_in.py` says."""
     return lambda mode: (sys.executable, "-SE", str(STAND_IN), mode)
 
 
@@ -31,7 +31,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
 
 
 def make(folder: Path, *names: str, content: bytes = ELF) -> Path:
-    """`folder` with files of these names, each in the ELF format as far as first bytes go."""
+    """Makes `folder` with files of these names, each in the ELF format as far as first bytes go."""
     for name in names:
         file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -47,7 +47,7 @@ class Site:
     files: dict[str, bytes] = field(default_factory=dict)
     moves: dict[str, str] = field(default_factory=dict)
     cut_short: set[str] = field(default_factory=set)
-    """Paths whose answer ends before its announced length."""
+    """The answers of these paths end before their announced length."""
     asked: list[str] = field(default_factory=list)
 
 

@@ -1,4 +1,4 @@
-"""Archives from strangers: what is unpacked, and every kind of member for which all of it is refused."""
+"""Tests archives from strangers: what is unpacked, and every kind of member for which all of it is refused."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def unpack(file: Path, keep: Callable[[str], bool] = everything, limits: archive
 
 
 def refused(file: Path, **limits: int) -> InstallFailed:
-    """The refusal; nothing may have been written outside the folder, nor any link inside."""
+    """Returns the refusal; nothing may have been written outside the folder, nor any link inside."""
     before = {path for path in file.parent.rglob("*") if "out" not in path.parts}
     with pytest.raises(InstallFailed) as caught:
         unpack(file, limits=archive.Limits(**limits))
@@ -161,7 +161,7 @@ def test_a_link_out_of_a_zip(tmp_path: Path) -> None:
 
 
 def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
-    """A folder that is a link, then a file below it: the classical way out, here one that stays inside."""
+    """A folder is a link, and then comes a file below it: the classical way out, here one that stays inside."""
     file = tar(
         tmp_path / "a.tgz", special("there", tarfile.SYMTYPE, "real"), ("real/x", b"1"), ("there/libllama.so", b"2")
     )
@@ -291,7 +291,7 @@ def test_a_disk_without_room(tmp_path: Path) -> None:
 
 
 def test_headers_are_weighed_while_they_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the bounds lowered: a long name and an extended header that real archives could have."""
+    """The bounds are lowered: a long name and an extended header that real archives could have."""
     monkeypatch.setattr(weighed, "MAX_READ", 64 * 1024)
     for form in (tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
         file = tmp_path / f"long-{form}.tar.gz"

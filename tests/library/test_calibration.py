@@ -1,4 +1,4 @@
-"""Driving a calibration: processes that die, hang, talk nonsense or come through; what is kept."""
+"""Tests driving a calibration: processes that die, hang, talk nonsense or come through; what is kept."""
 
 from __future__ import annotations
 

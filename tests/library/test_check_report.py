@@ -1,4 +1,4 @@
-"""Judging in a child process: what it says, how it may end, what is remembered and for how long."""
+"""Tests judging in a child process: what it says, how it may end, what is remembered and for how long."""
 
 from __future__ import annotations
 

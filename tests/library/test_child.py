@@ -1,4 +1,4 @@
-"""Programs that examine run in processes of their own: what they print, how they end, and what is kept of it."""
+"""Tests programs that examine run in processes of their own: what they print, how they end, and what is kept of it."""
 
 from __future__ import annotations
 

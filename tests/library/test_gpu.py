@@ -1,4 +1,5 @@
-"""What a set for a GPU has code for, read from its file, and how a set that does not compute on a card is explained."""
+"""Tests what a set for a GPU has code for, read from its file, and how a set that does not compute on a card is
+explained."""
 
 from __future__ import annotations
 
@@ -39,7 +40,7 @@ CODE = fat_binary(
 
 @pytest.fixture
 def cuda_set(tmp_path: Path) -> Path:
-    """The files of a set for CUDA, by their names."""
+    """Makes the files of a set for CUDA, by their names."""
     (tmp_path / "libggml-cuda.so").write_bytes(b"\x7fELF" + bytes(60) + CODE + bytes(9) + CODE)
     for name in ("libllama.so", "libggml-base.so"):
         (tmp_path / name).write_bytes(b"\x7fELF")

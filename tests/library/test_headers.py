@@ -1,4 +1,5 @@
-"""Reading ELF, PE and Mach-O headers: real libraries, made ones, and damaged ones, which must end in Damaged alone."""
+"""Tests reading ELF, PE and Mach-O headers: real libraries, made ones, and damaged ones, which must end in Damaged
+alone."""
 
 from __future__ import annotations
 
@@ -44,7 +45,7 @@ def test_versions_that_a_library_defines(libraries: dict[str, Path]) -> None:
 
 
 def pe(machine: int = 0x8664, imports: tuple[str, ...] = ("KERNEL32.dll", "ggml-base.dll")) -> bytes:
-    """A DLL with one section at address 0x1000 that holds its import table."""
+    """Makes a DLL with one section at address 0x1000 that holds its import table."""
     rows, names = b"", b""
     start = 20 * (len(imports) + 1)
     for name in imports:

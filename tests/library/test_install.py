@@ -1,4 +1,4 @@
-"""Installing from folders, archives, an address and the real npm registry; what a failure leaves behind."""
+"""Tests installing from folders, archives, an address and the real npm registry; what a failure leaves behind."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Tries = Callable[[str], tuple[str, ...]]
 
 
 class Workshop:
-    """An empty config folder, and installations into it with a stand-in for the check program."""
+    """This is an empty config folder, and installations into it with a stand-in for the check program."""
 
     def __init__(self, folder: Path, tries: Tries) -> None:
         self.lib_dir = folder / "config" / "lib"
@@ -61,7 +61,7 @@ def shop(tmp_path: Path, tries: Tries) -> Workshop:
 
 
 def test_a_real_folder(shop: Workshop, libraries: dict[str, Path]) -> None:
-    """Every release: the files of the package but for the addon, and the release that the package names."""
+    """It tries every release: the files of the package but for the addon, and the release that the package names."""
     for release, file in libraries.items():
         done = shop.put(file.parent)
         assert done.file == shop.lib_dir / file.name
@@ -220,7 +220,7 @@ def test_an_address(shop: Workshop, site: Site, tmp_path: Path) -> None:
 
 @pytest.fixture
 def old(shop: Workshop, tmp_path: Path) -> set[str]:
-    """An installed library that works, as it has to be after any failure."""
+    """Installs an installed library that works, as it has to be after any failure."""
     shop.put(make(tmp_path / "old", "libllama.b1.so", "libggml.so"))
     return set(shop.names)
 

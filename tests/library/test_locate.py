@@ -1,4 +1,4 @@
-"""The search for libllama: order, folders, names, and a fitting message for each thing that can be wrong."""
+"""Tests the search for libllama: order, folders, names, and a fitting message for each thing that can be wrong."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_given_path_cannot_be_followed(tmp_path: Path) -> None:
 
 
 def test_unreadable_folders_and_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Refused by the system: what another user's folder does, also where the tests run as root."""
+    """The system refuses them: what another user's folder does, also where the tests run as root."""
     make(tmp_path / "lib", "libllama.so")
 
     def refuse(path: Path, *args: object, **kwargs: object) -> None:

@@ -1,4 +1,5 @@
-"""Which library a load takes, and the one that worked last in its stead when a new one fails in its first load."""
+"""Tests which library a load takes, and the one that worked last in its stead when a new one fails in its first
+load."""
 
 from __future__ import annotations
 
@@ -40,7 +41,7 @@ def selection(tmp_path: Path, answer: Callable[[str], None]) -> Selection:
 
 
 def drop(selection: Selection, name: str) -> Path:
-    """A library of that name in `lib`, in place of what was there."""
+    """Puts a library of that name into `lib`, in place of what was there."""
     shutil.rmtree(selection.lib_dir, ignore_errors=True)
     return make(selection.lib_dir, f"libllama.{name}.so", "libggml.so") / f"libllama.{name}.so"
 

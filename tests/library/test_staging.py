@@ -1,4 +1,4 @@
-"""The swap of the library folder, interrupted at each step, and what may be removed."""
+"""Tests the swap of the library folder, interrupted at each step, and what may be removed."""
 
 from __future__ import annotations
 
@@ -76,7 +76,8 @@ def test_a_linked_folder_is_not_emptied(lib_dir: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("step", range(4))
 def test_killed_at_any_rename(lib_dir: Path, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
-    """Before each of the renames of a swap: the next search finds the old library or the new one, and tidies up."""
+    """It is killed before each of the renames of a swap: the next search finds the old library or the new one, and
+    tidies up."""
     installed(lib_dir, "libllama.b1.so")
     rename, count = Path.rename, 0
 

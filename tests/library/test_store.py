@@ -1,4 +1,4 @@
-"""Slots: which library is in use, that the latest deed wins, and what a kill or damage leaves."""
+"""Tests slots: which library is in use, that the latest deed wins, and what a kill or damage leaves."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .conftest import make
 
 @pytest.fixture
 def lib_dir(tmp_path: Path) -> Path:
-    """The config folder's lib, which is not there, and two named libraries."""
+    """Makes the config folder's lib, which is not there, and two named libraries."""
     config = tmp_path / "config"
     for name in ("one", "two"):
         make(config / "lib-slots" / name, f"libllama.{name}.so", "libggml.so")
@@ -28,12 +28,12 @@ def lib_dir(tmp_path: Path) -> Path:
 
 
 def found(lib_dir: Path) -> str:
-    """The name of the library in use."""
+    """Returns the name of the library in use."""
     return locate.find(None, lib_dir, {}, platform="linux", standard=(), linker_files=list).installed
 
 
 def changed(file: Path) -> None:
-    """Written anew, later than before."""
+    """Writes it anew, later than before."""
     before = file.stat().st_mtime_ns
     file.write_bytes(file.read_bytes() + b"!")
     os.utime(file, ns=(before + 10**9, before + 10**9))

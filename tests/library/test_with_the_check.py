@@ -52,7 +52,7 @@ def test_the_working_folder_is_no_place_of_code(
 def test_installed_and_then_judged_in_its_place(
     libraries: dict[str, Path], home: Path, tmp_path: Path, built_in: demo.DemoModel
 ) -> None:
-    """Oldest and newest, one over the other; the folder they came from is not needed any more."""
+    """The oldest and newest go one over the other; the folder they came from is not needed any more."""
     bench = install.InstallContext(home / "lib", tmp_path / "cache")
     for release in (min(libraries, key=list(libraries).index), max(libraries, key=list(libraries).index)):
         copied = shutil.copytree(libraries[release].parent, tmp_path / release)

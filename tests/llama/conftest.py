@@ -1,4 +1,4 @@
-"""The newest library and the built-in model, loaded once for the tests of this floor."""
+"""Loads the newest library and the built-in model once for the tests of this floor."""
 
 from __future__ import annotations
 

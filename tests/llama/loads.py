@@ -1,4 +1,4 @@
-"""A program: loads a model with settings, one set after the other: LIBRARY MODEL LIMIT_MIB [SETTINGS, ...]."""
+"""This program loads a model with settings, one set after the other: LIBRARY MODEL LIMIT_MIB [SETTINGS, ...]."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def loaded(library: Library, model_file: str, settings: dict[str, Any]) -> dict[
 
 
 def said_by_the_system(name: str) -> str:
-    """/proc/self/`name`; empty where there is no such thing."""
+    """Reads /proc/self/`name`; empty where there is no such thing."""
     file = Path("/proc/self") / name
     return file.read_text("utf-8", "replace") if file.exists() else ""
 

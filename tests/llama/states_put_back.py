@@ -1,5 +1,6 @@
-"""A program: a sequence's state is copied, put back, and gone on from. LIBRARY MODEL on the command line; prints JSON:
-how far the logits of what comes after it are from those without any copying, and the sizes of both kinds of state."""
+"""This program copies a sequence's state, puts it back, and goes on from it. LIBRARY MODEL on the command line; prints
+JSON: how far the logits of what comes after it are from those without any copying, and the sizes of both kinds of
+state."""
 
 from __future__ import annotations
 
@@ -54,7 +55,7 @@ def main() -> dict[str, Any]:
 
 
 def computed(context: Context, tokens: list[int], position: int, seq_id: int) -> Any:
-    """The logits behind the last of these tokens."""
+    """Returns the logits behind the last of these tokens."""
     logits = None
     for begin in range(0, len(tokens), N_BATCH):
         part, batch = tokens[begin : begin + N_BATCH], context.batch

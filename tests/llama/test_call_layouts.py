@@ -1,4 +1,5 @@
-"""Calls that a grammar holds in formats without JSON: what it lets through is read back as what the schema takes."""
+"""Tests calls that a grammar holds in formats without JSON: what it lets through is read back as what the schema
+takes."""
 
 from __future__ import annotations
 
@@ -36,9 +37,9 @@ BEFORE: Final = {
     "minimax_m3": ']<]minimax[>[<tool_call>\n]<]minimax[>[<invoke name="',
     "lfm2": "<|tool_call_start|>",
 }
-"""What an answer begins with, up to where a call is held."""
+"""An answer begins with these, up to where a call is held."""
 LONGEST: Final = 400
-"""Tokens of a walk, behind which it takes the shortest way out."""
+"""A walk has so many tokens, behind which it takes the shortest way out."""
 WAYS_OUT: Final = ('"', "]", "}", ">", "\n", "0", "a", "-", ":", "true", "null")
 
 
@@ -56,7 +57,7 @@ def layout_of(form: ToolFormat, schemas: dict[str, Any], *, strict: bool = True)
 
 
 def ends_of(layout: Any) -> set[str]:
-    """What a layout has behind its texts."""
+    """Returns what a layout has behind its texts."""
     if isinstance(layout, dict):
         return {end for part in layout.values() for end in ends_of(part)}
     if not isinstance(layout, list):
@@ -67,7 +68,7 @@ def ends_of(layout: Any) -> set[str]:
 
 
 def walked(model: Model, matcher: Matcher, ends: list[str], dice: random.Random) -> str:
-    """A text that the grammar takes, token by token at random."""
+    """Walks a text that the grammar takes, token by token at random."""
     follower, said = matcher.again(), b""
     for _ in range(LONGEST):
         if follower.complete:
@@ -154,7 +155,7 @@ def test_what_is_let_through_is_read_back_as_its_schema_says(
 
 
 MORE: Final = {"dsml": {"type": "string"}, "kimi_k3": {"type": "string"}, "gemma4": True}
-"""What parameters examples have beside those of the schema."""
+"""Examples have these parameters beside those of the schema."""
 NESTED: Final = "]<]minimax[>[<item>]<]minimax[>[<k>1.5]<]minimax[>[</k>]<]minimax[>[</item>"
 MET: Final = [
     example

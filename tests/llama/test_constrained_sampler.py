@@ -1,4 +1,4 @@
-"""Biases, forbidden tokens and grammars over a real model's logits."""
+"""Tests biases, forbidden tokens and grammars over a real model's logits."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def chosen(
     *,
     takes_forced: bool = False,
 ) -> list[int]:
-    """Tokens up to `count`, or up to the grammar's end or one that ends an answer. `takes_forced`: those without a
-    choice are asked for, else all are sampled."""
+    """Chooses tokens up to `count`, or up to the grammar's end or one that ends an answer. With `takes_forced` those
+    without a choice are asked for, else all are sampled."""
     vocab, batch = model.vocab, context.batch
     ends = ends_of(vocab, ())
     context.clear()

@@ -1,5 +1,5 @@
-"""What a device chooses in the place of Python: the same tokens where they are certain, the same chances where not. The
-processor's backend stands for the device: it computes the same graph."""
+"""Tests what a device chooses in the place of Python: the same tokens where they are certain, the same chances where
+not. The processor's backend stands for the device: it computes the same graph."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def decode(context: Context, token: int, position: int, sequence: int = 0) -> in
 
 
 def chosen(context: Context, over: range, count: int = 60) -> list[int]:
-    """The likeliest tokens of a text; those at these places are chosen by the device."""
+    """Returns the likeliest tokens of a text; those at these places are chosen by the device."""
     context.clear()
     result = [40]
     with closing(Sampler.open(context.model, context, GREEDY)) as sampler:
@@ -158,7 +158,7 @@ def test_a_gpu_that_is_full_is_left_alone(
 def test_what_the_library_refuses_leaves_the_choice_to_python(
     context: Context, library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As it does where the model's tensors are split between cards."""
+    """It does so where the model's tensors are split between cards."""
     monkeypatch.setattr(library.api, "llama_set_sampler", lambda _context, _sequence, sampler: sampler is None)
     with closing(Sampler.open(context.model, context, GREEDY)) as sampler:
         assert not sampler.go_over(0)

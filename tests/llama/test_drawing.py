@@ -1,4 +1,5 @@
-"""Drawing among few tokens: what is left, its chances and the token drawn are those of the library's own samplers."""
+"""Tests drawing among few tokens: what is left, its chances and the token drawn are those of the library's own
+samplers."""
 
 from __future__ import annotations
 

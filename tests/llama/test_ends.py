@@ -1,4 +1,4 @@
-"""Which tokens end an answer, and which of a file's templates writes a chat. The newest library, tiny models."""
+"""Tests which tokens end an answer, and which of a file's templates writes a chat. The newest library, tiny models."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TURNS = "{% for m in messages %}[{{ m.role }}]{{ m.content }}<|eot|>\n{% endfor 
 
 @contextmanager
 def opened(library: Library, file: Path, **more: Any) -> Iterator[tuple[Model, Templates]]:
-    """As the engine does it."""
+    """Opens it as the engine does."""
     params = LoadParams(str(file), controls=gguf.read(file).controls, **more)
     with closing(Model.load(library, params, lambda _progress: True)) as model:
         model.vocab.set_types(params.controls)
@@ -64,7 +64,7 @@ def test_the_file_s_own_eot_and_eom_are_ends(library: Library, tmp_path: Path) -
 def test_what_a_template_separates_turns_with_is_no_end_beside_ends_that_it_names(
     library: Library, tmp_path: Path
 ) -> None:
-    """As gpt-oss: `<|end|>` stands between an answer's own messages, `<|call|>` and `<|return|>` end it."""
+    """gpt-oss is such: `<|end|>` stands between an answer's own messages, `<|call|>` and `<|return|>` end it."""
     template = "{% for m in messages %}{{ m.content }}<|sep|>{% endfor %}{# <|call|> <|return|> #}"
     texts = {EOT: "<|sep|>", CALL: "<|call|>", STRAY: "<|return|>"}
     file = write(tmp_path / "a.gguf", template, texts=texts, types=dict.fromkeys(texts, CONTROL))

@@ -1,4 +1,4 @@
-"""GBNF as Lark: the same texts are taken, and a mistake is told with its place."""
+"""Tests GBNF as Lark: the same texts are taken, and a mistake is told with its place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Grammars over the built-in model's vocabulary: what is taken, what is refused, and how long that may take."""
+"""Tests grammars over the built-in model's vocabulary: what is taken, what is refused, and how long that may take."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hoshikage.params import Grammar
 from hoshikage.tools import call_schema, forced
 
 LONGEST_S = 5.0
-"""To compile or to refuse anything, with room for a busy machine."""
+"""To compile or to refuse anything may take so many seconds."""
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def compiled(grammars: Grammars, schema: Any) -> Matcher:
 
 
 def takes(model: Model, matcher: Matcher, text: str) -> bool:
-    """Whether the grammar takes the whole text, token by token, and then lets it end."""
+    """Returns whether the grammar takes the whole text, token by token, and then lets it end."""
     follower = matcher.again()
     for token in model.vocab.tokenize(text, parse_special=False):
         if follower.complete or not follower.mask()[token]:
@@ -290,7 +290,7 @@ BROKEN: list[tuple[Any, str]] = [
 
 
 def tools_with(broken: Any, *, strict: bool) -> list[Grammar]:
-    """What holds calls of a tool that is fine and of one that is not, in each of its forms."""
+    """Makes what holds calls of a tool that is fine and of one that is not, in each of its forms."""
     good = {"type": "object", "properties": {"a": {"type": "string"}}, "x-hoshikage": {"place": "tools.good"}}
     bad = {**broken, "x-hoshikage": {"place": "tools.bad", "strict": strict}}
     functions = {"good": good, "bad": bad}

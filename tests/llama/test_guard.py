@@ -1,4 +1,5 @@
-"""Marks in what users write: as many as there are control texts in it, in one pass, whatever their number or length."""
+"""Tests marks in what users write: as many as there are control texts in it, in one pass, whatever their number or
+length."""
 
 from __future__ import annotations
 

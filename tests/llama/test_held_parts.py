@@ -1,4 +1,5 @@
-"""Parts of answers that grammars hold: calls in every format that writes JSON, over the built-in model's vocabulary."""
+"""Tests parts of answers that grammars hold: calls in every format that writes JSON, over the built-in model's
+vocabulary."""
 
 from __future__ import annotations
 
@@ -47,7 +48,7 @@ def calls_of(grammars: Grammars, model: Model, form: ToolFormat, limit: ThoughtL
 
 
 def held_in(calls: InCalls, model: Model, text: str) -> str | None:
-    """What of the text is held; None where it breaks what it is held to."""
+    """Returns what of the text is held; None where it breaks what it is held to."""
     held = b""
     for token in model.vocab.tokenize(text, parse_special=False):
         mask = calls.mask()
@@ -114,7 +115,7 @@ def behind(model: Model, grammars: Grammars, *, begun: bool = False, grammar: Gr
 
 
 def goes(parts: BehindThoughts, model: Model, text: str) -> bool:
-    """Whether the answer may be this text, and is whole with it."""
+    """Returns whether the answer may be this text, and is whole with it."""
     for token in model.vocab.tokenize(text, parse_special=False):
         if (due := parts.due()) is not None:
             if due != token:

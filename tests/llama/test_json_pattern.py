@@ -1,4 +1,4 @@
-"""Patterns of strings: whatever passes the grammar, unescaped, matches the pattern."""
+"""Tests patterns of strings: whatever passes the grammar, unescaped, matches the pattern."""
 
 from __future__ import annotations
 

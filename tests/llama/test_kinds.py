@@ -89,7 +89,7 @@ def test_what_a_model_is_for(library: Library, model: Model, tmp_path: Path) -> 
 
 
 def test_an_encoder_of_t5_sees_a_text_whole(library: Library, tmp_path: Path) -> None:
-    """200 tokens in one piece, whatever N_BATCH is."""
+    """It sees 200 tokens in one piece, whatever N_BATCH is."""
     model = Model.load(library, LoadParams(str(write_t5(tmp_path / "t5.gguf", decoder=False))), no_progress)
     tokens = [3 + number * 7 % 80 for number in range(200)]
     vectors = []
@@ -130,7 +130,7 @@ def test_a_t5_encoder_embeds_with_every_release(release: str, libraries: dict[st
 @pytest.mark.native
 @pytest.mark.parametrize("release", RELEASES)
 def test_types_that_do_not_fit_the_heads_are_refused(release: str, libraries: dict[str, Path], tmp_path: Path) -> None:
-    """Heads of 48: NaN or garbage where the library lets it happen, with flash attention and without."""
+    """The heads are of 48: NaN or garbage where the library lets it happen, with flash attention and without."""
     asked: list[dict[str, Any]] = [
         {"type_k": "q8_0"},
         {"type_k": "q8_0", "flash_attn": "off"},
@@ -149,7 +149,7 @@ def test_types_that_do_not_fit_the_heads_are_refused(release: str, libraries: di
 def test_types_that_fit_the_heads_compute_nearly_the_same(
     release: str, libraries: dict[str, Path], tmp_path: Path
 ) -> None:
-    """Keys in blocks without flash attention, too."""
+    """Keys are in blocks without flash attention, too."""
     settings: list[dict[str, Any]] = [{}, {"type_k": "q8_0"}, {"type_k": "q8_0", "flash_attn": "off"}]
     plain, blocks, slow = load(libraries[release], write_decoder(tmp_path / "32.gguf", head=32), *settings)
     assert plain["ids"][:6] == blocks["ids"][:6] == slow["ids"][:6]
@@ -170,7 +170,7 @@ def test_the_sizes_that_a_file_names_count(library: Library, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 def test_results_that_are_no_numbers_name_the_settings(model: Model, temperature: float) -> None:
-    """Also where the library's own samplers draw, which take NaN for a number."""
+    """This is so where the library's own samplers draw, too, which take NaN for a number."""
     context = Context.open(model, LoadParams("", n_ctx=64, n_threads=1, flash_attn="off"))
     sampling = SamplingParams(temperature=temperature, seed=1)
     context.batch.clear()

@@ -28,7 +28,7 @@ PROGRAM = "tests.llama.loads"
 
 
 def load(library: Path, model: Path, *settings: dict[str, Any], limit_mib: int = 0) -> list[dict[str, Any]]:
-    """What came of a load with each of these settings, in a process of their own."""
+    """Returns what came of a load with each of these settings, in a process of their own."""
     done = subprocess.run(
         [sys.executable, "-m", PROGRAM, str(library), str(model), str(limit_mib), json.dumps(settings)],
         capture_output=True,
@@ -64,7 +64,7 @@ def test_room_is_made_for_as_many_outputs_as_can_be_asked_for(library_file: Path
 
 
 class OfGpus:
-    """What `placing` asks of a library."""
+    """`placing` asks this of a library."""
 
     def __init__(self, *kinds: str, lacks: str = "") -> None:
         self.fields = frozenset(field for field in MODEL_LAYOUTS[-1].offsets())
@@ -137,7 +137,8 @@ def test_what_the_release_lacks_is_asked_for_by_name(settings: dict[str, Any], f
 
 @pytest.mark.native
 def test_tensors_lie_where_they_are_put_and_the_file_is_read(libraries: dict[str, Path], demo_model: Path) -> None:
-    """On the CPU alone, where there is but one buffer to lie in: the library logs each tensor that it moves."""
+    """The model is on the CPU alone, where there is but one buffer to lie in: the library logs each tensor that it
+    moves."""
     override = {"override_tensor": [[r"ffn_(up|down)\.", "CPU"]]}
     plain, moved, nowhere, broken = load(
         libraries["v0.5.0"],
@@ -220,7 +221,8 @@ def test_what_cannot_be_had_is_refused_by_name(release: str, libraries: dict[str
 def test_memory_that_runs_out_is_told_apart_from_a_bad_file(
     release: str, libraries: dict[str, Path], demo_model: Path, tmp_path: Path
 ) -> None:
-    """A context of many tokens in a process that may have little more than it has; a GGUF of zeros."""
+    """A context of many tokens is asked for in a process that may have little more than it has, and a GGUF of zeros is
+    read."""
     long = {"n_ctx": 1_000_000, "stretch": 1_000_000}
     (short,) = load(libraries[release], demo_model, long, limit_mib=300)
     assert (short["error"], short["key"], short["status"]) == ("OutOfMemory", "engine.context_failed", 503), short

@@ -1,4 +1,4 @@
-"""Log probabilities against the plain formula."""
+"""Tests log probabilities against the plain formula."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Loading a model, and every way in which it may not load."""
+"""Tests loading a model, and every way in which it may not load."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def saved(image: Image.Image, form: str, **options: Any) -> bytes:
 
 
 def striped() -> Image.Image:
-    """Red above, blue below; 6 wide and 4 high."""
+    """Draws red above, blue below; 6 wide and 4 high."""
     pixels = np.zeros((4, 6, 3), np.uint8)
     pixels[:2, :, 0] = pixels[2:, :, 2] = 255
     return Image.fromarray(pixels)

@@ -1,4 +1,4 @@
-"""Judging where fields were found: one place, no overlap, a known order; and the name that tells the shifts."""
+"""Tests judging where fields were found: one place, no overlap, a known order; and the name that tells the shifts."""
 
 from __future__ import annotations
 
@@ -89,14 +89,14 @@ def test_stored_layouts_that_cannot_be_one_are_refused(change: dict[str, object]
 
 
 class Eager:
-    """A journal that remembers nothing."""
+    """This is a journal that remembers nothing."""
 
     def attempt(self, name: str, run: Callable[[], bool]) -> bool:
         return run()
 
 
 class Unsearched(Struct):
-    """A struct of which the test itself places fields."""
+    """This is a struct of which the test itself places fields."""
 
     def search(self) -> None:
         """Finds none."""

@@ -1,4 +1,4 @@
-"""Decoding and sampling with a real library: greedy, seeds, penalties, aborts."""
+"""Tests decoding and sampling with a real library: greedy, seeds, penalties, aborts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from hoshikage.params import LoadParams, SamplingParams
 def generated(
     model: Model, context: Context, params: SamplingParams, count: int = 12, *, by_device: bool = False
 ) -> list[int]:
-    """`by_device`: all but the first token are chosen by the device, which must be able to."""
+    """Generates tokens. With `by_device` all but the first token are chosen by the device, which must be able to."""
     context.clear()
     batch = context.batch
     prompt = model.vocab.tokenize("<|im_start|>user\nこんにちは", parse_special=True)

@@ -24,11 +24,12 @@ WRITE: Final[dict[str, Callable[[Path], Path]]] = {
     "gemma2": lambda file: write_decoder(file, "gemma2", window=64),
 }
 OLD: Final = {RELEASES[0]: ("llama", "mamba"), SPOILING: ("llama", "mamba", "gemma2")}
-"""What the releases can load that know no parts of a state."""
+"""These can be loaded by the releases that know no parts of a state."""
 WHOLE: Final = {("b6301", "lfm2"), ("b6301", "jamba")}
 """Of these that release leaves out nothing."""
 NOISE: Final = 0.02
-"""Of logits of the size of 10, where a sequence's cells stand elsewhere; on the wrong state they are off by 0.5."""
+"""The noise is of logits of the size of 10, where a sequence's cells stand elsewhere; on the wrong state they are off
+by 0.5."""
 
 
 @pytest.fixture(scope="module")

@@ -42,7 +42,8 @@ def model(library: Library, kind: str, demo_model: Path, tmp_path_factory: pytes
 
 
 def conversations(vocab_texts: tuple[str, ...]) -> Iterator[list[str]]:
-    """The texts of growing prompts: what one turn said stands in the next, as templates write it and as they do not."""
+    """Yields the texts of growing prompts: what one turn said stands in the next, as templates write it and as they do
+    not."""
     chance = random.Random(7)
     for _ in range(CONVERSATIONS):
         said, prompts = "", []
@@ -83,7 +84,7 @@ def test_a_second_turn_tokenizes_what_is_new_alone(model: Model, kind: str) -> N
 
 
 class Counted:
-    """A tokenizer that makes a token of each character, and cuts wherever it is said to."""
+    """This is a tokenizer that makes a token of each character, and cuts wherever it is said to."""
 
     def __init__(self) -> None:
         self.characters = 0

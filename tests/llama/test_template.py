@@ -1,4 +1,4 @@
-"""Chat templates: what they may use, what they may not do, and that no content becomes a control token."""
+"""Tests chat templates: what they may use, what they may not do, and that no content becomes a control token."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class FrozenDate(datetime):
 
 @pytest.fixture
 def reference(monkeypatch: pytest.MonkeyPatch) -> Reference:
-    """Hugging Face's rendering of (source, prompt), on the day NOW."""
+    """Gives Hugging Face's rendering of (source, prompt), on the day NOW."""
     monkeypatch.setattr(chat_template_utils, "datetime", FrozenDate)
 
     def render(source: str, prompt: ChatPrompt) -> str:

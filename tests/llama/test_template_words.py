@@ -79,16 +79,16 @@ NO_MARKED_THOUGHTS: Final = (
     "{% for part in m.content.split('<channel|>') %}{{ part.split('<|channel>')[0] }}{% endfor %}"
     "{% else %}{{ m.content }}{% endif %}{% endfor %}"
 )
-"""As Gemma 4's."""
+"""This is as Gemma 4's."""
 AFTER_THOUGHTS: Final = (
     "{% for m in messages %}<{{ m.role }}>{% if m.role == 'assistant' %}{{ m.content.split('</think>')[-1] }}"
     "{% else %}{{ m.content }}{% endif %}{% endfor %}"
 )
-"""As Qwen's and DeepSeek's."""
+"""This is as Qwen's and DeepSeek's."""
 REFUSES_MARKS: Final = (
     "{% for m in messages if '<|channel|>' in m.content %}{{ raise_exception('marks') }}{% endfor %}" + TURNS
 )
-"""As gpt-oss's."""
+"""This is as gpt-oss's."""
 USER_FIRST: Final = (
     "{% if messages[0].role == 'assistant' %}{{ raise_exception('the user speaks first') }}{% endif %}" + TURNS
 )
@@ -238,7 +238,7 @@ LONE_ENDS: Final = ("It is sunny.</think>", "It is sunny.</think>\nAnd it is war
 
 @pytest.mark.process
 def test_a_lone_end_of_thoughts_takes_no_words_with_it() -> None:
-    """As a model writes that was told not to think; where the prompt begins thoughts, they are some."""
+    """A model writes so that was told not to think; where the prompt begins thoughts, they are some."""
     faults: list[str] = []
     met: set[str] = set()
     for name, source in real_templates().items():

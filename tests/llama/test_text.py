@@ -15,7 +15,7 @@ ALPHABET = st.sampled_from(["a", "b", "ab", "星", "影", "🌟", "\n", "</s>"])
 
 
 def cut(text: str, stops: tuple[str, ...]) -> tuple[str, str | None]:
-    """The meaning of stop strings, said plainly: the earliest in the text, the shortest of those."""
+    """Cuts by the meaning of stop strings, said plainly: the earliest in the text, the shortest of those."""
     met = [(text.index(stop), len(stop), stop) for stop in stops if stop and stop in text]
     return (text[: min(met)[0]], min(met)[2]) if met else (text, None)
 
@@ -71,7 +71,8 @@ LINES = st.sampled_from(["a", "\n", " ", "    ", "\t", "星", "</s>"])
 
 
 def block(text: str, least: int, stops: tuple[str, ...]) -> tuple[str, bool, str | None]:
-    """The meaning of an indent, said plainly: the text before what begins a line behind the first too far out."""
+    """Cuts by the meaning of an indent, said plainly: the text before what begins a line behind the first too far
+    out."""
     first, *others = cut(text, stops)[0].split("\n")
     kept = first
     for number, line in enumerate(others):

@@ -1,4 +1,4 @@
-"""Grammars of texts that stand in a call's JSON: what they take, and what of them cannot be taken."""
+"""Tests grammars of texts that stand in a call's JSON: what they take, and what of them cannot be taken."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text to tokens and back, with the library's own vocabulary."""
+"""Tests text to tokens and back, with the library's own vocabulary."""
 
 from __future__ import annotations
 

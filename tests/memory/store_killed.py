@@ -37,7 +37,7 @@ def record(number: int) -> frames.Record:
 
 
 def apart(work: Callable[[], Any]) -> tuple[Any, int]:
-    """What a process of its own returns, None where it was killed; and how it ended."""
+    """Returns what a process of its own does, None where it was killed; and how it ended."""
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:

@@ -1,4 +1,4 @@
-"""Which sentences stand for all: by clusters as the older version did, and by what they tell."""
+"""Tests which sentences stand for all: by clusters as the older version did, and by what they tell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exchanges, the steps in which a conversation is condensed, and the prompt with a digest in it."""
+"""Tests exchanges, the steps in which a conversation is condensed, and the prompt with a digest in it."""
 
 from __future__ import annotations
 

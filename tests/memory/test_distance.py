@@ -1,4 +1,5 @@
-"""How near something has to be in order to be recalled: as it is set, or as the embedding model's family has it."""
+"""Tests how near something has to be in order to be recalled: as it is set, or as the embedding model's family has
+it."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from tests.gguf_files import Gguf
 
 
 class Asked:
-    """A keeper that has nothing, and remembers what it was asked."""
+    """This is a keeper that has nothing, and remembers what it was asked."""
 
     def __init__(self) -> None:
         self.within: list[float] = []

@@ -1,4 +1,5 @@
-"""The keeper's process: it comes when it is needed, goes when it is not, and its end is nobody's but the question's."""
+"""Tests the keeper's process: it comes when it is needed, goes when it is not, and its end is nobody's but the
+question's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which vectors are nearest: exactly those that a plain loop finds."""
+"""Tests which vectors are nearest: exactly those that a plain loop finds."""
 
 from __future__ import annotations
 

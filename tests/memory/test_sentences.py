@@ -1,4 +1,4 @@
-"""Sentences of what people and models write, in Japanese and English."""
+"""Tests sentences of what people and models write, in Japanese and English."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ pytestmark = pytest.mark.memory
 
 
 def sentences_of(text: str) -> list[str]:
-    """Imported here, as other lanes read this file without the package that it needs."""
+    """Splits a text; the function is imported."""
     from hoshikage.keeper import sentences
 
     return sentences.sentences_of(text)

@@ -1,4 +1,4 @@
-"""What is kept: each scope apart, each text once, and what is forgotten gone from the files' bytes."""
+"""Tests what is kept: each scope apart, each text once, and what is forgotten gone from the files' bytes."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def holds(raw: bytes, wanted: bytes) -> bool:
 
 
 class Bench:
-    """A keeper with a store open, and short names for what it is asked."""
+    """This is a keeper with a store open, and short names for what it is asked."""
 
     def __init__(self, folder: Path, url: str = "") -> None:
         self.folder = folder
@@ -176,7 +176,7 @@ async def test_a_thousand_interleavings_of_tokens_never_recall_anothers_text(ben
 
 
 def after_kills(way: str, folder: Path) -> list[dict[str, Any]]:
-    """What tests/memory/store_killed.py tells of each kill."""
+    """Returns what tests/memory/store_killed.py tells of each kill."""
     command = [sys.executable, "-m", "tests.memory.store_killed", way, str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
     return [json.loads(line) for line in done.stdout.splitlines()]

@@ -1,4 +1,4 @@
-"""Long conversations made short, by a real embedding model and the real keeper."""
+"""Tests long conversations made short, by a real embedding model and the real keeper."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Real models over real releases: a lane of its own, `scripts/test.py --models`."""
+"""Runs real models over real releases: a lane of its own, `scripts/test.py --models`."""

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.models
 
 @pytest.fixture(scope="module", autouse=True)
 def brought() -> dict[str, real_models.RealModel]:
-    """The models, fetched where they are missing."""
+    """Brings the models, fetched where they are missing."""
     found = real_models.table()
     real_models.bring(Screen("en"), found)
     return found

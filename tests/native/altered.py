@@ -1,4 +1,4 @@
-"""A program: examines a library by a layout table in which two fields have changed places; prints the refusal."""
+"""This program examines a library by a layout table in which two fields have changed places; prints the refusal."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ struct params llama_context_default_params(void) {
 
 
 def build(target: Path, source: str, *flags: str) -> None:
-    """A shared library of C source. AssertionError where there is no C compiler."""
+    """Builds a shared library of C source. Raises AssertionError where there is no C compiler."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     assert compiler, "no C compiler (cc, gcc): these tests build broken libraries (Debian/Ubuntu: apt install gcc)"
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -125,7 +125,7 @@ KINDS: Final[Mapping[str, tuple[Maker, str]]] = {
     "unreadable": (unreadable, "library.file_unreadable"),
     "a folder": (a_folder, "lacks.is_folder"),
 }
-"""What is wrong -> who makes it, and the key of the refusal."""
+"""Maps what is wrong to who makes it, and the key of the refusal."""
 
 
 def _whole(place: Path, library: Path) -> None:
@@ -135,7 +135,7 @@ def _whole(place: Path, library: Path) -> None:
 
 
 def _patched(place: Path, libraries: Libraries, changes: Mapping[int, int]) -> None:
-    """The newest library with these bytes of its header changed."""
+    """Writes the newest library with these bytes of its header changed."""
     _whole(place, libraries["v0.5.0"])
     file = place / libraries["v0.5.0"].name
     content = bytearray(file.read_bytes())

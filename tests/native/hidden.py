@@ -1,4 +1,4 @@
-"""A program: calibrates or checks a library by tables without their newest layouts, as the two runner programs do.
+"""This program calibrates or checks a library by tables without their newest layouts, as the two runner programs do.
 
 `hidden.py HOW_MANY FILE --model GGUF --journal FILE` calibrates, `hidden.py HOW_MANY FILE --model GGUF --golden JSON
 --calibrated FILE` checks.

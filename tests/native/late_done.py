@@ -1,5 +1,5 @@
-"""A program: several answers at once over a library whose decodes are done later (late.c). LIBRARY MODEL on the command
-line; prints JSON: what was learned of its decodes, and in which groups the last ones were."""
+"""This program asks for several answers at once over a library whose decodes are done later (late.c). LIBRARY MODEL on
+the command line; prints JSON: what was learned of its decodes, and in which groups the last ones were."""
 
 from __future__ import annotations
 

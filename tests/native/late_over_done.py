@@ -1,6 +1,6 @@
-"""A program: answers over a library whose decodes go on behind their return (late.c), where the logits or the choosing
-may take long, too. LIBRARY MODEL on the command line; prints JSON: case -> what was told, how long a token took that
-Python works on for a while, and what was learned of the device."""
+"""This program asks for answers over a library whose decodes go on behind their return (late.c), where the logits or
+the choosing may take long, too. LIBRARY MODEL on the command line; prints JSON: case -> what was told, how long a token
+took that Python works on for a while, and what was learned of the device."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from hoshikage.engine.worker import Worker, _Loaded
 from hoshikage.params import GenerationRequest, LoadParams, SamplingParams, TokenPrompt
 
 COST_MS: Final = 6
-"""Of a decode, as the test sets it."""
+"""A decode takes so long, as the test sets it."""
 BUSY_MS: Final = 4
-"""Python's work on each token, which is done while the next one is computed."""
+"""Python works on each token for so long, which is done while the next one is computed."""
 SLOW_MS: Final = 2
 CASES: Final[dict[str, dict[str, str]]] = {
     "plain": {},
@@ -38,7 +38,7 @@ PATIENCE_S: Final = 120.0
 
 
 class Engine:
-    """A worker whose events take a while to tell."""
+    """This is a worker whose events take a while to tell."""
 
     def __init__(self) -> None:
         self.events: queue.Queue[tuple[float, wire.Event]] = queue.Queue()
@@ -48,14 +48,14 @@ class Engine:
         self._until(wire.Loaded)
 
     def answer(self, job: int, sampling: SamplingParams) -> list[Any]:
-        """The text, and the milliseconds of a token where the machine did nothing else."""
+        """Returns the text, and the milliseconds of a token where the machine did nothing else."""
         self.worker.submit(wire.Generate(job, GenerationRequest(TEXT, sampling, max_tokens=TOKENS)))
         told = [(at, event.text) for at, event in self._until(wire.Finished) if isinstance(event, wire.Token)]
         spans = [(told[at + WINDOW][0] - told[at][0]) / WINDOW * 1e3 for at in range(len(told) - WINDOW)]
         return ["".join(text for _, text in told), min(spans)]
 
     def known(self) -> dict[str, list[Any]]:
-        """Kind of chains -> the milliseconds that the device saves, and whether it is to choose at all."""
+        """Maps a kind of chains to the milliseconds that the device saves, and whether it is to choose at all."""
         loaded = self.worker._loaded
         assert isinstance(loaded, _Loaded)
         learned = loaded.scheduler._device.known

@@ -1,6 +1,6 @@
-"""A program: the same requests over a library whose decodes are done at once, over one whose decodes go on behind their
-return (late.c), and where the device chooses the likeliest token of that one. LIBRARY MODEL on the command line; prints
-JSON: mode -> what was told each way."""
+"""This program sends the same requests over a library whose decodes are done at once, over one whose decodes go on
+behind their return (late.c), and where the device chooses the likeliest token of that one. LIBRARY MODEL on the command
+line; prints JSON: mode -> what was told each way."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DRAWN = SamplingParams(temperature=1.0, seed=11)
 
 
 class Telling(Engine):
-    """An engine that keeps all that is told of each job."""
+    """This is an engine that keeps all that is told of each job."""
 
     def __init__(self, library: Path, model: str, **mode: Any) -> None:
         self.told: dict[int, dict[int, list[Any]]] = {}

@@ -1,4 +1,4 @@
-"""A program: loads a library, says so, waits for a line, and generates: FILE MODEL."""
+"""This program loads a library, says so, waits for a line, and generates: FILE MODEL."""
 
 from __future__ import annotations
 

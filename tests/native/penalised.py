@@ -1,4 +1,4 @@
-"""A program: prints the ids that a library generates greedily under penalties."""
+"""This program prints the ids that a library generates greedily under penalties."""
 
 from __future__ import annotations
 

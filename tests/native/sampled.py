@@ -1,4 +1,4 @@
-"""A program: prints what a library generates under each sampler, or the name of the sampler that it lacks."""
+"""This program prints what a library generates under each sampler, or the name of the sampler that it lacks."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ NARROW: dict[str, dict[str, Any]] = {
     "mirostat_v2": {"mirostat": 2, "mirostat_tau": 0.0},
     "adaptive_p": {"adaptive_target": 0.5, "top_k": 1},
 }
-"""Sampler -> what makes it, or the chain that it is in, take the likeliest token."""
+"""Maps a sampler to what makes it, or the chain that it is in, take the likeliest token."""
 
 COUNT = 14
-"""Few enough that the releases, which round differently, agree on the likeliest tokens."""
+"""There are few enough that the releases, which round differently, agree on the likeliest tokens."""
 
 DRY = replace(GREEDY, dry_multiplier=50.0, dry_base=2.0, dry_allowed_length=1, dry_sequence_breakers=("*",))
 

@@ -1,4 +1,4 @@
-"""Fifteen kinds of bad library: what `lib check` says of each; a server answers 503 until a good one is there."""
+"""Tests fifteen kinds of bad library: what `lib check` says of each; a server answers 503 until a good one is there."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def as_an_ordinary_user(act: Callable[[], object]) -> None:
 
 
 class Bench:
-    """A user's home, the place of the library, and a server that was started while nothing was there."""
+    """This is a user's home, the place of the library, and a server that was started while nothing was there."""
 
     def __init__(self, home: Path, model: Path) -> None:
         self.place = home / "library"

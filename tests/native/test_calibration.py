@@ -1,4 +1,4 @@
-"""Layouts that are in no table: found by behaviour exactly where they are, or refused. Never taken for another.
+"""Tests layouts that are in no table: found by behaviour exactly where they are, or refused. Never taken for another.
 
 Twice over: real releases whose layouts are hidden from the tables, and the newest release behind a shim that gives its
 structs a layout which no release has (drifted.c). Both go through the programs and the judge that a server uses.
@@ -33,7 +33,7 @@ TRUTH = {
     "b10361": ("mdl-I", "ctx-I"),
     "v0.5.0": ("mdl-J", "ctx-I"),
 }
-"""The releases of the test set with a layout that is hidden, and their layouts."""
+"""These are the releases of the test set with a layout that is hidden, and their layouts."""
 BY_NAME = {layout.name: layout for layout in (*MODEL_LAYOUTS, *CONTEXT_LAYOUTS)}
 HIDDEN_NAMES = {layout.name for table in (MODEL_LAYOUTS, CONTEXT_LAYOUTS) for layout in table[-HIDDEN:]}
 PLACED_OF_CONTEXT = {*NEEDED_OF_CONTEXT, "pooling_type", "flash_attn_type", "rope_freq_base", "rope_freq_scale"} | {
@@ -42,7 +42,7 @@ PLACED_OF_CONTEXT = {*NEEDED_OF_CONTEXT, "pooling_type", "flash_attn_type", "rop
     "embeddings",
     "kv_unified",
 }
-"""What is found in every release from b8390 on."""
+"""These are found in every release from b8390 on."""
 
 Shim = Callable[[Drift], dict[str, str]]
 
@@ -77,7 +77,7 @@ def test_a_release_whose_layouts_are_hidden_is_placed_rightly_and_computes_the_g
 
 
 def description(drift: Drift) -> str:
-    """As drifted.c reads it."""
+    """Describes it as drifted.c reads it."""
     real = drift.layout.offsets()
     return " ".join(
         f"-1 {offset} {drift.size} {drift.default}" if name == NEW else f"{real[name]} {offset} {FIELDS[name].size}"
@@ -91,7 +91,7 @@ def same(layout: Layout) -> str:
 
 @pytest.fixture(scope="module")
 def shim(library_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """libllama.so in front of the newest release; its layouts come from the environment."""
+    """Builds libllama.so in front of the newest release; its layouts come from the environment."""
     folder = tmp_path_factory.mktemp("shim")
     for file in library_file.parent.glob("*ggml*"):
         (folder / file.name).symlink_to(file)

@@ -31,15 +31,15 @@ from tests.native.late_told_done import MODES
 from tests.native.test_libraries import checked
 
 TOGETHER: Final = {1: 6_000, 2: 7_000, 4: 9_000, 64: 12_000}
-"""Microseconds of decodes where four cost little more than one."""
+"""Maps so many texts to the microseconds of decodes where four cost little more than one."""
 IN_TURN: Final = {1: 6_000, 2: 24_000, 4: 48_000, 64: 48_000}
-"""As where several are slower together than one after the other."""
+"""Several are slower together here than one after the other."""
 COLD: Final = 5
 
 
 @pytest.fixture(scope="module")
 def late(library_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """libllama.so in front of the newest release."""
+    """Builds libllama.so in front of the newest release."""
     folder = tmp_path_factory.mktemp("late")
     for file in library_file.parent.glob("*ggml*"):
         (folder / file.name).symlink_to(file)
@@ -128,7 +128,7 @@ def test_who_chooses_changes_no_answer(over: dict[str, Any]) -> None:
 def test_a_card_whose_driver_holds_the_weights_is_no_other_layout(
     late: Path, library_file: Path, demo_model: Path, golden: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As every Vulkan build on a card: nothing is locked there, and nothing is logged."""
+    """Every Vulkan build on a card is such: nothing is locked there, and nothing is logged."""
     for name, value in {"REAL": str(library_file), "COSTS": "1 0", "COLD": "1", "LAYERS": "9999"}.items():
         monkeypatch.setenv(f"LLAMA_LATE_{name}", value)
     found = checked(str(late), "--model", str(demo_model), "--golden", str(golden))
@@ -138,7 +138,7 @@ def test_a_card_whose_driver_holds_the_weights_is_no_other_layout(
 
 
 class LateLibrary(FakeLibraries):
-    """late.c, whichever is asked for."""
+    """This gives late.c, whichever is asked for."""
 
     def __init__(self, file: Path) -> None:
         super().__init__()

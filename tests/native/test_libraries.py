@@ -1,4 +1,5 @@
-"""Every release of the test set, each in a process of its own: recognition, handshake, golden ids, altered tables."""
+"""Tests every release of the test set, each in a process of its own: recognition, handshake, golden ids, altered
+tables."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ ABSENT = {
     "b10361": {"main_gpu"},
     "v0.5.0": {"main_gpu"},
 }
-"""What a release cannot show: getters and log lines that came later; a GPU that is not there."""
+"""A release cannot show these: getters and log lines that came later; a GPU that is not there."""
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
@@ -60,7 +61,8 @@ def test_the_release_is_recognised_and_computes_the_golden_ids(
 
 
 def test_penalties_agree_over_all_releases(libraries: dict[str, Path], demo_model: Path) -> None:
-    """llama_sampler_init_penalties changed its arguments under its name: wrong ones would compute with garbage."""
+    """It is tried as llama_sampler_init_penalties changed its arguments under its name: wrong ones would compute with
+    garbage."""
     answers = {
         release: run("tests.native.penalised", str(file), str(demo_model)) for release, file in libraries.items()
     }

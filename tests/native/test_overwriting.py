@@ -19,7 +19,8 @@ pytestmark = [
 
 
 def overwritten(loaded: Path, people_see: Path, model: Path) -> tuple[int, str]:
-    """What becomes of a process that has loaded the one file when everything beside the other is copied over."""
+    """Returns what becomes of a process that has loaded the one file when everything beside the other is copied
+    over."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.native.overwritten", str(loaded), str(model)],
         stdin=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""Every sampler with every release of the test set: it does its work, or the release is said to lack it."""
+"""Tests every sampler with every release of the test set: it does its work, or the release is said to lack it."""
 
 from __future__ import annotations
 
@@ -74,7 +74,8 @@ def test_so_many_tokens_are_kept(release: str, outcomes: dict[str, dict[str, Any
 
 
 def test_dry_agrees_over_all_releases(outcomes: dict[str, dict[str, Any]]) -> None:
-    """llama_sampler_init_dry changed its arguments under its name: wrong ones would compute with garbage."""
+    """It is tried as llama_sampler_init_dry changed its arguments under its name: wrong ones would compute with
+    garbage."""
     dry = {tuple(found["dry"]) for found in outcomes.values()}
     assert len(dry) == 1
     assert dry != {tuple(outcomes[RELEASES[-1]]["greedy"])}

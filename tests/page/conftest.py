@@ -1,4 +1,5 @@
-"""What the page's lane needs beside the libraries: its packages from npm, Debian's Chromium, Debian's Prometheus."""
+"""Brings what the page's lane needs beside the libraries: its packages from npm, Debian's Chromium, Debian's
+Prometheus."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ INSTALL_S: Final = 600
 
 
 def brought(program: str, package: str) -> str:
-    """The program's path; where there is none, Debian's package is installed, as `.ci/run` does with its tools."""
+    """Returns the program's path; where there is none, Debian's package is installed, as `.ci/run` does with its
+    tools."""
     if (found := shutil.which(program)) is not None:
         return found
     apt = shutil.which("apt-get")
@@ -33,7 +35,7 @@ def brought(program: str, package: str) -> str:
 
 @pytest.fixture(scope="session")
 def packages() -> Path:
-    """`web/` with what its lock file names, by its hashes, and nothing of it run while it is installed."""
+    """Returns `web/` with what its lock file names, by its hashes, and nothing of it run while it is installed."""
     kept = WEB / "node_modules" / ".of-lock"
     if not kept.is_file() or kept.read_bytes() != LOCK.read_bytes():
         npm = shutil.which("npm")

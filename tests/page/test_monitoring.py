@@ -26,13 +26,13 @@ GRAFANA: Final = ROOT / "deploy" / "grafana"
 BOARD: Final = json.loads((GRAFANA / "hoshikage.json").read_text("utf-8"))
 QUERIES: Final = [target["expr"] for panel in BOARD["panels"] for target in panel["targets"]]
 WINDOW: Final = "20s"
-"""In place of Grafana's $__rate_interval, with a look each second."""
+"""This stands in place of Grafana's $__rate_interval, with a look each second."""
 PATIENCE_S: Final = 120.0
 pytestmark = [pytest.mark.page, pytest.mark.process]
 
 
 class Watcher:
-    """A running Prometheus."""
+    """This is a running Prometheus."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -62,7 +62,7 @@ def until(true: Callable[[], bool], what: str) -> None:
 
 @contextmanager
 def watching(program: str, port: int, server: str, folder: Path) -> Iterator[Watcher]:
-    """Prometheus with the shipped files, but for the address, the token's place and the pace."""
+    """Runs Prometheus with the shipped files, but for the address, the token's place and the pace."""
     config = (GRAFANA / "prometheus.yml").read_text("utf-8")
     token = folder / "token"
     token.write_text("any")

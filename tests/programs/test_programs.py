@@ -1,4 +1,5 @@
-"""What each program is told: its files can be read by what reads them, and hold this server's address and models."""
+"""Tests what each program is told: its files can be read by what reads them, and hold this server's address and
+models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Requests of programs as they were seen, and as their documents have them: client_requests/*.json made whole. Pure.
+"""Makes requests of programs as they were seen, and as their documents have them: client_requests/*.json made whole.
+Pure.
 
 The files hold structure. `<string:N>` stands for a text, `<id>` for an id, `<schema: …>` and `<dict>` for a schema:
 each gets a value of its own here, so that a test can tell which of them was lost on the way.
@@ -28,30 +29,30 @@ FIXED: Final = {
     "context": "all_turns",
     "keep_alive": "5m",
 }
-"""Field -> its value, where a text must be one of few."""
+"""Maps a field to its value, where a text must be one of few."""
 SPOKEN: Final = frozenset({"text", "content", "output", "instructions", "prompt", "system", "input_prefix"})
-"""Fields whose texts a model must be given."""
+"""A model must be given the texts of these fields."""
 
 
 @dataclass(slots=True)
 class Shape:
-    """One request, made whole."""
+    """This is one request, made whole."""
 
     method: str
     path: str
     headers: dict[str, str]
     body: dict[str, Any] | None
     spoken: list[str] = field(default_factory=list)
-    """Every text that a model must be given, in the order of the body."""
+    """`spoken` has every text that a model must be given, in the order of the body."""
 
 
 def names() -> list[str]:
-    """Of all files."""
+    """Lists the names of all files."""
     return sorted(file.stem for file in FOLDER.glob("*.json"))
 
 
 def shape(name: str) -> Shape:
-    """The request of that file; any model that it names is `tiny`."""
+    """Makes the request of that file; any model that it names is `tiny`."""
     found = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
     method, path, _ = found["request_line"].split(" ")
     made = _Made()
@@ -101,7 +102,7 @@ class _Made:
         return f"word{number}"
 
     def _answered(self, given: dict[str, Any]) -> str:
-        """The id of the call that this result answers."""
+        """Returns the id of the call that this result answers."""
         return self._called.popleft() if self._called else given.get("tool_call_id", "id0")
 
 

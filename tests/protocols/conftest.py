@@ -1,4 +1,4 @@
-"""The application on a real port, with a dispatcher whose every step the test decides."""
+"""Runs the application on a real port, with a dispatcher whose every step the test decides."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def finished(
 
 
 def answer(*texts: str, reason: wire.FinishReason = "stop") -> list[Step]:
-    """The steps of a whole answer."""
+    """Makes the steps of a whole answer."""
     tokens = [wire.Token(1, text, count) for count, text in enumerate(texts, start=1)]
     return [wire.Started(1, 5), *tokens, finished(reason)]
 
@@ -121,7 +121,7 @@ class GatedDispatcher(StandIn):
 
 
 class House:
-    """One running server and what a test needs to talk to it."""
+    """This is one running server and what a test needs to talk to it."""
 
     def __init__(self, url: str, dispatcher: GatedDispatcher, session: ClientSession) -> None:
         self.url = url
@@ -138,7 +138,7 @@ class House:
     async def ask(
         self, method: str, path: str, data: bytes | str | None = None, **headers: str
     ) -> tuple[int, Any, Mapping[str, str]]:
-        """Status, JSON and headers of any request; None for an answer that is no JSON."""
+        """Returns status, JSON and headers of any request; None for an answer that is no JSON."""
         async with self.session.request(method, self.url + path, data=data, headers=headers) as response:
             is_json = response.content_type == "application/json"
             return response.status, await response.json() if is_json else None, response.headers
@@ -146,7 +146,7 @@ class House:
     async def chat(
         self, body: bytes | str | IO[bytes], **headers: str
     ) -> tuple[int, dict[str, Any], Mapping[str, str]]:
-        """Status, JSON and headers of a POST to the chat route."""
+        """Returns status, JSON and headers of a POST to the chat route."""
         sent = {"Content-Type": "application/json", **headers}
         async with self.session.post(f"{self.url}/v1/chat/completions", data=body, headers=sent) as response:
             return response.status, await response.json(), response.headers
@@ -160,7 +160,7 @@ def settings(tmp_path: Path, home: Path) -> Settings:
 
 @pytest.fixture
 def timeouts() -> StreamTimeouts:
-    """As in production, so that no comment comes by chance; tests of comments have their own."""
+    """Gives the times as in production, so that no comment comes by chance; tests of comments have their own."""
     return StreamTimeouts()
 
 
@@ -190,7 +190,7 @@ async def serving(
     dispatcher: GatedDispatcher | None = None,
     insight: Insight | None = None,
 ) -> AsyncIterator[House]:
-    """A server with these settings on a free port of 127.0.0.1, beside its Unix socket where it has one.
+    """Runs a server with these settings on a free port of 127.0.0.1, beside its Unix socket where it has one.
 
     `stored`: whether the model `tiny` is registered.
     """

@@ -1,4 +1,4 @@
-"""What test_protocol_fields sends for each field of docs/API's tables."""
+"""Lists what test_protocol_fields sends for each field of docs/API's tables."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ OTHER_ROUTES: Final = {
     ("ollama", "messages"): "/api/chat",
     ("ollama", "tools"): "/api/chat",
 }
-"""Of a table that tells of two routes: the fields that only the other one has."""
+"""A table that tells of two routes has these fields that only the other one has."""
 
 SAMPLING: Final[Body] = {
     "temperature": 0.5,
@@ -391,7 +391,7 @@ VALUES: Final[dict[str, Body]] = {
     },
     "ollama_show": {"model": "tiny", "name": "tiny", "verbose": True},
 }
-"""A value for each field that is accepted."""
+"""Each field that is accepted has a value here."""
 WITH: Final[dict[tuple[str, str], Body]] = {
     ("chat", "stream_options"): {"stream": True},
     ("chat", "top_logprobs"): {"logprobs": True},
@@ -407,7 +407,7 @@ WITH: Final[dict[tuple[str, str], Body]] = {
     ("completions", "stream_options"): {"stream": True},
     ("ollama", "top_logprobs"): {"logprobs": True},
 }
-"""What has to be sent beside a field."""
+"""These have to be sent beside a field."""
 REFUSED: Final[dict[str, Body]] = {
     "chat": {
         "modalities": ["audio"],
@@ -439,4 +439,4 @@ REFUSED: Final[dict[str, Body]] = {
     "ollama_embed": {},
     "ollama_show": {},
 }
-"""For a field inside another: the outer one's value."""
+"""A field inside another has the outer one's value here."""

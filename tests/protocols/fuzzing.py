@@ -1,4 +1,4 @@
-"""Requests made of /openapi.json, sent to a server, and what must be true of every answer."""
+"""Makes requests of /openapi.json, sends them to a server, and knows what must be true of every answer."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ JSON: Final = "application/json"
 FORM: Final = "multipart/form-data"
 BOUNDARY: Final = "a-boundary"
 LONGEST_IN_TARGET: Final = 200
-"""Characters. The HTTP parser itself refuses a request line of more than 8 KiB, in plain text."""
+"""So many characters stand in a target. The HTTP parser itself refuses a request line of more than 8 KiB, in plain
+text."""
 STREAMS: Final = ("text/event-stream", "application/x-ndjson")
 FOUND_FIRST: Final = ("/apply-template", "/v1/chat/completions", "{")
-"""Parts of paths where the model is looked for before the body is judged."""
+"""The model is looked for before the body is judged where paths have these parts."""
 KINDS: Final = (
     "text",
     "function",
@@ -56,11 +57,11 @@ RAW: Final[tuple[tuple[bytes, str], ...]] = (
     (b"{}", "application/json; charset=utf-16"),
     (b"a=b", "application/x-www-form-urlencoded"),
 )
-"""Bodies that no schema is needed to refuse, with their Content-Type."""
+"""No schema is needed to refuse these bodies, which stand with their Content-Type."""
 
 
 def _form(fields: Any) -> bytes:
-    """A form with these fields; what is no object is one without any."""
+    """Makes a form with these fields; what is no object is one without any."""
     named = fields.items() if isinstance(fields, dict) else ()
     shown = {name: one if isinstance(one, str) else json.dumps(one) for name, one in named}
     head = f"--{BOUNDARY}\r\nContent-Disposition: form-data; name="
@@ -88,11 +89,11 @@ class Fuzzer:
         ]
 
     async def fitting(self, method: str, path: str, operation: Schema) -> None:
-        """A request that the document allows: any declared status."""
+        """Sends a request that the document allows: any declared status."""
         await self._send("fitting", method, path, operation, self._body(operation, self._values.fitting))
 
     async def missing(self, method: str, path: str, operation: Schema) -> None:
-        """A body that the document does not allow: it must be refused."""
+        """Sends a body that the document does not allow: it must be refused."""
         body = self._body(operation, self._values.missing)
         status = await self._send("missing", method, path, operation, body)
         is_form = FORM in operation["requestBody"]["content"]  # whose fields are texts: a number is a name, too
@@ -100,7 +101,7 @@ class Fuzzer:
         assert status == 400 or unknown, f"{method} {path} took what it does not document: {_short(body)} -> {status}"
 
     async def raw(self, method: str, path: str, operation: Schema) -> None:
-        """Bodies that are no JSON, or none that can be read safely."""
+        """Sends bodies that are no JSON, or none that can be read safely."""
         for body, kind in RAW:
             status = await self._send("raw", method, path, operation, body, kind)
             allowed = {400, 413, 415}
@@ -111,7 +112,7 @@ class Fuzzer:
             assert status in allowed, f"{method} {path}: {body[:40]!r} {kind} -> {status}"
 
     async def post(self, path: str, body: Any) -> tuple[int, Any]:
-        """One request of the caller's own."""
+        """Sends one request of the caller's own."""
         async with self._session.post(self._url + path, json=body, timeout=TIMEOUT) as answer:
             return answer.status, await answer.json()
 

@@ -1,4 +1,4 @@
-"""A server process whose answer waits, after its first text, for a line on standard input. Run by test_serve.
+"""Runs a server process whose answer waits, after its first text, for a line on standard input. Run by test_serve.
 
 For the model `queued` an answer waits for its turn, which does not come; for `stuck` a thread waits for a disk.
 """

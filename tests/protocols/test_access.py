@@ -1,4 +1,4 @@
-"""Host, Origin and Sec-Fetch-Site on every route; routes that do not exist; models and status."""
+"""Tests Host, Origin and Sec-Fetch-Site on every route; routes that do not exist; models and status."""
 
 from __future__ import annotations
 

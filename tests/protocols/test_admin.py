@@ -1,4 +1,4 @@
-"""/admin: models registered, removed, loaded, unloaded and looked for, over HTTP and real files."""
+"""Tests /admin: models registered, removed, loaded, unloaded and looked for, over HTTP and real files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def model(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def registry(house: House, settings: Settings) -> Registry:
-    """What another process would see."""
+    """Returns what another process would see."""
     return Registry(settings.model_map_file)
 
 
@@ -195,7 +195,7 @@ async def test_reload_renews_the_certificate(settings: Settings, tmp_path: Path)
 
 
 async def certificate_shown(port: int) -> bytes:
-    """To a client that comes now."""
+    """Returns the certificate shown to a client that comes now."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

@@ -1,4 +1,4 @@
-"""/admin/personas, /admin/libraries, /admin/settings, /admin/log and the check of a model's file, over HTTP."""
+"""Tests /admin/personas, /admin/libraries, /admin/settings, /admin/log and the check of a model's file, over HTTP."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ async def test_a_bad_file_is_refused_in_the_words_of_registering(
 
 
 def shelved(settings: Settings, file: Path, name: str) -> None:
-    """The set of a library as a slot of the config folder."""
+    """Puts the set of a library into a slot of the config folder."""
     slot = settings.lib_dir.with_name("lib-slots") / name
     slot.mkdir(parents=True)
     for one in file.parent.iterdir():

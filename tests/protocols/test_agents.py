@@ -1,4 +1,4 @@
-"""What coding agents send, in the shapes in which they were seen to send it; what they get can be sent back."""
+"""Tests what coding agents send, in the shapes in which they were seen to send it; what they get can be sent back."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def hermes(tmp_path: Path, house: House) -> None:
 
 
 async def responses(house: House, body: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]], str]:
-    """The response, all events of it, and what was ignored."""
+    """Returns the response, all events of it, and what was ignored."""
     sent = {"Content-Type": "application/json"}
     async with house.session.post(f"{house.url}/v1/responses", data=json.dumps(body), headers=sent) as answer:
         said = await answer.text()

@@ -1,4 +1,4 @@
-"""Malformed and refused bodies: each a 400 that names the place, in both languages, streamed or not."""
+"""Tests malformed and refused bodies: each a 400 that names the place, in both languages, streamed or not."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ STREAM = json.dumps({"model": "tiny", "messages": TURNS, "stream": True})
 
 
 async def events(house: House, body: str = STREAM, **headers: str) -> list[str]:
-    """The stream's events, comments included, as they were sent."""
+    """Returns the stream's events, comments included, as they were sent."""
     sent = {"Content-Type": "application/json", **headers}
     async with house.session.post(f"{house.url}/v1/chat/completions", data=body, headers=sent) as response:
         assert response.status == 200

@@ -52,7 +52,7 @@ async def chunks_of(house: House, **fields: Any) -> list[Any]:
 
 
 async def streamed(house: House, **fields: Any) -> Any:
-    """The SDK's own assembly of a stream."""
+    """Returns the SDK's own assembly of a stream."""
     asked: Any = {"model": "tiny", "messages": [USER], **fields}
     async with house.sdk() as client, client.chat.completions.stream(**asked) as stream:
         return await stream.get_final_completion()
@@ -328,7 +328,7 @@ async def test_a_schema_is_held_behind_thoughts(house: House, tmp_path: Path) ->
 
 
 def marks_in(schema: Any) -> list[dict[str, Any]]:
-    """What tells the schemas of one grammar apart."""
+    """Returns what tells the schemas of one grammar apart."""
     inner = list(schema.values()) if isinstance(schema, dict) else schema if isinstance(schema, list) else []
     own = [schema["x-hoshikage"]] if isinstance(schema, dict) and "x-hoshikage" in schema else []
     return own + [mark for part in inner for mark in marks_in(part)]
@@ -409,7 +409,7 @@ LAX: Final[dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", ["qwen3", "gpt-oss"])
 async def test_beside_a_strict_tool_nothing_of_one_that_is_not_is_held(house: House, tmp_path: Path, name: str) -> None:
-    """So that nothing of it can be refused, nor is named as ignored."""
+    """It is so that nothing of it can be refused, nor is named as ignored."""
     model(tmp_path, name)
     await chat(house, tools=[STRICT, LAX])
     calls = asked(house).calls

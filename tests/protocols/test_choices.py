@@ -1,4 +1,4 @@
-"""Several choices, log probabilities and timings as a stream and as a whole; a dispatcher decides every step."""
+"""Tests several choices, log probabilities and timings as a stream and as a whole; a dispatcher decides every step."""
 
 from __future__ import annotations
 

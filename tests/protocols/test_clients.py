@@ -1,4 +1,4 @@
-"""Every program that was looked at sends a request of its shape; none is refused, and no word of it is lost."""
+"""Sends every program that was looked at sends a request of its shape; none is refused, and no word of it is lost."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from tests.protocols.test_protocol_fields import Server
 
 
 class Expected(NamedTuple):
-    """What a request comes to; for most, an answer that ignores nothing."""
+    """A request comes to this; for most, an answer that ignores nothing."""
 
     ignored: str = ""
-    """X-Hoshikage-Ignored."""
+    """`ignored` is X-Hoshikage-Ignored."""
     status: int = 200
 
 
@@ -112,13 +112,13 @@ CLIENTS: Final[dict[str, Expected]] = {
     "vscode-copilot-tags": FINE,
     "zed-chat": Expected("options.num_ctx"),
 }
-"""File in client_requests, named for the program and its version -> what comes of it."""
+"""Maps a file in client_requests, named for the program and its version, to what comes of it."""
 WITHOUT_REQUEST: Final = {
     "Gemini CLI 0.61.0": "refuses a foreign base URL before any request",
     "Crush 0.96.1": "brings its program from elsewhere as it is installed, and cannot be had from the registries",
     "LM Studio's SDKs": "speak a protocol of their own over a websocket; they are told that it is not here",
 }
-"""Programs of which there is no body to send -> why."""
+"""Maps programs of which there is no body to send to the reason."""
 
 
 def test_every_file_has_a_row() -> None:

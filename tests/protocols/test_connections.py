@@ -1,4 +1,4 @@
-"""Connections that say nothing: their number and their patience are bounded, and they keep nobody out."""
+"""Tests connections that say nothing: their number and their patience are bounded, and they keep nobody out."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SILENT = 1_090
 
 @pytest.fixture
 def many_files() -> Iterator[None]:
-    """The test's own end of that many connections."""
+    """Allows the test's own end of that many connections."""
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     connections.raise_files()
     yield
@@ -142,7 +142,7 @@ def asking(path: bytes = b"/v1/chat/completions", *headers: bytes) -> bytes:
 
 @asynccontextmanager
 async def with_limit(settings: Settings, limit: int, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
-    """A server that so many connections may be open to."""
+    """Runs a server that so many connections may be open to."""
     monkeypatch.setattr(connections, "limit", lambda _settings, _files: limit)
     async with serving(settings) as house:
         await house.session.close()  # its connection would count
@@ -162,7 +162,7 @@ async def read_answer(reader: asyncio.StreamReader) -> bytes:
 
 
 async def ended(reader: asyncio.StreamReader) -> bytes:
-    """What came until the server closed."""
+    """Returns what came until the server closed."""
     try:
         return await asyncio.wait_for(reader.read(), 20)
     except ConnectionResetError:
@@ -329,7 +329,7 @@ async def test_malformed_http_tells_no_versions(house: House) -> None:
 
 
 async def answer(house: House, sent: bytes) -> bytes:
-    """All that comes until the server closes the connection."""
+    """Returns all that comes until the server closes the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
     writer.write(sent)
     try:

@@ -1,4 +1,4 @@
-"""Pages of other origins: the listed ones get what browsers ask for, the others nothing."""
+"""Tests pages of other origins: the listed ones get what browsers ask for, the others nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a request comes in: by which path, without a model's name, by an alias or by a name that nobody knows."""
+"""Tests how a request comes in: by which path, without a model's name, by an alias or by a name that nobody knows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ANSWER_MODEL = {"/v1/chat/completions", "/v1/responses", "/v1/messages", "/v1/co
 
 
 def write(folder: Path, name: str, kind: str = "text") -> Path:
-    """A model's file: `text`, `embeddings` or `rerank`."""
+    """Writes a model's file: `text`, `embeddings` or `rerank`."""
     gguf = Gguf()
     if kind != "text":
         gguf = gguf.with_pair("general.architecture", STRING, "bert")
@@ -49,7 +49,7 @@ async def send(house: House, path: str, body: Any) -> tuple[int, Any, str | None
 
 
 async def chosen(house: House, path: str = "/v1/chat/completions", **more: Any) -> str:
-    """Which model answered a request without a name."""
+    """Returns which model answered a request without a name."""
     status, told, _ = await send(house, path, {**CHAT, **more})
     assert status == 200, told
     spec, _ = house.dispatcher.asked[-1]

@@ -1,4 +1,4 @@
-"""Requests made of /openapi.json, as it allows them and as it does not: no undeclared status, no 500, no hang.
+"""Sends requests made of /openapi.json, as it allows them and as it does not: no undeclared status, no 500, no hang.
 
 The dispatcher is a stand-in that answers at once; tests/end_to_end/test_fuzzing has a real one.
 """
@@ -37,14 +37,14 @@ MISSING: Final = 500
 MIN_GOOD: Final = 25
 """So many of the fitting ones at least are answered, or the rest of the server was not reached."""
 LOOKS: Final = 40
-"""Cases of a route without a body: there is little to vary."""
+"""A route without a body has so many cases: there is little to vary."""
 DOCUMENT: Final = OpenApiDocument(ROUTES)
 SELDOM: Final = {
     ("POST", "/v1/memory/search"),
     ("POST", "/v1/audio/transcriptions"),
     *((route.method, route.plain_path) for route in ROUTES if route.needs == "admin"),
 }
-"""What needs names or files that are there, a model that hears, or memory, which is off."""
+"""These need names or files that are there, a model that hears, or memory, which is off."""
 HINTS: Final[dict[str, tuple[Any, ...]]] = {
     "model": ("tiny",),
     "type": KINDS,
@@ -149,7 +149,7 @@ async def test_what_is_not_documented_is_seen(fuzzer: Fuzzer) -> None:
 
 @pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/count_tokens"])
 async def test_a_conversation_without_a_word_is_refused(fuzzer: Fuzzer, path: str) -> None:
-    """Found here: a turn of no blocks was an IndexError."""
+    """A turn of no blocks was an IndexError here."""
     body = {"model": "tiny", "max_tokens": 1, "messages": [{"role": "user", "content": []}]}
     status, content = await fuzzer.post(path, body)
     assert (status, content["error"]["type"]) == (400, "invalid_request_error")

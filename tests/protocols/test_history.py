@@ -1,4 +1,4 @@
-"""Turns that other servers have made, or a client's former version: every word of them reaches the template.
+"""Tests turns that other servers have made, or a client's former version: every word of them reaches the template.
 
 They lie in the history and come again with every request, so that one that is refused would end the conversation.
 """
@@ -34,7 +34,7 @@ def seen(settings: Settings, *turns: Body) -> tuple[Message, ...]:
 
 
 async def asked(house: House, path: str, **body: Any) -> tuple[tuple[Message, ...], str]:
-    """The turns of a request that is answered, and what it was told that nobody looked at."""
+    """Returns the turns of a request that is answered, and what it was told that nobody looked at."""
     status, told, headers = await house.ask(
         "POST", path, json.dumps({"model": "tiny", "stream": False, **body}), **JSON
     )

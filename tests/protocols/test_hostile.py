@@ -1,4 +1,4 @@
-"""Clients that would hold the server up: bodies of millions of values, and readers that do not read."""
+"""Tests clients that would hold the server up: bodies of millions of values, and readers that do not read."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ async def test_a_reader_that_stalls_is_left(house: House) -> None:
 
 
 class Draining:
-    """A connection whose client takes as much between two looks as is told."""
+    """This is a connection whose client takes as much between two looks as is told."""
 
     def __init__(self, *left: int) -> None:
         self._left = iter(left)

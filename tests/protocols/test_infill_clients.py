@@ -1,4 +1,4 @@
-"""Bodies as llama.vim and llama.vscode send them, and what llama-server answers to them."""
+"""Tests bodies as llama.vim and llama.vscode send them, and what llama-server answers to them."""
 
 from __future__ import annotations
 

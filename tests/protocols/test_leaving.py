@@ -76,7 +76,7 @@ async def test_health_answers_while_others_wait(house: House) -> None:
 async def test_malformed_http_is_refused_and_not_quoted_in_the_log(
     house: House, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A length that is too short leaves the rest of a prompt to be read as the next request."""
+    """The rest of a prompt is read as the next request where its length is too short."""
     caplog.set_level(logging.DEBUG)
     reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
     writer.write(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1\r\n\r\nsecret: words\r\n\r\n")

@@ -1,4 +1,4 @@
-"""Limits of use over HTTP: who is turned away, what everybody is told, and what is counted."""
+"""Tests limits of use over HTTP: who is turned away, what everybody is told, and what is counted."""
 
 from __future__ import annotations
 

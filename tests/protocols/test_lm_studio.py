@@ -1,4 +1,4 @@
-"""The models in the form of LM Studio's older interface."""
+"""Tests the models in the form of LM Studio's older interface."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures and sound reach the engine from every protocol; what cannot be taken is refused, or leaves a word."""
+"""Tests pictures and sound reach the engine from every protocol; what cannot be taken is refused, or leaves a word."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def register(settings: Settings, folder: Path, *, images: bool = True, audio: bo
 
 
 async def sent(house: House, route: str, **fields: Any) -> tuple[int, Any, str]:
-    """Status, answer and what was ignored."""
+    """Returns status, answer and what was ignored."""
     body = json.dumps({"model": "tiny", "stream": False, **fields})
     data: Any = io.BytesIO(body.encode()) if len(body) > LARGE else body
     status, answer, told = await house.ask("POST", route, data, **{"Accept-Language": "en"})
@@ -54,7 +54,7 @@ async def sent(house: House, route: str, **fields: Any) -> tuple[int, Any, str]:
 
 
 def shown(prompt: ChatPrompt) -> list[str]:
-    """The contents, with `<image 0>` in the place of the first medium's mark."""
+    """Returns the contents, with `<image 0>` in the place of the first medium's mark."""
     result = []
     for turn in prompt.messages:
         content = str(turn.content)
@@ -212,7 +212,7 @@ async def test_what_cannot_be_used_is_refused_when_asked_about_and_a_word_in_the
 
 
 def broken_up(text: str) -> str:
-    """Lines, as many tools write base64."""
+    """Breaks a text into lines, as many tools write base64."""
     return "\r\n".join(text[at : at + 16] for at in range(0, len(text), 16)) + " \t\n"
 
 
@@ -265,7 +265,7 @@ async def test_a_projector_that_reads_one_of_them(
 
 
 def pictures(count: int, size: int) -> Sequence[dict[str, Any]]:
-    """Each of so many bytes, and told apart by its first pixel's shade."""
+    """Makes so many pictures."""
     return [
         {"type": "image_url", "image_url": {"url": url(png(shade=shade).ljust(size, b"\0"))}} for shade in range(count)
     ]

@@ -1,4 +1,4 @@
-"""What a file is and how large it is, by its first bytes alone."""
+"""Tests what a file is and how large it is, by its first bytes alone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.media_samples import STAR, TONE, png, wav
 
 
 def jpeg(width: int, height: int) -> bytes:
-    """As far as the head of its frame, behind a picture's thumbnail whose size is none of ours."""
+    """Makes a JPEG as far as the head of its frame, behind a picture's thumbnail whose size is none of ours."""
     thumbnail = b"\xff\xe1" + struct.pack(">H", 22) + b"Exif\0\0\xff\xc0\0\x11\x08\0\x01\0\x01" + bytes(5)
     return b"\xff\xd8" + thumbnail + b"\xff\xff\xc2\0\x11\x08" + struct.pack(">HH", height, width) + bytes(12)
 
@@ -75,7 +75,7 @@ def test_a_picture_that_is_cut_in_its_head_is_damaged(kind: str) -> None:
 
 
 def mp3(frames: int) -> bytes:
-    """Frames of 417 bytes: MPEG 1, layer 3, 128 kbit/s, 44.1 kHz; behind a tag that holds what looks like one."""
+    """Makes frames of 417 bytes: MPEG 1, layer 3, 128 kbit/s, 44.1 kHz; behind a tag that holds what looks like one."""
     frame = b"\xff\xfb\x90\x00" + bytes(413)
     return b"ID3\x04\0\0\0\0\0\x0a" + b"\xff\xfb\x90\x00" + bytes(6) + frame * frames
 
@@ -125,7 +125,7 @@ def test_what_is_not_read(data: bytes, key: str) -> None:
 
 @pytest.mark.parametrize("unit", [b"\xff", b"\xff\xfb\x1c", b"\xff\xfb\x90\x00", b"\xff\xe0\x00\x02", b"\0"])
 def test_a_head_is_read_in_linear_time(unit: bytes) -> None:
-    """Megabytes of what looks like the beginning of a part, over and over."""
+    """These are megabytes of what looks like the beginning of a part, over and over."""
     for head in (b"\xff\xd8\xff", b"ID3\x04\0\0\0\0\0\0", b"RIFF\0\0\0\0WAVE"):
         began = time.process_time()
         try:
@@ -137,7 +137,7 @@ def test_a_head_is_read_in_linear_time(unit: bytes) -> None:
 
 @pytest.mark.parametrize("kind", ["video", "image_url"])
 def test_many_parts_are_looked_at_in_linear_time(kind: str) -> None:
-    """As many as a body has room for, of which none is taken."""
+    """There are as many as a body has room for, of which none is taken."""
     parts = [ContentPart(kind, image_url="data:;base64,eA==")] * 20_000
     began = time.process_time()
     assert set(taken([parts, "x"], 1, Senses(images=True), {}).values()) == {"unread" if kind == "video" else "damaged"}

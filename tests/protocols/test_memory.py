@@ -1,4 +1,5 @@
-"""/v1/memory and the field `memory` without any of memory's packages: who may ask for what, and what is said then."""
+"""Tests /v1/memory and the field `memory` without any of memory's packages: who may ask for what, and what is said
+then."""
 
 from __future__ import annotations
 

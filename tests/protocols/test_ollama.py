@@ -28,7 +28,7 @@ USER: Final = {"role": "user", "content": "東京の天気は？"}
 
 
 async def call(house: House, name: str, *given: Any, **fields: Any) -> Any:
-    """A method of the client; a stream's parts as a list."""
+    """Calls a method of the client, and returns a stream's parts as a list."""
     async with ollama.AsyncClient(house.url) as client:
         answered = await getattr(client, name)(*given, **fields)
         return [part async for part in answered] if fields.get("stream") else answered

@@ -1,4 +1,4 @@
-"""What Ollama's clients are told of models, and how they say how long one stays loaded."""
+"""Tests what Ollama's clients are told of models, and how they say how long one stays loaded."""
 
 from __future__ import annotations
 

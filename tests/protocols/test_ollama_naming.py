@@ -1,4 +1,4 @@
-"""Ollama's /api/copy and /api/delete: names in the registry, by the rules of administration."""
+"""Tests Ollama's /api/copy and /api/delete: names in the registry, by the rules of administration."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def administrator(house: House, settings: Settings) -> AsyncIterator[ollam
 
 @pytest.fixture
 def registry(house: House, settings: Settings) -> Registry:
-    """What another process would see."""
+    """Returns what another process would see."""
     return Registry(settings.model_map_file)
 
 

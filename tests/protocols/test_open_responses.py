@@ -1,4 +1,5 @@
-"""OpenResponses' conformance cases: text, streaming, a system text, a tool, several turns; every field it needs."""
+"""Tests OpenResponses' conformance cases: text, streaming, a system text, a tool, several turns; every field it
+needs."""
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ RESPONSE: Final[Mapping[str, tuple[type, ...]]] = {
     "store": (bool,), "background": (bool,), "service_tier": (str,), "metadata": (dict,), "safety_identifier": TEXT,
     "prompt_cache_key": TEXT,
 }  # fmt: skip
-"""Field that every Response must have -> the types that it may be of."""
+"""Maps a field that every Response must have to the types that it may be of."""
 ITEMS: Final[Mapping[str, tuple[str, ...]]] = {
     "message": ("id", "status", "role", "content"),
     "function_call": ("id", "status", "call_id", "name", "arguments"),

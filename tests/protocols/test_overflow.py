@@ -1,4 +1,5 @@
-"""A prompt that the context cannot hold: the words that agents look for come first, in every language and protocol."""
+"""Tests a prompt that the context cannot hold: the words that agents look for come first, in every language and
+protocol."""
 
 from __future__ import annotations
 
@@ -51,7 +52,7 @@ def test_the_manual_shows_the_words_as_they_are(language: Language, name: str) -
 
 CHATS = ("/v1/chat/completions", "/v1/responses", "/v1/messages", "/api/chat")
 OWN = {"/v1/responses": {"truncation": "auto"}, "/api/chat": {"truncate": True}}
-"""What a protocol has of its own for it."""
+"""A protocol has these of its own for it."""
 
 
 @pytest.mark.parametrize("path", CHATS)

@@ -1,4 +1,4 @@
-"""The page at /: who gets it, with which headers, and that what it names is there."""
+"""Tests the page at /: who gets it, with which headers, and that what it names is there."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BUDGET: Final = 250 * 1024
 
 
 async def fetched(house: House, path: str, method: str = "GET", **headers: str) -> tuple[int, bytes, dict[str, str]]:
-    """Status, the bytes as they were sent, and headers in small letters."""
+    """Returns status, the bytes as they were sent, and headers in small letters."""
     async with house.session.request(
         method, house.url + path, headers={"Accept": BROWSER, **headers}, auto_decompress=False
     ) as response:

@@ -33,7 +33,7 @@ def prompt(text: str, *files: bytes) -> dict[str, Any]:
 
 
 def shown(asked: Any) -> str:
-    """A prompt's text with the kinds of its media in the places of their marks."""
+    """Returns a prompt's text with the kinds of its media in the places of their marks."""
     assert isinstance(asked.prompt, TextPrompt)
     text = asked.prompt.text
     for medium in asked.prompt.media:

@@ -1,4 +1,4 @@
-"""Each row of docs/API's tables, sent to the server: it works, or changes nothing for the engine, or is refused.
+"""Sends each row of docs/API's tables to the server: it works, or changes nothing for the engine, or is refused.
 
 A field inside another is part of the value that is sent for the outer one.
 """
@@ -64,7 +64,7 @@ OF_THE_ANSWER: Final = frozenset(
         "return_documents",
     }
 )
-"""Fields that work without the engine: they say which model, or what the answer looks like."""
+"""These fields work without the engine: they say which model, or what the answer looks like."""
 ANSWERING: Final = ("chat", "responses", "messages", "completions", "native", "ollama")
 
 every = pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -72,7 +72,7 @@ answering = pytest.mark.parametrize("protocol", ANSWERING)
 
 
 class Server:
-    """The application, whose model answers every kind of work; what it was asked for is kept."""
+    """This is the application, whose model answers every kind of work; what it was asked for is kept."""
 
     def __init__(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
         self._house = house
@@ -86,7 +86,7 @@ class Server:
             yield note
 
     async def send(self, path: str, body: Body) -> tuple[int, str, list[Work]]:
-        """Status, answer, and what the engine was asked for."""
+        """Returns status, answer, and what the engine was asked for."""
         self.asked = []
         sent = {"Content-Type": "application/json", "Accept-Language": "en"}
         async with self._house.session.post(self._house.url + path, data=json.dumps(body), headers=sent) as response:
@@ -124,7 +124,7 @@ def top(name: str) -> str:
 
 
 def steps(name: str) -> list[str]:
-    """`a[].b` as a, [], b."""
+    """Divides `a[].b` into a, [], b."""
     return re.findall(r"[^.\[\]]+|\[\]", name)
 
 
@@ -137,7 +137,7 @@ def holds(value: Any, path: list[str]) -> bool:
 
 
 def without(value: Any, path: list[str]) -> Any:
-    """`value` less what stands at the path."""
+    """Returns `value` less what stands at the path."""
     if path[0] == "[]":
         return [without(one, path[1:]) for one in value] if isinstance(value, list) else value
     if not isinstance(value, dict) or path[0] not in value:

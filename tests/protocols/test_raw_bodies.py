@@ -1,4 +1,4 @@
-"""Each field of the bodies that are no chat: it works, it is accepted with a reason, or it is refused by name."""
+"""Tests each field of the bodies that are no chat: it works, it is accepted with a reason, or it is refused by name."""
 
 from __future__ import annotations
 

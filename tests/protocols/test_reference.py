@@ -1,4 +1,4 @@
-"""/openapi.json and /docs: valid, whole, and true to the routes and the schemas."""
+"""Tests /openapi.json and /docs: valid, whole, and true to the routes and the schemas."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from tests.protocols.test_connections import CHAT, asking, opened, read_answer
 
 FULL = QueueFull("dispatch.queue_full", bound=64, retry_after=5)
 CALLS = 400
-"""Calls of Python functions for a refusal, aiohttp's and those of the test's own client with it."""
+"""A refusal makes so many calls of Python functions, aiohttp's and those of the test's own client with it."""
 
 
 @pytest.fixture
@@ -144,7 +144,7 @@ async def test_a_refusal_is_made_once(full: House, monkeypatch: pytest.MonkeyPat
 
 
 async def test_a_refusal_makes_few_calls(full: House) -> None:
-    """The cost that a busy machine does not change. A whole refusal is some hundred microseconds with aiohttp's own."""
+    """A busy machine does not change this cost. A whole refusal is some hundred microseconds with aiohttp's own."""
     reader, writer = await opened(full, asking() * 4)
     for _ in range(4):
         await read_answer(reader)

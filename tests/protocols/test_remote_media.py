@@ -1,4 +1,4 @@
-"""Pictures on the network: off by default, and never from this machine or its networks."""
+"""Tests pictures on the network: off by default, and never from this machine or its networks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.media_samples import STAR
 
 
 class Site:
-    """A site on a free port of 127.0.0.1, and what was asked of it."""
+    """This is a site on a free port of 127.0.0.1, and what was asked of it."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -67,7 +67,7 @@ async def site() -> AsyncIterator[Site]:
 
 
 def loopback(address: remote.Address) -> bool:
-    """For a site of this machine: all of 127.0.0.1, and nothing else."""
+    """Allows a site of this machine: all of 127.0.0.1, and nothing else."""
     return address == ipaddress.ip_address("127.0.0.1")
 
 

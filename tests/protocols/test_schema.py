@@ -1,4 +1,4 @@
-"""What a body asks of the engine."""
+"""Tests what a body asks of the engine."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ OURS: Final = {
     "ErrorObject": {"n_prompt_tokens", "n_ctx", "request_id"},
     "Model": {"parent", "available", "aliases", "context_length", "max_model_len", "meta", "architecture"},
 }
-"""Of each type the fields that OpenAI does not have."""
+"""Maps each type to the fields that OpenAI does not have."""
 T = TypeVar("T", bound=BaseModel)
 
 JUST_TEXT: Final = answer("星", "影です")
@@ -62,7 +62,7 @@ PROBABLE: Final[list[Step]] = [
 
 
 def strictly(kind: type[T], tree: Any) -> T:
-    """`tree` as the SDK's type, without any field that is neither OpenAI's nor told of in docs/API."""
+    """Returns `tree` as the SDK's type, without any field that is neither OpenAI's nor told of in docs/API."""
     found = kind.model_validate(tree, strict=True)
     for one in parts(found):
         assert set(one.model_extra or ()) <= OURS.get(type(one).__name__, set()), type(one).__name__
@@ -70,7 +70,7 @@ def strictly(kind: type[T], tree: Any) -> T:
 
 
 def parts(value: Any) -> Iterator[BaseModel]:
-    """All models in the value, itself too."""
+    """Yields all models in the value, itself too."""
     if isinstance(value, BaseModel):
         yield value
         for name in type(value).model_fields:
@@ -94,7 +94,7 @@ async def whole(house: House, path: str, **fields: Any) -> Any:
 
 
 async def events(house: House, path: str, **fields: Any) -> list[Any]:
-    """All events of the stream but [DONE]."""
+    """Returns all events of the stream but [DONE]."""
     body = json.dumps({"model": "tiny", "stream": True, **fields})
     async with house.session.post(house.url + path, data=body, headers=JSON) as response:
         assert response.status == 200

@@ -1,4 +1,4 @@
-"""The server's life: the ready line, a port that is taken, draining on a signal, and the second signal."""
+"""Tests the server's life: the ready line, a port that is taken, draining on a signal, and the second signal."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @asynccontextmanager
 async def server(folder: Path, **environ: str) -> AsyncIterator[tuple[Process, int]]:
-    """The gated server and its port."""
+    """Runs the gated server, and yields it with its port."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.protocols.gated_server", str(folder)),
         stdin=PIPE,

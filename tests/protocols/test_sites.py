@@ -1,4 +1,4 @@
-"""Where the server listens: TLS with a real certificate, a real Unix socket, sockets handed over, other names."""
+"""Tests the listening server: TLS with a real certificate, a real Unix socket, sockets handed over, other names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bodies that come slowly, and many at once: bounded in time, and in bytes together."""
+"""Tests bodies that come slowly, and many at once: bounded in time, and in bytes together."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PATH = b"/v1/chat/completions"
 
 
 def chat(size: int) -> bytes:
-    """A body of about that size."""
+    """Makes a body of about that size."""
     return json.dumps({"model": "tiny", "messages": [{"role": "user", "content": "x" * size}]}).encode()
 
 

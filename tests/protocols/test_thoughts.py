@@ -1,4 +1,4 @@
-"""Thoughts: every spelling with which clients want none, or so many tokens at most, on every protocol."""
+"""Tests thoughts: every spelling with which clients want none, or so many tokens at most, on every protocol."""
 
 from __future__ import annotations
 

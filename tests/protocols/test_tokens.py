@@ -1,4 +1,4 @@
-"""Access tokens on every route: where they are needed, what is taken for one, and what each one may do."""
+"""Tests access tokens on every route: where they are needed, what is taken for one, and what each one may do."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ JSON = {"Content-Type": "application/json"}
 
 @pytest.fixture
 def tokens(settings: Settings) -> dict[str, str]:
-    """An `api` and an `admin` token."""
+    """Makes an `api` and an `admin` token."""
     store = TokenStore(settings.token_file)
     return {"api": store.create("laptop", "api"), "admin": store.create("boss", "admin")}
 
 
 @pytest.fixture
 async def strict(settings: Settings, tokens: dict[str, str]) -> AsyncIterator[House]:
-    """A server that needs tokens."""
+    """Runs a server that needs tokens."""
     async with serving(replace(settings, require_token="always")) as house:
         yield house
 
 
 LOOKS_ROUND = ("/admin/libraries",)
-"""Routes that ask the system which libraries it has, by a process."""
+"""These routes ask the system which libraries it has, by a process."""
 
 
 def concrete(path: str) -> str:

@@ -1,4 +1,4 @@
-"""What is told of the server itself: metrics, slots and props, whatever state it is in."""
+"""Tests what is told of the server itself: metrics, slots and props, whatever state it is in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a request costs in Python until it is answered: calls are counted, which no busy machine can change."""
+"""Counts what a request costs in Python until it is answered: calls are counted, which no busy machine can change."""
 
 from __future__ import annotations
 

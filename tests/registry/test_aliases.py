@@ -1,4 +1,4 @@
-"""Further names of models and personas: aliases.json."""
+"""Tests further names of models and personas: aliases.json."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MODEL_DIR: what counts as a model there, how it is called, and that looking is cheap."""
+"""Tests MODEL_DIR: what counts as a model there, how it is called, and that looking is cheap."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def put(folder: Path, *names: str) -> None:
 
 
 def age(folder: Path) -> None:
-    """Folders that changed long ago, so that what was found in them may be kept."""
+    """Makes folders that changed long ago, so that what was found in them may be kept."""
     for root, _, _ in os.walk(folder):
         os.utime(root, (1_700_000_000, 1_700_000_000))
 

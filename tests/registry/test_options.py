@@ -1,4 +1,4 @@
-"""Settings of one model: read from the file, written to it, refused by name, and what they do to a load."""
+"""Tests settings of one model: read from the file, written to it, refused by name, and what they do to a load."""
 
 from __future__ import annotations
 

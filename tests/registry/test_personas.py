@@ -1,4 +1,4 @@
-"""Personas: kept like models, found by name, and what they make of a request."""
+"""Tests personas: kept like models, found by name, and what they make of a request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The older version's tags file: shown to Ollama's clients as far as it can be used, and its names taken over."""
+"""Tests the older version's tags file: shown to Ollama's clients as far as it can be used, and its names taken over."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was chosen by measuring: how it is kept beside a person's settings, and when it holds."""
+"""Tests what was chosen by measuring: how it is kept beside a person's settings, and when it holds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A set of libraries with ggml's RPC backend, and its real server on this machine."""
+"""Makes a set of libraries with ggml's RPC backend, and runs its real server on this machine."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ START_S: Final = 60
 
 @pytest.fixture(scope="session")
 def rpc_library(library_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The newest library, in a folder with the RPC backend that was built for it."""
+    """Puts the newest library into a folder with the RPC backend that was built for it."""
     folder = tmp_path_factory.mktemp("rpc")
     for file in library_file.parent.glob("*.so"):
         (folder / file.name).symlink_to(file)
@@ -32,7 +32,7 @@ def rpc_library(library_file: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 @contextmanager
 def serving(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """The server, ready to be connected to."""
+    """Runs the server, ready to be connected to."""
     command = [sys.executable, "-m", "tests.rpc.server", str(folder), f"127.0.0.1:{port}"]
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environ) as process:

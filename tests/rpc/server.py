@@ -1,4 +1,4 @@
-"""ggml's own RPC server in a process of its own, on the CPU: `python -m tests.rpc.server FOLDER HOST:PORT`.
+"""Runs ggml's own RPC server in a process of its own, on the CPU: `python -m tests.rpc.server FOLDER HOST:PORT`.
 
 FOLDER holds a set of libraries with libggml-rpc among them. Main thread; it serves until it is ended.
 """

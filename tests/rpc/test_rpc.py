@@ -1,4 +1,4 @@
-"""RPC_SERVERS with ggml's real RPC backend and server: the same answers, listed devices, words where it fails."""
+"""Tests RPC_SERVERS with ggml's real RPC backend and server: the same answers, listed devices, words where it fails."""
 
 from __future__ import annotations
 

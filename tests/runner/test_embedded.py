@@ -1,4 +1,4 @@
-"""The host inside this process: it gives up on a thread that does not end."""
+"""Tests the host inside this process: it gives up on a thread that does not end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hoshikage.runner import embedded
 
 
 class Stuck(threading.Thread):
-    """A worker whose library never comes back."""
+    """This is a worker whose library never comes back."""
 
     def __init__(self, *_: Any) -> None:
         super().__init__(daemon=True)

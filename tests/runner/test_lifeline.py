@@ -22,7 +22,7 @@ PATIENCE_S: Final = 20
 WAITS: Final = (
     "import sys\n\n\ndef main(_argv=None):\n    print('here', flush=True)\n    sys.stdin.read()\n    return 0\n"
 )
-"""A child that says that it is there and waits: its standard input never ends as long as the test lives."""
+"""Such a child says that it is there and waits: its standard input never ends as long as the test lives."""
 STARTS: Final = {
     "an examination": "subprocess.Popen(child.command('waits', 600), stdin=0)",
     "somebody else's program": "subprocess.Popen(child.tied([sys.executable, '-c', OTHER]), stdin=0)",
@@ -43,7 +43,7 @@ threading.Event().wait()
 
 
 def tree(mark: str) -> set[int]:
-    """The processes that have the mark in their environment."""
+    """Returns the processes that have the mark in their environment."""
     found = set()
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():

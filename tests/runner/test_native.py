@@ -1,4 +1,4 @@
-"""What native code finds when it is loaded: no debugger is to be run on a process that aborts."""
+"""Tests what native code finds when it is loaded: no debugger is to be run on a process that aborts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The table of layouts: a header is measured, compared and merged, and the file is what the script makes of it."""
+"""Tests the table of layouts: a header is measured, compared and merged, and the file is what the script makes of
+it."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ TYPES = {"P": "void *", "i": "int32_t", "I": "uint32_t", "f": "float", "?": "boo
 
 
 def header(folder: Path, model: Layout, context: Layout, extra: str = "") -> Path:
-    """A llama.h with these layouts, comments and all; `extra` is put in front of n_batch."""
+    """Writes a llama.h with these layouts, comments and all; `extra` is put in front of n_batch."""
     lines = ["#include <stdbool.h>", "#include <stdint.h>", '#include "ggml.h"']
     for name, layout in (("llama_model_params", model), ("llama_context_params", context)):
         lines.append(f"    struct {name} {{")

@@ -1,4 +1,4 @@
-"""Scripts that a person starts before anything is installed import the standard library alone."""
+"""Tests scripts that a person starts before anything is installed import the standard library alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bench's client, figures and models. What it measures is measured by running it."""
+"""Tests the bench's client, figures and models. What it measures is measured by running it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _chunk(**values: object) -> bytes:
 
 
 def _answering(*pieces: bytes) -> str:
-    """A server that gives its one client these pieces, whatever it asks; its address."""
+    """Runs a server that gives its one client these pieces, whatever it asks, and returns; its address."""
     listening = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:

@@ -1,4 +1,4 @@
-"""The clone's environment: a stand-in for pip writes down what it is asked, in a real virtual environment."""
+"""Tests the clone's environment: a stand-in for pip writes down what it is asked, in a real virtual environment."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def screen() -> Screen:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A virtual environment whose pip is PIP."""
+    """Makes a virtual environment whose pip is PIP."""
     folder = tmp_path / "venv"
     venv.create(folder, with_pip=False, symlinks=sys.platform != "win32")
     (_site(folder) / "pip.py").write_text(PIP)

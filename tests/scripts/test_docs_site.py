@@ -1,4 +1,4 @@
-"""The documents' site: every page of the clone in both languages, its links turned to what the site has."""
+"""Tests the documents' site: every page of the clone in both languages, its links turned to what the site has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The record of what the program says: the same tree gives the same record, and a difference is seen and shown."""
+"""Tests the record of what the program says: the same tree gives the same record, and a difference is seen and
+shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lanes of scripts/test.py: which tests each one runs, and that every lane is told to people."""
+"""Tests the lanes of scripts/test.py: which tests each one runs, and that every lane is told to people."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FURTHER: Final = lanes.Lane("further")
 
 
 def chosen(lane: lanes.Lane, *own: str) -> bool:
-    """Whether the lane runs a test with these marks."""
+    """Returns whether the lane runs a test with these marks."""
     expression = lanes.marks(lane) or "True"
     return bool(eval(expression, {mark: mark in own for mark in MARKS}))
 

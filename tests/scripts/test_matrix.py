@@ -1,4 +1,4 @@
-"""The matrix's table of releases and the documents made from it agree with the layouts that are known."""
+"""Tests the matrix's table of releases and the documents made from it agree with the layouts that are known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a release is held to before it is built: its tag and its part of the changelog. Test thread."""
+"""Tests what a release is held to before it is built: its tag and its part of the changelog. Test thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The scripts' client and child: real sockets, real processes."""
+"""Tests the scripts' client and child: real sockets, real processes."""
 
 from __future__ import annotations
 

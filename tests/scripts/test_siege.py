@@ -1,4 +1,5 @@
-"""The siege: its totals add up over runs of one commit, its parts do what they count, and a short one finds nothing."""
+"""Tests the siege: its totals add up over runs of one commit, its parts do what they count, and a short one finds
+nothing."""
 
 from __future__ import annotations
 

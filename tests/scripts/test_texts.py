@@ -1,4 +1,4 @@
-"""The scripts' texts: both languages, the same fields, none missing and none unused."""
+"""Tests the scripts' texts: both languages, the same fields, none missing and none unused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Stand-ins for the programs of service managers: they write down how they were called and say what a test wants."""
+"""Makes stand-ins for the programs of service managers: they write down how they were called and say what a test
+wants."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ POSIX = pytest.mark.skipif(sys.platform == "win32", reason="the stand-ins are sh
 
 
 class Programs:
-    """A folder of PATH. `say` makes a program that answers by its arguments; `called` is what was run."""
+    """This is a folder of PATH. `say` makes a program that answers by its arguments; `called` is what was run."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
@@ -24,7 +25,8 @@ class Programs:
         self._log = folder / "called.log"
 
     def say(self, program: str, answers: Mapping[str, tuple[int, str]] | None = None) -> None:
-        """`answers`: a part of the arguments -> exit status and words; the first that fits, else 0 and none."""
+        """Makes a program; `answers` maps a part of the arguments to exit status and words: the first that fits, else 0
+        and none."""
         lines = ["#!/bin/sh", f'echo "{program} $*" >> {shlex.quote(str(self._log))}', 'case "$*" in']
         for part, (status, words) in (answers or {}).items():
             stream = "" if status == 0 else " >&2"

@@ -1,4 +1,4 @@
-"""The three managers: which files they write and remove, which commands they run, and what they leave alone."""
+"""Tests the three managers: which files they write and remove, which commands they run, and what they leave alone."""
 
 from __future__ import annotations
 

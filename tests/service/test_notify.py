@@ -1,4 +1,5 @@
-"""What is said to systemd, heard on a real datagram socket, and what it hands over: real descriptors of a process."""
+"""Tests what is said to systemd, heard on a real datagram socket, and what it hands over: real descriptors of a
+process."""
 
 from __future__ import annotations
 
@@ -45,7 +46,7 @@ os.execv(sys.executable, [sys.executable, "-c", program])
 
 
 class Manager:
-    """The listening end of NOTIFY_SOCKET."""
+    """This is the listening end of NOTIFY_SOCKET."""
 
     def __init__(self, address: str) -> None:
         self.environ = {"NOTIFY_SOCKET": address}

@@ -1,4 +1,4 @@
-"""The texts of the service files, read back by what will read them: systemd itself, plistlib, an XML parser."""
+"""Tests the texts of the service files, read back by what will read them: systemd itself, plistlib, an XML parser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The moment of falling asleep: no connection may have been accepted that nobody knows of yet."""
+"""Tests the moment of falling asleep: no connection may have been accepted that nobody knows of yet."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ REST = 10
 
 
 def not_begun() -> int:
-    """How many tasks there are whose first line has not run: such is a connection that was just accepted."""
+    """Returns how many tasks there are whose first line has not run: such is a connection that was just accepted."""
     coroutines: list[Any] = [task.get_coro() for task in asyncio.all_tasks()]
     return sum(inspect.getcoroutinestate(one) == inspect.CORO_CREATED for one in coroutines)
 

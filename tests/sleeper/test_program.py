@@ -1,4 +1,4 @@
-"""The sleeper's own reading of requests: what is not plain it does not answer."""
+"""Tests the sleeper's own reading of requests: what is not plain it does not answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which starts are taken for the same as the last one: in any doubt none is."""
+"""Tests which starts are taken for the same as the last one: in any doubt none is."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Change = Callable[[Path, pytest.MonkeyPatch], Any]
 
 @pytest.fixture
 def left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The file that a start left behind."""
+    """Returns the file that a start left behind."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.delenv("LISTEN_FDS", raising=False)

@@ -1,4 +1,4 @@
-"""Answers in every format, and what they say. Values; no state."""
+"""Lists answers in every format, and what they say. Values; no state."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ TIME: Final[tuple[str, Any]] = ("time", {})
 
 @dataclass(frozen=True)
 class Said:
-    """What came out of an answer, joined."""
+    """This came out of an answer, joined."""
 
     content: str = ""
     reasoning: str = ""
@@ -86,7 +86,7 @@ class Example:
 
 
 def heard(example: Example, *pieces: str, cut: bool = False) -> Said:
-    """What the parser makes of the answer in these pieces, by its format's rules. `cut`: at a length."""
+    """Returns what the parser makes of the answer in these pieces, by its format's rules. `cut`: at a length."""
     parser = AnswerParser(example.form, example.schemas, example.thinking, example.tail)
     deltas: list[Delta] = []
     for piece in pieces:
@@ -118,7 +118,7 @@ def assembled(deltas: list[Delta], parsed: bool) -> Said:
 
 
 def read(arguments: str) -> Any:
-    """The arguments; their text where they are no JSON."""
+    """Returns the arguments; their text where they are no JSON."""
     try:
         return json.loads(arguments)
     except ValueError:

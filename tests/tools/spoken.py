@@ -1,4 +1,4 @@
-"""Whole answers as models of every format write them: thoughts, words and calls. Pure."""
+"""Makes whole answers as models of every format write them: thoughts, words and calls. Pure."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ def spoken(
     thinking: ThoughtMarks | None = None,
     tail: str = "",
 ) -> str:
-    """The answer behind a prompt that ends in `tail`. Thoughts are left out where the model has no marks for them."""
+    """Returns the answer behind a prompt that ends in `tail`. Thoughts are left out where the model has no marks for
+    them."""
     if form.name == "harmony":
         return _harmony(words, calls, thoughts, tail)
     if form.name == "muse":

@@ -1,4 +1,4 @@
-"""What a chat template shows of tools: found in one pass, and not in a text of any length."""
+"""Tests what a chat template shows of tools: found in one pass, and not in a text of any length."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every format: what its answers say, however they arrive; and that no text is too strange."""
+"""Tests every format: what its answers say, however they arrive; and that no text is too strange."""
 
 from __future__ import annotations
 
@@ -107,7 +107,8 @@ def test_what_every_format_writes_is_read(
 
 
 CHANNEL = re.compile(r"<\|channel\|>[^<]*☾")
-"""Whom a message of harmony's is for, which nobody is shown: one for nobody that is known is an answer's text."""
+"""This finds whom a message of harmony's is for, which nobody is shown: one for nobody that is known is an answer's
+text."""
 
 
 @pytest.mark.parametrize("form", [form for form in SPOKEN if form.name != "harmony"], ids=lambda form: form.name)
